@@ -1,0 +1,244 @@
+"""Django's settings, computed from the environment; the variables are declared in `env.py`."""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mailadmin import __version__, env
+
+BASE_DIR = env.BASE_DIR
+ENV = env.read()
+globals().update(ENV)  # every MAILADMIN_… variable is a setting of the same name
+
+DEBUG = ENV["MAILADMIN_DEBUG"]
+ROOT_URLCONF = "mailadmin.urls"
+WSGI_APPLICATION = "mailadmin.wsgi.application"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "csp",
+    "mailadmin",
+    "domains",
+    "mailboxes",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "mailadmin.views.DatabaseAwayMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "mailadmin.auth.ClientAddressMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "mailadmin.auth.PasswordExpiryMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "mailadmin.views.panel",
+            ],
+        },
+    },
+]
+
+# Database
+
+
+def database(entry):
+    """The entry of the URL with what every connection of its kind has."""
+    match entry["ENGINE"].rpartition(".")[2]:
+        case "sqlite3":
+            return sqlite(entry)
+        case "mysql":
+            return mysql(entry)
+
+
+def sqlite(entry):
+    folder = entry["NAME"].parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        env.stop(f"MAILADMIN_DATABASE_URL: the folder {folder} is missing or cannot be written")
+    return entry | {
+        "CONN_MAX_AGE": 60,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        },
+    }
+
+
+def mysql(entry):
+    if not find_spec("MySQLdb"):
+        env.stop(
+            "MAILADMIN_DATABASE_URL names MySQL, which needs the package mysqlclient: "
+            "apt install gcc pkg-config python3-dev libmariadb-dev && pip install mysqlclient"
+        )
+    return entry | {
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "charset": "utf8mb4",
+            # Strict for what is written; old rows with zero dates still have to be read and kept.
+            "init_command": "SET sql_mode='STRICT_TRANS_TABLES'",
+            "isolation_level": "read committed",
+            # The client's defaults run "SELECT 1; DELETE …" and let a server ask for files.
+            "multi_statements": False,
+            "local_infile": 0,
+            "connect_timeout": 5,
+            "read_timeout": 60,
+            "write_timeout": 60,
+            **entry["OPTIONS"],
+        },
+        "TEST": {"CHARSET": "utf8mb4"},
+    }
+
+
+DATABASES = {
+    "default": database(ENV["MAILADMIN_DATABASE_URL"])
+    # PostfixAdmin writes the server's local time.
+    | {"TIME_ZONE": ENV["MAILADMIN_TIME_ZONE"]}
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+# Secret key
+
+
+def secret_key():
+    if given := ENV["MAILADMIN_SECRET_KEY"]:
+        if len(given) < 50:
+            env.warn(
+                "MAILADMIN_SECRET_KEY is shorter than 50 characters; "
+                "`openssl rand -hex 32` makes a better one"
+            )
+        return given
+    if DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3":
+        env.stop("MAILADMIN_SECRET_KEY is required with MySQL; `openssl rand -hex 32` makes one")
+    return secret_beside(DATABASES["default"]["NAME"])
+
+
+def secret_beside(name):
+    """The key kept in a file beside the SQLite database; two first starts agree on one."""
+    path = Path(f"{name}.secret-key")
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name) as new:
+            new.write(secrets.token_urlsafe(48))
+            new.flush()
+            with contextlib.suppress(FileExistsError):  # another start was first
+                os.link(new.name, path)
+    try:
+        return path.read_text(encoding="ascii")
+    except OSError as error:
+        env.stop(f"MAILADMIN_SECRET_KEY is not given, and {path}: {error.strerror}")
+
+
+SECRET_KEY = secret_key()
+
+
+# People and their sessions
+
+AUTH_USER_MODEL = "domains.Admin"
+AUTHENTICATION_BACKENDS = ["mailadmin.auth.AdminBackend", "mailadmin.auth.MailboxBackend"]
+AUTH_PASSWORD_VALIDATORS = []
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login/"
+SESSION_COOKIE_NAME = "mailadmin_session"
+SESSION_COOKIE_AGE = 8 * 60 * 60
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+
+# The web
+
+URL = urlsplit(ENV["MAILADMIN_URL"] or "")
+HTTPS = URL.scheme == "https"
+ALLOWED_HOSTS = [*ENV["MAILADMIN_ALLOWED_HOSTS"], *filter(None, [URL.hostname])]
+CSRF_TRUSTED_ORIGINS = [*filter(None, [ENV["MAILADMIN_URL"]])]
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked by monitors, without a proxy
+SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if ENV["MAILADMIN_TRUSTED_PROXIES"]:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],  # Bootstrap's stylesheet draws its small icons so
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+
+
+# Static files: their address changes with the version, so that browsers may keep them for good
+
+STATIC_URL = f"/static/{__version__}/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+
+
+def WHITENOISE_IMMUTABLE_FILE_TEST(path, url):
+    return not DEBUG
+
+
+CRISPY_ALLOWED_TEMPLATE_PACKS = CRISPY_TEMPLATE_PACK = "bootstrap5"
+
+
+# Languages and time
+
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ru", "Русский")]
+LANGUAGE_CODE = ENV["MAILADMIN_LANGUAGE"]
+LOCALE_PATHS = [BASE_DIR / "mailadmin" / "locale"]
+USE_THOUSAND_SEPARATOR = True
+USE_TZ = True
+TIME_ZONE = ENV["MAILADMIN_TIME_ZONE"]
+
+
+# Mail and the log
+
+globals().update(ENV["MAILADMIN_SMTP_URL"])
+EMAIL_TIMEOUT = 20
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": ENV["MAILADMIN_LOG_FORMAT"]}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        name: {"handlers": ["stderr"], "level": ENV["MAILADMIN_LOG_LEVEL"], "propagate": False}
+        for name in ("mailadmin", "domains", "mailboxes", "django")
+    },
+}
+LOGGING["loggers"]["django.db.backends"] = {"level": "INFO"}  # statements carry secrets
