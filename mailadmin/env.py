@@ -163,7 +163,8 @@ def is_zone(name):
     try:
         zoneinfo.ZoneInfo(name)
     except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        return False
+        # Before the panel is installed, a minimal system may know no zones at all.
+        return not zoneinfo.available_timezones()
     return not root.exists() or root.joinpath(*name.split("/")).exists()
 
 
@@ -559,12 +560,13 @@ def warn(message):
     print(f"mailadmin: {message}", file=sys.stderr)
 
 
-def read(environ=os.environ):
+def read(environ=os.environ, report=warn):
     """Every setting by its name, from the environment or else the file, or else its default."""
     given = {name: value for name, value in environ.items() if name.startswith("MAILADMIN_")}
     path = given.pop("MAILADMIN_ENV_FILE", None)
     values = with_secrets(env_file(path)) | with_secrets(given)
-    warn_of_unknown(values)
+    for line in unknown(values):
+        report(line)
     return {setting.name: parsed(setting, values) for setting in SETTINGS}
 
 
@@ -623,12 +625,12 @@ def with_secrets(values):
     return values
 
 
-def warn_of_unknown(values):
+def unknown(values):
     known = [setting.name for setting in SETTINGS]
     for name in sorted(values.keys() - set(known)):
         near = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        warn(f"{name} is not a setting{hint}")
+        yield f"{name} is not a setting{hint}"
 
 
 def rows():

@@ -1,0 +1,123 @@
+"""Make virtual environments as the lock files say, with the Debian packages that takes.
+
+Runs before anything is installed and so knows only Python's own library. As a script it makes
+the panel's environment, does nothing where it stands already, and runs its arguments in it.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "deploy/requirements.lock"
+MYSQL_LOCK = ROOT / "deploy/requirements-mysql.lock"
+POLICY = Path("/usr/sbin/policy-rc.d")
+PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/local/sbin:/usr/sbin:/sbin"
+# What mysqlclient is compiled with: the package, and a file or command that says it is there.
+COMPILER = {
+    "gcc": "gcc",
+    "pkg-config": "pkg-config",
+    "libmariadb-dev": "mariadb_config",
+    "python3-dev": Path(sysconfig.get_paths()["include"], "Python.h"),
+}
+
+
+def stop(message):
+    sys.exit(f"mailadmin: {message}")
+
+
+def run(*command, **options):
+    """Run a command; its own words say what went wrong, ours what it was for."""
+    try:
+        subprocess.run(command, check=True, **options)
+    except subprocess.CalledProcessError as error:
+        stop(f"`{' '.join(map(str, command[:4]))} …` ended with status {error.returncode}")
+
+
+def virtual_environment(folder, *locks):
+    """Make or mend the environment; one made of these locks by this Python stays as it is."""
+    stamp, python = folder / "mailadmin.stamp", folder / "bin/python"
+    digest = state(folder, locks)
+    if python.exists() and stamp.exists() and stamp.read_text() == digest:
+        return python
+    if not os.access(folder.parent, os.W_OK):
+        stop(f"the folder {folder.parent} cannot be written")
+    if MYSQL_LOCK in locks:
+        debian_packages(COMPILER)
+    print(f"mailadmin: installing into {folder.name} …", flush=True)
+    run(sys.executable, "-m", "venv", "--clear", folder)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    for lock in locks:
+        run(*pip, "--no-build-isolation", "--require-hashes", "-r", lock)
+    run(*pip, "--no-build-isolation", "--no-deps", "--editable", ROOT)
+    stamp.write_text(digest)
+    return python
+
+
+def state(folder, locks):
+    """What an environment depends on; it cannot be moved either, so its place counts too."""
+    digest = hashlib.sha256(f"{folder} {sys.executable} {sys.version}".encode())
+    for file in (*locks, ROOT / "pyproject.toml"):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def debian_packages(probes):
+    """Install what is missing, as root or with sudo; without either, stop and name it."""
+    missing = [package for package, probe in probes.items() if not shutil.which(probe, path=PATH)]
+    missing = [package for package in missing if not Path(probes[package]).exists()]
+    if not missing:
+        return
+    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    line = f"apt-get install --no-install-recommends {' '.join(missing)}"
+    if not shutil.which("apt-get") or (root and not has_sudo()):
+        stop(f"missing Debian packages; run as root: {line}")
+    print(f"mailadmin: {line}", flush=True)
+    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
+    with services_stay_down(root):
+        run(*apt, "update", stdout=subprocess.DEVNULL)
+        # --no-remove: a mail server that is here already must not give way to ours.
+        run(*apt, *line.split()[1:], "--no-remove", stdout=subprocess.DEVNULL)
+
+
+def has_sudo():
+    return shutil.which("sudo") and not subprocess.run(["sudo", "-n", "true"]).returncode
+
+
+@contextmanager
+def services_stay_down(root):
+    """Debian starts what it installs unless policy-rc.d forbids it; a policy that is here stays."""
+    if POLICY.exists():
+        yield
+        return
+    with tempfile.NamedTemporaryFile("w", suffix="policy-rc.d") as policy:
+        policy.write("#!/bin/sh\nexit 101\n")
+        policy.flush()
+        run(*root, "install", "-m", "755", policy.name, POLICY)
+    try:
+        yield
+    finally:
+        run(*root, "rm", "-f", POLICY)
+
+
+def main():
+    sys.path.insert(0, str(ROOT))
+    from mailadmin import env
+
+    engine = env.read(report=lambda line: None)["MAILADMIN_DATABASE_URL"]["ENGINE"]
+    locks = (LOCK, MYSQL_LOCK) if engine.endswith("mysql") else (LOCK,)
+    try:
+        python = virtual_environment(ROOT / ".venv", *locks)
+    except OSError as error:
+        stop(f"{error.filename}: {error.strerror}")
+    os.execv(python, [python, *sys.argv[1:]])  # noqa: S606 (no shell is wanted)
+
+
+if __name__ == "__main__":
+    main()
