@@ -1,0 +1,295 @@
+"""Domains, the domains that mirror them, and the admins who run them."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.fields import (
+    AddressField,
+    CharField,
+    CurrentTime,
+    DateTimeField,
+    DomainField,
+    Latin1CharField,
+    Latin1TextField,
+    NameField,
+    TimestampField,
+    Unknown,
+    domain_in_unicode,
+    mail_key,
+)
+from mailadmin.models import Principal, PrincipalManager, Record, Role, ScopedQuerySet, table
+
+ALL = "ALL"  # PostfixAdmin's name for "every domain": a mark, not a domain
+NONE_ALLOWED, UNLIMITED = -1, 0
+LITERALS = 500  # up to so many domains a list of names is read faster than a subquery
+
+
+class DomainQuerySet(ScopedQuerySet):
+    domain_lookup = "domain"
+
+
+class DomainManager(models.Manager.from_queryset(DomainQuerySet)):
+    def get_queryset(self):
+        return super().get_queryset().exclude(domain=ALL)
+
+
+class Domain(Record):
+    domain = DomainField(_("domain"), primary_key=True)
+    description = CharField(_("description"), max_length=255, blank=True, default="")
+    aliases = models.IntegerField(_("aliases"), default=0, db_default=0)
+    mailboxes = models.IntegerField(_("mailboxes"), default=0, db_default=0)
+    maxquota = models.BigIntegerField(_("largest mailbox (MB)"), default=0, db_default=0)
+    quota = models.BigIntegerField(_("quota of the domain (MB)"), default=0, db_default=0)
+    transport = Latin1CharField(_("transport"), max_length=255, blank=True, default="virtual")
+    backupmx = models.BooleanField(_("backup MX"), default=False, db_default=False)
+    password_expiry = models.IntegerField(
+        _("passwords expire after (days)"), null=True, blank=True, default=0, db_default=0
+    )
+
+    objects = DomainManager()
+
+    class Meta:
+        db_table = table("domain")
+        verbose_name = _("domain")
+        verbose_name_plural = _("domains")
+
+    def __str__(self):
+        return domain_in_unicode(self.domain)
+
+    def has_room_for(self, kind, count, more=1):
+        """Whether `more` mailboxes or aliases fit under the limit, `count` being there already."""
+        limit = getattr(self, kind)
+        return limit == UNLIMITED or (limit != NONE_ALLOWED and count + more <= limit)
+
+
+class AliasDomainQuerySet(ScopedQuerySet):
+    def visible_to(self, principal):
+        """Only between own domains: both ends count."""
+        if getattr(principal, "role", None) != Role.ADMIN:
+            return super().visible_to(principal)
+        own = principal.managed_domains()
+        return self.filter(alias_domain__in=own, target_domain__in=own)
+
+
+class AliasDomain(Record):
+    alias_domain = mail_key(
+        Domain,
+        "alias_domain",
+        primary_key=True,
+        related_name="mirror",
+        verbose_name=_("alias domain"),
+    )
+    target_domain = mail_key(
+        Domain, "target_domain", related_name="mirrors", verbose_name=_("target domain"), default=""
+    )
+    description = CharField(_("description"), max_length=255, blank=True, default="", db_default="")
+
+    objects = AliasDomainQuerySet.as_manager()
+
+    class Meta:
+        db_table = table("alias_domain")
+        verbose_name = _("alias domain")
+        verbose_name_plural = _("alias domains")
+        indexes = [models.Index(fields=["active"], name="mailadmin_mirror_active")]
+
+    def __str__(self):
+        return domain_in_unicode(self.alias_domain_id)
+
+
+class AdminQuerySet(ScopedQuerySet):
+    def visible_to(self, principal):
+        """Admins are the superadmins' matter; anybody else sees himself."""
+        match getattr(principal, "role", None):
+            case Role.SUPERADMIN:
+                return self.all()
+            case Role.ADMIN:
+                return self.filter(pk=principal.pk)
+            case _:
+                return self.none()
+
+
+class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):
+    def create_superuser(self, username, password):
+        """Django's `createsuperuser`, by the same road as everything else."""
+        from domains.services import create_admin
+        from mailadmin.writes import Actor, perform
+
+        return perform(
+            Actor.console(),
+            create_admin,
+            {"username": username, "password": password, "superadmin": True},
+        )
+
+
+class Admin(Principal, Record):
+    username = AddressField(_("admin"), primary_key=True)
+    superadmin = models.BooleanField(_("superadmin"), default=False, db_default=False)
+
+    objects = AdminManager()
+
+    class Meta:
+        db_table = table("admin")
+        verbose_name = _("admin")
+        verbose_name_plural = _("admins")
+
+    @property
+    def role(self):
+        return Role.SUPERADMIN if self.superadmin else Role.ADMIN
+
+    def managed_domains(self):
+        """The names of this admin's domains, asked once; beyond 500 a query in their stead."""
+        if not hasattr(self, "_managed"):
+            rows = (
+                self.assignments.filter(active=True)
+                .order_by("domain_id")
+                .values_list("domain_id", flat=True)
+            )
+            names = list(dict.fromkeys(rows[: LITERALS * 2 + 1]))
+            self._managed = names if len(names) <= LITERALS else rows.order_by()
+        return self._managed
+
+
+class AssignmentManager(models.Manager.from_queryset(ScopedQuerySet)):
+    def get_queryset(self):
+        return super().get_queryset().exclude(domain=ALL)
+
+
+class DomainAdmin(models.Model):
+    """That an admin runs a domain; the domain `ALL` repeats for PostfixAdmin that he is a superadmin."""
+
+    id = models.AutoField(primary_key=True)
+    admin = mail_key(Admin, "username", related_name="assignments", verbose_name=_("admin"))
+    domain = mail_key(
+        Domain, "domain", related_name="assignments", db_index=False, verbose_name=_("domain")
+    )
+    created = DateTimeField(default=timezone.now, db_default=Unknown())
+    active = models.BooleanField(default=True, db_default=True)
+
+    objects = AssignmentManager()
+
+    class Meta:
+        db_table = table("domain_admins")
+        indexes = [models.Index(fields=["domain"], name="mailadmin_admins_domain")]
+
+    def __str__(self):
+        return f"{self.admin_id} {self.domain_id}"
+
+
+class DomainState(models.Model):
+    """The lock of a domain and its tallies; locking is writing to this row."""
+
+    domain = DomainField(primary_key=True)
+    version = models.BigIntegerField(default=0)
+    mailboxes = models.IntegerField(default=0)
+    aliases = models.IntegerField(default=0)
+    quota_assigned = models.BigIntegerField(default=0)
+    quota_used = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "mailadmin_domain_state"
+
+    def __str__(self):
+        return self.domain
+
+
+class Config(models.Model):
+    """PostfixAdmin's own settings: the row `version` is its schema's number, and never ours to change."""
+
+    id = models.AutoField(primary_key=True)
+    name = NameField(max_length=20, default="", db_default="", unique=True)
+    value = NameField(max_length=20, default="", db_default="")
+
+    class Meta:
+        db_table = table("config")
+
+    def __str__(self):
+        return f"{self.name}={self.value}"
+
+
+class AdminPreference(models.Model):
+    """What an admin chose in PostfixAdmin."""
+
+    pk = models.CompositePrimaryKey("admin_id", "pref_key")
+    admin = mail_key(Admin, "username", related_name="preferences", default="")
+    pref_key = NameField(max_length=64, default="", db_default="")
+    pref_value = Latin1CharField(max_length=2048, default="", db_default="")
+
+    class Meta:
+        db_table = table("admin_preferences")
+
+    def __str__(self):
+        return f"{self.admin_id} {self.pref_key}"
+
+
+class DkimKey(models.Model):
+    id = models.AutoField(primary_key=True)
+    domain_name = mail_key(Domain, "domain_name", related_name="dkim_keys")
+    description = CharField(max_length=255, null=True, blank=True, default="", db_default="")  # noqa: DJ001 (as it is)
+    selector = NameField(max_length=63, default="default", db_default="default")
+    private_key = Latin1TextField(null=True, secret=True)  # noqa: DJ001 (as it is)
+    public_key = Latin1TextField(null=True)  # noqa: DJ001 (as it is)
+    created = DateTimeField(default=timezone.now, db_default=Unknown())
+    modified = DateTimeField(default=timezone.now, db_default=Unknown())
+
+    objects = type(
+        "DkimKeyQuerySet", (ScopedQuerySet,), {"domain_lookup": "domain_name"}
+    ).as_manager()
+
+    class Meta:
+        db_table = table("dkim")
+
+    def __str__(self):
+        return f"{self.selector}._domainkey.{self.domain_name_id}"
+
+
+class DkimSigning(models.Model):
+    """Which key signs for an author: a domain or the address of a mailbox."""
+
+    id = models.AutoField(primary_key=True)
+    author = NameField(default="", db_default="", db_index=True)
+    dkim = mail_key(DkimKey, "dkim_id", related_name="signings")
+    created = DateTimeField(default=timezone.now, db_default=Unknown())
+    modified = DateTimeField(default=timezone.now, db_default=Unknown())
+
+    objects = type(
+        "DkimSigningQuerySet", (ScopedQuerySet,), {"domain_lookup": "dkim__domain_name"}
+    ).as_manager()
+
+    class Meta:
+        db_table = table("dkim_signing")
+
+    def __str__(self):
+        return f"{self.author} {self.dkim_id}"
+
+
+class TotpException(models.Model):
+    """An address from which a mailbox, a domain or everybody needs no second factor for mail."""
+
+    id = models.AutoField(primary_key=True)
+    ip = NameField(max_length=46)
+    username = CharField(max_length=255, null=True)  # noqa: DJ001 (NULL means everybody)
+    description = CharField(max_length=255, null=True)  # noqa: DJ001 (as it is)
+    created = TimestampField(default=timezone.now, db_default=CurrentTime())
+    modified = TimestampField(default=timezone.now, db_default=CurrentTime())
+
+    class Meta:
+        db_table = table("totp_exception_address")
+        constraints = [
+            models.UniqueConstraint(fields=["ip", "username"], name="mailadmin_totp_exception")
+        ]
+
+    def __str__(self):
+        return f"{self.ip} {self.username}"
+
+
+def is_default_alias(local_part):
+    """Whether domain admins must leave this alias alone."""
+    return local_part in dict(settings.MAILADMIN_DEFAULT_ALIASES)
+
+
+def either_end(domains):
+    """Alias domains of which these domains are one end."""
+    return Q(alias_domain__in=domains) | Q(target_domain__in=domains)

@@ -1,0 +1,245 @@
+"""Who comes in: two backends, one door; what the roles open; how often somebody may knock."""
+
+import base64
+import binascii
+import contextlib
+import datetime
+import hashlib
+import hmac
+import ipaddress
+import logging
+import struct
+import time
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth.backends import BaseBackend
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.shortcuts import redirect
+from django.utils import timezone
+
+from mailadmin import passwords
+from mailadmin.models import LoginFailure, Role, UsedCode
+
+logger = logging.getLogger("mailadmin.auth")
+
+WINDOW = datetime.timedelta(minutes=5)
+FAILURES_A_NAME = 10
+FAILURES_A_NETWORK = 100
+STEP_SECONDS, STEPS_BESIDE = 30, 1
+
+
+# Backends
+
+
+class PrincipalBackend(BaseBackend):
+    """Knows the active rows of one table, so a row switched off ends its sessions."""
+
+    model_name = None
+
+    @property
+    def people(self):
+        return apps.get_model(self.model_name)._default_manager.filter(active=True)
+
+    def authenticate(self, request, username=None, password=None):
+        """An unknown name costs as much as a known one."""
+        person = self.people.filter(pk=(username or "").strip().lower()).first()
+        if person is None:
+            passwords.spend(password or "")
+            return None
+        return person if password and person.check_password(password) else None
+
+    def get_user(self, key):
+        return self.people.filter(pk=key).first()
+
+
+class AdminBackend(PrincipalBackend):
+    model_name = "domains.Admin"
+
+
+class MailboxBackend(PrincipalBackend):
+    model_name = "mailboxes.Mailbox"
+
+
+# Doors
+
+
+class RoleRequired:
+    """A view that says which roles it opens for; anybody else gets 403 and stays signed in."""
+
+    roles = None
+
+    def get_roles(self):
+        return self.roles
+
+    def dispatch(self, request, *args, **kwargs):
+        if request.user.role not in self.get_roles():
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+
+class AnyoneSignedIn(RoleRequired):
+    roles = Role.ANYONE
+
+
+class PasswordExpiryMiddleware:
+    """Who has an expired password may change it, and nothing else."""
+
+    open_to_all = ("/account/password/", "/logout/", "/login/", "/i18n/", "/healthz", "/readyz")
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if (
+            not request.path.startswith((*self.open_to_all, settings.STATIC_URL))
+            and request.user.is_authenticated
+            and request.user.password_has_expired()
+        ):
+            return redirect("/account/password/")
+        return self.get_response(request)
+
+
+# Addresses
+
+
+class ClientAddressMiddleware:
+    """`request.client_address`: whom we talk to, by the word of proxies that are trusted, and no others."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        request.client_address = client_address(request.META)
+        return self.get_response(request)
+
+
+def client_address(meta):
+    address = meta.get("REMOTE_ADDR", "")
+    if not is_trusted(address):
+        return address
+    for hop in reversed(meta.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+        hop = hop.strip()
+        if not is_address(hop):
+            break
+        address = hop
+        if not is_trusted(hop):
+            break
+    return address
+
+
+def is_address(text):
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(text))
+    return False
+
+
+def is_trusted(address):
+    """A proxy on a local socket has no address; with trusted proxies set it is one of them."""
+    if not is_address(address):
+        return bool(settings.MAILADMIN_TRUSTED_PROXIES)
+    ip = ipaddress.ip_address(address)
+    return any(ip in network for network in settings.MAILADMIN_TRUSTED_PROXIES)
+
+
+def network_of(address):
+    """The part of an address that one customer holds: /24 of IPv4, /64 of IPv6."""
+    if not is_address(address):
+        return address
+    prefix = 24 if ipaddress.ip_address(address).version == 4 else 64
+    return str(ipaddress.ip_network(f"{address}/{prefix}", strict=False))
+
+
+# Throttle
+
+
+class TooManyFailures(Exception):
+    def __init__(self, retry_after):
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+
+
+def admit(name, address):
+    """Count a try before it is made, so that tries at the same moment count too."""
+    limits = ((_name_key(name), FAILURES_A_NAME), (_network_key(address), FAILURES_A_NETWORK))
+    for key, limit in limits:
+        failures, since = _count(key)
+        if failures > limit:
+            log_failure(name, address, "throttled")
+            raise TooManyFailures(max(1, int((since + WINDOW - timezone.now()).total_seconds()) + 1))
+
+
+def forgive(name, address):
+    """The try was good: the name starts anew, the network gets its one back."""
+    LoginFailure.objects.filter(pk=_name_key(name)).delete()
+    LoginFailure.objects.filter(pk=_network_key(address), failures__gt=0).update(
+        failures=F("failures") - 1
+    )
+
+
+def log_failure(name, address, reason):
+    """One line in a form that a log watcher can rely on."""
+    safe = str(name)[:255].encode("unicode_escape").decode().replace('"', "'")
+    logger.warning('login failed: name="%s" address=%s reason=%s', safe, address or "-", reason)
+
+
+def _name_key(name):
+    return "name:" + hashlib.sha256(name.strip().lower().encode(errors="replace")).hexdigest()
+
+
+def _network_key(address):
+    return "network:" + network_of(address)
+
+
+def _count(key):
+    now = timezone.now()
+    with transaction.atomic():
+        LoginFailure.objects.filter(pk=key, since__lt=now - WINDOW).update(failures=0, since=now)
+        if not LoginFailure.objects.filter(pk=key).update(failures=F("failures") + 1):
+            with contextlib.suppress(IntegrityError), transaction.atomic():
+                LoginFailure.objects.create(pk=key, failures=0, since=now)
+            LoginFailure.objects.filter(pk=key).update(failures=F("failures") + 1)
+        row = LoginFailure.objects.get(pk=key)
+    return row.failures, row.since
+
+
+# One-time codes
+
+
+def code_is_right(person, code):
+    """Whether this is the code of the present step or one beside it, and opens for the first time."""
+    secret = _secret_bytes(person)
+    now = int(time.time()) // STEP_SECONDS
+    for step in range(now - STEPS_BESIDE, now + STEPS_BESIDE + 1):
+        if secret and hmac.compare_digest(one_time_code(secret, step), code.strip()):
+            return _use(person, step)
+    return False
+
+
+def one_time_code(secret, step):
+    """RFC 6238 with the usual choices: SHA-1, six digits, thirty seconds."""
+    mac = hmac.digest(secret, struct.pack(">Q", step), "sha1")
+    offset = mac[-1] & 0x0F
+    return f"{(struct.unpack_from('>I', mac, offset)[0] & 0x7FFFFFFF) % 1_000_000:06}"
+
+
+def _secret_bytes(person):
+    text = person.totp_secret.replace(" ", "").rstrip("=").upper()
+    try:
+        return base64.b32decode(text + "=" * (-len(text) % 8))
+    except (binascii.Error, ValueError):
+        logger.error("the one-time secret of %s is not base32: nobody can sign in with it", person.pk)
+        return b""
+
+
+def _use(person, step):
+    key = f"{person._meta.label_lower}:{person.pk}"[:255]
+    try:
+        with transaction.atomic():
+            UsedCode.objects.create(key=key, step=step)
+    except IntegrityError:
+        return False
+    UsedCode.objects.filter(key=key, step__lt=step - 10).delete()
+    return True

@@ -1,0 +1,365 @@
+"""Columns as PostfixAdmin made them: addresses and domains in latin1, dates without fractions, no constraints."""
+
+import functools
+import re
+
+import idna
+from django.core.exceptions import EmptyResultSet, ValidationError
+from django.db import connections, models
+from django.db.models import lookups
+from django.db.models.fields import related_lookups
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+COLLATIONS = {"latin1": "latin1_general_ci", "utf8mb4": "utf8mb4_general_ci"}
+CODECS = {"latin1": "cp1252", "ascii": "ascii"}
+
+DOMAIN_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+LOCAL_PART = re.compile(r"[a-z0-9!#$%&'*+=?^_{|}~-]+(\.[a-z0-9!#$%&'*+=?^_{|}~-]+)*", re.IGNORECASE)
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff]")
+
+
+# What is typed, and what is kept
+
+
+def normalize_domain(text):
+    """A domain as it is stored: lower case, ASCII (xn--…)."""
+    text = text.strip().rstrip(".").lower()
+    if text.isascii():
+        return text
+    try:
+        return idna.encode(text, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError) as error:
+        raise ValidationError(
+            _("“%(value)s” is not a domain name."), params={"value": text}
+        ) from error
+
+
+def normalize_address(text):
+    """An address as it is stored: lower case, its domain in ASCII."""
+    local_part, at, domain = text.strip().lower().rpartition("@")
+    return f"{local_part}@{normalize_domain(domain)}" if at else domain
+
+
+def domain_in_unicode(domain):
+    """The domain as people write it; what does not decode is shown as it is stored."""
+    if "xn--" not in domain:
+        return domain
+    try:
+        return idna.decode(domain)
+    except (idna.IDNAError, UnicodeError):
+        return domain
+
+
+def address_in_unicode(address):
+    local_part, at, domain = address.rpartition("@")
+    return local_part + at + domain_in_unicode(domain)
+
+
+def validate_domain(domain):
+    labels = domain.split(".")
+    good = (
+        len(domain) <= 253
+        and len(labels) > 1
+        and all(DOMAIN_LABEL.fullmatch(label) for label in labels)
+        and not labels[-1].isdigit()
+    )
+    if not good:
+        raise ValidationError(_("“%(value)s” is not a domain name."), params={"value": domain})
+
+
+def validate_local_part(local_part):
+    if len(local_part) > 64 or not LOCAL_PART.fullmatch(local_part):
+        raise ValidationError(
+            _("“%(value)s” cannot stand before the @ of an address."), params={"value": local_part}
+        )
+
+
+def validate_address(address):
+    local_part, at, domain = address.rpartition("@")
+    if not at:
+        raise ValidationError(_("“%(value)s” is not an address."), params={"value": address})
+    validate_local_part(local_part)
+    validate_domain(domain)
+
+
+def validate_text(text):
+    """No control characters but line ends and tabs."""
+    if CONTROL.search(text):
+        raise ValidationError(_("This text holds control characters, which are not allowed here."))
+
+
+# What a column can hold
+
+
+@functools.cache
+def column_facts(alias):
+    """(table, column) → (charset, type) as the database has them; an adopted column may be narrower than ours."""
+    connection = connections[alias]
+    if connection.vendor != "mysql":
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, column_name, character_set_name, column_type"
+            " FROM information_schema.columns WHERE table_schema = DATABASE()"
+        )
+        return {(table, column): (charset, kind) for table, column, charset, kind in cursor}
+
+
+def column_holds(field, value, alias="default"):
+    """Whether the column of this field can take the value, be compared with it, and give it back."""
+    charset, kind = column_facts(alias).get((field.model._meta.db_table, field.column), (None, ""))
+    if isinstance(value, int):
+        return not kind.startswith("int") or -(2**31) <= value < 2**31
+    if charset is None or charset == "utf8mb4":
+        return True
+    if charset in ("utf8", "utf8mb3"):
+        return all(ord(letter) < 0x10000 for letter in value)
+    return _encodes(value, CODECS.get(charset, "ascii"))
+
+
+def _encodes(text, codec):
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def validate_column(field, value):
+    if column_holds(field, value):
+        return
+    if isinstance(value, int):
+        raise ValidationError(_("This number is larger than this database's column can hold."))
+    raise ValidationError(_("This database's column cannot hold some of these characters."))
+
+
+# Text
+
+
+class _Collated:
+    """Text whose collation is PostfixAdmin's on MySQL, and nothing special elsewhere."""
+
+    charset = "utf8mb4"
+
+    def __init__(self, *args, secret=False, **kwargs):
+        self.secret = secret
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self):
+        name, path, args, kwargs = super().deconstruct()
+        if self.secret:
+            kwargs["secret"] = True
+        return name, path, args, kwargs
+
+    def db_parameters(self, connection):
+        parameters = super().db_parameters(connection)
+        if connection.vendor == "mysql":
+            parameters["collation"] = self._collation(connection)
+        return parameters
+
+    def _collation(self, connection):
+        return COLLATIONS[self.charset]
+
+
+class CharField(_Collated, models.CharField):
+    pass
+
+
+class TextField(_Collated, models.TextField):
+    pass
+
+
+class _Latin1(_Collated):
+    """Text of mail names: it takes the collation that an adopted database gave its domains."""
+
+    charset = "latin1"
+
+    def _collation(self, connection):
+        return adopted_collation(connection) or COLLATIONS["latin1"]
+
+
+def adopted_collation(connection):
+    from django.apps import apps
+
+    domain = apps.get_model("domains.Domain")._meta
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT collation_name FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'domain'",
+            [domain.db_table],
+        )
+        row = cursor.fetchone()
+    return row and row[0]
+
+
+class Latin1CharField(_Latin1, models.CharField):
+    pass
+
+
+class Latin1TextField(_Latin1, models.TextField):
+    pass
+
+
+class NameField(_Latin1, models.CharField):
+    """A name of the mail world, ASCII only: what is not ASCII is equal to none of its values."""
+
+    def __init__(self, *args, **kwargs):
+        kwargs.setdefault("max_length", 255)
+        super().__init__(*args, **kwargs)
+
+
+class DomainField(NameField):
+    default_validators = [validate_domain]
+
+
+class AddressField(NameField):
+    default_validators = [validate_address]
+
+
+class GotoField(Latin1TextField):
+    """The targets of an alias, joined by commas."""
+
+    def difference(self, old, new):
+        old, new = split_goto(old), split_goto(new)
+        return {
+            "added": [target for target in new if target not in old],
+            "removed": [target for target in old if target not in new],
+        }
+
+
+def split_goto(goto):
+    return [target for target in (part.strip() for part in (goto or "").split(",")) if target]
+
+
+def join_goto(targets):
+    return ",".join(dict.fromkeys(targets))
+
+
+# Dates
+
+
+class _Literal(models.Value):
+    """A default that the database itself fills in, for those who write these tables without us."""
+
+    sql = ""
+
+    def __init__(self):
+        super().__init__(self.sql)
+
+    def as_sql(self, compiler, connection):
+        return self.sql, []
+
+    def resolve_expression(self, *args, **kwargs):
+        return self
+
+
+class Unknown(_Literal):
+    sql = "'2000-01-01 00:00:00'"
+
+
+class FarAway(_Literal):
+    sql = "'2038-01-18 00:00:00'"
+
+
+class CurrentTime(_Literal):
+    sql = "CURRENT_TIMESTAMP"
+
+
+class DateTimeField(models.DateTimeField):
+    """Whole seconds in the server's time; PostfixAdmin's zero dates read as None."""
+
+    mysql_type = "datetime"
+
+    def db_type(self, connection):
+        return self.mysql_type if connection.vendor == "mysql" else super().db_type(connection)
+
+    def get_prep_value(self, value):
+        value = super().get_prep_value(value)
+        return value.replace(microsecond=0) if hasattr(value, "replace") else value
+
+
+class TimestampField(DateTimeField):
+    mysql_type = "timestamp"
+
+
+def is_known(moment):
+    """False for both of PostfixAdmin's ways to say that it does not know: 0000-00-00 and 2000-01-01."""
+    return moment is not None and timezone.localtime(moment).year > 2000
+
+
+# Keys
+
+
+class _Unconstrained:
+    """A key that Django follows and cascades, and the database does not enforce."""
+
+    def validate(self, value, model_instance):
+        """Existence is one question for many rows, asked by the service."""
+        models.Field.validate(self, value, model_instance)
+
+
+class MailKey(_Unconstrained, models.ForeignKey):
+    pass
+
+
+class OneMailKey(_Unconstrained, models.OneToOneField):
+    pass
+
+
+def mail_key(to, column, **options):
+    """A key on a column of PostfixAdmin's: a real relation for Django, no constraint in the database."""
+    options = {"on_delete": models.CASCADE, "db_constraint": False, "db_column": column} | options
+    return (OneMailKey if options.get("primary_key") else MailKey)(to, **options)
+
+
+# Lookups that MySQL would answer with error 1267
+
+
+class _Ascii:
+    def as_sql(self, compiler, connection):
+        if isinstance(self.rhs, str) and not self.rhs.isascii():
+            raise EmptyResultSet
+        return super().as_sql(compiler, connection)
+
+
+class _AsciiIn:
+    def get_prep_lookup(self):
+        prepared = super().get_prep_lookup()
+        if not self.rhs_is_direct():
+            return prepared
+        return [value for value in prepared if not isinstance(value, str) or value.isascii()]
+
+
+def _ascii_only(field, mixin, *classes):
+    for lookup in classes:
+        field.register_lookup(type(f"Ascii{lookup.__name__}", (mixin, lookup), {}))
+
+
+_COMPARISONS = (
+    lookups.Exact,
+    lookups.IExact,
+    lookups.GreaterThan,
+    lookups.GreaterThanOrEqual,
+    lookups.LessThan,
+    lookups.LessThanOrEqual,
+    lookups.Contains,
+    lookups.IContains,
+    lookups.StartsWith,
+    lookups.IStartsWith,
+    lookups.EndsWith,
+    lookups.IEndsWith,
+)
+_ascii_only(NameField, _Ascii, *_COMPARISONS)
+_ascii_only(NameField, _AsciiIn, lookups.In)
+for _key in (MailKey, OneMailKey):
+    _ascii_only(
+        _key,
+        _Ascii,
+        related_lookups.RelatedExact,
+        related_lookups.RelatedGreaterThan,
+        related_lookups.RelatedGreaterThanOrEqual,
+        related_lookups.RelatedLessThan,
+        related_lookups.RelatedLessThanOrEqual,
+    )
+    _ascii_only(_key, _AsciiIn, related_lookups.RelatedIn)

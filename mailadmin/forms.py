@@ -1,0 +1,202 @@
+"""What all forms share: the record form that names its services, its fields, and the door's two forms."""
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin import passwords
+from mailadmin.fields import validate_column, validate_text
+from mailadmin.writes import Conflict, Seen, digest, perform
+
+
+class LoginForm(forms.Form):
+    username = forms.CharField(
+        label=_("Address"),
+        max_length=255,
+        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def refuse(self):
+        self.add_error(None, _("This address and password do not fit together."))
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=12,
+        widget=forms.TextInput(
+            attrs={"autofocus": True, "autocomplete": "one-time-code", "inputmode": "numeric"}
+        ),
+    )
+
+    def clean_code(self):
+        return self.cleaned_data["code"].replace(" ", "")
+
+    def refuse(self):
+        self.add_error("code", _("This code is not right, or it was used before."))
+
+
+class PlainForm(forms.Form):
+    """A form whose texts are free of control characters, and whose errors stand beside their fields."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if isinstance(field, forms.CharField):
+                field.validators = [*field.validators, validate_text]
+
+    def refuse(self, error):
+        """Show a service's error: beside the field where the form has it, above the form otherwise."""
+        for name, messages in as_fields(error).items():
+            self.add_error(name if name in self.fields else None, messages)
+
+
+def as_fields(error):
+    return error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error}
+
+
+class RecordForm(PlainForm, forms.ModelForm):
+    """A form on one row. It asks and words; the service it names does the work."""
+
+    create_service = None
+    edit_service = None
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args, actor=None, **kwargs):
+        self.actor = actor
+        self.conflict = None
+        super().__init__(*args, **kwargs)
+        self.initial["seen"] = digest(self.snapshot(self.instance)) if self.is_edit else ""
+        if not self.is_edit:
+            del self.fields["seen"]
+
+    @property
+    def is_edit(self):
+        return not self.instance._state.adding
+
+    def snapshot(self, row):
+        """The values of a row that this form shows and changes."""
+        names = [f.name for f in row._meta.concrete_fields if f.name in self._meta.fields]
+        return {name: row._meta.get_field(name).value_from_object(row) for name in names}
+
+    def values(self):
+        """What the service is given."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "seen"}
+
+    def clean(self):
+        cleaned = super().clean()
+        for name, value in cleaned.items():
+            self._check_column(name, value)
+        return cleaned
+
+    def validate_unique(self):
+        """Whether a key is free is asked by the service, under its lock."""
+
+    def save(self):
+        """Run the service; None where it refused, with the reasons among the form's errors."""
+        try:
+            return perform(self.actor, *self._service_call(), seen=self._seen())
+        except ValidationError as error:
+            self.refuse(error)
+        except Conflict as conflict:
+            self._show_conflict(conflict.row)
+        return None
+
+    def _service_call(self):
+        service = type(self).edit_service if self.is_edit else type(self).create_service
+        return (service, self.instance.pk, self.values()) if self.is_edit else (service, [self.values()])
+
+    def _seen(self):
+        if not self.is_edit:
+            return None
+        return Seen(type(self.instance), self.instance.pk, self.cleaned_data["seen"], self.snapshot)
+
+    def _show_conflict(self, row):
+        """Both versions: what was typed stays in the fields, what is stored now stands beside."""
+        now = self.snapshot(row)
+        self.conflict = [
+            (capfirst(self.fields[name].label), now[name])
+            for name in now
+            if name in self.fields and name in self.changed_data
+        ]
+        self.data = self.data.copy()
+        self.data[self.add_prefix("seen")] = digest(now)
+        self.add_error(
+            None,
+            _(
+                "Somebody else changed this in the meantime. Nothing was saved. "
+                "Look at both versions; saving again overwrites the other one."
+            ),
+        )
+
+    def _check_column(self, name, value):
+        try:
+            column = self._meta.model._meta.get_field(name)
+        except FieldDoesNotExist:
+            return
+        if isinstance(value, (str, int)) and not isinstance(value, bool):
+            try:
+                validate_column(column, value)
+            except ValidationError as error:
+                self.add_error(name, error)
+
+
+class NewPasswordMixin(forms.Form):
+    """A password typed twice. Empty on an edit keeps the old one."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        required=False,
+        strip=False,
+        max_length=1024,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "data-password": "new"}),
+    )
+    password2 = forms.CharField(
+        label=_("Password again"),
+        required=False,
+        strip=False,
+        max_length=1024,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "data-password": "again"}),
+    )
+
+    def check_passwords(self, required):
+        """Both the same, and within the rules."""
+        first, second = self.cleaned_data.get("password", ""), self.cleaned_data.get("password2", "")
+        if first != second:
+            self.add_error("password2", _("The two passwords differ."))
+        elif first:
+            try:
+                passwords.validate(first)
+            except ValidationError as error:
+                self.add_error("password", error)
+        elif required and "password" not in self.errors:
+            self.add_error("password", _("A password is needed."))
+
+
+class TargetsField(forms.CharField):
+    """Addresses, one a line (commas will do)."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocapitalize": "off"})
+
+    def to_python(self, value):
+        text = super().to_python(value).replace(",", "\n")
+        return [line.strip() for line in text.splitlines() if line.strip()]
+
+    def prepare_value(self, value):
+        return "\n".join(value) if isinstance(value, (list, tuple)) else value
+
+    def run_validators(self, value):
+        for line in value:
+            super().run_validators(line)
+
+    def has_changed(self, initial, data):
+        return self.to_python(data or "") != (initial or [])
+
+

@@ -1,0 +1,257 @@
+"""What all tables share: roles and scope, the two kinds of person, the log and the change record."""
+
+import enum
+import uuid
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin import passwords
+from mailadmin.fields import (
+    CharField,
+    DateTimeField,
+    Latin1CharField,
+    Latin1TextField,
+    NameField,
+    Unknown,
+    mail_key,
+)
+
+
+def table(name):
+    """The name of a table of PostfixAdmin's in this database."""
+    return settings.MAILADMIN_TABLE_PREFIX + name
+
+
+class Role(enum.Flag):
+    MAILBOX = enum.auto()
+    ADMIN = enum.auto()
+    SUPERADMIN = enum.auto()
+    ADMINS = ADMIN | SUPERADMIN
+    ANYONE = MAILBOX | ADMINS
+
+
+class ScopedQuerySet(models.QuerySet):
+    """Rows that know who may see them; an unknown person sees none."""
+
+    domain_lookup = "domain"
+    owner_lookup = None
+
+    def visible_to(self, principal):
+        match getattr(principal, "role", None):
+            case Role.SUPERADMIN:
+                return self.all()
+            case Role.ADMIN:
+                return self.filter(**{f"{self.domain_lookup}__in": principal.managed_domains()})
+            case Role.MAILBOX if self.owner_lookup:
+                return self.filter(**{self.owner_lookup: principal.pk})
+            case _:
+                return self.none()
+
+
+class Record(models.Model):
+    """A row that knows when it was made and changed, and whether it is in force."""
+
+    created = DateTimeField(
+        _("created"), default=timezone.now, db_default=Unknown(), editable=False
+    )
+    modified = DateTimeField(
+        _("modified"), default=timezone.now, db_default=Unknown(), editable=False
+    )
+    active = models.BooleanField(_("active"), default=True, db_default=True)
+
+    class Meta:
+        abstract = True
+
+
+class PrincipalManager(BaseUserManager):
+    def get_by_natural_key(self, username):
+        return self.get(username=username.strip().lower())
+
+
+class Principal(AbstractBaseUser):
+    """Somebody who signs in: an admin or the owner of a mailbox."""
+
+    last_login = None
+    password = Latin1CharField(_("password"), max_length=255, secret=True)
+    phone = CharField(max_length=30, blank=True, default="", db_default="", editable=False)
+    email_other = CharField(max_length=255, blank=True, default="", db_default="", editable=False)
+    token = CharField(
+        max_length=255, blank=True, default="", db_default="", secret=True, editable=False
+    )
+    token_validity = DateTimeField(default=timezone.now, db_default=Unknown(), editable=False)
+    totp_secret = CharField(max_length=255, null=True, blank=True, secret=True, editable=False)  # noqa: DJ001 (PostfixAdmin asks "IS NULL")
+
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS = []
+
+    class Meta:
+        abstract = True
+
+    def __str__(self):
+        return self.username
+
+    @property
+    def is_active(self):
+        return self.active
+
+    def check_password(self, raw_password):
+        return passwords.verify(raw_password, self.password, self.username)
+
+    def set_password(self, raw_password):
+        self.password = passwords.make(raw_password, self.username)
+
+    def password_has_expired(self):
+        return False
+
+
+class LogQuerySet(ScopedQuerySet):
+    def visible_to(self, principal):
+        """A domain that was made again has a new customer: what was before is not his."""
+        lines = super().visible_to(principal)
+        if getattr(principal, "role", None) != Role.ADMIN:
+            return lines
+        return lines.filter(
+            Q(domain__created__isnull=True) | Q(domain__created__lte=F("timestamp"))
+        )
+
+
+class Log(models.Model):
+    """PostfixAdmin's log: who did what to which row."""
+
+    id = models.AutoField(primary_key=True)
+    timestamp = DateTimeField(_("time"), default=timezone.now, db_default=Unknown())
+    username = Latin1CharField(_("by"), max_length=255)
+    domain = mail_key(
+        "domains.Domain",
+        "domain",
+        on_delete=models.DO_NOTHING,
+        db_index=False,
+        verbose_name=_("domain"),
+    )
+    action = NameField(_("action"))
+    data = Latin1TextField(_("what"))
+
+    objects = LogQuerySet.as_manager()
+
+    class Meta:
+        db_table = table("log")
+        verbose_name = _("log line")
+        verbose_name_plural = _("log")
+        indexes = [
+            models.Index(fields=["timestamp"], name="mailadmin_log_time"),
+            models.Index(fields=["domain", "timestamp"], name="mailadmin_log_domain_time"),
+        ]
+
+    def __str__(self):
+        return f"{self.timestamp} {self.username} {self.action} {self.data}"
+
+
+class Change(models.Model):
+    """One row's change: what it was and what it is, without secrets."""
+
+    at = DateTimeField()
+    actor = CharField(max_length=255)
+    batch = models.UUIDField(default=uuid.uuid4)
+    verb = CharField(max_length=40)
+    table = CharField(max_length=64)
+    key = CharField(max_length=255)
+    domain = CharField(max_length=255, blank=True)
+    values = models.JSONField(default=dict)
+
+    class Meta:
+        db_table = "mailadmin_change"
+        indexes = [
+            models.Index(fields=["at"], name="mailadmin_change_at"),
+            models.Index(fields=["domain", "at"], name="mailadmin_change_domain"),
+            models.Index(fields=["batch"], name="mailadmin_change_batch"),
+        ]
+
+    def __str__(self):
+        return f"{self.at} {self.actor} {self.verb} {self.table} {self.key}"
+
+
+class ChangeSecret(models.Model):
+    """What it takes to bring a deleted row back; shown nowhere, gone after MAILADMIN_UNDO_DAYS."""
+
+    at = DateTimeField(db_index=True)
+    batch = models.UUIDField()
+    table = CharField(max_length=64)
+    key = CharField(max_length=255)
+    row = models.JSONField()
+
+    class Meta:
+        db_table = "mailadmin_change_secret"
+        indexes = [models.Index(fields=["batch"], name="mailadmin_secret_batch")]
+
+    def __str__(self):
+        return f"{self.table} {self.key}"
+
+
+class LoginFailure(models.Model):
+    """Failed logins of a name or a network within the present window."""
+
+    key = CharField(max_length=255, primary_key=True)
+    failures = models.PositiveIntegerField(default=0)
+    since = models.DateTimeField()
+    blocked_until = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "mailadmin_login_failure"
+
+    def __str__(self):
+        return self.key
+
+
+class UsedCode(models.Model):
+    """A one-time code that has opened the door once; unique, so it opens it never again."""
+
+    key = CharField(max_length=255)
+    step = models.BigIntegerField()
+
+    class Meta:
+        db_table = "mailadmin_used_code"
+        constraints = [models.UniqueConstraint(fields=["key", "step"], name="mailadmin_code_once")]
+
+    def __str__(self):
+        return self.key
+
+
+class Job(models.Model):
+    """Work that outlives a request: a chain of performs with its progress kept."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    created = models.DateTimeField(default=timezone.now)
+    finished = models.DateTimeField(null=True)
+    kind = CharField(max_length=64)
+    title = CharField(max_length=255)
+    owner = CharField(max_length=255)
+    owner_model = CharField(max_length=64)
+    owner_key = CharField(max_length=255)
+    arguments = models.JSONField(default=dict)
+    state = CharField(max_length=16, choices=State.choices, default=State.WAITING)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    message = models.TextField(blank=True)
+    lease_until = models.DateTimeField(null=True)
+    lease_holder = CharField(max_length=64, blank=True)
+
+    class Meta:
+        db_table = "mailadmin_job"
+        indexes = [models.Index(fields=["state", "id"], name="mailadmin_job_state")]
+
+    def __str__(self):
+        return self.title
+
+    @property
+    def is_over(self):
+        return self.state in (self.State.DONE, self.State.FAILED)

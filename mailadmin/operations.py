@@ -1,0 +1,119 @@
+"""Migration operations that look first: what a PostfixAdmin database already has is left exactly as it is."""
+
+from django.db.migrations import operations
+
+
+class _Looking:
+    """Fills what is missing of a table: the table, columns, indexes."""
+
+    def complete(self, schema_editor, model, fills):
+        if model._meta.db_table not in tables(schema_editor):
+            with session_defaults(schema_editor):
+                schema_editor.create_model(model)
+            return
+        present = columns(schema_editor, model)
+        for column in model._meta.local_concrete_fields:
+            if column.column.lower() not in present:
+                with session_defaults(schema_editor):
+                    add_column(schema_editor, model, column, fills.get(column.name))
+        for columns_wanted, create in wanted_indexes(schema_editor, model):
+            if not has_index(schema_editor, model, columns_wanted):
+                schema_editor.execute(create)
+
+
+class CreateMissingTable(_Looking, operations.CreateModel):
+    """Create the table, or add to it what it lacks. `fills` gives the SQL that fills a column just added."""
+
+    def __init__(self, name, fields, options=None, bases=None, managers=None, fills=None):
+        self.fills = fills or {}
+        super().__init__(name, fields, options, bases, managers)
+
+    def deconstruct(self):
+        name, args, kwargs = super().deconstruct()
+        if self.fills:
+            kwargs["fills"] = self.fills
+        return name, args, kwargs
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        model = to_state.apps.get_model(app_label, self.name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            self.complete(schema_editor, model, self.fills)
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        """An adopted table is not ours to drop."""
+
+
+class AddMissingColumn(_Looking, operations.AddField):
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            self.complete(schema_editor, model, {})
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        """An adopted column is not ours to drop."""
+
+
+def tables(schema_editor):
+    connection = schema_editor.connection
+    with connection.cursor() as cursor:
+        return connection.introspection.table_names(cursor)
+
+
+def columns(schema_editor, model):
+    connection = schema_editor.connection
+    with connection.cursor() as cursor:
+        description = connection.introspection.get_table_description(cursor, model._meta.db_table)
+    return {column.name.lower() for column in description}
+
+
+def add_column(schema_editor, model, column, fill):
+    """A column that others do not write must have something to stand there for the rows that exist."""
+    blank, column.blank = column.blank, True
+    schema_editor.add_field(model, column)
+    column.blank = blank
+    if fill:
+        schema_editor.execute(fill, params=None)
+
+
+def wanted_indexes(schema_editor, model):
+    """The indexes of the model, each with the columns it begins with and the SQL that makes it."""
+    for column in model._meta.local_concrete_fields:
+        for sql in schema_editor._field_indexes_sql(model, column):
+            yield [column.column], sql
+    for index in model._meta.indexes:
+        names = [model._meta.get_field(name).column for name, _order in index.fields_orders]
+        yield names, index.create_sql(model, schema_editor)
+
+
+def has_index(schema_editor, model, names):
+    connection = schema_editor.connection
+    with connection.cursor() as cursor:
+        constraints = connection.introspection.get_constraints(cursor, model._meta.db_table)
+    return any(
+        constraint["index"] and constraint["columns"][: len(names)] == names
+        for constraint in constraints.values()
+    )
+
+
+class session_defaults:  # noqa: N801 (reads as a function)
+    """While we make tables: InnoDB, and PostfixAdmin's zero dates do not stop an ALTER TABLE."""
+
+    def __init__(self, schema_editor):
+        self.connection = schema_editor.connection
+
+    def __enter__(self):
+        if self.connection.vendor == "mysql":
+            with self.connection.cursor() as cursor:
+                cursor.execute(
+                    "SET @mailadmin_mode = @@sql_mode, @mailadmin_engine = @@default_storage_engine"
+                )
+                cursor.execute(
+                    "SET sql_mode = 'STRICT_TRANS_TABLES', default_storage_engine = InnoDB"
+                )
+
+    def __exit__(self, *exception):
+        if self.connection.vendor == "mysql":
+            with self.connection.cursor() as cursor:
+                cursor.execute(
+                    "SET sql_mode = @mailadmin_mode, default_storage_engine = @mailadmin_engine"
+                )

@@ -1,0 +1,242 @@
+"""The door (login, code, logout), the health of the panel, and its error pages."""
+
+import logging
+import sys
+import time
+
+from django.conf import settings
+from django.contrib.auth import authenticate, load_backend, login, logout
+from django.contrib.auth.decorators import login_not_required
+from django.db import InterfaceError, OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.module_loading import import_string
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView, View
+
+from mailadmin import __version__, passwords
+from mailadmin.auth import TooManyFailures, admit, code_is_right, forgive, log_failure
+from mailadmin.forms import CodeForm, LoginForm
+from mailadmin.models import Role
+from mailadmin.writes import Actor, perform
+
+logger = logging.getLogger("mailadmin.views")
+
+PENDING = "mailadmin_pending"
+PENDING_SECONDS = 300
+AWAY = {1040, 1044, 1045, 1047, 1049, 1053, 2002, 2003, 2005, 2006, 2012, 2013, 2026, 4031}
+
+
+def panel(request):
+    """What every page shows: the menu of this person's role, the version."""
+    role = getattr(getattr(request, "user", None), "role", None)
+    menu = import_string(f"{settings.ROOT_URLCONF}.MENU") if role else []
+    return {
+        "menu": [entry for entry in menu if role in entry.roles["list"]],
+        "is_superadmin": role == Role.SUPERADMIN,
+        "is_admin": bool(role) and role in Role.ADMINS,
+        "version": __version__,
+    }
+
+
+# The door
+
+
+def destination(request, target):
+    """Where to go after the door: a page of our own, or home."""
+    if url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
+        return target
+    return settings.LOGIN_REDIRECT_URL
+
+
+@method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
+class Door(FormView):
+    """A form that lets somebody in, and counts who knocks."""
+
+    roles = Role.ANYONE
+
+    def post(self, request, *args, **kwargs):
+        try:
+            return super().post(request, *args, **kwargs)
+        except TooManyFailures as stop:
+            return too_many(request, stop.retry_after)
+
+    def open(self, person, backend, target):
+        request = self.request
+        rehash(request, person)
+        login(request, person, backend=backend)
+        return redirect(destination(request, target))
+
+
+class Login(Door):
+    template_name = "login.html"
+    form_class = LoginForm
+
+    def get(self, request, *args, **kwargs):
+        if request.user.is_authenticated:
+            return redirect(settings.LOGIN_REDIRECT_URL)
+        return super().get(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs):
+        target = self.request.POST.get("next", self.request.GET.get("next", ""))
+        return super().get_context_data(next=target, **kwargs)
+
+    def form_valid(self, form):
+        request = self.request
+        name, password = form.cleaned_data["username"], form.cleaned_data["password"]
+        target = request.POST.get("next", "")
+        admit(name, request.client_address)
+        person = authenticate(request, username=name, password=password)
+        if person is None:
+            log_failure(name, request.client_address, "password")
+            form.refuse()
+            return self.form_invalid(form)
+        forgive(name, request.client_address)
+        request.session.flush()
+        person.typed_password = password
+        if person.totp_secret:
+            request.session[PENDING] = {
+                "backend": person.backend,
+                "key": person.pk,
+                "hash": person.get_session_auth_hash(),
+                "at": time.time(),
+                "next": target,
+            }
+            return redirect("code")
+        return self.open(person, person.backend, target)
+
+
+class Code(Door):
+    template_name = "login_code.html"
+    form_class = CodeForm
+
+    def dispatch(self, request, *args, **kwargs):
+        self.person = pending_person(request)
+        if self.person is None:
+            return redirect("login")
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form):
+        request, name = self.request, self.person.pk
+        admit(name, request.client_address)
+        if not code_is_right(self.person, form.cleaned_data["code"]):
+            log_failure(name, request.client_address, "code")
+            form.refuse()
+            return self.form_invalid(form)
+        forgive(name, request.client_address)
+        pending = request.session.pop(PENDING)
+        return self.open(self.person, pending["backend"], pending["next"])
+
+
+def pending_person(request):
+    """Who has given the right password within the last minutes and still owes the code."""
+    pending = request.session.get(PENDING)
+    if not pending or time.time() - pending["at"] > PENDING_SECONDS:
+        return None
+    person = load_backend(pending["backend"]).get_user(pending["key"])
+    if person is None or person.get_session_auth_hash() != pending["hash"]:
+        return None
+    return person
+
+
+def rehash(request, person):
+    """Where the operator asked for it, the typed password is stored in the configured scheme."""
+    typed = getattr(person, "typed_password", None)
+    if settings.MAILADMIN_PASSWORD_REHASH and typed and passwords.needs_update(person.password):
+        actor = Actor(person, person.username, request.client_address)
+        perform(actor, store_hash, type(person), person.pk, passwords.make(typed, person.username))
+        person.refresh_from_db()
+
+
+def store_hash(changes, model, key, stored):
+    changes.update(changes.find(model, [key]), password=stored)
+
+
+class Logout(View):
+    roles = Role.ANYONE
+    http_method_names = ["post"]
+
+    def post(self, request):
+        logout(request)
+        return redirect(settings.LOGIN_URL)
+
+
+# Health
+
+
+@method_decorator(login_not_required, name="dispatch")
+class Health(View):
+    """The process answers."""
+
+    roles = None
+
+    def get(self, request):
+        return JsonResponse({"status": "ok"})
+
+
+@method_decorator(login_not_required, name="dispatch")
+class Ready(View):
+    """The database answers and its schema is ours."""
+
+    roles = None
+
+    def get(self, request):
+        try:
+            executor = MigrationExecutor(connection)
+            plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        except (OperationalError, InterfaceError):
+            return JsonResponse({"status": "no database"}, status=503)
+        if plan:
+            return JsonResponse({"status": "migrations missing", "count": len(plan)}, status=503)
+        return JsonResponse({"status": "ok"})
+
+
+# Errors
+
+
+def too_many(request, retry_after):
+    response = render(request, "429.html", {"retry_after": retry_after}, status=429)
+    response["Retry-After"] = str(retry_after)
+    return response
+
+
+def forbidden(request, exception=None):
+    return render(request, "403.html", status=403)
+
+
+def not_found(request, exception=None):
+    return render(request, "404.html", status=404)
+
+
+def bad_request(request, exception=None):
+    return HttpResponse(render(request, "400.html").content, status=400)
+
+
+def csrf_failure(request, reason=""):
+    return render(request, "403_csrf.html", status=403)
+
+
+def server_error(request):
+    """Plain pages that need neither database nor session; a missing database is said to be missing."""
+    error = sys.exc_info()[1]
+    if is_away(error):
+        logger.error("the database does not answer: %s", error)
+        response = render(None, "503.html", status=503)
+        response["Retry-After"] = "10"
+        return response
+    return render(None, "500.html", status=500)
+
+
+def is_away(error):
+    """Whether this error says that the database is gone, not that a statement was wrong."""
+    if isinstance(error, InterfaceError):
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    code = error.args[0] if error.args else None
+    return code in AWAY or "unable to open database" in str(error)

@@ -1,0 +1,349 @@
+"""The one way in which rows change: a service, run in one transaction with its log lines and change records."""
+
+import datetime
+import hashlib
+import json
+import random
+import time
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import OperationalError, connections, models, router, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.fields import column_holds
+from mailadmin.models import Change, ChangeSecret, Log, Role, ScopedQuerySet
+
+AGAIN = {1213, 1205, 1020}  # deadlock, lock wait, record changed: MySQL asks for another try
+TRIES = 6
+ROWS_A_STATEMENT = 500
+
+
+class Console:
+    """Who sits at the machine may do everything."""
+
+    role = Role.SUPERADMIN
+    pk = username = None
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who changes something, and from where."""
+
+    principal: object
+    name: str
+    address: str
+
+    @classmethod
+    def console(cls):
+        return cls(Console(), "CLI", "console")
+
+    @classmethod
+    def from_request(cls, request):
+        return cls(request.user, request.user.username, request.client_address)
+
+    def __str__(self):
+        return f"{self.name} ({self.address})"
+
+
+class Conflict(Exception):
+    """The row is no longer as the form had shown it."""
+
+    def __init__(self, row):
+        super().__init__(row)
+        self.row = row
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a person saw of a row before editing it."""
+
+    model: type
+    key: str
+    digest: str
+    snapshot: object
+
+    def check(self, row):
+        if digest(self.snapshot(row)) != self.digest:
+            raise Conflict(row)
+
+
+def digest(values):
+    """A short name for exactly these values."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def perform(actor, service, *args, seen=None):
+    """Run a service in one transaction with its log lines and change records; again on a deadlock."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            with transaction.atomic(durable=True):
+                changes = Changes(actor, seen)
+                result = service(changes, *args)
+                changes.finish()
+                return result
+        except OperationalError as error:
+            if error.args[:1] not in {(code,) for code in AGAIN} or attempt == TRIES:
+                raise
+            time.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311 (jitter)
+
+
+@dataclass
+class Changes:
+    """What a service does to rows: the only caller of INSERT, UPDATE and DELETE."""
+
+    actor: Actor
+    seen: Seen | None = None
+    at: datetime.datetime = field(default_factory=lambda: timezone.now().replace(microsecond=0))
+    batch: uuid.UUID = field(default_factory=uuid.uuid4)
+    _lines: list = field(default_factory=list)
+    _records: list = field(default_factory=list)
+    _secrets: list = field(default_factory=list)
+    _touched: dict = field(default_factory=lambda: defaultdict(set))
+
+    def find(self, model, keys):
+        """These rows as they are now, locked; all of them, and all of the actor's, or nothing happens."""
+        keys = list(dict.fromkeys(keys))
+        rows = self._visible(model).select_for_update().in_bulk(keys)
+        if missing := [key for key in keys if key not in rows]:
+            raise ValidationError(
+                _("%(key)s does not exist any more."), params={"key": missing[0]}, code="missing"
+            )
+        for row in rows.values():
+            self._compare(row)
+        return [rows[key] for key in keys]
+
+    def find_one(self, model, key):
+        return self.find(model, [key])[0]
+
+    def create(self, rows):
+        """Insert these rows of one model."""
+        rows = list(rows)
+        for row in rows:
+            self._stamp(row)
+            self._record("create", row, created_values(row))
+        insert_rows(rows)
+        self._touch(rows)
+
+    def update(self, rows, **values):
+        """Give these rows the values; those that have them already are left alone. Returns the changed ones."""
+        changed = [
+            row
+            for row in rows
+            if any(getattr(row, name) != value for name, value in values.items())
+        ]
+        if not changed:
+            return []
+        model = type(changed[0])
+        for row in changed:
+            self._record("edit", row, changed_values(row, values))
+        if _has_field(model, "modified"):
+            values = values | {"modified": self.at}
+        for keys in chunks([row.pk for row in changed]):
+            model._base_manager.filter(pk__in=keys).update(**values)
+        for row in changed:
+            for name, value in values.items():
+                setattr(row, name, value)
+        self._touch(changed)
+        return changed
+
+    def delete(self, rows):
+        """Delete these rows and, by the keys that point to them, what hangs on them."""
+        rows = list(rows)
+        if not rows:
+            return
+        collector = models.deletion.Collector(using=router.db_for_write(type(rows[0])))
+        for part in chunks(rows):
+            collector.collect(part)
+        for model, instances in collector.data.items():
+            for row in instances:
+                self._record_deletion(row)
+        for queryset in collector.fast_deletes:
+            for row in queryset if is_scoped(queryset.model) else ():
+                self._record_deletion(row)
+        collector.delete()
+
+    def log(self, action, domain, data):
+        """Write PostfixAdmin's line."""
+        self._lines.append(
+            Log(
+                timestamp=self.at,
+                username=str(self.actor),
+                domain_id=domain,
+                action=action,
+                data=data,
+            )
+        )
+
+    def finish(self):
+        """Check once more that nothing left the actor's scope, then write lines and records."""
+        for model, keys in self._touched.items():
+            for part in chunks(sorted(keys)):
+                if self._visible(model).filter(pk__in=part).count() != len(part):
+                    raise PermissionDenied
+        for rows in (self._fitting(self._lines), self._records, self._secrets):
+            insert_rows(rows)
+
+    def _visible(self, model):
+        return model._default_manager.visible_to(self.actor.principal)
+
+    def _compare(self, row):
+        if self.seen and self.seen.model is type(row) and self.seen.key == row.pk:
+            self.seen.check(row)
+
+    def _stamp(self, row):
+        for name in ("created", "modified"):
+            if _has_field(type(row), name):
+                setattr(row, name, self.at)
+
+    def _touch(self, rows):
+        for row in rows:
+            if is_scoped(type(row)):
+                self._touched[type(row)].add(row.pk)
+
+    def _record(self, verb, row, values):
+        if not is_scoped(type(row)):
+            return
+        self._records.append(
+            Change(
+                at=self.at,
+                actor=str(self.actor)[:255],
+                batch=self.batch,
+                verb=verb,
+                table=type(row).__name__.lower(),
+                key=key_text(row),
+                domain=domain_of(row),
+                values=values,
+            )
+        )
+
+    def _record_deletion(self, row):
+        self._touched[type(row)].discard(row.pk)
+        if not is_scoped(type(row)):
+            return
+        self._record("delete", row, deleted_values(row))
+        self._secrets.append(
+            ChangeSecret(
+                at=self.at,
+                batch=self.batch,
+                table=type(row).__name__.lower(),
+                key=key_text(row),
+                row={f.column: plain(f.value_from_object(row)) for f in row._meta.concrete_fields},
+            )
+        )
+
+    def _fitting(self, lines):
+        """An adopted log may be narrower than a line: 2.1 kept 255 characters of latin1."""
+        data = Log._meta.get_field("data")
+        for line in lines:
+            if not column_holds(data, line.data):
+                line.data = line.data.encode("ascii", "backslashreplace").decode()
+            line.data = line.data[:255]
+            line.username = line.username.encode("ascii", "backslashreplace").decode()[:255]
+        return lines
+
+
+def is_scoped(model):
+    """Whether a row of this table is somebody's, or only kept by us or by the mail server."""
+    return isinstance(model._default_manager.none(), ScopedQuerySet)
+
+
+# What the change record says
+
+
+def created_values(row):
+    """Of a new row what differs from the defaults."""
+    return {
+        f.column: hide(f, None, f.value_from_object(row))
+        for f in row._meta.concrete_fields
+        if f.name not in ("created", "modified") and f.value_from_object(row) != default_of(f)
+    }
+
+
+def changed_values(row, values):
+    changed = {}
+    for name, value in values.items():
+        column = row._meta.get_field(name)
+        old, new = column.value_from_object(row), getattr(value, "pk", value)
+        if old != new:
+            changed[column.column] = hide(column, old, new)
+    return changed
+
+
+def deleted_values(row):
+    return {f.column: hide(f, f.value_from_object(row), None) for f in row._meta.concrete_fields}
+
+
+def hide(column, old, new):
+    """Old and new value as the record may keep them: of a secret only that it changed."""
+    if getattr(column, "secret", False):
+        return []
+    if hasattr(column, "difference") and old is not None and new is not None:
+        return column.difference(old, new)
+    return [plain(old), plain(new)]
+
+
+def plain(value):
+    if isinstance(value, datetime.datetime):
+        return timezone.localtime(value).strftime("%Y-%m-%d %H:%M:%S")
+    return value
+
+
+def default_of(column):
+    return None if column.primary_key or not column.has_default() else column.get_default()
+
+
+def key_text(row):
+    return "/".join(str(part) for part in row.pk) if isinstance(row.pk, tuple) else str(row.pk)
+
+
+def domain_of(row):
+    """The domain whose admins may read of this row's change."""
+    for name in ("domain_id", "target_domain_id", "domain_name_id"):
+        if hasattr(row, name):
+            return getattr(row, name) or ""
+    return row.pk if _has_field(type(row), "domain") else ""
+
+
+def _has_field(model, name):
+    return any(f.name == name for f in model._meta.concrete_fields)
+
+
+# Rows, many at a time
+
+
+def chunks(values, size=ROWS_A_STATEMENT):
+    values = list(values)
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def insert_rows(rows):
+    """Multi-row INSERTs with every column named; bulk_create asks too much of each row."""
+    if not rows:
+        return
+    model = type(rows[0])
+    connection = connections[router.db_for_write(model)]
+    columns = [f for f in model._meta.concrete_fields if not _database_sets(f, rows[0])]
+    quote = connection.ops.quote_name
+    names = ", ".join(quote(f.column) for f in columns)
+    one = "(" + ", ".join(["%s"] * len(columns)) + ")"
+    size = max(1, min(ROWS_A_STATEMENT, 30_000 // max(1, len(columns))))
+    with connection.cursor() as cursor:
+        for part in chunks(rows, size):
+            cursor.execute(
+                f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {', '.join([one] * len(part))}",  # noqa: S608 (quoted names)
+                [
+                    f.get_db_prep_save(getattr(row, f.attname), connection)
+                    for row in part
+                    for f in columns
+                ],
+            )
+
+
+def _database_sets(column, row):
+    return isinstance(column, models.AutoField) and getattr(row, column.attname) is None

@@ -1,0 +1,518 @@
+import django.db.models.deletion
+import django.utils.timezone
+import mailadmin.fields
+import mailboxes.models
+from django.db import migrations, models
+
+from mailadmin.models import table
+from mailadmin.operations import CreateMissingTable
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        ("domains", "0001_initial"),
+    ]
+
+    operations = [
+        CreateMissingTable(
+            name="Mailbox",
+            fields=[
+                (
+                    "created",
+                    mailadmin.fields.DateTimeField(
+                        db_default=mailadmin.fields.Unknown(),
+                        default=django.utils.timezone.now,
+                        editable=False,
+                        verbose_name="created",
+                    ),
+                ),
+                (
+                    "modified",
+                    mailadmin.fields.DateTimeField(
+                        db_default=mailadmin.fields.Unknown(),
+                        default=django.utils.timezone.now,
+                        editable=False,
+                        verbose_name="modified",
+                    ),
+                ),
+                (
+                    "active",
+                    models.BooleanField(db_default=True, default=True, verbose_name="active"),
+                ),
+                (
+                    "password",
+                    mailadmin.fields.Latin1CharField(
+                        max_length=255, secret=True, verbose_name="password"
+                    ),
+                ),
+                (
+                    "phone",
+                    mailadmin.fields.CharField(
+                        blank=True, db_default="", default="", editable=False, max_length=30
+                    ),
+                ),
+                (
+                    "email_other",
+                    mailadmin.fields.CharField(
+                        blank=True, db_default="", default="", editable=False, max_length=255
+                    ),
+                ),
+                (
+                    "token",
+                    mailadmin.fields.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        editable=False,
+                        max_length=255,
+                        secret=True,
+                    ),
+                ),
+                (
+                    "token_validity",
+                    mailadmin.fields.DateTimeField(
+                        db_default=mailadmin.fields.Unknown(),
+                        default=django.utils.timezone.now,
+                        editable=False,
+                    ),
+                ),
+                (
+                    "totp_secret",
+                    mailadmin.fields.CharField(
+                        blank=True, editable=False, max_length=255, null=True, secret=True
+                    ),
+                ),
+                (
+                    "username",
+                    mailadmin.fields.AddressField(
+                        max_length=255, primary_key=True, serialize=False, verbose_name="mailbox"
+                    ),
+                ),
+                (
+                    "name",
+                    mailadmin.fields.CharField(
+                        blank=True, default="", max_length=255, verbose_name="name"
+                    ),
+                ),
+                (
+                    "maildir",
+                    mailadmin.fields.Latin1CharField(
+                        editable=False, max_length=255, verbose_name="maildir"
+                    ),
+                ),
+                ("quota", models.BigIntegerField(db_default=0, default=0, verbose_name="quota")),
+                (
+                    "local_part",
+                    mailadmin.fields.NameField(max_length=255, verbose_name="local part"),
+                ),
+                (
+                    "password_expiry",
+                    mailadmin.fields.DateTimeField(
+                        db_default=mailadmin.fields.Unknown(),
+                        default=django.utils.timezone.now,
+                        editable=False,
+                        verbose_name="password expires",
+                    ),
+                ),
+                (
+                    "smtp_active",
+                    models.BooleanField(db_default=True, default=True, verbose_name="may send"),
+                ),
+                (
+                    "domain",
+                    mailadmin.fields.MailKey(
+                        db_column="domain",
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="mailbox_set",
+                        to="domains.domain",
+                        verbose_name="domain",
+                    ),
+                ),
+            ],
+            fills={
+                "local_part": (
+                    f"UPDATE {table('mailbox')} SET local_part = SUBSTR(username, 1, INSTR(username, '@') - 1)"
+                ),
+            },
+            options={
+                "verbose_name": "mailbox",
+                "verbose_name_plural": "mailboxes",
+                "db_table": table("mailbox"),
+            },
+        ),
+        CreateMissingTable(
+            name="Alias",
+            fields=[
+                (
+                    "created",
+                    mailadmin.fields.DateTimeField(
+                        db_default=mailadmin.fields.Unknown(),
+                        default=django.utils.timezone.now,
+                        editable=False,
+                        verbose_name="created",
+                    ),
+                ),
+                (
+                    "modified",
+                    mailadmin.fields.DateTimeField(
+                        db_default=mailadmin.fields.Unknown(),
+                        default=django.utils.timezone.now,
+                        editable=False,
+                        verbose_name="modified",
+                    ),
+                ),
+                (
+                    "active",
+                    models.BooleanField(db_default=True, default=True, verbose_name="active"),
+                ),
+                (
+                    "address",
+                    mailadmin.fields.NameField(
+                        max_length=255, primary_key=True, serialize=False, verbose_name="alias"
+                    ),
+                ),
+                ("goto", mailadmin.fields.GotoField(verbose_name="goes to")),
+                (
+                    "description",
+                    mailadmin.fields.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=255,
+                        verbose_name="description",
+                    ),
+                ),
+                (
+                    "domain",
+                    mailadmin.fields.MailKey(
+                        db_column="domain",
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="alias_set",
+                        to="domains.domain",
+                        verbose_name="domain",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "alias",
+                "verbose_name_plural": "aliases",
+                "db_table": table("alias"),
+            },
+        ),
+        CreateMissingTable(
+            name="Usage",
+            fields=[
+                (
+                    "mailbox",
+                    mailadmin.fields.OneMailKey(
+                        db_column="username",
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="usage",
+                        serialize=False,
+                        to="mailboxes.mailbox",
+                    ),
+                ),
+                ("bytes", models.BigIntegerField(db_default=0, default=0)),
+                ("messages", models.IntegerField(db_default=0, default=0)),
+            ],
+            options={
+                "db_table": table("quota2"),
+            },
+        ),
+        CreateMissingTable(
+            name="Vacation",
+            fields=[
+                (
+                    "mailbox",
+                    mailadmin.fields.OneMailKey(
+                        db_column="email",
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="vacation",
+                        serialize=False,
+                        to="mailboxes.mailbox",
+                    ),
+                ),
+                ("subject", mailadmin.fields.CharField(max_length=255, verbose_name="subject")),
+                ("body", mailadmin.fields.TextField(verbose_name="text")),
+                ("cache", mailadmin.fields.Latin1TextField(blank=True, default="", editable=False)),
+                (
+                    "created",
+                    mailadmin.fields.DateTimeField(
+                        db_default=mailadmin.fields.Unknown(),
+                        default=django.utils.timezone.now,
+                        editable=False,
+                    ),
+                ),
+                (
+                    "modified",
+                    mailadmin.fields.TimestampField(
+                        db_default=mailadmin.fields.CurrentTime(),
+                        default=django.utils.timezone.now,
+                        editable=False,
+                    ),
+                ),
+                (
+                    "active",
+                    models.BooleanField(db_default=True, default=True, verbose_name="active"),
+                ),
+                (
+                    "activefrom",
+                    mailadmin.fields.TimestampField(
+                        db_default=mailadmin.fields.Unknown(),
+                        default=django.utils.timezone.now,
+                        verbose_name="from",
+                    ),
+                ),
+                (
+                    "activeuntil",
+                    mailadmin.fields.TimestampField(
+                        db_default=mailadmin.fields.FarAway(),
+                        default=django.utils.timezone.now,
+                        verbose_name="until",
+                    ),
+                ),
+                (
+                    "interval_time",
+                    models.IntegerField(db_default=0, default=0, verbose_name="answer each sender"),
+                ),
+                (
+                    "domain",
+                    mailadmin.fields.MailKey(
+                        db_column="domain",
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="vacations",
+                        to="domains.domain",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "vacation",
+                "verbose_name_plural": "vacations",
+                "db_table": table("vacation"),
+            },
+        ),
+        CreateMissingTable(
+            name="Fetchmail",
+            fields=[
+                ("id", models.AutoField(primary_key=True, serialize=False)),
+                ("src_server", mailadmin.fields.Latin1CharField(max_length=255)),
+                (
+                    "src_auth",
+                    mailboxes.models.EnumField(
+                        choices=[
+                            ("password", "password"),
+                            ("kerberos_v5", "kerberos_v5"),
+                            ("kerberos", "kerberos"),
+                            ("kerberos_v4", "kerberos_v4"),
+                            ("gssapi", "gssapi"),
+                            ("cram-md5", "cram-md5"),
+                            ("otp", "otp"),
+                            ("ntlm", "ntlm"),
+                            ("msn", "msn"),
+                            ("ssh", "ssh"),
+                            ("any", "any"),
+                        ],
+                        max_length=255,
+                        null=True,
+                    ),
+                ),
+                ("src_user", mailadmin.fields.Latin1CharField(max_length=255)),
+                ("src_password", mailadmin.fields.Latin1CharField(max_length=255, secret=True)),
+                (
+                    "src_folder",
+                    mailadmin.fields.Latin1CharField(blank=True, default="", max_length=255),
+                ),
+                ("poll_time", models.PositiveIntegerField(db_default=10, default=10)),
+                ("fetchall", models.BooleanField(db_default=False, default=False)),
+                ("keep", models.BooleanField(db_default=False, default=False)),
+                (
+                    "protocol",
+                    mailboxes.models.EnumField(
+                        choices=[
+                            ("POP3", "POP3"),
+                            ("IMAP", "IMAP"),
+                            ("POP2", "POP2"),
+                            ("ETRN", "ETRN"),
+                            ("AUTO", "AUTO"),
+                        ],
+                        max_length=255,
+                        null=True,
+                    ),
+                ),
+                ("usessl", models.BooleanField(db_default=False, default=False)),
+                ("extra_options", mailadmin.fields.Latin1TextField(blank=True, null=True)),
+                ("returned_text", mailadmin.fields.Latin1TextField(blank=True, null=True)),
+                (
+                    "mda",
+                    mailadmin.fields.Latin1CharField(
+                        blank=True, default="", max_length=255, null=True
+                    ),
+                ),
+                (
+                    "date",
+                    mailadmin.fields.TimestampField(
+                        db_default=mailadmin.fields.Unknown(), default=django.utils.timezone.now
+                    ),
+                ),
+                ("sslcertck", models.BooleanField(db_default=False, default=False)),
+                (
+                    "sslcertpath",
+                    mailadmin.fields.CharField(
+                        blank=True, db_default="", default="", max_length=255, null=True
+                    ),
+                ),
+                (
+                    "sslfingerprint",
+                    mailadmin.fields.Latin1CharField(
+                        blank=True, db_default="", default="", max_length=255, null=True
+                    ),
+                ),
+                ("active", models.BooleanField(db_default=False, default=False)),
+                (
+                    "created",
+                    mailadmin.fields.TimestampField(
+                        db_default=mailadmin.fields.Unknown(), default=django.utils.timezone.now
+                    ),
+                ),
+                (
+                    "modified",
+                    mailadmin.fields.TimestampField(
+                        db_default=mailadmin.fields.CurrentTime(), default=django.utils.timezone.now
+                    ),
+                ),
+                ("src_port", models.IntegerField(db_default=0, default=0)),
+                (
+                    "domain",
+                    mailadmin.fields.MailKey(
+                        db_column="domain",
+                        db_constraint=False,
+                        db_default="",
+                        default="",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="fetchmail_set",
+                        to="domains.domain",
+                    ),
+                ),
+                (
+                    "mailbox",
+                    mailadmin.fields.MailKey(
+                        db_column="mailbox",
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="fetchmail_set",
+                        to="mailboxes.mailbox",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": table("fetchmail"),
+            },
+        ),
+        CreateMissingTable(
+            name="AppPassword",
+            fields=[
+                ("id", models.AutoField(primary_key=True, serialize=False)),
+                ("description", mailadmin.fields.CharField(max_length=255, null=True)),
+                (
+                    "password_hash",
+                    mailadmin.fields.CharField(max_length=255, null=True, secret=True),
+                ),
+                (
+                    "mailbox",
+                    mailadmin.fields.MailKey(
+                        db_column="username",
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="app_passwords",
+                        to="mailboxes.mailbox",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": table("mailbox_app_password"),
+            },
+        ),
+        CreateMissingTable(
+            name="OldUsage",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "mailbox_id",
+                        "path",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("path", mailadmin.fields.NameField(max_length=100)),
+                ("current", models.BigIntegerField(db_default=0, default=0)),
+                (
+                    "mailbox",
+                    mailadmin.fields.MailKey(
+                        db_column="username",
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="old_usage",
+                        to="mailboxes.mailbox",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": table("quota"),
+            },
+        ),
+        CreateMissingTable(
+            name="VacationNotification",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "vacation_id",
+                        "notified",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("notified", mailadmin.fields.NameField(db_default="", default="", max_length=255)),
+                (
+                    "notified_at",
+                    mailadmin.fields.TimestampField(
+                        db_default=mailadmin.fields.CurrentTime(), default=django.utils.timezone.now
+                    ),
+                ),
+                (
+                    "vacation",
+                    mailadmin.fields.MailKey(
+                        db_column="on_vacation",
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="notifications",
+                        to="mailboxes.vacation",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": table("vacation_notification"),
+            },
+        ),
+    ]

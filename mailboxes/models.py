@@ -1,0 +1,279 @@
+"""What lives in a domain: mailboxes, aliases, vacations, and what Dovecot and fetchmail keep about them."""
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from domains.models import Domain
+from mailadmin.fields import (
+    AddressField,
+    CharField,
+    CurrentTime,
+    DateTimeField,
+    FarAway,
+    GotoField,
+    Latin1CharField,
+    Latin1TextField,
+    NameField,
+    TextField,
+    TimestampField,
+    Unknown,
+    address_in_unicode,
+    is_known,
+    mail_key,
+    split_goto,
+)
+from mailadmin.models import Principal, PrincipalManager, Record, Role, ScopedQuerySet, table
+
+
+class MailboxQuerySet(ScopedQuerySet):
+    owner_lookup = "pk"
+
+
+class Mailbox(Principal, Record):
+    role = Role.MAILBOX
+
+    username = AddressField(_("mailbox"), primary_key=True)
+    name = CharField(_("name"), max_length=255, blank=True, default="")
+    maildir = Latin1CharField(_("maildir"), max_length=255, editable=False)
+    quota = models.BigIntegerField(_("quota"), default=0, db_default=0)
+    local_part = NameField(_("local part"))
+    domain = mail_key(Domain, "domain", related_name="mailbox_set", verbose_name=_("domain"))
+    password_expiry = DateTimeField(
+        _("password expires"), default=timezone.now, db_default=Unknown(), editable=False
+    )
+    smtp_active = models.BooleanField(_("may send"), default=True, db_default=True)
+
+    objects = PrincipalManager.from_queryset(MailboxQuerySet)()
+
+    class Meta:
+        db_table = table("mailbox")
+        verbose_name = _("mailbox")
+        verbose_name_plural = _("mailboxes")
+
+    def __str__(self):
+        return address_in_unicode(self.username)
+
+    def clean_fields(self, exclude=None):
+        """Address and maildir of a new mailbox follow from its local part and domain."""
+        if self._state.adding:
+            self.username = f"{self.local_part}@{self.domain_id}".lower()
+            self.maildir = maildir_of(self.local_part.lower(), self.domain_id)
+        super().clean_fields(exclude)
+
+    @property
+    def quota_mb(self):
+        """MB as people say them; PostfixAdmin's MB are `quota_multiplier` bytes."""
+        return self.quota if self.quota <= 0 else self.quota / settings.MAILADMIN_QUOTA_MULTIPLIER
+
+    def password_has_expired(self):
+        """A domain without an expiry lets no password expire, whatever date the row holds."""
+        if not is_known(self.password_expiry) or self.password_expiry > timezone.now():
+            return False
+        domain = Domain.objects.filter(pk=self.domain_id).first()
+        return bool(domain and domain.password_expiry)
+
+
+def maildir_of(local_part, domain):
+    """Where Dovecot keeps the mail, by the pattern of MAILADMIN_MAILDIR."""
+    path = settings.MAILADMIN_MAILDIR.format(
+        domain=domain, local_part=local_part, username=f"{local_part}@{domain}"
+    )
+    return path.rstrip("/") + "/"
+
+
+class AliasQuerySet(ScopedQuerySet):
+    owner_lookup = "pk"
+
+
+class Alias(Record):
+    address = NameField(_("alias"), primary_key=True)
+    goto = GotoField(_("goes to"))
+    domain = mail_key(Domain, "domain", related_name="alias_set", verbose_name=_("domain"))
+    description = CharField(_("description"), max_length=255, blank=True, default="", db_default="")
+
+    objects = AliasQuerySet.as_manager()
+
+    class Meta:
+        db_table = table("alias")
+        verbose_name = _("alias")
+        verbose_name_plural = _("aliases")
+
+    def __str__(self):
+        return address_in_unicode(self.address)
+
+    @property
+    def local_part(self):
+        return self.address.rpartition("@")[0] or "*"
+
+    @property
+    def is_catch_all(self):
+        return self.address.startswith("@")
+
+    @property
+    def targets(self):
+        """Where mail goes, without the vacation's own target."""
+        return [target for target in split_goto(self.goto) if not is_vacation_target(target)]
+
+    def clean(self):
+        if self.address == "":
+            raise ValidationError(_("An alias needs an address."))
+
+
+def vacation_target(address):
+    """The target that hands a copy to the vacation responder: user#domain@autoreply…"""
+    return f"{address.replace('@', '#')}@{settings.MAILADMIN_VACATION_DOMAIN}"
+
+
+def is_vacation_target(target):
+    return target.lower().endswith("@" + settings.MAILADMIN_VACATION_DOMAIN.lower())
+
+
+class VacationQuerySet(ScopedQuerySet):
+    owner_lookup = "pk"
+
+
+class Vacation(models.Model):
+    mailbox = mail_key(Mailbox, "email", primary_key=True, related_name="vacation")
+    subject = CharField(_("subject"), max_length=255)
+    body = TextField(_("text"))
+    cache = Latin1TextField(blank=True, default="", editable=False)
+    domain = mail_key(Domain, "domain", related_name="vacations", db_index=False)
+    created = DateTimeField(default=timezone.now, db_default=Unknown(), editable=False)
+    modified = TimestampField(default=timezone.now, db_default=CurrentTime(), editable=False)
+    active = models.BooleanField(_("active"), default=True, db_default=True)
+    activefrom = TimestampField(_("from"), default=timezone.now, db_default=Unknown())
+    activeuntil = TimestampField(_("until"), default=timezone.now, db_default=FarAway())
+    interval_time = models.IntegerField(_("answer each sender"), default=0, db_default=0)
+
+    objects = VacationQuerySet.as_manager()
+
+    class Meta:
+        db_table = table("vacation")
+        verbose_name = _("vacation")
+        verbose_name_plural = _("vacations")
+
+    def __str__(self):
+        return self.mailbox_id
+
+
+class VacationNotification(models.Model):
+    """That somebody was told."""
+
+    pk = models.CompositePrimaryKey("vacation_id", "notified")
+    vacation = mail_key(Vacation, "on_vacation", related_name="notifications", db_index=False)
+    notified = NameField(default="", db_default="")
+    notified_at = TimestampField(default=timezone.now, db_default=CurrentTime())
+
+    class Meta:
+        db_table = table("vacation_notification")
+
+    def __str__(self):
+        return f"{self.vacation_id} {self.notified}"
+
+
+class Usage(models.Model):
+    """What a mailbox holds, as Dovecot counts it."""
+
+    mailbox = mail_key(Mailbox, "username", primary_key=True, related_name="usage")
+    bytes = models.BigIntegerField(default=0, db_default=0)
+    messages = models.IntegerField(default=0, db_default=0)
+
+    class Meta:
+        db_table = table("quota2")
+
+    def __str__(self):
+        return self.mailbox_id
+
+
+class OldUsage(models.Model):
+    """The same as Dovecot 1.1 kept it."""
+
+    pk = models.CompositePrimaryKey("mailbox_id", "path")
+    mailbox = mail_key(Mailbox, "username", related_name="old_usage", db_index=False)
+    path = NameField(max_length=100)
+    current = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        db_table = table("quota")
+
+    def __str__(self):
+        return f"{self.mailbox_id} {self.path}"
+
+
+class MailboxScoped(ScopedQuerySet):
+    domain_lookup = "mailbox__domain"
+    owner_lookup = "mailbox"
+
+
+class EnumField(NameField):
+    """One of the words that PostfixAdmin's enum column knows."""
+
+    def db_type(self, connection):
+        if connection.vendor != "mysql":
+            return super().db_type(connection)
+        return "enum(" + ", ".join(f"'{word}'" for word, _label in self.choices) + ")"
+
+
+PROTOCOLS = ["POP3", "IMAP", "POP2", "ETRN", "AUTO"]
+AUTHENTICATIONS = (
+    "password kerberos_v5 kerberos kerberos_v4 gssapi cram-md5 otp ntlm msn ssh any"
+).split()
+
+
+class Fetchmail(models.Model):
+    id = models.AutoField(primary_key=True)
+    mailbox = mail_key(Mailbox, "mailbox", related_name="fetchmail_set", db_index=False)
+    src_server = Latin1CharField(max_length=255)
+    src_auth = EnumField(null=True, choices=[(word, word) for word in AUTHENTICATIONS])
+    src_user = Latin1CharField(max_length=255)
+    src_password = Latin1CharField(max_length=255, secret=True)
+    src_folder = Latin1CharField(max_length=255, blank=True, default="")
+    poll_time = models.PositiveIntegerField(default=10, db_default=10)
+    fetchall = models.BooleanField(default=False, db_default=False)
+    keep = models.BooleanField(default=False, db_default=False)
+    protocol = EnumField(null=True, choices=[(word, word) for word in PROTOCOLS])
+    usessl = models.BooleanField(default=False, db_default=False)
+    extra_options = Latin1TextField(null=True, blank=True)  # noqa: DJ001 (as it is)
+    returned_text = Latin1TextField(null=True, blank=True)  # noqa: DJ001 (as it is)
+    mda = Latin1CharField(max_length=255, null=True, blank=True, default="")  # noqa: DJ001 (NOT NULL in 3.3)
+    date = TimestampField(default=timezone.now, db_default=Unknown())
+    sslcertck = models.BooleanField(default=False, db_default=False)
+    sslcertpath = CharField(max_length=255, null=True, blank=True, default="", db_default="")  # noqa: DJ001 (as it is)
+    sslfingerprint = Latin1CharField(
+        max_length=255, null=True, blank=True, default="", db_default=""
+    )  # noqa: DJ001 (as it is)
+    domain = mail_key(
+        Domain, "domain", related_name="fetchmail_set", null=True, default="", db_default=""
+    )
+    active = models.BooleanField(default=False, db_default=False)
+    created = TimestampField(default=timezone.now, db_default=Unknown())
+    modified = TimestampField(default=timezone.now, db_default=CurrentTime())
+    src_port = models.IntegerField(default=0, db_default=0)
+
+    objects = MailboxScoped.as_manager()
+
+    class Meta:
+        db_table = table("fetchmail")
+
+    def __str__(self):
+        return f"{self.mailbox_id} {self.src_server}"
+
+
+class AppPassword(models.Model):
+    """A password for one program; it opens the mail server, never the panel."""
+
+    id = models.AutoField(primary_key=True)
+    mailbox = mail_key(Mailbox, "username", related_name="app_passwords", null=True, db_index=False)
+    description = CharField(max_length=255, null=True)  # noqa: DJ001 (as it is)
+    password_hash = CharField(max_length=255, null=True, secret=True)  # noqa: DJ001 (as it is)
+
+    objects = MailboxScoped.as_manager()
+
+    class Meta:
+        db_table = table("mailbox_app_password")
+
+    def __str__(self):
+        return f"{self.mailbox_id} {self.description}"
