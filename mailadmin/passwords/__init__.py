@@ -1,0 +1,124 @@
+"""Passwords: every scheme that Dovecot 2.3 and PostfixAdmin ever stored, and rules for new ones."""
+
+import functools
+import logging
+import secrets
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.passwords import schemes
+from mailadmin.passwords.crypt3 import Unreadable
+from mailadmin.passwords.rules import generate, rules, unfit, validate
+from mailadmin.passwords.schemes import Choice
+from mailadmin.passwords.stored import configured, cost, is_as_configured, prefix_for, readings
+
+__all__ = [
+    "generate",
+    "is_known_scheme",
+    "known_schemes",
+    "make",
+    "needs_update",
+    "rules",
+    "spend",
+    "validate",
+    "verify",
+]
+
+logger = logging.getLogger("mailadmin.passwords")
+
+STORED_LENGTH = 255  # of PostfixAdmin's password columns
+DECOY = "nobody@invalid"
+
+
+def make(password: str, username: str = "", scheme: str | None = None) -> str:
+    """What to store for this password; ValidationError where the scheme cannot take it."""
+    choice = configured() if scheme is None else _named(scheme)
+    if problems := unfit(password, choice):
+        raise ValidationError(problems)
+    try:
+        body = _body(choice, password, username, cost(choice))
+    except Unreadable as error:
+        raise ValidationError(
+            _("The password scheme %(scheme)s cannot be used: %(reason)s."),
+            params={"scheme": choice.name, "reason": error},
+        ) from error
+    stored = prefix_for(choice, body) + body
+    if len(stored) > STORED_LENGTH:
+        raise ValidationError(_("The password is too long to be stored in this scheme."))
+    return stored
+
+
+def _named(scheme: str) -> Choice:
+    choice = schemes.find_writable(scheme)
+    if choice is None:
+        raise ValidationError(_("There is no such password scheme."))
+    return choice
+
+
+def _body(choice: Choice, password: str, username: str, rounds: int) -> str:
+    data = choice.scheme.make(password.encode(), username, rounds)
+    return schemes.encode(choice.scheme, choice.encoding, data)
+
+
+def verify(password: str, stored: str, username: str = "") -> bool:
+    """Whether this is the password. What cannot be read is a no and a line in the log."""
+    secret = _sendable(password)
+    if secret is None:
+        return False
+    try:
+        candidates = list(readings(stored or ""))
+    except Unreadable as error:
+        return _refuse(error, username)
+    return any(_check(*candidate, secret, username) for candidate in candidates)
+
+
+def _sendable(password: str) -> bytes | None:
+    """What Dovecot would get to see, or None where it cannot be sent."""
+    try:
+        secret = password.encode()
+    except UnicodeEncodeError:
+        return None
+    return None if b"\0" in secret or len(secret) > schemes.MAX_PASSWORD_BYTES else secret
+
+
+def _check(choice: Choice, body: str, secret: bytes, username: str) -> bool:
+    try:
+        data = schemes.decode(choice.scheme, choice.encoding, body)
+        return choice.scheme.check(secret, data, username)
+    except Unreadable as error:
+        return _refuse(error, username)
+
+
+def _refuse(error: Unreadable, username: str) -> bool:
+    logger.warning("The stored password of %r cannot be verified: %s.", username, error)
+    return False
+
+
+def needs_update(stored: str) -> bool:
+    """Whether the configured scheme and prefix would store something of another kind."""
+    return not is_as_configured(stored)
+
+
+def spend(password: str) -> None:
+    """Cost what verifying a hash of the configured scheme costs: for names that do not exist."""
+    choice = configured()
+    try:
+        verify(password, _decoy(choice, cost(choice)), DECOY)
+    except Unreadable as error:
+        _refuse(error, DECOY)
+
+
+@functools.lru_cache(maxsize=8)
+def _decoy(choice: Choice, rounds: int) -> str:
+    return choice.prefix + _body(choice, secrets.token_hex(16), DECOY, rounds)
+
+
+def known_schemes() -> tuple[str, ...]:
+    """The names MAILADMIN_PASSWORD_SCHEME may have, each also with .HEX or .B64 behind it."""
+    return tuple(sorted(name for name, scheme in schemes.SCHEMES.items() if scheme.make))
+
+
+def is_known_scheme(name: str) -> bool:
+    """Whether MAILADMIN_PASSWORD_SCHEME may be this; PostfixAdmin's spellings count."""
+    return schemes.find_writable(name) is not None
