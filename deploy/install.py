@@ -1,12 +1,14 @@
 """Make virtual environments as the lock files say, with the Debian packages that takes.
 
 Runs before anything is installed and so knows only Python's own library. As a script it makes
-the panel's environment, does nothing where it stands already, and runs its arguments in it.
+the panel's environment, does nothing where it stands already, and runs its arguments in it;
+with `--tests` it makes the one that tests/run uses, and installs the servers that tests start.
 """
 
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -17,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "deploy/requirements.lock"
 MYSQL_LOCK = ROOT / "deploy/requirements-mysql.lock"
+TESTS_LOCK = ROOT / "tests/requirements.lock"
 POLICY = Path("/usr/sbin/policy-rc.d")
 PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/local/sbin:/usr/sbin:/sbin"
 # What mysqlclient is compiled with: the package, and a file or command that says it is there.
@@ -25,6 +28,20 @@ COMPILER = {
     "pkg-config": "pkg-config",
     "libmariadb-dev": "mariadb_config",
     "python3-dev": Path(sysconfig.get_paths()["include"], "Python.h"),
+}
+# What tests start. The core packages of MariaDB bring a server without a service.
+SERVERS = {
+    "mariadb-server-core": "mariadbd",
+    "mariadb-client-core": "mariadb",
+    "postfix": "postfix",
+    "postfix-mysql": Path("/usr/lib/postfix/postfix-mysql.so"),
+    "dovecot-core": "dovecot",
+    "dovecot-imapd": Path("/usr/lib/dovecot/imap"),
+    "dovecot-lmtpd": Path("/usr/lib/dovecot/lmtp"),
+    "dovecot-mysql": Path("/usr/lib/dovecot/modules/libdriver_mysql.so"),
+    "chromium": "chromium",
+    "fonts-dejavu-core": Path("/usr/share/fonts/truetype/dejavu"),
+    "gettext": "msgfmt",
 }
 
 
@@ -48,8 +65,6 @@ def virtual_environment(folder, *locks):
         return python
     if not os.access(folder.parent, os.W_OK):
         stop(f"the folder {folder.parent} cannot be written")
-    if MYSQL_LOCK in locks:
-        debian_packages(COMPILER)
     print(f"mailadmin: installing into {folder.name} …", flush=True)
     run(sys.executable, "-m", "venv", "--clear", folder)
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -106,17 +121,31 @@ def services_stay_down(root):
         run(*root, "rm", "-f", POLICY)
 
 
-def main():
+def for_panel():
     sys.path.insert(0, str(ROOT))
     from mailadmin import env
 
     engine = env.read(report=lambda line: None)["MAILADMIN_DATABASE_URL"]["ENGINE"]
-    locks = (LOCK, MYSQL_LOCK) if engine.endswith("mysql") else (LOCK,)
+    if engine.endswith("mysql"):
+        debian_packages(COMPILER)
+        return virtual_environment(ROOT / ".venv", LOCK, MYSQL_LOCK)
+    return virtual_environment(ROOT / ".venv", LOCK)
+
+
+def for_tests():
+    debian_packages(COMPILER | SERVERS)
+    virtual_environment(ROOT / ".venv-tests", LOCK, TESTS_LOCK)
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        python = virtual_environment(ROOT / ".venv", *locks)
+        if sys.argv[1:] == ["--tests"]:
+            return for_tests()
+        python = for_panel()
+        os.execv(python, [python, *sys.argv[1:]])  # noqa: S606 (no shell is wanted)
     except OSError as error:
         stop(f"{error.filename}: {error.strerror}")
-    os.execv(python, [python, *sys.argv[1:]])  # noqa: S606 (no shell is wanted)
 
 
 if __name__ == "__main__":

@@ -203,9 +203,9 @@ def delimiter(value):
 
 def default_alias(value):
     local_part, equals, target = value.partition("=")
-    if not re.fullmatch(r"[^@\s=]+", local_part):
+    if not re.fullmatch(r"[^@\s=]+(=[^@\s=]+(@[^@\s=]+)?)?", value):
         raise ValueError(f"holds {value!r}, which is neither a name nor name=address")
-    return local_part, address(target) if equals else None
+    return local_part, target if equals else None
 
 
 def log_format(value):
@@ -458,7 +458,8 @@ SETTINGS = (
         "MAILADMIN_DEFAULT_ALIASES",
         "abuse,hostmaster,postmaster,webmaster",
         names(default_alias),
-        "aliases made with a domain: `name` leads to the acting admin, `name=address` there",
+        "aliases made with a domain: `name` leads to the acting admin, `name=address` to that "
+        "address (without `@`: in the same domain)",
     ),
     Setting(
         "MAILADMIN_TRANSPORTS",

@@ -34,7 +34,6 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "mailadmin.views.DatabaseAwayMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "mailadmin.auth.ClientAddressMiddleware",
     "django.middleware.locale.LocaleMiddleware",

@@ -1,0 +1,31 @@
+"""Which tests a database takes, and the servers they ask for."""
+
+import json
+import os
+
+import pytest
+
+from tests import servers
+
+OTHER = {"sqlite": "mariadb", "mariadb": "sqlite"}[os.environ["TEST_DATABASE"]]
+
+
+def pytest_collection_modifyitems(config, items):
+    foreign = [item for item in items if item.get_closest_marker(OTHER)]
+    if foreign:
+        config.hook.pytest_deselected(items=foreign)
+        items[:] = [item for item in items if item not in foreign]
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    """The run's MariaDB server; mark tests that ask for it `mariadb`."""
+    return servers.MariaDBClient(**json.loads(os.environ["TEST_MARIADB"]))
+
+
+@pytest.fixture
+def empty_database(mariadb, request):
+    """The URL of an empty MariaDB database that is gone after the test."""
+    name = f"empty_{os.getpid()}_{abs(hash(request.node.nodeid))}"
+    yield mariadb.create(name)
+    mariadb.execute(f"DROP DATABASE `{name}`")

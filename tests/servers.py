@@ -1,0 +1,219 @@
+"""Real servers for tests: each in a temporary folder, on loopback, gone when the tests are.
+
+Also when pytest is killed: a guard beside each waits for the end of a pipe that only we hold.
+"""
+
+import getpass
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+PATH = os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/sbin"
+# A shell with the folder and the server's process group; it reads until we are gone.
+GUARD = (
+    'read -r _; [ -z "$1" ] || kill -KILL -- "-$1"; rm -rf -- "$0" || { sleep 1; rm -rf -- "$0"; }'
+)
+PATIENCE = 60  # seconds until a server that does not answer is given up
+
+
+def command(name):
+    """The path of a program; Debian keeps servers where a user's PATH does not look."""
+    if found := shutil.which(name, path=PATH):
+        return found
+    raise RuntimeError(f"{name} is not installed; tests/run installs what tests need")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+class Server:
+    """A temporary folder and, once started, a process working in it."""
+
+    process = guard = None
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix=f"mailadmin-{type(self).__name__.lower()}-"))
+        self._set_guard()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.stop()
+
+    def _set_guard(self, pid=""):
+        """A shell that outlives us kills and cleans up, should we have no time to."""
+        self._dismiss_guard()
+        self.guard = subprocess.Popen(
+            ["/bin/sh", "-c", GUARD, self.folder, str(pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _dismiss_guard(self):
+        if self.guard:
+            self.guard.kill()
+            self.guard.wait()
+            self.guard.stdin.close()
+
+    def start(self, *arguments, **options):
+        """Run the server in the foreground; what it says goes to `log` in the folder."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [command(arguments[0]), *map(str, arguments[1:])],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **options,
+            )
+        self._set_guard(self.process.pid)
+
+    @property
+    def log(self):
+        return self.folder / "log"
+
+    def wait_until(self, ready):
+        """Wait for what `ready` asks; a server that ends or says nothing fails with its log."""
+        deadline = time.monotonic() + PATIENCE
+        while not ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop(keep=True)
+                raise RuntimeError(f"{self.process.args[0]} did not start:\n{self._last_words()}")
+            time.sleep(0.02)
+
+    def _last_words(self):
+        words = self.log.read_text(errors="replace")[-4000:]
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return words
+
+    def stop(self, keep=False):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._dismiss_guard()
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class MariaDBClient:
+    """What a test does with a server that runs, be it another process that has started it."""
+
+    socket: str
+    port: int
+    password: str
+    user: str = "mailadmin"
+
+    def url(self, name="mailadmin"):
+        return f"mysql://{self.user}:{quote(self.password, safe='')}@127.0.0.1:{self.port}/{name}"
+
+    def run(self, sql, database=""):
+        return subprocess.run(
+            [
+                command("mariadb"),
+                "--no-defaults",
+                f"--socket={self.socket}",
+                f"--user={self.user}",
+                "--batch",
+                "--skip-column-names",
+                database,
+            ],
+            env=os.environ | {"MYSQL_PWD": self.password},
+            input=sql,
+            capture_output=True,
+            text=True,
+        )
+
+    def execute(self, sql, database=""):
+        """Run statements; the rows as lines of text. A statement that fails raises."""
+        result = self.run(sql, database)
+        if result.returncode:
+            raise RuntimeError(result.stderr)
+        return result.stdout.splitlines()
+
+    def create(self, name, charset="utf8mb4", dump=None):
+        """A new database, with what the file `dump` says in it. Its URL."""
+        self.execute(
+            f"DROP DATABASE IF EXISTS `{name}`; CREATE DATABASE `{name}` CHARSET {charset}"
+        )
+        if dump:
+            self.execute(f"SET foreign_key_checks=0;\n{Path(dump).read_text()}", name)
+        return self.url(name)
+
+
+class MariaDB(Server):
+    """A MariaDB server as Debian sets it up, without regard for power cuts."""
+
+    def __init__(self):
+        super().__init__()
+        self.client = MariaDBClient(
+            socket=str(self.folder / "socket"),
+            port=free_port(),
+            password=secrets.token_hex(8) + "@/:%",  # has to survive in a URL
+        )
+        self._install()
+        self._run()
+
+    def _install(self):
+        installed = subprocess.run(
+            [
+                command("mariadb-install-db"),
+                "--no-defaults",
+                f"--user={getpass.getuser()}",
+                f"--datadir={self.folder / 'data'}",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ],
+            capture_output=True,
+            text=True,
+        )
+        if installed.returncode:
+            self.stop()
+            raise RuntimeError(f"mariadb-install-db failed:\n{installed.stdout}{installed.stderr}")
+
+    def _run(self):
+        user, password = self.client.user, self.client.password
+        people = self.folder / "people.sql"
+        people.write_text(
+            "DELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys';\n"
+            "FLUSH PRIVILEGES;\n"
+            f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}';\n"
+            f"GRANT ALL ON *.* TO '{user}'@'%' WITH GRANT OPTION;\n"
+            "CREATE DATABASE mailadmin;\n"
+        )
+        self.start(
+            "mariadbd",
+            "--no-defaults",
+            f"--user={getpass.getuser()}",
+            f"--datadir={self.folder / 'data'}",
+            f"--socket={self.client.socket}",
+            f"--pid-file={self.folder / 'pid'}",
+            "--bind-address=127.0.0.1",
+            f"--port={self.client.port}",
+            f"--init-file={people}",
+            "--skip-name-resolve",
+            "--character-set-server=utf8mb4",
+            "--collation-server=utf8mb4_general_ci",
+            "--innodb-buffer-pool-size=64M",
+            "--innodb-log-file-size=16M",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-method=nosync",
+            "--innodb-doublewrite=0",
+        )
+        self.wait_until(lambda: self.client.run("SELECT 1").returncode == 0)

@@ -1,0 +1,46 @@
+"""The panel's settings in tests; what the machine's own environment says counts for nothing."""
+
+import atexit
+import json
+import os
+from dataclasses import asdict
+
+from tests import servers
+
+
+def database():
+    """The URL of the run's database, made by the process that begins it; others inherit it."""
+    if "TEST_DATABASE_URL" not in os.environ:
+        server = servers.Server() if DATABASE == "sqlite" else servers.MariaDB()
+        atexit.register(server.stop)
+        os.environ["TEST_DATABASE_URL"] = f"sqlite://{server.folder}/mailadmin.sqlite3"
+        if DATABASE == "mariadb":
+            os.environ["TEST_DATABASE_URL"] = server.client.url()
+            os.environ["TEST_MARIADB"] = json.dumps(asdict(server.client))
+    return os.environ["TEST_DATABASE_URL"]
+
+
+DATABASE = os.environ.setdefault(
+    "TEST_DATABASE", os.environ.get("MAILADMIN_TEST_DATABASE", "mariadb")
+)
+for name in list(os.environ):
+    if name.startswith("MAILADMIN_"):
+        del os.environ[name]
+os.environ |= {
+    "MAILADMIN_ENV_FILE": "/dev/null",
+    "MAILADMIN_DATABASE_URL": database(),
+    "MAILADMIN_SECRET_KEY": "for tests and for nothing else but tests, so long as it is",
+    "MAILADMIN_TIME_ZONE": "Europe/Berlin",
+    "MAILADMIN_PASSWORD_ROUNDS": "4",
+    # Playwright's event loop lives in the thread that also asks the database.
+    "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
+}
+
+from mailadmin.settings import *  # noqa: E402, F403
+
+WHITENOISE_AUTOREFRESH = True  # or every client of every test looks for all static files first
+if DATABASE == "sqlite":
+    # A file as in production: a database in memory knows no second connection.
+    DATABASES["default"]["TEST"] = {  # noqa: F405
+        "NAME": str(DATABASES["default"]["NAME"].with_name("test.sqlite3"))  # noqa: F405
+    }
