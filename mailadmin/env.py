@@ -21,12 +21,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENV_FILE = "/etc/mailadmin/mailadmin.env"
 HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_-]{1,63})*", re.I)
-SCHEMES = re.findall(
-    r"\S+",
-    """ARGON2I ARGON2ID BLF-CRYPT CLEAR CLEARTEXT CRAM-MD5 CRYPT DES-CRYPT DIGEST-MD5 HMAC-MD5
-    LDAP-MD5 MD5 MD5-CRYPT PBKDF2 PLAIN PLAIN-MD4 PLAIN-MD5 PLAIN-TRUNC SCRAM-SHA-1 SCRAM-SHA-256
-    SHA SHA1 SHA256 SHA256-CRYPT SHA512 SHA512-CRYPT SMD5 SSHA SSHA256 SSHA512""",
-)
 
 
 def text(value):
@@ -206,6 +200,17 @@ def default_alias(value):
     if not re.fullmatch(r"[^@\s=]+(=[^@\s=]+(@[^@\s=]+)?)?", value):
         raise ValueError(f"holds {value!r}, which is neither a name nor name=address")
     return local_part, target if equals else None
+
+
+def password_scheme(value):
+    """Any scheme that `mailadmin.passwords` can make."""
+    try:
+        from mailadmin.passwords import is_known_scheme
+    except ImportError:  # not installed yet; the panel itself asks again
+        return value
+    if not is_known_scheme(value):
+        raise ValueError("is no password scheme that Dovecot has and that can be made here")
+    return value
 
 
 def log_format(value):
@@ -396,7 +401,7 @@ SETTINGS = (
     Setting(
         "MAILADMIN_PASSWORD_SCHEME",
         "BLF-CRYPT",
-        choice(*SCHEMES, fold=str.upper),
+        password_scheme,
         "what new passwords are stored as: a Dovecot scheme",
     ),
     Setting(

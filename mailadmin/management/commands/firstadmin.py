@@ -1,0 +1,59 @@
+"""`firstadmin`: a superadmin where there is none."""
+
+import os
+from pathlib import Path
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from domains.models import Admin
+from domains.services import create_admins
+from mailadmin import passwords
+from mailadmin.writes import Actor, perform
+
+
+class Command(BaseCommand):
+    help = "Make the superadmin MAILADMIN_ADMIN, unless there is a superadmin already."
+
+    def handle(self, *args, **options):
+        if Admin.objects.filter(superadmin=True).exists():
+            return
+        if given := settings.MAILADMIN_ADMIN_PASSWORD:
+            create(given)
+            self.say("has the password that MAILADMIN_ADMIN_PASSWORD says.")
+        elif self.stdout.isatty():
+            create(password := passwords.generate())
+            self.say(f"has the password {password} (shown only now).")
+        else:
+            # The file first: a password that cannot be told must not be anybody's.
+            path = write(password := passwords.generate())
+            create(password)
+            self.say(f"has the password that stands in {path}; delete the file when it is read.")
+
+    def say(self, words):
+        self.stdout.write(f"mailadmin: the superadmin {settings.MAILADMIN_ADMIN} {words}")
+
+
+def create(password):
+    """The console may give any password that can be stored; rules are for those who use forms."""
+    try:
+        stored = passwords.make(password, settings.MAILADMIN_ADMIN)
+        row = {"username": settings.MAILADMIN_ADMIN, "password": stored, "superadmin": True}
+        perform(Actor.console(), create_admins, [row])
+    except ValidationError as error:
+        raise CommandError(f"MAILADMIN_ADMIN: {' '.join(error.messages)}") from None
+
+
+def write(password):
+    """The password in a file for our eyes only, beside the SQLite database or the panel."""
+    database = settings.DATABASES["default"]["NAME"]
+    folder = database.parent if isinstance(database, Path) else settings.BASE_DIR
+    path = folder / "first-admin-password"
+    try:
+        path.unlink(missing_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"{password}\n")
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}; set MAILADMIN_ADMIN_PASSWORD") from None
+    return path
