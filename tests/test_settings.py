@@ -1,0 +1,369 @@
+"""What the environment says, and what the panel makes of it."""
+
+import ipaddress
+import json
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError, ProgrammingError, connection
+
+from mailadmin import env
+from mailadmin.settings import secret_beside
+
+ROOT = env.BASE_DIR
+KEY = "0123456789" * 6
+SHOW = "from mailadmin import settings; print(settings.{})"
+
+
+def panel(*arguments, **environ):
+    """Python with nothing of the panel's environment but what is given."""
+    ours = ("MAILADMIN_", "DJANGO_")
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environ = {"MAILADMIN_ENV_FILE": "/dev/null", "MAILADMIN_SECRET_KEY": KEY} | environ
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=bare | environ, capture_output=True, text=True
+    )
+
+
+def value(name, given):
+    return env.read({name: given, "MAILADMIN_ENV_FILE": "/dev/null"})[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "nonsense"),
+    [
+        ("MAILADMIN_ADMIN", "admin"),
+        ("MAILADMIN_ALLOWED_HOSTS", "panel example/org"),
+        ("MAILADMIN_BIND", "127.0.0.1"),
+        ("MAILADMIN_BIND", "127.0.0.1:http"),
+        ("MAILADMIN_BIND", "::1:8000"),
+        ("MAILADMIN_DATABASE_URL", "postgres://localhost/mail"),
+        ("MAILADMIN_DATABASE_URL", "mysql://localhost"),
+        ("MAILADMIN_DATABASE_URL", "mysql://user:pass/word@localhost/mail"),
+        ("MAILADMIN_DATABASE_URL", "mysql://localhost:mysql/mail"),
+        ("MAILADMIN_DATABASE_URL", "mysql://localhost/mail?charset=latin1"),
+        ("MAILADMIN_DATABASE_URL", "mysql://localhost/mail?ssl_ca=/nowhere.pem"),
+        ("MAILADMIN_DATABASE_URL", "sqlite://"),
+        ("MAILADMIN_DEBUG", "perhaps"),
+        ("MAILADMIN_DEFAULT_ALIASES", "abuse@example.org"),
+        ("MAILADMIN_DEFAULT_ALIASES", "abuse="),
+        ("MAILADMIN_DOMAIN_QUOTA", "2 GB"),
+        ("MAILADMIN_LANGUAGE", "tlh"),
+        ("MAILADMIN_LOG_FORMAT", "%(nonsense)s"),
+        ("MAILADMIN_LOG_LEVEL", "LOUD"),
+        ("MAILADMIN_MAILDIR", "{domain}/"),
+        ("MAILADMIN_MAILDIR", "{local_part}/"),
+        ("MAILADMIN_MAILDIR", "{domain}/{user}/"),
+        ("MAILADMIN_MAILDIR", "/srv/{username}/"),
+        ("MAILADMIN_MAILDIR", "../{username}/"),
+        ("MAILADMIN_MAILDIR", "{username"),
+        ("MAILADMIN_PASSWORD_PREFIX", "maybe"),
+        ("MAILADMIN_PASSWORD_SCHEME", "ROT13"),
+        ("MAILADMIN_QUOTA_MULTIPLIER", "0"),
+        ("MAILADMIN_QUOTA_MULTIPLIER", "1e6"),
+        ("MAILADMIN_RECIPIENT_DELIMITER", "plus"),
+        ("MAILADMIN_SMTP_URL", "127.0.0.1:25"),
+        ("MAILADMIN_SMTP_URL", "smtp://127.0.0.1:smtp"),
+        ("MAILADMIN_TABLE_PREFIX", "pfa-"),
+        ("MAILADMIN_TIME_ZONE", "Europe/Bielefeld"),
+        ("MAILADMIN_TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("MAILADMIN_UNDO_DAYS", "-1"),
+        ("MAILADMIN_URL", "panel.example.org"),
+        ("MAILADMIN_URL", "https://panel.example.org/mail"),
+        ("MAILADMIN_URL", "https://panel.example.org:https"),
+        ("MAILADMIN_VACATION_DOMAIN", "auto reply"),
+    ],
+)
+def test_a_value_that_makes_no_sense_stops_the_start_naming_the_variable(name, nonsense):
+    with pytest.raises(SystemExit) as stopped:
+        value(name, nonsense)
+    assert str(stopped.value).startswith(f"mailadmin: {name} ")
+    assert "\n" not in str(stopped.value)
+
+
+def test_a_stopped_start_is_one_line_and_status_1():
+    stopped = panel("manage.py", "check", MAILADMIN_UNDO_DAYS="soon")
+    assert stopped.returncode == 1
+    assert stopped.stderr == "mailadmin: MAILADMIN_UNDO_DAYS 'soon' is not a whole number\n"
+
+
+def test_what_a_secret_was_is_not_said():
+    with pytest.raises(SystemExit) as stopped:
+        value("MAILADMIN_DATABASE_URL", "mysql://mail:hunter2@localhost:x/mail")
+    assert "hunter2" not in str(stopped.value)
+
+
+def test_a_misspelt_variable_is_named_with_the_one_it_resembles():
+    shown = panel("-c", SHOW.format("TIME_ZONE"), MAILADMIN_TIMEZONE="Europe/Berlin")
+    assert shown.stderr == (
+        "mailadmin: MAILADMIN_TIMEZONE is not a setting; did you mean MAILADMIN_TIME_ZONE?\n"
+    )
+    assert shown.returncode == 0
+
+
+def test_nothing_set_is_a_panel_on_sqlite():
+    shown = panel("-c", SHOW.format("DATABASES['default']['NAME'], settings.DEBUG"))
+    assert "mailadmin.sqlite3" in shown.stdout
+    assert "False" in shown.stdout
+
+
+# Where values come from
+
+
+def test_the_real_environment_wins_over_the_file(tmp_path):
+    file = tmp_path / "mailadmin.env"
+    file.write_text(
+        "# comment\n\n"
+        "MAILADMIN_PAGE_SIZE=20\n"
+        "export MAILADMIN_UNDO_DAYS = '7'\n"
+        'MAILADMIN_WELCOME_TEXT="Hello # you"\n'
+    )
+    read = env.read({"MAILADMIN_ENV_FILE": str(file), "MAILADMIN_PAGE_SIZE": "30"})
+    assert read["MAILADMIN_PAGE_SIZE"] == 30
+    assert read["MAILADMIN_UNDO_DAYS"] == 7
+    assert read["MAILADMIN_WELCOME_TEXT"] == "Hello # you"
+
+
+def test_a_line_that_is_none_stops_the_start(tmp_path):
+    file = tmp_path / "mailadmin.env"
+    file.write_text("\nMAILADMIN_PAGE_SIZE 20\n")
+    with pytest.raises(SystemExit, match="line 2 is not NAME=value"):
+        env.read({"MAILADMIN_ENV_FILE": str(file)})
+
+
+def test_a_file_asked_for_has_to_be_there(tmp_path):
+    with pytest.raises(SystemExit, match="MAILADMIN_ENV_FILE .*No such file"):
+        env.read({"MAILADMIN_ENV_FILE": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize("secret", [setting for setting in env.SETTINGS if setting.secret])
+def test_every_secret_may_stand_in_a_file(secret, tmp_path):
+    wanted = {
+        "MAILADMIN_DATABASE_URL": "mysql://localhost/mail",
+        "MAILADMIN_SMTP_URL": "smtps://mail.example.org",
+    }.get(secret.name, "a secret")
+    (tmp_path / "secret").write_text(f"{wanted}\n")
+    read = env.read(
+        {"MAILADMIN_ENV_FILE": "/dev/null", f"{secret.name}_FILE": str(tmp_path / "secret")}
+    )
+    assert read[secret.name] == secret.parse(wanted)
+
+
+def test_every_password_and_key_is_a_secret():
+    named = {s.name for s in env.SETTINGS if re.search("_KEY$|_PASSWORD$|_URL$", s.name)}
+    assert named - {"MAILADMIN_URL"} == {s.name for s in env.SETTINGS if s.secret}
+
+
+def test_a_secret_given_twice_or_in_no_file_stops_the_start(tmp_path):
+    twice = {"MAILADMIN_SECRET_KEY": "x", "MAILADMIN_SECRET_KEY_FILE": "/dev/null"}
+    with pytest.raises(SystemExit, match="are both given"):
+        env.read({"MAILADMIN_ENV_FILE": "/dev/null"} | twice)
+    with pytest.raises(SystemExit, match="MAILADMIN_SECRET_KEY_FILE .*No such file"):
+        env.read({"MAILADMIN_SECRET_KEY_FILE": str(tmp_path / "none")})
+
+
+# What becomes of them
+
+
+def test_lists_and_pairs():
+    assert value("MAILADMIN_DEFAULT_ALIASES", "abuse, hostmaster=ops@example.org,info=abuse") == (
+        ("abuse", None),
+        ("hostmaster", "ops@example.org"),
+        ("info", "abuse"),
+    )
+    assert value("MAILADMIN_DEFAULT_ALIASES", "") == ()
+    assert value("MAILADMIN_TRUSTED_PROXIES", "10.0.0.1,fd00::/8") == (
+        ipaddress.ip_network("10.0.0.1/32"),
+        ipaddress.ip_network("fd00::/8"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [
+        ("mysql://localhost/mail", "localhost", ""),
+        ("mysql://db.example.org:3307/mail", "db.example.org", 3307),
+        ("mysql://[2001:db8::1]:3307/mail", "2001:db8::1", 3307),
+        ("mysql://[2001:db8::1]/mail", "2001:db8::1", ""),
+        ("mysql://a.example.org:3306,b.example.org/mail", "a.example.org:3306,b.example.org", ""),
+        ("mariadb://localhost/mail?unix_socket=/run/x.sock", "/run/x.sock", ""),
+        ("mysql:///mail", "", ""),
+    ],
+)
+def test_hosts_of_a_database_url(url, host, port):
+    entry = value("MAILADMIN_DATABASE_URL", url)
+    assert (entry["HOST"], entry["PORT"], entry["NAME"]) == (host, port, "mail")
+
+
+def test_user_and_password_are_percent_decoded():
+    entry = value("MAILADMIN_DATABASE_URL", "mysql://m%40il:p%2Fq%3A%25@r@localhost/mail")
+    assert (entry["USER"], entry["PASSWORD"]) == ("m@il", "p/q:%@r")
+
+
+def test_a_server_with_a_ca_has_to_prove_who_it_is(tmp_path):
+    (tmp_path / "ca.pem").touch()
+    entry = value("MAILADMIN_DATABASE_URL", f"mysql://db/mail?ssl_ca={tmp_path}/ca.pem")
+    assert entry["OPTIONS"] == {
+        "ssl": {"ca": f"{tmp_path}/ca.pem"},
+        "ssl_mode": "VERIFY_IDENTITY",
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "starttls", "tls"),
+    [("smtp", 25, False, False), ("smtp+starttls", 587, True, False), ("smtps", 465, False, True)],
+)
+def test_the_mail_server(url, port, starttls, tls):
+    email = value("MAILADMIN_SMTP_URL", f"{url}://p%40nel:s%2Fcret@mail.example.org")
+    assert email == {
+        "EMAIL_HOST": "mail.example.org",
+        "EMAIL_PORT": port,
+        "EMAIL_HOST_USER": "p@nel",
+        "EMAIL_HOST_PASSWORD": "s/cret",
+        "EMAIL_USE_TLS": starttls,
+        "EMAIL_USE_SSL": tls,
+    }
+
+
+def test_mysql_asks_for_a_secret_key():
+    stopped = panel(
+        "manage.py",
+        "check",
+        MAILADMIN_DATABASE_URL="mysql://localhost/mail",
+        MAILADMIN_SECRET_KEY="",
+    )
+    assert stopped.returncode == 1
+    assert stopped.stderr.startswith("mailadmin: MAILADMIN_SECRET_KEY is required with MySQL")
+    assert stopped.stderr.count("\n") == 1
+
+
+def test_a_missing_driver_is_one_line_that_says_how_to_install_it():
+    stopped = panel(
+        "-c",
+        "import sys; sys.modules['MySQLdb'] = None; import mailadmin.settings",
+        MAILADMIN_DATABASE_URL="mysql://localhost/mail",
+    )
+    assert stopped.returncode == 1
+    assert "pip install mysqlclient" in stopped.stderr
+    assert stopped.stderr.count("\n") == 1
+
+
+def test_the_secret_key_beside_sqlite_is_made_once_and_for_us_alone(tmp_path):
+    given = {"MAILADMIN_DATABASE_URL": f"sqlite://{tmp_path}/x", "MAILADMIN_SECRET_KEY": ""}
+    first = panel("-c", SHOW.format("SECRET_KEY"), **given)
+    second = panel("-c", SHOW.format("SECRET_KEY"), **given)
+    assert len(first.stdout) > 50
+    assert first.stdout == second.stdout
+    assert (tmp_path / "x.secret-key").stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["x.secret-key"]
+
+
+def test_many_first_starts_agree_on_one_secret_key(tmp_path):
+    with ProcessPoolExecutor(8) as starts:
+        keys = set(starts.map(secret_beside, [tmp_path / "x"] * 64))
+    assert len(keys) == 1
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path):
+    stopped = panel("manage.py", "check", MAILADMIN_DATABASE_URL=f"sqlite://{tmp_path}/no/x")
+    assert stopped.returncode == 1
+    assert stopped.stderr.startswith("mailadmin: MAILADMIN_DATABASE_URL: the folder")
+
+
+# Safety
+
+
+def test_check_deploy_is_clean_with_an_https_address():
+    checked = panel(
+        "manage.py",
+        "check",
+        "--deploy",
+        "--fail-level",
+        "WARNING",
+        MAILADMIN_URL="https://panel.example.org",
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert "no issues (0 silenced)" in checked.stdout
+
+
+def test_an_https_address_makes_cookies_secure_and_is_a_host():
+    names = (
+        "SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE SECURE_SSL_REDIRECT SECURE_HSTS_SECONDS "
+        "ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS"
+    )
+    code = "import json; from mailadmin import settings as s; "
+    code += f"print(json.dumps([getattr(s, name) for name in {names.split()!r}]))"
+    shown = panel("-c", code, MAILADMIN_URL="https://Panel.example.org/")
+    assert json.loads(shown.stdout) == [
+        True,
+        True,
+        True,
+        31536000,
+        ["localhost", "127.0.0.1", "panel.example.org"],
+        ["https://panel.example.org"],
+    ]
+
+
+def test_no_script_or_style_of_a_page_itself_is_run():
+    policy = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+    assert policy["default-src"] == ["'self'"]
+    assert not [s for sources in policy.values() for s in sources if "unsafe" in s]
+
+
+@pytest.mark.mariadb
+@pytest.mark.django_db
+class TestMariaDBConnection:
+    def ask(self, sql):
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+    def test_a_second_statement_is_refused(self):
+        with pytest.raises(ProgrammingError):
+            self.ask("SELECT 1; SELECT 2")
+
+    def test_no_file_of_ours_is_sent_to_the_server(self):
+        with pytest.raises(OperationalError, match="disabled|not allowed"):
+            self.ask("LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE django_session")
+
+    def test_writing_is_strict_and_zero_dates_are_read(self):
+        assert self.ask("SELECT @@sql_mode") == (("STRICT_TRANS_TABLES",),)
+        assert self.ask("SELECT CAST('0000-00-00 00:00:00' AS DATETIME)") == ((None,),)
+
+    def test_what_others_committed_meanwhile_is_seen(self):
+        assert self.ask("SELECT @@tx_isolation") == (("READ-COMMITTED",),)
+
+
+@pytest.mark.mariadb
+def test_the_next_host_serves_when_one_does_not(mariadb):
+    hosts = f"127.0.0.1:1,127.0.0.1:{mariadb.port}"
+    url = mariadb.url().replace(f"127.0.0.1:{mariadb.port}", hosts)
+    code = "import django; django.setup(); from django.db import connection; "
+    code += "print(connection.mysql_server_data)"
+    django = {"DJANGO_SETTINGS_MODULE": "mailadmin.settings"}
+    shown = panel("-c", code, MAILADMIN_DATABASE_URL=url, **django)
+    assert "MariaDB" in shown.stdout, shown.stderr
+
+
+# The one table
+
+
+def test_every_setting_of_the_code_is_declared():
+    declared = {setting.name for setting in env.SETTINGS}
+    used = set()
+    for folder in ("mailadmin", "domains", "mailboxes", "templates", "deploy"):
+        for file in (ROOT / folder).rglob("*"):
+            if file.suffix in (".py", ".html", ".txt"):
+                used |= set(re.findall(r"settings\.(MAILADMIN_\w+)", file.read_text()))
+    assert used - declared == set()
+
+
+def test_the_readme_has_the_table_of_settings():
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if "MAILADMIN_" in line]
+    rows = [line for line in rows if line.startswith("| `MAILADMIN_")]
+    assert rows == list(env.rows())
