@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.passwords import schemes
-from mailadmin.passwords.crypt3 import Unreadable
+from mailadmin.passwords.limits import MAX_PASSWORD_BYTES, Unreadable
 from mailadmin.passwords.rules import generate, rules, unfit, validate
 from mailadmin.passwords.schemes import Choice
 from mailadmin.passwords.stored import configured, cost, is_as_configured, prefix_for, readings
@@ -79,7 +79,7 @@ def _sendable(password: str) -> bytes | None:
         secret = password.encode()
     except UnicodeEncodeError:
         return None
-    return None if b"\0" in secret or len(secret) > schemes.MAX_PASSWORD_BYTES else secret
+    return None if b"\0" in secret or len(secret) > MAX_PASSWORD_BYTES else secret
 
 
 def _check(choice: Choice, body: str, secret: bytes, username: str) -> bool:

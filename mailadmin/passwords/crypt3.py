@@ -14,21 +14,19 @@ from typing import NamedTuple
 import bcrypt
 from passlib.hash import apr_md5_crypt, des_crypt, md5_crypt, sha256_crypt, sha512_crypt
 
-# What a stored hash may ask for, a few seconds of one processor at most: above, it is not computed.
-MAX_BCRYPT_COST = 16
-MAX_ROUNDS = 1_000_000
-MAX_MEMORY = 256 * 1024 * 1024
+from mailadmin.passwords.limits import (
+    BCRYPT_BYTES,
+    CRYPT_BYTES,
+    MAX_BCRYPT_COST,
+    MAX_MEMORY,
+    MAX_ROUNDS,
+    Unreadable,
+)
 
-BCRYPT_BYTES = 72
-CRYPT_BYTES = 511  # CRYPT_MAX_PASSPHRASE_SIZE of libxcrypt, less its NUL
 CRYPT_DATA_BYTES = 256 * 1024  # struct crypt_data: 32 KiB in libxcrypt, 128 KiB in glibc
 SALT_BYTES = 192  # CRYPT_GENSALT_OUTPUT_SIZE of libxcrypt
 
 ITOA64 = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-class Unreadable(Exception):
-    """A stored value that is not verified; the text is for the log and quotes nothing of it."""
 
 
 def number(digits: bytes) -> int:

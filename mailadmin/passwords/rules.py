@@ -7,8 +7,8 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.passwords.crypt3 import BCRYPT_BYTES
-from mailadmin.passwords.schemes import MAX_PASSWORD_BYTES, Choice
+from mailadmin.passwords.limits import BCRYPT_BYTES, MAX_PASSWORD_BYTES
+from mailadmin.passwords.schemes import Choice
 from mailadmin.passwords.stored import configured, setting
 
 # PostfixAdmin's `password_validation`
@@ -58,7 +58,7 @@ def unfit(password: str, choice: Choice) -> list:
 
 
 def _too_long(longest: int):
-    text = _("At most {bytes} bytes; a character outside a to z and 0 to 9 can take up to four.")
+    text = _("At most {bytes} bytes: an accented letter takes two, an emoji four.")
     return format_lazy(text, bytes=longest)
 
 

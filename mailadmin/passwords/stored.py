@@ -7,16 +7,17 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from mailadmin.passwords import crypt3, schemes
-from mailadmin.passwords.crypt3 import Unreadable
+from mailadmin.passwords.limits import Unreadable
 from mailadmin.passwords.schemes import Choice
 
 PLAIN_NAMES = {"PLAIN", "CLEAR", "CLEARTEXT"}
 MD5_HEX = re.compile(r"[0-9a-fA-F]{32}")
-# digests in hex and base64, SCRAM
 HASH_SHAPES = re.compile(
-    r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|[0-9a-fA-F]{128}"
-    r"|[0-9A-Za-z+/]{22}==|[0-9A-Za-z+/]{27}=|[0-9A-Za-z+/]{43}=|[0-9A-Za-z+/]{86}=="
-    r"|\d+,[^,]+=,[^,]+=,[^,]+="
+    r"[0-9a-fA-F]{32,}"
+    r"|[0-9A-Za-z+/]{22,}={1,2}|(?:[0-9A-Za-z+/]{4}){8,}"
+    r"|\d+,[^,]+,[^,]+=,[^,]+="  # SCRAM
+    r"|(?:md4|md5|sha1) \d+ \w+ [0-9a-f]{16}"  # OTP
+    r"|\$[^$]+\$.{20,}"  # crypt(3), whether we know the form or not
 )
 
 

@@ -1,0 +1,33 @@
+"""What a stored hash may ask for, and what it is called when it cannot be had."""
+
+import re
+
+# A few seconds of one processor at most: what asks for more is not computed.
+MAX_BCRYPT_COST = 16
+MAX_ROUNDS = 2_000_000  # sha-crypt, sunmd5, BSDi, PBKDF2, SCRAM
+MAX_MEMORY = 256 * 1024 * 1024  # bytes: yescrypt, scrypt (times its lanes), argon2
+MAX_ARGON2_KIB = MAX_MEMORY // 1024
+MAX_ARGON2_WORK = 8 * MAX_ARGON2_KIB  # memory times passes
+MAX_ARGON2_LANES = 16
+MAX_OTP_ROUNDS = 10_000
+
+MAX_PASSWORD_BYTES = 4096
+BCRYPT_BYTES = 72
+CRYPT_BYTES = 511  # CRYPT_MAX_PASSPHRASE_SIZE of libxcrypt, less its NUL
+
+
+class Unreadable(Exception):
+    """A stored value that is not verified; the text is for the log and quotes nothing of it."""
+
+
+def parse(shape: str, stored: bytes) -> re.Match:
+    match = re.fullmatch(shape, stored.decode("latin-1"), re.DOTALL)
+    if not match:
+        raise Unreadable("broken hash")
+    return match
+
+
+def affordable(rounds: str, most: int = MAX_ROUNDS) -> int:
+    if not 0 < int(rounds) <= most:
+        raise Unreadable("a hash that asks for more work than allowed")
+    return int(rounds)
