@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from django.utils.log import CallbackFilter
+
 from mailadmin import __version__, env
 
 BASE_DIR = env.BASE_DIR
@@ -16,6 +18,7 @@ globals().update(ENV)  # every MAILADMIN_… variable is a setting of the same n
 
 DEBUG = ENV["MAILADMIN_DEBUG"]
 ROOT_URLCONF = "mailadmin.urls"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 WSGI_APPLICATION = "mailadmin.wsgi.application"
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -24,6 +27,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "django.forms",
     "crispy_forms",
     "crispy_bootstrap5",
     "csp",
@@ -206,6 +210,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 STATIC_URL = f"/static/{__version__}/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 
 def WHITENOISE_IMMUTABLE_FILE_TEST(path, url):
@@ -229,9 +234,18 @@ TIME_ZONE = ENV["MAILADMIN_TIME_ZONE"]
 
 globals().update(ENV["MAILADMIN_SMTP_URL"])
 EMAIL_TIMEOUT = 20
+
+
+def without_traceback(record):
+    """Where in Django a request with a wrong host was refused helps nobody."""
+    record.exc_info = None
+    return True
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"brief": {"()": CallbackFilter, "callback": without_traceback}},
     "formatters": {"line": {"format": ENV["MAILADMIN_LOG_FORMAT"]}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
@@ -240,4 +254,7 @@ LOGGING = {
         for name in ("mailadmin", "domains", "mailboxes", "django")
     },
 }
-LOGGING["loggers"]["django.db.backends"] = {"level": "INFO"}  # statements carry secrets
+LOGGING["loggers"] |= {
+    "django.db.backends": {"level": "INFO"},  # statements carry secrets
+    "django.security.DisallowedHost": {"filters": ["brief"]},
+}
