@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin import passwords
 from mailadmin.fields import (
     AddressField,
     CharField,
@@ -18,6 +19,7 @@ from mailadmin.fields import (
     TimestampField,
     Unknown,
     domain_in_unicode,
+    normalize_address,
     mail_key,
 )
 from mailadmin.models import Principal, PrincipalManager, Record, Role, ScopedQuerySet, table
@@ -114,13 +116,12 @@ class AdminQuerySet(ScopedQuerySet):
 class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):
     def create_superuser(self, username, password):
         """Django's `createsuperuser`, by the same road as everything else."""
-        from domains.services import create_admin
+        from domains.services import create_admins
         from mailadmin.writes import Actor, perform
 
+        row = {"username": normalize_address(username), "superadmin": True}
         return perform(
-            Actor.console(),
-            create_admin,
-            {"username": username, "password": password, "superadmin": True},
+            Actor.console(), create_admins, [row | {"password": passwords.make(password, username)}]
         )
 
 

@@ -2,11 +2,20 @@
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
+from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import passwords
-from mailadmin.fields import validate_column, validate_text
+from mailadmin.fields import (
+    domain_in_unicode,
+    normalize_address,
+    normalize_domain,
+    validate_address,
+    validate_column,
+    validate_domain,
+    validate_text,
+)
 from mailadmin.writes import Conflict, Seen, digest, perform
 
 
@@ -51,6 +60,8 @@ class PlainForm(forms.Form):
         for field in self.fields.values():
             if isinstance(field, forms.CharField):
                 field.validators = [*field.validators, validate_text]
+            if isinstance(field, RowInput):
+                field.offer_to(self.actor.principal)
 
     def refuse(self, error):
         """Show a service's error: beside the field where the form has it, above the form otherwise."""
@@ -166,6 +177,12 @@ class NewPasswordMixin(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "data-password": "again"}),
     )
 
+    def hashed(self, username):
+        """The new password as it is stored, or nothing to keep the old one."""
+        if not (typed := self.cleaned_data.get("password")):
+            return {}
+        return {"password": passwords.make(typed, username)}
+
     def check_passwords(self, required):
         """Both the same, and within the rules."""
         first, second = self.cleaned_data.get("password", ""), self.cleaned_data.get("password2", "")
@@ -178,6 +195,78 @@ class NewPasswordMixin(forms.Form):
                 self.add_error("password", error)
         elif required and "password" not in self.errors:
             self.add_error("password", _("A password is needed."))
+
+
+class DomainInput(forms.CharField):
+    """A domain as people write it."""
+
+    def __init__(self, **options):
+        options.setdefault("max_length", 255)
+        options.setdefault("validators", [validate_domain])
+        super().__init__(**options)
+
+    def to_python(self, value):
+        value = super().to_python(value)
+        return normalize_domain(value) if value else value
+
+    def prepare_value(self, value):
+        return domain_in_unicode(value) if isinstance(value, str) else value
+
+
+class AddressInput(forms.CharField):
+    """An address as people write it."""
+
+    def __init__(self, **options):
+        options.setdefault("max_length", 255)
+        options.setdefault("validators", [validate_address])
+        super().__init__(**options)
+
+    def to_python(self, value):
+        value = super().to_python(value)
+        return normalize_address(value) if value else value
+
+
+class Picker(forms.TextInput):
+    """A text field with choices that begin with what is typed; without JavaScript a text field."""
+
+    template_name = "crud/picker.html"
+
+    def __init__(self, url_name):
+        super().__init__(attrs={"autocomplete": "off", "spellcheck": "false"})
+        self.url_name = url_name
+
+    def get_context(self, name, value, attrs):
+        context = super().get_context(name, value, attrs)
+        return context | {"pick_url": reverse(self.url_name)}
+
+
+class RowInput(DomainInput):
+    """One of the rows that the person may see, by its name; a list to choose from if they are few."""
+
+    few = 50
+
+    def __init__(self, *, model, url_name, **options):
+        self.model, self.url_name = model, url_name
+        super().__init__(widget=Picker(url_name), **options)
+
+    def offer_to(self, principal):
+        """Limit the field to this person's rows."""
+        self.rows = self.model._default_manager.visible_to(principal)
+        names = list(self.rows.order_by("pk").values_list("pk", flat=True)[: self.few + 1])
+        if len(names) <= self.few:
+            self.widget = forms.Select(choices=[(n, domain_in_unicode(n)) for n in names])
+            self.widget.is_required = self.required
+
+    def clean(self, value):
+        name = super().clean(value)
+        row = self.rows.filter(pk=name).first() if name else None
+        if name and row is None:
+            raise ValidationError(_("You have no domain %(name)s.") % {"name": name})
+        return row
+
+    def prepare_value(self, value):
+        value = getattr(value, "pk", value)
+        return value if isinstance(self.widget, forms.Select) else super().prepare_value(value)
 
 
 class TargetsField(forms.CharField):

@@ -1,1 +1,45 @@
-urlpatterns = []
+"""Every address of the panel; with `settings.py` the one module that knows all apps."""
+
+from django.urls import include, path
+
+from domains.services import next_deletion
+from domains.views import PickDomain
+from mailadmin import views
+from mailadmin.crud import next_bulk_step
+from mailadmin.housekeeping import forget
+from mailboxes import own, pages
+from mailboxes.mails import next_welcome
+from mailboxes.pages import CRUDS
+from mailboxes.services import recount
+from mailboxes.views import Forwarding, VacationPage
+
+MENU = CRUDS
+JOBS = {"bulk": next_bulk_step, "delete-domains": next_deletion, "welcome": next_welcome}
+HOUSEKEEPING = (forget, recount)
+
+urlpatterns = [
+    path("", pages.Home.as_view(), name="home"),
+    path("login/", views.Login.as_view(), name="login"),
+    path("login/code/", views.Code.as_view(), name="code"),
+    path("logout/", views.Logout.as_view(), name="logout"),
+    path("healthz", views.Health.as_view(), name="healthz"),
+    path("readyz", views.Ready.as_view(), name="readyz"),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("search/", pages.Search.as_view(), name="search"),
+    path("jobs/", pages.Jobs.as_view(), name="jobs"),
+    path("jobs/<int:pk>/", pages.JobPage.as_view(), name="job"),
+    path("account/", own.Account.as_view(), name="account"),
+    path("account/password/", own.OwnPassword.as_view(), name="own-password"),
+    path("account/forwarding/", own.OwnForwarding.as_view(), name="own-forwarding"),
+    path("account/vacation/", own.OwnVacation.as_view(), name="own-vacation"),
+    path("domains/pick/", PickDomain.as_view(), name="domains-pick"),
+    path("mailboxes/<path:key>/forwarding/", Forwarding.as_view(), name="mailbox-forwarding"),
+    path("mailboxes/<path:key>/vacation/", VacationPage.as_view(), name="mailbox-vacation"),
+    *(url for crud in CRUDS for url in crud.get_urls()),
+    path("domains/<str:key>/", pages.DomainPage.as_view(), name="domain"),
+]
+
+handler400 = views.bad_request
+handler403 = views.forbidden
+handler404 = views.not_found
+handler500 = views.server_error

@@ -1,0 +1,175 @@
+"""What is asked about domains, alias domains and admins."""
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from domains import services
+from domains.models import Admin, AliasDomain, Domain
+from mailadmin import passwords
+from mailadmin.fields import normalize_domain
+from mailadmin.forms import (
+    AddressInput,
+    DomainInput,
+    NewPasswordMixin,
+    RecordForm,
+    RowInput,
+    TargetsField,
+)
+
+LIMIT_HELP = _("0 is unlimited, -1 allows none.")
+LARGEST = 2**40  # MB; more than this is a slip of the finger
+
+
+class DomainForm(RecordForm):
+    create_service = services.create_domains
+    edit_service = services.edit_domain
+
+    domain = DomainInput(label=_("Domain"), help_text=_("For example example.org"))
+    default_aliases = forms.BooleanField(label=_("Make the default aliases"), required=False, initial=True)
+
+    class Meta:
+        model = Domain
+        fields = [
+            "domain",
+            "description",
+            "aliases",
+            "mailboxes",
+            "maxquota",
+            "quota",
+            "transport",
+            "backupmx",
+            "active",
+            "password_expiry",
+        ]
+
+    field_order = [*Meta.fields[:-2], "default_aliases", "active", "password_expiry"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for name in ("aliases", "mailboxes", "maxquota", "quota"):
+            self._limit(name)
+        self.fields["transport"].widget = forms.Select(choices=self._transports())
+        self.fields["transport"].required = True
+        self.fields["password_expiry"].min_value = 0
+        self.fields["password_expiry"].validators.append(at_least(0))
+        self.fields["password_expiry"].help_text = _("0: passwords do not expire.")
+        if self.is_edit:
+            del self.fields["domain"], self.fields["default_aliases"]
+        else:
+            self._preset()
+
+    def clean_transport(self):
+        value = self.cleaned_data["transport"]
+        if value not in dict(self._transports()):
+            raise ValidationError(_("This is not one of the transports."))
+        return value
+
+    def clean_password_expiry(self):
+        return self.cleaned_data["password_expiry"] or 0
+
+    def _limit(self, name):
+        field = self.fields[name]
+        field.help_text = LIMIT_HELP
+        field.validators += [at_least(-1), at_most(LARGEST if "quota" in name else 2**31 - 1)]
+        field.widget.attrs |= {"min": -1}
+
+    def _transports(self):
+        names = dict.fromkeys([*settings.MAILADMIN_TRANSPORTS, self.instance.transport or "virtual"])
+        return [(name, name) for name in names]
+
+    def _preset(self):
+        self.initial = {
+            "aliases": settings.MAILADMIN_DOMAIN_ALIASES,
+            "mailboxes": settings.MAILADMIN_DOMAIN_MAILBOXES,
+            "maxquota": settings.MAILADMIN_DOMAIN_MAXQUOTA,
+            "quota": settings.MAILADMIN_DOMAIN_QUOTA,
+        } | self.initial
+        names = ", ".join(name for name, _target in settings.MAILADMIN_DEFAULT_ALIASES)
+        targets = dict(services.default_alias_targets(self.actor, "example.org"))
+        self.fields["default_aliases"].help_text = (
+            names
+            if targets
+            else _("None will be made: your own name is not a mail address they could lead to.")
+        )
+
+
+def at_least(number):
+    return forms.fields.validators.MinValueValidator(number)
+
+
+def at_most(number):
+    return forms.fields.validators.MaxValueValidator(number)
+
+
+class AliasDomainForm(RecordForm):
+    create_service = services.create_alias_domains
+    edit_service = services.edit_alias_domain
+
+    alias_domain = RowInput(
+        label=_("Alias domain"),
+        model=Domain,
+        url_name="domains-pick",
+        help_text=_("Mail to this domain goes to the same names in the other one."),
+    )
+    target_domain = RowInput(label=_("Target domain"), model=Domain, url_name="domains-pick")
+
+    class Meta:
+        model = AliasDomain
+        fields = ["description", "active"]
+
+    field_order = ["alias_domain", "target_domain", "description", "active"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.is_edit:
+            del self.fields["alias_domain"]
+            self.initial["target_domain"] = self.instance.target_domain_id
+
+    def snapshot(self, row):
+        return super().snapshot(row) | {"target_domain": row.target_domain_id}
+
+
+class AdminForm(NewPasswordMixin, RecordForm):
+    create_service = services.create_admins
+    edit_service = services.edit_admin
+
+    username = AddressInput(label=_("Address"), help_text=_("The admin signs in with this address."))
+    domains = TargetsField(
+        label=_("Domains"),
+        required=False,
+        help_text=_("One domain a line. A superadmin needs none."),
+    )
+
+    class Meta:
+        model = Admin
+        fields = ["username", "superadmin", "active"]
+
+    field_order = ["username", "password", "password2", "superadmin", "domains", "active"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["domains"].widget.attrs |= {"data-picker": "domains"}
+        self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
+        if self.is_edit:
+            del self.fields["username"]
+            self.initial["domains"] = self.instance.assigned_names()
+            self.fields["password"].help_text = _("Empty keeps the present password.")
+
+    def snapshot(self, row):
+        return super().snapshot(row) | {"domains": row.assigned_names()}
+
+    def clean_domains(self):
+        return list(dict.fromkeys(normalize_domain(name) for name in self.cleaned_data["domains"]))
+
+    def clean(self):
+        cleaned = super().clean()
+        self.check_passwords(required=not self.is_edit)
+        return cleaned
+
+    def values(self):
+        values = super().values()
+        username = self.instance.pk if self.is_edit else values["username"]
+        del values["password"], values["password2"]
+        return values | self.hashed(username)

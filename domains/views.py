@@ -1,0 +1,109 @@
+"""The screens of domains, alias domains and admins."""
+
+from django.db.models import Count
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from domains import services
+from domains.forms import AdminForm, AliasDomainForm, DomainForm
+from domains.models import Admin, AliasDomain, Domain, DomainAdmin, DomainState, either_end
+from mailadmin.crud import DELETE, Column, Crud, Pick
+from mailadmin.models import Role
+from mailadmin.writes import perform
+
+READ = dict.fromkeys(["list", "export"], Role.ADMINS)
+WRITE = ["create", "edit", "toggle", "bulk", "delete"]
+
+
+class Domains(Crud):
+    model = Domain
+    form_class = DomainForm
+    slug = "domains"
+    icon = "globe2"
+    columns = [
+        Column("domain", _("Domain"), "crud/cells/domain_key.html"),
+        "description",
+        Column("mailboxes", _("Mailboxes"), "domains/cells/mailboxes.html"),
+        Column("aliases", _("Aliases"), "domains/cells/aliases.html"),
+        Column("quota", _("Quota assigned"), "domains/cells/quota.html"),
+        "backupmx",
+        "active",
+        "modified",
+    ]
+    search_fields = ["domain", "description"]
+    roles = READ | dict.fromkeys(WRITE, Role.SUPERADMIN)
+    toggles = {"active": _("active"), "backupmx": _("backup MX")}
+    empty_text = _("There are no domains yet. The first one is where everything begins.")
+    delete_service = services.delete_domains
+    set_service = services.set_domains
+
+    def decorate(self, rows):
+        states = DomainState.objects.in_bulk([row.pk for row in rows])
+        for row in rows:
+            row.state = states.get(row.pk) or DomainState(domain=row.pk)
+        return rows
+
+    def get_success_url(self):
+        return reverse("domain", args=[self.object_saved.pk])
+
+    @classmethod
+    def carry_out(cls, actor, action, keys):
+        """A large domain is closed at once and taken apart by the worker."""
+        if action is DELETE and services.is_large(keys):
+            return perform(actor, services.close_domains, keys)
+        return super().carry_out(actor, action, keys)
+
+
+class AliasDomains(Crud):
+    model = AliasDomain
+    form_class = AliasDomainForm
+    slug = "alias-domains"
+    icon = "signpost-split"
+    columns = [
+        Column("alias_domain", _("Alias domain"), "crud/cells/key.html"),
+        "target_domain",
+        "description",
+        "active",
+        "modified",
+    ]
+    search_fields = ["alias_domain__domain", "target_domain__domain", "description"]
+    roles = READ | dict.fromkeys(WRITE, Role.ADMINS)
+    empty_text = _("There are no alias domains. One makes a domain a mirror of another.")
+    delete_service = services.delete_alias_domains
+    set_service = services.set_alias_domains
+
+    def of_domain(self, rows, name):
+        return rows.filter(either_end([name]))
+
+
+class Admins(Crud):
+    model = Admin
+    form_class = AdminForm
+    slug = "admins"
+    icon = "person-badge"
+    columns = [
+        "username",
+        Column("domains", _("Domains"), "domains/cells/assigned.html"),
+        "superadmin",
+        "active",
+        "modified",
+    ]
+    search_fields = ["username"]
+    domain_lookup = "assignments__domain"
+    roles = dict.fromkeys(["list", "export", *WRITE], Role.SUPERADMIN)
+    toggles = {"active": _("active")}
+    empty_text = _("There are no admins.")
+    delete_service = services.delete_admins
+    set_service = services.set_admins
+
+    def decorate(self, rows):
+        assigned = DomainAdmin.objects.filter(admin__in=[row.pk for row in rows], active=True)
+        counts = assigned.values_list("admin_id").annotate(Count("domain_id", distinct=True))
+        counts = {admin.lower(): count for admin, count in counts}
+        for row in rows:
+            row.domain_count = counts.get(row.pk.lower(), 0)
+        return rows
+
+
+class PickDomain(Pick):
+    model = Domain

@@ -1,0 +1,117 @@
+"""The log as people read it: PostfixAdmin's lines, each open to what changed."""
+
+import datetime
+
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.crud import Column, Crud
+from mailadmin.models import Change, Log, Role
+
+VERBS = {
+    "create_domain": _("domain created"),
+    "edit_domain": _("domain changed"),
+    "delete_domain": _("domain deleted"),
+    "create_mailbox": _("mailbox created"),
+    "edit_mailbox": _("mailbox changed"),
+    "delete_mailbox": _("mailbox deleted"),
+    "edit_mailbox_state": _("mailbox switched"),
+    "create_alias": _("alias created"),
+    "edit_alias": _("alias changed"),
+    "delete_alias": _("alias deleted"),
+    "edit_alias_state": _("alias switched"),
+    "create_alias_domain": _("alias domain created"),
+    "edit_alias_domain": _("alias domain changed"),
+    "delete_alias_domain": _("alias domain deleted"),
+    "edit_alias_domain_state": _("alias domain switched"),
+    "create_admin": _("admin created"),
+    "edit_admin": _("admin changed"),
+    "delete_admin": _("admin deleted"),
+    "edit_password": _("password changed"),
+    "edit_vacation": _("vacation changed"),
+    "add_app_password": _("app password added"),
+    "create_fetchmail": _("fetchmail entry created"),
+    "edit_fetchmail": _("fetchmail entry changed"),
+    "delete_fetchmail": _("fetchmail entry deleted"),
+    "create_dkim_entry": _("DKIM key created"),
+    "edit_dkim_entry": _("DKIM key changed"),
+    "delete_dkim_entry": _("DKIM key deleted"),
+    "create_dkim_signing_entry": _("DKIM signing created"),
+    "edit_dkim_signing_entry": _("DKIM signing changed"),
+    "delete_dkim_signing_entry": _("DKIM signing deleted"),
+    "add_totp_exception": _("TOTP exception added"),
+    "delete_totp_exception": _("TOTP exception deleted"),
+}
+
+
+class LogLines(Crud):
+    model = Log
+    slug = "log"
+    icon = "clock-history"
+    columns = [
+        "timestamp",
+        Column("username", _("By"), "crud/cells/text.html"),
+        Column("action", _("Action"), "mailadmin/cells/action.html"),
+        Column("domain", _("Domain"), "crud/cells/domain.html"),
+        Column("data", _("What"), "mailadmin/cells/changed.html"),
+    ]
+    search_fields = ["data", "username"]
+    roles = {"list": Role.ADMINS, "export": Role.ADMINS}
+    actions = ()
+    toggles = {}
+    newest_first = True
+    empty_text = _("Nothing has happened yet. Every change will be told here.")
+    filter_names = ("domain", "admin", "action", "from", "until", "q")
+    verbs = VERBS
+
+    @property
+    def filters(self):
+        given = {name: self.request.GET.get(name, "").strip() for name in self.filter_names}
+        return {name: value for name, value in given.items() if value}
+
+    def filtered(self):
+        rows = super().filtered()
+        given = self.filters
+        if action := given.get("action"):
+            rows = rows.filter(action=action)
+        if admin := given.get("admin"):
+            rows = rows.filter(username__startswith=admin) if admin.isascii() else rows.none()
+        if start := day(given.get("from")):
+            rows = rows.filter(timestamp__gte=start)
+        if end := day(given.get("until")):
+            rows = rows.filter(timestamp__lt=end + datetime.timedelta(days=1))
+        return rows
+
+    def decorate(self, rows):
+        """Beside each line what changed, found by moment, actor and domain."""
+        if not rows:
+            return rows
+        moments = {row.timestamp for row in rows if row.timestamp}
+        found = {}
+        for change in Change.objects.filter(at__in=moments).order_by("pk"):
+            found.setdefault((change.at, change.actor), []).append(change)
+        for row in rows:
+            row.changes = [
+                change
+                for change in found.get((row.timestamp, row.username), [])
+                if belongs(change, row)
+            ]
+        return rows
+
+
+def belongs(change, line):
+    """Whether this change is part of what the line tells: the row itself, or what went along with it."""
+    return change.key.lower() == line.data.lower() or (
+        line.action == "delete_domain" and change.domain.lower() == line.data.lower()
+    )
+
+
+def day(text):
+    """The first moment of a typed day; what is no day filters nothing."""
+    try:
+        date = parse_date(text or "")
+    except (ValueError, ValidationError):
+        return None
+    return date and timezone.make_aware(datetime.datetime.combine(date, datetime.time()))

@@ -1,0 +1,19 @@
+"""What the worker cleans up."""
+
+import datetime
+
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
+from django.utils import timezone
+
+from mailadmin.auth import WINDOW
+from mailadmin.models import ChangeSecret, LoginFailure
+
+
+def forget():
+    """Secrets of what was deleted long ago, old sessions, failures that count no more."""
+    now = timezone.now()
+    kept = now - datetime.timedelta(days=settings.MAILADMIN_UNDO_DAYS)
+    ChangeSecret.objects.filter(at__lt=kept).delete()
+    LoginFailure.objects.filter(since__lt=now - WINDOW).delete()
+    SessionStore.clear_expired()

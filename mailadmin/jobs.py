@@ -1,0 +1,118 @@
+"""Work that outlives a request: a chain of performs whose progress is written with each of them."""
+
+import datetime
+import logging
+import os
+import socket
+
+from django.apps import apps
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from mailadmin.models import Job
+from mailadmin.writes import Actor, Console, perform
+
+logger = logging.getLogger("mailadmin.jobs")
+
+LEASE = datetime.timedelta(seconds=60)
+ROWS_A_STEP = 100
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the job over."""
+
+
+def start_job(actor, kind, title, arguments, total):
+    """Write a job down; the worker finds it."""
+    return perform(actor, add_job, kind, title, arguments, total)
+
+
+def add_job(changes, kind, title, arguments, total):
+    """The same within a service, so that the job is there exactly if the rest of the change is."""
+    return Job.objects.create(
+        kind=kind,
+        title=str(title)[:255],
+        owner=str(changes.actor)[:255],
+        owner_model=owner_model(changes.actor),
+        owner_key=changes.actor.principal.pk or "",
+        arguments=arguments,
+        total=total,
+    )
+
+
+def owner_model(actor):
+    """Which table the owner is a row of; the console is none."""
+    return "" if isinstance(actor.principal, Console) else actor.principal._meta.label
+
+
+def claim(holder):
+    """The oldest job that waits, or whose worker has gone silent; None if there is none."""
+    now = timezone.now()
+    free = Q(state=Job.State.WAITING) | Q(state=Job.State.RUNNING, lease_until__lt=now)
+    for job in Job.objects.filter(free).order_by("pk")[:10]:
+        lease = {"state": Job.State.RUNNING, "lease_until": now + LEASE, "lease_holder": holder}
+        if Job.objects.filter(free, pk=job.pk).update(**lease):
+            job.refresh_from_db()
+            return job
+    return None
+
+
+def run(job, stop=lambda: False):
+    """Take steps until there are none left, or somebody asks to stop; what is done stays done."""
+    next_step = import_string(f"{settings.ROOT_URLCONF}.JOBS")[job.kind]
+    try:
+        while not stop():
+            step = next_step(job)
+            if step is None:
+                return finish(job, Job.State.DONE)
+            perform(job_actor(job), take_step, job, step)
+            job.refresh_from_db()
+    except ValidationError as error:
+        finish(job, Job.State.FAILED, " ".join(error.messages))
+    except PermissionDenied:
+        finish(job, Job.State.FAILED, _("%(owner)s may not do this any more.") % {"owner": job.owner})
+    except LeaseLost:
+        logger.warning("job %s goes on in another worker", job.pk)
+    return None
+
+
+def take_step(changes, job, step):
+    """One step and its progress, in one transaction."""
+    service, arguments, count = step
+    held = Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder)
+    if not held.update(done=F("done") + count, lease_until=timezone.now() + LEASE):
+        raise LeaseLost
+    service(changes, *arguments)
+
+
+def finish(job, state, message=""):
+    Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder).update(
+        state=state, message=message, finished=timezone.now(), lease_until=None
+    )
+
+
+def release(job):
+    """Leave the job to the next worker at once."""
+    Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, lease_holder=job.lease_holder).update(
+        lease_until=timezone.now()
+    )
+
+
+def job_actor(job):
+    """Who asked for the work, with the rights he has now."""
+    if not job.owner_model:
+        return Actor.console()
+    model = apps.get_model(job.owner_model)
+    person = model._default_manager.filter(pk=job.owner_key, active=True).first()
+    if person is None:
+        raise PermissionDenied
+    name, _sep, address = job.owner.rpartition(" (")
+    return Actor(person, name, address.rstrip(")"))
+
+
+def holder_name():
+    return f"{socket.gethostname()}:{os.getpid()}"[:64]

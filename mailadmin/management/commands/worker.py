@@ -1,0 +1,63 @@
+"""`worker`: does the jobs, and keeps house."""
+
+import logging
+import signal
+import threading
+import time
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import InterfaceError, OperationalError, close_old_connections
+from django.utils.module_loading import import_string
+
+from mailadmin import jobs
+
+logger = logging.getLogger("mailadmin.worker")
+
+NAP = 1.0
+HOUSEKEEPING_SECONDS = 300
+
+
+class Command(BaseCommand):
+    help = "Do the panel's long work: jobs, recounting, cleaning up. Ends at SIGTERM after the step at hand."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--once", action="store_true", help="do what is waiting, then end")
+
+    def handle(self, *args, once=False, **options):
+        self.stopping = threading.Event()
+        if threading.current_thread() is threading.main_thread():
+            for name in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(name, lambda *_: self.stopping.set())
+        self.housekept = 0
+        while not self.stopping.is_set():
+            busy = self.turn(once)
+            if once and not busy:
+                break
+            if not busy:
+                self.stopping.wait(NAP)
+
+    def turn(self, once):
+        """One job, or some housekeeping; whether there was a job."""
+        try:
+            close_old_connections()
+            return self.one_job() or self.keep_house(once)
+        except (OperationalError, InterfaceError) as error:
+            logger.error("the database does not answer, trying again: %s", error)
+            self.stopping.wait(NAP * 5)
+            return not once
+
+    def one_job(self):
+        job = jobs.claim(jobs.holder_name())
+        if job is None:
+            return False
+        jobs.run(job, self.stopping.is_set)
+        jobs.release(job)
+        return True
+
+    def keep_house(self, once):
+        if once or time.monotonic() - self.housekept > HOUSEKEEPING_SECONDS or not self.housekept:
+            for task in import_string(f"{settings.ROOT_URLCONF}.HOUSEKEEPING"):
+                task()
+            self.housekept = time.monotonic()
+        return False

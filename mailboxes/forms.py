@@ -1,0 +1,358 @@
+"""What is asked about mailboxes and aliases, and of their owners."""
+
+import datetime
+
+from django import forms
+from django.contrib.auth import update_session_auth_hash
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from domains.models import Domain
+from mailadmin import passwords
+from mailadmin.fields import is_known, normalize_address, normalize_domain, validate_address
+from mailadmin.fields import validate_domain, validate_local_part
+from mailadmin.forms import NewPasswordMixin, PlainForm, RecordForm, RowInput, TargetsField
+from mailadmin.writes import perform
+from mailboxes import services
+from mailboxes.models import Alias, Mailbox, Vacation, is_vacation_target
+
+INTERVALS = [(0, _("once")), (86400, _("once a day")), (604800, _("once a week"))]
+LARGEST = 2**40  # MB
+
+
+class MailboxForm(NewPasswordMixin, RecordForm):
+    create_service = services.create_mailboxes
+    edit_service = services.edit_mailbox
+
+    local_part = forms.CharField(
+        label=_("Name before the @"), max_length=64, validators=[validate_local_part]
+    )
+    domain = RowInput(label=_("Domain"), model=Domain, url_name="domains-pick")
+    quota = forms.DecimalField(
+        label=_("Quota (MB)"),
+        required=False,
+        min_value=-1,
+        max_value=LARGEST,
+        decimal_places=2,
+        help_text=_("0 is unlimited."),
+    )
+    welcome_mail = forms.BooleanField(label=_("Send a welcome mail"), required=False, initial=True)
+
+    class Meta:
+        model = Mailbox
+        fields = ["local_part", "name", "quota", "active", "smtp_active"]
+
+    field_order = [
+        "local_part",
+        "domain",
+        "password",
+        "password2",
+        "name",
+        "quota",
+        "active",
+        "smtp_active",
+        "welcome_mail",
+    ]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["name"].help_text = _("The person's name, for those who administer.")
+        self.fields["smtp_active"].help_text = _("Off: may read mail, and send none.")
+        self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
+        if self.is_edit:
+            self._prepare_edit()
+
+    def _prepare_edit(self):
+        for name in ("local_part", "domain", "welcome_mail"):
+            del self.fields[name]
+        self.fields["password"].help_text = _("Empty keeps the present password.")
+        size = services.in_megabytes(self.instance.quota)
+        self.initial["quota"] = int(size) if size == int(size) else round(size, 2)
+        domain = Domain.objects.filter(pk=self.instance.domain_id).first()
+        if domain:
+            self.fields["quota"].help_text = quota_help(domain, self.instance)
+
+    def clean_quota(self):
+        """What was not touched stays to the byte."""
+        value = self.cleaned_data["quota"] or 0
+        if -1 < value < 0:
+            raise ValidationError(_("Between -1 and 0 there is nothing."))
+        return value
+
+    def clean(self):
+        cleaned = super().clean()
+        self.check_passwords(required=not self.is_edit)
+        return cleaned
+
+    def values(self):
+        values = super().values()
+        if self.is_edit:
+            username = self.instance.pk
+            if "quota" not in self.changed_data:
+                del values["quota"]
+        else:
+            username = f"{values['local_part'].lower()}@{values['domain'].pk}"
+        del values["password"], values["password2"]
+        return values | self.hashed(username)
+
+
+def quota_help(domain, mailbox=None):
+    """How large a mailbox may be here."""
+    if -1 in (domain.maxquota, domain.quota):
+        return _("Quotas are switched off for this domain.")
+    limits = [services.in_bytes(domain.maxquota)] if domain.maxquota > 0 else []
+    if domain.quota > 0:
+        limits.append(services.room_for_quota(domain, without=[mailbox.pk] if mailbox else ()))
+    if not limits:
+        return _("0 is unlimited.")
+    return _("At most %(room)d MB.") % {"room": max(0, services.in_megabytes(min(limits)))}
+
+
+class GotoMixin(forms.Form):
+    """Targets, one a line."""
+
+    goto = TargetsField(label=_("Goes to"), required=False, help_text=_("One address a line."))
+
+    def clean_goto(self):
+        return list(dict.fromkeys(self._target(line) for line in self.cleaned_data["goto"]))
+
+    def _target(self, line):
+        if "@" not in line and line.isascii() and line.isalnum():
+            return line.lower()  # a user of the mail server's own system
+        target = normalize_address(line)
+        local_part, _at, domain = target.rpartition("@")
+        if is_vacation_target(target):
+            raise ValidationError(_("%(value)s is set on the vacation page.") % {"value": line})
+        if local_part:
+            validate_address(target)
+        else:
+            validate_domain(normalize_domain(domain))
+        return target
+
+
+class AliasForm(GotoMixin, RecordForm):
+    create_service = services.create_aliases
+    edit_service = services.edit_alias
+
+    local_part = forms.CharField(
+        label=_("Name before the @"), max_length=64, required=False, validators=[]
+    )
+    domain = RowInput(label=_("Domain"), model=Domain, url_name="domains-pick")
+    catch_all = forms.BooleanField(
+        label=_("Catch-all"),
+        required=False,
+        help_text=_("Takes all mail to names in this domain that do not exist, much of it spam."),
+    )
+    goto_mailbox = forms.BooleanField(
+        label=_("Keep a copy in the mailbox"),
+        required=False,
+        help_text=_("Off: mail is forwarded only."),
+    )
+
+    class Meta:
+        model = Alias
+        fields = ["description", "active"]
+
+    field_order = [
+        "local_part",
+        "domain",
+        "catch_all",
+        "goto",
+        "goto_mailbox",
+        "description",
+        "active",
+    ]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.is_edit:
+            self._prepare_edit()
+        else:
+            del self.fields["goto_mailbox"]
+
+    def _prepare_edit(self):
+        for name in ("local_part", "domain", "catch_all"):
+            del self.fields[name]
+        if Mailbox.objects.filter(pk=self.instance.pk).exists():
+            del self.fields["active"]
+        else:
+            del self.fields["goto_mailbox"]
+        self.initial |= goto_initial(self.instance)
+
+    def snapshot(self, row):
+        return super().snapshot(row) | {"goto": row.goto}
+
+    def clean(self):
+        cleaned = super().clean()
+        if not self.is_edit:
+            self._clean_local_part(cleaned)
+        return cleaned
+
+    def _clean_local_part(self, cleaned):
+        typed = cleaned.get("local_part") or ""
+        if cleaned.get("catch_all") or typed == "*":
+            if typed not in ("", "*"):
+                self.add_error("local_part", _("A catch-all has no name before the @."))
+            cleaned["local_part"] = "*"
+        elif "local_part" not in self.errors:
+            try:
+                validate_local_part(typed)
+            except ValidationError as error:
+                self.add_error("local_part", error if typed else _("An alias needs a name."))
+
+    def values(self):
+        values = super().values()
+        values.pop("catch_all", None)
+        return values
+
+
+def goto_initial(alias):
+    targets = [target for target in alias.targets if target.lower() != alias.pk]
+    return {"goto": targets, "goto_mailbox": len(targets) < len(alias.targets)}
+
+
+class ForwardingForm(GotoMixin, PlainForm):
+    """Where mail of a mailbox goes besides, and whether a copy stays."""
+
+    goto_mailbox = forms.BooleanField(
+        label=_("Keep a copy in the mailbox"),
+        required=False,
+        help_text=_("Off: mail is forwarded only."),
+    )
+    field_order = ["goto", "goto_mailbox"]
+
+    def __init__(self, *args, actor, mailbox, **kwargs):
+        self.actor, self.mailbox = actor, mailbox
+        alias = Alias.objects.filter(pk=mailbox.pk).first()
+        kwargs["initial"] = goto_initial(alias) if alias else {"goto": [], "goto_mailbox": True}
+        super().__init__(*args, **kwargs)
+
+    def clean(self):
+        cleaned = super().clean()
+        if not cleaned.get("goto") and not cleaned.get("goto_mailbox") and not self.errors:
+            self.add_error("goto", _("Without a copy here mail must go somewhere else."))
+        return cleaned
+
+    def save(self):
+        values = self.cleaned_data
+        return attempt(
+            self,
+            services.set_forwarding,
+            self.mailbox.pk,
+            values["goto"],
+            values["goto_mailbox"],
+        )
+
+
+def attempt(form, service, *arguments):
+    """Run a service for a form; its refusals are the form's errors."""
+    try:
+        return perform(form.actor, service, *arguments)
+    except ValidationError as error:
+        form.refuse(error)
+        return None
+
+
+class MomentInput(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+    def __init__(self):
+        super().__init__(format="%Y-%m-%dT%H:%M")
+
+
+class VacationForm(PlainForm):
+    """The answer that is sent while somebody is away."""
+
+    active = forms.BooleanField(label=_("I am away"), required=False)
+    activefrom = forms.DateTimeField(label=_("From"), widget=MomentInput)
+    activeuntil = forms.DateTimeField(label=_("Until"), widget=MomentInput)
+    subject = forms.CharField(label=_("Subject"), max_length=255)
+    body = forms.CharField(label=_("Text"), widget=forms.Textarea(attrs={"rows": 7}), max_length=60000)
+    interval_time = forms.TypedChoiceField(
+        label=_("Answer each sender"), coerce=int, choices=INTERVALS
+    )
+
+    def __init__(self, *args, actor, mailbox, **kwargs):
+        self.actor, self.mailbox = actor, mailbox
+        vacation = Vacation.objects.filter(pk=mailbox.pk).first()
+        kwargs["initial"] = self._present(vacation) if vacation else self._proposal()
+        super().__init__(*args, **kwargs)
+        present = vacation.interval_time if vacation else 0
+        if present not in dict(INTERVALS):
+            label = _("every %(seconds)d seconds") % {"seconds": present}
+            self.fields["interval_time"].choices = [*INTERVALS, (present, label)]
+
+    def _present(self, vacation):
+        start, end = vacation.activefrom, vacation.activeuntil
+        return {name: getattr(vacation, name) for name in ("active", "subject", "body", "interval_time")} | {
+            "activefrom": start if is_known(start) else timezone.now(),
+            "activeuntil": end or self._proposal()["activeuntil"],
+        }
+
+    def _proposal(self):
+        tomorrow = timezone.localtime() + datetime.timedelta(days=1)
+        return {
+            "active": False,
+            "activefrom": timezone.now(),
+            "activeuntil": tomorrow.replace(hour=23, minute=59, second=0),
+            "subject": _("Out of office"),
+            "body": _("I am away and will read your mail when I am back."),
+        }
+
+    def clean(self):
+        cleaned = super().clean()
+        start, end = cleaned.get("activefrom"), cleaned.get("activeuntil")
+        if start and end and end <= start:
+            self.add_error("activeuntil", _("The end is before the beginning."))
+        elif cleaned.get("active") and end and end < timezone.now():
+            self.add_error("activeuntil", _("This is over already."))
+        for name in ("activefrom", "activeuntil"):
+            if (moment := cleaned.get(name)) and not 1971 <= moment.year < 2038:
+                self.add_error(name, _("The database keeps dates up to the year 2037."))
+        return cleaned
+
+    def save(self):
+        return attempt(self, services.set_vacation, self.mailbox.pk, self.cleaned_data)
+
+
+class OwnPasswordForm(NewPasswordMixin, PlainForm):
+    """The old password, and the new one twice."""
+
+    old_password = forms.CharField(
+        label=_("Present password"),
+        strip=False,
+        max_length=1024,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+    field_order = ["old_password", "password", "password2"]
+
+    def __init__(self, *args, actor, request, **kwargs):
+        self.actor, self.request = actor, request
+        super().__init__(*args, **kwargs)
+        self.fields["password"].label = _("New password")
+        self.fields["password2"].label = _("New password again")
+        self.fields["password"].required = self.fields["password2"].required = True
+        self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
+
+    def clean_old_password(self):
+        typed = self.cleaned_data["old_password"]
+        if not self.actor.principal.check_password(typed):
+            raise ValidationError(_("This is not your present password."))
+        return typed
+
+    def clean(self):
+        cleaned = super().clean()
+        self.check_passwords(required=True)
+        return cleaned
+
+    def save(self):
+        """Other sessions end, this one goes on."""
+        person = self.actor.principal
+        stored = self.hashed(person.username)["password"]
+        saved = attempt(self, services.set_password, type(person), person.pk, stored)
+        if saved:
+            person.password = stored
+            update_session_auth_hash(self.request, person)
+        return saved
+

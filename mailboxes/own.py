@@ -1,0 +1,83 @@
+"""What the signed-in person does with his own things: there is no name in these addresses to change."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.generic import FormView, TemplateView
+
+from mailadmin.auth import RoleRequired
+from mailadmin.models import Role
+from mailadmin.writes import Actor
+from mailboxes.forms import OwnPasswordForm
+from mailboxes.models import Alias, Usage, Vacation
+from mailboxes.views import Forwarding, VacationPage
+
+
+class OwnForwarding(Forwarding):
+    roles = Role.MAILBOX
+
+    def dispatch(self, request, *args, **kwargs):
+        if not settings.MAILADMIN_EDIT_ALIAS:
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_mailbox(self):
+        return self.request.user
+
+
+class OwnVacation(VacationPage):
+    roles = Role.MAILBOX
+
+    def dispatch(self, request, *args, **kwargs):
+        if not settings.MAILADMIN_VACATION:
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_mailbox(self):
+        return self.request.user
+
+
+class OwnPassword(RoleRequired, FormView):
+    roles = Role.ANYONE
+    form_class = OwnPasswordForm
+    template_name = "account/password.html"
+
+    def get_form_kwargs(self):
+        actor = Actor.from_request(self.request)
+        return super().get_form_kwargs() | {"actor": actor, "request": self.request}
+
+    def form_valid(self, form):
+        form.save()
+        if form.errors:
+            return self.form_invalid(form)
+        messages.success(self.request, _("Your password was changed."))
+        return redirect("home")
+
+    def form_invalid(self, form):
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+class Account(RoleRequired, TemplateView):
+    roles = Role.ANYONE
+    template_name = "account/account.html"
+
+
+def own_home(request):
+    """A mailbox owner's first page: how full, where mail goes, whether he is away."""
+    mailbox = request.user
+    usage = Usage.objects.filter(pk=mailbox.pk).first()
+    alias = Alias.objects.filter(pk=mailbox.pk).first()
+    vacation = Vacation.objects.filter(pk=mailbox.pk).first()
+    context = {
+        "mailbox": mailbox,
+        "used": usage.bytes if usage else 0,
+        "messages_count": usage.messages if usage else 0,
+        "targets": [t for t in alias.targets if t.lower() != mailbox.pk] if alias else [],
+        "keeps_copy": alias is None or mailbox.pk in [t.lower() for t in alias.targets],
+        "vacation": vacation,
+        "may_forward": settings.MAILADMIN_EDIT_ALIAS,
+        "may_vacation": settings.MAILADMIN_VACATION,
+    }
+    return render(request, "account/home.html", context)

@@ -1,0 +1,211 @@
+"""Pages that show both floors: home, search, one domain, the progress of a job."""
+
+import datetime
+from collections import Counter
+
+from django.conf import settings
+from django.db.models import Count, F, Q
+from django.db.models.functions import TruncDate
+from django.http import Http404
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.generic import DetailView, ListView, TemplateView, View
+
+from domains.models import AliasDomain, Domain, DomainAdmin, DomainState, either_end
+from domains.views import Admins, AliasDomains, Domains
+from mailadmin.auth import RoleRequired
+from mailadmin.crud import search
+from mailadmin.history import LogLines, VERBS
+from mailadmin.models import Job, Log, Role
+from mailboxes.models import Alias, Mailbox, Usage
+from mailboxes.own import own_home
+from mailboxes.views import Aliases, Mailboxes
+
+NEAR = 0.9  # so full is worth a look
+SHOWN = 10
+DAYS = 30
+
+
+class Home(RoleRequired, View):
+    roles = Role.ANYONE
+
+    def get(self, request):
+        if request.user.role is Role.MAILBOX:
+            return own_home(request)
+        domains = Domain.objects.visible_to(request.user)
+        context = {
+            "totals": totals(request.user),
+            "attention": attention(request.user, domains),
+            "days": changes_by_day(request.user),
+            "lines": Log.objects.visible_to(request.user).order_by("-pk")[:SHOWN],
+            "failed_jobs": own_jobs(request.user).filter(state=Job.State.FAILED).order_by("-pk")[:3],
+            "verbs": VERBS,
+        }
+        return render(request, "home.html", context)
+
+
+def states_of(principal):
+    states = DomainState.objects.exclude(domain="ALL")
+    if principal.role is Role.SUPERADMIN:
+        return states
+    return states.filter(pk__in=principal.managed_domains())
+
+
+def totals(principal):
+    """How much there is, from the domains' tallies: nothing is counted for a page."""
+    from django.db.models import Sum
+
+    return states_of(principal).aggregate(
+        domains=Count("pk"),
+        mailboxes=Sum("mailboxes", default=0),
+        aliases=Sum("aliases", default=0),
+        quota_assigned=Sum("quota_assigned", default=0),
+        quota_used=Sum("quota_used", default=0),
+    )
+
+
+def attention(principal, domains):
+    """Domains near a limit, mailboxes near their quota, and what is switched off."""
+    return {
+        "full_domains": full_domains(principal, domains),
+        "full_mailboxes": full_mailboxes(principal),
+        "inactive_domains": list(domains.filter(active=False).order_by("pk")[:SHOWN]),
+        "inactive_mailboxes": list(
+            Mailbox.objects.visible_to(principal).filter(active=False).order_by("pk")[:SHOWN]
+        ),
+    }
+
+
+def full_domains(principal, domains):
+    limited = domains.filter(Q(mailboxes__gt=0) | Q(aliases__gt=0) | Q(quota__gt=0))
+    full = []
+    states = {}
+    for domain in limited.order_by("pk").iterator(chunk_size=2000):
+        states = states or {state.pk: state for state in states_of(principal)}
+        domain.state = states.get(domain.pk)
+        if domain.state and is_nearly_full(domain):
+            full.append(domain)
+        if len(full) == SHOWN:
+            break
+    return full
+
+
+def is_nearly_full(domain):
+    state = domain.state
+    quota = domain.quota * settings.MAILADMIN_QUOTA_MULTIPLIER
+    pairs = (
+        (state.mailboxes, domain.mailboxes),
+        (state.aliases, domain.aliases),
+        (state.quota_assigned, quota),
+    )
+    return any(limit > 0 and number >= limit * NEAR for number, limit in pairs)
+
+
+def full_mailboxes(principal):
+    """Those whose mail takes nearly all of their quota, fullest first."""
+    full = (
+        Usage.objects.filter(mailbox__quota__gt=0, bytes__gte=F("mailbox__quota") * NEAR)
+        .select_related("mailbox")
+        .order_by("-bytes")
+    )
+    if principal.role is Role.ADMIN:
+        full = full.filter(mailbox__domain__in=principal.managed_domains())
+    return list(full[:SHOWN])
+
+
+def changes_by_day(principal):
+    """(day, number of log lines) of the last thirty days."""
+    today = timezone.localdate()
+    start = today - datetime.timedelta(days=DAYS - 1)
+    first = timezone.make_aware(datetime.datetime.combine(start, datetime.time()))
+    lines = Log.objects.visible_to(principal).filter(timestamp__gte=first)
+    counted = Counter(
+        dict(lines.values_list(TruncDate("timestamp")).annotate(Count("*")).order_by())
+    )
+    days = [start + datetime.timedelta(days=n) for n in range(DAYS)]
+    most = max(counted.values(), default=0) or 1
+    return [
+        {"day": day, "count": counted[day], "height": round(100 * counted[day] / most)} for day in days
+    ]
+
+
+class Search(RoleRequired, TemplateView):
+    """One box for everything the person may see."""
+
+    roles = Role.ADMINS
+    template_name = "search.html"
+    cruds = (Domains, AliasDomains, Mailboxes, Aliases, Admins)
+
+    def get_context_data(self, **kwargs):
+        text = self.request.GET.get("q", "").strip()
+        found = [self._found(crud, text) for crud in self.cruds if crud.may("list", self.request.user)]
+        return super().get_context_data(
+            q=text, found=[group for group in found if group["rows"]], **kwargs
+        )
+
+    def _found(self, crud, text):
+        rows = crud.model._default_manager.visible_to(self.request.user)
+        rows = list(search(rows, crud.search_fields, text).order_by("pk")[: SHOWN + 1]) if text else []
+        return {"crud": crud, "rows": rows[:SHOWN], "more": len(rows) > SHOWN}
+
+
+class DomainPage(RoleRequired, DetailView):
+    """One domain: its numbers against its limits, and what is in it."""
+
+    roles = Role.ADMINS
+    template_name = "domains/domain.html"
+
+    def get_object(self):
+        domain = Domain.objects.visible_to(self.request.user).filter(pk=self.kwargs["key"]).first()
+        if domain is None:
+            raise Http404
+        domain.state = DomainState.objects.filter(pk=domain.pk).first() or DomainState(domain=domain.pk)
+        return domain
+
+    def get_context_data(self, **kwargs):
+        domain, person = self.object, self.request.user
+        screen = Mailboxes()
+        mailboxes = list(domain.mailbox_set.order_by("pk")[:SHOWN])
+        aliases = Alias.objects.filter(domain=domain).exclude(
+            pk__in=Mailbox.objects.filter(domain=domain).values("pk")
+        )
+        admins = DomainAdmin.objects.filter(domain=domain, active=True).order_by("admin_id")
+        return super().get_context_data(
+            mailboxes=screen.decorate(mailboxes),
+            aliases=aliases.order_by("pk")[:SHOWN],
+            mirrors=AliasDomain.objects.visible_to(person).filter(either_end([domain.pk])),
+            admins=dict.fromkeys(admins.values_list("admin_id", flat=True)),
+            lines=Log.objects.visible_to(person).filter(domain=domain.pk).order_by("-pk")[:SHOWN],
+            verbs=VERBS,
+            **kwargs,
+        )
+
+
+def own_jobs(principal):
+    jobs = Job.objects.all()
+    if principal.role is Role.SUPERADMIN:
+        return jobs
+    return jobs.filter(owner_model=principal._meta.label, owner_key=principal.pk)
+
+
+class JobPage(RoleRequired, DetailView):
+    """How far a job is; reloads itself until it is over."""
+
+    roles = Role.ADMINS
+    template_name = "job.html"
+    context_object_name = "job"
+
+    def get_queryset(self):
+        return own_jobs(self.request.user)
+
+
+class Jobs(RoleRequired, ListView):
+    roles = Role.ADMINS
+    template_name = "jobs.html"
+    context_object_name = "jobs"
+
+    def get_queryset(self):
+        return own_jobs(self.request.user).defer("arguments").order_by("-pk")[:50]
+
+
+CRUDS = (Domains, AliasDomains, Mailboxes, Aliases, Admins, LogLines)

@@ -1,0 +1,444 @@
+"""How mailboxes, aliases and vacations change, with the rows that PostfixAdmin keeps beside them."""
+
+import datetime
+from collections import defaultdict
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import connection, models
+from django.db.models import Count, ExpressionWrapper, Func, Q, Sum, Value
+from django.db.models.functions import StrIndex, Substr
+from django.utils.translation import gettext_lazy as _
+
+from domains.models import NONE_ALLOWED, UNLIMITED, Domain, DomainState, is_default_alias
+from domains.services import (
+    delete_named,
+    domains_to_write,
+    lock_domains,
+    tally,
+)
+from mailadmin.fields import join_goto, split_goto
+from mailadmin.jobs import add_job
+from mailadmin.models import Role
+from mailadmin.writes import chunks
+from mailboxes.models import (
+    Alias,
+    Mailbox,
+    Usage,
+    Vacation,
+    VacationNotification,
+    is_vacation_target,
+    vacation_target,
+)
+from mailboxes.routing import refuse_loops
+
+PASSWORD_DAYS = 365  # PostfixAdmin's own, where the domain sets no expiry
+
+
+# Mailboxes
+
+
+def create_mailboxes(changes, rows):
+    """Make mailboxes, each with the alias that leads to itself. Quotas are MB, passwords hashes."""
+    domains = domains_to_write(changes, [row["domain"].pk for row in rows])
+    mailboxes = [_new_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
+    _refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
+    for domain, new in _by_domain(mailboxes, domains):
+        _check_count(domain, "mailboxes", Mailbox.objects.filter(domain=domain), len(new))
+        _check_quotas(domain, new)
+    for mailbox in mailboxes:
+        mailbox.clean_fields(exclude=["password"])
+    changes.create(mailboxes)
+    changes.create(
+        Alias(address=m.pk, goto=m.pk, domain_id=m.domain_id, active=m.active) for m in mailboxes
+    )
+    for domain, new in _by_domain(mailboxes, domains):
+        tally(domain.pk, mailboxes=len(new), quota_assigned=assigned(new))
+    for mailbox, row in zip(mailboxes, rows, strict=True):
+        changes.log("create_mailbox", mailbox.domain_id, mailbox.pk)
+        if row.get("welcome_mail"):
+            add_job(changes, "welcome", _("Welcome mail to %s") % mailbox, {"to": mailbox.pk}, 1)
+    return mailboxes[0]
+
+
+def _new_mailbox(changes, row, domain):
+    own = {k: v for k, v in row.items() if k not in ("welcome_mail", "quota", "domain")}
+    mailbox = Mailbox(**own, domain=domain, quota=in_bytes(row.get("quota", 0)))
+    mailbox.clean_fields(exclude=[f.name for f in Mailbox._meta.fields])
+    mailbox.password_expiry = expiry(changes, domain)
+    return mailbox
+
+
+def edit_mailbox(changes, key, values):
+    """Change a mailbox. Its alias is in force exactly as long as it is."""
+    mailbox, domain = _mailbox_to_write(changes, key)
+    values = dict(values)
+    if "quota" in values:
+        values["quota"] = in_bytes(values["quota"])
+    if "password" in values:
+        values["password_expiry"] = expiry(changes, domain)
+    before = assigned([mailbox])
+    changed = changes.update([mailbox], **values)
+    if "quota" in values and assigned([mailbox]) != before or mailbox.quota == 0 and "quota" in values:
+        _check_quotas(domain, [mailbox])
+    tally(domain.pk, quota_assigned=assigned([mailbox]) - before)
+    if _alias_follows(changes, [mailbox]) or changed:
+        changes.log("edit_mailbox", domain.pk, key)
+    return mailbox
+
+
+def set_mailboxes(changes, keys, field, value):
+    """Switch a mark of mailboxes; their aliases follow."""
+    lock_domains(changes, domains_of(Mailbox, keys))
+    mailboxes = changes.find(Mailbox, keys)
+    changed = changes.update(mailboxes, **{field: value})
+    if field == "active":
+        _alias_follows(changes, mailboxes)
+    for mailbox in changed:
+        changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
+
+
+def delete_mailboxes(changes, keys):
+    """Delete mailboxes with all that is theirs. Their mail on the disk is not the panel's."""
+    lock_domains(changes, domains_of(Mailbox, keys))
+    mailboxes = changes.find(Mailbox, keys)
+    changes.delete(Alias.objects.filter(pk__in=keys))
+    delete_named(changes, Q(username__in=keys), keys)
+    changes.delete(mailboxes)
+    for domain, gone in _by_domain(mailboxes):
+        tally(domain, mailboxes=-len(gone), quota_assigned=-assigned(gone))
+    for mailbox in mailboxes:
+        changes.log("delete_mailbox", mailbox.domain_id, mailbox.pk)
+
+
+def set_password(changes, model, key, stored):
+    """Give somebody a new password, as a hash."""
+    person = changes.find_one(model, key)
+    values = {"password": stored}
+    if model is Mailbox:
+        values["password_expiry"] = expiry(changes, Domain.objects.filter(pk=person.domain_id).first())
+    changes.update([person], **values)
+    changes.log("edit_password", getattr(person, "domain_id", ""), key)
+    return person
+
+
+def expiry(changes, domain):
+    """When a password set now ends."""
+    days = (domain.password_expiry if domain else 0) or PASSWORD_DAYS
+    return changes.at + datetime.timedelta(days=days)
+
+
+def in_bytes(megabytes):
+    """0 is unlimited and -1 disabled, in MB as in bytes."""
+    megabytes = megabytes or 0
+    return int(megabytes * settings.MAILADMIN_QUOTA_MULTIPLIER) if megabytes > 0 else int(megabytes)
+
+
+def in_megabytes(size):
+    return size / settings.MAILADMIN_QUOTA_MULTIPLIER if size > 0 else size
+
+
+def assigned(mailboxes):
+    return sum(max(0, mailbox.quota) for mailbox in mailboxes)
+
+
+def _mailbox_to_write(changes, key):
+    lock_domains(changes, domains_of(Mailbox, [key]))
+    mailbox = changes.find_one(Mailbox, key)
+    return mailbox, Domain.objects.get(pk=mailbox.domain_id)
+
+
+def _alias_follows(changes, mailboxes):
+    """alias.active = mailbox.active: the maps of the mail server read the alias."""
+    aliases = Alias.objects.in_bulk([mailbox.pk for mailbox in mailboxes])
+    followed = []
+    for active in (True, False):
+        rows = [aliases[m.pk] for m in mailboxes if m.active is active and m.pk in aliases]
+        followed += changes.update(rows, active=active)
+    return followed
+
+
+def domains_of(model, keys):
+    """The domains in which these rows are."""
+    names = set()
+    for part in chunks(keys):
+        names |= set(model.objects.filter(pk__in=part).values_list("domain_id", flat=True))
+    return names
+
+
+def _by_domain(rows, domains=None):
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row.domain_id].append(row)
+    return [(domains[name] if domains else name, group) for name, group in groups.items()]
+
+
+# Limits, asked under the domain's lock
+
+
+def _check_count(domain, kind, present, more):
+    if getattr(domain, kind) == UNLIMITED or domain.has_room_for(kind, present.count(), more):
+        return
+    texts = {
+        "mailboxes": _("The domain %(domain)s has reached its limit of mailboxes."),
+        "aliases": _("The domain %(domain)s has reached its limit of aliases."),
+    }
+    raise ValidationError({"local_part": texts[kind] % {"domain": domain}})
+
+
+def _check_quotas(domain, mailboxes):
+    for mailbox in mailboxes:
+        _check_quota(domain, mailbox)
+    if domain.quota > 0:
+        room = room_for_quota(domain, without=[m.pk for m in mailboxes])
+        if assigned(mailboxes) > room:
+            raise ValidationError(
+                {
+                    "quota": _(
+                        "The domain has not enough quota left: %(room)d MB. "
+                        "Choose a smaller mailbox, or enlarge the domain's quota."
+                    )
+                    % {"room": max(0, in_megabytes(room))}
+                }
+            )
+
+
+def _check_quota(domain, mailbox):
+    limit = domain.maxquota
+    if NONE_ALLOWED in (domain.quota, limit) and mailbox.quota > 0:
+        raise ValidationError({"quota": _("Quotas are switched off for this domain: 0 or -1 only.")})
+    if mailbox.quota == 0 and (limit > 0 or domain.quota > 0):
+        raise ValidationError({"quota": _("This domain allows no mailbox without a quota.")})
+    if limit > 0 and mailbox.quota > in_bytes(limit):
+        raise ValidationError(
+            {"quota": _("The largest mailbox in this domain has %(limit)d MB.") % {"limit": limit}}
+        )
+
+
+def room_for_quota(domain, without=()):
+    """Bytes of the domain's quota that no mailbox has been given."""
+    others = Mailbox.objects.filter(domain=domain, quota__gt=0).exclude(pk__in=without)
+    return in_bytes(domain.quota) - (others.aggregate(sum=Sum("quota"))["sum"] or 0)
+
+
+# Aliases
+
+
+def create_aliases(changes, rows):
+    """Make aliases. `*` before the @ is everything that nobody else has."""
+    domains = domains_to_write(changes, [row["domain"].pk for row in rows])
+    aliases = [_new_alias(row) for row in rows]
+    _refuse_taken_addresses([alias.pk for alias in aliases])
+    for domain, new in _by_domain(aliases, domains):
+        _check_count(domain, "aliases", own_aliases(domain), len(new))
+    for alias in aliases:
+        _refuse_protected(changes, [alias])
+        _check_targets(alias)
+    changes.create(aliases)
+    refuse_loops(aliases)
+    for domain, new in _by_domain(aliases, domains):
+        tally(domain.pk, aliases=len(new))
+    for alias in aliases:
+        changes.log("create_alias", alias.domain_id, alias.pk)
+    return aliases[0]
+
+
+def own_aliases(domain):
+    """The aliases of a domain that do not belong to a mailbox."""
+    return Alias.objects.filter(domain=domain).exclude(
+        pk__in=Mailbox.objects.filter(domain=domain).values("pk")
+    )
+
+
+def _new_alias(row):
+    local_part = "" if row["local_part"] == "*" else row["local_part"].lower()
+    own = {k: v for k, v in row.items() if k not in ("local_part", "goto", "goto_mailbox")}
+    return Alias(
+        address=f"{local_part}@{row['domain'].pk}", goto=join_goto(row.get("goto", [])), **own
+    )
+
+
+def edit_alias(changes, key, values):
+    """Change an alias; the vacation's own target stays where it is, whatever is typed."""
+    lock_domains(changes, domains_of(Alias, [key]))
+    alias = changes.find_one(Alias, key)
+    _refuse_protected(changes, [alias])
+    has_mailbox = Mailbox.objects.filter(pk=key).exists()
+    _refuse_mailbox_alias(changes, has_mailbox)
+    own = {k: v for k, v in values.items() if k not in ("goto", "goto_mailbox")}
+    if has_mailbox:
+        own.pop("active", None)
+    if "goto" in values:
+        own["goto"] = _goto(alias, values["goto"], has_mailbox and values.get("goto_mailbox", True))
+    if changes.update([alias], **own):
+        _check_targets(alias, has_mailbox)
+        refuse_loops([alias])
+        changes.log("edit_alias", alias.domain_id, key)
+    return alias
+
+
+def _goto(alias, targets, keep_copy):
+    """PostfixAdmin's order: other targets, the vacation's, the own address."""
+    others = [t for t in targets if t.lower() != alias.pk or alias.is_catch_all]
+    vacation = [t for t in split_goto(alias.goto) if is_vacation_target(t)]
+    return join_goto(others + vacation + ([alias.pk] if keep_copy else []))
+
+
+def set_aliases(changes, keys, field, value):
+    lock_domains(changes, domains_of(Alias, keys))
+    aliases = changes.find(Alias, keys)
+    _refuse_protected(changes, aliases)
+    _refuse_with_mailbox(keys, _("%(key)s belongs to a mailbox: switch the mailbox."))
+    changed = changes.update(aliases, **{field: value})
+    if value:
+        refuse_loops(changed)
+    for alias in changed:
+        changes.log("edit_alias", alias.domain_id, alias.pk)
+
+
+def delete_aliases(changes, keys):
+    lock_domains(changes, domains_of(Alias, keys))
+    aliases = changes.find(Alias, keys)
+    _refuse_protected(changes, aliases)
+    _refuse_with_mailbox(keys, _("%(key)s belongs to a mailbox and goes with it."))
+    changes.delete(aliases)
+    for domain, gone in _by_domain(aliases):
+        tally(domain, aliases=-len(gone))
+    for alias in aliases:
+        changes.log("delete_alias", alias.domain_id, alias.pk)
+
+
+def is_protected(alias):
+    return is_default_alias(alias.local_part)
+
+
+def _refuse_protected(changes, aliases):
+    """abuse, postmaster and so on are the superadmins', unless the operator lends them."""
+    if changes.actor.principal.role == Role.SUPERADMIN or settings.MAILADMIN_SPECIAL_ALIAS_CONTROL:
+        return
+    if changes.actor.principal.role == Role.MAILBOX:
+        return
+    for alias in aliases:
+        if is_protected(alias):
+            raise ValidationError(
+                _("%(key)s is protected: only a superadmin can change it."), params={"key": alias.pk}
+            )
+
+
+def _refuse_mailbox_alias(changes, has_mailbox):
+    closed = not settings.MAILADMIN_ALIAS_CONTROL_ADMIN
+    if has_mailbox and closed and changes.actor.principal.role == Role.ADMIN:
+        raise ValidationError(_("The forwarding of mailboxes is the superadmins' matter here."))
+
+
+def _refuse_with_mailbox(keys, text):
+    if key := Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True).first():
+        raise ValidationError(text, params={"key": key})
+
+
+def _refuse_taken_addresses(keys):
+    if len(set(keys)) < len(keys):
+        raise ValidationError({"local_part": _("The same address stands there twice.")})
+    for part in chunks(keys):
+        for model in (Mailbox, Alias):
+            if taken := model.objects.filter(pk__in=part).values_list("pk", flat=True).first():
+                raise ValidationError(
+                    {"local_part": _("The address %(key)s exists already.") % {"key": taken}}
+                )
+
+
+def _check_targets(alias, has_mailbox=False):
+    """What one alias may name."""
+    targets = alias.targets
+    if not split_goto(alias.goto):
+        raise ValidationError({"goto": _("An alias needs at least one target.")})
+    if not has_mailbox and alias.pk in [target.lower() for target in targets]:
+        raise ValidationError({"goto": _("An alias cannot lead to itself.")})
+    if not alias.is_catch_all and any(target.startswith("@") for target in targets):
+        raise ValidationError({"goto": _("Only a catch-all can lead to a whole domain.")})
+
+
+# Forwarding and vacation of a mailbox
+
+
+def set_forwarding(changes, key, targets, keep_copy):
+    """Where mail of a mailbox goes besides, and whether it stays here."""
+    mailbox, _domain = _mailbox_to_write(changes, key)
+    _own_alias(changes, mailbox)
+    return edit_alias(changes, key, {"goto": targets, "goto_mailbox": keep_copy})
+
+
+def set_vacation(changes, key, values):
+    """Write, change or end a vacation; everybody is told anew."""
+    mailbox, domain = _mailbox_to_write(changes, key)
+    vacation = Vacation.objects.filter(pk=key).first()
+    if vacation is None:
+        vacation = Vacation(mailbox=mailbox, domain=domain, **values)
+        changes.create([vacation])
+    else:
+        changes.update(changes.find(Vacation, [key]), **values)
+    VacationNotification.objects.filter(vacation=key).delete()
+    _vacation_in_goto(changes, mailbox, values["active"])
+    changes.log("edit_vacation", domain.pk, key)
+    return vacation
+
+
+def _own_alias(changes, mailbox):
+    """The alias of a mailbox, made where others forgot it."""
+    alias = Alias.objects.filter(pk=mailbox.pk).first()
+    if alias is None:
+        alias = Alias(
+            address=mailbox.pk, goto=mailbox.pk, domain_id=mailbox.domain_id, active=mailbox.active
+        )
+        changes.create([alias])
+    return alias
+
+
+def _vacation_in_goto(changes, mailbox, active):
+    alias = _own_alias(changes, mailbox)
+    targets = [t for t in split_goto(alias.goto) if not is_vacation_target(t)]
+    own = [t for t in targets if t.lower() == mailbox.pk]
+    others = [t for t in targets if t.lower() != mailbox.pk]
+    answer = [vacation_target(mailbox.pk)] if active else []
+    changes.update([alias], goto=join_goto(others + answer + own) or mailbox.pk)
+
+
+# The tallies, counted anew since others write these tables too
+
+
+def recount():
+    """Set every domain's numbers to what is there."""
+    counted = defaultdict(dict)
+    for domain, number, quota in Mailbox.objects.values_list("domain_id").annotate(
+        Count("*"), Sum("quota", filter=Q(quota__gt=0))
+    ):
+        counted[domain.lower()] |= {"mailboxes": number, "quota_assigned": quota or 0}
+    for domain, number in Alias.objects.values_list("domain_id").annotate(Count("*")):
+        counted[domain.lower()]["aliases"] = number - counted[domain.lower()].get("mailboxes", 0)
+    for domain, used in usage_by_domain():
+        counted[domain.lower()]["quota_used"] = used
+    states = DomainState.objects.in_bulk()
+    for domain in Domain.objects.values_list("pk", flat=True):
+        _set_tally(states.get(domain), domain, counted[domain.lower()])
+
+
+TALLIES = ("mailboxes", "aliases", "quota_assigned", "quota_used")
+
+
+def _set_tally(state, domain, numbers):
+    """Only where a number is wrong, and only if nobody has written in the meantime."""
+    wanted = {name: numbers.get(name, 0) for name in TALLIES}
+    if state is None:
+        DomainState.objects.bulk_create([DomainState(domain=domain, **wanted)], ignore_conflicts=True)
+    elif any(getattr(state, name) != number for name, number in wanted.items()):
+        DomainState.objects.filter(pk=domain, version=state.version).update(**wanted)
+
+
+def usage_by_domain():
+    """(domain, bytes) from Dovecot's table; by the address, since its collation may fit no join."""
+    if connection.vendor == "mysql":
+        domain = Func("mailbox_id", Value("@"), Value(-1), function="SUBSTRING_INDEX")
+    else:
+        domain = Substr("mailbox_id", StrIndex("mailbox_id", Value("@")) + 1)
+    named = Usage.objects.annotate(of=ExpressionWrapper(domain, models.CharField()))
+    return named.values_list("of").annotate(Sum("bytes"))

@@ -1,0 +1,159 @@
+"""The screens of mailboxes and aliases."""
+
+from django.contrib import messages
+from django.http import Http404
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.generic import FormView
+
+from domains.views import READ, WRITE
+from mailadmin.auth import RoleRequired
+from mailadmin.crud import Column, Crud
+from mailadmin.models import Log, Role
+from mailadmin.writes import Actor
+from mailboxes import services
+from mailboxes.forms import AliasForm, ForwardingForm, MailboxForm, VacationForm
+from mailboxes.models import Alias, Mailbox, Usage, Vacation
+
+
+class WarnsOfOldMail:
+    """What the log knows to have existed may have left mail on the disk."""
+
+    def success_text(self, form):
+        if self.screen == "create" and had_existed(self.object_saved):
+            messages.warning(
+                self.request,
+                _("%(row)s existed before: its old mail may still lie on the disk.")
+                % {"row": self.object_saved},
+            )
+        return super().success_text(form)
+
+
+def had_existed(row):
+    action = f"delete_{type(row).__name__.lower()}"
+    domain = getattr(row, "domain_id", row.pk)
+    return Log.objects.filter(domain=domain, action=action, data=row.pk).exists()
+
+
+class Mailboxes(WarnsOfOldMail, Crud):
+    model = Mailbox
+    form_class = MailboxForm
+    slug = "mailboxes"
+    icon = "inbox"
+    columns = [
+        "username",
+        "name",
+        Column("quota", gettext_lazy("Quota"), "mailboxes/cells/quota.html"),
+        Column("goto", gettext_lazy("Mail goes to"), "mailboxes/cells/forwarding.html"),
+        "active",
+        "smtp_active",
+        "modified",
+    ]
+    search_fields = ["username", "name"]
+    roles = READ | dict.fromkeys(WRITE, Role.ADMINS)
+    toggles = {"active": gettext_lazy("active"), "smtp_active": gettext_lazy("may send")}
+    empty_text = gettext_lazy("There are no mailboxes here yet.")
+    delete_service = services.delete_mailboxes
+    set_service = services.set_mailboxes
+
+    def decorate(self, rows):
+        keys = [row.pk for row in rows]
+        usage = {u.mailbox_id.lower(): u for u in Usage.objects.filter(mailbox__in=keys)}
+        aliases = {a.pk.lower(): a for a in Alias.objects.filter(pk__in=keys)}
+        away = set(Vacation.objects.filter(pk__in=keys, active=True).values_list("pk", flat=True))
+        for row in rows:
+            used = usage.get(row.pk.lower())
+            row.used = used.bytes if used else 0
+            row.alias = aliases.get(row.pk.lower())
+            row.is_away = row.pk in away
+        return rows
+
+    def pointing_at(self, keys):
+        return aliases_naming(self.request.user, keys)
+
+
+class Aliases(WarnsOfOldMail, Crud):
+    model = Alias
+    form_class = AliasForm
+    slug = "aliases"
+    icon = "arrow-left-right"
+    columns = [
+        "address",
+        Column("goto", gettext_lazy("Goes to"), "mailboxes/cells/goto.html"),
+        "description",
+        "active",
+        "modified",
+    ]
+    search_fields = ["address", "goto", "description"]
+    roles = READ | dict.fromkeys(WRITE, Role.ADMINS)
+    empty_text = gettext_lazy("There are no aliases here yet.")
+    delete_service = services.delete_aliases
+    set_service = services.set_aliases
+
+    def get_queryset(self):
+        """The alias of a mailbox is edited like any other, and listed with its mailbox."""
+        rows = super().get_queryset()
+        if self.screen in ("edit", "delete", "toggle"):
+            return rows
+        return rows.exclude(pk__in=Mailbox.objects.values("pk"))
+
+    def pointing_at(self, keys):
+        return aliases_naming(self.request.user, keys)
+
+
+def aliases_naming(principal, keys):
+    """Aliases of this person's, besides those that go, whose targets are among the keys."""
+    found = {}
+    for key in keys[:20]:
+        rows = Alias.objects.visible_to(principal).filter(goto__icontains=key).exclude(pk__in=keys)
+        for alias in rows.order_by("pk")[:100]:
+            if key in [target.lower() for target in alias.targets]:
+                found[alias.pk] = alias
+    return sorted(found.values(), key=lambda alias: alias.pk)
+
+
+class OfMailbox(RoleRequired, FormView):
+    """A page on one thing of one mailbox: its owner's, or an admin's on his behalf."""
+
+    roles = Role.ADMINS
+    template_name = "mailboxes/of_mailbox.html"
+    title = ""
+    saved_text = ""
+
+    def get_mailbox(self):
+        mailbox = Mailbox.objects.visible_to(self.request.user).filter(pk=self.kwargs["key"]).first()
+        if mailbox is None:
+            raise Http404
+        return mailbox
+
+    def get_form_kwargs(self):
+        self.mailbox = self.get_mailbox()
+        kwargs = super().get_form_kwargs()
+        kwargs.pop("initial")
+        return kwargs | {"actor": Actor.from_request(self.request), "mailbox": self.mailbox}
+
+    def get_context_data(self, **kwargs):
+        return super().get_context_data(mailbox=self.mailbox, title=self.title, **kwargs)
+
+    def form_valid(self, form):
+        form.save()
+        if form.errors:
+            return self.form_invalid(form)
+        messages.success(self.request, self.saved_text)
+        return redirect(self.request.path)
+
+    def form_invalid(self, form):
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+class Forwarding(OfMailbox):
+    form_class = ForwardingForm
+    title = gettext_lazy("Forwarding")
+    saved_text = gettext_lazy("The forwarding was saved.")
+
+
+class VacationPage(OfMailbox):
+    form_class = VacationForm
+    title = gettext_lazy("Vacation")
+    saved_text = gettext_lazy("The vacation was saved.")
