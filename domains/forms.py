@@ -27,7 +27,9 @@ class DomainForm(RecordForm):
     edit_service = services.edit_domain
 
     domain = DomainInput(label=_("Domain"), help_text=_("For example example.org"))
-    default_aliases = forms.BooleanField(label=_("Make the default aliases"), required=False, initial=True)
+    default_aliases = forms.BooleanField(
+        label=_("Make the default aliases"), required=False, initial=True
+    )
 
     class Meta:
         model = Domain
@@ -76,7 +78,9 @@ class DomainForm(RecordForm):
         field.widget.attrs |= {"min": -1}
 
     def _transports(self):
-        names = dict.fromkeys([*settings.MAILADMIN_TRANSPORTS, self.instance.transport or "virtual"])
+        names = dict.fromkeys(
+            [*settings.MAILADMIN_TRANSPORTS, self.instance.transport or "virtual"]
+        )
         return [(name, name) for name in names]
 
     def _preset(self):
@@ -135,7 +139,9 @@ class AdminForm(NewPasswordMixin, RecordForm):
     create_service = services.create_admins
     edit_service = services.edit_admin
 
-    username = AddressInput(label=_("Address"), help_text=_("The admin signs in with this address."))
+    username = AddressInput(
+        label=_("Address"), help_text=_("The admin signs in with this address.")
+    )
     domains = TargetsField(
         label=_("Domains"),
         required=False,

@@ -19,8 +19,8 @@ from mailadmin.fields import (
     TimestampField,
     Unknown,
     domain_in_unicode,
-    normalize_address,
     mail_key,
+    normalize_address,
 )
 from mailadmin.models import Principal, PrincipalManager, Record, Role, ScopedQuerySet, table
 
@@ -60,6 +60,10 @@ class Domain(Record):
 
     def __str__(self):
         return domain_in_unicode(self.domain)
+
+    @property
+    def quota_size(self):
+        return self.quota * settings.MAILADMIN_QUOTA_MULTIPLIER
 
     def has_room_for(self, kind, count, more=1):
         """Whether `more` mailboxes or aliases fit under the limit, `count` being there already."""

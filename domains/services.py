@@ -189,7 +189,9 @@ def delete_named(changes, exceptions, authors, suffix=None):
 
 def _refuse_targets(keys):
     """As PostfixAdmin: first the alias domains that lead here, unless they go as well."""
-    mirrors = AliasDomain._base_manager.filter(target_domain__in=keys).exclude(alias_domain__in=keys)
+    mirrors = AliasDomain._base_manager.filter(target_domain__in=keys).exclude(
+        alias_domain__in=keys
+    )
     if mirror := mirrors.first():
         raise ValidationError(
             _("%(target)s is the target of the alias domain %(mirror)s. Delete that one first."),
@@ -330,7 +332,9 @@ def _refuse_losing(changes, admins, values):
             raise ValidationError(_("Nobody can delete, deactivate or demote himself."))
     if not any(admin.superadmin and admin.active for admin in admins):
         return
-    others = Admin.objects.filter(superadmin=True, active=True).exclude(pk__in=[a.pk for a in admins])
+    others = Admin.objects.filter(superadmin=True, active=True).exclude(
+        pk__in=[a.pk for a in admins]
+    )
     if not others.exists():
         raise ValidationError(_("The last active superadmin stays."))
 
@@ -363,4 +367,3 @@ def _surplus(rows, wanted):
         else:
             seen.add(row.domain_id)
     return surplus
-

@@ -168,7 +168,9 @@ def admit(name, address):
         failures, since = _count(key)
         if failures > limit:
             log_failure(name, address, "throttled")
-            raise TooManyFailures(max(1, int((since + WINDOW - timezone.now()).total_seconds()) + 1))
+            raise TooManyFailures(
+                max(1, int((since + WINDOW - timezone.now()).total_seconds()) + 1)
+            )
 
 
 def forgive(name, address):
@@ -230,7 +232,9 @@ def _secret_bytes(person):
     try:
         return base64.b32decode(text + "=" * (-len(text) % 8))
     except (binascii.Error, ValueError):
-        logger.error("the one-time secret of %s is not base32: nobody can sign in with it", person.pk)
+        logger.error(
+            "the one-time secret of %s is not base32: nobody can sign in with it", person.pk
+        )
         return b""
 
 

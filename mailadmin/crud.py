@@ -136,8 +136,12 @@ class Crud(RoleRequired):
     def label(cls):
         return capfirst(cls.model._meta.verbose_name_plural)
 
+    @classmethod
+    def model_name(cls):
+        return cls.model._meta.verbose_name
+
     def get_context_data(self, **kwargs):
-        return super().get_context_data(crud=self, **kwargs)
+        return super().get_context_data(crud=self, may=self.may_screen(), **kwargs)
 
     def may_screen(self):
         """Which screens this person may open: no link is drawn to another."""
@@ -274,7 +278,6 @@ class List(Filtered, Screen, ListView):
         context = self.get_context_data(
             rows=rows,
             filters=self.filters,
-            may=self.may_screen(),
             before_url=self.page_url(before=rows[0].pk) if rows and self.has_previous else "",
             after_url=self.page_url(after=rows[-1].pk) if rows and self.has_next else "",
             turned_url=self.page_url(dir="asc" if request.GET.get("dir") == "desc" else "desc"),
@@ -343,7 +346,10 @@ def cell_text(value):
 
 def harmless(text):
     """A cell that a spreadsheet would run as a formula begins with a quote instead."""
-    if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not text.lstrip("-").replace(".", "").isdigit():
+    if (
+        text[:1] in ("=", "+", "-", "@", "\t", "\r")
+        and not text.lstrip("-").replace(".", "").isdigit()
+    ):
         return "'" + text
     return text
 
@@ -520,7 +526,9 @@ class Bulk(Filtered, Screen, View):
             "rest": max(0, len(keys) - 10),
             "all": self.request.POST.get("all", ""),
             "filters": self.filters,
-            "what": what_goes(self.model, keys[:AT_ONCE]) if delete and len(keys) <= AT_ONCE else [],
+            "what": what_goes(self.model, keys[:AT_ONCE])
+            if delete and len(keys) <= AT_ONCE
+            else [],
             "elsewhere": self.pointing_at(keys) if delete and len(keys) <= AT_ONCE else [],
             "errors": errors,
         }
@@ -538,9 +546,7 @@ class Bulk(Filtered, Screen, View):
         return redirect(self.url("list"))
 
 
-SCREENS = {
-    screen.screen: screen for screen in (List, Create, Bulk, Export, Edit, Delete, Toggle)
-}
+SCREENS = {screen.screen: screen for screen in (List, Create, Bulk, Export, Edit, Delete, Toggle)}
 
 
 def next_bulk_step(job):

@@ -326,7 +326,7 @@ class _Ascii:
 class _AsciiIn:
     def get_prep_lookup(self):
         prepared = super().get_prep_lookup()
-        if not self.rhs_is_direct():
+        if hasattr(self.rhs, "resolve_expression"):
             return prepared
         return [value for value in prepared if not isinstance(value, str) or value.isascii()]
 

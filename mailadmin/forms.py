@@ -122,7 +122,11 @@ class RecordForm(PlainForm, forms.ModelForm):
 
     def _service_call(self):
         service = type(self).edit_service if self.is_edit else type(self).create_service
-        return (service, self.instance.pk, self.values()) if self.is_edit else (service, [self.values()])
+        return (
+            (service, self.instance.pk, self.values())
+            if self.is_edit
+            else (service, [self.values()])
+        )
 
     def _seen(self):
         if not self.is_edit:
@@ -174,7 +178,9 @@ class NewPasswordMixin(forms.Form):
         required=False,
         strip=False,
         max_length=1024,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "data-password": "again"}),
+        widget=forms.PasswordInput(
+            attrs={"autocomplete": "new-password", "data-password": "again"}
+        ),
     )
 
     def hashed(self, username):
@@ -185,7 +191,10 @@ class NewPasswordMixin(forms.Form):
 
     def check_passwords(self, required):
         """Both the same, and within the rules."""
-        first, second = self.cleaned_data.get("password", ""), self.cleaned_data.get("password2", "")
+        first, second = (
+            self.cleaned_data.get("password", ""),
+            self.cleaned_data.get("password2", ""),
+        )
         if first != second:
             self.add_error("password2", _("The two passwords differ."))
         elif first:
@@ -287,5 +296,3 @@ class TargetsField(forms.CharField):
 
     def has_changed(self, initial, data):
         return self.to_python(data or "") != (initial or [])
-
-

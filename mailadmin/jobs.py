@@ -74,7 +74,9 @@ def run(job, stop=lambda: False):
     except ValidationError as error:
         finish(job, Job.State.FAILED, " ".join(error.messages))
     except PermissionDenied:
-        finish(job, Job.State.FAILED, _("%(owner)s may not do this any more.") % {"owner": job.owner})
+        finish(
+            job, Job.State.FAILED, _("%(owner)s may not do this any more.") % {"owner": job.owner}
+        )
     except LeaseLost:
         logger.warning("job %s goes on in another worker", job.pk)
     return None

@@ -19,6 +19,7 @@ from django.views.generic import FormView, View
 
 from mailadmin import __version__, passwords
 from mailadmin.auth import TooManyFailures, admit, code_is_right, forgive, log_failure
+from mailadmin.checks import tables_without_transactions
 from mailadmin.forms import CodeForm, LoginForm
 from mailadmin.models import Role
 from mailadmin.writes import Actor, perform
@@ -38,8 +39,17 @@ def panel(request):
         "menu": [entry for entry in menu if role in entry.roles["list"]],
         "is_superadmin": role == Role.SUPERADMIN,
         "is_admin": bool(role) and role in Role.ADMINS,
+        "myisam_tables": tables_without_transactions() if role == Role.SUPERADMIN else (),
+        "may_forward": settings.MAILADMIN_EDIT_ALIAS,
+        "may_vacation": settings.MAILADMIN_VACATION,
+        "theme": chosen_theme(request),
         "version": __version__,
     }
+
+
+def chosen_theme(request):
+    theme = request.COOKIES.get("mailadmin_theme") if request else None
+    return theme if theme in ("light", "dark") else ""
 
 
 # The door

@@ -103,6 +103,7 @@ class Changes:
     _lines: list = field(default_factory=list)
     _records: list = field(default_factory=list)
     _secrets: list = field(default_factory=list)
+    _numbered: list = field(default_factory=list)  # new rows whose number the database gave
     _touched: dict = field(default_factory=lambda: defaultdict(set))
 
     def find(self, model, keys):
@@ -181,12 +182,19 @@ class Changes:
 
     def finish(self):
         """Check once more that nothing left the actor's scope, then write lines and records."""
+        if self.actor.principal.role is not Role.SUPERADMIN:
+            self._check_scope()
+        for rows in (self._fitting(self._lines), self._records, self._secrets):
+            insert_rows(rows)
+
+    def _check_scope(self):
         for model, keys in self._touched.items():
             for part in chunks(sorted(keys)):
                 if self._visible(model).filter(pk__in=part).count() != len(part):
                     raise PermissionDenied
-        for rows in (self._fitting(self._lines), self._records, self._secrets):
-            insert_rows(rows)
+        for row in self._numbered:
+            if not self._visible(type(row)).filter(**texts_of(row)).exists():
+                raise PermissionDenied
 
     def _visible(self, model):
         return model._default_manager.visible_to(self.actor.principal)
@@ -202,7 +210,11 @@ class Changes:
 
     def _touch(self, rows):
         for row in rows:
-            if is_scoped(type(row)):
+            if not is_scoped(type(row)):
+                continue
+            if row.pk is None:
+                self._numbered.append(row)
+            else:
                 self._touched[type(row)].add(row.pk)
 
     def _record(self, verb, row, values):
@@ -250,6 +262,15 @@ class Changes:
 def is_scoped(model):
     """Whether a row of this table is somebody's, or only kept by us or by the mail server."""
     return isinstance(model._default_manager.none(), ScopedQuerySet)
+
+
+def texts_of(row):
+    """What finds a row again whose number is not known."""
+    return {
+        f.attname: value
+        for f in row._meta.concrete_fields
+        if isinstance(value := f.value_from_object(row), str)
+    }
 
 
 # What the change record says

@@ -10,8 +10,14 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
 from mailadmin import passwords
-from mailadmin.fields import is_known, normalize_address, normalize_domain, validate_address
-from mailadmin.fields import validate_domain, validate_local_part
+from mailadmin.fields import (
+    is_known,
+    normalize_address,
+    normalize_domain,
+    validate_address,
+    validate_domain,
+    validate_local_part,
+)
 from mailadmin.forms import NewPasswordMixin, PlainForm, RecordForm, RowInput, TargetsField
 from mailadmin.writes import perform
 from mailboxes import services
@@ -208,8 +214,7 @@ class AliasForm(GotoMixin, RecordForm):
 
 
 def goto_initial(alias):
-    targets = [target for target in alias.targets if target.lower() != alias.pk]
-    return {"goto": targets, "goto_mailbox": len(targets) < len(alias.targets)}
+    return {"goto": alias.others, "goto_mailbox": alias.keeps_copy}
 
 
 class ForwardingForm(GotoMixin, PlainForm):
@@ -268,7 +273,9 @@ class VacationForm(PlainForm):
     activefrom = forms.DateTimeField(label=_("From"), widget=MomentInput)
     activeuntil = forms.DateTimeField(label=_("Until"), widget=MomentInput)
     subject = forms.CharField(label=_("Subject"), max_length=255)
-    body = forms.CharField(label=_("Text"), widget=forms.Textarea(attrs={"rows": 7}), max_length=60000)
+    body = forms.CharField(
+        label=_("Text"), widget=forms.Textarea(attrs={"rows": 7}), max_length=60000
+    )
     interval_time = forms.TypedChoiceField(
         label=_("Answer each sender"), coerce=int, choices=INTERVALS
     )
@@ -285,7 +292,9 @@ class VacationForm(PlainForm):
 
     def _present(self, vacation):
         start, end = vacation.activefrom, vacation.activeuntil
-        return {name: getattr(vacation, name) for name in ("active", "subject", "body", "interval_time")} | {
+        return {
+            name: getattr(vacation, name) for name in ("active", "subject", "body", "interval_time")
+        } | {
             "activefrom": start if is_known(start) else timezone.now(),
             "activeuntil": end or self._proposal()["activeuntil"],
         }
@@ -355,4 +364,3 @@ class OwnPasswordForm(NewPasswordMixin, PlainForm):
             person.password = stored
             update_session_auth_hash(self.request, person)
         return saved
-

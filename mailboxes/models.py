@@ -117,6 +117,15 @@ class Alias(Record):
         """Where mail goes, without the vacation's own target."""
         return [target for target in split_goto(self.goto) if not is_vacation_target(target)]
 
+    @property
+    def others(self):
+        """Targets besides the address itself."""
+        return [target for target in self.targets if target.lower() != self.address.lower()]
+
+    @property
+    def keeps_copy(self):
+        return len(self.others) < len(self.targets)
+
     def clean(self):
         if self.address == "":
             raise ValidationError(_("An alias needs an address."))
@@ -218,9 +227,7 @@ class EnumField(NameField):
 
 
 PROTOCOLS = ["POP3", "IMAP", "POP2", "ETRN", "AUTO"]
-AUTHENTICATIONS = (
-    "password kerberos_v5 kerberos kerberos_v4 gssapi cram-md5 otp ntlm msn ssh any"
-).split()
+AUTHENTICATIONS = ["password", "kerberos_v5", "kerberos", "kerberos_v4", "gssapi", "cram-md5", "otp", "ntlm", "msn", "ssh", "any"]
 
 
 class Fetchmail(models.Model):

@@ -8,7 +8,8 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
 from mailadmin.auth import RoleRequired
-from mailadmin.models import Role
+from mailadmin.fields import is_known
+from mailadmin.models import Log, Role
 from mailadmin.writes import Actor
 from mailboxes.forms import OwnPasswordForm
 from mailboxes.models import Alias, Usage, Vacation
@@ -23,7 +24,8 @@ class OwnForwarding(Forwarding):
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
-    def get_mailbox(self):
+    @property
+    def mailbox(self):
         return self.request.user
 
 
@@ -35,7 +37,8 @@ class OwnVacation(VacationPage):
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
-    def get_mailbox(self):
+    @property
+    def mailbox(self):
         return self.request.user
 
 
@@ -64,6 +67,13 @@ class Account(RoleRequired, TemplateView):
     template_name = "account/account.html"
 
 
+def password_set(mailbox):
+    """When the password was last changed, as far as the log tells."""
+    line = Log.objects.filter(domain=mailbox.domain_id, action="edit_password", data=mailbox.pk)
+    line = line.order_by("-pk").first()
+    return line.timestamp if line else mailbox.created if is_known(mailbox.created) else None
+
+
 def own_home(request):
     """A mailbox owner's first page: how full, where mail goes, whether he is away."""
     mailbox = request.user
@@ -74,10 +84,9 @@ def own_home(request):
         "mailbox": mailbox,
         "used": usage.bytes if usage else 0,
         "messages_count": usage.messages if usage else 0,
-        "targets": [t for t in alias.targets if t.lower() != mailbox.pk] if alias else [],
-        "keeps_copy": alias is None or mailbox.pk in [t.lower() for t in alias.targets],
+        "targets": alias.others if alias else [],
+        "keeps_copy": alias is None or alias.keeps_copy,
         "vacation": vacation,
-        "may_forward": settings.MAILADMIN_EDIT_ALIAS,
-        "may_vacation": settings.MAILADMIN_VACATION,
+        "password_set": password_set(mailbox),
     }
     return render(request, "account/home.html", context)

@@ -4,7 +4,7 @@ import datetime
 from collections import Counter
 
 from django.conf import settings
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 from django.http import Http404
 from django.shortcuts import render
@@ -15,7 +15,7 @@ from domains.models import AliasDomain, Domain, DomainAdmin, DomainState, either
 from domains.views import Admins, AliasDomains, Domains
 from mailadmin.auth import RoleRequired
 from mailadmin.crud import search
-from mailadmin.history import LogLines, VERBS
+from mailadmin.history import VERBS, LogLines
 from mailadmin.models import Job, Log, Role
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.own import own_home
@@ -38,7 +38,9 @@ class Home(RoleRequired, View):
             "attention": attention(request.user, domains),
             "days": changes_by_day(request.user),
             "lines": Log.objects.visible_to(request.user).order_by("-pk")[:SHOWN],
-            "failed_jobs": own_jobs(request.user).filter(state=Job.State.FAILED).order_by("-pk")[:3],
+            "failed_jobs": own_jobs(request.user)
+            .filter(state=Job.State.FAILED)
+            .order_by("-pk")[:3],
             "verbs": VERBS,
         }
         return render(request, "home.html", context)
@@ -53,8 +55,6 @@ def states_of(principal):
 
 def totals(principal):
     """How much there is, from the domains' tallies: nothing is counted for a page."""
-    from django.db.models import Sum
-
     return states_of(principal).aggregate(
         domains=Count("pk"),
         mailboxes=Sum("mailboxes", default=0),
@@ -124,9 +124,13 @@ def changes_by_day(principal):
     )
     days = [start + datetime.timedelta(days=n) for n in range(DAYS)]
     most = max(counted.values(), default=0) or 1
-    return [
-        {"day": day, "count": counted[day], "height": round(100 * counted[day] / most)} for day in days
-    ]
+    return [bar(day, counted[day], most) for day in days]
+
+
+def bar(day, count, most):
+    """A day of the picture: even an empty one shows a line."""
+    height = max(2, round(100 * count / most))
+    return {"day": day, "count": count, "height": height, "top": 100 - height}
 
 
 class Search(RoleRequired, TemplateView):
@@ -138,14 +142,18 @@ class Search(RoleRequired, TemplateView):
 
     def get_context_data(self, **kwargs):
         text = self.request.GET.get("q", "").strip()
-        found = [self._found(crud, text) for crud in self.cruds if crud.may("list", self.request.user)]
+        found = [
+            self._found(crud, text) for crud in self.cruds if crud.may("list", self.request.user)
+        ]
         return super().get_context_data(
             q=text, found=[group for group in found if group["rows"]], **kwargs
         )
 
     def _found(self, crud, text):
         rows = crud.model._default_manager.visible_to(self.request.user)
-        rows = list(search(rows, crud.search_fields, text).order_by("pk")[: SHOWN + 1]) if text else []
+        rows = (
+            list(search(rows, crud.search_fields, text).order_by("pk")[: SHOWN + 1]) if text else []
+        )
         return {"crud": crud, "rows": rows[:SHOWN], "more": len(rows) > SHOWN}
 
 
@@ -159,7 +167,9 @@ class DomainPage(RoleRequired, DetailView):
         domain = Domain.objects.visible_to(self.request.user).filter(pk=self.kwargs["key"]).first()
         if domain is None:
             raise Http404
-        domain.state = DomainState.objects.filter(pk=domain.pk).first() or DomainState(domain=domain.pk)
+        domain.state = DomainState.objects.filter(pk=domain.pk).first() or DomainState(
+            domain=domain.pk
+        )
         return domain
 
     def get_context_data(self, **kwargs):

@@ -17,7 +17,9 @@ def refuse_loops(aliases):
     """Refuse aliases that lead in a circle; where a circle's address also names itself, Postfix delivers."""
     for alias in aliases:
         if alias.active and (loop := find_loop(alias)):
-            raise ValidationError({"goto": _("This is a loop: %(loop)s") % {"loop": " → ".join(loop)}})
+            raise ValidationError(
+                {"goto": _("This is a loop: %(loop)s") % {"loop": " → ".join(loop)}}
+            )
 
 
 def find_loop(alias):

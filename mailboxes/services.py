@@ -79,7 +79,12 @@ def edit_mailbox(changes, key, values):
         values["password_expiry"] = expiry(changes, domain)
     before = assigned([mailbox])
     changed = changes.update([mailbox], **values)
-    if "quota" in values and assigned([mailbox]) != before or mailbox.quota == 0 and "quota" in values:
+    if (
+        "quota" in values
+        and assigned([mailbox]) != before
+        or mailbox.quota == 0
+        and "quota" in values
+    ):
         _check_quotas(domain, [mailbox])
     tally(domain.pk, quota_assigned=assigned([mailbox]) - before)
     if _alias_follows(changes, [mailbox]) or changed:
@@ -116,7 +121,9 @@ def set_password(changes, model, key, stored):
     person = changes.find_one(model, key)
     values = {"password": stored}
     if model is Mailbox:
-        values["password_expiry"] = expiry(changes, Domain.objects.filter(pk=person.domain_id).first())
+        values["password_expiry"] = expiry(
+            changes, Domain.objects.filter(pk=person.domain_id).first()
+        )
     changes.update([person], **values)
     changes.log("edit_password", getattr(person, "domain_id", ""), key)
     return person
@@ -206,7 +213,9 @@ def _check_quotas(domain, mailboxes):
 def _check_quota(domain, mailbox):
     limit = domain.maxquota
     if NONE_ALLOWED in (domain.quota, limit) and mailbox.quota > 0:
-        raise ValidationError({"quota": _("Quotas are switched off for this domain: 0 or -1 only.")})
+        raise ValidationError(
+            {"quota": _("Quotas are switched off for this domain: 0 or -1 only.")}
+        )
     if mailbox.quota == 0 and (limit > 0 or domain.quota > 0):
         raise ValidationError({"quota": _("This domain allows no mailbox without a quota.")})
     if limit > 0 and mailbox.quota > in_bytes(limit):
@@ -321,7 +330,8 @@ def _refuse_protected(changes, aliases):
     for alias in aliases:
         if is_protected(alias):
             raise ValidationError(
-                _("%(key)s is protected: only a superadmin can change it."), params={"key": alias.pk}
+                _("%(key)s is protected: only a superadmin can change it."),
+                params={"key": alias.pk},
             )
 
 
@@ -429,7 +439,9 @@ def _set_tally(state, domain, numbers):
     """Only where a number is wrong, and only if nobody has written in the meantime."""
     wanted = {name: numbers.get(name, 0) for name in TALLIES}
     if state is None:
-        DomainState.objects.bulk_create([DomainState(domain=domain, **wanted)], ignore_conflicts=True)
+        DomainState.objects.bulk_create(
+            [DomainState(domain=domain, **wanted)], ignore_conflicts=True
+        )
     elif any(getattr(state, name) != number for name, number in wanted.items()):
         DomainState.objects.filter(pk=domain, version=state.version).update(**wanted)
 

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import redirect
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import FormView
@@ -121,14 +122,16 @@ class OfMailbox(RoleRequired, FormView):
     title = ""
     saved_text = ""
 
-    def get_mailbox(self):
-        mailbox = Mailbox.objects.visible_to(self.request.user).filter(pk=self.kwargs["key"]).first()
+    @cached_property
+    def mailbox(self):
+        mailbox = (
+            Mailbox.objects.visible_to(self.request.user).filter(pk=self.kwargs["key"]).first()
+        )
         if mailbox is None:
             raise Http404
         return mailbox
 
     def get_form_kwargs(self):
-        self.mailbox = self.get_mailbox()
         kwargs = super().get_form_kwargs()
         kwargs.pop("initial")
         return kwargs | {"actor": Actor.from_request(self.request), "mailbox": self.mailbox}

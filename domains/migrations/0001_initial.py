@@ -1,9 +1,9 @@
 import django.db.models.deletion
 import django.utils.timezone
-import mailadmin.fields
 from django.conf import settings
 from django.db import migrations, models
 
+import mailadmin.fields
 from mailadmin.models import table
 from mailadmin.operations import CreateMissingTable, tables
 

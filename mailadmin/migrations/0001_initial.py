@@ -1,9 +1,10 @@
+import uuid
+
 import django.db.models.deletion
 import django.utils.timezone
-import mailadmin.fields
-import uuid
 from django.db import migrations, models
 
+import mailadmin.fields
 from mailadmin.models import table
 from mailadmin.operations import CreateMissingTable
 

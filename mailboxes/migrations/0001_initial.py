@@ -1,9 +1,9 @@
 import django.db.models.deletion
 import django.utils.timezone
-import mailadmin.fields
-import mailboxes.models
 from django.db import migrations, models
 
+import mailadmin.fields
+import mailboxes.models
 from mailadmin.models import table
 from mailadmin.operations import CreateMissingTable
 
