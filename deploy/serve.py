@@ -22,9 +22,9 @@ from django.core.management.base import SystemCheckError  # noqa: E402
 from django.db import DatabaseError, connections  # noqa: E402
 from django.db.migrations.executor import MigrationExecutor  # noqa: E402
 
-STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
 GRACE = 25  # seconds; gunicorn gives requests under way 20
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
 
 def stop(message):
@@ -85,72 +85,61 @@ def worker(server):
     call_command("worker", skip_checks=True)
 
 
-class Stopped(Exception):
-    """A signal asked for the end."""
-
-
-def on_signal(number, frame):
-    for each in STOP:
-        signal.signal(each, signal.SIG_IGN)
-    raise Stopped
-
-
 def fork(part, server):
     """Start one part; it is told to stop even when this process is killed."""
     parent = os.getpid()
     sys.stdout.flush()
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
-    child = os.fork()
-    if not child:
-        for number in STOP:
-            signal.signal(number, signal.SIG_DFL)
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
-    if not child:
-        part(server)
-        sys.exit()
-    return child
+    if child := os.fork():
+        return child
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    prctl(PR_SET_NAME, f"mailadmin-{part.__name__}".encode())  # for `ps`
+    if os.getppid() != parent:
+        os._exit(1)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    part(server)
+    sys.exit()
 
 
 def watch(parts):
-    """Wait until one of the parts ends, which none should."""
-    ended, result = os.wait()
+    """Wait for a signal that ends us, or for one of the parts to end. The exit status."""
+    while signal.sigwait(SIGNALS) == signal.SIGCHLD:
+        for child, name in list(parts.items()):
+            ended, result = os.waitpid(child, os.WNOHANG)
+            if ended:
+                del parts[child]
+                print(f"mailadmin: {name} has ended ({how(result)}); stopping", file=sys.stderr)
+                return 1
+    return 0
+
+
+def how(result):
     code = os.waitstatus_to_exitcode(result)
-    how = f"signal {-code}" if code < 0 else f"status {code}"
-    print(f"mailadmin: {parts.pop(ended)} has ended ({how}); stopping", file=sys.stderr)
-    return 1
+    return f"signal {-code}" if code < 0 else f"status {code}"
 
 
 def finish(parts):
+    """End the parts, and wait for them as long as they may take."""
     for child in parts:
         os.kill(child, signal.SIGTERM)
     deadline = time.monotonic() + GRACE
-    while parts and time.monotonic() < deadline:
-        child, _ = os.waitpid(-1, os.WNOHANG)
-        parts.pop(child, None)
-        if not child:
-            time.sleep(0.02)
     for child in parts:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        while not os.waitpid(child, os.WNOHANG)[0]:
+            patience = deadline - time.monotonic()
+            if patience <= 0:
+                os.kill(child, signal.SIGKILL)
+            signal.sigtimedwait({signal.SIGCHLD}, max(patience, 1))
 
 
 def main():
-    parts, status = {}, 0
-    for number in STOP:
-        signal.signal(number, on_signal)
-    try:
-        server = listener(settings.MAILADMIN_BIND)
-        django.setup()
-        prepare()
-        parts[fork(web, server)] = "the web server"
-        parts[fork(worker, server)] = "the worker"
-        server.close()
-        status = watch(parts)
-    except Stopped:
-        pass
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there are parts, dying is all there is
+    server = listener(settings.MAILADMIN_BIND)
+    django.setup()
+    prepare()
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    parts = {fork(web, server): "the web server", fork(worker, server): "the worker"}
+    server.close()
+    status = watch(parts)
     finish(parts)
     sys.exit(status)
 
