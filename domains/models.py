@@ -144,14 +144,16 @@ class Admin(Principal, Record):
     def role(self):
         return Role.SUPERADMIN if self.superadmin else Role.ADMIN
 
+    def assigned_names(self):
+        """The names of all domains assigned and in force, in order."""
+        rows = self.assignments.filter(active=True).order_by("domain_id")
+        return list(dict.fromkeys(rows.values_list("domain_id", flat=True)))
+
     def managed_domains(self):
         """The names of this admin's domains, asked once; beyond 500 a query in their stead."""
         if not hasattr(self, "_managed"):
-            rows = (
-                self.assignments.filter(active=True)
-                .order_by("domain_id")
-                .values_list("domain_id", flat=True)
-            )
+            rows = self.assignments.filter(active=True).order_by("domain_id")
+            rows = rows.values_list("domain_id", flat=True)
             names = list(dict.fromkeys(rows[: LITERALS * 2 + 1]))
             self._managed = names if len(names) <= LITERALS else rows.order_by()
         return self._managed

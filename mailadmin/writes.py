@@ -166,7 +166,10 @@ class Changes:
         for queryset in collector.fast_deletes:
             for row in queryset if is_scoped(queryset.model) else ():
                 self._record_deletion(row)
+        keys = [row.pk for row in rows]
         collector.delete()
+        for row, key in zip(rows, keys, strict=True):
+            row.pk = key  # Django takes it away, and the log still tells of it
 
     def log(self, action, domain, data):
         """Write PostfixAdmin's line."""

@@ -1,7 +1,6 @@
 """What lives in a domain: mailboxes, aliases, vacations, and what Dovecot and fetchmail keep about them."""
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -125,10 +124,6 @@ class Alias(Record):
     @property
     def keeps_copy(self):
         return len(self.others) < len(self.targets)
-
-    def clean(self):
-        if self.address == "":
-            raise ValidationError(_("An alias needs an address."))
 
 
 def vacation_target(address):

@@ -119,9 +119,8 @@ def changes_by_day(principal):
     start = today - datetime.timedelta(days=DAYS - 1)
     first = timezone.make_aware(datetime.datetime.combine(start, datetime.time()))
     lines = Log.objects.visible_to(principal).filter(timestamp__gte=first)
-    counted = Counter(
-        dict(lines.values_list(TruncDate("timestamp")).annotate(Count("*")).order_by())
-    )
+    by_day = lines.values(day=TruncDate("timestamp")).annotate(count=Count("*")).order_by()
+    counted = Counter({row["day"]: row["count"] for row in by_day})
     days = [start + datetime.timedelta(days=n) for n in range(DAYS)]
     most = max(counted.values(), default=0) or 1
     return [bar(day, counted[day], most) for day in days]

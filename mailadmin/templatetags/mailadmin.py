@@ -32,7 +32,13 @@ def crud_url(crud, screen, key=None):
 @register.filter
 def cell_value(row, name):
     """The stored value; of a key its text, which costs no query."""
-    return getattr(row, f"{name}_id", None) or getattr(row, name, None)
+    return getattr(row, f"{name}_id") if hasattr(row, f"{name}_id") else getattr(row, name, None)
+
+
+@register.filter
+def summary(row):
+    """What a row says of itself beside its name."""
+    return getattr(row, "description", "") or getattr(row, "name", "")
 
 
 @register.filter

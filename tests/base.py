@@ -1,0 +1,255 @@
+"""The cast, and the tests that every table inherits.
+
+root rules everything. alice administers example.org. bob has a mailbox there. carol has one at
+example.com, which alice must never see.
+"""
+
+from django.test import TestCase
+
+from domains.models import Admin, Domain
+from domains.services import create_admins, create_domains
+from mailadmin import passwords
+from mailadmin.models import Change, Log, Role
+from mailadmin.writes import Actor, perform
+from mailboxes.models import Mailbox
+from mailboxes.services import create_aliases, create_mailboxes
+
+PASSWORD = "correct-horse-42"
+BACKENDS = {Admin: "mailadmin.auth.AdminBackend", Mailbox: "mailadmin.auth.MailboxBackend"}
+
+
+def build_world():
+    """The four of the cast, their domains and an alias in each."""
+    console, stored = Actor.console(), passwords.make(PASSWORD)
+    for name in ("example.org", "example.com"):
+        perform(console, create_domains, [{"domain": name, "default_aliases": False}])
+        domain = Domain.objects.get(pk=name)
+        owner = "bob" if name == "example.org" else "carol"
+        mailbox = {"local_part": owner, "domain": domain, "password": stored, "quota": 100}
+        perform(console, create_mailboxes, [mailbox | {"name": owner.title()}])
+        alias = {"local_part": "info", "domain": domain, "goto": [f"{owner}@{name}"]}
+        perform(console, create_aliases, [alias])
+    admins = [
+        {"username": "root@example.net", "password": stored, "superadmin": True},
+        {"username": "alice@example.org", "password": stored, "domains": ["example.org"]},
+    ]
+    perform(console, create_admins, admins)
+
+
+class World(TestCase):
+    """A test that knows the cast."""
+
+    @classmethod
+    def setUpTestData(cls):
+        build_world()
+        cls.root = Admin.objects.get(pk="root@example.net")
+        cls.alice = Admin.objects.get(pk="alice@example.org")
+        cls.bob = Mailbox.objects.get(pk="bob@example.org")
+        cls.carol = Mailbox.objects.get(pk="carol@example.com")
+        Log.objects.all().delete()
+        Change.objects.all().delete()
+
+    def sign_in(self, person):
+        self.client.force_login(person, backend=BACKENDS[type(person)])
+        return person
+
+    def actor(self, person):
+        return Actor(person, person.username, "192.0.2.7")
+
+    def perform(self, person, service, *arguments):
+        return perform(self.actor(type(person).objects.get(pk=person.pk)), service, *arguments)
+
+    def person_of(self, role):
+        return {Role.SUPERADMIN: self.root, Role.ADMIN: self.alice, Role.MAILBOX: self.bob}[role]
+
+    def logged(self):
+        return list(Log.objects.order_by("pk").values_list("action", "domain_id", "data"))
+
+    def assert_refused(self, response, text=""):
+        """The form came back, with this text."""
+        self.assertEqual(response.status_code, 422, response)
+        self.assertContains(response, text, status_code=422)
+
+
+class CrudTests:
+    """What holds for every table. A table names its Crud, a row of alice's and one of carol's side."""
+
+    crud = None
+    own_key = None
+    foreign_key = None
+    create_data = None
+    created_key = None
+    create_verb = delete_verb = None
+    edit_data = None
+    edited = {}
+    delete_key = None
+
+    def url(self, screen, key=None):
+        return self.crud.url(screen, key if screen in ("edit", "delete", "toggle") else None)
+
+    def open(self, screen, key=None):
+        """Ask for a screen in the way it is asked for."""
+        url = self.url(screen, key or self.own_key)
+        if screen == "toggle":
+            return self.client.post(url, {"field": "active", "value": "1"})
+        if screen == "bulk":
+            return self.client.post(url, {"action": "deactivate", "keys": [key or self.own_key]})
+        return self.client.get(url)
+
+    def writer(self):
+        """Somebody who may write this table."""
+        return self.alice if Role.ADMIN in self.crud.roles["create"] else self.root
+
+    # Doors
+
+    def test_each_role_enters_its_screens_and_no_others(self):
+        for role in (Role.SUPERADMIN, Role.ADMIN, Role.MAILBOX):
+            self.sign_in(self.person_of(role))
+            for screen, roles in self.crud.roles.items():
+                with self.subTest(role=role, screen=screen):
+                    status = self.open(screen).status_code
+                    if role in roles:
+                        self.assertIn(status, (200, 302))
+                    else:
+                        self.assertEqual(status, 403)
+
+    def test_anonymous_visitors_are_sent_to_the_door(self):
+        for screen in self.crud.roles:
+            with self.subTest(screen=screen):
+                response = self.open(screen)
+                self.assertEqual(response.status_code, 302)
+                self.assertTrue(response["Location"].startswith("/login/"))
+
+    def test_who_was_refused_stays_signed_in(self):
+        self.sign_in(self.bob)
+        self.assertEqual(self.open("list").status_code, 403)
+        self.assertEqual(self.client.get("/").status_code, 200)
+
+    # Scope
+
+    def test_a_list_shows_own_rows_only(self):
+        if Role.ADMIN not in self.crud.roles["list"]:
+            return
+        self.sign_in(self.alice)
+        response = self.open("list")
+        self.assertContains(response, self.own_key)
+        self.assertNotContains(response, self.foreign_key)
+        exported = b"".join(self.client.get(self.url("export"))).decode()
+        self.assertNotIn(self.foreign_key, exported)
+
+    def test_a_foreign_row_does_not_exist(self):
+        for screen in ("edit", "delete", "toggle"):
+            if Role.ADMIN not in self.crud.roles.get(screen, Role.MAILBOX):
+                continue
+            with self.subTest(screen=screen):
+                self.sign_in(self.alice)
+                self.assertEqual(self.open(screen, self.foreign_key).status_code, 404)
+                answer = self.client.post(self.url(screen, self.foreign_key), self.edit_data or {})
+                self.assertEqual(answer.status_code, 404)
+
+    def test_foreign_rows_cannot_be_ticked(self):
+        if Role.ADMIN not in self.crud.roles.get("bulk", Role.MAILBOX):
+            return
+        self.sign_in(self.alice)
+        data = {"action": "delete", "keys": [self.foreign_key], "confirmed": "1"}
+        self.client.post(self.url("bulk"), data)
+        self.assertTrue(self.crud.model._default_manager.filter(pk=self.foreign_key).exists())
+
+    # Writing
+
+    def test_a_row_is_created_and_logged(self):
+        if self.create_data is None:
+            return
+        self.sign_in(self.writer())
+        response = self.client.post(self.url("create"), self.create_data)
+        self.assertEqual(response.status_code, 302, getattr(response, "content", b"")[-3000:])
+        self.assertTrue(self.crud.model._default_manager.filter(pk=self.created_key).exists())
+        self.assertIn(self.create_verb, [action for action, _domain, _data in self.logged()])
+        change = Change.objects.get(verb="create", key=self.created_key, table=self.table)
+        self.assertIn(self.writer().username, change.actor)
+
+    def test_a_row_is_edited_and_logged(self):
+        if self.edit_data is None:
+            return
+        self.sign_in(self.writer())
+        page = self.client.get(self.url("edit", self.own_key))
+        seen = page.context["form"].initial["seen"]
+        response = self.client.post(self.url("edit", self.own_key), self.edit_data | {"seen": seen})
+        self.assertEqual(response.status_code, 302, getattr(response, "content", b"")[-3000:])
+        row = self.crud.model._default_manager.get(pk=self.own_key)
+        for name, value in self.edited.items():
+            self.assertEqual(getattr(row, name), value)
+        self.assertTrue(Change.objects.filter(verb="edit", key=self.own_key, table=self.table))
+
+    def test_an_edit_of_what_changed_meanwhile_is_refused(self):
+        if self.edit_data is None:
+            return
+        self.sign_in(self.writer())
+        response = self.client.post(
+            self.url("edit", self.own_key), self.edit_data | {"seen": "of another day"}
+        )
+        self.assert_refused(response, "changed this in the meantime")
+        self.assertFalse(Change.objects.filter(verb="edit").exists())
+
+    def test_a_row_is_deleted_and_logged(self):
+        if "delete" not in self.crud.roles:
+            return
+        key = self.delete_key or self.own_key
+        self.sign_in(self.writer())
+        self.assertContains(self.client.get(self.url("delete", key)), "Delete")
+        response = self.client.post(self.url("delete", key))
+        self.assertEqual(response.status_code, 302)
+        self.assertFalse(self.crud.model._base_manager.filter(pk=key).exists())
+        self.assertIn(self.delete_verb, [action for action, _domain, _data in self.logged()])
+        self.assertTrue(Change.objects.filter(verb="delete", key=key, table=self.table))
+
+    def test_a_mark_is_set_by_post_only(self):
+        if "toggle" not in self.crud.roles:
+            return
+        self.sign_in(self.writer())
+        url = self.url("toggle", self.own_key)
+        self.assertEqual(self.client.get(url).status_code, 405)
+        for _twice in range(2):
+            self.client.post(url, {"field": "active", "value": "0"})
+            row = self.crud.model._default_manager.get(pk=self.own_key)
+            self.assertFalse(row.active)
+
+    def test_ticked_rows_are_deactivated_after_one_confirmation(self):
+        if "bulk" not in self.crud.roles:
+            return
+        self.sign_in(self.writer())
+        data = {"action": "deactivate", "keys": [self.own_key]}
+        self.assertEqual(self.client.post(self.url("bulk"), data).status_code, 200)
+        row = self.crud.model._default_manager.get(pk=self.own_key)
+        self.assertTrue(row.active)
+        self.client.post(self.url("bulk"), data | {"confirmed": "1"})
+        row.refresh_from_db()
+        self.assertFalse(row.active)
+
+    # Cost
+
+    def more_rows(self, count):
+        """Make so many rows more, of alice's."""
+        raise NotImplementedError
+
+    def test_a_list_costs_the_same_for_one_row_and_for_fifty(self):
+        person = self.sign_in(self.writer())
+        self.open("list")  # warms what is asked once a process
+        few = self.queries_of_list()
+        self.more_rows(49)
+        self.sign_in(type(person).objects.get(pk=person.pk))
+        many = self.queries_of_list()
+        self.assertEqual(few, many)
+        self.assertLessEqual(many, 8)
+
+    def queries_of_list(self):
+        from django.db import connection
+        from django.test.utils import CaptureQueriesContext
+
+        with CaptureQueriesContext(connection) as captured:
+            self.assertEqual(self.open("list").status_code, 200)
+        return len(captured)
+
+    @property
+    def table(self):
+        return self.crud.model.__name__.lower()

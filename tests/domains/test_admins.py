@@ -1,0 +1,91 @@
+from django.core.exceptions import ValidationError
+
+from domains.models import ALL, Admin, DomainAdmin
+from domains.services import create_admins, delete_admins, set_admins
+from domains.views import Admins
+from mailadmin.writes import Actor, perform
+from tests.base import PASSWORD, CrudTests, World
+
+
+class AdminTests(CrudTests, World):
+    crud = Admins
+    own_key, foreign_key = "alice@example.org", "root@example.net"
+    create_data = {
+        "username": "Dora@Example.org",
+        "password": PASSWORD,
+        "password2": PASSWORD,
+        "domains": "example.org",
+        "active": "on",
+    }
+    created_key = "dora@example.org"
+    create_verb, delete_verb = "create_admin", "delete_admin"
+    edit_data = {"domains": "example.org\nexample.com"}
+    edited = {"active": False}
+
+    def more_rows(self, count):
+        rows = [
+            {"username": f"a{n:02}@example.org", "domains": ["example.org"]} for n in range(count)
+        ]
+        self.perform(self.root, create_admins, rows)
+
+    def marks(self, key):
+        return sorted(
+            DomainAdmin._base_manager.filter(admin=key, active=True).values_list(
+                "domain_id", flat=True
+            )
+        )
+
+    def test_a_superadmin_has_postfixadmins_second_mark(self):
+        self.assertEqual(self.marks("root@example.net"), [ALL])
+
+    def test_losing_the_right_loses_the_second_mark(self):
+        self.perform(
+            self.root, create_admins, [{"username": "second@example.net", "superadmin": True}]
+        )
+        self.perform(self.root, set_admins, ["second@example.net"], "superadmin", False)
+        self.assertEqual(self.marks("second@example.net"), [])
+
+    def test_an_unknown_domain_is_refused_beside_the_field(self):
+        self.sign_in(self.root)
+        data = self.create_data | {"domains": "nowhere.example"}
+        self.assert_refused(self.client.post(self.url("create"), data), "nowhere.example")
+        self.assertFalse(Admin.objects.filter(pk=self.created_key).exists())
+
+    def test_domains_assigned_twice_harm_nobody(self):
+        for _twice in range(3):
+            DomainAdmin.objects.create(admin=self.alice, domain_id="example.org")
+        self.sign_in(self.alice)
+        response = self.client.get("/mailboxes/")
+        self.assertContains(response, "bob@example.org")
+        self.assertNotContains(response, "carol@example.com")
+
+    def test_an_assignment_switched_off_gives_nothing(self):
+        DomainAdmin.objects.filter(admin=self.alice).update(active=False)
+        self.sign_in(self.alice)
+        self.assertNotContains(self.client.get("/mailboxes/"), "bob@example.org")
+
+    def test_nobody_deletes_demotes_or_deactivates_himself(self):
+        self.perform(
+            self.root, create_admins, [{"username": "second@example.net", "superadmin": True}]
+        )
+        for service, *rest in (
+            (delete_admins,),
+            (set_admins, "active", False),
+            (set_admins, "superadmin", False),
+        ):
+            with self.subTest(service=service, rest=rest), self.assertRaises(ValidationError):
+                self.perform(self.root, service, [self.root.pk], *rest)
+
+    def test_the_last_active_superadmin_stays(self):
+        self.perform(
+            self.root,
+            create_admins,
+            [{"username": "second@example.net", "superadmin": True, "active": False}],
+        )
+
+        with self.assertRaises(ValidationError):
+            perform(Actor.console(), delete_admins, [self.root.pk])
+
+    def test_alice_opens_no_admin(self):
+        self.sign_in(self.alice)
+        self.assertEqual(self.client.get(self.url("edit", "root@example.net")).status_code, 403)

@@ -1,0 +1,82 @@
+from domains.models import AliasDomain, Domain
+from domains.services import create_alias_domains, create_domains, edit_admin
+from domains.views import AliasDomains
+from mailadmin.models import Change, Log
+from tests.base import CrudTests, World
+
+
+class AliasDomainTests(CrudTests, World):
+    crud = AliasDomains
+    own_key, foreign_key = "mirror.example.org", "mirror.example.com"
+    create_data = {
+        "alias_domain": "new.example.org",
+        "target_domain": "example.org",
+        "active": "on",
+    }
+    created_key = "new.example.org"
+    create_verb, delete_verb = "create_alias_domain", "delete_alias_domain"
+    edit_data = {"target_domain": "example.org", "description": "Old name", "active": "on"}
+    edited = {"description": "Old name"}
+
+    @classmethod
+    def setUpTestData(cls):
+        super().setUpTestData()
+        names = [f"{name}.example.{end}" for end in ("org", "com") for name in ("mirror", "new")]
+        test = cls("test_a_list_shows_own_rows_only")
+        test.perform(cls.root, create_domains, [{"domain": name} for name in names])
+
+        own = ["example.org", "mirror.example.org", "new.example.org"]
+        test.perform(cls.root, edit_admin, cls.alice.pk, {"domains": own})
+        for end in ("org", "com"):
+            mirror, target = f"mirror.example.{end}", f"example.{end}"
+            test.perform(cls.root, create_alias_domains, [row(mirror, target)])
+
+        Log.objects.all().delete()
+        Change.objects.all().delete()
+
+    def more_rows(self, count):
+        names = [f"m{n:02}.example.org" for n in range(count)]
+        self.perform(
+            self.root, create_domains, [{"domain": n, "default_aliases": False} for n in names]
+        )
+
+        self.perform(
+            self.root,
+            edit_admin,
+            self.alice.pk,
+            {"domains": [*self.alice.assigned_names(), *names]},
+        )
+        self.perform(self.root, create_alias_domains, [row(name, "example.org") for name in names])
+
+    def test_alice_makes_no_mirror_of_a_foreign_domain(self):
+        self.sign_in(self.alice)
+        for data in (
+            {"alias_domain": "new.example.org", "target_domain": "example.com"},
+            {"alias_domain": "new.example.com", "target_domain": "example.org"},
+        ):
+            self.assert_refused(
+                self.client.post(self.url("create"), data | {"active": "on"}), "You have no domain"
+            )
+        self.assertEqual(AliasDomain.objects.count(), 2)
+
+    def test_a_mirror_of_a_mirror_is_refused(self):
+        self.sign_in(self.root)
+        data = {"alias_domain": "new.example.org", "target_domain": "mirror.example.org"}
+        self.assert_refused(self.client.post(self.url("create"), data), "alias domain itself")
+
+    def test_a_domain_that_others_mirror_becomes_no_mirror(self):
+        self.sign_in(self.root)
+        data = {"alias_domain": "example.org", "target_domain": "new.example.org"}
+        self.assert_refused(self.client.post(self.url("create"), data), "lead to this domain")
+
+    def test_a_domain_is_no_mirror_of_itself(self):
+        self.sign_in(self.root)
+        data = {"alias_domain": "new.example.org", "target_domain": "new.example.org"}
+        self.assert_refused(self.client.post(self.url("create"), data), "alias of itself")
+
+
+def row(mirror, target):
+    return {
+        "alias_domain": Domain.objects.get(pk=mirror),
+        "target_domain": Domain.objects.get(pk=target),
+    }

@@ -1,0 +1,55 @@
+from domains.models import Domain
+from mailboxes.models import Alias, Mailbox
+from mailboxes.services import create_mailboxes
+from mailboxes.views import Mailboxes
+from tests.base import PASSWORD, CrudTests, World
+
+
+class MailboxTests(CrudTests, World):
+    crud = Mailboxes
+    own_key, foreign_key = "bob@example.org", "carol@example.com"
+    create_data = {
+        "local_part": "Dave",
+        "domain": "example.org",
+        "password": PASSWORD,
+        "password2": PASSWORD,
+        "name": "Dave",
+        "quota": 100,
+        "active": "on",
+        "smtp_active": "on",
+    }
+    created_key = "dave@example.org"
+    create_verb, delete_verb = "create_mailbox", "delete_mailbox"
+    edit_data = {"name": "Robert", "quota": 200, "active": "on", "smtp_active": "on"}
+    edited = {"name": "Robert", "quota": 200 * 1024000}
+
+    def more_rows(self, count):
+        domain = Domain.objects.get(pk="example.org")
+        rows = [
+            {"local_part": f"m{n:02}", "domain": domain, "password": "x", "quota": 1}
+            for n in range(count)
+        ]
+        self.perform(self.root, create_mailboxes, rows)
+
+    def test_a_mailbox_has_its_own_alias_and_maildir(self):
+        self.sign_in(self.alice)
+        self.client.post(self.url("create"), self.create_data)
+        mailbox = Mailbox.objects.get(pk=self.created_key)
+        self.assertEqual(mailbox.maildir, "example.org/dave/")
+        self.assertEqual(mailbox.quota, 100 * 1024000)
+        alias = Alias.objects.get(pk=self.created_key)
+        self.assertEqual((alias.goto, alias.active), (self.created_key, True))
+
+    def test_the_alias_is_in_force_as_long_as_the_mailbox(self):
+        self.sign_in(self.alice)
+        for value in ("0", "1"):
+            self.client.post(
+                self.url("toggle", "bob@example.org"), {"field": "active", "value": value}
+            )
+            self.assertEqual(Alias.objects.get(pk="bob@example.org").active, value == "1")
+
+    def test_alice_makes_no_mailbox_in_a_foreign_domain(self):
+        self.sign_in(self.alice)
+        data = self.create_data | {"domain": "example.com"}
+        self.assert_refused(self.client.post(self.url("create"), data), "You have no domain")
+        self.assertFalse(Mailbox.objects.filter(pk="dave@example.com").exists())
