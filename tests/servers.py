@@ -16,8 +16,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 PATH = os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/sbin"
-# A shell with the folder and the server's process group; it reads until we are gone.
-GUARD = 'read -r _; [ -z "$1" ] || kill -s KILL -- "-$1"; rm -rf -- "$0" || { sleep 1; rm -rf -- "$0"; }'
+# A shell, given the folder and the server's process group, that reads until we are gone.
+GUARD = """
+read -r _
+[ -z "$1" ] || kill -s KILL -- "-$1"
+rm -rf -- "$0" || { sleep 1; rm -rf -- "$0"; }
+"""
 PATIENCE = 60  # seconds until a server that does not answer is given up
 
 
