@@ -1,0 +1,211 @@
+"""The panel from a fresh copy: what the one command does on a machine that has never seen it."""
+
+import http.cookiejar
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from pathlib import Path
+
+import pytest
+
+from mailadmin.env import BASE_DIR
+from tests.servers import free_port
+
+pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
+PATIENCE = 300  # seconds for a first start, most of which is pip
+NOT_SHIPPED = (
+    ".git .venv* *.sqlite3* __pycache__ .*_cache .hypothesis first-admin-password *.egg-info"
+)
+
+
+class Panel:
+    """A copy of the panel, which can be run."""
+
+    process = None
+
+    def __init__(self, folder):
+        self.folder, self.mark = folder, f"TEST_MARK={uuid.uuid4()}"
+        self.bind = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{self.bind}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.process and self.process.poll() is None:
+            self.stop()
+
+    def start(self, **environ):
+        """Run deploy/run until it says where it is, or has ended; its words so far."""
+        ours = ("MAILADMIN_", "DJANGO_", "TEST_")
+        bare = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
+        bare |= {
+            "MAILADMIN_ENV_FILE": "/dev/null",
+            "MAILADMIN_BIND": self.bind,
+            "TEST_MARK": self.mark[10:],
+        }
+        with (self.folder / "said").open("w") as said:
+            self.process = subprocess.Popen(
+                [self.folder / "deploy/run"],
+                env=bare | environ,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + PATIENCE
+        while self.process.poll() is None and self.url not in self.said():
+            assert time.monotonic() < deadline, self.said()
+            time.sleep(0.05)
+        return self.said()
+
+    def said(self):
+        return (self.folder / "said").read_text()
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(60)
+
+    def processes(self):
+        """The names of everything that runs on our behalf, by its process id."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if self.mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    found[int(folder.name)] = (folder / "comm").read_text().strip()
+            except OSError:  # gone meanwhile
+                continue
+        return found
+
+    def sign_in(self, username, password):
+        """The address one gets to with this password."""
+        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        browser = urllib.request.build_opener(cookies)
+        page = browser.open(f"{self.url}/login/").read().decode()
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]
+        form = {"username": username, "password": password, "csrfmiddlewaretoken": token}
+        try:
+            return browser.open(f"{self.url}/login/", urllib.parse.urlencode(form).encode()).url
+        except urllib.error.HTTPError as error:
+            return error.url
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("deploy") / "mailadmin"
+    shutil.copytree(
+        BASE_DIR, folder, ignore=shutil.ignore_patterns(*NOT_SHIPPED.split()), symlinks=True
+    )
+    return folder
+
+
+@pytest.fixture
+def panel(copy):
+    with Panel(copy) as panel:
+        yield panel
+
+
+@pytest.fixture
+def installed(panel):
+    """The panel after its first start."""
+    if not (panel.folder / "first-admin-password").exists():
+        panel.start()
+        panel.stop()
+    return panel
+
+
+def test_one_command_serves_the_panel_to_its_first_superadmin(panel):
+    said = panel.start()
+    password = panel.folder / "first-admin-password"
+    assert str(password) in said
+    assert password.stat().st_mode & 0o777 == 0o600
+    assert password.read_text().strip() not in said
+    assert panel.sign_in("admin@localhost", password.read_text().strip()) == f"{panel.url}/"
+    assert panel.sign_in("admin@localhost", "not this one") == f"{panel.url}/login/"
+
+
+def test_the_database_and_its_key_are_nobody_elses(installed):
+    for name in ("mailadmin.sqlite3", "mailadmin.sqlite3.secret-key"):
+        assert (installed.folder / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_start_changes_nothing(installed):
+    password = (installed.folder / "first-admin-password").read_text()
+    said = installed.start()
+    assert said.splitlines() == [f"mailadmin: {installed.url}/"]
+    assert (installed.folder / "first-admin-password").read_text() == password
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_stop_leaves_no_process(installed, number):
+    installed.start()
+    assert {"mailadmin-web", "mailadmin-worke"} <= set(installed.processes().values())
+    installed.process.send_signal(number)
+    assert installed.process.wait(60) == 0, installed.said()
+    assert installed.processes() == {}
+
+
+def test_a_kill_leaves_no_process_either(installed):
+    installed.start()
+    installed.process.kill()
+    installed.process.wait()
+    deadline = time.monotonic() + 60
+    while installed.processes() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert installed.processes() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("mailadmin-web", "the web server"), ("mailadmin-worke", "the worker")]
+)
+def test_when_one_part_dies_all_ends_and_says_which(installed, name, words):
+    installed.start()
+    # gunicorn's own workers are forks of the web server, which came first.
+    part = min(pid for pid, comm in installed.processes().items() if comm == name)
+    os.kill(part, signal.SIGKILL)
+    assert installed.process.wait(60) == 1
+    assert f"mailadmin: {words} has ended (signal 9); stopping" in installed.said()
+
+
+def test_a_wrong_setting_is_named_before_anything_is_done(panel):
+    said = panel.start(MAILADMIN_QUOTA_MULTIPLIER="many")
+    assert said == "mailadmin: MAILADMIN_QUOTA_MULTIPLIER 'many' is not a whole number\n"
+    assert panel.process.wait() == 1
+
+
+def test_an_address_in_use_is_named(installed):
+    host, port = installed.bind.split(":")
+    with socket.create_server((host, int(port))):
+        said = installed.start()
+    assert said == f"mailadmin: MAILADMIN_BIND {installed.bind}: Address already in use\n"
+    assert installed.process.wait() == 1
+
+
+def test_a_database_that_is_away_is_named(installed):
+    said = installed.start(MAILADMIN_DATABASE_URL="sqlite:///nowhere/mail")
+    assert said.startswith("mailadmin: MAILADMIN_DATABASE_URL: the folder /nowhere is missing")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.mariadb
+def test_mysql_is_one_variable_and_a_key_more(panel, empty_database):
+    given = {
+        "MAILADMIN_DATABASE_URL": empty_database,
+        "MAILADMIN_SECRET_KEY": "0123456789" * 6,
+        "MAILADMIN_ADMIN": "root@example.net",
+        "MAILADMIN_ADMIN_PASSWORD": "correct horse 42",
+    }
+    said = panel.start(**given)
+    assert panel.url in said
+    assert "correct horse" not in said
+    assert panel.sign_in("root@example.net", "correct horse 42") == f"{panel.url}/"
+    panel.stop()
+    assert panel.start(**given).splitlines() == [f"mailadmin: {panel.url}/"]
