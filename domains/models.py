@@ -165,7 +165,7 @@ class AssignmentManager(models.Manager.from_queryset(ScopedQuerySet)):
 
 
 class DomainAdmin(models.Model):
-    """That an admin runs a domain; the domain `ALL` repeats for PostfixAdmin that he is a superadmin."""
+    """That an admin runs a domain; `ALL` marks a superadmin for PostfixAdmin."""
 
     id = models.AutoField(primary_key=True)
     admin = mail_key(Admin, "username", related_name="assignments", verbose_name=_("admin"))
@@ -188,7 +188,7 @@ class DomainAdmin(models.Model):
 class DomainState(models.Model):
     """The lock of a domain and its tallies; locking is writing to this row."""
 
-    domain = DomainField(primary_key=True)
+    domain = mail_key(Domain, "domain", primary_key=True, related_name="state")
     version = models.BigIntegerField(default=0)
     mailboxes = models.IntegerField(default=0)
     aliases = models.IntegerField(default=0)
@@ -199,11 +199,11 @@ class DomainState(models.Model):
         db_table = "mailadmin_domain_state"
 
     def __str__(self):
-        return self.domain
+        return self.domain_id
 
 
 class Config(models.Model):
-    """PostfixAdmin's own settings: the row `version` is its schema's number, and never ours to change."""
+    """PostfixAdmin's own settings; `version` is its schema's number, and not ours to change."""
 
     id = models.AutoField(primary_key=True)
     name = NameField(max_length=20, default="", db_default="", unique=True)

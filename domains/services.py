@@ -1,4 +1,4 @@
-"""How domains, alias domains and admins change; and the lock of a domain, which all writes take first."""
+"""How domains, alias domains and admins change; and the lock that all writes take first."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -20,18 +20,19 @@ from mailadmin.writes import chunks
 
 CONTENTS = ("mailbox_set", "alias_set")
 LARGE = 1000
+NAMES_SOUGHT, NAMES_SHOWN = 20, 100  # each is a search through all targets
 
 
 # The lock
 
 
 def lock_domains(changes, names):
-    """Hold these domains until the end of the transaction. The lock is a write, in order of name."""
+    """Hold these domains until the transaction ends. The lock is a write, in order of name."""
     names = sorted({str(name) for name in names})
     for part in chunks(names):
         if _advance(part) < len(part):
             DomainState.objects.bulk_create(
-                [DomainState(domain=name) for name in part], ignore_conflicts=True
+                [DomainState(domain_id=name) for name in part], ignore_conflicts=True
             )
             _advance(part)
 
@@ -84,7 +85,7 @@ def create_domains(changes, rows):
 
 
 def create_default_aliases(changes, domain):
-    """abuse, postmaster and so on, as configured; they count, and pass no limit, as in PostfixAdmin."""
+    """abuse, postmaster and so on, as configured; as in PostfixAdmin no limit stops them."""
     alias_model = Domain._meta.get_field("alias_set").related_model
     aliases = [
         alias_model(address=f"{name}@{domain.pk}", goto=target, domain=domain)
@@ -99,7 +100,7 @@ def create_default_aliases(changes, domain):
 
 
 def default_alias_targets(actor, domain):
-    """(name, target) of the default aliases; without a target set, mail goes to who makes the domain."""
+    """(name, target) of the default aliases; without a target, who makes the domain gets mail."""
     own = actor.principal.username if has_mail_address(actor.principal) else None
     for name, target in settings.MAILADMIN_DEFAULT_ALIASES:
         target = target or own
@@ -132,10 +133,8 @@ def delete_domains(changes, keys):
     lock_domains(changes, keys)
     domains = changes.find(Domain, keys)
     _refuse_targets(keys)
-    for key in keys:
-        delete_named(changes, Q(username=key) | Q(username__endswith=f"@{key}"), [key], f"@{key}")
+    delete_named(changes, keys)
     changes.delete(domains)
-    DomainState.objects.filter(pk__in=keys).delete()
     for key in keys:
         changes.log("delete_domain", key, key)
 
@@ -174,17 +173,35 @@ def next_deletion(job):
 def delete_contents(changes, key, name, keys):
     lock_domains(changes, [key])
     model = Domain._meta.get_field(name).related_model
-    delete_named(changes, Q(username__in=keys), keys)
+    delete_named(changes, keys)
     changes.delete(model.objects.visible_to(changes.actor.principal).filter(pk__in=keys))
 
 
-def delete_named(changes, exceptions, authors, suffix=None):
-    """Rows that hold an address or a domain as text: TOTP exceptions and DKIM authors."""
-    changes.delete(TotpException.objects.filter(exceptions))
-    signings = Q(author__in=authors)
-    if suffix:
-        signings |= Q(author__endswith=suffix)
-    changes.delete(DkimSigning._base_manager.filter(signings))
+def delete_named(changes, keys):
+    for rows in named(keys):
+        changes.delete(rows)
+
+
+def named(keys):
+    """Rows that hold these addresses or domains as text: TOTP exceptions and DKIM authors."""
+    exceptions, signings = Q(username__in=keys), Q(author__in=keys)
+    for key in keys:
+        if "@" not in key:
+            exceptions |= Q(username__endswith=f"@{key}")
+            signings |= Q(author__endswith=f"@{key}")
+    return TotpException.objects.filter(exceptions), DkimSigning._base_manager.filter(signings)
+
+
+def aliases_naming(principal, names):
+    """Aliases of this person's that lead to these addresses or `@domain`s and do not go too."""
+    rows = Domain._meta.get_field("alias_set").related_model.objects.visible_to(principal)
+    found = {}
+    for name in names[:NAMES_SOUGHT]:
+        for alias in rows.filter(goto__icontains=name).order_by("pk")[:NAMES_SHOWN]:
+            if any(target.lower().endswith(name) for target in alias.targets):
+                found[alias.pk] = alias
+    gone = tuple(names)
+    return [alias for key, alias in sorted(found.items()) if not key.endswith(gone)]
 
 
 def _refuse_targets(keys):
@@ -257,7 +274,7 @@ def delete_alias_domains(changes, keys):
 
 
 def _refuse_chains(mirrors):
-    """A mirror of a mirror is not followed by Postfix. Every alias domain counts, whoever runs it."""
+    """Postfix follows no mirror of a mirror. Every alias domain counts, whoever runs it."""
     for mirror in mirrors:
         if mirror.alias_domain_id == mirror.target_domain_id:
             raise ValidationError({"target_domain": _("A domain cannot be an alias of itself.")})
@@ -315,8 +332,7 @@ def delete_admins(changes, keys):
     lock_domains(changes, [ALL])
     admins = changes.find(Admin, keys)
     _refuse_losing(changes, admins, {"active": False})
-    for admin in admins:
-        delete_named(changes, Q(username=admin.pk), [])
+    changes.delete(TotpException.objects.filter(username__in=keys))
     changes.delete(admins)
     for admin in admins:
         changes.log("delete_admin", "", admin.pk)
@@ -327,9 +343,8 @@ def _refuse_losing(changes, admins, values):
     if not losing:
         return
     loses_mark = [a for a in admins if a.superadmin or values.get("active") is False]
-    if any(admin.pk == changes.actor.principal.pk for admin in loses_mark):
-        if isinstance(changes.actor.principal, Admin):
-            raise ValidationError(_("Nobody can delete, deactivate or demote himself."))
+    if changes.actor.principal in loses_mark:
+        raise ValidationError(_("Nobody can delete, deactivate or demote himself."))
     if not any(admin.superadmin and admin.active for admin in admins):
         return
     others = Admin.objects.filter(superadmin=True, active=True).exclude(
@@ -340,7 +355,7 @@ def _refuse_losing(changes, admins, values):
 
 
 def _assign(changes, admin, names):
-    """Give an admin exactly these domains; `ALL` stands there for PostfixAdmin if he is a superadmin."""
+    """Give an admin exactly these domains, and a superadmin PostfixAdmin's mark `ALL`."""
     wanted = {name for name in names if name != ALL}
     unknown = wanted - set(Domain.objects.in_bulk(list(wanted)))
     if unknown:

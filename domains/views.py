@@ -40,8 +40,14 @@ class Domains(Crud):
     def decorate(self, rows):
         states = DomainState.objects.in_bulk([row.pk for row in rows])
         for row in rows:
-            row.state = states.get(row.pk) or DomainState(domain=row.pk)
+            row.state = states.get(row.pk) or DomainState(domain_id=row.pk)
         return rows
+
+    def going(self, keys):
+        return [*super().going(keys), *services.named(keys)]
+
+    def pointing_at(self, keys):
+        return services.aliases_naming(self.request.user, [f"@{key}" for key in keys])
 
     def get_success_url(self):
         return reverse("domain", args=[self.object_saved.pk])

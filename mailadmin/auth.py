@@ -106,7 +106,7 @@ class PasswordExpiryMiddleware:
 
 
 class ClientAddressMiddleware:
-    """`request.client_address`: whom we talk to, by the word of proxies that are trusted, and no others."""
+    """`request.client_address`: whom we talk to, by the word of trusted proxies only."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -211,7 +211,7 @@ def _count(key):
 
 
 def code_is_right(person, code):
-    """Whether this is the code of the present step or one beside it, and opens for the first time."""
+    """Whether this is the code of this step or one beside it, used for the first time."""
     secret = _secret_bytes(person)
     now = int(time.time()) // STEP_SECONDS
     for step in range(now - STEPS_BESIDE, now + STEPS_BESIDE + 1):

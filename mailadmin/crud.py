@@ -24,7 +24,7 @@ from mailadmin.auth import RoleRequired
 from mailadmin.fields import column_holds, normalize_domain
 from mailadmin.jobs import ROWS_A_STEP, start_job
 from mailadmin.models import Role
-from mailadmin.writes import Actor, perform
+from mailadmin.writes import Actor, is_scoped, perform
 
 AT_ONCE = 200  # more rows than this are a job's matter
 PICKS = 20
@@ -162,6 +162,30 @@ class Crud(RoleRequired):
     def decorate(self, rows):
         """Hang on the rows of a page what their cells show beside their own columns."""
         return rows
+
+    def going(self, keys):
+        """The rows of other tables that a deletion takes along, as querysets."""
+        return [
+            relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": keys})
+            for relation in self.model._meta.related_objects
+            if relation.on_delete is models.CASCADE and is_scoped(relation.related_model)
+        ]
+
+    def what_goes(self, keys):
+        """How many rows of each table go, in one query."""
+        tables = self.going(keys)
+        counts = [
+            rows.order_by()
+            .values(kind=Value(str(number), models.CharField()))
+            .annotate(count=Count("*"))
+            for number, rows in enumerate(tables)
+        ]
+        found = counts[0].union(*counts[1:], all=True) if counts else []
+        return [
+            (capfirst(tables[int(row["kind"])].model._meta.verbose_name_plural), row["count"])
+            for row in found
+            if row["count"]
+        ]
 
     def pointing_at(self, keys):
         """Rows elsewhere, of those this person may see, that name what goes."""
@@ -407,7 +431,7 @@ class Delete(Screen, DetailView):
     def get_context_data(self, **kwargs):
         keys = [self.object.pk]
         return super().get_context_data(
-            what=what_goes(self.model, keys), elsewhere=self.pointing_at(keys), **kwargs
+            what=self.what_goes(keys), elsewhere=self.pointing_at(keys), **kwargs
         )
 
     def post(self, request, key):
@@ -422,30 +446,6 @@ class Delete(Screen, DetailView):
             return redirect("job", job.pk)
         messages.success(request, _("%(row)s was deleted.") % {"row": text})
         return redirect(self.url("list"))
-
-
-def what_goes(model, keys):
-    """How many rows of each table hang on these, in one query: what a deletion takes along."""
-    counts = [
-        relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": keys})
-        .order_by()
-        .values(kind=Value(str(number), models.CharField()))
-        .annotate(count=Count("*"))
-        for number, relation in enumerate(relations_of(model))
-    ]
-    if not counts:
-        return []
-    found = counts[0].union(*counts[1:], all=True) if counts[1:] else counts[0]
-    tables = relations_of(model)
-    return [
-        (capfirst(tables[int(row["kind"])].related_model._meta.verbose_name_plural), row["count"])
-        for row in found
-        if row["count"]
-    ]
-
-
-def relations_of(model):
-    return [r for r in model._meta.related_objects if r.on_delete is models.CASCADE]
 
 
 class Toggle(Screen, View):
@@ -526,9 +526,7 @@ class Bulk(Filtered, Screen, View):
             "rest": max(0, len(keys) - 10),
             "all": self.request.POST.get("all", ""),
             "filters": self.filters,
-            "what": what_goes(self.model, keys[:AT_ONCE])
-            if delete and len(keys) <= AT_ONCE
-            else [],
+            "what": self.what_goes(keys) if delete and len(keys) <= AT_ONCE else [],
             "elsewhere": self.pointing_at(keys) if delete and len(keys) <= AT_ONCE else [],
             "errors": errors,
         }

@@ -1,4 +1,4 @@
-"""Columns as PostfixAdmin made them: addresses and domains in latin1, dates without fractions, no constraints."""
+"""Columns as PostfixAdmin made them: latin1 names, dates of whole seconds, no constraints."""
 
 import functools
 import re
@@ -94,7 +94,7 @@ def validate_text(text):
 
 @functools.cache
 def column_facts(alias):
-    """(table, column) → (charset, type) as the database has them; an adopted column may be narrower than ours."""
+    """(table, column) → (charset, type) as they are: adopted ones may be narrower than ours."""
     connection = connections[alias]
     if connection.vendor != "mysql":
         return {}
@@ -107,7 +107,7 @@ def column_facts(alias):
 
 
 def column_holds(field, value, alias="default"):
-    """Whether the column of this field can take the value, be compared with it, and give it back."""
+    """Whether the column of this field can hold the value and be compared with it."""
     charset, kind = column_facts(alias).get((field.model._meta.db_table, field.column), (None, ""))
     if isinstance(value, int):
         return not kind.startswith("int") or -(2**31) <= value < 2**31
@@ -284,7 +284,7 @@ class TimestampField(DateTimeField):
 
 
 def is_known(moment):
-    """False for both of PostfixAdmin's ways to say that it does not know: 0000-00-00 and 2000-01-01."""
+    """False for both of PostfixAdmin's ways to say unknown: 0000-00-00 and 2000-01-01."""
     return moment is not None and timezone.localtime(moment).year > 2000
 
 
@@ -308,7 +308,7 @@ class OneMailKey(_Unconstrained, models.OneToOneField):
 
 
 def mail_key(to, column, **options):
-    """A key on a column of PostfixAdmin's: a real relation for Django, no constraint in the database."""
+    """A key on a column of PostfixAdmin's: a relation for Django, no constraint in the database."""
     options = {"on_delete": models.CASCADE, "db_constraint": False, "db_column": column} | options
     return (OneMailKey if options.get("primary_key") else MailKey)(to, **options)
 

@@ -1,4 +1,4 @@
-"""What all forms share: the record form that names its services, its fields, and the door's two forms."""
+"""What all forms share: the record form that names its services, and the door's two forms."""
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
@@ -53,7 +53,7 @@ class CodeForm(forms.Form):
 
 
 class PlainForm(forms.Form):
-    """A form whose texts are free of control characters, and whose errors stand beside their fields."""
+    """A form whose texts are free of control characters."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -63,83 +63,56 @@ class PlainForm(forms.Form):
             if isinstance(field, RowInput):
                 field.offer_to(self.actor.principal)
 
-    def refuse(self, error):
-        """Show a service's error: beside the field where the form has it, above the form otherwise."""
-        for name, messages in as_fields(error).items():
-            self.add_error(name if name in self.fields else None, messages)
 
+class WatchedForm(PlainForm):
+    """A form that remembers what it showed of a row: what changed meanwhile is not overwritten."""
 
-def as_fields(error):
-    return error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error}
-
-
-class RecordForm(PlainForm, forms.ModelForm):
-    """A form on one row. It asks and words; the service it names does the work."""
-
-    create_service = None
-    edit_service = None
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
+    conflict = None
+    watched = None
 
-    def __init__(self, *args, actor=None, **kwargs):
-        self.actor = actor
-        self.conflict = None
-        super().__init__(*args, **kwargs)
-        self.initial["seen"] = digest(self.snapshot(self.instance)) if self.is_edit else ""
-        if not self.is_edit:
+    def watch(self, row):
+        """The row that is edited; None where the form makes a new one."""
+        self.watched = row
+        if row is None:
             del self.fields["seen"]
-
-    @property
-    def is_edit(self):
-        return not self.instance._state.adding
+        else:
+            self.initial["seen"] = digest(self.snapshot(row))
 
     def snapshot(self, row):
         """The values of a row that this form shows and changes."""
-        names = [f.name for f in row._meta.concrete_fields if f.name in self._meta.fields]
-        return {name: row._meta.get_field(name).value_from_object(row) for name in names}
+        raise NotImplementedError
 
     def values(self):
         """What the service is given."""
         return {name: value for name, value in self.cleaned_data.items() if name != "seen"}
 
-    def clean(self):
-        cleaned = super().clean()
-        for name, value in cleaned.items():
-            self._check_column(name, value)
-        return cleaned
-
-    def validate_unique(self):
-        """Whether a key is free is asked by the service, under its lock."""
-
-    def save(self):
+    def attempt(self, service, *arguments):
         """Run the service; None where it refused, with the reasons among the form's errors."""
         try:
-            return perform(self.actor, *self._service_call(), seen=self._seen())
+            return perform(self.actor, service, *arguments, seen=self._seen())
         except ValidationError as error:
             self.refuse(error)
         except Conflict as conflict:
             self._show_conflict(conflict.row)
         return None
 
-    def _service_call(self):
-        service = type(self).edit_service if self.is_edit else type(self).create_service
-        return (
-            (service, self.instance.pk, self.values())
-            if self.is_edit
-            else (service, [self.values()])
-        )
+    def refuse(self, error):
+        """Show an error beside the field where the form has it, above the form otherwise."""
+        for name, messages in as_fields(error).items():
+            self.add_error(name if name in self.fields else None, messages)
 
     def _seen(self):
-        if not self.is_edit:
+        if self.watched is None:
             return None
-        return Seen(type(self.instance), self.instance.pk, self.cleaned_data["seen"], self.snapshot)
+        given = self.cleaned_data["seen"]
+        return Seen(type(self.watched), self.watched.pk, given, self.snapshot)
 
     def _show_conflict(self, row):
         """Both versions: what was typed stays in the fields, what is stored now stands beside."""
         now = self.snapshot(row)
         self.conflict = [
-            (capfirst(self.fields[name].label), now[name])
-            for name in now
-            if name in self.fields and name in self.changed_data
+            (capfirst(self.fields[name].label), now[name]) for name in now if name in self.fields
         ]
         self.data = self.data.copy()
         self.data[self.add_prefix("seen")] = digest(now)
@@ -150,6 +123,44 @@ class RecordForm(PlainForm, forms.ModelForm):
                 "Look at both versions; saving again overwrites the other one."
             ),
         )
+
+
+def as_fields(error):
+    return error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error}
+
+
+class RecordForm(WatchedForm, forms.ModelForm):
+    """A form on one row. It asks and words; the service it names does the work."""
+
+    create_service = None
+    edit_service = None
+
+    def __init__(self, *args, actor=None, **kwargs):
+        self.actor = actor
+        super().__init__(*args, **kwargs)
+        self.watch(self.instance if self.is_edit else None)
+
+    @property
+    def is_edit(self):
+        return not self.instance._state.adding
+
+    def snapshot(self, row):
+        names = [f.name for f in row._meta.concrete_fields if f.name in self._meta.fields]
+        return {name: row._meta.get_field(name).value_from_object(row) for name in names}
+
+    def clean(self):
+        cleaned = super().clean()
+        for name, value in list(cleaned.items()):
+            self._check_column(name, value)
+        return cleaned
+
+    def validate_unique(self):
+        """Whether a key is free is asked by the service, under its lock."""
+
+    def save(self):
+        if self.is_edit:
+            return self.attempt(type(self).edit_service, self.instance.pk, self.values())
+        return self.attempt(type(self).create_service, [self.values()])
 
     def _check_column(self, name, value):
         try:
@@ -250,7 +261,7 @@ class Picker(forms.TextInput):
 
 
 class RowInput(DomainInput):
-    """One of the rows that the person may see, by its name; a list to choose from if they are few."""
+    """One of the rows that the person may see, by name; a list to choose from if few."""
 
     few = 50
 

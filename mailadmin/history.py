@@ -102,7 +102,7 @@ class LogLines(Crud):
 
 
 def belongs(change, line):
-    """Whether this change is part of what the line tells: the row itself, or what went along with it."""
+    """Whether the line tells of this change: of the row itself, or of what went with it."""
     return change.key.lower() == line.data.lower() or (
         line.action == "delete_domain" and change.domain.lower() == line.data.lower()
     )

@@ -1,4 +1,4 @@
-"""What all tables share: roles and scope, the two kinds of person, the log and the change record."""
+"""What all tables share: roles and scope, people, the log and the change record."""
 
 import enum
 import uuid

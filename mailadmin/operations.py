@@ -1,4 +1,4 @@
-"""Migration operations that look first: what a PostfixAdmin database already has is left exactly as it is."""
+"""Migration operations that look first: what a database already has is left as it is."""
 
 from django.db.migrations import operations
 
@@ -22,7 +22,7 @@ class _Looking:
 
 
 class CreateMissingTable(_Looking, operations.CreateModel):
-    """Create the table, or add to it what it lacks. `fills` gives the SQL that fills a column just added."""
+    """Create the table, or what it lacks. `fills` is the SQL that fills a column just added."""
 
     def __init__(self, name, fields, options=None, bases=None, managers=None, fills=None):
         self.fills = fills or {}
@@ -67,7 +67,7 @@ def columns(schema_editor, model):
 
 
 def add_column(schema_editor, model, column, fill):
-    """A column that others do not write must have something to stand there for the rows that exist."""
+    """A column without a default needs something to stand there for the rows that exist."""
     blank, column.blank = column.blank, True
     schema_editor.add_field(model, column)
     column.blank = blank

@@ -7,6 +7,7 @@ import time
 from django.conf import settings
 from django.contrib.auth import authenticate, load_backend, login, logout
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpResponse, JsonResponse
@@ -157,10 +158,17 @@ def pending_person(request):
 def rehash(request, person):
     """Where the operator asked for it, the typed password is stored in the configured scheme."""
     typed = getattr(person, "typed_password", None)
-    if settings.MAILADMIN_PASSWORD_REHASH and typed and passwords.needs_update(person.password):
-        actor = Actor(person, person.username, request.client_address)
-        perform(actor, store_hash, type(person), person.pk, passwords.make(typed, person.username))
-        person.refresh_from_db()
+    if not (
+        settings.MAILADMIN_PASSWORD_REHASH and typed and passwords.needs_update(person.password)
+    ):
+        return
+    try:
+        stored = passwords.make(typed, person.username)
+    except ValidationError:
+        return  # the configured scheme cannot take this password: the old hash goes on
+    actor = Actor(person, person.username, request.client_address)
+    perform(actor, store_hash, type(person), person.pk, stored)
+    person.refresh_from_db()
 
 
 def store_hash(changes, model, key, stored):
@@ -232,7 +240,7 @@ def csrf_failure(request, reason=""):
 
 
 def server_error(request):
-    """Plain pages that need neither database nor session; a missing database is said to be missing."""
+    """Plain pages that need neither database nor session; a missing database is named."""
     error = sys.exc_info()[1]
     if is_away(error):
         logger.error("the database does not answer: %s", error)

@@ -1,4 +1,4 @@
-"""The one way in which rows change: a service, run in one transaction with its log lines and change records."""
+"""The one way in which rows change: a service, in one transaction with what tells of it."""
 
 import datetime
 import hashlib
@@ -78,7 +78,7 @@ def digest(values):
 
 
 def perform(actor, service, *args, seen=None):
-    """Run a service in one transaction with its log lines and change records; again on a deadlock."""
+    """Run a service in one transaction with its log and change records; again on a deadlock."""
     for attempt in range(1, TRIES + 1):
         try:
             with transaction.atomic(durable=True):
@@ -107,7 +107,7 @@ class Changes:
     _touched: dict = field(default_factory=lambda: defaultdict(set))
 
     def find(self, model, keys):
-        """These rows as they are now, locked; all of them, and all of the actor's, or nothing happens."""
+        """These rows as they are now, locked: all of them, all of the actor's, or none."""
         keys = list(dict.fromkeys(keys))
         rows = self._visible(model).select_for_update().in_bulk(keys)
         if missing := [key for key in keys if key not in rows]:
@@ -131,7 +131,7 @@ class Changes:
         self._touch(rows)
 
     def update(self, rows, **values):
-        """Give these rows the values; those that have them already are left alone. Returns the changed ones."""
+        """Give these rows the values; returns those that did not have them yet."""
         changed = [
             row
             for row in rows
@@ -160,7 +160,7 @@ class Changes:
         collector = models.deletion.Collector(using=router.db_for_write(type(rows[0])))
         for part in chunks(rows):
             collector.collect(part)
-        for model, instances in collector.data.items():
+        for instances in collector.data.values():
             for row in instances:
                 self._record_deletion(row)
         for queryset in collector.fast_deletes:
@@ -359,8 +359,9 @@ def insert_rows(rows):
     size = max(1, min(ROWS_A_STATEMENT, 30_000 // max(1, len(columns))))
     with connection.cursor() as cursor:
         for part in chunks(rows, size):
+            values = ", ".join([one] * len(part))
             cursor.execute(
-                f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {', '.join([one] * len(part))}",  # noqa: S608 (quoted names)
+                f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {values}",  # noqa: S608 (quoted names)
                 [
                     f.get_db_prep_save(getattr(row, f.attname), connection)
                     for row in part

@@ -18,8 +18,7 @@ from mailadmin.fields import (
     validate_domain,
     validate_local_part,
 )
-from mailadmin.forms import NewPasswordMixin, PlainForm, RecordForm, RowInput, TargetsField
-from mailadmin.writes import perform
+from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField, WatchedForm
 from mailboxes import services
 from mailboxes.models import Alias, Mailbox, Vacation, is_vacation_target
 
@@ -217,7 +216,7 @@ def goto_initial(alias):
     return {"goto": alias.others, "goto_mailbox": alias.keeps_copy}
 
 
-class ForwardingForm(GotoMixin, PlainForm):
+class ForwardingForm(GotoMixin, WatchedForm):
     """Where mail of a mailbox goes besides, and whether a copy stays."""
 
     goto_mailbox = forms.BooleanField(
@@ -232,6 +231,10 @@ class ForwardingForm(GotoMixin, PlainForm):
         alias = Alias.objects.filter(pk=mailbox.pk).first()
         kwargs["initial"] = goto_initial(alias) if alias else {"goto": [], "goto_mailbox": True}
         super().__init__(*args, **kwargs)
+        self.watch(alias)
+
+    def snapshot(self, row):
+        return {"goto": row.goto}
 
     def clean(self):
         cleaned = super().clean()
@@ -240,23 +243,10 @@ class ForwardingForm(GotoMixin, PlainForm):
         return cleaned
 
     def save(self):
-        values = self.cleaned_data
-        return attempt(
-            self,
-            services.set_forwarding,
-            self.mailbox.pk,
-            values["goto"],
-            values["goto_mailbox"],
+        values = self.values()
+        return self.attempt(
+            services.set_forwarding, self.mailbox.pk, values["goto"], values["goto_mailbox"]
         )
-
-
-def attempt(form, service, *arguments):
-    """Run a service for a form; its refusals are the form's errors."""
-    try:
-        return perform(form.actor, service, *arguments)
-    except ValidationError as error:
-        form.refuse(error)
-        return None
 
 
 class MomentInput(forms.DateTimeInput):
@@ -266,7 +256,7 @@ class MomentInput(forms.DateTimeInput):
         super().__init__(format="%Y-%m-%dT%H:%M")
 
 
-class VacationForm(PlainForm):
+class VacationForm(WatchedForm):
     """The answer that is sent while somebody is away."""
 
     active = forms.BooleanField(label=_("I am away"), required=False)
@@ -285,10 +275,14 @@ class VacationForm(PlainForm):
         vacation = Vacation.objects.filter(pk=mailbox.pk).first()
         kwargs["initial"] = self._present(vacation) if vacation else self._proposal()
         super().__init__(*args, **kwargs)
+        self.watch(vacation)
         present = vacation.interval_time if vacation else 0
         if present not in dict(INTERVALS):
             label = _("every %(seconds)d seconds") % {"seconds": present}
             self.fields["interval_time"].choices = [*INTERVALS, (present, label)]
+
+    def snapshot(self, row):
+        return {f.name: f.value_from_object(row) for f in row._meta.fields if f.name in self.fields}
 
     def _present(self, vacation):
         start, end = vacation.activefrom, vacation.activeuntil
@@ -322,10 +316,10 @@ class VacationForm(PlainForm):
         return cleaned
 
     def save(self):
-        return attempt(self, services.set_vacation, self.mailbox.pk, self.cleaned_data)
+        return self.attempt(services.set_vacation, self.mailbox.pk, self.values())
 
 
-class OwnPasswordForm(NewPasswordMixin, PlainForm):
+class OwnPasswordForm(NewPasswordMixin, WatchedForm):
     """The old password, and the new one twice."""
 
     old_password = forms.CharField(
@@ -339,6 +333,7 @@ class OwnPasswordForm(NewPasswordMixin, PlainForm):
     def __init__(self, *args, actor, request, **kwargs):
         self.actor, self.request = actor, request
         super().__init__(*args, **kwargs)
+        self.watch(None)
         self.fields["password"].label = _("New password")
         self.fields["password2"].label = _("New password again")
         self.fields["password"].required = self.fields["password2"].required = True
@@ -359,7 +354,7 @@ class OwnPasswordForm(NewPasswordMixin, PlainForm):
         """Other sessions end, this one goes on."""
         person = self.actor.principal
         stored = self.hashed(person.username)["password"]
-        saved = attempt(self, services.set_password, type(person), person.pk, stored)
+        saved = self.attempt(services.set_password, type(person), person.pk, stored)
         if saved:
             person.password = stored
             update_session_auth_hash(self.request, person)

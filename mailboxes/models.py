@@ -1,4 +1,4 @@
-"""What lives in a domain: mailboxes, aliases, vacations, and what Dovecot and fetchmail keep about them."""
+"""What lives in a domain: mailboxes, aliases, vacations, and what is kept about them."""
 
 from django.conf import settings
 from django.db import models
@@ -222,7 +222,19 @@ class EnumField(NameField):
 
 
 PROTOCOLS = ["POP3", "IMAP", "POP2", "ETRN", "AUTO"]
-AUTHENTICATIONS = ["password", "kerberos_v5", "kerberos", "kerberos_v4", "gssapi", "cram-md5", "otp", "ntlm", "msn", "ssh", "any"]
+AUTHENTICATIONS = [
+    "password",
+    "kerberos_v5",
+    "kerberos",
+    "kerberos_v4",
+    "gssapi",
+    "cram-md5",
+    "otp",
+    "ntlm",
+    "msn",
+    "ssh",
+    "any",
+]
 
 
 class Fetchmail(models.Model):

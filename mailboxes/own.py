@@ -1,4 +1,4 @@
-"""What the signed-in person does with his own things: there is no name in these addresses to change."""
+"""What the signed-in person does with his own things; no address here names a person."""
 
 from django.conf import settings
 from django.contrib import messages

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.generic import DetailView, ListView, TemplateView, View
 
-from domains.models import AliasDomain, Domain, DomainAdmin, DomainState, either_end
+from domains.models import ALL, AliasDomain, Domain, DomainAdmin, DomainState, either_end
 from domains.views import Admins, AliasDomains, Domains
 from mailadmin.auth import RoleRequired
 from mailadmin.crud import search
@@ -19,7 +19,7 @@ from mailadmin.history import VERBS, LogLines
 from mailadmin.models import Job, Log, Role
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.own import own_home
-from mailboxes.views import Aliases, Mailboxes
+from mailboxes.views import Aliases, Mailboxes, with_usage
 
 NEAR = 0.9  # so full is worth a look
 SHOWN = 10
@@ -32,10 +32,9 @@ class Home(RoleRequired, View):
     def get(self, request):
         if request.user.role is Role.MAILBOX:
             return own_home(request)
-        domains = Domain.objects.visible_to(request.user)
         context = {
             "totals": totals(request.user),
-            "attention": attention(request.user, domains),
+            "attention": attention(request.user),
             "days": changes_by_day(request.user),
             "lines": Log.objects.visible_to(request.user).order_by("-pk")[:SHOWN],
             "failed_jobs": own_jobs(request.user)
@@ -47,7 +46,7 @@ class Home(RoleRequired, View):
 
 
 def states_of(principal):
-    states = DomainState.objects.exclude(domain="ALL")
+    states = DomainState.objects.exclude(domain=ALL)
     if principal.role is Role.SUPERADMIN:
         return states
     return states.filter(pk__in=principal.managed_domains())
@@ -64,41 +63,28 @@ def totals(principal):
     )
 
 
-def attention(principal, domains):
+def attention(principal):
     """Domains near a limit, mailboxes near their quota, and what is switched off."""
+    domains = [state.domain for state in domains_to_look_at(principal)]
     return {
-        "full_domains": full_domains(principal, domains),
+        "full_domains": [domain for domain in domains if domain.active],
+        "inactive_domains": [domain for domain in domains if not domain.active],
         "full_mailboxes": full_mailboxes(principal),
-        "inactive_domains": list(domains.filter(active=False).order_by("pk")[:SHOWN]),
         "inactive_mailboxes": list(
             Mailbox.objects.visible_to(principal).filter(active=False).order_by("pk")[:SHOWN]
         ),
     }
 
 
-def full_domains(principal, domains):
-    limited = domains.filter(Q(mailboxes__gt=0) | Q(aliases__gt=0) | Q(quota__gt=0))
-    full = []
-    states = {}
-    for domain in limited.order_by("pk").iterator(chunk_size=2000):
-        states = states or {state.pk: state for state in states_of(principal)}
-        domain.state = states.get(domain.pk)
-        if domain.state and is_nearly_full(domain):
-            full.append(domain)
-        if len(full) == SHOWN:
-            break
-    return full
-
-
-def is_nearly_full(domain):
-    state = domain.state
-    quota = domain.quota * settings.MAILADMIN_QUOTA_MULTIPLIER
-    pairs = (
-        (state.mailboxes, domain.mailboxes),
-        (state.aliases, domain.aliases),
-        (state.quota_assigned, quota),
+def domains_to_look_at(principal):
+    quota = F("domain__quota") * settings.MAILADMIN_QUOTA_MULTIPLIER
+    full = (
+        Q(domain__mailboxes__gt=0, mailboxes__gte=F("domain__mailboxes") * NEAR)
+        | Q(domain__aliases__gt=0, aliases__gte=F("domain__aliases") * NEAR)
+        | Q(domain__quota__gt=0, quota_assigned__gte=quota * NEAR)
     )
-    return any(limit > 0 and number >= limit * NEAR for number, limit in pairs)
+    states = states_of(principal).filter(full | Q(domain__active=False))
+    return states.select_related("domain").order_by("pk")[:SHOWN]
 
 
 def full_mailboxes(principal):
@@ -173,14 +159,13 @@ class DomainPage(RoleRequired, DetailView):
 
     def get_context_data(self, **kwargs):
         domain, person = self.object, self.request.user
-        screen = Mailboxes()
-        mailboxes = list(domain.mailbox_set.order_by("pk")[:SHOWN])
+        mailboxes = with_usage(domain.mailbox_set.order_by("pk")[:SHOWN])
         aliases = Alias.objects.filter(domain=domain).exclude(
             pk__in=Mailbox.objects.filter(domain=domain).values("pk")
         )
         admins = DomainAdmin.objects.filter(domain=domain, active=True).order_by("admin_id")
         return super().get_context_data(
-            mailboxes=screen.decorate(mailboxes),
+            mailboxes=mailboxes,
             aliases=aliases.order_by("pk")[:SHOWN],
             mirrors=AliasDomain.objects.visible_to(person).filter(either_end([domain.pk])),
             admins=dict.fromkeys(admins.values_list("admin_id", flat=True)),

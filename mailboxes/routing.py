@@ -14,7 +14,7 @@ FARTHEST = 1000  # Postfix's virtual_alias_recursion_limit
 
 
 def refuse_loops(aliases):
-    """Refuse aliases that lead in a circle; where a circle's address also names itself, Postfix delivers."""
+    """Refuse aliases that lead in a circle, unless an address in it also names itself."""
     for alias in aliases:
         if alias.active and (loop := find_loop(alias)):
             raise ValidationError(
@@ -51,7 +51,7 @@ def _hops(address, alias):
 
 
 def _answers(addresses):
-    """For each address the active alias that Postfix finds for it: itself, without extension, catch-all."""
+    """The active alias that Postfix finds: the address, without extension, the catch-all."""
     mirrors = dict(
         AliasDomain._base_manager.filter(
             alias_domain__in={a.rpartition("@")[2] for a in addresses}, active=True

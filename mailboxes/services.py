@@ -1,4 +1,4 @@
-"""How mailboxes, aliases and vacations change, with the rows that PostfixAdmin keeps beside them."""
+"""How mailboxes, aliases and vacations change, with the rows kept beside them."""
 
 import datetime
 from collections import defaultdict
@@ -108,7 +108,7 @@ def delete_mailboxes(changes, keys):
     lock_domains(changes, domains_of(Mailbox, keys))
     mailboxes = changes.find(Mailbox, keys)
     changes.delete(Alias.objects.filter(pk__in=keys))
-    delete_named(changes, Q(username__in=keys), keys)
+    delete_named(changes, keys)
     changes.delete(mailboxes)
     for domain, gone in _by_domain(mailboxes):
         tally(domain, mailboxes=-len(gone), quota_assigned=-assigned(gone))
@@ -419,12 +419,13 @@ def _vacation_in_goto(changes, mailbox, active):
 def recount():
     """Set every domain's numbers to what is there."""
     counted = defaultdict(dict)
-    for domain, number, quota in Mailbox.objects.values_list("domain_id").annotate(
-        Count("*"), Sum("quota", filter=Q(quota__gt=0))
-    ):
-        counted[domain.lower()] |= {"mailboxes": number, "quota_assigned": quota or 0}
-    for domain, number in Alias.objects.values_list("domain_id").annotate(Count("*")):
-        counted[domain.lower()]["aliases"] = number - counted[domain.lower()].get("mailboxes", 0)
+    quota = Sum("quota", filter=Q(quota__gt=0), default=0)
+    for row in Mailbox.objects.values("domain_id").annotate(number=Count("pk"), quota=quota):
+        own = {"mailboxes": row["number"], "quota_assigned": row["quota"]}
+        counted[row["domain_id"].lower()] |= own
+    for row in Alias.objects.values("domain_id").annotate(number=Count("pk")):
+        own = counted[row["domain_id"].lower()]
+        own["aliases"] = row["number"] - own.get("mailboxes", 0)
     for domain, used in usage_by_domain():
         counted[domain.lower()]["quota_used"] = used
     states = DomainState.objects.in_bulk()
@@ -440,7 +441,7 @@ def _set_tally(state, domain, numbers):
     wanted = {name: numbers.get(name, 0) for name in TALLIES}
     if state is None:
         DomainState.objects.bulk_create(
-            [DomainState(domain=domain, **wanted)], ignore_conflicts=True
+            [DomainState(domain_id=domain, **wanted)], ignore_conflicts=True
         )
     elif any(getattr(state, name) != number for name, number in wanted.items()):
         DomainState.objects.filter(pk=domain, version=state.version).update(**wanted)
@@ -453,4 +454,4 @@ def usage_by_domain():
     else:
         domain = Substr("mailbox_id", StrIndex("mailbox_id", Value("@")) + 1)
     named = Usage.objects.annotate(of=ExpressionWrapper(domain, models.CharField()))
-    return named.values_list("of").annotate(Sum("bytes"))
+    return named.values("of").annotate(used=Sum("bytes")).values_list("of", "used")

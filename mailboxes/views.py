@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import FormView
 
+from domains.services import aliases_naming, named
 from domains.views import READ, WRITE
 from mailadmin.auth import RoleRequired
 from mailadmin.crud import Column, Crud
@@ -59,19 +60,30 @@ class Mailboxes(WarnsOfOldMail, Crud):
     set_service = services.set_mailboxes
 
     def decorate(self, rows):
+        rows = with_usage(rows)
         keys = [row.pk for row in rows]
-        usage = {u.mailbox_id.lower(): u for u in Usage.objects.filter(mailbox__in=keys)}
         aliases = {a.pk.lower(): a for a in Alias.objects.filter(pk__in=keys)}
         away = set(Vacation.objects.filter(pk__in=keys, active=True).values_list("pk", flat=True))
         for row in rows:
-            used = usage.get(row.pk.lower())
-            row.used = used.bytes if used else 0
             row.alias = aliases.get(row.pk.lower())
             row.is_away = row.pk in away
         return rows
 
+    def going(self, keys):
+        return [*super().going(keys), Alias.objects.filter(pk__in=keys), *named(keys)]
+
     def pointing_at(self, keys):
         return aliases_naming(self.request.user, keys)
+
+
+def with_usage(mailboxes):
+    """These mailboxes, each with the bytes it holds."""
+    mailboxes = list(mailboxes)
+    usage = Usage.objects.filter(mailbox__in=[mailbox.pk for mailbox in mailboxes])
+    used = {row.mailbox_id.lower(): row.bytes for row in usage}
+    for mailbox in mailboxes:
+        mailbox.used = used.get(mailbox.pk.lower(), 0)
+    return mailboxes
 
 
 class Aliases(WarnsOfOldMail, Crud):
@@ -101,17 +113,6 @@ class Aliases(WarnsOfOldMail, Crud):
 
     def pointing_at(self, keys):
         return aliases_naming(self.request.user, keys)
-
-
-def aliases_naming(principal, keys):
-    """Aliases of this person's, besides those that go, whose targets are among the keys."""
-    found = {}
-    for key in keys[:20]:
-        rows = Alias.objects.visible_to(principal).filter(goto__icontains=key).exclude(pk__in=keys)
-        for alias in rows.order_by("pk")[:100]:
-            if key in [target.lower() for target in alias.targets]:
-                found[alias.pk] = alias
-    return sorted(found.values(), key=lambda alias: alias.pk)
 
 
 class OfMailbox(RoleRequired, FormView):

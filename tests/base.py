@@ -72,7 +72,7 @@ class World(TestCase):
 
 
 class CrudTests:
-    """What holds for every table. A table names its Crud, a row of alice's and one of carol's side."""
+    """What holds for every table; it names its Crud, a row of alice's and a foreign one."""
 
     crud = None
     own_key = None

@@ -122,8 +122,9 @@ class Migration(migrations.Migration):
             ],
             fills={
                 "superadmin": (
-                    f"UPDATE {table('admin')} SET superadmin = 1 WHERE username IN"
-                    f" (SELECT username FROM {table('domain_admins')} WHERE domain = 'ALL' AND active = 1)"
+                    f"UPDATE {table('admin')} SET superadmin = 1 WHERE username IN"  # noqa: S608
+                    f" (SELECT username FROM {table('domain_admins')}"
+                    " WHERE domain = 'ALL' AND active = 1)"
                 )
             },
             options={
@@ -218,7 +219,15 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "domain",
-                    mailadmin.fields.DomainField(max_length=255, primary_key=True, serialize=False),
+                    mailadmin.fields.OneMailKey(
+                        db_column="domain",
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="state",
+                        serialize=False,
+                        to="domains.domain",
+                    ),
                 ),
                 ("version", models.BigIntegerField(default=0)),
                 ("mailboxes", models.IntegerField(default=0)),

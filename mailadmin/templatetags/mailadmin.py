@@ -119,7 +119,8 @@ def change_lines(change):
 
 @register.simple_tag
 def rows_text(count):
-    return ngettext("%(count)s row", "%(count)s rows", count) % {"count": formats.number_format(count)}
+    text = ngettext("%(count)s row", "%(count)s rows", count)
+    return text % {"count": formats.number_format(count)}
 
 
 @register.simple_tag(takes_context=True)

@@ -134,7 +134,8 @@ class Migration(migrations.Migration):
             ],
             fills={
                 "local_part": (
-                    f"UPDATE {table('mailbox')} SET local_part = SUBSTR(username, 1, INSTR(username, '@') - 1)"
+                    f"UPDATE {table('mailbox')}"  # noqa: S608
+                    " SET local_part = SUBSTR(username, 1, INSTR(username, '@') - 1)"
                 ),
             },
             options={

@@ -7,7 +7,7 @@ from mailadmin.checks import tables_without_transactions
 
 
 class Command(BaseCommand):
-    help = "Convert this database's MyISAM tables to InnoDB. Others cannot write a table while it converts."
+    help = "Convert MyISAM tables to InnoDB. Nobody can write a table while it converts."
 
     def add_arguments(self, parser):
         parser.add_argument("--plan", action="store_true", help="only say which tables")

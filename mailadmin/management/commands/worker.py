@@ -19,7 +19,7 @@ HOUSEKEEPING_SECONDS = 300
 
 
 class Command(BaseCommand):
-    help = "Do the panel's long work: jobs, recounting, cleaning up. Ends at SIGTERM after the step at hand."
+    help = "Do the panel's long work and keep house. Ends at SIGTERM, after the step at hand."
 
     def add_arguments(self, parser):
         parser.add_argument("--once", action="store_true", help="do what is waiting, then end")
