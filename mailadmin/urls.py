@@ -1,6 +1,8 @@
 """Every address of the panel; with `settings.py` the one module that knows all apps."""
 
-from django.urls import include, path
+from django.contrib.auth.decorators import login_not_required
+from django.urls import path
+from django.views.i18n import set_language
 
 from domains.services import next_deletion
 from domains.views import PickDomain
@@ -24,7 +26,7 @@ urlpatterns = [
     path("logout/", views.Logout.as_view(), name="logout"),
     path("healthz", views.Health.as_view(), name="healthz"),
     path("readyz", views.Ready.as_view(), name="readyz"),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("language/", login_not_required(set_language), name="set_language"),
     path("search/", pages.Search.as_view(), name="search"),
     path("jobs/", pages.Jobs.as_view(), name="jobs"),
     path("jobs/<int:pk>/", pages.JobPage.as_view(), name="job"),

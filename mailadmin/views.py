@@ -7,7 +7,6 @@ import time
 from django.conf import settings
 from django.contrib.auth import authenticate, load_backend, login, logout
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpResponse, JsonResponse
@@ -18,12 +17,18 @@ from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
-from mailadmin import __version__, passwords
-from mailadmin.auth import TooManyFailures, admit, code_is_right, forgive, log_failure
+from mailadmin import __version__
+from mailadmin.auth import (
+    TooManyFailures,
+    admit,
+    code_is_right,
+    forgive,
+    log_failure,
+    rehash,
+)
 from mailadmin.checks import tables_without_transactions
 from mailadmin.forms import CodeForm, LoginForm
 from mailadmin.models import Role
-from mailadmin.writes import Actor, perform
 
 logger = logging.getLogger("mailadmin.views")
 
@@ -122,6 +127,7 @@ class Login(Door):
         return self.open(person, person.backend, target)
 
 
+@method_decorator(login_not_required, name="dispatch")
 class Code(Door):
     template_name = "login_code.html"
     form_class = CodeForm
@@ -153,26 +159,6 @@ def pending_person(request):
     if person is None or person.get_session_auth_hash() != pending["hash"]:
         return None
     return person
-
-
-def rehash(request, person):
-    """Where the operator asked for it, the typed password is stored in the configured scheme."""
-    typed = getattr(person, "typed_password", None)
-    if not (
-        settings.MAILADMIN_PASSWORD_REHASH and typed and passwords.needs_update(person.password)
-    ):
-        return
-    try:
-        stored = passwords.make(typed, person.username)
-    except ValidationError:
-        return  # the configured scheme cannot take this password: the old hash goes on
-    actor = Actor(person, person.username, request.client_address)
-    perform(actor, store_hash, type(person), person.pk, stored)
-    person.refresh_from_db()
-
-
-def store_hash(changes, model, key, stored):
-    changes.update(changes.find(model, [key]), password=stored)
 
 
 class Logout(View):

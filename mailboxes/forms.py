@@ -354,7 +354,7 @@ class OwnPasswordForm(NewPasswordMixin, WatchedForm):
         """Other sessions end, this one goes on."""
         person = self.actor.principal
         stored = self.hashed(person.username)["password"]
-        saved = self.attempt(services.set_password, type(person), person.pk, stored)
+        saved = self.attempt(services.set_password, person._meta.model, person.pk, stored)
         if saved:
             person.password = stored
             update_session_auth_hash(self.request, person)

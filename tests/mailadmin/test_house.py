@@ -1,0 +1,141 @@
+"""The guards of the design: what no reviewer should have to look for."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth.mixins import AccessMixin
+from django.urls import URLPattern, get_resolver
+
+from mailadmin.auth import RoleRequired
+from mailadmin.models import Role
+from mailadmin.views import Door
+
+ROOT = Path(settings.BASE_DIR)
+FLOORS = ["mailadmin", "domains", "mailboxes"]
+ROOF = {"mailadmin/urls.py", "mailadmin/settings.py", "mailadmin/wsgi.py"}
+WRITES = {"save", "delete", "create", "update", "bulk_create", "bulk_update", "get_or_create"}
+OPEN = {"healthz", "readyz", "set_language", "logout"}
+
+
+def sources(*floors):
+    for floor in floors:
+        for path in sorted((ROOT / floor).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def imports_upward(path, tree):
+    above = FLOORS[FLOORS.index(path.split("/")[0]) + 1 :]
+    return [name for name in imported(tree) if name.split(".")[0] in above]
+
+
+def calls(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield node
+
+
+def is_view(path):
+    return path.endswith(("/views.py", "/pages.py", "/own.py", "/crud.py", "/forms.py"))
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_imports_point_down(floor):
+    upward = {
+        path: found
+        for path, tree in sources(floor)
+        if path not in ROOF and "/management/" not in path and "/migrations/" not in path
+        for found in [imports_upward(path, tree)]
+        if found
+    }
+    assert upward == {}
+
+
+def test_views_write_nothing():
+    written = [
+        f"{path}:{call.lineno} .{call.func.attr}()"
+        for path, tree in sources(*FLOORS)
+        if is_view(path)
+        for call in calls(tree)
+        if call.func.attr in WRITES and not is_harmless(call)
+    ]
+    assert written == []
+
+
+def is_harmless(call):
+    """`form.save()` runs the service; `given.update(…)` of a dict or a digest is no row."""
+    target = ast.unparse(call.func.value)
+    return target in ("form", "request.session") or target.startswith("super()")
+
+
+def patterns(resolver=None, prefix=""):
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLPattern):
+            yield pattern
+        else:
+            yield from patterns(pattern)
+
+
+@pytest.mark.parametrize("pattern", list(patterns()), ids=lambda pattern: str(pattern.pattern))
+def test_every_view_names_its_roles(pattern):
+    if pattern.name in OPEN:
+        return
+    view = pattern.callback.view_class
+    assert issubclass(view, (RoleRequired, Door)), "a view without a door"
+    assert not issubclass(view, AccessMixin)
+    roles = view.roles[view.screen] if isinstance(view.roles, dict) else view.roles
+    assert isinstance(roles, Role)
+    assert roles
+
+
+@pytest.mark.parametrize("pattern", list(patterns()), ids=lambda pattern: str(pattern.pattern))
+def test_a_login_is_asked_for_everywhere_but_at_the_door(pattern):
+    needs_login = getattr(pattern.callback, "login_required", True)
+    assert needs_login is (
+        pattern.name not in {"login", "code", "healthz", "readyz", "set_language"}
+    )
+
+
+@pytest.mark.parametrize("app", FLOORS)
+def test_every_migration_can_adopt(app):
+    plain = [
+        f"{path}:{call.lineno} {call.func.attr}"
+        for path, tree in sources(f"{app}/migrations")
+        for call in calls(tree)
+        if call.func.attr in ("CreateModel", "AddField", "AlterField", "RemoveField", "DeleteModel")
+    ]
+    assert plain == []
+
+
+@pytest.mark.parametrize("model", apps.get_models(), ids=lambda model: model._meta.label)
+def test_tables_have_a_key_no_constraint_and_a_name_of_ours(model):
+    if model._meta.app_label not in FLOORS:
+        return
+    assert model._meta.pk is not None
+    for field in model._meta.local_fields:
+        if field.remote_field:
+            assert field.db_constraint is False, f"{field} is enforced by the database"
+
+
+def test_nothing_is_called_utils():
+    for path, _tree in sources(*FLOORS):
+        assert Path(path).stem not in ("utils", "helpers", "common", "core", "signals")
+
+
+def test_there_are_no_signals_and_no_overridden_save():
+    for path, tree in sources(*FLOORS):
+        assert not any(name.startswith("django.db.models.signals") for name in imported(tree)), path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and path.endswith("models.py"):
+                own = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+                assert not own & {"save", "delete"}, f"{path}: {node.name}"
