@@ -153,7 +153,7 @@ class DomainPage(RoleRequired, DetailView):
         if domain is None:
             raise Http404
         domain.state = DomainState.objects.filter(pk=domain.pk).first() or DomainState(
-            domain=domain.pk
+            domain_id=domain.pk
         )
         return domain
 
