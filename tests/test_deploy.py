@@ -155,6 +155,7 @@ def test_a_stop_leaves_no_process(installed, number):
 
 def test_a_kill_leaves_no_process_either(installed):
     installed.start()
+    assert "mailadmin-web" in installed.processes().values()
     installed.process.kill()
     installed.process.wait()
     deadline = time.monotonic() + 60
