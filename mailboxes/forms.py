@@ -24,6 +24,8 @@ from mailboxes.models import Alias, Mailbox, Vacation, is_vacation_target
 
 INTERVALS = [(0, _("once")), (86400, _("once a day")), (604800, _("once a week"))]
 LARGEST = 2**40  # MB
+# What MySQL's TIMESTAMP holds; PostfixAdmin's own default is the last of these days.
+EARLIEST, LATEST = datetime.date(1971, 1, 1), datetime.date(2038, 1, 18)
 
 
 class MailboxForm(NewPasswordMixin, RecordForm):
@@ -305,13 +307,14 @@ class VacationForm(WatchedForm):
 
     def clean(self):
         cleaned = super().clean()
+        self.check_columns(Vacation, cleaned)
         start, end = cleaned.get("activefrom"), cleaned.get("activeuntil")
         if start and end and end <= start:
             self.add_error("activeuntil", _("The end is before the beginning."))
         elif cleaned.get("active") and end and end < timezone.now():
             self.add_error("activeuntil", _("This is over already."))
         for name in ("activefrom", "activeuntil"):
-            if (moment := cleaned.get(name)) and not 1971 <= moment.year < 2038:
+            if (moment := cleaned.get(name)) and not EARLIEST <= moment.date() <= LATEST:
                 self.add_error(name, _("The database keeps dates up to the year 2037."))
         return cleaned
 

@@ -44,7 +44,11 @@ def reachable(addresses):
 
 def _hops(address, alias):
     """Where the address leads; nowhere if it also names itself, since Postfix then delivers."""
-    targets = [target.lower() for target in split_goto(alias.goto)] if alias else []
+    if alias is None:
+        return []
+    if not alias.is_catch_all and alias.pk != address:
+        return [alias.pk]  # found without its extension, or through an alias domain
+    targets = [target.lower() for target in split_goto(alias.goto)]
     if address in targets:
         return []
     return [target for target in targets if "@" in target and not is_vacation_target(target)]

@@ -1,5 +1,6 @@
 """How mailboxes, aliases and vacations change, with the rows kept beside them."""
 
+import copy
 import datetime
 from collections import defaultdict
 
@@ -17,7 +18,7 @@ from domains.services import (
     lock_domains,
     tally,
 )
-from mailadmin.fields import join_goto, split_goto
+from mailadmin.fields import join_goto, split_goto, validate_column
 from mailadmin.jobs import add_job
 from mailadmin.models import Role
 from mailadmin.writes import chunks
@@ -77,19 +78,22 @@ def edit_mailbox(changes, key, values):
         values["quota"] = in_bytes(values["quota"])
     if "password" in values:
         values["password_expiry"] = expiry(changes, domain)
-    before = assigned([mailbox])
+    before, edited = assigned([mailbox]), edited_copy(mailbox, values)
+    if "quota" in values and (assigned([edited]) != before or edited.quota == 0):
+        _check_quotas(domain, [edited])
     changed = changes.update([mailbox], **values)
-    if (
-        "quota" in values
-        and assigned([mailbox]) != before
-        or mailbox.quota == 0
-        and "quota" in values
-    ):
-        _check_quotas(domain, [mailbox])
     tally(domain.pk, quota_assigned=assigned([mailbox]) - before)
     if _alias_follows(changes, [mailbox]) or changed:
         changes.log("edit_mailbox", domain.pk, key)
     return mailbox
+
+
+def edited_copy(row, values):
+    """The row as it would be: what is refused must not be written first where tables are MyISAM."""
+    edited = copy.copy(row)
+    for name, value in values.items():
+        setattr(edited, name, value)
+    return edited
 
 
 def set_mailboxes(changes, keys, field, value):
@@ -133,6 +137,14 @@ def expiry(changes, domain):
     """When a password set now ends."""
     days = (domain.password_expiry if domain else 0) or PASSWORD_DAYS
     return changes.at + datetime.timedelta(days=days)
+
+
+def refuse_unfit(row, field):
+    """Old columns are narrow: a quota ended at 2 GB, a list of targets ends at 64 kB."""
+    try:
+        validate_column(row._meta.get_field(field), getattr(row, field))
+    except ValidationError as error:
+        raise ValidationError({field: error}) from error
 
 
 def in_bytes(megabytes):
@@ -211,6 +223,7 @@ def _check_quotas(domain, mailboxes):
 
 
 def _check_quota(domain, mailbox):
+    refuse_unfit(mailbox, "quota")
     limit = domain.maxquota
     if NONE_ALLOWED in (domain.quota, limit) and mailbox.quota > 0:
         raise ValidationError(
@@ -262,9 +275,11 @@ def own_aliases(domain):
 def _new_alias(row):
     local_part = "" if row["local_part"] == "*" else row["local_part"].lower()
     own = {k: v for k, v in row.items() if k not in ("local_part", "goto", "goto_mailbox")}
-    return Alias(
+    alias = Alias(
         address=f"{local_part}@{row['domain'].pk}", goto=join_goto(row.get("goto", [])), **own
     )
+    alias.clean_fields(exclude=["goto"])
+    return alias
 
 
 def edit_alias(changes, key, values):
@@ -279,8 +294,10 @@ def edit_alias(changes, key, values):
         own.pop("active", None)
     if "goto" in values:
         own["goto"] = _goto(alias, values["goto"], has_mailbox and values.get("goto_mailbox", True))
+    edited = edited_copy(alias, own)
+    if edited.goto != alias.goto:
+        _check_targets(edited, has_mailbox)
     if changes.update([alias], **own):
-        _check_targets(alias, has_mailbox)
         refuse_loops([alias])
         changes.log("edit_alias", alias.domain_id, key)
     return alias
@@ -359,6 +376,7 @@ def _refuse_taken_addresses(keys):
 
 def _check_targets(alias, has_mailbox=False):
     """What one alias may name."""
+    refuse_unfit(alias, "goto")
     targets = alias.targets
     if not split_goto(alias.goto):
         raise ValidationError({"goto": _("An alias needs at least one target.")})

@@ -1,0 +1,135 @@
+"""Limits as PostfixAdmin means them: -1 none allowed, 0 unlimited; they hold for everyone."""
+
+from django.core.exceptions import ValidationError
+
+from domains.models import Domain, DomainState
+from mailboxes.models import Mailbox
+from mailboxes.services import (
+    create_aliases,
+    create_mailboxes,
+    delete_aliases,
+    delete_mailboxes,
+    edit_mailbox,
+    recount,
+)
+from tests.base import World
+
+MB = 1024000
+
+
+class LimitTests(World):
+    def limit(self, **limits):
+        Domain.objects.filter(pk="example.org").update(**limits)
+
+    def mailbox(self, name, quota=10, person=None):
+        row = {"local_part": name, "domain": Domain.objects.get(pk="example.org")}
+        return self.perform(
+            person or self.alice, create_mailboxes, [row | {"password": "x", "quota": quota}]
+        )
+
+    def alias(self, name, person=None):
+        row = {"local_part": name, "domain": Domain.objects.get(pk="example.org")}
+        return self.perform(
+            person or self.alice, create_aliases, [row | {"goto": ["bob@example.org"]}]
+        )
+
+    def assert_refuses(self, text, call, *arguments, **named):
+        with self.assertRaises(ValidationError) as caught:
+            call(*arguments, **named)
+        self.assertIn(text, " ".join(caught.exception.messages))
+
+    def test_a_limit_counts_what_is_there(self):
+        self.limit(mailboxes=2)
+        self.mailbox("one")
+        self.assert_refuses("limit of mailboxes", self.mailbox, "two")
+
+    def test_a_limit_holds_for_superadmins_too(self):
+        self.limit(mailboxes=1)
+        self.assert_refuses("limit of mailboxes", self.mailbox, "one", person=self.root)
+
+    def test_minus_one_allows_none_and_zero_any(self):
+        self.limit(mailboxes=-1, aliases=-1)
+        self.assert_refuses("limit of mailboxes", self.mailbox, "one")
+        self.assert_refuses("limit of aliases", self.alias, "one")
+        self.limit(mailboxes=0, aliases=0)
+        self.mailbox("one")
+        self.alias("two")
+
+    def test_the_aliases_of_mailboxes_do_not_count(self):
+        self.limit(aliases=2, mailboxes=0)
+        self.mailbox("one")
+        self.alias("two")
+        self.assert_refuses("limit of aliases", self.alias, "three")
+
+    def test_many_at_once_count_together(self):
+        self.limit(mailboxes=3)
+        domain = Domain.objects.get(pk="example.org")
+        rows = [
+            {"local_part": f"m{n}", "domain": domain, "password": "x", "quota": 1} for n in range(3)
+        ]
+        self.assert_refuses("limit of mailboxes", self.perform, self.alice, create_mailboxes, rows)
+        self.assertEqual(Mailbox.objects.filter(domain=domain).count(), 1)
+
+    def test_no_mailbox_is_larger_than_the_largest_allowed(self):
+        self.limit(maxquota=100)
+        self.assert_refuses("largest mailbox", self.mailbox, "one", quota=101)
+        self.mailbox("one", quota=100)
+
+    def test_where_quotas_are_limited_none_is_unlimited(self):
+        self.limit(maxquota=100)
+        self.assert_refuses("without a quota", self.mailbox, "one", quota=0)
+        self.limit(maxquota=0, quota=500)
+        self.assert_refuses("without a quota", self.mailbox, "one", quota=0)
+
+    def test_the_domains_quota_is_shared(self):
+        self.limit(quota=150)
+        self.assert_refuses("not enough quota left: 50 MB", self.mailbox, "one", quota=51)
+        self.mailbox("one", quota=50)
+        self.assert_refuses("not enough quota left: 0 MB", self.mailbox, "two", quota=1)
+
+    def test_where_quotas_are_switched_off_none_is_given(self):
+        self.limit(maxquota=-1)
+        self.assert_refuses("switched off", self.mailbox, "one", quota=1)
+        self.mailbox("one", quota=0)
+
+    def test_an_edit_counts_its_own_quota_once(self):
+        self.limit(quota=100)
+        self.perform(self.alice, edit_mailbox, "bob@example.org", {"quota": 90})
+        self.perform(self.alice, edit_mailbox, "bob@example.org", {"quota": 100})
+        self.assert_refuses(
+            "not enough quota",
+            self.perform,
+            self.alice,
+            edit_mailbox,
+            "bob@example.org",
+            {"quota": 101},
+        )
+
+    def test_a_limit_lowered_below_what_is_there_does_not_stop_other_edits(self):
+        self.limit(quota=10, maxquota=10)
+        self.perform(self.alice, edit_mailbox, "bob@example.org", {"name": "Robert"})
+        self.assertEqual(Mailbox.objects.get(pk="bob@example.org").name, "Robert")
+
+    # Tallies
+
+    def tally(self):
+        state = DomainState.objects.get(pk="example.org")
+        return state.mailboxes, state.aliases, state.quota_assigned
+
+    def test_the_tallies_follow_every_change(self):
+        self.assertEqual(self.tally(), (1, 1, 100 * MB))
+        self.mailbox("one", quota=7)
+        self.alias("two")
+        self.assertEqual(self.tally(), (2, 2, 107 * MB))
+        self.perform(self.alice, edit_mailbox, "one@example.org", {"quota": 9})
+        self.assertEqual(self.tally(), (2, 2, 109 * MB))
+        self.perform(self.alice, delete_mailboxes, ["one@example.org"])
+        self.perform(self.alice, delete_aliases, ["two@example.org"])
+        self.assertEqual(self.tally(), (1, 1, 100 * MB))
+
+    def test_the_worker_mends_tallies_that_others_made_wrong(self):
+        DomainState.objects.filter(pk="example.org").update(mailboxes=77, aliases=-3)
+        DomainState.objects.filter(pk="example.com").delete()
+        recount()
+        self.assertEqual(self.tally(), (1, 1, 100 * MB))
+        self.assertEqual(DomainState.objects.get(pk="example.com").mailboxes, 1)
