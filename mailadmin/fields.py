@@ -107,31 +107,46 @@ def column_facts(alias):
 
 
 def column_holds(field, value, alias="default"):
-    """Whether the column of this field can hold the value and be compared with it."""
+    """Whether the column of this field takes the value, compares with it, and gives it back."""
+    return misfit(field, value, alias) is None
+
+
+def validate_column(field, value):
+    if text := misfit(field, value):
+        raise ValidationError(text)
+
+
+def misfit(field, value, alias="default"):
+    """Why the column of this field cannot hold the value; None if it can."""
     charset, kind = column_facts(alias).get((field.model._meta.db_table, field.column), (None, ""))
     if isinstance(value, int):
-        return not kind.startswith("int") or -(2**31) <= value < 2**31
-    if charset is None or charset == "utf8mb4":
+        if kind.startswith("int") and not -(2**31) <= value < 2**31:
+            return _("This number is larger than this database's column can hold.")
+    elif charset and not _has_letters(charset, value):
+        return _("This database's column cannot hold some of these characters.")
+    elif charset and not _is_long_enough(charset, kind, value):
+        return _("This is longer than this database's column can hold.")
+    return None
+
+
+def _has_letters(charset, text):
+    if charset == "utf8mb4":
         return True
     if charset in ("utf8", "utf8mb3"):
-        return all(ord(letter) < 0x10000 for letter in value)
-    return _encodes(value, CODECS.get(charset, "ascii"))
-
-
-def _encodes(text, codec):
+        return all(ord(letter) < 0x10000 for letter in text)
     try:
-        text.encode(codec)
+        text.encode(CODECS.get(charset, "ascii"))
     except UnicodeEncodeError:
         return False
     return True
 
 
-def validate_column(field, value):
-    if column_holds(field, value):
-        return
-    if isinstance(value, int):
-        raise ValidationError(_("This number is larger than this database's column can hold."))
-    raise ValidationError(_("This database's column cannot hold some of these characters."))
+def _is_long_enough(charset, kind, text):
+    """`varchar` counts letters, `text` bytes."""
+    if sized := re.fullmatch(r"varchar\((\d+)\)", kind):
+        return len(text) <= int(sized[1])
+    size = len(text.encode()) if charset.startswith("utf8") else len(text)
+    return kind != "text" or size < 2**16
 
 
 # Text

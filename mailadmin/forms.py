@@ -102,6 +102,17 @@ class WatchedForm(PlainForm):
         for name, messages in as_fields(error).items():
             self.add_error(name if name in self.fields else None, messages)
 
+    def check_columns(self, model, cleaned):
+        """What this database's columns cannot hold is said beside the field."""
+        for name, value in list(cleaned.items()):
+            if isinstance(value, (str, int)) and not isinstance(value, bool):
+                try:
+                    validate_column(model._meta.get_field(name), value)
+                except FieldDoesNotExist:
+                    continue
+                except ValidationError as error:
+                    self.add_error(name, error)
+
     def _seen(self):
         if self.watched is None:
             return None
@@ -150,8 +161,7 @@ class RecordForm(WatchedForm, forms.ModelForm):
 
     def clean(self):
         cleaned = super().clean()
-        for name, value in list(cleaned.items()):
-            self._check_column(name, value)
+        self.check_columns(self._meta.model, cleaned)
         return cleaned
 
     def validate_unique(self):
@@ -161,17 +171,6 @@ class RecordForm(WatchedForm, forms.ModelForm):
         if self.is_edit:
             return self.attempt(type(self).edit_service, self.instance.pk, self.values())
         return self.attempt(type(self).create_service, [self.values()])
-
-    def _check_column(self, name, value):
-        try:
-            column = self._meta.model._meta.get_field(name)
-        except FieldDoesNotExist:
-            return
-        if isinstance(value, (str, int)) and not isinstance(value, bool):
-            try:
-                validate_column(column, value)
-            except ValidationError as error:
-                self.add_error(name, error)
 
 
 class NewPasswordMixin(forms.Form):
