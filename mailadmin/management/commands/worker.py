@@ -7,7 +7,7 @@ import time
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, connection
 from django.utils.module_loading import import_string
 
 from mailadmin import jobs
@@ -40,10 +40,10 @@ class Command(BaseCommand):
     def turn(self, once):
         """One job, or some housekeeping; whether there was a job."""
         try:
-            close_old_connections()
             return self.one_job() or self.keep_house(once)
         except (OperationalError, InterfaceError) as error:
             logger.error("the database does not answer, trying again: %s", error)
+            connection.close()
             self.stopping.wait(NAP * 5)
             return not once
 

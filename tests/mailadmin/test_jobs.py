@@ -1,0 +1,176 @@
+"""Work that outlives a request."""
+
+import datetime
+from unittest import mock
+
+from django.core.management import call_command
+from django.utils import timezone
+
+from domains.models import Domain
+from domains.services import close_domains, create_domains, set_admins
+from mailadmin import crud, jobs
+from mailadmin.models import Job, Log
+from mailboxes.models import Alias, Mailbox
+from mailboxes.services import create_mailboxes
+from tests.base import PASSWORD, World
+
+
+class JobTests(World):
+    def fill(self, count, domain="example.org"):
+        domain = Domain.objects.get(pk=domain)
+        rows = [
+            {"local_part": f"m{n:04}", "domain": domain, "password": "x", "quota": 1}
+            for n in range(count)
+        ]
+        self.perform(self.root, create_mailboxes, rows)
+        return [f"m{n:04}@{domain.pk}" for n in range(count)]
+
+    def tick_all(self, action, person=None):
+        self.sign_in(person or self.alice)
+        data = {"action": action, "all": "1", "confirmed": "1"}
+        return self.client.post("/mailboxes/bulk/?q=m0", data)
+
+    def work(self):
+        call_command("worker", once=True)
+
+    def active(self):
+        return Mailbox.objects.filter(active=True, username__startswith="m0").count()
+
+    def test_more_than_two_hundred_rows_are_a_job(self):
+        self.fill(201)
+        answer = self.tick_all("deactivate")
+        job = Job.objects.get()
+        self.assertRedirects(answer, f"/jobs/{job.pk}/")
+        self.assertEqual(self.active(), 201)
+        self.work()
+        self.assertEqual(self.active(), 0)
+        self.assertContains(self.client.get(f"/jobs/{job.pk}/"), "201 / 201")
+        self.assertEqual(Log.objects.filter(action="edit_mailbox").count(), 201)
+        self.assertIn("alice@example.org (", Log.objects.filter(action="edit_mailbox")[0].username)
+
+    def test_two_hundred_rows_are_done_at_once(self):
+        self.fill(200)
+        self.tick_all("delete")
+        self.assertFalse(Job.objects.exists())
+        self.assertFalse(Mailbox.objects.filter(username__startswith="m0").exists())
+
+    def test_a_job_whose_worker_died_goes_on_where_it_stopped(self):
+        self.fill(250)
+        self.tick_all("deactivate")
+        job = jobs.claim("dead")
+        steps = iter([False, True])
+        jobs.run(job, lambda: next(steps))
+        self.assertEqual(self.active(), 150)
+        Job.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
+        self.work()
+        self.assertEqual(self.active(), 0)
+        job = Job.objects.get()
+        self.assertEqual((job.state, job.done), (Job.State.DONE, 250))
+
+    def test_a_step_that_fails_leaves_neither_rows_nor_progress(self):
+        self.fill(250)
+        self.tick_all("deactivate")
+        job = jobs.claim("worker")
+        with (
+            mock.patch.object(jobs, "take_step", side_effect=KeyboardInterrupt),
+            self.assertRaises(KeyboardInterrupt),
+        ):
+            jobs.run(job)
+        self.assertEqual((self.active(), Job.objects.get().done), (250, 0))
+
+    def test_a_job_is_held_by_one_worker(self):
+        self.fill(201)
+        self.tick_all("deactivate")
+        first = jobs.claim("first")
+        self.assertIsNone(jobs.claim("second"))
+        Job.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
+        second = jobs.claim("second")
+        with self.assertLogs("mailadmin.jobs", "WARNING"):
+            jobs.run(first)
+        self.assertEqual(self.active(), 201)
+        jobs.run(second)
+        self.assertEqual(self.active(), 0)
+
+    def test_rights_lost_meanwhile_stop_the_job(self):
+        self.fill(201)
+        self.tick_all("deactivate")
+        self.perform(self.root, set_admins, [self.alice.pk], "active", False)
+        self.work()
+        self.assertEqual(Job.objects.get().state, Job.State.FAILED)
+        self.assertEqual(self.active(), 201)
+
+    def test_a_large_domain_is_closed_at_once_and_taken_apart(self):
+        with mock.patch("domains.services.LARGE", 20):
+            self.fill(30)
+            self.sign_in(self.root)
+            answer = self.client.post("/domains/example.org/delete/")
+        job = Job.objects.get()
+        self.assertRedirects(answer, f"/jobs/{job.pk}/")
+        self.assertFalse(Domain.objects.get(pk="example.org").active)
+        self.assertEqual(Mailbox.objects.filter(domain="example.org").count(), 31)
+        self.work()
+        self.assertFalse(Domain.objects.filter(pk="example.org").exists())
+        self.assertFalse(Alias.objects.filter(domain="example.org").exists())
+        self.assertEqual(Job.objects.get().state, Job.State.DONE)
+        self.assertEqual(self.logged()[-1], ("delete_domain", "example.org", "example.org"))
+
+    def test_taking_apart_a_domain_locks_no_more_than_a_step(self):
+        self.fill(250)
+        self.perform(self.root, close_domains, ["example.org"])
+        job = jobs.claim("worker")
+        steps = iter([False, True])
+        jobs.run(job, lambda: next(steps))
+        self.assertEqual(Mailbox.objects.filter(domain="example.org").count(), 151)
+        self.perform(self.root, create_domains, [{"domain": "other.example"}])
+
+    def test_jobs_are_seen_by_their_owner_and_superadmins(self):
+        self.fill(201)
+        self.tick_all("deactivate", person=self.root)
+        url = f"/jobs/{Job.objects.get().pk}/"
+        self.assertContains(self.client.get("/jobs/"), url)
+        self.sign_in(self.alice)
+        self.assertEqual(self.client.get(url).status_code, 404)
+        self.assertNotContains(self.client.get("/jobs/"), url)
+        self.sign_in(self.bob)
+        self.assertEqual(self.client.get(url).status_code, 403)
+
+    def test_all_rows_of_a_filter_are_all_rows_one_may_see(self):
+        self.fill(3)
+        self.fill(3, "example.com")
+        with mock.patch.object(crud, "AT_ONCE", 1):
+            self.tick_all("deactivate")
+        self.work()
+        inactive = Mailbox.objects.filter(active=False).values_list("domain_id", flat=True)
+        self.assertEqual(set(inactive), {"example.org"})
+        self.assertEqual(len(inactive), 3)
+
+    # Mail
+
+    def create_with_welcome(self):
+        self.sign_in(self.alice)
+        data = {
+            "local_part": "dave",
+            "domain": "example.org",
+            "password": PASSWORD,
+            "password2": PASSWORD,
+            "quota": "5",
+            "active": "on",
+            "welcome_mail": "on",
+        }
+        self.client.post("/mailboxes/create/", data)
+
+    def test_a_welcome_mail_is_sent_by_the_worker(self):
+        from django.core import mail
+
+        self.create_with_welcome()
+        self.assertEqual(mail.outbox, [])
+        self.work()
+        self.assertEqual([m.to for m in mail.outbox], [["dave@example.org"]])
+        self.assertEqual(mail.outbox[0].from_email, "alice@example.org")
+
+    def test_a_mail_that_cannot_be_sent_is_told_of(self):
+        self.create_with_welcome()
+        with mock.patch("django.core.mail.EmailMessage.send", side_effect=OSError("refused")):
+            self.work()
+        self.assertEqual(Job.objects.get().state, Job.State.FAILED)
+        self.assertContains(self.client.get("/"), "This work failed")
