@@ -67,9 +67,11 @@ def columns(schema_editor, model):
 
 
 def add_column(schema_editor, model, column, fill):
-    """A column without a default needs something to stand there for the rows that exist."""
+    """A column that others do not write must have something to stand there for the rows that exist."""
     blank, column.blank = column.blank, True
+    later = list(schema_editor.deferred_sql)
     schema_editor.add_field(model, column)
+    schema_editor.deferred_sql = later  # its index is one of those looked for afterwards
     column.blank = blank
     if fill:
         schema_editor.execute(fill, params=None)
