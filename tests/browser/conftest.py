@@ -1,0 +1,103 @@
+"""Chromium on the panel, and a watch over what it loads and complains of."""
+
+import os
+import shutil
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.base import PASSWORD, build_world
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = shutil.which("chromium") or "/usr/bin/chromium"
+    assert os.path.exists(path), "chromium is not installed; tests/run installs what tests need"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser."""
+
+    page: object
+    base: str
+    complaints: list = field(default_factory=list)
+    strangers: list = field(default_factory=list)
+
+    def go(self, path):
+        self.page.goto(self.base + path)
+        return self.page
+
+    def sign_in(self, name, password=PASSWORD):
+        self.go("/login/")
+        self.page.fill("[name=username]", name)
+        self.page.fill("[name=password]", password)
+        self.submit()
+
+    def sign_out(self):
+        self.page.click("form[action='/logout/'] button")
+        self.page.wait_for_url("**/login/")
+
+    def submit(self, text=None):
+        buttons = self.page.locator("main form.panel button.btn-primary, main form .btn-danger")
+        (self.page.get_by_role("button", name=text) if text else buttons).first.click()
+        self.page.wait_for_load_state()
+
+    def fill(self, **values):
+        """Fill the form's fields; True and False are ticks."""
+        for name, value in values.items():
+            place = self.page.locator(f"main [name={name}]").first
+            if isinstance(value, bool):
+                place.set_checked(value)
+            elif place.evaluate("e => e.tagName") == "SELECT":
+                place.select_option(value)
+            else:
+                place.fill(value)
+
+    @property
+    def text(self):
+        return self.page.inner_text("body")
+
+    def overflow(self):
+        return self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+
+
+@pytest.fixture
+def world(transactional_db):
+    build_world()
+
+
+@pytest.fixture
+def visitor(request, chromium, live_server, world):
+    """A visitor; indirect parameters are those of a browser context."""
+    options = {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"}
+    context = chromium.new_context(**options | getattr(request, "param", {}))
+    context.set_default_timeout(15_000)
+    visitor = Visitor(context.new_page(), live_server.url)
+    page = visitor.page
+    page.on("console", lambda m: m.type == "error" and visitor.complaints.append(m.text))
+    page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+    page.on(
+        "request",
+        lambda r: r.url.startswith((live_server.url, "data:")) or visitor.strangers.append(r.url),
+    )
+    yield visitor
+    context.close()
+    assert visitor.strangers == [], "a page asked somebody else for something"
