@@ -83,6 +83,8 @@ def sqlite(entry):
     folder = entry["NAME"].parent
     if not os.access(folder, os.W_OK | os.X_OK):
         env.stop(f"MAILADMIN_DATABASE_URL: the folder {folder} is missing or cannot be written")
+    with contextlib.suppress(FileExistsError):  # made here, since SQLite would let others read it
+        os.close(os.open(entry["NAME"], os.O_CREAT | os.O_EXCL, 0o600))
     return entry | {
         "CONN_MAX_AGE": 60,
         "OPTIONS": {
