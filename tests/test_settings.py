@@ -21,10 +21,14 @@ SHOW = "from mailadmin import settings; print(settings.{})"
 
 
 def panel(*arguments, **environ):
-    """Python with nothing of the panel's environment but what is given."""
+    """Python with nothing of the panel's environment but a database, a key and what is given."""
     ours = ("MAILADMIN_", "DJANGO_")
     bare = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environ = {"MAILADMIN_ENV_FILE": "/dev/null", "MAILADMIN_SECRET_KEY": KEY} | environ
+    bare |= {
+        "MAILADMIN_ENV_FILE": "/dev/null",
+        "MAILADMIN_DATABASE_URL": os.environ["TEST_DATABASE_URL"],
+        "MAILADMIN_SECRET_KEY": KEY,
+    }
     return subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, env=bare | environ, capture_output=True, text=True
     )
@@ -107,9 +111,9 @@ def test_a_misspelt_variable_is_named_with_the_one_it_resembles():
 
 
 def test_nothing_set_is_a_panel_on_sqlite():
-    shown = panel("-c", SHOW.format("DATABASES['default']['NAME'], settings.DEBUG"))
-    assert "mailadmin.sqlite3" in shown.stdout
-    assert "False" in shown.stdout
+    read = env.read({"MAILADMIN_ENV_FILE": "/dev/null"})
+    assert read["MAILADMIN_DATABASE_URL"]["NAME"] == ROOT / "mailadmin.sqlite3"
+    assert read["MAILADMIN_DEBUG"] is False
 
 
 # Where values come from
