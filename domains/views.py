@@ -1,5 +1,6 @@
 """The screens of domains, alias domains and admins."""
 
+from django.conf import settings
 from django.db.models import Count
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -77,6 +78,10 @@ class AliasDomains(Crud):
     empty_text = _("There are no alias domains. One makes a domain a mirror of another.")
     delete_service = services.delete_alias_domains
     set_service = services.set_alias_domains
+
+    @classmethod
+    def is_offered(cls):
+        return settings.MAILADMIN_ALIAS_DOMAIN
 
     def of_domain(self, rows, name):
         return rows.filter(either_end([name]))

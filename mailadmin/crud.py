@@ -78,12 +78,17 @@ class Crud(RoleRequired):
 
     # Roles and scope
 
+    @classmethod
+    def is_offered(cls):
+        """Whether the operator wants this table in the panel at all."""
+        return True
+
     def get_roles(self):
-        return self.roles[self.screen]
+        return self.roles[self.screen] if self.is_offered() else Role(0)
 
     @classmethod
     def may(cls, screen, principal):
-        return screen in cls.roles and principal.role in cls.roles[screen]
+        return cls.is_offered() and screen in cls.roles and principal.role in cls.roles[screen]
 
     def get_queryset(self):
         return self.model._default_manager.visible_to(self.request.user)

@@ -13,7 +13,7 @@ from mailboxes import own, pages
 from mailboxes.mails import next_welcome
 from mailboxes.pages import CRUDS
 from mailboxes.services import recount
-from mailboxes.views import Forwarding, VacationPage
+from mailboxes.views import Forwarding, Room, VacationPage
 
 MENU = CRUDS
 JOBS = {"bulk": next_bulk_step, "delete-domains": next_deletion, "welcome": next_welcome}
@@ -35,6 +35,7 @@ urlpatterns = [
     path("account/forwarding/", own.OwnForwarding.as_view(), name="own-forwarding"),
     path("account/vacation/", own.OwnVacation.as_view(), name="own-vacation"),
     path("domains/pick/", PickDomain.as_view(), name="domains-pick"),
+    path("mailboxes/room/", Room.as_view(), name="mailboxes-room"),
     path("mailboxes/<path:key>/forwarding/", Forwarding.as_view(), name="mailbox-forwarding"),
     path("mailboxes/<path:key>/vacation/", VacationPage.as_view(), name="mailbox-vacation"),
     *(url for crud in CRUDS for url in crud.get_urls()),

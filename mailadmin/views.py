@@ -39,10 +39,11 @@ AWAY = {1040, 1044, 1045, 1047, 1049, 1053, 2002, 2003, 2005, 2006, 2012, 2013, 
 
 def panel(request):
     """What every page shows: the menu of this person's role, the version."""
-    role = getattr(getattr(request, "user", None), "role", None)
+    person = getattr(request, "user", None)
+    role = getattr(person, "role", None)
     menu = import_string(f"{settings.ROOT_URLCONF}.MENU") if role else []
     return {
-        "menu": [entry for entry in menu if role in entry.roles["list"]],
+        "menu": [entry for entry in menu if entry.may("list", person)],
         "is_superadmin": role == Role.SUPERADMIN,
         "is_admin": bool(role) and role in Role.ADMINS,
         "myisam_tables": tables_without_transactions() if role == Role.SUPERADMIN else (),

@@ -5,6 +5,7 @@ import datetime
 from django import forms
 from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -69,6 +70,19 @@ class MailboxForm(NewPasswordMixin, RecordForm):
         self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
         if self.is_edit:
             self._prepare_edit()
+        else:
+            self._prepare_create()
+
+    def _prepare_create(self):
+        """How much room there is follows the domain chosen."""
+        self.fields["domain"].widget.attrs |= {
+            "hx-get": reverse("mailboxes-room"),
+            "hx-trigger": "change",
+            "hx-target": "#id_quota_helptext",
+        }
+        name = self.initial.get("domain") or ""
+        if domain := self.fields["domain"].rows.filter(pk=name).first():
+            self.fields["quota"].help_text = quota_help(domain)
 
     def _prepare_edit(self):
         for name in ("local_part", "domain", "welcome_mail"):

@@ -149,12 +149,12 @@ class DomainPage(RoleRequired, DetailView):
     template_name = "domains/domain.html"
 
     def get_object(self):
-        domain = Domain.objects.visible_to(self.request.user).filter(pk=self.kwargs["key"]).first()
+        domains = Domain.objects.visible_to(self.request.user).select_related("state")
+        domain = domains.filter(pk=self.kwargs["key"]).first()
         if domain is None:
             raise Http404
-        domain.state = DomainState.objects.filter(pk=domain.pk).first() or DomainState(
-            domain_id=domain.pk
-        )
+        if not hasattr(domain, "state"):
+            domain.state = DomainState(domain_id=domain.pk)
         return domain
 
     def get_context_data(self, **kwargs):

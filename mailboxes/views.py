@@ -1,21 +1,31 @@
 """The screens of mailboxes and aliases."""
 
 from django.contrib import messages
-from django.http import Http404
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils.functional import cached_property
+from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.generic import FormView
+from django.views.generic import FormView, View
 
+from domains.models import Domain
 from domains.services import aliases_naming, named
 from domains.views import READ, WRITE
 from mailadmin.auth import RoleRequired
 from mailadmin.crud import Column, Crud
+from mailadmin.fields import normalize_domain
 from mailadmin.models import Log, Role
 from mailadmin.writes import Actor
 from mailboxes import services
-from mailboxes.forms import AliasForm, ForwardingForm, MailboxForm, VacationForm
+from mailboxes.forms import (
+    AliasForm,
+    ForwardingForm,
+    MailboxForm,
+    VacationForm,
+    quota_help,
+)
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
 
 
@@ -74,6 +84,20 @@ class Mailboxes(WarnsOfOldMail, Crud):
 
     def pointing_at(self, keys):
         return aliases_naming(self.request.user, keys)
+
+
+class Room(RoleRequired, View):
+    """How large a mailbox may be in a domain; the form shows it once the domain is chosen."""
+
+    roles = Role.ADMINS
+
+    def get(self, request):
+        try:
+            name = normalize_domain(request.GET.get("domain", ""))
+        except ValidationError:
+            name = ""
+        domain = Domain.objects.visible_to(request.user).filter(pk=name).first()
+        return HttpResponse(escape(quota_help(domain) if domain else _("0 is unlimited.")))
 
 
 def with_usage(mailboxes):

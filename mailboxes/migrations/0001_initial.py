@@ -5,7 +5,11 @@ from django.db import migrations, models
 import mailadmin.fields
 import mailboxes.models
 from mailadmin.models import table
-from mailadmin.operations import CreateMissingTable
+from mailadmin.operations import CreateMissingTable, allow_upgrade_from_nothing
+
+
+def allow_upgrade(apps, schema_editor):
+    allow_upgrade_from_nothing(schema_editor.connection)
 
 
 class Migration(migrations.Migration):
@@ -516,4 +520,5 @@ class Migration(migrations.Migration):
                 "db_table": table("vacation_notification"),
             },
         ),
+        migrations.RunPython(allow_upgrade, migrations.RunPython.noop),
     ]

@@ -1,0 +1,236 @@
+"""Home, search, lists, one domain; what they cost; and when the database is gone."""
+
+from unittest import mock
+
+from django.db import OperationalError, connection, connections
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+
+from domains.models import Admin, AliasDomain, Domain, DomainState
+from domains.services import create_admins, create_domains
+from mailadmin import __version__
+from mailboxes.models import Mailbox, Usage
+from mailboxes.pages import CRUDS
+from mailboxes.services import create_aliases, create_mailboxes, set_mailboxes
+from tests.base import World
+
+MB = 1024000
+PAGES = 10
+
+
+class CostTests(World):
+    def fill(self):
+        domain = Domain.objects.get(pk="example.org")
+        rows = [
+            {"local_part": f"m{n:02}", "domain": domain, "password": "x", "quota": 1}
+            for n in range(60)
+        ]
+        self.perform(self.root, create_mailboxes, rows)
+        rows = [
+            {"local_part": f"a{n:02}", "domain": domain, "goto": [f"m{n:02}@example.org"]}
+            for n in range(60)
+        ]
+        self.perform(self.root, create_aliases, rows)
+
+    def cost(self, url):
+        with CaptureQueriesContext(connection) as captured:
+            self.assertEqual(self.client.get(url).status_code, 200, url)
+        return len(captured)
+
+    def urls(self, person):
+        if isinstance(person, Mailbox):
+            own = ("password", "forwarding", "vacation")
+            return ["/", "/account/", *(f"/account/{name}/" for name in own)]
+        keys = {
+            "domains": "example.org",
+            "mailboxes": "bob@example.org",
+            "aliases": "info@example.org",
+            "admins": "alice@example.org",
+        }
+        urls = ["/", "/search/?q=example", "/domains/example.org/", "/jobs/", "/account/"]
+        urls += [f"/mailboxes/bob@example.org/{name}/" for name in ("forwarding", "vacation")]
+        for crud in CRUDS:
+            for screen in ("create", "edit", "delete"):
+                if crud.may(screen, person) and (screen == "create" or crud.slug in keys):
+                    key = None if screen == "create" else keys[crud.slug]
+                    urls.append(crud.url(screen, key))
+        return urls
+
+    def test_no_page_asks_more_than_ten_questions_however_much_there_is(self):
+        for person in (self.root, self.alice, self.bob):
+            self.sign_in(person)
+            self.client.get("/")  # warms what is asked once a process
+            few = {url: self.cost(url) for url in self.urls(person)}
+            self.assertEqual({u: n for u, n in few.items() if n > PAGES}, {})
+        self.fill()
+        for person in (self.root, self.alice, self.bob):
+            self.sign_in(type(person).objects.get(pk=person.pk))
+            many = {url: self.cost(url) for url in self.urls(person)}
+            self.assertEqual({u: n for u, n in many.items() if n > PAGES}, {})
+
+
+class HomeTests(World):
+    def test_home_shows_what_needs_attention(self):
+        Domain.objects.filter(pk="example.org").update(mailboxes=1)
+        Domain.objects.filter(pk="example.com").update(active=False)
+        Usage.objects.create(mailbox=self.bob, bytes=95 * MB)
+        self.perform(self.root, set_mailboxes, [self.carol.pk], "active", False)
+        self.sign_in(self.root)
+        found = self.client.get("/").context["attention"]
+        self.assertEqual([d.pk for d in found["full_domains"]], ["example.org"])
+        self.assertEqual([d.pk for d in found["inactive_domains"]], ["example.com"])
+        self.assertEqual([u.mailbox_id for u in found["full_mailboxes"]], [self.bob.pk])
+        self.assertEqual([m.pk for m in found["inactive_mailboxes"]], [self.carol.pk])
+
+    def test_alice_sees_her_own_numbers_only(self):
+        self.sign_in(self.alice)
+        totals = self.client.get("/").context["totals"]
+        self.assertEqual((totals["domains"], totals["mailboxes"], totals["aliases"]), (1, 1, 1))
+
+    def test_the_picture_counts_the_last_thirty_days(self):
+        self.perform(self.root, set_mailboxes, [self.bob.pk], "active", False)
+        self.sign_in(self.alice)
+        days = self.client.get("/").context["days"]
+        self.assertEqual(len(days), 30)
+        self.assertEqual(days[-1]["count"], 1)
+
+    def test_bob_sees_his_space_his_forwarding_and_his_vacation(self):
+        Usage.objects.create(mailbox=self.bob, bytes=95 * MB, messages=3)
+        self.sign_in(self.bob)
+        self.assertContains(self.client.get("/"), "95 MB of 100 MB")
+
+    def test_a_new_panel_says_what_to_do_first(self):
+        Domain.objects.all().delete()
+        DomainState.objects.all().delete()
+        self.sign_in(self.root)
+        self.assertContains(self.client.get("/"), "Add the first domain")
+        self.assertContains(self.client.get("/domains/"), "where everything begins")
+
+
+class SearchTests(World):
+    def test_one_box_finds_all_kinds(self):
+        self.sign_in(self.root)
+        page = self.client.get("/search/?q=example.org")
+        slugs = [group["crud"].slug for group in page.context["found"]]
+        self.assertEqual(slugs, ["domains", "mailboxes", "aliases", "admins"])
+
+    def test_every_word_must_be_found(self):
+        self.sign_in(self.root)
+        for text, found in (("bob example.org", True), ("bob example.com", False)):
+            page = self.client.get("/mailboxes/", {"q": text})
+            self.assertEqual("bob@example.org" in page.content.decode(), found)
+
+
+class ListTests(World):
+    def fill(self, count=120):
+        rows = [{"domain": f"d{n:03}.example", "default_aliases": False} for n in range(count)]
+        self.perform(self.root, create_domains, rows)
+        self.sign_in(self.root)
+
+    def page(self, url):
+        page = self.client.get(url)
+        return [row.pk for row in page.context["rows"]], page.context
+
+    def test_pages_go_forth_and_back_by_key(self):
+        self.fill()
+        first, context = self.page("/domains/")
+        self.assertEqual(len(first), 50)
+        self.assertEqual(context["before_url"], "")
+        second, context = self.page("/domains/" + context["after_url"])
+        third, last = self.page("/domains/" + context["after_url"])
+        self.assertEqual(len(first + second + third), 122)
+        self.assertEqual(sorted(set(first + second + third)), first + second + third)
+        self.assertEqual(last["after_url"], "")
+        self.assertEqual(self.page("/domains/" + last["before_url"])[0], second)
+        self.assertEqual(self.page("/domains/" + context["before_url"])[0], first)
+
+    def test_the_order_can_be_turned_round(self):
+        self.fill()
+        down, context = self.page("/domains/?dir=desc")
+        self.assertEqual(down, sorted(down, reverse=True))
+        more, _context = self.page("/domains/" + context["after_url"])
+        self.assertLess(max(more), min(down))
+
+    def test_filters_stay_on_the_next_page(self):
+        self.fill()
+        _rows, context = self.page("/domains/?q=example&active=1")
+        self.assertIn("q=example", context["after_url"])
+        self.assertIn("active=1", context["after_url"])
+
+    def test_idn_domains_are_shown_as_people_write_them(self):
+        self.perform(self.root, create_domains, [{"domain": "xn--mnchen-3ya.example"}])
+        self.sign_in(self.root)
+        self.assertContains(self.client.get("/domains/"), "münchen.example")
+        rows, _context = self.page("/mailboxes/?domain=MÜNCHEN.example")
+        self.assertEqual(rows, [])
+        self.assertContains(self.client.get("/domains/xn--mnchen-3ya.example/"), "münchen.example")
+
+    def test_cells_that_spreadsheets_would_run_are_made_harmless(self):
+        Mailbox.objects.filter(pk=self.bob.pk).update(name="=HYPERLINK(1)")
+        self.sign_in(self.alice)
+        text = b"".join(self.client.get("/mailboxes/export/")).decode()
+        self.assertIn("'=HYPERLINK(1)", text)
+        self.assertNotIn("carol", text)
+        self.assertIn(",102400000,", text)
+
+    def test_an_export_is_filtered(self):
+        self.sign_in(self.root)
+        text = b"".join(self.client.get("/mailboxes/export/?domain=example.com")).decode()
+        self.assertIn("carol@example.com", text)
+        self.assertNotIn("bob@example.org", text)
+
+    @override_settings(MAILADMIN_ALIAS_DOMAIN=False)
+    def test_the_operator_may_leave_alias_domains_out(self):
+        self.sign_in(self.root)
+        self.assertNotContains(self.client.get("/"), "/alias-domains/")
+        self.assertEqual(self.client.get("/alias-domains/").status_code, 403)
+        self.assertFalse(AliasDomain.objects.exists())
+
+
+class DatabaseTests(World):
+    def test_a_missing_database_is_said_to_be_missing(self):
+        self.client.raise_request_exception = False
+        gone = OperationalError(2002, "Can't connect to server")
+        with mock.patch.object(connections["default"], "cursor", side_effect=gone):
+            answer = self.client.get("/login/")
+            page = self.client.get("/")
+        self.assertEqual(page.status_code, 302)
+        self.sign_in(self.root)
+        with mock.patch.object(connections["default"], "cursor", side_effect=gone):
+            answer = self.client.get("/domains/")
+        self.assertContains(answer, "The database does not answer", status_code=503)
+        self.assertIn("Retry-After", answer)
+        self.assertEqual(self.client.get("/domains/").status_code, 200)
+
+    def test_another_fault_is_no_missing_database(self):
+        self.client.raise_request_exception = False
+        self.sign_in(self.root)
+        with mock.patch("mailadmin.crud.List.get", side_effect=OperationalError(1064, "syntax")):
+            answer = self.client.get("/domains/")
+        self.assertContains(answer, "Something went wrong", status_code=500)
+        self.assertNotContains(answer, "1064", status_code=500)
+
+    def test_health_and_readiness(self):
+        self.assertEqual(self.client.get("/healthz").json(), {"status": "ok"})
+        self.assertEqual(self.client.get("/readyz").json(), {"status": "ok"})
+        gone = OperationalError(2002, "Can't connect to server")
+        with mock.patch.object(connections["default"], "cursor", side_effect=gone):
+            self.assertEqual(self.client.get("/readyz").status_code, 503)
+            self.assertEqual(self.client.get("/healthz").status_code, 200)
+
+    def test_the_footer_tells_the_version(self):
+        self.sign_in(self.root)
+        self.assertContains(self.client.get("/"), f"mailadmin {__version__}")
+
+
+class SuperadminTests(World):
+    def test_djangos_own_command_makes_one(self):
+        Admin.objects.create_superuser("Second@Example.net", "pass-word-12")
+        second = Admin.objects.get(pk="second@example.net")
+        self.assertTrue(second.superadmin)
+        self.assertTrue(second.check_password("pass-word-12"))
+
+    def test_a_superadmins_domains_need_not_be_named(self):
+        self.perform(self.root, create_admins, [{"username": "s@example.net", "superadmin": True}])
+        self.sign_in(Admin.objects.get(pk="s@example.net"))
+        self.assertContains(self.client.get("/mailboxes/"), "carol@example.com")
