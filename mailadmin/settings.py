@@ -1,4 +1,4 @@
-"""Django's settings, computed from the environment; the variables are declared in `env.py`."""
+"""Django's settings, computed from the environment; the variables are declared in `env.table`."""
 
 import contextlib
 import os

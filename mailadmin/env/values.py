@@ -1,0 +1,206 @@
+"""How the text of a variable becomes a value: each raises ValueError with words that follow it."""
+
+import contextlib
+import ipaddress
+import logging
+import os
+import re
+import string
+import zoneinfo
+from pathlib import Path
+from urllib.parse import urlsplit
+
+HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_-]{1,63})*", re.I)
+
+
+def text(value):
+    return value
+
+
+def boolean(value):
+    match value.lower():
+        case "yes" | "true" | "on" | "1":
+            return True
+        case "no" | "false" | "off" | "0" | "":
+            return False
+    raise ValueError("is neither yes nor no")
+
+
+def integer(at_least=0):
+    def parse(value):
+        if not re.fullmatch(r"-?[0-9]{1,18}", value):
+            raise ValueError("is not a whole number")
+        if int(value) < at_least:
+            raise ValueError(f"is less than {at_least}")
+        return int(value)
+
+    return parse
+
+
+def optional(parse):
+    return lambda value: parse(value) if value else None
+
+
+def choice(*known, fold=str.lower):
+    def parse(value):
+        if fold(value) not in known:
+            raise ValueError(f"is none of {', '.join(known)}")
+        return fold(value)
+
+    return parse
+
+
+def matching(pattern, wanted):
+    def parse(value):
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"is not {wanted}")
+        return value
+
+    return parse
+
+
+def names(parse=text):
+    """A list separated by commas (or spaces), each part read by `parse`, as a tuple."""
+    return lambda value: tuple(parse(part) for part in re.split(r"[,\s]+", value) if part)
+
+
+def host(value):
+    """A host name, an address, or `*` and `.example.org` as Django reads them."""
+    bare = value.removeprefix("[").removesuffix("]")
+    if value != "*" and not HOST.fullmatch(value.removeprefix(".")):
+        try:
+            ipaddress.ip_address(bare)
+        except ValueError:
+            raise ValueError(f"holds {value!r}, which is no host name") from None
+    return value
+
+
+def domain(value):
+    if not HOST.fullmatch(value):
+        raise ValueError("is not a domain name")
+    return value.lower()
+
+
+def address(value):
+    if not re.fullmatch(r"[^@\s,]+@[^@\s,]+", value):
+        raise ValueError("is not a mail address")
+    return value
+
+
+def network(value):
+    try:
+        return ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError(f"holds {value!r}, which is no address or network") from None
+
+
+def port(value):
+    if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
+        raise ValueError("has a port that is not a number from 1 to 65535")
+    return int(value)
+
+
+def bind(value):
+    """`address:port`, `[address]:port` or `unix:/path`, as gunicorn reads them."""
+    if value.startswith("unix:/"):
+        return value
+    name, colon, number = value.rpartition(":")
+    if not colon or (":" in name and not name.startswith("[")):
+        raise ValueError("is not address:port or unix:/path")
+    port(number)
+    return f"{host(name or '0.0.0.0')}:{number}"  # noqa: S104 (what an empty address means)
+
+
+def url(value):
+    """The panel's own address without a slash at the end, or None."""
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and HOST.fullmatch(parts.hostname or "")
+        own = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
+        _ = parts.port
+    except ValueError:
+        valid = own = False
+    if not (valid and own):
+        raise ValueError("is not an address such as https://panel.example.org")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def time_zone(value):
+    """A zone that both Python and Django (which asks the system's files) know."""
+    if not value:
+        return machine_time_zone()
+    if not is_zone(value):
+        raise ValueError("is not a time zone such as Europe/Berlin")
+    return value
+
+
+def is_zone(name):
+    root = Path("/usr/share/zoneinfo")
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        # Before the panel is installed, a minimal system may know no zones at all.
+        return not zoneinfo.available_timezones()
+    return not root.exists() or root.joinpath(*name.split("/")).exists()
+
+
+def machine_time_zone():
+    def told():
+        yield os.environ.get("TZ", "").removeprefix(":")
+        with contextlib.suppress(OSError, ValueError):
+            yield Path("/etc/timezone").read_text(encoding="utf-8").strip()
+        yield os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+
+    return next((name for name in told() if name and is_zone(name)), "UTC")
+
+
+def maildir(value):
+    """A template below Dovecot's mail root; it must tell the mailboxes of a domain apart."""
+    try:
+        fields = {field for _, field, _, _ in string.Formatter().parse(value) if field is not None}
+    except ValueError as error:
+        raise ValueError(f"is not a template: {error}") from None
+    if strange := fields - {"domain", "local_part", "username"}:
+        raise ValueError(
+            f"names {{{strange.pop()}}}; it may name {{domain}}, {{local_part}} and {{username}}"
+        )
+    if not ("username" in fields or fields >= {"domain", "local_part"}):
+        raise ValueError("gives two mailboxes one folder: name {username}, or both of its parts")
+    if value.startswith("/") or ".." in value.split("/"):
+        raise ValueError("leaves the mail folder")
+    return value
+
+
+def delimiter(value):
+    if re.search(r"[\w@,\s]", value):
+        raise ValueError("is not one or more signs such as +")
+    return value
+
+
+def default_alias(value):
+    local_part, equals, target = value.partition("=")
+    if not re.fullmatch(r"[^@\s=]+(=[^@\s=]+(@[^@\s=]+)?)?", value):
+        raise ValueError(f"holds {value!r}, which is neither a name nor name=address")
+    return local_part, target if equals else None
+
+
+def password_scheme(value):
+    """Any scheme that `mailadmin.passwords` can make."""
+    try:
+        from mailadmin.passwords import is_known_scheme
+    except ImportError:  # not installed yet; the panel itself asks again
+        return value
+    if not is_known_scheme(value):
+        raise ValueError("is no password scheme that Dovecot has and that can be made here")
+    return value
+
+
+def log_format(value):
+    record = logging.LogRecord("mailadmin", logging.INFO, "", 0, "", (), None)
+    try:
+        logging.Formatter(value).format(record)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"is not a format of Python's logging: {error}") from None
+    return value
