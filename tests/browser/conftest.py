@@ -73,9 +73,15 @@ class Visitor:
     def text(self):
         return self.page.inner_text("body")
 
-    def overflow(self):
+    def cut(self):
+        """What is wider than the place it has, the page itself included."""
         return self.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            """() => [document.documentElement, ...document.querySelectorAll("main *")]
+                .filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1)
+                .filter((e) => !["INPUT", "TEXTAREA", "SELECT"].includes(e.tagName))
+                .filter((e) => getComputedStyle(e).overflowX !== "visible"
+                    || e === document.documentElement)
+                .map((e) => e.tagName + "." + e.className)"""
         )
 
 
