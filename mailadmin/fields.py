@@ -197,12 +197,15 @@ class _Latin1(_Collated):
 def adopted_collation(connection):
     from django.apps import apps
 
-    domain = apps.get_model("domains.Domain")._meta
+    return collation_of(connection, apps.get_model("domains.Domain")._meta.db_table, "domain")
+
+
+def collation_of(connection, table, column):
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT collation_name FROM information_schema.columns"
-            " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'domain'",
-            [domain.db_table],
+            " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = %s",
+            [table, column],
         )
         row = cursor.fetchone()
     return row and row[0]

@@ -1,6 +1,10 @@
 """Migration operations that look first: what a database already has is left as it is."""
 
+from django.apps import apps
 from django.db.migrations import operations
+
+from mailadmin.fields import adopted_collation, collation_of
+from mailadmin.models import table
 
 
 class _Looking:
@@ -67,7 +71,7 @@ def columns(schema_editor, model):
 
 
 def add_column(schema_editor, model, column, fill):
-    """A column that others do not write must have something to stand there for the rows that exist."""
+    """A column that others do not write must have something to stand in the rows that exist."""
     blank, column.blank = column.blank, True
     later = list(schema_editor.deferred_sql)
     schema_editor.add_field(model, column)
@@ -119,3 +123,40 @@ class session_defaults:  # noqa: N801 (reads as a function)
                 cursor.execute(
                     "SET sql_mode = @mailadmin_mode, default_storage_engine = @mailadmin_engine"
                 )
+
+
+def allow_upgrade_from_nothing(connection):
+    """Let PostfixAdmin's upgrade run on a database that is older than its numbers.
+
+    It makes `vacation_notification` only where that is missing, and later drops a constraint of it
+    by name. Ours bears the name and binds nothing, since the column is never filled. With the real
+    one, on `vacation`, an earlier step could not change that table.
+    """
+    config, notifications = table("config"), table("vacation_notification")
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {config} WHERE name = 'version'")  # noqa: S608 (our names)
+        if connection.vendor != "mysql" or cursor.fetchone():
+            return
+        cursor.execute(f"SHOW COLUMNS FROM {notifications} LIKE 'unused'")
+        if cursor.fetchone():
+            return
+        collation = adopted_collation(connection)
+        cursor.execute(
+            f"ALTER TABLE {notifications} ADD unused varchar(20) COLLATE {collation},"
+            " ADD CONSTRAINT vacation_notification_pkey FOREIGN KEY (unused)"
+            f" REFERENCES {config} (name)"
+        )
+
+
+def follow_collation(connection):
+    """Our table of domains is joined with PostfixAdmin's, whose upgrade may change collations."""
+    state = apps.get_model("domains.DomainState")
+    ours, column = state._meta.db_table, state._meta.pk.column
+    if connection.vendor != "mysql" or collation_of(connection, ours, column) in (
+        None,
+        adopted_collation(connection),
+    ):
+        return
+    with connection.schema_editor() as schema_editor:
+        kind = schema_editor.column_sql(state, state._meta.pk)[0].removesuffix(" PRIMARY KEY")
+        schema_editor.execute(f"ALTER TABLE {ours} MODIFY {column} {kind}")

@@ -1,0 +1,13 @@
+"""`migrate`, which also looks whether PostfixAdmin has changed its tables meanwhile."""
+
+from django.core.management.commands import migrate
+from django.db import connections
+
+from mailadmin.operations import follow_collation
+
+
+class Command(migrate.Command):
+    def handle(self, *args, **options):
+        super().handle(*args, **options)
+        if not options["plan"] and not options["check_unapplied"]:
+            follow_collation(connections[options["database"]])
