@@ -113,6 +113,8 @@ class ClientAddressMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
+        if not is_trusted(request.META.get("REMOTE_ADDR", "")):
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
         request.client_address = client_address(request.META)
         return self.get_response(request)
 

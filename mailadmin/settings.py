@@ -36,10 +36,10 @@ INSTALLED_APPS = [
     "mailboxes",
 ]
 MIDDLEWARE = [
+    "mailadmin.auth.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "mailadmin.auth.ClientAddressMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

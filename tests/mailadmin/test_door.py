@@ -279,6 +279,11 @@ class DoorTests(World):
                 given = auth.client_address(meta | {"HTTP_X_FORWARDED_FOR": header})
                 self.assertEqual(given, address, header)
 
+    @override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"))
+    def test_a_stranger_does_not_make_a_request_secure(self):
+        answer = self.client.get("/login/", headers={"x-forwarded-proto": "https"})
+        self.assertFalse(answer.wsgi_request.is_secure())
+
     def test_the_log_tells_from_where(self):
         self.knock(self.alice.pk)
         self.client.post(
