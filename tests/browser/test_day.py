@@ -54,7 +54,8 @@ def superadmin_sets_up_a_domain(visitor):
     visitor.submit("Create")
     assert AliasDomain.objects.get().target_domain_id == "bakery.example"
     add_admin(visitor)
-    take_picture(visitor)
+    if visitor.page.locator(".js").count():
+        take_picture(visitor)
     visitor.sign_out()
 
 
