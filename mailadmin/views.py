@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.cache import patch_cache_control
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.module_loading import import_string
@@ -35,6 +36,18 @@ logger = logging.getLogger("mailadmin.views")
 PENDING = "mailadmin_pending"
 PENDING_SECONDS = 300
 AWAY = {1040, 1044, 1045, 1047, 1049, 1053, 2002, 2003, 2005, 2006, 2012, 2013, 2026, 4031}
+
+
+class PrivateMiddleware:
+    """No page of the panel stays in a cache, the browser's included: not after signing out."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        patch_cache_control(response, private=True, no_store=True)
+        return response
 
 
 def panel(request):

@@ -135,6 +135,11 @@ class ReachingTests(World):
             self.assertIn("frame-ancestors 'none'", policy)
             self.assertNotIn("unsafe", policy)
 
+    def test_no_page_stays_in_a_cache(self):
+        self.sign_in(self.root)
+        for url in ("/", "/mailboxes/", "/mailboxes/export/", "/login/"):
+            self.assertIn("no-store", self.client.get(url)["Cache-Control"])
+
     def test_no_page_shows_a_secret(self):
         self.sign_in(self.root)
         secrets = [self.bob.password, self.root.password]
