@@ -16,9 +16,9 @@ def send_welcome(changes, address):
     """The first mail in a mailbox, which also makes its maildir."""
     sender = settings.MAILADMIN_ADMIN_EMAIL or changes.actor.principal.username
     sender = sender or f"postmaster@{address.rpartition('@')[2]}"
-    mail = EmailMessage(
-        settings.MAILADMIN_WELCOME_SUBJECT, settings.MAILADMIN_WELCOME_TEXT, sender, [address]
-    )
+    subject = settings.MAILADMIN_WELCOME_SUBJECT or _("Welcome")
+    text = settings.MAILADMIN_WELCOME_TEXT or _("Your mailbox %(address)s is ready.")
+    mail = EmailMessage(subject, text.replace("%(address)s", address), sender, [address])
     try:
         mail.send()
     except (OSError, smtplib.SMTPException) as error:

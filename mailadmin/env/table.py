@@ -228,7 +228,7 @@ SETTINGS = (
         "MAILADMIN_SMTP_URL",
         "smtp://127.0.0.1:25",
         smtp,
-        "the server for welcome and recovery mails: `smtp://`, `smtp+starttls://` or `smtps://` "
+        "the server for welcome mails: `smtp://`, `smtp+starttls://` or `smtps://` "
         "`[user:password@]host[:port]`",
         secret=True,
     ),
@@ -254,7 +254,7 @@ SETTINGS = (
         "MAILADMIN_UNDO_DAYS",
         "30",
         integer(),
-        "days for which what was deleted can be brought back",
+        "days for which what was deleted is kept in the database, shown nowhere",
     ),
     Setting("MAILADMIN_PAGE_SIZE", "50", integer(1), "rows on one page of a list"),
     Setting(

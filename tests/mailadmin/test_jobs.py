@@ -167,6 +167,8 @@ class JobTests(World):
         self.work()
         self.assertEqual([m.to for m in mail.outbox], [["dave@example.org"]])
         self.assertEqual(mail.outbox[0].from_email, "alice@example.org")
+        self.assertEqual(mail.outbox[0].subject, "Welcome")
+        self.assertIn("dave@example.org is ready", mail.outbox[0].body)
 
     def test_a_mail_that_cannot_be_sent_is_told_of(self):
         self.create_with_welcome()
