@@ -179,6 +179,8 @@ class DomainAdmin(models.Model):
 
     class Meta:
         db_table = table("domain_admins")
+        verbose_name = _("domain assignment")
+        verbose_name_plural = _("domain assignments")
         indexes = [models.Index(fields=["domain"], name="mailadmin_admins_domain")]
 
     def __str__(self):
@@ -247,6 +249,8 @@ class DkimKey(models.Model):
 
     class Meta:
         db_table = table("dkim")
+        verbose_name = _("DKIM key")
+        verbose_name_plural = _("DKIM keys")
 
     def __str__(self):
         return f"{self.selector}._domainkey.{self.domain_name_id}"
@@ -267,6 +271,8 @@ class DkimSigning(models.Model):
 
     class Meta:
         db_table = table("dkim_signing")
+        verbose_name = _("DKIM signing")
+        verbose_name_plural = _("DKIM signings")
 
     def __str__(self):
         return f"{self.author} {self.dkim_id}"
@@ -284,6 +290,8 @@ class TotpException(models.Model):
 
     class Meta:
         db_table = table("totp_exception_address")
+        verbose_name = _("TOTP exception")
+        verbose_name_plural = _("TOTP exceptions")
         constraints = [
             models.UniqueConstraint(fields=["ip", "username"], name="mailadmin_totp_exception")
         ]

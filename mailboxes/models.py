@@ -271,6 +271,8 @@ class Fetchmail(models.Model):
 
     class Meta:
         db_table = table("fetchmail")
+        verbose_name = _("fetchmail entry")
+        verbose_name_plural = _("fetchmail entries")
 
     def __str__(self):
         return f"{self.mailbox_id} {self.src_server}"
@@ -288,6 +290,8 @@ class AppPassword(models.Model):
 
     class Meta:
         db_table = table("mailbox_app_password")
+        verbose_name = _("app password")
+        verbose_name_plural = _("app passwords")
 
     def __str__(self):
         return f"{self.mailbox_id} {self.description}"

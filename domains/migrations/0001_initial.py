@@ -316,6 +316,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "DKIM key",
+                "verbose_name_plural": "DKIM keys",
                 "db_table": table("dkim"),
             },
         ),
@@ -353,6 +355,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "DKIM signing",
+                "verbose_name_plural": "DKIM signings",
                 "db_table": table("dkim_signing"),
             },
         ),
@@ -377,6 +381,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "TOTP exception",
+                "verbose_name_plural": "TOTP exceptions",
                 "db_table": table("totp_exception_address"),
                 "constraints": [
                     models.UniqueConstraint(
@@ -421,6 +427,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "domain assignment",
+                "verbose_name_plural": "domain assignments",
                 "db_table": table("domain_admins"),
                 "indexes": [models.Index(fields=["domain"], name="mailadmin_admins_domain")],
             },

@@ -422,6 +422,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "fetchmail entry",
+                "verbose_name_plural": "fetchmail entries",
                 "db_table": table("fetchmail"),
             },
         ),
@@ -448,6 +450,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "app password",
+                "verbose_name_plural": "app passwords",
                 "db_table": table("mailbox_app_password"),
             },
         ),

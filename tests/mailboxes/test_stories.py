@@ -312,9 +312,9 @@ class CascadeStories(Stories):
             {
                 "Aliases": 1,
                 "Vacations": 1,
-                "Fetchmails": 1,
+                "Fetchmail entries": 1,
                 "App passwords": 1,
-                "Totp exceptions": 1,
+                "TOTP exceptions": 1,
             },
         )
         self.assertContains(page, "friends@example.org")
