@@ -8,6 +8,7 @@ import socket
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -63,10 +64,10 @@ def claim(holder):
 
 def run(job, stop=lambda: False):
     """Take steps until there are none left, or somebody asks to stop; what is done stays done."""
-    next_step = import_string(f"{settings.ROOT_URLCONF}.JOBS")[job.kind]
+    jobs = import_string(f"{settings.ROOT_URLCONF}.JOBS")
     try:
         while not stop():
-            step = next_step(job)
+            step = jobs[job.kind](job)
             if step is None:
                 return finish(job, Job.State.DONE)
             perform(job_actor(job), take_step, job, step)
@@ -79,6 +80,11 @@ def run(job, stop=lambda: False):
         )
     except LeaseLost:
         logger.warning("job %s goes on in another worker", job.pk)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # a job that cannot be done must not stop all others for ever
+        logger.exception("job %s: %s", job.pk, job.kind)
+        finish(job, Job.State.FAILED, _("It stopped with an error; the program's log says more."))
     return None
 
 

@@ -123,6 +123,18 @@ class JobTests(World):
         self.assertEqual(Mailbox.objects.filter(domain="example.org").count(), 151)
         self.perform(self.root, create_domains, [{"domain": "other.example"}])
 
+    def test_a_job_with_a_fault_stops_and_the_next_one_runs(self):
+        self.fill(201)
+        self.tick_all("deactivate")
+        self.tick_all("deactivate")
+        Job.objects.filter(pk=Job.objects.first().pk).update(kind="nobody knows it")
+        with self.assertLogs("mailadmin.jobs", "ERROR"):
+            self.work()
+        self.assertEqual(
+            list(Job.objects.order_by("pk").values_list("state", flat=True)),
+            [Job.State.FAILED, Job.State.DONE],
+        )
+
     def test_jobs_are_seen_by_their_owner_and_superadmins(self):
         self.fill(201)
         self.tick_all("deactivate", person=self.root)
