@@ -127,7 +127,7 @@ def quota_help(domain, mailbox=None):
         limits.append(services.room_for_quota(domain, without=[mailbox.pk] if mailbox else ()))
     if not limits:
         return _("0 is unlimited.")
-    return _("At most %(room)d MB.") % {"room": max(0, services.in_megabytes(min(limits)))}
+    return _("At most %(room)s MB.") % {"room": services.whole_megabytes(min(limits))}
 
 
 class GotoMixin(forms.Form):

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.db.models import Count, ExpressionWrapper, Func, Q, Sum, Value
 from django.db.models.functions import StrIndex, Substr
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain, DomainState, is_default_alias
@@ -58,7 +59,8 @@ def create_mailboxes(changes, rows):
     for mailbox, row in zip(mailboxes, rows, strict=True):
         changes.log("create_mailbox", mailbox.domain_id, mailbox.pk)
         if row.get("welcome_mail"):
-            add_job(changes, "welcome", _("Welcome mail to %s") % mailbox, {"to": mailbox.pk}, 1)
+            title = _("Welcome mail to %(row)s") % {"row": mailbox}
+            add_job(changes, "welcome", title, {"to": mailbox.pk}, 1)
     return mailboxes[0]
 
 
@@ -157,6 +159,11 @@ def in_megabytes(size):
     return size / settings.MAILADMIN_QUOTA_MULTIPLIER if size > 0 else size
 
 
+def whole_megabytes(size):
+    """Room in MB, written as the reader writes numbers."""
+    return number_format(int(max(0, in_megabytes(size))))
+
+
 def assigned(mailboxes):
     return sum(max(0, mailbox.quota) for mailbox in mailboxes)
 
@@ -214,10 +221,10 @@ def _check_quotas(domain, mailboxes):
             raise ValidationError(
                 {
                     "quota": _(
-                        "The domain has not enough quota left: %(room)d MB. "
+                        "The domain has not enough quota left: %(room)s MB. "
                         "Choose a smaller mailbox, or enlarge the domain's quota."
                     )
-                    % {"room": max(0, in_megabytes(room))}
+                    % {"room": whole_megabytes(room)}
                 }
             )
 
@@ -233,7 +240,10 @@ def _check_quota(domain, mailbox):
         raise ValidationError({"quota": _("This domain allows no mailbox without a quota.")})
     if limit > 0 and mailbox.quota > in_bytes(limit):
         raise ValidationError(
-            {"quota": _("The largest mailbox in this domain has %(limit)d MB.") % {"limit": limit}}
+            {
+                "quota": _("The largest mailbox in this domain has %(limit)s MB.")
+                % {"limit": number_format(limit)}
+            }
         )
 
 

@@ -39,9 +39,10 @@ def make(password: str, username: str = "", scheme: str | None = None) -> str:
     try:
         body = _body(choice, password, username, cost(choice))
     except Unreadable as error:
+        logger.error("The password scheme %s cannot be used: %s.", choice.name, error)
         raise ValidationError(
-            _("The password scheme %(scheme)s cannot be used: %(reason)s."),
-            params={"scheme": choice.name, "reason": error},
+            _("The password scheme %(scheme)s cannot be used here; the program's log says why."),
+            params={"scheme": choice.name},
         ) from error
     stored = prefix_for(choice, body) + body
     if len(stored) > STORED_LENGTH:

@@ -1,6 +1,9 @@
 """What the templates cannot say by themselves: icons, links of a table, sizes, moments."""
 
+import contextlib
+import datetime
 import functools
+import re
 
 from django import template
 from django.conf import settings
@@ -13,6 +16,7 @@ from mailadmin.fields import address_in_unicode, is_known
 
 register = template.Library()
 
+STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 ICONS = settings.BASE_DIR / "static/vendor/bootstrap-icons-1.13.2/icons"
 
 
@@ -65,8 +69,9 @@ def megabytes(size):
 @register.filter
 def megabytes_text(size):
     if size >= 10000:
-        return f"{formats.number_format(size / 1000, 1)} GB"
-    return f"{formats.number_format(size, 0 if size >= 10 or size == int(size) else 1)} MB"
+        return _("%(size)s GB") % {"size": formats.number_format(size / 1000, 1)}
+    digits = 0 if size >= 10 or size == int(size) else 1
+    return _("%(size)s MB") % {"size": formats.number_format(size, digits)}
 
 
 @register.filter
@@ -112,9 +117,22 @@ def change_lines(change):
             case {"added": added, "removed": removed}:
                 yield column, ", ".join(removed), ", ".join(added)
             case [old, new]:
-                yield column, "" if old is None else old, "" if new is None else new
+                yield column, in_words(old), in_words(new)
             case _:
                 yield column, _("(secret)"), _("(secret)")
+
+
+def in_words(value):
+    """A value of the change record as people read it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return _("yes") if value else _("no")
+        case str() if STAMP.fullmatch(value):
+            with contextlib.suppress(ValueError):
+                return moment(timezone.make_aware(datetime.datetime.fromisoformat(value)))
+    return value
 
 
 @register.simple_tag

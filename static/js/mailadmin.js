@@ -107,7 +107,7 @@ document.querySelectorAll("textarea[data-picker]").forEach((area) => {
       item.textContent = name;
       remove.type = "button";
       remove.textContent = "×";
-      remove.setAttribute("aria-label", `${texts.remove} ${name}`);
+      remove.setAttribute("aria-label", texts.remove.replace("{name}", name));
       remove.addEventListener("click", () => { keep(names().filter((other) => other !== name)); search.focus(); });
       item.append(remove);
       return item;
