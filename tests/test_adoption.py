@@ -1,0 +1,268 @@
+"""`migrate` on nothing and on what PostfixAdmin left: nothing is lost, and all screens work."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from mailadmin.env import BASE_DIR
+from tests.shapes import MYSQL_MODE, SHAPES, Database, environment
+
+pytestmark = [pytest.mark.mariadb, pytest.mark.xdist_group("adoption")]
+
+OTHERS = {
+    "2.1 in utf8": ("2.1", "utf8", ""),
+    "3.3.13 with a prefix": ("3.3.13", "", "pfa_"),
+    "4.0.5 that began in latin1": ("4.0.5", "latin1", ""),
+    "1856 in another collation": ("1856", "utf8mb4 COLLATE utf8mb4_unicode_ci", ""),
+}
+VARIANTS = {shape: (shape, "", "") for shape in SHAPES} | OTHERS
+PEOPLE = ("root@example.net", "alice@example.org", "bob@example.org")
+# What an old column has no room or no letters for, and the first shape whose column has.
+NARROW = {
+    "a domain in Cyrillic": ["2.1"],
+    "a domain with an emoji": ["2.1", "2.1 in utf8", "3.3.13", "3.3.13 with a prefix"],
+    "a domain of 3 TB": ["2.1", "2.1 in utf8"],
+    "a mailbox in Cyrillic": ["2.1"],
+    "a mailbox with an emoji": ["2.1", "2.1 in utf8"],
+    "a mailbox of 3 GB": ["2.1", "2.1 in utf8"],
+    "an alias to very many": list(VARIANTS),
+    "an alias with a long name": list(VARIANTS),
+    "a mailbox with a long name": list(VARIANTS),
+    "an alias to a foreign address": list(VARIANTS),
+    "a mailbox with a foreign address": list(VARIANTS),
+    "edit /domains/backup.example/edit/ description": ["2.1"],
+    "edit /mailboxes/carol@example.com/vacation/ body": ["2.1", "2.1 in utf8"],
+    "edit /mailboxes/bob@example.org/vacation/ body": list(VARIANTS),
+}
+
+
+@dataclass
+class Adopted:
+    """A database that was PostfixAdmin's, and what was in it before it was ours as well."""
+
+    variant: str
+    database: Database
+    structure: dict
+    columns: dict
+    content: dict
+
+    @property
+    def prefix(self):
+        return self.database.environ.get("MAILADMIN_TABLE_PREFIX", "")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def mysql_mode(mariadb):
+    """MySQL's own sql_mode, in which zero dates are errors."""
+    before = mariadb.execute("SELECT @@GLOBAL.sql_mode")[0]
+    mariadb.execute(f"SET GLOBAL sql_mode = '{MYSQL_MODE}'")
+    yield
+    mariadb.execute(f"SET GLOBAL sql_mode = '{before}'")
+
+
+@pytest.fixture(scope="module")
+def fresh(mariadb):
+    mariadb.create("adoption_fresh")
+    database = Database(mariadb, "adoption_fresh")
+    database.migrate()
+    yield database
+    database.drop()
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def adopted(request, mariadb):
+    shape, charset, prefix = VARIANTS[request.param]
+    name = "adoption_" + request.param.replace(" ", "_").replace(".", "_")
+    database = Database.of_shape(mariadb, name, shape, charset, prefix)
+    columns = database.columns()
+    before = database.structure(), columns, database.content(columns)
+    database.migrate()
+    yield Adopted(request.param, database, *before)
+    database.drop()
+
+
+@pytest.fixture
+def shaped(mariadb):
+    """Makes a database of a shape, of which the test is the only user."""
+    made = []
+
+    def make(shape, charset=""):
+        made.append(Database.of_shape(mariadb, f"shaped_{len(made)}", shape, charset))
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.drop()
+
+
+def failures(seen):
+    return {what: status for what, status in seen.items() if status not in range(200, 500)}
+
+
+# Nothing is lost, what is missing is added
+
+
+def test_what_was_there_is_there_unchanged(adopted):
+    after = adopted.database.structure()
+    assert {fact: after.get(fact) for fact in adopted.structure} == adopted.structure
+    assert adopted.database.content(adopted.columns) == adopted.content
+
+
+def test_what_was_missing_is_added(adopted, fresh):
+    columns = adopted.database.columns()
+    for table, wanted in fresh.columns().items():
+        ours = table.startswith(("mailadmin_", "django_", "auth_"))
+        assert set(wanted) <= set(columns[table if ours else adopted.prefix + table]), table
+
+
+def test_a_second_run_changes_nothing(adopted):
+    """Neither one that knows of the first nor one that has forgotten it."""
+    database = adopted.database
+    structure, columns = database.structure(), database.columns()
+    del columns["django_migrations"]
+    content = database.content(columns)
+    assert "No migrations to apply" in database.migrate()
+    database.execute(
+        "DELETE FROM django_migrations WHERE app IN ('mailadmin', 'domains', 'mailboxes')"
+    )
+    assert "Applying" in database.migrate()
+    assert database.structure() == structure
+    assert database.content(columns) == content
+
+
+def test_superadmins_are_superadmins(adopted):
+    rows = adopted.database.rows(f"SELECT username FROM {adopted.prefix}admin WHERE superadmin = 1")
+    assert rows == [("root@example.net",)]
+
+
+def test_mailboxes_know_their_local_part(adopted):
+    rows = adopted.database.rows(f"SELECT username, local_part FROM {adopted.prefix}mailbox")
+    assert rows
+    assert all(username.rpartition("@")[0] == local_part for username, local_part in rows)
+
+
+def test_postfixadmins_number_is_left_alone(adopted):
+    numbers = {"2": [], "3": [("1847",)], "4": [("1851",)], "1": [("1856",)]}
+    rows = adopted.database.rows(f"SELECT value FROM {adopted.prefix}config WHERE name = 'version'")
+    assert rows == numbers[adopted.variant[0]]
+
+
+# Every screen works
+
+
+def test_every_screen_opens_for_everybody(adopted):
+    people = PEOPLE if adopted.variant in SHAPES else PEOPLE[:1]
+    for person, seen in adopted.database.tour(*people).items():
+        assert failures(seen) == {}, person
+        assert seen["GET /"] == 200, person
+        assert len(seen) > 50
+
+
+def test_rows_are_made_changed_and_deleted(adopted):
+    seen = adopted.database.errands()
+    assert failures(seen) == {}
+    refused = {what for what, status in seen.items() if status == 422}
+    assert refused == {what for what, variants in NARROW.items() if adopted.variant in variants}
+    for table in ("mailbox", "alias"):
+        rows = adopted.database.rows(f"SELECT DISTINCT domain FROM {adopted.prefix}{table}")
+        assert rows == [("gone.example",)]
+    assert adopted.database.rows(f"SELECT domain FROM {adopted.prefix}domain") == [("ALL",)]
+
+
+# From nothing
+
+
+def test_a_fresh_database_is_one_of_postfixadmins_newest_schema(fresh, mariadb):
+    assert fresh.rows("SELECT name, value FROM config") == [("version", "1856")]
+    mariadb.create("adoption_theirs")
+    theirs = Database(mariadb, "adoption_theirs")
+    theirs.load((BASE_DIR / "tests/schema/postfixadmin-1856.sql").read_text())
+    columns = fresh.columns()
+    assert {
+        table: set(names) - set(columns[table]) for table, names in theirs.columns().items()
+    } == {table: set() for table in theirs.columns()}
+    theirs.drop()
+
+
+def test_a_second_run_on_a_fresh_database_changes_nothing(fresh):
+    structure = fresh.structure()
+    assert "No migrations to apply" in fresh.migrate()
+    assert fresh.structure() == structure
+
+
+def test_every_screen_works_on_a_fresh_database(fresh):
+    fresh.panel("-c", BUILD)
+    for person, seen in fresh.tour(*PEOPLE).items():
+        assert failures(seen) == {}, person
+
+
+BUILD = "import django; django.setup(); from tests.base import build_world; build_world()"
+
+
+def test_a_fresh_sqlite_database_comes_up_and_works(tmp_path):
+    def panel(*arguments):
+        url = f"sqlite://{tmp_path}/mailadmin.sqlite3"
+        result = subprocess.run(
+            [sys.executable, *arguments],
+            env=environment(MAILADMIN_DATABASE_URL=url),
+            cwd=BASE_DIR,
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    def schema():
+        with sqlite3.connect(tmp_path / "mailadmin.sqlite3") as connection:
+            return connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
+
+    panel("manage.py", "migrate")
+    before = schema()
+    assert "No migrations to apply" in panel("manage.py", "migrate")
+    assert schema() == before
+    panel("-c", BUILD)
+    for person, seen in json.loads(panel("-m", "tests.tour", "tour", *PEOPLE)).items():
+        assert failures(seen) == {}, person
+
+
+# Halves, engines
+
+
+def test_each_later_column_is_brought_back_as_postfixadmin_makes_it(shaped):
+    database = shaped("1856")
+    database.migrate()
+    found = json.loads(database.panel("-m", "tests.halves"))
+    assert len(found) > 30
+    assert {name: after for name, (_before, after) in found.items()} == {
+        name: before for name, (before, _after) in found.items()
+    }
+
+
+def test_superadmins_hear_of_tables_without_transactions_until_they_are_converted(shaped):
+    database = shaped("2.1")
+    columns = database.columns()
+    content = database.content(columns)
+    database.migrate()
+    assert "convert-tables" in database.home("root@example.net")
+    assert "convert-tables" not in database.home("alice@example.org")
+
+    tables = ["admin", "alias", "domain", "domain_admins", "log", "mailbox", "vacation"]
+    assert database.panel("manage.py", "convert-tables", "--plan").split() == tables
+    assert set(engines(database)) == {"InnoDB", "MyISAM"}
+    assert database.panel("manage.py", "convert-tables").split() == tables
+    assert set(engines(database, but="x_greylist")) == {"InnoDB"}
+    assert database.content(columns) == content
+    assert "transactional already" in database.panel("manage.py", "convert-tables")
+    assert "convert-tables" not in database.home("root@example.net")
+
+
+def engines(database, but=""):
+    rows = database.rows(
+        "SELECT engine FROM information_schema.tables"
+        f" WHERE table_schema = DATABASE() AND table_name <> '{but}'"
+    )
+    return [engine for (engine,) in rows]
