@@ -42,6 +42,10 @@ SERVERS = {
     "chromium": "chromium",
     "fonts-dejavu-core": Path("/usr/share/fonts/truetype/dejavu"),
     "gettext": "msgfmt",
+    # PostfixAdmin itself is PHP.
+    "php-cli": "php",
+    "php-mbstring": Path("/var/lib/dpkg/info/php-mbstring.list"),
+    "php-mysql": Path("/var/lib/dpkg/info/php-mysql.list"),
 }
 
 
