@@ -76,11 +76,13 @@ class Database:
 
     # The panel
 
-    def panel(self, *arguments):
+    def panel(self, *arguments, **environ):
         """Run the panel's Python on this database; what it printed. It has to succeed."""
         result = subprocess.run(
             [sys.executable, *arguments],
-            env=environment(MAILADMIN_DATABASE_URL=self.server.url(self.name), **self.environ),
+            env=environment(
+                MAILADMIN_DATABASE_URL=self.server.url(self.name), **self.environ, **environ
+            ),
             cwd=BASE_DIR,
             capture_output=True,
             text=True,
@@ -91,18 +93,21 @@ class Database:
     def migrate(self):
         return self.panel("manage.py", "migrate", "--no-color")
 
-    def tour(self, *people):
+    def tour(self, *people, **environ):
         """Every screen for these people: person → what was asked → status."""
-        return json.loads(self.panel("-m", "tests.tour", "tour", *people))
+        return json.loads(self.panel("-m", "tests.tour", "tour", *people, **environ))
 
     def errands(self):
         """Rows made, changed and deleted by the superadmin: what → status."""
         seen = json.loads(self.panel("-m", "tests.tour", "errands", "root@example.net"))
         return seen["root@example.net"]
 
+    def look(self, person, *urls):
+        """The texts of these pages, as somebody sees them."""
+        return json.loads(self.panel("-m", "tests.tour", "look", person, *urls))
+
     def home(self, person):
-        """The first page, as somebody sees it."""
-        return json.loads(self.panel("-m", "tests.tour", "home", person))[person]
+        return self.look(person, "/")["/"]
 
     # What is there
 

@@ -11,7 +11,7 @@ import pytest
 from mailadmin.env import BASE_DIR
 from tests.shapes import MYSQL_MODE, SHAPES, Database, environment
 
-pytestmark = [pytest.mark.mariadb, pytest.mark.xdist_group("adoption")]
+pytestmark = [pytest.mark.mariadb, pytest.mark.xdist_group("postfixadmin")]
 
 OTHERS = {
     "2.1 in utf8": ("2.1", "utf8", ""),

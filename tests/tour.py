@@ -5,6 +5,7 @@ Prints {person: {what was asked: status}}; a page that failed has its traceback 
 
 import json
 import logging
+import os
 import sys
 import traceback
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from urllib.parse import quote
 import django
 from django.test.utils import setup_test_environment
 
-PASSWORD = "correct-horse-42"
+PASSWORD = os.environ.get("TOUR_PASSWORD", "correct-horse-42")
 WORDS = ["bob", "zürich", "Боб ok", "🐎", "%_", "o'hara\\", "\x00"]
 MANY = [f"somebody-{number}@example.net" for number in range(3000)]
 LONG = ".".join(["d" * 60] * 4)
@@ -23,8 +24,13 @@ def main():
     django.setup()
     setup_test_environment()
     logging.disable(logging.CRITICAL)
-    kind = {"tour": Tour, "errands": Errands, "home": Home}[sys.argv[1]]
-    print(json.dumps({person: kind(person).take() for person in sys.argv[2:]}))
+    what, *arguments = sys.argv[1:]
+    if what == "look":
+        found = Look(arguments[0]).take(*arguments[1:])
+    else:
+        kind = {"tour": Tour, "errands": Errands}[what]
+        found = {person: kind(person).take() for person in arguments}
+    print(json.dumps(found))
 
 
 class Visitor:
@@ -73,12 +79,12 @@ class Visitor:
         return [str(key) for key in crud.model._default_manager.values_list("pk", flat=True)]
 
 
-class Home(Visitor):
-    """The first page."""
+class Look(Visitor):
+    """The texts of some pages."""
 
-    def take(self):
+    def take(self, *urls):
         self.sign_in()
-        return self.get("/").content.decode()
+        return {url: self.get(url).content.decode() for url in urls}
 
 
 class Tour(Visitor):

@@ -1,0 +1,247 @@
+"""PostfixAdmin 3.3 beside the panel on one database: each works on what the other has made."""
+
+import html
+import re
+
+import pytest
+
+from tests.postfixadmin import PostfixAdmin
+from tests.shapes import Database
+from tests.tour import PASSWORD
+
+pytestmark = [pytest.mark.mariadb, pytest.mark.xdist_group("postfixadmin")]
+
+MAKE = """
+import django; django.setup()
+from domains.models import Domain
+from domains.services import create_admins, create_alias_domains, create_domains
+from mailadmin import passwords
+from mailadmin.writes import Actor, perform
+from mailboxes.services import create_aliases, create_mailboxes, set_vacation
+from django.utils import timezone
+from tests.tour import PASSWORD
+
+def make(service, *arguments):
+    return perform(Actor.console(), service, *arguments)
+
+stored = passwords.make(PASSWORD)
+for name in ("ours.example", "mirror.example"):
+    make(create_domains, [{"domain": name, "default_aliases": False, "description": "Größe"}])
+ours, mirror = Domain.objects.get(pk="ours.example"), Domain.objects.get(pk="mirror.example")
+ida = {"local_part": "ida", "domain": ours, "password": stored, "name": "Ida Ö", "quota": 100}
+make(create_mailboxes, [ida])
+make(create_aliases, [{"local_part": "hello", "domain": ours, "goto": ["ida@ours.example"]}])
+make(create_alias_domains, [{"alias_domain": mirror, "target_domain": ours}])
+make(create_admins, [
+    {"username": "boss@example.net", "password": stored, "superadmin": True},
+    {"username": "adam@ours.example", "password": stored, "domains": ["ours.example"]},
+])
+until = timezone.now() + timezone.timedelta(days=9)
+away = {"active": True, "subject": "Away", "body": "Back soon", "interval_time": 0}
+make(set_vacation, "ida@ours.example", away | {"activefrom": timezone.now(), "activeuntil": until})
+"""
+
+
+@pytest.fixture(scope="module", params=["made by us", "adopted from 3.3.13"])
+def shared(request, mariadb):
+    """A database with rows of ours."""
+    if request.param == "made by us":
+        mariadb.create("beside")
+        database = Database(mariadb, "beside")
+    else:
+        database = Database.of_shape(mariadb, "beside", "3.3.13")
+    database.migrate()
+    database.panel("-c", MAKE)
+    yield database
+    database.drop()
+
+
+@pytest.fixture(scope="module")
+def theirs(shared):
+    with PostfixAdmin(shared.server, shared.name) as postfixadmin:
+        yield postfixadmin
+
+
+@pytest.fixture
+def boss(theirs):
+    theirs.sign_in("boss@example.net", PASSWORD)
+    return theirs
+
+
+def text_of(page):
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+# They work on ours
+
+
+def test_our_admins_and_mailbox_owners_sign_in_there(theirs):
+    assert "Logged in as boss@example.net" in theirs.sign_in("boss@example.net", PASSWORD)
+    page = theirs.sign_in("adam@ours.example", PASSWORD)
+    assert "Logged in as adam@ours.example" in page
+    assert "New Domain" not in page
+    page = theirs.sign_in("ida@ours.example", PASSWORD, "users/login.php")
+    assert "Logged in as ida@ours.example" in page
+    assert "Logged in" not in theirs.sign_in("boss@example.net", "wrong")
+
+
+def test_our_rows_are_listed_there(boss):
+    assert "ours.example Größe" in text_of(boss.get("list.php?table=domain"))
+    assert "adam@ours.example" in text_of(boss.get("list.php?table=admin"))
+    page = text_of(boss.get("list-virtual.php?domain=ours.example"))
+    assert "mirror.example" in page
+    assert "hello@ours.example ida@ours.example" in page
+    assert re.search(r"ida@ours.example .* Ida Ö", page)
+    assert "Back soon" in boss.get("vacation.php?username=ida@ours.example")
+
+
+def test_our_log_lines_are_shown_there(boss):
+    page = text_of(boss.post("viewlog.php", fDomain="ours.example"))
+    for line in (
+        "CLI (console) ours.example create domain ours.example",
+        "CLI (console) ours.example create mailbox ida@ours.example",
+        "CLI (console) ours.example create alias hello@ours.example",
+    ):
+        assert line in page
+
+
+def test_a_domain_admin_of_ours_has_there_his_domains_only(theirs):
+    theirs.sign_in("adam@ours.example", PASSWORD)
+    page = text_of(theirs.get("list-virtual.php?domain=ours.example"))
+    assert "hello@ours.example" in page
+    assert "mirror.example" not in text_of(theirs.get("list.php?table=domain"))
+
+
+def test_our_rows_are_edited_there(boss, shared):
+    edit = "edit.php?table={}&edit={}"
+    boss.submit(edit.format("mailbox", "ida@ours.example"), **{"value[name]": "Ida N."})
+    targets = "ida@ours.example\r\nida@example.net"
+    boss.submit(edit.format("alias", "hello@ours.example"), **{"value[goto]": targets})
+    boss.submit(edit.format("domain", "ours.example"), **{"value[description]": "Theirs too"})
+    assert shared.rows("SELECT name FROM mailbox WHERE username = 'ida@ours.example'") == [
+        ("Ida N.",)
+    ]
+    assert shared.value("SELECT goto FROM alias WHERE address = 'hello@ours.example'") == (
+        "ida@ours.example,ida@example.net"
+    )
+    pages = shared.look(
+        "boss@example.net",
+        "/mailboxes/",
+        "/aliases/",
+        "/domains/",
+        "/log/",
+        "/domains/ours.example/",
+    )
+    assert "Ida N." in pages["/mailboxes/"]
+    assert "ida@example.net" in pages["/aliases/"]
+    assert "Theirs too" in pages["/domains/"]
+    assert "boss@example.net (127.0.0.1)" in pages["/log/"]
+
+
+# We work on theirs
+
+
+def test_what_is_made_there_is_ours_as_well(boss, shared):
+    password = {"value[password]": "other-horse-42", "value[password2]": "other-horse-42"}
+    boss.submit("edit.php?table=domain", **{"value[domain]": "theirs.example"})
+    boss.submit(
+        "edit.php?table=mailbox&domain=theirs.example",
+        **password,
+        **{"value[local_part]": "theo", "value[domain]": "theirs.example", "value[name]": "Théo"},
+        **{"value[welcome_mail]": "0"},
+    )
+    boss.submit(
+        "edit.php?table=admin",
+        **password,
+        **{"value[username]": "eva@theirs.example", "value[domains][]": "theirs.example"},
+    )
+    boss.submit(
+        "edit.php?table=admin",
+        **password,
+        **{"value[username]": "chief@theirs.example", "value[superadmin]": "1"},
+    )
+    urls = [
+        "/",
+        "/mailboxes/",
+        "/domains/theirs.example/",
+        "/log/",
+        "/mailboxes/theo@theirs.example/edit/",
+    ]
+    pages = shared.look("boss@example.net", *urls)
+    for url in urls[1:]:
+        assert "theo@theirs.example" in pages[url], url
+    seen = shared.tour(
+        "theo@theirs.example",
+        "eva@theirs.example",
+        "chief@theirs.example",
+        TOUR_PASSWORD="other-horse-42",
+    )
+    for person, pages in seen.items():
+        assert [what for what, status in pages.items() if status not in range(200, 500)] == []
+        assert pages["GET /"] == 200, person
+    assert seen["eva@theirs.example"]["GET /domains/theirs.example/"] == 200
+    assert seen["eva@theirs.example"]["GET /domains/ours.example/"] == 404
+    assert seen["chief@theirs.example"]["GET /domains/ours.example/"] == 200
+
+
+def test_deletions_on_either_side_leave_nothing_to_the_other(boss, shared):
+    boss.submit("edit.php?table=domain", **{"value[domain]": "short.example"})
+    assert "short.example" in boss.get("list.php?table=domain")
+    shared.panel("-c", DELETE)
+    assert "short.example" not in boss.get("list.php?table=domain")
+    boss.delete("aliasdomain", "mirror.example")
+    boss.delete("alias", "hello@ours.example")
+    boss.delete("mailbox", "ida@ours.example")
+    boss.delete("domain", "ours.example")
+    boss.delete("admin", "adam@ours.example")
+    for table, column in (
+        ("domain", "domain"),
+        ("alias", "domain"),
+        ("mailbox", "domain"),
+        ("vacation", "domain"),
+        ("alias_domain", "target_domain"),
+        ("domain_admins", "domain"),
+    ):
+        names = {name for (name,) in shared.rows(f"SELECT {column} FROM {table}")}
+        assert not names & {"ours.example", "short.example"}, table
+    seen = shared.tour("boss@example.net")["boss@example.net"]
+    assert [what for what, status in seen.items() if status not in range(200, 500)] == []
+
+
+DELETE = """
+import django; django.setup()
+from domains.services import delete_domains
+from mailadmin.writes import Actor, perform
+perform(Actor.console(), delete_domains, ["short.example"])
+"""
+
+
+# Their upgrade
+
+
+def test_their_upgrade_has_nothing_to_do_on_a_database_of_ours(theirs, shared):
+    before = shared.structure()
+    assert "Database is up to date" in theirs.upgrade()
+    assert shared.structure() == before
+
+
+@pytest.mark.parametrize("convert", [False, True], ids=["as it was", "converted"])
+def test_their_upgrade_runs_on_an_adopted_2_1(mariadb, convert):
+    database = Database.of_shape(mariadb, "upgraded", "2.1")
+    database.migrate()
+    if convert:
+        database.panel("manage.py", "convert-tables")
+    with PostfixAdmin(mariadb, database.name) as theirs:
+        said = theirs.upgrade()
+        assert database.value("SELECT value FROM config WHERE name = 'version'") == "1847", said
+        database.migrate()
+        assert "Logged in as root@example.net" in theirs.sign_in("root@example.net", PASSWORD)
+        assert "bob@example.org" in theirs.get("list-virtual.php?domain=example.org")
+    for person, seen in database.tour("root@example.net", "alice@example.org").items():
+        assert [what for what, status in seen.items() if status not in range(200, 500)] == []
+        assert seen["GET /"] == 200, person
+    failed = {
+        what: status for what, status in database.errands().items() if status not in range(500)
+    }
+    assert failed == {}
+    database.drop()
