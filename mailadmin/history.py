@@ -85,27 +85,15 @@ class LogLines(Crud):
         return rows
 
     def decorate(self, rows):
-        """Beside each line what changed, found by moment, actor and domain."""
-        if not rows:
-            return rows
+        """Beside each line what changed, found by moment, actor and key."""
         moments = {row.timestamp for row in rows if row.timestamp}
+        keys = {row.data for row in rows}
         found = {}
-        for change in Change.objects.filter(at__in=moments).order_by("pk"):
-            found.setdefault((change.at, change.actor), []).append(change)
+        for change in Change.objects.filter(at__in=moments, key__in=keys).order_by("pk"):
+            found.setdefault((change.at, change.actor, change.key), []).append(change)
         for row in rows:
-            row.changes = [
-                change
-                for change in found.get((row.timestamp, row.username), [])
-                if belongs(change, row)
-            ]
+            row.changes = found.get((row.timestamp, row.username, row.data), [])
         return rows
-
-
-def belongs(change, line):
-    """Whether the line tells of this change: of the row itself, or of what went with it."""
-    return change.key.lower() == line.data.lower() or (
-        line.action == "delete_domain" and change.domain.lower() == line.data.lower()
-    )
 
 
 def day(text):

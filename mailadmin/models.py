@@ -166,7 +166,7 @@ class Change(models.Model):
     class Meta:
         db_table = "mailadmin_change"
         indexes = [
-            models.Index(fields=["at"], name="mailadmin_change_at"),
+            models.Index(fields=["at", "key"], name="mailadmin_change_at_key"),
             models.Index(fields=["domain", "at"], name="mailadmin_change_domain"),
             models.Index(fields=["batch"], name="mailadmin_change_batch"),
         ]

@@ -322,6 +322,9 @@ def default_of(column):
 
 
 def key_text(row):
+    """What the log calls this row: its key, or the key of whom it belongs to."""
+    if owner := getattr(row, "log_key", None):
+        return owner
     return "/".join(str(part) for part in row.pk) if isinstance(row.pk, tuple) else str(row.pk)
 
 

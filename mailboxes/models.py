@@ -274,6 +274,10 @@ class Fetchmail(models.Model):
         verbose_name = _("fetchmail entry")
         verbose_name_plural = _("fetchmail entries")
 
+    @property
+    def log_key(self):
+        return self.mailbox_id
+
     def __str__(self):
         return f"{self.mailbox_id} {self.src_server}"
 
@@ -292,6 +296,10 @@ class AppPassword(models.Model):
         db_table = table("mailbox_app_password")
         verbose_name = _("app password")
         verbose_name_plural = _("app passwords")
+
+    @property
+    def log_key(self):
+        return self.mailbox_id
 
     def __str__(self):
         return f"{self.mailbox_id} {self.description}"

@@ -419,3 +419,13 @@ class LogStories(Stories):
                 self.assertEqual(
                     ("m0@example.org" in text, "m1@example.org" in text), (first, second)
                 )
+
+    def test_a_new_domain_of_an_admin_is_told(self):
+        self.sign_in(self.root)
+        page = self.client.get("/admins/alice@example.org/edit/")
+        data = {"domains": "example.com", "active": "on"}
+        seen = page.context["form"].initial["seen"]
+        self.client.post("/admins/alice@example.org/edit/", data | {"seen": seen})
+        page = self.client.get("/log/?action=edit_admin")
+        self.assertContains(page, "<ins>example.com</ins>", html=True)
+        self.assertContains(page, "<del>example.org</del>", html=True)
