@@ -1,0 +1,52 @@
+"""A process that dies in the middle of a change leaves all of it or nothing, on both databases."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mailadmin.env import BASE_DIR
+from tests.shapes import environment
+
+
+@pytest.fixture(scope="module")
+def deaths(request, tmp_path_factory):
+    """change → what was there after the process had died at its first statement, its second …"""
+    if os.environ["TEST_DATABASE"] == "sqlite":
+        url = f"sqlite://{tmp_path_factory.mktemp('killed')}/mailadmin.sqlite3"
+    else:
+        url = request.getfixturevalue("mariadb").create("killed")
+    for arguments in (["manage.py", "migrate"], ["-m", "tests.killed"]):
+        result = subprocess.run(
+            [sys.executable, *arguments],
+            env=environment(MAILADMIN_DATABASE_URL=url),
+            cwd=BASE_DIR,
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "create a domain",
+        "create a mailbox",
+        "create a mailbox by its form",
+        "edit a mailbox",
+        "edit an alias",
+        "go away",
+        "create an admin",
+        "edit an admin",
+        "delete an admin",
+        "delete a mailbox",
+        "delete a domain",
+    ],
+)
+def test_a_change_that_dies_at_any_statement_has_not_happened(deaths, change):
+    assert len(deaths[change]) > 5
+    assert set(deaths[change]) <= {"nothing", "all"}
+    assert deaths[change][0] == "nothing"
