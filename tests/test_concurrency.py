@@ -1,0 +1,198 @@
+"""At the same moment: limits hold, somebody stays in charge, deadlocks are run again."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, OperationalError, connection
+from django.test import TransactionTestCase
+
+from domains.models import Admin, Domain, DomainState
+from domains.services import create_admins, delete_domains, edit_admin, set_admins
+from mailadmin.models import Change, Log
+from mailadmin.writes import TRIES, Actor, perform
+from mailboxes.models import Alias, Mailbox
+from mailboxes.services import create_aliases, create_mailboxes
+from tests.base import build_world
+
+CROWD = 20
+
+
+def at_once(calls):
+    """Run these at the same moment, each on its own connection: what each gave or was refused."""
+    start = threading.Barrier(len(calls))
+
+    def run(call):
+        connection.ensure_connection()
+        start.wait()
+        try:
+            return call()
+        except ValidationError as refusal:
+            return refusal
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def refused(results):
+    return [result for result in results if isinstance(result, ValidationError)]
+
+
+class AtTheSameMoment(TransactionTestCase):
+    def setUp(self):
+        build_world()
+        self.org = Domain.objects.get(pk="example.org")
+
+    def limit(self, **limits):
+        Domain.objects.filter(pk="example.org").update(**limits)
+
+    def create_mailbox(self, name, quota=10):
+        row = {"local_part": name, "domain": self.org, "password": "x", "quota": quota}
+        return lambda: perform(Actor.console(), create_mailboxes, [row])
+
+    def create_alias(self, name):
+        row = {"local_part": name, "domain": self.org, "goto": ["bob@example.org"]}
+        return lambda: perform(Actor.console(), create_aliases, [row])
+
+    # Limits
+
+    def test_no_mailbox_slips_through_the_limit(self):
+        self.limit(mailboxes=10)  # bob is one of them
+        results = at_once([self.create_mailbox(f"m{n}") for n in range(CROWD)])
+        self.assertEqual(len(refused(results)), CROWD - 9)
+        self.assertEqual(Mailbox.objects.filter(domain="example.org").count(), 10)
+        self.assertEqual(Alias.objects.filter(pk__startswith="m").count(), 9)
+        self.assertEqual(DomainState.objects.get(pk="example.org").mailboxes, 10)
+
+    def test_no_alias_slips_through_the_limit(self):
+        self.limit(aliases=10)  # info is one of them
+        results = at_once([self.create_alias(f"a{n}") for n in range(CROWD)])
+        self.assertEqual(len(refused(results)), CROWD - 9)
+        self.assertEqual(Alias.objects.filter(pk__startswith="a").count(), 9)
+        self.assertEqual(DomainState.objects.get(pk="example.org").aliases, 10)
+
+    def test_no_quota_slips_through_the_sum(self):
+        self.limit(quota=1000)  # bob has 100 of them
+        results = at_once([self.create_mailbox(f"m{n}", quota=100) for n in range(CROWD)])
+        self.assertEqual(len(refused(results)), CROWD - 9)
+        sizes = Mailbox.objects.filter(domain="example.org").values_list("quota", flat=True)
+        self.assertEqual(sum(sizes), 1000 * 1024000)
+        self.assertEqual(DomainState.objects.get(pk="example.org").quota_assigned, sum(sizes))
+
+    def test_of_many_who_want_one_address_one_gets_it(self):
+        calls = [self.create_mailbox("same"), self.create_alias("same")] * 5
+        results = at_once(calls)
+        self.assertEqual(len(refused(results)), len(calls) - 1)
+        self.assertLessEqual(Mailbox.objects.filter(pk="same@example.org").count(), 1)
+        self.assertEqual(Alias.objects.filter(pk="same@example.org").count(), 1)
+
+    def test_each_change_has_its_line_and_record_and_no_refusal_has_one(self):
+        self.limit(mailboxes=3)
+        lines, records = Log.objects.count(), Change.objects.count()
+        at_once([self.create_mailbox(f"m{n}") for n in range(CROWD)])
+        self.assertEqual(Log.objects.count(), lines + 2)
+        self.assertEqual(Change.objects.count(), records + 4)  # a mailbox and its alias, each
+
+    def test_nothing_is_made_in_a_domain_that_goes(self):
+        calls = [self.create_mailbox(f"m{n}") for n in range(8)]
+        at_once([*calls, lambda: perform(Actor.console(), delete_domains, ["example.org"])])
+        self.assertFalse(Domain.objects.filter(pk="example.org").exists())
+        self.assertFalse(Mailbox.objects.filter(domain_id="example.org").exists())
+        self.assertFalse(Alias.objects.filter(domain_id="example.org").exists())
+
+    # Who is in charge
+
+    def superadmins(self, *names):
+        rows = [{"username": name, "password": "x", "superadmin": True} for name in names]
+        perform(Actor.console(), create_admins, rows)
+        Admin.objects.exclude(pk__in=names).filter(superadmin=True).delete()
+        return [Actor(admin, admin.pk, "192.0.2.7") for admin in Admin.objects.filter(pk__in=names)]
+
+    def test_of_two_superadmins_who_switch_each_other_off_one_stays(self):
+        one, two = self.superadmins("one@example.net", "two@example.net")
+        results = at_once(
+            [
+                lambda: perform(one, set_admins, ["two@example.net"], "active", False),
+                lambda: perform(two, set_admins, ["one@example.net"], "active", False),
+            ]
+        )
+        self.assertEqual(len(refused(results)), 1)
+        self.assertEqual(Admin.objects.filter(superadmin=True, active=True).count(), 1)
+
+    def test_of_two_superadmins_who_demote_each_other_one_stays(self):
+        one, two = self.superadmins("one@example.net", "two@example.net")
+        at_once(
+            [
+                lambda: perform(one, edit_admin, "two@example.net", {"superadmin": False}),
+                lambda: perform(two, edit_admin, "one@example.net", {"superadmin": False}),
+            ]
+        )
+        self.assertEqual(Admin.objects.filter(superadmin=True, active=True).count(), 1)
+
+
+@pytest.mark.mariadb
+class Deadlocks(TransactionTestCase):
+    def setUp(self):
+        build_world()
+
+    def test_a_deadlock_is_run_again_and_nobody_hears_of_it(self):
+        """Two take the same two rows, each the other's first; InnoDB throws one of them out."""
+        met, attempts = threading.Barrier(2), []
+
+        def rename(changes, *keys):
+            attempts.append(keys)
+            for key in keys:
+                changes.update([changes.find_one(Mailbox, key)], name=f"by {keys[0]}")
+                if len(attempts) <= 2 and key == keys[0]:
+                    met.wait()
+            changes.log("edit_mailbox", "example.org", keys[0])
+
+        keys = ["bob@example.org", "carol@example.com"]
+        lines = Log.objects.count()
+        at_once(
+            [
+                lambda: perform(Actor.console(), rename, *keys),
+                lambda: perform(Actor.console(), rename, *reversed(keys)),
+            ]
+        )
+        self.assertEqual(len(attempts), 3)
+        self.assertEqual(Log.objects.count(), lines + 2)
+        self.assertEqual(len(set(Mailbox.objects.values_list("name", flat=True))), 1)
+
+    def failing(self, error, times):
+        """A service that the database stops so many times."""
+        attempts = []
+
+        def service(changes):
+            attempts.append(changes)
+            changes.log("edit_mailbox", "example.org", "bob@example.org")
+            if len(attempts) <= times:
+                raise error
+            return "done"
+
+        return service, attempts
+
+    def test_what_mysql_asks_to_try_again_is_tried_again(self):
+        for code in (1213, 1205, 1020):
+            lines = Log.objects.count()
+            service, attempts = self.failing(OperationalError(code, "try again"), 2)
+            self.assertEqual(perform(Actor.console(), service), "done")
+            self.assertEqual(len(attempts), 3)
+            self.assertEqual(len({changes.batch for changes in attempts}), 3)
+            self.assertEqual(Log.objects.count(), lines + 1)
+
+    def test_it_is_given_up_at_last(self):
+        service, attempts = self.failing(OperationalError(1213, "deadlock"), TRIES)
+        with self.assertRaises(OperationalError):
+            perform(Actor.console(), service)
+        self.assertEqual(len(attempts), TRIES)
+
+    def test_other_errors_are_not_tried_again(self):
+        for error in (OperationalError(2006, "gone"), IntegrityError(1062, "twice")):
+            service, attempts = self.failing(error, 1)
+            with self.assertRaises(type(error)):
+                perform(Actor.console(), service)
+            self.assertEqual(len(attempts), 1)
