@@ -183,12 +183,12 @@ class DomainAdmin(models.Model):
         verbose_name_plural = _("domain assignments")
         indexes = [models.Index(fields=["domain"], name="mailadmin_admins_domain")]
 
+    def __str__(self):
+        return f"{self.admin_id} {self.domain_id}"
+
     @property
     def log_key(self):
         return self.admin_id
-
-    def __str__(self):
-        return f"{self.admin_id} {self.domain_id}"
 
 
 class DomainState(models.Model):

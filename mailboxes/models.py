@@ -274,12 +274,12 @@ class Fetchmail(models.Model):
         verbose_name = _("fetchmail entry")
         verbose_name_plural = _("fetchmail entries")
 
+    def __str__(self):
+        return f"{self.mailbox_id} {self.src_server}"
+
     @property
     def log_key(self):
         return self.mailbox_id
-
-    def __str__(self):
-        return f"{self.mailbox_id} {self.src_server}"
 
 
 class AppPassword(models.Model):
@@ -297,9 +297,9 @@ class AppPassword(models.Model):
         verbose_name = _("app password")
         verbose_name_plural = _("app passwords")
 
+    def __str__(self):
+        return f"{self.mailbox_id} {self.description}"
+
     @property
     def log_key(self):
         return self.mailbox_id
-
-    def __str__(self):
-        return f"{self.mailbox_id} {self.description}"
