@@ -6,6 +6,7 @@ import functools
 import re
 
 from django import template
+from django.apps import apps
 from django.conf import settings
 from django.utils import formats, timezone
 from django.utils.safestring import mark_safe
@@ -69,9 +70,9 @@ def megabytes(size):
 @register.filter
 def megabytes_text(size):
     if size >= 10000:
-        return _("%(size)s GB") % {"size": formats.number_format(size / 1000, 1)}
+        return _("%(size)s GB") % {"size": formats.number_format(round(size / 1000, 1), 1)}
     digits = 0 if size >= 10 or size == int(size) else 1
-    return _("%(size)s MB") % {"size": formats.number_format(size, digits)}
+    return _("%(size)s MB") % {"size": formats.number_format(round(size, digits), digits)}
 
 
 @register.filter
@@ -113,13 +114,22 @@ def lookup(mapping, key):
 def change_lines(change):
     """(column, old, new) of a change record in words."""
     for column, value in change.values.items():
+        label = column_label(change.table, column)
         match value:
             case {"added": added, "removed": removed}:
-                yield column, ", ".join(removed), ", ".join(added)
+                yield label, ", ".join(removed), ", ".join(added)
             case [old, new]:
-                yield column, in_words(old), in_words(new)
+                yield label, in_words(old), in_words(new)
             case _:
-                yield column, _("(secret)"), _("(secret)")
+                yield label, _("(secret)"), _("(secret)")
+
+
+@functools.cache
+def column_label(table, column):
+    """What a column is called; one that is no more keeps its name."""
+    models = [model for model in apps.get_models() if model._meta.model_name == table]
+    fields = [field for model in models for field in model._meta.concrete_fields]
+    return next((field.verbose_name for field in fields if field.column == column), column)
 
 
 def in_words(value):

@@ -124,7 +124,7 @@ def owner_sees_to_himself(visitor):
     assert Vacation.objects.get(pk="eve@bakery.example").active
     visitor.sign_out()
     visitor.sign_in("eve@bakery.example", NEW)
-    assert "You are away from" in visitor.text
+    assert "You are away:" in visitor.text
     visitor.sign_out()
 
 
