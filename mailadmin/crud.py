@@ -403,7 +403,9 @@ class Saving:
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
     def get_success_url(self):
-        return self.url("list")
+        """Back to the rows of the same domain."""
+        domain = getattr(self.object_saved, "domain_id", None)
+        return self.url("list") + (f"?{urlencode({'domain': domain})}" if domain else "")
 
 
 class Create(Saving, Screen, CreateView):

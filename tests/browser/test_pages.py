@@ -137,7 +137,7 @@ def test_a_mailbox_is_made_with_the_keyboard_alone(visitor):
         if name.strip() == "Create":
             break
     page.keyboard.press("Enter")
-    page.wait_for_url("**/mailboxes/")
+    page.wait_for_url("**/mailboxes/?domain=example.org")
     assert Mailbox.objects.filter(pk="keys@example.org").exists()
 
 

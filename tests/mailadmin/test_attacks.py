@@ -205,6 +205,12 @@ class GarbageTests(World):
                     self.assertEqual(answer.status_code, 422)
         self.assertEqual(Mailbox.objects.get(pk=self.bob.pk).quota, self.bob.quota)
 
+    def test_an_error_is_announced_and_stands_beside_its_field(self):
+        page = self.client.post("/aliases/create/", {"local_part": "a b", "goto": "bob@example.org"})
+        self.assertContains(page, 'role="alert"', status_code=422)
+        self.assertContains(page, 'aria-describedby="id_local_part_error"', status_code=422)
+        self.assertContains(page, 'id="id_local_part_error"', status_code=422)
+
     def test_numbers_have_bounds(self):
         for field in ("aliases", "mailboxes", "maxquota", "quota", "password_expiry"):
             for value in ("-2", str(2**63), str(10**30), "1.5", "abc", ""):
