@@ -169,7 +169,7 @@ HEADINGS = {
     },
     "ru": {
         "/": "Что требует внимания",
-        "/domains/": "Выделенная квота",
+        "/domains/": "Выдано квоты",
         "/domains/create/": "Создать: домен",
         "/domains/example.org/delete/": "Удалить example.org?",
         "/mailboxes/": "Куда идёт почта",
