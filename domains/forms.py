@@ -74,7 +74,8 @@ class DomainForm(RecordForm):
     def _limit(self, name):
         field = self.fields[name]
         field.help_text = LIMIT_HELP
-        field.validators += [at_least(-1), at_most(LARGEST if "quota" in name else 2**31 - 1)]
+        lowest = min(-1, getattr(self.instance, name))  # PostfixAdmin has let lower ones in
+        field.validators += [at_least(lowest), at_most(LARGEST if "quota" in name else 2**31 - 1)]
         field.widget.attrs |= {"min": -1}
 
     def _transports(self):
@@ -91,7 +92,7 @@ class DomainForm(RecordForm):
             "quota": settings.MAILADMIN_DOMAIN_QUOTA,
         } | self.initial
         names = ", ".join(name for name, _target in settings.MAILADMIN_DEFAULT_ALIASES)
-        targets = dict(services.default_alias_targets(self.actor, "example.org"))
+        targets = dict(services.default_alias_targets(self.actor.principal, "example.org"))
         self.fields["default_aliases"].help_text = (
             names
             if targets

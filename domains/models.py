@@ -282,6 +282,13 @@ class DkimSigning(models.Model):
         return f"{self.author} {self.dkim_id}"
 
 
+class TotpExceptionQuerySet(ScopedQuerySet):
+    """The name may be a mailbox, a domain or nobody's: it is the superadmins' matter."""
+
+    def visible_to(self, principal):
+        return self.all() if getattr(principal, "role", None) == Role.SUPERADMIN else self.none()
+
+
 class TotpException(models.Model):
     """An address from which a mailbox, a domain or everybody needs no second factor for mail."""
 
@@ -291,6 +298,8 @@ class TotpException(models.Model):
     description = CharField(max_length=255, null=True)  # noqa: DJ001 (as it is)
     created = TimestampField(default=timezone.now, db_default=CurrentTime())
     modified = TimestampField(default=timezone.now, db_default=CurrentTime())
+
+    objects = TotpExceptionQuerySet.as_manager()
 
     class Meta:
         db_table = table("totp_exception_address")

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import F, Q
+from django.db.models import F, Q, Sum
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import (
@@ -16,11 +16,11 @@ from domains.models import (
     TotpException,
 )
 from mailadmin.jobs import ROWS_A_STEP, add_job
-from mailadmin.writes import chunks
+from mailadmin.writes import chunks, folded
 
 CONTENTS = ("mailbox_set", "alias_set")
 LARGE = 1000
-NAMES_SOUGHT, NAMES_SHOWN = 20, 100  # each is a search through all targets
+NAMES_A_QUERY = 50
 
 
 # The lock
@@ -31,14 +31,31 @@ def lock_domains(changes, names):
     names = sorted({str(name) for name in names})
     for part in chunks(names):
         if _advance(part) < len(part):
-            DomainState.objects.bulk_create(
-                [DomainState(domain_id=name) for name in part], ignore_conflicts=True
+            present = set(
+                DomainState.objects.filter(pk__in=part).values_list("domain_id", flat=True)
             )
+            new = [new_state(name) for name in part if name not in present]
+            DomainState.objects.bulk_create(new, ignore_conflicts=True)
             _advance(part)
 
 
 def _advance(names):
     return DomainState.objects.filter(pk__in=names).update(version=F("version") + 1)
+
+
+def new_state(name):
+    """The state of a domain that has none yet, with what is in it already."""
+    mailboxes, aliases = (
+        Domain._meta.get_field(contents).related_model.objects.filter(domain=name)
+        for contents in CONTENTS
+    )
+    count = mailboxes.count()
+    return DomainState(
+        domain_id=name,
+        mailboxes=count,
+        aliases=aliases.count() - count,
+        quota_assigned=mailboxes.filter(quota__gt=0).aggregate(sum=Sum("quota"))["sum"] or 0,
+    )
 
 
 def tally(domain, **differences):
@@ -52,12 +69,17 @@ def domains_to_write(changes, names):
     """The domains of these names, locked, all of them the actor's."""
     names = sorted(set(names))
     lock_domains(changes, names)
-    found = Domain.objects.visible_to(changes.actor.principal).in_bulk(names)
-    if missing := [name for name in names if name not in found]:
+    found = own_domains(changes, names)
+    if missing := [name for name in names if folded(name) not in found]:
         raise ValidationError(
             {"domain": _("The domain %(name)s does not exist.") % {"name": missing[0]}}
         )
-    return found
+    return {name: found[folded(name)] for name in names}
+
+
+def own_domains(changes, names):
+    rows = Domain.objects.visible_to(changes.principal).filter(pk__in=names)
+    return {folded(domain.pk): domain for domain in rows}
 
 
 # Domains
@@ -73,6 +95,7 @@ def create_domains(changes, rows):
         for row in rows
     ]
     _refuse_vacation_domain(domains)
+    changes.delete(DomainAdmin._base_manager.filter(domain__in=names))  # a former customer's
     changes.create(domains)
     DomainState.objects.filter(pk__in=names).update(
         mailboxes=0, aliases=0, quota_assigned=0, quota_used=0
@@ -89,7 +112,7 @@ def create_default_aliases(changes, domain):
     alias_model = Domain._meta.get_field("alias_set").related_model
     aliases = [
         alias_model(address=f"{name}@{domain.pk}", goto=target, domain=domain)
-        for name, target in default_alias_targets(changes.actor, domain.pk)
+        for name, target in default_alias_targets(changes.principal, domain.pk)
     ]
     taken = set(
         alias_model.objects.filter(pk__in=[a.pk for a in aliases]).values_list("pk", flat=True)
@@ -99,9 +122,9 @@ def create_default_aliases(changes, domain):
     tally(domain.pk, aliases=len(aliases))
 
 
-def default_alias_targets(actor, domain):
+def default_alias_targets(principal, domain):
     """(name, target) of the default aliases; without a target, who makes the domain gets mail."""
-    own = actor.principal.username if has_mail_address(actor.principal) else None
+    own = principal.username if has_mail_address(principal) else None
     for name, target in settings.MAILADMIN_DEFAULT_ALIASES:
         target = target or own
         if target:
@@ -149,6 +172,7 @@ def is_large(keys):
 
 def close_domains(changes, keys):
     """Put large domains out of force and write down the job that takes them apart."""
+    _refuse_targets(keys)
     set_domains(changes, keys, "active", False)
     total = sum(
         Domain._meta.get_field(name).related_model.objects.filter(domain__in=keys).count()
@@ -172,14 +196,24 @@ def next_deletion(job):
 
 def delete_contents(changes, key, name, keys):
     lock_domains(changes, [key])
-    model = Domain._meta.get_field(name).related_model
+    changes.find_one(Domain, key)
+    rows = changes.find(Domain._meta.get_field(name).related_model, keys)
     delete_named(changes, keys)
-    changes.delete(model.objects.visible_to(changes.actor.principal).filter(pk__in=keys))
+    changes.delete(rows)
 
 
 def delete_named(changes, keys):
     for rows in named(keys):
         changes.delete(rows)
+
+
+def within(keys):
+    """What hangs on the mailboxes and keys of these domains, found by address and not by joins."""
+    mailbox = Domain._meta.get_field("mailbox_set").related_model
+    app_passwords = mailbox._meta.get_field("app_passwords").related_model
+    of_domains = Q(*(Q(mailbox__username__endswith=f"@{key}") for key in keys), _connector=Q.OR)
+    yield app_passwords._base_manager.filter(of_domains)
+    yield DkimSigning._base_manager.filter(dkim__domain_name__in=keys)
 
 
 def named(keys):
@@ -196,12 +230,18 @@ def aliases_naming(principal, names):
     """Aliases of this person's that lead to these addresses or `@domain`s and do not go too."""
     rows = Domain._meta.get_field("alias_set").related_model.objects.visible_to(principal)
     found = {}
-    for name in names[:NAMES_SOUGHT]:
-        for alias in rows.filter(goto__icontains=name).order_by("pk")[:NAMES_SHOWN]:
-            if any(target.lower().endswith(name) for target in alias.targets):
+    for part in chunks(names, NAMES_A_QUERY):
+        named_here = Q(*(Q(goto__icontains=name) for name in part), _connector=Q.OR)
+        for alias in rows.filter(named_here).order_by("pk"):
+            if any(is_one_of(target, part) for target in alias.targets):
                 found[alias.pk] = alias
-    gone = tuple(names)
-    return [alias for key, alias in sorted(found.items()) if not key.endswith(gone)]
+    return [alias for key, alias in sorted(found.items()) if not is_one_of(key, names)]
+
+
+def is_one_of(address, names):
+    """Whether the address is named, or its whole domain is."""
+    address = address.lower()
+    return address in names or "@" + address.rpartition("@")[2] in names
 
 
 def _refuse_targets(keys):
@@ -292,7 +332,7 @@ def _refuse_chains(mirrors):
 
 def create_admins(changes, rows):
     """Make admins with their domains; passwords come as hashes."""
-    lock_domains(changes, [ALL])
+    lock_domains(changes, [ALL, *(name for row in rows for name in row.get("domains", []))])
     admins = [
         Admin(**{name: value for name, value in row.items() if name != "domains"}) for row in rows
     ]
@@ -302,19 +342,20 @@ def create_admins(changes, rows):
     changes.create(admins)
     for admin, row in zip(admins, rows, strict=True):
         _assign(changes, admin, row.get("domains", []))
+        _mark(changes, admin)
         changes.log("create_admin", "", admin.pk)
     return admins[0]
 
 
 def edit_admin(changes, key, values):
     """Change an admin. Nobody takes his own rights, and the last superadmin keeps his."""
-    lock_domains(changes, [ALL])
+    lock_domains(changes, [ALL, *values.get("domains", [])])
     admin = changes.find_one(Admin, key)
     own = {name: value for name, value in values.items() if name != "domains"}
     _refuse_losing(changes, [admin], own)
     changed = changes.update([admin], **own)
-    assigned = _assign(changes, admin, values.get("domains", admin.assigned_names()))
-    if changed or assigned:
+    assigned = "domains" in values and _assign(changes, admin, values["domains"])
+    if changed + _mark(changes, admin) or assigned:
         changes.log("edit_admin", "", key)
     return admin
 
@@ -324,7 +365,7 @@ def set_admins(changes, keys, field, value):
     admins = changes.find(Admin, keys)
     _refuse_losing(changes, admins, {field: value})
     for admin in changes.update(admins, **{field: value}):
-        _assign(changes, admin, admin.assigned_names())
+        _mark(changes, admin)
         changes.log("edit_admin", "", admin.pk)
 
 
@@ -343,7 +384,7 @@ def _refuse_losing(changes, admins, values):
     if not losing:
         return
     loses_mark = [a for a in admins if a.superadmin or values.get("active") is False]
-    if changes.actor.principal in loses_mark:
+    if changes.principal in loses_mark:
         raise ValidationError(_("Nobody can delete, deactivate or demote himself."))
     if not any(admin.superadmin and admin.active for admin in admins):
         return
@@ -355,30 +396,39 @@ def _refuse_losing(changes, admins, values):
 
 
 def _assign(changes, admin, names):
-    """Give an admin exactly these domains, and a superadmin PostfixAdmin's mark `ALL`."""
-    wanted = {name for name in names if name != ALL}
-    unknown = wanted - set(Domain.objects.in_bulk(list(wanted)))
-    if unknown:
+    """Give an admin exactly these domains; names that he has already are not asked about."""
+    wanted = {folded(name) for name in names} - {folded(ALL)}
+    rows = list(DomainAdmin.objects.filter(admin=admin))
+    kept = {folded(row.domain_id) for row in rows if row.active} & wanted
+    found = {folded(d.pk): d for d in Domain.objects.filter(pk__in=wanted - kept)}
+    if unknown := sorted(wanted - kept - set(found)):
         raise ValidationError(
-            {"domains": _("The domain %(name)s does not exist.") % {"name": sorted(unknown)[0]}}
+            {"domains": _("The domain %(name)s does not exist.") % {"name": unknown[0]}}
         )
-    if admin.superadmin:
-        wanted.add(ALL)
-    rows = list(DomainAdmin._base_manager.filter(admin=admin))
-    kept = {row.domain_id for row in rows if row.active and row.domain_id in wanted}
     surplus = _surplus(rows, wanted)
     changes.delete(surplus)
-    new = [DomainAdmin(admin=admin, domain_id=name) for name in sorted(wanted - kept)]
-    changes.create(new)
-    return bool(surplus or new)
+    changes.create(DomainAdmin(admin=admin, domain=found[name]) for name in sorted(found))
+    return bool(surplus or found)
 
 
 def _surplus(rows, wanted):
     """Rows not wanted, switched off, or there twice."""
     seen, surplus = set(), []
     for row in rows:
-        if row.domain_id not in wanted or not row.active or row.domain_id in seen:
+        name = folded(row.domain_id)
+        if name not in wanted or not row.active or name in seen:
             surplus.append(row)
         else:
-            seen.add(row.domain_id)
+            seen.add(name)
     return surplus
+
+
+def _mark(changes, admin):
+    """A superadmin has PostfixAdmin's mark `ALL` in force, once, and nobody else has it."""
+    rows = list(DomainAdmin._base_manager.filter(admin=admin, domain=ALL))
+    good = [row for row in rows if row.active][:1] if admin.superadmin else []
+    wrong = [row for row in rows if row not in good]
+    new = [DomainAdmin(admin=admin, domain_id=ALL)] if admin.superadmin and not good else []
+    changes.delete(wrong)
+    changes.create(new)
+    return wrong + new

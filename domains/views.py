@@ -9,6 +9,7 @@ from domains import services
 from domains.forms import AdminForm, AliasDomainForm, DomainForm
 from domains.models import Admin, AliasDomain, Domain, DomainAdmin, DomainState, either_end
 from mailadmin.crud import DELETE, Column, Crud, Pick
+from mailadmin.history import WarnsOfOldMail
 from mailadmin.models import Role
 from mailadmin.writes import perform
 
@@ -16,7 +17,7 @@ READ = dict.fromkeys(["list", "export"], Role.ADMINS)
 WRITE = ["create", "edit", "toggle", "bulk", "delete"]
 
 
-class Domains(Crud):
+class Domains(WarnsOfOldMail, Crud):
     model = Domain
     form_class = DomainForm
     slug = "domains"
@@ -45,7 +46,7 @@ class Domains(Crud):
         return rows
 
     def going(self, keys):
-        return [*super().going(keys), *services.named(keys)]
+        return [*super().going(keys), *services.within(keys), *services.named(keys)]
 
     def pointing_at(self, keys):
         return services.aliases_naming(self.request.user, [f"@{key}" for key in keys])
@@ -100,12 +101,15 @@ class Admins(Crud):
         "modified",
     ]
     search_fields = ["username"]
-    domain_lookup = "assignments__domain"
     roles = dict.fromkeys(["list", "export", *WRITE], Role.SUPERADMIN)
     toggles = {"active": _("active")}
     empty_text = _("There are no admins.")
     delete_service = services.delete_admins
     set_service = services.set_admins
+
+    def of_domain(self, rows, name):
+        assigned = DomainAdmin.objects.filter(domain=name, active=True)
+        return rows.filter(pk__in=assigned.values("admin"))
 
     def decorate(self, rows):
         assigned = DomainAdmin.objects.filter(admin__in=[row.pk for row in rows], active=True)

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import contextlib
 import datetime
 import hashlib
 import hmac
@@ -22,7 +21,7 @@ from django.utils import timezone
 
 from mailadmin import passwords
 from mailadmin.models import LoginFailure, Role, UsedCode
-from mailadmin.writes import Actor, perform
+from mailadmin.writes import Actor, again_on_deadlock, perform
 
 logger = logging.getLogger("mailadmin.auth")
 
@@ -134,25 +133,33 @@ def client_address(meta):
 
 
 def is_address(text):
-    with contextlib.suppress(ValueError):
-        return bool(ipaddress.ip_address(text))
-    return False
+    return ip_of(text) is not None
+
+
+def ip_of(text):
+    """The address, an IPv4 one also where it comes wrapped in IPv6."""
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
 
 
 def is_trusted(address):
     """A proxy on a local socket has no address; with trusted proxies set it is one of them."""
-    if not is_address(address):
+    ip = ip_of(address)
+    if ip is None:
         return bool(settings.MAILADMIN_TRUSTED_PROXIES)
-    ip = ipaddress.ip_address(address)
     return any(ip in network for network in settings.MAILADMIN_TRUSTED_PROXIES)
 
 
 def network_of(address):
     """The part of an address that one customer holds: /24 of IPv4, /64 of IPv6."""
-    if not is_address(address):
+    ip = ip_of(address)
+    if ip is None:
         return address
-    prefix = 24 if ipaddress.ip_address(address).version == 4 else 64
-    return str(ipaddress.ip_network(f"{address}/{prefix}", strict=False))
+    prefix = 24 if ip.version == 4 else 64
+    return str(ipaddress.ip_network(f"{ip}/{prefix}", strict=False))
 
 
 # Throttle
@@ -199,15 +206,19 @@ def _network_key(address):
 
 
 def _count(key):
+    """Failures of this window, this try among them. Each statement stands alone: no lock waits."""
     now = timezone.now()
-    with transaction.atomic():
-        LoginFailure.objects.filter(pk=key, since__lt=now - WINDOW).update(failures=0, since=now)
-        if not LoginFailure.objects.filter(pk=key).update(failures=F("failures") + 1):
-            with contextlib.suppress(IntegrityError), transaction.atomic():
-                LoginFailure.objects.create(pk=key, failures=0, since=now)
-            LoginFailure.objects.filter(pk=key).update(failures=F("failures") + 1)
-        row = LoginFailure.objects.get(pk=key)
-    return row.failures, row.since
+    rows = LoginFailure.objects.filter(pk=key)
+
+    def count():
+        rows.filter(since__lt=now - WINDOW).update(failures=0, since=now)
+        if not rows.update(failures=F("failures") + 1):
+            new = LoginFailure(pk=key, since=now)
+            LoginFailure.objects.bulk_create([new], ignore_conflicts=True)
+            rows.update(failures=F("failures") + 1)
+        return rows.values_list("failures", "since").first() or (1, now)
+
+    return again_on_deadlock(count)
 
 
 # One-time codes

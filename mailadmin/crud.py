@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -21,11 +22,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import CreateView, DetailView, ListView, UpdateView, View
 
 from mailadmin.auth import RoleRequired
-from mailadmin.fields import column_holds, normalize_domain
-from mailadmin.jobs import ROWS_A_STEP, start_job
+from mailadmin.fields import column_holds, typed_domain
+from mailadmin.jobs import ROWS_A_STEP, keep_keys, start_job, taken_keys
 from mailadmin.models import Role
-from mailadmin.writes import Actor, is_scoped, perform
+from mailadmin.writes import Actor, chunks, is_scoped, perform
 
+WORDS = 12  # of a search; more would be a query that no database likes
 AT_ONCE = 200  # more rows than this are a job's matter
 PICKS = 20
 
@@ -99,6 +101,11 @@ class Crud(RoleRequired):
             return self.get_queryset().get(pk=self.kwargs["key"])
         except (self.model.DoesNotExist, ValueError) as error:
             raise Http404 from error
+
+    @classmethod
+    def listed(cls, rows):
+        """The rows that lists and search show, of those there are."""
+        return rows
 
     def of_domain(self, rows, name):
         return rows.filter(**{self.domain_lookup: name})
@@ -177,20 +184,14 @@ class Crud(RoleRequired):
         ]
 
     def what_goes(self, keys):
-        """How many rows of each table go, in one query."""
-        tables = self.going(keys)
-        counts = [
-            rows.order_by()
-            .values(kind=Value(str(number), models.CharField()))
-            .annotate(count=Count("*"))
-            for number, rows in enumerate(tables)
-        ]
-        found = counts[0].union(*counts[1:], all=True) if counts else []
-        return [
-            (capfirst(tables[int(row["kind"])].model._meta.verbose_name_plural), row["count"])
-            for row in found
-            if row["count"]
-        ]
+        """How many rows of each table go; one query for five hundred keys."""
+        found = Counter()
+        for part in chunks(keys):
+            tables = self.going(part)
+            for row in counted(tables):
+                model = tables[int(row["kind"])].model
+                found[capfirst(model._meta.verbose_name_plural)] += row["count"]
+        return list(found.items())
 
     def pointing_at(self, keys):
         """Rows elsewhere, of those this person may see, that name what goes."""
@@ -205,6 +206,18 @@ class Crud(RoleRequired):
             for name, screen in SCREENS.items()
             if name in cls.roles
         ]
+
+
+def counted(tables):
+    """(number of the table, count) of all these querysets, in one query."""
+    counts = [
+        rows.order_by()
+        .values(kind=Value(str(number), models.CharField()))
+        .annotate(count=Count("*"))
+        for number, rows in enumerate(tables)
+    ]
+    found = counts[0].union(*counts[1:], all=True) if counts else []
+    return [row for row in found if row["count"]]
 
 
 def cell_kind(field):
@@ -248,19 +261,15 @@ class Filtered:
         return search(rows, self.search_fields, self.filters.get("q", ""))
 
 
-def typed_domain(text):
-    try:
-        return normalize_domain(text)
-    except ValidationError:
-        return text
-
-
 def search(rows, names, text):
     """Every word in one of the columns; a column that cannot hold a word cannot contain it."""
-    for word in text.split():
+    for word in text.split()[:WORDS]:
         fields = [(name, rows.model._meta.get_field(name.split("__")[0])) for name in names]
         found = [
-            Q(**{f"{name}__icontains": word}) for name, field in fields if column_holds(field, word)
+            Q(**{f"{name}__icontains": spelling})
+            for name, field in fields
+            for spelling in {word, typed_domain(word)}
+            if column_holds(field, spelling)
         ]
         if "\x00" in word or not found:
             return rows.none()
@@ -278,7 +287,7 @@ class List(Filtered, Screen, ListView):
         after, before = self.cursor("after"), self.cursor("before")
         ascending = self.ascending
         backwards = before is not None
-        rows = self.filtered().order_by("pk" if ascending != backwards else "-pk")
+        rows = self.listed(self.filtered()).order_by("pk" if ascending != backwards else "-pk")
         if (edge := before if backwards else after) is not None:
             rows = rows.filter(**{"pk__gt" if ascending != backwards else "pk__lt": edge})
         rows = list(rows[: size + 1])
@@ -343,7 +352,7 @@ class Export(Filtered, Screen, View):
 
     def get(self, request):
         names = self.export_columns or [f.name for f in self.model._meta.fields if is_public(f)]
-        rows = self.filtered().order_by("pk")
+        rows = self.listed(self.filtered()).order_by("pk")
         fields = [self.model._meta.get_field(name) for name in names]
         writer = csv.writer(Echo())
         lines = (
@@ -376,9 +385,8 @@ def cell_text(value):
 def harmless(text):
     """A cell that a spreadsheet would run as a formula begins with a quote instead."""
     if (
-        text[:1] in ("=", "+", "-", "@", "\t", "\r")
-        and not text.lstrip("-").replace(".", "").isdigit()
-    ):
+        text[:1] in ("\t", "\r", "\n") or text.lstrip()[:1] in ("=", "+", "-", "@")
+    ) and not text.lstrip("-").replace(".", "").isdigit():
         return "'" + text
     return text
 
@@ -413,9 +421,9 @@ class Create(Saving, Screen, CreateView):
     route = "create/"
 
     def get_initial(self):
-        """A link may fill a form in: the domain of the page it stands on."""
-        named = {k: v for k, v in self.request.GET.items() if k in self.form_class.base_fields}
-        return super().get_initial() | named
+        """A link may say the domain of the page it stands on, and nothing else."""
+        domain = self.request.GET.get("domain")
+        return super().get_initial() | ({"domain": typed_domain(domain)} if domain else {})
 
     def success_text(self, form):
         return _("%(row)s was created.") % {"row": self.object_saved}
@@ -513,9 +521,12 @@ class Bulk(Filtered, Screen, View):
         return self.run(action, keys)
 
     def keys(self):
-        """The ticked keys that are this person's, or all rows of the filter."""
+        """What was shown to be confirmed; before that what was ticked, or all of the filter."""
+        if "kept" in self.request.POST:
+            return taken_keys(self.actor, self.slug, self.request.POST["kept"])
         if self.request.POST.get("all") == "1":
-            return list(self.filtered().order_by("pk").values_list("pk", flat=True))
+            rows = self.listed(self.filtered())
+            return list(rows.order_by("pk").values_list("pk", flat=True))
         ticked = self.request.POST.getlist("keys")
         try:
             return list(self.get_queryset().filter(pk__in=ticked).values_list("pk", flat=True))
@@ -523,18 +534,19 @@ class Bulk(Filtered, Screen, View):
             raise Http404 from error
 
     def confirm(self, action, keys, errors=(), status=200):
-        delete = action.name == "delete"
+        """Show what will happen. Very many keys are kept here, so that just these are confirmed."""
+        delete, few = action is DELETE, len(keys) <= AT_ONCE
         context = {
             "crud": self,
             "action": action,
-            "keys": keys if len(keys) <= AT_ONCE else [],
+            "keys": keys if few else [],
+            "kept": None if few else keep_keys(self.actor, self.slug, keys),
             "shown": keys[:10],
             "count": len(keys),
             "rest": max(0, len(keys) - 10),
-            "all": self.request.POST.get("all", ""),
-            "filters": self.filters,
-            "what": self.what_goes(keys) if delete and len(keys) <= AT_ONCE else [],
-            "elsewhere": self.pointing_at(keys) if delete and len(keys) <= AT_ONCE else [],
+            "what": self.what_goes(keys) if delete else [],
+            "elsewhere": self.pointing_at(keys) if delete and few else [],
+            "not_searched": delete and not few,
             "errors": errors,
         }
         return render(self.request, "crud/bulk.html", context, status=status)
@@ -576,7 +588,7 @@ class Pick(RoleRequired, View):
     model = None
 
     def get(self, request):
-        text = next(iter(request.GET.values()), "").strip().lower()
+        text = typed_domain(next(iter(request.GET.values()), ""))
         rows = self.model._default_manager.visible_to(request.user).filter(pk__startswith=text)
         names = rows.order_by("pk").values_list("pk", flat=True)[:PICKS]
         return render(request, "crud/pick.html", {"names": names})

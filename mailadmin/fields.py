@@ -35,6 +35,14 @@ def normalize_domain(text):
         ) from error
 
 
+def typed_domain(text):
+    """The domain that somebody may have meant; what is none stays as it is, and fits nothing."""
+    try:
+        return normalize_domain(text)
+    except ValidationError:
+        return text
+
+
 def normalize_address(text):
     """An address as it is stored: lower case, its domain in ASCII."""
     local_part, at, domain = text.strip().lower().rpartition("@")
@@ -87,6 +95,13 @@ def validate_text(text):
     """No control characters but line ends and tabs."""
     if CONTROL.search(text):
         raise ValidationError(_("This text holds control characters, which are not allowed here."))
+
+
+def validate_line(text):
+    """Text of one line: what goes into a mail's header must not begin another."""
+    validate_text(text)
+    if "\n" in text or "\r" in text:
+        raise ValidationError(_("This is one line: it cannot hold a line end."))
 
 
 # What a column can hold

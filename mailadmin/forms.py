@@ -14,6 +14,7 @@ from mailadmin.fields import (
     validate_address,
     validate_column,
     validate_domain,
+    validate_line,
     validate_text,
 )
 from mailadmin.writes import Conflict, Seen, digest, perform
@@ -59,7 +60,8 @@ class PlainForm(forms.Form):
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             if isinstance(field, forms.CharField):
-                field.validators = [*field.validators, validate_text]
+                lines = isinstance(field.widget, forms.Textarea)
+                field.validators = [*field.validators, validate_text if lines else validate_line]
             if isinstance(field, RowInput):
                 field.offer_to(self.actor.principal)
 
@@ -82,6 +84,10 @@ class WatchedForm(PlainForm):
     def snapshot(self, row):
         """The values of a row that this form shows and changes."""
         raise NotImplementedError
+
+    def shown(self, row):
+        """The same, as people read it."""
+        return self.snapshot(row)
 
     def values(self):
         """What the service is given."""
@@ -121,12 +127,12 @@ class WatchedForm(PlainForm):
 
     def _show_conflict(self, row):
         """Both versions: what was typed stays in the fields, what is stored now stands beside."""
-        now = self.snapshot(row)
+        now = self.shown(row)
         self.conflict = [
             (capfirst(self.fields[name].label), now[name]) for name in now if name in self.fields
         ]
         self.data = self.data.copy()
-        self.data[self.add_prefix("seen")] = digest(now)
+        self.data[self.add_prefix("seen")] = digest(self.snapshot(row))
         self.add_error(
             None,
             _(

@@ -2,9 +2,11 @@
 
 import datetime
 
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.dateparse import parse_date
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.crud import Column, Crud
@@ -96,10 +98,32 @@ class LogLines(Crud):
         return rows
 
 
+class WarnsOfOldMail:
+    """What the log knows to have existed may have left mail on the disk."""
+
+    def success_text(self, form):
+        if self.screen == "create" and had_existed(self.object_saved):
+            messages.warning(
+                self.request,
+                gettext("%(row)s existed before: its old mail may still lie on the disk.")
+                % {"row": self.object_saved},
+            )
+        return super().success_text(form)
+
+
+def had_existed(row):
+    """Whether the log tells of this name before the row was made."""
+    domain = getattr(row, "domain_id", row.pk)
+    own = {"action": f"create_{type(row).__name__.lower()}", "timestamp": row.created}
+    return Log.objects.filter(domain=domain, data=row.pk).exclude(**own).exists()
+
+
 def day(text):
     """The first moment of a typed day; what is no day filters nothing."""
     try:
         date = parse_date(text or "")
     except (ValueError, ValidationError):
         return None
-    return date and timezone.make_aware(datetime.datetime.combine(date, datetime.time()))
+    if date is None or not 1970 < date.year < 3000:
+        return None
+    return timezone.make_aware(datetime.datetime.combine(date, datetime.time()))

@@ -7,7 +7,9 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
 from mailadmin.auth import WINDOW
-from mailadmin.models import ChangeSecret, LoginFailure
+from mailadmin.models import ChangeSecret, Job, LoginFailure
+
+DRAFTS_KEPT = datetime.timedelta(days=1)
 
 
 def forget():
@@ -15,5 +17,6 @@ def forget():
     now = timezone.now()
     kept = now - datetime.timedelta(days=settings.MAILADMIN_UNDO_DAYS)
     ChangeSecret.objects.filter(at__lt=kept).delete()
+    Job.objects.filter(state=Job.State.DRAFT, created__lt=now - DRAFTS_KEPT).delete()
     LoginFailure.objects.filter(since__lt=now - WINDOW).delete()
     SessionStore.clear_expired()

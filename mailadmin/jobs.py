@@ -21,6 +21,7 @@ logger = logging.getLogger("mailadmin.jobs")
 
 LEASE = datetime.timedelta(seconds=60)
 ROWS_A_STEP = 100
+CONFIRM = "confirm"  # not work, but keys that wait for a yes
 
 
 class LeaseLost(Exception):
@@ -32,10 +33,11 @@ def start_job(actor, kind, title, arguments, total):
     return perform(actor, add_job, kind, title, arguments, total)
 
 
-def add_job(changes, kind, title, arguments, total):
+def add_job(changes, kind, title, arguments, total, state=Job.State.WAITING):
     """The same within a service, so that the job is there exactly if the rest of the change is."""
     return Job.objects.create(
         kind=kind,
+        state=state,
         title=str(title)[:255],
         owner=str(changes.actor)[:255],
         owner_model=owner_model(changes.actor),
@@ -43,6 +45,28 @@ def add_job(changes, kind, title, arguments, total):
         arguments=arguments,
         total=total,
     )
+
+
+def keep_keys(actor, table, keys):
+    """Keep the keys that somebody is asked about, so that he confirms these and no others."""
+    arguments = {"table": table, "keys": keys}
+    return perform(actor, add_job, CONFIRM, "", arguments, len(keys), Job.State.DRAFT).pk
+
+
+def taken_keys(actor, table, number):
+    """The keys kept for this person; they are confirmed once."""
+    return perform(actor, take_keys, table, number)
+
+
+def take_keys(changes, table, number):
+    drafts = Job.objects.filter(
+        kind=CONFIRM, owner_model=owner_model(changes.actor), owner_key=changes.principal.pk
+    )
+    draft = drafts.filter(pk=number).first() if number.isdigit() else None
+    if draft is None or draft.arguments["table"] != table:
+        return []
+    draft.delete()
+    return draft.arguments["keys"]
 
 
 def owner_model(actor):
@@ -71,7 +95,7 @@ def run(job, stop=lambda: False):
             if step is None:
                 return finish(job, Job.State.DONE)
             perform(job_actor(job), take_step, job, step)
-            job.refresh_from_db()
+            job.refresh_from_db(fields=["done"])
     except ValidationError as error:
         finish(job, Job.State.FAILED, " ".join(error.messages))
     except PermissionDenied:

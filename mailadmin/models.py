@@ -198,7 +198,6 @@ class LoginFailure(models.Model):
     key = CharField(max_length=255, primary_key=True)
     failures = models.PositiveIntegerField(default=0)
     since = models.DateTimeField()
-    blocked_until = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "mailadmin_login_failure"
@@ -225,6 +224,7 @@ class Job(models.Model):
     """Work that outlives a request: a chain of performs with its progress kept."""
 
     class State(models.TextChoices):
+        DRAFT = "draft", _("to be confirmed")
         WAITING = "waiting", _("waiting")
         RUNNING = "running", _("running")
         DONE = "done", _("done")

@@ -84,17 +84,21 @@ def destination(request, target):
     return settings.LOGIN_REDIRECT_URL
 
 
-@method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
-class Door(FormView):
-    """A form that lets somebody in, and counts who knocks."""
-
-    roles = Role.ANYONE
+class Throttled:
+    """A form whose answers are counted; too many wrong ones are told to wait."""
 
     def post(self, request, *args, **kwargs):
         try:
             return super().post(request, *args, **kwargs)
         except TooManyFailures as stop:
             return too_many(request, stop.retry_after)
+
+
+@method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
+class Door(Throttled, FormView):
+    """A form that lets somebody in, and counts who knocks."""
+
+    roles = Role.ANYONE
 
     def open(self, person, backend, target):
         request = self.request
@@ -126,7 +130,6 @@ class Login(Door):
             log_failure(name, request.client_address, "password")
             form.refuse()
             return self.form_invalid(form)
-        forgive(name, request.client_address)
         request.session.flush()
         person.typed_password = password
         if person.totp_secret:
@@ -137,7 +140,8 @@ class Login(Door):
                 "at": time.time(),
                 "next": target,
             }
-            return redirect("code")
+            return redirect("code")  # what was tried counts until the code is right too
+        forgive(name, request.client_address)
         return self.open(person, person.backend, target)
 
 

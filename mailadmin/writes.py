@@ -79,17 +79,27 @@ def digest(values):
 
 def perform(actor, service, *args, seen=None):
     """Run a service in one transaction with its log and change records; again on a deadlock."""
+
+    def once():
+        with transaction.atomic(durable=True):
+            changes = Changes(actor, seen)
+            result = service(changes, *args)
+            changes.finish()
+            return result
+
+    return again_on_deadlock(once)
+
+
+def again_on_deadlock(call):
+    """What MySQL asks to be tried again is tried again, a few times."""
     for attempt in range(1, TRIES + 1):
         try:
-            with transaction.atomic(durable=True):
-                changes = Changes(actor, seen)
-                result = service(changes, *args)
-                changes.finish()
-                return result
+            return call()
         except OperationalError as error:
             if error.args[:1] not in {(code,) for code in AGAIN} or attempt == TRIES:
                 raise
             time.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311 (jitter)
+    return None
 
 
 @dataclass
@@ -106,17 +116,21 @@ class Changes:
     _numbered: list = field(default_factory=list)  # new rows whose number the database gave
     _touched: dict = field(default_factory=lambda: defaultdict(set))
 
+    def __post_init__(self):
+        self.principal = present(self.actor.principal)
+
     def find(self, model, keys):
         """These rows as they are now, locked: all of them, all of the actor's, or none."""
-        keys = list(dict.fromkeys(keys))
-        rows = self._visible(model).select_for_update().in_bulk(keys)
-        if missing := [key for key in keys if key not in rows]:
+        keys = {folded(key): key for key in keys}
+        found = self._visible(model).select_for_update().filter(pk__in=keys.values())
+        rows = {folded(row.pk): row for row in found}
+        if missing := [key for fold, key in keys.items() if fold not in rows]:
             raise ValidationError(
                 _("%(key)s does not exist any more."), params={"key": missing[0]}, code="missing"
             )
         for row in rows.values():
             self._compare(row)
-        return [rows[key] for key in keys]
+        return [rows[fold] for fold in keys]
 
     def find_one(self, model, key):
         return self.find(model, [key])[0]
@@ -160,8 +174,8 @@ class Changes:
         collector = models.deletion.Collector(using=router.db_for_write(type(rows[0])))
         for part in chunks(rows):
             collector.collect(part)
-        for instances in collector.data.values():
-            for row in instances:
+        for model, instances in collector.data.items():
+            for row in whole_rows(model, instances):
                 self._record_deletion(row)
         for queryset in collector.fast_deletes:
             for row in queryset if is_scoped(queryset.model) else ():
@@ -185,7 +199,7 @@ class Changes:
 
     def finish(self):
         """Check once more that nothing left the actor's scope, then write lines and records."""
-        if self.actor.principal.role is not Role.SUPERADMIN:
+        if self.principal.role is not Role.SUPERADMIN:
             self._check_scope()
         for rows in (self._fitting(self._lines), self._records, self._secrets):
             insert_rows(rows)
@@ -200,7 +214,7 @@ class Changes:
                 raise PermissionDenied
 
     def _visible(self, model):
-        return model._default_manager.visible_to(self.actor.principal)
+        return model._default_manager.visible_to(self.principal)
 
     def _compare(self, row):
         if self.seen and self.seen.model is type(row) and self.seen.key == row.pk:
@@ -260,6 +274,29 @@ class Changes:
             line.data = line.data[:255]
             line.username = line.username.encode("ascii", "backslashreplace").decode()[:255]
         return lines
+
+
+def present(principal):
+    """The person with the rights of this moment: a page may have been open for long."""
+    if isinstance(principal, Console):
+        return principal
+    rows = principal._meta.model._base_manager
+    if person := rows.filter(pk=principal.pk, active=True).first():
+        return person
+    raise PermissionDenied
+
+
+def whole_rows(model, instances):
+    """Django collects rows with some of their columns; the record wants all."""
+    if not is_scoped(model):
+        return
+    for part in chunks(instances):
+        yield from model._base_manager.filter(pk__in=[row.pk for row in part])
+
+
+def folded(key):
+    """MySQL compares addresses without regard to case."""
+    return key.lower() if isinstance(key, str) else key
 
 
 def is_scoped(model):

@@ -1,6 +1,7 @@
 """What is asked about mailboxes and aliases, and of their owners."""
 
 import datetime
+from decimal import Decimal
 
 from django import forms
 from django.contrib.auth import update_session_auth_hash
@@ -11,10 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
 from mailadmin import passwords
+from mailadmin.auth import admit, forgive, log_failure
 from mailadmin.fields import (
     is_known,
     normalize_address,
     normalize_domain,
+    typed_domain,
     validate_address,
     validate_domain,
     validate_local_part,
@@ -80,7 +83,7 @@ class MailboxForm(NewPasswordMixin, RecordForm):
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }
-        name = self.initial.get("domain") or ""
+        name = typed_domain(self.initial.get("domain") or "")
         if domain := self.fields["domain"].rows.filter(pk=name).first():
             self.fields["quota"].help_text = quota_help(domain)
 
@@ -89,10 +92,13 @@ class MailboxForm(NewPasswordMixin, RecordForm):
             del self.fields[name]
         self.fields["password"].help_text = _("Empty keeps the present password.")
         size = services.in_megabytes(self.instance.quota)
-        self.initial["quota"] = int(size) if size == int(size) else round(size, 2)
+        self.initial["quota"] = int(size) if size == int(size) else Decimal(f"{size:.2f}")
         domain = Domain.objects.filter(pk=self.instance.domain_id).first()
         if domain:
             self.fields["quota"].help_text = quota_help(domain, self.instance)
+
+    def shown(self, row):
+        return super().shown(row) | {"quota": services.in_megabytes(row.quota)}
 
     def clean_quota(self):
         """What was not touched stays to the byte."""
@@ -313,6 +319,7 @@ class VacationForm(WatchedForm):
         tomorrow = timezone.localtime() + datetime.timedelta(days=1)
         return {
             "active": False,
+            "interval_time": 0,
             "activefrom": timezone.now(),
             "activeuntil": tomorrow.replace(hour=23, minute=59, second=0),
             "subject": _("Out of office"),
@@ -357,14 +364,24 @@ class OwnPasswordForm(NewPasswordMixin, WatchedForm):
         self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
 
     def clean_old_password(self):
-        typed = self.cleaned_data["old_password"]
+        """Guesses count here as they do at the door: a stolen session must not find it out."""
+        typed, name, address = (
+            self.cleaned_data["old_password"],
+            self.actor.name,
+            self.actor.address,
+        )
+        admit(name, address)
         if not self.actor.principal.check_password(typed):
+            log_failure(name, address, "old password")
             raise ValidationError(_("This is not your present password."))
+        forgive(name, address)
         return typed
 
     def clean(self):
         cleaned = super().clean()
         self.check_passwords(required=True)
+        if cleaned.get("password") and cleaned["password"] == cleaned.get("old_password"):
+            self.add_error("password", _("This is the password you have already."))
         return cleaned
 
     def save(self):

@@ -10,6 +10,7 @@ from django.views.generic import FormView, TemplateView
 from mailadmin.auth import RoleRequired
 from mailadmin.fields import is_known
 from mailadmin.models import Log, Role
+from mailadmin.views import Throttled
 from mailadmin.writes import Actor
 from mailboxes.forms import OwnPasswordForm
 from mailboxes.models import Alias, Usage, Vacation
@@ -32,17 +33,12 @@ class OwnForwarding(Forwarding):
 class OwnVacation(VacationPage):
     roles = Role.MAILBOX
 
-    def dispatch(self, request, *args, **kwargs):
-        if not settings.MAILADMIN_VACATION:
-            raise PermissionDenied
-        return super().dispatch(request, *args, **kwargs)
-
     @property
     def mailbox(self):
         return self.request.user
 
 
-class OwnPassword(RoleRequired, FormView):
+class OwnPassword(RoleRequired, Throttled, FormView):
     roles = Role.ANYONE
     form_class = OwnPasswordForm
     template_name = "account/password.html"

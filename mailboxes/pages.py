@@ -135,7 +135,7 @@ class Search(RoleRequired, TemplateView):
         )
 
     def _found(self, crud, text):
-        rows = crud.model._default_manager.visible_to(self.request.user)
+        rows = crud.listed(crud.model._default_manager.visible_to(self.request.user))
         rows = (
             list(search(rows, crud.search_fields, text).order_by("pk")[: SHOWN + 1]) if text else []
         )
@@ -176,7 +176,7 @@ class DomainPage(RoleRequired, DetailView):
 
 
 def own_jobs(principal):
-    jobs = Job.objects.all()
+    jobs = Job.objects.exclude(state=Job.State.DRAFT)
     if principal.role is Role.SUPERADMIN:
         return jobs
     return jobs.filter(owner_model=principal._meta.label, owner_key=principal.pk)

@@ -13,30 +13,41 @@ from mailboxes.models import Alias, is_vacation_target
 FARTHEST = 1000  # Postfix's virtual_alias_recursion_limit
 
 
-def refuse_loops(aliases):
-    """Refuse aliases that lead in a circle, unless an address in it also names itself."""
-    for alias in aliases:
-        if alias.active and (loop := find_loop(alias)):
-            raise ValidationError(
-                {"goto": _("This is a loop: %(loop)s") % {"loop": " → ".join(loop)}}
-            )
+def refuse_loops(changes, aliases):
+    """Refuse aliases that would lead in a circle, unless an address in it also names itself."""
+    new = {alias.pk: alias for alias in aliases if alias.active}
+    for alias in new.values():
+        if loop := find_loop(alias, new):
+            text = " → ".join(told(changes, alias, loop))
+            raise ValidationError({"goto": _("This is a loop: %(loop)s") % {"loop": text}})
 
 
-def find_loop(alias):
+def told(changes, alias, loop):
+    """The addresses of a loop that this person may know of; the others are dots."""
+    own = Alias.objects.visible_to(changes.principal).filter(pk__in=loop)
+    known = {alias.pk, *alias.targets, *own.values_list("pk", flat=True)}
+    for number, address in enumerate(loop):
+        if address in known:
+            yield address
+        elif number == 0 or loop[number - 1] in known:
+            yield "…"
+
+
+def find_loop(alias, new):
     """Addresses that lead from one to the next and back to the first, or None."""
     start = [t.lower() for t in split_goto(alias.goto)] if alias.is_catch_all else [alias.pk]
     try:
-        TopologicalSorter(reachable(start)).prepare()
+        TopologicalSorter(reachable(start, new)).prepare()
     except CycleError as error:
         return error.args[1][::-1]
     return None
 
 
-def reachable(addresses):
+def reachable(addresses, new):
     """Every address to which these lead, with its own targets; asked a level at a time."""
     graph, frontier = {}, set(addresses)
     while frontier and len(graph) < FARTHEST:
-        answers = _answers(frontier)
+        answers = _answers(frontier, new)
         graph |= {address: _hops(address, answers.get(address)) for address in frontier}
         frontier = {target for address in frontier for target in graph[address]} - set(graph)
     return graph
@@ -54,7 +65,7 @@ def _hops(address, alias):
     return [target for target in targets if "@" in target and not is_vacation_target(target)]
 
 
-def _answers(addresses):
+def _answers(addresses, new):
     """The active alias that Postfix finds: the address, without extension, the catch-all."""
     mirrors = dict(
         AliasDomain._base_manager.filter(
@@ -63,7 +74,8 @@ def _answers(addresses):
     )
     keys = {address: list(_keys(address, mirrors)) for address in addresses}
     wanted = {key for options in keys.values() for key in options}
-    found = {alias.pk: alias for alias in Alias.objects.filter(pk__in=wanted, active=True)}
+    stored = Alias.objects.filter(pk__in=wanted, active=True)
+    found = {alias.pk.lower(): alias for alias in stored} | new
     return {
         address: found[hit]
         for address, options in keys.items()

@@ -12,7 +12,7 @@ from django.db.models.functions import StrIndex, Substr
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import NONE_ALLOWED, UNLIMITED, Domain, DomainState, is_default_alias
+from domains.models import ALL, NONE_ALLOWED, UNLIMITED, Domain, DomainState, is_default_alias
 from domains.services import (
     delete_named,
     domains_to_write,
@@ -22,7 +22,7 @@ from domains.services import (
 from mailadmin.fields import join_goto, split_goto, validate_column
 from mailadmin.jobs import add_job
 from mailadmin.models import Role
-from mailadmin.writes import chunks
+from mailadmin.writes import chunks, folded
 from mailboxes.models import (
     Alias,
     Mailbox,
@@ -81,13 +81,18 @@ def edit_mailbox(changes, key, values):
     if "password" in values:
         values["password_expiry"] = expiry(changes, domain)
     before, edited = assigned([mailbox]), edited_copy(mailbox, values)
-    if "quota" in values and (assigned([edited]) != before or edited.quota == 0):
+    if domain and needs_more(mailbox, edited):
         _check_quotas(domain, [edited])
     changed = changes.update([mailbox], **values)
-    tally(domain.pk, quota_assigned=assigned([mailbox]) - before)
+    tally(mailbox.domain_id, quota_assigned=assigned([mailbox]) - before)
     if _alias_follows(changes, [mailbox]) or changed:
-        changes.log("edit_mailbox", domain.pk, key)
+        changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
     return mailbox
+
+
+def needs_more(mailbox, edited):
+    """Whether a quota grows, or ends; one that shrinks is welcome wherever too much is given."""
+    return edited.quota != mailbox.quota and (edited.quota == 0 or edited.quota > mailbox.quota)
 
 
 def edited_copy(row, values):
@@ -171,15 +176,17 @@ def assigned(mailboxes):
 def _mailbox_to_write(changes, key):
     lock_domains(changes, domains_of(Mailbox, [key]))
     mailbox = changes.find_one(Mailbox, key)
-    return mailbox, Domain.objects.get(pk=mailbox.domain_id)
+    return mailbox, Domain.objects.filter(pk=mailbox.domain_id).first()
 
 
 def _alias_follows(changes, mailboxes):
     """alias.active = mailbox.active: the maps of the mail server read the alias."""
-    aliases = Alias.objects.in_bulk([mailbox.pk for mailbox in mailboxes])
+    own = Alias.objects.filter(pk__in=[mailbox.pk for mailbox in mailboxes])
+    aliases = {folded(alias.pk): alias for alias in own}
     followed = []
     for active in (True, False):
-        rows = [aliases[m.pk] for m in mailboxes if m.active is active and m.pk in aliases]
+        keys = [folded(mailbox.pk) for mailbox in mailboxes if mailbox.active is active]
+        rows = [aliases[key] for key in keys if key in aliases]
         followed += changes.update(rows, active=active)
     return followed
 
@@ -266,8 +273,8 @@ def create_aliases(changes, rows):
     for alias in aliases:
         _refuse_protected(changes, [alias])
         _check_targets(alias)
+    refuse_loops(changes, aliases)
     changes.create(aliases)
-    refuse_loops(aliases)
     for domain, new in _by_domain(aliases, domains):
         tally(domain.pk, aliases=len(new))
     for alias in aliases:
@@ -303,13 +310,15 @@ def edit_alias(changes, key, values):
     if has_mailbox:
         own.pop("active", None)
     if "goto" in values:
-        own["goto"] = _goto(alias, values["goto"], has_mailbox and values.get("goto_mailbox", True))
+        keep = values.get("goto_mailbox", True) if has_mailbox else alias.keeps_copy
+        own["goto"] = _goto(alias, values["goto"], keep)
     edited = edited_copy(alias, own)
     if edited.goto != alias.goto:
-        _check_targets(edited, has_mailbox)
+        _check_targets(edited, has_mailbox or alias.keeps_copy)
+    if edited.goto != alias.goto or edited.active != alias.active:
+        refuse_loops(changes, [edited])
     if changes.update([alias], **own):
-        refuse_loops([alias])
-        changes.log("edit_alias", alias.domain_id, key)
+        changes.log("edit_alias", alias.domain_id, alias.pk)
     return alias
 
 
@@ -325,10 +334,8 @@ def set_aliases(changes, keys, field, value):
     aliases = changes.find(Alias, keys)
     _refuse_protected(changes, aliases)
     _refuse_with_mailbox(keys, _("%(key)s belongs to a mailbox: switch the mailbox."))
-    changed = changes.update(aliases, **{field: value})
-    if value:
-        refuse_loops(changed)
-    for alias in changed:
+    refuse_loops(changes, [edited_copy(alias, {field: value}) for alias in aliases])
+    for alias in changes.update(aliases, **{field: value}):
         changes.log("edit_alias", alias.domain_id, alias.pk)
 
 
@@ -350,9 +357,9 @@ def is_protected(alias):
 
 def _refuse_protected(changes, aliases):
     """abuse, postmaster and so on are the superadmins', unless the operator lends them."""
-    if changes.actor.principal.role == Role.SUPERADMIN or settings.MAILADMIN_SPECIAL_ALIAS_CONTROL:
+    if changes.principal.role == Role.SUPERADMIN or settings.MAILADMIN_SPECIAL_ALIAS_CONTROL:
         return
-    if changes.actor.principal.role == Role.MAILBOX:
+    if changes.principal.role == Role.MAILBOX:
         return
     for alias in aliases:
         if is_protected(alias):
@@ -364,7 +371,7 @@ def _refuse_protected(changes, aliases):
 
 def _refuse_mailbox_alias(changes, has_mailbox):
     closed = not settings.MAILADMIN_ALIAS_CONTROL_ADMIN
-    if has_mailbox and closed and changes.actor.principal.role == Role.ADMIN:
+    if has_mailbox and closed and changes.principal.role == Role.ADMIN:
         raise ValidationError(_("The forwarding of mailboxes is the superadmins' matter here."))
 
 
@@ -408,16 +415,16 @@ def set_forwarding(changes, key, targets, keep_copy):
 
 def set_vacation(changes, key, values):
     """Write, change or end a vacation; everybody is told anew."""
-    mailbox, domain = _mailbox_to_write(changes, key)
+    mailbox, _domain = _mailbox_to_write(changes, key)
     vacation = Vacation.objects.filter(pk=key).first()
     if vacation is None:
-        vacation = Vacation(mailbox=mailbox, domain=domain, **values)
+        vacation = Vacation(mailbox=mailbox, domain_id=mailbox.domain_id, **values)
         changes.create([vacation])
     else:
         changes.update(changes.find(Vacation, [key]), **values)
     VacationNotification.objects.filter(vacation=key).delete()
     _vacation_in_goto(changes, mailbox, values["active"])
-    changes.log("edit_vacation", domain.pk, key)
+    changes.log("edit_vacation", mailbox.domain_id, mailbox.pk)
     return vacation
 
 
@@ -457,7 +464,9 @@ def recount():
     for domain, used in usage_by_domain():
         counted[domain.lower()]["quota_used"] = used
     states = DomainState.objects.in_bulk()
-    for domain in Domain.objects.values_list("pk", flat=True):
+    names = set(Domain.objects.values_list("pk", flat=True))
+    DomainState.objects.filter(pk__in=set(states) - names - {ALL}).delete()
+    for domain in sorted(names):
         _set_tally(states.get(domain), domain, counted[domain.lower()])
 
 

@@ -1,7 +1,8 @@
 """The screens of mailboxes and aliases."""
 
+from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils.functional import cached_property
@@ -15,8 +16,9 @@ from domains.services import aliases_naming, named
 from domains.views import READ, WRITE
 from mailadmin.auth import RoleRequired
 from mailadmin.crud import Column, Crud
-from mailadmin.fields import normalize_domain
-from mailadmin.models import Log, Role
+from mailadmin.fields import typed_domain
+from mailadmin.history import WarnsOfOldMail
+from mailadmin.models import Role
 from mailadmin.writes import Actor
 from mailboxes import services
 from mailboxes.forms import (
@@ -27,25 +29,6 @@ from mailboxes.forms import (
     quota_help,
 )
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
-
-
-class WarnsOfOldMail:
-    """What the log knows to have existed may have left mail on the disk."""
-
-    def success_text(self, form):
-        if self.screen == "create" and had_existed(self.object_saved):
-            messages.warning(
-                self.request,
-                _("%(row)s existed before: its old mail may still lie on the disk.")
-                % {"row": self.object_saved},
-            )
-        return super().success_text(form)
-
-
-def had_existed(row):
-    action = f"delete_{type(row).__name__.lower()}"
-    domain = getattr(row, "domain_id", row.pk)
-    return Log.objects.filter(domain=domain, action=action, data=row.pk).exists()
 
 
 class Mailboxes(WarnsOfOldMail, Crud):
@@ -92,10 +75,7 @@ class Room(RoleRequired, View):
     roles = Role.ADMINS
 
     def get(self, request):
-        try:
-            name = normalize_domain(request.GET.get("domain", ""))
-        except ValidationError:
-            name = ""
+        name = typed_domain(request.GET.get("domain", ""))
         domain = Domain.objects.visible_to(request.user).filter(pk=name).first()
         return HttpResponse(escape(quota_help(domain) if domain else _("0 is unlimited.")))
 
@@ -128,11 +108,9 @@ class Aliases(WarnsOfOldMail, Crud):
     delete_service = services.delete_aliases
     set_service = services.set_aliases
 
-    def get_queryset(self):
+    @classmethod
+    def listed(cls, rows):
         """The alias of a mailbox is edited like any other, and listed with its mailbox."""
-        rows = super().get_queryset()
-        if self.screen in ("edit", "delete", "toggle"):
-            return rows
         return rows.exclude(pk__in=Mailbox.objects.values("pk"))
 
     def pointing_at(self, keys):
@@ -185,3 +163,8 @@ class VacationPage(OfMailbox):
     form_class = VacationForm
     title = gettext_lazy("Vacation")
     saved_text = gettext_lazy("The vacation was saved.")
+
+    def dispatch(self, request, *args, **kwargs):
+        if not settings.MAILADMIN_VACATION:
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)

@@ -26,7 +26,6 @@ class Migration(migrations.Migration):
                 ),
                 ("failures", models.PositiveIntegerField(default=0)),
                 ("since", models.DateTimeField()),
-                ("blocked_until", models.DateTimeField(null=True)),
             ],
             options={
                 "db_table": "mailadmin_login_failure",
@@ -100,6 +99,7 @@ class Migration(migrations.Migration):
                     "state",
                     mailadmin.fields.CharField(
                         choices=[
+                            ("draft", "to be confirmed"),
                             ("waiting", "waiting"),
                             ("running", "running"),
                             ("done", "done"),

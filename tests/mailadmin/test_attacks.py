@@ -206,7 +206,9 @@ class GarbageTests(World):
         self.assertEqual(Mailbox.objects.get(pk=self.bob.pk).quota, self.bob.quota)
 
     def test_an_error_is_announced_and_stands_beside_its_field(self):
-        page = self.client.post("/aliases/create/", {"local_part": "a b", "goto": "bob@example.org"})
+        page = self.client.post(
+            "/aliases/create/", {"local_part": "a b", "goto": "bob@example.org"}
+        )
         self.assertContains(page, 'role="alert"', status_code=422)
         self.assertContains(page, 'aria-describedby="id_local_part_error"', status_code=422)
         self.assertContains(page, 'id="id_local_part_error"', status_code=422)
