@@ -98,7 +98,8 @@ class CrudTests:
 
     def writer(self):
         """Somebody who may write this table."""
-        return self.alice if Role.ADMIN in self.crud.roles["create"] else self.root
+        roles = self.crud.roles.get("create", self.crud.roles["list"])
+        return self.alice if Role.ADMIN in roles else self.root
 
     # Doors
 
@@ -129,7 +130,7 @@ class CrudTests:
 
     def test_a_list_shows_own_rows_only(self):
         if Role.ADMIN not in self.crud.roles["list"]:
-            return
+            self.skipTest("no list for domain admins")
         self.sign_in(self.alice)
         response = self.open("list")
         self.assertContains(response, self.own_key)
@@ -149,7 +150,7 @@ class CrudTests:
 
     def test_foreign_rows_cannot_be_ticked(self):
         if Role.ADMIN not in self.crud.roles.get("bulk", Role.MAILBOX):
-            return
+            self.skipTest("there is nothing to tick for domain admins")
         self.sign_in(self.alice)
         data = {"action": "delete", "keys": [self.foreign_key], "confirmed": "1"}
         self.client.post(self.url("bulk"), data)
@@ -158,8 +159,8 @@ class CrudTests:
     # Writing
 
     def test_a_row_is_created_and_logged(self):
-        if self.create_data is None:
-            return
+        if "create" not in self.crud.roles:
+            self.skipTest("nobody makes rows here")
         self.sign_in(self.writer())
         response = self.client.post(self.url("create"), self.create_data)
         self.assertEqual(response.status_code, 302, getattr(response, "content", b"")[-3000:])
@@ -169,8 +170,8 @@ class CrudTests:
         self.assertIn(self.writer().username, change.actor)
 
     def test_a_row_is_edited_and_logged(self):
-        if self.edit_data is None:
-            return
+        if "edit" not in self.crud.roles:
+            self.skipTest("nobody edits rows here")
         self.sign_in(self.writer())
         page = self.client.get(self.url("edit", self.own_key))
         seen = page.context["form"].initial["seen"]
@@ -182,8 +183,8 @@ class CrudTests:
         self.assertTrue(Change.objects.filter(verb="edit", key=self.own_key, table=self.table))
 
     def test_an_edit_of_what_changed_meanwhile_is_refused(self):
-        if self.edit_data is None:
-            return
+        if "edit" not in self.crud.roles:
+            self.skipTest("nobody edits rows here")
         self.sign_in(self.writer())
         response = self.client.post(
             self.url("edit", self.own_key), self.edit_data | {"seen": "of another day"}
@@ -193,7 +194,7 @@ class CrudTests:
 
     def test_a_row_is_deleted_and_logged(self):
         if "delete" not in self.crud.roles:
-            return
+            self.skipTest("nobody deletes rows here")
         key = self.delete_key or self.own_key
         self.sign_in(self.writer())
         self.assertContains(self.client.get(self.url("delete", key)), "Delete")
@@ -205,7 +206,7 @@ class CrudTests:
 
     def test_a_mark_is_set_by_post_only(self):
         if "toggle" not in self.crud.roles:
-            return
+            self.skipTest("there is nothing to switch")
         self.sign_in(self.writer())
         url = self.url("toggle", self.own_key)
         self.assertEqual(self.client.get(url).status_code, 405)
@@ -216,7 +217,7 @@ class CrudTests:
 
     def test_ticked_rows_are_deactivated_after_one_confirmation(self):
         if "bulk" not in self.crud.roles:
-            return
+            self.skipTest("there is nothing to tick")
         self.sign_in(self.writer())
         data = {"action": "deactivate", "keys": [self.own_key]}
         self.assertEqual(self.client.post(self.url("bulk"), data).status_code, 200)

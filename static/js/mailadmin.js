@@ -91,12 +91,15 @@ document.querySelectorAll("textarea[data-picker]").forEach((area) => {
   choices.id = `${area.id}-choices`;
   search.className = "form-control";
   search.setAttribute("list", choices.id);
-  search.setAttribute("aria-label", texts.search);
   search.placeholder = texts.search;
   search.autocomplete = "off";
   box.append(list, search, choices);
   area.after(box);
   area.hidden = true;
+  search.id = `${area.id}-search`;
+  document.querySelector(`label[for="${area.id}"]`)?.setAttribute("for", search.id);
+  if (area.classList.contains("is-invalid")) search.classList.add("is-invalid");
+  if (area.getAttribute("aria-describedby")) search.setAttribute("aria-describedby", area.getAttribute("aria-describedby"));
 
   const names = () => area.value.split(/[\s,]+/).filter(Boolean);
   const keep = (all) => { area.value = all.join("\n"); draw(); };
@@ -153,4 +156,4 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 
 // The first wrong field
-document.querySelector(".is-invalid")?.focus();
+document.querySelector(".is-invalid:not([hidden])")?.focus();

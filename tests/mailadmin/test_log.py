@@ -1,0 +1,42 @@
+from django.utils import timezone
+
+from mailadmin.history import LogLines
+from mailadmin.models import Log
+from tests.base import CrudTests, World
+
+
+class LogTests(CrudTests, World):
+    crud = LogLines
+    own_key, foreign_key = "bob@example.org", "carol@example.com"
+
+    @classmethod
+    def setUpTestData(cls):
+        super().setUpTestData()
+        for key in (cls.own_key, cls.foreign_key):
+            line(key)
+
+    def more_rows(self, count):
+        for number in range(count):
+            line(f"m{number}@example.org")
+
+    def test_nobody_writes_the_log(self):
+        self.assertEqual(set(LogLines.roles), {"list", "export"})
+        self.sign_in(self.root)
+        for path in ("/log/create/", "/log/1/edit/", "/log/1/delete/", "/log/bulk/"):
+            self.assertEqual(self.client.post(path).status_code, 404)
+
+    def test_the_newest_line_comes_first(self):
+        line("newest@example.org")
+        self.sign_in(self.alice)
+        rows = self.client.get("/log/").context["rows"]
+        self.assertEqual([row.data for row in rows], ["newest@example.org", "bob@example.org"])
+
+
+def line(key):
+    Log.objects.create(
+        domain_id=key.rpartition("@")[2],
+        action="edit_mailbox",
+        data=key,
+        username="root@example.net (192.0.2.1)",
+        timestamp=timezone.now(),
+    )
