@@ -7,7 +7,7 @@ from django.views.i18n import set_language
 from domains.services import next_deletion
 from domains.views import PickDomain
 from mailadmin import views
-from mailadmin.crud import next_bulk_step
+from mailadmin.crud import next_bulk_step, urls_of
 from mailadmin.housekeeping import forget
 from mailboxes import own, pages
 from mailboxes.mails import next_welcome
@@ -38,7 +38,7 @@ urlpatterns = [
     path("mailboxes/room/", Room.as_view(), name="mailboxes-room"),
     path("mailboxes/<path:key>/forwarding/", Forwarding.as_view(), name="mailbox-forwarding"),
     path("mailboxes/<path:key>/vacation/", VacationPage.as_view(), name="mailbox-vacation"),
-    *(url for crud in CRUDS for url in crud.get_urls()),
+    *(url for crud in CRUDS for url in urls_of(crud)),
     path("domains/<str:key>/", pages.DomainPage.as_view(), name="domain"),
 ]
 

@@ -9,7 +9,7 @@ from tests.postfixadmin import PostfixAdmin
 from tests.shapes import Database
 from tests.tour import PASSWORD
 
-pytestmark = [pytest.mark.mariadb, pytest.mark.xdist_group("postfixadmin")]
+pytestmark = pytest.mark.mariadb
 
 MAKE = """
 import django; django.setup()

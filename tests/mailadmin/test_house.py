@@ -46,7 +46,8 @@ def calls(tree):
 
 
 def is_view(path):
-    return path.endswith(("/views.py", "/pages.py", "/own.py", "/crud.py", "/forms.py"))
+    names = ("/views.py", "/pages.py", "/own.py", "/forms.py")
+    return path.endswith(names) or "/crud/" in path
 
 
 @pytest.mark.parametrize("floor", FLOORS)

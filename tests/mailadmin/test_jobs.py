@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from domains.models import Domain
 from domains.services import close_domains, create_domains, set_admins
-from mailadmin import crud, jobs
+from mailadmin import jobs
+from mailadmin.crud import declaration
 from mailadmin.models import Job, Log
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import create_mailboxes
@@ -149,7 +150,7 @@ class JobTests(World):
     def test_all_rows_of_a_filter_are_all_rows_one_may_see(self):
         self.fill(3)
         self.fill(3, "example.com")
-        with mock.patch.object(crud, "AT_ONCE", 1):
+        with mock.patch.object(declaration, "AT_ONCE", 1):
             self.tick_all("deactivate")
         self.work()
         inactive = Mailbox.objects.filter(active=False).values_list("domain_id", flat=True)

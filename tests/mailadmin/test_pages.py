@@ -205,7 +205,9 @@ class DatabaseTests(World):
     def test_another_fault_is_no_missing_database(self):
         self.client.raise_request_exception = False
         self.sign_in(self.root)
-        with mock.patch("mailadmin.crud.List.get", side_effect=OperationalError(1064, "syntax")):
+        with mock.patch(
+            "mailadmin.crud.reading.List.get", side_effect=OperationalError(1064, "syntax")
+        ):
             answer = self.client.get("/domains/")
         self.assertContains(answer, "Something went wrong", status_code=500)
         self.assertNotContains(answer, "1064", status_code=500)

@@ -1,0 +1,32 @@
+"""A table in one small class: its screens, URLs and menu entry follow from what it declares."""
+
+from django.urls import path
+
+from mailadmin.crud.bulk import Bulk, next_bulk_step
+from mailadmin.crud.declaration import DELETE, Action, Column, Crud
+from mailadmin.crud.reading import Export, List, Pick, search
+from mailadmin.crud.writing import Create, Delete, Edit, Toggle
+
+__all__ = [
+    "DELETE",
+    "Action",
+    "Column",
+    "Crud",
+    "Pick",
+    "next_bulk_step",
+    "search",
+    "urls_of",
+]
+
+SCREENS = (List, Create, Bulk, Export, Edit, Delete, Toggle)
+
+
+def urls_of(crud):
+    """The addresses of a table: one for each screen that its `roles` name."""
+    return [
+        path(
+            f"{crud.slug}/{kind.route}", kind.of(crud).as_view(), name=f"{crud.slug}-{kind.screen}"
+        )
+        for kind in SCREENS
+        if kind.screen in crud.roles
+    ]

@@ -1,0 +1,93 @@
+"""Many rows at once: what was ticked is shown, confirmed and done, by a job where it is much."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404
+from django.shortcuts import redirect, render
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.generic import View
+
+from mailadmin.crud.declaration import AT_ONCE, DELETE, Screen
+from mailadmin.crud.reading import Filtered
+from mailadmin.jobs import ROWS_A_STEP, keep_keys, taken_keys
+
+
+class Bulk(Filtered, Screen, View):
+    """Ticked rows: one confirmation, one transaction, one report; very many become a job."""
+
+    screen = "bulk"
+    route = "bulk/"
+    http_method_names = ["post"]
+
+    def post(self, request):
+        action = next((a for a in self.actions if a.name == request.POST.get("action")), None)
+        if action is None:
+            messages.error(request, _("Choose what to do with the ticked rows."))
+            return redirect(self.url("list"))
+        keys = self.keys()
+        if not keys:
+            messages.warning(request, _("No rows were ticked."))
+            return redirect(self.url("list"))
+        if "confirmed" not in request.POST:
+            return self.confirm(action, keys)
+        return self.run(action, keys)
+
+    def keys(self):
+        """What was shown to be confirmed; before that what was ticked, or all of the filter."""
+        if "kept" in self.request.POST:
+            return taken_keys(self.actor, self.slug, self.request.POST["kept"])
+        if self.request.POST.get("all") == "1":
+            rows = self.listed(self.filtered())
+            return list(rows.order_by("pk").values_list("pk", flat=True))
+        ticked = self.request.POST.getlist("keys")
+        try:
+            return list(self.get_queryset().filter(pk__in=ticked).values_list("pk", flat=True))
+        except ValueError as error:
+            raise Http404 from error
+
+    def confirm(self, action, keys, errors=(), status=200):
+        """Show what will happen. Very many keys are kept here, so that just these are confirmed."""
+        delete, few = action is DELETE, len(keys) <= AT_ONCE
+        context = {
+            "crud": self,
+            "action": action,
+            "keys": keys if few else [],
+            "kept": None if few else keep_keys(self.actor, self.slug, keys),
+            "shown": keys[:10],
+            "count": len(keys),
+            "rest": max(0, len(keys) - 10),
+            "what": self.what_goes(keys) if delete else [],
+            "elsewhere": self.pointing_at(keys) if delete and few else [],
+            "not_searched": delete and not few,
+            "errors": errors,
+        }
+        return render(self.request, "crud/bulk.html", context, status=status)
+
+    def run(self, action, keys):
+        try:
+            job = self.carry_out(self.actor, action, keys)
+        except ValidationError as error:
+            return self.confirm(action, keys, error.messages, 422)
+        if job:
+            return redirect("job", job.pk)
+        text = ngettext("%(action)s: %(count)s row.", "%(action)s: %(count)s rows.", len(keys))
+        messages.success(self.request, text % {"count": len(keys), "action": action.label})
+        return redirect(self.url("list"))
+
+
+def next_bulk_step(job):
+    """The next hundred rows of a bulk action; rows that are gone by now are passed over."""
+    given = job.arguments
+    part = given["keys"][job.done : job.done + ROWS_A_STEP]
+    if not part:
+        return None
+    crud = next(
+        c for c in import_string(f"{settings.ROOT_URLCONF}.CRUDS") if c.slug == given["table"]
+    )
+    action = next(a for a in crud.actions if a.name == given["action"])
+    there = set(crud.model._default_manager.filter(pk__in=part).values_list("pk", flat=True))
+    service, *arguments = crud.step(action, [key for key in part if key in there])
+    return service, arguments, len(part)

@@ -1,0 +1,218 @@
+"""What one table declares: model, form, columns, roles; and what all its screens share."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from django.db import models
+from django.db.models import Count, Value
+from django.http import Http404
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy
+
+from mailadmin.auth import RoleRequired
+from mailadmin.jobs import start_job
+from mailadmin.models import Role
+from mailadmin.writes import Actor, chunks, is_scoped, perform
+
+AT_ONCE = 200  # more rows than this are a job's matter
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list that is not simply a field: its heading, and the template of its cells."""
+
+    name: str
+    label: str
+    template: str
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to do with ticked rows."""
+
+    name: str
+    label: str
+    field: str = ""
+    value: bool = False
+
+
+ACTIVATE = Action("activate", gettext_lazy("Activate"), "active", True)
+DEACTIVATE = Action("deactivate", gettext_lazy("Deactivate"), "active", False)
+DELETE = Action("delete", gettext_lazy("Delete"))
+
+
+class Crud(RoleRequired):
+    """What one table declares, and what all its screens share."""
+
+    model = None
+    form_class = None
+    slug = ""
+    icon = "table"
+    columns = ()
+    export_columns = None
+    search_fields = ()
+    domain_lookup = "domain"
+    roles = {}
+    toggles = {"active": gettext_lazy("active")}
+    actions = (ACTIVATE, DEACTIVATE, DELETE)
+    newest_first = False
+    empty_text = gettext_lazy("There is nothing here yet.")
+    delete_service = None
+    set_service = None
+    screen = None
+    context_object_name = "record"
+    pk_url_kwarg = "key"
+
+    # Roles and scope
+
+    @classmethod
+    def is_offered(cls):
+        """Whether the operator wants this table in the panel at all."""
+        return True
+
+    def get_roles(self):
+        return self.roles[self.screen] if self.is_offered() else Role(0)
+
+    @classmethod
+    def may(cls, screen, principal):
+        return cls.is_offered() and screen in cls.roles and principal.role in cls.roles[screen]
+
+    def get_queryset(self):
+        return self.model._default_manager.visible_to(self.request.user)
+
+    def get_object(self, queryset=None):
+        """A foreign row and one that does not exist are the same to you."""
+        try:
+            return self.get_queryset().get(pk=self.kwargs["key"])
+        except (self.model.DoesNotExist, ValueError) as error:
+            raise Http404 from error
+
+    @classmethod
+    def listed(cls, rows):
+        """The rows that lists and search show, of those there are."""
+        return rows
+
+    def of_domain(self, rows, name):
+        return rows.filter(**{self.domain_lookup: name})
+
+    @property
+    def actor(self):
+        return Actor.from_request(self.request)
+
+    # Many rows
+
+    @classmethod
+    def carry_out(cls, actor, action, keys):
+        """Do it at once; what is too much for one request becomes a job, which is returned."""
+        if len(keys) <= AT_ONCE:
+            service, *arguments = cls.step(action, keys)
+            perform(actor, service, *arguments)
+            return None
+        arguments = {"table": cls.slug, "action": action.name, "keys": keys}
+        title = f"{action.label}: {len(keys)} × {cls.label()}"
+        return start_job(actor, "bulk", title, arguments, len(keys))
+
+    @classmethod
+    def step(cls, action, keys):
+        """The service that does it, with its arguments."""
+        if action is DELETE:
+            return cls.delete_service, keys
+        return cls.set_service, keys, action.field, action.value
+
+    # Names
+
+    @classmethod
+    def url(cls, screen, key=None):
+        return reverse(f"{cls.slug}-{screen}", args=[key] if key is not None else None)
+
+    def get_template_names(self):
+        name = f"{self.model._meta.app_label}/{self.model._meta.model_name}_{self.screen}.html"
+        return [name, f"crud/{self.screen}.html"]
+
+    @classmethod
+    def label(cls):
+        return capfirst(cls.model._meta.verbose_name_plural)
+
+    @classmethod
+    def model_name(cls):
+        return cls.model._meta.verbose_name
+
+    def get_context_data(self, **kwargs):
+        return super().get_context_data(crud=self, may=self.may_screen(), **kwargs)
+
+    def may_screen(self):
+        """Which screens this person may open: no link is drawn to another."""
+        return {screen: self.may(screen, self.request.user) for screen in self.roles}
+
+    # Cells
+
+    @cached_property
+    def list_columns(self):
+        return [self.column(name) for name in self.columns]
+
+    def column(self, name):
+        if isinstance(name, Column):
+            return name
+        field = self.model._meta.get_field(name)
+        return Column(name, capfirst(field.verbose_name), f"crud/cells/{cell_kind(field)}.html")
+
+    def decorate(self, rows):
+        """Hang on the rows of a page what their cells show beside their own columns."""
+        return rows
+
+    def going(self, keys):
+        """The rows of other tables that a deletion takes along, as querysets."""
+        return [
+            relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": keys})
+            for relation in self.model._meta.related_objects
+            if relation.on_delete is models.CASCADE and is_scoped(relation.related_model)
+        ]
+
+    def what_goes(self, keys):
+        """How many rows of each table go; one query for five hundred keys."""
+        found = Counter()
+        for part in chunks(keys):
+            tables = self.going(part)
+            for row in counted(tables):
+                model = tables[int(row["kind"])].model
+                found[capfirst(model._meta.verbose_name_plural)] += row["count"]
+        return list(found.items())
+
+    def pointing_at(self, keys):
+        """Rows elsewhere, of those this person may see, that name what goes."""
+        return []
+
+
+def counted(tables):
+    """(number of the table, count) of all these querysets, in one query."""
+    counts = [
+        rows.order_by()
+        .values(kind=Value(str(number), models.CharField()))
+        .annotate(count=Count("*"))
+        for number, rows in enumerate(tables)
+    ]
+    found = counts[0].union(*counts[1:], all=True) if counts else []
+    return [row for row in found if row["count"]]
+
+
+def cell_kind(field):
+    match field:
+        case models.BooleanField():
+            return "boolean"
+        case models.DateTimeField():
+            return "moment"
+        case models.ForeignKey():
+            return "domain"
+        case models.IntegerField():
+            return "number"
+    return "key" if field.primary_key else "text"
+
+
+class Screen:
+    """One kind of page. `of` joins it with a table's declaration, whose overrides win."""
+
+    @classmethod
+    def of(cls, crud):
+        return type(f"{crud.__name__}{cls.__name__}", (crud, cls), {"screen": cls.screen})

@@ -1,0 +1,180 @@
+"""The screens that show rows: the list, its search, its file, and the picker of a form's field."""
+
+import csv
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.http import Http404, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils.functional import cached_property
+from django.views.generic import ListView, View
+
+from mailadmin.auth import RoleRequired
+from mailadmin.crud.declaration import Screen
+from mailadmin.fields import column_holds, typed_domain
+from mailadmin.models import Role
+
+WORDS = 12  # of a search; more would be a query that no database likes
+PICKS = 20
+
+
+class Filtered:
+    """The rows a list shows: scope, then domain, state and search."""
+
+    @cached_property
+    def filters(self):
+        given = {name: self.request.GET.get(name, "").strip() for name in ("domain", "active", "q")}
+        return {name: value for name, value in given.items() if value}
+
+    def filtered(self):
+        rows = self.get_queryset()
+        if domain := self.filters.get("domain"):
+            rows = self.of_domain(rows, typed_domain(domain))
+        if (active := self.filters.get("active")) in ("0", "1"):
+            rows = rows.filter(active=active == "1")
+        return search(rows, self.search_fields, self.filters.get("q", ""))
+
+
+def search(rows, names, text):
+    """Every word in one of the columns; a column that cannot hold a word cannot contain it."""
+    for word in text.split()[:WORDS]:
+        fields = [(name, rows.model._meta.get_field(name.split("__")[0])) for name in names]
+        found = [
+            Q(**{f"{name}__icontains": spelling})
+            for name, field in fields
+            for spelling in {word, typed_domain(word)}
+            if column_holds(field, spelling)
+        ]
+        if "\x00" in word or not found:
+            return rows.none()
+        rows = rows.filter(Q(*found, _connector=Q.OR))
+    return rows
+
+
+class List(Filtered, Screen, ListView):
+    screen = "list"
+    route = ""
+
+    def get_queryset_page(self):
+        """A page by key: one row more than it shows tells whether there is a next."""
+        size = settings.MAILADMIN_PAGE_SIZE
+        after, before = self.cursor("after"), self.cursor("before")
+        ascending = self.ascending
+        backwards = before is not None
+        rows = self.listed(self.filtered()).order_by("pk" if ascending != backwards else "-pk")
+        if (edge := before if backwards else after) is not None:
+            rows = rows.filter(**{"pk__gt" if ascending != backwards else "pk__lt": edge})
+        rows = list(rows[: size + 1])
+        more, rows = len(rows) > size, rows[:size]
+        if backwards:
+            rows.reverse()
+        self.has_previous = more if backwards else after is not None
+        self.has_next = more if not backwards else True
+        return self.decorate(rows)
+
+    @property
+    def ascending(self):
+        return (self.request.GET.get("dir") == "desc") == self.newest_first
+
+    def cursor(self, name):
+        value = self.request.GET.get(name)
+        if value in (None, ""):
+            return None
+        try:
+            return self.model._meta.pk.to_python(value)
+        except ValidationError as error:
+            raise Http404 from error
+
+    def get(self, request, *args, **kwargs):
+        self.object_list = rows = self.get_queryset_page()
+        context = self.get_context_data(
+            rows=rows,
+            filters=self.filters,
+            before_url=self.page_url(before=rows[0].pk) if rows and self.has_previous else "",
+            after_url=self.page_url(after=rows[-1].pk) if rows and self.has_next else "",
+            turned_url=self.page_url(dir="asc" if request.GET.get("dir") == "desc" else "desc"),
+        )
+        return self.render_to_response(context)
+
+    def page_url(self, **change):
+        kept = {k: v for k, v in self.request.GET.items() if k in ("dir", *self.filter_names)}
+        return "?" + urlencode(kept | change)
+
+    @property
+    def filter_names(self):
+        return ("domain", "active", "q")
+
+    @property
+    def has_state(self):
+        return any(field.name == "active" for field in self.model._meta.fields)
+
+    @property
+    def filter_query(self):
+        return urlencode(self.filters)
+
+
+class Echo:
+    def write(self, value):
+        return value
+
+
+class Export(Filtered, Screen, View):
+    """The filtered rows as CSV, streamed."""
+
+    screen = "export"
+    route = "export/"
+
+    def get(self, request):
+        names = self.export_columns or [f.name for f in self.model._meta.fields if is_public(f)]
+        rows = self.listed(self.filtered()).order_by("pk")
+        fields = [self.model._meta.get_field(name) for name in names]
+        writer = csv.writer(Echo())
+        lines = (
+            [harmless(cell_text(field.value_from_object(row))) for field in fields]
+            for row in rows.iterator(chunk_size=2000)
+        )
+        response = StreamingHttpResponse(
+            (writer.writerow(line) for line in prepend([f.column for f in fields], lines)),
+            content_type="text/csv; charset=utf-8",
+        )
+        response["Content-Disposition"] = f'attachment; filename="{self.slug}.csv"'
+        return response
+
+
+def is_public(field):
+    return not getattr(field, "secret", False)
+
+
+def prepend(first, rest):
+    yield first
+    yield from rest
+
+
+def cell_text(value):
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return "" if value is None else str(value)
+
+
+def harmless(text):
+    """A cell that a spreadsheet would run as a formula begins with a quote instead."""
+    if (
+        text[:1] in ("\t", "\r", "\n") or text.lstrip()[:1] in ("=", "+", "-", "@")
+    ) and not text.lstrip("-").replace(".", "").isdigit():
+        return "'" + text
+    return text
+
+
+class Pick(RoleRequired, View):
+    """A few names that begin with what is typed: choices for a field that may have ten thousand."""
+
+    roles = Role.ADMINS
+    model = None
+
+    def get(self, request):
+        text = typed_domain(next(iter(request.GET.values()), ""))
+        rows = self.model._default_manager.visible_to(request.user).filter(pk__startswith=text)
+        names = rows.order_by("pk").values_list("pk", flat=True)[:PICKS]
+        return render(request, "crud/pick.html", {"names": names})

@@ -1,0 +1,121 @@
+"""The screens that change one row. They bind a form or name a service, and write nothing."""
+
+import json
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.generic import CreateView, DetailView, UpdateView, View
+
+from mailadmin.crud.declaration import DELETE, Screen
+from mailadmin.fields import typed_domain
+from mailadmin.writes import perform
+
+
+class Saving:
+    """Bind, save by the form's service, go on; or show the form with its errors."""
+
+    def get_form_kwargs(self):
+        return super().get_form_kwargs() | {"actor": self.actor}
+
+    def form_valid(self, form):
+        self.object_saved = form.save()
+        if form.errors:
+            return self.form_invalid(form)
+        messages.success(self.request, self.success_text(form))
+        return redirect(self.get_success_url())
+
+    def form_invalid(self, form):
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+    def get_success_url(self):
+        """Back to the rows of the same domain."""
+        domain = getattr(self.object_saved, "domain_id", None)
+        return self.url("list") + (f"?{urlencode({'domain': domain})}" if domain else "")
+
+
+class Create(Saving, Screen, CreateView):
+    screen = "create"
+    route = "create/"
+
+    def get_initial(self):
+        """A link may say the domain of the page it stands on, and nothing else."""
+        domain = self.request.GET.get("domain")
+        return super().get_initial() | ({"domain": typed_domain(domain)} if domain else {})
+
+    def success_text(self, form):
+        return _("%(row)s was created.") % {"row": self.object_saved}
+
+
+class Edit(Saving, Screen, UpdateView):
+    screen = "edit"
+    route = "<path:key>/edit/"
+
+    def success_text(self, form):
+        return _("%(row)s was saved.") % {"row": self.object}
+
+
+class Delete(Screen, DetailView):
+    """First what will go, then, by POST, it goes."""
+
+    screen = "delete"
+    route = "<path:key>/delete/"
+
+    def get_context_data(self, **kwargs):
+        keys = [self.object.pk]
+        return super().get_context_data(
+            what=self.what_goes(keys), elsewhere=self.pointing_at(keys), **kwargs
+        )
+
+    def post(self, request, key):
+        self.object = self.get_object()
+        text = str(self.object)
+        try:
+            job = self.carry_out(self.actor, DELETE, [self.object.pk])
+        except ValidationError as error:
+            context = self.get_context_data(object=self.object, errors=error.messages)
+            return render(request, self.get_template_names(), context, status=422)
+        if job:
+            return redirect("job", job.pk)
+        messages.success(request, _("%(row)s was deleted.") % {"row": text})
+        return redirect(self.url("list"))
+
+
+class Toggle(Screen, View):
+    """Set a mark of one row to the value wanted; a double click does not undo itself."""
+
+    screen = "toggle"
+    route = "<path:key>/toggle/"
+    http_method_names = ["post"]
+
+    def post(self, request, key):
+        row = self.get_object()
+        field, value = request.POST.get("field", "active"), request.POST.get("value")
+        if field not in self.toggles or value not in ("0", "1"):
+            return HttpResponseBadRequest(_("This is not something to switch."))
+        try:
+            perform(self.actor, type(self).set_service, [row.pk], field, value == "1")
+        except ValidationError as error:
+            return self.refused(error)
+        if "HX-Request" in request.headers:
+            row = self.get_object()
+            context = {"crud": self, "row": row, "name": field, "value": getattr(row, field)}
+            return render(request, "crud/cells/toggle.html", context)
+        messages.success(request, _("%(row)s was saved.") % {"row": row})
+        return redirect(self.back_url())
+
+    def refused(self, error):
+        if "HX-Request" in self.request.headers:
+            response = HttpResponse(status=422)
+            response["HX-Trigger"] = json.dumps({"refused": error.messages})
+            return response
+        for text in error.messages:
+            messages.error(self.request, text)
+        return redirect(self.back_url())
+
+    def back_url(self):
+        query = self.request.POST.get("back", "")
+        return self.url("list") + (query if query.startswith("?") else "")
