@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from mailadmin.env import BASE_DIR
+from tests.servers import MariaDB
 from tests.shapes import MYSQL_MODE, SHAPES, Database, environment
 
-pytestmark = [pytest.mark.mariadb, pytest.mark.xdist_group("postfixadmin")]
+pytestmark = pytest.mark.mariadb
 
 OTHERS = {
     "2.1 in utf8": ("2.1", "utf8", ""),
@@ -55,13 +56,12 @@ class Adopted:
         return self.database.environ.get("MAILADMIN_TABLE_PREFIX", "")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def mysql_mode(mariadb):
-    """MySQL's own sql_mode, in which zero dates are errors."""
-    before = mariadb.execute("SELECT @@GLOBAL.sql_mode")[0]
-    mariadb.execute(f"SET GLOBAL sql_mode = '{MYSQL_MODE}'")
-    yield
-    mariadb.execute(f"SET GLOBAL sql_mode = '{before}'")
+@pytest.fixture(scope="module")
+def mariadb():
+    """A server in MySQL's own sql_mode, in which zero dates are errors."""
+    with MariaDB() as server:
+        server.client.execute(f"SET GLOBAL sql_mode = '{MYSQL_MODE}'")
+        yield server.client
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +110,19 @@ def test_what_was_there_is_there_unchanged(adopted):
     after = adopted.database.structure()
     assert {fact: after.get(fact) for fact in adopted.structure} == adopted.structure
     assert adopted.database.content(adopted.columns) == adopted.content
+
+
+def test_no_index_is_made_where_one_serves_already(adopted):
+    indexes = {}
+    for kind, table, *rest in (after := adopted.database.structure()):
+        if kind == "index" and ("table", table) in adopted.structure:
+            index, number = rest
+            indexes.setdefault((table, index), []).append(after[kind, table, index, number][0])
+    old = {fact[1:3] for fact in adopted.structure if fact[0] == "index"}
+    for (table, name), columns in indexes.items():
+        if (table, name) not in old:
+            served = [indexes[other] for other in old if other[0] == table]
+            assert columns not in [other[: len(columns)] for other in served], (table, name)
 
 
 def test_what_was_missing_is_added(adopted, fresh):
