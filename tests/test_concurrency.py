@@ -1,16 +1,24 @@
 """At the same moment: limits hold, somebody stays in charge, deadlocks are run again."""
 
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, OperationalError, connection
 from django.test import TransactionTestCase
 
-from domains.models import Admin, Domain, DomainState
-from domains.services import create_admins, delete_domains, edit_admin, set_admins
-from mailadmin.models import Change, Log
+from domains.models import Admin, Domain, DomainAdmin, DomainState
+from domains.services import (
+    create_admins,
+    create_domains,
+    delete_domains,
+    edit_admin,
+    set_admins,
+)
+from mailadmin import auth
+from mailadmin.models import Change, Log, LoginFailure
 from mailadmin.writes import TRIES, Actor, perform
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import create_aliases, create_mailboxes
@@ -28,7 +36,7 @@ def at_once(calls):
         start.wait()
         try:
             return call()
-        except ValidationError as refusal:
+        except (ValidationError, PermissionDenied) as refusal:
             return refusal
         finally:
             connection.close()
@@ -38,7 +46,7 @@ def at_once(calls):
 
 
 def refused(results):
-    return [result for result in results if isinstance(result, ValidationError)]
+    return [r for r in results if isinstance(r, (ValidationError, PermissionDenied))]
 
 
 class AtTheSameMoment(TransactionTestCase):
@@ -131,6 +139,33 @@ class AtTheSameMoment(TransactionTestCase):
             ]
         )
         self.assertEqual(Admin.objects.filter(superadmin=True, active=True).count(), 1)
+
+    def test_of_an_assignment_and_a_deletion_no_right_to_nothing_remains(self):
+        """Or the next customer of the domain would find the old one's admin in it."""
+        console = Actor.console()
+        for _round in range(5):
+            Admin.objects.get(pk="alice@example.org")
+            at_once(
+                [
+                    lambda: perform(
+                        console, edit_admin, "alice@example.org", {"domains": ["example.com"]}
+                    ),
+                    lambda: perform(console, delete_domains, ["example.com"]),
+                ]
+            )
+            self.assertFalse(DomainAdmin.objects.filter(domain="example.com").exists())
+            perform(console, create_domains, [{"domain": "example.com"}])
+
+    def test_many_knocks_at_the_same_moment_are_all_counted(self):
+        knocks = [lambda: auth.admit("somebody", "198.51.100.7") for _knock in range(12)]
+
+        def knock(call):
+            with contextlib.suppress(auth.TooManyFailures):
+                call()
+
+        at_once([lambda call=call: knock(call) for call in knocks])
+        counts = LoginFailure.objects.values_list("failures", flat=True)
+        self.assertIn(12, counts)
 
 
 @pytest.mark.mariadb
