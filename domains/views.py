@@ -109,7 +109,7 @@ class Admins(Crud):
 
     def of_domain(self, rows, name):
         assigned = DomainAdmin.objects.filter(domain=name, active=True)
-        return rows.filter(pk__in=assigned.values("admin"))
+        return rows.filter(pk__in=list(assigned.values_list("admin_id", flat=True)))
 
     def decorate(self, rows):
         assigned = DomainAdmin.objects.filter(admin__in=[row.pk for row in rows], active=True)
