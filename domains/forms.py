@@ -8,7 +8,6 @@ from django.utils.translation import gettext_lazy as _
 from domains import services
 from domains.models import Admin, AliasDomain, Domain
 from mailadmin import passwords
-from mailadmin.fields import normalize_domain
 from mailadmin.forms import (
     AddressInput,
     DomainInput,
@@ -17,6 +16,7 @@ from mailadmin.forms import (
     RowInput,
     TargetsField,
 )
+from mailadmin.names import normalize_domain
 
 LIMIT_HELP = _("0 is unlimited, -1 allows none.")
 LARGEST = 2**40  # MB; more than this is a slip of the finger

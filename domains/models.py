@@ -18,11 +18,10 @@ from mailadmin.fields import (
     NameField,
     TimestampField,
     Unknown,
-    domain_in_unicode,
     mail_key,
-    normalize_address,
 )
 from mailadmin.models import Principal, PrincipalManager, Record, Role, ScopedQuerySet, table
+from mailadmin.names import domain_in_unicode, normalize_address
 
 ALL = "ALL"  # PostfixAdmin's name for "every domain": a mark, not a domain
 NONE_ALLOWED, UNLIMITED = -1, 0

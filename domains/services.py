@@ -16,7 +16,7 @@ from domains.models import (
     TotpException,
 )
 from mailadmin.jobs import ROWS_A_STEP, add_job
-from mailadmin.writes import chunks, folded
+from mailadmin.rows import chunks, folded
 
 CONTENTS = ("mailbox_set", "alias_set")
 LARGE = 1000

@@ -7,12 +7,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import passwords
-from mailadmin.fields import (
+from mailadmin.fields import validate_column
+from mailadmin.names import (
     domain_in_unicode,
     normalize_address,
     normalize_domain,
     validate_address,
-    validate_column,
     validate_domain,
     validate_line,
     validate_text,

@@ -12,7 +12,7 @@ from mailadmin.housekeeping import forget
 from mailboxes import own, pages
 from mailboxes.mails import next_welcome
 from mailboxes.pages import CRUDS
-from mailboxes.services import recount
+from mailboxes.tallies import recount
 from mailboxes.views import Forwarding, Room, VacationPage
 
 MENU = CRUDS

@@ -10,16 +10,26 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import OperationalError, connections, models, router, transaction
+from django.db import OperationalError, models, router, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.fields import column_holds
-from mailadmin.models import Change, ChangeSecret, Log, Role, ScopedQuerySet
+from mailadmin.models import Change, ChangeSecret, Log, Role
+from mailadmin.record import (
+    changed_values,
+    created_values,
+    deleted_values,
+    domain_of,
+    has_field,
+    key_text,
+    plain,
+    texts_of,
+)
+from mailadmin.rows import chunks, folded, insert_rows, is_scoped, whole_rows
 
 AGAIN = {1213, 1205, 1020}  # deadlock, lock wait, record changed: MySQL asks for another try
 TRIES = 6
-ROWS_A_STATEMENT = 500
 
 
 class Console:
@@ -156,7 +166,7 @@ class Changes:
         model = type(changed[0])
         for row in changed:
             self._record("edit", row, changed_values(row, values))
-        if _has_field(model, "modified"):
+        if has_field(model, "modified"):
             values = values | {"modified": self.at}
         for keys in chunks([row.pk for row in changed]):
             model._base_manager.filter(pk__in=keys).update(**values)
@@ -222,7 +232,7 @@ class Changes:
 
     def _stamp(self, row):
         for name in ("created", "modified"):
-            if _has_field(type(row), name):
+            if has_field(type(row), name):
                 setattr(row, name, self.at)
 
     def _touch(self, rows):
@@ -284,131 +294,3 @@ def present(principal):
     if person := rows.filter(pk=principal.pk, active=True).first():
         return person
     raise PermissionDenied
-
-
-def whole_rows(model, instances):
-    """Django collects rows with some of their columns; the record wants all."""
-    if not is_scoped(model):
-        return
-    for part in chunks(instances):
-        yield from model._base_manager.filter(pk__in=[row.pk for row in part])
-
-
-def folded(key):
-    """MySQL compares addresses without regard to case."""
-    return key.lower() if isinstance(key, str) else key
-
-
-def is_scoped(model):
-    """Whether a row of this table is somebody's, or only kept by us or by the mail server."""
-    return isinstance(model._default_manager.none(), ScopedQuerySet)
-
-
-def texts_of(row):
-    """What finds a row again whose number is not known."""
-    return {
-        f.attname: value
-        for f in row._meta.concrete_fields
-        if isinstance(value := f.value_from_object(row), str)
-    }
-
-
-# What the change record says
-
-
-def created_values(row):
-    """Of a new row what differs from the defaults."""
-    return {
-        f.column: hide(f, None, f.value_from_object(row))
-        for f in row._meta.concrete_fields
-        if f.name not in ("created", "modified") and f.value_from_object(row) != default_of(f)
-    }
-
-
-def changed_values(row, values):
-    changed = {}
-    for name, value in values.items():
-        column = row._meta.get_field(name)
-        old, new = column.value_from_object(row), getattr(value, "pk", value)
-        if old != new:
-            changed[column.column] = hide(column, old, new)
-    return changed
-
-
-def deleted_values(row):
-    return {f.column: hide(f, f.value_from_object(row), None) for f in row._meta.concrete_fields}
-
-
-def hide(column, old, new):
-    """Old and new value as the record may keep them: of a secret only that it changed."""
-    if getattr(column, "secret", False):
-        return []
-    if hasattr(column, "difference") and old is not None and new is not None:
-        return column.difference(old, new)
-    return [plain(old), plain(new)]
-
-
-def plain(value):
-    if isinstance(value, datetime.datetime):
-        return timezone.localtime(value).strftime("%Y-%m-%d %H:%M:%S")
-    return value
-
-
-def default_of(column):
-    return None if column.primary_key or not column.has_default() else column.get_default()
-
-
-def key_text(row):
-    """What the log calls this row: its key, or the key of whom it belongs to."""
-    if owner := getattr(row, "log_key", None):
-        return owner
-    return "/".join(str(part) for part in row.pk) if isinstance(row.pk, tuple) else str(row.pk)
-
-
-def domain_of(row):
-    """The domain whose admins may read of this row's change."""
-    for name in ("domain_id", "target_domain_id", "domain_name_id"):
-        if hasattr(row, name):
-            return getattr(row, name) or ""
-    return row.pk if _has_field(type(row), "domain") else ""
-
-
-def _has_field(model, name):
-    return any(f.name == name for f in model._meta.concrete_fields)
-
-
-# Rows, many at a time
-
-
-def chunks(values, size=ROWS_A_STATEMENT):
-    values = list(values)
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
-
-
-def insert_rows(rows):
-    """Multi-row INSERTs with every column named; bulk_create asks too much of each row."""
-    if not rows:
-        return
-    model = type(rows[0])
-    connection = connections[router.db_for_write(model)]
-    columns = [f for f in model._meta.concrete_fields if not _database_sets(f, rows[0])]
-    quote = connection.ops.quote_name
-    names = ", ".join(quote(f.column) for f in columns)
-    one = "(" + ", ".join(["%s"] * len(columns)) + ")"
-    size = max(1, min(ROWS_A_STATEMENT, 30_000 // max(1, len(columns))))
-    with connection.cursor() as cursor:
-        for part in chunks(rows, size):
-            values = ", ".join([one] * len(part))
-            cursor.execute(
-                f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {values}",  # noqa: S608 (quoted names)
-                [
-                    f.get_db_prep_save(getattr(row, f.attname), connection)
-                    for row in part
-                    for f in columns
-                ],
-            )
-
-
-def _database_sets(column, row):
-    return isinstance(column, models.AutoField) and getattr(row, column.attname) is None

@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import Domain
 from mailadmin import passwords
 from mailadmin.auth import admit, forgive, log_failure
-from mailadmin.fields import (
-    is_known,
+from mailadmin.fields import is_known
+from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField, WatchedForm
+from mailadmin.names import (
     normalize_address,
     normalize_domain,
     typed_domain,
@@ -22,8 +23,7 @@ from mailadmin.fields import (
     validate_domain,
     validate_local_part,
 )
-from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField, WatchedForm
-from mailboxes import services
+from mailboxes import limits, services
 from mailboxes.models import Alias, Mailbox, Vacation, is_vacation_target
 
 INTERVALS = [(0, _("once")), (86400, _("once a day")), (604800, _("once a week"))]
@@ -91,14 +91,14 @@ class MailboxForm(NewPasswordMixin, RecordForm):
         for name in ("local_part", "domain", "welcome_mail"):
             del self.fields[name]
         self.fields["password"].help_text = _("Empty keeps the present password.")
-        size = services.in_megabytes(self.instance.quota)
+        size = limits.in_megabytes(self.instance.quota)
         self.initial["quota"] = int(size) if size == int(size) else Decimal(f"{size:.2f}")
         domain = Domain.objects.filter(pk=self.instance.domain_id).first()
         if domain:
             self.fields["quota"].help_text = quota_help(domain, self.instance)
 
     def shown(self, row):
-        return super().shown(row) | {"quota": services.in_megabytes(row.quota)}
+        return super().shown(row) | {"quota": limits.in_megabytes(row.quota)}
 
     def clean_quota(self):
         """What was not touched stays to the byte."""
@@ -128,12 +128,12 @@ def quota_help(domain, mailbox=None):
     """How large a mailbox may be here."""
     if -1 in (domain.maxquota, domain.quota):
         return _("Quotas are switched off for this domain.")
-    limits = [services.in_bytes(domain.maxquota)] if domain.maxquota > 0 else []
+    bounds = [limits.in_bytes(domain.maxquota)] if domain.maxquota > 0 else []
     if domain.quota > 0:
-        limits.append(services.room_for_quota(domain, without=[mailbox.pk] if mailbox else ()))
-    if not limits:
+        bounds.append(limits.room_for_quota(domain, without=[mailbox.pk] if mailbox else ()))
+    if not bounds:
         return _("0 is unlimited.")
-    return _("At most %(room)s MB.") % {"room": services.whole_megabytes(min(limits))}
+    return _("At most %(room)s MB.") % {"room": limits.whole_megabytes(min(bounds))}
 
 
 class GotoMixin(forms.Form):

@@ -19,12 +19,12 @@ from mailadmin.fields import (
     TextField,
     TimestampField,
     Unknown,
-    address_in_unicode,
     is_known,
     mail_key,
     split_goto,
 )
 from mailadmin.models import Principal, PrincipalManager, Record, Role, ScopedQuerySet, table
+from mailadmin.names import address_in_unicode
 
 
 class MailboxQuerySet(ScopedQuerySet):

@@ -6,27 +6,23 @@ from collections import defaultdict
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection, models
-from django.db.models import Count, ExpressionWrapper, Func, Q, Sum, Value
-from django.db.models.functions import StrIndex, Substr
-from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import ALL, NONE_ALLOWED, UNLIMITED, Domain, DomainState, is_default_alias
+from domains.models import Domain, is_default_alias
 from domains.services import (
     delete_named,
     domains_to_write,
     lock_domains,
     tally,
 )
-from mailadmin.fields import join_goto, split_goto, validate_column
+from mailadmin.fields import join_goto, split_goto
 from mailadmin.jobs import add_job
 from mailadmin.models import Role
-from mailadmin.writes import chunks, folded
+from mailadmin.rows import chunks, folded
+from mailboxes.limits import assigned, check_count, check_quotas, in_bytes, needs_more, refuse_unfit
 from mailboxes.models import (
     Alias,
     Mailbox,
-    Usage,
     Vacation,
     VacationNotification,
     is_vacation_target,
@@ -46,8 +42,8 @@ def create_mailboxes(changes, rows):
     mailboxes = [_new_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
     _refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
     for domain, new in _by_domain(mailboxes, domains):
-        _check_count(domain, "mailboxes", Mailbox.objects.filter(domain=domain), len(new))
-        _check_quotas(domain, new)
+        check_count(domain, "mailboxes", Mailbox.objects.filter(domain=domain), len(new))
+        check_quotas(domain, new)
     for mailbox in mailboxes:
         mailbox.clean_fields(exclude=["password"])
     changes.create(mailboxes)
@@ -82,17 +78,12 @@ def edit_mailbox(changes, key, values):
         values["password_expiry"] = expiry(changes, domain)
     before, edited = assigned([mailbox]), edited_copy(mailbox, values)
     if domain and needs_more(mailbox, edited):
-        _check_quotas(domain, [edited])
+        check_quotas(domain, [edited])
     changed = changes.update([mailbox], **values)
     tally(mailbox.domain_id, quota_assigned=assigned([mailbox]) - before)
     if _alias_follows(changes, [mailbox]) or changed:
         changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
     return mailbox
-
-
-def needs_more(mailbox, edited):
-    """Whether a quota grows, or ends; one that shrinks is welcome wherever too much is given."""
-    return edited.quota != mailbox.quota and (edited.quota == 0 or edited.quota > mailbox.quota)
 
 
 def edited_copy(row, values):
@@ -146,33 +137,6 @@ def expiry(changes, domain):
     return changes.at + datetime.timedelta(days=days)
 
 
-def refuse_unfit(row, field):
-    """Old columns are narrow: a quota ended at 2 GB, a list of targets ends at 64 kB."""
-    try:
-        validate_column(row._meta.get_field(field), getattr(row, field))
-    except ValidationError as error:
-        raise ValidationError({field: error}) from error
-
-
-def in_bytes(megabytes):
-    """0 is unlimited and -1 disabled, in MB as in bytes."""
-    megabytes = megabytes or 0
-    return int(megabytes * settings.MAILADMIN_QUOTA_MULTIPLIER) if megabytes > 0 else int(megabytes)
-
-
-def in_megabytes(size):
-    return size / settings.MAILADMIN_QUOTA_MULTIPLIER if size > 0 else size
-
-
-def whole_megabytes(size):
-    """Room in MB, written as the reader writes numbers."""
-    return number_format(int(max(0, in_megabytes(size))))
-
-
-def assigned(mailboxes):
-    return sum(max(0, mailbox.quota) for mailbox in mailboxes)
-
-
 def _mailbox_to_write(changes, key):
     lock_domains(changes, domains_of(Mailbox, [key]))
     mailbox = changes.find_one(Mailbox, key)
@@ -206,60 +170,6 @@ def _by_domain(rows, domains=None):
     return [(domains[name] if domains else name, group) for name, group in groups.items()]
 
 
-# Limits, asked under the domain's lock
-
-
-def _check_count(domain, kind, present, more):
-    if getattr(domain, kind) == UNLIMITED or domain.has_room_for(kind, present.count(), more):
-        return
-    texts = {
-        "mailboxes": _("The domain %(domain)s has reached its limit of mailboxes."),
-        "aliases": _("The domain %(domain)s has reached its limit of aliases."),
-    }
-    raise ValidationError({"local_part": texts[kind] % {"domain": domain}})
-
-
-def _check_quotas(domain, mailboxes):
-    for mailbox in mailboxes:
-        _check_quota(domain, mailbox)
-    if domain.quota > 0:
-        room = room_for_quota(domain, without=[m.pk for m in mailboxes])
-        if assigned(mailboxes) > room:
-            raise ValidationError(
-                {
-                    "quota": _(
-                        "The domain has not enough quota left: %(room)s MB. "
-                        "Choose a smaller mailbox, or enlarge the domain's quota."
-                    )
-                    % {"room": whole_megabytes(room)}
-                }
-            )
-
-
-def _check_quota(domain, mailbox):
-    refuse_unfit(mailbox, "quota")
-    limit = domain.maxquota
-    if NONE_ALLOWED in (domain.quota, limit) and mailbox.quota > 0:
-        raise ValidationError(
-            {"quota": _("Quotas are switched off for this domain: 0 or -1 only.")}
-        )
-    if mailbox.quota == 0 and (limit > 0 or domain.quota > 0):
-        raise ValidationError({"quota": _("This domain allows no mailbox without a quota.")})
-    if limit > 0 and mailbox.quota > in_bytes(limit):
-        raise ValidationError(
-            {
-                "quota": _("The largest mailbox in this domain has %(limit)s MB.")
-                % {"limit": number_format(limit)}
-            }
-        )
-
-
-def room_for_quota(domain, without=()):
-    """Bytes of the domain's quota that no mailbox has been given."""
-    others = Mailbox.objects.filter(domain=domain, quota__gt=0).exclude(pk__in=without)
-    return in_bytes(domain.quota) - (others.aggregate(sum=Sum("quota"))["sum"] or 0)
-
-
 # Aliases
 
 
@@ -269,7 +179,7 @@ def create_aliases(changes, rows):
     aliases = [_new_alias(row) for row in rows]
     _refuse_taken_addresses([alias.pk for alias in aliases])
     for domain, new in _by_domain(aliases, domains):
-        _check_count(domain, "aliases", own_aliases(domain), len(new))
+        check_count(domain, "aliases", own_aliases(domain), len(new))
     for alias in aliases:
         _refuse_protected(changes, [alias])
         _check_targets(alias)
@@ -446,49 +356,3 @@ def _vacation_in_goto(changes, mailbox, active):
     others = [t for t in targets if t.lower() != mailbox.pk]
     answer = [vacation_target(mailbox.pk)] if active else []
     changes.update([alias], goto=join_goto(others + answer + own) or mailbox.pk)
-
-
-# The tallies, counted anew since others write these tables too
-
-
-def recount():
-    """Set every domain's numbers to what is there."""
-    counted = defaultdict(dict)
-    quota = Sum("quota", filter=Q(quota__gt=0), default=0)
-    for row in Mailbox.objects.values("domain_id").annotate(number=Count("pk"), quota=quota):
-        own = {"mailboxes": row["number"], "quota_assigned": row["quota"]}
-        counted[row["domain_id"].lower()] |= own
-    for row in Alias.objects.values("domain_id").annotate(number=Count("pk")):
-        own = counted[row["domain_id"].lower()]
-        own["aliases"] = row["number"] - own.get("mailboxes", 0)
-    for domain, used in usage_by_domain():
-        counted[domain.lower()]["quota_used"] = used
-    states = DomainState.objects.in_bulk()
-    names = set(Domain.objects.values_list("pk", flat=True))
-    DomainState.objects.filter(pk__in=set(states) - names - {ALL}).delete()
-    for domain in sorted(names):
-        _set_tally(states.get(domain), domain, counted[domain.lower()])
-
-
-TALLIES = ("mailboxes", "aliases", "quota_assigned", "quota_used")
-
-
-def _set_tally(state, domain, numbers):
-    """Only where a number is wrong, and only if nobody has written in the meantime."""
-    wanted = {name: numbers.get(name, 0) for name in TALLIES}
-    if state is None:
-        DomainState.objects.bulk_create(
-            [DomainState(domain_id=domain, **wanted)], ignore_conflicts=True
-        )
-    elif any(getattr(state, name) != number for name, number in wanted.items()):
-        DomainState.objects.filter(pk=domain, version=state.version).update(**wanted)
-
-
-def usage_by_domain():
-    """(domain, bytes) from Dovecot's table; by the address, since its collation may fit no join."""
-    if connection.vendor == "mysql":
-        domain = Func("mailbox_id", Value("@"), Value(-1), function="SUBSTRING_INDEX")
-    else:
-        domain = Substr("mailbox_id", StrIndex("mailbox_id", Value("@")) + 1)
-    named = Usage.objects.annotate(of=ExpressionWrapper(domain, models.CharField()))
-    return named.values("of").annotate(used=Sum("bytes")).values_list("of", "used")

@@ -16,9 +16,9 @@ from domains.services import aliases_naming, named
 from domains.views import READ, WRITE
 from mailadmin.auth import RoleRequired
 from mailadmin.crud import Column, Crud
-from mailadmin.fields import typed_domain
 from mailadmin.history import WarnsOfOldMail
 from mailadmin.models import Role
+from mailadmin.names import typed_domain
 from mailadmin.writes import Actor
 from mailboxes import services
 from mailboxes.forms import (

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy
 from mailadmin.auth import RoleRequired
 from mailadmin.jobs import start_job
 from mailadmin.models import Role
-from mailadmin.writes import Actor, chunks, is_scoped, perform
+from mailadmin.rows import chunks, is_scoped
+from mailadmin.writes import Actor, perform
 
 AT_ONCE = 200  # more rows than this are a job's matter
 

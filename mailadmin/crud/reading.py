@@ -13,8 +13,9 @@ from django.views.generic import ListView, View
 
 from mailadmin.auth import RoleRequired
 from mailadmin.crud.declaration import Screen
-from mailadmin.fields import column_holds, typed_domain
+from mailadmin.fields import column_holds
 from mailadmin.models import Role
+from mailadmin.names import typed_domain
 
 WORDS = 12  # of a search; more would be a query that no database likes
 PICKS = 20

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import CreateView, DetailView, UpdateView, View
 
 from mailadmin.crud.declaration import DELETE, Screen
-from mailadmin.fields import typed_domain
+from mailadmin.names import typed_domain
 from mailadmin.writes import perform
 
 

@@ -13,7 +13,8 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mailadmin.fields import address_in_unicode, is_known
+from mailadmin.fields import is_known
+from mailadmin.names import address_in_unicode
 
 register = template.Library()
 

@@ -28,9 +28,9 @@ from mailboxes.services import (
     delete_mailboxes,
     edit_alias,
     edit_mailbox,
-    recount,
     set_mailboxes,
 )
+from mailboxes.tallies import recount
 from tests.base import PASSWORD, World
 from tests.mailadmin.test_door import SECRET
 

@@ -10,8 +10,8 @@ from mailboxes.services import (
     delete_aliases,
     delete_mailboxes,
     edit_mailbox,
-    recount,
 )
+from mailboxes.tallies import recount
 from tests.base import World
 
 MB = 1024000

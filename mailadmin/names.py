@@ -1,0 +1,93 @@
+"""Names of the mail world: as they are typed, as they are kept, as they are shown."""
+
+import re
+
+import idna
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+DOMAIN_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+LOCAL_PART = re.compile(r"[a-z0-9!#$%&'*+=?^_{|}~-]+(\.[a-z0-9!#$%&'*+=?^_{|}~-]+)*", re.IGNORECASE)
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff]")
+
+
+def normalize_domain(text):
+    """A domain as it is stored: lower case, ASCII (xn--…)."""
+    text = text.strip().rstrip(".").lower()
+    if text.isascii():
+        return text
+    try:
+        return idna.encode(text, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError) as error:
+        raise ValidationError(
+            _("“%(value)s” is not a domain name."), params={"value": text}
+        ) from error
+
+
+def typed_domain(text):
+    """The domain that somebody may have meant; what is none stays as it is, and fits nothing."""
+    try:
+        return normalize_domain(text)
+    except ValidationError:
+        return text
+
+
+def normalize_address(text):
+    """An address as it is stored: lower case, its domain in ASCII."""
+    local_part, at, domain = text.strip().lower().rpartition("@")
+    return f"{local_part}@{normalize_domain(domain)}" if at else domain
+
+
+def domain_in_unicode(domain):
+    """The domain as people write it; what does not decode is shown as it is stored."""
+    if "xn--" not in domain:
+        return domain
+    try:
+        return idna.decode(domain)
+    except (idna.IDNAError, UnicodeError):
+        return domain
+
+
+def address_in_unicode(address):
+    local_part, at, domain = address.rpartition("@")
+    return local_part + at + domain_in_unicode(domain)
+
+
+def validate_domain(domain):
+    labels = domain.split(".")
+    good = (
+        len(domain) <= 253
+        and len(labels) > 1
+        and all(DOMAIN_LABEL.fullmatch(label) for label in labels)
+        and not labels[-1].isdigit()
+    )
+    if not good:
+        raise ValidationError(_("“%(value)s” is not a domain name."), params={"value": domain})
+
+
+def validate_local_part(local_part):
+    if len(local_part) > 64 or not LOCAL_PART.fullmatch(local_part):
+        raise ValidationError(
+            _("“%(value)s” cannot stand before the @ of an address."), params={"value": local_part}
+        )
+
+
+def validate_address(address):
+    local_part, at, domain = address.rpartition("@")
+    if not at:
+        raise ValidationError(_("“%(value)s” is not an address."), params={"value": address})
+    validate_local_part(local_part)
+    validate_domain(domain)
+
+
+def validate_text(text):
+    """No control characters but line ends and tabs."""
+    if CONTROL.search(text):
+        raise ValidationError(_("This text holds control characters, which are not allowed here."))
+
+
+def validate_line(text):
+    """Text of one line: what goes into a mail's header must not begin another."""
+    validate_text(text)
+    if "\n" in text or "\r" in text:
+        raise ValidationError(_("This is one line: it cannot hold a line end."))

@@ -1,0 +1,59 @@
+"""Rows, many at a time."""
+
+from django.db import connections, models, router
+
+from mailadmin.models import ScopedQuerySet
+
+ROWS_A_STATEMENT = 500
+
+
+def folded(key):
+    """MySQL compares addresses without regard to case."""
+    return key.lower() if isinstance(key, str) else key
+
+
+def is_scoped(model):
+    """Whether a row of this table is somebody's, or only kept by us or by the mail server."""
+    return isinstance(model._default_manager.none(), ScopedQuerySet)
+
+
+def whole_rows(model, instances):
+    """Django collects rows with some of their columns; the record wants all."""
+    if not is_scoped(model):
+        return
+    for part in chunks(instances):
+        yield from model._base_manager.filter(pk__in=[row.pk for row in part])
+
+
+def chunks(values, size=ROWS_A_STATEMENT):
+    values = list(values)
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def insert_rows(rows):
+    """Multi-row INSERTs with every column named; bulk_create asks too much of each row."""
+    if not rows:
+        return
+    model = type(rows[0])
+    connection = connections[router.db_for_write(model)]
+    columns = [f for f in model._meta.concrete_fields if not _database_sets(f, rows[0])]
+    quote = connection.ops.quote_name
+    names = ", ".join(quote(f.column) for f in columns)
+    one = "(" + ", ".join(["%s"] * len(columns)) + ")"
+    size = max(1, min(ROWS_A_STATEMENT, 30_000 // max(1, len(columns))))
+    with connection.cursor() as cursor:
+        for part in chunks(rows, size):
+            values = ", ".join([one] * len(part))
+            cursor.execute(
+                f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {values}",  # noqa: S608 (quoted names)
+                [
+                    f.get_db_prep_save(getattr(row, f.attname), connection)
+                    for row in part
+                    for f in columns
+                ],
+            )
+
+
+def _database_sets(column, row):
+    return isinstance(column, models.AutoField) and getattr(row, column.attname) is None

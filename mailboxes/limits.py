@@ -1,0 +1,94 @@
+"""How much a domain may hold: -1 is none, 0 is unlimited. Asked under the domain's lock."""
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import Sum
+from django.utils.formats import number_format
+from django.utils.translation import gettext_lazy as _
+
+from domains.models import NONE_ALLOWED, UNLIMITED
+from mailadmin.fields import validate_column
+from mailboxes.models import Mailbox
+
+
+def in_bytes(megabytes):
+    """0 is unlimited and -1 disabled, in MB as in bytes."""
+    megabytes = megabytes or 0
+    return int(megabytes * settings.MAILADMIN_QUOTA_MULTIPLIER) if megabytes > 0 else int(megabytes)
+
+
+def in_megabytes(size):
+    return size / settings.MAILADMIN_QUOTA_MULTIPLIER if size > 0 else size
+
+
+def whole_megabytes(size):
+    """Room in MB, written as the reader writes numbers."""
+    return number_format(int(max(0, in_megabytes(size))))
+
+
+def assigned(mailboxes):
+    return sum(max(0, mailbox.quota) for mailbox in mailboxes)
+
+
+def needs_more(mailbox, edited):
+    """Whether a quota grows, or ends; one that shrinks is welcome wherever too much is given."""
+    return edited.quota != mailbox.quota and (edited.quota == 0 or edited.quota > mailbox.quota)
+
+
+def check_count(domain, kind, present, more):
+    if getattr(domain, kind) == UNLIMITED or domain.has_room_for(kind, present.count(), more):
+        return
+    texts = {
+        "mailboxes": _("The domain %(domain)s has reached its limit of mailboxes."),
+        "aliases": _("The domain %(domain)s has reached its limit of aliases."),
+    }
+    raise ValidationError({"local_part": texts[kind] % {"domain": domain}})
+
+
+def check_quotas(domain, mailboxes):
+    for mailbox in mailboxes:
+        _check_quota(domain, mailbox)
+    if domain.quota > 0:
+        room = room_for_quota(domain, without=[m.pk for m in mailboxes])
+        if assigned(mailboxes) > room:
+            raise ValidationError(
+                {
+                    "quota": _(
+                        "The domain has not enough quota left: %(room)s MB. "
+                        "Choose a smaller mailbox, or enlarge the domain's quota."
+                    )
+                    % {"room": whole_megabytes(room)}
+                }
+            )
+
+
+def _check_quota(domain, mailbox):
+    refuse_unfit(mailbox, "quota")
+    limit = domain.maxquota
+    if NONE_ALLOWED in (domain.quota, limit) and mailbox.quota > 0:
+        raise ValidationError(
+            {"quota": _("Quotas are switched off for this domain: 0 or -1 only.")}
+        )
+    if mailbox.quota == 0 and (limit > 0 or domain.quota > 0):
+        raise ValidationError({"quota": _("This domain allows no mailbox without a quota.")})
+    if limit > 0 and mailbox.quota > in_bytes(limit):
+        raise ValidationError(
+            {
+                "quota": _("The largest mailbox in this domain has %(limit)s MB.")
+                % {"limit": number_format(limit)}
+            }
+        )
+
+
+def room_for_quota(domain, without=()):
+    """Bytes of the domain's quota that no mailbox has been given."""
+    others = Mailbox.objects.filter(domain=domain, quota__gt=0).exclude(pk__in=without)
+    return in_bytes(domain.quota) - (others.aggregate(sum=Sum("quota"))["sum"] or 0)
+
+
+def refuse_unfit(row, field):
+    """Old columns are narrow: a quota ended at 2 GB, a list of targets ends at 64 kB."""
+    try:
+        validate_column(row._meta.get_field(field), getattr(row, field))
+    except ValidationError as error:
+        raise ValidationError({field: error}) from error
