@@ -229,6 +229,7 @@ LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ru", "Русский")]
 LANGUAGE_CODE = ENV["MAILADMIN_LANGUAGE"]
 LOCALE_PATHS = [BASE_DIR / "mailadmin" / "locale"]
 USE_THOUSAND_SEPARATOR = True
+FORMAT_MODULE_PATH = ["mailadmin.formats"]
 USE_TZ = True
 TIME_ZONE = ENV["MAILADMIN_TIME_ZONE"]
 
