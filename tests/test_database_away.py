@@ -1,0 +1,22 @@
+"""A MariaDB that is stopped and started again under a panel that runs."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.mariadb
+
+
+def test_the_panel_says_that_the_database_is_gone_and_comes_back_by_itself():
+    own = {k: v for k, v in os.environ.items() if not k.startswith("MAILADMIN_")}
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.away"], capture_output=True, text=True, env=own, timeout=180
+    )
+    assert result.returncode == 0, result.stderr
+    answers = json.loads(result.stdout.splitlines()[-1])
+    assert [answer["status"][:3] for answer in answers] == ["302", "503", "503", "302", "302"]
+    assert [answer["says_so"] for answer in answers] == [False, True, True, False, False]
+    assert answers[1]["retry"]
