@@ -5,7 +5,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from domains import services
+from domains import admins, services
 from domains.models import Admin, AliasDomain, Domain
 from mailadmin import passwords
 from mailadmin.forms import (
@@ -137,8 +137,8 @@ class AliasDomainForm(RecordForm):
 
 
 class AdminForm(NewPasswordMixin, RecordForm):
-    create_service = services.create_admins
-    edit_service = services.edit_admin
+    create_service = admins.create_admins
+    edit_service = admins.edit_admin
 
     username = AddressInput(
         label=_("Address"), help_text=_("The admin signs in with this address.")

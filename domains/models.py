@@ -119,7 +119,7 @@ class AdminQuerySet(ScopedQuerySet):
 class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):
     def create_superuser(self, username, password):
         """Django's `createsuperuser`, by the same road as everything else."""
-        from domains.services import create_admins
+        from domains.admins import create_admins
         from mailadmin.writes import Actor, perform
 
         row = {"username": normalize_address(username), "superadmin": True}

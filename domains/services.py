@@ -1,13 +1,12 @@
-"""How domains, alias domains and admins change; and the lock that all writes take first."""
+"""How domains and alias domains change."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import F, Q, Sum
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from domains.locks import CONTENTS, domains_to_write, lock_domains, refuse_taken, tally
 from domains.models import (
-    ALL,
-    Admin,
     AliasDomain,
     DkimSigning,
     Domain,
@@ -16,70 +15,10 @@ from domains.models import (
     TotpException,
 )
 from mailadmin.jobs import ROWS_A_STEP, add_job
-from mailadmin.rows import chunks, folded
+from mailadmin.rows import chunks
 
-CONTENTS = ("mailbox_set", "alias_set")
 LARGE = 500  # mailboxes that one transaction takes down in well under a second
 NAMES_A_QUERY = 50
-
-
-# The lock
-
-
-def lock_domains(changes, names):
-    """Hold these domains until the transaction ends. The lock is a write, in order of name."""
-    names = sorted({str(name) for name in names})
-    for part in chunks(names):
-        if _advance(part) < len(part):
-            present = set(
-                DomainState.objects.filter(pk__in=part).values_list("domain_id", flat=True)
-            )
-            new = [new_state(name) for name in part if name not in present]
-            DomainState.objects.bulk_create(new, ignore_conflicts=True)
-            _advance(part)
-
-
-def _advance(names):
-    return DomainState.objects.filter(pk__in=names).update(version=F("version") + 1)
-
-
-def new_state(name):
-    """The state of a domain that has none yet, with what is in it already."""
-    mailboxes, aliases = (
-        Domain._meta.get_field(contents).related_model.objects.filter(domain=name)
-        for contents in CONTENTS
-    )
-    count = mailboxes.count()
-    return DomainState(
-        domain_id=name,
-        mailboxes=count,
-        aliases=aliases.count() - count,
-        quota_assigned=mailboxes.filter(quota__gt=0).aggregate(sum=Sum("quota"))["sum"] or 0,
-    )
-
-
-def tally(domain, **differences):
-    """Keep the numbers of a domain: `tally("example.org", mailboxes=+1, quota_assigned=+1024)`."""
-    changed = {name: F(name) + number for name, number in differences.items() if number}
-    if changed:
-        DomainState.objects.filter(pk=domain).update(**changed)
-
-
-def domains_to_write(changes, names):
-    """The domains of these names, locked, all of them the actor's."""
-    names = sorted(set(names))
-    lock_domains(changes, names)
-    found = own_domains(changes, names)
-    if missing := [name for name in names if folded(name) not in found]:
-        raise ValidationError(
-            {"domain": _("The domain %(name)s does not exist.") % {"name": missing[0]}}
-        )
-    return {name: found[folded(name)] for name in names}
-
-
-def own_domains(changes, names):
-    rows = Domain.objects.visible_to(changes.principal).filter(pk__in=names)
-    return {folded(domain.pk): domain for domain in rows}
 
 
 # Domains
@@ -89,7 +28,7 @@ def create_domains(changes, rows):
     """Make domains with their default aliases."""
     names = [row["domain"] for row in rows]
     lock_domains(changes, names)
-    _refuse_taken(Domain, names, "domain", _("The domain %(key)s exists already."))
+    refuse_taken(Domain, names, "domain", _("The domain %(key)s exists already."))
     domains = [
         Domain(**{name: value for name, value in row.items() if name != "default_aliases"})
         for row in rows
@@ -261,12 +200,6 @@ def _refuse_vacation_domain(domains):
         raise ValidationError({"domain": _("This is the domain of the vacation responder.")})
 
 
-def _refuse_taken(model, keys, field, text):
-    for part in chunks(keys):
-        if taken := model._default_manager.filter(pk__in=part).values_list("pk", flat=True).first():
-            raise ValidationError({field: text % {"key": taken}})
-
-
 # Alias domains
 
 
@@ -274,7 +207,7 @@ def create_alias_domains(changes, rows):
     ends = [row[name].pk for row in rows for name in ("alias_domain", "target_domain")]
     domains_to_write(changes, ends)
     mirrors = [AliasDomain(**row) for row in rows]
-    _refuse_taken(
+    refuse_taken(
         AliasDomain,
         [mirror.pk for mirror in mirrors],
         "alias_domain",
@@ -325,110 +258,3 @@ def _refuse_chains(mirrors):
         raise ValidationError({"target_domain": _("The target is an alias domain itself.")})
     if everybody.filter(target_domain__in=sources).exists():
         raise ValidationError({"alias_domain": _("Other alias domains lead to this domain.")})
-
-
-# Admins
-
-
-def create_admins(changes, rows):
-    """Make admins with their domains; passwords come as hashes."""
-    lock_domains(changes, [ALL, *(name for row in rows for name in row.get("domains", []))])
-    admins = [
-        Admin(**{name: value for name, value in row.items() if name != "domains"}) for row in rows
-    ]
-    _refuse_taken(
-        Admin, [a.pk for a in admins], "username", _("There is an admin %(key)s already.")
-    )
-    changes.create(admins)
-    for admin, row in zip(admins, rows, strict=True):
-        _assign(changes, admin, row.get("domains", []))
-        _mark(changes, admin)
-        changes.log("create_admin", "", admin.pk)
-    return admins[0]
-
-
-def edit_admin(changes, key, values):
-    """Change an admin. Nobody takes his own rights, and the last superadmin keeps his."""
-    lock_domains(changes, [ALL, *values.get("domains", [])])
-    admin = changes.find_one(Admin, key)
-    own = {name: value for name, value in values.items() if name != "domains"}
-    _refuse_losing(changes, [admin], own)
-    changed = changes.update([admin], **own)
-    assigned = "domains" in values and _assign(changes, admin, values["domains"])
-    if changed + _mark(changes, admin) or assigned:
-        changes.log("edit_admin", "", key)
-    return admin
-
-
-def set_admins(changes, keys, field, value):
-    lock_domains(changes, [ALL])
-    admins = changes.find(Admin, keys)
-    _refuse_losing(changes, admins, {field: value})
-    for admin in changes.update(admins, **{field: value}):
-        _mark(changes, admin)
-        changes.log("edit_admin", "", admin.pk)
-
-
-def delete_admins(changes, keys):
-    lock_domains(changes, [ALL])
-    admins = changes.find(Admin, keys)
-    _refuse_losing(changes, admins, {"active": False})
-    changes.delete(TotpException.objects.filter(username__in=keys))
-    changes.delete(admins)
-    for admin in admins:
-        changes.log("delete_admin", "", admin.pk)
-
-
-def _refuse_losing(changes, admins, values):
-    losing = values.get("active") is False or values.get("superadmin") is False
-    if not losing:
-        return
-    loses_mark = [a for a in admins if a.superadmin or values.get("active") is False]
-    if changes.principal in loses_mark:
-        raise ValidationError(_("Nobody can delete, deactivate or demote himself."))
-    if not any(admin.superadmin and admin.active for admin in admins):
-        return
-    others = Admin.objects.filter(superadmin=True, active=True).exclude(
-        pk__in=[a.pk for a in admins]
-    )
-    if not others.exists():
-        raise ValidationError(_("The last active superadmin stays."))
-
-
-def _assign(changes, admin, names):
-    """Give an admin exactly these domains; names that he has already are not asked about."""
-    wanted = {folded(name) for name in names} - {folded(ALL)}
-    rows = list(DomainAdmin.objects.filter(admin=admin))
-    kept = {folded(row.domain_id) for row in rows if row.active} & wanted
-    found = {folded(d.pk): d for d in Domain.objects.filter(pk__in=wanted - kept)}
-    if unknown := sorted(wanted - kept - set(found)):
-        raise ValidationError(
-            {"domains": _("The domain %(name)s does not exist.") % {"name": unknown[0]}}
-        )
-    surplus = _surplus(rows, wanted)
-    changes.delete(surplus)
-    changes.create(DomainAdmin(admin=admin, domain=found[name]) for name in sorted(found))
-    return bool(surplus or found)
-
-
-def _surplus(rows, wanted):
-    """Rows not wanted, switched off, or there twice."""
-    seen, surplus = set(), []
-    for row in rows:
-        name = folded(row.domain_id)
-        if name not in wanted or not row.active or name in seen:
-            surplus.append(row)
-        else:
-            seen.add(name)
-    return surplus
-
-
-def _mark(changes, admin):
-    """A superadmin has PostfixAdmin's mark `ALL` in force, once, and nobody else has it."""
-    rows = list(DomainAdmin._base_manager.filter(admin=admin, domain=ALL))
-    good = [row for row in rows if row.active][:1] if admin.superadmin else []
-    wrong = [row for row in rows if row not in good]
-    new = [DomainAdmin(admin=admin, domain_id=ALL)] if admin.superadmin and not good else []
-    changes.delete(wrong)
-    changes.create(new)
-    return wrong + new

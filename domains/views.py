@@ -5,7 +5,7 @@ from django.db.models import Count
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from domains import services
+from domains import admins, services
 from domains.forms import AdminForm, AliasDomainForm, DomainForm
 from domains.models import Admin, AliasDomain, Domain, DomainAdmin, DomainState, either_end
 from mailadmin.crud import DELETE, Column, Crud, Pick
@@ -104,8 +104,8 @@ class Admins(Crud):
     roles = dict.fromkeys(["list", "export", *WRITE], Role.SUPERADMIN)
     toggles = {"active": _("active")}
     empty_text = _("There are no admins.")
-    delete_service = services.delete_admins
-    set_service = services.set_admins
+    delete_service = admins.delete_admins
+    set_service = admins.set_admins
 
     def of_domain(self, rows, name):
         assigned = DomainAdmin.objects.filter(domain=name, active=True)

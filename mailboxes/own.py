@@ -12,8 +12,8 @@ from mailadmin.fields import is_known
 from mailadmin.models import Log, Role
 from mailadmin.views import Throttled
 from mailadmin.writes import Actor
-from mailboxes.forms import OwnPasswordForm
 from mailboxes.models import Alias, Usage, Vacation
+from mailboxes.personal import OwnPasswordForm
 from mailboxes.views import Forwarding, VacationPage
 
 

@@ -8,13 +8,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from domains.locks import domains_to_write, lock_domains, tally
 from domains.models import Domain, is_default_alias
-from domains.services import (
-    delete_named,
-    domains_to_write,
-    lock_domains,
-    tally,
-)
+from domains.services import delete_named
 from mailadmin.fields import join_goto, split_goto
 from mailadmin.jobs import add_job
 from mailadmin.models import Role

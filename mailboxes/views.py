@@ -21,14 +21,9 @@ from mailadmin.models import Role
 from mailadmin.names import typed_domain
 from mailadmin.writes import Actor
 from mailboxes import services
-from mailboxes.forms import (
-    AliasForm,
-    ForwardingForm,
-    MailboxForm,
-    VacationForm,
-    quota_help,
-)
+from mailboxes.forms import AliasForm, MailboxForm, quota_help
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
+from mailboxes.personal import ForwardingForm, VacationForm
 
 
 class Mailboxes(WarnsOfOldMail, Crud):

@@ -6,8 +6,9 @@ example.com, which alice must never see.
 
 from django.test import TestCase
 
+from domains.admins import create_admins
 from domains.models import Admin, Domain
-from domains.services import create_admins, create_domains
+from domains.services import create_domains
 from mailadmin import passwords
 from mailadmin.models import Change, Log, Role
 from mailadmin.writes import Actor, perform

@@ -14,7 +14,8 @@ pytestmark = pytest.mark.mariadb
 MAKE = """
 import django; django.setup()
 from domains.models import Domain
-from domains.services import create_admins, create_alias_domains, create_domains
+from domains.services import (create_alias_domains, create_domains)
+from domains.admins import (create_admins)
 from mailadmin import passwords
 from mailadmin.writes import (Actor, perform)
 from mailboxes.services import (create_aliases, create_mailboxes, set_vacation)
@@ -210,7 +211,7 @@ def test_deletions_on_either_side_leave_nothing_to_the_other(boss, shared):
 
 DELETE = """
 import django; django.setup()
-from domains.services import delete_domains
+from domains.services import (delete_domains)
 from mailadmin.writes import (Actor, perform)
 perform(Actor.console(), delete_domains, ["short.example"])
 """

@@ -11,13 +11,9 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, OperationalError, connection
 from django.test import TransactionTestCase
 
+from domains.admins import create_admins, edit_admin, set_admins
 from domains.models import Admin, Domain, DomainAdmin, DomainState
-from domains.services import (
-    create_admins,
-    delete_domains,
-    edit_admin,
-    set_admins,
-)
+from domains.services import delete_domains
 from mailadmin import auth
 from mailadmin.models import Change, Log, LoginFailure
 from mailadmin.writes import TRIES, Actor, perform
@@ -158,7 +154,7 @@ class AtTheSameMoment(TransactionTestCase):
             time.sleep(0.5)
             return []
 
-        with mock.patch("domains.services._surplus", linger):
+        with mock.patch("domains.admins._surplus", linger):
             at_once([assign, delete])
         self.assertFalse(DomainAdmin.objects.filter(domain="example.com").exists())
 

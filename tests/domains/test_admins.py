@@ -1,7 +1,7 @@
 from django.core.exceptions import ValidationError
 
+from domains.admins import create_admins, delete_admins, set_admins
 from domains.models import ALL, Admin, DomainAdmin
-from domains.services import create_admins, delete_admins, set_admins
 from domains.views import Admins
 from mailadmin.writes import Actor, perform
 from tests.base import PASSWORD, CrudTests, World

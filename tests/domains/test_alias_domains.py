@@ -1,5 +1,6 @@
+from domains.admins import edit_admin
 from domains.models import AliasDomain, Domain
-from domains.services import create_alias_domains, create_domains, edit_admin
+from domains.services import create_alias_domains, create_domains
 from domains.views import AliasDomains
 from mailadmin.models import Change, Log
 from tests.base import CrudTests, World

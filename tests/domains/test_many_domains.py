@@ -1,7 +1,8 @@
 """An admin of more domains than fit into a list of names."""
 
+from domains.admins import edit_admin
 from domains.models import LITERALS
-from domains.services import create_domains, edit_admin
+from domains.services import create_domains
 from mailboxes.pages import CRUDS
 from tests.base import World
 

@@ -8,8 +8,8 @@ from unittest import mock
 from django.test import Client, override_settings
 from django.utils import timezone
 
+from domains.admins import create_admins, set_admins
 from domains.models import Admin, Domain
-from domains.services import create_admins, set_admins
 from mailadmin import auth, passwords
 from mailadmin.auth import FAILURES_A_NAME, FAILURES_A_NETWORK, one_time_code
 from mailadmin.models import Log

@@ -6,8 +6,9 @@ from unittest import mock
 from django.core.management import call_command
 from django.utils import timezone
 
+from domains.admins import set_admins
 from domains.models import Domain
-from domains.services import close_domains, create_domains, set_admins
+from domains.services import close_domains, create_domains
 from mailadmin import jobs
 from mailadmin.crud import declaration
 from mailadmin.models import Job, Log

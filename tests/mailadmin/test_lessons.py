@@ -8,15 +8,9 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
+from domains.admins import edit_admin, set_admins
 from domains.models import Admin, AliasDomain, Domain, DomainAdmin, DomainState, TotpException
-from domains.services import (
-    aliases_naming,
-    close_domains,
-    create_domains,
-    delete_domains,
-    edit_admin,
-    set_admins,
-)
+from domains.services import aliases_naming, close_domains, create_domains, delete_domains
 from mailadmin import auth, jobs
 from mailadmin.auth import FAILURES_A_NAME
 from mailadmin.models import Change, ChangeSecret, Job, LoginFailure

@@ -6,8 +6,9 @@ from django.db import OperationalError, connection, connections
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
+from domains.admins import create_admins
 from domains.models import Admin, AliasDomain, Domain, DomainState
-from domains.services import create_admins, create_domains
+from domains.services import create_domains
 from mailadmin import __version__
 from mailboxes.models import Mailbox, Usage
 from mailboxes.pages import CRUDS

@@ -1,0 +1,177 @@
+"""What a mailbox's owner is asked, or an admin in his place: forwarding, vacation, password."""
+
+import datetime
+
+from django import forms
+from django.contrib.auth import update_session_auth_hash
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin import passwords
+from mailadmin.auth import admit, forgive, log_failure
+from mailadmin.fields import is_known
+from mailadmin.forms import NewPasswordMixin, WatchedForm
+from mailboxes import services
+from mailboxes.forms import GotoMixin, goto_initial
+from mailboxes.models import Alias, Vacation
+
+EARLIEST, LATEST = datetime.date(1971, 1, 1), datetime.date(2038, 1, 18)
+INTERVALS = [(0, _("once")), (86400, _("once a day")), (604800, _("once a week"))]
+
+
+class ForwardingForm(GotoMixin, WatchedForm):
+    """Where mail of a mailbox goes besides, and whether a copy stays."""
+
+    goto_mailbox = forms.BooleanField(
+        label=_("Keep a copy in the mailbox"),
+        required=False,
+        help_text=_("Off: mail is forwarded only."),
+    )
+    field_order = ["goto", "goto_mailbox"]
+
+    def __init__(self, *args, actor, mailbox, **kwargs):
+        self.actor, self.mailbox = actor, mailbox
+        alias = Alias.objects.filter(pk=mailbox.pk).first()
+        kwargs["initial"] = goto_initial(alias) if alias else {"goto": [], "goto_mailbox": True}
+        super().__init__(*args, **kwargs)
+        self.watch(alias)
+
+    def snapshot(self, row):
+        return {"goto": row.goto}
+
+    def clean(self):
+        cleaned = super().clean()
+        if not cleaned.get("goto") and not cleaned.get("goto_mailbox") and not self.errors:
+            self.add_error("goto", _("Without a copy here mail must go somewhere else."))
+        return cleaned
+
+    def save(self):
+        values = self.values()
+        return self.attempt(
+            services.set_forwarding, self.mailbox.pk, values["goto"], values["goto_mailbox"]
+        )
+
+
+class MomentInput(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+    def __init__(self):
+        super().__init__(format="%Y-%m-%dT%H:%M")
+
+
+class VacationForm(WatchedForm):
+    """The answer that is sent while somebody is away."""
+
+    active = forms.BooleanField(label=_("I am away"), required=False)
+    activefrom = forms.DateTimeField(label=_("From"), widget=MomentInput)
+    activeuntil = forms.DateTimeField(label=_("Until"), widget=MomentInput)
+    subject = forms.CharField(label=_("Subject"), max_length=255)
+    body = forms.CharField(
+        label=_("Text"), widget=forms.Textarea(attrs={"rows": 7}), max_length=60000
+    )
+    interval_time = forms.TypedChoiceField(
+        label=_("Answer each sender"), coerce=int, choices=INTERVALS
+    )
+
+    def __init__(self, *args, actor, mailbox, **kwargs):
+        self.actor, self.mailbox = actor, mailbox
+        vacation = Vacation.objects.filter(pk=mailbox.pk).first()
+        kwargs["initial"] = self._present(vacation) if vacation else self._proposal()
+        super().__init__(*args, **kwargs)
+        self.watch(vacation)
+        present = vacation.interval_time if vacation else 0
+        if present not in dict(INTERVALS):
+            label = _("every %(seconds)d seconds") % {"seconds": present}
+            self.fields["interval_time"].choices = [*INTERVALS, (present, label)]
+
+    def snapshot(self, row):
+        return {f.name: f.value_from_object(row) for f in row._meta.fields if f.name in self.fields}
+
+    def _present(self, vacation):
+        start, end = vacation.activefrom, vacation.activeuntil
+        return {
+            name: getattr(vacation, name) for name in ("active", "subject", "body", "interval_time")
+        } | {
+            "activefrom": start if is_known(start) else timezone.now(),
+            "activeuntil": end or self._proposal()["activeuntil"],
+        }
+
+    def _proposal(self):
+        tomorrow = timezone.localtime() + datetime.timedelta(days=1)
+        return {
+            "active": False,
+            "interval_time": 0,
+            "activefrom": timezone.now(),
+            "activeuntil": tomorrow.replace(hour=23, minute=59, second=0),
+            "subject": _("Out of office"),
+            "body": _("I am away and will read your mail when I am back."),
+        }
+
+    def clean(self):
+        cleaned = super().clean()
+        self.check_columns(Vacation, cleaned)
+        start, end = cleaned.get("activefrom"), cleaned.get("activeuntil")
+        if start and end and end <= start:
+            self.add_error("activeuntil", _("The end is before the beginning."))
+        elif cleaned.get("active") and end and end < timezone.now():
+            self.add_error("activeuntil", _("This is over already."))
+        for name in ("activefrom", "activeuntil"):
+            if (moment := cleaned.get(name)) and not EARLIEST <= moment.date() <= LATEST:
+                self.add_error(name, _("The database keeps dates up to the year 2037."))
+        return cleaned
+
+    def save(self):
+        return self.attempt(services.set_vacation, self.mailbox.pk, self.values())
+
+
+class OwnPasswordForm(NewPasswordMixin, WatchedForm):
+    """The old password, and the new one twice."""
+
+    old_password = forms.CharField(
+        label=_("Present password"),
+        strip=False,
+        max_length=1024,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+    field_order = ["old_password", "password", "password2"]
+
+    def __init__(self, *args, actor, request, **kwargs):
+        self.actor, self.request = actor, request
+        super().__init__(*args, **kwargs)
+        self.watch(None)
+        self.fields["password"].label = _("New password")
+        self.fields["password2"].label = _("New password again")
+        self.fields["password"].required = self.fields["password2"].required = True
+        self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
+
+    def clean_old_password(self):
+        """Guesses count here as they do at the door: a stolen session must not find it out."""
+        typed, name, address = (
+            self.cleaned_data["old_password"],
+            self.actor.name,
+            self.actor.address,
+        )
+        admit(name, address)
+        if not self.actor.principal.check_password(typed):
+            log_failure(name, address, "old password")
+            raise ValidationError(_("This is not your present password."))
+        forgive(name, address)
+        return typed
+
+    def clean(self):
+        cleaned = super().clean()
+        self.check_passwords(required=True)
+        if cleaned.get("password") and cleaned["password"] == cleaned.get("old_password"):
+            self.add_error("password", _("This is the password you have already."))
+        return cleaned
+
+    def save(self):
+        """Other sessions end, this one goes on."""
+        person = self.actor.principal
+        stored = self.hashed(person.username)["password"]
+        saved = self.attempt(services.set_password, person._meta.model, person.pk, stored)
+        if saved:
+            person.password = stored
+            update_session_auth_hash(self.request, person)
+        return saved
