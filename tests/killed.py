@@ -22,6 +22,7 @@ def main():
 
 
 def changes():
+    from domains import admins
     from domains import services as domains
     from domains.models import Domain
     from mailadmin.writes import Actor, perform
@@ -46,9 +47,9 @@ def changes():
         ),
         "edit an alias": run(mailboxes.edit_alias, "info@example.org", {"goto": ["x@example.net"]}),
         "go away": run(mailboxes.set_vacation, "bob@example.org", vacation),
-        "create an admin": run(domains.create_admins, [admin | {"superadmin": True}]),
-        "edit an admin": run(domains.edit_admin, "alice@example.org", {"domains": ["new.example"]}),
-        "delete an admin": run(domains.delete_admins, ["eve@example.org"]),
+        "create an admin": run(admins.create_admins, [admin | {"superadmin": True}]),
+        "edit an admin": run(admins.edit_admin, "alice@example.org", {"domains": ["new.example"]}),
+        "delete an admin": run(admins.delete_admins, ["eve@example.org"]),
         "delete a mailbox": run(mailboxes.delete_mailboxes, ["bob@example.org"]),
         "delete a domain": run(domains.delete_domains, ["example.org"]),
     }
