@@ -151,6 +151,9 @@ document.addEventListener("refused", (event) => {
   }));
   place.scrollIntoView({ block: "nearest" });
 });
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.xhr.status !== 422) location.reload(); // the page itself then says what is wrong
+});
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.xhr.status === 401 || event.detail.xhr.responseURL.includes("/login/")) location.reload();
 });
