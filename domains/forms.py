@@ -131,6 +131,8 @@ class AliasDomainForm(RecordForm):
         if self.is_edit:
             del self.fields["alias_domain"]
             self.initial["target_domain"] = self.instance.target_domain_id
+        else:
+            self.initial.setdefault("target_domain", self.initial.get("domain"))
 
     def snapshot(self, row):
         return super().snapshot(row) | {"target_domain": row.target_domain_id}

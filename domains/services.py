@@ -94,7 +94,7 @@ def delete_domains(changes, keys):
     """Delete domains with all that is in them, and what names them by text. The log stays."""
     lock_domains(changes, keys)
     domains = changes.find(Domain, keys)
-    _refuse_targets(keys)
+    refuse_targets(keys)
     delete_named(changes, keys)
     changes.delete(domains)
     for key in keys:
@@ -111,7 +111,7 @@ def is_large(keys):
 
 def close_domains(changes, keys):
     """Put large domains out of force and write down the job that takes them apart."""
-    _refuse_targets(keys)
+    refuse_targets(keys)
     set_domains(changes, keys, "active", False)
     total = sum(
         Domain._meta.get_field(name).related_model.objects.filter(domain__in=keys).count()
@@ -183,7 +183,7 @@ def is_one_of(address, names):
     return address in names or "@" + address.rpartition("@")[2] in names
 
 
-def _refuse_targets(keys):
+def refuse_targets(keys):
     """As PostfixAdmin: first the alias domains that lead here, unless they go as well."""
     mirrors = AliasDomain._base_manager.filter(target_domain__in=keys).exclude(
         alias_domain__in=keys

@@ -1,6 +1,7 @@
 """The screens of domains, alias domains and admins."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -47,6 +48,13 @@ class Domains(WarnsOfOldMail, Crud):
 
     def going(self, keys):
         return [*super().going(keys), *services.within(keys), *services.named(keys)]
+
+    def objections(self, keys):
+        try:
+            services.refuse_targets(keys)
+        except ValidationError as error:
+            return error.messages
+        return []
 
     def pointing_at(self, keys):
         return services.aliases_naming(self.request.user, [f"@{key}" for key in keys])

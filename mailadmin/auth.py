@@ -13,6 +13,7 @@ import time
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.backends import BaseBackend
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -100,6 +101,15 @@ class PasswordExpiryMiddleware:
         ):
             return redirect("/account/password/")
         return self.get_response(request)
+
+
+class DoorMiddleware(LoginRequiredMiddleware):
+    """Back to where one was; but what was sent cannot be sent again by a link."""
+
+    def handle_no_permission(self, request, view_func):
+        if request.method in ("GET", "HEAD"):
+            return super().handle_no_permission(request, view_func)
+        return redirect(settings.LOGIN_URL)
 
 
 # Addresses

@@ -129,7 +129,9 @@ class WatchedForm(PlainForm):
         """Both versions: what was typed stays in the fields, what is stored now stands beside."""
         now = self.shown(row)
         self.conflict = [
-            (capfirst(self.fields[name].label), now[name]) for name in now if name in self.fields
+            (capfirst(self.fields[name].label), in_words(self.fields[name], now[name]))
+            for name in now
+            if name in self.fields
         ]
         self.data = self.data.copy()
         self.data[self.add_prefix("seen")] = digest(self.snapshot(row))
@@ -140,6 +142,15 @@ class WatchedForm(PlainForm):
                 "Look at both versions; saving again overwrites the other one."
             ),
         )
+
+
+def in_words(field, value):
+    """A stored value as the form would show it."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, (list, tuple)):
+        return ", ".join(value) or "–"
+    return dict(getattr(field, "choices", ())).get(value, value)
 
 
 def as_fields(error):
@@ -262,6 +273,8 @@ class Picker(forms.TextInput):
 
     def get_context(self, name, value, attrs):
         context = super().get_context(name, value, attrs)
+        widget = context["widget"]
+        widget["attrs"]["list"] = f"{widget['attrs'].get('id', name)}-choices"
         return context | {"pick_url": reverse(self.url_name)}
 
 
@@ -279,7 +292,9 @@ class RowInput(DomainInput):
         self.rows = self.model._default_manager.visible_to(principal)
         names = list(self.rows.order_by("pk").values_list("pk", flat=True)[: self.few + 1])
         if len(names) <= self.few:
-            self.widget = forms.Select(choices=[(n, domain_in_unicode(n)) for n in names])
+            choices = [(name, domain_in_unicode(name)) for name in names]
+            empty = [("", _("Choose …"))] if len(names) != 1 else []
+            self.widget = forms.Select(choices=empty + choices)
             self.widget.is_required = self.required
 
     def clean(self, value):

@@ -69,6 +69,18 @@ def take_keys(changes, table, number):
     return draft.arguments["keys"]
 
 
+def retry(changes, number):
+    """Begin again where a failed job stopped."""
+    Job.objects.filter(pk=number, state=Job.State.FAILED).update(
+        state=Job.State.WAITING, message="", finished=None
+    )
+
+
+def dismiss(changes, number):
+    """Forget a job that is over."""
+    Job.objects.filter(pk=number, state__in=[Job.State.FAILED, Job.State.DONE]).delete()
+
+
 def owner_model(actor):
     """Which table the owner is a row of; the console is none."""
     return "" if isinstance(actor.principal, Console) else actor.principal._meta.label

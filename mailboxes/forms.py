@@ -76,9 +76,17 @@ class MailboxForm(NewPasswordMixin, RecordForm):
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }
-        name = typed_domain(self.initial.get("domain") or "")
-        if domain := self.fields["domain"].rows.filter(pk=name).first():
+        if domain := self._chosen_domain():
             self.fields["quota"].help_text = quota_help(domain)
+            self.initial.setdefault("quota", quota_proposal(domain))
+
+    def _chosen_domain(self):
+        """The domain that was sent, or named by the link, or is the only one."""
+        field = self.fields["domain"]
+        name = self.data.get("domain") or self.initial.get("domain") or ""
+        if not name and isinstance(field.widget, forms.Select) and len(field.widget.choices) == 1:
+            name = field.widget.choices[0][0]
+        return field.rows.filter(pk=typed_domain(name)).first()
 
     def _prepare_edit(self):
         for name in ("local_part", "domain", "welcome_mail"):
@@ -117,13 +125,25 @@ class MailboxForm(NewPasswordMixin, RecordForm):
         return values | self.hashed(username)
 
 
+def quota_proposal(domain):
+    """A quota that the domain allows: where it limits them, as large as may be."""
+    bounds = quota_bounds(domain)
+    return max(0, int(limits.in_megabytes(min(bounds)))) if bounds else 0
+
+
+def quota_bounds(domain, mailbox=None):
+    """What limits a mailbox here, in bytes."""
+    bounds = [limits.in_bytes(domain.maxquota)] if domain.maxquota > 0 else []
+    if domain.quota > 0:
+        bounds.append(limits.room_for_quota(domain, without=[mailbox.pk] if mailbox else ()))
+    return bounds
+
+
 def quota_help(domain, mailbox=None):
     """How large a mailbox may be here."""
     if -1 in (domain.maxquota, domain.quota):
         return _("Quotas are switched off for this domain.")
-    bounds = [limits.in_bytes(domain.maxquota)] if domain.maxquota > 0 else []
-    if domain.quota > 0:
-        bounds.append(limits.room_for_quota(domain, without=[mailbox.pk] if mailbox else ()))
+    bounds = quota_bounds(domain, mailbox)
     if not bounds:
         return _("0 is unlimited.")
     return _("At most %(room)s MB.") % {"room": limits.whole_megabytes(min(bounds))}

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
@@ -63,6 +64,15 @@ class Account(RoleRequired, TemplateView):
     template_name = "account/account.html"
 
 
+def when_away(vacation):
+    """now, later or over; nothing where no answer is sent."""
+    if vacation is None or not vacation.active:
+        return ""
+    if is_known(vacation.activefrom) and vacation.activefrom > timezone.now():
+        return "later"
+    return "over" if vacation.activeuntil and vacation.activeuntil < timezone.now() else "now"
+
+
 def password_set(mailbox):
     """When the password was last changed, as far as the log tells."""
     line = Log.objects.filter(domain=mailbox.domain_id, action="edit_password", data=mailbox.pk)
@@ -83,6 +93,7 @@ def own_home(request):
         "targets": alias.others if alias else [],
         "keeps_copy": alias is None or alias.keeps_copy,
         "vacation": vacation,
+        "away": when_away(vacation),
         "password_set": password_set(mailbox),
     }
     return render(request, "account/home.html", context)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 from django.http import Http404
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.generic import DetailView, ListView, TemplateView, View
 
@@ -16,7 +16,9 @@ from domains.views import Admins, AliasDomains, Domains
 from mailadmin.auth import RoleRequired
 from mailadmin.crud import search
 from mailadmin.history import VERBS, LogLines
+from mailadmin.jobs import dismiss, retry
 from mailadmin.models import Job, Log, Role
+from mailadmin.writes import Actor, perform
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.own import own_home
 from mailboxes.views import Aliases, Mailboxes, with_usage
@@ -135,7 +137,7 @@ class Search(RoleRequired, TemplateView):
         )
 
     def _found(self, crud, text):
-        rows = crud.listed(crud.model._default_manager.visible_to(self.request.user))
+        rows = crud.found(crud.model._default_manager.visible_to(self.request.user))
         rows = (
             list(search(rows, crud.search_fields, text).order_by("pk")[: SHOWN + 1]) if text else []
         )
@@ -191,6 +193,15 @@ class JobPage(RoleRequired, DetailView):
 
     def get_queryset(self):
         return own_jobs(self.request.user)
+
+    def post(self, request, pk):
+        job = self.get_object()
+        actor = Actor.from_request(request)
+        if request.POST.get("action") == "retry":
+            perform(actor, retry, job.pk)
+            return redirect("job", job.pk)
+        perform(actor, dismiss, job.pk)
+        return redirect("jobs")
 
 
 class Jobs(RoleRequired, ListView):

@@ -12,6 +12,8 @@ from mailadmin import passwords
 from mailadmin.auth import admit, forgive, log_failure
 from mailadmin.fields import is_known
 from mailadmin.forms import NewPasswordMixin, WatchedForm
+from mailadmin.models import Role
+from mailadmin.names import validate_address
 from mailboxes import services
 from mailboxes.forms import GotoMixin, goto_initial
 from mailboxes.models import Alias, Vacation
@@ -39,6 +41,12 @@ class ForwardingForm(GotoMixin, WatchedForm):
 
     def snapshot(self, row):
         return {"goto": row.goto}
+
+    def _target(self, line):
+        """A bare name is a user of the mail server; an owner who types one means an address."""
+        if "@" not in line and self.actor.principal.role is Role.MAILBOX:
+            validate_address(line)
+        return super()._target(line)
 
     def clean(self):
         cleaned = super().clean()

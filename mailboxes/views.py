@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import F
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils.functional import cached_property
@@ -91,7 +92,7 @@ class Aliases(WarnsOfOldMail, Crud):
     slug = "aliases"
     icon = "arrow-left-right"
     columns = [
-        "address",
+        Column("address", gettext_lazy("Alias"), "mailboxes/cells/address.html"),
         Column("goto", gettext_lazy("Goes to"), "mailboxes/cells/goto.html"),
         "description",
         "active",
@@ -107,6 +108,11 @@ class Aliases(WarnsOfOldMail, Crud):
     def listed(cls, rows):
         """The alias of a mailbox is edited like any other, and listed with its mailbox."""
         return rows.exclude(pk__in=Mailbox.objects.values("pk"))
+
+    @classmethod
+    def found(cls, rows):
+        """A mailbox that forwards is found by where its mail goes."""
+        return rows.exclude(goto=F("address"))
 
     def pointing_at(self, keys):
         return aliases_naming(self.request.user, keys)

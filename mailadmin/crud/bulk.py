@@ -14,6 +14,8 @@ from mailadmin.crud.declaration import AT_ONCE, DELETE, Screen
 from mailadmin.crud.reading import Filtered
 from mailadmin.jobs import ROWS_A_STEP, keep_keys, taken_keys
 
+SEARCHED = 2000  # keys for which aliases elsewhere are looked through
+
 
 class Bulk(Filtered, Screen, View):
     """Ticked rows: one confirmation, one transaction, one report; very many become a job."""
@@ -26,11 +28,11 @@ class Bulk(Filtered, Screen, View):
         action = next((a for a in self.actions if a.name == request.POST.get("action")), None)
         if action is None:
             messages.error(request, _("Choose what to do with the ticked rows."))
-            return redirect(self.url("list"))
+            return redirect(f"{self.url('list')}?{self.filter_query}")
         keys = self.keys()
         if not keys:
             messages.warning(request, _("No rows were ticked."))
-            return redirect(self.url("list"))
+            return redirect(f"{self.url('list')}?{self.filter_query}")
         if "confirmed" not in request.POST:
             return self.confirm(action, keys)
         return self.run(action, keys)
@@ -60,8 +62,8 @@ class Bulk(Filtered, Screen, View):
             "count": len(keys),
             "rest": max(0, len(keys) - 10),
             "what": self.what_goes(keys) if delete else [],
-            "elsewhere": self.pointing_at(keys) if delete and few else [],
-            "not_searched": delete and not few,
+            "elsewhere": self.pointing_at(keys) if delete and len(keys) <= SEARCHED else [],
+            "not_searched": delete and len(keys) > SEARCHED,
             "errors": errors,
         }
         return render(self.request, "crud/bulk.html", context, status=status)
@@ -75,7 +77,7 @@ class Bulk(Filtered, Screen, View):
             return redirect("job", job.pk)
         text = ngettext("%(action)s: %(count)s row.", "%(action)s: %(count)s rows.", len(keys))
         messages.success(self.request, text % {"count": len(keys), "action": action.label})
-        return redirect(self.url("list"))
+        return redirect(f"{self.url('list')}?{self.filter_query}")
 
 
 def next_bulk_step(job):

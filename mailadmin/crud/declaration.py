@@ -95,6 +95,11 @@ class Crud(RoleRequired):
         """The rows that lists and search show, of those there are."""
         return rows
 
+    @classmethod
+    def found(cls, rows):
+        """The rows that the search of everything shows."""
+        return cls.listed(rows)
+
     def of_domain(self, rows, name):
         return rows.filter(**{self.domain_lookup: name})
 
@@ -180,6 +185,10 @@ class Crud(RoleRequired):
                 model = tables[int(row["kind"])].model
                 found[capfirst(model._meta.verbose_name_plural)] += row["count"]
         return list(found.items())
+
+    def objections(self, keys):
+        """Why these cannot be deleted, if it is known before anybody asks."""
+        return []
 
     def pointing_at(self, keys):
         """Rows elsewhere, of those this person may see, that name what goes."""

@@ -29,6 +29,10 @@ class Filtered:
         given = {name: self.request.GET.get(name, "").strip() for name in ("domain", "active", "q")}
         return {name: value for name, value in given.items() if value}
 
+    @property
+    def filter_query(self):
+        return urlencode(self.filters)
+
     def filtered(self):
         rows = self.get_queryset()
         if domain := self.filters.get("domain"):
@@ -110,10 +114,6 @@ class List(Filtered, Screen, ListView):
     @property
     def has_state(self):
         return any(field.name == "active" for field in self.model._meta.fields)
-
-    @property
-    def filter_query(self):
-        return urlencode(self.filters)
 
 
 class Echo:

@@ -66,6 +66,8 @@ class Delete(Screen, DetailView):
 
     def get_context_data(self, **kwargs):
         keys = [self.object.pk]
+        objections = self.objections(keys)
+        kwargs = {"errors": objections, "objections": objections} | kwargs
         return super().get_context_data(
             what=self.what_goes(keys), elsewhere=self.pointing_at(keys), **kwargs
         )
@@ -81,7 +83,8 @@ class Delete(Screen, DetailView):
         if job:
             return redirect("job", job.pk)
         messages.success(request, _("%(row)s was deleted.") % {"row": text})
-        return redirect(self.url("list"))
+        domain = getattr(self.object, "domain_id", None)
+        return redirect(self.url("list") + (f"?{urlencode({'domain': domain})}" if domain else ""))
 
 
 class Toggle(Screen, View):

@@ -15,8 +15,12 @@ on("#theme-toggle", "click", () => {
   document.cookie = `mailadmin_theme=${root.dataset.bsTheme};path=/;max-age=31536000;samesite=lax`;
 });
 
-// A choice that acts at once
-on("[data-submit]", "change", (select) => select.form.requestSubmit());
+// A choice that acts at once, for the pointer; with keys one passes over the others, and Enter chooses
+let byPointer = false;
+document.addEventListener("pointerdown", () => { byPointer = true; }, true);
+document.addEventListener("keydown", () => { byPointer = false; }, true);
+on("[data-submit]", "change", (select) => { if (byPointer) select.form.requestSubmit(); });
+on("[data-submit]", "keydown", (select, event) => { if (event.key === "Enter") { event.preventDefault(); select.form.requestSubmit(); } });
 
 // Tick all rows of the page
 on("[data-tick-all]", "change", (box) => {
@@ -135,7 +139,7 @@ document.querySelectorAll("textarea[data-picker]").forEach((area) => {
   search.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === ",") { event.preventDefault(); add(); }
   });
-  search.addEventListener("change", add);
+  area.form.addEventListener("submit", add);
   draw();
 });
 
