@@ -49,6 +49,7 @@ PAGES = {
     ],
     "bob@example.org": ["/", "/account/forwarding/", "/account/vacation/", "/domains/"],
 }
+BETWEEN = [{"width": width, "height": 800} for width in (800, 1024, 1160)]
 WIDTHS = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 
@@ -89,6 +90,22 @@ def test_nothing_is_cut_and_nothing_complains(visitor, long_names):
     assert cut == {}
     complaints = [text for text in visitor.complaints if "404" not in text and "403" not in text]
     assert complaints == []
+
+
+@pytest.mark.parametrize(
+    "visitor",
+    [{"viewport": viewport, "locale": "ru-RU"} for viewport in BETWEEN],
+    indirect=True,
+    ids=[str(viewport["width"]) for viewport in BETWEEN],
+)
+def test_nothing_is_cut_between_the_phone_and_the_wide_screen(visitor, long_names):
+    lists = ["/", "/domains/", "/mailboxes/", "/aliases/", "/admins/", "/alias-domains/", "/log/"]
+    visitor.sign_in("root@example.net")
+    cut = {}
+    for path in lists:
+        visitor.go(path)
+        cut[path] = visitor.cut()
+    assert {path: found for path, found in cut.items() if found} == {}
 
 
 @pytest.mark.parametrize(
@@ -180,6 +197,31 @@ def test_the_picker_finds_one_domain_among_many(visitor):
         "d0123.example",
         "example.org",
     ]
+
+
+def test_a_form_finds_one_domain_among_many(visitor):
+    rows = [{"domain": f"d{n:04}.example", "default_aliases": False} for n in range(60)]
+    perform(Actor.console(), create_domains, rows)
+    visitor.sign_in("root@example.net")
+    for table in ("aliases", "mailboxes"):
+        visitor.go(f"/{table}/create/")
+        visitor.page.locator("#id_domain").press_sequentially("d0042")
+        offered = visitor.page.locator("#id_domain-choices option[value='d0042.example']")
+        offered.wait_for(state="attached")
+    visitor.page.fill("#id_domain", "d0042.example")
+    visitor.page.press("#id_domain", "Tab")
+    visitor.page.get_by_text("0 is unlimited").wait_for()
+    assert visitor.complaints == []
+
+
+def test_a_language_is_chosen_by_keys(visitor):
+    visitor.sign_in("root@example.net")
+    visitor.page.focus("#language")
+    visitor.page.keyboard.press("ArrowDown")
+    visitor.page.keyboard.press("ArrowDown")
+    assert visitor.page.get_attribute("html", "lang") == "en"
+    visitor.page.keyboard.press("Enter")
+    visitor.page.locator("html[lang=ru]").wait_for()
 
 
 def test_light_and_dark_are_remembered(visitor):
