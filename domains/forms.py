@@ -165,17 +165,14 @@ class AdminForm(NewPasswordMixin, RecordForm):
             del self.fields["username"]
             self.initial["domains"] = self.instance.assigned_names()
             self.fields["password"].help_text = _("Empty keeps the present password.")
+        else:
+            self.require_password()
 
     def snapshot(self, row):
         return super().snapshot(row) | {"domains": row.assigned_names()}
 
     def clean_domains(self):
         return list(dict.fromkeys(normalize_domain(name) for name in self.cleaned_data["domains"]))
-
-    def clean(self):
-        cleaned = super().clean()
-        self.check_passwords(required=not self.is_edit)
-        return cleaned
 
     def values(self):
         values = super().values()

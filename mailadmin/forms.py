@@ -210,18 +210,23 @@ class NewPasswordMixin(forms.Form):
         ),
     )
 
+    def require_password(self):
+        self.fields["password"].required = self.fields["password2"].required = True
+
     def hashed(self, username):
         """The new password as it is stored, or nothing to keep the old one."""
         if not (typed := self.cleaned_data.get("password")):
             return {}
         return {"password": passwords.make(typed, username)}
 
-    def check_passwords(self, required):
+    def clean(self):
+        cleaned = super().clean()
+        if not {"password", "password2"} & set(self.errors):
+            self._check_passwords(cleaned.get("password", ""), cleaned.get("password2", ""))
+        return cleaned
+
+    def _check_passwords(self, first, second):
         """Both the same, and within the rules."""
-        first, second = (
-            self.cleaned_data.get("password", ""),
-            self.cleaned_data.get("password2", ""),
-        )
         if first != second:
             self.add_error("password2", _("The two passwords differ."))
         elif first:
@@ -229,8 +234,6 @@ class NewPasswordMixin(forms.Form):
                 passwords.validate(first)
             except ValidationError as error:
                 self.add_error("password", error)
-        elif required and "password" not in self.errors:
-            self.add_error("password", _("A password is needed."))
 
 
 class DomainInput(forms.CharField):

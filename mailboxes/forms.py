@@ -70,7 +70,8 @@ class MailboxForm(NewPasswordMixin, RecordForm):
             self._prepare_create()
 
     def _prepare_create(self):
-        """How much room there is follows the domain chosen."""
+        """A password is needed; how much room there is follows the domain chosen."""
+        self.require_password()
         self.fields["domain"].widget.attrs |= {
             "hx-get": reverse("mailboxes-room"),
             "hx-trigger": "change",
@@ -107,11 +108,6 @@ class MailboxForm(NewPasswordMixin, RecordForm):
         if -1 < value < 0:
             raise ValidationError(_("Between -1 and 0 there is nothing."))
         return value
-
-    def clean(self):
-        cleaned = super().clean()
-        self.check_passwords(required=not self.is_edit)
-        return cleaned
 
     def values(self):
         values = super().values()

@@ -150,7 +150,7 @@ class OwnPasswordForm(NewPasswordMixin, WatchedForm):
         self.watch(None)
         self.fields["password"].label = _("New password")
         self.fields["password2"].label = _("New password again")
-        self.fields["password"].required = self.fields["password2"].required = True
+        self.require_password()
         self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
 
     def clean_old_password(self):
@@ -169,7 +169,6 @@ class OwnPasswordForm(NewPasswordMixin, WatchedForm):
 
     def clean(self):
         cleaned = super().clean()
-        self.check_passwords(required=True)
         if cleaned.get("password") and cleaned["password"] == cleaned.get("old_password"):
             self.add_error("password", _("This is the password you have already."))
         return cleaned

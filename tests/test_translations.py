@@ -238,7 +238,7 @@ class LanguageTests(World):
         self.visit("ru", self.root)
         data = {"local_part": "bob", "domain": "example.org", "quota": "x"}
         refused = self.client.post("/mailboxes/create/", data)
-        self.assert_refused(refused, "Нужен пароль.")
+        self.assert_refused(refused, "Обязательное поле.")
         self.assertEqual(english(refused), set())
         self.assertEqual(english(self.client.get("/nothing/")), set())
         ticked = {"action": "delete", "keys": [self.bob.pk]}
