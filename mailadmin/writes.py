@@ -1,7 +1,6 @@
 """The one way in which rows change: a service, in one transaction with what tells of it."""
 
 import datetime
-import hashlib
 import json
 import random
 import time
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import OperationalError, models, router, transaction
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.fields import column_holds
@@ -82,9 +82,9 @@ class Seen:
 
 
 def digest(values):
-    """A short name for exactly these values."""
+    """A short name for exactly these values, that only this panel can give."""
     text = json.dumps(values, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return salted_hmac("mailadmin.writes.digest", text).hexdigest()[:32]
 
 
 def perform(actor, service, *args, seen=None):
