@@ -1,7 +1,9 @@
 """The lock of a domain, which all writes take first, and the numbers that it keeps."""
 
+from collections import defaultdict
+
 from django.core.exceptions import ValidationError
-from django.db.models import F, Sum
+from django.db.models import Count, F, Q, Sum
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import (
@@ -21,7 +23,7 @@ def lock_domains(changes, names):
             present = set(
                 DomainState.objects.filter(pk__in=part).values_list("domain_id", flat=True)
             )
-            new = [new_state(name) for name in part if name not in present]
+            new = new_states(name for name in part if name not in present)
             DomainState.objects.bulk_create(new, ignore_conflicts=True)
             _advance(part)
 
@@ -30,19 +32,29 @@ def _advance(names):
     return DomainState.objects.filter(pk__in=names).update(version=F("version") + 1)
 
 
-def new_state(name):
-    """The state of a domain that has none yet, with what is in it already."""
+def new_states(names):
+    """The states of domains that have none yet, with what is in them already."""
+    names = list(names)
+    counted = count_contents(domain__in=names)
+    return [DomainState(domain_id=name, **counted[folded(name)]) for name in names]
+
+
+def count_contents(**which):
+    """What is in each domain, counted: the domain's folded name → its tallies."""
     mailboxes, aliases = (
-        Domain._meta.get_field(contents).related_model.objects.filter(domain=name)
-        for contents in CONTENTS
+        Domain._meta.get_field(name).related_model.objects.filter(**which).values("domain_id")
+        for name in CONTENTS
     )
-    count = mailboxes.count()
-    return DomainState(
-        domain_id=name,
-        mailboxes=count,
-        aliases=aliases.count() - count,
-        quota_assigned=mailboxes.filter(quota__gt=0).aggregate(sum=Sum("quota"))["sum"] or 0,
-    )
+    counted = defaultdict(lambda: {"mailboxes": 0, "aliases": 0, "quota_assigned": 0})
+    quota = Sum("quota", filter=Q(quota__gt=0), default=0)
+    for row in mailboxes.annotate(number=Count("pk"), given=quota):
+        own = counted[folded(row["domain_id"])]
+        own["mailboxes"] += row["number"]
+        own["aliases"] -= row["number"]  # every mailbox has its own, which does not count
+        own["quota_assigned"] += row["given"]
+    for row in aliases.annotate(number=Count("pk")):
+        counted[folded(row["domain_id"])]["aliases"] += row["number"]
+    return counted
 
 
 def tally(domain, **differences):
@@ -56,17 +68,13 @@ def domains_to_write(changes, names):
     """The domains of these names, locked, all of them the actor's."""
     names = sorted(set(names))
     lock_domains(changes, names)
-    found = own_domains(changes, names)
+    rows = Domain.objects.visible_to(changes.principal).filter(pk__in=names)
+    found = {folded(domain.pk): domain for domain in rows}
     if missing := [name for name in names if folded(name) not in found]:
         raise ValidationError(
             {"domain": _("The domain %(name)s does not exist.") % {"name": missing[0]}}
         )
     return {name: found[folded(name)] for name in names}
-
-
-def own_domains(changes, names):
-    rows = Domain.objects.visible_to(changes.principal).filter(pk__in=names)
-    return {folded(domain.pk): domain for domain in rows}
 
 
 def refuse_taken(model, keys, field, text):

@@ -1,8 +1,12 @@
 """Limits as PostfixAdmin means them: -1 none allowed, 0 unlimited; they hold for everyone."""
 
+from unittest import mock
+
 from django.core.exceptions import ValidationError
 
+from domains.locks import count_contents
 from domains.models import Domain, DomainState
+from mailboxes import tallies
 from mailboxes.models import Mailbox
 from mailboxes.services import (
     create_aliases,
@@ -133,3 +137,15 @@ class LimitTests(World):
         recount()
         self.assertEqual(self.tally(), (1, 1, 100 * MB))
         self.assertEqual(DomainState.objects.get(pk="example.com").mailboxes, 1)
+
+    def test_what_is_written_while_the_worker_counts_is_not_overwritten(self):
+
+        def count_and_write(**which):
+            counted = count_contents(**which)
+            self.mailbox("meanwhile", quota=7)
+            return counted
+
+        DomainState.objects.filter(pk="example.org").update(quota_used=99)  # wrong: to be set
+        with mock.patch.object(tallies, "count_contents", count_and_write):
+            recount()
+        self.assertEqual(self.tally(), (2, 1, 107 * MB))
