@@ -7,7 +7,6 @@ from django.utils.translation import gettext_lazy as _
 
 from domains import admins, services
 from domains.models import Admin, AliasDomain, Domain
-from mailadmin import passwords
 from mailadmin.forms import (
     AddressInput,
     DomainInput,
@@ -160,11 +159,9 @@ class AdminForm(NewPasswordMixin, RecordForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["domains"].widget.attrs |= {"data-picker": "domains"}
-        self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
         if self.is_edit:
             del self.fields["username"]
             self.initial["domains"] = self.instance.assigned_names()
-            self.fields["password"].help_text = _("Empty keeps the present password.")
         else:
             self.require_password()
 
@@ -177,5 +174,4 @@ class AdminForm(NewPasswordMixin, RecordForm):
     def values(self):
         values = super().values()
         username = self.instance.pk if self.is_edit else values["username"]
-        del values["password"], values["password2"]
-        return values | self.hashed(username)
+        return self.with_hash(values, username)

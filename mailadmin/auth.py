@@ -21,7 +21,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from mailadmin import passwords
-from mailadmin.models import LoginFailure, Role, UsedCode
+from mailadmin.models import LoginFailure, UsedCode
 from mailadmin.writes import Actor, again_on_deadlock, perform
 
 logger = logging.getLogger("mailadmin.auth")
@@ -75,14 +75,14 @@ class RoleRequired:
     def get_roles(self):
         return self.roles
 
+    @property
+    def actor(self):
+        return Actor.from_request(self.request)
+
     def dispatch(self, request, *args, **kwargs):
         if request.user.role not in self.get_roles():
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
-
-
-class AnyoneSignedIn(RoleRequired):
-    roles = Role.ANYONE
 
 
 class PasswordExpiryMiddleware:

@@ -195,6 +195,7 @@ class NewPasswordMixin(forms.Form):
 
     password = forms.CharField(
         label=_("Password"),
+        help_text=_("Empty keeps the present password."),
         required=False,
         strip=False,
         max_length=1024,
@@ -211,7 +212,14 @@ class NewPasswordMixin(forms.Form):
     )
 
     def require_password(self):
+        """Ask for a new one, and say what it must be like."""
         self.fields["password"].required = self.fields["password2"].required = True
+        self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
+
+    def with_hash(self, values, username):
+        """What the service is given: of the typed passwords, if any, the hash."""
+        kept = {k: v for k, v in values.items() if k not in ("password", "password2")}
+        return kept | self.hashed(username)
 
     def hashed(self, username):
         """The new password as it is stored, or nothing to keep the old one."""

@@ -68,11 +68,6 @@ class LogLines(Crud):
     filter_names = ("domain", "admin", "action", "from", "until", "q")
     verbs = VERBS
 
-    @property
-    def filters(self):
-        given = {name: self.request.GET.get(name, "").strip() for name in self.filter_names}
-        return {name: value for name, value in given.items() if value}
-
     def filtered(self):
         rows = super().filtered()
         given = self.filters

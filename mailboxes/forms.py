@@ -8,7 +8,6 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from mailadmin import passwords
 from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField
 from mailadmin.names import (
     normalize_address,
@@ -22,7 +21,6 @@ from mailboxes import limits, services
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 
 LARGEST = 2**40  # MB
-# What MySQL's TIMESTAMP holds; PostfixAdmin's own default is the last of these days.
 
 
 class MailboxForm(NewPasswordMixin, RecordForm):
@@ -63,7 +61,6 @@ class MailboxForm(NewPasswordMixin, RecordForm):
         super().__init__(*args, **kwargs)
         self.fields["name"].help_text = _("The person's name, for those who administer.")
         self.fields["smtp_active"].help_text = _("Off: may read mail, and send none.")
-        self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
         if self.is_edit:
             self._prepare_edit()
         else:
@@ -92,7 +89,6 @@ class MailboxForm(NewPasswordMixin, RecordForm):
     def _prepare_edit(self):
         for name in ("local_part", "domain", "welcome_mail"):
             del self.fields[name]
-        self.fields["password"].help_text = _("Empty keeps the present password.")
         size = limits.in_megabytes(self.instance.quota)
         self.initial["quota"] = int(size) if size == int(size) else Decimal(f"{size:.2f}")
         domain = Domain.objects.filter(pk=self.instance.domain_id).first()
@@ -117,8 +113,7 @@ class MailboxForm(NewPasswordMixin, RecordForm):
                 del values["quota"]
         else:
             username = f"{values['local_part'].lower()}@{values['domain'].pk}"
-        del values["password"], values["password2"]
-        return values | self.hashed(username)
+        return self.with_hash(values, username)
 
 
 def quota_proposal(domain):

@@ -1,18 +1,18 @@
 """What the signed-in person does with his own things; no address here names a person."""
 
 from django.conf import settings
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.shortcuts import redirect, render
+from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
 from mailadmin.auth import RoleRequired
+from mailadmin.crud import Saving
 from mailadmin.fields import is_known
 from mailadmin.models import Log, Role
 from mailadmin.views import Throttled
-from mailadmin.writes import Actor
 from mailboxes.models import Alias, Usage, Vacation
 from mailboxes.personal import OwnPasswordForm
 from mailboxes.views import Forwarding, VacationPage
@@ -39,24 +39,19 @@ class OwnVacation(VacationPage):
         return self.request.user
 
 
-class OwnPassword(RoleRequired, Throttled, FormView):
+class OwnPassword(RoleRequired, Throttled, Saving, FormView):
     roles = Role.ANYONE
     form_class = OwnPasswordForm
     template_name = "account/password.html"
 
     def get_form_kwargs(self):
-        actor = Actor.from_request(self.request)
-        return super().get_form_kwargs() | {"actor": actor, "request": self.request}
+        return super().get_form_kwargs() | {"request": self.request}
 
-    def form_valid(self, form):
-        form.save()
-        if form.errors:
-            return self.form_invalid(form)
-        messages.success(self.request, _("Your password was changed."))
-        return redirect("home")
+    def success_text(self, form):
+        return _("Your password was changed.")
 
-    def form_invalid(self, form):
-        return self.render_to_response(self.get_context_data(form=form), status=422)
+    def get_success_url(self):
+        return reverse("home")
 
 
 class Account(RoleRequired, TemplateView):

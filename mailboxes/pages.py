@@ -18,7 +18,7 @@ from mailadmin.crud import search
 from mailadmin.history import VERBS, LogLines
 from mailadmin.jobs import dismiss, retry
 from mailadmin.models import Job, Log, Role
-from mailadmin.writes import Actor, perform
+from mailadmin.writes import perform
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.own import own_home
 from mailboxes.views import Aliases, Mailboxes, with_usage
@@ -196,11 +196,10 @@ class JobPage(RoleRequired, DetailView):
 
     def post(self, request, pk):
         job = self.get_object()
-        actor = Actor.from_request(request)
         if request.POST.get("action") == "retry":
-            perform(actor, retry, job.pk)
+            perform(self.actor, retry, job.pk)
             return redirect("job", job.pk)
-        perform(actor, dismiss, job.pk)
+        perform(self.actor, dismiss, job.pk)
         return redirect("jobs")
 
 

@@ -8,7 +8,6 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin import passwords
 from mailadmin.auth import admit, forgive, log_failure
 from mailadmin.fields import is_known
 from mailadmin.forms import NewPasswordMixin, WatchedForm
@@ -18,6 +17,7 @@ from mailboxes import services
 from mailboxes.forms import GotoMixin, goto_initial
 from mailboxes.models import Alias, Vacation
 
+# What MySQL's TIMESTAMP holds; PostfixAdmin's own default is the last of these days.
 EARLIEST, LATEST = datetime.date(1971, 1, 1), datetime.date(2038, 1, 18)
 INTERVALS = [(0, _("once")), (86400, _("once a day")), (604800, _("once a week"))]
 
@@ -151,7 +151,6 @@ class OwnPasswordForm(NewPasswordMixin, WatchedForm):
         self.fields["password"].label = _("New password")
         self.fields["password2"].label = _("New password again")
         self.require_password()
-        self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
 
     def clean_old_password(self):
         """Guesses count here as they do at the door: a stolen session must not find it out."""

@@ -257,10 +257,6 @@ def delete_aliases(changes, keys):
         changes.log("delete_alias", alias.domain_id, alias.pk)
 
 
-def is_protected(alias):
-    return is_default_alias(alias.local_part)
-
-
 def _refuse_protected(changes, aliases):
     """abuse, postmaster and so on are the superadmins', unless the operator lends them."""
     if changes.principal.role == Role.SUPERADMIN or settings.MAILADMIN_SPECIAL_ALIAS_CONTROL:
@@ -268,7 +264,7 @@ def _refuse_protected(changes, aliases):
     if changes.principal.role == Role.MAILBOX:
         return
     for alias in aliases:
-        if is_protected(alias):
+        if is_default_alias(alias.local_part):
             raise ValidationError(
                 _("%(key)s is protected: only a superadmin can change it."),
                 params={"key": alias.pk},

@@ -1,11 +1,9 @@
 """The screens of mailboxes and aliases."""
 
 from django.conf import settings
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import F
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from django.utils.html import escape
 from django.utils.translation import gettext as _
@@ -16,11 +14,10 @@ from domains.models import Domain
 from domains.services import aliases_naming, named
 from domains.views import READ, WRITE
 from mailadmin.auth import RoleRequired
-from mailadmin.crud import Column, Crud
+from mailadmin.crud import Column, Crud, Saving
 from mailadmin.history import WarnsOfOldMail
 from mailadmin.models import Role
 from mailadmin.names import typed_domain
-from mailadmin.writes import Actor
 from mailboxes import services
 from mailboxes.forms import AliasForm, MailboxForm, quota_help
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
@@ -118,7 +115,7 @@ class Aliases(WarnsOfOldMail, Crud):
         return aliases_naming(self.request.user, keys)
 
 
-class OfMailbox(RoleRequired, FormView):
+class OfMailbox(RoleRequired, Saving, FormView):
     """A page on one thing of one mailbox: its owner's, or an admin's on his behalf."""
 
     roles = Role.ADMINS
@@ -138,20 +135,16 @@ class OfMailbox(RoleRequired, FormView):
     def get_form_kwargs(self):
         kwargs = super().get_form_kwargs()
         kwargs.pop("initial")
-        return kwargs | {"actor": Actor.from_request(self.request), "mailbox": self.mailbox}
+        return kwargs | {"mailbox": self.mailbox}
 
     def get_context_data(self, **kwargs):
         return super().get_context_data(mailbox=self.mailbox, title=self.title, **kwargs)
 
-    def form_valid(self, form):
-        form.save()
-        if form.errors:
-            return self.form_invalid(form)
-        messages.success(self.request, self.saved_text)
-        return redirect(self.request.path)
+    def success_text(self, form):
+        return self.saved_text
 
-    def form_invalid(self, form):
-        return self.render_to_response(self.get_context_data(form=form), status=422)
+    def get_success_url(self):
+        return self.request.path
 
 
 class Forwarding(OfMailbox):

@@ -5,7 +5,7 @@ from django.urls import path
 from mailadmin.crud.bulk import Bulk, next_bulk_step
 from mailadmin.crud.declaration import DELETE, Action, Column, Crud
 from mailadmin.crud.reading import Export, List, Pick, search
-from mailadmin.crud.writing import Create, Delete, Edit, Toggle
+from mailadmin.crud.writing import Create, Delete, Edit, Saving, Toggle
 
 __all__ = [
     "DELETE",
@@ -13,6 +13,7 @@ __all__ = [
     "Column",
     "Crud",
     "Pick",
+    "Saving",
     "next_bulk_step",
     "search",
     "urls_of",

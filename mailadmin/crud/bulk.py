@@ -28,14 +28,17 @@ class Bulk(Filtered, Screen, View):
         action = next((a for a in self.actions if a.name == request.POST.get("action")), None)
         if action is None:
             messages.error(request, _("Choose what to do with the ticked rows."))
-            return redirect(f"{self.url('list')}?{self.filter_query}")
+            return self.back()
         keys = self.keys()
         if not keys:
             messages.warning(request, _("No rows were ticked."))
-            return redirect(f"{self.url('list')}?{self.filter_query}")
+            return self.back()
         if "confirmed" not in request.POST:
             return self.confirm(action, keys)
         return self.run(action, keys)
+
+    def back(self):
+        return redirect(f"{self.url('list')}?{self.filter_query}")
 
     def keys(self):
         """What was shown to be confirmed; before that what was ticked, or all of the filter."""
@@ -77,7 +80,7 @@ class Bulk(Filtered, Screen, View):
             return redirect("job", job.pk)
         text = ngettext("%(action)s: %(count)s row.", "%(action)s: %(count)s rows.", len(keys))
         messages.success(self.request, text % {"count": len(keys), "action": action.label})
-        return redirect(f"{self.url('list')}?{self.filter_query}")
+        return self.back()
 
 
 def next_bulk_step(job):

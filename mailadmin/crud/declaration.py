@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.db import models
 from django.db.models import Count, Value
@@ -15,7 +16,7 @@ from mailadmin.auth import RoleRequired
 from mailadmin.jobs import start_job
 from mailadmin.models import Role
 from mailadmin.rows import chunks, is_scoped
-from mailadmin.writes import Actor, perform
+from mailadmin.writes import perform
 
 AT_ONCE = 200  # more rows than this are a job's matter
 
@@ -52,7 +53,6 @@ class Crud(RoleRequired):
     slug = ""
     icon = "table"
     columns = ()
-    export_columns = None
     search_fields = ()
     domain_lookup = "domain"
     roles = {}
@@ -103,10 +103,6 @@ class Crud(RoleRequired):
     def of_domain(self, rows, name):
         return rows.filter(**{self.domain_lookup: name})
 
-    @property
-    def actor(self):
-        return Actor.from_request(self.request)
-
     # Many rows
 
     @classmethod
@@ -132,6 +128,12 @@ class Crud(RoleRequired):
     @classmethod
     def url(cls, screen, key=None):
         return reverse(f"{cls.slug}-{screen}", args=[key] if key is not None else None)
+
+    @classmethod
+    def url_beside(cls, row):
+        """The list again, where it shows the rows of the same domain."""
+        domain = getattr(row, "domain_id", None)
+        return cls.url("list") + (f"?{urlencode({'domain': domain})}" if domain else "")
 
     def get_template_names(self):
         name = f"{self.model._meta.app_label}/{self.model._meta.model_name}_{self.screen}.html"

@@ -24,9 +24,11 @@ PICKS = 20
 class Filtered:
     """The rows a list shows: scope, then domain, state and search."""
 
+    filter_names = ("domain", "active", "q")
+
     @cached_property
     def filters(self):
-        given = {name: self.request.GET.get(name, "").strip() for name in ("domain", "active", "q")}
+        given = {name: self.request.GET.get(name, "").strip() for name in self.filter_names}
         return {name: value for name, value in given.items() if value}
 
     @property
@@ -108,10 +110,6 @@ class List(Filtered, Screen, ListView):
         return "?" + urlencode(kept | change)
 
     @property
-    def filter_names(self):
-        return ("domain", "active", "q")
-
-    @property
     def has_state(self):
         return any(field.name == "active" for field in self.model._meta.fields)
 
@@ -128,9 +126,8 @@ class Export(Filtered, Screen, View):
     route = "export/"
 
     def get(self, request):
-        names = self.export_columns or [f.name for f in self.model._meta.fields if is_public(f)]
         rows = self.listed(self.filtered()).order_by("pk")
-        fields = [self.model._meta.get_field(name) for name in names]
+        fields = [field for field in self.model._meta.fields if is_public(field)]
         writer = csv.writer(Echo())
         lines = (
             [harmless(cell_text(field.value_from_object(row))) for field in fields]

@@ -1,7 +1,6 @@
 """The screens that change one row. They bind a form or name a service, and write nothing."""
 
 import json
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -32,9 +31,7 @@ class Saving:
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
     def get_success_url(self):
-        """Back to the rows of the same domain."""
-        domain = getattr(self.object_saved, "domain_id", None)
-        return self.url("list") + (f"?{urlencode({'domain': domain})}" if domain else "")
+        return self.url_beside(self.object_saved)
 
 
 class Create(Saving, Screen, CreateView):
@@ -83,8 +80,7 @@ class Delete(Screen, DetailView):
         if job:
             return redirect("job", job.pk)
         messages.success(request, _("%(row)s was deleted.") % {"row": text})
-        domain = getattr(self.object, "domain_id", None)
-        return redirect(self.url("list") + (f"?{urlencode({'domain': domain})}" if domain else ""))
+        return redirect(self.url_beside(self.object))
 
 
 class Toggle(Screen, View):
