@@ -2,6 +2,7 @@
 
 import functools
 import re
+from typing import NamedTuple
 
 from django.core.exceptions import EmptyResultSet, ValidationError
 from django.db import connections, models
@@ -21,18 +22,24 @@ CODECS = {"latin1": "cp1252", "ascii": "ascii"}
 # What a column can hold
 
 
+class ColumnFacts(NamedTuple):
+    charset: str | None = None
+    kind: str = ""
+    collation: str | None = None
+
+
 @functools.cache
 def column_facts(alias):
-    """(table, column) → (charset, type) as they are: adopted ones may be narrower than ours."""
+    """(table, column) → its facts as they are: adopted columns may be narrower than ours."""
     connection = connections[alias]
     if connection.vendor != "mysql":
         return {}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT table_name, column_name, character_set_name, column_type"
+            "SELECT table_name, column_name, character_set_name, column_type, collation_name"
             " FROM information_schema.columns WHERE table_schema = DATABASE()"
         )
-        return {(table, column): (charset, kind) for table, column, charset, kind in cursor}
+        return {(table, column): ColumnFacts(*facts) for table, column, *facts in cursor}
 
 
 def column_holds(field, value, alias="default"):
@@ -47,7 +54,8 @@ def validate_column(field, value):
 
 def misfit(field, value, alias="default"):
     """Why the column of this field cannot hold the value; None if it can."""
-    charset, kind = column_facts(alias).get((field.model._meta.db_table, field.column), (None, ""))
+    place = field.model._meta.db_table, field.column
+    charset, kind, _collation = column_facts(alias).get(place, ColumnFacts())
     if isinstance(value, int):
         if kind.startswith("int") and not -(2**31) <= value < 2**31:
             return _("This number is larger than this database's column can hold.")

@@ -1,94 +1,528 @@
-"""What Postfix does with an address, as far as aliases lead it in a circle."""
+"""What Postfix does with an address: keys, recursion, classes, transports.
 
-from graphlib import CycleError, TopologicalSorter
+The mechanics alone, on whatever tables a setup names: the panel's own (`own_setup`) or those of
+an operator's files. Nothing here is guessed; `tests/mailboxes/test_routing.py` holds it against
+a real Postfix. After access(5), virtual(5), transport(5) and cleanup(8).
+"""
+
+import itertools
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import AliasDomain
 from mailadmin.fields import split_goto
-from mailboxes.models import Alias, is_vacation_target
+from mailboxes import maps
 
-FARTHEST = 1000  # Postfix's virtual_alias_recursion_limit
-
-
-def refuse_loops(changes, aliases):
-    """Refuse aliases that would lead in a circle, unless an address in it also names itself."""
-    new = {alias.pk: alias for alias in aliases if alias.active}
-    for alias in new.values():
-        if loop := find_loop(alias, new):
-            text = " → ".join(told(changes, alias, loop))
-            raise ValidationError({"goto": _("This is a loop: %(loop)s") % {"loop": text}})
-
-
-def told(changes, alias, loop):
-    """The addresses of a loop that this person may know of; the others are dots."""
-    own = Alias.objects.visible_to(changes.principal).filter(pk__in=loop)
-    known = {alias.pk, *alias.targets, *own.values_list("pk", flat=True)}
-    for number, address in enumerate(loop):
-        if address in known:
-            yield address
-        elif number == 0 or loop[number - 1] in known:
-            yield "…"
+LIMIT = 1000  # virtual_alias_recursion_limit, virtual_alias_expansion_limit
+LONGEST = 1000  # virtual_alias_address_length_limit
+UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown in {} table"
+DENIED = "554 5.7.1 <{}>: Relay access denied"
+REJECTED = "{} <{}>: Recipient address rejected: {}"
+LOOPING = "451 4.6.0 Alias expansion error"
+NOT_OWNED = "553 5.7.1 <{}>: Sender address rejected: not owned by user {}"
+LOOK = 5  # addresses shown of a way that never ends
+ROUTING = "@%!"  # signs by which a local part asks to be sent elsewhere
 
 
-def find_loop(alias, new):
-    """Addresses that lead from one to the next and back to the first, or None."""
-    start = [t.lower() for t in split_goto(alias.goto)] if alias.is_catch_all else [alias.pk]
-    try:
-        TopologicalSorter(reachable(start, new)).prepare()
-    except CycleError as error:
-        return error.args[1][::-1]
-    return None
+# Tables
 
 
-def reachable(addresses, new):
-    """Every address to which these lead, with its own targets; asked a level at a time."""
-    graph, frontier = {}, set(addresses)
-    while frontier and len(graph) < FARTHEST:
-        answers = _answers(frontier, new)
-        graph |= {address: _hops(address, answers.get(address)) for address in frontier}
-        frontier = {target for address in frontier for target in graph[address]} - set(graph)
-    return graph
+class Row(NamedTuple):
+    """A row of the panel that answered, or would have."""
+
+    model: str
+    key: str
+    reason: str = ""  # why it did not answer
 
 
-def _hops(address, alias):
-    """Where the address leads; nowhere if it also names itself, since Postfix then delivers."""
-    if alias is None:
-        return []
-    if not alias.is_catch_all and alias.pk != address:
-        return [alias.pk]  # found without its extension, or through an alias domain
-    targets = [target.lower() for target in split_goto(alias.goto)]
-    if address in targets:
-        return []
-    return [target for target in targets if "@" in target and not is_vacation_target(target)]
+@dataclass
+class Lookup:
+    """A question to one table."""
+
+    table: "Table"
+    key: str
+    value: str | None = None
+    rows: list[Row] = field(default_factory=list)
+    asleep: list[Row] = field(default_factory=list)
+    trouble: str = ""
 
 
-def _answers(addresses, new):
-    """The active alias that Postfix finds: the address, without extension, the catch-all."""
-    mirrors = dict(
-        AliasDomain._base_manager.filter(
-            alias_domain__in={a.rpartition("@")[2] for a in addresses}, active=True
-        ).values_list("alias_domain_id", "target_domain_id")
+class Table:
+    """Something that Postfix asks by a key; the answers of one run are kept."""
+
+    name = title = sql = ""
+
+    def __init__(self):
+        self.known = {}
+
+    def ask(self, key):
+        key = key.lower()
+        if key not in self.known:
+            self.known[key] = self.look_up(key)
+        return self.known[key]
+
+    def look_up(self, key):
+        raise NotImplementedError
+
+
+class OwnTable(Table):
+    """A query of the panel's own, asked with its conditions apart."""
+
+    def __init__(self, query):
+        super().__init__()
+        self.query, self.name, self.title = query, query.name, query.title
+        self.sql = maps.for_postfix(query.sql())
+
+    def look_up(self, key):
+        found = Lookup(self, key)
+        if self.query.suppressed(key):
+            return found
+        answers = []
+        for part in self.query.parts:
+            for answer, row, *outcomes in self._rows(part, key):
+                wrong = [reason for (_c, reason), met in zip(part.live, outcomes) if not met]  # noqa: B905
+                name = part.model._meta.model_name
+                if wrong:
+                    found.asleep.append(Row(name, row, wrong[0]))
+                elif answer not in (None, ""):
+                    found.rows.append(Row(name, row))
+                    answers.append(str(answer))
+        found.value = ",".join(answers) or None
+        return found
+
+    def _rows(self, part, key):
+        with connection.cursor() as cursor:
+            cursor.execute(*maps.for_database(part.traced(), key))
+            return cursor.fetchall()
+
+
+class Fixed(Table):
+    """Names written into the configuration itself."""
+
+    def __init__(self, name, entries):
+        super().__init__()
+        self.name, self.entries = name, {key.lower(): value for key, value in entries.items()}
+        self.title = name
+
+    def look_up(self, key):
+        return Lookup(self, key, self.entries.get(key))
+
+
+@dataclass
+class Setup:
+    """The parameters of main.cf that decide about a recipient, by their names."""
+
+    virtual_mailbox_domains: list[Table] = field(default_factory=list)
+    virtual_alias_domains: list[Table] = field(default_factory=list)
+    relay_domains: list[Table] = field(default_factory=list)
+    mydestination: list[Table] = field(default_factory=list)
+    virtual_alias_maps: list[Table] = field(default_factory=list)
+    virtual_mailbox_maps: list[Table] = field(default_factory=list)
+    relay_recipient_maps: list[Table] = field(default_factory=list)
+    local_recipient_maps: list[Table] = field(default_factory=list)
+    smtpd_recipient_restrictions: list[Table] = field(default_factory=list)
+    transport_maps: list[Table] = field(default_factory=list)
+    smtpd_sender_login_maps: list[Table] = field(default_factory=list)
+    mailbox_limits: list[Table] = field(default_factory=list)
+    recipient_delimiter: str = "+"
+    myorigin: str = ""
+    propagates: bool = True  # propagate_unmatched_extensions has `virtual`
+    relays_subdomains: bool = False  # parent_domain_matches_subdomains has `relay_domains`
+    services: dict = field(
+        default_factory=lambda: {
+            "virtual": "virtual",
+            "relay": "relay",
+            "local": "local",
+            "default": "smtp",
+        }
     )
-    keys = {address: list(_keys(address, mirrors)) for address in addresses}
-    wanted = {key for options in keys.values() for key in options}
-    stored = Alias.objects.filter(pk__in=wanted, active=True)
-    found = {alias.pk.lower(): alias for alias in stored} | new
-    return {
-        address: found[hit]
-        for address, options in keys.items()
-        if (hit := next((key for key in options if key in found), None))
-    }
 
 
-def _keys(address, mirrors):
+def own_setup(**changes):
+    """Postfix as the panel's configuration sets it up."""
+    tables = {}
+    for query in maps.postfix_maps():
+        tables.setdefault(query.parameter or "mailbox_limits", []).append(OwnTable(query))
+    tables["transport_maps"].insert(0, vacation_table())
+    tables["recipient_delimiter"] = settings.MAILADMIN_RECIPIENT_DELIMITER
+    return Setup(**tables | changes)
+
+
+def vacation_table():
+    """Where the copies go that are answered; not a row, but a line of main.cf."""
+    return Fixed("autoreply", {settings.MAILADMIN_VACATION_DOMAIN: f"{maps.VACATION_SERVICE}:"})
+
+
+# What comes out
+
+
+@dataclass
+class Hop:
+    """An address, whom Postfix asked about it, and where that leads."""
+
+    address: str
+    lookups: list[Lookup]
+    targets: list[str]
+
+
+@dataclass
+class Delivery:
+    """The end of a way."""
+
+    address: str
+    kind: str  # mailbox, autoreply, relay, remote, local, unknown
+    transport: str = ""
+    nexthop: str = ""
+    row: str = ""  # the mailbox, without extension
+    lookups: list[Lookup] = field(default_factory=list)
+
+
+@dataclass
+class Route:
+    """All that happens to mail for an address."""
+
+    address: str
+    kind: str = ""  # the class of its domain
+    reply: str = ""  # Postfix's words if it refuses
+    lookups: list[Lookup] = field(default_factory=list)  # at RCPT TO
+    hops: list[Hop] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    loop: list[str] = field(default_factory=list)
+
+    @property
+    def is_accepted(self):
+        return not self.reply
+
+
+class Unreasonable(Exception):
+    """Aliases that lead further than Postfix follows them."""
+
+
+class CannotBeAsked(Exception):
+    """A table that decides gives no answer here; what follows would be a guess."""
+
+
+# The mechanics
+
+
+def split_address(address):
     local_part, _at, domain = address.rpartition("@")
-    plain = local_part.split(settings.MAILADMIN_RECIPIENT_DELIMITER or "\0", 1)[0]
-    for place in (domain, mirrors.get(domain)):
-        if place:
-            yield f"{local_part}@{place}"
-            if plain and plain != local_part:
-                yield f"{plain}@{place}"
-            yield f"@{place}"
+    return local_part, domain
+
+
+def split_extension(local_part, delimiters):
+    """The part that owns the mail and the extension with its sign; `+x` alone is no extension."""
+    size = next((n for n, sign in enumerate(local_part) if sign in delimiters), 0)
+    return (local_part[:size], local_part[size:]) if size else (local_part, "")
+
+
+class Postfix:
+    """Asks as Postfix asks, and remembers whom."""
+
+    def __init__(self, setup):
+        self.setup = setup
+
+    # Lookups
+
+    def first(self, tables, key, asked):
+        """The first table that answers this key."""
+        for table in tables:
+            lookup = table.ask(key)
+            asked.append(lookup)
+            if lookup.trouble:
+                raise CannotBeAsked(lookup.trouble)
+            if lookup.value is not None:
+                return lookup.value
+        return None
+
+    def find(self, tables, address, asked):
+        """The value and the extension it did not match; each key is put to every table in turn."""
+        for key, extension in self.address_keys(address):
+            if (value := self.first(tables, key, asked)) is not None:
+                return value, extension
+        return None, ""
+
+    def address_keys(self, address):
+        local_part, domain = split_address(address)
+        name, extension = split_extension(local_part, self.setup.recipient_delimiter)
+        names = [(local_part, ""), (name, extension)] if extension else [(local_part, "")]
+        yield from ((f"{name}@{domain}", rest) for name, rest in names)
+        if domain.lower() == self.setup.myorigin or self.holds("mydestination", domain, []):
+            yield from names
+        yield f"@{domain}", ""  # a catch-all drops the extension
+
+    def holds(self, parameter, domain, asked):
+        return self.first(getattr(self.setup, parameter), domain, asked) is not None
+
+    def class_of(self, domain, asked):
+        """Which of Postfix's address classes a domain is in."""
+        if self.holds("mydestination", domain, asked):
+            return "local"
+        if self.holds("virtual_alias_domains", domain, asked):
+            return "alias"
+        if self.holds("virtual_mailbox_domains", domain, asked):
+            return "virtual"
+        if any(self.holds("relay_domains", name, asked) for name in self.relay_keys(domain)):
+            return "relay"
+        return "default"
+
+    def relay_keys(self, domain):
+        dot = "" if self.setup.relays_subdomains else "."
+        yield domain
+        yield from (dot + parent for parent in parents(domain))
+
+    # RCPT TO
+
+    def route(self, address):
+        """The whole way of an address, from the question at the door to the mailboxes."""
+        route = Route(address)
+        local_part, domain = split_address(address)
+        route.kind = self.class_of(domain, route.lookups)
+        route.reply = self.refusal(route, local_part)
+        if route.is_accepted:
+            self.follow(route)
+        return route
+
+    def refusal(self, route, local_part):
+        """What Postfix answers a stranger who names this recipient; nothing if it takes it."""
+        address, asked = route.address, route.lookups
+        if route.kind == "default" or any(sign in local_part for sign in ROUTING):
+            return DENIED.format(address)
+        return self.restriction(address, asked) or self.unknown(route)
+
+    def restriction(self, address, asked):
+        for table in self.setup.smtpd_recipient_restrictions:
+            for key in self.access_keys(address):
+                value = self.first([table], key, asked)
+                if value and value.upper() in ("DUNNO", "OK"):
+                    break
+                if value:
+                    code, status, text = value.split(" ", 2)
+                    return REJECTED.format(f"{code} {status}", address, text)
+        return ""
+
+    def access_keys(self, address):
+        yield from (key for key, _rest in itertools.islice(self.address_keys(address), 2))
+
+    def unknown(self, route):
+        """Recipients are known by an alias or by the table of their class."""
+        if self.find(self.setup.virtual_alias_maps, route.address, route.lookups)[0] is not None:
+            return ""
+        transport, text = self.transport(route.address, route.kind, route.lookups)
+        if transport == "error":
+            return in_postfixs_words(route.address, text)
+        parameter, table = CLASS_TABLES[route.kind]
+        tables = getattr(self.setup, parameter) if parameter else []
+        if parameter and not tables:
+            return ""
+        if self.find(tables, route.address, route.lookups)[0] is not None:
+            return ""
+        return UNKNOWN.format(route.address, table)
+
+    # DATA
+
+    def follow(self, route):
+        """The recipients that aliases lead to, and what becomes of each."""
+        try:
+            finals = self.expand(route)
+        except Unreasonable:
+            route.reply = LOOPING
+            route.loop = circle(route.hops)
+            return
+        route.deliveries = [self.deliver(address) for address in finals]
+
+    def expand(self, route):
+        """As cleanup(8) does: the first target takes the address's place, others follow."""
+        addresses, expanded, seen = [route.address], set(), {}
+        for position in itertools.count():
+            if position == len(addresses):
+                return without_doubles(addresses)
+            if len(addresses) > LIMIT:
+                raise Unreasonable
+            self._expand_at(position, addresses, expanded, seen, route)
+
+    def _expand_at(self, position, addresses, expanded, seen, route):
+        for count in itertools.count():
+            address = addresses[position]
+            if address.lower() in expanded:
+                return
+            if count >= LIMIT:
+                raise Unreasonable
+            targets = self.targets(address, seen, route)
+            if not targets:
+                return
+            if any(len(target) > LONGEST for target in targets):
+                raise Unreasonable
+            addresses[position : position + 1] = targets[:1]
+            addresses += targets[1:]
+            if address.lower() in [target.lower() for target in targets]:
+                expanded.add(address.lower())
+
+    def targets(self, address, seen, route):
+        """Where an address leads by the alias maps; the route hears of it once."""
+        if address not in seen:
+            lookups = []
+            value, extension = self.find(self.setup.virtual_alias_maps, address, lookups)
+            seen[address] = self.spelled(address, value, extension) if value else []
+            route.hops.append(Hop(address, lookups, seen[address]))
+        return seen[address]
+
+    def spelled(self, address, value, extension):
+        """The targets of a row, each with the extension; `@there` keeps the local part."""
+        if value.startswith("@"):
+            local_part = unquoted(split_address(address)[0]).removesuffix(extension)
+            targets = [quoted(local_part + value)]
+        else:
+            targets = [self.qualified(target) for target in split_goto(value)]
+        if not self.setup.propagates:
+            return targets
+        return [extended(target, extension) for target in targets]
+
+    def qualified(self, target):
+        if target.startswith("@"):
+            return f'""{target}'
+        if "@" in target or not self.setup.myorigin:
+            return target
+        return f"{target}@{self.setup.myorigin}"
+
+    # Delivery
+
+    def deliver(self, address):
+        delivery = Delivery(address, "unknown")
+        domain = split_address(address)[1]
+        kind = self.class_of(domain, delivery.lookups) if domain else "local"
+        delivery.transport, delivery.nexthop = self.transport(address, kind, delivery.lookups)
+        delivery.kind = self.end(delivery, kind)
+        return delivery
+
+    def end(self, delivery, kind):
+        if delivery.transport == maps.VACATION_SERVICE:
+            return "autoreply"
+        if delivery.transport == "error":
+            return "unknown"
+        if kind == "virtual" and delivery.transport == self.setup.services["virtual"]:
+            return self.mailbox_of(delivery)
+        return {"default": "remote", "alias": "unknown"}.get(kind, kind)
+
+    def mailbox_of(self, delivery):
+        """The mailbox that the delivery agent finds, with or without the extension."""
+        keys = itertools.islice(self.address_keys(delivery.address), 2)
+        for key, _rest in keys:
+            path = self.first(self.setup.virtual_mailbox_maps, key, delivery.lookups)
+            if path is not None:
+                delivery.row, delivery.nexthop = key.lower(), path
+                return "mailbox"
+        return "unknown"
+
+    def transport(self, address, kind, asked):
+        """Transport and next hop, by transport(5): address, domain, parents, everything."""
+        local_part, domain = split_address(address)
+        usual = self.setup.services.get(kind, self.setup.services["default"])
+        for key in self.transport_keys(address, domain):
+            if (value := self.first(self.setup.transport_maps, key, asked)) is not None:
+                transport, _colon, nexthop = value.partition(":")
+                return transport or usual.partition(":")[0], nexthop or domain
+        service, _colon, nexthop = usual.partition(":")
+        return service, nexthop or domain
+
+    def transport_keys(self, address, domain):
+        yield from (key for key, _rest in itertools.islice(self.address_keys(address), 2))
+        yield domain
+        yield from (f".{parent}" for parent in parents(domain))
+        yield "*"
+
+    # Sending
+
+    def owners(self, address, asked):
+        """The logins that may send as this address."""
+        value, _extension = self.find(self.setup.smtpd_sender_login_maps, address, asked)
+        return split_goto(value or "")
+
+    def sender_refusal(self, login, address, asked):
+        """Postfix's words to somebody who may not send as this address."""
+        owners = [owner.lower() for owner in self.owners(address, asked)]
+        return "" if login.lower() in owners else NOT_OWNED.format(address, login)
+
+
+# class → the parameter that knows its recipients, and what Postfix calls it
+CLASS_TABLES = {
+    "virtual": ("virtual_mailbox_maps", "virtual mailbox"),
+    "relay": ("relay_recipient_maps", "relay recipient"),
+    "local": ("local_recipient_maps", "local recipient"),
+    "alias": ("", "virtual alias"),
+}
+
+
+def parents(domain):
+    labels = domain.split(".")
+    return [".".join(labels[n:]) for n in range(1, len(labels))]
+
+
+def extended(target, extension):
+    local_part, at, domain = target.rpartition("@")
+    return f"{local_part}{extension}@{domain}" if at else f"{target}{extension}"
+
+
+def quoted(address):
+    """What stands before the last @ is one local part, be it a whole list behind an `@there`."""
+    local_part, domain = split_address(address)
+    return f'"{local_part}"@{domain}' if "@" in local_part else address
+
+
+def unquoted(local_part):
+    return local_part[1:-1] if local_part.startswith('"') else local_part
+
+
+def without_doubles(addresses):
+    return list({address.lower(): address for address in reversed(addresses)}.values())[::-1]
+
+
+def in_postfixs_words(address, text):
+    """An `error:` transport's text, with the status it begins with."""
+    status, _space, words = text.partition(" ")
+    if status.count(".") != 2 or not status.startswith(("4.", "5.")):
+        status, words = "5.0.0", text
+    return REJECTED.format(f"550 {status}", address, words)
+
+
+def circle(hops):
+    """The addresses that lead from one to the next and back to the first."""
+    ways = {hop.address.lower(): [target.lower() for target in hop.targets] for hop in hops}
+    for start in ways:
+        if way := way_back(start, ways):
+            return way
+    return [hop.address for hop in hops[:LOOK]]  # no circle: it grows at every turn
+
+
+def way_back(start, ways):
+    before, frontier = {}, [start]
+    while frontier:
+        address = frontier.pop(0)
+        for target in ways.get(address, []):
+            if target == start and address != start:
+                return traced_back(address, before, start)
+            if target not in before and target != start:
+                before[target] = address
+                frontier.append(target)
+    return []
+
+
+def traced_back(address, before, start):
+    way = [start]
+    while address != start:
+        way.insert(0, address)
+        address = before[address]
+    return [start, *way]
+
+
+def typed_address(text):
+    """What somebody typed as an address to ask about."""
+    address = text.strip().removeprefix("<").removesuffix(">")
+    local_part, domain = split_address(address)
+    if not local_part or not domain or any(sign.isspace() for sign in address):
+        raise ValidationError(_("“%(value)s” is not an address."), params={"value": text})
+    return address

@@ -16,6 +16,7 @@ from mailadmin.jobs import add_job
 from mailadmin.models import Role
 from mailadmin.rows import chunks, folded
 from mailboxes.limits import assigned, check_count, check_quotas, in_bytes, needs_more, refuse_unfit
+from mailboxes.loops import refuse_loops
 from mailboxes.models import (
     Alias,
     Mailbox,
@@ -24,7 +25,6 @@ from mailboxes.models import (
     is_vacation_target,
     vacation_target,
 )
-from mailboxes.routing import refuse_loops
 
 PASSWORD_DAYS = 365  # PostfixAdmin's own, where the domain sets no expiry
 
@@ -303,6 +303,9 @@ def _check_targets(alias, has_mailbox=False):
         raise ValidationError({"goto": _("An alias cannot lead to itself.")})
     if not alias.is_catch_all and any(target.startswith("@") for target in targets):
         raise ValidationError({"goto": _("Only a catch-all can lead to a whole domain.")})
+    if len(targets) > 1 and any(target.startswith("@") for target in targets):
+        # Postfix takes what stands beside it for a part of the address.
+        raise ValidationError({"goto": _("A whole domain has to be the only target.")})
 
 
 # Forwarding and vacation of a mailbox

@@ -10,6 +10,12 @@ from tests import servers
 OTHER = {"sqlite": "mariadb", "mariadb": "sqlite"}[os.environ["TEST_DATABASE"]]
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--cases", type=int, default=200, help="how many databases the tracer is tried on"
+    )
+
+
 def pytest_collection_modifyitems(config, items):
     foreign = [item for item in items if item.get_closest_marker(OTHER)]
     if foreign:

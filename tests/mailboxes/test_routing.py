@@ -1,0 +1,293 @@
+"""The tracer against a real Postfix: what it says is what happens."""
+
+import itertools
+import re
+import smtplib
+
+import hypothesis
+import pytest
+from django.db import connection
+from hypothesis import strategies as st
+
+from domains.models import AliasDomain, Domain
+from mailboxes import maps, routing
+from mailboxes.models import Alias, Mailbox
+from tests import mailservers
+
+pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
+
+MASTER = mailservers.MASTER.replace("- smtp\n", "- discard -o syslog_name=to/smtp\n").replace(
+    "relay unix - - n - - discard -o syslog_name=to/smtp",
+    "relay unix - - n - - discard -o syslog_name=to/relay",
+) + (
+    "mailadmin-autoreply unix - - n - - discard -o syslog_name=to/mailadmin-autoreply\n"
+    "elsewhere unix - - n - - discard -o syslog_name=to/elsewhere\n"
+)
+LOCAL_PARTS = ["bob", "info", "bob+shop", "a%b", "nobody", "postmaster"]
+TRANSPORTS = ["virtual", "", "relay:[relay.test]:2525", "elsewhere", "elsewhere:there.test", ":"]
+number = itertools.count(1)
+
+
+@st.composite
+def worlds(draw):
+    """A few domains with rows as people and old programs leave them, and addresses to ask."""
+    names = [f"{letter}{next(number)}.test" for letter in "abc"[: draw(st.integers(1, 3))]]
+    yes = st.sampled_from([True, True, True, False])
+    rarely = st.sampled_from([False, False, False, True])
+    domains = [
+        Domain(
+            domain=name,
+            active=draw(yes),
+            backupmx=draw(rarely),
+            transport=draw(st.sampled_from(TRANSPORTS)),
+        )
+        for name in names
+        if draw(yes)
+    ]
+    some = st.lists(
+        st.tuples(st.sampled_from(LOCAL_PARTS), st.sampled_from(names)), unique=True, max_size=6
+    )
+    mailboxes = [
+        Mailbox(
+            username=f"{local_part}@{domain}",
+            local_part=local_part,
+            domain_id=domain,
+            maildir=f"{domain}/{local_part}/",
+            active=draw(yes),
+        )
+        for local_part, domain in draw(some)
+    ]
+    return names, domains, mailboxes, draw(aliases(names, mailboxes)), draw(mirrors(names))
+
+
+@st.composite
+def aliases(draw, names, mailboxes):
+    rows = {
+        box.pk: Alias(address=box.pk, goto=box.pk, domain_id=box.domain_id) for box in mailboxes
+    }
+    rows = {key: row for key, row in rows.items() if draw(st.sampled_from([True, True, False]))}
+    for local_part, name in draw(
+        st.lists(st.tuples(st.sampled_from([*LOCAL_PARTS, ""]), st.sampled_from(names)), max_size=7)
+    ):
+        address = f"{local_part}@{name}"
+        goto = draw(st.lists(targets(names, address), min_size=1, max_size=3, unique=True))
+        rows[address] = Alias(
+            address=address,
+            goto=",".join(goto),
+            domain_id=name,
+            active=draw(st.sampled_from([True, True, True, False])),
+        )
+    return list(rows.values())
+
+
+@st.composite
+def targets(draw, names, address):
+    name = draw(st.sampled_from([*names, "far.test"]))
+    local_part = draw(st.sampled_from([*LOCAL_PARTS, "Bob", "info+x"]))
+    own = address if not address.startswith("@") else f"bob@{name}"
+    vacation = f"{own.replace('@', '#')}@autoreply.localhost"
+    wild = f"@{name}" if address.startswith("@") else f"info@{name}"
+    return draw(st.sampled_from([f"{local_part}@{name}"] * 6 + [own, vacation, wild, "root"]))
+
+
+@st.composite
+def mirrors(draw, names):
+    pairs = draw(st.lists(st.permutations(names).map(lambda p: tuple(p[:2])), max_size=2))
+    pairs = {pair[0]: pair for pair in pairs if len(pair) == 2}.values()
+    return [
+        AliasDomain(
+            alias_domain_id=alias,
+            target_domain_id=target,
+            active=draw(st.sampled_from([True, True, False])),
+        )
+        for alias, target in pairs
+    ]
+
+
+def probes(world):
+    """Every row's address, with and without extension, and some that nobody has."""
+    names, _domains, mailboxes, aliases, _mirrors = world
+    rows = {row.pk for row in [*mailboxes, *aliases] if not row.pk.startswith("@")}
+    locals_ = {address.rpartition("@")[0] for address in rows} | {"unknown"}
+    addresses = [f"{local_part}@{name}" for local_part in sorted(locals_) for name in names]
+    return [*addresses, *[a.replace("@", "+ext@", 1) for a in addresses], f"Bob@{names[0].upper()}"]
+
+
+@pytest.fixture(scope="module")
+def server(django_db_setup):
+    """Postfix on the tests' database, with every query of the panel."""
+    with mailservers.Postfix(master=MASTER) as postfix:
+        yield postfix
+
+
+@pytest.fixture
+def postfix(server, transactional_db):
+    if not server.process:
+        parameters = {}
+        kind = {"mysql": "mysql", "sqlite": "sqlite"}[connection.vendor]
+        for query in maps.postfix_maps():
+            file = server.write(
+                f"{query.name}.cf",
+                mailservers.map_file(
+                    mailservers.sql_settings(connection), maps.for_postfix(query.sql())
+                ),
+            )
+            parameters.setdefault(query.parameter, []).append(f"proxy:{kind}:{file}")
+        parameters.pop("")
+        parameters["transport_maps"].insert(
+            0, "inline:{ { autoreply.localhost = mailadmin-autoreply: } }"
+        )
+        parameters["smtpd_recipient_restrictions"] = [
+            f"check_recipient_access {name}" for name in parameters["smtpd_recipient_restrictions"]
+        ]
+        extra = {name: ", ".join(tables) for name, tables in parameters.items()} | {
+            "virtual_alias_domains": "",
+            "recipient_delimiter": "+",
+            "parent_domain_matches_subdomains": "smtpd_access_maps",
+            "local_transport": "elsewhere:local",
+            "local_recipient_maps": "",
+            "proxy_read_maps": " ".join(f"${name}" for name in parameters)
+            + " "
+            + " ".join(t.rpartition(" ")[2] for t in parameters["smtpd_recipient_restrictions"]),
+        }
+        with (server.config / "main.cf").open("a") as file:
+            file.write(mailservers.main_cf(extra))
+        server.run()
+    return server
+
+
+def store(world):
+    names, domains, mailboxes, aliases, mirrors = world
+    Domain.objects.bulk_create(domains)
+    Mailbox.objects.bulk_create(mailboxes)
+    Alias.objects.bulk_create(aliases)
+    AliasDomain.objects.bulk_create(mirrors)
+
+
+def told(world):
+    _names, domains, mailboxes, aliases, mirrors = world
+    rows = [f"domain {d.pk} {d.active=} {d.backupmx=} {d.transport=}" for d in domains]
+    rows += [f"mailbox {m.pk} {m.active=}" for m in mailboxes]
+    rows += [f"alias {a.pk} {a.active=} → {a.goto}" for a in aliases]
+    return "\n".join(rows + [f"{m.pk} → {m.target_domain_id} {m.active=}" for m in mirrors])
+
+
+def answers(postfix, addresses):
+    """What Postfix replies to each recipient."""
+    with postfix.smtp() as client:
+        client.ehlo()
+        client.mail("")
+        replies = {}
+        for address in addresses:
+            code, text = client.rcpt(address)
+            replies[address] = "" if code == 250 else f"{code} {text.decode()}"
+        return replies
+
+
+def send(postfix, addresses):
+    """Send one message; where each recipient ended, or the words that refused it all."""
+    with postfix.smtp() as client:
+        client.ehlo()
+        client.mail("")
+        for address in addresses:
+            code, text = client.rcpt(address)
+            assert code == 250, text
+        try:
+            code, reply = client.data("Subject: x\n\nx\n")
+        except smtplib.SMTPDataError as error:
+            code, reply = error.smtp_code, error.smtp_error
+        if code != 250:
+            return f"{code} {reply.decode()}"
+        return ends(postfix.log_of(mailservers.queue_id(reply)))
+
+
+LINE = re.compile(
+    r"(?P<service>\S+?)\[\d+\]: \w+: to=<(?P<to>[^>]*)>,(?: orig_to=<(?P<orig>[^>]*)>,)?"
+    r".* status=(?P<status>\w+) \((?P<text>.*)\)"
+)
+
+
+def ends(lines):
+    """Original recipient → what was delivered where."""
+    found = {}
+    for line in lines:
+        if hit := LINE.search(line):
+            service = hit["service"].removesuffix("/discard").rpartition("/")[2]
+            text = hit["status"] if service == "virtual" else hit["text"].lower()
+            end = (hit["to"].lower(), service, text)
+            found.setdefault((hit["orig"] or hit["to"]).lower(), set()).add(end)
+    return found
+
+
+def foretold(route):
+    """The tracer's deliveries in the words of the log."""
+    found = set()
+    for delivery in route.deliveries:
+        text = delivery.nexthop.lower()
+        if delivery.transport == "virtual":
+            text = "sent" if delivery.kind == "mailbox" else "bounced"
+        found.add((delivery.address.lower(), delivery.transport, text))
+    return found
+
+
+def traced(addresses):
+    setup = routing.own_setup(
+        myorigin="mail.test",
+        services=routing.Setup().services | {"local": "elsewhere:local"},
+    )
+    tracer = routing.Postfix(setup)
+    return {address: tracer.route(address) for address in addresses}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"a": ["b"], "b": ["a"]},
+        {"a": ["b", "x"], "b": ["a", "y"]},
+        {"a": ["x", "b"], "b": ["y", "a"]},
+        {"a": ["a+more"]},
+        {"a": [f"a+{'more' * 10}"]},
+    ],
+)
+def test_a_way_without_end_is_refused_in_postfixs_words(postfix, rows):
+    name = f"loop{next(number)}.test"
+    Domain.objects.create(domain=name)
+    for address, targets in rows.items():
+        goto = ",".join(f"{target}@{name}" for target in targets)
+        Alias.objects.create(address=f"{address}@{name}", goto=goto, domain_id=name)
+    address = f"a@{name}"
+    assert send(postfix, [address]) == routing.LOOPING
+    assert traced([address])[address].reply == routing.LOOPING
+
+
+def test_the_tracer_says_what_postfix_does(postfix, request):
+    cases = request.config.getoption("--cases")
+
+    @hypothesis.settings(
+        max_examples=cases,
+        deadline=None,
+        database=None,
+        derandomize=False,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        phases=[hypothesis.Phase.generate],  # to shrink takes Postfix minutes
+    )
+    @hypothesis.given(worlds())
+    def compare(world):
+        hypothesis.note(told(world))
+        store(world)
+        addresses = probes(world)
+        routes = traced(addresses)
+        expected = {a: route.reply for a, route in routes.items()}
+        expected = {a: "" if routes[a].loop else reply for a, reply in expected.items()}
+        assert answers(postfix, addresses) == expected
+        for address, route in routes.items():
+            if route.loop:
+                assert send(postfix, [address]) == route.reply
+        ways = [address for address, route in routes.items() if route.is_accepted]
+        if ways:
+            seen = send(postfix, ways)
+            assert {a: seen.get(a.lower(), set()) for a in ways} == {
+                a: foretold(routes[a]) for a in ways
+            }
+
+    compare()
