@@ -1,0 +1,1 @@
+"""The configuration of Postfix and Dovecot, written from the table of queries."""

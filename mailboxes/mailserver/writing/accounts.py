@@ -1,0 +1,46 @@
+"""The SQL that makes the database's accounts, each with the least it needs."""
+
+from django.conf import settings
+from django.db import connection
+
+from mailboxes import maps
+from mailboxes.mailserver.autoreply.tables import NEEDS
+
+# The panel writes rows and cannot change a table; migrations run with an account that can.
+PANEL_NEEDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+def statements(passwords, client="localhost"):
+    """CREATE USER and GRANT for each account, to be run again at will."""
+    for account, grants in rights().items():
+        person = f"'mailadmin_{account}'@'{client}'"
+        yield f"CREATE USER IF NOT EXISTS {person};"
+        yield f"ALTER USER {person} IDENTIFIED BY '{passwords[account]}';"
+        yield from (f"GRANT {what} ON {place} TO {person};" for what, place in grants)
+
+
+def rights():
+    """account → (what, on what)."""
+    return {
+        "postfix": list(grants(maps.POSTFIX_NEEDS)),
+        "dovecot": list(grants(maps.DOVECOT_NEEDS)),
+        "autoreply": list(grants(NEEDS)),
+        "panel": [(", ".join(PANEL_NEEDS), f"{quoted(connection.settings_dict['NAME'])}.*")],
+    }
+
+
+def grants(needs):
+    database = quoted(connection.settings_dict["NAME"])
+    for table, statements in needs.items():
+        what = ", ".join(
+            f"{verb} {listed(columns)}".strip() for verb, columns in statements.items()
+        )
+        yield what, f"{database}.{quoted(settings.MAILADMIN_TABLE_PREFIX + table)}"
+
+
+def listed(columns):
+    return f"({', '.join(columns)})" if columns else ""
+
+
+def quoted(name):
+    return f"`{name.replace('`', '``')}`"

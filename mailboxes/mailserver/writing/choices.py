@@ -1,0 +1,100 @@
+"""What an operator chooses about his mail server, with what most choose."""
+
+import secrets
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+
+from mailboxes import maps
+from mailboxes.mailserver.writing.database import Database
+
+ACCOUNTS = ("postfix", "dovecot", "autoreply", "panel")
+PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass
+class Choices:
+    hostname: str = "mail.example.org"
+    postfix_directory: str = "/etc/postfix"
+    dovecot_directory: str = "/etc/dovecot"
+    queue_directory: str = "/var/spool/postfix"
+    mail_directory: str = "/var/vmail"
+    mail_user: str = "vmail"
+    mail_group: str = ""  # the user's own name
+    delivery: str = "lmtp"  # or lda
+    proxied: bool = True  # through proxymap: few connections to the database
+    postfix_version: str = "3.7"
+    dovecot_version: str = "2.3"
+    default_scheme: str = "CRYPT"
+    certificate: str = ""
+    key: str = ""
+    command: str = "/usr/local/bin/mailadmin"
+    autoreply_user: str = "nobody"
+    autoreply_group: str = "nogroup"
+    alias_maps: str = "hash:/etc/aliases"
+    lda: str = "/usr/lib/dovecot/dovecot-lda"
+    passwords: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.mail_group = self.mail_group or self.mail_user
+        folder = f"/etc/letsencrypt/live/{self.hostname}"
+        self.certificate = self.certificate or f"{folder}/fullchain.pem"
+        self.key = self.key or f"{folder}/privkey.pem"
+
+    @property
+    def map_type(self):
+        return ("proxy:" if self.proxied else "") + Database.of_the_panel().driver
+
+    def context(self):
+        """What the templates are filled with."""
+        database = Database.of_the_panel()
+        return vars(self) | {
+            "database": database,
+            "connect": database.connect(self.passwords["dovecot"]),
+            "url": database.url(self.passwords["autoreply"]),
+            "compatibility_level": "3.6" if at_least(self.postfix_version, "3.6") else "2",
+            "table_prefix": settings.MAILADMIN_TABLE_PREFIX,
+            "time_zone": settings.TIME_ZONE,
+            "delimiter": settings.MAILADMIN_RECIPIENT_DELIMITER,
+            "vacation_domain": settings.MAILADMIN_VACATION_DOMAIN,
+            "vacation_service": maps.VACATION_SERVICE,
+            "quota": maps.QUOTA_DICTIONARY,
+        }
+
+
+def at_least(version, wanted):
+    def numbers(text):
+        return [int(part) for part in text.split(".")[:2] if part.isdigit()]
+
+    return numbers(version) >= numbers(wanted)
+
+
+def guessed():
+    """What this machine itself says; a machine without mail servers gets what is usual."""
+    found = {
+        "hostname": socket.getfqdn(),
+        "command": shutil.which("mailadmin") or str(Path("mailadmin").absolute()),
+    }
+    if version := said_by("postconf", "-d", "-h", "mail_version"):
+        found["postfix_version"] = version
+    if version := said_by("dovecot", "--version"):
+        found["dovecot_version"] = "2.4" if at_least(version, "2.4") else "2.3"
+    return found
+
+
+def said_by(program, *arguments):
+    path = shutil.which(program, path=PROGRAMS)
+    if not path:
+        return ""
+    said = subprocess.run([path, *arguments], capture_output=True, text=True)  # noqa: S603
+    words = said.stdout.split()
+    return words[0] if said.returncode == 0 and words else ""
+
+
+def new_passwords():
+    """Letters and digits only: they are written into files of four different grammars."""
+    return {account: secrets.token_hex(16) for account in ACCOUNTS}

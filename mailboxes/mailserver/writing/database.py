@@ -1,0 +1,58 @@
+"""Where the panel's database is, in the words of those who are to ask it."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from django.db import connection
+
+LOCAL = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Database:
+    driver: str
+    name: str  # a path with SQLite
+    socket: str = ""
+    hosts: tuple[str, ...] = ()
+    port: str = ""
+
+    @classmethod
+    def of_the_panel(cls):
+        its = connection.settings_dict
+        host, port = str(its.get("HOST") or LOCAL), str(its.get("PORT") or "")
+        if host.startswith("/"):
+            return cls(connection.vendor, str(its["NAME"]), host)
+        return cls(connection.vendor, str(its["NAME"]), "", tuple(host.split(",")), port)
+
+    @property
+    def is_sqlite(self):
+        return self.driver == "sqlite"
+
+    @property
+    def pairs(self):
+        """(host, port); a port of its own stands in the host's name where there are several."""
+        for host in self.hosts:
+            name, colon, port = host.rpartition(":")
+            yield (name, port) if colon and ":" not in name else (host, self.port)
+
+    @property
+    def postfix_hosts(self):
+        """Postfix's `hosts`: all are asked in turn."""
+        if self.socket:
+            return f"unix:{self.socket}"
+        return " ".join(f"inet:{host}:{port}".rstrip(":") for host, port in self.pairs)
+
+    def connect(self, password):
+        """Dovecot 2.3's `connect`."""
+        if self.is_sqlite:
+            return self.name
+        places = [f"host={host}" + (f" port={port}" if port else "") for host, port in self.pairs]
+        where = " ".join(places) or f"host={self.socket}"
+        return f"{where} dbname={self.name} user=mailadmin_dovecot password={password}"
+
+    def url(self, password):
+        """MAILADMIN_DATABASE_URL of the responder's account."""
+        hosts = ",".join(f"{host}:{port}".rstrip(":") for host, port in self.pairs)
+        options = f"?unix_socket={quote(self.socket)}" if self.socket else ""
+        name = quote(self.name, safe="")
+        return f"mysql://mailadmin_autoreply:{password}@{hosts or 'localhost'}/{name}{options}"
