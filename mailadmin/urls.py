@@ -11,6 +11,7 @@ from mailadmin.crud import next_bulk_step, urls_of
 from mailadmin.housekeeping import forget
 from mailboxes import own, pages
 from mailboxes.mails import next_welcome
+from mailboxes.mailserver.pages import Explain, ExplainApi, MailServer, Seen
 from mailboxes.pages import CRUDS
 from mailboxes.tallies import recount
 from mailboxes.views import Forwarding, Room, VacationPage
@@ -28,6 +29,9 @@ urlpatterns = [
     path("readyz", views.Ready.as_view(), name="readyz"),
     path("language/", login_not_required(set_language), name="set_language"),
     path("search/", pages.Search.as_view(), name="search"),
+    path("explain/", Explain.as_view(), name="explain"),
+    path("api/v1/explain", ExplainApi.as_view(), name="api-explain"),
+    path("mailserver/", MailServer.as_view(), name="mailserver"),
     path("jobs/", pages.Jobs.as_view(), name="jobs"),
     path("jobs/<int:pk>/", pages.JobPage.as_view(), name="job"),
     path("account/", own.Account.as_view(), name="account"),
@@ -38,6 +42,7 @@ urlpatterns = [
     path("mailboxes/room/", Room.as_view(), name="mailboxes-room"),
     path("mailboxes/<path:key>/forwarding/", Forwarding.as_view(), name="mailbox-forwarding"),
     path("mailboxes/<path:key>/vacation/", VacationPage.as_view(), name="mailbox-vacation"),
+    path("mailboxes/<path:key>/seen/", Seen.as_view(), name="mailbox-seen"),
     *(url for crud in CRUDS for url in urls_of(crud)),
     path("domains/<str:key>/", pages.DomainPage.as_view(), name="domain"),
 ]

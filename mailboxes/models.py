@@ -303,3 +303,27 @@ class AppPassword(models.Model):
     @property
     def log_key(self):
         return self.mailbox_id
+
+
+class Verification(models.Model):
+    """What came of asking the mail server about rows of the panel."""
+
+    KEPT = 1000  # differences; the command prints them all
+
+    domain = NameField(blank=True, default="")  # none: all of them
+    checked = DateTimeField(default=timezone.now)
+    rows = models.IntegerField(default=0)
+    differences = models.JSONField(default=list)
+    total = models.IntegerField(default=0)
+    trouble = TextField(blank=True, default="")
+
+    class Meta:
+        db_table = "mailadmin_verification"
+        verbose_name = _("verification")
+        verbose_name_plural = _("verifications")
+
+    def __str__(self):
+        return f"{self.domain or '*'} {self.checked}"
+
+    def about(self, key):
+        return [entry for entry in self.differences if entry["key"] == key]

@@ -55,6 +55,7 @@ class Table:
     """Something that Postfix asks by a key; the answers of one run are kept."""
 
     name = title = sql = ""
+    is_pattern = False  # asked with whole addresses only
 
     def __init__(self):
         self.known = {}
@@ -132,6 +133,8 @@ class Setup:
     myorigin: str = ""
     propagates: bool = True  # propagate_unmatched_extensions has `virtual`
     relays_subdomains: bool = False  # parent_domain_matches_subdomains has `relay_domains`
+    is_own: bool = False  # the panel's tables, not an operator's files
+    left_out: list[str] = field(default_factory=list)  # what else may refuse, and is not asked
     services: dict = field(
         default_factory=lambda: {
             "virtual": "virtual",
@@ -148,8 +151,8 @@ def own_setup(**changes):
     for query in maps.postfix_maps():
         tables.setdefault(query.parameter or "mailbox_limits", []).append(OwnTable(query))
     tables["transport_maps"].insert(0, vacation_table())
-    tables["recipient_delimiter"] = settings.MAILADMIN_RECIPIENT_DELIMITER
-    return Setup(**tables | changes)
+    delimiter = settings.MAILADMIN_RECIPIENT_DELIMITER
+    return Setup(**tables | {"recipient_delimiter": delimiter, "is_own": True} | changes)
 
 
 def vacation_table():
@@ -178,6 +181,7 @@ class Delivery:
     transport: str = ""
     nexthop: str = ""
     row: str = ""  # the mailbox, without extension
+    quota: str | None = None
     lookups: list[Lookup] = field(default_factory=list)
 
 
@@ -242,9 +246,19 @@ class Postfix:
     def find(self, tables, address, asked):
         """The value and the extension it did not match; each key is put to every table in turn."""
         for key, extension in self.address_keys(address):
+            if key != address:
+                tables = [table for table in tables if not table.is_pattern]
             if (value := self.first(tables, key, asked)) is not None:
                 return value, extension
         return None, ""
+
+    def person_keys(self, address):
+        """The address as it is, and without its extension."""
+        local_part, domain = split_address(address)
+        name, extension = split_extension(local_part, self.setup.recipient_delimiter)
+        yield f"{local_part}@{domain}"
+        if extension:
+            yield f"{name}@{domain}"
 
     def address_keys(self, address):
         local_part, domain = split_address(address)
@@ -295,18 +309,12 @@ class Postfix:
         return self.restriction(address, asked) or self.unknown(route)
 
     def restriction(self, address, asked):
+        """The first table that refuses the recipient; one that passes it has said enough."""
         for table in self.setup.smtpd_recipient_restrictions:
-            for key in self.access_keys(address):
-                value = self.first([table], key, asked)
-                if value and value.upper() in ("DUNNO", "OK"):
-                    break
-                if value:
-                    code, status, text = value.split(" ", 2)
-                    return REJECTED.format(f"{code} {status}", address, text)
+            values = (self.first([table], key, asked) for key in self.person_keys(address))
+            if reply := access_reply(address, next(filter(None, values), "")):
+                return reply
         return ""
-
-    def access_keys(self, address):
-        yield from (key for key, _rest in itertools.islice(self.address_keys(address), 2))
 
     def unknown(self, route):
         """Recipients are known by an alias or by the table of their class."""
@@ -404,33 +412,41 @@ class Postfix:
             return "autoreply"
         if delivery.transport == "error":
             return "unknown"
-        if kind == "virtual" and delivery.transport == self.setup.services["virtual"]:
+        usual = self.usual(kind, split_address(delivery.address)[1])
+        if kind == "virtual" and (delivery.transport, delivery.nexthop) == usual:
             return self.mailbox_of(delivery)
         return {"default": "remote", "alias": "unknown"}.get(kind, kind)
 
     def mailbox_of(self, delivery):
         """The mailbox that the delivery agent finds, with or without the extension."""
-        keys = itertools.islice(self.address_keys(delivery.address), 2)
-        for key, _rest in keys:
+        for key in self.person_keys(delivery.address):
             path = self.first(self.setup.virtual_mailbox_maps, key, delivery.lookups)
             if path is not None:
                 delivery.row, delivery.nexthop = key.lower(), path
+                delivery.quota = self.first(self.setup.mailbox_limits, key, delivery.lookups)
                 return "mailbox"
         return "unknown"
 
     def transport(self, address, kind, asked):
         """Transport and next hop, by transport(5): address, domain, parents, everything."""
-        local_part, domain = split_address(address)
-        usual = self.setup.services.get(kind, self.setup.services["default"])
+        domain = split_address(address)[1]
+        service, destination = self.usual(kind, domain)
         for key in self.transport_keys(address, domain):
             if (value := self.first(self.setup.transport_maps, key, asked)) is not None:
                 transport, _colon, nexthop = value.partition(":")
-                return transport or usual.partition(":")[0], nexthop or domain
-        service, _colon, nexthop = usual.partition(":")
+                if not transport and not nexthop:
+                    break  # the usual way, told in so many words
+                return transport or service, nexthop or domain
+        return service, destination
+
+    def usual(self, kind, domain):
+        """Transport and next hop of a class; a `:` in a table asks for them too."""
+        services = self.setup.services
+        service, _colon, nexthop = services.get(kind, services["default"]).partition(":")
         return service, nexthop or domain
 
     def transport_keys(self, address, domain):
-        yield from (key for key, _rest in itertools.islice(self.address_keys(address), 2))
+        yield from self.person_keys(address)
         yield domain
         yield from (f".{parent}" for parent in parents(domain))
         yield "*"
@@ -446,6 +462,19 @@ class Postfix:
         """Postfix's words to somebody who may not send as this address."""
         owners = [owner.lower() for owner in self.owners(address, asked)]
         return "" if login.lower() in owners else NOT_OWNED.format(address, login)
+
+
+def access_reply(address, action):
+    """What an access(5) table's answer says to a client."""
+    verb, _space, text = action.partition(" ")
+    if verb.upper() in ("", "OK", "DUNNO", "PERMIT"):
+        return ""
+    if verb.upper() == "REJECT":
+        verb, text = "554", f"5.7.1 {text or 'Access denied'}"
+    if not verb.isdigit():
+        raise CannotBeAsked(action)
+    status, _space, words = text.partition(" ")
+    return REJECTED.format(f"{verb} {status}", address, words)
 
 
 # class → the parameter that knows its recipients, and what Postfix calls it

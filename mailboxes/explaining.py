@@ -1,0 +1,274 @@
+"""What happens to mail for an address, step by step, as far as a person may know it.
+
+One structure for the page, the command and the API; its words are the interface's.
+"""
+
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from domains.models import Domain
+from mailadmin.fields import is_known
+from mailadmin.models import Role
+from mailadmin.names import normalize_domain
+from mailboxes.models import Mailbox, Usage, Vacation, is_vacation_target
+from mailboxes.routing import (
+    CannotBeAsked,
+    Postfix,
+    own_setup,
+    split_address,
+    typed_address,
+)
+
+PAGES = {
+    "alias": "aliases-edit",
+    "mailbox": "mailboxes-edit",
+    "aliasdomain": "alias-domains-edit",
+    "domain": "domain",
+}
+
+
+class Sight:
+    """What of a route a person may see: his own domains, and that mail leaves them."""
+
+    def __init__(self, principal):
+        self.principal = principal
+        self.sees_all = principal.role is Role.SUPERADMIN
+        self.known = {}
+
+    def has(self, domain):
+        domain = domain.lower()
+        if domain not in self.known:
+            rows = Domain.objects.visible_to(self.principal)
+            self.known[domain] = self.sees_all or rows.filter(pk=domain).exists()
+        return self.known[domain]
+
+    def sees(self, address):
+        return self.has(split_address(address)[1] or address) or is_vacation_target(address)
+
+    def sees_rows(self, lookup):
+        return all(self.sees(row.key) for row in [*lookup.rows, *lookup.asleep])
+
+
+def explain(principal, address, sender="", setup=None):
+    """The route of mail for the address, who may send as it, and whether the sender may."""
+    address, sight = asked_address(address), Sight(principal)
+    if not sight.sees(address):
+        raise ValidationError({"address": _("This address is in none of your domains.")})
+    postfix = Postfix(setup or own_setup())
+    told = {"address": address, "steps": [], "deliveries": [], "trouble": ""}
+    told["left_out"] = postfix.setup.left_out
+    try:
+        route = postfix.route(address)
+        told |= verdict(route, sight) | {"steps": steps(route, sight)}
+        told["deliveries"] = [delivery(each, sight) for each in ends(route, sight)]
+        told |= sending(postfix, address, sender, sight)
+    except CannotBeAsked as error:
+        told["trouble"] = str(error)
+    return told
+
+
+def asked_address(text):
+    """An address as Postfix would be given it: its domain in ASCII."""
+    try:
+        local_part, domain = split_address(typed_address(text))
+        return f"{local_part}@{normalize_domain(domain)}"
+    except ValidationError as error:
+        raise ValidationError({"address": error.messages}) from error
+
+
+# Parts of the answer
+
+
+def verdict(route, sight):
+    return {
+        "class": route.kind,
+        "accepted": route.is_accepted,
+        "reply": route.reply,
+        "loop": [address if sight.sees(address) else "…" for address in route.loop],
+    }
+
+
+def steps(route, sight):
+    """What is asked at the door, then each address that an alias leads to."""
+    door = {"what": "recipient", "address": route.address, "targets": []}
+    return [door | {"lookups": lookups(route.lookups, sight)}] + [
+        {
+            "what": "alias",
+            "address": hop.address,
+            "targets": hop.targets,
+            "lookups": lookups(hop.lookups, sight),
+        }
+        for hop in followed(route, sight)
+    ]
+
+
+def followed(route, sight):
+    """The hops that lead from own address to own address."""
+    hops = {hop.address: hop for hop in route.hops}
+    waiting, seen = [route.address], []
+    while waiting:
+        address = waiting.pop(0)
+        if address in seen or address not in hops or not is_own(hops[address], sight):
+            continue
+        seen.append(address)
+        waiting += hops[address].targets
+    return [hops[address] for address in seen]
+
+
+def is_own(hop, sight):
+    return sight.sees(hop.address) and all(sight.sees_rows(lookup) for lookup in hop.lookups)
+
+
+def ends(route, sight):
+    """Deliveries that a person may follow to; the others leave his domains."""
+    if sight.sees_all:
+        return route.deliveries
+    own = followed(route, sight)
+    reached = {hop.address.lower() for hop in own}
+    named = {route.address.lower()} | {t.lower() for hop in own for t in hop.targets}
+    reached |= {address for address in named if is_vacation_target(address)}
+    return [each for each in route.deliveries if each.address.lower() in reached] + [
+        Left(address) for address in sorted(named - reached)
+    ]
+
+
+class Left:
+    """Where a way leaves what a person may see."""
+
+    kind, transport, nexthop, row, lookups = "foreign", "", "", "", ()
+
+    def __init__(self, address):
+        self.address = address
+
+
+def delivery(each, sight):
+    told = {"address": each.address, "kind": each.kind, "lookups": lookups(each.lookups, sight)}
+    if sight.sees_all:
+        told |= {"transport": each.transport, "nexthop": each.nexthop}
+    return told | DETAILS.get(each.kind, nothing_more)(each)
+
+
+def nothing_more(_each):
+    return {}
+
+
+def mailbox_details(each):
+    """Where it lies, how much it holds and may hold."""
+    usage = Usage.objects.filter(pk=each.row).first()
+    quota, used = max(int(each.quota or 0), 0), usage.bytes if usage else 0
+    return {
+        "mailbox": each.row,
+        "path": each.nexthop,
+        "quota": quota,
+        "used": used,
+        "is_over": 0 < quota <= used,
+    }
+
+
+def vacation_details(each):
+    """Whose answer, and whether it is given now."""
+    mailbox = each.address.rpartition("@")[0].replace("#", "@", 1).lower()
+    vacation = Vacation.objects.filter(pk=mailbox).first()
+    return {"mailbox": mailbox, "answers": bool(vacation) and is_on(vacation)}
+
+
+def is_on(vacation):
+    now = timezone.now()
+    begun = not is_known(vacation.activefrom) or vacation.activefrom <= now
+    over = is_known(vacation.activeuntil) and vacation.activeuntil < now
+    return vacation.active and begun and not over
+
+
+DETAILS = {"mailbox": mailbox_details, "autoreply": vacation_details}
+
+
+def sending(postfix, address, sender, sight):
+    """Who may send as the address; and what a sender hears who may not."""
+    asked = []
+    owners = postfix.owners(address, asked)
+    shown = owners if all(sight.sees_rows(lookup) for lookup in asked) else []
+    if postfix.setup.is_own:
+        shown = with_mailbox(shown)
+    told = {"senders": shown, "sender_lookups": lookups(asked, sight)}
+    if sender:
+        told["sender"] = asked_sender(postfix, sender.strip().lower(), address, sight)
+    return told
+
+
+def with_mailbox(owners):
+    """Those who can sign in; an alias may lead to other people too."""
+    names = {owner.lower() for owner in owners}
+    return sorted(Mailbox.objects.filter(pk__in=names, active=True).values_list("pk", flat=True))
+
+
+def asked_sender(postfix, login, address, sight):
+    """Postfix's words, or what keeps the login from getting so far."""
+    reply = postfix.sender_refusal(login, address, [])
+    mailbox = Mailbox.objects.filter(pk=login).first() if sight.sees(login) else None
+    if not reply and mailbox and not (mailbox.active and mailbox.smtp_active):
+        reply = _("%(login)s cannot sign in to send.") % {"login": login}
+    return {"login": login, "may": not reply, "reply": reply}
+
+
+# Lookups
+
+
+def lookups(asked, sight):
+    """Each question once, with its SQL and the rows that answered or would have."""
+    told = {}
+    for lookup in asked:
+        if sight.sees_rows(lookup) and (lookup.table.name, lookup.key) not in told:
+            told[lookup.table.name, lookup.key] = {
+                "table": lookup.table.name,
+                "title": str(lookup.table.title),
+                "key": lookup.key,
+                "sql": lookup.table.sql,
+                "answer": lookup.value,
+                "rows": [row_told(row) for row in lookup.rows],
+                "inactive": [row_told(row) for row in lookup.asleep],
+            }
+    return list(told.values())
+
+
+def row_told(row):
+    told = {"table": row.model, "key": row.key, "url": reverse(PAGES[row.model], args=[row.key])}
+    return told | ({"reason": str(row.reason)} if row.reason else {})
+
+
+# In words
+
+
+def headline(told):
+    """What happens, in a line."""
+    if told["trouble"]:
+        return _("Nobody can say: %(trouble)s") % {"trouble": told["trouble"]}
+    if told["loop"]:
+        way = " → ".join(told["loop"])
+        return _("Refused for ever, since it leads in a circle: %(way)s") % {"way": way}
+    if not told["accepted"]:
+        return _("Refused: %(reply)s") % {"reply": told["reply"]}
+    return _("Accepted.")
+
+
+def ending(each):
+    """Where one way ends, in a line."""
+    words = {
+        "mailbox": _("%(address)s: delivered to the mailbox %(mailbox)s (%(path)s)"),
+        "autoreply": _("%(address)s: the vacation of %(mailbox)s answers"),
+        "relay": _("%(address)s: relayed, as for a backup MX"),
+        "remote": _("%(address)s: sent to another server"),
+        "local": _("%(address)s: goes to a user of the mail server itself"),
+        "unknown": _("%(address)s: comes back, since no mailbox that is switched on has this name"),
+        "virtual": _("%(address)s: handed to the transport of its domain"),
+        "foreign": _("%(address)s: leaves your domains"),
+    }
+    text = words[each["kind"]] % each
+    if each["kind"] == "autoreply" and not each["answers"]:
+        text = _("%(address)s: the vacation of %(mailbox)s answers nothing now") % each
+    if each.get("is_over"):
+        text += " – " + _("it is full, so mail comes back")
+    if each.get("transport"):
+        text += f" [{each['transport']}:{each.get('nexthop', '')}]"
+    return text

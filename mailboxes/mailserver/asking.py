@@ -1,0 +1,347 @@
+"""The tables of an operator's own configuration, asked with care.
+
+An SQL map is asked with its own account: one SELECT, read only, two seconds at most, and not at
+all with an account that may write. Other maps are asked by `postmap -q`; what cannot be asked is
+never guessed.
+"""
+
+import re
+import shutil
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from mailboxes.mailserver.reading import maps as lists
+from mailboxes.mailserver.reading.postfix import PostfixFiles
+from mailboxes.routing import Fixed, Lookup, Setup, Table, split_address
+
+SECONDS = 2
+PATIENCE = 10  # seconds for a connection and for postmap
+GRANT = re.compile(r"GRANT (.+?) ON .+ TO ", re.IGNORECASE)
+READING = {"USAGE", "SELECT", "SHOW VIEW", "SHOW DATABASES"}
+PLACE = re.compile(r"%([%sSuUdD1-9])")
+LISTS = ("virtual_mailbox_domains", "virtual_alias_domains", "relay_domains", "mydestination")
+MAPS = (
+    "virtual_alias_maps",
+    "virtual_mailbox_maps",
+    "relay_recipient_maps",
+    "local_recipient_maps",
+    "transport_maps",
+    "smtpd_sender_login_maps",
+)
+REWRITING = ("canonical_maps", "recipient_canonical_maps")
+SERVICES = {
+    "virtual": "virtual_transport",
+    "relay": "relay_transport",
+    "local": "local_transport",
+    "default": "default_transport",
+}
+
+
+class Refused(Exception):
+    """Why a table is not asked."""
+
+
+# The setup
+
+
+def setup_of(directory):
+    """The parameters of a folder's main.cf, with tables that ask by its maps."""
+    postfix = PostfixFiles(Path(directory))
+    if problems := list(postfix.listing.problems):
+        raise ValidationError([str(problem) for problem in problems])
+    if rewriting := [name for name in REWRITING if postfix.maps(name)]:
+        raise ValidationError(
+            _("%(name)s rewrites addresses before anything is asked; that is not followed here.")
+            % {"name": ", ".join(rewriting)}
+        )
+    return Setup(
+        **{name: listed(postfix, name) for name in LISTS},
+        **{name: tables(postfix, postfix.maps(name)) for name in MAPS},
+        smtpd_recipient_restrictions=tables(postfix, access_maps(postfix)),
+        recipient_delimiter=postfix.value("recipient_delimiter"),
+        myorigin=postfix.value("myorigin").lower(),
+        propagates="virtual" in words(postfix, "propagate_unmatched_extensions"),
+        relays_subdomains="relay_domains" in words(postfix, "parent_domain_matches_subdomains"),
+        services={kind: postfix.value(name) for kind, name in SERVICES.items()},
+        left_out=left_out(postfix),
+    )
+
+
+def words(postfix, name):
+    return [word.lower() for word in postfix.words(name)]
+
+
+def tables(postfix, references):
+    return [table_of(postfix, reference) for reference in references]
+
+
+def listed(postfix, name):
+    """A list of domains: words, files of words, and maps, in their order."""
+    found = []
+    for word, where in postfix.placed_words(name):
+        if reference := lists.reference(word, where):
+            found.append(table_of(postfix, reference))
+        elif word.startswith("/"):
+            found.append(Fixed(word, dict.fromkeys(names_in(postfix, word), "")))
+        elif word.startswith("!"):
+            found.append(Silent(word, _("exceptions are not followed here")))
+        else:
+            found.append(Fixed(name, {word: ""}))
+    return found
+
+
+def names_in(postfix, path):
+    try:
+        return postfix.locate(path).read_text(encoding="utf-8", errors="replace").split()
+    except OSError as error:
+        raise ValidationError(f"{path}: {error.strerror}") from error
+
+
+def access_maps(postfix):
+    """The tables of `check_recipient_access`, in the order in which a stranger meets them."""
+    found = list(restrictions(postfix))
+    return [
+        reference
+        for before, word in zip(found, found[1:], strict=False)
+        if before == "check_recipient_access" and (reference := lists.reference(word))
+    ]
+
+
+def left_out(postfix):
+    """What else may refuse a recipient, and is not asked here."""
+    known = {"check_recipient_access", "reject_unauth_destination", "reject_non_fqdn_recipient"}
+    return [
+        word
+        for word in restrictions(postfix)
+        if word.startswith(("reject", "check", "defer", "warn")) and word not in known
+    ]
+
+
+def restrictions(postfix):
+    yield from postfix.words("smtpd_relay_restrictions")
+    yield from postfix.words("smtpd_recipient_restrictions")
+
+
+def table_of(postfix, reference):
+    if reference.negated:
+        return Silent(reference.text, _("exceptions are not followed here"))
+    if reference.type == "inline":
+        return Fixed(reference.text, dict(reference.pairs))
+    kind = {"mysql": MySQLMap, "sqlite": SQLiteMap}.get(reference.type, OtherMap)
+    return kind(postfix, reference)
+
+
+# Tables
+
+
+class FileTable(Table):
+    """A map of main.cf; what goes wrong is its trouble, told with its name."""
+
+    def __init__(self, postfix, reference):
+        super().__init__()
+        self.postfix, self.reference = postfix, reference
+        self.name = self.title = reference.text
+        self.is_pattern = reference.type in lists.PATTERNS
+
+    def look_up(self, key):
+        try:
+            return Lookup(self, key, self.answer(key))
+        except Refused as error:
+            trouble = _("%(map)s cannot be asked: %(reason)s")
+            return Lookup(
+                self, key, trouble=trouble % {"map": self.reference.text, "reason": error}
+            )
+
+
+class Silent(FileTable):
+    """A table of which it is known that it cannot be asked."""
+
+    def __init__(self, name, reason):
+        Table.__init__(self)
+        self.name = self.title = name
+        self.reason = reason
+
+    def look_up(self, key):
+        return Lookup(self, key, trouble=f"{self.name}: {self.reason}")
+
+
+class OtherMap(FileTable):
+    def answer(self, key):
+        """What `postmap -q` prints; it says on stderr why it could not."""
+        program = shutil.which("postmap", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+        if not program:
+            raise Refused(_("postmap is not installed here"))
+        place = self.reference.name
+        if self.reference.is_file:
+            place = str(self.postfix.path_of(self.reference))
+        said = self._run(program, key, f"{self.reference.type}:{place}")
+        if said.returncode not in (0, 1) or said.stderr.strip():
+            raise Refused(said.stderr.strip() or _("postmap failed"))
+        return said.stdout.rstrip("\n") if said.returncode == 0 else None
+
+    def _run(self, program, key, place):
+        command = [program, "-c", str(self.postfix.directory), "-q", key, place]
+        try:
+            return subprocess.run(  # noqa: S603 (the operator's own files, no shell)
+                command, capture_output=True, text=True, timeout=PATIENCE
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Refused(_("postmap does not answer")) from error
+
+
+class SqlMap(FileTable):
+    """A query with its values put in as Postfix does."""
+
+    def __init__(self, postfix, reference):
+        super().__init__(postfix, reference)
+        self.map = postfix.sql_map(reference)
+        self.sql = self.map.query
+        self.connection = None
+
+    def answer(self, key):
+        if self.map.problems:
+            raise Refused(str(self.map.problems[0]))
+        query = self.sql.strip().rstrip(";").strip()
+        if not query.lower().startswith("select"):
+            raise Refused(_("it runs no SELECT"))
+        if not self.wants(key):
+            return None
+        self.connection = self.connection or self.connect()
+        sql = filled(query, key, self.quoted)
+        return None if sql is None else self.joined(self.rows(sql), key)
+
+    def wants(self, key):
+        """Whether the map's `domain` lets it be asked about this key."""
+        domains = [domain.lower() for domain in self.map.domains]
+        return not domains or split_address(key)[1].lower() in domains
+
+    def joined(self, rows, key):
+        form = self.map.value("result_format")
+        values = [str(value) for row in rows for value in row if value not in (None, "")]
+        results = [filled(form, value, str, key=key) for value in values]
+        return ",".join(result for result in results if result) or None
+
+
+def filled(text, value, quoted, key=None):
+    """Postfix's expansion of a query or result; None where it does not ask at all."""
+    key = value if key is None else key
+    parts = {"s": value, "u": user_of(value), "d": domain_of(value)}
+    parts |= {"S": key, "U": user_of(key), "D": domain_of(key), "%": "%"}
+    labels = (domain_of(key) or "").split(".")[::-1]
+    parts |= {str(n): label for n, label in enumerate(labels[:9], 1) if label}
+    wanted = set(PLACE.findall(text))
+    if any(not parts.get(word) for word in wanted):
+        return None
+    return PLACE.sub(lambda word: "%" if word[1] == "%" else quoted(parts[word[1]]), text)
+
+
+def user_of(value):
+    return value.rpartition("@")[0] if "@" in value else value
+
+
+def domain_of(value):
+    return value.rpartition("@")[2] if "@" in value else None
+
+
+class MySQLMap(SqlMap):
+    def connect(self):
+        """The first host that answers, by an account that can do no more than read."""
+        import MySQLdb
+
+        if self.map.value("option_file"):
+            raise Refused(_("its account is in an option_file"))
+        for place in self.map.hosts:
+            try:
+                connection = MySQLdb.connect(**self.where(place), **self.manners())
+                break
+            except MySQLdb.Error as error:
+                trouble = Refused(f"{place}: {error.args[-1]}")
+        else:
+            raise trouble
+        refuse_writers(connection, self.map.value("user"))
+        self.limit(connection)
+        return connection
+
+    def where(self, place):
+        place = place.removeprefix("inet:")
+        if place.startswith("unix:"):
+            return {"unix_socket": place.removeprefix("unix:")}
+        host, _colon, port = place.partition(":")
+        return {"host": host, **({"port": int(port)} if port else {})}
+
+    def manners(self):
+        return {
+            "user": self.map.value("user"),
+            "password": self.map.value("password"),
+            "database": self.map.value("dbname"),
+            "connect_timeout": PATIENCE,
+            "read_timeout": PATIENCE,
+            "charset": self.map.value("charset") or "utf8mb4",
+            "multi_statements": False,
+            "local_infile": 0,
+        }
+
+    def limit(self, connection):
+        """Read only, and for so long; MariaDB and MySQL call that by different names."""
+        cursor = connection.cursor()
+        cursor.execute("SELECT VERSION()")
+        limit = (
+            f"max_statement_time = {SECONDS}"
+            if "mariadb" in cursor.fetchone()[0].lower()
+            else f"max_execution_time = {SECONDS * 1000}"
+        )
+        cursor.execute(f"SET SESSION {limit}")
+        cursor.execute("SET SESSION TRANSACTION READ ONLY")
+        cursor.execute("START TRANSACTION READ ONLY")
+
+    def quoted(self, text):
+        return self.connection.escape_string(text.encode()).decode()
+
+    def rows(self, sql):
+        import MySQLdb
+
+        try:
+            cursor = self.connection.cursor()
+            cursor.execute(sql.encode())
+            return cursor.fetchall()
+        except MySQLdb.Error as error:
+            raise Refused(str(error.args[-1])) from error
+
+
+def refuse_writers(connection, user):
+    """An account that may write is a danger in an operator's hands and no use to Postfix."""
+    cursor = connection.cursor()
+    cursor.execute("SHOW GRANTS FOR CURRENT_USER")
+    for (line,) in cursor.fetchall():
+        found = GRANT.match(line)
+        rights = re.sub(r"\([^)]*\)", "", found[1]).split(",") if found else [_("a role")]
+        if more := {right.strip().upper() for right in rights} - READING:
+            connection.close()
+            text = _("its account %(user)s may do more than read (%(more)s)")
+            raise Refused(text % {"user": user, "more": ", ".join(sorted(more))})
+
+
+class SQLiteMap(SqlMap):
+    def connect(self):
+        path = Path(self.map.value("dbpath"))
+        if not path.is_file():
+            raise Refused(_("there is no file %(path)s") % {"path": path})
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        connection.execute("PRAGMA query_only = 1")
+        return connection
+
+    def quoted(self, text):
+        return text.replace("'", "''")
+
+    def rows(self, sql):
+        deadline = time.monotonic() + SECONDS
+        self.connection.set_progress_handler(lambda: time.monotonic() > deadline, 1000)
+        try:
+            return self.connection.execute(sql).fetchall()
+        except sqlite3.Error as error:
+            raise Refused(str(error)) from error

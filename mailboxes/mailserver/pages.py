@@ -1,0 +1,186 @@
+"""The pages about the mail server: the route of an address, and its configuration."""
+
+import io
+import zipfile
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
+from django.views.generic import TemplateView, View
+
+from mailadmin.auth import RoleRequired
+from mailadmin.forms import PlainForm
+from mailadmin.models import Role
+from mailboxes.explaining import ending, explain, headline
+from mailboxes.mailserver.knocking import NoAnswer, knock
+from mailboxes.mailserver.writing.choices import ACCOUNTS, Choices, guessed
+from mailboxes.mailserver.writing.database import Database
+from mailboxes.mailserver.writing.files import files_of
+from mailboxes.models import Mailbox, Verification
+from mailboxes.routing import Postfix, own_setup
+
+
+class ExplainForm(PlainForm):
+    """An address to ask about, and perhaps who wants to send as it."""
+
+    address = forms.CharField(label=_("Address"), max_length=320)
+    sender = forms.CharField(
+        label=_("Sender (optional)"),
+        required=False,
+        max_length=320,
+        help_text=_("May this login send as the address?"),
+    )
+
+    def told(self, principal):
+        """The route; what is wrong with the question is said beside its field."""
+        if not self.is_valid():
+            return None
+        try:
+            return explain(principal, **self.cleaned_data)
+        except ValidationError as error:
+            self.add_error(None if not hasattr(error, "error_dict") else "address", error.messages)
+        return None
+
+
+class Explain(RoleRequired, TemplateView):
+    """What happens to mail for an address, step by step."""
+
+    roles = Role.ADMINS
+    template_name = "mailserver/explain.html"
+
+    def get_context_data(self, **kwargs):
+        asked = self.request.GET if "address" in self.request.GET else None
+        form = ExplainForm(asked)
+        told = form.told(self.request.user) if asked else None
+        if told:
+            kwargs |= {"headline": headline(told), "ends": [ending(e) for e in told["deliveries"]]}
+        return super().get_context_data(form=form, told=told, **kwargs)
+
+
+class ExplainApi(RoleRequired, View):
+    """The same as JSON."""
+
+    roles = Role.ADMINS
+
+    def get(self, request):
+        form = ExplainForm(request.GET)
+        if told := form.told(request.user):
+            return JsonResponse(told)
+        problem = {"title": str(_("This cannot be explained.")), "errors": form.errors}
+        return JsonResponse(problem, status=422, content_type="application/problem+json")
+
+
+class Seen(RoleRequired, TemplateView):
+    """What the mail server itself says of a mailbox: at once by SMTP, else at the last check."""
+
+    roles = Role.SUPERADMIN
+    template_name = "mailserver/seen.html"
+
+    def get_template_names(self):
+        in_place = self.request.headers.get("HX-Request")
+        return ["mailserver/_seen.html" if in_place else self.template_name]
+
+    def get_context_data(self, key, **kwargs):
+        mailbox = get_object_or_404(Mailbox, pk=key)
+        route = Postfix(own_setup()).route(mailbox.pk)
+        return super().get_context_data(
+            mailbox=mailbox,
+            **at_the_door(mailbox.pk, route.reply),
+            **last_check(mailbox),
+            **kwargs,
+        )
+
+
+def at_the_door(address, expected):
+    """Postfix's reply beside the one that the panel's rows lead to."""
+    try:
+        reply = knock(address)
+    except NoAnswer as error:
+        return {"no_server": str(error)}
+    takes, should = reply.startswith("2"), not expected
+    return {"reply": reply, "expected": expected, "agrees": takes == should}
+
+
+def last_check(mailbox):
+    """The newest result of `mailserver verify` that this mailbox had a part in."""
+    covering = Q(domain="") | Q(domain=mailbox.domain_id)
+    check = Verification.objects.filter(covering).order_by("-checked").first()
+    return {"check": check, "differences": check.about(mailbox.pk) if check else []}
+
+
+class ConfigForm(PlainForm):
+    """What is asked before the configuration is written."""
+
+    hostname = forms.RegexField(
+        r"^[A-Za-z0-9.-]+$", label=_("Name of the mail server"), max_length=253
+    )
+    mail_directory = forms.RegexField(
+        r"^/[\w./-]+$", label=_("Where the mail lies"), max_length=200
+    )
+    mail_user = forms.RegexField(
+        r"^[a-z_][a-z0-9_-]*$", label=_("System user who owns it"), max_length=32
+    )
+    delivery = forms.ChoiceField(
+        label=_("Dovecot gets mail by"), choices=[("lmtp", "LMTP"), ("lda", "LDA")]
+    )
+    dovecot_version = forms.ChoiceField(label="Dovecot", choices=[("2.3", "2.3"), ("2.4", "2.4")])
+    proxied = forms.BooleanField(
+        label=_("Share database connections (proxymap)"),
+        required=False,
+        help_text=_("Off: each process of Postfix connects itself."),
+    )
+
+    def choices(self):
+        """The operator's choices; passwords are his to fill in."""
+        passwords = {account: f"PASSWORD-OF-{account.upper()}" for account in ACCOUNTS}
+        known = {name: guess for name, guess in guessed().items() if name == "command"}
+        return Choices(**known | self.cleaned_data, passwords=passwords)
+
+
+class MailServer(RoleRequired, TemplateView):
+    """The configuration of Postfix and Dovecot, to look at and to take along."""
+
+    roles = Role.SUPERADMIN
+    template_name = "mailserver/mailserver.html"
+
+    def get(self, request, *args, **kwargs):
+        form = ConfigForm(request.GET if "hostname" in request.GET else None, initial=proposal())
+        if "download" in request.GET and form.is_valid():
+            return archive(files_of(form.choices()))
+        return self.render_to_response(self.get_context_data(form=form))
+
+    def get_context_data(self, form, **kwargs):
+        files = list(files_of(form.choices())) if form.is_bound and form.is_valid() else []
+        return super().get_context_data(
+            form=form,
+            files=files,
+            query=self.request.GET.urlencode(),
+            is_sqlite=Database.of_the_panel().is_sqlite,
+            **kwargs,
+        )
+
+
+def proposal():
+    usual = Choices()
+    names = ("mail_directory", "mail_user", "delivery", "dovecot_version", "proxied")
+    return {name: getattr(usual, name) for name in names} | {
+        name: guess for name, guess in guessed().items() if name in ("hostname", "dovecot_version")
+    }
+
+
+def archive(files):
+    """One file to take along; nothing is written here."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archived:
+        for file in files:
+            entry = zipfile.ZipInfo(f"{file.place}/{file.name}")
+            entry.external_attr = (0o100000 | file.mode) << 16
+            archived.writestr(entry, file.text)
+    return HttpResponse(
+        packed.getvalue(),
+        content_type="application/zip",
+        headers={"Content-Disposition": 'attachment; filename="mailserver.zip"'},
+    )

@@ -1,0 +1,1 @@
+"""Whether Postfix and Dovecot see what the panel wrote."""

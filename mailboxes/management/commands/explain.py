@@ -1,0 +1,71 @@
+"""`explain ADDRESS`: what happens to its mail, and who may send as it."""
+
+import json
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from mailadmin.writes import Actor
+from mailboxes.explaining import ending, explain, headline
+from mailboxes.mailserver.asking import setup_of
+
+
+class Command(BaseCommand):
+    help = "Say what Postfix does with mail for an address, step by step."
+
+    def add_arguments(self, parser):
+        parser.add_argument("address")
+        parser.add_argument("--sender", default="", help="may this login send as the address?")
+        parser.add_argument("--json", action="store_true", help="print everything as JSON")
+        parser.add_argument(
+            "--postfix",
+            metavar="DIR",
+            help="ask by the tables of this configuration, not by the panel's own",
+        )
+
+    def handle(self, *args, address, sender, postfix, **options):
+        setup = setup_of(postfix) if postfix else None
+        try:
+            told = explain(Actor.console().principal, address, sender, setup)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
+        else:
+            self.stdout.write("\n".join(lines(told)))
+
+
+def lines(told):
+    yield f"{told['address']}: {headline(told)}"
+    for step in told["steps"]:
+        yield ""
+        yield _("Is it taken?") if step["what"] == "recipient" else step["address"]
+        yield from asked(step["lookups"])
+        if step["targets"]:
+            yield f"  ⇒ {', '.join(step['targets'])}"
+    if told["deliveries"]:
+        yield ""
+    yield from (ending(each) for each in told["deliveries"])
+    if told["left_out"]:
+        yield _("Not asked here: %(names)s") % {"names": ", ".join(told["left_out"])}
+    yield from senders(told)
+
+
+def asked(lookups):
+    """One line for a question; what no row answers says less."""
+    for lookup in lookups:
+        answer = "–" if lookup["answer"] is None else lookup["answer"]
+        yield f"  {lookup['table']:<30} {lookup['key']} → {answer}"
+        for row in lookup["inactive"]:
+            yield f"      {row['table']} {row['key']}: {row['reason']}"
+
+
+def senders(told):
+    if told["trouble"]:
+        return
+    yield ""
+    who = ", ".join(told["senders"]) or _("nobody")
+    yield _("May send as %(address)s: %(who)s") % {"address": told["address"], "who": who}
+    if asked_for := told.get("sender"):
+        yield asked_for["reply"] or _("%(login)s may.") % asked_for
