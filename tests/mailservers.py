@@ -1,17 +1,24 @@
 """Postfix and Dovecot for tests, beside and apart from those of the machine."""
 
+import imaplib
 import os
+import poplib
 import pwd
 import re
 import smtplib
+import ssl
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from mailboxes.mailserver.writing import disk
+from mailboxes.mailserver.writing.choices import Choices
+from mailboxes.mailserver.writing.files import files_of
 from tests.servers import PATIENCE, Server, command, free_port
 
+ROOT = Path(__file__).resolve().parent.parent
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="Postfix and Dovecot change users, which only root may"
 )
@@ -90,6 +97,18 @@ class Postfix(Server):
             "in_flow_delay": "0",
             "disable_vrfy_command": "no",
         }
+
+    def set(self, parameters):
+        """Change main.cf; what it said of these before is gone."""
+        path = self.config / "main.cf"
+        text = path.read_text()
+        for name in parameters:
+            text = re.sub(rf"^{name} *=.*\n", "", text, flags=re.M)
+        path.write_text(text + main_cf(parameters))
+
+    def _last_words(self):
+        words = "\n".join(self._lines()[-20:])
+        return super()._last_words() + words
 
     def write(self, name, text):
         path = self.config / name
@@ -170,9 +189,134 @@ def map_file(settings, query):
     )
 
 
-def world_readable(path):
-    """Folders above a file that Postfix's own user is to open."""
-    for parent in Path(path).parents:
-        if parent.owner() == "root" and parent != Path("/"):
-            continue
-    return path
+# The panel's own configuration, run
+
+
+class MailServer(Postfix):
+    """Postfix and Dovecot as `mailserver config` sets them up, but for names, ports and folders."""
+
+    PASSWORDS = {name: f"test{name}" for name in ("postfix", "dovecot", "autoreply", "panel")}
+
+    def __init__(self, **choices):
+        super().__init__()
+        self.ports = {name: free_port() for name in ("submission", "smtps", "imaps", "pop3s")}
+        self.dovecot = Dovecot(self.folder, self.ports)
+        certificate = self._certificate()
+        (self.folder / "queue/private").mkdir(0o700)
+        os.chown(self.folder / "queue/private", pwd.getpwnam("postfix").pw_uid, 0)
+        self.choices = Choices(
+            **{
+                "hostname": "mail.test",
+                "postfix_directory": str(self.config),
+                "dovecot_directory": str(self.folder / "dovecot"),
+                "queue_directory": str(self.folder / "queue"),
+                "mail_directory": str(self.folder / "mail"),
+                "mail_user": "nobody",
+                "mail_group": "nogroup",
+                "certificate": certificate,
+                "key": certificate,
+                "alias_maps": "",
+                "autoreply_user": "nobody",
+                "command": str(ROOT / "manage.py"),
+                "passwords": self.PASSWORDS,
+            }
+            | choices
+        )
+        self._write()
+
+    def _certificate(self):
+        """A certificate of its own with its key, in one file."""
+        path = self.folder / "certificate.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+            + ["-subj", "/CN=mail.test", "-keyout", path, "-out", self.folder / "crt"],
+            check=True,
+            capture_output=True,
+        )
+        path.write_bytes(path.read_bytes() + (self.folder / "crt").read_bytes())
+        path.chmod(0o644)
+        return str(path)
+
+    def _write(self):
+        folders = {"postfix": self.config, "dovecot": self.folder / "dovecot"}
+        for change in disk.changes(files_of(self.choices), folders):
+            disk.write(change)
+        self._adapt_postfix()
+        self.dovecot.adapt()
+
+    def _adapt_postfix(self):
+        own = self._own_parameters() | {"alias_maps": "", "alias_database": ""}
+        kept = "data_directory maillog_file maillog_file_prefixes inet_interfaces inet_protocols"
+        names = [*kept.split(), "mynetworks", "alias_database", "in_flow_delay"]
+        self.set({name: own[name] for name in names} | self.quick())
+        master = (self.config / "master.cf").read_text()
+        for name, port in {"smtp     ": self.port, **self.ports}.items():
+            master = re.sub(rf"^{name} +inet", f"127.0.0.1:{port} inet", master, flags=re.M)
+        (self.config / "master.cf").write_text(master)
+
+    def quick(self):
+        """Nothing waits for a stranger's mistakes or an hour's retry."""
+        return {"smtpd_error_sleep_time": "0", "minimal_backoff_time": "1", "queue_run_delay": "1"}
+
+    def run(self):
+        self.dovecot.run()
+        return super().run()
+
+    def stop(self, keep=False):
+        self.dovecot.stop()
+        super().stop(keep)
+
+
+class Dovecot(Server):
+    """Dovecot in a folder that Postfix has as well."""
+
+    def __init__(self, shared, ports):
+        super().__init__()
+        self.folder.chmod(0o755)
+        self.shared, self.ports = shared, ports
+
+    def adapt(self):
+        """Ports above 1024, nothing outside the folder; the rest stays as it was written."""
+        with (self.shared / "dovecot/dovecot.conf").open("a") as file:
+            file.write(
+                f"base_dir = {self.folder}/run\nstate_dir = {self.folder}/state\n"
+                f"log_path = {self.folder}/dovecot.log\nlisten = 127.0.0.1\n"
+                + self._listener("imap", 0)
+                + self._listener("imaps", self.ports["imaps"])
+                + self._listener("pop3", 0)
+                + self._listener("pop3s", self.ports["pop3s"])
+            )
+
+    def _listener(self, name, port):
+        service = name.removesuffix("s") if name.endswith("s") else name
+        return f"service {service}-login {{\n  inet_listener {name} {{\n    port = {port}\n  }}\n}}\n"
+
+    def run(self):
+        self.start("dovecot", "-F", "-c", self.shared / "dovecot/dovecot.conf")
+        self.wait_until(self._answers)
+
+    def _answers(self):
+        try:
+            self.imap().shutdown()
+        except OSError:
+            return False
+        return True
+
+    def imap(self):
+        return imaplib.IMAP4_SSL("127.0.0.1", self.ports["imaps"], ssl_context=unverified())
+
+    def pop(self):
+        return poplib.POP3_SSL("127.0.0.1", self.ports["pop3s"], context=unverified())
+
+    def tool(self, *arguments):
+        return subprocess.run(
+            [command("doveadm"), "-c", self.shared / "dovecot/dovecot.conf", *arguments],
+            capture_output=True,
+            text=True,
+        )
+
+
+def unverified():
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context

@@ -10,13 +10,14 @@ from mailboxes.mailserver.autoreply.tables import NEEDS
 PANEL_NEEDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
-def statements(passwords, client="localhost"):
+def statements(passwords, clients=("localhost",)):
     """CREATE USER and GRANT for each account, to be run again at will."""
-    for account, grants in rights().items():
-        person = f"'mailadmin_{account}'@'{client}'"
-        yield f"CREATE USER IF NOT EXISTS {person};"
-        yield f"ALTER USER {person} IDENTIFIED BY '{passwords[account]}';"
-        yield from (f"GRANT {what} ON {place} TO {person};" for what, place in grants)
+    for account, allowed in rights().items():
+        for client in clients:
+            person = f"'mailadmin_{account}'@'{client}'"
+            yield f"CREATE USER IF NOT EXISTS {person};"
+            yield f"ALTER USER {person} IDENTIFIED BY '{passwords[account]}';"
+            yield from (f"GRANT {what} ON {place} TO {person};" for what, place in allowed)
 
 
 def rights():

@@ -29,6 +29,14 @@ class Database:
         return self.driver == "sqlite"
 
     @property
+    def clients(self):
+        """From where the accounts may come; a server may know this machine by number only."""
+        if self.socket:
+            return ("localhost",)
+        hosts = {host for host, _port in self.pairs}
+        return ("localhost", LOCAL) if hosts <= {"localhost", LOCAL, "::1"} else ("%",)
+
+    @property
     def pairs(self):
         """(host, port); a port of its own stands in the host's name where there are several."""
         for host in self.hosts:

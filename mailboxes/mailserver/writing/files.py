@@ -8,6 +8,7 @@ from django.template.loader import render_to_string
 from mailboxes import maps
 from mailboxes.mailserver.reading.postfix import logical_lines
 from mailboxes.mailserver.writing import accounts
+from mailboxes.mailserver.writing.database import Database
 
 OWN = "mailadmin"  # the folder of the maps beside main.cf
 PUBLIC, SECRET, ROOT_ONLY = 0o644, 0o640, 0o600
@@ -129,4 +130,5 @@ def queries(choices):
 
 
 def accounts_sql(choices):
-    return "".join(f"{line}\n" for line in accounts.statements(choices.passwords))
+    clients = Database.of_the_panel().clients
+    return "".join(f"{line}\n" for line in accounts.statements(choices.passwords, clients))
