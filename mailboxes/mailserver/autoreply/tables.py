@@ -1,0 +1,122 @@
+"""The database as the responder knows it: MySQL or SQLite, statements that commit one by one.
+
+Tables are asked one after the other and joined here, since an adopted database may have another
+collation in each, and MySQL compares such columns only with error 1267.
+"""
+
+import contextlib
+
+# What a database account of the responder's own must be allowed: columns, or () for the table.
+NEEDS = {
+    "vacation": {
+        "SELECT": (
+            "email",
+            "subject",
+            "body",
+            "active",
+            "activefrom",
+            "activeuntil",
+            "interval_time",
+        )
+    },
+    "mailbox": {"SELECT": ("username", "name", "domain", "active")},
+    "domain": {"SELECT": ("domain", "active")},
+    "alias": {"SELECT": ("address", "goto", "active")},
+    "alias_domain": {"SELECT": ("alias_domain", "target_domain", "active")},
+    "vacation_notification": {
+        "SELECT": ("on_vacation", "notified", "notified_at"),
+        "INSERT": ("on_vacation", "notified", "notified_at"),
+        "UPDATE": ("notified_at",),
+        "DELETE": (),
+    },
+}
+PATIENCE = 20  # seconds for which a locked SQLite file is waited for
+
+
+class DatabaseTrouble(Exception):
+    """The database cannot be reached, is locked, or refuses; what was asked is not done."""
+
+
+class Database:
+    """An open connection, and the settings that what is asked of it depends on."""
+
+    def __init__(self, driver, connection, known):
+        self.driver, self.connection, self.known = driver, connection, known
+        self.tables = {name: known["MAILADMIN_TABLE_PREFIX"] + name for name in NEEDS}
+
+    def run(self, sql, *values, places=""):
+        """Run a statement in which {name} is a table and %s a value; its cursor."""
+        sql = sql.format(**self.tables, places=places)
+        if self.driver.paramstyle == "qmark":
+            sql = sql.replace("%s", "?")
+        with trouble(self.driver):
+            cursor = self.connection.cursor()
+            cursor.execute(sql, values)
+            return cursor
+
+    def rows(self, sql, *values):
+        return self.run(sql, *values).fetchall()
+
+    def rows_of(self, sql, values):
+        """Rows of `… IN ({places})`; other than ASCII is in no column, and MySQL error 1267."""
+        values = [value for value in values if value.isascii()]
+        places = ", ".join(["%s"] * len(values))
+        return self.run(sql, *values, places=places).fetchall() if values else []
+
+
+@contextlib.contextmanager
+def connected(known):
+    """The database that the settings name."""
+    entry = known["MAILADMIN_DATABASE_URL"]
+    connect = {"mysql": mysql, "sqlite3": sqlite}[entry["ENGINE"].rpartition(".")[2]]
+    driver, connection = connect(entry)
+    with contextlib.closing(connection):
+        yield Database(driver, connection, known)
+
+
+@contextlib.contextmanager
+def trouble(driver):
+    try:
+        yield
+    except driver.IntegrityError:
+        raise
+    except driver.Error as error:
+        raise DatabaseTrouble(f"{type(error).__name__}: {error}") from error
+
+
+def sqlite(entry):
+    """The file, not made where it is missing: an empty one would say that nobody is away."""
+    import sqlite3
+
+    uri = entry["NAME"].absolute().as_uri() + "?mode=rw"
+    with trouble(sqlite3):
+        return sqlite3, sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
+
+
+def mysql(entry):
+    try:
+        import MySQLdb
+    except ImportError as error:
+        raise DatabaseTrouble(f"the package mysqlclient: {error}") from error
+    with trouble(MySQLdb):
+        return MySQLdb, MySQLdb.connect(**mysql_options(entry))
+
+
+def mysql_options(entry):
+    host = "unix_socket" if entry["HOST"].startswith("/") else "host"
+    place = {host: entry["HOST"], "port": entry["PORT"], "user": entry["USER"]}
+    return {
+        **{name: value for name, value in place.items() if value},
+        "password": entry["PASSWORD"],
+        "database": entry["NAME"],
+        "charset": "utf8mb4",
+        # An hour that summer time skips is moved, not refused.
+        "init_command": "SET sql_mode=''",
+        "autocommit": True,
+        "multi_statements": False,
+        "local_infile": 0,
+        "connect_timeout": 5,
+        "read_timeout": 60,
+        "write_timeout": 60,
+        **entry["OPTIONS"],
+    }
