@@ -95,7 +95,8 @@ class Part(NamedTuple):
     answer: str
     source: str  # tables
     where: tuple[str, ...]  # what finds the row
-    live: tuple[tuple[str, object], ...]  # conditions it must meet, and what is wrong otherwise
+    live: tuple[tuple[str, object], ...]  # conditions it must meet, and what is wrong otherwise,
+    # if that is worth a word
 
     def sql(self):
         return self._select(
@@ -342,14 +343,14 @@ def refusals(asking):
         source, where, hosted = alias
         sent_on = Part(Alias, "'DUNNO'", source, where, (asking.active("alias"), *hosted))
         source, where, hosted = mailbox
-        off = ("mailbox.active = 0", _("the mailbox is switched on"))
+        off = ("mailbox.active = 0", "")
         alone = no_row(asking, Alias, "address", address, " AND other.active = 1")
         refused = Part(
             Mailbox,
             f"'{SWITCHED_OFF}'",
             source,
             where,
-            (off, (alone, _("an alias sends its mail on")), *hosted),
+            (off, (alone, ""), *hosted),
         )
         yield sent_on, refused
 

@@ -88,7 +88,7 @@ class OwnTable(Table):
                 wrong = [reason for (_c, reason), met in zip(part.live, outcomes) if not met]  # noqa: B905
                 name = part.model._meta.model_name
                 if wrong:
-                    found.asleep.append(Row(name, row, wrong[0]))
+                    found.asleep += [Row(name, row, reason) for reason in wrong[:1] if reason]
                 elif answer not in (None, ""):
                     found.rows.append(Row(name, row))
                     answers.append(str(answer))

@@ -1,0 +1,285 @@
+"""The route of an address on the page, the command and as JSON, and what each may see of it."""
+
+import datetime
+import json
+from io import StringIO
+
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from domains.models import AliasDomain, Domain
+from mailboxes.explaining import ending, explain, headline
+from mailboxes.models import Alias, Mailbox, Usage, Vacation
+from tests.base import World
+
+
+class ExplainStories(World):
+    """What root is told."""
+
+    def told(self, address, person=None, **more):
+        return explain(person or self.root, address, **more)
+
+    def ends(self, address, person=None):
+        told = self.told(address, person)
+        return {(each["address"], each["kind"]) for each in told["deliveries"]}
+
+    def test_an_alias_leads_to_its_mailbox_with_path_and_quota(self):
+        Usage.objects.create(mailbox=self.bob, bytes=40)
+        (end,) = self.told("Info+x@Example.ORG")["deliveries"]
+        self.assertEqual(
+            {name: end[name] for name in ("address", "kind", "mailbox", "path", "quota", "used")},
+            {
+                "address": "bob+x@example.org",
+                "kind": "mailbox",
+                "mailbox": "bob@example.org",
+                "path": "example.org/bob/",
+                "quota": self.bob.quota,
+                "used": 40,
+            },
+        )
+        self.assertFalse(end["is_over"])
+
+    def test_a_full_mailbox_is_said_to_be_full(self):
+        Usage.objects.create(mailbox=self.bob, bytes=self.bob.quota)
+        (end,) = self.told("bob@example.org")["deliveries"]
+        self.assertTrue(end["is_over"])
+        self.assertIn("full", ending(end))
+
+    def test_every_table_asked_is_told_with_its_sql_and_the_row_that_answered(self):
+        step = self.told("info@example.org")["steps"][1]
+        (lookup,) = step["lookups"]
+        self.assertEqual((lookup["table"], lookup["answer"]), ("virtual_alias", "bob@example.org"))
+        self.assertIn("SELECT alias.goto", lookup["sql"])
+        self.assertEqual(
+            lookup["rows"],
+            [
+                {"table": "alias", "key": "info@example.org"}
+                | {"url": "/aliases/info@example.org/edit/"}
+            ],
+        )
+
+    def test_rows_that_are_switched_off_are_named_with_the_reason(self):
+        Alias.objects.filter(pk="info@example.org").update(active=False)
+        told = self.told("info@example.org")
+        self.assertEqual(
+            told["reply"],
+            "550 5.1.1 <info@example.org>: Recipient address rejected: "
+            "User unknown in virtual mailbox table",
+        )
+        asleep = [row for look in told["steps"][0]["lookups"] for row in look["inactive"]]
+        self.assertIn(("info@example.org", "the alias is switched off"), _pairs(asleep))
+
+    def test_a_mailbox_switched_off_is_refused_though_there_is_a_catch_all(self):
+        Alias.objects.create(address="@example.org", goto="x@far.test", domain_id="example.org")
+        Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
+        Alias.objects.filter(pk=self.bob.pk).update(active=False)
+        self.assertEqual(
+            self.told("bob@example.org")["reply"],
+            "550 5.2.1 <bob@example.org>: Recipient address rejected: Mailbox is switched off",
+        )
+
+    def test_an_inactive_domain_is_not_ours_to_take(self):
+        Domain.objects.filter(pk="example.org").update(active=False)
+        told = self.told("bob@example.org")
+        self.assertEqual(told["reply"], "554 5.7.1 <bob@example.org>: Relay access denied")
+        asleep = told["steps"][0]["lookups"][0]["inactive"]
+        self.assertEqual(_pairs(asleep), [("example.org", "the domain is switched off")])
+
+    def test_an_extension_in_an_alias_domain_reaches_the_user_not_the_catch_all(self):
+        Alias.objects.create(address="@example.org", goto="x@far.test", domain_id="example.org")
+        Domain.objects.create(domain="mirror.example")
+        AliasDomain.objects.create(alias_domain_id="mirror.example", target_domain_id="example.org")
+        self.assertEqual(self.ends("bob+x@mirror.example"), {("bob+x@example.org", "mailbox")})
+        self.assertEqual(self.ends("who@mirror.example"), {("x@far.test", "remote")})
+
+    def test_a_circle_is_shown(self):
+        for one, other in (("a", "b"), ("b", "a")):
+            Alias.objects.create(
+                address=f"{one}@example.org", goto=f"{other}@example.org", domain_id="example.org"
+            )
+        told = self.told("a@example.org")
+        self.assertTrue(told["reply"].startswith("451 "))
+        self.assertEqual(told["loop"], ["a@example.org", "b@example.org", "a@example.org"])
+        self.assertIn("a@example.org → b@example.org → a@example.org", headline(told))
+
+    def test_a_vacation_answers_between_from_and_until(self):
+        target = "bob#example.org@autoreply.localhost"
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"bob@example.org,{target}")
+        now, day = timezone.now(), datetime.timedelta(days=1)
+        vacation = Vacation.objects.create(
+            mailbox=self.bob,
+            domain_id="example.org",
+            activefrom=now - day,
+            activeuntil=now + day,
+        )
+        for until, answers in ((now + day, True), (now - day / 2, False)):
+            Vacation.objects.filter(pk=vacation.pk).update(activeuntil=until)
+            told = self.told("bob@example.org")["deliveries"]
+            (reply,) = [each for each in told if each["kind"] == "autoreply"]
+            self.assertEqual(
+                (reply["mailbox"], reply["answers"]), ("bob@example.org", answers), until
+            )
+
+    def test_a_backup_mx_relays_and_a_transport_is_followed(self):
+        Domain.objects.create(domain="backup.example", backupmx=True)
+        self.assertEqual(self.ends("who@backup.example"), {("who@backup.example", "relay")})
+        Domain.objects.filter(pk="example.com").update(transport="smtp:[10.0.0.1]:25")
+        (end,) = self.told("carol@example.com")["deliveries"]
+        self.assertEqual((end["transport"], end["nexthop"]), ("smtp", "[10.0.0.1]:25"))
+
+    def test_who_may_send_is_told_in_postfixs_words(self):
+        told = self.told("info@example.org", sender="carol@example.com")
+        self.assertEqual(told["senders"], ["bob@example.org"])
+        self.assertEqual(
+            told["sender"]["reply"],
+            "553 5.7.1 <info@example.org>: Sender address rejected: "
+            "not owned by user carol@example.com",
+        )
+        self.assertTrue(self.told("info@example.org", sender="bob@example.org")["sender"]["may"])
+
+    def test_a_login_that_may_not_send_is_told_so(self):
+        Mailbox.objects.filter(pk=self.bob.pk).update(smtp_active=False)
+        told = self.told("bob@example.org", sender="bob@example.org")["sender"]
+        self.assertEqual(
+            (told["may"], told["reply"]), (False, "bob@example.org cannot sign in to send.")
+        )
+
+    def test_a_catch_all_does_not_let_its_owner_send_as_somebody_else(self):
+        Alias.objects.create(
+            address="@example.org", goto="carol@example.com", domain_id="example.org"
+        )
+        Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
+        self.assertFalse(self.told("bob@example.org", sender="carol@example.com")["sender"]["may"])
+        self.assertTrue(self.told("who@example.org", sender="carol@example.com")["sender"]["may"])
+
+
+class ScopeStories(World):
+    """What alice is told, whose domain is example.org."""
+
+    def told(self, address, **more):
+        return explain(self.alice, address, **more)
+
+    def test_a_foreign_address_is_in_none_of_her_domains(self):
+        self.sign_in(self.alice)
+        for address in ("carol@example.com", "who@example.com", "who@nowhere.test"):
+            page = self.client.get("/explain/", {"address": address})
+            self.assertContains(page, "This address is in none of your domains.")
+
+    def test_a_step_through_a_foreign_domain_says_only_that_it_leaves(self):
+        secret = "very-secret@far.test"
+        Alias.objects.filter(pk="carol@example.com").update(goto=f"{secret},bob@example.org")
+        Alias.objects.filter(pk="info@example.org").update(goto="carol@example.com")
+        text = json.dumps(self.told("info@example.org"))
+        self.assertNotIn("very-secret", text)
+        (end,) = self.told("info@example.org")["deliveries"]
+        self.assertEqual(ending(end), "carol@example.com: leaves your domains")
+        self.assertEqual(end["lookups"], [])
+
+    def test_an_alias_domain_with_a_foreign_target_tells_nothing_of_it(self):
+        Alias.objects.filter(pk="info@example.com").update(goto="very-secret@far.test")
+        AliasDomain.objects.create(alias_domain_id="example.org", target_domain_id="example.com")
+        Alias.objects.filter(pk="info@example.org").delete()
+        told = self.told("info@example.org", sender="alice@example.org")
+        self.assertNotIn("very-secret", json.dumps(told))
+        self.assertNotIn("example.com", json.dumps(told))
+        self.assertEqual([each["kind"] for each in told["deliveries"]], ["foreign"])
+
+    def test_foreign_hops_of_a_circle_are_dots(self):
+        Alias.objects.filter(pk="info@example.org").update(goto="info@example.com")
+        Alias.objects.filter(pk="info@example.com").update(goto="hidden@example.com")
+        Alias.objects.create(
+            address="hidden@example.com", goto="info@example.org", domain_id="example.com"
+        )
+        told = self.told("info@example.org")
+        self.assertEqual(told["loop"], ["info@example.org", "…", "…", "info@example.org"])
+        self.assertNotIn("hidden", json.dumps(told))
+
+    def test_transports_are_the_superadmins(self):
+        Domain.objects.filter(pk="example.org").update(transport="smtp:[10.0.0.1]")
+        self.assertNotIn("10.0.0.1", json.dumps(self.told("bob@example.org")))
+
+    def test_links_lead_to_pages_she_may_open(self):
+        self.sign_in(self.alice)
+        told = self.told("info+x@example.org")
+        steps = [*told["steps"], *told["deliveries"]]
+        rows = [r for step in steps for lookup in step["lookups"] for r in lookup["rows"]]
+        self.assertTrue(rows)
+        for row in rows:
+            self.assertEqual(self.client.get(row["url"]).status_code, 200, row)
+
+
+class DoorStories(World):
+    """The page, the command, the API."""
+
+    def test_owners_and_strangers_stay_outside(self):
+        for url in ("/explain/", "/api/v1/explain?address=bob@example.org"):
+            self.assertRedirects(
+                self.client.get(url), f"/login/?next={url.replace('?', '%3F').replace('=', '%3D')}"
+            )
+        self.sign_in(self.bob)
+        self.assertEqual(self.client.get("/explain/").status_code, 403)
+        self.assertEqual(self.client.get("/mailserver/").status_code, 403)
+        self.sign_in(self.alice)
+        self.assertEqual(self.client.get("/explain/").status_code, 200)
+        self.assertEqual(self.client.get("/mailserver/").status_code, 403)
+        self.assertEqual(self.client.get("/mailboxes/bob@example.org/seen/").status_code, 403)
+
+    def test_the_page_shows_the_way(self):
+        self.sign_in(self.root)
+        page = self.client.get("/explain/", {"address": "info@example.org", "sender": "x@y.test"})
+        self.assertContains(page, "bob@example.org: delivered to the mailbox bob@example.org")
+        self.assertContains(page, 'href="/aliases/info@example.org/edit/"')
+        self.assertContains(page, "not owned by user x@y.test")
+
+    def test_garbage_is_no_address_and_no_error_page(self):
+        self.sign_in(self.alice)
+        for text in (
+            "",
+            "bob",
+            "@",
+            "a@",
+            "@b",
+            "a b@c",
+            "<script>@x",
+            "a@" + "x" * 300,
+            "ж@ж",
+            "\0@a",
+        ):
+            for url in ("/explain/", "/api/v1/explain"):
+                answer = self.client.get(url, {"address": text})
+                self.assertIn(answer.status_code, (200, 422), text)
+                self.assertNotIn(b"<script>@x", answer.content)
+
+    def test_the_api_says_the_same_and_its_errors_name_the_field(self):
+        self.sign_in(self.alice)
+        told = self.client.get("/api/v1/explain", {"address": "info@example.org"}).json()
+        self.assertEqual(told, json.loads(json.dumps(explain(self.alice, "info@example.org"))))
+        refused = self.client.get("/api/v1/explain", {"address": "carol@example.com"})
+        self.assertEqual(refused["Content-Type"], "application/problem+json")
+        self.assertEqual(
+            (refused.status_code, refused.json()["errors"]),
+            (422, {"address": ["This address is in none of your domains."]}),
+        )
+
+    def test_the_command_prints_the_way(self):
+        printed = StringIO()
+        call_command("explain", "info@example.org", "--sender", "x@y.test", stdout=printed)
+        for text in (
+            "info@example.org: Accepted.",
+            "virtual_alias                  info@example.org → bob@example.org",
+            "bob@example.org: delivered to the mailbox bob@example.org (example.org/bob/)",
+            "May send as info@example.org: bob@example.org",
+            "not owned by user x@y.test",
+        ):
+            self.assertIn(text, printed.getvalue())
+
+    def test_the_command_prints_json_and_refuses_garbage(self):
+        printed = StringIO()
+        call_command("explain", "info@example.org", "--json", stdout=printed)
+        self.assertTrue(json.loads(printed.getvalue())["accepted"])
+        with self.assertRaisesMessage(CommandError, "“garbage” is not an address."):
+            call_command("explain", "garbage")
+
+
+def _pairs(rows):
+    return [(row["key"], row["reason"]) for row in rows]
