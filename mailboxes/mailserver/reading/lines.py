@@ -1,0 +1,104 @@
+"""Lines of files, and where a file lies in a folder that may be a copy."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+MASK = "********"
+SECRETS = (
+    # a whole value: `password = …` of a map file, `bind_pw = …`, passwords for other servers
+    re.compile(
+        r"^(\s*(?:\w*(?:password|passwd|_pw|_pass|secret)|\w+_sasl_password_maps)\s*=\s*)(.+)$",
+        re.I,
+    ),
+    # a word among others: `connect = host=… password=…`
+    re.compile(r"(\b(?:password|passwd|pwd)=)('[^']*'|\"[^\"]*\"|\S+)", re.I),
+    # the userinfo of a URL
+    re.compile(r"(//[^/\s:@]*:)([^/\s@]+)(?=@)"),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a file, as it stands there."""
+
+    file: str
+    number: int
+    text: str
+
+    def __str__(self):
+        return f"{self.file}:{self.number}" if self.number else self.file
+
+    @property
+    def shown(self):
+        """The line for other people's eyes: passwords masked, no byte that a terminal obeys."""
+        return masked(self.text.strip())
+
+
+def masked(text):
+    for secret in SECRETS:
+        text = secret.sub(rf"\g<1>{MASK}", text)
+    return printable(text)
+
+
+def printable(text):
+    """Text that any terminal and any file takes, whatever bytes it was read from."""
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value by its name, with the lines it was read from."""
+
+    name: str
+    value: str
+    lines: tuple[Line, ...]
+
+    @property
+    def line(self):
+        return self.lines[0]
+
+    def line_of(self, word):
+        """The line on which this word of the value stands."""
+        return next((line for line in self.lines if word in line.text), self.line)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What could not be read, and why."""
+
+    code: str
+    line: Line
+    reason: str = ""
+
+
+def read(path):
+    """The text of a file, whatever its bytes are; OSError where there is none."""
+    text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # which no name of a file can hold
+
+
+def physical_lines(path, text):
+    return [Line(str(path), number, line) for number, line in enumerate(text.split("\n"), 1)]
+
+
+def locate(directory, path, homes):
+    """Where a file of the configuration lies: in the folder, should that be a copy of its home."""
+    path, directory = Path(path), Path(directory)
+    if not path.is_absolute():
+        return directory / path
+    if str(directory) in homes:
+        return path
+    for home in map(Path, homes):
+        if path.is_relative_to(home):
+            return directory / path.relative_to(home)
+        beside = (
+            directory.parent / path.relative_to("/etc") if path.is_relative_to("/etc") else None
+        )
+        if beside and directory.name == home.name and os.path.exists(beside):
+            return beside
+    return path

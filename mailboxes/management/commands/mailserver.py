@@ -1,0 +1,26 @@
+"""`mailserver`: what there is to do with the configuration of Postfix and Dovecot."""
+
+from django.core.management.base import BaseCommand
+
+from mailboxes.mailserver.checking import command as check
+from mailboxes.mailserver.verifying import command as verify
+from mailboxes.mailserver.writing import command as config
+
+# Each is a module with `help`, `add_arguments(parser)` and `run(command, options)`.
+SUBCOMMANDS = {
+    "config": config,
+    "check": check,
+    "verify": verify,
+}
+
+
+class Command(BaseCommand):
+    help = "Look after the configuration of Postfix and Dovecot."
+
+    def add_arguments(self, parser):
+        subcommands = parser.add_subparsers(dest="subcommand", required=True)
+        for name, module in SUBCOMMANDS.items():
+            module.add_arguments(subcommands.add_parser(name, help=module.help))
+
+    def handle(self, *args, subcommand, **options):
+        SUBCOMMANDS[subcommand].run(self, options)

@@ -1,0 +1,517 @@
+"""Reading what Postfix and Dovecot read: as they do, with the line of each value."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mailboxes.mailserver.reading import maps, sql
+from mailboxes.mailserver.reading.defaults import DEFAULTS
+from mailboxes.mailserver.reading.dovecot import DovecotFiles
+from mailboxes.mailserver.reading.lines import Line
+from mailboxes.mailserver.reading.postfix import PostfixFiles
+from tests.servers import command
+
+SAMPLES = Path(__file__).parent / "configurations"
+POSTFIXES = sorted(path.parent.name for path in SAMPLES.glob("*/postfix"))
+DOVECOTS = sorted(
+    path.parent.name for path in SAMPLES.glob("*/dovecot") if "modern" not in str(path)
+)
+
+
+def postfix(folder, main_cf="", master_cf=""):
+    (folder / "main.cf").write_text(main_cf)
+    (folder / "master.cf").write_text(master_cf)
+    for name in ("main.cf", "master.cf"):
+        os.utime(folder / name, (0, 0))  # Postfix waits until a file has not changed for a while
+    return PostfixFiles(folder)
+
+
+def asked(program, *arguments):
+    ended = subprocess.run([command(program), *arguments], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def postconf(folder, *arguments):
+    return asked("postconf", "-c", str(folder), *arguments)
+
+
+def squeezed(text):
+    """postconf and we may fold white space differently, which means nothing to Postfix."""
+    return " ".join(text.split())
+
+
+# As Postfix
+
+
+@pytest.mark.mailserver
+@pytest.mark.parametrize("name", POSTFIXES)
+def test_values_are_what_postconf_says(name):
+    folder = SAMPLES / name / "postfix"
+    files = PostfixFiles(folder)
+    names = sorted({*DEFAULTS, *files.settings, "myhostname", "mydomain", "mynetworks"})
+    lines = postconf(folder, "-x", *names).splitlines()
+    said = {name: squeezed(value) for name, _is, value in (line.partition(" =") for line in lines)}
+    if not files.is_set("mynetworks"):  # the machine's own, which no folder tells
+        networks = said.pop("mynetworks")
+        said["proxy_read_maps"] = squeezed(said["proxy_read_maps"].replace(networks, ""))
+    assert {name: squeezed(files.value(name)) for name in said} == said
+    assert len(said) > len(DEFAULTS)
+
+
+@pytest.mark.mailserver
+@pytest.mark.parametrize("name", POSTFIXES)
+def test_services_are_what_postconf_says(name):
+    folder = SAMPLES / name / "postfix"
+    files = PostfixFiles(folder)
+    said = [line.split()[:8] for line in postconf(folder, "-M").splitlines()]
+    assert [list(service.fields) for service in files.services] == said
+    for service in files.services:
+        for option, setting in service.options.items():
+            line = postconf(folder, "-P", f"{service.name}/{service.type}/{option}")
+            assert squeezed(line.partition("=")[2]) == squeezed(setting.value)
+
+
+@pytest.mark.mailserver
+def test_defaults_are_those_of_postfix():
+    said = dict(
+        line.split(" = ", 1) for line in asked("postconf", "-d").splitlines() if " = " in line
+    )
+    assert {name: said[name] for name in DEFAULTS} == DEFAULTS
+
+
+EXPANSIONS = {
+    "plain": "$base and ${base} and $(base)",
+    "dollar": "pa$$word",
+    "undefined": "[$nobody_set_this]",
+    "set": "${base?yes}-${empty?yes}",
+    "unset": "${base:no}-${empty:no}",
+    "either": "${base?{yes}:{no}}-${empty?{yes}:{no}}",
+    "nested": "${empty?{a}:{${base?{$base}:{c}}}}",
+    "equal": "${{$base} == {/mail} ? {same} : {other}}",
+    "numbers": "${{9} < {10} ? {less} : {more}}",
+    "words": "${{b9} < {b10} ? {less} : {more}}",
+    "mixed": "${{9} < {b} ? {less} : {more}}",
+    "unequal": "${{$base} != {} ? {full}}",
+    "old": "${{$compatibility_level} <level {3.6} ? {old} : {new}}",
+    "new": "${{$compatibility_level} >=level {3.10} ? {new} : {old}}",
+    "chain": "$chain/$base",
+    "followed": "$base.cf",
+}
+
+
+@pytest.mark.mailserver
+@pytest.mark.parametrize("name", EXPANSIONS)
+def test_names_in_values_are_replaced_as_postfix_does_it(name, tmp_path):
+    lines = ["compatibility_level = 3.9", "base = /mail", "empty ="]
+    lines += ["chain = ${empty:$base/x}"]
+    files = postfix(tmp_path, "\n".join([*lines, f"myorigin = {EXPANSIONS[name]}", ""]))
+    said = postconf(tmp_path, "-x", "-h", "myorigin")
+    assert files.value("myorigin") == said.rstrip("\n")
+
+
+def test_a_value_that_names_itself_is_empty_and_known(tmp_path):
+    files = postfix(tmp_path, "a = $b\nb = x $a\nc = fine\n")
+    assert files.value("a") == ""
+    assert [setting.name for setting in files.endless()] == ["a", "b"]
+
+
+def test_lines_go_on_below_comments_and_empty_lines(tmp_path):
+    files = postfix(
+        tmp_path, "# first\n\nmydestination = one,\n# amidst\n\n\ttwo\n  three\nmyorigin=x\n"
+    )
+    assert files.words("mydestination") == ["one", "two", "three"]
+    assert files.where("mydestination", "two") == Line(f"{tmp_path}/main.cf", 6, "\ttwo")
+    assert files.where("myorigin").number == 8
+    assert files.where("relayhost") == Line(f"{tmp_path}/main.cf", 0, "")
+
+
+def test_the_later_line_counts_and_the_earlier_is_reported(tmp_path):
+    files = postfix(tmp_path, "myorigin = a\nmydomain = b\nmyorigin = c\n")
+    assert files.value("myorigin") == "c"
+    assert [setting.line.number for setting in files.duplicates()] == [1]
+
+
+def test_myhostname_gives_mydomain(tmp_path):
+    files = postfix(tmp_path, "myhostname = mx1.hosting.example\n")
+    assert files.value("mydomain") == "hosting.example"
+    assert files.value("mydestination") == (
+        "mx1.hosting.example, localhost.hosting.example, localhost"
+    )
+
+
+def test_a_service_sees_its_own_values(tmp_path):
+    files = postfix(
+        tmp_path,
+        "smtpd_sender_restrictions = permit\nmua = reject_sender_login_mismatch\n",
+        "smtp inet n - y - - smtpd\n"
+        "submission inet n - y - - smtpd -o smtpd_sasl_auth_enable=yes\n"
+        "  -o { smtpd_sender_restrictions = $mua, reject }\n",
+    )
+    submission = files.service("submission")
+    view = files.with_overrides(submission)
+    assert view.is_yes("smtpd_sasl_auth_enable")
+    assert view.words("smtpd_sender_restrictions") == ["reject_sender_login_mismatch", "reject"]
+    assert view.where("smtpd_sender_restrictions").number == 3
+    assert files.words("smtpd_sender_restrictions") == ["permit"]
+    assert submission.where.number == 2
+    assert files.service("submission", "unix") is None
+
+
+def test_a_pipe_tells_its_flags(tmp_path):
+    files = postfix(
+        tmp_path, "", "lda unix - n n - - pipe flags=DRhu user=vmail\n argv=/bin/lda ${recipient}\n"
+    )
+    assert files.service("lda").flags == {"flags": "DRhu", "user": "vmail", "argv": "/bin/lda"}
+
+
+def test_missing_and_broken_files_are_problems_and_no_end(tmp_path):
+    files = PostfixFiles(tmp_path / "nowhere")
+    assert files.value("virtual_transport") == "virtual"
+    assert {problem.code for problem in files.problems} == {"unreadable-file"}
+    files = postfix(tmp_path, "no setting\n= x\nmyorigin = x\n", "smtp inet n\n")
+    assert [(p.code, p.line.text) for p in files.problems] == [
+        ("broken-line", "no setting"),
+        ("broken-line", "= x"),
+        ("broken-line", "smtp inet n"),
+    ]
+    assert files.value("myorigin") == "x"
+
+
+def test_any_bytes_are_read_and_none_is_sent_to_a_terminal(tmp_path):
+    postfix(tmp_path)
+    (tmp_path / "main.cf").write_bytes(b"myorigin = \xff\xfe\x1b[31m\n")
+    files = PostfixFiles(tmp_path)
+    assert files.value("myorigin") == "\udcff\udcfe\x1b[31m"
+    assert files.where("myorigin").shown == "myorigin = ���[31m"
+
+
+# Maps
+
+
+def texts(found):
+    return [(reference.type, reference.name, reference.proxied) for reference in found]
+
+
+def test_maps_are_told_from_names_restrictions_and_addresses(tmp_path):
+    files = postfix(
+        tmp_path,
+        "smtpd_recipient_restrictions = check_recipient_access hash:/etc/postfix/access,\n"
+        "  check_policy_service inet:127.0.0.1:10023,\n"
+        "  { check_sender_access pcre:/etc/postfix/p },\n"
+        "  reject_unauth_destination\n"
+        "mynetworks = 127.0.0.0/8 [::1]/128 !cidr:/etc/postfix/nets\n",
+    )
+    assert texts(files.maps("smtpd_recipient_restrictions")) == [
+        ("hash", "/etc/postfix/access", False),
+        ("pcre", "/etc/postfix/p", False),
+    ]
+    [nets] = files.maps("mynetworks")
+    assert (nets.type, nets.negated) == ("cidr", True)
+
+
+def test_maps_of_maps_are_taken_apart(tmp_path):
+    files = postfix(
+        tmp_path,
+        "virtual_alias_maps = proxy:mysql:/a.cf,\n"
+        "  pipemap:{hash:/b, unionmap:{inline:{x=y}, proxy:sqlite:/c.cf}}\n"
+        "  static:{a b}\n",
+    )
+    outer = files.maps("virtual_alias_maps")
+    assert [reference.type for reference in outer] == ["mysql", "pipemap", "static"]
+    assert texts(files.all_maps("virtual_alias_maps")) == [
+        ("mysql", "/a.cf", True),
+        ("pipemap", "{hash:/b, unionmap:{inline:{x=y}, proxy:sqlite:/c.cf}}", False),
+        ("hash", "/b", False),
+        ("unionmap", "{inline:{x=y}, proxy:sqlite:/c.cf}", False),
+        ("inline", "{x=y}", False),
+        ("sqlite", "/c.cf", True),
+        ("static", "{a b}", False),
+    ]
+    assert [reference.where.number for reference in outer] == [1, 2, 3]
+
+
+def test_a_brace_that_nobody_closes_is_no_map_and_no_end(tmp_path):
+    files = postfix(tmp_path, "a = { hash:/x, hash:/y\nb = unionmap:{hash:/z\nc = {hash:/w}\n")
+    assert files.all_maps("a") == []
+    assert [reference.type for reference in files.all_maps("b")] == ["unionmap"]
+    assert [reference.name for reference in files.all_maps("c")] == ["/w"]
+
+
+def test_inline_maps_are_read_as_postfix_reads_them(tmp_path):
+    files = postfix(tmp_path, "virtual_alias_maps = inline:{ a=b, {c@d = e f}, g = {h} }\n")
+    [inline] = files.maps("virtual_alias_maps")
+    assert inline.pairs[:2] == [("a", "b"), ("c@d", "e f")]
+
+
+def test_entries_of_a_text_map_have_their_lines(tmp_path):
+    files = postfix(tmp_path, "virtual_alias_maps = texthash:$config_directory/virtual\n")
+    (tmp_path / "virtual").write_text(
+        "# who\na@example.org bob@example.org,\n  alice@example.org\nx y\n"
+    )
+    [reference] = files.maps("virtual_alias_maps")
+    found = [(key, value.split(), line.number) for key, value, line in files.entries(reference)]
+    assert found == [
+        ("a@example.org", ["bob@example.org,", "alice@example.org"], 2),
+        ("x", ["y"], 4),
+    ]
+
+
+def test_lists_of_domains_name_files_maps_and_words(tmp_path):
+    files = postfix(
+        tmp_path,
+        "mydestination = Localhost, $config_directory/more,\n"
+        "  texthash:$config_directory/table !no.example\n",
+    )
+    (tmp_path / "more").write_text("one.example\n# two\nthree.example\n")
+    (tmp_path / "table").write_text("four.example anything\n")
+    names = [
+        (name, line.file.rpartition("/")[2], line.number)
+        for name, line in files.names("mydestination")
+    ]
+    assert names == [
+        ("localhost", "main.cf", 1),
+        ("one.example", "more", 1),
+        ("three.example", "more", 3),
+        ("four.example", "table", 1),
+    ]
+
+
+def test_a_copied_folder_is_read_instead_of_this_machines(tmp_path):
+    copy = tmp_path / "etc/postfix"
+    (copy / "sql").mkdir(parents=True)
+    (tmp_path / "etc/mailname").write_text("mail.example\n")
+    files = postfix(
+        copy, "virtual_alias_maps = mysql:/etc/postfix/sql/a.cf\nmyorigin = /etc/mailname\n"
+    )
+    (copy / "sql/a.cf").write_text("query = SELECT 1\nhosts = a b\n")
+    [(reference, found)] = files.sql_maps("virtual_alias_maps")
+    assert files.path_of(reference) == copy / "sql/a.cf"
+    assert found.query == "SELECT 1"
+    assert [name for name, _line in files.names("myorigin")] == ["mail.example"]
+
+
+# SQL maps
+
+
+def sql_map(folder, text):
+    files = postfix(folder, "virtual_alias_maps = mysql:$config_directory/a.cf\n")
+    (folder / "a.cf").write_text(text)
+    return files.sql_maps("virtual_alias_maps")[0][1]
+
+
+def test_an_sql_map_tells_its_settings_and_lines(tmp_path):
+    found = sql_map(
+        tmp_path,
+        "hosts = unix:/run/mysqld/mysqld.sock, db2\nuser = postfix\npassword = $x{y}\n"
+        "dbname = mail\n"
+        "domain = example.org, example.com\nquery = SELECT goto\n  FROM alias\n",
+    )
+    assert found.hosts == ["unix:/run/mysqld/mysqld.sock", "db2"]
+    assert found.value("password") == "$x{y}"  # nothing is replaced in these files
+    assert found.domains == ["example.org", "example.com"]
+    assert found.query == "SELECT goto  FROM alias"
+    assert (found.value("result_format"), found.is_legacy) == ("%s", False)
+    assert (found.query_line.number, found.where("password").number) == (6, 3)
+    assert found.where("password").shown == "password = ********"
+
+
+def test_the_old_way_of_saying_a_query_is_made_one(tmp_path):
+    found = sql_map(
+        tmp_path,
+        "table = alias\nselect_field = goto\nwhere_field = address\n"
+        "additional_conditions = and active = '1'\n",
+    )
+    assert found.is_legacy
+    assert found.query == "SELECT goto FROM alias WHERE address = '%s' and active = '1'"
+
+
+def test_an_sql_map_may_stand_in_main_cf(tmp_path):
+    files = postfix(
+        tmp_path,
+        "db = mail\nvirtual_alias_maps = mysql:aliases\naliases_dbname = $db\n"
+        "aliases_query = SELECT goto FROM alias\n",
+    )
+    found = files.sql_maps("virtual_alias_maps")[0][1]
+    assert (found.value("dbname"), found.query) == ("mail", "SELECT goto FROM alias")
+    assert found.where("query").number == 4
+
+
+def test_a_missing_sql_map_is_a_problem(tmp_path):
+    files = postfix(tmp_path, "virtual_alias_maps = mysql:$config_directory/a.cf\n")
+    [(_reference, found)] = files.sql_maps("virtual_alias_maps")
+    assert [problem.code for problem in found.problems] == ["unreadable-file"]
+    assert found.query == ""
+
+
+# Queries
+
+
+def test_a_query_is_taken_apart():
+    [one, other] = sql.selects(
+        "(SELECT CONCAT(a.goto, ',', 'from where') AS goto FROM pa_alias a JOIN `alias_domain` ad"
+        " ON ad.target_domain = a.domain WHERE a.active = '1' AND ad.alias_domain = '%d')"
+        " UNION ALL SELECT username FROM mail.mailbox WHERE active='1' AND x = 'union'"
+    )
+    assert one.columns == "CONCAT(a.goto, ',', 'from where') AS goto"
+    assert one.tables == {"a": "pa_alias", "ad": "alias_domain"}
+    assert (one.asks("active", "a"), one.asks("active", "ad")) == (True, False)
+    assert other.tables == {"mailbox": "mailbox"}
+    assert other.asks("active", "mailbox")
+    assert not other.asks("union")
+
+
+def test_selected_columns_have_names():
+    columns = "'/var/mail/%d'as home, CONCAT('a,b', maildir) AS mail, m.uid, 5000 AS `gid`"
+    assert sql.column_names(columns) == [
+        ("'/var/mail/%d'", "home"),
+        ("CONCAT('a,b', maildir)", "mail"),
+        ("m.uid", "uid"),
+        ("5000", "gid"),
+    ]
+
+
+# As Dovecot
+
+
+@pytest.mark.mailserver
+@pytest.mark.parametrize("name", DOVECOTS)
+def test_settings_are_what_doveconf_says(name):
+    folder = SAMPLES / name / "dovecot"
+    files = DovecotFiles(folder)
+    settings = [
+        child
+        for child in files.root.children
+        if hasattr(child, "value") and hasattr(child, "lines")
+    ]
+    assert settings
+    for setting in settings:
+        said = asked("doveconf", "-c", str(folder / "dovecot.conf"), "-h", setting.name)
+        assert files.value(setting.name) == said.rstrip("\n"), setting.name
+
+
+@pytest.mark.mailserver
+def test_blocks_are_what_doveconf_says():
+    folder = SAMPLES / "clean/dovecot"
+    said = asked("doveconf", "-c", str(folder / "dovecot.conf"), "-n")
+    files = DovecotFiles(folder)
+    for path, setting in files.root.walk():
+        if len(path) > 1:
+            assert re.search(rf'^ +{setting.name} = "?{re.escape(setting.value)}"?$', said, re.M)
+    [lmtp] = files.blocks("service")
+    assert (lmtp.name, lmtp.blocks("unix_listener")[0].value("user")) == ("lmtp", "postfix")
+
+
+def dovecot(folder, **files):
+    for name, text in files.items():
+        (folder / f"{name}.conf").write_text(text)
+    return DovecotFiles(folder)
+
+
+def test_included_files_are_read_where_they_are_included(tmp_path):
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d/20-b.conf").write_text("b = 2\n")
+    (tmp_path / "conf.d/10-a.conf").write_text("a = 1\nb = 1\n!include more.ext\n")
+    (tmp_path / "conf.d/more.ext").write_text("c = 3\n")
+    files = dovecot(tmp_path, dovecot="b = 0\n!include conf.d/*.conf\n!include_try no.conf\n")
+    assert [files.value(name) for name in "abc"] == ["1", "2", "3"]
+    assert files.where("c") == Line(f"{tmp_path}/conf.d/more.ext", 1, "c = 3")
+    assert files.problems == []
+
+
+def test_what_dovecot_would_not_read_is_a_problem(tmp_path):
+    text = "!include gone.conf\nnonsense\n}\nservice x {\n  a = 1\n{\n"
+    files = dovecot(tmp_path, dovecot=text)
+    assert [(problem.code, problem.line.number) for problem in files.problems] == [
+        ("unreadable-file", 1),
+        ("broken-line", 2),
+        ("broken-line", 3),
+        ("broken-line", 6),
+        ("broken-line", 4),
+    ]
+
+
+def test_files_that_include_each_other_come_to_an_end(tmp_path):
+    files = dovecot(tmp_path, dovecot="!include dovecot.conf\n")
+    assert {problem.code for problem in files.problems} == {"unreadable-file"}
+
+
+def test_comments_quotes_and_backslashes(tmp_path):
+    files = dovecot(
+        tmp_path,
+        dovecot='a = x # comment\nb = x#y\nc = "x # y"  # z\n'
+        "d = one \\\n   two \\\n three\n#e = \\\nf = x\n",
+    )
+    assert [files.value(name) for name in "abcd"] == ["x", "x#y", "x # y", "one two three"]
+    assert files.value("e") == ""
+    assert files.where("d").number == 4
+
+
+def test_blocks_may_stand_on_one_line(tmp_path):
+    files = dovecot(
+        tmp_path,
+        dovecot="userdb prefetch { }\nouter { inner x { a = 1 } }\n"
+        "passdb sql { driver = sql }\nb = {c}\n",
+    )
+    assert files.problems == []
+    assert files.blocks("userdb")[0].children == []
+    assert files.blocks("outer")[0].blocks("inner")[0].value("a") == "1"
+    assert files.blocks("passdb")[0].value("driver") == "sql"
+    assert files.value("b") == "{c}"
+
+
+def test_sql_files_of_a_copy_are_found_and_keep_their_dollars():
+    files = DovecotFiles(SAMPLES / "clean/dovecot")
+    [passdb], [userdb] = files.passdbs(), files.userdbs()
+    assert passdb.value("connect").endswith("password=pa$$word")
+    assert passdb.value("default_pass_scheme") == "CRYPT"
+    assert passdb.value("password_query").endswith(
+        "FROM mailbox WHERE username = '%u' AND active = '1'"
+    )
+    assert userdb.where("user_query").number == 6
+    assert passdb.where("connect").shown.endswith("user=dovecot password=********")
+
+
+def test_dovecot_24_says_the_same_in_its_own_words():
+    files = DovecotFiles(SAMPLES / "modern/dovecot")
+    assert files.is_modern
+    assert files.problems == []
+    [passdb], [userdb] = files.passdbs(), files.userdbs()
+    assert passdb.value("default_pass_scheme") == "CRYPT"
+    assert passdb.value("password_query").endswith("username = '%{user}' AND active = '1'")
+    assert userdb.value("iterate_query").startswith("SELECT username AS user")
+    [database] = files.blocks("mysql")
+    assert (database.name, database.value("dbname")) == ("127.0.0.1", "mail")
+    assert files.blocks("userdb")[1].name == "prefetch"
+
+
+# Secrets
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("password = two words", "password = ********"),
+        ("aliases_password = x", "aliases_password = ********"),
+        ("bind_pw=x", "bind_pw=********"),
+        ("connect = host=a password='b c' user=d", "connect = host=a password=******** user=d"),
+        ("smtp_sasl_password_maps = inline:{a=b:c}", "smtp_sasl_password_maps = ********"),
+        ("uri = mysql://bob:secret@db/mail", "uri = mysql://bob:********@db/mail"),
+        ("query = SELECT password FROM mailbox", "query = SELECT password FROM mailbox"),
+    ],
+)
+def test_passwords_are_not_shown(text, shown):
+    assert Line("main.cf", 1, text).shown == shown
+
+
+def test_words_in_braces_are_one_word():
+    assert maps.tokens("a, {b c}  d:{e, {f}},g") == ["a", "{b c}", "d:{e, {f}}", "g"]
+
+
+def test_it_reads_without_either_program_and_without_django():
+    source = Path(maps.__file__).parent
+    for path in source.glob("*.py"):
+        assert not re.search(r"\b(django|subprocess)\b", path.read_text()), path.name
