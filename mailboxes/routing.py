@@ -514,7 +514,7 @@ def in_postfixs_words(address, text):
     """An `error:` transport's text, with the status it begins with."""
     status, _space, words = text.partition(" ")
     if status.count(".") != 2 or not status.startswith(("4.", "5.")):
-        status, words = "5.0.0", text
+        status, words = "5.1.1", text
     return REJECTED.format(f"550 {status}", address, words)
 
 

@@ -25,6 +25,7 @@ MASTER = mailservers.MASTER.replace("- smtp\n", "- discard -o syslog_name=to/smt
 )
 LOCAL_PARTS = ["bob", "info", "bob+shop", "a%b", "nobody", "postmaster"]
 TRANSPORTS = ["virtual", "", "relay:[relay.test]:2525", "elsewhere", "elsewhere:there.test", ":"]
+TRANSPORTS += ["error:5.1.2 gone", "error:moved away"]
 number = itertools.count(1)
 
 
@@ -73,7 +74,7 @@ def aliases(draw, names, mailboxes):
         goto = draw(st.lists(targets(names, address), min_size=1, max_size=3, unique=True))
         rows[address] = Alias(
             address=address,
-            goto=",".join(goto),
+            goto=draw(st.sampled_from([",", ", "])).join(goto),
             domain_id=name,
             active=draw(st.sampled_from([True, True, True, False])),
         )
@@ -213,7 +214,7 @@ def ends(lines):
     for line in lines:
         if hit := LINE.search(line):
             service = hit["service"].removesuffix("/discard").rpartition("/")[2]
-            text = hit["status"] if service == "virtual" else hit["text"].lower()
+            text = hit["status"] if service in ("virtual", "error") else hit["text"].lower()
             end = (hit["to"].lower(), service, text)
             found.setdefault((hit["orig"] or hit["to"]).lower(), set()).add(end)
     return found
@@ -224,7 +225,9 @@ def foretold(route):
     found = set()
     for delivery in route.deliveries:
         text = delivery.nexthop.lower()
-        if delivery.transport == "virtual":
+        if delivery.transport == "error":
+            text = "bounced"
+        elif delivery.transport == "virtual":
             text = "sent" if delivery.kind == "mailbox" else "bounced"
         found.add((delivery.address.lower(), delivery.transport, text))
     return found

@@ -1,0 +1,172 @@
+"""The queries themselves: cheap, and safe for every key on every database that we adopt."""
+
+import os
+
+import MySQLdb
+import pytest
+from django.db import connection
+
+from domains.models import AliasDomain, Domain
+from mailboxes import maps
+from mailboxes.mailserver.asking import filled
+from mailboxes.mailserver.reading.maps import reference
+from mailboxes.mailserver.reading.postfix import PostfixFiles
+from mailboxes.models import Alias, Mailbox
+from tests.shapes import Database
+
+CHARSETS = ("utf8mb4", "latin1")  # what Postfix from 3.9 asks for, and what older ones get
+SHAPES = {
+    "new": None,
+    "2.1": ("2.1", "", ""),
+    "2.1 in utf8": ("2.1", "utf8", ""),
+    "3.3.13 with a prefix": ("3.3.13", "", "pfa_"),
+    "4.0.5 that began in latin1": ("4.0.5", "latin1", ""),
+    "1856": ("1856", "", ""),
+    "1856 in another collation": ("1856", "utf8mb4 COLLATE utf8mb4_unicode_ci", ""),
+}
+FOREIGN = ["ж@example.org", "bób@example.org", "bob@exämple.org", "😀@example.org", "@жж.рф"]
+ODD = ["o'neil@example.org", "a\\@example.org", 'a"b@example.org', "%s@example.org", "@", "x", "a@"]
+
+
+@pytest.fixture(params=SHAPES)
+def adopted(mariadb, request):
+    """A database of PostfixAdmin's, adopted, with bob in it; and a new one."""
+    name = f"maps_{os.getpid()}"
+    database = (
+        Database.of_shape(mariadb, name, *SHAPES[request.param])
+        if SHAPES[request.param]
+        else Database(mariadb, mariadb.create(name).rpartition("/")[2])
+    )
+    database.migrate()
+    prefix = database.environ.get("MAILADMIN_TABLE_PREFIX", "")
+    for table in ("domain", "mailbox", "alias", "alias_domain"):
+        database.execute(f"DELETE FROM `{prefix}{table}`")
+    database.execute(ROWS.replace("#", prefix))
+    yield database
+    database.drop()
+
+
+ROWS = """
+INSERT INTO #domain (domain, active, backupmx, transport, description)
+VALUES ('example.org', 1, 0, 'virtual', ''), ('mirror.example', 1, 0, 'virtual', '');
+INSERT INTO #mailbox (username, password, name, maildir, local_part, domain, quota, active)
+VALUES ('bob@example.org', 'x', '', 'example.org/bob/', 'bob', 'example.org', 0, 1),
+       ('?@example.org', 'x', '', 'example.org/mark/', '?', 'example.org', 0, 1);
+INSERT INTO #alias (address, goto, domain, active)
+VALUES ('bob@example.org', 'bob@example.org', 'example.org', 1);
+INSERT INTO #alias_domain (alias_domain, target_domain, active)
+VALUES ('mirror.example', 'example.org', 1);
+"""
+
+
+@pytest.mark.mariadb
+def test_no_key_is_an_error_and_only_ascii_is_found(adopted, tmp_path):
+    adopted.panel(
+        *("manage.py", "mailserver", "config", "--hostname", "mail.test"), "--postfix", tmp_path
+    )
+    postfix = PostfixFiles(tmp_path)
+    for charset in CHARSETS:
+        for name, rows in answers(adopted, postfix, charset).items():
+            assert not [key for key in FOREIGN if rows[key]], (name, charset)
+            if name in FOUND:
+                assert rows["bob@example.org"] == [FOUND[name]], (name, charset)
+                assert rows["BOB@example.org"] == [FOUND[name]], (name, charset)
+            if name.endswith("mirror") or name.endswith("mirror_mailbox"):
+                assert rows["bob@mirror.example"] in (["bob@example.org"], ["DUNNO"]), name
+
+
+FOUND = {
+    "virtual_alias": "bob@example.org",
+    "virtual_alias_mailbox": "bob@example.org",
+    "virtual_mailbox": "example.org/bob/",
+    "sender_login": "bob@example.org",
+    "refused_recipients": "DUNNO",
+}
+
+
+def answers(database, postfix, charset):
+    """map → key → what its query answers in a connection of this charset."""
+    client = database.server
+    link = MySQLdb.connect(
+        unix_socket=client.socket,
+        user=client.user,
+        password=client.password,
+        database=database.name,
+        charset=charset,
+    )
+    keys = [*FOREIGN, *ODD, "bob@example.org", "BOB@example.org", "bob@mirror.example"]
+    found = {}
+    for file in sorted(postfix.directory.glob("mailadmin/*.cf")):
+        query = postfix.sql_map(reference(f"mysql:{file}")).query
+        found[file.stem] = {key: asked(link, query, key) for key in keys}
+    link.close()
+    return found
+
+
+def asked(link, query, key):
+    """Postfix sends the address's bytes, whatever the connection takes them for."""
+
+    def quoted(text):
+        return link.escape_string(text.encode()).decode("latin1")
+
+    sql = filled(query, key, quoted)
+    if sql is None:
+        return []
+    cursor = link.cursor()
+    cursor.execute(sql.encode("latin1"))
+    return [value for (value,) in cursor.fetchall()]
+
+
+@pytest.mark.mariadb
+@pytest.mark.django_db
+def test_every_query_finds_its_rows_by_an_index():
+    people(3000)
+    for query in maps.postfix_maps():
+        for key in ("user7@d1.example", "@d1.example", "d1.example", "user7@mirror.example"):
+            sql, values = maps.for_database(query.sql(), key)
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN {sql}", values)
+                names = [column[0] for column in cursor.description]
+                plan = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            read = [(step["table"], step["type"]) for step in plan if step["table"]]
+            assert not [step for step in read if step[1] in ("ALL", "index")], (query.name, key)
+            # `other` is asked whether it has any row: the first one ends the search.
+            few = [
+                int(step["rows"] or 0) < 5 for step in plan if step["table"] not in ("other", None)
+            ]
+            assert all(few), (query.name, plan)
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db
+def test_every_query_finds_its_rows_by_an_index_in_sqlite():
+    people(1000)
+    for query in maps.postfix_maps():
+        sql, values = maps.for_database(query.sql(), "user7@d1.example")
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}", values)
+            plan = [row[3] for row in cursor.fetchall()]
+        assert not [step for step in plan if step.startswith("SCAN")], (query.name, plan)
+
+
+def people(number):
+    Domain.objects.bulk_create([Domain(domain=f"d{n}.example") for n in range(10)])
+    for name in ("mirror", *[f"mirror{n}" for n in range(30)]):
+        Domain.objects.create(domain=f"{name}.example")
+        AliasDomain.objects.create(alias_domain_id=f"{name}.example", target_domain_id="d1.example")
+    addresses = [(f"user{n}", f"d{n % 10}.example") for n in range(number)]
+    Mailbox.objects.bulk_create(
+        Mailbox(username=f"{u}@{d}", local_part=u, domain_id=d, maildir=f"{d}/{u}/")
+        for u, d in addresses
+    )
+    Alias.objects.bulk_create(
+        Alias(address=f"{u}@{d}", goto=f"{u}@{d}", domain_id=d) for u, d in addresses
+    )
+    with connection.cursor() as cursor:
+        for model in (Domain, Mailbox, Alias, AliasDomain):
+            table = model._meta.db_table
+            cursor.execute(
+                f"ANALYZE TABLE {table}" if connection.vendor == "mysql" else f"ANALYZE {table}"
+            )
+            if connection.vendor == "mysql":
+                cursor.fetchall()
