@@ -61,8 +61,8 @@ def setup_of(directory):
         )
     return Setup(
         **{name: listed(postfix, name) for name in LISTS},
-        **{name: tables(postfix, postfix.maps(name)) for name in MAPS},
-        smtpd_recipient_restrictions=tables(postfix, access_maps(postfix)),
+        **{name: [table_of(postfix, word) for word in postfix.words(name)] for name in MAPS},
+        smtpd_recipient_restrictions=[table_of(postfix, word) for word in access_maps(postfix)],
         recipient_delimiter=postfix.value("recipient_delimiter"),
         myorigin=postfix.value("myorigin").lower(),
         propagates="virtual" in words(postfix, "propagate_unmatched_extensions"),
@@ -76,23 +76,17 @@ def words(postfix, name):
     return [word.lower() for word in postfix.words(name)]
 
 
-def tables(postfix, references):
-    return [table_of(postfix, reference) for reference in references]
-
-
 def listed(postfix, name):
     """A list of domains: words, files of words, and maps, in their order."""
-    found = []
-    for word, where in postfix.placed_words(name):
-        if reference := lists.reference(word, where):
-            found.append(table_of(postfix, reference))
-        elif word.startswith("/"):
-            found.append(Fixed(word, dict.fromkeys(names_in(postfix, word), "")))
-        elif word.startswith("!"):
-            found.append(Silent(word, _("exceptions are not followed here")))
-        else:
-            found.append(Fixed(name, {word: ""}))
-    return found
+    return [domains_of(postfix, name, word) for word in postfix.words(name)]
+
+
+def domains_of(postfix, name, word):
+    if word.startswith("/"):
+        return Fixed(word, dict.fromkeys(names_in(postfix, word), ""))
+    if ":" in word or word.startswith("!"):
+        return table_of(postfix, word)
+    return Fixed(name, {word: ""})
 
 
 def names_in(postfix, path):
@@ -106,9 +100,9 @@ def access_maps(postfix):
     """The tables of `check_recipient_access`, in the order in which a stranger meets them."""
     found = list(restrictions(postfix))
     return [
-        reference
+        word
         for before, word in zip(found, found[1:], strict=False)
-        if before == "check_recipient_access" and (reference := lists.reference(word))
+        if before == "check_recipient_access"
     ]
 
 
@@ -127,9 +121,12 @@ def restrictions(postfix):
     yield from postfix.words("smtpd_recipient_restrictions")
 
 
-def table_of(postfix, reference):
-    if reference.negated:
-        return Silent(reference.text, _("exceptions are not followed here"))
+def table_of(postfix, word):
+    reference = lists.reference(word)
+    if word.startswith("!"):
+        return Silent(word, _("exceptions are not followed here"))
+    if not reference:
+        return Silent(word, _("this is no table that is known here"))
     if reference.type == "inline":
         return Fixed(reference.text, dict(reference.pairs))
     kind = {"mysql": MySQLMap, "sqlite": SQLiteMap}.get(reference.type, OtherMap)
@@ -216,9 +213,10 @@ class SqlMap(FileTable):
         return None if sql is None else self.joined(self.rows(sql), key)
 
     def wants(self, key):
-        """Whether the map's `domain` lets it be asked about this key."""
-        domains = [domain.lower() for domain in self.map.domains]
-        return not domains or split_address(key)[1].lower() in domains
+        """Whether the map's `domain` lets it be asked: about whole addresses there, no others."""
+        local_part, domain = split_address(key)
+        domains = [name.lower() for name in self.map.domains]
+        return not domains or bool(local_part and domain.lower() in domains)
 
     def joined(self, rows, key):
         form = self.map.value("result_format")
@@ -297,7 +295,6 @@ class MySQLMap(SqlMap):
         )
         cursor.execute(f"SET SESSION {limit}")
         cursor.execute("SET SESSION TRANSACTION READ ONLY")
-        cursor.execute("START TRANSACTION READ ONLY")
 
     def quoted(self, text):
         return self.connection.escape_string(text.encode()).decode()
@@ -307,10 +304,13 @@ class MySQLMap(SqlMap):
 
         try:
             cursor = self.connection.cursor()
+            cursor.execute("START TRANSACTION READ ONLY")
             cursor.execute(sql.encode())
             return cursor.fetchall()
         except MySQLdb.Error as error:
             raise Refused(str(error.args[-1])) from error
+        finally:
+            self.connection.rollback()  # or a lock on the table's shape stays
 
 
 def refuse_writers(connection, user):

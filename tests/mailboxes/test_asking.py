@@ -1,0 +1,305 @@
+"""The route by an operator's own files: asked with care, and never guessed."""
+
+import os
+import subprocess
+import time
+from io import StringIO
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.db import connection
+
+from domains.models import AliasDomain, Domain
+from mailboxes.mailserver import asking
+from mailboxes.mailserver.writing import disk
+from mailboxes.mailserver.writing.choices import Choices
+from mailboxes.mailserver.writing.files import files_of
+from mailboxes.models import Alias, Mailbox
+from mailboxes.routing import CannotBeAsked, Postfix, own_setup
+from tests.mailservers import PASSWORDS, command, map_file
+
+MAIN = """
+myhostname = mail.test
+myorigin = mail.test
+mydestination = mail.test, localhost
+recipient_delimiter = +
+virtual_alias_domains =
+virtual_mailbox_domains = example.org, {folder}/domains
+virtual_mailbox_maps = texthash:{folder}/mailboxes
+virtual_alias_maps = texthash:{folder}/aliases, pcre:{folder}/patterns
+transport_maps = inline:{{ {{ far.test = smtp:[10.0.0.1] }} }}
+smtpd_recipient_restrictions = permit_mynetworks, reject_rbl_client rbl.test,
+    check_recipient_access texthash:{folder}/access
+"""
+FILES = {
+    "domains": "example.com\nexample.net\n",
+    "mailboxes": "bob@example.org example.org/bob/\ncarol@example.com example.com/carol/\n",
+    "aliases": "info@example.org bob@example.org, root\n@example.net carol@example.com\n",
+    "patterns": "/^sales-.*@example.org$/ bob@example.org\n",
+    "access": "spam@example.org REJECT go away\nbob@example.org DUNNO\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "main.cf").write_text(MAIN.format(folder=tmp_path))
+    return tmp_path
+
+
+def route(folder, address):
+    return Postfix(asking.setup_of(folder)).route(address)
+
+
+def ends(folder, address):
+    return {(end.address, end.kind) for end in route(folder, address).deliveries}
+
+
+@pytest.mark.mailserver
+def test_text_files_and_words_are_asked_as_postfix_asks_them(folder):
+    assert ends(folder, "info+x@example.org") == {
+        ("bob+x@example.org", "mailbox"),
+        ("root+x@mail.test", "local"),
+    }
+    assert ends(folder, "who@example.net") == {("carol@example.com", "mailbox")}
+    assert route(folder, "who@example.org").reply.startswith("550 5.1.1 <who@example.org>")
+    assert route(folder, "who@far.test").reply == "554 5.7.1 <who@far.test>: Relay access denied"
+    assert route(folder, "spam@example.org").reply == (
+        "554 5.7.1 <spam@example.org>: Recipient address rejected: go away"
+    )
+
+
+@pytest.mark.mailserver
+def test_patterns_see_whole_addresses_only(folder):
+    assert ends(folder, "sales-x@example.org") == {("bob@example.org", "mailbox")}
+    (folder / "patterns").write_text("/^@example.org$/ bob@example.org\n")
+    assert not route(folder, "sales-x@example.org").is_accepted
+
+
+def test_what_else_may_refuse_is_named(folder):
+    assert asking.setup_of(folder).left_out == ["reject_rbl_client"]
+
+
+@pytest.mark.mailserver
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("texthash:{folder}/aliases", "texthash:{folder}/missing", "missing"),
+        ("texthash:{folder}/aliases", "nosuch:{folder}/aliases", "nosuch"),
+        ("example.org, ", "!example.org, ", "exceptions"),
+    ],
+)
+def test_what_cannot_be_asked_is_not_guessed(folder, old, new, reason):
+    (folder / "main.cf").write_text(MAIN.replace(old, new).format(folder=folder))
+    with pytest.raises((CannotBeAsked, ValidationError), match=reason):
+        route(folder, "info@example.org")
+
+
+def test_rewriting_before_the_tables_is_refused(folder):
+    with (folder / "main.cf").open("a") as file:
+        file.write("recipient_canonical_maps = static:x@y.test\n")
+    with pytest.raises(ValidationError, match="recipient_canonical_maps"):
+        asking.setup_of(folder)
+
+
+def test_a_folder_without_main_cf_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(ValidationError, match="main.cf"):
+        asking.setup_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "sql"),
+    [
+        ("a '%s' '%u' '%d'", "bob+x@example.org", "a 'bob+x@example.org' 'bob+x' 'example.org'"),
+        ("'%d'", "@example.org", "'example.org'"),
+        ("'%u'", "@example.org", None),
+        ("'%d'", "bob", None),
+        ("'%1.%2'", "x@mail.example.org", "'org.example'"),
+        ("'%4'", "x@example.org", None),
+        ("100%% '%s'", "x", "100% 'x'"),
+    ],
+)
+def test_a_query_is_filled_as_postfix_fills_it(text, key, sql):
+    assert asking.filled(text, key, str) == sql
+
+
+# The panel's own configuration, asked as files
+
+
+@pytest.fixture
+def written(transactional_db, tmp_path, request):
+    """The generated configuration, and the accounts it names."""
+    choices = Choices(passwords=PASSWORDS, postfix_directory=str(tmp_path))
+    for change in disk.changes(files_of(choices), {"postfix": tmp_path}):
+        disk.write(change)
+    if connection.vendor == "mysql":
+        mariadb = request.getfixturevalue("mariadb")
+        mariadb.execute((tmp_path / "mailadmin/accounts.sql").read_text())
+    return tmp_path
+
+
+def world():
+    for name in ("example.org", "mirror.test", "backup.test"):
+        Domain.objects.create(domain=name, backupmx=name == "backup.test")
+    AliasDomain.objects.create(alias_domain_id="mirror.test", target_domain_id="example.org")
+    for name, active in (("bob", True), ("freya", False)):
+        Mailbox.objects.create(
+            username=f"{name}@example.org",
+            local_part=name,
+            domain_id="example.org",
+            maildir=f"example.org/{name}/",
+            active=active,
+        )
+    for address, goto in (
+        ("info", "bob@example.org"),
+        ("", "x@far.test"),
+        ("o'neil", "bob@far.test"),
+    ):
+        Alias.objects.create(address=f"{address}@example.org", goto=goto, domain_id="example.org")
+
+
+ADDRESSES = [
+    f"{name}@{domain}"
+    for name in ("bob", "bob+x", "freya", "info", "Info+y", "who", "o'neil", "ж")
+    for domain in ("example.org", "mirror.test", "backup.test", "far.test")
+]
+
+
+def test_the_generated_files_tell_the_same_as_the_panel(written):
+    world()
+    files, own = Postfix(asking.setup_of(written)), Postfix(own_setup())
+    for address in ADDRESSES:
+        by_file, by_panel = files.route(address), own.route(address)
+        assert by_file.reply == by_panel.reply, address
+        assert [end.address for end in by_file.deliveries] == [
+            end.address for end in by_panel.deliveries
+        ]
+        assert files.owners(address, []) == own.owners(address, []), address
+
+
+def test_the_command_asks_by_the_files(written):
+    world()
+    printed = StringIO()
+    call_command("explain", "info@mirror.test", "--postfix", str(written), stdout=printed)
+    assert "bob@example.org: delivered to the mailbox bob@example.org" in printed.getvalue()
+
+
+# The database is asked with care
+
+
+@pytest.fixture(scope="module")
+def alias_table(mariadb):
+    """A database of somebody's own: one table, which nobody may change."""
+    name = f"asking_{os.getpid()}"
+    mariadb.create(name)
+    mariadb.execute(
+        "CREATE TABLE alias (address varchar(255) PRIMARY KEY, goto text);"
+        "INSERT INTO alias VALUES ('info@example.org', 'bob@example.org'),"
+        " ('@example.org', 'x@far.test')",
+        name,
+    )
+    yield name
+    mariadb.execute(f"DROP DATABASE `{name}`")
+
+
+@pytest.fixture
+def account(mariadb, alias_table, tmp_path):
+    """A configuration whose alias map has this query and an account with these rights."""
+    user = f"reader_{os.getpid()}"
+
+    def make(query, *grants, **settings):
+        mariadb.execute(f"CREATE OR REPLACE USER {user}@'%' IDENTIFIED BY 'secret-word'")
+        for grant in grants:
+            mariadb.execute(f"GRANT {grant} TO {user}@'%'", alias_table)
+        own = {
+            "hosts": f"127.0.0.1:{mariadb.port}",
+            "user": user,
+            "password": "secret-word",
+            "dbname": alias_table,
+        }
+        (tmp_path / "alias.cf").write_text(map_file(own | settings, query))
+        (tmp_path / "main.cf").write_text(
+            "virtual_mailbox_domains = example.org\n"
+            f"virtual_alias_maps = mysql:{tmp_path}/alias.cf\n"
+        )
+        return tmp_path
+
+    yield make
+    mariadb.execute(f"DROP USER IF EXISTS {user}@'%'")
+
+
+READING = "SELECT ON alias"
+
+
+@pytest.mark.mariadb
+@pytest.mark.parametrize(
+    "grant", ["INSERT ON *.*", "ALL ON *.*", "FILE ON *.*", "UPDATE (goto) ON alias"]
+)
+def test_an_account_that_may_write_is_refused(account, grant):
+    folder = account("SELECT goto FROM alias WHERE address = '%s'", READING, grant)
+    with pytest.raises(CannotBeAsked, match="may do more than read") as error:
+        route(folder, "bob@example.org")
+    assert "secret-word" not in str(error.value)
+
+
+@pytest.mark.mariadb
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1; DELETE FROM alias WHERE '%s' = '%s'",
+        "DELETE FROM alias WHERE address = '%s'",
+        "CALL something('%s')",
+        "SELECT goto FROM alias WHERE address = '%s' FOR UPDATE",
+        "SELECT goto FROM nowhere WHERE address = '%s'",
+        "SELECT sleep(20) WHERE '%s' <> ''",
+    ],
+)
+def test_a_query_that_does_more_than_select_is_an_error_and_changes_nothing(
+    account, mariadb, alias_table, query
+):
+    folder, begun = account(query, READING), time.monotonic()
+    with pytest.raises(CannotBeAsked, match="cannot be asked") as error:
+        route(folder, "bob@example.org")
+    assert time.monotonic() - begun < 10
+    assert "secret-word" not in str(error.value)
+    assert mariadb.execute("SELECT COUNT(*) FROM alias", alias_table) == ["2"]
+
+
+@pytest.mark.mariadb
+def test_a_server_that_is_away_is_named(account):
+    folder = account("SELECT goto FROM alias WHERE address = '%s'", hosts="127.0.0.1:1")
+    with pytest.raises(CannotBeAsked, match="127.0.0.1:1"):
+        route(folder, "bob@example.org")
+
+
+@pytest.mark.mariadb
+@pytest.mark.mailserver
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"domain": "example.com example.net"},
+        {"domain": "example.org"},
+        {"result_format": "%u+copy@%d"},
+        {"result_format": "%s, root@%D"},
+    ],
+)
+def test_the_settings_of_a_map_work_as_in_postfix(account, settings):
+    query = "SELECT goto, 'second@far.test' FROM alias WHERE address = '%s'"
+    folder = account(query, READING, **settings)
+    table = asking.setup_of(folder).virtual_alias_maps[0]
+    for key in ("info@example.org", "@example.org", "who@example.org", "info"):
+        assert table.ask(key).value == by_postmap(folder, key), key
+
+
+def by_postmap(folder, key):
+    (folder / "etc").mkdir(exist_ok=True)
+    (folder / "etc/main.cf").write_text("compatibility_level = 3.6\nmyhostname = mail.test\n")
+    said = subprocess.run(
+        [command("postmap"), "-c", folder / "etc", "-q", key, f"mysql:{folder}/alias.cf"],
+        capture_output=True,
+        text=True,
+    )
+    return said.stdout.rstrip("\n") if said.returncode == 0 else None
