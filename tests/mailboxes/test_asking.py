@@ -49,7 +49,14 @@ def folder(tmp_path):
     return tmp_path
 
 
+def settle(folder):
+    """Postfix waits two seconds for a file that may still be written."""
+    for path in folder.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+
+
 def route(folder, address):
+    settle(folder)
     return Postfix(asking.setup_of(folder)).route(address)
 
 
@@ -297,6 +304,7 @@ def test_the_settings_of_a_map_work_as_in_postfix(account, settings):
 def by_postmap(folder, key):
     (folder / "etc").mkdir(exist_ok=True)
     (folder / "etc/main.cf").write_text("compatibility_level = 3.6\nmyhostname = mail.test\n")
+    settle(folder)
     said = subprocess.run(
         [command("postmap"), "-c", folder / "etc", "-q", key, f"mysql:{folder}/alias.cf"],
         capture_output=True,
