@@ -418,7 +418,7 @@ def dovecot_queries(version="2.3", alias="default"):
         Query(
             "password",
             _("Login"),
-            select(asking, {"user": "mailbox.username", "password": "mailbox.password"}, login),
+            select(asking, {"user": "mailbox.username", "password": scheme_said(asking)}, login),
         ),
         Query(
             "user",
@@ -431,6 +431,16 @@ def dovecot_queries(version="2.3", alias="default"):
             select(asking, {"user": "mailbox.username"}, ("mailbox.active = 1",)),
         ),
     )
+
+
+def scheme_said(asking):
+    """The stored password; Dovecot's CRYPT reads all of `$…$` but Argon2, which needs its name."""
+    cases = " ".join(
+        f"WHEN SUBSTR(mailbox.password, 1, {len(shape)}) = '{shape}'"
+        f" THEN {asking.dialect.joined(repr(scheme), 'mailbox.password')}"
+        for shape, scheme in (("$argon2id$", "{ARGON2ID}"), ("$argon2i$", "{ARGON2I}"))
+    )
+    return f"CASE {cases} ELSE mailbox.password END"
 
 
 def select(asking, fields, conditions):

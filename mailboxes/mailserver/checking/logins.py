@@ -25,6 +25,12 @@ def schemes(configuration):
         yield database.where(name), scheme_of(dovecot, database)
 
 
+def is_named_by_query(configuration, shape):
+    """Whether the password query itself puts the scheme in front of such a password."""
+    queries = [database.value("password_query") for database in configuration.dovecot.passdbs()]
+    return any(f"{{{shape}}}" in query for query in queries)
+
+
 def stored(configuration, prefixed):
     """The names of what is stored, by schemes (prefixed) or by shapes."""
     found = configuration.rows.hashes if configuration.rows else ()
@@ -48,7 +54,8 @@ class SchemeMismatch(Finding):
     def look(self, configuration):
         for line, scheme in schemes(configuration):
             for shape in stored(configuration, prefixed=False):
-                if not hashes.is_read(shape, scheme):
+                named = is_named_by_query(configuration, shape)
+                if not named and not hashes.is_read(shape, scheme):
                     yield Fault(line, f"{shape} ≠ {scheme}")
 
 
