@@ -43,6 +43,7 @@ SERVERS = {
     "dovecot-mysql": Path("/usr/lib/dovecot/modules/libdriver_mysql.so"),
     "dovecot-sqlite": Path("/usr/lib/dovecot/modules/libdriver_sqlite.so"),
     "openssl": "openssl",
+    "debootstrap": "debootstrap",
     "chromium": "chromium",
     "fonts-dejavu-core": Path("/usr/share/fonts/truetype/dejavu"),
     "gettext": "msgfmt",

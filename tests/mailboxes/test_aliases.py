@@ -25,3 +25,16 @@ class AliasTests(CrudTests, World):
             for n in range(count)
         ]
         self.perform(self.root, create_aliases, rows)
+
+    def test_a_whole_domain_is_the_only_target_and_only_of_a_catch_all(self):
+        """Postfix takes what stands beside it for a part of the address, and finds no end."""
+        self.sign_in(self.root)
+        create = {"domain": "example.org", "active": "on"}
+        for more, goto, text in (
+            ({"local_part": "sales"}, "@far.test", "Only a catch-all can lead to a whole domain."),
+            ({"catch_all": "on"}, "@far.test\nx@far.test", "A whole domain has to be the only"),
+        ):
+            answer = self.client.post("/aliases/create/", create | more | {"goto": goto})
+            self.assert_refused(answer, text)
+        self.client.post("/aliases/create/", create | {"catch_all": "on", "goto": "@far.test"})
+        self.assertEqual(Aliases.model.objects.get(pk="@example.org").goto, "@far.test")
