@@ -134,6 +134,7 @@ class Setup:
     propagates: bool = True  # propagate_unmatched_extensions has `virtual`
     relays_subdomains: bool = False  # parent_domain_matches_subdomains has `relay_domains`
     is_own: bool = False  # the panel's tables, not an operator's files
+    most_questions: int | None = None  # after so many nobody waits for the answer
     left_out: list[str] = field(default_factory=list)  # what else may refuse, and is not asked
     services: dict = field(
         default_factory=lambda: {
@@ -228,13 +229,14 @@ class Postfix:
     """Asks as Postfix asks, and remembers whom."""
 
     def __init__(self, setup):
-        self.setup = setup
+        self.setup, self.questions = setup, 0
 
     # Lookups
 
     def first(self, tables, key, asked):
         """The first table that answers this key."""
         for table in tables:
+            self.count(table, key)
             lookup = table.ask(key)
             asked.append(lookup)
             if lookup.trouble:
@@ -242,6 +244,15 @@ class Postfix:
             if lookup.value is not None:
                 return lookup.value
         return None
+
+    def count(self, table, key):
+        self.questions += key.lower() not in table.known
+        most = self.setup.most_questions
+        if most is not None and self.questions > most:
+            raise CannotBeAsked(
+                _("it leads to so many addresses that more than %(number)d questions were needed")
+                % {"number": most}
+            )
 
     def find(self, tables, address, asked):
         """The value and the extension it did not match; each key is put to every table in turn."""
