@@ -11,81 +11,16 @@ follows the last @) and `:service`.
 import re
 from typing import NamedTuple
 
-from django.db import connections
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain, Domain
-from mailadmin.fields import column_facts
+from mailboxes.dialects import dialect
 from mailboxes.models import Alias, Mailbox
 
 WORD = re.compile(r":(key|domain|service|base)\b")
 SWITCHED_OFF = "550 5.2.1 Mailbox is switched off"
 VACATION_SERVICE = "mailadmin-autoreply"  # in master.cf
 SENDING = ("smtp", "submission")  # Dovecot's names for logins that come to send
-
-
-class Dialect:
-    """How a database says what the queries need; values compare as the column would."""
-
-    def __init__(self, alias="default"):
-        self.facts = column_facts(alias)
-        self.vendor = connections[alias].vendor
-
-    def table(self, model, name=None):
-        """The table of a model, under the name that its columns are called by."""
-        return f"{model._meta.db_table} AS {name or model._meta.model_name}"
-
-    def holds(self, column, model, name, expression):
-        """Equality that uses the column's index and lets no other alphabet through as a “?”."""
-        return f"{column} = {self.like(model, name, expression)}"
-
-    def like(self, model, name, expression):
-        return expression
-
-    def ascii(self, word):
-        """A condition that the word must meet beside equality; none where equality is exact."""
-        return []
-
-    def joined(self, *expressions):
-        return " || ".join(expressions)
-
-    def local_part_at(self, column):
-        """The key's local part at another domain; of `@here` it makes `@there`."""
-        return f"substr(:key, 1, instr(:key, '@')) || {column}"
-
-    def not_negative(self, column):
-        return f"max({column}, 0)"
-
-    now = "datetime('now', 'localtime')"
-
-
-class MySQL(Dialect):
-    def like(self, model, name, expression):
-        """Without the column's own charset and collation other alphabets are error 1267."""
-        facts = self.facts.get((model._meta.db_table, name))
-        if not facts or not facts.charset:
-            return expression
-        return f"CONVERT({expression} USING {facts.charset}) COLLATE {facts.collation}"
-
-    def ascii(self, word):
-        """Else é would be equal to e in some collations, and ж to a question mark."""
-        return [f"CAST({word} AS BINARY) = CONVERT({word} USING ascii)"]
-
-    def joined(self, *expressions):
-        return f"CONCAT({', '.join(expressions)})"
-
-    def local_part_at(self, column):
-        there = f"CONVERT({column} USING utf8mb4)"  # the key comes in the connection's charset
-        return f"CONCAT(SUBSTRING_INDEX(:key, '@', 1), '@', {there})"
-
-    def not_negative(self, column):
-        return f"GREATEST({column}, 0)"
-
-    now = "NOW()"
-
-
-def dialect(alias="default"):
-    return {"mysql": MySQL}.get(connections[alias].vendor, Dialect)(alias)
 
 
 class Part(NamedTuple):

@@ -22,7 +22,6 @@ from mailboxes.mailserver.writing.files import files_of
 from mailboxes.models import Mailbox, Verification
 from mailboxes.routing import Postfix, own_setup
 
-
 MOST_QUESTIONS = 2000  # a second or two; the command has no limit
 
 

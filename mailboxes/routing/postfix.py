@@ -1,167 +1,43 @@
-"""What Postfix does with an address: keys, recursion, classes, transports.
-
-The mechanics alone, on whatever tables a setup names: the panel's own (`own_setup`) or those of
-an operator's files. Nothing here is guessed; `tests/mailboxes/test_routing.py` holds it against
-a real Postfix. After access(5), virtual(5), transport(5) and cleanup(8).
-"""
+"""The mechanics: keys, recursion, classes, transports."""
 
 import itertools
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.fields import split_goto
 from mailboxes import maps
+from mailboxes.routing.addresses import (
+    extended,
+    parents,
+    quoted,
+    split_address,
+    split_extension,
+    unquoted,
+    without_doubles,
+)
+from mailboxes.routing.circles import circle
+from mailboxes.routing.tables import Lookup
+from mailboxes.routing.words import (
+    DENIED,
+    LOOPING,
+    NOT_OWNED,
+    UNKNOWN,
+    CannotBeAsked,
+    access_reply,
+    in_postfixs_words,
+)
 
 LIMIT = 1000  # virtual_alias_recursion_limit, virtual_alias_expansion_limit
 LONGEST = 1000  # virtual_alias_address_length_limit
-UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown in {} table"
-DENIED = "554 5.7.1 <{}>: Relay access denied"
-REJECTED = "{} <{}>: Recipient address rejected: {}"
-LOOPING = "451 4.6.0 Alias expansion error"
-NOT_OWNED = "553 5.7.1 <{}>: Sender address rejected: not owned by user {}"
-LOOK = 5  # addresses shown of a way that never ends
 ROUTING = "@%!"  # signs by which a local part asks to be sent elsewhere
-
-
-# Tables
-
-
-class Row(NamedTuple):
-    """A row of the panel that answered, or would have."""
-
-    model: str
-    key: str
-    reason: str = ""  # why it did not answer
-
-
-@dataclass
-class Lookup:
-    """A question to one table."""
-
-    table: "Table"
-    key: str
-    value: str | None = None
-    rows: list[Row] = field(default_factory=list)
-    asleep: list[Row] = field(default_factory=list)
-    trouble: str = ""
-
-
-class Table:
-    """Something that Postfix asks by a key; the answers of one run are kept."""
-
-    name = title = sql = ""
-    is_pattern = False  # asked with whole addresses only
-
-    def __init__(self):
-        self.known = {}
-
-    def ask(self, key):
-        key = key.lower()
-        if key not in self.known:
-            self.known[key] = self.look_up(key)
-        return self.known[key]
-
-    def look_up(self, key):
-        raise NotImplementedError
-
-
-class OwnTable(Table):
-    """A query of the panel's own, asked with its conditions apart."""
-
-    def __init__(self, query):
-        super().__init__()
-        self.query, self.name, self.title = query, query.name, query.title
-        self.sql = maps.for_postfix(query.sql())
-
-    def look_up(self, key):
-        found = Lookup(self, key)
-        if self.query.suppressed(key):
-            return found
-        answers = []
-        for part in self.query.parts:
-            for answer, row, *outcomes in self._rows(part, key):
-                wrong = [reason for (_c, reason), met in zip(part.live, outcomes) if not met]  # noqa: B905
-                name = part.model._meta.model_name
-                if wrong:
-                    found.asleep += [Row(name, row, reason) for reason in wrong[:1] if reason]
-                elif answer not in (None, ""):
-                    found.rows.append(Row(name, row))
-                    answers.append(str(answer))
-        found.value = ",".join(answers) or None
-        return found
-
-    def _rows(self, part, key):
-        with connection.cursor() as cursor:
-            cursor.execute(*maps.for_database(part.traced(), key))
-            return cursor.fetchall()
-
-
-class Fixed(Table):
-    """Names written into the configuration itself."""
-
-    def __init__(self, name, entries):
-        super().__init__()
-        self.name, self.entries = name, {key.lower(): value for key, value in entries.items()}
-        self.title = name
-
-    def look_up(self, key):
-        return Lookup(self, key, self.entries.get(key))
-
-
-@dataclass
-class Setup:
-    """The parameters of main.cf that decide about a recipient, by their names."""
-
-    virtual_mailbox_domains: list[Table] = field(default_factory=list)
-    virtual_alias_domains: list[Table] = field(default_factory=list)
-    relay_domains: list[Table] = field(default_factory=list)
-    mydestination: list[Table] = field(default_factory=list)
-    virtual_alias_maps: list[Table] = field(default_factory=list)
-    virtual_mailbox_maps: list[Table] = field(default_factory=list)
-    relay_recipient_maps: list[Table] = field(default_factory=list)
-    local_recipient_maps: list[Table] = field(default_factory=list)
-    smtpd_recipient_restrictions: list[Table] = field(default_factory=list)
-    transport_maps: list[Table] = field(default_factory=list)
-    smtpd_sender_login_maps: list[Table] = field(default_factory=list)
-    mailbox_limits: list[Table] = field(default_factory=list)
-    recipient_delimiter: str = "+"
-    myorigin: str = ""
-    propagates: bool = True  # propagate_unmatched_extensions has `virtual`
-    relays_subdomains: bool = False  # parent_domain_matches_subdomains has `relay_domains`
-    is_own: bool = False  # the panel's tables, not an operator's files
-    most_questions: int | None = None  # after so many nobody waits for the answer
-    left_out: list[str] = field(default_factory=list)  # what else may refuse, and is not asked
-    services: dict = field(
-        default_factory=lambda: {
-            "virtual": "virtual",
-            "relay": "relay",
-            "local": "local",
-            "default": "smtp",
-        }
-    )
-
-
-def own_setup(**changes):
-    """Postfix as the panel's configuration sets it up."""
-    tables = {}
-    for query in maps.postfix_maps():
-        tables.setdefault(query.parameter or "mailbox_limits", []).append(OwnTable(query))
-    tables["transport_maps"].insert(0, vacation_table())
-    delimiter = settings.MAILADMIN_RECIPIENT_DELIMITER
-    return Setup(**tables | {"recipient_delimiter": delimiter, "is_own": True} | changes)
-
-
-def vacation_table():
-    """Where the copies go that are answered; not a row, but a line of main.cf."""
-    return Fixed("autoreply", {settings.MAILADMIN_VACATION_DOMAIN: f"{maps.VACATION_SERVICE}:"})
-
-
-# What comes out
+# class → the parameter that knows its recipients, and what Postfix calls it
+CLASS_TABLES = {
+    "virtual": ("virtual_mailbox_maps", "virtual mailbox"),
+    "relay": ("relay_recipient_maps", "relay recipient"),
+    "local": ("local_recipient_maps", "local recipient"),
+    "alias": ("", "virtual alias"),
+}
 
 
 @dataclass
@@ -205,24 +81,6 @@ class Route:
 
 class Unreasonable(Exception):
     """Aliases that lead further than Postfix follows them."""
-
-
-class CannotBeAsked(Exception):
-    """A table that decides gives no answer here; what follows would be a guess."""
-
-
-# The mechanics
-
-
-def split_address(address):
-    local_part, _at, domain = address.rpartition("@")
-    return local_part, domain
-
-
-def split_extension(local_part, delimiters):
-    """The part that owns the mail and the extension with its sign; `+x` alone is no extension."""
-    size = next((n for n, sign in enumerate(local_part) if sign in delimiters), 0)
-    return (local_part[:size], local_part[size:]) if size else (local_part, "")
 
 
 class Postfix:
@@ -473,96 +331,3 @@ class Postfix:
         """Postfix's words to somebody who may not send as this address."""
         owners = [owner.lower() for owner in self.owners(address, asked)]
         return "" if login.lower() in owners else NOT_OWNED.format(address, login)
-
-
-def access_reply(address, action):
-    """What an access(5) table's answer says to a client."""
-    verb, _space, text = action.partition(" ")
-    if verb.upper() in ("", "OK", "DUNNO", "PERMIT"):
-        return ""
-    if verb.upper() == "REJECT":
-        verb, text = "554", f"5.7.1 {text or 'Access denied'}"
-    if not verb.isdigit():
-        raise CannotBeAsked(action)
-    status, _space, words = text.partition(" ")
-    return REJECTED.format(f"{verb} {status}", address, words)
-
-
-# class → the parameter that knows its recipients, and what Postfix calls it
-CLASS_TABLES = {
-    "virtual": ("virtual_mailbox_maps", "virtual mailbox"),
-    "relay": ("relay_recipient_maps", "relay recipient"),
-    "local": ("local_recipient_maps", "local recipient"),
-    "alias": ("", "virtual alias"),
-}
-
-
-def parents(domain):
-    labels = domain.split(".")
-    return [".".join(labels[n:]) for n in range(1, len(labels))]
-
-
-def extended(target, extension):
-    local_part, at, domain = target.rpartition("@")
-    return f"{local_part}{extension}@{domain}" if at else f"{target}{extension}"
-
-
-def quoted(address):
-    """What stands before the last @ is one local part, be it a whole list behind an `@there`."""
-    local_part, domain = split_address(address)
-    return f'"{local_part}"@{domain}' if "@" in local_part else address
-
-
-def unquoted(local_part):
-    return local_part[1:-1] if local_part.startswith('"') else local_part
-
-
-def without_doubles(addresses):
-    return list({address.lower(): address for address in reversed(addresses)}.values())[::-1]
-
-
-def in_postfixs_words(address, text):
-    """An `error:` transport's text, with the status it begins with."""
-    status, _space, words = text.partition(" ")
-    if status.count(".") != 2 or not status.startswith(("4.", "5.")):
-        status, words = "5.1.1", text
-    return REJECTED.format(f"550 {status}", address, words)
-
-
-def circle(hops):
-    """The addresses that lead from one to the next and back to the first."""
-    ways = {hop.address.lower(): [target.lower() for target in hop.targets] for hop in hops}
-    for start in ways:
-        if way := way_back(start, ways):
-            return way
-    return [hop.address for hop in hops[:LOOK]]  # no circle: it grows at every turn
-
-
-def way_back(start, ways):
-    before, frontier = {}, [start]
-    while frontier:
-        address = frontier.pop(0)
-        for target in ways.get(address, []):
-            if target == start and address != start:
-                return traced_back(address, before, start)
-            if target not in before and target != start:
-                before[target] = address
-                frontier.append(target)
-    return []
-
-
-def traced_back(address, before, start):
-    way = [start]
-    while address != start:
-        way.insert(0, address)
-        address = before[address]
-    return [start, *way]
-
-
-def typed_address(text):
-    """What somebody typed as an address to ask about."""
-    address = text.strip().removeprefix("<").removesuffix(">")
-    local_part, domain = split_address(address)
-    if not local_part or not domain or any(sign.isspace() for sign in address):
-        raise ValidationError(_("“%(value)s” is not an address."), params={"value": text})
-    return address

@@ -1,0 +1,27 @@
+"""What Postfix does with an address: keys, recursion, classes, transports.
+
+The mechanics alone, on whatever tables a setup names: the panel's own (`own_setup`) or those of
+an operator's files. Nothing here is guessed; `tests/mailboxes/test_routing.py` holds it against
+a real Postfix. After access(5), virtual(5), transport(5) and cleanup(8).
+"""
+
+from mailboxes.routing.addresses import split_address, split_extension, typed_address
+from mailboxes.routing.postfix import LIMIT, Postfix
+from mailboxes.routing.tables import Fixed, Lookup, OwnTable, Setup, Table, own_setup
+from mailboxes.routing.words import LOOPING, CannotBeAsked
+
+__all__ = [
+    "LIMIT",
+    "LOOPING",
+    "CannotBeAsked",
+    "Fixed",
+    "Lookup",
+    "OwnTable",
+    "Postfix",
+    "Setup",
+    "Table",
+    "own_setup",
+    "split_address",
+    "split_extension",
+    "typed_address",
+]

@@ -1,0 +1,48 @@
+"""Addresses as Postfix takes them apart and puts them together."""
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+
+def split_address(address):
+    local_part, _at, domain = address.rpartition("@")
+    return local_part, domain
+
+
+def split_extension(local_part, delimiters):
+    """The part that owns the mail and the extension with its sign; `+x` alone is no extension."""
+    size = next((n for n, sign in enumerate(local_part) if sign in delimiters), 0)
+    return (local_part[:size], local_part[size:]) if size else (local_part, "")
+
+
+def parents(domain):
+    labels = domain.split(".")
+    return [".".join(labels[n:]) for n in range(1, len(labels))]
+
+
+def extended(target, extension):
+    local_part, at, domain = target.rpartition("@")
+    return f"{local_part}{extension}@{domain}" if at else f"{target}{extension}"
+
+
+def quoted(address):
+    """What stands before the last @ is one local part, be it a whole list behind an `@there`."""
+    local_part, domain = split_address(address)
+    return f'"{local_part}"@{domain}' if "@" in local_part else address
+
+
+def unquoted(local_part):
+    return local_part[1:-1] if local_part.startswith('"') else local_part
+
+
+def without_doubles(addresses):
+    return list({address.lower(): address for address in reversed(addresses)}.values())[::-1]
+
+
+def typed_address(text):
+    """What somebody typed as an address to ask about."""
+    address = text.strip().removeprefix("<").removesuffix(">")
+    local_part, domain = split_address(address)
+    if not local_part or not domain or any(sign.isspace() for sign in address):
+        raise ValidationError(_("“%(value)s” is not an address."), params={"value": text})
+    return address

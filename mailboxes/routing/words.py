@@ -1,0 +1,32 @@
+"""The words in which Postfix refuses."""
+
+UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown in {} table"
+DENIED = "554 5.7.1 <{}>: Relay access denied"
+REJECTED = "{} <{}>: Recipient address rejected: {}"
+LOOPING = "451 4.6.0 Alias expansion error"
+NOT_OWNED = "553 5.7.1 <{}>: Sender address rejected: not owned by user {}"
+
+
+class CannotBeAsked(Exception):
+    """A table that decides gives no answer here; what follows would be a guess."""
+
+
+def access_reply(address, action):
+    """What an access(5) table's answer says to a client."""
+    verb, _space, text = action.partition(" ")
+    if verb.upper() in ("", "OK", "DUNNO", "PERMIT"):
+        return ""
+    if verb.upper() == "REJECT":
+        verb, text = "554", f"5.7.1 {text or 'Access denied'}"
+    if not verb.isdigit():
+        raise CannotBeAsked(action)
+    status, _space, words = text.partition(" ")
+    return REJECTED.format(f"{verb} {status}", address, words)
+
+
+def in_postfixs_words(address, text):
+    """An `error:` transport's text, with the status it begins with."""
+    status, _space, words = text.partition(" ")
+    if status.count(".") != 2 or not status.startswith(("4.", "5.")):
+        status, words = "5.1.1", text
+    return REJECTED.format(f"550 {status}", address, words)
