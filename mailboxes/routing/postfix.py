@@ -252,12 +252,18 @@ class Postfix:
         """The targets of a row, each with the extension; `@there` keeps the local part."""
         if value.startswith("@"):
             local_part = unquoted(split_address(address)[0]).removesuffix(extension)
-            targets = [quoted(local_part + value)]
+            targets = self.elsewhere(local_part + value)
         else:
             targets = [self.qualified(target) for target in split_goto(value)]
         if not self.setup.propagates:
             return targets
         return [extended(target, extension) for target in targets]
+
+    def elsewhere(self, text):
+        """The address at `@there`; of a list behind it all but the end is taken for a name."""
+        local_part, rest = split_address(text)
+        domain, *more = split_goto(rest)
+        return [quoted(f"{local_part}@{domain}"), *map(self.qualified, more)]
 
     def qualified(self, target):
         if target.startswith("@"):
