@@ -42,6 +42,13 @@ PAGES = {
         "/log/",
         "/search/?q=long",
         "/search/?q=nothing-like-it",
+        "/explain/",
+        f"/explain/?address=list%2Bx@{LONG_DOMAIN}&sender={LONG_NAME}@{LONG_DOMAIN}",
+        "/explain/?address=garbage",
+        "/mailserver/",
+        "/mailserver/?hostname=mail.test&mail_directory=/var/vmail&mail_user=vmail"
+        "&delivery=lmtp&dovecot_version=2.4&proxied=on",
+        f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/seen/",
         "/jobs/",
         "/account/",
         "/account/password/",
