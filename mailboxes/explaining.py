@@ -3,10 +3,14 @@
 One structure for the page, the command and the API; its words are the interface's.
 """
 
+import itertools
+from collections import deque
+
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from domains.models import Domain
 from mailadmin.fields import is_known
@@ -17,6 +21,7 @@ from mailboxes.routing import (
     CannotBeAsked,
     Postfix,
     own_setup,
+    sender_reply,
     split_address,
     typed_address,
 )
@@ -45,10 +50,22 @@ class Sight:
         return self.known[domain]
 
     def sees(self, address):
-        return self.has(split_address(address)[1] or address) or is_vacation_target(address)
+        """Whether the address, or the one whose vacation it asks, is in a domain of his."""
+        if is_vacation_target(address):
+            address = person_away(address)
+        return self.has(split_address(address)[1] or address)
 
     def sees_rows(self, lookup):
+        """Where mail goes from here is the superadmins' affair, other people's rows are theirs."""
+        if lookup.table.name == "transport":
+            return self.sees_all
         return all(self.sees(row.key) for row in [*lookup.rows, *lookup.asleep])
+
+
+def person_away(target):
+    """Whose vacation is asked: user#domain@autoreply… is user@domain's."""
+    local_part, _sign, domain = split_address(target)[0].lower().rpartition("#")
+    return f"{local_part}@{domain}"
 
 
 def explain(principal, address, sender="", setup=None):
@@ -63,10 +80,9 @@ def explain(principal, address, sender="", setup=None):
         route = postfix.route(address)
         told |= verdict(route, sight) | {"steps": steps(route, sight)}
         told["deliveries"] = [delivery(each, sight) for each in ends(route, sight)]
-        told |= sending(postfix, address, sender, sight)
     except CannotBeAsked as error:
         told["trouble"] = str(error)
-    return told
+    return told | sending(postfix, address, sender, sight)
 
 
 def asked_address(text):
@@ -86,8 +102,14 @@ def verdict(route, sight):
         "class": route.kind,
         "accepted": route.is_accepted,
         "reply": route.reply,
-        "loop": [address if sight.sees(address) else "…" for address in route.loop],
+        "loop": list(without_repeats(a if sight.sees(a) else "…" for a in route.loop)),
+        "is_circle": route.is_circle,
     }
+
+
+def without_repeats(addresses):
+    """How many foreign addresses lie between is nobody's business."""
+    return (address for address, _same in itertools.groupby(addresses))
 
 
 def steps(route, sight):
@@ -107,14 +129,13 @@ def steps(route, sight):
 def followed(route, sight):
     """The hops that lead from own address to own address."""
     hops = {hop.address: hop for hop in route.hops}
-    waiting, seen = [route.address], []
+    waiting, seen = deque([route.address]), {}
     while waiting:
-        address = waiting.pop(0)
-        if address in seen or address not in hops or not is_own(hops[address], sight):
-            continue
-        seen.append(address)
-        waiting += hops[address].targets
-    return [hops[address] for address in seen]
+        address = waiting.popleft()
+        if address not in seen and address in hops and is_own(hops[address], sight):
+            seen[address] = hops[address]
+            waiting += hops[address].targets
+    return list(seen.values())
 
 
 def is_own(hop, sight):
@@ -123,12 +144,12 @@ def is_own(hop, sight):
 
 def ends(route, sight):
     """Deliveries that a person may follow to; the others leave his domains."""
-    if sight.sees_all:
+    if sight.sees_all or not route.is_accepted:
         return route.deliveries
     own = followed(route, sight)
     reached = {hop.address.lower() for hop in own}
     named = {route.address.lower()} | {t.lower() for hop in own for t in hop.targets}
-    reached |= {address for address in named if is_vacation_target(address)}
+    reached |= {a for a in named if is_vacation_target(a) and sight.sees(a)}
     return [each for each in route.deliveries if each.address.lower() in reached] + [
         Left(address) for address in sorted(named - reached)
     ]
@@ -145,10 +166,8 @@ class Left:
 
 def delivery(each, sight):
     told = {"address": each.address, "kind": each.kind, "lookups": lookups(each.lookups, sight)}
-    if sight.sees_all:
+    if sight.sees_all and each.kind != "mailbox":
         told |= {"transport": each.transport, "nexthop": each.nexthop}
-    else:  # where mail goes from here is the superadmins' affair
-        told["lookups"] = [look for look in told["lookups"] if look["table"] != "transport"]
     return told | DETAILS.get(each.kind, nothing_more)(each)
 
 
@@ -171,7 +190,7 @@ def mailbox_details(each):
 
 def vacation_details(each):
     """Whose answer, and whether it is given now."""
-    mailbox = each.address.rpartition("@")[0].replace("#", "@", 1).lower()
+    mailbox = person_away(each.address)
     vacation = Vacation.objects.filter(pk=mailbox).first()
     return {"mailbox": mailbox, "answers": bool(vacation) and is_on(vacation)}
 
@@ -188,26 +207,30 @@ DETAILS = {"mailbox": mailbox_details, "autoreply": vacation_details}
 
 def sending(postfix, address, sender, sight):
     """Who may send as the address; and what a sender hears who may not."""
-    asked = []
-    owners = postfix.owners(address, asked)
-    shown = owners if all(sight.sees_rows(lookup) for lookup in asked) else []
-    if postfix.setup.is_own:
-        shown = with_mailbox(shown)
-    told = {"senders": shown, "sender_lookups": lookups(asked, sight)}
+    told, asked = {"senders": [], "sender_lookups": [], "sender_trouble": ""}, []
+    try:
+        owners = postfix.owners(address, asked)
+    except CannotBeAsked as error:
+        return told | {"sender_trouble": str(error)}
+    if not all(sight.sees_rows(lookup) for lookup in asked):
+        return told | {"sender_trouble": _("It leaves your domains.")}
+    told["senders"] = with_mailbox(owners, sight) if postfix.setup.is_own else owners
+    told["sender_lookups"] = lookups(asked, sight)
     if sender:
-        told["sender"] = asked_sender(postfix, sender.strip().lower(), address, sight)
+        told["sender"] = asked_sender(owners, sender.strip().lower(), address, sight)
     return told
 
 
-def with_mailbox(owners):
+def with_mailbox(owners, sight):
     """Those who can sign in; an alias may lead to other people too."""
+    own = Mailbox.objects.visible_to(sight.principal).filter(active=True)
     names = {owner.lower() for owner in owners}
-    return sorted(Mailbox.objects.filter(pk__in=names, active=True).values_list("pk", flat=True))
+    return sorted(own.filter(pk__in=names).values_list("pk", flat=True))
 
 
-def asked_sender(postfix, login, address, sight):
+def asked_sender(owners, login, address, sight):
     """Postfix's words, or what keeps the login from getting so far."""
-    reply = postfix.sender_refusal(login, address, [])
+    reply = sender_reply(login, address, owners)
     mailbox = Mailbox.objects.filter(pk=login).first() if sight.sees(login) else None
     if not reply and mailbox and not (mailbox.active and mailbox.smtp_active):
         reply = _("%(login)s cannot sign in to send.") % {"login": login}
@@ -241,6 +264,8 @@ def row_told(row):
 
 # In words
 
+UNKNOWN_HOST = _lazy("(The panel does not know the mail server’s own names, which it takes.)")
+
 
 def headline(told):
     """What happens, in a line."""
@@ -248,9 +273,12 @@ def headline(told):
         return _("Nobody can say: %(trouble)s") % {"trouble": told["trouble"]}
     if told["loop"]:
         way = " → ".join(told["loop"])
-        return _("Refused for ever, since it leads in a circle: %(way)s") % {"way": way}
+        if told["is_circle"]:
+            return _("Refused for ever, since it leads in a circle: %(way)s") % {"way": way}
+        return _("Refused for ever, since the way has no end: %(way)s …") % {"way": way}
     if not told["accepted"]:
-        return _("Refused: %(reply)s") % {"reply": told["reply"]}
+        text = _("Refused: %(reply)s") % {"reply": told["reply"]}
+        return text if told["class"] != "default" else f"{text} {UNKNOWN_HOST}"
     return _("Accepted.")
 
 

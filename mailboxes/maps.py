@@ -57,11 +57,11 @@ class Map(NamedTuple):
     parts: tuple[Part, ...]
 
     def sql(self):
-        return "\nUNION ALL ".join(part.sql() for part in self.parts)
+        return "\nUNION ".join(part.sql() for part in self.parts)
 
     def suppressed(self, key):
         """Whether Postfix does not even ask: the query wants a domain and the key has none."""
-        return ":domain" in self.sql() and not key.rpartition("@")[1]
+        return ":domain" in self.sql() and not (key.partition("@")[1] and key.rpartition("@")[2])
 
 
 class Query(NamedTuple):
@@ -206,9 +206,8 @@ def alias_maps(asking):
             (Alias, "address", "alias.goto", (asking.active("alias"),)),
             (Mailbox, "username", "mailbox.username", ()),
         ):
-            source, where, hosted = list(asking.ways(model, column))[way]
             name = next(names)
-            part = Part(model, answer, source, where, (*live, *hosted))
+            part = part_of(asking, model, column, answer, live, way)
             yield Map(name, "virtual_alias_maps", titles[name], (part,))
 
 
@@ -272,22 +271,46 @@ def refusal_maps(asking):
 
 
 def refusals(asking):
-    addresses = (":key", asking.dialect.local_part_at("aliasdomain.target_domain"))
-    aliases, mailboxes = asking.ways(Alias, "address"), asking.ways(Mailbox, "username")
-    for address, alias, mailbox in zip(addresses, aliases, mailboxes, strict=True):
-        source, where, hosted = alias
-        sent_on = Part(Alias, "'DUNNO'", source, where, (asking.active("alias"), *hosted))
-        source, where, hosted = mailbox
-        off = ("mailbox.active = 0", "")
-        alone = no_row(asking, Alias, "address", address, " AND other.active = 1")
-        refused = Part(
-            Mailbox,
-            f"'{SWITCHED_OFF}'",
-            source,
-            where,
-            (off, (alone, ""), *hosted),
-        )
-        yield sent_on, refused
+    """For each way: who is let pass, also with an extension, and who is refused."""
+    direct = tuple(passed(asking))
+    for address, own in both_ways(asking):
+        away = no_row(asking, Alias, "address", address, sends_on(asking, "other"))
+        off = (("mailbox.active = 0", ""), (away, ""), *own)
+        refused = part_of(asking, Mailbox, "username", f"'{SWITCHED_OFF}'", off, bool(own))
+        yield (*direct, *(passed(asking, own) if own else ()), refused)
+
+
+def passed(asking, own=()):
+    """What takes mail for the key itself; lest its owner without extension is asked."""
+    sent_on = (sends_on(asking, "alias").removeprefix(" AND "), "")
+    for model, column, live in ((Alias, "address", sent_on), (Mailbox, "username", ON)):
+        yield part_of(asking, model, column, "'DUNNO'", (live, *own), bool(own))
+
+
+ON = ("mailbox.active = 1", "")
+
+
+def sends_on(asking, name):
+    """An alias that is switched on and leads to more than itself."""
+    itself = asking.dialect.like(Alias, "goto", f"{name}.address")
+    return f" AND {name}.active = 1 AND {name}.goto <> {itself}"
+
+
+def both_ways(asking):
+    """The key's own row, then by an alias domain, if that has no row of its own for the key."""
+    yield ":key", ()
+    nothing = (
+        no_row(asking, Mailbox, "username", ":key"),
+        no_row(asking, Alias, "address", ":key", " AND other.active = 1"),
+    )
+    by_mirror = asking.dialect.local_part_at("aliasdomain.target_domain")
+    yield by_mirror, tuple((condition, "") for condition in nothing)
+
+
+def part_of(asking, model, column, answer, live, is_mirrored):
+    """A part that finds a row directly or by an alias domain."""
+    source, where, hosted = list(asking.ways(model, column))[is_mirrored]
+    return Part(model, answer, source, where, (*live, *hosted))
 
 
 def transport_map(asking):
@@ -310,19 +333,15 @@ def sender_map(asking):
     A mailbox is found even if it is switched off, else the catch-all's owner could send as it;
     its forwarding lets nobody send in its name.
     """
-    addresses = (":key", asking.dialect.local_part_at("aliasdomain.target_domain"))
-    mailboxes, aliases = asking.ways(Mailbox, "username"), asking.ways(Alias, "address")
     parts = []
-    for address, mailbox, alias in zip(addresses, mailboxes, aliases, strict=True):
-        source, where, hosted = mailbox
-        parts.append(Part(Mailbox, "mailbox.username", source, where, hosted))
-        source, where, hosted = alias
-        own = (
+    for address, own in both_ways(asking):
+        parts.append(part_of(asking, Mailbox, "username", "mailbox.username", own, bool(own)))
+        theirs = (
             no_row(asking, Mailbox, "username", address),
             _("it is a mailbox, whose forwarding lets nobody send in its name"),
         )
-        live = (asking.active("alias"), own, *hosted)
-        parts.append(Part(Alias, "alias.goto", source, where, live))
+        live = (asking.active("alias"), theirs, *own)
+        parts.append(part_of(asking, Alias, "address", "alias.goto", live, bool(own)))
     return Map("sender_login", "smtpd_sender_login_maps", _("Who may send as whom"), tuple(parts))
 
 

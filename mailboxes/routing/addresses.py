@@ -12,7 +12,16 @@ def split_address(address):
 def split_extension(local_part, delimiters):
     """The part that owns the mail and the extension with its sign; `+x` alone is no extension."""
     size = next((n for n, sign in enumerate(local_part) if sign in delimiters), 0)
-    return (local_part[:size], local_part[size:]) if size else (local_part, "")
+    if not size or is_whole(local_part, delimiters):
+        return local_part, ""
+    return local_part[:size], local_part[size:]
+
+
+def is_whole(local_part, delimiters):
+    """Names that Postfix never splits, though there may be a sign in them."""
+    name = local_part.lower()
+    of_a_list = name.startswith("owner-") or name.endswith("-request")
+    return name in ("mailer-daemon", "double-bounce") or ("-" in delimiters and of_a_list)
 
 
 def parents(domain):

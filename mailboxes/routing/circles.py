@@ -4,12 +4,12 @@ LOOK = 5  # addresses shown of a way that never ends
 
 
 def circle(hops):
-    """The addresses that lead from one to the next and back to the first."""
+    """The addresses that lead back to the first, and that they do; or how the way begins."""
     ways = {hop.address.lower(): [target.lower() for target in hop.targets] for hop in hops}
     for start in ways:
         if way := way_back(start, ways):
-            return way
-    return [hop.address for hop in hops[:LOOK]]  # no circle: it grows at every turn
+            return way, True
+    return [hop.address for hop in hops[:LOOK]], False  # longer at every turn, or too many
 
 
 def way_back(start, ways):

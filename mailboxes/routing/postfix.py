@@ -21,7 +21,6 @@ from mailboxes.routing.tables import Lookup
 from mailboxes.routing.words import (
     DENIED,
     LOOPING,
-    NOT_OWNED,
     UNKNOWN,
     CannotBeAsked,
     access_reply,
@@ -72,7 +71,8 @@ class Route:
     lookups: list[Lookup] = field(default_factory=list)  # at RCPT TO
     hops: list[Hop] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
-    loop: list[str] = field(default_factory=list)
+    loop: list[str] = field(default_factory=list)  # a way without end, or its beginning
+    is_circle: bool = False
 
     @property
     def is_accepted(self):
@@ -94,6 +94,8 @@ class Postfix:
     def first(self, tables, key, asked):
         """The first table that answers this key."""
         for table in tables:
+            if not table.wants(key):
+                continue
             self.count(table, key)
             lookup = table.ask(key)
             asked.append(lookup)
@@ -178,12 +180,22 @@ class Postfix:
         return self.restriction(address, asked) or self.unknown(route)
 
     def restriction(self, address, asked):
-        """The first table that refuses the recipient; one that passes it has said enough."""
+        """The first table that decides: what it lets pass no later one refuses."""
         for table in self.setup.smtpd_recipient_restrictions:
-            values = (self.first([table], key, asked) for key in self.person_keys(address))
-            if reply := access_reply(address, next(filter(None, values), "")):
-                return reply
+            values = (self.first([table], key, asked) for key in self.access_keys(address))
+            action = next(filter(None, values), "DUNNO")
+            if action.upper() != "DUNNO":
+                return access_reply(address, action)
         return ""
+
+    def access_keys(self, address):
+        """By access(5): the address, its domain and those above, the name alone."""
+        domain = split_address(address)[1]
+        dot = "" if self.setup.matches_parents else "."
+        yield from self.person_keys(address)
+        yield domain
+        yield from (dot + parent for parent in parents(domain))
+        yield from (f"{split_address(key)[0]}@" for key in self.person_keys(address))
 
     def unknown(self, route):
         """Recipients are known by an alias or by the table of their class."""
@@ -208,7 +220,7 @@ class Postfix:
             finals = self.expand(route)
         except Unreasonable:
             route.reply = LOOPING
-            route.loop = circle(route.hops)
+            route.loop, route.is_circle = circle(route.hops)
             return
         route.deliveries = [self.deliver(address) for address in finals]
 
@@ -293,14 +305,19 @@ class Postfix:
         return {"default": "remote", "alias": "unknown"}.get(kind, kind)
 
     def mailbox_of(self, delivery):
-        """The mailbox that the delivery agent finds, with or without the extension."""
-        for key in self.person_keys(delivery.address):
+        """The mailbox that the delivery agent finds."""
+        for key in self.agents_keys(delivery):
             path = self.first(self.setup.virtual_mailbox_maps, key, delivery.lookups)
             if path is not None:
                 delivery.row, delivery.nexthop = key.lower(), path
                 delivery.quota = self.first(self.setup.mailbox_limits, key, delivery.lookups)
                 return "mailbox"
         return "unknown"
+
+    def agents_keys(self, delivery):
+        """virtual(8) tries the extension first; Dovecot takes it off and knows nobody by it."""
+        keys = list(self.person_keys(delivery.address))
+        return keys if delivery.transport == "virtual" else keys[-1:]
 
     def transport(self, address, kind, asked):
         """Transport and next hop, by transport(5): address, domain, parents, everything."""
@@ -332,8 +349,3 @@ class Postfix:
         """The logins that may send as this address."""
         value, _extension = self.find(self.setup.smtpd_sender_login_maps, address, asked)
         return split_goto(value or "")
-
-    def sender_refusal(self, login, address, asked):
-        """Postfix's words to somebody who may not send as this address."""
-        owners = [owner.lower() for owner in self.owners(address, asked)]
-        return "" if login.lower() in owners else NOT_OWNED.format(address, login)

@@ -38,6 +38,10 @@ class Table:
     def __init__(self):
         self.known = {}
 
+    def wants(self, key):
+        """Whether Postfix puts this key to the table at all."""
+        return True
+
     def ask(self, key):
         key = key.lower()
         if key not in self.known:
@@ -56,11 +60,11 @@ class OwnTable(Table):
         self.query, self.name, self.title = query, query.name, query.title
         self.sql = maps.for_postfix(query.sql())
 
+    def wants(self, key):
+        return not self.query.suppressed(key)
+
     def look_up(self, key):
-        found = Lookup(self, key)
-        if self.query.suppressed(key):
-            return found
-        answers = []
+        found, answers = Lookup(self, key), []
         for part in self.query.parts:
             for answer, row, *outcomes in self._rows(part, key):
                 wrong = [reason for (_c, reason), met in zip(part.live, outcomes) if not met]  # noqa: B905
@@ -70,7 +74,7 @@ class OwnTable(Table):
                 elif answer not in (None, ""):
                     found.rows.append(Row(name, row))
                     answers.append(str(answer))
-        found.value = ",".join(answers) or None
+        found.value = ",".join(dict.fromkeys(answers)) or None
         return found
 
     def _rows(self, part, key):
@@ -111,12 +115,13 @@ class Setup:
     myorigin: str = ""
     propagates: bool = True  # propagate_unmatched_extensions has `virtual`
     relays_subdomains: bool = False  # parent_domain_matches_subdomains has `relay_domains`
+    matches_parents: bool = True  # and `smtpd_access_maps`
     is_own: bool = False  # the panel's tables, not an operator's files
     most_questions: int | None = None  # after so many nobody waits for the answer
     left_out: list[str] = field(default_factory=list)  # what else may refuse, and is not asked
     services: dict = field(
         default_factory=lambda: {
-            "virtual": "virtual",
+            "virtual": "lmtp:unix:private/dovecot-lmtp",
             "relay": "relay",
             "local": "local",
             "default": "smtp",

@@ -11,14 +11,17 @@ class CannotBeAsked(Exception):
     """A table that decides gives no answer here; what follows would be a guess."""
 
 
+PASSED = ("OK", "PERMIT")  # as are numbers alone
+
+
 def access_reply(address, action):
-    """What an access(5) table's answer says to a client."""
-    verb, _space, text = action.partition(" ")
-    if verb.upper() in ("", "OK", "DUNNO", "PERMIT"):
+    """What an access(5) table's answer says to a client; nothing if it lets him pass."""
+    verb, _space, text = action.strip().partition(" ")
+    if verb.upper() in PASSED or action.strip().isdigit():
         return ""
     if verb.upper() == "REJECT":
         verb, text = "554", f"5.7.1 {text or 'Access denied'}"
-    if not verb.isdigit():
+    if not (verb.isdigit() and verb[0] in "45" and len(verb) == 3):
         raise CannotBeAsked(action)
     status, _space, words = text.partition(" ")
     return REJECTED.format(f"{verb} {status}", address, words)
@@ -30,3 +33,9 @@ def in_postfixs_words(address, text):
     if status.count(".") != 2 or not status.startswith(("4.", "5.")):
         status, words = "5.1.1", text
     return REJECTED.format(f"550 {status}", address, words)
+
+
+def sender_reply(login, address, owners):
+    """Postfix's words to somebody who may not send as this address."""
+    own = login.lower() in [owner.lower() for owner in owners]
+    return "" if own else NOT_OWNED.format(address, login)

@@ -236,7 +236,7 @@ def foretold(route):
 def traced(addresses):
     setup = routing.own_setup(
         myorigin="mail.test",
-        services=routing.Setup().services | {"local": "elsewhere:local"},
+        services=routing.Setup().services | {"local": "elsewhere:local", "virtual": "virtual"},
     )
     tracer = routing.Postfix(setup)
     return {address: tracer.route(address) for address in addresses}

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from mailadmin.writes import Actor
 from mailboxes.explaining import ending, explain, headline
 from mailboxes.mailserver.asking import setup_of
+from mailboxes.mailserver.reading.lines import printable
 
 
 class Command(BaseCommand):
@@ -25,15 +26,17 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args, address, sender, postfix, **options):
-        setup = setup_of(postfix) if postfix else None
         try:
+            setup = setup_of(postfix) if postfix else None
             told = explain(Actor.console().principal, address, sender, setup)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         if options["json"]:
             self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
         else:
-            self.stdout.write("\n".join(lines(told)))
+            self.stdout.write("\n".join(map(printable, lines(told))))
+        if told["trouble"]:
+            raise CommandError(printable(told["trouble"]))
 
 
 def lines(told):
@@ -62,9 +65,10 @@ def asked(lookups):
 
 
 def senders(told):
-    if told["trouble"]:
-        return
     yield ""
+    if told["sender_trouble"]:
+        yield told["sender_trouble"]
+        return
     who = ", ".join(told["senders"]) or _("nobody")
     yield _("May send as %(address)s: %(who)s") % {"address": told["address"], "who": who}
     if asked_for := told.get("sender"):
