@@ -5,6 +5,7 @@ it is stricter too: a domain that is switched off may be switched on again.
 """
 
 from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -14,6 +15,7 @@ from domains.models import AliasDomain
 from mailadmin.fields import split_goto
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.routing import LIMIT, split_address, split_extension
+from mailboxes.routing.circles import way_back
 
 
 def refuse_loops(changes, aliases):
@@ -39,33 +41,56 @@ def told(changes, alias, loop):
 def find_loop(alias, new):
     """Addresses that lead from one to the next and back to the first, or None."""
     start = [t.lower() for t in split_goto(alias.goto)] if alias.is_catch_all else [alias.pk]
+    hops = reachable(start, new)
+    return plain_loop(hops) or growing_loop(hops)
+
+
+def plain_loop(hops):
+    """A circle without an address that names itself, at which Postfix would stop."""
+    graph = {address: [] if hop.names_itself else hop.targets for address, hop in hops.items()}
     try:
-        TopologicalSorter(reachable(start, new)).prepare()
+        TopologicalSorter(graph).prepare()
     except CycleError as error:
         return error.args[1][::-1]
     return None
 
 
+def growing_loop(hops):
+    """A circle that adds an extension at every turn, so that no address comes twice."""
+    ways = {address: [] if hop.is_catch_all else hop.targets for address, hop in hops.items()}
+    grown = (address for address, hop in hops.items() if hop.is_extended)
+    return next(filter(None, (way_back(address, ways) for address in grown)), None)
+
+
+class Hop(NamedTuple):
+    """Where an address leads, and what Postfix makes of it on the way."""
+
+    targets: list
+    names_itself: bool = False
+    is_extended: bool = False  # found without its extension, which its targets get
+    is_catch_all: bool = False  # which drops the extension
+
+
 def reachable(addresses, new):
     """Every address to which these lead, with its own targets; asked a level at a time."""
-    graph, frontier = {}, set(addresses)
-    while frontier and len(graph) < LIMIT:
+    hops, frontier = {}, set(addresses)
+    while frontier and len(hops) < LIMIT:
         answers = _answers(frontier, new)
-        graph |= {address: _hops(address, answers.get(address)) for address in frontier}
-        frontier = {target for address in frontier for target in graph[address]} - set(graph)
-    return graph
+        hops |= {address: _hop(address, answers.get(address)) for address in frontier}
+        frontier = {target for address in frontier for target in hops[address].targets} - set(hops)
+    return hops
 
 
-def _hops(address, alias):
-    """Where the address leads; nowhere if it also names itself, since Postfix then delivers."""
+def _hop(address, alias):
     if alias is None:
-        return []
+        return Hop([])
     if not alias.is_catch_all and alias.pk != address:
-        return [alias.pk]  # found without its extension, or through an alias domain
+        # Found without its extension, or through an alias domain.
+        local_parts = [split_address(name)[0] for name in (address, alias.pk)]
+        return Hop([alias.pk], is_extended=local_parts[0] != local_parts[1])
     targets = [target.lower() for target in split_goto(alias.goto)]
-    if address in targets:
-        return []
-    return [target for target in targets if "@" in target and not is_vacation_target(target)]
+    others = [t for t in targets if "@" in t and t != address and not is_vacation_target(t)]
+    return Hop(others, address in targets, is_catch_all=alias.is_catch_all)
 
 
 def _answers(addresses, new):

@@ -1,24 +1,32 @@
 """Postfix and Dovecot for tests, beside and apart from those of the machine."""
 
+import concurrent.futures
+import contextlib
+import email
+import email.policy
 import imaplib
 import os
 import poplib
 import pwd
 import re
+import shutil
 import smtplib
 import ssl
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
-from mailboxes.mailserver.writing import disk
-from mailboxes.mailserver.writing.choices import Choices
+from mailboxes.mailserver.writing import accounts, disk
+from mailboxes.mailserver.writing.choices import ACCOUNTS, Choices
 from mailboxes.mailserver.writing.files import files_of
 from tests.servers import PATIENCE, Server, command, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
+LATELY = 200_000  # bytes of a log in which a message just sent is
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="Postfix and Dovecot change users, which only root may"
 )
@@ -143,16 +151,20 @@ class Postfix(Server):
         """What became of a message, once nothing of it is left in the queue."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            lines = [line for line in self._lines() if f" {queue_id}: " in line]
+            lines = [line for line in self._lines(LATELY) if f" {queue_id}: " in line]
             if any(line.endswith(f"{queue_id}: removed") for line in lines):
                 return lines
             time.sleep(0.005)
         raise RuntimeError(f"{queue_id} stays in the queue:\n" + "\n".join(self._lines()[-40:]))
 
-    def _lines(self):
-        return (
-            self.maillog.read_text(errors="replace").splitlines() if self.maillog.exists() else []
-        )
+    def _lines(self, size=None):
+        """The log's lines, or those of its last bytes."""
+        if not self.maillog.exists():
+            return []
+        with self.maillog.open("rb") as log:
+            if size and self.maillog.stat().st_size > size:
+                log.seek(-size, os.SEEK_END)
+            return log.read().decode(errors="replace").splitlines()
 
     def stop(self, keep=False):
         super().stop(keep)
@@ -173,6 +185,7 @@ def sql_settings(connection):
     """How a map file reaches the test's database."""
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
+        open_to_all(Path(settings["NAME"]))
         return {"dbpath": settings["NAME"]}
     return {
         "hosts": f"{settings['HOST']}:{settings['PORT']}",
@@ -180,6 +193,13 @@ def sql_settings(connection):
         "password": settings["PASSWORD"],
         "dbname": settings["NAME"],
     }
+
+
+def open_to_all(database):
+    """Postfix's user is to open SQLite's file, whose companions whoever comes first makes."""
+    database.parent.chmod(0o777)
+    for path in database.parent.glob(f"{database.name}*"):
+        path.chmod(0o666)
 
 
 def map_file(settings, query):
@@ -192,16 +212,26 @@ def map_file(settings, query):
 # The panel's own configuration, run
 
 
+# One for all: tests beside these use the same accounts of the same server.
+PASSWORDS = {name: f"test{name}" for name in ACCOUNTS}
+
+
+def keep_passwords(folder):
+    """An earlier run of `mailserver config` has left these here."""
+    path = folder / "mailadmin/accounts.sql"
+    path.parent.mkdir(parents=True)
+    path.write_text("\n".join(accounts.statements(PASSWORDS)))
+
+
 class MailServer(Postfix):
     """Postfix and Dovecot as `mailserver config` sets them up, but for names, ports and folders."""
 
-    PASSWORDS = {name: f"test{name}" for name in ("postfix", "dovecot", "autoreply", "panel")}
-
-    def __init__(self, **choices):
+    def __init__(self, write=None, **choices):
+        """`write(server)` puts the files there, unless it is to be done here."""
         super().__init__()
         self.ports = {name: free_port() for name in ("submission", "smtps", "imaps", "pop3s")}
         self.dovecot = Dovecot(self.folder, self.ports)
-        certificate = self._certificate()
+        certificate = make_certificate(self.folder)
         (self.folder / "queue/private").mkdir(0o700)
         os.chown(self.folder / "queue/private", pwd.getpwnam("postfix").pw_uid, 0)
         self.choices = Choices(
@@ -216,33 +246,29 @@ class MailServer(Postfix):
                 "certificate": certificate,
                 "key": certificate,
                 "alias_maps": "",
+                "database_group": "nogroup",
                 "autoreply_user": "nobody",
                 "command": str(ROOT / "manage.py"),
-                "passwords": self.PASSWORDS,
+                "passwords": PASSWORDS,
             }
             | choices
         )
-        self._write()
+        self.choices.lda = self.choices.lda.format(dovecot=self.folder / "dovecot/dovecot.conf")
+        (write or type(self)._write)(self)
+        self._adapt_postfix()
+        self.dovecot.adapt()
 
-    def _certificate(self):
-        """A certificate of its own with its key, in one file."""
-        path = self.folder / "certificate.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-            + ["-subj", "/CN=mail.test", "-keyout", path, "-out", self.folder / "crt"],
-            check=True,
-            capture_output=True,
-        )
-        path.write_bytes(path.read_bytes() + (self.folder / "crt").read_bytes())
-        path.chmod(0o644)
-        return str(path)
+    def options(self):
+        """The choices as the command is told them."""
+        names = {"postfix_directory": "postfix", "dovecot_directory": "dovecot"}
+        told = {names.get(name, name): value for name, value in vars(self.choices).items()}
+        unnamed = ("proxied", "lda", "passwords")
+        return {n.replace("_", "-"): value for n, value in told.items() if n not in unnamed}
 
     def _write(self):
         folders = {"postfix": self.config, "dovecot": self.folder / "dovecot"}
         for change in disk.changes(files_of(self.choices), folders):
             disk.write(change)
-        self._adapt_postfix()
-        self.dovecot.adapt()
 
     def _adapt_postfix(self):
         own = self._own_parameters() | {"alias_maps": "", "alias_database": ""}
@@ -255,8 +281,35 @@ class MailServer(Postfix):
         (self.config / "master.cf").write_text(master)
 
     def quick(self):
-        """Nothing waits for a stranger's mistakes or an hour's retry."""
-        return {"smtpd_error_sleep_time": "0", "minimal_backoff_time": "1", "queue_run_delay": "1"}
+        """Nothing waits for a stranger's mistakes or an hour's retry, nothing is remembered."""
+        waits = {"smtpd_error_sleep_time": "0", "minimal_backoff_time": "1", "queue_run_delay": "1"}
+        return waits | {"max_use": "1"}
+
+    def mails(self, address, maildir=None):
+        """What lies in somebody's maildir, as a mail program reads it."""
+        name, _at, domain = address.partition("@")
+        folder = self.folder / "mail" / (maildir or f"{domain}/{name}")
+        found = [path for part in ("new", "cur") for path in folder.glob(f"{part}/*")]
+        found.sort(key=lambda path: path.stat().st_mtime_ns)
+        return [read_mail(path) for path in found]
+
+    def forget_mails(self):
+        """Empty all mailboxes; the folder itself stays as it is."""
+        for path in (self.folder / "mail").iterdir():
+            shutil.rmtree(path)
+
+    def settle(self):
+        """Wait until nothing is under way any more."""
+        self.wait_until(lambda: not self.tool("postqueue", "-j").stdout)
+
+    def submission(self):
+        """A session as a mail program begins it: encrypted, not yet signed in."""
+        client = self.smtp(self.ports["submission"])
+        client.starttls(context=unverified())
+        return client
+
+    def smtps(self):
+        return smtplib.SMTP_SSL("127.0.0.1", self.ports["smtps"], context=unverified())
 
     def run(self):
         self.dovecot.run()
@@ -265,6 +318,20 @@ class MailServer(Postfix):
     def stop(self, keep=False):
         self.dovecot.stop()
         super().stop(keep)
+
+
+def make_certificate(folder):
+    """A certificate of its own with its key, in one file."""
+    path = folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        + ["-subj", "/CN=mail.test", "-keyout", path, "-out", folder / "crt"],
+        check=True,
+        capture_output=True,
+    )
+    path.write_bytes(path.read_bytes() + (folder / "crt").read_bytes())
+    path.chmod(0o644)
+    return str(path)
 
 
 class Dovecot(Server):
@@ -277,6 +344,8 @@ class Dovecot(Server):
 
     def adapt(self):
         """Ports above 1024, nothing outside the folder; the rest stays as it was written."""
+        (self.folder / "dovecot.log").touch()
+        (self.folder / "dovecot.log").chmod(0o666)  # the delivery program is nobody special
         with (self.shared / "dovecot/dovecot.conf").open("a") as file:
             file.write(
                 f"base_dir = {self.folder}/run\nstate_dir = {self.folder}/state\n"
@@ -285,15 +354,19 @@ class Dovecot(Server):
                 + self._listener("imaps", self.ports["imaps"])
                 + self._listener("pop3", 0)
                 + self._listener("pop3s", self.ports["pop3s"])
+                + NO_PENALTY
             )
 
     def _listener(self, name, port):
         service = name.removesuffix("s") if name.endswith("s") else name
-        return f"service {service}-login {{\n  inet_listener {name} {{\n    port = {port}\n  }}\n}}\n"
+        return (
+            f"service {service}-login {{\n  inet_listener {name} {{\n    port = {port}\n  }}\n}}\n"
+        )
 
     def run(self):
         self.start("dovecot", "-F", "-c", self.shared / "dovecot/dovecot.conf")
         self.wait_until(self._answers)
+        return self
 
     def _answers(self):
         try:
@@ -314,6 +387,116 @@ class Dovecot(Server):
             capture_output=True,
             text=True,
         )
+
+
+def open_database(server, request):
+    """Let both servers ask the tests' database, as the panel's command says."""
+    if connection.vendor == "mysql":
+        sql = (server.config / "mailadmin/accounts.sql").read_text()
+        request.getfixturevalue("mariadb").execute(sql)
+        return
+    path = Path(connection.settings_dict["NAME"])
+    path.parent.chmod(0o777)
+    for file in path.parent.glob(f"{path.name}*"):
+        file.chmod(0o666)
+
+
+# Wrong logins wait for nothing.
+NO_PENALTY = """\
+auth_failure_delay = 0
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+"""
+
+
+def read_mail(path):
+    return email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+
+
+class Sink(Server):
+    """Somebody else's mail server: it takes everything and keeps it."""
+
+    def __init__(self):
+        super().__init__()
+        self.port = free_port()
+        os.chown(self.folder, *NOBODY)
+
+    def run(self):
+        place = f"127.0.0.1:{self.port}"
+        self.start("smtp-sink", "-u", "nobody", "-d", "mail.", place, "100", cwd=self.folder)
+        self.wait_until(self._answers)
+        return self
+
+    def _answers(self):
+        try:
+            smtplib.SMTP("127.0.0.1", self.port).quit()
+        except (OSError, smtplib.SMTPException):
+            return False
+        return True
+
+    def mails(self):
+        """What came, with `X-Rcpt-Args` for each recipient."""
+        return [read_mail(path) for path in sorted(self.folder.glob("mail.*"))]
+
+    def recipients(self):
+        found = [mail.get_all("X-Rcpt-Args", []) for mail in self.mails()]
+        return sorted(text.partition(">")[0].strip("<") for texts in found for text in texts)
+
+    def forget_mails(self):
+        for path in self.folder.glob("mail.*"):
+            path.unlink()
+
+
+# Postfix runs it as somebody who may not be able to read this Python: it lets us run the command.
+BRIDGE = """#!/bin/sh
+mkdir "$0.$$" && cd "$0.$$" || exit 99
+printf '%s\\n' "$@" > arguments
+cat > mail
+touch ready
+until [ -e status ]; do sleep 0.02; done
+cat said
+exit "$(cat status)"
+"""
+
+
+class Bridge:
+    """A program for pipe(8), whose work is done here, by whom `run(arguments, mail)` asks."""
+
+    def __init__(self, folder):
+        self.folder = folder / "bridge"
+        self.folder.mkdir()
+        os.chown(self.folder, *NOBODY)
+        self.program = self.folder / "run"
+        self.program.write_text(BRIDGE)
+        self.program.chmod(0o755)
+
+    @contextlib.contextmanager
+    def crossed(self, run):
+        """While this lasts, what Postfix wants is done."""
+        over = threading.Event()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            served = pool.submit(self._serve, over, run)
+            try:
+                yield
+            finally:
+                over.set()
+            served.result()
+
+    def _serve(self, over, run):
+        while not over.wait(0.01):
+            for ready in self.folder.glob("run.*/ready"):
+                ready.unlink()
+                self._cross(ready.parent, run)
+
+    def _cross(self, folder, run):
+        arguments = (folder / "arguments").read_text().splitlines()
+        result = run(arguments, (folder / "mail").read_bytes())
+        (folder / "said").write_bytes(result.stdout + result.stderr)
+        (folder / "new").write_text(str(result.returncode))
+        (folder / "new").rename(folder / "status")
 
 
 def unverified():

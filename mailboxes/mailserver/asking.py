@@ -5,10 +5,12 @@ all with an account that may write. Other maps are asked by `postmap -q`; what c
 never guessed.
 """
 
+import os
 import re
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from mailboxes.mailserver.reading import maps as lists
-from mailboxes.mailserver.reading.postfix import PostfixFiles
+from mailboxes.mailserver.reading.postfix import PostfixFiles, read_entries
 from mailboxes.routing import Fixed, Lookup, Setup, Table, split_address
 
 SECONDS = 2
@@ -52,8 +54,7 @@ class Refused(Exception):
 def setup_of(directory):
     """The parameters of a folder's main.cf, with tables that ask by its maps."""
     postfix = PostfixFiles(Path(directory))
-    if problems := list(postfix.listing.problems):
-        raise ValidationError([str(problem) for problem in problems])
+    refuse_unreadable(postfix.listing.problems)
     if rewriting := [name for name in REWRITING if postfix.maps(name)]:
         raise ValidationError(
             _("%(name)s rewrites addresses before anything is asked; that is not followed here.")
@@ -67,6 +68,7 @@ def setup_of(directory):
         myorigin=postfix.value("myorigin").lower(),
         propagates="virtual" in words(postfix, "propagate_unmatched_extensions"),
         relays_subdomains="relay_domains" in words(postfix, "parent_domain_matches_subdomains"),
+        matches_parents="smtpd_access_maps" in words(postfix, "parent_domain_matches_subdomains"),
         services={kind: postfix.value(name) for kind, name in SERVICES.items()},
         left_out=left_out(postfix),
     )
@@ -74,6 +76,12 @@ def setup_of(directory):
 
 def words(postfix, name):
     return [word.lower() for word in postfix.words(name)]
+
+
+def refuse_unreadable(problems):
+    """What cannot be read decides nothing, and is named."""
+    if problems:
+        raise ValidationError([f"{each.line}: {each.reason or each.code}" for each in problems])
 
 
 def listed(postfix, name):
@@ -90,10 +98,10 @@ def domains_of(postfix, name, word):
 
 
 def names_in(postfix, path):
-    try:
-        return postfix.locate(path).read_text(encoding="utf-8", errors="replace").split()
-    except OSError as error:
-        raise ValidationError(f"{path}: {error.strerror}") from error
+    """The names that a file lists, comments apart."""
+    entries, problems = read_entries(postfix.locate(path))
+    refuse_unreadable(problems)
+    return [word for entry in entries for word in lists.tokens(entry.text)]
 
 
 def access_maps(postfix):
@@ -107,13 +115,25 @@ def access_maps(postfix):
 
 
 def left_out(postfix):
-    """What else may refuse a recipient, and is not asked here."""
-    known = {"check_recipient_access", "reject_unauth_destination", "reject_non_fqdn_recipient"}
-    return [
-        word
-        for word in restrictions(postfix)
-        if word.startswith(("reject", "check", "defer", "warn")) and word not in known
-    ]
+    """What else may refuse a recipient, or let him pass, and is not asked."""
+    found = [word for word in restrictions(postfix) if not lists.reference(word)]
+    others = [name for name in OTHER_RESTRICTIONS if postfix.words(name)]
+    return [word for word in found if word not in FOLLOWED] + others
+
+
+FOLLOWED = {
+    "check_recipient_access",
+    "reject_unauth_destination",
+    "defer_unauth_destination",
+    "reject_non_fqdn_recipient",
+    "permit_mynetworks",
+    "permit_sasl_authenticated",
+}
+OTHER_RESTRICTIONS = (
+    "smtpd_client_restrictions",
+    "smtpd_helo_restrictions",
+    "smtpd_sender_restrictions",
+)
 
 
 def restrictions(postfix):
@@ -127,10 +147,17 @@ def table_of(postfix, word):
         return Silent(word, _("exceptions are not followed here"))
     if not reference:
         return Silent(word, _("this is no table that is known here"))
+    if reference.type == "pgsql" or any(part.is_sql for part in parts_of(reference)):
+        return Silent(word, _("SQL is asked here by mysql: and sqlite: alone"))
     if reference.type == "inline":
         return Fixed(reference.text, dict(reference.pairs))
     kind = {"mysql": MySQLMap, "sqlite": SQLiteMap}.get(reference.type, OtherMap)
     return kind(postfix, reference)
+
+
+def parts_of(reference):
+    """What a map combines; postmap would ask it without our care."""
+    return [part for part in reference.walk() if part is not reference]
 
 
 # Tables
@@ -182,13 +209,17 @@ class OtherMap(FileTable):
         return said.stdout.rstrip("\n") if said.returncode == 0 else None
 
     def _run(self, program, key, place):
-        command = [program, "-c", str(self.postfix.directory), "-q", key, place]
-        try:
-            return subprocess.run(  # noqa: S603 (the operator's own files, no shell)
-                command, capture_output=True, text=True, timeout=PATIENCE
-            )
-        except subprocess.TimeoutExpired as error:
-            raise Refused(_("postmap does not answer")) from error
+        """With a configuration of our own: a foreign one also says which libraries are loaded."""
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "main.cf").write_text("myhostname = localhost\n")
+            os.utime(Path(folder, "main.cf"), (0, 0))  # a new file makes Postfix wait
+            command = [program, "-c", folder, "-q", key, place]
+            try:
+                return subprocess.run(  # noqa: S603 (no shell)
+                    command, capture_output=True, text=True, timeout=PATIENCE
+                )
+            except subprocess.TimeoutExpired as error:
+                raise Refused(_("postmap does not answer")) from error
 
 
 class SqlMap(FileTable):
@@ -249,18 +280,22 @@ def domain_of(value):
 class MySQLMap(SqlMap):
     def connect(self):
         """The first host that answers, by an account that can do no more than read."""
-        import MySQLdb
-
+        try:
+            import MySQLdb
+        except ImportError as error:
+            raise Refused(_("mysqlclient is not installed here")) from error
         if self.map.value("option_file"):
             raise Refused(_("its account is in an option_file"))
+        troubles = []
         for place in self.map.hosts:
             try:
                 connection = MySQLdb.connect(**self.where(place), **self.manners())
-                break
-            except MySQLdb.Error as error:
-                trouble = Refused(f"{place}: {error.args[-1]}")
-        else:
-            raise trouble
+                return self.limited(connection)
+            except (MySQLdb.Error, ValueError) as error:
+                troubles.append(f"{place}: {error.args[-1]}")
+        raise Refused("; ".join(troubles) or _("it names no host"))
+
+    def limited(self, connection):
         refuse_writers(connection, self.map.value("user"))
         self.limit(connection)
         return connection
@@ -331,8 +366,11 @@ class SQLiteMap(SqlMap):
         path = Path(self.map.value("dbpath"))
         if not path.is_file():
             raise Refused(_("there is no file %(path)s") % {"path": path})
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        connection.execute("PRAGMA query_only = 1")
+        try:
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            connection.execute("PRAGMA query_only = 1")
+        except sqlite3.Error as error:
+            raise Refused(str(error)) from error
         return connection
 
     def quoted(self, text):

@@ -33,7 +33,7 @@ smtpd_recipient_restrictions = permit_mynetworks, reject_rbl_client rbl.test,
     check_recipient_access texthash:{folder}/access
 """
 FILES = {
-    "domains": "example.com\nexample.net\n",
+    "domains": "example.com\nexample.net\n# gone.test is a customer no more\n",
     "mailboxes": "bob@example.org example.org/bob/\ncarol@example.com example.com/carol/\n",
     "aliases": "info@example.org bob@example.org, root\n@example.net carol@example.com\n",
     "patterns": "/^sales-.*@example.org$/ bob@example.org\n",
@@ -72,6 +72,7 @@ def test_text_files_and_words_are_asked_as_postfix_asks_them(folder):
     }
     assert ends(folder, "who@example.net") == {("carol@example.com", "mailbox")}
     assert route(folder, "who@example.org").reply.startswith("550 5.1.1 <who@example.org>")
+    assert not route(folder, "who@gone.test").is_accepted
     assert route(folder, "who@far.test").reply == "554 5.7.1 <who@far.test>: Relay access denied"
     assert route(folder, "spam@example.org").reply == (
         "554 5.7.1 <spam@example.org>: Recipient address rejected: go away"
@@ -85,8 +86,25 @@ def test_patterns_see_whole_addresses_only(folder):
     assert not route(folder, "sales-x@example.org").is_accepted
 
 
+@pytest.mark.mailserver
+@pytest.mark.parametrize(
+    ("row", "reply"),
+    [
+        ("example.org REJECT", "554 5.7.1 <bob@example.org>: Recipient address rejected: Acc"),
+        ("bob@ REJECT", "554 5.7.1 <bob@example.org>: Recipient address rejected: Access denied"),
+        ("bob@example.org OK\nexample.org REJECT", ""),
+        ("bob@example.org 550", ""),
+        ("bob@example.org 450 4.7.1 later", "450 4.7.1 <bob@example.org>: Recipient address"),
+    ],
+)
+def test_access_tables_are_read_as_postfix_reads_them(folder, row, reply):
+    (folder / "access").write_text(f"{row}\n")
+    found = route(folder, "bob@example.org").reply
+    assert found.startswith(reply) and bool(found) == bool(reply)
+
+
 def test_what_else_may_refuse_is_named(folder):
-    assert asking.setup_of(folder).left_out == ["reject_rbl_client"]
+    assert asking.setup_of(folder).left_out == ["reject_rbl_client", "rbl.test"]
 
 
 @pytest.mark.mailserver
@@ -96,6 +114,9 @@ def test_what_else_may_refuse_is_named(folder):
         ("texthash:{folder}/aliases", "texthash:{folder}/missing", "missing"),
         ("texthash:{folder}/aliases", "nosuch:{folder}/aliases", "nosuch"),
         ("example.org, ", "!example.org, ", "exceptions"),
+        ("texthash:{folder}/aliases", "unionmap:{{sqlite:{folder}/x.cf}}", "SQL"),
+        ("texthash:{folder}/aliases", "proxy:pgsql:{folder}/x.cf", "SQL"),
+        ("example.org, {folder}/domains", "example.org, {folder}/none", "none"),
     ],
 )
 def test_what_cannot_be_asked_is_not_guessed(folder, old, new, reason):
@@ -272,6 +293,14 @@ def test_a_query_that_does_more_than_select_is_an_error_and_changes_nothing(
     assert time.monotonic() - begun < 10
     assert "secret-word" not in str(error.value)
     assert mariadb.execute("SELECT COUNT(*) FROM alias", alias_table) == ["2"]
+
+
+@pytest.mark.mariadb
+@pytest.mark.parametrize("hosts", ["", "127.0.0.1:abc", "unix:/nowhere"])
+def test_a_host_that_is_none_is_an_error(account, hosts):
+    folder = account("SELECT goto FROM alias WHERE address = '%s'", hosts=hosts)
+    with pytest.raises(CannotBeAsked, match="cannot be asked"):
+        route(folder, "bob@example.org")
 
 
 @pytest.mark.mariadb

@@ -20,6 +20,9 @@ OPERATORS = {
 }
 
 
+LONGEST = 1_000_000  # letters of a value
+
+
 class EndlessExpansion(ValueError):
     """A value that names itself, straight or by way of others."""
 
@@ -28,11 +31,14 @@ def expand(text, lookup, depth=0):
     """The text with all names replaced; `lookup` gives the raw value of a name."""
     if depth > DEEPEST:
         raise EndlessExpansion(text)
-    out, at = [], 0
+    out, at, size = [], 0, 0
     while (dollar := text.find("$", at)) >= 0:
         out.append(text[at:dollar])
         piece, at = _macro(text, dollar + 1, lookup, depth)
         out.append(piece)
+        size += len(piece)
+        if size > LONGEST:
+            raise EndlessExpansion(text)
     return "".join([*out, text[at:]])
 
 

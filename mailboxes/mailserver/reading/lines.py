@@ -1,11 +1,14 @@
 """Lines of files, and where a file lies in a folder that may be a copy."""
 
+import errno
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 MASK = "********"
+LARGEST = 100_000_000  # bytes of a file; a list of a million mailboxes is smaller
 SECRETS = (
     # a whole value: `password = …` of a map file, `bind_pw = …`, passwords for other servers
     re.compile(
@@ -77,8 +80,13 @@ class Problem:
 
 
 def read(path):
-    """The text of a file, whatever its bytes are; OSError where there is none."""
-    text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
+    """The text of a file, whatever its bytes are; OSError where there is none that can be one."""
+    path = Path(path)
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "no ordinary file", str(path))
+    if path.stat().st_size > LARGEST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # which no name of a file can hold
 
 

@@ -23,6 +23,7 @@ DEFAULTS = {
     "protocols": "",
 }
 DEEPEST = 20  # files that include files
+MOST_FILES = 1000
 VARIABLE = re.compile(r"\$(?:SET:)?(\w+)", re.ASCII)
 ENTRANCE = re.compile(r"(?P<kind>\S+?)(?:\s+(?P<name>.*?))?\s*\{\s*(?P<rest>.*)", re.DOTALL)
 
@@ -65,6 +66,7 @@ class Reader:
     """Reads a file and what it includes into a tree; what goes wrong is a problem, not an end."""
 
     def __init__(self, directory, expands=True):
+        self.included = 0
         self.directory = directory
         self.expands = expands  # a file of SQL settings takes `$` as it is
         self.problems = []
@@ -135,7 +137,8 @@ class Reader:
         found = sorted(map(Path, glob.glob(str(pattern)))) if is_glob(pattern) else [pattern]
         if word == "!include_try":
             found = [path for path in found if os.path.exists(path)]
-        if depth >= DEEPEST:
+        self.included += len(found)
+        if depth >= DEEPEST or self.included > MOST_FILES:
             self.problems.append(Problem("unreadable-file", line, str(pattern)))
             return
         for path in found:

@@ -39,13 +39,19 @@ def run(command, options):
         raise CommandError(
             _("%(number)d differences.") % {"number": len(report.differences)}, returncode=1
         )
+    if report.failed:
+        raise CommandError(
+            _("%(servers)s could not be asked.") % {"servers": ", ".join(report.failed)},
+            returncode=1,
+        )
 
 
 @dataclass
 class Report:
     rows: int = 0
     differences: list = field(default_factory=list)
-    missing: list = field(default_factory=list)  # servers that could not be asked
+    missing: list = field(default_factory=list)  # servers that were not asked, and why
+    failed: list = field(default_factory=list)  # those of them that are here
 
 
 def verify(domains, postfix, dovecot):
@@ -59,6 +65,7 @@ def verify(domains, postfix, dovecot):
                 report.differences += server.differences(batch)
             except Unavailable as error:
                 servers.remove(server)
+                report.failed.append(type(server).__name__)
                 report.missing.append(f"{type(server).__name__}: {error}")
     if not servers:
         own_maps_work()

@@ -1,5 +1,6 @@
 """Postfix's and Dovecot's own tools, asked about many keys at once."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,7 +9,9 @@ from mailboxes.mailserver.reading import maps as lists
 
 PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PATIENCE = 60
-NO_SUCH_USER = 67  # doveadm's EX_NOUSER
+NO_SUCH_USER = 67  # doveadm's EX_NOUSER, if it is true of one of them
+STRANGER = re.compile(r"(passdb|userdb) lookup: user .* doesn't exist$")
+HOME = "%{user}\t%{home}"
 
 
 class Unavailable(Exception):
@@ -58,22 +61,22 @@ class LivePostfix:
 
 
 class LiveDovecot:
-    """What doveadm says of a user: that he can sign in, and where his mail is."""
+    """What doveadm says of users: who can sign in, and where their mail is."""
 
     def __init__(self, folder):
         self.command = [program("doveadm"), "-c", str(Path(folder, "dovecot.conf"))]
 
-    def may_sign_in(self, user):
-        return self._known("auth", "lookup", user) is not None
+    def who_may_sign_in(self, users):
+        return {line.lower() for line in self._lines("auth", "lookup", "-f", "user", "--", *users)}
 
-    def home(self, user):
-        said = self._known("user", "-f", "home", user)
-        return None if said is None else said.strip()
+    def homes(self, users):
+        """user → folder, of those who have one."""
+        found = (line.partition("\t") for line in self._lines("user", "-e", HOME, "--", *users))
+        return {user.lower(): home for user, tab, home in found if tab}
 
-    def _known(self, *arguments):
+    def _lines(self, *arguments):
         said = run([*self.command, *arguments])
-        if said.returncode == 0:
-            return said.stdout
-        if said.returncode == NO_SUCH_USER:
-            return None
-        raise Unavailable(said.stderr.strip() or "doveadm")
+        trouble = [line for line in said.stderr.splitlines() if line and not STRANGER.match(line)]
+        if trouble or said.returncode not in (0, NO_SUCH_USER):
+            raise Unavailable("\n".join(trouble) or f"doveadm: {said.returncode}")
+        return [line for line in said.stdout.splitlines() if line]

@@ -1,5 +1,7 @@
 """The SQL that makes the database's accounts, each with the least it needs."""
 
+import re
+
 from django.conf import settings
 from django.db import connection
 
@@ -26,7 +28,9 @@ def rights():
         "postfix": list(grants(maps.POSTFIX_NEEDS)),
         "dovecot": list(grants(maps.DOVECOT_NEEDS)),
         "autoreply": list(grants(NEEDS)),
-        "panel": [(", ".join(PANEL_NEEDS), f"{quoted(connection.settings_dict['NAME'])}.*")],
+        "panel": [
+            (", ".join(PANEL_NEEDS), f"{quoted(exactly(connection.settings_dict['NAME']))}.*")
+        ],
     }
 
 
@@ -37,6 +41,11 @@ def grants(needs):
             f"{verb} {listed(columns)}".strip() for verb, columns in statements.items()
         )
         yield what, f"{database}.{quoted(settings.MAILADMIN_TABLE_PREFIX + table)}"
+
+
+def exactly(name):
+    """A database's name where GRANT takes a pattern: `_` would let in its neighbours."""
+    return re.sub(r"([_%\\])", r"\\\1", name)
 
 
 def listed(columns):

@@ -35,6 +35,7 @@ class Choices:
     command: str = "/usr/local/bin/mailadmin"
     autoreply_user: str = "nobody"
     autoreply_group: str = "nogroup"
+    database_group: str = "mailadmin"  # of SQLite's file, which all of them open
     alias_maps: str = "hash:/etc/aliases"
     lda: str = "/usr/lib/dovecot/dovecot-lda"
     passwords: dict[str, str] = field(default_factory=dict)

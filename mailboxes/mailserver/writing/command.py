@@ -1,6 +1,9 @@
 """`mailadmin mailserver config`: the configuration, written into folders."""
 
+import re
+import stat
 from dataclasses import fields
+from pathlib import Path
 
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
@@ -9,7 +12,7 @@ from domains.models import Domain
 from mailboxes.mailserver.writing import disk
 from mailboxes.mailserver.writing.choices import Choices, guessed, new_passwords
 from mailboxes.mailserver.writing.database import Database
-from mailboxes.mailserver.writing.files import files_of
+from mailboxes.mailserver.writing.files import OWN, files_of
 
 help = "Write the configuration of Postfix and Dovecot."
 # option → what it says; each is a choice by the same name
@@ -28,7 +31,29 @@ OPTIONS = {
     "command": "where `mailadmin` is",
     "autoreply-user": "the system user who answers for people who are away",
     "autoreply-group": "the group of that user",
+    "database-group": "the group that shares an SQLite database, none of Postfix's own",
     "alias-maps": "aliases of the machine's own users",
+}
+PATH, WORD = r"/[\w./@+-]*", r"[A-Za-z0-9._-]+"
+TABLE = r"(\w+:[\w./@+-]+(,\s*)?)*"
+# What each choice may be: nothing that means more than itself in a file.
+SHAPES = {
+    "hostname": r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*",
+    "mail_directory": PATH,
+    "queue_directory": PATH,
+    "certificate": PATH,
+    "key": PATH,
+    "command": PATH,
+    "mail_user": WORD,
+    "mail_group": WORD,
+    "autoreply_user": WORD,
+    "autoreply_group": WORD,
+    "database_group": WORD,
+    "default_scheme": WORD,
+    "postfix_version": WORD,
+    "dovecot_version": WORD,
+    "delivery": WORD,
+    "alias_maps": TABLE,
 }
 CHOICES = {"delivery": ("lmtp", "lda"), "dovecot-version": ("2.3", "2.4")}
 
@@ -53,6 +78,14 @@ def run(command, options):
     folders = {name: options[name] for name in ("postfix", "dovecot") if options[name]}
     if not folders:
         raise CommandError(_("Say where: --postfix DIR, --dovecot DIR, or both."), returncode=2)
+    folders = {name: Path(folder).absolute() for name, folder in folders.items()}
+    try:
+        configure(command, options, folders)
+    except OSError as error:
+        raise CommandError(f"{error.filename}: {error.strerror}") from error
+
+
+def configure(command, options, folders):
     choices = chosen(options, folders)
     refuse_own_domain(choices.hostname)
     found = list(disk.changes(files_of(choices), folders))
@@ -66,9 +99,35 @@ def chosen(options, folders):
     """What was said, else what this machine says."""
     names = {field.name for field in fields(Choices)}
     said = {name: value for name, value in options.items() if name in names and value is not None}
+    refuse_unfit(said)
     places = {f"{name}_directory": str(folder) for name, folder in folders.items()}
-    passwords = new_passwords() | disk.known_passwords(folders.get("postfix", "/etc/postfix"))
-    return Choices(**guessed() | said | places, proxied=not options["direct"], passwords=passwords)
+    return Choices(
+        **guessed() | said | places, proxied=not options["direct"], passwords=passwords(folders)
+    )
+
+
+def refuse_unfit(said):
+    """What would end a line of a file, or mean something else in one."""
+    for name, value in said.items():
+        if not re.fullmatch(SHAPES[name], value):
+            option = "--" + name.replace("_", "-")
+            raise CommandError(
+                _("%(option)s cannot be “%(value)s”.") % {"option": option, "value": value},
+                returncode=2,
+            )
+
+
+def passwords(folders):
+    """Those of an earlier run; new ones only where the file that gives them is written as well."""
+    place = folders.get("postfix", Path("/etc/postfix"))
+    known = disk.known_passwords(place)
+    if not known and "postfix" not in folders and not Database.of_the_panel().is_sqlite:
+        path = place / OWN / "accounts.sql"
+        raise CommandError(
+            _("There is no %(path)s with the accounts’ passwords; --postfix DIR writes it.")
+            % {"path": path}
+        )
+    return new_passwords() | known
 
 
 def refuse_own_domain(hostname):
@@ -121,16 +180,43 @@ def steps(choices):
         f" {choices.mail_directory}"
     )
     if database.is_sqlite:
-        yield from shared_file(database.name)
+        yield from shared_file(Path(database.name), choices)
     else:
         yield f"  mariadb < {choices.postfix_directory}/mailadmin/accounts.sql"
+    if database.is_encrypted:
+        yield _(
+            "The panel’s connection to the database is encrypted, and these files do not say so:"
+            " add tls_CAfile (Postfix), ssl_ca (Dovecot), ?ssl_ca=… (autoreply.env)."
+        )
     yield "  postfix check && postfix reload"
     yield "  doveconf -n >/dev/null && systemctl restart dovecot"
 
 
-def shared_file(path):
+def shared_file(path, choices):
     """SQLite's file and its companions are written by whoever asks, hence the group."""
-    folder = path.rpartition("/")[0]
-    yield "  addgroup --system mailadmin"
-    yield "  for user in postfix dovecot; do adduser $user mailadmin; done"
-    yield f"  chgrp -R mailadmin {folder} && chmod 2770 {folder} && chmod 0660 {path}*"
+    group, folder = choices.database_group, path.parent
+    yield f"  addgroup --system {group}"
+    yield f"  for user in postfix {owner(path)}; do adduser $user {group}; done"
+    yield f"  chgrp {group} {folder} {path}*"
+    yield f"  chmod 2770 {folder}"
+    if folder.is_relative_to("/var/lib"):
+        yield _("  (as a service of systemd’s the panel needs StateDirectoryMode=2770 as well)")
+    yield f"  chmod 0660 {path}*"
+    if (settings := Path(choices.postfix_directory, OWN, "autoreply.env")).exists():
+        yield f"  chgrp {group} {settings}"
+    for closed in closed_above(folder):
+        yield _("Others cannot enter %(folder)s; the database has to lie somewhere else.") % {
+            "folder": closed
+        }
+
+
+def owner(path):
+    """Whose file it is: the panel's."""
+    try:
+        return path.owner()
+    except KeyError:
+        return path.stat().st_uid
+
+
+def closed_above(folder):
+    return [parent for parent in folder.parents if not parent.stat().st_mode & stat.S_IXOTH]

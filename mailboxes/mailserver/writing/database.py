@@ -29,6 +29,11 @@ class Database:
         return self.driver == "sqlite"
 
     @property
+    def is_encrypted(self):
+        """Whether the panel's own connections are; the files say nothing of it."""
+        return bool(connection.settings_dict.get("OPTIONS", {}).get("ssl"))
+
+    @property
     def clients(self):
         """From where the accounts may come; a server may know this machine by number only."""
         if self.socket:
@@ -60,6 +65,8 @@ class Database:
 
     def url(self, password):
         """MAILADMIN_DATABASE_URL of the responder's account."""
+        if self.is_sqlite:
+            return f"sqlite://{quote(self.name)}"
         hosts = ",".join(f"{host}:{port}".rstrip(":") for host, port in self.pairs)
         options = f"?unix_socket={quote(self.socket)}" if self.socket else ""
         name = quote(self.name, safe="")

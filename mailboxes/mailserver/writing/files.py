@@ -27,14 +27,12 @@ def files_of(choices):
     context = choices.context() | {"maps": listed_maps(choices), "queries": queries(choices)}
     yield from postfix_files(choices, context)
     yield from dovecot_files(choices, context)
-    if not context["database"].is_sqlite:
-        yield from account_files(choices, context)
-
-
-def account_files(choices, context):
-    yield File("postfix", f"{OWN}/accounts.sql", accounts_sql(choices), ROOT_ONLY)
+    is_sqlite = context["database"].is_sqlite
+    if not is_sqlite:
+        yield File("postfix", f"{OWN}/accounts.sql", accounts_sql(choices), ROOT_ONLY)
     text = rendered("postfix/autoreply.env", context)
-    yield File("postfix", f"{OWN}/autoreply.env", text, SECRET, choices.autoreply_group)
+    group = choices.database_group if is_sqlite else choices.autoreply_group
+    yield File("postfix", f"{OWN}/autoreply.env", text, SECRET, group)
 
 
 def postfix_files(choices, context):

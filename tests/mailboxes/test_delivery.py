@@ -1,0 +1,598 @@
+"""Mail really delivered and fetched, by the configuration that the panel writes."""
+
+import datetime
+import imaplib
+import os
+import poplib
+import re
+import smtplib
+import subprocess
+import sys
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from domains.admins import create_admins
+from domains.models import Domain
+from domains.services import create_alias_domains, create_domains, edit_domain, set_domains
+from mailadmin import passwords
+from mailadmin.env import BASE_DIR
+from mailadmin.writes import Actor, perform
+from mailboxes.models import Alias, Mailbox, Usage
+from mailboxes.services import (
+    create_aliases,
+    create_mailboxes,
+    set_aliases,
+    set_forwarding,
+    set_mailboxes,
+    set_vacation,
+)
+from tests import mailservers, servers
+from tests.base import PASSWORD
+
+pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
+
+FAR = "friend@far.test"
+OFF = "550 5.2.1 <{}>: Recipient address rejected: Mailbox is switched off"
+UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown in virtual mailbox table"
+DENIED = "554 5.7.1 <{}>: Relay access denied"
+
+
+# Servers
+
+
+@pytest.fixture(scope="module")
+def running(django_db_setup, django_db_blocker, request):
+    """Postfix and Dovecot as the panel configures them for the tests' database."""
+    with django_db_blocker.unblock(), mailservers.MailServer() as server:
+        mailservers.open_database(server, request)
+        yield server.run()
+
+
+@pytest.fixture
+def server(running, transactional_db):
+    running.forget_mails()
+    return running
+
+
+@pytest.fixture(scope="module")
+def elsewhere():
+    """Somebody else's mail server."""
+    with mailservers.Sink() as sink:
+        yield sink.run()
+
+
+@pytest.fixture
+def sink(elsewhere):
+    elsewhere.forget_mails()
+    return elsewhere
+
+
+@pytest.fixture
+def responder(server):
+    """The program that Postfix's pipe(8) finds in place of the panel's command, while it works."""
+    bridge = mailservers.Bridge(server.folder)
+    master = server.config / "master.cf"
+    text = master.read_text()
+    master.write_text(text.replace(str(BASE_DIR / "manage.py"), str(bridge.program)))
+    assert master.read_text() != text
+    server.tool("postfix", "reload")
+    with bridge.crossed(lambda arguments, mail: autoreply(server, arguments, mail)):
+        yield
+
+
+def autoreply(server, arguments, mail):
+    """As Postfix asked for it, with the settings that the panel wrote for it and no others."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MAILADMIN_")}
+    if connection.vendor == "sqlite":
+        own["MAILADMIN_DATABASE_URL"] = f"sqlite://{connection.settings_dict['NAME']}"
+    program = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
+    return subprocess.run(
+        [*program, f"--sendmail={servers.command('sendmail')}"],
+        input=mail,
+        capture_output=True,
+        env=own | {"MAIL_CONFIG": str(server.config)},
+    )
+
+
+# Rows, made as the panel makes them
+
+
+def make(service, *arguments):
+    return perform(Actor.console(), service, *arguments)
+
+
+def domain(name="example.org", **values):
+    make(create_domains, [{"domain": name, "default_aliases": False} | values])
+
+
+def mailbox(address, **values):
+    local_part, _at, name = address.partition("@")
+    row = {"local_part": local_part, "domain": Domain.objects.get(pk=name)}
+    row |= {"password": passwords.make(PASSWORD, address, "SHA512-CRYPT")}
+    make(create_mailboxes, [row | values])
+
+
+def alias(address, *targets):
+    local_part, _at, name = address.partition("@")
+    row = {"local_part": local_part, "domain": Domain.objects.get(pk=name)}
+    make(create_aliases, [row | {"goto": list(targets)}])
+
+
+def mirror(name, target="example.org"):
+    """An alias domain; its name is a domain as well."""
+    domain(name)
+    ends = (Domain.objects.get(pk=each) for each in (name, target))
+    make(create_alias_domains, [dict(zip(("alias_domain", "target_domain"), ends, strict=True))])
+
+
+def people(*addresses):
+    """These mailboxes with their domains."""
+    for name in sorted({address.partition("@")[2] for address in addresses}):
+        domain(name)
+    for address in addresses:
+        mailbox(address)
+
+
+# Mail
+
+
+def letter(subject="Lunch?", body="Are you there?", sender=FAR, to="bob@example.org"):
+    return f"From: {sender}\nTo: {to}\nSubject: {subject}\n\n{body}\n"
+
+
+def replies(server, *recipients):
+    """What Postfix says to each recipient; nothing is sent."""
+    with server.smtp() as client:
+        client.ehlo()
+        client.mail("")
+        return [f"{code} {text.decode()}" for code, text in map(client.rcpt, recipients)]
+
+
+def reply(server, recipient):
+    return replies(server, recipient)[0]
+
+
+def send(server, *recipients, sender="", text=None):
+    """One message to all of them. What the log says of it, once nothing of it is left."""
+    with server.smtp() as client:
+        client.ehlo()
+        client.mail(sender)
+        for code, text_ in map(client.rcpt, recipients):
+            assert code == 250, text_
+        _code, said = client.data(text or letter(sender=sender or FAR, to=recipients[0]))
+    return fate(server, mailservers.queue_id(said))
+
+
+def fate(server, queue_id):
+    """The log of a message and of the bounces and answers that it brought about."""
+    lines = server.log_of(queue_id)
+    for line in list(lines):
+        if hit := re.search(r"sender non-delivery notification: (\w+)", line):
+            lines += fate(server, hit[1])
+    return lines
+
+
+def subjects(server, address):
+    return [mail["Subject"] for mail in server.mails(address)]
+
+
+def got(server, address):
+    """How many messages are there."""
+    return len(server.mails(address))
+
+
+# Delivery
+
+
+def test_mail_for_a_mailbox_is_there_by_maildir_imap_and_pop3(server):
+    people("bob@example.org")
+    send(server, "bob@example.org")
+    [mail] = server.mails("bob@example.org")
+    assert mail["Delivered-To"] == "bob@example.org"
+    assert mail.get_content().strip() == "Are you there?"
+    with server.dovecot.imap() as imap:
+        imap.login("bob@example.org", PASSWORD)
+        assert imap.select() == ("OK", [b"1"])
+        assert b"Subject: Lunch?" in imap.fetch("1", "(BODY.PEEK[])")[1][0][1]
+    pop = server.dovecot.pop()
+    pop.user("bob@example.org")
+    pop.pass_(PASSWORD)
+    assert pop.stat()[0] == 1
+    pop.quit()
+
+
+def test_upper_case_in_an_address_changes_nothing(server):
+    people("bob@example.org")
+    send(server, "BOB@Example.ORG")
+    assert got(server, "bob@example.org") == 1
+    with server.dovecot.imap() as imap:
+        imap.login("Bob@EXAMPLE.org", PASSWORD)
+
+
+def test_a_sign_in_a_name_is_no_obstacle(server, subtests):
+    domain()
+    for sign in "!#$%&'*+=?^_{|}~-.":
+        address = f"a{sign}b@example.org"
+        mailbox(address)
+        with subtests.test(sign):
+            # Two by which Postfix knows addresses that ask for another way, and an extension's.
+            if sign not in "!%+":
+                send(server, address)
+                assert got(server, address) == 1
+            assert opens_imap(server, address)
+
+
+def test_an_alias_leads_to_its_targets_each_once(server, sink):
+    people("bob@example.org", "carol@example.com")
+    domain("far.example", transport=f"smtp:[127.0.0.1]:{sink.port}")
+    mailbox("dora@far.example")
+    alias("info@example.org", "bob@example.org")
+    alias("all@example.org", "bob@example.org", "carol@example.com", "dora@far.example")
+    alias("again@example.org", "all@example.org", "info@example.org")
+    send(server, "info@example.org")
+    assert got(server, "bob@example.org") == 1
+    send(server, "again@example.org")
+    assert (got(server, "bob@example.org"), got(server, "carol@example.com")) == (2, 1)
+    assert sink.recipients() == ["dora@far.example"]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_forwarding_keeps_a_copy_only_if_asked_to(server, keeps):
+    people("bob@example.org", "carol@example.com")
+    make(set_forwarding, "bob@example.org", ["carol@example.com"], keeps)
+    send(server, "bob@example.org")
+    assert got(server, "carol@example.com") == 1
+    assert got(server, "bob@example.org") == int(keeps)
+
+
+def test_a_catch_all_gets_what_nobody_else_has(server):
+    people("bob@example.org", "carol@example.org")
+    alias("*@example.org", "carol@example.org")
+    alias("info@example.org", "bob@example.org")
+    send(server, "bob@example.org", "info@example.org", "nobody@example.org")
+    assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (1, 1)
+    assert server.mails("carol@example.org")[0]["X-Original-To"] is None
+
+
+def test_an_alias_domain_is_its_target_domain_by_another_name(server):
+    people("bob@example.org", "carol@example.org")
+    mirror("example.net")
+    alias("info@example.org", "carol@example.org")
+    send(server, "bob@example.net", "info@example.net")
+    assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (1, 1)
+    assert reply(server, "nobody@example.net") == UNKNOWN.format("nobody@example.net")
+
+
+def test_a_catch_all_works_by_an_alias_domain_too_and_takes_nobodys_mail(server):
+    people("bob@example.org", "carol@example.org")
+    mirror("example.net")
+    alias("*@example.org", "carol@example.org")
+    send(server, "nobody@example.net", "bob@example.net")
+    assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "address", ["bob+x@example.org", "bob+x@example.net", "info+x@example.net"]
+)
+def test_an_extension_reaches_its_owner_and_not_the_catch_all(server, address):
+    people("bob@example.org", "carol@example.org")
+    mirror("example.net")
+    alias("*@example.org", "carol@example.org")
+    alias("info@example.org", "bob@example.org")
+    send(server, address)
+    assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (1, 0)
+
+
+def test_a_mailbox_without_a_row_among_the_aliases_gets_its_mail(server):
+    """Other programs forget the row; the catch-all must not take the mail."""
+    people("bob@example.org", "carol@example.org")
+    mirror("example.net")
+    alias("*@example.org", "carol@example.org")
+    Alias.objects.filter(pk="bob@example.org").delete()
+    send(server, "bob@example.org", "bob+x@example.org", "bob@example.net")
+    assert got(server, "carol@example.org") == 0
+    assert got(server, "bob@example.org") == 2  # one for each final address
+
+
+# Transports
+
+
+@pytest.mark.parametrize("transport", ["smtp", "relay"])
+def test_a_backup_mx_hands_on_what_it_gets(server, sink, transport):
+    domain("backup.test", backupmx=True, transport=f"{transport}:[127.0.0.1]:{sink.port}")
+    send(server, "anybody@backup.test", "else@backup.test")
+    assert sink.recipients() == ["anybody@backup.test", "else@backup.test"]
+    assert reply(server, "x@sub.backup.test") == DENIED.format("x@sub.backup.test")
+
+
+def test_a_backup_mx_that_lists_its_mailboxes_takes_no_others(server, sink):
+    domain("backup.test", backupmx=True, transport=f"smtp:[127.0.0.1]:{sink.port}")
+    mailbox("bob@backup.test")
+    send(server, "bob@backup.test")
+    assert sink.recipients() == ["bob@backup.test"]
+    assert "User unknown in relay recipient table" in reply(server, "carol@backup.test")
+
+
+def test_a_domain_with_a_transport_of_its_own_is_delivered_there(server, sink):
+    people("carol@example.com")
+    # A name of its own: Postfix remembers for half a minute where it sent the last message.
+    domain("branch.test", transport=f"smtp:[127.0.0.1]:{sink.port}")
+    mailbox("bob@branch.test")
+    send(server, "bob@branch.test", "carol@example.com")
+    assert sink.recipients() == ["bob@branch.test"]
+    assert got(server, "carol@example.com") == 1
+    assert reply(server, "x@branch.test") == UNKNOWN.format("x@branch.test")
+
+
+# Refusals
+
+
+def test_strangers_cannot_relay(server):
+    people("bob@example.org")
+    said = replies(server, FAR, "x@sub.example.org", "bob@example.org@far.test")
+    assert all(text.startswith("554 5.7.1") for text in said), said
+
+
+def test_mail_for_a_mailbox_that_is_switched_off_is_refused_at_once(server):
+    people("bob@example.org", "carol@example.org")
+    mirror("example.net")
+    for step in ("alone", "beside a catch-all"):
+        make(set_mailboxes, ["bob@example.org"], "active", False)
+        for address in ("bob@example.org", "bob+x@example.org", "bob@example.net"):
+            assert reply(server, address) == OFF.format(address), step
+        if step == "alone":
+            alias("*@example.org", "carol@example.org")
+    make(set_mailboxes, ["bob@example.org"], "active", True)
+    send(server, "bob@example.org")
+    assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (1, 0)
+
+
+def test_mail_that_an_alias_leads_to_a_mailbox_switched_off_comes_back(server):
+    people("bob@example.org", "carol@example.org", "alice@example.com")
+    alias("*@example.org", "carol@example.org")
+    alias("info@example.org", "bob@example.org")
+    make(set_mailboxes, ["bob@example.org"], "active", False)
+    send(server, "info@example.org", sender="alice@example.com")
+    assert got(server, "carol@example.org") == got(server, "bob@example.org") == 0
+    [bounce] = server.mails("alice@example.com")
+    assert bounce["Return-Path"] == "<>"
+    assert "bob@example.org" in bounce.as_string()
+
+
+def test_a_domain_that_is_switched_off_is_no_domain(server):
+    people("bob@example.org")
+    mirror("example.net")
+    alias("info@example.org", "bob@example.org")
+    make(set_domains, ["example.org"], "active", False)
+    for address in ("bob@example.org", "info@example.org"):
+        assert reply(server, address) == DENIED.format(address)
+    assert reply(server, "bob@example.net") == UNKNOWN.format("bob@example.net")
+
+
+def test_an_alias_that_is_switched_off_leads_nowhere_or_to_the_catch_all(server):
+    people("bob@example.org", "carol@example.org")
+    alias("info@example.org", "bob@example.org")
+    make(set_aliases, ["info@example.org"], "active", False)
+    assert reply(server, "info@example.org") == UNKNOWN.format("info@example.org")
+    alias("*@example.org", "carol@example.org")
+    send(server, "info@example.org")
+    assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (0, 1)
+
+
+def test_what_does_not_fit_into_a_mailbox_comes_back(server):
+    people("alice@example.com")
+    domain()
+    mailbox("bob@example.org", quota=1)
+    large = letter(body="x" * 60 + "\n" + ("y" * 70 + "\n") * 9000)  # 640 kB
+    send(server, "bob@example.org", sender="alice@example.com", text=large)
+    assert got(server, "alice@example.com") == 0
+    log = send(server, "bob@example.org", sender="alice@example.com", text=large)
+    assert any("552 5.2.2" in line and "status=bounced" in line for line in log)
+    assert (got(server, "bob@example.org"), got(server, "alice@example.com")) == (1, 1)
+    [bounce] = server.mails("alice@example.com")
+    assert "Quota exceeded" in bounce.as_string()
+
+
+# Quotas
+
+
+def test_the_list_of_mailboxes_shows_what_dovecot_counted(server, client):
+    domain()
+    mailbox("bob@example.org", quota=10)
+    row = {"username": "root@example.net", "password": passwords.make(PASSWORD)}
+    root = make(create_admins, [row | {"superadmin": True}])
+    text = letter(body=("y" * 70 + "\n") * 43000)  # 3 MB, and twice
+    send(server, "bob@example.org", "bob+again@example.org", text=text)
+    usage = Usage.objects.get(pk="bob@example.org")
+    assert usage.messages == got(server, "bob@example.org") == 2
+    client.force_login(root, backend="mailadmin.auth.AdminBackend")
+    page = client.get("/mailboxes/").content.decode()
+    assert "<div>6.0 MB <small>/ 10 MB</small>" in page
+
+
+def test_what_is_deleted_by_imap_counts_no_longer(server):
+    people("bob@example.org")
+    send(server, "bob@example.org")
+    with server.dovecot.imap() as imap:
+        imap.login("bob@example.org", PASSWORD)
+        imap.select()
+        imap.store("1", "+FLAGS", r"\Deleted")
+        imap.expunge()
+        imap.close()
+    server.wait_until(lambda: not Usage.objects.get(pk="bob@example.org").messages)
+    assert Usage.objects.get(pk="bob@example.org").bytes == 0
+
+
+# Vacation
+
+
+@pytest.mark.usefixtures("responder")
+def test_who_is_away_answers_each_sender_once_and_gets_the_mail(server):
+    people("bob@example.org", "alice@example.com")
+    now, day = timezone.now(), datetime.timedelta(days=1)
+    away = {"active": True, "subject": "Away", "body": "I am at the sea.", "interval_time": 0}
+    away |= {"activefrom": now - day, "activeuntil": now + day}
+    make(set_vacation, "bob@example.org", away)
+    for _time in range(2):
+        log = send(server, "bob@example.org", sender="alice@example.com")
+        assert all("status=sent" in line for line in log if "status=" in line), log
+    assert got(server, "bob@example.org") == 2
+    server.settle()
+    [answer] = server.mails("alice@example.com")
+    assert answer["Return-Path"] == "<>"
+    assert answer["Auto-Submitted"] == "auto-replied"
+    assert answer["Subject"] == "Away"
+    assert "bob@example.org" in answer["From"]
+
+
+# Sending
+
+
+def entered(server, login, password=PASSWORD, via="submission"):
+    client = getattr(server, via)()
+    client.login(login, password)
+    return client
+
+
+def sending(server, login, sender, recipient):
+    """What Postfix says when this login sends as that sender."""
+    with entered(server, login) as client:
+        client.mail(sender)
+        code, text = client.rcpt(recipient)
+        return f"{code} {text.decode()}"
+
+
+def refused(server, login, password=PASSWORD):
+    """Whether submission lets him not in, in the words for a wrong password."""
+    with server.submission() as client, pytest.raises(smtplib.SMTPAuthenticationError) as error:
+        client.login(login, password)
+    return error.value.smtp_code == 535
+
+
+def opens_imap(server, login, password=PASSWORD):
+    with server.dovecot.imap() as imap:
+        try:
+            return imap.login(f'"{login}"', password)[0] == "OK"
+        except imaplib.IMAP4.error as error:
+            assert "AUTHENTICATIONFAILED" in str(error)
+            return False
+
+
+@pytest.mark.parametrize("via", ["submission", "smtps"])
+def test_who_signs_in_sends_as_himself_and_to_everybody(server, sink, via):
+    people("bob@example.org", "carol@example.com")
+    domain("far.example", transport=f"smtp:[127.0.0.1]:{sink.port}", backupmx=True)
+    with entered(server, "bob@example.org", via=via) as client:
+        client.mail("bob@example.org")
+        assert client.rcpt("carol@example.com")[0] == client.rcpt("x@far.example")[0] == 250
+        _code, said = client.data(letter(sender="bob@example.org"))
+    fate(server, mailservers.queue_id(said))
+    assert got(server, "carol@example.com") == 1
+    assert sink.recipients() == ["x@far.example"]
+
+
+def test_nobody_sends_in_anothers_name(server):
+    people("bob@example.org", "carol@example.org", "dora@example.com")
+    mirror("example.net")
+    alias("info@example.org", "bob@example.org", "dora@example.com")
+    alias("*@example.org", "carol@example.org")
+    make(set_forwarding, "dora@example.com", ["bob@example.org"], True)
+    own = ["bob@example.org", "bob+x@example.org", "bob@example.net", "info@example.org"]
+    foreign = ["carol@example.org", "dora@example.com", "carol@example.net", "any@example.org"]
+    # The empty sender is that of receipts, and of nobody.
+    for sender in (*own, "info@example.net", ""):
+        assert sending(server, "bob@example.org", sender, FAR).startswith("250"), sender
+    for sender in (*foreign, "somebody@far.test"):
+        said = sending(server, "bob@example.org", sender, "carol@example.org")
+        words = f"553 5.7.1 <{sender}>: Sender address rejected: not owned by user"
+        assert said == f"{words} bob@example.org"
+    assert sending(server, "carol@example.org", "any@example.org", FAR).startswith("250")
+
+
+def test_a_login_is_offered_nowhere_without_encryption(server):
+    people("bob@example.org")
+    with server.smtp(server.ports["submission"]) as client:
+        client.ehlo()
+        assert not client.has_extn("auth")
+        assert client.docmd("AUTH PLAIN AGJvYgBwYXNz")[0] == 530
+        assert client.docmd("MAIL FROM:<bob@example.org>")[0] == 530
+    with server.smtp() as client:
+        client.starttls(context=mailservers.unverified())
+        client.ehlo()
+        assert not client.has_extn("auth")
+    with server.submission() as client:
+        client.ehlo()
+        assert client.has_extn("auth")
+        code, text = client.mail("bob@example.org")
+        code, text = client.rcpt("bob@example.org")
+        assert code == 554, text
+
+
+def test_who_may_not_send_reads_his_mail_nonetheless(server):
+    people("bob@example.org")
+    make(set_mailboxes, ["bob@example.org"], "smtp_active", False)
+    assert refused(server, "bob@example.org")
+    assert opens_imap(server, "bob@example.org")
+    make(set_mailboxes, ["bob@example.org"], "smtp_active", True)
+    assert sending(server, "bob@example.org", "bob@example.org", FAR).startswith("250")
+
+
+def test_a_mailbox_that_is_switched_off_opens_nothing(server):
+    people("bob@example.org")
+    make(set_mailboxes, ["bob@example.org"], "active", False)
+    assert refused(server, "bob@example.org")
+    assert not opens_imap(server, "bob@example.org")
+    pop = server.dovecot.pop()
+    pop.user("bob@example.org")
+    with pytest.raises(poplib.error_proto, match="AUTH"):
+        pop.pass_(PASSWORD)
+
+
+def test_an_expired_password_opens_nothing_where_the_domain_lets_passwords_expire(server):
+    people("bob@example.org")
+    now, day = timezone.now(), datetime.timedelta(days=1)
+    Mailbox.objects.filter(pk="bob@example.org").update(password_expiry=now - day)
+    assert opens_imap(server, "bob@example.org")
+    make(edit_domain, "example.org", {"password_expiry": 30})
+    assert refused(server, "bob@example.org")
+    assert not opens_imap(server, "bob@example.org")
+    Mailbox.objects.filter(pk="bob@example.org").update(password_expiry=now + day)
+    assert opens_imap(server, "bob@example.org")
+
+
+def test_every_stored_password_opens_its_mailbox(server, subtests, settings):
+    settings.MAILADMIN_PASSWORD_ROUNDS = 1
+    domain()
+    names = passwords.known_schemes()
+    assert len(names) > 20
+    for number, scheme in enumerate(names):
+        address = f"m{number}@example.org"
+        mailbox(address, password=passwords.make(PASSWORD, address, scheme))
+        with subtests.test(scheme):
+            assert opens_imap(server, address)
+    assert not opens_imap(server, address, PASSWORD[:-1])
+
+
+# A company
+
+
+def test_three_domains_and_nine_people_keep_their_mail_apart(server, settings):
+    settings.MAILADMIN_MAILDIR = "{domain}/{username}/"
+    names = {
+        "alpha.example.org": ("alfred", "bob", "charlie"),
+        "beta.example.org": ("auntie", "bill", "chou"),
+        "gamma.example.org": ("alistair", "ben", "cinder"),
+    }
+    everybody = [f"{person}@{name}" for name, persons in names.items() for person in persons]
+    people(*everybody)
+    meant = ["charlie@alpha.example.org", "chou@beta.example.org", "cinder@gamma.example.org"]
+    send(server, *meant, sender="samt@example.org")
+    for address in everybody:
+        folder = f"{address.partition('@')[2]}/{address}"
+        assert len(server.mails(address, folder)) == (address in meant), address
+    new = server.folder / "mail/alpha.example.org/charlie@alpha.example.org/new"
+    assert len(list(new.iterdir())) == 1
+    for address in meant:
+        assert opens_imap(server, address)

@@ -1,0 +1,405 @@
+"""The running mail server beside the panel's rows, and what is told of it."""
+
+import contextlib
+import io
+import json
+import shutil
+import time
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from domains.models import Admin, Domain
+from domains.services import create_alias_domains, create_domains, edit_domain, set_domains
+from mailadmin import passwords
+from mailadmin.writes import Actor, perform
+from mailboxes.mailserver.knocking import NoAnswer, knock
+from mailboxes.models import Alias, Mailbox, Verification
+from mailboxes.services import create_aliases, create_mailboxes, set_aliases, set_mailboxes
+from tests import mailservers
+from tests.base import PASSWORD, build_world
+from tests.servers import free_port
+
+pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
+
+
+@pytest.fixture(scope="module")
+def running(django_db_setup, django_db_blocker, request):
+    """Postfix and Dovecot as the panel configures them for the tests' database."""
+    with django_db_blocker.unblock(), mailservers.MailServer() as server:
+        mailservers.open_database(server, request)
+        yield server.run()
+
+
+@pytest.fixture
+def server(running, transactional_db):
+    build_world()
+    return running
+
+
+@pytest.fixture
+def changed(server):
+    """Change some of its files for one test."""
+    with contextlib.ExitStack() as until_the_end:
+
+        def change(name, old, new):
+            until_the_end.enter_context(altered(server.folder / name, old, new))
+
+        yield change
+
+
+def make(service, *arguments):
+    return perform(Actor.console(), service, *arguments)
+
+
+def varied_world():
+    """Rows of every kind, in every state."""
+    names = ("off.test", "backup.test", "listed.test", "mirror.test", "away.test", "old.test")
+    rows = {name: {"domain": name, "default_aliases": False} for name in names}
+    rows["away.test"]["transport"] = "smtp:[127.0.0.1]:9"
+    rows["backup.test"]["backupmx"] = rows["listed.test"]["backupmx"] = True
+    make(create_domains, list(rows.values()))
+    there = {domain.pk: domain for domain in Domain.objects.all()}
+    ends = {"alias_domain": there["mirror.test"], "target_domain": there["example.org"]}
+    make(create_alias_domains, [ends])
+    for local_part, name in (
+        ("off", "example.org"),
+        ("bob", "off.test"),
+        ("bob", "listed.test"),
+        ("bob", "away.test"),
+        ("no-row", "example.org"),
+        ("expired", "old.test"),
+        ("fresh", "old.test"),
+        ("o'hara", "example.org"),
+        ("a_b%c", "example.org"),
+        ("-a*b?c", "example.org"),
+    ):
+        row = {"local_part": local_part, "domain": there[name]}
+        make(create_mailboxes, [row | {"password": passwords.make(PASSWORD), "quota": 0}])
+    Alias.objects.filter(pk="no-row@example.org").delete()
+    aliases = [("*", ["bob@example.org"]), ("off-too", ["bob@example.org"])]
+    aliases += [("several", ["bob@example.org", "carol@example.com", "x@far.test"])]
+    for local_part, goto in aliases:
+        row = {"local_part": local_part, "domain": there["example.org"]}
+        make(create_aliases, [row | {"goto": goto}])
+    make(set_mailboxes, ["off@example.org"], "active", False)
+    make(set_aliases, ["off-too@example.org"], "active", False)
+    make(set_domains, ["off.test"], "active", False)
+    make(edit_domain, "old.test", {"password_expiry": 30})
+    past = timezone.now() - timezone.timedelta(days=9)
+    Mailbox.objects.filter(pk="expired@old.test").update(password_expiry=past)
+
+
+def verify(server, *options):
+    """(what was printed, the exit status)."""
+    out = io.StringIO()
+    places = [f"--postfix={server.config}", f"--dovecot={server.folder}/dovecot"]
+    if not {"--all", "--domain"} & {word.partition("=")[0] for word in options}:
+        options = ("--all", *options)
+    try:
+        call_command("mailserver", "verify", *places, *options, stdout=out)
+    except CommandError as error:
+        return out.getvalue(), error.returncode
+    return out.getvalue(), 0
+
+
+def differences(server, *options):
+    told, status = verify(server, "--json", *options)
+    found = json.loads(told)
+    assert not found["not_asked"], found
+    assert status == (1 if found["differences"] else 0)
+    return [(each["key"], each["asked"]) for each in found["differences"]]
+
+
+# What is compared
+
+
+def test_a_server_that_sees_the_rows_has_no_differences(server):
+    varied_world()
+    told, status = verify(server)
+    rows = Domain.objects.count() + Mailbox.objects.count() + Alias.objects.count() + 1
+    assert told.splitlines() == [f"{rows} rows asked about."]
+    assert status == 0
+    assert differences(server, "--domain=Example.ORG") == []
+    told, _status = verify(server, "--domain=example.com")
+    assert told.splitlines() == ["4 rows asked about."]
+
+
+# name, what its file says, what it is made to say, whose difference that makes
+OTHERWISE = (
+    ("virtual_mailbox", "active = 1", "active = 0", "bob@example.org", "virtual_mailbox_maps"),
+    ("virtual_alias", "alias.goto", "'x@x.test'", "info@example.org", "virtual_alias_maps"),
+    ("transport", "active = 1", "active = 7", "away.test", "transport_maps"),
+    ("relay_domains", "backupmx = 1", "backupmx = 2", "backup.test", "relay_domains"),
+    ("virtual_mailbox_domains", "active = 1", "active < 2", "off.test", "virtual_mailbox_domains"),
+    (
+        "sender_login",
+        "mailbox.username\n",
+        "'carol@example.com'\n",
+        "bob@example.org",
+        "smtpd_sender_login_maps",
+    ),
+    (
+        "relay_recipients",
+        "mailbox.active = 1",
+        "mailbox.active = 0",
+        "bob@listed.test",
+        "relay_recipient_maps",
+    ),
+)
+
+
+def test_every_map_that_asks_otherwise_is_found(server, changed):
+    varied_world()
+    for name, old, new, _key, _parameter in OTHERWISE:
+        changed(f"etc/mailadmin/{name}.cf", old, new)
+    found = differences(server)
+    for *_change, key, parameter in OTHERWISE:
+        assert (key, parameter) in found
+
+
+@contextlib.contextmanager
+def altered(path, old, new):
+    """The file says something else for a while; the servers have read theirs already."""
+    before = path.read_text()
+    assert old in before, path
+    path.write_text(before.replace(old, new))
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+def test_a_map_that_main_cf_names_no_longer_is_found(server, changed):
+    varied_world()
+    line = f"    {server.choices.map_type}:$config_directory/mailadmin/virtual_alias_mirror.cf\n"
+    changed("etc/main.cf", line, "")
+    assert differences(server) == [("@mirror.test", "virtual_alias_maps")]
+
+
+@pytest.mark.mariadb
+def test_a_map_of_another_database_is_found(server, changed, mariadb):
+    name = connection.settings_dict["NAME"]
+    mariadb.create("former")
+    for table in ("mailbox", "domain"):
+        mariadb.execute(f"CREATE TABLE former.{table} LIKE {name}.{table}")
+    mariadb.execute("GRANT SELECT ON former.* TO mailadmin_postfix@localhost")
+    mariadb.execute("GRANT SELECT ON former.* TO mailadmin_postfix@127.0.0.1")
+    changed("etc/mailadmin/virtual_mailbox.cf", f"dbname = {name}\n", "dbname = former\n")
+    everybody = [("bob@example.org", "virtual_mailbox_maps")]
+    everybody += [("carol@example.com", "virtual_mailbox_maps")]
+    assert differences(server) == everybody
+    mariadb.execute("DROP DATABASE former")
+
+
+# the query, what it says, what it is made to say, whose difference that makes
+ANSWERS_OTHERWISE = (
+    ("user", "mailbox.maildir", "mailbox.username", "bob@example.org", "Dovecot"),
+    ("user", "mailbox.active = 1", "mailbox.active >= 0", "off@example.org", "Dovecot"),
+    ("password", "mailbox.active = 1", "mailbox.active >= 0", "off@example.org", "sign-in"),
+    ("password", "NOW()", "'2000-01-01'", "expired@old.test", "sign-in"),
+)
+
+
+def test_every_question_of_dovecots_that_asks_otherwise_is_found(server, forgetful, changed):
+    varied_world()
+    for query, old, new, _key, _asked in ANSWERS_OTHERWISE:
+        changed_query(server, changed, query, old, new)
+    anew(server)
+    found = differences(server)
+    for *_change, key, asked in ANSWERS_OTHERWISE:
+        assert (key, asked) in found
+    changed_query(server, changed, "password", "WHERE ", "WHERE 1 = 0 AND ")
+    anew(server)
+    assert ("bob@example.org", "sign-in") in differences(server)
+
+
+@pytest.fixture
+def forgetful(server):
+    """Dovecot reads its files again once they are as they were."""
+    yield
+    anew(server)
+
+
+def changed_query(server, changed, query, old, new):
+    text = (server.folder / "dovecot/dovecot-sql.conf.ext").read_text()
+    line = next(line for line in text.splitlines() if line.startswith(f"{query}_query"))
+    old = old if connection.vendor == "mysql" else old.replace("NOW()", SQLITE_NOW)
+    assert old in line
+    changed("dovecot/dovecot-sql.conf.ext", line, line.replace(old, new))
+
+
+SQLITE_NOW = "datetime('now', 'localtime')"
+
+
+def anew(server):
+    """Dovecot reads its configuration again; who asks it meanwhile is told by the old one."""
+    said = len((server.dovecot.folder / "dovecot.log").read_text())
+    server.dovecot.tool("reload")
+    log = server.dovecot.folder / "dovecot.log"
+    server.dovecot.wait_until(lambda: "SIGHUP received" in log.read_text()[said:])
+
+
+# What is told
+
+
+def test_the_result_is_kept_and_shown_to_superadmins(server, changed, client, settings):
+    settings.EMAIL_PORT = server.port
+    root, alice = (Admin.objects.get(pk=f"{name}") for name in ("root@example.net", ALICE))
+    client.force_login(root, backend="mailadmin.auth.AdminBackend")
+    page = "/mailboxes/bob@example.org/seen/"
+    assert "has not been run yet" in client.get(page).content.decode()
+    verify(server)
+    shown = client.get(page).content.decode()
+    assert "Nothing was different" in shown
+    assert "Postfix takes mail for this mailbox" in shown
+    changed("etc/mailadmin/virtual_mailbox.cf", "mailbox.maildir", "'<elsewhere>'")
+    told, status = verify(server, "--domain=example.org")
+    assert status == 1
+    assert "bob@example.org, virtual_mailbox_maps: expected “example.org/bob/”" in told
+    shown = client.get(page).content.decode()
+    assert "found &lt;elsewhere&gt;" in shown
+    kept = Verification.objects.latest("checked")
+    assert (kept.domain, kept.rows, kept.total, kept.trouble) == ("example.org", 4, 1, "")
+    assert (
+        "Nothing was different" in client.get("/mailboxes/carol@example.com/seen/").content.decode()
+    )
+    client.force_login(alice, backend="mailadmin.auth.AdminBackend")
+    assert client.get(page).status_code == 403
+
+
+ALICE = "alice@example.org"
+
+
+def test_old_results_are_cleared_away(server):
+    old = timezone.now() - timezone.timedelta(days=31)
+    Verification.objects.create(checked=old)
+    verify(server)
+    assert Verification.objects.count() == 1
+
+
+def test_a_domain_that_is_not_there_is_an_error(server):
+    with pytest.raises(CommandError, match="example.net"):
+        call_command("mailserver", "verify", "--domain=example.net")
+    assert not Verification.objects.exists()
+
+
+# Servers that are away
+
+
+def test_without_a_mail_server_the_panels_own_queries_are_tried(server, tmp_path):
+    out = io.StringIO()
+    places = [f"--postfix={tmp_path}/none", f"--dovecot={tmp_path}/none"]
+    call_command("mailserver", "verify", "--all", *places, stdout=out)
+    told = out.getvalue().splitlines()
+    assert told[0] == f"Not asked: Postfix: there is no {tmp_path}/none/main.cf"
+    assert told[1] == f"Not asked: Dovecot: there is no {tmp_path}/none/dovecot.conf"
+    assert "Dovecot" in Verification.objects.get().trouble
+
+
+def test_a_query_that_cannot_run_is_an_error_without_a_mail_server(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("mailboxes.maps.NOT_ALL", "domain.no_such_column = 1")
+    places = [f"--postfix={tmp_path}/none", f"--dovecot={tmp_path}/none"]
+    with pytest.raises(OperationalError):
+        call_command("mailserver", "verify", "--all", *places, stdout=io.StringIO())
+
+
+def test_a_database_that_postfix_cannot_ask_is_named(server, changed):
+    if connection.vendor == "mysql":
+        changed("etc/mailadmin/virtual_alias.cf", "password = testpostfix", "password = s3cret")
+    else:
+        changed("etc/mailadmin/virtual_alias.cf", "dbpath = ", "dbpath = /nowhere")
+    told, status = verify(server)
+    assert status == 1
+    [line] = [line for line in told.splitlines() if line.startswith("Not asked: Postfix: ")]
+    assert "virtual_alias.cf" in told
+    assert "s3cret" not in told
+    assert "Not asked: Dovecot" not in told
+
+
+def test_a_postfix_that_does_not_run_is_named(server, tmp_path):
+    copied = tmp_path / "postfix"
+    shutil.copytree(server.config, copied)
+    (tmp_path / "queue").mkdir()
+    path = copied / "main.cf"
+    path.write_text(f"{path.read_text()}\nqueue_directory = {tmp_path}/queue\n")
+    out = io.StringIO()
+    places = [f"--postfix={copied}", f"--dovecot={server.folder}/dovecot"]
+    with pytest.raises(CommandError, match="Postfix") as error:
+        call_command("mailserver", "verify", "--all", *places, stdout=out)
+    assert error.value.returncode == 1
+    assert "Not asked: Postfix: " in out.getvalue()
+    assert "Not asked: Dovecot: " not in out.getvalue()
+
+
+def test_a_dovecot_that_does_not_run_is_named(server, tmp_path):
+    copied = tmp_path / "dovecot"
+    shutil.copytree(server.folder / "dovecot", copied)
+    path = copied / "dovecot.conf"
+    path.write_text(f"{path.read_text()}\nbase_dir = {tmp_path}/run\n")
+    out = io.StringIO()
+    places = [f"--postfix={server.config}", f"--dovecot={copied}"]
+    with pytest.raises(CommandError, match="Dovecot") as error:
+        call_command("mailserver", "verify", "--all", *places, stdout=out)
+    assert error.value.returncode == 1
+    assert "Not asked: Dovecot: " in out.getvalue()
+    assert "Not asked: Postfix: " not in out.getvalue()
+
+
+# At the door
+
+
+def test_postfix_is_asked_at_its_door_and_no_mail_is_sent(server, settings):
+    settings.EMAIL_PORT = server.port
+    assert knock("bob@example.org") == "250 2.1.5 Ok"
+    make(set_mailboxes, ["bob@example.org"], "active", False)
+    assert knock("bob@example.org").startswith("550 5.2.1 ")
+    assert not server.mails("bob@example.org")
+    settings.EMAIL_PORT = free_port()
+    with pytest.raises(NoAnswer, match=str(settings.EMAIL_PORT)):
+        knock("bob@example.org")
+
+
+def test_the_page_tells_whether_postfix_agrees(server, settings, client):
+    client.force_login(
+        Admin.objects.get(pk="root@example.net"), backend="mailadmin.auth.AdminBackend"
+    )
+    page = "/mailboxes/bob@example.org/seen/"
+    settings.EMAIL_PORT = free_port()
+    assert "No mail server answers" in client.get(page).content.decode()
+    settings.EMAIL_PORT = server.port
+    assert "Postfix takes mail for this mailbox" in client.get(page).content.decode()
+    make(set_mailboxes, ["bob@example.org"], "active", False)
+    assert "Postfix refuses mail for this mailbox, as it" in client.get(page).content.decode()
+    part = client.get(page, headers={"HX-Request": "true"}).content.decode()
+    assert "550 5.2.1" in part and "<html" not in part
+
+
+def test_a_postfix_that_disagrees_is_shown(server, settings, client, changed):
+    settings.EMAIL_PORT = server.port
+    changed("etc/mailadmin/virtual_mailbox_domains.cf", "active = 1", "active = 7")
+    client.force_login(
+        Admin.objects.get(pk="root@example.net"), backend="mailadmin.auth.AdminBackend"
+    )
+    server.tool("postfix", "reload")
+    shown = client.get("/mailboxes/bob@example.org/seen/").content.decode()
+    assert "Postfix sees this mailbox otherwise" in shown
+
+
+# Many
+
+
+def test_thousands_of_mailboxes_are_compared_in_a_few_calls(server):
+    make(create_domains, [{"domain": "large.test", "default_aliases": False}])
+    there = Domain.objects.get(pk="large.test")
+    row = {"domain": there, "password": "{PLAIN}x", "quota": 0}
+    rows = [row | {"local_part": f"m{number}"} for number in range(MANY)]
+    make(create_mailboxes, rows)
+    start = time.monotonic()
+    assert differences(server, "--domain=large.test") == []
+    assert time.monotonic() - start < 30  # by one call a mailbox it took longer
+
+
+MANY = 700
