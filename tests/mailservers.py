@@ -10,6 +10,7 @@ import poplib
 import pwd
 import re
 import shutil
+import signal
 import smtplib
 import ssl
 import subprocess
@@ -126,7 +127,12 @@ class Postfix(Server):
     def run(self):
         self.start("postfix", "-c", self.config, "start-fg")
         self.wait_until(self._answers)
+        self._set_guard(self._master())
         return self
+
+    def _master(self):
+        """The process group of all its parts, which is not that of the script that starts them."""
+        return int((self.folder / "queue/pid/master.pid").read_text())
 
     def _answers(self):
         try:
@@ -167,6 +173,8 @@ class Postfix(Server):
             return log.read().decode(errors="replace").splitlines()
 
     def stop(self, keep=False):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.killpg(self._master(), signal.SIGTERM)
         super().stop(keep)
 
 
@@ -248,6 +256,7 @@ class MailServer(Postfix):
                 "alias_maps": "",
                 "database_group": "nogroup",
                 "autoreply_user": "nobody",
+                "autoreply_group": "nogroup",
                 "command": str(ROOT / "manage.py"),
                 "passwords": PASSWORDS,
             }

@@ -16,7 +16,14 @@ from mailadmin.forms import PlainForm
 from mailadmin.models import Role
 from mailboxes.explaining import ending, explain, headline
 from mailboxes.mailserver.knocking import NoAnswer, knock
-from mailboxes.mailserver.writing.choices import ACCOUNTS, Choices, guessed
+from mailboxes.mailserver.writing.choices import (
+    ACCOUNTS,
+    OWN_DOMAIN,
+    Choices,
+    guessed,
+    is_domain_of_the_panel,
+    is_fit,
+)
 from mailboxes.mailserver.writing.database import Database
 from mailboxes.mailserver.writing.files import files_of
 from mailboxes.models import Mailbox, Verification
@@ -91,7 +98,7 @@ class Seen(RoleRequired, TemplateView):
         route = Postfix(own_setup()).route(mailbox.pk)
         return super().get_context_data(
             mailbox=mailbox,
-            **at_the_door(mailbox.pk, route.reply),
+            **at_the_door(mailbox.pk, "" if route.loop else route.reply),
             **last_check(mailbox),
             **kwargs,
         )
@@ -108,24 +115,25 @@ def at_the_door(address, expected):
 
 
 def last_check(mailbox):
-    """The newest result of `mailserver verify` that this mailbox had a part in."""
+    """The newest result of `mailserver verify` for this mailbox's domain, and what it is worth."""
     covering = Q(domain="") | Q(domain=mailbox.domain_id)
     check = Verification.objects.filter(covering).order_by("-checked").first()
-    return {"check": check, "differences": check.about(mailbox.pk) if check else []}
+    if check is None:
+        return {"check": None}
+    return {
+        "check": check,
+        "differences": check.about(mailbox.pk),
+        "is_older": not mailbox.modified or check.checked < mailbox.modified,
+        "is_partial": bool(check.trouble) or check.total > len(check.differences),
+    }
 
 
 class ConfigForm(PlainForm):
     """What is asked before the configuration is written."""
 
-    hostname = forms.RegexField(
-        r"^[A-Za-z0-9.-]+$", label=_("Name of the mail server"), max_length=253
-    )
-    mail_directory = forms.RegexField(
-        r"^/[\w./-]+$", label=_("Where the mail lies"), max_length=200
-    )
-    mail_user = forms.RegexField(
-        r"^[a-z_][a-z0-9_-]*$", label=_("System user who owns it"), max_length=32
-    )
+    hostname = forms.CharField(label=_("Name of the mail server"), max_length=253)
+    mail_directory = forms.CharField(label=_("Where the mail lies"), max_length=200)
+    mail_user = forms.CharField(label=_("System user who owns it"), max_length=32)
     delivery = forms.ChoiceField(
         label=_("Dovecot gets mail by"), choices=[("lmtp", "LMTP"), ("lda", "LDA")]
     )
@@ -135,6 +143,15 @@ class ConfigForm(PlainForm):
         required=False,
         help_text=_("Off: each process of Postfix connects itself."),
     )
+
+    def clean(self):
+        cleaned = super().clean()
+        for name in ("hostname", "mail_directory", "mail_user"):
+            if name in cleaned and not is_fit(name, cleaned[name]):
+                self.add_error(name, _("This cannot stand in a configuration file."))
+        if is_domain_of_the_panel(hostname := cleaned.get("hostname", "")):
+            self.add_error("hostname", OWN_DOMAIN % {"name": hostname})
+        return cleaned
 
     def choices(self):
         """The operator's choices; passwords are his to fill in."""

@@ -26,7 +26,7 @@ from mailadmin.writes import Actor, perform
 from mailboxes.mailserver.writing import disk, files
 from mailboxes.mailserver.writing.accounts import statements as accounts_sql
 from mailboxes.mailserver.writing.choices import Choices
-from mailboxes.mailserver.writing.command import closed_above
+from mailboxes.mailserver.writing.steps import closed_above
 from mailboxes.mailserver.writing.files import files_of
 from mailboxes.models import Usage
 from mailboxes.services import create_aliases, create_mailboxes, set_mailboxes
@@ -109,7 +109,7 @@ def test_all_files_are_written_and_nothing_beside_them(folders, version):
 @pytest.mark.parametrize("version", ["2.3", "2.4"])
 @pytest.mark.django_db
 def test_secrets_are_readable_by_those_who_need_them_and_by_nobody_else(folders, version):
-    config(folders, f"--dovecot-version={version}")
+    config(folders, f"--dovecot-version={version}", "--autoreply-group=nogroup")
     secrets = [secret.encode() for secret in secrets_in(folders)]
     assert len(secrets) == 4
     groups = {"postfix": "postfix", "dovecot": "dovecot"}
@@ -152,7 +152,7 @@ def test_dovecot_alone_is_written_with_the_passwords_that_the_database_has(folde
 @pytest.mark.parametrize("version", ["2.3", "2.4"])
 @pytest.mark.django_db
 def test_files_that_differ_are_shown_without_passwords_and_left_alone(folders, version):
-    config(folders, f"--dovecot-version={version}")
+    config(folders, f"--dovecot-version={version}", "--autoreply-group=nogroup")
     secrets = secrets_in(folders) if IS_MYSQL else set()
     altered = {}
     for name, path in written(folders).items():

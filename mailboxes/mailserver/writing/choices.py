@@ -1,18 +1,46 @@
 """What an operator chooses about his mail server, with what most choose."""
 
+import functools
+import re
 import secrets
 import shutil
 import socket
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
+from domains.models import Domain
 from mailboxes import maps
 from mailboxes.mailserver.writing.database import Database
 
+PATH, WORD = r"/[\w./@+-]*", r"[A-Za-z0-9._-]+"
+TABLE = r"(\w+:[\w./@+-]+(,\s*)?)*"
+# What each choice may be: nothing that ends a line of a file, or means more than itself in it.
+SHAPES = {
+    "hostname": r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*",
+    "mail_directory": PATH,
+    "queue_directory": PATH,
+    "certificate": PATH,
+    "key": PATH,
+    "command": PATH,
+    "mail_user": WORD,
+    "mail_group": WORD,
+    "autoreply_user": WORD,
+    "autoreply_group": WORD,
+    "database_group": WORD,
+    "default_scheme": WORD,
+    "postfix_version": WORD,
+    "dovecot_version": WORD,
+    "delivery": WORD,
+    "alias_maps": TABLE,
+}
+OWN_DOMAIN = _("%(name)s is a domain of the panel; the mail server needs a name of its own.")
 ACCOUNTS = ("postfix", "dovecot", "autoreply", "panel")
+PATIENCE = 5  # seconds for a program to say its version
 PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -33,8 +61,8 @@ class Choices:
     certificate: str = ""
     key: str = ""
     command: str = "/usr/local/bin/mailadmin"
-    autoreply_user: str = "nobody"
-    autoreply_group: str = "nogroup"
+    autoreply_user: str = "mailadmin-autoreply"
+    autoreply_group: str = "mailadmin-autoreply"
     database_group: str = "mailadmin"  # of SQLite's file, which all of them open
     alias_maps: str = "hash:/etc/aliases"
     lda: str = "/usr/lib/dovecot/dovecot-lda"
@@ -67,6 +95,15 @@ class Choices:
         }
 
 
+def is_fit(name, value):
+    return re.fullmatch(SHAPES[name], value) is not None
+
+
+def is_domain_of_the_panel(hostname):
+    """Mail for root and cron would be looked for among the mailboxes."""
+    return Domain.objects.filter(pk=hostname.lower()).exists()
+
+
 def at_least(version, wanted):
     def numbers(text):
         return [int(part) for part in text.split(".")[:2] if part.isdigit()]
@@ -74,12 +111,12 @@ def at_least(version, wanted):
     return numbers(version) >= numbers(wanted)
 
 
+@functools.cache
 def guessed():
     """What this machine itself says; a machine without mail servers gets what is usual."""
-    found = {
-        "hostname": socket.getfqdn(),
-        "command": shutil.which("mailadmin") or str(Path("mailadmin").absolute()),
-    }
+    found = {"hostname": socket.getfqdn()}
+    if command := own_command():
+        found["command"] = command
     if version := said_by("postconf", "-d", "-h", "mail_version"):
         found["postfix_version"] = version
     if version := said_by("dovecot", "--version"):
@@ -87,11 +124,22 @@ def guessed():
     return found
 
 
+def own_command():
+    """Where `mailadmin` is: beside the Python that runs us, or on the path."""
+    beside = Path(sys.executable).with_name("mailadmin")
+    return str(beside) if beside.is_file() else shutil.which("mailadmin")
+
+
 def said_by(program, *arguments):
     path = shutil.which(program, path=PROGRAMS)
     if not path:
         return ""
-    said = subprocess.run([path, *arguments], capture_output=True, text=True)  # noqa: S603
+    try:
+        said = subprocess.run(  # noqa: S603
+            [path, *arguments], capture_output=True, text=True, timeout=PATIENCE
+        )
+    except subprocess.TimeoutExpired:
+        return ""
     words = said.stdout.split()
     return words[0] if said.returncode == 0 and words else ""
 

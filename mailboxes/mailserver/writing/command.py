@@ -1,18 +1,23 @@
 """`mailadmin mailserver config`: the configuration, written into folders."""
 
-import re
-import stat
 from dataclasses import fields
 from pathlib import Path
 
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from domains.models import Domain
 from mailboxes.mailserver.writing import disk
-from mailboxes.mailserver.writing.choices import Choices, guessed, new_passwords
+from mailboxes.mailserver.writing.choices import (
+    OWN_DOMAIN,
+    Choices,
+    guessed,
+    is_domain_of_the_panel,
+    is_fit,
+    new_passwords,
+)
 from mailboxes.mailserver.writing.database import Database
 from mailboxes.mailserver.writing.files import OWN, files_of
+from mailboxes.mailserver.writing.steps import steps
 
 help = "Write the configuration of Postfix and Dovecot."
 # option → what it says; each is a choice by the same name
@@ -33,27 +38,6 @@ OPTIONS = {
     "autoreply-group": "the group of that user",
     "database-group": "the group that shares an SQLite database, none of Postfix's own",
     "alias-maps": "aliases of the machine's own users",
-}
-PATH, WORD = r"/[\w./@+-]*", r"[A-Za-z0-9._-]+"
-TABLE = r"(\w+:[\w./@+-]+(,\s*)?)*"
-# What each choice may be: nothing that means more than itself in a file.
-SHAPES = {
-    "hostname": r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*",
-    "mail_directory": PATH,
-    "queue_directory": PATH,
-    "certificate": PATH,
-    "key": PATH,
-    "command": PATH,
-    "mail_user": WORD,
-    "mail_group": WORD,
-    "autoreply_user": WORD,
-    "autoreply_group": WORD,
-    "database_group": WORD,
-    "default_scheme": WORD,
-    "postfix_version": WORD,
-    "dovecot_version": WORD,
-    "delivery": WORD,
-    "alias_maps": TABLE,
 }
 CHOICES = {"delivery": ("lmtp", "lda"), "dovecot-version": ("2.3", "2.4")}
 
@@ -107,9 +91,8 @@ def chosen(options, folders):
 
 
 def refuse_unfit(said):
-    """What would end a line of a file, or mean something else in one."""
     for name, value in said.items():
-        if not re.fullmatch(SHAPES[name], value):
+        if not is_fit(name, value):
             option = "--" + name.replace("_", "-")
             raise CommandError(
                 _("%(option)s cannot be “%(value)s”.") % {"option": option, "value": value},
@@ -131,12 +114,8 @@ def passwords(folders):
 
 
 def refuse_own_domain(hostname):
-    """Mail for root and cron would be looked for among the mailboxes."""
-    if Domain.objects.filter(pk=hostname.lower()).exists():
-        raise CommandError(
-            _("%(name)s is a domain of the panel; the mail server needs a name of its own.")
-            % {"name": hostname}
-        )
+    if is_domain_of_the_panel(hostname):
+        raise CommandError(OWN_DOMAIN % {"name": hostname})
 
 
 def show(command, found):
@@ -165,58 +144,3 @@ def store(command, found, overwrite):
 def tell_what_is_left(command, choices):
     for line in steps(choices):
         command.stdout.write(line)
-
-
-def steps(choices):
-    """What root does once, in the order in which it is done."""
-    database = Database.of_the_panel()
-    yield _("What is left to do, as root:")
-    yield (
-        f"  adduser --system --group --home {choices.mail_directory} --no-create-home"
-        f" {choices.mail_user}"
-    )
-    yield (
-        f"  install -d -o {choices.mail_user} -g {choices.mail_group} -m 2770"
-        f" {choices.mail_directory}"
-    )
-    if database.is_sqlite:
-        yield from shared_file(Path(database.name), choices)
-    else:
-        yield f"  mariadb < {choices.postfix_directory}/mailadmin/accounts.sql"
-    if database.is_encrypted:
-        yield _(
-            "The panel’s connection to the database is encrypted, and these files do not say so:"
-            " add tls_CAfile (Postfix), ssl_ca (Dovecot), ?ssl_ca=… (autoreply.env)."
-        )
-    yield "  postfix check && postfix reload"
-    yield "  doveconf -n >/dev/null && systemctl restart dovecot"
-
-
-def shared_file(path, choices):
-    """SQLite's file and its companions are written by whoever asks, hence the group."""
-    group, folder = choices.database_group, path.parent
-    yield f"  addgroup --system {group}"
-    yield f"  for user in postfix {owner(path)}; do adduser $user {group}; done"
-    yield f"  chgrp {group} {folder} {path}*"
-    yield f"  chmod 2770 {folder}"
-    if folder.is_relative_to("/var/lib"):
-        yield _("  (as a service of systemd’s the panel needs StateDirectoryMode=2770 as well)")
-    yield f"  chmod 0660 {path}*"
-    if (settings := Path(choices.postfix_directory, OWN, "autoreply.env")).exists():
-        yield f"  chgrp {group} {settings}"
-    for closed in closed_above(folder):
-        yield _("Others cannot enter %(folder)s; the database has to lie somewhere else.") % {
-            "folder": closed
-        }
-
-
-def owner(path):
-    """Whose file it is: the panel's."""
-    try:
-        return path.owner()
-    except KeyError:
-        return path.stat().st_uid
-
-
-def closed_above(folder):
-    return [parent for parent in folder.parents if not parent.stat().st_mode & stat.S_IXOTH]
