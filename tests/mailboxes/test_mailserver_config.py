@@ -26,8 +26,8 @@ from mailadmin.writes import Actor, perform
 from mailboxes.mailserver.writing import disk, files
 from mailboxes.mailserver.writing.accounts import statements as accounts_sql
 from mailboxes.mailserver.writing.choices import Choices
-from mailboxes.mailserver.writing.steps import closed_above
 from mailboxes.mailserver.writing.files import files_of
+from mailboxes.mailserver.writing.steps import closed_above
 from mailboxes.models import Usage
 from mailboxes.services import create_aliases, create_mailboxes, set_mailboxes
 from tests import debian, mailservers
