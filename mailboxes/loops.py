@@ -29,8 +29,8 @@ def refuse_loops(changes, aliases):
 
 def told(changes, alias, loop):
     """The addresses of a loop that this person may know of; the others are dots."""
-    own = Alias.objects.visible_to(changes.principal).filter(pk__in=loop)
-    known = {alias.pk, *alias.targets, *own.values_list("pk", flat=True)}
+    own = [alias, *Alias.objects.visible_to(changes.principal).filter(pk__in=loop)]
+    known = {name.lower() for each in own for name in (each.pk, *each.targets)}
     for number, address in enumerate(loop):
         if address in known:
             yield address

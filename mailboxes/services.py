@@ -25,6 +25,7 @@ from mailboxes.models import (
     is_vacation_target,
     vacation_target,
 )
+from mailboxes.routing import split_extension
 
 PASSWORD_DAYS = 365  # PostfixAdmin's own, where the domain sets no expiry
 
@@ -36,6 +37,7 @@ def create_mailboxes(changes, rows):
     """Make mailboxes, each with the alias that leads to itself. Quotas are MB, passwords hashes."""
     domains = domains_to_write(changes, [row["domain"].pk for row in rows])
     mailboxes = [_new_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
+    _refuse_extensions(mailboxes)
     _refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
     for domain, new in _by_domain(mailboxes, domains):
         check_count(domain, "mailboxes", Mailbox.objects.filter(domain=domain), len(new))
@@ -62,6 +64,15 @@ def _new_mailbox(changes, row, domain):
     mailbox.clean_fields(exclude=[f.name for f in Mailbox._meta.fields])
     mailbox.password_expiry = expiry(changes, domain)
     return mailbox
+
+
+def _refuse_extensions(mailboxes):
+    """Dovecot takes what follows the sign off and looks for the mailbox without it."""
+    delimiters = settings.MAILADMIN_RECIPIENT_DELIMITER
+    for mailbox in mailboxes:
+        if extension := split_extension(mailbox.local_part, delimiters)[1]:
+            text = _("What follows %(sign)s is an extension: no mail would reach this mailbox.")
+            raise ValidationError({"local_part": text % {"sign": extension[0]}})
 
 
 def edit_mailbox(changes, key, values):
@@ -198,6 +209,7 @@ def own_aliases(domain):
 def _new_alias(row):
     local_part = "" if row["local_part"] == "*" else row["local_part"].lower()
     own = {k: v for k, v in row.items() if k not in ("local_part", "goto", "goto_mailbox")}
+    _refuse_answers(row.get("goto", []))
     alias = Alias(
         address=f"{local_part}@{row['domain'].pk}", goto=join_goto(row.get("goto", [])), **own
     )
@@ -216,6 +228,7 @@ def edit_alias(changes, key, values):
     if has_mailbox:
         own.pop("active", None)
     if "goto" in values:
+        _refuse_answers(values["goto"])
         keep = values.get("goto_mailbox", True) if has_mailbox else alias.keeps_copy
         own["goto"] = _goto(alias, values["goto"], keep)
     edited = edited_copy(alias, own)
@@ -291,6 +304,13 @@ def _refuse_taken_addresses(keys):
                 raise ValidationError(
                     {"local_part": _("The address %(key)s exists already.") % {"key": taken}}
                 )
+
+
+def _refuse_answers(targets):
+    """Whose vacation answers is set on its page alone, and by those who may."""
+    for target in filter(is_vacation_target, targets):
+        text = _("%(value)s is set on the vacation page.")
+        raise ValidationError({"goto": text % {"value": target}})
 
 
 def _check_targets(alias, has_mailbox=False):

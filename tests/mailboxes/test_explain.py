@@ -5,6 +5,7 @@ import json
 from io import StringIO
 
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 from django.utils import timezone
 
 from domains.models import AliasDomain, Domain
@@ -152,6 +153,58 @@ class ExplainStories(World):
         self.assertFalse(self.told("bob@example.org", sender="carol@example.com")["sender"]["may"])
         self.assertTrue(self.told("who@example.org", sender="carol@example.com")["sender"]["may"])
 
+    def mirror(self):
+        Domain.objects.create(domain="mirror.example")
+        AliasDomain.objects.create(alias_domain_id="mirror.example", target_domain_id="example.org")
+
+    def test_what_an_alias_domain_has_of_its_own_is_not_refused(self):
+        self.mirror()
+        Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
+        Alias.objects.filter(pk=self.bob.pk).update(active=False)
+        self.assertTrue(self.told("bob@mirror.example")["reply"].startswith("550 5.2.1"))
+        own = {"goto": "carol@example.com", "domain_id": "mirror.example"}
+        Alias.objects.create(address="bob+shop@mirror.example", **own)
+        self.assertTrue(self.told("bob+shop@mirror.example")["accepted"])
+        self.assertTrue(self.told("bob@mirror.example")["reply"].startswith("550 5.2.1"))
+        Alias.objects.create(address="bob@mirror.example", **own)
+        self.assertEqual(self.ends("bob@mirror.example"), {("carol@example.com", "mailbox")})
+
+    def test_an_alias_to_itself_sends_nothing_on(self):
+        """Rows of other programs: the mailbox is off, and its own alias is not."""
+        Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
+        self.assertTrue(self.told("bob@example.org")["reply"].startswith("550 5.2.1"))
+
+    def test_who_has_the_address_in_the_alias_domain_sends_as_it_and_nobody_else(self):
+        self.mirror()
+        told = self.told("bob@mirror.example", sender="bob@example.org")
+        self.assertTrue(told["sender"]["may"])
+        Alias.objects.create(
+            address="bob@mirror.example", goto="carol@example.com", domain_id="mirror.example"
+        )
+        told = self.told("bob@mirror.example", sender="bob@example.org")
+        self.assertFalse(told["sender"]["may"])
+        self.assertEqual(told["senders"], ["carol@example.com"])
+
+    def test_too_many_are_no_circle(self):
+        goto = ",".join(f"x{n}@far.test" for n in range(1001))
+        Alias.objects.filter(pk="info@example.org").update(goto=goto)
+        told = self.told("info@example.org")
+        self.assertTrue(told["reply"].startswith("451"))
+        self.assertIn("the way has no end", headline(told))
+
+    def test_a_mailbox_with_an_extension_in_its_name_is_out_of_dovecots_reach(self):
+        mailbox = {"local_part": "bob+shop", "domain_id": "example.org", "maildir": "x/"}
+        Mailbox.objects.create(username="bob+shop@example.org", **mailbox)
+        self.assertEqual(self.ends("bob+shop@example.org"), {("bob+shop@example.org", "mailbox")})
+        (end,) = self.told("bob+shop@example.org")["deliveries"]
+        self.assertEqual(end["mailbox"], "bob@example.org")
+
+    @override_settings(MAILADMIN_RECIPIENT_DELIMITER="-")
+    def test_an_owner_of_a_list_has_no_extension(self):
+        self.assertFalse(self.told("bob-request@example.org")["accepted"])
+        self.assertTrue(self.told("bob-shop@example.org")["accepted"])
+        self.assertFalse(self.told("owner-bob@example.org")["accepted"])
+
 
 class ScopeStories(World):
     """What alice is told, whose domain is example.org."""
@@ -196,7 +249,34 @@ class ScopeStories(World):
 
     def test_transports_are_the_superadmins(self):
         Domain.objects.filter(pk="example.org").update(transport="smtp:[10.0.0.1]")
-        self.assertNotIn("10.0.0.1", json.dumps(self.told("bob@example.org")))
+        for address in ("bob@example.org", "nobody@example.org"):
+            self.assertNotIn("10.0.0.1", json.dumps(self.told(address)))
+
+    def test_the_sender_finds_out_nothing_about_foreign_aliases(self):
+        Alias.objects.filter(pk="info@example.com").update(goto="very-secret@far.test")
+        Alias.objects.filter(pk="info@example.org").delete()
+        AliasDomain.objects.create(alias_domain_id="example.org", target_domain_id="example.com")
+        told = [
+            self.told("info@example.org", sender=sender)
+            for sender in ("very-secret@far.test", "who@far.test")
+        ]
+        self.assertEqual(told[0], told[1])
+
+    def test_foreign_mailboxes_are_not_told_among_senders(self):
+        Alias.objects.filter(pk="info@example.org").update(
+            goto="bob@example.org,carol@example.com,dave@example.com"
+        )
+        self.assertEqual(self.told("info@example.org")["senders"], ["bob@example.org"])
+
+    def test_foreign_vacations_are_not_told(self):
+        goto = "carol#example.com@autoreply.localhost"
+        Alias.objects.filter(pk="info@example.org").update(goto=goto)
+        Vacation.objects.create(mailbox=self.carol, domain_id="example.com")
+        (end,) = self.told("info@example.org")["deliveries"]
+        self.assertEqual((end["kind"], end["lookups"]), ("foreign", []))
+
+    def test_what_is_refused_ends_nowhere(self):
+        self.assertEqual(self.told("nobody@example.org")["deliveries"], [])
 
     def test_links_lead_to_pages_she_may_open(self):
         self.sign_in(self.alice)
@@ -282,6 +362,10 @@ class DoorStories(World):
             "not owned by user x@y.test",
         ):
             self.assertIn(text, printed.getvalue())
+
+    def test_a_folder_that_is_none_is_an_error(self):
+        with self.assertRaisesMessage(CommandError, "/nonexistent/main.cf"):
+            call_command("explain", "bob@example.org", "--postfix", "/nonexistent")
 
     def test_the_command_prints_json_and_refuses_garbage(self):
         printed = StringIO()

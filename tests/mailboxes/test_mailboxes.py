@@ -53,3 +53,8 @@ class MailboxTests(CrudTests, World):
         data = self.create_data | {"domain": "example.com"}
         self.assert_refused(self.client.post(self.url("create"), data), "You have no domain")
         self.assertFalse(Mailbox.objects.filter(pk="dave@example.com").exists())
+
+    def test_a_name_with_an_extension_is_refused(self):
+        self.sign_in(self.root)
+        answer = self.client.post("/mailboxes/create/", self.create_data | {"local_part": "a+b"})
+        self.assert_refused(answer, "What follows + is an extension")

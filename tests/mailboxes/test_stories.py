@@ -105,6 +105,24 @@ class AliasStories(Stories):
         )
         self.assertIn("c@example.org → a@example.org → b@example.org → c@example.org", text)
 
+    def test_a_circle_that_adds_an_extension_at_every_turn_is_refused(self):
+        self.alias("a", "bob+x@example.org")
+        values = {"goto": ["a@example.org"], "goto_mailbox": True}
+        text = self.refused(self.alice, edit_alias, "bob@example.org", values)
+        self.assertIn("bob+x@example.org → bob@example.org → a@example.org", text)
+
+    def test_nobodys_vacation_is_a_target_that_is_typed(self):
+        target = "carol#example.com@autoreply.localhost"
+        row = {
+            "local_part": "spy",
+            "domain": Domain.objects.get(pk="example.org"),
+            "goto": [target],
+        }
+        text = self.refused(self.alice, create_aliases, [row])
+        self.assertIn("is set on the vacation page", text)
+        values = {"goto": [target], "goto_mailbox": True}
+        self.refused(self.alice, edit_alias, "bob@example.org", values)
+
     def test_a_circle_in_which_an_address_names_itself_is_none(self):
         self.perform(
             self.alice,

@@ -17,6 +17,7 @@ ASKED = {
     "virtual_alias_maps": ("mailbox", "alias"),
     "virtual_mailbox_maps": ("mailbox",),
     "relay_recipient_maps": ("mailbox",),
+    "smtpd_recipient_restrictions": ("mailbox", "alias"),
     "smtpd_sender_login_maps": ("mailbox", "alias"),
 }
 DOVECOT = "Dovecot"
