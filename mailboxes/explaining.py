@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from domains.models import Domain
 from mailadmin.fields import is_known
@@ -264,7 +264,7 @@ def row_told(row):
 
 # In words
 
-UNKNOWN_HOST = _lazy("(The panel does not know the mail server’s own names, which it takes.)")
+UNKNOWN_HOST = gettext_lazy("(The panel does not know the mail server’s own names, which it takes.)")
 
 
 def headline(told):

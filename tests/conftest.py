@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from django.utils import translation
 
 from tests import servers
 
@@ -21,6 +22,12 @@ def pytest_collection_modifyitems(config, items):
     if foreign:
         config.hook.pytest_deselected(items=foreign)
         items[:] = [item for item in items if item not in foreign]
+
+
+@pytest.fixture(autouse=True)
+def in_english():
+    """A page that a test has asked for in another language leaves that behind."""
+    translation.activate("en")
 
 
 @pytest.fixture(scope="session")

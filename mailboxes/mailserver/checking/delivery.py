@@ -95,7 +95,7 @@ def transports(configuration):
 class SwappedPercent(Finding):
     code = "percent-behind-letter"
     severity = ERROR
-    title = _("A variable is written d% instead of %d")
+    title = _("The percent sign of a variable stands behind its letter")
     why = _("Dovecot's delivery stops with “Failed to expand settings”, and no mail arrives.")
     mend = _("Write %d, %n or %u.")
     needs = ("dovecot",)
