@@ -264,7 +264,9 @@ def row_told(row):
 
 # In words
 
-UNKNOWN_HOST = gettext_lazy("(The panel does not know the mail server’s own names, which it takes.)")
+UNKNOWN_HOST = gettext_lazy(
+    "(The panel does not know the mail server’s own names, which it takes.)"
+)
 
 
 def headline(told):
