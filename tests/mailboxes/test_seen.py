@@ -1,0 +1,66 @@
+"""What a mailbox's page says of the mail server, and what it does not claim."""
+
+import datetime
+from unittest import mock
+
+from django.utils import timezone
+
+from mailboxes.mailserver import pages
+from mailboxes.models import Alias, Mailbox, Verification
+from tests.base import World
+
+URL = "/mailboxes/bob@example.org/seen/"
+
+
+class SeenStories(World):
+    def setUp(self):
+        self.sign_in(self.root)
+        long_ago = timezone.now() - datetime.timedelta(days=1)
+        Mailbox.objects.filter(pk=self.bob.pk).update(modified=long_ago)
+
+    def seen(self, reply="250 2.1.5 Ok"):
+        with mock.patch.object(pages, "knock", return_value=reply):
+            return self.client.get(URL)
+
+    def test_a_check_that_asked_everything_is_good_news(self):
+        Verification.objects.create(rows=3)
+        self.assertContains(self.seen(), "Nothing was different at the last check")
+
+    def test_a_check_that_could_not_ask_is_none(self):
+        for more in ({"trouble": "Postfix: there is no /etc/postfix/main.cf"}, {"total": 5000}):
+            Verification.objects.all().delete()
+            Verification.objects.create(**more)
+            self.assertNotContains(self.seen(), "Nothing was different")
+            self.assertContains(self.seen(), "could not ask everything")
+
+    def test_a_check_older_than_the_last_change_is_none(self):
+        Verification.objects.create(rows=3)
+        Mailbox.objects.filter(pk=self.bob.pk).update(
+            modified=timezone.now() + datetime.timedelta(seconds=5)
+        )
+        self.assertContains(self.seen(), "older than the last change")
+
+    def test_a_check_of_another_domain_says_nothing(self):
+        Verification.objects.create(rows=3, domain="example.com")
+        self.assertContains(self.seen(), "has not been run yet")
+
+    def test_differences_are_listed(self):
+        entry = {"key": self.bob.pk, "asked": "virtual_mailbox_maps", "expected": "x/", "found": ""}
+        Verification.objects.create(differences=[entry], total=1)
+        self.assertContains(self.seen(), "virtual_mailbox_maps: expected x/, found –")
+
+    def test_the_door_agrees_or_not(self):
+        self.assertContains(self.seen(), "Postfix takes mail for this mailbox")
+        self.assertContains(self.seen("550 5.1.1 unknown"), "Postfix sees this mailbox otherwise")
+        for model in (Mailbox, Alias):
+            model.objects.filter(pk=self.bob.pk).update(active=False)
+        self.assertContains(self.seen("550 5.2.1 off"), "as it should")
+        self.assertContains(self.seen(), "Postfix sees this mailbox otherwise")
+
+    def test_a_loop_is_refused_later_than_at_the_door(self):
+        Alias.objects.filter(pk=self.bob.pk).update(goto="info@example.org")
+        self.assertContains(self.seen(), "Postfix takes mail for this mailbox")
+
+    def test_nobody_there_is_no_error(self):
+        with mock.patch.object(pages, "knock", side_effect=pages.NoAnswer("mail.test:25: no")):
+            self.assertContains(self.client.get(URL), "No mail server answers (mail.test:25: no)")
