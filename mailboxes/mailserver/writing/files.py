@@ -30,7 +30,7 @@ def files_of(choices):
     is_sqlite = context["database"].is_sqlite
     if not is_sqlite:
         yield File("postfix", f"{OWN}/accounts.sql", accounts_sql(choices), ROOT_ONLY)
-    text = rendered("postfix/autoreply.env", context)
+    text = rendered("postfix/autoreply", context)
     group = choices.database_group if is_sqlite else choices.autoreply_group
     yield File("postfix", f"{OWN}/autoreply.env", text, SECRET, group)
 
