@@ -146,6 +146,7 @@ REASONS = {
     "domain": _("the domain is switched off"),
     "aliasdomain": _("the alias domain is switched off"),
 }
+HAS_TARGETS = ("alias.goto <> ''", _("the alias has no targets"))
 NOT_ALL = "domain.domain <> 'ALL'"
 
 
@@ -203,7 +204,7 @@ def alias_maps(asking):
     names = iter(titles)
     for way in range(2):
         for model, column, answer, live in (
-            (Alias, "address", "alias.goto", (asking.active("alias"),)),
+            (Alias, "address", "alias.goto", (asking.active("alias"), HAS_TARGETS)),
             (Mailbox, "username", "mailbox.username", ()),
         ):
             name = next(names)
@@ -264,10 +265,12 @@ def every_recipient(asking):
 
 def refusal_maps(asking):
     """Mail to a mailbox that is switched off is refused at once, unless an alias sends it on."""
-    for name, parts in zip(
-        ("refused_recipients", "refused_recipients_mirror"), refusals(asking), strict=True
-    ):
-        yield Map(name, "smtpd_recipient_restrictions", _("Mailboxes that are switched off"), parts)
+    titles = {
+        "refused_recipients": _("Is the mailbox switched off?"),
+        "refused_recipients_mirror": _("Is it switched off in the domain that is mirrored?"),
+    }
+    for name, parts in zip(titles, refusals(asking), strict=True):
+        yield Map(name, "smtpd_recipient_restrictions", titles[name], parts)
 
 
 def refusals(asking):
@@ -321,7 +324,7 @@ def transport_map(asking):
         (*asking.key(Domain, "domain"), NOT_ALL),
         (
             asking.active("domain"),
-            ("domain.transport NOT IN ('', 'virtual')", _("the domain has the usual transport")),
+            ("domain.transport NOT IN ('', 'virtual')", ""),  # the usual one
         ),
     )
     return Map("transport", "transport_maps", _("Transports"), (part,))
@@ -340,7 +343,7 @@ def sender_map(asking):
             no_row(asking, Mailbox, "username", address),
             _("it is a mailbox, whose forwarding lets nobody send in its name"),
         )
-        live = (asking.active("alias"), theirs, *own)
+        live = (asking.active("alias"), HAS_TARGETS, theirs, *own)
         parts.append(part_of(asking, Alias, "address", "alias.goto", live, bool(own)))
     return Map("sender_login", "smtpd_sender_login_maps", _("Who may send as whom"), tuple(parts))
 

@@ -157,3 +157,13 @@ def is_current(context, url):
     """Whether the menu entry is where we are."""
     path = context["request"].path
     return path == url if url == "/" else path.startswith(url)
+
+
+@register.simple_tag
+def regroup_lookups(lookups):
+    """Questions that some row has to do with, and the others."""
+    told = {"hits": [], "misses": []}
+    for each in lookups:
+        is_hit = each["answer"] is not None or each["inactive"]
+        told["hits" if is_hit else "misses"].append(each)
+    return told

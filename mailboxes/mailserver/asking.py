@@ -81,7 +81,11 @@ def words(postfix, name):
 def refuse_unreadable(problems):
     """What cannot be read decides nothing, and is named."""
     if problems:
-        raise ValidationError([f"{each.line}: {each.reason or each.code}" for each in problems])
+        raise ValidationError([told(each) for each in problems])
+
+
+def told(problem):
+    return f"{problem.line}: {problem.reason or problem.code}"
 
 
 def listed(postfix, name):
@@ -233,7 +237,7 @@ class SqlMap(FileTable):
 
     def answer(self, key):
         if self.map.problems:
-            raise Refused(str(self.map.problems[0]))
+            raise Refused(told(self.map.problems[0]))
         query = self.sql.strip().rstrip(";").strip()
         if not query.lower().startswith("select"):
             raise Refused(_("it runs no SELECT"))

@@ -14,7 +14,8 @@ from django.views.generic import TemplateView, View
 from mailadmin.auth import RoleRequired
 from mailadmin.forms import PlainForm
 from mailadmin.models import Role
-from mailboxes.explaining import ending, explain, headline
+from mailboxes.explaining import explain
+from mailboxes.explaining.words import ending
 from mailboxes.mailserver.knocking import NoAnswer, knock
 from mailboxes.mailserver.writing.choices import (
     ACCOUNTS,
@@ -37,10 +38,10 @@ class ExplainForm(PlainForm):
 
     address = forms.CharField(label=_("Address"), max_length=320)
     sender = forms.CharField(
-        label=_("Sender (optional)"),
+        label=_("Mailbox that sends (optional)"),
         required=False,
         max_length=320,
-        help_text=_("May this login send as the address?"),
+        help_text=_("May it send as the address?"),
     )
 
     def told(self, principal):
@@ -66,7 +67,7 @@ class Explain(RoleRequired, TemplateView):
         form = ExplainForm(asked)
         told = form.told(self.request.user) if asked else None
         if told:
-            kwargs |= {"headline": headline(told), "ends": [ending(e) for e in told["deliveries"]]}
+            kwargs["ends"] = [(ending(each), each) for each in told["deliveries"]]
         return super().get_context_data(form=form, told=told, **kwargs)
 
 
@@ -128,6 +129,13 @@ def last_check(mailbox):
     }
 
 
+FITTING = {
+    "hostname": _("A full name, such as mail.example.net."),
+    "mail_directory": _("An absolute path, such as /var/vmail."),
+    "mail_user": _("A user of the system, such as vmail; not root."),
+}
+
+
 class ConfigForm(PlainForm):
     """What is asked before the configuration is written."""
 
@@ -148,7 +156,7 @@ class ConfigForm(PlainForm):
         cleaned = super().clean()
         for name in ("hostname", "mail_directory", "mail_user"):
             if name in cleaned and not is_fit(name, cleaned[name]):
-                self.add_error(name, _("This cannot stand in a configuration file."))
+                self.add_error(name, FITTING[name])
         if is_domain_of_the_panel(hostname := cleaned.get("hostname", "")):
             self.add_error("hostname", OWN_DOMAIN % {"name": hostname})
         return cleaned

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
+from django.utils.translation import gettext_lazy as _
 
 from mailboxes import maps
 
@@ -86,10 +87,10 @@ class OwnTable(Table):
 class Fixed(Table):
     """Names written into the configuration itself."""
 
-    def __init__(self, name, entries):
+    def __init__(self, name, entries, title=""):
         super().__init__()
         self.name, self.entries = name, {key.lower(): value for key, value in entries.items()}
-        self.title = name
+        self.title = title or name
 
     def look_up(self, key):
         return Lookup(self, key, self.entries.get(key))
@@ -141,4 +142,5 @@ def own_setup(**changes):
 
 def vacation_table():
     """Where the copies go that are answered; not a row, but a line of main.cf."""
-    return Fixed("autoreply", {settings.MAILADMIN_VACATION_DOMAIN: f"{maps.VACATION_SERVICE}:"})
+    entries = {settings.MAILADMIN_VACATION_DOMAIN: f"{maps.VACATION_SERVICE}:"}
+    return Fixed("autoreply", entries, _("Answers of people who are away"))

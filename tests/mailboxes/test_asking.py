@@ -211,7 +211,7 @@ def test_the_command_asks_by_the_files(written):
     world()
     printed = StringIO()
     call_command("explain", "info@mirror.test", "--postfix", str(written), stdout=printed)
-    assert "bob@example.org: delivered to the mailbox bob@example.org" in printed.getvalue()
+    assert "bob@example.org: is delivered to the mailbox bob@example.org" in printed.getvalue()
 
 
 # The database is asked with care

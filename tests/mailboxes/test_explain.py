@@ -9,7 +9,8 @@ from django.test import override_settings
 from django.utils import timezone
 
 from domains.models import AliasDomain, Domain
-from mailboxes.explaining import ending, explain, headline
+from mailboxes.explaining import explain
+from mailboxes.explaining.words import ending
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from tests.base import World
 
@@ -93,6 +94,45 @@ class ExplainStories(World):
         self.assertEqual(self.ends("bob+x@mirror.example"), {("bob+x@example.org", "mailbox")})
         self.assertEqual(self.ends("who@mirror.example"), {("x@far.test", "remote")})
 
+    def test_the_reason_is_told_in_plain_words(self):
+        Domain.objects.create(domain="off.example", active=False)
+        Alias.objects.create(
+            address="off@example.org", goto="x@y.test", domain_id="example.org", active=False
+        )
+        Alias.objects.create(address="empty@example.org", goto="", domain_id="example.org")
+        carol = Mailbox.objects.filter(pk="carol@example.com")
+        carol.update(active=False)
+        Alias.objects.filter(pk="carol@example.com").update(active=False)
+        for address, text in {
+            "off@example.org": "off@example.org: the alias is switched off.",
+            "empty@example.org": "empty@example.org: the alias has no targets.",
+            "who@off.example": "off.example: the domain is switched off.",
+            "carol@example.com": "The mailbox is switched off.",
+            "who@example.org": "There is no mailbox, alias or catch-all of this name.",
+            "who@far.test": "The domain is none of this server’s",
+            "bob@example.org": "It arrives.",
+            "info@example.com": "It is accepted, and then comes back.",
+        }.items():
+            self.assertIn(text, self.told(address)["says"], address)
+
+    def test_mail_that_comes_back_is_no_good_news(self):
+        Usage.objects.create(mailbox=self.bob, bytes=self.bob.quota)
+        Alias.objects.filter(pk="info@example.org").update(goto="bob@example.org,carol@example.com")
+        told = self.told("info@example.org")
+        self.assertEqual(told["outcome"], "partly")
+        self.assertIn("comes back from 1 of 2 places", told["says"])
+        self.assertEqual(self.told("bob@example.org")["outcome"], "returned")
+
+    def test_an_extension_asks_the_same_vacation(self):
+        target = "bob#example.org@autoreply.localhost"
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"bob@example.org,{target}")
+        until = timezone.now() + datetime.timedelta(days=1)
+        Vacation.objects.create(mailbox=self.bob, domain_id="example.org", activeuntil=until)
+        for person in (self.root, self.alice):
+            told = self.told("bob+x@example.org", person)["deliveries"]
+            (reply,) = [each for each in told if each["kind"] == "autoreply"]
+            self.assertEqual((reply["mailbox"], reply["answers"]), ("bob@example.org", True))
+
     def test_a_circle_is_shown(self):
         for one, other in (("a", "b"), ("b", "a")):
             Alias.objects.create(
@@ -101,7 +141,7 @@ class ExplainStories(World):
         told = self.told("a@example.org")
         self.assertTrue(told["reply"].startswith("451 "))
         self.assertEqual(told["loop"], ["a@example.org", "b@example.org", "a@example.org"])
-        self.assertIn("a@example.org → b@example.org → a@example.org", headline(told))
+        self.assertIn("a@example.org → b@example.org → a@example.org", told["says"])
 
     def test_a_vacation_answers_between_from_and_until(self):
         target = "bob#example.org@autoreply.localhost"
@@ -190,7 +230,7 @@ class ExplainStories(World):
         Alias.objects.filter(pk="info@example.org").update(goto=goto)
         told = self.told("info@example.org")
         self.assertTrue(told["reply"].startswith("451"))
-        self.assertIn("the way has no end", headline(told))
+        self.assertIn("The way has no end", told["says"])
 
     def test_a_mailbox_with_an_extension_in_its_name_is_out_of_dovecots_reach(self):
         mailbox = {"local_part": "bob+shop", "domain_id": "example.org", "maildir": "x/"}
@@ -307,7 +347,7 @@ class DoorStories(World):
     def test_the_page_shows_the_way(self):
         self.sign_in(self.root)
         page = self.client.get("/explain/", {"address": "info@example.org", "sender": "x@y.test"})
-        self.assertContains(page, "bob@example.org: delivered to the mailbox bob@example.org")
+        self.assertContains(page, "bob@example.org: is delivered to the mailbox bob@example.org")
         self.assertContains(page, 'href="/aliases/info@example.org/edit/"')
         self.assertContains(page, "not owned by user x@y.test")
 
@@ -355,9 +395,9 @@ class DoorStories(World):
         printed = StringIO()
         call_command("explain", "info@example.org", "--sender", "x@y.test", stdout=printed)
         for text in (
-            "info@example.org: Accepted.",
+            "info@example.org: It arrives.",
             "virtual_alias                  info@example.org → bob@example.org",
-            "bob@example.org: delivered to the mailbox bob@example.org (example.org/bob/)",
+            "bob@example.org: is delivered to the mailbox bob@example.org (example.org/bob/)",
             "May send as info@example.org: bob@example.org",
             "not owned by user x@y.test",
         ):

@@ -9,6 +9,8 @@ from mailboxes.mailserver.reading import maps as lists
 
 PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PATIENCE = 60
+EMPTY = "empty lookup result"  # a warning: a row that says nothing
+LONGEST = 300  # letters of a complaint
 NO_SUCH_USER = 67  # doveadm's EX_NOUSER, if it is true of one of them
 STRANGER = re.compile(r"(passdb|userdb) lookup: user .* doesn't exist$")
 HOME = "%{user}\t%{home}"
@@ -34,6 +36,11 @@ def run(command, text=""):
         raise Unavailable(f"{Path(command[0]).name}: no answer in {PATIENCE} s") from error
 
 
+def shortened(lines):
+    """The first complaint stands for all: the others are the same about other people."""
+    return lines[0][:LONGEST] if lines else ""
+
+
 class LivePostfix:
     """What `postmap -q` answers for the maps of a running configuration."""
 
@@ -54,8 +61,9 @@ class LivePostfix:
             place = str(self.files.path_of(reference))
         command = [self.postmap, "-c", str(self.files.directory), "-q", "-"]
         said = run([*command, f"{reference.type}:{place}"], "\n".join(keys) + "\n")
-        if said.returncode not in (0, 1) or said.stderr.strip():
-            raise Unavailable(said.stderr.strip() or f"postmap {reference.text}")
+        trouble = [line for line in said.stderr.splitlines() if EMPTY not in line]
+        if said.returncode not in (0, 1) or trouble:
+            raise Unavailable(shortened(trouble) or f"postmap {reference.text}")
         pairs = (line.partition("\t") for line in said.stdout.splitlines())
         return {key: value for key, _tab, value in pairs}
 
@@ -78,5 +86,5 @@ class LiveDovecot:
         said = run([*self.command, *arguments])
         trouble = [line for line in said.stderr.splitlines() if line and not STRANGER.match(line)]
         if trouble or said.returncode not in (0, NO_SUCH_USER):
-            raise Unavailable("\n".join(trouble) or f"doveadm: {said.returncode}")
+            raise Unavailable(shortened(trouble) or f"doveadm: {said.returncode}")
         return [line for line in said.stdout.splitlines() if line]

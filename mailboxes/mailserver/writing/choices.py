@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
+from mailadmin.passwords import schemes
 from mailboxes import maps
 from mailboxes.mailserver.writing.database import Database
 
@@ -21,21 +22,21 @@ PATH, WORD = r"/[\w./@+-]*", r"[A-Za-z0-9._-]+"
 TABLE = r"(\w+:[\w./@+-]+(,\s*)?)*"
 # What each choice may be: nothing that ends a line of a file, or means more than itself in it.
 SHAPES = {
-    "hostname": r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*",
+    "hostname": r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
     "mail_directory": PATH,
     "queue_directory": PATH,
     "certificate": PATH,
     "key": PATH,
     "command": PATH,
-    "mail_user": WORD,
+    "mail_user": rf"(?!root\b){WORD}",
     "mail_group": WORD,
     "autoreply_user": WORD,
     "autoreply_group": WORD,
     "database_group": WORD,
     "default_scheme": WORD,
-    "postfix_version": WORD,
-    "dovecot_version": WORD,
-    "delivery": WORD,
+    "postfix_version": r"3\.([5-9]|\d\d)(\.\d+)*|[4-9](\.\d+)*",
+    "dovecot_version": r"2\.[34]",
+    "delivery": "lmtp|lda",
     "alias_maps": TABLE,
 }
 OWN_DOMAIN = _("%(name)s is a domain of the panel; the mail server needs a name of its own.")
@@ -96,6 +97,8 @@ class Choices:
 
 
 def is_fit(name, value):
+    if name == "default_scheme" and schemes.find(value) is None:
+        return False
     return re.fullmatch(SHAPES[name], value) is not None
 
 

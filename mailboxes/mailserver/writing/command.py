@@ -5,6 +5,7 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from mailboxes.mailserver.writing import disk
 from mailboxes.mailserver.writing.choices import (
@@ -53,8 +54,14 @@ def add_arguments(parser):
         help="let each process of Postfix connect to the database itself",
     )
     parser.add_argument("--plan", action="store_true", help="show what would change, write nothing")
-    parser.add_argument(
+    differing = parser.add_mutually_exclusive_group()
+    differing.add_argument(
         "--overwrite", action="store_true", help="replace files that are there and differ"
+    )
+    differing.add_argument(
+        "--keep",
+        action="store_true",
+        help="leave main.cf, master.cf and dovecot.conf as they are, and write the others",
     )
 
 
@@ -63,6 +70,8 @@ def run(command, options):
     if not folders:
         raise CommandError(_("Say where: --postfix DIR, --dovecot DIR, or both."), returncode=2)
     folders = {name: Path(folder).absolute() for name, folder in folders.items()}
+    if len(set(folders.values())) < len(folders):
+        raise CommandError(_("Postfix and Dovecot need a folder each."), returncode=2)
     try:
         configure(command, options, folders)
     except OSError as error:
@@ -71,12 +80,16 @@ def run(command, options):
 
 def configure(command, options, folders):
     choices = chosen(options, folders)
-    refuse_own_domain(choices.hostname)
+    refuse_hostname(choices.hostname)
+    command.stdout.write(_("The mail server is called %(name)s.") % {"name": choices.hostname})
     found = list(disk.changes(files_of(choices), folders))
     show(command, found)
+    if options["keep"]:
+        found = [change for change in found if not (change.is_other and change.is_shared)]
     if not options["plan"]:
-        store(command, found, options["overwrite"])
-        tell_what_is_left(command, choices)
+        store(command, found, options["overwrite"] or options["keep"])
+    for line in steps(choices, folders, options["keep"]):
+        command.stdout.write(line)
 
 
 def chosen(options, folders):
@@ -113,7 +126,13 @@ def passwords(folders):
     return new_passwords() | known
 
 
-def refuse_own_domain(hostname):
+def refuse_hostname(hostname):
+    if not is_fit("hostname", hostname):
+        raise CommandError(
+            _("--hostname: a full name such as mail.example.net is needed, not “%(name)s”.")
+            % {"name": hostname},
+            returncode=2,
+        )
     if is_domain_of_the_panel(hostname):
         raise CommandError(OWN_DOMAIN % {"name": hostname})
 
@@ -132,15 +151,14 @@ def store(command, found, overwrite):
     """Everything or nothing: half a configuration is worse than the old one."""
     if not overwrite and (kept := [str(change.path) for change in found if change.is_other]):
         raise CommandError(
-            _("Nothing was written, since these differ (--overwrite replaces them): %(paths)s")
+            _(
+                "Nothing was written, since these differ: %(paths)s. --overwrite replaces them; "
+                "--keep leaves yours and writes the others, mailadmin/postconf.sh among them."
+            )
             % {"paths": ", ".join(kept)}
         )
     wanted = [change for change in found if change.is_new or change.is_other or change.is_too_open]
     for change in wanted:
         disk.write(change)
-    command.stdout.write(_("%(number)d files written.") % {"number": len(wanted)})
-
-
-def tell_what_is_left(command, choices):
-    for line in steps(choices):
-        command.stdout.write(line)
+    text = ngettext("%(number)d file written.", "%(number)d files written.", len(wanted))
+    command.stdout.write(text % {"number": len(wanted)})

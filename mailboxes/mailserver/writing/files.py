@@ -65,20 +65,28 @@ DOVECOT_FILES = {
 
 
 def postconf_lines(main, services):
-    """The same for a Postfix that has a configuration already: what would be typed to add it."""
-    lines = [
-        "#!/bin/sh",
-        "# Adds to a configuration that is there what main.cf and master.cf say.",
-        "set -e",
-    ]
-    for entry in logical_lines("main.cf", main):
-        name, _equals, value = entry.text.partition("=")
-        if name.strip() not in MACHINES_OWN:
-            lines.append(f"postconf -e {shlex.quote(f'{name.strip()} = {value.strip()}')}")
+    """The same for a Postfix that has a configuration already, typed line by line."""
+    entries = [entry.text.partition("=") for entry in logical_lines("main.cf", main)]
+    own = [(name.strip(), value.strip()) for name, _equals, value in entries]
+    own = [(name, value) for name, value in own if name not in MACHINES_OWN]
+    lines = [SCRIPT.format(names=" ".join(name for name, _value in own))]
+    lines += [f"change -e {shlex.quote(f'{name} = {value}')}" for name, value in own]
     for entry in logical_lines("master.cf", services):
         name, kind = entry.text.split()[:2]
-        lines.append(f"postconf -M {shlex.quote(f'{name}/{kind} = {entry.text}')}")
+        lines.append(f"change -M {shlex.quote(f'{name}/{kind} = {entry.text}')}")
     return "\n".join(lines) + "\n"
+
+
+SCRIPT = """\
+#!/bin/sh
+# Gives these parameters and services of the configuration beside it the values that main.cf and
+# master.cf of mailadmin have. What they were is printed first; the machine's own names, networks
+# and TLS files stay.
+set -e
+folder=$(cd "$(dirname "$0")/.." && pwd)
+change() {{ postconf -c "$folder" "$@"; }}
+change -n {names} 2>/dev/null
+"""
 
 
 # What an existing configuration knows better.

@@ -17,7 +17,7 @@ ALONE = gettext_lazy(
 )
 
 
-def steps(choices):
+def steps(choices, folders, keeps=False):
     """What root does once, in the order in which it is done."""
     database = Database.of_the_panel()
     yield _("What is left to do, as root:")
@@ -42,8 +42,16 @@ def steps(choices):
             "The panel’s connection to the database is encrypted, and these files do not say so:"
             " add tls_CAfile (Postfix), ssl_ca (Dovecot), ?ssl_ca=… (autoreply.env)."
         )
-    yield "  postfix check && postfix reload"
-    yield "  doveconf -n >/dev/null && systemctl restart dovecot"
+    if "postfix" in folders:
+        where = choices.postfix_directory
+        if keeps:
+            yield f"  sh {where}/{OWN}/postconf.sh"
+        yield f"  postfix -c {where} check && postfix -c {where} reload"
+    if "dovecot" in folders:
+        yield (
+            f"  doveconf -c {choices.dovecot_directory}/dovecot.conf >/dev/null"
+            " && systemctl restart dovecot"
+        )
 
 
 def shared_file(path, choices):

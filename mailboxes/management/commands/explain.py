@@ -7,7 +7,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from mailadmin.writes import Actor
-from mailboxes.explaining import ending, explain, headline
+from mailboxes.database import told_plainly
+from mailboxes.explaining import explain
+from mailboxes.explaining.words import ending
 from mailboxes.mailserver.asking import setup_of
 from mailboxes.mailserver.reading.lines import printable
 
@@ -27,8 +29,9 @@ class Command(BaseCommand):
 
     def handle(self, *args, address, sender, postfix, **options):
         try:
-            setup = setup_of(postfix) if postfix else None
-            told = explain(Actor.console().principal, address, sender, setup)
+            with told_plainly():
+                setup = setup_of(postfix) if postfix else None
+                told = explain(Actor.console().principal, address, sender, setup)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         if options["json"]:
@@ -40,10 +43,12 @@ class Command(BaseCommand):
 
 
 def lines(told):
-    yield f"{told['address']}: {headline(told)}"
+    yield f"{told['address']}: {told['says']}"
+    if told["reply"]:
+        yield _("What the sender reads: %(reply)s") % told
     for step in told["steps"]:
         yield ""
-        yield _("Is it taken?") if step["what"] == "recipient" else step["address"]
+        yield _("Is it accepted?") if step["what"] == "recipient" else step["address"]
         yield from asked(step["lookups"])
         if step["targets"]:
             yield f"  ⇒ {', '.join(step['targets'])}"
@@ -58,7 +63,7 @@ def lines(told):
 def asked(lookups):
     """One line for a question; what no row answers says less."""
     for lookup in lookups:
-        answer = "–" if lookup["answer"] is None else lookup["answer"]
+        answer = "–" if lookup["answer"] is None else lookup["said"]
         yield f"  {lookup['table']:<30} {lookup['key']} → {answer}"
         for row in lookup["inactive"]:
             yield f"      {row['table']} {row['key']}: {row['reason']}"

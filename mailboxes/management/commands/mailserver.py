@@ -2,6 +2,7 @@
 
 from django.core.management.base import BaseCommand
 
+from mailboxes.database import told_plainly
 from mailboxes.mailserver.checking import command as check
 from mailboxes.mailserver.verifying import command as verify
 from mailboxes.mailserver.writing import command as config
@@ -23,4 +24,5 @@ class Command(BaseCommand):
             module.add_arguments(subcommands.add_parser(name, help=module.help))
 
     def handle(self, *args, subcommand, **options):
-        SUBCOMMANDS[subcommand].run(self, options)
+        with told_plainly():
+            SUBCOMMANDS[subcommand].run(self, options)

@@ -10,12 +10,11 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from domains.models import Domain
 from mailadmin.fields import is_known
-from mailadmin.models import Role
 from mailadmin.names import normalize_domain
+from mailboxes.explaining.sight import Sight, person_away
+from mailboxes.explaining.words import headline, outcome
 from mailboxes.models import Mailbox, Usage, Vacation, is_vacation_target
 from mailboxes.routing import (
     CannotBeAsked,
@@ -34,40 +33,6 @@ PAGES = {
 }
 
 
-class Sight:
-    """What of a route a person may see: his own domains, and that mail leaves them."""
-
-    def __init__(self, principal):
-        self.principal = principal
-        self.sees_all = principal.role is Role.SUPERADMIN
-        self.known = {}
-
-    def has(self, domain):
-        domain = domain.lower()
-        if domain not in self.known:
-            rows = Domain.objects.visible_to(self.principal)
-            self.known[domain] = self.sees_all or rows.filter(pk=domain).exists()
-        return self.known[domain]
-
-    def sees(self, address):
-        """Whether the address, or the one whose vacation it asks, is in a domain of his."""
-        if is_vacation_target(address):
-            address = person_away(address)
-        return self.has(split_address(address)[1] or address)
-
-    def sees_rows(self, lookup):
-        """Where mail goes from here is the superadmins' affair, other people's rows are theirs."""
-        if lookup.table.name == "transport":
-            return self.sees_all
-        return all(self.sees(row.key) for row in [*lookup.rows, *lookup.asleep])
-
-
-def person_away(target):
-    """Whose vacation is asked: user#domain@autoreply… is user@domain's."""
-    local_part, _sign, domain = split_address(target)[0].lower().rpartition("#")
-    return f"{local_part}@{domain}"
-
-
 def explain(principal, address, sender="", setup=None):
     """The route of mail for the address, who may send as it, and whether the sender may."""
     address, sight = asked_address(address), Sight(principal)
@@ -82,7 +47,8 @@ def explain(principal, address, sender="", setup=None):
         told["deliveries"] = [delivery(each, sight) for each in ends(route, sight)]
     except CannotBeAsked as error:
         told["trouble"] = str(error)
-    return told | sending(postfix, address, sender, sight)
+    told |= sending(postfix, address, sender, sight)
+    return told | {"outcome": outcome(told), "says": headline(told)}
 
 
 def asked_address(text):
@@ -251,56 +217,18 @@ def lookups(asked, sight):
                 "key": lookup.key,
                 "sql": lookup.table.sql,
                 "answer": lookup.value,
+                "said": said(lookup),
                 "rows": [row_told(row) for row in lookup.rows],
                 "inactive": [row_told(row) for row in lookup.asleep],
             }
     return list(told.values())
 
 
+def said(lookup):
+    """The answer as people say it: a table that lets pass has no objection."""
+    return _("no") if lookup.value == "DUNNO" else lookup.value or lookup.key
+
+
 def row_told(row):
     told = {"table": row.model, "key": row.key, "url": reverse(PAGES[row.model], args=[row.key])}
     return told | ({"reason": str(row.reason)} if row.reason else {})
-
-
-# In words
-
-UNKNOWN_HOST = gettext_lazy(
-    "(The panel does not know the mail server’s own names, which it takes.)"
-)
-
-
-def headline(told):
-    """What happens, in a line."""
-    if told["trouble"]:
-        return _("Nobody can say: %(trouble)s") % {"trouble": told["trouble"]}
-    if told["loop"]:
-        way = " → ".join(told["loop"])
-        if told["is_circle"]:
-            return _("Refused for ever, since it leads in a circle: %(way)s") % {"way": way}
-        return _("Refused for ever, since the way has no end: %(way)s …") % {"way": way}
-    if not told["accepted"]:
-        text = _("Refused: %(reply)s") % {"reply": told["reply"]}
-        return text if told["class"] != "default" else f"{text} {UNKNOWN_HOST}"
-    return _("Accepted.")
-
-
-def ending(each):
-    """Where one way ends, in a line."""
-    words = {
-        "mailbox": _("%(address)s: delivered to the mailbox %(mailbox)s (%(path)s)"),
-        "autoreply": _("%(address)s: the vacation of %(mailbox)s answers"),
-        "relay": _("%(address)s: relayed, as for a backup MX"),
-        "remote": _("%(address)s: sent to another server"),
-        "local": _("%(address)s: goes to a user of the mail server itself"),
-        "unknown": _("%(address)s: comes back, since no mailbox that is switched on has this name"),
-        "virtual": _("%(address)s: handed to the transport of its domain"),
-        "foreign": _("%(address)s: leaves your domains"),
-    }
-    text = words[each["kind"]] % each
-    if each["kind"] == "autoreply" and not each["answers"]:
-        text = _("%(address)s: the vacation of %(mailbox)s answers nothing now") % each
-    if each.get("is_over"):
-        text += " – " + _("it is full, so mail comes back")
-    if each.get("transport"):
-        text += f" [{each['transport']}:{each.get('nexthop', '')}]"
-    return text
