@@ -20,6 +20,7 @@ from mailboxes.routing import (
     CannotBeAsked,
     Postfix,
     own_setup,
+    quoted,
     sender_reply,
     split_address,
     typed_address,
@@ -131,7 +132,11 @@ class Left:
 
 
 def delivery(each, sight):
-    told = {"address": each.address, "kind": each.kind, "lookups": lookups(each.lookups, sight)}
+    told = {
+        "address": quoted(each.address),
+        "kind": each.kind,
+        "lookups": lookups(each.lookups, sight),
+    }
     if sight.sees_all and each.kind != "mailbox":
         told |= {"transport": each.transport, "nexthop": each.nexthop}
     return told | DETAILS.get(each.kind, nothing_more)(each)

@@ -5,7 +5,7 @@ an operator's files. Nothing here is guessed; `tests/mailboxes/test_routing.py` 
 a real Postfix. After access(5), virtual(5), transport(5) and cleanup(8).
 """
 
-from mailboxes.routing.addresses import split_address, split_extension, typed_address
+from mailboxes.routing.addresses import quoted, split_address, split_extension, typed_address
 from mailboxes.routing.postfix import LIMIT, Postfix
 from mailboxes.routing.tables import Fixed, Lookup, OwnTable, Setup, Table, own_setup
 from mailboxes.routing.words import LOOPING, CannotBeAsked, sender_reply
@@ -21,6 +21,7 @@ __all__ = [
     "Setup",
     "Table",
     "own_setup",
+    "quoted",
     "sender_reply",
     "split_address",
     "split_extension",

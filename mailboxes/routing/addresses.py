@@ -35,13 +35,13 @@ def extended(target, extension):
 
 
 def quoted(address):
-    """What stands before the last @ is one local part, be it a whole list behind an `@there`."""
+    """As it is written: what is no plain name stands in quotes."""
     local_part, domain = split_address(address)
-    return f'"{local_part}"@{domain}' if "@" in local_part else address
+    plain = local_part and not any(sign in SPECIAL for sign in local_part)
+    return address if plain or not domain else f'"{local_part}"@{domain}'
 
 
-def unquoted(local_part):
-    return local_part[1:-1] if local_part.startswith('"') else local_part
+SPECIAL = '@,<>()[]:;" '
 
 
 def without_doubles(addresses):

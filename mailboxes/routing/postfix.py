@@ -13,7 +13,6 @@ from mailboxes.routing.addresses import (
     quoted,
     split_address,
     split_extension,
-    unquoted,
     without_doubles,
 )
 from mailboxes.routing.circles import circle
@@ -117,7 +116,7 @@ class Postfix:
     def find(self, tables, address, asked):
         """The value and the extension it did not match; each key is put to every table in turn."""
         for key, extension in self.address_keys(address):
-            if key != address:
+            if key != quoted(address):
                 tables = [table for table in tables if not table.is_pattern]
             if (value := self.first(tables, key, asked)) is not None:
                 return value, extension
@@ -125,19 +124,22 @@ class Postfix:
 
     def person_keys(self, address):
         """The address as it is, and without its extension."""
+        yield from (key for key, _rest, _name in self.names(address))
+
+    def names(self, address):
+        """(key, extension it does not match, local part) of the address and its owner's."""
         local_part, domain = split_address(address)
         name, extension = split_extension(local_part, self.setup.recipient_delimiter)
-        yield f"{local_part}@{domain}"
+        yield quoted(address), "", local_part
         if extension:
-            yield f"{name}@{domain}"
+            yield quoted(f"{name}@{domain}"), extension, name
 
     def address_keys(self, address):
-        local_part, domain = split_address(address)
-        name, extension = split_extension(local_part, self.setup.recipient_delimiter)
-        names = [(local_part, ""), (name, extension)] if extension else [(local_part, "")]
-        yield from ((f"{name}@{domain}", rest) for name, rest in names)
+        domain = split_address(address)[1]
+        names = list(self.names(address))
+        yield from ((key, rest) for key, rest, _name in names)
         if domain.lower() == self.setup.myorigin or self.holds("mydestination", domain, []):
-            yield from names
+            yield from ((name, rest) for _key, rest, name in names)
         yield f"@{domain}", ""  # a catch-all drops the extension
 
     def holds(self, parameter, domain, asked):
@@ -263,8 +265,7 @@ class Postfix:
     def spelled(self, address, value, extension):
         """The targets of a row, each with the extension; `@there` keeps the local part."""
         if value.startswith("@"):
-            local_part = unquoted(split_address(address)[0]).removesuffix(extension)
-            targets = self.elsewhere(local_part + value)
+            targets = self.elsewhere(split_address(address)[0].removesuffix(extension) + value)
         else:
             targets = [self.qualified(target) for target in split_goto(value)]
         if not self.setup.propagates:
@@ -275,11 +276,9 @@ class Postfix:
         """The address at `@there`; of a list behind it all but the end is taken for a name."""
         local_part, rest = split_address(text)
         domain, *more = split_goto(rest)
-        return [quoted(f"{local_part}@{domain}"), *map(self.qualified, more)]
+        return [f"{local_part}@{domain}", *map(self.qualified, more)]
 
     def qualified(self, target):
-        if target.startswith("@"):
-            return f'""{target}'
         if "@" in target or not self.setup.myorigin:
             return target
         return f"{target}@{self.setup.myorigin}"

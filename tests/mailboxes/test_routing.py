@@ -231,7 +231,7 @@ def foretold(route):
             text = "bounced"
         elif delivery.transport == "virtual":
             text = "sent" if delivery.kind == "mailbox" else "bounced"
-        found.add((delivery.address.lower(), delivery.transport, text))
+        found.add((routing.quoted(delivery.address).lower(), delivery.transport, text))
     return found
 
 
