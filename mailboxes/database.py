@@ -14,7 +14,5 @@ def told_plainly():
         yield
     except DatabaseError as error:
         name = connection.settings_dict["NAME"]
-        text = _(
-            "The database %(name)s does not answer (has “mailadmin migrate” been run?): %(error)s"
-        )
+        text = _("The database %(name)s: %(error)s (has “mailadmin migrate” been run?)")
         raise CommandError(text % {"name": name, "error": error}) from error
