@@ -15,7 +15,8 @@ from domains.models import AliasDomain
 from mailadmin.fields import split_goto
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.routing import LIMIT, split_address, split_extension
-from mailboxes.routing.circles import way_back
+from mailboxes.routing.addresses import extended
+from mailboxes.routing.circles import way_to
 
 
 def refuse_loops(changes, aliases):
@@ -29,20 +30,62 @@ def refuse_loops(changes, aliases):
 
 def told(changes, alias, loop):
     """The addresses of a loop that this person may know of; the others are dots."""
-    own = [alias, *Alias.objects.visible_to(changes.principal).filter(pk__in=loop)]
+    keys = [key for address in loop for key in (address, without_mark(address))]
+    own = [alias, *Alias.objects.visible_to(changes.principal).filter(pk__in=keys)]
     known = {name.lower() for each in own for name in (each.pk, *each.targets)}
+    shown = [is_known(address, known) for address in loop]
     for number, address in enumerate(loop):
-        if address in known:
+        if shown[number]:
             yield address
-        elif number == 0 or loop[number - 1] in known:
+        elif number == 0 or shown[number - 1]:
             yield "…"
+
+
+def is_known(address, known):
+    """Whether the address is, or would be without the extension that stands for all."""
+    return address in known or without_mark(address) in known
+
+
+def without_mark(address):
+    return address.replace(f"{settings.MAILADMIN_RECIPIENT_DELIMITER[:1]}…", "")
 
 
 def find_loop(alias, new):
     """Addresses that lead from one to the next and back to the first, or None."""
-    start = [t.lower() for t in split_goto(alias.goto)] if alias.is_catch_all else [alias.pk]
+    start = start_of(alias)
     hops = reachable(start, new)
-    return plain_loop(hops) or growing_loop(hops)
+    return plain_loop(seen_from(start[0], hops)) or plain_loop(hops) or growing_loop(hops)
+
+
+def seen_from(address, hops):
+    """The part to which this address leads: a loop is shown without extension if it has one so."""
+    part, waiting = {}, [address]
+    while waiting:
+        if (here := waiting.pop()) in hops and here not in part:
+            part[here] = hops[here]
+            waiting += hops[here].targets
+    return part
+
+
+def start_of(alias):
+    """The address, and with some extension, which goes on to its targets; a catch-all drops it."""
+    if alias.is_catch_all:
+        return [target.lower() for target in split_goto(alias.goto)]
+    return [alias.pk, with_some_extension(alias.pk)]
+
+
+def with_some_extension(address):
+    """One stands for all: what follows the sign is in no table."""
+    sign = settings.MAILADMIN_RECIPIENT_DELIMITER[:1]
+    return extended(address, f"{sign}…") if sign else address
+
+
+class Hop(NamedTuple):
+    """Where an address leads, and what Postfix makes of it on the way."""
+
+    targets: list
+    names_itself: bool = False
+    grown: frozenset = frozenset()  # targets that add an extension of their own to that given
 
 
 def plain_loop(hops):
@@ -57,18 +100,14 @@ def plain_loop(hops):
 
 def growing_loop(hops):
     """A circle that adds an extension at every turn, so that no address comes twice."""
-    ways = {address: [] if hop.is_catch_all else hop.targets for address, hop in hops.items()}
-    grown = (address for address, hop in hops.items() if hop.is_extended)
-    return next(filter(None, (way_back(address, ways) for address in grown)), None)
-
-
-class Hop(NamedTuple):
-    """Where an address leads, and what Postfix makes of it on the way."""
-
-    targets: list
-    names_itself: bool = False
-    is_extended: bool = False  # found without its extension, which its targets get
-    is_catch_all: bool = False  # which drops the extension
+    ways = {address: hop.targets for address, hop in hops.items()}
+    for address, hop in hops.items():
+        for target in hop.grown:
+            if target == address:
+                return [address, address]
+            if way := way_to(target, address, ways):
+                return [address, *way]
+    return None
 
 
 def reachable(addresses, new):
@@ -84,13 +123,26 @@ def reachable(addresses, new):
 def _hop(address, alias):
     if alias is None:
         return Hop([])
-    if not alias.is_catch_all and alias.pk != address:
-        # Found without its extension, or through an alias domain.
-        local_parts = [split_address(name)[0] for name in (address, alias.pk)]
-        return Hop([alias.pk], is_extended=local_parts[0] != local_parts[1])
     targets = [target.lower() for target in split_goto(alias.goto)]
-    others = [t for t in targets if "@" in t and t != address and not is_vacation_target(t)]
-    return Hop(others, address in targets, is_catch_all=alias.is_catch_all)
+    targets = [t for t in targets if "@" in t and not is_vacation_target(t)]
+    if alias.is_catch_all or alias.pk.lower() == address:
+        return Hop([t for t in targets if t != address], address in targets)
+    if not _is_stripped(address, alias):
+        return Hop(targets)  # by an alias domain: one that names itself there is nobody's
+    marked = {target: with_some_extension(target) for target in targets}
+    grown = frozenset(marked[target] for target in targets if _has_extension(target))
+    names_itself = address in marked.values() and address not in grown
+    return Hop([m for m in marked.values() if m != address or m in grown], names_itself, grown)
+
+
+def _is_stripped(address, alias):
+    """Whether the alias was found without the address's extension."""
+    return split_address(address)[0] != split_address(alias.pk.lower())[0]
+
+
+def _has_extension(address):
+    delimiters = settings.MAILADMIN_RECIPIENT_DELIMITER
+    return bool(split_extension(split_address(address)[0], delimiters)[1])
 
 
 def _answers(addresses, new):

@@ -1,5 +1,7 @@
 """The way that never ends, as far as it is worth a look."""
 
+from collections import deque
+
 LOOK = 5  # addresses shown of a way that never ends
 
 
@@ -13,21 +15,30 @@ def circle(hops):
 
 
 def way_back(start, ways):
-    before, frontier = {}, [start]
-    while frontier:
-        address = frontier.pop(0)
-        for target in ways.get(address, []):
-            if target == start and address != start:
-                return traced_back(address, before, start)
-            if target not in before and target != start:
-                before[target] = address
-                frontier.append(target)
+    """From an address by others to itself."""
+    for target in ways.get(start, []):
+        if target != start and (way := way_to(target, start, ways)):
+            return [start, *way]
     return []
 
 
-def traced_back(address, before, start):
-    way = [start]
-    while address != start:
+def way_to(start, end, ways):
+    """The shortest way from one address to another, both included."""
+    before, waiting = {start: None}, deque([start])
+    while waiting:
+        address = waiting.popleft()
+        if address == end:
+            return traced_back(address, before)
+        for target in ways.get(address, []):
+            if target not in before:
+                before[target] = address
+                waiting.append(target)
+    return []
+
+
+def traced_back(address, before):
+    way = []
+    while address is not None:
         way.insert(0, address)
         address = before[address]
-    return [start, *way]
+    return way

@@ -128,7 +128,9 @@ def test_every_query_finds_its_rows_by_an_index():
                 cursor.execute(f"EXPLAIN {sql}", values)
                 names = [column[0] for column in cursor.description]
                 plan = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-            read = [(step["table"], step["type"]) for step in plan if step["table"]]
+            # What a UNION keeps to drop doubles is no table.
+            plan = [step for step in plan if step["table"] and step["table"][0] != "<"]
+            read = [(step["table"], step["type"]) for step in plan]
             assert not [step for step in read if step[1] in ("ALL", "index")], (query.name, key)
             # `other` is asked whether it has any row: the first one ends the search.
             few = [

@@ -109,7 +109,14 @@ class AliasStories(Stories):
         self.alias("a", "bob+x@example.org")
         values = {"goto": ["a@example.org"], "goto_mailbox": True}
         text = self.refused(self.alice, edit_alias, "bob@example.org", values)
-        self.assertIn("bob+x@example.org → bob@example.org → a@example.org", text)
+        self.assertIn("a+…@example.org → bob+x+…@example.org", text)
+
+    def test_a_circle_that_only_an_extension_enters_is_refused(self):
+        """bob has an alias for his shop, but bob+x would lead to bob+shop+x, +shop+shop+x …"""
+        self.alias("sales+shop", "carol@example.com")
+        row = {"local_part": "sales", "domain": Domain.objects.get(pk="example.org")}
+        row["goto"] = ["sales+shop@example.org"]
+        self.assertIn("sales+shop+…@example.org", self.refused(self.alice, create_aliases, [row]))
 
     def test_nobodys_vacation_is_a_target_that_is_typed(self):
         target = "carol#example.com@autoreply.localhost"
