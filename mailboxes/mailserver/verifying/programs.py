@@ -63,7 +63,7 @@ class LivePostfix:
         said = run([*command, f"{reference.type}:{place}"], "\n".join(keys) + "\n")
         trouble = [line for line in said.stderr.splitlines() if EMPTY not in line]
         if said.returncode not in (0, 1) or trouble:
-            raise Unavailable(shortened(trouble) or f"postmap {reference.text}")
+            raise Unavailable(f"{reference.text}: {shortened(trouble) or said.returncode}")
         pairs = (line.partition("\t") for line in said.stdout.splitlines())
         return {key: value for key, _tab, value in pairs}
 
