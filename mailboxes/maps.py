@@ -60,10 +60,6 @@ class Map(NamedTuple):
     def sql(self):
         return f"\n{self.union} ".join(part.sql() for part in self.parts)
 
-    def suppressed(self, key):
-        """Whether Postfix does not even ask: the query wants a domain and the key has none."""
-        return ":domain" in self.sql() and not (key.partition("@")[1] and key.rpartition("@")[2])
-
 
 class Query(NamedTuple):
     """What Dovecot asks."""
@@ -81,6 +77,11 @@ def for_postfix(sql):
 
 
 POSTFIX = {"key": "'%s'", "domain": "'%d'"}
+
+
+def is_asked(sql, key):
+    """Postfix does not even ask where the query wants a domain and the key has none."""
+    return ":domain" not in sql or ("@" in key and not key.endswith("@"))
 
 
 def for_database(sql, key):
@@ -151,11 +152,11 @@ HAS_TARGETS = ("alias.goto <> ''", _("the alias has no targets"))
 NOT_ALL = "domain.domain <> 'ALL'"
 
 
-def no_row(asking, model, column, expression, condition=""):
+def no_row(asking, model, column, expression, *conditions):
     """There is no such row: what another table says counts only then."""
     table = asking.dialect.table(model, "other")
     holds = asking.dialect.holds(f"other.{column}", model, column, expression)
-    return f"NOT EXISTS (SELECT 1 FROM {table} WHERE {holds}{condition})"
+    return f"NOT EXISTS (SELECT 1 FROM {table} WHERE {' AND '.join([holds, *conditions])})"
 
 
 # Postfix
@@ -287,7 +288,7 @@ def refusals(asking):
 
 def passed(asking, own=()):
     """What takes mail for the key itself; lest its owner without extension is asked."""
-    sent_on = (sends_on(asking, "alias").removeprefix(" AND "), "")
+    sent_on = (sends_on(asking, "alias"), "")
     for model, column, live in ((Alias, "address", sent_on), (Mailbox, "username", ON)):
         yield part_of(asking, model, column, "'DUNNO'", (live, *own), bool(own))
 
@@ -298,7 +299,7 @@ ON = ("mailbox.active = 1", "")
 def sends_on(asking, name):
     """An alias that is switched on and leads to more than itself."""
     itself = asking.dialect.like(Alias, "goto", f"{name}.address")
-    return f" AND {name}.active = 1 AND {name}.goto <> {itself}"
+    return f"{name}.active = 1 AND {name}.goto <> {itself}"
 
 
 def both_ways(asking):
@@ -306,7 +307,7 @@ def both_ways(asking):
     yield ":key", ()
     nothing = (
         no_row(asking, Mailbox, "username", ":key"),
-        no_row(asking, Alias, "address", ":key", " AND other.active = 1"),
+        no_row(asking, Alias, "address", ":key", "other.active = 1"),
     )
     by_mirror = asking.dialect.local_part_at("aliasdomain.target_domain")
     yield by_mirror, tuple((condition, "") for condition in nothing)

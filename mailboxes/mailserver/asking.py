@@ -7,7 +7,6 @@ never guessed.
 
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from mailboxes.mailserver.programs import find
 from mailboxes.mailserver.reading import maps as lists
 from mailboxes.mailserver.reading.postfix import PostfixFiles, read_entries
 from mailboxes.routing import Fixed, Lookup, Setup, Table, split_address
@@ -186,11 +186,11 @@ class FileTable(Table):
             )
 
 
-class Silent(FileTable):
+class Silent(Table):
     """A table of which it is known that it cannot be asked."""
 
     def __init__(self, name, reason):
-        Table.__init__(self)
+        super().__init__()
         self.name = self.title = name
         self.reason = reason
 
@@ -201,13 +201,10 @@ class Silent(FileTable):
 class OtherMap(FileTable):
     def answer(self, key):
         """What `postmap -q` prints; it says on stderr why it could not."""
-        program = shutil.which("postmap", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+        program = find("postmap")
         if not program:
             raise Refused(_("postmap is not installed here"))
-        place = self.reference.name
-        if self.reference.is_file:
-            place = str(self.postfix.path_of(self.reference))
-        said = self._run(program, key, f"{self.reference.type}:{place}")
+        said = self._run(program, key, self.postfix.place_of(self.reference))
         if said.returncode not in (0, 1) or said.stderr.strip():
             raise Refused(said.stderr.strip() or _("postmap failed"))
         return said.stdout.rstrip("\n") if said.returncode == 0 else None

@@ -59,10 +59,11 @@ class OwnTable(Table):
     def __init__(self, query):
         super().__init__()
         self.query, self.name, self.title = query, query.name, query.title
-        self.sql = maps.for_postfix(query.sql())
+        self.own_sql = query.sql()
+        self.sql = maps.for_postfix(self.own_sql)
 
     def wants(self, key):
-        return not self.query.suppressed(key)
+        return maps.is_asked(self.own_sql, key)
 
     def look_up(self, key):
         found, answers = Lookup(self, key), []

@@ -172,6 +172,11 @@ class PostfixFiles:
         """The file of a map, in this folder if that is a copy."""
         return self.locate(reference.name)
 
+    def place_of(self, reference):
+        """How postmap is told the map, its file being in this folder if that is a copy."""
+        name = self.path_of(reference) if reference.is_file else reference.name
+        return f"{reference.type}:{name}"
+
     def locate(self, path):
         own = self.settings.get("config_directory")
         return locate(self.directory, path, (*HOMES, own.value) if own else HOMES)

@@ -90,22 +90,22 @@ class Postfix:
 
 
 def own_maps():
-    """parameter → the panel's lookups for it, in their order."""
+    """parameter → the SQL of the panel's lookups for it, in their order."""
     found = {}
     for query in maps.postfix_maps():
-        found.setdefault(query.parameter, []).append(query)
+        found.setdefault(query.parameter, []).append(query.sql())
     return found
 
 
 def answer(queries, key):
     """What the first of them says that says anything."""
-    said = (own_answer(query, key) for query in queries if not query.suppressed(key))
+    said = (own_answer(sql, key) for sql in queries if maps.is_asked(sql, key))
     return next(filter(None, said), "")
 
 
-def own_answer(query, key):
+def own_answer(sql, key):
     with connection.cursor() as cursor:
-        cursor.execute(*maps.for_database(query.sql(), key))
+        cursor.execute(*maps.for_database(sql, key))
         return ",".join(str(value) for (value,) in cursor.fetchall() if value not in (None, ""))
 
 

@@ -1,13 +1,11 @@
 """Postfix's and Dovecot's own tools, asked about many keys at once."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-from mailboxes.mailserver.reading import maps as lists
+from mailboxes.mailserver.programs import find
 
-PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PATIENCE = 60
 EMPTY = "empty lookup result"  # a warning: a row that says nothing
 LONGEST = 300  # letters of a complaint
@@ -21,7 +19,7 @@ class Unavailable(Exception):
 
 
 def program(name):
-    found = shutil.which(name, path=PATHS)
+    found = find(name)
     if not found:
         raise Unavailable(name)
     return found
@@ -56,11 +54,8 @@ class LivePostfix:
         return found
 
     def _table(self, reference, keys):
-        place = reference.name
-        if reference.is_file and reference.type in lists.FILES:
-            place = str(self.files.path_of(reference))
         command = [self.postmap, "-c", str(self.files.directory), "-q", "-"]
-        said = run([*command, f"{reference.type}:{place}"], "\n".join(keys) + "\n")
+        said = run([*command, self.files.place_of(reference)], "\n".join(keys) + "\n")
         trouble = [line for line in said.stderr.splitlines() if EMPTY not in line]
         if said.returncode not in (0, 1) or trouble:
             raise Unavailable(f"{reference.text}: {shortened(trouble) or said.returncode}")

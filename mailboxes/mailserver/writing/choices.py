@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import Domain
 from mailadmin.passwords import schemes
 from mailboxes import maps
+from mailboxes.mailserver.programs import find
 from mailboxes.mailserver.writing.database import Database
 
 PATH, WORD = r"/[\w./@+-]*", r"[A-Za-z0-9._-]+"
@@ -42,7 +43,6 @@ SHAPES = {
 OWN_DOMAIN = _("%(name)s is a domain of the panel; the mail server needs a name of its own.")
 ACCOUNTS = ("postfix", "dovecot", "autoreply", "panel")
 PATIENCE = 5  # seconds for a program to say its version
-PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass
@@ -134,7 +134,7 @@ def own_command():
 
 
 def said_by(program, *arguments):
-    path = shutil.which(program, path=PROGRAMS)
+    path = find(program)
     if not path:
         return ""
     try:
