@@ -56,11 +56,14 @@ class Mailbox(Principal, Record):
         return address_in_unicode(self.username)
 
     def clean_fields(self, exclude=None):
-        """Address and maildir of a new mailbox follow from its local part and domain."""
         if self._state.adding:
-            self.username = f"{self.local_part}@{self.domain_id}".lower()
-            self.maildir = maildir_of(self.local_part.lower(), self.domain_id)
+            self.derive()
         super().clean_fields(exclude)
+
+    def derive(self):
+        """Address and maildir of a new mailbox follow from its local part and domain."""
+        self.username = f"{self.local_part}@{self.domain_id}".lower()
+        self.maildir = self.maildir or maildir_of(self.local_part.lower(), self.domain_id)
 
     @property
     def quota_mb(self):

@@ -1,0 +1,109 @@
+"""Plans: what an import would do, row by row, before it does it and while it does."""
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.fields import CharField, DateTimeField, NameField, TextField
+from mailadmin.models import Role
+
+
+class PlanQuerySet(models.QuerySet):
+    def of(self, principal):
+        """A superadmin sees every plan, anybody else his own."""
+        if principal.role is Role.SUPERADMIN:
+            return self.all()
+        return self.filter(owner_model=principal._meta.label, owner_key=principal.pk)
+
+
+class Plan(models.Model):
+    """An import: read, reviewed, applied, perhaps taken back."""
+
+    class State(models.TextChoices):
+        READING = "reading", _("being read")
+        READY = "ready", _("to be reviewed")
+        APPLYING = "applying", _("being applied")
+        STOPPED = "stopped", _("stopped")
+        APPLIED = "applied", _("applied")
+        RETURNING = "returning", _("being taken back")
+        RETURNED = "returned", _("taken back")
+        FAILED = "failed", _("could not be read")
+        DISCARDED = "discarded", _("discarded")
+
+    created = DateTimeField(default=timezone.now)
+    format = NameField(max_length=20)
+    source = CharField(max_length=255)
+    options = models.JSONField(default=dict)
+    owner = CharField(max_length=255)
+    owner_model = CharField(max_length=64)
+    owner_key = CharField(max_length=255)
+    state = CharField(max_length=16, choices=State.choices, default=State.READING)
+    batch = models.UUIDField(default=uuid.uuid4)
+    losses = models.JSONField(default=list)
+    trouble = TextField(blank=True, default="")
+    job = models.BigIntegerField(null=True)  # the work that goes on with it, if any does
+
+    objects = PlanQuerySet.as_manager()
+
+    class Meta:
+        db_table = "mailadmin_plan"
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
+
+    def __str__(self):
+        return f"{self.format} {self.source}"
+
+
+class PlanRow(models.Model):
+    """One row of the source, and what becomes of it."""
+
+    class Verb(models.TextChoices):
+        NEW = "new", _("new")
+        CHANGED = "changed", _("changed")
+        SAME = "same", _("same")
+        REFUSED = "refused", _("refused")
+
+    plan = models.ForeignKey(
+        Plan, on_delete=models.CASCADE, db_constraint=False, related_name="rows", db_index=False
+    )
+    stage = models.PositiveSmallIntegerField()  # domains come before what is in them
+    kind = NameField(max_length=20)
+    key = CharField(max_length=255)  # folded, as the database compares it
+    domain = NameField(blank=True, default="")
+    place = CharField(max_length=255)
+    verb = NameField(max_length=8, choices=Verb.choices)
+    # As the services take them, secrets too. Once done: what the row had before, if it was there.
+    values = models.JSONField(default=dict)
+    differences = models.JSONField(default=list)  # (column, old, new), as people may see them
+    digest = NameField(max_length=32, blank=True, default="")  # of the row as it was
+    is_done = models.BooleanField(default=False)  # or was nothing to do
+    done = DateTimeField(null=True)
+    reason = TextField(blank=True, default="")
+
+    class Meta:
+        db_table = "mailadmin_plan_row"
+        indexes = [
+            models.Index(fields=["plan", "is_done", "stage", "id"], name="mailadmin_plan_next"),
+            models.Index(fields=["plan", "verb", "stage", "id"], name="mailadmin_plan_verb"),
+            models.Index(fields=["plan", "kind", "key"], name="mailadmin_plan_key"),
+        ]
+
+    def __str__(self):
+        return f"{self.kind} {self.key}"
+
+
+class UploadPiece(models.Model):
+    """A piece of a file that waits to be read, sealed: it may hold passwords as they are typed."""
+
+    plan = models.ForeignKey(
+        Plan, on_delete=models.CASCADE, db_constraint=False, related_name="pieces"
+    )
+    sealed = models.BinaryField()
+
+    class Meta:
+        db_table = "mailadmin_upload_piece"
+
+    def __str__(self):
+        return f"{self.plan_id}/{self.pk}"
