@@ -5,8 +5,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from domains import admins, services
-from domains.models import Admin, AliasDomain, Domain
+from domains import admins, services, transports
+from domains.models import Admin, AliasDomain, Domain, Transport
+from domains.patterns import USUAL, normalize_pattern, validate_pattern
 from mailadmin.forms import (
     AddressInput,
     DomainInput,
@@ -15,7 +16,7 @@ from mailadmin.forms import (
     RowInput,
     TargetsField,
 )
-from mailadmin.names import normalize_domain
+from mailadmin.names import address_in_unicode, normalize_domain
 
 LIMIT_HELP = _("0 is unlimited, -1 allows none.")
 LARGEST = 2**40  # MB; more than this is a slip of the finger
@@ -175,3 +176,49 @@ class AdminForm(NewPasswordMixin, RecordForm):
         values = super().values()
         username = self.instance.pk if self.is_edit else values["username"]
         return self.with_hash(values, username)
+
+
+class PatternInput(forms.CharField):
+    """A pattern as people write it."""
+
+    def __init__(self, **options):
+        super().__init__(max_length=255, validators=[validate_pattern], **options)
+
+    def to_python(self, value):
+        value = super().to_python(value)
+        return normalize_pattern(value) if value else value
+
+    def prepare_value(self, value):
+        return address_in_unicode(value) if isinstance(value, str) else value
+
+
+class TransportForm(RecordForm):
+    create_service = transports.create_transports
+    edit_service = transports.edit_transport
+
+    pattern = PatternInput(
+        label=_("Mail for"),
+        help_text=_(
+            "joe@example.org, example.org, .example.org (its sub-domains) or * (everything else). "
+            "* takes the mail of this server’s own mailboxes and of the machine itself too, but "
+            "for domains that have a row of their own with the transport “:”."
+        ),
+    )
+
+    class Meta:
+        model = Transport
+        fields = ["pattern", "transport", "active", "description"]
+        help_texts = {
+            "transport": _(
+                "A service of master.cf and where it leads: smtp:[mx.example.org]:25, "
+                "lmtp:unix:private/name, error:5.1.1 No such user, discard: – or “:” for the way "
+                "that mail would go without this row."
+            )
+        }
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.is_edit:
+            del self.fields["pattern"]
+        elif domain := self.initial.get("domain"):
+            self.initial = {"pattern": domain, "transport": USUAL} | self.initial

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from domains.patterns import validate_pattern, validate_transport
 from mailadmin import passwords
 from mailadmin.fields import (
     AddressField,
@@ -21,7 +22,7 @@ from mailadmin.fields import (
     mail_key,
 )
 from mailadmin.models import Principal, PrincipalManager, Record, Role, ScopedQuerySet, table
-from mailadmin.names import domain_in_unicode, normalize_address
+from mailadmin.names import address_in_unicode, domain_in_unicode, normalize_address
 
 ALL = "ALL"  # PostfixAdmin's name for "every domain": a mark, not a domain
 NONE_ALLOWED, UNLIMITED = -1, 0
@@ -281,11 +282,35 @@ class DkimSigning(models.Model):
         return f"{self.author} {self.dkim_id}"
 
 
-class TotpExceptionQuerySet(ScopedQuerySet):
-    """The name may be a mailbox, a domain or nobody's: it is the superadmins' matter."""
+class OfSuperadmins(ScopedQuerySet):
+    """Rows of no one domain."""
 
     def visible_to(self, principal):
         return self.all() if getattr(principal, "role", None) == Role.SUPERADMIN else self.none()
+
+
+class TotpExceptionQuerySet(OfSuperadmins):
+    """The name may be a mailbox, a domain or nobody's: it is the superadmins' matter."""
+
+
+class Transport(Record):
+    """Where mail for an address, a domain, its sub-domains or everybody goes."""
+
+    pattern = NameField(_("pattern"), primary_key=True, validators=[validate_pattern])
+    transport = Latin1CharField(
+        _("transport"), max_length=255, db_default="", validators=[validate_transport]
+    )
+    description = CharField(_("description"), max_length=255, blank=True, default="", db_default="")
+
+    objects = OfSuperadmins.as_manager()
+
+    class Meta:
+        db_table = "mailadmin_transport"
+        verbose_name = _("transport")
+        verbose_name_plural = _("transports")
+
+    def __str__(self):
+        return address_in_unicode(self.pattern)
 
 
 class TotpException(models.Model):

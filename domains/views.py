@@ -1,21 +1,33 @@
 """The screens of domains, alias domains and admins."""
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from domains import admins, services
-from domains.forms import AdminForm, AliasDomainForm, DomainForm
-from domains.models import Admin, AliasDomain, Domain, DomainAdmin, DomainState, either_end
+from domains import admins, services, transports
+from domains.forms import AdminForm, AliasDomainForm, DomainForm, TransportForm
+from domains.models import (
+    Admin,
+    AliasDomain,
+    Domain,
+    DomainAdmin,
+    DomainState,
+    Transport,
+    either_end,
+)
+from domains.patterns import EVERYTHING
 from mailadmin.crud import DELETE, Column, Crud, Pick
 from mailadmin.history import WarnsOfOldMail
 from mailadmin.models import Role
 from mailadmin.writes import perform
 
 READ = dict.fromkeys(["list", "export"], Role.ADMINS)
-WRITE = ["create", "edit", "toggle", "bulk", "delete"]
+WRITE = ["create", "edit", "toggle", "bulk", "delete", "import"]
 
 
 class Domains(WarnsOfOldMail, Crud):
@@ -83,7 +95,7 @@ class AliasDomains(Crud):
         "modified",
     ]
     search_fields = ["alias_domain__domain", "target_domain__domain", "description"]
-    roles = READ | dict.fromkeys(WRITE, Role.ADMINS)
+    roles = READ | dict.fromkeys(WRITE, Role.ADMINS) | {"import": Role.SUPERADMIN}
     empty_text = _("There are no alias domains. One makes a domain a mirror of another.")
     delete_service = services.delete_alias_domains
     set_service = services.set_alias_domains
@@ -126,6 +138,37 @@ class Admins(Crud):
         for row in rows:
             row.domain_count = counts.get(row.pk.lower(), 0)
         return rows
+
+
+class Transports(Crud):
+    model = Transport
+    form_class = TransportForm
+    slug = "transports"
+    icon = "send"
+    columns = ["pattern", "transport", "description", "active", "modified"]
+    search_fields = ["pattern", "transport", "description"]
+    roles = dict.fromkeys(["list", "export", *WRITE], Role.SUPERADMIN)
+    empty_text = _("There are no transports. Mail goes the usual way, or that of its domain.")
+    delete_service = transports.delete_transports
+    set_service = transports.set_transports
+
+    def of_domain(self, rows, name):
+        return transports.about(rows, [name])
+
+    @cached_property
+    def taken(self):
+        """Domains whose mail `*` takes, and whether there are more than these."""
+        return transports.few_taken_by_everything()
+
+    def success_text(self, form):
+        names, _more = self.taken
+        if names and self.object_saved.pk == EVERYTHING:
+            messages.warning(
+                self.request,
+                gettext("“*” takes the mail of this server’s own mailboxes too: %(domains)s")
+                % {"domains": ", ".join(names)},
+            )
+        return super().success_text(form)
 
 
 class PickDomain(Pick):

@@ -45,6 +45,10 @@ VERBS = {
     "delete_dkim_signing_entry": _("DKIM signing deleted"),
     "add_totp_exception": _("TOTP exception added"),
     "delete_totp_exception": _("TOTP exception deleted"),
+    # Not PostfixAdmin's, which has no such table.
+    "create_transport": _("transport created"),
+    "edit_transport": _("transport changed"),
+    "delete_transport": _("transport deleted"),
 }
 
 

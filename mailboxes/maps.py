@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import AliasDomain, Domain
+from domains.models import AliasDomain, Domain, Transport
 from mailboxes.dialects import dialect
 from mailboxes.models import Alias, Mailbox
 
@@ -147,6 +147,7 @@ REASONS = {
     "mailbox": _("the mailbox is switched off"),
     "domain": _("the domain is switched off"),
     "aliasdomain": _("the alias domain is switched off"),
+    "transport": _("the transport is switched off"),
 }
 HAS_TARGETS = ("alias.goto <> ''", _("the alias has no targets"))
 NOT_ALL = "domain.domain <> 'ALL'"
@@ -170,7 +171,7 @@ def postfix_maps(alias="default"):
         *alias_maps(asking),
         *recipient_maps(asking),
         *refusal_maps(asking),
-        transport_map(asking),
+        *transport_maps(asking),
         sender_map(asking),
         limit_map(asking),
     )
@@ -319,7 +320,17 @@ def part_of(asking, model, column, answer, live, is_mirrored):
     return Part(model, answer, source, where, (*live, *hosted))
 
 
-def transport_map(asking):
+def transport_maps(asking):
+    """Rows of their own, then what domains say; each key is put to both before the next one."""
+    part = Part(
+        Transport,
+        "transport.transport",
+        asking.dialect.table(Transport),
+        asking.key(Transport, "pattern"),
+        (asking.active("transport"),),
+    )
+    title = _("Transports of addresses, domains, and “*”")
+    yield Map("transport_pattern", "transport_maps", title, (part,))
     part = Part(
         Domain,
         "domain.transport",
@@ -330,7 +341,7 @@ def transport_map(asking):
             ("domain.transport NOT IN ('', 'virtual')", ""),  # the usual one
         ),
     )
-    return Map("transport", "transport_maps", _("Transports"), (part,))
+    yield Map("transport", "transport_maps", _("Transports"), (part,))
 
 
 def sender_map(asking):
@@ -471,6 +482,7 @@ POSTFIX_NEEDS = {
     "alias_domain": {"SELECT": ("alias_domain", "target_domain", "active")},
     "alias": {"SELECT": ("address", "goto", "active")},
     "mailbox": {"SELECT": ("username", "domain", "maildir", "quota", "active")},
+    "mailadmin_transport": {"SELECT": ("pattern", "transport", "active")},
 }
 LOGIN = ("username", "domain", "password", "active", "smtp_active", "password_expiry")
 DOVECOT_NEEDS = {

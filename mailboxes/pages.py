@@ -11,8 +11,17 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.generic import DetailView, ListView, TemplateView, View
 
-from domains.models import ALL, AliasDomain, Domain, DomainAdmin, DomainState, either_end
-from domains.views import Admins, AliasDomains, Domains
+from domains.models import (
+    ALL,
+    AliasDomain,
+    Domain,
+    DomainAdmin,
+    DomainState,
+    Transport,
+    either_end,
+)
+from domains.transports import in_force
+from domains.views import Admins, AliasDomains, Domains, Transports
 from mailadmin.auth import RoleRequired
 from mailadmin.crud import search
 from mailadmin.history import VERBS, LogLines
@@ -125,7 +134,7 @@ class Search(RoleRequired, TemplateView):
 
     roles = Role.ADMINS
     template_name = "search.html"
-    cruds = (Domains, AliasDomains, Mailboxes, Aliases, Admins)
+    cruds = (Domains, AliasDomains, Mailboxes, Aliases, Transports, Admins)
 
     def get_context_data(self, **kwargs):
         text = self.request.GET.get("q", "").strip()
@@ -173,6 +182,7 @@ class DomainPage(RoleRequired, DetailView):
             admins=dict.fromkeys(admins.values_list("admin_id", flat=True)),
             lines=Log.objects.visible_to(person).filter(domain=domain.pk).order_by("-pk")[:SHOWN],
             verbs=VERBS,
+            transports=in_force(Transport.objects.visible_to(person), domain),
             **kwargs,
         )
 
@@ -212,4 +222,4 @@ class Jobs(RoleRequired, ListView):
         return own_jobs(self.request.user).defer("arguments").order_by("-pk")[:50]
 
 
-CRUDS = (Domains, AliasDomains, Mailboxes, Aliases, Admins, LogLines)
+CRUDS = (Domains, AliasDomains, Mailboxes, Aliases, Transports, Admins, LogLines)

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.test import RequestFactory
 from django.utils import timezone, translation
 
-from domains.models import Domain
+from domains.models import Domain, Transport
 from mailadmin import views
 from mailadmin.models import Job
 from mailadmin.templatetags.mailadmin import in_words
@@ -155,6 +155,7 @@ KEYS = {
     "mailboxes": "bob@example.org",
     "aliases": "info@example.org",
     "admins": "alice@example.org",
+    "transports": "*",
 }
 HEADINGS = {
     "de": {
@@ -197,6 +198,7 @@ class LanguageTests(World):
         self.perform(self.root, set_mailboxes, [self.bob.pk], "active", False)
         self.perform(self.root, set_mailboxes, [self.bob.pk], "active", True)
         Domain.objects.create(domain="mirror.example.org")
+        Transport.objects.create(pattern="*", transport="smtp:[mx.example.org]")
         mirror = CRUDS[1].model
         mirror.objects.create(alias_domain_id="mirror.example.org", target_domain_id="example.org")
         AppPassword.objects.create(mailbox=self.bob, description="phone")

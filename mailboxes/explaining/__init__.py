@@ -31,6 +31,7 @@ PAGES = {
     "mailbox": "mailboxes-edit",
     "aliasdomain": "alias-domains-edit",
     "domain": "domain",
+    "transport": "transports-edit",
 }
 
 

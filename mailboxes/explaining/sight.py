@@ -8,6 +8,8 @@ from mailboxes.mailserver.autoreply.addresses import owners
 from mailboxes.models import Mailbox, is_vacation_target
 from mailboxes.routing import split_address
 
+TRANSPORTS = ("transport_pattern", "transport")
+
 
 class Sight:
     """What of a route a person may see: his own domains, and that mail leaves them."""
@@ -32,7 +34,7 @@ class Sight:
 
     def sees_rows(self, lookup):
         """Where mail goes from here is the superadmins' affair, other people's rows are theirs."""
-        if lookup.table.name == "transport":
+        if lookup.table.name in TRANSPORTS:
             return self.sees_all
         return all(self.sees(row.key) for row in [*lookup.rows, *lookup.asleep])
 

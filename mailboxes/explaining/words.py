@@ -5,7 +5,8 @@ from django.utils.translation import gettext as _
 from mailadmin.templatetags.mailadmin import megabytes
 from mailboxes.maps import SWITCHED_OFF
 
-LOST = ("unknown",)  # ends at which mail comes back
+LOST = ("unknown", "bounced", "deferred")  # ends at which mail comes back
+THROWN_AWAY = "discarded"
 
 
 def headline(told):
@@ -18,13 +19,30 @@ def headline(told):
 def arrival(told):
     lost, all_ends = len([each for each in told["deliveries"] if is_lost(each)]), told["deliveries"]
     if not lost:
-        return _("It arrives.")
+        return silent_loss(told) or _("It arrives.")
     if lost == len(all_ends):
         return _("It is accepted, and then comes back.")
     return _("It is accepted, but comes back from %(lost)d of %(all)d places.") % {
         "lost": lost,
         "all": len(all_ends),
     }
+
+
+def silent_loss(told):
+    """What is thrown away, of which nobody hears."""
+    thrown, all_ends = len([e for e in told["deliveries"] if is_thrown_away(e)]), told["deliveries"]
+    if not thrown:
+        return ""
+    if thrown == len(all_ends):
+        return _("It is accepted, and then thrown away.")
+    return _("It is accepted, but thrown away at %(thrown)d of %(all)d places.") % {
+        "thrown": thrown,
+        "all": len(all_ends),
+    }
+
+
+def is_thrown_away(each):
+    return each["kind"] == THROWN_AWAY
 
 
 def is_lost(each):
@@ -37,7 +55,9 @@ def outcome(told):
         return "unknown"
     if told["reply"]:
         return "refused"
-    lost = [is_lost(each) for each in told["deliveries"]]
+    if told["deliveries"] and all(is_thrown_away(each) for each in told["deliveries"]):
+        return "discarded"
+    lost = [is_lost(each) or is_thrown_away(each) for each in told["deliveries"]]
     return "arrives" if not any(lost) else "returned" if all(lost) else "partly"
 
 
@@ -66,7 +86,10 @@ def ending(each):
         "remote": _("%(address)s: is sent to another server"),
         "local": _("%(address)s: goes to a user of the mail server itself"),
         "unknown": _("%(address)s: comes back, since no mailbox that is switched on has this name"),
-        "virtual": _("%(address)s: is handed to the transport of its domain"),
+        "virtual": _("%(address)s: is handed to another transport than the usual one"),
+        "bounced": _("%(address)s: comes back, since its transport sends it back"),
+        "deferred": _("%(address)s: waits, and comes back after days: its transport puts it off"),
+        "discarded": _("%(address)s: is thrown away by its transport, and nobody hears of it"),
         "foreign": _("%(address)s: leaves your domains"),
     }
     text = words[each["kind"]] % each

@@ -69,6 +69,8 @@ def setup_of(directory):
         propagates="virtual" in words(postfix, "propagate_unmatched_extensions"),
         relays_subdomains="relay_domains" in words(postfix, "parent_domain_matches_subdomains"),
         matches_parents="smtpd_access_maps" in words(postfix, "parent_domain_matches_subdomains"),
+        matches_transport_parents="transport_maps"
+        in words(postfix, "parent_domain_matches_subdomains"),
         services={kind: postfix.value(name) for kind, name in SERVICES.items()},
         left_out=left_out(postfix),
     )

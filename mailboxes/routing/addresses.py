@@ -24,11 +24,6 @@ def is_whole(local_part, delimiters):
     return name in ("mailer-daemon", "double-bounce") or ("-" in delimiters and of_a_list)
 
 
-def parents(domain):
-    labels = domain.split(".")
-    return [".".join(labels[n:]) for n in range(1, len(labels))]
-
-
 def extended(target, extension):
     local_part, at, domain = target.rpartition("@")
     return f"{local_part}{extension}@{domain}" if at else f"{target}{extension}"

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext_lazy as _
 
+from domains.patterns import EVERYTHING, parents
 from mailadmin.fields import split_goto
 from mailboxes import maps
 from mailboxes.routing.addresses import (
     extended,
-    parents,
     quoted,
     split_address,
     split_extension,
@@ -20,6 +20,8 @@ from mailboxes.routing.tables import Lookup
 from mailboxes.routing.words import (
     DENIED,
     LOOPING,
+    REFUSING,
+    UNDELIVERABLE,
     UNKNOWN,
     CannotBeAsked,
     access_reply,
@@ -37,6 +39,16 @@ CLASS_TABLES = {
     "alias": ("", "virtual alias"),
 }
 
+# Services at which a way ends whatever the address is, and what the text of one says by itself.
+OWN_ENDS = {
+    "error": "bounced",
+    "retry": "deferred",
+    "discard": "discarded",
+    maps.VACATION_SERVICE: "autoreply",
+}
+AGENT = "virtual"  # Postfix's own, which looks for the mailbox whatever the next hop and class are
+NO_NEXTHOP = dict.fromkeys(REFUSING, UNDELIVERABLE)
+
 
 @dataclass
 class Hop:
@@ -52,7 +64,7 @@ class Delivery:
     """The end of a way."""
 
     address: str
-    kind: str  # mailbox, autoreply, relay, remote, local, unknown
+    kind: str  # mailbox, relay, remote, virtual, local, unknown, or one of OWN_ENDS
     transport: str = ""
     nexthop: str = ""
     row: str = ""  # the mailbox, without extension
@@ -204,8 +216,8 @@ class Postfix:
         if self.find(self.setup.virtual_alias_maps, route.address, route.lookups)[0] is not None:
             return ""
         transport, text = self.transport(route.address, route.kind, route.lookups)
-        if transport == "error":
-            return in_postfixs_words(route.address, text)
+        if transport in REFUSING:
+            return in_postfixs_words(route.address, transport, text)
         parameter, table = CLASS_TABLES[route.kind]
         tables = getattr(self.setup, parameter) if parameter else []
         if parameter and not tables:
@@ -294,12 +306,11 @@ class Postfix:
         return delivery
 
     def end(self, delivery, kind):
-        if delivery.transport == maps.VACATION_SERVICE:
-            return "autoreply"
-        if delivery.transport == "error":
-            return "unknown"
+        if delivery.transport in OWN_ENDS:
+            return OWN_ENDS[delivery.transport]
         usual = self.usual(kind, split_address(delivery.address)[1])
-        if kind == "virtual" and (delivery.transport, delivery.nexthop) == usual:
+        is_usual = kind == "virtual" and (delivery.transport, delivery.nexthop) == usual
+        if is_usual or delivery.transport == AGENT:
             return self.mailbox_of(delivery)
         return {"default": "remote", "alias": "unknown"}.get(kind, kind)
 
@@ -316,7 +327,7 @@ class Postfix:
     def agents_keys(self, delivery):
         """virtual(8) tries the extension first; Dovecot takes it off and knows nobody by it."""
         keys = list(self.person_keys(delivery.address))
-        return keys if delivery.transport == "virtual" else keys[-1:]
+        return keys if delivery.transport == AGENT else keys[-1:]
 
     def transport(self, address, kind, asked):
         """Transport and next hop, by transport(5): address, domain, parents, everything."""
@@ -325,9 +336,9 @@ class Postfix:
         for key in self.transport_keys(address, domain):
             if (value := self.first(self.setup.transport_maps, key, asked)) is not None:
                 transport, _colon, nexthop = value.partition(":")
-                if not transport and not nexthop:
-                    break  # the usual way, told in so many words
-                return transport or service, nexthop or domain
+                if not transport:  # the usual way, though perhaps to another server
+                    return service, nexthop or destination
+                return transport, nexthop or NO_NEXTHOP.get(transport, domain)
         return service, destination
 
     def usual(self, kind, domain):
@@ -338,9 +349,10 @@ class Postfix:
 
     def transport_keys(self, address, domain):
         yield from self.person_keys(address)
+        dot = "" if self.setup.matches_transport_parents else "."
         yield domain
-        yield from (f".{parent}" for parent in parents(domain))
-        yield "*"
+        yield from (dot + parent for parent in parents(domain))
+        yield EVERYTHING
 
     # Sending
 

@@ -118,6 +118,7 @@ class Setup:
     propagates: bool = True  # propagate_unmatched_extensions has `virtual`
     relays_subdomains: bool = False  # parent_domain_matches_subdomains has `relay_domains`
     matches_parents: bool = True  # and `smtpd_access_maps`
+    matches_transport_parents: bool = False  # and `transport_maps`
     is_own: bool = False  # the panel's tables, not an operator's files
     most_questions: int | None = None  # after so many nobody waits for the answer
     left_out: list[str] = field(default_factory=list)  # what else may refuse, and is not asked

@@ -1,8 +1,16 @@
 """The words in which Postfix refuses."""
 
+import re
+
 UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown in {} table"
 DENIED = "554 5.7.1 <{}>: Relay access denied"
 REJECTED = "{} <{}>: Recipient address rejected: {}"
+UNDELIVERABLE = "Address is undeliverable"  # by a transport that gives no other reason
+REFUSING = {
+    "error": "550",
+    "retry": "450",
+}  # services that take nothing, and their code at the door
+STATUS = re.compile(r"[245](\.\d{1,3}\.\d{1,3}) *(.*)", re.DOTALL)
 LOOPING = "451 4.6.0 Alias expansion error"
 NOT_OWNED = "553 5.7.1 <{}>: Sender address rejected: not owned by user {}"
 
@@ -27,12 +35,11 @@ def access_reply(address, action):
     return REJECTED.format(f"{verb} {status}", address, words)
 
 
-def in_postfixs_words(address, text):
-    """An `error:` transport's text, with the status it begins with."""
-    status, _space, words = text.partition(" ")
-    if status.count(".") != 2 or not status.startswith(("4.", "5.")):
-        status, words = "5.1.1", text
-    return REJECTED.format(f"550 {status}", address, words)
+def in_postfixs_words(address, service, text):
+    """The text of an `error:` transport, with the status it begins with, in the code's class."""
+    code, found = REFUSING[service], STATUS.fullmatch(text)
+    status, words = found.groups() if found else (".1.1", text)
+    return REJECTED.format(f"{code} {code[0]}{status}", address, words)
 
 
 def sender_reply(login, address, owners):

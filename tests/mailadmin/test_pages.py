@@ -7,7 +7,7 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from domains.admins import create_admins
-from domains.models import Admin, AliasDomain, Domain, DomainState
+from domains.models import Admin, AliasDomain, Domain, DomainState, Transport
 from domains.services import create_domains
 from mailadmin import __version__
 from mailboxes.models import Mailbox, Usage
@@ -20,6 +20,9 @@ PAGES = 10
 
 
 class CostTests(World):
+    def setUp(self):
+        Transport.objects.create(pattern="*", transport="smtp:[mx.example.org]")
+
     def fill(self):
         domain = Domain.objects.get(pk="example.org")
         rows = [
@@ -47,6 +50,7 @@ class CostTests(World):
             "mailboxes": "bob@example.org",
             "aliases": "info@example.org",
             "admins": "alice@example.org",
+            "transports": "*",
         }
         urls = ["/", "/search/?q=example", "/domains/example.org/", "/jobs/", "/account/"]
         urls += [f"/mailboxes/bob@example.org/{name}/" for name in ("forwarding", "vacation")]

@@ -14,8 +14,9 @@ from django.db import connection
 from django.utils import timezone
 
 from domains.admins import create_admins
-from domains.models import Domain
+from domains.models import Domain, Transport
 from domains.services import create_alias_domains, create_domains, edit_domain, set_domains
+from domains.transports import create_transports
 from mailadmin import passwords
 from mailadmin.env import BASE_DIR
 from mailadmin.writes import Actor, perform
@@ -30,6 +31,7 @@ from mailboxes.services import (
 )
 from tests import mailservers, servers
 from tests.base import PASSWORD
+from tests.mailboxes.test_routing import reload
 
 pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
 
@@ -112,6 +114,11 @@ def mailbox(address, **values):
     row = {"local_part": local_part, "domain": Domain.objects.get(pk=name)}
     row |= {"password": passwords.make(PASSWORD, address, "SHA512-CRYPT")}
     make(create_mailboxes, [row | values])
+
+
+def leads(pattern, transport):
+    """A row of the transport table."""
+    make(create_transports, [{"pattern": pattern, "transport": transport}])
 
 
 def alias(address, *targets):
@@ -324,6 +331,49 @@ def test_a_domain_with_a_transport_of_its_own_is_delivered_there(server, sink):
     assert sink.recipients() == ["bob@branch.test"]
     assert got(server, "carol@example.com") == 1
     assert reply(server, "x@branch.test") == UNKNOWN.format("x@branch.test")
+
+
+def test_an_address_goes_where_its_own_row_says_and_the_others_stay(server, sink):
+    people("bob@moved.test", "carol@moved.test")
+    leads("bob@moved.test", f"smtp:[127.0.0.1]:{sink.port}")
+    send(server, "bob+shop@moved.test", "carol@moved.test")
+    assert sink.recipients() == ["bob+shop@moved.test"]
+    assert got(server, "carol@moved.test") == 1
+    assert reply(server, "dora@moved.test") == UNKNOWN.format("dora@moved.test")
+
+
+def test_a_row_counts_before_the_domains_own_transport(server, sink):
+    domain("branch2.test", transport="error:5.1.1 nobody reads this")
+    mailbox("bob@branch2.test")
+    leads("branch2.test", f"smtp:[127.0.0.1]:{sink.port}")
+    send(server, "bob@branch2.test")
+    assert sink.recipients() == ["bob@branch2.test"]
+
+
+@pytest.fixture
+def star(server):
+    """Postfix keeps what it was told of `*` for half a minute, unless it begins anew."""
+
+    def set_star(transport):
+        leads("*", transport)
+        reload(server)
+
+    yield set_star
+    Transport.objects.all().delete()
+    reload(server)
+
+
+def test_everything_goes_to_the_gateway_but_domains_with_a_row_of_their_own(server, sink, star):
+    people("bob@home.test", "carol@taken.test", "dora@sub.house.test")
+    alias("out@home.test", "x@far2.test")
+    leads("home.test", ":")
+    leads(".house.test", ":")
+    star(f"smtp:[127.0.0.1]:{sink.port}")
+    everybody = ["bob@home.test", "out@home.test", "carol@taken.test", "dora@sub.house.test"]
+    send(server, *everybody)
+    assert sink.recipients() == ["carol@taken.test", "x@far2.test"]
+    assert (got(server, "bob@home.test"), got(server, "dora@sub.house.test")) == (1, 1)
+    assert got(server, "carol@taken.test") == 0
 
 
 # Refusals

@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domains.models import AliasDomain, Domain
+from domains.models import AliasDomain, Domain, Transport
 from mailadmin import passwords
 from mailboxes.mailserver.checking import FINDINGS, Configuration, check, paths, rows
 from mailboxes.mailserver.checking.hashes import READS, Hash, hash_of, is_read
@@ -34,6 +34,7 @@ ROWS = Rows(
     layouts=frozenset({"%d/%n"}),
     transports=frozenset({"virtual"}),
 )
+NARROW = frozenset({"alias", "domain", "mailbox", "alias_domain", "mailadmin_transport"})
 
 
 # Making one fault
@@ -472,8 +473,7 @@ def test_every_finding_says_why_it_matters_and_how_it_is_mended():
 
 @pytest.mark.parametrize("dovecot", ["clean", "modern", None])
 def test_a_clean_configuration_has_no_findings(dovecot, tmp_path):
-    narrow = frozenset({"alias", "domain", "mailbox", "alias_domain"})
-    assert clean(dovecot=dovecot, known=replace(ROWS, narrow=narrow))(tmp_path) == []
+    assert clean(dovecot=dovecot, known=replace(ROWS, narrow=NARROW))(tmp_path) == []
 
 
 def test_a_clean_configuration_is_clean_without_a_database_too(tmp_path):
@@ -664,6 +664,20 @@ def test_a_transport_may_be_written_in_the_query(tmp_path):
     assert codes(found) == {"wrong-column-selected"}
 
 
+def test_the_panels_own_star_is_found_where_its_table_is_asked(tmp_path):
+    known = replace(ROWS, taken_by_everything=("example.org",))
+    assert clean(known=known)(tmp_path / "unasked") == []
+    file = "postfix/sql/transports.cf"
+    database = (SAMPLES / "clean" / file).read_text().partition("query =")[0]
+    query = "SELECT transport FROM mailadmin_transport WHERE pattern = '%s' AND active = 1"
+    ours = write(file, f"{database}query = {query}\n")
+    found = check(configuration(tmp_path / "asked", ours, known=known))
+    assert codes(found) == {"star-transport-takes-all"}
+    careless = change(file, " AND active = 1")
+    found = check(configuration(tmp_path / "careless", ours, careless))
+    assert codes(found) == {"inactive-rows-answer"}
+
+
 @pytest.mark.parametrize(
     "local_part, is_missed",
     [
@@ -789,7 +803,15 @@ class DatabaseTests(World):
         self.assertEqual(known.bare_aliases, ("example.com",))
         self.assertEqual(known.layouts, {"%d/%n"})
         self.assertIn("relay:", known.transports)
+        self.assertEqual(known.taken_by_everything, ())
         self.assertEqual(known.hashes, {Hash("BLF-CRYPT", False), Hash("HEX:128", False)})
+
+    def test_a_star_of_the_panel_takes_what_has_no_row_of_its_own(self):
+        Transport.objects.create(pattern="*", transport="smtp:[mx.hosting.example]")
+        Transport.objects.create(pattern="example.com", transport=":")
+        known = rows.ask()
+        self.assertEqual(known.taken_by_everything, ("example.org",))
+        self.assertIn("smtp:[mx.hosting.example]", known.transports)
 
     def test_an_inactive_catch_all_swallows_nothing(self):
         Alias.objects.filter(pk="bob@example.org").delete()
@@ -801,7 +823,7 @@ class DatabaseTests(World):
 @pytest.mark.mariadb
 class CharsetTests(World):
     def test_columns_that_are_not_unicode_are_known(self):
-        self.assertEqual(rows.ask().narrow, {"domain", "alias", "mailbox", "alias_domain"})
+        self.assertEqual(rows.ask().narrow, NARROW)
 
 
 # The command

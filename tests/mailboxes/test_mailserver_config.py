@@ -20,10 +20,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from domains.models import Domain
+from domains.models import Domain, Transport
 from mailadmin.env import BASE_DIR
 from mailadmin.writes import Actor, perform
 from mailboxes.mailserver.writing import disk, files
+from mailboxes.mailserver.writing.accounts import rights
 from mailboxes.mailserver.writing.accounts import statements as accounts_sql
 from mailboxes.mailserver.writing.choices import Choices
 from mailboxes.mailserver.writing.files import files_of
@@ -50,6 +51,7 @@ MAPS = {
     "relay_recipients",
     "refused_recipients",
     "refused_recipients_mirror",
+    "transport_pattern",
     "transport",
     "sender_login",
 }
@@ -386,6 +388,7 @@ MAY = {
     "postfix": [
         "SELECT goto FROM alias WHERE address = 'x'",
         "SELECT username, maildir, quota, active FROM mailbox",
+        "SELECT transport FROM mailadmin_transport WHERE pattern = '*' AND active = 1",
     ],
     "dovecot": [
         "SELECT username, password, maildir, quota, smtp_active FROM mailbox",
@@ -420,7 +423,14 @@ WRITING = [
     "SELECT secret FROM mailadmin_changesecret",
 ]
 MAY_NOT = {
-    "postfix": [*WRITING, INTO_QUOTA, "SELECT password FROM mailbox", "SELECT * FROM mailbox"],
+    "postfix": [
+        *WRITING,
+        INTO_QUOTA,
+        "SELECT password FROM mailbox",
+        "SELECT * FROM mailbox",
+        "SELECT description FROM mailadmin_transport",
+        "INSERT INTO mailadmin_transport (pattern, transport) VALUES ('*', 'discard:')",
+    ],
     "dovecot": [*WRITING, "SELECT goto FROM alias", "UPDATE mailbox SET password = 'x'"],
     "autoreply": [*WRITING, INTO_QUOTA, "SELECT password FROM mailbox"],
     "panel": [],
@@ -440,11 +450,20 @@ def test_an_account_may_do_what_it_must_and_nothing_else(accounts, transactional
         assert said.returncode and "denied" in said.stderr, sql
 
 
+def test_the_panels_own_table_has_no_prefix(settings):
+    settings.MAILADMIN_TABLE_PREFIX = "pfa_"
+    name = connection.settings_dict["NAME"].replace("`", "``")
+    places = {place.removeprefix(f"`{name}`.") for _what, place in rights()["postfix"]}
+    assert {"`mailadmin_transport`", "`pfa_alias`"} < places
+
+
 @pytest.mark.mariadb
 @pytest.mark.mailserver
 def test_postfixs_account_can_ask_every_map(accounts, transactional_db):
     folders, _accounts = accounts
     build_world()
+    for key, active in (("bob@example.org", True), ("example.org", False)):
+        Transport.objects.create(pattern=key, transport="smtp:[mx.example]:25", active=active)
     expected = {
         ("virtual_mailbox_domains", "example.org"): "example.org",
         ("virtual_alias", "info@example.org"): "bob@example.org",
@@ -453,6 +472,8 @@ def test_postfixs_account_can_ask_every_map(accounts, transactional_db):
         ("sender_login", "bob@example.org"): "bob@example.org",
         ("sender_login", "info@example.org"): "bob@example.org",
         ("transport", "example.org"): "",
+        ("transport_pattern", "bob@example.org"): "smtp:[mx.example]:25",
+        ("transport_pattern", "example.org"): "",
     }
     keys = "example.org\nbob@example.org\ninfo@example.org\n@example.org\né@example.org\nжук@ж.рф\n"
     for name in MAPS:

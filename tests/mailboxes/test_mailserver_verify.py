@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from domains.models import Admin, Domain
 from domains.services import create_alias_domains, create_domains, edit_domain, set_domains
+from domains.transports import create_transports, set_transports
 from mailadmin import passwords
 from mailadmin.writes import Actor, perform
 from mailboxes.mailserver.knocking import NoAnswer, knock
@@ -54,11 +55,23 @@ def make(service, *arguments):
     return perform(Actor.console(), service, *arguments)
 
 
+# Rows of the transport table; that of away.test counts before the domain's own.
+WAYS = {
+    "away.test": "smtp:[127.0.0.1]:10",
+    "bob@example.org": "smtp:[a.test], [b.test]:25",
+    "off@example.org": "discard:",
+    ".example.org": ":",
+    "*": "smtp:",
+}
+
+
 def varied_world():
     """Rows of every kind, in every state."""
     names = ("off.test", "backup.test", "listed.test", "mirror.test", "away.test", "old.test")
     rows = {name: {"domain": name, "default_aliases": False} for name in names}
     rows["away.test"]["transport"] = "smtp:[127.0.0.1]:9"
+    make(create_transports, [{"pattern": key, "transport": way} for key, way in WAYS.items()])
+    make(set_transports, ["off@example.org"], "active", False)
     rows["backup.test"]["backupmx"] = rows["listed.test"]["backupmx"] = True
     make(create_domains, list(rows.values()))
     there = {domain.pk: domain for domain in Domain.objects.all()}
@@ -120,6 +133,7 @@ def test_a_server_that_sees_the_rows_has_no_differences(server):
     varied_world()
     told, status = verify(server)
     rows = Domain.objects.count() + Mailbox.objects.count() + Alias.objects.count() + 1
+    rows += len(WAYS)
     assert told.splitlines() == [f"{rows} rows asked about."]
     assert status == 0
     assert differences(server, "--domain=Example.ORG") == []
@@ -131,7 +145,8 @@ def test_a_server_that_sees_the_rows_has_no_differences(server):
 OTHERWISE = (
     ("virtual_mailbox", "active = 1", "active = 0", "bob@example.org", "virtual_mailbox_maps"),
     ("virtual_alias", "alias.goto", "'x@x.test'", "info@example.org", "virtual_alias_maps"),
-    ("transport", "active = 1", "active = 7", "away.test", "transport_maps"),
+    ("transport", "active = 1", "active = 7", "gone.test", "transport_maps"),
+    ("transport_pattern", "active = 1", "active = 7", "*", "transport_maps"),
     ("relay_domains", "backupmx = 1", "backupmx = 2", "backup.test", "relay_domains"),
     ("virtual_mailbox_domains", "active = 1", "active < 2", "off.test", "virtual_mailbox_domains"),
     (
@@ -153,6 +168,8 @@ OTHERWISE = (
 
 def test_every_map_that_asks_otherwise_is_found(server, changed):
     varied_world()
+    away = {"domain": "gone.test", "default_aliases": False, "transport": "smtp:[127.0.0.1]:9"}
+    make(create_domains, [away])
     for name, old, new, _key, _parameter in OTHERWISE:
         changed(f"etc/mailadmin/{name}.cf", old, new)
     found = differences(server)
@@ -177,6 +194,15 @@ def test_a_map_that_main_cf_names_no_longer_is_found(server, changed):
     line = f"    {server.choices.map_type}:$config_directory/mailadmin/virtual_alias_mirror.cf\n"
     changed("etc/main.cf", line, "")
     assert differences(server) == [("@mirror.test", "virtual_alias_maps")]
+
+
+def test_a_transport_that_the_server_does_not_see_is_its_domains_difference(server, changed):
+    varied_world()
+    changed("etc/mailadmin/transport_pattern.cf", "active = 1", "active = 0")
+    asked = {key for key, parameter in differences(server) if parameter == "transport_maps"}
+    assert asked == set(WAYS)
+    asked = {key for key, _parameter in differences(server, "--domain=example.org")}
+    assert asked == {"bob@example.org", "off@example.org", ".example.org"}
 
 
 @pytest.mark.mariadb

@@ -6,7 +6,7 @@ import MySQLdb
 import pytest
 from django.db import connection
 
-from domains.models import AliasDomain, Domain
+from domains.models import AliasDomain, Domain, Transport
 from mailboxes import maps
 from mailboxes.mailserver.asking import filled
 from mailboxes.mailserver.reading.maps import reference
@@ -56,6 +56,8 @@ INSERT INTO #alias (address, goto, domain, active)
 VALUES ('bob@example.org', 'bob@example.org', 'example.org', 1);
 INSERT INTO #alias_domain (alias_domain, target_domain, active)
 VALUES ('mirror.example', 'example.org', 1);
+INSERT INTO mailadmin_transport (pattern, transport, active)
+VALUES ('bob@example.org', 'smtp:[mx.example]:25', 1), ('?@example.org', 'discard:', 1);
 """
 
 
@@ -81,6 +83,7 @@ FOUND = {
     "virtual_mailbox": "example.org/bob/",
     "sender_login": "bob@example.org",
     "refused_recipients": "DUNNO",
+    "transport_pattern": "smtp:[mx.example]:25",
 }
 
 
@@ -122,7 +125,7 @@ def asked(link, query, key):
 def test_every_query_finds_its_rows_by_an_index():
     people(3000)
     for query in maps.postfix_maps():
-        for key in ("user7@d1.example", "@d1.example", "d1.example", "user7@mirror.example"):
+        for key in ("user7@d1.example", "@d1.example", "d1.example", "user7@mirror.example", "*"):
             sql, values = maps.for_database(query.sql(), key)
             with connection.cursor() as cursor:
                 cursor.execute(f"EXPLAIN {sql}", values)
@@ -164,8 +167,10 @@ def people(number):
     Alias.objects.bulk_create(
         Alias(address=f"{u}@{d}", goto=f"{u}@{d}", domain_id=d) for u, d in addresses
     )
+    patterns = ["*", *(f".d{n}.example" for n in range(10)), *(f"{u}@{d}" for u, d in addresses)]
+    Transport.objects.bulk_create(Transport(pattern=key, transport="smtp:") for key in patterns)
     with connection.cursor() as cursor:
-        for model in (Domain, Mailbox, Alias, AliasDomain):
+        for model in (Domain, Mailbox, Alias, AliasDomain, Transport):
             table = model._meta.db_table
             cursor.execute(
                 f"ANALYZE TABLE {table}" if connection.vendor == "mysql" else f"ANALYZE {table}"

@@ -3,22 +3,27 @@
 import itertools
 import re
 import smtplib
+import subprocess
 
 import hypothesis
 import pytest
 from django.db import connection
 from hypothesis import strategies as st
 
-from domains.models import AliasDomain, Domain
+from domains.models import AliasDomain, Domain, Transport
+from domains.patterns import EVERYTHING, validate_pattern, validate_transport
 from mailadmin.fields import split_goto
 from mailboxes import maps, routing
 from mailboxes.loops import find_loop
+from mailboxes.mailserver.asking import setup_of
 from mailboxes.models import Alias, Mailbox
 from tests import mailservers
 
 pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
 
-MASTER = mailservers.MASTER.replace("- smtp\n", "- discard -o syslog_name=to/smtp\n").replace(
+MASTER = mailservers.MASTER.replace(
+    "- - discard\n", "- - discard -o syslog_name=to/discard\n"
+).replace("- smtp\n", "- discard -o syslog_name=to/smtp\n").replace(
     "relay unix - - n - - discard -o syslog_name=to/smtp",
     "relay unix - - n - - discard -o syslog_name=to/relay",
 ) + (
@@ -28,6 +33,18 @@ MASTER = mailservers.MASTER.replace("- smtp\n", "- discard -o syslog_name=to/smt
 LOCAL_PARTS = ["bob", "info", "bob+shop", "a%b", "nobody", "postmaster"]
 TRANSPORTS = ["virtual", "", "relay:[relay.test]:2525", "elsewhere", "elsewhere:there.test", ":"]
 TRANSPORTS += ["error:5.1.2 gone", "error:moved away"]
+# What a row of a transport table may lead to; and those for which nobody's own domain is named.
+WAYS = [":", ":[gate.test]", "relay:[relay.test]:2525", "elsewhere", "elsewhere:unix:private/x"]
+WAYS += [
+    "discard:",
+    "discard:quietly",
+    "error:",
+    "error:5.1.2 gone",
+    "error:4.2.1 later",
+    "virtual:",
+]
+WAYS += ["smtp:", "smtp:[1.2.3.4]:2025", "elsewhere:[a.test],[b.test]"]
+SHARED = [EVERYTHING, ".test"]
 number = itertools.count(1)
 
 
@@ -35,6 +52,7 @@ number = itertools.count(1)
 def worlds(draw):
     """A few domains with rows as people and old programs leave them, and addresses to ask."""
     names = [f"{letter}{next(number)}.test" for letter in "abc"[: draw(st.integers(1, 3))]]
+    names += draw(st.sampled_from([[], [], [f"sub.{names[0]}"]]))
     yes = st.sampled_from([True, True, True, False])
     rarely = st.sampled_from([False, False, False, True])
     domains = [
@@ -60,7 +78,8 @@ def worlds(draw):
         )
         for local_part, domain in draw(some)
     ]
-    return names, domains, mailboxes, draw(aliases(names, mailboxes)), draw(mirrors(names))
+    rows = draw(aliases(names, mailboxes)), draw(mirrors(names)), draw(transports(names))
+    return names, domains, mailboxes, *rows
 
 
 @st.composite
@@ -85,12 +104,32 @@ def aliases(draw, names, mailboxes):
 
 @st.composite
 def targets(draw, names, address):
-    name = draw(st.sampled_from([*names, "far.test"]))
+    name = draw(st.sampled_from([*names, far(names)]))
     local_part = draw(st.sampled_from([*LOCAL_PARTS, "Bob", "info+x"]))
     own = address if not address.startswith("@") else f"bob@{name}"
     vacation = f"{own.replace('@', '#')}@autoreply.localhost"
     wild = f"@{name}" if address.startswith("@") else f"info@{name}"
     return draw(st.sampled_from([f"{local_part}@{name}"] * 6 + [own, vacation, wild, "root"]))
+
+
+def far(names):
+    """Somebody else's domain; Postfix remembers where mail for another one went."""
+    return f"far.{names[0]}"
+
+
+@st.composite
+def transports(draw, names):
+    """Rows of every shape, for this world's names and for everybody."""
+    hosts = [*names, far(names)]
+    keys = [f"{local_part}@{host}" for local_part in [*LOCAL_PARTS, "bob+ext"] for host in hosts]
+    keys += [*hosts, *(f".{name}" for name in names)] * 4 + SHARED * 2
+    few = draw(st.sampled_from([0, 1, 3, 6]))
+    chosen = draw(st.lists(st.sampled_from(keys), unique=True, min_size=few, max_size=few))
+    active = st.sampled_from([True, True, True, False])
+    return [
+        Transport(pattern=key, transport=draw(st.sampled_from(WAYS)), active=draw(active))
+        for key in chosen
+    ]
 
 
 @st.composite
@@ -109,7 +148,7 @@ def mirrors(draw, names):
 
 def probes(world):
     """Every row's address, with and without extension, and some that nobody has."""
-    names, _domains, mailboxes, aliases, _mirrors = world
+    names, _domains, mailboxes, aliases, _mirrors, _transports = world
     rows = {row.pk for row in [*mailboxes, *aliases] if not row.pk.startswith("@")}
     locals_ = {address.rpartition("@")[0] for address in rows} | {"unknown"}
     addresses = [f"{local_part}@{name}" for local_part in sorted(locals_) for name in names]
@@ -149,6 +188,7 @@ def postfix(server, transactional_db):
             "parent_domain_matches_subdomains": "smtpd_access_maps",
             "local_transport": "elsewhere:local",
             "local_recipient_maps": "",
+            "service_throttle_time": "1",  # for parts that a reload meets while they begin
             "proxy_read_maps": " ".join(f"${name}" for name in parameters)
             + " "
             + " ".join(t.rpartition(" ")[2] for t in parameters["smtpd_recipient_restrictions"]),
@@ -159,19 +199,54 @@ def postfix(server, transactional_db):
     return server
 
 
-def store(world):
-    names, domains, mailboxes, aliases, mirrors = world
+def store(world, postfix):
+    _names, domains, mailboxes, aliases, mirrors, transports = world
+    replace_transports(transports, postfix)
     Domain.objects.bulk_create(domains)
     Mailbox.objects.bulk_create(mailboxes)
     Alias.objects.bulk_create(aliases)
     AliasDomain.objects.bulk_create(mirrors)
 
 
+def replace_transports(rows, postfix):
+    """Postfix keeps the answer to `*` for half a minute, unless it is told to read all anew."""
+    for row in rows:
+        validate_pattern(row.pattern)
+        validate_transport(row.transport)
+    Transport.objects.all().delete()
+    Transport.objects.bulk_create(rows)
+    if shared_rows() != getattr(postfix, "has_read", set()):
+        reload(postfix)
+        postfix.has_read = shared_rows()
+
+
+def reload(postfix):
+    """Let all of its parts begin anew, and wait until the old ones are gone."""
+    old = parts(postfix)
+    postfix.tool("postfix", "reload", check=True)
+    postfix.wait_until(lambda: not old & parts(postfix))
+
+
+def parts(postfix):
+    """The processes that keep answers."""
+    master = str(postfix._master())
+    command = ["ps", "-o", "pid=,comm=", "--ppid", master]
+    said = subprocess.run(command, capture_output=True, text=True)
+    lines = (line.split() for line in said.stdout.splitlines())
+    return {pid for pid, name in lines if name in ("trivial-rewrite", "qmgr", "cleanup", "smtpd")}
+
+
+def shared_rows():
+    rows = Transport.objects.filter(pk__in=SHARED, active=True)
+    return set(rows.values_list("pattern", "transport"))
+
+
 def told(world):
-    _names, domains, mailboxes, aliases, mirrors = world
+    _names, domains, mailboxes, aliases, mirrors, transports = world
     rows = [f"domain {d.pk} {d.active=} {d.backupmx=} {d.transport=}" for d in domains]
     rows += [f"mailbox {m.pk} {m.active=}" for m in mailboxes]
     rows += [f"alias {a.pk} {a.active=} → {a.goto}" for a in aliases]
+    rows += [f"transport {t.pk} {t.active=} → {t.transport}" for t in transports]
     return "\n".join(rows + [f"{m.pk} → {m.target_domain_id} {m.active=}" for m in mirrors])
 
 
@@ -243,8 +318,9 @@ def refused_by_the_panel(world):
     return mixed or any(find_loop(alias, {}) for alias in aliases)
 
 
-def traced(addresses):
+def traced(addresses, **more):
     setup = routing.own_setup(
+        **more,
         myorigin="mail.test",
         services=routing.Setup().services | {"local": "elsewhere:local", "virtual": "virtual"},
     )
@@ -273,6 +349,66 @@ def test_a_way_without_end_is_refused_in_postfixs_words(postfix, rows):
     assert traced([address])[address].reply == routing.LOOPING
 
 
+# Rows, and what becomes of mail for bob@sub.#, who has a mailbox, and for who@sub.#, who has none
+UNKNOWN = "550 5.1.1 User unknown in virtual mailbox table"
+STORIES = [
+    ({"#": "discard:"}, ("virtual", "sent"), UNKNOWN),
+    ({"sub.#": "error:"}, ("error", "bounced"), "550 5.1.1 Address is undeliverable"),
+    ({"sub.#": "error:4.2.1 later"}, ("error", "bounced"), "550 5.2.1 later"),
+    ({"who@sub.#": "retry:"}, ("virtual", "sent"), "450 4.1.1 Address is undeliverable"),
+    ({"*": "error:gone", "bob@sub.#": ":"}, ("virtual", "sent"), "550 5.1.1 gone"),
+    ({".#": "elsewhere:", "*": "discard:"}, ("elsewhere", "sub.#"), UNKNOWN),
+    ({"*": "discard:", "sub.#": ":"}, ("virtual", "sent"), UNKNOWN),
+    ({"*": "discard:"}, ("discard", "sub.#"), UNKNOWN),
+    ({"*": ":"}, ("virtual", "sent"), UNKNOWN),
+    ({"*": ":[there.test]"}, ("virtual", "sent"), UNKNOWN),
+    ({"sub.#": "elsewhere", "*": "discard:"}, ("elsewhere", "sub.#"), UNKNOWN),
+    ({"sub.#": "elsewhere:[a.test], [b.test]:25"}, ("elsewhere", "[a.test], [b.test]:25"), UNKNOWN),
+]
+
+
+@pytest.mark.parametrize("rows, end, refusal", STORIES, ids=lambda value: str(value))
+def test_a_row_leads_where_postfix_says_it_leads(postfix, rows, end, refusal):
+    name = f"row{next(number)}.test"
+    bob, who = f"bob@sub.{name}", f"who@sub.{name}"
+    Domain.objects.create(domain=f"sub.{name}")
+    Mailbox.objects.create(username=bob, domain_id=f"sub.{name}", maildir=f"{name}/")
+    pairs = [(key.replace("#", name), transport) for key, transport in rows.items()]
+    replace_transports([Transport(pattern=key, transport=way) for key, way in pairs], postfix)
+    routes = traced([bob, who])
+    ((_to, *found),) = send(postfix, [bob])[bob]
+    assert foretold(routes[bob]) == {(bob, *found)}
+    assert tuple(found) == tuple(word.replace("#", name) for word in end)
+    said = answers(postfix, [who])[who]
+    assert routes[who].reply == said
+    code, status, text = refusal.split(" ", 2)
+    assert said == f"{code} {status} <{who}>: Recipient address rejected: {text}"
+
+
+@pytest.fixture
+def with_parents(postfix):
+    """As an operator may have set it: a domain's row is for its sub-domains as well."""
+    usual = "smtpd_access_maps"
+    for value in (f"{usual} transport_maps", usual):
+        postfix.set({"parent_domain_matches_subdomains": value})
+        reload(postfix)
+        if value != usual:
+            yield postfix
+
+
+def test_where_parents_match_a_domains_row_is_for_its_sub_domains(with_parents):
+    name = f"parent{next(number)}.test"
+    bob = f"bob@sub.{name}"
+    Domain.objects.create(domain=f"sub.{name}")
+    Mailbox.objects.create(username=bob, domain_id=f"sub.{name}", maildir=f"{name}/")
+    rows = [Transport(pattern=name, transport="elsewhere:")]
+    rows += [Transport(pattern=f".{name}", transport="discard:")]
+    replace_transports(rows, with_parents)
+    assert setup_of(with_parents.config).matches_transport_parents
+    route = traced([bob], matches_transport_parents=True)[bob]
+    assert send(with_parents, [bob])[bob] == foretold(route) == {(bob, "elsewhere", f"sub.{name}")}
+
+
 def test_the_tracer_says_what_postfix_does(postfix, request):
     cases = request.config.getoption("--cases")
 
@@ -287,7 +423,7 @@ def test_the_tracer_says_what_postfix_does(postfix, request):
     @hypothesis.given(worlds())
     def compare(world):
         hypothesis.note(told(world))
-        store(world)
+        store(world, postfix)
         addresses = probes(world)
         routes = traced(addresses)
         expected = {a: route.reply for a, route in routes.items()}

@@ -8,6 +8,7 @@ from mailboxes.mailserver.checking.finding import ERROR, WARNING, Fault, Finding
 from mailboxes.mailserver.reading import sql
 
 # What tells a domain that is relayed from one that is delivered here.
+TRANSPORTS = re.compile(r"\bmailadmin_transport\b", re.IGNORECASE)
 MARKS = ("backupmx", "transport")
 
 
@@ -180,6 +181,15 @@ class StarTransport(Finding):
         for key, _value, line in entries:
             for domain in sorted(configuration.virtual_domains - rows) if key == "*" else ():
                 yield Fault(line, domain)
+        yield from self._of_the_panel(configuration)
+
+    @staticmethod
+    def _of_the_panel(configuration):
+        """The panel's own table, where a map asks it."""
+        taken = configuration.rows.taken_by_everything if configuration.rows else ()
+        for use in configuration.asked_by("transport_maps") if taken else ():
+            if TRANSPORTS.search(use.sql.query):
+                yield from (Fault(use.sql.query_line, domain) for domain in taken)
 
 
 class Unsupported(Finding):

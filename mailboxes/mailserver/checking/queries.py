@@ -17,6 +17,7 @@ SWITCHED = {
     "relay_domains": ("domain",),
     "relay_recipient_maps": ("mailbox", "alias", "domain"),
     "smtpd_sender_login_maps": ("alias", "alias_domain"),
+    "transport_maps": ("mailadmin_transport",),
     "password_query": ("mailbox",),
 }
 SWITCHES = ("active", "smtp_active")
@@ -24,6 +25,7 @@ SWITCHES = ("active", "smtp_active")
 WANTED = {
     ("transport_maps", "domain"): "transport",
     ("transport_maps", "transport"): "transport",
+    ("transport_maps", "mailadmin_transport"): "transport",
     ("virtual_alias_maps", "alias"): "goto",
     ("virtual_mailbox_maps", "mailbox"): "maildir",
     ("smtpd_sender_login_maps", "alias"): "goto",

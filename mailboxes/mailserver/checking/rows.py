@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from domains.models import AliasDomain, Domain
+from domains.models import AliasDomain, Domain, Transport
+from domains.transports import few_taken_by_everything
 from mailadmin.fields import column_facts
 from mailboxes.mailserver.checking.hashes import Hash, hash_of
 from mailboxes.models import Alias, Mailbox
@@ -15,6 +16,7 @@ KEYS = (
     (Alias, "address"),
     (Mailbox, "username"),
     (AliasDomain, "alias_domain"),
+    (Transport, "pattern"),
 )
 
 
@@ -23,6 +25,7 @@ class Rows:
     virtual: frozenset[str] = frozenset()  # active domains that are delivered here
     alias_domains: frozenset[str] = frozenset()  # active ones
     transports: frozenset[str] = frozenset()
+    taken_by_everything: tuple[str, ...] = ()  # domains that the panel's own `*` takes
     hashes: frozenset[Hash] = frozenset()
     layouts: frozenset[str] = frozenset()  # of maildir: `%d/%n`
     swallowed: tuple[str, ...] = ()  # mailboxes without an alias row beside a catch-all
@@ -41,7 +44,8 @@ def ask():
         alias_domains=_lower(
             AliasDomain.objects.filter(active=True).values_list("alias_domain_id", flat=True)
         ),
-        transports=frozenset(Domain.objects.values_list("transport", flat=True)),
+        transports=_transports(),
+        taken_by_everything=tuple(few_taken_by_everything()[0]),
         hashes=frozenset(found for stored in passwords.iterator() if (found := hash_of(stored))),
         layouts=frozenset(layout_of(*row) for row in mailboxes.iterator() if row[-1]),
         swallowed=tuple(_swallowed()[:SHOWN]),
@@ -52,6 +56,11 @@ def ask():
 
 def _lower(names):
     return frozenset(name.lower() for name in names)
+
+
+def _transports():
+    own = Transport.objects.filter(active=True).values_list("transport", flat=True)
+    return frozenset([*Domain.objects.values_list("transport", flat=True), *own])
 
 
 def _swallowed():

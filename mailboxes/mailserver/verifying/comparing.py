@@ -5,7 +5,8 @@ from typing import NamedTuple
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import AliasDomain, Domain
+from domains.models import AliasDomain, Domain, Transport
+from domains.transports import about
 from mailboxes import maps
 from mailboxes.models import Alias, Mailbox
 
@@ -13,7 +14,7 @@ from mailboxes.models import Alias, Mailbox
 ASKED = {
     "virtual_mailbox_domains": ("domain",),
     "relay_domains": ("domain",),
-    "transport_maps": ("domain",),
+    "transport_maps": ("domain", "transport"),
     "virtual_alias_maps": ("mailbox", "alias"),
     "virtual_mailbox_maps": ("mailbox",),
     "relay_recipient_maps": ("mailbox",),
@@ -60,6 +61,8 @@ def kinds(domains):
     yield "mailbox", of(Mailbox.objects.all(), "domain")
     yield "alias", of(Alias.objects.all(), "domain")
     yield "alias_domain", of(AliasDomain.objects.all(), "pk")
+    transports = Transport.objects.all()
+    yield "transport", transports if domains is None else about(transports, domains)
 
 
 class Postfix:

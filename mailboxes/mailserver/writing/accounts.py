@@ -40,7 +40,13 @@ def grants(needs):
         what = ", ".join(
             f"{verb} {listed(columns)}".strip() for verb, columns in statements.items()
         )
-        yield what, f"{database}.{quoted(settings.MAILADMIN_TABLE_PREFIX + table)}"
+        yield what, f"{database}.{quoted(in_database(table))}"
+
+
+def in_database(table):
+    """PostfixAdmin's tables may have a prefix; ours are called `mailadmin_…` in every database."""
+    is_ours = table.startswith("mailadmin_")
+    return table if is_ours else settings.MAILADMIN_TABLE_PREFIX + table
 
 
 def exactly(name):

@@ -1,0 +1,76 @@
+import django.utils.timezone
+from django.db import migrations, models
+
+import domains.patterns
+import mailadmin.fields
+from mailadmin.operations import CreateMissingTable
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("domains", "0001_initial"),
+    ]
+
+    operations = [
+        CreateMissingTable(
+            name="Transport",
+            fields=[
+                (
+                    "created",
+                    mailadmin.fields.DateTimeField(
+                        db_default=mailadmin.fields.Unknown(),
+                        default=django.utils.timezone.now,
+                        editable=False,
+                        verbose_name="created",
+                    ),
+                ),
+                (
+                    "modified",
+                    mailadmin.fields.DateTimeField(
+                        db_default=mailadmin.fields.Unknown(),
+                        default=django.utils.timezone.now,
+                        editable=False,
+                        verbose_name="modified",
+                    ),
+                ),
+                (
+                    "active",
+                    models.BooleanField(db_default=True, default=True, verbose_name="active"),
+                ),
+                (
+                    "pattern",
+                    mailadmin.fields.NameField(
+                        max_length=255,
+                        primary_key=True,
+                        serialize=False,
+                        validators=[domains.patterns.validate_pattern],
+                        verbose_name="pattern",
+                    ),
+                ),
+                (
+                    "transport",
+                    mailadmin.fields.Latin1CharField(
+                        db_default="",
+                        max_length=255,
+                        validators=[domains.patterns.validate_transport],
+                        verbose_name="transport",
+                    ),
+                ),
+                (
+                    "description",
+                    mailadmin.fields.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=255,
+                        verbose_name="description",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "transport",
+                "verbose_name_plural": "transports",
+                "db_table": "mailadmin_transport",
+            },
+        ),
+    ]

@@ -1,0 +1,129 @@
+"""The two columns of a transport table, by transport(5): a pattern, and where its mail goes."""
+
+import ipaddress
+import re
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.names import (
+    DOMAIN_LABEL,
+    normalize_address,
+    normalize_domain,
+    validate_address,
+    validate_domain,
+    validate_line,
+)
+
+EVERYTHING = "*"
+USUAL = ":"  # as if there were no row
+LONGEST = 253  # letters of a domain
+SERVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # a name in master.cf
+# How other programs write it → how Postfix wants it written.
+FOREIGN = (
+    (
+        re.compile(r"\*?@(?P<name>.+)"),
+        _("“%(value)s” is never asked for. For everybody at a domain write %(name)s alone."),
+    ),
+    (
+        re.compile(r"\*\.(?P<name>.+)"),
+        _("“%(value)s” is never asked for. For all sub-domains write .%(name)s with a dot."),
+    ),
+)
+
+
+def parents(domain):
+    labels = domain.split(".")
+    return [".".join(labels[n:]) for n in range(1, len(labels))]
+
+
+def domain_keys(domain):
+    """What Postfix asks about a domain, in its order, when no address has answered."""
+    return [domain, *(f".{parent}" for parent in parents(domain)), EVERYTHING]
+
+
+# Patterns
+
+
+def normalize_pattern(text):
+    """As Postfix asks: lower case, domains in ASCII (xn--…)."""
+    text = text.strip()
+    if "@" in text:
+        return normalize_address(text)
+    dot = "." if text.startswith(".") else ""
+    return dot + normalize_domain(text.removeprefix("."))
+
+
+def validate_pattern(pattern):
+    """An address, a domain, a domain's sub-domains (`.example.org`), or everything (`*`)."""
+    if pattern == EVERYTHING:
+        return
+    refuse_foreign(pattern)
+    if "@" in pattern:
+        validate_address(pattern)
+    elif pattern.startswith("."):
+        validate_parent(pattern)
+    else:
+        validate_domain(pattern)
+
+
+def refuse_foreign(pattern):
+    for shape, text in FOREIGN:
+        if found := shape.fullmatch(pattern):
+            raise ValidationError(text, params={"value": pattern, "name": found["name"]})
+
+
+def validate_parent(pattern):
+    """Also of a name without dots: `.test` are all domains below it."""
+    labels = pattern.removeprefix(".").split(".")
+    if len(pattern) > LONGEST or not all(DOMAIN_LABEL.fullmatch(label) for label in labels):
+        raise ValidationError(_("“%(value)s” is not a domain name."), params={"value": pattern})
+
+
+# Transports
+
+
+def validate_transport(value):
+    """`service:nexthop`, either of which may be missing; what Postfix cannot use is refused."""
+    validate_line(value)
+    if not value.isascii():
+        raise ValidationError(
+            _("Postfix reads letters, digits and signs of ASCII here, no others.")
+        )
+    service = value.partition(":")[0]
+    refuse_server(service, value)
+    if not is_service(service, value):
+        raise ValidationError(
+            _("“%(service)s” is no service of master.cf, such as smtp in smtp:[mx.example.org]."),
+            params={"service": service},
+        )
+
+
+def is_service(service, value):
+    return SERVICE.fullmatch(service) or (not service and value.startswith(":"))
+
+
+def refuse_server(service, value):
+    """`mx.example.org` alone would be taken for a service that does not exist."""
+    if is_server(service):
+        raise ValidationError(
+            _("“%(server)s” is a server, and before it stands how to reach it: smtp:[%(server)s]"),
+            params={"server": service.strip("[]")},
+        )
+
+
+def is_server(name):
+    bare = name.strip("[]")
+    try:
+        validate_domain(bare.lower())
+    except ValidationError:
+        return is_number(bare)
+    return True
+
+
+def is_number(name):
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
