@@ -1,6 +1,7 @@
 """What the change record says of a row: old and new, and of secrets only that they changed."""
 
 import datetime
+import functools
 
 from django.utils import timezone
 
@@ -16,11 +17,19 @@ def texts_of(row):
 
 def created_values(row):
     """Of a new row what differs from the defaults."""
-    return {
-        f.column: hide(f, None, f.value_from_object(row))
-        for f in row._meta.concrete_fields
-        if f.name not in ("created", "modified") and f.value_from_object(row) != default_of(f)
-    }
+    found = {}
+    for field, default in recorded_columns(type(row)):
+        value = getattr(row, field.attname)
+        if value != (default() if callable(default) else default):
+            found[field.column] = hide(field, None, value)
+    return found
+
+
+@functools.cache
+def recorded_columns(model):
+    """(column, its default) of all but the dates that every row has."""
+    fields = [f for f in model._meta.concrete_fields if f.name not in ("created", "modified")]
+    return [(field, default_of(field)) for field in fields]
 
 
 def changed_values(row, values):
@@ -53,7 +62,8 @@ def plain(value):
 
 
 def default_of(column):
-    return None if column.primary_key or not column.has_default() else column.get_default()
+    """The default, or what makes it."""
+    return None if column.primary_key or not column.has_default() else column.default
 
 
 def key_text(row):

@@ -1,5 +1,7 @@
 """Rows, many at a time."""
 
+import functools
+
 from django.db import connections, models, router
 
 from mailadmin.models import ScopedQuerySet
@@ -12,6 +14,7 @@ def folded(key):
     return key.lower() if isinstance(key, str) else key
 
 
+@functools.cache
 def is_scoped(model):
     """Whether a row of this table is somebody's, or only kept by us or by the mail server."""
     return isinstance(model._default_manager.none(), ScopedQuerySet)
@@ -42,17 +45,31 @@ def insert_rows(rows):
     names = ", ".join(quote(f.column) for f in columns)
     one = "(" + ", ".join(["%s"] * len(columns)) + ")"
     size = max(1, min(ROWS_A_STATEMENT, 30_000 // max(1, len(columns))))
+    readers = [(f.attname, converter(f, connection)) for f in columns]
     with connection.cursor() as cursor:
         for part in chunks(rows, size):
             values = ", ".join([one] * len(part))
             cursor.execute(
                 f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {values}",  # noqa: S608 (quoted names)
-                [
-                    f.get_db_prep_save(getattr(row, f.attname), connection)
-                    for row in part
-                    for f in columns
-                ],
+                [convert(getattr(row, name)) for row in part for name, convert in readers],
             )
+
+
+PLAIN = (models.CharField, models.TextField, models.IntegerField, models.ForeignKey)
+
+
+def converter(column, connection):
+    """What makes a value into the database's, as the column would.
+
+    Texts and numbers are it already, and one moment is that of all rows: asking the column each
+    time took a third of an import's time.
+    """
+    prepare = functools.partial(column.get_db_prep_save, connection=connection)
+    if isinstance(column, models.DateTimeField):
+        return functools.lru_cache(maxsize=64)(prepare)
+    if not isinstance(column, PLAIN):
+        return prepare
+    return lambda value: value if value and type(value) in (str, int) else prepare(value)
 
 
 def _database_sets(column, row):

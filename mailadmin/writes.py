@@ -1,5 +1,7 @@
 """The one way in which rows change: a service, in one transaction with what tells of it."""
 
+import contextlib
+import copy
 import datetime
 import json
 import random
@@ -28,6 +30,7 @@ from mailadmin.record import (
 )
 from mailadmin.rows import chunks, folded, insert_rows, is_scoped, whole_rows
 
+COLLECTED = ("_lines", "_records", "_secrets", "_numbered")
 AGAIN = {1213, 1205, 1020}  # deadlock, lock wait, record changed: MySQL asks for another try
 TRIES = 6
 
@@ -128,6 +131,18 @@ class Changes:
 
     def __post_init__(self):
         self.principal = present(self.actor.principal)
+
+    @contextlib.contextmanager
+    def attempt(self):
+        """Work of which nothing has happened if it is refused: the service may go on without it."""
+        before = {name: copy.copy(getattr(self, name)) for name in COLLECTED}
+        before["_touched"] = defaultdict(set, {m: set(keys) for m, keys in self._touched.items()})
+        try:
+            with transaction.atomic():
+                yield
+        except (ValidationError, Conflict):
+            vars(self).update(before)
+            raise
 
     def find(self, model, keys):
         """These rows as they are now, locked: all of them, all of the actor's, or none."""
