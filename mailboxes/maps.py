@@ -420,21 +420,39 @@ def select(asking, fields, conditions):
     return f"SELECT {columns}\nFROM {asking.dialect.table(Mailbox)}\nWHERE {where}"
 
 
+IS_FILE = "SUBSTR(mailbox.maildir, -1) <> '/'"  # mail in one file, as virtual(8) has it
+
+
+def by_kind(in_file, in_folder):
+    """What holds of a mailbox that is a file (mbox), and of one that is a folder (maildir)."""
+    return f"CASE WHEN {IS_FILE} THEN {in_file} ELSE {in_folder} END"
+
+
+def home(dialect):
+    """A folder: the maildir, or one beside the file."""
+    beside = dialect.joined(":base", "mailbox.maildir", "'.home'")
+    return by_kind(beside, dialect.joined(":base", "mailbox.maildir"))
+
+
 def fields_of_2_3(dialect):
     quota = dialect.not_negative("mailbox.quota")
+    path = (":base", "mailbox.maildir")
+    folders = dialect.joined("'mbox:'", *path, "'.home/mail:INBOX='", *path)
     return {
-        "home": dialect.joined(":base", "mailbox.maildir"),
-        "mail": dialect.joined("'maildir:'", ":base", "mailbox.maildir"),
+        "home": home(dialect),
+        "mail": by_kind(folders, dialect.joined("'maildir:'", *path)),
         "quota_rule": dialect.joined("'*:bytes='", quota),
     }
 
 
 def fields_of_2_4(dialect):
     quota = dialect.not_negative("mailbox.quota")
+    path = (":base", "mailbox.maildir")
     return {
-        "home": dialect.joined(":base", "mailbox.maildir"),
-        "mail_driver": "'maildir'",
-        "mail_path": dialect.joined(":base", "mailbox.maildir"),
+        "home": home(dialect),
+        "mail_driver": by_kind("'mbox'", "'maildir'"),
+        "mail_path": by_kind(dialect.joined(*path, "'.home/mail'"), dialect.joined(*path)),
+        "mail_inbox_path": by_kind(dialect.joined(*path), "NULL"),
         "quota_storage_size": dialect.joined(quota, "'B'"),
     }
 

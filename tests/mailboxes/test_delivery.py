@@ -210,6 +210,26 @@ def test_mail_for_a_mailbox_is_there_by_maildir_imap_and_pop3(server):
     pop.quit()
 
 
+def test_a_mailbox_that_is_a_file_stays_one(server):
+    """As other systems left it: no slash at the end of its path, an mbox."""
+    people("bob@example.org")
+    Mailbox.objects.filter(pk="bob@example.org").update(maildir="spool/bob")
+    folder = server.folder / "mail/spool"
+    folder.mkdir(exist_ok=True)
+    (folder / "bob").write_text(f"From {FAR} Fri Nov 20 10:00:00 2026\n{letter('Old mail')}\n")
+    for path in (folder, folder / "bob"):
+        os.chown(path, *mailservers.NOBODY)
+    send(server, "bob@example.org")
+    text = (folder / "bob").read_text()
+    assert text.count("\nSubject: ") == 2
+    with server.dovecot.imap() as imap:
+        imap.login("bob@example.org", PASSWORD)
+        assert imap.select() == ("OK", [b"2"])
+        assert imap.create("Kept")[0] == "OK"
+        assert imap.copy("1", "Kept")[0] == "OK"
+        assert imap.select("Kept") == ("OK", [b"1"])
+
+
 def test_upper_case_in_an_address_changes_nothing(server):
     people("bob@example.org")
     send(server, "BOB@Example.ORG")

@@ -29,7 +29,7 @@ from mailboxes.mailserver.writing.accounts import statements as accounts_sql
 from mailboxes.mailserver.writing.choices import Choices
 from mailboxes.mailserver.writing.files import files_of
 from mailboxes.mailserver.writing.steps import closed_above
-from mailboxes.models import Usage
+from mailboxes.models import Mailbox, Usage
 from mailboxes.services import create_aliases, create_mailboxes, set_mailboxes
 from tests import debian, mailservers
 from tests.base import PASSWORD, World, build_world
@@ -849,18 +849,30 @@ def test_dovecot_2_4_lets_people_in_and_counts_what_they_have(dovecot):
     assert pop.stat()[0] == 2
     usage = Usage.objects.get(pk="bob@example.org")
     assert usage.messages == 2 and usage.bytes > 100
-    import subprocess
-
-    print(
-        subprocess.run(["find", dovecot.folder / "mail"], capture_output=True, text=True).stdout,
-        dovecot.tool("doveadm", "user", "bob@example.org"),
-    )
     assert len(list((dovecot.folder / "mail/example.org/bob").glob("cur/*"))) == 2
     [storage] = re.findall(
         r"STORAGE +(\d+) +(\d+)",
         dovecot.tool("doveadm", "quota", "get", "-u", "bob@example.org").stdout,
     )
     assert storage[1] == "100000"  # kB: 100 of the panel's MB
+
+
+@pytest.mark.mariadb
+@pytest.mark.mailserver
+@mailservers.needs_root
+@pytest.mark.usefixtures("accounts_here")
+def test_dovecot_2_4_keeps_a_mailbox_that_is_a_file(dovecot):
+    Mailbox.objects.filter(pk="bob@example.org").update(maildir="example.org/bob")
+    dovecot.adapt()
+    dovecot.run()
+    for _time in range(2):
+        assert deliver(dovecot, "bob@example.org", "Are you there?") == (250, True)
+    assert (dovecot.folder / "mail/example.org/bob").is_file()
+    with dovecot.imap() as imap:
+        imap.login("bob@example.org", PASSWORD)
+        assert imap.select() == ("OK", [b"2"])
+        assert imap.create("Kept")[0] == "OK"
+        assert imap.copy("1", "Kept")[0] == "OK"
 
 
 @pytest.mark.mariadb
