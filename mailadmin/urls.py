@@ -14,11 +14,20 @@ from mailboxes.mails import next_welcome
 from mailboxes.mailserver.pages import Explain, ExplainApi, MailServer, Seen
 from mailboxes.pages import CRUDS
 from mailboxes.tallies import recount
+from mailboxes.transfer import pages as transfer
+from mailboxes.transfer import work
 from mailboxes.views import Forwarding, Room, VacationPage
 
 MENU = CRUDS
-JOBS = {"bulk": next_bulk_step, "delete-domains": next_deletion, "welcome": next_welcome}
-HOUSEKEEPING = (forget, recount)
+JOBS = {
+    "bulk": next_bulk_step,
+    "delete-domains": next_deletion,
+    "import": work.next_applying,
+    "import-return": work.next_returning,
+    "plan": work.next_reading,
+    "welcome": next_welcome,
+}
+HOUSEKEEPING = (forget, recount, work.forget_plans)
 
 urlpatterns = [
     path("", pages.Home.as_view(), name="home"),
@@ -32,6 +41,11 @@ urlpatterns = [
     path("explain/", Explain.as_view(), name="explain"),
     path("api/v1/explain", ExplainApi.as_view(), name="api-explain"),
     path("mailserver/", MailServer.as_view(), name="mailserver"),
+    path("import/", transfer.Imports.as_view(), name="imports"),
+    path("import/<int:pk>/", transfer.PlanPage.as_view(), name="import"),
+    path("import/<int:pk>/plan.json", transfer.WholePlan.as_view(), name="import-plan"),
+    path("import/<int:pk>/refused/", transfer.Refused.as_view(), name="import-refused"),
+    path("import/<str:table>.csv", transfer.Template.as_view(), name="import-template"),
     path("jobs/", pages.Jobs.as_view(), name="jobs"),
     path("jobs/<int:pk>/", pages.JobPage.as_view(), name="job"),
     path("account/", own.Account.as_view(), name="account"),

@@ -149,17 +149,22 @@ class GotoMixin(forms.Form):
         return list(dict.fromkeys(self._target(line) for line in self.cleaned_data["goto"]))
 
     def _target(self, line):
-        if "@" not in line and line.isascii() and line.isalnum():
-            return line.lower()  # a user of the mail server's own system
-        target = normalize_address(line)
-        local_part, _at, domain = target.rpartition("@")
-        if is_vacation_target(target):
-            raise ValidationError(_("%(value)s is set on the vacation page.") % {"value": line})
-        if local_part:
-            validate_address(target)
-        else:
-            validate_domain(normalize_domain(domain))
-        return target
+        return alias_target(line)
+
+
+def alias_target(line):
+    """A target as it is stored: an address, `@domain`, or a user of the server's own system."""
+    if "@" not in line and line.isascii() and line.isalnum():
+        return line.lower()
+    target = normalize_address(line)
+    local_part, _at, domain = target.rpartition("@")
+    if is_vacation_target(target):
+        raise ValidationError(_("%(value)s is set on the vacation page.") % {"value": line})
+    if local_part:
+        validate_address(target)
+    else:
+        validate_domain(normalize_domain(domain))
+    return target
 
 
 class AliasForm(GotoMixin, RecordForm):

@@ -47,7 +47,7 @@ def check_count(domain, kind, present, more):
 
 def check_quotas(domain, mailboxes):
     for mailbox in mailboxes:
-        _check_quota(domain, mailbox)
+        check_size(domain, mailbox)
     if domain.quota > 0:
         room = room_for_quota(domain, without=[m.pk for m in mailboxes])
         if assigned(mailboxes) > room:
@@ -62,7 +62,7 @@ def check_quotas(domain, mailboxes):
             )
 
 
-def _check_quota(domain, mailbox):
+def check_size(domain, mailbox):
     refuse_unfit(mailbox, "quota")
     limit = domain.maxquota
     if NONE_ALLOWED in (domain.quota, limit) and mailbox.quota > 0:

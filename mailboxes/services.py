@@ -36,6 +36,7 @@ PASSWORD_DAYS = 365  # PostfixAdmin's own, where the domain sets no expiry
 def create_mailboxes(changes, rows):
     """Make mailboxes, each with the alias that leads to itself. Quotas are MB, passwords hashes."""
     domains = domains_to_write(changes, [row["domain"].pk for row in rows])
+    _refuse_given_paths(changes, rows)
     mailboxes = [_new_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
     _refuse_extensions(mailboxes)
     _refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
@@ -60,10 +61,18 @@ def create_mailboxes(changes, rows):
 
 def _new_mailbox(changes, row, domain):
     own = {k: v for k, v in row.items() if k not in ("welcome_mail", "quota", "domain")}
+    own = {"password_expiry": expiry(changes, domain)} | own
     mailbox = Mailbox(**own, domain=domain, quota=in_bytes(row.get("quota", 0)))
-    mailbox.clean_fields(exclude=[f.name for f in Mailbox._meta.fields])
-    mailbox.password_expiry = expiry(changes, domain)
+    mailbox.derive()
     return mailbox
+
+
+def _refuse_given_paths(changes, rows):
+    """Where mail lies is the superadmins' to say: a path could lead to somebody else's."""
+    if changes.principal.role is Role.SUPERADMIN:
+        return
+    if any("maildir" in row for row in rows):
+        raise ValidationError(_("Only a superadmin can say where the mail lies."))
 
 
 def _refuse_extensions(mailboxes):
@@ -78,11 +87,12 @@ def _refuse_extensions(mailboxes):
 def edit_mailbox(changes, key, values):
     """Change a mailbox. Its alias is in force exactly as long as it is."""
     mailbox, domain = _mailbox_to_write(changes, key)
+    _refuse_given_paths(changes, [values])
     values = dict(values)
     if "quota" in values:
         values["quota"] = in_bytes(values["quota"])
     if "password" in values:
-        values["password_expiry"] = expiry(changes, domain)
+        values = {"password_expiry": expiry(changes, domain)} | values
     before, edited = assigned([mailbox]), edited_copy(mailbox, values)
     if domain and needs_more(mailbox, edited):
         check_quotas(domain, [edited])
@@ -351,6 +361,14 @@ def set_vacation(changes, key, values):
     _vacation_in_goto(changes, mailbox, values["active"])
     changes.log("edit_vacation", mailbox.domain_id, mailbox.pk)
     return vacation
+
+
+def end_vacation(changes, key):
+    """Take a vacation away altogether."""
+    mailbox, _domain = _mailbox_to_write(changes, key)
+    changes.delete(changes.find(Vacation, [key]))
+    _vacation_in_goto(changes, mailbox, False)
+    changes.log("edit_vacation", mailbox.domain_id, mailbox.pk)
 
 
 def _own_alias(changes, mailbox):

@@ -4,7 +4,7 @@ from django.urls import path
 
 from mailadmin.crud.bulk import Bulk, next_bulk_step
 from mailadmin.crud.declaration import DELETE, Action, Column, Crud
-from mailadmin.crud.reading import Export, List, Pick, search
+from mailadmin.crud.reading import Export, Import, List, Pick, search
 from mailadmin.crud.writing import Create, Delete, Edit, Saving, Toggle
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "urls_of",
 ]
 
-SCREENS = (List, Create, Bulk, Export, Edit, Delete, Toggle)
+SCREENS = (List, Create, Bulk, Export, Import, Edit, Delete, Toggle)
 
 
 def urls_of(crud):

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import Http404, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.views.generic import ListView, View
 
@@ -163,6 +164,16 @@ def harmless(text):
     ) and not text.lstrip("-").replace(".", "").isdigit():
         return "'" + text
     return text
+
+
+class Import(Screen, View):
+    """The way to the page of imports, which is one for all tables."""
+
+    screen = "import"
+    route = "import/"
+
+    def get(self, request):
+        return redirect(f"{reverse('imports')}?{urlencode({'table': self.slug})}")
 
 
 class Pick(RoleRequired, View):

@@ -256,6 +256,12 @@ SETTINGS = (
         integer(),
         "days for which what was deleted is kept in the database, shown nowhere",
     ),
+    Setting(
+        "MAILADMIN_UPLOAD_MB",
+        "100",
+        integer(1),
+        "largest file that a page takes to import; the command has no limit",
+    ),
     Setting("MAILADMIN_PAGE_SIZE", "50", integer(1), "rows on one page of a list"),
     Setting(
         "MAILADMIN_LOG_LEVEL",

@@ -16,6 +16,7 @@ from mailadmin.passwords.stored import configured, cost, is_as_configured, prefi
 __all__ = [
     "generate",
     "is_known_scheme",
+    "is_readable",
     "known_schemes",
     "make",
     "needs_update",
@@ -94,6 +95,14 @@ def _check(choice: Choice, body: str, secret: bytes, username: str) -> bool:
 def _refuse(error: Unreadable, username: str) -> bool:
     logger.warning("The stored password of %r cannot be verified: %s.", username, error)
     return False
+
+
+def is_readable(stored: str) -> bool:
+    """Whether a stored value is of a scheme that is known, so that it may let somebody in."""
+    try:
+        return any(True for _reading in readings(stored))
+    except Unreadable:
+        return False
 
 
 def needs_update(stored: str) -> bool:

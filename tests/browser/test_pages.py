@@ -6,10 +6,12 @@ import pytest
 
 from domains.models import Domain
 from domains.services import create_domains
+from domains.transports import create_transports
 from mailadmin import passwords
 from mailadmin.writes import Actor, perform
-from mailboxes.models import Mailbox
+from mailboxes.models import Mailbox, Plan
 from mailboxes.services import create_aliases, create_mailboxes
+from mailboxes.transfer import work
 from tests.base import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.mariadb]
@@ -49,6 +51,10 @@ PAGES = {
         "/mailserver/?hostname=mail.test&mail_directory=/var/vmail&mail_user=vmail"
         "&delivery=lmtp&dovecot_version=2.4&proxied=on",
         f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/seen/",
+        "/transports/",
+        "/transports/create/",
+        "/import/",
+        "/import/latest/",
         "/jobs/",
         "/account/",
         "/account/password/",
@@ -61,7 +67,7 @@ WIDTHS = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 390, "heigh
 
 
 @pytest.fixture
-def long_names(world):
+def long_names(world, tmp_path):
     console = Actor.console()
     row = {"domain": LONG_DOMAIN, "description": "d" * 250, "quota": 1000}
     perform(console, create_domains, [row | {"default_aliases": False}])
@@ -71,6 +77,21 @@ def long_names(world):
     perform(console, create_mailboxes, [mailbox | {"name": "N" * 120}])
     targets = [f"{LONG_NAME}{n}@{LONG_DOMAIN}" for n in range(5)]
     perform(console, create_aliases, [{"local_part": "list", "domain": domain, "goto": targets}])
+    way = {"pattern": f".{LONG_DOMAIN}", "transport": f"smtp:[{LONG_DOMAIN}]:2525"}
+    perform(console, create_transports, [way | {"description": "d" * 250}])
+    plan_of_long_names(tmp_path / f"{LONG_NAME}.csv")
+
+
+def plan_of_long_names(path):
+    """New, changed and refused rows, each as long as they come, and a loss."""
+    names = [
+        f"{LONG_NAME}@{LONG_DOMAIN}",
+        f"new.{LONG_NAME}@{LONG_DOMAIN}",
+        f"{LONG_NAME}@nowhere.example",
+    ]
+    path.write_text("username,name\n" + "".join(f"{name},{'N' * 200}\n" for name in names))
+    plan = perform(Actor.console(), work.make_plan, "csv", path.name, {})
+    work.read_here(Actor.console(), plan, str(path))
 
 
 def visits(visitor):
@@ -78,6 +99,8 @@ def visits(visitor):
         visitor.page.context.clear_cookies()
         visitor.sign_in(person)
         for path in pages:
+            if "latest" in path:
+                path = path.replace("latest", str(Plan.objects.latest("pk").pk))
             visitor.go(path)
             yield path
 

@@ -1,0 +1,163 @@
+"""The command: a plan first; what it says is applied only if it is asked to."""
+
+import os
+import sys
+from getpass import getpass
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mailadmin.writes import Actor, perform
+from mailboxes.database import told_plainly
+from mailboxes.mailserver.reading.lines import printable
+from mailboxes.models import Plan
+from mailboxes.transfer import work
+from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.kinds import BY_TABLE
+from mailboxes.transfer.progress import Bar
+from mailboxes.transfer.rejects import name_of_rejects, refused, rejects
+from mailboxes.transfer.sources import READERS
+from mailboxes.transfer.telling import as_json, shown_source, told
+
+SHOWN = 20
+State = Plan.State
+
+
+class Command(BaseCommand):
+    help = "Bring in domains, mailboxes and aliases of another system: a plan first, then the rows."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--from", dest="format", choices=READERS, help="what the source is")
+        parser.add_argument("--source", help="URL of a database, an SQL dump, a file or a folder")
+        parser.add_argument(
+            "--table", choices=BY_TABLE, help="what a CSV or JSON file is a list of"
+        )
+        parser.add_argument(
+            "--scheme", help="default_pass_scheme of the source's Dovecot, for hashes that lack one"
+        )
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument(
+            "--plan", action="store_true", help="only say what would happen (default)"
+        )
+        what.add_argument(
+            "--apply",
+            nargs="?",
+            type=int,
+            const=0,
+            metavar="PLAN",
+            help="do it: what the source says now, or a plan that was made before",
+        )
+        what.add_argument("--take-back", type=int, metavar="PLAN", help="undo an import")
+        parser.add_argument("--rejects", metavar="FILE", help="where to write the rows refused")
+        parser.add_argument(
+            "--all", action="store_true", help="print every row, not the first ones"
+        )
+        parser.add_argument("--json", action="store_true", help="print everything as JSON")
+
+    def handle(self, *args, **options):
+        self.options, self.actor = options, Actor.console()
+        with told_plainly():
+            try:
+                self.run()
+            except (UnfitSource, ValidationError) as error:
+                texts = getattr(error, "messages", [str(error)])
+                raise CommandError(printable(" ".join(texts))) from error
+
+    def run(self):
+        options = self.options
+        if options["take_back"]:
+            return self.go(self.known(options["take_back"]), State.RETURNING)
+        if options["apply"]:
+            return self.go(self.known(options["apply"]), State.APPLYING)
+        if not options["format"] or not options["source"]:
+            raise CommandError(_("Say --from and --source."), returncode=2)
+        plan = self.read()
+        if options["apply"] is None:
+            return self.show(plan)
+        return self.go(plan, State.APPLYING)
+
+    def known(self, number):
+        plan = Plan.objects.of(self.actor.principal).filter(pk=number).first()
+        if plan is None:
+            raise CommandError(_("There is no plan %(number)s.") % {"number": number})
+        return plan
+
+    def read(self):
+        options = self.options
+        names = ("table",) if options["format"] in ("csv", "json") else ("scheme",)
+        given = {name: options[name] for name in ("table", "scheme") if options[name]}
+        if set(given) - set(names):
+            raise CommandError(
+                _("--table is for csv and json, --scheme for the others."), returncode=2
+            )
+        shown = shown_source(options["source"])
+        plan = perform(self.actor, work.make_plan, options["format"], shown, given)
+        with self.bar(_("read"), work.expected(plan, options["source"])) as bar:
+            work.read_here(self.actor, plan, with_password(options["source"]), bar.advance)
+        plan.refresh_from_db()
+        return plan
+
+    def go(self, plan, state):
+        total = work.WORK[state][1].rows_to_write(plan).count()
+        try:
+            with self.bar(plan.get_state_display(), total) as bar:
+                work.go_here(self.actor, plan.pk, state, bar.advance)
+        except KeyboardInterrupt as error:
+            text = _("Stopped; what is done is done. It goes on with %(option)s %(number)s.")
+            option = "--apply" if state == State.APPLYING else "--take-back"
+            raise CommandError(text % {"option": option, "number": plan.pk}) from error
+        plan.refresh_from_db()
+        self.show(plan)
+        if state == State.APPLYING:
+            self.write_rejects(plan)
+
+    def bar(self, title, total=0):
+        return Bar(self.stderr, title, total)
+
+    # Telling
+
+    def show(self, plan):
+        """The plan, row by row if that is asked for."""
+        if self.options["json"]:
+            for piece in as_json(plan):
+                self.stdout.write(piece, ending="")
+            return
+        for line in told(plan, None if self.options["all"] else SHOWN):
+            self.stdout.write(printable(line))
+
+    def write_rejects(self, plan):
+        """What was refused is told, kept in a file, and is no success."""
+        if not (count := refused(plan).count()):
+            return
+        path = Path(self.options["rejects"] or name_of_rejects(plan))
+        with open(path, "w", encoding="utf-8", opener=for_me_alone, newline="") as file:
+            file.writelines(rejects(plan))
+        text = ngettext(
+            "%(count)s row was refused. It stands in %(file)s: mend it and import that.",
+            "%(count)s rows were refused. They stand in %(file)s: mend them and import that.",
+            count,
+        )
+        raise CommandError(text % {"count": count, "file": path})
+
+
+def with_password(text):
+    """A database's URL that names no password gets it from MYSQL_PWD, or by asking for it.
+
+    Everybody on the machine can read the words of a command while it runs.
+    """
+    parts = urlsplit(text)
+    user, at, host = parts.netloc.rpartition("@")
+    if parts.scheme not in ("mysql", "mariadb") or not at or ":" in user:
+        return text
+    password = os.environ.get("MYSQL_PWD", "")
+    if not password and sys.stdin.isatty():
+        password = getpass(_("Password of %(user)s: ") % {"user": user})
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+
+
+def for_me_alone(path, flags):
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,34 @@
+"""Every kind of row that can come in or go out, in the order in which they need each other."""
+
+from mailboxes.transfer.kinds.base import Kind, Secret
+from mailboxes.transfer.kinds.beside import (
+    AppPasswords,
+    DkimKeys,
+    DkimSignings,
+    FetchmailEntries,
+    TotpExceptions,
+)
+from mailboxes.transfer.kinds.domains import Admins, AliasDomains, Domains, Transports
+from mailboxes.transfer.kinds.mailboxes import NOBODYS, Aliases, Mailboxes, Vacations
+
+__all__ = ["BY_TABLE", "KINDS", "NOBODYS", "STAGES", "Kind", "Secret"]
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Domains(),
+        Admins(),
+        Mailboxes(),
+        Aliases(),
+        AliasDomains(),
+        Vacations(),
+        Transports(),
+        FetchmailEntries(),
+        AppPasswords(),
+        DkimKeys(),
+        DkimSignings(),
+        TotpExceptions(),
+    )
+}
+BY_TABLE = {kind.table: kind for kind in KINDS.values()}
+STAGES = {name: number for number, name in enumerate(KINDS)}

@@ -1,0 +1,244 @@
+"""The pages of imports: a file comes in, its plan is looked at, applied, and perhaps taken back."""
+
+import csv
+import io
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.defaultfilters import filesizeformat
+from django.utils.functional import cached_property
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.generic import DetailView, FormView, View
+
+from mailadmin.auth import RoleRequired
+from mailadmin.forms import PlainForm
+from mailadmin.models import Job, Role
+from mailadmin.writes import perform
+from mailboxes.models import Plan, PlanRow
+from mailboxes.transfer import rejects, telling, work
+from mailboxes.transfer.kinds import BY_TABLE
+
+SHOWN = 30
+LISTED = 20
+State, Verb = Plan.State, PlanRow.Verb
+MB = 2**20
+FORMATS = {
+    "csv": _("CSV: one table, or a zip of several"),
+    "json": _("JSON, as the panel exports it"),
+    "postfixadmin": _("PostfixAdmin: a dump of its database (.sql, .sql.gz)"),
+    "ispmail": _("ISPmail: a dump with virtual_domains, virtual_users, virtual_aliases"),
+    "forwardings": _("A dump with domains, forwardings, users, transport"),
+    "hashfiles": _("Postfix's own map files: a zip or tar of its folder"),
+}
+OF_ADMINS = ("csv", "json")
+
+
+class UploadForm(PlainForm):
+    """A file of another system, or of this panel."""
+
+    format = forms.ChoiceField(label=_("What it is"))
+    file = forms.FileField(label=_("File"), allow_empty_file=False)
+    table = forms.ChoiceField(
+        label=_("What the rows are"),
+        required=False,
+        help_text=_("For CSV and JSON. The names of the columns usually tell."),
+    )
+    scheme = forms.CharField(
+        label=_("Scheme of the passwords (optional)"),
+        required=False,
+        max_length=40,
+        help_text=_("default_pass_scheme of the old Dovecot, where hashes do not say theirs."),
+    )
+
+    def __init__(self, *args, principal, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.is_superadmin = principal.role is Role.SUPERADMIN
+        names = FORMATS if self.is_superadmin else OF_ADMINS
+        self.fields["format"].choices = [(name, FORMATS[name]) for name in names]
+        tables = [k for k in BY_TABLE.values() if self.is_superadmin or k.own]
+        told = [("", _("told by its columns"))]
+        self.fields["table"].choices = told + [(k.table, capfirst(k.title)) for k in tables]
+        if not self.is_superadmin:
+            del self.fields["scheme"]
+
+    def clean_file(self):
+        file = self.cleaned_data["file"]
+        if file.size > settings.MAILADMIN_UPLOAD_MB * MB:
+            text = _("The file has %(size)s; at most %(most)s MB are taken here.")
+            size = filesizeformat(file.size)
+            raise ValidationError(text % {"size": size, "most": settings.MAILADMIN_UPLOAD_MB})
+        return file
+
+    def options(self):
+        """What the reader is told besides the source."""
+        name = "table" if self.cleaned_data["format"] in OF_ADMINS else "scheme"
+        value = self.cleaned_data.get(name)
+        return {name: value} if value else {}
+
+
+class Imports(RoleRequired, FormView):
+    """What was imported, and the door for more."""
+
+    roles = Role.ADMINS
+    template_name = "transfer/imports.html"
+    form_class = UploadForm
+
+    def get_form_kwargs(self):
+        return super().get_form_kwargs() | {"principal": self.request.user}
+
+    def get_initial(self):
+        table = self.request.GET.get("table", "")
+        return {"table": table if table in BY_TABLE else "", "format": "csv"}
+
+    def get_context_data(self, **kwargs):
+        person = self.request.user
+        plans = Plan.objects.of(person).exclude(state=State.DISCARDED).order_by("-pk")
+        is_superadmin = person.role is Role.SUPERADMIN
+        templates = [k for k in BY_TABLE.values() if k.own or (is_superadmin and k.is_typed)]
+        return super().get_context_data(plans=plans[:LISTED], kinds=templates, **kwargs)
+
+    def form_valid(self, form):
+        file, format_name = form.cleaned_data["file"], form.cleaned_data["format"]
+        plan = perform(self.actor, work.upload_plan, format_name, file, form.options())
+        return redirect("import", plan.pk)
+
+    def form_invalid(self, form):
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+class OfPlan(RoleRequired):
+    """Something about one's own plan; a superadmin's are all."""
+
+    roles = Role.ADMINS
+
+    @cached_property
+    def plan(self):
+        plans = Plan.objects.of(self.request.user).exclude(state=State.DISCARDED)
+        return get_object_or_404(plans, pk=self.kwargs["pk"])
+
+
+class PlanPage(OfPlan, DetailView):
+    """The plan: numbers, first rows, what is lost; and what can be done with it."""
+
+    template_name = "transfer/plan.html"
+    context_object_name = "plan"
+
+    def get_object(self, queryset=None):
+        return self.plan
+
+    def get_context_data(self, **kwargs):
+        plan = self.plan
+        job = Job.objects.filter(pk=plan.job).first()
+        going = job if job and not job.is_over else None
+        counts = telling.counts(plan) if plan.state != State.READING else {}
+        return super().get_context_data(
+            job=job,
+            going=going,
+            verbs=list(Verb),
+            counts=counts,
+            totals={verb: sum(row[verb] for row in counts.values()) for verb in Verb},
+            samples=[self.sample(verb) for verb in (Verb.CHANGED, Verb.NEW, Verb.REFUSED)],
+            left=work.returning.left_behind(plan)[:SHOWN],
+            may=allowed(plan, going, counts),
+            **kwargs,
+        )
+
+    def sample(self, verb):
+        """The first rows of this verb, and how they are told."""
+        rows = list(telling.first_rows(self.plan, verb, SHOWN + 1))
+        for row in rows:
+            row.details = telling.details(row)
+        return {"verb": verb, "rows": rows[:SHOWN], "more": len(rows) > SHOWN}
+
+    def post(self, request, pk):
+        action = ACTIONS.get(request.POST.get("action"))
+        if action is None:
+            raise Http404
+        try:
+            perform(self.actor, action[0], self.plan.pk, *action[1:])
+        except ValidationError as error:
+            for text in error.messages:
+                messages.error(request, text)
+            return redirect("import", pk)
+        if action[0] is work.discard:
+            messages.success(request, gettext("The import was discarded; nothing was changed."))
+            return redirect("imports")
+        return redirect("import", pk)
+
+
+ACTIONS = {
+    "apply": (work.begin, State.APPLYING),
+    "take-back": (work.begin, State.RETURNING),
+    "stop": (work.stop,),
+    "discard": (work.discard,),
+}
+
+
+def allowed(plan, going, counts):
+    """The names of the actions that the plan's state has room for."""
+    if going:
+        return {"stop"} if plan.state in work.WORK else set()
+    found = {
+        action
+        for action, (_s, *state) in ACTIONS.items()
+        if state and plan.state in work.FROM[state[0]]
+    }
+    if plan.state == State.READY:
+        found = {"discard"} | ({"apply"} if has_work(counts) else set())
+    if plan.state == State.FAILED:
+        found = {"discard"}
+    return found
+
+
+def has_work(counts):
+    return any(row[Verb.NEW] or row[Verb.CHANGED] for row in counts.values())
+
+
+class Refused(OfPlan, View):
+    """The rows that were refused, as a file to be mended."""
+
+    def get(self, request, pk):
+        name = rejects.name_of_rejects(self.plan)
+        kind = "text/csv" if name.endswith(".csv") else "application/json"
+        return as_file(rejects.rejects(self.plan), name, kind)
+
+
+class WholePlan(OfPlan, View):
+    """The plan row by row, for programs and for those who want to read it all."""
+
+    def get(self, request, pk):
+        return as_file(telling.as_json(self.plan), f"plan-{pk}.json", "application/json")
+
+
+class Template(RoleRequired, View):
+    """An empty file with the columns of a table and a row as example."""
+
+    roles = Role.ADMINS
+
+    def get(self, request, table):
+        kind = BY_TABLE.get(table)
+        is_superadmin = request.user.role is Role.SUPERADMIN
+        if kind is None or not (kind.own or (is_superadmin and kind.is_typed)):
+            raise Http404
+        text = io.StringIO()
+        example = {n: v for n, v in kind.example.items() if is_superadmin or n in kind.own}
+        csv.writer(text).writerows([example.keys(), example.values()])
+        return as_file([text.getvalue()], f"{table}.csv", "text/csv")
+
+
+def as_file(pieces, name, kind):
+    response = StreamingHttpResponse(pieces, content_type=f"{kind}; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{safe(name)}"'
+    return response
+
+
+def safe(name):
+    """A file's name that is nothing but a name in a header."""
+    kept = (letter if letter.isalnum() or letter in "-_. " else "_" for letter in name)
+    return "".join(kept).encode("ascii", "replace").decode().replace("?", "_")

@@ -1,0 +1,50 @@
+"""A line on a terminal that says how far it is, and how long it will take."""
+
+import time
+
+WIDTH = 30
+PAUSE = 0.2
+
+
+class Bar:
+    """Drawn on a terminal only; elsewhere it is silent."""
+
+    def __init__(self, stream, title, total=0):
+        self.stream, self.title, self.total = stream, title, total
+        self.done, self.drawn = 0, 0.0
+        self.begun = time.monotonic()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.drawn:
+            self.draw()
+            self.stream.write("\n", ending="")
+
+    def advance(self, rows):
+        self.done += rows
+        if self.stream.isatty() and time.monotonic() - self.drawn > PAUSE:
+            self.draw()
+
+    def draw(self):
+        self.drawn = time.monotonic()
+        self.stream.write(f"\r{self.line()}", ending="")
+        self.stream.flush()
+
+    def line(self):
+        if not self.total:
+            return f"{self.title}: {self.done}"
+        full = min(WIDTH, WIDTH * self.done // self.total)
+        return (
+            f"{self.title} [{'#' * full}{'.' * (WIDTH - full)}]"
+            f" {self.done}/{self.total} {self.left()}"
+        )
+
+    def left(self):
+        """The time that is left if it goes on as it has."""
+        if not self.done:
+            return ""
+        seconds = (time.monotonic() - self.begun) * (self.total - self.done) / self.done
+        minutes, seconds = divmod(round(max(0, seconds)), 60)
+        return f"{minutes}:{seconds:02}  "

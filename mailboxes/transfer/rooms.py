@@ -1,0 +1,124 @@
+"""How much the domains of a plan have room for, as far as it can be said before it is applied."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from domains.locks import count_contents
+from domains.models import NONE_ALLOWED, UNLIMITED, Domain
+from mailadmin.rows import folded
+from mailboxes.limits import check_size, room_for_quota
+from mailboxes.models import Mailbox
+
+COUNTED = {"mailbox": "mailboxes", "alias": "aliases"}
+
+
+@dataclass
+class Room:
+    """A domain, what is in it, and what the plan brings."""
+
+    domain: Domain
+    is_new: bool
+    present: Counter = field(default_factory=Counter)
+    quota_left: int | None = None
+    assigned: int = 0
+    largest: int = 0
+    has_unlimited: bool = False
+
+    def take(self, kind, values):
+        name = COUNTED[kind.name]
+        if not self.is_new:
+            self.check(kind, name, values)
+        self.present[name] += 1
+        if kind.name == "mailbox":
+            self.take_quota(values.get("quota", 0))
+
+    def check(self, kind, name, values):
+        if not self.domain.has_room_for(name, self.present[name]):
+            text = _("The domain %(domain)s has reached its limit of %(table)s.")
+            raise ValidationError(text % {"domain": self.domain, "table": kind.title})
+        if kind.name != "mailbox":
+            return
+        quota = values.get("quota", 0)
+        check_size(self.domain, Mailbox(quota=quota))
+        if self.domain.quota > 0 and self.assigned + max(0, quota) > self.quota_left:
+            raise ValidationError(_("The domain has not enough quota left."))
+
+    def take_quota(self, quota):
+        self.assigned += max(0, quota)
+        self.largest = max(self.largest, quota)
+        self.has_unlimited |= quota == UNLIMITED
+
+    def limits_needed(self):
+        """The limits of a new domain that are too narrow for what comes with it."""
+        domain, needed = self.domain, {}
+        for name in COUNTED.values():
+            if self.present[name] and not domain.has_room_for(name, 0, self.present[name]):
+                needed[name] = self.present[name]
+        return needed | self.quotas_needed()
+
+    def quotas_needed(self):
+        domain, needed = self.domain, {}
+        for name, size in (("maxquota", self.largest), ("quota", self.assigned)):
+            limit = getattr(domain, name)
+            is_off = limit == NONE_ALLOWED and self.largest > 0
+            if is_off or (limit > 0 and self.has_unlimited):
+                needed[name] = UNLIMITED
+            elif limit > 0 and size > limit * settings.MAILADMIN_QUOTA_MULTIPLIER:
+                needed[name] = math.ceil(size / settings.MAILADMIN_QUOTA_MULTIPLIER)
+        return needed
+
+
+class Rooms:
+    """The domains that this person's rows may be in, those of the plan among them."""
+
+    def __init__(self, principal):
+        self.principal, self.rooms = principal, {}
+
+    def check(self, kind, values, row):
+        """Refuse what has no domain here, or no room in it."""
+        if kind.name == "domain":
+            if row is None:
+                domain = Domain(**values)
+                self.rooms[folded(domain.pk)] = Room(domain, is_new=True)
+            return
+        for name in ends(kind, values):
+            room = self.room(name)
+            if row is None and kind.name in COUNTED:
+                room.take(kind, values)
+
+    def room(self, name):
+        key = folded(name)
+        if key not in self.rooms:
+            self.rooms[key] = self.found(name)
+        if self.rooms[key] is None:
+            raise ValidationError(_("The domain %(name)s does not exist.") % {"name": name})
+        return self.rooms[key]
+
+    def found(self, name):
+        domain = Domain.objects.visible_to(self.principal).filter(pk=name).first()
+        if domain is None:
+            return None
+        there = count_contents(domain__in=[domain.pk])[folded(domain.pk)]
+        left = room_for_quota(domain) if domain.quota > 0 else None
+        return Room(domain, False, Counter(there), left)
+
+    def widened(self):
+        """Domain → limits, of the new ones that need wider ones."""
+        needed = {
+            key: room.limits_needed() for key, room in self.rooms.items() if room and room.is_new
+        }
+        return {key: limits for key, limits in needed.items() if limits}
+
+
+def ends(kind, values):
+    """The domains that have to be there for such a row."""
+    if kind.name == "alias-domain":
+        return [values[name] for name in ("alias_domain", "target_domain") if name in values]
+    if kind.name == "admin":
+        return values.get("domains", [])
+    return [name for name in [kind.domain(values)] if name]

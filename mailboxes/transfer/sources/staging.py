@@ -1,0 +1,178 @@
+"""A source's tables in a SQLite file of their own: read in any order, whatever their size."""
+
+import sqlite3
+from contextlib import contextmanager
+
+from django.utils.translation import gettext as _
+
+from mailboxes.transfer.entries import Losses, UnfitSource
+
+LONGEST_NAME = 64  # letters, as MySQL has it
+
+
+class Staging:
+    """Tables and columns by their names in lower case; text compares without regard to case.
+
+    A value is a text or None.
+    """
+
+    def __init__(self):
+        self.left_out = {}  # table → number of rows, None where they were not counted
+        self.losses = Losses()  # what was lost on the way here
+        self._columns = {}
+
+    def __enter__(self):
+        # Without a name SQLite makes a file that nobody else can open and that is gone with us.
+        self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        for pragma in ("temp_store = FILE", "journal_mode = OFF", "cache_size = -8000"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.create_function("domain_of", 1, domain_of, deterministic=True)
+        self._connection.execute("BEGIN")
+        return self
+
+    def __exit__(self, *error):
+        self._connection.close()
+
+    # Written
+
+    def create(self, table, columns):
+        """A new table; UnfitSource if it is there, or has names that no table can have."""
+        table, columns = table.lower(), [column.lower() for column in columns]
+        if table in self._columns:
+            text = _("The table %(table)s is there twice: copy one database alone.")
+            raise UnfitSource(text % {"table": table})
+        refuse_names([table, *columns])
+        texts = ", ".join(f"{quoted(column)} TEXT COLLATE NOCASE" for column in columns)
+        self._execute(f"CREATE TABLE {quoted(table)} ({texts})")
+        self._columns[table] = columns
+
+    def insert(self, table, rows, columns=None):
+        """Write rows as they come; values are those of the columns, or of all of them."""
+        columns = columns or self._columns[table.lower()]
+        names, places = ", ".join(map(quoted, columns)), ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {quoted(table.lower())} ({names}) VALUES ({places})"  # noqa: S608
+        with told():
+            self._connection.executemany(sql, rows)  # an error of the rows' passes through
+
+    def fill(self, table, columns, sql, *params):
+        """A new table of what a query answers."""
+        self.create(table, columns)
+        self._execute(f"INSERT INTO {quoted(table)} {sql}", params)  # noqa: S608 (our own words)
+
+    def delete(self, table, where):
+        self._execute(f"DELETE FROM {quoted(table)} WHERE {where}")  # noqa: S608 (our own words)
+
+    def first_only(self, table, key):
+        """Of the rows that share a key keep the first; the places of the others."""
+        later = f"rowid NOT IN (SELECT MIN(rowid) FROM {quoted(table)} GROUP BY {quoted(key)})"  # noqa: S608
+        for row in self.rows(f"SELECT place FROM {quoted(table)} WHERE {later}"):  # noqa: S608
+            yield row["place"]
+        self.delete(table, later)
+
+    def index(self, table, *columns):
+        """Let rows be found by these columns, those of them that there are."""
+        known = [column for column in columns if column in self._columns.get(table, ())]
+        if known:
+            name = quoted(f"{table} by {' '.join(known)}")
+            keys = ", ".join(map(quoted, known))
+            self._execute(f"CREATE INDEX IF NOT EXISTS {name} ON {quoted(table)} ({keys})")
+
+    def keep(self, names):
+        """Call these tables (old name → new) so from now on; all others are left out."""
+        for table in [table for table in self._columns if table not in names]:
+            self.left_out[table] = self.count(table)
+            self._execute(f"DROP TABLE {quoted(table)}")
+            del self._columns[table]
+        for table in [table for table in self._columns if names[table] != table]:
+            self._execute(f"ALTER TABLE {quoted(table)} RENAME TO {quoted(names[table])}")
+            self._columns[names[table]] = self._columns.pop(table)
+
+    def note_no_text(self, place):
+        """A row is not here, since a value of it is bytes that are no text."""
+        self.losses.add(_("A row with bytes that are no text is left out."), place)
+
+    # Read
+
+    def tables(self):
+        """Name → names of its columns."""
+        return dict(self._columns)
+
+    def has(self, table, *columns):
+        return table in self._columns and set(columns) <= set(self._columns[table])
+
+    def rows(self, sql, params=()):
+        """What a query answers, row by row; a value is found by its column's name."""
+        cursor = self._execute(sql, params)
+        cursor.row_factory = sqlite3.Row
+        return cursor
+
+    def count(self, table, where="1"):
+        (number,) = next(self._execute(f"SELECT COUNT(*) FROM {quoted(table)} WHERE {where}"))  # noqa: S608
+        return number
+
+    def _execute(self, sql, params=()):
+        with told():
+            return self._connection.execute(sql, params)
+
+
+@contextmanager
+def told():
+    """What SQLite cannot take, a full disk too, is a source that cannot be read."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = _("The source cannot be copied to a temporary file: %(error)s.")
+        raise UnfitSource(text % {"error": error}) from error
+
+
+def refuse_names(names):
+    for name in names:
+        if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+            raise UnfitSource(_("No table and no column is called “%(name)s”.") % {"name": name})
+
+
+def quoted(name):
+    return '"' + name.replace('"', '""') + '"'
+
+
+def domain_of(address):
+    """What follows the last @; an address without one has no domain."""
+    if not isinstance(address, str) or "@" not in address:
+        return None
+    return address.rpartition("@")[2]
+
+
+# Is it what it should be?
+
+
+def expect(staging, system, wanted):
+    """UnfitSource unless these tables (name → columns that it must have) are there."""
+    for table, columns in wanted.items():
+        if not staging.has(table):
+            text = _("This is no %(system)s database: it has no table %(table)s.")
+            raise UnfitSource(text % {"system": system, "table": table})
+        for column in columns:
+            if not staging.has(table, column):
+                text = _("This is no %(system)s database: %(table)s has no column %(column)s.")
+                raise UnfitSource(text % {"system": system, "table": table, "column": column})
+
+
+def note_strange(staging, known, losses):
+    """Tell of what was lost, and of what is not of the system (`known`: table → columns)."""
+    for note in staging.losses:
+        losses.add(note.text, count=note.count - len(note.places))
+        for place in note.places:
+            losses.add(note.text, place)
+    for table, columns in staging.tables().items():
+        for column in columns:
+            if table in known and column not in known[table]:
+                text = _("A column that the system does not know is left out.")
+                losses.add(text, f"{table}.{column}")
+    for table, count in staging.left_out.items():
+        losses.add(_("A table that the system does not know is left out."), named(table, count))
+
+
+def named(table, count):
+    if count is None:
+        return table
+    return _("%(table)s (rows: %(count)s)") % {"table": table, "count": count}

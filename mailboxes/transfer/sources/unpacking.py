@@ -1,0 +1,82 @@
+"""Archives taken apart: into a folder of their own, nothing outside it, and not without end."""
+
+import lzma
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from django.utils.translation import gettext as _
+
+from mailboxes.transfer.entries import UnfitSource
+
+LARGEST = 2**30  # bytes, unpacked
+MOST = 20_000  # files
+BLOCK = 2**20
+BROKEN = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(EOFError, OSError, ValueError, RuntimeError),  # RuntimeError: it asks for a password
+)
+
+
+@contextmanager
+def unpacked(path):
+    """The files of a zip or tar in a temporary folder, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="mailadmin-") as folder:
+        try:
+            unpack(Path(path), Path(folder))
+        except BROKEN as error:
+            text = _("This archive cannot be read: %(error)s.")
+            raise UnfitSource(text % {"error": error}, Path(path).name) from error
+        yield Path(folder)
+
+
+@contextmanager
+def as_folder(path, mark):
+    """The folder itself, or that of an archive: where the file `mark` lies least deep in it."""
+    path = Path(path)
+    if not path.is_file() or not (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
+        yield path
+        return
+    with unpacked(path) as folder:
+        found = sorted(folder.rglob(mark), key=lambda file: len(file.parts))
+        yield found[0].parent if found else folder
+
+
+def unpack(path, folder):
+    size = 0
+    for number, (name, source) in enumerate(members(path)):
+        target = folder / inside(name, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with source, target.open("wb") as written:
+            while block := source.read(BLOCK):
+                size += len(block)
+                if size > LARGEST or number > MOST:
+                    text = _("Unpacked this is larger than any mail server's configuration.")
+                    raise UnfitSource(text, path.name)
+                written.write(block)
+
+
+def members(path):
+    """(name, open file) of the plain files; links and devices are none."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                if not info.is_dir():
+                    yield info.filename, archive.open(info)
+        return
+    with tarfile.open(path) as archive:
+        for member in archive:
+            if member.isfile():
+                yield member.name, archive.extractfile(member)
+
+
+def inside(name, path):
+    """The member's place in the folder; one that leads out of it is no honest archive's."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    parts = [part for part in parts if part not in ("/", ".")]
+    if not parts or ".." in parts or "\0" in name:
+        raise UnfitSource(_("“%(name)s” leads out of the archive.") % {"name": name}, path.name)
+    return Path(*parts)

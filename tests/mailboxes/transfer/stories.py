@@ -1,0 +1,85 @@
+"""What the tests of imports share: a file from a text, a plan from a file, and the worker."""
+
+import io
+import json
+import tempfile
+from pathlib import Path
+
+from django.core.management import CommandError, call_command
+
+from domains.models import Domain
+from mailadmin.writes import Actor, perform
+from mailboxes.models import Mailbox, Plan
+from mailboxes.transfer import work
+from tests.base import World
+
+
+class TransferWorld(World):
+    """The cast, and files for them to import."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def file(self, text, name="rows.csv"):
+        path = self.folder / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def plan(self, text, person=None, name="rows.csv", **options):
+        """A plan of what a file says, made by a person, or at the console."""
+        actor = self.actor(person) if person else Actor.console()
+        format_name = name.rpartition(".")[2]
+        path = self.file(text, name)
+        plan = perform(actor, work.make_plan, format_name, path.name, options)
+        work.read_here(actor, plan, str(path))
+        plan.refresh_from_db()
+        return plan
+
+    def json_plan(self, tables, person=None):
+        return self.plan(json.dumps(tables), person, "rows.json")
+
+    def apply(self, plan, person=None):
+        return self.go(plan, Plan.State.APPLYING, person)
+
+    def take_back(self, plan, person=None):
+        return self.go(plan, Plan.State.RETURNING, person)
+
+    def go(self, plan, state, person):
+        actor = self.actor(person) if person else Actor.console()
+        work.go_here(actor, plan.pk, state)
+        plan.refresh_from_db()
+        return plan
+
+    def imported(self, text, person=None, name="rows.csv"):
+        return self.apply(self.plan(text, person, name), person)
+
+    def verbs(self, plan):
+        """Key → verb of every row."""
+        return dict(plan.rows.values_list("key", "verb"))
+
+    def reasons(self, plan):
+        rows = plan.rows.exclude(reason="").order_by("pk")
+        return dict(rows.values_list("key", "reason"))
+
+    def mailbox(self, name):
+        return Mailbox.objects.get(pk=name)
+
+    def domain(self, name="example.org"):
+        return Domain.objects.get(pk=name)
+
+    def limit(self, name="example.org", **limits):
+        Domain.objects.filter(pk=name).update(**limits)
+
+    def command(self, *arguments):
+        """What the command prints, and what it says if it fails."""
+        out = io.StringIO()
+        try:
+            call_command(*arguments, stdout=out, stderr=io.StringIO())
+        except CommandError as error:
+            return out.getvalue(), str(error)
+        return out.getvalue(), ""
+
+    def work(self):
+        call_command("worker", once=True)

@@ -1,0 +1,149 @@
+"""`mailadmin import`: a plan by default, rows only when asked, and what is refused in a file."""
+
+import json
+import os
+import stat
+from unittest import mock
+
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from mailboxes.models import Mailbox, Plan
+from mailboxes.transfer.command import with_password
+from tests.mailboxes.transfer.stories import TransferWorld
+
+TWO = """\
+username,password,name
+ann@example.org,correct-horse-43,Ann
+eve@nowhere.example,correct-horse-43,Eve
+"""
+
+
+class CommandStories(TransferWorld):
+    def run_import(self, *arguments):
+        return self.command("import", *map(str, arguments))
+
+    def source(self, text=TWO, name="rows.csv"):
+        return ("--from", name.rpartition(".")[2], "--source", self.file(text, name))
+
+    def test_a_plan_is_what_one_gets_without_asking(self):
+        for arguments in ((), ("--plan",)):
+            said, trouble = self.run_import(*self.source(), *arguments)
+            self.assertEqual(trouble, "")
+            self.assertIn("ann@example.org", said)
+            self.assertIn("nowhere.example does not exist", said)
+        self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
+
+    def test_rows_come_in_when_asked_and_refused_ones_are_kept_for_the_owner_alone(self):
+        rejects = self.folder / "rejects.csv"
+        said, trouble = self.run_import(*self.source(), "--apply", "--rejects", rejects)
+        self.assertIn("1 row was refused", trouble)
+        self.assertIn(str(rejects), trouble)
+        self.assertTrue(Mailbox.objects.filter(pk="ann@example.org").exists())
+        self.assertEqual(stat.S_IMODE(os.stat(rejects).st_mode), 0o600)
+        self.assertNotIn("correct-horse", rejects.read_text())
+
+    def test_what_was_refused_can_be_mended_and_given_again(self):
+        rejects = self.folder / "rejects.csv"
+        self.run_import(*self.source(), "--apply", "--rejects", rejects)
+        mended = rejects.read_text().replace("nowhere.example,", "example.org,")
+        self.run_import(*self.source(mended, "mended.csv"), "--apply")
+        self.assertEqual(self.mailbox("eve@example.org").name, "Eve")
+
+    def test_rows_refused_while_applying_can_be_given_again_too(self):
+        source = json.dumps(
+            {
+                "mailboxes": [
+                    {"username": "ann@example.org", "password_hash": "{PLAIN}x", "quota": 1.25}
+                ],
+                "aliases": [
+                    {"address": "a@example.org", "goto": ["b@example.org"]},
+                    {"address": "b@example.org", "goto": ["a@example.org"], "description": "Round"},
+                ],
+            }
+        )
+        rejects = self.folder / "rejects.json"
+        self.run_import(*self.source(source, "rows.json"), "--apply", "--rejects", rejects)
+        (row,) = json.loads(rejects.read_text())["aliases"]
+        self.assertEqual(
+            (row["address"], row["goto"], row["description"]),
+            ("b@example.org", ["a@example.org"], "Round"),
+        )
+        self.assertIn("loop", row["error"])
+        mended = rejects.read_text().replace('["a@example.org"]', '["ann@example.org"]')
+        self.assertEqual(self.run_import(*self.source(mended, "mended.json"), "--apply")[1], "")
+
+    def test_a_plan_is_applied_later_as_it_was_made(self):
+        self.run_import(*self.source())
+        plan = Plan.objects.get()
+        self.file("username\nbad@example.org\n")
+        self.run_import("--apply", plan.pk, "--rejects", self.folder / "x.csv")
+        self.assertTrue(Mailbox.objects.filter(pk="ann@example.org").exists())
+        self.assertFalse(Mailbox.objects.filter(pk="bad@example.org").exists())
+
+    def test_it_is_taken_back(self):
+        self.run_import(*self.source(), "--apply", "--rejects", self.folder / "x.csv")
+        said, trouble = self.run_import("--take-back", Plan.objects.get().pk)
+        self.assertEqual(trouble, "")
+        self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
+
+    def test_json_is_for_programs(self):
+        said, _trouble = self.run_import(*self.source(), "--json")
+        told = json.loads(said)
+        self.assertEqual(told["counts"]["mailboxes"]["new"], 1)
+        self.assertEqual([row["verb"] for row in told["rows"]], ["new", "refused"])
+        self.assertNotIn("correct-horse", said)
+        self.assertNotIn("$2", said)
+
+    def test_a_source_that_cannot_be_read_changes_nothing_and_says_why(self):
+        said, trouble = self.run_import(*self.source("username,colour\n"), "--apply")
+        self.assertIn("rows.csv, line 1", trouble)
+        self.assertEqual(Plan.objects.get().state, Plan.State.FAILED)
+        self.assertEqual(Plan.objects.get().rows.count(), 0)
+
+    def test_a_source_that_ends_in_the_middle_is_no_plan(self):
+        good = "".join(f"u{n}@example.org,x\n" for n in range(3000))
+        _said, trouble = self.run_import(
+            *self.source(f"username,password_hash\n{good}".encode() + b"\xff\n"), "--apply"
+        )
+        self.assertIn("line 3002", trouble)
+        self.assertEqual(Mailbox.objects.count(), 2)
+        self.assertEqual(Plan.objects.get().rows.count(), 0)
+
+    def test_wrong_usage_is_told_as_such(self):
+        for arguments in (
+            ("--from", "csv"),
+            ("--source", "x"),
+            (),
+            ("--apply",),
+            ("--from", "csv", "--source", "x", "--scheme", "X"),
+        ):
+            with self.subTest(arguments=arguments), self.assertRaises(CommandError) as caught:
+                call_command("import", *arguments)
+            self.assertEqual(caught.exception.returncode, 2)
+
+    def test_a_password_need_not_stand_in_the_url(self):
+        with mock.patch.dict(os.environ, {"MYSQL_PWD": "p@ss/w:rd"}):
+            url = with_password("mysql://reader@db.example.net:3307/mail?ssl_ca=x")
+        self.assertEqual(url, "mysql://reader:p%40ss%2Fw%3Ard@db.example.net:3307/mail?ssl_ca=x")
+        for text in (
+            "mysql://reader:x@db/mail",
+            "mysql://db/mail",
+            "/var/tmp/mail.sql",
+            "mail.sql",
+        ):
+            self.assertEqual(with_password(text), text)
+
+    def test_a_password_of_a_source_is_shown_nowhere(self):
+        url = "mysql://reader:very-secret@127.0.0.1:1/mail"
+        said, trouble = self.run_import("--from", "ispmail", "--source", url)
+        self.assertIn("127.0.0.1", trouble)
+        self.assertNotIn("very-secret", said + trouble + str(Plan.objects.values_list()))
+
+    def test_a_plan_that_is_not_there_is_told(self):
+        for option in ("--apply", "--take-back"):
+            self.assertIn("no plan 4711", self.run_import(option, 4711)[1])
+
+    def test_control_characters_of_a_file_do_not_reach_the_terminal(self):
+        said, _trouble = self.run_import(*self.source("username,name\n\x1b[31mann@example.org,x\n"))
+        self.assertNotIn("\x1b", said)

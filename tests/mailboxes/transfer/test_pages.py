@@ -1,0 +1,227 @@
+"""Imports in the browser: upload, review, apply, stop, take back; and whose they are."""
+
+import json
+from unittest import mock
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import override_settings
+
+from mailadmin.models import Job
+from mailboxes.models import Mailbox, Plan, PlanRow, UploadPiece
+from mailboxes.transfer import uploads
+from tests.mailboxes.transfer.stories import TransferWorld
+
+ANN = "username,password,name\nann@example.org,correct-horse-43,Ann\n"
+
+
+class PageStories(TransferWorld):
+    def upload(self, text=ANN, name="rows.csv", **values):
+        file = SimpleUploadedFile(name, text if isinstance(text, bytes) else text.encode())
+        values = {"format": name.rpartition(".")[2], "file": file} | values
+        return self.client.post("/import/", values)
+
+    def uploaded(self, *arguments, **values):
+        response = self.upload(*arguments, **values)
+        self.assertEqual(response.status_code, 302, response.content[-2000:])
+        self.work()
+        return Plan.objects.latest("pk")
+
+    def do(self, plan, action):
+        response = self.client.post(f"/import/{plan.pk}/", {"action": action})
+        self.work()
+        if Plan.objects.filter(pk=plan.pk).exists():
+            plan.refresh_from_db()
+        return response
+
+    def page(self, plan):
+        return self.client.get(f"/import/{plan.pk}/").content.decode()
+
+    def test_a_day_in_the_life_of_an_import(self):
+        self.sign_in(self.alice)
+        plan = self.uploaded()
+        self.assertEqual(plan.state, Plan.State.READY)
+        self.assertIn("ann@example.org", self.page(plan))
+        self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
+        self.do(plan, "apply")
+        self.assertEqual(plan.state, Plan.State.APPLIED)
+        self.assertEqual(self.mailbox("ann@example.org").name, "Ann")
+        self.assertIn("Take it back", self.page(plan))
+        self.do(plan, "take-back")
+        self.assertEqual(plan.state, Plan.State.RETURNED)
+        self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
+
+    def test_what_waits_to_be_read_is_sealed_and_gone_afterwards(self):
+        self.sign_in(self.alice)
+        self.upload()
+        sealed = b"".join(bytes(piece.sealed) for piece in UploadPiece.objects.all())
+        self.assertTrue(sealed)
+        self.assertNotIn(b"correct-horse", sealed)
+        self.assertNotIn("correct-horse", json.dumps([job.arguments for job in Job.objects.all()]))
+        self.work()
+        self.assertFalse(UploadPiece.objects.exists())
+
+    def test_large_files_are_kept_in_pieces_and_read_whole(self):
+        self.sign_in(self.root)
+        self.limit(mailboxes=0)
+        rows = "".join(f"user{n}@example.org,{'x' * 200}\n" for n in range(300))
+        with mock.patch.object(uploads, "PIECE", 10_000):
+            plan = self.uploaded(f"username,password_hash\n{rows}")
+        self.assertEqual(plan.rows.filter(verb="new").count(), 300)
+
+    def test_a_file_that_is_too_large_is_refused(self):
+        self.sign_in(self.alice)
+        with override_settings(MAILADMIN_UPLOAD_MB=0):
+            self.assert_refused(self.upload(), "at most 0 MB")
+        self.assertFalse(Plan.objects.exists())
+
+    def test_empty_files_and_none_are_refused(self):
+        self.sign_in(self.alice)
+        self.assert_refused(self.upload(""), "empty")
+        self.assert_refused(self.client.post("/import/", {"format": "csv"}), "required")
+
+    def test_a_file_that_cannot_be_read_says_why_and_can_only_be_discarded(self):
+        self.sign_in(self.alice)
+        plan = self.uploaded("username,colour\n")
+        page = self.page(plan)
+        self.assertIn("have no column “colour”", page)
+        self.assertNotIn('value="apply"', page)
+        self.do(plan, "apply")
+        self.assertEqual(plan.state, Plan.State.FAILED)
+        self.do(plan, "discard")
+        self.assertEqual(self.client.get(f"/import/{plan.pk}/").status_code, 404)
+
+    def test_it_can_be_stopped_and_resumed(self):
+        self.sign_in(self.root)
+        plan = self.uploaded()
+        self.client.post(f"/import/{plan.pk}/", {"action": "apply"})
+        self.do(plan, "stop")
+        self.assertEqual(plan.state, Plan.State.STOPPED)
+        self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
+        self.do(plan, "apply")
+        self.assertTrue(Mailbox.objects.filter(pk="ann@example.org").exists())
+
+    def test_two_clicks_are_one_import(self):
+        self.sign_in(self.root)
+        plan = self.uploaded()
+        for _click in range(2):
+            self.client.post(f"/import/{plan.pk}/", {"action": "apply"})
+        self.assertEqual(Job.objects.filter(kind="import").count(), 1)
+
+    def test_a_discarded_plan_is_gone_with_its_hashes(self):
+        self.sign_in(self.root)
+        plan = self.uploaded()
+        self.do(plan, "discard")
+        self.work()
+        self.assertFalse(Plan.objects.exists() or PlanRow.objects.exists())
+
+    def test_refused_rows_are_a_file_to_mend(self):
+        self.sign_in(self.alice)
+        plan = self.uploaded("username,password,name\neve@example.com,correct-horse-43,Eve\n")
+        response = self.client.get(f"/import/{plan.pk}/refused/")
+        text = b"".join(response).decode()
+        self.assertIn('filename="rows.refused.csv"', response["Content-Disposition"])
+        self.assertIn("eve@example.com", text)
+        self.assertNotIn("correct-horse", text)
+
+    def test_the_name_of_a_file_is_no_header_and_no_markup(self):
+        self.sign_in(self.alice)
+        plan = self.uploaded(name='x";\r\nSet-Cookie: a=b <b>ж.csv')
+        response = self.client.get(f"/import/{plan.pk}/refused/")
+        self.assertNotIn("\n", response["Content-Disposition"])
+        self.assertNotIn("<b>", self.page(plan))
+
+    def test_a_worker_that_dies_while_reading_leaves_nothing_twice(self):
+        self.sign_in(self.root)
+        self.upload()
+        plan = Plan.objects.get()
+        PlanRow.objects.create(
+            plan=plan, stage=2, kind="mailbox", key="left@over", verb="new", place=""
+        )
+        self.work()
+        self.assertEqual(list(plan.rows.values_list("key", flat=True)), ["ann@example.org"])
+
+    def test_another_secret_key_cannot_open_an_upload(self):
+        self.sign_in(self.root)
+        self.upload()
+        with override_settings(SECRET_KEY="another key that is long enough to be one"):
+            self.work()
+        self.assertIn("another secret key", Plan.objects.get().trouble)
+
+    def test_an_empty_file_to_begin_with_for_each_table(self):
+        for person, tables in (
+            (
+                self.root,
+                ["domains", "mailboxes", "aliases", "alias-domains", "transports", "admins"],
+            ),
+            (self.alice, ["mailboxes", "aliases"]),
+        ):
+            self.sign_in(person)
+            for table in tables:
+                with self.subTest(person=person, table=table):
+                    response = self.client.get(f"/import/{table}.csv")
+                    header = b"".join(response).decode().splitlines()[0]
+                    self.assertNotIn("maildir", header)
+                    plan = self.uploaded(header + "\n")
+                    self.assertEqual(plan.state, Plan.State.READY, plan.trouble)
+        self.assertEqual(self.client.get("/import/domains.csv").status_code, 404)
+        self.assertEqual(self.client.get("/import/nonsense.csv").status_code, 404)
+
+    def test_the_way_from_a_list_knows_its_table(self):
+        self.sign_in(self.alice)
+        response = self.client.get("/aliases/import/", follow=True)
+        self.assertContains(response, '<option value="aliases" selected>')
+
+
+class ForeignStories(PageStories):
+    """Plans of others do not exist; those who may not import have no door."""
+
+    def test_another_admins_plan_does_not_exist(self):
+        self.sign_in(self.root)
+        plan = self.uploaded()
+        self.sign_in(self.alice)
+        for url in ("", "refused/", "plan.json"):
+            self.assertEqual(self.client.get(f"/import/{plan.pk}/{url}").status_code, 404)
+        for action in ("apply", "discard", "stop", "take-back"):
+            self.assertEqual(self.do(plan, action).status_code, 404)
+        self.assertNotContains(self.client.get("/import/"), f"/import/{plan.pk}/")
+        plan.refresh_from_db()
+        self.assertEqual(plan.state, Plan.State.READY)
+
+    def test_a_superadmin_sees_every_plan(self):
+        self.sign_in(self.alice)
+        plan = self.uploaded()
+        self.sign_in(self.root)
+        self.assertIn("ann@example.org", self.page(plan))
+
+    def test_mailbox_owners_import_nothing(self):
+        self.sign_in(self.bob)
+        self.assertEqual(self.client.get("/import/").status_code, 403)
+        self.assertEqual(self.upload().status_code, 403)
+        self.assertEqual(self.client.get("/import/mailboxes.csv").status_code, 403)
+
+    def test_a_domain_admin_uploads_no_other_systems(self):
+        self.sign_in(self.alice)
+        for name in ("postfixadmin", "ispmail", "forwardings", "hashfiles"):
+            self.assert_refused(self.upload(format=name))
+        self.assert_refused(self.upload(table="domains"))
+
+    def test_a_url_or_path_is_no_upload(self):
+        self.sign_in(self.root)
+        for text in ("mysql://root@127.0.0.1/mysql", "/etc/passwd"):
+            plan = self.uploaded(text, name="x.csv")
+            self.assertEqual(plan.state, Plan.State.FAILED)
+            self.assertNotIn("root:", plan.trouble)
+
+    def test_an_admin_who_lost_his_place_applies_nothing(self):
+        self.sign_in(self.alice)
+        plan = self.uploaded()
+        self.client.post(f"/import/{plan.pk}/", {"action": "apply"})
+        type(self.alice).objects.filter(pk=self.alice.pk).update(active=False)
+        self.work()
+        self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
+        self.assertEqual(Job.objects.get(kind="import").state, Job.State.FAILED)
+
+    def test_unknown_actions_are_no_page(self):
+        self.sign_in(self.root)
+        plan = self.uploaded()
+        self.assertEqual(self.do(plan, "explode").status_code, 404)

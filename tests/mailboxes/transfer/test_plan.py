@@ -1,0 +1,415 @@
+"""A plan: what it says, that nothing happens before it is agreed to, and whose it is."""
+
+import json
+from unittest import mock
+
+from domains.models import Domain
+from mailadmin import passwords
+from mailadmin.models import Change, Log
+from mailadmin.writes import Actor, perform
+from mailboxes import services
+from mailboxes.models import Alias, Mailbox, Plan, PlanRow
+from mailboxes.transfer import applying, planning
+from tests.mailboxes.transfer.stories import TransferWorld
+
+THREE = """\
+username;password;name;quota;active
+dora@example.org;correct-horse-43;Dora;10.24;1
+bob@example.org;;Robert;100;0
+carol@example.com;;Carol;100;1
+eve@nowhere.example;correct-horse-43;Eve;1;1
+"""
+
+
+class PlanStories(TransferWorld):
+    def test_it_says_row_by_row_what_would_happen(self):
+        plan = self.plan(THREE)
+        self.assertEqual(
+            self.verbs(plan),
+            {
+                "dora@example.org": "new",
+                "bob@example.org": "changed",
+                "carol@example.com": "same",
+                "eve@nowhere.example": "refused",
+            },
+        )
+        bob = plan.rows.get(key="bob@example.org")
+        self.assertEqual(bob.differences, [["name", "Bob", "Robert"], ["active", True, False]])
+        eve = plan.rows.get(key="eve@nowhere.example")
+        self.assertIn("nowhere.example does not exist", eve.reason)
+        self.assertEqual(eve.place, "rows.csv, line 5")
+
+    def test_nothing_is_written_before_it_is_agreed_to(self):
+        self.plan(THREE)
+        self.assertFalse(Mailbox.objects.filter(pk="dora@example.org").exists())
+        self.assertEqual(self.mailbox("bob@example.org").name, "Bob")
+        self.assertEqual((Log.objects.count(), Change.objects.count()), (0, 0))
+
+    def test_it_is_applied_as_it_was_shown(self):
+        plan = self.imported(THREE)
+        self.assertEqual(plan.state, Plan.State.APPLIED)
+        dora = self.mailbox("dora@example.org")
+        self.assertEqual((dora.name, dora.quota), ("Dora", 10485760))
+        self.assertTrue(passwords.verify("correct-horse-43", dora.password, dora.pk))
+        self.assertEqual(Alias.objects.get(pk="dora@example.org").goto, "dora@example.org")
+        self.assertFalse(self.mailbox("bob@example.org").active)
+        self.assertFalse(Alias.objects.get(pk="bob@example.org").active)
+
+    def test_every_row_has_its_log_line_and_a_record_marked_with_the_batch(self):
+        plan = self.imported(THREE)
+        self.assertEqual(
+            sorted(self.logged()),
+            [
+                ("create_mailbox", "example.org", "dora@example.org"),
+                ("edit_mailbox", "example.org", "bob@example.org"),
+            ],
+        )
+        changed = Change.objects.filter(batch=plan.batch, table="mailbox")
+        self.assertEqual(
+            {(c.verb, c.key) for c in changed},
+            {("create", "dora@example.org"), ("edit", "bob@example.org")},
+        )
+
+    def test_a_second_time_changes_nothing(self):
+        self.imported(THREE)
+        Change.objects.all().delete()
+        plan = self.plan(THREE)
+        self.assertEqual(set(self.verbs(plan).values()), {"same", "refused"})
+        self.apply(plan)
+        self.assertFalse(Change.objects.exists())
+
+    def test_a_row_that_moved_since_the_plan_is_not_overwritten(self):
+        plan = self.plan(THREE)
+        self.perform(self.root, services.edit_mailbox, "bob@example.org", {"name": "Bobby"})
+        self.apply(plan)
+        self.assertEqual(self.mailbox("bob@example.org").name, "Bobby")
+        self.assertIn("changed after the plan", self.reasons(plan)["bob@example.org"])
+        self.assertTrue(Mailbox.objects.filter(pk="dora@example.org").exists())
+
+    def test_a_row_made_by_somebody_else_since_the_plan_is_not_overwritten(self):
+        plan = self.plan(THREE)
+        row = {"local_part": "dora", "domain": self.domain(), "password": "x", "name": "Other"}
+        self.perform(self.root, services.create_mailboxes, [row])
+        self.apply(plan)
+        self.assertEqual(self.mailbox("dora@example.org").name, "Other")
+        self.assertIn("exists already", self.reasons(plan)["dora@example.org"])
+
+    def test_one_row_that_is_refused_hinders_no_other(self):
+        names = [f"user{number}@example.org" for number in range(20)]
+        plan = self.plan("username,password_hash\n" + "".join(f"{n},x\n" for n in names))
+        self.perform(
+            self.root,
+            services.create_aliases,
+            [{"local_part": "user7", "domain": self.domain(), "goto": ["bob@example.org"]}],
+        )
+        self.apply(plan)
+        self.assertEqual(list(self.reasons(plan)), ["user7@example.org"])
+        self.assertEqual(Mailbox.objects.filter(pk__in=names).count(), 19)
+        lines = Log.objects.filter(action="create_mailbox").count()
+        self.assertEqual(lines, 19)
+
+    def test_a_step_that_fails_leaves_nothing_of_itself(self):
+        plan = self.plan("username,password_hash\nann@example.org,x\nben@example.org,y\n")
+        with (
+            mock.patch.object(applying, "refuse", side_effect=RuntimeError),
+            mock.patch.object(services, "tally", side_effect=RuntimeError),
+            self.assertRaises(RuntimeError),
+        ):
+            self.apply(plan)
+        self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
+        plan.refresh_from_db()
+        self.apply(plan)
+        self.assertEqual(
+            Mailbox.objects.filter(pk__in=["ann@example.org", "ben@example.org"]).count(), 2
+        )
+
+    def test_the_same_address_twice_is_refused_also_by_case(self):
+        plan = self.plan("username,password_hash\nann@example.org,x\nANN@Example.org,y\n")
+        self.assertEqual(
+            list(plan.rows.order_by("pk").values_list("verb", flat=True)), ["new", "refused"]
+        )
+        self.assertIn("rows.csv, line 2", self.reasons(plan)["ann@example.org"])
+
+    def test_doubles_are_found_far_apart(self):
+        lines = [f"user{number}@example.org,x\n" for number in range(planning.ROWS_A_STEP * 6)]
+        lines.append("USER3@example.org,y\n")
+        self.limit(mailboxes=0)
+        plan = self.plan("username,password_hash\n" + "".join(lines))
+        self.assertEqual(plan.rows.filter(verb="refused").count(), 1)
+
+    def test_without_a_password_nobody_comes_in_and_the_report_says_so(self):
+        plan = self.imported("username,name\nann@example.org,Ann\n")
+        stored = self.mailbox("ann@example.org").password
+        for typed in ("", "!", "*", "{CRYPT}!", stored):
+            self.assertFalse(passwords.verify(typed, stored, "ann@example.org"))
+        self.assertEqual(plan.losses[0]["places"], ["ann@example.org"])
+
+    def test_limits_of_a_domain_that_is_there_hold(self):
+        self.limit(mailboxes=2, aliases=1, quota=0, maxquota=50)
+        plan = self.json_plan(
+            {
+                "mailboxes": [
+                    {"username": "ann@example.org", "quota": 50},
+                    {"username": "ben@example.org", "quota": 10},
+                    {"username": "cid@example.org", "quota": 51},
+                ],
+                "aliases": [{"address": "x@example.org", "goto": ["bob@example.org"]}],
+            }
+        )
+        self.assertEqual(
+            {key: text.partition(".")[0] for key, text in self.reasons(plan).items()},
+            {
+                "ben@example.org": "The domain example",
+                "cid@example.org": "The domain example",
+                "x@example.org": "The domain example",
+            },
+        )
+        self.apply(plan)
+        self.assertEqual(Mailbox.objects.filter(domain="example.org").count(), 2)
+
+    def test_limits_of_a_new_domain_are_widened_to_what_comes_with_it(self):
+        plan = self.json_plan(
+            {
+                "domains": [{"domain": "example.net", "mailboxes": 1, "maxquota": 10, "quota": 15}],
+                "mailboxes": [
+                    {"username": "ann@example.net", "quota": 10},
+                    {"username": "ben@example.net", "quota": 20},
+                ],
+            }
+        )
+        self.assertIn("example.net", plan.losses[-1]["places"])
+        self.apply(plan)
+        domain = Domain.objects.get(pk="example.net")
+        self.assertEqual((domain.mailboxes, domain.maxquota, domain.quota), (2, 20, 30))
+        self.assertEqual(Mailbox.objects.filter(domain="example.net").count(), 2)
+
+    def test_a_mailbox_that_forwards_comes_with_its_forwarding(self):
+        self.imported(
+            json.dumps(
+                {
+                    "mailboxes": [{"username": f"{n}@example.org"} for n in ("ann", "ben", "cid")],
+                    "aliases": [
+                        {
+                            "address": "ann@example.org",
+                            "goto": ["x@example.net", "ann@example.org"],
+                        },
+                        {"address": "ben@example.org", "goto": "x@example.net, y@example.net"},
+                        {"address": "cid@example.org", "goto": ["cid@example.org"]},
+                    ],
+                }
+            ),
+            name="rows.json",
+        )
+        goto = dict(Alias.objects.values_list("pk", "goto"))
+        self.assertEqual(goto["ann@example.org"], "x@example.net,ann@example.org")
+        self.assertEqual(goto["ben@example.org"], "x@example.net,y@example.net")
+        self.assertEqual(goto["cid@example.org"], "cid@example.org")
+
+    def test_the_order_of_a_copy_for_the_mailbox_is_no_difference(self):
+        text = json.dumps(
+            {"aliases": [{"address": "bob@example.org", "goto": "bob@example.org,x@y.example"}]}
+        )
+        self.imported(text, name="rows.json")
+        again = self.plan(text, name="rows.json")
+        self.assertEqual(self.verbs(again), {"bob@example.org": "same"})
+
+    def test_a_path_of_existing_mail_is_stored_as_it_was(self):
+        self.imported(
+            "username,maildir\nann@example.org,old/place/ann/\nben@example.org,spool/ben\n"
+        )
+        self.assertEqual(self.mailbox("ann@example.org").maildir, "old/place/ann/")
+        self.assertEqual(self.mailbox("ben@example.org").maildir, "spool/ben")
+
+    def test_a_path_cannot_lead_out_of_the_mails_folder(self):
+        plan = self.plan("username,maildir\nann@example.org,../../etc/\n")
+        self.assertIn("lead out", self.reasons(plan)["ann@example.org"])
+
+    def test_an_empty_cell_leaves_what_is_there(self):
+        before = self.mailbox("bob@example.org")
+        plan = self.plan(
+            "username,password,password_hash,quota,active,maildir\nbob@example.org,,,,,\n"
+        )
+        self.assertEqual(self.verbs(plan), {"bob@example.org": "same"})
+        self.apply(plan)
+        self.assertEqual(self.mailbox("bob@example.org").password, before.password)
+
+    def test_a_password_that_is_the_same_already_is_no_change(self):
+        plan = self.plan("username,password\nbob@example.org,correct-horse-42\n")
+        self.assertEqual(self.verbs(plan), {"bob@example.org": "same"})
+
+
+class SecretStories(TransferWorld):
+    def test_a_typed_password_is_in_no_plan(self):
+        plan = self.plan(THREE + "BOB@example.org;correct-horse-43;;;\nx;correct-horse-43;;;\n")
+        for row in plan.rows.all():
+            self.assertNotIn("correct-horse", json.dumps([row.values, row.differences, row.reason]))
+
+    def test_hashes_are_forgotten_once_they_are_applied(self):
+        plan = self.imported(THREE)
+        self.assertEqual(plan.rows.get(key="dora@example.org").values, {})
+
+    def test_what_is_shown_of_a_plan_holds_no_hash(self):
+        self.sign_in(self.root)
+        plan = self.json_plan(
+            {
+                "mailboxes": [
+                    {"username": "ann@example.org", "password_hash": "{PLAIN}very-secret"},
+                    {"username": "bob@example.org", "password_hash": "{PLAIN}very-secret"},
+                ]
+            }
+        )
+        for url in (f"/import/{plan.pk}/", f"/import/{plan.pk}/plan.json"):
+            response = self.client.get(url)
+            text = b"".join(response).decode() if response.streaming else response.content.decode()
+            self.assertIn("ann@example.org", text)
+            self.assertNotIn("very-secret", text)
+            self.assertNotIn(self.bob.password, text)
+
+
+class ScopeStories(TransferWorld):
+    """A domain admin imports mailboxes and aliases into his domains, and nothing else."""
+
+    def refused(self, tables):
+        plan = self.json_plan(tables, self.alice)
+        self.assertEqual(set(self.verbs(plan).values()), {"refused"}, self.verbs(plan))
+        self.apply(plan, self.alice)
+        return self.reasons(plan)
+
+    def test_his_own_rows_come_in(self):
+        plan = self.imported(
+            "username,password,name\ndora@example.org,correct-horse-43,Dora\n", self.alice
+        )
+        self.assertEqual(self.verbs(plan), {"dora@example.org": "new"})
+        self.assertIn("alice@example.org", Change.objects.filter(table="mailbox").get().actor)
+
+    def test_a_foreign_domain_does_not_exist_for_him(self):
+        reasons = self.refused(
+            {
+                "mailboxes": [
+                    {"username": "eve@example.com"},
+                    {"username": "carol@example.com", "name": "x"},
+                ],
+                "aliases": [{"address": "@example.com", "goto": ["bob@example.org"]}],
+            }
+        )
+        for text in reasons.values():
+            self.assertIn("The domain example.com does not exist", text)
+            self.assertNotIn("Carol", text)
+
+    def test_the_domain_is_that_of_the_address_whatever_stands_beside_it(self):
+        self.refused({"mailboxes": [{"username": "eve@example.com", "domain": "example.org"}]})
+        self.refused({"mailboxes": [{"username": "eve@example.org", "domain": "example.com"}]})
+
+    def test_columns_that_the_form_does_not_have_are_refused_with_their_line(self):
+        for name, value in (
+            ("maildir", "a/"),
+            ("password_hash", "x"),
+            ("totp_secret", "x"),
+            ("quota_bytes", 1),
+        ):
+            with self.subTest(name=name):
+                text = f"username,{name}\ndora@example.org,{value}\n"
+                plan = self.plan(text, self.alice)
+                self.assertEqual(plan.rows.get().place, "rows.csv, line 2")
+                self.assertIn(name, self.reasons(plan)["dora@example.org"])
+
+    def test_other_tables_are_closed(self):
+        reasons = self.refused(
+            {
+                "domains": [{"domain": "example.net"}],
+                "admins": [{"username": "eve@example.org", "superadmin": True}],
+                "alias-domains": [{"alias_domain": "example.org", "target_domain": "example.com"}],
+                "vacations": [{"email": "bob@example.org", "subject": "x", "body": "y"}],
+                "transports": [{"pattern": "*", "transport": "smtp:evil.example"}],
+            }
+        )
+        self.assertTrue(all("Only a superadmin" in text for text in reasons.values()), reasons)
+
+    def test_words_of_the_plan_itself_are_no_columns(self):
+        for name in ("of_mailbox", "typed", "stage"):
+            plan = self.json_plan(
+                {"aliases": [{"address": "x@example.org", "goto": "a@b.example", name: True}]}
+            )
+            self.assertEqual(set(self.verbs(plan).values()), {"refused"})
+
+    def test_rights_lost_between_plan_and_apply_are_lost(self):
+        plan = self.plan("username,password\ndora@example.org,correct-horse-43\n", self.alice)
+        self.alice.assignments.all().delete()
+        self.apply(plan, type(self.alice).objects.get(pk=self.alice.pk))
+        self.assertFalse(Mailbox.objects.filter(pk="dora@example.org").exists())
+
+    def test_default_aliases_stay_the_superadmins(self):
+        self.refused_at_applying("abuse@example.org")
+
+    def refused_at_applying(self, address):
+        plan = self.json_plan(
+            {"aliases": [{"address": address, "goto": ["bob@example.org"]}]}, self.alice
+        )
+        self.apply(plan, self.alice)
+        self.assertIn("protected", self.reasons(plan)[address])
+        self.assertFalse(Alias.objects.filter(pk=address).exists())
+
+
+class OddValues(TransferWorld):
+    def test_values_of_a_wrong_kind_are_refused_and_nothing_breaks(self):
+        odd = [
+            None,
+            True,
+            -7,
+            10**30,
+            "",
+            " ",
+            "\x07",
+            [],
+            ["a"],
+            {},
+            {"a": 1},
+            "é",
+            "ж" * 300,
+            "1e9",
+            [[]],
+            [1],
+        ]
+        columns = {
+            "mailboxes": [
+                "username",
+                "quota",
+                "name",
+                "active",
+                "maildir",
+                "password_hash",
+                "password_expiry",
+            ],
+            "aliases": ["address", "goto", "active"],
+            "domains": ["domain", "quota", "transport"],
+            "admins": ["username", "domains"],
+            "transports": ["pattern", "transport"],
+            "vacations": ["email", "body", "activefrom"],
+            "dkim-signings": ["author", "selector"],
+            "fetchmail": ["mailbox", "poll_time"],
+            "totp-exceptions": ["ip"],
+        }
+        good = {
+            "mailboxes": {"username": "ann@example.org"},
+            "aliases": {"address": "x@example.org", "goto": "a@b.example"},
+            "domains": {"domain": "example.net"},
+            "admins": {"username": "eve@example.org"},
+            "transports": {"pattern": "example.net", "transport": "smtp:"},
+            "vacations": {"email": "bob@example.org", "subject": "s", "body": "b"},
+            "dkim-signings": {
+                "author": "example.org",
+                "domain_name": "example.org",
+                "selector": "s",
+            },
+            "fetchmail": {"mailbox": "bob@example.org", "src_server": "s", "src_user": "u"},
+            "totp-exceptions": {"ip": "192.0.2.1"},
+        }
+        for table, names in columns.items():
+            for name in names:
+                for value in odd:
+                    with self.subTest(table=table, name=name, value=value):
+                        self.apply(self.json_plan({table: [good[table] | {name: value}]}))
+
+    def test_the_console_can_do_it_in_a_perform(self):
+        perform(Actor.console(), planning.add_rows, [])
+        self.assertFalse(PlanRow.objects.exists())
