@@ -1,0 +1,470 @@
+"""Postfix's maps as files, and Dovecot's passwd-files beside them."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from mailadmin import passwords
+from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.sources.passwdfiles import is_passwd_file, quota_of
+from tests import servers
+from tests.mailboxes.transfer.reading import SAMPLES, Read, changed, copied
+
+SAMPLE = SAMPLES / "hash/postfix"
+PEOPLE = {
+    "alpha.example.org": ("alfred", "bob", "charlie"),
+    "beta.example.org": ("auntie", "bill", "chou"),
+    "gamma.example.org": ("alistair", "ben", "cinder"),
+}
+
+
+@pytest.fixture
+def etc(tmp_path):
+    """A copy of a mail server's /etc."""
+    return copied("hash", tmp_path)
+
+
+@pytest.fixture
+def bare(etc):
+    """The same maps without main.cf, in one folder with the passwords."""
+    (etc / "postfix/main.cf").unlink()
+    shutil.rmtree(etc / "dovecot", ignore_errors=False)
+    shutil.copy(SAMPLES / "hash/dovecot/users", etc / "postfix")
+    return etc / "postfix"
+
+
+def refusal(source):
+    with pytest.raises(UnfitSource) as refused:
+        Read("hashfiles", source)
+    return str(refused.value)
+
+
+ALIASES = {
+    "@gamma.example.org": ["cinder@gamma.example.org"],
+    "bill@beta.example.org": ["bill@beta.example.org", "bill@elsewhere.example"],
+    "info@alpha.example.org": [
+        *("alfred@alpha.example.org", "bob@alpha.example.org", "info@elsewhere.example"),
+    ],
+    "info@forwards.example": ["auntie@beta.example.org"],
+}
+
+# What is read
+
+
+@pytest.mark.parametrize("source", [SAMPLE, SAMPLE / "main.cf"])
+def test_a_folder_or_its_main_cf_gives_every_kind_with_its_line(source):
+    read = Read("hashfiles", source)
+    assert read.kinds == ["domain", "mailbox", "alias", "alias-domain", "transport"]
+    assert read.of("mailbox")[0].place == "virtual/mailbox/alpha.example.org, line 2"
+    assert read.of("alias")[0].place == "virtual/aliases/common, line 5"
+    assert not any(entry.trouble for entry in read.entries)
+
+
+def test_every_mailbox_stays_where_it_is():
+    maildirs = Read("hashfiles", SAMPLE).column("mailbox", "username", "maildir")
+    assert maildirs == {
+        f"{name}@{domain}": f"{domain}/{name}/" for domain in PEOPLE for name in PEOPLE[domain]
+    }
+
+
+def test_domains_are_of_their_class():
+    domains = Read("hashfiles", SAMPLE).values("domain", "domain")
+    assert domains == {
+        **{name: {} for name in PEOPLE},
+        "forwards.example": {},
+        "delta.example": {},
+        "backup.example.net": {"backupmx": "1"},
+    }
+
+
+def test_aliases_comments_and_continued_lines_are_read_as_postfix_does():
+    read = Read("hashfiles", SAMPLE)
+    assert read.goto() == ALIASES
+    assert read.column("alias-domain", "alias_domain", "target_domain") == {
+        "delta.example": "alpha.example.org"
+    }
+    assert read.column("transport", "pattern", "transport") == {
+        "backup.example.net": "relay:[mx.example.net]",
+        ".example.net": "smtp:[mx.example.net]:2025",
+        "chou@beta.example.org": ":",
+    }
+
+
+@pytest.mark.mailserver
+def test_postmap_reads_the_same(etc):
+    """Held against Postfix itself: every key that postmap keeps is one that we give."""
+    read = Read("hashfiles", etc / "postfix")
+    rows = read.column("mailbox", "username", "maildir")
+    for path in (etc / "postfix/virtual/mailbox").glob("*.example.org"):
+        subprocess.run([servers.command("postmap"), f"hash:{path}"], check=True, cwd=etc)
+        said = subprocess.run(
+            [servers.command("postmap"), "-s", f"hash:{path}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for line in said.splitlines():
+            address, maildir = line.split("\t")
+            assert rows.pop(address) == maildir
+    assert not rows
+
+
+def test_mail_that_a_catch_all_took_is_told(etc):
+    """Postfix asks for a whole domain's alias before it asks for mailboxes."""
+    path = etc / "postfix/virtual/aliases/common"
+    changed(path, "alistair@gamma.example.org  alistair@gamma.example.org\n", "")
+    assert Read("hashfiles", etc / "postfix").places("took the mail of a mailbox") == [
+        "alistair@gamma.example.org"
+    ]
+
+
+def test_passwords_and_quotas_come_from_dovecots_file():
+    read = Read("hashfiles", SAMPLE)
+    mailboxes = read.values("mailbox", "username")
+    for name in ("alfred", "bob", "charlie"):
+        stored = mailboxes[f"{name}@alpha.example.org"]["password_hash"]
+        assert passwords.verify(name, stored)
+    assert mailboxes["bob@alpha.example.org"]["quota_bytes"] == str(100 * 2**20)
+    assert mailboxes["charlie@alpha.example.org"]["quota_bytes"] == "5000"
+    without = [name for name, values in mailboxes.items() if "password_hash" not in values]
+    assert sorted(without) == sorted(
+        f"{name}@{domain}"
+        for domain in ("beta.example.org", "gamma.example.org")
+        for name in PEOPLE[domain]
+    )
+
+
+def test_what_has_no_place_here_is_told():
+    read = Read("hashfiles", SAMPLE)
+    users = str(SAMPLES / "hash/dovecot/users")
+    assert read.places("below /var/spool/postfix/vmail") == [
+        "virtual_mailbox_base (main.cf, line 7)"
+    ]
+    assert set(read.places("main.cf sets here")) == {
+        "virtual_uid_maps (main.cf, line 16)",
+        "virtual_gid_maps (main.cf, line 17)",
+        "virtual_minimum_uid (main.cf, line 14)",
+        "smtpd_sender_login_maps (main.cf, line 20)",
+        "mydestination (main.cf, line 3)",
+    }
+    assert read.places("uid, gid") == [f"{users}, line 3", f"{users}, line 5"]
+    assert read.places("user is not carried over: home") == [f"{users}, line 3"]
+    assert read.places("allow_nets") == [f"{users}, line 4"]
+    assert read.places("login without a mailbox") == [f"{users}, line 6"]
+
+
+def test_without_passwords_there_are_mailboxes_all_the_same(etc):
+    shutil.rmtree(etc / "dovecot")
+    mailboxes = Read("hashfiles", etc / "postfix").values("mailbox", "username")
+    assert len(mailboxes) == 9
+    assert not any("password_hash" in values for values in mailboxes.values())
+
+
+# One thing otherwise
+
+
+def main_cf(etc, old, new):
+    changed(etc / "postfix/main.cf", old, new)
+    return etc / "postfix"
+
+
+def test_a_path_that_is_wrong_is_looked_for_and_told(etc):
+    folder = main_cf(etc, "virtual/mailbox/domains", "virtual/domains")
+    read = Read("hashfiles", folder)
+    assert list(PEOPLE) == list(read.values("domain", "domain"))[:3]
+    assert read.places("which is not there: virtual/mailbox/domains is read") == ["main.cf, line 8"]
+
+
+def test_a_file_that_is_nowhere_is_named_with_its_parameter(etc):
+    folder = main_cf(etc, "virtual/mailbox/domains", "virtual/hosted")
+    assert refusal(folder) == (
+        "main.cf, line 8: virtual_mailbox_domains names /etc/postfix/virtual/hosted,"
+        " which is not there."
+    )
+    (folder / "virtual/hosted.db").touch()
+    assert "its .db is there, its text is not" in refusal(folder)
+
+
+def test_of_two_files_of_that_name_none_is_guessed(etc):
+    folder = main_cf(etc, "virtual/mailbox/domains", "virtual/domains")
+    shutil.copy(folder / "virtual/mailbox/domains", folder / "virtual/aliases")
+    assert "which is not there" in refusal(folder)
+
+
+def test_an_mbox_keeps_its_path_and_is_told(etc):
+    path = etc / "postfix/virtual/mailbox/alpha.example.org"
+    changed(path, "alpha.example.org/bob/", "alpha.example.org/bob")
+    read = Read("hashfiles", etc / "postfix")
+    assert read.values("mailbox", "username")["bob@alpha.example.org"]["maildir"] == (
+        "alpha.example.org/bob"
+    )
+    assert read.places("in one file (mbox)") == ["virtual/mailbox/alpha.example.org, line 3"]
+
+
+def test_without_a_base_paths_begin_at_the_root(etc):
+    folder = main_cf(etc, "virtual_mailbox_base = /var/spool/postfix/vmail\n", "")
+    assert Read("hashfiles", folder).has_lost("Mail lies below /:")
+
+
+def test_of_a_key_that_is_there_twice_the_first_counts(etc):
+    path = etc / "postfix/virtual/aliases/common"
+    path.write_text(path.read_text() + "INFO@forwards.example eve@example.net\n")
+    read = Read("hashfiles", etc / "postfix")
+    assert read.goto()["info@forwards.example"] == ["auntie@beta.example.org"]
+    assert read.places("only the first of them counts") == ["virtual/aliases/common, line 13"]
+
+
+def test_a_domain_with_mailboxes_on_the_left_of_an_alias_is_refused(etc):
+    path = etc / "postfix/virtual/aliases/common"
+    path.write_text(path.read_text() + "alpha.example.org anything\n")
+    read = Read("hashfiles", etc / "postfix")
+    (entry,) = [entry for entry in read.of("alias") if entry.trouble]
+    assert entry.values["address"] == "alpha.example.org"
+    assert "domain without mailboxes" in entry.trouble
+
+
+def test_domains_of_aliases_are_those_that_main_cf_lists(etc):
+    folder = etc / "postfix"
+    (folder / "main.cf").write_text(
+        (folder / "main.cf").read_text() + "virtual_alias_domains = forwards.example\n"
+    )
+    read = Read("hashfiles", folder)
+    assert "forwards.example" in read.values("domain", "domain")
+    assert "delta.example" not in read.values("domain", "domain")
+    refused = {entry.values["address"] for entry in read.of("alias") if entry.trouble}
+    assert refused == {"delta.example"}
+
+
+def test_domains_in_words_in_files_of_names_and_in_inline_maps(etc):
+    folder = main_cf(
+        etc,
+        "virtual_mailbox_domains = hash:/etc/postfix/virtual/mailbox/domains",
+        "virtual_mailbox_domains = $also, /etc/postfix/names, inline:{ {gamma.example.org=OK} }\n"
+        "also = alpha.example.org",
+    )
+    (folder / "names").write_text("# so\nbeta.example.org\n")
+    assert set(PEOPLE) <= set(Read("hashfiles", folder).values("domain", "domain"))
+
+
+def test_domains_may_stand_among_the_mailboxes(etc):
+    """As Postfix has it where virtual_mailbox_domains is not set."""
+    folder = main_cf(
+        etc, "virtual_mailbox_domains = hash:/etc/postfix/virtual/mailbox/domains\n", ""
+    )
+    path = folder / "virtual/mailbox/beta.example.org"
+    path.write_text(path.read_text() + "beta.example.org anything\n")
+    read = Read("hashfiles", folder)
+    domains = [*read.values("domain", "domain")]
+    assert domains == [
+        *("beta.example.org", "forwards.example", "delta.example", "backup.example.net")
+    ]
+    assert len(read.of("mailbox")) == 9
+
+
+def test_what_the_machine_takes_for_itself_is_no_domain_of_a_backup_mx(etc):
+    folder = main_cf(etc, "relay_domains = ", "relay_domains = $mydestination, ")
+    domains = Read("hashfiles", folder).values("domain", "domain")
+    assert [name for name, values in domains.items() if values] == ["backup.example.net"]
+
+
+def test_maps_that_list_nothing_are_told(etc):
+    folder = main_cf(
+        etc,
+        "virtual_alias_maps = ",
+        "virtual_alias_maps = proxy:mysql:/etc/postfix/sql.cf, regexp:/etc/postfix/re, ",
+    )
+    read = Read("hashfiles", folder)
+    assert read.goto() == ALIASES
+    assert read.places("is no list of keys and values") == [
+        "virtual_alias_maps: proxy:mysql:/etc/postfix/sql.cf (main.cf, line 13)",
+        "virtual_alias_maps: regexp:/etc/postfix/re (main.cf, line 13)",
+    ]
+
+
+def test_a_catch_all_mailbox_is_told(etc):
+    path = etc / "postfix/virtual/mailbox/beta.example.org"
+    path.write_text(path.read_text() + "@beta.example.org beta.example.org/all/\n")
+    read = Read("hashfiles", etc / "postfix")
+    assert len(read.of("mailbox")) == 9
+    assert read.places("make a catch-all of it") == ["virtual/mailbox/beta.example.org, line 5"]
+
+
+def test_a_line_of_bytes_is_left_out_and_told(etc):
+    path = etc / "postfix/virtual/mailbox/beta.example.org"
+    path.write_bytes(path.read_bytes() + b"m\xfcller@beta.example.org beta.example.org/m/\n")
+    users = etc / "dovecot/users"
+    users.write_bytes(users.read_bytes() + b"chou@beta.example.org:{PLAIN}\xfc:::::\n")
+    folder = main_cf(etc, "virtual_mailbox_domains = ", "virtual_mailbox_domains = /etc/postfix/n ")
+    (folder / "n").write_bytes(b"one.example\nm\xfcller.example\n")
+    read = Read("hashfiles", folder)
+    assert len(read.of("mailbox")) == 9
+    assert read.places("bytes that are no text") == [
+        "n, line 2",
+        "virtual/mailbox/beta.example.org, line 5",
+        f"{users}, line 7",
+    ]
+
+
+def test_bytes_in_main_cf_are_no_crash(etc):
+    path = etc / "postfix/main.cf"
+    whole = path.read_bytes()
+    for value in (b"inline:{ {m\xfc.example=OK} }", b"regexp:/etc/postfix/m\xfc", b"m\xfc.example"):
+        path.write_bytes(whole.replace(b"relay_domains = ", b"relay_domains = " + value + b" "))
+        read = Read("hashfiles", etc / "postfix")
+        assert read.has_lost("bytes that are no text") or read.has_lost("is no list of keys")
+        assert repr(read.losses).encode()
+    path.write_bytes(whole.replace(b"relay_domains = ", b"relay_domains = hash:/m\xfc "))
+    assert "/m\N{REPLACEMENT CHARACTER}, which is not there" in refusal(etc / "postfix")
+
+
+@pytest.mark.parametrize("text", ["", "myhostname = mail.example.org\n"])
+def test_a_main_cf_without_files_is_refused(tmp_path, text):
+    (tmp_path / "main.cf").write_text(text)
+    assert "Nothing there names virtual domains" in refusal(tmp_path)
+
+
+def test_what_is_not_there_or_no_main_cf_is_refused(tmp_path, etc):
+    assert refusal(tmp_path / "none") == f"{tmp_path}/none: There is no such file or folder."
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "Nothing there" in refusal(empty)
+    folder = main_cf(etc, "myhostname = ", "my hostname is ")
+    assert refusal(folder).startswith("main.cf, line 1: This is no line of a main.cf")
+
+
+# Dovecot's file
+
+
+@pytest.mark.parametrize(
+    ("extra", "size"),
+    [
+        ("userdb_quota_rule=*:storage=100M", 100 * 2**20),
+        ("a=b userdb_quota_rule=*:storage=2048 c=d", 2048 * 2**10),
+        ("userdb_quota_rule=*:bytes=2048", 2048),
+        ("quota_rule=*:storage=1G", 2**30),
+        ("userdb_quota_storage_size=5g", 5 * 2**30),
+    ],
+)
+def test_quotas_are_bytes(extra, size):
+    assert quota_of(extra) == str(size)
+
+
+def test_a_quota_of_messages_is_none():
+    assert quota_of("userdb_quota_rule=*:messages=100") is None
+
+
+def test_the_scheme_that_dovecot_is_told_counts(etc):
+    changed(etc / "dovecot/dovecot.conf", "scheme=CRYPT", "scheme=PLAIN")
+    path = etc / "dovecot/users"
+    path.write_text(path.read_text() + "ben@gamma.example.org:bensen word:::::\n")
+    stored = Read("hashfiles", etc / "postfix").values("mailbox", "username")
+    assert stored["ben@gamma.example.org"]["password_hash"] == "{PLAIN}bensen word"
+    assert "hash" not in str(stored["chou@beta.example.org"])
+
+
+def test_a_file_for_each_domain_holds_local_parts(etc):
+    changed(
+        etc / "dovecot/dovecot.conf",
+        "username_format=%u /etc/dovecot/users\n}\nu",
+        "/etc/dovecot/%d/passwd\n}\nu",
+    )
+    (etc / "dovecot/beta.example.org").mkdir()
+    (etc / "dovecot/beta.example.org/passwd").write_text("chou:{PLAIN}chou::::::\n")
+    mailboxes = Read("hashfiles", etc / "postfix").values("mailbox", "username")
+    assert mailboxes["chou@beta.example.org"]["password_hash"] == "{PLAIN}chou"
+
+
+def test_a_file_that_dovecot_names_and_has_not_is_told(etc):
+    (etc / "dovecot/users").unlink()
+    assert Read("hashfiles", etc / "postfix").places("that Dovecot names") == [
+        str(etc / "dovecot/users")
+    ]
+
+
+def test_dovecot_alone_knows_mailboxes_where_postfix_lists_none(etc):
+    path = etc / "postfix/main.cf"
+    lines = path.read_text().split("\n")
+    path.write_text(
+        "\n".join(line for line in lines if "virtual/mailbox/" not in line or "domains" in line)
+    )
+    read = Read("hashfiles", etc / "postfix")
+    assert len(read.of("mailbox")) == 5
+    assert "maildir" not in read.of("mailbox")[0].values
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("bob@example.org:{PLAIN}x:::::\n", True),
+        ("# so\nbob:$6$salt$hash:5000:5000::/home/bob::\n", True),
+        ("example.org smtp:[192.0.2.1]:25\n", False),
+        ("bob@example.org example.org/bob/\n", False),
+        ("smtp:x\n", False),
+        ("", False),
+    ],
+)
+def test_a_passwd_file_is_known_by_its_lines(text, is_one):
+    assert is_passwd_file(text) == is_one
+
+
+# Without main.cf
+
+
+def test_files_tell_by_themselves_what_they_are(bare):
+    read, configured = Read("hashfiles", bare), Read("hashfiles", SAMPLE)
+    assert sorted(map(repr, read.entries)) == sorted(map(repr, configured.entries))
+    assert read.places("no list of domains") == ["senders"]
+
+
+def test_a_single_file_of_mailboxes_names_its_domain(bare):
+    read = Read("hashfiles", bare / "virtual/mailbox/beta.example.org")
+    assert list(read.values("domain", "domain")) == ["beta.example.org"]
+    assert len(read.of("mailbox")) == 3
+    assert read.has_lost("those of the mailboxes are taken")
+
+
+@pytest.mark.mailserver
+def test_what_postmap_made_is_passed_by(bare):
+    subprocess.run([servers.command("postmap"), f"hash:{bare}/virtual/mailbox/domains"], check=True)
+    read = Read("hashfiles", bare)
+    assert len(read.of("domain")) == 6
+
+
+# What others send
+
+
+def test_an_archive_of_the_folder_says_what_the_folder_says(tmp_path):
+    for kind in ("zip", "gztar"):
+        archive = shutil.make_archive(tmp_path / kind, kind, SAMPLES / "hash")
+        sent = Read("hashfiles", archive).entries
+        assert sorted(map(repr, sent)) == sorted(map(repr, Read("hashfiles", SAMPLE).entries))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{secret}",
+        "/etc/postfix/../{up}{secret}",
+        "../../{up}{secret}",
+        "/etc/postfix/link",
+    ],
+)
+def test_a_copy_shows_nothing_of_the_machine_it_is_read_on(etc, tmp_path_factory, path):
+    secret = tmp_path_factory.mktemp("elsewhere") / "passwords"
+    secret.write_text("root@secret.example:{PLAIN}hunter2:::::\n")
+    (etc / "postfix/link").symlink_to(secret)
+    path = path.format(secret=secret, up="../" * 20)
+    changed(etc / "dovecot/dovecot.conf", "/etc/dovecot/users\n}\nuserdb", f"{path}\n}}\nuserdb")
+    assert "hunter2" not in repr(Read("hashfiles", etc / "postfix").entries)
+    for parameter in ("virtual_mailbox_domains = ", "virtual_alias_maps = "):
+        folder = main_cf(etc, parameter, f"{parameter}hash:{path}, ")
+        assert "which is not there" in refusal(folder)
+        main_cf(etc, f"{parameter}hash:{path}, ", parameter)
+    folder = main_cf(etc, "relay_domains = ", f"relay_domains = /{path.lstrip('/')}, ")
+    assert "which is not there" in refusal(folder)
+
+
+def test_a_single_main_cf_that_was_sent_names_no_file_here(tmp_path):
+    (tmp_path / "main.cf").write_text("virtual_alias_maps = hash:/etc/passwd\n")
+    assert "which is not there" in refusal(tmp_path / "main.cf")

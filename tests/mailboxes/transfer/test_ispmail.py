@@ -1,0 +1,172 @@
+"""ISPmail's databases: their rows as the panel has them."""
+
+import pytest
+
+from mailadmin import passwords
+from mailboxes.transfer.entries import UnfitSource
+from tests.mailboxes.transfer.reading import SAMPLES, Read, changed, copied
+
+SAMPLE = SAMPLES / "ispmail.sql"
+ETCH = SAMPLES / "ispmail-etch.sql"
+
+
+def word(address):
+    return "********" if address == "email1@example.net" else f"{address.partition('@')[0]} word"
+
+
+@pytest.fixture
+def sample(tmp_path):
+    return copied("ispmail.sql", tmp_path)
+
+
+def with_row(sample, table, row):
+    """One more row at the end of a table."""
+    start, marked, rest = sample.read_text().partition(f"INSERT INTO `{table}` VALUES\n")
+    assert marked
+    sample.write_text(f"{start}{marked}{row},\n{rest}")
+    return sample
+
+
+@pytest.mark.parametrize("path", [SAMPLE, ETCH])
+def test_every_password_opens_what_it_opened(path):
+    hashes = Read("ispmail", path).column("mailbox", "username", "password_hash")
+    assert hashes
+    for address, stored in hashes.items():
+        assert passwords.verify(word(address), stored, address)
+        assert not passwords.verify("another word", stored, address)
+
+
+def test_domains_mailboxes_and_quotas_come_with_their_places():
+    read = Read("ispmail", SAMPLE)
+    assert read.kinds == ["domain", "mailbox", "alias"]
+    assert read.values("domain", "domain") == {
+        name: {} for name in ("example.org", "doe.org", "foo.org", "doe.net")
+    }
+    assert read.column("mailbox", "username", "quota_bytes") == {
+        "email1@example.net": "0",
+        "john@example.org": "0",
+        "bob@example.org": "1000000000",
+        "carol@example.org": "0",
+        "john@doe.org": "0",
+        "jack@doe.org": "0",
+        "jeff@foo.org": "5000000",
+    }
+    assert read.of("mailbox")[-1].place == "virtual_users, id 7"
+    assert not any(entry.trouble for entry in read.entries)
+
+
+def test_many_rows_of_one_address_are_one_alias_in_order_of_their_numbers():
+    goto = Read("ispmail", SAMPLE).goto()
+    assert goto["john@doe.net"] == ["jack@example.com", "jeff@example.com", "kerstin@example.com"]
+    assert goto["jack@example.org"] == ["john@example.org"]
+    assert goto["@example.org"] == ["bob@example.org"]
+
+
+def test_numbers_order_as_numbers_and_targets_come_once(sample):
+    with_row(sample, "virtual_aliases", "(11,4,'JOHN@doe.net','last@example.com')")
+    with_row(sample, "virtual_aliases", "(10,4,'john@doe.net','b@example.com, Jack@example.com')")
+    goto = Read("ispmail", sample).goto()
+    assert goto["john@doe.net"] == [
+        *("jack@example.com", "jeff@example.com", "kerstin@example.com"),
+        *("b@example.com", "last@example.com"),
+    ]
+
+
+def test_a_mailbox_that_leads_to_itself_is_no_alias_and_one_that_leads_on_keeps_its_copy():
+    goto = Read("ispmail", SAMPLE).goto()
+    assert "bob@example.org" not in goto
+    assert goto["carol@example.org"] == ["carol@example.org", "carol@elsewhere.example"]
+
+
+def test_an_address_without_mailbox_that_leads_to_itself_is_kept(sample):
+    """It keeps the catch-all from taking the mail of somebody who is gone."""
+    with_row(sample, "virtual_aliases", "(11,1,'gone@example.org','gone@example.org')")
+    assert Read("ispmail", sample).goto()["gone@example.org"] == ["gone@example.org"]
+
+
+def test_a_mailbox_is_where_its_address_says(sample):
+    with_row(sample, "virtual_users", "(11,2,'dave@example.org','x',0)")
+    read = Read("ispmail", sample)
+    assert read.places("mail was never accepted there") == ["virtual_users, id 1"]
+    assert read.places("the address counts") == ["virtual_users, id 11"]
+    assert "dave@example.org" in read.values("mailbox", "username")
+
+
+def test_the_first_guides_keep_local_parts_beside_a_domain():
+    read = Read("ispmail", ETCH)
+    assert list(read.values("mailbox", "username")) == ["bob@example.org"]
+    assert read.goto() == {
+        "@example.org": ["bob@example.org"],
+        "info@example.org": ["bob@example.org"],
+    }
+
+
+def test_a_local_part_without_its_domain_is_refused_and_not_guessed(tmp_path):
+    path = changed(
+        copied("ispmail-etch.sql", tmp_path), "('1', '1', 'bob', '", "('1', '9', 'bob', '"
+    )
+    (bob,) = Read("ispmail", path).of("mailbox")
+    assert (bob.values["username"], bob.trouble) == ("bob", "Its domain is not in the source.")
+
+
+def test_an_alias_of_a_bare_name_is_refused(sample):
+    """Postfix would take a domain on the left for one of another class."""
+    with_row(sample, "virtual_aliases", "(11,9,'example.org','bob@example.org')")
+    (entry,) = [entry for entry in Read("ispmail", sample).of("alias") if entry.trouble]
+    assert entry.place == "virtual_aliases, id 11"
+    assert "domain without mailboxes" in entry.trouble
+
+
+def test_a_whole_domain_that_leads_to_another_is_an_alias_domain(sample):
+    with_row(sample, "virtual_domains", "(5,'old.example')")
+    with_row(sample, "virtual_aliases", "(11,5,'@old.example','@example.org')")
+    read = Read("ispmail", sample)
+    assert read.column("alias-domain", "alias_domain", "target_domain") == {
+        "old.example": "example.org"
+    }
+    assert "@old.example" not in read.goto()
+
+
+def test_what_is_not_of_the_system_is_told(sample):
+    changed(sample, "`quota` int(11) NOT NULL DEFAULT 0,", "`quota` int, `note` text,")
+    sample.write_text(
+        sample.read_text()
+        .replace(",0),\n", ",0,NULL),\n")
+        .replace("000000)", "000000,NULL)")
+        .replace("'virtual_users`;\n", "")
+    )
+    read = Read("ispmail", sample)
+    assert read.places("does not know is left out") == ["virtual_users.note"]
+
+
+@pytest.mark.parametrize("table", ["virtual_domains", "virtual_users", "virtual_aliases"])
+def test_a_database_without_its_tables_is_another_systems(sample, table):
+    sample.write_text(sample.read_text().replace(table, "other"))
+    with pytest.raises(UnfitSource) as refused:
+        Read("ispmail", sample)
+    assert str(refused.value) == f"This is no ISPmail database: it has no table {table}."
+
+
+def test_a_table_without_its_columns_is_another_systems(sample):
+    sample.write_text(sample.read_text().replace("`email`", "`mail`"))
+    with pytest.raises(UnfitSource, match="virtual_users has no column email"):
+        Read("ispmail", sample)
+
+
+def test_empty_values_are_no_crash(sample):
+    with_row(sample, "virtual_users", "(NULL,NULL,NULL,NULL,NULL)")
+    with_row(sample, "virtual_aliases", "(NULL,NULL,NULL,NULL)")
+    with_row(sample, "virtual_domains", "(NULL,NULL)")
+    read = Read("ispmail", sample)
+    assert any(entry.trouble for entry in read.of("mailbox"))
+
+
+@pytest.mark.mariadb
+def test_a_live_database_says_what_its_dump_says(mariadb, empty_database):
+    mariadb.execute(SAMPLE.read_text(), empty_database.rpartition("/")[2])
+    assert Read("ispmail", empty_database).entries == Read("ispmail", SAMPLE).entries
+
+
+def test_a_scheme_that_does_not_exist_is_refused():
+    with pytest.raises(UnfitSource, match="no password scheme ROT13"):
+        Read("ispmail", SAMPLE, scheme="ROT13")

@@ -1,0 +1,358 @@
+"""PostfixAdmin's databases of every version, and parts of one."""
+
+import os
+import sqlite3
+import subprocess
+from urllib.parse import quote
+
+import pytest
+from django.db import connection
+
+from domains.models import Domain, Transport
+from mailadmin import passwords
+from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.sources.postfixadmin import KNOWN
+from tests.base import PASSWORD
+from tests.mailboxes.transfer.reading import SAMPLES, Read, copied
+from tests.servers import command
+from tests.shapes import SHAPES, Database
+
+GUIDE = SAMPLES / "postfixadmin-2007.sql"
+CRAM = SAMPLES / "postfixadmin-cram.sql"
+ALL_KINDS = [
+    *("domain", "admin", "mailbox", "alias", "alias-domain", "vacation", "transport"),
+    *("fetchmail", "app-password", "dkim-key", "dkim-signing", "totp-exception"),
+]
+MORE_KINDS = {
+    "2.1": set(),
+    "3.3.13": {"alias-domain", "fetchmail"},
+    "4.0.5": set(ALL_KINDS) - {"transport"},
+    "1856": set(ALL_KINDS) - {"transport"},
+}
+ALWAYS = {"domain", "admin", "mailbox", "alias", "vacation"}
+
+
+# A database of 2007
+
+
+def test_every_password_of_2007_is_still_the_name():
+    read = Read("postfixadmin", GUIDE)
+    hashes = read.column("mailbox", "username", "password_hash")
+    hashes |= read.column("admin", "username", "password_hash")
+    assert len(hashes) == 10
+    for name, stored in hashes.items():
+        assert len(stored) == 13
+        assert passwords.verify(name.partition("@")[0], stored, name)
+
+
+def test_the_admin_of_2007_is_superadmin_by_his_bare_name():
+    assert Read("postfixadmin", GUIDE).values("admin", "username") == {
+        "admin": {
+            "password_hash": "6dwLx9NTxhTjU",
+            "active": "1",
+            "superadmin": True,
+            "domains": [],
+        }
+    }
+
+
+def test_texts_with_line_ends_are_made_one_line_and_told():
+    read = Read("postfixadmin", GUIDE)
+    assert read.column("domain", "domain", "description") == {
+        "alpha.example.org": "Alpha Tester",
+        "beta.example.org": "Beta Site",
+        "gamma.example.org": "Gamma Born",
+    }
+    assert read.column("mailbox", "username", "name")["cinder@gamma.example.org"] == "Cinder"
+    assert read.places("line ends")[-1] == "mailbox, cinder@gamma.example.org"
+
+
+def test_mail_of_2007_stays_where_it_is_and_what_nobody_set_is_not_made_up():
+    (domain, *_others) = Read("postfixadmin", GUIDE).of("domain")
+    assert domain.values == {
+        "domain": "alpha.example.org",
+        "description": "Alpha Tester",
+        "aliases": "10",
+        "mailboxes": "10",
+        "maxquota": "0",
+        "quota": "0",
+        "transport": "virtual",
+        "backupmx": "0",
+        "active": "1",
+    }
+    maildirs = Read("postfixadmin", GUIDE).column("mailbox", "username", "maildir")
+    assert maildirs["ben@gamma.example.org"] == "gamma.example.org/ben@gamma.example.org/"
+
+
+def test_mail_that_a_catch_all_took_is_told(tmp_path):
+    """The guides made no aliases for mailboxes."""
+    path = copied("postfixadmin-2007.sql", tmp_path)
+    assert not Read("postfixadmin", path).has_lost("took the mail of a mailbox")
+    path.write_text(
+        path.read_text() + "INSERT INTO alias (address, goto) VALUES"
+        " ('@gamma.example.org', 'cinder@gamma.example.org'),"
+        " ('cinder@gamma.example.org', 'cinder@gamma.example.org');"
+    )
+    assert Read("postfixadmin", path).places("took the mail of a mailbox") == [
+        *("alistair@gamma.example.org", "ben@gamma.example.org"),
+    ]
+
+
+# A part of a database, with a prefix, CRAM-MD5, and latin1
+
+
+def test_a_part_of_a_database_is_found_by_its_prefix():
+    read = Read("postfixadmin", CRAM)
+    assert read.kinds == ["domain", "mailbox", "alias", "alias-domain"]
+    assert read.of("mailbox")[0].place == "mailbox, admin@magazin.com"
+    assert read.column("domain", "domain", "backupmx") == {
+        "magazin.com": "0",
+        "book.com": "0",
+        "example.com": "0",
+        "backup.example.net": "1",
+    }
+    assert read.column("alias-domain", "alias_domain", "target_domain") == {
+        "book.com": "magazin.com"
+    }
+
+
+def test_cram_md5_without_its_name_still_verifies():
+    hashes = Read("postfixadmin", CRAM).column("mailbox", "username", "password_hash")
+    assert hashes["admin@magazin.com"].startswith("{CRAM-MD5}")
+    for address, stored in hashes.items():
+        assert passwords.verify("secret", stored, address)
+
+
+def test_a_dump_in_latin1_keeps_its_letters():
+    read = Read("postfixadmin", CRAM)
+    assert read.column("mailbox", "username", "name")["admin@magazin.com"] == "René"
+    assert read.column("domain", "domain", "description")["magazin.com"] == "Zürich"
+
+
+def test_a_mailboxes_own_alias_goes_without_saying_and_the_responder_is_no_target(tmp_path):
+    assert Read("postfixadmin", CRAM).goto() == {
+        "wilma@example.com": ["wilma.pebble@example.com"],
+        "pebble@example.com": ["wilma.pebble@example.com"],
+        "off@magazin.com": ["admin@magazin.com"],
+        "@magazin.com": ["admin@magazin.com"],
+    }
+    path = tmp_path / "dump.sql"
+    own = b"'old@magazin.com,old#magazin.com@auto"
+    assert own in CRAM.read_bytes()
+    path.write_bytes(CRAM.read_bytes().replace(own, b"'boss@example.com,old#magazin.com@auto"))
+    assert Read("postfixadmin", path).goto()["old@magazin.com"] == ["boss@example.com"]
+    path.write_bytes(CRAM.read_bytes().replace(own, b"'Old#Magazin.com@auto"))
+    read = Read("postfixadmin", path)
+    assert "old@magazin.com" not in read.goto()
+    assert read.places("it is kept from now on") == ["alias, old@magazin.com"]
+
+
+def test_tables_that_only_sound_like_its_own_are_left_out_and_told(tmp_path):
+    path = tmp_path / "dump.sql"
+    more = b"CREATE TABLE old_alias (address text);INSERT INTO old_alias VALUES ('a'),('b');"
+    path.write_bytes(more + CRAM.read_bytes())
+    read = Read("postfixadmin", path)
+    assert read.places("A table that") == ["old_alias (rows: 2)"]
+    assert read.entries == Read("postfixadmin", CRAM).entries
+
+
+def test_the_row_for_all_domains_is_none():
+    assert "ALL" not in Read("postfixadmin", CRAM).values("domain", "domain")
+
+
+def test_two_postfixadmins_in_one_database_are_not_mixed(tmp_path):
+    path = tmp_path / "dump.sql"
+    path.write_bytes(GUIDE.read_bytes() + CRAM.read_bytes().replace(b"-- MySQL dump", b"-- "))
+    with pytest.raises(UnfitSource, match="prefixes being “”, “pfa_”"):
+        Read("postfixadmin", path)
+
+
+@pytest.mark.parametrize("table", ["domain", "mailbox", "alias"])
+def test_a_database_without_its_tables_is_another_systems(tmp_path, table):
+    path = copied("postfixadmin-2007.sql", tmp_path)
+    text = (
+        path.read_text()
+        .replace(f"TABLE `{table}`", "TABLE `x`")
+        .replace(f"INTO {table} ", "INTO x ")
+    )
+    path.write_text(text)
+    with pytest.raises(UnfitSource) as refused:
+        Read("postfixadmin", path)
+    assert str(refused.value) == f"This is no PostfixAdmin database: it has no table {table}."
+
+
+# Every version
+
+
+@pytest.fixture(params=SHAPES)
+def shape(request, mariadb):
+    database = Database.of_shape(mariadb, f"source_{request.param.replace('.', '')}", request.param)
+    database.shape = request.param
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def latest(mariadb):
+    database = Database.of_shape(mariadb, "source_latest", "1856", prefix="pfa_")
+    yield database
+    database.drop()
+
+
+def url(database):
+    return database.server.url(database.name)
+
+
+@pytest.mark.mariadb
+def test_every_version_gives_all_that_it_holds(shape):
+    read = Read("postfixadmin", url(shape))
+    assert set(read.kinds) == ALWAYS | MORE_KINDS[shape.shape]
+    assert read.kinds == [kind for kind in ALL_KINDS if kind in read.kinds]
+    assert set(read.values("domain", "domain")) == {
+        *("example.org", "example.com", "Upper.Example", "backup.example"),
+    }
+    hashes = read.column("mailbox", "username", "password_hash")
+    assert passwords.verify(PASSWORD, hashes["bob@example.org"])
+    assert hashes["o'hara+%_tag/x@example.org"] is None
+    assert read.goto()["carol@example.com"] == ["carol@example.com", "bob@example.org"]
+
+
+@pytest.mark.mariadb
+def test_admins_have_the_domains_that_are_theirs_and_exist(shape):
+    read = Read("postfixadmin", url(shape))
+    assert read.column("admin", "username", "domains") == {
+        "root@example.net": [],
+        "alice@example.org": ["example.org"],
+        "Erin@Upper.Example": ["upper.example"],
+        "frank@example.com": [],
+    }
+    marks = read.column("admin", "username", "superadmin")
+    assert marks["root@example.net"] in (True, "1")
+    assert marks["alice@example.org"] in (False, "0")
+    assert read.places("that does not exist") == ["domain_admins, alice@example.org, gone.example"]
+    assert "domain_admins, nobody@example.net, example.com" in read.places("who does not exist")
+
+
+@pytest.mark.mariadb
+def test_zero_dates_are_none(shape):
+    if shape.shape == "2.1":
+        assert "password_expiry" not in Read("postfixadmin", url(shape)).of("mailbox")[0].values
+        return
+    dates = Read("postfixadmin", url(shape)).column("mailbox", "username", "password_expiry")
+    assert dates["carol@example.com"] is None
+    assert dates["bob@example.org"] == "2000-01-01 00:00:00"
+
+
+@pytest.mark.mariadb
+def test_what_stays_behind_is_told_with_how_much_it_is(shape):
+    read = Read("postfixadmin", url(shape))
+    assert read.places("The log stays") == ["log (rows: 4)"]
+    assert "mailbox.x_note" in read.places("A column that")
+    assert read.places("A table that") == ["x_greylist (rows: 1)"]
+    if shape.shape != "2.1":
+        assert read.places("Dovecot counts anew") == ["quota (rows: 1)", "quota2 (rows: 2)"]
+        assert read.places("Who has had an answer") == ["vacation_notification (rows: 1)"]
+        assert read.places("are void")
+
+
+@pytest.mark.mariadb
+def test_a_dump_says_what_its_database_says(shape, tmp_path):
+    path = tmp_path / "dump.sql"
+    server = shape.server
+    subprocess.run(
+        [
+            *(command("mariadb-dump"), "--no-defaults", f"--socket={server.socket}"),
+            *(f"--user={server.user}", "--default-character-set=utf8mb4"),
+            *(f"--result-file={path}", shape.name),
+        ],
+        env=os.environ | {"MYSQL_PWD": server.password},
+        check=True,
+    )
+    dumped, live = Read("postfixadmin", path), Read("postfixadmin", url(shape))
+    assert sorted(map(repr, dumped.entries)) == sorted(map(repr, live.entries))
+    assert dumped.losses.keys() == live.losses.keys()
+
+
+@pytest.mark.mariadb
+def test_everything_of_the_latest_is_there(latest):
+    read = Read("postfixadmin", url(latest))
+    mailbox = read.values("mailbox", "username")["carol@example.com"]
+    assert mailbox["totp_secret"] == "JBSWY3DPEHPK3PXP"
+    assert mailbox["smtp_active"] == "0"
+    assert read.values("mailbox", "username")["bob@example.org"] | {"password_hash": ""} == {
+        "name": "Bob 🐎 Боб",
+        "maildir": "example.org/bob/",
+        "quota_bytes": "102400000",
+        "active": "1",
+        "smtp_active": "1",
+        "phone": "+49 30 1",
+        "email_other": "",
+        "password_expiry": "2000-01-01 00:00:00",
+        "password_hash": "",
+    }
+    assert read.column("alias", "address", "description")["info@example.org"] == "написано"
+    (fetchmail,) = read.of("fetchmail")
+    assert fetchmail.values["src_password"] == "c2VjcmV0"
+    assert fetchmail.values["mailbox"] == "bob@example.org"
+    (key,) = read.of("dkim-key")
+    assert key.values["private_key"] == "private"
+    assert [entry.values for entry in read.of("dkim-signing")] == [
+        {"author": name, "domain_name": "example.org", "selector": "default"}
+        for name in ("example.org", "bob@example.org")
+    ]
+    (app_password,) = read.of("app-password")
+    assert app_password.values["description"] == "телефон"
+    assert read.places("password of no mailbox") == ["mailbox_app_password, id 2"]
+    assert [entry.values for entry in read.of("totp-exception")] == [
+        {"ip": "192.0.2.9", "username": "bob@example.org", "description": "home"},
+        {"ip": "192.0.2.9", "description": "everybody"},
+    ]
+
+
+@pytest.mark.mariadb
+def test_a_vacation_answers_only_if_mail_was_handed_to_it(latest):
+    def actives():
+        return Read("postfixadmin", url(latest)).column("vacation", "email", "active")
+
+    assert actives() == {"bob@example.org": "0", "nobody@example.org": "0"}
+    assert Read("postfixadmin", url(latest)).places("got no mail") == ["vacation, bob@example.org"]
+    latest.execute(
+        "UPDATE pfa_alias SET goto = 'bob@example.org,bob#example.org@autoreply.example.net'"
+        " WHERE address = 'bob@example.org'"
+    )
+    assert actives() == {"bob@example.org": "1", "nobody@example.org": "0"}
+    vacation = Read("postfixadmin", url(latest)).values("vacation", "email")["bob@example.org"]
+    assert vacation["body"] == "à bientôt"
+    assert vacation["activeuntil"].startswith("2038-01-18")
+
+
+def test_rows_without_values_are_no_crash(tmp_path):
+    path = tmp_path / "empty.sqlite3"
+    with sqlite3.connect(path) as database:
+        for table, columns in KNOWN.items():
+            database.execute(f"CREATE TABLE {table} ({', '.join(dict.fromkeys(columns))})")
+            for value in ("NULL", "''"):
+                values = ", ".join(value for _column in dict.fromkeys(columns))
+                database.execute(f"INSERT INTO {table} VALUES ({values})")
+    read = Read("postfixadmin", f"sqlite://{path}")
+    assert read.entries
+
+
+# Another panel's
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_database_of_a_panel_like_this_one_is_read_with_its_transports():
+    Domain.objects.create(domain="example.org")
+    Transport.objects.create(pattern=".example.org", transport="smtp:[192.0.2.1]")
+    source = connection.settings_dict
+    if connection.vendor == "sqlite":
+        address = f"sqlite://{source['NAME']}"
+    else:
+        address = (
+            f"mysql://{source['USER']}:{quote(source['PASSWORD'], safe='')}"
+            f"@{source['HOST']}:{source['PORT']}/{source['NAME']}"
+        )
+    read = Read("postfixadmin", address)
+    assert read.column("transport", "pattern", "transport") == {".example.org": "smtp:[192.0.2.1]"}
+    assert read.has_lost("another panel")
