@@ -1,7 +1,11 @@
 """A plan: what it says, that nothing happens before it is agreed to, and whose it is."""
 
+import contextlib
 import json
 from unittest import mock
+
+from django.core.exceptions import ValidationError
+from django.test import override_settings
 
 from domains.models import Domain
 from mailadmin import passwords
@@ -108,6 +112,21 @@ class PlanStories(TransferWorld):
         lines = Log.objects.filter(action="create_mailbox").count()
         self.assertEqual(lines, 19)
 
+    def test_what_is_refused_half_way_leaves_no_trace(self):
+        def service(changes):
+            with contextlib.suppress(ValidationError), changes.attempt():
+                services.create_mailboxes(changes, [self.row("ann")])
+                raise ValidationError("no")
+            services.create_mailboxes(changes, [self.row("ben")])
+
+        self.perform(self.root, service)
+        self.assertEqual(self.logged(), [("create_mailbox", "example.org", "ben@example.org")])
+        self.assertEqual(set(Change.objects.values_list("key", flat=True)), {"ben@example.org"})
+        self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
+
+    def row(self, name):
+        return {"local_part": name, "domain": self.domain(), "password": "x"}
+
     def test_a_step_that_fails_leaves_nothing_of_itself(self):
         plan = self.plan("username,password_hash\nann@example.org,x\nben@example.org,y\n")
         with (
@@ -140,8 +159,10 @@ class PlanStories(TransferWorld):
     def test_without_a_password_nobody_comes_in_and_the_report_says_so(self):
         plan = self.imported("username,name\nann@example.org,Ann\n")
         stored = self.mailbox("ann@example.org").password
-        for typed in ("", "!", "*", "{CRYPT}!", stored):
-            self.assertFalse(passwords.verify(typed, stored, "ann@example.org"))
+        for scheme in ("BLF-CRYPT", "PLAIN", "PLAIN-MD5"):
+            with override_settings(MAILADMIN_PASSWORD_SCHEME=scheme):
+                for typed in ("", "!", "*", "{CRYPT}!", stored):
+                    self.assertFalse(passwords.verify(typed, stored, "ann@example.org"))
         self.assertEqual(plan.losses[0]["places"], ["ann@example.org"])
 
     def test_limits_of_a_domain_that_is_there_hold(self):
@@ -337,6 +358,19 @@ class ScopeStories(TransferWorld):
         self.alice.assignments.all().delete()
         self.apply(plan, type(self.alice).objects.get(pk=self.alice.pk))
         self.assertFalse(Mailbox.objects.filter(pk="dora@example.org").exists())
+
+    def test_no_door_lets_him_say_where_mail_lies(self):
+        row = {
+            "local_part": "eve",
+            "domain": self.domain(),
+            "password": "x",
+            "maildir": "example.com/carol/",
+        }
+        with self.assertRaisesMessage(ValidationError, "where the mail lies"):
+            self.perform(self.alice, services.create_mailboxes, [row])
+        with self.assertRaisesMessage(ValidationError, "where the mail lies"):
+            values = {"maildir": "example.com/carol/"}
+            self.perform(self.alice, services.edit_mailbox, "bob@example.org", values)
 
     def test_default_aliases_stay_the_superadmins(self):
         self.refused_at_applying("abuse@example.org")
