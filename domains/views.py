@@ -28,6 +28,7 @@ from mailadmin.writes import perform
 
 READ = dict.fromkeys(["list", "export"], Role.ADMINS)
 WRITE = ["create", "edit", "toggle", "bulk", "delete", "import"]
+DATES = ["created", "modified"]  # in files for those who read them; no import does
 
 
 class Domains(WarnsOfOldMail, Crud):
@@ -48,6 +49,13 @@ class Domains(WarnsOfOldMail, Crud):
     search_fields = ["domain", "description"]
     roles = READ | dict.fromkeys(WRITE, Role.SUPERADMIN)
     toggles = {"active": _("active"), "backupmx": _("backup MX")}
+    exported = dict.fromkeys(
+        [
+            *("domain", "description", "aliases", "mailboxes", "maxquota", "quota", "transport"),
+            *("backupmx", "active", "password_expiry", *DATES),
+        ],
+        Role.ADMINS,
+    )
     empty_text = _("There are no domains yet. The first one is where everything begins.")
     delete_service = services.delete_domains
     set_service = services.set_domains
@@ -96,6 +104,9 @@ class AliasDomains(Crud):
     ]
     search_fields = ["alias_domain__domain", "target_domain__domain", "description"]
     roles = READ | dict.fromkeys(WRITE, Role.ADMINS) | {"import": Role.SUPERADMIN}
+    exported = dict.fromkeys(
+        ["alias_domain", "target_domain", "description", "active", *DATES], Role.ADMINS
+    )
     empty_text = _("There are no alias domains. One makes a domain a mirror of another.")
     delete_service = services.delete_alias_domains
     set_service = services.set_alias_domains
@@ -123,6 +134,10 @@ class Admins(Crud):
     search_fields = ["username"]
     roles = dict.fromkeys(["list", "export", *WRITE], Role.SUPERADMIN)
     toggles = {"active": _("active")}
+    exported = dict.fromkeys(
+        ["username", "superadmin", "domains", "active", "phone", "email_other", *DATES],
+        Role.SUPERADMIN,
+    )
     empty_text = _("There are no admins.")
     delete_service = admins.delete_admins
     set_service = admins.set_admins
@@ -130,6 +145,9 @@ class Admins(Crud):
     def of_domain(self, rows, name):
         assigned = DomainAdmin.objects.filter(domain=name, active=True)
         return rows.filter(pk__in=list(assigned.values_list("admin_id", flat=True)))
+
+    def exported_value(self, row, name):
+        return row.assigned_names() if name == "domains" else super().exported_value(row, name)
 
     def decorate(self, rows):
         assigned = DomainAdmin.objects.filter(admin__in=[row.pk for row in rows], active=True)
@@ -148,6 +166,9 @@ class Transports(Crud):
     columns = ["pattern", "transport", "description", "active", "modified"]
     search_fields = ["pattern", "transport", "description"]
     roles = dict.fromkeys(["list", "export", *WRITE], Role.SUPERADMIN)
+    exported = dict.fromkeys(
+        ["pattern", "transport", "description", "active", *DATES], Role.SUPERADMIN
+    )
     empty_text = _("There are no transports. Mail goes the usual way, or that of its domain.")
     delete_service = transports.delete_transports
     set_service = transports.set_transports

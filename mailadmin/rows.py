@@ -3,6 +3,8 @@
 import functools
 
 from django.db import connections, models, router
+from django.db.models import F
+from django.db.models.lookups import GreaterThan
 
 from mailadmin.models import ScopedQuerySet
 
@@ -32,6 +34,16 @@ def chunks(values, size=ROWS_A_STATEMENT):
     values = list(values)
     for start in range(0, len(values), size):
         yield values[start : start + size]
+
+
+def pages(rows, size=1000):
+    """All rows, some at a time, by their key; a cursor would bring all of them into memory."""
+    rows = rows.order_by("pk")
+    page = list(rows[:size])
+    while page:
+        yield page
+        # Not by the column's own lookup, which finds nothing behind a key that is not ASCII.
+        page = list(rows.filter(GreaterThan(F("pk"), page[-1].pk))[:size])
 
 
 def insert_rows(rows):

@@ -16,6 +16,7 @@ from mailboxes.pages import CRUDS
 from mailboxes.tallies import recount
 from mailboxes.transfer import pages as transfer
 from mailboxes.transfer import work
+from mailboxes.transfer.exporting.pages import Export
 from mailboxes.views import Forwarding, Room, VacationPage
 
 MENU = CRUDS
@@ -41,6 +42,7 @@ urlpatterns = [
     path("explain/", Explain.as_view(), name="explain"),
     path("api/v1/explain", ExplainApi.as_view(), name="api-explain"),
     path("mailserver/", MailServer.as_view(), name="mailserver"),
+    path("export/", Export.as_view(), name="export"),
     path("import/", transfer.Imports.as_view(), name="imports"),
     path("import/<int:pk>/", transfer.PlanPage.as_view(), name="import"),
     path("import/<int:pk>/plan.json", transfer.WholePlan.as_view(), name="import-plan"),

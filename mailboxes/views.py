@@ -12,7 +12,7 @@ from django.views.generic import FormView, View
 
 from domains.models import Domain
 from domains.services import aliases_naming, named
-from domains.views import READ, WRITE
+from domains.views import DATES, READ, WRITE
 from mailadmin.auth import RoleRequired
 from mailadmin.crud import Column, Crud, Saving
 from mailadmin.history import WarnsOfOldMail
@@ -22,6 +22,7 @@ from mailboxes import services
 from mailboxes.forms import AliasForm, MailboxForm, quota_help
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from mailboxes.personal import ForwardingForm, VacationForm
+from mailboxes.transfer.kinds.mailboxes import shown_quota
 
 
 class Mailboxes(WarnsOfOldMail, Crud):
@@ -41,6 +42,11 @@ class Mailboxes(WarnsOfOldMail, Crud):
     search_fields = ["username", "name"]
     roles = READ | dict.fromkeys(WRITE, Role.ADMINS)
     toggles = {"active": gettext_lazy("active"), "smtp_active": gettext_lazy("may send")}
+    exported = (
+        dict.fromkeys(["username", "name", "quota", "active", "smtp_active"], Role.ADMINS)
+        | dict.fromkeys(["maildir", "phone", "email_other", "password_expiry"], Role.SUPERADMIN)
+        | dict.fromkeys(DATES, Role.ADMINS)
+    )
     empty_text = gettext_lazy("There are no mailboxes here yet.")
     delete_service = services.delete_mailboxes
     set_service = services.set_mailboxes
@@ -57,6 +63,9 @@ class Mailboxes(WarnsOfOldMail, Crud):
 
     def going(self, keys):
         return [*super().going(keys), Alias.objects.filter(pk__in=keys), *named(keys)]
+
+    def exported_value(self, row, name):
+        return shown_quota(row.quota) if name == "quota" else super().exported_value(row, name)
 
     def pointing_at(self, keys):
         return aliases_naming(self.request.user, keys)
@@ -97,6 +106,7 @@ class Aliases(WarnsOfOldMail, Crud):
     ]
     search_fields = ["address", "goto", "description"]
     roles = READ | dict.fromkeys(WRITE, Role.ADMINS)
+    exported = dict.fromkeys(["address", "goto", "description", "active", *DATES], Role.ADMINS)
     empty_text = gettext_lazy("There are no aliases here yet.")
     delete_service = services.delete_aliases
     set_service = services.set_aliases
@@ -110,6 +120,9 @@ class Aliases(WarnsOfOldMail, Crud):
     def found(cls, rows):
         """A mailbox that forwards is found by where its mail goes."""
         return rows.exclude(goto=F("address"))
+
+    def exported_value(self, row, name):
+        return row.targets if name == "goto" else super().exported_value(row, name)
 
     def pointing_at(self, keys):
         return aliases_naming(self.request.user, keys)

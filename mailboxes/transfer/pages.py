@@ -28,6 +28,7 @@ SHOWN = 30
 LISTED = 20
 State, Verb = Plan.State, PlanRow.Verb
 MB = 2**20
+SAMPLED = (Verb.CHANGED, Verb.NEW, Verb.REFUSED)
 FORMATS = {
     "csv": _("CSV: one table, or a zip of several"),
     "json": _("JSON, as the panel exports it"),
@@ -143,8 +144,8 @@ class PlanPage(OfPlan, DetailView):
             verbs=list(Verb),
             counts=counts,
             totals={verb: sum(row[verb] for row in counts.values()) for verb in Verb},
-            samples=[self.sample(verb) for verb in (Verb.CHANGED, Verb.NEW, Verb.REFUSED)],
-            left=work.returning.left_behind(plan)[:SHOWN],
+            samples=[] if going else [self.sample(verb) for verb in SAMPLED],
+            left=work.returning.left_behind(plan)[:SHOWN] if plan.state == State.RETURNED else [],
             may=allowed(plan, going, counts),
             **kwargs,
         )

@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+from mailadmin.csvlines import Echo, cell_text, harmless
 from mailboxes.models import PlanRow
 from mailboxes.transfer.kinds import KINDS
 
@@ -31,15 +32,8 @@ def rejects(plan):
     return as_csv(plan) if is_list(plan) else as_json(plan)
 
 
-class Echo:
-    def write(self, text):
-        return text
-
-
 def as_csv(plan):
     """The columns that any of the rows has, and why each was refused."""
-    from mailadmin.crud.reading import harmless
-
     names = {}
     for values in refused(plan).values_list("values", flat=True).iterator(AHEAD):
         names |= dict.fromkeys(values)
@@ -48,16 +42,8 @@ def as_csv(plan):
     writer = csv.writer(Echo())
     yield writer.writerow([*names, "error"])
     for row in refused(plan).iterator(AHEAD):
-        cells = [in_cell(row.values.get(name)) for name in names]
+        cells = [cell_text(row.values.get(name)) for name in names]
         yield writer.writerow([harmless(cell) for cell in [*cells, row.reason]])
-
-
-def in_cell(value):
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return "" if value is None else str(value)
 
 
 def as_json(plan):

@@ -88,7 +88,7 @@ class Rooms:
             return
         for name in ends(kind, values):
             room = self.room(name)
-            if row is None and kind.name in COUNTED:
+            if row is None and kind.name in COUNTED and not values.get("of_mailbox"):
                 room.take(kind, values)
 
     def room(self, name):

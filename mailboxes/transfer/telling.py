@@ -86,7 +86,7 @@ def told(plan, shown):
 def told_counts(plan):
     titles = [str(verb.label) for verb in Verb]
     yield ""
-    yield "".join(f"{title:>12}" for title in ["", *titles])
+    yield "".join([f"{'':>16}", *(f"{title:>12}" for title in titles)])
     for kind, numbers in counts(plan).items():
         yield "".join([f"{kind.table:>16}", *(f"{number:>12}" for number in numbers.values())])
 

@@ -55,6 +55,7 @@ PAGES = {
         "/transports/create/",
         "/import/",
         "/import/latest/",
+        "/export/",
         "/jobs/",
         "/account/",
         "/account/password/",

@@ -8,7 +8,7 @@ from mailboxes.transfer.kinds.beside import (
     FetchmailEntries,
     TotpExceptions,
 )
-from mailboxes.transfer.kinds.domains import Admins, AliasDomains, Domains, Transports
+from mailboxes.transfer.kinds.domains import Admins, AliasDomains, Domains, Limits, Transports
 from mailboxes.transfer.kinds.mailboxes import NOBODYS, Aliases, Mailboxes, Vacations
 
 __all__ = ["BY_TABLE", "KINDS", "NOBODYS", "STAGES", "Kind", "Secret"]
@@ -20,6 +20,7 @@ KINDS = {
         Admins(),
         Mailboxes(),
         Aliases(),
+        Limits(),
         AliasDomains(),
         Vacations(),
         Transports(),

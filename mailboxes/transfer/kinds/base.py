@@ -12,7 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from domains.locks import lock_domains
 from mailadmin import passwords
 from mailadmin.fields import is_known, misfit, split_goto
-from mailadmin.names import normalize_address, normalize_domain, validate_domain, validate_line
+from mailadmin.names import (
+    normalize_address,
+    normalize_domain,
+    validate_domain,
+    validate_line,
+    validate_text,
+)
 from mailadmin.record import plain
 from mailadmin.rows import folded
 from mailadmin.writes import digest
@@ -33,8 +39,21 @@ class Words(Text):
     """What somebody wrote for others to read: an empty one takes it away."""
 
 
+class Lines(Text):
+    """Text of several lines."""
+
+    default_validators = [validate_text]
+
+    def __init__(self):
+        super().__init__(max_length=2**16 - 1, strip=False)
+
+
 class Secret(Text):
     """What is compared and stored, and never shown."""
+
+
+class SecretLines(Lines, Secret):
+    pass
 
 
 class Number(forms.IntegerField):
@@ -98,6 +117,9 @@ class Names(forms.Field):
 class Moment(forms.Field):
     """A date and time as PostfixAdmin writes them; its ways to say unknown are no value."""
 
+    def __init__(self):
+        super().__init__(required=False)
+
     def to_python(self, value):
         text = str(value).strip()
         if text.startswith("0000-00-00"):
@@ -120,10 +142,13 @@ def moment_of(text):
     return timezone.make_aware(datetime.datetime.fromisoformat(text))
 
 
+UNKNOWN = "2000-01-01 00:00:00"  # as PostfixAdmin writes it where no date can be missing
+
+
 def with_moments(values, *names):
     """The values with these texts as moments, as services take them."""
-    given = {name: moment_of(values[name]) for name in names if values.get(name)}
-    return without(values, *names) | given
+    given = {name: moment_of(values[name] or UNKNOWN) for name in names if name in values}
+    return values | given
 
 
 def without(values, *names):
@@ -143,6 +168,7 @@ class Kind:
     aliases = {}  # other names that a file may give a column by
     needed = ()  # columns without which there is no new row
     own = ()  # columns that the file of a domain admin may hold; none: not his matter
+    unwritten = ()  # columns that come in and never go out: they follow from others
     title = ""
     example = {}  # a row as people would type it; none: nobody types these
 
@@ -235,14 +261,26 @@ class Kind:
         """The values as files hold them, by which the same row comes back."""
         if "password" in values and "password_hash" in self.columns:
             values = without(values, "password") | {"password_hash": values["password"]}
-        return values
+        return values | {name: UNKNOWN for name in values if self.is_unknown(name, values[name])}
+
+    def is_unknown(self, name, value):
+        return value is None and isinstance(self.columns.get(name), Moment)
+
+    @property
+    def written(self):
+        """The columns of a file that goes out."""
+        return [name for name in self.columns if name not in self.unwritten]
 
     # What is there
 
     def present(self, keys):
         """Folded key → the row as it is."""
         found = self.model._default_manager.filter(pk__in=keys)
-        return {folded(row.pk): row for row in found}
+        return {folded(row.pk): row for row in self.prepared(found)}
+
+    def prepared(self, rows):
+        """The rows with what their words need of other tables, asked for all of them at once."""
+        return rows
 
     def words(self, row):
         """A row's values as a plan would have them."""

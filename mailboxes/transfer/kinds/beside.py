@@ -10,10 +10,12 @@ from mailboxes.models import AppPassword, Fetchmail
 from mailboxes.transfer.kinds.base import (
     DomainName,
     Kind,
+    Lines,
     Mark,
     Name,
     Number,
     Secret,
+    SecretLines,
     Text,
     without,
 )
@@ -98,7 +100,7 @@ class FetchmailEntries(OfMailbox):
         "sslcertck": Mark(),
         "sslcertpath": Text(),
         "sslfingerprint": Text(),
-        "extra_options": Text(max_length=2**16 - 1, validators=[]),
+        "extra_options": Lines(),
         "mda": Text(),
         "active": Mark(),
     }
@@ -109,7 +111,8 @@ class FetchmailEntries(OfMailbox):
         return values
 
     def words(self, row):
-        return super().words(row) | {"domain": row.domain_id}
+        """The domain is that of the mailbox, whatever an old row says."""
+        return super().words(row) | {"domain": folded(row.mailbox_id).rpartition("@")[2]}
 
 
 class AppPasswords(OfMailbox):
@@ -135,8 +138,8 @@ class DkimKeys(Beside):
         "domain_name": DomainName(),
         "selector": Text(max_length=63),
         "description": Text(),
-        "private_key": Secret(max_length=2**16 - 1, validators=[], strip=False),
-        "public_key": Text(max_length=2**16 - 1, validators=[], strip=False),
+        "private_key": SecretLines(),
+        "public_key": Lines(),
     }
 
     def domain(self, values):

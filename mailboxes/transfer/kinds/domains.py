@@ -75,6 +75,33 @@ class Domains(Kind):
         return found
 
 
+class Limits(Kind):
+    """Limits of domains that hold more than these allow: they come when everything is in."""
+
+    name = "limit"
+    table = "limits"
+    title = _("limits of full domains")
+    model = Domain
+    columns = {
+        "domain": DomainName(),
+        "aliases": Number(),
+        "mailboxes": Number(),
+        "maxquota": Number(most=MEGABYTES),
+        "quota": Number(most=MEGABYTES),
+    }
+    needed = ("domain",)
+
+    def create(self, changes, rows):
+        for row in rows:
+            self.edit(changes, row["domain"], row)
+
+    def edit(self, changes, key, values):
+        services.edit_domain(changes, key, without(values, "domain"))
+
+    def delete(self, changes, keys):
+        """They go with their domains."""
+
+
 class AliasDomains(Kind):
     name = "alias-domain"
     table = "alias-domains"
@@ -158,6 +185,7 @@ class Admins(Kind):
         "totp_secret": Secret(),
     }
     needed = ("username",)
+    unwritten = ("password",)
     example = {
         "username": "alice@example.org",
         "password": "",
@@ -176,7 +204,8 @@ class Admins(Kind):
         return None
 
     def words(self, row):
-        return super().words(row) | {"domains": sorted(row.assigned_names())}
+        names = {folded(name) for name in row.assigned_names()}
+        return super().words(row) | {"domains": sorted(names)}
 
     def lock(self, changes, rows):
         lock_domains(changes, [ALL, *(name for row in rows for name in row.get("domains", []))])

@@ -81,11 +81,14 @@ class InDomain(Kind):
         return super().as_file(values)
 
 
+DIGITS = 20  # after the point: a byte of 2**20 has so many
+
+
 class Megabytes(forms.DecimalField):
     """A quota as people say it; the fraction of a MB may be a single byte."""
 
     def __init__(self):
-        super().__init__(min_value=-1, max_value=LARGEST, decimal_places=16, max_digits=40)
+        super().__init__(min_value=-1, max_value=LARGEST, decimal_places=DIGITS, max_digits=40)
 
     def clean(self, value):
         megabytes = super().clean(value)
@@ -120,6 +123,7 @@ class Mailboxes(InDomain):
     }
     aliases = {"address": "username"}
     needed = ("username",)
+    unwritten = ("local_part", "domain", "password", "welcome_mail")
     own = (
         *("username", "local_part", "domain", "password", "name", "quota"),
         *("active", "smtp_active", "welcome_mail"),
@@ -145,7 +149,7 @@ class Mailboxes(InDomain):
     def as_file(self, values):
         values = super().as_file(values)
         if "quota" in values:
-            values = values | {"quota": shown_quota(values["quota"])}
+            values = without(values, "quota") | quota_in_file(values["quota"])
         return values
 
     def differences(self, row, values):
@@ -197,7 +201,16 @@ def shown_quota(size):
     if size <= 0:
         return size
     megabytes = Decimal(size) / settings.MAILADMIN_QUOTA_MULTIPLIER
-    return int(megabytes) if megabytes == int(megabytes) else str(megabytes.normalize())
+    whole = int(megabytes)
+    return whole if megabytes == whole else f"{megabytes:.{DIGITS}f}".rstrip("0")
+
+
+def quota_in_file(size):
+    """In MB, or in bytes where no number of MB that may be typed is just as much."""
+    shown = shown_quota(size)
+    megabytes = Decimal(shown)
+    is_exact = in_bytes(megabytes) == size and megabytes <= LARGEST
+    return {"quota": shown} if is_exact else {"quota_bytes": size}
 
 
 class Aliases(InDomain):
@@ -216,6 +229,7 @@ class Aliases(InDomain):
     }
     needed = ("address", "goto")
     own = tuple(columns)
+    unwritten = ("local_part", "domain")
     example = {
         "address": "info@example.org",
         "goto": "bob@example.org,carol@example.com",
@@ -229,17 +243,27 @@ class Aliases(InDomain):
     def complete(self, values):
         values = super().complete(values)
         if "goto" in values:
-            own = values["address"]
-            targets = dict.fromkeys(alias_target(line) for line in values["goto"])
-            # As the services keep them: the copy for the mailbox itself comes last.
-            values["goto"] = sorted(targets, key=lambda target: target == own)
+            targets = [alias_target(line) for line in values["goto"]]
+            values["goto"] = in_order(targets, values["address"])
         return values
 
     def words(self, row):
-        return super().words(row) | {"goto": row.targets}
+        targets = [folded(target) for target in row.targets]
+        return super().words(row) | {"goto": in_order(targets, folded(row.pk))}
+
+    def as_file(self, values):
+        """Mail that is only answered leads nowhere; its vacation says so."""
+        return super().as_file(values if values.get("goto", True) else without(values, "goto"))
+
+    def refuse_lacking(self, values, names):
+        """A mailbox has its alias; what is said of that need not be where it leads."""
+        own = ("goto",) if values.get("of_mailbox") else ()
+        super().refuse_lacking(values, [name for name in names if name not in own])
 
     def is_implied(self, values):
-        return bool(values.get("of_mailbox")) and values["goto"] == [values["address"]]
+        own = [values["address"]]
+        leads_home = values.get("goto", own) == own and not values.get("description")
+        return bool(values.get("of_mailbox")) and leads_home
 
     def create(self, changes, rows):
         own = [row for row in rows if row.get("of_mailbox")]
@@ -257,7 +281,8 @@ class Aliases(InDomain):
             alias = there.get(folded(key))
             if alias and alias.goto != alias.pk:
                 raise ValidationError(_("%(key)s leads elsewhere by now."), params={"key": key})
-            services.set_forwarding(changes, key, row["goto"], key in row["goto"])
+            if "goto" in row:
+                services.set_forwarding(changes, key, row["goto"], key in row["goto"])
             if described := row.get("description"):
                 services.edit_alias(changes, key, {"description": described})
 
@@ -278,6 +303,11 @@ class Aliases(InDomain):
             services.delete_aliases(changes, others)
 
 
+def in_order(targets, own):
+    """As the services keep them: each once, the copy for the mailbox itself at the end."""
+    return sorted(dict.fromkeys(targets), key=lambda target: target == own)
+
+
 class Vacations(Kind):
     name = "vacation"
     table = "vacations"
@@ -291,6 +321,7 @@ class Vacations(Kind):
         "activefrom": Moment(),
         "activeuntil": Moment(),
         "interval_time": Number(least=0),
+        "only_answers": Mark(),  # the mail goes nowhere, not even into the mailbox
     }
     aliases = {"mailbox": "email", "username": "email"}
     needed = ("email", "subject", "body")
@@ -303,17 +334,35 @@ class Vacations(Kind):
         return values.get("email", "").rpartition("@")[2]
 
     def words(self, row):
-        return super().words(row) | {"email": row.pk}
+        if not hasattr(row, "only_answers"):
+            self.prepared([row])
+        return super().words(row) | {"email": folded(row.pk), "only_answers": row.only_answers}
+
+    def prepared(self, rows):
+        rows = list(rows)
+        aliases = Alias.objects.filter(pk__in=[row.pk for row in rows if row.active])
+        lonely = {folded(alias.pk) for alias in aliases if not alias.targets}
+        for row in rows:
+            row.only_answers = folded(row.pk) in lonely
+        return rows
+
+    def refuse_lacking(self, values, names):
+        """One that is switched off may be empty."""
+        is_active = values.get("active", True)
+        super().refuse_lacking(values, names if is_active else self.named_by)
 
     def create(self, changes, rows):
         for row in rows:
+            row = row if row.get("only_answers") else without(row, "only_answers")
             self.edit(changes, row["email"], {"active": True} | row)
 
     def edit(self, changes, key, values):
-        values = with_moments(without(values, "email"), "activefrom", "activeuntil")
+        own = with_moments(without(values, "email", "only_answers"), "activefrom", "activeuntil")
         if there := self.present([key]).get(folded(key)):
-            values = {"active": there.active} | values
-        services.set_vacation(changes, key, values)
+            own = {"active": there.active} | own
+        services.set_vacation(changes, key, own)
+        if "only_answers" in values:
+            services.set_forwarding(changes, key, [], not values["only_answers"])
 
     def delete(self, changes, keys):
         for key in keys:

@@ -1,6 +1,7 @@
 """CSV: a file for a table, a folder or zip of such files; the columns are told by their names."""
 
 import csv
+import re
 import zipfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from mailboxes.transfer.sources.unpacking import unpacked
 
 DELIMITERS = ";,\t"
 IGNORED = {"error", "created", "modified"}
-FORMULA = ("'=", "'+", "'-", "'@", "'\t", "'\r")
+FORMULA = re.compile(r"'(?='*(?:[\t\r\n]|\s*[=+\-@]))")
 # A column that only one table has says which table it is; the first of these that fits.
 TELLING = (
     ("alias-domains", {"alias_domain"}),
@@ -133,4 +134,4 @@ def entry(kind, names, cells, place):
 
 def as_typed(cell):
     """A cell without the quote that keeps spreadsheets from running it."""
-    return cell[1:] if cell.startswith(FORMULA) else cell
+    return cell[1:] if FORMULA.match(cell) else cell

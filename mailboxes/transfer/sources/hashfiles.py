@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from mailboxes.transfer.entries import Entry, UnfitSource
@@ -192,6 +193,11 @@ def entries(staging, losses, scheme):
     yield from mailboxes(staging, losses, scheme)
     yield from alias_entries(staging)
     for row in staging.rows("SELECT * FROM _transports ORDER BY rowid"):
+        if row["pattern"] == settings.MAILADMIN_VACATION_DOMAIN:
+            losses.add(
+                _("The answers of people who are away are not in these files."), row["place"]
+            )
+            continue
         values = {"pattern": row["pattern"], "transport": row["transport"]}
         yield Entry("transport", values, row["place"])
 

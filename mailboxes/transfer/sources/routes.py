@@ -9,6 +9,7 @@ import re
 
 from django.utils.translation import gettext as _
 
+from mailboxes.models import is_vacation_target
 from mailboxes.transfer.entries import Entry
 from mailboxes.transfer.sources.staging import domain_of
 
@@ -56,7 +57,8 @@ def folded(row):
 def alias_entry(rows):
     """The one alias that all rows of an address are; none if it leads a mailbox to itself."""
     address, place = rows[0]["address"], rows[0]["place"]
-    targets = unique(target for row in rows for target in targets_of(row["goto"]))
+    named = unique(target for row in rows for target in targets_of(row["goto"]))
+    targets = [target for target in named if not is_vacation_target(target)]
     own = [target for target in targets if target.lower() == address.lower()]
     if rows[0]["mailbox"] and targets == own:
         return

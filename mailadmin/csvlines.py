@@ -1,0 +1,28 @@
+"""CSV as it leaves the panel: plain cells that no spreadsheet runs."""
+
+import re
+
+
+class Echo:
+    """What csv writes to, where the line itself is wanted."""
+
+    def write(self, value):
+        return value
+
+
+def cell_text(value):
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+# What a spreadsheet would run, and what looks as if it had been kept from that.
+FORMULA = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@])")
+NUMBER = re.compile(r"-*[\d.]*\d[\d.]*")
+
+
+def harmless(text):
+    """A cell that a spreadsheet would run as a formula begins with a quote more."""
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text

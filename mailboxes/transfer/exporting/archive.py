@@ -1,0 +1,37 @@
+"""A zip of files, made while it is sent."""
+
+import zipfile
+
+AT_ONCE = 2**16  # bytes
+
+
+class Outlet:
+    """What zipfile writes to: the bytes wait here until they are sent."""
+
+    def __init__(self):
+        self.waiting, self.size = [], 0
+
+    def write(self, data):
+        self.waiting.append(bytes(data))
+        self.size += len(data)
+        return len(data)
+
+    def flush(self):
+        """zipfile asks for it; there is nothing to do."""
+
+    def taken(self):
+        data, self.waiting, self.size = b"".join(self.waiting), [], 0
+        return data
+
+
+def zipped(files):
+    """The bytes of an archive of (name, pieces of text)."""
+    outlet = Outlet()
+    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, pieces in files:
+            with archive.open(name, "w", force_zip64=True) as member:
+                for piece in pieces:
+                    member.write(piece.encode())
+                    if outlet.size > AT_ONCE:
+                        yield outlet.taken()
+    yield outlet.taken()

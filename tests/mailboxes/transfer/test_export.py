@@ -1,0 +1,463 @@
+"""What goes out comes back: JSON whole, CSV as far as its columns reach."""
+
+import io
+import json
+import os
+import stat
+import tracemalloc
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import override_settings
+
+from domains.models import Admin, DkimSigning, Domain, DomainAdmin
+from mailadmin.crud import reading
+from mailboxes.models import Alias, Mailbox, Plan, Vacation, vacation_target
+from mailboxes.transfer.entries import Losses
+from mailboxes.transfer.exporting import csvfiles, hashfiles, jsonfiles
+from mailboxes.transfer.exporting.archive import zipped
+from mailboxes.transfer.exporting.snapshot import snapshot
+from mailboxes.transfer.kinds import BY_TABLE
+from tests.mailboxes.transfer.exported import build_database, contents, forget_everything
+from tests.mailboxes.transfer.stories import TransferWorld
+
+SEEDS = range(6)
+
+
+class Exporting(TransferWorld):
+    def export(self, *arguments):
+        return self.command("export", *map(str, arguments))
+
+    def exported(self, *arguments):
+        """The JSON that the command prints."""
+        said, trouble = self.export("--to", "json", *arguments)
+        self.assertEqual(trouble, "")
+        return json.loads(said)
+
+    def back(self, source, format_name="json"):
+        """Import it, and expect that nothing is refused."""
+        rejects = ("--rejects", str(self.folder / "rejects"))
+        arguments = ("--from", format_name, "--source", str(source), "--apply", *rejects)
+        self.assertEqual(self.command("import", *arguments)[1], "")
+
+    def planned(self, source, format_name="json"):
+        """table → verb → how many rows."""
+        arguments = ("import", "--from", format_name, "--source", str(source), "--json")
+        return json.loads(self.command(*arguments)[0])
+
+
+class RoundTrips(Exporting):
+    def round_trip(self):
+        path = self.folder / "all.json"
+        self.assertEqual(self.export("--to", "json", "--output", path), ("", ""))
+        before = contents()
+        forget_everything()
+        self.back(path)
+        self.assertEqual(self.plan_reasons(), {})
+        self.maxDiff = None
+        after = contents()
+        for table, rows in before.items():
+            self.assertEqual(after[table], rows, table)
+
+    def plan_reasons(self):
+        return self.reasons(Plan.objects.latest("pk"))
+
+    def test_json_of_any_database_makes_an_equal_one(self):
+        for seed in SEEDS:
+            with self.subTest(seed=seed):
+                forget_everything()
+                build_database(seed)
+                self.round_trip()
+
+    def test_in_the_same_database_it_changes_nothing(self):
+        for seed in SEEDS:
+            with self.subTest(seed=seed):
+                forget_everything()
+                build_database(seed)
+                path = self.folder / "all.json"
+                self.export("--to", "json", "--output", path)
+                plan = self.planned(path)
+                verbs = {verb for row in plan["counts"].values() for verb in row if row[verb]}
+                self.assertEqual(verbs, {"same"}, [r for r in plan["rows"] if r["verb"] != "same"])
+                self.assertEqual(len(plan["counts"]), len(BY_TABLE))
+
+    @override_settings(MAILADMIN_QUOTA_MULTIPLIER=3)
+    def test_quotas_come_back_to_the_byte_whatever_a_megabyte_is(self):
+        build_database(1)
+        self.round_trip()
+
+    @override_settings(MAILADMIN_QUOTA_MULTIPLIER=2**20)
+    def test_quotas_in_binary_megabytes_come_back_to_the_byte(self):
+        build_database(1)
+        self.round_trip()
+
+    def test_what_came_back_can_be_taken_back(self):
+        build_database(3)
+        path = self.folder / "all.json"
+        self.export("--to", "json", "--output", path)
+        forget_everything()
+        Admin.objects.create(username="root@far.test", superadmin=True)  # one has to stay
+        before = contents()
+        self.back(path)
+        plan = Plan.objects.latest("pk")
+        self.take_back(plan)
+        self.assertEqual(self.reasons(plan), {})
+        self.assertEqual(contents(), before)
+
+    def test_limits_smaller_than_what_is_there_come_back(self):
+        self.limit(mailboxes=-1, aliases=-1, maxquota=-1, quota=-1)
+        self.round_trip()
+        self.assertEqual(self.domain().mailboxes, -1)
+
+    def test_mail_that_is_answered_and_kept_nowhere_stays_so(self):
+        Vacation.objects.create(
+            mailbox=self.bob, domain_id="example.org", subject="Away", body="Until May."
+        )
+        answer = vacation_target(self.bob.pk)
+        Alias.objects.filter(pk=self.bob.pk).update(goto=answer, description="Away")
+        self.round_trip()
+        self.assertEqual(Alias.objects.get(pk=self.bob.pk).goto, answer)
+
+    def test_targets_in_another_order_or_case_are_the_same(self):
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"{self.bob.pk},Friend@FAR.test")
+        path = self.folder / "all.json"
+        self.export("--to", "json", "--output", path)
+        self.assertEqual(self.planned(path)["counts"]["aliases"]["changed"], 0)
+
+
+class JsonStories(Exporting):
+    def test_a_row_stands_on_a_line_of_its_own(self):
+        said, _trouble = self.export("--to", "json")
+        lines = [line for line in said.splitlines() if "bob@example.org" in line]
+        self.assertTrue(all(json.loads(line.rstrip(",")) for line in lines))
+        head = json.loads(said)
+        self.assertEqual((head["format"], head["version"]), ("mailadmin", 1))
+
+    def test_the_alias_that_leads_to_its_mailbox_alone_is_not_written(self):
+        addresses = [row["address"] for row in self.exported()["aliases"]]
+        self.assertEqual(addresses, ["info@example.com", "info@example.org"])
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"x@far.test,{self.bob.pk}")
+        addresses = [row["address"] for row in self.exported()["aliases"]]
+        self.assertIn(self.bob.pk, addresses)
+
+    def test_an_alias_that_does_not_follow_its_mailbox_is_told(self):
+        Alias.objects.filter(pk=self.bob.pk).update(active=False)
+        out, err = io.StringIO(), io.StringIO()
+        call_command("export", to="json", format="json", stdout=out, stderr=err)
+        self.assertIn("bob@example.org", err.getvalue())
+
+    def test_a_signing_without_its_key_is_told_and_left_out(self):
+        DkimSigning.objects.create(author="example.org", dkim_id=4711)
+        losses = Losses()
+        said = json.loads("".join(jsonfiles.pieces(losses)))
+        self.assertNotIn("dkim-signings", said)
+        self.assertEqual([note.places for note in losses], [["example.org"]])
+
+    def test_one_domain_alone(self):
+        DomainAdmin.objects.create(
+            admin=Admin.objects.create(username="both@example.org"), domain_id="example.org"
+        )
+        DomainAdmin.objects.create(admin_id="both@example.org", domain_id="example.com")
+        said = self.exported("--domain", "EXAMPLE.org")
+        self.assertEqual([row["domain"] for row in said["domains"]], ["example.org"])
+        self.assertEqual([row["username"] for row in said["admins"]], ["alice@example.org"])
+        self.assertNotIn("example.com", json.dumps(said))
+
+    def test_a_generated_domain_alone_comes_back_equal(self):
+        forget_everything()
+        name = build_database(7, mirrors=False)[0]
+        path = self.folder / "one.json"
+        self.export("--to", "json", "--domain", name, "--output", path)
+        plan = self.planned(path)
+        self.assertEqual({r["verb"] for r in plan["rows"]}, {"same"})
+        self.assertEqual(plan["counts"]["domains"]["same"], 1)
+        self.assertEqual(
+            plan["counts"]["mailboxes"]["same"], Mailbox.objects.filter(domain=name).count()
+        )
+
+
+class CommandStories(Exporting):
+    def test_an_unknown_domain_is_told(self):
+        for arguments in (("json",), ("csv", "--table", "mailboxes")):
+            said, trouble = self.export("--to", *arguments, "--domain", "nowhere.example")
+            self.assertIn("nowhere.example", trouble)
+            self.assertEqual(said, "")
+
+    def test_wrong_usage_is_told_as_such(self):
+        for arguments in (
+            ("csv",),
+            ("hashfiles",),
+            ("json", "--table", "mailboxes"),
+            ("json", "--passwords"),
+            ("csv", "--table", "app-passwords"),
+            ("hashfiles", "--output", "x", "--mail-directory", "not a path"),
+        ):
+            with self.subTest(arguments=arguments), self.assertRaises(CommandError) as caught:
+                call_command("export", "--to", *arguments)
+            self.assertEqual(caught.exception.returncode, 2)
+
+    def test_a_file_is_its_owners_alone(self):
+        path = self.folder / "all.json"
+        self.export("--to", "json", "--output", path)
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+        self.assertEqual(os.listdir(self.folder), ["all.json"])
+
+    def test_an_export_that_fails_leaves_what_was_there(self):
+        path = self.folder / "all.json"
+        path.write_text("of yesterday")
+        with (
+            mock.patch.object(jsonfiles, "table", side_effect=ZeroDivisionError),
+            self.assertRaises(ZeroDivisionError),
+        ):
+            self.export("--to", "json", "--output", path)
+        self.assertEqual(path.read_text(), "of yesterday")
+        self.assertEqual(os.listdir(self.folder), ["all.json"])
+
+    def test_a_device_or_a_link_is_not_replaced(self):
+        target = self.file("mine", "target")
+        link = self.folder / "link"
+        link.symlink_to(target)
+        for path in (link, self.folder, "/dev/null"):
+            self.assertIn("is no file", self.export("--to", "json", "--output", path)[1])
+        self.assertTrue(link.is_symlink())
+        self.assertEqual(target.read_text(), "mine")
+
+    def test_a_folder_that_is_not_there_is_told(self):
+        trouble = self.export("--to", "json", "--output", "/nowhere/all.json")[1]
+        self.assertIn("No such file or directory", trouble)
+
+
+class CsvStories(Exporting):
+    def folder_of_tables(self, *arguments):
+        folder = self.folder / "tables"
+        self.assertEqual(self.export("--to", "csv", "--output", folder, *arguments)[1], "")
+        return folder
+
+    def test_with_passwords_the_files_make_an_equal_database(self):
+        for seed, size in zip(SEEDS[:3], (1024000, 2**20, 3), strict=True):
+            with self.subTest(seed=seed), override_settings(MAILADMIN_QUOTA_MULTIPLIER=size):
+                forget_everything()
+                build_database(seed)
+                before = contents()
+                folder = self.folder_of_tables("--passwords")
+                self.assertEqual({path.stem for path in folder.glob("*.csv")}, set(BY_TABLE))
+                forget_everything()
+                self.back(folder, "csv")
+                self.maxDiff = None
+                self.assertEqual(contents(), before)
+
+    def test_without_them_no_secret_is_in_any_file(self):
+        build_database(1)
+        folder = self.folder_of_tables()
+        text = "".join(path.read_text() for path in folder.glob("*.csv"))
+        for secret in (
+            self.bob.password,
+            "correct-horse",
+            "JBSWY3DPEHPK3PXP",
+            "BEGIN PRIVATE",
+            "ge heim",
+        ):
+            self.assertNotIn(secret, text)
+        self.assertIn("bob@example.org", text)
+
+    def test_without_them_too_nothing_changes_in_the_same_database(self):
+        build_database(1)
+        plan = self.planned(self.folder_of_tables(), "csv")
+        self.assertEqual({row["verb"] for row in plan["rows"]}, {"same"})
+
+    def test_one_table_is_printed(self):
+        said, _trouble = self.export("--to", "csv", "--table", "mailboxes")
+        head, *lines = said.splitlines()
+        self.assertIn("quota", head)
+        self.assertNotIn("password_hash", head)
+        self.assertEqual(len(lines), 2)
+        self.assertIn(",100,", said)
+
+    def test_cells_are_harmless_and_come_back(self):
+        Mailbox.objects.filter(pk=self.bob.pk).update(name="=cmd()")
+        said, _trouble = self.export("--to", "csv", "--table", "mailboxes")
+        self.assertIn(",'=cmd(),", said)
+        self.assertEqual(set(self.verbs(self.plan(said)).values()), {"same"})
+
+
+class ListFiles(TransferWorld):
+    """The file of a list is one that its reader may import."""
+
+    def list_file(self, person, table):
+        self.sign_in(person)
+        return b"".join(self.client.get(f"/{table}/export/")).decode()
+
+    def test_an_admin_can_import_what_he_exported(self):
+        left = f"bob@example.org,{vacation_target('gone@example.org')}"  # by who is gone
+        Alias.objects.filter(pk="info@example.org").update(goto=left)
+        for table in ("mailboxes", "aliases"):
+            text = self.list_file(self.alice, table)
+            plan = self.plan(text, self.alice, table=table)
+            self.assertEqual(set(self.verbs(plan).values()), {"same"}, self.reasons(plan))
+
+    def test_a_superadmin_can_import_each_of_his_lists(self):
+        build_database(2)
+        for table in ("domains", "mailboxes", "aliases", "alias-domains", "admins", "transports"):
+            plan = self.plan(self.list_file(self.root, table), self.root, table=table)
+            self.assertGreater(plan.rows.count(), 1, table)
+            self.assertEqual(set(self.verbs(plan).values()), {"same"}, self.reasons(plan))
+
+    def test_an_edited_cell_is_a_change(self):
+        text = self.list_file(self.alice, "mailboxes").replace(",100,", ",200,")
+        self.apply(self.plan(text, self.alice), self.alice)
+        self.assertEqual(self.mailbox("bob@example.org").quota, 200 * 1024000)
+
+
+class PageStories(Exporting):
+    def ask(self, **data):
+        return self.client.post("/export/", data)
+
+    def test_it_is_the_superadmins_door(self):
+        for person, status in ((self.root, 200), (self.alice, 403), (self.bob, 403)):
+            self.sign_in(person)
+            self.assertEqual(self.client.get("/export/").status_code, status)
+            self.assertEqual(self.ask(format="json").status_code, status)
+        self.client.logout()
+        self.assertEqual(self.client.get("/export/").status_code, 302)
+
+    def test_the_page_of_imports_leads_there(self):
+        self.sign_in(self.root)
+        self.assertContains(self.client.get("/import/"), 'href="/export/"')
+        self.sign_in(self.alice)
+        self.assertNotContains(self.client.get("/import/"), 'href="/export/"')
+
+    def test_json_is_what_the_command_writes(self):
+        self.sign_in(self.root)
+        answer = self.ask(format="json", domain="example.org")
+        self.assertIn("example.org.json", answer["Content-Disposition"])
+        said, whole = json.loads(b"".join(answer)), self.exported("--domain", "example.org")
+        self.assertEqual(said | {"exported": ""}, whole | {"exported": ""})
+
+    def test_a_zip_of_tables_comes_in_again(self):
+        self.sign_in(self.root)
+        path = self.folder / "all.zip"
+        path.write_bytes(b"".join(self.ask(format="csv", passwords="on")))
+        plan = self.planned(path, "csv")
+        self.assertEqual({row["verb"] for row in plan["rows"]}, {"same"})
+        without = b"".join(self.ask(format="csv"))
+        names = zipfile.ZipFile(io.BytesIO(without)).namelist()
+        self.assertIn("mailboxes.csv", names)
+        self.assertNotIn("app-passwords.csv", names)
+        self.assertIn("notes.txt", names)
+
+    def test_a_zip_of_map_files_comes_in_again(self):
+        self.sign_in(self.root)
+        path = self.folder / "maps.zip"
+        path.write_bytes(b"".join(self.ask(format="hashfiles")))
+        plan = self.planned(path, "hashfiles")
+        verbs = {(row["kind"], row["verb"]) for row in plan["rows"]}
+        self.assertEqual({verb for kind, verb in verbs if kind != "transport"}, {"same"})
+
+    def test_what_is_asked_wrongly_is_told(self):
+        self.sign_in(self.root)
+        self.assert_refused(self.ask(format="json", domain="nowhere.example"), "no such domain")
+        self.assert_refused(self.ask(format="exe"), "exe")
+
+
+# How it is read
+
+
+def crowd(first, last):
+    """So many mailboxes with their aliases, of which every other leads on."""
+    domain, _made = Domain.objects.get_or_create(domain="crowd.example")
+    names = [f"u{number:07}" for number in range(first, last)]
+    Mailbox.objects.bulk_create(
+        (
+            Mailbox(
+                username=f"{name}@crowd.example",
+                local_part=name,
+                domain=domain,
+                maildir=f"crowd.example/{name}/",
+                password="{PLAIN}x",
+            )
+            for name in names
+        ),
+        batch_size=1000,
+    )
+    Alias.objects.bulk_create(
+        (
+            Alias(
+                address=f"{name}@crowd.example",
+                goto=f"{name}@far.test,{name}@crowd.example",
+                domain=domain,
+            )
+            for name in names[::2]
+        ),
+        batch_size=1000,
+    )
+
+
+WRITERS = {
+    "json": lambda: jsonfiles.pieces(Losses()),
+    "csv": lambda: csvfiles.pieces(BY_TABLE["mailboxes"], Losses()),
+    "hashfiles": lambda: (piece for _n, pieces in hashfiles.files(Losses()) for piece in pieces),
+    "zip": lambda: zipped(csvfiles.files(Losses(), "", True)),
+}
+
+
+def peak(pieces):
+    """Bytes held at once while all of it is made, and how many pieces there were."""
+    tracemalloc.start()
+    number = sum(1 for _piece in pieces)
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return held, number
+
+
+@pytest.mark.django_db
+def test_memory_stays_flat_however_many_rows_there_are():
+    crowd(0, 3000)
+    few = {name: peak(write()) for name, write in WRITERS.items()}
+    crowd(3000, 12_000)
+    for name, write in WRITERS.items():
+        held, number = peak(write())
+        assert number > 3 * few[name][1] or name == "zip"
+        assert held < few[name][0] * 1.3 + 500_000, name
+
+
+@pytest.mark.django_db
+def test_rows_are_asked_for_some_at_a_time(django_assert_max_num_queries):
+    crowd(0, 5000)
+    with django_assert_max_num_queries(120):
+        for _piece in jsonfiles.pieces(Losses()):
+            pass
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_is_of_one_moment_and_hinders_nobody():
+    crowd(0, 10)
+    with snapshot():
+        pieces = jsonfiles.pieces(Losses())
+        said = [next(pieces), next(pieces)]
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(written_meanwhile).result(timeout=20)
+        said += pieces
+    whole = json.loads("".join(said))
+    assert [row["domain"] for row in whole["domains"]] == ["crowd.example"]
+    assert len(whole["mailboxes"]) == 10
+    assert Mailbox.objects.count() == 11
+    Domain.objects.create(domain="after.example")  # the connection writes again
+
+
+def written_meanwhile():
+    crowd(10, 11)
+    connection.close()
+
+
+@pytest.mark.django_db
+def test_a_key_that_is_not_ascii_does_not_end_the_export():
+    domain = Domain.objects.create(domain="example.org")
+    with mock.patch.object(reading.pages, "__defaults__", (1,)):
+        for name in ("a", "é", "ü"):
+            Alias.objects.create(address=f"{name}@example.org", goto="x@far.test", domain=domain)
+        whole = json.loads("".join(jsonfiles.pieces(Losses())))
+    assert {row["address"][0] for row in whole["aliases"]} == {"a", "é", "ü"}
