@@ -211,7 +211,7 @@ class TransportForm(RecordForm):
         help_texts = {
             "transport": _(
                 "A service of master.cf and where it leads: smtp:[mx.example.org]:25, "
-                "lmtp:unix:private/name, error:5.1.1 No such user, discard: – or “:” for the way "
+                "lmtp:unix:private/name, error:5.1.1 text, discard: – or “:” for the way "
                 "that mail would go without this row."
             )
         }

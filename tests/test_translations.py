@@ -138,6 +138,7 @@ class Visible(HTMLParser):
 FOREIGN = {"mailadmin", "admin", "catch-all", "Catch-all", "backup", "Backup", "maildir"}
 FOREIGN |= {"CSV", "CLI", "console", "DKIM", "TOTP", "fetchmail", "Fetchmail", "cookie"}
 FOREIGN |= {"virtual", "local", "relay", "abuse", "hostmaster", "postmaster", "webmaster"}
+FOREIGN |= {"Postfix", "Dovecot", "PostfixAdmin", "ISPmail", "JSON", "UTF-8", "discard"}
 FOREIGN |= {"Bob", "Carol", "bob", "zzz"}  # names, and what is typed
 
 
@@ -185,6 +186,7 @@ OWN = ["/", "/account/", "/account/password/", "/account/forwarding/", "/account
 def urls():
     yield from ["/", "/search/", "/search/?q=bob", "/search/?q=zzz", "/jobs/", "/account/"]
     yield from ["/domains/example.org/", "/account/password/", "/domains/?q=zzz"]
+    yield from ["/import/", "/export/"]
     yield from [f"/mailboxes/bob@example.org/{name}/" for name in ("forwarding", "vacation")]
     for crud in CRUDS:
         yield crud.url("list")

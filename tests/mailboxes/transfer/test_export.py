@@ -415,9 +415,9 @@ def peak(pieces):
 
 @pytest.mark.django_db
 def test_memory_stays_flat_however_many_rows_there_are():
-    crowd(0, 3000)
+    crowd(0, 1500)
     few = {name: peak(write()) for name, write in WRITERS.items()}
-    crowd(3000, 12_000)
+    crowd(1500, 6000)
     for name, write in WRITERS.items():
         held, number = peak(write())
         assert number > 3 * few[name][1] or name == "zip"
