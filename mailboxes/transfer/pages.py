@@ -62,7 +62,7 @@ class UploadForm(PlainForm):
         self.is_superadmin = principal.role is Role.SUPERADMIN
         names = FORMATS if self.is_superadmin else OF_ADMINS
         self.fields["format"].choices = [(name, FORMATS[name]) for name in names]
-        tables = [k for k in BY_TABLE.values() if self.is_superadmin or k.own]
+        tables = typed_by(principal)
         told = [("", _("told by its columns"))]
         self.fields["table"].choices = told + [(k.table, capfirst(k.title)) for k in tables]
         if not self.is_superadmin:
@@ -83,6 +83,12 @@ class UploadForm(PlainForm):
         return {name: value} if value else {}
 
 
+def typed_by(person):
+    """The kinds of rows that this person may write into a file of his own."""
+    is_superadmin = person.role is Role.SUPERADMIN
+    return [kind for kind in BY_TABLE.values() if kind.own or (is_superadmin and kind.is_typed)]
+
+
 class Imports(RoleRequired, FormView):
     """What was imported, and the door for more."""
 
@@ -100,9 +106,8 @@ class Imports(RoleRequired, FormView):
     def get_context_data(self, **kwargs):
         person = self.request.user
         plans = Plan.objects.of(person).exclude(state=State.DISCARDED).order_by("-pk")
-        is_superadmin = person.role is Role.SUPERADMIN
-        templates = [k for k in BY_TABLE.values() if k.own or (is_superadmin and k.is_typed)]
-        return super().get_context_data(plans=plans[:LISTED], kinds=templates, **kwargs)
+        kinds = typed_by(person)
+        return super().get_context_data(plans=plans[:LISTED], kinds=kinds, **kwargs)
 
     def form_valid(self, form):
         file, format_name = form.cleaned_data["file"], form.cleaned_data["format"]
@@ -225,7 +230,7 @@ class Template(RoleRequired, View):
     def get(self, request, table):
         kind = BY_TABLE.get(table)
         is_superadmin = request.user.role is Role.SUPERADMIN
-        if kind is None or not (kind.own or (is_superadmin and kind.is_typed)):
+        if kind not in typed_by(request.user):
             raise Http404
         text = io.StringIO()
         example = {n: v for n, v in kind.example.items() if is_superadmin or n in kind.own}
