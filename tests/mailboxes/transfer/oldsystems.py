@@ -1,0 +1,395 @@
+"""The mail systems that people come from, run as their own files say.
+
+`configurations/` has the files as the guides have them. Whoever runs them here only changes names,
+ports and folders, and where the database is; what would go to far hosts is dropped and told.
+"""
+
+import imaplib
+import os
+import re
+import secrets
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from tests import mailservers
+from tests.mailboxes.transfer.reading import SAMPLES
+from tests.servers import PATIENCE, MariaDBClient, free_port
+
+CONFIGURATIONS = Path(__file__).parent / "configurations"
+# A second port is for the machines of the system's own.
+MASTER = mailservers.MASTER + "127.0.0.1:{inside} inet n - n - - smtpd -o mynetworks=127.0.0.0/8\n"
+STRANGER = "stranger@far.test"
+INDEXED = re.compile(r"\b(?:hash|btree):[^\s,]+")
+TABLE = re.compile(r"\b(?:mysql|hash|btree|texthash):[^\s,]+")
+LINE = re.compile(
+    r"(?P<service>\S+?)\[\d+\]: \w+: to=<(?P<to>[^>]*)>,.* status=(?P<status>\w+) \((?P<text>.*)\)"
+)
+# Of what tests set elsewhere, these are the system's own matter.
+ITS_OWN = ("mydestination", "virtual_uid_maps", "virtual_gid_maps", "virtual_minimum_uid")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database, and the account by which a mail server asks it."""
+
+    server: MariaDBClient
+    name: str
+    user: str = "reader"
+    password: str = "reader"
+
+    def with_account(self, user="", grants=None):
+        """The same with an account that may do no more than `grants` say: read it all, usually."""
+        place = replace(self, user=user or self.user)
+        person = f"'{place.user}'@'%'"
+        usual = [f"GRANT SELECT ON `{self.name}`.* TO {person};"]
+        sql = [f"CREATE OR REPLACE USER {person} IDENTIFIED BY '{place.password}';"]
+        self.server.execute("\n".join(sql + (usual if grants is None else grants)))
+        return place
+
+
+class Fate(NamedTuple):
+    """What becomes of a message: how it is refused, or who gets it where.
+
+    An end is (final recipient, maildir within the mail folder), (…, `transport:next hop`), or
+    (…, `bounced: …` or `deferred: …`).
+    """
+
+    refusal: str
+    ends: frozenset = frozenset()
+
+
+def keep_here(server):
+    """Nothing goes out any more: the log says where it would have gone."""
+    path = server.config / "master.cf"
+    way = r"\1discard -o syslog_name=to/\2"
+    path.write_text(re.sub(r"^((smtp|relay) +unix .*)\bsmtp$", way, path.read_text(), flags=re.M))
+
+
+class Observed:
+    """A Postfix with its Dovecot of which one can see what becomes of mail and of logins."""
+
+    inside = None  # a port for those who may send anywhere
+
+    def fate(self, address, inside=False, sender=STRANGER):
+        """Send by SMTP, from outside or as a machine of the system's own, and see."""
+        token = secrets.token_hex(8)
+        with self.smtp(self.inside if inside else None) as client:
+            client.ehlo()
+            client.mail(sender)
+            code, text = client.rcpt(address)
+            if code != 250:
+                return Fate(f"{code} {text.decode()}")
+            code, reply = client.data(f"From: {sender}\nSubject: {token}\n\n{token}\n")
+        assert code == 250, reply
+        lines = self._settled(mailservers.queue_id(reply))
+        return Fate("", frozenset(self._end(hit, token) for hit in lines))
+
+    def _settled(self, queue_id):
+        """The log's line for each recipient. What would be tried again is given up."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            lines = [line for line in self._lines() if f" {queue_id}: " in line]
+            known = re.search(r"nrcpt=(\d+)", "\n".join(lines))
+            hits = list(filter(None, map(LINE.search, lines)))
+            if known and len(hits) >= int(known[1]):
+                break
+            time.sleep(0.01)
+        else:
+            raise RuntimeError("\n".join(self._lines()[-40:]))
+        if any(hit["status"] == "deferred" for hit in hits):
+            self.tool("postsuper", "-d", queue_id)
+        return hits
+
+    def _end(self, hit, token):
+        if hit["status"] != "sent":
+            return hit["to"], f"{hit['status']}: {hit['text']}"
+        if hit["service"].endswith("/discard"):
+            return hit["to"], f"{hit['service'].split('/')[-2]}:{hit['text']}"
+        return hit["to"], self._maildir(hit["to"], token)
+
+    def _maildir(self, recipient, token):
+        """The folder into which this came for this recipient."""
+        for path in (self.folder / "mail").rglob("*"):
+            if path.parent.name in ("new", "cur") and path.is_file():
+                mail = mailservers.read_mail(path)
+                if mail["Subject"] == token and mail["Delivered-To"] == recipient:
+                    return str(path.parent.parent.relative_to(self.folder / "mail"))
+        raise AssertionError(f"{recipient} was sent something that is nowhere.")
+
+    def signs_in(self, address, password, client="127.0.0.1"):
+        """Whether Dovecot lets somebody in with this password, coming from there."""
+        told = ("-x", "service=imap", "-x", f"rip={client}")
+        return self.dovecot.tool("auth", "test", *told, address, password).returncode == 0
+
+    def home_of(self, address):
+        """What Dovecot knows of a user: home, mail, uid, quota_rule …; nothing if nobody is that.
+
+        Paths are as the mail folder sees them.
+        """
+        said = self.dovecot.tool("user", address)
+        lines = [line.split("\t") for line in said.stdout.splitlines()[1:]]
+        mail = str(self.folder / "mail")
+        return {line[0]: line[-1].replace(mail, "") for line in lines}
+
+
+class Mend(NamedTuple):
+    """What a system lacks to deliver anything at all; without an old text, a line is added."""
+
+    file: str
+    old: str
+    new: str
+
+
+class OldSystem(Observed, mailservers.Postfix):
+    """A Postfix and its Dovecot, set up as somebody has set up his.
+
+    `mended` says which of the system's mends are made: all, none, or those of these names.
+    Dovecot may ask by an account of its own: `dovecot_place`.
+    """
+
+    files = None  # a folder with `postfix` and `dovecot`
+    sample = ""  # what its database holds, or which folder of files it is
+    paths = {}  # a path in the files → the folder of ours that it becomes
+    words = {}  # other words of the files, for which this machine has others
+    mends = {}
+    owner = mailservers.NOBODY  # whose the mail is
+
+    def __init__(self, place=None, mended=True, dovecot_place=None):
+        self.inside = free_port()
+        super().__init__(master=MASTER, inside=self.inside)
+        self.place, self.dovecot_place = place, dovecot_place or place
+        self._own_folders()
+        self._add_files("postfix", self.config)
+        self._add_files("dovecot", self.folder / "dovecot")
+        self._mend(self.mends if mended is True else mended or ())
+        self._adapt()
+        keep_here(self)
+        self.dovecot = OldDovecot(self.folder)
+        self.dovecot.adapt()
+
+    def _own_parameters(self):
+        usual = super()._own_parameters()
+        kept = {name: value for name, value in usual.items() if name not in ITS_OWN}
+        return kept | {"smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination"}
+
+    def _own_folders(self):
+        os.chown(self.folder / "mail", *self.owner)
+        (self.folder / "queue/private").mkdir(0o700)
+        shutil.chown(self.folder / "queue/private", "postfix")
+
+    # Its files, and what is different here
+
+    def _add_files(self, name, folder):
+        """The system's own; where one is there already, the system's has the last word."""
+        for path in (self.files / name).rglob("*"):
+            if path.is_file():
+                there = folder / path.relative_to(self.files / name)
+                there.parent.mkdir(exist_ok=True, parents=True)
+                before = there.read_text() if there.exists() else ""
+                there.write_text(without(before, path.read_text()) + path.read_text())
+
+    def _mend(self, names):
+        for name in names:
+            mend = self.mends[name]
+            path = self.folder / mend.file
+            text = path.read_text()
+            assert mend.old in text, mend
+            path.write_text(text.replace(mend.old, mend.new) if mend.old else text + mend.new)
+
+    def _adapt(self):
+        for folder in (self.config, self.folder / "dovecot"):
+            for path in filter(Path.is_file, folder.rglob("*")):
+                path.write_text(self._adapted(path.read_text()))
+        for table in INDEXED.findall(self._main()):
+            self.tool("postmap", table, check=True)
+
+    def _adapted(self, text):
+        if self.place:
+            text = re.sub(r"^(hosts|user|password|dbname) = .*", self._setting, text, flags=re.M)
+            text = re.sub(r"^connect = .*", self._connect, text, flags=re.M)
+        for old, new in self._words().items():
+            text = text.replace(old, new)
+        return text
+
+    def _setting(self, hit):
+        place = self.place
+        values = {"hosts": f"127.0.0.1:{place.server.port}", "user": place.user}
+        values |= {"password": place.password, "dbname": place.name}
+        return f"{hit[1]} = {values[hit[1]]}"
+
+    def _connect(self, _hit):
+        place = self.dovecot_place
+        where = f"host=127.0.0.1 port={place.server.port} dbname={place.name}"
+        return f"connect = {where} user={place.user} password={place.password}"
+
+    def _words(self):
+        """Words first, since they hold paths; longer paths first, since some lie within others."""
+        ours = {"/etc/postfix": "etc", "/etc/dovecot": "dovecot", "/var/spool/postfix": "queue"}
+        ours |= self.paths
+        by_length = sorted(ours, key=len, reverse=True)
+        return self.words | {path: str(self.folder / ours[path]) for path in by_length}
+
+    def _main(self):
+        """main.cf, a line for each parameter."""
+        lines = (self.config / "main.cf").read_text().splitlines()
+        text = "\n".join(line for line in lines if line.strip() and line.lstrip()[0] != "#")
+        return re.sub(r"\n\s+", " ", text)
+
+    def run(self):
+        self.dovecot.run()
+        return super().run()
+
+    def stop(self, keep=False):
+        if hasattr(self, "dovecot"):
+            self.dovecot.stop()
+        super().stop(keep)
+
+    # What it answers
+
+    def tables(self):
+        """Parameter → its tables, in order."""
+        found = {}
+        for line in self._main().splitlines():
+            name, _equals, value = line.partition("=")
+            if tables := TABLE.findall(value):
+                found[name.strip()] = tables
+        found.pop("alias_maps", None)
+        return found
+
+    def answers(self, keys):
+        """Parameter → key → what Postfix reads there: the first answer of its tables, or None."""
+        return {
+            name: self._first_answers(tables, list(dict.fromkeys(keys)))
+            for name, tables in self.tables().items()
+        }
+
+    def _first_answers(self, tables, keys):
+        found = dict.fromkeys(keys)
+        for table in reversed(tables):
+            found |= self.ask(table, keys)
+        return found
+
+    def ask(self, table, keys):
+        """key → answer of one table; those without an answer are left out."""
+        said = self.tool("postmap", "-q", "-", table, input="".join(f"{key}\n" for key in keys))
+        assert not said.stderr.strip(), said.stderr
+        some = "|".join(sorted(map(re.escape, keys), key=len, reverse=True))
+        _nothing, *found = re.split(rf"^({some})\t", said.stdout, flags=re.M)
+        return {
+            key: text.removesuffix("\n") for key, text in zip(found[::2], found[1::2], strict=True)
+        }
+
+
+def without(text, other):
+    """A main.cf without what the other sets anew."""
+    lines = text.splitlines(keepends=True)
+    anew = set(re.findall(r"^(\w+) *=", other, re.M))
+    return "".join(line for line in lines if line.partition(" =")[0] not in anew)
+
+
+class OldDovecot(mailservers.Dovecot):
+    """Without encryption, as all of them began."""
+
+    def __init__(self, shared):
+        super().__init__(shared, {"imap": free_port()})
+
+    def adapt(self):
+        (self.folder / "dovecot.log").touch()
+        (self.folder / "dovecot.log").chmod(0o666)  # the delivery program is nobody special
+        with (self.shared / "dovecot/dovecot.conf").open("a") as file:
+            file.write(
+                f"base_dir = {self.folder}/run\nstate_dir = {self.folder}/state\n"
+                f"log_path = {self.folder}/dovecot.log\nlisten = 127.0.0.1\n"
+                "ssl = no\ndisable_plaintext_auth = no\n"
+                + self._listener("imap", self.ports["imap"])
+                + mailservers.NO_PENALTY
+            )
+
+    def imap(self):
+        return imaplib.IMAP4("127.0.0.1", self.ports["imap"])
+
+
+# The systems
+
+
+class Ispmail(OldSystem):
+    files = CONFIGURATIONS / "ispmail"
+    sample = "ispmail.sql"
+    paths = {"/var/vmail": "mail"}
+    owner = (5000, 5000)
+
+
+class Forwardings(OldSystem):
+    files = CONFIGURATIONS / "forwardings"
+    sample = "forwardings.sql"
+    paths = {"/home/vmail": "mail"}
+    mends = {
+        # Asked for a domain with a row, it answers the domain's name, which is no transport.
+        "transport": Mend(
+            "etc/mysql-virtual_transport.cf", "SELECT domain FROM", "SELECT transport FROM"
+        ),
+    }
+    owner = (200, 200)
+
+
+class PostfixAdmin2007(OldSystem):
+    files = CONFIGURATIONS / "postfixadmin-2007"
+    sample = "postfixadmin-2007.sql"
+    paths = {"/var/spool/postfix/vmail": "mail"}
+    owner = (901, 901)
+
+
+class PostfixAdminCram(OldSystem):
+    files = CONFIGURATIONS / "postfixadmin-cram"
+    sample = "postfixadmin-cram.sql"
+    paths = {"/var/mail": "mail"}
+    words = {
+        "vmail:vmail": "nobody:nogroup",
+        "2000": str(mailservers.NOBODY[0]),
+        "/usr/local/libexec/dovecot/dovecot-lda": (
+            "/usr/lib/dovecot/dovecot-lda -c /etc/dovecot/dovecot.conf"
+        ),
+    }
+    mends = {
+        # pipe's flag D takes one recipient at a time.
+        "recipients": Mend("etc/main.cf", "", "dovecot_destination_recipient_limit = 1\n"),
+        # `%/` is no variable, and the delivery program ends.
+        "location": Mend("dovecot/dovecot.conf", "/d%/", "/%d/"),
+    }
+
+
+class HashFiles(OldSystem):
+    """The files themselves are the data: `files` may be a copy that a test has changed."""
+
+    files = SAMPLES / "hash"
+    sample = "hash"
+    paths = {"/var/spool/postfix/vmail": "mail"}
+    owner = (901, 901)
+
+    def __init__(self, files=None, mended=True):
+        self.files = files or self.files
+        super().__init__(mended=mended)
+
+
+# What their databases hold
+
+IN_OUR_TIME = (  # statements of then that no server takes today, or that are about another database
+    (r"\bTYPE=", "ENGINE="),
+    (r"^(CREATE DATABASE|USE) .*;$", ""),
+    (r"NAMES latin1", "NAMES utf8mb4"),
+    (r"`pfa_", "`"),  # the guide's queries know no prefix
+)
+
+
+def load(mariadb, system, name):
+    """A database with what the system's sample holds; its place."""
+    raw = (SAMPLES / system.sample).read_bytes()
+    text = raw.decode("latin1" if b"NAMES latin1" in raw else "utf-8")
+    for old, new in IN_OUR_TIME:
+        text = re.sub(old, new, text, flags=re.M)
+    mariadb.create(name, charset="latin1")
+    mariadb.execute(text, name)
+    return Place(mariadb, name)
