@@ -37,6 +37,8 @@ def edit_admin(changes, key, values):
     _refuse_losing(changes, [admin], own)
     changed = changes.update([admin], **own)
     assigned = "domains" in values and _assign(changes, admin, values["domains"])
+    if assigned and not changed:
+        changes.update([admin], modified=changes.at)  # whoever looks at the date sees it
     if changed + _mark(changes, admin) or assigned:
         changes.log("edit_admin", "", key)
     return admin

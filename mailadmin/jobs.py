@@ -4,11 +4,13 @@ import datetime
 import logging
 import os
 import socket
+import threading
+from contextlib import contextmanager
 
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -20,6 +22,7 @@ from mailadmin.writes import Actor, Console, perform
 logger = logging.getLogger("mailadmin.jobs")
 
 LEASE = datetime.timedelta(seconds=60)
+MOST_TRIES = 5  # of a step; what stops a worker each time must not stop it for ever
 ROWS_A_STEP = 100
 CONFIRM = "confirm"  # not work, but keys that wait for a yes
 
@@ -72,7 +75,7 @@ def take_keys(changes, table, number):
 def retry(changes, number):
     """Begin again where a failed job stopped."""
     Job.objects.filter(pk=number, state=Job.State.FAILED).update(
-        state=Job.State.WAITING, message="", finished=None
+        state=Job.State.WAITING, message="", finished=None, tries=0
     )
 
 
@@ -92,6 +95,7 @@ def claim(holder):
     free = Q(state=Job.State.WAITING) | Q(state=Job.State.RUNNING, lease_until__lt=now)
     for job in Job.objects.filter(free).order_by("pk")[:10]:
         lease = {"state": Job.State.RUNNING, "lease_until": now + LEASE, "lease_holder": holder}
+        lease["tries"] = F("tries") + 1
         if Job.objects.filter(free, pk=job.pk).update(**lease):
             job.refresh_from_db()
             return job
@@ -101,9 +105,15 @@ def claim(holder):
 def run(job, stop=lambda: False):
     """Take steps until there are none left, or somebody asks to stop; what is done stays done."""
     jobs = import_string(f"{settings.ROOT_URLCONF}.JOBS")
+    if job.tries > MOST_TRIES:
+        text = _(
+            "It was begun %(count)s times, and each time its worker ended or lost the database."
+        )
+        return finish(job, Job.State.FAILED, text % {"count": MOST_TRIES})
     try:
         while not stop():
-            step = jobs[job.kind](job)
+            with leased(job):
+                step = jobs[job.kind](job)
             if step is None:
                 return finish(job, Job.State.DONE)
             perform(job_actor(job), take_step, job, step)
@@ -124,11 +134,40 @@ def run(job, stop=lambda: False):
     return None
 
 
+@contextmanager
+def leased(job):
+    """Keep the lease while a step is prepared, however long that takes."""
+    over = threading.Event()
+    thread = threading.Thread(target=keep_lease, args=(job.pk, job.lease_holder, over), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def keep_lease(number, holder, over):
+    while not over.wait(LEASE.total_seconds() / 3):
+        renew(number, holder)
+
+
+def renew(number, holder):
+    """In a thread of its own, with a connection of its own."""
+    try:
+        held = Job.objects.filter(pk=number, lease_holder=holder)
+        held.update(lease_until=timezone.now() + LEASE)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("job %s: the lease could not be kept: %s", number, error)
+    finally:
+        connection.close()
+
+
 def take_step(changes, job, step):
     """One step and its progress, in one transaction."""
     service, arguments, count = step
     held = Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder)
-    if not held.update(done=F("done") + count, lease_until=timezone.now() + LEASE):
+    if not held.update(done=F("done") + count, tries=1, lease_until=timezone.now() + LEASE):
         raise LeaseLost
     service(changes, *arguments)
 
@@ -142,7 +181,7 @@ def finish(job, state, message=""):
 def release(job):
     """Leave the job to the next worker at once."""
     Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, lease_holder=job.lease_holder).update(
-        lease_until=timezone.now()
+        lease_until=timezone.now(), tries=0
     )
 
 

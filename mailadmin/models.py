@@ -244,6 +244,7 @@ class Job(models.Model):
     message = models.TextField(blank=True)
     lease_until = models.DateTimeField(null=True)
     lease_holder = CharField(max_length=64, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)  # since its last step
 
     class Meta:
         db_table = "mailadmin_job"

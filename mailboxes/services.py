@@ -184,7 +184,8 @@ def _by_domain(rows, domains=None):
     groups = defaultdict(list)
     for row in rows:
         groups[row.domain_id].append(row)
-    return [(domains[name] if domains else name, group) for name, group in groups.items()]
+    found = {folded(domain.pk): domain for domain in (domains or {}).values()}
+    return [(found.get(folded(name), name), group) for name, group in groups.items()]
 
 
 # Aliases
@@ -253,7 +254,7 @@ def edit_alias(changes, key, values):
 
 def _goto(alias, targets, keep_copy):
     """PostfixAdmin's order: other targets, the vacation's, the own address."""
-    others = [t for t in targets if t.lower() != alias.pk or alias.is_catch_all]
+    others = [t for t in targets if t.lower() != folded(alias.pk) or alias.is_catch_all]
     vacation = [t for t in split_goto(alias.goto) if is_vacation_target(t)]
     return join_goto(others + vacation + ([alias.pk] if keep_copy else []))
 
@@ -329,7 +330,7 @@ def _check_targets(alias, has_mailbox=False):
     targets = alias.targets
     if not split_goto(alias.goto):
         raise ValidationError({"goto": _("An alias needs at least one target.")})
-    if not has_mailbox and alias.pk in [target.lower() for target in targets]:
+    if not has_mailbox and folded(alias.pk) in [target.lower() for target in targets]:
         raise ValidationError({"goto": _("An alias cannot lead to itself.")})
     if not alias.is_catch_all and any(target.startswith("@") for target in targets):
         raise ValidationError({"goto": _("Only a catch-all can lead to a whole domain.")})
@@ -385,7 +386,7 @@ def _own_alias(changes, mailbox):
 def _vacation_in_goto(changes, mailbox, active):
     alias = _own_alias(changes, mailbox)
     targets = [t for t in split_goto(alias.goto) if not is_vacation_target(t)]
-    own = [t for t in targets if t.lower() == mailbox.pk]
-    others = [t for t in targets if t.lower() != mailbox.pk]
+    own = [t for t in targets if t.lower() == folded(mailbox.pk)]
+    others = [t for t in targets if t.lower() != folded(mailbox.pk)]
     answer = [vacation_target(mailbox.pk)] if active else []
     changes.update([alias], goto=join_goto(others + answer + own) or mailbox.pk)

@@ -138,7 +138,7 @@ class Visible(HTMLParser):
 FOREIGN = {"mailadmin", "admin", "catch-all", "Catch-all", "backup", "Backup", "maildir"}
 FOREIGN |= {"CSV", "CLI", "console", "DKIM", "TOTP", "fetchmail", "Fetchmail", "cookie"}
 FOREIGN |= {"virtual", "local", "relay", "abuse", "hostmaster", "postmaster", "webmaster"}
-FOREIGN |= {"ZIP", "TAR", "domains", "forwardings", "transport", "users"}  # formats and their tables
+FOREIGN |= {"ZIP", "TAR", "domains", "forwardings", "transport", "users"}  # formats, tables
 FOREIGN |= {"Postfix", "Dovecot", "PostfixAdmin", "ISPmail", "JSON", "UTF-8", "discard"}
 FOREIGN |= {"Bob", "Carol", "bob", "zzz"}  # names, and what is typed
 

@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 ("owner", mailadmin.fields.CharField(max_length=255)),
                 ("owner_model", mailadmin.fields.CharField(max_length=64)),
                 ("owner_key", mailadmin.fields.CharField(max_length=255)),
+                ("of_superadmin", models.BooleanField(default=False)),
                 (
                     "state",
                     mailadmin.fields.CharField(

@@ -6,7 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.fields import CharField, DateTimeField, NameField, TextField
+from mailadmin.fields import CharField, DateTimeField, NameField, TextField, is_known
 from mailadmin.models import Role
 
 
@@ -15,7 +15,10 @@ class PlanQuerySet(models.QuerySet):
         """A superadmin sees every plan, anybody else his own."""
         if principal.role is Role.SUPERADMIN:
             return self.all()
-        return self.filter(owner_model=principal._meta.label, owner_key=principal.pk)
+        own = self.filter(owner_model=principal._meta.label, owner_key=principal.pk)
+        own = own.filter(of_superadmin=False)  # who was one once has lost those
+        born = principal.created  # a namesake's may be older
+        return own.filter(created__gte=born) if is_known(born) else own
 
 
 class Plan(models.Model):
@@ -39,6 +42,7 @@ class Plan(models.Model):
     owner = CharField(max_length=255)
     owner_model = CharField(max_length=64)
     owner_key = CharField(max_length=255)
+    of_superadmin = models.BooleanField(default=False)
     state = CharField(max_length=16, choices=State.choices, default=State.READING)
     batch = models.UUIDField(default=uuid.uuid4)
     losses = models.JSONField(default=list)

@@ -1,6 +1,6 @@
 """A plan made true: some hundred rows a transaction, by the services, and no row twice."""
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils.translation import gettext as _
 
 from mailadmin.rows import folded
@@ -27,6 +27,7 @@ def rows_to_write(plan):
 def apply_rows(changes, plan, rows):
     """Write these rows. One that is refused is marked with the reason, and hinders no other."""
     changes.batch = plan.batch
+    refuse_strangers(changes, plan)
     rows = still_so(rows, rows_to_write(plan))
     if not rows:
         return
@@ -39,7 +40,13 @@ def apply_rows(changes, plan, rows):
     PlanRow.objects.filter(pk__in=written).update(is_done=True, done=changes.at, values={})
     for row in rows:
         if row.pk in refused:
-            refuse(kind, row, refused[row.pk])
+            refuse(plan, kind, row, refused[row.pk])
+
+
+def refuse_strangers(changes, plan):
+    """Rights may have been lost since the plan was made."""
+    if not Plan.objects.of(changes.principal).filter(pk=plan.pk).exists():
+        raise PermissionDenied
 
 
 def still_so(rows, present):
@@ -52,10 +59,13 @@ def still_so(rows, present):
     return [row for row in rows if row.pk in keys]
 
 
-def refuse(kind, row, reason):
+def refuse(plan, kind, row, reason):
     """Keep the row with the reason, as a file holds it, so that it can be mended."""
     mark = {"is_done": True, "verb": Verb.REFUSED, "reason": reason}
-    PlanRow.objects.filter(pk=row.pk).update(**mark, values=kind.as_file(row.values))
+    values = kind.as_file(kind.naming(row.key) | row.values)
+    if not plan.of_superadmin:
+        values.pop("password_hash", None)  # which his file may not hold
+    PlanRow.objects.filter(pk=row.pk).update(**mark, values=values)
 
 
 def create(changes, kind, rows):

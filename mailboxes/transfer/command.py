@@ -107,6 +107,7 @@ class Command(BaseCommand):
             with self.bar(plan.get_state_display(), total) as bar:
                 work.go_here(self.actor, plan.pk, state, bar.advance)
         except KeyboardInterrupt as error:
+            perform(self.actor, work.stop, plan.pk)
             text = _("Stopped; what is done is done. It goes on with %(option)s %(number)s.")
             option = "--apply" if state == State.APPLYING else "--take-back"
             raise CommandError(text % {"option": option, "number": plan.pk}) from error
@@ -135,6 +136,7 @@ class Command(BaseCommand):
             return
         path = Path(self.options["rejects"] or name_of_rejects(plan))
         with open(path, "w", encoding="utf-8", opener=for_me_alone, newline="") as file:
+            os.fchmod(file.fileno(), 0o600)  # it may have been there
             file.writelines(rejects(plan))
         text = ngettext(
             "%(count)s row was refused. It stands in %(file)s: mend it and import that.",

@@ -197,7 +197,7 @@ def allowed(plan, going, counts):
     }
     if plan.state == State.READY:
         found = {"discard"} | ({"apply"} if has_work(counts) else set())
-    if plan.state == State.FAILED:
+    if plan.state in (State.READING, State.FAILED):
         found = {"discard"}
     return found
 

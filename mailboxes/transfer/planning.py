@@ -1,6 +1,7 @@
 """The plan: every row of a source against what is there, written down before anything else is."""
 
 import itertools
+import json
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from mailadmin import passwords
 from mailadmin.models import Role
-from mailadmin.rows import folded, insert_rows
+from mailadmin.rows import chunks, folded, insert_rows
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.kinds import KINDS, NOBODYS, STAGES
@@ -18,6 +19,8 @@ from mailboxes.transfer.rooms import Rooms
 from mailboxes.transfer.uploads import forget_upload
 
 ROWS_A_STEP = 500
+LETTERS_A_STEP = 2**20
+MOST_REFUSED = 10_000
 AHEAD = 3  # steps whose passwords are hashed while earlier ones are written
 Verb = PlanRow.Verb
 
@@ -38,6 +41,16 @@ class Draft:
         return passwords.make(self.typed, self.username)
 
 
+def portion(entries):
+    """So many entries as one step takes: not too many, and not too heavy."""
+    size = 0
+    for number, entry in enumerate(entries, 1):
+        yield entry
+        size += sum(len(str(value)) for value in entry.values.values())
+        if number == ROWS_A_STEP or size > LETTERS_A_STEP:
+            return
+
+
 class Planning:
     """Takes a source's entries and makes rows of a plan of them, some hundred at a time."""
 
@@ -45,6 +58,7 @@ class Planning:
         self.plan, self.principal, self.losses = plan, principal, losses
         self.entries = entries
         self.rooms = Rooms(principal)
+        self.refused_rows = 0
         self.waiting = {}  # (kind, key) → place, of rows not yet in the database
         self.stage = 0
 
@@ -64,7 +78,7 @@ class Planning:
     def parts(self):
         """Entries of one kind at a time; a kind never comes before those that it needs."""
         for kind, entries in itertools.groupby(self.entries, key=lambda entry: entry.kind):
-            while part := list(itertools.islice(entries, ROWS_A_STEP)):
+            while part := list(portion(entries)):
                 if STAGES[kind] < self.stage:
                     text = _("%(table)s have to stand before what follows from them.")
                     raise UnfitSource(text % {"table": KINDS[kind].table}, part[0].place)
@@ -179,8 +193,11 @@ class Planning:
 
     def refused(self, kind, entry, trouble, key=""):
         """Kept as it came, so that it can be mended; a typed password is kept by nobody."""
-        values = {name: value for name, value in entry.values.items() if name != "password"}
-        values = {name: plainly(value) for name, value in values.items()}
+        self.refused_rows += 1
+        if self.refused_rows > MOST_REFUSED:
+            text = _("More than %(count)s rows would be refused. The last: %(trouble)s")
+            raise UnfitSource(text % {"count": MOST_REFUSED, "trouble": trouble}, entry.place)
+        values = {n: plainly(v) for n, v in entry.values.items() if n.lower() != "password"}
         made = self.row(kind, entry, key or named(kind, entry), Verb.REFUSED, values)
         made.reason = str(trouble)
         return Draft(made)
@@ -213,6 +230,7 @@ class Planning:
             stored = future.result()
         except ValidationError as error:
             row.verb, row.is_done, row.reason = Verb.REFUSED, True, " ".join(error.messages)
+            row.values = KINDS[row.kind].as_file(row.values)
             return
         if stored is not None:
             row.values["password"] = stored
@@ -242,7 +260,9 @@ def named(kind, entry):
 
 
 def plainly(value):
-    return value if isinstance(value, (str, int, float, bool, list, type(None))) else str(value)
+    if isinstance(value, list):
+        return [plainly(each) for each in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
 # Services
@@ -253,21 +273,53 @@ def begin_plan(changes, number):
     PlanRow.objects.filter(plan=number).delete()
 
 
-def add_rows(changes, rows):
-    insert_rows(rows)
+def add_rows(changes, number, rows):
+    if not Plan.objects.select_for_update().filter(pk=number, state=Plan.State.READING).exists():
+        raise ValidationError(_("The import was discarded while it was read."))
+    for part in portions(rows):
+        insert_rows(part)
+
+
+PORTION = 2**19  # letters of a statement; the smallest packet that a server takes is 1 MB
+
+
+def portions(rows):
+    """The rows in order, in lists that one statement can carry."""
+    part, size = [], 0
+    for row in rows:
+        weight = len(json.dumps([row.values, row.differences]))
+        if part and size + weight > PORTION:
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += weight
+    yield part
 
 
 def end_plan(changes, number, losses, widened):
     """The plan is whole: it can be looked at, and agreed to."""
-    for name, limits in widened.items():
-        row = PlanRow.objects.filter(plan=number, kind="domain", key=name, verb=Verb.NEW).first()
-        if row:
-            PlanRow.objects.filter(pk=row.pk).update(values=row.values | limits)
+    domains = PlanRow.objects.filter(plan=number, kind="domain", verb__in=[Verb.NEW, Verb.CHANGED])
+    for part in chunks(widened):
+        for row in domains.filter(key__in=part):
+            widen(row, row.values | widened[row.key])
     notes = [{"text": n.text, "count": n.count, "places": n.places} for n in losses]
     Plan.objects.filter(pk=number, state=Plan.State.READING).update(
         state=Plan.State.READY, losses=notes
     )
     forget_upload(number)
+
+
+def widen(row, values):
+    """Give a domain these limits; what it has already is no change."""
+    if row.verb == Verb.CHANGED:
+        kind = KINDS[row.kind]
+        differences = kind.differences(kind.present([row.key])[row.key], values)
+        names = {name for name, _old, _new in differences}
+        values = {name: value for name, value in values.items() if name in names}
+        row.verb, row.is_done = (row.verb, False) if names else (Verb.SAME, True)
+        row.differences = differences
+    told = {"verb": row.verb, "is_done": row.is_done, "differences": row.differences}
+    PlanRow.objects.filter(pk=row.pk).update(values=values, **told)
 
 
 def fail_plan(changes, number, trouble):

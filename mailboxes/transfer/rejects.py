@@ -1,18 +1,23 @@
 """The rows that were refused, as a file of their own: to be mended and given again."""
 
 import csv
+import itertools
 import json
 from pathlib import Path
 
 from mailadmin.csvlines import Echo, cell_text, harmless
+from mailadmin.rows import pages
 from mailboxes.models import PlanRow
 from mailboxes.transfer.kinds import KINDS
 
-AHEAD = 2000
-
 
 def refused(plan):
-    return plan.rows.filter(verb=PlanRow.Verb.REFUSED).order_by("stage", "pk")
+    return plan.rows.filter(verb=PlanRow.Verb.REFUSED)
+
+
+def refused_rows(plan):
+    """The same in the order of the source, some at a time."""
+    return itertools.chain.from_iterable(pages(refused(plan)))
 
 
 def name_of_rejects(plan):
@@ -35,13 +40,13 @@ def rejects(plan):
 def as_csv(plan):
     """The columns that any of the rows has, and why each was refused."""
     names = {}
-    for values in refused(plan).values_list("values", flat=True).iterator(AHEAD):
-        names |= dict.fromkeys(values)
+    for row in refused_rows(plan):
+        names |= dict.fromkeys(row.values)
     if any(name in names for name in ("username", "local_part")):
         names |= {"password": None}
     writer = csv.writer(Echo())
     yield writer.writerow([*names, "error"])
-    for row in refused(plan).iterator(AHEAD):
+    for row in refused_rows(plan):
         cells = [cell_text(row.values.get(name)) for name in names]
         yield writer.writerow([harmless(cell) for cell in [*cells, row.reason]])
 
@@ -50,7 +55,7 @@ def as_json(plan):
     """The same as the panel's own export, with a reason in each row."""
     yield '{"format": "mailadmin", "version": 1'
     present = None
-    for row in refused(plan).iterator(AHEAD):
+    for row in refused_rows(plan):
         table = KINDS[row.kind].table
         yield f'{"" if present is None else "]"}, "{table}": [\n' if table != present else ",\n"
         present = table

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from mailadmin.models import Change
 from mailadmin.rows import folded
 from mailboxes.models import PlanRow
-from mailboxes.transfer.applying import attempt, still_so
+from mailboxes.transfer.applying import attempt, refuse_strangers, still_so
 from mailboxes.transfer.kinds import KINDS
 
 ROWS_A_STEP = 100
@@ -31,6 +31,7 @@ def rows_to_write(plan):
 def return_rows(changes, plan, rows):
     """Undo what was done to these rows, each alone where not all can be."""
     changes.batch = undo_batch(plan)
+    refuse_strangers(changes, plan)
     rows = still_so(rows, rows_to_write(plan))
     if not rows:
         return
@@ -70,7 +71,7 @@ def moved(plan, kind, rows, there):
 
 def was_changed(row, date, ours):
     """Whether somebody else wrote the row last: by the panel, or without a record."""
-    return not ours.get((folded(row.key), date), date == row.done)
+    return not ours.get((folded(row.key), date), date is None or date <= row.done)
 
 
 def last_writers(plan, kind, rows, dates):

@@ -1,19 +1,23 @@
 """How much the domains of a plan have room for, as far as it can be said before it is applied."""
 
+import copy
 import math
 from collections import Counter
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from domains.locks import count_contents
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain
+from mailadmin.models import Role
 from mailadmin.rows import folded
 from mailboxes.limits import check_size, room_for_quota
 from mailboxes.models import Mailbox
 
+LIMITS = {"mailboxes", "aliases", "maxquota", "quota"}
 COUNTED = {"mailbox": "mailboxes", "alias": "aliases"}
 
 
@@ -53,6 +57,15 @@ class Room:
         self.largest = max(self.largest, quota)
         self.has_unlimited |= quota == UNLIMITED
 
+    def adapted(self):
+        """The plan says the limits anew: they are made wide enough for what is in, and comes."""
+        quotas = Mailbox.objects.filter(domain=self.domain)
+        self.is_new = True
+        self.assigned = self.present["quota_assigned"]
+        self.largest = quotas.aggregate(largest=Max("quota", default=0))["largest"]
+        self.has_unlimited = quotas.filter(quota=UNLIMITED).exists()
+        return self
+
     def limits_needed(self):
         """The limits of a new domain that are too narrow for what comes with it."""
         domain, needed = self.domain, {}
@@ -82,10 +95,10 @@ class Rooms:
     def check(self, kind, values, row):
         """Refuse what has no domain here, or no room in it."""
         if kind.name == "domain":
-            if row is None:
-                domain = Domain(**values)
-                self.rooms[folded(domain.pk)] = Room(domain, is_new=True)
+            self.rooms[folded(values["domain"])] = self.announced(values, row)
             return
+        if row is not None and self.principal.role is not Role.SUPERADMIN:
+            self.room(row.domain_id)  # which may be another than its address says
         for name in ends(kind, values):
             room = self.room(name)
             if row is None and kind.name in COUNTED and not values.get("of_mailbox"):
@@ -99,10 +112,20 @@ class Rooms:
             raise ValidationError(_("The domain %(name)s does not exist.") % {"name": name})
         return self.rooms[key]
 
+    def announced(self, values, row):
+        """A domain as the plan will have it."""
+        if row is None:
+            return Room(Domain(**values), is_new=True)
+        domain = copy.copy(row)
+        vars(domain).update({name: values[name] for name in values if name != "domain"})
+        room = self.of(domain)
+        return room.adapted() if LIMITS & set(values) else room
+
     def found(self, name):
         domain = Domain.objects.visible_to(self.principal).filter(pk=name).first()
-        if domain is None:
-            return None
+        return domain and self.of(domain)
+
+    def of(self, domain):
         there = count_contents(domain__in=[domain.pk])[folded(domain.pk)]
         left = room_for_quota(domain) if domain.quota > 0 else None
         return Room(domain, False, Counter(there), left)

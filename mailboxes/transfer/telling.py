@@ -1,13 +1,15 @@
 """What a plan says, in words and numbers: the same for the command and the pages."""
 
+import itertools
 import json
-from urllib.parse import urlsplit, urlunsplit
 
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
+from mailadmin.rows import pages
 from mailboxes.models import PlanRow
 from mailboxes.transfer.kinds import KINDS, STAGES
+from mailboxes.transfer.returning import left_behind
 
 Verb = PlanRow.Verb
 NAMES = list(STAGES)
@@ -23,8 +25,10 @@ def counts(plan):
 
 
 def first_rows(plan, verb, number=None):
-    rows = plan.rows.filter(verb=verb).order_by("stage", "pk")
-    return rows.iterator(2000) if number is None else rows[:number]
+    rows = plan.rows.filter(verb=verb)
+    if number is None:
+        return itertools.chain.from_iterable(pages(rows))  # in the order of the source
+    return rows.order_by("stage", "pk")[:number]
 
 
 def shown_values(row):
@@ -58,11 +62,11 @@ def in_words(value):
 
 def shown_source(text):
     """A source as it may be shown: a URL without its password."""
-    parts = urlsplit(text)
-    if not parts.scheme or "@" not in parts.netloc:
+    scheme, sign, rest = text.partition("://")
+    user, at, place = rest.rpartition("@")
+    if not sign or not at:
         return text
-    user, _at, place = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}@{place}"))
+    return f"{scheme}://{user.partition(':')[0]}@{place}"
 
 
 # Lines for a terminal
@@ -120,8 +124,7 @@ def told_losses(plan):
 
 
 def told_left(plan):
-    left = plan.rows.exclude(verb=Verb.REFUSED).exclude(reason="").order_by("stage", "pk")
-    for number, row in enumerate(left.iterator(2000)):
+    for number, row in enumerate(itertools.chain.from_iterable(pages(left_behind(plan)))):
         if not number:
             yield ""
             yield _("Not taken back:")
@@ -149,7 +152,7 @@ def as_json(plan):
     """The whole plan, piece by piece."""
     yield json.dumps(about(plan), ensure_ascii=False)[:-1] + ', "rows": ['
     separator = "\n"
-    for row in plan.rows.order_by("stage", "pk").iterator(2000):
+    for row in itertools.chain.from_iterable(pages(plan.rows.all())):
         yield separator + json.dumps(row_in_json(row), ensure_ascii=False)
         separator = ",\n"
     yield "]}\n"

@@ -5,7 +5,10 @@ They may hold passwords as they are typed; who reads the database alone cannot o
 
 import base64
 import hashlib
+import os
+import shutil
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +19,9 @@ from django.utils.translation import gettext as _
 from mailboxes.models import UploadPiece
 from mailboxes.transfer.entries import UnfitSource
 
+PREFIX = "mailadmin-upload-"
+OLD = 3600  # seconds
+LONGEST_NAME = 60  # letters, of four bytes at most
 PIECE = 2**19  # bytes; smaller than what any server takes in one packet
 
 
@@ -39,12 +45,22 @@ def forget_upload(number):
 @contextmanager
 def unsealed(plan):
     """The path of the file as it was uploaded, while it is read."""
-    with tempfile.TemporaryDirectory(prefix="mailadmin-") as folder:
-        path = Path(folder) / (Path(plan.source).name or "upload")
+    sweep()
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as folder:
+        path = Path(folder) / (Path(plan.source).name[-LONGEST_NAME:] or "upload")
         with path.open("wb") as file:
             for piece in UploadPiece.objects.filter(plan=plan).order_by("pk").iterator(1):
                 file.write(opened(piece))
         yield path
+
+
+def sweep():
+    """Take away what a worker that was killed has left on the disk."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        process = folder.name.removeprefix(PREFIX).partition("-")[0]
+        old = time.time() - folder.stat().st_mtime > OLD
+        if process.isdigit() and old and not Path(f"/proc/{process}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def opened(piece):

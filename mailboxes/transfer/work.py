@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailadmin.jobs import add_job, job_actor, owner_model
-from mailadmin.models import Job
+from mailadmin.models import Job, Role
 from mailadmin.writes import perform
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer import applying, planning, returning, uploads
@@ -35,6 +35,7 @@ def make_plan(changes, format_name, source, options):
         owner=str(changes.actor)[:255],
         owner_model=owner_model(changes.actor),
         owner_key=changes.actor.principal.pk or "",
+        of_superadmin=changes.principal.role is Role.SUPERADMIN,
     )
 
 
@@ -55,7 +56,7 @@ def reading_steps(plan, principal, path):
         entries = READERS[plan.format].read(source, losses, **plan.options)
         work = planning.Planning(plan, principal, entries, losses)
         for rows in work.steps():
-            yield planning.add_rows, (rows,), len(rows)
+            yield planning.add_rows, (plan.pk, rows), len(rows)
         yield planning.end_plan, (plan.pk, losses, work.limits_to_widen()), 0
 
 
@@ -214,6 +215,8 @@ def old_plans():
 def forget_plans():
     """Plans that nobody agreed to, and those that are too old to be taken back."""
     for plan in old_plans():
+        if not Plan.objects.filter(pk=plan.pk, state=plan.state).update(state=State.DISCARDED):
+            continue  # somebody has begun with it
         while keys := list(plan.rows.values_list("pk", flat=True)[:ROWS_AT_ONCE]):
             PlanRow.objects.filter(pk__in=keys).delete()
         uploads.forget_upload(plan.pk)

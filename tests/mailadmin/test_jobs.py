@@ -1,6 +1,7 @@
 """Work that outlives a request."""
 
 import datetime
+import time
 from unittest import mock
 
 from django.core.management import call_command
@@ -190,3 +191,38 @@ class JobTests(World):
             self.work()
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
         self.assertContains(self.client.get("/"), "This work failed")
+
+
+class WorkerStories(World):
+    def job(self, **values):
+        start = {"kind": "bulk", "state": Job.State.WAITING, "owner": "CLI (console)"}
+        arguments = {"table": "mailboxes", "action": "deactivate", "keys": [self.bob.pk]}
+        return Job.objects.create(**start | {"arguments": arguments} | values)
+
+    def test_what_stops_its_worker_each_time_is_given_up(self):
+        job, past = self.job(), timezone.now() - datetime.timedelta(days=1)
+        for number in range(jobs.MOST_TRIES):
+            self.assertEqual(jobs.claim(f"worker {number}").pk, job.pk)
+            Job.objects.update(lease_until=past)  # and it was never heard of again
+        call_command("worker", once=True)
+        job.refresh_from_db()
+        self.assertEqual(job.state, Job.State.FAILED)
+        self.assertIn("5 times", job.message)
+
+    def test_a_worker_that_is_stopped_in_order_has_not_failed(self):
+        job = self.job()
+        for number in range(jobs.MOST_TRIES * 2):
+            claimed = jobs.claim(f"worker {number}")
+            jobs.release(claimed)
+        call_command("worker", once=True)
+        job.refresh_from_db()
+        self.assertEqual(job.state, Job.State.DONE)
+
+    def test_a_lease_is_kept_while_a_step_is_prepared(self):
+        with (
+            mock.patch.object(jobs, "LEASE", datetime.timedelta(seconds=0.3)),
+            mock.patch.object(jobs, "renew") as renewed,
+            jobs.leased(self.job(lease_holder="me")),
+        ):
+            time.sleep(0.35)
+        self.assertGreaterEqual(renewed.call_count, 2)

@@ -45,10 +45,11 @@ class DovecotFiles:
     """A configuration folder of Dovecot's, live or copied."""
 
     directory: Path
+    reaches: object = None  # path → whether it may be read; a copy may name this machine's files
 
     @functools.cached_property
     def _parsed(self):
-        reader = Reader(Path(self.directory))
+        reader = Reader(Path(self.directory), reaches=self.reaches)
         reader.file(Path(self.directory) / "dovecot.conf", reader.root)
         return reader
 

@@ -65,8 +65,9 @@ class Block:
 class Reader:
     """Reads a file and what it includes into a tree; what goes wrong is a problem, not an end."""
 
-    def __init__(self, directory, expands=True):
+    def __init__(self, directory, expands=True, reaches=None):
         self.included = 0
+        self.reaches = reaches or (lambda path: True)  # what may be read, if not all
         self.directory = directory
         self.expands = expands  # a file of SQL settings takes `$` as it is
         self.problems = []
@@ -141,7 +142,7 @@ class Reader:
         if depth >= DEEPEST or self.included > MOST_FILES:
             self.problems.append(Problem("unreadable-file", line, str(pattern)))
             return
-        for path in found:
+        for path in filter(self.reaches, found):
             self.file(path, block, seen_at=line, depth=depth + 1)
 
 

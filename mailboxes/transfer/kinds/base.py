@@ -126,11 +126,10 @@ class Moment(forms.Field):
             return None
         try:
             moment = parse_datetime(text) or parse_datetime(f"{text} 00:00:00")
-        except ValueError:
-            moment = None
-        if moment is None:
-            raise ValidationError(_("“%(value)s” is no date and time."), params={"value": text})
-        return text_of(moment if timezone.is_aware(moment) else timezone.make_aware(moment))
+            return text_of(moment if timezone.is_aware(moment) else timezone.make_aware(moment))
+        except (ValueError, OverflowError, AttributeError) as error:
+            text_ = _("“%(value)s” is no date and time.")
+            raise ValidationError(text_, params={"value": text}) from error
 
 
 def text_of(moment):
@@ -250,6 +249,10 @@ class Kind:
     def key(self, values):
         return values[self.model._meta.pk.name]
 
+    def naming(self, key):
+        """The columns by which a row of this key calls itself."""
+        return {self.named_by[0]: key}
+
     def folded_key(self, values):
         return folded(self.key(values))
 
@@ -284,7 +287,9 @@ class Kind:
 
     def words(self, row):
         """A row's values as a plan would have them."""
-        return {name: self.word(row, name) for name in self.columns if self.model_column(name)}
+        found = {name: self.word(row, name) for name in self.columns if self.model_column(name)}
+        key = self.model._meta.pk.name
+        return found | ({key: folded(found[key])} if key in found else {})
 
     def word(self, row, name):
         value = row._meta.get_field(name).value_from_object(row)

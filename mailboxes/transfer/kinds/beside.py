@@ -36,6 +36,9 @@ class Beside(Kind):
     def key(self, values):
         return SEPARATOR.join(str(values.get(name, "") or "") for name in self.known_by)
 
+    def naming(self, key):
+        return dict(zip(self.known_by, key.split(SEPARATOR), strict=False))
+
     def present(self, keys):
         """The rows that are known by these columns; of doubles the first."""
         first = {key.partition(SEPARATOR)[0] for key in keys}

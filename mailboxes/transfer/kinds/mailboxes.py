@@ -16,6 +16,7 @@ from mailadmin.names import (
     validate_text,
 )
 from mailadmin.rows import folded
+from mailadmin.writes import digest
 from mailboxes import services
 from mailboxes.forms import LARGEST, alias_target
 from mailboxes.limits import in_bytes
@@ -94,6 +95,8 @@ class Megabytes(forms.DecimalField):
         megabytes = super().clean(value)
         if -1 < megabytes < 0:
             raise ValidationError(_("Between -1 and 0 there is nothing."))
+        if megabytes and not in_bytes(megabytes):
+            raise ValidationError(_("This is less than a byte, and 0 would be unlimited."))
         return in_bytes(megabytes)
 
 
@@ -251,6 +254,15 @@ class Aliases(InDomain):
         targets = [folded(target) for target in row.targets]
         return super().words(row) | {"goto": in_order(targets, folded(row.pk))}
 
+    def digest(self, row):
+        """A mailbox's alias is switched with it, also by an earlier row of the same plan."""
+        return digest(without(self.words(row), "active"))
+
+    def differences(self, row, values):
+        if values.get("of_mailbox"):
+            values = without(values, "active")
+        return super().differences(row, values)
+
     def as_file(self, values):
         """Mail that is only answered leads nowhere; its vacation says so."""
         return super().as_file(values if values.get("goto", True) else without(values, "goto"))
@@ -266,12 +278,12 @@ class Aliases(InDomain):
         return bool(values.get("of_mailbox")) and leads_home
 
     def create(self, changes, rows):
-        own = [row for row in rows if row.get("of_mailbox")]
-        self.forward(changes, own)
-        rows = [without(row, "address", "of_mailbox") for row in rows if row not in own]
-        if rows:
-            rows = [row | {"domain": Domain(domain=row["domain"])} for row in rows]
-            services.create_aliases(changes, rows)
+        new = [row for row in rows if not row.get("of_mailbox")]
+        if new:
+            new = [without(row, "address", "of_mailbox") for row in new]
+            domains = [{"domain": Domain(domain=row["domain"])} for row in new]
+            services.create_aliases(changes, [r | d for r, d in zip(new, domains, strict=True)])
+        self.forward(changes, [row for row in rows if row.get("of_mailbox")])
 
     def forward(self, changes, rows):
         """A mailbox has its alias already, and it leads to the mailbox alone."""
@@ -279,7 +291,7 @@ class Aliases(InDomain):
         for row in rows:
             key = row["address"]
             alias = there.get(folded(key))
-            if alias and alias.goto != alias.pk:
+            if alias and alias.goto != alias.pk and self.words(alias)["goto"] != row.get("goto"):
                 raise ValidationError(_("%(key)s leads elsewhere by now."), params={"key": key})
             if "goto" in row:
                 services.set_forwarding(changes, key, row["goto"], key in row["goto"])
@@ -362,7 +374,8 @@ class Vacations(Kind):
             own = {"active": there.active} | own
         services.set_vacation(changes, key, own)
         if "only_answers" in values:
-            services.set_forwarding(changes, key, [], not values["only_answers"])
+            others = Alias.objects.get(pk=key).others
+            services.set_forwarding(changes, key, others, not values["only_answers"])
 
     def delete(self, changes, keys):
         for key in keys:

@@ -28,6 +28,7 @@ class Lines:
 
     def __init__(self, name, raw):
         self.name, self.number, self.raw = name, 0, raw
+        self.taken = 0  # bytes since somebody set it back: of a row with many lines
         self.decoder = codecs.getincrementaldecoder("utf-8-sig")()
 
     @property
@@ -47,6 +48,9 @@ class Lines:
             raise StopIteration
         if len(line) >= LONGEST and not line.endswith(b"\n"):
             raise UnfitSource(_("This line is longer than any such row can be."), self.place)
+        self.taken += len(line)
+        if self.taken > 2 * LONGEST:
+            raise UnfitSource(_("This row is longer than any can be."), self.place)
         return self._text(line)
 
     def piece(self):

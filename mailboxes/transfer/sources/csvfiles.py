@@ -3,6 +3,7 @@
 import csv
 import re
 import zipfile
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def rows_of(lines, table):
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     csv.field_size_limit(LONGEST)
     while True:
-        number = lines.number + 1
+        number, lines.taken = lines.number + 1, 0
         try:
             cells = next(reader)
         except StopIteration:
@@ -90,7 +91,11 @@ def header_of(lines):
     if not first.strip():
         raise UnfitSource(_("The file is empty: the first line names the columns."), lines.name)
     delimiter = max(DELIMITERS, key=first.count)
-    return next(csv.reader([first], delimiter=delimiter)), delimiter
+    try:
+        return next(csv.reader([first], delimiter=delimiter)), delimiter
+    except csv.Error as error:
+        text = _("This is no CSV: %(error)s.") % {"error": error}
+        raise UnfitSource(text, lines.place) from error
 
 
 def table_of(header, lines):
@@ -116,7 +121,7 @@ def columns_of(header, kind, lines):
         values = {"table": kind.table, "name": unknown[0], "names": names}
         raise UnfitSource(text % values, lines.place)
     given = [kind.aliases.get(name, name) for name in names]
-    if twice := [name for name in given if given.count(name) > 1]:
+    if twice := [name for name, count in Counter(given).items() if count > 1]:
         raise UnfitSource(
             _("The column %(name)s is there twice.") % {"name": twice[0]}, lines.place
         )
@@ -127,7 +132,8 @@ def entry(kind, names, cells, place):
     if len(cells) != len(names):
         text = _("%(found)s columns, where the first line names %(wanted)s.")
         trouble = text % {"found": len(cells), "wanted": len(names)}
-        return Entry(kind.name, dict(zip(names, cells)), place, trouble)  # noqa: B905
+        pairs = zip(names, cells)  # noqa: B905
+        return Entry(kind.name, {n: c for n, c in pairs if n not in IGNORED}, place, trouble)
     values = {n: as_typed(c) for n, c in zip(names, cells, strict=True) if n not in IGNORED}
     return Entry(kind.name, values, place)
 

@@ -41,6 +41,8 @@ def tables(text):
     text.take("{")
     while text.next_sign() != "}":
         name = text.value()
+        if not isinstance(name, str):
+            text.refuse(_("Here should be “%(sign)s”.") % {"sign": '"'})
         text.take(":")
         if text.next_sign() == "[":
             if name not in BY_TABLE:
@@ -68,11 +70,21 @@ def rows(text, table):
         row = text.value()
         if not isinstance(row, dict):
             text.refuse(_("A row has to be an object: {…}."))
+        if not is_text(row):
+            text.refuse(_("Half a letter (\\ud800 to \\udfff) is no text."))
         kind = BY_TABLE[table or table_of(row, text.lines)]
         values = {name: value for name, value in row.items() if name not in IGNORED}
         yield Entry(kind.name, values, place)
         text.take_between("]")
     text.take("]")
+
+
+def is_text(row):
+    try:
+        json.dumps(row, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Pieces:
@@ -89,14 +101,17 @@ class Pieces:
     def refuse(self, text):
         raise UnfitSource(text, self.place)
 
-    def more(self):
-        """Another piece; False at the end."""
+    def more(self, least=1):
+        """So many more letters, if there are so many; False at the end."""
         if len(self.text) - self.at > LONGEST:
             self.refuse(_("This row is longer than any can be."))
-        piece = self.lines.piece()
+        pieces = []
+        while least > 0 and (piece := self.lines.piece()):
+            pieces.append(piece)
+            least -= len(piece)
         self.number += self.text.count("\n", 0, self.at)
-        self.text, self.at = self.text[self.at :] + piece, 0
-        return bool(piece)
+        self.text, self.at = self.text[self.at :] + "".join(pieces), 0
+        return bool(pieces)
 
     def next_sign(self):
         """What comes next, spaces apart; nothing at the end."""
@@ -128,7 +143,7 @@ class Pieces:
             try:
                 value, end = self.decoder.raw_decode(self.text, self.at)
             except (ValueError, RecursionError) as error:
-                if self.more():
+                if self.more(len(self.text) - self.at):  # else each try would cost all before it
                     continue
                 text = _("This is no JSON: %(error)s.")
                 self.refuse(text % {"error": getattr(error, "msg", error)})

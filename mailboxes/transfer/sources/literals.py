@@ -4,7 +4,10 @@ import re
 
 from django.utils.translation import gettext as _
 
+from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.sources.lexing import TOO_LONG
+
+MOST_BITS = 64
 
 LARGEST = 1 << 20  # bytes of all texts of a row that is kept
 # MySQL's charsets in which no letter has the byte of a backslash or a quote
@@ -76,7 +79,10 @@ def hex_bytes(token):
 
 def bits(token):
     """The number of `0b1` and `b'1'`."""
-    return str(int(token[2:].rstrip(b"'") or b"0", 2))
+    digits = token[2:].rstrip(b"'")
+    if len(digits) > MOST_BITS:
+        raise UnfitSource(_("No number has more than %(most)s bits.") % {"most": MOST_BITS})
+    return str(int(digits or b"0", 2))
 
 
 class Values:

@@ -134,7 +134,7 @@ class MapFiles:
         names = {"parameter": parameter, "file": printable(written)}
         if len(found) != 1:
             text = _("%(parameter)s names %(file)s, which is not there.")
-            compiled = path.with_name(f"{path.name}.db")
+            compiled = Path(f"{path}.db")
             if self.reaches(compiled) and compiled.exists():
                 text = _("%(parameter)s names %(file)s: its .db is there, its text is not.")
             raise UnfitSource(text % names, self.place_of(line))

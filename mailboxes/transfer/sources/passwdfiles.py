@@ -41,7 +41,7 @@ def named_files(folders, reaches):
     """The passwd-files that Dovecot's configuration in one of these folders names."""
     for folder in folders:
         if (folder / "dovecot.conf").is_file():
-            dovecot = DovecotFiles(folder)
+            dovecot = DovecotFiles(folder, reaches)
             for block in dovecot.blocks("passdb"):
                 if DRIVER in (block.value("driver"), block.name):
                     yield from files_of(dovecot, block, reaches)
@@ -56,7 +56,7 @@ def files_of(dovecot, block, reaches):
         yield PasswdFile(Path(dovecot.locate(path)), scheme)
         return
     start = Path(dovecot.locate(DOMAIN.split(path)[0] or "/"))
-    pattern = ".*".join(re.escape(part) for part in DOMAIN.split(path)[1:])
+    pattern = "[^/]*".join(re.escape(part) for part in DOMAIN.split(path)[1:])
     fitting = re.compile(rf"{re.escape(str(start))}/?(?P<domain>[^/]+){pattern}")
     for found in sorted(start.rglob("*")) if start.is_dir() and reaches(start) else ():
         if (match := fitting.fullmatch(str(found))) and found.is_file():

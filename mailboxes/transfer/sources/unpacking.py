@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from mailboxes.transfer.entries import UnfitSource
 
 LARGEST = 2**30  # bytes, unpacked
 MOST = 20_000  # files
+DEEPEST = 40  # folders within folders
 BLOCK = 2**20
+TOO_LARGE = gettext_lazy("Unpacked this is larger than any mail server's configuration.")
 BROKEN = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
     *(EOFError, OSError, ValueError, RuntimeError),  # RuntimeError: it asks for a password
@@ -48,14 +51,15 @@ def as_folder(path, mark):
 def unpack(path, folder):
     size = 0
     for number, (name, source) in enumerate(members(path)):
+        if number >= MOST:
+            raise UnfitSource(TOO_LARGE, path.name)
         target = folder / inside(name, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with source, target.open("wb") as written:
             while block := source.read(BLOCK):
                 size += len(block)
-                if size > LARGEST or number > MOST:
-                    text = _("Unpacked this is larger than any mail server's configuration.")
-                    raise UnfitSource(text, path.name)
+                if size > LARGEST:
+                    raise UnfitSource(TOO_LARGE, path.name)
                 written.write(block)
 
 
@@ -77,6 +81,6 @@ def inside(name, path):
     """The member's place in the folder; one that leads out of it is no honest archive's."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     parts = [part for part in parts if part not in ("/", ".")]
-    if not parts or ".." in parts or "\0" in name:
+    if not parts or ".." in parts or "\0" in name or len(parts) > DEEPEST:
         raise UnfitSource(_("“%(name)s” leads out of the archive.") % {"name": name}, path.name)
     return Path(*parts)

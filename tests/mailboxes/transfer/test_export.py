@@ -421,7 +421,7 @@ def test_memory_stays_flat_however_many_rows_there_are():
     for name, write in WRITERS.items():
         held, number = peak(write())
         assert number > 3 * few[name][1] or name == "zip"
-        assert held < few[name][0] * 1.3 + 500_000, name
+        assert held < few[name][0] * 1.3 + 2_000_000, name  # a page or two; all rows are more
 
 
 @pytest.mark.django_db

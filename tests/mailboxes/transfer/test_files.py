@@ -118,6 +118,9 @@ def test_empty_lines_are_passed_over_and_short_ones_are_refused(csv_of):
         ('username,name\na,"b\n', "line 2"),
         ("username,name\na\0,b\n", "NUL"),
         ("username,name\na," + "x" * 2**21 + "\n", "line 2: This line is longer"),
+        ("username,name\ra,b\r", "no CSV"),
+        ("username,name" + "," * 200_000 + "\n", "no column"),
+        ("username,name\na" + ',"x\n"' * 600_000 + "\n", "longer"),
         ("username,name\n" + "é" * 3 + ",x\n" + "x,y\n", ""),
     ],
 )
@@ -178,6 +181,16 @@ def test_a_folder_does_too(tmp_path):
 def test_what_is_in_a_zip_stays_in_it(tmp_path, files, words):
     with pytest.raises(UnfitSource, match=words):
         entries(archive(tmp_path, files), "csv")
+
+
+def test_a_zip_of_folders_within_folders_is_refused(tmp_path):
+    with pytest.raises(UnfitSource, match="leads out"):
+        entries(archive(tmp_path, {"a/" * 1900 + "mailboxes.csv": "username\na\n"}), "csv")
+
+
+def test_a_row_of_very_many_lines_is_read_in_time(json_of):
+    row = ",\n".join(f'"{n}": 1' for n in range(30_000))
+    assert len(json_of('{"mailboxes": [{' + row + "}]}")) == 1
 
 
 def test_a_zip_that_unpacks_without_end_is_stopped(tmp_path, monkeypatch):
@@ -251,6 +264,8 @@ def test_all_on_one_line_is_no_trouble(json_of):
         ("[" * 200_000, "no JSON"),
         ('{"mailboxes": [{"a": ' + "[" * 200_000, "no JSON"),
         ('{"mailboxes": [{"name": "' + "x" * 2**21, "longer"),
+        ('{["a"]: 1}', "Here should be"),
+        ('{"mailboxes": [{"name": "\\ud800"}]}', "Half a letter"),
         ("{} {}", "Something follows"),
         ('{"mailboxes": []}\n\n\n]', "line 4"),
     ],

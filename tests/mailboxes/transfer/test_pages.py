@@ -147,6 +147,29 @@ class PageStories(TransferWorld):
             self.work()
         self.assertIn("another secret key", Plan.objects.get().trouble)
 
+    def test_rows_as_wide_as_a_file_may_hold_are_read(self):
+        """Together they are more than a database takes in one statement."""
+        self.sign_in(self.alice)
+        row = f"eve@nowhere.example,{'x' * 900_000}\n"
+        plan = self.uploaded("username,name\n" + row * 40)
+        self.assertEqual(plan.rows.filter(verb="refused").count(), 40)
+
+    def test_a_file_of_nothing_but_refused_rows_is_given_up(self):
+        self.sign_in(self.alice)
+        plan = self.uploaded("username\n" + "eve@nowhere.example\n" * 10_001)
+        self.assertEqual(plan.state, Plan.State.FAILED)
+        self.assertIn("10000 rows would be refused", plan.trouble)
+
+    def test_a_plan_that_cannot_be_finished_can_be_discarded(self):
+        self.sign_in(self.alice)
+        self.upload()
+        with mock.patch.object(uploads, "opened", side_effect=RuntimeError):
+            self.work()
+        plan = Plan.objects.get()
+        self.assertIn('value="discard"', self.page(plan))
+        self.do(plan, "discard")
+        self.assertFalse(Plan.objects.exists() or UploadPiece.objects.exists())
+
     def test_an_empty_file_to_begin_with_for_each_table(self):
         for person, tables in (
             (

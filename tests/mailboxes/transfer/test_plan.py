@@ -4,15 +4,14 @@ import contextlib
 import json
 from unittest import mock
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.test import override_settings
 
 from domains.models import Domain
 from mailadmin import passwords
 from mailadmin.models import Change, Log
-from mailadmin.writes import Actor, perform
 from mailboxes import services
-from mailboxes.models import Alias, Mailbox, Plan, PlanRow
+from mailboxes.models import Alias, Mailbox, Plan
 from mailboxes.transfer import applying, planning
 from tests.mailboxes.transfer.stories import TransferWorld
 
@@ -204,6 +203,14 @@ class PlanStories(TransferWorld):
         self.assertEqual((domain.mailboxes, domain.maxquota, domain.quota), (2, 20, 30))
         self.assertEqual(Mailbox.objects.filter(domain="example.net").count(), 2)
 
+    def test_limits_that_were_widened_are_the_same_the_second_time(self):
+        tables = {
+            "domains": [{"domain": "example.net", "mailboxes": 1, "maxquota": 10, "quota": -1}],
+            "mailboxes": [{"username": f"{n}@example.net", "quota": 20} for n in ("ann", "ben")],
+        }
+        self.apply(self.json_plan(tables))
+        self.assertEqual(set(self.verbs(self.json_plan(tables)).values()), {"same"})
+
     def test_a_mailbox_that_forwards_comes_with_its_forwarding(self):
         self.imported(
             json.dumps(
@@ -372,6 +379,17 @@ class ScopeStories(TransferWorld):
             values = {"maildir": "example.com/carol/"}
             self.perform(self.alice, services.edit_mailbox, "bob@example.org", values)
 
+    def test_who_is_no_superadmin_any_more_has_lost_his_plans(self):
+        plan = self.json_plan(
+            {"domains": [{"domain": "example.org", "description": "Mine"}]}, self.root
+        )
+        type(self.root).objects.filter(pk=self.root.pk).update(superadmin=False)
+        former = type(self.root).objects.get(pk=self.root.pk)
+        self.assertFalse(Plan.objects.of(former).exists())
+        rows = list(plan.rows.all())
+        with self.assertRaises(PermissionDenied):
+            self.perform(former, applying.apply_rows, plan, rows)
+
     def test_default_aliases_stay_the_superadmins(self):
         self.refused_at_applying("abuse@example.org")
 
@@ -443,7 +461,3 @@ class OddValues(TransferWorld):
                 for value in odd:
                     with self.subTest(table=table, name=name, value=value):
                         self.apply(self.json_plan({table: [good[table] | {name: value}]}))
-
-    def test_the_console_can_do_it_in_a_perform(self):
-        perform(Actor.console(), planning.add_rows, [])
-        self.assertFalse(PlanRow.objects.exists())

@@ -149,7 +149,7 @@ class ReturningStories(TransferWorld):
     def test_it_is_in_the_scope_of_who_does_it(self):
         plan = self.imported("username\nann@example.org\neve@example.com\n")
         Plan.objects.filter(pk=plan.pk).update(
-            owner_model="domains.Admin", owner_key=self.alice.pk, owner=str(self.actor(self.alice))
+            owner_model="domains.Admin", owner_key=self.alice.pk, of_superadmin=False
         )
         self.take_back(plan, self.alice)
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
