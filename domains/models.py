@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Concat
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -192,9 +193,18 @@ class DomainAdmin(models.Model):
 
 
 class DomainState(models.Model):
-    """The lock of a domain and its tallies; locking is writing to this row."""
+    """The lock of a domain and its tallies; locking is writing to this row.
+
+    `at_domain` is what Postfix asks for a whole domain, where an index finds it.
+    """
 
     domain = mail_key(Domain, "domain", primary_key=True, related_name="state")
+    at_domain = models.GeneratedField(
+        expression=Concat(models.Value("@"), "domain"),
+        output_field=NameField(max_length=256),
+        db_persist=True,
+        unique=True,
+    )
     version = models.BigIntegerField(default=0)
     mailboxes = models.IntegerField(default=0)
     aliases = models.IntegerField(default=0)

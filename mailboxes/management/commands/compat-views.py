@@ -1,0 +1,97 @@
+"""`compat-views`: an older system's map files go on working on the panel's tables."""
+
+import json
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from mailboxes.database import told_plainly
+from mailboxes.mailserver.reading.lines import printable
+from mailboxes.transfer.compat import grants, work
+from mailboxes.transfer.compat.folders import elsewhere
+from mailboxes.transfer.compat.views import SYSTEMS
+
+SHOWN = 5
+WORDS = {
+    work.MADE: gettext_lazy("made"),
+    work.CHANGED: gettext_lazy("made anew"),
+    work.SAME: gettext_lazy("as it was"),
+    work.REMOVED: gettext_lazy("removed"),
+    work.ABSENT: gettext_lazy("was not there"),
+}
+
+
+class Command(BaseCommand):
+    help = "Make views with an older system's names, for the map files that it left."
+
+    def add_arguments(self, parser):
+        parser.add_argument("system", choices=SYSTEMS)
+        parser.add_argument("--database", metavar="NAME", help="put them there (default: here)")
+        parser.add_argument("--drop", action="store_true", help="remove them")
+        for name in ("postfix", "dovecot"):
+            parser.add_argument(
+                f"--{name}-account",
+                metavar="USER@HOST",
+                default=f"{name}@localhost",
+                help=f"the database account in {name.title()}'s files (default: %(default)s)",
+            )
+        parser.add_argument("--json", action="store_true", help="print everything as JSON")
+
+    def handle(self, *args, system, database, drop, **options):
+        if database == "":
+            raise CommandError(_("--database needs a name."), returncode=2)
+        accounts = self.accounts(options)
+        with told_plainly():
+            try:
+                outcome = (work.remove if drop else work.make)(system, database)
+            except ValidationError as error:
+                raise CommandError(printable(" ".join(error.messages))) from error
+        told = {"database": database or connection.settings_dict["NAME"], "views": outcome}
+        if not drop:
+            told |= needed(system, told["database"], accounts)
+        if options["json"]:
+            self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
+            return
+        for line in lines(**told):
+            self.stdout.write(line)
+
+    def accounts(self, options):
+        try:
+            return [grants.parsed(options[f"{name}_account"]) for name in ("postfix", "dovecot")]
+        except ValidationError as error:
+            raise CommandError(printable(" ".join(error.messages)), returncode=2) from error
+
+
+def needed(system, database, accounts):
+    """What is left to somebody else: the grants, and mail that lies in another folder."""
+    return {
+        "grants": list(grants.statements(system, database, *accounts)),
+        "elsewhere": list(elsewhere(system).values_list("pk", flat=True)),
+    }
+
+
+def lines(database, views, grants=(), elsewhere=()):
+    """As SQL, in which all but the grants is a comment."""
+    for name, verb in views.items():
+        yield comment(f"{database}.{name}: {WORDS[verb]}")
+    if grants:
+        yield comment(_("For an account that may grant, such as root:"))
+    yield from grants
+    if elsewhere:
+        text = ngettext(
+            "%(count)s mailbox has another folder in the panel than in older files: %(names)s",
+            "%(count)s mailboxes have other folders in the panel than in older files: %(names)s",
+            len(elsewhere),
+        )
+        yield comment(text % {"count": len(elsewhere), "names": some(elsewhere)})
+
+
+def comment(text):
+    return printable(f"-- {text}")
+
+
+def some(names):
+    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
