@@ -148,15 +148,26 @@ def allow_upgrade_from_nothing(connection):
         )
 
 
+FOLLOWING = {"DomainState": ("domain", "at_domain"), "Transport": ("pattern",)}
+
+
 def follow_collation(connection):
-    """Our table of domains is joined with PostfixAdmin's, whose upgrade may change collations."""
-    state = apps.get_model("domains.DomainState")
-    ours, column = state._meta.db_table, state._meta.pk.column
-    if connection.vendor != "mysql" or collation_of(connection, ours, column) in (
-        None,
-        adopted_collation(connection),
-    ):
+    """Our names are compared with PostfixAdmin's, whose upgrade may change their collation."""
+    if connection.vendor != "mysql":
         return
+    adopted = adopted_collation(connection)
+    for model in map(apps.get_app_config("domains").get_model, FOLLOWING):
+        for name in FOLLOWING[model.__name__]:
+            column = model._meta.get_field(name)
+            present = collation_of(connection, model._meta.db_table, column.column)
+            if present not in (None, adopted):
+                change_collation(connection, model, column)
+
+
+def change_collation(connection, model, column):
+    """As the model says, which says what is adopted; its keys stay as they are."""
     with connection.schema_editor() as schema_editor:
-        kind = schema_editor.column_sql(state, state._meta.pk)[0].removesuffix(" PRIMARY KEY")
-        schema_editor.execute(f"ALTER TABLE {ours} MODIFY {column} {kind}")
+        kind, values = schema_editor.column_sql(model, column)
+        kind = kind.removesuffix(" PRIMARY KEY").removesuffix(" UNIQUE")
+        table = model._meta.db_table
+        schema_editor.execute(f"ALTER TABLE {table} MODIFY {column.column} {kind}", values)

@@ -624,3 +624,20 @@ def answered(database, old):
 
 def test_they_fit_every_database_that_was_postfixadmins(adopted, old):
     assert answered(adopted, old) == [("bob@example.org", "bob@example.org")]
+
+
+def test_they_are_made_anew_after_postfixadmin_has_changed_collations(mariadb, old):
+    """Its upgrade leaves them broken, until the panel's tables and they have followed it."""
+    database = Database.of_shape(mariadb, "compat_adopted", "2.1")
+    try:
+        database.migrate()
+        before = answered(database, old)
+        for table in ("domain", "alias", "mailbox", "alias_domain"):
+            database.execute(
+                "SET sql_mode = '';"
+                f"ALTER TABLE {table} CONVERT TO CHARSET latin1 COLLATE latin1_general_ci"
+            )
+        database.migrate()
+        assert answered(database, old) == before
+    finally:
+        database.drop()
