@@ -201,7 +201,7 @@ class DomainState(models.Model):
     domain = mail_key(Domain, "domain", primary_key=True, related_name="state")
     at_domain = models.GeneratedField(
         expression=Concat(models.Value("@"), "domain"),
-        output_field=NameField(max_length=256),
+        output_field=NameField(max_length=255),
         db_persist=True,
         unique=True,
     )

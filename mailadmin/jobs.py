@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from mailadmin.models import Job
@@ -45,7 +46,7 @@ def add_job(changes, kind, title, arguments, total, state=Job.State.WAITING):
         owner=str(changes.actor)[:255],
         owner_model=owner_model(changes.actor),
         owner_key=changes.actor.principal.pk or "",
-        arguments=arguments,
+        arguments=arguments | {"language": get_language()},  # what it says is stored
         total=total,
     )
 
@@ -112,11 +113,12 @@ def run(job, stop=lambda: False):
         return finish(job, Job.State.FAILED, text % {"count": MOST_TRIES})
     try:
         while not stop():
-            with leased(job):
-                step = jobs[job.kind](job)
-            if step is None:
-                return finish(job, Job.State.DONE)
-            perform(job_actor(job), take_step, job, step)
+            with override(job.arguments.get("language") or get_language()):
+                with leased(job):
+                    step = jobs[job.kind](job)
+                if step is None:
+                    return finish(job, Job.State.DONE)
+                perform(job_actor(job), take_step, job, step)
             job.refresh_from_db(fields=["done"])
     except ValidationError as error:
         finish(job, Job.State.FAILED, " ".join(error.messages))

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             field=models.GeneratedField(
                 db_persist=True,
                 expression=django.db.models.functions.Concat(models.Value("@"), "domain"),
-                output_field=mailadmin.fields.NameField(max_length=256),
+                output_field=mailadmin.fields.NameField(max_length=255),
                 unique=True,
             ),
         ),

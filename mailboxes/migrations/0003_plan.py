@@ -52,6 +52,7 @@ class Migration(migrations.Migration):
                 ("batch", models.UUIDField(default=uuid.uuid4)),
                 ("losses", models.JSONField(default=list)),
                 ("trouble", mailadmin.fields.TextField(blank=True, default="")),
+                ("is_returning", models.BooleanField(default=False)),
                 ("job", models.BigIntegerField(null=True)),
             ],
             options={

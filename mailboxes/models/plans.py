@@ -47,6 +47,7 @@ class Plan(models.Model):
     batch = models.UUIDField(default=uuid.uuid4)
     losses = models.JSONField(default=list)
     trouble = TextField(blank=True, default="")
+    is_returning = models.BooleanField(default=False)  # begun to: there is no way forward then
     job = models.BigIntegerField(null=True)  # the work that goes on with it, if any does
 
     objects = PlanQuerySet.as_manager()

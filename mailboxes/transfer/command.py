@@ -1,5 +1,6 @@
 """The command: a plan first; what it says is applied only if it is asked to."""
 
+import itertools
 import os
 import sys
 from getpass import getpass
@@ -77,7 +78,7 @@ class Command(BaseCommand):
             raise CommandError(_("Say --from and --source."), returncode=2)
         plan = self.read()
         if options["apply"] is None:
-            return self.show(plan)
+            return self.show_plan(plan)
         return self.go(plan, State.APPLYING)
 
     def known(self, number):
@@ -96,15 +97,19 @@ class Command(BaseCommand):
             )
         shown = shown_source(options["source"])
         plan = perform(self.actor, work.make_plan, options["format"], shown, given)
-        with self.bar(_("read"), work.expected(plan, options["source"])) as bar:
-            work.read_here(self.actor, plan, with_password(options["source"]), bar.advance)
+        try:
+            with self.bar(_("read"), work.expected(plan, options["source"])) as bar:
+                work.read_here(self.actor, plan, with_password(options["source"]), bar.advance)
+        except KeyboardInterrupt as error:
+            perform(self.actor, work.discard, plan.pk)
+            raise CommandError(_("Stopped; nothing was changed.")) from error
         plan.refresh_from_db()
         return plan
 
     def go(self, plan, state):
         total = work.WORK[state][1].rows_to_write(plan).count()
         try:
-            with self.bar(plan.get_state_display(), total) as bar:
+            with self.bar(State(state).label, total) as bar:
                 work.go_here(self.actor, plan.pk, state, bar.advance)
         except KeyboardInterrupt as error:
             perform(self.actor, work.stop, plan.pk)
@@ -121,6 +126,14 @@ class Command(BaseCommand):
 
     # Telling
 
+    def show_plan(self, plan):
+        self.show(plan)
+        if not self.options["json"]:
+            text = _(
+                "Nothing was changed. Apply this plan with: mailadmin import --apply %(number)s"
+            )
+            self.stdout.write("\n" + text % {"number": plan.pk})
+
     def show(self, plan):
         """The plan, row by row if that is asked for."""
         if self.options["json"]:
@@ -134,10 +147,15 @@ class Command(BaseCommand):
         """What was refused is told, kept in a file, and is no success."""
         if not (count := refused(plan).count()):
             return
-        path = Path(self.options["rejects"] or name_of_rejects(plan))
-        with open(path, "w", encoding="utf-8", opener=for_me_alone, newline="") as file:
-            os.fchmod(file.fileno(), 0o600)  # it may have been there
-            file.writelines(rejects(plan))
+        path = Path(self.options["rejects"] or free_name(name_of_rejects(plan)))
+        try:
+            with open(path, "w", encoding="utf-8", opener=for_me_alone, newline="") as file:
+                os.fchmod(file.fileno(), 0o600)  # it may have been there
+                file.writelines(rejects(plan))
+        except OSError as error:
+            text = _("Rows were refused, and %(file)s cannot be written: %(error)s.")
+            values = {"file": path, "error": error.strerror}
+            raise CommandError(text % values) from error
         text = ngettext(
             "%(count)s row was refused. It stands in %(file)s: mend it and import that.",
             "%(count)s rows were refused. They stand in %(file)s: mend them and import that.",
@@ -159,6 +177,13 @@ def with_password(text):
     if not password and sys.stdin.isatty():
         password = getpass(_("Password of %(user)s: ") % {"user": user})
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+
+
+def free_name(name):
+    """The name, or the first with a number that is free: the last one may be half mended."""
+    path = Path(name)
+    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(name for name in itertools.chain([path], names) if not name.exists())
 
 
 def for_me_alone(path, flags):

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
@@ -166,6 +166,8 @@ class PlanPage(OfPlan, DetailView):
         action = ACTIONS.get(request.POST.get("action"))
         if action is None:
             raise Http404
+        if action == ACTIONS["take-back"] and "confirmed" not in request.POST:
+            return self.confirm()
         try:
             perform(self.actor, action[0], self.plan.pk, *action[1:])
         except ValidationError as error:
@@ -176,6 +178,12 @@ class PlanPage(OfPlan, DetailView):
             messages.success(request, gettext("The import was discarded; nothing was changed."))
             return redirect("imports")
         return redirect("import", pk)
+
+    def confirm(self):
+        """First what will go, then, by another POST, it goes."""
+        rows = work.returning.rows_to_write(self.plan)
+        counts = {verb: rows.filter(verb=verb).count() for verb in (Verb.NEW, Verb.CHANGED)}
+        return render(self.request, "transfer/return.html", {"plan": self.plan, "counts": counts})
 
 
 ACTIONS = {
@@ -189,12 +197,14 @@ ACTIONS = {
 def allowed(plan, going, counts):
     """The names of the actions that the plan's state has room for."""
     if going:
-        return {"stop"} if plan.state in work.WORK else set()
+        return {"stop"} if plan.state in work.WORK else {"discard"}
     found = {
         action
         for action, (_s, *state) in ACTIONS.items()
         if state and plan.state in work.FROM[state[0]]
     }
+    if plan.is_returning:
+        found -= {"apply"}
     if plan.state == State.READY:
         found = {"discard"} | ({"apply"} if has_work(counts) else set())
     if plan.state in (State.READING, State.FAILED):

@@ -16,7 +16,7 @@ from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.kinds import KINDS, NOBODYS, STAGES
 from mailboxes.transfer.rooms import Rooms
-from mailboxes.transfer.uploads import forget_upload
+from mailboxes.transfer.uploads import forget_upload, shown
 
 ROWS_A_STEP = 500
 LETTERS_A_STEP = 2**20
@@ -209,7 +209,7 @@ class Planning:
             kind=kind.name,
             key=key[:255],
             domain="" if verb == Verb.REFUSED else kind.domain(values) or "",
-            place=entry.place[:255],
+            place=shown(entry.place)[:255],
             verb=verb,
             values=values,
             differences=list(differences),
@@ -229,7 +229,8 @@ class Planning:
         try:
             stored = future.result()
         except ValidationError as error:
-            row.verb, row.is_done, row.reason = Verb.REFUSED, True, " ".join(error.messages)
+            row.verb, row.is_done = Verb.REFUSED, True
+            row.reason = f"password: {' '.join(error.messages)}"
             row.values = KINDS[row.kind].as_file(row.values)
             return
         if stored is not None:
@@ -302,7 +303,10 @@ def end_plan(changes, number, losses, widened):
     for part in chunks(widened):
         for row in domains.filter(key__in=part):
             widen(row, row.values | widened[row.key])
-    notes = [{"text": n.text, "count": n.count, "places": n.places} for n in losses]
+    notes = [
+        {"text": shown(n.text), "count": n.count, "places": [shown(place) for place in n.places]}
+        for n in losses
+    ]
     Plan.objects.filter(pk=number, state=Plan.State.READING).update(
         state=Plan.State.READY, losses=notes
     )

@@ -20,7 +20,7 @@ class Bar:
     def __exit__(self, *error):
         if self.drawn:
             self.draw()
-            self.stream.write("\n", ending="")
+            self.stream.write("\n", str, ending="")
 
     def advance(self, rows):
         self.done += rows
@@ -29,7 +29,7 @@ class Bar:
 
     def draw(self):
         self.drawn = time.monotonic()
-        self.stream.write(f"\r{self.line()}", ending="")
+        self.stream.write(f"\r{self.line()}", str, ending="")
         self.stream.flush()
 
     def line(self):

@@ -119,7 +119,7 @@ def told_losses(plan):
         yield ""
         yield _("What the source holds besides, and what becomes of it:")
     for note in plan.losses:
-        places = ", ".join(note["places"]) + (" …" if note["count"] > len(note["places"]) else "")
+        places = "; ".join(note["places"]) + (" …" if note["count"] > len(note["places"]) else "")
         yield f"  {note['count']} × {note['text']}" + (f" ({places})" if places else "")
 
 

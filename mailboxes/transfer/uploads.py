@@ -6,6 +6,7 @@ They may hold passwords as they are typed; who reads the database alone cannot o
 import base64
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -21,6 +22,7 @@ from mailboxes.transfer.entries import UnfitSource
 
 PREFIX = "mailadmin-upload-"
 OLD = 3600  # seconds
+TEMPORARY = re.compile(rf"{re.escape(tempfile.gettempdir())}/mailadmin-[^/\\s,:]*/?")
 LONGEST_NAME = 60  # letters, of four bytes at most
 PIECE = 2**19  # bytes; smaller than what any server takes in one packet
 
@@ -52,6 +54,11 @@ def unsealed(plan):
             for piece in UploadPiece.objects.filter(plan=plan).order_by("pk").iterator(1):
                 file.write(opened(piece))
         yield path
+
+
+def shown(text):
+    """What is told of an upload, without the folder in which it lies meanwhile."""
+    return TEMPORARY.sub("", text)
 
 
 def sweep():

@@ -96,7 +96,7 @@ def upload_steps(job):
             yield set_total, (job.pk, expected(plan, path)), 0
             yield from reading_steps(plan, job_actor(job).principal, path)
     except UnfitSource as error:
-        yield planning.fail_plan, (plan.pk, str(error)), 0
+        yield planning.fail_plan, (plan.pk, uploads.shown(str(error))), 0
 
 
 def set_total(changes, number, total):
@@ -138,11 +138,14 @@ def enter(changes, number, state):
     if plan is None:
         raise ValidationError(_("There is no such import."))
     working = Job.objects.filter(pk=plan.job, state__in=[Job.State.WAITING, Job.State.RUNNING])
+    if state == State.APPLYING and plan.is_returning:
+        raise ValidationError(_("Part of this import was taken back already: take back the rest."))
     if plan.state not in FROM[state] or working.exists():
         raise ValidationError(
             _("This import is %(state)s."), params={"state": plan.get_state_display()}
         )
-    Plan.objects.filter(pk=plan.pk).update(state=state, job=None)
+    marks = {"is_returning": state == State.RETURNING}
+    Plan.objects.filter(pk=plan.pk).update(state=state, job=None, **marks)
     return plan
 
 

@@ -221,13 +221,19 @@ class Kind:
     def settle_password(self, values):
         """A typed password and a hash are told apart: the first still has to become the second."""
         if "password" in values:
-            passwords.validate(values["password"])
+            self.refuse_weak(values["password"])
             values["typed"] = values.pop("password")
         if "password_hash" in values:
             values["password"] = values.pop("password_hash")
         if len({"typed", "password"} & set(values)) == 2:
             raise ValidationError(_("Either a password or its hash, not both."))
         return values
+
+    def refuse_weak(self, password):
+        try:
+            passwords.validate(password)
+        except ValidationError as error:
+            raise ValidationError(told({"password": error.messages})) from error
 
     def refuse_lacking(self, values, names):
         """A new row needs all of its columns; one that is there, those that name it."""

@@ -15,6 +15,7 @@ from mailboxes.transfer.sources.bounded import LONGEST, opened_text
 from mailboxes.transfer.sources.unpacking import unpacked
 
 DELIMITERS = ";,\t"
+SPREADSHEET = "[Content_Types].xml"  # is in every .xlsx
 IGNORED = {"error", "created", "modified"}
 FORMULA = re.compile(r"'(?='*(?:[\t\r\n]|\s*[=+\-@]))")
 # A column that only one table has says which table it is; the first of these that fits.
@@ -44,18 +45,21 @@ def opened(text):
         path = Path(text)
         if not path.exists():
             raise UnfitSource(_("There is no such file or folder."), str(path))
+        name = path.name
         if zipfile.is_zipfile(path):
             path = stack.enter_context(unpacked(path))
-        yield in_order(path) if path.is_dir() else [(None, path)]
+        yield in_order(path, name) if path.is_dir() else [(None, path)]
 
 
-def in_order(folder):
+def in_order(folder, name):
     files = [(path.stem, path) for path in sorted(folder.rglob("*.csv"))]
     unknown = [path.name for table, path in files if table not in BY_TABLE]
+    if (folder / SPREADSHEET).exists():
+        raise UnfitSource(_("This is a spreadsheet: save it as CSV (UTF-8) and import that."), name)
     if unknown or not files:
         text = _("Files of a folder are called after their table: %(tables)s.")
         names = ", ".join(f"{table}.csv" for table in BY_TABLE)
-        raise UnfitSource(text % {"tables": names}, unknown[0] if unknown else str(folder.name))
+        raise UnfitSource(text % {"tables": names}, unknown[0] if unknown else name)
     return sorted(files, key=lambda file: STAGES[BY_TABLE[file[0]].name])
 
 

@@ -83,13 +83,24 @@ class MySQL:
     @contextlib.contextmanager
     def told(self, table=""):
         """What the server says, with its name and that of the table."""
-        import MySQLdb
-
+        MySQLdb = self.driver()
         try:
             yield
         except MySQLdb.Error as error:
             place = f"{self.place}, {table}" if table else self.place
             raise UnfitSource(str(error.args[-1]), place) from error
+
+    def driver(self):
+        """A panel on SQLite was installed without it."""
+        try:
+            import MySQLdb
+        except ModuleNotFoundError as error:
+            text = _(
+                "To ask a MySQL server the panel needs mysqlclient (pip install mysqlclient);"
+                " a dump of the database does without."
+            )
+            raise UnfitSource(text, self.place) from error
+        return MySQLdb
 
     def tables(self):
         with self.told():

@@ -1,6 +1,8 @@
 """Imports in the browser: upload, review, apply, stop, take back; and whose they are."""
 
+import io
 import json
+import zipfile
 from unittest import mock
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -27,7 +29,8 @@ class PageStories(TransferWorld):
         return Plan.objects.latest("pk")
 
     def do(self, plan, action):
-        response = self.client.post(f"/import/{plan.pk}/", {"action": action})
+        data = {"action": action, "confirmed": "1"}
+        response = self.client.post(f"/import/{plan.pk}/", data)
         self.work()
         if Plan.objects.filter(pk=plan.pk).exists():
             plan.refresh_from_db()
@@ -106,6 +109,43 @@ class PageStories(TransferWorld):
         for _click in range(2):
             self.client.post(f"/import/{plan.pk}/", {"action": "apply"})
         self.assertEqual(Job.objects.filter(kind="import").count(), 1)
+
+    def test_taking_back_is_asked_about_first(self):
+        self.sign_in(self.root)
+        plan = self.uploaded()
+        self.do(plan, "apply")
+        answer = self.client.post(f"/import/{plan.pk}/", {"action": "take-back"})
+        self.assertContains(answer, "1 row that the import made is deleted.")
+        self.work()
+        self.assertTrue(Mailbox.objects.filter(pk="ann@example.org").exists())
+
+    def test_there_is_no_way_forward_from_half_a_way_back(self):
+        self.sign_in(self.root)
+        plan = self.uploaded()
+        self.do(plan, "apply")
+        self.client.post(f"/import/{plan.pk}/", {"action": "take-back", "confirmed": "1"})
+        self.do(plan, "stop")
+        self.assertNotIn('value="apply"', self.page(plan))
+        self.do(plan, "apply")
+        self.assertEqual(plan.state, Plan.State.STOPPED)
+        self.do(plan, "take-back")
+        self.assertEqual(plan.state, Plan.State.RETURNED)
+
+    def test_a_plan_speaks_the_language_of_who_uploaded_the_file(self):
+        self.client.cookies["django_language"] = "de"
+        self.sign_in(self.alice)
+        plan = self.uploaded("username\neve@example.com\n")
+        self.assertIn("Domain example.com", plan.rows.get().reason)
+        self.assertNotIn("does not exist", plan.rows.get().reason)
+
+    def test_a_spreadsheet_is_told_as_such(self):
+        self.sign_in(self.alice)
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as made:
+            made.writestr("[Content_Types].xml", "<Types/>")
+        plan = self.uploaded(file.getvalue(), name="people.xlsx", format="csv")
+        self.assertEqual(plan.trouble.partition(":")[0], "people.xlsx")
+        self.assertIn("spreadsheet", plan.trouble)
 
     def test_a_discarded_plan_is_gone_with_its_hashes(self):
         self.sign_in(self.root)
