@@ -128,6 +128,8 @@ DATABASES = {
     | {"TIME_ZONE": ENV["MAILADMIN_TIME_ZONE"]}
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# It asks generated columns for a length that is their text's: 255.
+SILENCED_SYSTEM_CHECKS = ["mysql.W003"]
 
 
 # Secret key

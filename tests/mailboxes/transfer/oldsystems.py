@@ -21,6 +21,7 @@ from tests.servers import PATIENCE, MariaDBClient, free_port
 CONFIGURATIONS = Path(__file__).parent / "configurations"
 # A second port is for the machines of the system's own.
 MASTER = mailservers.MASTER + "127.0.0.1:{inside} inet n - n - - smtpd -o mynetworks=127.0.0.0/8\n"
+READER = f"reader{os.getpid()}"  # tests beside these use the same server
 STRANGER = "stranger@far.test"
 INDEXED = re.compile(r"\b(?:hash|btree):[^\s,]+")
 TABLE = re.compile(r"\b(?:mysql|hash|btree|texthash):[^\s,]+")
@@ -37,7 +38,7 @@ class Place:
 
     server: MariaDBClient
     name: str
-    user: str = "reader"
+    user: str = READER
     password: str = "reader"
 
     def with_account(self, user="", grants=None):

@@ -16,8 +16,9 @@ from tests import mailservers
 from tests.base import PASSWORD
 from tests.mailboxes.test_delivery import alias, domain, mailbox, make, mirror
 from tests.mailboxes.transfer import oldsystems
-from tests.mailboxes.transfer.oldsystems import Fate, Place
+from tests.mailboxes.transfer.oldsystems import READER, Fate, Place
 
+LETTERS, DOORS = "pens", "gates"  # what Postfix and Dovecot ask by, here alone
 pytestmark = [
     pytest.mark.mariadb,
     pytest.mark.mailserver,
@@ -74,14 +75,14 @@ class Move:
     def onto_views(self, system):
         """Let the system's files ask the views, by accounts with the rights that are printed."""
         out = io.StringIO()
-        accounts = ["--postfix-account", "letters@%", "--dovecot-account", "doors@%"]
+        accounts = ["--postfix-account", f"{LETTERS}@%", "--dovecot-account", f"{DOORS}@%"]
         call_command("compat-views", system, "--database", self.name, *accounts, stdout=out)
         grants = [line for line in out.getvalue().splitlines() if line.startswith("GRANT")]
         letters, doors = (
             Place(self.mariadb, self.name, user).with_account(
                 grants=[line for line in grants if f"'{user}'" in line]
             )
-            for user in ("letters", "doors")
+            for user in (LETTERS, DOORS)
         )
         self.sources = {"place": letters, "dovecot_place": doors}
 
@@ -93,7 +94,7 @@ class Move:
     def clean(self):
         self.mariadb.execute(
             f"DROP DATABASE `{self.old.name}`;"
-            "DROP USER IF EXISTS 'reader'@'%', 'letters'@'%', 'doors'@'%'"
+            f"DROP USER IF EXISTS '{READER}'@'%', '{LETTERS}'@'%', '{DOORS}'@'%'"
         )
 
     # Looking
