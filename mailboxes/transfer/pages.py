@@ -1,6 +1,7 @@
 """The pages of imports: a file comes in, its plan is looked at, applied, and perhaps taken back."""
 
 import csv
+import datetime
 import io
 
 from django import forms
@@ -10,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext
@@ -25,7 +27,8 @@ from mailboxes.transfer import rejects, telling, work
 from mailboxes.transfer.kinds import BY_TABLE
 
 SHOWN = 30
-LISTED = 20
+LISTED = 200
+SLOW = datetime.timedelta(seconds=15)  # for a worker to begin
 State, Verb = Plan.State, PlanRow.Verb
 MB = 2**20
 SAMPLED = (Verb.CHANGED, Verb.NEW, Verb.REFUSED)
@@ -146,6 +149,7 @@ class PlanPage(OfPlan, DetailView):
         return super().get_context_data(
             job=job,
             going=going,
+            is_waiting=is_waiting(going),
             verbs=list(Verb),
             counts=counts,
             totals={verb: sum(row[verb] for row in counts.values()) for verb in Verb},
@@ -192,6 +196,11 @@ ACTIONS = {
     "stop": (work.stop,),
     "discard": (work.discard,),
 }
+
+
+def is_waiting(job):
+    """Whether no worker has begun with this, though there was time."""
+    return bool(job) and job.state == Job.State.WAITING and timezone.now() - job.created > SLOW
 
 
 def allowed(plan, going, counts):

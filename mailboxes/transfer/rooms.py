@@ -18,7 +18,6 @@ from mailboxes.limits import check_size, room_for_quota
 from mailboxes.models import Mailbox
 
 LIMITS = {"mailboxes", "aliases", "maxquota", "quota"}
-COUNTED = {"mailbox": "mailboxes", "alias": "aliases"}
 
 
 @dataclass
@@ -34,18 +33,17 @@ class Room:
     has_unlimited: bool = False
 
     def take(self, kind, values):
-        name = COUNTED[kind.name]
         if not self.is_new:
-            self.check(kind, name, values)
-        self.present[name] += 1
-        if kind.name == "mailbox":
+            self.check(kind, values)
+        self.present[kind.counts_as] += 1
+        if kind.has_quota:
             self.take_quota(values.get("quota", 0))
 
-    def check(self, kind, name, values):
-        if not self.domain.has_room_for(name, self.present[name]):
+    def check(self, kind, values):
+        if not self.domain.has_room_for(kind.counts_as, self.present[kind.counts_as]):
             text = _("The domain %(domain)s has reached its limit of %(table)s.")
             raise ValidationError(text % {"domain": self.domain, "table": kind.title})
-        if kind.name != "mailbox":
+        if not kind.has_quota:
             return
         quota = values.get("quota", 0)
         check_size(self.domain, Mailbox(quota=quota))
@@ -69,7 +67,7 @@ class Room:
     def limits_needed(self):
         """The limits of a new domain that are too narrow for what comes with it."""
         domain, needed = self.domain, {}
-        for name in COUNTED.values():
+        for name in ("mailboxes", "aliases"):
             if self.present[name] and not domain.has_room_for(name, 0, self.present[name]):
                 needed[name] = self.present[name]
         return needed | self.quotas_needed()
@@ -99,9 +97,9 @@ class Rooms:
             return
         if row is not None and self.principal.role is not Role.SUPERADMIN:
             self.room(row.domain_id)  # which may be another than its address says
-        for name in ends(kind, values):
+        for name in kind.ends(values):
             room = self.room(name)
-            if row is None and kind.name in COUNTED and not values.get("of_mailbox"):
+            if row is None and kind.counts_as and not values.get("of_mailbox"):
                 room.take(kind, values)
 
     def room(self, name):
@@ -136,12 +134,3 @@ class Rooms:
             key: room.limits_needed() for key, room in self.rooms.items() if room and room.is_new
         }
         return {key: limits for key, limits in needed.items() if limits}
-
-
-def ends(kind, values):
-    """The domains that have to be there for such a row."""
-    if kind.name == "alias-domain":
-        return [values[name] for name in ("alias_domain", "target_domain") if name in values]
-    if kind.name == "admin":
-        return values.get("domains", [])
-    return [name for name in [kind.domain(values)] if name]

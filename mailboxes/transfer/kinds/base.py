@@ -169,6 +169,8 @@ class Kind:
     own = ()  # columns that the file of a domain admin may hold; none: not his matter
     unwritten = ()  # columns that come in and never go out: they follow from others
     title = ""
+    counts_as = ""  # the limit of a domain against which its rows count
+    has_quota = False
     example = {}  # a row as people would type it; none: nobody types these
 
     @property
@@ -279,6 +281,10 @@ class Kind:
     def written(self):
         """The columns of a file that goes out."""
         return [name for name in self.columns if name not in self.unwritten]
+
+    def ends(self, values):
+        """The domains that have to be there for such a row."""
+        return [name for name in [self.domain(values)] if name]
 
     # What is there
 

@@ -120,6 +120,9 @@ class AliasDomains(Kind):
     def domain(self, values):
         return values.get("alias_domain")
 
+    def ends(self, values):
+        return [values[name] for name in self.needed if name in values]
+
     def create(self, changes, rows):
         services.create_alias_domains(changes, [self.as_services_take(row) for row in rows])
 
@@ -202,6 +205,9 @@ class Admins(Kind):
 
     def domain(self, values):
         return None
+
+    def ends(self, values):
+        return values.get("domains", [])
 
     def words(self, row):
         names = {folded(name) for name in row.assigned_names()}

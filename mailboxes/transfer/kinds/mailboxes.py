@@ -104,6 +104,8 @@ class Mailboxes(InDomain):
     name = "mailbox"
     table = "mailboxes"
     title = _("mailboxes")
+    counts_as = "mailboxes"
+    has_quota = True
     model = Mailbox
     address = "username"
     columns = {
@@ -220,6 +222,7 @@ class Aliases(InDomain):
     name = "alias"
     table = "aliases"
     title = _("aliases")
+    counts_as = "aliases"
     model = Alias
     address = "address"
     columns = {

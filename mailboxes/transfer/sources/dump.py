@@ -22,6 +22,7 @@ MARKS = {
     b"(\xb5/\xfd": PACKED,
 }
 GZIP, UTF8 = b"\x1f\x8b", b"\xef\xbb\xbf"
+MOST_GROWTH, SOME = 300, 2**24
 MOST_WORDS = 10_000  # of a SET
 MOST_COLUMNS = 4096  # of a table, in MySQL
 NO_COLUMNS = {
@@ -70,7 +71,23 @@ def reading(file):
         if start.startswith(mark):
             raise UnfitSource(text, Path(file.name).name)
     file.seek(len(UTF8) if start.startswith(UTF8) else 0)
-    return gzip.GzipFile(fileobj=file).read if start.startswith(GZIP) else file.read
+    return unpacking(file) if start.startswith(GZIP) else file.read
+
+
+def unpacking(file):
+    """Reads what is packed, unless it grows as no dump does."""
+    packed, taken = gzip.GzipFile(fileobj=file), 0
+
+    def read(size):
+        nonlocal taken
+        piece = packed.read(size)
+        taken += len(piece)
+        if taken > MOST_GROWTH * file.tell() + SOME:
+            text = _("Unpacked it grows as no dump does.")
+            raise UnfitSource(text, Path(file.name).name)
+        return piece
+
+    return read
 
 
 class Dump:

@@ -179,6 +179,11 @@ def test_a_gzipped_dump_and_one_with_a_mark_at_its_start_are_read(dump):
     assert rows_of(dump(b"\xef\xbb\xbf" + text), "users") == expected
 
 
+def test_what_unpacks_without_end_is_refused(dump):
+    packed = gzip.compress(b" " * 2**26)
+    assert "grows as no dump does" in refusal(dump(packed, "dump.sql.gz"))
+
+
 def test_what_frames_a_dump_is_passed(dump):
     path = dump(
         "/*M!999999\\- enable the sandbox mode */ \n-- phpMyAdmin SQL Dump\n# so\n"

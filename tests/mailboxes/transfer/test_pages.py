@@ -1,5 +1,6 @@
 """Imports in the browser: upload, review, apply, stop, take back; and whose they are."""
 
+import datetime
 import io
 import json
 import zipfile
@@ -7,6 +8,7 @@ from unittest import mock
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import override_settings
+from django.utils import timezone
 
 from mailadmin.models import Job
 from mailboxes.models import Mailbox, Plan, PlanRow, UploadPiece
@@ -137,6 +139,15 @@ class PageStories(TransferWorld):
         plan = self.uploaded("username\neve@example.com\n")
         self.assertIn("Domain example.com", plan.rows.get().reason)
         self.assertNotIn("does not exist", plan.rows.get().reason)
+
+    def test_a_worker_that_is_not_there_is_missed(self):
+        self.sign_in(self.alice)
+        self.upload()
+        plan = Plan.objects.get()
+        self.assertNotIn("No worker has begun", self.page(plan))
+        long_ago = timezone.now() - datetime.timedelta(minutes=1)
+        Job.objects.update(created=long_ago)
+        self.assertIn("No worker has begun", self.page(plan))
 
     def test_a_spreadsheet_is_told_as_such(self):
         self.sign_in(self.alice)
