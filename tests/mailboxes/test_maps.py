@@ -121,7 +121,7 @@ def asked(link, query, key):
 
 
 @pytest.mark.mariadb
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # ANALYZE commits
 def test_every_query_finds_its_rows_by_an_index():
     people(3000)
     for query in maps.postfix_maps():
