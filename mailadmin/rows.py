@@ -9,6 +9,7 @@ from django.db.models.lookups import GreaterThan
 from mailadmin.models import ScopedQuerySet
 
 ROWS_A_STATEMENT = 500
+LETTERS_A_STATEMENT = 2**19  # the smallest packet that a server takes is 1 MB
 
 
 def folded(key):
@@ -46,6 +47,12 @@ def pages(rows, size=1000):
         page = list(rows.filter(GreaterThan(F("pk"), page[-1].pk))[:size])
 
 
+def one_by_one(rows):
+    """The same, row by row."""
+    for page in pages(rows):
+        yield from page
+
+
 def insert_rows(rows):
     """Multi-row INSERTs with every column named; bulk_create asks too much of each row."""
     if not rows:
@@ -56,15 +63,29 @@ def insert_rows(rows):
     quote = connection.ops.quote_name
     names = ", ".join(quote(f.column) for f in columns)
     one = "(" + ", ".join(["%s"] * len(columns)) + ")"
-    size = max(1, min(ROWS_A_STATEMENT, 30_000 // max(1, len(columns))))
+    most = max(1, min(ROWS_A_STATEMENT, 30_000 // max(1, len(columns))))
     readers = [(f.attname, converter(f, connection)) for f in columns]
+    lines = ([convert(getattr(row, name)) for name, convert in readers] for row in rows)
     with connection.cursor() as cursor:
-        for part in chunks(rows, size):
+        for part in statements(lines, most):
             values = ", ".join([one] * len(part))
             cursor.execute(
                 f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {values}",  # noqa: S608 (quoted names)
-                [convert(getattr(row, name)) for row in part for name, convert in readers],
+                [value for line in part for value in line],
             )
+
+
+def statements(lines, most):
+    """Lines of values in lists that one statement can carry: not too many, and not too heavy."""
+    part, size = [], 0
+    for line in lines:
+        weight = sum(len(value) for value in line if isinstance(value, str))
+        if part and (len(part) == most or size + weight > LETTERS_A_STATEMENT):
+            yield part
+            part, size = [], 0
+        part.append(line)
+        size += weight
+    yield part
 
 
 PLAIN = (models.CharField, models.TextField, models.IntegerField, models.ForeignKey)

@@ -97,7 +97,6 @@ class Migration(migrations.Migration):
                 ("stage", models.PositiveSmallIntegerField()),
                 ("kind", mailadmin.fields.NameField(max_length=20)),
                 ("key", mailadmin.fields.CharField(max_length=255)),
-                ("domain", mailadmin.fields.NameField(blank=True, default="", max_length=255)),
                 ("place", mailadmin.fields.CharField(max_length=255)),
                 (
                     "verb",

@@ -76,7 +76,6 @@ class PlanRow(models.Model):
     stage = models.PositiveSmallIntegerField()  # domains come before what is in them
     kind = NameField(max_length=20)
     key = CharField(max_length=255)  # folded, as the database compares it
-    domain = NameField(blank=True, default="")
     place = CharField(max_length=255)
     verb = NameField(max_length=8, choices=Verb.choices)
     # As the services take them, secrets too. Once done: what the row had before, if it was there.

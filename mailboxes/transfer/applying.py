@@ -112,7 +112,3 @@ def attempt(changes, write, rows):
             return {rows[0].pk: " ".join(error.messages)}
     half = len(rows) // 2
     return attempt(changes, write, rows[:half]) | attempt(changes, write, rows[half:])
-
-
-def set_state(changes, number, state, job=None):
-    Plan.objects.filter(pk=number).update(state=state, job=job)

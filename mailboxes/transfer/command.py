@@ -21,7 +21,7 @@ from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.kinds import BY_TABLE
 from mailboxes.transfer.progress import Bar
 from mailboxes.transfer.rejects import name_of_rejects, refused, rejects
-from mailboxes.transfer.sources import READERS
+from mailboxes.transfer.sources import OWN_FORMATS, READERS
 from mailboxes.transfer.telling import as_json, shown_source, told
 
 SHOWN = 20
@@ -89,7 +89,7 @@ class Command(BaseCommand):
 
     def read(self):
         options = self.options
-        names = ("table",) if options["format"] in ("csv", "json") else ("scheme",)
+        names = ("table",) if options["format"] in OWN_FORMATS else ("scheme",)
         given = {name: options[name] for name in ("table", "scheme") if options[name]}
         if set(given) - set(names):
             raise CommandError(

@@ -25,6 +25,7 @@ from mailadmin.writes import perform
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer import rejects, telling, work
 from mailboxes.transfer.kinds import BY_TABLE
+from mailboxes.transfer.sources import OWN_FORMATS
 
 SHOWN = 30
 LISTED = 200
@@ -40,7 +41,6 @@ FORMATS = {
     "forwardings": _("A dump with domains, forwardings, users, transport"),
     "hashfiles": _("Postfix's own map files: a zip or tar of its folder"),
 }
-OF_ADMINS = ("csv", "json")
 
 
 class UploadForm(PlainForm):
@@ -63,7 +63,7 @@ class UploadForm(PlainForm):
     def __init__(self, *args, principal, **kwargs):
         super().__init__(*args, **kwargs)
         self.is_superadmin = principal.role is Role.SUPERADMIN
-        names = FORMATS if self.is_superadmin else OF_ADMINS
+        names = FORMATS if self.is_superadmin else OWN_FORMATS
         self.fields["format"].choices = [(name, FORMATS[name]) for name in names]
         tables = typed_by(principal)
         told = [("", _("told by its columns"))]
@@ -81,7 +81,7 @@ class UploadForm(PlainForm):
 
     def options(self):
         """What the reader is told besides the source."""
-        name = "table" if self.cleaned_data["format"] in OF_ADMINS else "scheme"
+        name = "table" if self.cleaned_data["format"] in OWN_FORMATS else "scheme"
         value = self.cleaned_data.get(name)
         return {name: value} if value else {}
 

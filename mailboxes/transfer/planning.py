@@ -1,7 +1,6 @@
 """The plan: every row of a source against what is there, written down before anything else is."""
 
 import itertools
-import json
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -183,10 +182,8 @@ class Planning:
         typed = values.pop("typed", "")
         if values.get("password") == "":
             del values["password"]
-        differences = kind.differences(row, values)
-        names = {name for name, _old, _new in differences}
-        values = {name: value for name, value in values.items() if name in names}
-        verb = Verb.CHANGED if names else Verb.SAME
+        differences, values = what_changes(kind, row, values)
+        verb = Verb.CHANGED if differences else Verb.SAME
         made = self.row(kind, entry, folded(row_key(kind, row)), verb, values, differences)
         made.digest = kind.digest(row)
         return Draft(made, row_key(kind, row), typed, getattr(row, "password", ""))
@@ -208,7 +205,6 @@ class Planning:
             stage=STAGES[kind.name],
             kind=kind.name,
             key=key[:255],
-            domain="" if verb == Verb.REFUSED else kind.domain(values) or "",
             place=shown(entry.place)[:255],
             verb=verb,
             values=values,
@@ -250,6 +246,13 @@ class Planning:
         return widened
 
 
+def what_changes(kind, row, values):
+    """The differences, and of the values those that make them."""
+    differences = kind.differences(row, values)
+    names = {name for name, _old, _new in differences}
+    return differences, {name: value for name, value in values.items() if name in names}
+
+
 def row_key(kind, row):
     return kind.key(kind.words(row))
 
@@ -277,24 +280,7 @@ def begin_plan(changes, number):
 def add_rows(changes, number, rows):
     if not Plan.objects.select_for_update().filter(pk=number, state=Plan.State.READING).exists():
         raise ValidationError(_("The import was discarded while it was read."))
-    for part in portions(rows):
-        insert_rows(part)
-
-
-PORTION = 2**19  # letters of a statement; the smallest packet that a server takes is 1 MB
-
-
-def portions(rows):
-    """The rows in order, in lists that one statement can carry."""
-    part, size = [], 0
-    for row in rows:
-        weight = len(json.dumps([row.values, row.differences]))
-        if part and size + weight > PORTION:
-            yield part
-            part, size = [], 0
-        part.append(row)
-        size += weight
-    yield part
+    insert_rows(rows)
 
 
 def end_plan(changes, number, losses, widened):
@@ -317,11 +303,9 @@ def widen(row, values):
     """Give a domain these limits; what it has already is no change."""
     if row.verb == Verb.CHANGED:
         kind = KINDS[row.kind]
-        differences = kind.differences(kind.present([row.key])[row.key], values)
-        names = {name for name, _old, _new in differences}
-        values = {name: value for name, value in values.items() if name in names}
-        row.verb, row.is_done = (row.verb, False) if names else (Verb.SAME, True)
-        row.differences = differences
+        present = kind.present([row.key])[row.key]
+        row.differences, values = what_changes(kind, present, values)
+        row.verb, row.is_done = (row.verb, False) if row.differences else (Verb.SAME, True)
     told = {"verb": row.verb, "is_done": row.is_done, "differences": row.differences}
     PlanRow.objects.filter(pk=row.pk).update(values=values, **told)
 

@@ -1,12 +1,11 @@
 """The rows that were refused, as a file of their own: to be mended and given again."""
 
 import csv
-import itertools
 import json
 from pathlib import Path
 
 from mailadmin.csvlines import Echo, cell_text, harmless
-from mailadmin.rows import pages
+from mailadmin.rows import one_by_one
 from mailboxes.models import PlanRow
 from mailboxes.transfer.kinds import KINDS
 
@@ -17,7 +16,7 @@ def refused(plan):
 
 def refused_rows(plan):
     """The same in the order of the source, some at a time."""
-    return itertools.chain.from_iterable(pages(refused(plan)))
+    return one_by_one(refused(plan))
 
 
 def name_of_rejects(plan):

@@ -25,7 +25,7 @@ class Room:
     """A domain, what is in it, and what the plan brings."""
 
     domain: Domain
-    is_new: bool
+    adapts: bool
     present: Counter = field(default_factory=Counter)
     quota_left: int | None = None
     assigned: int = 0
@@ -33,7 +33,7 @@ class Room:
     has_unlimited: bool = False
 
     def take(self, kind, values):
-        if not self.is_new:
+        if not self.adapts:
             self.check(kind, values)
         self.present[kind.counts_as] += 1
         if kind.has_quota:
@@ -58,7 +58,7 @@ class Room:
     def adapted(self):
         """The plan says the limits anew: they are made wide enough for what is in, and comes."""
         quotas = Mailbox.objects.filter(domain=self.domain)
-        self.is_new = True
+        self.adapts = True
         self.assigned = self.present["quota_assigned"]
         self.largest = quotas.aggregate(largest=Max("quota", default=0))["largest"]
         self.has_unlimited = quotas.filter(quota=UNLIMITED).exists()
@@ -113,7 +113,7 @@ class Rooms:
     def announced(self, values, row):
         """A domain as the plan will have it."""
         if row is None:
-            return Room(Domain(**values), is_new=True)
+            return Room(Domain(**values), adapts=True)
         domain = copy.copy(row)
         vars(domain).update({name: values[name] for name in values if name != "domain"})
         room = self.of(domain)
@@ -131,6 +131,6 @@ class Rooms:
     def widened(self):
         """Domain → limits, of the new ones that need wider ones."""
         needed = {
-            key: room.limits_needed() for key, room in self.rooms.items() if room and room.is_new
+            key: room.limits_needed() for key, room in self.rooms.items() if room and room.adapts
         }
         return {key: limits for key, limits in needed.items() if limits}

@@ -1,12 +1,11 @@
 """What a plan says, in words and numbers: the same for the command and the pages."""
 
-import itertools
 import json
 
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
-from mailadmin.rows import pages
+from mailadmin.rows import one_by_one
 from mailboxes.models import PlanRow
 from mailboxes.transfer.kinds import KINDS, STAGES
 from mailboxes.transfer.returning import left_behind
@@ -27,7 +26,7 @@ def counts(plan):
 def first_rows(plan, verb, number=None):
     rows = plan.rows.filter(verb=verb)
     if number is None:
-        return itertools.chain.from_iterable(pages(rows))  # in the order of the source
+        return one_by_one(rows)  # in the order of the source
     return rows.order_by("stage", "pk")[:number]
 
 
@@ -124,7 +123,7 @@ def told_losses(plan):
 
 
 def told_left(plan):
-    for number, row in enumerate(itertools.chain.from_iterable(pages(left_behind(plan)))):
+    for number, row in enumerate(one_by_one(left_behind(plan))):
         if not number:
             yield ""
             yield _("Not taken back:")
@@ -152,7 +151,7 @@ def as_json(plan):
     """The whole plan, piece by piece."""
     yield json.dumps(about(plan), ensure_ascii=False)[:-1] + ', "rows": ['
     separator = "\n"
-    for row in itertools.chain.from_iterable(pages(plan.rows.all())):
+    for row in one_by_one(plan.rows.all()):
         yield separator + json.dumps(row_in_json(row), ensure_ascii=False)
         separator = ",\n"
     yield "]}\n"

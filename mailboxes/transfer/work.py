@@ -19,7 +19,7 @@ from mailadmin.writes import perform
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer import applying, planning, returning, uploads
 from mailboxes.transfer.entries import Losses, UnfitSource
-from mailboxes.transfer.sources import READERS, opened
+from mailboxes.transfer.sources import OWN_FORMATS, READERS, opened
 
 State = Plan.State
 
@@ -44,7 +44,8 @@ def upload_plan(changes, format_name, file, options):
     plan = make_plan(changes, format_name, file.name, options)
     uploads.keep_upload(plan, file)
     title = _("Read %(source)s") % {"source": plan.source}
-    follow(plan.pk, State.READING, add_job(changes, "plan", title, {"plan": plan.pk}, 0))
+    job = add_job(changes, "plan", title, {"plan": plan.pk}, 0)
+    set_state(changes, plan.pk, State.READING, job.pk)
     return plan
 
 
@@ -63,7 +64,7 @@ def reading_steps(plan, principal, path):
 def expected(plan, path):
     """About how many rows there are, where that is quickly told; else none."""
     path = Path(path)
-    if plan.format not in ("csv", "json") or not path.is_file() or zipfile.is_zipfile(path):
+    if plan.format not in OWN_FORMATS or not path.is_file() or zipfile.is_zipfile(path):
         return 0
     with path.open("rb") as file:
         return sum(piece.count(b"\n") for piece in iter(lambda: file.read(2**20), b""))
@@ -122,7 +123,7 @@ def begin(changes, number, state):
     title = TITLES[state] % {"source": plan.source}
     total = module.rows_to_write(plan).count()
     job = add_job(changes, kind, title, {"plan": plan.pk}, total)
-    follow(plan.pk, state, job)
+    set_state(changes, plan.pk, state, job.pk)
     return job
 
 
@@ -149,8 +150,9 @@ def enter(changes, number, state):
     return plan
 
 
-def follow(number, state, job):
-    Plan.objects.filter(pk=number).update(state=state, job=job.pk)
+def set_state(changes, number, state, job=None):
+    """Where a plan is on its way, and the job that goes on with it, if one does."""
+    Plan.objects.filter(pk=number).update(state=state, job=job)
 
 
 def stop(changes, number):
@@ -177,7 +179,7 @@ def next_step(plan_number, state):
     _kind, module, service, end = WORK[state]
     if rows := module.next_rows(plan):
         return service, (plan, rows), len(rows)
-    return applying.set_state, (plan.pk, end), 0
+    return set_state, (plan.pk, end), 0
 
 
 def next_applying(job):

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from domains.models import AliasDomain, Domain, Transport
-from mailadmin.rows import pages
+from mailadmin.rows import one_by_one
 from mailboxes import maps
 from mailboxes.dialects import dialect
 from mailboxes.mailserver.reading.maps import INDEXED
@@ -77,9 +77,8 @@ def ways(part, domain):
         yield Answers(part, prefix, domain=domain if part.model is not Transport else "")
         return
     mirrors = AliasDomain.objects.filter(active=True)
-    for page in pages(mirrors.filter(alias_domain=domain) if domain else mirrors):
-        for mirror in page:
-            yield Answers(part, "", mirror.alias_domain_id, mirror.target_domain_id)
+    for mirror in one_by_one(mirrors.filter(alias_domain=domain) if domain else mirrors):
+        yield Answers(part, "", mirror.alias_domain_id, mirror.target_domain_id)
 
 
 def asks_for_everybody(part):

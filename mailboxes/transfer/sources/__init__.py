@@ -18,7 +18,7 @@ from mailboxes.transfer.sources import (
 )
 from mailboxes.transfer.sources.tables import open_tables
 
-__all__ = ["READERS", "Reader", "open_tables", "opened"]
+__all__ = ["OWN_FORMATS", "READERS", "Reader", "open_tables", "opened"]
 
 
 class Reader(NamedTuple):
@@ -40,6 +40,9 @@ READERS = {
     "csv": Reader(csvfiles.opened, csvfiles.read),
     "json": Reader(jsonfiles.opened, jsonfiles.read),
 }
+
+
+OWN_FORMATS = ("csv", "json")  # of the panel's own columns, and with tables instead of a scheme
 
 
 @contextmanager
