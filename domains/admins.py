@@ -26,7 +26,7 @@ def create_admins(changes, rows):
         _assign(changes, admin, row.get("domains", []))
         _mark(changes, admin)
         changes.log("create_admin", "", admin.pk)
-    return admins[0]
+    return admins
 
 
 def edit_admin(changes, key, values):
@@ -68,7 +68,7 @@ def _refuse_losing(changes, admins, values):
     if not losing:
         return
     loses_mark = [a for a in admins if a.superadmin or values.get("active") is False]
-    if changes.principal in loses_mark:
+    if changes.principal.pk in [admin.pk for admin in loses_mark]:
         raise ValidationError(_("Nobody can delete, deactivate or demote himself."))
     if not any(admin.superadmin and admin.active for admin in admins):
         return

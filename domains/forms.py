@@ -25,6 +25,7 @@ LARGEST = 2**40  # MB; more than this is a slip of the finger
 class DomainForm(RecordForm):
     create_service = services.create_domains
     edit_service = services.edit_domain
+    only_new = ("domain", "default_aliases")
 
     domain = DomainInput(label=_("Domain"), help_text=_("For example example.org"))
     default_aliases = forms.BooleanField(
@@ -57,9 +58,7 @@ class DomainForm(RecordForm):
         self.fields["password_expiry"].min_value = 0
         self.fields["password_expiry"].validators.append(at_least(0))
         self.fields["password_expiry"].help_text = _("0: passwords do not expire.")
-        if self.is_edit:
-            del self.fields["domain"], self.fields["default_aliases"]
-        else:
+        if not self.is_edit:
             self._preset()
 
     def clean_transport(self):
@@ -111,6 +110,7 @@ def at_most(number):
 class AliasDomainForm(RecordForm):
     create_service = services.create_alias_domains
     edit_service = services.edit_alias_domain
+    only_new = ("alias_domain",)
 
     alias_domain = RowInput(
         label=_("Alias domain"),
@@ -129,7 +129,6 @@ class AliasDomainForm(RecordForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if self.is_edit:
-            del self.fields["alias_domain"]
             self.initial["target_domain"] = self.instance.target_domain_id
         else:
             self.initial.setdefault("target_domain", self.initial.get("domain"))
@@ -141,6 +140,7 @@ class AliasDomainForm(RecordForm):
 class AdminForm(NewPasswordMixin, RecordForm):
     create_service = admins.create_admins
     edit_service = admins.edit_admin
+    only_new = ("username",)
 
     username = AddressInput(
         label=_("Address"), help_text=_("The admin signs in with this address.")
@@ -161,7 +161,6 @@ class AdminForm(NewPasswordMixin, RecordForm):
         super().__init__(*args, **kwargs)
         self.fields["domains"].widget.attrs |= {"data-picker": "domains"}
         if self.is_edit:
-            del self.fields["username"]
             self.initial["domains"] = self.instance.assigned_names()
         else:
             self.require_password()
@@ -195,6 +194,7 @@ class PatternInput(forms.CharField):
 class TransportForm(RecordForm):
     create_service = transports.create_transports
     edit_service = transports.edit_transport
+    only_new = ("pattern",)
 
     pattern = PatternInput(
         label=_("Mail for"),
@@ -218,7 +218,5 @@ class TransportForm(RecordForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        if self.is_edit:
-            del self.fields["pattern"]
-        elif domain := self.initial.get("domain"):
+        if not self.is_edit and (domain := self.initial.get("domain")):
             self.initial = {"pattern": domain, "transport": USUAL} | self.initial

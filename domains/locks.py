@@ -78,6 +78,8 @@ def domains_to_write(changes, names):
 
 
 def refuse_taken(model, keys, field, text):
+    if len({folded(key) for key in keys}) < len(keys):
+        raise ValidationError({field: _("The same name stands there twice.")})
     for part in chunks(keys):
         if taken := model._default_manager.filter(pk__in=part).values_list("pk", flat=True).first():
-            raise ValidationError({field: text % {"key": taken}})
+            raise ValidationError({field: ValidationError(text % {"key": taken}, code="taken")})

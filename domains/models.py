@@ -125,9 +125,10 @@ class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):
         from mailadmin.writes import Actor, perform
 
         row = {"username": normalize_address(username), "superadmin": True}
-        return perform(
+        made = perform(
             Actor.console(), create_admins, [row | {"password": passwords.make(password, username)}]
         )
+        return made[0]
 
 
 class Admin(Principal, Record):

@@ -43,7 +43,7 @@ def create_domains(changes, rows):
         if row.get("default_aliases", True):
             create_default_aliases(changes, domain)
         changes.log("create_domain", domain.pk, domain.pk)
-    return domains[0]
+    return domains
 
 
 def create_default_aliases(changes, domain):
@@ -217,7 +217,7 @@ def create_alias_domains(changes, rows):
     changes.create(mirrors)
     for mirror in mirrors:
         changes.log("create_alias_domain", mirror.pk, mirror.pk)
-    return mirrors[0]
+    return mirrors
 
 
 def edit_alias_domain(changes, key, values):

@@ -28,7 +28,7 @@ def create_transports(changes, rows):
     changes.create(transports)
     for transport in transports:
         changes.log("create_transport", "", transport.pk)
-    return transports[0]
+    return transports
 
 
 def edit_transport(changes, key, values):

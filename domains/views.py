@@ -1,5 +1,7 @@
 """The screens of domains, alias domains and admins."""
 
+from collections import defaultdict
+
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -24,6 +26,7 @@ from domains.patterns import EVERYTHING
 from mailadmin.crud import DELETE, Column, Crud, Pick
 from mailadmin.history import WarnsOfOldMail
 from mailadmin.models import Role
+from mailadmin.rows import folded
 from mailadmin.writes import perform
 
 READ = dict.fromkeys(["list", "export"], Role.ADMINS)
@@ -83,11 +86,11 @@ class Domains(WarnsOfOldMail, Crud):
         return reverse("domain", args=[self.object_saved.pk])
 
     @classmethod
-    def carry_out(cls, actor, action, keys):
+    def carry_out(cls, actor, action, keys, seen=None):
         """A large domain is closed at once and taken apart by the worker."""
         if action is DELETE and services.is_large(keys):
-            return perform(actor, services.close_domains, keys)
-        return super().carry_out(actor, action, keys)
+            return perform(actor, services.close_domains, keys, seen=seen)
+        return super().carry_out(actor, action, keys, seen)
 
 
 class AliasDomains(Crud):
@@ -146,8 +149,24 @@ class Admins(Crud):
         assigned = DomainAdmin.objects.filter(domain=name, active=True)
         return rows.filter(pk__in=list(assigned.values_list("admin_id", flat=True)))
 
-    def exported_value(self, row, name):
+    @classmethod
+    def exported_value(cls, row, name):
         return row.assigned_names() if name == "domains" else super().exported_value(row, name)
+
+    @classmethod
+    def prepared(cls, rows):
+        rows = list(rows)
+        assigned = DomainAdmin.objects.filter(admin__in=[row.pk for row in rows], active=True)
+        names = defaultdict(list)
+        for admin, domain in assigned.order_by("domain_id").values_list("admin_id", "domain_id"):
+            names[folded(admin)].append(domain)
+        for row in rows:
+            row.assigned = list(dict.fromkeys(names[folded(row.pk)]))
+        return rows
+
+    @classmethod
+    def value(cls, row, name):
+        return row.assigned if name == "domains" else super().value(row, name)
 
     def decorate(self, rows):
         assigned = DomainAdmin.objects.filter(admin__in=[row.pk for row in rows], active=True)

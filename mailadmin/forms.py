@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin import passwords
 from mailadmin.fields import validate_column
+from mailadmin.models import Role
 from mailadmin.names import (
     domain_in_unicode,
     normalize_address,
@@ -72,6 +73,7 @@ class WatchedForm(PlainForm):
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
     conflict = None
     watched = None
+    expected = None  # what a program saw of the row, where it is not what the form shows
 
     def watch(self, row):
         """The row that is edited; None where the form makes a new one."""
@@ -93,10 +95,10 @@ class WatchedForm(PlainForm):
         """What the service is given."""
         return {name: value for name, value in self.cleaned_data.items() if name != "seen"}
 
-    def attempt(self, service, *arguments):
+    def attempt(self, service, *arguments, run=perform):
         """Run the service; None where it refused, with the reasons among the form's errors."""
         try:
-            return perform(self.actor, service, *arguments, seen=self._seen())
+            return run(self.actor, service, *arguments, seen=self.watching())
         except ValidationError as error:
             self.refuse(error)
         except Conflict as conflict:
@@ -119,9 +121,10 @@ class WatchedForm(PlainForm):
                 except ValidationError as error:
                     self.add_error(name, error)
 
-    def _seen(self):
-        if self.watched is None:
-            return None
+    def watching(self):
+        """What was seen of the row that is edited, so that no other change is overwritten."""
+        if self.expected or self.watched is None:
+            return self.expected
         given = self.cleaned_data["seen"]
         return Seen(type(self.watched), self.watched.pk, given, self.snapshot)
 
@@ -162,11 +165,24 @@ class RecordForm(WatchedForm, forms.ModelForm):
 
     create_service = None
     edit_service = None
+    only_new = ()  # fields of which a row that is there has no use
+    only_edit = ()
+    unasked = {}  # what programs get that say nothing of a field, where it is not what a page shows
 
     def __init__(self, *args, actor=None, **kwargs):
         self.actor = actor
         super().__init__(*args, **kwargs)
+        for name in self.only_new if self.is_edit else self.only_edit:
+            del self.fields[name]
         self.watch(self.instance if self.is_edit else None)
+
+    @classmethod
+    def named(cls, key):
+        """What a new row of this key is called, field by field."""
+        return {cls._meta.model._meta.pk.name: key}
+
+    def for_programs(self):
+        """Leave out what only helps somebody who types."""
 
     @property
     def is_edit(self):
@@ -184,10 +200,29 @@ class RecordForm(WatchedForm, forms.ModelForm):
     def validate_unique(self):
         """Whether a key is free is asked by the service, under its lock."""
 
-    def save(self):
+    def step(self):
+        """The service that does it, with its arguments."""
         if self.is_edit:
-            return self.attempt(type(self).edit_service, self.instance.pk, self.values())
-        return self.attempt(type(self).create_service, [self.values()])
+            return type(self).edit_service, self.instance.pk, self.values()
+        return type(self).create_service, [self.values()]
+
+    def save(self, run=perform):
+        saved = self.attempt(*self.step(), run=run)
+        return saved[0] if isinstance(saved, list) else saved
+
+
+class HashInput(forms.CharField):
+    """A password as it is stored, in any scheme that lets somebody in."""
+
+    def __init__(self):
+        super().__init__(
+            label=_("Password, hashed"), required=False, max_length=255, validators=[validate_hash]
+        )
+
+
+def validate_hash(stored):
+    if not passwords.is_readable(stored):
+        raise ValidationError(_("This is no password hash of a known scheme."))
 
 
 class NewPasswordMixin(forms.Form):
@@ -218,25 +253,41 @@ class NewPasswordMixin(forms.Form):
 
     def with_hash(self, values, username):
         """What the service is given: of the typed passwords, if any, the hash."""
-        kept = {k: v for k, v in values.items() if k not in ("password", "password2")}
+        kept = {
+            k: v for k, v in values.items() if k not in ("password", "password2", "password_hash")
+        }
         return kept | self.hashed(username)
 
     def hashed(self, username):
         """The new password as it is stored, or nothing to keep the old one."""
+        if stored := self.cleaned_data.get("password_hash"):
+            return {"password": stored}
         if not (typed := self.cleaned_data.get("password")):
             return {}
         return {"password": passwords.make(typed, username)}
 
+    def for_programs(self):
+        """Programs do not mistype; those of superadmins may know a password by its hash alone."""
+        super().for_programs()
+        del self.fields["password2"]
+        if self.data.get("password_hash"):
+            self.fields["password"].required = False
+        if self.actor.principal.role is Role.SUPERADMIN:
+            self.fields["password_hash"] = HashInput()
+
     def clean(self):
         cleaned = super().clean()
         if not {"password", "password2"} & set(self.errors):
-            self._check_passwords(cleaned.get("password", ""), cleaned.get("password2", ""))
+            first = cleaned.get("password", "")
+            self._check_passwords(first, cleaned.get("password2", first))
         return cleaned
 
     def _check_passwords(self, first, second):
         """Both the same, and within the rules."""
         if first != second:
             self.add_error("password2", _("The two passwords differ."))
+        elif first and self.cleaned_data.get("password_hash"):
+            self.add_error("password", _("Either a password or its hash, not both."))
         elif first:
             try:
                 passwords.validate(first)

@@ -18,7 +18,7 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from mailadmin.models import Job
-from mailadmin.writes import Actor, Console, perform
+from mailadmin.writes import Actor, perform
 
 logger = logging.getLogger("mailadmin.jobs")
 
@@ -44,7 +44,7 @@ def add_job(changes, kind, title, arguments, total, state=Job.State.WAITING):
         state=state,
         title=str(title)[:255],
         owner=str(changes.actor)[:255],
-        owner_model=owner_model(changes.actor),
+        owner_model=changes.actor.principal.model_label,
         owner_key=changes.actor.principal.pk or "",
         arguments=arguments | {"language": get_language()},  # what it says is stored
         total=total,
@@ -64,7 +64,7 @@ def taken_keys(actor, table, number):
 
 def take_keys(changes, table, number):
     drafts = Job.objects.filter(
-        kind=CONFIRM, owner_model=owner_model(changes.actor), owner_key=changes.principal.pk
+        kind=CONFIRM, owner_model=changes.principal.model_label, owner_key=changes.principal.pk
     )
     draft = drafts.filter(pk=number).first() if number.isdigit() else None
     if draft is None or draft.arguments["table"] != table:
@@ -83,11 +83,6 @@ def retry(changes, number):
 def dismiss(changes, number):
     """Forget a job that is over."""
     Job.objects.filter(pk=number, state__in=[Job.State.FAILED, Job.State.DONE]).delete()
-
-
-def owner_model(actor):
-    """Which table the owner is a row of; the console is none."""
-    return "" if isinstance(actor.principal, Console) else actor.principal._meta.label
 
 
 def claim(holder):

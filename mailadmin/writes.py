@@ -40,6 +40,10 @@ class Console:
 
     role = Role.SUPERADMIN
     pk = username = None
+    model_label = ""
+
+    def at_present(self):
+        return self
 
 
 @dataclass(frozen=True)
@@ -91,11 +95,16 @@ def digest(values):
 
 
 def perform(actor, service, *args, seen=None):
-    """Run a service in one transaction with its log and change records; again on a deadlock."""
+    """Run a service in one transaction with its log and change records; again on a deadlock.
+
+    `seen` is what somebody saw of a row, or of several: what differs by now is not overwritten.
+    """
+    seen = seen if isinstance(seen, (list, tuple)) else [seen]
+    watched = {(one.model, one.key): one for one in seen if one}
 
     def once():
         with transaction.atomic(durable=True):
-            changes = Changes(actor, seen)
+            changes = Changes(actor, watched)
             result = service(changes, *args)
             changes.finish()
             return result
@@ -120,7 +129,7 @@ class Changes:
     """What a service does to rows: the only caller of INSERT, UPDATE and DELETE."""
 
     actor: Actor
-    seen: Seen | None = None
+    seen: dict = field(default_factory=dict)  # (model, key) → what was seen of the row
     at: datetime.datetime = field(default_factory=lambda: timezone.now().replace(microsecond=0))
     batch: uuid.UUID = field(default_factory=uuid.uuid4)
     _lines: list = field(default_factory=list)
@@ -242,8 +251,8 @@ class Changes:
         return model._default_manager.visible_to(self.principal)
 
     def _compare(self, row):
-        if self.seen and self.seen.model is type(row) and self.seen.key == row.pk:
-            self.seen.check(row)
+        if seen := self.seen.get((type(row), row.pk)):
+            seen.check(row)
 
     def _stamp(self, row):
         for name in ("created", "modified"):
@@ -303,9 +312,6 @@ class Changes:
 
 def present(principal):
     """The person with the rights of this moment: a page may have been open for long."""
-    if isinstance(principal, Console):
-        return principal
-    rows = principal._meta.model._base_manager
-    if person := rows.filter(pk=principal.pk, active=True).first():
+    if person := principal.at_present():
         return person
     raise PermissionDenied

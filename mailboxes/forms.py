@@ -23,9 +23,20 @@ from mailboxes.models import Alias, Mailbox, is_vacation_target
 LARGEST = 2**40  # MB
 
 
-class MailboxForm(NewPasswordMixin, RecordForm):
+class OfDomain:
+    """A form on a row whose key is a name in a domain; they are asked for one by one."""
+
+    @classmethod
+    def named(cls, key):
+        local_part, _at, domain = key.rpartition("@")
+        return {"local_part": local_part, "domain": domain}
+
+
+class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
     create_service = services.create_mailboxes
     edit_service = services.edit_mailbox
+    only_new = ("local_part", "domain", "welcome_mail")
+    unasked = {"welcome_mail": False}
 
     local_part = forms.CharField(
         label=_("Name before the @"), max_length=64, validators=[validate_local_part]
@@ -87,10 +98,7 @@ class MailboxForm(NewPasswordMixin, RecordForm):
         return field.rows.filter(pk=typed_domain(name)).first()
 
     def _prepare_edit(self):
-        for name in ("local_part", "domain", "welcome_mail"):
-            del self.fields[name]
-        size = limits.in_megabytes(self.instance.quota)
-        self.initial["quota"] = int(size) if size == int(size) else Decimal(f"{size:.2f}")
+        self.initial["quota"] = typed_quota(self.instance.quota)
         domain = Domain.objects.filter(pk=self.instance.domain_id).first()
         if domain:
             self.fields["quota"].help_text = quota_help(domain, self.instance)
@@ -114,6 +122,12 @@ class MailboxForm(NewPasswordMixin, RecordForm):
         else:
             username = f"{values['local_part'].lower()}@{values['domain'].pk}"
         return self.with_hash(values, username)
+
+
+def typed_quota(size):
+    """A quota of so many bytes as people would type it, in MB."""
+    megabytes = limits.in_megabytes(size)
+    return int(megabytes) if megabytes == int(megabytes) else Decimal(f"{megabytes:.2f}")
 
 
 def quota_proposal(domain):
@@ -167,9 +181,11 @@ def alias_target(line):
     return target
 
 
-class AliasForm(GotoMixin, RecordForm):
+class AliasForm(OfDomain, GotoMixin, RecordForm):
     create_service = services.create_aliases
     edit_service = services.edit_alias
+    only_new = ("local_part", "domain", "catch_all")
+    only_edit = ("goto_mailbox",)
 
     local_part = forms.CharField(
         label=_("Name before the @"), max_length=64, required=False, validators=[]
@@ -204,12 +220,8 @@ class AliasForm(GotoMixin, RecordForm):
         super().__init__(*args, **kwargs)
         if self.is_edit:
             self._prepare_edit()
-        else:
-            del self.fields["goto_mailbox"]
 
     def _prepare_edit(self):
-        for name in ("local_part", "domain", "catch_all"):
-            del self.fields[name]
         if Mailbox.objects.filter(pk=self.instance.pk).exists():
             del self.fields["active"]
         else:

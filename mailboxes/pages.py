@@ -191,7 +191,7 @@ def own_jobs(principal):
     jobs = Job.objects.exclude(state=Job.State.DRAFT)
     if principal.role is Role.SUPERADMIN:
         return jobs
-    return jobs.filter(owner_model=principal._meta.label, owner_key=principal.pk)
+    return jobs.filter(owner_model=principal.model_label, owner_key=principal.pk)
 
 
 class JobPage(RoleRequired, DetailView):

@@ -56,7 +56,7 @@ def create_mailboxes(changes, rows):
         if row.get("welcome_mail"):
             title = _("Welcome mail to %(row)s") % {"row": mailbox}
             add_job(changes, "welcome", title, {"to": mailbox.pk}, 1)
-    return mailboxes[0]
+    return mailboxes
 
 
 def _new_mailbox(changes, row, domain):
@@ -207,7 +207,7 @@ def create_aliases(changes, rows):
         tally(domain.pk, aliases=len(new))
     for alias in aliases:
         changes.log("create_alias", alias.domain_id, alias.pk)
-    return aliases[0]
+    return aliases
 
 
 def own_aliases(domain):
@@ -312,9 +312,8 @@ def _refuse_taken_addresses(keys):
     for part in chunks(keys):
         for model in (Mailbox, Alias):
             if taken := model.objects.filter(pk__in=part).values_list("pk", flat=True).first():
-                raise ValidationError(
-                    {"local_part": _("The address %(key)s exists already.") % {"key": taken}}
-                )
+                text = _("The address %(key)s exists already.") % {"key": taken}
+                raise ValidationError({"local_part": ValidationError(text, code="taken")})
 
 
 def _refuse_answers(targets):

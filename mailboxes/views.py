@@ -1,5 +1,7 @@
 """The screens of mailboxes and aliases."""
 
+from operator import attrgetter
+
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import F
@@ -19,7 +21,7 @@ from mailadmin.history import WarnsOfOldMail
 from mailadmin.models import Role
 from mailadmin.names import typed_domain
 from mailboxes import services
-from mailboxes.forms import AliasForm, MailboxForm, quota_help
+from mailboxes.forms import AliasForm, MailboxForm, quota_help, typed_quota
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from mailboxes.personal import ForwardingForm, VacationForm
 from mailboxes.transfer.kinds.mailboxes import shown_quota
@@ -47,6 +49,7 @@ class Mailboxes(WarnsOfOldMail, Crud):
         | dict.fromkeys(["maildir", "phone", "email_other", "password_expiry"], Role.SUPERADMIN)
         | dict.fromkeys(DATES, Role.ADMINS)
     )
+    also_shown = ("local_part", "domain")
     empty_text = gettext_lazy("There are no mailboxes here yet.")
     delete_service = services.delete_mailboxes
     set_service = services.set_mailboxes
@@ -64,8 +67,13 @@ class Mailboxes(WarnsOfOldMail, Crud):
     def going(self, keys):
         return [*super().going(keys), Alias.objects.filter(pk__in=keys), *named(keys)]
 
-    def exported_value(self, row, name):
+    @classmethod
+    def exported_value(cls, row, name):
         return shown_quota(row.quota) if name == "quota" else super().exported_value(row, name)
+
+    @classmethod
+    def value(cls, row, name):
+        return typed_quota(row.quota) if name == "quota" else super().value(row, name)
 
     def pointing_at(self, keys):
         return aliases_naming(self.request.user, keys)
@@ -107,6 +115,12 @@ class Aliases(WarnsOfOldMail, Crud):
     search_fields = ["address", "goto", "description"]
     roles = READ | dict.fromkeys(WRITE, Role.ADMINS)
     exported = dict.fromkeys(["address", "goto", "description", "active", *DATES], Role.ADMINS)
+    also_shown = ("local_part", "domain", "goto_mailbox")
+    values = {
+        "local_part": attrgetter("local_part"),
+        "goto": attrgetter("others"),
+        "goto_mailbox": attrgetter("keeps_copy"),
+    }
     empty_text = gettext_lazy("There are no aliases here yet.")
     delete_service = services.delete_aliases
     set_service = services.set_aliases
@@ -121,8 +135,13 @@ class Aliases(WarnsOfOldMail, Crud):
         """A mailbox that forwards is found by where its mail goes."""
         return rows.exclude(goto=F("address"))
 
-    def exported_value(self, row, name):
+    @classmethod
+    def exported_value(cls, row, name):
         return row.targets if name == "goto" else super().exported_value(row, name)
+
+    @classmethod
+    def value(cls, row, name):
+        return cls.values[name](row) if name in cls.values else super().value(row, name)
 
     def pointing_at(self, keys):
         return aliases_naming(self.request.user, keys)

@@ -15,7 +15,7 @@ class PlanQuerySet(models.QuerySet):
         """A superadmin sees every plan, anybody else his own."""
         if principal.role is Role.SUPERADMIN:
             return self.all()
-        own = self.filter(owner_model=principal._meta.label, owner_key=principal.pk)
+        own = self.filter(owner_model=principal.model_label, owner_key=principal.pk)
         own = own.filter(of_superadmin=False)  # who was one once has lost those
         born = principal.created  # a namesake's may be older
         return own.filter(created__gte=born) if is_known(born) else own

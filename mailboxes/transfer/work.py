@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailadmin.jobs import add_job, job_actor, owner_model
+from mailadmin.jobs import add_job, job_actor
 from mailadmin.models import Job, Role
 from mailadmin.writes import perform
 from mailboxes.models import Plan, PlanRow
@@ -33,7 +33,7 @@ def make_plan(changes, format_name, source, options):
         source=source[-255:],
         options=options,
         owner=str(changes.actor)[:255],
-        owner_model=owner_model(changes.actor),
+        owner_model=changes.principal.model_label,
         owner_key=changes.actor.principal.pk or "",
         of_superadmin=changes.principal.role is Role.SUPERADMIN,
     )
