@@ -1,12 +1,16 @@
 """Every address of the panel; with `settings.py` the one module that knows all apps."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.urls import path
+from django.urls import path, re_path
 from django.views.i18n import set_language
 
 from domains.services import next_deletion
 from domains.views import PickDomain
 from mailadmin import views
+from mailadmin.api.document import Document
+from mailadmin.api.once import forget_answers
+from mailadmin.api.problems import not_found as no_such_address
+from mailadmin.api.resources import JobOfToken, resources_of
 from mailadmin.crud import next_bulk_step, urls_of
 from mailadmin.housekeeping import forget
 from mailboxes import own, pages
@@ -28,7 +32,7 @@ JOBS = {
     "plan": work.next_reading,
     "welcome": next_welcome,
 }
-HOUSEKEEPING = (forget, recount, work.forget_plans)
+HOUSEKEEPING = (forget, forget_answers, recount, work.forget_plans)
 
 urlpatterns = [
     path("", pages.Home.as_view(), name="home"),
@@ -40,6 +44,8 @@ urlpatterns = [
     path("language/", login_not_required(set_language), name="set_language"),
     path("search/", pages.Search.as_view(), name="search"),
     path("explain/", Explain.as_view(), name="explain"),
+    path("api/v1/openapi.json", Document.as_view(), name="api-document"),
+    path("api/v1/jobs/<int:pk>", JobOfToken.as_view(), name="api-job"),
     path("api/v1/explain", ExplainApi.as_view(), name="api-explain"),
     path("mailserver/", MailServer.as_view(), name="mailserver"),
     path("export/", Export.as_view(), name="export"),
@@ -59,6 +65,8 @@ urlpatterns = [
     path("mailboxes/<path:key>/forwarding/", Forwarding.as_view(), name="mailbox-forwarding"),
     path("mailboxes/<path:key>/vacation/", VacationPage.as_view(), name="mailbox-vacation"),
     path("mailboxes/<path:key>/seen/", Seen.as_view(), name="mailbox-seen"),
+    *(url for crud in CRUDS for url in resources_of(crud)),
+    re_path("^api/", no_such_address, name="api-nowhere"),
     *(url for crud in CRUDS for url in urls_of(crud)),
     path("domains/<str:key>/", pages.DomainPage.as_view(), name="domain"),
 ]

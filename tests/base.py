@@ -4,12 +4,17 @@ root rules everything. alice administers example.org. bob has a mailbox there. c
 example.com, which alice must never see.
 """
 
-from django.test import TestCase
+import functools
+import json
+from urllib.parse import quote, urlencode
+
+from django.test import Client, TestCase
 
 from domains.admins import create_admins
 from domains.models import Admin, Domain
 from domains.services import create_domains
 from mailadmin import passwords
+from mailadmin.api.tokens import create_token, new_text
 from mailadmin.models import Change, Log, Role
 from mailadmin.writes import Actor, perform
 from mailboxes.models import Mailbox
@@ -37,6 +42,24 @@ def build_world():
     perform(console, create_admins, admins)
 
 
+class Program:
+    """Speaks to the API as programs do."""
+
+    def __init__(self, token):
+        self.client = Client(headers={"Authorization": f"Bearer {token}"})
+
+    def ask(self, method, place, body=None, headers=None, **query):
+        url = f"/api/v1/{quote(place)}" + (f"?{urlencode(query)}" if query else "")
+        sent = body if isinstance(body, (str, bytes)) else json.dumps(body)
+        ask = getattr(self.client, method)
+        if method in ("get", "head") or body is None:
+            return ask(url, headers=headers)
+        return ask(url, sent, content_type="application/json", headers=headers)
+
+    def __getattr__(self, method):
+        return functools.partial(self.ask, method)
+
+
 class World(TestCase):
     """A test that knows the cast."""
 
@@ -56,6 +79,17 @@ class World(TestCase):
 
     def actor(self, person):
         return Actor(person, person.username, "192.0.2.7")
+
+    def token(self, person, **limits):
+        """The text of a new token of this person's, which opens all that he may unless limited."""
+        text = new_text()
+        limits = {"name": "script", "domains": []} | limits
+        self.perform(person, create_token, person, limits, text)
+        return text
+
+    def api(self, person, **limits):
+        """Somebody's program: `self.api(self.alice).get("mailboxes")`."""
+        return Program(self.token(person, **limits))
 
     def perform(self, person, service, *arguments):
         return perform(self.actor(type(person).objects.get(pk=person.pk)), service, *arguments)
@@ -227,6 +261,116 @@ class CrudTests:
         self.client.post(self.url("bulk"), data | {"confirmed": "1"})
         row.refresh_from_db()
         self.assertFalse(row.active)
+
+    # The API
+
+    api_data = {}  # of a new row what is not as the page is sent it
+    api_edited = {}
+
+    def sent_row(self):
+        row = {name: value == "on" or value for name, value in self.create_data.items()}
+        return {name: value for name, value in row.items() if name != "password2"} | self.api_data
+
+    def changed_row(self):
+        return self.edited | self.api_edited
+
+    def test_a_program_lists_own_rows_only(self):
+        if Role.ADMIN not in self.crud.roles["list"]:
+            self.assertEqual(self.api(self.alice).get(self.crud.slug).status_code, 403)
+            return
+        answer = self.api(self.alice).get(self.crud.slug)
+        self.assertEqual(answer.status_code, 200)
+        self.assertContains(answer, self.own_key)
+        self.assertNotContains(answer, self.foreign_key)
+
+    def test_a_foreign_row_does_not_exist_for_a_program(self):
+        program = self.api(self.alice)
+        may = Role.ADMIN in self.crud.roles["list"]
+        for method, screen in (("get", "list"), ("patch", "edit"), ("delete", "delete")):
+            if screen in self.crud.roles:
+                with self.subTest(method=method):
+                    body = {} if method == "patch" else None
+                    answer = program.ask(method, f"{self.crud.slug}/{self.foreign_key}", body)
+                    allowed = may and Role.ADMIN in self.crud.roles[screen]
+                    self.assertEqual(answer.status_code, 404 if allowed else 403)
+                    self.assertEqual(answer["Content-Type"], "application/problem+json")
+
+    def test_without_a_token_nothing_opens(self):
+        for method in ("get", "post", "patch", "delete", "put", "options"):
+            for place in (self.crud.slug, f"{self.crud.slug}/{self.own_key}"):
+                answer = getattr(Client(), method)(f"/api/v1/{place}")
+                self.assertIn(answer.status_code, (401, 405), (method, place))
+
+    def test_a_program_makes_a_row_and_it_is_logged(self):
+        if "create" not in self.crud.roles:
+            self.assertEqual(self.api(self.root).post(self.crud.slug, {}).status_code, 405)
+            return
+        program = self.api(self.writer())
+        Log.objects.all().delete()
+        answer = program.post(self.crud.slug, self.sent_row())
+        self.assertEqual(answer.status_code, 201, answer.content)
+        self.assertTrue(self.crud.model._default_manager.filter(pk=self.created_key).exists())
+        self.assertIn(self.create_verb, [action for action, _domain, _data in self.logged()])
+        there = program.get(f"{self.crud.slug}/{self.created_key}")
+        self.assertEqual((there.json(), there["ETag"]), (answer.json(), answer["ETag"]))
+        self.assertEqual(self.client.get(answer["Location"]).status_code, 401)
+        again = program.post(self.crud.slug, self.sent_row())
+        self.assertEqual(again.status_code, 409, again.content)
+
+    def test_a_program_changes_what_it_names_and_nothing_else(self):
+        if "edit" not in self.crud.roles:
+            self.skipTest("nobody edits rows here")
+        program, place = self.api(self.writer()), f"{self.crud.slug}/{self.own_key}"
+        before = program.get(place).json()
+        answer = program.patch(place, self.changed_row())
+        self.assertEqual(answer.status_code, 200, answer.content)
+        different = {name for name, value in answer.json().items() if value != before[name]}
+        self.assertEqual(different - {"modified"}, set(self.changed_row()))
+        back = program.patch(place, answer.json())
+        self.assertEqual((back.status_code, back.json()), (200, answer.json()))
+
+    def test_a_program_that_saw_another_row_changes_nothing(self):
+        if "edit" not in self.crud.roles:
+            self.skipTest("nobody edits rows here")
+        program, place = self.api(self.writer()), f"{self.crud.slug}/{self.own_key}"
+        tag = program.get(place)["ETag"]
+        program.patch(place, self.changed_row())
+        count = Change.objects.count()
+        for method, body in (("patch", self.changed_row()), ("delete", None)):
+            answer = program.ask(method, place, body, headers={"If-Match": tag})
+            self.assertEqual(answer.status_code, 412)
+        self.assertEqual(Change.objects.count(), count)
+
+    def test_a_program_deletes_a_row(self):
+        if "delete" not in self.crud.roles:
+            self.skipTest("nobody deletes rows here")
+        key = self.delete_key or self.own_key
+        program = self.api(self.writer())
+        tag = program.get(f"{self.crud.slug}/{key}")["ETag"]
+        answer = program.delete(f"{self.crud.slug}/{key}", headers={"If-Match": tag})
+        self.assertEqual(answer.status_code, 204, answer.content)
+        self.assertFalse(self.crud.model._base_manager.filter(pk=key).exists())
+        self.assertEqual(program.get(f"{self.crud.slug}/{key}").status_code, 404)
+
+    def test_what_a_program_may_not_name_is_told(self):
+        if "create" not in self.crud.roles:
+            self.skipTest("nobody makes rows here")
+        program = self.api(self.writer())
+        answer = program.post(self.crud.slug, self.sent_row() | {"nonsense": 1, "seen": "x"})
+        self.assertEqual(answer.status_code, 422)
+        self.assertEqual(set(answer.json()["errors"]), {"nonsense", "seen"})
+        self.assertFalse(self.crud.model._default_manager.filter(pk=self.created_key).exists())
+
+    def test_a_program_makes_all_rows_or_none(self):
+        if "create" not in self.crud.roles:
+            self.skipTest("nobody makes rows here")
+        program, row = self.api(self.writer()), self.sent_row()
+        answer = program.post(self.crud.slug, [row, row])
+        self.assertEqual(answer.status_code, 422, answer.content)
+        self.assertEqual([item["index"] for item in answer.json()["items"]], [1])
+        self.assertFalse(self.crud.model._default_manager.filter(pk=self.created_key).exists())
+        answer = program.post(self.crud.slug, [row])
+        self.assertEqual((answer.status_code, len(answer.json()["items"])), (201, 1))
 
     # Cost
 

@@ -62,6 +62,11 @@ class Crud(RoleRequired):
     empty_text = gettext_lazy("There is nothing here yet.")
     delete_service = None
     set_service = None
+    # Column → who has it in files and by programs: those that an import takes from them. None: all
+    # that is public.
+    exported = {}
+    also_shown = ()  # what programs are shown besides
+    example = {}  # a new row, as the API's document shows it
     screen = None
     context_object_name = "record"
     pk_url_kwarg = "key"
@@ -106,11 +111,11 @@ class Crud(RoleRequired):
     # Many rows
 
     @classmethod
-    def carry_out(cls, actor, action, keys):
+    def carry_out(cls, actor, action, keys, seen=None):
         """Do it at once; what is too much for one request becomes a job, which is returned."""
         if len(keys) <= AT_ONCE:
             service, *arguments = cls.step(action, keys)
-            perform(actor, service, *arguments)
+            perform(actor, service, *arguments, seen=seen)
             return None
         arguments = {"table": cls.slug, "action": action.name, "keys": keys}
         title = f"{action.label}: {len(keys)} × {cls.label()}"
@@ -122,6 +127,33 @@ class Crud(RoleRequired):
         if action is DELETE:
             return cls.delete_service, keys
         return cls.set_service, keys, action.field, action.value
+
+    # Columns outside of pages
+
+    @classmethod
+    def public_fields(cls):
+        fields = cls.model._meta.concrete_fields
+        return {field.column: field for field in fields if not getattr(field, "secret", False)}
+
+    @classmethod
+    def exported_columns(cls, role):
+        own = [name for name, roles in cls.exported.items() if role in roles]
+        return own or list(cls.public_fields())
+
+    @classmethod
+    def shown_columns(cls, role):
+        """What programs are shown of a row."""
+        return list(dict.fromkeys([*cls.exported_columns(role), *cls.also_shown]))
+
+    @classmethod
+    def prepared(cls, rows):
+        """The rows with what their values need of other tables, asked for all of them at once."""
+        return rows
+
+    @classmethod
+    def value(cls, row, name):
+        """What programs are shown of this column: what they would give to have it so."""
+        return cls.public_fields()[name].value_from_object(row)
 
     # Names
 

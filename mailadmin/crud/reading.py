@@ -123,29 +123,19 @@ class Export(Filtered, Screen, View):
 
     screen = "export"
     route = "export/"
-    # Column → whose file has it: those that an import takes from them. None: all that is public.
-    exported = {}
 
     def get(self, request):
         response = StreamingHttpResponse(self.lines(), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{self.slug}.csv"'
         return response
 
-    @cached_property
-    def exported_fields(self):
-        return {f.column: f for f in self.model._meta.fields if not getattr(f, "secret", False)}
-
-    def exported_columns(self):
-        role = self.request.user.role
-        own = [name for name, roles in self.exported.items() if role in roles]
-        return own or list(self.exported_fields)
-
-    def exported_value(self, row, name):
+    @classmethod
+    def exported_value(cls, row, name):
         """The value of a row in this column of the file."""
-        return plain(self.exported_fields[name].value_from_object(row))
+        return plain(cls.public_fields()[name].value_from_object(row))
 
     def lines(self):
-        names = self.exported_columns()
+        names = self.exported_columns(self.request.user.role)
         writer = csv.writer(Echo())
         yield writer.writerow(names)
         for page in pages(self.listed(self.filtered())):

@@ -262,6 +262,12 @@ SETTINGS = (
         integer(1),
         "largest file that a page takes to import; the command has no limit",
     ),
+    Setting(
+        "MAILADMIN_API_RATE",
+        "1200",
+        integer(),
+        "requests a minute that the API takes from one token; 0 is unlimited",
+    ),
     Setting("MAILADMIN_PAGE_SIZE", "50", integer(1), "rows on one page of a list"),
     Setting(
         "MAILADMIN_LOG_LEVEL",

@@ -9,9 +9,15 @@ from django.db.models import Q
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
-from django.views.generic import TemplateView, View
+from django.views.generic import TemplateView
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 
+from mailadmin.api.problems import unprocessable
+from mailadmin.api.resources import Door
+from mailadmin.api.schema import problems, query
 from mailadmin.auth import RoleRequired
+from mailadmin.crud.programs import texts_of
 from mailadmin.forms import PlainForm
 from mailadmin.models import Role
 from mailboxes.explaining import explain
@@ -71,17 +77,26 @@ class Explain(RoleRequired, TemplateView):
         return super().get_context_data(form=form, told=told, **kwargs)
 
 
-class ExplainApi(RoleRequired, View):
+class ExplainApi(Door):
     """The same as JSON."""
 
-    roles = Role.ADMINS
+    table = "explain"
 
+    @extend_schema(
+        operation_id="explain",
+        tags=["explain"],
+        summary="What happens to mail for an address, step by step",
+        parameters=[
+            query("address", "The address.", required=True),
+            query("sender", "A mailbox that wants to send as the address."),
+        ],
+        responses={200: OpenApiTypes.OBJECT, **problems(422)},
+    )
     def get(self, request):
         form = ExplainForm(request.GET)
         if told := form.told(request.user):
             return JsonResponse(told)
-        problem = {"title": str(_("This cannot be explained.")), "errors": form.errors}
-        return JsonResponse(problem, status=422, content_type="application/problem+json")
+        raise unprocessable(texts_of(form.errors.as_data()))
 
 
 class Seen(RoleRequired, TemplateView):

@@ -21,6 +21,7 @@ class AdminTests(CrudTests, World):
     create_verb, delete_verb = "create_admin", "delete_admin"
     edit_data = {"domains": "example.org\nexample.com"}
     edited = {"active": False}
+    api_data = {"domains": ["example.org"]}
 
     def more_rows(self, count):
         rows = [

@@ -40,7 +40,7 @@ class ReachingTests(World):
             self.sign_in(person)
             for pattern in get_resolver().url_patterns:
                 route = str(pattern.pattern)
-                if "<" not in route or "int:" in route:
+                if "<" not in route or "int:" in route or route.startswith("api/"):
                     continue
                 for key in keys:
                     url = "/" + route.replace("<path:key>", key).replace("<str:key>", key)

@@ -17,6 +17,8 @@ class AliasTests(CrudTests, World):
     create_verb, delete_verb = "create_alias", "delete_alias"
     edit_data = {"goto": "bob@example.org, new@elsewhere.example", "active": "on"}
     edited = {"goto": "bob@example.org,new@elsewhere.example"}
+    api_data = {"goto": ["bob@example.org", "somebody@elsewhere.example"]}
+    api_edited = {"goto": ["bob@example.org", "new@elsewhere.example"]}
 
     def more_rows(self, count):
         domain = Domain.objects.get(pk="example.org")

@@ -22,6 +22,7 @@ class MailboxTests(CrudTests, World):
     create_verb, delete_verb = "create_mailbox", "delete_mailbox"
     edit_data = {"name": "Robert", "quota": 200, "active": "on", "smtp_active": "on"}
     edited = {"name": "Robert", "quota": 200 * 1024000}
+    api_edited = {"quota": 200}
 
     def more_rows(self, count):
         domain = Domain.objects.get(pk="example.org")

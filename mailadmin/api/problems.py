@@ -1,0 +1,90 @@
+"""Errors as `application/problem+json` (RFC 9457): a status, words, and what is wrong by field."""
+
+import logging
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, InterfaceError, OperationalError
+from django.http import Http404, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from mailadmin.views import is_away
+
+logger = logging.getLogger("mailadmin.api")
+
+
+class ProblemRenderer(JSONRenderer):
+    media_type = "application/problem+json"
+
+
+class Problem(exceptions.APIException):
+    """A refusal with its status, and what is wrong by field or by the number of a row."""
+
+    def __init__(self, status, detail, errors=None, items=None, headers=None):
+        super().__init__(detail)
+        self.status_code, self.headers = status, headers or {}
+        self.more = {"errors": errors} if errors is not None else {}
+        self.more |= {"items": items} if items is not None else {}
+
+
+def unprocessable(errors, status=422):
+    """What a form or a service refused. What is about no single field is the detail."""
+    by_field = {name: texts for name, texts in errors.items() if name}
+    general = errors.get("") or [_("Some values were refused.")]
+    return Problem(status, " ".join(map(str, general)), errors=by_field)
+
+
+def rows_refused(by_number):
+    items = [
+        {"index": number, "errors": {name or "detail": texts for name, texts in errors.items()}}
+        for number, errors in sorted(by_number.items())
+    ]
+    detail = _("Some rows were refused, so nothing was changed.")
+    return Problem(422, detail, errors={}, items=items)
+
+
+def handle(error, context):
+    """The answer to an exception of a view; None lets it be an error of ours."""
+    set_rollback()
+    if isinstance(error, Http404):
+        error = Problem(404, _("It does not exist, or it is not yours."))
+    if isinstance(error, PermissionDenied):
+        error = Problem(403, _("You may not do this."))
+    if isinstance(error, IntegrityError):
+        logger.warning("refused by the database: %s", type(error).__name__)
+        error = Problem(409, _("Somebody else has made this meanwhile."))
+    if isinstance(error, (OperationalError, InterfaceError)) and is_away(error):
+        logger.error("the database does not answer: %s", error)
+        error = Problem(503, _("The database does not answer."), headers={"Retry-After": "10"})
+    if not isinstance(error, exceptions.APIException):
+        return None
+    return response_to(error)
+
+
+def response_to(error):
+    headers = dict(getattr(error, "headers", {}))
+    if header := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = header
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait))
+    response = Response(body_of(error), status=error.status_code, headers=headers)
+    response.content_type = ProblemRenderer.media_type
+    return response
+
+
+def body_of(error):
+    detail = error.detail if isinstance(error.detail, str) else " ".join(map(str, error.detail))
+    return {"status": error.status_code, "title": detail} | getattr(error, "more", {})
+
+
+@login_not_required
+@csrf_exempt
+def not_found(request, exception=None):
+    """An address below /api/ that is none."""
+    body = {"status": 404, "title": _("There is no such address.")}
+    return JsonResponse(body, status=404, content_type=ProblemRenderer.media_type)

@@ -1,0 +1,348 @@
+"""The resource of a table: its rows as JSON, read and written as its screens do."""
+
+import contextlib
+import functools
+import operator
+
+from django.core.exceptions import ValidationError
+from django.http import Http404
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_view
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from mailadmin.api.doors import MayUse
+from mailadmin.api.once import Claim, Repeated
+from mailadmin.api.problems import Problem, rows_refused, unprocessable
+from mailadmin.api.schema import JOB, documented
+from mailadmin.api.types import refuse_wrong_types
+from mailadmin.crud.declaration import DELETE
+from mailadmin.crud.programs import (
+    Draft,
+    RowsRefused,
+    etag,
+    reasons,
+    rows_of,
+    save_all,
+    seen,
+    shown,
+    shown_one,
+    typed,
+)
+from mailadmin.models import Job, Role
+from mailadmin.rows import folded
+from mailadmin.writes import Actor, Conflict, perform
+
+MOST, USUAL = 1000, 100
+TRIES = 3  # of an edit that others keep overtaking
+
+
+class Door(APIView):
+    """Opens for tokens, by their tables and verbs and by the roles of whom they stand for."""
+
+    permission_classes = [MayUse]
+    http_method_names = ["get", "head"]
+    table = None  # as tokens call it; none: any token may ask
+    roles = Role.ADMINS
+
+    def initial(self, request, *args, **kwargs):
+        """What there is not is told before anybody is asked who he is."""
+        if request.method.lower() not in self.http_method_names:
+            self.http_method_not_allowed(request)
+        super().initial(request, *args, **kwargs)
+
+    def asked_of(self):
+        """(table, verb, screen) of this request."""
+        return self.table, "read", "list"
+
+    def is_open(self, screen, principal):
+        return principal.role in self.roles
+
+    @functools.cached_property
+    def actor(self):
+        request = self.request
+        address = f"{request.client_address}, token {request.auth.pk}"
+        return Actor(request.user, request.user.username, address)
+
+
+class Resource(Door):
+    """What the addresses of a table share."""
+
+    crud = None
+    verbs = {}  # method → (verb of tokens, screen of the table)
+
+    def asked_of(self):
+        return self.crud.slug, *self.verbs.get(self.request.method, ("read", "list"))
+
+    def is_open(self, screen, principal):
+        return self.crud.may(screen, principal)
+
+    @functools.cached_property
+    def rows(self):
+        return rows_of(self.crud, self.request, **self.kwargs)
+
+    @property
+    def role(self):
+        return self.request.user.role
+
+    def shown(self, row):
+        return shown_one(self.crud, row, self.role)
+
+    def with_etag(self, values, status=200, headers=None):
+        headers = {"ETag": quoted(etag(values))} | (headers or {})
+        return Response(values, status=status, headers=headers)
+
+    def sent(self, screen, *kinds):
+        """What was sent: an object, or a list of objects where that may be, of the right types."""
+        sent = self.request.data
+        if not isinstance(sent, kinds):
+            raise Problem(400, _("The body has to be a JSON object, or a list of them."))
+        rows = sent if isinstance(sent, list) else [sent]
+        if not 0 < len(rows) <= MOST:
+            raise Problem(422, _("A list has 1 to %(most)s rows.") % {"most": MOST}, errors={})
+        refuse_wrong_types(self.crud, screen, sent)
+        return sent
+
+
+def quoted(tag):
+    return f'"{tag}"'
+
+
+def refused(draft):
+    return unprocessable(draft.errors, 409 if "taken" in draft.codes else 422)
+
+
+class Rows(Resource):
+    """All rows of a table: a page of them, new ones, and several changed at once."""
+
+    verbs = {
+        "GET": ("read", "list"),
+        "POST": ("create", "create"),
+        "PATCH": ("edit", "edit"),
+    }
+
+    def get(self, request):
+        rows, following = self.rows.page(self.limit())
+        return Response({"items": shown(self.crud, rows, self.role), "next": following})
+
+    def limit(self):
+        text = self.request.GET.get("limit") or str(USUAL)
+        if not (text.isascii() and text.isdecimal() and 0 < int(text[:5]) <= MOST):
+            text = _("This is a number from 1 to %(most)s.") % {"most": MOST}
+            raise unprocessable({"limit": [text]})
+        return int(text)
+
+    # New rows
+
+    def post(self, request):
+        claim = self.claim()
+        if claim and (kept := claim.answer()):
+            return self.made(kept, {"Idempotent-Replayed": "true"})
+        sent = self.sent("create", dict, list)
+        try:
+            return self.made(self.create(sent, claim))
+        except Repeated:
+            return self.made(claim.answer(), {"Idempotent-Replayed": "true"})
+
+    def claim(self):
+        """The body is read here, before the parser takes it."""
+        body = self.request._request.body
+        key = self.request.headers.get("Idempotency-Key")
+        if key is None:
+            return None
+        return Claim(self.request.auth, key, self.request.path.encode() + b"\n" + body)
+
+    def create(self, sent, claim):
+        """The answer: one row, or the list of rows that a list has become."""
+        run = functools.partial(claim.perform, self.answer_for(sent)) if claim else perform
+        if isinstance(sent, list):
+            drafts = [Draft(self.crud, self.actor, row) for row in sent]
+            return self.answer_for(sent)(saved(drafts, run))
+        draft = Draft(self.crud, self.actor, sent)
+        row = draft.save(run)
+        if row is None:
+            raise refused(draft)
+        return self.answer_for(sent)([row])
+
+    def answer_for(self, sent):
+        """What tells of the rows made, in the form in which they were sent."""
+
+        def told(rows):
+            values = shown(self.crud, rows, self.role)
+            return {"items": values} if isinstance(sent, list) else values[0]
+
+        return told
+
+    def made(self, answer, headers=None):
+        headers = headers or {}
+        if self.is_list(answer):
+            return Response(answer, status=201, headers=headers)
+        key = answer[self.crud.model._meta.pk.column]
+        place = reverse(f"api-{self.crud.slug}-row", args=[key])
+        return self.with_etag(answer, 201, headers | {"Location": place})
+
+    def is_list(self, answer):
+        return list(answer) == ["items"]
+
+    # Several at once
+
+    def patch(self, request):
+        sent = self.sent("edit", list)
+        for _try in range(TRIES):
+            rows = self.named(sent)
+            drafts = [
+                Draft(self.crud, self.actor, without_key(self.crud, given), row)
+                for row, given in zip(rows, sent, strict=True)
+            ]
+            with contextlib.suppress(Conflict):
+                saved(drafts)
+                return Response({"items": shown(self.crud, self.named(sent), self.role)})
+        raise overtaken()
+
+    def named(self, sent):
+        """The rows that the items name, in their order; all of them, and none of them twice."""
+        name = self.crud.model._meta.pk.column
+        keys = [folded(item.get(name)) for item in sent]
+        given = [key for key in keys if isinstance(key, (str, int))]
+        found = self.rows.get_queryset().filter(pk__in=given)
+        rows = {folded(row.pk): row for row in found}
+        wrong = {n: not_there(name) for n, key in enumerate(keys) if rows.get(key) is None}
+        wrong |= {n: twice(name) for n, key in enumerate(keys) if key in keys[:n]}
+        if wrong:
+            raise rows_refused(wrong)
+        return [rows[key] for key in keys]
+
+
+def without_key(crud, given):
+    return {name: value for name, value in given.items() if name != crud.model._meta.pk.column}
+
+
+def not_there(name):
+    return {name: [_("It does not exist, or it is not yours.")]}
+
+
+def twice(name):
+    return {name: [_("The same row stands there twice.")]}
+
+
+def overtaken():
+    return Problem(409, _("Others keep changing this row. Nothing was saved; try again."))
+
+
+def saved(drafts, run=perform):
+    try:
+        return save_all(drafts, run)
+    except RowsRefused as error:
+        raise rows_refused(error.by_number) from error
+
+
+class Row(Resource):
+    """One row of a table."""
+
+    verbs = {
+        "GET": ("read", "list"),
+        "PATCH": ("edit", "edit"),
+        "DELETE": ("delete", "delete"),
+    }
+
+    def get(self, request, key):
+        values = self.shown(self.rows.get_object())
+        if matches(request.headers.get("If-None-Match"), etag(values)):
+            return Response(status=304, headers={"ETag": quoted(etag(values))})
+        return self.with_etag(values)
+
+    def patch(self, request, key):
+        sent = self.sent("edit", dict)
+        for _try in range(TRIES):
+            row = self.rows.get_object()
+            draft = Draft(self.crud, self.actor, sent, row)
+            draft.form.expected = self.seen(row)
+            draft.save()
+            if draft.form.conflict is None:
+                return self.edited(draft)
+            self.refuse_if_matched()
+        raise overtaken()
+
+    def edited(self, draft):
+        if draft.errors:
+            raise refused(draft)
+        return self.with_etag(self.shown(self.rows.get_object()))
+
+    def delete(self, request, key):
+        row = self.rows.get_object()
+        try:
+            job = self.crud.carry_out(self.actor, DELETE, [row.pk], self.seen(row))
+        except Conflict as error:
+            raise changed() from error
+        except ValidationError as error:
+            raise unprocessable(reasons(error)) from error
+        if job is None:
+            return Response(status=204)
+        place = reverse("api-job", args=[job.pk])
+        return Response({"job": job.pk}, status=202, headers={"Location": place})
+
+    def seen(self, row):
+        """What the program says that it has seen; nothing if it says nothing."""
+        wanted = self.request.headers.get("If-Match")
+        if wanted is None:
+            return None
+        tag = etag(self.shown(row))
+        if not matches(wanted, tag):
+            raise changed()
+        return seen(self.crud, row, self.role, tag)
+
+    def refuse_if_matched(self):
+        if "If-Match" in self.request.headers:
+            raise changed()
+
+
+def changed():
+    return Problem(412, _("Somebody else changed this in the meantime. Nothing was saved."))
+
+
+def matches(header, tag):
+    """Whether one of the tags of If-Match or If-None-Match is this row's."""
+    given = [part.strip().removeprefix("W/") for part in (header or "").split(",")]
+    return "*" in given or quoted(tag) in given
+
+
+@extend_schema_view(get=JOB)
+class JobOfToken(Door):
+    """How far work is that this token has begun."""
+
+    shown = ("id", "title", "state", "done", "total", "message", "created", "finished")
+
+    def is_open(self, screen, principal):
+        return True
+
+    def get(self, request, pk):
+        own = Job.objects.filter(
+            owner_key=request.user.pk, owner__endswith=f" token {request.auth.pk})"
+        )
+        job = own.filter(pk=pk).first()
+        if job is None:
+            raise Http404
+        return Response({name: typed(getattr(job, name)) for name in self.shown})
+
+
+SHAPES = (("rows", "", Rows), ("row", "/<path:key>", Row))
+
+
+def resources_of(crud):
+    """The addresses of a table, with the methods whose screens its roles name."""
+    return [
+        path(
+            f"api/v1/{crud.slug}{route}",
+            view_of(crud, kind).as_view(),
+            name=f"api-{crud.slug}-{name}",
+        )
+        for name, route, kind in SHAPES
+    ]
+
+
+def view_of(crud, kind):
+    methods = [m.lower() for m, (_verb, screen) in kind.verbs.items() if screen in crud.roles]
+    roles = functools.reduce(operator.or_, crud.roles.values())
+    own = {"crud": crud, "roles": roles, "http_method_names": [*methods, "head"]}
+    return documented(type(f"{crud.__name__}{kind.__name__}", (kind,), own))

@@ -1,0 +1,334 @@
+"""The OpenAPI document: made from the forms and columns that the resources read and write."""
+
+import functools
+
+from django.forms import BooleanField
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_view,
+)
+from rest_framework import serializers
+
+from mailadmin.api.types import Text, Whole, serializer, typed, typed_column
+from mailadmin.crud.programs import fields_of
+from mailadmin.models import Role
+
+MOST = 1000
+
+
+class BearerToken(OpenApiAuthenticationExtension):
+    target_class = "mailadmin.api.doors.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema):
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A token of one's own, made on the page /account/tokens/.",
+        }
+
+
+# What rows are
+
+
+@functools.cache
+def row_serializer(crud):
+    """A row as it is answered: without bounds, which old rows may be outside of."""
+    asked = fields_of(crud.form_class, "edit") if crud.form_class else {}
+    asked |= fields_of(crud.form_class, "create") if crud.form_class else {}
+    columns = crud.public_fields()
+    names = crud.shown_columns(Role.SUPERADMIN)
+    for_all = set(crud.shown_columns(Role.ADMIN))
+    fields = {}
+    for name in names:
+        if name in asked and not is_nullable(columns.get(name)):
+            field = typed(asked[name], bounds=False)
+        else:
+            field = typed_column(columns[name])
+        field.required = name in for_all
+        fields[name] = field
+    return serializer(f"{word(crud)}", fields)
+
+
+def is_nullable(column):
+    return column is not None and column.null
+
+
+def word(crud):
+    return crud.model.__name__
+
+
+@functools.cache
+def new_serializer(crud):
+    fields = {}
+    for name, asked in fields_of(crud.form_class, "create").items():
+        field = fields[name] = typed(asked)
+        field.required = is_needed(asked)
+    return serializer(f"New{word(crud)}", with_password_hash(fields))
+
+
+def is_needed(asked):
+    """A box not ticked is no; what has a value to begin with may be left out."""
+    return asked.required and asked.initial is None and not isinstance(asked, BooleanField)
+
+
+@functools.cache
+def changes_serializer(crud, many=False):
+    """What may be changed of a row; of several, each with its key."""
+    fields = {name: typed(asked) for name, asked in fields_of(crud.form_class, "edit").items()}
+    fields = with_password_hash(fields)
+    for field in fields.values():
+        field.required = False
+    if not many:
+        return serializer(f"{word(crud)}Changes", fields)
+    key = crud.model._meta.pk.column
+    return serializer(f"{word(crud)}ChangesByKey", {key: Text()} | fields)
+
+
+def with_password_hash(fields):
+    if "password" not in fields:
+        return fields
+    told = "The password as it is stored, in a Dovecot scheme. Superadmins only."
+    return fields | {"password_hash": Text(required=False, max_length=255, help_text=told)}
+
+
+@functools.cache
+def page_serializer(crud):
+    following = Whole if crud.newest_first else Text
+    fields = {
+        "items": row_serializer(crud)(many=True),
+        "next": following(allow_null=True, help_text="`after` of the next page, if there is one."),
+    }
+    return serializer(f"{word(crud)}Page", fields)
+
+
+@functools.cache
+def list_serializer(crud):
+    return serializer(f"{word(crud)}List", {"items": row_serializer(crud)(many=True)})
+
+
+class ErrorsOfRow(serializers.Serializer):
+    index = serializers.IntegerField(help_text="Which of the rows sent, from 0.")
+    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+
+
+class Problem(serializers.Serializer):
+    """RFC 9457."""
+
+    status = serializers.IntegerField()
+    title = serializers.CharField(help_text="What is wrong, in the language asked for.")
+    errors = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="Column → texts.",
+    )
+    items = ErrorsOfRow(many=True, required=False)
+
+
+class JobBegun(serializers.Serializer):
+    job = serializers.IntegerField(help_text="Its progress: /api/v1/jobs/{job}")
+
+
+class JobState(serializers.Serializer):
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    state = serializers.ChoiceField(["draft", "waiting", "running", "done", "failed"])
+    done = serializers.IntegerField()
+    total = serializers.IntegerField()
+    message = serializers.CharField()
+    created = serializers.DateTimeField()
+    finished = serializers.DateTimeField(allow_null=True)
+
+
+# What operations share
+
+PROBLEMS = {
+    400: "This is not JSON, or not a JSON object.",
+    401: "No token, or one that is not valid here.",
+    403: "The token, or whom it stands for, may not do this.",
+    404: "It does not exist, or it is not yours.",
+    409: "It exists already, or others keep changing it.",
+    412: "The row is no longer as `If-Match` says.",
+    415: "The body is not `application/json`.",
+    422: "Refused by a rule; `errors` tells which column.",
+    429: "Too fast: `Retry-After` tells how many seconds to wait.",
+}
+
+
+def problems(*statuses):
+    return {
+        (status, "application/problem+json"): OpenApiResponse(
+            Problem, description=PROBLEMS[status], examples=[problem_example(status)]
+        )
+        for status in sorted({401, 403, 429, *statuses})
+    }
+
+
+def problem_example(status):
+    value = {"status": status, "title": PROBLEMS[status]}
+    if status == 422:
+        value |= {"errors": {"quota": ["The largest mailbox in this domain has 1,024 MB."]}}
+    return OpenApiExample(f"problem {status}", value=value, response_only=True)
+
+
+def header(name, description):
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description)
+
+
+def query(name, description, kind=str, **options):
+    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=description, **options)
+
+
+def whole(**bounds):
+    return {"type": "integer"} | bounds
+
+
+FILTERS = {
+    "domain": query("domain", "Rows of this domain."),
+    "active": query("active", "In force or not.", enum=["0", "1"]),
+    "q": query("q", "Rows that contain all of these words; `bob*` is the beginning of an address."),
+    "admin": query("admin", "Lines of this admin."),
+    "action": query("action", "Lines of this action, such as `create_mailbox`."),
+    "from": query("from", "Lines since this day.", OpenApiTypes.DATE),
+    "until": query("until", "Lines up to this day.", OpenApiTypes.DATE),
+}
+AFTER = query("after", "The `next` of the page before.")
+LIMIT = query("limit", "Rows on a page.", whole(minimum=1, maximum=MOST, default=100))
+IF_MATCH = header("If-Match", "The row's `ETag`: it is changed only if it is still so.")
+ETAG = OpenApiParameter(
+    "ETag", str, OpenApiParameter.HEADER, response=[200, 201], description="Names these values."
+)
+LOCATION = OpenApiParameter(
+    "Location", str, OpenApiParameter.HEADER, response=[201, 202], description="Where it is."
+)
+ONCE = header(
+    "Idempotency-Key",
+    "A text of your own. The same request, sent again with it within a day, is done once.",
+)
+
+
+# Operations
+
+
+def documented(view):
+    """The view with what the document says of its methods."""
+    described = DESCRIBED["rows" if hasattr(view, "post") else "row"]
+    return extend_schema_view(
+        **{
+            method: operation(view.crud)
+            for method, operation in described.items()
+            if method in view.http_method_names
+        }
+    )(view)
+
+
+def name_of(verb, crud, ending=""):
+    return f"{verb}_{crud.slug.replace('-', '_')}{ending}"
+
+
+def listing(crud):
+    return extend_schema(
+        operation_id=name_of("list", crud),
+        tags=[crud.slug],
+        summary=f"A page of {crud.slug}",
+        parameters=[*(FILTERS[name] for name in filters_of(crud)), AFTER, LIMIT],
+        responses={200: page_serializer(crud), **problems(404, 422)},
+    )
+
+
+def filters_of(crud):
+    names = getattr(crud, "filter_names", ("domain", "active", "q"))
+    return [name for name in names if name in FILTERS]
+
+
+def creation(crud):
+    new, row = new_serializer(crud), row_serializer(crud)
+    return extend_schema(
+        operation_id=name_of("create", crud),
+        tags=[crud.slug],
+        summary=f"Make one of {crud.slug}, or up to {MOST}: all of them or none",
+        request=either(f"New{word(crud)}OrList", new, new(many=True)),
+        parameters=[ONCE, ETAG, LOCATION],
+        responses={
+            201: either(f"{word(crud)}OrList", row, list_serializer(crud)),
+            **problems(400, 409, 415, 422),
+        },
+        examples=examples_of(crud),
+    )
+
+
+def either(name, *kinds):
+    return PolymorphicProxySerializer(
+        component_name=name, serializers=list(kinds), resource_type_field_name=None, many=False
+    )
+
+
+def examples_of(crud):
+    if not crud.example:
+        return []
+    return [OpenApiExample(f"one of {crud.slug}", value=crud.example, request_only=True)]
+
+
+def changing_many(crud):
+    return extend_schema(
+        operation_id=name_of("edit", crud, "_list"),
+        tags=[crud.slug],
+        summary=f"Change up to {MOST} of {crud.slug}: all of them or none",
+        request=changes_serializer(crud, many=True)(many=True),
+        responses={200: list_serializer(crud), **problems(400, 409, 415, 422)},
+    )
+
+
+def reading(crud):
+    return extend_schema(
+        operation_id=name_of("read", crud, "_row"),
+        tags=[crud.slug],
+        summary=f"One of {crud.slug}",
+        parameters=[key_parameter(crud), ETAG],
+        responses={200: row_serializer(crud), **problems(404)},
+    )
+
+
+def key_parameter(crud):
+    kind = int if crud.newest_first else str
+    return OpenApiParameter("key", kind, OpenApiParameter.PATH, description="Its key.")
+
+
+def changing(crud):
+    return extend_schema(
+        operation_id=name_of("edit", crud, "_row"),
+        tags=[crud.slug],
+        summary=f"Change one of {crud.slug}; what is not named stays",
+        request=changes_serializer(crud),
+        parameters=[key_parameter(crud), IF_MATCH, ETAG],
+        responses={200: row_serializer(crud), **problems(400, 404, 409, 412, 415, 422)},
+    )
+
+
+def deletion(crud):
+    begun = OpenApiResponse(JobBegun, description="Much is deleted by a job, which has begun.")
+    return extend_schema(
+        operation_id=name_of("delete", crud, "_row"),
+        tags=[crud.slug],
+        summary=f"Delete one of {crud.slug} with all that hangs on it",
+        parameters=[key_parameter(crud), IF_MATCH, LOCATION],
+        responses={204: None, 202: begun, **problems(404, 412, 422)},
+    )
+
+
+DESCRIBED = {
+    "rows": {"get": listing, "post": creation, "patch": changing_many},
+    "row": {"get": reading, "patch": changing, "delete": deletion},
+}
+JOB = extend_schema(
+    operation_id="read_job",
+    tags=["jobs"],
+    summary="How far work is that this token has begun",
+    responses={200: JobState, **problems(404)},
+)

@@ -1,0 +1,116 @@
+"""Tokens: what a program may do in its owner's place, and never more than he may himself."""
+
+import hashlib
+import ipaddress
+import secrets
+
+from django.apps import apps
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.auth import ip_of
+from mailadmin.models import Role, Token
+from mailadmin.rows import folded
+
+PREFIX = "mailadmin_"  # so that whoever finds one knows what it opens
+HINT = len(PREFIX) + 6
+VERBS = {
+    "read": _("read"),
+    "create": _("create"),
+    "edit": _("change"),
+    "delete": _("delete"),
+}
+
+
+def digest_of(text):
+    """A token is long and random, so a fast hash hides it as well as a slow one."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def new_text():
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def holder_of(text):
+    """The principal that this token is, if it is one."""
+    token = Token.objects.filter(digest=digest_of(text)).select_related("owner").first()
+    if token is None or token.is_over or not token.owner.active:
+        return None
+    return TokenHolder(token)
+
+
+class TokenHolder:
+    """A principal of its own: its owner, with the rights that the token leaves him."""
+
+    is_authenticated = True
+
+    def __init__(self, token):
+        self.token, self.owner = token, token.owner
+        self.pk = self.username = self.owner.pk
+        self.model_label = self.owner.model_label
+
+    @property
+    def role(self):
+        """Whoever is limited to domains runs these, and not the machine."""
+        return Role.ADMIN if self.token.domains else self.owner.role
+
+    def managed_domains(self):
+        """Those of the token's domains that are its owner's still."""
+        if not self.token.domains:
+            return self.owner.managed_domains()
+        if not hasattr(self, "_managed"):
+            self._managed = own_domains(self.owner, self.token.domains)
+        return self._managed
+
+    def at_present(self):
+        """The same with the rights of this moment."""
+        token = Token.objects.filter(pk=self.token.pk).select_related("owner").first()
+        if token is None or token.is_over or not token.owner.active:
+            return None
+        return TokenHolder(token)
+
+    def allows(self, table, verb):
+        tables, verbs = self.token.tables, self.token.verbs
+        return (not tables or table in tables) and (not verbs or verb in verbs)
+
+    def is_from(self, address):
+        """Whether it may be used at this address."""
+        networks, ip = self.token.networks, ip_of(address)
+        return not networks or (
+            ip is not None and any(ip in ipaddress.ip_network(network) for network in networks)
+        )
+
+
+def own_domains(owner, names):
+    """Those of the names that are domains of this person's."""
+    domains = apps.get_model("domains.Domain").objects.visible_to(owner).filter(pk__in=names)
+    return list(domains.order_by("pk").values_list("pk", flat=True))
+
+
+# Services
+
+
+def create_token(changes, owner, values, text):
+    """Make a token for somebody, within what he may do himself. The text is not kept."""
+    if isinstance(changes.principal, TokenHolder):
+        raise PermissionDenied
+    refuse_foreign(owner, values["domains"])
+    token = Token(
+        owner=owner, hint=text[:HINT], digest=digest_of(text), created=changes.at, **values
+    )
+    changes.create([token])
+    changes.log("create_token", "", token.log_key)
+    return token
+
+
+def refuse_foreign(owner, names):
+    own = {folded(name) for name in own_domains(owner, names)}
+    if foreign := [name for name in names if folded(name) not in own]:
+        raise ValidationError({"domains": _("You have no domain %(name)s.") % {"name": foreign[0]}})
+
+
+def delete_token(changes, number):
+    """From now on it opens nothing."""
+    token = changes.find_one(Token, number)
+    changes.delete([token])
+    changes.log("delete_token", "", token.log_key)

@@ -1,0 +1,219 @@
+"""What programs read and write of a table: the same rows by the same forms, without pages."""
+
+import datetime
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from mailadmin.crud.reading import List
+from mailadmin.fields import is_known
+from mailadmin.forms import as_fields
+from mailadmin.writes import Seen, digest, perform
+
+HASHING = 2  # passwords at once: bcrypt, argon2 and crypt let the interpreter go on
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asks for which rows, as a table wants to know it where no browser sends a request."""
+
+    user: object
+    GET: dict
+
+
+class Rows(List):
+    """The rows of a table as programs page through them."""
+
+    def page(self, limit):
+        """(rows, the key after which the next page begins); a row more than shown tells of it."""
+        rows = self.listed(self.filtered()).order_by("-pk" if self.newest_first else "pk")
+        if (edge := self.cursor("after")) is not None:
+            rows = rows.filter(**{"pk__lt" if self.newest_first else "pk__gt": edge})
+        rows = list(rows[: limit + 1])
+        shown = rows[:limit]
+        return shown, shown[-1].pk if len(rows) > limit else None
+
+
+def rows_of(crud, request, **kwargs):
+    """A table as this request sees it."""
+    rows = Rows.of(crud)()
+    rows.setup(request, **kwargs)
+    return rows
+
+
+# Rows as values
+
+
+def shown(crud, rows, role):
+    """Rows as {column: value}, in the types that their forms take."""
+    names = crud.shown_columns(role)
+    return [{name: typed(crud.value(row, name)) for name in names} for row in crud.prepared(rows)]
+
+
+def typed(value):
+    """A value in the types of JSON; a moment that nobody knows is none."""
+    match value:
+        case datetime.datetime():
+            return timezone.localtime(value).isoformat() if is_known(value) else None
+        case Decimal():
+            return float(value)
+    return value
+
+
+def shown_one(crud, row, role):
+    return shown(crud, [row], role)[0]
+
+
+def etag(values):
+    """A name for exactly these values."""
+    return digest(values)
+
+
+def seen(crud, row, role, tag):
+    """What a program has seen of a row: it was named so."""
+    return Seen(type(row), row.pk, tag, lambda now: shown_one(crud, now, role))
+
+
+# Values into forms
+
+
+def fields_of(form_class, screen):
+    """The fields that programs may give, by name."""
+    left_out = form_class.only_edit if screen == "create" else form_class.only_new
+    fields = form_class.base_fields
+    order = [*(name for name in form_class.field_order or () if name in fields), *fields]
+    return {
+        name: fields[name]
+        for name in dict.fromkeys(order)
+        if name not in (*left_out, "seen", "password2")
+    }
+
+
+class Draft:
+    """Values on their way into a row, through the form that a page would show."""
+
+    def __init__(self, crud, actor, given, row=None):
+        self.crud, self.actor, self.row = crud, actor, row
+        self.form = crud.form_class(data=dict(given), instance=row, actor=actor)
+        self.form.for_programs()
+        if row is not None:
+            given = self._without_present(given)
+        self.strange = [name for name in given if name not in self.form.fields]
+        self.form.data = self._laid_over(given)
+
+    def _without_present(self, given):
+        """Who sends a row back as it came may leave in it what cannot be changed."""
+        present = shown_one(self.crud, self.row, self.actor.principal.role)
+        return {
+            name: value
+            for name, value in given.items()
+            if name in self.form.fields or name not in present or present[name] != value
+        }
+
+    def _laid_over(self, given):
+        """The form's data: what is given, over what the row has or what a new one would get."""
+        form = self.form
+        values = {name: form.get_initial_for_field(f, name) for name, f in form.fields.items()}
+        values |= {} if self.row else form.unasked
+        values |= {name: value for name, value in given.items() if name in form.fields}
+        return {
+            name: form.fields[name].prepare_value(value)
+            for name, value in values.items()
+            if value is not None
+        }
+
+    def is_valid(self):
+        return self.form.is_valid() and not self.strange
+
+    def save(self, run=perform):
+        """The row; None where it was refused, with the reasons in `errors`."""
+        return self.form.save(run) if self.is_valid() else None
+
+    @property
+    def errors(self):
+        """Column → texts; what is about no single one stands under the empty name."""
+        return dict.fromkeys(self.strange, [no_such_field()]) | texts_of(self.form.errors.as_data())
+
+    @property
+    def codes(self):
+        found = self.form.errors.as_data().values()
+        return {error.code for errors in found for error in errors}
+
+
+def no_such_field():
+    return _("This cannot be set here.")
+
+
+def texts_of(errors):
+    """Column → texts, of errors as forms and services have them."""
+    return {
+        "" if name == NON_FIELD_ERRORS else name: [text for e in list_ for text in e.messages]
+        for name, list_ in errors.items()
+    }
+
+
+# Many rows: all of them, or none
+
+
+class RowsRefused(ValidationError):
+    """Some rows of many were refused: number → what is wrong with it."""
+
+    def __init__(self, errors):
+        super().__init__(_("Some rows were refused, so nothing was changed."))
+        self.by_number = errors
+
+
+def save_all(drafts, run=perform):
+    """Rows of all drafts, in order, by one transaction."""
+    refused = {number: draft.errors for number, draft in enumerate(drafts) if not draft.is_valid()}
+    if refused:
+        raise RowsRefused(refused)
+    with ThreadPoolExecutor(HASHING) as pool:
+        steps = list(pool.map(lambda draft: draft.form.step(), drafts))
+    watched = [draft.form.watching() for draft in drafts]
+    return run(drafts[0].actor, write_all, steps, seen=watched)
+
+
+def write_all(changes, steps):
+    """Take all steps; what refuses one of them is told with its number."""
+    try:
+        with changes.attempt():
+            return take(changes, joined(steps))
+    except ValidationError as error:
+        raise RowsRefused(refused_ones(changes, steps) or {0: reasons(error)}) from error
+
+
+def joined(steps):
+    """New rows are one step: services take many."""
+    service, *arguments = steps[0]
+    if len(arguments) > 1:
+        return steps
+    return [(service, [row for _service, rows in steps for row in rows])]
+
+
+def take(changes, steps):
+    rows = []
+    for service, *arguments in steps:
+        done = service(changes, *arguments)
+        rows += done if isinstance(done, list) else [done]
+    return rows
+
+
+def refused_ones(changes, steps):
+    """One after the other, to tell which it was; nothing of it stays."""
+    refused = {}
+    for number, step in enumerate(steps):
+        try:
+            with changes.attempt():
+                take(changes, [step])
+        except ValidationError as error:
+            refused[number] = reasons(error)
+    return refused
+
+
+def reasons(error):
+    return texts_of({name: getattr(e, "error_list", e) for name, e in as_fields(error).items()})
