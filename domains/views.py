@@ -59,6 +59,7 @@ class Domains(WarnsOfOldMail, Crud):
         ],
         Role.ADMINS,
     )
+    example = {"domain": "example.org", "description": "Bakery", "mailboxes": 50, "aliases": 100}
     empty_text = _("There are no domains yet. The first one is where everything begins.")
     delete_service = services.delete_domains
     set_service = services.set_domains
@@ -110,6 +111,7 @@ class AliasDomains(Crud):
     exported = dict.fromkeys(
         ["alias_domain", "target_domain", "description", "active", *DATES], Role.ADMINS
     )
+    example = {"alias_domain": "example.com", "target_domain": "example.org"}
     empty_text = _("There are no alias domains. One makes a domain a mirror of another.")
     delete_service = services.delete_alias_domains
     set_service = services.set_alias_domains
@@ -141,6 +143,11 @@ class Admins(Crud):
         ["username", "superadmin", "domains", "active", "phone", "email_other", *DATES],
         Role.SUPERADMIN,
     )
+    example = {
+        "username": "alice@example.org",
+        "password": "correct-horse-42",
+        "domains": ["example.org"],
+    }
     empty_text = _("There are no admins.")
     delete_service = admins.delete_admins
     set_service = admins.set_admins
@@ -188,6 +195,7 @@ class Transports(Crud):
     exported = dict.fromkeys(
         ["pattern", "transport", "description", "active", *DATES], Role.SUPERADMIN
     )
+    example = {"pattern": ".example.net", "transport": "smtp:[mx.example.net]:25"}
     empty_text = _("There are no transports. Mail goes the usual way, or that of its domain.")
     delete_service = transports.delete_transports
     set_service = transports.set_transports

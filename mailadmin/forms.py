@@ -221,8 +221,9 @@ class HashInput(forms.CharField):
 
 
 def validate_hash(stored):
-    if not passwords.is_readable(stored):
-        raise ValidationError(_("This is no password hash of a known scheme."))
+    """Only what says itself what it is: anything else could be a password in plain words."""
+    if not (stored.startswith(("{", "$")) and passwords.is_readable(stored)):
+        raise ValidationError(_("This is no password hash: {SCHEME}… or $…$… of a known scheme."))
 
 
 class NewPasswordMixin(forms.Form):
@@ -270,10 +271,9 @@ class NewPasswordMixin(forms.Form):
         """Programs do not mistype; those of superadmins may know a password by its hash alone."""
         super().for_programs()
         del self.fields["password2"]
-        if self.data.get("password_hash"):
-            self.fields["password"].required = False
         if self.actor.principal.role is Role.SUPERADMIN:
             self.fields["password_hash"] = HashInput()
+            self.fields["password"].required &= not self.data.get("password_hash")
 
     def clean(self):
         cleaned = super().clean()

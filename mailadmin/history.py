@@ -49,6 +49,8 @@ VERBS = {
     "create_transport": _("transport created"),
     "edit_transport": _("transport changed"),
     "delete_transport": _("transport deleted"),
+    "create_token": _("token made"),
+    "delete_token": _("token taken back"),
 }
 
 

@@ -9,6 +9,7 @@ from domains.views import PickDomain
 from mailadmin import views
 from mailadmin.api.document import Document
 from mailadmin.api.once import forget_answers
+from mailadmin.api.pages import DeleteToken, Manual, Tokens
 from mailadmin.api.problems import not_found as no_such_address
 from mailadmin.api.resources import JobOfToken, resources_of
 from mailadmin.crud import next_bulk_step, urls_of
@@ -59,6 +60,9 @@ urlpatterns = [
     path("account/", own.Account.as_view(), name="account"),
     path("account/password/", own.OwnPassword.as_view(), name="own-password"),
     path("account/forwarding/", own.OwnForwarding.as_view(), name="own-forwarding"),
+    path("account/tokens/", Tokens.as_view(), name="tokens"),
+    path("account/tokens/<int:pk>/delete/", DeleteToken.as_view(), name="token-delete"),
+    path("account/api/", Manual.as_view(), name="api-manual"),
     path("account/vacation/", own.OwnVacation.as_view(), name="own-vacation"),
     path("domains/pick/", PickDomain.as_view(), name="domains-pick"),
     path("mailboxes/room/", Room.as_view(), name="mailboxes-room"),

@@ -50,6 +50,13 @@ class Mailboxes(WarnsOfOldMail, Crud):
         | dict.fromkeys(DATES, Role.ADMINS)
     )
     also_shown = ("local_part", "domain")
+    example = {
+        "local_part": "bob",
+        "domain": "example.org",
+        "password": "correct-horse-42",
+        "name": "Bob Builder",
+        "quota": 1024,
+    }
     empty_text = gettext_lazy("There are no mailboxes here yet.")
     delete_service = services.delete_mailboxes
     set_service = services.set_mailboxes
@@ -121,6 +128,7 @@ class Aliases(WarnsOfOldMail, Crud):
         "goto": attrgetter("others"),
         "goto_mailbox": attrgetter("keeps_copy"),
     }
+    example = {"local_part": "info", "domain": "example.org", "goto": ["bob@example.org"]}
     empty_text = gettext_lazy("There are no aliases here yet.")
     delete_service = services.delete_aliases
     set_service = services.set_aliases

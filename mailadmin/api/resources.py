@@ -7,6 +7,7 @@ import operator
 from django.core.exceptions import ValidationError
 from django.http import Http404
 from django.urls import path, reverse
+from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_view
 from rest_framework.response import Response
@@ -35,6 +36,14 @@ from mailadmin.rows import folded
 from mailadmin.writes import Actor, Conflict, perform
 
 MOST, USUAL = 1000, 100
+
+
+def is_day(text):
+    with contextlib.suppress(ValueError):
+        return parse_date(text) is not None
+    return False
+
+
 TRIES = 3  # of an edit that others keep overtaking
 
 
@@ -105,6 +114,9 @@ class Resource(Door):
         return sent
 
 
+FILTER_CHECKS = {"active": {"0", "1"}.__contains__, "from": is_day, "until": is_day}
+
+
 def quoted(tag):
     return f'"{tag}"'
 
@@ -123,8 +135,20 @@ class Rows(Resource):
     }
 
     def get(self, request):
+        self.refuse_strange_filters()
         rows, following = self.rows.page(self.limit())
         return Response({"items": shown(self.crud, rows, self.role), "next": following})
+
+    def refuse_strange_filters(self):
+        """A filter that is misspelled would show a program more than it meant to see."""
+        known = [*self.rows.filter_names, "after", "limit"]
+        given = self.request.GET
+        wrong = {name: [_("There is no such filter.")] for name in given if name not in known}
+        for name, is_right in FILTER_CHECKS.items():
+            if name in given and not is_right(given[name]):
+                wrong[name] = [_("This is no value for this filter.")]
+        if wrong:
+            raise unprocessable(wrong)
 
     def limit(self):
         text = self.request.GET.get("limit") or str(USUAL)
@@ -203,12 +227,12 @@ class Rows(Resource):
     def named(self, sent):
         """The rows that the items name, in their order; all of them, and none of them twice."""
         name = self.crud.model._meta.pk.column
-        keys = [folded(item.get(name)) for item in sent]
-        given = [key for key in keys if isinstance(key, (str, int))]
-        found = self.rows.get_queryset().filter(pk__in=given)
+        given = [item.get(name) for item in sent]
+        keys = [folded(key) if isinstance(key, str) else None for key in given]
+        found = self.rows.get_queryset().filter(pk__in=[key for key in keys if key])
         rows = {folded(row.pk): row for row in found}
         wrong = {n: not_there(name) for n, key in enumerate(keys) if rows.get(key) is None}
-        wrong |= {n: twice(name) for n, key in enumerate(keys) if key in keys[:n]}
+        wrong |= {n: twice(name) for n, key in enumerate(keys) if key and key in keys[:n]}
         if wrong:
             raise rows_refused(wrong)
         return [rows[key] for key in keys]

@@ -47,13 +47,12 @@ def row_serializer(crud):
     for_all = set(crud.shown_columns(Role.ADMIN))
     fields = {}
     for name in names:
+        required = name in for_all
         if name in asked and not is_nullable(columns.get(name)):
-            field = typed(asked[name], bounds=False)
+            fields[name] = typed(asked[name], bounds=False, required=required)
         else:
-            field = typed_column(columns[name])
-        field.required = name in for_all
-        fields[name] = field
-    return serializer(f"{word(crud)}", fields)
+            fields[name] = typed_column(columns[name], required=required)
+    return serializer(word(crud), fields)
 
 
 def is_nullable(column):
@@ -66,10 +65,8 @@ def word(crud):
 
 @functools.cache
 def new_serializer(crud):
-    fields = {}
-    for name, asked in fields_of(crud.form_class, "create").items():
-        field = fields[name] = typed(asked)
-        field.required = is_needed(asked)
+    asked = fields_of(crud.form_class, "create")
+    fields = {name: typed(field, required=is_needed(field)) for name, field in asked.items()}
     return serializer(f"New{word(crud)}", with_password_hash(fields))
 
 
@@ -81,10 +78,8 @@ def is_needed(asked):
 @functools.cache
 def changes_serializer(crud, many=False):
     """What may be changed of a row; of several, each with its key."""
-    fields = {name: typed(asked) for name, asked in fields_of(crud.form_class, "edit").items()}
-    fields = with_password_hash(fields)
-    for field in fields.values():
-        field.required = False
+    asked = fields_of(crud.form_class, "edit")
+    fields = with_password_hash({name: typed(f, required=False) for name, f in asked.items()})
     if not many:
         return serializer(f"{word(crud)}Changes", fields)
     key = crud.model._meta.pk.column
@@ -233,10 +228,13 @@ def name_of(verb, crud, ending=""):
 
 
 def listing(crud):
-    return extend_schema(
+    return described(
+        crud,
         operation_id=name_of("list", crud),
-        tags=[crud.slug],
         summary=f"A page of {crud.slug}",
+        description=(
+            "Ordered by key. `next` is the `after` of the page that follows, null on the last one."
+        ),
         parameters=[*(FILTERS[name] for name in filters_of(crud)), AFTER, LIMIT],
         responses={200: page_serializer(crud), **problems(404, 422)},
     )
@@ -249,10 +247,14 @@ def filters_of(crud):
 
 def creation(crud):
     new, row = new_serializer(crud), row_serializer(crud)
-    return extend_schema(
+    return described(
+        crud,
         operation_id=name_of("create", crud),
-        tags=[crud.slug],
         summary=f"Make one of {crud.slug}, or up to {MOST}: all of them or none",
+        description=(
+            "An object makes one row, a list of objects several. What is not given is as "
+            "the panel's form proposes it."
+        ),
         request=either(f"New{word(crud)}OrList", new, new(many=True)),
         parameters=[ONCE, ETAG, LOCATION],
         responses={
@@ -261,6 +263,10 @@ def creation(crud):
         },
         examples=examples_of(crud),
     )
+
+
+def described(crud, **options):
+    return extend_schema(tags=[crud.slug], **options)
 
 
 def either(name, *kinds):
@@ -276,20 +282,25 @@ def examples_of(crud):
 
 
 def changing_many(crud):
-    return extend_schema(
+    return described(
+        crud,
         operation_id=name_of("edit", crud, "_list"),
-        tags=[crud.slug],
         summary=f"Change up to {MOST} of {crud.slug}: all of them or none",
+        description="Each object names its row by its key, and what of it is to change.",
         request=changes_serializer(crud, many=True)(many=True),
         responses={200: list_serializer(crud), **problems(400, 409, 415, 422)},
     )
 
 
 def reading(crud):
-    return extend_schema(
+    return described(
+        crud,
         operation_id=name_of("read", crud, "_row"),
-        tags=[crud.slug],
         summary=f"One of {crud.slug}",
+        description=(
+            "The `ETag` names these values; with it in `If-None-Match` the answer is 304 "
+            "while they are so."
+        ),
         parameters=[key_parameter(crud), ETAG],
         responses={200: row_serializer(crud), **problems(404)},
     )
@@ -301,10 +312,14 @@ def key_parameter(crud):
 
 
 def changing(crud):
-    return extend_schema(
+    return described(
+        crud,
         operation_id=name_of("edit", crud, "_row"),
-        tags=[crud.slug],
-        summary=f"Change one of {crud.slug}; what is not named stays",
+        summary=f"Change one of {crud.slug}",
+        description=(
+            "What is not named stays. A row may be sent back as it came: what cannot be "
+            "changed may stand in it as it is."
+        ),
         request=changes_serializer(crud),
         parameters=[key_parameter(crud), IF_MATCH, ETAG],
         responses={200: row_serializer(crud), **problems(400, 404, 409, 412, 415, 422)},
@@ -313,10 +328,11 @@ def changing(crud):
 
 def deletion(crud):
     begun = OpenApiResponse(JobBegun, description="Much is deleted by a job, which has begun.")
-    return extend_schema(
+    return described(
+        crud,
         operation_id=name_of("delete", crud, "_row"),
-        tags=[crud.slug],
         summary=f"Delete one of {crud.slug} with all that hangs on it",
+        description="What would take long is taken out of force at once and deleted by a job.",
         parameters=[key_parameter(crud), IF_MATCH, LOCATION],
         responses={204: None, 202: begun, **problems(404, 412, 422)},
     )

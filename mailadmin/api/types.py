@@ -43,9 +43,9 @@ class Texts(serializers.ListField):
     default_error_messages = {"not_a_list": _("This has to be a list of strings.")}
 
 
-def typed(field, bounds=True):
+def typed(field, bounds=True, **options):
     """The JSON type of a form's field, as it is asked or (without bounds) as it may be found."""
-    options = {"help_text": str(field.help_text or field.label or "")}
+    options |= {"help_text": str(field.help_text or field.label or "")}
     match field:
         case forms.BooleanField():
             return YesNo(**options)
@@ -59,9 +59,9 @@ def typed(field, bounds=True):
     return Text(allow_blank=True, trim_whitespace=False, **options, **limits)
 
 
-def typed_column(column):
+def typed_column(column, **options):
     """The JSON type of a column that no form asks for."""
-    options = {"help_text": str(column.verbose_name), "allow_null": column.null}
+    options |= {"help_text": str(column.verbose_name), "allow_null": column.null}
     match column:
         case models.BooleanField():
             return YesNo(**options)
@@ -78,7 +78,7 @@ def serializer(name, fields):
 
 def refuse_wrong_types(crud, screen, sent):
     """Each row's types; what a value has to be like is the form's to say."""
-    fields = {name: loose(typed(f)) for name, f in fields_of(crud.form_class, screen).items()}
+    fields = {name: typed(f) for name, f in fields_of(crud.form_class, screen).items()}
     check = serializer("Typed", fields)
     if not isinstance(sent, list):
         if errors := type_errors(check, sent):
@@ -86,11 +86,6 @@ def refuse_wrong_types(crud, screen, sent):
         return
     if refused := {n: errors for n, row in enumerate(sent) if (errors := type_errors(check, row))}:
         raise rows_refused(refused)
-
-
-def loose(field):
-    field.required = False
-    return field
 
 
 def type_errors(check, row):

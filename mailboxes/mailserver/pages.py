@@ -87,7 +87,7 @@ class ExplainApi(Door):
         tags=["explain"],
         summary="What happens to mail for an address, step by step",
         parameters=[
-            query("address", "The address.", required=True),
+            query("address", "The address.", {"type": "string", "minLength": 1}, required=True),
             query("sender", "A mailbox that wants to send as the address."),
         ],
         responses={200: OpenApiTypes.OBJECT, **problems(422)},

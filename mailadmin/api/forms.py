@@ -1,0 +1,105 @@
+"""What is asked about a token."""
+
+import datetime
+import ipaddress
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.api.tokens import VERBS, create_token, new_text
+from mailadmin.forms import PlainForm, TargetsField, as_fields
+from mailadmin.names import normalize_domain
+from mailadmin.writes import perform
+
+MOST_DOMAINS = 500  # more are all of them, or a token too many
+
+
+class TokenForm(PlainForm):
+    name = forms.CharField(
+        label=_("Name"), max_length=100, help_text=_("Which program will use it, and where.")
+    )
+    tables = forms.MultipleChoiceField(
+        label=_("Tables"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("None ticked: all that you may open."),
+    )
+    verbs = forms.MultipleChoiceField(
+        label=_("Rights"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        choices=list(VERBS.items()),
+        help_text=_("None ticked: all that you have."),
+    )
+    domains = TargetsField(
+        label=_("Domains"),
+        required=False,
+        help_text=_("One domain a line. None: all of yours."),
+    )
+    networks = TargetsField(
+        label=_("Addresses"),
+        required=False,
+        help_text=_("From where it may be used: one address or network a line. None: anywhere."),
+    )
+    expires = forms.DateField(
+        label=_("Valid until"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=_("This day is the last one. Empty: until it is taken back."),
+    )
+
+    def __init__(self, *args, actor, owner, **kwargs):
+        self.actor, self.owner = actor, owner
+        super().__init__(*args, **kwargs)
+        self.fields["tables"].choices = tables_of(owner)
+        self.fields["domains"].widget.attrs |= {"data-picker": "domains"}
+
+    def clean_domains(self):
+        names = list(dict.fromkeys(normalize_domain(name) for name in self.cleaned_data["domains"]))
+        if len(names) > MOST_DOMAINS:
+            raise ValidationError(_("At most %(most)s domains.") % {"most": MOST_DOMAINS})
+        return names
+
+    def clean_networks(self):
+        return [network_text(text) for text in self.cleaned_data["networks"]]
+
+    def clean_expires(self):
+        """The moment at which the day is over."""
+        day = self.cleaned_data["expires"]
+        if day is None:
+            return None
+        if not timezone.localdate() <= day <= datetime.date(2999, 1, 1):
+            raise ValidationError(_("This day is over already, or too far away."))
+        after = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time())
+        return timezone.make_aware(after)
+
+    def save(self):
+        """The text of the new token, which is kept nowhere; None if it was refused."""
+        text = new_text()
+        try:
+            perform(self.actor, create_token, self.owner, self.cleaned_data, text)
+        except ValidationError as error:
+            for name, messages in as_fields(error).items():
+                self.add_error(name if name in self.fields else None, messages)
+            return None
+        return text
+
+
+def network_text(text):
+    try:
+        return str(ipaddress.ip_network(text.strip(), strict=False))
+    except ValueError as error:
+        raise ValidationError(
+            _("“%(value)s” is no address and no network.") % {"value": text}
+        ) from error
+
+
+def tables_of(owner):
+    """What a token of this person's may be limited to."""
+    cruds = import_string(f"{settings.ROOT_URLCONF}.CRUDS")
+    own = [(crud.slug, crud.label()) for crud in cruds if crud.may("list", owner)]
+    return [*own, ("explain", _("Explain"))]

@@ -1,0 +1,548 @@
+"""What programs may do, and what they are told: tokens, keys, tags, many rows, the document."""
+
+import datetime
+import json
+import logging
+from unittest import mock
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.test import Client, override_settings
+from django.utils import timezone
+
+from domains.admins import edit_admin
+from domains.models import Admin, Domain
+from mailadmin.api.document import FILE, made
+from mailadmin.api.once import KEPT, forget_answers
+from mailadmin.api.tokens import PREFIX, TokenHolder, create_token, delete_token, new_text
+from mailadmin.crud.programs import Draft
+from mailadmin.models import Answer, Change, Job, Log, Token
+from mailadmin.writes import Actor, perform
+from mailboxes.models import Alias, Mailbox
+from tests.base import PASSWORD, Program, World
+
+DAVE = {"local_part": "dave", "domain": "example.org", "password": PASSWORD, "quota": 100}
+
+
+class TokenStories(World):
+    def test_a_token_is_kept_as_a_hash_and_told_once(self):
+        self.sign_in(self.alice)
+        page = self.client.post("/account/tokens/", {"name": "backup", "verbs": ["read"]})
+        text = page.context["new"]
+        self.assertTrue(text.startswith(PREFIX))
+        self.assertContains(page, text)
+        self.assertNotContains(self.client.get("/account/tokens/"), text)
+        token = Token.objects.get()
+        self.assertNotIn(text, json.dumps(Token.objects.values().get(), default=str))
+        self.assertEqual(token.owner_id, "alice@example.org")
+        self.assertNotIn(text, json.dumps(list(Change.objects.values()), default=str))
+        self.assertNotIn(token.digest, json.dumps(list(Change.objects.values()), default=str))
+        self.assertEqual(self.logged(), [("create_token", "", "alice@example.org backup")])
+        self.assertEqual(Program(text).get("mailboxes").status_code, 200)
+
+    def test_no_token_is_above_its_owner(self):
+        program = self.api(self.alice)
+        self.assertEqual(program.get("admins").status_code, 403)
+        self.assertEqual(program.post("domains", {"domain": "new.example"}).status_code, 403)
+        with self.assertRaises(ValidationError):
+            self.token(self.alice, domains=["example.com"])
+        self.sign_in(self.alice)
+        page = self.client.post("/account/tokens/", {"name": "x", "domains": "example.com"})
+        self.assert_refused(page, "You have no domain example.com")
+        page = self.client.post("/account/tokens/", {"name": "x", "tables": ["admins"]})
+        self.assertEqual(page.status_code, 422)
+        self.assertFalse(Token.objects.filter(name="x").exists())
+
+    def test_rights_follow_the_owner(self):
+        program = self.api(self.alice)
+        self.perform(self.root, edit_admin, self.alice.pk, {"domains": ["example.com"]})
+        self.assertEqual(program.get("mailboxes/bob@example.org").status_code, 404)
+        self.assertEqual(program.get("mailboxes/carol@example.com").status_code, 200)
+        self.perform(self.root, edit_admin, self.alice.pk, {"active": False})
+        self.assertEqual(program.get("mailboxes").status_code, 401)
+
+    def test_a_superadmins_token_with_domains_is_no_superadmins(self):
+        program = self.api(self.root, domains=["example.org"])
+        self.assertEqual(program.get("admins").status_code, 403)
+        self.assertEqual(program.get("domains/example.com").status_code, 404)
+        self.assertEqual(program.get("domains/example.org").status_code, 200)
+        self.assertNotIn("maildir", program.get("mailboxes/bob@example.org").json())
+        answer = program.post("mailboxes", DAVE | {"domain": "example.com"})
+        self.assertEqual((answer.status_code, list(answer.json()["errors"])), (422, ["domain"]))
+        self.perform(self.root, edit_admin, self.root.pk, {"domains": ["example.com"]})
+        self.assertEqual(program.get("domains/example.com").status_code, 404)
+
+    def test_a_token_loses_a_domain_that_its_owner_has_lost(self):
+        program = self.api(self.alice, domains=["example.org"])
+        self.assertEqual(program.get("mailboxes/bob@example.org").status_code, 200)
+        self.perform(self.root, edit_admin, self.alice.pk, {"domains": ["example.com"]})
+        self.assertEqual(program.get("mailboxes").json()["items"], [])
+
+    def test_tables_and_verbs_limit_it(self):
+        program = self.api(self.root, tables=["mailboxes"], verbs=["read", "create"])
+        self.assertEqual(program.get("mailboxes").status_code, 200)
+        self.assertEqual(program.get("aliases").status_code, 403)
+        self.assertEqual(program.get("explain", address="bob@example.org").status_code, 403)
+        self.assertEqual(program.post("mailboxes", DAVE).status_code, 201)
+        self.assertEqual(
+            program.patch("mailboxes/dave@example.org", {"name": "D"}).status_code, 403
+        )
+        self.assertEqual(program.patch("mailboxes", [{}]).status_code, 403)
+        self.assertEqual(program.delete("mailboxes/dave@example.org").status_code, 403)
+
+    def test_addresses_limit_it(self):
+        program = self.api(self.alice, networks=["192.0.2.0/24", "2001:db8::/32"])
+        self.assertEqual(program.get("mailboxes").status_code, 401)
+        for address in ("192.0.2.9", "2001:db8::1", "::ffff:192.0.2.9"):
+            answer = program.client.get("/api/v1/mailboxes", REMOTE_ADDR=address)
+            self.assertEqual(answer.status_code, 200, address)
+
+    def test_its_last_day_is_its_last(self):
+        over = timezone.now() - datetime.timedelta(seconds=1)
+        self.assertEqual(self.api(self.alice, expires=over).get("mailboxes").status_code, 401)
+        self.sign_in(self.alice)
+        today = timezone.localdate()
+        page = self.client.post("/account/tokens/", {"name": "today", "expires": today.isoformat()})
+        self.assertEqual(Program(page.context["new"]).get("mailboxes").status_code, 200)
+        yesterday = (today - datetime.timedelta(days=1)).isoformat()
+        page = self.client.post("/account/tokens/", {"name": "past", "expires": yesterday})
+        self.assert_refused(page, "over already")
+
+    def test_what_is_taken_back_opens_nothing(self):
+        text = self.token(self.alice)
+        self.sign_in(self.alice)
+        self.client.post(f"/account/tokens/{Token.objects.get().pk}/delete/")
+        self.assertEqual(Program(text).get("mailboxes").status_code, 401)
+        self.assertEqual(self.logged()[-1][0], "delete_token")
+
+    def test_tokens_of_others_are_not_alices(self):
+        self.token(self.root, name="of root alone")
+        number = Token.objects.get().pk
+        self.sign_in(self.alice)
+        self.assertNotContains(self.client.get("/account/tokens/"), "of root alone")
+        self.assertEqual(self.client.post(f"/account/tokens/{number}/delete/").status_code, 404)
+        with self.assertRaises(ValidationError):
+            self.perform(self.alice, delete_token, number)
+        self.sign_in(self.bob)
+        self.assertEqual(self.client.get("/account/tokens/").status_code, 403)
+
+    def test_no_token_makes_tokens(self):
+        self.token(self.root)
+        holder = TokenHolder(Token.objects.get())
+        values = {"name": "another", "domains": []}
+        actor = self.actor(self.root)
+        with self.assertRaises(PermissionDenied):
+            perform(Actor(holder, actor.name, "-"), create_token, self.root, values, new_text())
+
+    def test_a_token_cannot_take_its_owners_rights(self):
+        program = self.api(self.root)
+        for answer in (
+            program.delete(f"admins/{self.root.pk}"),
+            program.patch(f"admins/{self.root.pk}", {"superadmin": False}),
+            program.patch(f"admins/{self.root.pk}", {"active": False}),
+        ):
+            self.assertEqual(answer.status_code, 422)
+        self.assertTrue(Admin.objects.get(pk=self.root.pk).superadmin)
+
+    def test_garbage_is_no_token_and_none_is_logged(self):
+        text = self.token(self.alice)
+        with self.assertLogs("mailadmin.api", logging.WARNING) as logged:
+            for header in (
+                f"Bearer {text}x",
+                f"Basic {text}",
+                "Bearer",
+                "Bearer \x00",
+                "Bearer ж".encode().decode("latin1"),
+                f"Bearer {PREFIX}",
+                "",
+            ):
+                answer = Client(headers={"Authorization": header}).get("/api/v1/mailboxes")
+                self.assertEqual(answer.status_code, 401, header)
+                self.assertIn("Bearer", answer["WWW-Authenticate"])
+        self.assertNotIn(text[12:], "".join(logged.output))
+
+    def test_a_session_is_no_token(self):
+        self.sign_in(self.root)
+        self.assertEqual(self.client.get("/api/v1/mailboxes").status_code, 401)
+        self.assertEqual(self.client.delete("/api/v1/domains/example.org").status_code, 401)
+
+    def test_use_is_remembered_and_told(self):
+        self.api(self.alice).get("mailboxes")
+        token = Token.objects.get()
+        self.assertEqual(token.last_address, "127.0.0.1")
+        self.sign_in(self.alice)
+        self.assertContains(self.client.get("/account/tokens/"), "127.0.0.1")
+
+    @override_settings(MAILADMIN_API_RATE=3)
+    def test_who_is_too_fast_waits(self):
+        program, other = self.api(self.alice), self.api(self.root)
+        self.assertEqual([program.get("log").status_code for _ in range(4)], [200, 200, 200, 429])
+        self.assertEqual(other.get("log").status_code, 200)
+        answer = program.get("log")
+        self.assertTrue(0 < int(answer["Retry-After"]) <= 61)
+        self.assertEqual(answer["Content-Type"], "application/problem+json")
+        own = Token.objects.filter(owner=self.alice.pk)
+        own.update(window_start=timezone.now() - datetime.timedelta(seconds=61))
+        self.assertEqual(program.get("log").status_code, 200)
+
+    def test_the_log_says_which_token_it_was(self):
+        self.api(self.alice).post("mailboxes", DAVE)
+        number = Token.objects.get().pk
+        line = Log.objects.get(action="create_mailbox")
+        self.assertEqual(line.username, f"alice@example.org (127.0.0.1, token {number})")
+
+
+class RowStories(World):
+    def setUp(self):
+        self.program = self.api(self.alice)
+
+    def test_what_is_not_given_is_as_the_form_proposes(self):
+        answer = self.program.post("mailboxes", DAVE)
+        self.assertEqual(answer.status_code, 201, answer.content)
+        told = answer.json()
+        self.assertEqual((told["active"], told["smtp_active"], told["quota"]), (True, True, 100))
+        self.assertFalse(Job.objects.filter(kind="welcome").exists())
+        self.assertTrue(Mailbox.objects.get(pk="dave@example.org").check_password(PASSWORD))
+
+    def test_a_password_never_comes_out(self):
+        stored = Mailbox.objects.get(pk="bob@example.org").password
+        root = self.api(self.root)
+        for answer in (
+            root.get("mailboxes"),
+            root.get("mailboxes/bob@example.org"),
+            root.get("admins"),
+            root.patch("mailboxes/bob@example.org", {"password": "another-horse-43"}),
+            root.post("mailboxes", DAVE, headers={"Idempotency-Key": "a"}),
+        ):
+            self.assertLess(answer.status_code, 300)
+            self.assertNotIn('password"', answer.content.decode())
+            self.assertNotContains(answer, stored, status_code=answer.status_code)
+        self.assertNotIn("horse", json.dumps(list(Answer.objects.values()), default=str))
+
+    def test_a_hash_is_taken_of_superadmins_alone(self):
+        stored = Mailbox.objects.get(pk="bob@example.org").password
+        row = {"local_part": "eve", "domain": "example.org", "password_hash": stored, "quota": 1}
+        refused = self.program.post("mailboxes", row)
+        self.assertEqual(
+            (refused.status_code, set(refused.json()["errors"])),
+            (422, {"password_hash", "password"}),
+        )
+        root = self.api(self.root)
+        self.assertEqual(root.post("mailboxes", row).status_code, 201)
+        self.assertEqual(Mailbox.objects.get(pk="eve@example.org").password, stored)
+        for change in (
+            {"password_hash": "plain"},
+            {"password_hash": stored, "password": "secret-horse-1"},
+        ):
+            answer = root.patch("mailboxes/eve@example.org", change)
+            self.assertEqual(answer.status_code, 422, change)
+        self.assertEqual(Mailbox.objects.get(pk="eve@example.org").password, stored)
+
+    def test_an_empty_password_on_a_new_row_is_refused(self):
+        for row in (DAVE | {"password": ""}, {k: v for k, v in DAVE.items() if k != "password"}):
+            self.assertEqual(self.program.post("mailboxes", row).status_code, 422)
+
+    def test_json_of_a_wrong_type_is_refused_first(self):
+        wrong = {"active": "yes", "name": 7, "quota": "many"}
+        answer = self.program.patch("mailboxes/bob@example.org", wrong)
+        self.assertEqual((answer.status_code, set(answer.json()["errors"])), (422, set(wrong)))
+        for value in (True, None, [], {}, 1.5e300, "1", -5):
+            answer = self.program.patch("mailboxes/bob@example.org", {"quota": value})
+            self.assertEqual(answer.status_code, 422, value)
+        for goto in ("bob@example.org", [1], [["x@y.test"]], [None], {}, [""]):
+            answer = self.program.patch("aliases/info@example.org", {"goto": goto})
+            self.assertEqual(answer.status_code, 422, goto)
+        self.assertEqual(Mailbox.objects.get(pk="bob@example.org").name, "Bob")
+
+    def test_what_is_no_object_is_no_row(self):
+        for body in ("", "{", "7", "null", '"x"', "[7]", "[[]]", "[]", '{"a": NaN}', b"\xff"):
+            answer = self.program.post("mailboxes", body)
+            self.assertIn(answer.status_code, (400, 422), body)
+            self.assertEqual(answer["Content-Type"], "application/problem+json")
+        self.assertEqual(self.program.patch("mailboxes/bob@example.org", "[]").status_code, 400)
+        answer = self.program.client.post("/api/v1/mailboxes", DAVE)
+        self.assertEqual(answer.status_code, 415)
+
+    def test_a_change_of_one_column_overwrites_no_other(self):
+        Mailbox.objects.filter(pk="bob@example.org").update(quota=1234567)
+        self.program.patch("mailboxes/bob@example.org", {"name": "Robert"})
+        bob = Mailbox.objects.get(pk="bob@example.org")
+        self.assertEqual((bob.name, bob.quota), ("Robert", 1234567))
+
+    def test_somebody_else_at_the_same_moment_loses_nothing(self):
+        """Another column is changed between this program's reading and its writing."""
+        save, overtaken = Draft.save, []
+
+        def overtaking(draft, *args):
+            if not overtaken:
+                overtaken.append(True)
+                Mailbox.objects.filter(pk="bob@example.org").update(name="Changed meanwhile")
+            return save(draft, *args)
+
+        with mock.patch.object(Draft, "save", overtaking):
+            answer = self.program.patch("mailboxes/bob@example.org", {"quota": 5})
+        self.assertEqual(answer.status_code, 200, answer.content)
+        self.assertEqual((answer.json()["name"], answer.json()["quota"]), ("Changed meanwhile", 5))
+
+    def test_what_cannot_be_changed_is_told_and_not_passed_over(self):
+        program = self.program
+        for place, change in (
+            ("mailboxes/bob@example.org", {"username": "robert@example.org"}),
+            ("mailboxes/bob@example.org", {"domain": "example.com"}),
+            ("mailboxes/bob@example.org", {"maildir": "x/"}),
+            ("aliases/bob@example.org", {"active": False}),
+            ("aliases/info@example.org", {"goto_mailbox": True}),
+            ("mailboxes/bob@example.org", {"created": "2001-01-01T00:00:00Z"}),
+        ):
+            answer = program.patch(place, change)
+            self.assertEqual((answer.status_code, set(answer.json()["errors"])), (422, set(change)))
+
+    def test_a_mailboxes_forwarding_is_its_alias(self):
+        change = {"goto": ["away@elsewhere.example"], "goto_mailbox": False}
+        answer = self.program.patch("aliases/bob@example.org", change)
+        self.assertEqual(answer.status_code, 200, answer.content)
+        self.assertEqual(Alias.objects.get(pk="bob@example.org").goto, "away@elsewhere.example")
+
+    def test_a_tag_that_fits_lets_the_change_through(self):
+        place = "mailboxes/bob@example.org"
+        first = self.program.get(place)
+        again = self.program.get(place, headers={"If-None-Match": first["ETag"]})
+        self.assertEqual((again.status_code, again.content), (304, b""))
+        answer = self.program.patch(place, {"name": "B"}, headers={"If-Match": first["ETag"]})
+        self.assertEqual(answer.status_code, 200)
+        self.assertEqual(answer["ETag"], self.program.get(place)["ETag"])
+        for tag in ('"x"', first["ETag"], "", "W/x"):
+            answer = self.program.patch(place, {"name": "C"}, headers={"If-Match": tag})
+            self.assertEqual(answer.status_code, 412, tag)
+        answer = self.program.patch(place, {"name": "C"}, headers={"If-Match": "*"})
+        self.assertEqual(answer.status_code, 200)
+
+    def test_lists_go_on_where_they_stopped(self):
+        for n in range(5):
+            self.program.post(
+                "aliases", {"local_part": f"a{n}", "domain": "example.org", "goto": ["x@y.test"]}
+            )
+        found, after = [], None
+        while True:
+            query = {"limit": 2, "domain": "example.org"} | ({"after": after} if after else {})
+            answer = self.program.get("aliases", **query).json()
+            found += [item["address"] for item in answer["items"]]
+            after = answer["next"]
+            if after is None:
+                break
+        self.assertEqual(found, [*(f"a{n}@example.org" for n in range(5)), "info@example.org"])
+        for limit in ("0", "1001", "x", "-1", "٣", "9" * 30):
+            self.assertEqual(self.program.get("aliases", limit=limit).status_code, 422, limit)
+
+    def test_the_newest_lines_of_the_log_come_first(self):
+        for n in range(3):
+            self.program.patch("mailboxes/bob@example.org", {"name": f"B{n}"})
+        page = self.program.get("log", limit=2).json()
+        numbers = [item["id"] for item in page["items"]]
+        self.assertEqual(numbers, sorted(numbers, reverse=True))
+        following = self.program.get("log", after=page["next"]).json()["items"]
+        self.assertTrue(all(item["id"] < min(numbers) for item in following))
+        self.assertEqual(self.program.get("log", after="x").status_code, 404)
+
+    def test_an_address_that_is_none_is_told_as_a_problem(self):
+        for place in (
+            "nothing",
+            "mailboxes/",
+            "v2",
+            "mailboxes/nobody@example.org",
+            "mailboxes/a/b",
+        ):
+            for method in ("get", "post", "patch", "delete", "put"):
+                answer = self.program.ask(method, place)
+                self.assertIn(answer.status_code, (404, 405), (method, place))
+                self.assertEqual(answer["Content-Type"], "application/problem+json")
+
+    def test_a_large_domain_is_deleted_by_a_job_that_the_token_can_follow(self):
+        program = self.api(self.root)
+        with mock.patch("domains.services.LARGE", 0):
+            answer = program.delete("domains/example.org")
+        self.assertEqual(answer.status_code, 202)
+        job = Program.ask(program, "get", f"jobs/{answer.json()['job']}")
+        self.assertEqual((job.status_code, job.json()["state"]), (200, "waiting"))
+        self.assertEqual(answer["Location"], f"/api/v1/jobs/{job.json()['id']}")
+        self.assertEqual(self.api(self.root).get(f"jobs/{job.json()['id']}").status_code, 404)
+        self.assertEqual(self.program.get(f"jobs/{job.json()['id']}").status_code, 404)
+
+    def test_a_domain_that_others_lead_to_stays(self):
+        program = self.api(self.root)
+        mirror = {"alias_domain": "example.com", "target_domain": "example.org"}
+        self.assertEqual(program.post("alias-domains", mirror).status_code, 201)
+        answer = program.delete("domains/example.org")
+        self.assertEqual(answer.status_code, 422)
+        self.assertIn("Delete that one first", answer.json()["title"])
+
+    @override_settings(MAILADMIN_ALIAS_DOMAIN=False)
+    def test_a_table_that_is_not_offered_is_closed(self):
+        self.assertEqual(self.api(self.root).get("alias-domains").status_code, 403)
+
+
+class OnceStories(World):
+    def setUp(self):
+        self.program = self.api(self.alice)
+        self.key = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
+
+    def test_what_is_sent_again_is_done_once(self):
+        first = self.program.post("mailboxes", DAVE, headers=self.key)
+        again = self.program.post("mailboxes", DAVE, headers=self.key)
+        self.assertEqual((first.status_code, again.status_code), (201, 201))
+        self.assertEqual(again.json(), first.json())
+        self.assertEqual((again["ETag"], again["Location"]), (first["ETag"], first["Location"]))
+        self.assertEqual(again["Idempotent-Replayed"], "true")
+        self.assertEqual(Log.objects.filter(action="create_mailbox").count(), 1)
+
+    def test_a_list_is_told_again_too(self):
+        rows = [DAVE, DAVE | {"local_part": "erin"}]
+        first = self.program.post("mailboxes", rows, headers=self.key)
+        again = self.program.post("mailboxes", rows, headers=self.key)
+        self.assertEqual((again.status_code, again.json()), (201, first.json()))
+
+    def test_another_request_with_the_same_key_is_refused(self):
+        self.program.post("mailboxes", DAVE, headers=self.key)
+        other = self.program.post("mailboxes", DAVE | {"name": "D"}, headers=self.key)
+        self.assertEqual(other.status_code, 422)
+        elsewhere = self.program.post("aliases", DAVE, headers=self.key)
+        self.assertEqual(elsewhere.status_code, 422)
+
+    def test_what_was_refused_may_be_tried_again(self):
+        bad = self.program.post("mailboxes", DAVE | {"password": "x"}, headers=self.key)
+        self.assertEqual(bad.status_code, 422)
+        self.assertFalse(Answer.objects.exists())
+        self.assertEqual(self.program.post("mailboxes", DAVE, headers=self.key).status_code, 201)
+
+    def test_keys_of_others_are_others(self):
+        self.program.post("mailboxes", DAVE, headers=self.key)
+        other = self.api(self.alice).post("mailboxes", DAVE, headers=self.key)
+        self.assertEqual(other.status_code, 409)
+        capitals = {"Idempotency-Key": self.key["Idempotency-Key"].upper()}
+        self.assertEqual(self.program.post("mailboxes", DAVE, headers=capitals).status_code, 409)
+
+    def test_a_key_is_a_short_text(self):
+        for key in ("", "x" * 256, "\x01", "ж"):
+            answer = self.program.post("mailboxes", DAVE, headers={"Idempotency-Key": key})
+            self.assertEqual(answer.status_code, 400, key)
+
+    def test_answers_are_forgotten_after_a_day(self):
+        self.program.post("mailboxes", DAVE, headers=self.key)
+        forget_answers()
+        self.assertTrue(Answer.objects.exists())
+        Answer.objects.update(at=timezone.now() - KEPT - datetime.timedelta(seconds=1))
+        forget_answers()
+        self.assertFalse(Answer.objects.exists())
+
+
+class ManyStories(World):
+    def setUp(self):
+        Domain.objects.update(mailboxes=0, aliases=0, quota=0, maxquota=0)
+        self.program = self.api(self.alice)
+
+    def rows(self, count):
+        return [
+            {"local_part": f"m{n}", "domain": "example.org", "goto": [f"x{n}@y.test"]}
+            for n in range(count)
+        ]
+
+    def test_a_thousand_rows_are_made_by_one_request(self):
+        answer = self.program.post("aliases", self.rows(1000))
+        self.assertEqual(answer.status_code, 201)
+        self.assertEqual([item["local_part"] for item in answer.json()["items"]][:2], ["m0", "m1"])
+        self.assertEqual(Log.objects.filter(action="create_alias").count(), 1000)
+        self.assertEqual(self.program.post("aliases", self.rows(1001)).status_code, 422)
+
+    def test_which_row_it_was_is_told_and_none_is_made(self):
+        rows = self.rows(5)
+        rows[1]["goto"] = []
+        rows[3]["goto"] = ["not an address"]
+        answer = self.program.post("aliases", rows)
+        self.assertEqual(answer.status_code, 422)
+        told = {item["index"]: item["errors"] for item in answer.json()["items"]}
+        self.assertEqual(list(told), [3])
+        self.assertEqual(list(told[3]), ["goto"])
+        rows[3]["goto"] = ["x@y.test"]
+        answer = self.program.post("aliases", rows)
+        self.assertEqual([item["index"] for item in answer.json()["items"]], [1])
+        self.assertFalse(Alias.objects.filter(pk="m0@example.org").exists())
+        self.assertFalse(Log.objects.filter(action="create_alias").exists())
+
+    def test_a_limit_holds_for_all_of_them(self):
+        Domain.objects.filter(pk="example.org").update(aliases=3)
+        answer = self.program.post("aliases", self.rows(5))
+        self.assertEqual([item["index"] for item in answer.json()["items"]], [2, 3, 4])
+        self.assertFalse(Alias.objects.filter(pk="m0@example.org").exists())
+
+    def test_wrong_types_are_told_by_number(self):
+        rows = self.rows(3)
+        rows[2] = {"local_part": 7}
+        answer = self.program.post("aliases", rows)
+        self.assertEqual([item["index"] for item in answer.json()["items"]], [2])
+
+    def test_a_foreign_row_among_them_stops_all(self):
+        for rows in (
+            [
+                {"username": "bob@example.org", "name": "B"},
+                {"username": "carol@example.com", "name": "C"},
+            ],
+            [{"username": "bob@example.org", "name": "B"}, {"name": "C"}],
+            [{"username": "bob@example.org", "name": "B"}, {"username": 7}],
+            [{"username": "bob@example.org", "name": "B"}, {"username": "BOB@example.org"}],
+        ):
+            answer = self.program.patch("mailboxes", rows)
+            self.assertEqual(answer.status_code, 422, answer.content)
+            self.assertEqual([item["index"] for item in answer.json()["items"]], [1])
+        self.assertEqual(Mailbox.objects.get(pk="bob@example.org").name, "Bob")
+
+    def test_several_are_changed_or_none(self):
+        self.program.post("aliases", self.rows(3))
+        changes = [{"address": f"m{n}@example.org", "description": f"d{n}"} for n in (2, 0)]
+        answer = self.program.patch("aliases", changes)
+        self.assertEqual(answer.status_code, 200, answer.content)
+        self.assertEqual([item["description"] for item in answer.json()["items"]], ["d2", "d0"])
+        changes[0]["description"] = "again"
+        changes[1]["goto"] = ["m0@example.org"]
+        answer = self.program.patch("aliases", changes)
+        self.assertEqual([item["index"] for item in answer.json()["items"]], [1])
+        self.assertEqual(Alias.objects.get(pk="m2@example.org").description, "d2")
+
+    def test_rows_may_be_sent_back_as_they_came(self):
+        items = self.program.get("mailboxes").json()["items"]
+        items[0]["name"] = "Robert"
+        answer = self.program.patch("mailboxes", items)
+        self.assertEqual(answer.status_code, 200, answer.content)
+        self.assertEqual(Log.objects.filter(action="edit_mailbox").count(), 1)
+
+    def test_domains_named_twice_are_refused(self):
+        row = {"domain": "new.example"}
+        answer = self.api(self.root).post("domains", [row, row])
+        self.assertEqual([item["index"] for item in answer.json()["items"]], [1])
+
+
+class DocumentStories(World):
+    def test_the_document_is_what_the_forms_say(self):
+        self.assertEqual(FILE.read_text(), made(), "make it anew: manage.py api-document")
+
+    def test_it_tells_nothing_of_this_installation_and_is_for_all(self):
+        answer = self.client.get("/api/v1/openapi.json")
+        document = json.loads(b"".join(answer.streaming_content))
+        self.assertEqual(document["openapi"], "3.1.0")
+        self.assertNotIn(settings.SECRET_KEY, FILE.read_text())
+
+    def test_people_read_it_as_a_page(self):
+        self.sign_in(self.alice)
+        page = self.client.get("/account/api/")
+        for text in ("/api/v1/mailboxes/{key}", "Idempotency-Key", "password_hash", "If-Match"):
+            self.assertContains(page, text)
+        self.assertNotContains(page, "https://cdn")
+
+    def test_a_client_that_knows_fewer_columns_goes_on_working(self):
+        """It reads what it knows, and sends no more than that."""
+        program = self.api(self.alice)
+        known = ("username", "name", "quota", "active")
+        row = program.get("mailboxes/bob@example.org").json()
+        own = {name: row[name] for name in known} | {"name": "Robert"}
+        self.assertEqual(program.patch("mailboxes/bob@example.org", own).status_code, 200)
+        row = program.get("mailboxes/bob@example.org").json()
+        self.assertEqual((row["name"], row["smtp_active"]), ("Robert", True))

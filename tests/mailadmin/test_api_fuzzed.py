@@ -1,0 +1,46 @@
+"""Requests made from the API's own document, sensible and not: each answer is one it tells of."""
+
+import os
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
+
+from domains.models import Admin
+from mailadmin.api.document import FILE
+from mailadmin.api.tokens import create_token, new_text
+from mailadmin.writes import Actor, perform
+from mailadmin.wsgi import application
+from tests.base import build_world
+
+EXAMPLES = int(os.environ.get("MAILADMIN_TEST_FUZZ", "15"))  # of each operation
+# Rules across rows are more than a schema can say; whether a token is needed, others try.
+NOT_ASKED = [ignored_auth, positive_data_acceptance]
+schema = schemathesis.openapi.from_path(FILE)
+schema.app = application
+
+
+@pytest.fixture
+def token(transactional_db, settings):
+    """A superadmin's, in the world of the cast."""
+    settings.MAILADMIN_API_RATE = 0
+    build_world()
+    root, text = Admin.objects.get(pk="root@example.net"), new_text()
+    perform(Actor.console(), create_token, root, {"name": "fuzz", "domains": []}, text)
+    return text
+
+
+@pytest.mark.mariadb
+@schema.parametrize()
+@hypothesis.settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_answer_is_one_that_the_document_tells_of(case, token):
+    answer = case.call(headers={"Authorization": f"Bearer {token}"}, app=application)
+    case.validate_response(answer, excluded_checks=NOT_ASKED)
