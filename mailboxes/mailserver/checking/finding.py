@@ -5,10 +5,11 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from mailadmin.console import printable
 from mailboxes.mailserver.checking.rows import Rows
 from mailboxes.mailserver.reading.defaults import DEFAULTS
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
-from mailboxes.mailserver.reading.lines import Line, printable
+from mailboxes.mailserver.reading.lines import Line
 from mailboxes.mailserver.reading.maps import MapReference
 from mailboxes.mailserver.reading.postfix import PostfixFiles
 from mailboxes.mailserver.reading.sqlmap import SqlMap

@@ -7,6 +7,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailadmin.console import printable
+
 MASK = "********"
 LARGEST = 100_000_000  # bytes of a file; a list of a million mailboxes is smaller
 SECRETS = (
@@ -43,14 +45,6 @@ def masked(text):
     for secret in SECRETS:
         text = secret.sub(rf"\g<1>{MASK}", text)
     return printable(text)
-
-
-def printable(text):
-    """Text that any terminal and any file takes, whatever bytes it was read from."""
-    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
 
 
 @dataclass(frozen=True)

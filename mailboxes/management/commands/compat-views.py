@@ -8,8 +8,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from mailboxes.database import told_plainly
-from mailboxes.mailserver.reading.lines import printable
+from mailadmin.console import printable, told_plainly
 from mailboxes.transfer.compat import grants, work
 from mailboxes.transfer.compat.folders import elsewhere
 from mailboxes.transfer.compat.views import SYSTEMS

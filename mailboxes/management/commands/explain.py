@@ -6,12 +6,11 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
+from mailadmin.console import printable, told_plainly
 from mailadmin.writes import Actor
-from mailboxes.database import told_plainly
 from mailboxes.explaining import explain
 from mailboxes.explaining.words import ending
 from mailboxes.mailserver.asking import setup_of
-from mailboxes.mailserver.reading.lines import printable
 
 
 class Command(BaseCommand):

@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand
 
-from mailboxes.database import told_plainly
+from mailadmin.console import told_plainly
 from mailboxes.mailserver.checking import command as check
 from mailboxes.mailserver.verifying import command as verify
 from mailboxes.mailserver.writing import command as config

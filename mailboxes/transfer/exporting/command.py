@@ -4,9 +4,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
+from mailadmin.console import printable, told_plainly
 from mailadmin.names import typed_domain
-from mailboxes.database import told_plainly
-from mailboxes.mailserver.reading.lines import printable
 from mailboxes.mailserver.writing.choices import Choices, is_fit
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.exporting import FORMATS, csvfiles, disk, hashfiles, jsonfiles

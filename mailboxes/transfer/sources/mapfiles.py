@@ -4,8 +4,8 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
+from mailadmin.console import printable
 from mailboxes.mailserver.reading import maps
-from mailboxes.mailserver.reading.lines import printable
 from mailboxes.mailserver.reading.postfix import HOMES, PostfixFiles, read_entries
 from mailboxes.transfer.entries import UnfitSource
 

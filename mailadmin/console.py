@@ -1,4 +1,4 @@
-"""What commands say when the database has no answer."""
+"""What commands share: words that any terminal takes, and a database that does not answer."""
 
 from contextlib import contextmanager
 
@@ -16,3 +16,11 @@ def told_plainly():
         name = connection.settings_dict["NAME"]
         text = _("The database %(name)s: %(error)s (has “mailadmin migrate” been run?)")
         raise CommandError(text % {"name": name, "error": error}) from error
+
+
+def printable(text):
+    """Text that any terminal and any file takes, whatever bytes it was read from."""
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
