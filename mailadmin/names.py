@@ -38,6 +38,14 @@ def normalize_address(text):
     return f"{local_part}@{normalize_domain(domain)}" if at else domain
 
 
+def typed_address(text):
+    """The address or domain that somebody may have meant; what is none stays as it is."""
+    try:
+        return normalize_address(text)
+    except ValidationError:
+        return text
+
+
 def domain_in_unicode(domain):
     """The domain as people write it; what does not decode is shown as it is stored."""
     if "xn--" not in domain:

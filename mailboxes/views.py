@@ -134,6 +134,11 @@ class Aliases(WarnsOfOldMail, Crud):
     set_service = services.set_aliases
 
     @classmethod
+    def key_of(cls, text):
+        """A catch-all is stored without the star by which people call it."""
+        return super().key_of(text.removeprefix("*") if text.startswith("*@") else text)
+
+    @classmethod
     def listed(cls, rows):
         """The alias of a mailbox is edited like any other, and listed with its mailbox."""
         return rows.exclude(pk__in=Mailbox.objects.values("pk"))

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from mailadmin.auth import RoleRequired
 from mailadmin.jobs import start_job
 from mailadmin.models import Role
+from mailadmin.names import typed_address, typed_domain
 from mailadmin.rows import chunks, is_scoped
 from mailadmin.writes import perform
 
@@ -144,6 +145,18 @@ class Crud(RoleRequired):
     def shown_columns(cls, role):
         """What programs are shown of a row."""
         return list(dict.fromkeys([*cls.exported_columns(role), *cls.also_shown]))
+
+    @classmethod
+    def printed_columns(cls):
+        """Those that a terminal has room for: what the page shows."""
+        names = [getattr(column, "name", column) for column in cls.columns]
+        shown = cls.shown_columns(Role.SUPERADMIN)
+        return [name for name in names if name in shown]
+
+    @classmethod
+    def key_of(cls, text):
+        """The key of a row as somebody types it."""
+        return typed_address(text) if "@" in text else typed_domain(text)
 
     @classmethod
     def prepared(cls, rows):

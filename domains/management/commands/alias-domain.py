@@ -1,0 +1,8 @@
+"""`alias-domain list | show | add | edit | delete`"""
+
+from domains.views import AliasDomains
+from mailadmin.crud.command import RowsCommand
+
+
+class Command(RowsCommand):
+    crud = AliasDomains

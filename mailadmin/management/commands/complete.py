@@ -1,0 +1,18 @@
+"""`complete -- WORDS`: asked by shells for what may stand next."""
+
+from django.core.management.base import BaseCommand
+
+from mailadmin.completion import completions
+from mailadmin.console import printable
+
+
+class Command(BaseCommand):
+    help = "Say what the last of these words may become (asked by shells)."
+    requires_system_checks = []
+
+    def add_arguments(self, parser):
+        parser.add_argument("words", nargs="*")
+
+    def handle(self, *args, words, **options):
+        for name in completions(words):
+            self.stdout.write(printable(name))

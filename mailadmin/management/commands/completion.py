@@ -1,0 +1,16 @@
+"""`completion SHELL`: what a shell has to be told once."""
+
+from django.core.management.base import BaseCommand
+
+from mailadmin.completion import SHELLS
+
+
+class Command(BaseCommand):
+    help = 'Print what makes a shell complete: eval "$(mailadmin completion bash)"'
+    requires_system_checks = []
+
+    def add_arguments(self, parser):
+        parser.add_argument("shell", choices=SHELLS)
+
+    def handle(self, *args, shell, **options):
+        self.stdout.write(SHELLS[shell])

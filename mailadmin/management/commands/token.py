@@ -1,0 +1,99 @@
+"""`token list | show | add | delete`: tokens of admins, by whoever runs the machine."""
+
+from django.apps import apps
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from mailadmin.api.forms import TokenForm
+from mailadmin.api.tokens import VERBS, delete_token
+from mailadmin.console import told_plainly
+from mailadmin.crud.command import split, told
+from mailadmin.crud.printing import print_row, print_rows
+from mailadmin.crud.programs import texts_of, typed
+from mailadmin.models import Token
+from mailadmin.names import typed_address
+from mailadmin.writes import Actor, perform
+
+COLUMNS = (
+    *("id", "owner", "name", "hint", "tables", "verbs", "domains", "networks"),
+    *("created", "expires", "last_used", "last_address"),
+)
+LISTS = ("tables", "verbs", "domains", "networks")
+
+
+class Command(BaseCommand):
+    help = "List, show, make and take back the tokens by which programs use the API."
+    requires_system_checks = []
+
+    def add_arguments(self, parser):
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        everything = verbs.add_parser("list", help="print all, or those of an admin")
+        everything.add_argument("--owner", help="those of this admin")
+        new = verbs.add_parser("add", help="make one, and print it this once")
+        new.add_argument("owner", metavar="ADMIN", help="in whose place it will work")
+        new.add_argument("--name", required=True, help="which program will use it, and where")
+        new.add_argument("--tables", type=split, metavar="A,B", help="these tables only")
+        new.add_argument("--verbs", type=split, metavar="A,B", help=", ".join(VERBS))
+        new.add_argument("--domains", type=split, metavar="A,B", help="these domains only")
+        new.add_argument("--networks", type=split, metavar="A,B", help="from these addresses only")
+        new.add_argument("--expires", metavar="YYYY-MM-DD", help="its last day")
+        shown = verbs.add_parser("show", help="print one; the token itself is kept nowhere")
+        gone = verbs.add_parser("delete", help="take one back")
+        for keyed in (shown, gone):
+            keyed.add_argument("key", type=int, metavar="NUMBER")
+        for each in (everything, new, shown, gone):
+            each.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(self, *args, verb, **options):
+        self.options, self.actor = options, Actor.console()
+        with told_plainly():
+            getattr(self, f"do_{verb}")()
+
+    def do_list(self):
+        tokens = Token.objects.order_by("pk")
+        if owner := self.options["owner"]:
+            tokens = tokens.filter(owner=typed_address(owner))
+        print_rows(self.stdout, COLUMNS, map(values_of, tokens), self.options["json"])
+
+    def do_show(self):
+        print_row(self.stdout, values_of(self.token()), self.options["json"])
+
+    def token(self):
+        token = Token.objects.filter(pk=self.options["key"]).first()
+        if token is None:
+            raise CommandError(_("There is no token %(number)s.") % {"number": self.options["key"]})
+        return token
+
+    def do_add(self):
+        form = self.form(self.owner())
+        text = form.save() if form.is_valid() else None
+        if text is None:
+            raise CommandError("\n".join(told(texts_of(form.errors.as_data()))))
+        if self.options["json"]:
+            return print_row(self.stdout, {"token": text}, True)
+        return self.stdout.write(text)
+
+    def owner(self):
+        name = typed_address(self.options["owner"])
+        owner = apps.get_model("domains.Admin").objects.filter(pk=name, active=True).first()
+        if owner is None:
+            raise CommandError(_("There is no active admin %(name)s.") % {"name": name})
+        return owner
+
+    def form(self, owner):
+        given = {name: self.options[name] or [] for name in LISTS}
+        data = given | {name: self.options[name] or "" for name in ("name", "expires")}
+        data |= {name: "\n".join(given[name]) for name in ("domains", "networks")}
+        return TokenForm(data, actor=self.actor, owner=owner)
+
+    def do_delete(self):
+        token = self.token()
+        perform(self.actor, delete_token, token.pk)
+        if self.options["json"]:
+            return print_row(self.stdout, values_of(token), True)
+        text = _("The token %(name)s opens nothing any more.") % {"name": token}
+        return self.stdout.write(text)
+
+
+def values_of(token):
+    return {name: typed(Token._meta.get_field(name).value_from_object(token)) for name in COLUMNS}

@@ -1,0 +1,273 @@
+"""The commands of tables: what they print, what they change, and how they end."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from unittest import mock
+
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from domains.models import Admin, Domain, Transport
+from mailadmin.completion import SHELLS, completions
+from mailadmin.models import Log, Token
+from mailboxes.models import Alias, Mailbox
+from tests.base import PASSWORD, Program, World
+
+COMMANDS = {
+    "domain": ("example.org", "new.example", ["--description", "Bakery"], ["--mailboxes", "7"]),
+    "alias-domain": (
+        "mirror.example",
+        "example.com",
+        ["--target-domain", "example.org"],
+        ["--description", "Old"],
+    ),
+    "mailbox": (
+        "bob@example.org",
+        "dave@example.org",
+        ["--name", "Dave", "--quota", "5", "--password-stdin"],
+        ["--name", "Robert"],
+    ),
+    "alias": (
+        "info@example.org",
+        "sales@example.org",
+        ["--goto", "bob@example.org,x@elsewhere.example"],
+        ["--goto", "carol@example.com", "--description", "Sales"],
+    ),
+    "admin": (
+        "alice@example.org",
+        "dora@example.org",
+        ["--domains", "example.org", "--password-stdin"],
+        ["--no-active"],
+    ),
+    "transport": ("*.x", ".example.net", ["--transport", "smtp:[mx.test]"], ["--no-active"]),
+}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def run(*words, stdin=f"{PASSWORD}\n", out=None):
+    """What a command prints, line by line."""
+    out = out or io.StringIO()
+    with mock.patch.object(sys, "stdin", io.StringIO(stdin)):
+        call_command(*words, stdout=out)
+    return out.getvalue().splitlines()
+
+
+def run_json(*words, **options):
+    return json.loads("\n".join(run(*words, "--json", **options)))
+
+
+class EveryTable(World):
+    def test_a_row_is_made_shown_changed_listed_and_deleted(self):
+        for name, (_own, key, new, change) in COMMANDS.items():
+            with self.subTest(command=name):
+                made = run_json(name, "add", key, *new)
+                self.assertEqual(run_json(name, "show", key), made)
+                self.assertIn(made, run_json(name, "list"))
+                changed = run_json(name, "edit", key, *change)
+                different = {column for column in made if made[column] != changed[column]}
+                options = {w[2:].removeprefix("no-") for w in change if w.startswith("--")}
+                self.assertEqual(different - {"modified"}, options)
+                self.assertEqual(run_json(name, "delete", key, "--yes"), changed)
+                with self.assertRaisesMessage(CommandError, f"There is no {key}"):
+                    run(name, "show", key)
+        self.assertEqual(set(Log.objects.values_list("username", flat=True)), {"CLI (console)"})
+
+    def test_what_is_not_said_is_as_on_the_page(self):
+        Domain.objects.update(maxquota=10)
+        made = run_json("mailbox", "add", "dave@example.org", "--password-stdin")
+        self.assertEqual((made["active"], made["smtp_active"], made["quota"]), (True, True, 10))
+        run("domain", "add", "new.example", "--no-default-aliases")
+        self.assertFalse(Alias.objects.filter(domain="new.example").exists())
+
+
+class Printing(World):
+    def test_tsv_has_a_line_of_names_and_one_for_each_row(self):
+        Mailbox.objects.filter(pk="bob@example.org").update(name="Bob\tthe\nBuilder\\")
+        lines = run("mailbox", "list")
+        names, *rows = [line.split("\t") for line in lines]
+        self.assertEqual([len(row) for row in rows], [len(names)] * 2)
+        self.assertEqual(dict(zip(names, rows[0], strict=True))["name"], "Bob\\tthe\\nBuilder\\\\")
+
+    def test_a_terminal_gets_a_table(self):
+        lines = run("mailbox", "list", out=Terminal())
+        self.assertEqual(lines[0].split()[:3], ["username", "name", "quota"])
+        self.assertEqual(lines[1].index("Bob"), lines[2].index("Carol"))
+        shown = run("mailbox", "show", "bob@example.org", out=Terminal())
+        self.assertIn("name             Bob", shown)
+
+    def test_a_terminal_is_not_driven_by_what_a_row_holds(self):
+        Mailbox.objects.filter(pk="bob@example.org").update(name="\x1b[2J")
+        for words in (("list",), ("show", "bob@example.org")):
+            self.assertNotIn("\x1b", "".join(run("mailbox", *words, out=Terminal())))
+
+    def test_rows_are_asked_for_by_domain_words_state_and_columns(self):
+        def keys(*words):
+            return [row["username"] for row in run_json("mailbox", "list", *words)]
+
+        self.assertEqual(keys("--domain", "Example.ORG"), ["bob@example.org"])
+        self.assertEqual(keys("--search", "carol"), ["carol@example.com"])
+        self.assertEqual(keys("--no-active"), [])
+        self.assertEqual(run("mailbox", "list", "--columns", "name")[0], "name")
+        with self.assertRaisesMessage(CommandError, "no column password"):
+            run("mailbox", "list", "--columns", "password")
+
+    def test_very_many_rows_come_page_by_page(self):
+        with mock.patch("mailadmin.crud.command.ROWS", 1):
+            self.assertEqual(len(run_json("mailbox", "list")), 2)
+        self.assertEqual(run_json("transport", "list"), [])
+
+    def test_no_password_is_ever_printed(self):
+        stored = Mailbox.objects.get(pk="bob@example.org").password
+        for name, (own, *_rest) in COMMANDS.items():
+            if name in ("mailbox", "admin"):
+                self.assertNotIn(stored, str(run_json(name, "show", own)))
+                self.assertNotIn(stored, str(run_json(name, "list")))
+
+
+class Keys(World):
+    def test_keys_are_typed_as_people_write_them(self):
+        run("domain", "add", "Bücher.example")
+        self.assertEqual(
+            run_json("domain", "show", "BÜCHER.example")["domain"], "xn--bcher-kva.example"
+        )
+        run("alias", "add", "*@example.org", "--goto", "bob@example.org")
+        self.assertEqual(run_json("alias", "show", "*@example.org")["address"], "@example.org")
+        run("alias", "delete", "@example.org", "--yes")
+        self.assertFalse(Alias.objects.filter(pk="@example.org").exists())
+
+    def test_what_is_no_address_is_refused(self):
+        for key in ("dave", "@example.org", "a b@example.org", "dave@", "dave@nowhere.example", ""):
+            with self.assertRaises(CommandError):
+                run("mailbox", "add", key, "--password-stdin")
+        self.assertEqual(Mailbox.objects.count(), 2)
+
+
+class Refusing(World):
+    def test_each_reason_names_its_option_and_nothing_is_changed(self):
+        with self.assertRaises(CommandError) as refused:
+            run("mailbox", "edit", "bob@example.org", "--quota", "many", "--name", "\x07")
+        self.assertRegex(str(refused.exception), r"(?s)name: .*quota: |quota: .*name: ")
+        self.assertEqual(Mailbox.objects.get(pk="bob@example.org").name, "Bob")
+
+    def test_an_edit_without_a_change_is_wrong_usage(self):
+        with self.assertRaises(CommandError) as refused:
+            run("mailbox", "edit", "bob@example.org")
+        self.assertEqual(refused.exception.returncode, 2)
+
+    def test_nothing_is_deleted_that_nobody_has_agreed_to(self):
+        with self.assertRaises(CommandError) as refused:
+            run("mailbox", "delete", "bob@example.org")
+        self.assertEqual(refused.exception.returncode, 2)
+        stdin = Terminal("n\n")
+        with mock.patch.object(sys, "stdin", stdin), self.assertRaises(CommandError):
+            out = io.StringIO()
+            with mock.patch("builtins.input", return_value="n"):
+                call_command("mailbox", "delete", "bob@example.org", stdout=out)
+        self.assertIn("Aliases: 1", out.getvalue())
+        self.assertTrue(Mailbox.objects.filter(pk="bob@example.org").exists())
+
+    def test_passwords_come_by_standard_input_alone(self):
+        run("mailbox", "edit", "bob@example.org", "--password-stdin", stdin="new-horse-77\n")
+        self.assertTrue(Mailbox.objects.get(pk="bob@example.org").check_password("new-horse-77"))
+        stored = Mailbox.objects.get(pk="carol@example.com").password
+        run("mailbox", "edit", "bob@example.org", "--password-hash-stdin", stdin=f"{stored}\n")
+        self.assertEqual(Mailbox.objects.get(pk="bob@example.org").password, stored)
+        for words in (["--password", "x"], ["--password-hash", stored], ["--password=x"]):
+            with self.assertRaises(CommandError):
+                run("mailbox", "edit", "bob@example.org", *words)
+        with self.assertRaises(CommandError) as refused:
+            run("mailbox", "add", "dave@example.org")
+        self.assertEqual(refused.exception.returncode, 2)
+
+    def test_a_large_domain_is_left_to_the_worker(self):
+        with mock.patch("domains.services.LARGE", 0):
+            lines = run("domain", "delete", "example.org", "--yes")
+        self.assertRegex(lines[0], r"the worker deletes it \(job \d+\)")
+        self.assertFalse(Domain.objects.get(pk="example.org").active)
+
+    def test_the_last_superadmin_stays(self):
+        with self.assertRaisesMessage(CommandError, "The last active superadmin stays"):
+            run("admin", "delete", "root@example.net", "--yes")
+        self.assertTrue(Admin.objects.filter(pk="root@example.net").exists())
+
+    @override_settings(MAILADMIN_MAILDIR="{domain}/{username}/")
+    def test_services_rules_hold_here_too(self):
+        Domain.objects.update(maxquota=10)
+        with self.assertRaisesMessage(CommandError, "quota: The largest mailbox"):
+            run("mailbox", "add", "dave@example.org", "--quota", "11", "--password-stdin")
+        with self.assertRaisesMessage(CommandError, "goto"):
+            run("alias", "edit", "info@example.org", "--goto", "info@example.org")
+        with self.assertRaises(CommandError):
+            run("transport", "add", "*", "--transport", "nonsense")
+        self.assertFalse(Transport.objects.exists())
+
+
+class Tokens(World):
+    def test_one_is_made_printed_once_listed_and_taken_back(self):
+        words = ["--name", "backup", "--tables", "mailboxes", "--verbs", "read"]
+        (text,) = run("token", "add", "alice@example.org", *words, "--domains", "example.org")
+        program = Program(text)
+        self.assertEqual(program.get("mailboxes").status_code, 200)
+        self.assertEqual(program.get("aliases").status_code, 403)
+        (told,) = run_json("token", "list", "--owner", "alice@example.org")
+        self.assertEqual((told["owner"], told["verbs"]), ("alice@example.org", ["read"]))
+        self.assertNotIn("digest", told)
+        self.assertNotIn(text, str(told))
+        run("token", "delete", str(told["id"]))
+        self.assertEqual(program.get("mailboxes").status_code, 401)
+
+    def test_what_its_owner_has_not_it_cannot_be_given(self):
+        for words in (
+            ["--domains", "example.com"],
+            ["--tables", "admins"],
+            ["--verbs", "all"],
+            ["--networks", "here"],
+            ["--expires", "2001-01-01"],
+        ):
+            with self.assertRaises(CommandError):
+                run("token", "add", "alice@example.org", "--name", "x", *words)
+        with self.assertRaisesMessage(CommandError, "no active admin"):
+            run("token", "add", "bob@example.org", "--name", "x")
+        self.assertFalse(Token.objects.exists())
+
+
+class Completing(World):
+    def test_what_may_stand_next_is_said(self):
+        self.assertIn("mailbox", completions(["mail"]))
+        self.assertNotIn("complete", completions([""]))
+        self.assertEqual(completions(["mailbox", "e"]), ["edit"])
+        self.assertEqual(completions(["mailbox", "show", "b"]), ["bob@example.org"])
+        self.assertEqual(completions(["mailbox", "add", "b"]), [])
+        self.assertEqual(completions(["mailbox", "list", "--domain", "example.o"]), ["example.org"])
+        self.assertIn("--smtp-active", completions(["mailbox", "edit", "bob@example.org", "--s"]))
+        self.assertIn("ispmail", completions(["import", "--from", ""]))
+        for words in (["nothing", ""], ["mailbox", "nothing", ""], [], ["'", "\x00"]):
+            completions(words)
+
+    def test_bash_takes_an_address_for_one_word(self):
+        script = SHELLS["bash"] + (
+            "mailadmin() { printf '%s\\n' bob@example.org bob@example.net; }\n"
+            'COMP_LINE="mailadmin mailbox show bob@ex"; COMP_POINT=${#COMP_LINE}; _mailadmin\n'
+            'printf "%s " "${COMPREPLY[@]}"'
+        )
+        printed = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+        self.assertEqual(printed.stdout.split(), ["example.org", "example.net"])
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path):
+    env = os.environ | {"MAILADMIN_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}
+    env |= {"DJANGO_SETTINGS_MODULE": "mailadmin.settings"}
+    manage = [sys.executable, f"{settings.BASE_DIR}/manage.py"]
+    subprocess.run([*manage, "migrate", "-v0"], check=True, env=env)
+    pipe = "set -o pipefail; " + " ".join(manage) + " domain list | true"
+    done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, env=env)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
