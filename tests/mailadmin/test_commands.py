@@ -206,7 +206,7 @@ class Refusing(World):
         with self.assertRaisesMessage(CommandError, "goto"):
             run("alias", "edit", "info@example.org", "--goto", "info@example.org")
         with self.assertRaises(CommandError):
-            run("transport", "add", "*", "--transport", "nonsense")
+            run("transport", "add", "*", "--transport", "no such: thing")
         self.assertFalse(Transport.objects.exists())
 
 

@@ -22,6 +22,7 @@ from mailboxes.forms import LARGEST, alias_target
 from mailboxes.limits import in_bytes
 from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation
 from mailboxes.transfer.kinds.base import (
+    DomainName,
     Kind,
     Mark,
     Moment,
@@ -111,7 +112,7 @@ class Mailboxes(InDomain):
     columns = {
         "username": Name(),
         "local_part": Text(max_length=64),
-        "domain": Name(),
+        "domain": DomainName(),
         "password": Secret(strip=False, max_length=1024),
         "password_hash": Secret(),
         "name": Words(),
@@ -228,7 +229,7 @@ class Aliases(InDomain):
     columns = {
         "address": Name(),
         "local_part": Text(max_length=64),
-        "domain": Name(),
+        "domain": DomainName(),
         "goto": Names(),
         "description": Words(),
         "active": Mark(),

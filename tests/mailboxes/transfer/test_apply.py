@@ -1,0 +1,225 @@
+"""A file says what is in a domain, and the panel makes it so: all of it, or nothing."""
+
+import io
+import json
+import sys
+from unittest import mock
+
+from django.core.management import CommandError, call_command
+
+from domains.models import AliasDomain, Domain
+from mailadmin.models import Change, Log
+from mailboxes.models import Alias, Mailbox
+from mailboxes.services import set_forwarding
+from tests.base import PASSWORD, World
+
+ORG = """
+domains:
+- domain: example.org
+"""
+WHOLE = """
+domains:
+- domain: example.org
+  description: Bakery
+- domain: Bücher.example
+mailboxes:
+- username: bob@example.org
+  name: Robert
+  quota: 12.5
+- local_part: new
+  domain: bücher.example
+  password: correct-horse-42
+aliases:
+- address: "*@example.org"
+  goto: [bob@example.org, x@elsewhere.example]
+  description: yes
+alias-domains: []
+"""
+
+
+def table_of(model):
+    return list(model._base_manager.order_by("pk").values())
+
+
+class ApplyStories(World):
+    def apply(self, text, *words):
+        """What is printed, as it comes by standard input."""
+        stdin, out = mock.Mock(buffer=io.BytesIO(text.encode())), io.StringIO()
+        with mock.patch.object(sys, "stdin", stdin):
+            call_command("apply", "-", *words, stdout=out)
+        return out.getvalue()
+
+    def steps(self, text, *words):
+        steps = json.loads(self.apply(text, "--json", *words))
+        return [(step["verb"], step["kind"], step["key"]) for step in steps]
+
+    def assert_refused_with(self, text, *needed):
+        before = [table_of(model) for model in (Domain, Mailbox, Alias, AliasDomain)]
+        with self.assertRaises(CommandError) as refused:
+            self.apply(text)
+        for words in needed:
+            self.assertIn(words, str(refused.exception))
+        after = [table_of(model) for model in (Domain, Mailbox, Alias, AliasDomain)]
+        self.assertEqual(after, before)
+
+    def test_what_is_described_is_so_and_what_is_not_is_gone(self):
+        done = self.steps(WHOLE)
+        self.assertEqual(
+            done,
+            [
+                ("create", "domain", "xn--bcher-kva.example"),
+                ("edit", "domain", "example.org"),
+                ("delete", "alias", "info@example.org"),
+                ("create", "mailbox", "new@xn--bcher-kva.example"),
+                ("edit", "mailbox", "bob@example.org"),
+                ("create", "alias", "@example.org"),
+            ],
+        )
+        bob = Mailbox.objects.get(pk="bob@example.org")
+        self.assertEqual((bob.name, bob.quota), ("Robert", 12_800_000))
+        self.assertEqual(Domain.objects.get(pk="example.org").description, "Bakery")
+        new = Mailbox.objects.get(pk="new@xn--bcher-kva.example")
+        self.assertTrue(new.check_password("correct-horse-42"))
+        self.assertEqual(
+            set(Alias.objects.filter(domain="example.org").values_list("pk", flat=True)),
+            {"@example.org", "bob@example.org"},
+        )
+
+    def test_a_second_time_changes_nothing(self):
+        self.apply(WHOLE)
+        count = (Log.objects.count(), Change.objects.count())
+        self.assertEqual(self.steps(WHOLE), [])
+        self.assertEqual((Log.objects.count(), Change.objects.count()), count)
+
+    def test_a_plan_says_the_same_and_changes_nothing(self):
+        before = [table_of(model) for model in (Domain, Mailbox, Alias, Log, Change)]
+        planned = self.steps(WHOLE, "--plan")
+        after = [table_of(model) for model in (Domain, Mailbox, Alias, Log, Change)]
+        self.assertEqual(after, before)
+        self.assertEqual(self.steps(WHOLE), planned)
+
+    def test_it_is_told_as_people_read_it(self):
+        told = self.apply(WHOLE, "--plan")
+        self.assertIn("~ mailbox bob@example.org\n    name: Bob → Robert\n", told)
+        self.assertIn("- alias info@example.org\n", told)
+        self.assertIn("Nothing was changed: 3 new, 2 changed, 1 to delete.", told)
+
+    def test_other_domains_are_left_alone(self):
+        self.apply(ORG + "mailboxes: []\naliases: []\n")
+        self.assertFalse(Mailbox.objects.filter(domain="example.org").exists())
+        self.assertTrue(Mailbox.objects.filter(pk="carol@example.com").exists())
+        self.assertTrue(Alias.objects.filter(pk="info@example.com").exists())
+
+    def test_a_section_that_is_not_there_says_nothing(self):
+        self.assertEqual(self.steps(ORG), [])
+        self.assertEqual(
+            self.steps(ORG + "aliases: []\n"), [("delete", "alias", "info@example.org")]
+        )
+
+    def test_a_column_that_is_not_there_says_nothing(self):
+        self.assertEqual(self.steps(ORG + "mailboxes:\n- username: bob@example.org\n"), [])
+
+    def test_the_forwarding_of_a_mailbox_is_its_owners_unless_it_is_named(self):
+        self.perform(self.bob, set_forwarding, "bob@example.org", ["x@elsewhere.example"], True)
+        self.steps(ORG + "aliases: []\n")
+        self.assertIn("x@elsewhere.example", Alias.objects.get(pk="bob@example.org").goto)
+        named = "aliases:\n- {address: bob@example.org, goto: [bob@example.org]}\n"
+        self.assertEqual(self.steps(ORG + named), [("edit", "alias", "bob@example.org")])
+        self.assertEqual(Alias.objects.get(pk="bob@example.org").goto, "bob@example.org")
+
+    def test_an_alias_may_become_a_mailbox(self):
+        text = ORG + "mailboxes:\n- username: info@example.org\naliases: []\n"
+        self.assertEqual(
+            self.steps(text),
+            [
+                ("delete", "alias", "info@example.org"),
+                ("delete", "mailbox", "bob@example.org"),
+                ("create", "mailbox", "info@example.org"),
+            ],
+        )
+
+    def test_a_domain_becomes_a_mirror_and_ceases_to_be_one(self):
+        both = "domains:\n- domain: example.org\n- domain: example.com\n"
+        mirror = "alias-domains:\n- alias_domain: example.com\n  target_domain: example.org\n"
+        self.assertEqual(self.steps(both + mirror), [("create", "alias-domain", "example.com")])
+        self.assertEqual(self.steps(both + mirror), [])
+        gone = [("delete", "alias-domain", "example.com")]
+        self.assertEqual(self.steps(both + "alias-domains: []\n"), gone)
+
+    def test_a_password_that_is_so_already_is_no_change(self):
+        text = ORG + "mailboxes:\n- {username: bob@example.org, password: %s}\n"
+        self.assertEqual(self.steps(text % PASSWORD), [])
+        self.assertEqual(
+            self.steps(text % "new-horse-77"), [("edit", "mailbox", "bob@example.org")]
+        )
+        self.assertTrue(Mailbox.objects.get(pk="bob@example.org").check_password("new-horse-77"))
+        told = self.apply(text % "other-horse-78", "--plan")
+        self.assertNotIn("horse", told)
+        self.assertNotIn("$2", told)
+
+    def test_one_refused_row_stops_all_and_is_named(self):
+        alias = "- {address: %s@example.org, goto: [%s]}\n"
+        for row, *words in (
+            (alias % ("loop", "loop@example.org"), "line 4", "loop@example.org", "itself"),
+            (alias % ("a", ""), "line 4", "a@example.org", "target"),
+            ("- {address: a@example.net, goto: [x@y.test]}\n", "line 4", "does not describe"),
+            ("- {address: nonsense, goto: [x@y.test]}\n", "line 4"),
+            ("- {address: b@example.org, colour: red}\n", "line 4", "colour"),
+            ("- {address: b@example.org, address: c@example.org}\n", "line 4", "twice"),
+            (alias % ("b", "x@y.test") + alias % ("B", "x@y.test"), "line 5", "twice"),
+        ):
+            text = f"domains:\n- {{domain: example.org}}\naliases:\n{row}"
+            self.assert_refused_with(text, *words)
+
+    def test_a_limit_stops_all(self):
+        text = "domains:\n- {domain: example.org, mailboxes: 1}\nmailboxes:\n"
+        rows = "".join(f"- username: m{n}@example.org\n" for n in range(3))
+        self.assert_refused_with(text + rows, "line 5", "m1@example.org", "limit")
+
+    def test_what_is_no_description_is_refused(self):
+        for text in (
+            "",
+            "7",
+            "[]",
+            "{}",
+            "domains: 7",
+            "domains: {a: b}",
+            "domains: [7]",
+            "domains: [[]]",
+            "domains: [{}]",
+            "domains: [{domain: [x]}]",
+            "mailboxes: []",
+            "nonsense: []\ndomains: []",
+            "domains: []\ndomains: []",
+            "domains: [{domain: nonsense}]",
+            "domains: [",
+            "a: !!python/object/apply:os.system ['true']",
+            "domains: [{domain: !!python/object/apply:os.system ['true']}]",
+            "? [a]\n: b",
+            "domains: [{domain: example.org, aliases: many}]",
+            "domains: [{domain: example.org, description: {a: b}}]",
+            "domains: [&a {domain: example.org, description: [*a]}]",
+            "\x00",
+            'domains: [{domain: "example.org", description: "a\\0b"}]',
+        ):
+            with self.subTest(text=text):
+                self.assert_refused_with(text)
+
+    def test_json_is_taken_too(self):
+        text = json.dumps({"domains": [{"domain": "example.org", "description": "Bakery"}]})
+        self.assertEqual(self.steps(text), [("edit", "domain", "example.org")])
+
+    def test_a_file_that_cannot_be_read_is_named(self):
+        with self.assertRaisesMessage(CommandError, "/nowhere/x.yaml"):
+            call_command("apply", "/nowhere/x.yaml")
+
+    def test_thousands_of_rows_are_one_transaction_of_few_statements(self):
+        rows = "".join(f"- username: m{n}@example.org\n" for n in range(2000))
+        text = "domains:\n- {domain: example.org, mailboxes: 0, aliases: 0}\nmailboxes:\n" + rows
+        from django.db import connection
+        from django.test.utils import CaptureQueriesContext
+
+        with CaptureQueriesContext(connection) as captured:
+            steps = self.steps(text)
+        self.assertEqual(len(steps), 2001)
+        self.assertLess(len(captured), 200)
