@@ -1,5 +1,6 @@
 """A description of domains and what is in them, as people write it: YAML, which JSON is too."""
 
+import re
 from dataclasses import dataclass, field
 
 import yaml
@@ -12,7 +13,15 @@ from mailboxes.transfer.kinds import KINDS
 
 DESCRIBED = ("domain", "mailbox", "alias", "alias-domain")
 SECTIONS = {KINDS[name].table: KINDS[name] for name in DESCRIBED}
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+NULL = "tag:yaml.org,2002:null"
+
+
+class Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):
+    """All is text, as in other files: a person called `No` and a quota of 010 stay what they are."""
+
+
+Loader.add_implicit_resolver(NULL, re.compile("~|null|Null|NULL"), ["~", "n", "N"])
+Loader.add_constructor(NULL, lambda loader, node: None)
 
 
 @dataclass

@@ -205,6 +205,18 @@ class ApplyStories(World):
             with self.subTest(text=text):
                 self.assert_refused_with(text)
 
+    def test_words_are_words_whatever_yaml_would_make_of_them(self):
+        row = (
+            "- {username: bob@example.org, name: No, quota: 010, active: yes, phone: 2026-01-01}\n"
+        )
+        self.steps(ORG + "mailboxes:\n" + row)
+        bob = Mailbox.objects.get(pk="bob@example.org")
+        self.assertEqual((bob.name, bob.quota, bob.active), ("No", 10_240_000, True))
+        self.assertEqual(bob.phone, "2026-01-01")
+        self.assertEqual(
+            self.steps(ORG + "mailboxes:\n- {username: bob@example.org, name: ~}\n"), []
+        )
+
     def test_json_is_taken_too(self):
         text = json.dumps({"domains": [{"domain": "example.org", "description": "Bakery"}]})
         self.assertEqual(self.steps(text), [("edit", "domain", "example.org")])
