@@ -17,7 +17,7 @@ NULL = "tag:yaml.org,2002:null"
 
 
 class Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):
-    """All is text, as in other files: a person called `No` and a quota of 010 stay what they are."""
+    """All is text, as in other files: a person called `No` stays what he is, and so does 010."""
 
 
 Loader.add_implicit_resolver(NULL, re.compile("~|null|Null|NULL"), ["~", "n", "N"])
