@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from django.utils.log import CallbackFilter
 
 from mailadmin import __version__, env
+from mailadmin.mysql import patience
 
 BASE_DIR = env.BASE_DIR
 ENV = env.read()
@@ -109,15 +110,12 @@ def mysql(entry):
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "charset": "utf8mb4",
-            # Strict for what is written; old rows with zero dates still have to be read and kept.
-            "init_command": "SET sql_mode='STRICT_TRANS_TABLES'",
             "isolation_level": "read committed",
             # The client's defaults run "SELECT 1; DELETE …" and let a server ask for files.
             "multi_statements": False,
             "local_infile": 0,
-            "connect_timeout": 5,
-            "read_timeout": 60,
-            "write_timeout": 60,
+            "connect_timeout": 3,  # of each host
+            **patience.options(patience.COMMAND),
             **entry["OPTIONS"],
         },
         "TEST": {"CHARSET": "utf8mb4"},

@@ -30,12 +30,12 @@ from mailadmin.auth import (
 from mailadmin.checks import tables_without_transactions
 from mailadmin.forms import CodeForm, LoginForm
 from mailadmin.models import Role
+from mailadmin.mysql.errors import is_away
 
 logger = logging.getLogger("mailadmin.views")
 
 PENDING = "mailadmin_pending"
 PENDING_SECONDS = 300
-AWAY = {1040, 1044, 1045, 1047, 1049, 1053, 2002, 2003, 2005, 2006, 2012, 2013, 2026, 4031}
 
 
 class PrivateMiddleware:
@@ -252,13 +252,3 @@ def server_error(request):
         response["Retry-After"] = "10"
         return response
     return render(None, "500.html", status=500)
-
-
-def is_away(error):
-    """Whether this error says that the database is gone, not that a statement was wrong."""
-    if isinstance(error, InterfaceError):
-        return True
-    if not isinstance(error, OperationalError):
-        return False
-    code = error.args[0] if error.args else None
-    return code in AWAY or "unable to open database" in str(error)

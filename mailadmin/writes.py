@@ -11,13 +11,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import OperationalError, models, router, transaction
+from django.db import OperationalError, connection, models, router, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.fields import column_holds
 from mailadmin.models import Change, ChangeSecret, Log, Role
+from mailadmin.mysql.errors import AGAIN, CommitUnknown, code_of, is_lost
 from mailadmin.record import (
     changed_values,
     created_values,
@@ -31,8 +32,7 @@ from mailadmin.record import (
 from mailadmin.rows import chunks, folded, insert_rows, is_scoped, whole_rows
 
 COLLECTED = ("_lines", "_records", "_secrets", "_numbered")
-AGAIN = {1213, 1205, 1020}  # deadlock, lock wait, record changed: MySQL asks for another try
-TRIES = 6
+TRIES, PATIENCE = 6, 20  # and seconds, after which no other try is begun
 
 
 class Console:
@@ -103,25 +103,48 @@ def perform(actor, service, *args, seen=None):
     watched = {(one.model, one.key): one for one in seen if one}
 
     def once():
-        with transaction.atomic(durable=True):
-            changes = Changes(actor, watched)
-            result = service(changes, *args)
-            changes.finish()
-            return result
+        changes = None
+        try:
+            with transaction.atomic(durable=True):
+                changes = Changes(actor, watched)
+                result = service(changes, *args)
+                changes.finish()
+        except CommitUnknown:
+            if not has_happened(changes):
+                raise
+        return result
 
     return again_on_deadlock(once)
 
 
 def again_on_deadlock(call):
-    """What MySQL asks to be tried again is tried again, a few times."""
+    """What was undone, by MySQL's wish or with its connection, is tried again a few times."""
+    deadline = time.monotonic() + PATIENCE
     for attempt in range(1, TRIES + 1):
         try:
             return call()
         except OperationalError as error:
-            if error.args[:1] not in {(code,) for code in AGAIN} or attempt == TRIES:
+            late = attempt == TRIES or time.monotonic() > deadline
+            if late or not is_undone(error):
                 raise
             time.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311 (jitter)
     return None
+
+
+def is_undone(error):
+    """Whether nothing has happened, and another try may do better; on another connection."""
+    if is_lost(error):
+        connection.close()
+        return True
+    return code_of(error) in AGAIN and not isinstance(error, CommitUnknown)
+
+
+def has_happened(changes):
+    """Whether the records that were written with it are there; if not, they may still come."""
+    try:
+        return Change.objects.filter(batch=changes.batch).exists()
+    except OperationalError:
+        return False
 
 
 @dataclass

@@ -228,7 +228,7 @@ class Deadlocks(TransactionTestCase):
         self.assertEqual(len(attempts), TRIES)
 
     def test_other_errors_are_not_tried_again(self):
-        for error in (OperationalError(2006, "gone"), IntegrityError(1062, "twice")):
+        for error in (OperationalError(1054, "no column"), IntegrityError(1062, "twice")):
             service, attempts = self.failing(error, 1)
             with self.assertRaises(type(error)):
                 perform(Actor.console(), service)

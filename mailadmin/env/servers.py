@@ -43,7 +43,7 @@ def mysql(rest):
         raise ValueError(f"has an option {strange[0]!r}; known are {', '.join(known)}")
     hosts, number = mysql_hosts(hosts)
     return {
-        "ENGINE": "django.db.backends.mysql",
+        "ENGINE": "mailadmin.mysql",
         "NAME": unquote(name),
         "USER": unquote(user),
         "PASSWORD": unquote(password),
@@ -54,7 +54,7 @@ def mysql(rest):
 
 
 def mysql_hosts(hosts):
-    """(host, port); several hosts stay one word, which MariaDB's client library tries in turn."""
+    """(host, port); several hosts stay one word, whose parts `mailadmin.mysql` tries in turn."""
     if "," in hosts:
         for one in hosts.split(","):
             mysql_hosts(one)

@@ -4,6 +4,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 
 from mailadmin.checks import tables_without_transactions
+from mailadmin.mysql import patience
 
 
 class Command(BaseCommand):
@@ -19,7 +20,8 @@ class Command(BaseCommand):
         for table in tables:
             self.stdout.write(table)
             if not plan:
-                self._convert(table)
+                with patience.of(patience.UPGRADE):
+                    self._convert(table)
 
     def _convert(self, table):
         """Old rows may hold zero dates, which the conversion must let pass."""

@@ -3,11 +3,13 @@
 from django.core.management.commands import migrate
 from django.db import connections
 
+from mailadmin.mysql import patience
 from mailadmin.operations import follow_collation
 
 
 class Command(migrate.Command):
     def handle(self, *args, **options):
-        super().handle(*args, **options)
-        if not options["plan"] and not options["check_unapplied"]:
-            follow_collation(connections[options["database"]])
+        with patience.of(patience.UPGRADE):
+            super().handle(*args, **options)
+            if not options["plan"] and not options["check_unapplied"]:
+                follow_collation(connections[options["database"]])

@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils.module_loading import import_string
 
 from mailadmin import jobs
+from mailadmin.mysql import patience
 
 logger = logging.getLogger("mailadmin.worker")
 
@@ -25,6 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="do what is waiting, then end")
 
     def handle(self, *args, once=False, **options):
+        patience.allow(patience.COMMAND)  # where a page or an upgrade was this process before
         self.stopping = threading.Event()
         if threading.current_thread() is threading.main_thread():
             for name in (signal.SIGTERM, signal.SIGINT):

@@ -2,15 +2,7 @@
 
 from contextlib import contextmanager
 
-from django.db import connection
-
-BEGIN = {
-    "mysql": (
-        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-        "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
-    ),
-    "sqlite": ("BEGIN",),  # Django's own would keep all others from writing
-}
+from django.db import connection, transaction
 
 
 @contextmanager
@@ -19,10 +11,30 @@ def snapshot():
     if connection.in_atomic_block:
         yield
         return
+    with SNAPSHOTS[connection.vendor]():
+        yield
+
+
+@contextmanager
+def of_mysql():
+    """In a transaction that Django knows of: what is lost in its middle is not asked elsewhere."""
     with connection.cursor() as cursor:
-        for statement in BEGIN[connection.vendor]:
-            cursor.execute(statement)
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        with transaction.atomic():
+            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            yield
+            transaction.set_rollback(True)
+
+
+@contextmanager
+def of_sqlite():
+    """Django's own transaction would keep all others from writing."""
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
         try:
             yield
         finally:
             cursor.execute("ROLLBACK")
+
+
+SNAPSHOTS = {"mysql": of_mysql, "sqlite": of_sqlite}
