@@ -174,6 +174,7 @@ AUTH_PASSWORD_VALIDATORS = []
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
+SESSION_ENGINE = "mailadmin.sessions"
 SESSION_COOKIE_NAME = "mailadmin_session"
 SESSION_COOKIE_AGE = 8 * 60 * 60
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

@@ -30,7 +30,7 @@ from mailadmin.auth import (
 from mailadmin.checks import tables_without_transactions
 from mailadmin.forms import CodeForm, LoginForm
 from mailadmin.models import Role
-from mailadmin.mysql.errors import is_away
+from mailadmin.mysql.errors import CommitUnknown, is_away
 
 logger = logging.getLogger("mailadmin.views")
 
@@ -248,7 +248,8 @@ def server_error(request):
     error = sys.exc_info()[1]
     if is_away(error):
         logger.error("the database does not answer: %s", error)
-        response = render(None, "503.html", status=503)
+        unknown = isinstance(error, CommitUnknown)
+        response = render(None, "503.html", {"is_unknown": unknown}, status=503)
         response["Retry-After"] = "10"
         return response
     return render(None, "500.html", status=500)
