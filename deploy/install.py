@@ -33,6 +33,7 @@ COMPILER = {
 SERVERS = {
     "mariadb-server-core": "mariadbd",
     "mariadb-client-core": "mariadb",
+    "galera-4": Path("/usr/lib/galera/libgalera_smm.so"),
     "postfix": "postfix",
     "postfix-mysql": Path("/usr/lib/postfix/postfix-mysql.so"),
     "postfix-sqlite": Path("/usr/lib/postfix/postfix-sqlite.so"),

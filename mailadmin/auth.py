@@ -195,10 +195,9 @@ def admit(name, address):
 
 def forgive(name, address):
     """The try was good: the name starts anew, the network gets its one back."""
-    LoginFailure.objects.filter(pk=_name_key(name)).delete()
-    LoginFailure.objects.filter(pk=_network_key(address), failures__gt=0).update(
-        failures=F("failures") - 1
-    )
+    network = LoginFailure.objects.filter(pk=_network_key(address), failures__gt=0)
+    again_on_deadlock(LoginFailure.objects.filter(pk=_name_key(name)).delete)
+    again_on_deadlock(lambda: network.update(failures=F("failures") - 1))
 
 
 def log_failure(name, address, reason):
@@ -266,12 +265,16 @@ def _secret_bytes(person):
 def _use(person, step):
     key = f"{person._meta.label_lower}:{person.pk}"[:255]
     try:
-        with transaction.atomic():
-            UsedCode.objects.create(key=key, step=step)
+        again_on_deadlock(lambda: _keep_used(key, step))
     except IntegrityError:
         return False
-    UsedCode.objects.filter(key=key, step__lt=step - 10).delete()
     return True
+
+
+def _keep_used(key, step):
+    with transaction.atomic():
+        UsedCode.objects.create(key=key, step=step)
+        UsedCode.objects.filter(key=key, step__lt=step - 10).delete()
 
 
 # Hashes

@@ -172,13 +172,13 @@ class MariaDB(Server):
         self._install()
         self._run()
 
-    def _install(self):
+    def _install(self, data=None):
         installed = subprocess.run(
             [
                 command("mariadb-install-db"),
                 "--no-defaults",
                 f"--user={getpass.getuser()}",
-                f"--datadir={self.folder / 'data'}",
+                f"--datadir={data or self.folder / 'data'}",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             ],
@@ -189,7 +189,8 @@ class MariaDB(Server):
             self.stop()
             raise RuntimeError(f"mariadb-install-db failed:\n{installed.stdout}{installed.stderr}")
 
-    def _run(self):
+    def people(self):
+        """What a new server is told first."""
         user, password = self.client.user, self.client.password
         people = self.folder / "people.sql"
         people.write_text(
@@ -199,6 +200,9 @@ class MariaDB(Server):
             f"GRANT ALL ON *.* TO '{user}'@'%' WITH GRANT OPTION;\n"
             "CREATE DATABASE mailadmin;\n"
         )
+        return people
+
+    def _run(self):
         self.start(
             "mariadbd",
             "--no-defaults",
@@ -208,7 +212,7 @@ class MariaDB(Server):
             f"--pid-file={self.folder / 'pid'}",
             "--bind-address=127.0.0.1",
             f"--port={self.client.port}",
-            f"--init-file={people}",
+            f"--init-file={self.people()}",
             "--skip-name-resolve",
             "--character-set-server=utf8mb4",
             "--collation-server=utf8mb4_general_ci",

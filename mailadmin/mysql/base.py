@@ -13,6 +13,8 @@ from mailadmin.mysql.errors import LOST, NOT_COMMITTED, REFUSED, CommitUnknown, 
 logger = logging.getLogger("mailadmin.mysql")
 
 AVOIDED_SECONDS = 30
+TRIES = 3  # of a statement
+UNDONE = REFUSED | {1213, 1020}  # two nodes have changed a row, and this one was later
 FAILED = {}  # host → when it last gave this process no connection
 
 # A node that is cut off answers all that reads no table. This waits until it has what the others
@@ -22,20 +24,22 @@ CAUGHT_UP = "SET STATEMENT wsrep_sync_wait=1 FOR SELECT 1"
 
 
 class Cursor(base.CursorWrapper):
-    """Asks once more on another connection where nothing but the question is lost."""
+    """Asks once more, or elsewhere, where nothing but the question is lost."""
 
     def __init__(self, cursor, wrapper):
         super().__init__(cursor)
         self.wrapper = wrapper
 
     def execute(self, query, args=None):
-        try:
-            return super().execute(query, args)
-        except Database.OperationalError as error:
-            if not self.wrapper.may_ask_again(error, query):
-                raise
-        self.cursor = self.wrapper.another_cursor()
-        return super().execute(query, args)
+        for left in reversed(range(TRIES)):
+            try:
+                return super().execute(query, args)
+            except Database.OperationalError as error:
+                if not (left and self.wrapper.may_ask_again(error, query)):
+                    raise
+                if code_of(error) in LOST:
+                    self.cursor = self.wrapper.another_cursor()
+        return None
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -90,11 +94,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return Cursor(self.connection.cursor(), self)
 
     def may_ask_again(self, error, query):
-        """Outside of a transaction what was refused or only read may be asked anywhere."""
+        """Outside of a transaction: what has not happened, and what only reads."""
         if self.in_atomic_block or not self.autocommit:
             return False
         code = code_of(error)
-        return code in REFUSED or (code in LOST and query.lstrip().startswith("SELECT"))
+        return code in UNDONE or (code in LOST and query.lstrip().startswith("SELECT"))
 
     def another_cursor(self):
         self.close()

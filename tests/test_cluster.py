@@ -1,0 +1,390 @@
+"""Three nodes of Galera, a panel beside each, people at work: a node dies, another is cut off.
+
+Each panel names the nodes in another order. Run with `-s` to see what was measured.
+"""
+
+import http.client
+import http.cookiejar
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from mailadmin.auth import FAILURES_A_NAME
+from mailadmin.env import BASE_DIR
+from tests.base import PASSWORD
+from tests.galera import Galera
+from tests.servers import Server, free_port
+from tests.shapes import environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.mariadb]
+PATIENCE = 30  # seconds of a client, as a browser or a script has it
+WRITERS = 4
+FEW_SECONDS = 15
+LIMIT, LARGE = 20, 1500
+# The domains of the stories: open, with a limit, and with very many mailboxes.
+PREPARE = f"""
+import django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from tests.base import build_world
+build_world()
+from domains.services import create_domains
+from mailadmin.writes import Actor, perform
+for name, most in (("open.example", 0), ("limit.example", {LIMIT}), ("large.example", 0)):
+    row = {{"domain": name, "mailboxes": most, "quota": 0, "maxquota": 0, "default_aliases": False}}
+    perform(Actor.console(), create_domains, [row])
+"""
+CROWD = """
+INSERT INTO mailbox (username, password, name, maildir, local_part, domain)
+SELECT CONCAT('m', seq, '@large.example'), 'x', '', CONCAT('large.example/m', seq, '/'),
+CONCAT('m', seq), 'large.example' FROM seq_1_to_{0};
+INSERT INTO alias (address, goto, domain)
+SELECT username, username, domain FROM mailbox WHERE domain = 'large.example';
+UPDATE mailadmin_domain_state SET mailboxes = {0} WHERE domain = 'large.example';
+"""
+# A worker whose silence is noticed sooner than after a minute.
+WORKER = """
+import datetime, django
+django.setup()
+from django.core.management import call_command
+from mailadmin import jobs
+jobs.LEASE = datetime.timedelta(seconds=3)
+call_command("worker")
+"""
+
+
+class Panel(Server):
+    """gunicorn as the service runs it."""
+
+    def __init__(self, url):
+        super().__init__()
+        self.port = free_port()
+        self.environ = environment(
+            MAILADMIN_DATABASE_URL=url,
+            MAILADMIN_BIND=f"127.0.0.1:{self.port}",
+            GUNICORN_CMD_ARGS="--workers 1 --threads 8",
+        )
+
+    def run(self):
+        config = BASE_DIR / "deploy/gunicorn.conf.py"
+        arguments = ("-m", "gunicorn", "--config", config)
+        self.start(sys.executable, *arguments, cwd=BASE_DIR, env=self.environ)
+        self.wait_until(self.is_ready)
+        return self
+
+    def is_ready(self):
+        try:
+            return Person(self).get("/readyz").status == 200
+        except OSError:
+            return False
+
+
+class Worker(Server):
+    def __init__(self, url):
+        super().__init__()
+        self.environ = environment(MAILADMIN_DATABASE_URL=url)
+
+    def run(self):
+        self.start(sys.executable, "-c", WORKER, cwd=BASE_DIR, env=self.environ)
+        return self
+
+    def kill(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@dataclass
+class Answer:
+    status: int
+    text: str = ""
+    seconds: float = 0.0
+    place: str = ""
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args):
+        return None
+
+
+class Person:
+    """Somebody with a browser, who may go from panel to panel."""
+
+    def __init__(self, panel):
+        self.panel, self.cookies = panel, http.cookiejar.CookieJar()
+        cookies = urllib.request.HTTPCookieProcessor(self.cookies)
+        self.opener = urllib.request.build_opener(cookies, NoRedirect)
+
+    def get(self, path):
+        return self._ask(path, None)
+
+    def post(self, path, **data):
+        token = next((c.value for c in self.cookies if c.name == "csrftoken"), "")
+        data |= {"csrfmiddlewaretoken": token}
+        return self._ask(path, urllib.parse.urlencode(data).encode())
+
+    def _ask(self, path, data):
+        url, began = f"http://127.0.0.1:{self.panel.port}{path}", time.monotonic()
+        try:
+            with self.opener.open(url, data, timeout=PATIENCE) as response:
+                return Answer(response.status, response.read().decode())
+        except urllib.error.HTTPError as error:
+            seconds = time.monotonic() - began
+            place = error.headers.get("Location", "")
+            return Answer(error.code, error.read().decode(), seconds, place)
+
+    def sign_in(self, name="root@example.net", password=PASSWORD):
+        self.get("/login/")
+        return self.post("/login/", username=name, password=password)
+
+    def create(self, name, domain="open.example"):
+        data = {"local_part": name, "domain": domain, "quota": "0", "active": "on"}
+        secret = {"password": PASSWORD, "password2": PASSWORD}
+        return self.post("/mailboxes/create/", **data, **secret)
+
+
+@dataclass
+class Writer:
+    """Creates mailboxes one after the other, each until somebody says that it is there."""
+
+    number: int
+    panels: list
+    over: threading.Event
+    done: list = field(default_factory=list)  # (moment, address)
+    failed: list = field(default_factory=list)  # (moment, what was answered)
+
+    def work(self):
+        me = Person(self.panels[self.number % len(self.panels)])
+        assert me.sign_in().status == 302
+        count = 0
+        while not self.over.is_set():
+            name = f"w{self.number}-{count}"
+            self.create(me, name)
+            self.done.append((time.monotonic(), f"{name}@open.example"))
+            count += 1
+
+    def create(self, me, name):
+        """After a failure at the next panel, under the same name."""
+        tries = 0
+        while (answer := self.attempt(me, name)).status != 302:
+            there = answer.status == 422 and "exists already" in answer.text
+            if there and tries:
+                return
+            assert answer.status in (500, 502, 503), (answer.status, answer.text[-3000:])
+            self.failed.append((time.monotonic(), answer.status))
+            tries += 1
+            me.panel = self.panels[(self.panels.index(me.panel) + 1) % len(self.panels)]
+            time.sleep(0.2)
+
+    def attempt(self, me, name):
+        try:
+            return me.create(name)
+        except (OSError, http.client.HTTPException):
+            return Answer(502)
+
+    def longest_gap(self):
+        moments = [moment for moment, _address in self.done]
+        return max(b - a for a, b in zip(moments, moments[1:], strict=False))
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with Galera() as galera:
+        environ = environment(MAILADMIN_DATABASE_URL=galera.url())
+        done = subprocess.run(
+            [sys.executable, "-c", PREPARE], cwd=BASE_DIR, env=environ, capture_output=True
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        yield galera
+
+
+@pytest.fixture(scope="module")
+def panels(cluster):
+    orders = (0, 1, 2), (1, 2, 0), (2, 0, 1)
+    running = []
+    try:
+        for order in orders:
+            running.append(Panel(cluster.url(*order)))
+            running[-1].run()
+        yield running
+    finally:
+        for panel in running:
+            panel.stop()
+
+
+@pytest.fixture(scope="module")
+def storm(cluster, panels):
+    """The writers after a node was killed and came back, and another was cut off and came back."""
+    over = threading.Event()
+    writers = [Writer(number, panels[:2], over) for number in range(WRITERS)]
+    first, second, _third = cluster.nodes
+    with ThreadPoolExecutor(WRITERS) as pool:
+        working = [pool.submit(writer.work) for writer in writers]
+        try:
+            go_on(writers, working)
+            first.kill()
+            go_on(writers, working)
+            first.come_back()
+            go_on(writers, working)
+            second.provider("gmcast.isolate=1")
+            go_on(writers, working)
+            second.provider("gmcast.isolate=0")
+            second.wait_until(second.is_ready)
+            go_on(writers, working)
+        finally:
+            over.set()
+        for one in working:
+            one.result()
+    return writers
+
+
+def go_on(writers, working, more=10):
+    """Until each has had so many more mailboxes made."""
+    before = [len(writer.done) for writer in writers]
+    deadline = time.monotonic() + 2 * PATIENCE
+    while any(len(w.done) < n + more for w, n in zip(writers, before, strict=True)):
+        for one in working:
+            if one.done():
+                one.result()
+                pytest.fail("a writer has ended")
+        assert time.monotonic() < deadline, "the panels take no changes any more"
+        time.sleep(0.1)
+
+
+def acknowledged(storm):
+    return sorted(address for writer in storm for _moment, address in writer.done)
+
+
+def of_open(table, column, more=""):
+    return f"SELECT {column} FROM {table} WHERE domain = 'open.example' {more} ORDER BY 1"
+
+
+def test_every_acknowledged_change_is_on_all_nodes(cluster, storm):
+    there = cluster.wait_until_equal(of_open("mailbox", "username"))
+    assert set(acknowledged(storm)) <= set(there)
+    assert len(acknowledged(storm)) == len(set(acknowledged(storm)))
+
+
+def test_no_change_is_there_twice_or_in_part(cluster, storm):
+    there = sorted(cluster.wait_until_equal(of_open("mailbox", "username")))
+    assert sorted(cluster.wait_until_equal(of_open("alias", "address"))) == there
+    lines = of_open("log", "data", "AND action = 'create_mailbox'")
+    assert sorted(cluster.wait_until_equal(lines)) == there
+    for table in ("mailbox", "alias"):
+        records = f"AND `table` = '{table}' AND verb = 'create'"
+        found = cluster.wait_until_equal(of_open("mailadmin_change", "`key`", records))
+        assert sorted(found) == there
+    tally = "SELECT mailboxes FROM mailadmin_domain_state WHERE domain = 'open.example'"
+    assert cluster.wait_until_equal(tally) == [str(len(there))]
+
+
+def test_nobody_is_kept_from_work_for_more_than_seconds(storm):
+    gap = max(writer.longest_gap() for writer in storm)
+    failed = [status for writer in storm for _moment, status in writer.failed]
+    print(
+        f"\n{len(acknowledged(storm))} mailboxes by {WRITERS} writers, {len(failed)} requests"
+        f" failed ({sorted(set(failed))}), longest time without a success {gap:.1f} s"
+    )
+    assert gap < FEW_SECONDS
+
+
+def test_a_limit_is_kept_exactly_by_writers_on_all_nodes(cluster, panels, storm):
+    people = [Person(panel) for panel in panels for _each in range(2)]
+    for person in people:
+        assert person.sign_in().status == 302
+
+    def create(numbered):
+        number, person = numbered
+        names = [f"l{number}-{count}" for count in range(6)]
+        return [person.create(name, "limit.example").status for name in names]
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        answers = [status for some in pool.map(create, enumerate(people)) for status in some]
+    assert set(answers) == {302, 422}
+    assert answers.count(302) == LIMIT
+    count = "SELECT COUNT(*) FROM mailbox WHERE domain = 'limit.example'"
+    assert cluster.wait_until_equal(count) == [str(LIMIT)]
+
+
+def test_a_session_is_known_at_the_next_panel_though_its_node_lags(cluster, storm):
+    with Panel(cluster.url(0)) as here, Panel(cluster.url(1)) as there:
+        me = Person(here.run())
+        there.run()
+        with lagging(cluster.nodes[1], seconds=1.5):
+            assert me.sign_in().status == 302
+            me.panel = there
+            assert me.get("/domains/").status == 200
+
+
+@contextmanager
+def lagging(node, seconds):
+    """This node applies nothing for so long."""
+    sql = f"FLUSH TABLES WITH READ LOCK; SELECT 'held'; DO SLEEP({seconds});"
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(node.client.execute, sql)
+        time.sleep(0.3)
+        assert not holding.done()
+        yield
+        holding.result()
+
+
+def test_many_sign_in_at_all_panels_at_the_same_moment(panels, storm):
+    def sign_in(panel):
+        return [Person(panel).sign_in().status for _each in range(10)]
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = [status for some in pool.map(sign_in, panels * 2) for status in some]
+    assert answers == [302] * 60
+
+
+def test_wrong_passwords_count_at_all_panels_together(cluster, panels, storm):
+    answers = []
+    for number in range(FAILURES_A_NAME + 1):
+        person = Person(panels[number % len(panels)])
+        answers.append(person.sign_in("bob@example.org", "not his password").status)
+    assert answers[:-1] == [200] * FAILURES_A_NAME
+    assert answers[-1] == 429
+
+
+def test_a_job_goes_on_elsewhere_when_a_machine_dies_with_its_node(cluster, panels, storm):
+    cluster.nodes[0].client.execute(CROWD.format(LARGE), "mailadmin")
+    root = Person(panels[1])
+    root.sign_in()
+    assert root.post("/domains/large.example/delete/", confirm="large.example").status == 302
+    with Worker(cluster.url(0, 1, 2)) as dying, Worker(cluster.url(2, 1, 0)) as other:
+        dying.run()
+        wait_for_job(cluster.nodes[1], lambda state, done: 0 < done < LARGE)
+        dying.kill()
+        cluster.nodes[0].kill()
+        other.run()
+        wait_for_job(cluster.nodes[1], lambda state, done: state == "done")
+    cluster.nodes[0].come_back()
+    deleted = "AND `table` = 'mailbox' AND verb = 'delete'"
+    count = "SELECT COUNT(*), COUNT(DISTINCT `key`) FROM mailadmin_change"
+    found = cluster.wait_until_equal(f"{count} WHERE domain = 'large.example' {deleted}")
+    assert found == [f"{LARGE}\t{LARGE}"]
+    assert cluster.wait_until_equal(
+        "SELECT COUNT(*) FROM mailbox WHERE domain = 'large.example'"
+    ) == ["0"]
+
+
+def wait_for_job(node, told):
+    deadline = time.monotonic() + PATIENCE
+    sql = "SELECT state, done FROM mailadmin_job WHERE kind = 'delete-domains'"
+    while True:
+        state, done = node.client.execute(sql, "mailadmin")[0].split("\t")
+        if told(state, int(done)):
+            return
+        assert time.monotonic() < deadline, (state, done)
+        time.sleep(0.02)
