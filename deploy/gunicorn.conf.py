@@ -1,9 +1,16 @@
 """gunicorn's settings, for `deploy/run` and for `deploy/mailadmin.service`."""
 
 import os
+import shutil
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailadmin.settings")
 from django.conf import settings  # noqa: E402
+
+# Where the workers keep what they count, for whichever of them is asked for /metrics.
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="mailadmin-metrics-")
 
 wsgi_app = "mailadmin.wsgi"
 bind = settings.MAILADMIN_BIND
@@ -16,6 +23,10 @@ loglevel = "warning"
 control_socket_disable = True
 # Who may say that a request came by https: the proxies named, or else one on this machine.
 forwarded_allow_ips = ",".join(map(str, settings.MAILADMIN_TRUSTED_PROXIES)) or "127.0.0.1,::1"
+if settings.MAILADMIN_LOG_FORMAT == "json":
+    logconfig_dict = settings.LOGGING | {
+        "loggers": {"gunicorn.error": {"handlers": ["stderr"], "propagate": False}}
+    }
 
 
 def post_worker_init(worker):
@@ -28,3 +39,16 @@ def address():
     if settings.MAILADMIN_BIND.startswith("unix:"):
         return settings.MAILADMIN_BIND
     return f"http://{settings.MAILADMIN_BIND.replace('0.0.0.0', 'localhost')}/"  # noqa: S104
+
+
+def child_exit(server, worker):
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server):
+    """The folder is ours, unless somebody has named one."""
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    if folder.name.startswith("mailadmin-metrics-"):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -202,6 +202,9 @@ def forgive(name, address):
 
 def log_failure(name, address, reason):
     """One line in a form that a log watcher can rely on."""
+    from mailadmin.watching import numbers  # a command has no use for them
+
+    numbers.LOGIN_FAILURES.labels(reason).inc()
     safe = str(name)[:255].encode("unicode_escape").decode().replace('"', "'")
     logger.warning('login failed: name="%s" address=%s reason=%s', safe, address or "-", reason)
 

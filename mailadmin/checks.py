@@ -1,12 +1,21 @@
 """What the panel should know of its database before it promises anything."""
 
 import functools
+import logging
 import time
+from contextlib import contextmanager
 
 from django.apps import apps
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from mailadmin.mysql import patience
+from mailadmin.mysql.errors import code_of
+
+logger = logging.getLogger("mailadmin.checks")
 
 FORGET_SECONDS = 300
+PROBE_SECONDS = 2  # a monitor waits for no answer as long as a person does
 
 
 def own_tables():
@@ -28,3 +37,42 @@ def _tables_without_transactions(vendor, _period):
             " AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'"
         )
         return tuple(sorted({name for (name,) in cursor} & own_tables()))
+
+
+def what_is_missing():
+    """Why the panel cannot work with its database now, in a few words and numbers; or nothing."""
+    try:
+        with brief_connection() as own:
+            return read_only(own) or missing_migrations(own)
+    except (OperationalError, InterfaceError) as error:
+        logger.error("the database does not answer: %s", error)
+        cut_off = code_of(error) == 1047
+        return {"status": "database node without its cluster" if cut_off else "no database"}
+
+
+@contextmanager
+def brief_connection():
+    """One of its own: as a new one, it shows that there is a way in."""
+    own = connection.copy()
+    if own.vendor == "mysql":
+        own.settings_dict["OPTIONS"] |= patience.options(PROBE_SECONDS)
+        own.settings_dict["OPTIONS"] |= {"connect_timeout": PROBE_SECONDS}
+    try:
+        yield own
+    finally:
+        own.close()
+
+
+def read_only(own):
+    """A replica answers every question and takes no change."""
+    if own.vendor != "mysql":
+        return None
+    with own.cursor() as cursor:
+        cursor.execute("SELECT @@read_only")
+        return {"status": "database is read only"} if cursor.fetchone()[0] else None
+
+
+def missing_migrations(own):
+    executor = MigrationExecutor(own)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return {"status": "migrations missing", "count": len(plan)} if plan else None

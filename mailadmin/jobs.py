@@ -17,8 +17,8 @@ from django.utils.module_loading import import_string
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
-from mailadmin.models import Job
-from mailadmin.writes import Actor, perform
+from mailadmin.models import Job, WorkerSign
+from mailadmin.writes import Actor, again_on_deadlock, perform
 
 logger = logging.getLogger("mailadmin.jobs")
 
@@ -192,6 +192,17 @@ def job_actor(job):
         raise PermissionDenied
     name, _sep, address = job.owner.rpartition(" (")
     return Actor(person, name, address.rstrip(")"))
+
+
+def sign():
+    """Say that this machine's worker lives, so that its silence can be noticed."""
+    sign = {"pk": socket.gethostname()[:64], "defaults": {"seen": timezone.now()}}
+    again_on_deadlock(lambda: WorkerSign.objects.update_or_create(**sign))
+
+
+def sign_off():
+    """A worker that was told to end is not missed."""
+    again_on_deadlock(WorkerSign.objects.filter(pk=socket.gethostname()[:64]).delete)
 
 
 def holder_name():

@@ -336,3 +336,16 @@ class Answer(models.Model):
 
     def __str__(self):
         return self.key
+
+
+class WorkerSign(models.Model):
+    """When the worker of a machine was last seen at work, or waiting for it."""
+
+    machine = CharField(max_length=64, primary_key=True)
+    seen = models.DateTimeField()
+
+    class Meta:
+        db_table = "mailadmin_worker_sign"
+
+    def __str__(self):
+        return self.machine

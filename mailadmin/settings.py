@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "mailboxes",
 ]
 MIDDLEWARE = [
+    "mailadmin.watching.requests.WatchingMiddleware",
     "mailadmin.auth.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -190,7 +191,11 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked by monitors, without a proxy
+SECURE_REDIRECT_EXEMPT = [
+    r"^healthz$",
+    r"^readyz$",
+    r"^metrics$",
+]  # asked by monitors, without a proxy
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
@@ -273,12 +278,24 @@ def without_traceback(record):
     return True
 
 
+LINE = {"format": ENV["MAILADMIN_LOG_FORMAT"]}
+if ENV["MAILADMIN_LOG_FORMAT"] == "json":
+    LINE = {"()": "mailadmin.watching.logs.JsonFormatter"}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"brief": {"()": CallbackFilter, "callback": without_traceback}},
-    "formatters": {"line": {"format": ENV["MAILADMIN_LOG_FORMAT"]}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {
+        "brief": {"()": CallbackFilter, "callback": without_traceback},
+        "request": {"()": "mailadmin.watching.logs.OfRequest"},
+    },
+    "formatters": {"line": LINE},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["request"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         name: {"handlers": ["stderr"], "level": ENV["MAILADMIN_LOG_LEVEL"], "propagate": False}

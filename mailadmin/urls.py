@@ -14,6 +14,7 @@ from mailadmin.api.problems import not_found as no_such_address
 from mailadmin.api.resources import JobOfToken, resources_of
 from mailadmin.crud import next_bulk_step, urls_of
 from mailadmin.housekeeping import forget
+from mailadmin.watching.pages import Metrics
 from mailboxes import own, pages
 from mailboxes.mails import next_welcome
 from mailboxes.mailserver.pages import Explain, ExplainApi, MailServer, Seen
@@ -42,6 +43,7 @@ urlpatterns = [
     path("logout/", views.Logout.as_view(), name="logout"),
     path("healthz", views.Health.as_view(), name="healthz"),
     path("readyz", views.Ready.as_view(), name="readyz"),
+    path("metrics", Metrics.as_view(), name="metrics"),
     path("language/", login_not_required(set_language), name="set_language"),
     path("search/", pages.Search.as_view(), name="search"),
     path("explain/", Explain.as_view(), name="explain"),

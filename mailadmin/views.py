@@ -7,8 +7,6 @@ import time
 from django.conf import settings
 from django.contrib.auth import authenticate, load_backend, login, logout
 from django.contrib.auth.decorators import login_not_required
-from django.db import InterfaceError, OperationalError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
@@ -27,7 +25,7 @@ from mailadmin.auth import (
     log_failure,
     rehash,
 )
-from mailadmin.checks import tables_without_transactions
+from mailadmin.checks import tables_without_transactions, what_is_missing
 from mailadmin.forms import CodeForm, LoginForm
 from mailadmin.models import Role
 from mailadmin.mysql.errors import CommitUnknown, is_away
@@ -203,19 +201,13 @@ class Health(View):
 
 @method_decorator(login_not_required, name="dispatch")
 class Ready(View):
-    """The database answers and its schema is ours."""
+    """The database answers, takes changes, and its schema is ours."""
 
     roles = None
 
     def get(self, request):
-        try:
-            executor = MigrationExecutor(connection)
-            plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        except (OperationalError, InterfaceError):
-            return JsonResponse({"status": "no database"}, status=503)
-        if plan:
-            return JsonResponse({"status": "migrations missing", "count": len(plan)}, status=503)
-        return JsonResponse({"status": "ok"})
+        missing = what_is_missing()
+        return JsonResponse(missing or {"status": "ok"}, status=503 if missing else 200)
 
 
 # Errors

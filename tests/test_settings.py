@@ -159,7 +159,7 @@ def test_every_secret_may_stand_in_a_file(secret, tmp_path):
 
 
 def test_every_password_and_key_is_a_secret():
-    named = {s.name for s in env.SETTINGS if re.search("_KEY$|_PASSWORD$|_URL$", s.name)}
+    named = {s.name for s in env.SETTINGS if re.search("_KEY$|_PASSWORD$|_TOKEN$|_URL$", s.name)}
     assert named - {"MAILADMIN_URL"} == {s.name for s in env.SETTINGS if s.secret}
 
 

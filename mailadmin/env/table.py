@@ -279,7 +279,23 @@ SETTINGS = (
         "MAILADMIN_LOG_FORMAT",
         "%(levelname)s %(name)s: %(message)s",
         log_format,
-        "form of those lines, as Python's `logging` has it",
+        "form of those lines, as Python's `logging` has it, also with `%(request_id)s` and "
+        "`%(page)s`; `json`: an object each, and one for each request",
+    ),
+    Setting(
+        "MAILADMIN_SLOW_QUERY_MS",
+        "500",
+        integer(),
+        "statements that take so many milliseconds are logged with their page, without values; "
+        "0: none",
+    ),
+    Setting(
+        "MAILADMIN_METRICS_TOKEN",
+        "",
+        text,
+        "opens `/metrics` to other machines (`Authorization: Bearer …`); without it, it is open "
+        "to this one",
+        secret=True,
     ),
 )
 

@@ -198,7 +198,11 @@ def password_scheme(value):
 
 
 def log_format(value):
+    """A format of Python's, or `json`, which says all by itself."""
+    if value == "json":
+        return value
     record = logging.LogRecord("mailadmin", logging.INFO, "", 0, "", (), None)
+    record.request_id = record.page = ""
     try:
         logging.Formatter(value).format(record)
     except (ValueError, KeyError, TypeError) as error:

@@ -44,6 +44,7 @@ class Cursor(base.CursorWrapper):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     in_cluster = False
+    connections_made = 0
 
     # Hosts
 
@@ -76,6 +77,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             connection.close()
             raise
         FAILED.pop(host, None)
+        self.connections_made += 1
         return connection
 
     def is_usable(self):

@@ -18,7 +18,7 @@ ROOT = Path(settings.BASE_DIR)
 FLOORS = ["mailadmin", "domains", "mailboxes"]
 ROOF = {"mailadmin/urls.py", "mailadmin/settings.py", "mailadmin/wsgi.py"}
 WRITES = {"save", "delete", "create", "update", "bulk_create", "bulk_update", "get_or_create"}
-OPEN = {"healthz", "readyz", "set_language", "logout", "api-document", "api-nowhere"}
+OPEN = {"healthz", "readyz", "metrics", "set_language", "logout", "api-document", "api-nowhere"}
 
 
 def sources(*floors):
@@ -109,7 +109,7 @@ def test_a_login_is_asked_for_everywhere_but_at_the_door(pattern):
         assert needs_login is False, "a token is asked for, and no session"
         return
     assert needs_login is (
-        pattern.name not in {"login", "code", "healthz", "readyz", "set_language"}
+        pattern.name not in {"login", "code", "healthz", "readyz", "metrics", "set_language"}
     )
 
 
