@@ -357,6 +357,48 @@ def test_wrong_passwords_count_at_all_panels_together(cluster, panels, storm):
     assert answers[-1] == 429
 
 
+def test_a_node_that_is_only_to_be_read_is_left_for_another(cluster, storm):
+    first = cluster.nodes[0]
+    with Panel(cluster.url(0)) as alone, Panel(cluster.url(0, 1)) as choosing:
+        alone.run()
+        first.client.execute("SET GLOBAL read_only = 1")
+        try:
+            said = Person(alone).get("/readyz")
+            choosing.run()
+        finally:
+            first.client.execute("SET GLOBAL read_only = 0")
+    assert (said.status, "read only" in said.text) == (503, True)
+
+
+def test_without_a_majority_the_panels_say_so_in_seconds_and_come_back(cluster, panels, storm):
+    me = Person(panels[0])
+    me.sign_in()
+    for node in cluster.nodes:
+        node.provider("gmcast.isolate=1")
+    took = [until(panel, "/readyz", 503) for panel in panels]
+    assert me.get("/domains/").status == 503
+    assert me.get("/healthz").status == 200
+    for node in cluster.nodes:
+        node.provider("gmcast.isolate=0")
+    back = [until(panel, "/readyz", 200) for panel in panels]
+    print(f"\nno majority: told after {max(took):.1f} s, back after {max(back):.1f} s")
+    assert max(took) < FEW_SECONDS
+    assert me.get("/domains/").status == 200
+
+
+def until(panel, path, status):
+    """Seconds until it answers so; each answer comes within seconds too."""
+    began = time.monotonic()
+    while True:
+        asked = time.monotonic()
+        answer = Person(panel).get(path)
+        assert time.monotonic() - asked < FEW_SECONDS
+        if answer.status == status:
+            return time.monotonic() - began
+        assert time.monotonic() - began < PATIENCE, answer
+        time.sleep(0.2)
+
+
 def test_a_job_goes_on_elsewhere_when_a_machine_dies_with_its_node(cluster, panels, storm):
     cluster.nodes[0].client.execute(CROWD.format(LARGE), "mailadmin")
     root = Person(panels[1])

@@ -16,10 +16,14 @@ from django.core.management import call_command
 from django.db import OperationalError, connections
 from django.db.backends.utils import CursorWrapper
 from django.test import TransactionTestCase, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from mailadmin import jobs
+from mailadmin.auth import WINDOW
 from mailadmin.env import BASE_DIR
-from mailadmin.models import Job, WorkerSign
+from mailadmin.housekeeping import forget
+from mailadmin.models import Job, LoginFailure, WorkerSign
 from mailadmin.watching import logs, numbers
 from mailadmin.watching.queries import shown
 from mailadmin.writes import Actor
@@ -300,6 +304,27 @@ class WorkersSign(TransactionTestCase):
     def test_only_one_that_stays_signs(self):
         call_command("worker", once=True)
         self.assertFalse(WorkerSign.objects.exists())
+
+
+class Cleaning(World):
+    def test_what_is_over_is_deleted_some_rows_at_a_time_and_nothing_else(self):
+        now = timezone.now()
+        for number in range(7):
+            LoginFailure.objects.create(key=f"old{number}", since=now - WINDOW * 2)
+        LoginFailure.objects.create(key="new", since=now)
+        statements = 'DELETE FROM "mailadmin_login_failure"'.replace('"', quote())
+        with (
+            mock.patch("mailadmin.housekeeping.ROWS_A_STATEMENT", 3),
+            CaptureQueriesContext(connections["default"]) as captured,
+        ):
+            forget()
+        self.assertEqual(LoginFailure.objects.get().key, "new")
+        asked = [query["sql"] for query in captured]
+        self.assertEqual(len([sql for sql in asked if sql.startswith(statements)]), 3)
+
+
+def quote():
+    return connections["default"].ops.quote_name("x")[0]
 
 
 class Panel(Server):
