@@ -7,15 +7,27 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from mailadmin.views import is_away
+from mailadmin.mysql.errors import CommitUnknown, is_away
 
 logger = logging.getLogger("mailadmin.api")
+
+
+GONE = gettext_lazy("The database does not answer. Nothing was changed.")
+UNKNOWN = gettext_lazy(
+    "The database was lost while this was saved, so nobody knows whether it was. "
+    "Send it again with the same Idempotency-Key, or look first."
+)
+
+
+def unknown(error):
+    return isinstance(error, CommitUnknown)
 
 
 class ProblemRenderer(JSONRenderer):
@@ -60,7 +72,7 @@ def handle(error, context):
         error = Problem(409, _("Somebody else has made this meanwhile."))
     if isinstance(error, (OperationalError, InterfaceError)) and is_away(error):
         logger.error("the database does not answer: %s", error)
-        error = Problem(503, _("The database does not answer."), headers={"Retry-After": "10"})
+        error = Problem(503, UNKNOWN if unknown(error) else GONE, headers={"Retry-After": "10"})
     if not isinstance(error, exceptions.APIException):
         return None
     return response_to(error)

@@ -153,6 +153,7 @@ PROBLEMS = {
     415: "The body is not `application/json`.",
     422: "Refused by a rule; `errors` tells which column.",
     429: "Too fast: `Retry-After` tells how many seconds to wait.",
+    503: "The database does not answer, or it did not say whether it has saved.",
 }
 
 
@@ -161,7 +162,7 @@ def problems(*statuses):
         (status, "application/problem+json"): OpenApiResponse(
             Problem, description=PROBLEMS[status], examples=[problem_example(status)]
         )
-        for status in sorted({401, 403, 429, *statuses})
+        for status in sorted({401, 403, 429, 503, *statuses})
     }
 
 

@@ -9,7 +9,7 @@ from mailadmin.operations import CreateMissingTable
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailadmin", "0002_job_tries"),
+        ("mailadmin", "0003_worker_sign"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
