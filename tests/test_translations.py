@@ -187,7 +187,7 @@ OWN = ["/", "/account/", "/account/password/", "/account/forwarding/", "/account
 def urls():
     yield from ["/", "/search/", "/search/?q=bob", "/search/?q=zzz", "/jobs/", "/account/"]
     yield from ["/domains/example.org/", "/account/password/", "/domains/?q=zzz"]
-    yield from ["/import/", "/export/"]
+    yield from ["/import/", "/export/", "/account/tokens/"]
     yield from [f"/mailboxes/bob@example.org/{name}/" for name in ("forwarding", "vacation")]
     for crud in CRUDS:
         yield crud.url("list")

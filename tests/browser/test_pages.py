@@ -58,6 +58,8 @@ PAGES = {
         "/export/",
         "/jobs/",
         "/account/",
+        "/account/tokens/",
+        "/account/api/",
         "/account/password/",
         "/nothing/",
     ],
