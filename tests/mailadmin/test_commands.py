@@ -271,3 +271,16 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path):
     done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, env=env)
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+def test_a_command_of_a_table_starts_without_pages_and_api(tmp_path):
+    """What takes most of the time of a start is what it does not need."""
+    env = os.environ | {"MAILADMIN_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}
+    asked = "import sys, mailadmin; sys.argv = ['mailadmin', 'mailbox', 'show', 'x@y.test']\n"
+    asked += "try:\n mailadmin.main()\nexcept SystemExit:\n print(*sys.modules)"
+    env |= {"DJANGO_SETTINGS_MODULE": "mailadmin.settings"}
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, env=env)
+    loaded = set(done.stdout.split())
+    assert "mailboxes.services" in loaded, done.stderr
+    heavy = {"mailadmin.urls", "rest_framework.views", "drf_spectacular.openapi", "requests"}
+    assert not loaded & heavy
