@@ -15,11 +15,12 @@ from domains.admins import create_admins, edit_admin, set_admins
 from domains.models import Admin, Domain, DomainAdmin, DomainState
 from domains.services import delete_domains
 from mailadmin import auth
+from mailadmin.api.tokens import create_token, new_text
 from mailadmin.models import Change, Log, LoginFailure
 from mailadmin.writes import TRIES, Actor, perform
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import create_aliases, create_mailboxes
-from tests.base import build_world
+from tests.base import Program, build_world
 
 CROWD = 20
 
@@ -61,6 +62,20 @@ class AtTheSameMoment(TransactionTestCase):
     def create_alias(self, name):
         row = {"local_part": name, "domain": self.org, "goto": ["bob@example.org"]}
         return lambda: perform(Actor.console(), create_aliases, [row])
+
+    # Programs
+
+    def test_a_request_sent_twice_at_the_same_moment_is_done_once(self):
+        root, text = Admin.objects.get(pk="root@example.net"), new_text()
+        perform(Actor.console(), create_token, root, {"name": "twice", "domains": []}, text)
+        row = {"local_part": "sales", "domain": "example.org", "goto": ["bob@example.org"]}
+        key = {"Idempotency-Key": "sales"}
+        results = at_once([lambda: Program(text).post("aliases", row, headers=key)] * 6)
+        self.assertEqual([answer.status_code for answer in results], [201] * 6)
+        self.assertEqual(len({answer.content for answer in results}), 1)
+        self.assertEqual(
+            Log.objects.filter(action="create_alias", data="sales@example.org").count(), 1
+        )
 
     # Limits
 

@@ -3,7 +3,7 @@
 import logging
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
 from django.utils.translation import gettext as _
@@ -65,6 +65,8 @@ def handle(error, context):
     set_rollback()
     if isinstance(error, Http404):
         error = Problem(404, _("It does not exist, or it is not yours."))
+    if isinstance(error, RequestDataTooBig):
+        error = Problem(413, _("The body is too large."))
     if isinstance(error, PermissionDenied):
         error = Problem(403, _("You may not do this."))
     if isinstance(error, IntegrityError):

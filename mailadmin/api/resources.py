@@ -60,6 +60,8 @@ class Door(APIView):
         if request.method.lower() not in self.http_method_names:
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)
+        # Read here: Django knows how large it may be, the parser of JSON does not.
+        self.body = request._request.body
 
     def asked_of(self):
         """(table, verb, screen) of this request."""
@@ -104,7 +106,10 @@ class Resource(Door):
 
     def sent(self, screen, *kinds):
         """What was sent: an object, or a list of objects where that may be, of the right types."""
-        sent = self.request.data
+        try:
+            sent = self.request.data
+        except RecursionError as error:
+            raise Problem(400, _("The body is nested too deeply.")) from error
         if not isinstance(sent, kinds):
             raise Problem(400, _("The body has to be a JSON object, or a list of them."))
         rows = sent if isinstance(sent, list) else [sent]
@@ -170,12 +175,10 @@ class Rows(Resource):
             return self.made(claim.answer(), {"Idempotent-Replayed": "true"})
 
     def claim(self):
-        """The body is read here, before the parser takes it."""
-        body = self.request._request.body
         key = self.request.headers.get("Idempotency-Key")
         if key is None:
             return None
-        return Claim(self.request.auth, key, self.request.path.encode() + b"\n" + body)
+        return Claim(self.request.auth, key, self.request.path.encode() + b"\n" + self.body)
 
     def create(self, sent, claim):
         """The answer: one row, or the list of rows that a list has become."""
@@ -212,6 +215,8 @@ class Rows(Resource):
     # Several at once
 
     def patch(self, request):
+        if "If-Match" in request.headers:
+            raise Problem(400, _("If-Match is for one row."))
         sent = self.sent("edit", list)
         for _try in range(TRIES):
             rows = self.named(sent)

@@ -150,6 +150,7 @@ PROBLEMS = {
     404: "It does not exist, or it is not yours.",
     409: "It exists already, or others keep changing it.",
     412: "The row is no longer as `If-Match` says.",
+    413: "The body is too large.",
     415: "The body is not `application/json`.",
     422: "Refused by a rule; `errors` tells which column.",
     429: "Too fast: `Retry-After` tells how many seconds to wait.",
@@ -260,7 +261,7 @@ def creation(crud):
         parameters=[ONCE, ETAG, LOCATION],
         responses={
             201: either(f"{word(crud)}OrList", row, list_serializer(crud)),
-            **problems(400, 409, 415, 422),
+            **problems(400, 409, 413, 415, 422),
         },
         examples=examples_of(crud),
     )
@@ -289,7 +290,7 @@ def changing_many(crud):
         summary=f"Change up to {MOST} of {crud.slug}: all of them or none",
         description="Each object names its row by its key, and what of it is to change.",
         request=changes_serializer(crud, many=True)(many=True),
-        responses={200: list_serializer(crud), **problems(400, 409, 415, 422)},
+        responses={200: list_serializer(crud), **problems(400, 409, 413, 415, 422)},
     )
 
 
@@ -323,7 +324,7 @@ def changing(crud):
         ),
         request=changes_serializer(crud),
         parameters=[key_parameter(crud), IF_MATCH, ETAG],
-        responses={200: row_serializer(crud), **problems(400, 404, 409, 412, 415, 422)},
+        responses={200: row_serializer(crud), **problems(400, 404, 409, 412, 413, 415, 422)},
     )
 
 

@@ -19,6 +19,7 @@ from mailadmin.crud.programs import Draft
 from mailadmin.models import Answer, Change, Job, Log, Token
 from mailadmin.writes import Actor, perform
 from mailboxes.models import Alias, Mailbox
+from mailboxes.services import delete_mailboxes
 from tests.base import PASSWORD, Program, World
 
 DAVE = {"local_part": "dave", "domain": "example.org", "password": PASSWORD, "quota": 100}
@@ -114,6 +115,14 @@ class TokenStories(World):
         self.client.post(f"/account/tokens/{Token.objects.get().pk}/delete/")
         self.assertEqual(Program(text).get("mailboxes").status_code, 401)
         self.assertEqual(self.logged()[-1][0], "delete_token")
+
+    def test_what_was_taken_back_meanwhile_writes_nothing(self):
+        self.token(self.root)
+        holder = TokenHolder(Token.objects.get())
+        self.perform(self.root, delete_token, holder.token.pk)
+        with self.assertRaises(PermissionDenied):
+            perform(Actor(holder, holder.username, "-"), delete_mailboxes, ["bob@example.org"])
+        self.assertTrue(Mailbox.objects.filter(pk="bob@example.org").exists())
 
     def test_tokens_of_others_are_not_alices(self):
         self.token(self.root, name="of root alone")
@@ -262,6 +271,15 @@ class RowStories(World):
         self.assertEqual(self.program.patch("mailboxes/bob@example.org", "[]").status_code, 400)
         answer = self.program.client.post("/api/v1/mailboxes", DAVE)
         self.assertEqual(answer.status_code, 415)
+
+    def test_a_body_that_is_too_large_or_too_deep_is_refused(self):
+        deep = "[" * 200_000 + "]" * 200_000
+        self.assertEqual(self.program.post("mailboxes", deep).status_code, 400)
+        large = json.dumps([DAVE | {"name": "x" * 11_000_000}])
+        for method, place in (("post", "mailboxes"), ("patch", "mailboxes/bob@example.org")):
+            answer = self.program.ask(method, place, large)
+            self.assertEqual(answer.status_code, 413)
+            self.assertEqual(answer["Content-Type"], "application/problem+json")
 
     def test_a_change_of_one_column_overwrites_no_other(self):
         Mailbox.objects.filter(pk="bob@example.org").update(quota=1234567)
@@ -506,6 +524,11 @@ class ManyStories(World):
         answer = self.program.patch("aliases", changes)
         self.assertEqual([item["index"] for item in answer.json()["items"]], [1])
         self.assertEqual(Alias.objects.get(pk="m2@example.org").description, "d2")
+
+    def test_a_tag_of_one_row_is_no_tag_of_many(self):
+        rows = self.program.get("mailboxes").json()["items"]
+        answer = self.program.patch("mailboxes", rows, headers={"If-Match": '"x"'})
+        self.assertEqual(answer.status_code, 400)
 
     def test_rows_may_be_sent_back_as_they_came(self):
         items = self.program.get("mailboxes").json()["items"]
