@@ -106,6 +106,7 @@ class Node(MariaDB):
             f"--wsrep-node-name={self.name}",
             "--wsrep-node-address=127.0.0.1",
             "--wsrep-sst-method=tests",
+            "--wsrep-dirty-reads=ON",  # as for mail servers; the panel must leave the node even so
             "--wsrep-provider-options=" + ";".join(f"{k}={v}" for k, v in options.items()),
         ]
 
@@ -117,8 +118,10 @@ class Node(MariaDB):
         return self
 
     def is_ready(self):
-        said = self.client.run("SHOW STATUS LIKE 'wsrep_local_state_comment'")
-        return "Synced" in said.stdout
+        said = self.client.run(
+            "SHOW STATUS WHERE variable_name IN ('wsrep_local_state_comment', 'wsrep_ready')"
+        ).stdout
+        return "Synced" in said and "ON" in said
 
     def provider(self, option):
         self.client.execute(f"SET GLOBAL wsrep_provider_options='{option}'")

@@ -376,11 +376,15 @@ def test_without_a_majority_the_panels_say_so_in_seconds_and_come_back(cluster, 
     for node in cluster.nodes:
         node.provider("gmcast.isolate=1")
     took = [until(panel, "/readyz", 503) for panel in panels]
+    for node in cluster.nodes:
+        node.wait_until(lambda node=node: not node.is_ready())
     assert me.get("/domains/").status == 503
     assert me.get("/healthz").status == 200
     for node in cluster.nodes:
         node.provider("gmcast.isolate=0")
     back = [until(panel, "/readyz", 200) for panel in panels]
+    for node in cluster.nodes:
+        node.wait_until(node.is_ready)
     print(f"\nno majority: told after {max(took):.1f} s, back after {max(back):.1f} s")
     assert max(took) < FEW_SECONDS
     assert me.get("/domains/").status == 200

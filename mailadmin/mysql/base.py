@@ -70,6 +70,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             self.in_cluster = is_in_cluster(connection)
             if self.in_cluster:
+                refuse_old_rows(connection)
                 catch_up(connection)
             if choosy:
                 refuse_read_only(connection)
@@ -174,6 +175,12 @@ def catch_up(connection):
         if code_of(error) != 1205:
             raise
         raise Database.OperationalError(1047, "the node is not in its cluster") from error
+
+
+def refuse_old_rows(connection):
+    """A node may be set to show mail servers what it had before it was cut off."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION wsrep_dirty_reads = 0")
 
 
 def refuse_read_only(connection):
