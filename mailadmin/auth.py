@@ -88,7 +88,15 @@ class RoleRequired:
 class PasswordExpiryMiddleware:
     """Who has an expired password may change it, and nothing else."""
 
-    open_to_all = ("/account/password/", "/logout/", "/login/", "/language/", "/healthz", "/readyz")
+    open_to_all = (
+        "/account/password/",
+        "/logout/",
+        "/login/",
+        "/language/",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    )
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -105,6 +113,12 @@ class PasswordExpiryMiddleware:
 
 class DoorMiddleware(LoginRequiredMiddleware):
     """Back to where one was; but what was sent cannot be sent again by a link."""
+
+    def process_view(self, request, view_func, view_args, view_kwargs):
+        """Nobody is looked up for a page that is open to all: /healthz needs no database."""
+        if not getattr(view_func, "login_required", True):
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)
 
     def handle_no_permission(self, request, view_func):
         if request.method in ("GET", "HEAD"):

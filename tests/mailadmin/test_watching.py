@@ -147,6 +147,13 @@ class WhoSeesThem(World):
 
 
 class Health(World):
+    def test_that_the_process_lives_is_told_without_a_database_also_to_who_is_signed_in(self):
+        self.sign_in(self.root)
+        gone = OperationalError(2002, "away")
+        with mock.patch.object(type(connections["default"]), "cursor", side_effect=gone):
+            self.assertEqual(self.client.get("/healthz").status_code, 200)
+            self.assertEqual(self.client.get("/metrics").status_code, 200)
+
     def test_a_missing_migration_is_told(self):
         with mock.patch("mailadmin.checks.MigrationExecutor") as executor:
             executor.return_value.migration_plan.return_value = ["one", "two"]
