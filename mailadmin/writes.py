@@ -32,7 +32,9 @@ from mailadmin.record import (
 from mailadmin.rows import chunks, folded, insert_rows, is_scoped, whole_rows
 
 COLLECTED = ("_lines", "_records", "_secrets", "_numbered")
-TRIES, PATIENCE = 6, 20  # and seconds, after which no other try is begun
+# On a cluster a change gives way to each that another node has made meanwhile. And seconds, after
+# which no other try is begun.
+TRIES, PATIENCE = 12, 20
 
 
 class Console:

@@ -181,7 +181,7 @@ class Writer:
             there = answer.status == 422 and "exists already" in answer.text
             if there and tries:
                 return
-            assert answer.status in (500, 502, 503), (answer.status, answer.text[-3000:])
+            assert answer.status in (502, 503), f"{answer}\n{me.panel.log.read_text()[-9000:]}"
             self.failed.append((time.monotonic(), answer.status))
             tries += 1
             me.panel = self.panels[(self.panels.index(me.panel) + 1) % len(self.panels)]

@@ -6,10 +6,10 @@ from django.db import InterfaceError, OperationalError
 REFUSED = {1047, 1290, 1836}
 # The connection is gone, or there was none.
 LOST = {1053, 1927, 2002, 2003, 2005, 2006, 2012, 2013, 2055, 4031} | REFUSED
-# Neither is there a way in, though somebody answers.
-AWAY = {1040, 1044, 1045, 1049, 2026} | LOST
 # Deadlock, lock wait, record changed: MySQL asks for another try.
 AGAIN = {1213, 1205, 1020}
+# There is no way in though somebody answers, or no end to waiting for others: one comes back later.
+AWAY = {1040, 1044, 1045, 1049, 2026} | LOST | AGAIN
 NOT_COMMITTED = AGAIN | REFUSED
 
 
@@ -27,7 +27,7 @@ def is_lost(error):
 
 
 def is_away(error):
-    """Whether this error says that the database is gone, not that a statement was wrong."""
+    """Whether this error says that the database cannot now, not that a statement was wrong."""
     if isinstance(error, InterfaceError | CommitUnknown):
         return True
     if not isinstance(error, OperationalError):
