@@ -145,6 +145,7 @@ class TokenStories(World):
             perform(Actor(holder, actor.name, "-"), create_token, self.root, values, new_text())
 
     def test_a_token_cannot_take_its_owners_rights(self):
+        self.perform(self.root, edit_admin, self.alice.pk, {"superadmin": True})
         program = self.api(self.root)
         for answer in (
             program.delete(f"admins/{self.root.pk}"),
