@@ -243,7 +243,7 @@ class RowStories(World):
         self.assertEqual(Mailbox.objects.get(pk="eve@example.org").password, stored)
         for change in (
             {"password_hash": "plain"},
-            {"password_hash": stored, "password": "secret-horse-1"},
+            {"password_hash": stored, "password": PASSWORD},
         ):
             answer = root.patch("mailboxes/eve@example.org", change)
             self.assertEqual(answer.status_code, 422, change)
