@@ -192,6 +192,8 @@ class MariaDB(Server):
     def people(self):
         """What a new server is told first."""
         user, password = self.client.user, self.client.password
+        temporary = self.folder / "temporary"  # a server that starts empties the one it shares
+        temporary.mkdir()
         people = self.folder / "people.sql"
         people.write_text(
             "DELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys';\n"
@@ -210,6 +212,7 @@ class MariaDB(Server):
             f"--datadir={self.folder / 'data'}",
             f"--socket={self.client.socket}",
             f"--pid-file={self.folder / 'pid'}",
+            f"--tmpdir={temporary}",
             "--bind-address=127.0.0.1",
             f"--port={self.client.port}",
             f"--init-file={self.people()}",
