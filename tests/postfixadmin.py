@@ -131,7 +131,7 @@ class Fields(HTMLParser):
                 pass
             case "input", "checkbox" | "radio":
                 if "checked" in given:
-                    self.sent[given["name"]] = given["value"]
+                    self.sent[given["name"]] = given.get("value", "on")
             case "input", _ if "name" in given:
                 self.sent[given["name"]] = given.get("value", "")
             case "textarea" | "select", _:

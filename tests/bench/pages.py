@@ -1,0 +1,161 @@
+"""What is measured, as data. `{n}` counts up; the other names are places of a database."""
+
+from dataclasses import dataclass, field
+
+from tests.bench.filling import FEW, LARGEST, OWNER, PASSWORD, ROOT, TEN
+
+ADMINS = (ROOT, TEN)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Something asked of the panel, and by whom."""
+
+    name: str
+    path: str
+    people: tuple = ADMINS
+    method: str = "GET"
+    body: dict = field(default_factory=dict)
+    form: bool = False  # the other fields are those of the page's form, fetched beforehand
+    status: int = 200
+    busy: bool = False  # measured with four clients as well
+    queries: int = 0  # that it may ask, where ten are too few
+    exempt: str = ""  # why it may cost more where there is more
+    headers: dict = field(default_factory=dict)
+
+
+def create(name, path, people=ADMINS, /, **body):
+    return Page(name, path, people, "POST", body, form=True, status=302)
+
+
+def post(name, path, people=ADMINS, /, **body):
+    return Page(name, path, people, "POST", body, status=302)
+
+
+SUPER = (ROOT,)
+LOOKS_FOR_NAMES = "looks through the targets of all aliases"
+LOOKS_EVERYWHERE = "looks for a part of a word everywhere"
+NEW_MAILBOX = {
+    "local_part": "bench{n}",
+    "password": PASSWORD,
+    "password2": PASSWORD,
+    "name": "Bench",
+    "quota": "10",
+    "active": "on",
+    "smtp_active": "on",
+}
+PAGES = [
+    Page("home", "/", busy=True),
+    Page("domains", "/domains/", busy=True),
+    Page("domains, by state", "/domains/?active=1"),
+    Page("domains, from the middle", "/domains/?after=moon"),
+    Page("domain, largest", f"/domains/{LARGEST}/", busy=True),
+    Page("domain, usual", "/domains/{usual}/"),
+    Page("domain, few rows", f"/domains/{FEW}/"),
+    Page("domain, form", f"/domains/{LARGEST}/edit/", SUPER),
+    Page("new domain, form", "/domains/create/", SUPER),
+    Page("domain, delete?", f"/domains/{LARGEST}/delete/", SUPER, exempt=LOOKS_FOR_NAMES),
+    Page("alias domains", "/alias-domains/"),
+    Page("alias domains of a domain", "/alias-domains/?domain={mirrored}"),
+    Page("alias domain, form", "/alias-domains/{mirror}/edit/", SUPER),
+    Page("new alias domain, form", "/alias-domains/create/"),
+    Page("mailboxes", "/mailboxes/", busy=True),
+    Page("mailboxes, last page", "/mailboxes/?before=zzz"),
+    Page("mailboxes, from the middle", "/mailboxes/?after=karl."),
+    Page("mailboxes, inactive", "/mailboxes/?active=0"),
+    Page("mailboxes of the largest", f"/mailboxes/?domain={LARGEST}", busy=True),
+    Page("mailboxes of the largest, middle", f"/mailboxes/?domain={LARGEST}&after=karl."),
+    Page("mailboxes of the largest, inactive", f"/mailboxes/?domain={LARGEST}&active=0"),
+    Page("mailboxes of a usual domain", "/mailboxes/?domain={usual}"),
+    Page("mailboxes of the smallest", f"/mailboxes/?domain={FEW}"),
+    Page("mailbox, form", "/mailboxes/{mailbox}/edit/", busy=True),
+    Page("new mailbox, form", f"/mailboxes/create/?domain={LARGEST}"),
+    Page("new mailbox, room", f"/mailboxes/room/?domain={LARGEST}"),
+    Page("mailbox, delete?", "/mailboxes/{mailbox}/delete/", exempt=LOOKS_FOR_NAMES),
+    Page("mailbox, vacation", "/mailboxes/{mailbox}/vacation/"),
+    Page("mailbox, forwarding", "/mailboxes/{mailbox}/forwarding/"),
+    Page("aliases", "/aliases/", busy=True),
+    Page("aliases, from the middle", "/aliases/?after=karl."),
+    Page("aliases, inactive", "/aliases/?active=0"),
+    Page("aliases of the largest", f"/aliases/?domain={LARGEST}"),
+    Page("aliases of a usual domain", "/aliases/?domain={usual}"),
+    Page("aliases of the smallest", f"/aliases/?domain={FEW}"),
+    Page("alias, form", f"/aliases/info@{FEW}/edit/"),
+    Page("new alias, form", f"/aliases/create/?domain={LARGEST}"),
+    Page("alias, delete?", f"/aliases/info@{FEW}/delete/", exempt=LOOKS_FOR_NAMES),
+    Page("transports", "/transports/", SUPER),
+    Page("admins", "/admins/", SUPER),
+    Page("admins of a domain", f"/admins/?domain={LARGEST}", SUPER),
+    Page("admin of many domains, form", "/admins/many@example.net/edit/", SUPER),
+    Page("log", "/log/", busy=True),
+    Page("log, from the middle", "/log/?after={line}"),
+    Page("log of the largest", f"/log/?domain={LARGEST}"),
+    Page("log of the smallest", f"/log/?domain={FEW}"),
+    Page("log, by action", "/log/?action=edit_password"),
+    Page("log, by an action that is rare", "/log/?action=delete_domain"),
+    Page("log, by admin", "/log/?admin=admin0@example.net"),
+    Page("log, by an admin who did nothing", "/log/?admin=nobody@example.net"),
+    Page("log, of some days", "/log/?from={then}&until={later}"),
+    Page("log of a domain, of some days", f"/log/?domain={LARGEST}&from={{then}}&until={{later}}"),
+    Page("search, address", "/search/?q={mailbox}", exempt=LOOKS_EVERYWHERE),
+    Page("search, beginning", "/search/?q=karl.*"),
+    Page("search, common part", "/search/?q=smith", exempt=LOOKS_EVERYWHERE),
+    Page("search, rare part", "/search/?q=ursula.sch", exempt=LOOKS_EVERYWHERE),
+    Page("search, nothing", "/search/?q=qqqq", exempt=LOOKS_EVERYWHERE),
+    Page("mailboxes, beginning", "/mailboxes/?q=karl.*", busy=True),
+    Page("mailboxes, common part", "/mailboxes/?q=smith", exempt=LOOKS_EVERYWHERE),
+    Page("mailboxes, rare part", "/mailboxes/?q=ursula.sch", exempt=LOOKS_EVERYWHERE),
+    Page("mailboxes, nothing", "/mailboxes/?q=qqqq", exempt=LOOKS_EVERYWHERE),
+    Page("mailboxes of the largest, nothing", f"/mailboxes/?domain={LARGEST}&q=qqqq",
+         exempt=LOOKS_EVERYWHERE),
+    Page("aliases, rare part", "/aliases/?q=karl.koch", exempt=LOOKS_EVERYWHERE),
+    Page("log, rare part", "/log/?q=karl.koch", exempt=LOOKS_EVERYWHERE),
+    Page("pick a domain", "/domains/pick/?domain=ma"),
+    Page("explain", "/explain/?address={mailbox}", queries=35),
+    Page("import", "/import/"),
+    Page("export", "/export/", SUPER),
+    Page("jobs", "/jobs/"),
+    Page("mail server", "/mailserver/", SUPER),
+    Page("account", "/account/"),
+    Page("own page", "/", (OWNER,), busy=True),
+    Page("own forwarding", "/account/forwarding/", (OWNER,)),
+    Page("own vacation", "/account/vacation/", (OWNER,)),
+    create("create a mailbox", f"/mailboxes/create/?domain={LARGEST}", **NEW_MAILBOX,
+           domain=LARGEST),
+    create("edit a mailbox", f"/mailboxes/bench{{n}}@{LARGEST}/edit/", quota="20"),
+    create("give a vacation", f"/mailboxes/bench{{n}}@{LARGEST}/vacation/", active="on"),
+    post("switch a mailbox", f"/mailboxes/bench{{n}}@{LARGEST}/toggle/", field="active", value="0"),
+    create("delete a mailbox", f"/mailboxes/bench{{n}}@{LARGEST}/delete/"),
+    create("create an alias", f"/aliases/create/?domain={LARGEST}", local_part="post{n}",
+           domain=LARGEST, goto="{mailbox}", active="on"),
+    create("edit an alias", f"/aliases/post{{n}}@{LARGEST}/edit/", goto="bob@example.net"),
+    post("switch an alias", f"/aliases/post{{n}}@{LARGEST}/toggle/", field="active", value="0"),
+    create("delete an alias", f"/aliases/post{{n}}@{LARGEST}/delete/"),
+    create("create a domain", "/domains/create/", SUPER, domain="bench{n}.example"),
+    create("edit a domain", "/domains/bench{n}.example/edit/", SUPER, description="Bench"),
+    post("switch a domain", "/domains/bench{n}.example/toggle/", SUPER, field="active", value="0"),
+    create("delete a domain", "/domains/bench{n}.example/delete/", SUPER),
+]  # fmt: skip
+
+
+def places(database):
+    """The names by which paths speak of what is in a database."""
+    mirror, mirrored = database.rows(
+        "SELECT alias_domain, target_domain FROM alias_domain ORDER BY alias_domain LIMIT 1"
+    )[0]
+    usual = database.value(
+        f"SELECT domain FROM domain_admins WHERE username = '{TEN}' AND domain NOT IN"
+        f" ('{LARGEST}', '{FEW}') ORDER BY domain LIMIT 1"
+    )
+    return {
+        "mirror": mirror,
+        "mirrored": mirrored,
+        "usual": usual,
+        "mailbox": database.value(
+            f"SELECT username FROM mailbox WHERE domain = '{LARGEST}' AND username > 'karl.'"
+            " ORDER BY username LIMIT 1"
+        ),
+        "line": database.value("SELECT MAX(id) DIV 2 FROM log"),
+        "then": database.value("SELECT DATE(NOW() - INTERVAL 400 DAY)"),
+        "later": database.value("SELECT DATE(NOW() - INTERVAL 90 DAY)"),
+    }

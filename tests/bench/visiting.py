@@ -1,0 +1,132 @@
+"""A panel that runs as it does for real, and browsers that ask it."""
+
+import http.client
+import re
+import time
+import urllib.parse
+from dataclasses import dataclass
+
+from tests import servers, shapes
+from tests.bench.filling import PASSWORD
+from tests.postfixadmin import Fields
+
+IDLE = 1  # seconds; soon after, gunicorn gives up a connection that says nothing
+
+
+class Gunicorn(servers.Server):
+    """The panel under gunicorn with deploy's settings, on one database."""
+
+    def __init__(self, url, **environ):
+        super().__init__()
+        self.port = servers.free_port()
+        self.start(
+            *("gunicorn", "--config", str(shapes.BASE_DIR / "deploy/gunicorn.conf.py")),
+            *("--bind", f"127.0.0.1:{self.port}", "tests.bench.counted:application"),
+            cwd=shapes.BASE_DIR,
+            env=shapes.environment(
+                MAILADMIN_DATABASE_URL=url, MAILADMIN_LOG_LEVEL="ERROR", **environ
+            ),
+        )
+        self.wait_until(self._answers)
+
+    def _answers(self):
+        try:
+            return Browser(self.port).ask("GET", "/healthz").status == 200
+        except OSError:
+            return False
+
+    def workers(self):
+        """The processes that answer."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as file:
+            return [int(pid) for pid in file.read().split()]
+
+    def memory(self):
+        """MB of each worker: its share of what they have in common included."""
+        found = []
+        for pid in self.workers():
+            with open(f"/proc/{pid}/smaps_rollup") as file:
+                found.append(int(re.search(r"^Pss: +(\d+)", file.read(), re.M)[1]) / 1024)
+        return found
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict
+    body: bytes
+    seconds: float
+
+    def told(self, name):
+        return float(self.headers.get(name, 0))
+
+
+class Browser:
+    """One connection that is kept, and cookies."""
+
+    def __init__(self, port):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+        self.cookies, self.last = {}, 0
+
+    def ask(self, method, path, body=None, **headers):
+        """The answer, and how long it took to the last byte."""
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
+        if body is not None:
+            body = urllib.parse.urlencode(body)
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        if time.monotonic() - self.last > IDLE:
+            self.connection.close()
+            self.connection.connect()
+        begun = time.perf_counter()
+        self.connection.request(method, path, body, headers)
+        response = self.connection.getresponse()
+        content = response.read()
+        seconds = time.perf_counter() - begun
+        self.last = time.monotonic()
+        for text in response.headers.get_all("Set-Cookie", ()):
+            name, _sep, value = text.partition(";")[0].partition("=")
+            self.cookies[name.strip()] = value
+        return Answer(response.status, dict(response.headers), content, seconds)
+
+    def fields(self, path):
+        """What the forms of a page would send."""
+        answer = self.ask("GET", path)
+        if answer.status != 200:
+            raise RuntimeError(f"{path}: {answer.status}")
+        return Fields(answer.body.decode()).sent
+
+    def sign_in(self, name, password=PASSWORD):
+        known = self.fields("/login/")
+        body = known | {"username": name, "password": password}
+        answer = self.ask("POST", "/login/", body)
+        if answer.status != 302:
+            raise RuntimeError(f"{name} was not let in: {answer.status}")
+        self.token = self.fields("/account/").get("csrfmiddlewaretoken", "")
+        return self
+
+
+class Visits:
+    """Pages asked for by several people, each with a browser of his own."""
+
+    def __init__(self, places, sign_in):
+        self.places, self.sign_in, self.browsers = places, sign_in, {}
+
+    def browser(self, person):
+        if person not in self.browsers:
+            self.browsers[person] = self.sign_in(person)
+        return self.browsers[person]
+
+    def ask(self, page, person, number, **headers):
+        """Ask for the page as this person; the answer has to be the one that is meant."""
+        places = self.places | {"n": f"{person[0]}{number}"}
+        browser = self.browser(person)
+        path, body = page.path.format_map(places), None
+        if page.method == "POST":
+            given = {name: value.format_map(places) for name, value in page.body.items()}
+            known = browser.fields(path) if page.form else {"csrfmiddlewaretoken": browser.token}
+            body = known | given
+        answer = browser.ask(page.method, path, body, **page.headers, **headers)
+        if answer.status != page.status:
+            text = re.sub(r"<[^>]*>|\s+", " ", answer.body.decode(errors="replace"))
+            raise RuntimeError(f"{person}: {path}: {answer.status} {text[-1500:]}")
+        return answer
