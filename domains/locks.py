@@ -64,6 +64,14 @@ def tally(domain, **differences):
         DomainState.objects.filter(pk=domain).update(**changed)
 
 
+def keep_lone(aliases):
+    """Note that these aliases belong to no mailbox; a note may be left of an earlier namesake."""
+    if aliases:
+        note = type(aliases[0])._meta.get_field("lone").related_model
+        rows = [note(alias_id=alias.pk, domain_id=alias.domain_id) for alias in aliases]
+        note.objects.bulk_create(rows, ignore_conflicts=True)
+
+
 def domains_to_write(changes, names):
     """The domains of these names, locked, all of them the actor's."""
     names = sorted(set(names))

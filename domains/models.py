@@ -219,6 +219,28 @@ class DomainState(models.Model):
         return self.domain_id
 
 
+class Kept(models.Model):
+    """A number that the worker keeps, where counting it for a page would take too long.
+
+    A domain's, or that of all of them where none is named.
+    """
+
+    name = NameField(max_length=20)
+    domain = NameField(blank=True, default="")
+    key = NameField(blank=True, default="")
+    number = models.BigIntegerField(default=0)
+    percent = models.SmallIntegerField(default=0)
+
+    class Meta:
+        db_table = "mailadmin_kept"
+        constraints = [
+            models.UniqueConstraint(fields=["domain", "name", "key"], name="mailadmin_kept_once")
+        ]
+
+    def __str__(self):
+        return f"{self.name} {self.domain} {self.key}"
+
+
 class Config(models.Model):
     """PostfixAdmin's own settings; `version` is its schema's number, and not ours to change."""
 

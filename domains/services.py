@@ -5,13 +5,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from domains.locks import CONTENTS, domains_to_write, lock_domains, refuse_taken, tally
+from domains.locks import CONTENTS, domains_to_write, keep_lone, lock_domains, refuse_taken, tally
 from domains.models import (
     AliasDomain,
     DkimSigning,
     Domain,
     DomainAdmin,
     DomainState,
+    Kept,
     TotpException,
 )
 from mailadmin.jobs import ROWS_A_STEP, add_job
@@ -36,6 +37,7 @@ def create_domains(changes, rows):
     _refuse_vacation_domain(domains)
     changes.delete(DomainAdmin._base_manager.filter(domain__in=names))  # a former customer's
     changes.create(domains)
+    Kept.objects.filter(domain__in=names).delete()  # of a former one
     DomainState.objects.filter(pk__in=names).update(
         mailboxes=0, aliases=0, quota_assigned=0, quota_used=0
     )
@@ -58,6 +60,7 @@ def create_default_aliases(changes, domain):
     )
     aliases = [alias for alias in aliases if alias.pk not in taken and alias.goto != alias.pk]
     changes.create(aliases)
+    keep_lone(aliases)
     tally(domain.pk, aliases=len(aliases))
 
 
@@ -168,6 +171,7 @@ def named(keys):
 def aliases_naming(principal, names):
     """Aliases of this person's that lead to these addresses or `@domain`s and do not go too."""
     rows = Domain._meta.get_field("alias_set").related_model.objects.visible_to(principal)
+    rows = rows.exclude(domain__in=[name[1:] for name in names if name.startswith("@")])
     found = {}
     for part in chunks(names, NAMES_A_QUERY):
         named_here = Q(*(Q(goto__icontains=name) for name in part), _connector=Q.OR)

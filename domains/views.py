@@ -11,7 +11,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from domains import admins, services, transports
+from domains import admins, cells, services, transports
 from domains.forms import AdminForm, AliasDomainForm, DomainForm, TransportForm
 from domains.models import (
     Admin,
@@ -40,11 +40,11 @@ class Domains(WarnsOfOldMail, Crud):
     slug = "domains"
     icon = "globe2"
     columns = [
-        Column("domain", _("Domain"), "crud/cells/domain_key.html"),
+        Column("domain", _("Domain"), "domain_key"),
         "description",
-        Column("mailboxes", _("Mailboxes"), "domains/cells/mailboxes.html"),
-        Column("aliases", _("Aliases"), "domains/cells/aliases.html"),
-        Column("quota", _("Quota assigned"), "domains/cells/quota.html"),
+        Column("mailboxes", _("Mailboxes"), cells.mailboxes),
+        Column("aliases", _("Aliases"), cells.aliases),
+        Column("quota", _("Quota assigned"), cells.quota),
         "backupmx",
         "active",
         "modified",
@@ -100,7 +100,7 @@ class AliasDomains(Crud):
     slug = "alias-domains"
     icon = "signpost-split"
     columns = [
-        Column("alias_domain", _("Alias domain"), "crud/cells/key.html"),
+        Column("alias_domain", _("Alias domain"), "key"),
         "target_domain",
         "description",
         "active",

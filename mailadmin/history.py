@@ -4,12 +4,13 @@ import datetime
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.crud import Column, Crud
+from mailadmin.crud import PARTS, Column, Crud
 from mailadmin.models import Change, Log, Role
 
 VERBS = {
@@ -54,15 +55,18 @@ VERBS = {
 }
 
 
+DELETIONS = [verb for verb in VERBS if verb.startswith("delete_")]
+
+
 class LogLines(Crud):
     model = Log
     slug = "log"
     icon = "clock-history"
     columns = [
         "timestamp",
-        Column("username", _("By"), "crud/cells/text.html"),
+        Column("username", _("By"), "text"),
         Column("action", _("Action"), "mailadmin/cells/action.html"),
-        Column("domain", _("Domain"), "crud/cells/domain.html"),
+        Column("domain", _("Domain"), "domain"),
         Column("data", _("What"), "mailadmin/cells/changed.html"),
     ]
     search_fields = ["data", "username"]
@@ -70,9 +74,17 @@ class LogLines(Crud):
     actions = ()
     toggles = {}
     newest_first = True
+    is_many_a_domain = True
     empty_text = _("Nothing has happened yet. Every change will be told here.")
     filter_names = ("domain", "admin", "action", "from", "until", "q")
     verbs = VERBS
+
+    @property
+    def order(self):
+        """By the moment, as the log's indexes have it; what must read all lines, as they lie."""
+        if set(self.filters) == {"q"} and self.request.user.role is Role.SUPERADMIN:
+            return ("pk",)
+        return ("timestamp", "pk")
 
     def filtered(self):
         rows = super().filtered()
@@ -80,23 +92,37 @@ class LogLines(Crud):
         if action := given.get("action"):
             rows = rows.filter(action=action)
         if admin := given.get("admin"):
-            rows = rows.filter(username__startswith=admin) if admin.isascii() else rows.none()
+            rows = rows.filter(username__istartswith=admin) if admin.isascii() else rows.none()
         if start := day(given.get("from")):
             rows = rows.filter(timestamp__gte=start)
         if end := day(given.get("until")):
             rows = rows.filter(timestamp__lt=end + datetime.timedelta(days=1))
         return rows
 
+    def parts(self, rows):
+        """The lines of each of whom the search for an admin means, if these are few."""
+        admin = self.filters.get("admin", "")
+        if not admin.isascii() or not (names := names_like(admin)):
+            return super().parts(rows)
+        return [rows.filter(username=name) for name in names]
+
     def decorate(self, rows):
         """Beside each line what changed, found by moment, actor and key."""
-        moments = {row.timestamp for row in rows if row.timestamp}
-        keys = {row.data for row in rows}
+        told = {(row.timestamp, row.data) for row in rows if row.timestamp}
+        beside = Q(*(Q(at=at, key=key) for at, key in told), _connector=Q.OR)
         found = {}
-        for change in Change.objects.filter(at__in=moments, key__in=keys).order_by("pk"):
+        for change in Change.objects.filter(beside).order_by("pk") if told else ():
             found.setdefault((change.at, change.actor, change.key), []).append(change)
         for row in rows:
             row.changes = found.get((row.timestamp, row.username, row.data), [])
         return rows
+
+
+def names_like(beginning):
+    """The names in the log that begin so, with their addresses; none if they are too many."""
+    lines = Log.objects.filter(username__istartswith=beginning).order_by("username")
+    names = list(lines.values_list("username", flat=True).distinct()[: PARTS + 1])
+    return names if beginning and len(names) <= PARTS else []
 
 
 class WarnsOfOldMail:
@@ -113,10 +139,9 @@ class WarnsOfOldMail:
 
 
 def had_existed(row):
-    """Whether the log tells of this name before the row was made."""
+    """Whether the log tells that one of this name was deleted, of any kind."""
     domain = getattr(row, "domain_id", row.pk)
-    own = {"action": f"create_{type(row).__name__.lower()}", "timestamp": row.created}
-    return Log.objects.filter(domain=domain, data=row.pk).exclude(**own).exists()
+    return Log.objects.filter(domain=domain, action__in=DELETIONS, data=row.pk).exists()
 
 
 def day(text):

@@ -154,6 +154,9 @@ class Log(models.Model):
         indexes = [
             models.Index(fields=["timestamp"], name="mailadmin_log_time"),
             models.Index(fields=["domain", "timestamp"], name="mailadmin_log_domain_time"),
+            models.Index(fields=["action", "timestamp"], name="mailadmin_log_action_time"),
+            models.Index(fields=["username", "timestamp"], name="mailadmin_log_name_time"),
+            models.Index(fields=["domain", "action", "timestamp"], name="mailadmin_log_domain_act"),
         ]
 
     def __str__(self):

@@ -1,10 +1,17 @@
 """Migration operations that look first: what a database already has is left as it is."""
 
+import logging
+
 from django.apps import apps
+from django.db import OperationalError
 from django.db.migrations import operations
 
 from mailadmin.fields import adopted_collation, collation_of
 from mailadmin.models import table
+
+logger = logging.getLogger("mailadmin.operations")
+
+TOO_LONG = 1071  # of a key: MyISAM's thousand bytes are 333 letters of utf8
 
 
 class _Looking:
@@ -55,6 +62,24 @@ class AddMissingColumn(_Looking, operations.AddField):
 
     def database_backwards(self, app_label, schema_editor, from_state, to_state):
         """An adopted column is not ours to drop."""
+
+
+class AddMissingIndex(_Looking, operations.AddIndex):
+    """An index that pages of much are read by; a table that cannot hold it goes without."""
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return
+        try:
+            self.complete(schema_editor, model, {})
+        except OperationalError as error:
+            if error.args[0] != TOO_LONG:
+                raise
+            logger.warning("no index %s: %s", self.index.name, error.args[1])
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        """It may have been there before us."""
 
 
 def tables(schema_editor):
@@ -148,7 +173,12 @@ def allow_upgrade_from_nothing(connection):
         )
 
 
-FOLLOWING = {"DomainState": ("domain", "at_domain"), "Transport": ("pattern",)}
+FOLLOWING = {
+    "domains.DomainState": ("domain", "at_domain"),
+    "domains.Kept": ("domain",),
+    "domains.Transport": ("pattern",),
+    "mailboxes.LoneAlias": ("alias", "domain"),
+}
 
 
 def follow_collation(connection):
@@ -156,8 +186,9 @@ def follow_collation(connection):
     if connection.vendor != "mysql":
         return
     adopted = adopted_collation(connection)
-    for model in map(apps.get_app_config("domains").get_model, FOLLOWING):
-        for name in FOLLOWING[model.__name__]:
+    for label, names in FOLLOWING.items():
+        model = apps.get_model(label)
+        for name in names:
             column = model._meta.get_field(name)
             present = collation_of(connection, model._meta.db_table, column.column)
             if present not in (None, adopted):

@@ -15,7 +15,8 @@ from mailadmin.api.resources import JobOfToken, resources_of
 from mailadmin.crud import next_bulk_step, urls_of
 from mailadmin.housekeeping import forget
 from mailadmin.watching.pages import Metrics
-from mailboxes import own, pages
+from mailboxes import own, pages, progress
+from mailboxes.home import Home
 from mailboxes.mails import next_welcome
 from mailboxes.mailserver.pages import Explain, ExplainApi, MailServer, Seen
 from mailboxes.pages import CRUDS
@@ -37,7 +38,7 @@ JOBS = {
 HOUSEKEEPING = (forget, forget_answers, recount, work.forget_plans)
 
 urlpatterns = [
-    path("", pages.Home.as_view(), name="home"),
+    path("", Home.as_view(), name="home"),
     path("login/", views.Login.as_view(), name="login"),
     path("login/code/", views.Code.as_view(), name="code"),
     path("logout/", views.Logout.as_view(), name="logout"),
@@ -57,8 +58,8 @@ urlpatterns = [
     path("import/<int:pk>/plan.json", transfer.WholePlan.as_view(), name="import-plan"),
     path("import/<int:pk>/refused/", transfer.Refused.as_view(), name="import-refused"),
     path("import/<str:table>.csv", transfer.Template.as_view(), name="import-template"),
-    path("jobs/", pages.Jobs.as_view(), name="jobs"),
-    path("jobs/<int:pk>/", pages.JobPage.as_view(), name="job"),
+    path("jobs/", progress.Jobs.as_view(), name="jobs"),
+    path("jobs/<int:pk>/", progress.JobPage.as_view(), name="job"),
     path("account/", own.Account.as_view(), name="account"),
     path("account/password/", own.OwnPassword.as_view(), name="own-password"),
     path("account/forwarding/", own.OwnForwarding.as_view(), name="own-forwarding"),

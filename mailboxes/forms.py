@@ -140,7 +140,7 @@ def quota_bounds(domain, mailbox=None):
     """What limits a mailbox here, in bytes."""
     bounds = [limits.in_bytes(domain.maxquota)] if domain.maxquota > 0 else []
     if domain.quota > 0:
-        bounds.append(limits.room_for_quota(domain, without=[mailbox.pk] if mailbox else ()))
+        bounds.append(limits.room_to_show(domain, mailbox))
     return bounds
 
 

@@ -71,7 +71,7 @@ def when_away(vacation):
 def password_set(mailbox):
     """When the password was last changed, as far as the log tells."""
     line = Log.objects.filter(domain=mailbox.domain_id, action="edit_password", data=mailbox.pk)
-    line = line.order_by("-pk").first()
+    line = line.order_by("-timestamp").first()
     return line.timestamp if line else mailbox.created if is_known(mailbox.created) else None
 
 

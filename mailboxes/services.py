@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from domains.locks import domains_to_write, lock_domains, tally
+from domains.locks import domains_to_write, keep_lone, lock_domains, tally
 from domains.models import Domain, is_default_alias
 from domains.services import delete_named
 from mailadmin.fields import join_goto, split_goto
@@ -203,6 +203,7 @@ def create_aliases(changes, rows):
         _check_targets(alias)
     refuse_loops(changes, aliases)
     changes.create(aliases)
+    keep_lone(aliases)
     for domain, new in _by_domain(aliases, domains):
         tally(domain.pk, aliases=len(new))
     for alias in aliases:
@@ -212,9 +213,7 @@ def create_aliases(changes, rows):
 
 def own_aliases(domain):
     """The aliases of a domain that do not belong to a mailbox."""
-    return Alias.objects.filter(domain=domain).exclude(
-        pk__in=Mailbox.objects.filter(domain=domain).values("pk")
-    )
+    return Alias.objects.filter(domain=domain).without_mailbox()
 
 
 def _new_alias(row):

@@ -7,6 +7,7 @@ from django.db.models.functions import StrIndex, Substr
 from domains.locks import count_contents
 from domains.models import ALL, Domain, DomainState
 from mailadmin.rows import folded
+from mailboxes.keeping import keep
 from mailboxes.models import Usage
 
 
@@ -20,6 +21,7 @@ def recount():
     for name in sorted(names):
         key = folded(name)
         _set_tally(states.get(name), name, counted[key] | {"quota_used": used.get(key, 0)})
+    keep()
 
 
 def _set_tally(state, domain, numbers):

@@ -20,9 +20,9 @@ from mailadmin.crud import Column, Crud, Saving
 from mailadmin.history import WarnsOfOldMail
 from mailadmin.models import Role
 from mailadmin.names import typed_domain
-from mailboxes import services
+from mailboxes import cells, keeping, services
 from mailboxes.forms import AliasForm, MailboxForm, quota_help, typed_quota
-from mailboxes.models import Alias, Mailbox, Usage, Vacation
+from mailboxes.models import Alias, LoneAlias, Mailbox, Usage, Vacation
 from mailboxes.personal import ForwardingForm, VacationForm
 from mailboxes.transfer.kinds.mailboxes import shown_quota
 
@@ -35,13 +35,14 @@ class Mailboxes(WarnsOfOldMail, Crud):
     columns = [
         "username",
         "name",
-        Column("quota", gettext_lazy("Quota"), "mailboxes/cells/quota.html"),
-        Column("goto", gettext_lazy("Mail goes to"), "mailboxes/cells/forwarding.html"),
+        Column("quota", gettext_lazy("Quota"), cells.quota),
+        Column("goto", gettext_lazy("Mail goes to"), cells.forwarding),
         "active",
         "smtp_active",
         "modified",
     ]
     search_fields = ["username", "name"]
+    is_many_a_domain = True
     roles = READ | dict.fromkeys(WRITE, Role.ADMINS)
     toggles = {"active": gettext_lazy("active"), "smtp_active": gettext_lazy("may send")}
     exported = (
@@ -120,6 +121,7 @@ class Aliases(WarnsOfOldMail, Crud):
         "modified",
     ]
     search_fields = ["address", "goto", "description"]
+    is_many_a_domain = True
     roles = READ | dict.fromkeys(WRITE, Role.ADMINS)
     exported = dict.fromkeys(["address", "goto", "description", "active", *DATES], Role.ADMINS)
     also_shown = ("local_part", "domain", "goto_mailbox")
@@ -141,7 +143,21 @@ class Aliases(WarnsOfOldMail, Crud):
     @classmethod
     def listed(cls, rows):
         """The alias of a mailbox is edited like any other, and listed with its mailbox."""
-        return rows.exclude(pk__in=Mailbox.objects.values("pk"))
+        return rows.without_mailbox()
+
+    def parts(self, rows):
+        """Among very many they are looked up, and those that others have just made added."""
+        active = self.filters.get("active")
+        moment = keeping.moment() if "q" not in self.filters else None
+        if not moment or (active == "0" and self.request.user.role is Role.SUPERADMIN):
+            return super().parts(rows)
+        known = LoneAlias.scoped.visible_to(self.request.user).in_order()
+        if active in ("0", "1"):
+            known = known.filter(alias__active=active == "1")
+        if domain := self.filters.get("domain"):
+            known = self.of_domain(known, typed_domain(domain))
+        new = keeping.made_since(moment)
+        return super().parts(known) + ([rows.filter(pk__in=new)] if new else [])
 
     @classmethod
     def found(cls, rows):

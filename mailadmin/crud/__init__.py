@@ -3,12 +3,13 @@
 from django.urls import path
 
 from mailadmin.crud.bulk import Bulk, next_bulk_step
-from mailadmin.crud.declaration import DELETE, Action, Column, Crud
+from mailadmin.crud.declaration import DELETE, PARTS, Action, Column, Crud
 from mailadmin.crud.reading import Export, Import, List, Pick, search
 from mailadmin.crud.writing import Create, Delete, Edit, Saving, Toggle
 
 __all__ = [
     "DELETE",
+    "PARTS",
     "Action",
     "Column",
     "Crud",

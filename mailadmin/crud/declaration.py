@@ -16,19 +16,24 @@ from mailadmin.auth import RoleRequired
 from mailadmin.jobs import start_job
 from mailadmin.models import Role
 from mailadmin.names import typed_address, typed_domain
-from mailadmin.rows import chunks, is_scoped
+from mailadmin.rows import can_join_heads, chunks, is_scoped
+from mailadmin.templatetags.mailadmin import key_url
 from mailadmin.writes import perform
 
 AT_ONCE = 200  # more rows than this are a job's matter
+PARTS = 100  # up to so many domains a page is read from each; of more, passing over others' is less
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a list that is not simply a field: its heading, and the template of its cells."""
+    """A column of a list that is not simply a field: its heading, and what draws its cells.
+
+    That is one of the kinds of `templatetags.rows`, a function like theirs, or a template.
+    """
 
     name: str
     label: str
-    template: str
+    cell: object
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ class Crud(RoleRequired):
     toggles = {"active": gettext_lazy("active")}
     actions = (ACTIVATE, DEACTIVATE, DELETE)
     newest_first = False
+    order = ("pk",)  # one of PostfixAdmin's or our indexes has to have it
+    is_many_a_domain = False  # so that an admin's rows are better read domain by domain
     empty_text = gettext_lazy("There is nothing here yet.")
     delete_service = None
     set_service = None
@@ -105,6 +112,16 @@ class Crud(RoleRequired):
     def found(cls, rows):
         """The rows that the search of everything shows."""
         return cls.listed(rows)
+
+    @classmethod
+    def by_domain(cls, rows, principal):
+        """The rows of each domain of an admin's by themselves: each lie in order in an index."""
+        if not (cls.is_many_a_domain and principal.role is Role.ADMIN and can_join_heads()):
+            return [rows]
+        names = principal.managed_domains()
+        if not isinstance(names, list) or not 1 < len(names) <= PARTS:
+            return [rows]
+        return [rows.filter(**{cls.domain_lookup: name}) for name in names]
 
     def of_domain(self, rows, name):
         return rows.filter(**{self.domain_lookup: name})
@@ -172,7 +189,8 @@ class Crud(RoleRequired):
 
     @classmethod
     def url(cls, screen, key=None):
-        return reverse(f"{cls.slug}-{screen}", args=[key] if key is not None else None)
+        name = f"{cls.slug}-{screen}"
+        return reverse(name) if key is None else key_url(name, key)
 
     @classmethod
     def url_beside(cls, row):
@@ -209,7 +227,7 @@ class Crud(RoleRequired):
         if isinstance(name, Column):
             return name
         field = self.model._meta.get_field(name)
-        return Column(name, capfirst(field.verbose_name), f"crud/cells/{cell_kind(field)}.html")
+        return Column(name, capfirst(field.verbose_name), cell_kind(field))
 
     def decorate(self, rows):
         """Hang on the rows of a page what their cells show beside their own columns."""

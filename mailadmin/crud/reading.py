@@ -19,7 +19,7 @@ from mailadmin.fields import column_holds
 from mailadmin.models import Role
 from mailadmin.names import typed_domain
 from mailadmin.record import plain
-from mailadmin.rows import pages
+from mailadmin.rows import beyond, first_rows, pages
 
 WORDS = 12  # of a search; more would be a query that no database likes
 PICKS = 20
@@ -49,13 +49,19 @@ class Filtered:
 
 
 def search(rows, names, text):
-    """Every word in one of the columns; a column that cannot hold a word cannot contain it."""
+    """Every word in one of the columns; a column that cannot hold a word cannot contain it.
+
+    `bob*` is the beginning of the first of them, which an index finds.
+    """
     for word in text.split()[:WORDS]:
-        fields = [(name, rows.model._meta.get_field(name.split("__")[0])) for name in names]
+        wanted, how, columns = word, "icontains", names
+        if len(word) > 1 and word.endswith("*"):
+            wanted, how, columns = word[:-1], "istartswith", names[:1]
+        fields = [(name, rows.model._meta.get_field(name.split("__")[0])) for name in columns]
         found = [
-            Q(**{f"{name}__icontains": spelling})
+            Q(**{f"{name}__{how}": spelling})
             for name, field in fields
-            for spelling in {word, typed_domain(word)}
+            for spelling in {wanted, typed_domain(wanted)}
             if column_holds(field, spelling)
         ]
         if "\x00" in word or not found:
@@ -72,18 +78,24 @@ class List(Filtered, Screen, ListView):
         """A page by key: one row more than it shows tells whether there is a next."""
         size = settings.MAILADMIN_PAGE_SIZE
         after, before = self.cursor("after"), self.cursor("before")
-        ascending = self.ascending
         backwards = before is not None
-        rows = self.listed(self.filtered()).order_by("pk" if ascending != backwards else "-pk")
+        upwards = self.ascending != backwards
+        parts = self.parts(self.listed(self.filtered()))
         if (edge := before if backwards else after) is not None:
-            rows = rows.filter(**{"pk__gt" if ascending != backwards else "pk__lt": edge})
-        rows = list(rows[: size + 1])
+            parts = [beyond(part, self.order, edge, upwards) for part in parts]
+        rows = first_rows(self.model, parts, self.order, size + 1, upwards)
         more, rows = len(rows) > size, rows[:size]
         if backwards:
             rows.reverse()
         self.has_previous = more if backwards else after is not None
         self.has_next = more if not backwards else True
         return self.decorate(rows)
+
+    def parts(self, rows):
+        """The rows, in parts that the database reads in order."""
+        if "domain" in self.filters:
+            return [rows]
+        return self.by_domain(rows, self.request.user)
 
     @property
     def ascending(self):
@@ -162,6 +174,6 @@ class Pick(RoleRequired, View):
 
     def get(self, request):
         text = typed_domain(next(iter(request.GET.values()), ""))
-        rows = self.model._default_manager.visible_to(request.user).filter(pk__startswith=text)
+        rows = self.model._default_manager.visible_to(request.user).filter(pk__istartswith=text)
         names = rows.order_by("pk").values_list("pk", flat=True)[:PICKS]
         return render(request, "crud/pick.html", {"names": names})

@@ -11,6 +11,7 @@ from django.views.generic import CreateView, DetailView, UpdateView, View
 
 from mailadmin.crud.declaration import DELETE, Screen
 from mailadmin.names import typed_domain
+from mailadmin.templatetags.rows import draw_toggle
 from mailadmin.writes import perform
 
 
@@ -101,8 +102,7 @@ class Toggle(Screen, View):
             return self.refused(error)
         if "HX-Request" in request.headers:
             row = self.get_object()
-            context = {"crud": self, "row": row, "name": field, "value": getattr(row, field)}
-            return render(request, "crud/cells/toggle.html", context)
+            return HttpResponse(draw_toggle(request, self, row, field))
         messages.success(request, _("%(row)s was saved.") % {"row": row})
         return redirect(self.back_url())
 

@@ -51,6 +51,10 @@ class Mailbox(Principal, Record):
         db_table = table("mailbox")
         verbose_name = _("mailbox")
         verbose_name_plural = _("mailboxes")
+        indexes = [
+            models.Index(fields=["active"], name="mailadmin_mailbox_active"),
+            models.Index(fields=["domain", "active"], name="mailadmin_mailbox_domain_on"),
+        ]
 
     def __str__(self):
         return address_in_unicode(self.username)
@@ -89,6 +93,10 @@ def maildir_of(local_part, domain):
 class AliasQuerySet(ScopedQuerySet):
     owner_lookup = "pk"
 
+    def without_mailbox(self):
+        """Those that do not belong to a mailbox."""
+        return self.exclude(pk__in=Mailbox.objects.values("pk"))
+
 
 class Alias(Record):
     address = NameField(_("alias"), primary_key=True)
@@ -102,6 +110,10 @@ class Alias(Record):
         db_table = table("alias")
         verbose_name = _("alias")
         verbose_name_plural = _("aliases")
+        indexes = [
+            models.Index(fields=["active"], name="mailadmin_alias_active"),
+            models.Index(fields=["domain", "active"], name="mailadmin_alias_domain_on"),
+        ]
 
     def __str__(self):
         return address_in_unicode(self.address)
@@ -127,6 +139,31 @@ class Alias(Record):
     @property
     def keeps_copy(self):
         return len(self.others) < len(self.targets)
+
+
+class LoneAliasQuerySet(ScopedQuerySet):
+    def in_order(self):
+        """Those whose alias is there; by their own key, so that MySQL begins with this table."""
+        return self.filter(alias__active__isnull=False)
+
+
+class LoneAlias(models.Model):
+    """That an alias belongs to no mailbox: among a hundred thousand that do, it is found by this.
+
+    Kept only where there is much, and then by all changes and by the worker.
+    """
+
+    alias = mail_key(Alias, "address", primary_key=True, related_name="lone")
+    domain = mail_key(Domain, "domain", related_name="lone_aliases")
+
+    objects = models.Manager()  # it is nobody's row, and no change of it is told
+    scoped = LoneAliasQuerySet.as_manager()
+
+    class Meta:
+        db_table = "mailadmin_lone_alias"
+
+    def __str__(self):
+        return self.alias_id
 
 
 def vacation_target(address):
@@ -161,6 +198,7 @@ class Vacation(models.Model):
         db_table = table("vacation")
         verbose_name = _("vacation")
         verbose_name_plural = _("vacations")
+        indexes = [models.Index(fields=["domain"], name="mailadmin_vacation_domain")]
 
     def __str__(self):
         return self.mailbox_id

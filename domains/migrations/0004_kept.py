@@ -1,0 +1,37 @@
+from django.db import migrations, models
+
+import mailadmin.fields
+from mailadmin.operations import CreateMissingTable
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("domains", "0003_at_domain"),
+    ]
+
+    operations = [
+        CreateMissingTable(
+            name="Kept",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", mailadmin.fields.NameField(max_length=20)),
+                ("domain", mailadmin.fields.NameField(blank=True, default="", max_length=255)),
+                ("key", mailadmin.fields.NameField(blank=True, default="", max_length=255)),
+                ("number", models.BigIntegerField(default=0)),
+                ("percent", models.SmallIntegerField(default=0)),
+            ],
+            options={
+                "db_table": "mailadmin_kept",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("domain", "name", "key"), name="mailadmin_kept_once"
+                    )
+                ],
+            },
+        ),
+    ]

@@ -1,0 +1,27 @@
+from django.db import migrations, models
+
+from mailadmin.operations import AddMissingIndex
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("domains", "0004_kept"),
+        ("mailadmin", "0002_job_tries"),
+    ]
+
+    operations = [
+        AddMissingIndex(
+            model_name="log",
+            index=models.Index(fields=["action", "timestamp"], name="mailadmin_log_action_time"),
+        ),
+        AddMissingIndex(
+            model_name="log",
+            index=models.Index(fields=["username", "timestamp"], name="mailadmin_log_name_time"),
+        ),
+        AddMissingIndex(
+            model_name="log",
+            index=models.Index(
+                fields=["domain", "action", "timestamp"], name="mailadmin_log_domain_act"
+            ),
+        ),
+    ]

@@ -1,0 +1,40 @@
+"""The cells of mailboxes: how full they are, and where their mail goes."""
+
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
+from mailadmin.templatetags.mailadmin import key_url, limit_text, megabytes
+from mailadmin.templatetags.rows import bar
+
+AWAY = '<a class="badge text-bg-info text-decoration-none" href="{}">{}</a> '
+NO_ALIAS = '<div class="goto">{}<span class="badge text-bg-warning" title="{}">{}</span></div>'
+GOTO = '<div class="goto">{}<a class="link-secondary" href="{}">{}</a></div>'
+FEW = 2
+
+
+def quota(page, row, name, value):
+    limit = megabytes(row.quota) if row.quota > 0 else limit_text(row.quota)
+    return format_html(
+        "<div>{} <small>/ {}</small>{}</div>",
+        megabytes(row.used),
+        limit,
+        bar(row.used, row.quota, _("Used by %(row)s") % {"row": row}) if row.quota > 0 else "",
+    )
+
+
+def forwarding(page, row, name, value):
+    away = format_html(AWAY, key_url("mailbox-vacation", row.pk), _("away")) if row.is_away else ""
+    if not row.alias:
+        title = _("Without its alias a catch-all takes its mail.")
+        return format_html(NO_ALIAS, away, title, _("no alias"))
+    return format_html(GOTO, away, key_url("mailbox-forwarding", row.pk), targets(row.alias))
+
+
+def targets(alias):
+    """The mailbox itself, others, or both."""
+    others = alias.others
+    if not others:
+        return _("mailbox")
+    own = f"{_('mailbox')} + " if alias.keeps_copy else ""
+    more = f" +{len(others) - FEW}" if len(others) > FEW else ""
+    return own + ", ".join(others[:FEW]) + more

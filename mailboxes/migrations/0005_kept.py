@@ -1,0 +1,45 @@
+import django.db.models.deletion
+from django.db import migrations
+
+import mailadmin.fields
+from mailadmin.operations import CreateMissingTable
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("domains", "0004_kept"),
+        ("mailboxes", "0004_indexes"),
+    ]
+
+    operations = [
+        CreateMissingTable(
+            name="LoneAlias",
+            fields=[
+                (
+                    "alias",
+                    mailadmin.fields.OneMailKey(
+                        db_column="address",
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="lone",
+                        serialize=False,
+                        to="mailboxes.alias",
+                    ),
+                ),
+                (
+                    "domain",
+                    mailadmin.fields.MailKey(
+                        db_column="domain",
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lone_aliases",
+                        to="domains.domain",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "mailadmin_lone_alias",
+            },
+        ),
+    ]

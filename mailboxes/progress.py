@@ -1,0 +1,44 @@
+"""Work under way: how far a job is, and those of the person."""
+
+from django.shortcuts import redirect
+from django.views.generic import DetailView, ListView
+
+from mailadmin.auth import RoleRequired
+from mailadmin.jobs import dismiss, retry
+from mailadmin.models import Job, Role
+from mailadmin.writes import perform
+
+
+def own_jobs(principal):
+    jobs = Job.objects.exclude(state=Job.State.DRAFT)
+    if principal.role is Role.SUPERADMIN:
+        return jobs
+    return jobs.filter(owner_model=principal.model_label, owner_key=principal.pk)
+
+
+class JobPage(RoleRequired, DetailView):
+    """How far a job is; reloads itself until it is over."""
+
+    roles = Role.ADMINS
+    template_name = "job.html"
+    context_object_name = "job"
+
+    def get_queryset(self):
+        return own_jobs(self.request.user)
+
+    def post(self, request, pk):
+        job = self.get_object()
+        if request.POST.get("action") == "retry":
+            perform(self.actor, retry, job.pk)
+            return redirect("job", job.pk)
+        perform(self.actor, dismiss, job.pk)
+        return redirect("jobs")
+
+
+class Jobs(RoleRequired, ListView):
+    roles = Role.ADMINS
+    template_name = "jobs.html"
+    context_object_name = "jobs"
+
+    def get_queryset(self):
+        return own_jobs(self.request.user).defer("arguments").order_by("-pk")[:50]

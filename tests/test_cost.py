@@ -1,0 +1,69 @@
+"""No page asks much of the database, and none asks more where there is more."""
+
+import json
+
+import pytest
+
+from tests.bench import filling, pages
+from tests.shapes import Database
+
+pytestmark = pytest.mark.mariadb
+
+QUERIES = 10
+SHOWN = 50
+# Rows read for each row that a page shows: itself, what hangs on it, and the indexes to find them.
+# An admin's rows are read from each of his ten domains, and sorted.
+A_ROW = {filling.ROOT: 12, filling.TEN: 50, filling.OWNER: 1}
+# The larger one has 1,200 mailboxes and 3,000 log lines more in its largest domain alone.
+GROWTH, SLACK = 1.3, 400
+
+
+@pytest.fixture(scope="module")
+def costs(mariadb):
+    """Of a small database, and of one four times as large."""
+    found = []
+    for name in ("XS", "XS4"):
+        database = Database(mariadb, f"cost_{name}")
+        mariadb.create(database.name)
+        database.migrate()
+        filling.fill(database, filling.SIZES[name])
+        found.append(json.loads(database.panel("-m", "tests.costs")))
+        database.drop()
+    return found
+
+
+def asked(costs, method="GET"):
+    """(person, page, what it cost in the small one and in the large one)"""
+    small, large = costs
+    for page in pages.PAGES:
+        for person in page.people if page.method == method else ():
+            yield person, page, small[person][page.name], large[person][page.name]
+
+
+def test_no_page_asks_more_than_ten_questions(costs):
+    many = {
+        (person, page.name): queries
+        for person, page, _small, (queries, _rows, _size) in asked(costs)
+        if queries > (page.queries or QUERIES)
+    }
+    assert many == {}
+
+
+def test_a_page_reads_little_more_than_it_shows(costs):
+    read = {
+        (person, page.name): rows
+        for person, page, _small, (_queries, rows, _size) in asked(costs)
+        if not page.exempt and rows > A_ROW[person] * SHOWN
+    }
+    assert read == {}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_is_read_does_not_grow_with_what_there_is(costs, method):
+    """Where both show as much."""
+    grown = {
+        (person, page.name): (small[1], large[1])
+        for person, page, small, large in asked(costs, method)
+        if not page.exempt and large[2] < small[2] * 1.1 and large[1] > small[1] * GROWTH + SLACK
+    }
+    assert grown == {}
