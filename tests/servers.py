@@ -181,6 +181,7 @@ class MariaDB(Server):
                 f"--datadir={data or self.folder / 'data'}",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
+                f"--tmpdir={self.temporary()}",
             ],
             capture_output=True,
             text=True,
@@ -189,11 +190,15 @@ class MariaDB(Server):
             self.stop()
             raise RuntimeError(f"mariadb-install-db failed:\n{installed.stdout}{installed.stderr}")
 
+    def temporary(self):
+        """A server that starts empties the folder that it shares with others."""
+        folder = self.folder / "temporary"
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def people(self):
         """What a new server is told first."""
         user, password = self.client.user, self.client.password
-        temporary = self.folder / "temporary"  # a server that starts empties the one it shares
-        temporary.mkdir()
         people = self.folder / "people.sql"
         people.write_text(
             "DELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys';\n"
@@ -212,7 +217,7 @@ class MariaDB(Server):
             f"--datadir={self.folder / 'data'}",
             f"--socket={self.client.socket}",
             f"--pid-file={self.folder / 'pid'}",
-            f"--tmpdir={temporary}",
+            f"--tmpdir={self.temporary()}",
             "--bind-address=127.0.0.1",
             f"--port={self.client.port}",
             f"--init-file={self.people()}",

@@ -30,10 +30,7 @@ class Rows(List):
 
     def page(self, limit):
         """(rows, the key after which the next page begins); a row more than shown tells of it."""
-        rows = self.listed(self.filtered()).order_by("-pk" if self.newest_first else "pk")
-        if (edge := self.cursor("after")) is not None:
-            rows = rows.filter(**{"pk__lt" if self.newest_first else "pk__gt": edge})
-        rows = list(rows[: limit + 1])
+        rows = self.read(limit + 1, self.cursor("after"), upwards=not self.newest_first)
         shown = rows[:limit]
         return shown, shown[-1].pk if len(rows) > limit else None
 

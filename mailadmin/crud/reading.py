@@ -80,16 +80,20 @@ class List(Filtered, Screen, ListView):
         after, before = self.cursor("after"), self.cursor("before")
         backwards = before is not None
         upwards = self.ascending != backwards
-        parts = self.parts(self.listed(self.filtered()))
-        if (edge := before if backwards else after) is not None:
-            parts = [beyond(part, self.order, edge, upwards) for part in parts]
-        rows = first_rows(self.model, parts, self.order, size + 1, upwards)
+        rows = self.read(size + 1, before if backwards else after, upwards)
         more, rows = len(rows) > size, rows[:size]
         if backwards:
             rows.reverse()
         self.has_previous = more if backwards else after is not None
         self.has_next = more if not backwards else True
         return self.decorate(rows)
+
+    def read(self, count, edge, upwards):
+        """So many rows beyond the one of this key, or from the first on."""
+        parts = self.parts(self.listed(self.filtered()))
+        if edge is not None:
+            parts = [beyond(part, self.order, edge, upwards) for part in parts]
+        return first_rows(self.model, parts, self.order, count, upwards)
 
     def parts(self, rows):
         """The rows, in parts that the database reads in order."""

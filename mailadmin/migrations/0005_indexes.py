@@ -6,7 +6,7 @@ from mailadmin.operations import AddMissingIndex
 class Migration(migrations.Migration):
     dependencies = [
         ("domains", "0004_kept"),
-        ("mailadmin", "0002_job_tries"),
+        ("mailadmin", "0004_token"),
     ]
 
     operations = [
