@@ -221,7 +221,7 @@ class DatabaseTests(World):
         self.assertEqual(self.client.get("/healthz").json(), {"status": "ok"})
         self.assertEqual(self.client.get("/readyz").json(), {"status": "ok"})
         gone = OperationalError(2002, "Can't connect to server")
-        with mock.patch.object(type(connections["default"]), "cursor", side_effect=gone):
+        with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):
             self.assertEqual(self.client.get("/readyz").status_code, 503)
             self.assertEqual(self.client.get("/healthz").status_code, 200)
 

@@ -104,7 +104,7 @@ class Numbers(World):
 
     def test_a_database_that_is_away_is_a_number_too(self):
         gone = OperationalError(2002, "away")
-        with mock.patch.object(type(connections["default"]), "cursor", side_effect=gone):
+        with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):
             self.assertEqual(self.numbers()["mailadmin_database_up"], 0)
         self.assertEqual(self.numbers()["mailadmin_database_up"], 1)
 
@@ -150,7 +150,7 @@ class Health(World):
     def test_that_the_process_lives_is_told_without_a_database_also_to_who_is_signed_in(self):
         self.sign_in(self.root)
         gone = OperationalError(2002, "away")
-        with mock.patch.object(type(connections["default"]), "cursor", side_effect=gone):
+        with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):
             self.assertEqual(self.client.get("/healthz").status_code, 200)
             self.assertEqual(self.client.get("/metrics").status_code, 200)
 
@@ -163,7 +163,7 @@ class Health(World):
 
     def test_a_node_without_its_cluster_is_told(self):
         gone = OperationalError(1047, "not prepared")
-        with mock.patch.object(type(connections["default"]), "cursor", side_effect=gone):
+        with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):
             response = self.client.get("/readyz")
         self.assertEqual(response.status_code, 503)
         self.assertIn("cluster", response.json()["status"])
@@ -171,7 +171,7 @@ class Health(World):
     def test_what_the_database_says_of_itself_stays_in_the_log(self):
         gone = OperationalError(1045, "Access denied for user 'mailadmin'@'db.internal'")
         with (
-            mock.patch.object(type(connections["default"]), "cursor", side_effect=gone),
+            mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone),
             self.assertLogs("mailadmin.checks") as told,
         ):
             response = self.client.get("/readyz")
