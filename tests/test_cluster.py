@@ -375,32 +375,36 @@ def test_without_a_majority_the_panels_say_so_in_seconds_and_come_back(cluster, 
     me.sign_in()
     for node in cluster.nodes:
         node.provider("gmcast.isolate=1")
-    took = [until(panel, "/readyz", 503) for panel in panels]
+    took = until(panels, "/readyz", 503)
     for node in cluster.nodes:
         node.wait_until(lambda node=node: not node.is_ready())
     assert me.get("/domains/").status == 503
     assert me.get("/healthz").status == 200
     for node in cluster.nodes:
         node.provider("gmcast.isolate=0")
-    back = [until(panel, "/readyz", 200) for panel in panels]
+    back = until(panels, "/readyz", 200)
     for node in cluster.nodes:
         node.wait_until(node.is_ready)
-    print(f"\nno majority: told after {max(took):.1f} s, back after {max(back):.1f} s")
-    assert max(took) < FEW_SECONDS
+    print(f"\nno majority: told after {took:.1f} s, back after {back:.1f} s")
+    assert took < FEW_SECONDS
     assert me.get("/domains/").status == 200
 
 
-def until(panel, path, status):
-    """Seconds until it answers so; each answer comes within seconds too."""
+def until(panels, path, status):
+    """Seconds until the last of them answers so; each answer comes within seconds too."""
     began = time.monotonic()
-    while True:
-        asked = time.monotonic()
-        answer = Person(panel).get(path)
-        assert time.monotonic() - asked < FEW_SECONDS
-        if answer.status == status:
-            return time.monotonic() - began
-        assert time.monotonic() - began < PATIENCE, answer
-        time.sleep(0.2)
+    for panel in panels:
+        while (answer := in_seconds(panel, path)).status != status:
+            assert time.monotonic() - began < PATIENCE, answer
+            time.sleep(0.2)
+    return time.monotonic() - began
+
+
+def in_seconds(panel, path):
+    asked = time.monotonic()
+    answer = Person(panel).get(path)
+    assert time.monotonic() - asked < FEW_SECONDS
+    return answer
 
 
 def test_a_job_goes_on_elsewhere_when_a_machine_dies_with_its_node(cluster, panels, storm):
