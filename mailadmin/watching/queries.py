@@ -22,7 +22,8 @@ PLACES = re.compile(r"%s(?:, %s){2,}")
 def watch_queries():
     """From here on, all of this thread's."""
     if watched not in connection.execute_wrappers:
-        connection.execute_wrappers.insert(0, watched)  # who watches for a while is last, and leaves
+        # Not at the end, from which whoever watches for a while takes himself away.
+        connection.execute_wrappers.insert(0, watched)
 
 
 def watched(execute, sql, params, many, context):
