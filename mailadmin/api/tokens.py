@@ -7,6 +7,7 @@ import secrets
 from django.apps import apps
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from mailadmin.auth import ip_of
 from mailadmin.models import Role, Token
@@ -15,7 +16,7 @@ from mailadmin.rows import folded
 PREFIX = "mailadmin_"  # so that whoever finds one knows what it opens
 HINT = len(PREFIX) + 6
 VERBS = {
-    "read": _("read"),
+    "read": pgettext_lazy("right of a token", "read"),
     "create": _("create"),
     "edit": _("change"),
     "delete": _("delete"),
