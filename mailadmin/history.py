@@ -7,11 +7,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_date
+from django.utils.html import escape, format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.crud import PARTS, Column, Crud
 from mailadmin.models import Change, Log, Role
+from mailadmin.templatetags.mailadmin import readable
+from mailadmin.templatetags.rows import from_template
 
 VERBS = {
     "create_domain": _("domain created"),
@@ -58,6 +61,20 @@ VERBS = {
 DELETIONS = [verb for verb in VERBS if verb.startswith("delete_")]
 
 
+CHANGED = Column("data", _("What"), "mailadmin/cells/changed.html")
+
+
+def action_cell(page, row, name, value):
+    return escape(str(VERBS.get(value, value)))
+
+
+def what_cell(page, row, name, value):
+    """The name that the line is about, open to its changes if there are any."""
+    if row.changes:
+        return from_template(CHANGED, page, row, name, value)
+    return format_html('<span class="textcell">{}</span>', readable(row.data))
+
+
 class LogLines(Crud):
     model = Log
     slug = "log"
@@ -65,9 +82,9 @@ class LogLines(Crud):
     columns = [
         "timestamp",
         Column("username", _("By"), "text"),
-        Column("action", _("Action"), "mailadmin/cells/action.html"),
+        Column("action", _("Action"), action_cell),
         Column("domain", _("Domain"), "domain"),
-        Column("data", _("What"), "mailadmin/cells/changed.html"),
+        Column("data", _("What"), what_cell),
     ]
     search_fields = ["data", "username"]
     roles = {"list": Role.ADMINS, "export": Role.ADMINS}
@@ -102,27 +119,35 @@ class LogLines(Crud):
     def parts(self, rows):
         """The lines of each of whom the search for an admin means, if these are few."""
         admin = self.filters.get("admin", "")
-        if not admin.isascii() or not (names := names_like(admin)):
+        names = names_like(admin) if admin and admin.isascii() else []
+        if not names:
             return super().parts(rows)
         return [rows.filter(username=name) for name in names]
 
     def decorate(self, rows):
         """Beside each line what changed, found by moment, actor and key."""
         told = {(row.timestamp, row.data) for row in rows if row.timestamp}
-        beside = Q(*(Q(at=at, key=key) for at, key in told), _connector=Q.OR)
         found = {}
-        for change in Change.objects.filter(beside).order_by("pk") if told else ():
+        for change in changes_beside(told):
             found.setdefault((change.at, change.actor, change.key), []).append(change)
         for row in rows:
             row.changes = found.get((row.timestamp, row.username, row.data), [])
         return rows
 
 
+def changes_beside(told):
+    """The changes of these moments and keys, pair by pair: so an index finds each."""
+    if not told:
+        return []
+    pairs = Q(*(Q(at=at, key=key) for at, key in told), _connector=Q.OR)
+    return Change.objects.filter(pairs).order_by("pk")
+
+
 def names_like(beginning):
     """The names in the log that begin so, with their addresses; none if they are too many."""
     lines = Log.objects.filter(username__istartswith=beginning).order_by("username")
     names = list(lines.values_list("username", flat=True).distinct()[: PARTS + 1])
-    return names if beginning and len(names) <= PARTS else []
+    return names if len(names) <= PARTS else []
 
 
 class WarnsOfOldMail:

@@ -65,13 +65,16 @@ class PostfixAdmin(Server):
         (self.place / "config.local.php").write_text(config)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.serve()
+        self.wait_until(self._answers)
+        self.forget()
+
+    def serve(self):
         self.start(
             "php",
             *("-d", "display_errors=0", "-d", f"session.save_path={self.folder}"),
             *("-S", self.url.removeprefix("http://"), "-t", self.place / "public"),
         )
-        self.wait_until(self._answers)
-        self.forget()
 
     def _answers(self):
         with socket.socket() as client:

@@ -125,7 +125,8 @@ SELECT CONCAT(person, '@', domain), person, n, d, domain FROM (
 
 INSERT INTO mailbox (username, password, name, maildir, quota, local_part, domain, created,
     modified, active, password_expiry)
-SELECT username, '{stored}', CONCAT(UPPER(LEFT(person, 1)), REPLACE(SUBSTRING(person, 2), '.', ' ')),
+SELECT username, '{stored}',
+    CONCAT(UPPER(LEFT(person, 1)), REPLACE(SUBSTRING(person, 2), '.', ' ')),
     CONCAT(domain, '/', person, '/'), (1 + n % 4) * 1024 * 1024000, person, domain, {born}, {born},
     (n + d) % 67 <> 66, '2038-01-01'
 FROM person ORDER BY username;
@@ -138,7 +139,8 @@ CREATE TEMPORARY TABLE entry (address VARCHAR(255) PRIMARY KEY, goto TEXT, domai
     description VARCHAR(255), active INT) CHARACTER SET latin1 COLLATE latin1_general_ci;
 INSERT INTO entry
 SELECT username, CASE
-    WHEN (n + d) % 101 = 100 THEN CONCAT(REPLACE(username, '@', '#'), '@autoreply.localhost,', username)
+    WHEN (n + d) % 101 = 100
+        THEN CONCAT(REPLACE(username, '@', '#'), '@autoreply.localhost,', username)
     WHEN (n + d) % 23 = 22 THEN CONCAT(person, '@mail.example.net,', username)
     ELSE username END, domain, '', (n + d) % 67 <> 66
 FROM person;
@@ -146,7 +148,8 @@ INSERT INTO entry
 SELECT CONCAT(name, '@', domain), CONCAT(target, IF(n % 7, '', ',archive@example.net')), domain,
     IF(n % 3, '', CONCAT('Desk ', n)), n % 41 <> 40
 FROM (
-    SELECT CONCAT({work}, IF(n % 2, '', CONCAT('.', {given_of_n})), IF(n < {works}, '', n DIV {works})) AS name, n, d
+    SELECT CONCAT({work}, IF(n % 2, '', CONCAT('.', {given_of_n})),
+        IF(n < {works}, '', n DIV {works})) AS name, n, d
     FROM (
         SELECT IF(seq < {in_largest}, 0, 1 + (seq - {in_largest}) % {usual}) AS d,
             IF(seq < {in_largest}, seq, (seq - {in_largest}) DIV {usual}) AS n
@@ -160,7 +163,8 @@ INSERT INTO alias (address, goto, domain, created, modified, active, description
 SELECT address, goto, domain, {born}, {born}, active, description FROM entry ORDER BY address;
 
 INSERT INTO quota2 (username, bytes, messages)
-SELECT username, (1 + n % 4) * 1024 * 10240 * IF((n + d) % 199 = 198, 95, (n * 7 + d) % 80), n % 5000
+SELECT username, (1 + n % 4) * 1024 * 10240 * IF((n + d) % 199 = 198, 95, (n * 7 + d) % 80),
+    n % 5000
 FROM person ORDER BY username;
 
 INSERT INTO alias_domain (alias_domain, target_domain, created, modified, active)

@@ -34,6 +34,7 @@ def post(name, path, people=ADMINS, /, **body):
 
 SUPER = (ROOT,)
 LOOKS_FOR_NAMES = "looks through the targets of all aliases"
+COUNTS_DOMAINS = "counts the domains of its admins, one of whom has a fifth of all"
 LOOKS_EVERYWHERE = "looks for a part of a word everywhere"
 NEW_MAILBOX = {
     "local_part": "bench{n}",
@@ -85,7 +86,7 @@ PAGES = [
     Page("alias, delete?", f"/aliases/info@{FEW}/delete/", exempt=LOOKS_FOR_NAMES),
     Page("transports", "/transports/", SUPER),
     Page("admins", "/admins/", SUPER),
-    Page("admins of a domain", f"/admins/?domain={LARGEST}", SUPER),
+    Page("admins of a domain", f"/admins/?domain={LARGEST}", SUPER, exempt=COUNTS_DOMAINS),
     Page("admin of many domains, form", "/admins/many@example.net/edit/", SUPER),
     Page("log", "/log/", busy=True),
     Page("log, from the middle", "/log/?after={line}"),

@@ -125,6 +125,23 @@ class SearchTests(World):
             page = self.client.get("/mailboxes/", {"q": text})
             self.assertEqual("bob@example.org" in page.content.decode(), found)
 
+    def test_a_star_finds_what_begins_so(self):
+        self.sign_in(self.root)
+        for text, found in (
+            ("bo*", ["bob@example.org"]),
+            ("BO* example.org", ["bob@example.org"]),
+            ("ob*", []),
+            ("*", []),
+            ("бо*", []),
+            ("b_b*", []),
+        ):
+            rows = self.client.get("/mailboxes/", {"q": text}).context["rows"]
+            self.assertEqual([row.pk for row in rows], found, text)
+        for text in ("example*", "info*", "\x00*", "🐎*"):
+            self.assertEqual(self.client.get("/search/", {"q": text}).status_code, 200)
+        found = self.client.get("/search/?q=exam*").context["found"]
+        self.assertEqual([group["crud"].slug for group in found], ["domains"])
+
 
 class ListTests(World):
     def fill(self, count=120):

@@ -1,0 +1,81 @@
+"""A large domain goes step by step, whatever happens to the worker that takes it apart."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mailadmin.env import BASE_DIR
+from tests.bench import filling
+from tests.shapes import Database, environment
+
+pytestmark = pytest.mark.mariadb
+
+DOMAIN = filling.LARGEST
+CONFIRM = f"""
+import django
+django.setup()
+from domains.views import Domains
+from mailadmin.crud import DELETE
+from mailadmin.writes import Actor
+assert Domains.carry_out(Actor.console(), DELETE, [{DOMAIN!r}])
+"""
+JOB = "SELECT state, done, total FROM mailadmin_job"
+LEFT = " UNION ALL ".join(
+    f"SELECT COUNT(*) FROM {table} WHERE {column} LIKE '%{DOMAIN}'"
+    for table, column in (
+        *(("mailbox", "domain"), ("alias", "domain"), ("vacation", "domain")),
+        *(("quota2", "username"), ("domain", "domain"), ("mailadmin_lone_alias", "domain")),
+    )
+)
+
+
+@pytest.fixture
+def database(mariadb):
+    database = Database(mariadb, "large_deletion")
+    mariadb.create(database.name)
+    database.migrate()
+    filling.fill(database, filling.SIZES["XS4"])
+    database.execute(f"DELETE FROM alias_domain WHERE target_domain = '{DOMAIN}'")
+    yield database
+    database.drop()
+
+
+def progress(database):
+    state, done, total = database.rows(JOB)[0]
+    return state, int(done), int(total)
+
+
+def die_on_the_way(database):
+    """A worker that is killed when it has taken some of the domain away."""
+    worker = subprocess.Popen(
+        [sys.executable, "manage.py", "worker"],
+        cwd=BASE_DIR,
+        env=environment(MAILADMIN_DATABASE_URL=database.server.url(database.name)),
+    )
+    deadline = time.monotonic() + 60
+    while progress(database)[1] < 300 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+
+
+def test_a_killed_worker_leaves_a_deletion_that_the_next_one_ends(database):
+    others = int(database.value(f"SELECT COUNT(*) FROM mailbox WHERE domain <> '{DOMAIN}'"))
+    database.panel("-c", CONFIRM)
+    assert database.value(f"SELECT active FROM domain WHERE domain = '{DOMAIN}'") == "0"
+    die_on_the_way(database)
+    state, done, total = progress(database)
+    assert state == "running"
+    assert 300 <= done < total
+    left = int(database.value(f"SELECT COUNT(*) FROM mailbox WHERE domain = '{DOMAIN}'"))
+    assert left == 1600 - done  # what is told is what was done
+    database.execute("UPDATE mailadmin_job SET lease_until = NOW() - INTERVAL 1 DAY")
+    database.panel("manage.py", "worker", "--once")
+    assert progress(database) == ("done", total, total)
+    assert {number for (number,) in database.rows(LEFT)} == {"0"}
+    assert int(database.value("SELECT COUNT(*) FROM mailbox")) == others
+    lines = f"SELECT COUNT(*) FROM log WHERE action = 'delete_domain' AND data = '{DOMAIN}'"
+    assert database.value(lines) == "1"
