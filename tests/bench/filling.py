@@ -8,6 +8,7 @@ from tests import shapes
 
 PASSWORD = "correct-horse-42"
 ROOT, TEN, MANY = "root@example.net", "ten@example.net", "many@example.net"
+TOKEN = "mailadmin_of_"  # and the name of an admin: opens all that is his
 LARGEST, FEW = "campus.example", "tiny.example"
 OWNER = f"few@{FEW}"  # a mailbox whose owner signs in
 # The tables lie in memory, as on a server that has been asked for a day.
@@ -171,6 +172,11 @@ INSERT INTO alias_domain (alias_domain, target_domain, created, modified, active
 SELECT mirror.domain, place.domain, {born}, {born}, 1
 FROM place AS mirror JOIN place ON place.d = (mirror.d - {few} - 1) % {few} WHERE mirror.d > {few};
 
+INSERT INTO mailadmin_token (owner, name, hint, digest, tables, verbs, domains, networks, created,
+    last_address, window_count)
+SELECT owner, 'bench', '', SHA2(CONCAT('{token}', owner), 256), '[]', '[]', '[]', '[]', {born}, '',
+    0
+FROM (SELECT '{ROOT}' AS owner UNION ALL SELECT '{TEN}') AS owners;
 INSERT INTO admin (username, password, created, modified, active, superadmin) VALUES
     ('{ROOT}', '{stored}', {born}, {born}, 1, 1), ('{TEN}', '{stored}', {born}, {born}, 1, 0),
     ('{MANY}', '{stored}', {born}, {born}, 1, 0);
@@ -240,6 +246,7 @@ def rows(size, stored):
         FEW=FEW,
         ROOT=ROOT,
         TEN=TEN,
+        token=TOKEN,
         MANY=MANY,
         few=few,
         usual=few - 1,

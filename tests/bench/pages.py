@@ -32,6 +32,13 @@ def post(name, path, people=ADMINS, /, **body):
     return Page(name, path, people, "POST", body, status=302)
 
 
+def api(name, path, people=ADMINS, /, method="GET", body=None, status=200, **more):
+    """The same by a program, with a token."""
+    return Page(
+        f"API: {name}", f"/api/v1/{path}", people, method, body or {}, status=status, **more
+    )
+
+
 SUPER = (ROOT,)
 LOOKS_FOR_NAMES = "looks through the targets of all aliases"
 COUNTS_DOMAINS = "counts the domains of its admins, one of whom has a fifth of all"
@@ -132,6 +139,21 @@ PAGES = [
     create("edit an alias", f"/aliases/post{{n}}@{LARGEST}/edit/", goto="bob@example.net"),
     post("switch an alias", f"/aliases/post{{n}}@{LARGEST}/toggle/", field="active", value="0"),
     create("delete an alias", f"/aliases/post{{n}}@{LARGEST}/delete/"),
+    api("mailboxes", "mailboxes", busy=True),
+    api("mailboxes of the largest, middle", f"mailboxes?domain={LARGEST}&after=karl."),
+    api("a thousand mailboxes", "mailboxes?limit=1000", exempt="shows a thousand rows"),
+    api("mailboxes, beginning", "mailboxes?q=karl.*"),
+    api("a mailbox", "mailboxes/{mailbox}", busy=True),
+    api("aliases", "aliases"),
+    api("aliases of the smallest", f"aliases?domain={FEW}"),
+    api("domains", "domains"),
+    api("log", "log"),
+    api("explain", "explain?address={mailbox}", queries=35),
+    api("create an alias", "aliases", method="POST", status=201,
+        body={"local_part": "desk{n}", "domain": LARGEST, "goto": ["{mailbox}"]}),
+    api("change an alias", f"aliases/desk{{n}}@{LARGEST}", method="PATCH",
+        body={"description": "Desk"}),
+    api("delete an alias", f"aliases/desk{{n}}@{LARGEST}", method="DELETE", status=204),
     create("create a domain", "/domains/create/", SUPER, domain="bench{n}.example"),
     create("edit a domain", "/domains/bench{n}.example/edit/", SUPER, description="Bench"),
     post("switch a domain", "/domains/bench{n}.example/toggle/", SUPER, field="active", value="0"),

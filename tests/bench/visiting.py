@@ -1,13 +1,14 @@
 """A panel that runs as it does for real, and browsers that ask it."""
 
 import http.client
+import json
 import re
 import time
 import urllib.parse
 from dataclasses import dataclass
 
 from tests import servers, shapes
-from tests.bench.filling import PASSWORD
+from tests.bench.filling import PASSWORD, TOKEN
 from tests.postfixadmin import Fields
 
 IDLE = 1  # seconds; soon after, gunicorn gives up a connection that says nothing
@@ -24,7 +25,10 @@ class Gunicorn(servers.Server):
             *("--bind", f"127.0.0.1:{self.port}", "tests.bench.counted:application"),
             cwd=shapes.BASE_DIR,
             env=shapes.environment(
-                MAILADMIN_DATABASE_URL=url, MAILADMIN_LOG_LEVEL="ERROR", **environ
+                MAILADMIN_DATABASE_URL=url,
+                MAILADMIN_LOG_LEVEL="ERROR",
+                MAILADMIN_API_RATE="0",
+                **environ,
             ),
         )
         self.wait_until(self._answers)
@@ -71,9 +75,11 @@ class Browser:
         """The answer, and how long it took to the last byte."""
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
-        if body is not None:
+        if isinstance(body, dict):
             body = urllib.parse.urlencode(body)
             headers["Content-Type"] = "application/x-www-form-urlencoded"
+        elif body is not None:
+            headers["Content-Type"] = "application/json"
         if time.monotonic() - self.last > IDLE:
             self.connection.close()
             self.connection.connect()
@@ -105,6 +111,14 @@ class Browser:
         return self
 
 
+def in_json(body, places):
+    """What a program sends; nothing, where it sends none."""
+    if not body:
+        return None
+    known = {f"{{{name}}}": str(place) for name, place in places.items()}
+    return re.sub(r"\{\w+\}", lambda found: known[found[0]], json.dumps(body))
+
+
 class Visits:
     """Pages asked for by several people, each with a browser of his own."""
 
@@ -121,7 +135,10 @@ class Visits:
         places = self.places | {"n": f"{person[0]}{number}"}
         browser = self.browser(person)
         path, body = page.path.format_map(places), None
-        if page.method == "POST":
+        if path.startswith("/api/"):
+            headers["Authorization"] = f"Bearer {TOKEN}{person}"
+            body = in_json(page.body, places)
+        elif page.method == "POST":
             given = {name: value.format_map(places) for name, value in page.body.items()}
             known = browser.fields(path) if page.form else {"csrfmiddlewaretoken": browser.token}
             body = known | given
