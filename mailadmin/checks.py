@@ -6,8 +6,10 @@ import time
 from contextlib import contextmanager
 
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext_lazy as _
 
 from mailadmin.mysql import patience
 from mailadmin.mysql.errors import code_of
@@ -25,6 +27,13 @@ def own_tables():
 def tables_without_transactions():
     """Tables of this database in which a change may stay half done (MyISAM and the like)."""
     return _tables_without_transactions(connection.vendor, int(time.monotonic() / FORGET_SECONDS))
+
+
+def refuse_without_transactions():
+    """What promises all or nothing promises it only where the database can keep that."""
+    if names := tables_without_transactions():
+        text = _("The tables %(names)s are not InnoDB: run “mailadmin convert-tables” first.")
+        raise ValidationError(text, params={"names": ", ".join(names)})
 
 
 @functools.lru_cache(maxsize=2)

@@ -20,7 +20,8 @@ SHELLS = {
     [[ $line == *[[:space:]] ]] && words+=("")
     local typed="${words[-1]}"
     mapfile -t found < <(mailadmin complete -- "${words[@]:1}" 2>/dev/null)
-    COMPREPLY=("${found[@]#"${typed%"${typed##*[@:=]}"}"}")
+    found=("${found[@]#"${typed%"${typed##*[@:=]}"}"}")
+    ((${#found[@]})) && mapfile -t COMPREPLY < <(printf '%q\n' "${found[@]}")
 }
 complete -o default -F _mailadmin mailadmin
 """,

@@ -235,7 +235,6 @@ CRISPY_ALLOWED_TEMPLATE_PACKS = CRISPY_TEMPLATE_PACK = "bootstrap5"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["mailadmin.api.doors.TokenAuthentication"],
-    "DEFAULT_THROTTLE_CLASSES": ["mailadmin.api.doors.TokenThrottle"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "mailadmin.api.doors.AlwaysJson",
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -1,6 +1,7 @@
 """The panel as a WSGI application."""
 
 import os
+import re
 
 from django.core.wsgi import get_wsgi_application
 
@@ -8,5 +9,17 @@ from mailadmin.mysql import patience
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailadmin.settings")
 
-application = get_wsgi_application()
+panel = get_wsgi_application()
+CHARSET = re.compile(r";\s*charset\s*=[^;]*", re.IGNORECASE)
+
+
+def application(environ, start_response):
+    """Django decodes by whatever charset a request names, and some are no charsets of texts.
+
+    We have no use for any but UTF-8, in forms as in JSON.
+    """
+    environ["CONTENT_TYPE"] = CHARSET.sub("", environ.get("CONTENT_TYPE", ""))
+    return panel(environ, start_response)
+
+
 patience.allow(patience.PAGE)

@@ -21,6 +21,7 @@ from mailboxes import limits, services
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 
 LARGEST = 2**40  # MB
+MOST_TARGETS = 10_000  # Postfix follows a thousand, unless it is told to follow more
 
 
 class OfDomain:
@@ -160,6 +161,8 @@ class GotoMixin(forms.Form):
     goto = TargetsField(label=_("Goes to"), required=False, help_text=_("One address a line."))
 
     def clean_goto(self):
+        if len(self.cleaned_data["goto"]) > MOST_TARGETS:
+            raise ValidationError(_("At most %(most)s targets.") % {"most": MOST_TARGETS})
         return list(dict.fromkeys(self._target(line) for line in self.cleaned_data["goto"]))
 
     def _target(self, line):

@@ -88,6 +88,7 @@ def response_to(error):
         headers["Retry-After"] = str(int(wait))
     response = Response(body_of(error), status=error.status_code, headers=headers)
     response.content_type = ProblemRenderer.media_type
+    response._has_been_logged = True  # Django would tell the path, which holds addresses
     return response
 
 

@@ -13,10 +13,10 @@ from drf_spectacular.utils import extend_schema_view
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from mailadmin.api.doors import MayUse
+from mailadmin.api.doors import MayUse, charge
 from mailadmin.api.once import Claim, Repeated
 from mailadmin.api.problems import Problem, rows_refused, unprocessable
-from mailadmin.api.schema import JOB, documented
+from mailadmin.api.schema import JOB, MOST, documented
 from mailadmin.api.types import refuse_wrong_types
 from mailadmin.crud.declaration import DELETE
 from mailadmin.crud.programs import (
@@ -35,7 +35,7 @@ from mailadmin.models import Job, Role
 from mailadmin.rows import folded
 from mailadmin.writes import Actor, Conflict, perform
 
-MOST, USUAL = 1000, 100
+USUAL = 100
 
 
 def is_day(text):
@@ -60,6 +60,8 @@ class Door(APIView):
         if request.method.lower() not in self.http_method_names:
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)
+        who = f"{request.user.username}, token {request.auth.pk}"
+        request._request.told_person = who  # in the log of requests
         # Read here: Django knows how large it may be, the parser of JSON does not.
         self.body = request._request.body
 
@@ -100,9 +102,11 @@ class Resource(Door):
     def shown(self, row):
         return shown_one(self.crud, row, self.role)
 
-    def with_etag(self, values, status=200, headers=None):
-        headers = {"ETag": quoted(etag(values))} | (headers or {})
-        return Response(values, status=status, headers=headers)
+    def tag(self, row):
+        return etag(self.crud, row, self.role)
+
+    def with_etag(self, row):
+        return Response(self.shown(row), headers={"ETag": quoted(self.tag(row))})
 
     def sent(self, screen, *kinds):
         """What was sent: an object, or a list of objects where that may be, of the right types."""
@@ -116,6 +120,8 @@ class Resource(Door):
         if not 0 < len(rows) <= MOST:
             raise Problem(422, _("A list has 1 to %(most)s rows.") % {"most": MOST}, errors={})
         refuse_wrong_types(self.crud, screen, sent)
+        if len(rows) > 1:
+            charge(self.request.auth, len(rows))
         return sent
 
 
@@ -193,24 +199,21 @@ class Rows(Resource):
         return self.answer_for(sent)([row])
 
     def answer_for(self, sent):
-        """What tells of the rows made, in the form in which they were sent."""
+        """What tells of the rows made, in the form in which they were sent; with its headers."""
 
         def told(rows):
             values = shown(self.crud, rows, self.role)
-            return {"items": values} if isinstance(sent, list) else values[0]
+            if isinstance(sent, list):
+                return {"body": {"items": values}, "headers": {}}
+            place = reverse(f"api-{self.crud.slug}-row", args=[rows[0].pk])
+            headers = {"Location": place, "ETag": quoted(self.tag(rows[0]))}
+            return {"body": values[0], "headers": headers}
 
         return told
 
     def made(self, answer, headers=None):
-        headers = headers or {}
-        if self.is_list(answer):
-            return Response(answer, status=201, headers=headers)
-        key = answer[self.crud.model._meta.pk.column]
-        place = reverse(f"api-{self.crud.slug}-row", args=[key])
-        return self.with_etag(answer, 201, headers | {"Location": place})
-
-    def is_list(self, answer):
-        return list(answer) == ["items"]
+        headers = answer["headers"] | (headers or {})
+        return Response(answer["body"], status=201, headers=headers)
 
     # Several at once
 
@@ -276,10 +279,10 @@ class Row(Resource):
     }
 
     def get(self, request, key):
-        values = self.shown(self.rows.get_object())
-        if matches(request.headers.get("If-None-Match"), etag(values)):
-            return Response(status=304, headers={"ETag": quoted(etag(values))})
-        return self.with_etag(values)
+        row = self.rows.get_object()
+        if matches(request.headers.get("If-None-Match"), self.tag(row)):
+            return Response(status=304, headers={"ETag": quoted(self.tag(row))})
+        return self.with_etag(row)
 
     def patch(self, request, key):
         sent = self.sent("edit", dict)
@@ -290,13 +293,12 @@ class Row(Resource):
             draft.save()
             if draft.form.conflict is None:
                 return self.edited(draft)
-            self.refuse_if_matched()
         raise overtaken()
 
     def edited(self, draft):
         if draft.errors:
             raise refused(draft)
-        return self.with_etag(self.shown(self.rows.get_object()))
+        return self.with_etag(self.rows.get_object())
 
     def delete(self, request, key):
         row = self.rows.get_object()
@@ -316,14 +318,10 @@ class Row(Resource):
         wanted = self.request.headers.get("If-Match")
         if wanted is None:
             return None
-        tag = etag(self.shown(row))
+        tag = self.tag(row)
         if not matches(wanted, tag):
             raise changed()
         return seen(self.crud, row, self.role, tag)
-
-    def refuse_if_matched(self):
-        if "If-Match" in self.request.headers:
-            raise changed()
 
 
 def changed():

@@ -10,11 +10,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from mailadmin.auth import ip_of
+from mailadmin.fields import is_known
 from mailadmin.models import Role, Token
 from mailadmin.rows import folded
 
 PREFIX = "mailadmin_"  # so that whoever finds one knows what it opens
 HINT = len(PREFIX) + 6
+MOST = 200  # of one person
 VERBS = {
     "read": pgettext_lazy("right of a token", "read"),
     "create": _("create"),
@@ -34,10 +36,19 @@ def new_text():
 
 def holder_of(text):
     """The principal that this token is, if it is one."""
-    token = Token.objects.filter(digest=digest_of(text)).select_related("owner").first()
+    return holder_in(Token.objects.filter(digest=digest_of(text)))
+
+
+def holder_in(tokens):
+    """Of the one token among these, if it opens anything at present.
+
+    Somebody who was made after it is somebody else, though he may have its owner's name.
+    """
+    token = tokens.select_related("owner").first()
     if token is None or token.is_over or not token.owner.active:
         return None
-    return TokenHolder(token)
+    is_others = is_known(token.owner.created) and token.owner.created > token.created
+    return None if is_others else TokenHolder(token)
 
 
 class TokenHolder:
@@ -65,10 +76,7 @@ class TokenHolder:
 
     def at_present(self):
         """The same with the rights of this moment."""
-        token = Token.objects.filter(pk=self.token.pk).select_related("owner").first()
-        if token is None or token.is_over or not token.owner.active:
-            return None
-        return TokenHolder(token)
+        return holder_in(Token.objects.filter(pk=self.token.pk))
 
     def allows(self, table, verb):
         tables, verbs = self.token.tables, self.token.verbs
@@ -95,6 +103,8 @@ def create_token(changes, owner, values, text):
     """Make a token for somebody, within what he may do himself. The text is not kept."""
     if isinstance(changes.principal, TokenHolder):
         raise PermissionDenied
+    if Token.objects.filter(owner=owner).count() >= MOST:
+        raise ValidationError(_("These are too many tokens: take some back first."))
     refuse_foreign(owner, values["domains"])
     token = Token(
         owner=owner, hint=text[:HINT], digest=digest_of(text), created=changes.at, **values

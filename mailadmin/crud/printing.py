@@ -8,7 +8,9 @@ from mailadmin.csvlines import cell_text
 
 WIDEST = 60  # letters of a column on a terminal
 MEASURED = 1000  # rows by which the width of columns is chosen
-ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]  # which drive a terminal
+ESCAPES = {number: f"\\x{number:02x}" for number in CONTROLS}
+ESCAPES |= str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def print_rows(out, names, rows, as_json):

@@ -9,11 +9,13 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from mailadmin.checks import refuse_without_transactions
 from mailadmin.crud.reading import List
 from mailadmin.fields import is_known
 from mailadmin.forms import as_fields
 from mailadmin.writes import Seen, digest, perform
 
+HASH = "password_hash"  # which the forms of superadmins' programs have
 HASHING = 2  # passwords at once: bcrypt, argon2 and crypt let the interpreter go on
 
 
@@ -65,14 +67,21 @@ def shown_one(crud, row, role):
     return shown(crud, [row], role)[0]
 
 
-def etag(values):
+def named_values(crud, row, role):
+    """What names a row as it is: what is shown of it, and its secrets, which the name hides."""
+    secrets = [f for f in row._meta.concrete_fields if getattr(f, "secret", False)]
+    hidden = {f"secret {field.column}": field.value_from_object(row) for field in secrets}
+    return shown_one(crud, row, role) | hidden
+
+
+def etag(crud, row, role):
     """A name for exactly these values."""
-    return digest(values)
+    return digest(named_values(crud, row, role))
 
 
 def seen(crud, row, role, tag):
     """What a program has seen of a row: it was named so."""
-    return Seen(type(row), row.pk, tag, lambda now: shown_one(crud, now, role))
+    return Seen(type(row), row.pk, tag, lambda now: named_values(crud, now, role))
 
 
 # Values into forms
@@ -99,7 +108,8 @@ class Draft:
         self.form.for_programs()
         if row is not None:
             given = self._without_present(given)
-        self.strange = [name for name in given if name not in self.form.fields]
+        known = fields_of(crud.form_class, "edit" if row else "create")
+        self.strange = [n for n in given if n not in self.form.fields or n not in (*known, HASH)]
         self.form.data = self._laid_over(given)
 
     def _without_present(self, given):
@@ -177,6 +187,8 @@ def save_all(drafts, run=perform):
 
 def write_all(changes, steps):
     """Take all steps; what refuses one of them is told with its number."""
+    if len(steps) > 1:
+        refuse_without_transactions()
     try:
         with changes.attempt():
             return take(changes, joined(steps))

@@ -5,6 +5,7 @@ import logging
 import re
 import secrets
 import time
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
@@ -62,8 +63,13 @@ def is_local(meta):
     """Through a proxy everybody comes from this machine: who was handed on is not of it."""
     if any(name in FORWARDED or name.startswith("HTTP_X_FORWARDED_") for name in meta):
         return False
+    asked = urlsplit(f"//{meta.get('HTTP_HOST', '')}").hostname or ""
+    return is_loopback(meta.get("REMOTE_ADDR", "")) and (asked == "localhost" or is_loopback(asked))
+
+
+def is_loopback(text):
     try:
-        return ipaddress.ip_address(meta.get("REMOTE_ADDR", "")).is_loopback
+        return ipaddress.ip_address(text).is_loopback
     except ValueError:
         return False
 
@@ -77,6 +83,6 @@ def tell(request, response, at, seconds):
         "ms": round(seconds * 1000, 1),
         "queries": at.queries,
         "query_ms": round(at.seconds * 1000, 1),
-        "person": getattr(person, "username", ""),
+        "person": getattr(request, "told_person", "") or getattr(person, "username", ""),
     }
     logger.info("%s %s", request.method, at.page, extra={"fields": fields})

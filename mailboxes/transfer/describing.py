@@ -13,6 +13,7 @@ from mailboxes.transfer.kinds import KINDS
 
 DESCRIBED = ("domain", "mailbox", "alias", "alias-domain")
 SECTIONS = {KINDS[name].table: KINDS[name] for name in DESCRIBED}
+DEEPEST = 10
 NULL = "tag:yaml.org,2002:null"
 
 
@@ -54,6 +55,7 @@ class Description:
 def described(text, name):
     """The description in a text; all that is wrong with it is told at once, line by line."""
     try:
+        refuse_deep(text)
         loader = Loader(text)
         root = loader.get_single_node()
         sections = pairs_of(root, _("The file has to be a list of sections."))
@@ -67,6 +69,16 @@ def described(text, name):
         raise UnfitSource(_("There is no section “domains”, which says what is described."), name)
     refuse_strangers(description)
     return description
+
+
+def refuse_deep(text):
+    """Sections, rows, columns and lists of names; what is deeper would only fill the stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise at(event, _("This is nested too deeply."))
 
 
 def pairs_of(node, text):

@@ -1,6 +1,7 @@
 """Making a description true: one transaction, in which nothing happens or all of it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -9,6 +10,7 @@ from django.utils.translation import gettext as _
 from domains.locks import lock_domains
 from domains.models import AliasDomain
 from mailadmin import passwords
+from mailadmin.checks import refuse_without_transactions
 from mailadmin.rows import chunks, folded
 from mailboxes.models import Alias, Mailbox
 from mailboxes.transfer.describing import SECTIONS
@@ -64,6 +66,7 @@ def settle(row, stored):
 
 def make_true(changes, description, only_ask=False):
     """The steps taken; if it was only asked what they would be, none of them stays."""
+    refuse_without_transactions()
     lock_domains(changes, description.domains)
     steps = [
         *write(changes, description, "domains"),
@@ -97,27 +100,33 @@ def write(changes, description, table):
     for part in chunks(rows):
         there = kind.present([row.key for row in part])
         new = [row for row in part if row.key not in there]
-        yield from create(changes, kind, with_owners(kind, new))
+        yield from create(changes, kind, completed(kind, new))
         for row in part:
             if row.key in there:
                 yield from edit(changes, kind, row, there[row.key])
 
 
-def with_owners(kind, rows):
-    """The alias of a mailbox is there with it, before anybody has made it."""
-    if kind.name == "alias":
-        keys = Mailbox.objects.filter(pk__in=[row.key for row in rows])
-        own = {folded(key) for key in keys.values_list("pk", flat=True)}
-        for row in rows:
-            row.values["of_mailbox"] = row.key in own
+def completed(kind, rows):
+    """New rows as services take them. The description stays as it is: it may be run again."""
+    match kind.name:
+        case "mailbox":
+            return [
+                with_values(row, password=row.values.get("password") or NOBODYS) for row in rows
+            ]
+        case "alias":  # that of a mailbox is there with it, before anybody has made it
+            keys = Mailbox.objects.filter(pk__in=[row.key for row in rows])
+            own = {folded(key) for key in keys.values_list("pk", flat=True)}
+            return [with_values(row, of_mailbox=row.key in own) for row in rows]
     return rows
+
+
+def with_values(row, **more):
+    return replace(row, values=row.values | more)
 
 
 def create(changes, kind, rows):
     for row in rows:
         told_with_line(row, lambda row=row: kind.refuse_lacking(row.values, kind.needed))
-        if kind.name == "mailbox" and not row.values.get("password"):
-            row.values["password"] = NOBODYS
     if rows:
         first_refused(changes, rows, lambda some: kind.create(changes, [r.values for r in some]))
     return [Step("create", kind.name, row.key, []) for row in rows]

@@ -5,9 +5,11 @@ import datetime
 import json
 import logging
 from unittest import mock
+from wsgiref.util import setup_testing_defaults
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError
 from django.test import Client, override_settings
 from django.utils import timezone
 
@@ -19,6 +21,8 @@ from mailadmin.api.tokens import PREFIX, TokenHolder, create_token, delete_token
 from mailadmin.crud.programs import Draft
 from mailadmin.models import Answer, Change, Job, Log, Token
 from mailadmin.writes import Actor, perform
+from mailadmin.wsgi import application
+from mailboxes import services
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import delete_mailboxes
 from tests.base import PASSWORD, Program, World
@@ -35,6 +39,7 @@ class TokenStories(World):
         self.assertContains(page, text)
         self.assertNotContains(self.client.get("/account/tokens/"), text)
         token = Token.objects.get()
+        self.assertEqual(token.hint, text[:16])
         self.assertNotIn(text, json.dumps(Token.objects.values().get(), default=str))
         self.assertEqual(token.owner_id, "alice@example.org")
         self.assertNotIn(text, json.dumps(list(Change.objects.values()), default=str))
@@ -99,6 +104,28 @@ class TokenStories(World):
             answer = program.client.get("/api/v1/mailboxes", REMOTE_ADDR=address)
             self.assertEqual(answer.status_code, 200, address)
 
+    def test_somebody_of_the_same_name_is_somebody_else(self):
+        """PostfixAdmin beside us deletes an admin, and later makes another of that name."""
+        program = self.api(self.alice)
+        later = timezone.now() + datetime.timedelta(seconds=2)
+        Admin.objects.filter(pk=self.alice.pk).update(created=later)
+        self.assertEqual(program.get("mailboxes").status_code, 401)
+
+    def test_nobody_piles_up_tokens(self):
+        with mock.patch("mailadmin.api.tokens.MOST", 1):
+            self.token(self.alice)
+            with self.assertRaises(ValidationError):
+                self.token(self.alice)
+
+    def test_what_is_over_meanwhile_writes_nothing(self):
+        self.token(self.root)
+        for change in ({"expires": timezone.now()}, {"expires": None}):
+            holder = TokenHolder(Token.objects.get())
+            Token.objects.update(**change)
+            Admin.objects.filter(pk=self.root.pk).update(active=bool(change["expires"]))
+            with self.assertRaises(PermissionDenied):
+                perform(Actor(holder, holder.username, "-"), delete_mailboxes, ["bob@example.org"])
+
     def test_its_last_day_is_its_last(self):
         over = timezone.now() - datetime.timedelta(seconds=1)
         self.assertEqual(self.api(self.alice, expires=over).get("mailboxes").status_code, 401)
@@ -106,6 +133,8 @@ class TokenStories(World):
         today = timezone.localdate()
         page = self.client.post("/account/tokens/", {"name": "today", "expires": today.isoformat()})
         self.assertEqual(Program(page.context["new"]).get("mailboxes").status_code, 200)
+        midnight = datetime.datetime.combine(today + datetime.timedelta(days=1), datetime.time())
+        self.assertEqual(Token.objects.get(name="today").expires, timezone.make_aware(midnight))
         yesterday = (today - datetime.timedelta(days=1)).isoformat()
         page = self.client.post("/account/tokens/", {"name": "past", "expires": yesterday})
         self.assert_refused(page, "over already")
@@ -190,11 +219,19 @@ class TokenStories(World):
         self.assertEqual([program.get("log").status_code for _ in range(4)], [200, 200, 200, 429])
         self.assertEqual(other.get("log").status_code, 200)
         answer = program.get("log")
-        self.assertTrue(0 < int(answer["Retry-After"]) <= 61)
+        self.assertTrue(50 < int(answer["Retry-After"]) <= 61)
+        self.assertEqual(program.get("admins").status_code, 429)  # a closed door counts as well
         self.assertEqual(answer["Content-Type"], "application/problem+json")
         own = Token.objects.filter(owner=self.alice.pk)
         own.update(window_start=timezone.now() - datetime.timedelta(seconds=61))
         self.assertEqual(program.get("log").status_code, 200)
+
+    @override_settings(MAILADMIN_API_RATE=100)
+    def test_a_request_of_many_rows_counts_as_each_would(self):
+        program = self.api(self.alice)
+        rows = [{"local_part": f"a{n}", "domain": "example.org", "goto": []} for n in range(150)]
+        self.assertEqual(program.post("aliases", rows).status_code, 422)
+        self.assertEqual(program.get("log").status_code, 429)
 
     def test_the_log_says_which_token_it_was(self):
         self.api(self.alice).post("mailboxes", DAVE)
@@ -303,6 +340,40 @@ class RowStories(World):
             answer = self.program.patch(place, {"quota": 5}, headers=tag)
         self.assertEqual(answer.status_code, 412, answer.content)
         self.assertEqual(Mailbox.objects.get(pk="bob@example.org").quota, self.bob.quota)
+
+    def test_what_a_deletion_saw_is_looked_at_under_the_lock(self):
+        tag = {"If-Match": self.program.get("mailboxes/bob@example.org")["ETag"]}
+        delete = services.delete_mailboxes
+
+        def overtaken(changes, keys):
+            Mailbox.objects.filter(pk="bob@example.org").update(name="Changed meanwhile")
+            return delete(changes, keys)
+
+        with mock.patch("mailboxes.views.Mailboxes.delete_service", staticmethod(overtaken)):
+            answer = self.program.delete("mailboxes/bob@example.org", headers=tag)
+        self.assertEqual(answer.status_code, 412, answer.content)
+        self.assertTrue(Mailbox.objects.filter(pk="bob@example.org").exists())
+
+    def test_another_password_is_another_row_though_nobody_sees_it(self):
+        place = "mailboxes/bob@example.org"
+        tag = {"If-Match": self.program.get(place)["ETag"]}
+        for password, status in (("new-horse-77", 200), ("other-horse-78", 412)):
+            answer = self.program.patch(place, {"password": password}, headers=tag)
+            self.assertEqual(answer.status_code, status)
+
+    def test_what_somebody_else_makes_at_the_same_moment_is_told(self):
+        with mock.patch("mailboxes.services.refuse_loops", side_effect=IntegrityError):
+            row = {"local_part": "x", "domain": "example.org", "goto": ["x@y.test"]}
+            self.assertEqual(self.program.post("aliases", row).status_code, 409)
+
+    def test_a_charset_that_is_none_does_no_harm(self):
+        for path in ("/login/", "/api/v1/aliases"):
+            for charset in ("zlib", "rot13", "hex", "nonsense", ""):
+                asked, answers = {"PATH_INFO": path, "QUERY_STRING": "q=%41"}, []
+                asked["CONTENT_TYPE"] = f"application/json; charset={charset}"
+                setup_testing_defaults(asked)
+                application(asked, lambda status, *_rest: answers.append(status))
+                self.assertIn(answers[0][:3], ("200", "401"), (path, charset))
 
     def test_filters_that_there_are_not_are_refused(self):
         for query in ({"domian": "example.org"}, {"active": "true"}, {"active": ""}):

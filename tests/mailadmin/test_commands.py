@@ -107,6 +107,7 @@ class Printing(World):
         Mailbox.objects.filter(pk="bob@example.org").update(name="\x1b[2J")
         for words in (("list",), ("show", "bob@example.org")):
             self.assertNotIn("\x1b", "".join(run("mailbox", *words, out=Terminal())))
+            self.assertIn("\\x1b[2J", "".join(run("mailbox", *words)))
 
     def test_rows_are_asked_for_by_domain_words_state_and_columns(self):
         def keys(*words):
@@ -260,6 +261,17 @@ class Completing(World):
         )
         printed = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
         self.assertEqual(printed.stdout.split(), ["example.org", "example.net"])
+
+    def test_bash_runs_nothing_that_a_key_may_say(self):
+        script = SHELLS["bash"] + (
+            "mailadmin() { printf '%s\\n' 'zz&pwn&x' 'zz|pwn' 'zz`pwn`' 'zz$(pwn)' \"zz'x\"; }\n"
+            'COMP_LINE="mailadmin alias show zz"; COMP_POINT=${#COMP_LINE}; _mailadmin\n'
+            'pwn() { echo PWNED; }; for word in "${COMPREPLY[@]}"; do eval "echo $word"; done'
+        )
+        printed = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+        self.assertEqual(
+            printed.stdout.split(), ["zz&pwn&x", "zz|pwn", "zz`pwn`", "zz$(pwn)", "zz'x"]
+        )
 
 
 def test_a_reader_that_leaves_early_is_no_error(tmp_path):

@@ -39,7 +39,7 @@ BEHIND_PROXY = override_settings(MAILADMIN_TRUSTED_PROXIES=(ipaddress.ip_network
 class Numbers(World):
     def numbers(self, **headers):
         """name{labels} → value"""
-        response = self.client.get("/metrics", **headers)
+        response = self.client.get("/metrics", **{"HTTP_HOST": "localhost"} | headers)
         self.assertEqual(response.status_code, 200)
         lines = [li for li in response.content.decode().splitlines() if not li.startswith("#")]
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
@@ -69,7 +69,9 @@ class Numbers(World):
 
     def test_a_method_that_somebody_makes_up_makes_no_new_number(self):
         self.client.generic("BREW", "/login/")
-        self.assertNotIn("BREW", self.client.get("/metrics").content.decode())
+        self.assertNotIn(
+            "BREW", self.client.get("/metrics", HTTP_HOST="localhost").content.decode()
+        )
 
     def test_refused_logins_are_counted(self):
         name = 'mailadmin_login_failures_total{reason="password"}'
@@ -112,12 +114,14 @@ class Numbers(World):
         self.sign_in(self.alice)
         self.client.get("/domains/example.org/")
         self.client.get("/mailboxes/bob@example.org/edit/")
-        self.assertNotIn("example.org", self.client.get("/metrics").content.decode())
+        self.assertNotIn(
+            "example.org", self.client.get("/metrics", HTTP_HOST="localhost").content.decode()
+        )
 
 
 class WhoSeesThem(World):
     def status(self, **meta):
-        return self.client.get("/metrics", **meta).status_code
+        return self.client.get("/metrics", **{"HTTP_HOST": "localhost"} | meta).status_code
 
     def test_this_machine_and_no_other(self):
         self.assertEqual(self.status(REMOTE_ADDR="127.0.0.1"), 200)
@@ -130,6 +134,8 @@ class WhoSeesThem(World):
             for address in ("127.0.0.1", "198.51.100.7"):
                 with self.subTest(header=header, address=address):
                     self.assertEqual(self.status(**{f"HTTP_{header}": address}), 403)
+        with override_settings(ALLOWED_HOSTS=["panel.example.org"]):  # one that adds nothing
+            self.assertEqual(self.status(HTTP_HOST="panel.example.org"), 403)
 
     @override_settings(MAILADMIN_METRICS_TOKEN="correct-horse")
     def test_another_machine_with_the_token(self):
@@ -152,7 +158,7 @@ class Health(World):
         gone = OperationalError(2002, "away")
         with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):
             self.assertEqual(self.client.get("/healthz").status_code, 200)
-            self.assertEqual(self.client.get("/metrics").status_code, 200)
+            self.assertEqual(self.client.get("/metrics", HTTP_HOST="localhost").status_code, 200)
 
     def test_a_missing_migration_is_told(self):
         with mock.patch("mailadmin.checks.MigrationExecutor") as executor:

@@ -9,8 +9,11 @@ from django.core.management import CommandError, call_command
 
 from domains.models import AliasDomain, Domain
 from mailadmin.models import Change, Log
+from mailadmin.writes import Actor, perform
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services import set_forwarding
+from mailboxes.services import create_mailboxes, set_forwarding
+from mailboxes.transfer.describing import described
+from mailboxes.transfer.truth import OnlyAsked, make_true
 from tests.base import PASSWORD, World
 
 ORG = """
@@ -200,10 +203,31 @@ class ApplyStories(World):
             "domains: [{domain: example.org, description: {a: b}}]",
             "domains: [&a {domain: example.org, description: [*a]}]",
             "\x00",
+            "[" * 60_000,
+            "domains: [{domain: " + "[" * 5000 + "]" * 5000 + "}]",
             'domains: [{domain: "example.org", description: "a\\0b"}]',
         ):
             with self.subTest(text=text):
                 self.assert_refused_with(text)
+
+    def test_a_second_try_takes_nobodys_password(self):
+        """The first has made the mailbox and was undone; meanwhile somebody else has made it."""
+        description = described(ORG + "mailboxes:\n- username: dave@example.org\n", "x")
+        with self.assertRaises(OnlyAsked):
+            perform(Actor.console(), make_true, description, True)
+        row = {"local_part": "dave", "domain": self.bob.domain, "password": self.bob.password}
+        self.perform(self.root, create_mailboxes, [row])
+        steps = perform(Actor.console(), make_true, description)
+        self.assertEqual([step.verb for step in steps], ["delete"])  # bob, who is not named
+        self.assertEqual(Mailbox.objects.get(pk="dave@example.org").password, self.bob.password)
+
+    def test_where_nothing_can_be_undone_nothing_is_tried(self):
+        tables = "mailadmin.checks.tables_without_transactions"
+        with mock.patch(tables, lambda: ("alias", "mailbox")):
+            for words in (["--plan"], []):
+                with self.assertRaisesMessage(CommandError, "convert-tables"):
+                    self.apply(ORG + "mailboxes: []\naliases: []\n", *words)
+        self.assertTrue(Mailbox.objects.filter(pk="bob@example.org").exists())
 
     def test_words_are_words_whatever_yaml_would_make_of_them(self):
         row = (
