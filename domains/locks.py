@@ -10,8 +10,10 @@ from domains.models import (
     Domain,
     DomainState,
 )
+from mailadmin.models import Job
 from mailadmin.rows import chunks, folded
 
+DELETION = "delete-domains"  # the job that takes domains apart
 CONTENTS = ("mailbox_set", "alias_set")
 
 
@@ -72,6 +74,17 @@ def keep_lone(aliases):
         note.objects.bulk_create(rows, ignore_conflicts=True)
 
 
+def refuse_dying(domains):
+    """What is done in a domain that the worker is taking apart would go with it."""
+    names = {folded(domain.pk) for domain in domains if not domain.active}
+    if not names:
+        return
+    for job in Job.objects.filter(kind=DELETION, state__in=[Job.State.WAITING, Job.State.RUNNING]):
+        if dying := [name for name in job.arguments["domains"] if folded(name) in names]:
+            text = _("%(domain)s is being deleted (job %(job)s).")
+            raise ValidationError(text, params={"domain": dying[0], "job": job.pk})
+
+
 def domains_to_write(changes, names):
     """The domains of these names, locked, all of them the actor's."""
     names = sorted(set(names))
@@ -82,6 +95,7 @@ def domains_to_write(changes, names):
         raise ValidationError(
             {"domain": _("The domain %(name)s does not exist.") % {"name": missing[0]}}
         )
+    refuse_dying(found.values())
     return {name: found[folded(name)] for name in names}
 
 

@@ -5,7 +5,16 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from domains.locks import CONTENTS, domains_to_write, keep_lone, lock_domains, refuse_taken, tally
+from domains.locks import (
+    CONTENTS,
+    DELETION,
+    domains_to_write,
+    keep_lone,
+    lock_domains,
+    refuse_dying,
+    refuse_taken,
+    tally,
+)
 from domains.models import (
     AliasDomain,
     DkimSigning,
@@ -81,6 +90,7 @@ def has_mail_address(principal):
 def edit_domain(changes, key, values):
     lock_domains(changes, [key])
     domain = changes.find_one(Domain, key)
+    refuse_dying([domain])
     if changes.update([domain], **values):
         changes.log("edit_domain", key, key)
     return domain
@@ -89,7 +99,9 @@ def edit_domain(changes, key, values):
 def set_domains(changes, keys, field, value):
     """Switch a mark of domains."""
     lock_domains(changes, keys)
-    for domain in changes.update(changes.find(Domain, keys), **{field: value}):
+    domains = changes.find(Domain, keys)
+    refuse_dying(domains)
+    for domain in changes.update(domains, **{field: value}):
         changes.log("edit_domain", domain.pk, domain.pk)
 
 
@@ -121,7 +133,7 @@ def close_domains(changes, keys):
         for name in CONTENTS
     )
     title = _("Delete %(domains)s") % {"domains": ", ".join(keys)}
-    return add_job(changes, "delete-domains", title, {"domains": keys}, total)
+    return add_job(changes, DELETION, title, {"domains": keys}, total)
 
 
 def next_deletion(job):

@@ -181,6 +181,11 @@ class RecordForm(WatchedForm, forms.ModelForm):
         """What a new row of this key is called, field by field."""
         return {cls._meta.model._meta.pk.name: key}
 
+    def new_key(self):
+        """The key that a new row will have."""
+        key = self.cleaned_data[self._meta.model._meta.pk.name]
+        return getattr(key, "pk", key)
+
     def for_programs(self):
         """Leave out what only helps somebody who types."""
 
@@ -211,6 +216,9 @@ class RecordForm(WatchedForm, forms.ModelForm):
         return saved[0] if isinstance(saved, list) else saved
 
 
+SHORTEST_CRYPT = 26  # `$1$`, a salt and what MD5 gives
+
+
 class HashInput(forms.CharField):
     """A password as it is stored, in any scheme that lets somebody in."""
 
@@ -222,7 +230,9 @@ class HashInput(forms.CharField):
 
 def validate_hash(stored):
     """Only what says itself what it is: anything else could be a password in plain words."""
-    if not (stored.startswith(("{", "$")) and passwords.is_readable(stored)):
+    body = stored.rpartition("}")[2]
+    is_whole = stored.isascii() and not (body.startswith("$") and len(body) < SHORTEST_CRYPT)
+    if not (stored.startswith(("{", "$")) and is_whole and passwords.is_readable(stored)):
         raise ValidationError(_("This is no password hash: {SCHEME}… or $…$… of a known scheme."))
 
 

@@ -3,8 +3,8 @@
 import datetime
 
 from django.conf import settings
-from django.db.models import Count, F, Q, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Count, DateField, F, Q, Sum
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from domains.models import ALL, DomainState
@@ -52,9 +52,13 @@ def first_day():
 
 
 def recent(lines):
-    """The log lines of the last thirty days, each with its day."""
+    """The log lines of the last thirty days, each with its day.
+
+    The column is in the panel's own time zone, so no zone is asked of the database, which may know
+    of none.
+    """
     first = timezone.make_aware(datetime.datetime.combine(first_day(), datetime.time()))
-    return lines.filter(timestamp__gte=first).values(day=TruncDate("timestamp"))
+    return lines.filter(timestamp__gte=first).values(day=Cast("timestamp", DateField()))
 
 
 def counted(days):

@@ -32,6 +32,10 @@ class OfDomain:
         local_part, _at, domain = key.rpartition("@")
         return {"local_part": local_part, "domain": domain}
 
+    def new_key(self):
+        local_part, domain = self.cleaned_data["local_part"], self.cleaned_data["domain"]
+        return f"{local_part.removeprefix('*')}@{domain.pk}".lower()
+
 
 class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
     create_service = services.create_mailboxes
@@ -230,6 +234,11 @@ class AliasForm(OfDomain, GotoMixin, RecordForm):
         else:
             del self.fields["goto_mailbox"]
         self.initial |= goto_initial(self.instance)
+
+    @classmethod
+    def named(cls, key):
+        named = super().named(key)
+        return named | {"local_part": named["local_part"] or "*"}
 
     def snapshot(self, row):
         return super().snapshot(row) | {"goto": row.goto}

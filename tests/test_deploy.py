@@ -132,6 +132,16 @@ def test_one_command_serves_the_panel_to_its_first_superadmin(panel):
     assert panel.sign_in("admin@localhost", "not this one") == f"{panel.url}/login/"
 
 
+def test_its_numbers_are_those_of_all_its_processes(panel):
+    panel.start()
+    for _time in range(5):
+        urllib.request.build_opener().open(f"{panel.url}/login/").read()
+    told = urllib.request.build_opener().open(f"{panel.url}/metrics").read().decode()
+    count = 'mailadmin_request_seconds_count{method="GET",status="2xx",view="login"}'
+    assert f"{count} " in told, told
+    assert float(told.partition(count)[2].split()[0]) >= 5
+
+
 def test_the_database_and_its_key_are_nobody_elses(installed):
     for name in ("mailadmin.sqlite3", "mailadmin.sqlite3.secret-key"):
         assert (installed.folder / name).stat().st_mode & 0o777 == 0o600

@@ -93,7 +93,8 @@ class Resource(Door):
 
     @functools.cached_property
     def rows(self):
-        return rows_of(self.crud, self.request, **self.kwargs)
+        named = {name: self.crud.key_of(text) for name, text in self.kwargs.items()}
+        return rows_of(self.crud, self.request, **named)
 
     @property
     def role(self):

@@ -1,6 +1,7 @@
 """What programs read and write of a table: the same rows by the same forms, without pages."""
 
 import datetime
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,10 +14,11 @@ from mailadmin.checks import refuse_without_transactions
 from mailadmin.crud.reading import List
 from mailadmin.fields import is_known
 from mailadmin.forms import as_fields
+from mailadmin.rows import chunks, folded
 from mailadmin.writes import Seen, digest, perform
 
 HASH = "password_hash"  # which the forms of superadmins' programs have
-HASHING = 2  # passwords at once: bcrypt, argon2 and crypt let the interpreter go on
+HASHING = os.cpu_count() or 1  # passwords at once: what hashes lets the interpreter go on
 
 
 @dataclass(frozen=True)
@@ -179,10 +181,22 @@ def save_all(drafts, run=perform):
     refused = {number: draft.errors for number, draft in enumerate(drafts) if not draft.is_valid()}
     if refused:
         raise RowsRefused(refused)
+    refuse_known(drafts)
     with ThreadPoolExecutor(HASHING) as pool:
         steps = list(pool.map(lambda draft: draft.form.step(), drafts))
     watched = [draft.form.watching() for draft in drafts]
     return run(drafts[0].actor, write_all, steps, seen=watched)
+
+
+def refuse_known(drafts):
+    """New rows that are there already, before anything is spent on their passwords."""
+    keys = {n: draft.form.new_key() for n, draft in enumerate(drafts) if not draft.row}
+    for part in chunks(keys.values()):
+        rows = drafts[0].crud.model._default_manager.filter(pk__in=part)
+        there = {folded(key) for key in rows.values_list("pk", flat=True)}
+        if taken := [number for number, key in keys.items() if folded(key) in there]:
+            text = _("%(key)s exists already.")
+            raise RowsRefused({n: {"": [text % {"key": keys[n]}]} for n in taken})
 
 
 def write_all(changes, steps):

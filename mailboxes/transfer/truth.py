@@ -129,7 +129,14 @@ def create(changes, kind, rows):
         told_with_line(row, lambda row=row: kind.refuse_lacking(row.values, kind.needed))
     if rows:
         first_refused(changes, rows, lambda some: kind.create(changes, [r.values for r in some]))
-    return [Step("create", kind.name, row.key, []) for row in rows]
+    return [Step("create", kind.name, row.key, noted(row)) for row in rows]
+
+
+def noted(row):
+    """What has to be known of a new row."""
+    if row.values.get("password") != NOBODYS:
+        return []
+    return [["password", "", str(_("none: nobody can sign in until one is set"))]]
 
 
 def edit(changes, kind, row, present):

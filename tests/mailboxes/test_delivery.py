@@ -472,7 +472,7 @@ def test_the_list_of_mailboxes_shows_what_dovecot_counted(server, client):
     domain()
     mailbox("bob@example.org", quota=10)
     row = {"username": "root@example.net", "password": passwords.make(PASSWORD)}
-    root = make(create_admins, [row | {"superadmin": True}])
+    (root,) = make(create_admins, [row | {"superadmin": True}])
     text = letter(body=("y" * 70 + "\n") * 43000)  # 3 MB, and twice
     send(server, "bob@example.org", "bob+again@example.org", text=text)
     usage = Usage.objects.get(pk="bob@example.org")

@@ -1,7 +1,11 @@
 """A large installation: the worker keeps what pages would take too long to count."""
 
+import datetime
+import os
+import zoneinfo
 from unittest import mock
 
+import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
@@ -13,6 +17,7 @@ from mailboxes.models import Alias, LoneAlias, Mailbox, Usage
 from mailboxes.services import create_aliases, create_mailboxes, delete_aliases, set_mailboxes
 from mailboxes.tallies import recount
 from tests.base import World
+from tests.shapes import Database
 
 MB = 1024000
 
@@ -207,3 +212,24 @@ class LimitTests(LargeWorld):
         self.sign_in(self.alice)
         self.assertContains(self.client.get("/mailboxes/room/?domain=example.org"), "50 MB")
         self.assertContains(self.client.get("/mailboxes/bob@example.org/edit/"), "150 MB")
+
+
+DAYS_OF_THE_LOG = """
+import django; django.setup()
+from mailadmin.models import Log
+from mailboxes import attention
+Log.objects.create(username="-", domain_id="", action="-", data="-")
+print([str(row["day"]) for row in attention.counted(attention.recent(Log.objects.all()))])
+"""
+
+
+@pytest.mark.mariadb
+@pytest.mark.parametrize("zone", ["UTC", "Etc/UTC", "Etc/GMT+5", "Europe/Berlin"])
+def test_days_are_counted_by_a_server_that_knows_no_time_zones(mariadb, zone):
+    database = Database(mariadb, f"zones_{os.getpid()}")
+    mariadb.create(database.name)
+    database.migrate()
+    today = datetime.datetime.now(zoneinfo.ZoneInfo(zone)).date()
+    counted = database.panel("-c", DAYS_OF_THE_LOG, MAILADMIN_TIME_ZONE=zone)
+    database.drop()
+    assert str(today) in counted

@@ -311,11 +311,13 @@ def foretold(route):
 
 
 def refused_by_the_panel(world):
-    """Whether the panel's own rules refuse an alias of this world."""
+    """Whether the panel's own rules refuse an alias of this world, or a mirror of a mirror."""
     aliases = [alias for alias in world[3] if alias.active]
     lists = [split_goto(alias.goto) for alias in aliases]
     mixed = [goto for goto in lists if len(goto) > 1 and any(t.startswith("@") for t in goto)]
-    return mixed or any(find_loop(alias, {}) for alias in aliases)
+    mirrors = world[4]
+    chained = {m.alias_domain_id for m in mirrors} & {m.target_domain_id for m in mirrors}
+    return mixed or chained or any(find_loop(alias, {}) for alias in aliases)
 
 
 def traced(addresses, **more):
