@@ -67,6 +67,8 @@ def word(crud):
 def new_serializer(crud):
     asked = fields_of(crud.form_class, "create")
     fields = {name: typed(field, required=is_needed(field)) for name, field in asked.items()}
+    if "password" in fields:
+        fields["password"] = Text(required=False, max_length=1024, help_text=PLAIN)
     return serializer(f"New{word(crud)}", with_password_hash(fields))
 
 
@@ -84,6 +86,9 @@ def changes_serializer(crud, many=False):
         return serializer(f"{word(crud)}Changes", fields)
     key = crud.model._meta.pk.column
     return serializer(f"{word(crud)}ChangesByKey", {key: Text()} | fields)
+
+
+PLAIN = "In plain words; needed unless `password_hash` is given. It is stored as a hash."
 
 
 def with_password_hash(fields):
@@ -197,12 +202,28 @@ FILTERS = {
 }
 AFTER = query("after", "The `next` of the page before.")
 LIMIT = query("limit", "Rows on a page.", whole(minimum=1, maximum=MOST, default=100))
+IF_NONE_MATCH = header("If-None-Match", "The row's `ETag`: answered 304 while it is still so.")
+UNCHANGED = OpenApiResponse(None, description="The row is still as `If-None-Match` says.")
 IF_MATCH = header("If-Match", "The row's `ETag`: it is changed only if it is still so.")
 ETAG = OpenApiParameter(
     "ETag", str, OpenApiParameter.HEADER, response=[200, 201], description="Names these values."
 )
 LOCATION = OpenApiParameter(
     "Location", str, OpenApiParameter.HEADER, response=[201, 202], description="Where it is."
+)
+REPLAYED = OpenApiParameter(
+    "Idempotent-Replayed",
+    str,
+    OpenApiParameter.HEADER,
+    response=[201],
+    description="`true` where this is the answer to an earlier request of the same key.",
+)
+RETRY = OpenApiParameter(
+    "Retry-After",
+    int,
+    OpenApiParameter.HEADER,
+    response=[429, 503],
+    description="Seconds to wait.",
 )
 ONCE = header(
     "Idempotency-Key",
@@ -239,6 +260,7 @@ def listing(crud):
         ),
         parameters=[*(FILTERS[name] for name in filters_of(crud)), AFTER, LIMIT],
         responses={200: page_serializer(crud), **problems(404, 422)},
+        examples=told_example(crud, "200", lambda row: {"items": [row], "next": None}),
     )
 
 
@@ -258,17 +280,17 @@ def creation(crud):
             "the panel's form proposes it."
         ),
         request=either(f"New{word(crud)}OrList", new, new(many=True)),
-        parameters=[ONCE, ETAG, LOCATION],
+        parameters=[ONCE, ETAG, LOCATION, REPLAYED],
         responses={
             201: either(f"{word(crud)}OrList", row, list_serializer(crud)),
             **problems(400, 409, 413, 415, 422),
         },
-        examples=examples_of(crud),
+        examples=sent_example(crud) + told_example(crud, "201"),
     )
 
 
-def described(crud, **options):
-    return extend_schema(tags=[crud.slug], **options)
+def described(crud, parameters=(), **options):
+    return extend_schema(tags=[crud.slug], parameters=[*parameters, RETRY], **options)
 
 
 def either(name, *kinds):
@@ -277,10 +299,41 @@ def either(name, *kinds):
     )
 
 
-def examples_of(crud):
-    if not crud.example:
-        return []
-    return [OpenApiExample(f"one of {crud.slug}", value=crud.example, request_only=True)]
+def sent_example(crud, names=None):
+    """What a program sends: a new row, or of a row what may be changed."""
+    value = {n: v for n, v in crud.example.items() if names is None or n in names}
+    return [OpenApiExample(f"sent: {word(crud)}", value=value, request_only=True)]
+
+
+def told_example(crud, status, wrap=lambda row: row):
+    """What it is answered."""
+    value = wrap(example_row(crud))
+    return [
+        OpenApiExample(
+            f"answer: {word(crud)}", value=value, response_only=True, status_codes=[status]
+        )
+    ]
+
+
+def example_row(crud):
+    row = {name: told_value(f) for name, f in row_serializer(crud)().fields.items()}
+    row |= {name: value for name, value in crud.example.items() if name in row}
+    if {"local_part", "domain"} <= set(row):
+        row[crud.model._meta.pk.column] = f"{row['local_part']}@{row['domain']}"
+    return row
+
+
+def told_value(field):
+    match field:
+        case serializers.BooleanField():
+            return True
+        case serializers.ListField():
+            return []
+        case serializers.DateTimeField():
+            return "2026-01-31T12:00:00+01:00"
+        case serializers.IntegerField() | serializers.FloatField():
+            return 0
+    return ""
 
 
 def changing_many(crud):
@@ -303,8 +356,9 @@ def reading(crud):
             "The `ETag` names these values; with it in `If-None-Match` the answer is 304 "
             "while they are so."
         ),
-        parameters=[key_parameter(crud), ETAG],
-        responses={200: row_serializer(crud), **problems(404)},
+        parameters=[key_parameter(crud), IF_NONE_MATCH, ETAG],
+        responses={200: row_serializer(crud), 304: UNCHANGED, **problems(404)},
+        examples=told_example(crud, "200"),
     )
 
 
@@ -323,6 +377,7 @@ def changing(crud):
             "changed may stand in it as it is."
         ),
         request=changes_serializer(crud),
+        examples=sent_example(crud, fields_of(crud.form_class, "edit")) + told_example(crud, "200"),
         parameters=[key_parameter(crud), IF_MATCH, ETAG],
         responses={200: row_serializer(crud), **problems(400, 404, 409, 412, 413, 415, 422)},
     )
