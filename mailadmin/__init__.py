@@ -16,11 +16,16 @@ def main():
 
         sys.exit(import_module(module).main(sys.argv[2:]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailadmin.settings")
-    from django.core.management import execute_from_command_line
+    from django.core.management import execute_from_command_line, get_commands
 
     try:
         execute_from_command_line(sys.argv)
         sys.stdout.flush()
+    except SystemExit:  # Django ends with 1 where it does not know the command
+        name = next(iter(sys.argv[1:]), "-")
+        if not name.startswith("-") and name not in (*get_commands(), "help", "version"):
+            sys.exit(2)
+        raise
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -285,6 +285,14 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path):
     assert "BrokenPipe" not in done.stderr
 
 
+def test_a_command_that_there_is_not_is_wrong_usage():
+    env = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+    manage = [sys.executable, f"{settings.BASE_DIR}/manage.py"]
+    for words, status in ((["nosuch"], 2), (["mailbox"], 2), (["--help"], 0), (["--version"], 0)):
+        done = subprocess.run([*manage, *words], capture_output=True, env=env)
+        assert done.returncode == status, words
+
+
 def test_a_command_of_a_table_starts_without_pages_and_api(tmp_path):
     """What takes most of the time of a start is what it does not need."""
     env = os.environ | {"MAILADMIN_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}
