@@ -10,6 +10,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from mailadmin.api.problems import Problem
+from mailadmin.housekeeping import delete
 from mailadmin.models import Answer
 from mailadmin.writes import perform
 
@@ -60,4 +61,4 @@ class Claim:
 
 
 def forget_answers():
-    Answer.objects.filter(at__lt=timezone.now() - KEPT).delete()
+    delete(Answer.objects.filter(at__lt=timezone.now() - KEPT))

@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
-from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -19,6 +18,7 @@ from mailadmin.mysql.errors import CommitUnknown, is_away
 logger = logging.getLogger("mailadmin.api")
 
 
+MEDIA_TYPE = "application/problem+json"
 GONE = gettext_lazy("The database does not answer. Nothing was changed.")
 UNKNOWN = gettext_lazy(
     "The database was lost while this was saved, so nobody knows whether it was. "
@@ -28,10 +28,6 @@ UNKNOWN = gettext_lazy(
 
 def unknown(error):
     return isinstance(error, CommitUnknown)
-
-
-class ProblemRenderer(JSONRenderer):
-    media_type = "application/problem+json"
 
 
 class Problem(exceptions.APIException):
@@ -87,7 +83,7 @@ def response_to(error):
     if wait := getattr(error, "wait", None):
         headers["Retry-After"] = str(int(wait))
     response = Response(body_of(error), status=error.status_code, headers=headers)
-    response.content_type = ProblemRenderer.media_type
+    response.content_type = MEDIA_TYPE
     response._has_been_logged = True  # Django would tell the path, which holds addresses
     return response
 
@@ -102,4 +98,4 @@ def body_of(error):
 def not_found(request, exception=None):
     """An address below /api/ that is none."""
     body = {"status": 404, "title": _("There is no such address.")}
-    return JsonResponse(body, status=404, content_type=ProblemRenderer.media_type)
+    return JsonResponse(body, status=404, content_type=MEDIA_TYPE)

@@ -36,14 +36,6 @@ from mailadmin.rows import folded
 from mailadmin.writes import Actor, Conflict, perform
 
 USUAL = 100
-
-
-def is_day(text):
-    with contextlib.suppress(ValueError):
-        return parse_date(text) is not None
-    return False
-
-
 TRIES = 3  # of an edit that others keep overtaking
 
 
@@ -124,6 +116,12 @@ class Resource(Door):
         if len(rows) > 1:
             charge(self.request.auth, len(rows))
         return sent
+
+
+def is_day(text):
+    with contextlib.suppress(ValueError):
+        return parse_date(text) is not None
+    return False
 
 
 FILTER_CHECKS = {"active": {"0", "1"}.__contains__, "from": is_day, "until": is_day}
@@ -281,9 +279,10 @@ class Row(Resource):
 
     def get(self, request, key):
         row = self.rows.get_object()
-        if matches(request.headers.get("If-None-Match"), self.tag(row)):
-            return Response(status=304, headers={"ETag": quoted(self.tag(row))})
-        return self.with_etag(row)
+        response = self.with_etag(row)
+        if matches(request.headers.get("If-None-Match"), response.headers["ETag"]):
+            return Response(status=304, headers={"ETag": response.headers["ETag"]})
+        return response
 
     def patch(self, request, key):
         sent = self.sent("edit", dict)
@@ -320,7 +319,7 @@ class Row(Resource):
         if wanted is None:
             return None
         tag = self.tag(row)
-        if not matches(wanted, tag):
+        if not matches(wanted, quoted(tag)):
             raise changed()
         return seen(self.crud, row, self.role, tag)
 
@@ -329,10 +328,10 @@ def changed():
     return Problem(412, _("Somebody else changed this in the meantime. Nothing was saved."))
 
 
-def matches(header, tag):
+def matches(header, quoted_tag):
     """Whether one of the tags of If-Match or If-None-Match is this row's."""
     given = [part.strip().removeprefix("W/") for part in (header or "").split(",")]
-    return "*" in given or quoted(tag) in given
+    return "*" in given or quoted_tag in given
 
 
 @extend_schema_view(get=JOB)
