@@ -10,7 +10,7 @@ from domains.models import (
     Domain,
     DomainState,
 )
-from mailadmin.models import Job
+from mailadmin.models import Job, JobKeys
 from mailadmin.rows import chunks, folded
 
 DELETION = "delete-domains"  # the job that takes domains apart
@@ -79,10 +79,12 @@ def refuse_dying(domains):
     names = {folded(domain.pk) for domain in domains if not domain.active}
     if not names:
         return
-    for job in Job.objects.filter(kind=DELETION, state__in=[Job.State.WAITING, Job.State.RUNNING]):
-        if dying := [name for name in job.arguments["domains"] if folded(name) in names]:
+    unfinished = [Job.State.WAITING, Job.State.RUNNING]
+    parts = JobKeys.objects.filter(job__kind=DELETION, job__state__in=unfinished)
+    for part in parts.iterator():
+        if dying := [name for name in part.keys if folded(name) in names]:
             text = _("%(domain)s is being deleted (job %(job)s).")
-            raise ValidationError(text, params={"domain": dying[0], "job": job.pk})
+            raise ValidationError(text, params={"domain": dying[0], "job": part.job_id})
 
 
 def domains_to_write(changes, names):

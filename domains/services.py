@@ -24,8 +24,8 @@ from domains.models import (
     Kept,
     TotpException,
 )
-from mailadmin.jobs import ROWS_A_STEP, add_job
-from mailadmin.rows import chunks
+from mailadmin.jobs import ROWS_A_STEP, add_limited_job, drop_selection, selected_keys
+from mailadmin.rows import chunks, folded
 
 LARGE = 500  # mailboxes that one transaction takes down in well under a second
 NAMES_A_QUERY = 50
@@ -118,27 +118,35 @@ def delete_domains(changes, keys):
 
 def is_large(keys):
     """More than what one transaction should take down."""
-    return any(
-        Domain._meta.get_field(name).related_model.objects.filter(domain__in=keys).count() > limit
-        for name, limit in (("mailbox_set", LARGE), ("alias_set", 2 * LARGE))
-    )
+    limits = (("mailbox_set", LARGE), ("alias_set", 2 * LARGE))
+    return any(contents(name, keys) > limit for name, limit in limits)
+
+
+def contents(name, keys):
+    """How many mailboxes or aliases there are in these domains."""
+    model = Domain._meta.get_field(name).related_model
+    return sum(model.objects.filter(domain__in=part).count() for part in chunks(keys))
 
 
 def close_domains(changes, keys):
     """Put large domains out of force and write down the job that takes them apart."""
     refuse_targets(keys)
     set_domains(changes, keys, "active", False)
-    total = sum(
-        Domain._meta.get_field(name).related_model.objects.filter(domain__in=keys).count()
-        for name in CONTENTS
-    )
-    title = _("Delete %(domains)s") % {"domains": ", ".join(keys)}
-    return add_job(changes, DELETION, title, {"domains": keys}, total)
+    total = sum(contents(name, keys) for name in CONTENTS)
+    title = _("Delete %(domains)s") % {"domains": ", ".join(keys[:20])}
+    return add_limited_job(changes, DELETION, title, {}, total, keys)
+
+
+def close_selected_domains(changes, selection):
+    """The same for a confirmed selection of domains."""
+    keys = selected_keys(selection)
+    drop_selection(changes, selection)
+    return close_domains(changes, keys)
 
 
 def next_deletion(job):
     """The next step of taking domains apart: mailboxes, then aliases, then the rest."""
-    domain = Domain.objects.filter(pk__in=job.arguments["domains"]).order_by("pk").first()
+    domain = next_domain(job)
     if domain is None:
         return None
     for name in CONTENTS:
@@ -146,6 +154,15 @@ def next_deletion(job):
         if keys := list(rows):
             return delete_contents, (domain.pk, name, keys), len(keys)
     return delete_domains, ([domain.pk],), 0
+
+
+def next_domain(job):
+    """The first domain of the selection that is still there; what is done is not looked at again."""
+    for part in job.selection.order_by("position").iterator(1):
+        if domain := Domain.objects.filter(pk__in=part.keys).order_by("pk").first():
+            return domain
+        part.delete()
+    return None
 
 
 def delete_contents(changes, key, name, keys):
@@ -201,14 +218,18 @@ def is_one_of(address, names):
 
 def refuse_targets(keys):
     """As PostfixAdmin: first the alias domains that lead here, unless they go as well."""
-    mirrors = AliasDomain._base_manager.filter(target_domain__in=keys).exclude(
-        alias_domain__in=keys
+    going = {folded(key) for key in keys}
+    for part in chunks(keys):
+        for mirror in AliasDomain._base_manager.filter(target_domain__in=part).order_by("pk"):
+            if folded(mirror.pk) not in going:
+                raise _still_a_target(mirror)
+
+
+def _still_a_target(mirror):
+    return ValidationError(
+        _("%(target)s is the target of the alias domain %(mirror)s. Delete that one first."),
+        params={"target": mirror.target_domain_id, "mirror": mirror.pk},
     )
-    if mirror := mirrors.first():
-        raise ValidationError(
-            _("%(target)s is the target of the alias domain %(mirror)s. Delete that one first."),
-            params={"target": mirror.target_domain_id, "mirror": mirror.pk},
-        )
 
 
 def _refuse_vacation_domain(domains):

@@ -93,6 +93,13 @@ class Domains(WarnsOfOldMail, Crud):
             return perform(actor, services.close_domains, keys, seen=seen)
         return super().carry_out(actor, action, keys, seen)
 
+    @classmethod
+    def carry_out_selection(cls, actor, action, selection):
+        """Many domains are closed at once and deleted one by one, whatever their size."""
+        if action is DELETE:
+            return perform(actor, services.close_selected_domains, selection)
+        return super().carry_out_selection(actor, action, selection)
+
 
 class AliasDomains(Crud):
     model = AliasDomain

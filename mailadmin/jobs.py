@@ -17,7 +17,8 @@ from django.utils.module_loading import import_string
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
-from mailadmin.models import Job, WorkerSign
+from mailadmin.models import Job, JobKeys, WorkerSign
+from mailadmin.rows import chunks, insert_rows
 from mailadmin.writes import Actor, again_on_deadlock, perform
 
 logger = logging.getLogger("mailadmin.jobs")
@@ -26,51 +27,110 @@ LEASE = datetime.timedelta(seconds=60)
 MOST_TRIES = 5  # of a step; what stops a worker each time must not stop it for ever
 ROWS_A_STEP = 100
 CONFIRM = "confirm"  # not work, but keys that wait for a yes
+UNFINISHED_JOBS = 50  # of one person; superadmins on the command line have no limit
+SELECTIONS = 3  # of one person that wait to be confirmed; an older one is dropped
 
 
 class LeaseLost(Exception):
     """Another worker has taken the job over."""
 
 
-def start_job(actor, kind, title, arguments, total):
+def start_job(actor, kind, title, arguments, total, keys=()):
     """Write a job down; the worker finds it."""
-    return perform(actor, add_job, kind, title, arguments, total)
+    return perform(actor, add_limited_job, kind, title, arguments, total, keys)
 
 
-def add_job(changes, kind, title, arguments, total, state=Job.State.WAITING):
+def add_limited_job(changes, kind, title, arguments, total, keys=()):
+    """Add a job that a person starts, within the number of jobs that one person may have."""
+    check_job_limit(changes.actor)
+    return add_job(changes, kind, title, arguments, total, keys=keys)
+
+
+def add_job(changes, kind, title, arguments, total, state=Job.State.WAITING, keys=()):
     """The same within a service, so that the job is there exactly if the rest of the change is."""
-    return Job.objects.create(
+    principal = changes.actor.principal
+    job = Job.objects.create(
         kind=kind,
         state=state,
         title=str(title)[:255],
         owner=str(changes.actor)[:255],
-        owner_model=changes.actor.principal.model_label,
-        owner_key=changes.actor.principal.pk or "",
+        owner_model=principal.model_label,
+        owner_key=principal.pk or "",
+        token_id=getattr(principal, "token_id", None),
         arguments=arguments | {"language": get_language()},  # what it says is stored
         total=total,
     )
+    parts = enumerate(chunks(keys, ROWS_A_STEP))
+    insert_rows([JobKeys(job=job, position=number, keys=part) for number, part in parts])
+    return job
 
 
-def keep_keys(actor, table, keys):
-    """Keep the keys that somebody is asked about, so that he confirms these and no others."""
-    arguments = {"table": table, "keys": keys}
-    return perform(actor, add_job, CONFIRM, "", arguments, len(keys), Job.State.DRAFT).pk
+def check_job_limit(actor: Actor) -> None:
+    """Refuse a job to a person who has many that are not finished."""
+    if not actor.principal.model_label:
+        return
+    unfinished = jobs_of(actor.principal).filter(state__in=[Job.State.WAITING, Job.State.RUNNING])
+    if unfinished.count() >= UNFINISHED_JOBS:
+        raise ValidationError(
+            _("You have %(count)s unfinished background jobs. Wait until some of them are done."),
+            params={"count": UNFINISHED_JOBS},
+        )
 
 
-def taken_keys(actor, table, number):
-    """The keys kept for this person; they are confirmed once."""
-    return perform(actor, take_keys, table, number)
+def jobs_of(principal):
+    return Job.objects.filter(owner_model=principal.model_label, owner_key=principal.pk)
 
 
-def take_keys(changes, table, number):
-    drafts = Job.objects.filter(
-        kind=CONFIRM, owner_model=changes.principal.model_label, owner_key=changes.principal.pk
+# Selections: the keys that somebody is asked about, so that they confirm these and no others
+
+
+def keep_selection(actor: Actor, table: str, keys: list) -> int:
+    """Keep a selection until it is confirmed; the number by which it is asked for."""
+    return perform(actor, add_selection, table, keys).pk
+
+
+def add_selection(changes, table, keys):
+    drafts = jobs_of(changes.principal).filter(kind=CONFIRM, state=Job.State.DRAFT)
+    oldest = drafts.order_by("-pk").values_list("pk", flat=True)[SELECTIONS - 1 :]
+    Job.objects.filter(pk__in=list(oldest)).delete()
+    arguments = {"table": table}
+    return add_job(changes, CONFIRM, "", arguments, len(keys), Job.State.DRAFT, keys)
+
+
+def find_selection(principal, table: str, number: str) -> Job | None:
+    """The selection of that number, if it is this person's and was not confirmed yet."""
+    if not number.isdecimal() or len(number) > 18:
+        return None
+    drafts = jobs_of(principal).filter(kind=CONFIRM, state=Job.State.DRAFT, pk=number)
+    return next((draft for draft in drafts if draft.arguments["table"] == table), None)
+
+
+def selected_keys(job: Job) -> list:
+    """All keys of a job's selection."""
+    parts = job.selection.order_by("position").values_list("keys", flat=True)
+    return [key for part in parts.iterator() for key in part]
+
+
+def start_selection(changes, job, kind, title, arguments):
+    """Turn a confirmed selection into the job that works on it; a second time there is none."""
+    check_job_limit(changes.actor)
+    started = Job.objects.filter(pk=job.pk, state=Job.State.DRAFT).update(
+        kind=kind,
+        state=Job.State.WAITING,
+        title=str(title)[:255],
+        owner=str(changes.actor)[:255],
+        arguments=arguments | {"language": get_language()},
+        created=changes.at,
     )
-    draft = drafts.filter(pk=number).first() if number.isdigit() else None
-    if draft is None or draft.arguments["table"] != table:
-        return []
-    draft.delete()
-    return draft.arguments["keys"]
+    if not started:
+        raise ValidationError(_("This selection was confirmed already."))
+    return job
+
+
+def drop_selection(changes, job):
+    """Forget a selection whose keys are being worked on otherwise."""
+    if not Job.objects.filter(pk=job.pk, state=Job.State.DRAFT).delete()[0]:
+        raise ValidationError(_("This selection was confirmed already."))
 
 
 def retry(changes, number):
@@ -86,10 +146,10 @@ def dismiss(changes, number):
 
 
 def claim(holder):
-    """The oldest job that waits, or whose worker has gone silent; None if there is none."""
+    """The job that has waited longest for a step, or whose worker has gone silent; or None."""
     now = timezone.now()
     free = Q(state=Job.State.WAITING) | Q(state=Job.State.RUNNING, lease_until__lt=now)
-    for job in Job.objects.filter(free).order_by("pk")[:10]:
+    for job in Job.objects.filter(free).order_by("lease_until", "pk")[:10]:
         lease = {"state": Job.State.RUNNING, "lease_until": now + LEASE, "lease_holder": holder}
         lease["tries"] = F("tries") + 1
         if Job.objects.filter(free, pk=job.pk).update(**lease):
@@ -100,42 +160,54 @@ def claim(holder):
 
 def run(job, stop=lambda: False):
     """Take steps until there are none left, or somebody asks to stop; what is done stays done."""
-    jobs = import_string(f"{settings.ROOT_URLCONF}.JOBS")
+    while not stop() and advance(job):
+        pass
+
+
+def advance(job: Job) -> bool:
+    """Take one step of the job; whether there may be another."""
     if job.tries > MOST_TRIES:
         text = _(
             "It was begun %(count)s times, and each time its worker ended or lost the database."
         )
         return finish(job, Job.State.FAILED, text % {"count": MOST_TRIES})
     try:
-        while not stop():
-            with override(job.arguments.get("language") or get_language()):
-                with leased(job):
-                    step = jobs[job.kind](job)
-                if step is None:
-                    return finish(job, Job.State.DONE)
-                perform(job_actor(job), take_step, job, step)
-            job.refresh_from_db(fields=["done"])
+        return take_next_step(job)
     except ValidationError as error:
-        finish(job, Job.State.FAILED, " ".join(error.messages))
+        return finish(job, Job.State.FAILED, " ".join(error.messages))
     except PermissionDenied:
-        finish(
-            job, Job.State.FAILED, _("%(owner)s may not do this any more.") % {"owner": job.owner}
-        )
+        text = _("%(owner)s may not do this any more.") % {"owner": job.owner}
+        return finish(job, Job.State.FAILED, text)
     except LeaseLost:
         logger.warning("job %s goes on in another worker", job.pk)
+        return False
     except (OperationalError, InterfaceError):
         raise
     except Exception:  # a job that cannot be done must not stop all others for ever
         logger.exception("job %s: %s", job.pk, job.kind)
-        finish(job, Job.State.FAILED, _("It stopped with an error; the program's log says more."))
-    return None
+        text = _("It stopped with an error; the program's log says more.")
+        return finish(job, Job.State.FAILED, text)
+
+
+def take_next_step(job: Job) -> bool:
+    steps = import_string(f"{settings.ROOT_URLCONF}.JOBS")
+    with override(job.arguments.get("language") or get_language()):
+        with leased(job):
+            step = steps[job.kind](job)
+        if step is None:
+            return finish(job, Job.State.DONE)
+        perform(job_actor(job), take_step, job, step)
+    job.refresh_from_db(fields=["done"])
+    job.tries = 1
+    return True
 
 
 @contextmanager
-def leased(job):
-    """Keep the lease while a step is prepared, however long that takes."""
+def leased(*jobs):
+    """Keep the leases of these jobs meanwhile, however long that takes."""
     over = threading.Event()
-    thread = threading.Thread(target=keep_lease, args=(job.pk, job.lease_holder, over), daemon=True)
+    leases = {job.pk: job.lease_holder for job in jobs}
+    thread = threading.Thread(target=keep_leases, args=(leases, over), daemon=True)
     thread.start()
     try:
         yield
@@ -144,18 +216,19 @@ def leased(job):
         thread.join()
 
 
-def keep_lease(number, holder, over):
+def keep_leases(leases, over):
     while not over.wait(LEASE.total_seconds() / 3):
-        renew(number, holder)
+        renew(leases)
 
 
-def renew(number, holder):
-    """In a thread of its own, with a connection of its own."""
+def renew(leases):
+    """Keep these leases: in a thread and with a connection of its own."""
     try:
-        held = Job.objects.filter(pk=number, lease_holder=holder)
-        held.update(lease_until=timezone.now() + LEASE)
+        for number, holder in leases.items():
+            held = Job.objects.filter(pk=number, lease_holder=holder, state=Job.State.RUNNING)
+            held.update(lease_until=timezone.now() + LEASE)
     except (OperationalError, InterfaceError) as error:
-        logger.warning("job %s: the lease could not be kept: %s", number, error)
+        logger.warning("the leases of jobs %s could not be kept: %s", list(leases), error)
     finally:
         connection.close()
 
@@ -170,9 +243,11 @@ def take_step(changes, job, step):
 
 
 def finish(job, state, message=""):
+    """Write down how the job ended; False, as there is no other step."""
     Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder).update(
         state=state, message=message, finished=timezone.now(), lease_until=None
     )
+    return False
 
 
 def release(job):

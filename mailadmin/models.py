@@ -218,6 +218,32 @@ class LoginFailure(models.Model):
         return self.key
 
 
+class KnownNetwork(models.Model):
+    """A network from which somebody has signed in before; the key is a hash of both."""
+
+    key = CharField(max_length=64, primary_key=True)
+    seen = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "mailadmin_known_network"
+
+    def __str__(self):
+        return self.key
+
+
+class SessionEpoch(models.Model):
+    """When all sessions of a person ended; a session that began before is not valid."""
+
+    key = CharField(max_length=255, primary_key=True)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "mailadmin_session_epoch"
+
+    def __str__(self):
+        return self.key
+
+
 class UsedCode(models.Model):
     """A one-time code that has opened the door once; unique, so it opens it never again."""
 
@@ -249,6 +275,9 @@ class Job(models.Model):
     owner = CharField(max_length=255)
     owner_model = CharField(max_length=64)
     owner_key = CharField(max_length=255)
+    token = models.ForeignKey(
+        "Token", null=True, on_delete=models.SET_NULL, db_constraint=False, related_name="+"
+    )
     arguments = models.JSONField(default=dict)
     state = CharField(max_length=16, choices=State.choices, default=State.WAITING)
     done = models.PositiveIntegerField(default=0)
@@ -268,6 +297,25 @@ class Job(models.Model):
     @property
     def is_over(self):
         return self.state in (self.State.DONE, self.State.FAILED)
+
+
+class JobKeys(models.Model):
+    """The keys that one step of a job works on: a large selection is many rows, not one value."""
+
+    job = models.ForeignKey(
+        Job, on_delete=models.CASCADE, db_constraint=False, related_name="selection"
+    )
+    position = models.PositiveIntegerField()
+    keys = models.JSONField()
+
+    class Meta:
+        db_table = "mailadmin_job_keys"
+        constraints = [
+            models.UniqueConstraint(fields=["job", "position"], name="mailadmin_job_keys_position")
+        ]
+
+    def __str__(self):
+        return f"{self.job_id}/{self.position}"
 
 
 class TokenQuerySet(ScopedQuerySet):
@@ -320,6 +368,20 @@ class Token(models.Model):
     @property
     def is_over(self):
         return self.expires is not None and self.expires <= timezone.now()
+
+
+class RequestCount(models.Model):
+    """API requests of one person in the current minute, whichever of their tokens sent them."""
+
+    owner = CharField(max_length=255, primary_key=True)
+    window_start = models.DateTimeField()
+    requests = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        db_table = "mailadmin_request_count"
+
+    def __str__(self):
+        return self.owner
 
 
 class Answer(models.Model):

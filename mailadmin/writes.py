@@ -151,7 +151,10 @@ def has_happened(changes):
 
 @dataclass
 class Changes:
-    """What a service does to rows: the only caller of INSERT, UPDATE and DELETE."""
+    """What a service does to rows of people's tables, with the log and the change records.
+
+    Rows that the panel keeps for itself (jobs, plans, counters) are written directly.
+    """
 
     actor: Actor
     seen: dict = field(default_factory=dict)  # (model, key) → what was seen of the row
@@ -181,8 +184,10 @@ class Changes:
     def find(self, model, keys):
         """These rows as they are now, locked: all of them, all of the actor's, or none."""
         keys = {folded(key): key for key in keys}
-        found = self._visible(model).select_for_update().filter(pk__in=keys.values())
-        rows = {folded(row.pk): row for row in found}
+        rows = {}
+        for part in chunks(sorted(keys.values())):
+            found = self._visible(model).select_for_update().filter(pk__in=part)
+            rows |= {folded(row.pk): row for row in found}
         if missing := [key for fold, key in keys.items() if fold not in rows]:
             raise ValidationError(
                 _("%(key)s does not exist any more."), params={"key": missing[0]}, code="missing"

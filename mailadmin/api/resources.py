@@ -344,10 +344,7 @@ class JobOfToken(Door):
         return True
 
     def get(self, request, pk):
-        own = Job.objects.filter(
-            owner_key=request.user.pk, owner__endswith=f" token {request.auth.pk})"
-        )
-        job = own.filter(pk=pk).first()
+        job = Job.objects.filter(pk=pk, token=request.auth).first()
         if job is None:
             raise Http404
         return Response({name: typed(getattr(job, name)) for name in self.shown})

@@ -57,7 +57,7 @@ class TokenHolder:
     is_authenticated = True
 
     def __init__(self, token):
-        self.token, self.owner = token, token.owner
+        self.token, self.token_id, self.owner = token, token.pk, token.owner
         self.pk = self.username = self.owner.pk
         self.model_label = self.owner.model_label
 

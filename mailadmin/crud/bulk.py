@@ -12,7 +12,7 @@ from django.views.generic import View
 
 from mailadmin.crud.declaration import AT_ONCE, DELETE, Screen
 from mailadmin.crud.reading import Filtered
-from mailadmin.jobs import ROWS_A_STEP, keep_keys, taken_keys
+from mailadmin.jobs import ROWS_A_STEP, find_selection, keep_selection, selected_keys
 
 SEARCHED = 2000  # keys for which aliases elsewhere are looked through
 
@@ -29,21 +29,24 @@ class Bulk(Filtered, Screen, View):
         if action is None:
             messages.error(request, _("Choose what to do with the ticked rows."))
             return self.back()
+        if "kept" in request.POST:
+            return self.run_selection(action, request.POST["kept"])
         keys = self.keys()
         if not keys:
-            messages.warning(request, _("No rows were ticked."))
-            return self.back()
+            return self.nothing_selected()
         if "confirmed" not in request.POST:
             return self.confirm(action, keys)
         return self.run(action, keys)
+
+    def nothing_selected(self):
+        messages.warning(self.request, _("No rows were ticked."))
+        return self.back()
 
     def back(self):
         return redirect(f"{self.url('list')}?{self.filter_query}")
 
     def keys(self):
-        """What was shown to be confirmed; before that what was ticked, or all of the filter."""
-        if "kept" in self.request.POST:
-            return taken_keys(self.actor, self.slug, self.request.POST["kept"])
+        """The rows that were selected, or all of the filter."""
         if self.request.POST.get("all") == "1":
             rows = self.listed(self.filtered())
             return list(rows.order_by("pk").values_list("pk", flat=True))
@@ -60,7 +63,7 @@ class Bulk(Filtered, Screen, View):
             "crud": self,
             "action": action,
             "keys": keys if few else [],
-            "kept": None if few else keep_keys(self.actor, self.slug, keys),
+            "kept": None if few else keep_selection(self.actor, self.slug, keys),
             "shown": keys[:10],
             "count": len(keys),
             "rest": max(0, len(keys) - 10),
@@ -82,11 +85,23 @@ class Bulk(Filtered, Screen, View):
         messages.success(self.request, text % {"count": len(keys), "action": action.label})
         return self.back()
 
+    def run_selection(self, action, number):
+        """Start the job of a selection that was shown and is confirmed now."""
+        selection = find_selection(self.request.user, self.slug, number)
+        if selection is None:
+            return self.nothing_selected()
+        try:
+            job = self.carry_out_selection(self.actor, action, selection)
+        except ValidationError as error:
+            return self.confirm(action, selected_keys(selection), error.messages, 422)
+        return redirect("job", job.pk)
+
 
 def next_bulk_step(job):
-    """The next hundred rows of a bulk action; rows that are gone by now are passed over."""
+    """The next rows of a bulk action; rows that are gone by now are passed over."""
     given = job.arguments
-    part = given["keys"][job.done : job.done + ROWS_A_STEP]
+    position = -(-job.done // ROWS_A_STEP)  # the last part may be shorter
+    part = job.selection.filter(position=position).values_list("keys", flat=True).first()
     if not part:
         return None
     crud = next(

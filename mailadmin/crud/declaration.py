@@ -13,13 +13,14 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from mailadmin.auth import RoleRequired
-from mailadmin.jobs import start_job
+from mailadmin.jobs import start_job, start_selection
 from mailadmin.models import Role
 from mailadmin.names import typed_address, typed_domain
 from mailadmin.rows import can_join_heads, chunks, is_scoped
 from mailadmin.templatetags.mailadmin import key_url
 from mailadmin.writes import perform
 
+BULK = "bulk"  # the kind of job that does something to many rows
 AT_ONCE = 200  # more rows than this are a job's matter
 PARTS = 100  # up to so many domains a page is read from each; of more, passing over others' is less
 
@@ -135,9 +136,20 @@ class Crud(RoleRequired):
             service, *arguments = cls.step(action, keys)
             perform(actor, service, *arguments, seen=seen)
             return None
-        arguments = {"table": cls.slug, "action": action.name, "keys": keys}
-        title = f"{action.label}: {len(keys)} × {cls.label()}"
-        return start_job(actor, "bulk", title, arguments, len(keys))
+        title, arguments = cls.bulk_job(action, len(keys))
+        return start_job(actor, BULK, title, arguments, len(keys), keys)
+
+    @classmethod
+    def carry_out_selection(cls, actor, action, selection):
+        """Start the job of a large selection, whose keys are stored already."""
+        title, arguments = cls.bulk_job(action, selection.total)
+        return perform(actor, start_selection, selection, BULK, title, arguments)
+
+    @classmethod
+    def bulk_job(cls, action, count):
+        """The title and the arguments of the job that does this to so many rows."""
+        title = f"{action.label}: {count} × {cls.label()}"
+        return title, {"table": cls.slug, "action": action.name}
 
     @classmethod
     def step(cls, action, keys):

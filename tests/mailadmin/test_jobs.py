@@ -1,18 +1,22 @@
 """Work that outlives a request."""
 
 import datetime
+import json
 import time
 from unittest import mock
 
 from django.core.management import call_command
+from django.db import DataError, OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from domains.admins import set_admins
 from domains.models import Domain
 from domains.services import close_domains, create_domains
 from mailadmin import jobs
-from mailadmin.crud import declaration
-from mailadmin.models import Job, Log
+from mailadmin.crud import bulk, declaration
+from mailadmin.management.commands import worker
+from mailadmin.models import Job, JobKeys, Log
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import create_mailboxes
 from tests.base import PASSWORD, World
@@ -196,8 +200,10 @@ class JobTests(World):
 class WorkerStories(World):
     def job(self, **values):
         start = {"kind": "bulk", "state": Job.State.WAITING, "owner": "CLI (console)"}
-        arguments = {"table": "mailboxes", "action": "deactivate", "keys": [self.bob.pk]}
-        return Job.objects.create(**start | {"arguments": arguments} | values)
+        arguments = {"table": "mailboxes", "action": "deactivate"}
+        job = Job.objects.create(**start | {"arguments": arguments} | values)
+        JobKeys.objects.create(job=job, position=0, keys=[self.bob.pk])
+        return job
 
     def test_what_stops_its_worker_each_time_is_given_up(self):
         job, past = self.job(), timezone.now() - datetime.timedelta(days=1)
@@ -226,3 +232,195 @@ class WorkerStories(World):
         ):
             time.sleep(0.35)
         self.assertGreaterEqual(renewed.call_count, 2)
+
+    def test_jobs_take_turns(self):
+        """A long job keeps neither a short one nor housekeeping waiting for longer than a step."""
+        order = []
+
+        def endless(job):
+            order.append("long")
+            return (lambda changes: None, (), 1) if len(order) < 50 else None
+
+        def short(job):
+            order.append("short")
+
+        first, second = self.job(kind="long"), self.job(kind="short")
+        steps = {"long": endless, "short": short}
+        tasks = (lambda: order.append("housekeeping"),)
+        tasks[0].__name__ = "task"
+        with (
+            mock.patch("mailadmin.urls.JOBS", steps),
+            mock.patch("mailadmin.urls.HOUSEKEEPING", tasks),
+            mock.patch.object(worker, "HOUSEKEEPING_SECONDS", -1),
+        ):
+            run_worker_until(lambda: Job.objects.filter(state=Job.State.DONE).count() == 2)
+        self.assertEqual(order[:4], ["long", "short", "housekeeping", "long"])
+        self.assertLess(first.pk, second.pk)
+
+    def test_more_jobs_than_a_worker_holds_take_turns_too(self):
+        order = []
+
+        def long(job):
+            order.append(job.pk)
+            return (lambda changes: None, (), 1) if order.count(job.pk) < 5 else None
+
+        made = [self.job(kind="long").pk for _number in range(4)]
+        with (
+            mock.patch("mailadmin.urls.JOBS", {"long": long}),
+            mock.patch.object(worker, "HELD_JOBS", 2),
+        ):
+            call_command("worker", once=True)
+        self.assertEqual(set(order[:8]), set(made))
+        self.assertEqual(Job.objects.filter(state=Job.State.DONE).count(), 4)
+
+    def test_a_task_of_housekeeping_that_fails_stops_no_other(self):
+        done = []
+
+        def broken():
+            raise DataError(1264, "Out of range value")
+
+        def good():
+            done.append("good")
+
+        with (
+            mock.patch("mailadmin.urls.HOUSEKEEPING", (broken, good)),
+            self.assertLogs("mailadmin.worker", "ERROR") as logs,
+        ):
+            call_command("worker", once=True)
+        self.assertEqual(done, ["good"])
+        self.assertIn("broken", logs.output[0])
+
+    def test_a_step_that_loses_the_database_is_begun_anew(self):
+        """What a step had in memory may be half read: the next worker starts from the database."""
+        found = []
+
+        def lost(job):
+            found.append(hasattr(job, "steps"))
+            job.steps = iter(())
+            if len(found) == 1:
+                raise OperationalError(2006, "Server has gone away")
+
+        job = self.job(kind="lost")
+        with (
+            mock.patch("mailadmin.urls.JOBS", {"lost": lost}),
+            mock.patch.object(worker, "NAP", 0.01),
+            mock.patch.object(worker, "close_connection"),
+            self.assertLogs("mailadmin.worker", "ERROR"),
+        ):
+            call_command("worker", once=True)
+            job.refresh_from_db()
+            self.assertEqual(job.state, Job.State.RUNNING)
+            Job.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
+            call_command("worker", once=True)
+        self.assertEqual(found, [False, False])
+
+    def test_errors_of_the_driver_itself_do_not_end_the_worker(self):
+        def gone():
+            raise connection.Database.OperationalError(2006, "Server has gone away")
+
+        with (
+            mock.patch("mailadmin.urls.HOUSEKEEPING", (gone,)),
+            mock.patch.object(worker, "NAP", 0.01),
+            mock.patch.object(worker, "close_connection"),
+            self.assertLogs("mailadmin.worker", "ERROR") as logs,
+        ):
+            call_command("worker", once=True)
+        self.assertIn("does not answer", logs.output[0])
+
+
+class SelectionTests(World):
+    """Many rows selected at once: kept as rows of a hundred keys, never as one value."""
+
+    def select_all(self, **data):
+        self.sign_in(self.alice)
+        with mock.patch.object(bulk, "AT_ONCE", 2), mock.patch.object(declaration, "AT_ONCE", 2):
+            return self.client.post("/mailboxes/bulk/", {"action": "deactivate"} | data)
+
+    def fill(self, count):
+        domain = Domain.objects.get(pk="example.org")
+        rows = [
+            {"local_part": f"m{n:04}", "domain": domain, "password": "x", "quota": 1}
+            for n in range(count)
+        ]
+        self.perform(self.root, create_mailboxes, rows)
+
+    def test_a_large_selection_is_stored_in_small_parts(self):
+        self.fill(250)
+        answer = self.select_all(all="1")
+        draft = Job.objects.get()
+        sizes = [len(part.keys) for part in draft.selection.order_by("position")]
+        self.assertEqual(sizes, [100, 100, 51])
+        self.assertNotIn("m0001", json.dumps(draft.arguments))
+        number = answer.context["kept"]
+        self.assertRedirects(self.select_all(kept=number, confirmed="1"), f"/jobs/{number}/")
+        call_command("worker", once=True)
+        self.assertEqual(Mailbox.objects.filter(domain="example.org", active=True).count(), 0)
+        self.assertEqual(Job.objects.get().done, 251)
+
+    def test_no_statement_carries_a_large_selection(self):
+        self.fill(250)
+        with CaptureQueriesContext(connection) as queries, mock.patch.object(jobs, "ROWS_A_STEP", 5):
+            answer = self.select_all(all="1")
+            self.select_all(kept=answer.context["kept"], confirmed="1")
+        longest = max(len(query["sql"]) for query in queries if "m0001" in query["sql"])
+        whole = sum(len(key) for key in Mailbox.objects.values_list("pk", flat=True))
+        self.assertLess(longest, whole * 3)
+
+    def test_a_selection_is_confirmed_once_and_by_its_owner(self):
+        self.fill(3)
+        number = self.select_all(all="1").context["kept"]
+        self.sign_in(self.root)
+        data = {"action": "deactivate", "kept": number, "confirmed": "1"}
+        self.client.post("/mailboxes/bulk/", data)
+        self.assertEqual(Job.objects.get().state, Job.State.DRAFT)
+        self.select_all(kept=number, confirmed="1")
+        self.select_all(kept=number, confirmed="1")
+        self.assertEqual(Job.objects.get().state, Job.State.WAITING)
+        for garbage in ("", "x", "9" * 30, "-1", "²"):
+            self.assertEqual(self.select_all(kept=garbage, confirmed="1").status_code, 302)
+
+    def test_a_person_keeps_few_selections(self):
+        self.fill(3)
+        for _time in range(jobs.SELECTIONS + 2):
+            self.select_all(all="1")
+        self.assertEqual(Job.objects.filter(state=Job.State.DRAFT).count(), jobs.SELECTIONS)
+        self.assertEqual(JobKeys.objects.count(), jobs.SELECTIONS)
+
+    def test_a_person_has_so_many_unfinished_jobs(self):
+        self.fill(3)
+        with mock.patch.object(jobs, "UNFINISHED_JOBS", 2):
+            for _time in range(2):
+                self.select_all(all="1", confirmed="1")
+            answer = self.select_all(all="1", confirmed="1")
+            self.assert_refused(answer, "2 unfinished background jobs")
+            number = self.select_all(all="1").context["kept"]
+            self.assert_refused(self.select_all(kept=number, confirmed="1"), "unfinished")
+        self.assertEqual(Job.objects.filter(state=Job.State.WAITING).count(), 2)
+
+    def test_many_selected_domains_are_closed_and_deleted(self):
+        names = [f"d{number}.example" for number in range(5)]
+        self.perform(self.root, create_domains, [{"domain": name} for name in names])
+        self.sign_in(self.root)
+        with mock.patch.object(bulk, "AT_ONCE", 2), mock.patch.object(declaration, "AT_ONCE", 2):
+            shown = self.client.post("/domains/bulk/?q=d*", {"action": "delete", "all": "1"})
+            data = {"action": "delete", "confirmed": "1", "kept": shown.context["kept"]}
+            self.client.post("/domains/bulk/", data)
+        self.assertFalse(Domain.objects.filter(pk__in=names, active=True).exists())
+        call_command("worker", once=True)
+        self.assertFalse(Domain.objects.filter(pk__in=names).exists())
+        self.assertTrue(Domain.objects.filter(pk="example.org").exists())
+
+
+def run_worker_until(is_done):
+    """Run the worker's loop, as `deploy/run` does, until this holds after a turn."""
+    command = worker.Command()
+    turn = command.turn
+
+    def counted():
+        busy = turn()
+        if is_done():
+            command.stopping.set()
+        return busy
+
+    command.turn = counted
+    call_command(command)

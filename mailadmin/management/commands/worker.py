@@ -1,5 +1,7 @@
 """`worker`: does the jobs, and keeps house."""
 
+import contextlib
+import functools
 import logging
 import signal
 import threading
@@ -20,6 +22,7 @@ logger = logging.getLogger("mailadmin.worker")
 NAP = 1.0
 HOUSEKEEPING_SECONDS = 300
 SIGN_SECONDS = 15
+HELD_JOBS = 20  # that this worker takes steps of in turn
 
 
 class Command(BaseCommand):
@@ -36,7 +39,10 @@ class Command(BaseCommand):
             for name in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, lambda *_: self.stopping.set())
         self.housekept = self.signed = 0
+        self.jobs = []
         self.work()
+        for job in self.jobs:
+            self.try_to(functools.partial(jobs.release, job))
         if not once:
             self.try_to(jobs.sign_off)
 
@@ -53,41 +59,77 @@ class Command(BaseCommand):
         """What it gives; a database that does not answer is asked again later."""
         try:
             return task()
-        except (OperationalError, InterfaceError) as error:
+        except database_errors() as error:
             logger.error("the database does not answer, trying again: %s", error)
-            connection.close()
+            close_connection()
             self.stopping.wait(NAP * 5)
-            return not self.once
+            return False
 
     def turn(self):
-        """One job, or some housekeeping; whether there was a job."""
+        """A step of each job in turn and, when it is time, housekeeping; whether there were jobs."""
         self.sign()
-        return self.one_job() or self.keep_house()
+        self.take_jobs()
+        held = list(self.jobs)
+        with jobs.leased(*held):
+            for job in held:
+                if not self.try_to(functools.partial(self.take_step, job)):
+                    self.jobs.remove(job)  # over, or left until its lease ends
+            if not (self.once and held):
+                self.keep_house()
+        return bool(held)
 
     def sign(self):
         if not self.once and (time.monotonic() - self.signed > SIGN_SECONDS or not self.signed):
             jobs.sign()
             self.signed = time.monotonic()
 
-    def one_job(self):
-        job = jobs.claim(jobs.holder_name())
-        if job is None:
-            return False
-        logs.begin(job.kind, f"job-{job.pk}")
-        jobs.run(job, self.is_stopping)
-        jobs.release(job)
-        return True
+    def take_jobs(self):
+        """Claim the jobs that wait; where more wait than can be held, they take turns."""
+        while len(self.jobs) < HELD_JOBS and (job := jobs.claim(jobs.holder_name())):
+            self.hold(job)
+        resumable = next((job for job in self.jobs if not hasattr(job, "steps")), None)
+        if len(self.jobs) == HELD_JOBS and resumable and (job := jobs.claim(jobs.holder_name())):
+            jobs.release(resumable)
+            self.jobs.remove(resumable)
+            self.hold(job)
 
-    def is_stopping(self):
-        """Asked before each step, so that a worker with much to do is not taken for dead."""
-        if not self.stopping.is_set():
-            self.sign()
-        return self.stopping.is_set()
+    def hold(self, job):
+        """Take steps of this job; one whose lease was lost meanwhile begins anew."""
+        self.jobs = [held for held in self.jobs if held.pk != job.pk] + [job]
+
+    def take_step(self, job):
+        """Take one step; whether there may be another."""
+        if self.stopping.is_set():
+            return True
+        self.sign()  # before each, so that a worker with much to do is not taken for dead
+        logs.begin(job.kind, f"job-{job.pk}")
+        return jobs.advance(job)
 
     def keep_house(self):
         due = time.monotonic() - self.housekept > HOUSEKEEPING_SECONDS
         if self.once or due or not self.housekept:
             for task in import_string(f"{settings.ROOT_URLCONF}.HOUSEKEEPING"):
-                task()
+                self.try_to(functools.partial(run_alone, task))
             self.housekept = time.monotonic()
-        return False
+
+
+def run_alone(task):
+    """One task of housekeeping; a fault in it is logged and keeps nothing else from its turn."""
+    logs.begin(f"housekeeping: {task.__name__}")
+    try:
+        task()
+    except database_errors():
+        raise
+    except Exception:  # whatever it is, the other tasks are not less urgent
+        logger.exception("housekeeping: %s", task.__name__)
+
+
+def database_errors():
+    """What says that the database is away, also where the driver says so itself."""
+    driver = connection.Database
+    return OperationalError, InterfaceError, driver.OperationalError, driver.InterfaceError
+
+
+def close_connection():
+    with contextlib.suppress(connection.Database.Error):
+        connection.close()
