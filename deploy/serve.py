@@ -1,6 +1,7 @@
-"""Bring the database up, then run the web server and the worker until stopped, or until one ends.
+"""Bring the database up, then run the web server and the worker until stopped.
 
 Both are forks of this process, which has the panel loaded already: a start takes a second less.
+One that ends is started again, after a wait that grows while it keeps ending.
 """
 
 import atexit
@@ -27,6 +28,8 @@ from django.db.migrations.executor import MigrationExecutor  # noqa: E402
 
 SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
 GRACE = 25  # seconds; gunicorn gives requests under way 20
+STEADY = 60  # seconds after which a part that ends did not fail at its start
+LONGEST_WAIT = 60  # seconds until a part that keeps ending is started again
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
 
@@ -118,16 +121,44 @@ def fork(part, server):
     sys.exit()
 
 
+class Part:
+    """The web server or the worker: a process that is started again when it ends."""
+
+    def __init__(self, run, name, server):
+        self.run, self.name, self.server = run, name, server
+        self.failures = 0
+        self.start()
+
+    def start(self):
+        self.pid, self.since, self.due = fork(self.run, self.server), time.monotonic(), None
+
+    def look(self):
+        """Notice that the process has ended, and when it is to be started again."""
+        if self.pid is None or not (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
+            return
+        steady = time.monotonic() - self.since > STEADY
+        self.pid, self.failures = None, 1 if steady else self.failures + 1
+        wait = min(LONGEST_WAIT, 2 ** (self.failures - 1))
+        self.due = time.monotonic() + wait
+        text = f"mailadmin: {self.name} has ended ({how(ended[1])}); starting it again in {wait} s"
+        print(text, file=sys.stderr, flush=True)
+
+    def start_if_due(self):
+        if self.due is not None and time.monotonic() >= self.due:
+            self.start()
+
+
 def watch(parts):
-    """Wait for a signal that ends us, or for one of the parts to end. The exit status."""
-    while signal.sigwait(SIGNALS) == signal.SIGCHLD:
-        for child, name in list(parts.items()):
-            ended, result = os.waitpid(child, os.WNOHANG)
-            if ended:
-                del parts[child]
-                print(f"mailadmin: {name} has ended ({how(result)}); stopping", file=sys.stderr)
-                return 1
-    return 0
+    """Keep the parts running until a signal ends us."""
+    while True:
+        due = [part.due for part in parts if part.due is not None]
+        wait = max(0.0, min(due) - time.monotonic()) if due else 3600.0
+        came = signal.sigtimedwait(SIGNALS, wait)
+        if came is not None and came.si_signo != signal.SIGCHLD:
+            return
+        for part in parts:
+            part.look()
+            part.start_if_due()
 
 
 def how(result):
@@ -137,10 +168,11 @@ def how(result):
 
 def finish(parts):
     """End the parts, and wait for them as long as they may take."""
-    for child in parts:
+    children = [part.pid for part in parts if part.pid is not None]
+    for child in children:
         os.kill(child, signal.SIGTERM)
     deadline = time.monotonic() + GRACE
-    for child in parts:
+    for child in children:
         while not os.waitpid(child, os.WNOHANG)[0]:
             patience = deadline - time.monotonic()
             if patience <= 0:
@@ -155,11 +187,9 @@ def main():
     django.setup()
     prepare()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    parts = {fork(web, server): "the web server", fork(worker, server): "the worker"}
-    server.close()
-    status = watch(parts)
+    parts = [Part(web, "the web server", server), Part(worker, "the worker", server)]
+    watch(parts)
     finish(parts)
-    sys.exit(status)
 
 
 if __name__ == "__main__":

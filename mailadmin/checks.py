@@ -2,22 +2,32 @@
 
 import functools
 import logging
+import secrets
 import time
 from contextlib import contextmanager
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.models import LoginFailure
 from mailadmin.mysql import patience
-from mailadmin.mysql.errors import code_of
+from mailadmin.mysql.errors import NOT_IN_CLUSTER, code_of, outage
 
 logger = logging.getLogger("mailadmin.checks")
 
 FORGET_SECONDS = 300
 PROBE_SECONDS = 2  # a monitor waits for no answer as long as a person does
+STATUSES = {
+    "away": "no database",
+    "busy": "database is busy",
+    "read-only": "database is read only",
+    "full": "database disk is full",
+    "unknown": "no database",
+}
 
 
 def own_tables():
@@ -52,11 +62,16 @@ def what_is_missing():
     """Why the panel cannot work with its database now, in a few words and numbers; or nothing."""
     try:
         with brief_connection() as own:
-            return read_only(own) or missing_migrations(own)
-    except (OperationalError, InterfaceError) as error:
-        logger.error("the database does not answer: %s", error)
-        cut_off = code_of(error) == 1047
-        return {"status": "database node without its cluster" if cut_off else "no database"}
+            missing = read_only(own) or missing_migrations(own)
+            if not missing:
+                write_probe(own)
+            return missing
+    except DatabaseError as error:
+        if (kind := outage(error)) is None:
+            raise
+        logger.error("the database is not ready (%s): %s", kind, error)
+        cut_off = code_of(error) in NOT_IN_CLUSTER
+        return {"status": "database node without its cluster" if cut_off else STATUSES[kind]}
 
 
 @contextmanager
@@ -66,10 +81,38 @@ def brief_connection():
     if own.vendor == "mysql":
         own.settings_dict["OPTIONS"] |= patience.options(PROBE_SECONDS)
         own.settings_dict["OPTIONS"] |= {"connect_timeout": PROBE_SECONDS}
+    else:
+        own.settings_dict["OPTIONS"] |= {"timeout": PROBE_SECONDS}
     try:
         yield own
     finally:
         own.close()
+
+
+def write_probe(own):
+    """Write a row and take it back: a full disk and a lock show only then."""
+    if own.vendor == "sqlite":
+        with own.cursor() as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+    else:
+        own.set_autocommit(False)
+    try:
+        with own.cursor() as cursor:
+            insert_probe(cursor, own)
+    finally:
+        own.rollback()
+
+
+def insert_probe(cursor, own):
+    """A row that no request and no other probe shares a lock with."""
+    table = own.ops.quote_name(LoginFailure._meta.db_table)
+    values = [
+        f"probe:{secrets.token_hex(16)}",
+        0,
+        own.ops.adapt_datetimefield_value(timezone.now()),
+    ]
+    columns = f"{own.ops.quote_name('key')}, failures, since"
+    cursor.execute(f"INSERT INTO {table} ({columns}) VALUES (%s, %s, %s)", values)  # noqa: S608
 
 
 def read_only(own):

@@ -28,7 +28,7 @@ from mailadmin.auth import (
 from mailadmin.checks import tables_without_transactions, what_is_missing
 from mailadmin.forms import CodeForm, LoginForm
 from mailadmin.models import Role
-from mailadmin.mysql.errors import CommitUnknown, is_away
+from mailadmin.outages import OUTAGES, RETRY_AFTER, outage_kind
 
 logger = logging.getLogger("mailadmin.views")
 
@@ -238,10 +238,9 @@ def csrf_failure(request, reason=""):
 def server_error(request):
     """Plain pages that need neither database nor session; a missing database is named."""
     error = sys.exc_info()[1]
-    if is_away(error):
-        logger.error("the database does not answer: %s", error)
-        unknown = isinstance(error, CommitUnknown)
-        response = render(None, "503.html", {"is_unknown": unknown}, status=503)
-        response["Retry-After"] = "10"
+    if kind := outage_kind(error):
+        logger.error("%s: %s", OUTAGES[kind].title, error)
+        response = render(None, "503.html", {"outage": OUTAGES[kind]}, status=503)
+        response["Retry-After"] = RETRY_AFTER
         return response
     return render(None, "500.html", status=500)

@@ -85,6 +85,11 @@ class Panel:
                 continue
         return found
 
+    def part(self, name):
+        """The process id of the web server or the worker, None while there is none."""
+        found = [pid for pid, comm in self.processes().items() if comm == name]
+        return min(found, default=None)
+
     def sign_in(self, username, password):
         """The address one gets to with this password."""
         cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
@@ -96,6 +101,25 @@ class Panel:
             return browser.open(f"{self.url}/login/", urllib.parse.urlencode(form).encode()).url
         except urllib.error.HTTPError as error:
             return error.url
+
+
+def wait_for(condition, seconds=60):
+    """What the condition gives as soon as it holds."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+    return found
+
+
+def status_of(url):
+    """The status of a page; 0 where nothing answers."""
+    try:
+        return urllib.request.build_opener().open(url, timeout=30).status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
 
 
 @pytest.fixture(scope="module")
@@ -177,13 +201,26 @@ def test_a_kill_leaves_no_process_either(installed):
 @pytest.mark.parametrize(
     ("name", "words"), [("mailadmin-web", "the web server"), ("mailadmin-worke", "the worker")]
 )
-def test_when_one_part_dies_all_ends_and_says_which(installed, name, words):
+def test_a_part_that_dies_is_started_again(installed, name, words):
     installed.start()
     # gunicorn's own workers are forks of the web server, which came first.
-    part = min(pid for pid, comm in installed.processes().items() if comm == name)
+    part = installed.part(name)
     os.kill(part, signal.SIGKILL)
-    assert installed.process.wait(60) == 1
-    assert f"mailadmin: {words} has ended (signal 9); stopping" in installed.said()
+    wait_for(lambda: f"mailadmin: {words} has ended (signal 9)" in installed.said())
+    wait_for(lambda: installed.part(name) not in (None, part))
+    assert installed.process.poll() is None
+    wait_for(lambda: status_of(f"{installed.url}/readyz") == 200)
+    assert installed.stop() == 0
+    assert installed.processes() == {}
+
+
+def test_a_part_that_keeps_ending_is_started_again_less_and_less_often(installed):
+    installed.start()
+    for wait in (1, 2, 4):
+        part = wait_for(lambda: installed.part("mailadmin-worke"))
+        os.kill(part, signal.SIGKILL)
+        wait_for(lambda wait=wait: f"starting it again in {wait} s" in installed.said())
+    assert status_of(f"{installed.url}/healthz") == 200
 
 
 def test_a_wrong_setting_is_named_before_anything_is_done(panel):

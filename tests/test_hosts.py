@@ -219,7 +219,7 @@ class LostConnections(TransactionTestCase):
     def test_the_page_says_that_nobody_knows(self):
         request = RequestFactory().post("/")
         for error, said in (
-            (CommitUnknown(2013, "lost"), "Look before you make it again"),
+            (CommitUnknown(2013, "lost"), "Check before you make it again"),
             (OperationalError(1047, "not prepared"), "Nothing was changed"),
         ):
             try:

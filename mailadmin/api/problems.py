@@ -4,7 +4,7 @@ import logging
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError
 from django.http import Http404, JsonResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,21 +13,17 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from mailadmin.mysql.errors import CommitUnknown, is_away
+from mailadmin.mysql.errors import is_duplicate
+from mailadmin.outages import OUTAGES, RETRY_AFTER, outage_kind
 
 logger = logging.getLogger("mailadmin.api")
 
 
 MEDIA_TYPE = "application/problem+json"
-GONE = gettext_lazy("The database does not answer. Nothing was changed.")
 UNKNOWN = gettext_lazy(
     "The database was lost while this was saved, so nobody knows whether it was. "
     "Send it again with the same Idempotency-Key, or look first."
 )
-
-
-def unknown(error):
-    return isinstance(error, CommitUnknown)
 
 
 class Problem(exceptions.APIException):
@@ -65,12 +61,13 @@ def handle(error, context):
         error = Problem(413, _("The body is too large."))
     if isinstance(error, PermissionDenied):
         error = Problem(403, _("You may not do this."))
-    if isinstance(error, IntegrityError):
-        logger.warning("refused by the database: %s", type(error).__name__)
+    if isinstance(error, IntegrityError) and is_duplicate(error):
+        logger.warning("the database refused a row that exists already")
         error = Problem(409, _("Somebody else has made this meanwhile."))
-    if isinstance(error, (OperationalError, InterfaceError)) and is_away(error):
-        logger.error("the database does not answer: %s", error)
-        error = Problem(503, UNKNOWN if unknown(error) else GONE, headers={"Retry-After": "10"})
+    if kind := outage_kind(error):
+        logger.error("%s: %s", OUTAGES[kind].title, error)
+        detail = UNKNOWN if kind == "unknown" else OUTAGES[kind].detail
+        error = Problem(503, detail, headers={"Retry-After": RETRY_AFTER})
     if not isinstance(error, exceptions.APIException):
         return None
     return response_to(error)

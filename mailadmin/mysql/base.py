@@ -1,5 +1,6 @@
 """Connections that leave a host which is gone, or cut off from its cluster, for another."""
 
+import contextlib
 import logging
 import time
 
@@ -29,6 +30,15 @@ class Cursor(base.CursorWrapper):
     def __init__(self, cursor, wrapper):
         super().__init__(cursor)
         self.wrapper = wrapper
+
+    def close(self):
+        """Close without reading what is left of an answer where the connection is gone.
+
+        Django closes a cursor whose statement failed; an error of the driver at that moment is
+        not translated and would hide the first one.
+        """
+        with contextlib.suppress(Database.Error):
+            self.cursor.close()
 
     def execute(self, query, args=None):
         for left in reversed(range(TRIES)):

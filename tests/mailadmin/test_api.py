@@ -363,7 +363,8 @@ class RowStories(World):
             self.assertEqual(answer.status_code, status)
 
     def test_what_somebody_else_makes_at_the_same_moment_is_told(self):
-        with mock.patch("mailboxes.services.refuse_loops", side_effect=IntegrityError):
+        error = IntegrityError(1062, "Duplicate entry")
+        with mock.patch("mailboxes.services.refuse_loops", side_effect=error):
             row = {"local_part": "x", "domain": "example.org", "goto": ["x@y.test"]}
             self.assertEqual(self.program.post("aliases", row).status_code, 409)
 

@@ -359,7 +359,10 @@ class SelectionTests(World):
 
     def test_no_statement_carries_a_large_selection(self):
         self.fill(250)
-        with CaptureQueriesContext(connection) as queries, mock.patch.object(jobs, "ROWS_A_STEP", 5):
+        with (
+            CaptureQueriesContext(connection) as queries,
+            mock.patch.object(jobs, "ROWS_A_STEP", 5),
+        ):
             answer = self.select_all(all="1")
             self.select_all(kept=answer.context["kept"], confirmed="1")
         longest = max(len(query["sql"]) for query in queries if "m0001" in query["sql"])

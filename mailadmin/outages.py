@@ -1,0 +1,43 @@
+"""Why the panel cannot work right now, in words for pages, the API and monitors."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.mysql.errors import is_disk_full, outage
+
+RETRY_AFTER = "10"  # seconds
+
+
+@dataclass(frozen=True)
+class Outage:
+    """What is wrong, and what became of the change that was asked for."""
+
+    title: str
+    text: str
+
+    @property
+    def detail(self) -> str:
+        return f"{self.title}. {self.text}"
+
+
+UNCHANGED = _("Nothing was changed. Try again in a moment.")
+OUTAGES = {
+    "away": Outage(_("The database does not answer"), UNCHANGED),
+    "busy": Outage(_("The database is busy"), UNCHANGED),
+    "read-only": Outage(_("The database is read-only"), UNCHANGED),
+    "full": Outage(_("The disk of the database is full"), UNCHANGED),
+    "disk": Outage(_("The disk of the panel is full"), UNCHANGED),
+    "unknown": Outage(
+        _("The database does not answer"),
+        _(
+            "The connection was lost while this was saved, so the panel does not know whether the "
+            "change was made. Check before you make it again."
+        ),
+    ),
+}
+
+
+def outage_kind(error) -> str | None:
+    """The name of the outage that this error is the sign of, if it is one."""
+    return "disk" if is_disk_full(error) else outage(error)
