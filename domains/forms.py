@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains import admins, services, transports
-from domains.models import Admin, AliasDomain, Domain, Transport
+from domains.models import LARGEST_QUOTA, Admin, AliasDomain, Domain, Transport
 from domains.patterns import USUAL, normalize_pattern, validate_pattern
 from mailadmin.forms import (
     AddressInput,
@@ -19,7 +19,6 @@ from mailadmin.forms import (
 from mailadmin.names import address_in_unicode, normalize_domain
 
 LIMIT_HELP = _("0 is unlimited, -1 allows none.")
-LARGEST = 2**40  # MB; more than this is a slip of the finger
 
 
 class DomainForm(RecordForm):
@@ -74,7 +73,10 @@ class DomainForm(RecordForm):
         field = self.fields[name]
         field.help_text = LIMIT_HELP
         lowest = min(-1, getattr(self.instance, name))  # PostfixAdmin has let lower ones in
-        field.validators += [at_least(lowest), at_most(LARGEST if "quota" in name else 2**31 - 1)]
+        field.validators += [
+            at_least(lowest),
+            at_most(LARGEST_QUOTA if "quota" in name else 2**31 - 1),
+        ]
         field.widget.attrs |= {"min": -1}
 
     def _transports(self):

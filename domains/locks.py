@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from django.core.exceptions import ValidationError
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, Q
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import (
@@ -12,6 +12,7 @@ from domains.models import (
 )
 from mailadmin.models import Job, JobKeys
 from mailadmin.rows import chunks, folded
+from mailadmin.sums import bounded_sum
 
 DELETION = "delete-domains"  # the job that takes domains apart
 CONTENTS = ("mailbox_set", "alias_set")
@@ -48,7 +49,7 @@ def count_contents(**which):
         for name in CONTENTS
     )
     counted = defaultdict(lambda: {"mailboxes": 0, "aliases": 0, "quota_assigned": 0})
-    quota = Sum("quota", filter=Q(quota__gt=0), default=0)
+    quota = bounded_sum("quota", filter=Q(quota__gt=0))
     for row in mailboxes.annotate(number=Count("pk"), given=quota):
         own = counted[folded(row["domain_id"])]
         own["mailboxes"] += row["number"]

@@ -27,6 +27,7 @@ from mailadmin.names import address_in_unicode, domain_in_unicode, normalize_add
 
 ALL = "ALL"  # PostfixAdmin's name for "every domain": a mark, not a domain
 NONE_ALLOWED, UNLIMITED = -1, 0
+LARGEST_QUOTA = 2**30  # MB; sums of quotas stay far from the end of a BIGINT
 LITERALS = 500  # up to so many domains a list of names is read faster than a subquery
 
 

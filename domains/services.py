@@ -157,7 +157,7 @@ def next_deletion(job):
 
 
 def next_domain(job):
-    """The first domain of the selection that is still there; what is done is not looked at again."""
+    """The first domain of the selection that is still there; parts that are done are dropped."""
     for part in job.selection.order_by("position").iterator(1):
         if domain := Domain.objects.filter(pk__in=part.keys).order_by("pk").first():
             return domain

@@ -3,12 +3,13 @@
 import datetime
 
 from django.conf import settings
-from django.db.models import Count, DateField, F, Q, Sum
+from django.db.models import Count, DateField, F, Q
 from django.db.models.functions import Cast
 from django.utils import timezone
 
 from domains.models import ALL, DomainState
 from mailadmin.models import Role
+from mailadmin.sums import bounded_sum
 from mailboxes.models import Usage
 
 NEAR = 0.9  # so full is worth a look
@@ -26,17 +27,18 @@ def states_of(principal):
 
 def totals(states, **more):
     """How much there is in these domains, by their tallies."""
-    sums = {name: Sum(name, default=0) for name in TALLIES}
+    sums = {name: bounded_sum(name) for name in TALLIES}
     return states.aggregate(domains=Count("pk"), **sums, **more)
 
 
 def to_look_at(states):
     """The states of domains near a limit, and of those that are switched off."""
-    quota = F("domain__quota") * settings.MAILADMIN_QUOTA_MULTIPLIER
+    # A float: the bytes of a quota that another program has written may be no BIGINT.
+    nearly = F("domain__quota") * (settings.MAILADMIN_QUOTA_MULTIPLIER * NEAR)
     full = (
         Q(domain__mailboxes__gt=0, mailboxes__gte=F("domain__mailboxes") * NEAR)
         | Q(domain__aliases__gt=0, aliases__gte=F("domain__aliases") * NEAR)
-        | Q(domain__quota__gt=0, quota_assigned__gte=quota * NEAR)
+        | Q(domain__quota__gt=0, quota_assigned__gte=nearly)
     )
     return states.filter(full | Q(domain__active=False)).order_by("pk")
 

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import Domain
+from domains.models import LARGEST_QUOTA, Domain
 from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField
 from mailadmin.names import (
     normalize_address,
@@ -20,7 +20,6 @@ from mailadmin.names import (
 from mailboxes import limits, services
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 
-LARGEST = 2**40  # MB
 MOST_TARGETS = 10_000  # Postfix follows a thousand, unless it is told to follow more
 
 
@@ -51,7 +50,7 @@ class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
         label=_("Quota (MB)"),
         required=False,
         min_value=-1,
-        max_value=LARGEST,
+        max_value=LARGEST_QUOTA,
         decimal_places=2,
         help_text=_("0 is unlimited."),
     )

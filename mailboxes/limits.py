@@ -6,12 +6,12 @@ tally stands for it, as long as it is far from the limit and the worker has just
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Sum
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import NONE_ALLOWED, UNLIMITED, DomainState
 from mailadmin.fields import validate_column
+from mailadmin.sums import bounded_sum
 from mailboxes import keeping
 from mailboxes.models import Mailbox
 
@@ -117,7 +117,7 @@ def room_for_quota(domain, without=()):
 
 
 def total_quota(mailboxes):
-    return mailboxes.aggregate(sum=Sum("quota", default=0))["sum"]
+    return mailboxes.aggregate(sum=bounded_sum("quota"))["sum"]
 
 
 def room_to_show(domain, mailbox=None):

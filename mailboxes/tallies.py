@@ -1,12 +1,13 @@
 """The numbers of all domains, counted anew by the worker: others write these tables too."""
 
 from django.db import connection, models
-from django.db.models import ExpressionWrapper, Func, Sum, Value
+from django.db.models import ExpressionWrapper, Func, Value
 from django.db.models.functions import StrIndex, Substr
 
 from domains.locks import count_contents
 from domains.models import ALL, Domain, DomainState
 from mailadmin.rows import folded
+from mailadmin.sums import bounded_sum
 from mailboxes.keeping import keep
 from mailboxes.models import Usage
 
@@ -40,4 +41,4 @@ def usage_by_domain():
     else:
         domain = Substr("mailbox_id", StrIndex("mailbox_id", Value("@")) + 1)
     named = Usage.objects.annotate(of=ExpressionWrapper(domain, models.CharField()))
-    return named.values("of").annotate(used=Sum("bytes")).values_list("of", "used")
+    return named.values("of").annotate(used=bounded_sum("bytes")).values_list("of", "used")

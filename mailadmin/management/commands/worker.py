@@ -66,7 +66,7 @@ class Command(BaseCommand):
             return False
 
     def turn(self):
-        """A step of each job in turn and, when it is time, housekeeping; whether there were jobs."""
+        """Take a step of each job in turn, keep house if it is time; whether there were jobs."""
         self.sign()
         self.take_jobs()
         held = list(self.jobs)

@@ -2,12 +2,13 @@
 
 from collections import Counter
 
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Max, Q
 from django.utils.translation import gettext as _
 
 from domains import transports
 from domains.models import DkimKey, Domain, DomainAdmin
 from mailadmin.rows import folded, pages
+from mailadmin.sums import bounded_sum
 from mailboxes.models import Alias, Mailbox
 from mailboxes.transfer.rooms import Room
 
@@ -124,7 +125,7 @@ def contents(names):
     mailboxes = Mailbox.objects.filter(domain__in=names).values("domain_id")
     for row in mailboxes.annotate(
         n=Count("pk"),
-        assigned=Sum("quota", filter=Q(quota__gt=0), default=0),
+        assigned=bounded_sum("quota", filter=Q(quota__gt=0)),
         largest=Max("quota"),
         unlimited=Count("pk", filter=Q(quota=0)),
     ):

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import Domain
+from domains.models import LARGEST_QUOTA, Domain
 from mailadmin.names import (
     validate_domain,
     validate_local_part,
@@ -18,7 +18,7 @@ from mailadmin.names import (
 from mailadmin.rows import folded
 from mailadmin.writes import digest
 from mailboxes import services
-from mailboxes.forms import LARGEST, alias_target
+from mailboxes.forms import alias_target
 from mailboxes.limits import in_bytes
 from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation
 from mailboxes.transfer.kinds.base import (
@@ -90,7 +90,9 @@ class Megabytes(forms.DecimalField):
     """A quota as people say it; the fraction of a MB may be a single byte."""
 
     def __init__(self):
-        super().__init__(min_value=-1, max_value=LARGEST, decimal_places=DIGITS, max_digits=40)
+        super().__init__(
+            min_value=-1, max_value=LARGEST_QUOTA, decimal_places=DIGITS, max_digits=40
+        )
 
     def clean(self, value):
         megabytes = super().clean(value)
@@ -215,7 +217,7 @@ def quota_in_file(size):
     """In MB, or in bytes where no number of MB that may be typed is just as much."""
     shown = shown_quota(size)
     megabytes = Decimal(shown)
-    is_exact = in_bytes(megabytes) == size and megabytes <= LARGEST
+    is_exact = in_bytes(megabytes) == size and megabytes <= LARGEST_QUOTA
     return {"quota": shown} if is_exact else {"quota_bytes": size}
 
 
