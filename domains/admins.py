@@ -11,7 +11,9 @@ from domains.models import (
     DomainAdmin,
     TotpException,
 )
+from mailadmin.api.tokens import delete_tokens_of
 from mailadmin.rows import folded
+from mailadmin.sessions import end_sessions
 
 
 def create_admins(changes, rows):
@@ -36,6 +38,8 @@ def edit_admin(changes, key, values):
     own = {name: value for name, value in values.items() if name != "domains"}
     _refuse_losing(changes, [admin], own)
     changed = changes.update([admin], **own)
+    if changed and own.get("active") is False:
+        end_access(changes, changed)
     assigned = "domains" in values and _assign(changes, admin, values["domains"])
     if assigned and not changed:
         changes.update([admin], modified=changes.at)  # whoever looks at the date sees it
@@ -48,9 +52,18 @@ def set_admins(changes, keys, field, value):
     lock_domains(changes, [ALL])
     admins = changes.find(Admin, keys)
     _refuse_losing(changes, admins, {field: value})
-    for admin in changes.update(admins, **{field: value}):
+    changed = changes.update(admins, **{field: value})
+    for admin in changed:
         _mark(changes, admin)
         changes.log("edit_admin", "", admin.pk)
+    if field == "active" and not value:
+        end_access(changes, changed)
+
+
+def end_access(changes, admins):
+    """End the sessions and tokens of admins: being made active again does not bring them back."""
+    end_sessions(admins)
+    delete_tokens_of(changes, admins)
 
 
 def delete_admins(changes, keys):
@@ -58,6 +71,7 @@ def delete_admins(changes, keys):
     admins = changes.find(Admin, keys)
     _refuse_losing(changes, admins, {"active": False})
     changes.delete(TotpException.objects.filter(username__in=keys))
+    end_sessions(admins)
     changes.delete(admins)
     for admin in admins:
         changes.log("delete_admin", "", admin.pk)

@@ -1,11 +1,8 @@
-"""Who comes in: two backends, one door; what the roles open; how often somebody may knock."""
+"""Who signs in: two backends; what the roles open; one-time codes."""
 
 import base64
 import binascii
-import datetime
-import hashlib
 import hmac
-import ipaddress
 import logging
 import struct
 import time
@@ -16,19 +13,18 @@ from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Subquery
 from django.shortcuts import redirect
-from django.utils import timezone
 
 from mailadmin import passwords
-from mailadmin.models import LoginFailure, UsedCode
+from mailadmin.models import SessionEpoch, UsedCode
+from mailadmin.networks import client_address, is_trusted
+from mailadmin.rows import folded
+from mailadmin.throttling import Attempt, account_key
 from mailadmin.writes import Actor, again_on_deadlock, perform
 
 logger = logging.getLogger("mailadmin.auth")
 
-WINDOW = datetime.timedelta(minutes=5)
-FAILURES_A_NAME = 10
-FAILURES_A_NETWORK = 100
 STEP_SECONDS, STEPS_BESIDE = 30, 1
 
 
@@ -40,20 +36,49 @@ class PrincipalBackend(BaseBackend):
 
     model_name = None
 
-    @property
-    def people(self):
-        return apps.get_model(self.model_name)._default_manager.filter(active=True)
+    def people(self, name):
+        """The active person of this name, with the moment at which their sessions were ended."""
+        model = apps.get_model(self.model_name)
+        ended = SessionEpoch.moments(SessionEpoch.key_of_name(self.model_name, name))
+        found = model._default_manager.filter(active=True, pk=name)
+        return found.annotate(sessions_ended=Subquery(ended[:1]))
 
-    def authenticate(self, request, username=None, password=None):
-        """An unknown name costs as much as a known one."""
-        person = self.people.filter(pk=(username or "").strip().lower()).first()
-        if person is None:
+    def authenticate(self, request, username=None, password=None, attempt=None):
+        """An unknown name costs as much as a known one, whatever scheme its hash is of."""
+        if attempt is not None and not attempt.allows(account_key(self.model_name, username)):
+            return None
+        person = self.find(username or "")
+        if person is None or not password:
             passwords.spend(password or "")
             return None
-        return person if password and person.check_password(password) else None
+        return person if person.check_password_evenly(password) else None
+
+    def find(self, name):
+        """The person of exactly this name: a collation may take other letters for the same."""
+        name = name.strip().lower()
+        person = self.people(name).first()
+        return person if person is not None and folded(person.pk) == name else None
 
     def get_user(self, key):
-        return self.people.filter(pk=key).first()
+        return self.people(key).first()
+
+
+def begin_attempt(request, name: str) -> Attempt:
+    """Count an attempt at the accounts of this name; refuse it where there were too many."""
+    attempt = Attempt(request, [account_key(backend.model_name, name) for backend in BACKENDS])
+    attempt.check()
+    return attempt
+
+
+def begin_attempt_of(request, person) -> Attempt:
+    """The same where it is known whose account is meant."""
+    attempt = Attempt(request, [account_of(person)])
+    attempt.check()
+    return attempt
+
+
+def account_of(person) -> str:
+    return account_key(person.model_label, person.pk)
 
 
 class AdminBackend(PrincipalBackend):
@@ -62,6 +87,9 @@ class AdminBackend(PrincipalBackend):
 
 class MailboxBackend(PrincipalBackend):
     model_name = "mailboxes.Mailbox"
+
+
+BACKENDS = (AdminBackend, MailboxBackend)
 
 
 # Doors
@@ -142,111 +170,6 @@ class ClientAddressMiddleware:
         return self.get_response(request)
 
 
-def client_address(meta):
-    address = meta.get("REMOTE_ADDR", "")
-    if not is_trusted(address):
-        return address
-    for hop in reversed(meta.get("HTTP_X_FORWARDED_FOR", "").split(",")):
-        hop = hop.strip()
-        if not is_address(hop):
-            break
-        address = hop
-        if not is_trusted(hop):
-            break
-    return address
-
-
-def is_address(text):
-    return ip_of(text) is not None
-
-
-def ip_of(text):
-    """The address, an IPv4 one also where it comes wrapped in IPv6."""
-    try:
-        ip = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return getattr(ip, "ipv4_mapped", None) or ip
-
-
-def is_trusted(address):
-    """A proxy on a local socket has no address; with trusted proxies set it is one of them."""
-    ip = ip_of(address)
-    if ip is None:
-        return bool(settings.MAILADMIN_TRUSTED_PROXIES)
-    return any(ip in network for network in settings.MAILADMIN_TRUSTED_PROXIES)
-
-
-def network_of(address):
-    """The part of an address that one customer holds: /24 of IPv4, /64 of IPv6."""
-    ip = ip_of(address)
-    if ip is None:
-        return address
-    prefix = 24 if ip.version == 4 else 64
-    return str(ipaddress.ip_network(f"{ip}/{prefix}", strict=False))
-
-
-# Throttle
-
-
-class TooManyFailures(Exception):
-    def __init__(self, retry_after):
-        super().__init__(retry_after)
-        self.retry_after = retry_after
-
-
-def admit(name, address):
-    """Count a try before it is made, so that tries at the same moment count too."""
-    limits = ((_name_key(name), FAILURES_A_NAME), (_network_key(address), FAILURES_A_NETWORK))
-    for key, limit in limits:
-        failures, since = _count(key)
-        if failures > limit:
-            log_failure(name, address, "throttled")
-            raise TooManyFailures(
-                max(1, int((since + WINDOW - timezone.now()).total_seconds()) + 1)
-            )
-
-
-def forgive(name, address):
-    """The try was good: the name starts anew, the network gets its one back."""
-    network = LoginFailure.objects.filter(pk=_network_key(address), failures__gt=0)
-    again_on_deadlock(LoginFailure.objects.filter(pk=_name_key(name)).delete)
-    again_on_deadlock(lambda: network.update(failures=F("failures") - 1))
-
-
-def log_failure(name, address, reason):
-    """One line in a form that a log watcher can rely on."""
-    from mailadmin.watching import numbers  # a command has no use for them
-
-    numbers.LOGIN_FAILURES.labels(reason).inc()
-    safe = str(name)[:255].encode("unicode_escape").decode().replace('"', "'")
-    logger.warning('login failed: name="%s" address=%s reason=%s', safe, address or "-", reason)
-
-
-def _name_key(name):
-    return "name:" + hashlib.sha256(name.strip().lower().encode(errors="replace")).hexdigest()
-
-
-def _network_key(address):
-    return "network:" + network_of(address)
-
-
-def _count(key):
-    """Failures of this window, this try among them. Each statement stands alone: no lock waits."""
-    now = timezone.now()
-    rows = LoginFailure.objects.filter(pk=key)
-
-    def count():
-        rows.filter(since__lt=now - WINDOW).update(failures=0, since=now)
-        if not rows.update(failures=F("failures") + 1):
-            new = LoginFailure(pk=key, since=now)
-            LoginFailure.objects.bulk_create([new], ignore_conflicts=True)
-            rows.update(failures=F("failures") + 1)
-        return rows.values_list("failures", "since").first() or (1, now)
-
-    return again_on_deadlock(count)
-
-
 # One-time codes
 
 
@@ -282,27 +205,31 @@ def _secret_bytes(person):
 def _use(person, step):
     key = f"{person._meta.label_lower}:{person.pk}"[:255]
     try:
-        again_on_deadlock(lambda: _keep_used(key, step))
+        return again_on_deadlock(lambda: _keep_used(key, step))
     except IntegrityError:
         return False
-    return True
 
 
 def _keep_used(key, step):
+    """Note that the code of this step is used; False where one as new or newer was used before."""
     with transaction.atomic():
+        if UsedCode.objects.filter(key=key, step__gte=step).exists():
+            return False
         UsedCode.objects.create(key=key, step=step)
-        UsedCode.objects.filter(key=key, step__lt=step - 10).delete()
+        UsedCode.objects.filter(key=key, step__lt=step).delete()
+        return True
 
 
 # Hashes
 
 
-def rehash(request, person):
-    """Where the operator asked for it, the typed password is stored in the configured scheme."""
-    typed = getattr(person, "typed_password", None)
-    if not (
-        settings.MAILADMIN_PASSWORD_REHASH and typed and passwords.needs_update(person.password)
-    ):
+def rehash(request, person, typed):
+    """Where the operator asked for it, store the typed password in the configured scheme.
+
+    Right after the password was found right: a one-time code may be asked for on another page,
+    and nothing keeps the password until then.
+    """
+    if not (settings.MAILADMIN_PASSWORD_REHASH and passwords.needs_update(person.password)):
         return
     try:
         stored = passwords.make(typed, person.username)

@@ -1,5 +1,7 @@
 """What all forms share: the record form that names its services, and the door's two forms."""
 
+import unicodedata
+
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
 from django.urls import reverse
@@ -21,10 +23,17 @@ from mailadmin.names import (
 from mailadmin.writes import Conflict, Seen, digest, perform
 
 
+def refuse_control_characters(text):
+    """A database may take names for equal that differ in characters which nobody sees."""
+    if any(unicodedata.category(letter) == "Cc" for letter in text):
+        raise ValidationError(_("Control characters are not allowed."))
+
+
 class LoginForm(forms.Form):
     username = forms.CharField(
         label=_("Address"),
         max_length=255,
+        validators=[refuse_control_characters],
         widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username"}),
     )
     password = forms.CharField(

@@ -6,12 +6,22 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from mailadmin.auth import WINDOW
-from mailadmin.models import ChangeSecret, Job, LoginFailure, WorkerSign
+from mailadmin.models import (
+    ChangeSecret,
+    Job,
+    KnownNetwork,
+    LoginFailure,
+    RequestCount,
+    SessionEpoch,
+    WorkerSign,
+)
 from mailadmin.rows import ROWS_A_STATEMENT
+from mailadmin.throttling import WINDOW
 from mailadmin.writes import again_on_deadlock
 
 DRAFTS_KEPT = datetime.timedelta(days=1)
+NETWORKS_KEPT = datetime.timedelta(days=180)
+EPOCHS_KEPT = datetime.timedelta(days=7)  # longer than any session lives
 SIGNS_KEPT = datetime.timedelta(days=7)  # of a machine that is gone for good
 
 
@@ -23,7 +33,10 @@ def forget():
     delete(Job.objects.filter(state=Job.State.DRAFT, created__lt=now - DRAFTS_KEPT))
     delete(WorkerSign.objects.filter(seen__lt=now - SIGNS_KEPT))
     delete(LoginFailure.objects.filter(since__lt=now - WINDOW))
+    delete(KnownNetwork.objects.filter(seen__lt=now - NETWORKS_KEPT))
+    delete(RequestCount.objects.filter(window_start__lt=now - WINDOW))
     delete(Session.objects.filter(expire_date__lt=now))
+    delete(SessionEpoch.objects.filter(at__lt=now - EPOCHS_KEPT))
 
 
 def delete(rows):

@@ -1,6 +1,7 @@
 """What all tables share: roles and scope, people, the log and the change record."""
 
 import enum
+import hashlib
 import uuid
 
 from django.conf import settings
@@ -111,11 +112,27 @@ class Principal(AbstractBaseUser):
     def check_password(self, raw_password):
         return passwords.verify(raw_password, self.password, self.username)
 
+    def check_password_evenly(self, raw_password):
+        """The same in the time that it takes for everybody."""
+        return passwords.verify_evenly(raw_password, self.password, self.username)
+
     def set_password(self, raw_password):
         self.password = passwords.make(raw_password, self.username)
 
     def password_has_expired(self):
         return False
+
+    def get_session_auth_hash(self):
+        """What a session is valid for: this password, and no end of all sessions since it began."""
+        ended = self.sessions_ended_at()
+        return super().get_session_auth_hash() + (f" {ended.isoformat()}" if ended else "")
+
+    def sessions_ended_at(self):
+        """When all sessions of this person were ended, if they were."""
+        if "sessions_ended" not in vars(self):
+            key = SessionEpoch.key_of(self)
+            self.sessions_ended = SessionEpoch.moments(key).first()
+        return self.sessions_ended
 
 
 class LogQuerySet(ScopedQuerySet):
@@ -234,7 +251,7 @@ class KnownNetwork(models.Model):
 class SessionEpoch(models.Model):
     """When all sessions of a person ended; a session that began before is not valid."""
 
-    key = CharField(max_length=255, primary_key=True)
+    key = CharField(max_length=64, primary_key=True)
     at = models.DateTimeField(db_index=True)
 
     class Meta:
@@ -242,6 +259,19 @@ class SessionEpoch(models.Model):
 
     def __str__(self):
         return self.key
+
+    @classmethod
+    def key_of(cls, person):
+        return cls.key_of_name(person.model_label, person.pk)
+
+    @staticmethod
+    def key_of_name(label, name):
+        """A hash of the table and the name, so that long names fit."""
+        return hashlib.sha256(f"{label}:{name.lower()}".encode(errors="replace")).hexdigest()
+
+    @classmethod
+    def moments(cls, key):
+        return cls.objects.filter(pk=key).values_list("at", flat=True)
 
 
 class UsedCode(models.Model):

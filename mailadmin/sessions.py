@@ -3,7 +3,10 @@
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import OperationalError
+from django.utils import timezone
 
+from mailadmin.models import SessionEpoch
+from mailadmin.rows import chunks, insert_rows
 from mailadmin.writes import again_on_deadlock
 
 
@@ -21,3 +24,12 @@ class SessionStore(db.SessionStore):
             if isinstance(error.__context__, OperationalError):
                 raise error.__context__ from None
             raise
+
+
+def end_sessions(people):
+    """End all sessions of these people; part of the service that takes their access away."""
+    keys = [SessionEpoch.key_of(person) for person in people]
+    now = timezone.now()
+    for part in chunks(keys):
+        SessionEpoch.objects.filter(pk__in=part).delete()
+        insert_rows([SessionEpoch(key=key, at=now) for key in part])

@@ -18,17 +18,17 @@ from django.views.generic import FormView, View
 
 from mailadmin import __version__
 from mailadmin.auth import (
-    TooManyFailures,
-    admit,
+    account_of,
+    begin_attempt,
+    begin_attempt_of,
     code_is_right,
-    forgive,
-    log_failure,
     rehash,
 )
 from mailadmin.checks import tables_without_transactions, what_is_missing
 from mailadmin.forms import CodeForm, LoginForm
 from mailadmin.models import Role
 from mailadmin.outages import OUTAGES, RETRY_AFTER, outage_kind
+from mailadmin.throttling import TooManyFailures, log_failure
 
 logger = logging.getLogger("mailadmin.views")
 
@@ -89,20 +89,27 @@ class Throttled:
         try:
             return super().post(request, *args, **kwargs)
         except TooManyFailures as stop:
+            log_failure(self.throttled_name(), request.client_address, "throttled")
             return too_many(request, stop.retry_after)
+
+    def throttled_name(self):
+        """Whose account was meant, for the log."""
+        return self.request.user.username
 
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
 class Door(Throttled, FormView):
-    """A form that lets somebody in, and counts who knocks."""
+    """A form of the sign-in, whose wrong answers are counted."""
 
     roles = Role.ANYONE
 
-    def open(self, person, backend, target):
-        request = self.request
-        rehash(request, person)
-        login(request, person, backend=backend)
-        return redirect(destination(request, target))
+    def open(self, attempt, person, backend, target):
+        """Sign this person in, and know their browser from now on."""
+        attempt.succeed(account_of(person))
+        login(self.request, person, backend=backend)
+        response = redirect(destination(self.request, target))
+        attempt.remember_browser(response, account_of(person))
+        return response
 
 
 class Login(Door):
@@ -122,14 +129,12 @@ class Login(Door):
         request = self.request
         name, password = form.cleaned_data["username"], form.cleaned_data["password"]
         target = request.POST.get("next", "")
-        admit(name, request.client_address)
-        person = authenticate(request, username=name, password=password)
+        attempt = begin_attempt(request, name)
+        person = authenticate(request, username=name, password=password, attempt=attempt)
         if person is None:
-            log_failure(name, request.client_address, "password")
-            form.refuse()
-            return self.form_invalid(form)
+            return self.refuse(form, attempt, name)
         request.session.flush()
-        person.typed_password = password
+        rehash(request, person, password)
         if person.totp_secret:
             request.session[PENDING] = {
                 "backend": person.backend,
@@ -139,8 +144,17 @@ class Login(Door):
                 "next": target,
             }
             return redirect("code")  # what was tried counts until the code is right too
-        forgive(name, request.client_address)
-        return self.open(person, person.backend, target)
+        return self.open(attempt, person, person.backend, target)
+
+    def refuse(self, form, attempt, name):
+        if attempt.is_limited:
+            raise attempt.refusal()
+        log_failure(name, self.request.client_address, "password")
+        form.refuse()
+        return self.form_invalid(form)
+
+    def throttled_name(self):
+        return self.request.POST.get("username", "")
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -155,15 +169,17 @@ class Code(Door):
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form):
-        request, name = self.request, self.person.pk
-        admit(name, request.client_address)
+        request = self.request
+        attempt = begin_attempt_of(request, self.person)
         if not code_is_right(self.person, form.cleaned_data["code"]):
-            log_failure(name, request.client_address, "code")
+            log_failure(self.person.pk, request.client_address, "code")
             form.refuse()
             return self.form_invalid(form)
-        forgive(name, request.client_address)
         pending = request.session.pop(PENDING)
-        return self.open(self.person, pending["backend"], pending["next"])
+        return self.open(attempt, self.person, pending["backend"], pending["next"])
+
+    def throttled_name(self):
+        return self.person.pk
 
 
 def pending_person(request):

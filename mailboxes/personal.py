@@ -8,11 +8,12 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.auth import admit, forgive, log_failure
+from mailadmin.auth import account_of, begin_attempt_of
 from mailadmin.fields import is_known
 from mailadmin.forms import NewPasswordMixin, WatchedForm
 from mailadmin.models import Role
 from mailadmin.names import validate_address
+from mailadmin.throttling import log_failure
 from mailboxes import services
 from mailboxes.forms import GotoMixin, goto_initial
 from mailboxes.models import Alias, Vacation
@@ -153,17 +154,13 @@ class OwnPasswordForm(NewPasswordMixin, WatchedForm):
         self.require_password()
 
     def clean_old_password(self):
-        """Guesses count here as they do at the door: a stolen session must not find it out."""
-        typed, name, address = (
-            self.cleaned_data["old_password"],
-            self.actor.name,
-            self.actor.address,
-        )
-        admit(name, address)
-        if not self.actor.principal.check_password(typed):
-            log_failure(name, address, "old password")
+        """Guesses count here as they do at the sign-in: a stolen session must not find it out."""
+        typed, person = self.cleaned_data["old_password"], self.actor.principal
+        attempt = begin_attempt_of(self.request, person)
+        if not person.check_password(typed):
+            log_failure(person.username, self.actor.address, "old password")
             raise ValidationError(_("This is not your present password."))
-        forgive(name, address)
+        attempt.succeed(account_of(person))
         return typed
 
     def clean(self):

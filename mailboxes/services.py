@@ -15,6 +15,7 @@ from mailadmin.fields import join_goto, split_goto
 from mailadmin.jobs import add_job
 from mailadmin.models import Role
 from mailadmin.rows import chunks, folded
+from mailadmin.sessions import end_sessions
 from mailboxes.limits import assigned, check_count, check_quotas, in_bytes, needs_more, refuse_unfit
 from mailboxes.loops import refuse_loops
 from mailboxes.models import (
@@ -98,6 +99,8 @@ def edit_mailbox(changes, key, values):
         check_quotas(domain, [edited])
     changed = changes.update([mailbox], **values)
     tally(mailbox.domain_id, quota_assigned=assigned([mailbox]) - before)
+    if values.get("active") is False:
+        end_sessions(changed)
     if _alias_follows(changes, [mailbox]) or changed:
         changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
     return mailbox
@@ -118,6 +121,8 @@ def set_mailboxes(changes, keys, field, value):
     changed = changes.update(mailboxes, **{field: value})
     if field == "active":
         _alias_follows(changes, mailboxes)
+    if field == "active" and not value:
+        end_sessions(changed)
     for mailbox in changed:
         changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
 
@@ -128,6 +133,7 @@ def delete_mailboxes(changes, keys):
     mailboxes = changes.find(Mailbox, keys)
     changes.delete(Alias.objects.filter(pk__in=keys))
     delete_named(changes, keys)
+    end_sessions(mailboxes)
     changes.delete(mailboxes)
     for domain, gone in _by_domain(mailboxes):
         tally(domain, mailboxes=-len(gone), quota_assigned=-assigned(gone))

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mailadmin.auth import FAILURES_A_NAME
 from mailadmin.env import BASE_DIR
+from mailadmin.throttling import FAILURES_OF_CLIENT
 from tests.base import PASSWORD
 from tests.galera import Galera
 from tests.servers import Server, free_port
@@ -350,10 +350,10 @@ def test_many_sign_in_at_all_panels_at_the_same_moment(panels, storm):
 
 def test_wrong_passwords_count_at_all_panels_together(cluster, panels, storm):
     answers = []
-    for number in range(FAILURES_A_NAME + 1):
+    for number in range(FAILURES_OF_CLIENT + 1):
         person = Person(panels[number % len(panels)])
         answers.append(person.sign_in("bob@example.org", "not his password").status)
-    assert answers[:-1] == [200] * FAILURES_A_NAME
+    assert answers[:-1] == [200] * FAILURES_OF_CLIENT
     assert answers[-1] == 429
 
 

@@ -9,10 +9,10 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from mailadmin.auth import ip_of
 from mailadmin.fields import is_known
 from mailadmin.models import Role, Token
-from mailadmin.rows import folded
+from mailadmin.networks import ip_of
+from mailadmin.rows import chunks, folded
 
 PREFIX = "mailadmin_"  # so that whoever finds one knows what it opens
 HINT = len(PREFIX) + 6
@@ -122,6 +122,17 @@ def refuse_foreign(owner, names):
 
 def delete_token(changes, number):
     """From now on it opens nothing."""
-    token = changes.find_one(Token, number)
-    changes.delete([token])
-    changes.log("delete_token", "", token.log_key)
+    delete_tokens(changes, [changes.find_one(Token, number)])
+
+
+def delete_tokens_of(changes, owners):
+    """The same for all tokens of these people."""
+    for part in chunks([owner.pk for owner in owners]):
+        delete_tokens(changes, Token.objects.filter(owner__in=part).order_by("pk"))
+
+
+def delete_tokens(changes, tokens):
+    tokens = list(tokens)
+    changes.delete(tokens)
+    for token in tokens:
+        changes.log("delete_token", "", token.log_key)

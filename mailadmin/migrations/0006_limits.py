@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "key",
-                    mailadmin.fields.CharField(max_length=255, primary_key=True, serialize=False),
+                    mailadmin.fields.CharField(max_length=64, primary_key=True, serialize=False),
                 ),
                 ("at", models.DateTimeField(db_index=True)),
             ],

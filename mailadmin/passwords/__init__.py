@@ -11,7 +11,14 @@ from mailadmin.passwords import schemes
 from mailadmin.passwords.limits import MAX_PASSWORD_BYTES, Unreadable
 from mailadmin.passwords.rules import generate, rules, unfit, validate
 from mailadmin.passwords.schemes import Choice
-from mailadmin.passwords.stored import configured, cost, is_as_configured, prefix_for, readings
+from mailadmin.passwords.stored import (
+    configured,
+    cost,
+    costs_as_configured,
+    is_as_configured,
+    prefix_for,
+    readings,
+)
 
 __all__ = [
     "generate",
@@ -24,6 +31,7 @@ __all__ = [
     "spend",
     "validate",
     "verify",
+    "verify_evenly",
 ]
 
 logger = logging.getLogger("mailadmin.passwords")
@@ -65,14 +73,31 @@ def _body(choice: Choice, password: str, username: str, rounds: int) -> str:
 
 def verify(password: str, stored: str, username: str = "") -> bool:
     """Whether this is the password. What cannot be read is a no and a line in the log."""
+    return _verdict(password, stored, username) is True
+
+
+def verify_evenly(password: str, stored: str, username: str = "") -> bool:
+    """The same, with the cost of the configured scheme spent where the hash is of another.
+
+    The time that an attempt takes must not tell who has an account here.
+    """
+    verdict = _verdict(password, stored, username)
+    if verdict is None or not costs_as_configured(stored):
+        spend(password)
+    return verdict is True
+
+
+def _verdict(password: str, stored: str, username: str) -> bool | None:
+    """Whether this is the password; None where nothing was computed to find that out."""
     secret = _sendable(password)
     if secret is None:
-        return False
+        return None
     try:
         candidates = list(readings(stored or ""))
     except Unreadable as error:
         return _refuse(error, username)
-    return any(_check(*candidate, secret, username) for candidate in candidates)
+    found = [_check(*candidate, secret, username) for candidate in candidates]
+    return True in found or (None if None in found else False)
 
 
 def _sendable(password: str) -> bytes | None:
@@ -84,7 +109,7 @@ def _sendable(password: str) -> bytes | None:
     return None if b"\0" in secret or len(secret) > MAX_PASSWORD_BYTES else secret
 
 
-def _check(choice: Choice, body: str, secret: bytes, username: str) -> bool:
+def _check(choice: Choice, body: str, secret: bytes, username: str) -> bool | None:
     try:
         data = schemes.decode(choice.scheme, choice.encoding, body)
         return choice.scheme.check(secret, data, username)
@@ -92,9 +117,8 @@ def _check(choice: Choice, body: str, secret: bytes, username: str) -> bool:
         return _refuse(error, username)
 
 
-def _refuse(error: Unreadable, username: str) -> bool:
+def _refuse(error: Unreadable, username: str) -> None:
     logger.warning("The stored password of %r cannot be verified: %s.", username, error)
-    return False
 
 
 def is_readable(stored: str) -> bool:

@@ -12,6 +12,7 @@ from mailadmin.passwords.schemes import Choice
 
 PLAIN_NAMES = {"PLAIN", "CLEAR", "CLEARTEXT"}
 MD5_HEX = re.compile(r"[0-9a-fA-F]{32}")
+BCRYPT_ROUNDS = re.compile(r"\$2[abxy]?\$(\d\d)\$")
 HASH_SHAPES = re.compile(
     r"[0-9a-fA-F]{32,}"
     r"|[0-9A-Za-z+/]{22,}={1,2}|(?:[0-9A-Za-z+/]{4}){8,}"
@@ -111,6 +112,19 @@ def _is_read_back(choice: Choice, body: str) -> bool:
         )
     except Unreadable:
         return False
+
+
+def costs_as_configured(stored: str) -> bool:
+    """Whether verifying this value takes as long as verifying a new one."""
+    choice = configured()
+    try:
+        reading, body = next(readings(stored))
+    except Unreadable:
+        return False
+    rounds = BCRYPT_ROUNDS.match(body)
+    if rounds and int(rounds[1]) != cost(choice):
+        return False
+    return kind(reading, body) == choice.kind
 
 
 def is_as_configured(stored: str) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import connection
 
-from mailadmin.auth import is_trusted
+from mailadmin.networks import is_trusted
 from mailadmin.watching import logs, numbers
 from mailadmin.watching.queries import watch_queries
 

@@ -7,13 +7,14 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from domains.admins import edit_admin, set_admins
 from domains.models import Admin, AliasDomain, Domain, DomainAdmin, DomainState, TotpException
 from domains.services import aliases_naming, close_domains, create_domains, delete_domains
-from mailadmin import auth, jobs
-from mailadmin.auth import FAILURES_A_NAME
+from mailadmin import jobs, networks, throttling
 from mailadmin.models import Change, ChangeSecret, Job, LoginFailure
+from mailadmin.throttling import FAILURES_OF_CLIENT
 from mailadmin.writes import Actor, perform
 from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.services import (
@@ -36,9 +37,9 @@ class DoorLessons(World):
         for _round in range(4):
             answer = self.client.post("/login/", {"username": self.bob.pk, "password": PASSWORD})
             statuses.append(answer.status_code)
-            for _try in range(FAILURES_A_NAME - 2):
+            for _try in range(FAILURES_OF_CLIENT - 2):
                 statuses.append(self.client.post("/login/code/", {"code": "000000"}).status_code)
-        self.assertIn(429, statuses[: FAILURES_A_NAME + 2])
+        self.assertIn(429, statuses[: FAILURES_OF_CLIENT + 2])
 
     def test_guesses_at_the_old_password_are_counted_and_told(self):
         self.sign_in(self.bob)
@@ -46,9 +47,9 @@ class DoorLessons(World):
         with self.assertLogs("mailadmin.auth", "WARNING") as logs:
             statuses = [
                 self.client.post("/account/password/", data).status_code
-                for _try in range(FAILURES_A_NAME + 1)
+                for _try in range(FAILURES_OF_CLIENT + 1)
             ]
-        self.assertEqual(statuses, [422] * FAILURES_A_NAME + [429])
+        self.assertEqual(statuses, [422] * FAILURES_OF_CLIENT + [429])
         self.assertIn("old password", logs.output[0])
 
     def test_a_new_password_is_a_new_one(self):
@@ -57,14 +58,14 @@ class DoorLessons(World):
         self.assert_refused(self.client.post("/account/password/", data), "have already")
 
     def test_wrapped_addresses_are_the_addresses_they_wrap(self):
-        self.assertEqual(auth.network_of("::ffff:198.51.100.7"), "198.51.100.0/24")
-        self.assertEqual(auth.network_of("2001:db8::1"), "2001:db8::/64")
+        self.assertEqual(networks.network_of("::ffff:198.51.100.7"), "198.51.100.0/24")
+        self.assertEqual(networks.network_of("2001:db8::1"), "2001:db8::/64")
 
     def test_old_failures_are_forgotten(self):
         from mailadmin.housekeeping import forget
 
-        auth.admit("x", "192.0.2.1")
-        long_ago = auth.timezone.now() - datetime.timedelta(days=1)
+        throttling.count(["x"])
+        long_ago = timezone.now() - datetime.timedelta(days=1)
         LoginFailure.objects.update(since=long_ago)
         forget()
         self.assertFalse(LoginFailure.objects.exists())

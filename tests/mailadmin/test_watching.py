@@ -20,10 +20,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailadmin import jobs
-from mailadmin.auth import WINDOW
 from mailadmin.env import BASE_DIR
 from mailadmin.housekeeping import forget
 from mailadmin.models import Job, LoginFailure, WorkerSign
+from mailadmin.throttling import WINDOW
 from mailadmin.watching import logs, numbers
 from mailadmin.watching.queries import shown
 from mailadmin.writes import Actor

@@ -1,0 +1,49 @@
+"""Addresses of clients: which are proxies of ours, and which belong to one customer."""
+
+import ipaddress
+
+from django.conf import settings
+
+
+def client_address(meta):
+    address = meta.get("REMOTE_ADDR", "")
+    if not is_trusted(address):
+        return address
+    for hop in reversed(meta.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+        hop = hop.strip()
+        if not is_address(hop):
+            break
+        address = hop
+        if not is_trusted(hop):
+            break
+    return address
+
+
+def is_address(text):
+    return ip_of(text) is not None
+
+
+def ip_of(text):
+    """The address, an IPv4 one also where it comes wrapped in IPv6."""
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
+
+
+def is_trusted(address):
+    """A proxy on a local socket has no address; with trusted proxies set it is one of them."""
+    ip = ip_of(address)
+    if ip is None:
+        return bool(settings.MAILADMIN_TRUSTED_PROXIES)
+    return any(ip in network for network in settings.MAILADMIN_TRUSTED_PROXIES)
+
+
+def network_of(address):
+    """The part of an address that one customer holds: /24 of IPv4, /64 of IPv6."""
+    ip = ip_of(address)
+    if ip is None:
+        return address
+    prefix = 24 if ip.version == 4 else 64
+    return str(ipaddress.ip_network(f"{ip}/{prefix}", strict=False))

@@ -1,0 +1,316 @@
+"""Guessing is bounded, and no stranger can lock a person out."""
+
+import base64
+import time
+from unittest import mock
+
+from django.test import Client, override_settings
+from django.utils import timezone
+
+from domains.admins import create_admins, edit_admin, set_admins
+from domains.models import Admin
+from mailadmin import networks, passwords
+from mailadmin.auth import one_time_code
+from mailadmin.housekeeping import forget
+from mailadmin.models import Change, KnownNetwork, LoginFailure, SessionEpoch, Token
+from mailadmin.throttling import (
+    COOKIE,
+    FAILURES_OF_ACCOUNT,
+    FAILURES_OF_CLIENT,
+    FAILURES_OF_NETWORK,
+)
+from mailboxes.models import Mailbox
+from mailboxes.services import create_mailboxes, delete_mailboxes, edit_mailbox, set_mailboxes
+from tests.base import BACKENDS, PASSWORD, Program, World
+
+SECRET = base64.b32encode(b"twenty bytes of test").decode()
+HOME, STRANGE = "192.0.2.7", "198.51.100.9"
+
+
+def code(offset=0):
+    return one_time_code(base64.b32decode(SECRET), int(time.time()) // 30 + offset)
+
+
+class SignIn(World):
+    def sign_in_as(self, name, password=PASSWORD, address=HOME, client=None):
+        data = {"username": name, "password": password}
+        return (client or Client()).post("/login/", data, REMOTE_ADDR=address)
+
+    def guess(self, name, times=FAILURES_OF_CLIENT + 1, address=STRANGE):
+        return [self.sign_in_as(name, f"wrong{n}", address).status_code for n in range(times)]
+
+    def guess_from_everywhere(self, name):
+        """As a botnet does: from one network after the other, below the bound of each."""
+        for number in range(FAILURES_OF_ACCOUNT // FAILURES_OF_CLIENT + 1):
+            self.guess(name, FAILURES_OF_CLIENT, f"203.0.{number}.1")
+
+
+class LockoutTests(SignIn):
+    def test_strangers_do_not_lock_out_a_person_elsewhere(self):
+        self.assertEqual(self.guess(self.root.pk)[-1], 429)
+        self.assertEqual(self.sign_in_as(self.root.pk, address=STRANGE).status_code, 429)
+        self.assertEqual(self.sign_in_as(self.root.pk).status_code, 302)
+
+    def test_guesses_from_everywhere_are_bounded_together(self):
+        self.guess_from_everywhere(self.root.pk)
+        self.assertEqual(self.sign_in_as(self.root.pk, address="203.1.1.1").status_code, 429)
+
+    def test_a_network_from_which_the_account_was_used_before_is_spared(self):
+        self.sign_in_as(self.root.pk)
+        self.guess_from_everywhere(self.root.pk)
+        self.assertEqual(self.sign_in_as(self.root.pk).status_code, 302)
+        self.assertEqual(self.sign_in_as(self.alice.pk).status_code, 302)
+
+    def test_a_browser_that_has_signed_in_before_is_spared_wherever_it_is(self):
+        browser = Client()
+        self.sign_in_as(self.root.pk, client=browser)
+        self.guess_from_everywhere(self.root.pk)
+        self.guess(self.root.pk, address="203.0.113.5")
+        answer = self.sign_in_as(self.root.pk, address="203.0.113.5", client=browser)
+        self.assertEqual(answer.status_code, 302)
+
+    def test_a_known_browser_does_not_suffer_from_its_network(self):
+        browser = Client()
+        self.sign_in_as(self.root.pk, client=browser)
+        network = LoginFailure.objects.filter(pk=f"network:{networks.network_of(HOME)}")
+        network.update(failures=FAILURES_OF_NETWORK + 1)
+        self.assertEqual(self.sign_in_as(self.root.pk).status_code, 429)
+        self.assertEqual(self.sign_in_as(self.root.pk, client=browser).status_code, 302)
+
+    def test_a_known_browser_has_a_bound_too(self):
+        browser = Client()
+        self.sign_in_as(self.root.pk, client=browser)
+        answers = [
+            self.sign_in_as(self.root.pk, "wrong", client=browser).status_code
+            for _try in range(FAILURES_OF_CLIENT + 1)
+        ]
+        self.assertEqual(answers, [200] * FAILURES_OF_CLIENT + [429])
+
+    def test_a_browser_is_known_for_those_accounts_alone_that_it_has_signed_in_to(self):
+        browser = Client()
+        self.sign_in_as(self.bob.pk, client=browser)
+        self.guess_from_everywhere(self.root.pk)
+        answer = self.sign_in_as(self.root.pk, address="203.1.1.1", client=browser)
+        self.assertEqual(answer.status_code, 429)
+
+    def test_nobody_else_can_make_the_cookie_of_a_known_browser(self):
+        browser = Client()
+        self.sign_in_as(self.root.pk, client=browser)
+        cookie = browser.cookies[COOKIE]
+        self.assertTrue(cookie["httponly"])
+        self.assertEqual((cookie["samesite"], cookie["path"]), ("Strict", "/login/"))
+        self.assertNotIn("root", cookie.value)
+        self.guess_from_everywhere(self.root.pk)
+        for forged in (cookie.value[:-3] + "abc", "x", "", "e30:1:2", "null", "é"):
+            other = Client()
+            other.cookies[COOKIE] = forged
+            answer = self.sign_in_as(self.root.pk, address="203.1.1.1", client=other)
+            self.assertEqual(answer.status_code, 429, forged)
+
+    def test_a_customer_of_ipv6_is_one_network(self):
+        for number in range(FAILURES_OF_CLIENT):
+            self.sign_in_as(self.bob.pk, "wrong", f"2001:db8:1:2::{number:x}")
+        answer = self.sign_in_as(self.bob.pk, address="2001:db8:1:2:ffff::1")
+        self.assertEqual(answer.status_code, 429)
+        answer = self.sign_in_as(self.bob.pk, address="2001:db8:1:3::1")
+        self.assertEqual(answer.status_code, 302)
+
+    def test_what_is_known_is_kept_for_a_while_only(self):
+        self.sign_in_as(self.root.pk)
+        self.sign_in_as(self.root.pk)
+        self.assertEqual(KnownNetwork.objects.count(), 1)
+        forget()
+        self.assertEqual(KnownNetwork.objects.count(), 1)
+        KnownNetwork.objects.update(seen=timezone.now() - timezone.timedelta(days=181))
+        forget()
+        self.assertEqual(KnownNetwork.objects.count(), 0)
+
+    def test_a_sign_in_costs_few_statements(self):
+        self.sign_in_as(self.bob.pk)
+        with self.assertNumQueries(14):
+            self.sign_in_as(self.bob.pk)
+
+
+class NameTests(SignIn):
+    def test_names_with_characters_that_a_collation_ignores_are_nobodys(self):
+        for name in (
+            "bob@example.org\x01",
+            "\x02bob@example.org",
+            "b\u200bob@example.org",
+            "bob@example.org\u00ad",
+            "böb@example.org",
+            "ｂob@example.org",
+        ):
+            with self.subTest(name=ascii(name)):
+                answer = self.sign_in_as(name)
+                self.assertEqual(answer.status_code, 200)
+                self.assertFalse(answer.wsgi_request.user.is_authenticated)
+
+    def test_a_row_that_the_database_takes_for_the_name_is_not_enough(self):
+        """What collations of MySQL 8 and MariaDB 11 do, done by hand."""
+        from mailadmin.auth import MailboxBackend
+
+        backend = MailboxBackend()
+        anybody = Mailbox.objects.filter(pk=self.bob.pk)
+        with mock.patch.object(MailboxBackend, "people", return_value=anybody):
+            for name, found in (("bob@example.org", self.bob), ("bob@example.org\u200b", None)):
+                self.assertEqual(backend.authenticate(None, name, PASSWORD), found)
+            self.assertEqual(backend.authenticate(None, " BOB@Example.org ", PASSWORD), self.bob)
+
+
+class TwoAccountsOfOneName(SignIn):
+    def setUp(self):
+        """An admin whose address is a mailbox too; somebody else knows the mailbox's password."""
+        row = {"username": self.bob.pk, "password": passwords.make("another-77-password")}
+        self.perform(self.root, create_admins, [row | {"superadmin": True}])
+
+    def test_the_mailboxes_password_does_not_reset_the_admins_counter(self):
+        for _round in range(3):
+            self.guess(self.bob.pk, FAILURES_OF_CLIENT - 6)
+            answer = self.sign_in_as(self.bob.pk, address=STRANGE)
+            self.assertEqual(answer.status_code, 302)
+        answer = self.sign_in_as(self.bob.pk, "another-77-password", STRANGE)
+        self.assertEqual(answer.status_code, 429)
+        answer = self.sign_in_as(self.bob.pk, "another-77-password")
+        self.assertEqual(answer.status_code, 302)
+
+    def test_one_time_codes_are_counted_for_whom_they_are(self):
+        Admin.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
+        tried = 0
+        for _round in range(4):
+            browser = Client()
+            answer = self.sign_in_as(self.bob.pk, "another-77-password", STRANGE, browser)
+            if answer.status_code == 429:
+                break
+            for _try in range(FAILURES_OF_CLIENT - 3):
+                answer = browser.post("/login/code/", {"code": "000000"}, REMOTE_ADDR=STRANGE)
+                tried += answer.status_code == 200
+            self.sign_in_as(self.bob.pk, address=STRANGE)  # the mailbox, with its own password
+        self.assertLessEqual(tried, FAILURES_OF_CLIENT)
+
+    def test_each_password_opens_its_own_account(self):
+        for password, model in (("another-77-password", Admin), (PASSWORD, Mailbox)):
+            for _time in range(FAILURES_OF_CLIENT * 2):
+                browser = Client()
+                self.sign_in_as(self.bob.pk, password, client=browser)
+                self.assertIsInstance(browser.get("/").wsgi_request.user, model)
+
+
+class TimeTests(SignIn):
+    """The work of a sign-in is the same whether there is an account, and whatever its hash is."""
+
+    def work(self, name):
+        """How often a hash of the configured scheme is computed for an attempt."""
+        done = []
+        spend = passwords.spend
+        with mock.patch.object(passwords, "spend", side_effect=lambda p: done.append(spend(p))):
+            self.sign_in_as(name, "wrong")
+        return len(done)
+
+    def test_the_configured_cost_is_spent_for_every_other_hash(self):
+        self.assertEqual(self.work("nobody@example.org"), 2)
+        self.assertEqual(self.work(self.bob.pk), 1)  # his own hash is the other one
+        for stored in (
+            "$1$abcdefgh$" + "a" * 22,
+            "{SHA512-CRYPT}$6$abcdefgh$" + "a" * 86,
+            "{NO-SUCH-SCHEME}x",
+            "$2y$10$broken",
+            "$2y$05$" + "a" * 53,
+            "",
+            "{PLAIN}secret",
+        ):
+            with self.subTest(stored=stored):
+                Mailbox.objects.filter(pk=self.bob.pk).update(password=stored)
+                self.assertEqual(self.work(self.bob.pk), 2)
+
+
+@override_settings(MAILADMIN_PASSWORD_REHASH=True, MAILADMIN_PASSWORD_SCHEME="SHA512-CRYPT")
+class RehashTests(SignIn):
+    def test_a_hash_is_renewed_also_where_a_code_is_asked_for(self):
+        Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
+        browser = Client()
+        self.assertRedirects(self.sign_in_as(self.bob.pk, client=browser), "/login/code/")
+        browser.post("/login/code/", {"code": code()})
+        self.assertEqual(browser.get("/").status_code, 200)
+        self.assertTrue(Mailbox.objects.get(pk=self.bob.pk).password.startswith("$6$"))
+
+
+class CodeTests(SignIn):
+    def enter(self, offset):
+        browser = Client()
+        self.sign_in_as(self.bob.pk, client=browser)
+        browser.post("/login/code/", {"code": code(offset)}, REMOTE_ADDR=HOME)
+        return browser.get("/").status_code == 200
+
+    def test_a_code_of_an_earlier_step_is_not_taken_after_a_newer_one(self):
+        Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
+        with mock.patch("mailadmin.auth.time.time", return_value=time.time()):
+            self.assertTrue(self.enter(0))
+            self.assertFalse(self.enter(-1))
+            self.assertFalse(self.enter(0))
+            self.assertTrue(self.enter(1))
+
+
+class DeactivationTests(World):
+    """Somebody who was deactivated and is active again has to sign in again."""
+
+    def is_in(self, client):
+        return client.get("/").status_code == 200
+
+    def signed_in(self, person):
+        client = Client()
+        client.force_login(person, backend=BACKENDS[type(person)])
+        self.assertTrue(self.is_in(client))
+        return client
+
+    def test_an_admins_sessions_and_tokens_end(self):
+        for service, *arguments in (
+            (set_admins, [self.alice.pk], "active", False),
+            (edit_admin, self.alice.pk, {"active": False}),
+        ):
+            client, token = self.signed_in(self.alice), self.token(self.alice)
+            self.perform(self.root, service, *arguments)
+            self.perform(self.root, set_admins, [self.alice.pk], "active", True)
+            self.assertFalse(self.is_in(client))
+            self.assertEqual(Program(token).get("domains").status_code, 401)
+            self.assertFalse(Token.objects.filter(owner=self.alice).exists())
+            self.alice = Admin.objects.get(pk=self.alice.pk)
+            self.assertTrue(self.is_in(self.signed_in(self.alice)))
+        self.assertEqual(Change.objects.filter(table="token", verb="delete").count(), 2)
+
+    def test_a_mailbox_owners_sessions_end(self):
+        for service, *arguments in (
+            (set_mailboxes, [self.bob.pk], "active", False),
+            (edit_mailbox, self.bob.pk, {"active": False}),
+        ):
+            client = self.signed_in(self.bob)
+            self.perform(self.alice, service, *arguments)
+            self.perform(self.alice, set_mailboxes, [self.bob.pk], "active", True)
+            self.assertFalse(self.is_in(client))
+            self.bob = Mailbox.objects.get(pk=self.bob.pk)
+
+    def test_a_namesake_with_the_same_hash_has_no_session_of_the_one_before(self):
+        client, domain = self.signed_in(self.bob), self.bob.domain
+        row = {"local_part": "bob", "domain": domain, "password": self.bob.password, "quota": 1}
+        self.perform(self.alice, delete_mailboxes, [self.bob.pk])
+        self.perform(self.alice, create_mailboxes, [row])
+        self.assertFalse(self.is_in(client))
+
+    def test_nobody_elses_session_ends(self):
+        client, token = self.signed_in(self.bob), self.token(self.root)
+        self.perform(self.root, set_admins, [self.alice.pk], "active", False)
+        self.assertTrue(self.is_in(client))
+        self.assertEqual(Program(token).get("domains").status_code, 200)
+
+    def test_a_signed_in_request_asks_no_more_than_before(self):
+        client = self.signed_in(self.bob)
+        with self.assertNumQueries(2):  # the session, and the person with the end of their sessions
+            client.get("/account/")
+
+    def test_old_ends_are_forgotten(self):
+        self.perform(self.root, set_mailboxes, [self.bob.pk], "active", False)
+        forget()
+        self.assertTrue(SessionEpoch.objects.exists())
+        SessionEpoch.objects.update(at=timezone.now() - timezone.timedelta(days=8))
+        forget()
+        self.assertFalse(SessionEpoch.objects.exists())
