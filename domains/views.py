@@ -228,3 +228,4 @@ class Transports(Crud):
 
 class PickDomain(Pick):
     model = Domain
+    field_names = ("q", "domain", "alias_domain", "target_domain")

@@ -116,27 +116,23 @@ class RoleRequired:
 class PasswordExpiryMiddleware:
     """Who has an expired password may change it, and nothing else."""
 
-    open_to_all = (
-        "/account/password/",
-        "/logout/",
-        "/login/",
-        "/language/",
-        "/healthz",
-        "/readyz",
-        "/metrics",
-    )
+    open_views = {
+        *("own-password", "logout", "login", "code", "set_language"),
+        *("healthz", "readyz", "metrics"),
+    }
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
-        if (
-            not request.path.startswith((*self.open_to_all, settings.STATIC_URL))
-            and request.user.is_authenticated
-            and request.user.password_has_expired()
-        ):
-            return redirect("/account/password/")
         return self.get_response(request)
+
+    def process_view(self, request, view_func, view_args, view_kwargs):
+        if request.resolver_match.view_name in self.open_views:
+            return None
+        if request.user.is_authenticated and request.user.password_has_expired():
+            return redirect("own-password")
+        return None
 
 
 class DoorMiddleware(LoginRequiredMiddleware):

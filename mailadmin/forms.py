@@ -359,6 +359,30 @@ class Picker(forms.TextInput):
         return context | {"pick_url": reverse(self.url_name)}
 
 
+class KnownChoices:
+    """Rows that forms of one request have asked for: a thousand forms ask once."""
+
+    def __init__(self):
+        self.names, self.rows = {}, {}
+
+    def first(self, rows, count):
+        if count not in self.names:
+            self.names[count] = list(rows.order_by("pk").values_list("pk", flat=True)[:count])
+        return self.names[count]
+
+    def find(self, rows, name):
+        """The row of this name; one that is not there may be by the next time."""
+        if name not in self.rows and (row := rows.filter(pk=name).first()):
+            self.rows[name] = row
+        return self.rows.get(name)
+
+
+def known_choices(principal, model):
+    """What forms for this principal have asked for; programs send many rows in one request."""
+    choices = getattr(principal, "choices", None)
+    return KnownChoices() if choices is None else choices.setdefault(model, KnownChoices())
+
+
 class RowInput(DomainInput):
     """One of the rows that the person may see, by name; a list to choose from if few."""
 
@@ -371,7 +395,8 @@ class RowInput(DomainInput):
     def offer_to(self, principal):
         """Limit the field to this person's rows."""
         self.rows = self.model._default_manager.visible_to(principal)
-        names = list(self.rows.order_by("pk").values_list("pk", flat=True)[: self.few + 1])
+        self.known = known_choices(principal, self.model)
+        names = self.known.first(self.rows, self.few + 1)
         if len(names) <= self.few:
             choices = [(name, domain_in_unicode(name)) for name in names]
             empty = [("", _("Choose …"))] if len(names) != 1 else []
@@ -380,7 +405,7 @@ class RowInput(DomainInput):
 
     def clean(self, value):
         name = super().clean(value)
-        row = self.rows.filter(pk=name).first() if name else None
+        row = self.known.find(self.rows, name) if name else None
         if name and row is None:
             raise ValidationError(_("You have no domain %(name)s.") % {"name": name})
         return row

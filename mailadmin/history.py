@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin.crud import PARTS, Column, Crud
 from mailadmin.models import Change, Log, Role
+from mailadmin.rows import folded
 from mailadmin.templatetags.mailadmin import readable
 from mailadmin.templatetags.rows import from_template
 
@@ -58,6 +59,14 @@ VERBS = {
 }
 
 
+# What a line is about, where it is more than the table of its name.
+TABLES = {
+    "mailbox": {"mailbox", "alias", "vacation"},
+    "vacation": {"vacation", "alias"},
+    "password": {"mailbox", "admin"},
+    "dkim": {"dkimkey", "dkimsigning"},
+    "totp_exception": {"totpexception"},
+}
 DELETIONS = [verb for verb in VERBS if verb.startswith("delete_")]
 
 
@@ -125,14 +134,27 @@ class LogLines(Crud):
         return [rows.filter(username=name) for name in names]
 
     def decorate(self, rows):
-        """Beside each line what changed, found by moment, actor and key."""
+        """Beside each line what changed, found by moment, actor, key, domain and table."""
         told = {(row.timestamp, row.data) for row in rows if row.timestamp}
         found = {}
         for change in changes_beside(told):
-            found.setdefault((change.at, change.actor, change.key), []).append(change)
+            key = change.at, change.actor, change.key, folded(change.domain)
+            found.setdefault(key, []).append(change)
         for row in rows:
-            row.changes = found.get((row.timestamp, row.username, row.data), [])
+            key = row.timestamp, row.username, row.data, folded(row.domain_id or "")
+            tables = tables_of(row.action)
+            row.changes = [change for change in found.get(key, []) if change.table in tables]
         return rows
+
+
+def tables_of(action):
+    """The tables whose changes a line of this action is about.
+
+    In the same second the same name may be changed in a table that the reader may not see.
+    """
+    _verb, _underscore, noun = action.partition("_")
+    noun = noun.removesuffix("_state").removesuffix("_entry").removesuffix("_signing")
+    return TABLES.get(noun, {noun.replace("_", "")})
 
 
 def changes_beside(told):

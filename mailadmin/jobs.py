@@ -31,6 +31,10 @@ UNFINISHED_JOBS = 50  # of one person; superadmins on the command line have no l
 SELECTIONS = 3  # of one person that wait to be confirmed; an older one is dropped
 
 
+class Cancelled(ValidationError):
+    """Nobody wants the rest of the job any more: it ends, and has not failed."""
+
+
 class LeaseLost(Exception):
     """Another worker has taken the job over."""
 
@@ -145,6 +149,12 @@ def dismiss(changes, number):
     Job.objects.filter(pk=number, state__in=[Job.State.FAILED, Job.State.DONE]).delete()
 
 
+def dismiss_failed(changes, numbers):
+    """Forget the failed ones of these jobs."""
+    for part in chunks(numbers):
+        Job.objects.filter(pk__in=part, state=Job.State.FAILED).delete()
+
+
 def claim(holder):
     """The job that has waited longest for a step, or whose worker has gone silent; or None."""
     now = timezone.now()
@@ -173,6 +183,8 @@ def advance(job: Job) -> bool:
         return finish(job, Job.State.FAILED, text % {"count": MOST_TRIES})
     try:
         return take_next_step(job)
+    except Cancelled as reason:
+        return finish(job, Job.State.DONE, " ".join(reason.messages))
     except ValidationError as error:
         return finish(job, Job.State.FAILED, " ".join(error.messages))
     except PermissionDenied:

@@ -378,8 +378,6 @@ class Token(models.Model):
     expires = models.DateTimeField(_("expires"), null=True)
     last_used = models.DateTimeField(_("last used"), null=True)
     last_address = CharField(max_length=64, blank=True, default="")
-    window_start = models.DateTimeField(null=True)
-    window_count = models.PositiveIntegerField(default=0)
 
     objects = TokenQuerySet.as_manager()
 

@@ -131,6 +131,8 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # It asks generated columns for a length that is their text's: 255.
 SILENCED_SYSTEM_CHECKS = ["mysql.W003"]
+# How far browsers are bound to HTTPS is the operator's choice: MAILADMIN_HSTS.
+SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W005", "security.W021"]
 
 
 # Secret key
@@ -196,8 +198,10 @@ SECURE_REDIRECT_EXEMPT = [
     r"^readyz$",
     r"^metrics$",
 ]  # asked by monitors, without a proxy
-SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+HSTS = ENV["MAILADMIN_HSTS"] if HTTPS else "no"
+SECURE_HSTS_SECONDS = 31536000 if HSTS != "no" else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HSTS in ("subdomains", "preload")
+SECURE_HSTS_PRELOAD = HSTS == "preload"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if ENV["MAILADMIN_TRUSTED_PROXIES"]:
@@ -286,6 +290,7 @@ LOGGING = {
     "filters": {
         "brief": {"()": CallbackFilter, "callback": without_traceback},
         "request": {"()": "mailadmin.watching.logs.OfRequest"},
+        "answer": {"()": "mailadmin.watching.logs.WithoutPath"},
     },
     "formatters": {"line": LINE},
     "handlers": {
@@ -304,4 +309,6 @@ LOGGING = {
 LOGGING["loggers"] |= {
     "django.db.backends": {"level": "INFO"},  # statements carry secrets
     "django.security.DisallowedHost": {"filters": ["brief"]},
+    "django.request": {"filters": ["answer"]},
+    "django.security.csrf": {"filters": ["answer"]},
 }

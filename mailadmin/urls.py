@@ -4,6 +4,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 from django.views.i18n import set_language
 
+import mailadmin.converters  # noqa: F401 (the patterns here use them)
 from domains.services import next_deletion
 from domains.views import PickDomain
 from mailadmin import views
@@ -17,7 +18,7 @@ from mailadmin.housekeeping import forget
 from mailadmin.watching.pages import Metrics
 from mailboxes import own, pages, progress
 from mailboxes.home import Home
-from mailboxes.mails import next_welcome
+from mailboxes.mails import forget_welcomes, next_welcome
 from mailboxes.mailserver.pages import Explain, ExplainApi, MailServer, Seen
 from mailboxes.pages import CRUDS
 from mailboxes.tallies import recount
@@ -35,7 +36,7 @@ JOBS = {
     "plan": work.next_reading,
     "welcome": next_welcome,
 }
-HOUSEKEEPING = (forget, forget_answers, recount, work.forget_plans)
+HOUSEKEEPING = (forget, forget_answers, forget_welcomes, recount, work.forget_plans)
 
 urlpatterns = [
     path("", Home.as_view(), name="home"),
@@ -69,13 +70,13 @@ urlpatterns = [
     path("account/vacation/", own.OwnVacation.as_view(), name="own-vacation"),
     path("domains/pick/", PickDomain.as_view(), name="domains-pick"),
     path("mailboxes/room/", Room.as_view(), name="mailboxes-room"),
-    path("mailboxes/<path:key>/forwarding/", Forwarding.as_view(), name="mailbox-forwarding"),
-    path("mailboxes/<path:key>/vacation/", VacationPage.as_view(), name="mailbox-vacation"),
-    path("mailboxes/<path:key>/seen/", Seen.as_view(), name="mailbox-seen"),
+    path("mailboxes/<key:key>/forwarding/", Forwarding.as_view(), name="mailbox-forwarding"),
+    path("mailboxes/<key:key>/vacation/", VacationPage.as_view(), name="mailbox-vacation"),
+    path("mailboxes/<key:key>/seen/", Seen.as_view(), name="mailbox-seen"),
     *(url for crud in CRUDS for url in resources_of(crud)),
     re_path("^api/", no_such_address, name="api-nowhere"),
     *(url for crud in CRUDS for url in urls_of(crud)),
-    path("domains/<str:key>/", pages.DomainPage.as_view(), name="domain"),
+    path("domains/<key:key>/", pages.DomainPage.as_view(), name="domain"),
 ]
 
 handler400 = views.bad_request

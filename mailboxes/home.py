@@ -23,6 +23,8 @@ from mailboxes.own import own_home
 from mailboxes.progress import own_jobs
 from mailboxes.views import Mailboxes
 
+FAILED_SHOWN = 3
+
 
 class Home(RoleRequired, View):
     roles = Role.ANYONE
@@ -31,8 +33,10 @@ class Home(RoleRequired, View):
         person = request.user
         if person.role is Role.MAILBOX:
             return own_home(request)
+        failed = own_jobs(person).filter(state=Job.State.FAILED).order_by("-pk")
         context = {
-            "failed_jobs": own_jobs(person).filter(state=Job.State.FAILED).order_by("-pk")[:3],
+            "failed_jobs": failed[:FAILED_SHOWN],
+            "more_failed": failed.count() - FAILED_SHOWN,
             "verbs": VERBS,
         }
         return render(request, "home.html", context | told(person))

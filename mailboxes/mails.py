@@ -7,13 +7,31 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.utils.translation import gettext as _
 
+from mailadmin.jobs import Cancelled
+from mailadmin.models import Job
+from mailadmin.rows import chunks, folded
+from mailboxes.models import Mailbox
+
 
 def next_welcome(job):
     """Send, then note that it was sent: no transaction waits for the mail server."""
     if job.done:
         return None
+    if not Mailbox.objects.filter(pk=job.arguments["to"]).exists():
+        raise Cancelled(_("The mailbox does not exist any more."))
     send_welcome(job.owner_key, job.arguments["to"])
     return noted, (), 1
+
+
+def forget_welcomes():
+    """Failed welcome mails to mailboxes that were deleted since: nobody can send them."""
+    failed = Job.objects.filter(kind="welcome", state=Job.State.FAILED)
+    wanted = {job.pk: job.arguments["to"] for job in failed.iterator()}
+    for part in chunks(wanted):
+        there = Mailbox.objects.filter(pk__in=[wanted[number] for number in part])
+        kept = {folded(key) for key in there.values_list("pk", flat=True)}
+        gone = [number for number in part if folded(wanted[number]) not in kept]
+        Job.objects.filter(pk__in=gone).delete()
 
 
 def noted(changes):

@@ -4,7 +4,7 @@ from django.shortcuts import redirect
 from django.views.generic import DetailView, ListView
 
 from mailadmin.auth import RoleRequired
-from mailadmin.jobs import dismiss, retry
+from mailadmin.jobs import dismiss, dismiss_failed, retry
 from mailadmin.models import Job, Role
 from mailadmin.writes import perform
 
@@ -36,9 +36,20 @@ class JobPage(RoleRequired, DetailView):
 
 
 class Jobs(RoleRequired, ListView):
+    """The latest jobs of a person; all that failed can be dismissed at once."""
+
     roles = Role.ADMINS
     template_name = "jobs.html"
     context_object_name = "jobs"
+
+    def get_context_data(self, **kwargs):
+        failed = own_jobs(self.request.user).filter(state=Job.State.FAILED).count()
+        return super().get_context_data(failed=failed, **kwargs)
+
+    def post(self, request):
+        failed = own_jobs(request.user).filter(state=Job.State.FAILED)
+        perform(self.actor, dismiss_failed, list(failed.values_list("pk", flat=True)))
+        return redirect("jobs")
 
     def get_queryset(self):
         return own_jobs(self.request.user).defer("arguments").order_by("-pk")[:50]

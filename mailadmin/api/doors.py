@@ -13,7 +13,8 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import BasePermission
 
 from mailadmin.api.tokens import PREFIX, holder_of
-from mailadmin.models import Token
+from mailadmin.models import RequestCount, Token
+from mailadmin.writes import again_on_deadlock
 
 logger = logging.getLogger("mailadmin.api")
 
@@ -31,9 +32,11 @@ class TokenAuthentication(BaseAuthentication):
         if not text:
             return None
         holder = holder_of(text.strip()) if scheme.lower() == "bearer" else None
+        if holder is not None:
+            refuse_too_fast(holder)
         if holder is None or not holder.is_from(request.client_address):
             self.refuse(request, text, holder)
-        refuse_too_fast(holder.token, request.client_address)
+        note_use(holder.token, request.client_address)
         return holder, holder.token
 
     def refuse(self, request, text, holder):
@@ -68,31 +71,49 @@ class MayUse(BasePermission):
         return allowed and view.is_open(screen, request.user)
 
 
-def refuse_too_fast(token, address):
-    """So many requests a minute of each token, counted where all machines see it."""
-    began, count = count_use(token, address)
+def refuse_too_fast(holder):
+    """Limit the requests a minute of each person, counted in the database for all machines."""
+    began, requests = count_request(owner_key(holder))
     most = settings.MAILADMIN_API_RATE
-    if most and count > most:
+    if most and requests > most:
         left = (began + WINDOW - timezone.now()).total_seconds()
         raise Throttled(max(1, int(left) + 1))
 
 
-def charge(token, rows):
-    """A request of many rows counts as each of them would."""
-    Token.objects.filter(pk=token.pk).update(window_count=F("window_count") + rows - 1)
+def owner_key(holder):
+    return holder.owner.pk.lower()
 
 
-def count_use(token, address):
-    """(when the present minute began, requests in it), this one among them."""
+def charge(holder, rows):
+    """Count a request of many rows as each of them would be."""
+    own = RequestCount.objects.filter(pk=owner_key(holder))
+    again_on_deadlock(lambda: own.update(requests=F("requests") + rows - 1))
+
+
+def count_request(owner):
+    """(when the current minute began, requests in it), this one among them."""
+    return again_on_deadlock(lambda: count_once(owner, timezone.now()))
+
+
+def count_once(owner, now):
+    row = RequestCount.objects.filter(pk=owner)
+    over = When(window_start__lte=now - WINDOW, then=Value(1))
+    began = When(window_start__lte=now - WINDOW, then=Value(now))
+    # MySQL sets columns from left to right, so the count comes before the moment it depends on.
+    values = {
+        "requests": Case(over, default=F("requests") + 1),
+        "window_start": Case(began, default="window_start"),
+    }
+    if not row.update(**values):
+        new = RequestCount(owner=owner, window_start=now)
+        RequestCount.objects.bulk_create([new], ignore_conflicts=True)
+        row.update(**values)
+    return row.values_list("window_start", "requests").first() or (now, 1)
+
+
+def note_use(token, address):
+    """Write down when and from where a token was used; a busy one once a minute."""
     now = timezone.now()
-    is_new = token.window_start is None or token.window_start <= now - WINDOW
-    again = When(window_start__gt=now - WINDOW, then=F("window_count") + 1)
-    began = When(window_start__gt=now - WINDOW, then=F("window_start"))
-    Token.objects.filter(pk=token.pk).update(
-        # MySQL sets columns from left to right, so the count comes before what it is asked of.
-        window_count=Case(again, default=Value(1)),
-        window_start=Case(began, default=Value(now)),
-        last_used=now,
-        last_address=address[:64],
-    )
-    return (now, 1) if is_new else (token.window_start, token.window_count + 1)
+    is_known = token.last_used is not None and token.last_used > now - WINDOW
+    if not is_known or token.last_address != address[:64]:
+        Token.objects.filter(pk=token.pk).update(last_used=now, last_address=address[:64])

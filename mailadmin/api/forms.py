@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.api.tokens import VERBS, create_token, new_text
+from mailadmin.api.tokens import MOST_NETWORKS, VERBS, create_token, new_text
 from mailadmin.forms import PlainForm, TargetsField, as_fields
 from mailadmin.names import normalize_domain
 from mailadmin.writes import perform
@@ -65,7 +65,10 @@ class TokenForm(PlainForm):
         return names
 
     def clean_networks(self):
-        return [network_text(text) for text in self.cleaned_data["networks"]]
+        given = self.cleaned_data["networks"]
+        if len(given) > MOST_NETWORKS:
+            raise ValidationError(_("At most %(most)s addresses.") % {"most": MOST_NETWORKS})
+        return list(dict.fromkeys(network_text(text) for text in given))
 
     def clean_expires(self):
         """The moment at which the day is over."""

@@ -43,12 +43,15 @@ def unprocessable(errors, status=422):
     return Problem(status, " ".join(map(str, general)), errors=by_field)
 
 
-def rows_refused(by_number):
+def rows_refused(by_number, is_complete=True):
     items = [
         {"index": number, "errors": {name or "detail": texts for name, texts in errors.items()}}
         for number, errors in sorted(by_number.items())
     ]
     detail = _("Some rows were refused, so nothing was changed.")
+    if not is_complete:
+        text = _("Nothing was changed: %(count)s rows were refused and the others not checked.")
+        detail = text % {"count": len(items)}
     return Problem(422, detail, errors={}, items=items)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import operator
+import re
 
 from django.core.exceptions import ValidationError
 from django.http import Http404
@@ -36,6 +37,7 @@ from mailadmin.rows import folded
 from mailadmin.writes import Actor, Conflict, perform
 
 USUAL = 100
+LIMIT = re.compile("[0-9]{1,5}")
 TRIES = 3  # of an edit that others keep overtaking
 
 
@@ -85,8 +87,14 @@ class Resource(Door):
 
     @functools.cached_property
     def rows(self):
-        named = {name: self.crud.key_of(text) for name, text in self.kwargs.items()}
-        return rows_of(self.crud, self.request, **named)
+        return rows_of(self.crud, self.request, **self.kwargs)
+
+    def get_row(self):
+        """The row of exactly this key, or of the one that was meant: in other case, in Unicode."""
+        with contextlib.suppress(Http404):
+            return self.rows.get_object()
+        key = self.crud.key_of(self.kwargs["key"])
+        return rows_of(self.crud, self.request, key=key).get_object()
 
     @property
     def role(self):
@@ -114,7 +122,7 @@ class Resource(Door):
             raise Problem(422, _("A list has 1 to %(most)s rows.") % {"most": MOST}, errors={})
         refuse_wrong_types(self.crud, screen, sent)
         if len(rows) > 1:
-            charge(self.request.auth, len(rows))
+            charge(self.request.user, len(rows))
         return sent
 
 
@@ -162,7 +170,7 @@ class Rows(Resource):
 
     def limit(self):
         text = self.request.GET.get("limit") or str(USUAL)
-        if not (text.isascii() and text.isdecimal() and 0 < int(text[:5]) <= MOST):
+        if not LIMIT.fullmatch(text) or not 0 < int(text) <= MOST:
             text = _("This is a number from 1 to %(most)s.") % {"most": MOST}
             raise unprocessable({"limit": [text]})
         return int(text)
@@ -189,7 +197,7 @@ class Rows(Resource):
         """The answer: one row, or the list of rows that a list has become."""
         run = functools.partial(claim.perform, self.answer_for(sent)) if claim else perform
         if isinstance(sent, list):
-            drafts = [Draft(self.crud, self.actor, row) for row in sent]
+            drafts = (Draft(self.crud, self.actor, row) for row in sent)
             return self.answer_for(sent)(saved(drafts, run))
         draft = Draft(self.crud, self.actor, sent)
         row = draft.save(run)
@@ -222,10 +230,10 @@ class Rows(Resource):
         sent = self.sent("edit", list)
         for _try in range(TRIES):
             rows = self.named(sent)
-            drafts = [
+            drafts = (
                 Draft(self.crud, self.actor, without_key(self.crud, given), row)
                 for row, given in zip(rows, sent, strict=True)
-            ]
+            )
             with contextlib.suppress(Conflict):
                 saved(drafts)
                 return Response({"items": shown(self.crud, self.named(sent), self.role)})
@@ -265,7 +273,7 @@ def saved(drafts, run=perform):
     try:
         return save_all(drafts, run)
     except RowsRefused as error:
-        raise rows_refused(error.by_number) from error
+        raise rows_refused(error.by_number, error.is_complete) from error
 
 
 class Row(Resource):
@@ -278,7 +286,7 @@ class Row(Resource):
     }
 
     def get(self, request, key):
-        row = self.rows.get_object()
+        row = self.get_row()
         response = self.with_etag(row)
         if matches(request.headers.get("If-None-Match"), response.headers["ETag"]):
             return Response(status=304, headers={"ETag": response.headers["ETag"]})
@@ -287,7 +295,7 @@ class Row(Resource):
     def patch(self, request, key):
         sent = self.sent("edit", dict)
         for _try in range(TRIES):
-            row = self.rows.get_object()
+            row = self.get_row()
             draft = Draft(self.crud, self.actor, sent, row)
             draft.form.expected = self.seen(row)
             draft.save()
@@ -298,10 +306,10 @@ class Row(Resource):
     def edited(self, draft):
         if draft.errors:
             raise refused(draft)
-        return self.with_etag(self.rows.get_object())
+        return self.with_etag(self.get_row())
 
     def delete(self, request, key):
-        row = self.rows.get_object()
+        row = self.get_row()
         try:
             job = self.crud.carry_out(self.actor, DELETE, [row.pk], self.seen(row))
         except Conflict as error:
@@ -350,7 +358,7 @@ class JobOfToken(Door):
         return Response({name: typed(getattr(job, name)) for name in self.shown})
 
 
-SHAPES = (("rows", "", Rows), ("row", "/<path:key>", Row))
+SHAPES = (("rows", "", Rows), ("row", "/<key:key>", Row))
 
 
 def resources_of(crud):

@@ -1,5 +1,6 @@
 """Tokens: what a program may do in its owner's place, and never more than he may himself."""
 
+import functools
 import hashlib
 import ipaddress
 import secrets
@@ -17,6 +18,7 @@ from mailadmin.rows import chunks, folded
 PREFIX = "mailadmin_"  # so that whoever finds one knows what it opens
 HINT = len(PREFIX) + 6
 MOST = 200  # of one person
+MOST_NETWORKS = 100  # of one token
 VERBS = {
     "read": pgettext_lazy("right of a token", "read"),
     "create": _("create"),
@@ -60,6 +62,7 @@ class TokenHolder:
         self.token, self.token_id, self.owner = token, token.pk, token.owner
         self.pk = self.username = self.owner.pk
         self.model_label = self.owner.model_label
+        self.choices = {}  # that the forms of this request have asked for
 
     @property
     def role(self):
@@ -85,9 +88,16 @@ class TokenHolder:
     def is_from(self, address):
         """Whether it may be used at this address."""
         networks, ip = self.token.networks, ip_of(address)
-        return not networks or (
-            ip is not None and any(ip in ipaddress.ip_network(network) for network in networks)
-        )
+        return not networks or (ip is not None and is_in_one(ip, tuple(networks[:MOST_NETWORKS])))
+
+
+def is_in_one(ip, networks):
+    return any(ip in network for network in parsed_networks(networks))
+
+
+@functools.lru_cache(maxsize=256)
+def parsed_networks(networks):
+    return [ipaddress.ip_network(network) for network in networks]
 
 
 def own_domains(owner, names):

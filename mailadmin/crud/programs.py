@@ -18,6 +18,7 @@ from mailadmin.rows import chunks, folded
 from mailadmin.writes import Seen, digest, perform
 
 HASH = "password_hash"  # which the forms of superadmins' programs have
+MOST_REFUSED = 50  # rows of a list; after these the rest is not looked at
 HASHING = os.cpu_count() or 1  # passwords at once: what hashes lets the interpreter go on
 
 
@@ -174,18 +175,32 @@ class RowsRefused(ValidationError):
     def __init__(self, errors):
         super().__init__(_("Some rows were refused, so nothing was changed."))
         self.by_number = errors
+        self.is_complete = len(errors) < MOST_REFUSED
 
 
 def save_all(drafts, run=perform):
     """Rows of all drafts, in order, by one transaction."""
-    refused = {number: draft.errors for number, draft in enumerate(drafts) if not draft.is_valid()}
-    if refused:
-        raise RowsRefused(refused)
+    drafts = valid_drafts(drafts)
     refuse_known(drafts)
     with ThreadPoolExecutor(HASHING) as pool:
         steps = list(pool.map(lambda draft: draft.form.step(), drafts))
     watched = [draft.form.watching() for draft in drafts]
     return run(drafts[0].actor, write_all, steps, seen=watched)
+
+
+def valid_drafts(drafts):
+    """All drafts, if none is refused; after some refusals the others are not looked at."""
+    valid, refused = [], {}
+    for number, draft in enumerate(drafts):
+        if draft.is_valid():
+            valid.append(draft)
+        else:
+            refused[number] = draft.errors
+        if len(refused) == MOST_REFUSED:
+            break
+    if refused:
+        raise RowsRefused(refused)
+    return valid
 
 
 def refuse_known(drafts):
@@ -196,7 +211,7 @@ def refuse_known(drafts):
         there = {folded(key) for key in rows.values_list("pk", flat=True)}
         if taken := [number for number, key in keys.items() if folded(key) in there]:
             text = _("%(key)s exists already.")
-            raise RowsRefused({n: {"": [text % {"key": keys[n]}]} for n in taken})
+            raise RowsRefused({n: {"": [text % {"key": keys[n]}]} for n in taken[:MOST_REFUSED]})
 
 
 def write_all(changes, steps):
@@ -235,6 +250,8 @@ def refused_ones(changes, steps):
                 take(changes, [step])
         except ValidationError as error:
             refused[number] = reasons(error)
+        if len(refused) == MOST_REFUSED:
+            break
     return refused
 
 

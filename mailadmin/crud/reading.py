@@ -175,9 +175,14 @@ class Pick(RoleRequired, View):
 
     roles = Role.ADMINS
     model = None
+    field_names = ()  # of the fields that ask for such a row
 
     def get(self, request):
-        text = typed_domain(next(iter(request.GET.values()), ""))
+        text = typed_domain(self.typed(request.GET))
         rows = self.model._default_manager.visible_to(request.user).filter(pk__istartswith=text)
         names = rows.order_by("pk").values_list("pk", flat=True)[:PICKS]
         return render(request, "crud/pick.html", {"names": names})
+
+    def typed(self, given):
+        """What was typed into the field that asks, which each form calls by its own name."""
+        return next((given[name] for name in self.field_names if name in given), "")

@@ -50,7 +50,7 @@ class Create(Saving, Screen, CreateView):
 
 class Edit(Saving, Screen, UpdateView):
     screen = "edit"
-    route = "<path:key>/edit/"
+    route = "<key:key>/edit/"
 
     def success_text(self, form):
         return _("%(row)s was saved.") % {"row": self.object}
@@ -60,7 +60,7 @@ class Delete(Screen, DetailView):
     """First what will go, then, by POST, it goes."""
 
     screen = "delete"
-    route = "<path:key>/delete/"
+    route = "<key:key>/delete/"
 
     def get_context_data(self, **kwargs):
         keys = [self.object.pk]
@@ -88,7 +88,7 @@ class Toggle(Screen, View):
     """Set a mark of one row to the value wanted; a double click does not undo itself."""
 
     screen = "toggle"
-    route = "<path:key>/toggle/"
+    route = "<key:key>/toggle/"
     http_method_names = ["post"]
 
     def post(self, request, key):

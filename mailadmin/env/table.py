@@ -69,6 +69,14 @@ SETTINGS = (
         "of forms",
     ),
     Setting(
+        "MAILADMIN_HSTS",
+        "host",
+        choice("host", "subdomains", "preload", "no"),
+        "with an `https://` address, what browsers are told to reach by HTTPS alone for a year: "
+        "this `host`, its `subdomains` too, those and browsers' lists (`preload`), or nothing "
+        "(`no`)",
+    ),
+    Setting(
         "MAILADMIN_ALLOWED_HOSTS",
         "localhost,127.0.0.1",
         names(host),
@@ -266,7 +274,7 @@ SETTINGS = (
         "MAILADMIN_API_RATE",
         "1200",
         integer(),
-        "requests a minute that the API takes from one token; 0 is unlimited",
+        "requests a minute that the API takes from one person, by all their tokens; 0 is unlimited",
     ),
     Setting("MAILADMIN_PAGE_SIZE", "50", integer(1), "rows on one page of a list"),
     Setting(

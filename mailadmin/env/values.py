@@ -21,7 +21,7 @@ def boolean(value):
     match value.lower():
         case "yes" | "true" | "on" | "1":
             return True
-        case "no" | "false" | "off" | "0" | "":
+        case "no" | "false" | "off" | "0":
             return False
     raise ValueError("is neither yes nor no")
 

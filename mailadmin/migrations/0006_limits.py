@@ -100,5 +100,7 @@ class Migration(migrations.Migration):
                 to="mailadmin.token",
             ),
         ),
+        migrations.RemoveField(model_name="token", name="window_start"),
+        migrations.RemoveField(model_name="token", name="window_count"),
         migrations.RunPython(store_selections, migrations.RunPython.noop),
     ]

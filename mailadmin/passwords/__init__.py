@@ -16,6 +16,7 @@ from mailadmin.passwords.stored import (
     cost,
     costs_as_configured,
     is_as_configured,
+    is_hash_shaped,
     prefix_for,
     readings,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "is_known_scheme",
     "is_readable",
     "known_schemes",
+    "looks_like_hash",
     "make",
     "needs_update",
     "rules",
@@ -127,6 +129,11 @@ def is_readable(stored: str) -> bool:
         return any(True for _reading in readings(stored))
     except Unreadable:
         return False
+
+
+def looks_like_hash(text: str) -> bool:
+    """Whether somebody may have taken a stored value for the password itself."""
+    return is_hash_shaped(text)
 
 
 def needs_update(stored: str) -> bool:

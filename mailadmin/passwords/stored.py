@@ -114,6 +114,14 @@ def _is_read_back(choice: Choice, body: str) -> bool:
         return False
 
 
+def is_hash_shaped(text: str) -> bool:
+    """Whether this is crypt's form, or a known scheme's prefix with something behind it."""
+    prefixed = re.fullmatch(r"\{([^{}]*)\}.+", text, re.DOTALL)
+    if prefixed:
+        return schemes.find(prefixed[1]) is not None
+    return re.fullmatch(r"\$[^$]+\$.{20,}", text) is not None
+
+
 def costs_as_configured(stored: str) -> bool:
     """Whether verifying this value takes as long as verifying a new one."""
     choice = configured()

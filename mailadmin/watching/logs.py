@@ -33,6 +33,19 @@ def begin(page="", request_id=""):
     return NOW.get()
 
 
+class WithoutPath(logging.Filter):
+    """One line for a refused or missing page, and no path in any: it holds addresses."""
+
+    def filter(self, record):
+        request, status = getattr(record, "request", None), getattr(record, "status_code", 0)
+        match = getattr(request, "resolver_match", None)
+        page = getattr(match, "view_name", None) or now().page or "-"
+        record.msg, record.args = f"{getattr(request, 'method', '-')} {page}: {status}", ()
+        if status < 500:
+            record.exc_info = None
+        return True
+
+
 class OfRequest(logging.Filter):
     """Gives each line its request's id and page, empty where there is none."""
 

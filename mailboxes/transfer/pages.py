@@ -3,6 +3,7 @@
 import csv
 import datetime
 import io
+import zipfile
 
 from django import forms
 from django.conf import settings
@@ -77,6 +78,9 @@ class UploadForm(PlainForm):
             text = _("The file has %(size)s; at most %(most)s MB are taken here.")
             size = filesizeformat(file.size)
             raise ValidationError(text % {"size": size, "most": settings.MAILADMIN_UPLOAD_MB})
+        if unpacked_size(file) > settings.MAILADMIN_UPLOAD_MB * MB:
+            text = _("Unpacked, the file is larger than the %(most)s MB that are taken here.")
+            raise ValidationError(text % {"most": settings.MAILADMIN_UPLOAD_MB})
         return file
 
     def options(self):
@@ -84,6 +88,17 @@ class UploadForm(PlainForm):
         name = "table" if self.cleaned_data["format"] in OWN_FORMATS else "scheme"
         value = self.cleaned_data.get(name)
         return {name: value} if value else {}
+
+
+def unpacked_size(file) -> int:
+    """How large the files of a zip say they are, which is what they are read to; 0 for others."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return sum(info.file_size for info in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return 0
+    finally:
+        file.seek(0)
 
 
 def typed_by(person):

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from mailadmin import passwords
+from mailadmin.jobs import Cancelled
 from mailadmin.models import Role
 from mailadmin.rows import chunks, folded, insert_rows
 from mailboxes.models import Plan, PlanRow
@@ -31,12 +32,10 @@ class Draft:
     row: PlanRow
     username: str = ""
     typed: str = ""
-    stored: str = ""  # the hash that is there
 
     def hashed(self):
-        """The hash of what was typed; nothing where that is the password already."""
-        if self.stored and passwords.verify(self.typed, self.stored, self.username):
-            return None
+        """The hash of what was typed. Whether it is the password already is told to nobody:
+        a file of guesses would find it out, and no throttle counts them."""
         return passwords.make(self.typed, self.username)
 
 
@@ -186,7 +185,7 @@ class Planning:
         verb = Verb.CHANGED if differences else Verb.SAME
         made = self.row(kind, entry, folded(row_key(kind, row)), verb, values, differences)
         made.digest = kind.digest(row)
-        return Draft(made, row_key(kind, row), typed, getattr(row, "password", ""))
+        return Draft(made, row_key(kind, row), typed)
 
     def refused(self, kind, entry, trouble, key=""):
         """Kept as it came, so that it can be mended; a typed password is kept by nobody."""
@@ -229,9 +228,8 @@ class Planning:
             row.reason = f"password: {' '.join(error.messages)}"
             row.values = KINDS[row.kind].as_file(row.values)
             return
-        if stored is not None:
-            row.values["password"] = stored
-        if stored is not None and row.verb != Verb.NEW:
+        row.values["password"] = stored
+        if row.verb != Verb.NEW:
             row.verb, row.is_done = Verb.CHANGED, False
             row.differences.append(["password", "", ""])
 
@@ -279,7 +277,7 @@ def begin_plan(changes, number):
 
 def add_rows(changes, number, rows):
     if not Plan.objects.select_for_update().filter(pk=number, state=Plan.State.READING).exists():
-        raise ValidationError(_("The import was discarded while it was read."))
+        raise Cancelled(_("The import was discarded while it was read."))
     insert_rows(rows)
 
 

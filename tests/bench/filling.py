@@ -173,9 +173,8 @@ SELECT mirror.domain, place.domain, {born}, {born}, 1
 FROM place AS mirror JOIN place ON place.d = (mirror.d - {few} - 1) % {few} WHERE mirror.d > {few};
 
 INSERT INTO mailadmin_token (owner, name, hint, digest, tables, verbs, domains, networks, created,
-    last_address, window_count)
-SELECT owner, 'bench', '', SHA2(CONCAT('{token}', owner), 256), '[]', '[]', '[]', '[]', {born}, '',
-    0
+    last_address)
+SELECT owner, 'bench', '', SHA2(CONCAT('{token}', owner), 256), '[]', '[]', '[]', '[]', {born}, ''
 FROM (SELECT '{ROOT}' AS owner UNION ALL SELECT '{TEN}') AS owners;
 INSERT INTO admin (username, password, created, modified, active, superadmin) VALUES
     ('{ROOT}', '{stored}', {born}, {born}, 1, 1), ('{TEN}', '{stored}', {born}, {born}, 1, 0),

@@ -18,7 +18,7 @@ from mailadmin.api.document import FILE, made
 from mailadmin.api.once import KEPT, forget_answers
 from mailadmin.api.tokens import PREFIX, TokenHolder, create_token, delete_token, new_text
 from mailadmin.crud.programs import Draft
-from mailadmin.models import Answer, Change, Job, Log, Token
+from mailadmin.models import Answer, Change, Job, Log, RequestCount, Token
 from mailadmin.writes import Actor, perform
 from mailadmin.wsgi import application
 from mailboxes import services
@@ -221,7 +221,7 @@ class TokenStories(World):
         self.assertTrue(50 < int(answer["Retry-After"]) <= 61)
         self.assertEqual(program.get("admins").status_code, 429)  # a closed door counts as well
         self.assertEqual(answer["Content-Type"], "application/problem+json")
-        own = Token.objects.filter(owner=self.alice.pk)
+        own = RequestCount.objects.filter(owner=self.alice.pk)
         own.update(window_start=timezone.now() - datetime.timedelta(seconds=61))
         self.assertEqual(program.get("log").status_code, 200)
 

@@ -232,6 +232,9 @@ class Kind:
         return values
 
     def refuse_weak(self, password):
+        if passwords.looks_like_hash(password):
+            text = _("password: This is a hash. Hashes belong in the column password_hash.")
+            raise ValidationError(text)
         try:
             passwords.validate(password)
         except ValidationError as error:

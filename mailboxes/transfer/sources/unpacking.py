@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from mailboxes.transfer.entries import UnfitSource
 
 LARGEST = 2**30  # bytes, unpacked
+SMALL, RATIO = 2**24, 50  # beyond these bytes, how much larger than its archive a file may be
 MOST = 20_000  # files
 DEEPEST = 40  # folders within folders
 BLOCK = 2**20
@@ -49,7 +50,7 @@ def as_folder(path, mark):
 
 
 def unpack(path, folder):
-    size = 0
+    size, most = 0, min(LARGEST, max(SMALL, RATIO * path.stat().st_size))
     for number, (name, source) in enumerate(members(path)):
         if number >= MOST:
             raise UnfitSource(TOO_LARGE, path.name)
@@ -58,7 +59,7 @@ def unpack(path, folder):
         with source, target.open("wb") as written:
             while block := source.read(BLOCK):
                 size += len(block)
-                if size > LARGEST:
+                if size > most:
                     raise UnfitSource(TOO_LARGE, path.name)
                 written.write(block)
 

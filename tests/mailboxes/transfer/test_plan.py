@@ -74,9 +74,10 @@ class PlanStories(TransferWorld):
         )
 
     def test_a_second_time_changes_nothing(self):
+        without_passwords = THREE.replace("correct-horse-43", "")
         self.imported(THREE)
         Change.objects.all().delete()
-        plan = self.plan(THREE)
+        plan = self.plan(without_passwords)
         self.assertEqual(set(self.verbs(plan).values()), {"same", "refused"})
         self.apply(plan)
         self.assertFalse(Change.objects.exists())
@@ -261,9 +262,27 @@ class PlanStories(TransferWorld):
         self.apply(plan)
         self.assertEqual(self.mailbox("bob@example.org").password, before.password)
 
-    def test_a_password_that_is_the_same_already_is_no_change(self):
-        plan = self.plan("username,password\nbob@example.org,correct-horse-42\n")
-        self.assertEqual(self.verbs(plan), {"bob@example.org": "same"})
+    def test_a_plan_does_not_tell_a_right_password_from_a_wrong_one(self):
+        for guess in ("correct-horse-42", "wrong-horse-42"):
+            plan = self.plan(f"username,password\nbob@example.org,{guess}\n")
+            self.assertEqual(self.verbs(plan), {"bob@example.org": "changed"})
+            row = plan.rows.get()
+            self.assertEqual(row.differences, [["password", "", ""]])
+
+    def test_a_hash_in_the_column_of_passwords_is_refused(self):
+        for stored in (
+            "{BLF-CRYPT}$2y$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234",
+            "$2y$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234",
+            "$6$rounds=5000$salt$" + "a" * 86,
+            "{SHA512-CRYPT}$6$salt$" + "a" * 86,
+            "{SSHA}" + "A" * 32,
+        ):
+            plan = self.plan(f"username,password\nbob@example.org,{stored}\n")
+            self.assertEqual(self.verbs(plan), {"bob@example.org": "refused"}, stored)
+            self.assertIn("password_hash", plan.rows.get().reason)
+        for password in ("{curly}-horse-42", "$dollar$-horse-42"):
+            plan = self.plan(f"username,password\nbob@example.org,{password}\n")
+            self.assertEqual(self.verbs(plan), {"bob@example.org": "changed"}, password)
 
 
 class SecretStories(TransferWorld):

@@ -1,0 +1,13 @@
+"""Parts of URLs."""
+
+from django.urls import register_converter
+from django.urls.converters import PathConverter
+
+
+class KeyConverter(PathConverter):
+    """The key of a row as it is stored: other programs have let in slashes and line ends."""
+
+    regex = "(?s:.+)"
+
+
+register_converter(KeyConverter, "key")
