@@ -29,30 +29,6 @@ COMPILER = {
     "libmariadb-dev": "mariadb_config",
     "python3-dev": Path(sysconfig.get_paths()["include"], "Python.h"),
 }
-# What tests start. The core packages of MariaDB bring a server without a service.
-SERVERS = {
-    "mariadb-server-core": "mariadbd",
-    "mariadb-client-core": "mariadb",
-    "galera-4": Path("/usr/lib/galera/libgalera_smm.so"),
-    "postfix": "postfix",
-    "postfix-mysql": Path("/usr/lib/postfix/postfix-mysql.so"),
-    "postfix-sqlite": Path("/usr/lib/postfix/postfix-sqlite.so"),
-    "dovecot-core": "dovecot",
-    "dovecot-imapd": Path("/usr/lib/dovecot/imap"),
-    "dovecot-pop3d": Path("/usr/lib/dovecot/pop3"),
-    "dovecot-lmtpd": Path("/usr/lib/dovecot/lmtp"),
-    "dovecot-mysql": Path("/usr/lib/dovecot/modules/libdriver_mysql.so"),
-    "dovecot-sqlite": Path("/usr/lib/dovecot/modules/libdriver_sqlite.so"),
-    "openssl": "openssl",
-    "debootstrap": "debootstrap",
-    "chromium": "chromium",
-    "fonts-dejavu-core": Path("/usr/share/fonts/truetype/dejavu"),
-    "gettext": "msgfmt",
-    # PostfixAdmin itself is PHP.
-    "php-cli": "php",
-    "php-mbstring": Path("/var/lib/dpkg/info/php-mbstring.list"),
-    "php-mysql": Path("/var/lib/dpkg/info/php-mysql.list"),
-}
 
 
 def stop(message):
@@ -93,10 +69,14 @@ def state(folder, locks):
     return digest.hexdigest()
 
 
-def debian_packages(probes):
-    """Install what is missing, as root or with sudo; without either, stop and name it."""
-    missing = [package for package, probe in probes.items() if not shutil.which(probe, path=PATH)]
-    missing = [package for package in missing if not Path(probes[package]).exists()]
+def missing_compiler():
+    """What mysqlclient is compiled with and is not there."""
+    missing = [package for package, probe in COMPILER.items() if not shutil.which(probe, path=PATH)]
+    return [package for package in missing if not Path(COMPILER[package]).exists()]
+
+
+def debian_packages(missing):
+    """Install these packages, as root or with sudo; without either, stop and name them."""
     if not missing:
         return
     root = [] if os.geteuid() == 0 else ["sudo", "-n"]
@@ -137,13 +117,16 @@ def for_panel():
 
     engine = env.read(report=lambda line: None)["MAILADMIN_DATABASE_URL"]["ENGINE"]
     if engine.endswith("mysql"):
-        debian_packages(COMPILER)
+        debian_packages(missing_compiler())
         return virtual_environment(ROOT / ".venv", LOCK, MYSQL_LOCK)
     return virtual_environment(ROOT / ".venv", LOCK)
 
 
 def for_tests():
-    debian_packages(COMPILER | SERVERS)
+    sys.path.insert(0, str(ROOT))
+    from tests.programs import missing_packages
+
+    debian_packages(missing_compiler() + missing_packages())
     virtual_environment(ROOT / ".venv-tests", LOCK, TESTS_LOCK)
 
 

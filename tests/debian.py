@@ -12,7 +12,7 @@ import pytest
 
 from tests import mailservers
 from tests.mailservers import Dovecot
-from tests.servers import PATH, command
+from tests.programs import PATH, command
 
 RELEASE, VERSION = "trixie", "13"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mailadmin-tests"

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-PATH = os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/sbin"
+from tests.programs import command
+
 # A shell, given the folder and the server's process group, that reads until we are gone.
 GUARD = """
 read -r _
@@ -23,13 +24,6 @@ read -r _
 rm -rf -- "$0" || { sleep 1; rm -rf -- "$0"; }
 """
 PATIENCE = 60  # seconds until a server that does not answer is given up
-
-
-def command(name):
-    """The path of a program; Debian keeps servers where a user's PATH does not look."""
-    if found := shutil.which(name, path=PATH):
-        return found
-    raise RuntimeError(f"{name} is not installed; tests/run installs what tests need")
 
 
 def free_port():

@@ -3,9 +3,13 @@
 import atexit
 import json
 import os
+import sys
 from dataclasses import asdict
 
-from tests import servers
+from tests import programs, servers
+
+if missing := programs.missing_programs():
+    sys.exit(f"Missing for the tests: {', '.join(missing)}. tests/run installs them.")
 
 
 def database():

@@ -17,7 +17,7 @@ from mailboxes.models import Alias, Mailbox, Vacation, vacation_target
 from mailboxes.routing import own_setup
 from mailboxes.transfer.exporting import hashfiles
 from mailboxes.transfer.exporting.disk import MARK
-from tests import servers
+from tests import programs, servers
 from tests.mailboxes.transfer.exported import build_database, forget_everything
 from tests.mailboxes.transfer.reading import Read
 
@@ -37,7 +37,7 @@ def export(folder, *arguments):
 
 def compiled(folder):
     """Every map made by postmap, which has nothing to say about it: no key is there twice."""
-    script, environ = ["sh", folder / "postmap.sh"], {"PATH": servers.PATH}
+    script, environ = ["sh", folder / "postmap.sh"], {"PATH": programs.PATH}
     said = subprocess.run(script, check=True, env=environ, capture_output=True, text=True)
     assert said.stderr == ""
     return folder

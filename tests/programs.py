@@ -1,0 +1,88 @@
+"""Every program that tests start, with the Debian package that brings it.
+
+Knows only Python's own library: `deploy/install.py --tests` installs what is missing.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+# Debian keeps servers where a user's PATH does not look.
+PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/local/sbin:/usr/sbin:/sbin"
+POSTFIX, DOVECOT = Path("/usr/lib/postfix"), Path("/usr/lib/dovecot")
+INSTALLED = Path("/var/lib/dpkg/info")
+
+# What `tests/run` installs: package → programs that tests call by name, or files that show that it
+# is there. The core packages of MariaDB bring a server without a service.
+PACKAGES = {
+    "mariadb-server-core": ("mariadbd", "mariadb-install-db"),
+    "mariadb-client-core": ("mariadb",),
+    "mariadb-client": ("mariadb-dump",),
+    "galera-4": (Path("/usr/lib/galera/libgalera_smm.so"),),
+    "postfix": (
+        *("postfix", "postmap", "postconf", "postqueue", "postsuper", "postcat", "sendmail"),
+        "smtp-sink",
+    ),
+    "postfix-mysql": (POSTFIX / "postfix-mysql.so",),
+    "postfix-pcre": (POSTFIX / "postfix-pcre.so",),
+    "postfix-sqlite": (POSTFIX / "postfix-sqlite.so",),
+    "dovecot-core": ("dovecot", "doveadm", "doveconf"),
+    "dovecot-imapd": (DOVECOT / "imap",),
+    "dovecot-pop3d": (DOVECOT / "pop3",),
+    "dovecot-lmtpd": (DOVECOT / "lmtp",),
+    "dovecot-mysql": (DOVECOT / "modules/libdriver_mysql.so",),
+    "dovecot-sqlite": (DOVECOT / "modules/libdriver_sqlite.so",),
+    "openssl": ("openssl",),
+    "debootstrap": ("debootstrap",),
+    "debian-archive-keyring": (Path("/usr/share/keyrings/debian-archive-keyring.gpg"),),
+    "chromium": ("chromium",),
+    "fonts-dejavu-core": (Path("/usr/share/fonts/truetype/dejavu"),),
+    "gettext": ("msgfmt", "msgmerge", "xgettext"),
+    "procps": ("ps",),
+    # PostfixAdmin itself is PHP.
+    "php-cli": ("php",),
+    "php-mbstring": (INSTALLED / "php-mbstring.list",),
+    "php-mysql": (INSTALLED / "php-mysql.list",),
+}
+# What every Debian has.
+ESSENTIAL = {
+    "apt": ("apt-get",),
+    "bash": ("bash",),
+    "coreutils": ("cat", "chroot", "sleep"),
+    "dash": ("sh",),
+    "dpkg": ("dpkg",),
+}
+# What only the benchmark against PostfixAdmin starts; it says what is missing.
+BENCHMARK = {"nginx": ("nginx",), "php8.2-fpm": ("php-fpm8.2",)}
+
+PACKAGE_OF = {
+    program: package
+    for table in (PACKAGES, ESSENTIAL, BENCHMARK)
+    for package, programs in table.items()
+    for program in programs
+}
+
+
+def is_there(program):
+    """Whether a program can be started, or a file of a package is there."""
+    if isinstance(program, Path):
+        return program.exists()
+    return shutil.which(program, path=PATH) is not None
+
+
+def missing_packages():
+    return [name for name, needed in PACKAGES.items() if not all(map(is_there, needed))]
+
+
+def missing_programs():
+    """What is missing, each by its name and its package."""
+    needed = ((program, package) for package, some in PACKAGES.items() for program in some)
+    return [f"{program} (package {name})" for program, name in needed if not is_there(program)]
+
+
+def command(name):
+    """The path of a program that is named here."""
+    package = PACKAGE_OF[name]
+    if found := shutil.which(name, path=PATH):
+        return found
+    raise RuntimeError(f"{name} is not installed (Debian package {package})")

@@ -1,0 +1,78 @@
+"""The table of programs that tests start: whole, and asked before the first test."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mailadmin.env import BASE_DIR
+from tests import programs
+
+STARTERS = {"command", "start", "which"}  # their first argument names a program
+RUNNERS = {"run", "Popen", "check_output"}  # theirs is a list that begins with one
+
+
+def named_programs(path):
+    """The programs that a module of the tests names where it starts them."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        first = node.args[0]
+        if name in RUNNERS and isinstance(first, ast.List) and first.elts:
+            first, name = first.elts[0], "command"
+        is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
+        if name in STARTERS and is_text and not is_management(node):
+            yield Path(first.value).name
+
+
+def is_management(node):
+    """`self.command("worker")` and the like are commands of the panel."""
+    owner = getattr(node.func, "value", None)
+    return (
+        isinstance(owner, ast.Name) and owner.id in ("self", "cls") and node.func.attr == "command"
+    )
+
+
+def test_every_program_that_tests_start_is_in_the_table():
+    ours = {path.stem for path in BASE_DIR.glob("*/management/commands/*.py")}
+    found = {}
+    modules = set(Path(BASE_DIR, "tests").rglob("*.py")) - {Path(__file__)}
+    for path in sorted(modules):
+        for program in named_programs(path):
+            if program not in programs.PACKAGE_OF and program not in ours:
+                found.setdefault(program, path.name)
+    assert not found, f"name these with their package in tests/programs.py: {found}"
+
+
+def test_the_search_finds_what_a_test_starts(tmp_path):
+    path = tmp_path / "x.py"
+    path.write_text('subprocess.run(["one", "-x"])\ncommand("two")\nself.start("three", 1)\n')
+    assert list(named_programs(path)) == ["one", "two", "three"]
+
+
+def test_a_missing_program_is_named_before_the_first_test():
+    code = (
+        "from tests import programs\n"
+        "programs.PACKAGES['some-package'] = ('no-such-program',)\n"
+        "import tests.settings\n"
+    )
+    asked = [sys.executable, "-c", code]
+    stopped = subprocess.run(asked, cwd=BASE_DIR, capture_output=True, text=True)
+    assert stopped.returncode == 1
+    assert "no-such-program (package some-package)" in stopped.stderr
+
+
+def test_what_is_missing_is_what_would_be_installed(monkeypatch):
+    gone = programs.POSTFIX / "postfix-pcre.so"
+    there = programs.is_there
+    monkeypatch.setattr(programs, "is_there", lambda program: program != gone and there(program))
+    assert programs.missing_packages() == ["postfix-pcre"]
+    assert programs.missing_programs() == [f"{gone} (package postfix-pcre)"]
+
+
+def test_a_program_outside_of_the_table_is_refused():
+    with pytest.raises(KeyError):
+        programs.command("no-such-program")
