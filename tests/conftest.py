@@ -15,6 +15,10 @@ def pytest_addoption(parser):
     parser.addoption(
         "--cases", type=int, default=200, help="how many databases the tracer is tried on"
     )
+    parser.addoption(
+        "--chaos-seconds", type=int, default=120, help="how long outages follow one another"
+    )
+    parser.addoption("--chaos-seed", type=int, default=0, help="which outages; 0 is any")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -51,6 +51,7 @@ ESSENTIAL = {
     "coreutils": ("cat", "chroot", "sleep"),
     "dash": ("sh",),
     "dpkg": ("dpkg",),
+    "mount": ("mount", "umount"),
 }
 # What only the benchmark against PostfixAdmin starts; it says what is missing.
 BENCHMARK = {"nginx": ("nginx",), "php8.2-fpm": ("php-fpm8.2",)}
@@ -81,7 +82,9 @@ def missing_programs():
 
 
 def command(name):
-    """The path of a program that is named here."""
+    """The path of a program that is named here; a path stays what it is."""
+    if os.path.isabs(name):
+        return name
     package = PACKAGE_OF[name]
     if found := shutil.which(name, path=PATH):
         return found

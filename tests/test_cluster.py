@@ -3,32 +3,25 @@
 Each panel names the nodes in another order. Run with `-s` to see what was measured.
 """
 
-import http.client
-import http.cookiejar
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import pytest
 
 from mailadmin.env import BASE_DIR
 from mailadmin.throttling import FAILURES_OF_CLIENT
-from tests.base import PASSWORD
+from tests.clients import PATIENCE, Person, Writer
 from tests.galera import Galera
 from tests.servers import Server, free_port
 from tests.shapes import environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.mariadb]
-PATIENCE = 30  # seconds of a client, as a browser or a script has it
 WRITERS = 4
 FEW_SECONDS = 15
 LIMIT, LARGE = 20, 1500
@@ -103,99 +96,6 @@ class Worker(Server):
     def kill(self):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-
-
-@dataclass
-class Answer:
-    status: int
-    text: str = ""
-    seconds: float = 0.0
-    place: str = ""
-
-
-class NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args):
-        return None
-
-
-class Person:
-    """Somebody with a browser, who may go from panel to panel."""
-
-    def __init__(self, panel):
-        self.panel, self.cookies = panel, http.cookiejar.CookieJar()
-        cookies = urllib.request.HTTPCookieProcessor(self.cookies)
-        self.opener = urllib.request.build_opener(cookies, NoRedirect)
-
-    def get(self, path):
-        return self._ask(path, None)
-
-    def post(self, path, **data):
-        token = next((c.value for c in self.cookies if c.name == "csrftoken"), "")
-        data |= {"csrfmiddlewaretoken": token}
-        return self._ask(path, urllib.parse.urlencode(data).encode())
-
-    def _ask(self, path, data):
-        url, began = f"http://127.0.0.1:{self.panel.port}{path}", time.monotonic()
-        try:
-            with self.opener.open(url, data, timeout=PATIENCE) as response:
-                return Answer(response.status, response.read().decode())
-        except urllib.error.HTTPError as error:
-            seconds = time.monotonic() - began
-            place = error.headers.get("Location", "")
-            return Answer(error.code, error.read().decode(), seconds, place)
-
-    def sign_in(self, name="root@example.net", password=PASSWORD):
-        self.get("/login/")
-        return self.post("/login/", username=name, password=password)
-
-    def create(self, name, domain="open.example"):
-        data = {"local_part": name, "domain": domain, "quota": "0", "active": "on"}
-        secret = {"password": PASSWORD, "password2": PASSWORD}
-        return self.post("/mailboxes/create/", **data, **secret)
-
-
-@dataclass
-class Writer:
-    """Creates mailboxes one after the other, each until somebody says that it is there."""
-
-    number: int
-    panels: list
-    over: threading.Event
-    done: list = field(default_factory=list)  # (moment, address)
-    failed: list = field(default_factory=list)  # (moment, what was answered)
-
-    def work(self):
-        me = Person(self.panels[self.number % len(self.panels)])
-        assert me.sign_in().status == 302
-        count = 0
-        while not self.over.is_set():
-            name = f"w{self.number}-{count}"
-            self.create(me, name)
-            self.done.append((time.monotonic(), f"{name}@open.example"))
-            count += 1
-
-    def create(self, me, name):
-        """After a failure at the next panel, under the same name."""
-        tries = 0
-        while (answer := self.attempt(me, name)).status != 302:
-            there = answer.status == 422 and "exists already" in answer.text
-            if there and tries:
-                return
-            assert answer.status in (502, 503), f"{answer}\n{me.panel.log.read_text()[-9000:]}"
-            self.failed.append((time.monotonic(), answer.status))
-            tries += 1
-            me.panel = self.panels[(self.panels.index(me.panel) + 1) % len(self.panels)]
-            time.sleep(0.2)
-
-    def attempt(self, me, name):
-        try:
-            return me.create(name)
-        except (OSError, http.client.HTTPException):
-            return Answer(502)
-
-    def longest_gap(self):
-        moments = [moment for moment, _address in self.done]
-        return max(b - a for a, b in zip(moments, moments[1:], strict=False))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,434 @@
+"""Two minutes of outages under load: the panel says so, comes back by itself and loses nothing.
+
+`deploy/serve.py` runs as `deploy/run` runs it. People create mailboxes, a program creates aliases
+and a job deactivates rows while the database is killed, stopped, locked, made read-only, out of
+connections or out of disk, and processes of the panel are killed at random. The seed is printed;
+`--chaos-seconds` makes it longer.
+"""
+
+import http.client
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from mailadmin.env import BASE_DIR
+from tests.clients import Person, Writer
+from tests.servers import MariaDB, Server, free_port
+from tests.shapes import environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.mariadb]
+WRITERS = 2
+LIMIT = 15
+RECOVERY = 120  # seconds after the last outage until everything has to work
+ALLOWED = {200, 201, 302, 409, 422, 502, 503}
+TOKEN = "mailadmin_" + "t" * 43
+PREPARE = f"""
+import django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from tests.base import build_world
+build_world()
+from domains.models import Admin, Domain
+from domains.services import create_domains
+from mailadmin.api.tokens import create_token
+from mailadmin.writes import Actor, perform
+from mailboxes.services import create_mailboxes
+console = Actor.console()
+limits = (("open.example", 0, 0), ("limit.example", {LIMIT}, 0), ("bulk.example", 0, 0))
+for name, most, aliases in limits:
+    row = {{"domain": name, "mailboxes": most, "quota": 0, "maxquota": 0, "aliases": aliases}}
+    perform(console, create_domains, [row | {{"default_aliases": False}}])
+bulk = Domain.objects.get(pk="bulk.example")
+one = {{"domain": bulk, "password": "x", "quota": 0}}
+perform(console, create_mailboxes, [one | {{"local_part": f"b{{n}}"}} for n in range(900)])
+root = Admin.objects.get(pk="root@example.net")
+perform(console, create_token, root, {{"name": "chaos", "domains": []}}, {TOKEN!r})
+"""
+# What is there in the end: rows that must agree with one another.
+REPORT = """
+import json, django
+django.setup()
+from domains.models import DomainState
+from mailadmin.models import Change, Job, Log
+from mailboxes.models import Alias, Mailbox
+def keys(rows, name="pk"):
+    return sorted(rows.values_list(name, flat=True))
+opened = {"domain": "open.example"}
+print(json.dumps({
+    "mailboxes": keys(Mailbox.objects.filter(**opened)),
+    "own aliases": keys(Alias.objects.filter(pk__startswith="w", **opened)),
+    "aliases": keys(Alias.objects.filter(pk__startswith="p", **opened)),
+    "mailbox lines": keys(Log.objects.filter(action="create_mailbox", **opened), "data"),
+    "alias lines": keys(Log.objects.filter(action="create_alias", **opened), "data"),
+    "mailbox records": keys(Change.objects.filter(table="mailbox", verb="create", **opened), "key"),
+    "limited": Mailbox.objects.filter(domain="limit.example").count(),
+    "active in bulk": Mailbox.objects.filter(domain="bulk.example", active=True).count(),
+    "bulk lines": Log.objects.filter(action="edit_mailbox", domain="bulk.example").count(),
+    "tallies": {s.pk: [s.mailboxes, s.aliases] for s in DomainState.objects.all()},
+    "jobs": sorted(Job.objects.exclude(state="draft").values_list("kind", "state", "message")),
+}))
+"""
+
+
+class Served(Server):
+    """The panel as `deploy/run` starts it, once it is installed."""
+
+    def __init__(self, url, temporary):
+        super().__init__()
+        self.port = free_port()
+        self.environ = environment(
+            MAILADMIN_DATABASE_URL=url,
+            MAILADMIN_BIND=f"127.0.0.1:{self.port}",
+            MAILADMIN_API_RATE="0",
+            GUNICORN_CMD_ARGS="--workers 2 --threads 4",
+            TMPDIR=str(temporary),
+        )
+
+    def python(self, code):
+        asked = [sys.executable, "-c", code]
+        done = subprocess.run(asked, cwd=BASE_DIR, env=self.environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def run(self):
+        self.start(sys.executable, BASE_DIR / "deploy/serve.py", cwd=BASE_DIR, env=self.environ)
+        self.wait_until(lambda: self.status("/readyz") == 200)
+        return self
+
+    def status(self, path):
+        with suppress(OSError, http.client.HTTPException):
+            return Person(self).get(path).status
+        return 0
+
+    def processes(self):
+        """Everything below `deploy/serve.py`: gunicorn, its workers, the worker."""
+        found, level = [], [self.process.pid]
+        while level:
+            level = [child for pid in level for child in children(pid)]
+            found += level
+        return found
+
+
+def children(pid):
+    with suppress(OSError):
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [int(child) for child in text.split()]
+    return []
+
+
+# Outages: each is there for some seconds, and is over when its block ends
+
+
+class Outages:
+    def __init__(self, panel, chance):
+        self.panel, self.chance, self.counts = panel, chance, {}
+
+    def one(self):
+        """Let one outage happen, chosen at random."""
+        outage = self.chance.choice(self.kinds())
+        self.counts[outage.__name__] = self.counts.get(outage.__name__, 0) + 1
+        with outage():
+            time.sleep(self.chance.uniform(0.5, 3))
+
+    def kinds(self):
+        return [self.process_killed, self.process_killed]
+
+    @contextmanager
+    def process_killed(self):
+        if processes := self.panel.processes():
+            with suppress(ProcessLookupError):
+                os.kill(self.chance.choice(processes), signal.SIGKILL)
+        yield
+
+
+class MariaDBOutages(Outages):
+    def __init__(self, panel, chance, server):
+        super().__init__(panel, chance)
+        self.server = server
+
+    def kinds(self):
+        own = [self.killed, self.stopped, self.paused, self.read_only, self.locked, self.crowded]
+        return super().kinds() + own
+
+    @contextmanager
+    def killed(self):
+        os.killpg(self.server.process.pid, signal.SIGKILL)
+        self.server.process.wait()
+        yield
+        self.server._run()
+
+    @contextmanager
+    def stopped(self):
+        self.server.stop(keep=True)
+        yield
+        self.server._run()
+
+    @contextmanager
+    def paused(self):
+        os.killpg(self.server.process.pid, signal.SIGSTOP)
+        yield
+        os.killpg(self.server.process.pid, signal.SIGCONT)
+
+    @contextmanager
+    def read_only(self):
+        self.server.client.execute("SET GLOBAL read_only = 1")
+        yield
+        self.server.client.execute("SET GLOBAL read_only = 0")
+
+    @contextmanager
+    def locked(self):
+        sql = "LOCK TABLES mailbox WRITE; DO SLEEP(3); UNLOCK TABLES"
+        holder = threading.Thread(target=self.server.client.execute, args=(sql, "mailadmin"))
+        holder.start()
+        yield
+        holder.join()
+
+    @contextmanager
+    def crowded(self):
+        self.server.client.execute("SET GLOBAL max_connections = 10")
+        yield
+        self.server.client.execute("SET GLOBAL max_connections = 151")
+
+
+class SQLiteOutages(Outages):
+    def __init__(self, panel, chance, path, has_own_disk):
+        super().__init__(panel, chance)
+        self.path, self.has_own_disk = path, has_own_disk
+
+    def kinds(self):
+        full = [self.disk_full, self.disk_full] if self.has_own_disk else []
+        return [*super().kinds(), self.locked, *full]
+
+    @contextmanager
+    def locked(self):
+        other = sqlite3.connect(self.path, isolation_level=None, timeout=60)
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.rollback()
+        other.close()
+
+    @contextmanager
+    def disk_full(self):
+        filler = self.path.with_name("filler")
+        with filler.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(65536)) == 65536:
+                pass
+        yield
+        filler.unlink()
+
+
+# Load
+
+
+class Program(threading.Thread):
+    """Creates aliases by the API, each sent again under its key until it is acknowledged."""
+
+    def __init__(self, panel, over):
+        super().__init__(daemon=True)
+        self.panel, self.over, self.done, self.statuses = panel, over, [], set()
+
+    def run(self):
+        for number in range(100_000):
+            row = {"local_part": f"p{number}", "domain": "open.example", "goto": ["x@example.net"]}
+            while self.send(row, f"key-{number}") != 201:
+                if self.over.is_set():
+                    return
+                time.sleep(0.2)
+            self.done.append(f"p{number}@open.example")
+            if self.over.is_set():
+                return
+
+    def send(self, row, key):
+        headers = {
+            "Authorization": f"Bearer {TOKEN}",
+            "Content-Type": "application/json",
+            "Idempotency-Key": key,
+        }
+        url = f"http://127.0.0.1:{self.panel.port}/api/v1/aliases"
+        request = urllib.request.Request(url, json.dumps(row).encode(), headers)
+        try:
+            status = urllib.request.urlopen(request, timeout=30).status  # noqa: S310
+        except urllib.error.HTTPError as error:
+            status = error.code
+        except (OSError, http.client.HTTPException):
+            status = 502
+        self.statuses.add(status)
+        return status
+
+
+class Filler(threading.Thread):
+    """Creates mailboxes in the domain that has a limit, and asks for its pages."""
+
+    def __init__(self, panel, over):
+        super().__init__(daemon=True)
+        self.panel, self.over, self.statuses = panel, over, set()
+
+    def run(self):
+        me, number = Person(self.panel), 0
+        while not self.over.is_set():
+            number += 1
+            with suppress(OSError, http.client.HTTPException):
+                if me.get("/mailboxes/?domain=limit.example").status == 302:
+                    me.sign_in()
+                self.statuses.add(me.get("/").status)
+                self.statuses.add(me.create(f"l{number}", "limit.example").status)
+            time.sleep(0.05)
+
+
+def start_bulk_job(panel):
+    """Deactivate the mailboxes of a domain, by a job."""
+    me = Person(panel)
+    me.sign_in()
+    data = {"action": "deactivate", "all": "1", "confirmed": "1"}
+    answer = me.post("/mailboxes/bulk/?domain=bulk.example", **data)
+    assert answer.status == 302 and "/jobs/" in answer.place, answer
+
+
+def storm(panel, outages, seconds):
+    """People and programs at work while one outage follows another; what they were told."""
+    over = threading.Event()
+    writers = [Writer(number, [panel], over) for number in range(WRITERS)]
+    threads = [threading.Thread(target=writer.work, daemon=True) for writer in writers]
+    program, filler = Program(panel, over), Filler(panel, over)
+    for thread in (*threads, program, filler):
+        thread.start()
+    time.sleep(2)
+    start_bulk_job(panel)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        outages.one()
+        assert panel.process.poll() is None, panel.log.read_text()[-5000:]
+        time.sleep(outages.chance.uniform(0.5, 3))
+    recover(panel)
+    over.set()
+    for thread in (*threads, program, filler):
+        thread.join(120)
+        assert not thread.is_alive(), f"{thread} waits still\n{panel.log.read_text()[-3000:]}"
+    return writers, program, filler
+
+
+def recover(panel):
+    """Wait until the panel works as if nothing had happened, jobs included."""
+    end = time.monotonic() + RECOVERY
+    while panel.status("/readyz") != 200 or jobs_unfinished(panel):
+        assert panel.process.poll() is None, panel.log.read_text()[-5000:]
+        assert time.monotonic() < end, panel.log.read_text()[-5000:]
+        time.sleep(0.5)
+
+
+def jobs_unfinished(panel):
+    me = Person(panel)
+    with suppress(OSError, http.client.HTTPException):
+        me.sign_in()
+        page = me.get("/jobs/").text
+        return "waiting" in page or "running" in page
+    return True
+
+
+def assert_invariants(panel, writers, program, filler):
+    there = json.loads(panel.python(REPORT).splitlines()[-1])
+    acknowledged = {address for writer in writers for _moment, address in writer.done}
+    assert acknowledged <= set(there["mailboxes"])
+    assert set(program.done) <= set(there["aliases"])
+    for name in ("own aliases", "mailbox lines", "mailbox records"):
+        assert there[name] == there["mailboxes"], name
+    assert there["alias lines"] == there["aliases"]
+    assert there["limited"] <= LIMIT
+    assert there["active in bulk"] == 0
+    assert there["bulk lines"] == 900
+    assert there["tallies"]["open.example"] == [len(there["mailboxes"]), len(there["aliases"])]
+    assert there["tallies"]["limit.example"] == [there["limited"], 0]
+    assert {state for _kind, state, _message in there["jobs"]} <= {"done"}, there["jobs"]
+    assert program.statuses | filler.statuses <= ALLOWED
+    return there
+
+
+def run_chaos(panel, outages, seconds, seed):
+    writers, program, filler = storm(panel, outages, seconds)
+    there = assert_invariants(panel, writers, program, filler)
+    failed = sum(len(writer.failed) for writer in writers)
+    print(
+        f"\nseed {seed}, {seconds} s: {outages.counts}; {len(there['mailboxes'])} mailboxes and "
+        f"{len(there['aliases'])} aliases, {failed} requests of people failed"
+    )
+    assert panel.status("/readyz") == 200
+    panel.process.terminate()
+    assert panel.process.wait(60) == 0, panel.log.read_text()[-3000:]
+    assert "Traceback" not in serve_lines(panel)
+
+
+def serve_lines(panel):
+    """What `deploy/serve.py` itself has said."""
+    lines = panel.log.read_text().splitlines()
+    return "\n".join(line for line in lines if line.startswith("mailadmin: "))
+
+
+@pytest.fixture
+def seconds(request):
+    return request.config.getoption("--chaos-seconds")
+
+
+@pytest.fixture
+def seed(request):
+    return request.config.getoption("--chaos-seed") or random.SystemRandom().randrange(10**6)
+
+
+def repeatable(seed):
+    return random.Random(seed)  # noqa: S311 (no secret)
+
+
+class OperatedMariaDB(MariaDB):
+    """With an account for the panel as an operator makes it: bound by `read_only` and limits."""
+
+    def people(self):
+        people = super().people()
+        with people.open("a") as file:
+            file.write("CREATE USER 'panel'@'%' IDENTIFIED BY 'secret';\n")
+            file.write("CREATE DATABASE IF NOT EXISTS mailadmin;\n")
+            file.write("GRANT ALL ON mailadmin.* TO 'panel'@'%';\n")
+        return people
+
+
+def test_on_mariadb(seconds, seed, tmp_path):
+    with OperatedMariaDB() as server:
+        url = f"mysql://panel:secret@127.0.0.1:{server.client.port}/mailadmin"
+        with Served(url, tmp_path) as panel:
+            panel.python(PREPARE)
+            panel.run()
+            outages = MariaDBOutages(panel, repeatable(seed), server)
+            run_chaos(panel, outages, seconds, seed)
+
+
+def test_on_sqlite(seconds, seed, tmp_path):
+    with disk_of_its_own(tmp_path) as has_own_disk:
+        path = tmp_path / "panel.sqlite3"
+        with Served(f"sqlite://{path}", tmp_path) as panel:
+            panel.python(PREPARE)
+            panel.run()
+            outages = SQLiteOutages(panel, repeatable(seed), path, has_own_disk)
+            run_chaos(panel, outages, seconds, seed)
+
+
+@contextmanager
+def disk_of_its_own(folder):
+    """A small file system, where the machine lets us make one; without it no disk gets full."""
+    asked = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+    made = subprocess.run(asked, capture_output=True).returncode == 0
+    try:
+        yield made
+    finally:
+        if made:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
