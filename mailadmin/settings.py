@@ -272,6 +272,7 @@ TIME_ZONE = ENV["MAILADMIN_TIME_ZONE"]
 # Mail and the log
 
 globals().update(ENV["MAILADMIN_SMTP_URL"])
+EMAIL_BACKEND = "mailadmin.smtp.EmailBackend"
 EMAIL_TIMEOUT = 20
 
 

@@ -43,6 +43,8 @@ os.environ |= {
 from mailadmin.settings import *  # noqa: E402, F403
 
 WHITENOISE_AUTOREFRESH = True  # or every client of every test looks for all static files first
+if "TEST_COLLATION" in os.environ:  # the default of other servers: MySQL 8, MariaDB 11
+    DATABASES["default"]["TEST"]["COLLATION"] = os.environ["TEST_COLLATION"]  # noqa: F405
 if DATABASE == "sqlite":
     # A file as in production: a database in memory knows no second connection.
     DATABASES["default"]["TEST"] = {  # noqa: F405

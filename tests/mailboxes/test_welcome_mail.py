@@ -1,0 +1,131 @@
+"""Welcome mails against mail servers that do not behave: bounded, told, and sent once."""
+
+import socket
+import threading
+import time
+from unittest import mock
+
+from django.core.management import call_command
+from django.test import override_settings
+
+from mailadmin import smtp
+from mailadmin.models import Job
+from mailboxes.services import create_mailboxes
+from tests.base import World
+
+
+class HostileServer(threading.Thread):
+    """Talks to each client as `script` says: reply by reply, the client's lines in between."""
+
+    def __init__(self, *script, then=b""):
+        super().__init__(daemon=True)
+        self.script, self.then, self.connections, self.heard = script, then, 0, []
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *error):
+        self.server.close()
+
+    def run(self):
+        while True:
+            try:
+                client, _address = self.server.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        try:
+            with client, client.makefile("rb") as lines:
+                for reply in self.script:
+                    client.sendall(reply)
+                    self.heard.append(lines.readline())
+                while self.then:
+                    client.sendall(self.then)
+                    time.sleep(0.05 if len(self.then) < 10 else 0)
+        except OSError:
+            return
+
+
+HELLO = (b"220 mail.test\r\n", b"250 mail.test\r\n")
+ENDS = {
+    "hangs up at once": ((), b""),
+    "says nothing known": ((b"what?\r\n",), b""),
+    "greets without end": ((), b"220-welcome to the mail server of the future\r\n"),
+    "greets letter by letter": ((), b"2"),
+    "writes a line without end": ((), b"2" * 4096),
+    "answers EHLO without end": ((b"220 mail.test\r\n",), b"250-SIZE 1000000\r\n"),
+    "refuses the connection": ((b"554 no service\r\n",), b""),
+    "refuses the sender": ((*HELLO, b"550 not you\r\n"), b""),
+    "refuses the recipient": ((*HELLO, b"250 ok\r\n", b"550 unknown\r\n"), b""),
+    "puts off the recipient": ((*HELLO, b"250 ok\r\n", b"451 later\r\n"), b""),
+    "ends at DATA": ((*HELLO, b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"), b""),
+}
+
+
+@override_settings(EMAIL_BACKEND="mailadmin.smtp.EmailBackend", EMAIL_HOST="127.0.0.1")
+class HostileServers(World):
+    def create(self):
+        row = {"local_part": "dora", "domain": self.bob.domain, "password": "x", "quota": 1}
+        self.perform(self.alice, create_mailboxes, [row | {"welcome_mail": True}])
+
+    def test_each_is_a_failed_job_with_its_reason_and_ends_in_time(self):
+        self.create()
+        for name, (script, then) in ENDS.items():
+            with (
+                self.subTest(name),
+                HostileServer(*script, then=then) as server,
+                override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
+                mock.patch.object(smtp, "SECONDS", 3),
+            ):
+                Job.objects.update(state=Job.State.WAITING, tries=0, message="", lease_until=None)
+                began = time.monotonic()
+                call_command("worker", once=True)
+                self.assertLess(time.monotonic() - began, 30)
+                job = Job.objects.get()
+                self.assertEqual(job.state, Job.State.FAILED)
+                self.assertIn("mail server did not take the mail", job.message)
+                self.assertEqual(server.connections, 1)
+
+    @override_settings(EMAIL_USE_TLS=True)
+    def test_garbage_after_starttls_is_a_failed_job(self):
+        self.create()
+        script = (b"220 mail.test\r\n", b"250-mail.test\r\n250 STARTTLS\r\n", b"220 go\r\n")
+        with (
+            HostileServer(*script, then=b"no TLS at all\r\n") as server,
+            override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
+            mock.patch.object(smtp, "SECONDS", 3),
+        ):
+            call_command("worker", once=True)
+        self.assertEqual(Job.objects.get().state, Job.State.FAILED)
+
+    def test_a_mail_that_was_taken_is_sent_once_whatever_comes_after(self):
+        self.create()
+        script = (*HELLO, b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n")
+        with (
+            TakingServer(*script) as server,
+            override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
+            mock.patch.object(smtp, "SECONDS", 3),
+        ):
+            call_command("worker", once=True)
+            call_command("worker", once=True)
+        self.assertEqual(Job.objects.get().state, Job.State.DONE)
+        self.assertEqual(server.connections, 1)
+
+
+class TakingServer(HostileServer):
+    """Takes the mail, and then hangs up instead of saying good-bye."""
+
+    def serve(self, client):
+        with client, client.makefile("rb") as lines:
+            for reply in self.script:
+                client.sendall(reply)
+                self.heard.append(lines.readline())
+            while lines.readline().strip() != b".":
+                pass
+            client.sendall(b"250 taken\r\n")
