@@ -199,7 +199,7 @@ class MariaDB(Server):
             "FLUSH PRIVILEGES;\n"
             f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}';\n"
             f"GRANT ALL ON *.* TO '{user}'@'%' WITH GRANT OPTION;\n"
-            "CREATE DATABASE mailadmin;\n"
+            "CREATE DATABASE IF NOT EXISTS mailadmin;\n"
         )
         return people
 

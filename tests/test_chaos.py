@@ -397,7 +397,6 @@ class OperatedMariaDB(MariaDB):
         people = super().people()
         with people.open("a") as file:
             file.write("CREATE USER 'panel'@'%' IDENTIFIED BY 'secret';\n")
-            file.write("CREATE DATABASE IF NOT EXISTS mailadmin;\n")
             file.write("GRANT ALL ON mailadmin.* TO 'panel'@'%';\n")
         return people
 

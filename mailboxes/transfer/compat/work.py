@@ -15,6 +15,9 @@ from mailboxes.transfer.compat.views import SYSTEMS, is_ours, mark_of
 MADE, CHANGED, SAME, REMOVED, ABSENT = "made", "changed", "same", "removed", "absent"
 
 
+OF_THE_SERVER = {"information_schema", "mysql", "performance_schema", "sys"}
+
+
 def make(system, database=""):
     """View → what became of it; where one of them cannot be made, none is."""
     place = Place(system, database)
@@ -65,6 +68,9 @@ class Place:
         self._refuse_taken()
 
     def _refuse_missing(self):
+        if self.database.lower() in OF_THE_SERVER:
+            text = _("%(name)s is a database of the server itself: choose another one.")
+            raise ValidationError(text % {"name": self.database})
         if (self.database,) not in ask("SELECT schema_name FROM information_schema.schemata"):
             text = _("There is no database %(name)s, or this account may not see it.")
             raise ValidationError(text % {"name": self.database})

@@ -26,6 +26,9 @@ from mailadmin.writes import digest
 # Columns
 
 
+MOST_ERRORS = 10  # of a row that are named
+
+
 class Text(forms.CharField):
     """One line of text."""
 
@@ -353,5 +356,7 @@ class Kind:
 
 
 def told(errors):
-    """Every error with its column."""
-    return [f"{name}: {' '.join(texts)}" for name, texts in errors.items()]
+    """Every error with its column, as far as somebody would read."""
+    texts = [f"{str(name)[:64]}: {' '.join(texts)}" for name, texts in errors.items()]
+    more = len(texts) - MOST_ERRORS
+    return texts if more <= 0 else [*texts[:MOST_ERRORS], _("and %(n)s more") % {"n": more}]
