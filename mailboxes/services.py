@@ -234,7 +234,7 @@ def edit_alias(changes, key, values):
     _refuse_protected(changes, [alias])
     has_mailbox = Mailbox.objects.filter(pk=key).exists()
     _refuse_mailbox_alias(changes, has_mailbox)
-    own = {k: v for k, v in values.items() if k not in ("goto", "goto_mailbox")}
+    own = {k: v for k, v in values.items() if k not in ("goto", "goto_mailbox", "only_answers")}
     if has_mailbox:
         own.pop("active", None)
     if "goto" in values:
@@ -243,7 +243,7 @@ def edit_alias(changes, key, values):
         own["goto"] = _goto(alias, values["goto"], keep)
     edited = edited_copy(alias, own)
     if edited.goto != alias.goto:
-        _check_targets(edited, has_mailbox or alias.keeps_copy)
+        _check_targets(edited, has_mailbox or alias.keeps_copy, values.get("only_answers", False))
     if edited.goto != alias.goto or edited.active != alias.active:
         refuse_loops(changes, [edited])
     if changes.update([alias], **own):
@@ -322,12 +322,12 @@ def _refuse_answers(targets):
         raise ValidationError({"goto": text % {"value": target}})
 
 
-def _check_targets(alias, has_mailbox=False):
+def _check_targets(alias, has_mailbox=False, may_only_answer=False):
     """What one alias may name."""
     refuse_unfit(alias, "goto")
     targets = alias.targets
-    if not split_goto(alias.goto):
-        raise ValidationError({"goto": _("An alias needs at least one target.")})
+    if not targets and not (may_only_answer and alias.is_answered_only):
+        _refuse_no_targets(has_mailbox)
     if not has_mailbox and folded(alias.pk) in [target.lower() for target in targets]:
         raise ValidationError({"goto": _("An alias cannot lead to itself.")})
     if not alias.is_catch_all and any(target.startswith("@") for target in targets):
@@ -337,14 +337,28 @@ def _check_targets(alias, has_mailbox=False):
         raise ValidationError({"goto": _("A whole domain has to be the only target.")})
 
 
+def _refuse_no_targets(has_mailbox: bool) -> None:
+    """Refuse an alias whose mail would be kept nowhere; an auto-reply keeps none."""
+    if has_mailbox:
+        text = _("Without a copy in the mailbox, mail must go somewhere else.")
+    else:
+        text = _("An alias needs at least one target.")
+    raise ValidationError({"goto": text})
+
+
 # Forwarding and vacation of a mailbox
 
 
-def set_forwarding(changes, key, targets, keep_copy):
-    """Where mail of a mailbox goes besides, and whether it stays here."""
+def set_forwarding(changes, key, targets, keep_copy, only_answers: bool = False):
+    """Set where mail of a mailbox goes besides, and whether a copy is kept.
+
+    `only_answers` asks for mail that gets an auto-reply and is kept nowhere; otherwise that is
+    refused.
+    """
     mailbox, _domain = _mailbox_to_write(changes, key)
     _own_alias(changes, mailbox)
-    return edit_alias(changes, key, {"goto": targets, "goto_mailbox": keep_copy})
+    values = {"goto": targets, "goto_mailbox": keep_copy, "only_answers": only_answers}
+    return edit_alias(changes, key, values)
 
 
 def set_vacation(changes, key, values):
@@ -382,9 +396,12 @@ def _own_alias(changes, mailbox):
 
 
 def _vacation_in_goto(changes, mailbox, active):
+    """Add the auto-reply's target, or take it out; mail that was kept is kept."""
     alias = _own_alias(changes, mailbox)
-    targets = [t for t in split_goto(alias.goto) if not is_vacation_target(t)]
-    own = [t for t in targets if t.lower() == folded(mailbox.pk)]
-    others = [t for t in targets if t.lower() != folded(mailbox.pk)]
+    own = [target for target in alias.targets if target.lower() == folded(mailbox.pk)]
     answer = [vacation_target(mailbox.pk)] if active else []
-    changes.update([alias], goto=join_goto(others + answer + own) or mailbox.pk)
+    if not alias.targets and not (active and alias.is_answered_only):
+        own = [mailbox.pk]
+    goto = join_goto(alias.others + answer + own)
+    refuse_unfit(edited_copy(alias, {"goto": goto}), "goto")
+    changes.update([alias], goto=goto)

@@ -1,6 +1,7 @@
 """What mailboxes, aliases, forwardings and vacations do to each other."""
 
 import datetime
+from unittest import mock
 
 from django.core.exceptions import ValidationError
 from django.test import override_settings
@@ -9,6 +10,7 @@ from django.utils import timezone
 from domains.models import AliasDomain, Domain, TotpException
 from domains.services import create_domains, delete_domains
 from mailadmin import passwords
+from mailadmin.fields import ColumnFacts
 from mailadmin.models import Change, ChangeSecret, Log
 from mailboxes.models import (
     Alias,
@@ -19,7 +21,13 @@ from mailboxes.models import (
     Vacation,
     VacationNotification,
 )
-from mailboxes.services import create_aliases, delete_aliases, delete_mailboxes, edit_alias
+from mailboxes.services import (
+    create_aliases,
+    delete_aliases,
+    delete_mailboxes,
+    edit_alias,
+    set_forwarding,
+)
 from tests.base import PASSWORD, World
 
 AWAY = "bob#example.org@autoreply.localhost"
@@ -203,6 +211,49 @@ class ForwardingStories(Stories):
     def test_mail_must_go_somewhere(self):
         self.assert_refused(self.forward(keep=False), "somewhere else")
 
+    def test_an_auto_reply_keeps_no_mail(self):
+        """Its target is no place where mail is kept, whatever is typed beside it."""
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"{AWAY},{self.bob.pk}")
+        for goto in ("", "bob@example.org", "BOB@example.org"):
+            for person, url in (
+                (self.bob, "/account/forwarding/"),
+                (self.alice, "/mailboxes/bob@example.org/forwarding/"),
+            ):
+                with self.subTest(goto=goto, url=url):
+                    self.assert_refused(
+                        self.forward(goto, keep=False, person=person, url=url), "somewhere else"
+                    )
+        self.sign_in(self.alice)
+        url = "/aliases/bob@example.org/edit/"
+        seen = self.client.get(url).context["form"].initial["seen"]
+        answer = self.client.post(url, {"goto": "bob@example.org", "seen": seen})
+        self.assert_refused(answer, "somewhere else")
+        for goto in ([], ["bob@example.org"]):
+            answer = self.api(self.alice).patch(
+                "aliases/bob@example.org", {"goto": goto, "goto_mailbox": False}
+            )
+            self.assertEqual(answer.status_code, 422, answer.content)
+        self.assertEqual(self.goto(), f"{AWAY},bob@example.org")
+
+    def test_mail_that_is_only_answered_has_to_be_asked_for(self):
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"{AWAY},{self.bob.pk}")
+        self.refused(self.bob, set_forwarding, self.bob.pk, [], False)
+        self.perform(self.bob, set_forwarding, self.bob.pk, [], False, True)
+        self.assertEqual(self.goto(), AWAY)
+        self.perform(self.bob, edit_alias, self.bob.pk, {"description": "as it was", "goto": []})
+        self.assertEqual(self.goto(), f"{AWAY},bob@example.org")
+
+    def test_adopted_mail_that_is_only_answered_is_shown_and_stays_editable(self):
+        Alias.objects.filter(pk=self.bob.pk).update(goto=AWAY)
+        self.sign_in(self.bob)
+        self.assertContains(self.client.get("/"), "Your mail is kept nowhere")
+        self.assertNotContains(self.client.get("/"), "Your mail stays in your mailbox.")
+        self.sign_in(self.alice)
+        self.assertContains(self.client.get("/mailboxes/"), "answered only")
+        answer = self.api(self.alice).patch("aliases/bob@example.org", {"description": "x"})
+        self.assertEqual(answer.status_code, 200, answer.content)
+        self.assertEqual(self.goto(), AWAY)
+
     def test_the_vacation_target_is_neither_lost_nor_forged(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{AWAY},{self.bob.pk}")
         self.forward("x@elsewhere.example")
@@ -264,6 +315,19 @@ class VacationStories(Stories):
         self.leave(active=False)
         self.assertEqual(self.goto(), "bob@example.org")
         self.assertFalse(Vacation.objects.get(pk=self.bob.pk).active)
+
+    def test_a_vacation_keeps_the_mail_of_an_alias_without_targets(self):
+        Alias.objects.filter(pk=self.bob.pk).update(goto="")
+        self.leave()
+        self.assertEqual(self.goto(), f"{AWAY},bob@example.org")
+
+    def test_a_list_of_targets_that_leaves_no_room_for_the_answer_is_said_to_be_too_long(self):
+        targets = ",".join(f"someone.{n:04}@far.test" for n in range(2990))
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"{targets[:65500]},bob@example.org")
+        narrow = {("alias", "goto"): ColumnFacts("latin1", "text", "latin1_general_ci")}
+        with mock.patch("mailadmin.fields.column_facts", return_value=narrow):
+            self.assert_refused(self.leave(), "longer than this database")
+        self.assertFalse(Vacation.objects.exists())
 
     def test_everybody_is_told_anew(self):
         self.leave()
