@@ -186,11 +186,20 @@ def aliases_naming(principal, names):
     rows = rows.exclude(domain__in=[name[1:] for name in names if name.startswith("@")])
     found = {}
     for part in chunks(names, NAMES_A_QUERY):
-        named_here = Q(*(Q(goto__icontains=name) for name in part), _connector=Q.OR)
-        for alias in rows.filter(named_here).order_by("pk"):
+        for alias in rows.filter(may_name(part)).order_by("pk"):
             if any(is_one_of(target, part) for target in alias.targets):
                 found[alias.pk] = alias
     return [alias for key, alias in sorted(found.items()) if not is_one_of(key, names)]
+
+
+# What keeps an address from standing in a list of targets as it is: quotes, comments, other forms.
+DISGUISES = ('"', "\\", "(", "%", "!", " @", "@ ", " .", ". ", "\t", "\n@", "@\n")
+
+
+def may_name(names: list[str]) -> Q:
+    """Find the aliases that can hold one of these names; which do, their targets say."""
+    texts = [*names, *DISGUISES]
+    return Q(*(Q(goto__icontains=text) for text in texts), _connector=Q.OR)
 
 
 def is_one_of(address, names):

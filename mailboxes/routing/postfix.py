@@ -1,16 +1,19 @@
 """The mechanics: keys, recursion, classes, transports."""
 
 import itertools
+import re
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext_lazy as _
 
 from domains.patterns import EVERYTHING, parents
-from mailadmin.fields import split_goto
+from mailadmin.addresslists import read_addresses, rewrite_address
 from mailboxes import maps
 from mailboxes.routing.addresses import (
     extended,
+    is_deliverable,
     quoted,
+    quoted_name,
     split_address,
     split_extension,
     without_doubles,
@@ -22,6 +25,7 @@ from mailboxes.routing.words import (
     LOOPING,
     REFUSING,
     UNDELIVERABLE,
+    UNREADABLE,
     UNKNOWN,
     CannotBeAsked,
     access_reply,
@@ -30,6 +34,9 @@ from mailboxes.routing.words import (
 
 LIMIT = 1000  # virtual_alias_recursion_limit, virtual_alias_expansion_limit
 LONGEST = 1000  # virtual_alias_address_length_limit
+NULL = "MAILER-DAEMON"  # empty_address_recipient
+BAD_SYNTAX = "5.1.3 bad address syntax"
+TRAILING_DOT = re.compile(r"[^.@]\.$")
 ROUTING = "@%!"  # signs by which a local part asks to be sent elsewhere
 # class → the parameter that knows its recipients, and what Postfix calls it
 CLASS_TABLES = {
@@ -64,11 +71,13 @@ class Delivery:
     """The end of a way."""
 
     address: str
-    kind: str  # mailbox, relay, remote, virtual, local, unknown, or one of OWN_ENDS
+    # mailbox, relay, remote, virtual, local, unknown, malformed, broken, or one of OWN_ENDS
+    kind: str
     transport: str = ""
     nexthop: str = ""
     row: str = ""  # the mailbox, without extension
     quota: str | None = None
+    reason: str = ""  # why this cannot work, if it is broken
     lookups: list[Lookup] = field(default_factory=list)
 
 
@@ -92,6 +101,10 @@ class Route:
 
 class Unreasonable(Exception):
     """Aliases that lead further than Postfix follows them."""
+
+
+class Unreadable(Exception):
+    """A list of targets that holds no address: Postfix gives up the whole message."""
 
 
 class Postfix:
@@ -142,16 +155,19 @@ class Postfix:
         """(key, extension it does not match, local part) of the address and its owner's."""
         local_part, domain = split_address(address)
         name, extension = split_extension(local_part, self.setup.recipient_delimiter)
+        at = "@" if "@" in address else ""
         yield quoted(address), "", local_part
         if extension:
-            yield quoted(f"{name}@{domain}"), extension, name
+            yield quoted(f"{name}{at}{domain}"), extension, name
 
     def address_keys(self, address):
         domain = split_address(address)[1]
-        names = list(self.names(address))
+        names = list(self.names(address)) if address else []
         yield from ((key, rest) for key, rest, _name in names)
+        if "@" not in address:
+            return
         if domain.lower() == self.setup.myorigin or self.holds("mydestination", domain, []):
-            yield from ((name, rest) for _key, rest, name in names)
+            yield from ((quoted_name(name), rest) for _key, rest, name in names)
         yield f"@{domain}", ""  # a catch-all drops the extension
 
     def holds(self, parameter, domain, asked):
@@ -236,6 +252,9 @@ class Postfix:
             route.reply = LOOPING
             route.loop, route.is_circle = circle(route.hops)
             return
+        except Unreadable:
+            route.reply = UNREADABLE
+            return
         route.deliveries = [self.deliver(address) for address in finals]
 
     def expand(self, route):
@@ -272,32 +291,25 @@ class Postfix:
             value, extension = self.find(self.setup.virtual_alias_maps, address, lookups)
             seen[address] = self.spelled(address, value, extension) if value else []
             route.hops.append(Hop(address, lookups, seen[address]))
+            if value and not seen[address]:
+                raise Unreadable
         return seen[address]
 
     def spelled(self, address, value, extension):
         """The targets of a row, each with the extension; `@there` keeps the local part."""
         if value.startswith("@"):
-            targets = self.elsewhere(split_address(address)[0].removesuffix(extension) + value)
-        else:
-            targets = [self.qualified(target) for target in split_goto(value)]
+            value = quoted(split_address(address)[0].removesuffix(extension) + value)
+        targets = read_addresses(value, self.setup.myorigin, self.setup.appended_domain)
         if not self.setup.propagates:
             return targets
         return [extended(target, extension) for target in targets]
 
-    def elsewhere(self, text):
-        """The address at `@there`; of a list behind it all but the end is taken for a name."""
-        local_part, rest = split_address(text)
-        domain, *more = split_goto(rest)
-        return [f"{local_part}@{domain}", *map(self.qualified, more)]
-
-    def qualified(self, target):
-        if "@" in target or not self.setup.myorigin:
-            return target
-        return f"{target}@{self.setup.myorigin}"
-
     # Delivery
 
     def deliver(self, address):
+        address = self.resolved(address)
+        if not is_deliverable(address):
+            return Delivery(address, "malformed", "error", BAD_SYNTAX)
         delivery = Delivery(address, "unknown")
         domain = split_address(address)[1]
         kind = self.class_of(domain, delivery.lookups) if domain else "local"
@@ -305,7 +317,29 @@ class Postfix:
         delivery.kind = self.end(delivery, kind)
         return delivery
 
+    def resolved(self, address):
+        """The address to which mail is sent; the null address and a name alone are completed.
+
+        Behind a domain of the machine's own, or none, another may stand: user%there@here.
+        """
+        address = f"{NULL}{address}" if address in ("", "@") else address
+        local_part, at, domain = address.rpartition("@")
+        while at and self.is_here(domain) and any(sign in local_part for sign in ROUTING):
+            address = rewrite_address(local_part, self.setup.myorigin, self.setup.appended_domain)
+            local_part, at, domain = address.rpartition("@")
+        if at:
+            return address[:-1] if TRAILING_DOT.search(address) else address
+        if not self.setup.myorigin:
+            return address
+        return f"{address}@{self.setup.myorigin}"
+
+    def is_here(self, domain):
+        return not domain or self.holds("mydestination", domain, [])
+
     def end(self, delivery, kind):
+        delivery.reason = self.setup.trouble_of(delivery.transport)
+        if delivery.reason:
+            return "broken"
         if delivery.transport in OWN_ENDS:
             return OWN_ENDS[delivery.transport]
         usual = self.usual(kind, split_address(delivery.address)[1])
@@ -357,6 +391,6 @@ class Postfix:
     # Sending
 
     def owners(self, address, asked):
-        """The logins that may send as this address."""
+        """The logins that may send as this address; here spaces and commas alone separate them."""
         value, _extension = self.find(self.setup.smtpd_sender_login_maps, address, asked)
-        return split_goto(value or "")
+        return re.sub("[,\\s]+", " ", value or "").split()

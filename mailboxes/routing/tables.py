@@ -115,6 +115,7 @@ class Setup:
     mailbox_limits: list[Table] = field(default_factory=list)
     recipient_delimiter: str = "+"
     myorigin: str = ""
+    appended_domain: str = ""  # mydomain, where append_dot_mydomain is set
     propagates: bool = True  # propagate_unmatched_extensions has `virtual`
     relays_subdomains: bool = False  # parent_domain_matches_subdomains has `relay_domains`
     matches_parents: bool = True  # and `smtpd_access_maps`
@@ -122,6 +123,8 @@ class Setup:
     is_own: bool = False  # the panel's tables, not an operator's files
     most_questions: int | None = None  # after so many nobody waits for the answer
     left_out: list[str] = field(default_factory=list)  # what else may refuse, and is not asked
+    # Service of master.cf that delivers → why it cannot, if so; None: they are not known
+    agents: dict[str, str] | None = None
     services: dict = field(
         default_factory=lambda: {
             "virtual": "lmtp:unix:private/dovecot-lmtp",
@@ -130,6 +133,13 @@ class Setup:
             "default": "smtp",
         }
     )
+
+    def trouble_of(self, service: str) -> str:
+        """Return why mail given to this service stays in the queue; nothing if it is delivered."""
+        if self.agents is None:
+            return ""
+        missing = _("master.cf has no delivery service “%(service)s”") % {"service": service}
+        return str(self.agents.get(service, missing))
 
 
 def own_setup(**changes):

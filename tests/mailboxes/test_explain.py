@@ -225,6 +225,44 @@ class ExplainStories(World):
         self.assertFalse(told["sender"]["may"])
         self.assertEqual(told["senders"], ["carol@example.com"])
 
+    def test_targets_are_followed_as_postfix_reads_them(self):
+        for goto in (
+            "bob@example.org carol@example.com",
+            "bob@example.org\ncarol@example.com",
+            "bob@example.org; carol@example.com",
+            '"Bob" <bob@example.org>, (away) carol@example.com',
+        ):
+            Alias.objects.filter(pk="info@example.org").update(goto=goto)
+            self.assertEqual(
+                self.ends("info@example.org"),
+                {("bob@example.org", "mailbox"), ("carol@example.com", "mailbox")},
+                goto,
+            )
+
+    def test_lists_without_a_usable_address_end_in_words_and_not_in_an_error(self):
+        for goto, reply, ends in (
+            ("@", "", {("info@", "malformed")}),
+            ("@,root", "", {("info@", "malformed"), ("root", "local")}),
+            (",", "451 4.3.0 Error: queue file write error", set()),
+            ("bob@example..org", "", {("bob@example..org", "malformed")}),
+        ):
+            Alias.objects.filter(pk="info@example.org").update(goto=goto)
+            self.assertEqual(self.told("info@example.org")["reply"], reply, goto)
+            self.assertEqual(self.ends("info@example.org"), ends, goto)
+            self.sign_in(self.alice)
+            page = self.client.get("/explain/", {"address": "info@example.org"})
+            self.assertEqual(page.status_code, 200, goto)
+
+    def test_who_may_send_is_read_as_the_sender_check_reads_it(self):
+        """There spaces and commas alone separate, and names and brackets are part of a login."""
+        for goto, senders in (
+            ("bob@example.org carol@example.com", ["bob@example.org", "carol@example.com"]),
+            ("bob@example.org;carol@example.com", []),
+            ("Bob <bob@example.org>", []),
+        ):
+            Alias.objects.filter(pk="info@example.org").update(goto=goto)
+            self.assertEqual(self.told("info@example.org")["senders"], senders, goto)
+
     def test_too_many_are_no_circle(self):
         goto = ",".join(f"x{n}@far.test" for n in range(1001))
         Alias.objects.filter(pk="info@example.org").update(goto=goto)

@@ -8,7 +8,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from domains.models import AliasDomain, Domain, TotpException
-from domains.services import create_domains, delete_domains
+from domains.services import aliases_naming, create_domains, delete_domains
 from mailadmin import passwords
 from mailadmin.fields import ColumnFacts
 from mailadmin.models import Change, ChangeSecret, Log
@@ -39,8 +39,11 @@ class Stories(World):
             self.perform(person, service, *arguments)
         return " ".join(caught.exception.messages)
 
+    def row(self, name, *goto, domain="example.org"):
+        return {"local_part": name, "domain": Domain.objects.get(pk=domain), "goto": list(goto)}
+
     def alias(self, name, *goto, person=None, domain="example.org"):
-        row = {"local_part": name, "domain": Domain.objects.get(pk=domain), "goto": list(goto)}
+        row = self.row(name, *goto, domain=domain)
         return self.perform(person or self.alice, create_aliases, [row])
 
     def goto(self, key="bob@example.org"):
@@ -112,6 +115,20 @@ class AliasStories(Stories):
             ],
         )
         self.assertIn("c@example.org → a@example.org → b@example.org → c@example.org", text)
+
+    def test_a_loop_through_an_adopted_list_is_refused(self):
+        for goto in ("x@y.test b@example.org", "B <b@example.org>", "x@y.test;b@example.org"):
+            with self.subTest(goto=goto):
+                row = Alias(address="a@example.org", goto=goto, domain_id="example.org")
+                row.save()
+                self.assertIn(
+                    "a@example.org → b@example.org",
+                    self.refused(
+                        self.alice,
+                        create_aliases,
+                        [self.row("b", "a@example.org")],
+                    ),
+                )
 
     def test_a_circle_that_adds_an_extension_at_every_turn_is_refused(self):
         self.alias("a", "bob+x@example.org")
@@ -389,6 +406,19 @@ class CascadeStories(Stories):
         self.assertEqual(Log.objects.filter(domain="example.org").count(), 2)
         self.assertEqual(self.alice.assigned_names(), [])
         self.assertTrue(Mailbox.objects.filter(pk=self.carol.pk).exists())
+
+    def test_aliases_that_point_here_are_found_however_they_are_written(self):
+        written = ['"Bob B." <bob@example.org>', "x@y.test bob@example.org", "bob @ example.org"]
+        written += ["x@y.test; bob@example.org.", "bob%example.org", '"bob"@example.org']
+        for number, goto in enumerate([*written, "bobby@example.org", '"not bob@example.org"@x.y']):
+            Alias.objects.create(
+                address=f"n{number}@example.org", goto=goto, domain_id="example.org"
+            )
+        found = aliases_naming(self.alice, ["bob@example.org"])
+        self.assertEqual(
+            [alias.pk for alias in found],
+            ["info@example.org", *(f"n{number}@example.org" for number in range(len(written)))],
+        )
 
     def test_the_confirm_page_counts_what_will_go(self):
         self.belongings()
