@@ -1,5 +1,6 @@
 """What is asked about mailboxes and aliases."""
 
+import re
 from decimal import Decimal
 
 from django import forms
@@ -8,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
+from mailadmin.addresslists import read_addresses
 from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField
 from mailadmin.names import (
     normalize_address,
@@ -159,10 +161,33 @@ def quota_help(domain, mailbox=None):
     return _("At most %(room)s MB.") % {"room": limits.whole_megabytes(min(bounds))}
 
 
+class GotoInput(TargetsField):
+    """Addresses as people paste them: one a line, with `,` or `;` between them, with names."""
+
+    def to_python(self, value):
+        text = forms.CharField.to_python(self, value)
+        return [target for line in text.splitlines() for target in typed_targets(line)]
+
+
+def typed_targets(line: str) -> list[str]:
+    """Return the plain addresses of a line; what is not clear stays as it is, to be refused."""
+    if any(sign in line for sign in '<>"('):
+        targets = [target for target in read_addresses(line) if target]
+        return targets if all("@" in target for target in targets) else [line.strip()]
+    parts = [part.strip() for part in re.split("[,;]", line) if part.strip()]
+    return [target for part in parts for target in words_of(part)]
+
+
+def words_of(part: str) -> list[str]:
+    """Return the addresses between spaces, if all of them are addresses."""
+    words = part.split()
+    return words if all("@" in word for word in words) else [part]
+
+
 class GotoMixin(forms.Form):
     """Targets, one a line."""
 
-    goto = TargetsField(label=_("Goes to"), required=False, help_text=_("One address a line."))
+    goto = GotoInput(label=_("Goes to"), required=False, help_text=_("One address a line."))
 
     def clean_goto(self):
         if len(self.cleaned_data["goto"]) > MOST_TARGETS:
@@ -178,7 +203,9 @@ def alias_target(line):
     if "@" not in line and line.isascii() and line.isalnum():
         return line.lower()
     target = normalize_address(line)
-    local_part, _at, domain = target.rpartition("@")
+    local_part, at, domain = target.rpartition("@")
+    if not at:
+        raise ValidationError(_("“%(value)s” is not an address."), params={"value": line})
     if is_vacation_target(target):
         raise ValidationError(_("%(value)s is set on the vacation page.") % {"value": line})
     if local_part:

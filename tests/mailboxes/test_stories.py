@@ -74,6 +74,24 @@ class AliasStories(Stories):
             self.goto("x@example.org"), "bob@example.org,x@xn--mnchen-3ya.example,root"
         )
 
+    def test_targets_may_be_pasted_from_a_mail(self):
+        for goto in (
+            "bob@example.org; x@y.example",
+            "bob@example.org;x@y.example;",
+            "bob@example.org\r\n\r\nx@y.example",
+            "bob@example.org x@y.example",
+            "Bob Builder <bob@example.org>, <x@y.example>",
+            '"Builder, Bob" <BOB@example.org>\nx@y.example (at work)',
+        ):
+            with self.subTest(goto=goto):
+                self.create(goto=goto)
+                self.assertEqual(self.goto("x@example.org"), "bob@example.org,x@y.example")
+                self.perform(self.alice, delete_aliases, ["x@example.org"])
+                body = {"local_part": "x", "domain": "example.org", "goto": [goto]}
+                self.assertEqual(self.api(self.alice).post("aliases", body).status_code, 201)
+                self.assertEqual(self.goto("x@example.org"), "bob@example.org,x@y.example")
+                self.perform(self.alice, delete_aliases, ["x@example.org"])
+
     def test_what_is_no_target_is_refused(self):
         for goto, text in (
             ("", "at least one target"),
@@ -82,6 +100,12 @@ class AliasStories(Stories):
             ("bob@@example.org", "cannot stand before the @"),
             ("bob@nodot", "is not a domain name"),
             ("two words@example.org", "cannot stand before the @"),
+            ("Bob bob@example.org", "cannot stand before the @"),
+            ('Bob "B" bob@example.org', "cannot stand before the @"),
+            ("bob (at work)", "is not an address"),
+            ("bob.smith", "is not an address"),
+            ('"a b"@example.org', "cannot stand before the @"),
+            ("<bob@example.org", "cannot stand before the @"),
             (AWAY, "set on the vacation page"),
             ("bob@example.org\x00", ""),
             ("bob@example.org\x07", ""),
