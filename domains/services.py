@@ -24,6 +24,7 @@ from domains.models import (
     Kept,
     TotpException,
 )
+from domains.patterns import validate_domain_transport
 from mailadmin.jobs import ROWS_A_STEP, add_job
 from mailadmin.rows import chunks
 
@@ -44,6 +45,8 @@ def create_domains(changes, rows):
         for row in rows
     ]
     _refuse_vacation_domain(domains)
+    for domain in domains:
+        _refuse_broken_transport(domain.transport)
     changes.delete(DomainAdmin._base_manager.filter(domain__in=names))  # a former customer's
     changes.create(domains)
     Kept.objects.filter(domain__in=names).delete()  # of a former one
@@ -91,6 +94,8 @@ def edit_domain(changes, key, values):
     lock_domains(changes, [key])
     domain = changes.find_one(Domain, key)
     refuse_dying([domain])
+    if values.get("transport", domain.transport) != domain.transport:
+        _refuse_broken_transport(values["transport"])
     if changes.update([domain], **values):
         changes.log("edit_domain", key, key)
     return domain
@@ -223,6 +228,13 @@ def refuse_targets(keys):
 def _refuse_vacation_domain(domains):
     if any(domain.pk == settings.MAILADMIN_VACATION_DOMAIN for domain in domains):
         raise ValidationError({"domain": _("This is the domain of the vacation responder.")})
+
+
+def _refuse_broken_transport(transport: str) -> None:
+    try:
+        validate_domain_transport(transport)
+    except ValidationError as error:
+        raise ValidationError({"transport": error}) from error
 
 
 # Alias domains

@@ -1,15 +1,26 @@
 """How transports change, and which of them are in force. Superadmins' matter, of no one domain."""
 
 import itertools
+import re
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import models
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils.translation import gettext_lazy as _
 
 from domains.locks import lock_domains, refuse_taken
 from domains.models import ALL, Domain, Transport
-from domains.patterns import EVERYTHING, USUAL, domain_keys, normalize_pattern
+from domains.patterns import (
+    AGENT,
+    EVERYTHING,
+    USUAL,
+    delivery_services,
+    domain_keys,
+    is_usual,
+    normalize_pattern,
+    validate_service,
+)
 
 SHOWN = 10
 TAKEN = _("There is a transport for %(key)s already.")
@@ -21,6 +32,7 @@ def create_transports(changes, rows):
     for transport in transports:
         transport.pattern = normalize_pattern(transport.pattern)
         transport.clean_fields()
+        _refuse_broken(transport.transport)
     patterns = [transport.pk for transport in transports]
     _refuse_vacation_domain(patterns)
     _refuse_doubles(patterns)
@@ -40,6 +52,8 @@ def edit_transport(changes, key, values):
         for name, value in values.items()
         if name != "pattern"
     }
+    if values.get("transport", transport.transport) != transport.transport:
+        _refuse_broken(values["transport"])
     if changes.update([transport], **values):
         changes.log("edit_transport", "", transport.pk)
     return transport
@@ -47,7 +61,11 @@ def edit_transport(changes, key, values):
 
 def set_transports(changes, keys, field, value):
     lock_domains(changes, [ALL])
-    for transport in changes.update(changes.find(Transport, keys), **{field: value}):
+    transports = changes.find(Transport, keys)
+    if field == "active" and value:
+        for transport in transports:
+            _refuse_broken(transport.transport)
+    for transport in changes.update(transports, **{field: value}):
         changes.log("edit_transport", "", transport.pk)
 
 
@@ -57,6 +75,14 @@ def delete_transports(changes, keys):
     changes.delete(transports)
     for transport in transports:
         changes.log("delete_transport", "", transport.pk)
+
+
+def _refuse_broken(transport: str) -> None:
+    """Refuse a transport by which mail would never be delivered."""
+    try:
+        validate_service(transport)
+    except ValidationError as error:
+        raise ValidationError({"transport": error}) from error
 
 
 def _refuse_vacation_domain(patterns):
@@ -97,7 +123,18 @@ def in_force(rows, domain):
 
 
 def has_own_transport(domain):
-    return domain.transport not in (None, "", "virtual")
+    return not is_usual(domain.transport)
+
+
+def broken(rows: models.QuerySet) -> models.QuerySet:
+    """Select the transports and domains whose mail is never delivered: the service is missing."""
+    known = "|".join(re.escape(name) for name in delivery_services())
+    return rows.filter(active=True).exclude(transport__regex=rf"^({known})?:|^({known})$")
+
+
+def broken_domains(rows: models.QuerySet) -> models.QuerySet:
+    own = rows.exclude(transport__in=("", AGENT)).exclude(transport__isnull=True)
+    return broken(own)
 
 
 def taken_by_everything():

@@ -21,6 +21,7 @@ from mailadmin.env.values import (
     network,
     optional,
     password_scheme,
+    service,
     text,
     time_zone,
     url,
@@ -186,6 +187,19 @@ SETTINGS = (
         "virtual,local,relay",
         names(),
         "transports offered for a domain",
+    ),
+    Setting(
+        "MAILADMIN_SERVICES",
+        "",
+        names(service),
+        "delivery services of your own `master.cf` that transports may name besides those of the "
+        "written one, such as `maildrop` or `virtual`",
+    ),
+    Setting(
+        "MAILADMIN_SYSTEM_USERS",
+        "superadmins",
+        choice("superadmins", "admins"),
+        "who may let an alias point to a user of the mail server's own system, such as `root`",
     ),
     Setting(
         "MAILADMIN_ALIAS_DOMAIN",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext_lazy as _
 
-from domains.patterns import EVERYTHING, parents
+from domains.patterns import AGENT, EVERYTHING, parents
 from mailadmin.addresslists import read_addresses, rewrite_address
 from mailboxes import maps
 from mailboxes.routing.addresses import (
@@ -25,8 +25,8 @@ from mailboxes.routing.words import (
     LOOPING,
     REFUSING,
     UNDELIVERABLE,
-    UNREADABLE,
     UNKNOWN,
+    UNREADABLE,
     CannotBeAsked,
     access_reply,
     in_postfixs_words,
@@ -53,7 +53,6 @@ OWN_ENDS = {
     "discard": "discarded",
     maps.VACATION_SERVICE: "autoreply",
 }
-AGENT = "virtual"  # Postfix's own, which looks for the mailbox whatever the next hop and class are
 NO_NEXTHOP = dict.fromkeys(REFUSING, UNDELIVERABLE)
 
 
@@ -344,6 +343,7 @@ class Postfix:
             return OWN_ENDS[delivery.transport]
         usual = self.usual(kind, split_address(delivery.address)[1])
         is_usual = kind == "virtual" and (delivery.transport, delivery.nexthop) == usual
+        # virtual(8) looks for the mailbox whatever the next hop and class are.
         if is_usual or delivery.transport == AGENT:
             return self.mailbox_of(delivery)
         return {"default": "remote", "alias": "unknown"}.get(kind, kind)

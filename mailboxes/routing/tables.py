@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
+from domains.patterns import AGENT, delivery_services, service_trouble
 from mailboxes import maps
 
 
@@ -148,8 +149,20 @@ def own_setup(**changes):
     for query in maps.postfix_maps():
         tables.setdefault(query.parameter or "mailbox_limits", []).append(OwnTable(query))
     tables["transport_maps"].insert(0, vacation_table())
-    delimiter = settings.MAILADMIN_RECIPIENT_DELIMITER
-    return Setup(**tables | {"recipient_delimiter": delimiter, "is_own": True} | changes)
+    own = {
+        "recipient_delimiter": settings.MAILADMIN_RECIPIENT_DELIMITER,
+        "is_own": True,
+        "agents": own_agents(),
+    }
+    return Setup(**tables | own | changes)
+
+
+def own_agents() -> dict[str, str]:
+    """The delivery services of the written master.cf and the operator's own."""
+    names = [*delivery_services(), maps.VACATION_SERVICE]
+    return dict.fromkeys(names, "") | {
+        name: str(trouble) for name in [AGENT] if (trouble := service_trouble(name))
+    }
 
 
 def vacation_table():
