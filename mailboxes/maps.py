@@ -20,6 +20,8 @@ from mailboxes.models import Alias, Mailbox
 WORD = re.compile(r":(key|domain|service|base)\b")
 SWITCHED_OFF = "550 5.2.1 Mailbox is switched off"
 VACATION_SERVICE = "mailadmin-autoreply"  # in master.cf
+# auth_username_chars of the written Dovecot configuration: nobody else is looked up.
+LOGIN_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+=?^_{|}~.@-"
 SENDING = ("smtp", "submission")  # Dovecot's names for logins that come to send
 
 

@@ -25,6 +25,7 @@ from mailboxes.routing.words import (
     LOOPING,
     REFUSING,
     UNDELIVERABLE,
+    UNFIT,
     UNKNOWN,
     UNREADABLE,
     CannotBeAsked,
@@ -137,10 +138,10 @@ class Postfix:
                 % {"number": most}
             )
 
-    def find(self, tables, address, asked):
+    def find(self, tables, address, asked, is_bare=True):
         """The value and the extension it did not match; each key is put to every table in turn."""
-        for key, extension in self.address_keys(address):
-            if key != quoted(address):
+        for key, extension in self.address_keys(address, is_bare):
+            if key not in (address, quoted(address)):
                 tables = [table for table in tables if not table.is_pattern]
             if (value := self.first(tables, key, asked)) is not None:
                 return value, extension
@@ -150,18 +151,22 @@ class Postfix:
         """The address as it is, and without its extension."""
         yield from (key for key, _rest, _name in self.names(address))
 
-    def names(self, address):
-        """(key, extension it does not match, local part) of the address and its owner's."""
+    def names(self, address, is_bare=True):
+        """(key, extension it does not match, local part) of the address and its owner's.
+
+        What stands in quotes is asked for as it is written, then (by all but cleanup) bare.
+        """
         local_part, domain = split_address(address)
         name, extension = split_extension(local_part, self.setup.recipient_delimiter)
         at = "@" if "@" in address else ""
-        yield quoted(address), "", local_part
-        if extension:
-            yield quoted(f"{name}{at}{domain}"), extension, name
+        owners = [(f"{name}{at}{domain}", extension, name)] if extension else []
+        for person, rest, part in [(address, "", local_part), *owners]:
+            for key in dict.fromkeys([quoted(person), person] if is_bare else [quoted(person)]):
+                yield key, rest, part
 
-    def address_keys(self, address):
+    def address_keys(self, address, is_bare):
         domain = split_address(address)[1]
-        names = list(self.names(address)) if address else []
+        names = list(self.names(address, is_bare)) if address else []
         yield from ((key, rest) for key, rest, _name in names)
         if "@" not in address:
             return
@@ -204,6 +209,8 @@ class Postfix:
     def refusal(self, route, local_part):
         """What Postfix answers a stranger who names this recipient; nothing if it takes it."""
         address, asked = route.address, route.lookups
+        if local_part.startswith("-"):
+            return UNFIT
         if route.kind == "default" or any(sign in local_part for sign in ROUTING):
             return DENIED.format(address)
         return self.restriction(address, asked) or self.unknown(route)
@@ -287,7 +294,7 @@ class Postfix:
         """Where an address leads by the alias maps; the route hears of it once."""
         if address not in seen:
             lookups = []
-            value, extension = self.find(self.setup.virtual_alias_maps, address, lookups)
+            value, extension = self.find(self.setup.virtual_alias_maps, address, lookups, False)
             seen[address] = self.spelled(address, value, extension) if value else []
             route.hops.append(Hop(address, lookups, seen[address]))
             if value and not seen[address]:
@@ -360,8 +367,13 @@ class Postfix:
 
     def agents_keys(self, delivery):
         """virtual(8) tries the extension first; Dovecot takes it off and knows nobody by it."""
-        keys = list(self.person_keys(delivery.address))
-        return keys if delivery.transport == AGENT else keys[-1:]
+        if delivery.transport == AGENT:
+            return [key for key, _rest, _name in self.names(delivery.address)]
+        local_part, domain = split_address(delivery.address)
+        user = re.split(f"[{re.escape(self.setup.recipient_delimiter)}]", local_part)[0]
+        chars = self.setup.login_chars
+        is_login = user and (chars is None or set(user) <= chars)
+        return [f"{user}@{domain}"] if is_login else []
 
     def transport(self, address, kind, asked):
         """Transport and next hop, by transport(5): address, domain, parents, everything."""

@@ -126,6 +126,7 @@ class Setup:
     left_out: list[str] = field(default_factory=list)  # what else may refuse, and is not asked
     # Service of master.cf that delivers → why it cannot, if so; None: they are not known
     agents: dict[str, str] | None = None
+    login_chars: frozenset[str] | None = None  # of a name that Dovecot looks up; None: not known
     services: dict = field(
         default_factory=lambda: {
             "virtual": "lmtp:unix:private/dovecot-lmtp",
@@ -153,6 +154,7 @@ def own_setup(**changes):
         "recipient_delimiter": settings.MAILADMIN_RECIPIENT_DELIMITER,
         "is_own": True,
         "agents": own_agents(),
+        "login_chars": frozenset(maps.LOGIN_CHARS),
     }
     return Setup(**tables | own | changes)
 

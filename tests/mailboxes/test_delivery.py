@@ -21,6 +21,7 @@ from mailadmin import passwords
 from mailadmin.env import BASE_DIR
 from mailadmin.writes import Actor, perform
 from mailboxes.models import Alias, Mailbox, Usage
+from mailboxes.routing import Postfix, own_setup, quoted
 from mailboxes.services import (
     create_aliases,
     create_mailboxes,
@@ -96,6 +97,31 @@ def autoreply(server, arguments, mail):
         capture_output=True,
         env=own | {"MAIL_CONFIG": str(server.config)},
     )
+
+
+# Names as other programs leave them, and as the panel refuses them
+ODD_NAMES = ["bob", "+lead", "+", "++x", "a+b", "a/b", "a b", "a`b", "a:b", "a,b", "a;b", "a<b"]
+ODD_NAMES += ["-x", ".x", "x.", "a..b", "a\\b", 'a"b', "a!b", "a%b", "a|b", "a'b", "a{b", "a=b"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_an_adopted_name_is_explained_as_dovecot_answers_it(server, name):
+    domain("odd.test")
+    address = f"{name}@odd.test"
+    Mailbox.objects.create(username=address, domain_id="odd.test", maildir="odd.test/x/")
+    Alias.objects.create(address=address, goto=address, domain_id="odd.test")
+    route = Postfix(own_setup()).route(address)
+    with server.smtp() as client:
+        client.ehlo()
+        client.mail("")
+        code, text = client.rcpt(quoted(address))
+        assert (f"{code} {text.decode()}" if code != 250 else "") == route.reply
+        if code == 250:
+            _code, reply = client.data("Subject: x\n\nx\n")
+            log = "\n".join(server.log_of(mailservers.queue_id(reply)))
+            (end,) = route.deliveries
+            is_kept = "status=sent" in log
+            assert (end.kind == "mailbox") == is_kept, log
 
 
 # Rows, made as the panel makes them
