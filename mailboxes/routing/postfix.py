@@ -98,6 +98,11 @@ class Route:
     def is_accepted(self):
         return not self.reply
 
+    @property
+    def rcpt_reply(self) -> str:
+        """The refusal at RCPT TO; some come only after the message."""
+        return "" if self.reply in (LOOPING, UNREADABLE) else self.reply
+
 
 class Unreasonable(Exception):
     """Aliases that lead further than Postfix follows them."""
@@ -331,13 +336,16 @@ class Postfix:
         address = f"{NULL}{address}" if address in ("", "@") else address
         local_part, at, domain = address.rpartition("@")
         while at and self.is_here(domain) and any(sign in local_part for sign in ROUTING):
-            address = rewrite_address(local_part, self.setup.myorigin, self.setup.appended_domain)
+            address = local_part if "@" in local_part else self.rewritten(local_part)
             local_part, at, domain = address.rpartition("@")
         if at:
             return address[:-1] if TRAILING_DOT.search(address) else address
         if not self.setup.myorigin:
             return address
         return f"{address}@{self.setup.myorigin}"
+
+    def rewritten(self, name):
+        return rewrite_address(name, self.setup.myorigin, self.setup.appended_domain)
 
     def is_here(self, domain):
         return not domain or self.holds("mydestination", domain, [])

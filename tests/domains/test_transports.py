@@ -145,13 +145,13 @@ class TransportTests(CrudTests, TransportWorld):
         self.make(("bob@example.org", "discard:"), ("x@far.test", "error:5.1.1 Gone"))
         told = explain(self.root, "bob@example.org")
         self.assertEqual((told["outcome"], told["deliveries"][0]["kind"]), ("discarded",) * 2)
-        self.assertEqual(told["says"], "It is accepted, and then thrown away.")
+        self.assertEqual(told["says"], "Accepted, then silently discarded.")
 
     def test_what_its_transport_refuses_or_puts_off_does_not_arrive(self):
         alias = Alias.objects.filter(pk="info@example.org")
         for transport, kind, text in (
             ("error:5.1.1 Gone", "bounced", "its transport sends it back"),
-            ("retry:", "deferred", "its transport puts it off"),
+            ("retry:", "deferred", "is deferred by its transport"),
         ):
             self.perform(self.root, edit_transport, "example.org", {"transport": ":"})
             Transport.objects.filter(pk="x@far.test").delete()
@@ -159,19 +159,24 @@ class TransportTests(CrudTests, TransportWorld):
             alias.update(goto="bob@example.org,x@far.test")
             told = explain(self.root, "info@example.org")
             self.assertEqual(told["outcome"], "partly")
-            self.assertEqual(told["says"], "It is accepted, but comes back from 1 of 2 places.")
+            self.assertEqual(
+                told["says"],
+                "Accepted, but bounces at 1 of 2 places."
+                if kind == "bounced"
+                else "Accepted, but deferred at 1 of 2 places.",
+            )
             (end,) = [each for each in told["deliveries"] if each["address"] == "x@far.test"]
             self.assertEqual(end["kind"], kind)
             self.assertIn(text, ending(end))
         told = explain(self.root, "x@example.org")
-        self.assertEqual(told["outcome"], "refused")
+        self.assertEqual(told["outcome"], "rejected")
 
     def test_a_copy_thrown_away_is_told_beside_one_that_arrives(self):
         self.make(("x@far.test", "discard:"), ("bob@example.org", ":"))
         Alias.objects.filter(pk="info@example.org").update(goto="bob@example.org,x@far.test")
         told = explain(self.root, "info@example.org")
         self.assertEqual(told["outcome"], "partly")
-        self.assertEqual(told["says"], "It is accepted, but thrown away at 1 of 2 places.")
+        self.assertEqual(told["says"], "Accepted, but silently discarded at 1 of 2 places.")
 
     def test_the_domain_filter_finds_what_names_the_domain(self):
         self.make(("joe@example.org", ":"), (".example.org", ":"), ("notexample.org", ":"))

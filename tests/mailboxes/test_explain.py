@@ -2,13 +2,14 @@
 
 import datetime
 import json
+import time
 from io import StringIO
 
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django.utils import timezone
 
-from domains.models import AliasDomain, Domain
+from domains.models import AliasDomain, Domain, Transport
 from mailboxes.explaining import explain
 from mailboxes.explaining.words import ending
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
@@ -110,8 +111,8 @@ class ExplainStories(World):
             "carol@example.com": "The mailbox is switched off.",
             "who@example.org": "There is no mailbox, alias or catch-all of this name.",
             "who@far.test": "The domain is none of this server’s",
-            "bob@example.org": "It arrives.",
-            "info@example.com": "It is accepted, and then comes back.",
+            "bob@example.org": "Delivered to a mailbox here.",
+            "info@example.com": "Accepted, then bounces.",
         }.items():
             self.assertIn(text, self.told(address)["says"], address)
 
@@ -120,8 +121,8 @@ class ExplainStories(World):
         Alias.objects.filter(pk="info@example.org").update(goto="bob@example.org,carol@example.com")
         told = self.told("info@example.org")
         self.assertEqual(told["outcome"], "partly")
-        self.assertIn("comes back from 1 of 2 places", told["says"])
-        self.assertEqual(self.told("bob@example.org")["outcome"], "returned")
+        self.assertIn("bounces at 1 of 2 places", told["says"])
+        self.assertEqual(self.told("bob@example.org")["outcome"], "bounces")
 
     def test_an_extension_asks_the_same_vacation(self):
         target = "bob#example.org@autoreply.localhost"
@@ -268,7 +269,7 @@ class ExplainStories(World):
         Alias.objects.filter(pk="info@example.org").update(goto=goto)
         told = self.told("info@example.org")
         self.assertTrue(told["reply"].startswith("451"))
-        self.assertIn("The way has no end", told["says"])
+        self.assertIn("Aliases without end, or with too many targets", told["says"])
 
     def test_a_mailbox_with_an_extension_in_its_name_is_out_of_dovecots_reach(self):
         mailbox = {"local_part": "bob+shop", "domain_id": "example.org", "maildir": "x/"}
@@ -282,6 +283,102 @@ class ExplainStories(World):
         self.assertFalse(self.told("bob-request@example.org")["accepted"])
         self.assertTrue(self.told("bob-shop@example.org")["accepted"])
         self.assertFalse(self.told("owner-bob@example.org")["accepted"])
+
+
+class VerdictStories(World):
+    """One word and one line for what becomes of mail, the same on the page, by command and API."""
+
+    def lead(self, goto="bob@example.org", transport=None, **more):
+        Alias.objects.filter(pk="info@example.org").update(goto=goto, **more)
+        if transport is not None:
+            Transport.objects.update_or_create(
+                pattern="bob@example.org", defaults={"transport": transport}
+            )
+
+    def assert_verdict(self, outcome, says, address="info@example.org"):
+        told = explain(self.root, address)
+        self.assertEqual((told["outcome"], told["says"]), (outcome, says))
+        self.assertEqual(self.api(self.root).get("explain", address=address).json()["says"], says)
+        printed = StringIO()
+        call_command("explain", address, stdout=printed)
+        self.assertIn(f"{address}: {says}", printed.getvalue())
+        self.sign_in(self.root)
+        self.assertContains(self.client.get("/explain/", {"address": address}), says)
+
+    def test_delivered_to_a_mailbox_here(self):
+        self.assert_verdict("delivered", "Delivered to a mailbox here.")
+        self.lead("bob@example.org,carol@example.com")
+        self.assert_verdict("delivered", "Delivered to 2 mailboxes here.")
+
+    def test_handed_to_another_server(self):
+        self.lead("fred@far.test")
+        self.assert_verdict("handed_over", "Handed to another server.")
+        self.lead("fred@far.test,bob@example.org")
+        says = "Delivered to a mailbox here, and handed to another server."
+        self.assert_verdict("delivered", says)
+
+    def test_answered_only(self):
+        self.lead("bob#example.org@autoreply.localhost")
+        self.assert_verdict("answered", "Delivered nowhere, and not answered now.")
+        until = timezone.now() + datetime.timedelta(days=1)
+        Vacation.objects.create(mailbox=self.bob, domain_id="example.org", activeuntil=until)
+        self.assert_verdict("answered", "Answered only, delivered nowhere.")
+
+    def test_an_answer_beside_what_bounces_is_no_delivery(self):
+        self.lead("bob#example.org@autoreply.localhost,nobody@example.org")
+        self.assert_verdict("bounces", "Accepted, then bounces.")
+
+    def test_rejected_at_rcpt_with_its_words(self):
+        says = "Rejected at RCPT: There is no mailbox, alias or catch-all of this name."
+        self.assert_verdict("rejected", says, "nobody@example.org")
+        page = self.client.get("/explain/", {"address": "nobody@example.org"})
+        self.assertContains(
+            page, "550 5.1.1 &lt;nobody@example.org&gt;: Recipient address rejected"
+        )
+
+    def test_a_service_that_is_not_there_is_deferred_and_cannot_work(self):
+        for transport in ("nosuch:", "Virtual:", " smtp:[mx.far.test]", "virtual:", "virtual"):
+            self.lead(transport=transport)
+            self.assert_verdict("deferred", "Accepted, then deferred: this cannot work.")
+            (end,) = explain(self.root, "info@example.org")["deliveries"]
+            self.assertIn(transport.partition(":")[0], ending(end))
+            (end,) = explain(self.alice, "info@example.org")["deliveries"]
+            self.assertEqual(ending(end), "bob@example.org: is deferred, since this cannot work")
+
+    def test_a_domain_with_such_a_transport_cannot_work_either(self):
+        Domain.objects.filter(pk="example.org").update(transport="virtual:")
+        self.assert_verdict("deferred", "Accepted, then deferred: this cannot work.")
+
+    @override_settings(MAILADMIN_SERVICES=("virtual", "maildrop"))
+    def test_services_of_the_operators_own_are_known(self):
+        self.lead(transport="virtual:")
+        self.assert_verdict("delivered", "Delivered to a mailbox here.")
+        self.lead(transport="maildrop:")
+        self.assert_verdict("handed_over", "Handed to another server.")
+
+    def test_bounces_and_discarded(self):
+        self.lead(transport="error:5.1.1 Gone")
+        self.assert_verdict("bounces", "Accepted, then bounces.")
+        self.lead(transport="discard:")
+        self.assert_verdict("discarded", "Accepted, then silently discarded.")
+        self.lead("bob@example.org,nobody@example.org,carol@example.com")
+        self.assert_verdict("partly", "Accepted, but lost at 2 of 3 places.")
+
+    def test_a_name_without_a_domain_cannot_be_determined(self):
+        self.lead("root")
+        says = "Cannot be determined: it is handed to the mail server’s own system."
+        self.assert_verdict("unknown", says)
+        (end,) = explain(self.root, "info@example.org")["deliveries"]
+        self.assertEqual(ending(end), "root: goes to a user of the mail server itself")
+
+    def test_a_loop_is_deferred_and_never_ends(self):
+        self.lead("info+more@example.org")
+        begun = time.monotonic()
+        told = explain(self.root, "info@example.org")
+        self.assertLess(time.monotonic() - begun, 3)
+        self.assertEqual(told["outcome"], "deferred")
+        self.assertEqual((len(told["steps"]), told["more_steps"]), (100, 98))
+        self.assertLess(len(json.dumps(told)), 400_000)
 
 
 class ScopeStories(World):
@@ -434,7 +531,7 @@ class DoorStories(World):
         printed = StringIO()
         call_command("explain", "info@example.org", "--sender", "x@y.test", stdout=printed)
         for text in (
-            "info@example.org: It arrives.",
+            "info@example.org: Delivered to a mailbox here.",
             "virtual_alias                  info@example.org → bob@example.org",
             "bob@example.org: is delivered to the mailbox bob@example.org (example.org/bob/)",
             "May send as info@example.org: bob@example.org",
