@@ -19,7 +19,8 @@ from domains.services import create_alias_domains, create_domains, edit_domain, 
 from domains.transports import create_transports
 from mailadmin import passwords
 from mailadmin.env import BASE_DIR
-from mailadmin.writes import Actor, perform
+from mailadmin.writes import Actor, Console, perform
+from mailboxes.explaining import explain
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.routing import Postfix, own_setup, quoted
 from mailboxes.services import (
@@ -122,6 +123,32 @@ def test_an_adopted_name_is_explained_as_dovecot_answers_it(server, name):
             (end,) = route.deliveries
             is_kept = "status=sent" in log
             assert (end.kind == "mailbox") == is_kept, log
+
+
+@pytest.mark.parametrize("transport", ["virtual:", "nosuch:", "Virtual:", " smtp:[x]"])
+def test_an_adopted_transport_that_cannot_work_is_explained_as_postfix_defers_it(server, transport):
+    people("bob@broken.test")
+    Transport.objects.create(pattern="bob@broken.test", transport=transport)
+    told = explain(Console(), "bob@broken.test")
+    assert told["says"] == "Accepted, then deferred: this cannot work."
+    with server.smtp() as client:
+        client.ehlo()
+        client.mail("")
+        assert client.rcpt("bob@broken.test")[0] == 250
+        queue_id = mailservers.queue_id(client.data("Subject: x\n\nx\n")[1])
+    server.wait_until(lambda: stays_in_the_queue(server, queue_id))
+    server.tool("postsuper", "-d", queue_id)
+
+
+def stays_in_the_queue(server, queue_id):
+    """Whether a message was deferred, or waits for a service that does not start."""
+    lines = server.lines_of(queue_id)
+    assert "status=sent" not in "\n".join(lines)
+    log = server.maillog.read_text()
+    return "status=deferred" in "\n".join(lines) or (
+        "virtual_mailbox_limit is smaller than message_size_limit" in log
+        and "virtual: bad command startup" in log
+    )
 
 
 # Rows, made as the panel makes them

@@ -332,9 +332,7 @@ class VerdictStories(World):
         says = "Rejected at RCPT: There is no mailbox, alias or catch-all of this name."
         self.assert_verdict("rejected", says, "nobody@example.org")
         page = self.client.get("/explain/", {"address": "nobody@example.org"})
-        self.assertContains(
-            page, "550 5.1.1 &lt;nobody@example.org&gt;: Recipient address rejected"
-        )
+        self.assertContains(page, "550 5.1.1 &lt;nobody@example.org&gt;: Recipient address")
 
     def test_a_service_that_is_not_there_is_deferred_and_cannot_work(self):
         for transport in ("nosuch:", "Virtual:", " smtp:[mx.far.test]", "virtual:", "virtual"):
