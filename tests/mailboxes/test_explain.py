@@ -215,6 +215,18 @@ class ExplainStories(World):
         Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
         self.assertTrue(self.told("bob@example.org")["reply"].startswith("550 5.2.1"))
 
+    def test_an_auto_reply_sends_nothing_on(self):
+        """Otherwise mail that bounces would be answered."""
+        self.mirror()
+        Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
+        away = "bob#example.org@autoreply.localhost"
+        for goto in (away, f"{away},bob@example.org", f"bob@example.org, {away.upper()}"):
+            Alias.objects.filter(pk=self.bob.pk).update(goto=goto)
+            for address in ("bob@example.org", "bob+x@example.org", "bob@mirror.example"):
+                self.assertTrue(self.told(address)["reply"].startswith("550 5.2.1"), address)
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"x@far.test,{away}")
+        self.assertTrue(self.told("bob@example.org")["accepted"])
+
     def test_who_has_the_address_in_the_alias_domain_sends_as_it_and_nobody_else(self):
         self.mirror()
         told = self.told("bob@mirror.example", sender="bob@example.org")
