@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import Domain
+from domains.models import NONE_ALLOWED, Domain
 from mailadmin.addresslists import read_addresses
 from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField
 from mailadmin.names import (
@@ -23,6 +23,7 @@ from mailboxes import limits, services
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 
 LARGEST = 2**40  # MB
+USUAL_QUOTA = 1024  # MB
 MOST_TARGETS = 10_000  # Postfix follows a thousand, unless it is told to follow more
 
 
@@ -92,9 +93,10 @@ class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }
-        if domain := self._chosen_domain():
+        domain = self._chosen_domain()
+        self.initial.setdefault("quota", quota_proposal(domain))
+        if domain:
             self.fields["quota"].help_text = quota_help(domain)
-            self.initial.setdefault("quota", quota_proposal(domain))
 
     def _chosen_domain(self):
         """The domain that was sent, or named by the link, or is the only one."""
@@ -137,10 +139,14 @@ def typed_quota(size):
     return int(megabytes) if megabytes == int(megabytes) else Decimal(f"{megabytes:.2f}")
 
 
-def quota_proposal(domain):
-    """A quota that the domain allows: where it limits them, as large as may be."""
-    bounds = quota_bounds(domain)
-    return max(0, int(limits.in_megabytes(min(bounds)))) if bounds else 0
+def quota_proposal(domain: Domain | None) -> int:
+    """Return the quota of a new mailbox in MB: the usual one, or less where less is left."""
+    if domain is None:
+        return USUAL_QUOTA
+    if NONE_ALLOWED in (domain.maxquota, domain.quota):
+        return 0
+    rooms = [int(limits.in_megabytes(bound)) for bound in quota_bounds(domain)]
+    return max(0, min([USUAL_QUOTA, *rooms]))
 
 
 def quota_bounds(domain, mailbox=None):
@@ -158,6 +164,8 @@ def quota_help(domain, mailbox=None):
     bounds = quota_bounds(domain, mailbox)
     if not bounds:
         return _("0 is unlimited.")
+    if min(bounds) <= 0:
+        return limits.nothing_left(domain)
     return _("At most %(room)s MB.") % {"room": limits.whole_megabytes(min(bounds))}
 
 
