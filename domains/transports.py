@@ -6,11 +6,11 @@ import re
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import BooleanField, Case, ExpressionWrapper, Q, Subquery, When
 from django.utils.translation import gettext_lazy as _
 
 from domains.locks import lock_domains, refuse_taken
-from domains.models import ALL, Domain, Transport
+from domains.models import ALL, BROKEN_TRANSPORT, Domain, Kept, Transport
 from domains.patterns import (
     AGENT,
     EVERYTHING,
@@ -21,6 +21,7 @@ from domains.patterns import (
     normalize_pattern,
     validate_service,
 )
+from mailadmin.rows import chunks
 
 SHOWN = 10
 TAKEN = _("There is a transport for %(key)s already.")
@@ -56,6 +57,7 @@ def edit_transport(changes, key, values):
         _refuse_broken(values["transport"])
     if changes.update([transport], **values):
         changes.log("edit_transport", "", transport.pk)
+        _forget_broken([key])
     return transport
 
 
@@ -65,6 +67,7 @@ def set_transports(changes, keys, field, value):
     if field == "active" and value:
         for transport in transports:
             _refuse_broken(transport.transport)
+    _forget_broken(keys)
     for transport in changes.update(transports, **{field: value}):
         changes.log("edit_transport", "", transport.pk)
 
@@ -73,8 +76,15 @@ def delete_transports(changes, keys):
     lock_domains(changes, [ALL])
     transports = changes.find(Transport, keys)
     changes.delete(transports)
+    _forget_broken(keys)
     for transport in transports:
         changes.log("delete_transport", "", transport.pk)
+
+
+def _forget_broken(keys: list[str]) -> None:
+    """Home names these no more; the worker looks again."""
+    for part in chunks(keys):
+        Kept.objects.filter(domain="", name=BROKEN_TRANSPORT, key__in=part).delete()
 
 
 def _refuse_broken(transport: str) -> None:
@@ -120,6 +130,25 @@ def in_force(rows, domain):
     found = {row.pk: row for row in found.order_by(keys_first, "pk")[: len(keys) + SHOWN]}
     first = [found[key] for key in keys if key in found][:1]
     return [*first, *(row for key, row in found.items() if "@" in key)]
+
+
+def with_ways(domains, name: str):
+    """The domain of this name with the transports in force for it: `own_way` and `wider_way`."""
+    own, *wider = domain_keys(name.lower())
+    order = Case(*(When(pk=key, then=number) for number, key in enumerate(wider)))
+    rows = Transport.objects.filter(active=True)
+    wider_way = rows.filter(pk__in=wider).order_by(order)
+    return domains.annotate(
+        own_way=Subquery(rows.filter(pk=own).values("transport")[:1]),
+        wider_way=Subquery(wider_way.values("transport")[:1]),
+    )
+
+
+def way_of(domain) -> str:
+    """Return the transport in force for a domain that `with_ways` has read; empty: the usual."""
+    if domain.own_way is not None:
+        return domain.own_way
+    return domain.transport if has_own_transport(domain) else domain.wider_way or ""
 
 
 def has_own_transport(domain):

@@ -15,6 +15,7 @@ from mailadmin.fields import join_goto, split_goto
 from mailadmin.jobs import add_job
 from mailadmin.models import Role
 from mailadmin.rows import chunks, folded
+from mailboxes import keeping
 from mailboxes.limits import assigned, check_count, check_quotas, in_bytes, needs_more, refuse_unfit
 from mailboxes.loops import refuse_loops
 from mailboxes.models import (
@@ -56,6 +57,7 @@ def create_mailboxes(changes, rows):
         if row.get("welcome_mail"):
             title = _("Welcome mail to %(row)s") % {"row": mailbox}
             add_job(changes, "welcome", title, {"to": mailbox.pk}, 1)
+    keeping.note_lost([], {mailbox.domain_id for mailbox in mailboxes})
     return mailboxes
 
 
@@ -112,6 +114,7 @@ def edit_mailbox(changes, key, values):
     tally(mailbox.domain_id, quota_assigned=assigned([mailbox]) - before)
     if _alias_follows(changes, [mailbox]) or changed:
         changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
+        keeping.note_lost([], [mailbox.domain_id])
     return mailbox
 
 
@@ -130,6 +133,7 @@ def set_mailboxes(changes, keys, field, value):
     changed = changes.update(mailboxes, **{field: value})
     if field == "active":
         _alias_follows(changes, mailboxes)
+        keeping.note_lost([], {mailbox.domain_id for mailbox in changed})
     for mailbox in changed:
         changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
 
@@ -143,6 +147,7 @@ def delete_mailboxes(changes, keys):
     changes.delete(mailboxes)
     for domain, gone in _by_domain(mailboxes):
         tally(domain, mailboxes=-len(gone), quota_assigned=-assigned(gone))
+    keeping.note_lost([], {mailbox.domain_id for mailbox in mailboxes})
     for mailbox in mailboxes:
         changes.log("delete_mailbox", mailbox.domain_id, mailbox.pk)
 
@@ -219,6 +224,7 @@ def create_aliases(changes, rows):
     keep_lone(aliases)
     for domain, new in _by_domain(aliases, domains):
         tally(domain.pk, aliases=len(new))
+    keeping.note_lost(aliases)
     for alias in aliases:
         changes.log("create_alias", alias.domain_id, alias.pk)
     return aliases
@@ -261,6 +267,7 @@ def edit_alias(changes, key, values):
         refuse_loops(changes, [edited])
     if changes.update([alias], **own):
         changes.log("edit_alias", alias.domain_id, alias.pk)
+        keeping.note_lost([alias])
     return alias
 
 
@@ -279,6 +286,7 @@ def set_aliases(changes, keys, field, value):
     refuse_loops(changes, [edited_copy(alias, {field: value}) for alias in aliases])
     for alias in changes.update(aliases, **{field: value}):
         changes.log("edit_alias", alias.domain_id, alias.pk)
+    keeping.note_lost(aliases)
 
 
 def delete_aliases(changes, keys):
@@ -287,6 +295,7 @@ def delete_aliases(changes, keys):
     _refuse_protected(changes, aliases)
     _refuse_with_mailbox(keys, _("%(key)s belongs to a mailbox and goes with it."))
     changes.delete(aliases)
+    keeping.note_lost(aliases)
     for domain, gone in _by_domain(aliases):
         tally(domain, aliases=-len(gone))
     for alias in aliases:

@@ -11,12 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from domains.patterns import AGENT, service_trouble
 from mailadmin.fields import is_known
 from mailadmin.names import normalize_domain
+from mailboxes.explaining import words
 from mailboxes.explaining.sight import Sight, person_away
 from mailboxes.explaining.words import headline, outcome, verdict_of
 from mailboxes.models import Mailbox, Usage, Vacation, is_vacation_target
 from mailboxes.routing import (
+    OWN_ENDS,
     CannotBeAsked,
     Postfix,
     own_setup,
@@ -216,6 +219,24 @@ def asked_sender(owners, login, address, sight):
     if not reply and mailbox and not (mailbox.active and mailbox.smtp_active):
         reply = _("%(login)s cannot sign in to send.") % {"login": login}
     return {"login": login, "may": not reply, "reply": reply}
+
+
+# A whole domain
+
+
+def explain_domain(domain, transport: str) -> tuple[str, str]:
+    """What becomes of mail for a domain with this transport in force: (outcome, its words)."""
+    service, _colon, nexthop = transport.partition(":")
+    if not domain.active:
+        found = words.REJECTED
+    elif service_trouble(service):
+        found = words.DEFERRED
+    elif service in OWN_ENDS:
+        found = words.VERDICTS[OWN_ENDS[service]]
+    else:
+        is_here = not domain.backupmx and service in ("", AGENT) and not nexthop
+        found = words.DELIVERED if is_here else words.HANDED_OVER
+    return found, str(words.OF_DOMAIN[found])
 
 
 # Lookups

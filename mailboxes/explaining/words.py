@@ -1,7 +1,7 @@
 """The route of an address in words that need no knowledge of Postfix."""
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from mailadmin.templatetags.mailadmin import megabytes
 from mailboxes.maps import SWITCHED_OFF
@@ -127,6 +127,17 @@ HEADLINES = {
     DISCARDED: discarded,
     PARTLY: partly,
     UNKNOWN: undetermined,
+}
+
+
+# Of a whole domain
+OF_DOMAIN = {
+    DELIVERED: gettext_lazy("Mail is delivered to the mailboxes here."),
+    HANDED_OVER: gettext_lazy("Mail is handed to another server."),
+    BOUNCES: gettext_lazy("Mail is accepted, then bounces."),
+    DEFERRED: gettext_lazy("Mail is accepted, then deferred: this cannot work."),
+    DISCARDED: gettext_lazy("Mail is accepted, then silently discarded."),
+    REJECTED: gettext_lazy("Mail is rejected at RCPT: the domain is inactive."),
 }
 
 
