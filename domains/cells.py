@@ -8,6 +8,7 @@ from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from domains.patterns import service_trouble
 from mailadmin.templatetags.mailadmin import limit_text, megabytes, megabytes_text
 from mailadmin.templatetags.rows import bar
 
@@ -23,6 +24,17 @@ def count(kind, page, row, name, value):
         number_format(getattr(row.state, kind)),
         limit_text(getattr(row, kind)),
     )
+
+
+BROKEN = '<span class="textcell">{}</span> <span class="badge text-bg-danger" title="{}">{}</span>'
+
+
+def transport(page, row, name, value):
+    """Where mail goes, and that this cannot work."""
+    trouble = service_trouble(value.partition(":")[0])
+    if not trouble:
+        return format_html('<span class="textcell">{}</span>', value)
+    return format_html(BROKEN, value, trouble, _("cannot work"))
 
 
 mailboxes = functools.partial(count, "mailboxes")

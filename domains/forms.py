@@ -24,12 +24,14 @@ LIMIT_HELP = _("0 is unlimited, -1 allows none.")
 class DomainForm(RecordForm):
     create_service = services.create_domains
     edit_service = services.edit_domain
-    only_new = ("domain", "default_aliases")
+    only_new = ("domain", "default_aliases", "default_aliases_to")
 
     domain = DomainInput(label=_("Domain"), help_text=_("For example example.org"))
     default_aliases = forms.BooleanField(
         label=_("Make the default aliases"), required=False, initial=True
     )
+
+    default_aliases_to = AddressInput(label=_("Deliver standard aliases to"), required=False)
 
     class Meta:
         model = Domain
@@ -46,7 +48,13 @@ class DomainForm(RecordForm):
             "password_expiry",
         ]
 
-    field_order = [*Meta.fields[:-2], "default_aliases", "active", "password_expiry"]
+    field_order = [
+        *Meta.fields[:-2],
+        "default_aliases",
+        "default_aliases_to",
+        "active",
+        "password_expiry",
+    ]
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -93,11 +101,13 @@ class DomainForm(RecordForm):
             "quota": settings.MAILADMIN_DOMAIN_QUOTA,
         } | self.initial
         names = ", ".join(name for name, _target in settings.MAILADMIN_DEFAULT_ALIASES)
-        targets = dict(services.default_alias_targets(self.actor.principal, "example.org"))
-        self.fields["default_aliases"].help_text = (
-            names
-            if targets
-            else _("None will be made: your own name is not a mail address they could lead to.")
+        self.fields["default_aliases"].help_text = names
+        own = services.own_address(self.actor.principal)
+        self.initial.setdefault("default_aliases_to", own)
+        self.fields["default_aliases_to"].help_text = (
+            _("An address that somebody reads.")
+            if own
+            else _("An address that somebody reads; without one these aliases are not made.")
         )
 
 

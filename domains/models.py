@@ -220,6 +220,9 @@ class DomainState(models.Model):
         return self.domain_id
 
 
+BROKEN_TRANSPORT, BROKEN_DOMAIN = "broken_transport", "broken_domain"  # names of what is kept
+
+
 class Kept(models.Model):
     """A number that the worker keeps, where counting it for a page would take too long.
 

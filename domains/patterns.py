@@ -3,6 +3,7 @@
 import ipaddress
 import re
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
@@ -97,6 +98,48 @@ def validate_transport(value):
             _("“%(service)s” is no service of master.cf, such as smtp in smtp:[mx.example.org]."),
             params={"service": service},
         )
+
+
+# The services of the written master.cf that deliver mail. Its virtual(8) lacks a user and limits.
+WRITTEN_SERVICES = ("smtp", "relay", "lmtp", "local", "error", "retry", "discard")
+AGENT = "virtual"  # Postfix's own delivery agent; as a domain's transport it means the usual way
+
+
+def delivery_services() -> list[str]:
+    """Return the names that a transport may begin with: the written ones and the operator's own."""
+    offered = [value.partition(":")[0] for value in settings.MAILADMIN_TRANSPORTS]
+    own = [*settings.MAILADMIN_SERVICES, *(name for name in offered if name != AGENT)]
+    return list(dict.fromkeys([*WRITTEN_SERVICES, *filter(None, own)]))
+
+
+def service_trouble(service: str) -> object:
+    """Return why mail given to this service stays in the queue; nothing if it is delivered."""
+    if not service or service in delivery_services():
+        return ""
+    if service == AGENT:
+        return _(
+            "“virtual” delivers past Dovecot, and the written main.cf has no settings for it: mail "
+            "would wait in the queue and then bounce. For the usual delivery write “:”."
+        )
+    text = _("“%(service)s” is not a delivery service of master.cf. Known: %(known)s.")
+    return text % {"service": service, "known": ", ".join(delivery_services())}
+
+
+def validate_service(value: str) -> None:
+    """Refuse a transport whose service is not there."""
+    if trouble := service_trouble(value.partition(":")[0]):
+        raise ValidationError(trouble)
+
+
+def is_usual(value: str | None) -> bool:
+    """Whether a domain's transport means delivery to the mailboxes here."""
+    return value in (None, "", AGENT)
+
+
+def validate_domain_transport(value: str | None) -> None:
+    if not is_usual(value):
+        validate_transport(value)
+        validate_service(value)
 
 
 def is_service(service, value):

@@ -16,6 +16,7 @@ from domains.locks import (
     tally,
 )
 from domains.models import (
+    BROKEN_DOMAIN,
     AliasDomain,
     DkimSigning,
     Domain,
@@ -24,6 +25,7 @@ from domains.models import (
     Kept,
     TotpException,
 )
+from domains.patterns import validate_domain_transport
 from mailadmin.jobs import ROWS_A_STEP, add_limited_job, drop_selection, selected_keys
 from mailadmin.rows import chunks, folded
 
@@ -40,10 +42,12 @@ def create_domains(changes, rows):
     lock_domains(changes, names)
     refuse_taken(Domain, names, "domain", _("The domain %(key)s exists already."))
     domains = [
-        Domain(**{name: value for name, value in row.items() if name != "default_aliases"})
+        Domain(**{name: value for name, value in row.items() if name not in ALIAS_OPTIONS})
         for row in rows
     ]
     _refuse_vacation_domain(domains)
+    for domain in domains:
+        _refuse_broken_transport(domain.transport)
     changes.delete(DomainAdmin._base_manager.filter(domain__in=names))  # a former customer's
     changes.create(domains)
     Kept.objects.filter(domain__in=names).delete()  # of a former one
@@ -52,17 +56,20 @@ def create_domains(changes, rows):
     )
     for domain, row in zip(domains, rows, strict=True):
         if row.get("default_aliases", True):
-            create_default_aliases(changes, domain)
+            create_default_aliases(changes, domain, row.get("default_aliases_to") or "")
         changes.log("create_domain", domain.pk, domain.pk)
     return domains
 
 
-def create_default_aliases(changes, domain):
+ALIAS_OPTIONS = ("default_aliases", "default_aliases_to")
+
+
+def create_default_aliases(changes, domain, destination: str = ""):
     """abuse, postmaster and so on, as configured; as in PostfixAdmin no limit stops them."""
     alias_model = Domain._meta.get_field("alias_set").related_model
     aliases = [
         alias_model(address=f"{name}@{domain.pk}", goto=target, domain=domain)
-        for name, target in default_alias_targets(changes.principal, domain.pk)
+        for name, target in default_alias_targets(changes.principal, domain.pk, destination)
     ]
     taken = set(
         alias_model.objects.filter(pk__in=[a.pk for a in aliases]).values_list("pk", flat=True)
@@ -73,11 +80,11 @@ def create_default_aliases(changes, domain):
     tally(domain.pk, aliases=len(aliases))
 
 
-def default_alias_targets(principal, domain):
-    """(name, target) of the default aliases; without a target, who makes the domain gets mail."""
-    own = principal.username if has_mail_address(principal) else None
+def default_alias_targets(principal, domain, destination: str = ""):
+    """(name, target) of the default aliases: as the settings say, else the destination."""
+    destination = destination or own_address(principal)
     for name, target in settings.MAILADMIN_DEFAULT_ALIASES:
-        target = target or own
+        target = target or destination
         if target:
             yield name, target if "@" in target else f"{target}@{domain}"
 
@@ -87,10 +94,39 @@ def has_mail_address(principal):
     return "." in (principal.username or "").rpartition("@")[2]
 
 
+def own_address(principal) -> str:
+    """Return the address of whoever acts, if mail can reach it."""
+    own = principal.username if has_mail_address(principal) else ""
+    return "" if own and is_missing(own) else own
+
+
+def is_missing(address: str) -> bool:
+    """Whether an address is in a domain here, and nobody has it."""
+    domain = address.rpartition("@")[2]
+    if not Domain.objects.filter(pk=domain, active=True, backupmx=False).exists():
+        return False
+    if AliasDomain._base_manager.filter(pk=domain, active=True).exists():
+        return False
+    keys = [address.lower(), f"@{domain}".lower()]
+    models = (Domain._meta.get_field(name).related_model for name in CONTENTS)
+    return not any(model.objects.filter(pk__in=keys, active=True).exists() for model in models)
+
+
+def missing_targets(domain: Domain) -> list[str]:
+    """Return the targets of a domain's default aliases that do not exist."""
+    names = dict(settings.MAILADMIN_DEFAULT_ALIASES)
+    keys = [f"{name}@{domain.pk}" for name in names]
+    gotos = {target for alias in domain.alias_set.filter(pk__in=keys) for target in alias.targets}
+    return [target for target in sorted(gotos) if "@" in target and is_missing(target)]
+
+
 def edit_domain(changes, key, values):
     lock_domains(changes, [key])
     domain = changes.find_one(Domain, key)
     refuse_dying([domain])
+    if values.get("transport", domain.transport) != domain.transport:
+        _refuse_broken_transport(values["transport"])
+        Kept.objects.filter(domain__in=["", key], name=BROKEN_DOMAIN, key=key).delete()
     if changes.update([domain], **values):
         changes.log("edit_domain", key, key)
     return domain
@@ -112,6 +148,8 @@ def delete_domains(changes, keys):
     refuse_targets(keys)
     delete_named(changes, keys)
     changes.delete(domains)
+    of_them = Q(*(Q(key__endswith=f"@{key}") for key in keys), key__in=keys, _connector=Q.OR)
+    Kept.objects.filter(Q(domain__in=keys) | Q(domain="") & of_them).delete()
     for key in keys:
         changes.log("delete_domain", key, key)
 
@@ -203,11 +241,20 @@ def aliases_naming(principal, names):
     rows = rows.exclude(domain__in=[name[1:] for name in names if name.startswith("@")])
     found = {}
     for part in chunks(names, NAMES_A_QUERY):
-        named_here = Q(*(Q(goto__icontains=name) for name in part), _connector=Q.OR)
-        for alias in rows.filter(named_here).order_by("pk"):
+        for alias in rows.filter(may_name(part)).order_by("pk"):
             if any(is_one_of(target, part) for target in alias.targets):
                 found[alias.pk] = alias
     return [alias for key, alias in sorted(found.items()) if not is_one_of(key, names)]
+
+
+# What keeps an address from standing in a list of targets as it is: quotes, comments, other forms.
+DISGUISES = ('"', "\\", "(", "%", "!", " @", "@ ", " .", ". ", "\t", "\n@", "@\n")
+
+
+def may_name(names: list[str]) -> Q:
+    """Find the aliases that can hold one of these names; which do, their targets say."""
+    texts = [*names, *DISGUISES]
+    return Q(*(Q(goto__icontains=text) for text in texts), _connector=Q.OR)
 
 
 def is_one_of(address, names):
@@ -235,6 +282,13 @@ def _still_a_target(mirror):
 def _refuse_vacation_domain(domains):
     if any(domain.pk == settings.MAILADMIN_VACATION_DOMAIN for domain in domains):
         raise ValidationError({"domain": _("This is the domain of the vacation responder.")})
+
+
+def _refuse_broken_transport(transport: str) -> None:
+    try:
+        validate_domain_transport(transport)
+    except ValidationError as error:
+        raise ValidationError({"transport": error}) from error
 
 
 # Alias domains

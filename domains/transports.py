@@ -1,15 +1,27 @@
 """How transports change, and which of them are in force. Superadmins' matter, of no one domain."""
 
 import itertools
+import re
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db import models
+from django.db.models import BooleanField, Case, ExpressionWrapper, Q, Subquery, When
 from django.utils.translation import gettext_lazy as _
 
 from domains.locks import lock_domains, refuse_taken
-from domains.models import ALL, Domain, Transport
-from domains.patterns import EVERYTHING, USUAL, domain_keys, normalize_pattern
+from domains.models import ALL, BROKEN_TRANSPORT, Domain, Kept, Transport
+from domains.patterns import (
+    AGENT,
+    EVERYTHING,
+    USUAL,
+    delivery_services,
+    domain_keys,
+    is_usual,
+    normalize_pattern,
+    validate_service,
+)
+from mailadmin.rows import chunks
 
 SHOWN = 10
 TAKEN = _("There is a transport for %(key)s already.")
@@ -21,6 +33,7 @@ def create_transports(changes, rows):
     for transport in transports:
         transport.pattern = normalize_pattern(transport.pattern)
         transport.clean_fields()
+        _refuse_broken(transport.transport)
     patterns = [transport.pk for transport in transports]
     _refuse_vacation_domain(patterns)
     _refuse_doubles(patterns)
@@ -40,14 +53,22 @@ def edit_transport(changes, key, values):
         for name, value in values.items()
         if name != "pattern"
     }
+    if values.get("transport", transport.transport) != transport.transport:
+        _refuse_broken(values["transport"])
     if changes.update([transport], **values):
         changes.log("edit_transport", "", transport.pk)
+        _forget_broken([key])
     return transport
 
 
 def set_transports(changes, keys, field, value):
     lock_domains(changes, [ALL])
-    for transport in changes.update(changes.find(Transport, keys), **{field: value}):
+    transports = changes.find(Transport, keys)
+    if field == "active" and value:
+        for transport in transports:
+            _refuse_broken(transport.transport)
+    _forget_broken(keys)
+    for transport in changes.update(transports, **{field: value}):
         changes.log("edit_transport", "", transport.pk)
 
 
@@ -55,8 +76,23 @@ def delete_transports(changes, keys):
     lock_domains(changes, [ALL])
     transports = changes.find(Transport, keys)
     changes.delete(transports)
+    _forget_broken(keys)
     for transport in transports:
         changes.log("delete_transport", "", transport.pk)
+
+
+def _forget_broken(keys: list[str]) -> None:
+    """Home names these no more; the worker looks again."""
+    for part in chunks(keys):
+        Kept.objects.filter(domain="", name=BROKEN_TRANSPORT, key__in=part).delete()
+
+
+def _refuse_broken(transport: str) -> None:
+    """Refuse a transport by which mail would never be delivered."""
+    try:
+        validate_service(transport)
+    except ValidationError as error:
+        raise ValidationError({"transport": error}) from error
 
 
 def _refuse_vacation_domain(patterns):
@@ -96,8 +132,38 @@ def in_force(rows, domain):
     return [*first, *(row for key, row in found.items() if "@" in key)]
 
 
+def with_ways(domains, name: str):
+    """The domain of this name with the transports in force for it: `own_way` and `wider_way`."""
+    own, *wider = domain_keys(name.lower())
+    order = Case(*(When(pk=key, then=number) for number, key in enumerate(wider)))
+    rows = Transport.objects.filter(active=True)
+    wider_way = rows.filter(pk__in=wider).order_by(order)
+    return domains.annotate(
+        own_way=Subquery(rows.filter(pk=own).values("transport")[:1]),
+        wider_way=Subquery(wider_way.values("transport")[:1]),
+    )
+
+
+def way_of(domain) -> str:
+    """Return the transport in force for a domain that `with_ways` has read; empty: the usual."""
+    if domain.own_way is not None:
+        return domain.own_way
+    return domain.transport if has_own_transport(domain) else domain.wider_way or ""
+
+
 def has_own_transport(domain):
-    return domain.transport not in (None, "", "virtual")
+    return not is_usual(domain.transport)
+
+
+def broken(rows: models.QuerySet) -> models.QuerySet:
+    """Select the transports and domains whose mail is never delivered: the service is missing."""
+    known = "|".join(re.escape(name) for name in delivery_services())
+    return rows.filter(active=True).exclude(transport__regex=rf"^({known})?:|^({known})$")
+
+
+def broken_domains(rows: models.QuerySet) -> models.QuerySet:
+    own = rows.exclude(transport__in=("", AGENT)).exclude(transport__isnull=True)
+    return broken(own)
 
 
 def taken_by_everything():

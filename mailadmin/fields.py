@@ -11,6 +11,7 @@ from django.db.models.fields import related_lookups
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.addresslists import read_addresses
 from mailadmin.names import (
     validate_address,
     validate_domain,
@@ -183,8 +184,9 @@ class GotoField(Latin1TextField):
         }
 
 
-def split_goto(goto):
-    return [target for target in (part.strip() for part in (goto or "").split(",")) if target]
+def split_goto(goto: str | None) -> list[str]:
+    """Return the targets of an alias as Postfix reads them, without null addresses."""
+    return [target for target in read_addresses(goto or "") if target]
 
 
 def join_goto(targets):

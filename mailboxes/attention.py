@@ -3,18 +3,23 @@
 import datetime
 
 from django.conf import settings
-from django.db.models import Count, DateField, F, Q
+from django.db.models import BooleanField, Count, DateField, ExpressionWrapper, F, Q
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from domains.models import ALL, DomainState
+from domains import transports
+from domains.models import ALL, Domain, DomainState, Transport
 from mailadmin.models import Role
+from mailadmin.rows import pages
 from mailadmin.sums import bounded_sum
+from mailadmin.writes import Console
 from mailboxes.models import Usage
+from mailboxes.target_checks import problems_of
 
 NEAR = 0.9  # so full is worth a look
 SHOWN = 10
 DAYS = 30
+ALIASES_A_QUERY = 500
 TALLIES = ("mailboxes", "aliases", "quota_assigned", "quota_used")
 
 
@@ -31,8 +36,8 @@ def totals(states, **more):
     return states.aggregate(domains=Count("pk"), **sums, **more)
 
 
-def to_look_at(states):
-    """The states of domains near a limit, and of those that are switched off."""
+def near_a_limit():
+    """What holds of the states of domains near a limit, and of those that are inactive."""
     # A float: the bytes of a quota that another program has written may be no BIGINT.
     nearly = F("domain__quota") * (settings.MAILADMIN_QUOTA_MULTIPLIER * NEAR)
     full = (
@@ -40,13 +45,43 @@ def to_look_at(states):
         | Q(domain__aliases__gt=0, aliases__gte=F("domain__aliases") * NEAR)
         | Q(domain__quota__gt=0, quota_assigned__gte=nearly)
     )
-    return states.filter(full | Q(domain__active=False)).order_by("pk")
+    return full | Q(domain__active=False)
+
+
+def to_look_at(states):
+    return states.filter(near_a_limit()).order_by("pk")
+
+
+def states_and_totals(states):
+    """All of few states, each with whether to look at it, and their totals: in one query."""
+    watched = ExpressionWrapper(near_a_limit(), output_field=BooleanField())
+    rows = list(states.select_related("domain").annotate(is_watched=watched).order_by("pk"))
+    sums = {name: sum(getattr(row, name) for row in rows) for name in TALLIES}
+    return rows, {"domains": len(rows)} | sums
 
 
 def nearly_full():
     """What is used of mailboxes whose mail takes nearly all of their quota, fullest first."""
     full = Usage.objects.filter(mailbox__quota__gt=0, bytes__gte=F("mailbox__quota") * NEAR)
     return full.order_by("-bytes")
+
+
+def broken_transports(principal):
+    """Transports whose service is not there."""
+    return transports.broken(Transport.objects.visible_to(principal)).order_by("pk")
+
+
+def broken_domains(principal):
+    """Domains whose own transport has no such service."""
+    return transports.broken_domains(Domain.objects.visible_to(principal)).order_by("pk")
+
+
+def lost_aliases(rows):
+    """Those of these aliases with a target at which no mail arrives; all are looked through."""
+    rows = rows.filter(active=True).exclude(goto=F("address"))
+    for page in pages(rows.only("address", "goto", "active", "domain"), ALIASES_A_QUERY):
+        found = problems_of(Console(), page)
+        yield from (alias for alias in page if alias.pk in found)
 
 
 def first_day():

@@ -33,6 +33,8 @@ def forwarding(page, row, name, value):
 def targets(alias):
     """The mailbox itself, others, or both."""
     others = alias.others
+    if alias.is_answered_only:
+        return _("answered only")
     if not others:
         return _("mailbox")
     own = f"{_('mailbox')} + " if alias.keeps_copy else ""

@@ -1,5 +1,6 @@
 """What is asked about mailboxes and aliases."""
 
+import re
 from decimal import Decimal
 
 from django import forms
@@ -7,7 +8,8 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import LARGEST_QUOTA, Domain
+from domains.models import LARGEST_QUOTA, NONE_ALLOWED, Domain
+from mailadmin.addresslists import read_addresses
 from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField
 from mailadmin.names import (
     normalize_address,
@@ -20,6 +22,7 @@ from mailadmin.names import (
 from mailboxes import limits, services
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 
+USUAL_QUOTA = 1024  # MB
 MOST_TARGETS = 10_000  # Postfix follows a thousand, unless it is told to follow more
 
 
@@ -89,9 +92,10 @@ class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }
-        if domain := self._chosen_domain():
+        domain = self._chosen_domain()
+        self.initial.setdefault("quota", quota_proposal(domain))
+        if domain:
             self.fields["quota"].help_text = quota_help(domain)
-            self.initial.setdefault("quota", quota_proposal(domain))
 
     def _chosen_domain(self):
         """The domain that was sent, or named by the link, or is the only one."""
@@ -134,10 +138,14 @@ def typed_quota(size):
     return int(megabytes) if megabytes == int(megabytes) else Decimal(f"{megabytes:.2f}")
 
 
-def quota_proposal(domain):
-    """A quota that the domain allows: where it limits them, as large as may be."""
-    bounds = quota_bounds(domain)
-    return max(0, int(limits.in_megabytes(min(bounds)))) if bounds else 0
+def quota_proposal(domain: Domain | None) -> int:
+    """Return the quota of a new mailbox in MB: the usual one, or less where less is left."""
+    if domain is None:
+        return USUAL_QUOTA
+    if NONE_ALLOWED in (domain.maxquota, domain.quota):
+        return 0
+    rooms = [int(limits.in_megabytes(bound)) for bound in quota_bounds(domain)]
+    return max(0, min([USUAL_QUOTA, *rooms]))
 
 
 def quota_bounds(domain, mailbox=None):
@@ -155,13 +163,38 @@ def quota_help(domain, mailbox=None):
     bounds = quota_bounds(domain, mailbox)
     if not bounds:
         return _("0 is unlimited.")
+    if min(bounds) <= 0:
+        return limits.nothing_left(domain)
     return _("At most %(room)s MB.") % {"room": limits.whole_megabytes(min(bounds))}
+
+
+class GotoInput(TargetsField):
+    """Addresses as people paste them: one a line, with `,` or `;` between them, with names."""
+
+    def to_python(self, value):
+        text = forms.CharField.to_python(self, value)
+        return [target for line in text.splitlines() for target in typed_targets(line)]
+
+
+def typed_targets(line: str) -> list[str]:
+    """Return the plain addresses of a line; what is not clear stays as it is, to be refused."""
+    if any(sign in line for sign in '<>"('):
+        targets = [target for target in read_addresses(line) if target]
+        return targets if all("@" in target for target in targets) else [line.strip()]
+    parts = [part.strip() for part in re.split("[,;]", line) if part.strip()]
+    return [target for part in parts for target in words_of(part)]
+
+
+def words_of(part: str) -> list[str]:
+    """Return the addresses between spaces, if all of them are addresses."""
+    words = part.split()
+    return words if all("@" in word for word in words) else [part]
 
 
 class GotoMixin(forms.Form):
     """Targets, one a line."""
 
-    goto = TargetsField(label=_("Goes to"), required=False, help_text=_("One address a line."))
+    goto = GotoInput(label=_("Goes to"), required=False, help_text=_("One address a line."))
 
     def clean_goto(self):
         if len(self.cleaned_data["goto"]) > MOST_TARGETS:
@@ -177,7 +210,9 @@ def alias_target(line):
     if "@" not in line and line.isascii() and line.isalnum():
         return line.lower()
     target = normalize_address(line)
-    local_part, _at, domain = target.rpartition("@")
+    local_part, at, domain = target.rpartition("@")
+    if not at:
+        raise ValidationError(_("“%(value)s” is not an address."), params={"value": line})
     if is_vacation_target(target):
         raise ValidationError(_("%(value)s is set on the vacation page.") % {"value": line})
     if local_part:

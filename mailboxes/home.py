@@ -6,11 +6,11 @@ It is counted for the page. Of a large installation the worker has kept it, and 
 import datetime
 from collections import defaultdict
 
-from django.db.models import Max, Subquery
+from django.db.models import Q
 from django.shortcuts import render
 from django.views.generic import View
 
-from domains.models import Domain, Kept
+from domains.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, Domain, Kept, Transport
 from mailadmin.auth import RoleRequired
 from mailadmin.history import VERBS, LogLines
 from mailadmin.models import Job, Log, Role
@@ -18,7 +18,7 @@ from mailadmin.rows import first_rows
 from mailadmin.templatetags.mailadmin import percent_of
 from mailboxes import attention, keeping
 from mailboxes.attention import DAYS, SHOWN, first_day, states_of
-from mailboxes.models import Mailbox, Usage
+from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.own import own_home
 from mailboxes.progress import own_jobs
 from mailboxes.views import Mailboxes
@@ -48,34 +48,39 @@ def told(person):
 
 
 def superadmins(person):
-    if kept := kept_for(domain=""):
+    kept = kept_for(domain="")
+    if "counted" in kept:
         return from_kept(person, kept, {name: kept[name][0].number for name in TOTALS})
-    return counted(person, attention.totals(states_of(person)))
+    return counted(person, attention.totals(states_of(person)), kept)
 
 
 def admins(person):
     """Totals are counted in any case: nobody else has the same domains."""
-    moment = Subquery(keeping.moments().values("number"))
-    totals = attention.totals(states_of(person), counted=Max(moment))
-    if not totals["counted"]:
-        return counted(person, totals)
-    kept = kept_for(domain__in=person.managed_domains())
-    kept["counted"] = [Kept(number=totals["counted"])]
-    return from_kept(person, kept, totals)
+    names = person.managed_domains()
+    own = Q(domain__in=names)
+    kept = kept_for(own | Q(domain="", name="counted"))
+    if "counted" in kept:
+        return from_kept(person, kept, attention.totals(states_of(person)))
+    if not isinstance(names, list):
+        return counted(person, attention.totals(states_of(person)), kept)
+    states, totals = attention.states_and_totals(states_of(person))
+    return counted(person, totals, kept, [state for state in states if state.is_watched])
 
 
 TOTALS = ("domains", *attention.TALLIES)
 
 
-def counted(person, totals):
-    states = attention.to_look_at(states_of(person)).select_related("domain")[:SHOWN]
-    domains = [state.domain for state in states]
+def counted(person, totals, kept, states=None):
+    if states is None:
+        states = attention.to_look_at(states_of(person)).select_related("domain")
+    domains = [state.domain for state in states[:SHOWN]]
     days = attention.counted(attention.recent(Log.objects.visible_to(person)))
     return {
         "totals": totals,
         "days": bars({row["day"]: row["count"] for row in days}),
         "lines": Log.objects.visible_to(person).order_by("-timestamp", "-pk")[:SHOWN],
-        "attention": {
+        "attention": lost(kept)
+        | {
             "full_domains": [domain for domain in domains if domain.active],
             "inactive_domains": [domain for domain in domains if not domain.active],
             "full_mailboxes": full_mailboxes(person),
@@ -101,10 +106,10 @@ def inactive_mailboxes(person):
 # Of a large installation
 
 
-def kept_for(**which):
+def kept_for(*which, **more):
     """name → what is kept under it."""
     found = defaultdict(list)
-    for row in Kept.objects.filter(**which).order_by("name", "key"):
+    for row in Kept.objects.filter(*which, **more).order_by("name", "key"):
         found[row.name].append(row)
     return found
 
@@ -117,12 +122,22 @@ def from_kept(person, kept, totals):
         "totals": totals,
         "days": bars(sum_by_day(kept["day"])),
         "lines": first_rows(Log, lines, ("timestamp", "pk"), SHOWN, upwards=False),
-        "attention": {
+        "attention": lost(kept)
+        | {
             "full_domains": domains_of(kept["full_domain"]),
             "inactive_domains": domains_of(kept["inactive_domain"]),
             "full_mailboxes": fullest(kept["full_mailbox"]),
             "inactive_mailboxes": first_rows(Mailbox, inactive, ("pk",), SHOWN),
         },
+    }
+
+
+def lost(kept):
+    """Where mail is lost, as the worker and the last changes have noted it."""
+    return {
+        "broken_transports": [Transport(pattern=r.key) for r in kept[BROKEN_TRANSPORT][:SHOWN]],
+        "broken_domains": domains_of(kept[BROKEN_DOMAIN]),
+        "lost_aliases": [Alias(address=row.key) for row in kept[keeping.LOST_ALIAS][:SHOWN]],
     }
 
 

@@ -1,6 +1,7 @@
 """What the worker keeps of a large installation, so that no page has to count it."""
 
 import datetime
+import itertools
 import time
 from collections import Counter
 
@@ -8,17 +9,19 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from domains.locks import keep_lone
-from domains.models import Kept
+from domains.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, Kept
 from mailadmin.models import Log
 from mailadmin.rows import chunks, insert_rows, pages
 from mailadmin.writes import Console
 from mailboxes import attention
 from mailboxes.attention import SHOWN, states_of
 from mailboxes.models import Alias, LoneAlias, Mailbox
+from mailboxes.routing import split_address
 
 COUNTED = 5000  # up to so many mailboxes pages count for themselves
 TRUSTED = 3600  # seconds for which what was kept may stand for what is there
 ROWS = 10_000
+LOST_ALIAS = "lost_alias"
 NEW = 500  # aliases that are looked for besides those kept
 
 
@@ -26,7 +29,7 @@ def keep():
     """Bring what is kept to what is there; nothing, where there is little."""
     totals = attention.totals(states_of(Console()))
     if totals["mailboxes"] <= COUNTED:
-        Kept.objects.all().delete()
+        keep_numbers(dict(lost()))
         return
     begun = int(time.time())
     keep_lone_aliases()
@@ -57,6 +60,7 @@ def numbers(totals):
         yield ("", name, ""), (number, 0)
     yield from few_of_each(domains_to_look_at())
     yield from few_of_each(full_mailboxes())
+    yield from lost()
     yield from days()
 
 
@@ -82,6 +86,37 @@ def full_mailboxes():
         "pk", "mailbox__domain_id", "bytes", "mailbox__quota"
     ):
         yield domain, "full_mailbox", key, (size, min(100, round(100 * size / quota)))
+
+
+def lost():
+    """Where mail is lost; kept of few mailboxes too, lest a page looks at all aliases."""
+    yield from few_of_each(lost_in_domains())
+    for transport in attention.broken_transports(Console())[:SHOWN]:
+        yield ("", BROKEN_TRANSPORT, transport.pk), (0, 0)
+
+
+def lost_in_domains():
+    for domain in attention.broken_domains(Console()):
+        yield domain.pk, BROKEN_DOMAIN, domain.pk, (0, 0)
+    for alias in attention.lost_aliases(Alias.objects.all()):
+        yield alias.domain_id, LOST_ALIAS, alias.pk, (0, 0)
+
+
+def note_lost(aliases, domains=()):
+    """Keep at once whether mail to these aliases is lost; of many the first few.
+
+    Those of these domains that are kept as lost already are looked at again.
+    """
+    places = {"", *domains, *(alias.domain_id for alias in aliases)}
+    kept_as_lost = Kept.objects.filter(domain__in=places, name=LOST_ALIAS)
+    keys = {*kept_as_lost.values_list("key", flat=True), *(a.pk for a in aliases[:NEW])}
+    if not keys:
+        return
+    places |= {split_address(key)[1] for key in keys}
+    Kept.objects.filter(domain__in=places, name=LOST_ALIAS, key__in=keys).delete()
+    found = itertools.islice(attention.lost_aliases(Alias.objects.filter(pk__in=keys)), SHOWN)
+    notes = [kept(of, LOST_ALIAS, a.pk, 0, 0) for a in found for of in (a.domain_id, "")]
+    Kept.objects.bulk_create(notes, ignore_conflicts=True)
 
 
 def days():

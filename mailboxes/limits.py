@@ -66,11 +66,20 @@ def has_room(domain, kind, present, more):
 def check_count(domain, kind, present, more):
     if has_room(domain, kind, present, more):
         return
-    texts = {
-        "mailboxes": _("The domain %(domain)s has reached its limit of mailboxes."),
-        "aliases": _("The domain %(domain)s has reached its limit of aliases."),
-    }
-    raise ValidationError({"local_part": texts[kind] % {"domain": domain}})
+    limit = getattr(domain, kind)
+    text = NONE_TEXTS[kind] if limit == NONE_ALLOWED else FULL_TEXTS[kind]
+    values = {"domain": domain, "limit": number_format(limit)}
+    raise ValidationError({"local_part": text % values})
+
+
+FULL_TEXTS = {
+    "mailboxes": _("The domain %(domain)s has reached its limit of mailboxes (%(limit)s)."),
+    "aliases": _("The domain %(domain)s has reached its limit of aliases (%(limit)s)."),
+}
+NONE_TEXTS = {
+    "mailboxes": _("The domain %(domain)s allows none: its limit of mailboxes is %(limit)s."),
+    "aliases": _("The domain %(domain)s allows none: its limit of aliases is %(limit)s."),
+}
 
 
 def check_quotas(domain, mailboxes):
@@ -82,10 +91,10 @@ def check_quotas(domain, mailboxes):
             raise ValidationError(
                 {
                     "quota": _(
-                        "The domain has not enough quota left: %(room)s MB. "
+                        "The domain has not enough quota left: %(room)s MB of %(quota)s MB. "
                         "Choose a smaller mailbox, or enlarge the domain's quota."
                     )
-                    % {"room": whole_megabytes(room)}
+                    % {"room": whole_megabytes(room), "quota": number_format(domain.quota)}
                 }
             )
 
@@ -98,7 +107,7 @@ def check_size(domain, mailbox):
             {"quota": _("Quotas are switched off for this domain: 0 or -1 only.")}
         )
     if mailbox.quota == 0 and (limit > 0 or domain.quota > 0):
-        raise ValidationError({"quota": _("This domain allows no mailbox without a quota.")})
+        raise ValidationError({"quota": no_quota_text(domain)})
     if limit > 0 and mailbox.quota > in_bytes(limit):
         raise ValidationError(
             {
@@ -106,6 +115,25 @@ def check_size(domain, mailbox):
                 % {"limit": number_format(limit)}
             }
         )
+
+
+def no_quota_text(domain) -> object:
+    """Why a mailbox cannot be unlimited here, and what it can be."""
+    bounds = [in_bytes(domain.maxquota)] if domain.maxquota > 0 else []
+    if domain.quota > 0:
+        bounds.append(room_for_quota(domain))
+    if min(bounds) <= 0:
+        return nothing_left(domain)
+    text = _("This domain allows no mailbox without a quota: enter 1 to %(room)s MB.")
+    return text % {"room": whole_megabytes(min(bounds))}
+
+
+def nothing_left(domain) -> object:
+    text = _(
+        "No quota is left: the domain's %(quota)s MB are all assigned. Lower another mailbox's "
+        "quota, or enlarge the domain's."
+    )
+    return text % {"quota": number_format(domain.quota)}
 
 
 def room_for_quota(domain, without=()):

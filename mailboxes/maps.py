@@ -11,6 +11,7 @@ follows the last @) and `:service`.
 import re
 from typing import NamedTuple
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain, Domain, Transport
@@ -20,6 +21,8 @@ from mailboxes.models import Alias, Mailbox
 WORD = re.compile(r":(key|domain|service|base)\b")
 SWITCHED_OFF = "550 5.2.1 Mailbox is switched off"
 VACATION_SERVICE = "mailadmin-autoreply"  # in master.cf
+# auth_username_chars of the written Dovecot configuration: nobody else is looked up.
+LOGIN_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+=?^_{|}~.@-"
 SENDING = ("smtp", "submission")  # Dovecot's names for logins that come to send
 
 
@@ -298,9 +301,21 @@ ON = ("mailbox.active = 1", "")
 
 
 def sends_on(asking, name):
-    """An alias that is switched on and leads to more than itself."""
-    itself = asking.dialect.like(Alias, "goto", f"{name}.address")
-    return f"{name}.active = 1 AND {name}.goto <> {itself}"
+    """An alias that is switched on and points to more than itself and its own auto-reply."""
+
+    def listed(expression):
+        return asking.dialect.joined("','", f"LOWER({expression})", "','")
+
+    answer = asking.dialect.joined(
+        f"REPLACE({name}.address, '@', '#')", f"'@{settings.MAILADMIN_VACATION_DOMAIN}'"
+    )
+    answer, itself = (
+        asking.dialect.like(Alias, "goto", listed(expression))
+        for expression in (answer, f"{name}.address")
+    )
+    targets = listed(f"REPLACE({name}.goto, ' ', '')")
+    others = f"REPLACE({targets}, {answer}, ',')"
+    return f"{name}.active = 1 AND {others} <> ',' AND {others} <> {itself}"
 
 
 def both_ways(asking):

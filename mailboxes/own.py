@@ -87,6 +87,7 @@ def own_home(request):
         "messages_count": usage.messages if usage else 0,
         "targets": alias.others if alias else [],
         "keeps_copy": alias is None or alias.keeps_copy,
+        "is_answered_only": alias is not None and alias.is_answered_only,
         "vacation": vacation,
         "away": when_away(vacation),
         "password_set": password_set(mailbox),

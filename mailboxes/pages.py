@@ -12,7 +12,7 @@ from domains.models import (
     Transport,
     either_end,
 )
-from domains.transports import in_force
+from domains.transports import in_force, way_of, with_ways
 from domains.views import Admins, AliasDomains, Domains, Transports
 from mailadmin.auth import RoleRequired
 from mailadmin.crud import search
@@ -20,6 +20,7 @@ from mailadmin.history import VERBS, LogLines
 from mailadmin.models import Log, Role
 from mailadmin.rows import first_rows
 from mailboxes import keeping, limits
+from mailboxes.explaining import explain_domain
 from mailboxes.models import LoneAlias
 from mailboxes.views import Aliases, Mailboxes, with_usage
 
@@ -58,6 +59,7 @@ class DomainPage(RoleRequired, DetailView):
     def get_object(self):
         domains = Domain.objects.visible_to(self.request.user).select_related("state")
         domains = domains.annotate(counted=Subquery(keeping.moments().values("number")))
+        domains = with_ways(domains, self.kwargs["key"])
         domain = domains.filter(pk=self.kwargs["key"]).first()
         if domain is None:
             raise Http404
@@ -74,11 +76,14 @@ class DomainPage(RoleRequired, DetailView):
 
     def get_context_data(self, **kwargs):
         domain, person = self.object, self.request.user
+        outcome, says = explain_domain(domain, way_of(domain))
         mailboxes = with_usage(domain.mailbox_set.order_by("pk")[:SHOWN])
         admins = DomainAdmin.objects.filter(domain=domain, active=True).order_by("admin_id")
         return super().get_context_data(
             mailboxes=mailboxes,
             aliases=self.aliases(domain),
+            outcome=outcome,
+            says=says,
             mirrors=AliasDomain.objects.visible_to(person).filter(either_end([domain.pk])),
             admins=dict.fromkeys(admins.values_list("admin_id", flat=True)),
             lines=Log.objects.visible_to(person)

@@ -49,12 +49,6 @@ class ForwardingForm(GotoMixin, WatchedForm):
             validate_address(line)
         return super()._target(line)
 
-    def clean(self):
-        cleaned = super().clean()
-        if not cleaned.get("goto") and not cleaned.get("goto_mailbox") and not self.errors:
-            self.add_error("goto", _("Without a copy here mail must go somewhere else."))
-        return cleaned
-
     def save(self):
         values = self.values()
         return self.attempt(

@@ -16,6 +16,7 @@ from mailadmin.jobs import add_job
 from mailadmin.models import Role
 from mailadmin.rows import chunks, folded
 from mailadmin.sessions import end_sessions
+from mailboxes import keeping
 from mailboxes.limits import assigned, check_count, check_quotas, in_bytes, needs_more, refuse_unfit
 from mailboxes.loops import refuse_loops
 from mailboxes.models import (
@@ -26,7 +27,6 @@ from mailboxes.models import (
     is_vacation_target,
     vacation_target,
 )
-from mailboxes.routing import split_extension
 
 PASSWORD_DAYS = 365  # PostfixAdmin's own, where the domain sets no expiry
 
@@ -40,6 +40,7 @@ def create_mailboxes(changes, rows):
     _refuse_given_paths(changes, rows)
     mailboxes = [_new_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
     _refuse_extensions(mailboxes)
+    _refuse_unreachable(mailboxes)
     _refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
     for domain, new in _by_domain(mailboxes, domains):
         check_count(domain, "mailboxes", Mailbox.objects.filter(domain=domain), len(new))
@@ -57,6 +58,7 @@ def create_mailboxes(changes, rows):
         if row.get("welcome_mail"):
             title = _("Welcome mail to %(row)s") % {"row": mailbox}
             add_job(changes, "welcome", title, {"to": mailbox.pk}, 1)
+    keeping.note_lost([], {mailbox.domain_id for mailbox in mailboxes})
     return mailboxes
 
 
@@ -80,9 +82,21 @@ def _refuse_extensions(mailboxes):
     """Dovecot takes what follows the sign off and looks for the mailbox without it."""
     delimiters = settings.MAILADMIN_RECIPIENT_DELIMITER
     for mailbox in mailboxes:
-        if extension := split_extension(mailbox.local_part, delimiters)[1]:
+        if signs := [sign for sign in mailbox.local_part if sign in delimiters]:
             text = _("What follows %(sign)s is an extension: no mail would reach this mailbox.")
-            raise ValidationError({"local_part": text % {"sign": extension[0]}})
+            raise ValidationError({"local_part": text % {"sign": signs[0]}})
+
+
+UNREACHABLE = "%!"  # by these a local part asks to be sent elsewhere
+
+
+def _refuse_unreachable(rows: list[Mailbox] | list[Alias]) -> None:
+    """Refuse names at which Postfix takes no mail from other servers."""
+    for row in rows:
+        sign = next((sign for sign in row.local_part if sign in UNREACHABLE), "")
+        if row.local_part.startswith("-") or sign:
+            text = _("Postfix refuses mail to a name that begins with “-” or has “%%” or “!”.")
+            raise ValidationError({"local_part": text % {}})
 
 
 def edit_mailbox(changes, key, values):
@@ -103,6 +117,7 @@ def edit_mailbox(changes, key, values):
         end_sessions(changed)
     if _alias_follows(changes, [mailbox]) or changed:
         changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
+        keeping.note_lost([], [mailbox.domain_id])
     return mailbox
 
 
@@ -121,6 +136,7 @@ def set_mailboxes(changes, keys, field, value):
     changed = changes.update(mailboxes, **{field: value})
     if field == "active":
         _alias_follows(changes, mailboxes)
+        keeping.note_lost([], {mailbox.domain_id for mailbox in changed})
     if field == "active" and not value:
         end_sessions(changed)
     for mailbox in changed:
@@ -137,6 +153,7 @@ def delete_mailboxes(changes, keys):
     changes.delete(mailboxes)
     for domain, gone in _by_domain(mailboxes):
         tally(domain, mailboxes=-len(gone), quota_assigned=-assigned(gone))
+    keeping.note_lost([], {mailbox.domain_id for mailbox in mailboxes})
     for mailbox in mailboxes:
         changes.log("delete_mailbox", mailbox.domain_id, mailbox.pk)
 
@@ -201,6 +218,7 @@ def create_aliases(changes, rows):
     """Make aliases. `*` before the @ is everything that nobody else has."""
     domains = domains_to_write(changes, [row["domain"].pk for row in rows])
     aliases = [_new_alias(row) for row in rows]
+    _refuse_unreachable(aliases)
     _refuse_taken_addresses([alias.pk for alias in aliases])
     for domain, new in _by_domain(aliases, domains):
         check_count(domain, "aliases", own_aliases(domain), len(new))
@@ -212,6 +230,7 @@ def create_aliases(changes, rows):
     keep_lone(aliases)
     for domain, new in _by_domain(aliases, domains):
         tally(domain.pk, aliases=len(new))
+    keeping.note_lost(aliases)
     for alias in aliases:
         changes.log("create_alias", alias.domain_id, alias.pk)
     return aliases
@@ -240,7 +259,7 @@ def edit_alias(changes, key, values):
     _refuse_protected(changes, [alias])
     has_mailbox = Mailbox.objects.filter(pk=key).exists()
     _refuse_mailbox_alias(changes, has_mailbox)
-    own = {k: v for k, v in values.items() if k not in ("goto", "goto_mailbox")}
+    own = {k: v for k, v in values.items() if k not in ("goto", "goto_mailbox", "only_answers")}
     if has_mailbox:
         own.pop("active", None)
     if "goto" in values:
@@ -249,11 +268,12 @@ def edit_alias(changes, key, values):
         own["goto"] = _goto(alias, values["goto"], keep)
     edited = edited_copy(alias, own)
     if edited.goto != alias.goto:
-        _check_targets(edited, has_mailbox or alias.keeps_copy)
+        _check_targets(edited, has_mailbox or alias.keeps_copy, values.get("only_answers", False))
     if edited.goto != alias.goto or edited.active != alias.active:
         refuse_loops(changes, [edited])
     if changes.update([alias], **own):
         changes.log("edit_alias", alias.domain_id, alias.pk)
+        keeping.note_lost([alias])
     return alias
 
 
@@ -272,6 +292,7 @@ def set_aliases(changes, keys, field, value):
     refuse_loops(changes, [edited_copy(alias, {field: value}) for alias in aliases])
     for alias in changes.update(aliases, **{field: value}):
         changes.log("edit_alias", alias.domain_id, alias.pk)
+    keeping.note_lost(aliases)
 
 
 def delete_aliases(changes, keys):
@@ -280,6 +301,7 @@ def delete_aliases(changes, keys):
     _refuse_protected(changes, aliases)
     _refuse_with_mailbox(keys, _("%(key)s belongs to a mailbox and goes with it."))
     changes.delete(aliases)
+    keeping.note_lost(aliases)
     for domain, gone in _by_domain(aliases):
         tally(domain, aliases=-len(gone))
     for alias in aliases:
@@ -328,12 +350,12 @@ def _refuse_answers(targets):
         raise ValidationError({"goto": text % {"value": target}})
 
 
-def _check_targets(alias, has_mailbox=False):
+def _check_targets(alias, has_mailbox=False, may_only_answer=False):
     """What one alias may name."""
     refuse_unfit(alias, "goto")
     targets = alias.targets
-    if not split_goto(alias.goto):
-        raise ValidationError({"goto": _("An alias needs at least one target.")})
+    if not targets and not (may_only_answer and alias.is_answered_only):
+        _refuse_no_targets(has_mailbox)
     if not has_mailbox and folded(alias.pk) in [target.lower() for target in targets]:
         raise ValidationError({"goto": _("An alias cannot lead to itself.")})
     if not alias.is_catch_all and any(target.startswith("@") for target in targets):
@@ -343,14 +365,28 @@ def _check_targets(alias, has_mailbox=False):
         raise ValidationError({"goto": _("A whole domain has to be the only target.")})
 
 
+def _refuse_no_targets(has_mailbox: bool) -> None:
+    """Refuse an alias whose mail would be kept nowhere; an auto-reply keeps none."""
+    if has_mailbox:
+        text = _("Without a copy in the mailbox, mail must go somewhere else.")
+    else:
+        text = _("An alias needs at least one target.")
+    raise ValidationError({"goto": text})
+
+
 # Forwarding and vacation of a mailbox
 
 
-def set_forwarding(changes, key, targets, keep_copy):
-    """Where mail of a mailbox goes besides, and whether it stays here."""
+def set_forwarding(changes, key, targets, keep_copy, only_answers: bool = False):
+    """Set where mail of a mailbox goes besides, and whether a copy is kept.
+
+    `only_answers` asks for mail that gets an auto-reply and is kept nowhere; otherwise that is
+    refused.
+    """
     mailbox, _domain = _mailbox_to_write(changes, key)
     _own_alias(changes, mailbox)
-    return edit_alias(changes, key, {"goto": targets, "goto_mailbox": keep_copy})
+    values = {"goto": targets, "goto_mailbox": keep_copy, "only_answers": only_answers}
+    return edit_alias(changes, key, values)
 
 
 def set_vacation(changes, key, values):
@@ -388,9 +424,12 @@ def _own_alias(changes, mailbox):
 
 
 def _vacation_in_goto(changes, mailbox, active):
+    """Add the auto-reply's target, or take it out; mail that was kept is kept."""
     alias = _own_alias(changes, mailbox)
-    targets = [t for t in split_goto(alias.goto) if not is_vacation_target(t)]
-    own = [t for t in targets if t.lower() == folded(mailbox.pk)]
-    others = [t for t in targets if t.lower() != folded(mailbox.pk)]
+    own = [target for target in alias.targets if target.lower() == folded(mailbox.pk)]
     answer = [vacation_target(mailbox.pk)] if active else []
-    changes.update([alias], goto=join_goto(others + answer + own) or mailbox.pk)
+    if not alias.targets and not (active and alias.is_answered_only):
+        own = [mailbox.pk]
+    goto = join_goto(alias.others + answer + own)
+    refuse_unfit(edited_copy(alias, {"goto": goto}), "goto")
+    changes.update([alias], goto=goto)

@@ -24,6 +24,7 @@ from mailboxes import cells, keeping, services
 from mailboxes.forms import AliasForm, MailboxForm, quota_help, typed_quota
 from mailboxes.models import Alias, LoneAlias, Mailbox, Usage, Vacation
 from mailboxes.personal import ForwardingForm, VacationForm
+from mailboxes.target_checks import problems_of
 from mailboxes.transfer.kinds.mailboxes import shown_quota
 
 
@@ -160,6 +161,16 @@ class Aliases(WarnsOfOldMail, Crud):
         return super().parts(known) + ([rows.filter(pk__in=new)] if new else [])
 
     @classmethod
+    def warnings(cls, principal, rows) -> dict[str, list[str]]:
+        return problems_of(principal, rows)
+
+    def decorate(self, rows):
+        found = problems_of(self.request.user, rows)
+        for row in rows:
+            row.problems = found.get(row.pk, [])
+        return rows
+
+    @classmethod
     def found(cls, rows):
         """A mailbox that forwards is found by where its mail goes."""
         return rows.exclude(goto=F("address"))
@@ -210,6 +221,11 @@ class OfMailbox(RoleRequired, Saving, FormView):
 
 class Forwarding(OfMailbox):
     form_class = ForwardingForm
+
+    def warning_texts(self) -> list[str]:
+        alias = self.object_saved
+        return problems_of(self.request.user, [alias]).get(alias.pk, [])
+
     title = gettext_lazy("Forwarding")
     saved_text = gettext_lazy("The forwarding was saved.")
 

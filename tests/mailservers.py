@@ -157,11 +157,15 @@ class Postfix(Server):
         """What became of a message, once nothing of it is left in the queue."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            lines = [line for line in self._lines(LATELY) if f" {queue_id}: " in line]
+            lines = self.lines_of(queue_id)
             if any(line.endswith(f"{queue_id}: removed") for line in lines):
                 return lines
             time.sleep(0.005)
         raise RuntimeError(f"{queue_id} stays in the queue:\n" + "\n".join(self._lines()[-40:]))
+
+    def lines_of(self, queue_id):
+        """What the log says of a message so far."""
+        return [line for line in self._lines(LATELY) if f" {queue_id}: " in line]
 
     def _lines(self, size=None):
         """The log's lines, or those of its last bytes."""

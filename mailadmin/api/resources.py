@@ -31,6 +31,7 @@ from mailadmin.crud.programs import (
     shown,
     shown_one,
     typed,
+    with_warnings,
 )
 from mailadmin.models import Job, Role
 from mailadmin.rows import folded
@@ -102,6 +103,11 @@ class Resource(Door):
 
     def shown(self, row):
         return shown_one(self.crud, row, self.role)
+
+    def saved_values(self, rows):
+        """Rows that were saved, with what is doubtful about them."""
+        values = shown(self.crud, rows, self.role)
+        return with_warnings(self.crud, rows, values, self.request.user)
 
     def tag(self, row):
         return etag(self.crud, row, self.role)
@@ -209,7 +215,7 @@ class Rows(Resource):
         """What tells of the rows made, in the form in which they were sent; with its headers."""
 
         def told(rows):
-            values = shown(self.crud, rows, self.role)
+            values = self.saved_values(rows)
             if isinstance(sent, list):
                 return {"body": {"items": values}, "headers": {}}
             place = reverse(f"api-{self.crud.slug}-row", args=[rows[0].pk])
@@ -236,7 +242,7 @@ class Rows(Resource):
             )
             with contextlib.suppress(Conflict):
                 saved(drafts)
-                return Response({"items": shown(self.crud, self.named(sent), self.role)})
+                return Response({"items": self.saved_values(self.named(sent))})
         raise overtaken()
 
     def named(self, sent):
@@ -306,7 +312,9 @@ class Row(Resource):
     def edited(self, draft):
         if draft.errors:
             raise refused(draft)
-        return self.with_etag(self.get_row())
+        row = self.get_row()
+        (value,) = self.saved_values([row])
+        return Response(value, headers={"ETag": quoted(self.tag(row))})
 
     def delete(self, request, key):
         row = self.get_row()

@@ -15,7 +15,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from mailadmin.api.types import Text, Whole, serializer, typed, typed_column
+from mailadmin.api.types import Text, Texts, Whole, serializer, typed, typed_column
 from mailadmin.crud.programs import fields_of
 from mailadmin.models import Role
 
@@ -52,7 +52,12 @@ def row_serializer(crud):
             fields[name] = typed(asked[name], bounds=False, required=required)
         else:
             fields[name] = typed_column(columns[name], required=required)
+    fields[WARNINGS] = Texts(required=False, help_text=DOUBTFUL)
     return serializer(word(crud), fields)
+
+
+WARNINGS = "warnings"
+DOUBTFUL = "What is doubtful about a row that was just saved, if anything is."
 
 
 def is_nullable(column):
@@ -316,7 +321,8 @@ def told_example(crud, status, wrap=lambda row: row):
 
 
 def example_row(crud):
-    row = {name: told_value(f) for name, f in row_serializer(crud)().fields.items()}
+    fields = row_serializer(crud)().fields
+    row = {name: told_value(f) for name, f in fields.items() if name != WARNINGS}
     row |= {name: value for name, value in crud.example.items() if name in row}
     if {"local_part", "domain"} <= set(row):
         row[crud.model._meta.pk.column] = f"{row['local_part']}@{row['domain']}"

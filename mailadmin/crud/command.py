@@ -185,6 +185,8 @@ class RowsCommand(BaseCommand):
 
     def say(self, text, row):
         """What was done; for programs the row as it is now."""
+        for warning in self.crud.warnings(self.actor.principal, [row]).get(row.pk, []):
+            self.stderr.write(printable(_("Warning: %(text)s") % {"text": warning}))
         if self.options["json"] or not self.stdout.isatty():
             return self.print_row(row)
         return self.stdout.write(printable(text % {"row": row}))

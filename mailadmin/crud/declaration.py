@@ -197,6 +197,11 @@ class Crud(RoleRequired):
         """What programs are shown of this column: what they would give to have it so."""
         return cls.public_fields()[name].value_from_object(row)
 
+    @classmethod
+    def warnings(cls, principal, rows) -> dict[str, list[str]]:
+        """Key → what is doubtful about a row, though it may be saved; asked for many at once."""
+        return {}
+
     # Names
 
     @classmethod

@@ -66,6 +66,15 @@ def typed(value):
     return value
 
 
+def with_warnings(crud, rows, values, principal):
+    """The values of rows that were saved, each with what is doubtful about it, if anything is."""
+    warnings = crud.warnings(principal, rows)
+    return [
+        value | ({"warnings": warnings[row.pk]} if row.pk in warnings else {})
+        for row, value in zip(rows, values, strict=True)
+    ]
+
+
 def shown_one(crud, row, role):
     return shown(crud, [row], role)[0]
 

@@ -26,7 +26,13 @@ class Saving:
         if form.errors:
             return self.form_invalid(form)
         messages.success(self.request, self.success_text(form))
+        for text in self.warning_texts():
+            messages.warning(self.request, text)
         return redirect(self.get_success_url())
+
+    def warning_texts(self) -> list[str]:
+        """What is doubtful about the row that was saved."""
+        return []
 
     def form_invalid(self, form):
         return self.render_to_response(self.get_context_data(form=form), status=422)
@@ -35,7 +41,15 @@ class Saving:
         return self.url_beside(self.object_saved)
 
 
-class Create(Saving, Screen, CreateView):
+class SavingRow(Saving):
+    """The same for a row of a table."""
+
+    def warning_texts(self) -> list[str]:
+        row = self.object_saved
+        return self.warnings(self.request.user, [row]).get(row.pk, [])
+
+
+class Create(SavingRow, Screen, CreateView):
     screen = "create"
     route = "create/"
 
@@ -48,7 +62,7 @@ class Create(Saving, Screen, CreateView):
         return _("%(row)s was created.") % {"row": self.object_saved}
 
 
-class Edit(Saving, Screen, UpdateView):
+class Edit(SavingRow, Screen, UpdateView):
     screen = "edit"
     route = "<key:key>/edit/"
 

@@ -21,6 +21,7 @@ from mailadmin.env.values import (
     network,
     optional,
     password_scheme,
+    service,
     text,
     time_zone,
     url,
@@ -160,25 +161,25 @@ SETTINGS = (
     ),
     Setting(
         "MAILADMIN_DOMAIN_ALIASES",
-        "10",
+        "0",
         integer(-1),
         "aliases a new domain may have; 0 is unlimited, -1 none",
     ),
     Setting(
         "MAILADMIN_DOMAIN_MAILBOXES",
-        "10",
+        "0",
         integer(-1),
         "mailboxes a new domain may have; 0 is unlimited, -1 none",
     ),
     Setting(
         "MAILADMIN_DOMAIN_MAXQUOTA",
-        "10",
+        "0",
         integer(-1),
         "largest quota of one mailbox of a new domain in MB; 0 is unlimited, -1 none",
     ),
     Setting(
         "MAILADMIN_DOMAIN_QUOTA",
-        "2048",
+        "0",
         integer(-1),
         "quota of a whole new domain in MB; 0 is unlimited, -1 none",
     ),
@@ -194,6 +195,19 @@ SETTINGS = (
         "virtual,local,relay",
         names(),
         "transports offered for a domain",
+    ),
+    Setting(
+        "MAILADMIN_SERVICES",
+        "",
+        names(service),
+        "delivery services of your own `master.cf` that transports may name besides those of the "
+        "written one, such as `maildrop` or `virtual`",
+    ),
+    Setting(
+        "MAILADMIN_SYSTEM_USERS",
+        "superadmins",
+        choice("superadmins", "admins"),
+        "who may let an alias point to a user of the mail server's own system, such as `root`",
     ),
     Setting(
         "MAILADMIN_ALIAS_DOMAIN",

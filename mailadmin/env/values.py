@@ -75,6 +75,13 @@ def host(value):
     return value
 
 
+def service(value):
+    """A name in master.cf."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", value):
+        raise ValueError(f"holds {value!r}, which is no name of a service")
+    return value
+
+
 def domain(value):
     if not HOST.fullmatch(value):
         raise ValueError("is not a domain name")

@@ -11,12 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from domains.patterns import AGENT, service_trouble
 from mailadmin.fields import is_known
 from mailadmin.names import normalize_domain
+from mailboxes.explaining import words
 from mailboxes.explaining.sight import Sight, person_away
-from mailboxes.explaining.words import headline, outcome
+from mailboxes.explaining.words import headline, outcome, verdict_of
 from mailboxes.models import Mailbox, Usage, Vacation, is_vacation_target
 from mailboxes.routing import (
+    OWN_ENDS,
     CannotBeAsked,
     Postfix,
     own_setup,
@@ -35,17 +38,20 @@ PAGES = {
 }
 
 
+MOST_STEPS = 100
+
+
 def explain(principal, address, sender="", setup=None):
     """The route of mail for the address, who may send as it, and whether the sender may."""
     address, sight = asked_address(address), Sight(principal)
     if not sight.sees(address):
         raise ValidationError({"address": _("This address is in none of your domains.")})
     postfix = Postfix(setup or own_setup())
-    told = {"address": address, "steps": [], "deliveries": [], "trouble": ""}
+    told = {"address": address, "steps": [], "more_steps": 0, "deliveries": [], "trouble": ""}
     told["left_out"] = postfix.setup.left_out
     try:
         route = postfix.route(address)
-        told |= verdict(route, sight) | {"steps": steps(route, sight)}
+        told |= verdict(route, sight) | shortened(steps(route, sight))
         told["deliveries"] = [delivery(each, sight) for each in ends(route, sight)]
     except CannotBeAsked as error:
         told["trouble"] = str(error)
@@ -78,6 +84,11 @@ def verdict(route, sight):
 def without_repeats(addresses):
     """How many foreign addresses lie between is nobody's business."""
     return (address for address, _same in itertools.groupby(addresses))
+
+
+def shortened(found: list[dict]) -> dict:
+    """The first steps, and how many are left out: a way without end has a thousand."""
+    return {"steps": found[:MOST_STEPS], "more_steps": len(found[MOST_STEPS:])}
 
 
 def steps(route, sight):
@@ -126,7 +137,7 @@ def ends(route, sight):
 class Left:
     """Where a way leaves what a person may see."""
 
-    kind, transport, nexthop, row, lookups = "foreign", "", "", "", ()
+    kind, transport, nexthop, row, reason, lookups = "foreign", "", "", "", "", ()
 
     def __init__(self, address):
         self.address = address
@@ -139,8 +150,9 @@ def delivery(each, sight):
         "lookups": lookups(each.lookups, sight),
     }
     if sight.sees_all and each.kind != "mailbox":
-        told |= {"transport": each.transport, "nexthop": each.nexthop}
-    return told | DETAILS.get(each.kind, nothing_more)(each)
+        told |= {"transport": each.transport, "nexthop": each.nexthop, "reason": each.reason}
+    told |= DETAILS.get(each.kind, nothing_more)(each)
+    return told | {"verdict": verdict_of(told)}
 
 
 def nothing_more(_each):
@@ -207,6 +219,24 @@ def asked_sender(owners, login, address, sight):
     if not reply and mailbox and not (mailbox.active and mailbox.smtp_active):
         reply = _("%(login)s cannot sign in to send.") % {"login": login}
     return {"login": login, "may": not reply, "reply": reply}
+
+
+# A whole domain
+
+
+def explain_domain(domain, transport: str) -> tuple[str, str]:
+    """What becomes of mail for a domain with this transport in force: (outcome, its words)."""
+    service, _colon, nexthop = transport.partition(":")
+    if not domain.active:
+        found = words.REJECTED
+    elif service_trouble(service):
+        found = words.DEFERRED
+    elif service in OWN_ENDS:
+        found = words.VERDICTS[OWN_ENDS[service]]
+    else:
+        is_here = not domain.backupmx and service in ("", AGENT) and not nexthop
+        found = words.DELIVERED if is_here else words.HANDED_OVER
+    return found, str(words.OF_DOMAIN[found])
 
 
 # Lookups

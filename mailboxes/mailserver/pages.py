@@ -114,7 +114,7 @@ class Seen(RoleRequired, TemplateView):
         route = Postfix(own_setup()).route(mailbox.pk)
         return super().get_context_data(
             mailbox=mailbox,
-            **at_the_door(mailbox.pk, "" if route.loop else route.reply),
+            **at_the_door(mailbox.pk, route.rcpt_reply),
             **last_check(mailbox),
             **kwargs,
         )

@@ -140,6 +140,11 @@ class Alias(Record):
     def keeps_copy(self):
         return len(self.others) < len(self.targets)
 
+    @property
+    def is_answered_only(self) -> bool:
+        """Whether mail gets an auto-reply and is kept nowhere."""
+        return not self.targets and bool(split_goto(self.goto))
+
 
 class LoneAliasQuerySet(ScopedQuerySet):
     def in_order(self):

@@ -1,16 +1,19 @@
 """The mechanics: keys, recursion, classes, transports."""
 
 import itertools
+import re
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext_lazy as _
 
-from domains.patterns import EVERYTHING, parents
-from mailadmin.fields import split_goto
+from domains.patterns import AGENT, EVERYTHING, parents
+from mailadmin.addresslists import read_addresses, rewrite_address
 from mailboxes import maps
 from mailboxes.routing.addresses import (
     extended,
+    is_deliverable,
     quoted,
+    quoted_name,
     split_address,
     split_extension,
     without_doubles,
@@ -22,7 +25,9 @@ from mailboxes.routing.words import (
     LOOPING,
     REFUSING,
     UNDELIVERABLE,
+    UNFIT,
     UNKNOWN,
+    UNREADABLE,
     CannotBeAsked,
     access_reply,
     in_postfixs_words,
@@ -30,6 +35,9 @@ from mailboxes.routing.words import (
 
 LIMIT = 1000  # virtual_alias_recursion_limit, virtual_alias_expansion_limit
 LONGEST = 1000  # virtual_alias_address_length_limit
+NULL = "MAILER-DAEMON"  # empty_address_recipient
+BAD_SYNTAX = "5.1.3 bad address syntax"
+TRAILING_DOT = re.compile(r"[^.@]\.$")
 ROUTING = "@%!"  # signs by which a local part asks to be sent elsewhere
 # class → the parameter that knows its recipients, and what Postfix calls it
 CLASS_TABLES = {
@@ -46,7 +54,6 @@ OWN_ENDS = {
     "discard": "discarded",
     maps.VACATION_SERVICE: "autoreply",
 }
-AGENT = "virtual"  # Postfix's own, which looks for the mailbox whatever the next hop and class are
 NO_NEXTHOP = dict.fromkeys(REFUSING, UNDELIVERABLE)
 
 
@@ -64,11 +71,13 @@ class Delivery:
     """The end of a way."""
 
     address: str
-    kind: str  # mailbox, relay, remote, virtual, local, unknown, or one of OWN_ENDS
+    # mailbox, relay, remote, virtual, local, unknown, malformed, broken, or one of OWN_ENDS
+    kind: str
     transport: str = ""
     nexthop: str = ""
     row: str = ""  # the mailbox, without extension
     quota: str | None = None
+    reason: str = ""  # why this cannot work, if it is broken
     lookups: list[Lookup] = field(default_factory=list)
 
 
@@ -89,9 +98,18 @@ class Route:
     def is_accepted(self):
         return not self.reply
 
+    @property
+    def rcpt_reply(self) -> str:
+        """The refusal at RCPT TO; some come only after the message."""
+        return "" if self.reply in (LOOPING, UNREADABLE) else self.reply
+
 
 class Unreasonable(Exception):
     """Aliases that lead further than Postfix follows them."""
+
+
+class Unreadable(Exception):
+    """A list of targets that holds no address: Postfix gives up the whole message."""
 
 
 class Postfix:
@@ -125,10 +143,10 @@ class Postfix:
                 % {"number": most}
             )
 
-    def find(self, tables, address, asked):
+    def find(self, tables, address, asked, is_bare=True):
         """The value and the extension it did not match; each key is put to every table in turn."""
-        for key, extension in self.address_keys(address):
-            if key != quoted(address):
+        for key, extension in self.address_keys(address, is_bare):
+            if key not in (address, quoted(address)):
                 tables = [table for table in tables if not table.is_pattern]
             if (value := self.first(tables, key, asked)) is not None:
                 return value, extension
@@ -138,20 +156,27 @@ class Postfix:
         """The address as it is, and without its extension."""
         yield from (key for key, _rest, _name in self.names(address))
 
-    def names(self, address):
-        """(key, extension it does not match, local part) of the address and its owner's."""
+    def names(self, address, is_bare=True):
+        """(key, extension it does not match, local part) of the address and its owner's.
+
+        What stands in quotes is asked for as it is written, then (by all but cleanup) bare.
+        """
         local_part, domain = split_address(address)
         name, extension = split_extension(local_part, self.setup.recipient_delimiter)
-        yield quoted(address), "", local_part
-        if extension:
-            yield quoted(f"{name}@{domain}"), extension, name
+        at = "@" if "@" in address else ""
+        owners = [(f"{name}{at}{domain}", extension, name)] if extension else []
+        for person, rest, part in [(address, "", local_part), *owners]:
+            for key in dict.fromkeys([quoted(person), person] if is_bare else [quoted(person)]):
+                yield key, rest, part
 
-    def address_keys(self, address):
+    def address_keys(self, address, is_bare):
         domain = split_address(address)[1]
-        names = list(self.names(address))
+        names = list(self.names(address, is_bare)) if address else []
         yield from ((key, rest) for key, rest, _name in names)
+        if "@" not in address:
+            return
         if domain.lower() == self.setup.myorigin or self.holds("mydestination", domain, []):
-            yield from ((name, rest) for _key, rest, name in names)
+            yield from ((quoted_name(name), rest) for _key, rest, name in names)
         yield f"@{domain}", ""  # a catch-all drops the extension
 
     def holds(self, parameter, domain, asked):
@@ -189,6 +214,8 @@ class Postfix:
     def refusal(self, route, local_part):
         """What Postfix answers a stranger who names this recipient; nothing if it takes it."""
         address, asked = route.address, route.lookups
+        if local_part.startswith("-"):
+            return UNFIT
         if route.kind == "default" or any(sign in local_part for sign in ROUTING):
             return DENIED.format(address)
         return self.restriction(address, asked) or self.unknown(route)
@@ -236,6 +263,9 @@ class Postfix:
             route.reply = LOOPING
             route.loop, route.is_circle = circle(route.hops)
             return
+        except Unreadable:
+            route.reply = UNREADABLE
+            return
         route.deliveries = [self.deliver(address) for address in finals]
 
     def expand(self, route):
@@ -269,35 +299,28 @@ class Postfix:
         """Where an address leads by the alias maps; the route hears of it once."""
         if address not in seen:
             lookups = []
-            value, extension = self.find(self.setup.virtual_alias_maps, address, lookups)
+            value, extension = self.find(self.setup.virtual_alias_maps, address, lookups, False)
             seen[address] = self.spelled(address, value, extension) if value else []
             route.hops.append(Hop(address, lookups, seen[address]))
+            if value and not seen[address]:
+                raise Unreadable
         return seen[address]
 
     def spelled(self, address, value, extension):
         """The targets of a row, each with the extension; `@there` keeps the local part."""
         if value.startswith("@"):
-            targets = self.elsewhere(split_address(address)[0].removesuffix(extension) + value)
-        else:
-            targets = [self.qualified(target) for target in split_goto(value)]
+            value = quoted(split_address(address)[0].removesuffix(extension) + value)
+        targets = read_addresses(value, self.setup.myorigin, self.setup.appended_domain)
         if not self.setup.propagates:
             return targets
         return [extended(target, extension) for target in targets]
 
-    def elsewhere(self, text):
-        """The address at `@there`; of a list behind it all but the end is taken for a name."""
-        local_part, rest = split_address(text)
-        domain, *more = split_goto(rest)
-        return [f"{local_part}@{domain}", *map(self.qualified, more)]
-
-    def qualified(self, target):
-        if "@" in target or not self.setup.myorigin:
-            return target
-        return f"{target}@{self.setup.myorigin}"
-
     # Delivery
 
     def deliver(self, address):
+        address = self.resolved(address)
+        if not is_deliverable(address):
+            return Delivery(address, "malformed", "error", BAD_SYNTAX)
         delivery = Delivery(address, "unknown")
         domain = split_address(address)[1]
         kind = self.class_of(domain, delivery.lookups) if domain else "local"
@@ -305,11 +328,37 @@ class Postfix:
         delivery.kind = self.end(delivery, kind)
         return delivery
 
+    def resolved(self, address):
+        """The address to which mail is sent; the null address and a name alone are completed.
+
+        Behind a domain of the machine's own, or none, another may stand: user%there@here.
+        """
+        address = f"{NULL}{address}" if address in ("", "@") else address
+        local_part, at, domain = address.rpartition("@")
+        while at and self.is_here(domain) and any(sign in local_part for sign in ROUTING):
+            address = local_part if "@" in local_part else self.rewritten(local_part)
+            local_part, at, domain = address.rpartition("@")
+        if at:
+            return address[:-1] if TRAILING_DOT.search(address) else address
+        if not self.setup.myorigin:
+            return address
+        return f"{address}@{self.setup.myorigin}"
+
+    def rewritten(self, name):
+        return rewrite_address(name, self.setup.myorigin, self.setup.appended_domain)
+
+    def is_here(self, domain):
+        return not domain or self.holds("mydestination", domain, [])
+
     def end(self, delivery, kind):
+        delivery.reason = self.setup.trouble_of(delivery.transport)
+        if delivery.reason:
+            return "broken"
         if delivery.transport in OWN_ENDS:
             return OWN_ENDS[delivery.transport]
         usual = self.usual(kind, split_address(delivery.address)[1])
         is_usual = kind == "virtual" and (delivery.transport, delivery.nexthop) == usual
+        # virtual(8) looks for the mailbox whatever the next hop and class are.
         if is_usual or delivery.transport == AGENT:
             return self.mailbox_of(delivery)
         return {"default": "remote", "alias": "unknown"}.get(kind, kind)
@@ -326,8 +375,13 @@ class Postfix:
 
     def agents_keys(self, delivery):
         """virtual(8) tries the extension first; Dovecot takes it off and knows nobody by it."""
-        keys = list(self.person_keys(delivery.address))
-        return keys if delivery.transport == AGENT else keys[-1:]
+        if delivery.transport == AGENT:
+            return [key for key, _rest, _name in self.names(delivery.address)]
+        local_part, domain = split_address(delivery.address)
+        user = re.split(f"[{re.escape(self.setup.recipient_delimiter)}]", local_part)[0]
+        chars = self.setup.login_chars
+        is_login = user and (chars is None or set(user) <= chars)
+        return [f"{user}@{domain}"] if is_login else []
 
     def transport(self, address, kind, asked):
         """Transport and next hop, by transport(5): address, domain, parents, everything."""
@@ -357,6 +411,6 @@ class Postfix:
     # Sending
 
     def owners(self, address, asked):
-        """The logins that may send as this address."""
+        """The logins that may send as this address; here spaces and commas alone separate them."""
         value, _extension = self.find(self.setup.smtpd_sender_login_maps, address, asked)
-        return split_goto(value or "")
+        return re.sub("[,\\s]+", " ", value or "").split()

@@ -7,7 +7,10 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
+from domains.patterns import AGENT, delivery_services, service_trouble
 from mailboxes import maps
+
+LONGEST_KEY = 255  # letters of every column that names a row
 
 
 class Row(NamedTuple):
@@ -63,7 +66,8 @@ class OwnTable(Table):
         self.sql = maps.for_postfix(self.own_sql)
 
     def wants(self, key):
-        return maps.is_asked(self.own_sql, key)
+        """Ask for what a column can hold: a name that grows at every turn soon is longer."""
+        return len(key.rpartition("@")[0]) <= LONGEST_KEY and maps.is_asked(self.own_sql, key)
 
     def look_up(self, key):
         found, answers = Lookup(self, key), []
@@ -115,6 +119,7 @@ class Setup:
     mailbox_limits: list[Table] = field(default_factory=list)
     recipient_delimiter: str = "+"
     myorigin: str = ""
+    appended_domain: str = ""  # mydomain, where append_dot_mydomain is set
     propagates: bool = True  # propagate_unmatched_extensions has `virtual`
     relays_subdomains: bool = False  # parent_domain_matches_subdomains has `relay_domains`
     matches_parents: bool = True  # and `smtpd_access_maps`
@@ -122,6 +127,9 @@ class Setup:
     is_own: bool = False  # the panel's tables, not an operator's files
     most_questions: int | None = None  # after so many nobody waits for the answer
     left_out: list[str] = field(default_factory=list)  # what else may refuse, and is not asked
+    # Service of master.cf that delivers → why it cannot, if so; None: they are not known
+    agents: dict[str, str] | None = None
+    login_chars: frozenset[str] | None = None  # of a name that Dovecot looks up; None: not known
     services: dict = field(
         default_factory=lambda: {
             "virtual": "lmtp:unix:private/dovecot-lmtp",
@@ -131,6 +139,13 @@ class Setup:
         }
     )
 
+    def trouble_of(self, service: str) -> str:
+        """Return why mail given to this service stays in the queue; nothing if it is delivered."""
+        if self.agents is None:
+            return ""
+        missing = _("master.cf has no delivery service “%(service)s”") % {"service": service}
+        return str(self.agents.get(service, missing))
+
 
 def own_setup(**changes):
     """Postfix as the panel's configuration sets it up."""
@@ -138,8 +153,21 @@ def own_setup(**changes):
     for query in maps.postfix_maps():
         tables.setdefault(query.parameter or "mailbox_limits", []).append(OwnTable(query))
     tables["transport_maps"].insert(0, vacation_table())
-    delimiter = settings.MAILADMIN_RECIPIENT_DELIMITER
-    return Setup(**tables | {"recipient_delimiter": delimiter, "is_own": True} | changes)
+    own = {
+        "recipient_delimiter": settings.MAILADMIN_RECIPIENT_DELIMITER,
+        "is_own": True,
+        "agents": own_agents(),
+        "login_chars": frozenset(maps.LOGIN_CHARS),
+    }
+    return Setup(**tables | own | changes)
+
+
+def own_agents() -> dict[str, str]:
+    """The delivery services of the written master.cf and the operator's own."""
+    names = [*delivery_services(), maps.VACATION_SERVICE]
+    return dict.fromkeys(names, "") | {
+        name: str(trouble) for name in [AGENT] if (trouble := service_trouble(name))
+    }
 
 
 def vacation_table():

@@ -11,6 +11,8 @@ REFUSING = {
     "retry": "450",
 }  # services that take nothing, and their code at the door
 STATUS = re.compile(r"[245](\.\d{1,3}\.\d{1,3}) *(.*)", re.DOTALL)
+UNFIT = "501 5.1.3 Bad recipient address syntax"
+UNREADABLE = "451 4.3.0 Error: queue file write error"
 LOOPING = "451 4.6.0 Alias expansion error"
 NOT_OWNED = "553 5.7.1 <{}>: Sender address rejected: not owned by user {}"
 

@@ -1,6 +1,11 @@
-from domains.models import Domain
-from domains.services import create_domains
+from django.core.exceptions import ValidationError
+from django.test import override_settings
+
+from domains.models import Admin, Domain, Transport
+from domains.services import create_domains, edit_domain
 from domains.views import Domains
+from mailboxes.explaining import explain
+from mailboxes.models import Alias
 from tests.base import CrudTests, World
 
 
@@ -25,6 +30,86 @@ class DomainTests(CrudTests, World):
     def more_rows(self, count):
         rows = [{"domain": f"d{n:02}.example", "default_aliases": False} for n in range(count)]
         self.perform(self.root, create_domains, rows)
+
+    def test_a_new_domain_has_no_limits_unless_settings_say_so(self):
+        self.sign_in(self.root)
+        limits = ("aliases", "mailboxes", "maxquota", "quota")
+        initial = self.client.get(self.url("create")).context["form"].initial
+        self.assertEqual([initial[name] for name in limits], [0, 0, 0, 0])
+        with override_settings(MAILADMIN_DOMAIN_QUOTA=500):
+            initial = self.client.get(self.url("create")).context["form"].initial
+        self.assertEqual(initial["quota"], 500)
+
+    def gotos(self, **data):
+        self.sign_in(self.root)
+        page = self.client.post(self.url("create"), self.create_data | data, follow=True)
+        rows = Alias.objects.filter(domain=self.created_key)
+        return set(rows.values_list("goto", flat=True)), page
+
+    def test_default_aliases_go_where_the_form_says(self):
+        page = self.client.get(self.url("create")) if self.sign_in(self.root) else None
+        self.assertEqual(page.context["form"].initial["default_aliases_to"], self.root.pk)
+        gotos, page = self.gotos(default_aliases_to="Bob@Example.org")
+        self.assertEqual(gotos, {"bob@example.org"})
+        self.assertNotContains(page, "does not exist")
+
+    def test_a_destination_that_does_not_exist_is_warned_of(self):
+        gotos, page = self.gotos(default_aliases_to="nobody@example.org")
+        self.assertEqual(gotos, {"nobody@example.org"})
+        self.assertContains(page, "The standard aliases point to nobody@example.org, which does")
+
+    def test_an_admin_whose_own_address_does_not_exist_is_asked_for_another(self):
+        Admin.objects.filter(pk=self.root.pk).update(username="root@example.org")
+        self.sign_in(Admin.objects.get(pk="root@example.org"))
+        form = self.client.get(self.url("create")).context["form"]
+        self.assertEqual(form.initial["default_aliases_to"], "")
+        self.assertIn("without one", form.fields["default_aliases_to"].help_text)
+        self.client.post(self.url("create"), self.create_data)
+        self.assertFalse(Alias.objects.filter(domain=self.created_key).exists())
+
+    def test_a_transport_that_cannot_work_is_refused_however_it_comes(self):
+        for transport in ("nosuch:", "virtual:", "Smtp:", " smtp:[x]", "mx.far.test"):
+            rows = [{"domain": "x.example", "transport": transport}]
+            with self.subTest(transport=transport), self.assertRaises(ValidationError):
+                self.perform(self.root, create_domains, rows)
+            with self.subTest(transport=transport), self.assertRaises(ValidationError):
+                self.perform(self.root, edit_domain, "example.org", {"transport": transport})
+        Domain.objects.filter(pk="example.org").update(transport="nosuch:")
+        values = {"transport": "nosuch:", "description": "as it was"}
+        self.perform(self.root, edit_domain, "example.org", values)
+        self.perform(self.root, edit_domain, "example.org", {"transport": "smtp:[mx.far.test]"})
+
+    def test_the_page_of_a_domain_says_what_becomes_of_its_mail(self):
+        """As the tracer does of a mailbox there."""
+        ways = [("virtual", "delivered"), ("", "delivered"), ("relay", "handed_over")]
+        ways += [("nosuch:", "deferred"), ("virtual:", "deferred"), ("discard:", "discarded")]
+        ways += [("smtp:[mx.far.test]", "handed_over"), ("error:gone", "bounces")]
+        for person in (self.root, self.alice):
+            self.sign_in(person)
+            for transport, outcome in ways:
+                Domain.objects.filter(pk="example.org").update(transport=transport)
+                page = self.client.get("/domains/example.org/")
+                self.assertEqual(page.context["outcome"], outcome, transport)
+                self.assertContains(page, page.context["says"])
+                self.assertEqual(explain(self.root, "bob@example.org")["outcome"], outcome)
+        Domain.objects.filter(pk="example.org").update(transport="virtual")
+        for pattern, transport, outcome in (
+            (".org", "discard:", "discarded"),
+            ("example.org", "error:", "bounces"),
+        ):
+            Transport.objects.create(pattern=pattern, transport=transport)
+            page = self.client.get("/domains/example.org/")
+            self.assertEqual(page.context["outcome"], outcome)
+            self.assertEqual(explain(self.root, "bob@example.org")["outcome"], outcome)
+        Domain.objects.filter(pk="example.org").update(active=False)
+        page = self.client.get("/domains/example.org/")
+        self.assertEqual(page.context["outcome"], "rejected")
+
+    def test_the_page_of_a_domain_says_how_many_targets_it_does_not_show(self):
+        goto = ",".join(f"user{n}@far.test" for n in range(40))
+        Alias.objects.filter(pk="info@example.org").update(goto=goto)
+        self.sign_in(self.alice)
+        self.assertContains(self.client.get("/domains/example.org/"), "user2@far.test +37")
 
     def test_a_domain_comes_with_its_default_aliases(self):
         self.sign_in(self.root)

@@ -1,5 +1,6 @@
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.test import SimpleTestCase
+from django.core.management import CommandError, call_command
+from django.test import SimpleTestCase, override_settings
 
 from domains.models import Domain, Transport
 from domains.patterns import domain_keys, normalize_pattern, validate_pattern, validate_transport
@@ -17,6 +18,7 @@ from mailadmin.writes import Actor, perform
 from mailboxes.explaining import explain
 from mailboxes.explaining.words import ending
 from mailboxes.models import Alias
+from mailboxes.transfer.kinds import domains as kinds
 from tests.base import CrudTests, World
 
 SECRET = "smtp:[10.0.0.1]:2525"
@@ -145,13 +147,13 @@ class TransportTests(CrudTests, TransportWorld):
         self.make(("bob@example.org", "discard:"), ("x@far.test", "error:5.1.1 Gone"))
         told = explain(self.root, "bob@example.org")
         self.assertEqual((told["outcome"], told["deliveries"][0]["kind"]), ("discarded",) * 2)
-        self.assertEqual(told["says"], "It is accepted, and then thrown away.")
+        self.assertEqual(told["says"], "Accepted, then silently discarded.")
 
     def test_what_its_transport_refuses_or_puts_off_does_not_arrive(self):
         alias = Alias.objects.filter(pk="info@example.org")
         for transport, kind, text in (
             ("error:5.1.1 Gone", "bounced", "its transport sends it back"),
-            ("retry:", "deferred", "its transport puts it off"),
+            ("retry:", "deferred", "is deferred by its transport"),
         ):
             self.perform(self.root, edit_transport, "example.org", {"transport": ":"})
             Transport.objects.filter(pk="x@far.test").delete()
@@ -159,19 +161,24 @@ class TransportTests(CrudTests, TransportWorld):
             alias.update(goto="bob@example.org,x@far.test")
             told = explain(self.root, "info@example.org")
             self.assertEqual(told["outcome"], "partly")
-            self.assertEqual(told["says"], "It is accepted, but comes back from 1 of 2 places.")
+            self.assertEqual(
+                told["says"],
+                "Accepted, but bounces at 1 of 2 places."
+                if kind == "bounced"
+                else "Accepted, but deferred at 1 of 2 places.",
+            )
             (end,) = [each for each in told["deliveries"] if each["address"] == "x@far.test"]
             self.assertEqual(end["kind"], kind)
             self.assertIn(text, ending(end))
         told = explain(self.root, "x@example.org")
-        self.assertEqual(told["outcome"], "refused")
+        self.assertEqual(told["outcome"], "rejected")
 
     def test_a_copy_thrown_away_is_told_beside_one_that_arrives(self):
         self.make(("x@far.test", "discard:"), ("bob@example.org", ":"))
         Alias.objects.filter(pk="info@example.org").update(goto="bob@example.org,x@far.test")
         told = explain(self.root, "info@example.org")
         self.assertEqual(told["outcome"], "partly")
-        self.assertEqual(told["says"], "It is accepted, but thrown away at 1 of 2 places.")
+        self.assertEqual(told["says"], "Accepted, but silently discarded at 1 of 2 places.")
 
     def test_the_domain_filter_finds_what_names_the_domain(self):
         self.make(("joe@example.org", ":"), (".example.org", ":"), ("notexample.org", ":"))
@@ -195,6 +202,40 @@ class TransportTests(CrudTests, TransportWorld):
         for pattern in ("autoreply.localhost", "bob#example.org@autoreply.localhost"):
             with self.assertRaisesMessage(ValidationError, "vacation responder"):
                 self.make((pattern, "discard:"))
+
+    def test_a_service_that_is_not_there_is_refused_however_it_comes(self):
+        self.sign_in(self.root)
+        for transport, text in (
+            ("nosuch:", "is not a delivery service of master.cf"),
+            ("Virtual:", "is not a delivery service of master.cf"),
+            ("cleanup:", "is not a delivery service of master.cf"),
+            ("virtual", "the written main.cf has no settings for it"),
+            ("virtual:", "the written main.cf has no settings for it"),
+        ):
+            with self.subTest(transport=transport):
+                data = self.create_data | {"transport": transport}
+                self.assert_refused(self.client.post(self.url("create"), data), text)
+                row = {"pattern": "x.example", "transport": transport}
+                answer = self.api(self.root).post("transports", row)
+                self.assertIn(text, str(answer.json()["errors"]["transport"]))
+                with self.assertRaisesMessage(CommandError, text):
+                    call_command("transport", "add", "x.example", "--transport", transport)
+                with self.assertRaisesMessage(ValidationError, text):
+                    kinds.Transports().clean(row)
+        self.assertEqual(Transport.objects.count(), 2)
+
+    @override_settings(MAILADMIN_SERVICES=("virtual", "maildrop"), MAILADMIN_TRANSPORTS=("x:",))
+    def test_services_of_the_operators_own_are_taken(self):
+        self.make(("a.example", "virtual:"), ("b.example", "maildrop:"), ("c.example", "x:y"))
+
+    def test_an_adopted_one_is_marked_and_edited_and_not_switched_on(self):
+        Transport.objects.create(pattern="x.example", transport="nosuch:", active=False)
+        values = {"transport": "nosuch:", "description": "as it was"}
+        self.perform(self.root, edit_transport, "x.example", values)
+        self.sign_in(self.root)
+        self.assertContains(self.client.get(self.url("list")), "cannot work")
+        with self.assertRaises(ValidationError):
+            self.perform(self.root, set_transports, ["x.example"], "active", True)
 
     def test_a_service_refuses_what_the_form_refuses(self):
         for pattern, transport in (("x.example", "a b:c"), ("joe", ":"), ("x.example", "")):

@@ -19,8 +19,10 @@ from domains.services import create_alias_domains, create_domains, edit_domain, 
 from domains.transports import create_transports
 from mailadmin import passwords
 from mailadmin.env import BASE_DIR
-from mailadmin.writes import Actor, perform
+from mailadmin.writes import Actor, Console, perform
+from mailboxes.explaining import explain
 from mailboxes.models import Alias, Mailbox, Usage
+from mailboxes.routing import Postfix, own_setup, quoted
 from mailboxes.services import (
     create_aliases,
     create_mailboxes,
@@ -95,6 +97,57 @@ def autoreply(server, arguments, mail):
         input=mail,
         capture_output=True,
         env=own | {"MAIL_CONFIG": str(server.config)},
+    )
+
+
+# Names as other programs leave them, and as the panel refuses them
+ODD_NAMES = ["bob", "+lead", "+", "++x", "a+b", "a/b", "a b", "a`b", "a:b", "a,b", "a;b", "a<b"]
+ODD_NAMES += ["-x", ".x", "x.", "a..b", "a\\b", 'a"b', "a!b", "a%b", "a|b", "a'b", "a{b", "a=b"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_an_adopted_name_is_explained_as_dovecot_answers_it(server, name):
+    domain("odd.test")
+    address = f"{name}@odd.test"
+    Mailbox.objects.create(username=address, domain_id="odd.test", maildir="odd.test/x/")
+    Alias.objects.create(address=address, goto=address, domain_id="odd.test")
+    route = Postfix(own_setup()).route(address)
+    with server.smtp() as client:
+        client.ehlo()
+        client.mail("")
+        code, text = client.rcpt(quoted(address))
+        assert (f"{code} {text.decode()}" if code != 250 else "") == route.reply
+        if code == 250:
+            _code, reply = client.data("Subject: x\n\nx\n")
+            log = "\n".join(server.log_of(mailservers.queue_id(reply)))
+            (end,) = route.deliveries
+            is_kept = "status=sent" in log
+            assert (end.kind == "mailbox") == is_kept, log
+
+
+@pytest.mark.parametrize("transport", ["virtual:", "nosuch:", "Virtual:", " smtp:[x]"])
+def test_an_adopted_transport_that_cannot_work_is_explained_as_postfix_defers_it(server, transport):
+    people("bob@broken.test")
+    Transport.objects.create(pattern="bob@broken.test", transport=transport)
+    told = explain(Console(), "bob@broken.test")
+    assert told["says"] == "Accepted, then deferred: this cannot work."
+    with server.smtp() as client:
+        client.ehlo()
+        client.mail("")
+        assert client.rcpt("bob@broken.test")[0] == 250
+        queue_id = mailservers.queue_id(client.data("Subject: x\n\nx\n")[1])
+    server.wait_until(lambda: stays_in_the_queue(server, queue_id))
+    server.tool("postsuper", "-d", queue_id)
+
+
+def stays_in_the_queue(server, queue_id):
+    """Whether a message was deferred, or waits for a service that does not start."""
+    lines = server.lines_of(queue_id)
+    assert "status=sent" not in "\n".join(lines)
+    log = server.maillog.read_text()
+    return "status=deferred" in "\n".join(lines) or (
+        "virtual_mailbox_limit is smaller than message_size_limit" in log
+        and "virtual: bad command startup" in log
     )
 
 

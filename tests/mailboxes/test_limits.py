@@ -87,9 +87,47 @@ class LimitTests(World):
 
     def test_the_domains_quota_is_shared(self):
         self.limit(quota=150)
-        self.assert_refuses("not enough quota left: 50 MB", self.mailbox, "one", quota=51)
+        text = "not enough quota left: 50 MB of 150 MB"
+        self.assert_refuses(text, self.mailbox, "one", quota=51)
         self.mailbox("one", quota=50)
-        self.assert_refuses("not enough quota left: 0 MB", self.mailbox, "two", quota=1)
+        text = "not enough quota left: 0 MB of 150 MB"
+        self.assert_refuses(text, self.mailbox, "two", quota=1)
+
+    def test_errors_say_the_numbers_and_the_cause(self):
+        self.limit(quota=100, maxquota=0)
+        text = "the domain's 100 MB are all assigned"
+        self.assert_refuses(text, self.mailbox, "one", quota=0)
+        self.limit(quota=300)
+        self.assert_refuses("enter 1 to 200 MB", self.mailbox, "one", quota=0)
+        self.limit(maxquota=50)
+        self.assert_refuses("enter 1 to 50 MB", self.mailbox, "one", quota=0)
+        self.limit(mailboxes=1, quota=0, maxquota=0)
+        self.assert_refuses("limit of mailboxes (1)", self.mailbox, "one")
+        self.limit(mailboxes=-1)
+        self.assert_refuses("allows none", self.mailbox, "one")
+
+    def proposal(self, **limits):
+        self.limit(**limits)
+        self.sign_in(self.alice)
+        page = self.client.get("/mailboxes/create/?domain=example.org")
+        return page.context["form"].initial["quota"]
+
+    def test_a_new_mailbox_gets_a_gigabyte_or_what_is_left(self):
+        self.assertEqual(self.proposal(quota=0, maxquota=0), 1024)
+        self.assertEqual(self.proposal(quota=0, maxquota=500), 500)
+        self.assertEqual(self.proposal(quota=2048, maxquota=0), 1024)
+        self.mailbox("one", quota=1024)
+        self.assertEqual(self.proposal(quota=2048, maxquota=0), 924)
+        self.mailbox("two", quota=924)
+        self.assertEqual(self.proposal(quota=2048, maxquota=0), 0)
+        page = self.client.get("/mailboxes/create/?domain=example.org")
+        self.assertContains(page, "2,048 MB are all assigned")
+        self.assertEqual(self.proposal(quota=-1, maxquota=0), 0)
+
+    def test_programs_get_the_same(self):
+        self.limit(quota=0, maxquota=0)
+        row = {"local_part": "one", "domain": "example.org", "password": "correct-horse-43"}
+        self.assertEqual(self.api(self.alice).post("mailboxes", row).json()["quota"], 1024)
 
     def test_where_quotas_are_switched_off_none_is_given(self):
         self.limit(maxquota=-1)

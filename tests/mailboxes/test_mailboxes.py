@@ -1,3 +1,5 @@
+from django.test import override_settings
+
 from domains.models import Domain
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import create_mailboxes
@@ -57,5 +59,24 @@ class MailboxTests(CrudTests, World):
 
     def test_a_name_with_an_extension_is_refused(self):
         self.sign_in(self.root)
-        answer = self.client.post("/mailboxes/create/", self.create_data | {"local_part": "a+b"})
-        self.assert_refused(answer, "What follows + is an extension")
+        for name in ("a+b", "+lead", "+", "a+"):
+            data = self.create_data | {"local_part": name}
+            answer = self.client.post("/mailboxes/create/", data)
+            self.assert_refused(answer, "What follows + is an extension")
+
+    @override_settings(MAILADMIN_RECIPIENT_DELIMITER="-+")
+    def test_a_name_of_a_list_is_an_extension_for_dovecot(self):
+        self.sign_in(self.root)
+        for name in ("owner-bob", "bob-request"):
+            data = self.create_data | {"local_part": name}
+            answer = self.client.post("/mailboxes/create/", data)
+            self.assert_refused(answer, "What follows - is an extension")
+
+    def test_names_that_postfix_refuses_are_refused(self):
+        self.sign_in(self.root)
+        alias = {"domain": "example.org", "goto": "bob@example.org", "active": "on"}
+        for name in ("-x", "a%b", "a!b", "a/b"):
+            for url, data in (("mailboxes", self.create_data), ("aliases", alias)):
+                answer = self.client.post(f"/{url}/create/", data | {"local_part": name})
+                text = "cannot stand before the @" if "/" in name else "Postfix refuses mail to"
+                self.assert_refused(answer, text)

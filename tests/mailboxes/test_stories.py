@@ -1,14 +1,16 @@
 """What mailboxes, aliases, forwardings and vacations do to each other."""
 
 import datetime
+from unittest import mock
 
 from django.core.exceptions import ValidationError
 from django.test import override_settings
 from django.utils import timezone
 
 from domains.models import AliasDomain, Domain, TotpException
-from domains.services import create_domains, delete_domains
+from domains.services import aliases_naming, create_domains, delete_domains
 from mailadmin import passwords
+from mailadmin.fields import ColumnFacts
 from mailadmin.models import Change, ChangeSecret, Log
 from mailboxes.models import (
     Alias,
@@ -19,7 +21,13 @@ from mailboxes.models import (
     Vacation,
     VacationNotification,
 )
-from mailboxes.services import create_aliases, delete_aliases, delete_mailboxes, edit_alias
+from mailboxes.services import (
+    create_aliases,
+    delete_aliases,
+    delete_mailboxes,
+    edit_alias,
+    set_forwarding,
+)
 from tests.base import PASSWORD, World
 
 AWAY = "bob#example.org@autoreply.localhost"
@@ -31,8 +39,11 @@ class Stories(World):
             self.perform(person, service, *arguments)
         return " ".join(caught.exception.messages)
 
+    def row(self, name, *goto, domain="example.org"):
+        return {"local_part": name, "domain": Domain.objects.get(pk=domain), "goto": list(goto)}
+
     def alias(self, name, *goto, person=None, domain="example.org"):
-        row = {"local_part": name, "domain": Domain.objects.get(pk=domain), "goto": list(goto)}
+        row = self.row(name, *goto, domain=domain)
         return self.perform(person or self.alice, create_aliases, [row])
 
     def goto(self, key="bob@example.org"):
@@ -63,6 +74,24 @@ class AliasStories(Stories):
             self.goto("x@example.org"), "bob@example.org,x@xn--mnchen-3ya.example,root"
         )
 
+    def test_targets_may_be_pasted_from_a_mail(self):
+        for goto in (
+            "bob@example.org; x@y.example",
+            "bob@example.org;x@y.example;",
+            "bob@example.org\r\n\r\nx@y.example",
+            "bob@example.org x@y.example",
+            "Bob Builder <bob@example.org>, <x@y.example>",
+            '"Builder, Bob" <BOB@example.org>\nx@y.example (at work)',
+        ):
+            with self.subTest(goto=goto):
+                self.create(goto=goto)
+                self.assertEqual(self.goto("x@example.org"), "bob@example.org,x@y.example")
+                self.perform(self.alice, delete_aliases, ["x@example.org"])
+                body = {"local_part": "x", "domain": "example.org", "goto": [goto]}
+                self.assertEqual(self.api(self.alice).post("aliases", body).status_code, 201)
+                self.assertEqual(self.goto("x@example.org"), "bob@example.org,x@y.example")
+                self.perform(self.alice, delete_aliases, ["x@example.org"])
+
     def test_what_is_no_target_is_refused(self):
         for goto, text in (
             ("", "at least one target"),
@@ -71,6 +100,12 @@ class AliasStories(Stories):
             ("bob@@example.org", "cannot stand before the @"),
             ("bob@nodot", "is not a domain name"),
             ("two words@example.org", "cannot stand before the @"),
+            ("Bob bob@example.org", "cannot stand before the @"),
+            ('Bob "B" bob@example.org', "cannot stand before the @"),
+            ("bob (at work)", "is not an address"),
+            ("bob.smith", "is not an address"),
+            ('"a b"@example.org', "cannot stand before the @"),
+            ("<bob@example.org", "cannot stand before the @"),
             (AWAY, "set on the vacation page"),
             ("bob@example.org\x00", ""),
             ("bob@example.org\x07", ""),
@@ -104,6 +139,20 @@ class AliasStories(Stories):
             ],
         )
         self.assertIn("c@example.org → a@example.org → b@example.org → c@example.org", text)
+
+    def test_a_loop_through_an_adopted_list_is_refused(self):
+        for goto in ("x@y.test b@example.org", "B <b@example.org>", "x@y.test;b@example.org"):
+            with self.subTest(goto=goto):
+                row = Alias(address="a@example.org", goto=goto, domain_id="example.org")
+                row.save()
+                self.assertIn(
+                    "a@example.org → b@example.org",
+                    self.refused(
+                        self.alice,
+                        create_aliases,
+                        [self.row("b", "a@example.org")],
+                    ),
+                )
 
     def test_a_circle_that_adds_an_extension_at_every_turn_is_refused(self):
         self.alias("a", "bob+x@example.org")
@@ -203,6 +252,49 @@ class ForwardingStories(Stories):
     def test_mail_must_go_somewhere(self):
         self.assert_refused(self.forward(keep=False), "somewhere else")
 
+    def test_an_auto_reply_keeps_no_mail(self):
+        """Its target is no place where mail is kept, whatever is typed beside it."""
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"{AWAY},{self.bob.pk}")
+        for goto in ("", "bob@example.org", "BOB@example.org"):
+            for person, url in (
+                (self.bob, "/account/forwarding/"),
+                (self.alice, "/mailboxes/bob@example.org/forwarding/"),
+            ):
+                with self.subTest(goto=goto, url=url):
+                    self.assert_refused(
+                        self.forward(goto, keep=False, person=person, url=url), "somewhere else"
+                    )
+        self.sign_in(self.alice)
+        url = "/aliases/bob@example.org/edit/"
+        seen = self.client.get(url).context["form"].initial["seen"]
+        answer = self.client.post(url, {"goto": "bob@example.org", "seen": seen})
+        self.assert_refused(answer, "somewhere else")
+        for goto in ([], ["bob@example.org"]):
+            answer = self.api(self.alice).patch(
+                "aliases/bob@example.org", {"goto": goto, "goto_mailbox": False}
+            )
+            self.assertEqual(answer.status_code, 422, answer.content)
+        self.assertEqual(self.goto(), f"{AWAY},bob@example.org")
+
+    def test_mail_that_is_only_answered_has_to_be_asked_for(self):
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"{AWAY},{self.bob.pk}")
+        self.refused(self.bob, set_forwarding, self.bob.pk, [], False)
+        self.perform(self.bob, set_forwarding, self.bob.pk, [], False, True)
+        self.assertEqual(self.goto(), AWAY)
+        self.perform(self.bob, edit_alias, self.bob.pk, {"description": "as it was", "goto": []})
+        self.assertEqual(self.goto(), f"{AWAY},bob@example.org")
+
+    def test_adopted_mail_that_is_only_answered_is_shown_and_stays_editable(self):
+        Alias.objects.filter(pk=self.bob.pk).update(goto=AWAY)
+        self.sign_in(self.bob)
+        self.assertContains(self.client.get("/"), "Your mail is kept nowhere")
+        self.assertNotContains(self.client.get("/"), "Your mail stays in your mailbox.")
+        self.sign_in(self.alice)
+        self.assertContains(self.client.get("/mailboxes/"), "answered only")
+        answer = self.api(self.alice).patch("aliases/bob@example.org", {"description": "x"})
+        self.assertEqual(answer.status_code, 200, answer.content)
+        self.assertEqual(self.goto(), AWAY)
+
     def test_the_vacation_target_is_neither_lost_nor_forged(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{AWAY},{self.bob.pk}")
         self.forward("x@elsewhere.example")
@@ -265,6 +357,19 @@ class VacationStories(Stories):
         self.assertEqual(self.goto(), "bob@example.org")
         self.assertFalse(Vacation.objects.get(pk=self.bob.pk).active)
 
+    def test_a_vacation_keeps_the_mail_of_an_alias_without_targets(self):
+        Alias.objects.filter(pk=self.bob.pk).update(goto="")
+        self.leave()
+        self.assertEqual(self.goto(), f"{AWAY},bob@example.org")
+
+    def test_a_list_of_targets_that_leaves_no_room_for_the_answer_is_said_to_be_too_long(self):
+        targets = ",".join(f"someone.{n:04}@far.test" for n in range(2990))
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"{targets[:65500]},bob@example.org")
+        narrow = {("alias", "goto"): ColumnFacts("latin1", "text", "latin1_general_ci")}
+        with mock.patch("mailadmin.fields.column_facts", return_value=narrow):
+            self.assert_refused(self.leave(), "longer than this database")
+        self.assertFalse(Vacation.objects.exists())
+
     def test_everybody_is_told_anew(self):
         self.leave()
         VacationNotification.objects.create(vacation_id=self.bob.pk, notified="x@y.example")
@@ -325,6 +430,19 @@ class CascadeStories(Stories):
         self.assertEqual(Log.objects.filter(domain="example.org").count(), 2)
         self.assertEqual(self.alice.assigned_names(), [])
         self.assertTrue(Mailbox.objects.filter(pk=self.carol.pk).exists())
+
+    def test_aliases_that_point_here_are_found_however_they_are_written(self):
+        written = ['"Bob B." <bob@example.org>', "x@y.test bob@example.org", "bob @ example.org"]
+        written += ["x@y.test; bob@example.org.", "bob%example.org", '"bob"@example.org']
+        for number, goto in enumerate([*written, "bobby@example.org", '"not bob@example.org"@x.y']):
+            Alias.objects.create(
+                address=f"n{number}@example.org", goto=goto, domain_id="example.org"
+            )
+        found = aliases_naming(self.alice, ["bob@example.org"])
+        self.assertEqual(
+            [alias.pk for alias in found],
+            ["info@example.org", *(f"n{number}@example.org" for number in range(len(written)))],
+        )
 
     def test_the_confirm_page_counts_what_will_go(self):
         self.belongings()

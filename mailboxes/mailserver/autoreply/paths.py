@@ -1,5 +1,6 @@
 """Whether mail to an address comes to somebody: by itself, by aliases, by alias domains."""
 
+from mailadmin.addresslists import read_addresses
 from mailboxes.mailserver.autoreply.addresses import without_extension
 
 ALIAS_DOMAINS = """
@@ -62,6 +63,5 @@ def keys_of(database, address, mirrors):
 def targets(goto, address):
     """Addresses of an alias; where it leads to a whole domain, the local part goes along."""
     local_part = address.rpartition("@")[0]
-    for part in goto.lower().split(","):
-        if target := part.strip():
-            yield local_part + target if target.startswith("@") else target
+    for target in filter(None, read_addresses(goto.lower())):
+        yield local_part + target if target.startswith("@") else target

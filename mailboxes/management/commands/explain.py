@@ -51,6 +51,8 @@ def lines(told):
         yield from asked(step["lookups"])
         if step["targets"]:
             yield f"  ⇒ {', '.join(step['targets'])}"
+    if told["more_steps"]:
+        yield _("More steps, not shown: %(number)d") % {"number": told["more_steps"]}
     if told["deliveries"]:
         yield ""
     yield from (ending(each) for each in told["deliveries"])

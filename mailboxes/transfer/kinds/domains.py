@@ -7,7 +7,13 @@ from django.utils.translation import gettext_lazy as _
 from domains import admins, services, transports
 from domains.locks import lock_domains
 from domains.models import ALL, Admin, AliasDomain, Domain, DomainState, Transport
-from domains.patterns import normalize_pattern, validate_pattern, validate_transport
+from domains.patterns import (
+    normalize_pattern,
+    validate_domain_transport,
+    validate_pattern,
+    validate_service,
+    validate_transport,
+)
 from mailadmin.names import normalize_domain
 from mailadmin.rows import folded
 from mailboxes.transfer.kinds.base import (
@@ -38,7 +44,7 @@ class Domains(Kind):
         "mailboxes": Number(),
         "maxquota": Number(most=MEGABYTES),
         "quota": Number(most=MEGABYTES),
-        "transport": Text(),
+        "transport": Text(validators=[validate_domain_transport]),
         "backupmx": Mark(),
         "active": Mark(),
         "password_expiry": Number(least=0),
@@ -151,7 +157,7 @@ class Transports(Kind):
     model = Transport
     columns = {
         "pattern": Pattern(max_length=255),
-        "transport": Text(validators=[validate_transport]),
+        "transport": Text(validators=[validate_transport, validate_service]),
         "description": Words(),
         "active": Mark(),
     }

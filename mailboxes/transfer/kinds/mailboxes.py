@@ -380,8 +380,8 @@ class Vacations(Kind):
             own = {"active": there.active} | own
         services.set_vacation(changes, key, own)
         if "only_answers" in values:
-            others = Alias.objects.get(pk=key).others
-            services.set_forwarding(changes, key, others, not values["only_answers"])
+            only, others = values["only_answers"], Alias.objects.get(pk=key).others
+            services.set_forwarding(changes, key, others, not only, only)
 
     def delete(self, changes, keys):
         for key in keys:

@@ -4,11 +4,11 @@ import re
 
 from django.utils.translation import gettext as _
 
+from mailadmin.fields import split_goto
 from mailboxes.mailserver.reading.lines import read
 from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.sources import passwdfiles
 from mailboxes.transfer.sources.passwdfiles import PasswdFile
-from mailboxes.transfer.sources.routes import targets_of
 
 LARGEST = 100_000_000  # bytes
 COMPILED = (".db", ".lmdb", ".cdb", ".pag", ".dir")
@@ -68,7 +68,7 @@ def is_declaration(key):
 
 
 def leads_on(key, value):
-    targets = targets_of(value)
+    targets = split_goto(value)
     return bool(ADDRESS.fullmatch(key) and targets) and all(
         re.fullmatch(r"[^\s:/]+", target) for target in targets
     )

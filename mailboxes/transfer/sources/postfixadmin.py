@@ -6,10 +6,11 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailadmin.fields import split_goto
 from mailboxes.transfer.entries import Entry, UnfitSource
 from mailboxes.transfer.sources.hashes import HEX_OF_DOVECOT, password_values, refuse_scheme
 from mailboxes.transfer.sources.maildirs import note_mbox
-from mailboxes.transfer.sources.routes import note_catch_alls, targets_of, trouble_of, unique
+from mailboxes.transfer.sources.routes import note_catch_alls, trouble_of, unique
 from mailboxes.transfer.sources.staging import expect, named, note_strange, quoted
 
 SYSTEM = "PostfixAdmin"
@@ -267,7 +268,7 @@ def aliases(reading):
     """What leads elsewhere; that a mailbox keeps its own mail goes without saying."""
     for row in reading.staging.rows(ALIASES):
         address, place = row["address"] or "", f"alias, {row['address']}"
-        targets = unique(targets_of(row["goto"]))
+        targets = unique(split_goto(row["goto"]))
         kept = [target for target in targets if not is_vacation(address, target)]
         if row["mailbox"] and not kept and targets:
             reading.losses.add(_("Mail was answered and not kept: it is kept from now on."), place)
@@ -290,7 +291,7 @@ def vacations(reading):
     for row in reading.staging.rows(sql):
         place = f"vacation, {row['email']}"
         values = reading.values("vacation", row, place)
-        answers = any(is_vacation(row["email"] or "", goto) for goto in targets_of(row["goto"]))
+        answers = any(is_vacation(row["email"] or "", goto) for goto in split_goto(row["goto"]))
         if values.get("active") != "0" and not answers:
             text = _("A vacation that got no mail to answer is switched off.")
             reading.losses.add(text, place)

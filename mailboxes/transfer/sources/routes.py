@@ -5,10 +5,10 @@ A reader fills three tables of the staging: `_domains` (name), `_mailboxes` (add
 """
 
 import itertools
-import re
 
 from django.utils.translation import gettext as _
 
+from mailadmin.fields import split_goto
 from mailboxes.models import is_vacation_target
 from mailboxes.transfer.entries import Entry
 from mailboxes.transfer.sources.staging import domain_of
@@ -32,11 +32,6 @@ LONELY = """
 """
 
 
-def targets_of(text):
-    """The addresses of an alias: separated by commas, blanks and line ends."""
-    return [target for target in re.split(r"[,\s]+", text or "") if target]
-
-
 def alias_entries(staging):
     """Aliases in order of their addresses, then the alias domains among them."""
     staging.index("_aliases", "address", "number")
@@ -57,7 +52,7 @@ def folded(row):
 def alias_entry(rows):
     """The one alias that all rows of an address are; none if it leads a mailbox to itself."""
     address, place = rows[0]["address"], rows[0]["place"]
-    named = unique(target for row in rows for target in targets_of(row["goto"]))
+    named = unique(target for row in rows for target in split_goto(row["goto"]))
     targets = [target for target in named if not is_vacation_target(target)]
     own = [target for target in targets if target.lower() == address.lower()]
     if rows[0]["mailbox"] and targets == own:

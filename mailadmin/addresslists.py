@@ -1,0 +1,199 @@
+"""Lists of addresses as Postfix reads them in a virtual alias table.
+
+Commas, spaces, line ends and semicolons separate addresses; display names and comments are left
+out; quotes and backslashes keep a character from having a meaning. Every part of the panel that
+has to know where an alias points asks this module. tests/mailboxes/test_routing.py compares it
+with a real Postfix. It needs no Django.
+"""
+
+import re
+from typing import NamedTuple
+
+SPACES = " \t\r\n"
+WORDS = ("word", "quoted", "literal")
+PLAIN_WORD = r"[^\s\x00-\x20\x7f|%!()<>@,;:\\\".\[\]]+"
+PLAIN_NAME = rf"{PLAIN_WORD}(?:\.{PLAIN_WORD})*"
+PLAIN_LIST = re.compile(rf" *{PLAIN_NAME}@{PLAIN_NAME} *(?:, *{PLAIN_NAME}@{PLAIN_NAME} *)*")
+TOKEN = re.compile(
+    r"""
+    (?P<quoted>"(?:\\.|[^"\\])*\\?"?)
+    | (?P<literal>\[(?:\\.|[^\]\\])*\\?\]?)
+    | (?P<word>(?:\\.|[^ \t\r\n|%!()<>@,;:\\".\[\]]|\\$)+)
+    | (?P<operator>[^ \t\r\n])
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
+BLANK = str.maketrans(dict.fromkeys("\t\r\n", " "))
+
+
+class Token(NamedTuple):
+    kind: str  # word, quoted, literal, or the operator itself
+    text: str  # without quotes
+
+
+def read_addresses(text: str, origin: str = "", domain: str = "") -> list[str]:
+    """Return the addresses of a list, unquoted, in their order.
+
+    A name without a domain gets `origin`, a domain without a dot gets `domain`, if they are given.
+    An address that Postfix takes for the null address is an empty string.
+    """
+    if not domain and PLAIN_LIST.fullmatch(text):
+        return [part.strip() for part in text.split(",")]
+    if text == "<>":
+        return [""]
+    return [rewrite(tokens, origin, domain) for tokens in Splitter(scan(text)).split()]
+
+
+def rewrite_address(text: str, origin: str = "", domain: str = "") -> str:
+    """Return one address in its usual form."""
+    return rewrite(scan(text), origin, domain)
+
+
+def scan(text: str) -> list[Token]:
+    """Return the tokens of a text without spaces and comments."""
+    text = text.partition("\0")[0]
+    found, position = [], 0
+    while position < len(text):
+        if text[position] in SPACES:
+            position += 1
+        elif text[position] == "(":
+            position = end_of_comment(text, position)
+        else:
+            hit = TOKEN.match(text, position)
+            found.append(token_of(hit))
+            position = hit.end()
+    return found
+
+
+def end_of_comment(text: str, position: int) -> int:
+    """Return the position behind a comment, which may hold others."""
+    level = 0
+    while position < len(text):
+        sign = text[position]
+        position += 2 if sign == "\\" else 1
+        level += {"(": 1, ")": -1}.get(sign, 0)
+        if level == 0:
+            return position
+    return len(text)
+
+
+def token_of(hit: re.Match) -> Token:
+    kind, text = hit.lastgroup, hit[0]
+    if kind == "operator":
+        return Token(text, text)
+    if kind != "word":
+        text = text[1:]
+        closing = '"' if kind == "quoted" else "]"
+        if ends_with(text, closing):
+            text = text[:-1]
+    text = ESCAPED.sub(lambda escape: escape[1], text).translate(BLANK)
+    return Token(kind, f"[{text}]" if kind == "literal" else text)
+
+
+def ends_with(text: str, closing: str) -> bool:
+    """Whether the closing character is there and no backslash stands before it."""
+    body = text[:-1]
+    return text.endswith(closing) and (len(body) - len(body.rstrip("\\"))) % 2 == 0
+
+
+class Splitter:
+    """Split tokens into addresses from right to left, as Postfix does."""
+
+    def __init__(self, tokens: list[Token]):
+        self.tokens = tokens
+        self.addresses: list[list[Token]] = []
+        self.part: list[Token] = []
+        self.may_continue = True  # whether a word may stand before `part`
+        self.in_group = False  # whether the end of `name: address;` was read
+
+    def split(self) -> list[list[Token]]:
+        position = len(self.tokens) - 1
+        while position >= 0:
+            position = self.step(position)
+        self.finish()
+        return self.addresses[::-1]
+
+    def step(self, position: int) -> int:
+        """Read a token; return the position of the next one."""
+        kind = self.tokens[position].kind
+        if kind == ">":
+            return self.read_route(position)
+        if kind in WORDS and not self.may_continue:
+            self.finish()
+        if kind in (",", ";") or (kind == ":" and self.in_group):
+            self.finish()
+        else:
+            self.part.append(self.tokens[position])
+        if kind == ":" and self.in_group:
+            return self.previous(position, ",")
+        self.in_group |= kind == ";"
+        self.may_continue = kind not in WORDS
+        return position - 1
+
+    def read_route(self, position: int) -> int:
+        """Read `<address>` from its right end, and leave out the display name before it."""
+        self.finish()
+        start = self.previous(position, "<")
+        self.part = self.tokens[start + 1 : position][::-1]
+        self.finish()
+        self.may_continue = True
+        position = self.previous(start, ">;,:")
+        is_separator = position >= 0 and self.tokens[position].kind == ":" and not self.in_group
+        return position - 1 if is_separator else position
+
+    def finish(self) -> None:
+        if self.part:
+            self.addresses.append(self.part[::-1])
+        self.part = []
+
+    def previous(self, position: int, kinds: str) -> int:
+        """Return the position of the nearest of these operators, here or before; -1 if none."""
+        while position >= 0 and self.tokens[position].kind not in tuple(kinds):
+            position -= 1
+        return position
+
+
+def rewrite(tokens: list[Token], origin: str, domain: str) -> str:
+    """Return an address in its usual form, as trivial-rewrite(8) makes it."""
+    tokens = [token for token in tokens if token.text or token.kind == "quoted"]
+    if not tokens or (len(tokens) == 1 and tokens[0].text in ("@", "")):
+        return ""
+    tokens = with_domain(without_route(tokens), origin)
+    if domain and lacks_dot(tokens):
+        tokens = [*tokens, Token(".", "."), Token("word", domain)]
+    if len(tokens) > 1 and tokens[-1].kind == "." and tokens[-2].kind not in (".", "@"):
+        tokens = tokens[:-1]
+    local_part, at, host = "".join(token.text for token in tokens).rpartition("@")
+    return local_part + at + (host.replace(" ", "") if at else host)
+
+
+def without_route(tokens: list[Token]) -> list[Token]:
+    """Leave out `@relay,@relay:` before an address."""
+    kinds = [token.kind for token in tokens]
+    if kinds[0] == "@" and ":" in kinds[:-1]:
+        return tokens[kinds.index(":") + 1 :]
+    return tokens
+
+
+def with_domain(tokens: list[Token], origin: str) -> list[Token]:
+    """Make an address of `host!user`, of `user%host` and of a name alone."""
+    kinds, at = [token.kind for token in tokens], Token("@", "@")
+    if "@" in kinds:
+        return tokens
+    if "!" in kinds:
+        position = kinds.index("!")
+        return [*tokens[position + 1 :], at, *tokens[:position]]
+    if "%" in kinds:
+        position = len(kinds) - 1 - kinds[::-1].index("%")
+        return [*tokens[:position], at, *tokens[position + 1 :]]
+    return [*tokens, at, Token("word", origin)] if origin else tokens
+
+
+def lacks_dot(tokens: list[Token]) -> bool:
+    """Whether the domain is a single name."""
+    kinds = [token.kind for token in tokens]
+    if "@" not in kinds or kinds[-1] == "@":
+        return False
+    host = kinds[len(kinds) - kinds[::-1].index("@") :]
+    return "." not in host and "literal" not in host

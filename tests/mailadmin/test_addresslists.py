@@ -1,0 +1,49 @@
+"""Lists of targets as Postfix reads them; test_routing compares the reader with Postfix itself."""
+
+import pytest
+
+from mailadmin.addresslists import read_addresses
+
+LISTS = {
+    "bob@m.test,ann@m.test": ["bob@m.test", "ann@m.test"],
+    "bob@m.test ann@m.test": ["bob@m.test", "ann@m.test"],
+    "bob@m.test\nann@m.test\r\nx@m.test": ["bob@m.test", "ann@m.test", "x@m.test"],
+    "bob@m.test; ann@m.test": ["bob@m.test", "ann@m.test"],
+    ",, bob@m.test ,": ["bob@m.test"],
+    "<bob@m.test>": ["bob@m.test"],
+    '"Builder, Bob" <bob@m.test>, ann@m.test': ["bob@m.test", "ann@m.test"],
+    "bob@m.test (at work, a@b), ann@m.test (c (d))": ["bob@m.test", "ann@m.test"],
+    "friends: bob@m.test, ann@m.test;": ["bob@m.test", "ann@m.test"],
+    "bob @ m . test": ["bob@m.test"],
+    "bob@m.test.": ["bob@m.test"],
+    "bob": ["bob@here.test"],
+    '"a b"@m.test': ["a b@m.test"],
+    r"a\,b@m.test": ["a,b@m.test"],
+    "bob%m.test": ["bob@m.test"],
+    "m.test!bob": ["bob@m.test"],
+    "@relay.test:bob@m.test": ["bob@m.test"],
+    "@m.test": ["@m.test"],
+    "@": [""],
+    "@,root": ["", "root@here.test"],
+    "": [],
+    " , ": [],
+    "(all of it": [],
+}
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_a_list_is_read_as_postfix_reads_it(text):
+    assert read_addresses(text, "here.test") == LISTS[text]
+
+
+def test_a_domain_without_a_dot_is_completed_where_postfix_completes_it():
+    assert read_addresses("bob@host, ann@m.test", domain="here.test") == [
+        "bob@host.here.test",
+        "ann@m.test",
+    ]
+
+
+def test_a_long_list_is_read_quickly():
+    text = ", ".join(f"someone.{number}@far.test" for number in range(50_000))
+    assert len(read_addresses(text)) == 50_000
+    assert read_addresses("(" * 50_000) == read_addresses('"' + "\\" * 49_999)[1:] == []

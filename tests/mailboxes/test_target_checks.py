@@ -1,0 +1,194 @@
+"""Aliases whose mail is lost: a warning on saving, a mark in the list, an item on Home."""
+
+from io import StringIO
+from unittest import mock
+
+from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from domains.models import AliasDomain, Domain, Kept, Transport
+from mailboxes import keeping
+from mailboxes.models import Alias, Mailbox
+from mailboxes.services import create_aliases, create_mailboxes, delete_aliases, set_mailboxes
+from mailboxes.tallies import recount
+from mailboxes.target_checks import problems_of
+from tests.base import World
+
+MISSING = "nobody@example.org does not exist."
+
+
+class ProblemTests(World):
+    def problems(self, goto, address="x@example.org", person=None):
+        alias = Alias(address=address, goto=goto, domain_id="example.org")
+        return problems_of(person or self.root, [alias]).get(address, [])
+
+    def test_what_exists_or_is_elsewhere_is_no_problem(self):
+        for goto in (
+            "bob@example.org",
+            "BOB+x@Example.org, info@example.org",
+            "fred@far.test",
+            "bob#example.org@autoreply.localhost,bob@example.org",
+        ):
+            self.assertEqual(self.problems(goto), [], goto)
+
+    def test_what_does_not_exist_or_is_inactive_is_one(self):
+        self.assertEqual(self.problems("bob@example.org nobody@example.org"), [MISSING])
+        Mailbox.objects.filter(pk="carol@example.com").update(active=False)
+        Alias.objects.filter(pk="info@example.com").update(active=False)
+        for name in ("carol", "info", "carol+x"):
+            address = f"{name}@example.com"
+            self.assertEqual(self.problems(address), [f"{address} is inactive."])
+        Domain.objects.filter(pk="example.com").update(active=False)
+        self.assertEqual(self.problems("x@example.com"), ["x@example.com is inactive."])
+
+    def test_an_inactive_mailbox_whose_alias_sends_on_is_none(self):
+        Mailbox.objects.filter(pk="bob@example.org").update(active=False)
+        self.assertEqual(self.problems("bob@example.org"), ["bob@example.org is inactive."])
+        Alias.objects.filter(pk="bob@example.org").update(goto="x@far.test")
+        self.assertEqual(self.problems("bob@example.org"), [])
+
+    def test_a_mailbox_without_its_alias_exists(self):
+        Alias.objects.filter(pk="bob@example.org").delete()
+        self.assertEqual(self.problems("bob@example.org"), [])
+
+    def test_a_bare_name_and_no_target_at_all_are(self):
+        self.assertIn("has no domain", self.problems("root")[0])
+        away = "bob#example.org@autoreply.localhost"
+        for goto in ("@", ",", away):
+            text = "It has no target at which mail is kept."
+            self.assertEqual(self.problems(goto), [text], goto)
+
+    def test_a_catch_all_an_alias_domain_and_a_transport_take_mail(self):
+        Domain.objects.create(domain="mirror.example")
+        self.assertEqual(len(self.problems("bob@mirror.example")), 1)
+        AliasDomain.objects.create(alias_domain_id="mirror.example", target_domain_id="example.org")
+        self.assertEqual(self.problems("bob@mirror.example"), [])
+        self.assertEqual(len(self.problems("nobody@mirror.example")), 1)
+        row = Transport.objects.create(pattern="example.org", transport="smtp:[mx.far.test]")
+        self.assertEqual(self.problems("nobody@example.org"), [])
+        row.delete()
+        Domain.objects.filter(pk="example.org").update(transport="smtp:[mx.far.test]")
+        self.assertEqual(self.problems("nobody@example.org"), [])
+        Domain.objects.filter(pk="example.org").update(transport="virtual", backupmx=True)
+        self.assertEqual(self.problems("nobody@example.org"), [])
+        Domain.objects.filter(pk="example.org").update(backupmx=False)
+        Alias.objects.create(address="@example.org", goto="x@far.test", domain_id="example.org")
+        self.assertEqual(self.problems("nobody@example.org"), [])
+
+    def test_alice_is_told_nothing_of_foreign_domains(self):
+        self.assertEqual(self.problems("nobody@example.com", person=self.alice), [])
+        Domain.objects.create(domain="mirror.example")
+        AliasDomain.objects.create(alias_domain_id="example.org", target_domain_id="example.com")
+        Alias.objects.filter(domain="example.org").delete()
+        self.assertEqual(self.problems("carol@example.org", person=self.alice), [])
+        self.assertEqual(self.problems("nobody@example.org", person=self.alice), [])
+
+    def test_many_aliases_cost_no_more_than_one(self):
+        aliases = [
+            Alias(address=f"a{n}@example.org", goto=f"b{n}@example.org", domain_id="example.org")
+            for n in range(100)
+        ]
+        with CaptureQueriesContext(connection) as one:
+            problems_of(self.root, aliases[:1])
+        with CaptureQueriesContext(connection) as many:
+            self.assertEqual(len(problems_of(self.root, aliases)), 100)
+        self.assertEqual(len(one), len(many))
+        self.assertLessEqual(len(many), 4)
+
+
+class WarningTests(World):
+    def test_the_page_warns_when_it_saves(self):
+        self.sign_in(self.alice)
+        data = {"local_part": "x", "domain": "example.org", "active": "on"}
+        data |= {"goto": "nobody@example.org"}
+        page = self.client.post("/aliases/create/", data, follow=True)
+        self.assertContains(page, MISSING)
+        self.assertContains(page, "undeliverable")
+        url = "/mailboxes/bob@example.org/forwarding/"
+        seen = self.client.get(url).context["form"].initial["seen"]
+        data = {"goto": "nobody@example.org", "goto_mailbox": "on", "seen": seen}
+        self.assertContains(self.client.post(url, data, follow=True), MISSING)
+
+    def test_the_api_says_so_and_says_nothing_otherwise(self):
+        program = self.api(self.alice)
+        row = {"local_part": "x", "domain": "example.org", "goto": ["nobody@example.org"]}
+        made = program.post("aliases", row)
+        self.assertEqual((made.status_code, made.json()["warnings"]), (201, [MISSING]))
+        changed = program.patch("aliases/x@example.org", {"goto": ["bob@example.org"]})
+        self.assertNotIn("warnings", changed.json())
+        changed = program.patch("aliases/x@example.org", {"goto": ["nobody@example.org"]})
+        self.assertEqual(changed.json()["warnings"], [MISSING])
+        rows = [row | {"local_part": "y"}, row | {"local_part": "z", "goto": ["bob@example.org"]}]
+        made = program.post("aliases", rows).json()["items"]
+        self.assertEqual([each.get("warnings") for each in made], [[MISSING], None])
+
+    def test_the_command_says_so_on_standard_error(self):
+        said, error = StringIO(), StringIO()
+        call_command(
+            *("alias", "add", "x@example.org", "--goto", "nobody@example.org"),
+            stdout=said,
+            stderr=error,
+        )
+        self.assertEqual(error.getvalue(), f"Warning: {MISSING}\n")
+
+
+class HomeTests(World):
+    def alias(self, name, goto):
+        row = {"local_part": name, "domain": Domain.objects.get(pk="example.org"), "goto": [goto]}
+        self.perform(self.root, create_aliases, [row])
+
+    def assert_on_home(self, *addresses):
+        for person in (self.root, self.alice):
+            self.sign_in(person)
+            found = self.client.get("/").context["attention"]["lost_aliases"]
+            self.assertEqual([alias.pk for alias in found], list(addresses))
+
+    def test_a_lost_alias_is_there_at_once_and_gone_when_it_is_right(self):
+        self.assert_on_home()
+        self.alias("x", "nobody@example.org")
+        self.assert_on_home("x@example.org")
+        self.assertContains(self.client.get("/"), "Aliases with undeliverable targets")
+        row = {"local_part": "nobody", "domain": Domain.objects.get(pk="example.org")}
+        self.perform(self.root, create_mailboxes, [row | {"password": "x", "quota": 1}])
+        self.assert_on_home()
+        self.alias("y", "nothing@example.org")
+        self.assert_on_home("y@example.org")
+        self.perform(self.alice, delete_aliases, ["y@example.org"])
+        self.assert_on_home()
+
+    def test_the_worker_finds_what_others_wrote(self):
+        Alias.objects.create(address="x@example.org", goto="@", domain_id="example.org")
+        Mailbox.objects.filter(pk="bob@example.org").update(active=False)
+        for counted in (5000, 0):
+            with mock.patch.object(keeping, "COUNTED", counted):
+                recount()
+            self.assert_on_home("info@example.org", "x@example.org")
+        self.perform(self.root, set_mailboxes, ["bob@example.org"], "active", True)
+        self.assert_on_home("x@example.org")
+
+    def test_transports_that_cannot_work_are_there(self):
+        Transport.objects.create(pattern="x.example", transport="nosuch:")
+        Transport.objects.create(pattern="y.example", transport="discard")
+        Transport.objects.create(pattern="z.example", transport=":[gate.example]")
+        Transport.objects.create(pattern="off.example", transport="nosuch:", active=False)
+        Domain.objects.filter(pk="example.org").update(transport="Smtp:[x]")
+        for counted in (5000, 0):
+            with mock.patch.object(keeping, "COUNTED", counted):
+                recount()
+            self.sign_in(self.root)
+            page = self.client.get("/")
+            shown = page.context["attention"]
+            self.assertEqual([row.pk for row in shown["broken_transports"]], ["x.example"])
+            self.assertEqual([row.pk for row in shown["broken_domains"]], ["example.org"])
+            self.assertContains(page, "Transports that cannot work")
+            self.sign_in(self.alice)
+            page = self.client.get("/")
+            self.assertContains(page, "Domains whose transport cannot work")
+            self.assertNotContains(page, "x.example")
+        self.sign_in(self.root)
+        page = self.client.get("/transports/")
+        self.assertContains(page, "cannot work", count=2)
+        self.client.post("/transports/x.example/delete/")
+        self.assertEqual(self.client.get("/").context["attention"]["broken_transports"], [])
+        self.assertTrue(Kept.objects.filter(name="broken_domain").exists())
