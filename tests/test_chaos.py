@@ -133,8 +133,8 @@ def children(pid):
 
 
 class Outages:
-    def __init__(self, panel, chance):
-        self.panel, self.chance, self.counts = panel, chance, {}
+    def __init__(self, panels, chance):
+        self.panels, self.chance, self.counts = panels, chance, {}
 
     def one(self):
         """Let one outage happen, chosen at random."""
@@ -148,15 +148,15 @@ class Outages:
 
     @contextmanager
     def process_killed(self):
-        if processes := self.panel.processes():
+        if processes := self.chance.choice(self.panels).processes():
             with suppress(ProcessLookupError):
                 os.kill(self.chance.choice(processes), signal.SIGKILL)
         yield
 
 
 class MariaDBOutages(Outages):
-    def __init__(self, panel, chance, server):
-        super().__init__(panel, chance)
+    def __init__(self, panels, chance, server):
+        super().__init__(panels, chance)
         self.server = server
 
     def kinds(self):
@@ -204,8 +204,8 @@ class MariaDBOutages(Outages):
 
 
 class SQLiteOutages(Outages):
-    def __init__(self, panel, chance, path, has_own_disk):
-        super().__init__(panel, chance)
+    def __init__(self, panels, chance, path, has_own_disk):
+        super().__init__(panels, chance)
         self.path, self.has_own_disk = path, has_own_disk
 
     def kinds(self):
@@ -297,22 +297,24 @@ def start_bulk_job(panel):
     assert answer.status == 302 and "/jobs/" in answer.place, answer
 
 
-def storm(panel, outages, seconds):
+def storm(panels, outages, seconds):
     """People and programs at work while one outage follows another; what they were told."""
     over = threading.Event()
-    writers = [Writer(number, [panel], over) for number in range(WRITERS)]
+    writers = [Writer(number, panels, over) for number in range(WRITERS)]
     threads = [threading.Thread(target=writer.work, daemon=True) for writer in writers]
-    program, filler = Program(panel, over), Filler(panel, over)
+    program, filler = Program(panels[-1], over), Filler(panels[0], over)
     for thread in (*threads, program, filler):
         thread.start()
     time.sleep(2)
-    start_bulk_job(panel)
+    start_bulk_job(panels[0])
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         outages.one()
-        assert panel.process.poll() is None, panel.log.read_text()[-5000:]
+        for panel in panels:
+            assert panel.process.poll() is None, panel.log.read_text()[-5000:]
         time.sleep(outages.chance.uniform(0.5, 3))
-    recover(panel)
+    for panel in panels:
+        recover(panel)
     over.set()
     for thread in (*threads, program, filler):
         thread.join(120)
@@ -356,18 +358,19 @@ def assert_invariants(panel, writers, program, filler):
     return there
 
 
-def run_chaos(panel, outages, seconds, seed):
-    writers, program, filler = storm(panel, outages, seconds)
-    there = assert_invariants(panel, writers, program, filler)
+def run_chaos(panels, outages, seconds, seed):
+    writers, program, filler = storm(panels, outages, seconds)
+    there = assert_invariants(panels[0], writers, program, filler)
     failed = sum(len(writer.failed) for writer in writers)
     print(
         f"\nseed {seed}, {seconds} s: {outages.counts}; {len(there['mailboxes'])} mailboxes and "
         f"{len(there['aliases'])} aliases, {failed} requests of people failed"
     )
-    assert panel.status("/readyz") == 200
-    panel.process.terminate()
-    assert panel.process.wait(60) == 0, panel.log.read_text()[-3000:]
-    assert "Traceback" not in serve_lines(panel)
+    for panel in panels:
+        assert panel.status("/readyz") == 200
+        panel.process.terminate()
+        assert panel.process.wait(60) == 0, panel.log.read_text()[-3000:]
+        assert "Traceback" not in serve_lines(panel)
 
 
 def serve_lines(panel):
@@ -401,14 +404,13 @@ class OperatedMariaDB(MariaDB):
         return people
 
 
-def test_on_mariadb(seconds, seed, tmp_path):
+def test_on_mariadb_with_two_panels(seconds, seed, tmp_path):
     with OperatedMariaDB() as server:
         url = f"mysql://panel:secret@127.0.0.1:{server.client.port}/mailadmin"
-        with Served(url, tmp_path) as panel:
-            panel.python(PREPARE)
-            panel.run()
-            outages = MariaDBOutages(panel, repeatable(seed), server)
-            run_chaos(panel, outages, seconds, seed)
+        with Served(url, tmp_path) as first, Served(url, tmp_path) as second:
+            first.python(PREPARE)
+            panels = [first.run(), second.run()]
+            run_chaos(panels, MariaDBOutages(panels, repeatable(seed), server), seconds, seed)
 
 
 def test_on_sqlite(seconds, seed, tmp_path):
@@ -416,9 +418,9 @@ def test_on_sqlite(seconds, seed, tmp_path):
         path = tmp_path / "panel.sqlite3"
         with Served(f"sqlite://{path}", tmp_path) as panel:
             panel.python(PREPARE)
-            panel.run()
-            outages = SQLiteOutages(panel, repeatable(seed), path, has_own_disk)
-            run_chaos(panel, outages, seconds, seed)
+            panels = [panel.run()]
+            outages = SQLiteOutages(panels, repeatable(seed), path, has_own_disk)
+            run_chaos(panels, outages, seconds, seed)
 
 
 @contextmanager
