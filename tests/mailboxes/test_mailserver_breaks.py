@@ -27,6 +27,7 @@ from tests.mailboxes.test_mailserver_verify import (
     reload_postfix,
     varied_world,
     verify,
+    write_aged,
 )
 
 pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
@@ -90,11 +91,11 @@ def unlisted(*names):
 @contextlib.contextmanager
 def appended(path, text):
     before = path.read_text()
-    path.write_text(f"{before}\n{text}\n")
+    write_aged(path, f"{before}\n{text}\n")
     try:
         yield
     finally:
-        path.write_text(before)
+        write_aged(path, before)
 
 
 def main_cf(text):

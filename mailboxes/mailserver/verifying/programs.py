@@ -16,7 +16,10 @@ from mailboxes.mailserver.reading.maps import MapReference
 from mailboxes.mailserver.reading.postfix import PostfixFiles
 
 PATIENCE = 60
-EMPTY = "empty lookup result"  # a warning: a row that says nothing
+# Warnings that say nothing of the answers: an empty row, and lines of main.cf without effect.
+HARMLESS = re.compile(
+    r"empty lookup result|overriding earlier entry|(unused|undefined|unknown) parameter"
+)
 LONGEST = 300  # letters of a complaint
 NO_SUCH_USER = 67  # doveadm's EX_NOUSER, if it is true of one of them
 REFUSED = 77  # doveadm's EX_NOPERM: the password is wrong
@@ -128,7 +131,7 @@ class LivePostfix:
     def _ask(self, reference, place: str, keys: list[str], user=None) -> dict[str, str]:
         command = [self.postmap, "-c", str(self.files.directory), "-q", "-", place]
         said = run(command, "\n".join(keys) + "\n", user)
-        trouble = [line for line in said.stderr.splitlines() if EMPTY not in line]
+        trouble = [line for line in said.stderr.splitlines() if not HARMLESS.search(line)]
         if said.returncode not in (0, 1) or trouble:
             raise Unavailable(f"{reference.text}: {shortened(trouble) or said.returncode}")
         pairs = (line.partition("\t") for line in said.stdout.splitlines())
