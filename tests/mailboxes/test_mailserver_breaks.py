@@ -267,7 +267,7 @@ BREAKS = (
     Break(
         "no maps of alias domains",
         (unlisted("virtual_alias_mirror", "virtual_alias_mirror_mailbox"),),
-        (("bob@mirror.test", "virtual_alias_maps"), ("bob@mirror.test", "RCPT TO")),
+        (("a_b%c@mirror.test", "virtual_alias_maps"), ("@mirror.test", "RCPT TO")),
     ),
     Break("a map that only root can read", (of_root_alone,), failed="Postfix"),
     Break(
@@ -279,7 +279,7 @@ BREAKS = (
                 "mailbox.username AS user, 'Y' AS nopassword",
             ),
         ),
-        (("bob@example.org", WRONG), ("BLF-CRYPT", WRONG)),
+        (("@example.org", WRONG), ("BLF-CRYPT", WRONG)),
     ),
     Break(
         "another hash",
@@ -328,7 +328,7 @@ BREAKS = (
     Break(
         "a domain of the panel is local",
         (main_cf("mydestination = localhost, example.org"),),
-        (("example.org", "mydestination"), ("bob@example.org", "RCPT TO")),
+        (("example.org", "mydestination"),),
         code="virtual-domain-in-mydestination",
     ),
     Break(
@@ -339,7 +339,7 @@ BREAKS = (
     Break(
         "refusals are temporary",
         (main_cf("soft_bounce = yes"),),
-        (("off@example.org", "RCPT TO"),),
+        (("@example.org", "RCPT TO"),),
     ),
     Break(
         "open relay",
@@ -431,7 +431,7 @@ BREAKS = (
         (query("password", "NOW()", "'2000-01-01'"),),
         (("expired@old.test", "sign-in"),),
     ),
-    Break("a second table of users", (dovecot(NOPASSWORD),), (("bob@example.org", WRONG),)),
+    Break("a second table of users", (dovecot(NOPASSWORD),), (("@example.org", WRONG),)),
     Break(
         "the default scheme does not fit",
         (edited("dovecot/dovecot-sql.conf.ext", "pass_scheme = CRYPT", "pass_scheme = PLAIN"),),
@@ -462,7 +462,7 @@ BREAKS = (
     Break(
         "inactive mailboxes of alias domains",
         (unlisted("refused_recipients_mirror"),),
-        (("off@mirror.test", "smtpd_recipient_restrictions"), ("off@mirror.test", "RCPT TO")),
+        (("-a*b?c@mirror.test", "smtpd_recipient_restrictions"),),
     ),
     Break(
         "an alias row that is a domain",

@@ -91,6 +91,7 @@ def verify(
             report.fail(name, error)
     if not compared:
         own_maps_work()
+    report.differences = list(dict.fromkeys(report.differences))
     report.unasked = [*(text for each in compared for text in left_out(each))]
     report.unasked += [f"{name}: {text}" for name, probe in probing for text in shown(probe)]
     return report
