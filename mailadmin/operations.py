@@ -3,7 +3,7 @@
 import logging
 
 from django.apps import apps
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 from django.db.migrations import operations
 
 from mailadmin.fields import adopted_collation, collation_of
@@ -12,6 +12,7 @@ from mailadmin.models import table
 logger = logging.getLogger("mailadmin.operations")
 
 TOO_LONG = 1071  # of a key: MyISAM's thousand bytes are 333 letters of utf8
+UNREFERENCEABLE = (1005, 1215)  # a table or column that no foreign key can name
 
 
 class _Looking:
@@ -150,27 +151,48 @@ class session_defaults:  # noqa: N801 (reads as a function)
                 )
 
 
+UPGRADED = "vacation_notification_pkey"  # which PostfixAdmin's upgrade drops
+
+
 def allow_upgrade_from_nothing(connection):
     """Let PostfixAdmin's upgrade run on a database that is older than its numbers.
 
     It makes `vacation_notification` only where that is missing, and later drops a constraint of it
     by name. Ours bears the name and binds nothing, since the column is never filled. With the real
-    one, on `vacation`, an earlier step could not change that table.
+    one, on `vacation`, an earlier step could not change that table; but one that is there stays.
     """
+    if connection.vendor != "mysql" or has_version(connection) or has_constraint(connection):
+        return
     config, notifications = table("config"), table("vacation_notification")
+    collation = collation_of(connection, config, "name") or adopted_collation(connection)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"ALTER TABLE {notifications} ADD unused varchar(20) COLLATE {collation},"
+                f" ADD CONSTRAINT {UPGRADED} FOREIGN KEY (unused) REFERENCES {config} (name)"
+            )
+    except DatabaseError as error:
+        if error.args[0] not in UNREFERENCEABLE:
+            raise
+        logger.warning("PostfixAdmin's upgrade may stop at %s: %s", UPGRADED, error.args[1])
+
+
+def has_version(connection):
+    """Whether PostfixAdmin has noted how far its upgrade has come."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM {config} WHERE name = 'version'")  # noqa: S608 (our names)
-        if connection.vendor != "mysql" or cursor.fetchone():
-            return
-        cursor.execute(f"SHOW COLUMNS FROM {notifications} LIKE 'unused'")
-        if cursor.fetchone():
-            return
-        collation = adopted_collation(connection)
+        cursor.execute(f"SELECT 1 FROM {table('config')} WHERE name = 'version'")  # noqa: S608
+        return bool(cursor.fetchone())
+
+
+def has_constraint(connection):
+    """Whether the name is taken: a database has each only once, whatever its table."""
+    with connection.cursor() as cursor:
         cursor.execute(
-            f"ALTER TABLE {notifications} ADD unused varchar(20) COLLATE {collation},"
-            " ADD CONSTRAINT vacation_notification_pkey FOREIGN KEY (unused)"
-            f" REFERENCES {config} (name)"
+            "SELECT 1 FROM information_schema.table_constraints"
+            " WHERE constraint_schema = DATABASE() AND constraint_name = %s",
+            [UPGRADED],
         )
+        return bool(cursor.fetchone())
 
 
 FOLLOWING = {

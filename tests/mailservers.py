@@ -296,7 +296,7 @@ class MailServer(Postfix):
     def quick(self):
         """Nothing waits for a stranger's mistakes or an hour's retry, nothing is remembered."""
         waits = {"smtpd_error_sleep_time": "0", "minimal_backoff_time": "1", "queue_run_delay": "1"}
-        return waits | {"max_use": "1"}
+        return waits | {"max_use": "1", "service_throttle_time": "1"}
 
     def mails(self, address, maildir=None):
         """What lies in somebody's maildir, as a mail program reads it."""

@@ -242,6 +242,34 @@ def test_a_fresh_sqlite_database_comes_up_and_works(tmp_path):
         assert failures(seen) == {}, person
 
 
+# A version number that is missing
+
+
+@pytest.mark.parametrize("shape", ["3.3.13", "4.0.5", "1856"])
+def test_a_database_without_a_version_keeps_the_constraint_that_it_has(shaped, shape):
+    database = shaped(shape)
+    database.execute("DELETE FROM config")
+    before = of_notifications(database)
+    assert ("key", "vacation_notification", "vacation_notification_pkey") in before
+    database.migrate()
+    assert of_notifications(database) == before
+    assert "No migrations to apply" in database.migrate()
+
+
+def of_notifications(database):
+    return {fact: v for fact, v in database.structure().items() if "vacation_notification" in fact}
+
+
+def test_a_table_of_settings_that_no_constraint_can_name_stops_nothing(shaped):
+    database = shaped("2.1")
+    database.execute(
+        "CREATE TABLE config (id int AUTO_INCREMENT PRIMARY KEY, name varchar(20) NOT NULL,"
+        " value varchar(20) NOT NULL) ENGINE=MyISAM"
+    )
+    database.migrate()
+    assert "No migrations to apply" in database.migrate()
+
+
 # Halves, engines
 
 

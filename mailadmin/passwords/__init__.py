@@ -1,7 +1,8 @@
-"""Passwords: every scheme that Dovecot 2.3 and PostfixAdmin ever stored, and rules for new ones."""
+"""Passwords: the schemes of Dovecot 2.3 and PostfixAdmin, and rules for new passwords."""
 
 import functools
 import logging
+import re
 import secrets
 
 from django.core.exceptions import ValidationError
@@ -31,6 +32,7 @@ __all__ = [
     "needs_update",
     "rules",
     "spend",
+    "unsupported_scheme",
     "validate",
     "verify",
     "verify_evenly",
@@ -136,6 +138,12 @@ def looks_like_hash(text: str) -> bool:
     return is_hash_shaped(text)
 
 
+def unsupported_scheme(stored: str) -> str:
+    """The scheme that a stored value names, if Dovecot and the panel have no such scheme."""
+    named = re.match(r"\{([^{}]+)\}", stored or "")
+    return named[1].upper() if named and schemes.find(named[1]) is None else ""
+
+
 def needs_update(stored: str) -> bool:
     """Whether the configured scheme and prefix would store something of another kind."""
     return not is_as_configured(stored)
@@ -157,7 +165,7 @@ def _decoy(choice: Choice, rounds: int) -> str:
 
 def known_schemes() -> tuple[str, ...]:
     """The names MAILADMIN_PASSWORD_SCHEME may have, each also with .HEX or .B64 behind it."""
-    return tuple(sorted(name for name, scheme in schemes.SCHEMES.items() if scheme.make))
+    return tuple(sorted(schemes.SCHEMES))
 
 
 def is_known_scheme(name: str) -> bool:

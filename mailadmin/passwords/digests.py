@@ -1,4 +1,4 @@
-"""Digests of a password as it is: hashlib's, Windows', CRAM-MD5's, one-time passwords'."""
+"""Digests of a password as it is: hashlib's, CRAM-MD5's, one-time passwords'."""
 
 import hashlib
 import hmac
@@ -33,14 +33,6 @@ def sha256(data: bytes) -> bytes:
 
 def sha512(data: bytes) -> bytes:
     return hashlib.sha512(data).digest()
-
-
-def ntlm(password: bytes) -> bytes:
-    return md4(password.decode("latin-1").encode("utf-16-le"))  # byte by byte, as Dovecot had it
-
-
-def rpa(password: bytes) -> bytes:
-    return md5(password.decode("latin-1").encode("utf-16-be"))
 
 
 def make_digest_md5(password: bytes, username: str, rounds: int = 0) -> bytes:
@@ -86,7 +78,7 @@ def cram_md5(password: bytes) -> bytes:
     return b"".join(md5_state(bytes(byte ^ pad for byte in key)) for pad in (0x5C, 0x36))
 
 
-# One-time passwords: OTP (RFC 2289), SKEY (RFC 1760)
+# One-time passwords: OTP (RFC 2289)
 
 
 def _swap_words(data: bytes) -> bytes:

@@ -1,8 +1,9 @@
-"""The table of schemes: Dovecot 2.3's, those it has dropped, Courier's and PostfixAdmin's names.
+"""The table of schemes: those of Dovecot 2.3, with Courier's and PostfixAdmin's names for them.
 
 {MD5} is Dovecot's: `$1$` when written, any of the three MD5 forms when read. PostfixAdmin's
-`encrypt = md5` is PLAIN-MD5 here, its `sha512.b64` is SHA512-CRYPT.B64. LANMAN, NTLM, RPA, SKEY and
-MD5RAW are read and never written: today's Dovecot does not know them.
+`encrypt = md5` is PLAIN-MD5 here, its `sha512.b64` is SHA512-CRYPT.B64. What Dovecot 2.3 does not
+have (LANMAN, NTLM, RPA, SKEY, MD5RAW) is not read here either: a password signs in to the panel
+where it opens the mailbox, and nowhere else.
 """
 
 import hmac
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import bcrypt
-from passlib.hash import des_crypt, lmhash, md5_crypt, sha256_crypt, sha512_crypt
+from passlib.hash import des_crypt, md5_crypt, sha256_crypt, sha512_crypt
 
 from mailadmin.passwords import crypt3, digests, stretched
 from mailadmin.passwords.encodings import DECODERS, ENCODERS
@@ -33,10 +34,10 @@ SALT_BYTES = 8
 
 @dataclass(frozen=True)
 class Scheme:
-    """How one scheme is read and written; `make` is None where Dovecot could not read it."""
+    """How one scheme is read and written."""
 
     check: Callable[[bytes, bytes, str], bool]
-    make: Callable[[bytes, str, int], bytes] | None = None
+    make: Callable[[bytes, str, int], bytes]
     encoding: str = ""
     size: int = 0  # of the decoded value, where it is fixed: hex and base64 are then told apart
     longest: int = MAX_PASSWORD_BYTES
@@ -146,15 +147,10 @@ def _check_md5(password: bytes, stored: bytes, username: str) -> bool:
     return plain_md5.check(password, digest, username)
 
 
-def _read_only(scheme: Scheme) -> Scheme:
-    return replace(scheme, make=None)
-
-
 SHA_CRYPT_ROUNDS = (5000, 1000, MAX_ROUNDS)
 BCRYPT = _crypt(_make_bcrypt, BCRYPT_BYTES, rounds=(10, 4, MAX_BCRYPT_COST))
 MD5_CRYPT = _crypt(lambda password, username, rounds: md5_crypt.hash(password).encode())
 PLAIN = Scheme(_check_plain, lambda password, username, rounds: password)
-OTP = Scheme(digests.check_otp, digests.make_otp, rounds=(1024, 1, MAX_OTP_ROUNDS))
 
 SCHEMES = {
     "BLF-CRYPT": BCRYPT,
@@ -197,12 +193,7 @@ SCHEMES = {
         _check_plain_trunc,
         lambda password, username, rounds: b"%d-%s" % (len(password) + 1, password),
     ),
-    "OTP": OTP,
-    "SKEY": _read_only(OTP),
-    "MD5RAW": _read_only(_digest(digests.md5, 16, "HEX")),
-    "NTLM": _read_only(_digest(digests.ntlm, 16, "HEX")),
-    "LANMAN": _read_only(_digest(lmhash.raw, 16, "HEX")),
-    "RPA": _read_only(_digest(digests.rpa, 16, "HEX")),
+    "OTP": Scheme(digests.check_otp, digests.make_otp, rounds=(1024, 1, MAX_OTP_ROUNDS)),
 }
 
 # PostfixAdmin's `encrypt`, where it says what Dovecot's name says
@@ -258,8 +249,7 @@ def find_writable(spelling: str) -> Choice | None:
     spelled_rounds = re.fullmatch(r"(PHP_CRYPT:(?:BLOWFISH|SHA256|SHA512)):(\d{1,10})", spelling)
     if spelled_rounds:
         return _at_cost(ALIASES[spelled_rounds[1]], int(spelled_rounds[2]))
-    choice = find(ALIASES.get(spelling, spelling))
-    return choice if choice and choice.scheme.make else None
+    return find(ALIASES.get(spelling, spelling))
 
 
 def _at_cost(name: str, rounds: int) -> Choice | None:

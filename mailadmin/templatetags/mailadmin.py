@@ -16,6 +16,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from mailadmin import passwords
 from mailadmin.fields import is_known
 from mailadmin.names import address_in_unicode
 
@@ -48,6 +49,12 @@ def key_url(name, key):
 @functools.cache
 def _around_key(name, prefix):
     return reverse(name, args=["\0"]).split(quote("\0"))
+
+
+@register.filter
+def unsupported_scheme(stored):
+    """The scheme of a stored password with which nobody signs in; empty for all others."""
+    return passwords.unsupported_scheme(stored)
 
 
 @register.filter

@@ -80,3 +80,17 @@ class MailboxTests(CrudTests, World):
                 answer = self.client.post(f"/{url}/create/", data | {"local_part": name})
                 text = "cannot stand before the @" if "/" in name else "Postfix refuses mail to"
                 self.assert_refused(answer, text)
+
+
+class StoredPasswordTests(World):
+    PAGE = "/mailboxes/bob@example.org/edit/"
+
+    def test_a_scheme_that_is_not_supported_is_shown(self):
+        self.sign_in(self.alice)
+        self.assertNotContains(self.client.get(self.PAGE), "unsupported scheme")
+        Mailbox.objects.filter(pk="bob@example.org").update(
+            password="{NTLM}8846F7EAEE8FB117AD06BDD830B7586C"
+        )
+        page = self.client.get(self.PAGE)
+        self.assertContains(page, "The password is stored in an unsupported scheme (NTLM)")
+        self.assertNotContains(page, "8846F7EA")

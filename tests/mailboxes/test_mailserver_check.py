@@ -550,6 +550,33 @@ def test_what_guides_have_wrong_is_found(name, tmp_path):
     assert codes(found) == expected
 
 
+# What has no fault: stock files of Debian, and what today's guides say
+
+SOUND = {
+    "debian12": (ROWS, {"parameter-not-set"}),  # no mailboxes yet
+    "debian13": (ROWS, {"parameter-not-set"}),
+    "ispmail-bookworm": (ROWS, set()),
+    "ispmail-trixie": (ROWS, set()),
+    "postfixadmin-documentation": (ROWS, set()),
+    "modoboa": (ROWS, set()),
+}
+
+
+@pytest.mark.parametrize("has_rows", [True, False])
+@pytest.mark.parametrize("name", SOUND)
+def test_a_sound_configuration_has_no_errors(name, has_rows, tmp_path):
+    known, expected = SOUND[name]
+    known = replace(known, alias_domains=frozenset({"branch.example"})) if has_rows else None
+    found = check(configuration(tmp_path, postfix=name, dovecot=name, known=known))
+    errors = [
+        (each.finding.code, str(each.fault.line), each.fault.about)
+        for each in found
+        if each.finding.severity == "error" and each.finding.code not in expected
+    ]
+    assert errors == []
+    assert expected <= codes(found)
+
+
 # One finding more closely
 
 
@@ -678,6 +705,83 @@ def test_the_panels_own_star_is_found_where_its_table_is_asked(tmp_path):
     assert codes(found) == {"inactive-rows-answer"}
 
 
+def test_the_panels_own_star_is_found_where_an_older_systems_query_asks_its_view(tmp_path):
+    known = replace(ROWS, taken_by_everything=("example.org",))
+    file = "postfix/sql/transports.cf"
+    database = (SAMPLES / "clean" / file).read_text().partition("query =")[0]
+    query = "SELECT transport FROM transport WHERE domain = '%s'"
+    found = check(configuration(tmp_path, write(file, f"{database}query = {query}\n"), known=known))
+    assert codes(found) == {"star-transport-takes-all"}
+    assert [each.fault.about for each in found] == ["example.org"]
+
+
+NO_MIRRORS = (
+    change("postfix/main.cf", "    $sql/alias-domains.cf,\n"),
+    change("postfix/main.cf", "    $sql/catch-alls.cf\n"),
+)
+MIRRORED = replace(ROWS, alias_domains=frozenset({"branch.example"}))
+
+
+@pytest.mark.parametrize(
+    "edits, known",
+    [
+        ((), replace(MIRRORED, catch_alls=frozenset({"branch.example"}))),
+        (
+            (
+                change(
+                    "postfix/main.cf", "$sql/aliases.cf,", "inline:{@branch.example=@example.org}"
+                ),
+            ),
+            MIRRORED,
+        ),
+        ((change("postfix/sql/aliases.cf", "FROM alias", "FROM virtual_aliases"),), MIRRORED),
+        ((change("postfix/main.cf", "$sql/aliases.cf,", "$sql/aliases.cf, ldap:x"),), MIRRORED),
+    ],
+    ids=["row", "file", "view", "unknown map"],
+)
+def test_an_alias_domain_may_be_known_in_other_ways(edits, known, tmp_path):
+    found = check(configuration(tmp_path, *NO_MIRRORS, *edits, known=known))
+    assert "no-alias-domain-map" not in codes(found)
+
+
+def test_one_alias_domain_without_a_row_is_enough(tmp_path):
+    more = frozenset({"branch.example", "other.example"})
+    known = replace(ROWS, alias_domains=more, catch_alls=frozenset({"branch.example"}))
+    found = check(configuration(tmp_path, *NO_MIRRORS, known=known))
+    [fault] = [each.fault for each in found if each.finding.code == "no-alias-domain-map"]
+    assert fault.about == "other.example"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "smtp_tls_session_cache_database = btree:${data_directory}/smtp_scache",
+        "smtpd_tls_session_cache_database = btree:$data_directory/smtpd_scache",
+        "address_verify_map = proxy:btree:$data_directory/verify_cache",
+        "postscreen_cache_map = btree:$data_directory/postscreen_cache",
+    ],
+)
+def test_a_cache_that_postfix_makes_itself_is_not_missing(line, tmp_path):
+    assert clean(main_cf(line))(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind, clashes", [("relaydomain", False), ("domain", True)])
+def test_constants_of_any_column_tell_domains_apart(kind, clashes, tmp_path):
+    edits = (
+        change("postfix/sql/relays.cf", "backupmx = '1'", f"type = '{kind}'"),
+        change("postfix/sql/domains.cf", "backupmx = '0'", "type = 'domain'"),
+    )
+    found = check(configuration(tmp_path, *edits))
+    assert codes(found) == ({"relay-and-virtual"} if clashes else set())
+
+
+def test_a_missing_table_of_mailboxes_matters_unless_recipients_are_verified(tmp_path):
+    gone = change("postfix/main.cf", "virtual_mailbox_maps = $sql/mailboxes.cf\n")
+    assert codes(check(configuration(tmp_path / "missing", gone))) == {"parameter-not-set"}
+    verified = main_cf("smtpd_recipient_restrictions = reject_unverified_recipient")
+    assert clean(gone, verified)(tmp_path / "verified") == []
+
+
 @pytest.mark.parametrize(
     "local_part, is_missed",
     [
@@ -799,6 +903,7 @@ class DatabaseTests(World):
         known = rows.ask()
         self.assertEqual(known.virtual, {"example.org", "example.com", "branch.example"})
         self.assertEqual(known.alias_domains, {"branch.example"})
+        self.assertEqual(known.catch_alls, {"example.org"})
         self.assertEqual(known.swallowed, ("bob@example.org",))
         self.assertEqual(known.bare_aliases, ("example.com",))
         self.assertEqual(known.layouts, {"%d/%n"})

@@ -17,7 +17,9 @@ from tests.servers import command
 SAMPLES = Path(__file__).parent / "configurations"
 POSTFIXES = sorted(path.parent.name for path in SAMPLES.glob("*/postfix"))
 DOVECOTS = sorted(
-    path.parent.name for path in SAMPLES.glob("*/dovecot") if "modern" not in str(path)
+    path.parent.name
+    for path in SAMPLES.glob("*/dovecot")
+    if "dovecot_config_version" not in (path / "dovecot.conf").read_text()  # Dovecot 2.4
 )
 
 

@@ -3,7 +3,9 @@
 import contextlib
 import io
 import json
+import os
 import shutil
+import smtplib
 import time
 
 import pytest
@@ -42,13 +44,24 @@ def server(running, transactional_db):
 
 @pytest.fixture
 def changed(server):
-    """Change some of its files for one test."""
+    """Change some of its files for one test; afterwards Postfix reads them anew."""
     with contextlib.ExitStack() as until_the_end:
 
         def change(name, old, new):
             until_the_end.enter_context(altered(server.folder / name, old, new))
 
         yield change
+    reload_postfix(server)
+
+
+def reload_postfix(server):
+    """Wait until it answers again; a configuration that is broken may keep it from that."""
+    server.tool("postfix", "reload")
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            smtplib.SMTP("127.0.0.1", server.port, timeout=1).quit()
+            return
 
 
 def make(service, *arguments):
@@ -97,7 +110,8 @@ def varied_world():
     for local_part, goto in aliases:
         row = {"local_part": local_part, "domain": there["example.org"]}
         make(create_aliases, [row | {"goto": goto}])
-    make(set_mailboxes, ["off@example.org"], "active", False)
+    # Postfix refuses what begins like an option, so this one is not in use.
+    make(set_mailboxes, ["off@example.org", "-a*b?c@example.org"], "active", False)
     make(set_aliases, ["off-too@example.org"], "active", False)
     make(set_domains, ["off.test"], "active", False)
     make(edit_domain, "old.test", {"password_expiry": 30})
@@ -118,10 +132,13 @@ def verify(server, *options):
     return out.getvalue(), 0
 
 
+WITH_WILDCARDS = "Dovecot: home, mail and quota of 1 addresses with “*” or “?”"
+
+
 def differences(server, *options):
     told, status = verify(server, "--json", *options)
     found = json.loads(told)
-    assert not found["not_asked"], found
+    assert set(found["not_asked"]) <= {WITH_WILDCARDS}, found
     assert status == (1 if found["differences"] else 0)
     return [(each["key"], each["asked"]) for each in found["differences"]]
 
@@ -134,11 +151,22 @@ def test_a_server_that_sees_the_rows_has_no_differences(server):
     told, status = verify(server)
     rows = Domain.objects.count() + Mailbox.objects.count() + Alias.objects.count() + 1
     rows += len(WAYS)
-    assert told.splitlines() == [f"{rows} rows asked about."]
+    wildcards, number, asked, found = told.splitlines()
+    assert wildcards == f"Not asked: {WITH_WILDCARDS}"
+    assert number == f"{rows} rows asked about."
+    for name in (
+        "virtual_alias_maps (",
+        "RCPT TO (",
+        "LMTP (5)",
+        "AUTH (2)",
+        "home, mail and quota",
+    ):
+        assert name in asked
+    assert found == "0 differences in what was asked."
     assert status == 0
     assert differences(server, "--domain=Example.ORG") == []
     told, _status = verify(server, "--domain=example.com")
-    assert told.splitlines() == ["4 rows asked about."]
+    assert "4 rows asked about." in told.splitlines()
 
 
 # name, what its file says, what it is made to say, whose difference that makes
@@ -182,18 +210,26 @@ def altered(path, old, new):
     """The file says something else for a while; the servers have read theirs already."""
     before = path.read_text()
     assert old in before, path
-    path.write_text(before.replace(old, new))
+    write_aged(path, before.replace(old, new))
     try:
         yield
     finally:
-        path.write_text(before)
+        write_aged(path, before)
+
+
+def write_aged(path, text):
+    """As if written long ago: each process of Postfix waits before it reads a new file."""
+    path.write_text(text)
+    os.utime(path, (0, 0))
 
 
 def test_a_map_that_main_cf_names_no_longer_is_found(server, changed):
     varied_world()
     line = f"    {server.choices.map_type}:$config_directory/mailadmin/virtual_alias_mirror.cf\n"
     changed("etc/main.cf", line, "")
-    assert differences(server) == [("@mirror.test", "virtual_alias_maps")]
+    assert ("@mirror.test", "virtual_alias_maps") in differences(server)
+    asked = {parameter for _key, parameter in differences(server)}
+    assert asked <= {"virtual_alias_maps", "RCPT TO"}
 
 
 def test_a_transport_that_the_server_does_not_see_is_its_domains_difference(server, changed):

@@ -36,8 +36,15 @@ TO = ("to", "cc", "bcc", "resent-to", "resent-cc", "apparently-to")
 # Local parts behind which nobody reads.
 NOBODY = re.compile(
     r"(no[-_.]?reply|do[-_.]?not[-_.]?reply|postmaster|mailer-daemon|listserv|majordomo).*"
-    r"|(owner|request|bounces?)([-+].*)?|.*-(owner|request|bounces?|no-?reply)",
+    r"|(owner|request|bounces?)([-+].*)?|.*-(owner|request|bounces?|no-?reply)"
+    # with the recipient behind it, as lists number their copies: talk-bounces+bob=example.org
+    r"|.+[-_.+=](owner|request|bounces?)[-+=].*|.+-return-[0-9].*",
     re.DOTALL,
+)
+# The same under any name: a person's extension does not end like a domain. What forwarding and
+# bounce protection make of a person's address is still theirs.
+ENCODED_RECIPIENT = re.compile(
+    r"(?!srs[01][-+=]|prvs=|btv1=).+[-+].*=[a-z0-9-]+(\.[a-z0-9-]+)+", re.DOTALL
 )
 
 
@@ -72,7 +79,8 @@ def says_so(letter, name):
 
 def is_nobody(address):
     local_part, _at, domain = address.lower().rpartition("@")
-    return bool(NOBODY.fullmatch(local_part or domain))
+    name = local_part or domain
+    return bool(NOBODY.fullmatch(name) or ENCODED_RECIPIENT.fullmatch(name))
 
 
 def against_answer_of(vacation, letter, original, database):

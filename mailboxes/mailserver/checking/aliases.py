@@ -6,8 +6,11 @@ from django.utils.translation import gettext_lazy as _
 
 from mailboxes.mailserver.checking.finding import ERROR, WARNING, Fault, Finding
 from mailboxes.mailserver.checking.queries import selects, tables
+from mailboxes.mailserver.reading.maps import COMBINED, LISTED
 
 ADDRESSES = ("virtual_alias_maps", "virtual_mailbox_maps")
+# PostfixAdmin's tables that know nothing of alias domains; others, and views, may.
+PLAIN_TABLES = {"alias", "mailbox", "domain"}
 CATCH_ALL = re.compile(r"concat\s*\(\s*'@'\s*,|=\s*'@'\s*\|\|", re.IGNORECASE)
 
 
@@ -20,11 +23,37 @@ class NoAliasDomains(Finding):
     needs = ("postfix", "rows")
 
     def look(self, configuration):
-        if not configuration.rows.alias_domains or not configuration.asked_by(*ADDRESSES):
-            return
-        if not list(of_alias_domains(configuration)):
+        missed = sorted(self._unanswered(configuration))
+        if missed and self._is_known(configuration):
             where = configuration.postfix.where("virtual_alias_maps")
-            yield Fault(where, ", ".join(sorted(configuration.rows.alias_domains)[:5]))
+            yield Fault(where, ", ".join(missed[:5]))
+
+    @staticmethod
+    def _unanswered(configuration):
+        """Alias domains without a catch-all row of their own, in the panel or in a file."""
+        listed = {
+            key.lower().removeprefix("@")
+            for reference in configuration.postfix.all_maps("virtual_alias_maps")
+            for key, _value, _line in configuration.postfix.entries(reference)
+            if key.startswith("@")
+        }
+        return configuration.rows.alias_domains - configuration.rows.catch_alls - listed
+
+    @staticmethod
+    def _is_known(configuration):
+        """Whether all maps ask PostfixAdmin's tables for aliases and mailboxes, and no others."""
+        found = {
+            table
+            for _use, select in selects(configuration, *ADDRESSES)
+            for table in tables(configuration, select).values()
+        }
+        references = configuration.postfix.all_maps("virtual_alias_maps")
+        return bool(found) and found <= PLAIN_TABLES and not any(map(is_opaque, references))
+
+
+def is_opaque(reference):
+    """Whether nobody can tell from the files what a map answers."""
+    return not (reference.is_sql or reference.type in (*LISTED, *COMBINED, "inline", "static"))
 
 
 def of_alias_domains(configuration):

@@ -4,12 +4,15 @@ import re
 
 from django.utils.translation import gettext_lazy as _
 
+from mailboxes.mailserver.checking.files import CACHES
 from mailboxes.mailserver.checking.finding import ERROR, WARNING, Fault, Finding
 from mailboxes.mailserver.reading import sql
 
+# The panel's table of transports, and that of older systems, whose rows it shows by a view.
+TRANSPORTS = {"mailadmin_transport", "transport"}
 # What tells a domain that is relayed from one that is delivered here.
-TRANSPORTS = re.compile(r"\bmailadmin_transport\b", re.IGNORECASE)
 MARKS = ("backupmx", "transport")
+EQUALS = re.compile(r"([A-Za-z_]\w*)`?\s*=\s*('[^']*'|\d+)")
 
 
 class VirtualInMydestination(Finding):
@@ -85,10 +88,22 @@ def clash(relay, virtual):
 
 
 def _tells_apart(one, other):
-    return any(
+    by_mark = any(
         one.asks(mark) and other.asks(mark) and wanted(one, mark) != wanted(other, mark)
         for mark in MARKS
     )
+    return by_mark or any(
+        constants(other).get(column, value) != value for column, value in constants(one).items()
+    )
+
+
+def constants(select):
+    """Column → what it must equal, where that is a constant: `type = 'relaydomain'`."""
+    return {
+        column.lower(): value
+        for column, value in EQUALS.findall(select.condition)
+        if "%" not in value
+    }
 
 
 def wanted(select, column):
@@ -161,10 +176,20 @@ class NotSet(Finding):
 
     def look(self, configuration):
         postfix = configuration.postfix
-        names = self.needed + (self.for_virtual if configuration.virtual_delivers else ())
-        for name in names:
+        has_mailboxes = any(postfix.is_set(name) for name in self.needed)
+        delivers = has_mailboxes and configuration.virtual_delivers
+        asks_delivery = not delivers and self.recipients_are_verified(postfix)
+        for name in self.needed + (self.for_virtual if delivers else ()):
+            if asks_delivery and name == "virtual_mailbox_maps":
+                continue
             if not (postfix.is_set(name) and postfix.value(name)):
                 yield Fault(postfix.where(name), name)
+
+    @staticmethod
+    def recipients_are_verified(postfix):
+        """Whether who delivers is asked about each recipient, so that no map has to know them."""
+        lists = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
+        return any("reject_unverified_recipient" in postfix.words(name) for name in lists)
 
 
 class StarTransport(Finding):
@@ -185,10 +210,11 @@ class StarTransport(Finding):
 
     @staticmethod
     def _of_the_panel(configuration):
-        """The panel's own table, where a map asks it."""
+        """The panel's own table, where a map asks it or its view."""
         taken = configuration.rows.taken_by_everything if configuration.rows else ()
         for use in configuration.asked_by("transport_maps") if taken else ():
-            if TRANSPORTS.search(use.sql.query):
+            asked = {table for each in sql.selects(use.sql.query) for table in each.tables.values()}
+            if asked & TRANSPORTS:
                 yield from (Fault(use.sql.query_line, domain) for domain in taken)
 
 
@@ -226,7 +252,7 @@ class ProxyMissing(Finding):
         }
         seen = {}
         for use in configuration.uses:
-            if use.reference.proxied:
+            if use.reference.proxied and not CACHES.fullmatch(use.parameter):
                 seen.setdefault((use.reference.type, use.reference.name), use)
         for key, use in seen.items():
             if key not in approved:

@@ -1,6 +1,7 @@
 """Findings about the files themselves: missing, broken, said twice, open to all."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from mailboxes.mailserver.reading import maps
 
 PASSWORD_MAPS = {"smtp_sasl_password_maps", "lmtp_sasl_password_maps"}
 PASSWORDS = {"password", "bind_pw"}
+# Caches that Postfix makes itself when it needs them.
+CACHES = re.compile(r"\w+_session_cache_database|address_verify_map|postscreen_cache_map")
 
 
 class Unreadable(Finding):
@@ -88,7 +91,8 @@ def missing_files(configuration):
     """Path → use, of maps whose file is not there."""
     found = {}
     for use in configuration.uses:
-        path = use.postfix.path_of(use.reference) if use.reference.is_file else None
+        is_needed = use.reference.is_file and not CACHES.fullmatch(use.parameter)
+        path = use.postfix.path_of(use.reference) if is_needed else None
         compiled = maps.INDEXED.get(use.reference.type, "")
         if path and is_missing(path) and is_missing(f"{path}{compiled}"):
             found.setdefault(str(path), use)

@@ -76,4 +76,4 @@ def is_read(shape, scheme):
 def is_unknown(scheme):
     """Whether today's Dovecot has no such scheme."""
     found = schemes.find(scheme)
-    return found is None or found.scheme.make is None or bool(found.scheme.prefix)
+    return found is None or bool(found.scheme.prefix)

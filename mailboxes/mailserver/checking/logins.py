@@ -10,6 +10,8 @@ from mailboxes.mailserver.reading import sql
 UNSET = {False: "MD5", True: "PLAIN"}  # the default scheme of Dovecot 2.3 and 2.4
 CHALLENGES = ("CRAM-MD5",)
 PLAIN = {"PLAIN", "CLEAR", "CLEARTEXT"}
+# What begins with `$` has its scheme in front in the panel's views.
+NAMED_BY_VIEWS = (hashes.CRYPT_FORMS - {"DES-CRYPT"}) | hashes.ARGON2
 
 
 def scheme_of(dovecot, database):
@@ -17,12 +19,24 @@ def scheme_of(dovecot, database):
     return (database.value("default_pass_scheme") or UNSET[dovecot.is_modern]).upper()
 
 
-def schemes(configuration):
-    """(line, scheme) of each passdb that asks SQL."""
+def passdbs(configuration):
+    """(database, line, scheme) of each passdb that asks SQL."""
     dovecot = configuration.dovecot
     for database in dovecot.passdbs():
         name = "default_pass_scheme" if database.value("default_pass_scheme") else "password_query"
-        yield database.where(name), scheme_of(dovecot, database)
+        yield database, database.where(name), scheme_of(dovecot, database)
+
+
+def schemes(configuration):
+    """(line, scheme) of each passdb that asks SQL."""
+    for _database, line, scheme in passdbs(configuration):
+        yield line, scheme
+
+
+def asks_mailboxes(configuration, database):
+    """Whether the panel's own table is asked, and not a view under an older system's name."""
+    found = sql.selects(database.value("password_query"))
+    return any("mailbox" in tables(configuration, select).values() for select in found)
 
 
 def is_named_by_query(configuration, shape):
@@ -52,10 +66,12 @@ class SchemeMismatch(Finding):
     needs = ("dovecot", "rows")
 
     def look(self, configuration):
-        for line, scheme in schemes(configuration):
+        for database, line, scheme in passdbs(configuration):
             for shape in stored(configuration, prefixed=False):
-                named = is_named_by_query(configuration, shape)
-                if not named and not hashes.is_read(shape, scheme):
+                is_named = is_named_by_query(configuration, shape) or (
+                    shape in NAMED_BY_VIEWS and not asks_mailboxes(configuration, database)
+                )
+                if not is_named and not hashes.is_read(shape, scheme):
                     yield Fault(line, f"{shape} ≠ {scheme}")
 
 

@@ -24,6 +24,7 @@ KEYS = (
 class Rows:
     virtual: frozenset[str] = frozenset()  # active domains that are delivered here
     alias_domains: frozenset[str] = frozenset()  # active ones
+    catch_alls: frozenset[str] = frozenset()  # domains with an active alias `@domain`
     transports: frozenset[str] = frozenset()
     taken_by_everything: tuple[str, ...] = ()  # domains that the panel's own `*` takes
     hashes: frozenset[Hash] = frozenset()
@@ -44,6 +45,7 @@ def ask():
         alias_domains=_lower(
             AliasDomain.objects.filter(active=True).values_list("alias_domain_id", flat=True)
         ),
+        catch_alls=frozenset(name.removeprefix("@") for name in _lower(_catch_alls())),
         transports=_transports(),
         taken_by_everything=tuple(few_taken_by_everything()[0]),
         hashes=frozenset(found for stored in passwords.iterator() if (found := hash_of(stored))),
@@ -61,6 +63,11 @@ def _lower(names):
 def _transports():
     own = Transport.objects.filter(active=True).values_list("transport", flat=True)
     return frozenset([*Domain.objects.values_list("transport", flat=True), *own])
+
+
+def _catch_alls():
+    rows = Alias.objects.filter(address__startswith="@", active=True)
+    return rows.values_list("address", flat=True)
 
 
 def _swallowed():

@@ -1,27 +1,35 @@
 """Rows of the panel beside what the mail server answers for them."""
 
+import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from django.db import connection
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain, Domain, Transport
 from domains.transports import about
 from mailboxes import maps
+from mailboxes.mailserver.verifying.programs import LiveDovecot, LivePostfix
 from mailboxes.models import Alias, Mailbox
 
-# parameter → what is asked of each kind of row
+# parameter → kinds of keys that are put to it
 ASKED = {
     "virtual_mailbox_domains": ("domain",),
     "relay_domains": ("domain",),
-    "transport_maps": ("domain", "transport"),
-    "virtual_alias_maps": ("mailbox", "alias"),
+    "transport_maps": ("domain", "transport", "everything"),
+    "virtual_alias_maps": ("mailbox", "alias", "catch_all", "by_alias_domain"),
     "virtual_mailbox_maps": ("mailbox",),
-    "relay_recipient_maps": ("mailbox",),
-    "smtpd_recipient_restrictions": ("mailbox", "alias"),
-    "smtpd_sender_login_maps": ("mailbox", "alias"),
+    "relay_recipient_maps": ("mailbox", "catch_all"),
+    "smtpd_recipient_restrictions": ("mailbox", "alias", "catch_all", "by_alias_domain"),
+    "smtpd_sender_login_maps": ("mailbox", "alias", "catch_all", "by_alias_domain"),
 }
 DOVECOT = "Dovecot"
+EVERYTHING = "*"  # the pattern of a transport for all mail
+WILDCARDS = set("*?")  # by which doveadm names several users
+QUOTA = re.compile(r"(?:\*:)?(?:(bytes|storage)=)?(\d+)\s*([BKMGT]?)(?:i?B)?$", re.IGNORECASE)
+UNITS = {unit: 1024**power for power, unit in enumerate("BKMGT")}
 
 
 class Difference(NamedTuple):
@@ -51,6 +59,8 @@ def batches(domains=None, size=500):
                 keys = []
         if keys:
             yield Batch(kind, keys)
+    if domains is None:
+        yield Batch("everything", [EVERYTHING])  # also where the panel has no row for it
 
 
 def kinds(domains):
@@ -68,28 +78,62 @@ def kinds(domains):
 class Postfix:
     """Compares each map of the panel with that of the server."""
 
-    def __init__(self, live):
+    def __init__(self, live: LivePostfix):
         self.live = live
 
-    def differences(self, batch):
+    def differences(self, batch: Batch, asked: dict) -> Iterator[Difference]:
         own = own_maps()
-        for parameter, asked in ASKED.items():
-            keys = self.keys_of(batch)
-            if batch.kind in asked or (batch.kind == "alias_domain" and "alias" in asked):
+        for kind, keys in self.keys_of(batch).items():
+            for parameter in (name for name, kinds in ASKED.items() if kind in kinds and keys):
+                asked[parameter] = asked.get(parameter, 0) + len(keys)
                 yield from self._compare(parameter, own[parameter], keys)
 
-    def keys_of(self, batch):
-        """An alias domain is asked about by its catch-all and by the address nobody has."""
+    def keys_of(self, batch: Batch) -> dict[str, list[str]]:
+        """kind → keys: also the address nobody has, and those that an alias domain mirrors."""
+        keys = [key.lower() for key in batch.keys]
+        if batch.kind == "domain":
+            return {"domain": keys, "catch_all": [f"@{key}" for key in keys]}
         if batch.kind != "alias_domain":
-            return [key.lower() for key in batch.keys]
-        return [f"@{key.lower()}" for key in batch.keys]
+            return {batch.kind: keys}
+        return {"by_alias_domain": [f"@{key}" for key in keys] + mirrored(batch.keys)}
 
-    def _compare(self, parameter, own, keys):
-        live = self.live.answers(parameter, keys)
+    def _compare(self, parameter, own, keys) -> Iterator[Difference]:
+        by_file = self.live.answers(parameter, keys)
+        running = by_file
+        if self.live.is_proxied(parameter):
+            running = self.live.running_answers(parameter, keys)
         for key in keys:
-            expected, found = answer(own, key), live.get(key, "")
-            if sorted(expected.split(",")) != sorted(found.split(",")):
-                yield Difference(key, parameter, expected, found)
+            expected = answer(own, key)
+            for found, where in (
+                (by_file.get(key, ""), parameter),
+                (running.get(key, ""), f"{parameter} (proxymap)"),
+            ):
+                if not is_same(expected, found):
+                    yield Difference(key, where, expected, found)
+                    break
+
+
+def is_same(expected: str, found: str) -> bool:
+    """Whether two lists name the same, in any order."""
+    return sorted(expected.split(",")) == sorted(found.split(","))
+
+
+def mirrored(names: list[str]) -> list[str]:
+    """Of each alias domain, addresses of a mailbox and an alias of its target, in use and not."""
+    found = []
+    for model in (Mailbox, Alias):
+        for is_active in (True, False):
+            rows = model.objects.filter(
+                domain=OuterRef("target_domain"), active=is_active, pk__contains="@"
+            ).exclude(pk__startswith="@")
+            first = Subquery(rows.order_by("pk").values("pk")[:1])
+            pairs = AliasDomain.objects.filter(pk__in=names).annotate(first=first)
+            found += [
+                f"{first.rpartition('@')[0]}@{name}".lower()
+                for name, first in pairs.values_list("pk", "first")
+                if first
+            ]
+    return list(dict.fromkeys(found))
 
 
 def own_maps():
@@ -113,32 +157,92 @@ def own_answer(sql, key):
 
 
 class Dovecot:
-    """Compares who may sign in, and where his mail is."""
+    """Compares who may sign in, where their mail is, and how much it may be."""
 
-    def __init__(self, live):
-        self.live = live
+    def __init__(self, live: LiveDovecot, base: str = ""):
+        self.live, self.base = live, base
+        self.is_base_known = bool(base)
+        self.unasked = 0  # addresses that doveadm would take for patterns
 
-    def differences(self, batch):
+    def differences(self, batch: Batch, asked: dict) -> Iterator[Difference]:
         if batch.kind != "mailbox":
             return
-        # doveadm would list all users who are like it
-        keys = [key for key in batch.keys if not set("*?") & set(key)]
-        entering, homes = self.live.who_may_sign_in(keys), self.live.homes(keys)
+        entering = self.live.who_may_sign_in(batch.keys)
+        single = [key for key in batch.keys if not WILDCARDS & set(key)]
+        users = self.live.users(single) if single else {}
         expiring = set(Domain.objects.filter(password_expiry__gt=0).values_list("pk", flat=True))
-        for mailbox in Mailbox.objects.filter(pk__in=keys):
-            key = mailbox.pk.lower()
+        count(asked, _("sign-in"), batch.keys)
+        count(asked, _("home, mail and quota"), single)
+        self.unasked += len(batch.keys) - len(single)
+        mailboxes = list(Mailbox.objects.filter(pk__in=batch.keys))
+        for mailbox in mailboxes:
             may = mailbox.active and not (
                 mailbox.domain_id in expiring and mailbox.password_has_expired()
             )
-            if (key in entering) != may:
-                yield Difference(mailbox.pk, _("sign-in"), word(may), word(key in entering))
-            yield from self._home(mailbox, homes.get(key, ""))
+            is_in = mailbox.pk.lower() in entering
+            if is_in != may:
+                yield Difference(mailbox.pk, _("sign-in"), word(may), word(is_in))
+            if not WILDCARDS & set(mailbox.pk):
+                yield from self._user(mailbox, users.get(mailbox.pk.lower(), ("", "", "")))
+        yield from self._sending(mailboxes)
 
-    def _home(self, mailbox, home):
-        folder = mailbox.maildir.strip("/") if mailbox.active else ""
-        is_there = f"/{home.strip('/')}".endswith(f"/{folder}") if folder else not home
-        if not is_there:
-            yield Difference(mailbox.pk, DOVECOT, folder, home)
+    def _sending(self, mailboxes: list[Mailbox]) -> Iterator[Difference]:
+        """Those who may not send are found for reading only."""
+        silent = [mailbox.pk for mailbox in mailboxes if mailbox.active and not mailbox.smtp_active]
+        found = self.live.who_may_sign_in(silent, "smtp") if silent else set()
+        for key in silent:
+            if key.lower() in found:
+                yield Difference(key, _("sign-in to send"), word(False), word(True))
+
+    def _user(self, mailbox: Mailbox, found: tuple[str, str, str]) -> Iterator[Difference]:
+        home, mail, quota = found
+        if not mailbox.active:
+            if home:
+                yield Difference(mailbox.pk, DOVECOT, "", home)
+            return
+        wanted = self._home_of(mailbox, home)
+        if home.rstrip("/") != wanted:
+            yield Difference(mailbox.pk, DOVECOT, wanted, home)
+        path = path_of(mail, home)
+        if path and path != wanted and not path.startswith(f"{wanted}/"):
+            yield Difference(mailbox.pk, _("Dovecot: mail"), wanted, mail)
+        limit = max(mailbox.quota, 0)
+        if bytes_of(quota) != limit:
+            yield Difference(mailbox.pk, _("Dovecot: quota"), f"{limit} B", quota)
+
+    def _home_of(self, mailbox: Mailbox, home: str) -> str:
+        """The whole path; where nothing says the store, the first home that fits shows it."""
+        folder = mailbox.maildir.strip("/")
+        if not mailbox.maildir.endswith("/"):
+            folder += ".home"
+        if not self.base and home.rstrip("/").endswith(f"/{folder}"):
+            self.base = home.rstrip("/").removesuffix(f"/{folder}")
+        return f"{self.base}/{folder}" if self.base else folder
+
+
+def count(asked: dict, name: object, keys: list) -> None:
+    asked[str(name)] = asked.get(str(name), 0) + len(keys)
+
+
+def path_of(location: str, home: str) -> str:
+    """The folder of `maildir:/path:INDEX=…`; empty where the location names none."""
+    kind, colon, rest = location.partition(":")
+    path = (rest if colon and kind.isalpha() else location).partition(":")[0]
+    for word in ("~", "%h"):
+        if path == word or path.startswith(f"{word}/"):
+            path = home.rstrip("/") + path.removeprefix(word)
+    return path.rstrip("/") if path.startswith("/") else ""
+
+
+def bytes_of(quota: str) -> int | None:
+    """`*:bytes=5`, `*:storage=5M`, `5B`; nothing is no limit, what cannot be read is None."""
+    if not quota:
+        return 0
+    found = QUOTA.match(quota.strip())
+    if not found:
+        return None
+    usual = "K" if found[1] == "storage" else "B"
+    return int(found[2]) * UNITS[(found[3] or usual).upper()]
 
 
 def word(is_so):

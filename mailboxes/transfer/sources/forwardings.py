@@ -4,7 +4,7 @@ import itertools
 
 from mailboxes.transfer.entries import Entry
 from mailboxes.transfer.sources.hashes import password_values, refuse_scheme
-from mailboxes.transfer.sources.routes import ALIASES, alias_entries
+from mailboxes.transfer.sources.routes import ALIASES, alias_entries, transports_of_domains
 from mailboxes.transfer.sources.staging import expect, note_strange
 
 SYSTEM = "forwardings"
@@ -50,8 +50,12 @@ def prepare(staging):
 
 
 def domains(staging):
+    ways = transports_of_domains(tuple(row) for row in transport_rows(staging))
     for row in staging.rows("SELECT domain FROM domains ORDER BY rowid"):
-        yield Entry("domain", {"domain": row["domain"]}, f"domains, {row['domain']}")
+        values = {"domain": row["domain"]}
+        if way := ways.get((row["domain"] or "").lower()):
+            values["transport"] = way
+        yield Entry("domain", values, f"domains, {row['domain']}")
 
 
 def mailboxes(staging, losses, scheme):
@@ -70,9 +74,13 @@ def maildir_of(address):
     return f"{address.rpartition('@')[2]}/{address.partition('@')[0]}/"
 
 
-def transports(staging):
+def transport_rows(staging):
     if not staging.has("transport"):
-        return
-    for row in staging.rows("SELECT domain, transport FROM transport ORDER BY rowid"):
+        return []
+    return staging.rows("SELECT domain, transport FROM transport ORDER BY rowid")
+
+
+def transports(staging):
+    for row in transport_rows(staging):
         values = {"pattern": row["domain"], "transport": row["transport"]}
         yield Entry("transport", values, f"transport, {row['domain']}")

@@ -12,7 +12,12 @@ from mailboxes.transfer.sources import guessing, passwdfiles
 from mailboxes.transfer.sources.hashes import password_values, refuse_scheme
 from mailboxes.transfer.sources.maildirs import note_mbox
 from mailboxes.transfer.sources.mapfiles import MapFiles
-from mailboxes.transfer.sources.routes import ALIASES, alias_entries, note_catch_alls
+from mailboxes.transfer.sources.routes import (
+    ALIASES,
+    alias_entries,
+    note_catch_alls,
+    transports_of_domains,
+)
 from mailboxes.transfer.sources.staging import Staging
 from mailboxes.transfer.sources.unpacking import as_folder
 
@@ -203,9 +208,15 @@ def entries(staging, losses, scheme):
 
 
 def domains(staging):
+    rows = staging.rows("SELECT pattern, transport FROM _transports ORDER BY rowid")
+    ways = transports_of_domains(tuple(row) for row in rows)
     for row in staging.rows("SELECT * FROM _domains ORDER BY rowid"):
-        backup = {"backupmx": "1"} if row["class"] == RELAY else {}
-        yield Entry("domain", {"domain": row["name"]} | backup, row["place"])
+        values = {"domain": row["name"]}
+        if row["class"] == RELAY:
+            values["backupmx"] = "1"
+        if way := ways.get(row["name"].lower()):
+            values["transport"] = way
+        yield Entry("domain", values, row["place"])
 
 
 MAILBOXES = """SELECT m.*, l.password, l.quota, l.scheme FROM _mailboxes m

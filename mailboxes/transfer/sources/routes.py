@@ -6,8 +6,10 @@ A reader fills three tables of the staging: `_domains` (name), `_mailboxes` (add
 
 import itertools
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from domains.patterns import validate_transport
 from mailadmin.fields import split_goto
 from mailboxes.models import is_vacation_target
 from mailboxes.transfer.entries import Entry
@@ -73,6 +75,30 @@ def trouble_of(address, targets):
     if "@" not in address:
         return _("It is no address: Postfix would take the name for a domain without mailboxes.")
     return "" if targets else _("It leads nowhere.")
+
+
+# Transports
+
+
+def transports_of_domains(pairs):
+    """Domain → its transport, where that is more than the usual one.
+
+    PostfixAdmin's maps ask the column of the domain alone: left as usual there, they would deliver
+    here what has been sent on.
+    """
+    return {
+        pattern.lower(): transport
+        for pattern, transport in pairs
+        if pattern and "@" not in pattern and names_a_transport(transport or "")
+    }
+
+
+def names_a_transport(text):
+    try:
+        validate_transport(text)
+    except ValidationError:
+        return False  # which its own entry tells
+    return bool(text.strip(":"))
 
 
 # Catch-alls

@@ -87,6 +87,17 @@ bounces-7@example.net bounce+x=example.org@example.net owner-talk@example.net
 talk-owner@example.net talk-request@example.net request-7@example.net talk-bounces@example.net
 majordomo@example.net listserv@example.net
 """
+VERP_SENDERS = """
+list-bounces+bob=vac.test@example.net list-return-12-bob=vac.test@example.net
+talk-owner+bob=example.org@example.net news.bounce-17-bob=example.org@example.net
+msprvs1=18234abc=bounces-42@example.net news+bob=example.org@example.net
+campaign-7-bob=mail.example.org@example.net BOUNCE+abc-BOB=example.org@example.net
+"""
+PEOPLE = """
+prvs=1234abcd=friend@example.net prvs=1234abcd=jean-luc@example.net btv1==123==friend@example.net
+srs0=abcd=tt=my-host.example=first.last@example.net friend+shop@example.net o'neill=x+z@example.net
+returns@example.net bouncer@example.net friend-2@example.net
+"""
 STRANGE_SENDERS = """
 друг@example.net friend@пример.рф "a"@example.net a(b)@example.net a@example.net,b@example.net
 a@[192.0.2.1] a@ @b a@b@c \udcff@example.net
@@ -97,6 +108,7 @@ a@[192.0.2.1] a@ @b a@b@c \udcff@example.net
     "sender",
     ["", "a b@example.net", "a@example.net\nb", "x" * 250 + "@example.net"]
     + MACHINE_SENDERS.split()
+    + VERP_SENDERS.split()
     + STRANGE_SENDERS.split(),
 )
 def test_a_sender_behind_whom_nobody_reads_gets_no_answer(post, sender):
@@ -112,6 +124,12 @@ def test_a_strange_sender_is_one_plain_argument(post, sender):
     post.brings(sender=sender)
     expected = [] if sender.startswith("owner") else [["-i", "-f", "<>", "--", sender]]
     assert post.envelopes() == expected
+
+
+@pytest.mark.parametrize("sender", PEOPLE.split())
+def test_a_person_whose_address_looks_like_a_lists_is_answered(post, sender):
+    assert post.brings(sender=sender) == 0
+    assert len(post.answers()) == 1, post.log.getvalue()
 
 
 # Whether it was written to bob

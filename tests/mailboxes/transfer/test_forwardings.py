@@ -114,6 +114,19 @@ def test_every_transport_comes_as_it_is():
     }
 
 
+def test_a_domain_that_has_a_transport_of_its_own_keeps_it_for_postfixadmins_maps(sample):
+    changed(
+        sample,
+        "('example.com', ':'),",
+        "('Example.COM', 'smtp:[10.0.0.1]:2525'),\n('exemple.com', 'no:such thing\nx'),",
+    )
+    read = Read("forwardings", sample)
+    assert read.values("domain", "domain")["example.com"] == {"transport": "smtp:[10.0.0.1]:2525"}
+    assert read.values("domain", "domain")["exemple.com"] == {}
+    assert read.values("domain", "domain")["anotherdomain.com"] == {}
+    assert read.column("transport", "pattern", "transport")["Example.COM"]
+
+
 def test_the_transport_table_is_optional_and_the_others_are_not(sample):
     text = sample.read_text()
     sample.write_text(

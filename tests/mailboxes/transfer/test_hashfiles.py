@@ -74,7 +74,7 @@ def test_domains_are_of_their_class():
         **{name: {} for name in PEOPLE},
         "forwards.example": {},
         "delta.example": {},
-        "backup.example.net": {"backupmx": "1"},
+        "backup.example.net": {"backupmx": "1", "transport": "relay:[mx.example.net]"},
     }
 
 
