@@ -15,6 +15,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Subquery
 from django.shortcuts import redirect
+from django.urls import Resolver404, resolve
 
 from mailadmin import passwords
 from mailadmin.models import SessionEpoch, UsedCode
@@ -125,14 +126,19 @@ class PasswordExpiryMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
+        if (
+            not self.is_open(request.path_info)
+            and request.user.is_authenticated
+            and request.user.password_has_expired()
+        ):
+            return redirect("own-password")
         return self.get_response(request)
 
-    def process_view(self, request, view_func, view_args, view_kwargs):
-        if request.resolver_match.view_name in self.open_views:
-            return None
-        if request.user.is_authenticated and request.user.password_has_expired():
-            return redirect("own-password")
-        return None
+    def is_open(self, path):
+        try:
+            return resolve(path).view_name in self.open_views
+        except Resolver404:
+            return False
 
 
 class DoorMiddleware(LoginRequiredMiddleware):

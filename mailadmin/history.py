@@ -61,6 +61,7 @@ VERBS = {
 
 # What a line is about, where it is more than the table of its name.
 TABLES = {
+    "admin": {"admin", "domainadmin"},
     "mailbox": {"mailbox", "alias", "vacation"},
     "vacation": {"vacation", "alias"},
     "password": {"mailbox", "admin"},
@@ -138,12 +139,10 @@ class LogLines(Crud):
         told = {(row.timestamp, row.data) for row in rows if row.timestamp}
         found = {}
         for change in changes_beside(told):
-            key = change.at, change.actor, change.key, folded(change.domain)
-            found.setdefault(key, []).append(change)
+            found.setdefault((change.at, change.actor, change.key), []).append(change)
         for row in rows:
-            key = row.timestamp, row.username, row.data, folded(row.domain_id or "")
-            tables = tables_of(row.action)
-            row.changes = [change for change in found.get(key, []) if change.table in tables]
+            key = row.timestamp, row.username, row.data
+            row.changes = [change for change in found.get(key, []) if is_about(row, change)]
         return rows
 
 
@@ -155,6 +154,13 @@ def tables_of(action):
     _verb, _underscore, noun = action.partition("_")
     noun = noun.removesuffix("_state").removesuffix("_entry").removesuffix("_signing")
     return TABLES.get(noun, {noun.replace("_", "")})
+
+
+def is_about(line, change):
+    """Whether a change belongs to a line; lines without a domain are read by superadmins alone."""
+    if change.table not in tables_of(line.action):
+        return False
+    return not line.domain_id or folded(change.domain) == folded(line.domain_id)
 
 
 def changes_beside(told):

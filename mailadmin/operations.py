@@ -65,6 +65,17 @@ class AddMissingColumn(_Looking, operations.AddField):
         """An adopted column is not ours to drop."""
 
 
+class RemoveOwnColumn(operations.RemoveField):
+    """Drop a column of a table that is the panel's alone, if it is there still."""
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        model = from_state.apps.get_model(app_label, self.model_name)
+        if not model._meta.db_table.startswith("mailadmin_"):
+            raise ValueError(f"{model._meta.db_table} is not the panel's to change")
+        if model._meta.get_field(self.name).column in columns(schema_editor, model):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
 class AddMissingIndex(_Looking, operations.AddIndex):
     """An index that pages of much are read by; a table that cannot hold it goes without."""
 

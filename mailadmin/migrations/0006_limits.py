@@ -2,7 +2,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import mailadmin.fields
-from mailadmin.operations import AddMissingColumn, CreateMissingTable
+from mailadmin.operations import AddMissingColumn, CreateMissingTable, RemoveOwnColumn
 
 STEP = 100  # keys that a step of a job works on
 
@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
                 to="mailadmin.token",
             ),
         ),
-        migrations.RemoveField(model_name="token", name="window_start"),
-        migrations.RemoveField(model_name="token", name="window_count"),
+        RemoveOwnColumn(model_name="token", name="window_start"),
+        RemoveOwnColumn(model_name="token", name="window_count"),
         migrations.RunPython(store_selections, migrations.RunPython.noop),
     ]
