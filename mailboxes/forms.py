@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import NONE_ALLOWED, Domain
 from mailadmin.addresslists import read_addresses
-from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField
+from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField, WholeInput
 from mailadmin.names import (
     normalize_address,
     normalize_domain,
@@ -46,7 +46,7 @@ class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
     only_new = ("local_part", "domain", "welcome_mail")
     unasked = {"welcome_mail": False}
 
-    local_part = forms.CharField(
+    local_part = WholeInput(
         label=_("Name before the @"), max_length=64, validators=[validate_local_part]
     )
     domain = RowInput(label=_("Domain"), model=Domain, url_name="domains-pick")
@@ -229,7 +229,7 @@ class AliasForm(OfDomain, GotoMixin, RecordForm):
     only_new = ("local_part", "domain", "catch_all")
     only_edit = ("goto_mailbox",)
 
-    local_part = forms.CharField(
+    local_part = WholeInput(
         label=_("Name before the @"), max_length=64, required=False, validators=[]
     )
     domain = RowInput(label=_("Domain"), model=Domain, url_name="domains-pick")

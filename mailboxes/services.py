@@ -218,6 +218,7 @@ def create_aliases(changes, rows):
         check_count(domain, "aliases", own_aliases(domain), len(new))
     for alias in aliases:
         _refuse_protected(changes, [alias])
+        _refuse_system_users(changes, alias)
         _check_targets(alias)
     refuse_loops(changes, aliases)
     changes.create(aliases)
@@ -262,6 +263,7 @@ def edit_alias(changes, key, values):
         own["goto"] = _goto(alias, values["goto"], keep)
     edited = edited_copy(alias, own)
     if edited.goto != alias.goto:
+        _refuse_system_users(changes, edited, alias)
         _check_targets(edited, has_mailbox or alias.keeps_copy, values.get("only_answers", False))
     if edited.goto != alias.goto or edited.active != alias.active:
         refuse_loops(changes, [edited])
@@ -342,6 +344,20 @@ def _refuse_answers(targets):
     for target in filter(is_vacation_target, targets):
         text = _("%(value)s is set on the vacation page.")
         raise ValidationError({"goto": text % {"value": target}})
+
+
+def _refuse_system_users(changes, alias: Alias, before: Alias | None = None) -> None:
+    """Users of the mail server's own system, such as root, are the operator's to read."""
+    role = changes.principal.role
+    if role == Role.SUPERADMIN:
+        return
+    if role == Role.ADMIN and settings.MAILADMIN_SYSTEM_USERS == "admins":
+        return
+    known = before.targets if before else []
+    for target in alias.targets:
+        if "@" not in target and target not in known:
+            text = _("Only superadmins can forward to “%(value)s”, a user of the mail server.")
+            raise ValidationError({"goto": text % {"value": target}})
 
 
 def _check_targets(alias, has_mailbox=False, may_only_answer=False):
