@@ -27,6 +27,14 @@ USUAL_QUOTA = 1024  # MB
 MOST_TARGETS = 10_000  # Postfix follows a thousand, unless it is told to follow more
 
 
+def validate_reachable(local_part: str) -> None:
+    """Refuse new names to which Postfix takes no mail from other servers; imports may have some."""
+    if local_part.startswith("-") or any(sign in local_part for sign in "%!"):
+        raise ValidationError(
+            _("Postfix refuses mail to a name that begins with “-” or has a percent or “!” sign.")
+        )
+
+
 class OfDomain:
     """A form on a row whose key is a name in a domain; they are asked for one by one."""
 
@@ -47,7 +55,9 @@ class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
     unasked = {"welcome_mail": False}
 
     local_part = WholeInput(
-        label=_("Name before the @"), max_length=64, validators=[validate_local_part]
+        label=_("Name before the @"),
+        max_length=64,
+        validators=[validate_local_part, validate_reachable],
     )
     domain = RowInput(label=_("Domain"), model=Domain, url_name="domains-pick")
     quota = forms.DecimalField(
@@ -293,6 +303,7 @@ class AliasForm(OfDomain, GotoMixin, RecordForm):
         elif "local_part" not in self.errors:
             try:
                 validate_local_part(typed)
+                validate_reachable(typed)
             except ValidationError as error:
                 self.add_error("local_part", error if typed else _("An alias needs a name."))
 

@@ -39,7 +39,6 @@ def create_mailboxes(changes, rows):
     _refuse_given_paths(changes, rows)
     mailboxes = [_new_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
     _refuse_extensions(mailboxes)
-    _refuse_unreachable(mailboxes)
     _refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
     for domain, new in _by_domain(mailboxes, domains):
         check_count(domain, "mailboxes", Mailbox.objects.filter(domain=domain), len(new))
@@ -84,18 +83,6 @@ def _refuse_extensions(mailboxes):
         if signs := [sign for sign in mailbox.local_part if sign in delimiters]:
             text = _("What follows %(sign)s is an extension: no mail would reach this mailbox.")
             raise ValidationError({"local_part": text % {"sign": signs[0]}})
-
-
-UNREACHABLE = "%!"  # by these a local part asks to be sent elsewhere
-
-
-def _refuse_unreachable(rows: list[Mailbox] | list[Alias]) -> None:
-    """Refuse names at which Postfix takes no mail from other servers."""
-    for row in rows:
-        sign = next((sign for sign in row.local_part if sign in UNREACHABLE), "")
-        if row.local_part.startswith("-") or sign:
-            text = _("Postfix refuses mail to a name that begins with “-” or has “%%” or “!”.")
-            raise ValidationError({"local_part": text % {}})
 
 
 def edit_mailbox(changes, key, values):
@@ -212,7 +199,6 @@ def create_aliases(changes, rows):
     """Make aliases. `*` before the @ is everything that nobody else has."""
     domains = domains_to_write(changes, [row["domain"].pk for row in rows])
     aliases = [_new_alias(row) for row in rows]
-    _refuse_unreachable(aliases)
     _refuse_taken_addresses([alias.pk for alias in aliases])
     for domain, new in _by_domain(aliases, domains):
         check_count(domain, "aliases", own_aliases(domain), len(new))
