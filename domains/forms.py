@@ -15,6 +15,7 @@ from mailadmin.forms import (
     RecordForm,
     RowInput,
     TargetsField,
+    WholeInput,
 )
 from mailadmin.names import address_in_unicode, normalize_domain
 
@@ -189,7 +190,7 @@ class AdminForm(NewPasswordMixin, RecordForm):
         return self.with_hash(values, username)
 
 
-class PatternInput(forms.CharField):
+class PatternInput(WholeInput):
     """A pattern as people write it."""
 
     def __init__(self, **options):

@@ -72,7 +72,15 @@ class Domains(WarnsOfOldMail, Crud):
         return rows
 
     def going(self, keys):
-        return [*super().going(keys), *services.within(keys), *services.named(keys)]
+        """The aliases of mailboxes are a part of them, here as in all other numbers."""
+        aliases = Domain._meta.get_field("alias_set").related_model
+        rows = [
+            aliases.objects.filter(domain__in=keys).without_mailbox()
+            if each.model is aliases
+            else each
+            for each in super().going(keys)
+        ]
+        return [*rows, *services.within(keys), *services.named(keys)]
 
     def objections(self, keys):
         try:

@@ -161,7 +161,7 @@ def rewrite(tokens: list[Token], origin: str, domain: str) -> str:
         return ""
     tokens = with_domain(without_route(tokens), origin)
     if domain and lacks_dot(tokens):
-        tokens = [*tokens, Token(".", "."), Token("word", domain)]
+        tokens = [*tokens, Token(".", "."), *scan(domain)]
     if len(tokens) > 1 and tokens[-1].kind == "." and tokens[-2].kind not in (".", "@"):
         tokens = tokens[:-1]
     local_part, at, host = "".join(token.text for token in tokens).rpartition("@")
@@ -187,7 +187,7 @@ def with_domain(tokens: list[Token], origin: str) -> list[Token]:
     if "%" in kinds:
         position = len(kinds) - 1 - kinds[::-1].index("%")
         return [*tokens[:position], at, *tokens[position + 1 :]]
-    return [*tokens, at, Token("word", origin)] if origin else tokens
+    return [*tokens, at, *scan(origin)] if origin else tokens
 
 
 def lacks_dot(tokens: list[Token]) -> bool:

@@ -314,7 +314,16 @@ class NewPasswordMixin(forms.Form):
                 self.add_error("password", error)
 
 
-class DomainInput(forms.CharField):
+class WholeInput(forms.CharField):
+    """A name that a browser must not cut: the rest would be another name."""
+
+    def widget_attrs(self, widget):
+        attrs = super().widget_attrs(widget)
+        attrs.pop("maxlength", None)
+        return attrs
+
+
+class DomainInput(WholeInput):
     """A domain as people write it."""
 
     def __init__(self, **options):
@@ -330,7 +339,7 @@ class DomainInput(forms.CharField):
         return domain_in_unicode(value) if isinstance(value, str) else value
 
 
-class AddressInput(forms.CharField):
+class AddressInput(WholeInput):
     """An address as people write it."""
 
     def __init__(self, **options):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import LARGEST_QUOTA, NONE_ALLOWED, Domain
 from mailadmin.addresslists import read_addresses
-from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField
+from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField, WholeInput
 from mailadmin.names import (
     normalize_address,
     normalize_domain,
@@ -24,6 +24,14 @@ from mailboxes.models import Alias, Mailbox, is_vacation_target
 
 USUAL_QUOTA = 1024  # MB
 MOST_TARGETS = 10_000  # Postfix follows a thousand, unless it is told to follow more
+
+
+def validate_reachable(local_part: str) -> None:
+    """Refuse new names to which Postfix takes no mail from other servers; imports may have some."""
+    if local_part.startswith("-") or any(sign in local_part for sign in "%!"):
+        raise ValidationError(
+            _("Postfix refuses mail to a name that begins with “-” or has a percent or “!” sign.")
+        )
 
 
 class OfDomain:
@@ -45,8 +53,10 @@ class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
     only_new = ("local_part", "domain", "welcome_mail")
     unasked = {"welcome_mail": False}
 
-    local_part = forms.CharField(
-        label=_("Name before the @"), max_length=64, validators=[validate_local_part]
+    local_part = WholeInput(
+        label=_("Name before the @"),
+        max_length=64,
+        validators=[validate_local_part, validate_reachable],
     )
     domain = RowInput(label=_("Domain"), model=Domain, url_name="domains-pick")
     quota = forms.DecimalField(
@@ -228,7 +238,7 @@ class AliasForm(OfDomain, GotoMixin, RecordForm):
     only_new = ("local_part", "domain", "catch_all")
     only_edit = ("goto_mailbox",)
 
-    local_part = forms.CharField(
+    local_part = WholeInput(
         label=_("Name before the @"), max_length=64, required=False, validators=[]
     )
     domain = RowInput(label=_("Domain"), model=Domain, url_name="domains-pick")
@@ -292,6 +302,7 @@ class AliasForm(OfDomain, GotoMixin, RecordForm):
         elif "local_part" not in self.errors:
             try:
                 validate_local_part(typed)
+                validate_reachable(typed)
             except ValidationError as error:
                 self.add_error("local_part", error if typed else _("An alias needs a name."))
 

@@ -40,7 +40,6 @@ def create_mailboxes(changes, rows):
     _refuse_given_paths(changes, rows)
     mailboxes = [_new_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
     _refuse_extensions(mailboxes)
-    _refuse_unreachable(mailboxes)
     _refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
     for domain, new in _by_domain(mailboxes, domains):
         check_count(domain, "mailboxes", Mailbox.objects.filter(domain=domain), len(new))
@@ -85,18 +84,6 @@ def _refuse_extensions(mailboxes):
         if signs := [sign for sign in mailbox.local_part if sign in delimiters]:
             text = _("What follows %(sign)s is an extension: no mail would reach this mailbox.")
             raise ValidationError({"local_part": text % {"sign": signs[0]}})
-
-
-UNREACHABLE = "%!"  # by these a local part asks to be sent elsewhere
-
-
-def _refuse_unreachable(rows: list[Mailbox] | list[Alias]) -> None:
-    """Refuse names at which Postfix takes no mail from other servers."""
-    for row in rows:
-        sign = next((sign for sign in row.local_part if sign in UNREACHABLE), "")
-        if row.local_part.startswith("-") or sign:
-            text = _("Postfix refuses mail to a name that begins with “-” or has “%%” or “!”.")
-            raise ValidationError({"local_part": text % {}})
 
 
 def edit_mailbox(changes, key, values):
@@ -218,12 +205,12 @@ def create_aliases(changes, rows):
     """Make aliases. `*` before the @ is everything that nobody else has."""
     domains = domains_to_write(changes, [row["domain"].pk for row in rows])
     aliases = [_new_alias(row) for row in rows]
-    _refuse_unreachable(aliases)
     _refuse_taken_addresses([alias.pk for alias in aliases])
     for domain, new in _by_domain(aliases, domains):
         check_count(domain, "aliases", own_aliases(domain), len(new))
     for alias in aliases:
         _refuse_protected(changes, [alias])
+        _refuse_system_users(changes, alias)
         _check_targets(alias)
     refuse_loops(changes, aliases)
     changes.create(aliases)
@@ -268,6 +255,7 @@ def edit_alias(changes, key, values):
         own["goto"] = _goto(alias, values["goto"], keep)
     edited = edited_copy(alias, own)
     if edited.goto != alias.goto:
+        _refuse_system_users(changes, edited, alias)
         _check_targets(edited, has_mailbox or alias.keeps_copy, values.get("only_answers", False))
     if edited.goto != alias.goto or edited.active != alias.active:
         refuse_loops(changes, [edited])
@@ -348,6 +336,20 @@ def _refuse_answers(targets):
     for target in filter(is_vacation_target, targets):
         text = _("%(value)s is set on the vacation page.")
         raise ValidationError({"goto": text % {"value": target}})
+
+
+def _refuse_system_users(changes, alias: Alias, before: Alias | None = None) -> None:
+    """Users of the mail server's own system, such as root, are the operator's to read."""
+    role = changes.principal.role
+    if role == Role.SUPERADMIN:
+        return
+    if role == Role.ADMIN and settings.MAILADMIN_SYSTEM_USERS == "admins":
+        return
+    known = before.targets if before else []
+    for target in alias.targets:
+        if "@" not in target and target not in known:
+            text = _("Only superadmins can forward to “%(value)s”, a user of the mail server.")
+            raise ValidationError({"goto": text % {"value": target}})
 
 
 def _check_targets(alias, has_mailbox=False, may_only_answer=False):

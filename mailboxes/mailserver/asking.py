@@ -66,6 +66,10 @@ def setup_of(directory):
         smtpd_recipient_restrictions=[table_of(postfix, word) for word in access_maps(postfix)],
         recipient_delimiter=postfix.value("recipient_delimiter"),
         myorigin=postfix.value("myorigin").lower(),
+        appended_domain=(
+            postfix.value("mydomain").lower() if postfix.is_yes("append_dot_mydomain") else ""
+        ),
+        agents=agents_of(postfix),
         propagates="virtual" in words(postfix, "propagate_unmatched_extensions"),
         relays_subdomains="relay_domains" in words(postfix, "parent_domain_matches_subdomains"),
         matches_parents="smtpd_access_maps" in words(postfix, "parent_domain_matches_subdomains"),
@@ -74,6 +78,42 @@ def setup_of(directory):
         services={kind: postfix.value(name) for kind, name in SERVICES.items()},
         left_out=left_out(postfix),
     )
+
+
+# Programs of master.cf to which mail can be given.
+AGENTS = {"smtp", "lmtp", "local", "virtual", "pipe", "error", "discard", "spawn"}
+USUAL_MESSAGE_LIMIT = 10_240_000  # bytes, where message_size_limit is not set
+
+
+def agents_of(postfix: PostfixFiles) -> dict[str, str] | None:
+    """The delivery services of master.cf, each with why it cannot work; None without a file."""
+    found = {
+        service.name: trouble_of(postfix, service)
+        for service in postfix.services
+        if service.type == "unix" and service.fields[2] != "n" and agent_of(service) in AGENTS
+    }
+    return found or None
+
+
+def agent_of(service) -> str:
+    return service.command.rpartition("/")[2]
+
+
+def trouble_of(postfix: PostfixFiles, service) -> str:
+    """What virtual(8) lacks: without it mail stays in the queue."""
+    if agent_of(service) != "virtual":
+        return ""
+    own = postfix.with_overrides(service)
+    limit, largest = size_of(own, "virtual_mailbox_limit"), size_of(own, "message_size_limit")
+    if limit and (not largest or limit < largest):
+        return _("virtual_mailbox_limit is smaller than message_size_limit")
+    missing = [name for name in ("virtual_uid_maps", "virtual_gid_maps") if not own.words(name)]
+    return _("%(name)s is not set") % {"name": missing[0]} if missing else ""
+
+
+def size_of(postfix: PostfixFiles, name: str) -> int:
+    text = postfix.value(name).strip()
+    return int(text) if text.isascii() and text.isdigit() else USUAL_MESSAGE_LIMIT
 
 
 def words(postfix, name):

@@ -49,6 +49,51 @@ def folder(tmp_path):
     return tmp_path
 
 
+MASTER = """
+smtp inet n - n - - smtpd
+cleanup unix n - n - 0 cleanup
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+retry unix - - n - - error
+local unix - n n - - local
+virtual unix - n n - - virtual
+maildrop unix - n n - - pipe flags=DRhu user=vmail argv=/usr/bin/maildrop
+"""
+
+
+def end_of(folder, transport, more=""):
+    """What becomes of mail for somebody elsewhere, by a master.cf."""
+    (folder / "main.cf").write_text(
+        MAIN.format(folder=folder).replace("smtp:[10.0.0.1]", transport) + more
+    )
+    (folder / "master.cf").write_text(MASTER)
+    (folder / "aliases").write_text("info@example.org x@far.test\n")
+    (end,) = route(folder, "info@example.org").deliveries
+    return end.kind, end.reason
+
+
+def test_services_are_those_of_the_master_cf_that_is_read(folder):
+    assert end_of(folder, "maildrop:") == ("remote", "")
+    for service in ("nosuch", "cleanup", "Maildrop"):
+        missing = f"master.cf has no delivery service “{service}”"
+        assert end_of(folder, f"{service}:") == ("broken", missing)
+
+
+def test_virtual_works_where_its_settings_are_there(folder):
+    assert end_of(folder, "virtual:") == ("broken", "virtual_uid_maps is not set")
+    maps = "virtual_uid_maps = static:5000\nvirtual_gid_maps = static:5000\n"
+    assert end_of(folder, "virtual:", maps) == ("unknown", "")
+    large = "message_size_limit = 52428800\n"
+    smaller = "virtual_mailbox_limit is smaller than message_size_limit"
+    assert end_of(folder, "virtual:", maps + large) == ("broken", smaller)
+    unlimited = "virtual_mailbox_limit = 0\n"
+    assert end_of(folder, "virtual:", maps + large + unlimited) == ("unknown", "")
+
+
+def test_without_a_master_cf_no_service_is_said_to_be_missing(folder):
+    assert asking.setup_of(folder).agents is None
+
+
 def settle(folder):
     """Postfix waits two seconds for a file that may still be written."""
     for path in folder.rglob("*"):

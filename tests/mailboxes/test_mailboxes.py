@@ -72,6 +72,21 @@ class MailboxTests(CrudTests, World):
             answer = self.client.post("/mailboxes/create/", data)
             self.assert_refused(answer, "What follows - is an extension")
 
+    def test_a_long_name_is_refused_and_not_cut(self):
+        self.sign_in(self.root)
+        for url, names in {
+            "mailboxes": ["local_part"],
+            "aliases": ["local_part"],
+            "domains": ["domain", "default_aliases_to"],
+            "admins": ["username"],
+            "transports": ["pattern"],
+        }.items():
+            form = self.client.get(f"/{url}/create/").context["form"]
+            for name in names:
+                self.assertNotIn("maxlength", str(form[name]))
+        data = self.create_data | {"local_part": "x" * 65}
+        self.assert_refused(self.client.post("/mailboxes/create/", data), "at most 64")
+
     def test_names_that_postfix_refuses_are_refused(self):
         self.sign_in(self.root)
         alias = {"domain": "example.org", "goto": "bob@example.org", "active": "on"}

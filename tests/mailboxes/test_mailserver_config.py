@@ -23,17 +23,21 @@ from django.db import connection
 from domains.models import Domain, Transport
 from mailadmin.env import BASE_DIR
 from mailadmin.writes import Actor, perform
+from mailboxes.mailserver.asking import agents_of
+from mailboxes.mailserver.reading.postfix import PostfixFiles
 from mailboxes.mailserver.writing import disk, files
 from mailboxes.mailserver.writing.accounts import rights
 from mailboxes.mailserver.writing.accounts import statements as accounts_sql
 from mailboxes.mailserver.writing.choices import Choices
 from mailboxes.mailserver.writing.files import files_of
 from mailboxes.mailserver.writing.steps import closed_above
+from mailboxes.maps import LOGIN_CHARS
 from mailboxes.models import Mailbox, Usage
+from mailboxes.routing import own_setup
 from mailboxes.services import create_aliases, create_mailboxes, set_mailboxes
 from tests import debian, mailservers
 from tests.base import PASSWORD, World, build_world
-from tests.mailservers import MailServer
+from tests.mailservers import PASSWORDS, MailServer
 from tests.servers import command, free_port
 from tests.shapes import Database, environment
 
@@ -72,6 +76,24 @@ def config(folders, *options, hostname=NAME):
     places = [word for name, folder in folders.items() for word in (f"--{name}", str(folder))]
     call_command("mailserver", "config", f"--hostname={hostname}", *places, *options, stdout=out)
     return out.getvalue()
+
+
+@pytest.mark.django_db
+def test_the_panel_knows_the_services_and_logins_of_what_it_writes(tmp_path):
+    files = {
+        f"{file.place}/{file.name}": file.text for file in files_of(Choices(passwords=PASSWORDS))
+    }
+    for name in ("main.cf", "master.cf"):
+        (tmp_path / name).write_text(files[f"postfix/{name}"])
+    found, known = agents_of(PostfixFiles(tmp_path)), own_setup().agents
+    assert found.keys() == known.keys()
+    assert {name for name, trouble in found.items() if trouble} == {"virtual"}
+    assert {name for name, trouble in known.items() if trouble} == {"virtual"}
+    for version in ("2.3", "2.4"):
+        texts = [
+            file.text for file in files_of(Choices(passwords=PASSWORDS, dovecot_version=version))
+        ]
+        assert any(f'auth_username_chars = "{LOGIN_CHARS}"' in text for text in texts)
 
 
 def written(folders):

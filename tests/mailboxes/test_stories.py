@@ -69,10 +69,22 @@ class AliasStories(Stories):
         self.assertEqual(self.goto("@example.org"), "@elsewhere.example")
 
     def test_targets_are_normalised_and_named_once(self):
-        self.create(goto=" BOB@Example.ORG \n\nbob@example.org, x@München.example\nroot")
-        self.assertEqual(
-            self.goto("x@example.org"), "bob@example.org,x@xn--mnchen-3ya.example,root"
-        )
+        self.create(goto=" BOB@Example.ORG \n\nbob@example.org, x@München.example")
+        self.assertEqual(self.goto("x@example.org"), "bob@example.org,x@xn--mnchen-3ya.example")
+
+    def test_users_of_the_servers_own_system_are_the_superadmins(self):
+        self.assert_refused(self.create(goto="root"), "Only superadmins can forward to “root”")
+        row = {"local_part": "x", "domain": "example.org", "goto": ["root"]}
+        self.assertEqual(self.api(self.alice).post("aliases", row).status_code, 422)
+        for goto in (["root"], ["bob@example.org", "root"]):
+            self.refused(self.alice, edit_alias, "info@example.org", {"goto": goto})
+        self.refused(self.bob, set_forwarding, self.bob.pk, ["root"], True)
+        self.alias("a", "root", person=self.root)
+        self.perform(self.alice, edit_alias, "a@example.org", {"goto": ["root", "x@far.test"]})
+        with override_settings(MAILADMIN_SYSTEM_USERS="admins"):
+            self.create(goto="root")
+            self.assertEqual(self.goto("x@example.org"), "root")
+            self.refused(self.bob, set_forwarding, self.bob.pk, ["root"], True)
 
     def test_targets_may_be_pasted_from_a_mail(self):
         for goto in (
@@ -453,7 +465,6 @@ class CascadeStories(Stories):
         self.assertEqual(
             dict(page.context["what"]),
             {
-                "Aliases": 1,
                 "Vacations": 1,
                 "Fetchmail entries": 1,
                 "App passwords": 1,
@@ -462,6 +473,16 @@ class CascadeStories(Stories):
         )
         self.assertContains(page, "friends@example.org")
         self.assertNotContains(page, "spy@example.com")
+
+    def test_aliases_are_counted_alike_everywhere(self):
+        """Those of mailboxes are a part of them."""
+        self.sign_in(self.root)
+        page = self.client.get("/domains/example.org/")
+        self.assertEqual(page.context["object"].state.aliases, 1)
+        page = self.client.get("/domains/example.org/delete/")
+        self.assertEqual(dict(page.context["what"])["Aliases"], 1)
+        page = self.client.get(f"/mailboxes/{self.bob.pk}/delete/")
+        self.assertNotIn("Aliases", dict(page.context["what"]))
 
     def test_secrets_are_kept_apart_from_what_is_told(self):
         self.perform(self.alice, delete_mailboxes, [self.bob.pk])
