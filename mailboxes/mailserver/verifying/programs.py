@@ -154,10 +154,11 @@ class LiveDovecot:
     def __init__(self, folder: str):
         self.command = [program("doveadm"), "-c", str(Path(folder, "dovecot.conf"))]
         self.files = DovecotFiles(Path(folder))
+        self.named = "protocol" if self.files.is_modern else "service"
 
     def who_may_sign_in(self, users: Iterable[str], service: str = "") -> set[str]:
         """Those whom the password query finds, for a service such as `smtp` if one is named."""
-        more = ("-x", f"service={service}") if service else ()
+        more = ("-x", f"{self.named}={service}") if service else ()
         lines = self._lines("auth", "lookup", *more, "-f", "user", "--", *users)
         return {line.lower() for line in lines}
 
@@ -169,7 +170,8 @@ class LiveDovecot:
 
     def accepts(self, user: str, password: str) -> bool:
         """Whether this password signs in; it is not shown in the list of processes."""
-        said = run([*self.command, "auth", "test", "-x", "service=imap", "--", user], password)
+        options = ["-x", f"{self.named}=imap", "--", user]
+        said = run([*self.command, "auth", "test", *options], password)
         if said.returncode not in (0, REFUSED):
             raise Unavailable(shortened(said.stderr.splitlines()) or str(said.returncode))
         return said.returncode == 0
