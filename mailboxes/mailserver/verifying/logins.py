@@ -19,6 +19,7 @@ from domains.models import Domain
 from mailadmin import passwords
 from mailadmin.passwords import schemes
 from mailadmin.writes import Actor, perform
+from mailboxes.mailserver import bounded_smtp
 from mailboxes.mailserver.checking.hashes import Hash, hash_of
 from mailboxes.mailserver.reading.postfix import PostfixFiles
 from mailboxes.mailserver.verifying.comparing import Difference, word
@@ -214,9 +215,9 @@ def connected(host: str, port: int, is_wrapped: bool) -> smtplib.SMTP:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     name = f"[{LOOPBACK}]"
     if is_wrapped:
-        client = smtplib.SMTP_SSL(host, port, name, timeout=SECONDS, context=context)
+        client = bounded_smtp.SMTP_SSL(host, port, name, timeout=SECONDS, context=context)
     else:
-        client = smtplib.SMTP(host, port, name, SECONDS)
+        client = bounded_smtp.SMTP(host, port, name, SECONDS)
         client.ehlo()
         if client.has_extn("starttls"):
             client.starttls(context=context)
