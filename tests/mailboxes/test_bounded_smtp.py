@@ -54,7 +54,7 @@ def answers(**replies):
     def talk(connection, is_over):
         connection.sendall(replies.get("greeting", GREETING))
         for line in connection.makefile("rb"):
-            reply = replies.get(line[:4].decode().strip().lower(), b"250 ok\r\n")
+            reply = replies.get(line[:4].decode(errors="replace").strip().lower(), b"250 ok\r\n")
             if reply is None:
                 return
             connection.sendall(reply)

@@ -26,6 +26,10 @@ from mailadmin import passwords
 from mailadmin.env import BASE_DIR
 from mailadmin.writes import Actor, perform
 from mailboxes.mailserver import pages
+from mailboxes.mailserver.verifying.comparing import Batch
+from mailboxes.mailserver.verifying.comparing import Dovecot as Comparison
+from mailboxes.mailserver.verifying.logins import Logins
+from mailboxes.mailserver.verifying.programs import LiveDovecot
 from mailboxes.mailserver.writing import disk, files
 from mailboxes.mailserver.writing.accounts import rights
 from mailboxes.mailserver.writing.accounts import statements as accounts_sql
@@ -977,6 +981,42 @@ def test_dovecot_2_4_offers_cram_md5_and_signs_in_by_it(dovecot):
     dovecot.adapt()
     dovecot.run()
     answers_challenge(dovecot)
+
+
+@pytest.mark.mariadb
+@pytest.mark.mailserver
+@mailservers.needs_root
+@pytest.mark.usefixtures("accounts_here")
+def test_dovecot_2_4_is_verified_like_2_3(dovecot):
+    dovecot.adapt()
+    dovecot.run()
+    perform(Actor.console(), set_mailboxes, ["carol@example.com"], "active", False)
+    assert verified(dovecot) == []
+    file = dovecot.folder / "dovecot/mailadmin-sql.conf.ext"
+    text = file.read_text()
+    for old, new, asked in (
+        ("AS quota_storage_size", "AS other_size", "Dovecot: quota"),
+        (f"'{dovecot.inside}/mail/'", "'/srv/other/'", "Dovecot"),
+        ("mailbox.username AS user,", "mailbox.username AS user, 'Y' AS nopassword,", "wrong"),
+        ("mailbox.active = 1", "mailbox.active >= 0", "sign-in"),
+    ):
+        assert old in text
+        file.write_text(text.replace(old, new))
+        dovecot.tool("doveadm", "reload")
+        dovecot.wait_until(lambda asked=asked: any(asked in each for each in verified(dovecot)))
+
+
+def verified(dovecot):
+    """What is different by its own tools, which are in the folder too."""
+    live = LiveDovecot(str(dovecot.folder / "dovecot"))
+    place = f"{dovecot.inside}/dovecot/dovecot.conf"
+    live.command = [command("chroot"), str(dovecot.root), "doveadm", "-c", place]
+    compared = Comparison(live, f"{dovecot.inside}/mail")
+    found = [
+        *compared.differences(Batch("mailbox", ["bob@example.org", "carol@example.com"]), {}),
+        *Logins(live).differences(None, {}),
+    ]
+    return [str(each.asked) for each in found]
 
 
 def signs_in(dovecot, service):

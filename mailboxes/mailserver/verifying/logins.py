@@ -50,14 +50,23 @@ class Account(NamedTuple):
 class Logins:
     """Shows that the stored hash decides, and nothing else."""
 
-    def __init__(self, dovecot: LiveDovecot, postfix: PostfixFiles | None = None):
+    def __init__(
+        self,
+        dovecot: LiveDovecot,
+        postfix: PostfixFiles | None = None,
+        makes_accounts: bool = True,
+    ):
         self.dovecot, self.postfix = dovecot, postfix
+        self.makes_accounts = makes_accounts
         self.unasked = []
 
     def differences(self, domains: list[str] | None, asked: dict) -> Iterator[Difference]:
         found = sample(domains)
         asked[str(WRONG)] = len(found)
         yield from self._refused(found)
+        if not self.makes_accounts:
+            self.unasked.append(_("sign-in with a right password (--no-accounts)"))
+            return
         with self._made(domains) as accounts:
             asked[str(RIGHT)] = len(accounts)
             for account in accounts:
