@@ -196,11 +196,18 @@ class MariaDBOutages(Outages):
         yield
         holder.join()
 
+    def insist(self, sql):
+        """Run a statement as soon as the server has a connection left for it."""
+        end = time.monotonic() + RECOVERY
+        while self.server.client.run(sql).returncode:
+            assert time.monotonic() < end, "the server takes no connection"
+            time.sleep(0.1)
+
     @contextmanager
     def crowded(self):
         self.server.client.execute("SET GLOBAL max_connections = 10")
         yield
-        self.server.client.execute("SET GLOBAL max_connections = 151")
+        self.insist("SET GLOBAL max_connections = 151")
 
 
 class SQLiteOutages(Outages):

@@ -23,6 +23,7 @@ from mailboxes.routing import Fixed, Lookup, Setup, Table, split_address
 
 SECONDS = 2
 PATIENCE = 10  # seconds for a connection and for postmap
+STDIN = "-"  # as a key it makes postmap read keys from there, and answer with key and value
 GRANT = re.compile(r"GRANT (.+?) ON .+ TO ", re.IGNORECASE)
 READING = {"USAGE", "SELECT", "SHOW VIEW", "SHOW DATABASES"}
 PLACE = re.compile(r"%([%sSuUdD1-9])")
@@ -249,7 +250,10 @@ class OtherMap(FileTable):
         said = self._run(program, key, self.postfix.place_of(self.reference))
         if said.returncode not in (0, 1) or said.stderr.strip():
             raise Refused(said.stderr.strip() or _("postmap failed"))
-        return said.stdout.rstrip("\n") if said.returncode == 0 else None
+        if said.returncode:
+            return None
+        answer = said.stdout.rstrip("\n")
+        return answer.partition("\t")[2] if key == STDIN else answer
 
     def _run(self, program, key, place):
         """With a configuration of our own: a foreign one also says which libraries are loaded."""
@@ -259,7 +263,7 @@ class OtherMap(FileTable):
             command = [program, "-c", folder, "-q", key, place]
             try:
                 return subprocess.run(  # noqa: S603 (no shell)
-                    command, capture_output=True, text=True, timeout=PATIENCE
+                    command, input=f"{STDIN}\n", capture_output=True, text=True, timeout=PATIENCE
                 )
             except subprocess.TimeoutExpired as error:
                 raise Refused(_("postmap does not answer")) from error

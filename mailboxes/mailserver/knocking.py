@@ -5,11 +5,22 @@ import ssl
 
 from django.conf import settings
 
-PATIENCE = 5  # seconds: a page waits for it
+from mailboxes.mailserver import bounded_smtp
+
+PATIENCE = 5  # seconds for a connection
+WHOLE = 10  # seconds for all of it: a page waits
 
 
 class NoAnswer(Exception):
     """No mail server, or one that breaks off."""
+
+
+class Session(bounded_smtp.SMTP):
+    seconds = WHOLE
+
+
+class Session_SSL(bounded_smtp.SMTP_SSL):  # noqa: N801 (smtplib's name)
+    seconds = WHOLE
 
 
 def knock(address):
@@ -27,7 +38,7 @@ def knock(address):
 
 def connected():
     """A session as the panel's own mails have it."""
-    server = smtplib.SMTP_SSL if settings.EMAIL_USE_SSL else smtplib.SMTP
+    server = Session_SSL if settings.EMAIL_USE_SSL else Session
     client = server(settings.EMAIL_HOST, settings.EMAIL_PORT, timeout=PATIENCE)
     if settings.EMAIL_USE_TLS:
         client.starttls(context=ssl.create_default_context())

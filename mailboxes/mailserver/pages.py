@@ -4,6 +4,7 @@ import io
 import zipfile
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpResponse, JsonResponse
@@ -25,8 +26,10 @@ from mailboxes.explaining.words import ending
 from mailboxes.mailserver.knocking import NoAnswer, knock
 from mailboxes.mailserver.writing.choices import (
     ACCOUNTS,
+    NO_CRAM_MD5,
     OWN_DOMAIN,
     Choices,
+    allows_cram_md5,
     guessed,
     is_domain_of_the_panel,
     is_fit,
@@ -42,6 +45,7 @@ MOST_QUESTIONS = 2000  # a second or two; the command has no limit
 class ExplainForm(PlainForm):
     """An address to ask about, and perhaps who wants to send as it."""
 
+    saves_nothing = True
     address = forms.CharField(label=_("Address"), max_length=320)
     sender = forms.CharField(
         label=_("Mailbox that sends (optional)"),
@@ -154,6 +158,7 @@ FITTING = {
 class ConfigForm(PlainForm):
     """What is asked before the configuration is written."""
 
+    saves_nothing = True
     hostname = forms.CharField(label=_("Name of the mail server"), max_length=253)
     mail_directory = forms.CharField(label=_("Where the mail lies"), max_length=200)
     mail_user = forms.CharField(label=_("System user who owns it"), max_length=32)
@@ -161,6 +166,11 @@ class ConfigForm(PlainForm):
         label=_("Dovecot gets mail by"), choices=[("lmtp", "LMTP"), ("lda", "LDA")]
     )
     dovecot_version = forms.ChoiceField(label="Dovecot", choices=[("2.3", "2.3"), ("2.4", "2.4")])
+    cram_md5 = forms.BooleanField(
+        label=_("Offer CRAM-MD5"),
+        required=False,
+        help_text=_("For passwords that are stored as CRAM-MD5 or as plain text."),
+    )
     proxied = forms.BooleanField(
         label=_("Share database connections (proxymap)"),
         required=False,
@@ -174,6 +184,9 @@ class ConfigForm(PlainForm):
                 self.add_error(name, FITTING[name])
         if is_domain_of_the_panel(hostname := cleaned.get("hostname", "")):
             self.add_error("hostname", OWN_DOMAIN % {"name": hostname})
+        if cleaned.get("cram_md5") and not allows_cram_md5():
+            text = NO_CRAM_MD5 % {"scheme": settings.MAILADMIN_PASSWORD_SCHEME}
+            self.add_error("cram_md5", text)
         return cleaned
 
     def choices(self):
@@ -207,11 +220,23 @@ class MailServer(RoleRequired, TemplateView):
 
 
 def proposal():
+    """What the form opens with, so that the first click shows something."""
     usual = Choices()
-    names = ("mail_directory", "mail_user", "delivery", "dovecot_version", "proxied")
-    return {name: getattr(usual, name) for name in names} | {
-        name: guess for name, guess in guessed().items() if name in ("hostname", "dovecot_version")
-    }
+    names = (
+        "hostname",
+        *("mail_directory", "mail_user", "delivery", "dovecot_version", "cram_md5", "proxied"),
+    )
+    found = {name: getattr(usual, name) for name in names}
+    guess = guessed()
+    if is_acceptable(guess["hostname"]):
+        found["hostname"] = guess["hostname"]
+    elif not is_acceptable(usual.hostname):
+        found["hostname"] = ""
+    return found | {name: guess[name] for name in ("dovecot_version",) if name in guess}
+
+
+def is_acceptable(hostname):
+    return is_fit("hostname", hostname) and not is_domain_of_the_panel(hostname)
 
 
 def archive(files):

@@ -110,6 +110,20 @@ def ends(folder, address):
 
 
 @pytest.mark.mailserver
+@pytest.mark.parametrize("type_", ["texthash", "pcre"])
+def test_a_key_that_postmap_takes_for_its_standard_input_is_asked_like_any_other(folder, type_):
+    text = {"texthash": "- bob@example.org\n", "pcre": "/^-$/ bob@example.org\n"}[type_]
+    (folder / "aliases").write_text(text)
+    (folder / "main.cf").write_text(f"virtual_alias_maps = {type_}:{folder}/aliases\n")
+    settle(folder)
+    [table] = asking.setup_of(folder).virtual_alias_maps
+    start = time.monotonic()
+    assert table.ask("-").value == "bob@example.org"
+    assert table.ask("--").value is None
+    assert time.monotonic() - start < asking.PATIENCE / 2
+
+
+@pytest.mark.mailserver
 def test_text_files_and_words_are_asked_as_postfix_asks_them(folder):
     assert ends(folder, "info+x@example.org") == {
         ("bob+x@example.org", "mailbox"),

@@ -15,16 +15,23 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
 from domains.models import Domain, Transport
+from mailadmin import passwords
 from mailadmin.env import BASE_DIR
 from mailadmin.writes import Actor, perform
+from mailboxes.mailserver import pages
 from mailboxes.mailserver.asking import agents_of
 from mailboxes.mailserver.reading.postfix import PostfixFiles
+from mailboxes.mailserver.verifying.comparing import Batch
+from mailboxes.mailserver.verifying.comparing import Dovecot as Comparison
+from mailboxes.mailserver.verifying.logins import Logins
+from mailboxes.mailserver.verifying.programs import LiveDovecot
 from mailboxes.mailserver.writing import disk, files
 from mailboxes.mailserver.writing.accounts import rights
 from mailboxes.mailserver.writing.accounts import statements as accounts_sql
@@ -749,6 +756,32 @@ def test_dovecots_delivery_program_takes_several_recipients_of_a_domain(transact
         assert Usage.objects.get(pk="erin@example.org").messages == 1
 
 
+@pytest.mark.mailserver
+@mailservers.needs_root
+def test_dovecot_offers_cram_md5_and_signs_in_by_it(transactional_db, request):
+    build_world()
+    with MailServer(cram_md5=True) as server:
+        mailservers.open_database(server, request)
+        challenge_bob()
+        server.dovecot.run()
+        answers_challenge(server.dovecot)
+
+
+def challenge_bob():
+    stored = passwords.make(PASSWORD, "bob@example.org", "CRAM-MD5")
+    Mailbox.objects.filter(pk="bob@example.org").update(password=stored)
+
+
+def answers_challenge(dovecot):
+    with dovecot.imap() as imap:
+        assert "AUTH=CRAM-MD5" in imap.capabilities
+        assert imap.login_cram_md5("bob@example.org", PASSWORD)[0] == "OK"
+    with dovecot.imap() as imap:
+        assert imap.login("bob@example.org", PASSWORD)[0] == "OK"
+    with dovecot.imap() as imap, pytest.raises(imap.error):
+        imap.login_cram_md5("bob@example.org", "wrong")
+
+
 # The page
 
 
@@ -810,6 +843,53 @@ class PageTests(World):
             page = self.client.get("/mailserver/", self.asked | {name: value, "download": "1"})
             self.assertContains(page, "invalid-feedback")
             self.assertNotContains(page, "smtpd_relay_restrictions")
+
+    def opened_with(self, hostname):
+        """What the form proposes on a machine that calls itself so."""
+        self.sign_in(self.root)
+        with mock.patch.object(pages, "guessed", return_value={"hostname": hostname}):
+            form = self.client.get("/mailserver/").context["form"]
+        return form.initial
+
+    def test_it_opens_with_values_that_it_accepts(self):
+        for hostname in ("localhost", "vm", "", "example.org", "mx.hosting.example"):
+            initial = {name: value for name, value in self.opened_with(hostname).items() if value}
+            page = self.client.get("/mailserver/", initial)
+            self.assertNotContains(page, "invalid-feedback")
+            self.assertContains(page, "smtpd_relay_restrictions")
+        self.assertEqual(initial["hostname"], "mx.hosting.example")
+
+    def test_a_mistake_is_not_said_to_have_kept_something_from_being_saved(self):
+        self.sign_in(self.root)
+        page = self.client.get("/mailserver/", self.asked | {"hostname": "localhost"})
+        self.assertContains(page, "Correct the fields marked in red.")
+        self.assertNotContains(page, "Nothing was saved")
+
+    def test_cram_md5_is_offered_where_passwords_allow_it(self):
+        self.sign_in(self.root)
+        asked = self.asked | {"cram_md5": "on"}
+        for version in ("2.3", "2.4"):
+            page = self.client.get("/mailserver/", asked | {"dovecot_version": version})
+            self.assertContains(page, "CRAM-MD5 needs passwords that are stored as CRAM-MD5")
+            with self.settings(MAILADMIN_PASSWORD_SCHEME="CRAM-MD5"):
+                page = self.client.get("/mailserver/", asked | {"dovecot_version": version})
+                self.assertContains(page, "auth_mechanisms = plain login cram-md5")
+        Mailbox.objects.filter(pk="bob@example.org").update(password="{CRAM-MD5}" + "ab" * 32)
+        self.assertContains(self.client.get("/mailserver/", asked), "plain login cram-md5")
+        self.assertNotContains(self.client.get("/mailserver/", self.asked), "cram-md5\n")
+
+
+@pytest.mark.django_db
+def test_the_command_offers_cram_md5_where_passwords_allow_it(tmp_path, settings):
+    options = [f"--dovecot={tmp_path}/dovecot", f"--postfix={tmp_path}/postfix"]
+    options += ["--hostname=mail.test", "--cram-md5", "--dovecot-version=2.3"]
+    with pytest.raises(CommandError, match="MAILADMIN_PASSWORD_SCHEME is BLF-CRYPT"):
+        call_command("mailserver", "config", *options, stdout=io.StringIO())
+    assert not (tmp_path / "dovecot").exists()
+    settings.MAILADMIN_PASSWORD_SCHEME = "PLAIN"
+    call_command("mailserver", "config", *options, stdout=io.StringIO())
+    text = (tmp_path / "dovecot/dovecot.conf").read_text()
+    assert "auth_mechanisms = plain login cram-md5\n" in text
 
 
 # Dovecot 2.4
@@ -910,6 +990,55 @@ def test_dovecot_2_4_knows_who_may_not_send(dovecot):
     perform(Actor.console(), set_mailboxes, ["bob@example.org"], "active", False)
     assert not signs_in(dovecot, "imap")
     assert deliver(dovecot, "bob@example.org", "Are you there?")[0] == 550
+
+
+@pytest.mark.mariadb
+@pytest.mark.mailserver
+@mailservers.needs_root
+@pytest.mark.usefixtures("accounts_here")
+def test_dovecot_2_4_offers_cram_md5_and_signs_in_by_it(dovecot):
+    choices = Choices(**dovecot.choices(), cram_md5=True, passwords=mailservers.PASSWORDS)
+    write_new(dovecot, choices)
+    challenge_bob()
+    dovecot.adapt()
+    dovecot.run()
+    answers_challenge(dovecot)
+
+
+@pytest.mark.mariadb
+@pytest.mark.mailserver
+@mailservers.needs_root
+@pytest.mark.usefixtures("accounts_here")
+def test_dovecot_2_4_is_verified_like_2_3(dovecot):
+    dovecot.adapt()
+    dovecot.run()
+    perform(Actor.console(), set_mailboxes, ["carol@example.com"], "active", False)
+    assert verified(dovecot) == []
+    file = dovecot.folder / "dovecot/mailadmin-sql.conf.ext"
+    text = file.read_text()
+    for old, new, asked in (
+        ("AS quota_storage_size", "AS other_size", "Dovecot: quota"),
+        (f"'{dovecot.inside}/mail/'", "'/srv/other/'", "Dovecot"),
+        ("mailbox.username AS user,", "mailbox.username AS user, 'Y' AS nopassword,", "wrong"),
+        ("mailbox.active = 1", "mailbox.active >= 0", "sign-in"),
+    ):
+        assert old in text
+        file.write_text(text.replace(old, new))
+        dovecot.tool("doveadm", "reload")
+        dovecot.wait_until(lambda asked=asked: any(asked in each for each in verified(dovecot)))
+
+
+def verified(dovecot):
+    """What is different by its own tools, which are in the folder too."""
+    live = LiveDovecot(str(dovecot.folder / "dovecot"))
+    place = f"{dovecot.inside}/dovecot/dovecot.conf"
+    live.command = [command("chroot"), str(dovecot.root), "doveadm", "-c", place]
+    compared = Comparison(live, f"{dovecot.inside}/mail")
+    found = [
+        *compared.differences(Batch("mailbox", ["bob@example.org", "carol@example.com"]), {}),
+        *Logins(live).differences(None, {}),
+    ]
+    return [str(each.asked) for each in found]
 
 
 def signs_in(dovecot, service):

@@ -7,6 +7,7 @@ import os
 import shutil
 import smtplib
 import time
+from unittest import mock
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -17,8 +18,11 @@ from domains.models import Admin, Domain
 from domains.services import create_alias_domains, create_domains, edit_domain, set_domains
 from domains.transports import create_transports, set_transports
 from mailadmin import passwords
+from mailadmin.models import Log
 from mailadmin.writes import Actor, perform
 from mailboxes.mailserver.knocking import NoAnswer, knock
+from mailboxes.mailserver.verifying import programs
+from mailboxes.mailserver.verifying.logins import NAME, PREFIX
 from mailboxes.models import Alias, Mailbox, Verification
 from mailboxes.services import create_aliases, create_mailboxes, set_aliases, set_mailboxes
 from tests import mailservers
@@ -358,6 +362,105 @@ def test_a_domain_that_is_not_there_is_an_error(server):
     with pytest.raises(CommandError, match="example.net"):
         call_command("mailserver", "verify", "--domain=example.net")
     assert not Verification.objects.exists()
+
+
+# Sign-ins
+
+
+def made_accounts():
+    return Mailbox.objects.filter(local_part__startswith=PREFIX)
+
+
+def test_accounts_that_are_made_for_sign_ins_are_gone_afterwards(server):
+    told, status = verify(server)
+    assert status == 0 and "sign-in with the right password (1)" in told
+    assert not made_accounts().exists()
+    assert not Alias.objects.filter(pk__startswith=PREFIX).exists()
+
+
+def test_no_accounts_are_made_where_that_is_not_wanted(server):
+    told, status = verify(server, "--no-accounts")
+    assert status == 0
+    assert "Not asked: Dovecot: sign-in with a right password (--no-accounts)" in told
+    assert "with the right password" not in told and "with a wrong password (2)" in told
+    assert not Log.objects.filter(data__startswith=PREFIX).exists()
+
+
+def test_what_an_ended_run_has_left_behind_is_removed(server):
+    there = Domain.objects.get(pk="example.org")
+    for local_part, name in ((f"{PREFIX}a", NAME), (f"{PREFIX}b", NAME), (f"{PREFIX}c", "Carl")):
+        row = {"local_part": local_part, "domain": there, "password": "x", "quota": 1}
+        make(create_mailboxes, [row | {"name": name}])
+    old = timezone.now() - timezone.timedelta(hours=2)
+    made_accounts().exclude(local_part=f"{PREFIX}b").update(created=old)
+    verify(server)
+    left = set(made_accounts().values_list("local_part", flat=True))
+    assert left == {f"{PREFIX}b", f"{PREFIX}c"}  # one may be in use, one is somebody's
+
+
+def test_a_domain_without_room_leaves_it_to_another(server):
+    Domain.objects.filter(pk="example.com").update(mailboxes=1)
+    told, _status = verify(server, "--domain=example.com")
+    assert "Not asked: Dovecot: sign-in with a right password: no domain has room" in told
+    told, _status = verify(server)
+    assert "no domain has room" not in told
+
+
+def test_each_kind_of_stored_password_is_tried(server):
+    kinds = ["{SHA512.HEX}" + "ab" * 64, "{PLAIN}x", "$6$abc$" + "a" * 86, "{NTLM}ab", "ab" * 16]
+    org = Domain.objects.get(pk="example.org")
+    for number, stored in enumerate(kinds):
+        row = {"local_part": f"k{number}", "domain": org, "password": stored, "quota": 1}
+        make(create_mailboxes, [row])
+    told, status = verify(server)
+    assert "sign-in with the right password (4)" in told  # with that for new passwords
+    assert "Not asked: Dovecot: sign-in by {NTLM}" in told
+    assert "Not asked: Dovecot: sign-in by HEX:32" in told
+    # One password that Dovecot cannot read keeps nobody else from being asked about.
+    assert "k3@example.org, sign-in: expected “yes”, found “no”" in told
+    assert (status, "1 differences" in told) == (1, True)
+
+
+# Postfix's user
+
+
+def test_maps_that_daemons_open_themselves_may_be_roots(server):
+    """Only proxymap opens them as Postfix's user: this shows that Postfix sees it so."""
+    path = server.config / "main.cf"
+    direct = path.read_text().replace("proxy:", "")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(altered(path, path.read_text(), direct))
+        for file in (server.config / "mailadmin").glob("*.cf"):
+            before = file.stat()
+            stack.callback(os.chown, file, before.st_uid, before.st_gid)
+            os.chown(file, 0, 0)
+        reload_postfix(server)
+        told, status = verify(server)
+    reload_postfix(server)
+    assert (status, "0 differences" in told) == (0, True)
+
+
+def test_a_process_that_may_not_become_postfix_says_so(server, monkeypatch):
+    monkeypatch.setattr(programs, "identity", mock.Mock(side_effect=PermissionError))
+    told, status = verify(server)
+    assert status == 0
+    assert "Not asked: Postfix: the maps’ files, as its own user" in told
+
+
+def test_a_map_in_front_of_proxymaps_memory_is_not_taken_for_the_truth(server, changed):
+    """The file is changed back, and the process that runs has read the other."""
+    path = server.config / "mailadmin/virtual_mailbox.cf"
+    with altered(path, "mailbox.maildir", "'elsewhere/'"):
+        reload_postfix(server)
+        server.tool(
+            "postmap", "-q", "bob@example.org", f"proxy:{server.choices.map_type[6:]}:{path}"
+        )
+        assert ("bob@example.org", "virtual_mailbox_maps") in differences(server)
+        keep = smtplib.SMTP("127.0.0.1", server.port, timeout=5)
+    found = differences(server)
+    keep.close()
+    reload_postfix(server)
+    assert ("bob@example.org", "virtual_mailbox_maps (proxymap)") in found
 
 
 # Servers that are away

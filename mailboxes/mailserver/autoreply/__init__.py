@@ -143,12 +143,14 @@ def answer(database, letter, recipient, original, sendmail):
         return f"no answer: {reason}"
     if not (note := note_down(database, vacation, letter.sender, now)):
         return "no answer: told already"
-    deliver(note, vacation, letter, now, sendmail)
-    return "answered"
+    return deliver(note, vacation, letter, now, sendmail)
 
 
 def deliver(note, vacation, letter, now, sendmail):
-    """Send what is noted down; what could not be sent is noted no longer."""
+    """Send what is noted down; what could not be sent is noted no longer.
+
+    What may have been sent stays noted: nobody is answered twice.
+    """
     from mailboxes.mailserver.autoreply import answers  # much to load, and most mail needs none
 
     try:
@@ -156,3 +158,6 @@ def deliver(note, vacation, letter, now, sendmail):
     except OSError as error:
         note.take_back()
         raise NotSent(f"{sendmail}: {error}") from error
+    except answers.Unconfirmed as error:
+        return f"cannot determine whether the answer was sent, {sendmail}: {error}"
+    return "answered"

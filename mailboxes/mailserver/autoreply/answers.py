@@ -1,9 +1,16 @@
 """The answer as a mail, written by hand: whatever its parts hold, they begin no header field."""
 
 import binascii
+import contextlib
+import fcntl
 import os
 import re
+import select
+import signal
 import subprocess
+import termios
+import threading
+import time
 from email.errors import HeaderParseError
 from email.header import Header, decode_header
 
@@ -13,6 +20,11 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,500}>")
 LONGEST_SUBJECT = 500
 MOST_REFERENCES = 20
+PATIENCE = 60  # seconds for sendmail; pipe(8) has a thousand
+SHORT_PATIENCE = 5  # seconds for it to clean up
+SHORTLY = 0.05
+CHUNK = 64 * 1024
+LONGEST_WORDS = 200  # bytes of what it says
 
 
 def compose(vacation, letter, now):
@@ -117,12 +129,82 @@ def encoded(text):
 # Sending
 
 
-def send(message, sender, sendmail):
+class Unconfirmed(Exception):
+    """All of the answer was taken, and nobody knows what became of it."""
+
+
+def send(message: bytes, sender: str, sendmail: str) -> None:
     """Hand over with an empty envelope sender, so that nothing ever comes back; or OSError."""
-    command = [sendmail, "-i", "-f", "<>", "--", sender]
-    process = subprocess.run(  # noqa: S603 (no shell, and `sender` is a plain address)
-        command, input=message, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    read_end, write_end = os.pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603 (no shell, and `sender` is a plain address)
+            [sendmail, "-i", "-f", "<>", "--", sender],
+            stdin=read_end,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        threading.Thread(target=fill, args=(write_end, message), daemon=True).start()
+        with process.stderr:
+            words, is_over = watched(process, time.monotonic() + PATIENCE)
+        if not is_over:
+            give_up(process, has_unread(read_end))
+    finally:
+        os.close(read_end)
     if process.returncode:
-        words = process.stderr[:200].decode(errors="replace").partition("\n")[0]
-        raise OSError(f"ended with {process.returncode} {words}")
+        raise OSError(f"ended with {process.returncode} {first_line(words)}".rstrip())
+
+
+def fill(write_end: int, message: bytes) -> None:
+    """Write the message; a program that reads none of it says so by its status."""
+    with contextlib.suppress(BrokenPipeError), os.fdopen(write_end, "wb") as stream:
+        stream.write(message)
+
+
+def has_unread(read_end: int) -> bool:
+    """Whether a part of the message has not been read; our copy of the pipe tells."""
+    return fcntl.ioctl(read_end, termios.FIONREAD, bytes(4)) != bytes(4)
+
+
+def give_up(process: subprocess.Popen, was_not_read: bool) -> None:
+    """What was not read has not been sent, and may be sent again."""
+    stop(process)
+    text = f"no end after {PATIENCE} s"
+    raise OSError(text) if was_not_read else Unconfirmed(text)
+
+
+def watched(process: subprocess.Popen, deadline: float) -> tuple[bytes, bool]:
+    """The beginning of what the program says, and whether it has ended in time."""
+    words = b""
+    while (left := deadline - time.monotonic()) > 0:
+        if process.poll() is not None:
+            return words, True  # what it has left behind may hold the pipe for ever
+        ready, _out, _exceptional = select.select([process.stderr], [], [], min(left, SHORTLY))
+        if ready:
+            said = os.read(process.stderr.fileno(), CHUNK)
+            words = (words + said)[:LONGEST_WORDS]
+            if not said:
+                return words, ends(process, deadline)
+    return words, False
+
+
+def ends(process: subprocess.Popen, deadline: float) -> bool:
+    """Whether the program ends in time, now that it says no more."""
+    try:
+        process.wait(max(deadline - time.monotonic(), 0))
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End the program and all that it has started, which would go on without it."""
+    for kind, patience in ((signal.SIGTERM, SHORT_PATIENCE), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, kind)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+
+
+def first_line(words: bytes) -> str:
+    return words.decode(errors="replace").partition("\n")[0]

@@ -27,6 +27,11 @@ def add_arguments(parser):
         metavar="DIR",
         help="where the mail lies; if it is not given, virtual_mailbox_base of main.cf says it",
     )
+    parser.add_argument(
+        "--no-accounts",
+        action="store_true",
+        help="write nothing: make no mailboxes to sign in to with a right password",
+    )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
@@ -35,7 +40,8 @@ def run(command, options):
     if domain and not Domain.objects.filter(pk=domain.lower()).exists():
         raise CommandError(_("There is no domain %(name)s.") % {"name": domain})
     places = options["postfix"], options["dovecot"], options["mail_directory"] or ""
-    report = verify([domain.lower()] if domain else None, *places)
+    names = [domain.lower()] if domain else None
+    report = verify(names, *places, makes_accounts=not options["no_accounts"])
     keep(report, domain or "")
     show(command, report, options["json"])
     if complaint := " ".join(complaints(report)):

@@ -19,6 +19,7 @@ from domains.models import Domain
 from mailadmin import passwords
 from mailadmin.passwords import schemes
 from mailadmin.writes import Actor, perform
+from mailboxes.mailserver import bounded_smtp
 from mailboxes.mailserver.checking.hashes import Hash, hash_of
 from mailboxes.mailserver.reading.postfix import PostfixFiles
 from mailboxes.mailserver.verifying.comparing import Difference, word
@@ -49,14 +50,23 @@ class Account(NamedTuple):
 class Logins:
     """Shows that the stored hash decides, and nothing else."""
 
-    def __init__(self, dovecot: LiveDovecot, postfix: PostfixFiles | None = None):
+    def __init__(
+        self,
+        dovecot: LiveDovecot,
+        postfix: PostfixFiles | None = None,
+        makes_accounts: bool = True,
+    ):
         self.dovecot, self.postfix = dovecot, postfix
+        self.makes_accounts = makes_accounts
         self.unasked = []
 
     def differences(self, domains: list[str] | None, asked: dict) -> Iterator[Difference]:
         found = sample(domains)
         asked[str(WRONG)] = len(found)
         yield from self._refused(found)
+        if not self.makes_accounts:
+            self.unasked.append(_("sign-in with a right password (--no-accounts)"))
+            return
         with self._made(domains) as accounts:
             asked[str(RIGHT)] = len(accounts)
             for account in accounts:
@@ -214,9 +224,9 @@ def connected(host: str, port: int, is_wrapped: bool) -> smtplib.SMTP:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     name = f"[{LOOPBACK}]"
     if is_wrapped:
-        client = smtplib.SMTP_SSL(host, port, name, timeout=SECONDS, context=context)
+        client = bounded_smtp.SMTP_SSL(host, port, name, timeout=SECONDS, context=context)
     else:
-        client = smtplib.SMTP(host, port, name, SECONDS)
+        client = bounded_smtp.SMTP(host, port, name, SECONDS)
         client.ehlo()
         if client.has_extn("starttls"):
             client.starttls(context=context)

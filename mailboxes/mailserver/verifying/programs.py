@@ -24,6 +24,8 @@ LONGEST = 300  # letters of a complaint
 NO_SUCH_USER = 67  # doveadm's EX_NOUSER, if it is true of one of them
 REFUSED = 77  # doveadm's EX_NOPERM: the password is wrong
 STRANGER = re.compile(r"(passdb|userdb) lookup: user .* doesn't exist$")
+# A password of a scheme that Dovecot does not have: its owner cannot sign in, others can.
+UNREADABLE = re.compile(r"passdb lookup failed for .*: Configured passdbs don't support cred")
 # Of each user: home, location of the mail, quota. Dovecot 2.4 wants a default for absent fields.
 USER_FIELDS = {
     "2.3": "%{user}\t%{home}\t%{userdb:mail}\t%{userdb:quota_rule}",
@@ -142,10 +144,10 @@ def owner_of(files: PostfixFiles) -> str | None:
     """Postfix's user, if this process may become them."""
     name = files.value("mail_owner")
     try:
-        pwd.getpwnam(name)
-    except KeyError:
+        run([program("true")], user=name)
+    except (KeyError, PermissionError):
         return None
-    return name if os.geteuid() == 0 else None
+    return name
 
 
 class LiveDovecot:
@@ -154,10 +156,11 @@ class LiveDovecot:
     def __init__(self, folder: str):
         self.command = [program("doveadm"), "-c", str(Path(folder, "dovecot.conf"))]
         self.files = DovecotFiles(Path(folder))
+        self.named = "protocol" if self.files.is_modern else "service"
 
     def who_may_sign_in(self, users: Iterable[str], service: str = "") -> set[str]:
         """Those whom the password query finds, for a service such as `smtp` if one is named."""
-        more = ("-x", f"service={service}") if service else ()
+        more = ("-x", f"{self.named}={service}") if service else ()
         lines = self._lines("auth", "lookup", *more, "-f", "user", "--", *users)
         return {line.lower() for line in lines}
 
@@ -169,14 +172,17 @@ class LiveDovecot:
 
     def accepts(self, user: str, password: str) -> bool:
         """Whether this password signs in; it is not shown in the list of processes."""
-        said = run([*self.command, "auth", "test", "-x", "service=imap", "--", user], password)
+        options = ["-x", f"{self.named}=imap", "--", user]
+        said = run([*self.command, "auth", "test", *options], password)
         if said.returncode not in (0, REFUSED):
             raise Unavailable(shortened(said.stderr.splitlines()) or str(said.returncode))
         return said.returncode == 0
 
     def _lines(self, *arguments: str) -> Iterator[str]:
         said = run([*self.command, *arguments])
-        trouble = [line for line in said.stderr.splitlines() if line and not STRANGER.match(line)]
-        if trouble or said.returncode not in (0, NO_SUCH_USER):
+        lines = [line for line in said.stderr.splitlines() if line and not STRANGER.match(line)]
+        trouble = [line for line in lines if not UNREADABLE.search(line)]
+        is_answer = said.returncode in (0, NO_SUCH_USER) or len(lines) > len(trouble)
+        if trouble or not is_answer:
             raise Unavailable(shortened(trouble) or f"doveadm: {said.returncode}")
         return [line for line in said.stdout.splitlines() if line]

@@ -46,6 +46,7 @@ class Servers:
     postfix: LivePostfix | None = None
     dovecot: LiveDovecot | None = None
     mail_directory: str = ""
+    makes_accounts: bool = True
 
     def __post_init__(self):
         if self.postfix and not self.mail_directory:
@@ -73,12 +74,17 @@ class Parameters:
 
 
 def verify(
-    domains: list[str] | None, postfix: str, dovecot: str, mail_directory: str = ""
+    domains: list[str] | None,
+    postfix: str,
+    dovecot: str,
+    mail_directory: str = "",
+    makes_accounts: bool = True,
 ) -> Report:
     """Ask each server that is here; without any, at least the panel's own SQL is tried."""
     report = Report()
     servers = present(report, postfix, dovecot)
     servers.mail_directory = mail_directory.rstrip("/") or servers.mail_directory
+    servers.makes_accounts = makes_accounts
     compared = [*comparisons(servers)]
     compare(report, compared, domains)
     probing = [*probes(servers)]
@@ -146,12 +152,14 @@ def probes(servers: Servers) -> Iterator[tuple[str, Parameters | Smtp | Lmtp | L
         yield "SMTP", Smtp(servers.files)
         yield "LMTP", Lmtp(servers.files)
     if servers.dovecot:
-        yield "Dovecot", Logins(servers.dovecot, servers.files)
+        yield "Dovecot", Logins(servers.dovecot, servers.files, servers.makes_accounts)
 
 
 def left_out(server: Postfix | Dovecot) -> Iterator[str]:
     """What of the rows a server could not be asked."""
     if isinstance(server, Postfix):
+        if not server.live.owner:
+            yield _("Postfix: the maps’ files, as its own user (only root may become that)")
         return
     if server.unasked:
         text = _("Dovecot: home, mail and quota of %(number)d addresses with “*” or “?”")

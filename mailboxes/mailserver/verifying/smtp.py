@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from domains.models import AliasDomain, Domain
+from mailboxes.mailserver import bounded_smtp
 from mailboxes.mailserver.checking.access import is_submission
 from mailboxes.mailserver.reading.postfix import PostfixFiles
 from mailboxes.mailserver.reading.services import Service
@@ -67,7 +68,7 @@ def replies(files: PostfixFiles, addresses: list[str]) -> Iterator[tuple[str, st
     for start in range(0, len(addresses), SESSION):
         some = addresses[start : start + SESSION]
         try:
-            with smtplib.SMTP(host, port, f"[{LOOPBACK}]", SECONDS) as client:
+            with bounded_smtp.SMTP(host, port, f"[{LOOPBACK}]", SECONDS) as client:
                 yield from asked(client, some)
         except (OSError, smtplib.SMTPException) as error:
             raise Unavailable(f"{host}:{port}: {error}") from error
@@ -156,7 +157,7 @@ class Lmtp:
         """A server that is not there refuses each of them, as Postfix would find out."""
         host, port = self.address()
         try:
-            with smtplib.LMTP(host, port, f"[{LOOPBACK}]", timeout=SECONDS) as client:
+            with bounded_smtp.LMTP(host, port, f"[{LOOPBACK}]", timeout=SECONDS) as client:
                 return list(asked(client, addresses))
         except (OSError, smtplib.SMTPException) as error:
             return [(address, f"{self.place}: {error}") for address in addresses]

@@ -8,9 +8,12 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
@@ -18,6 +21,7 @@ from mailadmin.passwords import schemes
 from mailboxes import maps
 from mailboxes.mailserver.programs import find
 from mailboxes.mailserver.writing.database import Database
+from mailboxes.models import Mailbox
 
 PATH, WORD = r"/[\w./@+-]*", r"[A-Za-z0-9._-]+"
 TABLE = r"(\w+:[\w./@+-]+(,\s*)?)*"
@@ -40,6 +44,12 @@ SHAPES = {
     "delivery": "lmtp|lda",
     "alias_maps": TABLE,
 }
+# What CRAM-MD5 can be answered with: its own hash (by two names), or the password itself.
+FOR_CRAM_MD5 = ("CRAM-MD5", "HMAC-MD5", "PLAIN", "CLEAR", "CLEARTEXT")
+NO_CRAM_MD5 = _(
+    "CRAM-MD5 needs passwords that are stored as CRAM-MD5 or as plain text, and there are none: "
+    "MAILADMIN_PASSWORD_SCHEME is %(scheme)s."
+)
 OWN_DOMAIN = _("%(name)s is a domain of the panel; the mail server needs a name of its own.")
 ACCOUNTS = ("postfix", "dovecot", "autoreply", "panel")
 PATIENCE = 5  # seconds for a program to say its version
@@ -59,6 +69,7 @@ class Choices:
     postfix_version: str = "3.7"
     dovecot_version: str = "2.3"
     default_scheme: str = "CRYPT"
+    cram_md5: bool = False  # offered beside plain and login
     certificate: str = ""
     key: str = ""
     command: str = "/usr/local/bin/mailadmin"
@@ -105,6 +116,15 @@ def is_fit(name, value):
 def is_domain_of_the_panel(hostname):
     """Mail for root and cron would be looked for among the mailboxes."""
     return Domain.objects.filter(pk=hostname.lower()).exists()
+
+
+def allows_cram_md5() -> bool:
+    """Whether new passwords, or any that are stored, can answer a challenge."""
+    choice = schemes.find_writable(settings.MAILADMIN_PASSWORD_SCHEME)
+    if choice and choice.name in FOR_CRAM_MD5:
+        return True
+    prefixes = (Q(password__istartswith=f"{{{name}") for name in FOR_CRAM_MD5)
+    return Mailbox.objects.filter(reduce(or_, prefixes), active=True).exists()
 
 
 def at_least(version, wanted):

@@ -3,14 +3,17 @@
 from dataclasses import fields
 from pathlib import Path
 
+from django.conf import settings
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailboxes.mailserver.writing import disk
 from mailboxes.mailserver.writing.choices import (
+    NO_CRAM_MD5,
     OWN_DOMAIN,
     Choices,
+    allows_cram_md5,
     guessed,
     is_domain_of_the_panel,
     is_fit,
@@ -53,6 +56,11 @@ def add_arguments(parser):
         action="store_true",
         help="let each process of Postfix connect to the database itself",
     )
+    parser.add_argument(
+        "--cram-md5",
+        action="store_true",
+        help="let Dovecot offer CRAM-MD5, for passwords stored as CRAM-MD5 or as plain text",
+    )
     parser.add_argument("--plan", action="store_true", help="show what would change, write nothing")
     differing = parser.add_mutually_exclusive_group()
     differing.add_argument(
@@ -81,6 +89,8 @@ def run(command, options):
 def configure(command, options, folders):
     choices = chosen(options, folders)
     refuse_hostname(choices.hostname)
+    if choices.cram_md5 and not allows_cram_md5():
+        raise CommandError(NO_CRAM_MD5 % {"scheme": settings.MAILADMIN_PASSWORD_SCHEME})
     command.stdout.write(_("The mail server is called %(name)s.") % {"name": choices.hostname})
     found = list(disk.changes(files_of(choices), folders))
     show(command, found)
@@ -105,7 +115,7 @@ def chosen(options, folders):
 
 def refuse_unfit(said):
     for name, value in said.items():
-        if not is_fit(name, value):
+        if isinstance(value, str) and not is_fit(name, value):
             option = "--" + name.replace("_", "-")
             raise CommandError(
                 _("%(option)s cannot be “%(value)s”.") % {"option": option, "value": value},

@@ -38,7 +38,7 @@ HASHES = [
     "{SSHA256}D0XHJ2b+Y0nbjX2vY7Y5ezwqtQWOd1Yj3vVNbFRFV3VzYWx0",
 ]
 TEXTS = ["", "Bob", "Zoë Ångström", "Боб", "=1+1", "-", '"a", b; c', "@home", "😀"]
-QUOTAS = [0, -1, 1, 999, 1024000, 1234567, 5 * 10**9 + 1, 2**50 + 1]
+QUOTAS = [0, -1, 1, 999, 1024000, 1234567, 5 * 10**9 + 1, 2**49 + 1]
 
 
 class Chance:

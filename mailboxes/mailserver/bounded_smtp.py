@@ -1,0 +1,86 @@
+"""SMTP with servers that may do anything: a session is limited in time and in what is read."""
+
+import contextlib
+import re
+import smtplib
+import time
+
+MOST_BYTES = 1_000_000  # of all replies of a session
+CHUNK = 4096
+NEXT_TO_NOTHING = 0.001  # seconds; none at all would mean not to wait for packets
+CODE = re.compile(rb"(\d{3})([ -]?)(.*)", re.DOTALL)
+
+
+class Bounded:
+    """Ends a session at its deadline, whatever the server has said until then.
+
+    smtplib waits anew for each packet, and reads replies of any number of lines.
+    """
+
+    seconds = 30.0
+    deadline = None
+    rest = b""  # what has come of the next line
+    count = 0
+
+    def getreply(self) -> tuple[int, bytes]:
+        texts = []
+        while True:
+            line = self._line()
+            found = CODE.match(line.rstrip(b"\r\n"))
+            if not found:
+                self.close()
+                raise smtplib.SMTPException("the server does not answer by SMTP")
+            texts.append(found[3].strip())
+            if found[2] != b"-":
+                return int(found[1]), b"\n".join(texts)
+
+    def starttls(self, **options) -> tuple[int, bytes]:
+        """Nothing that came in plain text may count as said in the encrypted session."""
+        reply = super().starttls(**options)
+        if self.rest:
+            self.close()
+            raise smtplib.SMTPException("the server speaks before the encryption begins")
+        return reply
+
+    def __exit__(self, *error) -> None:
+        """Say goodbye; what is known by now is not lost if the server does not."""
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            self.docmd("QUIT")
+        self.close()
+
+    def _line(self) -> bytes:
+        if self.deadline is None:
+            self.deadline = time.monotonic() + self.seconds
+        while b"\n" not in self.rest:
+            self.rest += self._received()
+        line, newline, self.rest = self.rest.partition(b"\n")
+        return line + newline
+
+    def _received(self) -> bytes:
+        if not self.sock:
+            raise smtplib.SMTPServerDisconnected("the connection is closed")
+        try:
+            self.sock.settimeout(max(self.deadline - time.monotonic(), NEXT_TO_NOTHING))
+            data = self.sock.recv(CHUNK)
+        except TimeoutError as error:
+            self.close()
+            text = f"the session takes longer than {self.seconds:.0f} s"
+            raise TimeoutError(text) from error
+        self.count += len(data)
+        if not data or self.count > MOST_BYTES:
+            self.close()
+            reason = "too long a reply" if data else "connection unexpectedly closed"
+            raise smtplib.SMTPServerDisconnected(reason)
+        return data
+
+
+class SMTP(Bounded, smtplib.SMTP):
+    """In plain text, until STARTTLS."""
+
+
+class SMTP_SSL(Bounded, smtplib.SMTP_SSL):  # noqa: N801 (smtplib's name)
+    """Encrypted from the first byte."""
+
+
+class LMTP(Bounded, smtplib.LMTP):
+    """Local delivery."""

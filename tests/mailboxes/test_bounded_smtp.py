@@ -1,0 +1,141 @@
+"""Servers that the panel asks by SMTP and that do not play by the rules."""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+
+from mailboxes.mailserver import knocking
+from mailboxes.mailserver.knocking import NoAnswer, knock
+
+GREETING = b"220 mail.test ESMTP\r\n"
+
+
+class Server:
+    """Takes one connection after the other, and lets `talk` speak with each client."""
+
+    def __init__(self, talk):
+        self.talk, self.listening = talk, socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        self.is_over = threading.Event()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _address = self.listening.accept()
+                with connection, contextlib.suppress(OSError):
+                    self.talk(connection, self.is_over)
+
+    def close(self):
+        self.is_over.set()
+        self.listening.close()
+
+
+def says(*parts, pause=0):
+    """Send these parts, the last for ever."""
+
+    def talk(connection, is_over):
+        *first, last = parts
+        for part in first:
+            connection.sendall(part)
+        while not is_over.wait(pause):
+            connection.sendall(last)
+
+    return talk
+
+
+def answers(**replies):
+    """SMTP as it should be, but for the replies to these commands; None closes the connection."""
+
+    def talk(connection, is_over):
+        connection.sendall(replies.get("greeting", GREETING))
+        for line in connection.makefile("rb"):
+            reply = replies.get(line[:4].decode(errors="replace").strip().lower(), b"250 ok\r\n")
+            if reply is None:
+                return
+            connection.sendall(reply)
+
+    return talk
+
+
+@pytest.fixture
+def asked(settings, monkeypatch):
+    """Ask such a server; the reply, or what went wrong."""
+    monkeypatch.setattr(knocking.Session, "seconds", 1)
+    servers = []
+
+    def ask(talk, tls=False):
+        servers.append(Server(talk))
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", servers[-1].port
+        settings.EMAIL_USE_TLS, settings.EMAIL_HOST_USER = tls, ""
+        start = time.monotonic()
+        try:
+            return knock("bob@example.org")
+        except NoAnswer as error:
+            return str(error)
+        finally:
+            assert time.monotonic() - start < 3
+
+    yield ask
+    for server in servers:
+        server.close()
+
+
+def test_a_server_that_behaves_is_understood(asked):
+    assert asked(answers(rcpt=b"250-2.1.5 Ok\r\n250 really\r\n")) == "250 2.1.5 Ok\nreally"
+    assert asked(answers(rcpt=b"550 5.1.1 nobody\r\n")) == "550 5.1.1 nobody"
+    assert asked(answers(rcpt=b"451 4.3.0 later\r\n")) == "451 4.3.0 later"
+    assert asked(answers(mail=b"530 5.7.0 no\r\n")) == "530 5.7.0 no"
+    assert asked(answers(rcpt=b"250 2.1.5 Ok\r\n", quit=b"500 what?\r\n")) == "250 2.1.5 Ok"
+    assert asked(answers(rcpt=b"250 2.1.5 Ok\r\n", quit=None)) == "250 2.1.5 Ok"
+
+
+HOSTILE = {
+    "endless lines": (says(GREETING, b"250-more\r\n" * 1000), "too long a reply"),
+    "one endless line": (says(b"220 " + b"x" * 9000), "too long a reply"),
+    "drip": (says(GREETING, b"2", pause=0.1), "takes longer than 1 s"),
+    "lines that drip": (says(b"220-x\r\n", pause=0.1), "takes longer than 1 s"),
+    "silence": (lambda connection, is_over: is_over.wait(30), "takes longer than 1 s"),
+    "drop": (lambda connection, is_over: None, "closed"),
+    "drop after the greeting": (answers(ehlo=None, helo=None), "closed"),
+    "drop at the recipient": (answers(rcpt=None), "closed"),
+    "another protocol": (says(b"HTTP/1.1 400 Bad Request\r\n"), "does not answer by SMTP"),
+    "refused greeting": (answers(greeting=b"554 5.7.1 go away\r\n"), "go away"),
+    "bytes": (says(bytes(range(256)) * 10), "127.0.0.1"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_server_that_does_not_is_left_in_time(asked, name):
+    talk, said = HOSTILE[name]
+    assert said in asked(talk)
+
+
+OFFER = b"250-mail.test\r\n250 STARTTLS\r\n"
+
+
+@pytest.mark.parametrize(
+    "reply, said",
+    [
+        (b"220 go\r\n" + b"garbage" * 100, "127.0.0.1"),
+        (b"220 go\r\n250 injected\r\n", "127.0.0.1"),
+        (b"454 4.7.0 not now\r\n", "not now"),
+        (b"220 go\r\n", "127.0.0.1"),  # and then nothing
+    ],
+    ids=["garbage", "injected", "refused", "silence"],
+)
+def test_encryption_that_fails_is_an_end(asked, reply, said):
+    assert said in asked(answers(ehlo=OFFER, star=reply), tls=True)
+
+
+def test_text_before_the_encryption_counts_for_nothing(asked, monkeypatch):
+    def wrapped(self, connection, **options):
+        return connection
+
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", wrapped)
+    said = asked(answers(ehlo=OFFER, star=b"220 go\r\n250 injected\r\n"), tls=True)
+    assert "before the encryption" in said
