@@ -3,11 +3,20 @@
 import json
 import os
 
+import hypothesis
 import pytest
 from django.utils import translation
 
 from tests import servers
 
+# No example fails for the time that it takes: other work may run on the machine.
+hypothesis.settings.register_profile(
+    "default", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile(
+    "thorough", hypothesis.settings.get_profile("default"), max_examples=5000
+)
+hypothesis.settings.load_profile("default")
 OTHER = {"sqlite": "mariadb", "mariadb": "sqlite"}[os.environ["TEST_DATABASE"]]
 
 
