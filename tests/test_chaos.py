@@ -403,6 +403,8 @@ def repeatable(seed):
 class OperatedMariaDB(MariaDB):
     """With an account for the panel as an operator makes it: bound by `read_only` and limits."""
 
+    flush_at_commit = 1
+
     def people(self):
         people = super().people()
         with people.open("a") as file:
