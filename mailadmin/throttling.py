@@ -95,7 +95,7 @@ class Attempt:
 
     @property
     def is_limited(self) -> bool:
-        """Whether some account was not tried, so that nobody can say that the password is wrong."""
+        """Whether some account was not tried, so that the password may be right nonetheless."""
         return not all(self.allows(account) for account in self.accounts)
 
     def refusal(self) -> TooManyFailures:

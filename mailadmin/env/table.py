@@ -73,9 +73,8 @@ SETTINGS = (
         "MAILADMIN_HSTS",
         "host",
         choice("host", "subdomains", "preload", "no"),
-        "with an `https://` address, what browsers are told to reach by HTTPS alone for a year: "
-        "this `host`, its `subdomains` too, those and browsers' lists (`preload`), or nothing "
-        "(`no`)",
+        "with an `https://` address, what browsers open by HTTPS alone for a year: this `host`, "
+        "its `subdomains` too, both and in browsers' own lists (`preload`), or nothing (`no`)",
     ),
     Setting(
         "MAILADMIN_ALLOWED_HOSTS",

@@ -34,8 +34,10 @@ class Draft:
     typed: str = ""
 
     def hashed(self):
-        """The hash of what was typed. Whether it is the password already is told to nobody:
-        a file of guesses would find it out, and no throttle counts them."""
+        """Hash what was typed, without a look at the hash that is there.
+
+        A plan that said "same" would confirm guesses, and no throttle counts those of a file.
+        """
         return passwords.make(self.typed, self.username)
 
 

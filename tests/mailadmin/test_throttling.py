@@ -209,7 +209,7 @@ class TimeTests(SignIn):
 
     def test_the_configured_cost_is_spent_for_every_other_hash(self):
         self.assertEqual(self.work("nobody@example.org"), 2)
-        self.assertEqual(self.work(self.bob.pk), 1)  # his own hash is the other one
+        self.assertEqual(self.work(self.bob.pk), 1)  # the other one is of their own hash
         for stored in (
             "$1$abcdefgh$" + "a" * 22,
             "{SHA512-CRYPT}$6$abcdefgh$" + "a" * 86,
