@@ -183,31 +183,23 @@ class MariaDBOutages(Outages):
         os.killpg(self.server.process.pid, signal.SIGCONT)
 
     @contextmanager
-    def read_only(self):
-        self.server.client.execute("SET GLOBAL read_only = 1")
-        yield
-        self.server.client.execute("SET GLOBAL read_only = 0")
-
-    @contextmanager
-    def locked(self):
-        sql = "LOCK TABLES mailbox WRITE; DO SLEEP(3); UNLOCK TABLES"
-        holder = threading.Thread(target=self.server.client.execute, args=(sql, "mailadmin"))
+    def during(self, begin, end, database=""):
+        """Between two statements of one connection: another may get none meanwhile."""
+        sql = f"{begin}; DO SLEEP(3); {end}"
+        holder = threading.Thread(target=self.server.client.execute, args=(sql, database))
         holder.start()
         yield
         holder.join()
 
-    def insist(self, sql):
-        """Run a statement as soon as the server has a connection left for it."""
-        end = time.monotonic() + RECOVERY
-        while self.server.client.run(sql).returncode:
-            assert time.monotonic() < end, "the server takes no connection"
-            time.sleep(0.1)
+    def read_only(self):
+        return self.during("SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0")
 
-    @contextmanager
+    def locked(self):
+        return self.during("LOCK TABLES mailbox WRITE", "UNLOCK TABLES", "mailadmin")
+
     def crowded(self):
-        self.server.client.execute("SET GLOBAL max_connections = 10")
-        yield
-        self.insist("SET GLOBAL max_connections = 151")
+        few, usual = "SET GLOBAL max_connections = 10", "SET GLOBAL max_connections = 151"
+        return self.during(few, usual)
 
 
 class SQLiteOutages(Outages):
