@@ -19,7 +19,7 @@ from mailboxes.target_checks import problems_of
 NEAR = 0.9  # so full is worth a look
 SHOWN = 10
 DAYS = 30
-ALIASES_A_QUERY = 500
+ALIASES_A_QUERY = 2000
 TALLIES = ("mailboxes", "aliases", "quota_assigned", "quota_used")
 
 

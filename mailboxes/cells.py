@@ -8,6 +8,7 @@ from mailadmin.templatetags.rows import bar
 
 AWAY = '<a class="badge text-bg-info text-decoration-none" href="{}">{}</a> '
 NO_ALIAS = '<div class="goto">{}<span class="badge text-bg-warning" title="{}">{}</span></div>'
+UNDELIVERABLE = '<span class="badge text-bg-warning" title="{}">{}</span>'
 GOTO = '<div class="goto">{}<a class="link-secondary" href="{}">{}</a></div>'
 FEW = 2
 
@@ -27,7 +28,10 @@ def forwarding(page, row, name, value):
     if not row.alias:
         title = _("Without its alias a catch-all takes its mail.")
         return format_html(NO_ALIAS, away, title, _("no alias"))
-    return format_html(GOTO, away, key_url("mailbox-forwarding", row.pk), targets(row.alias))
+    shown = format_html(GOTO, away, key_url("mailbox-forwarding", row.pk), targets(row.alias))
+    if not row.problems:
+        return shown
+    return shown + format_html(UNDELIVERABLE, " ".join(row.problems), _("undeliverable"))
 
 
 def targets(alias):

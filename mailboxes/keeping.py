@@ -48,7 +48,9 @@ def keep_numbers(wanted):
     with transaction.atomic():
         for part in chunks(gone):
             Kept.objects.filter(pk__in=part).delete()
-        insert_rows([kept(*key, *value) for key, value in wanted.items()])
+        insert_rows([kept(*key, *value) for key, value in wanted.items() if key[1] != LOST_ALIAS])
+        lost = [kept(*key, *value) for key, value in wanted.items() if key[1] == LOST_ALIAS]
+        Kept.objects.bulk_create(lost, ignore_conflicts=True)  # a service may have noted the same
 
 
 def kept(domain, name, key, number, percent):

@@ -68,8 +68,10 @@ class Mailboxes(WarnsOfOldMail, Crud):
         keys = [row.pk for row in rows]
         aliases = {a.pk.lower(): a for a in Alias.objects.filter(pk__in=keys)}
         away = set(Vacation.objects.filter(pk__in=keys, active=True).values_list("pk", flat=True))
+        problems = problems_of(self.request.user, list(aliases.values()))
         for row in rows:
             row.alias = aliases.get(row.pk.lower())
+            row.problems = problems.get(row.alias.pk, []) if row.alias else []
             row.is_away = row.pk in away
         return rows
 

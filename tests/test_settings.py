@@ -60,6 +60,8 @@ def value(name, given):
         ("MAILADMIN_DEFAULT_ALIASES", "abuse@example.org"),
         ("MAILADMIN_DEFAULT_ALIASES", "abuse="),
         ("MAILADMIN_DOMAIN_QUOTA", "2 GB"),
+        ("MAILADMIN_SERVICES", "maildrop smtp:[mx.far.test]"),
+        ("MAILADMIN_SYSTEM_USERS", "everybody"),
         ("MAILADMIN_LANGUAGE", "tlh"),
         ("MAILADMIN_LOG_FORMAT", "%(nonsense)s"),
         ("MAILADMIN_LOG_LEVEL", "LOUD"),

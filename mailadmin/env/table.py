@@ -186,8 +186,8 @@ SETTINGS = (
         "MAILADMIN_DEFAULT_ALIASES",
         "abuse,hostmaster,postmaster,webmaster",
         names(default_alias),
-        "aliases made with a domain: `name` leads to the acting admin, `name=address` to that "
-        "address (without `@`: in the same domain)",
+        "aliases made with a domain: `name` goes where the form says, else to the acting admin, "
+        "`name=address` to that address (without `@`: in the same domain)",
     ),
     Setting(
         "MAILADMIN_TRANSPORTS",

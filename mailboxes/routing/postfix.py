@@ -378,7 +378,8 @@ class Postfix:
         if delivery.transport == AGENT:
             return [key for key, _rest, _name in self.names(delivery.address)]
         local_part, domain = split_address(delivery.address)
-        user = re.split(f"[{re.escape(self.setup.recipient_delimiter)}]", local_part)[0]
+        is_sign = self.setup.recipient_delimiter.__contains__
+        user = "".join(itertools.takewhile(lambda letter: not is_sign(letter), local_part))
         chars = self.setup.login_chars
         is_login = user and (chars is None or set(user) <= chars)
         return [f"{user}@{domain}"] if is_login else []

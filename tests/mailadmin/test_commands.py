@@ -14,7 +14,7 @@ from django.test import override_settings
 from domains.models import Admin, Domain, Transport
 from mailadmin.completion import SHELLS, completions
 from mailadmin.models import Log, Token
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Alias, Mailbox, Vacation
 from tests.base import PASSWORD, Program, World
 
 COMMANDS = {
@@ -164,6 +164,7 @@ class Refusing(World):
         self.assertEqual(refused.exception.returncode, 2)
 
     def test_nothing_is_deleted_that_nobody_has_agreed_to(self):
+        Vacation.objects.create(mailbox_id="bob@example.org", domain_id="example.org")
         with self.assertRaises(CommandError) as refused:
             run("mailbox", "delete", "bob@example.org")
         self.assertEqual(refused.exception.returncode, 2)
@@ -172,7 +173,7 @@ class Refusing(World):
             out = io.StringIO()
             with mock.patch("builtins.input", return_value="n"):
                 call_command("mailbox", "delete", "bob@example.org", stdout=out)
-        self.assertIn("Aliases: 1", out.getvalue())
+        self.assertIn("Vacations: 1", out.getvalue())
         self.assertTrue(Mailbox.objects.filter(pk="bob@example.org").exists())
 
     def test_passwords_come_by_standard_input_alone(self):

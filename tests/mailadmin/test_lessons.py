@@ -158,7 +158,7 @@ class BulkLessons(World):
         self.sign_in(self.alice)
         data = {"action": "delete", "all": "1"}
         page = self.client.post("/mailboxes/bulk/?domain=example.org", data)
-        self.assertIn(("Aliases", 231), page.context["what"])
+        self.assertEqual(page.context["count"], 231)
         self.fill("late", 1)
         data = {"action": "delete", "kept": page.context["kept"], "confirmed": "1"}
         self.client.post("/mailboxes/bulk/?domain=example.org", data)

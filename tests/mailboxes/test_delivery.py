@@ -634,6 +634,30 @@ def test_nobody_sends_in_anothers_name(server):
     assert sending(server, "carol@example.org", "any@example.org", FAR).startswith("250")
 
 
+@pytest.mark.parametrize(
+    "goto",
+    [
+        "carol@example.org bob@example.org",
+        "carol@example.org,\tbob@example.org",
+        "carol@example.org\nbob@example.org",
+        "carol@example.org;bob@example.org",
+        "carol@example.org; bob@example.org",
+        "<bob@example.org>",
+        '"Bob" <bob@example.org>',
+        "bob@example.org (away)",
+        "BOB@example.org.",
+        "bob%example.org",
+    ],
+)
+def test_the_sender_check_reads_targets_in_its_own_way(server, goto):
+    people("bob@example.org", "carol@example.org")
+    Alias.objects.create(address="any@example.org", goto=goto, domain_id="example.org")
+    told = explain(Console(), "any@example.org", sender="bob@example.org")["sender"]
+    said = sending(server, "bob@example.org", "any@example.org", "carol@example.org")
+    assert told["may"] == said.startswith("250"), said
+    assert told["reply"] == ("" if told["may"] else said)
+
+
 def test_a_login_is_offered_nowhere_without_encryption(server):
     people("bob@example.org")
     with server.smtp(server.ports["submission"]) as client:

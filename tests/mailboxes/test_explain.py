@@ -290,6 +290,11 @@ class ExplainStories(World):
         (end,) = self.told("bob+shop@example.org")["deliveries"]
         self.assertEqual(end["mailbox"], "bob@example.org")
 
+    @override_settings(MAILADMIN_RECIPIENT_DELIMITER="")
+    def test_without_a_delimiter_nothing_is_an_extension(self):
+        self.assertEqual(self.ends("info@example.org"), {("bob@example.org", "mailbox")})
+        self.assertFalse(self.told("info+x@example.org")["accepted"])
+
     @override_settings(MAILADMIN_RECIPIENT_DELIMITER="-")
     def test_an_owner_of_a_list_has_no_extension(self):
         self.assertFalse(self.told("bob-request@example.org")["accepted"])

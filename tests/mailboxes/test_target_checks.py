@@ -109,6 +109,7 @@ class WarningTests(World):
         seen = self.client.get(url).context["form"].initial["seen"]
         data = {"goto": "nobody@example.org", "goto_mailbox": "on", "seen": seen}
         self.assertContains(self.client.post(url, data, follow=True), MISSING)
+        self.assertContains(self.client.get("/mailboxes/"), "undeliverable")
 
     def test_the_api_says_so_and_says_nothing_otherwise(self):
         program = self.api(self.alice)
