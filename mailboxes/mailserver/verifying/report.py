@@ -13,6 +13,7 @@ from mailboxes.mailserver.verifying.comparing import (
     Dovecot,
     Postfix,
     batches,
+    is_own,
     own_maps_work,
 )
 from mailboxes.mailserver.verifying.logins import Logins
@@ -68,7 +69,7 @@ class Parameters:
 
     @property
     def unasked(self) -> list[str]:
-        if parameters.is_own(self.live.files):
+        if is_own(self.live.files):
             return []
         return [_("restriction lists, as this main.cf is not the panel’s; only relaying was")]
 
