@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from domains.models import AliasDomain, Domain, Transport
 from mailadmin import passwords
-from mailboxes.mailserver.checking import FINDINGS, Configuration, check, paths, rows
+from mailboxes.mailserver.checking import FINDINGS, Configuration, check, files, paths, rows
 from mailboxes.mailserver.checking.hashes import READS, Hash, hash_of, is_read
 from mailboxes.mailserver.checking.rows import Rows
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
@@ -763,6 +763,15 @@ def test_one_alias_domain_without_a_row_is_enough(tmp_path):
 )
 def test_a_cache_that_postfix_makes_itself_is_not_missing(line, tmp_path):
     assert clean(main_cf(line))(tmp_path) == []
+
+
+def test_the_aliases_of_a_machine_need_not_be_copied_with_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "is_missing", lambda path: str(path).startswith("/etc/aliases"))
+    line = main_cf("alias_database = hash:/etc/aliases")
+    assert clean(line)(tmp_path / "copy") == []
+    monkeypatch.setattr(files, "HOMES", [str(tmp_path / "live/postfix")])
+    found = check(configuration(tmp_path / "live", line))
+    assert codes(found) == {"missing-map-file"}
 
 
 @pytest.mark.parametrize("kind, clashes", [("relaydomain", False), ("domain", True)])
