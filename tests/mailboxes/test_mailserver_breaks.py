@@ -375,6 +375,7 @@ BREAKS = (
         "no vacation responder",
         (edited("etc/master.cf", "mailadmin-autoreply unix", "other-autoreply unix"),),
         (("autoreply.localhost", "transport_maps"),),
+        code="unknown-transport-service",
     ),
     Break(
         "no transport for answers",
@@ -394,6 +395,7 @@ BREAKS = (
         "a delivery service that is not there",
         (main_cf("virtual_transport = dovecot"),),
         (("main.cf", "virtual_transport"),),
+        code="unknown-transport-service",
     ),
     Break(
         "another delimiter",
@@ -458,7 +460,12 @@ BREAKS = (
         (main_cf("smtpd_sasl_path = private/nothing"),),
         (("master.cf: ", "AUTH"),),
     ),
-    Break("an unknown service", (unknown_service,), (("strange.test", "master.cf"),)),
+    Break(
+        "an unknown service",
+        (unknown_service,),
+        (("strange.test", "master.cf"),),
+        code="unknown-transport-service",
+    ),
     Break(
         "inactive mailboxes of alias domains",
         (unlisted("refused_recipients_mirror"),),

@@ -341,6 +341,14 @@ BROKEN = [
         "maildrop_destination_recipient_limit",
     ),
     Broken(
+        "unknown-transport-service",
+        (),
+        "postfix/main.cf",
+        "transport_maps = $sql/transports.cf",
+        "nosuch",
+        replace(ROWS, transports=frozenset({"virtual", "nosuch:[a.test]", "smtp:", ":"})),
+    ),
+    Broken(
         "percent-behind-letter",
         (change("dovecot/conf.d/10-mail.conf", "~/Maildir", "~/d%/Maildir"),),
         "dovecot/conf.d/10-mail.conf",
@@ -817,6 +825,20 @@ def test_a_pipe_that_nothing_uses_may_be_as_it_is(tmp_path):
     assert clean()(tmp_path) == []
     found = check(configuration(tmp_path / "used", known=used))
     assert codes(found) == {"pipe-needs-one-recipient"}
+
+
+@pytest.mark.parametrize(
+    "edit, about",
+    [
+        (change("postfix/main.cf", "lmtp:unix:private/dovecot-lmtp", "dovecot"), "dovecot"),
+        (change("postfix/main.cf", "$sql/transports.cf", "inline:{a.test=Virtual:}"), "Virtual"),
+        (main_cf("default_transport = uucp:gate"), "uucp"),
+    ],
+)
+def test_services_are_looked_for_wherever_a_transport_is_named(edit, about, tmp_path):
+    found = check(configuration(tmp_path, edit))
+    faults = [each.fault for each in found if each.finding.code == "unknown-transport-service"]
+    assert [fault.about for fault in faults] == [about]
 
 
 def test_a_table_prefix_is_understood(tmp_path):

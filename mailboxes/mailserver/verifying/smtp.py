@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -95,12 +96,20 @@ def samples(domains: list[str] | None) -> list[str]:
     for model in (Mailbox, Alias):
         rows = model.objects.filter(domain__in=names)
         found += first(rows.filter(active=True)) + first(rows.filter(active=False))
+        if model is Mailbox:
+            found += [extended(address) for address in found[:1]]
     hosted = names.filter(active=True)
     for rows in (hosted.filter(backupmx=False), hosted.filter(backupmx=True)):
         found += [f"verify-{secrets.token_hex(4)}@{name}" for name in first(rows)]
     found += mirrored(first(AliasDomain.objects.filter(pk__in=names)))
     found = dict.fromkeys(address.lower() for address in found)
     return [address for address in found if ASKABLE.fullmatch(address)]
+
+
+def extended(address: str) -> str:
+    """The address with an extension, which is its owner's too."""
+    local_part, _at, domain = address.rpartition("@")
+    return f"{local_part}{settings.MAILADMIN_RECIPIENT_DELIMITER[:1]}verify@{domain}"
 
 
 def first(rows: QuerySet) -> list[str]:
