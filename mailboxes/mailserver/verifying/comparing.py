@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import OuterRef, Subquery
+from django.db.models import Min
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain, Domain, Transport
@@ -143,21 +143,26 @@ def is_own(files: PostfixFiles) -> bool:
 
 
 def mirrored(names: list[str]) -> list[str]:
-    """Of each alias domain, addresses of a mailbox and an alias of its target, in use and not."""
+    """Of each alias domain, addresses of a mailbox and an alias of its target, in use and not.
+
+    Joined here: tables of an adopted database may not share a collation.
+    """
+    pairs = AliasDomain.objects.filter(pk__in=names).values_list("pk", "target_domain_id")
+    mirrors = [(name, target.lower()) for name, target in pairs]
     found = []
     for model in (Mailbox, Alias):
         for is_active in (True, False):
-            rows = model.objects.filter(
-                domain=OuterRef("target_domain"), active=is_active, pk__contains="@"
-            ).exclude(pk__startswith="@")
-            first = Subquery(rows.order_by("pk").values("pk")[:1])
-            pairs = AliasDomain.objects.filter(pk__in=names).annotate(first=first)
-            found += [
-                f"{first.rpartition('@')[0]}@{name}".lower()
-                for name, first in pairs.values_list("pk", "first")
-                if first
-            ]
+            firsts = first_addresses(model, {target for _name, target in mirrors}, is_active)
+            found += [f"{firsts[t]}@{name}".lower() for name, t in mirrors if t in firsts]
     return list(dict.fromkeys(found))
+
+
+def first_addresses(model: type, domains: set[str], is_active: bool) -> dict[str, str]:
+    """Domain → local part of the first of its mailboxes or aliases, catch-alls apart."""
+    rows = model.objects.filter(domain__in=domains, active=is_active, pk__contains="@")
+    rows = rows.exclude(pk__startswith="@").order_by().values_list("domain_id")
+    firsts = rows.annotate(first=Min("pk"))
+    return {domain.lower(): address.rpartition("@")[0] for domain, address in firsts}
 
 
 def own_maps():
