@@ -110,6 +110,35 @@ def test_a_list_is_closed_by_what_stands_before_a_permit(words, is_closed):
     assert parameters.is_closed(words.split()) is is_closed
 
 
+LIST = ["reject_non_fqdn_recipient", "check_recipient_access", "mailadmin/x.cf"]
+
+
+@pytest.mark.parametrize(
+    "name, found, is_held",
+    [
+        (parameters.RECIPIENT, LIST, True),
+        (parameters.RECIPIENT, ["reject_rbl_client", "rbl.test", *LIST, "permit_mynetworks"], True),
+        (parameters.RECIPIENT, LIST[1:], False),
+        (parameters.RECIPIENT, LIST[::-1], False),
+        (parameters.RECIPIENT, ["permit", *LIST], False),
+        (parameters.RELAY, ["permit_tls_all_clientcerts", *LIST], False),
+        (parameters.RELAY, ["warn_if_reject", *LIST], True),
+    ],
+)
+def test_a_list_may_hold_more_that_refuses(name, found, is_held):
+    assert parameters.holds(name, LIST, found) is is_held
+
+
+def test_a_service_that_overrides_a_list_is_named(tmp_path, db):
+    master = "smtp inet n - n - - smtpd\n127.0.0.1:26 inet n - n - - smtpd -o {}=permit\n"
+    lists = parameters.written()
+    main_cf = MAILADMINS + "".join(f"{name} = {', '.join(lists[name])}\n" for name in lists)
+    found = list(
+        parameters.restrictions(files(tmp_path, main_cf, master.format(parameters.RECIPIENT)))
+    )
+    assert [(each.key, each.found) for each in found] == [("master.cf: 127.0.0.1:26", "permit")]
+
+
 @pytest.mark.parametrize(
     "main_cf, differences",
     [

@@ -105,13 +105,21 @@ def restrictions(files: PostfixFiles) -> Iterator[Difference]:
     """The lists hold what the panel writes, in its order; more may stand between."""
     if not is_own(files):
         return
+    open_ones = [pair for pair in smtpds(files) if not pair[1].is_yes("smtpd_sasl_auth_enable")]
     for name, wanted in written().items():
-        found = [plain(word) for word in files.words(name)]
-        rest = iter(found)
-        is_whole = all(word in rest for word in wanted)
-        extra = [w for w in found if w.startswith("permit") and w not in wanted]
-        if not is_whole or "permit" in extra or (extra and name == RELAY):
-            yield Difference(MAIN, name, ", ".join(wanted), ", ".join(found))
+        for place, view in open_ones:
+            found = [plain(word) for word in view.words(name)]
+            if not holds(name, wanted, found):
+                key = f"{MASTER}: {place}" if name in view.overrides else MAIN
+                yield Difference(key, name, ", ".join(wanted), ", ".join(found))
+
+
+def holds(name: str, wanted: list[str], found: list[str]) -> bool:
+    """Whether a list says what is wanted, and lets nobody pass who is not in it."""
+    rest = iter(found)
+    is_whole = all(word in rest for word in wanted)
+    extra = [word for word in found if word.startswith("permit") and word not in wanted]
+    return is_whole and "permit" not in extra and not (extra and name == RELAY)
 
 
 def written() -> dict[str, list[str]]:
