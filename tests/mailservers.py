@@ -275,7 +275,7 @@ class MailServer(Postfix):
         """The choices as the command is told them."""
         names = {"postfix_directory": "postfix", "dovecot_directory": "dovecot"}
         told = {names.get(name, name): value for name, value in vars(self.choices).items()}
-        unnamed = ("proxied", "lda", "passwords")
+        unnamed = ("proxied", "lda", "passwords", "cram_md5")
         return {n.replace("_", "-"): value for n, value in told.items() if n not in unnamed}
 
     def _write(self):

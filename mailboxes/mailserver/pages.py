@@ -142,10 +142,26 @@ def last_check(mailbox):
         return {"check": None}
     return {
         "check": check,
-        "differences": check.about(mailbox.pk),
+        "differences": list(concerning(check, mailbox)),
         "is_older": not mailbox.modified or check.checked < mailbox.modified,
         "is_partial": bool(check.trouble) or check.total > len(check.differences),
     }
+
+
+def concerning(check, mailbox):
+    """Differences of the mailbox, of its domain, and of the mail server as a whole."""
+    domain = mailbox.domain_id.lower()
+    for entry in check.differences:
+        key = entry["key"]
+        if key.lower() == mailbox.pk.lower():
+            yield entry
+        elif key.lower() in (domain, f"@{domain}", "*") or is_about_server(key):
+            yield entry | {"asked": f"{key}, {entry['asked']}"}
+
+
+def is_about_server(key):
+    """Parameters, services, and ways of storing passwords; no address or domain is called so."""
+    return key.startswith(("main.cf", "master.cf")) or ("." not in key and "@" not in key)
 
 
 FITTING = {

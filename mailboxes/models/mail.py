@@ -370,6 +370,3 @@ class Verification(models.Model):
 
     def __str__(self):
         return f"{self.domain or '*'} {self.checked}"
-
-    def about(self, key):
-        return [entry for entry in self.differences if entry["key"] == key]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from domains.models import AliasDomain, Domain, Transport
 from mailadmin import passwords
-from mailboxes.mailserver.checking import FINDINGS, Configuration, check, paths, rows
+from mailboxes.mailserver.checking import FINDINGS, Configuration, check, files, paths, rows
 from mailboxes.mailserver.checking.hashes import READS, Hash, hash_of, is_read
 from mailboxes.mailserver.checking.rows import Rows
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
@@ -339,6 +339,14 @@ BROKEN = [
         "postfix/master.cf",
         "maildrop   unix  -       n       n       -       -     ",
         "maildrop_destination_recipient_limit",
+    ),
+    Broken(
+        "unknown-transport-service",
+        (),
+        "postfix/main.cf",
+        "transport_maps = $sql/transports.cf",
+        "nosuch",
+        replace(ROWS, transports=frozenset({"virtual", "nosuch:[a.test]", "smtp:", ":"})),
     ),
     Broken(
         "percent-behind-letter",
@@ -765,6 +773,15 @@ def test_a_cache_that_postfix_makes_itself_is_not_missing(line, tmp_path):
     assert clean(main_cf(line))(tmp_path) == []
 
 
+def test_the_aliases_of_a_machine_need_not_be_copied_with_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "is_missing", lambda path: str(path).startswith("/etc/aliases"))
+    line = main_cf("alias_database = hash:/etc/aliases")
+    assert clean(line)(tmp_path / "copy") == []
+    monkeypatch.setattr(files, "HOMES", [str(tmp_path / "live/postfix")])
+    found = check(configuration(tmp_path / "live", line))
+    assert codes(found) == {"missing-map-file"}
+
+
 @pytest.mark.parametrize("kind, clashes", [("relaydomain", False), ("domain", True)])
 def test_constants_of_any_column_tell_domains_apart(kind, clashes, tmp_path):
     edits = (
@@ -808,6 +825,20 @@ def test_a_pipe_that_nothing_uses_may_be_as_it_is(tmp_path):
     assert clean()(tmp_path) == []
     found = check(configuration(tmp_path / "used", known=used))
     assert codes(found) == {"pipe-needs-one-recipient"}
+
+
+@pytest.mark.parametrize(
+    "edit, about",
+    [
+        (change("postfix/main.cf", "lmtp:unix:private/dovecot-lmtp", "dovecot"), "dovecot"),
+        (change("postfix/main.cf", "$sql/transports.cf", "inline:{a.test=Virtual:}"), "Virtual"),
+        (main_cf("default_transport = uucp:gate"), "uucp"),
+    ],
+)
+def test_services_are_looked_for_wherever_a_transport_is_named(edit, about, tmp_path):
+    found = check(configuration(tmp_path, edit))
+    faults = [each.fault for each in found if each.finding.code == "unknown-transport-service"]
+    assert [fault.about for fault in faults] == [about]
 
 
 def test_a_table_prefix_is_understood(tmp_path):

@@ -49,6 +49,19 @@ class SeenStories(World):
         Verification.objects.create(differences=[entry], total=1)
         self.assertContains(self.seen(), "virtual_mailbox_maps: expected x/, found –")
 
+    def test_differences_of_its_domain_and_of_the_server_concern_it_too(self):
+        entry = {"asked": "x", "expected": "this", "found": "that"}
+        mine = ("main.cf", "master.cf: smtp", "example.org", "@example.org", "*", "{PLAIN}")
+        others = ("carol@example.com", "example.com", "info@example.org")
+        found = [entry | {"key": key} for key in (*mine, *others)]
+        Verification.objects.create(differences=found, total=len(found))
+        page = self.seen()
+        for key in mine:
+            self.assertContains(page, f"{key}, x: expected this, found that")
+        for key in others:
+            self.assertNotContains(page, f"{key}, x")
+        self.assertNotContains(page, "Nothing was different")
+
     def test_the_door_agrees_or_not(self):
         self.assertContains(self.seen(), "Postfix takes mail for this mailbox")
         self.assertContains(self.seen("550 5.1.1 unknown"), "Postfix sees this mailbox otherwise")

@@ -177,15 +177,17 @@ def watched(process: subprocess.Popen, deadline: float) -> tuple[bytes, bool]:
     """The beginning of what the program says, and whether it has ended in time."""
     words = b""
     while (left := deadline - time.monotonic()) > 0:
-        if process.poll() is not None:
+        has_ended = process.poll() is not None
+        patience = 0 if has_ended else min(left, SHORTLY)
+        ready, _out, _exceptional = select.select([process.stderr], [], [], patience)
+        if not ready and has_ended:
             return words, True  # what it has left behind may hold the pipe for ever
-        ready, _out, _exceptional = select.select([process.stderr], [], [], min(left, SHORTLY))
         if ready:
             said = os.read(process.stderr.fileno(), CHUNK)
             words = (words + said)[:LONGEST_WORDS]
             if not said:
                 return words, ends(process, deadline)
-    return words, False
+    return words, process.poll() is not None
 
 
 def ends(process: subprocess.Popen, deadline: float) -> bool:

@@ -92,6 +92,41 @@ def transports(configuration):
     yield from (name.partition(":")[0].strip() for name in named)
 
 
+class UnknownService(Finding):
+    code = "unknown-transport-service"
+    severity = ERROR
+    title = _("A transport names a service that is not in master.cf")
+    why = _("The mail waits in the queue: “mail transport unavailable”, and comes back after days.")
+    mend = _("Add the service to master.cf, or correct the transport.")
+
+    def look(self, configuration):
+        postfix = configuration.postfix
+        known = {service.name for service in postfix.services if service.type == "unix"}
+        if "cleanup" not in known:
+            return  # a part of a master.cf, which tells nothing of what else there is
+        for name, line in self._named(configuration):
+            if name and name not in known:
+                yield Fault(line, name)
+
+    @staticmethod
+    def _named(configuration):
+        """(service, line) of what is set, listed in files, or a row of the panel."""
+        postfix = configuration.postfix
+        for parameter in TRANSPORTS:
+            if postfix.is_set(parameter):
+                yield service_in(postfix.value(parameter)), postfix.where(parameter)
+        for reference in postfix.all_maps("transport_maps"):
+            for _key, value, line in postfix.entries(reference):
+                yield service_in(value), line
+        line = postfix.where("transport_maps")
+        for value in sorted(configuration.rows.transports) if configuration.rows else ():
+            yield service_in(value), line
+
+
+def service_in(transport):
+    return transport.partition(":")[0].strip()
+
+
 class SwappedPercent(Finding):
     code = "percent-behind-letter"
     severity = ERROR
@@ -220,6 +255,7 @@ def _uids_of(database):
 FINDINGS = (
     MinimumUid(),
     SeveralRecipients(),
+    UnknownService(),
     SwappedPercent(),
     TwoStores(),
     TwoLayouts(),

@@ -9,9 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from mailboxes.mailserver.checking.finding import ADVICE, ERROR, WARNING, Fault, Finding
 from mailboxes.mailserver.reading import maps
+from mailboxes.mailserver.reading.postfix import HOMES
 
 PASSWORD_MAPS = {"smtp_sasl_password_maps", "lmtp_sasl_password_maps"}
 PASSWORDS = {"password", "bind_pw"}
+ALIASES = "/etc/aliases"  # of the machine's own users, beside Postfix's folder
 # Caches that Postfix makes itself when it needs them.
 CACHES = re.compile(r"\w+_session_cache_database|address_verify_map|postscreen_cache_map")
 
@@ -91,12 +93,19 @@ def missing_files(configuration):
     """Path → use, of maps whose file is not there."""
     found = {}
     for use in configuration.uses:
-        is_needed = use.reference.is_file and not CACHES.fullmatch(use.parameter)
-        path = use.postfix.path_of(use.reference) if is_needed else None
+        path = use.postfix.path_of(use.reference) if is_needed(use) else None
         compiled = maps.INDEXED.get(use.reference.type, "")
         if path and is_missing(path) and is_missing(f"{path}{compiled}"):
             found.setdefault(str(path), use)
     return found
+
+
+def is_needed(use):
+    """Whether a map's file has to be here: not a cache, nor the aliases beside a copied folder."""
+    if not use.reference.is_file or CACHES.fullmatch(use.parameter):
+        return False
+    is_copy = str(use.postfix.directory) not in HOMES
+    return not (is_copy and use.reference.name == ALIASES)
 
 
 def is_missing(path):

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import OuterRef, Subquery
+from django.db.models import Min
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain, Domain, Transport
 from domains.transports import about
 from mailboxes import maps
+from mailboxes.mailserver.reading.postfix import PostfixFiles
 from mailboxes.mailserver.verifying.programs import LiveDovecot, LivePostfix
+from mailboxes.mailserver.writing.files import OWN
 from mailboxes.models import Alias, Mailbox
 
 # parameter → kinds of keys that are put to it
@@ -25,6 +27,11 @@ ASKED = {
     "smtpd_recipient_restrictions": ("mailbox", "alias", "catch_all", "by_alias_domain"),
     "smtpd_sender_login_maps": ("mailbox", "alias", "catch_all", "by_alias_domain"),
 }
+# Here any answer says yes.
+MEMBERSHIPS = {"virtual_mailbox_domains", "relay_domains", "relay_recipient_maps"}
+# Which only the panel's own main.cf has; of another one, replies to RCPT TO are compared.
+OURS = {"smtpd_recipient_restrictions"}
+OWN_MAP = re.compile(rf"\S*/{OWN}/(\w+)\.cf")
 DOVECOT = "Dovecot"
 EVERYTHING = "*"  # the pattern of a transport for all mail
 WILDCARDS = set("*?")  # by which doveadm names several users
@@ -79,12 +86,14 @@ class Postfix:
     """Compares each map of the panel with that of the server."""
 
     def __init__(self, live: LivePostfix):
-        self.live = live
+        self.live, self.is_own = live, is_own(live.files)
+        self.delivers = live.files.value("virtual_transport").partition(":")[0] == "virtual"
 
     def differences(self, batch: Batch, asked: dict) -> Iterator[Difference]:
         own = own_maps()
+        wanted = {name: kinds for name, kinds in ASKED.items() if self.is_own or name not in OURS}
         for kind, keys in self.keys_of(batch).items():
-            for parameter in (name for name, kinds in ASKED.items() if kind in kinds and keys):
+            for parameter in (name for name, kinds in wanted.items() if kind in kinds and keys):
                 asked[parameter] = asked.get(parameter, 0) + len(keys)
                 yield from self._compare(parameter, own[parameter], keys)
 
@@ -108,32 +117,52 @@ class Postfix:
                 (by_file.get(key, ""), parameter),
                 (running.get(key, ""), f"{parameter} (proxymap)"),
             ):
-                if not is_same(expected, found):
+                if not self._is_same(parameter, expected, found):
                     yield Difference(key, where, expected, found)
                     break
 
+    def _is_same(self, parameter: str, expected: str, found: str) -> bool:
+        """Whether Postfix does the same with both; an operator's own maps may word it otherwise."""
+        is_member = parameter in MEMBERSHIPS or (
+            parameter == "virtual_mailbox_maps" and not self.is_own and not self.delivers
+        )
+        if is_member:
+            return bool(expected) == bool(found)
+        if parameter == "transport_maps" and not self.is_own:
+            expected, found = (text.removesuffix(":") for text in (expected, found))
+        return sorted(expected.split(",")) == sorted(found.split(","))
 
-def is_same(expected: str, found: str) -> bool:
-    """Whether two lists name the same, in any order."""
-    return sorted(expected.split(",")) == sorted(found.split(","))
+
+def is_own(files: PostfixFiles) -> bool:
+    """Whether main.cf asks maps that the panel has written."""
+    return any(
+        OWN_MAP.fullmatch(reference.name)
+        for name in ("virtual_mailbox_domains", "virtual_mailbox_maps", "virtual_alias_maps")
+        for reference in files.maps(name)
+    )
 
 
 def mirrored(names: list[str]) -> list[str]:
-    """Of each alias domain, addresses of a mailbox and an alias of its target, in use and not."""
+    """Of each alias domain, addresses of a mailbox and an alias of its target, in use and not.
+
+    Joined here: tables of an adopted database may not share a collation.
+    """
+    pairs = AliasDomain.objects.filter(pk__in=names).values_list("pk", "target_domain_id")
+    mirrors = [(name, target.lower()) for name, target in pairs]
     found = []
     for model in (Mailbox, Alias):
         for is_active in (True, False):
-            rows = model.objects.filter(
-                domain=OuterRef("target_domain"), active=is_active, pk__contains="@"
-            ).exclude(pk__startswith="@")
-            first = Subquery(rows.order_by("pk").values("pk")[:1])
-            pairs = AliasDomain.objects.filter(pk__in=names).annotate(first=first)
-            found += [
-                f"{first.rpartition('@')[0]}@{name}".lower()
-                for name, first in pairs.values_list("pk", "first")
-                if first
-            ]
+            firsts = first_addresses(model, {target for _name, target in mirrors}, is_active)
+            found += [f"{firsts[t]}@{name}".lower() for name, t in mirrors if t in firsts]
     return list(dict.fromkeys(found))
+
+
+def first_addresses(model: type, domains: set[str], is_active: bool) -> dict[str, str]:
+    """Domain → local part of the first of its mailboxes or aliases, catch-alls apart."""
+    rows = model.objects.filter(domain__in=domains, active=is_active, pk__contains="@")
+    rows = rows.exclude(pk__startswith="@").order_by().values_list("domain_id")
+    firsts = rows.annotate(first=Min("pk"))
+    return {domain.lower(): address.rpartition("@")[0] for domain, address in firsts}
 
 
 def own_maps():

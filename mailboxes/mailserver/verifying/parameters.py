@@ -1,7 +1,6 @@
 """Postfix's parameters and services beside what the panel's rows need."""
 
 import ipaddress
-import re
 from collections.abc import Iterator
 
 from django.conf import settings
@@ -12,14 +11,13 @@ from domains.transports import about
 from mailboxes.mailserver.checking.access import checks_senders
 from mailboxes.mailserver.reading.maps import references
 from mailboxes.mailserver.reading.postfix import PostfixFiles, logical_lines, named
-from mailboxes.mailserver.verifying.comparing import Difference
+from mailboxes.mailserver.verifying.comparing import OWN_MAP, Difference, is_own
 from mailboxes.mailserver.verifying.programs import LivePostfix
 from mailboxes.mailserver.writing.choices import ACCOUNTS, Choices
 from mailboxes.mailserver.writing.files import OWN, files_of
 from mailboxes.models import Vacation
 
 MAIN, MASTER = "main.cf", "master.cf"
-OWN_MAP = re.compile(rf"\S*/{OWN}/(\w+)\.cf")
 RELAY, RECIPIENT = "smtpd_relay_restrictions", "smtpd_recipient_restrictions"
 CLOSING = {"reject_unauth_destination", "defer_unauth_destination", "reject", "defer"}
 WIDEST = 8  # bits of a network that may relay; shorter ones are half the Internet
@@ -107,22 +105,21 @@ def restrictions(files: PostfixFiles) -> Iterator[Difference]:
     """The lists hold what the panel writes, in its order; more may stand between."""
     if not is_own(files):
         return
+    open_ones = [pair for pair in smtpds(files) if not pair[1].is_yes("smtpd_sasl_auth_enable")]
     for name, wanted in written().items():
-        found = [plain(word) for word in files.words(name)]
-        rest = iter(found)
-        is_whole = all(word in rest for word in wanted)
-        extra = [w for w in found if w.startswith("permit") and w not in wanted]
-        if not is_whole or "permit" in extra or (extra and name == RELAY):
-            yield Difference(MAIN, name, ", ".join(wanted), ", ".join(found))
+        for place, view in open_ones:
+            found = [plain(word) for word in view.words(name)]
+            if not holds(name, wanted, found):
+                key = f"{MASTER}: {place}" if name in view.overrides else MAIN
+                yield Difference(key, name, ", ".join(wanted), ", ".join(found))
 
 
-def is_own(files: PostfixFiles) -> bool:
-    """Whether main.cf asks maps that the panel has written."""
-    return any(
-        OWN_MAP.fullmatch(reference.name)
-        for name in ("virtual_mailbox_domains", "virtual_mailbox_maps", "virtual_alias_maps")
-        for reference in files.maps(name)
-    )
+def holds(name: str, wanted: list[str], found: list[str]) -> bool:
+    """Whether a list says what is wanted, and lets nobody pass who is not in it."""
+    rest = iter(found)
+    is_whole = all(word in rest for word in wanted)
+    extra = [word for word in found if word.startswith("permit") and word not in wanted]
+    return is_whole and "permit" not in extra and not (extra and name == RELAY)
 
 
 def written() -> dict[str, list[str]]:

@@ -97,11 +97,17 @@ class LivePostfix:
         return any(reference.proxied for reference in self.files.maps(parameter))
 
     def _first(self, parameter, keys, ask) -> dict[str, str]:
-        found = {}
+        found = self._listed(parameter)
         for reference in self.files.maps(parameter):
             left = [key for key in keys if key not in found]
             found |= ask(reference, left) if left else {}
         return found
+
+    def _listed(self, parameter: str) -> dict[str, str]:
+        """The domains that a list spells out beside its maps."""
+        if not parameter.endswith("_domains"):
+            return {}
+        return {name: name for name, _line in self.files.names(parameter)}
 
     def _by_file(self, reference: MapReference, keys: list[str]) -> dict[str, str]:
         reader = self.owner if reference.proxied or self._is_open(reference) else None

@@ -13,6 +13,7 @@ from mailboxes.mailserver.verifying.comparing import (
     Dovecot,
     Postfix,
     batches,
+    is_own,
     own_maps_work,
 )
 from mailboxes.mailserver.verifying.logins import Logins
@@ -68,9 +69,12 @@ class Parameters:
 
     @property
     def unasked(self) -> list[str]:
-        if parameters.is_own(self.live.files):
+        if is_own(self.live.files):
             return []
         return [_("restriction lists, as this main.cf is not the panel’s; only relaying was")]
+
+
+Probe = Parameters | Smtp | Lmtp | Logins
 
 
 def verify(
@@ -87,20 +91,24 @@ def verify(
     servers.makes_accounts = makes_accounts
     compared = [*comparisons(servers)]
     compare(report, compared, domains)
-    probing = [*probes(servers)]
-    for name, probe in probing:
-        if report.failed and isinstance(probe, Logins):
-            probe.postfix = None  # a second wait for a server that does not answer
-        try:
-            report.differences += probe.differences(domains, report.asked)
-        except Unavailable as error:
-            report.fail(name, error)
+    report.unasked += [text for each in compared for text in left_out(each)]
+    for name, probe in probes(servers):
+        try_out(report, name, probe, domains)
     if not compared:
         own_maps_work()
     report.differences = list(dict.fromkeys(report.differences))
-    report.unasked = [*(text for each in compared for text in left_out(each))]
-    report.unasked += [f"{name}: {text}" for name, probe in probing for text in shown(probe)]
     return report
+
+
+def try_out(report: Report, name: str, probe: Probe, domains: list[str] | None) -> None:
+    """Ask what is asked with a sample, and note what that leaves out."""
+    if report.failed and isinstance(probe, Logins):
+        probe.postfix = None  # a second wait for a server that does not answer
+    try:
+        report.differences += probe.differences(domains, report.asked)
+    except Unavailable as error:
+        report.fail(name, error)
+    report.unasked += [f"{name}: {text}" for text in shown(probe)]
 
 
 def compare(report: Report, compared: list, domains: list[str] | None) -> None:
@@ -145,7 +153,7 @@ def comparisons(servers: Servers) -> Iterator[Postfix | Dovecot]:
         yield Dovecot(servers.dovecot, servers.mail_directory)
 
 
-def probes(servers: Servers) -> Iterator[tuple[str, Parameters | Smtp | Lmtp | Logins]]:
+def probes(servers: Servers) -> Iterator[tuple[str, Probe]]:
     """What is asked once, with a sample of rows."""
     if servers.postfix:
         yield "Postfix", Parameters(servers.postfix)
@@ -168,7 +176,7 @@ def left_out(server: Postfix | Dovecot) -> Iterator[str]:
         yield _("Dovecot: in which folder the mail lies (--mail-directory says it)")
 
 
-def shown(probe: Parameters | Smtp | Lmtp | Logins) -> list[str]:
+def shown(probe: Probe) -> list[str]:
     """What a probe left out; of many, the first few and their number."""
     found = list(probe.unasked)
     if len(found) <= SHOWN:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -90,17 +91,29 @@ def said(code: int, text: bytes) -> str:
 
 def samples(domains: list[str] | None) -> list[str]:
     """Some addresses of each kind: of mailboxes, aliases, alias domains, and of nobody."""
-    names = Domain.objects.all() if domains is None else Domain.objects.filter(pk__in=domains)
     found = []
     for model in (Mailbox, Alias):
-        rows = model.objects.filter(domain__in=names)
+        rows = of(model.objects.all(), "domain", domains)
         found += first(rows.filter(active=True)) + first(rows.filter(active=False))
-    hosted = names.filter(active=True)
+        if model is Mailbox:
+            found += [extended(address) for address in found[:1]]
+    hosted = of(Domain.objects.filter(active=True), "pk", domains)
     for rows in (hosted.filter(backupmx=False), hosted.filter(backupmx=True)):
         found += [f"verify-{secrets.token_hex(4)}@{name}" for name in first(rows)]
-    found += mirrored(first(AliasDomain.objects.filter(pk__in=names)))
+    found += mirrored(first(of(AliasDomain.objects.all(), "pk", domains)))
     found = dict.fromkeys(address.lower() for address in found)
     return [address for address in found if ASKABLE.fullmatch(address)]
+
+
+def of(rows: QuerySet, lookup: str, domains: list[str] | None) -> QuerySet:
+    """Rows of these domains, or all; names are literals, as collations may differ."""
+    return rows if domains is None else rows.filter(**{f"{lookup}__in": domains})
+
+
+def extended(address: str) -> str:
+    """The address with an extension, which is its owner's too."""
+    local_part, _at, domain = address.rpartition("@")
+    return f"{local_part}{settings.MAILADMIN_RECIPIENT_DELIMITER[:1]}verify@{domain}"
 
 
 def first(rows: QuerySet) -> list[str]:
@@ -145,8 +158,8 @@ class Lmtp:
     def differences(self, domains: list[str] | None, asked: dict) -> Iterator[Difference]:
         if not self.is_used:
             return
-        rows = Mailbox.objects.filter(active=True, domain__active=True, domain__backupmx=False)
-        rows = rows if domains is None else rows.filter(domain__in=domains)
+        hosted = of(Domain.objects.filter(active=True, backupmx=False), "pk", domains)
+        rows = Mailbox.objects.filter(active=True, domain__in=first(hosted))
         addresses = [address for address in first(rows) if ASKABLE.fullmatch(address)]
         for address, reply in self.replies(addresses):
             asked["LMTP"] = asked.get("LMTP", 0) + 1
