@@ -29,7 +29,8 @@ from django.db.migrations.executor import MigrationExecutor  # noqa: E402
 SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
 GRACE = 25  # seconds; gunicorn gives requests under way 20
 STEADY = 60  # seconds after which a part that ends did not fail at its start
-LONGEST_WAIT = 60  # seconds until a part that keeps ending is started again
+# Seconds until a part that keeps ending is started again. Meanwhile nobody answers at the address.
+LONGEST_WAIT = {"the web server": 5, "the worker": 60}
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
 
@@ -138,7 +139,7 @@ class Part:
             return
         steady = time.monotonic() - self.since > STEADY
         self.pid, self.failures = None, 1 if steady else self.failures + 1
-        wait = min(LONGEST_WAIT, 2 ** (self.failures - 1))
+        wait = min(LONGEST_WAIT[self.name], 2 ** (self.failures - 1))
         self.due = time.monotonic() + wait
         text = f"mailadmin: {self.name} has ended ({how(ended[1])}); starting it again in {wait} s"
         print(text, file=sys.stderr, flush=True)

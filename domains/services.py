@@ -27,6 +27,7 @@ from domains.models import (
 )
 from domains.patterns import validate_domain_transport
 from mailadmin.jobs import ROWS_A_STEP, add_limited_job, drop_selection, selected_keys
+from mailadmin.models import Job, JobKeys
 from mailadmin.rows import chunks, folded
 
 LARGE = 500  # mailboxes that one transaction takes down in well under a second
@@ -184,28 +185,50 @@ def close_selected_domains(changes, selection):
 
 def next_deletion(job):
     """The next step of taking domains apart: mailboxes, then aliases, then the rest."""
-    domain = next_domain(job)
-    if domain is None:
+    found = next_domain(job)
+    if found is None:
         return None
+    part, domain = found
     for name in CONTENTS:
         rows = getattr(domain, name).order_by("pk").values_list("pk", flat=True)[:ROWS_A_STEP]
         if keys := list(rows):
             return delete_contents, (domain.pk, name, keys), len(keys)
-    return delete_domains, ([domain.pk],), 0
+    return delete_closed_domain, (part.pk, domain.pk), 0
 
 
-def next_domain(job):
-    """The first domain of the selection that is still there; parts that are done are dropped."""
+def next_domain(job: Job) -> tuple[JobKeys, Domain] | None:
+    """The next domain to delete, with the part of the selection that it is in.
+
+    One that is active again is somebody's, and stays. Parts that are done are dropped.
+    """
     for part in job.selection.order_by("position").iterator(1):
-        if domain := Domain.objects.filter(pk__in=part.keys).order_by("pk").first():
-            return domain
+        closed = Domain.objects.filter(pk__in=part.keys, active=False).order_by("pk")
+        if domain := closed.first():
+            return part, domain
         part.delete()
     return None
 
 
-def delete_contents(changes, key, name, keys):
+def delete_closed_domain(changes, part: int, key: str) -> None:
+    """Delete a domain whose contents are gone, and forget it: its name may be used again."""
+    find_closed_domain(changes, key)
+    delete_domains(changes, [key])
+    for row in JobKeys.objects.select_for_update().filter(pk=part):
+        row.keys = [name for name in row.keys if folded(name) != folded(key)]
+        row.save(update_fields=["keys"])
+
+
+def find_closed_domain(changes, key: str) -> Domain:
+    """The domain under its lock, unless somebody has activated it since."""
     lock_domains(changes, [key])
-    changes.find_one(Domain, key)
+    domain = changes.find_one(Domain, key)
+    if domain.active:
+        raise ValidationError(_("%(domain)s is active again."), params={"domain": key})
+    return domain
+
+
+def delete_contents(changes, key, name, keys):
+    find_closed_domain(changes, key)
     rows = changes.find(Domain._meta.get_field(name).related_model, keys)
     delete_named(changes, keys)
     changes.delete(rows)

@@ -19,9 +19,10 @@ from django.urls import Resolver404, resolve
 
 from mailadmin import passwords
 from mailadmin.models import SessionEpoch, UsedCode
+from mailadmin.names import account_key
 from mailadmin.networks import client_address, is_trusted
 from mailadmin.rows import folded
-from mailadmin.throttling import Attempt, account_key
+from mailadmin.throttling import Attempt
 from mailadmin.writes import Actor, again_on_deadlock, perform
 
 logger = logging.getLogger("mailadmin.auth")
@@ -40,7 +41,7 @@ class PrincipalBackend(BaseBackend):
     def people(self, name):
         """The active person of this name, with the moment at which their sessions were ended."""
         model = apps.get_model(self.model_name)
-        ended = SessionEpoch.moments(SessionEpoch.key_of_name(self.model_name, name))
+        ended = SessionEpoch.moments(account_key(self.model_name, name))
         found = model._default_manager.filter(active=True, pk=name)
         return found.annotate(sessions_ended=Subquery(ended[:1]))
 
@@ -49,6 +50,8 @@ class PrincipalBackend(BaseBackend):
         if attempt is not None and not attempt.allows(account_key(self.model_name, username)):
             return None
         person = self.find(username or "")
+        if attempt is not None and person is not None:
+            attempt.found.add(account_of(person))
         if person is None or not password:
             passwords.spend(password or "")
             return None
@@ -71,9 +74,9 @@ def begin_attempt(request, name: str) -> Attempt:
     return attempt
 
 
-def begin_attempt_of(request, person) -> Attempt:
-    """The same where it is known whose account is meant."""
-    attempt = Attempt(request, [account_of(person)])
+def begin_attempt_of(request, person, proved: str) -> Attempt:
+    """The same where it is known whose account is meant, by a password or a session."""
+    attempt = Attempt(request, [account_of(person)], proved)
     attempt.check()
     return attempt
 

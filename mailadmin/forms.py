@@ -388,8 +388,9 @@ class KnownChoices:
 
 def known_choices(principal, model):
     """What forms for this principal have asked for; programs send many rows in one request."""
-    choices = getattr(principal, "choices", None)
-    return KnownChoices() if choices is None else choices.setdefault(model, KnownChoices())
+    if principal.choices is None:
+        return KnownChoices()
+    return principal.choices.setdefault(model, KnownChoices())
 
 
 class RowInput(DomainInput):

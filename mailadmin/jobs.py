@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Collection
 from contextlib import contextmanager
 
 from django.apps import apps
@@ -27,6 +28,7 @@ LEASE = datetime.timedelta(seconds=60)
 MOST_TRIES = 5  # of a step; what stops a worker each time must not stop it for ever
 ROWS_A_STEP = 100
 CONFIRM = "confirm"  # not work, but keys that wait for a yes
+IN_MEMORY = {"plan": 3}  # kinds that a worker keeps half done, and how many of each it holds
 UNFINISHED_JOBS = 50  # of one person; superadmins on the command line have no limit
 SELECTIONS = 3  # of one person that wait to be confirmed; an older one is dropped
 
@@ -88,25 +90,25 @@ def jobs_of(principal):
 # Selections: the keys that somebody is asked about, so that they confirm these and no others
 
 
-def keep_selection(actor: Actor, table: str, keys: list) -> int:
-    """Keep a selection until it is confirmed; the number by which it is asked for."""
-    return perform(actor, add_selection, table, keys).pk
+def keep_selection(actor: Actor, table: str, action: str, keys: list) -> int:
+    """Keep a selection until the action is confirmed; the number by which it is asked for."""
+    return perform(actor, add_selection, {"table": table, "action": action}, keys).pk
 
 
-def add_selection(changes, table, keys):
+def add_selection(changes, arguments: dict, keys: list) -> Job:
     drafts = jobs_of(changes.principal).filter(kind=CONFIRM, state=Job.State.DRAFT)
     oldest = drafts.order_by("-pk").values_list("pk", flat=True)[SELECTIONS - 1 :]
     Job.objects.filter(pk__in=list(oldest)).delete()
-    arguments = {"table": table}
     return add_job(changes, CONFIRM, "", arguments, len(keys), Job.State.DRAFT, keys)
 
 
-def find_selection(principal, table: str, number: str) -> Job | None:
-    """The selection of that number, if it is this person's and was not confirmed yet."""
+def find_selection(principal, table: str, action: str, number: str) -> Job | None:
+    """The selection of that number, if this person was asked about this and has not confirmed."""
     if not number.isdecimal() or len(number) > 18:
         return None
     drafts = jobs_of(principal).filter(kind=CONFIRM, state=Job.State.DRAFT, pk=number)
-    return next((draft for draft in drafts if draft.arguments["table"] == table), None)
+    asked = {"table": table, "action": action}.items()
+    return next((draft for draft in drafts if asked <= draft.arguments.items()), None)
 
 
 def selected_keys(job: Job) -> list:
@@ -155,13 +157,13 @@ def dismiss_failed(changes, numbers):
         Job.objects.filter(pk__in=part, state=Job.State.FAILED).delete()
 
 
-def claim(holder):
-    """The job that has waited longest for a step, or whose worker has gone silent; or None."""
+def claim(holder: str, except_kinds: Collection[str] = ()) -> Job | None:
+    """The job that has waited longest for a step, or whose worker does not answer; or None."""
     now = timezone.now()
     free = Q(state=Job.State.WAITING) | Q(state=Job.State.RUNNING, lease_until__lt=now)
-    for job in Job.objects.filter(free).order_by("lease_until", "pk")[:10]:
+    waiting = Job.objects.filter(free).exclude(kind__in=except_kinds)
+    for job in waiting.order_by("lease_until", "pk")[:10]:
         lease = {"state": Job.State.RUNNING, "lease_until": now + LEASE, "lease_holder": holder}
-        lease["tries"] = F("tries") + 1
         if Job.objects.filter(free, pk=job.pk).update(**lease):
             job.refresh_from_db()
             return job
@@ -170,12 +172,23 @@ def claim(holder):
 
 def run(job, stop=lambda: False):
     """Take steps until there are none left, or somebody asks to stop; what is done stays done."""
-    while not stop() and advance(job):
-        pass
+    goes_on = True
+    while goes_on and not stop():
+        with leased(job):
+            goes_on = advance(job)
+
+
+def count_try(job: Job) -> None:
+    """Count that this worker begins with the job: one that ends its worker is given up at last."""
+    if not hasattr(job, "is_begun"):
+        job.is_begun, job.tries = True, job.tries + 1
+        held = Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder)
+        held.update(tries=F("tries") + 1)
 
 
 def advance(job: Job) -> bool:
     """Take one step of the job; whether there may be another."""
+    count_try(job)
     if job.tries > MOST_TRIES:
         text = _(
             "It was begun %(count)s times, and each time its worker ended or lost the database."
@@ -204,8 +217,7 @@ def advance(job: Job) -> bool:
 def take_next_step(job: Job) -> bool:
     steps = import_string(f"{settings.ROOT_URLCONF}.JOBS")
     with override(job.arguments.get("language") or get_language()):
-        with leased(job):
-            step = steps[job.kind](job)
+        step = steps[job.kind](job)
         if step is None:
             return finish(job, Job.State.DONE)
         perform(job_actor(job), take_step, job, step)

@@ -1,7 +1,6 @@
 """What all tables share: roles and scope, people, the log and the change record."""
 
 import enum
-import hashlib
 import uuid
 
 from django.conf import settings
@@ -21,6 +20,7 @@ from mailadmin.fields import (
     Unknown,
     mail_key,
 )
+from mailadmin.names import account_key
 
 
 def table(name):
@@ -84,6 +84,7 @@ class Principal(AbstractBaseUser):
     token = CharField(
         max_length=255, blank=True, default="", db_default="", secret=True, editable=False
     )
+    choices = None  # of forms, that a principal of one request remembers
     token_validity = DateTimeField(default=timezone.now, db_default=Unknown(), editable=False)
     totp_secret = CharField(max_length=255, null=True, blank=True, secret=True, editable=False)  # noqa: DJ001 (PostfixAdmin asks "IS NULL")
 
@@ -260,14 +261,9 @@ class SessionEpoch(models.Model):
     def __str__(self):
         return self.key
 
-    @classmethod
-    def key_of(cls, person):
-        return cls.key_of_name(person.model_label, person.pk)
-
     @staticmethod
-    def key_of_name(label, name):
-        """A hash of the table and the name, so that long names fit."""
-        return hashlib.sha256(f"{label}:{name.lower()}".encode(errors="replace")).hexdigest()
+    def key_of(person) -> str:
+        return account_key(person.model_label, person.pk)
 
     @classmethod
     def moments(cls, key):

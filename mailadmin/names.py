@@ -1,5 +1,6 @@
 """Names of the mail world: as they are typed, as they are kept, as they are shown."""
 
+import hashlib
 import re
 
 import idna
@@ -99,3 +100,9 @@ def validate_line(text):
     validate_text(text)
     if "\n" in text or "\r" in text:
         raise ValidationError(_("This is one line: it cannot hold a line end."))
+
+
+def account_key(label: str, name: str) -> str:
+    """The account of this name in the table of that label; a hash, as names are personal."""
+    text = f"{label}:{name.strip().lower()}"
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()

@@ -28,21 +28,31 @@ class LimitedReplies:
         self.file.close()
 
 
-class Deadline:
+class DeadlineSMTP(smtplib.SMTP):
     """Ends the conversation after some time; a timeout of the socket is one of each read alone."""
 
-    watchdog = None
+    watchdog = raw = None
 
     def connect(self, *args, **kwargs):
         self.watchdog = threading.Timer(SECONDS, self.hang_up)
         self.watchdog.daemon = True
         self.watchdog.start()
-        return super().connect(*args, **kwargs)
+        try:
+            return super().connect(*args, **kwargs)
+        except BaseException:
+            self.close()  # or the timer would go on
+            raise
+
+    def _get_socket(self, *args):
+        """Keep a second handle of the connection, which is the same before and within TLS."""
+        connected = super()._get_socket(*args)
+        self.raw = connected.dup()
+        return connected
 
     def hang_up(self) -> None:
-        if self.sock is not None:
+        if self.raw is not None:
             with contextlib.suppress(OSError):
-                self.sock.shutdown(socket.SHUT_RDWR)
+                self.raw.shutdown(socket.SHUT_RDWR)
 
     def getreply(self):
         if self.file is None:
@@ -52,15 +62,14 @@ class Deadline:
     def close(self) -> None:
         if self.watchdog is not None:
             self.watchdog.cancel()
+        if self.raw is not None:
+            self.raw.close()
+            self.raw = None
         super().close()
 
 
-class SMTP(Deadline, smtplib.SMTP):
-    pass
-
-
-class SMTP_SSL(Deadline, smtplib.SMTP_SSL):
-    pass
+class DeadlineSMTPS(smtplib.SMTP_SSL, DeadlineSMTP):
+    """The same with TLS from the beginning; the first handle is there before it is wrapped."""
 
 
 class EmailBackend(smtp.EmailBackend):
@@ -68,4 +77,4 @@ class EmailBackend(smtp.EmailBackend):
 
     @property
     def connection_class(self):
-        return SMTP_SSL if self.use_ssl else SMTP
+        return DeadlineSMTPS if self.use_ssl else DeadlineSMTP

@@ -41,24 +41,23 @@ class TooManyFailures(Exception):
         self.retry_after = retry_after
 
 
-def account_key(label: str, name: str) -> str:
-    """The account of this name in the table of that label; a hash, as names are personal."""
-    text = f"{label}:{name.strip().lower()}"
-    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
-
-
 @dataclass
 class Attempt:
-    """An attempt to sign in, counted before it is made: attempts at the same moment count too."""
+    """An attempt to sign in, counted before it is made: attempts at the same moment count too.
+
+    `proved` says what was shown before: behind a password no stranger can lock anybody out, so
+    what is guessed there counts from all networks together.
+    """
 
     request: HttpRequest
     accounts: Sequence[str]
-    counts: dict = field(default_factory=dict)
+    proved: str = ""
+    found: set = field(default_factory=set)  # accounts that there are
 
     def __post_init__(self) -> None:
         self.network = network_of(self.request.client_address)
         self.devices = known_devices(self.request)
-        self.counts = count([key for key, _limit in self.limits()])
+        self.counts = count(dict(self.limits()), first=f"network:{self.network}")
 
     def limits(self) -> Iterable[tuple[str, int]]:
         if not any(account in self.devices for account in self.accounts):
@@ -72,6 +71,8 @@ class Attempt:
         """The counter of this browser where it is known, otherwise of its network."""
         if device := self.devices.get(account):
             return f"device:{device}"
+        if self.proved:
+            return f"{self.proved}:{account}"
         return "client:" + hashed(account, self.network)
 
     def check(self) -> None:
@@ -108,7 +109,8 @@ class Attempt:
 
         A guess at an earlier account stays counted: its password was tried, and was wrong.
         """
-        tried = self.accounts[: self.accounts.index(account)]
+        earlier = self.accounts[: self.accounts.index(account)]
+        tried = [one for one in earlier if one in self.found]
         kept = {self.client_key(one) for one in tried} | {f"account:{one}" for one in tried}
         take_off([key for key in self.counts if key not in kept], self.client_key(account))
         remember_network(hashed(account, self.network))
@@ -142,27 +144,44 @@ def known_devices(request: HttpRequest) -> dict[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-def count(keys: list[str]) -> dict[str, tuple[int, datetime.datetime]]:
-    """Add one to these counters: (failures in the current window, when it began) of each."""
-    now, keys = timezone.now(), sorted(set(keys))
-    rows = LoginFailure.objects.filter(pk__in=keys)
+def count(limits: dict[str, int], first: str) -> dict[str, tuple[int, datetime.datetime]]:
+    """Add one to these counters: (failures in the current window, when it began) of each.
+
+    Where the counter that comes first is over its limit, the others are left alone: names without
+    end would become rows without end.
+    """
+    now = timezone.now()
 
     def add() -> dict:
-        there = set(rows.values_list("pk", flat=True))
+        keys = sorted(limits)
+        there = read_counts(keys)
+        failures, since = there.get(first, (0, now))
+        if first in limits and failures > limits[first] and since > now - WINDOW:
+            keys = [first]
         new = [LoginFailure(pk=key, since=now) for key in keys if key not in there]
         LoginFailure.objects.bulk_create(new, ignore_conflicts=True)
-        add_one(rows, now)
-        found = rows.values_list("pk", "failures", "since")
-        return {key: (failures, since) for key, failures, since in found}
+        add_one(LoginFailure.objects.filter(pk__in=keys), now, WINDOW, "failures", "since")
+        return read_counts(keys)
 
     return again_on_deadlock(add)
 
 
-def add_one(rows, now: datetime.datetime) -> None:
-    over = When(since__lt=now - WINDOW, then=Value(1))
-    began = When(since__lt=now - WINDOW, then=Value(now))
+def read_counts(keys: list[str]) -> dict[str, tuple[int, datetime.datetime]]:
+    found = LoginFailure.objects.filter(pk__in=keys).values_list("pk", "failures", "since")
+    return {key: (failures, since) for key, failures, since in found}
+
+
+def add_one(
+    rows, now: datetime.datetime, window: datetime.timedelta, number: str, start: str
+) -> int:
+    """Add one to counters of a window that begins anew when it is over; how many there are."""
+    is_over = {f"{start}__lt": now - window}
     # MySQL sets columns from left to right, so the count comes before the moment it depends on.
-    rows.update(failures=Case(over, default=F("failures") + 1), since=Case(began, default="since"))
+    values = {
+        number: Case(When(**is_over, then=Value(1)), default=F(number) + 1),
+        start: Case(When(**is_over, then=Value(now)), default=start),
+    }
+    return rows.update(**values)
 
 
 def take_off(keys: list[str], reset: str) -> None:

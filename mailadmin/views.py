@@ -170,7 +170,7 @@ class Code(Door):
 
     def form_valid(self, form):
         request = self.request
-        attempt = begin_attempt_of(request, self.person)
+        attempt = begin_attempt_of(request, self.person, "code")
         if not code_is_right(self.person, form.cleaned_data["code"]):
             log_failure(self.person.pk, request.client_address, "code")
             form.refuse()

@@ -41,7 +41,7 @@ class Console:
     """Who sits at the machine may do everything."""
 
     role = Role.SUPERADMIN
-    pk = username = None
+    pk = username = choices = None
     model_label = ""
 
     def at_present(self):

@@ -150,7 +150,7 @@ class OwnPasswordForm(NewPasswordMixin, WatchedForm):
     def clean_old_password(self):
         """Guesses count here as they do at the sign-in: a stolen session must not find it out."""
         typed, person = self.cleaned_data["old_password"], self.actor.principal
-        attempt = begin_attempt_of(self.request, person)
+        attempt = begin_attempt_of(self.request, person, "session")
         if not person.check_password(typed):
             log_failure(person.username, self.actor.address, "old password")
             raise ValidationError(_("This is not your present password."))

@@ -4,7 +4,7 @@ import datetime
 import logging
 
 from django.conf import settings
-from django.db.models import Case, F, Value, When
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -14,6 +14,7 @@ from rest_framework.permissions import BasePermission
 
 from mailadmin.api.tokens import PREFIX, holder_of
 from mailadmin.models import RequestCount, Token
+from mailadmin.throttling import add_one
 from mailadmin.writes import again_on_deadlock
 
 logger = logging.getLogger("mailadmin.api")
@@ -32,10 +33,9 @@ class TokenAuthentication(BaseAuthentication):
         if not text:
             return None
         holder = holder_of(text.strip()) if scheme.lower() == "bearer" else None
-        if holder is not None:
-            refuse_too_fast(holder)
         if holder is None or not holder.is_from(request.client_address):
             self.refuse(request, text, holder)
+        refuse_too_fast(holder)
         note_use(holder.token, request.client_address)
         return holder, holder.token
 
@@ -71,7 +71,7 @@ class MayUse(BasePermission):
         return allowed and view.is_open(screen, request.user)
 
 
-def refuse_too_fast(holder):
+def refuse_too_fast(holder) -> None:
     """Limit the requests a minute of each person, counted in the database for all machines."""
     began, requests = count_request(owner_key(holder))
     most = settings.MAILADMIN_API_RATE
@@ -80,38 +80,31 @@ def refuse_too_fast(holder):
         raise Throttled(max(1, int(left) + 1))
 
 
-def owner_key(holder):
+def owner_key(holder) -> str:
     return holder.owner.pk.lower()
 
 
-def charge(holder, rows):
+def charge(holder, rows: int) -> None:
     """Count a request of many rows as each of them would be."""
     own = RequestCount.objects.filter(pk=owner_key(holder))
     again_on_deadlock(lambda: own.update(requests=F("requests") + rows - 1))
 
 
-def count_request(owner):
+def count_request(owner: str) -> tuple[datetime.datetime, int]:
     """(when the current minute began, requests in it), this one among them."""
     return again_on_deadlock(lambda: count_once(owner, timezone.now()))
 
 
-def count_once(owner, now):
+def count_once(owner: str, now: datetime.datetime) -> tuple[datetime.datetime, int]:
     row = RequestCount.objects.filter(pk=owner)
-    over = When(window_start__lte=now - WINDOW, then=Value(1))
-    began = When(window_start__lte=now - WINDOW, then=Value(now))
-    # MySQL sets columns from left to right, so the count comes before the moment it depends on.
-    values = {
-        "requests": Case(over, default=F("requests") + 1),
-        "window_start": Case(began, default="window_start"),
-    }
-    if not row.update(**values):
+    if not add_one(row, now, WINDOW, "requests", "window_start"):
         new = RequestCount(owner=owner, window_start=now)
         RequestCount.objects.bulk_create([new], ignore_conflicts=True)
-        row.update(**values)
+        add_one(row, now, WINDOW, "requests", "window_start")
     return row.values_list("window_start", "requests").first() or (now, 1)
 
 
-def note_use(token, address):
+def note_use(token: Token, address: str) -> None:
     """Write down when and from where a token was used; a busy one once a minute."""
     now = timezone.now()
     is_known = token.last_used is not None and token.last_used > now - WINDOW

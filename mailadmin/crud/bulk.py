@@ -39,7 +39,7 @@ class Bulk(Filtered, Screen, View):
         return self.run(action, keys)
 
     def nothing_selected(self):
-        messages.warning(self.request, _("No rows were ticked."))
+        messages.warning(self.request, _("No rows were selected."))
         return self.back()
 
     def back(self):
@@ -63,7 +63,7 @@ class Bulk(Filtered, Screen, View):
             "crud": self,
             "action": action,
             "keys": keys if few else [],
-            "kept": None if few else keep_selection(self.actor, self.slug, keys),
+            "kept": None if few else keep_selection(self.actor, self.slug, action.name, keys),
             "shown": keys[:10],
             "count": len(keys),
             "rest": max(0, len(keys) - 10),
@@ -87,7 +87,7 @@ class Bulk(Filtered, Screen, View):
 
     def run_selection(self, action, number):
         """Start the job of a selection that was shown and is confirmed now."""
-        selection = find_selection(self.request.user, self.slug, number)
+        selection = find_selection(self.request.user, self.slug, action.name, number)
         if selection is None:
             return self.nothing_selected()
         try:

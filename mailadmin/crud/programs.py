@@ -181,10 +181,9 @@ def texts_of(errors):
 class RowsRefused(ValidationError):
     """Some rows of many were refused: number → what is wrong with it."""
 
-    def __init__(self, errors):
+    def __init__(self, errors, is_complete=True):
         super().__init__(_("Some rows were refused, so nothing was changed."))
-        self.by_number = errors
-        self.is_complete = len(errors) < MOST_REFUSED
+        self.by_number, self.is_complete = errors, is_complete
 
 
 def save_all(drafts, run=perform):
@@ -201,12 +200,12 @@ def valid_drafts(drafts):
     """All drafts, if none is refused; after some refusals the others are not looked at."""
     valid, refused = [], {}
     for number, draft in enumerate(drafts):
+        if len(refused) == MOST_REFUSED:
+            raise RowsRefused(refused, is_complete=False)
         if draft.is_valid():
             valid.append(draft)
         else:
             refused[number] = draft.errors
-        if len(refused) == MOST_REFUSED:
-            break
     if refused:
         raise RowsRefused(refused)
     return valid
@@ -220,7 +219,10 @@ def refuse_known(drafts):
         there = {folded(key) for key in rows.values_list("pk", flat=True)}
         if taken := [number for number, key in keys.items() if folded(key) in there]:
             text = _("%(key)s exists already.")
-            raise RowsRefused({n: {"": [text % {"key": keys[n]}]} for n in taken[:MOST_REFUSED]})
+            raise RowsRefused(
+                {n: {"": [text % {"key": keys[n]}]} for n in taken[:MOST_REFUSED]},
+                is_complete=len(taken) <= MOST_REFUSED,
+            )
 
 
 def write_all(changes, steps):

@@ -17,8 +17,8 @@ NO_CONNECTION_LEFT = {1040, 1203, 1226}
 FULL = {1021, 1114}
 NO_SPACE = {3, 20, 1026, 1030, 1296}  # errors of a file, where the text says that it is the space
 TOO_SLOW = {1969, 3024}  # the server's own bound of a statement's time
-# There is no way in though somebody answers, or no end to waiting for others: one comes back later.
-AWAY = {1044, 1045, 1049, 2026} | NO_CONNECTION_LEFT | LOST | AGAIN | FULL | TOO_SLOW
+# There is no way in though somebody answers.
+AWAY = {1044, 1045, 1049, 2026} | LOST
 NOT_COMMITTED = AGAIN | REFUSED
 SQLITE = {
     "unable to open database": "away",
@@ -42,11 +42,6 @@ def code_of(error):
 def is_lost(error):
     """Whether another connection would do; what was not committed has not happened."""
     return not isinstance(error, CommitUnknown) and code_of(error) in LOST
-
-
-def is_away(error):
-    """Whether this error says that the database cannot now, not that a statement was wrong."""
-    return outage(error) is not None
 
 
 def outage(error) -> str | None:

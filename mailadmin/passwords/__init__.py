@@ -15,19 +15,20 @@ from mailadmin.passwords.schemes import Choice
 from mailadmin.passwords.stored import (
     configured,
     cost,
-    costs_as_configured,
+    cost_of,
     is_as_configured,
     is_hash_shaped,
+    kind,
     prefix_for,
     readings,
 )
 
 __all__ = [
     "generate",
+    "is_hash_shaped",
     "is_known_scheme",
     "is_readable",
     "known_schemes",
-    "looks_like_hash",
     "make",
     "needs_update",
     "rules",
@@ -86,9 +87,20 @@ def verify_evenly(password: str, stored: str, username: str = "") -> bool:
     The time that an attempt takes must not tell who has an account here.
     """
     verdict = _verdict(password, stored, username)
-    if verdict is None or not costs_as_configured(stored):
+    if verdict is None or not _costs_as_configured(stored):
         spend(password)
     return verdict is True
+
+
+def _costs_as_configured(stored: str) -> bool:
+    """Whether verifying this value takes as long as verifying a new one."""
+    choice = configured()
+    try:
+        reading, body = next(readings(stored))
+        decoy = _decoy(choice, cost(choice)).removeprefix(choice.prefix)
+    except Unreadable:
+        return False
+    return kind(reading, body) == choice.kind and cost_of(body) == cost_of(decoy)
 
 
 def _verdict(password: str, stored: str, username: str) -> bool | None:
@@ -131,11 +143,6 @@ def is_readable(stored: str) -> bool:
         return any(True for _reading in readings(stored))
     except Unreadable:
         return False
-
-
-def looks_like_hash(text: str) -> bool:
-    """Whether somebody may have taken a stored value for the password itself."""
-    return is_hash_shaped(text)
 
 
 def unsupported_scheme(stored: str) -> str:

@@ -9,6 +9,8 @@ import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+CSRF = "django.security.csrf"
+
 
 @dataclass
 class Watched:
@@ -33,14 +35,22 @@ def begin(page="", request_id=""):
     return NOW.get()
 
 
+def request_method(request) -> str:
+    return getattr(request, "method", None) or "-"
+
+
 class WithoutPath(logging.Filter):
     """One line for a refused or missing page, and no path in any: it holds addresses."""
 
     def filter(self, record):
+        if getattr(record, "is_brief", False):  # by another filter like this one
+            return True
+        record.is_brief = True
         request, status = getattr(record, "request", None), getattr(record, "status_code", 0)
         match = getattr(request, "resolver_match", None)
         page = getattr(match, "view_name", None) or now().page or "-"
-        record.msg, record.args = f"{getattr(request, 'method', '-')} {page}: {status}", ()
+        reason = f" ({record.args[0]})" if record.name == CSRF else ""  # not the path behind it
+        record.msg, record.args = "%s %s: %s%s", (request_method(request), page, status, reason)
         if status < 500:
             record.exc_info = None
         return True

@@ -25,8 +25,9 @@ from mailadmin.models import Job, Role
 from mailadmin.writes import perform
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer import rejects, telling, work
+from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.kinds import BY_TABLE
-from mailboxes.transfer.sources import OWN_FORMATS
+from mailboxes.transfer.sources import OWN_FORMATS, unpacking
 
 SHOWN = 30
 LISTED = 200
@@ -93,8 +94,10 @@ class UploadForm(PlainForm):
 def unpacked_size(file) -> int:
     """How large the files of a zip say they are, which is what they are read to; 0 for others."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        with unpacking.open_zip(file) as archive:
             return sum(info.file_size for info in archive.infolist())
+    except UnfitSource as error:
+        raise ValidationError(str(error)) from error
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return 0
     finally:
@@ -129,7 +132,11 @@ class Imports(RoleRequired, FormView):
 
     def form_valid(self, form):
         file, format_name = form.cleaned_data["file"], form.cleaned_data["format"]
-        plan = perform(self.actor, work.upload_plan, format_name, file, form.options())
+        try:
+            plan = perform(self.actor, work.upload_plan, format_name, file, form.options())
+        except ValidationError as error:
+            form.add_error(None, error)
+            return self.form_invalid(form)
         return redirect("import", plan.pk)
 
     def form_invalid(self, form):

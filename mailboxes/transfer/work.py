@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailadmin.jobs import add_job, job_actor
+from mailadmin.jobs import add_limited_job, job_actor
 from mailadmin.models import Job, Role
 from mailadmin.writes import perform
 from mailboxes.models import Plan, PlanRow
@@ -44,7 +44,7 @@ def upload_plan(changes, format_name, file, options):
     plan = make_plan(changes, format_name, file.name, options)
     uploads.keep_upload(plan, file)
     title = _("Read %(source)s") % {"source": plan.source}
-    job = add_job(changes, "plan", title, {"plan": plan.pk}, 0)
+    job = add_limited_job(changes, "plan", title, {"plan": plan.pk}, 0)
     set_state(changes, plan.pk, State.READING, job.pk)
     return plan
 
@@ -122,7 +122,7 @@ def begin(changes, number, state):
     kind, module, _service, _end = WORK[state]
     title = TITLES[state] % {"source": plan.source}
     total = module.rows_to_write(plan).count()
-    job = add_job(changes, kind, title, {"plan": plan.pk}, total)
+    job = add_limited_job(changes, kind, title, {"plan": plan.pk}, total)
     set_state(changes, plan.pk, state, job.pk)
     return job
 

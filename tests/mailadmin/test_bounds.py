@@ -2,13 +2,14 @@
 
 import io
 import logging
+import struct
 import zipfile
 from unittest import mock
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -47,10 +48,14 @@ class ApiBounds(World):
         self.assertEqual(RequestCount.objects.count(), 2)
 
     @override_settings(MAILADMIN_API_RATE=3)
-    def test_who_is_too_fast_is_told_before_anything_else_is_looked_at(self):
-        program = self.api(self.alice, networks=["192.0.2.0/24"])
-        statuses = [program.get("log").status_code for _time in range(5)]
-        self.assertEqual(statuses, [401, 401, 401, 429, 429])
+    def test_a_token_at_the_wrong_address_uses_up_nothing_of_its_owners_rate(self):
+        lost = self.api(self.alice, networks=["192.0.2.0/24"], name="lost")
+        self.assertEqual([lost.get("log").status_code for _time in range(5)], [401] * 5)
+        self.assertEqual(self.api(self.alice).get("log").status_code, 200)
+
+    def test_exactly_as_many_refused_rows_as_are_looked_at_are_all_rows(self):
+        answer = self.api(self.alice).post("aliases", bad_rows(MOST_REFUSED))
+        self.assertNotIn("not checked", answer.json()["title"])
 
     def test_refused_rows_cost_no_more_than_the_first_of_them(self):
         program = self.api(self.alice)
@@ -138,6 +143,19 @@ class UploadBounds(World):
         self.assertFalse(Job.objects.exists())
         answer = self.client.post("/import/", {"format": "csv", "file": self.zipped(2**20)})
         self.assertEqual(answer.status_code, 302)
+
+    def test_a_list_of_files_without_end_is_not_read(self):
+        entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", *([0] * 18)) + b""
+        listed = entry * (4 * 2**20 // len(entry))
+        count, size = len(listed) // len(entry), len(listed)
+        end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count % 65536, count % 65536, size, 0, 0)
+        large = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1)  # numbers of 64 bits follow
+        self.sign_in(self.alice)
+        for body in (listed + end, large + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0, 0, 0, 0, 0)):
+            file = SimpleUploadedFile("rows.zip", body)
+            with mock.patch("zipfile.ZipFile", side_effect=AssertionError("it was read")):
+                answer = self.client.post("/import/", {"format": "csv", "file": file})
+            self.assert_refused(answer, "larger than any")
 
     def test_no_archive_is_unpacked_to_very_much_more_than_it_is(self):
         from pathlib import Path
@@ -265,6 +283,15 @@ class LogLinesOfRefusals(World):
             records = self.logged(lambda: self.client.get("/mailboxes/bob@example.org/edit/"))
         self.assertIsNotNone(records[-1].exc_info)
         self.assertEqual(records[-1].getMessage(), "GET mailboxes-edit: 500")
+
+
+class CsrfLines(World):
+    def test_a_refused_form_is_logged_with_its_reason_and_no_path(self):
+        client = Client(enforce_csrf_checks=True)
+        with self.assertLogs("django.security.csrf", "WARNING") as logs:
+            client.post("/login/?next=/mailboxes/bob@example.org/", {"username": "x"})
+        self.assertIn("POST login: 403 (CSRF cookie not set.)", logs.records[0].getMessage())
+        self.assertNotIn("bob", logs.records[0].getMessage())
 
 
 class PickBounds(World):

@@ -129,7 +129,7 @@ class DoorTests(World):
             self.assertRedirects(self.knock(self.bob.pk), "/")
 
     def test_a_network_is_throttled_whatever_the_names(self):
-        throttling.count(["network:198.51.100.0/24"])
+        throttling.count({"network:198.51.100.0/24": FAILURES_OF_NETWORK}, first="")
         LoginFailure.objects.update(failures=FAILURES_OF_NETWORK)
         answer = self.knock(self.bob.pk, REMOTE_ADDR="198.51.100.99")
         self.assertEqual(answer.status_code, 429)

@@ -5,6 +5,7 @@ import json
 import time
 from unittest import mock
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import DataError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from domains.admins import set_admins
 from domains.models import Domain
-from domains.services import close_domains, create_domains
+from domains.services import close_domains, create_domains, set_domains
 from mailadmin import jobs
 from mailadmin.crud import bulk, declaration
 from mailadmin.management.commands import worker
@@ -208,7 +209,9 @@ class WorkerStories(World):
     def test_what_stops_its_worker_each_time_is_given_up(self):
         job, past = self.job(), timezone.now() - datetime.timedelta(days=1)
         for number in range(jobs.MOST_TRIES):
-            self.assertEqual(jobs.claim(f"worker {number}").pk, job.pk)
+            claimed = jobs.claim(f"worker {number}")
+            self.assertEqual(claimed.pk, job.pk)
+            jobs.count_try(claimed)
             Job.objects.update(lease_until=past)  # and it was never heard of again
         call_command("worker", once=True)
         job.refresh_from_db()
@@ -223,6 +226,46 @@ class WorkerStories(World):
         call_command("worker", once=True)
         job.refresh_from_db()
         self.assertEqual(job.state, Job.State.DONE)
+
+    def test_a_job_that_kills_its_worker_takes_no_other_with_it(self):
+        """A worker holds several: those that it has not begun with are not to blame."""
+
+        class Killed(BaseException):
+            pass
+
+        def poison(job):
+            raise Killed
+
+        bad, good = self.job(kind="poison"), self.job()
+        past = timezone.now() - datetime.timedelta(days=1)
+        with mock.patch.dict("mailadmin.urls.JOBS", {"poison": poison}):
+            for _time in range(jobs.MOST_TRIES):
+                with self.assertRaises(Killed):
+                    call_command("worker", once=True)
+                Job.objects.filter(state=Job.State.RUNNING).update(lease_until=past)
+            call_command("worker", once=True)
+        bad.refresh_from_db()
+        good.refresh_from_db()
+        self.assertEqual((bad.state, good.state), (Job.State.FAILED, Job.State.DONE))
+
+    def test_few_jobs_are_held_that_are_half_done_in_memory(self):
+        """Readers of large uploads neither fill the memory nor every place of the worker."""
+        held = []
+
+        def reading(job):
+            held.append(sum(1 for one in Job.objects.filter(kind="plan", state="running")))
+            job.steps = True
+            job.left = getattr(job, "left", 5) - 1
+            return (lambda changes: None, (), 0) if job.left else None
+
+        for _number in range(6):
+            self.job(kind="plan")
+        short = self.job()
+        with mock.patch.dict("mailadmin.urls.JOBS", {"plan": reading}):
+            call_command("worker", once=True)
+        self.assertEqual(max(held), jobs.IN_MEMORY["plan"])
+        short.refresh_from_db()
+        self.assertEqual(short.state, Job.State.DONE)
 
     def test_a_lease_is_kept_while_a_step_is_prepared(self):
         with (
@@ -381,6 +424,42 @@ class SelectionTests(World):
         self.assertEqual(Job.objects.get().state, Job.State.WAITING)
         for garbage in ("", "x", "9" * 30, "-1", "²"):
             self.assertEqual(self.select_all(kept=garbage, confirmed="1").status_code, 302)
+
+    def test_a_selection_is_confirmed_for_what_was_shown(self):
+        self.fill(3)
+        number = self.select_all(all="1").context["kept"]
+        self.select_all(kept=number, confirmed="1", action="delete")
+        self.assertEqual(Job.objects.get().state, Job.State.DRAFT)
+        self.assertEqual(Mailbox.objects.filter(domain="example.org").count(), 4)
+
+    def test_imports_count_as_jobs(self):
+        self.sign_in(self.alice)
+        with mock.patch.object(jobs, "UNFINISHED_JOBS", 2):
+            for _time in range(3):
+                file = SimpleUploadedFile("rows.csv", b"username,name\nbob@example.org,Robert\n")
+                answer = self.client.post("/import/", {"format": "csv", "file": file})
+        self.assert_refused(answer, "2 unfinished background jobs")
+
+    def test_a_domain_that_is_made_again_meanwhile_is_not_deleted(self):
+        names = ["a.example", "b.example"]
+        self.perform(self.root, create_domains, [{"domain": name} for name in names])
+        self.perform(self.root, close_domains, names)
+        job = jobs.claim("worker")
+        while Domain.objects.filter(pk="a.example").exists():
+            jobs.advance(job)
+        self.perform(self.root, create_domains, [{"domain": "a.example"}])
+        jobs.run(job)
+        self.assertTrue(Domain.objects.filter(pk="a.example").exists())
+        self.assertFalse(Domain.objects.filter(pk="b.example").exists())
+
+    def test_a_domain_that_is_active_again_is_not_deleted(self):
+        self.perform(self.root, create_domains, [{"domain": "a.example"}])
+        self.perform(self.root, close_domains, ["a.example"])
+        Job.objects.update(state=Job.State.FAILED)
+        self.perform(self.root, set_domains, ["a.example"], "active", True)
+        Job.objects.update(state=Job.State.WAITING)
+        call_command("worker", once=True)
+        self.assertTrue(Domain.objects.filter(pk="a.example").exists())
 
     def test_a_person_keeps_few_selections(self):
         self.fill(3)

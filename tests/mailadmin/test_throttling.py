@@ -196,6 +196,47 @@ class TwoAccountsOfOneName(SignIn):
                 self.assertIsInstance(browser.get("/").wsgi_request.user, model)
 
 
+class BehindThePassword(SignIn):
+    """Codes, and the old password: whoever gets so far is no stranger."""
+
+    def test_codes_are_counted_from_all_networks_together(self):
+        Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
+        tried = 0
+        for number in range(5):
+            browser, address = Client(), f"203.0.{number}.1"
+            self.sign_in_as(self.bob.pk, address=address, client=browser)
+            for _try in range(FAILURES_OF_CLIENT):
+                answer = browser.post("/login/code/", {"code": "000000"}, REMOTE_ADDR=address)
+                tried += answer.status_code == 200
+        self.assertEqual(tried, FAILURES_OF_CLIENT)
+
+    def test_the_old_password_is_too(self):
+        data = {"old_password": "wrong", "password": "new-pass-99", "password2": "new-pass-99"}
+        self.client.force_login(self.bob, backend=BACKENDS[Mailbox])
+        statuses = [
+            self.client.post("/account/password/", data, REMOTE_ADDR=f"203.0.{n}.1").status_code
+            for n in range(FAILURES_OF_CLIENT + 1)
+        ]
+        self.assertEqual(statuses, [422] * FAILURES_OF_CLIENT + [429])
+
+
+class RowsOfFailures(SignIn):
+    def test_a_network_over_its_bound_writes_no_rows(self):
+        self.sign_in_as("nobody@example.org", "wrong", STRANGE)
+        network = LoginFailure.objects.filter(pk=f"network:{networks.network_of(STRANGE)}")
+        network.update(failures=FAILURES_OF_NETWORK + 1)
+        before = LoginFailure.objects.count()
+        for number in range(5):
+            answer = self.sign_in_as(f"name{number}@example.org", "wrong", STRANGE)
+            self.assertEqual(answer.status_code, 429)
+        self.assertEqual(LoginFailure.objects.count(), before)
+
+    def test_many_good_sign_ins_leave_a_typo_a_typo(self):
+        for _time in range(FAILURES_OF_CLIENT + 2):
+            self.sign_in_as(self.bob.pk)
+        self.assertEqual(self.sign_in_as(self.bob.pk, "typo").status_code, 200)
+
+
 class TimeTests(SignIn):
     """The work of a sign-in is the same whether there is an account, and whatever its hash is."""
 
@@ -206,6 +247,17 @@ class TimeTests(SignIn):
         with mock.patch.object(passwords, "spend", side_effect=lambda p: done.append(spend(p))):
             self.sign_in_as(name, "wrong")
         return len(done)
+
+    def test_the_cost_of_another_number_of_rounds_is_another_cost(self):
+        for scheme, rounds in (("SHA512-CRYPT", 20000), ("PBKDF2", 20000), ("SHA256-CRYPT", 9000)):
+            with self.subTest(scheme), override_settings(MAILADMIN_PASSWORD_SCHEME=scheme):
+                with override_settings(MAILADMIN_PASSWORD_ROUNDS=5000):
+                    stored = passwords.make(PASSWORD)
+                Mailbox.objects.filter(pk=self.bob.pk).update(password=stored)
+                with override_settings(MAILADMIN_PASSWORD_ROUNDS=rounds):
+                    self.assertEqual(self.work(self.bob.pk), 2)
+                with override_settings(MAILADMIN_PASSWORD_ROUNDS=5000):
+                    self.assertEqual(self.work(self.bob.pk), 1)
 
     def test_the_configured_cost_is_spent_for_every_other_hash(self):
         self.assertEqual(self.work("nobody@example.org"), 2)

@@ -17,9 +17,10 @@ from tests.base import World
 class HostileServer(threading.Thread):
     """Talks to each client as `script` says: reply by reply, the client's lines in between."""
 
-    def __init__(self, *script, then=b""):
+    def __init__(self, *script, then=b"", first=b""):
         super().__init__(daemon=True)
-        self.script, self.then, self.connections, self.heard = script, then, 0, []
+        self.script, self.then, self.first = script, then, first
+        self.connections, self.heard = 0, []
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = self.server.getsockname()[1]
 
@@ -45,6 +46,7 @@ class HostileServer(threading.Thread):
                 for reply in self.script:
                     client.sendall(reply)
                     self.heard.append(lines.readline())
+                client.sendall(self.first)
                 while self.then:
                     client.sendall(self.then)
                     time.sleep(0.05 if len(self.then) < 10 else 0)
@@ -102,6 +104,32 @@ class HostileServers(World):
             mock.patch.object(smtp, "SECONDS", 3),
         ):
             call_command("worker", once=True)
+        self.assertEqual(Job.objects.get().state, Job.State.FAILED)
+
+    def test_a_server_that_is_not_there_leaves_no_thread_behind(self):
+        self.create()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        before = threading.active_count()
+        with override_settings(EMAIL_PORT=port, EMAIL_TIMEOUT=2):
+            for _time in range(5):
+                Job.objects.update(state=Job.State.WAITING, tries=0, lease_until=None)
+                call_command("worker", once=True)
+        self.assertEqual(threading.active_count(), before)
+
+    def test_the_deadline_outlives_the_change_to_tls(self):
+        """The server says go, and then nothing that is TLS: neither timeout nor error ends it."""
+        self.create()
+        script = (b"220 mail.test\r\n", b"250-mail.test\r\n250 STARTTLS\r\n", b"220 go\r\n")
+        hello = b"\x16\x03\x03\x40\x00"  # a record of 16 kB, a byte at a time
+        with (
+            HostileServer(*script, then=b"\0", first=hello) as server,
+            override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=5, EMAIL_USE_TLS=True),
+            mock.patch.object(smtp, "SECONDS", 2),
+        ):
+            began = time.monotonic()
+            call_command("worker", once=True)
+            self.assertLess(time.monotonic() - began, 15)
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
 
     def test_a_mail_that_was_taken_is_sent_once_whatever_comes_after(self):

@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 import time
+from collections import Counter
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -85,13 +86,19 @@ class Command(BaseCommand):
 
     def take_jobs(self):
         """Claim the jobs that wait; where more wait than can be held, they take turns."""
-        while len(self.jobs) < HELD_JOBS and (job := jobs.claim(jobs.holder_name())):
+        while len(self.jobs) < HELD_JOBS and (job := self.claim()):
             self.hold(job)
-        resumable = next((job for job in self.jobs if not hasattr(job, "steps")), None)
-        if len(self.jobs) == HELD_JOBS and resumable and (job := jobs.claim(jobs.holder_name())):
+        resumable = next((job for job in self.jobs if job.kind not in jobs.IN_MEMORY), None)
+        if len(self.jobs) == HELD_JOBS and resumable and (job := self.claim()):
             jobs.release(resumable)
             self.jobs.remove(resumable)
             self.hold(job)
+
+    def claim(self):
+        """Another job, of a kind of which this worker may hold one more."""
+        held = Counter(job.kind for job in self.jobs)
+        full = [kind for kind, most in jobs.IN_MEMORY.items() if held[kind] >= most]
+        return jobs.claim(jobs.holder_name(), except_kinds=full)
 
     def hold(self, job):
         """Take steps of this job; one whose lease was lost meanwhile begins anew."""
@@ -114,7 +121,7 @@ class Command(BaseCommand):
 
 
 def run_alone(task):
-    """One task of housekeeping; a fault in it is logged and keeps nothing else from its turn."""
+    """Run one task of housekeeping; a fault in it is logged and stops no other task."""
     logs.begin(f"housekeeping: {task.__name__}")
     try:
         task()

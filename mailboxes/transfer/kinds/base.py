@@ -235,7 +235,7 @@ class Kind:
         return values
 
     def refuse_weak(self, password):
-        if passwords.looks_like_hash(password):
+        if passwords.is_hash_shaped(password):
             text = _("password: This is a hash. Hashes belong in the column password_hash.")
             raise ValidationError(text)
         try:

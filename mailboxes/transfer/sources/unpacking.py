@@ -1,6 +1,7 @@
 """Archives taken apart: into a folder of their own, nothing outside it, and not without end."""
 
 import lzma
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -16,6 +17,8 @@ from mailboxes.transfer.entries import UnfitSource
 LARGEST = 2**30  # bytes, unpacked
 SMALL, RATIO = 2**24, 50  # beyond these bytes, how much larger than its archive a file may be
 MOST = 20_000  # files
+LARGEST_DIRECTORY = 3 * 2**20  # bytes of a zip's list of files
+END_RECORD = 2**16 + 22  # bytes at the end in which a zip says where its list lies
 DEEPEST = 40  # folders within folders
 BLOCK = 2**20
 TOO_LARGE = gettext_lazy("Unpacked this is larger than any mail server's configuration.")
@@ -64,10 +67,39 @@ def unpack(path, folder):
                 written.write(block)
 
 
+def open_zip(file) -> zipfile.ZipFile:
+    """Open a zip whose directory is not too large: all of it is read before the first file."""
+    source = file.open("rb") if isinstance(file, Path) else file
+    try:
+        check_directory(source)
+    finally:
+        if source is not file:
+            source.close()
+    return zipfile.ZipFile(file)
+
+
+def check_directory(file) -> None:
+    """Refuse an archive by the last record in it, which says how long its directory is.
+
+    A record before that one holds numbers that are larger than anybody needs here.
+    """
+    length = file.seek(0, 2)
+    file.seek(max(0, length - END_RECORD))
+    tail = file.read()
+    file.seek(0)
+    start = tail.rfind(b"PK\5\6")
+    if start < 0 or len(tail) < start + 16:
+        raise zipfile.BadZipFile("File is not a zip file")
+    (size,) = struct.unpack_from("<I", tail, start + 12)
+    has_large_numbers = tail[max(0, start - 20) : start].startswith(b"PK\6\7")
+    if has_large_numbers or size > LARGEST_DIRECTORY:
+        raise UnfitSource(TOO_LARGE, Path(getattr(file, "name", "") or "").name)
+
+
 def members(path):
     """(name, open file) of the plain files; links and devices are none."""
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             for info in archive.infolist():
                 if not info.is_dir():
                     yield info.filename, archive.open(info)
