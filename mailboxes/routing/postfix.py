@@ -338,6 +338,8 @@ class Postfix:
         while at and self.is_here(domain) and any(sign in local_part for sign in ROUTING):
             address = local_part if "@" in local_part else self.rewritten(local_part)
             local_part, at, domain = address.rpartition("@")
+            domain = domain.replace(" ", "")
+            address = local_part + at + domain
         if at:
             return address[:-1] if TRAILING_DOT.search(address) else address
         if not self.setup.myorigin:
