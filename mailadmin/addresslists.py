@@ -165,7 +165,12 @@ def rewrite(tokens: list[Token], origin: str, domain: str) -> str:
     if len(tokens) > 1 and tokens[-1].kind == "." and tokens[-2].kind not in (".", "@"):
         tokens = tokens[:-1]
     local_part, at, host = "".join(token.text for token in tokens).rpartition("@")
-    return local_part + at + (host.replace(" ", "") if at else host)
+    return local_part + at + (without_gaps(host) if at else host)
+
+
+def without_gaps(domain: str) -> str:
+    """Leave out spaces between the names of a domain, as quotes may have kept them."""
+    return re.sub(r" *\. *", ".", domain.strip(" "))
 
 
 def without_route(tokens: list[Token]) -> list[Token]:
