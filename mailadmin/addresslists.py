@@ -164,8 +164,24 @@ def rewrite(tokens: list[Token], origin: str, domain: str) -> str:
         tokens = [*tokens, Token(".", "."), *scan(domain)]
     if len(tokens) > 1 and tokens[-1].kind == "." and tokens[-2].kind not in (".", "@"):
         tokens = tokens[:-1]
-    local_part, at, host = "".join(token.text for token in tokens).rpartition("@")
-    return local_part + at + (host.replace(" ", "") if at else host)
+    local_part, at, host = joined(tokens).rpartition("@")
+    return local_part + at + (without_gaps(host) if at else host)
+
+
+def joined(tokens: list[Token]) -> str:
+    """Return the tokens as text; of words side by side, quotes leave a space between them."""
+    text, is_domain = "", False
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        kinds = {token.kind, before.kind} if before else {token.kind}
+        is_apart = before and kinds <= set(WORDS) and kinds != {"word"}
+        text += f" {token.text}" if is_domain and is_apart else token.text
+        is_domain |= token.kind == "@"
+    return text
+
+
+def without_gaps(domain: str) -> str:
+    """Leave out spaces between the names of a domain, as quotes may have kept them."""
+    return re.sub(r" *\. *", ".", domain.strip(" "))
 
 
 def without_route(tokens: list[Token]) -> list[Token]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext_lazy as _
 
 from domains.patterns import AGENT, EVERYTHING, parents
-from mailadmin.addresslists import read_addresses, rewrite_address
+from mailadmin.addresslists import read_addresses, rewrite_address, without_gaps
 from mailboxes import maps
 from mailboxes.routing.addresses import (
     extended,
@@ -338,6 +338,8 @@ class Postfix:
         while at and self.is_here(domain) and any(sign in local_part for sign in ROUTING):
             address = local_part if "@" in local_part else self.rewritten(local_part)
             local_part, at, domain = address.rpartition("@")
+            domain = without_gaps(domain)
+            address = local_part + at + domain
         if at:
             return address[:-1] if TRAILING_DOT.search(address) else address
         if not self.setup.myorigin:
