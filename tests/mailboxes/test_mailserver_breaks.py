@@ -344,9 +344,8 @@ BREAKS = (
     Break(
         "open relay",
         (
-            # Without the second word Postfix itself refuses to start.
-            main_cf("smtpd_relay_restrictions = permit, reject_unauth_destination"),
-            main_cf("smtpd_recipient_restrictions = permit, reject_unauth_destination"),
+            # An open relay that Postfix does not notice; where nothing refuses, it does not start.
+            in_front("smtpd_relay_restrictions", "check_client_access static:OK,"),
         ),
         (("main.cf", "smtpd_relay_restrictions"), ("master.cf: ", "smtpd_relay_restrictions")),
     ),

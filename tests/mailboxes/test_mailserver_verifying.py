@@ -103,6 +103,7 @@ def test_domains_may_be_written_into_the_list(tmp_path):
         ("permit_sasl_authenticated reject", True),
         ("permit reject_unauth_destination", False),
         ("permit_mynetworks", False),
+        ("check_client_access static:OK reject_unauth_destination", False),
         ("", False),
     ],
 )
@@ -122,6 +123,7 @@ LIST = ["reject_non_fqdn_recipient", "check_recipient_access", "mailadmin/x.cf"]
         (parameters.RECIPIENT, LIST[::-1], False),
         (parameters.RECIPIENT, ["permit", *LIST], False),
         (parameters.RELAY, ["permit_tls_all_clientcerts", *LIST], False),
+        (parameters.RECIPIENT, ["check_helo_access", "static:permit", *LIST], False),
         (parameters.RELAY, ["warn_if_reject", *LIST], True),
     ],
 )

@@ -20,6 +20,7 @@ from mailboxes.models import Vacation
 MAIN, MASTER = "main.cf", "master.cf"
 RELAY, RECIPIENT = "smtpd_relay_restrictions", "smtpd_recipient_restrictions"
 CLOSING = {"reject_unauth_destination", "defer_unauth_destination", "reject", "defer"}
+OPENING = {"permit", "static:ok", "static:permit"}
 WIDEST = 8  # bits of a network that may relay; shorter ones are half the Internet
 MESSAGE_LIMIT = "message_size_limit"
 VIRTUAL_NEEDS = ("virtual_mailbox_base", "virtual_uid_maps", "virtual_gid_maps")
@@ -98,7 +99,12 @@ def relaying(files: PostfixFiles) -> Iterator[Difference]:
 
 def is_closed(words: list[str]) -> bool:
     """Whether a list refuses strangers before it permits everybody."""
-    return next((word in CLOSING for word in words if word in CLOSING | {"permit"}), False)
+    return next((word in CLOSING for word in words if word in CLOSING or is_for_all(word)), False)
+
+
+def is_for_all(word: str) -> bool:
+    """Whether a word of a list permits everybody."""
+    return word.lower() in OPENING
 
 
 def restrictions(files: PostfixFiles) -> Iterator[Difference]:
@@ -118,8 +124,9 @@ def holds(name: str, wanted: list[str], found: list[str]) -> bool:
     """Whether a list says what is wanted, and lets nobody pass who is not in it."""
     rest = iter(found)
     is_whole = all(word in rest for word in wanted)
-    extra = [word for word in found if word.startswith("permit") and word not in wanted]
-    return is_whole and "permit" not in extra and not (extra and name == RELAY)
+    extra = [word for word in found if word not in wanted]
+    is_wider = name == RELAY and any(word.startswith("permit") for word in extra)
+    return is_whole and not is_wider and not any(map(is_for_all, extra))
 
 
 def written() -> dict[str, list[str]]:
