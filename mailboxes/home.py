@@ -21,6 +21,7 @@ from mailboxes.attention import DAYS, SHOWN, first_day, states_of
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.own import own_home
 from mailboxes.progress import own_jobs
+from mailboxes.target_checks import problems_of
 from mailboxes.views import Mailboxes
 
 FAILED_SHOWN, FAILED_COUNTED = 3, 1000
@@ -80,7 +81,7 @@ def counted(person, totals, kept, states=None):
         "totals": totals,
         "days": bars({row["day"]: row["count"] for row in days}),
         "lines": Log.objects.visible_to(person).order_by("-timestamp", "-pk")[:SHOWN],
-        "attention": lost(kept)
+        "attention": lost(person, kept)
         | {
             "full_domains": [domain for domain in domains if domain.active],
             "inactive_domains": [domain for domain in domains if not domain.active],
@@ -123,7 +124,7 @@ def from_kept(person, kept, totals):
         "totals": totals,
         "days": bars(sum_by_day(kept["day"])),
         "lines": first_rows(Log, lines, ("timestamp", "pk"), SHOWN, upwards=False),
-        "attention": lost(kept)
+        "attention": lost(person, kept)
         | {
             "full_domains": domains_of(kept["full_domain"]),
             "inactive_domains": domains_of(kept["inactive_domain"]),
@@ -133,13 +134,22 @@ def from_kept(person, kept, totals):
     }
 
 
-def lost(kept):
+def lost(person, kept):
     """Where mail is lost, as the worker and the last changes have noted it."""
     return {
         "broken_transports": [Transport(pattern=r.key) for r in kept[BROKEN_TRANSPORT][:SHOWN]],
         "broken_domains": domains_of(kept[BROKEN_DOMAIN]),
-        "lost_aliases": [Alias(address=row.key) for row in kept[keeping.LOST_ALIAS][:SHOWN]],
+        "lost_aliases": lost_aliases(person, [row.key for row in kept[keeping.LOST_ALIAS][:SHOWN]]),
     }
+
+
+def lost_aliases(person, keys: list[str]) -> list[Alias]:
+    """Those of the aliases whose fault this person may know: not who exists in others' domains."""
+    aliases = [Alias(address=key) for key in keys]
+    if person.role is Role.SUPERADMIN or not aliases:
+        return aliases
+    known = problems_of(person, list(Alias.objects.visible_to(person).filter(pk__in=keys)))
+    return [alias for alias in aliases if alias.pk in known]
 
 
 def domains_of(rows):

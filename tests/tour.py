@@ -162,7 +162,7 @@ class Errands(Visitor):
             ("a domain with a long name", {"domain": LONG}),
             ("a domain in Cyrillic", {"domain": "пример.рф", "description": "Пример"}),
             ("a domain with an emoji", {"domain": "horse.example", "description": "🐎"}),
-            ("a domain of 3 TB", {"domain": "big.example", "quota": 2**32, "maxquota": 2**31}),
+            ("a domain of 4 PB", {"domain": "big.example", "quota": 2**32, "maxquota": 2**31}),
         ):
             limits = {"aliases": 0, "mailboxes": 0, "maxquota": 0, "quota": 0}
             others = {"transport": "virtual", "active": "on", "password_expiry": 0}

@@ -145,6 +145,16 @@ class HomeTests(World):
             found = self.client.get("/").context["attention"]["lost_aliases"]
             self.assertEqual([alias.pk for alias in found], list(addresses))
 
+    def test_an_admin_does_not_learn_who_exists_in_a_foreign_domain(self):
+        for name, target in (("probe1", "carol@example.com"), ("probe2", "nobody@example.com")):
+            self.alias(name, target)
+        self.sign_in(self.alice)
+        found = self.client.get("/").context["attention"]["lost_aliases"]
+        self.assertEqual(found, [])
+        self.sign_in(self.root)
+        found = self.client.get("/").context["attention"]["lost_aliases"]
+        self.assertEqual([alias.pk for alias in found], ["probe2@example.org"])
+
     def test_a_lost_alias_is_there_at_once_and_gone_when_it_is_right(self):
         self.assert_on_home()
         self.alias("x", "nobody@example.org")
