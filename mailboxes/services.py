@@ -338,6 +338,12 @@ def _refuse_answers(targets):
         raise ValidationError({"goto": text % {"value": target}})
 
 
+def is_system_user(target: str) -> bool:
+    """Whether a target is a user of the mail server's own system, by a name that every one has."""
+    _name, at, host = target.lower().rpartition("@")
+    return not at or host in ("localhost", "localhost.localdomain") or host.startswith("[")
+
+
 def _refuse_system_users(changes, alias: Alias, before: Alias | None = None) -> None:
     """Users of the mail server's own system, such as root, are the operator's to read."""
     role = changes.principal.role
@@ -347,7 +353,7 @@ def _refuse_system_users(changes, alias: Alias, before: Alias | None = None) -> 
         return
     known = before.targets if before else []
     for target in alias.targets:
-        if "@" not in target and target not in known:
+        if is_system_user(target) and target not in known:
             text = _("Only superadmins can forward to “%(value)s”, a user of the mail server.")
             raise ValidationError({"goto": text % {"value": target}})
 

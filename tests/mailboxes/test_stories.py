@@ -76,7 +76,8 @@ class AliasStories(Stories):
         self.assert_refused(self.create(goto="root"), "Only superadmins can forward to “root”")
         row = {"local_part": "x", "domain": "example.org", "goto": ["root"]}
         self.assertEqual(self.api(self.alice).post("aliases", row).status_code, 422)
-        for goto in (["root"], ["bob@example.org", "root"]):
+        names = ["root@localhost", "ROOT@LocalHost.LocalDomain", "root@[127.0.0.1]"]
+        for goto in (["root"], ["bob@example.org", "root"], *([name] for name in names)):
             self.refused(self.alice, edit_alias, "info@example.org", {"goto": goto})
         self.refused(self.bob, set_forwarding, self.bob.pk, ["root"], True)
         self.alias("a", "root", person=self.root)
