@@ -5,7 +5,7 @@ import ssl
 
 from django.conf import settings
 
-from mailboxes.mailserver import bounded_smtp
+from mailadmin import bounded_smtp
 
 PATIENCE = 5  # seconds for a connection
 WHOLE = 10  # seconds for all of it: a page waits

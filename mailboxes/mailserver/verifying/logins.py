@@ -16,10 +16,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from domains.models import Domain
-from mailadmin import passwords
+from mailadmin import bounded_smtp, passwords
 from mailadmin.passwords import schemes
 from mailadmin.writes import Actor, perform
-from mailboxes.mailserver import bounded_smtp
 from mailboxes.mailserver.checking.hashes import Hash, hash_of
 from mailboxes.mailserver.reading.postfix import PostfixFiles
 from mailboxes.mailserver.verifying.comparing import Difference, word

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from domains.models import AliasDomain, Domain
-from mailboxes.mailserver import bounded_smtp
+from mailadmin import bounded_smtp
 from mailboxes.mailserver.checking.access import is_submission
 from mailboxes.mailserver.reading.postfix import PostfixFiles
 from mailboxes.mailserver.reading.services import Service

@@ -3,12 +3,36 @@
 import contextlib
 import re
 import smtplib
+import socket
+import threading
 import time
 
 MOST_BYTES = 1_000_000  # of all replies of a session
 CHUNK = 4096
 NEXT_TO_NOTHING = 0.001  # seconds; none at all would mean not to wait for packets
 CODE = re.compile(rb"(\d{3})([ -]?)(.*)", re.DOTALL)
+
+
+@contextlib.contextmanager
+def ending(connection: socket.socket, seconds: float):
+    """End a connection after this time: a handshake of TLS waits anew for each packet.
+
+    By a second handle of it, since the first is taken over by TLS meanwhile.
+    """
+    handle = connection.dup()
+    watchdog = threading.Timer(seconds, shut, [handle])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.cancel()
+        handle.close()
+
+
+def shut(handle: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        handle.shutdown(socket.SHUT_RDWR)
 
 
 class Bounded:
@@ -36,21 +60,29 @@ class Bounded:
 
     def starttls(self, **options) -> tuple[int, bytes]:
         """Nothing that came in plain text may count as said in the encrypted session."""
-        reply = super().starttls(**options)
+        with ending(self.sock, self.left()):
+            reply = super().starttls(**options)
         if self.rest:
             self.close()
             raise smtplib.SMTPException("the server speaks before the encryption begins")
         return reply
 
-    def __exit__(self, *error) -> None:
+    def quit(self) -> None:
         """Say goodbye; what is known by now is not lost if the server does not."""
         with contextlib.suppress(OSError, smtplib.SMTPException):
             self.docmd("QUIT")
         self.close()
 
-    def _line(self) -> bytes:
+    def __exit__(self, *error) -> None:
+        self.quit()
+
+    def left(self) -> float:
+        """Seconds until the session has to be over; it begins when this is first asked."""
         if self.deadline is None:
             self.deadline = time.monotonic() + self.seconds
+        return max(self.deadline - time.monotonic(), NEXT_TO_NOTHING)
+
+    def _line(self) -> bytes:
         while b"\n" not in self.rest:
             self.rest += self._received()
         line, newline, self.rest = self.rest.partition(b"\n")
@@ -60,7 +92,7 @@ class Bounded:
         if not self.sock:
             raise smtplib.SMTPServerDisconnected("the connection is closed")
         try:
-            self.sock.settimeout(max(self.deadline - time.monotonic(), NEXT_TO_NOTHING))
+            self.sock.settimeout(self.left())
             data = self.sock.recv(CHUNK)
         except TimeoutError as error:
             self.close()
@@ -80,6 +112,11 @@ class SMTP(Bounded, smtplib.SMTP):
 
 class SMTP_SSL(Bounded, smtplib.SMTP_SSL):  # noqa: N801 (smtplib's name)
     """Encrypted from the first byte."""
+
+    def _get_socket(self, host, port, timeout):
+        plain = smtplib.SMTP._get_socket(self, host, port, timeout)
+        with ending(plain, self.left()):
+            return self.context.wrap_socket(plain, server_hostname=self._host)
 
 
 class LMTP(Bounded, smtplib.LMTP):
