@@ -32,7 +32,7 @@ class DomainForm(RecordForm):
         label=_("Make the default aliases"), required=False, initial=True
     )
 
-    default_aliases_to = AddressInput(label=_("Deliver standard aliases to"), required=False)
+    default_aliases_to = AddressInput(label=_("Deliver default aliases to"), required=False)
 
     class Meta:
         model = Domain

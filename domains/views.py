@@ -31,7 +31,7 @@ from mailadmin.writes import perform
 
 READ = dict.fromkeys(["list", "export"], Role.ADMINS)
 WRITE = ["create", "edit", "toggle", "bulk", "delete", "import"]
-FEW = 10  # domains whose standard aliases are looked at when they are saved
+FEW = 10  # domains whose default aliases are looked at when they are saved
 DATES = ["created", "modified"]  # in files for those who read them; no import does
 
 
@@ -100,7 +100,7 @@ class Domains(WarnsOfOldMail, Crud):
         """Standard aliases that point to nobody; of a few domains, as they are made."""
         if len(rows) > FEW:
             return {}
-        text = gettext("The standard aliases point to %(target)s, which does not exist.")
+        text = gettext("The default aliases point to %(target)s, which does not exist.")
         found = {row.pk: services.missing_targets(row) for row in rows}
         return {
             key: [text % {"target": each} for each in names]

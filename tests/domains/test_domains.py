@@ -56,7 +56,7 @@ class DomainTests(CrudTests, World):
     def test_a_destination_that_does_not_exist_is_warned_of(self):
         gotos, page = self.gotos(default_aliases_to="nobody@example.org")
         self.assertEqual(gotos, {"nobody@example.org"})
-        self.assertContains(page, "The standard aliases point to nobody@example.org, which does")
+        self.assertContains(page, "The default aliases point to nobody@example.org, which does")
 
     def test_an_admin_whose_own_address_does_not_exist_is_asked_for_another(self):
         Admin.objects.filter(pk=self.root.pk).update(username="root@example.org")
