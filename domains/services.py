@@ -1,5 +1,7 @@
 """How domains and alias domains change."""
 
+import re
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Q
@@ -25,7 +27,7 @@ from domains.models import (
     Kept,
     TotpException,
 )
-from domains.patterns import validate_domain_transport
+from domains.patterns import is_usual, validate_domain_transport
 from mailadmin.jobs import ROWS_A_STEP, add_limited_job, drop_selection, selected_keys
 from mailadmin.models import Job, JobKeys
 from mailadmin.rows import chunks, folded
@@ -103,12 +105,16 @@ def own_address(principal) -> str:
 
 def is_missing(address: str) -> bool:
     """Whether an address is in a domain here, and nobody has it."""
-    domain = address.rpartition("@")[2]
-    if not Domain.objects.filter(pk=domain, active=True, backupmx=False).exists():
+    local_part, _at, domain = address.lower().rpartition("@")
+    local = Domain.objects.filter(pk=domain, active=True, backupmx=False)
+    transport = local.values_list("transport", flat=True).first()
+    if transport is None or not is_usual(transport):
         return False
     if AliasDomain._base_manager.filter(pk=domain, active=True).exists():
         return False
-    keys = [address.lower(), f"@{domain}".lower()]
+    signs = re.escape(settings.MAILADMIN_RECIPIENT_DELIMITER)
+    name = re.split(f"[{signs}]", local_part, maxsplit=1)[0] if signs else local_part
+    keys = [f"{part}@{domain}" for part in (local_part, name, "")]
     models = (Domain._meta.get_field(name).related_model for name in CONTENTS)
     return not any(model.objects.filter(pk__in=keys, active=True).exists() for model in models)
 

@@ -181,7 +181,7 @@ def joined(tokens: list[Token]) -> str:
 
 def without_gaps(domain: str) -> str:
     """Leave out spaces between the names of a domain, as quotes may have kept them."""
-    return re.sub(r" *\. *", ".", domain.strip(" "))
+    return ".".join(part.strip(" ") for part in domain.split("."))
 
 
 def without_route(tokens: list[Token]) -> list[Token]:

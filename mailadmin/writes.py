@@ -165,6 +165,7 @@ class Changes:
     _secrets: list = field(default_factory=list)
     _numbered: list = field(default_factory=list)  # new rows whose number the database gave
     _touched: dict = field(default_factory=lambda: defaultdict(set))
+    _at_end: dict = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self):
         self.principal = present(self.actor.principal)
@@ -261,8 +262,14 @@ class Changes:
             )
         )
 
+    def at_end(self, function, rows):
+        """Call this once when the service is done, with all rows that it was asked for."""
+        self._at_end[function].extend(rows)
+
     def finish(self):
         """Check once more that nothing left the actor's scope, then write lines and records."""
+        for function, rows in self._at_end.items():
+            function(rows)
         if self.principal.role is not Role.SUPERADMIN:
             self._check_scope()
         for rows in (self._fitting(self._lines), self._records, self._secrets):

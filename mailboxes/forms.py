@@ -178,11 +178,16 @@ def quota_help(domain, mailbox=None):
     return _("At most %(room)s MB.") % {"room": limits.whole_megabytes(min(bounds))}
 
 
+LONGEST_TARGETS = 2**16  # letters: what PostfixAdmin's column takes, looked at before they are read
+
+
 class GotoInput(TargetsField):
     """Addresses as people paste them: one a line, with `,` or `;` between them, with names."""
 
     def to_python(self, value):
         text = forms.CharField.to_python(self, value)
+        if len(text) > LONGEST_TARGETS:
+            raise ValidationError(_("This is longer than this database's column can hold."))
         return [target for line in text.splitlines() for target in typed_targets(line)]
 
 
@@ -225,6 +230,9 @@ def alias_target(line):
         raise ValidationError(_("“%(value)s” is not an address."), params={"value": line})
     if is_vacation_target(target):
         raise ValidationError(_("%(value)s is set on the vacation page.") % {"value": line})
+    if local_part.startswith("-"):
+        text = _("“%(value)s” begins with “-”: Postfix delivers no mail to it.")
+        raise ValidationError(text, params={"value": line})
     if local_part:
         validate_address(target)
     else:

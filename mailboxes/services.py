@@ -259,9 +259,11 @@ def edit_alias(changes, key, values):
         _check_targets(edited, has_mailbox or alias.keeps_copy, values.get("only_answers", False))
     if edited.goto != alias.goto or edited.active != alias.active:
         refuse_loops(changes, [edited])
+    leads_elsewhere = edited.goto != alias.goto or edited.active != alias.active
     if changes.update([alias], **own):
         changes.log("edit_alias", alias.domain_id, alias.pk)
-        keeping.note_lost([alias])
+    if leads_elsewhere:
+        changes.at_end(keeping.note_lost, [alias])
     return alias
 
 

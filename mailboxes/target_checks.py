@@ -27,9 +27,13 @@ class Surroundings:
     states: dict[str, bool] = field(default_factory=dict)  # address → whether it takes mail
 
 
+MOST_TARGETS = 100  # of one alias that are looked at
+MOST_TEXTS = 10
+
+
 def problems_of(principal, aliases: list[Alias]) -> dict[str, list[str]]:
     """Return the aliases with targets at which no mail arrives, and a text for each of these."""
-    targets = {alias.pk: sorted({target.lower() for target in alias.others}) for alias in aliases}
+    targets = {alias.pk: first_targets(alias) for alias in aliases}
     wrong = problems(principal, {each for named in targets.values() for each in named})
     found = {}
     for alias in aliases:
@@ -37,8 +41,19 @@ def problems_of(principal, aliases: list[Alias]) -> dict[str, list[str]]:
         if not alias.targets and alias.goto:
             texts.append(_("It has no target at which mail is kept."))
         if texts:
-            found[alias.pk] = texts
+            found[alias.pk] = readable(texts)
     return found
+
+
+def first_targets(alias: Alias) -> list[str]:
+    """Return the targets that are looked at; of a list without end, the first."""
+    return sorted(dict.fromkeys(target.lower() for target in alias.others[:MOST_TARGETS]))
+
+
+def readable(texts: list[str]) -> list[str]:
+    """Return as many texts as somebody reads, and how many more there are."""
+    more = len(texts) - MOST_TEXTS
+    return texts if more <= 0 else [*texts[:MOST_TEXTS], _("and %(n)s more") % {"n": more}]
 
 
 def text_of(target: str, kind: str) -> str:

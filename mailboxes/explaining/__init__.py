@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from domains.models import AliasDomain, Domain
 from domains.patterns import AGENT, service_trouble
 from mailadmin.fields import is_known
 from mailadmin.names import normalize_domain
@@ -19,6 +20,7 @@ from mailboxes.explaining.sight import Sight, person_away
 from mailboxes.explaining.words import headline, outcome, verdict_of
 from mailboxes.models import Mailbox, Usage, Vacation, is_vacation_target
 from mailboxes.routing import (
+    DELIVERY,
     OWN_ENDS,
     CannotBeAsked,
     Postfix,
@@ -226,17 +228,32 @@ def asked_sender(owners, login, address, sight):
 
 def explain_domain(domain, transport: str) -> tuple[str, str]:
     """What becomes of mail for a domain with this transport in force: (outcome, its words)."""
+    mirror = AliasDomain._base_manager.filter(pk=domain.pk, active=True).first()
+    if mirror and domain.active:
+        return explain_mirror(mirror)
+    found = outcome_of_domain(domain, transport)
+    return found, str(words.OF_DOMAIN[found])
+
+
+def explain_mirror(mirror: AliasDomain) -> tuple[str, str]:
+    """The same for an alias domain, whose mail is that of its target."""
+    is_open = Domain.objects.filter(pk=mirror.target_domain_id, active=True).exists()
+    if not is_open:
+        return words.REJECTED, str(words.OF_DOMAIN[words.REJECTED])
+    text = _("Mail is delivered as mail for %(target)s.")
+    return words.DELIVERED, text % {"target": mirror.target_domain_id}
+
+
+def outcome_of_domain(domain: Domain, transport: str) -> str:
     service, _colon, nexthop = transport.partition(":")
     if not domain.active:
-        found = words.REJECTED
-    elif service_trouble(service):
-        found = words.DEFERRED
-    elif service in OWN_ENDS:
-        found = words.VERDICTS[OWN_ENDS[service]]
-    else:
-        is_here = not domain.backupmx and service in ("", AGENT) and not nexthop
-        found = words.DELIVERED if is_here else words.HANDED_OVER
-    return found, str(words.OF_DOMAIN[found])
+        return words.REJECTED
+    if service in OWN_ENDS:
+        return words.VERDICTS[OWN_ENDS[service]]
+    if service_trouble(service):
+        return words.DEFERRED
+    is_own = transport == DELIVERY or (service in ("", AGENT) and not nexthop)
+    return words.DELIVERED if is_own and not domain.backupmx else words.HANDED_OVER
 
 
 # Lookups

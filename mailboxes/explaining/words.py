@@ -138,6 +138,7 @@ OF_DOMAIN = {
     DEFERRED: gettext_lazy("Mail is accepted, then deferred: this cannot work."),
     DISCARDED: gettext_lazy("Mail is accepted, then silently discarded."),
     REJECTED: gettext_lazy("Mail is rejected at RCPT: the domain is inactive."),
+    ANSWERED: gettext_lazy("Answered only, delivered nowhere."),
 }
 
 

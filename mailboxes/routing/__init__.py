@@ -7,10 +7,11 @@ a real Postfix. After access(5), virtual(5), transport(5) and cleanup(8).
 
 from mailboxes.routing.addresses import quoted, split_address, split_extension, typed_address
 from mailboxes.routing.postfix import LIMIT, OWN_ENDS, Postfix
-from mailboxes.routing.tables import Fixed, Lookup, OwnTable, Setup, Table, own_setup
+from mailboxes.routing.tables import DELIVERY, Fixed, Lookup, OwnTable, Setup, Table, own_setup
 from mailboxes.routing.words import LOOPING, UNREADABLE, CannotBeAsked, sender_reply
 
 __all__ = [
+    "DELIVERY",
     "LIMIT",
     "LOOPING",
     "OWN_ENDS",

@@ -21,6 +21,9 @@ class Row(NamedTuple):
     reason: str = ""  # why it did not answer
 
 
+DELIVERY = "lmtp:unix:private/dovecot-lmtp"  # to Dovecot, as the written main.cf has it
+
+
 @dataclass
 class Lookup:
     """A question to one table."""
@@ -132,7 +135,7 @@ class Setup:
     login_chars: frozenset[str] | None = None  # of a name that Dovecot looks up; None: not known
     services: dict = field(
         default_factory=lambda: {
-            "virtual": "lmtp:unix:private/dovecot-lmtp",
+            "virtual": DELIVERY,
             "relay": "relay",
             "local": "local",
             "default": "smtp",
@@ -154,6 +157,7 @@ def own_setup(**changes):
         tables.setdefault(query.parameter or "mailbox_limits", []).append(OwnTable(query))
     tables["transport_maps"].insert(0, vacation_table())
     own = {
+        "mydestination": [Fixed("mydestination", {"localhost": "localhost"})],
         "recipient_delimiter": settings.MAILADMIN_RECIPIENT_DELIMITER,
         "is_own": True,
         "agents": own_agents(),

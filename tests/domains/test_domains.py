@@ -2,7 +2,7 @@ from django.core.exceptions import ValidationError
 from django.test import override_settings
 
 from domains.models import Admin, Domain, Transport
-from domains.services import create_domains, edit_domain
+from domains.services import create_alias_domains, create_domains, edit_domain
 from domains.views import Domains
 from mailboxes.explaining import explain
 from mailboxes.models import Alias
@@ -120,3 +120,28 @@ class DomainTests(CrudTests, World):
         self.assertEqual(
             names, dict.fromkeys(["abuse", "hostmaster", "postmaster", "webmaster"], self.root.pk)
         )
+
+
+class MailOfAnAliasDomain(World):
+    """The page of a domain says the same as what an address in it is explained by."""
+
+    def says(self, name="mirror.example"):
+        self.sign_in(self.root)
+        return self.client.get(f"/domains/{name}/").content.decode()
+
+    def test_mail_goes_as_mail_for_the_target(self):
+        self.perform(self.root, create_domains, [{"domain": "mirror.example"}])
+        ends = {"alias_domain": "mirror.example", "target_domain": "example.org"}
+        rows = {name: Domain.objects.get(pk=key) for name, key in ends.items()}
+        self.perform(self.root, create_alias_domains, [rows])
+        self.assertIn("Mail is delivered as mail for example.org.", self.says())
+        Domain.objects.filter(pk="example.org").update(active=False)
+        self.assertIn("Mail is rejected at RCPT", self.says())
+
+    def test_a_transport_of_the_panels_own_is_no_fault(self):
+        for transport, text in (
+            ("lmtp:unix:private/dovecot-lmtp", "Mail is delivered to the mailboxes here."),
+            ("mailadmin-autoreply:", "Answered only, delivered nowhere."),
+        ):
+            Domain.objects.filter(pk="example.org").update(transport=transport)
+            self.assertIn(text, self.says("example.org"))

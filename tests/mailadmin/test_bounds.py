@@ -149,9 +149,16 @@ class UploadBounds(World):
         listed = entry * (4 * 2**20 // len(entry))
         count, size = len(listed) // len(entry), len(listed)
         end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count % 65536, count % 65536, size, 0, 0)
+        hidden = struct.pack(
+            "<4s4s2H2LH", b"PK\5\6", b"PK\5\6", count % 65536, count % 65536, size, 0, 0
+        )
         large = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1)  # numbers of 64 bits follow
         self.sign_in(self.alice)
-        for body in (listed + end, large + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0, 0, 0, 0, 0)):
+        for body in (
+            listed + end,
+            listed + hidden,
+            large + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0, 0, 0, 0, 0),
+        ):
             file = SimpleUploadedFile("rows.zip", body)
             with mock.patch("zipfile.ZipFile", side_effect=AssertionError("it was read")):
                 answer = self.client.post("/import/", {"format": "csv", "file": file})

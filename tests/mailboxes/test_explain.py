@@ -85,7 +85,7 @@ class ExplainStories(World):
         Domain.objects.filter(pk="example.org").update(active=False)
         told = self.told("bob@example.org")
         self.assertEqual(told["reply"], "554 5.7.1 <bob@example.org>: Relay access denied")
-        asleep = told["steps"][0]["lookups"][0]["inactive"]
+        asleep = [row for look in told["steps"][0]["lookups"] for row in look["inactive"]]
         self.assertEqual(_pairs(asleep), [("example.org", "the domain is switched off")])
 
     def test_an_extension_in_an_alias_domain_reaches_the_user_not_the_catch_all(self):
@@ -577,3 +577,11 @@ class FewerThan(int):
 
 def _pairs(rows):
     return [(row["key"], row["reason"]) for row in rows]
+
+
+class SystemUserStories(World):
+    def test_a_user_of_the_server_itself_is_no_other_server(self):
+        Alias.objects.filter(pk="info@example.org").update(goto="root@localhost")
+        told = explain(self.root, "info@example.org")
+        self.assertEqual(told["outcome"], "unknown", told["says"])
+        self.assertIn("Cannot be determined", told["says"])

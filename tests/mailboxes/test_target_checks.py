@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from domains.models import AliasDomain, Domain, Kept, Transport
+from mailadmin.addresslists import read_addresses
 from mailboxes import keeping
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import create_aliases, create_mailboxes, delete_aliases, set_mailboxes
@@ -203,3 +204,40 @@ class HomeTests(World):
         self.client.post("/transports/x.example/delete/")
         self.assertEqual(self.client.get("/").context["attention"]["broken_transports"], [])
         self.assertTrue(Kept.objects.filter(name="broken_domain").exists())
+
+
+class Bounds(World):
+    """What one list of targets can make the panel do, by hand or by a program."""
+
+    def test_of_a_list_without_end_the_first_targets_are_looked_at_and_named(self):
+        targets = ",".join(f"nobody{number}@example.org" for number in range(3000))
+        alias = Alias(address="x@example.org", goto=targets, domain_id="example.org")
+        with self.assertNumQueries(4):
+            found = problems_of(self.root, [alias])["x@example.org"]
+        self.assertEqual(len(found), 11)
+        self.assertEqual(found[-1], "and 90 more")
+
+    def test_many_edits_look_once_at_what_is_lost(self):
+        program = self.api(self.alice)
+        row = {"domain": "example.org", "goto": ["nobody@example.org"]}
+        rows = [row | {"local_part": f"a{number}"} for number in range(20)]
+        self.assertEqual(program.post("aliases", rows).status_code, 201)
+        changed = [
+            {"address": f"a{number}@example.org", "goto": ["nobody2@example.org"]}
+            for number in range(20)
+        ]
+        with mock.patch.object(keeping, "note_lost", wraps=keeping.note_lost) as noted:
+            self.assertEqual(program.patch("aliases", changed).status_code, 200)
+        self.assertEqual(noted.call_count, 1)
+        described = [{"address": row["address"], "description": "x"} for row in changed]
+        with mock.patch.object(keeping, "note_lost") as noted:
+            self.assertEqual(program.patch("aliases", described).status_code, 200)
+        self.assertEqual(noted.call_count, 0)
+
+    def test_spaces_without_end_are_read_as_quickly_as_others(self):
+        """What takes the square of the time would not end here."""
+        self.sign_in(self.bob)
+        for target in ('a@"x' + " " * 200_000 + 'y"', "a@x" + ". " * 100_000, "x" * 10**6):
+            answer = self.client.post("/account/forwarding/", {"goto": target})
+            self.assertEqual(answer.status_code, 422)
+        self.assertEqual(read_addresses('a@"x' + " " * 500_000 + '.y"'), ["a@x.y"])

@@ -1,5 +1,6 @@
 """Sign-ins that are tried: with wrong passwords, and with right ones of accounts made for it."""
 
+import contextlib
 import datetime
 import secrets
 import smtplib
@@ -21,6 +22,7 @@ from mailadmin.passwords import schemes
 from mailadmin.writes import Actor, perform
 from mailboxes.mailserver.checking.hashes import Hash, hash_of
 from mailboxes.mailserver.reading.postfix import PostfixFiles
+from mailboxes.mailserver.reading.services import Service
 from mailboxes.mailserver.verifying.comparing import Difference, word
 from mailboxes.mailserver.verifying.parameters import smtpds
 from mailboxes.mailserver.verifying.programs import LiveDovecot
@@ -60,6 +62,7 @@ class Logins:
         self.unasked = []
 
     def differences(self, domains: list[str] | None, asked: dict) -> Iterator[Difference]:
+        clear_away()
         found = sample(domains)
         asked[str(WRONG)] = len(found)
         yield from self._refused(found)
@@ -97,11 +100,12 @@ class Logins:
     def _by_smtp(self, account: Account, asked: dict) -> Iterator[Difference]:
         """Postfix lets people in where they bring mail."""
         for name, view in smtpds(self.postfix) if self.postfix else ():
-            if not view.is_yes("smtpd_sasl_auth_enable"):
+            service = listening(self.postfix, name)
+            if service is None or not view.is_yes("smtpd_sasl_auth_enable"):
                 continue
             asked["AUTH"] = asked.get("AUTH", 0) + 1
             for password, expected in ((account.password, ACCEPTED), ("wrong", REFUSED)):
-                reply = authenticated(self.postfix, name, view, account.username, password)
+                reply = authenticated(self.postfix, service, view, account.username, password)
                 if not reply.startswith(str(expected)):
                     yield Difference(f"master.cf: {name}", "AUTH", str(expected), reply)
                     break  # a server that is not there is not waited for twice
@@ -109,39 +113,39 @@ class Logins:
     @contextmanager
     def _made(self, domains: list[str] | None) -> Iterator[list[Account]]:
         """An account for each way in which passwords are stored; gone again afterwards."""
-        clear_away()
         made = self._create(list(self._planned(domains)), domains)
         try:
             yield made
         finally:
             remove([account.username for account in made])
 
-    def _planned(self, domains: list[str] | None) -> Iterator[tuple[Account, str]]:
-        """(account without a domain, what is stored as its password)."""
+    def _planned(self, domains: list[str] | None) -> Iterator[tuple[Account, Hash]]:
+        """(account without a domain, the way in which its password is stored)."""
         for kind in sorted(kinds(domains)):
             name, password = f"{PREFIX}{secrets.token_hex(6)}", secrets.token_hex(12)
-            if stored := stored_as(kind, password):
-                yield Account(name, password, label(kind)), stored
+            if stored_as(kind, password, PREFIX):
+                yield Account(name, password, label(kind)), kind
             else:
                 self.unasked.append(_("sign-in by %(scheme)s") % {"scheme": label(kind)})
 
     def _create(self, planned: list, domains: list[str] | None) -> list[Account]:
         """The accounts, in the first domain that has room for them."""
         for domain in places(domains) if planned else ():
-            rows = [
-                {"local_part": account.username, "domain": domain, "password": stored}
-                for account, stored in planned
-            ]
+            rows = [new_row(account, kind, domain) for account, kind in planned]
             try:
-                perform(Actor.console(), create_mailboxes, [row | OTHERS for row in rows])
+                perform(Actor.console(), create_mailboxes, rows)
             except ValidationError:
                 continue
-            return [a._replace(username=f"{a.username}@{domain.pk}") for a, _stored in planned]
+            return [a._replace(username=f"{a.username}@{domain.pk}") for a, _kind in planned]
         self.unasked.append(_("sign-in with a right password: no domain has room"))
         return []
 
 
-OTHERS = {"name": NAME, "quota": 1}
+def new_row(account: Account, kind: Hash, domain: Domain) -> dict:
+    """The values of the mailbox; some hashes hold its whole name."""
+    stored = stored_as(kind, account.password, f"{account.username}@{domain.pk}")
+    row = {"local_part": account.username, "domain": domain, "password": stored}
+    return row | {"name": NAME, "quota": 1}
 
 
 def sample(domains: list[str] | None) -> list[str]:
@@ -172,13 +176,13 @@ def label(kind: Hash) -> str:
     return f"{{{kind.name}}}" if kind.is_prefixed else kind.name
 
 
-def stored_as(kind: Hash, password: str) -> str:
+def stored_as(kind: Hash, password: str, username: str) -> str:
     """What is stored for this password in this way; empty where the panel cannot write it."""
     name = "PLAIN" if kind == TEXT else kind.name
     if schemes.find_writable(name) is None:
         return ""
     try:
-        made = passwords.make(password, PREFIX, name)
+        made = passwords.make(password, username, name)
     except ValidationError:
         return ""
     bare = made.partition("}")[2] if made.startswith("{") else made
@@ -196,15 +200,22 @@ def clear_away() -> None:
 
 
 def remove(keys: list[str]) -> None:
-    if keys:
-        perform(Actor.console(), delete_mailboxes, keys)
+    """Delete these accounts one by one: somebody may have deleted one of them meanwhile."""
+    for key in keys:
+        with contextlib.suppress(ValidationError):
+            perform(Actor.console(), delete_mailboxes, [key])
+
+
+def listening(files: PostfixFiles, name: str) -> Service | None:
+    """The service of this name at an address; others get their clients from postscreen(8)."""
+    found = (service for service in files.services if service.name == name)
+    return next((service for service in found if service.type == "inet"), None)
 
 
 def authenticated(
-    files: PostfixFiles, name: str, view: PostfixFiles, username: str, password: str
+    files: PostfixFiles, service: Service, view: PostfixFiles, username: str, password: str
 ) -> str:
     """Postfix's reply to AUTH PLAIN."""
-    service = next(service for service in files.services if service.name == name)
     host, port = place_of(files, service)
     try:
         with connected(host, port, view.is_yes("smtpd_tls_wrappermode")) as client:
@@ -218,7 +229,7 @@ def authenticated(
 
 
 def connected(host: str, port: int, is_wrapped: bool) -> smtplib.SMTP:
-    """A session that is encrypted where that is offered; whose certificate it is matters not."""
+    """A session that is encrypted where that is offered, whatever the certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     name = f"[{LOOPBACK}]"

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from domains.models import Domain, Transport
 from domains.transports import about
+from mailboxes.mailserver.asking import trouble_of
 from mailboxes.mailserver.checking.access import checks_senders
 from mailboxes.mailserver.reading.maps import references
 from mailboxes.mailserver.reading.postfix import PostfixFiles, logical_lines, named
@@ -52,19 +53,14 @@ def delivery(files: PostfixFiles) -> Iterator[Difference]:
     service = files.service(value.partition(":")[0], "unix")
     if service is None:
         yield Difference(MAIN, "virtual_transport", _("a service of master.cf"), value)
-    elif service.command == "virtual" and (is_own(files) or not virtual_is_complete(files)):
+    elif service.command == "virtual" and (is_own(files) or lacks_settings(files, service)):
         yield Difference(MAIN, "virtual_transport", _("delivery by Dovecot"), value)
 
 
-def virtual_is_complete(files: PostfixFiles) -> bool:
-    """Whether virtual(8) knows where mail lies, whose it is, and takes every size of message."""
-    limits = [number(files.value(name)) for name in ("virtual_mailbox_limit", MESSAGE_LIMIT)]
-    fits = not limits[0] or 0 < limits[1] <= limits[0]
-    return fits and all(files.value(name) for name in VIRTUAL_NEEDS)
-
-
-def number(text: str) -> int:
-    return int(text) if text.strip().isdigit() else 0
+def lacks_settings(files: PostfixFiles, service) -> bool:
+    """Whether virtual(8) does not know where mail lies, or whose it is, or how large it may be."""
+    own = files.with_overrides(service)
+    return bool(trouble_of(files, service)) or not own.value("virtual_mailbox_base")
 
 
 def services(files: PostfixFiles, domains: list[str] | None) -> Iterator[Difference]:

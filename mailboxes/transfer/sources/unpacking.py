@@ -87,7 +87,9 @@ def check_directory(file) -> None:
     file.seek(max(0, length - END_RECORD))
     tail = file.read()
     file.seek(0)
-    start = tail.rfind(b"PK\5\6")
+    # As zipfile looks for it: at the very end, and only then before a comment.
+    is_last = tail[-22:-18] == b"PK\5\6" and tail[-2:] == b"\0\0"
+    start = len(tail) - 22 if is_last else tail.rfind(b"PK\5\6")
     if start < 0 or len(tail) < start + 16:
         raise zipfile.BadZipFile("File is not a zip file")
     (size,) = struct.unpack_from("<I", tail, start + 12)
