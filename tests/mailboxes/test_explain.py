@@ -86,7 +86,7 @@ class ExplainStories(World):
         told = self.told("bob@example.org")
         self.assertEqual(told["reply"], "554 5.7.1 <bob@example.org>: Relay access denied")
         asleep = [row for look in told["steps"][0]["lookups"] for row in look["inactive"]]
-        self.assertEqual(_pairs(asleep), [("example.org", "the domain is switched off")])
+        self.assertEqual(set(_pairs(asleep)), {("example.org", "the domain is switched off")})
 
     def test_an_extension_in_an_alias_domain_reaches_the_user_not_the_catch_all(self):
         Alias.objects.create(address="@example.org", goto="x@far.test", domain_id="example.org")
