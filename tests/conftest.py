@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 
 import hypothesis
 import pytest
@@ -55,3 +56,15 @@ def empty_database(mariadb, request):
     name = f"empty_{os.getpid()}_{abs(hash(request.node.nodeid))}"
     yield mariadb.create(name)
     mariadb.execute(f"DROP DATABASE `{name}`")
+
+
+@pytest.fixture
+def seconds(request):
+    """How long outages follow one another."""
+    return request.config.getoption("--chaos-seconds")
+
+
+@pytest.fixture
+def seed(request):
+    """Which outages these are."""
+    return request.config.getoption("--chaos-seed") or random.SystemRandom().randrange(10**6)

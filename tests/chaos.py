@@ -21,14 +21,11 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
-
 from mailadmin.env import BASE_DIR
 from tests.clients import Person, Writer
-from tests.servers import MariaDB, Server, free_port
+from tests.servers import Server, free_port
 from tests.shapes import environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.mariadb]
 WRITERS = 2
 LIMIT = 15
 RECOVERY = 120  # seconds after the last outage until everything has to work
@@ -371,61 +368,5 @@ def run_chaos(panels, outages, seconds, seed):
         assert panel.process.wait(60) == 0, panel.log.read_text()[-3000:]
 
 
-@pytest.fixture
-def seconds(request):
-    return request.config.getoption("--chaos-seconds")
-
-
-@pytest.fixture
-def seed(request):
-    return request.config.getoption("--chaos-seed") or random.SystemRandom().randrange(10**6)
-
-
 def repeatable(seed):
     return random.Random(seed)  # noqa: S311 (no secret)
-
-
-class OperatedMariaDB(MariaDB):
-    """With an account for the panel as an operator makes it: bound by `read_only` and limits."""
-
-    flush_at_commit = 1
-
-    def people(self):
-        people = super().people()
-        with people.open("a") as file:
-            # An account is not made where rights of its name are left from an earlier start.
-            file.write("DELETE FROM mysql.db WHERE User = 'panel';\nFLUSH PRIVILEGES;\n")
-            file.write("CREATE USER 'panel'@'%' IDENTIFIED BY 'secret';\n")
-            file.write("GRANT ALL ON mailadmin.* TO 'panel'@'%';\n")
-        return people
-
-
-def test_on_mariadb_with_two_panels(seconds, seed, tmp_path):
-    with OperatedMariaDB() as server:
-        url = f"mysql://panel:secret@127.0.0.1:{server.client.port}/mailadmin"
-        with Served(url, tmp_path) as first, Served(url, tmp_path) as second:
-            first.python(PREPARE)
-            panels = [first.run(), second.run()]
-            run_chaos(panels, MariaDBOutages(panels, repeatable(seed), server), seconds, seed)
-
-
-def test_on_sqlite(seconds, seed, tmp_path):
-    with disk_of_its_own(tmp_path) as has_own_disk:
-        path = tmp_path / "panel.sqlite3"
-        with Served(f"sqlite://{path}", tmp_path) as panel:
-            panel.python(PREPARE)
-            panels = [panel.run()]
-            outages = SQLiteOutages(panels, repeatable(seed), path, has_own_disk)
-            run_chaos(panels, outages, seconds, seed)
-
-
-@contextmanager
-def disk_of_its_own(folder):
-    """A small file system, where the machine lets us make one; without it no disk gets full."""
-    asked = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
-    made = subprocess.run(asked, capture_output=True).returncode == 0
-    try:
-        yield made
-    finally:
-        if made:
-            subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -1,0 +1,32 @@
+"""A panel on SQLite, on a disk of its own, through two minutes of outages."""
+
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+
+from tests.chaos import PREPARE, Served, SQLiteOutages, repeatable, run_chaos
+
+pytestmark = [pytest.mark.slow, pytest.mark.mariadb]  # once, in the second run of the suite
+
+
+def test_on_sqlite(seconds, seed, tmp_path):
+    with disk_of_its_own(tmp_path) as has_own_disk:
+        path = tmp_path / "panel.sqlite3"
+        with Served(f"sqlite://{path}", tmp_path) as panel:
+            panel.python(PREPARE)
+            panels = [panel.run()]
+            outages = SQLiteOutages(panels, repeatable(seed), path, has_own_disk)
+            run_chaos(panels, outages, seconds, seed)
+
+
+@contextmanager
+def disk_of_its_own(folder):
+    """A small file system, where the machine lets us make one; without it no disk gets full."""
+    asked = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+    made = subprocess.run(asked, capture_output=True).returncode == 0
+    try:
+        yield made
+    finally:
+        if made:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
