@@ -1,7 +1,9 @@
 """gunicorn's settings, for `deploy/run` and for `deploy/mailadmin.service`."""
 
+import ctypes
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from django.conf import settings  # noqa: E402
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="mailadmin-metrics-")
 
+PR_SET_PDEATHSIG = 1
 wsgi_app = "mailadmin.wsgi"
 bind = settings.MAILADMIN_BIND
 worker_class = "gthread"
@@ -27,6 +30,11 @@ if settings.MAILADMIN_LOG_FORMAT == "json":
     logconfig_dict = settings.LOGGING | {
         "loggers": {"gunicorn.error": {"handlers": ["stderr"], "propagate": False}}
     }
+
+
+def post_fork(server, worker):
+    """End with the process that leads the workers, should it be killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def post_worker_init(worker):

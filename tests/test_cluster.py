@@ -333,7 +333,9 @@ def wait_for_job(node, told):
     deadline = time.monotonic() + PATIENCE
     sql = "SELECT state, done FROM mailadmin_job WHERE kind = 'delete-domains'"
     while True:
-        state, done = node.client.execute(sql, "mailadmin")[0].split("\t")
+        # Before the first answer the row is on its way from another node.
+        found = node.client.execute(sql, "mailadmin") or ["waiting\t0"]
+        state, done = found[0].split("\t")
         if told(state, int(done)):
             return
         assert time.monotonic() < deadline, (state, done)

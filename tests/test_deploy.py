@@ -211,7 +211,7 @@ def test_a_part_that_dies_is_started_again(installed, name, words):
     assert installed.process.poll() is None
     wait_for(lambda: status_of(f"{installed.url}/readyz") == 200)
     assert installed.stop() == 0
-    assert installed.processes() == {}
+    wait_for(lambda: installed.processes() == {})
 
 
 def test_a_part_that_keeps_ending_is_started_again_less_and_less_often(installed):

@@ -175,7 +175,7 @@ class Rows(Resource):
             raise unprocessable(wrong)
 
     def limit(self):
-        text = self.request.GET.get("limit") or str(USUAL)
+        text = self.request.GET.get("limit", str(USUAL))
         if not LIMIT.fullmatch(text) or not 0 < int(text) <= MOST:
             text = _("This is a number from 1 to %(most)s.") % {"most": MOST}
             raise unprocessable({"limit": [text]})
