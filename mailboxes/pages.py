@@ -20,7 +20,7 @@ from mailadmin.history import VERBS, LogLines
 from mailadmin.models import Log, Role
 from mailadmin.rows import first_rows
 from mailboxes import keeping, limits
-from mailboxes.explaining import explain_domain
+from mailboxes.explaining import explain_domain, with_mirror
 from mailboxes.models import LoneAlias
 from mailboxes.views import Aliases, Mailboxes, with_usage
 
@@ -59,7 +59,7 @@ class DomainPage(RoleRequired, DetailView):
     def get_object(self):
         domains = Domain.objects.visible_to(self.request.user).select_related("state")
         domains = domains.annotate(counted=Subquery(keeping.moments().values("number")))
-        domains = with_ways(domains, self.kwargs["key"])
+        domains = with_mirror(with_ways(domains, self.kwargs["key"]), self.kwargs["key"])
         domain = domains.filter(pk=self.kwargs["key"]).first()
         if domain is None:
             raise Http404

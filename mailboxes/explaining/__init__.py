@@ -7,6 +7,7 @@ import itertools
 from collections import deque
 
 from django.core.exceptions import ValidationError
+from django.db.models import Subquery
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -228,20 +229,27 @@ def asked_sender(owners, login, address, sight):
 
 def explain_domain(domain, transport: str) -> tuple[str, str]:
     """What becomes of mail for a domain with this transport in force: (outcome, its words)."""
-    mirror = AliasDomain._base_manager.filter(pk=domain.pk, active=True).first()
-    if mirror and domain.active:
-        return explain_mirror(mirror)
+    if domain.mirror_target and domain.active:
+        return explain_mirror(domain)
     found = outcome_of_domain(domain, transport)
     return found, str(words.OF_DOMAIN[found])
 
 
-def explain_mirror(mirror: AliasDomain) -> tuple[str, str]:
+def with_mirror(domains, name: str):
+    """Domains, with the target of an active alias domain of this name and whether it is active."""
+    mirror = AliasDomain._base_manager.filter(pk=name, active=True)
+    return domains.annotate(
+        mirror_target=Subquery(mirror.values("target_domain")[:1]),
+        is_target_active=Subquery(mirror.values("target_domain__active")[:1]),
+    )
+
+
+def explain_mirror(domain: Domain) -> tuple[str, str]:
     """The same for an alias domain, whose mail is that of its target."""
-    is_open = Domain.objects.filter(pk=mirror.target_domain_id, active=True).exists()
-    if not is_open:
+    if not domain.is_target_active:
         return words.REJECTED, str(words.OF_DOMAIN[words.REJECTED])
     text = _("Mail is delivered as mail for %(target)s.")
-    return words.DELIVERED, text % {"target": mirror.target_domain_id}
+    return words.DELIVERED, text % {"target": domain.mirror_target}
 
 
 def outcome_of_domain(domain: Domain, transport: str) -> str:
