@@ -20,13 +20,20 @@ def test_on_sqlite(seconds, seed, tmp_path):
             run_chaos(panels, outages, seconds, seed)
 
 
+# A shell that unmounts the folder it is given when we end it, or end ourselves, however we do.
+GUARD = 'read -r _; umount -l -- "$0"'
+
+
 @contextmanager
 def disk_of_its_own(folder):
     """A small file system, where the machine lets us make one; without it no disk gets full."""
     asked = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
-    made = subprocess.run(asked, capture_output=True).returncode == 0
-    try:
-        yield made
-    finally:
-        if made:
-            subprocess.run(["umount", "-l", str(folder)], check=True)
+    if subprocess.run(asked, capture_output=True).returncode:
+        yield False
+        return
+    guard = ["/bin/sh", "-c", GUARD, str(folder)]
+    with subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            yield True
+        finally:
+            process.stdin.close()
