@@ -37,6 +37,10 @@ class Dialect:
     def not_negative(self, column):
         return f"max({column}, 0)"
 
+    def divided(self, expression, number):
+        """The quotient, as a whole number."""
+        return f"{expression} / {number}"
+
     now = "datetime('now', 'localtime')"
 
 
@@ -61,6 +65,9 @@ class MySQL(Dialect):
 
     def not_negative(self, column):
         return f"GREATEST({column}, 0)"
+
+    def divided(self, expression, number):
+        return f"{expression} DIV {number}"
 
     now = "NOW()"
 

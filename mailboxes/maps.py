@@ -469,6 +469,8 @@ def fields_of_2_4(dialect):
         "mail_path": by_kind(dialect.joined(*path, "'.home/mail'"), dialect.joined(*path)),
         "mail_inbox_path": by_kind(dialect.joined(*path), "NULL"),
         "quota_storage_size": dialect.joined(quota, "'B'"),
+        # By how much the last message may exceed it: a tenth, as in 2.3. The default is 10 MB.
+        "quota_storage_grace": dialect.joined(dialect.divided(quota, 10), "'B'"),
     }
 
 
