@@ -22,9 +22,9 @@ import pytest
 from django.db import connection
 
 from mailboxes.mailserver.writing import accounts, disk
-from mailboxes.mailserver.writing.choices import ACCOUNTS, Choices
+from mailboxes.mailserver.writing.choices import ACCOUNTS, Choices, guessed
 from mailboxes.mailserver.writing.files import files_of
-from tests.servers import PATIENCE, Server, command, free_port
+from tests.servers import PATIENCE, Server, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 LATELY = 200_000  # bytes of a log in which a message just sent is
@@ -147,7 +147,7 @@ class Postfix(Server):
     def tool(self, name, *arguments, **options):
         """What `postmap -q`, `postconf` and their like say with this configuration."""
         return subprocess.run(
-            [command(name), "-c", self.config, *arguments],
+            [self.command(name), "-c", self.config, *arguments],
             capture_output=True,
             text=True,
             **options,
@@ -249,6 +249,8 @@ class MailServer(Postfix):
         self.choices = Choices(
             **{
                 "hostname": "mail.test",
+                "postfix_version": guessed()["postfix_version"],
+                "dovecot_version": guessed()["dovecot_version"],
                 "postfix_directory": str(self.config),
                 "dovecot_directory": str(self.folder / "dovecot"),
                 "queue_directory": str(self.folder / "queue"),
@@ -370,6 +372,24 @@ class Dovecot(Server):
                 + NO_PENALTY
             )
 
+    @property
+    def is_modern(self):
+        """Whether its files are those of Dovecot 2.4."""
+        text = (self.shared / "dovecot/dovecot.conf").read_text()
+        return "\ndovecot_config_version = " in text
+
+    @property
+    def queries_file(self):
+        """The file in which the panel wrote what Dovecot asks."""
+        names = ("dovecot-sql.conf.ext", "mailadmin-sql.conf.ext")  # of 2.3, and of 2.4
+        return next(filter(Path.exists, (self.shared / "dovecot" / name for name in names)))
+
+    def query_lines(self):
+        """The name of each query → the line of the file that says it."""
+        lines = self.queries_file.read_text().splitlines()
+        found = [line for line in lines if re.match(r" *(\w+_)?query = ", line)]
+        return dict(zip(("password", "user", "iterate"), found, strict=True))
+
     def _listener(self, name, port):
         service = name.removesuffix("s") if name.endswith("s") else name
         return (
@@ -396,7 +416,7 @@ class Dovecot(Server):
 
     def tool(self, *arguments):
         return subprocess.run(
-            [command("doveadm"), "-c", self.shared / "dovecot/dovecot.conf", *arguments],
+            [self.command("doveadm"), "-c", self.shared / "dovecot/dovecot.conf", *arguments],
             capture_output=True,
             text=True,
         )

@@ -7,14 +7,15 @@ import os
 import shutil
 from pathlib import Path
 
-# Debian keeps servers where a user's PATH does not look.
-PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/local/sbin:/usr/sbin:/sbin"
+# Where another Debian release is unpacked, if its servers are those to be tested.
+ROOT_VARIABLE = "TEST_DEBIAN_ROOT"
 POSTFIX, DOVECOT = Path("/usr/lib/postfix"), Path("/usr/lib/dovecot")
 INSTALLED = Path("/var/lib/dpkg/info")
 
-# What `tests/run` installs: package → programs that tests call by name, or files that show that it
-# is there. The core packages of MariaDB bring a server without a service.
-PACKAGES = {
+# The servers that the panel works with, of each Debian release alike: package → programs that
+# tests call by name, or files that show that it is there. The core packages of MariaDB bring a
+# server without a service.
+SERVERS = {
     "mariadb-server-core": ("mariadbd", "mariadb-install-db"),
     "mariadb-client-core": ("mariadb",),
     "mariadb-client": ("mariadb-dump",),
@@ -32,6 +33,13 @@ PACKAGES = {
     "dovecot-lmtpd": (DOVECOT / "lmtp",),
     "dovecot-mysql": (DOVECOT / "modules/libdriver_mysql.so",),
     "dovecot-sqlite": (DOVECOT / "modules/libdriver_sqlite.so",),
+    # PostfixAdmin itself is PHP.
+    "php-cli": ("php",),
+    "php-mbstring": (INSTALLED / "php-mbstring.list",),
+    "php-mysql": (INSTALLED / "php-mysql.list",),
+}
+# What else `tests/run` installs.
+TOOLS = {
     "openssl": ("openssl",),
     "debootstrap": ("debootstrap",),
     "debian-archive-keyring": (Path("/usr/share/keyrings/debian-archive-keyring.gpg"),),
@@ -39,11 +47,8 @@ PACKAGES = {
     "fonts-dejavu-core": (Path("/usr/share/fonts/truetype/dejavu"),),
     "gettext": ("msgfmt", "msgmerge", "xgettext"),
     "procps": ("ps",),
-    # PostfixAdmin itself is PHP.
-    "php-cli": ("php",),
-    "php-mbstring": (INSTALLED / "php-mbstring.list",),
-    "php-mysql": (INSTALLED / "php-mysql.list",),
 }
+PACKAGES = SERVERS | TOOLS
 # What every Debian has.
 ESSENTIAL = {
     "apt": ("apt-get",),
@@ -52,6 +57,7 @@ ESSENTIAL = {
     "dash": ("sh",),
     "dpkg": ("dpkg",),
     "mount": ("mount", "umount"),
+    "util-linux": ("unshare",),
 }
 # What only the benchmark against PostfixAdmin starts; it says what is missing.
 BENCHMARK = {"nginx": ("nginx",), "php8.2-fpm": ("php-fpm8.2",)}
@@ -64,11 +70,27 @@ PACKAGE_OF = {
 }
 
 
+def path(given=None):
+    """PATH, or what is given for it, with the folders in which Debian keeps servers."""
+    given = os.environ.get("PATH", "") if given is None else given
+    return f"{given}{os.pathsep}/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def installed(file):
+    """Where a file of a Debian package is, in the release that is tested."""
+    return Path(os.environ.get(ROOT_VARIABLE, "/"), str(file).lstrip("/"))
+
+
+def names_of(packages):
+    """The programs of these packages that tests call by name."""
+    return [name for some in packages.values() for name in some if isinstance(name, str)]
+
+
 def is_there(program):
     """Whether a program can be started, or a file of a package is there."""
     if isinstance(program, Path):
         return program.exists()
-    return shutil.which(program, path=PATH) is not None
+    return shutil.which(program, path=path()) is not None
 
 
 def missing_packages():
@@ -86,6 +108,6 @@ def command(name):
     if os.path.isabs(name):
         return name
     package = PACKAGE_OF[name]
-    if found := shutil.which(name, path=PATH):
+    if found := shutil.which(name, path=path()):
         return found
     raise RuntimeError(f"{name} is not installed (Debian package {package})")

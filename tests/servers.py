@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.programs import command
+from tests.releases import command
 
 # A shell, given the folder and the server's process group, that reads until we are gone.
 GUARD = """
@@ -35,6 +35,7 @@ class Server:
     """A temporary folder and, once started, a process working in it."""
 
     process = guard = None
+    release = None  # the Debian release whose programs it runs, if not the one that is tested
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix=f"mailadmin-{type(self).__name__.lower()}-"))
@@ -67,7 +68,7 @@ class Server:
         """Run the server in the foreground; what it says goes to `log` in the folder."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [command(arguments[0]), *map(str, arguments[1:])],
+                [self.command(arguments[0]), *map(str, arguments[1:])],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -75,6 +76,9 @@ class Server:
                 **options,
             )
         self._set_guard(self.process.pid)
+
+    def command(self, name):
+        return command(name, self.release)
 
     @property
     def log(self):

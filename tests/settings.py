@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import asdict
 
-from tests import programs, servers
+from tests import programs, releases, servers
 
 if missing := programs.missing_programs():
     sys.exit(f"Missing for the tests: {', '.join(missing)}. tests/run installs them.")
@@ -24,6 +24,8 @@ def database():
     return os.environ["TEST_DATABASE_URL"]
 
 
+if "TEST_DEBIAN" not in os.environ:
+    releases.activate(os.environ.get("MAILADMIN_TEST_DEBIAN"))
 DATABASE = os.environ.setdefault(
     "TEST_DATABASE", os.environ.get("MAILADMIN_TEST_DATABASE", "mariadb")
 )

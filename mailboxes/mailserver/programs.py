@@ -1,5 +1,6 @@
 """Where the mail server's own programs lie; a service's PATH may not look there."""
 
+import os
 import shutil
 
 PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -7,4 +8,4 @@ PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def find(name):
     """The path of a program, or None where it is not installed."""
-    return shutil.which(name, path=PLACES)
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{PLACES}")

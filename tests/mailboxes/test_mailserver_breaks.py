@@ -127,9 +127,7 @@ def query(name, old, new):
 
     @contextlib.contextmanager
     def broken(server):
-        path = server.folder / "dovecot/dovecot-sql.conf.ext"
-        lines = path.read_text().splitlines()
-        line = next(line for line in lines if line.startswith(f"{name}_query"))
+        path, line = server.dovecot.queries_file, server.dovecot.query_lines()[name]
         is_sqlite = connection.vendor == "sqlite"
         wanted = old.replace("NOW()", SQLITE_NOW) if is_sqlite else old
         assert wanted in line
@@ -137,6 +135,15 @@ def query(name, old, new):
             yield
 
     return broken
+
+
+def queries_edited(old, new):
+    return lambda server: altered(server.dovecot.queries_file, old, new)
+
+
+def by_version(older, newer):
+    """The edit for Dovecot 2.3, or that for 2.4, as the server's files are."""
+    return lambda server: (newer if server.dovecot.is_modern else older)(server)
 
 
 @contextlib.contextmanager
@@ -214,6 +221,7 @@ class Break(NamedTuple):
 
 
 NOPASSWORD = "passdb {\n  driver = static\n  args = nopassword=y\n}"
+NEW_NOPASSWORD = "passdb static {\n  fields {\n    nopassword = yes\n  }\n}"
 RIGHT, WRONG = "sign-in with the right password", "sign-in with a wrong password"
 SENDERS = "smtpd_sender_login_maps"
 BREAKS = (
@@ -293,7 +301,12 @@ BREAKS = (
     ),
     Break(
         "no quota",
-        (query("user", "quota_rule", "other_rule"),),
+        (
+            by_version(
+                query("user", "quota_rule", "other_rule"),
+                query("user", "quota_storage_size", "other_size"),
+            ),
+        ),
         (("bob@example.org", "Dovecot: quota"),),
     ),
     Break(
@@ -433,21 +446,35 @@ BREAKS = (
         (query("password", "NOW()", "'2000-01-01'"),),
         (("expired@old.test", "sign-in"),),
     ),
-    Break("a second table of users", (dovecot(NOPASSWORD),), (("@example.org", WRONG),)),
+    Break(
+        "a second table of users",
+        (by_version(dovecot(NOPASSWORD), dovecot(NEW_NOPASSWORD)),),
+        (("@example.org", WRONG),),
+    ),
     Break(
         "the default scheme does not fit",
-        (edited("dovecot/dovecot-sql.conf.ext", "pass_scheme = CRYPT", "pass_scheme = PLAIN"),),
+        (
+            by_version(
+                queries_edited("pass_scheme = CRYPT", "pass_scheme = PLAIN"),
+                queries_edited("password_scheme = CRYPT", "password_scheme = PLAIN"),
+            ),
+        ),
         (("BLF-CRYPT", RIGHT),),
         code="scheme-does-not-fit",
     ),
     Break(
         "mail beside the home",
-        (query("user", "'maildir:'", "'maildir:/srv'"),),
+        (
+            by_version(
+                query("user", "'maildir:'", "'maildir:/srv'"),
+                query("user", "AS mail_path", "AS other_path, '/srv' AS mail_path"),
+            ),
+        ),
         (("bob@example.org", "Dovecot: mail"),),
     ),
     Break(
         "quotas in kilobytes",
-        (query("user", "'*:bytes='", "'*:storage='"),),
+        (by_version(query("user", "'*:bytes='", "'*:storage='"), query("user", "'B'", "'k'")),),
         (("bob@example.org", "Dovecot: quota"),),
     ),
     Break(

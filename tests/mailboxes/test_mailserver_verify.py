@@ -302,11 +302,11 @@ def forgetful(server):
 
 
 def changed_query(server, changed, query, old, new):
-    text = (server.folder / "dovecot/dovecot-sql.conf.ext").read_text()
-    line = next(line for line in text.splitlines() if line.startswith(f"{query}_query"))
+    file = server.dovecot.queries_file
+    line = server.dovecot.query_lines()[query]
     old = old if connection.vendor == "mysql" else old.replace("NOW()", SQLITE_NOW)
     assert old in line
-    changed("dovecot/dovecot-sql.conf.ext", line, line.replace(old, new))
+    changed(f"dovecot/{file.name}", line, line.replace(old, new))
 
 
 SQLITE_NOW = "datetime('now', 'localtime')"

@@ -18,6 +18,7 @@ from tests import mailservers
 from tests.mailboxes.transfer.reading import SAMPLES
 from tests.servers import PATIENCE, MariaDBClient, free_port
 
+OLD_RELEASE = "12"  # the last with Dovecot 2.3, for which these files were written
 CONFIGURATIONS = Path(__file__).parent / "configurations"
 # A second port is for the machines of the system's own.
 MASTER = mailservers.MASTER + "127.0.0.1:{inside} inet n - n - - smtpd -o mynetworks=127.0.0.0/8\n"
@@ -151,6 +152,7 @@ class OldSystem(Observed, mailservers.Postfix):
     Dovecot may ask by an account of its own: `dovecot_place`.
     """
 
+    release = OLD_RELEASE
     files = None  # a folder with `postfix` and `dovecot`
     sample = ""  # what its database holds, or which folder of files it is
     paths = {}  # a path in the files → the folder of ours that it becomes
@@ -293,6 +295,8 @@ def without(text, other):
 
 class OldDovecot(mailservers.Dovecot):
     """Without encryption, as all of them began."""
+
+    release = OLD_RELEASE
 
     def __init__(self, shared):
         super().__init__(shared, {"imap": free_port()})

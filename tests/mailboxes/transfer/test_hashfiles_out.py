@@ -37,7 +37,7 @@ def export(folder, *arguments):
 
 def compiled(folder):
     """Every map made by postmap, which has nothing to say about it: no key is there twice."""
-    script, environ = ["sh", folder / "postmap.sh"], {"PATH": programs.PATH}
+    script, environ = ["sh", folder / "postmap.sh"], {"PATH": programs.path()}
     said = subprocess.run(script, check=True, env=environ, capture_output=True, text=True)
     assert said.stderr == ""
     return folder
