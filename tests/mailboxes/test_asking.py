@@ -17,7 +17,8 @@ from mailboxes.mailserver.writing.choices import Choices
 from mailboxes.mailserver.writing.files import files_of
 from mailboxes.models import Alias, Mailbox
 from mailboxes.routing import CannotBeAsked, Postfix, own_setup
-from tests.mailservers import PASSWORDS, command, map_file
+from tests.mailservers import PASSWORDS, map_file
+from tests.programs import command
 
 MAIN = """
 myhostname = mail.test
