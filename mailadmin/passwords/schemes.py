@@ -150,6 +150,7 @@ def _check_md5(password: bytes, stored: bytes, username: str) -> bool:
 SHA_CRYPT_ROUNDS = (5000, 1000, MAX_ROUNDS)
 BCRYPT = _crypt(_make_bcrypt, BCRYPT_BYTES, rounds=(10, 4, MAX_BCRYPT_COST))
 MD5_CRYPT = _crypt(lambda password, username, rounds: md5_crypt.hash(password).encode())
+ARGON2ID = _argon2("id", 64 * 1024, 3)
 PLAIN = Scheme(_check_plain, lambda password, username, rounds: password)
 
 SCHEMES = {
@@ -166,7 +167,8 @@ SCHEMES = {
     "SHA1-CRYPT": _libcrypt(b"$sha1", rounds=(262_144, 1000, MAX_ROUNDS // 2)),
     "SUNMD5": _libcrypt(b"$md5", rounds=(0, 0, MAX_ROUNDS // 2)),
     "ARGON2I": _argon2("i", 32 * 1024, 4),
-    "ARGON2ID": _argon2("id", 64 * 1024, 3),
+    "ARGON2ID": ARGON2ID,
+    "ARGON2": replace(ARGON2ID, prefix="ARGON2ID"),  # as Dovecot 2.4 calls it too, and 2.3 does not
     "PBKDF2": Scheme(stretched.check_pbkdf2, stretched.make_pbkdf2, rounds=(5000, 1, MAX_ROUNDS)),
     "SCRAM-SHA-1": _scram("sha1"),
     "SCRAM-SHA-256": _scram("sha256"),
@@ -227,7 +229,8 @@ class Choice:
     @property
     def kind(self) -> str:
         """What it writes, by the name that a hash of it gives itself."""
-        return {"CRYPT": "BLF-CRYPT", "MD5": "MD5-CRYPT"}.get(self.name, self.name)
+        usual = {"CRYPT": "BLF-CRYPT", "MD5": "MD5-CRYPT", "ARGON2": "ARGON2ID"}
+        return usual.get(self.name, self.name)
 
     @property
     def prefix(self) -> str:
