@@ -60,8 +60,9 @@ class MySQL(Dialect):
         return f"CONCAT({', '.join(expressions)})"
 
     def local_part_at(self, column):
-        there = f"CONVERT({column} USING utf8mb4)"  # the key comes in the connection's charset
-        return f"CONCAT(SUBSTRING_INDEX(:key, '@', 1), '@', {there})"
+        # The key may be a column as well, or come in the connection's charset.
+        here, there = "CONVERT(:key USING utf8mb4)", f"CONVERT({column} USING utf8mb4)"
+        return f"CONCAT(SUBSTRING_INDEX({here}, '@', 1), '@', {there})"
 
     def not_negative(self, column):
         return f"GREATEST({column}, 0)"

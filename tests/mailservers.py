@@ -16,6 +16,7 @@ import ssl
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -238,11 +239,12 @@ def keep_passwords(folder):
 class MailServer(Postfix):
     """Postfix and Dovecot as `mailserver config` sets them up, but for names, ports and folders."""
 
-    def __init__(self, write=None, **choices):
+    def __init__(self, write=None, release=None, **choices):
         """`write(server)` puts the files there, unless it is to be done here."""
+        self.release = release
         super().__init__()
         self.ports = {name: free_port() for name in ("submission", "smtps", "imaps", "pop3s")}
-        self.dovecot = Dovecot(self.folder, self.ports)
+        self.dovecot = Dovecot(self.folder, self.ports, release)
         certificate = make_certificate(self.folder)
         (self.folder / "queue/private").mkdir(0o700)
         os.chown(self.folder / "queue/private", pwd.getpwnam("postfix").pw_uid, 0)
@@ -269,9 +271,21 @@ class MailServer(Postfix):
             | choices
         )
         self.choices.lda = self.choices.lda.format(dovecot=self.folder / "dovecot/dovecot.conf")
-        (write or type(self)._write)(self)
+        self.configure(write or type(self)._write)
+
+    def configure(self, write):
+        """Let the files be written, and change what two servers on one machine need."""
+        write(self)
         self._adapt_postfix()
         self.dovecot.adapt()
+
+    def upgrade(self, release, write, **choices):
+        """Stop, and go on with the programs of another release and the files for them."""
+        self.stop(keep=True)
+        self.release = self.dovecot.release = release
+        self.choices = replace(self.choices, **choices)
+        self.configure(write)
+        return self.run()
 
     def options(self):
         """The choices as the command is told them."""
@@ -331,7 +345,7 @@ class MailServer(Postfix):
         return super().run()
 
     def stop(self, keep=False):
-        self.dovecot.stop()
+        self.dovecot.stop(keep)
         super().stop(keep)
 
 
@@ -352,7 +366,8 @@ def make_certificate(folder):
 class Dovecot(Server):
     """Dovecot in a folder that Postfix has as well."""
 
-    def __init__(self, shared, ports):
+    def __init__(self, shared, ports, release=None):
+        self.release = release or self.release
         super().__init__()
         self.folder.chmod(0o755)
         self.shared, self.ports = shared, ports
@@ -434,6 +449,11 @@ def open_database(server, request):
         file.chmod(0o666)
 
 
+# What every configuration of a version begins with.
+FIRST_LINES = {
+    "2.3": "",
+    "2.4": "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n",
+}
 # Wrong logins wait for nothing.
 NO_PENALTY = """\
 auth_failure_delay = 0

@@ -16,7 +16,7 @@ INSTALLED = Path("/var/lib/dpkg/info")
 # tests call by name, or files that show that it is there. The core packages of MariaDB bring a
 # server without a service.
 SERVERS = {
-    "mariadb-server-core": ("mariadbd", "mariadb-install-db"),
+    "mariadb-server-core": ("mariadbd", "mariadb-install-db", "mariadb-upgrade"),
     "mariadb-client-core": ("mariadb",),
     "mariadb-client": ("mariadb-dump",),
     "galera-4": (Path("/usr/lib/galera/libgalera_smm.so"),),

@@ -162,7 +162,8 @@ class MariaDB(Server):
 
     flush_at_commit = 0  # 1: what was committed outlives a server that is killed
 
-    def __init__(self):
+    def __init__(self, release=None):
+        self.release = release
         super().__init__()
         self.client = MariaDBClient(
             socket=str(self.folder / "socket"),
@@ -170,12 +171,12 @@ class MariaDB(Server):
             password=secrets.token_hex(8) + "@/:%",  # has to survive in a URL
         )
         self._install()
-        self._run()
+        self._run(f"--init-file={self.people()}")
 
     def _install(self, data=None):
         installed = subprocess.run(
             [
-                command("mariadb-install-db"),
+                self.command("mariadb-install-db"),
                 "--no-defaults",
                 f"--user={getpass.getuser()}",
                 f"--datadir={data or self.folder / 'data'}",
@@ -209,7 +210,21 @@ class MariaDB(Server):
         )
         return people
 
-    def _run(self):
+    def upgrade(self, release):
+        """Go on with the program of another release, as an upgraded machine does."""
+        self.process.terminate()
+        self.process.wait()
+        self.release = release
+        self._run()
+        place = ["--no-defaults", f"--socket={self.client.socket}", f"--user={self.client.user}"]
+        subprocess.run(
+            [self.command("mariadb-upgrade"), *place],
+            env=os.environ | {"MYSQL_PWD": self.client.password},
+            check=True,
+            capture_output=True,
+        )
+
+    def _run(self, *more):
         self.start(
             "mariadbd",
             "--no-defaults",
@@ -220,7 +235,6 @@ class MariaDB(Server):
             f"--tmpdir={self.temporary()}",
             "--bind-address=127.0.0.1",
             f"--port={self.client.port}",
-            f"--init-file={self.people()}",
             "--skip-name-resolve",
             "--character-set-server=utf8mb4",
             "--collation-server=utf8mb4_general_ci",
@@ -229,5 +243,6 @@ class MariaDB(Server):
             f"--innodb-flush-log-at-trx-commit={self.flush_at_commit}",
             "--innodb-flush-method=nosync",
             "--innodb-doublewrite=0",
+            *more,
         )
         self.wait_until(lambda: self.client.run("SELECT 1").returncode == 0)

@@ -147,6 +147,11 @@ def guessed():
     return found
 
 
+def installed_dovecot() -> str:
+    """`2.3` or `2.4`: the version on this machine, or the usual one where there is none."""
+    return guessed().get("dovecot_version", Choices.dovecot_version)
+
+
 def own_command():
     """Where `mailadmin` is: beside the Python that runs us, or on the path."""
     beside = Path(sys.executable).with_name("mailadmin")

@@ -6,9 +6,16 @@ from django.utils.translation import gettext as _
 
 from mailadmin.console import printable, told_plainly
 from mailadmin.names import typed_domain
-from mailboxes.mailserver.writing.choices import Choices, is_fit
+from mailboxes.mailserver.writing.choices import Choices, installed_dovecot, is_fit
 from mailboxes.transfer.entries import Losses
-from mailboxes.transfer.exporting import FORMATS, csvfiles, disk, hashfiles, jsonfiles
+from mailboxes.transfer.exporting import (
+    FORMATS,
+    csvfiles,
+    disk,
+    hashfiles,
+    jsonfiles,
+    passwdfile,
+)
 from mailboxes.transfer.exporting.rows import known_domain
 from mailboxes.transfer.exporting.snapshot import snapshot
 from mailboxes.transfer.kinds import BY_TABLE
@@ -29,6 +36,11 @@ class Command(BaseCommand):
             "--mail-directory",
             default=Choices.mail_directory,
             help="hashfiles: where the mail lies (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--dovecot-version",
+            choices=passwdfile.CONF,
+            help="hashfiles: which Dovecot reads the passwd-file (default: that of this machine)",
         )
 
     def handle(self, *args, **options):
@@ -81,7 +93,8 @@ class Command(BaseCommand):
     def files(self, domain):
         if self.options["format"] == "csv":
             return csvfiles.files(self.losses, domain, self.options["passwords"])
-        return hashfiles.files(self.losses, domain, self.options["mail_directory"])
+        version = self.options["dovecot_version"] or installed_dovecot()
+        return hashfiles.files(self.losses, domain, self.options["mail_directory"], version)
 
     def write_one(self, pieces):
         if path := self.options["output"]:

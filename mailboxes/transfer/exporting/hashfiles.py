@@ -41,7 +41,7 @@ FOLDER, EVERYBODY = "virtual/mailbox", "all"
 WRITABLE = re.compile(r"[^\s\"#][^\s\"]*")
 
 
-def files(losses, domain="", base="/var/vmail"):
+def files(losses, domain="", base="/var/vmail", dovecot_version="2.3"):
     """(name, pieces) of everything."""
     mailboxes = mailbox_files(domain)
     names = [*FILES, NOT_SENDING, *(name for name, _answers in mailboxes)]
@@ -49,8 +49,8 @@ def files(losses, domain="", base="/var/vmail"):
         yield name, text_of(answers_of(queries, domain), losses, domain)
     for name, answers in [(NOT_SENDING, [not_sending(domain)]), *mailboxes]:
         yield name, text_of(answers, losses, domain)
-    yield "dovecot/users", passwdfile.pieces(losses, domain, base)
-    yield "dovecot/dovecot.conf", [passwdfile.CONF]
+    yield "dovecot/users", passwdfile.pieces(losses, domain, base, dovecot_version)
+    yield "dovecot/dovecot.conf", [passwdfile.CONF[dovecot_version]]
     yield "main.cf", [main_cf([name for name, _answers in mailboxes], base)]
     yield "postmap.sh", [SCRIPT.format(maps=" ".join(f"hash:{name}" for name in names))]
 

@@ -9,8 +9,9 @@ from django.views.generic import FormView
 from mailadmin.auth import RoleRequired
 from mailadmin.forms import DomainInput, Picker, PlainForm
 from mailadmin.models import Role
+from mailboxes.mailserver.writing.choices import installed_dovecot
 from mailboxes.transfer.entries import Losses
-from mailboxes.transfer.exporting import csvfiles, hashfiles, jsonfiles
+from mailboxes.transfer.exporting import csvfiles, hashfiles, jsonfiles, passwdfile
 from mailboxes.transfer.exporting.archive import zipped
 from mailboxes.transfer.exporting.rows import known_domain
 from mailboxes.transfer.exporting.snapshot import snapshot
@@ -35,6 +36,13 @@ class ExportForm(PlainForm):
     )
     passwords = forms.BooleanField(
         label=gettext_lazy("CSV with hashes, keys and other secrets"), required=False
+    )
+    dovecot_version = forms.ChoiceField(
+        label=gettext_lazy("Dovecot version"),
+        choices=[(version, version) for version in passwdfile.CONF],
+        initial=installed_dovecot,
+        required=False,
+        help_text=gettext_lazy("Map files only: the Dovecot that will read them."),
     )
 
     def clean_domain(self):
@@ -75,7 +83,8 @@ def as_csv(given, losses):
 
 
 def as_hashfiles(given, losses):
-    files = hashfiles.files(losses, given["domain"])
+    version = given["dovecot_version"] or installed_dovecot()
+    files = hashfiles.files(losses, given["domain"], dovecot_version=version)
     return zipped(with_notes(files, losses)), "zip", "application/zip"
 
 

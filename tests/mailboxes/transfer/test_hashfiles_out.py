@@ -13,11 +13,12 @@ from mailadmin import passwords
 from mailadmin.fields import split_goto
 from mailboxes import maps
 from mailboxes.mailserver.reading.postfix import PostfixFiles
+from mailboxes.mailserver.writing.choices import guessed
 from mailboxes.models import Alias, Mailbox, Vacation, vacation_target
 from mailboxes.routing import own_setup
 from mailboxes.transfer.exporting import hashfiles
 from mailboxes.transfer.exporting.disk import MARK
-from tests import programs, servers
+from tests import mailservers, programs, servers
 from tests.mailboxes.transfer.exported import build_database, forget_everything
 from tests.mailboxes.transfer.reading import Read
 
@@ -340,6 +341,22 @@ def test_one_domain_alone(folder):
 # Dovecot
 
 
+# version → what Dovecot says of the quota of 5000 bytes, and of mail that is one file
+USER_FIELDS = {
+    "2.3": {
+        "quota_rule": "*:bytes=5000",
+        "mail": "mbox:/var/vmail/old/50%d.home/mail:INBOX=/var/vmail/old/50%d",
+    },
+    "2.4": {
+        "quota_storage_size": "5000B",
+        "quota_storage_grace": "500B",
+        "mail_driver": "mbox",
+        "mail_path": "/var/vmail/old/50%d.home/mail",
+        "mail_inbox_path": "/var/vmail/old/50%d",
+    },
+}
+
+
 def test_everybody_logs_in_by_the_passwd_file_with_the_password_he_had(folder):
     domain = Domain.objects.create(domain="example.org", password_expiry=30)
     stored = {
@@ -366,11 +383,10 @@ def test_everybody_logs_in_by_the_passwd_file_with_the_password_he_had(folder):
         assert not dovecot.lets_in("plain@example.org", "a")
         assert dovecot.lets_in("crypt@example.org", "correct-horse-42")
         assert not dovecot.lets_in("off@example.org", "correct-horse-42")
-        said = dovecot.says_of("crypt@example.org")
+        said, paths = dovecot.says_of("crypt@example.org"), dovecot.says_of("file@example.org")
         assert "/var/vmail/old mail/100%/" in said
-        assert "*:bytes=5000" in said
-        said = dovecot.says_of("file@example.org")
-        assert "mbox:/var/vmail/old/50%d.home/mail:INBOX=/var/vmail/old/50%d\n" in said
+        for name, text in USER_FIELDS[guessed()["dovecot_version"]].items():
+            assert f"{name}\t{text}\n" in said + paths
 
 
 def test_a_password_that_has_expired_opens_nothing(folder):
@@ -411,7 +427,8 @@ class Dovecot(servers.Server):
         text = (lines / "dovecot.conf").read_text().replace("/etc/dovecot", str(lines))
         self.conf = self.folder / "dovecot.conf"
         self.conf.write_text(
-            f"base_dir = {self.folder}/run\nstate_dir = {self.folder}/state\nprotocols =\n"
+            mailservers.FIRST_LINES[guessed()["dovecot_version"]]
+            + f"base_dir = {self.folder}/run\nstate_dir = {self.folder}/state\nprotocols =\n"
             f"log_path = {self.folder}/said\nssl = no\nmail_uid = 1000\nmail_gid = 1000\n"
             "service auth {\n  user = root\n}\n" + text
         )
