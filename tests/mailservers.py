@@ -232,7 +232,7 @@ PASSWORDS = {name: f"test{name}" for name in ACCOUNTS}
 def keep_passwords(folder):
     """An earlier run of `mailserver config` has left these here."""
     path = folder / "mailadmin/accounts.sql"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(accounts.statements(PASSWORDS)))
 
 

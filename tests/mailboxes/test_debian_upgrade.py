@@ -1,0 +1,156 @@
+"""A mail server upgraded in place from Debian 12 to 13: nobody's mail, flags or password is lost.
+
+Postfix, Dovecot and MariaDB of both releases work one after the other on the same folders: the
+database, the mail, the queue and the configuration.
+"""
+
+import poplib
+import smtplib
+
+import pytest
+
+from tests import mailservers, releases
+from tests.base import PASSWORD
+from tests.mailboxes.test_mailserver_config import by_command, panel, receive
+from tests.servers import MariaDB
+
+pytestmark = [
+    pytest.mark.mariadb,
+    pytest.mark.mailserver,
+    mailservers.needs_root,
+    pytest.mark.skipif(
+        releases.tested() != releases.own(), reason="every run with both releases is the same"
+    ),
+]
+
+OLD, NEW = "12", "13"
+MAKE = """
+import django; django.setup()
+from domains.models import Domain
+from domains.services import create_domains
+from mailadmin import passwords
+from mailadmin.writes import Actor, perform
+from mailboxes.services import create_mailboxes
+PASSWORD = "{password}"
+far = {{"backupmx": True, "transport": "{far}"}}
+for name, values in (("example.org", {{}}), ("far.test", far)):
+    row = values | {{"domain": name, "default_aliases": False}}
+    perform(Actor.console(), create_domains, [row])
+domain = Domain.objects.get(pk="example.org")
+for name, scheme in (("bob", "BLF-CRYPT"), ("carol", "MD5-CRYPT"), ("dora", "SSHA")):
+    stored = passwords.make(PASSWORD, f"{{name}}@example.org", scheme)
+    row = {{"local_part": name, "domain": domain, "password": stored, "quota": 10}}
+    perform(Actor.console(), create_mailboxes, [row])
+"""
+PEOPLE = ("bob@example.org", "carol@example.org", "dora@example.org")
+
+
+@pytest.fixture(scope="module")
+def sink():
+    """Another server, which is not reached before the upgrade."""
+    with mailservers.Sink() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="module")
+def database():
+    with MariaDB(OLD) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def old(database, sink):
+    """Everything as Debian 12 has it, with mail that people have read and sorted."""
+    url = database.client.url()
+    panel(url, "manage.py", "migrate")
+    panel(url, "-c", MAKE.format(password=PASSWORD, far=f"smtp:[127.0.0.1]:{sink.port}"))
+    choices = {"dovecot_version": "2.3", "postfix_version": "3.7"}
+    with mailservers.MailServer(by_command(url), OLD, **choices) as server:
+        sql = (server.config / "mailadmin/accounts.sql").read_text()
+        database.client.execute(sql)
+        server.run()
+        yield server
+
+
+def use(server):
+    """Two messages, of which one is read, and a folder with a copy, subscribed to."""
+    for _time in range(2):
+        receive(server, "bob@example.org")
+    with server.dovecot.imap() as imap:
+        imap.login("bob@example.org", PASSWORD)
+        imap.select()
+        imap.store("1", "+FLAGS", r"(\Seen \Flagged work)")
+        imap.create("Projects.2026")
+        imap.subscribe("Projects.2026")
+        imap.copy("2", "Projects.2026")
+
+
+def seen_by_imap(server):
+    """All that a mail program has stored about bob's mail: folders, numbers, flags."""
+    found = {}
+    with server.dovecot.imap() as imap:
+        imap.login("bob@example.org", PASSWORD)
+        found["subscribed"] = sorted(imap.lsub()[1])
+        for line in imap.list()[1]:
+            name = line.decode().rpartition(" ")[2]
+            status, (count,) = imap.select(name, readonly=True)
+            if status == "OK" and int(count):
+                fetched = imap.fetch("1:*", "(UID FLAGS RFC822.SIZE)")[1]
+                found[name] = imap.response("UIDVALIDITY")[1], fetched
+    return found
+
+
+def seen_by_pop3(server):
+    pop = poplib.POP3_SSL("127.0.0.1", server.ports["pop3s"], context=mailservers.unverified())
+    pop.user("bob@example.org")
+    pop.pass_(PASSWORD)
+    found = pop.uidl()[1]
+    pop.quit()
+    return found
+
+
+def send_far(server):
+    """A message that stays in the queue; its number there."""
+    with server.smtp() as client:
+        client.ehlo()
+        client.mail("")
+        client.rcpt("friend@far.test")
+        _code, said = client.data("Subject: Later\n\nLater.\n")
+    queue_id = mailservers.queue_id(said)
+    server.wait_until(lambda: "status=deferred" in "\n".join(server.lines_of(queue_id)))
+    return queue_id
+
+
+def opens(server, address):
+    with server.submission() as client:
+        try:
+            return client.login(address, PASSWORD)[0] == 235
+        except smtplib.SMTPAuthenticationError:
+            return False
+
+
+def messages(database):
+    return database.client.execute(
+        "SELECT messages FROM quota2 WHERE username = 'bob@example.org'", "mailadmin"
+    )
+
+
+def test_an_upgraded_server_goes_on_where_it_was(old, database, sink):
+    use(old)
+    before = seen_by_imap(old), seen_by_pop3(old)
+    assert messages(database) == ["3"]
+    send_far(old)
+
+    database.upgrade(NEW)
+    url = database.client.url()
+    assert "No migrations to apply" in panel(url, "manage.py", "migrate")
+    versions = {"dovecot_version": "2.4", "postfix_version": "3.10"}
+    new = old.upgrade(NEW, by_command(url), **versions)
+
+    assert (seen_by_imap(new), seen_by_pop3(new)) == before
+    assert all(opens(new, address) for address in PEOPLE)
+    receive(new, "bob@example.org")
+    assert messages(database) == ["4"]
+    sink.run()
+    new.tool("postqueue", "-f")
+    new.wait_until(lambda: sink.recipients() == ["friend@far.test"])
