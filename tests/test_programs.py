@@ -1,6 +1,8 @@
 """The table of programs that tests start: whole, and asked before the first test."""
 
 import ast
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mailadmin.env import BASE_DIR
-from tests import programs
+from tests import programs, releases
 
 STARTERS = {"command", "start", "which"}  # their first argument names a program
 RUNNERS = {"run", "Popen", "check_output"}  # theirs is a list that begins with one
@@ -76,3 +78,14 @@ def test_what_is_missing_is_what_would_be_installed(monkeypatch):
 def test_a_program_outside_of_the_table_is_refused():
     with pytest.raises(KeyError):
         programs.command("no-such-program")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start the servers of both releases")
+@pytest.mark.mailserver
+def test_the_readme_names_the_versions_that_are_tested():
+    readme = (BASE_DIR / "README.md").read_text()
+    for release in releases.RELEASES:
+        (line,) = (line for line in readme.splitlines() if line.startswith(f"| Debian {release} |"))
+        _debian, _python, *named = line.strip("| ").split(" | ")
+        found = re.findall(r" (\d+\.\d+)", releases.versions(release).partition(": ")[2])
+        assert named == found, release
