@@ -42,7 +42,7 @@ class ExportForm(PlainForm):
         choices=[(version, version) for version in passwdfile.CONF],
         initial=installed_dovecot,
         required=False,
-        help_text=gettext_lazy("Map files only: the Dovecot that will read them."),
+        help_text=gettext_lazy("Map files only: the version of Dovecot that will read them."),
     )
 
     def clean_domain(self):
