@@ -25,7 +25,10 @@ def database():
 
 
 if "TEST_DEBIAN" not in os.environ:
-    releases.activate(os.environ.get("MAILADMIN_TEST_DEBIAN"))
+    try:
+        releases.activate(os.environ.get("MAILADMIN_TEST_DEBIAN"))
+    except releases.Unavailable as error:
+        sys.exit(f"The servers of the other Debian release cannot be tested: {error}")
 DATABASE = os.environ.setdefault(
     "TEST_DATABASE", os.environ.get("MAILADMIN_TEST_DATABASE", "mariadb")
 )
