@@ -7,7 +7,7 @@ import pytest
 from tests.bench import filling, pages
 from tests.shapes import Database
 
-pytestmark = pytest.mark.mariadb
+pytestmark = [pytest.mark.mariadb, pytest.mark.release]
 
 QUERIES = 10
 SHOWN = 50

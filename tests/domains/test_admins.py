@@ -65,6 +65,17 @@ class AdminTests(CrudTests, World):
         self.sign_in(self.alice)
         self.assertNotContains(self.client.get("/mailboxes/"), "bob@example.org")
 
+    def test_the_list_counts_each_assigned_domain_once(self):
+        self.more_rows(1)
+        for domain, active in ("example.org", True), ("example.com", True), ("example.net", False):
+            DomainAdmin.objects.create(admin_id="a00@example.org", domain_id=domain, active=active)
+        self.perform(self.root, create_admins, [{"username": "none@example.org"}])
+        self.sign_in(self.root)
+        rows = self.client.get(self.url("list")).context["rows"]
+        counts = {row.pk: row.domain_count for row in rows}
+        self.assertEqual(counts["a00@example.org"], 2)
+        self.assertEqual(counts["none@example.org"], 0)
+
     def test_nobody_deletes_demotes_or_deactivates_himself(self):
         self.perform(
             self.root, create_admins, [{"username": "second@example.net", "superadmin": True}]
