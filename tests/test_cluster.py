@@ -170,12 +170,14 @@ def of_open(table, column, more=""):
     return f"SELECT {column} FROM {table} WHERE domain = 'open.example' {more} ORDER BY 1"
 
 
+@pytest.mark.release
 def test_every_acknowledged_change_is_on_all_nodes(cluster, storm):
     there = cluster.wait_until_equal(of_open("mailbox", "username"))
     assert set(acknowledged(storm)) <= set(there)
     assert len(acknowledged(storm)) == len(set(acknowledged(storm)))
 
 
+@pytest.mark.release
 def test_no_change_is_there_twice_or_in_part(cluster, storm):
     there = sorted(cluster.wait_until_equal(of_open("mailbox", "username")))
     assert sorted(cluster.wait_until_equal(of_open("alias", "address"))) == there
@@ -189,6 +191,7 @@ def test_no_change_is_there_twice_or_in_part(cluster, storm):
     assert cluster.wait_until_equal(tally) == [str(len(there))]
 
 
+@pytest.mark.release
 def test_nobody_is_kept_from_work_for_more_than_seconds(storm):
     gap = max(writer.longest_gap() for writer in storm)
     failed = [status for writer in storm for _moment, status in writer.failed]
@@ -199,6 +202,7 @@ def test_nobody_is_kept_from_work_for_more_than_seconds(storm):
     assert gap < FEW_SECONDS
 
 
+@pytest.mark.release
 def test_a_limit_is_kept_exactly_by_writers_on_all_nodes(cluster, panels, storm):
     people = [Person(panel) for panel in panels for _each in range(2)]
     for person in people:
@@ -257,6 +261,7 @@ def test_wrong_passwords_count_at_all_panels_together(cluster, panels, storm):
     assert answers[-1] == 429
 
 
+@pytest.mark.release
 def test_a_node_that_is_only_to_be_read_is_left_for_another(cluster, storm):
     first = cluster.nodes[0]
     with Panel(cluster.url(0)) as alone, Panel(cluster.url(0, 1)) as choosing:
@@ -270,6 +275,7 @@ def test_a_node_that_is_only_to_be_read_is_left_for_another(cluster, storm):
     assert (said.status, "read only" in said.text) == (503, True)
 
 
+@pytest.mark.release
 def test_without_a_majority_the_panels_say_so_in_seconds_and_come_back(cluster, panels, storm):
     me = Person(panels[0])
     me.sign_in()
