@@ -4,15 +4,18 @@ import atexit
 import http.cookiejar
 import shutil
 import socket
-import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
 from functools import cache
 from html.parser import HTMLParser
 
+from tests import packages, releases
 from tests.servers import Server, free_port
 
+# What else it depends on is a web server, and PHP has one itself.
+PACKAGES = {"12": ("postfixadmin",), "13": ("postfixadmin", "smarty4")}
+NEWEST = PACKAGES["13"]
 CONFIG = """<?php
 $CONF['configured'] = true;
 $CONF['database_type'] = 'mysqli';
@@ -34,15 +37,12 @@ $CONF['sendmail'] = 'NO';
 
 @cache
 def package():
-    """Debian's package, unpacked. What it depends on is a web server, and PHP has one itself."""
+    """Debian's package, unpacked: that of the release whose PHP runs it."""
     server = Server()
     atexit.register(server.stop)
-    download = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", "postfixadmin"]
-    if subprocess.run(download, cwd=server.folder, capture_output=True).returncode:
-        subprocess.run(["apt-get", "-q", "update"], capture_output=True)
-        subprocess.run(download, cwd=server.folder, check=True)
-    (deb,) = server.folder.glob("*.deb")
-    subprocess.run(["dpkg", "-x", deb, server.folder], check=True)
+    release = releases.tested()
+    suite = None if release == releases.own() else releases.RELEASES[release]
+    packages.unpack(PACKAGES.get(release, NEWEST), server.folder, suite)
     return server.folder
 
 
@@ -51,10 +51,9 @@ class PostfixAdmin(Server):
 
     def __init__(self, server, name, prefix=""):
         super().__init__()
-        self.place = self.folder / "postfixadmin"
-        shutil.copytree(package() / "usr/share/postfixadmin", self.place, symlinks=True)
-        for link in ("config.inc.php", "config.local.php", "templates_c"):
-            (self.place / link).unlink()
+        self.place = self.folder / "share/postfixadmin"
+        given = shutil.ignore_patterns("config.inc.php", "config.local.php", "templates_c")
+        shutil.copytree(package() / "usr/share", self.folder / "share", symlinks=True, ignore=given)
         (self.place / "templates_c").mkdir()
         shutil.copy(package() / "etc/postfixadmin/config.inc.php", self.place)
         # Debian's own script asks the machine for a database here.

@@ -43,7 +43,10 @@ make(set_vacation, "ida@ours.example", away | {"activefrom": timezone.now(), "ac
 """
 
 
-@pytest.fixture(scope="module", params=["made by us", "adopted from 3.3.13"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("made by us", marks=pytest.mark.release), "adopted from 3.3.13"],
+)
 def shared(request, mariadb):
     """A database with rows of ours."""
     if request.param == "made by us":
@@ -226,7 +229,13 @@ def test_their_upgrade_has_nothing_to_do_on_a_database_of_ours(theirs, shared):
     assert shared.structure() == before
 
 
-@pytest.mark.parametrize("convert", [False, True], ids=["as it was", "converted"])
+@pytest.mark.parametrize(
+    "convert",
+    [
+        pytest.param(False, id="as it was", marks=pytest.mark.release),
+        pytest.param(True, id="converted"),
+    ],
+)
 def test_their_upgrade_runs_on_an_adopted_2_1(mariadb, convert):
     database = Database.of_shape(mariadb, "upgraded", "2.1")
     database.migrate()
