@@ -51,7 +51,7 @@ TOOLS = {
 PACKAGES = SERVERS | TOOLS
 # What every Debian has.
 ESSENTIAL = {
-    "apt": ("apt-get",),
+    "apt": ("apt-cache", "apt-get"),
     "bash": ("bash",),
     "coreutils": ("cat", "chroot", "sleep"),
     "dash": ("sh",),
@@ -60,7 +60,8 @@ ESSENTIAL = {
     "util-linux": ("unshare",),
 }
 # What only the benchmark against PostfixAdmin starts; it says what is missing.
-BENCHMARK = {"nginx": ("nginx",), "php8.2-fpm": ("php-fpm8.2",)}
+PHP_FPM = {"12": "php-fpm8.2", "13": "php-fpm8.4"}  # by Debian's release
+BENCHMARK = {"nginx": ("nginx",), "php8.2-fpm": ("php-fpm8.2",), "php8.4-fpm": ("php-fpm8.4",)}
 
 PACKAGE_OF = {
     program: package

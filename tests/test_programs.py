@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy import install
 from mailadmin.env import BASE_DIR
 from tests import programs, releases
 
@@ -89,3 +90,34 @@ def test_the_readme_names_the_versions_that_are_tested():
         _debian, _python, *named = line.strip("| ").split(" | ")
         found = re.findall(r" (\d+\.\d+)", releases.versions(release).partition(": ")[2])
         assert named == found, release
+
+# Of each release
+
+
+@pytest.mark.release
+def test_the_packages_bring_these_programs():
+    some = [program for brought in programs.SERVERS.values() for program in brought]
+    assert [program for program in some if not is_in_release(program)] == []
+
+
+def is_in_release(program):
+    """From outside, a link within the release leads nowhere."""
+    named = isinstance(program, str)
+    places = [Path(folder, program) for folder in ("/usr/bin", "/usr/sbin")] if named else [program]
+    return any(os.path.lexists(programs.installed(place)) for place in places)
+
+
+@pytest.mark.release
+def test_the_packages_have_these_names(tmp_path):
+    root = programs.installed("/")
+    places = {"State::lists": root / "var/lib/apt/lists", "Etc": root / "etc/apt"}
+    options = [f"-oDir::{name}={place}" for name, place in (places | {"Cache": tmp_path}).items()]
+    (tmp_path / "archives/partial").mkdir(parents=True)
+    asked = [programs.command("apt-cache"), *options, "dumpavail"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    known = set(re.findall(r"^Package: (.+)$", told, re.MULTILINE))
+    if "apt" not in known:
+        pytest.skip("apt has no index here")
+    needed = programs.PACKAGES.keys() | programs.ESSENTIAL.keys() | install.COMPILER.keys()
+    assert needed - known == set()
+    assert programs.PACKAGE_OF[programs.PHP_FPM[releases.tested()]] in known

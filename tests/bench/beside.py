@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from tests import releases
 from tests.bench import pages
 from tests.bench.filling import FEW, LARGEST, OWNER, PASSWORD, ROOT
 from tests.bench.visiting import Browser
 from tests.postfixadmin import Fields, PostfixAdmin
+from tests.programs import PHP_FPM
 from tests.servers import Server
 
 FPM = """
@@ -61,7 +63,7 @@ class Php(Server):
         super().__init__()
         config = self.folder / "fpm.conf"
         config.write_text(FPM.format(folder=folder))
-        self.start("php-fpm8.2", "-R", "--nodaemonize", "--fpm-config", config)
+        self.start(PHP_FPM[releases.own()], "-R", "--nodaemonize", "--fpm-config", config)
         self.wait_until((folder / "php.socket").exists)
 
 
