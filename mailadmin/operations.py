@@ -12,7 +12,8 @@ from mailadmin.models import table
 logger = logging.getLogger("mailadmin.operations")
 
 TOO_LONG = 1071  # of a key: MyISAM's thousand bytes are 333 letters of utf8
-UNREFERENCEABLE = (1005, 1215)  # a table or column that no foreign key can name
+# A table or column that no foreign key can name; MySQL 8 has a number for each reason.
+UNREFERENCEABLE = (1005, 1215, 1824, 6125)
 
 
 class _Looking:

@@ -19,7 +19,7 @@ hypothesis.settings.register_profile(
     "thorough", hypothesis.settings.get_profile("default"), max_examples=5000
 )
 hypothesis.settings.load_profile("default")
-OTHER = {"sqlite": "mariadb", "mariadb": "sqlite"}[os.environ["TEST_DATABASE"]]
+OTHER = "mariadb" if os.environ["TEST_DATABASE"] == "sqlite" else "sqlite"
 
 
 def pytest_addoption(parser):

@@ -3,6 +3,7 @@
 Another release's are chosen by its own index, from where this machine gets its own packages.
 """
 
+import shutil
 import subprocess
 
 from tests import releases
@@ -23,24 +24,43 @@ INDEX = {
 
 def unpack(names, folder, suite=None):
     """Unpack these into the folder: of the suite of Debian, or of this machine's release."""
-    apt = [command("apt-get"), "-q", "-o", "APT::Sandbox::User=root"]
-    apt += [] if suite is None else index(folder / "index", suite)
+    options = index(folder, suite) if suite else []
     downloads = folder / "downloads"
     downloads.mkdir()
-    download = [*apt, "download", *names]
-    if suite or subprocess.run(download, cwd=downloads, capture_output=True).returncode:
-        subprocess.run([*apt, "update"], capture_output=True)
-        subprocess.run(download, cwd=downloads, check=True, capture_output=True)
+    if not suite and apt("download", *names, cwd=downloads, check=False).returncode:
+        apt("update", check=False)
+    apt(*options, "download", *names, cwd=downloads)
+    extract(downloads, folder)
+
+
+def unpack_whole(name, folder, suite):
+    """Unpack this one of the suite, with all that it depends on."""
+    options = index(folder, suite)
+    apt(*options, "install", "--yes", "--no-install-recommends", "--download-only", name)
+    extract(folder / "index/cache/archives", folder)
+    shutil.rmtree(folder / "index")
+
+
+def apt(*arguments, check=True, **options):
+    asked = [command("apt-get"), "-q", "-o", "APT::Sandbox::User=root", *arguments]
+    return subprocess.run(asked, capture_output=True, check=check, **options)
+
+
+def extract(downloads, folder):
     for package in downloads.glob("*.deb"):
         subprocess.run([command("dpkg"), "-x", package, folder], check=True)
+        package.unlink()
 
 
-def index(folder, suite):
-    """Options by which apt has an index of this suite alone, in the folder."""
+def index(place, suite):
+    """Options by which apt has an index of this suite alone, and no package installed."""
+    folder = place / "index"
     (folder / "state/lists/partial").mkdir(parents=True)
     (folder / "cache/archives/partial").mkdir(parents=True)
     (folder / "status").touch()
     source = SOURCE.format(keys=releases.KEYS, mirror=releases.mirror(), suite=suite)
     (folder / "sources.list").write_text(source)
-    places = [f"{name}={folder / place}" for name, place in INDEX.items()]
-    return [part for each in (*places, "Acquire::Languages=none") for part in ("-o", each)]
+    places = [f"{name}={folder / file}" for name, file in INDEX.items()]
+    options = [part for each in (*places, "Acquire::Languages=none") for part in ("-o", each)]
+    apt(*options, "update")
+    return options

@@ -7,18 +7,22 @@ import sys
 from dataclasses import asdict
 
 from tests import programs, releases, servers
+from tests.mysql import MySQL
 
 if missing := programs.missing_programs():
     sys.exit(f"Missing for the tests: {', '.join(missing)}. tests/run installs them.")
 
 
+SERVERS = {"sqlite": servers.Server, "mariadb": servers.MariaDB, "mysql": MySQL}
+
+
 def database():
     """The URL of the run's database, made by the process that begins it; others inherit it."""
     if "TEST_DATABASE_URL" not in os.environ:
-        server = servers.Server() if DATABASE == "sqlite" else servers.MariaDB()
+        server = SERVERS[DATABASE]()
         atexit.register(server.stop)
         os.environ["TEST_DATABASE_URL"] = f"sqlite://{server.folder}/mailadmin.sqlite3"
-        if DATABASE == "mariadb":
+        if DATABASE != "sqlite":
             os.environ["TEST_DATABASE_URL"] = server.client.url()
             os.environ["TEST_MARIADB"] = json.dumps(asdict(server.client))
     return os.environ["TEST_DATABASE_URL"]

@@ -1,6 +1,7 @@
 """`migrate` on nothing and on what PostfixAdmin left: nothing is lost, and all screens work."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from mailadmin.env import BASE_DIR
-from tests.servers import MariaDB
+from tests.settings import SERVERS
 from tests.shapes import MYSQL_MODE, SHAPES, Database, environment
 
 pytestmark = pytest.mark.mariadb
@@ -21,6 +22,11 @@ OTHERS = {
     "1856 in another collation": ("1856", "utf8mb4 COLLATE utf8mb4_unicode_ci", ""),
 }
 VARIANTS = {shape: (shape, "", "") for shape in SHAPES} | OTHERS
+# With MySQL, and the servers of both releases: the oldest and the newest, which differ most.
+EVERYWHERE = [pytest.mark.mysql, pytest.mark.release]
+PARAMETERS = [
+    pytest.param(name, marks=EVERYWHERE if name in ("2.1", "1856") else ()) for name in VARIANTS
+]
 PEOPLE = ("root@example.net", "alice@example.org", "bob@example.org")
 # What an old column has no room or no letters for, and the first shape whose column has.
 NARROW = {
@@ -59,7 +65,7 @@ class Adopted:
 @pytest.fixture(scope="module")
 def mariadb():
     """A server in MySQL's own sql_mode, in which zero dates are errors."""
-    with MariaDB() as server:
+    with SERVERS[os.environ["TEST_DATABASE"]]() as server:
         server.client.execute(f"SET GLOBAL sql_mode = '{MYSQL_MODE}'")
         yield server.client
 
@@ -73,7 +79,7 @@ def fresh(mariadb):
     database.drop()
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+@pytest.fixture(scope="module", params=PARAMETERS)
 def adopted(request, mariadb):
     shape, charset, prefix = VARIANTS[request.param]
     name = "adoption_" + request.param.replace(" ", "_").replace(".", "_")
@@ -189,6 +195,8 @@ def test_rows_are_made_changed_and_deleted(adopted):
 # From nothing
 
 
+@pytest.mark.mysql
+@pytest.mark.release
 def test_a_fresh_database_is_one_of_postfixadmins_newest_schema(fresh, mariadb):
     assert fresh.rows("SELECT name, value FROM config") == [("version", "1856")]
     mariadb.create("adoption_theirs")
@@ -201,12 +209,16 @@ def test_a_fresh_database_is_one_of_postfixadmins_newest_schema(fresh, mariadb):
     theirs.drop()
 
 
+@pytest.mark.mysql
+@pytest.mark.release
 def test_a_second_run_on_a_fresh_database_changes_nothing(fresh):
     structure = fresh.structure()
     assert "No migrations to apply" in fresh.migrate()
     assert fresh.structure() == structure
 
 
+@pytest.mark.mysql
+@pytest.mark.release
 def test_every_screen_works_on_a_fresh_database(fresh):
     fresh.panel("-c", BUILD)
     for person, seen in fresh.tour(*PEOPLE).items():
@@ -260,11 +272,14 @@ def of_notifications(database):
     return {fact: v for fact, v in database.structure().items() if "vacation_notification" in fact}
 
 
-def test_a_table_of_settings_that_no_constraint_can_name_stops_nothing(shaped):
+@pytest.mark.mysql
+@pytest.mark.release
+@pytest.mark.parametrize("engine", ["MyISAM", "InnoDB"])  # without foreign keys, without an index
+def test_a_table_of_settings_that_no_constraint_can_name_stops_nothing(shaped, engine):
     database = shaped("2.1")
     database.execute(
         "CREATE TABLE config (id int AUTO_INCREMENT PRIMARY KEY, name varchar(20) NOT NULL,"
-        " value varchar(20) NOT NULL) ENGINE=MyISAM"
+        f" value varchar(20) NOT NULL) ENGINE={engine}"
     )
     database.migrate()
     assert "No migrations to apply" in database.migrate()

@@ -1,3 +1,4 @@
+import pytest
 from django.core.exceptions import ValidationError
 
 from domains.admins import create_admins, delete_admins, set_admins
@@ -5,6 +6,8 @@ from domains.models import ALL, Admin, DomainAdmin
 from domains.views import Admins
 from mailadmin.writes import Actor, perform
 from tests.base import PASSWORD, CrudTests, World
+
+pytestmark = pytest.mark.mysql
 
 
 class AdminTests(CrudTests, World):

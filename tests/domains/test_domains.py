@@ -1,3 +1,4 @@
+import pytest
 from django.core.exceptions import ValidationError
 from django.test import override_settings
 
@@ -7,6 +8,8 @@ from domains.views import Domains
 from mailboxes.explaining import explain
 from mailboxes.models import Alias
 from tests.base import CrudTests, World
+
+pytestmark = pytest.mark.mysql
 
 
 class DomainTests(CrudTests, World):

@@ -1,7 +1,11 @@
+import pytest
+
 from domains.models import Domain
 from mailboxes.services import create_aliases
 from mailboxes.views import Aliases
 from tests.base import CrudTests, World
+
+pytestmark = pytest.mark.mysql
 
 
 class AliasTests(CrudTests, World):

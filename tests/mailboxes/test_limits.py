@@ -2,6 +2,7 @@
 
 from unittest import mock
 
+import pytest
 from django.core.exceptions import ValidationError
 
 from domains.locks import count_contents
@@ -17,6 +18,8 @@ from mailboxes.services import (
 )
 from mailboxes.tallies import recount
 from tests.base import World
+
+pytestmark = pytest.mark.mysql
 
 MB = 1024000
 

@@ -1,3 +1,4 @@
+import pytest
 from django.test import override_settings
 
 from domains.models import Domain
@@ -5,6 +6,8 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.services import create_mailboxes
 from mailboxes.views import Mailboxes
 from tests.base import PASSWORD, CrudTests, World
+
+pytestmark = pytest.mark.mysql
 
 
 class MailboxTests(CrudTests, World):

@@ -1,0 +1,123 @@
+"""MySQL itself, of Debian's unstable suite: its releases have MariaDB alone.
+
+The server and all libraries that it needs are downloaded once, unpacked into the cache, and run
+from there by the loader among them, so that neither root nor a Debian of that age is needed.
+"""
+
+import getpass
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests import packages, releases
+from tests.servers import MariaDBClient, Server, free_port
+
+SUITE, PACKAGE = "sid", "mysql-server-core"
+# With the release's own settings of modes, collations and passwords.
+SPARING = (
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-redo-log-capacity=32M",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-method=nosync",
+    "--innodb-doublewrite=OFF",
+    "--skip-log-bin",
+    "--mysqlx=OFF",
+    "--secure-file-priv=NULL",
+)
+
+
+def unpacked():
+    """The folder with the server, made by the first run that asks for it and kept for the next."""
+    releases.CACHE.mkdir(parents=True, exist_ok=True)
+    folder = releases.CACHE / "mysql"
+    with releases.locked(releases.CACHE / "lock"):
+        if not folder.exists():
+            part = Path(tempfile.mkdtemp(prefix="part-", dir=releases.CACHE))
+            try:
+                packages.unpack_whole(PACKAGE, part, SUITE)
+                part.rename(folder)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+class MySQL(Server):
+    """A MySQL server as it comes, without regard for power cuts."""
+
+    def __init__(self):
+        super().__init__()
+        self.root = unpacked()
+        self.client = MariaDBClient(
+            socket=str(self.folder / "socket"),
+            port=free_port(),
+            password=secrets.token_hex(8) + "@/:%",
+        )
+        self._install()
+        self._run()
+
+    def program(self):
+        """The server, begun by its own loader with its own libraries."""
+        libraries = next(self.root.glob("usr/lib/*-linux-gnu*"))
+        loader = next(libraries.glob("ld-linux*.so.*"))
+        return [loader, "--library-path", libraries, self.root / "usr/sbin/mysqld"]
+
+    def arguments(self):
+        return [
+            "--no-defaults",
+            f"--user={getpass.getuser()}",
+            f"--basedir={self.root / 'usr'}",
+            f"--datadir={self.folder / 'data'}",
+        ]
+
+    def _install(self):
+        installed = subprocess.run(
+            [*self.program(), *self.arguments(), "--initialize-insecure"],
+            capture_output=True,
+            text=True,
+        )
+        if installed.returncode:
+            self.stop()
+            raise RuntimeError(f"mysqld --initialize-insecure failed:\n{installed.stderr}")
+
+    def people(self):
+        """What a new server is told first."""
+        user, password = self.client.user, self.client.password
+        people = self.folder / "people.sql"
+        people.write_text(
+            f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}';\n"
+            f"GRANT ALL ON *.* TO '{user}'@'%' WITH GRANT OPTION;\n"
+            "ALTER USER root@localhost ACCOUNT LOCK;\n"
+            "CREATE DATABASE mailadmin;\n"
+        )
+        return people
+
+    def _run(self):
+        loader, *rest = self.program()
+        self.start(
+            str(loader),
+            *rest,
+            *self.arguments(),
+            f"--socket={self.client.socket}",
+            f"--pid-file={self.folder / 'pid'}",
+            "--bind-address=127.0.0.1",
+            f"--port={self.client.port}",
+            f"--init-file={self.people()}",
+            *SPARING,
+        )
+        self.wait_until(lambda: self.client.run("SELECT 1").returncode == 0)
+
+
+def main():
+    """Say what is tested, or why nothing is."""
+    try:
+        with MySQL() as server:
+            print(f"MySQL {server.client.execute('SELECT VERSION()')[0]}")
+    except (releases.Unavailable, subprocess.CalledProcessError, OSError, RuntimeError) as error:
+        sys.exit(f"Not tested: MySQL of Debian's {SUITE}. {error}")
+
+
+if __name__ == "__main__":
+    main()
