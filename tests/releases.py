@@ -70,7 +70,7 @@ def activate(name):
 
 def tested():
     """The release whose servers this run tests."""
-    return os.environ["TEST_DEBIAN"]
+    return os.environ.get("TEST_DEBIAN") or own()
 
 
 def command(name, release=None):

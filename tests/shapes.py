@@ -21,6 +21,7 @@ MYSQL_MODE = (
     "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
     "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 )
+SCHEMA_OF_KEYS = "constraint_schema"
 
 
 def environment(**environ):
@@ -61,6 +62,18 @@ class Database:
 
     def load(self, sql):
         self.execute(f"SET foreign_key_checks = 0;\n{sql}")
+
+    def convert(self, collation):
+        """Give all columns one collation, as people do who want their database to have one.
+
+        Whatever moments the rows have; and constraints that hold columns have to go before.
+        """
+        keys = self._facts("table_name, constraint_name", "referential_constraints", SCHEMA_OF_KEYS)
+        to = f"CONVERT TO CHARACTER SET utf8mb4 COLLATE {collation}"
+        steps = ["SET sql_mode = ''"]
+        steps += [f"ALTER TABLE `{table}` DROP FOREIGN KEY `{name}`" for table, name in keys]
+        steps += [f"ALTER TABLE `{table}` {to}" for table in self.tables()]
+        self.load(";\n".join(steps))
 
     def execute(self, sql):
         return self.server.execute(sql, self.name)
@@ -135,7 +148,7 @@ class Database:
         for table, name, *rest in self._facts(
             "table_name, constraint_name, referenced_table_name, delete_rule",
             "referential_constraints",
-            schema="constraint_schema",
+            SCHEMA_OF_KEYS,
         ):
             facts["key", table, name] = rest
         return facts
