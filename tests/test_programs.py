@@ -91,6 +91,7 @@ def test_the_readme_names_the_versions_that_are_tested():
         found = re.findall(r" (\d+\.\d+)", releases.versions(release).partition(": ")[2])
         assert named == found, release
 
+
 # Of each release
 
 
