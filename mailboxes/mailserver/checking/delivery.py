@@ -232,7 +232,7 @@ def dovecot_uids(dovecot):
     for setting in dovecot.settings():
         if setting.name == "mail_uid" and number(setting.value) is not None:
             yield number(setting.value), setting.line
-    for block in dovecot.blocks("userdb"):
+    for _around, block in dovecot.authentication("userdb"):
         found = re.search(r"\buid=(\d+)", block.value("args"))
         if found:
             yield int(found[1]), block.where("args")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from mailboxes.mailserver.checking.rows import layout_of
 from mailboxes.mailserver.reading import sql
+from mailboxes.mailserver.reading.dovecot import driver
 from mailboxes.mailserver.reading.lines import Line
 
 MODERN = {"user": "%u", "user|username": "%n", "user|domain": "%d", "user|lower": "%u"}
@@ -88,9 +89,7 @@ def of_dovecot(dovecot):
 
 
 def prefetches(dovecot):
-    return any(
-        "prefetch" in (block.value("driver"), block.name) for block in dovecot.blocks("userdb")
-    )
+    return any(driver(block) == "prefetch" for _around, block in dovecot.authentication("userdb"))
 
 
 def _store(path, home, line):

@@ -23,21 +23,21 @@ class SqlDatabase:
         return self.settings[name].line if name in self.settings else self.line
 
 
-# 2.4's name, in the block or outside of it → 2.3's
+# 2.4's full name → 2.3's
 MODERN = {
     "passdb": {
-        "query": "password_query",
-        "default_password_scheme": "default_pass_scheme",
         "passdb_sql_query": "password_query",
         "passdb_default_password_scheme": "default_pass_scheme",
+        "sql_driver": "driver",
     },
     "userdb": {
-        "query": "user_query",
-        "iterate_query": "iterate_query",
         "userdb_sql_query": "user_query",
         "userdb_sql_iterate_query": "iterate_query",
+        "sql_driver": "driver",
     },
 }
+# Blocks that hold settings for some connections only, passdbs and userdbs among them.
+FILTERS = ("protocol", "local", "local_name", "remote")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class DovecotFiles:
     def _parsed(self):
         reader = Reader(Path(self.directory), reaches=self.reaches)
         reader.file(Path(self.directory) / "dovecot.conf", reader.root)
+        reader.apply_groups()
         return reader
 
     @property
@@ -64,7 +65,7 @@ class DovecotFiles:
     @property
     def is_modern(self):
         """Whether it speaks the language of Dovecot 2.4."""
-        return bool(self.root.setting("dovecot_config_version"))
+        return self._parsed.is_modern
 
     def value(self, name):
         return self.root.value(name, DEFAULTS.get(name, ""))
@@ -78,17 +79,22 @@ class DovecotFiles:
     def blocks(self, kind):
         return self.root.blocks(kind)
 
+    def authentication(self, kind):
+        """The passdbs or userdbs, those of single protocols too: (blocks around it, itself)."""
+        yield from _within(self.root, (), kind, merges=self.is_modern)
+
     @functools.cached_property
     def _sql_files(self):
         """Path → settings of the files that 2.3 keeps its SQL in, and what was wrong with them."""
         reader, found = Reader(Path(self.directory), expands=False), {}
-        for block in [*self.blocks("passdb"), *self.blocks("userdb")]:
-            if block.value("driver") != "sql" or not block.value("args"):
-                continue
-            path = self.locate(block.value("args"))
-            if path not in found:
-                found[path] = Block("file", str(path), Line(str(path), 0, ""))
-                reader.file(path, found[path], seen_at=block.where("args"))
+        for kind in ("passdb", "userdb"):
+            for _around, block in self.authentication(kind):
+                if block.value("driver") != "sql" or not block.value("args"):
+                    continue
+                path = self.locate(block.value("args"))
+                if path not in found:
+                    found[path] = Block("file", str(path), Line(str(path), 0, ""))
+                    reader.file(path, found[path], seen_at=block.where("args"))
         return found, reader.problems
 
     @property
@@ -97,9 +103,12 @@ class DovecotFiles:
 
     def databases(self, kind):
         """The passdbs or userdbs that ask SQL."""
-        blocks = [block for block in self.blocks(kind) if _driver(block) == "sql"]
         read = self._modern if self.is_modern else self._classic
-        return [read(block) for block in blocks]
+        return [
+            read(around, block)
+            for around, block in self.authentication(kind)
+            if driver(block) == "sql"
+        ]
 
     def passdbs(self):
         return self.databases("passdb")
@@ -107,18 +116,22 @@ class DovecotFiles:
     def userdbs(self):
         return self.databases("userdb")
 
-    def _classic(self, block):
+    def _classic(self, _around, block):
         path = self.locate(block.value("args"))
         settings = self.sql_files.get(path)
         children = settings.children if settings else []
         found = {child.name: child for child in children if isinstance(child, Setting)}
         return SqlDatabase(block.kind, found, settings.line if settings else block.line)
 
-    def _modern(self, block):
+    @staticmethod
+    def _modern(around, block):
         names = MODERN[block.kind]
-        around = [c for c in self.root.children if isinstance(c, Setting) and "_" in c.name]
-        inside = [child for child in block.children if isinstance(child, Setting)]
-        found = {names[c.name]: c for c in [*around, *inside] if c.name in names}
+        found = {
+            names[name]: child
+            for holder in (*around, block)
+            for child in holder.children
+            if isinstance(child, Setting) and (name := full_name(holder, child.name)) in names
+        }
         return SqlDatabase(block.kind, found, block.line)
 
     def settings(self):
@@ -128,5 +141,27 @@ class DovecotFiles:
             yield from (setting for _path, setting in block.walk())
 
 
-def _driver(block):
+def driver(block):
+    """How a passdb or userdb looks people up: in 2.4 as it is called, if it does not say."""
     return block.value("driver") or block.value(f"{block.kind}_driver") or block.name
+
+
+def full_name(block, name):
+    """2.4's own name of a setting, which may leave out what the block around it says."""
+    names = [f"{block.kind}_{block.name}_{name}", f"{block.kind}_{name}"]
+    return next((each for each in names if each in MODERN.get(block.kind, ())), name)
+
+
+def _within(block, around, kind, merges):
+    """Blocks of a kind; Dovecot 2.4 takes those of one name for one."""
+    around = (*around, block)
+    found = {}
+    for number, child in enumerate(block.blocks(kind)):
+        key = child.name if merges else number
+        if key in found:
+            child = Block(kind, child.name, found[key].line, found[key].children + child.children)
+        found[key] = child
+    yield from ((around, child) for child in found.values())
+    for child in block.children:
+        if isinstance(child, Block) and child.kind in FILTERS:
+            yield from _within(child, around, kind, merges)

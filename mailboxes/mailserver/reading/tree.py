@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mailboxes.mailserver.reading import syntax
 from mailboxes.mailserver.reading.lines import (
     Line,
     Problem,
@@ -24,8 +25,13 @@ DEFAULTS = {
 }
 DEEPEST = 20  # files that include files
 MOST_FILES = 1000
-VARIABLE = re.compile(r"\$(?:SET:)?(\w+)", re.ASCII)
-ENTRANCE = re.compile(r"(?P<kind>\S+?)(?:\s+(?P<name>.*?))?\s*\{\s*(?P<rest>.*)", re.DOTALL)
+VERSION = "dovecot_config_version"  # the first setting of Dovecot 2.4, unknown to 2.3
+# Lists of Dovecot 2.4's, which a block adds to: mail_plugins { quota = yes }
+LISTS = frozenset(
+    {"auth_mechanisms", "listen", "login_trusted_networks", "mail_access_groups", "mail_plugins"}
+    | {"extra_groups", "imap_capability", "protocols"}
+)
+YES = ("yes", "y", "1")
 
 
 @dataclass
@@ -44,7 +50,23 @@ class Block:
 
     def setting(self, name):
         found = [child for child in self.children if isinstance(child, Setting)]
-        return next((child for child in reversed(found) if child.name == name), None)
+        last = next((child for child in reversed(found) if child.name == name), None)
+        blocks = self.blocks(name) if name in LISTS else []
+        return self._list(name) if blocks else last
+
+    def _list(self, name):
+        """A list that blocks add words to and take words from; a line begins it anew."""
+        default = DEFAULTS.get(name, "") if self.kind == "file" else ""
+        words, lines = dict.fromkeys(list_of(default), True), ()
+        for child in self.children:
+            if isinstance(child, Setting) and child.name == name:
+                words, lines = dict.fromkeys(list_of(child.value), True), child.lines
+            elif isinstance(child, Block) and child.kind == name:
+                for setting in (each for each in child.children if isinstance(each, Setting)):
+                    words[setting.name] = setting.value.lower() in YES
+                    lines = (*lines, *setting.lines)
+        value = " ".join(word for word, is_in in words.items() if is_in)
+        return Setting(name, value, lines) if lines else None
 
     def where(self, name):
         setting = self.setting(name)
@@ -62,6 +84,10 @@ class Block:
                 yield from (((self, *path), setting) for path, setting in child.walk())
 
 
+def list_of(value):
+    return [word for word in re.split(r"[\s,]+", value) if word]
+
+
 class Reader:
     """Reads a file and what it includes into a tree; what goes wrong is a problem, not an end."""
 
@@ -73,6 +99,11 @@ class Reader:
         self.problems = []
         self.root = Block("file", "", Line(str(directory / "dovecot.conf"), 0, ""))
 
+    @property
+    def is_modern(self):
+        """Whether it is Dovecot 2.4's language that is read, as far as that has been said."""
+        return self.root.setting(VERSION) is not None
+
     def file(self, path, block, seen_at=None, depth=0):
         try:
             text = read(path)
@@ -81,50 +112,80 @@ class Reader:
             self.problems.append(Problem("unreadable-file", line, f"{path}: {error.strerror}"))
             return
         stack = [block]
-        for line, lines in joined(physical_lines(path, text)):
-            self._line(bare(line), lines, stack, depth)
+        for line, lines in syntax.joined(physical_lines(path, text), not self.expands):
+            if line is None:
+                self.problems.append(Problem("broken-line", lines[0], "\\"))
+            else:
+                self._line(syntax.parsed(line), lines, stack, depth)
         for open_block in stack[1:]:
             self.problems.append(Problem("broken-line", open_block.line, "{"))
 
-    def _line(self, text, lines, stack, depth):
-        if not text:
-            return
-        if text.startswith("!include"):
-            self._include(text, lines[0], stack[-1], depth)
-        elif text == "}":
+    def apply_groups(self, block=None):
+        """`@group = name` stands for what `group @group name { … }` says, before all else here."""
+        block = block or self.root
+        groups = {each.name: each for each in self.root.blocks("group")}
+        used = [c for c in block.children if isinstance(c, Setting) and c.name.startswith("@")]
+        for inner in (child for child in block.children if isinstance(child, Block)):
+            self.apply_groups(inner)
+        for setting in reversed(used):
+            group = groups.get(f"{setting.name} {setting.value}")
+            block.children[:0] = group.children if group else ()
+
+    def _line(self, said, lines, stack, depth):
+        if said.kind == syntax.INCLUDE:
+            self._include(said, lines[0], stack[-1], depth)
+        elif said.kind == syntax.END:
             self._leave(lines[0], stack)
-        elif is_entrance(text):
-            self._enter(text, lines, stack, depth)
+        elif said.kind == syntax.BLOCK:
+            self._enter(said, lines, stack, depth)
+        elif said.kind == syntax.SETTING:
+            self._setting(said, lines, stack)
         else:
-            self._setting(text, lines, stack[-1])
-
-    def _setting(self, text, lines, block):
-        name, sign, value = text.partition("=")
-        if not sign or not name.strip():
             self.problems.append(Problem("broken-line", lines[0]))
-            return
-        name, value = name.strip(), unquoted(value.strip())
-        if self.expands:
-            value = VARIABLE.sub(lambda match: self._known(match[1], block), value)
-        block.children.append(Setting(name, value, lines))
 
-    def _known(self, name, block):
-        """`$mail_plugins` is what that setting has said so far."""
-        holder = next((b for b in (block, self.root) if b.setting(name)), self.root)
+    def _setting(self, said, lines, stack):
+        name, value = said.name, said.value
+        if self.expands and not said.is_quoted and "$" in value:
+            value = self._expanded(value, stack)
+        block, slash, inner = name.partition("/")
+        if slash and (block in LISTS or block == "plugin"):
+            holder, name = Block(block, "", lines[0]), inner
+            stack[-1].children.append(holder)
+        else:
+            holder = stack[-1]
+        holder.children.append(Setting(name, value, lines))
+
+    def _expanded(self, value, stack):
+        """`$mail_plugins` (2.4: `$SET:mail_plugins`), a word by itself, is what it is so far."""
+        sign = "$SET:" if self.is_modern else "$"
+        words = [
+            self._known(word.removeprefix(sign), stack)
+            if word.startswith(sign) and not word.startswith("$ENV:")
+            else word
+            for word in value.split()
+        ]
+        return " ".join(words)
+
+    def _known(self, name, stack):
+        holder = next((block for block in reversed(stack) if block.setting(name)), self.root)
         return holder.value(name, DEFAULTS.get(name, ""))
 
-    def _enter(self, text, lines, stack, depth):
-        entrance = ENTRANCE.fullmatch(text)
-        kind, name = entrance["kind"], unquoted(entrance["name"] or "")
-        block = Block(kind, name, lines[0])
+    def _enter(self, said, lines, stack, depth):
+        block = Block(said.name, said.value, lines[0])
         stack[-1].children.append(block)
         stack.append(block)
-        rest = entrance["rest"].strip()
-        if rest.endswith("}") and rest.count("{") < rest.count("}"):
-            self._line(rest[:-1].strip(), lines, stack, depth)
+        if said.rest:  # on the same line, where Dovecot has nothing
+            self.problems.append(Problem("broken-line", lines[0], "{"))
+            self._inside(said.rest, lines, stack, depth)
+
+    def _inside(self, rest, lines, stack, depth):
+        rest = rest.removeprefix("{").strip()
+        closes = rest.endswith("}") and rest.count("{") < rest.count("}")
+        rest = rest[:-1].strip() if closes else rest
+        if rest:
+            self._line(syntax.parsed(rest), lines, stack, depth)
+        if closes:
             self._leave(lines[0], stack)
-        else:
-            self._line(rest, lines, stack, depth)
 
     def _leave(self, line, stack):
         if len(stack) > 1:
@@ -132,12 +193,13 @@ class Reader:
         else:
             self.problems.append(Problem("broken-line", line, "}"))
 
-    def _include(self, text, line, block, depth):
-        word, _space, pattern = text.partition(" ")
-        pattern = locate(self.directory, Path(line.file).parent / pattern.strip(), HOMES)
+    def _include(self, said, line, block, depth):
+        pattern = locate(self.directory, Path(line.file).parent / said.value, HOMES)
         found = sorted(map(Path, glob.glob(str(pattern)))) if is_glob(pattern) else [pattern]
-        if word == "!include_try":
+        if said.name == "!include_try":
             found = [path for path in found if os.path.exists(path)]
+        elif not found:
+            self.problems.append(Problem("unreadable-file", line, f"{pattern}: No matches"))
         self.included += len(found)
         if depth >= DEEPEST or self.included > MOST_FILES:
             self.problems.append(Problem("unreadable-file", line, str(pattern)))
@@ -148,52 +210,3 @@ class Reader:
 
 def is_glob(path):
     return any(letter in str(path) for letter in "*?[")
-
-
-def is_entrance(text):
-    """A block begins where a brace comes before any `=`, and not as part of a value."""
-    before = text.partition("{")[0]
-    return bool(ENTRANCE.fullmatch(text)) and "=" not in before and not before.endswith(("$", "%"))
-
-
-def joined(lines):
-    """(text, lines): physical lines that a backslash at their end makes one."""
-    held = []
-    for line in lines:
-        held.append(line)
-        if line.text.rstrip().endswith("\\") and not line.text.lstrip().startswith("#"):
-            continue
-        yield joined_text(held), tuple(held)
-        held = []
-    if held:
-        yield joined_text(held), tuple(held)
-
-
-def joined_text(lines):
-    *held, last = (line.text.strip() for line in lines)
-    return " ".join([*(text.removesuffix("\\").rstrip() for text in held), last])
-
-
-def bare(text):
-    """The line without its comment; a `#` in quotes is none."""
-    text, quote = text.strip(), ""
-    for place, letter in enumerate(text):
-        if quote:
-            quote = "" if letter == quote and text[place - 1] != "\\" else quote
-        elif letter in "\"'":
-            quote = letter
-        elif letter == "#" and (place == 0 or text[place - 1].isspace()):
-            return text[:place].strip()
-    return text
-
-
-def unquoted(text):
-    """The value without the quotes around it."""
-    if (
-        len(text) > 1
-        and text[0] == text[-1]
-        and text[0] in "\"'"
-        and text[0] not in text[1:-1].replace(f"\\{text[0]}", "")
-    ):
-        return re.sub(r"\\(.)", r"\1", text[1:-1])
-    return text
