@@ -1,5 +1,6 @@
 """`mailserver check`: each known fault is found where it is, and a clean configuration has none."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -19,13 +20,25 @@ from hypothesis import strategies as st
 from domains.models import AliasDomain, Domain, Transport
 from mailadmin import passwords
 from mailboxes.mailserver.checking import FINDINGS, Configuration, check, files, paths, rows
+from mailboxes.mailserver.checking.command import installed_for
 from mailboxes.mailserver.checking.hashes import READS, Hash, hash_of, is_read
 from mailboxes.mailserver.checking.rows import Rows
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
 from mailboxes.mailserver.reading.postfix import PostfixFiles
+from mailboxes.mailserver.upgrading.names import (
+    FILES,
+    GONE,
+    IN_BLOCKS,
+    INVERTED,
+    QUOTA,
+    RENAMED,
+    REPLACED,
+    SQL_FILE,
+)
 from mailboxes.models import Alias, Mailbox
 from tests.base import World
-from tests.servers import command
+from tests.mailboxes.test_dovecot_reading import only_with, version_tested
+from tests.programs import command
 
 SAMPLES = Path(__file__).parent / "configurations"
 ROWS = Rows(
@@ -34,6 +47,7 @@ ROWS = Rows(
     layouts=frozenset({"%d/%n"}),
     transports=frozenset({"virtual"}),
 )
+OLD_NAMES = (RENAMED, FILES, INVERTED, REPLACED, GONE, SQL_FILE, QUOTA)
 NARROW = frozenset({"alias", "domain", "mailbox", "alias_domain", "mailadmin_transport"})
 
 
@@ -104,6 +118,7 @@ VIRTUAL = (
     change("dovecot/conf.d/10-mail.conf", "maildir:~/Maildir", "maildir:~"),
 )
 SQL = "dovecot/dovecot-sql.conf.ext"
+NEW = "dovecot/dovecot.conf"  # of Dovecot 2.4
 
 
 class Broken(NamedTuple):
@@ -116,6 +131,9 @@ class Broken(NamedTuple):
     about: str = ""
     known: Rows = ROWS
     also: frozenset = frozenset()
+    dovecot: str = "clean"
+    version: str = ""  # of the Dovecot that is installed, if that is known
+    refused: str = ""  # how Dovecot 2.4 itself puts it; without, it starts and goes wrong
 
 
 BROKEN = [
@@ -456,17 +474,226 @@ BROKEN = [
         "",
         replace(ROWS, alias_domains=frozenset({"branch.example"})),
     ),
+    Broken(
+        "files-for-another-dovecot",
+        (),
+        "dovecot/dovecot.conf",
+        "!include_try /nowhere/protocols.d/*.protocol",
+        "2.3 ≠ 2.4",
+        version="2.4",
+    ),
+    Broken(
+        "files-for-another-dovecot",
+        (),
+        NEW,
+        "dovecot_config_version = 2.4.0",
+        "2.4 ≠ 2.3",
+        dovecot="modern",
+        version="2.3",
+    ),
+    Broken(
+        "dovecot-version-missing",
+        (change(NEW, "dovecot_config_version = 2.4.0\n"),),
+        NEW,
+        "dovecot_storage_version = 2.4.0",
+        "dovecot_config_version",
+        dovecot="modern",
+        refused="line 1: The first setting must be dovecot_config_version",
+    ),
+    Broken(
+        "dovecot-version-missing",
+        (change(NEW, "dovecot_storage_version = 2.4.0\n"),),
+        NEW,
+        "dovecot_config_version = 2.4.0",
+        "dovecot_storage_version",
+        dovecot="modern",
+        refused="dovecot_storage_version setting must be set",
+    ),
+    Broken(
+        "dovecot-version-not-first",
+        (change(NEW, "dovecot_config", "!include_try none.conf\ndovecot_config"),),
+        NEW,
+        "!include_try none.conf",
+        dovecot="modern",
+        refused="line 1: The first setting must be dovecot_config_version",
+    ),
+    Broken(
+        "dovecot-version-unknown",
+        (change(NEW, "config_version = 2.4.0", "config_version = 2.5.0"),),
+        NEW,
+        "dovecot_config_version = 2.5.0",
+        "2.5.0",
+        dovecot="modern",
+        refused="line 1: Invalid dovecot_config_version",
+    ),
+    Broken(
+        "setting-of-older-dovecot",
+        (add(NEW, "disable_plaintext_auth = no\n"),),
+        NEW,
+        "disable_plaintext_auth = no",
+        "disable_plaintext_auth → auth_allow_cleartext",
+        dovecot="modern",
+        refused="Unknown setting: disable_plaintext_auth",
+    ),
+    Broken(
+        "setting-of-older-dovecot",
+        (add(NEW, "passdb file {\n  driver = passwd-file\n  args = /etc/passwords\n}\n"),),
+        NEW,
+        "args = /etc/passwords",
+        "args → ",
+        dovecot="modern",
+        refused="Unknown setting: args",
+    ),
+    Broken(
+        "block-of-older-dovecot",
+        (add(NEW, "plugin {\n  quota = count:User quota\n}\n"),),
+        NEW,
+        "plugin {",
+        dovecot="modern",
+        refused="Unknown section name: plugin",
+    ),
+    Broken(
+        "block-of-older-dovecot",
+        (change(NEW, "userdb prefetch {", "userdb {\n  driver = prefetch"),),
+        NEW,
+        "userdb {",
+        dovecot="modern",
+        refused="userdb { } is missing section name",
+    ),
+    Broken(
+        "variable-of-older-dovecot",
+        (change(NEW, "username = '%{user}'", "username = '%u'"),),
+        NEW,
+        "WHERE username = '%u'",
+        "query: %u",
+        dovecot="modern",
+    ),
+    Broken(
+        "variable-of-older-dovecot",
+        (add(NEW, "mail_plugins = $mail_plugins quota\n"),),
+        NEW,
+        "mail_plugins = $mail_plugins quota",
+        "$mail_plugins",
+        dovecot="modern",
+    ),
+    Broken(
+        "variable-of-older-dovecot",
+        (add(NEW, "mail_home = /var/vmail/%d/%n\n"),),
+        NEW,
+        "mail_home = /var/vmail/%d/%n",
+        "mail_home: %d",
+        dovecot="modern",
+    ),
+    Broken(
+        "field-of-another-dovecot",
+        (change(NEW, "5000 AS uid", "CONCAT('*:bytes=', quota) AS quota_rule, 5000 AS uid"),),
+        NEW,
+        "query = SELECT CONCAT('/var/vmail/', maildir) AS home",
+        "quota_rule → quota_storage_size",
+        dovecot="modern",
+    ),
+    Broken(
+        "field-of-another-dovecot",
+        (change(SQL, "5000 AS uid", "CONCAT(quota, 'B') AS quota_storage_size, 5000 AS uid"),),
+        SQL,
+        "user_query = SELECT CONCAT('/var/vmail/', maildir) AS home",
+        "quota_storage_size → quota_rule",
+    ),
+    Broken(
+        "weak-scheme-refused",
+        (),
+        NEW,
+        "default_password_scheme = CRYPT",
+        "MD5-CRYPT",
+        hashes(("MD5-CRYPT", False), ("BLF-CRYPT", True)),
+        dovecot="modern",
+    ),
 ]
+
+
+def broken_files(folder, broken):
+    edits = broken.edits
+    found = configuration(folder, *edits, dovecot=broken.dovecot, known=broken.known)
+    return replace(found, dovecot_version=broken.version)
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.code)
 def test_a_fault_is_found_in_its_line_and_nothing_else_is(broken, tmp_path):
-    found = check(configuration(tmp_path, *broken.edits, known=broken.known))
+    found = check(broken_files(tmp_path, broken))
     assert codes(found) == {broken.code, *broken.also}
     faults = [each.fault for each in found if each.finding.code == broken.code]
     assert faults[0].line.file == f"{tmp_path}/{broken.file}"
     assert faults[0].line.text.strip().startswith(broken.line)
     assert broken.about in faults[0].about
+
+
+@pytest.mark.mailserver
+@pytest.mark.parametrize(
+    "broken", [each for each in BROKEN if each.refused], ids=lambda broken: broken.code
+)
+def test_dovecot_2_4_refuses_what_is_found(broken, tmp_path):
+    only_with("2.4")
+    broken_files(tmp_path, broken)
+    said = doveconf(tmp_path / NEW)
+    assert said.returncode != 0
+    assert broken.refused in said.stderr
+
+
+OLD = [
+    *(("file", name) for table in OLD_NAMES for name in table),
+    *((kind, name) for kind, names in IN_BLOCKS.items() for name in names),
+]
+AROUND = {
+    "inet_listener": "service imap-login {\n  inet_listener x {\n%s\n}\n}\n",
+    "namespace": "namespace inbox {\n%s\n}\n",
+    "passdb": "passdb static {\n%s\n}\n",
+    "service": "service imap {\n%s\n}\n",
+    "userdb": "userdb static {\n%s\n}\n",
+}
+
+
+@pytest.mark.mailserver
+@pytest.mark.parametrize("kind, name", OLD, ids=lambda word: word)
+def test_2_4_does_not_take_a_name_that_is_called_old(kind, name, tmp_path):
+    text = AROUND.get(kind, "%s\n") % f"{name} = x"
+    if version_tested() == "2.4":
+        text = f"dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n{text}"
+        (tmp_path / "dovecot.conf").write_text(text)
+        said = doveconf(tmp_path / "dovecot.conf").stderr
+        assert f"Unknown setting: {name}" in said or "named list filter" in said
+        found = check(Configuration(dovecot=DovecotFiles(tmp_path)))
+        assert codes(found) == {"setting-of-older-dovecot"}
+    elif name not in {*SQL_FILE, *QUOTA}:  # in files of their own, and in plugin { }
+        (tmp_path / "dovecot.conf").write_text(text)
+        assert "Unknown setting" not in doveconf(tmp_path / "dovecot.conf").stderr
+
+
+@pytest.mark.django_db
+def test_the_command_is_told_which_dovecot_a_copy_is_for(tmp_path):
+    place = f"--dovecot={configuration(tmp_path).dovecot.directory}"
+    for version, expected in (("2.4", {"files-for-another-dovecot"}), ("2.3", set())):
+        found = run_check(place, f"--dovecot-version={version}")
+        assert {each["code"] for each in found} & {"files-for-another-dovecot"} == expected
+    assert "files-for-another-dovecot" not in {each["code"] for each in run_check(place)}
+
+
+def run_check(*options):
+    out = StringIO()
+    with contextlib.suppress(SystemExit):
+        call_command("mailserver", "check", "--json", *options, stdout=out, stderr=StringIO())
+    return json.loads(out.getvalue())["findings"]
+
+
+@pytest.mark.mailserver
+def test_of_its_own_folder_the_machine_knows_the_dovecot(tmp_path):
+    assert installed_for(DovecotFiles(Path("/etc/dovecot"))) == version_tested()
+    assert installed_for(DovecotFiles(tmp_path)) == ""
+    assert installed_for(None) == ""
+
+
+def doveconf(path):
+    words = [command("doveconf"), "-c", str(path), "-n"]
+    return subprocess.run(words, capture_output=True, text=True)
 
 
 def test_every_finding_has_such_a_test():

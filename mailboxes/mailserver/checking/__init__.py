@@ -12,6 +12,7 @@ from mailboxes.mailserver.checking import (
     files,
     logins,
     queries,
+    versions,
 )
 from mailboxes.mailserver.checking.finding import ERROR, SEVERITIES, Configuration, Found
 
@@ -25,6 +26,7 @@ FINDINGS = (
     *delivery.FINDINGS,
     *access.FINDINGS,
     *logins.FINDINGS,
+    *versions.FINDINGS,
 )
 
 

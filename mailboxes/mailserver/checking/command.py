@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy
 from mailboxes.mailserver.checking import ERROR, Configuration, check, rows
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
 from mailboxes.mailserver.reading.postfix import PostfixFiles
+from mailboxes.mailserver.reading.tree import HOMES
+from mailboxes.mailserver.writing.choices import guessed
 
 WRONG_USAGE = 2
 FOUND_ERRORS = 1
@@ -33,6 +35,11 @@ def add_arguments(parser):
     for name, default, _file, _reader in FOLDERS:
         text = f"folder of {name.title()} ({default}); if none is given, those of this machine"
         parser.add_argument(f"--{name}", metavar="DIR", help=text)
+    parser.add_argument(
+        "--dovecot-version",
+        choices=("2.3", "2.4"),
+        help="the Dovecot that is to read a copied folder; /etc/dovecot is for this machine's",
+    )
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
@@ -40,7 +47,13 @@ def run(command, options):
     """Write what was found; exit status 1 if there is an error among it."""
     parts = read(options)
     known = ask(command)
-    found = check(Configuration(**parts, rows=known, prefix=settings.MAILADMIN_TABLE_PREFIX))
+    configuration = Configuration(
+        **parts,
+        rows=known,
+        prefix=settings.MAILADMIN_TABLE_PREFIX,
+        dovecot_version=options["dovecot_version"] or installed_for(parts.get("dovecot")),
+    )
+    found = check(configuration)
     write = as_json if options["json"] else as_text
     command.stdout.write(write(found, known is not None))
     if any(each.finding.severity == ERROR for each in found):
@@ -54,6 +67,12 @@ def read(options):
         name: reader(existing(options[name] or default, file))
         for name, default, file, reader in asked or FOLDERS
     }
+
+
+def installed_for(files):
+    """The version of the Dovecot that reads this machine's own folder; of a copy nobody knows."""
+    is_own = files is not None and str(files.directory) in HOMES
+    return guessed().get("dovecot_version", "") if is_own else ""
 
 
 def existing(directory, file):

@@ -132,7 +132,7 @@ class SwappedPercent(Finding):
     severity = ERROR
     title = _("The percent sign of a variable stands behind its letter")
     why = _("Dovecot's delivery stops with “Failed to expand settings”, and no mail arrives.")
-    mend = _("Write %d, %n or %u.")
+    mend = _("Write %d, %n or %u (Dovecot 2.4: %{user | domain}, %{user | username}, %{user}).")
     needs = ("dovecot",)
 
     def look(self, configuration):
@@ -151,8 +151,8 @@ class TwoStores(Finding):
         "mailbox."
     )
     mend = _(
-        "Let Dovecot return the place from the column: CONCAT('maildir:BASE/', maildir) AS mail; "
-        "or let Dovecot deliver (LMTP)."
+        "Let Dovecot return the place from the column: CONCAT('maildir:BASE/', maildir) AS mail "
+        "(Dovecot 2.4: CONCAT('BASE/', maildir) AS mail_path); or let Dovecot deliver (LMTP)."
     )
     needs = ("postfix", "dovecot")
 

@@ -89,6 +89,7 @@ class Configuration:
     dovecot: DovecotFiles | None = None
     rows: Rows | None = None
     prefix: str = ""  # of PostfixAdmin's tables
+    dovecot_version: str = ""  # 2.3 or 2.4, of the Dovecot that reads these files, if known
 
     def has(self, needs):
         return all(getattr(self, part) is not None for part in needs)

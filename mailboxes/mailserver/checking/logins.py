@@ -60,8 +60,8 @@ class SchemeMismatch(Finding):
         "sign in."
     )
     mend = _(
-        "Set default_pass_scheme to what is stored (CRYPT reads all of $…$), or put the scheme in "
-        "front of the others: {SHA512.HEX}…, {ARGON2ID}…"
+        "Set default_pass_scheme (Dovecot 2.4: default_password_scheme) to what is stored (CRYPT "
+        "reads all of $…$), or put the scheme in front of the others: {SHA512.HEX}…, {ARGON2ID}…"
     )
     needs = ("dovecot", "rows")
 

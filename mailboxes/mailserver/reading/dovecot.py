@@ -59,6 +59,11 @@ class DovecotFiles:
         return self._parsed.root
 
     @property
+    def first(self):
+        """The first line that says something, or None."""
+        return self._parsed.first
+
+    @property
     def problems(self):
         return [*self._parsed.problems, *self._sql_files[1]]
 

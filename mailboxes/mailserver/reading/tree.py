@@ -97,6 +97,7 @@ class Reader:
         self.directory = directory
         self.expands = expands  # a file of SQL settings takes `$` as it is
         self.problems = []
+        self.first = None  # the line before which there are only comments
         self.root = Block("file", "", Line(str(directory / "dovecot.conf"), 0, ""))
 
     @property
@@ -113,6 +114,7 @@ class Reader:
             return
         stack = [block]
         for line, lines in syntax.joined(physical_lines(path, text), not self.expands):
+            self.first = self.first or lines[0]
             if line is None:
                 self.problems.append(Problem("broken-line", lines[0], "\\"))
             else:

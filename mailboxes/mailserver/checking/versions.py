@@ -1,0 +1,259 @@
+"""Findings about the version of Dovecot that its files are written for."""
+
+import re
+
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes.mailserver.checking.finding import ERROR, Fault, Finding
+from mailboxes.mailserver.checking.logins import passdbs, stored
+from mailboxes.mailserver.reading import sql
+from mailboxes.mailserver.reading.tree import LISTS, VERSION, YES
+from mailboxes.mailserver.upgrading.names import instead_of
+
+STORAGE_VERSION = "dovecot_storage_version"
+CONFIG_VERSIONS = re.compile(r"2\.4\.\d+")
+# Settings and blocks that 2.3 does not have.
+NEWER = frozenset(
+    {STORAGE_VERSION, "auth_allow_cleartext", "auth_allow_weak_schemes", "mail_driver"}
+    | {"mail_inbox_path", "mail_path", "sql_driver", "sqlite_path", "ssl_server_cert_file"}
+    | {"ssl_server_key_file", "passdb_sql_query", "userdb_sql_query"}
+)
+NEWER_BLOCKS = frozenset({"mysql", "pgsql", "quota", "dict_server", "quota_clone", "ssl_server"})
+PACKAGED = "/usr/share/dovecot/"
+PATHS = ("mail_path", "mail_home", "mail_inbox_path", "auth_username_format", "home")
+LETTER = re.compile(r"(?<![%\w])%[LUT]?[undhs](?!\w)")
+# In a query `%d` may be a date's day: only what is a whole string, or a part of a path or address.
+LETTER_IN_QUERY = re.compile(r"(?<=['/@])%[LU]?[undh](?=['/@])")
+OLD_WORD = re.compile(r"\$(?!SET:|ENV:)\w+")
+# Fields of a userdb's answer that one version reads and the other does not.
+FIELDS = {
+    True: {"quota_rule": "quota_storage_size", "mail": "mail_path"},
+    False: {"quota_storage_size": "quota_rule", "mail_path": "mail", "mail_driver": "mail"},
+}
+# Refused unless auth_allow_weak_schemes says otherwise (each tried by signing in).
+WEAK = frozenset(
+    {"DES-CRYPT", "HMAC-MD5", "LDAP-MD5", "MD5", "MD5-CRYPT", "PLAIN-MD4", "PLAIN-MD5", "SMD5"}
+)
+
+
+class OtherVersion(Finding):
+    code = "files-for-another-dovecot"
+    severity = ERROR
+    title = _("Dovecot’s files are for another version than the Dovecot that is installed")
+    why = _("Dovecot 2.4 does not start with files of 2.3, nor 2.3 with those of 2.4.")
+    mend = _(
+        "mailadmin mailserver upgrade --dovecot DIR shows files of 2.3 as 2.4 wants them; "
+        "mailadmin mailserver config writes new ones."
+    )
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot, installed = configuration.dovecot, configuration.dovecot_version
+        if installed and is_for_newer(dovecot) is not (installed == "2.4"):
+            written_for = "2.4" if is_for_newer(dovecot) else "2.3"
+            yield Fault(dovecot.first or dovecot.root.line, f"{written_for} ≠ {installed}")
+
+
+def is_for_newer(dovecot):
+    """Whether it is meant for 2.4, whatever it lacks of what that wants."""
+    return dovecot.is_modern or newer_line(dovecot) is not None
+
+
+def newer_line(dovecot):
+    """The first line that only 2.4 takes."""
+    for child in dovecot.root.children:
+        is_setting = hasattr(child, "value") and hasattr(child, "lines")
+        if is_setting and child.name in NEWER:
+            return child.line
+        if not is_setting and (child.kind in NEWER_BLOCKS or child.kind in LISTS):
+            return child.line
+    return None
+
+
+class VersionMissing(Finding):
+    code = "dovecot-version-missing"
+    severity = ERROR
+    title = _("Dovecot’s files do not say which version they are for")
+    why = _(
+        "Dovecot 2.4 does not start without dovecot_config_version and dovecot_storage_version."
+    )
+    mend = _(
+        "Begin dovecot.conf with: dovecot_config_version = 2.4.0, and below it "
+        "dovecot_storage_version = 2.4.0"
+    )
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        if not dovecot.is_modern and (line := newer_line(dovecot)):
+            yield Fault(line, VERSION)
+        elif dovecot.is_modern and not dovecot.root.setting(STORAGE_VERSION):
+            yield Fault(dovecot.where(VERSION), STORAGE_VERSION)
+
+
+class VersionNotFirst(Finding):
+    code = "dovecot-version-not-first"
+    severity = ERROR
+    title = _("Something stands before dovecot_config_version")
+    why = _("Dovecot 2.4 does not start: “The first setting must be dovecot_config_version”.")
+    mend = _("Make it the first line of dovecot.conf, before every !include.")
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        if dovecot.is_modern and dovecot.first != dovecot.where(VERSION):
+            yield Fault(dovecot.first)
+
+
+class VersionUnknown(Finding):
+    code = "dovecot-version-unknown"
+    severity = ERROR
+    title = _("dovecot_config_version names a version that Dovecot does not take")
+    why = _("Dovecot 2.4 does not start: “Invalid dovecot_config_version”.")
+    mend = _("Name a version of 2.4 that is not newer than what is installed, such as 2.4.0.")
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        value = configuration.dovecot.value(VERSION)
+        if value and not CONFIG_VERSIONS.fullmatch(value):
+            yield Fault(configuration.dovecot.where(VERSION), value)
+
+
+class OldSetting(Finding):
+    code = "setting-of-older-dovecot"
+    severity = ERROR
+    title = _("A setting of Dovecot 2.3 stands in files of 2.4")
+    why = _("Dovecot 2.4 does not start: “Unknown setting”.")
+    mend = _("Write what is named behind the arrow instead; where nothing is, delete the line.")
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        for path, setting in dovecot.root.walk() if is_for_newer(dovecot) else ():
+            instead = instead_of(setting.name, path[-1].kind)
+            if instead is not None:
+                yield Fault(setting.line, f"{setting.name} → {instead}".removesuffix(" → "))
+
+
+class OldBlock(Finding):
+    code = "block-of-older-dovecot"
+    severity = ERROR
+    title = _("A block of Dovecot 2.3 stands in files of 2.4")
+    why = _(
+        "Dovecot 2.4 does not start: it knows no plugin { }, and passdb, userdb and dict need a "
+        "name."
+    )
+    mend = _(
+        "Write what is in plugin { } without it; name the others by their driver: passdb sql { }."
+    )
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        for block in blocks(dovecot.root) if is_for_newer(dovecot) else ():
+            is_nameless = block.kind in ("passdb", "userdb", "dict") and not block.name
+            if is_nameless or block.kind == "plugin":
+                yield Fault(block.line, f"{block.kind} {{ }}")
+
+
+def blocks(block):
+    for child in block.children:
+        if hasattr(child, "children"):
+            yield child
+            yield from blocks(child)
+
+
+class OldVariable(Finding):
+    code = "variable-of-older-dovecot"
+    severity = ERROR
+    title = _("A variable of Dovecot 2.3 stands in files of 2.4")
+    why = _(
+        "Dovecot 2.4 takes it for plain letters: mail is kept in a folder that is called %d, "
+        "nobody is called %u, and no plugin $mail_plugins."
+    )
+    mend = _(
+        "Write %{user}, %{user | username}, %{user | domain}, %{user | lower}, %{home}; instead of "
+        "mail_plugins = $mail_plugins quota: mail_plugins { quota = yes }."
+    )
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        for _path, setting in dovecot.root.walk() if is_for_newer(dovecot) else ():
+            is_packaged = setting.line.file.startswith(PACKAGED)  # the copy's Debian is another
+            for found in () if is_packaged else self._old(setting):
+                yield Fault(setting.line_of(found), f"{setting.name}: {found}")
+
+    @staticmethod
+    def _old(setting):
+        if setting.name.endswith("query"):
+            return LETTER_IN_QUERY.findall(setting.value)
+        words = OLD_WORD.findall(setting.value) if setting.name in LISTS else []
+        return words + (LETTER.findall(setting.value) if setting.name in PATHS else [])
+
+
+class OtherField(Finding):
+    code = "field-of-another-dovecot"
+    severity = ERROR
+    title = _("user_query returns a field that this version of Dovecot does not read")
+    why = _(
+        "Quotas: quota_rule is for 2.3, quota_storage_size for 2.4; the place of the mail: mail is "
+        "for 2.3, mail_path for 2.4. The other version ignores it: no limit, another folder."
+    )
+    mend = _("Return the field that is named behind the arrow.")
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        others = FIELDS[is_for_newer(dovecot)]
+        for database in [*dovecot.userdbs(), *dovecot.passdbs()]:
+            for name in ("user_query", "password_query"):
+                for field in self._fields(database.value(name), name):
+                    if field in others:
+                        yield Fault(database.where(name), f"{field} → {others[field]}")
+
+    @staticmethod
+    def _fields(query, name):
+        """The fields of the userdb; a password query has them with a prefix."""
+        prefix = "userdb_" if name == "password_query" else ""
+        for select in sql.selects(query):
+            for _expression, field in sql.column_names(select.columns):
+                if field.startswith(prefix):
+                    yield field.removeprefix(prefix)
+
+
+class WeakScheme(Finding):
+    code = "weak-scheme-refused"
+    severity = ERROR
+    title = _("Passwords are stored in a scheme that Dovecot 2.4 refuses")
+    why = _("These people cannot sign in: “Weak password scheme used and refused”.")
+    mend = _(
+        "Set auth_allow_weak_schemes = yes until they have new passwords "
+        "(MAILADMIN_PASSWORD_SCHEME, MAILADMIN_PASSWORD_REHASH)."
+    )
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        if not dovecot.is_modern or dovecot.value("auth_allow_weak_schemes").lower() in YES:
+            return
+        for _database, line, scheme in passdbs(configuration):
+            bare = stored(configuration, prefixed=False)
+            names = {*stored(configuration, prefixed=True), *bare}
+            if scheme in WEAK and (bare or not configuration.rows):
+                names.add(scheme)
+            for name in sorted(names & WEAK):
+                yield Fault(line, name)
+
+
+FINDINGS = (
+    OtherVersion(),
+    VersionMissing(),
+    VersionNotFirst(),
+    VersionUnknown(),
+    OldSetting(),
+    OldBlock(),
+    OldVariable(),
+    OtherField(),
+    WeakScheme(),
+)

@@ -1,0 +1,93 @@
+"""Which password schemes Dovecot refuses: 2.3 none, 2.4 those that are called weak."""
+
+import re
+import subprocess
+
+import pytest
+
+from mailboxes.mailserver.checking.versions import WEAK
+from tests import mailservers
+from tests.mailboxes.test_dovecot_reading import version_tested
+from tests.mailservers import Dovecot, make_certificate
+from tests.programs import command
+from tests.servers import Server, free_port
+
+pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
+PASSWORD = "correct-horse-42"
+CONFIGURATION = {
+    "2.3": """\
+passdb {
+  driver = passwd-file
+  args = username_format=%%u %(folder)s/passwords
+}
+userdb {
+  driver = static
+  args = uid=65534 gid=65534 home=/nowhere
+}
+mail_location = maildir:/nowhere
+ssl_cert = <%(certificate)s
+ssl_key = <%(certificate)s
+""",
+    "2.4": """\
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+passdb passwd-file {
+  passwd_file_path = %(folder)s/passwords
+}
+userdb static {
+  fields {
+    uid = 65534
+    gid = 65534
+    home = /nowhere
+  }
+}
+mail_driver = maildir
+mail_path = /nowhere
+ssl_server_cert_file = %(certificate)s
+ssl_server_key_file = %(certificate)s
+""",
+}
+
+
+class Shared(Server):
+    """A folder that Dovecot's parts may enter."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder.chmod(0o755)
+        (self.folder / "dovecot").mkdir()
+
+
+def schemes():
+    """All that Dovecot lists, but one by another name and one that doveadm writes in part."""
+    said = subprocess.run([command("doveadm"), "pw", "-l"], capture_output=True, text=True)
+    return sorted({*said.stdout.split()} - {"ARGON2", "PLAIN-TRUNC"})
+
+
+def stored(scheme):
+    words = ["pw", "-s", scheme, "-p", PASSWORD, "-u", scheme.lower()]
+    return subprocess.run([command("doveadm"), *words], capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def dovecot():
+    ports = {name: free_port() for name in ("imaps", "pop3s")}
+    with Shared() as shared, Dovecot(shared.folder, ports) as server:
+        values = {"folder": shared.folder, "certificate": make_certificate(shared.folder)}
+        text = CONFIGURATION[version_tested()] % values
+        (shared.folder / "dovecot/dovecot.conf").write_text(f"{text}protocols = imap\nssl = yes\n")
+        lines = (f"{scheme.lower()}:{stored(scheme)}" for scheme in schemes())
+        (shared.folder / "passwords").write_text("".join(lines))
+        server.adapt()
+        yield server.run()
+
+
+def test_dovecot_refuses_weak_schemes_and_no_others(dovecot):
+    def is_let_in(scheme):
+        return dovecot.tool("auth", "test", scheme.lower(), PASSWORD).returncode == 0
+
+    refused = {scheme for scheme in schemes() if not is_let_in(scheme)}
+    assert refused == (WEAK if version_tested() == "2.4" else set())
+    log = (dovecot.folder / "dovecot.log").read_text()
+    said = set(re.findall(r"Weak password scheme '([^']+)' used and refused", log))
+    assert said == refused
