@@ -64,6 +64,11 @@ class DovecotFiles:
         return self._parsed.first
 
     @property
+    def includes(self):
+        """What is to be included, as it is written."""
+        return self._parsed.includes
+
+    @property
     def problems(self):
         return [*self._parsed.problems, *self._sql_files[1]]
 
@@ -101,6 +106,12 @@ class DovecotFiles:
                     found[path] = Block("file", str(path), Line(str(path), 0, ""))
                     reader.file(path, found[path], seen_at=block.where("args"))
         return found, reader.problems
+
+    def read_sql(self, path, seen_at):
+        """The settings of another file in the language of 2.3's SQL files."""
+        block = Block("file", str(path), Line(str(path), 0, ""))
+        Reader(Path(self.directory), expands=False).file(path, block, seen_at=seen_at)
+        return block
 
     @property
     def sql_files(self):

@@ -22,6 +22,9 @@ DEFAULTS = {
     "first_valid_uid": "500",
     "mail_plugins": "",
     "protocols": "",
+    "default_internal_group": "dovecot",
+    "default_internal_user": "dovecot",
+    "default_login_user": "dovenull",
 }
 DEEPEST = 20  # files that include files
 MOST_FILES = 1000
@@ -97,6 +100,7 @@ class Reader:
         self.directory = directory
         self.expands = expands  # a file of SQL settings takes `$` as it is
         self.problems = []
+        self.includes = []  # what is to be included, as it is written
         self.first = None  # the line before which there are only comments
         self.root = Block("file", "", Line(str(directory / "dovecot.conf"), 0, ""))
 
@@ -196,6 +200,7 @@ class Reader:
             self.problems.append(Problem("broken-line", line, "}"))
 
     def _include(self, said, line, block, depth):
+        self.includes.append(said.value)
         pattern = locate(self.directory, Path(line.file).parent / said.value, HOMES)
         found = sorted(map(Path, glob.glob(str(pattern)))) if is_glob(pattern) else [pattern]
         if said.name == "!include_try":

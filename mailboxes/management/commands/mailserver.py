@@ -4,6 +4,7 @@ from django.core.management.base import BaseCommand
 
 from mailadmin.console import told_plainly
 from mailboxes.mailserver.checking import command as check
+from mailboxes.mailserver.upgrading import command as upgrade
 from mailboxes.mailserver.verifying import command as verify
 from mailboxes.mailserver.writing import command as config
 
@@ -12,6 +13,7 @@ SUBCOMMANDS = {
     "config": config,
     "check": check,
     "verify": verify,
+    "upgrade": upgrade,
 }
 
 

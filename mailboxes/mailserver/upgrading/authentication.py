@@ -1,0 +1,168 @@
+"""passdb and userdb of 2.3, whose arguments are settings in 2.4, and whose SQL stands in them."""
+
+from mailboxes.mailserver.reading.dovecot import driver
+from mailboxes.mailserver.upgrading.output import Lost, Made, Section, assignment, block, head
+from mailboxes.mailserver.upgrading.queries import query_of
+from mailboxes.mailserver.upgrading.variables import AUTHENTICATION, Untranslatable, converted
+
+# driver of 2.3 → of 2.4, where they are not the same
+DRIVERS = {"shadow": "pam"}
+GONE_DRIVERS = ("checkpassword", "dict", "vpopmail", "sia", "bsdauth")
+KEPT = ("deny", "master", "auth_verbose", "result_failure", "result_internalfail")
+KEPT += ("result_success", "skip", "username_filter")
+PAM = {"session": "session", "setcred": "setcred", "failure_show_msg": "failure_show_msg"}
+PAM |= {"max_requests": "max_requests"}
+QUERIES = {"passdb": ("password_query",), "userdb": ("user_query", "iterate_query")}
+# The scheme of passwords that name none, where nothing is said.
+UNSET = {"sql": "MD5", "passwd-file": "CRYPT"}
+
+
+class Authentication:
+    """The passdbs and userdbs of a configuration: each gets a name that is its own."""
+
+    def __init__(self, dovecot, connections):
+        self.dovecot, self.connections = dovecot, connections
+        self.used = set()
+
+    def section(self, source):
+        kind, old = source.kind, driver(source)
+        if old in GONE_DRIVERS or old == "ldap":
+            return [Lost(setting) for setting in settings_of(source)]
+        new = DRIVERS.get(old, old)
+        name = self._name(kind, new)
+        found = Section(head(kind, name), source.line, was=head(kind, source.name))
+        found.children += [] if name == new else [f"driver = {new}"]
+        found.children += [each for part in PARTS for each in part(self, source, new, name)]
+        return [found]
+
+    def _name(self, kind, new):
+        name = next(
+            each
+            for each in (new, *(f"{new}{number}" for number in range(2, 1000)))
+            if (kind, each) not in self.used
+        )
+        self.used.add((kind, name))
+        return name
+
+    def arguments(self, source, new, name):
+        setting = source.setting("args")
+        if new == "sql":
+            yield from self._sql(source, name)
+        elif setting and new in ARGUMENTS:
+            yield from ARGUMENTS[new](setting, source.kind, "" if name == new else f"{new}_")
+        elif setting and setting.value:
+            yield Lost(setting)
+
+    def _sql(self, source, name):
+        """The queries of the file that it names, beside the connection."""
+        path = self.dovecot.locate(source.value("args"))
+        file = self.dovecot.sql_files.get(path)
+        if file is None or not file.children:
+            yield from (Lost(setting) for setting in settings_of(source) if setting.name == "args")
+            return
+        yield from self.connections.inside(file)
+        prefix = "" if name == "sql" else "sql_"
+        if source.kind == "passdb":
+            scheme = file.setting("default_pass_scheme")
+            text = assignment("default_password_scheme", scheme.value if scheme else UNSET["sql"])
+            yield Made([text], scheme) if scheme else text
+        for old in QUERIES[source.kind]:
+            if setting := file.setting(old):
+                new = "iterate_query" if old == "iterate_query" else "query"
+                yield from self._query(setting, f"{prefix}{new}", file, source.kind)
+
+    @staticmethod
+    def _query(setting, new, file, kind):
+        prefix = "userdb_" if kind == "passdb" else ""
+        try:
+            made = query_of(setting.value, file.value("driver"), prefix)
+        except Untranslatable as error:
+            yield Lost(setting, str(error))
+            return
+        yield Made([assignment(new, made)], setting)
+
+    def fields(self, source, _new, _name):
+        """Fields for all: those that the answer may replace, and those that replace it."""
+        for name, suffix in (("default_fields", ":default"), ("override_fields", "")):
+            setting = source.setting(name)
+            if setting and setting.value:
+                lines = [f"{key}{suffix} = {value}" for key, value in pairs(setting.value)]
+                yield Made(block("fields", "", lines), setting)
+
+    def others(self, source, _new, _name):
+        for setting in settings_of(source):
+            if setting.name in KEPT:
+                yield Made([assignment(setting.name, setting.value)], setting)
+            elif setting.name == "mechanisms" and setting.value:
+                yield Made([assignment("mechanisms_filter", setting.value)], setting)
+            elif setting.name == "pass" and setting.value == "yes":
+                yield Made(["result_success = continue"], setting)
+
+
+PARTS = (Authentication.arguments, Authentication.fields, Authentication.others)
+
+
+def settings_of(source):
+    return [child for child in source.children if not hasattr(child, "children")]
+
+
+def pairs(text):
+    """`a=b c` with 2.4's variables."""
+    for word in text.split():
+        name, sign, value = word.partition("=")
+        yield name, converted(value, AUTHENTICATION) if sign else "yes"
+
+
+def of_pam(setting, _kind, prefix):
+    lines, left = [], []
+    for word in setting.value.split():
+        name, sign, value = word.partition("=")
+        if name in PAM:
+            lines.append(f"{prefix}{PAM[name]} = {value if sign else 'yes'}")
+        elif not sign and word not in ("*", "%s"):
+            lines.append(f"{prefix}service_name = {word}")
+        elif word in ("*", "%s"):
+            lines.append(f"{prefix}service_name = %{{protocol}}")
+        else:
+            left.append(word)
+    yield Made(lines, setting)
+    if left:
+        yield Lost(setting, " ".join(left))
+
+
+def of_passwd_file(setting, kind, _prefix):
+    *options, path = setting.value.split() or [""]
+    known = dict(option.partition("=")[::2] for option in options)
+    lines = [assignment("passwd_file_path", converted(path, AUTHENTICATION))]
+    scheme = known.get("scheme", UNSET["passwd-file"])
+    lines += [f"default_password_scheme = {scheme}"] if kind == "passdb" else []
+    if form := known.get("username_format"):
+        lines.append(assignment("auth_username_format", converted(form, AUTHENTICATION)))
+    yield Made(lines, setting)
+
+
+def of_static(setting, kind, prefix):
+    lines, fields = [], []
+    for name, value in pairs(setting.value):
+        if kind == "userdb" and name == "allow_all_users":
+            lines.append(f"static_allow_all_users = {value}")
+        elif kind == "passdb" and name == "password":
+            lines.append(assignment(f"{prefix}password", value))
+        else:
+            fields.append(assignment(name, value))
+    yield Made(lines + (block("fields", "", fields) if fields else []), setting)
+
+
+def of_nobody(setting, _kind, _prefix):
+    """Arguments of passwd and prefetch, of which 2.4 has none."""
+    if setting.value:
+        yield Lost(setting)
+
+
+ARGUMENTS = {
+    "pam": of_pam,
+    "passwd": of_nobody,
+    "passwd-file": of_passwd_file,
+    "prefetch": of_nobody,
+    "static": of_static,
+}

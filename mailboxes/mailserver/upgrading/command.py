@@ -1,0 +1,94 @@
+"""`mailadmin mailserver upgrade`: Dovecot's files of 2.3, as Dovecot 2.4 wants them."""
+
+import json
+from pathlib import Path
+
+from django.core.management.base import CommandError
+from django.utils.translation import gettext as _
+
+from mailboxes.mailserver.checking.command import existing
+from mailboxes.mailserver.checking.versions import is_for_newer
+from mailboxes.mailserver.reading.dovecot import DovecotFiles
+from mailboxes.mailserver.reading.lines import masked
+from mailboxes.mailserver.upgrading.convert import Conversion
+from mailboxes.mailserver.upgrading.report import HEADER, changes, is_changed, place, rendered
+from mailboxes.mailserver.writing.disk import Change, write
+from mailboxes.mailserver.writing.files import PUBLIC, SECRET, File
+
+help = "Show Dovecot's files of 2.3 as Dovecot 2.4 wants them."
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--dovecot", metavar="DIR", default="/etc/dovecot", help="the folder of 2.3 (/etc/dovecot)"
+    )
+    parser.add_argument(
+        "--output", metavar="DIR", help="write the files there, passwords included; a new folder"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="write what became of each line as JSON"
+    )
+
+
+def run(command, options):
+    dovecot = DovecotFiles(existing(options["dovecot"], "dovecot.conf"))
+    refuse(dovecot)
+    conversion = Conversion(dovecot)
+    sections = conversion.sections()
+    found = list(changes(sections))
+    if options["output"]:
+        store(Path(options["output"]).absolute(), files_of(conversion, sections, dovecot.directory))
+    if options["json"]:
+        command.stdout.write(json.dumps([each._asdict() for each in found], ensure_ascii=False))
+    elif options["output"]:
+        for each in found:
+            if each.is_lost or is_changed(each):
+                command.stdout.write(told(each, dovecot.directory))
+    else:
+        for file in files_of(conversion, sections, dovecot.directory):
+            lines = "\n".join(masked(line) for line in file.text.splitlines())
+            command.stdout.write(f"# {file.name}\n{lines}\n")
+    command.stderr.write(
+        _("%(total)s lines, %(lost)s of them not converted.")
+        % {"total": len(found), "lost": sum(each.is_lost for each in found)}
+    )
+
+
+def refuse(dovecot):
+    """What cannot be read cannot be converted either."""
+    if is_for_newer(dovecot):
+        raise CommandError(_("These files are for Dovecot 2.4 already."))
+    if dovecot.problems:
+        listed = "\n".join(
+            f"{problem.line}: {problem.reason or problem.line.shown}"
+            for problem in dovecot.problems
+        )
+        raise CommandError(_("Dovecot 2.3 does not read these lines:") + f"\n{listed}")
+
+
+def files_of(conversion, sections, folder):
+    """dovecot.conf, and the connections with their passwords beside it."""
+    text = "\n".join([*HEADER, *rendered(sections, folder), ""])
+    yield File("dovecot", "dovecot.conf", text, PUBLIC)
+    for lines, name in conversion.connections.files.items():
+        yield File("dovecot", name, "\n".join([*lines, ""]), SECRET, "dovecot")
+
+
+def store(folder, files):
+    """All of them, or none where one of that name is there already."""
+    wanted = [Change(folder / file.name, file, None) for file in files]
+    if present := [str(each.path) for each in wanted if each.path.exists()]:
+        raise CommandError(
+            _("There is already: %(paths)s") % {"paths": ", ".join(present)}, returncode=1
+        )
+    for each in wanted:
+        write(each)
+
+
+def told(change, folder):
+    """`file:number: old → new`."""
+    new = " ".join(line.strip() for line in change.lines) if change.lines else "–"
+    if change.is_lost:
+        new = _("not converted") + (f" ({change.about})" if change.about else "")
+    where = place(change.file, change.number, folder)
+    return f"{where}: {change.text} → {masked(new)}"

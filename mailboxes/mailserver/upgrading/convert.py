@@ -1,0 +1,246 @@
+"""Dovecot's files of 2.3, block by block, as Dovecot 2.4 wants them."""
+
+import re
+
+from mailboxes.mailserver.reading.lines import Setting
+from mailboxes.mailserver.upgrading import names
+from mailboxes.mailserver.upgrading.authentication import Authentication
+from mailboxes.mailserver.upgrading.database import Connections, dictionary
+from mailboxes.mailserver.upgrading.output import Lost, Made, Section, assignment, head
+from mailboxes.mailserver.upgrading.plugin import converted_plugin
+from mailboxes.mailserver.upgrading.variables import (
+    AUTHENTICATION,
+    LETTERS,
+    Untranslatable,
+    converted,
+    converted_uidl,
+)
+
+VERSIONS = ["dovecot_config_version = 2.4.0", "dovecot_storage_version = 2.4.0"]
+PACKAGED = "/usr/share/dovecot/"
+PROTOCOLS = "imap pop3 lmtp"  # of a 2.3 that is not told; 2.4 has none
+WEAK = ["# Passwords that 2.3 takes, and 2.4 calls weak.", "auth_allow_weak_schemes = yes"]
+# Options of mail_location.
+PLACES = {
+    "ALT": "mail_alt_path",
+    "CONTROL": "mail_control_path",
+    "DIRNAME": "mailbox_directory_name",
+    "INBOX": "mail_inbox_path",
+    "INDEX": "mail_index_path",
+    "INDEXPVT": "mail_index_private_path",
+    "LAYOUT": "mailbox_list_layout",
+    "MAILBOXDIR": "mailbox_root_directory_name",
+    "SUBSCRIPTIONS": "mailbox_subscriptions_filename",
+    "VOLATILEDIR": "mail_volatile_path",
+}
+# Settings with variables; a percent sign in another is one.
+EXPANDED = frozenset(
+    {"auth_username_format", "imapc_master_user", "imapc_user", "lmtp_proxy_rawlog_dir"}
+    | {"lmtp_rawlog_dir", "login_greeting", "login_log_format", "login_log_format_elements"}
+    | {"mail_attachment_dir", "mail_chroot", "mail_home", "mail_log_prefix", "mail_temp_dir"}
+    | {"pop3c_master_user", "pop3c_user", "postmaster_address", "prefix", "rawlog_dir"}
+    | {"sendmail_path", "submission_host", "submission_relay_rawlog_dir"}
+)
+# Settings whose letters mean something else in each.
+OWN_LETTERS = ("deliver_log_format", "imap_logout_format", "pop3_logout_format")
+OWN_LETTERS += ("rejection_reason", "rejection_subject")
+GONE_SERVICES = ("director", "ipc", "old-stats", "replicator", "aggregator", "auth-vlogin")
+PLUGINS = {
+    "zlib": "mail_compress",
+    "imap_zlib": "",
+    "listescape": "",
+    "stats": "",
+    "autocreate": "",
+}
+PLUGINS |= {"imap_stats": "", "old_stats": "", "imap_old_stats": "", "mailbox_alias": ""}
+PLUGINS |= {"replication": "replication"}
+STRING_LISTS = ("auth_policy_request_attributes", "imap_id_send", "import_environment")
+FILTERS = ("local", "local_name", "protocol", "remote")
+
+
+class Conversion:
+    """A folder of Dovecot 2.3's as sections of 2.4's, in the order in which 2.3 reads it."""
+
+    def __init__(self, dovecot):
+        self.dovecot = dovecot
+        self.connections = Connections()
+        self.nameless = 0
+        self.authentication = Authentication(dovecot, self.connections)
+
+    def sections(self):
+        found = [*VERSIONS, ""]
+        packaged = [pattern for pattern in self.dovecot.includes if PACKAGED in pattern]
+        found += [f"!include_try {pattern}" for pattern in packaged]
+        if not packaged and not self.dovecot.root.setting("protocols"):
+            found.append(f"protocols = {PROTOCOLS}")
+        return [*found, *WEAK, "", *self._children(self.dovecot.root)]
+
+    def _children(self, block):
+        found = []
+        for child in block.children:
+            if not child.line.file.startswith(PACKAGED):
+                found += self._setting(child, block) if is_setting(child) else self._block(child)
+        return found
+
+    # Blocks
+
+    def _block(self, block):
+        if block.kind in ("passdb", "userdb"):
+            return self.authentication.section(block)
+        if block.kind == "plugin":
+            return list(self._guarded(converted_plugin, block))
+        if block.kind == "dict":
+            inner = [each for s in settings(block) for each in self._dictionary(s)]
+            return [Section("dict_server", block.line, inner, "dict")]
+        if block.kind == "service" and block.name in GONE_SERVICES:
+            return [Lost(setting) for _path, setting in block.walk()]
+        was = head(block.kind, block.name)
+        return [Section(self._new_head(block), block.line, self._children(block), was)]
+
+    def _dictionary(self, setting):
+        return dictionary(setting, self.dovecot, self.connections)
+
+    @staticmethod
+    def _guarded(convert, block):
+        for setting in settings(block):
+            try:
+                yield from convert([setting])
+            except Untranslatable as error:
+                yield Lost(setting, str(error))
+
+    def _new_head(self, block):
+        """A namespace needs a name; one without gets that of what it holds."""
+        if block.kind != "namespace" or block.name:
+            return head(block.kind, block.name)
+        self.nameless += 1
+        is_inbox = block.value("inbox").lower() == "yes"
+        return head("namespace", "inbox" if is_inbox else f"more{self.nameless}")
+
+    # Settings
+
+    def _setting(self, setting, block):
+        try:
+            return self._converted(setting, block.kind)
+        except Untranslatable as error:
+            return [Lost(setting, str(error))]
+
+    def _converted(self, setting, kind):
+        name, value = setting.name, setting.value
+        if kind in SPECIAL and name in SPECIAL[kind]:
+            return SPECIAL[kind][name](setting)
+        for table in (SPECIAL[""], SPECIAL["file"] if kind in ("file", *FILTERS) else {}):
+            if name in table:
+                return table[name](setting)
+        if name in names.FILES:
+            return [
+                Made([assignment(names.FILES[name], value.lstrip("<"))] if value else [], setting)
+            ]
+        if name in names.INVERTED:
+            said = "no" if value.lower() in ("yes", "y", "1") else "yes"
+            return [Made([f"{names.INVERTED[name]} = {said}"], setting)]
+        if names.instead_of(name, kind) is not None and name not in names.RENAMED:
+            return [Lost(setting)] if value else [Made([], setting)]
+        if name in OWN_LETTERS and re.search(r"%[^{]", value):
+            return [Lost(setting)]
+        letters = AUTHENTICATION if name.startswith("auth_") else LETTERS
+        new = names.RENAMED.get(name, name)
+        text = converted(value, letters) if name in EXPANDED else value
+        return [Made([assignment(new, text)], setting)]
+
+
+def is_setting(child):
+    return isinstance(child, Setting)
+
+
+def settings(block):
+    return [child for child in block.children if is_setting(child)]
+
+
+def location(setting):
+    """`maildir:~/Maildir:INDEX=…`."""
+    driver, colon, rest = converted(setting.value).partition(":")
+    if not colon:
+        return [Lost(setting)] if setting.value else [Made([], setting)]
+    path, *options = rest.split(":")
+    lines, left = [f"mail_driver = {driver}", assignment("mail_path", path)], []
+    known = dict(option.partition("=")[::2] for option in options)
+    if driver == "maildir":  # the folder itself, if nothing is said
+        known.setdefault("INBOX", ".")
+    for name, value in known.items():
+        if name in PLACES:
+            lines.append(assignment(PLACES[name], value))
+        elif name == "UTF-8":
+            lines.append("mailbox_list_utf8 = yes")
+        else:
+            left.append(name)
+    return [Made(lines, setting), *([Lost(setting, ":".join(left))] if left else [])]
+
+
+def plugins(setting):
+    """A list of plugins, of which some are gone or called otherwise."""
+    words = [PLUGINS.get(word, word) for word in setting.value.split()]
+    return [Made([assignment("mail_plugins", " ".join(filter(None, words)))], setting)]
+
+
+def ciphers(setting):
+    side = "server" if setting.value.lower() == "yes" else "client"
+    return [Made([f"ssl_server_prefer_ciphers = {side}"], setting)]
+
+
+def verbose_ssl(setting):
+    is_on = setting.value.lower() == "yes"
+    return [Made(["log_debug = category=ssl"] if is_on else [], setting)]
+
+
+def uidl(setting):
+    return [Made([assignment("pop3_uidl_format", converted_uidl(setting.value))], setting)]
+
+
+def capability(setting):
+    """`+X`: more than the usual."""
+    if not setting.value.startswith("+"):
+        return [Made([assignment("imap_capability", setting.value)], setting)]
+    inner = [f"  {word.strip('+')} = yes" for word in setting.value.split()]
+    return [Made(["imap_capability {", *inner, "}"], setting)]
+
+
+def count(setting):
+    number = "unlimited" if setting.value == "0" else setting.value
+    return [Made([f"restart_request_count = {number}"], setting)]
+
+
+def renamed(new):
+    def rename(setting):
+        return [Made([assignment(new, setting.value)] if setting.value else [], setting)]
+
+    return rename
+
+
+def limit(setting):
+    """No limit is not said any more."""
+    is_said = setting.value != "0"
+    return [Made([assignment(setting.name, setting.value)] if is_said else [], setting)]
+
+
+def lost(setting):
+    return [Lost(setting)] if setting.value else [Made([], setting)]
+
+
+# Kind of block ("" for all, file for those that stand outside of any but filters) → name → how
+SPECIAL = {
+    "": {"mail_plugins": plugins, "pop3_uidl_format": uidl, "imap_capability": capability}
+    | dict.fromkeys(STRING_LISTS, lost),
+    "file": {
+        "mail_location": location,
+        "ssl_prefer_server_ciphers": ciphers,
+        "verbose_ssl": verbose_ssl,
+    },
+    "inet_listener": {"address": renamed("listen")},
+    "namespace": {"location": location},
+    "service": {
+        "client_limit": limit,
+        "idle_kill": renamed("idle_kill_interval"),
+        "process_limit": limit,
+        "service_count": count,
+    },
+}

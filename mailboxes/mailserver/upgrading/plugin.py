@@ -1,0 +1,160 @@
+"""What 2.3 has in plugin { }: quotas and Sieve get blocks of their own, the rest stays or goes."""
+
+import re
+
+from mailboxes.mailserver.upgrading.names import PLUGIN
+from mailboxes.mailserver.upgrading.output import Lost, Made, assignment, block
+from mailboxes.mailserver.upgrading.variables import converted
+
+# Settings that have the same name outside of it.
+KEPT = re.compile(
+    r"(fts_autoindex|fts_autoindex_max_recent_msgs|fts_message_max_size|last_login_precision"
+    r"|lazy_expunge_only_last_instance|mail_log_(cached_only|events|fields)|quota_exceeded_message"
+    r"|quota_status_\w+|sieve_(extensions|global_extensions|implicit_extensions|plugins|max_\w+"
+    r"|trace_(addresses|debug|dir|level)|user_email|redirect_envelope_from|report_from"
+    r"|duplicate_(default|max)_period|vacation_(default|max|min)_period"
+    r"|vacation_(send_from_recipient|use_original_recipient|to_header_ignore_envelope)"
+    r"|notify_mailto_envelope_from|spamtest_status_(header|type)|virustest_status_(header|type)"
+    r"|(execute|filter|pipe)_(bin_dir|exec_timeout|input_eol|socket_dir)"
+    r"|include_max_(includes|nesting_depth)|resource_usage_timeout))"
+)
+WARNING = re.compile(r"(-)?(storage|bytes|messages?)=(\d+)%{0,2}\s+([\w.-]+)\s*(.*)")
+RULE = re.compile(r"\*:(?:(storage|bytes)=([^:]+))?(?::?messages=(\d+))?")
+FOLDER_RULE = re.compile(r"([^*:][^:]*):(ignore|storage=\+(\w+))")
+SCRIPTS = {"sieve_before": "before", "sieve_after": "after", "sieve_default": "default"}
+SCRIPTS |= {"sieve_global": "global", "sieve_global_dir": "global", "sieve_discard": "discard"}
+NUMBERED = re.compile(r"(sieve_(?:before|after)|quota_rule|quota_warning|quota)\d+")
+
+
+def converted_plugin(settings):
+    """The settings of plugin { }, as 2.4 has them; what it has not is Lost."""
+    for setting in settings:
+        yield from _one(setting)
+
+
+def _one(setting):
+    numbered = NUMBERED.fullmatch(setting.name)
+    name = numbered[1] if numbered else setting.name
+    if name in SPECIAL:
+        yield from SPECIAL[name](setting)
+    elif name in SCRIPTS:
+        yield script(setting, SCRIPTS[name], setting.name.removeprefix("sieve_"))
+    elif name in PLUGIN:
+        yield Made([assignment(PLUGIN[name], converted(setting.value))], setting)
+    elif KEPT.fullmatch(name):
+        yield Made([assignment(name, converted(setting.value))], setting)
+    else:
+        yield Lost(setting)
+
+
+def quota(setting):
+    """`count:User quota:ns=…`; all but what the system counts is counted by Dovecot."""
+    driver, _colon, rest = setting.value.partition(":")
+    name, _colon, options = rest.partition(":")
+    lines = ["driver = fs" if driver == "fs" else "driver = count"]
+    lines += ["hidden = yes"] if "hidden" in options.split(":") else []
+    yield Made(block("quota", name or "User quota", lines), setting)
+    if left := [word for word in options.split(":") if word not in ("", "hidden", "noenforcing")]:
+        yield Lost(setting, ":".join(left))
+
+
+def rule(setting):
+    if folder := FOLDER_RULE.fullmatch(setting.value):
+        said = (
+            "quota_ignore = yes" if folder[2] == "ignore" else f"quota_storage_extra = {folder[3]}"
+        )
+        inner = block("mailbox", folder[1], [said])
+        yield Made(block("namespace", "inbox", inner), setting)
+        return
+    found = RULE.fullmatch(setting.value)
+    if not found or not (found[2] or found[3]):
+        yield Lost(setting)
+        return
+    if found[2]:
+        unit = "" if found[2][-1].isalpha() else "B" if found[1] == "bytes" else "k"
+        yield Made([assignment("quota_storage_size", f"{found[2]}{unit}")], setting)
+    if found[3]:
+        yield Made([assignment("quota_message_count", found[3])], setting)
+
+
+def warning(setting):
+    found = WARNING.fullmatch(setting.value)
+    if not found:
+        yield Lost(setting)
+        return
+    under, kind, number, service, arguments = found.groups()
+    resource = "message" if kind.startswith("message") else "storage"
+    lines = ["resource = message"] if resource == "message" else []
+    lines += ["threshold = under"] if under else []
+    lines += [f"quota_{resource}_percentage = {number}"]
+    lines += block("execute", service, [assignment("args", converted(arguments))])
+    name = f"{'under' if under else 'over'}-{number}-{resource}"
+    yield Made(block("quota_warning", name, lines), setting)
+
+
+def clone(setting):
+    """`proxy::name` or another dictionary."""
+    driver, _colon, rest = setting.value.partition(":")
+    name = rest.rpartition(":")[2]
+    if driver != "proxy" or not name:
+        yield Lost(setting)
+        return
+    inner = block("dict", "proxy", [assignment("name", name)])
+    yield Made(block("quota_clone", "", inner), setting)
+
+
+def grace(setting):
+    """A part of the limit is a size now."""
+    if "%" in setting.value:
+        yield Lost(setting, "quota_storage_grace = SIZE")
+    else:
+        yield Made([assignment("quota_storage_grace", setting.value)], setting)
+
+
+def script(setting, kind, name):
+    """A script or a folder of them: `file:~/sieve;active=~/.dovecot.sieve`."""
+    place, *options = setting.value.split(";")
+    driver, colon, path = place.partition(":")
+    if not colon:
+        driver, path = "file", place
+    known = dict(option.partition("=")[::2] for option in options)
+    lines = [] if kind == "personal" else [f"type = {kind}"]
+    lines += [] if driver == "file" else [assignment("driver", driver)]
+    lines += [assignment("path", converted(path))]
+    if active := known.pop("active", ""):
+        lines += [assignment("active_path", converted(active))]
+    return Made(block("sieve_script", name, lines), setting)
+
+
+def sieve(setting):
+    yield script(setting, "personal", "personal")
+
+
+def compress(setting):
+    yield Made([assignment("mail_compress_write_method", setting.value)], setting)
+
+
+def acl(setting):
+    """`vfile`, and a global file that is gone."""
+    driver, _colon, rest = setting.value.partition(":")
+    yield Made([assignment("acl_driver", driver)], setting)
+    if rest:
+        yield Lost(setting, rest)
+
+
+def nothing(setting):
+    """What 2.4 does without being told."""
+    yield Made([], setting)
+
+
+SPECIAL = {
+    "acl": acl,
+    "quota": quota,
+    "quota_clone_dict": clone,
+    "quota_grace": grace,
+    "quota_rule": rule,
+    "quota_vsizes": nothing,
+    "quota_warning": warning,
+    "sieve": sieve,
+    "zlib_save": compress,
+}

@@ -1,0 +1,423 @@
+"""`mailserver upgrade`: files of Dovecot 2.3 become files that 2.4 takes, and that do the same."""
+
+import json
+import shutil
+import stat
+import subprocess
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from mailboxes.mailserver.checking import Configuration, check
+from mailboxes.mailserver.reading.dovecot import DovecotFiles
+from mailboxes.mailserver.upgrading.queries import query_of
+from mailboxes.mailserver.upgrading.variables import Untranslatable, converted
+from mailboxes.mailserver.writing import disk
+from mailboxes.mailserver.writing.choices import Choices
+from mailboxes.mailserver.writing.files import files_of
+from mailboxes.models import Mailbox, Usage
+from tests import mailservers
+from tests.base import PASSWORD, build_world
+from tests.mailboxes.test_dovecot_reading import only_with
+from tests.mailboxes.test_mailserver_config import finds, receive
+from tests.mailservers import PASSWORDS, MailServer
+from tests.programs import command
+
+HERE = Path(__file__).parent
+FOLDERS = {
+    f"{path.parent.parent.parent.name}/{path.parent.name}": path
+    for path in sorted(
+        [*HERE.glob("configurations/*/dovecot"), *HERE.glob("transfer/configurations/*/dovecot")]
+    )
+    if "dovecot_config_version" not in (path / "dovecot.conf").read_text()
+}
+# What the guides have wrong: no version of Dovecot makes sense of d%.
+LEFT = {"postfixadmin": 1, "postfixadmin-cram": 1}
+
+
+def upgrade(folder, *options):
+    """What the command prints."""
+    out = StringIO()
+    call_command(
+        "mailserver", "upgrade", f"--dovecot={folder}", *options, stdout=out, stderr=StringIO()
+    )
+    return out.getvalue()
+
+
+def configuration(folder, text, **files):
+    for name, content in {"dovecot.conf": text, **files}.items():
+        (folder / name).write_text(content)
+    return folder
+
+
+def doveconf(folder):
+    words = [command("doveconf"), "-c", str(folder / "dovecot.conf"), "-n"]
+    return subprocess.run(words, capture_output=True, text=True)
+
+
+def assert_accepted(folder):
+    said = doveconf(folder)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def lines_of(text):
+    """The configuration without its comments, each line with single spaces."""
+    bare = (" ".join(line.split()) for line in text.splitlines())
+    return [line for line in bare if line and not line.startswith("#")]
+
+
+# Whole folders
+
+
+@pytest.fixture(params=FOLDERS)
+def sample(request, tmp_path):
+    """A folder of a guide's, where it is looked for."""
+    folder = tmp_path / "dovecot"
+    shutil.copytree(FOLDERS[request.param], folder)
+    for path in folder.rglob("*.conf*"):
+        path.write_text(path.read_text().replace("/etc/dovecot/", f"{folder}/"))
+    return folder, request.param.rpartition("/")[2]
+
+
+def test_nothing_of_2_3_is_left_in_what_a_guide_has(sample, tmp_path):
+    folder, name = sample
+    new = tmp_path / "new"
+    lines = json.loads(upgrade(folder, f"--output={new}", "--json"))
+    assert sum(each["is_lost"] for each in lines) == LEFT.get(name, 0)
+    files = DovecotFiles(new)
+    assert files.is_modern and files.problems == []
+    found = check(Configuration(dovecot=files))
+    codes = {each.finding.code for each in found}
+    assert not {code for code in codes if "dovecot" in code}
+    before = DovecotFiles(folder)
+    assert len(files.passdbs()) == len(before.passdbs())
+    assert len(files.userdbs()) == len(before.userdbs())
+
+
+@pytest.mark.mailserver
+def test_dovecot_2_4_takes_what_a_guide_has(sample, tmp_path):
+    only_with("2.4")
+    upgrade(sample[0], f"--output={tmp_path}/new")
+    assert_accepted(tmp_path / "new")
+
+
+SQL_ON = """\
+driver = mysql
+connect = host=localhost dbname=mail user=mail password=for-dovecot
+default_pass_scheme = SHA256
+password_query = SELECT userid AS user, password FROM users WHERE userid = '%n' AND domain = '%d'
+user_query = SELECT home, uid, gid FROM users WHERE userid = '%u'
+iterate_query = SELECT userid AS username, domain FROM users
+"""
+AUTH_SQL = """\
+passdb {
+  driver = sql
+  args = %(folder)s/dovecot-sql.conf.ext
+}
+userdb {
+  driver = sql
+  args = %(folder)s/dovecot-sql.conf.ext
+}
+"""
+
+
+def test_debians_files_with_sql_are_converted(tmp_path):
+    folder = debian_12(tmp_path)
+    lines = lines_of(upgrade(folder))
+    assert lines[:2] == ["dovecot_config_version = 2.4.0", "dovecot_storage_version = 2.4.0"]
+    assert "!include_try /usr/share/dovecot/protocols.d/*.protocol" in lines
+    assert "mail_inbox_path = /var/mail/%{user}" in lines
+    query = "query = SELECT userid AS user, password FROM users WHERE"
+    query += " userid = '%{user | username}' AND domain = '%{user | domain}'"
+    assert query in lines
+
+
+@pytest.mark.mailserver
+def test_dovecot_2_4_takes_debians_files_with_sql(tmp_path):
+    only_with("2.4")
+    upgrade(debian_12(tmp_path), f"--output={tmp_path}/new")
+    assert_accepted(tmp_path / "new")
+
+
+def debian_12(folder):
+    """The stock files of Debian 12, with passwords in SQL."""
+    folder = folder / "dovecot"
+    shutil.copytree(HERE / "configurations/debian12/dovecot", folder)
+    auth = folder / "conf.d/10-auth.conf"
+    auth.write_text(auth.read_text().replace("auth-system", "auth-sql"))
+    (folder / "conf.d/auth-sql.conf.ext").write_text(AUTH_SQL % {"folder": folder})
+    (folder / "dovecot-sql.conf.ext").write_text(SQL_ON)
+    path = folder / "dovecot.conf"
+    path.write_text(
+        path.read_text().replace("/nowhere/protocols.d", "/usr/share/dovecot/protocols.d")
+    )
+    return folder
+
+
+# What the panel itself has written
+
+
+@pytest.mark.mailserver
+@pytest.mark.parametrize("delivery", ["lmtp", "lda"])
+@pytest.mark.django_db
+def test_dovecot_2_4_takes_what_the_panel_wrote_for_2_3(delivery, tmp_path):
+    only_with("2.4")
+    folder = tmp_path / "dovecot"
+    choices = Choices(
+        dovecot_version="2.3",
+        dovecot_directory=str(folder),
+        delivery=delivery,
+        certificate="/etc/hostname",
+        key="/etc/hostname",
+        passwords=PASSWORDS,
+    )
+    for change in disk.changes(files_of(choices), {"dovecot": folder}):
+        disk.write(change)
+    lines = json.loads(upgrade(folder, f"--output={tmp_path}/new", "--json"))
+    assert not [each for each in lines if each["is_lost"]]
+    assert_accepted(tmp_path / "new")
+
+
+def upgraded(server):
+    """The files for 2.3, and then those that they become in their place."""
+    server._write()
+    old, new = server.folder / "old", server.folder / "dovecot"
+    new.rename(old)
+    for path in old.iterdir():
+        path.write_text(path.read_text().replace(f"{new}/", f"{old}/"))
+    upgrade(old, f"--output={new}")
+
+
+@pytest.mark.mailserver
+@mailservers.needs_root
+def test_mail_is_delivered_and_read_with_what_2_3_had(transactional_db, request):
+    only_with("2.4")
+    build_world()
+    Mailbox.objects.filter(pk="carol@example.com").update(maildir="example.com/carol")  # a file
+    with MailServer(write=upgraded, dovecot_version="2.3") as server:
+        mailservers.open_database(server, request)
+        server.run()
+        for address in ("bob@example.org", "carol@example.com"):
+            receive(server, address)
+            assert finds(server, address, 1)
+            assert Usage.objects.get(pk=address).messages == 1
+        assert len(server.mails("bob@example.org")) == 1
+        assert (server.folder / "mail/example.com/carol").is_file()
+        with server.dovecot.imap() as imap, pytest.raises(imap.error):
+            imap.login("bob@example.org", f"not {PASSWORD}")
+        quota = server.dovecot.tool("quota", "get", "-u", "bob@example.org").stdout
+        assert "100000" in quota  # kB: 100 of the panel's MB
+
+
+# Single lines
+
+CONVERTED = [
+    (
+        "mail_location = maildir:~/Maildir",
+        "mail_driver = maildir; mail_path = ~/Maildir; mail_inbox_path = .",
+    ),
+    (
+        "mail_location = mbox:/var/mail/%d/%n:INBOX=/var/spool/mail/%u:INDEX=MEMORY",
+        "mail_driver = mbox; mail_path = /var/mail/%{user | domain}/%{user | username};"
+        " mail_inbox_path = /var/spool/mail/%{user}; mail_index_path = MEMORY",
+    ),
+    ("disable_plaintext_auth = no", "auth_allow_cleartext = yes"),
+    ("ssl_cert = </etc/ssl/a.pem", "ssl_server_cert_file = /etc/ssl/a.pem"),
+    ("ssl_prefer_server_ciphers = yes", "ssl_server_prefer_ciphers = server"),
+    ("verbose_ssl = yes", "log_debug = category=ssl"),
+    ("auth_username_format = %Lu", "auth_username_format = %{user | lower}"),
+    ('auth_username_chars = "ab%#"', 'auth_username_chars = "ab%#"'),
+    ("login_greeting = 50% of it", "!login_greeting"),
+    ("mail_home = /srv/%{domain}/%1Mu", "!mail_home"),
+    ("imap_capability = +X-A", "imap_capability {; X-A = yes; }"),
+    ("mail_plugins = quota zlib imap_zlib", "mail_plugins = quota mail_compress"),
+    ("pop3_uidl_format = %08Xu%08Xv", "pop3_uidl_format = %{uid | hex(8)}%{uidvalidity | hex(8)}"),
+    ("deliver_log_format = %m: %$", "!deliver_log_format"),
+    ("login_trusted_networks = 10.0.0.0/8", "login_trusted_networks = 10.0.0.0/8"),
+    (
+        "service imap {\n service_count = 0\n process_limit = 0\n}",
+        "service imap {; restart_request_count = unlimited; }",
+    ),
+    ("namespace {\n inbox = yes\n}", "namespace inbox {; inbox = yes; }"),
+    (
+        "passdb {\n driver = passwd-file\n args = scheme=SSHA username_format=%n /etc/p/%d\n}",
+        "passdb passwd-file {; passwd_file_path = /etc/p/%{user | domain};"
+        " default_password_scheme = SSHA; auth_username_format = %{user | username}; }",
+    ),
+    (
+        "passdb {\n driver = pam\n args = session=yes dovecot\n}\npassdb {\n driver = pam\n}",
+        "passdb pam {; session = yes; service_name = dovecot; }; passdb pam2 {; driver = pam; }",
+    ),
+    (
+        "userdb {\n driver = static\n args = uid=vmail gid=8 home=/v/%n allow_all_users=yes\n}",
+        "userdb static {; static_allow_all_users = yes; fields {; uid = vmail; gid = 8;"
+        " home = /v/%{user | username}; }; }",
+    ),
+    ("passdb {\n driver = ldap\n args = /etc/l\n}", "!driver; !args"),
+    (
+        "plugin {\n quota = count:User quota\n quota_vsizes = yes\n quota_rule = *:storage=1G\n"
+        " quota_rule2 = Trash:storage=+100M\n quota_grace = 10%%\n}",
+        "quota \"User quota\" {; driver = count; }; quota_storage_size = 1G;"
+        " namespace inbox {; mailbox Trash {; quota_storage_extra = 100M; }; }; !quota_grace",
+    ),
+    (
+        "plugin {\n quota = maildir:u\n quota_warning = storage=95%% quota-warning 95 %u\n}",
+        "quota u {; driver = count; }; quota_warning over-95-storage {;"
+        " quota_storage_percentage = 95; execute quota-warning {; args = 95 %{user}; }; }",
+    ),
+    (
+        "plugin {\n sieve = file:~/sieve;active=~/.dovecot.sieve\n sieve_before = /etc/s/\n}",
+        "sieve_script personal {; path = ~/sieve; active_path = ~/.dovecot.sieve; };"
+        " sieve_script before {; type = before; path = /etc/s/; }",
+    ),
+    (
+        "plugin {\n nobody_knows = x\n zlib_save = gz\n}",
+        "!nobody_knows; mail_compress_write_method = gz",
+    ),
+    (
+        "stats_http_rawlog_dir = /x\nold_stats_carbon_name = x",
+        "!stats_http_rawlog_dir; !old_stats_carbon_name",
+    ),
+]  # fmt: skip
+
+
+def result(folder, text):
+    """The lines behind those that are always there; `!name` for what is left to be decided."""
+    said = upgrade(configuration(folder, f"protocols = imap\n{text}\n"))
+    kept = (
+        line if not line.strip().startswith("# NOT CONVERTED") else f"!{line.split()[4]}"
+        for line in said.splitlines()
+    )
+    return "; ".join(lines_of("\n".join(kept))[4:])
+
+
+@pytest.mark.parametrize("text, expected", CONVERTED, ids=lambda text: text.split()[0])
+def test_a_line_becomes_what_it_is_in_2_4(text, expected, tmp_path):
+    assert result(tmp_path, text) == expected
+
+
+@pytest.mark.mailserver
+@pytest.mark.parametrize("text", [text for text, _new in CONVERTED], ids=lambda text: text[:30])
+def test_the_line_is_one_that_each_version_takes(text, tmp_path):
+    (tmp_path / "old").mkdir()
+    old = configuration(tmp_path / "old", f"protocols = imap\n{text}\n")
+    upgrade(old, f"--output={tmp_path}/new")
+    said = doveconf(tmp_path / "new")
+    if said.returncode and "Unknown setting: dovecot_config_version" in said.stderr:
+        said = doveconf(old)  # the Dovecot under test is 2.3
+    assert said.returncode == 0, said.stderr
+
+
+# Queries
+
+MAIL = """\
+SELECT CASE WHEN maildir LIKE '%/' THEN {0} ELSE {1} END AS mail, {2} AS quota_rule FROM mailbox\
+"""
+JOINED = {
+    "sqlite": (
+        "'maildir:/v/' || maildir",
+        "'mbox:/v/' || maildir || '.d:INBOX=/v/' || maildir || ':INDEX=x'",
+        "'*:bytes=' || quota",
+    ),
+    "mysql": (
+        "CONCAT('maildir:/v/', maildir)",
+        "CONCAT('mbox:/v/', maildir, '.d:INBOX=/v/', maildir, ':INDEX=x')",
+        "CONCAT('*:bytes=', quota)",
+    ),
+}
+
+
+@pytest.mark.django_db
+def test_the_database_takes_a_place_apart_that_nobody_else_can():
+    vendor = connection.vendor
+    source = "(SELECT 'a/' AS maildir, 5 AS quota UNION SELECT 'b', 6) AS mailbox"
+    query = query_of(MAIL.replace("'%/'", "'%%/'").format(*JOINED[vendor]), vendor)
+    with connection.cursor() as cursor:
+        cursor.execute(query.replace("FROM mailbox", f"FROM {source}").replace("%", "%%"), [])
+        rows = sorted(cursor.fetchall())
+    assert rows == [
+        ("maildir", "/v/a/", None, "5B"),
+        ("mbox", "/v/b.d", "/v/b", "6B"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "column, expected",
+    [
+        (
+            "'maildir:/v/%d/%n' AS mail",
+            "'maildir' AS mail_driver,"
+            " '/v/%{user | domain}/%{user | username}' AS mail_path",
+        ),
+        ("CONCAT('*:storage=', q, 'M') AS quota_rule", "CONCAT('', q, 'M') AS quota_storage_size"),
+        (
+            "CONCAT('*:storage=', q) AS quota_rule",
+            "CONCAT(CONCAT('', q), 'k') AS quota_storage_size",
+        ),
+        ("home", "home"),
+    ],
+)  # fmt: skip
+def test_a_field_becomes_that_of_2_4(column, expected):
+    made = query_of(f"SELECT {column} FROM mailbox WHERE username = '%Lu'", "mysql")
+    assert made == f"SELECT {expected} FROM mailbox WHERE username = '%{{user | lower}}'"
+
+
+@pytest.mark.parametrize("text", ["%1Mu", "%{if;a;eq;b;c;d}", "%q", "50 % of"])
+def test_a_variable_that_has_no_word_is_said(text):
+    with pytest.raises(Untranslatable):
+        converted(text)
+
+
+# The command
+
+
+def test_passwords_are_shown_to_nobody_and_written_for_few(tmp_path):
+    folder = debian_12(tmp_path)
+    new = tmp_path / "new"
+    assert "for-dovecot" not in upgrade(folder)
+    assert "for-dovecot" not in upgrade(folder, f"--output={new}")
+    assert "for-dovecot" not in (new / "dovecot.conf").read_text()
+    secret = new / "dovecot-sql.conf.ext"
+    assert "password = for-dovecot" in secret.read_text()
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o640
+
+
+def test_each_line_is_named_with_its_file_and_number(tmp_path):
+    folder = configuration(tmp_path, "protocols = imap\nssl_dh = </x\nold_stats_carbon_name = y\n")
+    said = upgrade(folder, f"--output={tmp_path}/new")
+    assert said.splitlines() == [
+        "dovecot.conf:2: ssl_dh = </x → ssl_server_dh_file = /x",
+        "dovecot.conf:3: old_stats_carbon_name = y → not converted",
+    ]
+
+
+def test_files_that_are_there_are_left_alone(tmp_path):
+    folder = configuration(tmp_path, "protocols = imap\n")
+    with pytest.raises(CommandError, match="already"):
+        upgrade(folder, f"--output={tmp_path}")
+    assert (tmp_path / "dovecot.conf").read_text() == "protocols = imap\n"
+
+
+def test_files_of_2_4_are_refused_and_so_is_what_2_3_does_not_read(tmp_path):
+    with pytest.raises(CommandError, match="2.4 already"):
+        upgrade(HERE / "configurations/modern/dovecot")
+    with pytest.raises(CommandError, match="dovecot.conf:2"):
+        upgrade(configuration(tmp_path, "protocols = imap\nnonsense\n"))
+
+
+def test_different_connections_are_files_of_their_own(tmp_path):
+    text = "".join(
+        f"{kind} {{\n  driver = sql\n  args = {tmp_path}/{kind}.ext\n}}\n"
+        for kind in ("passdb", "userdb")
+    )
+    connect = "driver = mysql\nconnect = host=a host=b port=3307 dbname=m user={0} password={0}\n"
+    files = {f"{kind}.ext": connect.format(kind) for kind in ("passdb", "userdb")}
+    upgrade(configuration(tmp_path, text, **files), f"--output={tmp_path}/new")
+    first = (tmp_path / "new/dovecot-sql.conf.ext").read_text()
+    assert first.count("user = passdb") == 2
+    assert lines_of(first)[:2] == ["mysql a {", "dbname = m"]
+    assert "port = 3307" in first
+    assert "user = userdb" in (tmp_path / "new/2-dovecot-sql.conf.ext").read_text()
