@@ -244,6 +244,8 @@ class MailServer(Postfix):
         self.release = release
         super().__init__()
         self.ports = {name: free_port() for name in ("submission", "smtps", "imaps", "pop3s")}
+        if choices.get("sieve"):
+            self.ports["sieve"] = free_port()
         self.dovecot = Dovecot(self.folder, self.ports, release)
         certificate = make_certificate(self.folder)
         (self.folder / "queue/private").mkdir(0o700)
@@ -291,7 +293,7 @@ class MailServer(Postfix):
         """The choices as the command is told them."""
         names = {"postfix_directory": "postfix", "dovecot_directory": "dovecot"}
         told = {names.get(name, name): value for name, value in vars(self.choices).items()}
-        unnamed = ("proxied", "lda", "passwords", "cram_md5")
+        unnamed = ("proxied", "lda", "passwords", "cram_md5", "sieve")
         return {n.replace("_", "-"): value for n, value in told.items() if n not in unnamed}
 
     def _write(self):
@@ -384,6 +386,7 @@ class Dovecot(Server):
                 + self._listener("imaps", self.ports["imaps"])
                 + self._listener("pop3", 0)
                 + self._listener("pop3s", self.ports["pop3s"])
+                + (self._listener("sieve", self.ports["sieve"]) if "sieve" in self.ports else "")
                 + NO_PENALTY
             )
 
@@ -406,7 +409,7 @@ class Dovecot(Server):
         return dict(zip(("password", "user", "iterate"), found, strict=True))
 
     def _listener(self, name, port):
-        service = name.removesuffix("s") if name.endswith("s") else name
+        service = {"imaps": "imap", "pop3s": "pop3", "sieve": "managesieve"}.get(name, name)
         return (
             f"service {service}-login {{\n  inet_listener {name} {{\n    port = {port}\n  }}\n}}\n"
         )

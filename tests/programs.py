@@ -31,6 +31,8 @@ SERVERS = {
     "dovecot-imapd": (DOVECOT / "imap",),
     "dovecot-pop3d": (DOVECOT / "pop3",),
     "dovecot-lmtpd": (DOVECOT / "lmtp",),
+    "dovecot-managesieved": (DOVECOT / "managesieve-login",),
+    "dovecot-sieve": (DOVECOT / "modules/lib90_sieve_plugin.so",),
     "dovecot-mysql": (DOVECOT / "modules/libdriver_mysql.so",),
     "dovecot-sqlite": (DOVECOT / "modules/libdriver_sqlite.so",),
     # PostfixAdmin itself is PHP.

@@ -187,6 +187,11 @@ class ConfigForm(PlainForm):
         required=False,
         help_text=_("For passwords that are stored as CRAM-MD5 or as plain text."),
     )
+    sieve = forms.BooleanField(
+        label=_("Sieve filters (ManageSieve)"),
+        required=False,
+        help_text=_("Needs the packages dovecot-sieve and dovecot-managesieved."),
+    )
     proxied = forms.BooleanField(
         label=_("Share database connections (proxymap)"),
         required=False,
@@ -240,7 +245,8 @@ def proposal():
     usual = Choices()
     names = (
         "hostname",
-        *("mail_directory", "mail_user", "delivery", "dovecot_version", "cram_md5", "proxied"),
+        *("mail_directory", "mail_user", "delivery", "dovecot_version", "cram_md5"),
+        *("sieve", "proxied"),
     )
     found = {name: getattr(usual, name) for name in names}
     guess = guessed()

@@ -207,10 +207,11 @@ def test_the_files_of_debian_are_read(version, tmp_path):
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("cram_md5", [False, True])
+@pytest.mark.parametrize("sieve", [False, True])
 @pytest.mark.parametrize("delivery", ["lmtp", "lda"])
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.django_db
-def test_what_the_panel_writes_is_read(version, delivery, cram_md5, tmp_path):
+def test_what_the_panel_writes_is_read(version, delivery, sieve, cram_md5, tmp_path):
     only_with(version)
     certificate = make_certificate(tmp_path)
     folder = tmp_path / "dovecot"
@@ -219,6 +220,7 @@ def test_what_the_panel_writes_is_read(version, delivery, cram_md5, tmp_path):
         dovecot_directory=str(folder),
         delivery=delivery,
         cram_md5=cram_md5,
+        sieve=sieve,
         certificate=certificate,
         key=certificate,
         passwords=PASSWORDS,
@@ -229,6 +231,7 @@ def test_what_the_panel_writes_is_read(version, delivery, cram_md5, tmp_path):
     [passdb], [userdb] = files.passdbs(), files.userdbs()
     assert passdb.value("default_pass_scheme") == "CRYPT"
     assert passdb.value("password_query") and userdb.value("user_query")
+    assert ("sieve" in files.value("protocols").split()) is sieve
     assert ("cram-md5" in files.value("auth_mechanisms")) is cram_md5
 
 

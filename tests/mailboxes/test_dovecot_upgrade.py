@@ -170,6 +170,7 @@ def test_dovecot_2_4_takes_what_the_panel_wrote_for_2_3(delivery, tmp_path):
         dovecot_version="2.3",
         dovecot_directory=str(folder),
         delivery=delivery,
+        sieve=True,
         certificate="/etc/hostname",
         key="/etc/hostname",
         passwords=PASSWORDS,

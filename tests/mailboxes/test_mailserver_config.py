@@ -363,7 +363,7 @@ def squeezed(text):
 
 
 @pytest.mark.mailserver
-@pytest.mark.parametrize("options", [(), ("--delivery=lda",)], ids=str)
+@pytest.mark.parametrize("options", [(), ("--delivery=lda",), ("--sieve",)], ids=str)
 @pytest.mark.django_db
 def test_dovecot_understands_all_of_it(folders, tmp_path, options):
     certificate = tmp_path / "certificate.pem"
@@ -384,7 +384,7 @@ def test_dovecot_understands_all_of_it(folders, tmp_path, options):
         assert expected in said.stdout
 
 
-@pytest.mark.parametrize("options", [(), ("--delivery=lda",), ("--direct",)], ids=str)
+@pytest.mark.parametrize("options", [(), ("--delivery=lda",), ("--direct",), ("--sieve",)], ids=str)
 @pytest.mark.parametrize("version", ["2.3", "2.4"])
 @pytest.mark.django_db
 def test_the_check_has_nothing_to_say_about_it(folders, version, options):

@@ -61,6 +61,12 @@ def add_arguments(parser):
         action="store_true",
         help="let Dovecot offer CRAM-MD5, for passwords stored as CRAM-MD5 or as plain text",
     )
+    parser.add_argument(
+        "--sieve",
+        action="store_true",
+        help="let people keep Sieve filters by ManageSieve; needs dovecot-sieve and"
+        " dovecot-managesieved",
+    )
     parser.add_argument("--plan", action="store_true", help="show what would change, write nothing")
     differing = parser.add_mutually_exclusive_group()
     differing.add_argument(

@@ -48,6 +48,8 @@ def steps(choices, folders, keeps=False):
             yield f"  sh {where}/{OWN}/postconf.sh"
         yield f"  postfix -c {where} check && postfix -c {where} reload"
     if "dovecot" in folders:
+        if choices.sieve:
+            yield "  apt-get install dovecot-sieve dovecot-managesieved"
         yield (
             f"  doveconf -c {choices.dovecot_directory}/dovecot.conf >/dev/null"
             " && systemctl restart dovecot"

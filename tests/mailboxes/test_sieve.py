@@ -1,0 +1,116 @@
+"""People's own filters: kept by ManageSieve, and obeyed by whoever delivers."""
+
+import base64
+import socket
+
+import pytest
+from django.core.management import call_command
+
+from mailboxes.models import Usage
+from tests import mailservers
+from tests.base import PASSWORD, build_world
+from tests.mailboxes.test_mailserver_config import receive
+from tests.mailservers import MailServer
+
+pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
+FILTER = """\
+require ["fileinto", "mailbox"];
+if header :contains "subject" "Lunch" {
+  fileinto :create "Meals";
+}
+"""
+
+
+class ManageSieve:
+    """As much of RFC 5804 as a mail program needs to keep a script."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.file = self.socket.makefile("rb")
+        self.greeting = self.answer()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+        self.socket.close()
+
+    def answer(self):
+        """The lines up to the one that says OK, NO or BYE."""
+        lines = []
+        while not lines or not lines[-1].startswith(("OK", "NO", "BYE")):
+            lines.append(self.file.readline().decode().rstrip("\r\n"))
+            assert lines[-1] or len(lines) < 100
+        return lines
+
+    def say(self, text):
+        self.socket.sendall(f"{text}\r\n".encode())
+        return self.answer()
+
+    def start_tls(self):
+        assert self.say("STARTTLS")[-1].startswith("OK")
+        self.socket = mailservers.unverified().wrap_socket(self.socket)
+        self.file = self.socket.makefile("rb")
+        return self.answer()
+
+    def sign_in(self, name, password):
+        told = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
+        return self.say(f'AUTHENTICATE "PLAIN" "{told}"')[-1]
+
+    def put(self, name, script):
+        return self.say(f'PUTSCRIPT "{name}" {{{len(script)}+}}\r\n{script}')[-1]
+
+
+@pytest.fixture(params=["lmtp", "lda"])
+def server(request, transactional_db):
+    build_world()
+    lda = "/usr/lib/dovecot/dovecot-lda -c {dovecot}"
+    with MailServer(sieve=True, delivery=request.param, lda=lda) as server:
+        mailservers.open_database(server, request)
+        yield server.run()
+
+
+def test_a_script_that_is_kept_by_managesieve_files_the_mail(server):
+    with ManageSieve(server.ports["sieve"]) as client:
+        said = client.start_tls()
+        assert any("fileinto" in line for line in said)
+        assert client.sign_in("bob@example.org", "wrong").startswith("NO")
+        assert client.sign_in("bob@example.org", PASSWORD).startswith("OK")
+        assert client.put("broken", "fileinto nowhere").startswith("NO")
+        assert client.put("meals", FILTER).startswith("OK")
+        assert client.say('SETACTIVE "meals"')[-1].startswith("OK")
+        assert '"meals" ACTIVE' in client.say("LISTSCRIPTS")
+    receive(server, "bob@example.org")  # about lunch
+    with server.dovecot.imap() as imap:
+        imap.login("bob@example.org", PASSWORD)
+        assert imap.select("INBOX") == ("OK", [b"0"])
+        assert imap.select("Meals") == ("OK", [b"1"])
+        folders = b" ".join(imap.list()[1])
+        assert b"Meals" in folders and b"sieve" not in folders
+        said = b" ".join(part for parts in imap.getquotaroot("INBOX")[1] for part in parts)
+        assert b"STORAGE" in said
+    assert Usage.objects.get(pk="bob@example.org").messages == 1
+
+
+def test_without_a_script_mail_is_delivered_as_ever(server):
+    receive(server, "bob@example.org")
+    assert len(server.mails("bob@example.org")) == 1
+
+
+def test_it_is_not_offered_unless_it_is_asked_for(transactional_db, request):
+    build_world()
+    with MailServer() as server:
+        mailservers.open_database(server, request)
+        server.run()
+        said = server.dovecot.tool("service", "status").stdout
+        assert "imap-login" in said and "managesieve" not in said
+
+
+@pytest.mark.django_db
+def test_the_command_writes_it_and_names_the_packages(tmp_path, capsys):
+    options = [f"--dovecot={tmp_path}/d", f"--postfix={tmp_path}/p", "--hostname=mail.test"]
+    call_command("mailserver", "config", *options, "--sieve")
+    said = capsys.readouterr().out
+    assert "dovecot-sieve dovecot-managesieved" in said
+    assert "protocols = imap pop3 lmtp sieve\n" in (tmp_path / "d/dovecot.conf").read_text()
