@@ -206,20 +206,30 @@ class OtherField(Finding):
     def look(self, configuration):
         dovecot = configuration.dovecot
         others = FIELDS[is_for_newer(dovecot)]
-        for database in [*dovecot.userdbs(), *dovecot.passdbs()]:
-            for name in ("user_query", "password_query"):
-                for field in self._fields(database.value(name), name):
-                    if field in others:
-                        yield Fault(database.where(name), f"{field} → {others[field]}")
+        for field, line in (*self._queried(dovecot), *self._said(dovecot)):
+            if field in others:
+                yield Fault(line, f"{field} → {others[field]}")
 
     @staticmethod
-    def _fields(query, name):
-        """The fields of the userdb; a password query has them with a prefix."""
-        prefix = "userdb_" if name == "password_query" else ""
-        for select in sql.selects(query):
-            for _expression, field in sql.column_names(select.columns):
-                if field.startswith(prefix):
-                    yield field.removeprefix(prefix)
+    def _queried(dovecot):
+        """Fields of the userdb; a password query has them with a prefix."""
+        for database in [*dovecot.userdbs(), *dovecot.passdbs()]:
+            for name, prefix in (("user_query", ""), ("password_query", "userdb_")):
+                for select in sql.selects(database.value(name)):
+                    for _expression, field in sql.column_names(select.columns):
+                        if field.startswith(prefix):
+                            yield field.removeprefix(prefix), database.where(name)
+
+    @staticmethod
+    def _said(dovecot):
+        """The same for all: fields { … } of 2.4."""
+        for kind, prefix in (("userdb", ""), ("passdb", "userdb_")):
+            for _around, block in dovecot.authentication(kind):
+                for fields in block.blocks("fields"):
+                    for _path, setting in fields.walk():
+                        name = setting.name.partition(":")[0]
+                        if name.startswith(prefix):
+                            yield name.removeprefix(prefix), setting.line
 
 
 class WeakScheme(Finding):

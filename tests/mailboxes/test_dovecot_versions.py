@@ -1,13 +1,15 @@
-"""Which password schemes Dovecot refuses: 2.3 none, 2.4 those that are called weak."""
+"""What the versions of Dovecot do otherwise: with weak schemes, with variables of the other."""
 
 import re
 import subprocess
 
 import pytest
 
+from mailboxes.mailserver.checking import Configuration, check
 from mailboxes.mailserver.checking.versions import WEAK
+from mailboxes.mailserver.reading.dovecot import DovecotFiles
 from tests import mailservers
-from tests.mailboxes.test_dovecot_reading import version_tested
+from tests.mailboxes.test_dovecot_reading import only_with, version_tested
 from tests.mailservers import Dovecot, make_certificate
 from tests.programs import command
 from tests.servers import Server, free_port
@@ -91,3 +93,53 @@ def test_dovecot_refuses_weak_schemes_and_no_others(dovecot):
     log = (dovecot.folder / "dovecot.log").read_text()
     said = set(re.findall(r"Weak password scheme '([^']+)' used and refused", log))
     assert said == refused
+
+
+OLD_FILES = """\
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+protocols = imap
+ssl = yes
+ssl_server_cert_file = %(certificate)s
+ssl_server_key_file = %(certificate)s
+mail_driver = maildir
+mail_path = ~/
+mail_home = /mail/%%d/%%n
+mail_uid = nobody
+mail_gid = nogroup
+first_valid_uid = 1
+passdb static {
+  password = x
+}
+userdb static {
+  fields {
+    quota_rule = *:storage=1M
+  }
+}
+"""
+
+
+@pytest.fixture
+def old_files():
+    """Dovecot 2.4 with variables and fields of 2.3, which it does not refuse."""
+    only_with("2.4")
+    ports = {name: free_port() for name in ("imaps", "pop3s")}
+    with Shared() as shared, Dovecot(shared.folder, ports) as server:
+        path = shared.folder / "dovecot/dovecot.conf"
+        path.write_text(OLD_FILES % {"certificate": make_certificate(shared.folder)})
+        server.adapt()
+        yield server.run()
+
+
+def test_2_4_starts_with_variables_of_2_3_and_takes_them_for_letters(old_files):
+    """Why these are errors to `check`."""
+    assert old_files.tool("user", "-f", "home", "bob@example.org").stdout.strip() == "/mail/%d/%n"
+
+
+def test_2_4_knows_no_limit_that_is_said_as_for_2_3(old_files):
+    said = old_files.tool("user", "bob@example.org").stdout
+    assert "quota_rule" in said
+    assert "quota_storage_size" not in said
+    found = check(Configuration(dovecot=DovecotFiles(old_files.shared / "dovecot")))
+    codes = {each.finding.code for each in found if "dovecot" in each.finding.code}
+    assert codes == {"variable-of-older-dovecot", "field-of-another-dovecot"}
