@@ -4,16 +4,21 @@ import json
 import shutil
 import stat
 import subprocess
+import tempfile
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mailboxes.mailserver.checking import Configuration, check
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
+from mailboxes.mailserver.upgrading.convert import Conversion
 from mailboxes.mailserver.upgrading.queries import query_of
+from mailboxes.mailserver.upgrading.report import changes, rendered
 from mailboxes.mailserver.upgrading.variables import Untranslatable, converted
 from mailboxes.mailserver.writing import disk
 from mailboxes.mailserver.writing.choices import Choices
@@ -34,6 +39,12 @@ FOLDERS = {
     )
     if "dovecot_config_version" not in (path / "dovecot.conf").read_text()
 }
+
+
+def texts_of(folder):
+    return sorted(path for path in folder.rglob("*.conf*") if path.is_file())
+
+
 # What the guides have wrong: no version of Dovecot makes sense of d%.
 LEFT = {"postfixadmin": 1, "postfixadmin-cram": 1}
 
@@ -257,6 +268,7 @@ CONVERTED = [
         "userdb static {; static_allow_all_users = yes; fields {; uid = vmail; gid = 8;"
         " home = /v/%{user | username}; }; }",
     ),
+    ("userdb {\n driver = static\n args = home=/v/%1Mu\n}", "userdb static {; !args; }"),
     ("passdb {\n driver = ldap\n args = /etc/l\n}", "!driver; !args"),
     (
         "plugin {\n quota = count:User quota\n quota_vsizes = yes\n quota_rule = *:storage=1G\n"
@@ -370,6 +382,31 @@ def test_a_field_becomes_that_of_2_4(column, expected):
 def test_a_variable_that_has_no_word_is_said(text):
     with pytest.raises(Untranslatable):
         converted(text)
+
+
+# Whatever there is
+
+NOISE = "${}?:=<>()[]%'\"!#*\\ \0\t\n,-o@/²٣aé"
+
+
+@given(
+    st.sampled_from([(name, path.name) for name in FOLDERS for path in texts_of(FOLDERS[name])]),
+    st.floats(0, 1),
+    st.integers(0, 40),
+    st.text(NOISE, max_size=12),
+)
+@settings(max_examples=100, deadline=None)
+def test_whatever_stands_in_the_files_the_conversion_comes_to_an_end(file, where, cut, put):
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "dovecot"
+        shutil.copytree(FOLDERS[file[0]], folder)
+        path = next(folder.rglob(file[1]))
+        text = path.read_text()
+        at = int(where * len(text))
+        path.write_text(text[:at] + put + text[at + cut :])
+        sections = Conversion(DovecotFiles(folder)).sections()
+        assert "\n".join(rendered(sections, folder))
+        assert list(changes(sections)) is not None
 
 
 # The command

@@ -1095,7 +1095,7 @@ MUTILATED = ("dovecot/conf.d/10-mail.conf", SQL, *FILES)
 
 
 @given(
-    st.sampled_from(MUTILATED),
+    st.sampled_from([*((name, "clean") for name in MUTILATED), (NEW, "modern")]),
     st.floats(0, 1),
     st.integers(0, 40),
     st.text("${}?:=<>()[]%'\"!#*\\ \0\t\n,-o@/²٣aé", max_size=12),
@@ -1103,8 +1103,9 @@ MUTILATED = ("dovecot/conf.d/10-mail.conf", SQL, *FILES)
 @settings(max_examples=100, deadline=None)
 def test_whatever_stands_in_the_files_the_check_comes_to_an_end(file, where, cut, put):
     with tempfile.TemporaryDirectory() as folder:
-        looked_at = configuration(Path(folder))
-        path = Path(folder) / file
+        name, dovecot = file
+        looked_at = configuration(Path(folder), dovecot=dovecot)
+        path = Path(folder) / name
         text = path.read_text()
         at = int(where * len(text))
         path.write_text(text[:at] + put + text[at + cut :])

@@ -1,5 +1,7 @@
 """passdb and userdb of 2.3, whose arguments are settings in 2.4, and whose SQL stands in them."""
 
+import functools
+
 from mailboxes.mailserver.reading.dovecot import driver
 from mailboxes.mailserver.upgrading.output import Lost, Made, Section, assignment, block, head
 from mailboxes.mailserver.upgrading.queries import query_of
@@ -45,11 +47,14 @@ class Authentication:
         return name
 
     def arguments(self, source, new, name):
+        """What stands in args: options of the driver, or the file with its SQL."""
         setting = source.setting("args")
         if new == "sql":
             yield from self._sql(source, name)
         elif setting and new in ARGUMENTS:
-            yield from ARGUMENTS[new](setting, source.kind, "" if name == new else f"{new}_")
+            prefix = "" if name == new else f"{new}_"
+            convert = functools.partial(ARGUMENTS[new], setting, source.kind, prefix)
+            yield from attempted(setting, convert)
         elif setting and setting.value:
             yield Lost(setting)
 
@@ -86,8 +91,7 @@ class Authentication:
         for name, suffix in (("default_fields", ":default"), ("override_fields", "")):
             setting = source.setting(name)
             if setting and setting.value:
-                lines = [f"{key}{suffix} = {value}" for key, value in pairs(setting.value)]
-                yield Made(block("fields", "", lines), setting)
+                yield from attempted(setting, functools.partial(of_fields, setting, suffix))
 
     def others(self, source, _new, _name):
         for setting in settings_of(source):
@@ -100,6 +104,19 @@ class Authentication:
 
 
 PARTS = (Authentication.arguments, Authentication.fields, Authentication.others)
+
+
+def attempted(setting, convert):
+    """What the conversion gives, or the setting as Lost where it has no word for a variable."""
+    try:
+        return list(convert())
+    except Untranslatable as error:
+        return [Lost(setting, str(error))]
+
+
+def of_fields(setting, suffix):
+    lines = [f"{key}{suffix} = {value}" for key, value in pairs(setting.value)]
+    yield Made(block("fields", "", lines), setting)
 
 
 def settings_of(source):
