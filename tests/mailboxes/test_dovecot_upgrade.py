@@ -1,6 +1,7 @@
 """`mailserver upgrade`: files of Dovecot 2.3 become files that 2.4 takes, and that do the same."""
 
 import json
+import re
 import shutil
 import stat
 import subprocess
@@ -26,7 +27,7 @@ from mailboxes.mailserver.writing.files import files_of
 from mailboxes.models import Mailbox, Usage
 from tests import mailservers
 from tests.base import PASSWORD, build_world
-from tests.mailboxes.test_dovecot_reading import only_with
+from tests.mailboxes.test_dovecot_reading import only_with, version_tested
 from tests.mailboxes.test_mailserver_config import finds, receive
 from tests.mailservers import PASSWORDS, MailServer
 from tests.programs import command
@@ -168,6 +169,24 @@ def debian_12(folder):
     return folder
 
 
+# Every setting there is
+
+
+@pytest.mark.mailserver
+def test_dovecot_2_4_takes_every_setting_of_2_3(tmp_path):
+    all_of_them = (HERE / "doveconf-2.3.conf").read_text()
+    folder = configuration(tmp_path, all_of_them)
+    if version_tested() == "2.4":
+        upgrade(folder, f"--output={tmp_path}/new")
+        assert_accepted(tmp_path / "new")
+        return
+    words = [command("doveconf"), "-c", str(folder / "dovecot.conf"), "-a"]
+    said = subprocess.run(words, capture_output=True, text=True).stdout
+    names = re.findall(r"^(\w+) =", said, re.M)
+    assert len(names) > 250
+    assert {name for name in names if f"\n{name} =" not in all_of_them} == set()
+
+
 # What the panel itself has written
 
 
@@ -253,6 +272,12 @@ CONVERTED = [
         "service imap {\n service_count = 0\n process_limit = 0\n}",
         "service imap {; restart_request_count = unlimited; }",
     ),
+    ("service director {\n idle_kill = 5s\n}", "!service"),
+    (
+        "service auth {\n idle_kill = 4294967295 secs\n vsz_limit = 18446744073709551615 B\n}",
+        "service auth {; idle_kill_interval = unlimited; }",
+    ),
+    ("lmtp_user_concurrency_limit = 0", "lmtp_user_concurrency_limit = unlimited"),
     ("namespace {\n inbox = yes\n}", "namespace inbox {; inbox = yes; }"),
     (
         "passdb {\n driver = passwd-file\n args = scheme=SSHA username_format=%n /etc/p/%d\n}",

@@ -645,6 +645,7 @@ OLD = [
 ]
 AROUND = {
     "inet_listener": "service imap-login {\n  inet_listener x {\n%s\n}\n}\n",
+    "mailbox": "namespace inbox {\n  mailbox X {\n%s\n}\n}\n",
     "namespace": "namespace inbox {\n%s\n}\n",
     "passdb": "passdb static {\n%s\n}\n",
     "service": "service imap {\n%s\n}\n",

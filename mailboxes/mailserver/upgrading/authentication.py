@@ -95,7 +95,7 @@ class Authentication:
 
     def others(self, source, _new, _name):
         for setting in settings_of(source):
-            if setting.name in KEPT:
+            if setting.name in KEPT and setting.value not in ("default", ""):
                 yield Made([assignment(setting.name, setting.value)], setting)
             elif setting.name == "mechanisms" and setting.value:
                 yield Made([assignment("mechanisms_filter", setting.value)], setting)

@@ -55,6 +55,8 @@ PLUGINS = {
 PLUGINS |= {"imap_stats": "", "old_stats": "", "imap_old_stats": "", "mailbox_alias": ""}
 PLUGINS |= {"replication": "replication"}
 STRING_LISTS = ("auth_policy_request_attributes", "imap_id_send", "import_environment")
+UNLIMITED = ("imapc_max_line_length", "lmtp_user_concurrency_limit")  # what 0 is in 2.3
+FOR_EVER, USUAL = "4294967295", "18446744073709551615"  # as doveconf 2.3 shows them
 FILTERS = ("local", "local_name", "protocol", "remote")
 
 
@@ -93,7 +95,7 @@ class Conversion:
             inner = [each for s in settings(block) for each in self._dictionary(s)]
             return [Section("dict_server", block.line, inner, "dict")]
         if block.kind == "service" and block.name in GONE_SERVICES:
-            return [Lost(setting) for _path, setting in block.walk()]
+            return [Lost(Setting(block.kind, block.name, (block.line,)))]
         was = head(block.kind, block.name)
         return [Section(self._new_head(block), block.line, self._children(block), was)]
 
@@ -216,10 +218,23 @@ def renamed(new):
     return rename
 
 
+def idle(setting):
+    """How long a process may do nothing: 0 is the usual, the greatest number for ever."""
+    if setting.value == "0":
+        return [Made([], setting)]
+    time = "unlimited" if setting.value.startswith(FOR_EVER) else setting.value
+    return [Made([f"idle_kill_interval = {time}"], setting)]
+
+
 def limit(setting):
-    """No limit is not said any more."""
-    is_said = setting.value != "0"
+    """What is usual is not said any more: no number, or the greatest."""
+    is_said = setting.value != "0" and not setting.value.startswith(USUAL)
     return [Made([assignment(setting.name, setting.value)] if is_said else [], setting)]
+
+
+def unlimited(setting):
+    number = "unlimited" if setting.value == "0" else setting.value
+    return [Made([assignment(setting.name, number)], setting)]
 
 
 def lost(setting):
@@ -229,7 +244,8 @@ def lost(setting):
 # Kind of block ("" for all, file for those that stand outside of any but filters) → name → how
 SPECIAL = {
     "": {"mail_plugins": plugins, "pop3_uidl_format": uidl, "imap_capability": capability}
-    | dict.fromkeys(STRING_LISTS, lost),
+    | dict.fromkeys(STRING_LISTS, lost)
+    | dict.fromkeys(UNLIMITED, unlimited),
     "file": {
         "mail_location": location,
         "ssl_prefer_server_ciphers": ciphers,
@@ -239,8 +255,9 @@ SPECIAL = {
     "namespace": {"location": location},
     "service": {
         "client_limit": limit,
-        "idle_kill": renamed("idle_kill_interval"),
+        "idle_kill": idle,
         "process_limit": limit,
         "service_count": count,
+        "vsz_limit": limit,
     },
 }

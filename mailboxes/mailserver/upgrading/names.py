@@ -54,6 +54,7 @@ SQL_FILE = {
 # Kind of block → names in it.
 IN_BLOCKS = {
     "inet_listener": {"address": "listen"},
+    "mailbox": {"driver": ""},
     "namespace": {"location": "mail_driver, mail_path"},
     "passdb": {
         "args": "sql { query }, passwd_file_path, fields { … }",
