@@ -40,6 +40,7 @@ def asked(costs, method="GET"):
             yield person, page, small[person][page.name], large[person][page.name]
 
 
+@pytest.mark.mysql
 def test_no_page_asks_more_than_ten_questions(costs):
     many = {
         (person, page.name): queries
@@ -49,6 +50,7 @@ def test_no_page_asks_more_than_ten_questions(costs):
     assert many == {}
 
 
+@pytest.mark.mysql
 def test_a_page_reads_little_more_than_it_shows(costs):
     read = {
         (person, page.name): rows
@@ -58,7 +60,7 @@ def test_a_page_reads_little_more_than_it_shows(costs):
     assert read == {}
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("method", ["GET", pytest.param("POST", marks=pytest.mark.mysql)])
 def test_what_is_read_does_not_grow_with_what_there_is(costs, method):
     """Where both show as much."""
     grown = {

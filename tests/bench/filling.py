@@ -227,7 +227,23 @@ def database(client, name, size):
 
 def fill(database, size, stored=None):
     """Fill the empty tables of a database that `migrate` has seen."""
-    database.execute(rows(size, stored or hashed()))
+    sql = rows(size, stored or hashed())
+    is_mariadb = "MariaDB" in database.value("SELECT VERSION()")
+    database.execute(sql if is_mariadb else with_tables(sql))
+
+
+def with_tables(sql):
+    """As MySQL takes it: tables of numbers are made, and temporary ones cannot be read twice."""
+    made = re.findall(r"CREATE TEMPORARY TABLE (\w+)", sql)
+    steps = ["SET cte_max_recursion_depth = 1000000000"]
+    for last in sorted(set(re.findall(r"seq_0_to_(\d+)", sql))):
+        made.append(f"seq_0_to_{last}")
+        steps.append(
+            f"CREATE TABLE {made[-1]} (seq INT PRIMARY KEY) WITH RECURSIVE numbers AS (SELECT 0 AS"
+            f" seq UNION ALL SELECT seq + 1 FROM numbers WHERE seq < {last}) SELECT * FROM numbers"
+        )
+    steps.append(sql.replace("CREATE TEMPORARY TABLE", "CREATE TABLE"))
+    return ";\n".join([*steps, f"DROP TABLE {', '.join(made)}"])
 
 
 def hashed():
