@@ -43,7 +43,10 @@ def unpack_whole(name, folder, suite):
 
 def apt(*arguments, check=True, **options):
     asked = [command("apt-get"), "-q", "-o", "APT::Sandbox::User=root", *arguments]
-    return subprocess.run(asked, capture_output=True, check=check, **options)
+    done = subprocess.run(asked, capture_output=True, text=True, **options)
+    if check and done.returncode:
+        raise releases.Unavailable(f"apt-get: {done.stderr.strip()}")
+    return done
 
 
 def extract(downloads, folder):
