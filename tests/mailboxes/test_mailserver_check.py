@@ -475,6 +475,31 @@ BROKEN = [
         replace(ROWS, alias_domains=frozenset({"branch.example"})),
     ),
     Broken(
+        "sieve-script-is-a-folder",
+        (
+            change("dovecot/conf.d/10-mail.conf", "maildir:~/Maildir", "maildir:~/"),
+            add(
+                "dovecot/conf.d/10-mail.conf",
+                "plugin {\n  sieve = file:~/sieve;active=~/.dovecot.sieve\n}\n",
+            ),
+        ),
+        "dovecot/conf.d/10-mail.conf",
+        "sieve = file:~/sieve;active=~/.dovecot.sieve",
+        "~/.dovecot.sieve",
+    ),
+    Broken(
+        "sieve-script-is-a-folder",
+        (
+            change(NEW, "mail_path = ~/Maildir", "mail_path = ~/"),
+            add(NEW, "protocol lmtp {\n  mail_plugins {\n    sieve = yes\n  }\n}\n"),
+            add(NEW, "sieve_script personal {\n  active_path = ~/.active\n}\n"),
+        ),
+        NEW,
+        "active_path = ~/.active",
+        "~/.active",
+        dovecot="modern",
+    ),
+    Broken(
         "files-for-another-dovecot",
         (),
         "dovecot/dovecot.conf",

@@ -870,6 +870,14 @@ class PageTests(World):
         self.assertContains(page, "Correct the fields marked in red.")
         self.assertNotContains(page, "Nothing was saved")
 
+    def test_sieve_is_there_if_it_is_asked_for(self):
+        self.sign_in(self.root)
+        for version in ("2.3", "2.4"):
+            asked = self.asked | {"dovecot_version": version}
+            self.assertNotContains(self.client.get("/mailserver/", asked), "lmtp sieve")
+            page = self.client.get("/mailserver/", asked | {"sieve": "on"})
+            self.assertContains(page, "protocols = imap pop3 lmtp sieve")
+
     def test_cram_md5_is_offered_where_passwords_allow_it(self):
         self.sign_in(self.root)
         asked = self.asked | {"cram_md5": "on"}

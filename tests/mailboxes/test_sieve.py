@@ -1,11 +1,14 @@
 """People's own filters: kept by ManageSieve, and obeyed by whoever delivers."""
 
 import base64
+import smtplib
 import socket
 
 import pytest
 from django.core.management import call_command
 
+from mailboxes.mailserver.checking import Configuration, check
+from mailboxes.mailserver.reading.dovecot import DovecotFiles
 from mailboxes.models import Usage
 from tests import mailservers
 from tests.base import PASSWORD, build_world
@@ -71,7 +74,8 @@ def server(request, transactional_db):
         yield server.run()
 
 
-def test_a_script_that_is_kept_by_managesieve_files_the_mail(server):
+def keep_script(server):
+    """Bob signs in and makes the filter his active one."""
     with ManageSieve(server.ports["sieve"]) as client:
         said = client.start_tls()
         assert any("fileinto" in line for line in said)
@@ -81,6 +85,10 @@ def test_a_script_that_is_kept_by_managesieve_files_the_mail(server):
         assert client.put("meals", FILTER).startswith("OK")
         assert client.say('SETACTIVE "meals"')[-1].startswith("OK")
         assert '"meals" ACTIVE' in client.say("LISTSCRIPTS")
+
+
+def test_a_script_that_is_kept_by_managesieve_files_the_mail(server):
+    keep_script(server)
     receive(server, "bob@example.org")  # about lunch
     with server.dovecot.imap() as imap:
         imap.login("bob@example.org", PASSWORD)
@@ -96,6 +104,30 @@ def test_a_script_that_is_kept_by_managesieve_files_the_mail(server):
 def test_without_a_script_mail_is_delivered_as_ever(server):
     receive(server, "bob@example.org")
     assert len(server.mails("bob@example.org")) == 1
+
+
+def begin_with_a_dot(server):
+    server._write()
+    path = server.folder / "dovecot/dovecot.conf"
+    path.write_text(path.read_text().replace("~/active.sieve", "~/.dovecot.sieve"))
+
+
+def test_a_script_that_begins_with_a_dot_would_be_a_folder(transactional_db, request):
+    """Why the active script does not, and `check` warns of it."""
+    build_world()
+    with MailServer(sieve=True, write=begin_with_a_dot) as server:
+        mailservers.open_database(server, request)
+        server.run()
+        keep_script(server)
+        with server.dovecot.imap() as imap:
+            imap.login("bob@example.org", PASSWORD)
+            assert b"dovecot.sieve" in b" ".join(imap.list()[1])
+        with smtplib.LMTP(str(server.folder / "queue/private/dovecot-lmtp")) as client:
+            client.ehlo()
+            client.mail("")
+            assert client.rcpt("bob@example.org")[0] == 451
+        found = check(Configuration(dovecot=DovecotFiles(server.folder / "dovecot")))
+        assert "sieve-script-is-a-folder" in {each.finding.code for each in found}
 
 
 def test_it_is_not_offered_unless_it_is_asked_for(transactional_db, request):

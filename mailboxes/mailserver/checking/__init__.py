@@ -12,6 +12,7 @@ from mailboxes.mailserver.checking import (
     files,
     logins,
     queries,
+    sieve,
     versions,
 )
 from mailboxes.mailserver.checking.finding import ERROR, SEVERITIES, Configuration, Found
@@ -26,6 +27,7 @@ FINDINGS = (
     *delivery.FINDINGS,
     *access.FINDINGS,
     *logins.FINDINGS,
+    *sieve.FINDINGS,
     *versions.FINDINGS,
 )
 

@@ -21,6 +21,7 @@ KEPT = re.compile(
 WARNING = re.compile(r"(-)?(storage|bytes|messages?)=(\d+)%{0,2}\s+([\w.-]+)\s*(.*)")
 RULE = re.compile(r"\*:(?:(storage|bytes)=([^:]+))?(?::?messages=(\d+))?")
 FOLDER_RULE = re.compile(r"([^*:][^:]*):(ignore|storage=\+(\w+))")
+GRACE = "# The last message may exceed the limit by a tenth in 2.3, by quota_storage_grace (10 M) in 2.4."
 SCRIPTS = {"sieve_before": "before", "sieve_after": "after", "sieve_default": "default"}
 SCRIPTS |= {"sieve_global": "global", "sieve_global_dir": "global", "sieve_discard": "discard"}
 NUMBERED = re.compile(r"(sieve_(?:before|after)|quota_rule|quota_warning|quota)\d+")
@@ -51,7 +52,7 @@ def quota(setting):
     """`count:User quota:ns=…`; all but what the system counts is counted by Dovecot."""
     driver, _colon, rest = setting.value.partition(":")
     name, _colon, options = rest.partition(":")
-    lines = ["driver = fs" if driver == "fs" else "driver = count"]
+    lines = [GRACE, "driver = fs" if driver == "fs" else "driver = count"]
     lines += ["hidden = yes"] if "hidden" in options.split(":") else []
     yield Made(block("quota", name or "User quota", lines), setting)
     if left := [word for word in options.split(":") if word not in ("", "hidden", "noenforcing")]:
