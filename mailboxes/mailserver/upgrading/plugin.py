@@ -21,7 +21,7 @@ KEPT = re.compile(
 WARNING = re.compile(r"(-)?(storage|bytes|messages?)=(\d+)%{0,2}\s+([\w.-]+)\s*(.*)")
 RULE = re.compile(r"\*:(?:(storage|bytes)=([^:]+))?(?::?messages=(\d+))?")
 FOLDER_RULE = re.compile(r"([^*:][^:]*):(ignore|storage=\+(\w+))")
-GRACE = "# The last message may exceed the limit by a tenth in 2.3, by quota_storage_grace (10 M) in 2.4."
+GRACE = "# The last message may exceed it: in 2.3 by a tenth, in 2.4 by quota_storage_grace (10 M)."
 SCRIPTS = {"sieve_before": "before", "sieve_after": "after", "sieve_default": "default"}
 SCRIPTS |= {"sieve_global": "global", "sieve_global_dir": "global", "sieve_discard": "discard"}
 NUMBERED = re.compile(r"(sieve_(?:before|after)|quota_rule|quota_warning|quota)\d+")
