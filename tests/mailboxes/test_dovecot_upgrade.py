@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailboxes.mailserver.checking import Configuration, check
+from mailboxes.mailserver.reading import dovecot
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
 from mailboxes.mailserver.upgrading.convert import Conversion
 from mailboxes.mailserver.upgrading.queries import query_of
@@ -145,6 +146,23 @@ def test_debians_files_with_sql_are_converted(tmp_path):
     query = "query = SELECT userid AS user, password FROM users WHERE"
     query += " userid = '%{user | username}' AND domain = '%{user | domain}'"
     assert query in lines
+
+
+def test_files_of_2_3_are_known_as_such_beside_the_package_of_2_4(tmp_path, monkeypatch):
+    """As after an upgrade of Debian that kept them."""
+    package = tmp_path / "package"
+    package.mkdir()
+    monkeypatch.setattr(dovecot, "PACKAGED", f"{package}/")
+    (package / "imapd.protocol").write_text("protocols {\n  imap = yes\n}\n")
+    folder = debian_12(tmp_path)
+    path = folder / "dovecot.conf"
+    path.write_text(path.read_text().replace("/usr/share/dovecot/protocols.d", str(package)))
+    found = check(Configuration(dovecot=DovecotFiles(folder), dovecot_version="2.4"))
+    about = {each.finding.code: each.fault.about for each in found}
+    assert about["files-for-another-dovecot"] == "2.3 ≠ 2.4"
+    lines = lines_of(upgrade(folder))
+    assert f"!include_try {package}/*.protocol" in lines
+    assert not any(line.startswith("protocols") for line in lines)
 
 
 @pytest.mark.mailserver

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from mailboxes.mailserver.checking.finding import ERROR, Fault, Finding
 from mailboxes.mailserver.checking.logins import passdbs, stored
 from mailboxes.mailserver.reading import sql
+from mailboxes.mailserver.reading.dovecot import is_packaged
 from mailboxes.mailserver.reading.tree import LISTS, VERSION, YES
 from mailboxes.mailserver.upgrading.names import instead_of
 
@@ -19,7 +20,6 @@ NEWER = frozenset(
     | {"ssl_server_key_file", "passdb_sql_query", "userdb_sql_query"}
 )
 NEWER_BLOCKS = frozenset({"mysql", "pgsql", "quota", "dict_server", "quota_clone", "ssl_server"})
-PACKAGED = "/usr/share/dovecot/"
 PATHS = ("mail_path", "mail_home", "mail_inbox_path", "auth_username_format", "home")
 LETTER = re.compile(r"(?<![%\w])%[LUT]?[undhs](?!\w)")
 # In a query `%d` may be a date's day: only what is a whole string, or a part of a path or address.
@@ -62,6 +62,8 @@ def is_for_newer(dovecot):
 def newer_line(dovecot):
     """The first line that only 2.4 takes."""
     for child in dovecot.root.children:
+        if is_packaged(child.line):
+            continue
         is_setting = hasattr(child, "value") and hasattr(child, "lines")
         if is_setting and child.name in NEWER:
             return child.line
@@ -180,8 +182,7 @@ class OldVariable(Finding):
     def look(self, configuration):
         dovecot = configuration.dovecot
         for _path, setting in dovecot.root.walk() if is_for_newer(dovecot) else ():
-            is_packaged = setting.line.file.startswith(PACKAGED)  # the copy's Debian is another
-            for found in () if is_packaged else self._old(setting):
+            for found in () if is_packaged(setting.line) else self._old(setting):
                 yield Fault(setting.line_of(found), f"{setting.name}: {found}")
 
     @staticmethod

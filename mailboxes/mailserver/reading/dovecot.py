@@ -36,6 +36,8 @@ MODERN = {
         "sql_driver": "driver",
     },
 }
+# Files of Dovecot's own package, which are for the version that is installed.
+PACKAGED = "/usr/share/dovecot/"
 # Blocks that hold settings for some connections only, passdbs and userdbs among them.
 FILTERS = ("protocol", "local", "local_name", "remote")
 
@@ -181,3 +183,8 @@ def _within(block, around, kind, merges):
     for child in block.children:
         if isinstance(child, Block) and child.kind in FILTERS:
             yield from _within(child, around, kind, merges)
+
+
+def is_packaged(line):
+    """Whether it is Dovecot's package that says this, and not the administrator."""
+    return line.file.startswith(PACKAGED)

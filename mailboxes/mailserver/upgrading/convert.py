@@ -2,6 +2,8 @@
 
 import re
 
+from mailboxes.mailserver.reading import dovecot
+from mailboxes.mailserver.reading.dovecot import is_packaged
 from mailboxes.mailserver.reading.lines import Setting
 from mailboxes.mailserver.upgrading import names
 from mailboxes.mailserver.upgrading.authentication import Authentication
@@ -17,7 +19,6 @@ from mailboxes.mailserver.upgrading.variables import (
 )
 
 VERSIONS = ["dovecot_config_version = 2.4.0", "dovecot_storage_version = 2.4.0"]
-PACKAGED = "/usr/share/dovecot/"
 PROTOCOLS = "imap pop3 lmtp"  # of a 2.3 that is not told; 2.4 has none
 WEAK = ["# Passwords that 2.3 takes, and 2.4 calls weak.", "auth_allow_weak_schemes = yes"]
 # Options of mail_location.
@@ -63,15 +64,15 @@ FILTERS = ("local", "local_name", "protocol", "remote")
 class Conversion:
     """A folder of Dovecot 2.3's as sections of 2.4's, in the order in which 2.3 reads it."""
 
-    def __init__(self, dovecot):
-        self.dovecot = dovecot
+    def __init__(self, files):
+        self.dovecot = files
         self.connections = Connections()
         self.nameless = 0
-        self.authentication = Authentication(dovecot, self.connections)
+        self.authentication = Authentication(files, self.connections)
 
     def sections(self):
         found = [*VERSIONS, ""]
-        packaged = [pattern for pattern in self.dovecot.includes if PACKAGED in pattern]
+        packaged = [each for each in self.dovecot.includes if each.startswith(dovecot.PACKAGED)]
         found += [f"!include_try {pattern}" for pattern in packaged]
         if not packaged and not self.dovecot.root.setting("protocols"):
             found.append(f"protocols = {PROTOCOLS}")
@@ -80,7 +81,7 @@ class Conversion:
     def _children(self, block):
         found = []
         for child in block.children:
-            if not child.line.file.startswith(PACKAGED):
+            if not is_packaged(child.line):
                 found += self._setting(child, block) if is_setting(child) else self._block(child)
         return found
 
