@@ -290,7 +290,7 @@ CONVERTED = [
         "service imap {\n service_count = 0\n process_limit = 0\n}",
         "service imap {; restart_request_count = unlimited; }",
     ),
-    ("service director {\n idle_kill = 5s\n}", "!service"),
+    ("service director {\n idle_kill = 5s\n}\nservice ipc {\n}", "!service"),
     (
         "service auth {\n idle_kill = 4294967295 secs\n vsz_limit = 18446744073709551615 B\n}",
         "service auth {; idle_kill_interval = unlimited; }",

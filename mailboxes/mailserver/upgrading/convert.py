@@ -96,7 +96,8 @@ class Conversion:
             inner = [each for s in settings(block) for each in self._dictionary(s)]
             return [Section("dict_server", block.line, inner, "dict")]
         if block.kind == "service" and block.name in GONE_SERVICES:
-            return [Lost(Setting(block.kind, block.name, (block.line,)))]
+            is_empty = next(block.walk(), None) is None
+            return [] if is_empty else [Lost(Setting(block.kind, block.name, (block.line,)))]
         was = head(block.kind, block.name)
         return [Section(self._new_head(block), block.line, self._children(block), was)]
 
