@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import MariaDB, MariaDBClient, command, configured, free_port
+from tests.servers import MariaDB, MariaDBClient, collation_options, command, free_port
 
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
 # As deploy/cluster.md recommends them.
@@ -92,7 +92,7 @@ class Node(MariaDB):
             "--bind-address=127.0.0.1",
             f"--port={self.client.port}",
             "--skip-name-resolve",
-            *configured(),
+            *collation_options(),
             "--innodb-buffer-pool-size=64M",
             "--innodb-log-file-size=16M",
             "--innodb-flush-method=nosync",

@@ -11,11 +11,10 @@ from functools import cache
 from html.parser import HTMLParser
 
 from tests import packages, releases
+from tests.programs import NEWEST, RELEASES
 from tests.servers import Server, free_port
 
 # What else it depends on is a web server, and PHP has one itself.
-PACKAGES = {"12": ("postfixadmin",), "13": ("postfixadmin", "smarty4")}
-NEWEST = PACKAGES["13"]
 CONFIG = """<?php
 $CONF['configured'] = true;
 $CONF['database_type'] = 'mysqli';
@@ -41,8 +40,8 @@ def package():
     server = Server()
     atexit.register(server.stop)
     release = releases.tested()
-    suite = None if release == releases.own() else releases.RELEASES[release]
-    packages.unpack(PACKAGES.get(release, NEWEST), server.folder, suite)
+    suite = None if release == releases.own() else RELEASES[release].suite
+    packages.unpack(RELEASES.get(release, NEWEST).postfixadmin, server.folder, suite)
     return server.folder
 
 

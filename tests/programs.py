@@ -6,7 +6,25 @@ Knows only Python's own library: `deploy/install.py --tests` installs what is mi
 import os
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
+
+class Release(NamedTuple):
+    """What differs between the releases of Debian."""
+
+    suite: str
+    postfix: str
+    dovecot: str
+    php_fpm: str  # for the benchmark beside PostfixAdmin
+    postfixadmin: tuple[str, ...]  # its packages
+    collation: str = ""  # of MariaDB by Debian's own configuration, where that names one
+
+
+RELEASES = {
+    "12": Release("bookworm", "3.7", "2.3", "php-fpm8.2", ("postfixadmin",), "utf8mb4_general_ci"),
+    "13": Release("trixie", "3.10", "2.4", "php-fpm8.4", ("postfixadmin", "smarty4")),
+}
+NEWEST = RELEASES["13"]
 # Where another Debian release is unpacked, if its servers are those to be tested.
 ROOT_VARIABLE = "TEST_DEBIAN_ROOT"
 POSTFIX, DOVECOT = Path("/usr/lib/postfix"), Path("/usr/lib/dovecot")
@@ -55,14 +73,13 @@ PACKAGES = SERVERS | TOOLS
 ESSENTIAL = {
     "apt": ("apt-cache", "apt-get"),
     "bash": ("bash",),
-    "coreutils": ("cat", "chroot", "sleep"),
+    "coreutils": ("cat", "chroot", "rm", "sleep"),
     "dash": ("sh",),
     "dpkg": ("dpkg",),
     "mount": ("mount", "umount"),
     "util-linux": ("unshare",),
 }
 # What only the benchmark against PostfixAdmin starts; it says what is missing.
-PHP_FPM = {"12": "php-fpm8.2", "13": "php-fpm8.4"}  # by Debian's release
 BENCHMARK = {"nginx": ("nginx",), "php8.2-fpm": ("php-fpm8.2",), "php8.4-fpm": ("php-fpm8.4",)}
 
 PACKAGE_OF = {

@@ -11,6 +11,7 @@ import os
 import platform
 import pwd
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -20,14 +21,20 @@ from functools import cache
 from pathlib import Path
 
 from tests import programs
-from tests.programs import ROOT_VARIABLE, SERVERS, names_of
+from tests.programs import RELEASES, ROOT_VARIABLE, SERVERS, names_of
 
-RELEASES = {"12": "bookworm", "13": "trixie"}
 PROJECT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mailadmin-tests"
+CAPTURED = {"capture_output": True, "text": True}
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-# Run by the panel as a user of the mail server's, and so to be found where its programs are.
-BESIDE = ("test", "true")
+# Programs of coreutils that the panel runs as a user of the mail server.
+COREUTILS = ("test", "true")
+DEFAULT_MIRROR = "http://deb.debian.org/debian"
+# Run the program by whose name this was started, with mounts of its own.
+PROGRAM = """\
+#!/bin/sh
+exec unshare --mount {options} sh {folder}/enter {root} "${{0##*/}}" "$@"
+"""
 # Enter the folder $1 and run the rest there, where programs are found as everywhere.
 ENTER = """\
 root=$1
@@ -80,7 +87,10 @@ def command(name, release=None):
     if release != own():
         return str(scripts(release) / name)
     kept = os.environ["PATH"].removeprefix(f"{scripts(tested())}{os.pathsep}")
-    return shutil.which(name, path=programs.path(kept))
+    found = shutil.which(name, path=programs.path(kept))
+    if not found:
+        raise Unavailable(f"{name} of Debian {release} is not installed")
+    return found
 
 
 @cache
@@ -95,19 +105,36 @@ def scripts(release):
             (root / place.lstrip("/")).mkdir(parents=True, exist_ok=True)
         for name in ("passwd", "group", "hosts"):
             write(root / "etc" / name, Path("/etc", name).read_text(), 0o644)
-        write(folder / "places", "".join(f"{p} {root}{p} none rbind\n" for p in places), 0o644)
+        lines = (f"{fstab(place)} {fstab(f'{root}{place}')} none rbind" for place in places)
+        write(folder / "places", "\n".join(lines) + "\n", 0o644)
         write(folder / "enter", ENTER)
-        # What is mounted is seen by each process alone.
-        enter = f"unshare --mount {propagation()} sh {folder}/enter {root}"
-        for name in (*names_of(SERVERS), *BESIDE):
-            write(folder / name, f'#!/bin/sh\nexec {enter} {name} "$@"\n')
+        quoted = {
+            name: shlex.quote(str(path)) for name, path in (("folder", folder), ("root", root))
+        }
+        write(folder / "program", PROGRAM.format(options=unshare_options(), **quoted))
+        for name in (*names_of(SERVERS), *COREUTILS):
+            if not (folder / name).exists():
+                (folder / name).symlink_to("program")
     return folder
 
 
-def propagation():
-    """In a chroot "/" may be no mount point, and has no propagation that could be changed."""
-    tried = subprocess.run(["unshare", "--mount", "true"], capture_output=True)
-    return "--propagation unchanged" if tried.returncode else ""
+def fstab(path):
+    """A path as it is written in a table of mounts."""
+    return str(path).replace(" ", "\\040")
+
+
+def unshare_options():
+    """Options with which `unshare` gives a program mounts that are seen by it alone.
+
+    In a chroot "/" may be no mount point, and then its propagation cannot be changed. It need not
+    be, unless the mounts around it are shared.
+    """
+    is_shared = " shared:" in Path("/proc/self/mountinfo").read_text()
+    for options in [[]] if is_shared else [[], ["--propagation", "unchanged"]]:
+        tried = subprocess.run(["unshare", "--mount", *options, "true"], **CAPTURED)
+        if not tried.returncode:
+            return " ".join(options)
+    raise Unavailable(f"no mounts are allowed here (CAP_SYS_ADMIN): {tried.stderr.strip()}")
 
 
 def write(path, text, mode=0o755):
@@ -131,10 +158,12 @@ def unpacked(release):
     """The release's folder, made by the first run that asks for it and kept for the next."""
     if os.geteuid() != 0:
         raise Unavailable("only root can change into another Debian")
+    unshare_options()
     CACHE.mkdir(parents=True, exist_ok=True)
-    folder = CACHE / f"debian-{release}"
+    # Of other packages another folder: a run that uses this one may still be going on.
+    folder = CACHE / f"debian-{release}-{zlib.crc32(repr(sorted(SERVERS)).encode()):x}"
     with locked(CACHE / "lock"):
-        if not is_complete(folder):
+        if not folder.exists():
             make(folder, release)
     return folder
 
@@ -147,47 +176,45 @@ def locked(path):
         yield
 
 
-def is_complete(folder):
-    """Whether it is there, with all packages that the tests need by now."""
-    listed = folder / "packages"
-    return listed.is_file() and set(SERVERS) <= set(listed.read_text().split())
-
-
 def make(folder, release):
     """Unpack the release; it gets its name once it is whole."""
-    if folder.exists():
-        shutil.rmtree(folder)
+    with part_of_cache() as part:
+        asked = [programs.command("debootstrap"), "--variant=minbase", f"--keyring={KEYS}"]
+        asked += [f"--include={','.join(SERVERS)}", RELEASES[release].suite, part, mirror()]
+        done = subprocess.run(asked, **CAPTURED)
+        if done.returncode:
+            raise Unavailable(f"Debian {release}: {done.stdout[-500:]}{done.stderr}")
+        part.chmod(0o755)
+        shutil.rmtree(part / "var/cache/apt")
+        part.rename(folder)
+
+
+@contextmanager
+def part_of_cache():
+    """A folder that is filled and then renamed; what an earlier run left of its own is removed.
+
+    Who asks for it holds the lock, so nobody else is filling one.
+    """
+    remove(*CACHE.glob("part-*"))
     part = Path(tempfile.mkdtemp(prefix="part-", dir=CACHE))
-    asked = [programs.command("debootstrap"), "--variant=minbase", f"--include={','.join(SERVERS)}"]
-    asked += [f"--keyring={KEYS}", RELEASES[release], part, mirror()]
-    done = subprocess.run(asked, capture_output=True, text=True)
-    if done.returncode:
-        shutil.rmtree(part)
-        raise Unavailable(f"Debian {release}: {done.stdout[-500:]}{done.stderr}")
-    part.chmod(0o755)
-    shutil.rmtree(part / "var/cache/apt")
-    (part / "packages").write_text("\n".join(SERVERS))
-    part.rename(folder)
+    try:
+        yield part
+    finally:
+        remove(part)
+
+
+def remove(*folders):
+    """Remove these, but nothing that may be mounted within."""
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", *folders], check=True)
 
 
 def mirror():
-    """Where this machine gets its own packages from."""
-    said = subprocess.run(
-        [
-            programs.command("apt-get"),
-            "indextargets",
-            "--format",
-            "$(REPO_URI)",
-            "Created-By: Packages",
-        ],
-        capture_output=True,
-        text=True,
-    )
+    """Where this machine gets its own packages from, or Debian's own server."""
+    asked = [programs.command("apt-get"), "indextargets", "--format", "$(REPO_URI)"]
+    said = subprocess.run([*asked, "Created-By: Packages"], **CAPTURED)
     places = (line.rstrip("/") for line in said.stdout.splitlines())
-    found = next((place for place in places if place.endswith("/debian")), None)
-    if not found:
-        raise Unavailable("apt knows no mirror of Debian")
-    return found
+    is_usable = re.compile(r"https?:.*/debian")
+    return next(filter(is_usable.fullmatch, places), DEFAULT_MIRROR)
 
 
 def versions(release):
@@ -198,7 +225,9 @@ def versions(release):
 
 
 def first_line(release, name, *arguments):
-    done = subprocess.run([command(name, release), *arguments], capture_output=True, text=True)
+    done = subprocess.run([command(name, release), *arguments], **CAPTURED)
+    if done.returncode:
+        raise Unavailable(f"{name} of Debian {release}: {done.stderr.strip()}")
     return done.stdout.partition("\n")[0]
 
 

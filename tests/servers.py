@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.programs import NEWEST, RELEASES
 from tests.releases import command, tested
 
 # A shell, given the folder and the server's process group, that reads until we are gone.
@@ -157,11 +158,12 @@ class MariaDBClient:
         return self.url(name)
 
 
-def configured():
-    """What Debian's own configuration says of letters: since release 13 nothing."""
-    if tested() != "12":
+def collation_options(release=None):
+    """What Debian's own configuration says of character sets: since release 13 nothing."""
+    known = RELEASES.get(release or tested(), NEWEST)
+    if not known.collation:
         return ()
-    return ("--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci")
+    return ("--character-set-server=utf8mb4", f"--collation-server={known.collation}")
 
 
 class MariaDB(Server):
@@ -220,7 +222,7 @@ class MariaDB(Server):
     def upgrade(self, release):
         """Go on with the program of another release, as an upgraded machine does."""
         self.process.terminate()
-        self.process.wait()
+        self.process.wait(PATIENCE)
         self.release = release
         self._run()
         place = ["--no-defaults", f"--socket={self.client.socket}", f"--user={self.client.user}"]
@@ -243,7 +245,7 @@ class MariaDB(Server):
             "--bind-address=127.0.0.1",
             f"--port={self.client.port}",
             "--skip-name-resolve",
-            *configured(),
+            *collation_options(self.release),
             "--innodb-buffer-pool-size=64M",
             "--innodb-log-file-size=16M",
             f"--innodb-flush-log-at-trx-commit={self.flush_at_commit}",

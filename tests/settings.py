@@ -36,6 +36,8 @@ if "TEST_DEBIAN" not in os.environ:
 DATABASE = os.environ.setdefault(
     "TEST_DATABASE", os.environ.get("MAILADMIN_TEST_DATABASE", "mariadb")
 )
+if DATABASE not in SERVERS:
+    sys.exit(f"MAILADMIN_TEST_DATABASE is one of: {', '.join(SERVERS)}")
 for name in list(os.environ):
     if name.startswith("MAILADMIN_"):
         del os.environ[name]

@@ -121,4 +121,4 @@ def test_the_packages_have_these_names(tmp_path):
         pytest.skip("apt has no index here")
     needed = programs.PACKAGES.keys() | programs.ESSENTIAL.keys() | install.COMPILER.keys()
     assert needed - known == set()
-    assert programs.PACKAGE_OF[programs.PHP_FPM[releases.tested()]] in known
+    assert programs.PACKAGE_OF[programs.RELEASES[releases.tested()].php_fpm] in known

@@ -1,4 +1,4 @@
-"""Where the mail server's own programs lie; a service's PATH may not look there."""
+"""The mail server's own programs: by PATH, and where a service's PATH may not look."""
 
 import os
 import shutil
@@ -8,4 +8,5 @@ PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def find(name):
     """The path of a program, or None where it is not installed."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{PLACES}")
+    places = os.pathsep.join(filter(None, (os.environ.get("PATH"), PLACES)))
+    return shutil.which(name, path=places)

@@ -7,7 +7,7 @@ from tests.bench import pages
 from tests.bench.filling import FEW, LARGEST, OWNER, PASSWORD, ROOT
 from tests.bench.visiting import Browser
 from tests.postfixadmin import Fields, PostfixAdmin
-from tests.programs import PHP_FPM
+from tests.programs import NEWEST, RELEASES
 from tests.servers import Server
 
 FPM = """
@@ -63,7 +63,13 @@ class Php(Server):
         super().__init__()
         config = self.folder / "fpm.conf"
         config.write_text(FPM.format(folder=folder))
-        self.start(PHP_FPM[releases.own()], "-R", "--nodaemonize", "--fpm-config", config)
+        self.start(
+            RELEASES.get(releases.own(), NEWEST).php_fpm,
+            "-R",
+            "--nodaemonize",
+            "--fpm-config",
+            config,
+        )
         self.wait_until((folder / "php.socket").exists)
 
 
