@@ -13,16 +13,16 @@ empty_debian() {
         command -v "$program" >/dev/null || { echo "$0: $program is not installed" >&2; exit 2; }
     done
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed 's|/*$||' |
-        grep -m 1 '/debian$')
+        grep -m 1 '^http.*/debian$') || mirror=http://deb.debian.org/debian
     root=$(mktemp -d)
     chmod 755 "$root"
     trap remove_debian EXIT
     trap 'exit 130' INT TERM HUP
 
     echo "An empty Debian $1 in $root"
-    debootstrap --variant=minbase --include=ca-certificates "$release" "$root" "$mirror" \
+    debootstrap --variant=minbase --include=ca-certificates \
+        --keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$release" "$root" "$mirror" \
         >"$root.log" || { cat "$root.log"; exit 1; }
-    rm -f "$root.log"
     # A mount point of its own, so that what is mounted in there is seen there alone.
     mount --bind "$root" "$root"
     mount --make-private "$root"
@@ -38,7 +38,7 @@ remove_debian() {
     for place in /dev/shm /dev/pts /dev /proc ''; do
         ! mountpoint -q "$root$place" || umount -l "$root$place"
     done
-    rm -rf --one-file-system -- "$root"
+    rm -rf --one-file-system -- "$root" "$root.log"
 }
 
 # How this machine reaches its package indexes: names, proxies, certificates.
