@@ -26,7 +26,6 @@ empty_debian() {
     # A mount point of its own, so that what is mounted in there is seen there alone.
     mount --bind "$root" "$root"
     mount --make-private "$root"
-    mount -t proc proc "$root/proc"
     mount --bind /dev "$root/dev"
     mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
     mount --bind /dev/pts "$root/dev/pts"
@@ -35,7 +34,8 @@ empty_debian() {
 }
 
 remove_debian() {
-    for place in /dev/shm /dev/pts /dev /proc ''; do
+    [ -z "${child-}" ] || kill -KILL "$child" 2>/dev/null || :
+    for place in /dev/shm /dev/pts /dev ''; do
         ! mountpoint -q "$root$place" || umount -l "$root$place"
     done
     rm -rf --one-file-system -- "$root" "$root.log"
@@ -60,8 +60,12 @@ packages_from() {
     printf 'deb %s %s main\n' "$mirror" "$1" "$mirror" "$1-updates" >"$root/etc/apt/sources.list"
 }
 
+# Run a command in it, with processes of its own: all of them end with it, and it with the script.
 inside() {
-    chroot "$root" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-        PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_DEFAULT_TIMEOUT=180 "$@"
+    unshare --mount --pid --fork --kill-child --mount-proc="$root/proc" \
+        chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_DEFAULT_TIMEOUT=180 "$@" &
+    child=$!
+    wait "$child" # which a signal ends at once
 }

@@ -679,7 +679,7 @@ AROUND = {
 
 
 @pytest.mark.mailserver
-@pytest.mark.parametrize("kind, name", OLD, ids=lambda word: word)
+@pytest.mark.parametrize("kind, name", sorted(OLD), ids=lambda word: word)
 def test_2_4_does_not_take_a_name_that_is_called_old(kind, name, tmp_path):
     text = AROUND.get(kind, "%s\n") % f"{name} = x"
     if version_tested() == "2.4":
