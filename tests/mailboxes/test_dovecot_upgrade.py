@@ -466,6 +466,32 @@ def test_passwords_are_shown_to_nobody_and_written_for_few(tmp_path):
     assert stat.S_IMODE(secret.stat().st_mode) == 0o640
 
 
+WITH_PASSWORDS = """\
+protocols = imap
+doveadm_password = for-doveadm
+passdb {
+  driver = static
+  args = nopassword=y password=for-static
+}
+passdb {
+  driver = static
+  args = x=y
+  override_fields = y=z pass=x password=for-fields
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--json",), ("--output={0}",), ("--output={0}", "--json")]
+)
+def test_no_password_of_any_setting_is_shown(options, tmp_path):
+    folder = configuration(tmp_path, WITH_PASSWORDS)
+    said = upgrade(folder, *(each.format(tmp_path / "new") for each in options))
+    assert "password = ********" in said
+    assert "nopassword = y" in said
+    assert not re.findall("for-(?:doveadm|static|fields)", said)
+
+
 def test_each_line_is_named_with_its_file_and_number(tmp_path):
     folder = configuration(tmp_path, "protocols = imap\nssl_dh = </x\nold_stats_carbon_name = y\n")
     said = upgrade(folder, f"--output={tmp_path}/new")

@@ -13,8 +13,10 @@ MASK = "********"
 LARGEST = 100_000_000  # bytes of a file; a list of a million mailboxes is smaller
 SECRETS = (
     # a whole value: `password = …` of a map file, `bind_pw = …`, passwords for other servers
+    # (not `nopassword = y`), keys of Dovecot's HTTP interfaces
     re.compile(
-        r"^(\s*(?:\w*(?:password|passwd|_pw|_pass|secret)|\w+_sasl_password_maps)\s*=\s*)(.+)$",
+        r"^(\s*(?!nopassword\b)(?:\w*(?:password|passwd|_pw|_pass|secret)|\w+_sasl_password_maps"
+        r"|\w+_api_(?:key|header)|\w+_hash_nonce)\s*=\s*)(.+)$",
         re.I,
     ),
     # a word among others: `connect = host=… password=…`
@@ -45,6 +47,11 @@ def masked(text):
     for secret in SECRETS:
         text = secret.sub(rf"\g<1>{MASK}", text)
     return printable(text)
+
+
+def is_secret(text):
+    """Whether a part of the line is for few eyes."""
+    return masked(text) != printable(text)
 
 
 @dataclass(frozen=True)

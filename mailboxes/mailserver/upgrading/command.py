@@ -91,4 +91,4 @@ def told(change, folder):
     if change.is_lost:
         new = _("not converted") + (f" ({change.about})" if change.about else "")
     where = place(change.file, change.number, folder)
-    return f"{where}: {change.text} → {masked(new)}"
+    return f"{where}: {change.text} → {new}"

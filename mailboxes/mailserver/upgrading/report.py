@@ -3,6 +3,7 @@
 import os
 from typing import NamedTuple
 
+from mailboxes.mailserver.reading.lines import masked
 from mailboxes.mailserver.upgrading.output import Lost, Made, Section
 
 MARK = "NOT CONVERTED"
@@ -18,7 +19,7 @@ class Change(NamedTuple):
     file: str
     number: int
     text: str  # as it was, without passwords
-    lines: tuple  # as it is now
+    lines: tuple  # as it is now, without passwords as well
     is_lost: bool
     about: str = ""
 
@@ -38,7 +39,8 @@ def changes(sections):
 
 
 def change_of(line, text, lines, is_lost=False, about=""):
-    return Change(line.file, line.number, text, lines, is_lost, about)
+    shown = tuple(masked(line) for line in lines)
+    return Change(line.file, line.number, text, shown, is_lost, masked(about))
 
 
 def text_of(setting):
@@ -68,7 +70,7 @@ def section(each, folder, indent):
 def setting(each, folder, indent):
     was = f"{place(each.source.line.file, each.source.line.number, folder)}: {text_of(each.source)}"
     if isinstance(each, Lost):
-        about = f" ({each.about})" if each.about else ""
+        about = f" ({masked(each.about)})" if each.about else ""
         yield f"{indent}# {MARK} {was}{about}"
         return
     if is_changed(change_of(each.source.line, text_of(each.source), tuple(each.lines))):
