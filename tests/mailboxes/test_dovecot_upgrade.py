@@ -1,6 +1,8 @@
 """`mailserver upgrade`: files of Dovecot 2.3 become files that 2.4 takes, and that do the same."""
 
+import grp
 import json
+import os
 import re
 import shutil
 import stat
@@ -461,9 +463,45 @@ def test_passwords_are_shown_to_nobody_and_written_for_few(tmp_path):
     assert "for-dovecot" not in upgrade(folder)
     assert "for-dovecot" not in upgrade(folder, f"--output={new}")
     assert "for-dovecot" not in (new / "dovecot.conf").read_text()
-    secret = new / "dovecot-sql.conf.ext"
+    secret = new / "dovecot-sql-connection.conf.ext"
     assert "password = for-dovecot" in secret.read_text()
-    assert stat.S_IMODE(secret.stat().st_mode) == 0o640
+    assert mode_of(secret) == 0o640
+    assert mode_of(new / "dovecot.conf") == 0o644
+    names_of_2_3 = {path.name for path in texts_of(folder)}
+    assert {path.name for path in new.iterdir()} & names_of_2_3 == {"dovecot.conf"}
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    "text, closed, mode",
+    [
+        ("mail_home = /x", "", 0o644),
+        ("mail_home = /x", "dovecot.conf", 0o640),
+        ("mail_home = /x", "more.conf", 0o640),
+        ("doveadm_password = x", "", 0o640),
+        ("doveadm_api_key = x", "", 0o640),
+        ("passdb {\n driver = static\n args = password=x\n}", "", 0o640),
+        ("passdb {\n driver = static\n args = nopassword=y\n}", "", 0o644),
+    ],
+)
+def test_what_was_for_few_or_is_secret_is_written_for_few(text, closed, mode, tmp_path):
+    head = "protocols = imap\n!include more.conf\n"
+    more = {"more.conf": "login_greeting = x\n"}
+    folder = configuration(tmp_path, f"{head}{text}\n", **more)
+    if closed:
+        (folder / closed).chmod(0o600)
+    upgrade(folder, f"--output={tmp_path}/new")
+    path = tmp_path / "new/dovecot.conf"
+    assert mode_of(path) == mode
+    if mode == 0o640 and os.geteuid() == 0 and "dovecot" in groups():
+        assert path.group() == "dovecot"
+
+
+def groups():
+    return {group.gr_name for group in grp.getgrall()}
 
 
 WITH_PASSWORDS = """\
@@ -523,8 +561,8 @@ def test_different_connections_are_files_of_their_own(tmp_path):
     connect = "driver = mysql\nconnect = host=a host=b port=3307 dbname=m user={0} password={0}\n"
     files = {f"{kind}.ext": connect.format(kind) for kind in ("passdb", "userdb")}
     upgrade(configuration(tmp_path, text, **files), f"--output={tmp_path}/new")
-    first = (tmp_path / "new/dovecot-sql.conf.ext").read_text()
+    first = (tmp_path / "new/dovecot-sql-connection.conf.ext").read_text()
     assert first.count("user = passdb") == 2
     assert lines_of(first)[:2] == ["mysql a {", "dbname = m"]
     assert "port = 3307" in first
-    assert "user = userdb" in (tmp_path / "new/2-dovecot-sql.conf.ext").read_text()
+    assert "user = userdb" in (tmp_path / "new/2-dovecot-sql-connection.conf.ext").read_text()

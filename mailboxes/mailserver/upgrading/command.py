@@ -1,6 +1,7 @@
 """`mailadmin mailserver upgrade`: Dovecot's files of 2.3, as Dovecot 2.4 wants them."""
 
 import json
+import stat
 from pathlib import Path
 
 from django.core.management.base import CommandError
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 from mailboxes.mailserver.checking.command import existing
 from mailboxes.mailserver.checking.versions import is_for_newer
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
-from mailboxes.mailserver.reading.lines import masked
+from mailboxes.mailserver.reading.lines import is_secret, masked
 from mailboxes.mailserver.upgrading.convert import Conversion
 from mailboxes.mailserver.upgrading.report import HEADER, changes, is_changed, place, rendered
 from mailboxes.mailserver.writing.disk import Change, write
@@ -68,10 +69,23 @@ def refuse(dovecot):
 
 def files_of(conversion, sections, folder):
     """dovecot.conf, and the connections with their passwords beside it."""
-    text = "\n".join([*HEADER, *rendered(sections, folder), ""])
-    yield File("dovecot", "dovecot.conf", text, PUBLIC)
+    lines = [*HEADER, *rendered(sections, folder)]
+    text = "\n".join([*lines, ""])
+    if any(map(is_secret, lines)) or any(map(is_closed, sources(conversion.dovecot))):
+        yield File("dovecot", "dovecot.conf", text, SECRET, "dovecot")
+    else:
+        yield File("dovecot", "dovecot.conf", text, PUBLIC)
     for lines, name in conversion.connections.files.items():
         yield File("dovecot", name, "\n".join([*lines, ""]), SECRET, "dovecot")
+
+
+def sources(dovecot):
+    """The files that settings stand in; a connection's has a file of its own again."""
+    return {line.file for _path, setting in dovecot.root.walk() for line in setting.lines}
+
+
+def is_closed(path):
+    return not Path(path).stat().st_mode & stat.S_IROTH
 
 
 def store(folder, files):

@@ -5,7 +5,8 @@ import shlex
 from mailboxes.mailserver.reading.tree import Block
 from mailboxes.mailserver.upgrading.output import Lost, Made, Section, assignment, block, head
 
-CONNECTION = "dovecot-sql.conf.ext"  # beside dovecot.conf, for those who read passwords
+# Beside dovecot.conf, for those who read passwords; no file of 2.3 is called so.
+CONNECTION = "dovecot-sql-connection.conf.ext"
 # words of `connect` → settings of a host
 WORDS = {
     "client_flags": "client_flags",
