@@ -423,6 +423,16 @@ def test_a_field_becomes_that_of_2_4(column, expected):
     assert made == f"SELECT {expected} FROM mailbox WHERE username = '%{{user | lower}}'"
 
 
+UNITED = "SELECT home, {0} FROM a WHERE x = '%u' UNION ALL (SELECT DISTINCT {0} FROM b)"
+
+
+def test_each_select_of_a_query_is_converted():
+    query = UNITED.format("CONCAT('maildir:',m) AS mail").replace("%u", "%d%u")
+    made = "'maildir' AS mail_driver, CONCAT('',m) AS mail_path"
+    expected = UNITED.format(made).replace("%u", "%{user | domain}%{user}")
+    assert query_of(query, "mysql") == expected
+
+
 @pytest.mark.parametrize("text", ["%1Mu", "%{if;a;eq;b;c;d}", "%q", "50 % of"])
 def test_a_variable_that_has_no_word_is_said(text):
     with pytest.raises(Untranslatable):

@@ -459,6 +459,21 @@ def test_dovecot_24_says_the_same_in_its_own_words():
     assert files.blocks("userdb")[1].name == "prefetch"
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT a, b FROM x",
+        "  select distinct a AS b from x union all\n ( SELECT a, a FROM y WHERE a = 1 ) ",
+        "SELECT a FROM (SELECT a FROM b) AS a UNION SELECT 'a, union' FROM a",
+        "SELECT 1",
+    ],
+)
+def test_the_columns_of_a_select_are_found_in_the_query(query):
+    found = sql.selects(query)
+    assert [query[each.start : each.end] for each in found] == [each.columns for each in found]
+    assert all(each.columns for each in found)
+
+
 # Secrets
 
 

@@ -10,6 +10,8 @@ SOURCE = re.compile(
     re.IGNORECASE,
 )
 CLAUSES = ("union", "from", "where", "group", "having", "order", "limit", "procedure")
+BEFORE_SELECT = re.compile(r"\s*(?:(?:all|distinct)\b\s*(?=\(|select\b))?", re.IGNORECASE)
+BEFORE_COLUMNS = re.compile(r"\s*(?:select\s+(?:distinct\s+)?)?", re.IGNORECASE)
 TOKEN = re.compile(r"'(?:[^'\\]|\\.|'')*'|[\w`\".$%{}@|:#]+|.", re.DOTALL)
 
 
@@ -21,6 +23,8 @@ class Select:
     source: str
     condition: str
     whole: str
+    start: int  # where its columns are in the query
+    end: int
 
     @property
     def tables(self):
@@ -65,13 +69,14 @@ def unstrung(text):
 
 def selects(query):
     """Each SELECT that a query unites."""
-    return [_select(part) for part in _parts(query, "union") if part.strip()]
+    return [_select(part, place) for place, part in _parts(query, "union") if part.strip()]
 
 
-def _select(text):
-    text = text.strip()
+def _select(text, place_in_query):
+    before = BEFORE_SELECT.match(text).end()
+    text, begin = text[before:].rstrip(), place_in_query + before
     if text.startswith("(") and text.endswith(")"):
-        text = text[1:-1]
+        text, begin = text[1:-1], begin + 1
     pieces = {"columns": "", "source": "", "condition": ""}
     names = {"from": "source", "where": "condition"}
     at, place = "columns", 0
@@ -81,17 +86,20 @@ def _select(text):
         pieces[at] += text[place:start]
         at, place = names.get(word, "condition"), end
     pieces[at] += text[place:]
-    columns = re.sub(r"^\s*(all\s+)?select\s+(distinct\s+)?", "", pieces["columns"], flags=re.I)
-    return Select(columns.strip(), pieces["source"].strip(), pieces["condition"].strip(), text)
+    begin += BEFORE_COLUMNS.match(text).end()
+    columns = BEFORE_COLUMNS.sub("", pieces["columns"], count=1).strip()
+    source, condition = pieces["source"].strip(), pieces["condition"].strip()
+    return Select(columns, source, condition, text, begin, begin + len(columns))
 
 
 def _parts(text, separator):
+    """What a word parts, each part with its place."""
     parts, place = [], 0
     for start, end, word in _top_level_words(text):
         if word == separator:
-            parts.append(text[place:start])
+            parts.append((place, text[place:start]))
             place = end
-    return [*parts, text[place:]]
+    return [*parts, (place, text[place:])]
 
 
 def _top_level_words(text):

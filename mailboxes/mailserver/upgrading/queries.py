@@ -60,7 +60,7 @@ def query_of(text, driver, prefix=""):
             for part in sql.split_list(select.columns)
             for column in columns_of(part, dialect, prefix)
         ]
-        made = made.replace(select.columns, ", ".join(columns), 1)
+        made = made[: select.start] + ", ".join(columns) + made[select.end :]
     return made
 
 
