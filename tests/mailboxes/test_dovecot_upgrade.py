@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from mailboxes.mailserver.checking import Configuration, check
 from mailboxes.mailserver.reading import dovecot
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
+from mailboxes.mailserver.reading.tree import is_yes
 from mailboxes.mailserver.upgrading.convert import Conversion
 from mailboxes.mailserver.upgrading.queries import query_of
 from mailboxes.mailserver.upgrading.report import changes, rendered
@@ -279,6 +280,11 @@ CONVERTED = [
     ("ssl_cert = </etc/ssl/a.pem", "ssl_server_cert_file = /etc/ssl/a.pem"),
     ("ssl_prefer_server_ciphers = yes", "ssl_server_prefer_ciphers = server"),
     ("verbose_ssl = yes", "log_debug = category=ssl"),
+    ("ssl_prefer_server_ciphers = Y", "ssl_server_prefer_ciphers = server"),
+    ("ssl_prefer_server_ciphers = no", "ssl_server_prefer_ciphers = client"),
+    ("verbose_ssl = 1", "log_debug = category=ssl"),
+    ("disable_plaintext_auth = y", "auth_allow_cleartext = no"),
+    ("passdb {\n driver = pam\n pass = y\n}", "passdb pam {; result_success = continue; }"),
     ("auth_username_format = %Lu", "auth_username_format = %{user | lower}"),
     ('auth_username_chars = "ab%#"', 'auth_username_chars = "ab%#"'),
     ("login_greeting = 50% of it", "!login_greeting"),
@@ -298,6 +304,7 @@ CONVERTED = [
         "service auth {; idle_kill_interval = unlimited; }",
     ),
     ("lmtp_user_concurrency_limit = 0", "lmtp_user_concurrency_limit = unlimited"),
+    ("namespace {\n inbox = y\n}", "namespace inbox {; inbox = y; }"),
     ("namespace {\n inbox = yes\n}", "namespace inbox {; inbox = yes; }"),
     (
         "passdb {\n driver = passwd-file\n args = scheme=SSHA username_format=%n /etc/p/%d\n}",
@@ -576,3 +583,18 @@ def test_different_connections_are_files_of_their_own(tmp_path):
     assert lines_of(first)[:2] == ["mysql a {", "dbname = m"]
     assert "port = 3307" in first
     assert "user = userdb" in (tmp_path / "new/2-dovecot-sql-connection.conf.ext").read_text()
+
+
+# What doveconf 2.3 says of it: None where it refuses it.
+BOOLEANS = {"yes": "yes", "YES": "yes", "y": "yes", "1": "yes", "no": "no", "0": None, "on": None}
+
+
+@pytest.mark.mailserver
+@pytest.mark.parametrize("value", BOOLEANS)
+def test_what_2_3_takes_for_yes_is_yes(value, tmp_path):
+    only_with("2.3")
+    folder = configuration(tmp_path, f"protocols = imap\nssl_prefer_server_ciphers = {value}\n")
+    words = [command("doveconf"), "-c", str(folder / "dovecot.conf"), "-h"]
+    said = subprocess.run([*words, "ssl_prefer_server_ciphers"], capture_output=True, text=True)
+    assert (said.stdout.strip() or None) == BOOLEANS[value]
+    assert is_yes(value) is (BOOLEANS[value] == "yes")

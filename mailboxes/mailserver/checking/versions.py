@@ -8,7 +8,7 @@ from mailboxes.mailserver.checking.finding import ERROR, Fault, Finding
 from mailboxes.mailserver.checking.logins import passdbs, stored
 from mailboxes.mailserver.reading import sql
 from mailboxes.mailserver.reading.dovecot import is_packaged
-from mailboxes.mailserver.reading.tree import LISTS, VERSION, YES
+from mailboxes.mailserver.reading.tree import LISTS, VERSION, is_yes
 from mailboxes.mailserver.upgrading.names import instead_of
 
 STORAGE_VERSION = "dovecot_storage_version"
@@ -246,7 +246,7 @@ class WeakScheme(Finding):
 
     def look(self, configuration):
         dovecot = configuration.dovecot
-        if not dovecot.is_modern or dovecot.value("auth_allow_weak_schemes").lower() in YES:
+        if not dovecot.is_modern or is_yes(dovecot.value("auth_allow_weak_schemes")):
             return
         for _database, line, scheme in passdbs(configuration):
             bare = stored(configuration, prefixed=False)

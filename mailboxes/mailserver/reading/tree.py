@@ -34,7 +34,11 @@ LISTS = frozenset(
     {"auth_mechanisms", "listen", "login_trusted_networks", "mail_access_groups", "mail_plugins"}
     | {"extra_groups", "imap_capability", "protocols"}
 )
-YES = ("yes", "y", "1")
+YES = ("yes", "y", "1")  # in any case; whatever else is no, or refused
+
+
+def is_yes(value):
+    return value.lower() in YES
 
 
 @dataclass
@@ -66,7 +70,7 @@ class Block:
                 words, lines = dict.fromkeys(list_of(child.value), True), child.lines
             elif isinstance(child, Block) and child.kind == name:
                 for setting in (each for each in child.children if isinstance(each, Setting)):
-                    words[setting.name] = setting.value.lower() in YES
+                    words[setting.name] = is_yes(setting.value)
                     lines = (*lines, *setting.lines)
         value = " ".join(word for word, is_in in words.items() if is_in)
         return Setting(name, value, lines) if lines else None

@@ -3,6 +3,7 @@
 import functools
 
 from mailboxes.mailserver.reading.dovecot import driver
+from mailboxes.mailserver.reading.tree import is_yes
 from mailboxes.mailserver.upgrading.output import Lost, Made, Section, assignment, block, head
 from mailboxes.mailserver.upgrading.queries import query_of
 from mailboxes.mailserver.upgrading.variables import AUTHENTICATION, Untranslatable, converted
@@ -99,7 +100,7 @@ class Authentication:
                 yield Made([assignment(setting.name, setting.value)], setting)
             elif setting.name == "mechanisms" and setting.value:
                 yield Made([assignment("mechanisms_filter", setting.value)], setting)
-            elif setting.name == "pass" and setting.value == "yes":
+            elif setting.name == "pass" and is_yes(setting.value):
                 yield Made(["result_success = continue"], setting)
 
 

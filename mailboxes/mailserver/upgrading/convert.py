@@ -5,6 +5,7 @@ import re
 from mailboxes.mailserver.reading import dovecot
 from mailboxes.mailserver.reading.dovecot import is_packaged
 from mailboxes.mailserver.reading.lines import Setting
+from mailboxes.mailserver.reading.tree import is_yes
 from mailboxes.mailserver.upgrading import names
 from mailboxes.mailserver.upgrading.authentication import Authentication
 from mailboxes.mailserver.upgrading.database import Connections, dictionary
@@ -117,7 +118,7 @@ class Conversion:
         if block.kind != "namespace" or block.name:
             return head(block.kind, block.name)
         self.nameless += 1
-        is_inbox = block.value("inbox").lower() == "yes"
+        is_inbox = is_yes(block.value("inbox"))
         return head("namespace", "inbox" if is_inbox else f"more{self.nameless}")
 
     # Settings
@@ -140,7 +141,7 @@ class Conversion:
                 Made([assignment(names.FILES[name], value.lstrip("<"))] if value else [], setting)
             ]
         if name in names.INVERTED:
-            said = "no" if value.lower() in ("yes", "y", "1") else "yes"
+            said = "no" if is_yes(value) else "yes"
             return [Made([f"{names.INVERTED[name]} = {said}"], setting)]
         if names.instead_of(name, kind) is not None and name not in names.RENAMED:
             return [Lost(setting)] if value else [Made([], setting)]
@@ -187,12 +188,12 @@ def plugins(setting):
 
 
 def ciphers(setting):
-    side = "server" if setting.value.lower() == "yes" else "client"
+    side = "server" if is_yes(setting.value) else "client"
     return [Made([f"ssl_server_prefer_ciphers = {side}"], setting)]
 
 
 def verbose_ssl(setting):
-    is_on = setting.value.lower() == "yes"
+    is_on = is_yes(setting.value)
     return [Made(["log_debug = category=ssl"] if is_on else [], setting)]
 
 
