@@ -143,8 +143,9 @@ class Conversion:
         if name in names.INVERTED:
             said = "no" if is_yes(value) else "yes"
             return [Made([f"{names.INVERTED[name]} = {said}"], setting)]
-        if names.instead_of(name, kind) is not None and name not in names.RENAMED:
-            return [Lost(setting)] if value else [Made([], setting)]
+        instead = names.instead_of(name, kind)
+        if instead is not None and name not in names.RENAMED:
+            return [Lost(setting, instead)] if value else [Made([], setting)]
         if name in OWN_LETTERS and re.search(r"%[^{]", value):
             return [Lost(setting)]
         letters = AUTHENTICATION if name.startswith("auth_") else LETTERS

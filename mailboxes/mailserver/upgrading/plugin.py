@@ -39,7 +39,7 @@ def _one(setting):
     if name in SPECIAL:
         yield from SPECIAL[name](setting)
     elif name in SCRIPTS:
-        yield script(setting, SCRIPTS[name], setting.name.removeprefix("sieve_"))
+        yield from script(setting, SCRIPTS[name], setting.name.removeprefix("sieve_"))
     elif name in PLUGIN:
         yield Made([assignment(PLUGIN[name], converted(setting.value))], setting)
     elif KEPT.fullmatch(name):
@@ -122,13 +122,15 @@ def script(setting, kind, name):
     lines = [] if kind == "personal" else [f"type = {kind}"]
     lines += [] if driver == "file" else [assignment("driver", driver)]
     lines += [assignment("path", converted(path))]
-    if active := known.pop("active", ""):
+    if active := known.get("active"):
         lines += [assignment("active_path", converted(active))]
-    return Made(block("sieve_script", name, lines), setting)
+    yield Made(block("sieve_script", name, lines), setting)
+    if left := [option for option in options if option.partition("=")[0] not in ("", "active")]:
+        yield Lost(setting, ";".join(left))
 
 
 def sieve(setting):
-    yield script(setting, "personal", "personal")
+    yield from script(setting, "personal", "personal")
 
 
 def compress(setting):
