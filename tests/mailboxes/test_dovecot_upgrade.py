@@ -596,11 +596,33 @@ def test_each_line_is_named_with_its_file_and_number(tmp_path):
     ]
 
 
-def test_files_that_are_there_are_left_alone(tmp_path):
+def test_the_folder_of_2_3_is_no_place_for_the_files_of_2_4(tmp_path):
     folder = configuration(tmp_path, "protocols = imap\n")
-    with pytest.raises(CommandError, match="already"):
-        upgrade(folder, f"--output={tmp_path}")
+    (tmp_path / "link").symlink_to(tmp_path)
+    for place in (tmp_path, tmp_path / "link"):
+        with pytest.raises(CommandError, match="own"):
+            upgrade(folder, f"--output={place}")
     assert (tmp_path / "dovecot.conf").read_text() == "protocols = imap\n"
+
+
+def test_a_folder_that_has_other_files_is_refused(tmp_path):
+    folder, new = configuration(tmp_path, "protocols = imap\n"), tmp_path / "new"
+    new.mkdir()
+    (new / "x.conf").write_text("x\n")
+    with pytest.raises(CommandError, match="not empty: x.conf"):
+        upgrade(folder, f"--output={new}")
+    assert [path.name for path in new.iterdir()] == ["x.conf"]
+    (new / "x.conf").unlink()
+    upgrade(folder, f"--output={new}")
+    with pytest.raises(CommandError, match="not empty: dovecot.conf"):
+        upgrade(folder, f"--output={new}")
+
+
+@pytest.mark.parametrize("place", ["dovecot.conf", "dovecot.conf/new", "/proc/new"])
+def test_a_folder_that_cannot_be_written_is_said(place, tmp_path):
+    folder = configuration(tmp_path, "protocols = imap\n")
+    with pytest.raises(CommandError, match="(dovecot.conf|/proc/new).*: (Not a|No such)"):
+        upgrade(folder, f"--output={tmp_path / place}")
 
 
 def test_files_of_2_4_are_refused_and_so_is_what_2_3_does_not_read(tmp_path):

@@ -16,6 +16,8 @@ from mailboxes.mailserver.upgrading.report import HEADER, changes, is_changed, p
 from mailboxes.mailserver.writing.disk import Change, write
 from mailboxes.mailserver.writing.files import PUBLIC, SECRET, File
 
+SHOWN = 10  # names of files that are in the way
+
 help = "Show Dovecot's files of 2.3 as Dovecot 2.4 wants them."
 
 
@@ -38,7 +40,12 @@ def run(command, options):
     sections = conversion.sections()
     found = list(changes(sections))
     if options["output"]:
-        store(Path(options["output"]).absolute(), files_of(conversion, sections, dovecot.directory))
+        folder = Path(options["output"]).absolute()
+        try:
+            refuse_folder(folder, dovecot.directory)
+            store(folder, files_of(conversion, sections, dovecot.directory))
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}") from error
     if options["json"]:
         command.stdout.write(json.dumps([each._asdict() for each in found], ensure_ascii=False))
     elif options["output"]:
@@ -88,15 +95,23 @@ def is_closed(path):
     return not Path(path).stat().st_mode & stat.S_IROTH
 
 
-def store(folder, files):
-    """All of them, or none where one of that name is there already."""
-    wanted = [Change(folder / file.name, file, None) for file in files]
-    if present := [str(each.path) for each in wanted if each.path.exists()]:
+def refuse_folder(folder, source):
+    """Only into a folder of its own: what stands beside the new files would be read with them."""
+    if folder.resolve() == source.resolve():
         raise CommandError(
-            _("There is already: %(paths)s") % {"paths": ", ".join(present)}, returncode=1
+            _("The new files need a folder of their own; %(folder)s has those of 2.3.")
+            % {"folder": folder}
         )
-    for each in wanted:
-        write(each)
+    if folder.exists() and (present := sorted(path.name for path in folder.iterdir())):
+        raise CommandError(
+            _("%(folder)s is not empty: %(names)s")
+            % {"folder": folder, "names": ", ".join(present[:SHOWN])}
+        )
+
+
+def store(folder, files):
+    for file in files:
+        write(Change(folder / file.name, file, None))
 
 
 def told(change, folder):
