@@ -8,7 +8,7 @@ from mailboxes.mailserver.checking.finding import ERROR, Fault, Finding
 from mailboxes.mailserver.checking.logins import passdbs, stored
 from mailboxes.mailserver.reading import sql
 from mailboxes.mailserver.reading.dovecot import is_packaged
-from mailboxes.mailserver.reading.tree import LISTS, VERSION, is_yes
+from mailboxes.mailserver.reading.tree import LISTS, VERSION, Block, is_yes
 from mailboxes.mailserver.upgrading.names import instead_of
 
 STORAGE_VERSION = "dovecot_storage_version"
@@ -49,8 +49,8 @@ class OtherVersion(Finding):
 
     def look(self, configuration):
         dovecot, installed = configuration.dovecot, configuration.dovecot_version
-        if installed and is_for_newer(dovecot) is not (installed == "2.4"):
-            written_for = "2.4" if is_for_newer(dovecot) else "2.3"
+        written_for = "2.4" if is_for_newer(dovecot) else "2.3"
+        if installed and installed != written_for:
             yield Fault(dovecot.first or dovecot.root.line, f"{written_for} ≠ {installed}")
 
 
@@ -64,10 +64,11 @@ def newer_line(dovecot):
     for child in dovecot.root.children:
         if is_packaged(child.line):
             continue
-        is_setting = hasattr(child, "value") and hasattr(child, "lines")
-        if is_setting and child.name in NEWER:
-            return child.line
-        if not is_setting and (child.kind in NEWER_BLOCKS or child.kind in LISTS):
+        if isinstance(child, Block):
+            is_newer = child.kind in NEWER_BLOCKS or child.kind in LISTS
+        else:
+            is_newer = child.name in NEWER
+        if is_newer:
             return child.line
     return None
 
@@ -131,7 +132,9 @@ class OldSetting(Finding):
 
     def look(self, configuration):
         dovecot = configuration.dovecot
-        for path, setting in dovecot.root.walk() if is_for_newer(dovecot) else ():
+        if not is_for_newer(dovecot):
+            return
+        for path, setting in dovecot.root.walk():
             instead = instead_of(setting.name, path[-1].kind)
             if instead is not None:
                 yield Fault(setting.line, f"{setting.name} → {instead}".removesuffix(" → "))
@@ -152,17 +155,12 @@ class OldBlock(Finding):
 
     def look(self, configuration):
         dovecot = configuration.dovecot
-        for block in blocks(dovecot.root) if is_for_newer(dovecot) else ():
+        if not is_for_newer(dovecot):
+            return
+        for block in dovecot.root.walk_blocks():
             is_nameless = block.kind in ("passdb", "userdb", "dict") and not block.name
             if is_nameless or block.kind == "plugin":
                 yield Fault(block.line, f"{block.kind} {{ }}")
-
-
-def blocks(block):
-    for child in block.children:
-        if hasattr(child, "children"):
-            yield child
-            yield from blocks(child)
 
 
 class OldVariable(Finding):
@@ -181,8 +179,12 @@ class OldVariable(Finding):
 
     def look(self, configuration):
         dovecot = configuration.dovecot
-        for _path, setting in dovecot.root.walk() if is_for_newer(dovecot) else ():
-            for found in () if is_packaged(setting.line) else self._old(setting):
+        if not is_for_newer(dovecot):
+            return
+        for _path, setting in dovecot.root.walk():
+            if is_packaged(setting.line):
+                continue
+            for found in self._old(setting):
                 yield Fault(setting.line_of(found), f"{setting.name}: {found}")
 
     @staticmethod

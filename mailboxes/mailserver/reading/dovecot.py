@@ -137,18 +137,17 @@ class DovecotFiles:
     def _classic(self, _around, block):
         path = self.locate(block.value("args"))
         settings = self.sql_files.get(path)
-        children = settings.children if settings else []
-        found = {child.name: child for child in children if isinstance(child, Setting)}
+        found = {each.name: each for each in settings.settings()} if settings else {}
         return SqlDatabase(block.kind, found, settings.line if settings else block.line)
 
     @staticmethod
     def _modern(around, block):
         names = MODERN[block.kind]
         found = {
-            names[name]: child
+            names[name]: setting
             for holder in (*around, block)
-            for child in holder.children
-            if isinstance(child, Setting) and (name := full_name(holder, child.name)) in names
+            for setting in holder.settings()
+            if (name := full_name(holder, setting.name)) in names
         }
         return SqlDatabase(block.kind, found, block.line)
 

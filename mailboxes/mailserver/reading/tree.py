@@ -55,9 +55,12 @@ class Block:
         setting = self.setting(name)
         return setting.value if setting else default
 
+    def settings(self):
+        """Its own settings, not those of blocks in it."""
+        return [child for child in self.children if isinstance(child, Setting)]
+
     def setting(self, name):
-        found = [child for child in self.children if isinstance(child, Setting)]
-        last = next((child for child in reversed(found) if child.name == name), None)
+        last = next((each for each in reversed(self.settings()) if each.name == name), None)
         blocks = self.blocks(name) if name in LISTS else []
         return self._list(name) if blocks else last
 
@@ -69,7 +72,7 @@ class Block:
             if isinstance(child, Setting) and child.name == name:
                 words, lines = dict.fromkeys(list_of(child.value), True), child.lines
             elif isinstance(child, Block) and child.kind == name:
-                for setting in (each for each in child.children if isinstance(each, Setting)):
+                for setting in child.settings():
                     words[setting.name] = is_yes(setting.value)
                     lines = (*lines, *setting.lines)
         value = " ".join(word for word, is_in in words.items() if is_in)
@@ -81,6 +84,13 @@ class Block:
 
     def blocks(self, kind):
         return [child for child in self.children if isinstance(child, Block) and child.kind == kind]
+
+    def walk_blocks(self):
+        """Every block in it, however deep."""
+        for child in self.children:
+            if isinstance(child, Block):
+                yield child
+                yield from child.walk_blocks()
 
     def walk(self):
         """Every setting, however deep, with the blocks it stands in."""
@@ -134,7 +144,7 @@ class Reader:
         """`@group = name` stands for what `group @group name { … }` says, before all else here."""
         block = block or self.root
         groups = {each.name: each for each in self.root.blocks("group")}
-        used = [c for c in block.children if isinstance(c, Setting) and c.name.startswith("@")]
+        used = [setting for setting in block.settings() if setting.name.startswith("@")]
         for inner in (child for child in block.children if isinstance(child, Block)):
             self.apply_groups(inner)
         for setting in reversed(used):

@@ -30,7 +30,7 @@ class Authentication:
     def section(self, source):
         kind, old = source.kind, driver(source)
         if old in GONE_DRIVERS or old == "ldap":
-            return [Lost(setting) for setting in settings_of(source)]
+            return [Lost(setting) for setting in source.settings()]
         new = DRIVERS.get(old, old)
         name = self._name(kind, new)
         found = Section(head(kind, name), source.line, was=head(kind, source.name))
@@ -64,7 +64,7 @@ class Authentication:
         path = self.dovecot.locate(source.value("args"))
         file = self.dovecot.sql_files.get(path)
         if file is None or not file.children:
-            yield from (Lost(setting) for setting in settings_of(source) if setting.name == "args")
+            yield from (Lost(setting) for setting in source.settings() if setting.name == "args")
             return
         yield from self.connections.inside(file)
         prefix = "" if name == "sql" else "sql_"
@@ -95,7 +95,7 @@ class Authentication:
                 yield from attempted(setting, functools.partial(of_fields, setting, suffix))
 
     def others(self, source, _new, _name):
-        for setting in settings_of(source):
+        for setting in source.settings():
             if setting.name in KEPT and setting.value not in ("default", ""):
                 yield Made([assignment(setting.name, setting.value)], setting)
             elif setting.name == "mechanisms" and setting.value:
@@ -118,10 +118,6 @@ def attempted(setting, convert):
 def of_fields(setting, suffix):
     lines = [f"{key}{suffix} = {value}" for key, value in pairs(setting.value)]
     yield Made(block("fields", "", lines), setting)
-
-
-def settings_of(source):
-    return [child for child in source.children if not hasattr(child, "children")]
 
 
 def pairs(text):

@@ -82,8 +82,12 @@ class Conversion:
     def _children(self, block):
         found = []
         for child in block.children:
-            if not is_packaged(child.line):
-                found += self._setting(child, block) if is_setting(child) else self._block(child)
+            if is_packaged(child.line):
+                continue
+            if isinstance(child, Setting):
+                found += self._setting(child, block)
+            else:
+                found += self._block(child)
         return found
 
     # Blocks
@@ -92,9 +96,9 @@ class Conversion:
         if block.kind in ("passdb", "userdb"):
             return self.authentication.section(block)
         if block.kind == "plugin":
-            return list(self._guarded(converted_plugin, block))
+            return [made for each in block.settings() for made in self._plugin(each)]
         if block.kind == "dict":
-            inner = [each for s in settings(block) for each in self._dictionary(s)]
+            inner = [each for s in block.settings() for each in self._dictionary(s)]
             return [Section("dict_server", block.line, inner, "dict")]
         if block.kind == "service" and block.name in GONE_SERVICES:
             is_empty = next(block.walk(), None) is None
@@ -106,12 +110,11 @@ class Conversion:
         return dictionary(setting, self.dovecot, self.connections)
 
     @staticmethod
-    def _guarded(convert, block):
-        for setting in settings(block):
-            try:
-                yield from convert([setting])
-            except Untranslatable as error:
-                yield Lost(setting, str(error))
+    def _plugin(setting):
+        try:
+            return list(converted_plugin(setting))
+        except Untranslatable as error:
+            return [Lost(setting, str(error))]
 
     def _new_head(self, block):
         """A namespace needs a name; one without gets that of what it holds."""
@@ -152,14 +155,6 @@ class Conversion:
         new = names.RENAMED.get(name, name)
         text = converted(value, letters) if name in EXPANDED else value
         return [Made([assignment(new, text)], setting)]
-
-
-def is_setting(child):
-    return isinstance(child, Setting)
-
-
-def settings(block):
-    return [child for child in block.children if is_setting(child)]
 
 
 def location(setting):

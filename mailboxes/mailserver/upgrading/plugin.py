@@ -7,17 +7,27 @@ from mailboxes.mailserver.upgrading.output import Lost, Made, assignment, block
 from mailboxes.mailserver.upgrading.variables import converted
 
 # Settings that have the same name outside of it.
-KEPT = re.compile(
-    r"(fts_autoindex|fts_autoindex_max_recent_msgs|fts_message_max_size|last_login_precision"
-    r"|lazy_expunge_only_last_instance|mail_log_(cached_only|events|fields)|quota_exceeded_message"
-    r"|quota_status_\w+|sieve_(extensions|global_extensions|implicit_extensions|plugins|max_\w+"
-    r"|trace_(addresses|debug|dir|level)|user_email|redirect_envelope_from|report_from"
-    r"|duplicate_(default|max)_period|vacation_(default|max|min)_period"
-    r"|vacation_(send_from_recipient|use_original_recipient|to_header_ignore_envelope)"
-    r"|notify_mailto_envelope_from|spamtest_status_(header|type)|virustest_status_(header|type)"
-    r"|(execute|filter|pipe)_(bin_dir|exec_timeout|input_eol|socket_dir)"
-    r"|include_max_(includes|nesting_depth)|resource_usage_timeout))"
-)
+KEPT = frozenset({
+    "fts_autoindex", "fts_autoindex_max_recent_msgs", "fts_message_max_size",
+    "last_login_precision", "lazy_expunge_only_last_instance", "mail_log_cached_only",
+    "mail_log_events", "mail_log_fields", "quota_exceeded_message", "quota_status_nouser",
+    "quota_status_overquota", "quota_status_success", "quota_status_toolarge",
+    "sieve_duplicate_default_period", "sieve_duplicate_max_period", "sieve_execute_bin_dir",
+    "sieve_execute_exec_timeout", "sieve_execute_input_eol", "sieve_execute_socket_dir",
+    "sieve_extensions", "sieve_global_extensions", "sieve_implicit_extensions",
+    "sieve_filter_bin_dir", "sieve_filter_exec_timeout", "sieve_filter_input_eol",
+    "sieve_filter_socket_dir", "sieve_include_max_includes", "sieve_include_max_nesting_depth",
+    "sieve_max_actions", "sieve_max_cpu_time", "sieve_max_redirects", "sieve_max_script_size",
+    "sieve_notify_mailto_envelope_from", "sieve_pipe_bin_dir", "sieve_pipe_exec_timeout",
+    "sieve_pipe_input_eol", "sieve_pipe_socket_dir", "sieve_plugins",
+    "sieve_redirect_envelope_from", "sieve_report_from", "sieve_resource_usage_timeout",
+    "sieve_spamtest_status_header", "sieve_spamtest_status_type", "sieve_trace_addresses",
+    "sieve_trace_debug", "sieve_trace_dir", "sieve_trace_level", "sieve_user_email",
+    "sieve_vacation_default_period", "sieve_vacation_max_period", "sieve_vacation_min_period",
+    "sieve_vacation_send_from_recipient", "sieve_vacation_to_header_ignore_envelope",
+    "sieve_vacation_use_original_recipient", "sieve_virustest_status_header",
+    "sieve_virustest_status_type",
+})  # fmt: skip
 WARNING = re.compile(r"(-)?(storage|bytes|messages?)=(\d+)%{0,2}\s+([\w.-]+)\s*(.*)")
 RULE = re.compile(r"\*:(?:(storage|bytes)=([^:]+))?(?::?messages=(\d+))?")
 FOLDER_RULE = re.compile(r"([^*:][^:]*):(ignore|storage=\+(\w+))")
@@ -27,13 +37,8 @@ SCRIPTS |= {"sieve_global": "global", "sieve_global_dir": "global", "sieve_disca
 NUMBERED = re.compile(r"(sieve_(?:before|after)|quota_rule|quota_warning|quota)\d+")
 
 
-def converted_plugin(settings):
-    """The settings of plugin { }, as 2.4 has them; what it has not is Lost."""
-    for setting in settings:
-        yield from _one(setting)
-
-
-def _one(setting):
+def converted_plugin(setting):
+    """A setting of plugin { }, as 2.4 has it; what it has not is Lost."""
     numbered = NUMBERED.fullmatch(setting.name)
     name = numbered[1] if numbered else setting.name
     if name in SPECIAL:
@@ -42,7 +47,7 @@ def _one(setting):
         yield from script(setting, SCRIPTS[name], setting.name.removeprefix("sieve_"))
     elif name in PLUGIN:
         yield Made([assignment(PLUGIN[name], converted(setting.value))], setting)
-    elif KEPT.fullmatch(name):
+    elif name in KEPT:
         yield Made([assignment(name, converted(setting.value))], setting)
     else:
         yield Lost(setting)
