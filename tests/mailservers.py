@@ -29,6 +29,21 @@ from tests.servers import PATIENCE, Server, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 LATELY = 200_000  # bytes of a log in which a message just sent is
+
+
+def version_tested():
+    """The version of the Dovecot under test: 2.3 or 2.4."""
+    return guessed()["dovecot_version"]
+
+
+def only_with(version):
+    """Skip where the Dovecot under test is another; with "" none is."""
+    if version and version != version_tested():
+        pytest.skip(
+            f"the Dovecot under test is {version_tested()}, and these are files for {version}"
+        )
+
+
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="Postfix and Dovecot change users, which only root may"
 )

@@ -1,6 +1,5 @@
 """Dovecot's files are read as the Dovecot that is tested reads them, be it 2.3 or 2.4."""
 
-import functools
 import re
 import shutil
 import subprocess
@@ -14,31 +13,23 @@ from mailboxes.mailserver.reading.dovecot import DovecotFiles
 from mailboxes.mailserver.reading.lines import Setting
 from mailboxes.mailserver.reading.tree import LISTS, Block, list_of
 from mailboxes.mailserver.writing import disk
-from mailboxes.mailserver.writing.choices import Choices, at_least
+from mailboxes.mailserver.writing.choices import Choices
 from mailboxes.mailserver.writing.files import files_of
-from tests.mailservers import PASSWORDS, make_certificate
+from tests.mailservers import (
+    FIRST_LINES,
+    PASSWORDS,
+    make_certificate,
+    only_with,
+    version_tested,
+)
 from tests.programs import command, installed
 
 SAMPLES = Path(__file__).parent / "configurations"
 VERSIONS = ("2.3", "2.4")
-MODERN = "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n"
 
 
 def run(program, *arguments):
     return subprocess.run([command(program), *arguments], capture_output=True, text=True)
-
-
-@functools.cache
-def version_tested():
-    """The version of the Dovecot under test: 2.3 or 2.4."""
-    return "2.4" if at_least(run("dovecot", "--version").stdout.split()[0], "2.4") else "2.3"
-
-
-def only_with(version):
-    if version and version != version_tested():
-        pytest.skip(
-            f"the Dovecot under test is {version_tested()}, and these are files for {version}"
-        )
 
 
 # What doveconf says
@@ -285,7 +276,7 @@ VARIANTS = dict(variants())
 def test_a_line_means_what_doveconf_takes_it_for(name, tmp_path):
     variant = VARIANTS[name]
     only_with(variant.version)
-    head = MODERN if version_tested() == "2.4" else ""
+    head = FIRST_LINES[version_tested()]
     (tmp_path / "dovecot.conf").write_text(head + variant.text)
     compare(tmp_path, *variant.options)
 
@@ -303,7 +294,7 @@ def test_files_are_read_where_they_are_included(tmp_path):
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d/20-b.conf").write_text("login_greeting = b\n")
     (tmp_path / "conf.d/10-a.conf").write_text("login_greeting = a\nbase_dir = /a\n")
-    head = MODERN if version_tested() == "2.4" else ""
+    head = FIRST_LINES[version_tested()]
     (tmp_path / "dovecot.conf").write_text(head + INCLUDES)
     files = compare(tmp_path)
     assert (files.value("login_greeting"), files.value("base_dir")) == ("b", "/last")
@@ -311,7 +302,7 @@ def test_files_are_read_where_they_are_included(tmp_path):
 
 def read(folder, name):
     """The files of a variant of Dovecot 2.4's."""
-    (folder / "dovecot.conf").write_text(MODERN + VARIANTS[name].text)
+    (folder / "dovecot.conf").write_text(FIRST_LINES["2.4"] + VARIANTS[name].text)
     return DovecotFiles(folder)
 
 
@@ -358,7 +349,9 @@ def test_a_database_of_its_own_counts_before_the_global_one(tmp_path):
 def test_a_group_stands_for_its_settings(tmp_path):
     only_with("2.4")
     text = "group @g one {\n  mail_home = /x\n  login_greeting = g\n}\n"
-    (tmp_path / "dovecot.conf").write_text(f"{MODERN}{text}@g = one\nlogin_greeting = own\n")
+    (tmp_path / "dovecot.conf").write_text(
+        f"{FIRST_LINES['2.4']}{text}@g = one\nlogin_greeting = own\n"
+    )
     files = DovecotFiles(tmp_path)
     assert (files.value("mail_home"), files.value("login_greeting")) == ("/x", "own")
     said = run("doveconf", "-c", str(tmp_path / "dovecot.conf"), "-n").stdout
@@ -378,7 +371,7 @@ REFUSED = [
 @pytest.mark.mailserver
 @pytest.mark.parametrize("name, text, line", REFUSED, ids=lambda value: str(value)[:30])
 def test_what_doveconf_refuses_is_a_problem(name, text, line, tmp_path):
-    head = MODERN if version_tested() == "2.4" else ""
+    head = FIRST_LINES[version_tested()]
     (tmp_path / "dovecot.conf").write_text(head + text)
     line += head.count("\n")
     said = run("doveconf", "-c", str(tmp_path / "dovecot.conf"), "-n")

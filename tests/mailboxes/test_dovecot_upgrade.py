@@ -22,6 +22,8 @@ from mailboxes.mailserver.reading import dovecot
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
 from mailboxes.mailserver.reading.tree import is_yes
 from mailboxes.mailserver.upgrading.convert import Conversion
+from mailboxes.mailserver.upgrading.names import PLUGIN
+from mailboxes.mailserver.upgrading.plugin import KEPT
 from mailboxes.mailserver.upgrading.queries import query_of
 from mailboxes.mailserver.upgrading.report import changes, rendered
 from mailboxes.mailserver.upgrading.variables import Untranslatable, converted
@@ -31,9 +33,8 @@ from mailboxes.mailserver.writing.files import files_of
 from mailboxes.models import Mailbox, Usage
 from tests import mailservers
 from tests.base import PASSWORD, build_world
-from tests.mailboxes.test_dovecot_reading import only_with, version_tested
 from tests.mailboxes.test_mailserver_config import finds, receive
-from tests.mailservers import PASSWORDS, MailServer
+from tests.mailservers import FIRST_LINES, PASSWORDS, MailServer, only_with, version_tested
 from tests.programs import command
 
 HERE = Path(__file__).parent
@@ -206,6 +207,18 @@ def test_dovecot_2_4_takes_every_setting_of_2_3(tmp_path):
     names = re.findall(r"^(\w+) =", said, re.M)
     assert len(names) > 250
     assert {name for name in names if f"\n{name} =" not in all_of_them} == set()
+
+
+@pytest.mark.mailserver
+def test_2_4_has_the_names_that_plugin_settings_keep_or_get(tmp_path):
+    only_with("2.4")
+
+    def is_unknown(name):
+        text = f"{FIRST_LINES['2.4']}{name} = x\n"
+        return f"Unknown setting: {name}" in doveconf(configuration(tmp_path, text)).stderr
+
+    assert is_unknown("sieve_max_everything")
+    assert [name for name in sorted(KEPT | {*PLUGIN.values()}) if is_unknown(name)] == []
 
 
 # What is left to be decided although it has its default.
@@ -505,7 +518,7 @@ def test_whatever_stands_in_the_files_the_conversion_comes_to_an_end(file, where
         path.write_text(text[:at] + put + text[at + cut :])
         sections = Conversion(DovecotFiles(folder)).sections()
         assert "\n".join(rendered(sections, folder))
-        assert list(changes(sections)) is not None
+        list(changes(sections))
 
 
 # The command

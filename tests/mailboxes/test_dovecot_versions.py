@@ -1,4 +1,4 @@
-"""What the versions of Dovecot do otherwise: with weak schemes, with variables of the other."""
+"""How Dovecot 2.3 and 2.4 differ: weak schemes, variables of the other version."""
 
 import re
 import subprocess
@@ -9,8 +9,13 @@ from mailboxes.mailserver.checking import Configuration, check
 from mailboxes.mailserver.checking.versions import WEAK
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
 from tests import mailservers
-from tests.mailboxes.test_dovecot_reading import only_with, version_tested
-from tests.mailservers import Dovecot, make_certificate
+from tests.mailservers import (
+    FIRST_LINES,
+    Dovecot,
+    make_certificate,
+    only_with,
+    version_tested,
+)
 from tests.programs import command
 from tests.servers import Server, free_port
 
@@ -31,8 +36,6 @@ ssl_cert = <%(certificate)s
 ssl_key = <%(certificate)s
 """,
     "2.4": """\
-dovecot_config_version = 2.4.0
-dovecot_storage_version = 2.4.0
 passdb passwd-file {
   passwd_file_path = %(folder)s/passwords
 }
@@ -76,7 +79,7 @@ def dovecot():
     ports = {name: free_port() for name in ("imaps", "pop3s")}
     with Shared() as shared, Dovecot(shared.folder, ports) as server:
         values = {"folder": shared.folder, "certificate": make_certificate(shared.folder)}
-        text = CONFIGURATION[version_tested()] % values
+        text = FIRST_LINES[version_tested()] + CONFIGURATION[version_tested()] % values
         (shared.folder / "dovecot/dovecot.conf").write_text(f"{text}protocols = imap\nssl = yes\n")
         lines = (f"{scheme.lower()}:{stored(scheme)}" for scheme in schemes())
         (shared.folder / "passwords").write_text("".join(lines))
@@ -96,8 +99,6 @@ def test_dovecot_refuses_weak_schemes_and_no_others(dovecot):
 
 
 OLD_FILES = """\
-dovecot_config_version = 2.4.0
-dovecot_storage_version = 2.4.0
 protocols = imap
 ssl = yes
 ssl_server_cert_file = %(certificate)s
@@ -126,7 +127,8 @@ def old_files():
     ports = {name: free_port() for name in ("imaps", "pop3s")}
     with Shared() as shared, Dovecot(shared.folder, ports) as server:
         path = shared.folder / "dovecot/dovecot.conf"
-        path.write_text(OLD_FILES % {"certificate": make_certificate(shared.folder)})
+        values = {"certificate": make_certificate(shared.folder)}
+        path.write_text(FIRST_LINES["2.4"] + OLD_FILES % values)
         server.adapt()
         yield server.run()
 

@@ -37,7 +37,7 @@ from mailboxes.mailserver.upgrading.names import (
 )
 from mailboxes.models import Alias, Mailbox
 from tests.base import World
-from tests.mailboxes.test_dovecot_reading import only_with, version_tested
+from tests.mailservers import FIRST_LINES, only_with, version_tested
 from tests.programs import command
 
 SAMPLES = Path(__file__).parent / "configurations"
@@ -683,8 +683,7 @@ AROUND = {
 def test_2_4_does_not_take_a_name_that_is_called_old(kind, name, tmp_path):
     text = AROUND.get(kind, "%s\n") % f"{name} = x"
     if version_tested() == "2.4":
-        text = f"dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n{text}"
-        (tmp_path / "dovecot.conf").write_text(text)
+        (tmp_path / "dovecot.conf").write_text(FIRST_LINES["2.4"] + text)
         said = doveconf(tmp_path / "dovecot.conf").stderr
         assert f"Unknown setting: {name}" in said or "named list filter" in said
         found = check(Configuration(dovecot=DovecotFiles(tmp_path)))

@@ -130,13 +130,16 @@ def test_a_script_that_begins_with_a_dot_would_be_a_folder(transactional_db, req
         assert "sieve-script-is-a-folder" in {each.finding.code for each in found}
 
 
-def test_it_is_not_offered_unless_it_is_asked_for(transactional_db, request):
+@pytest.mark.parametrize("sieve", [False, True])
+def test_it_is_not_offered_unless_it_is_asked_for(sieve, transactional_db, request):
     build_world()
-    with MailServer() as server:
+    with MailServer(sieve=sieve) as server:
         mailservers.open_database(server, request)
         server.run()
         said = server.dovecot.tool("service", "status").stdout
-        assert "imap-login" in said and "managesieve" not in said
+        assert "imap-login" in said
+        assert ("managesieve-login" in said) is sieve
+        assert ("managesieve" in said) is sieve
 
 
 @pytest.mark.django_db
