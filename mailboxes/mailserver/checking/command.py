@@ -38,7 +38,8 @@ def add_arguments(parser):
     parser.add_argument(
         "--dovecot-version",
         choices=("2.3", "2.4"),
-        help="the Dovecot that is to read a copied folder; /etc/dovecot is for this machine's",
+        help="Dovecot version the files are meant for"
+        " (default for /etc/dovecot: the installed one)",
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
 

@@ -42,8 +42,8 @@ class OtherVersion(Finding):
     title = _("Dovecot’s files are for another version than the Dovecot that is installed")
     why = _("Dovecot 2.4 does not start with files of 2.3, nor 2.3 with those of 2.4.")
     mend = _(
-        "mailadmin mailserver upgrade --dovecot DIR shows files of 2.3 as 2.4 wants them; "
-        "mailadmin mailserver config writes new ones."
+        "Run “mailadmin mailserver upgrade --dovecot DIR” to convert 2.3 files to 2.4, or "
+        "“mailadmin mailserver config” to write new ones."
     )
     needs = ("dovecot",)
 
@@ -97,7 +97,7 @@ class VersionMissing(Finding):
 class VersionNotFirst(Finding):
     code = "dovecot-version-not-first"
     severity = ERROR
-    title = _("Something stands before dovecot_config_version")
+    title = _("dovecot_config_version is not the first setting")
     why = _("Dovecot 2.4 does not start: “The first setting must be dovecot_config_version”.")
     mend = _("Make it the first line of dovecot.conf, before every !include.")
     needs = ("dovecot",)
@@ -111,9 +111,9 @@ class VersionNotFirst(Finding):
 class VersionUnknown(Finding):
     code = "dovecot-version-unknown"
     severity = ERROR
-    title = _("dovecot_config_version names a version that Dovecot does not take")
+    title = _("dovecot_config_version names a version that Dovecot does not accept")
     why = _("Dovecot 2.4 does not start: “Invalid dovecot_config_version”.")
-    mend = _("Name a version of 2.4 that is not newer than what is installed, such as 2.4.0.")
+    mend = _("Use a 2.4 version that is not newer than the installed one, such as 2.4.0.")
     needs = ("dovecot",)
 
     def look(self, configuration):
@@ -125,9 +125,9 @@ class VersionUnknown(Finding):
 class OldSetting(Finding):
     code = "setting-of-older-dovecot"
     severity = ERROR
-    title = _("A setting of Dovecot 2.3 stands in files of 2.4")
+    title = _("Dovecot 2.3 setting in a Dovecot 2.4 configuration")
     why = _("Dovecot 2.4 does not start: “Unknown setting”.")
-    mend = _("Write what is named behind the arrow instead; where nothing is, delete the line.")
+    mend = _("Use the name after the arrow. If there is none, delete the line.")
     needs = ("dovecot",)
 
     def look(self, configuration):
@@ -143,7 +143,7 @@ class OldSetting(Finding):
 class OldBlock(Finding):
     code = "block-of-older-dovecot"
     severity = ERROR
-    title = _("A block of Dovecot 2.3 stands in files of 2.4")
+    title = _("Dovecot 2.3 block in a Dovecot 2.4 configuration")
     why = _(
         "Dovecot 2.4 does not start: it knows no plugin { }, and passdb, userdb and dict need a "
         "name."
@@ -166,10 +166,10 @@ class OldBlock(Finding):
 class OldVariable(Finding):
     code = "variable-of-older-dovecot"
     severity = ERROR
-    title = _("A variable of Dovecot 2.3 stands in files of 2.4")
+    title = _("Dovecot 2.3 variable in a Dovecot 2.4 configuration")
     why = _(
-        "Dovecot 2.4 takes it for plain letters: mail is kept in a folder that is called %d, "
-        "nobody is called %u, and no plugin $mail_plugins."
+        "Dovecot 2.4 does not expand it: mail goes to a folder literally named %d, no user is "
+        "found, and no plugin is loaded."
     )
     mend = _(
         "Write %{user}, %{user | username}, %{user | domain}, %{user | lower}, %{home}; instead of "
@@ -203,7 +203,7 @@ class OtherField(Finding):
         "Quotas: quota_rule is for 2.3, quota_storage_size for 2.4; the place of the mail: mail is "
         "for 2.3, mail_path for 2.4. The other version ignores it: no limit, another folder."
     )
-    mend = _("Return the field that is named behind the arrow.")
+    mend = _("Return the field named after the arrow instead.")
     needs = ("dovecot",)
 
     def look(self, configuration):

@@ -88,7 +88,7 @@ class Authentication:
         yield Made([assignment(new, made)], setting)
 
     def fields(self, source, _new, _name):
-        """Fields for all: those that the answer may replace, and those that replace it."""
+        """default_fields and override_fields, as fields { } of 2.4."""
         for name, suffix in (("default_fields", ":default"), ("override_fields", "")):
             setting = source.setting(name)
             if setting and setting.value:
@@ -167,7 +167,7 @@ def of_static(setting, kind, prefix):
     yield Made(lines + (block("fields", "", fields) if fields else []), setting)
 
 
-def of_nobody(setting, _kind, _prefix):
+def without_arguments(setting, _kind, _prefix):
     """Arguments of passwd and prefetch, of which 2.4 has none."""
     if setting.value:
         yield Lost(setting)
@@ -175,8 +175,8 @@ def of_nobody(setting, _kind, _prefix):
 
 ARGUMENTS = {
     "pam": of_pam,
-    "passwd": of_nobody,
+    "passwd": without_arguments,
     "passwd-file": of_passwd_file,
-    "prefetch": of_nobody,
+    "prefetch": without_arguments,
     "static": of_static,
 }

@@ -18,7 +18,7 @@ from mailboxes.mailserver.writing.files import PUBLIC, SECRET, File
 
 SHOWN = 10  # names of files that are in the way
 
-help = "Show Dovecot's files of 2.3 as Dovecot 2.4 wants them."
+help = "Convert Dovecot 2.3 configuration files to Dovecot 2.4."
 
 
 def add_arguments(parser):
@@ -51,7 +51,7 @@ def run(command, options):
     elif options["output"]:
         for each in found:
             if each.is_lost or is_changed(each):
-                command.stdout.write(told(each, dovecot.directory))
+                command.stdout.write(format_change(each, dovecot.directory))
     else:
         for file in files_of(conversion, sections, dovecot.directory):
             lines = "\n".join(masked(line) for line in file.text.splitlines())
@@ -114,7 +114,7 @@ def store(folder, files):
         write(Change(folder / file.name, file, None))
 
 
-def told(change, folder):
+def format_change(change, folder):
     """`file:number: old → new`."""
     new = " ".join(line.strip() for line in change.lines) if change.lines else "–"
     if change.is_lost:

@@ -57,8 +57,8 @@ PLUGINS = {
 PLUGINS |= {"imap_stats": "", "old_stats": "", "imap_old_stats": "", "mailbox_alias": ""}
 PLUGINS |= {"replication": "replication"}
 STRING_LISTS = ("auth_policy_request_attributes", "imap_id_send", "import_environment")
-UNLIMITED = ("imapc_max_line_length", "lmtp_user_concurrency_limit")  # what 0 is in 2.3
-FOR_EVER, USUAL = "4294967295", "18446744073709551615"  # as doveconf 2.3 shows them
+ZERO_IS_UNLIMITED = ("imapc_max_line_length", "lmtp_user_concurrency_limit")
+UNLIMITED, DEFAULT = "4294967295", "18446744073709551615"  # as doveconf 2.3 shows them
 FILTERS = ("local", "local_name", "protocol", "remote")
 
 
@@ -144,8 +144,8 @@ class Conversion:
                 Made([assignment(names.FILES[name], value.lstrip("<"))] if value else [], setting)
             ]
         if name in names.INVERTED:
-            said = "no" if is_yes(value) else "yes"
-            return [Made([f"{names.INVERTED[name]} = {said}"], setting)]
+            output = "no" if is_yes(value) else "yes"
+            return [Made([f"{names.INVERTED[name]} = {output}"], setting)]
         instead = names.instead_of(name, kind)
         if instead is not None and name not in names.RENAMED:
             return [Lost(setting, instead)] if value else [Made([], setting)]
@@ -218,17 +218,17 @@ def renamed(new):
 
 
 def idle(setting):
-    """How long a process may do nothing: 0 is the usual, the greatest number for ever."""
+    """How long a process may do nothing: 0 is the default, the greatest number no limit."""
     if setting.value == "0":
         return [Made([], setting)]
-    time = "unlimited" if setting.value.startswith(FOR_EVER) else setting.value
+    time = "unlimited" if setting.value.startswith(UNLIMITED) else setting.value
     return [Made([f"idle_kill_interval = {time}"], setting)]
 
 
 def limit(setting):
-    """What is usual is not said any more: no number, or the greatest."""
-    is_said = setting.value != "0" and not setting.value.startswith(USUAL)
-    return [Made([assignment(setting.name, setting.value)] if is_said else [], setting)]
+    """Leave out limits that 2.3 writes as 0 or the maximum: both mean the default."""
+    is_needed = setting.value != "0" and not setting.value.startswith(DEFAULT)
+    return [Made([assignment(setting.name, setting.value)] if is_needed else [], setting)]
 
 
 def unlimited(setting):
@@ -244,7 +244,7 @@ def lost(setting):
 SPECIAL = {
     "": {"mail_plugins": plugins, "pop3_uidl_format": uidl, "imap_capability": capability}
     | dict.fromkeys(STRING_LISTS, lost)
-    | dict.fromkeys(UNLIMITED, unlimited),
+    | dict.fromkeys(ZERO_IS_UNLIMITED, unlimited),
     "file": {
         "mail_location": location,
         "ssl_prefer_server_ciphers": ciphers,

@@ -66,10 +66,10 @@ def quota(setting):
 
 def rule(setting):
     if folder := FOLDER_RULE.fullmatch(setting.value):
-        said = (
+        output = (
             "quota_ignore = yes" if folder[2] == "ignore" else f"quota_storage_extra = {folder[3]}"
         )
-        inner = block("mailbox", folder[1], [said])
+        inner = block("mailbox", folder[1], [output])
         yield Made(block("namespace", "inbox", inner), setting)
         return
     found = RULE.fullmatch(setting.value)

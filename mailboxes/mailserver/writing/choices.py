@@ -70,7 +70,7 @@ class Choices:
     dovecot_version: str = "2.3"
     default_scheme: str = "CRYPT"
     cram_md5: bool = False  # offered beside plain and login
-    sieve: bool = False  # filters of the people's own; Dovecot needs two packages more for them
+    sieve: bool = False  # users' own filters; Dovecot needs two packages more for them
     certificate: str = ""
     key: str = ""
     command: str = "/usr/local/bin/mailadmin"

@@ -64,7 +64,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--sieve",
         action="store_true",
-        help="let people keep Sieve filters by ManageSieve; needs dovecot-sieve and"
+        help="let users manage Sieve filters (ManageSieve); needs dovecot-sieve and"
         " dovecot-managesieved",
     )
     parser.add_argument("--plan", action="store_true", help="show what would change, write nothing")
