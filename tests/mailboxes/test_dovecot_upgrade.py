@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from mailboxes.mailserver.checking import Configuration, check
 from mailboxes.mailserver.reading import dovecot
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
+from mailboxes.mailserver.reading.names import NEWER, PLUGIN
 from mailboxes.mailserver.reading.tree import is_yes
 from mailboxes.mailserver.upgrading.convert import Conversion
-from mailboxes.mailserver.upgrading.names import PLUGIN
 from mailboxes.mailserver.upgrading.plugin import KEPT
 from mailboxes.mailserver.upgrading.queries import query_of
-from mailboxes.mailserver.upgrading.report import changes, rendered
+from mailboxes.mailserver.upgrading.render import changes, rendered
 from mailboxes.mailserver.upgrading.variables import Untranslatable, converted
 from mailboxes.mailserver.writing import disk
 from mailboxes.mailserver.writing.choices import Choices
@@ -246,6 +246,7 @@ def test_of_all_settings_of_2_3_these_are_not_converted(tmp_path):
     lines = json.loads(upgrade(configuration(tmp_path, all_of_them), "--json"))
     lost = [each["text"].split()[0] for each in lines if each["is_lost"]]
     assert sorted(lost) == sorted(" ".join(NOT_CONVERTED.values()).split())
+    assert set(re.findall(r"\w+(?= =)", all_of_them)) & NEWER == set()
     told = {each["number"] for each in lines}
     for number, line in enumerate(all_of_them.splitlines(), 1):
         assert number in told or not re.match(r"\w+ =", line), line

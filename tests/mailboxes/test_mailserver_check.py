@@ -24,8 +24,7 @@ from mailboxes.mailserver.checking.command import installed_for
 from mailboxes.mailserver.checking.hashes import READS, Hash, hash_of, is_read
 from mailboxes.mailserver.checking.rows import Rows
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
-from mailboxes.mailserver.reading.postfix import PostfixFiles
-from mailboxes.mailserver.upgrading.names import (
+from mailboxes.mailserver.reading.names import (
     FILES,
     GONE,
     IN_BLOCKS,
@@ -35,6 +34,8 @@ from mailboxes.mailserver.upgrading.names import (
     REPLACED,
     SQL_FILE,
 )
+from mailboxes.mailserver.reading.postfix import PostfixFiles
+from mailboxes.mailserver.reading.tree import FILTERS
 from mailboxes.models import Alias, Mailbox
 from tests.base import World
 from tests.mailservers import FIRST_LINES, only_with, version_tested
@@ -667,8 +668,9 @@ def test_dovecot_2_4_refuses_what_is_found(broken, tmp_path):
 OLD = [
     *(("file", name) for table in OLD_NAMES for name in table),
     *((kind, name) for kind, names in IN_BLOCKS.items() for name in names),
+    *((kind, "quota_rule") for kind in FILTERS),
 ]
-AROUND = {
+AROUND = {kind: f"{kind} 127.0.0.1 {{\n%s\n}}\n" for kind in FILTERS} | {
     "inet_listener": "service imap-login {\n  inet_listener x {\n%s\n}\n}\n",
     "mailbox": "namespace inbox {\n  mailbox X {\n%s\n}\n}\n",
     "namespace": "namespace inbox {\n%s\n}\n",

@@ -8,18 +8,11 @@ from mailboxes.mailserver.checking.finding import ERROR, Fault, Finding
 from mailboxes.mailserver.checking.logins import passdbs, stored
 from mailboxes.mailserver.reading import sql
 from mailboxes.mailserver.reading.dovecot import is_packaged
-from mailboxes.mailserver.reading.tree import LISTS, VERSION, Block, is_yes
-from mailboxes.mailserver.upgrading.names import instead_of
+from mailboxes.mailserver.reading.names import instead_of, is_for_newer, newer_line
+from mailboxes.mailserver.reading.tree import LISTS, VERSION, is_yes
 
 STORAGE_VERSION = "dovecot_storage_version"
 CONFIG_VERSIONS = re.compile(r"2\.4\.\d+")
-# Settings and blocks that 2.3 does not have.
-NEWER = frozenset(
-    {STORAGE_VERSION, "auth_allow_cleartext", "auth_allow_weak_schemes", "mail_driver"}
-    | {"mail_inbox_path", "mail_path", "sql_driver", "sqlite_path", "ssl_server_cert_file"}
-    | {"ssl_server_key_file", "passdb_sql_query", "userdb_sql_query"}
-)
-NEWER_BLOCKS = frozenset({"mysql", "pgsql", "quota", "dict_server", "quota_clone", "ssl_server"})
 PATHS = ("mail_path", "mail_home", "mail_inbox_path", "auth_username_format", "home")
 LETTER = re.compile(r"(?<![%\w])%[LUT]?[undhs](?!\w)")
 # In a query `%d` may be a date's day: only what is a whole string, or a part of a path or address.
@@ -52,25 +45,6 @@ class OtherVersion(Finding):
         written_for = "2.4" if is_for_newer(dovecot) else "2.3"
         if installed and installed != written_for:
             yield Fault(dovecot.first or dovecot.root.line, f"{written_for} ≠ {installed}")
-
-
-def is_for_newer(dovecot):
-    """Whether it is meant for 2.4, whatever it lacks of what that wants."""
-    return dovecot.is_modern or newer_line(dovecot) is not None
-
-
-def newer_line(dovecot):
-    """The first line that only 2.4 takes."""
-    for child in dovecot.root.children:
-        if is_packaged(child.line):
-            continue
-        if isinstance(child, Block):
-            is_newer = child.kind in NEWER_BLOCKS or child.kind in LISTS
-        else:
-            is_newer = child.name in NEWER
-        if is_newer:
-            return child.line
-    return None
 
 
 class VersionMissing(Finding):
@@ -182,7 +156,7 @@ class OldVariable(Finding):
         if not is_for_newer(dovecot):
             return
         for _path, setting in dovecot.root.walk():
-            if is_packaged(setting.line):
+            if is_packaged(setting.line.file):
                 continue
             for found in self._old(setting):
                 yield Fault(setting.line_of(found), f"{setting.name}: {found}")

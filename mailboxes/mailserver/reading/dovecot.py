@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailboxes.mailserver.reading.lines import Line, Setting, locate
-from mailboxes.mailserver.reading.tree import DEFAULTS, HOMES, Block, Reader
+from mailboxes.mailserver.reading.tree import DEFAULTS, FILTERS, HOMES, Block, Reader
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,6 @@ MODERN = {
 }
 # Files of Dovecot's own package, which are for the version that is installed.
 PACKAGED = "/usr/share/dovecot/"
-# Blocks that hold settings for some connections only, passdbs and userdbs among them.
-FILTERS = ("protocol", "local", "local_name", "remote")
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,11 @@ class DovecotFiles:
     def includes(self):
         """What is to be included, as it is written."""
         return self._parsed.includes
+
+    @property
+    def packaged_includes(self):
+        """Those that are files of Dovecot's own package."""
+        return [pattern for pattern in self.includes if is_packaged(pattern)]
 
     @property
     def problems(self):
@@ -184,6 +187,6 @@ def _within(block, around, kind, merges):
             yield from _within(child, around, kind, merges)
 
 
-def is_packaged(line):
-    """Whether it is Dovecot's package that says this, and not the administrator."""
-    return line.file.startswith(PACKAGED)
+def is_packaged(path):
+    """Whether it is a file of Dovecot's package, and not one of the administrator's."""
+    return path.startswith(PACKAGED)

@@ -34,6 +34,8 @@ LISTS = frozenset(
     {"auth_mechanisms", "listen", "login_trusted_networks", "mail_access_groups", "mail_plugins"}
     | {"extra_groups", "imap_capability", "protocols"}
 )
+# Blocks that hold settings for some connections only, passdbs and userdbs among them.
+FILTERS = ("protocol", "local", "local_name", "remote")
 YES = ("yes", "y", "1")  # in any case; whatever else is no, or refused
 
 

@@ -4,8 +4,8 @@ import functools
 
 from mailboxes.mailserver.reading.dovecot import driver
 from mailboxes.mailserver.reading.tree import is_yes
-from mailboxes.mailserver.upgrading.output import Lost, Made, Section, assignment, block, head
 from mailboxes.mailserver.upgrading.queries import query_of
+from mailboxes.mailserver.upgrading.result import Lost, Made, Section, assignment, block, head
 from mailboxes.mailserver.upgrading.variables import AUTHENTICATION, Untranslatable, converted
 
 # driver of 2.3 → of 2.4, where they are not the same

@@ -8,11 +8,11 @@ from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
 from mailboxes.mailserver.checking.command import existing
-from mailboxes.mailserver.checking.versions import is_for_newer
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
 from mailboxes.mailserver.reading.lines import is_secret, masked
+from mailboxes.mailserver.reading.names import is_for_newer
 from mailboxes.mailserver.upgrading.convert import Conversion
-from mailboxes.mailserver.upgrading.report import HEADER, changes, is_changed, place, rendered
+from mailboxes.mailserver.upgrading.render import HEADER, changes, is_changed, place, rendered
 from mailboxes.mailserver.writing.disk import Change, write
 from mailboxes.mailserver.writing.files import PUBLIC, SECRET, File
 

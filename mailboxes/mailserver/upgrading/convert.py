@@ -2,15 +2,14 @@
 
 import re
 
-from mailboxes.mailserver.reading import dovecot
+from mailboxes.mailserver.reading import names
 from mailboxes.mailserver.reading.dovecot import is_packaged
 from mailboxes.mailserver.reading.lines import Setting
-from mailboxes.mailserver.reading.tree import is_yes
-from mailboxes.mailserver.upgrading import names
+from mailboxes.mailserver.reading.tree import FILTERS, is_yes
 from mailboxes.mailserver.upgrading.authentication import Authentication
 from mailboxes.mailserver.upgrading.database import Connections, dictionary
-from mailboxes.mailserver.upgrading.output import Lost, Made, Section, assignment, head
 from mailboxes.mailserver.upgrading.plugin import converted_plugin
+from mailboxes.mailserver.upgrading.result import Lost, Made, Section, assignment, head
 from mailboxes.mailserver.upgrading.variables import (
     AUTHENTICATION,
     LETTERS,
@@ -59,7 +58,6 @@ PLUGINS |= {"replication": "replication"}
 STRING_LISTS = ("auth_policy_request_attributes", "imap_id_send", "import_environment")
 ZERO_IS_UNLIMITED = ("imapc_max_line_length", "lmtp_user_concurrency_limit")
 UNLIMITED, DEFAULT = "4294967295", "18446744073709551615"  # as doveconf 2.3 shows them
-FILTERS = ("local", "local_name", "protocol", "remote")
 
 
 class Conversion:
@@ -73,7 +71,7 @@ class Conversion:
 
     def sections(self):
         found = [*VERSIONS, ""]
-        packaged = [each for each in self.dovecot.includes if each.startswith(dovecot.PACKAGED)]
+        packaged = self.dovecot.packaged_includes
         found += [f"!include_try {pattern}" for pattern in packaged]
         if not packaged and not self.dovecot.root.setting("protocols"):
             found.append(f"protocols = {PROTOCOLS}")
@@ -82,7 +80,7 @@ class Conversion:
     def _children(self, block):
         found = []
         for child in block.children:
-            if is_packaged(child.line):
+            if is_packaged(child.line.file):
                 continue
             if isinstance(child, Setting):
                 found += self._setting(child, block)

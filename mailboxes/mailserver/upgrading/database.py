@@ -3,7 +3,7 @@
 import shlex
 
 from mailboxes.mailserver.reading.tree import Block
-from mailboxes.mailserver.upgrading.output import Lost, Made, Section, assignment, block, head
+from mailboxes.mailserver.upgrading.result import Lost, Made, Section, assignment, block, head
 
 # Beside dovecot.conf, for those who read passwords; no file of 2.3 is called so.
 CONNECTION = "dovecot-sql-connection.conf.ext"

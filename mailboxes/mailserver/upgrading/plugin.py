@@ -2,8 +2,8 @@
 
 import re
 
-from mailboxes.mailserver.upgrading.names import PLUGIN
-from mailboxes.mailserver.upgrading.output import Lost, Made, assignment, block
+from mailboxes.mailserver.reading.names import PLUGIN
+from mailboxes.mailserver.upgrading.result import Lost, Made, assignment, block
 from mailboxes.mailserver.upgrading.variables import converted
 
 # Settings that have the same name outside of it.

@@ -1,4 +1,7 @@
-"""What Dovecot 2.4 calls the settings of 2.3: each name that it no longer takes."""
+"""What Dovecot 2.4 calls the settings of 2.3: each name that it no longer takes; newer names."""
+
+from mailboxes.mailserver.reading.dovecot import is_packaged
+from mailboxes.mailserver.reading.tree import FILTERS, LISTS, Block
 
 # The same value by another name.
 RENAMED = {
@@ -77,7 +80,6 @@ IN_BLOCKS = {
 PLUGIN = {
     "acl_anyone": "imap_acl_allow_anyone",
     "fts_index_timeout": "fts_search_timeout",
-    "quota_grace": "quota_storage_grace",
     "quota_max_mail_size": "quota_mail_size",
     "sieve_quota_max_scripts": "sieve_quota_script_count",
     "sieve_quota_max_storage": "sieve_quota_storage_size",
@@ -90,6 +92,13 @@ QUOTA = {
     "quota_vsizes": "",
     "quota_warning": "quota_warning NAME { … }",
 }
+# Settings and blocks that 2.3 does not have.
+NEWER = frozenset(
+    {"dovecot_storage_version", "auth_allow_weak_schemes", "mail_driver", "mail_inbox_path"}
+    | {"mail_path", "sql_driver", "sqlite_path", "passdb_sql_query", "userdb_sql_query"}
+    | {*FILES.values(), *INVERTED.values()}
+)
+NEWER_BLOCKS = frozenset({"mysql", "pgsql", "quota", "dict_server", "quota_clone", "ssl_server"})
 
 
 def instead_of(name, kind=""):
@@ -103,6 +112,25 @@ def instead_of(name, kind=""):
             return table[name]
     if kind == "file" and name in SQL_FILE:
         return SQL_FILE[name]
-    if kind in ("file", "protocol", "local", "remote") and name in QUOTA:
+    if kind in ("file", *FILTERS) and name in QUOTA:
         return QUOTA[name]
+    return None
+
+
+def is_for_newer(dovecot):
+    """Whether it is meant for 2.4, whatever it lacks of what that wants."""
+    return dovecot.is_modern or newer_line(dovecot) is not None
+
+
+def newer_line(dovecot):
+    """The first line that only 2.4 takes."""
+    for child in dovecot.root.children:
+        if is_packaged(child.line.file):
+            continue
+        if isinstance(child, Block):
+            is_newer = child.kind in NEWER_BLOCKS or child.kind in LISTS
+        else:
+            is_newer = child.name in NEWER
+        if is_newer:
+            return child.line
     return None

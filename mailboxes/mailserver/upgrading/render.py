@@ -4,7 +4,7 @@ import os
 from typing import NamedTuple
 
 from mailboxes.mailserver.reading.lines import masked
-from mailboxes.mailserver.upgrading.output import Lost, Made, Section
+from mailboxes.mailserver.upgrading.result import Lost, Made, Section
 
 MARK = "NOT CONVERTED"
 HEADER = [
