@@ -76,8 +76,8 @@ def doveconf(folder):
 
 
 def assert_accepted(folder):
-    said = doveconf(folder)
-    assert (said.returncode, said.stderr) == (0, "")
+    output = doveconf(folder)
+    assert (output.returncode, output.stderr) == (0, "")
 
 
 def lines_of(text):
@@ -203,8 +203,8 @@ def test_dovecot_2_4_takes_every_setting_of_2_3(tmp_path):
         assert_accepted(tmp_path / "new")
         return
     words = [command("doveconf"), "-c", str(folder / "dovecot.conf"), "-a"]
-    said = subprocess.run(words, capture_output=True, text=True).stdout
-    names = re.findall(r"^(\w+) =", said, re.M)
+    output = subprocess.run(words, capture_output=True, text=True).stdout
+    names = re.findall(r"^(\w+) =", output, re.M)
     assert len(names) > 250
     assert {name for name in names if f"\n{name} =" not in all_of_them} == set()
 
@@ -402,10 +402,10 @@ CONVERTED = [
 
 def result(folder, text):
     """The lines behind those that are always there; `!name` for what is left to be decided."""
-    said = upgrade(configuration(folder, f"protocols = imap\n{text}\n"))
+    output = upgrade(configuration(folder, f"protocols = imap\n{text}\n"))
     kept = (
         line if not line.strip().startswith("# NOT CONVERTED") else f"!{line.split()[4]}"
-        for line in said.splitlines()
+        for line in output.splitlines()
     )
     return "; ".join(lines_of("\n".join(kept))[4:])
 
@@ -421,10 +421,10 @@ def test_the_line_is_one_that_each_version_takes(text, tmp_path):
     (tmp_path / "old").mkdir()
     old = configuration(tmp_path / "old", f"protocols = imap\n{text}\n")
     upgrade(old, f"--output={tmp_path}/new")
-    said = doveconf(tmp_path / "new")
-    if said.returncode and "Unknown setting: dovecot_config_version" in said.stderr:
-        said = doveconf(old)  # the Dovecot under test is 2.3
-    assert said.returncode == 0, said.stderr
+    output = doveconf(tmp_path / "new")
+    if output.returncode and "Unknown setting: dovecot_config_version" in output.stderr:
+        output = doveconf(old)  # the Dovecot under test is 2.3
+    assert output.returncode == 0, output.stderr
 
 
 # Queries
@@ -592,17 +592,17 @@ passdb {
 )
 def test_no_password_of_any_setting_is_shown(options, tmp_path):
     folder = configuration(tmp_path, WITH_PASSWORDS)
-    said = upgrade(folder, *(each.format(tmp_path / "new") for each in options))
-    assert "password = ********" in said
-    assert "nopassword = y" in said
-    assert not re.findall("for-(?:doveadm|static|fields)", said)
+    output = upgrade(folder, *(each.format(tmp_path / "new") for each in options))
+    assert "password = ********" in output
+    assert "nopassword = y" in output
+    assert not re.findall("for-(?:doveadm|static|fields)", output)
 
 
 def test_each_line_is_named_with_its_file_and_number(tmp_path):
     lost = "old_stats_carbon_name = y\nmail_attachment_fs = sis posix\n"
     folder = configuration(tmp_path, f"protocols = imap\nssl_dh = </x\n{lost}")
-    said = upgrade(folder, f"--output={tmp_path}/new")
-    assert said.splitlines() == [
+    output = upgrade(folder, f"--output={tmp_path}/new")
+    assert output.splitlines() == [
         "dovecot.conf:2: ssl_dh = </x → ssl_server_dh_file = /x",
         "dovecot.conf:3: old_stats_carbon_name = y → not converted",
         "dovecot.conf:4: mail_attachment_fs = sis posix →"
@@ -671,6 +671,6 @@ def test_what_2_3_takes_for_yes_is_yes(value, tmp_path):
     only_with("2.3")
     folder = configuration(tmp_path, f"protocols = imap\nssl_prefer_server_ciphers = {value}\n")
     words = [command("doveconf"), "-c", str(folder / "dovecot.conf"), "-h"]
-    said = subprocess.run([*words, "ssl_prefer_server_ciphers"], capture_output=True, text=True)
-    assert (said.stdout.strip() or None) == BOOLEANS[value]
+    output = subprocess.run([*words, "ssl_prefer_server_ciphers"], capture_output=True, text=True)
+    assert (output.stdout.strip() or None) == BOOLEANS[value]
     assert is_yes(value) is (BOOLEANS[value] == "yes")
