@@ -98,7 +98,8 @@ def scripts(release):
     """A folder with a script for each program of this release, for tests run from here."""
     root = unpacked(release)
     places = ("/dev", "/proc", tempfile.gettempdir(), str(PROJECT))
-    folder = CACHE / f"scripts-{release}-{zlib.crc32(repr(places).encode()):x}"
+    number = zlib.crc32(repr((places, root, PROGRAM, ENTER)).encode())
+    folder = CACHE / f"scripts-{release}-{number:x}"
     with locked(CACHE / "lock"):
         folder.mkdir(exist_ok=True)
         for place in places:
