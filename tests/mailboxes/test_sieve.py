@@ -82,6 +82,7 @@ def keep_script(server):
         assert client.sign_in("bob@example.org", "wrong").startswith("NO")
         assert client.sign_in("bob@example.org", PASSWORD).startswith("OK")
         assert client.put("broken", "fileinto nowhere").startswith("NO")
+        assert "QUOTA" in client.say('HAVESPACE "meals" 2000000')[-1]
         assert client.put("meals", FILTER).startswith("OK")
         assert client.say('SETACTIVE "meals"')[-1].startswith("OK")
         assert '"meals" ACTIVE' in client.say("LISTSCRIPTS")
