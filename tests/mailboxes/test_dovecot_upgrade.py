@@ -323,6 +323,14 @@ CONVERTED = [
         "mail_driver = mbox; mail_path = /var/mail/%{user | domain}/%{user | username};"
         " mail_inbox_path = /var/spool/mail/%{user}; mail_index_path = MEMORY",
     ),
+    (
+        "mail_location = mdbox:~/m:INDEX=/i/%u:LAYOUT=fs\n"
+        "namespace pub {\n prefix = p/\n location = maildir:/p\n}",
+        "mail_driver = mdbox; mail_path = ~/m; mail_index_path = /i/%{user};"
+        " mailbox_list_layout = fs; namespace pub {; prefix = p/; mail_driver = maildir;"
+        " mail_path = /p; mail_inbox_path = .; mail_index_path =;"
+        " mailbox_list_layout = maildir++; }",
+    ),
     ("disable_plaintext_auth = no", "auth_allow_cleartext = yes"),
     ("ssl_cert = </etc/ssl/a.pem", "ssl_server_cert_file = /etc/ssl/a.pem"),
     ("ssl_prefer_server_ciphers = yes", "ssl_server_prefer_ciphers = server"),
@@ -435,12 +443,12 @@ SELECT CASE WHEN maildir LIKE '%/' THEN {0} ELSE {1} END AS mail, {2} AS quota_r
 JOINED = {
     "sqlite": (
         "'maildir:/v/' || maildir",
-        "'mbox:/v/' || maildir || '.d:INBOX=/v/' || maildir || ':INDEX=x'",
+        "'mbox:/v/' || maildir || '.d:INBOX=/v/' || maildir",
         "'*:bytes=' || quota",
     ),
     "mysql": (
         "CONCAT('maildir:/v/', maildir)",
-        "CONCAT('mbox:/v/', maildir, '.d:INBOX=/v/', maildir, ':INDEX=x')",
+        "CONCAT('mbox:/v/', maildir, '.d:INBOX=/v/', maildir)",
         "CONCAT('*:bytes=', quota)",
     ),
 }
@@ -455,7 +463,7 @@ def test_the_database_takes_a_place_apart_that_nobody_else_can():
         cursor.execute(query.replace("FROM mailbox", f"FROM {source}").replace("%", "%%"), [])
         rows = sorted(cursor.fetchall())
     assert rows == [
-        ("maildir", "/v/a/", None, "5B"),
+        ("maildir", "/v/a/", ".", "5B"),
         ("mbox", "/v/b.d", "/v/b", "6B"),
     ]
 
@@ -466,8 +474,16 @@ def test_the_database_takes_a_place_apart_that_nobody_else_can():
         (
             "'maildir:/v/%d/%n' AS mail",
             "'maildir' AS mail_driver,"
-            " '/v/%{user | domain}/%{user | username}' AS mail_path",
+            " '/v/%{user | domain}/%{user | username}' AS mail_path, '.' AS mail_inbox_path",
         ),
+        (
+            "CONCAT('mdbox:/v/', m) AS mail",
+            "'mdbox' AS mail_driver, CONCAT('/v/', m) AS mail_path, '' AS mail_inbox_path",
+        ),
+        ("'*:storage=1G' AS quota_rule", "'1G' AS quota_storage_size"),
+        ("'*:bytes=5M' AS quota_rule", "'5M' AS quota_storage_size"),
+        ("CONCAT('*:bytes=', q, 'MB') AS quota_rule", "CONCAT('', q, 'MB') AS quota_storage_size"),
+        ("'*:storage=1000' AS quota_rule", "CONCAT('1000', 'k') AS quota_storage_size"),
         ("CONCAT('*:storage=', q, 'M') AS quota_rule", "CONCAT('', q, 'M') AS quota_storage_size"),
         (
             "CONCAT('*:storage=', q) AS quota_rule",
@@ -486,9 +502,52 @@ UNITED = "SELECT home, {0} FROM a WHERE x = '%u' UNION ALL (SELECT DISTINCT {0} 
 
 def test_each_select_of_a_query_is_converted():
     query = UNITED.format("CONCAT('maildir:',m) AS mail").replace("%u", "%d%u")
-    made = "'maildir' AS mail_driver, CONCAT('',m) AS mail_path"
+    made = "'maildir' AS mail_driver, CONCAT('',m) AS mail_path, '.' AS mail_inbox_path"
     expected = UNITED.format(made).replace("%u", "%{user | domain}%{user}")
     assert query_of(query, "mysql") == expected
+
+
+INHERITED = [
+    ("'maildir:/v'", "'maildir++' AS mailbox_list_layout, '' AS mail_index_path"),
+    ("'mdbox:/v'", "'fs' AS mailbox_list_layout, '' AS mail_index_path"),
+]
+
+
+@pytest.mark.parametrize("value, expected", INHERITED)
+def test_a_user_with_a_place_of_their_own_inherits_nothing_of_mail_location(value, expected):
+    made = query_of(f"SELECT {value} AS mail FROM m", "mysql", "", {"INDEX", "LAYOUT"})
+    for column in expected.split(", "):
+        assert column in made
+
+
+@pytest.mark.django_db
+def test_the_database_sets_back_what_mail_location_has():
+    vendor = connection.vendor
+    text = "SELECT mail AS mail, 1 AS uid FROM mailbox"
+    source = "(SELECT 'maildir:/a' AS mail UNION SELECT 'mdbox:/b:INBOX=/c' UNION SELECT NULL)"
+    query = query_of(text, vendor, "", {"INDEX", "LAYOUT"})
+    with connection.cursor() as cursor:
+        cursor.execute(query.replace("FROM mailbox", f"FROM {source} AS mailbox"))
+        rows = sorted(cursor.fetchall(), key=str)
+    assert rows == [
+        ("maildir", "/a", ".", "", "maildir++", 1),
+        ("mdbox", "/b", "/c", "", "fs", 1),
+        (None, None, None, None, None, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "'maildir:~/M:LAYOUT=fs' AS mail",
+        "CONCAT('maildir:/v/', m, ':INDEX=/i/', m) AS mail",
+        "'mdbox:/v:ALT=/w' AS mail",
+        "IF(q, '*:storage=1G', '*:bytes=5') AS quota_rule",
+    ],
+)
+def test_a_field_that_cannot_be_converted_is_said(column):
+    with pytest.raises(Untranslatable):
+        query_of(f"SELECT {column} FROM m", "mysql")
 
 
 @pytest.mark.parametrize("text", ["%1Mu", "%{if;a;eq;b;c;d}", "%q", "50 % of"])

@@ -4,7 +4,7 @@ import functools
 
 from mailboxes.mailserver.reading.dovecot import driver
 from mailboxes.mailserver.reading.tree import is_yes
-from mailboxes.mailserver.upgrading.queries import query_of
+from mailboxes.mailserver.upgrading.queries import query_of, undecided
 from mailboxes.mailserver.upgrading.result import Lost, Made, Section, assignment, block, head
 from mailboxes.mailserver.upgrading.variables import AUTHENTICATION, Untranslatable, converted
 
@@ -23,8 +23,9 @@ UNSET = {"sql": "MD5", "passwd-file": "CRYPT"}
 class Authentication:
     """The passdbs and userdbs of a configuration: each gets a name that is its own."""
 
-    def __init__(self, dovecot, connections):
+    def __init__(self, dovecot, connections, inherited):
         self.dovecot, self.connections = dovecot, connections
+        self.inherited = inherited  # options of mail_location
         self.used = set()
 
     def section(self, source):
@@ -77,15 +78,16 @@ class Authentication:
                 new = "iterate_query" if old == "iterate_query" else "query"
                 yield from self._query(setting, f"{prefix}{new}", file, source.kind)
 
-    @staticmethod
-    def _query(setting, new, file, kind):
+    def _query(self, setting, new, file, kind):
         prefix = "userdb_" if kind == "passdb" else ""
         try:
-            made = query_of(setting.value, file.value("driver"), prefix)
+            made = query_of(setting.value, file.value("driver"), prefix, self.inherited)
         except Untranslatable as error:
             yield Lost(setting, str(error))
             return
         yield Made([assignment(new, made)], setting)
+        if about := undecided(setting.value, prefix):
+            yield Lost(setting, about)
 
     def fields(self, source, _new, _name):
         """default_fields and override_fields, as fields { } of 2.4."""

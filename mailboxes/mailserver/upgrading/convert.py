@@ -8,6 +8,7 @@ from mailboxes.mailserver.reading.lines import Setting
 from mailboxes.mailserver.reading.tree import FILTERS, is_yes
 from mailboxes.mailserver.upgrading.authentication import Authentication
 from mailboxes.mailserver.upgrading.database import Connections, dictionary
+from mailboxes.mailserver.upgrading.locations import inherited_options, location
 from mailboxes.mailserver.upgrading.plugin import converted_plugin
 from mailboxes.mailserver.upgrading.result import Lost, Made, Section, assignment, head
 from mailboxes.mailserver.upgrading.variables import (
@@ -21,19 +22,6 @@ from mailboxes.mailserver.upgrading.variables import (
 VERSIONS = ["dovecot_config_version = 2.4.0", "dovecot_storage_version = 2.4.0"]
 PROTOCOLS = "imap pop3 lmtp"  # of a 2.3 that is not told; 2.4 has none
 WEAK = ["# Passwords that 2.3 takes, and 2.4 calls weak.", "auth_allow_weak_schemes = yes"]
-# Options of mail_location.
-PLACES = {
-    "ALT": "mail_alt_path",
-    "CONTROL": "mail_control_path",
-    "DIRNAME": "mailbox_directory_name",
-    "INBOX": "mail_inbox_path",
-    "INDEX": "mail_index_path",
-    "INDEXPVT": "mail_index_private_path",
-    "LAYOUT": "mailbox_list_layout",
-    "MAILBOXDIR": "mailbox_root_directory_name",
-    "SUBSCRIPTIONS": "mailbox_subscriptions_filename",
-    "VOLATILEDIR": "mail_volatile_path",
-}
 # Settings with variables; a percent sign in another is one.
 EXPANDED = frozenset(
     {"auth_username_format", "imapc_master_user", "imapc_user", "lmtp_proxy_rawlog_dir"}
@@ -67,7 +55,8 @@ class Conversion:
         self.dovecot = files
         self.connections = Connections()
         self.nameless = 0
-        self.authentication = Authentication(files, self.connections)
+        self.inherited = inherited_options(files.root)
+        self.authentication = Authentication(files, self.connections, self.inherited)
 
     def sections(self):
         found = [*VERSIONS, ""]
@@ -132,6 +121,8 @@ class Conversion:
 
     def _converted(self, setting, kind):
         name, value = setting.name, setting.value
+        if kind == "namespace" and name == "location":
+            return location(setting, self.inherited)
         if kind in SPECIAL and name in SPECIAL[kind]:
             return SPECIAL[kind][name](setting)
         for table in (SPECIAL[""], SPECIAL["file"] if kind in ("file", *FILTERS) else {}):
@@ -153,26 +144,6 @@ class Conversion:
         new = names.RENAMED.get(name, name)
         text = converted(value, letters) if name in EXPANDED else value
         return [Made([assignment(new, text)], setting)]
-
-
-def location(setting):
-    """`maildir:~/Maildir:INDEX=…`."""
-    driver, colon, rest = converted(setting.value).partition(":")
-    if not colon:
-        return [Lost(setting)] if setting.value else [Made([], setting)]
-    path, *options = rest.split(":")
-    lines, left = [f"mail_driver = {driver}", assignment("mail_path", path)], []
-    known = dict(option.partition("=")[::2] for option in options)
-    if driver == "maildir":  # the folder itself, if nothing is said
-        known.setdefault("INBOX", ".")
-    for name, value in known.items():
-        if name in PLACES:
-            lines.append(assignment(PLACES[name], value))
-        elif name == "UTF-8":
-            lines.append("mailbox_list_utf8 = yes")
-        else:
-            left.append(name)
-    return [Made(lines, setting), *([Lost(setting, ":".join(left))] if left else [])]
 
 
 def plugins(setting):
@@ -249,7 +220,6 @@ SPECIAL = {
         "verbose_ssl": verbose_ssl,
     },
     "inet_listener": {"address": renamed("listen")},
-    "namespace": {"location": location},
     "service": {
         "client_limit": limit,
         "idle_kill": idle,

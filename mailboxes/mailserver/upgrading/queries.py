@@ -4,10 +4,19 @@ import re
 from typing import NamedTuple
 
 from mailboxes.mailserver.reading import sql
+from mailboxes.mailserver.upgrading.locations import (
+    MAILDIR,
+    PLACES,
+    inbox,
+    options_in,
+    unset,
+)
 from mailboxes.mailserver.upgrading.variables import AUTHENTICATION, Untranslatable, converted
 
 QUOTA = re.compile(r"'\*:(bytes|storage)=")
-UNIT = re.compile(r"'\s*[BKMGT]'?\s*\)*\s*$", re.IGNORECASE)
+# `… || 'M'`, `'*:storage=1G'`: the text ends in a unit.
+UNIT = re.compile(r"[\d'\s][BKMGT]B?'\s*\)*\s*$", re.IGNORECASE)
+DRIVER = re.compile(r"'(maildir|mbox|mdbox|sdbox):", re.IGNORECASE)
 PLACE = re.compile(r"^(concat\s*\(\s*)?'(maildir|mbox|mdbox|sdbox):", re.IGNORECASE)
 
 
@@ -47,7 +56,7 @@ DIALECTS = {
 }
 
 
-def query_of(text, driver, prefix=""):
+def query_of(text, driver, prefix="", inherited=()):
     """The query with 2.4's variables, and with 2.4's fields where it returns those of 2.3.
 
     Untranslatable says what cannot be.
@@ -58,41 +67,76 @@ def query_of(text, driver, prefix=""):
         columns = [
             column
             for part in sql.split_list(select.columns)
-            for column in columns_of(part, dialect, prefix)
+            for column in columns_of(part, dialect, prefix, inherited)
         ]
         made = made[: select.start] + ", ".join(columns) + made[select.end :]
     return made
 
 
-def columns_of(column, dialect, prefix):
+def columns_of(column, dialect, prefix, inherited=()):
     """One column of a SELECT, as one or more of 2.4's."""
     [(expression, name)] = sql.column_names(column)
     if name == f"{prefix}quota_rule":
         return [f"{size(expression, dialect)} AS {prefix}quota_storage_size"]
     if name == f"{prefix}mail":
-        return [f"{made} AS {prefix}{field}" for field, made in place(expression, dialect).items()]
+        made = place(expression, dialect, inherited)
+        return [f"{value} AS {prefix}{field}" for field, value in made.items()]
     return [column]
 
 
 def size(expression, dialect):
     """`'*:bytes=' || quota` as a number with its unit."""
-    kind = QUOTA.search(expression)
-    if not kind or ":messages=" in expression:
+    kinds = QUOTA.findall(expression)
+    if len(kinds) != 1 or ":messages=" in expression:
         raise Untranslatable(f"quota_rule: {expression}")
     bare = QUOTA.sub("'", expression)
-    if kind[1] == "bytes":
-        return dialect.joined.format(bare, "B")
-    return bare if UNIT.search(expression) else dialect.joined.format(bare, "k")
+    if UNIT.search(expression):
+        return bare
+    return dialect.joined.format(bare, "B" if kinds[0] == "bytes" else "k")
 
 
-def place(expression, dialect):
-    """`'maildir:/path'` as driver and path; whatever else it is, the database takes it apart."""
+def place(expression, dialect, inherited):
+    """`'maildir:/path'` as driver and path; whatever else it is, the database takes it apart.
+
+    Nothing of mail_location is inherited: in 2.3, `mail` takes the place of all of it.
+    """
+    if options := sorted(options_in(expression) - {"INBOX"}):
+        raise Untranslatable(f"mail: {', '.join(options)}")
     kind = PLACE.match(expression.strip())
     if kind and ":" not in expression[kind.end() :]:
         path = PLACE.sub(lambda found: f"{found[1] or ''}'", expression.strip())
-        return {"mail_driver": f"'{kind[2]}'", "mail_path": path}
-    return {
-        "mail_driver": dialect.driver.format(expression),
+        driver = kind[2].lower()
+        fields = {"mail_driver": f"'{driver}'", "mail_path": path}
+        fields["mail_inbox_path"] = f"'{inbox(driver)}'"
+        return fields | {PLACES[name]: f"'{unset(name, driver)}'" for name in rest(inherited)}
+    driver = dialect.driver.format(expression)
+    # no value at all leaves mail_location as it is, in 2.3 as well
+    by_driver = (
+        f"CASE WHEN {driver} = '{MAILDIR}' THEN '{{}}' WHEN {driver} <> '{MAILDIR}' THEN '{{}}' END"
+    ).format
+    unset_inbox = by_driver(inbox(MAILDIR), inbox(""))
+    fields = {
+        "mail_driver": driver,
         "mail_path": dialect.path.format(expression),
-        "mail_inbox_path": dialect.inbox.format(expression),
+        "mail_inbox_path": f"COALESCE({dialect.inbox.format(expression)}, {unset_inbox})",
     }
+    for name in rest(inherited):
+        fields[PLACES[name]] = by_driver(unset(name, MAILDIR), unset(name, ""))
+    return fields
+
+
+def rest(inherited):
+    """Options to be set back beside INBOX, which always is."""
+    names = sorted(set(inherited) - {"INBOX"})
+    if "UTF-8" in names:
+        raise Untranslatable("mail: UTF-8 of mail_location")
+    return names
+
+
+def undecided(text, prefix):
+    """What a query returns that is not in it: options in a column that holds the whole place."""
+    for select in sql.selects(text):
+        for expression, name in sql.column_names(select.columns):
+            if name == f"{prefix}mail" and not DRIVER.search(expression):
+                return f"LAYOUT, INDEX, CONTROL, ALT in {expression}"
+    return ""
