@@ -376,6 +376,32 @@ CONVERTED = [
         " home = /v/%{user | username}; }; }",
     ),
     ("userdb {\n driver = static\n args = home=/v/%1Mu\n}", "userdb static {; !args; }"),
+    (
+        "userdb {\n driver = static\n args = uid=1 mail=maildir:/v/%u quota_rule=*:storage=1G\n}",
+        "userdb static {; fields {; uid = 1; mail_driver = maildir; mail_path = /v/%{user};"
+        " mail_inbox_path = .; quota_storage_size = 1G; }; }",
+    ),
+    (
+        "passdb {\n driver = pam\n default_fields = userdb_mail=mdbox:~/m:INDEX=/i\n"
+        " override_fields = userdb_quota_rule=*:bytes=5:messages=7\n}",
+        "passdb pam {; fields {; userdb_mail_driver:default = mdbox;"
+        " userdb_mail_path:default = ~/m; userdb_mail_index_path:default = /i;"
+        " userdb_mail_inbox_path:default =; }; fields {; userdb_quota_storage_size = 5B;"
+        " userdb_quota_message_count = 7; }; }",
+    ),
+    (
+        "userdb {\n driver = static\n args = quota_rule2=Trash:storage=1G\n}",
+        "userdb static {; !args; }",
+    ),
+    (
+        "userdb {\n driver = passwd-file\n args = /etc/p/%d\n}",
+        "userdb passwd-file {; passwd_file_path = /etc/p/%{user | domain}; !args; }",
+    ),
+    ("mail_log_prefix = %s(%u)<%{pid}>%{session}", "mail_log_prefix ="
+     " %{service}(%{user})<%{process:pid}>%{session}"),
+    ("login_greeting = %{hostname}", "login_greeting = %{system:hostname}"),
+    ("mail_log_prefix = %{login_user}", "!mail_log_prefix"),
+    ("plugin {\n quota_rule = *:storage=10%%\n}", "!quota_rule"),
     ("passdb {\n driver = ldap\n args = /etc/l\n}", "!driver; !args"),
     (
         "plugin {\n quota = count:User quota\n quota_vsizes = yes\n quota_rule = *:storage=1G\n"
@@ -550,7 +576,15 @@ def test_a_field_that_cannot_be_converted_is_said(column):
         query_of(f"SELECT {column} FROM m", "mysql")
 
 
-@pytest.mark.parametrize("text", ["%1Mu", "%{if;a;eq;b;c;d}", "%q", "50 % of"])
+def test_a_passwd_file_is_looked_at(tmp_path):
+    args = f"userdb {{\n driver = passwd-file\n args = {tmp_path}/users\n}}"
+    (tmp_path / "users").write_text("a:x:::::::userdb_mail=maildir:/a\n")
+    assert "!args" in result(tmp_path, args)
+    (tmp_path / "users").write_text("a:x:1:1::/a::userdb_home=/b\n")
+    assert "!args" not in result(tmp_path, args)
+
+
+@pytest.mark.parametrize("text", ["%1Mu", "%{login_user}", "%{if;a;eq;b;c;d}", "%q", "50 % of"])
 def test_a_variable_that_has_no_word_is_said(text):
     with pytest.raises(Untranslatable):
         converted(text)

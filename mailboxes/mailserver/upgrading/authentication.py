@@ -1,9 +1,13 @@
 """passdb and userdb of 2.3, whose arguments are settings in 2.4, and whose SQL stands in them."""
 
 import functools
+import re
 
 from mailboxes.mailserver.reading.dovecot import driver
+from mailboxes.mailserver.reading.lines import read
 from mailboxes.mailserver.reading.tree import is_yes
+from mailboxes.mailserver.upgrading.locations import place_in_fields
+from mailboxes.mailserver.upgrading.plugin import RULE, limits
 from mailboxes.mailserver.upgrading.queries import query_of, undecided
 from mailboxes.mailserver.upgrading.result import Lost, Made, Section, assignment, block, head
 from mailboxes.mailserver.upgrading.variables import AUTHENTICATION, Untranslatable, converted
@@ -13,6 +17,7 @@ DRIVERS = {"shadow": "pam"}
 GONE_DRIVERS = ("checkpassword", "dict", "vpopmail", "sia", "bsdauth")
 KEPT = ("deny", "master", "auth_verbose", "result_failure", "result_internalfail")
 KEPT += ("result_success", "skip", "username_filter")
+OLD_FIELDS = ("userdb_mail", "userdb_quota_rule")  # of a passwd-file; 2.4 ignores them
 PAM = {"session": "session", "setcred": "setcred", "failure_show_msg": "failure_show_msg"}
 PAM |= {"max_requests": "max_requests"}
 QUERIES = {"passdb": ("password_query",), "userdb": ("user_query", "iterate_query")}
@@ -55,7 +60,9 @@ class Authentication:
             yield from self._sql(source, name)
         elif setting and new in ARGUMENTS:
             prefix = "" if name == new else f"{new}_"
-            convert = functools.partial(ARGUMENTS[new], setting, source.kind, prefix)
+            convert = functools.partial(
+                ARGUMENTS[new], setting, source.kind, prefix, self.inherited
+            )
             yield from attempted(setting, convert)
         elif setting and setting.value:
             yield Lost(setting)
@@ -94,7 +101,8 @@ class Authentication:
         for name, suffix in (("default_fields", ":default"), ("override_fields", "")):
             setting = source.setting(name)
             if setting and setting.value:
-                yield from attempted(setting, functools.partial(of_fields, setting, suffix))
+                convert = functools.partial(of_fields, setting, suffix, self.inherited)
+                yield from attempted(setting, convert)
 
     def others(self, source, _new, _name):
         for setting in source.settings():
@@ -117,19 +125,36 @@ def attempted(setting, convert):
         return [Lost(setting, str(error))]
 
 
-def of_fields(setting, suffix):
-    lines = [f"{key}{suffix} = {value}" for key, value in pairs(setting.value)]
+def of_fields(setting, suffix, inherited):
+    lines = [
+        assignment(f"{key}{suffix}", value) for key, value in fields_of(setting.value, inherited)
+    ]
     yield Made(block("fields", "", lines), setting)
 
 
-def pairs(text):
-    """`a=b c` with 2.4's variables."""
+def fields_of(text, inherited):
+    """Fields that are the same for all, those of 2.4 instead of mail and quota_rule."""
     for word in text.split():
         name, sign, value = word.partition("=")
-        yield name, converted(value, AUTHENTICATION) if sign else "yes"
+        prefix = "userdb_" if name.startswith("userdb_") else ""
+        field = name.removeprefix("userdb_")
+        if field == "mail":
+            found = place_in_fields(value, inherited, AUTHENTICATION)
+        elif field.startswith("quota_rule"):
+            found = quota_in_fields(field, value)
+        else:
+            found = {field: converted(value, AUTHENTICATION) if sign else "yes"}
+        yield from ((f"{prefix}{key}", each) for key, each in found.items())
 
 
-def of_pam(setting, _kind, prefix):
+def quota_in_fields(name, value):
+    found = RULE.fullmatch(value) if name == "quota_rule" else None
+    if not found or not (found[2] or found[3]):
+        raise Untranslatable(f"{name}={value}")
+    return limits(found)
+
+
+def of_pam(setting, _kind, prefix, _inherited):
     lines, left = [], []
     for word in setting.value.split():
         name, sign, value = word.partition("=")
@@ -146,7 +171,7 @@ def of_pam(setting, _kind, prefix):
         yield Lost(setting, " ".join(left))
 
 
-def of_passwd_file(setting, kind, _prefix):
+def of_passwd_file(setting, kind, _prefix, _inherited):
     *options, path = setting.value.split() or [""]
     known = dict(option.partition("=")[::2] for option in options)
     lines = [assignment("passwd_file_path", converted(path, AUTHENTICATION))]
@@ -155,11 +180,27 @@ def of_passwd_file(setting, kind, _prefix):
     if form := known.get("username_format"):
         lines.append(assignment("auth_username_format", converted(form, AUTHENTICATION)))
     yield Made(lines, setting)
+    if found := old_fields(path, kind):
+        yield Lost(setting, f"{found}: {path}")
 
 
-def of_static(setting, kind, prefix):
+def old_fields(path, kind):
+    """Fields of 2.3 in the file, in which each user may have their own.
+
+    Of a userdb that cannot be read, what may be in it.
+    """
+    try:
+        text = "" if "%" in path else read(path)
+    except OSError:
+        text = ""
+    if not text:
+        return ", ".join(OLD_FIELDS) if kind == "userdb" else ""
+    return ", ".join(name for name in OLD_FIELDS if re.search(rf"[\s:]{name}\d*=", text))
+
+
+def of_static(setting, kind, prefix, inherited):
     lines, fields = [], []
-    for name, value in pairs(setting.value):
+    for name, value in fields_of(setting.value, inherited):
         if kind == "userdb" and name == "allow_all_users":
             lines.append(f"static_allow_all_users = {value}")
         elif kind == "passdb" and name == "password":
@@ -169,7 +210,7 @@ def of_static(setting, kind, prefix):
     yield Made(lines + (block("fields", "", fields) if fields else []), setting)
 
 
-def without_arguments(setting, _kind, _prefix):
+def without_arguments(setting, _kind, _prefix, _inherited):
     """Arguments of passwd and prefetch, of which 2.4 has none."""
     if setting.value:
         yield Lost(setting)

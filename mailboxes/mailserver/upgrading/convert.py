@@ -122,7 +122,7 @@ class Conversion:
     def _converted(self, setting, kind):
         name, value = setting.name, setting.value
         if kind == "namespace" and name == "location":
-            return location(setting, self.inherited)
+            return location(setting, {"INBOX", *self.inherited})
         if kind in SPECIAL and name in SPECIAL[kind]:
             return SPECIAL[kind][name](setting)
         for table in (SPECIAL[""], SPECIAL["file"] if kind in ("file", *FILTERS) else {}):

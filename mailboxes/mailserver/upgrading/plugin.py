@@ -29,7 +29,7 @@ KEPT = frozenset({
     "sieve_virustest_status_type",
 })  # fmt: skip
 WARNING = re.compile(r"(-)?(storage|bytes|messages?)=(\d+)%{0,2}\s+([\w.-]+)\s*(.*)")
-RULE = re.compile(r"\*:(?:(storage|bytes)=([^:]+))?(?::?messages=(\d+))?")
+RULE = re.compile(r"\*:(?:(storage|bytes)=(\d+\s*[BbKkMmGgTt]?[Bb]?))?(?::?messages=(\d+))?")
 FOLDER_RULE = re.compile(r"([^*:][^:]*):(ignore|storage=\+(\w+))")
 GRACE = "# The last message may exceed it: in 2.3 by a tenth, in 2.4 by quota_storage_grace (10 M)."
 SCRIPTS = {"sieve_before": "before", "sieve_after": "after", "sieve_default": "default"}
@@ -76,11 +76,19 @@ def rule(setting):
     if not found or not (found[2] or found[3]):
         yield Lost(setting)
         return
-    if found[2]:
-        unit = "" if found[2][-1].isalpha() else "B" if found[1] == "bytes" else "k"
-        yield Made([assignment("quota_storage_size", f"{found[2]}{unit}")], setting)
-    if found[3]:
-        yield Made([assignment("quota_message_count", found[3])], setting)
+    for name, value in limits(found).items():
+        yield Made([assignment(name, value)], setting)
+
+
+def limits(rule):
+    """The limits of a rule for all folders."""
+    found = {}
+    if rule[2]:
+        unit = "" if rule[2][-1].isalpha() else "B" if rule[1] == "bytes" else "k"
+        found["quota_storage_size"] = f"{rule[2]}{unit}"
+    if rule[3]:
+        found["quota_message_count"] = rule[3]
+    return found
 
 
 def warning(setting):

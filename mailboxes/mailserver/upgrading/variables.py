@@ -11,31 +11,39 @@ LETTERS = {
     "l": "local_ip",
     "m": "mechanism",
     "n": "user | username",
-    "p": "client_pid",
+    "p": "process:pid",
     "r": "remote_ip",
     "s": "service",
     "u": "user",
     "w": "password",
 }
-AUTHENTICATION = LETTERS | {"s": "protocol"}  # queries and settings of logins
+# Queries and settings of logins.
+AUTHENTICATION = LETTERS | {"p": "client_pid", "s": "protocol"}
 NAMES = {
     "auth_domain": "auth_user | domain",
     "auth_username": "auth_user | username",
     "domain": "user | domain",
+    "gid": "process:gid",
+    "hostname": "system:hostname",
     "lip": "local_ip",
     "lport": "local_port",
     "mech": "mechanism",
     "orig_domain": "original_user | domain",
     "orig_user": "original_user",
     "orig_username": "original_user | username",
+    "pid": "process:pid",
     "real_lip": "real_local_ip",
     "real_lport": "real_local_port",
     "real_rip": "real_remote_ip",
     "real_rport": "real_remote_port",
     "rip": "remote_ip",
     "rport": "remote_port",
+    "uid": "process:uid",
     "username": "user | username",
 }
+# Names that both versions have. Any other ends a login or a delivery with an error.
+SAME = ("auth_user", "home", "local_name", "service", "session", "user")
+SAME_IN_AUTHENTICATION = ("cert", "master_user", "mechanism", "password", "secured")
 MODIFIERS = {"L": " | lower", "U": " | upper"}
 # Letters of pop3_uidl_format, with the hexadecimal numbers that are usual there.
 UIDL = {
@@ -61,13 +69,24 @@ def converted(text, letters=LETTERS):
     def replace(found):
         if found[0] == "%%" and letters is AUTHENTICATION:
             return "%"
-        name = letters.get(found["letter"]) or NAMES.get(found["name"], found["name"])
+        name = letters.get(found["letter"]) or long_name(found["name"], letters)
         if found["bad"] or not name:  # also %%u, somebody else's name
             raise Untranslatable(found[0])
         filters = "".join(MODIFIERS[each] for each in found["modifiers"])
         return f"%{{{name}{filters}}}"
 
     return VARIABLE.sub(replace, text)
+
+
+def long_name(name, letters):
+    """2.4's word for a variable that has more than a letter, or None."""
+    if letters is AUTHENTICATION:
+        own = {each: each for each in SAME_IN_AUTHENTICATION} | {"service": "protocol"}
+        own["pid"] = "client_pid"
+    else:
+        own = {}
+    known = {each: each for each in SAME} | NAMES | own
+    return known.get(name)
 
 
 def converted_uidl(text):
