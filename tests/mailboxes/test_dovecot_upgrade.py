@@ -232,7 +232,7 @@ NOT_CONVERTED = {
     " replication_full_sync_interval replication_max_conns replicator_host replicator_port"
     " service",  # old-stats
     "said in another way": "auth_policy_server_timeout_msecs auth_worker_max_count"
-    " imapc_ssl_verify mail_attachment_fs",
+    " imapc_ssl_verify",
     "a list with variables or signs of its own": "auth_policy_request_attributes imap_id_send"
     " import_environment",
     "letters of its own": "deliver_log_format imap_logout_format login_log_format"
@@ -402,12 +402,66 @@ CONVERTED = [
     ("login_greeting = %{hostname}", "login_greeting = %{system:hostname}"),
     ("mail_log_prefix = %{login_user}", "!mail_log_prefix"),
     ("plugin {\n quota_rule = *:storage=10%%\n}", "!quota_rule"),
+    (
+        "plugin {\n quota_rule2 = Trash:ignore\n}\nnamespace own {\n inbox = yes\n}",
+        "namespace own {; mailbox Trash {; quota_ignore = yes; }; };"
+        " namespace own {; inbox = yes; }",
+    ),
+    ("plugin {\n quota = count:u:noenforcing\n}", "quota u {; driver = count; enforce = no; }"),
+    (
+        "plugin {\n quota_warning = storage=500 quota-warning 5\n"
+        " quota_warning2 = messages=900 quota-warning 9\n}",
+        "!quota_warning; !quota_warning2",
+    ),
+    (
+        "plugin {\n quota_warning = storage=80%% a 1\n quota_warning2 = storage=80%% b 2\n}",
+        "quota_warning over-80-storage {; quota_storage_percentage = 80; execute a {; args = 1; };"
+        " }; quota_warning over-80-storage-2 {; quota_storage_percentage = 80; execute b {;"
+        " args = 2; }; }",
+    ),
+    (
+        "plugin {\n sieve_extensions = +editheader -vacation\n"
+        " sieve_global_extensions = +vnd.dovecot.pipe\n}",
+        "sieve_extensions {; editheader = yes; vacation = no; };"
+        " sieve_global_extensions {; vnd.dovecot.pipe = yes; }",
+    ),
+    ("plugin {\n sieve_extensions = fileinto\n}", "sieve_extensions = fileinto"),
+    (
+        "plugin {\n sieve = ~/.dovecot.sieve\n sieve_dir = ~/sieve\n}",
+        "sieve_script personal {; path = ~/sieve; active_path = ~/.dovecot.sieve; }",
+    ),
+    (
+        "plugin {\n sieve_dir = ~/s\n}",
+        "sieve_script personal {; path = ~/s; active_path = ~/.dovecot.sieve; }",
+    ),
+    ("mail_plugins = acl replication fts_lucene", "mail_plugins = acl; !mail_plugins"),
+    ("mail_plugins = expire zlib antispam", "mail_plugins = mail_compress; !mail_plugins"),
+    ("auth_mechanisms = plain NTLM", "auth_mechanisms = plain; !auth_mechanisms"),
+    ("auth_mechanisms = ntlm", "!auth_mechanisms"),
+    (
+        "mail_attachment_dir = /a/%d",
+        "mail_ext_attachment_path = /a/%{user | domain}; mail_ext_attachment {; fs sis {; };"
+        " fs posix {; }; }",
+    ),
+    (
+        "mail_attachment_dir = /a\nmail_attachment_fs = posix",
+        "mail_ext_attachment_path = /a; mail_ext_attachment {; fs posix {; }; }",
+    ),
+    (
+        "mail_attachment_dir = /a\nmail_attachment_fs = sis-queue /q:posix",
+        "!mail_attachment_dir; !mail_attachment_fs",
+    ),
+    ("ssl = required\ndisable_plaintext_auth = no", "ssl = required"),
+    (
+        "ssl = required\nremote 10.0.0.0/8 {\n disable_plaintext_auth = no\n}",
+        "ssl = required; remote 10.0.0.0/8 {; auth_allow_cleartext = yes; }",
+    ),
     ("passdb {\n driver = ldap\n args = /etc/l\n}", "!driver; !args"),
     (
         "plugin {\n quota = count:User quota\n quota_vsizes = yes\n quota_rule = *:storage=1G\n"
         " quota_rule2 = Trash:storage=+100M\n quota_grace = 10%%\n}",
         "quota \"User quota\" {; driver = count; }; quota_storage_size = 1G;"
-        " namespace inbox {; mailbox Trash {; quota_storage_extra = 100M; }; }; !quota_grace",
+        " namespace inbox {; inbox = yes; mailbox Trash {; quota_storage_extra = 100M; }; }; !quota_grace",
     ),
     (
         "plugin {\n quota = maildir:u\n quota_warning = storage=95%% quota-warning 95 %u\n}",
@@ -692,13 +746,13 @@ def test_no_password_of_any_setting_is_shown(options, tmp_path):
 
 
 def test_each_line_is_named_with_its_file_and_number(tmp_path):
-    lost = "old_stats_carbon_name = y\nmail_attachment_fs = sis posix\n"
+    lost = "old_stats_carbon_name = y\nmail_attachment_fs = sis-queue posix\n"
     folder = configuration(tmp_path, f"protocols = imap\nssl_dh = </x\n{lost}")
     output = upgrade(folder, f"--output={tmp_path}/new")
     assert output.splitlines() == [
         "dovecot.conf:2: ssl_dh = </x → ssl_server_dh_file = /x",
         "dovecot.conf:3: old_stats_carbon_name = y → not converted",
-        "dovecot.conf:4: mail_attachment_fs = sis posix →"
+        "dovecot.conf:4: mail_attachment_fs = sis-queue posix →"
         " not converted (mail_ext_attachment { fs … })",
     ]
 

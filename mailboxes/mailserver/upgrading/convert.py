@@ -9,8 +9,8 @@ from mailboxes.mailserver.reading.tree import FILTERS, is_yes
 from mailboxes.mailserver.upgrading.authentication import Authentication
 from mailboxes.mailserver.upgrading.database import Connections, dictionary
 from mailboxes.mailserver.upgrading.locations import inherited_options, location
-from mailboxes.mailserver.upgrading.plugin import converted_plugin
-from mailboxes.mailserver.upgrading.result import Lost, Made, Section, assignment, head
+from mailboxes.mailserver.upgrading.plugin import Surroundings, converted_plugin
+from mailboxes.mailserver.upgrading.result import Lost, Made, Section, assignment, block, head
 from mailboxes.mailserver.upgrading.variables import (
     AUTHENTICATION,
     LETTERS,
@@ -34,15 +34,14 @@ EXPANDED = frozenset(
 OWN_LETTERS = ("deliver_log_format", "imap_logout_format", "pop3_logout_format")
 OWN_LETTERS += ("rejection_reason", "rejection_subject")
 GONE_SERVICES = ("director", "ipc", "old-stats", "replicator", "aggregator", "auth-vlogin")
-PLUGINS = {
-    "zlib": "mail_compress",
-    "imap_zlib": "",
-    "listescape": "",
-    "stats": "",
-    "autocreate": "",
-}
-PLUGINS |= {"imap_stats": "", "old_stats": "", "imap_old_stats": "", "mailbox_alias": ""}
-PLUGINS |= {"replication": "replication"}
+# What 2.4 does itself is "".
+PLUGINS = {"zlib": "mail_compress", "imap_zlib": "", "autocreate": ""}
+GONE_PLUGINS = frozenset({
+    "antispam", "expire", "fts_lucene", "fts_squat", "imap_old_stats", "imap_stats",
+    "listescape", "mail_filter", "mailbox_alias", "old_stats", "replication", "snarf", "stats",
+})  # fmt: skip
+GONE_MECHANISMS = ("ntlm", "rpa", "skey")
+ATTACHMENTS = "sis posix"  # mail_attachment_fs, if it is not set
 STRING_LISTS = ("auth_policy_request_attributes", "imap_id_send", "import_environment")
 ZERO_IS_UNLIMITED = ("imapc_max_line_length", "lmtp_user_concurrency_limit")
 UNLIMITED, DEFAULT = "4294967295", "18446744073709551615"  # as doveconf 2.3 shows them
@@ -56,6 +55,7 @@ class Conversion:
         self.connections = Connections()
         self.nameless = 0
         self.inherited = inherited_options(files.root)
+        self.around = Surroundings.of(files.root)
         self.authentication = Authentication(files, self.connections, self.inherited)
 
     def sections(self):
@@ -96,10 +96,9 @@ class Conversion:
     def _dictionary(self, setting):
         return dictionary(setting, self.dovecot, self.connections)
 
-    @staticmethod
-    def _plugin(setting):
+    def _plugin(self, setting):
         try:
-            return list(converted_plugin(setting))
+            return list(converted_plugin(setting, self.around))
         except Untranslatable as error:
             return [Lost(setting, str(error))]
 
@@ -121,6 +120,8 @@ class Conversion:
 
     def _converted(self, setting, kind):
         name, value = setting.name, setting.value
+        if name in ("mail_attachment_dir", "mail_attachment_fs"):
+            return self._attachments(setting)
         if kind == "namespace" and name == "location":
             return location(setting, {"INBOX", *self.inherited})
         if kind in SPECIAL and name in SPECIAL[kind]:
@@ -134,6 +135,8 @@ class Conversion:
             ]
         if name in names.INVERTED:
             output = "no" if is_yes(value) else "yes"
+            if output == "yes" and kind == "file" and self.dovecot.value("ssl") == "required":
+                return [Made([], setting)]  # 2.4 refuses what has no effect in 2.3
             return [Made([f"{names.INVERTED[name]} = {output}"], setting)]
         instead = names.instead_of(name, kind)
         if instead is not None and name not in names.RENAMED:
@@ -145,11 +148,39 @@ class Conversion:
         text = converted(value, letters) if name in EXPANDED else value
         return [Made([assignment(new, text)], setting)]
 
+    def _attachments(self, setting):
+        """Attachments need a file system in 2.4 too, which has no usual one for them."""
+        text = self.dovecot.value("mail_attachment_fs") or ATTACHMENTS
+        if not setting.value or text not in (ATTACHMENTS, "posix"):
+            return (
+                [Lost(setting, "mail_ext_attachment { fs … }")] if setting.value else lost(setting)
+            )
+        if setting.name == "mail_attachment_fs":
+            return [Made([], setting)]
+        systems = [line for name in text.split() for line in block("fs", name, [])]
+        path = assignment("mail_ext_attachment_path", converted(setting.value))
+        return [Made([path, *block("mail_ext_attachment", "", systems)], setting)]
+
 
 def plugins(setting):
     """A list of plugins, of which some are gone or called otherwise."""
-    words = [PLUGINS.get(word, word) for word in setting.value.split()]
-    return [Made([assignment("mail_plugins", " ".join(filter(None, words)))], setting)]
+    words = setting.value.split()
+    gone = [word for word in words if word in GONE_PLUGINS]
+    kept = [PLUGINS.get(word, word) for word in words if word not in GONE_PLUGINS]
+    line = assignment("mail_plugins", " ".join(filter(None, kept)))
+    return [Made([line], setting), *([Lost(setting, " ".join(gone))] if gone else [])]
+
+
+def mechanisms(setting):
+    """Ways to log in; Dovecot 2.4 does not start if it does not know one."""
+    words = setting.value.split()
+    gone = [word for word in words if word.lower() in GONE_MECHANISMS]
+    kept = [word for word in words if word not in gone]
+    line = assignment("auth_mechanisms", " ".join(kept))
+    return [
+        Made([line] if kept else [], setting),
+        *([Lost(setting, " ".join(gone))] if gone else []),
+    ]
 
 
 def ciphers(setting):
@@ -211,7 +242,12 @@ def lost(setting):
 
 # Kind of block ("" for all, file for those that stand outside of any but filters) → name → how
 SPECIAL = {
-    "": {"mail_plugins": plugins, "pop3_uidl_format": uidl, "imap_capability": capability}
+    "": {
+        "auth_mechanisms": mechanisms,
+        "mail_plugins": plugins,
+        "pop3_uidl_format": uidl,
+        "imap_capability": capability,
+    }
     | dict.fromkeys(STRING_LISTS, lost)
     | dict.fromkeys(ZERO_IS_UNLIMITED, unlimited),
     "file": {

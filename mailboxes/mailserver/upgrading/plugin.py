@@ -1,8 +1,10 @@
 """What 2.3 has in plugin { }: quotas and Sieve get blocks of their own, the rest stays or goes."""
 
 import re
+from dataclasses import dataclass, field
 
 from mailboxes.mailserver.reading.names import PLUGIN
+from mailboxes.mailserver.reading.tree import is_yes
 from mailboxes.mailserver.upgrading.result import Lost, Made, assignment, block
 from mailboxes.mailserver.upgrading.variables import converted
 
@@ -14,7 +16,7 @@ KEPT = frozenset({
     "quota_status_overquota", "quota_status_success", "quota_status_toolarge",
     "sieve_duplicate_default_period", "sieve_duplicate_max_period", "sieve_execute_bin_dir",
     "sieve_execute_exec_timeout", "sieve_execute_input_eol", "sieve_execute_socket_dir",
-    "sieve_extensions", "sieve_global_extensions", "sieve_implicit_extensions",
+    "sieve_implicit_extensions",
     "sieve_filter_bin_dir", "sieve_filter_exec_timeout", "sieve_filter_input_eol",
     "sieve_filter_socket_dir", "sieve_include_max_includes", "sieve_include_max_nesting_depth",
     "sieve_max_actions", "sieve_max_cpu_time", "sieve_max_redirects", "sieve_max_script_size",
@@ -28,7 +30,7 @@ KEPT = frozenset({
     "sieve_vacation_use_original_recipient", "sieve_virustest_status_header",
     "sieve_virustest_status_type",
 })  # fmt: skip
-WARNING = re.compile(r"(-)?(storage|bytes|messages?)=(\d+)%{0,2}\s+([\w.-]+)\s*(.*)")
+WARNING = re.compile(r"(-)?(storage|bytes|messages?)=(\d+)%{1,2}\s+([\w.-]+)\s*(.*)")
 RULE = re.compile(r"\*:(?:(storage|bytes)=(\d+\s*[BbKkMmGgTt]?[Bb]?))?(?::?messages=(\d+))?")
 FOLDER_RULE = re.compile(r"([^*:][^:]*):(ignore|storage=\+(\w+))")
 GRACE = "# The last message may exceed it: in 2.3 by a tenth, in 2.4 by quota_storage_grace (10 M)."
@@ -37,11 +39,36 @@ SCRIPTS |= {"sieve_global": "global", "sieve_global_dir": "global", "sieve_disca
 NUMBERED = re.compile(r"(sieve_(?:before|after)|quota_rule|quota_warning|quota)\d+")
 
 
-def converted_plugin(setting):
+@dataclass
+class Surroundings:
+    """What a setting of plugin { } needs to know of the others."""
+
+    inbox: str  # the name of the namespace with inbox = yes, as it will be
+    has_inbox: bool
+    sieve_dir: str
+    has_sieve: bool
+    warnings: set = field(default_factory=set)  # names that are taken
+
+    @classmethod
+    def of(cls, root):
+        values = {
+            setting.name: setting.value
+            for blocks, setting in root.walk()
+            if blocks[-1].kind == "plugin"
+        }
+        inbox = next((b for b in root.blocks("namespace") if is_yes(b.value("inbox"))), None)
+        name = inbox.name if inbox else ""
+        sieve_dir = values.get("sieve_dir", "")
+        return cls(name or "inbox", inbox is not None, sieve_dir, "sieve" in values)
+
+
+def converted_plugin(setting, around):
     """A setting of plugin { }, as 2.4 has it; what it has not is Lost."""
     numbered = NUMBERED.fullmatch(setting.name)
     name = numbered[1] if numbered else setting.name
-    if name in SPECIAL:
+    if name in AROUND:
+        yield from AROUND[name](setting, around)
+    elif name in SPECIAL:
         yield from SPECIAL[name](setting)
     elif name in SCRIPTS:
         yield from script(setting, SCRIPTS[name], setting.name.removeprefix("sieve_"))
@@ -59,18 +86,20 @@ def quota(setting):
     name, _colon, options = rest.partition(":")
     lines = [GRACE, "driver = fs" if driver == "fs" else "driver = count"]
     lines += ["hidden = yes"] if "hidden" in options.split(":") else []
+    lines += ["enforce = no"] if "noenforcing" in options.split(":") else []
     yield Made(block("quota", name or "User quota", lines), setting)
     if left := [word for word in options.split(":") if word not in ("", "hidden", "noenforcing")]:
         yield Lost(setting, ":".join(left))
 
 
-def rule(setting):
+def rule(setting, around):
     if folder := FOLDER_RULE.fullmatch(setting.value):
         output = (
             "quota_ignore = yes" if folder[2] == "ignore" else f"quota_storage_extra = {folder[3]}"
         )
         inner = block("mailbox", folder[1], [output])
-        yield Made(block("namespace", "inbox", inner), setting)
+        inner = inner if around.has_inbox else ["inbox = yes", *inner]
+        yield Made(block("namespace", around.inbox, inner), setting)
         return
     found = RULE.fullmatch(setting.value)
     if not found or not (found[2] or found[3]):
@@ -91,7 +120,7 @@ def limits(rule):
     return found
 
 
-def warning(setting):
+def warning(setting, around):
     found = WARNING.fullmatch(setting.value)
     if not found:
         yield Lost(setting)
@@ -102,7 +131,10 @@ def warning(setting):
     lines += ["threshold = under"] if under else []
     lines += [f"quota_{resource}_percentage = {number}"]
     lines += block("execute", service, [assignment("args", converted(arguments))])
-    name = f"{'under' if under else 'over'}-{number}-{resource}"
+    plain = f"{'under' if under else 'over'}-{number}-{resource}"
+    names = (plain, *(f"{plain}-{count}" for count in range(2, 1000)))
+    name = next(each for each in names if each not in around.warnings)
+    around.warnings.add(name)
     yield Made(block("quota_warning", name, lines), setting)
 
 
@@ -142,8 +174,37 @@ def script(setting, kind, name):
         yield Lost(setting, ";".join(left))
 
 
-def sieve(setting):
-    yield from script(setting, "personal", "personal")
+def sieve(setting, around):
+    """With a folder of its own, sieve_dir, the file is the link to the active script."""
+    driver, colon, _rest = setting.value.partition(":")
+    if not around.sieve_dir or ";" in setting.value or (colon and driver != "file"):
+        yield from script(setting, "personal", "personal")
+        return
+    active = setting.value.removeprefix("file:")
+    yield personal(setting, around.sieve_dir, active)
+
+
+def sieve_folder(setting, around):
+    """sieve_dir stands in the script of `sieve`, or of the usual one."""
+    if around.has_sieve:
+        yield Made([], setting)
+    else:
+        yield personal(setting, setting.value, "~/.dovecot.sieve")
+
+
+def personal(setting, path, active):
+    lines = [assignment("path", converted(path)), assignment("active_path", converted(active))]
+    return Made(block("sieve_script", "personal", lines), setting)
+
+
+def extensions(setting):
+    """`+x -y` changes the usual list, and so does a block; a list without signs is all."""
+    words = setting.value.split()
+    if not any(word[0] in "+-" for word in words):
+        yield Made([assignment(setting.name, setting.value)], setting)
+        return
+    lines = [f"{word.lstrip('+-')} = {'no' if word[0] == '-' else 'yes'}" for word in words]
+    yield Made(block(setting.name, "", lines), setting)
 
 
 def compress(setting):
@@ -168,9 +229,14 @@ SPECIAL = {
     "quota": quota,
     "quota_clone_dict": clone,
     "quota_grace": grace,
-    "quota_rule": rule,
     "quota_vsizes": nothing,
+    "sieve_extensions": extensions,
+    "sieve_global_extensions": extensions,
+    "zlib_save": compress,
+}
+AROUND = {
+    "quota_rule": rule,
     "quota_warning": warning,
     "sieve": sieve,
-    "zlib_save": compress,
+    "sieve_dir": sieve_folder,
 }
