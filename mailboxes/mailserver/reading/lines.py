@@ -13,14 +13,15 @@ MASK = "********"
 LARGEST = 100_000_000  # bytes of a file; a list of a million mailboxes is smaller
 SECRETS = (
     # a whole value: `password = …` of a map file, `bind_pw = …`, passwords for other servers
-    # (not `nopassword = y`), keys of Dovecot's HTTP interfaces
+    # (not `nopassword = y` or `pass = yes`), keys of Dovecot's HTTP interfaces
     re.compile(
         r"^(\s*(?!nopassword\b)(?:\w*(?:password|passwd|_pw|_pass|secret)|\w+_sasl_password_maps"
+        r"|dnpass|pass(?!\s*=\s*(?:yes|no|[yn01])\s*$)"
         r"|\w+_api_(?:key|header)|\w+_hash_nonce)\s*=\s*)(.+)$",
         re.I,
     ),
     # a word among others: `connect = host=… password=…`
-    re.compile(r"(\b(?:password|passwd|pwd)=)('[^']*'|\"[^\"]*\"|\S+)", re.I),
+    re.compile(r"(\b(?:password|passwd|pwd|(?<=\S\s)pass)=)('[^']*'|\"[^\"]*\"|\S+)", re.I),
     # the userinfo of a URL
     re.compile(r"(//[^/\s:@]*:)([^/\s@]+)(?=@)"),
 )
