@@ -16,6 +16,8 @@ from mailboxes.mailserver.upgrading.variables import AUTHENTICATION, Untranslata
 QUOTA = re.compile(r"'\*:(bytes|storage)=")
 # `… || 'M'`, `'*:storage=1G'`: the text ends in a unit.
 UNIT = re.compile(r"[\d'\s][BKMGT]B?'\s*\)*\s*$", re.IGNORECASE)
+SELECT = re.compile(r"[\s(]*select\b", re.IGNORECASE)
+QUOTED_NAME = re.compile(r"\bas\s*'\w+'\s*$", re.IGNORECASE)
 DRIVER = re.compile(r"'(maildir|mbox|mdbox|sdbox):", re.IGNORECASE)
 PLACE = re.compile(r"^(concat\s*\(\s*)?'(maildir|mbox|mdbox|sdbox):", re.IGNORECASE)
 
@@ -63,19 +65,26 @@ def query_of(text, driver, prefix="", inherited=()):
     """
     made = converted(text, AUTHENTICATION)
     dialect = DIALECTS.get(driver, DIALECTS["mysql"])
+    if not SELECT.match(made):
+        raise Untranslatable(made.split()[0] if made.split() else text)
+    numbers = set()
     for select in reversed(sql.selects(made)):
+        old = sql.split_list(select.columns)
         columns = [
-            column
-            for part in sql.split_list(select.columns)
-            for column in columns_of(part, dialect, prefix, inherited)
+            column for part in old for column in columns_of(part, dialect, prefix, inherited)
         ]
+        numbers.add(len(columns) - len(old))
         made = made[: select.start] + ", ".join(columns) + made[select.end :]
+    if len(numbers) > 1:
+        raise Untranslatable("UNION")  # of which one SELECT does not name its columns
     return made
 
 
 def columns_of(column, dialect, prefix, inherited=()):
     """One column of a SELECT, as one or more of 2.4's."""
     [(expression, name)] = sql.column_names(column)
+    if name == "*" or QUOTED_NAME.search(column) or re.fullmatch(rf"{prefix}quota_rule\d+", name):
+        raise Untranslatable(column)
     if name == f"{prefix}quota_rule":
         return [f"{size(expression, dialect)} AS {prefix}quota_storage_size"]
     if name == f"{prefix}mail":
