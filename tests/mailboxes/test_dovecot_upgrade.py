@@ -453,6 +453,27 @@ CONVERTED = [
     ),
     ("ssl = required\ndisable_plaintext_auth = no", "ssl = required"),
     (
+        "namespace {\n type = shared\n separator = /\n prefix = shared/%%u/\n"
+        " location = maildir:%%h/Maildir\n list = children\n}",
+        "!type; !separator; !prefix; !location; !list",
+    ),
+    (
+        "service imap-login {\n inet_listener {\n  port = 1143\n }\n}",
+        "service imap-login {; inet_listener port-1143 {; port = 1143; }; }",
+    ),
+    (
+        "service imap-login {\n client_limit = $default_client_limit\n}",
+        "service imap-login {; client_limit = 1000; }",
+    ),
+    ("ssl_options = no_compression no_ticket", "ssl_options = no_ticket"),
+    ("ssl_options = no_compression\nmail_home = /x", "mail_home = /x"),
+    ("ssl_protocols = !SSLv3 !TLSv1", "ssl_min_protocol = TLSv1.1"),
+    ("ssl_protocols = TLSv1.2 TLSv1.3", "ssl_min_protocol = TLSv1.2"),
+    (
+        "dsync_remote_cmd = ssh -l%{login} %{host} doveadm dsync-server -u%u -U",
+        "dsync_remote_cmd = ssh -l%{login} %{host} doveadm dsync-server -u%{user} -U",
+    ),
+    (
         "ssl = required\nremote 10.0.0.0/8 {\n disable_plaintext_auth = no\n}",
         "ssl = required; remote 10.0.0.0/8 {; auth_allow_cleartext = yes; }",
     ),
@@ -461,7 +482,8 @@ CONVERTED = [
         "plugin {\n quota = count:User quota\n quota_vsizes = yes\n quota_rule = *:storage=1G\n"
         " quota_rule2 = Trash:storage=+100M\n quota_grace = 10%%\n}",
         "quota \"User quota\" {; driver = count; }; quota_storage_size = 1G;"
-        " namespace inbox {; inbox = yes; mailbox Trash {; quota_storage_extra = 100M; }; }; !quota_grace",
+        " namespace inbox {; inbox = yes; mailbox Trash {; quota_storage_extra = 100M; }; };"
+        " !quota_grace",
     ),
     (
         "plugin {\n quota = maildir:u\n quota_warning = storage=95%% quota-warning 95 %u\n}",
@@ -623,6 +645,11 @@ def test_the_database_sets_back_what_mail_location_has():
         "CONCAT('maildir:/v/', m, ':INDEX=/i/', m) AS mail",
         "'mdbox:/v:ALT=/w' AS mail",
         "IF(q, '*:storage=1G', '*:bytes=5') AS quota_rule",
+        "*",
+        "m.*, home",
+        "CONCAT('*:bytes=', q) AS 'quota_rule'",
+        "'Trash:storage=1G' AS quota_rule2",
+        "'maildir:~/M' AS mail FROM a UNION SELECT CONCAT('maildir:', m)",
     ],
 )
 def test_a_field_that_cannot_be_converted_is_said(column):
@@ -636,6 +663,11 @@ def test_a_passwd_file_is_looked_at(tmp_path):
     assert "!args" in result(tmp_path, args)
     (tmp_path / "users").write_text("a:x:1:1::/a::userdb_home=/b\n")
     assert "!args" not in result(tmp_path, args)
+
+
+def test_a_procedure_is_said():
+    with pytest.raises(Untranslatable):
+        query_of("CALL user('%u')", "mysql")
 
 
 @pytest.mark.parametrize("text", ["%1Mu", "%{login_user}", "%{if;a;eq;b;c;d}", "%q", "50 % of"])
@@ -722,6 +754,11 @@ def groups():
 WITH_PASSWORDS = """\
 protocols = imap
 doveadm_password = for-doveadm
+imapc_password = for-doveadm
+ssl_key_password = for-doveadm
+doveadm_api_key = for-doveadm
+auth_policy_hash_nonce = for-doveadm
+auth_policy_server_api_header = for-doveadm
 passdb {
   driver = static
   args = nopassword=y password=for-static
@@ -729,7 +766,7 @@ passdb {
 passdb {
   driver = static
   args = x=y
-  override_fields = y=z pass=x password=for-fields
+  override_fields = y=z pass=for-fields password=for-fields
 }
 """
 
@@ -743,6 +780,41 @@ def test_no_password_of_any_setting_is_shown(options, tmp_path):
     assert "password = ********" in output
     assert "nopassword = y" in output
     assert not re.findall("for-(?:doveadm|static|fields)", output)
+
+
+GUARDS = [
+    "driver = ldap\n  args = /x\n  deny = yes",
+    "driver = checkpassword\n  args = /x\n  result_failure = return-fail",
+    "driver = sql\n  args = {0}/none\n  deny = yes",
+]
+
+
+@pytest.mark.parametrize("text", GUARDS)
+def test_nothing_is_written_if_those_who_are_denied_could_log_in(text, tmp_path, capsys):
+    (tmp_path / "none").write_text("driver = mysql\npassword_query = CALL denied('%u')\n")
+    text = f"protocols = imap\npassdb {{\n  {text.format(tmp_path)}\n}}\n"
+    folder, new = configuration(tmp_path, text), tmp_path / "new"
+    with pytest.raises(CommandError, match="keep people out.*dovecot.conf:2"):
+        upgrade(folder, f"--output={new}")
+    assert not new.exists()
+    assert "NOT CONVERTED" in upgrade(folder)
+    upgrade(folder, f"--output={new}", "--force")
+    assert new.exists()
+
+
+def test_a_passdb_that_keeps_people_out_is_converted(tmp_path):
+    text = "passdb {\n driver = passwd-file\n args = /etc/denied\n deny = yes\n}\n"
+    upgrade(configuration(tmp_path, text), f"--output={tmp_path}/new")
+    assert "deny = yes" in (tmp_path / "new/dovecot.conf").read_text()
+
+
+def test_files_of_both_versions_are_named(tmp_path):
+    text = "protocols = imap\nmail_path = ~/m\nmail_driver = maildir\n!include old.conf\n"
+    files = {"old.conf": "first_valid_uid = 1\nplugin {\n quota = count:u\n}\n"}
+    files["new.conf"] = "mysql localhost {\n}\n"
+    folder = configuration(tmp_path, f"{text}!include new.conf\n", **files)
+    with pytest.raises(CommandError, match=r"(dovecot|new).conf:\d.*old.conf:3.*backup"):
+        upgrade(folder)
 
 
 def test_each_line_is_named_with_its_file_and_number(tmp_path):

@@ -134,3 +134,13 @@ def newer_line(dovecot):
         if is_newer:
             return child.line
     return None
+
+
+def older_line(dovecot):
+    """The first line that 2.4 no longer takes."""
+    for blocks, setting in dovecot.root.walk():
+        kind = blocks[-1].kind
+        is_older = kind == "plugin" or instead_of(setting.name, kind) is not None
+        if is_older and not is_packaged(setting.line.file):
+            return setting.line
+    return None

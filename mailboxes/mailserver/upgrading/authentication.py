@@ -32,8 +32,15 @@ class Authentication:
         self.dovecot, self.connections = dovecot, connections
         self.inherited = inherited  # options of mail_location
         self.used = set()
+        self.unguarded = []  # passdbs that keep people out in 2.3, and no longer
 
     def section(self, source):
+        made = self._section(source)
+        if is_guard(source) and any(isinstance(each, Lost) for each in parts_of(made)):
+            self.unguarded.append(source)
+        return made
+
+    def _section(self, source):
         kind, old = source.kind, driver(source)
         if old in GONE_DRIVERS or old == "ldap":
             return [Lost(setting) for setting in source.settings()]
@@ -88,7 +95,10 @@ class Authentication:
     def _query(self, setting, new, file, kind):
         prefix = "userdb_" if kind == "passdb" else ""
         try:
-            made = query_of(setting.value, file.value("driver"), prefix, self.inherited)
+            if setting.name == "iterate_query":  # returns names only
+                made = converted(setting.value, AUTHENTICATION)
+            else:
+                made = query_of(setting.value, file.value("driver"), prefix, self.inherited)
         except Untranslatable as error:
             yield Lost(setting, str(error))
             return
@@ -112,6 +122,20 @@ class Authentication:
                 yield Made([assignment("mechanisms_filter", setting.value)], setting)
             elif setting.name == "pass" and is_yes(setting.value):
                 yield Made(["result_success = continue"], setting)
+
+
+def is_guard(source):
+    """Whether those whom it knows, or does not know, cannot log in by another passdb."""
+    fails = ("return-fail", "return")
+    is_strict = source.value("result_failure") in fails or (
+        source.value("result_success") == "return-fail"
+    )
+    return source.kind == "passdb" and (is_yes(source.value("deny")) or is_strict)
+
+
+def parts_of(found):
+    for each in found:
+        yield from parts_of(each.children) if isinstance(each, Section) else (each,)
 
 
 PARTS = (Authentication.arguments, Authentication.fields, Authentication.others)

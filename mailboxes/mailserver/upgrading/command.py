@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from mailboxes.mailserver.checking.command import existing
 from mailboxes.mailserver.reading.dovecot import DovecotFiles
 from mailboxes.mailserver.reading.lines import is_secret, masked
-from mailboxes.mailserver.reading.names import is_for_newer
+from mailboxes.mailserver.reading.names import is_for_newer, newer_line, older_line
 from mailboxes.mailserver.upgrading.convert import Conversion
 from mailboxes.mailserver.upgrading.render import HEADER, changes, is_changed, place, rendered
 from mailboxes.mailserver.writing.disk import Change, write
@@ -29,6 +29,9 @@ def add_arguments(parser):
         "--output", metavar="DIR", help="write the files there, passwords included; a new folder"
     )
     parser.add_argument(
+        "--force", action="store_true", help="write them even if people who are denied could log in"
+    )
+    parser.add_argument(
         "--json", action="store_true", help="write what became of each line as JSON"
     )
 
@@ -39,6 +42,8 @@ def run(command, options):
     conversion = Conversion(dovecot)
     sections = conversion.sections()
     found = list(changes(sections))
+    if conversion.unguarded:
+        warn_of_unguarded(command, conversion.unguarded, options)
     if options["output"]:
         folder = Path(options["output"]).absolute()
         try:
@@ -62,16 +67,36 @@ def run(command, options):
     )
 
 
+def warn_of_unguarded(command, passdbs, options):
+    """People who are kept out in 2.3 could log in with the new files."""
+    text = _(
+        "These passdbs keep people out who could log in without them, and are not converted:"
+        " %(lines)s"
+    ) % {"lines": ", ".join(str(each.line) for each in passdbs)}
+    if options["output"] and not options["force"]:
+        raise CommandError(f"{text}\n{_('Nothing was written. --force writes the files.')}")
+    command.stderr.write(text)
+
+
 def refuse(dovecot):
     """What cannot be read cannot be converted either."""
     if is_for_newer(dovecot):
-        raise CommandError(_("These files are for Dovecot 2.4 already."))
+        new, old = newer_line(dovecot), older_line(dovecot)
+        if old is None:
+            raise CommandError(_("These files are for Dovecot 2.4 already."))
+        raise CommandError(
+            _(
+                "Some of these lines are for Dovecot 2.4 already (%(new)s), others for 2.3"
+                " (%(old)s). Use the backup from before the upgrade."
+            )
+            % {"new": new or "dovecot_config_version", "old": old}
+        )
     if dovecot.problems:
         listed = "\n".join(
             f"{problem.line}: {problem.reason or problem.line.shown}"
             for problem in dovecot.problems
         )
-        raise CommandError(_("Dovecot 2.3 does not read these lines:") + f"\n{listed}")
+        raise CommandError(_("Dovecot 2.3 cannot parse these lines:") + f"\n{listed}")
 
 
 def files_of(conversion, sections, folder):

@@ -42,6 +42,8 @@ GONE_PLUGINS = frozenset({
 })  # fmt: skip
 GONE_MECHANISMS = ("ntlm", "rpa", "skey")
 ATTACHMENTS = "sis posix"  # mail_attachment_fs, if it is not set
+UNKNOWN = re.compile(r"=\s*\$\w+\s*$")
+OLD_TLS, TLS = ("SSLv2", "SSLv3"), ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 STRING_LISTS = ("auth_policy_request_attributes", "imap_id_send", "import_environment")
 ZERO_IS_UNLIMITED = ("imapc_max_line_length", "lmtp_user_concurrency_limit")
 UNLIMITED, DEFAULT = "4294967295", "18446744073709551615"  # as doveconf 2.3 shows them
@@ -57,6 +59,10 @@ class Conversion:
         self.inherited = inherited_options(files.root)
         self.around = Surroundings.of(files.root)
         self.authentication = Authentication(files, self.connections, self.inherited)
+
+    @property
+    def unguarded(self):
+        return self.authentication.unguarded
 
     def sections(self):
         found = [*VERSIONS, ""]
@@ -90,6 +96,8 @@ class Conversion:
         if block.kind == "service" and block.name in GONE_SERVICES:
             is_empty = next(block.walk(), None) is None
             return [] if is_empty else [Lost(Setting(block.kind, block.name, (block.line,)))]
+        if block.kind == "namespace" and is_of_others(block):
+            return [Lost(setting, "%%") for _path, setting in block.walk()]
         was = head(block.kind, block.name)
         return [Section(self._new_head(block), block.line, self._children(block), was)]
 
@@ -103,7 +111,9 @@ class Conversion:
             return [Lost(setting, str(error))]
 
     def _new_head(self, block):
-        """A namespace needs a name; one without gets that of what it holds."""
+        """A namespace or listener needs a name; one without gets that of what it holds."""
+        if block.kind == "inet_listener" and not block.name:
+            return head("inet_listener", f"port-{block.value('port', '0')}")
         if block.kind != "namespace" or block.name:
             return head(block.kind, block.name)
         self.nameless += 1
@@ -120,6 +130,8 @@ class Conversion:
 
     def _converted(self, setting, kind):
         name, value = setting.name, setting.value
+        if not value and name != "mail_plugins" and UNKNOWN.search(setting.line.text):
+            return [Lost(setting)]  # `$name`, and it is not known what that is
         if name in ("mail_attachment_dir", "mail_attachment_fs"):
             return self._attachments(setting)
         if kind == "namespace" and name == "location":
@@ -162,6 +174,11 @@ class Conversion:
         return [Made([path, *block("mail_ext_attachment", "", systems)], setting)]
 
 
+def is_of_others(namespace):
+    """Whether it shows other users' folders: with %%u, which 2.4 says in another way."""
+    return any("%%" in setting.value for _path, setting in namespace.walk())
+
+
 def plugins(setting):
     """A list of plugins, of which some are gone or called otherwise."""
     words = setting.value.split()
@@ -191,6 +208,31 @@ def ciphers(setting):
 def verbose_ssl(setting):
     is_on = is_yes(setting.value)
     return [Made(["log_debug = category=ssl"] if is_on else [], setting)]
+
+
+def options(setting):
+    """2.4 knows no option about compression, which it never does."""
+    words = [word for word in setting.value.split() if word != "no_compression"]
+    return [Made([assignment("ssl_options", " ".join(words))] if words else [], setting)]
+
+
+def protocols(setting):
+    """`!SSLv3 !TLSv1`, or those that there are: the lowest of them."""
+    words = setting.value.split()
+    without = [word[1:] for word in words if word.startswith("!")]
+    named = [word for word in words if not word.startswith("!")]
+    left = [each for each in TLS if each not in without and (not named or each in named)]
+    if not left or set(words) - {*TLS, *OLD_TLS, *(f"!{each}" for each in (*TLS, *OLD_TLS))}:
+        return [Lost(setting, "ssl_min_protocol")]
+    return [Made([f"ssl_min_protocol = {left[0]}"], setting)]
+
+
+def remote_command(setting):
+    """Has variables of its own, login and host, and %u."""
+    text = setting.value.replace("%u", "%{user}")
+    if re.search(r"%(?!\{(?:login|host|user)\})", text):
+        return [Lost(setting)]
+    return [Made([assignment("dsync_remote_cmd", text)], setting)]
 
 
 def uidl(setting):
@@ -251,7 +293,10 @@ SPECIAL = {
     | dict.fromkeys(STRING_LISTS, lost)
     | dict.fromkeys(ZERO_IS_UNLIMITED, unlimited),
     "file": {
+        "dsync_remote_cmd": remote_command,
         "mail_location": location,
+        "ssl_options": options,
+        "ssl_protocols": protocols,
         "ssl_prefer_server_ciphers": ciphers,
         "verbose_ssl": verbose_ssl,
     },

@@ -8,8 +8,8 @@ from mailboxes.mailserver.upgrading.result import Lost, Made, Section
 
 MARK = "NOT CONVERTED"
 HEADER = [
-    "# Dovecot's files of 2.3, written for 2.4. Behind #: the line that it was before.",
-    f"# What is marked {MARK} is left for you to decide.",
+    "# Dovecot's files of 2.3, written for 2.4. Comments (#) show the original line.",
+    f"# Lines marked {MARK} need your decision.",
 ]
 
 
