@@ -461,10 +461,6 @@ CONVERTED = [
         "service imap-login {\n inet_listener {\n  port = 1143\n }\n}",
         "service imap-login {; inet_listener port-1143 {; port = 1143; }; }",
     ),
-    (
-        "service imap-login {\n client_limit = $default_client_limit\n}",
-        "service imap-login {; client_limit = 1000; }",
-    ),
     ("ssl_options = no_compression no_ticket", "ssl_options = no_ticket"),
     ("ssl_options = no_compression\nmail_home = /x", "mail_home = /x"),
     ("ssl_protocols = !SSLv3 !TLSv1", "ssl_min_protocol = TLSv1.1"),
@@ -655,6 +651,11 @@ def test_the_database_sets_back_what_mail_location_has():
 def test_a_field_that_cannot_be_converted_is_said(column):
     with pytest.raises(Untranslatable):
         query_of(f"SELECT {column} FROM m", "mysql")
+
+
+def test_a_value_that_is_not_known_is_said(tmp_path):
+    text = "service imap-login {\n client_limit = $default_client_limit\n}"
+    assert result(tmp_path, text) == "service imap-login {; !client_limit; }"
 
 
 def test_a_passwd_file_is_looked_at(tmp_path):
