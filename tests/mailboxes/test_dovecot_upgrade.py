@@ -787,6 +787,7 @@ GUARDS = [
     "driver = ldap\n  args = /x\n  deny = yes",
     "driver = checkpassword\n  args = /x\n  result_failure = return-fail",
     "driver = sql\n  args = {0}/none\n  deny = yes",
+    "driver = pam\n  override_fields = allow_nets=10.0.0.0/8 x=%q",
 ]
 
 

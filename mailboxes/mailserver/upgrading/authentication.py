@@ -18,6 +18,8 @@ GONE_DRIVERS = ("checkpassword", "dict", "vpopmail", "sia", "bsdauth")
 KEPT = ("deny", "master", "auth_verbose", "result_failure", "result_internalfail")
 KEPT += ("result_success", "skip", "username_filter")
 OLD_FIELDS = ("userdb_mail", "userdb_quota_rule")  # of a passwd-file; 2.4 ignores them
+# Fields that keep people out, from some places or at all.
+RESTRICTING = re.compile(r"\b(?:allow_nets|allow_real_nets|nologin)=")
 PAM = {"session": "session", "setcred": "setcred", "failure_show_msg": "failure_show_msg"}
 PAM |= {"max_requests": "max_requests"}
 QUERIES = {"passdb": ("password_query",), "userdb": ("user_query", "iterate_query")}
@@ -36,7 +38,8 @@ class Authentication:
 
     def section(self, source):
         made = self._section(source)
-        if is_guard(source) and any(isinstance(each, Lost) for each in parts_of(made)):
+        lost = [each.source for each in parts_of(made) if isinstance(each, Lost)]
+        if lost and (is_guard(source) or any(RESTRICTING.search(each.value) for each in lost)):
             self.unguarded.append(source)
         return made
 
