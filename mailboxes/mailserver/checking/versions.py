@@ -8,12 +8,17 @@ from mailboxes.mailserver.checking.finding import ERROR, Fault, Finding
 from mailboxes.mailserver.checking.logins import passdbs, stored
 from mailboxes.mailserver.reading import sql
 from mailboxes.mailserver.reading.dovecot import is_packaged
-from mailboxes.mailserver.reading.names import instead_of, is_for_newer, newer_line
+from mailboxes.mailserver.reading.names import GONE_PLUGINS, instead_of, is_for_newer, newer_line
 from mailboxes.mailserver.reading.tree import LISTS, VERSION, is_yes
 
 STORAGE_VERSION = "dovecot_storage_version"
 CONFIG_VERSIONS = re.compile(r"2\.4\.\d+")
 PATHS = ("mail_path", "mail_home", "mail_inbox_path", "auth_username_format", "home")
+PATHS += ("mail_alt_path", "mail_control_path", "mail_index_path", "mail_volatile_path")
+PATHS += ("postmaster_address",)
+# Kind of block → settings with variables that elsewhere have none.
+PATHS_IN = {"execute": ("args",), "sieve_script": ("path", "active_path")}
+EXTENSIONS = ("sieve_extensions", "sieve_global_extensions")
 LETTER = re.compile(r"(?<![%\w])%[LUT]?[undhs](?!\w)")
 # In a query `%d` may be a date's day: only what is a whole string, or a part of a path or address.
 LETTER_IN_QUERY = re.compile(r"(?<=['/@])%[LU]?[undh](?=['/@])")
@@ -155,18 +160,56 @@ class OldVariable(Finding):
         dovecot = configuration.dovecot
         if not is_for_newer(dovecot):
             return
-        for _path, setting in dovecot.root.walk():
+        for path, setting in dovecot.root.walk():
             if is_packaged(setting.line.file):
                 continue
-            for found in self._old(setting):
+            for found in self._old(setting, path[-1].kind):
                 yield Fault(setting.line_of(found), f"{setting.name}: {found}")
 
     @staticmethod
-    def _old(setting):
+    def _old(setting, kind):
         if setting.name.endswith("query"):
             return LETTER_IN_QUERY.findall(setting.value)
         words = OLD_WORD.findall(setting.value) if setting.name in LISTS else []
-        return words + (LETTER.findall(setting.value) if setting.name in PATHS else [])
+        is_path = setting.name in (*PATHS, *PATHS_IN.get(kind, ()))
+        return words + (LETTER.findall(setting.value) if is_path else [])
+
+
+class OldValue(Finding):
+    code = "value-of-older-dovecot"
+    severity = ERROR
+    title = _("Dovecot 2.3 value in a Dovecot 2.4 configuration")
+    why = _(
+        "Dovecot 2.4 has no such plugin, and nobody can log in; it takes +extension for a whole "
+        "list of Sieve extensions; it does not start with auth_allow_cleartext = yes where "
+        "ssl = required."
+    )
+    mend = _(
+        "Delete the plugin, and auth_allow_cleartext; write sieve_extensions { NAME = yes } "
+        "instead of +NAME."
+    )
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        if not is_for_newer(dovecot):
+            return
+        for path, setting in dovecot.root.walk():
+            for found in self._old(path, setting):
+                yield Fault(setting.line, f"{setting.name}: {found}")
+        clear = dovecot.root.setting("auth_allow_cleartext")
+        if clear and is_yes(clear.value) and dovecot.value("ssl") == "required":
+            yield Fault(clear.line, "auth_allow_cleartext")
+
+    @staticmethod
+    def _old(path, setting):
+        words = setting.value.split()
+        if setting.name == "mail_plugins":
+            return [word for word in words if word in GONE_PLUGINS]
+        if path[-1].kind == "mail_plugins" and is_yes(setting.value):
+            return [name for name in [setting.name] if name in GONE_PLUGINS]
+        is_change = setting.name in EXTENSIONS
+        return [word for word in words if is_change and word[0] in "+-"]
 
 
 class OtherField(Finding):
@@ -241,6 +284,7 @@ FINDINGS = (
     OldSetting(),
     OldBlock(),
     OldVariable(),
+    OldValue(),
     OtherField(),
     WeakScheme(),
 )

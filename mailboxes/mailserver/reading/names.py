@@ -92,6 +92,11 @@ QUOTA = {
     "quota_vsizes": "",
     "quota_warning": "quota_warning NAME { … }",
 }
+# Plugins that 2.4 does not have; nobody can log in where one is named.
+GONE_PLUGINS = frozenset({
+    "antispam", "expire", "fts_lucene", "fts_squat", "imap_old_stats", "imap_stats",
+    "listescape", "mail_filter", "mailbox_alias", "old_stats", "replication", "snarf", "stats",
+})  # fmt: skip
 # Settings and blocks that 2.3 does not have.
 NEWER = frozenset(
     {"dovecot_storage_version", "auth_allow_weak_schemes", "mail_driver", "mail_inbox_path"}

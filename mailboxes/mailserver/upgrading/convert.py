@@ -36,10 +36,6 @@ OWN_LETTERS += ("rejection_reason", "rejection_subject")
 GONE_SERVICES = ("director", "ipc", "old-stats", "replicator", "aggregator", "auth-vlogin")
 # What 2.4 does itself is "".
 PLUGINS = {"zlib": "mail_compress", "imap_zlib": "", "autocreate": ""}
-GONE_PLUGINS = frozenset({
-    "antispam", "expire", "fts_lucene", "fts_squat", "imap_old_stats", "imap_stats",
-    "listescape", "mail_filter", "mailbox_alias", "old_stats", "replication", "snarf", "stats",
-})  # fmt: skip
 GONE_MECHANISMS = ("ntlm", "rpa", "skey")
 ATTACHMENTS = "sis posix"  # mail_attachment_fs, if it is not set
 UNKNOWN = re.compile(r"=\s*\$\w+\s*$")
@@ -182,8 +178,8 @@ def is_of_others(namespace):
 def plugins(setting):
     """A list of plugins, of which some are gone or called otherwise."""
     words = setting.value.split()
-    gone = [word for word in words if word in GONE_PLUGINS]
-    kept = [PLUGINS.get(word, word) for word in words if word not in GONE_PLUGINS]
+    gone = [word for word in words if word in names.GONE_PLUGINS]
+    kept = [PLUGINS.get(word, word) for word in words if word not in names.GONE_PLUGINS]
     line = assignment("mail_plugins", " ".join(filter(None, kept)))
     return [Made([line], setting), *([Lost(setting, " ".join(gone))] if gone else [])]
 
