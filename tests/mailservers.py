@@ -455,6 +455,15 @@ class Dovecot(Server):
         )
 
 
+class Shared(Server):
+    """A folder that Dovecot's parts may enter."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder.chmod(0o755)
+        (self.folder / "dovecot").mkdir()
+
+
 def open_database(server, request):
     """Let both servers ask the tests' database, as the panel's command says."""
     if connection.vendor == "mysql":

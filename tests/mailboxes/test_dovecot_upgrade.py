@@ -34,8 +34,18 @@ from mailboxes.models import Mailbox, Usage
 from tests import mailservers
 from tests.base import PASSWORD, build_world
 from tests.mailboxes.test_mailserver_config import finds, receive
-from tests.mailservers import FIRST_LINES, PASSWORDS, MailServer, only_with, version_tested
+from tests.mailservers import (
+    FIRST_LINES,
+    PASSWORDS,
+    Dovecot,
+    MailServer,
+    Shared,
+    make_certificate,
+    only_with,
+    version_tested,
+)
 from tests.programs import command
+from tests.servers import free_port
 
 HERE = Path(__file__).parent
 FOLDERS = {
@@ -309,6 +319,91 @@ def test_mail_is_delivered_and_read_with_what_2_3_had(transactional_db, request)
             imap.login("bob@example.org", f"not {PASSWORD}")
         quota = server.dovecot.tool("quota", "get", "-u", "bob@example.org").stdout
         assert "100000" in quota  # kB: 100 of the panel's MB
+
+
+EACH_KEPT_ALL_OUT = """\
+protocols = imap
+ssl = required
+disable_plaintext_auth = no
+ssl_cert = <{certificate}
+ssl_key = <{certificate}
+ssl_options = no_compression
+first_valid_uid = 1
+auth_mechanisms = plain
+login_greeting = %{{hostname}}
+mail_location = maildir:~/Maildir:INDEX=~/index:LAYOUT=fs
+mail_log_prefix = "%s(%u)<%{{pid}}>: "
+mail_attachment_dir = {folder}/attachments
+mail_plugins = acl quota notify replication
+namespace own {{
+  inbox = yes
+  separator = /
+}}
+namespace {{
+  type = public
+  separator = /
+  prefix = Public/
+  location = mdbox:{folder}/public
+}}
+namespace {{
+  type = shared
+  separator = /
+  prefix = shared/%%u/
+  location = maildir:%%h/Maildir
+  list = children
+}}
+plugin {{
+  acl = vfile
+  quota = count:User quota
+  quota_vsizes = yes
+  quota_rule = *:storage=1G
+  quota_rule2 = Trash:storage=+100M
+}}
+passdb {{
+  driver = static
+  args = password=x
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home={folder}/%n{mail}
+}}
+"""
+# Where the mail of each user is → where INBOX has its index.
+OWN_PLACES = {
+    "": "index/INBOX",
+    " mail=mdbox:~/own": "own/mailboxes/INBOX/dbox-Mails",
+    " mail=maildir:~/own": "own",
+}
+
+
+@pytest.mark.mailserver
+@mailservers.needs_root
+@pytest.mark.parametrize("mail", OWN_PLACES)
+def test_people_log_in_and_their_mail_is_where_2_3_had_it(mail):
+    """The same files on both: 2.3 has them as they are, 2.4 what they have become."""
+    ports = {name: free_port() for name in ("imaps", "pop3s")}
+    with Shared() as shared, Dovecot(shared.folder, ports) as server:
+        home = shared.folder / "mail"
+        home.mkdir()
+        home.chmod(0o777)
+        certificate = make_certificate(shared.folder)
+        text = EACH_KEPT_ALL_OUT.format(folder=home, certificate=certificate, mail=mail)
+        folder = shared.folder / "dovecot"
+        if version_tested() == "2.4":
+            old = shared.folder / "old"
+            old.mkdir()
+            upgrade(configuration(old, text), f"--output={folder}")
+        else:
+            configuration(folder, text)
+        server.adapt()
+        server.run()
+        with server.imap() as imap:
+            imap.login("bob@example.org", "x")
+            assert imap.append("INBOX", None, None, b"Subject: x\r\n\r\nx\r\n")[0] == "OK"
+            assert imap.append("Trash", None, None, b"")[0] == "NO"  # is not there
+            assert imap.create("Trash")[0] == "OK"
+        index = home / "bob" / OWN_PLACES[mail] / "dovecot.index.log"
+        assert index.exists(), sorted(home.rglob("dovecot.index.log"))
 
 
 # Single lines

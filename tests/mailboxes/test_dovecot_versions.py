@@ -12,12 +12,13 @@ from tests import mailservers
 from tests.mailservers import (
     FIRST_LINES,
     Dovecot,
+    Shared,
     make_certificate,
     only_with,
     version_tested,
 )
 from tests.programs import command
-from tests.servers import Server, free_port
+from tests.servers import free_port
 
 pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
 PASSWORD = "correct-horse-42"
@@ -52,15 +53,6 @@ ssl_server_cert_file = %(certificate)s
 ssl_server_key_file = %(certificate)s
 """,
 }
-
-
-class Shared(Server):
-    """A folder that Dovecot's parts may enter."""
-
-    def __init__(self):
-        super().__init__()
-        self.folder.chmod(0o755)
-        (self.folder / "dovecot").mkdir()
 
 
 def schemes():
