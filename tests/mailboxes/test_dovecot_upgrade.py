@@ -556,6 +556,15 @@ CONVERTED = [
         "service imap-login {\n inet_listener {\n  port = 1143\n }\n}",
         "service imap-login {; inet_listener port-1143 {; port = 1143; }; }",
     ),
+    (
+        "namespace a {\n inbox = yes\n mailbox b {\n  comment = 100%%\n }\n}",
+        "namespace a {; inbox = yes; mailbox b {; comment = 100%%; }; }",
+    ),
+    (
+        "mail_location = mdbox:/v/%{hostname}:INDEX=/i/%{pid}",
+        "mail_driver = mdbox; mail_path = /v/%{system:hostname};"
+        " mail_index_path = /i/%{process:pid}",
+    ),
     ("ssl_options = no_compression no_ticket", "ssl_options = no_ticket"),
     ("ssl_options = no_compression\nmail_home = /x", "mail_home = /x"),
     ("ssl_protocols = !SSLv3 !TLSv1", "ssl_min_protocol = TLSv1.1"),
@@ -735,6 +744,7 @@ def test_the_database_sets_back_what_mail_location_has():
         "'maildir:~/M:LAYOUT=fs' AS mail",
         "CONCAT('maildir:/v/', m, ':INDEX=/i/', m) AS mail",
         "'mdbox:/v:ALT=/w' AS mail",
+        "CONCAT('/v/', m) AS mail",
         "IF(q, '*:storage=1G', '*:bytes=5') AS quota_rule",
         "*",
         "m.*, home",

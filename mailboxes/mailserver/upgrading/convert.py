@@ -172,7 +172,7 @@ class Conversion:
 
 def is_of_others(namespace):
     """Whether it shows other users' folders: with %%u, which 2.4 says in another way."""
-    return any("%%" in setting.value for _path, setting in namespace.walk())
+    return "%%" in namespace.value("prefix") + namespace.value("location")
 
 
 def plugins(setting):

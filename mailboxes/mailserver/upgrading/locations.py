@@ -58,10 +58,10 @@ def layout(driver):
 
 def parts(text, inherited=(), letters=LETTERS):
     """The settings of a location, what it would inherit set back; None if it is not one."""
-    driver, colon, rest = converted(text, letters).partition(":")
+    driver, colon, rest = text.partition(":")
     if not colon:
         return None
-    path, *options = rest.split(":")
+    path, *options = (converted(part, letters) for part in rest.split(":"))
     known = dict(option.partition("=")[::2] for option in options)
     if driver == MAILDIR or inherited:
         known.setdefault("INBOX", inbox(driver))
