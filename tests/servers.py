@@ -129,6 +129,8 @@ class MariaDBClient:
             [
                 command("mariadb"),
                 "--no-defaults",
+                # Since MariaDB 11 the client wants a certificate, which older servers do not have.
+                "--skip-ssl-verify-server-cert",
                 f"--socket={self.socket}",
                 f"--user={self.user}",
                 "--batch",
