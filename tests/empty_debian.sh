@@ -52,7 +52,7 @@ reach_packages() {
     rm -f "$root/etc/xdg/pip/constraints.txt"
     sed -i '/^ *constraint *=/d' "$root/etc/pip.conf" "$root/etc/xdg/pip/pip.conf" 2>/dev/null || true
     for file in /etc/apt/apt.conf.d/*; do
-        ! grep -qi 'proxy\|https\?::' "$file" || cp "$file" "$root/etc/apt/apt.conf.d/"
+        ! grep -qi 'proxy\|https\?::\|valid-until' "$file" || cp "$file" "$root/etc/apt/apt.conf.d/"
     done
 }
 
