@@ -47,7 +47,7 @@ for name, scheme in (("bob", "BLF-CRYPT"), ("carol", "MD5-CRYPT"), ("dora", "SSH
 
 
 def versions(release):
-    """What `mailserver config` is told of the release."""
+    """Options of `mailserver config` for the release."""
     known = RELEASES[release]
     return {"dovecot_version": known.dovecot, "postfix_version": known.postfix}
 

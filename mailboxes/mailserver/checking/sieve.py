@@ -10,7 +10,7 @@ from mailboxes.mailserver.reading.tree import list_of
 
 HOMES = ("~", "%h", "%{home}")
 DEFAULT = "~/.dovecot.sieve"  # of the active script
-HIDDEN = re.compile(r"(~|%h|%\{home\})/\.[^/]*")
+HIDDEN = re.compile(rf"({'|'.join(map(re.escape, HOMES))})/\.[^/]*")
 ACTIVE = re.compile(r";active=([^;]*)")
 
 

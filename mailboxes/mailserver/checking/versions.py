@@ -101,27 +101,35 @@ class VersionUnknown(Finding):
             yield Fault(configuration.dovecot.where(VERSION), value)
 
 
-class OldSetting(Finding):
-    code = "setting-of-older-dovecot"
+class Leftover(Finding):
+    """Something of Dovecot 2.3 in files that are meant for 2.4; a subclass says what."""
+
     severity = ERROR
-    title = _("Dovecot 2.3 setting in a Dovecot 2.4 configuration")
-    why = _("Dovecot 2.4 does not start: “Unknown setting”.")
-    mend = _("Use the name after the arrow. If there is none, delete the line.")
     needs = ("dovecot",)
 
     def look(self, configuration):
-        dovecot = configuration.dovecot
-        if not is_for_newer(dovecot):
-            return
+        if is_for_newer(configuration.dovecot):
+            yield from self.look_in(configuration.dovecot)
+
+    def look_in(self, dovecot):
+        raise NotImplementedError
+
+
+class OldSetting(Leftover):
+    code = "setting-of-older-dovecot"
+    title = _("Dovecot 2.3 setting in a Dovecot 2.4 configuration")
+    why = _("Dovecot 2.4 does not start: “Unknown setting”.")
+    mend = _("Use the name after the arrow. If there is none, delete the line.")
+
+    def look_in(self, dovecot):
         for path, setting in dovecot.root.walk():
             instead = instead_of(setting.name, path[-1].kind)
             if instead is not None:
                 yield Fault(setting.line, f"{setting.name} → {instead}".removesuffix(" → "))
 
 
-class OldBlock(Finding):
+class OldBlock(Leftover):
     code = "block-of-older-dovecot"
-    severity = ERROR
     title = _("Dovecot 2.3 block in a Dovecot 2.4 configuration")
     why = _(
         "Dovecot 2.4 does not start: it knows no plugin { }, and passdb, userdb and dict need a "
@@ -130,21 +138,16 @@ class OldBlock(Finding):
     mend = _(
         "Write what is in plugin { } without it; name the others by their driver: passdb sql { }."
     )
-    needs = ("dovecot",)
 
-    def look(self, configuration):
-        dovecot = configuration.dovecot
-        if not is_for_newer(dovecot):
-            return
+    def look_in(self, dovecot):
         for block in dovecot.root.walk_blocks():
             is_nameless = block.kind in ("passdb", "userdb", "dict") and not block.name
             if is_nameless or block.kind == "plugin":
                 yield Fault(block.line, f"{block.kind} {{ }}")
 
 
-class OldVariable(Finding):
+class OldVariable(Leftover):
     code = "variable-of-older-dovecot"
-    severity = ERROR
     title = _("Dovecot 2.3 variable in a Dovecot 2.4 configuration")
     why = _(
         "Dovecot 2.4 does not expand it: mail goes to a folder literally named %d, no user is "
@@ -154,12 +157,8 @@ class OldVariable(Finding):
         "Write %{user}, %{user | username}, %{user | domain}, %{user | lower}, %{home}; instead of "
         "mail_plugins = $mail_plugins quota: mail_plugins { quota = yes }."
     )
-    needs = ("dovecot",)
 
-    def look(self, configuration):
-        dovecot = configuration.dovecot
-        if not is_for_newer(dovecot):
-            return
+    def look_in(self, dovecot):
         for path, setting in dovecot.root.walk():
             if is_packaged(setting.line.file):
                 continue
@@ -175,9 +174,8 @@ class OldVariable(Finding):
         return words + (LETTER.findall(setting.value) if is_path else [])
 
 
-class OldValue(Finding):
+class OldValue(Leftover):
     code = "value-of-older-dovecot"
-    severity = ERROR
     title = _("Dovecot 2.3 value in a Dovecot 2.4 configuration")
     why = _(
         "Dovecot 2.4 has no such plugin, and nobody can log in; it takes +extension for a whole "
@@ -188,12 +186,8 @@ class OldValue(Finding):
         "Delete the plugin, and auth_allow_cleartext; write sieve_extensions { NAME = yes } "
         "instead of +NAME."
     )
-    needs = ("dovecot",)
 
-    def look(self, configuration):
-        dovecot = configuration.dovecot
-        if not is_for_newer(dovecot):
-            return
+    def look_in(self, dovecot):
         for path, setting in dovecot.root.walk():
             for found in self._old(path, setting):
                 yield Fault(setting.line, f"{setting.name}: {found}")

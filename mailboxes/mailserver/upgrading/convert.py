@@ -20,7 +20,7 @@ from mailboxes.mailserver.upgrading.variables import (
 )
 
 VERSIONS = ["dovecot_config_version = 2.4.0", "dovecot_storage_version = 2.4.0"]
-PROTOCOLS = "imap pop3 lmtp"  # of a 2.3 that is not told; 2.4 has none
+PROTOCOLS = "imap pop3 lmtp"  # the default of 2.3; 2.4 has none
 WEAK = ["# Passwords that 2.3 takes, and 2.4 calls weak.", "auth_allow_weak_schemes = yes"]
 # Settings with variables; a percent sign in another is one.
 EXPANDED = frozenset(

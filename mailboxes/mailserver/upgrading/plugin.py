@@ -220,7 +220,7 @@ def acl(setting):
 
 
 def nothing(setting):
-    """What 2.4 does without being told."""
+    """What 2.4 does by default."""
     yield Made([], setting)
 
 
