@@ -113,9 +113,9 @@ def services_stay_down(root):
 
 def for_panel():
     sys.path.insert(0, str(ROOT))
-    from mailadmin import env
+    from mailadmin import conf
 
-    engine = env.read(report=lambda line: None)["MAILADMIN_DATABASE_URL"]["ENGINE"]
+    engine = conf.read(report=lambda line: None)["MAILADMIN_DATABASE_URL"]["ENGINE"]
     if engine.endswith("mysql"):
         debian_packages(missing_compiler())
         return virtual_environment(ROOT / ".venv", LOCK, MYSQL_LOCK)

@@ -11,9 +11,9 @@ from domains.models import (
     DomainAdmin,
     TotpException,
 )
+from mailadmin.accounts.sessions import end_sessions
 from mailadmin.api.tokens import delete_tokens_of
 from mailadmin.rows import folded
-from mailadmin.sessions import end_sessions
 
 
 def create_admins(changes, rows):

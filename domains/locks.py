@@ -10,9 +10,9 @@ from domains.models import (
     Domain,
     DomainState,
 )
+from mailadmin.db.aggregates import bounded_sum
 from mailadmin.models import Job, JobKeys
 from mailadmin.rows import chunks, folded
-from mailadmin.sums import bounded_sum
 
 DELETION = "delete-domains"  # the job that takes domains apart
 CONTENTS = ("mailbox_set", "alias_set")

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.patterns import validate_pattern, validate_transport
 from mailadmin import passwords
-from mailadmin.fields import (
+from mailadmin.db.fields import (
     AddressField,
     CharField,
     CurrentTime,
@@ -123,7 +123,7 @@ class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):
     def create_superuser(self, username, password):
         """Django's `createsuperuser`, by the same road as everything else."""
         from domains.admins import create_admins
-        from mailadmin.writes import Actor, perform
+        from mailadmin.changes.perform import Actor, perform
 
         row = {"username": normalize_address(username), "superadmin": True}
         made = perform(

@@ -28,7 +28,7 @@ from domains.models import (
     TotpException,
 )
 from domains.patterns import is_usual, validate_domain_transport
-from mailadmin.jobs import ROWS_A_STEP, add_limited_job, drop_selection, selected_keys
+from mailadmin.jobs.runner import ROWS_A_STEP, add_limited_job, drop_selection, selected_keys
 from mailadmin.models import Job, JobKeys
 from mailadmin.rows import chunks, folded
 

@@ -24,11 +24,11 @@ from domains.models import (
     either_end,
 )
 from domains.patterns import EVERYTHING
-from mailadmin.crud import DELETE, Column, Crud, Pick
-from mailadmin.history import WarnsOfOldMail
+from mailadmin.changes.log_page import WarnsOfOldMail
+from mailadmin.changes.perform import perform
 from mailadmin.models import Role
 from mailadmin.rows import folded
-from mailadmin.writes import perform
+from mailadmin.tables import DELETE, Column, Crud, Pick
 
 READ = dict.fromkeys(["list", "export"], Role.ADMINS)
 WRITE = ["create", "edit", "toggle", "bulk", "delete", "import"]

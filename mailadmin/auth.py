@@ -18,12 +18,12 @@ from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
 
 from mailadmin import passwords
+from mailadmin.accounts.networks import client_address, is_trusted
+from mailadmin.accounts.throttling import Attempt
+from mailadmin.changes.perform import Actor, again_on_deadlock, perform
 from mailadmin.models import SessionEpoch, UsedCode
 from mailadmin.names import account_key
-from mailadmin.networks import client_address, is_trusted
 from mailadmin.rows import folded
-from mailadmin.throttling import Attempt
-from mailadmin.writes import Actor, again_on_deadlock, perform
 
 logger = logging.getLogger("mailadmin.auth")
 

@@ -5,7 +5,7 @@ import argparse
 from django.apps import apps
 from django.core.management import get_commands, load_command_class
 
-from mailadmin.crud.command import RowsCommand
+from mailadmin.tables.cli import RowsCommand
 
 OURS = ("mailadmin", "domains", "mailboxes")
 DJANGOS = ("check", "createsuperuser", "migrate")

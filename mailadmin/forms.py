@@ -9,7 +9,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import passwords
-from mailadmin.fields import validate_column
+from mailadmin.changes.perform import Conflict, Seen, digest, perform
+from mailadmin.db.fields import validate_column
 from mailadmin.models import Role
 from mailadmin.names import (
     domain_in_unicode,
@@ -20,7 +21,6 @@ from mailadmin.names import (
     validate_line,
     validate_text,
 )
-from mailadmin.writes import Conflict, Seen, digest, perform
 
 
 def refuse_control_characters(text):

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import passwords
-from mailadmin.fields import (
+from mailadmin.db.fields import (
     CharField,
     DateTimeField,
     Latin1CharField,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.mysql.errors import is_disk_full, outage
+from mailadmin.db.mysql.errors import is_disk_full, outage
 
 RETRY_AFTER = "10"  # seconds
 

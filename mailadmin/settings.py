@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from django.utils.log import CallbackFilter
 
-from mailadmin import __version__, env
-from mailadmin.mysql import patience
+from mailadmin import __version__, conf
+from mailadmin.db.mysql import timeouts
 
-BASE_DIR = env.BASE_DIR
-ENV = env.read()
+BASE_DIR = conf.BASE_DIR
+ENV = conf.read()
 globals().update(ENV)  # every MAILADMIN_… variable is a setting of the same name
 
 DEBUG = ENV["MAILADMIN_DEBUG"]
@@ -39,7 +39,7 @@ INSTALLED_APPS = [
     "mailboxes",
 ]
 MIDDLEWARE = [
-    "mailadmin.watching.requests.WatchingMiddleware",
+    "mailadmin.observability.middleware.WatchingMiddleware",
     "mailadmin.auth.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -87,7 +87,7 @@ def database(entry):
 def sqlite(entry):
     folder = entry["NAME"].parent
     if not os.access(folder, os.W_OK | os.X_OK):
-        env.stop(f"MAILADMIN_DATABASE_URL: the folder {folder} is missing or cannot be written")
+        conf.stop(f"MAILADMIN_DATABASE_URL: the folder {folder} is missing or cannot be written")
     with contextlib.suppress(FileExistsError):  # made here, since SQLite would let others read it
         os.close(os.open(entry["NAME"], os.O_CREAT | os.O_EXCL, 0o600))
     return entry | {
@@ -102,7 +102,7 @@ def sqlite(entry):
 
 def mysql(entry):
     if not find_spec("MySQLdb"):
-        env.stop(
+        conf.stop(
             "MAILADMIN_DATABASE_URL names MySQL, which needs the package mysqlclient: "
             "apt install gcc pkg-config python3-dev libmariadb-dev && pip install mysqlclient"
         )
@@ -116,7 +116,7 @@ def mysql(entry):
             "multi_statements": False,
             "local_infile": 0,
             "connect_timeout": 3,  # of each host
-            **patience.options(patience.COMMAND),
+            **timeouts.options(timeouts.COMMAND),
             **entry["OPTIONS"],
         },
         "TEST": {"CHARSET": "utf8mb4"},
@@ -141,13 +141,13 @@ SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W005", "security.W021"]
 def secret_key():
     if given := ENV["MAILADMIN_SECRET_KEY"]:
         if len(given) < 50:
-            env.warn(
+            conf.warn(
                 "MAILADMIN_SECRET_KEY is shorter than 50 characters; "
                 "`openssl rand -hex 32` makes a better one"
             )
         return given
     if DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3":
-        env.stop("MAILADMIN_SECRET_KEY is required with MySQL; `openssl rand -hex 32` makes one")
+        conf.stop("MAILADMIN_SECRET_KEY is required with MySQL; `openssl rand -hex 32` makes one")
     return secret_beside(DATABASES["default"]["NAME"])
 
 
@@ -163,7 +163,7 @@ def secret_beside(name):
     try:
         return path.read_text(encoding="ascii")
     except OSError as error:
-        env.stop(f"MAILADMIN_SECRET_KEY is not given, and {path}: {error.strerror}")
+        conf.stop(f"MAILADMIN_SECRET_KEY is not given, and {path}: {error.strerror}")
 
 
 SECRET_KEY = secret_key()
@@ -177,7 +177,7 @@ AUTH_PASSWORD_VALIDATORS = []
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
-SESSION_ENGINE = "mailadmin.sessions"
+SESSION_ENGINE = "mailadmin.accounts.sessions"
 SESSION_COOKIE_NAME = "mailadmin_session"
 SESSION_COOKIE_AGE = 8 * 60 * 60
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
@@ -272,7 +272,7 @@ TIME_ZONE = ENV["MAILADMIN_TIME_ZONE"]
 # Mail and the log
 
 globals().update(ENV["MAILADMIN_SMTP_URL"])
-EMAIL_BACKEND = "mailadmin.smtp.EmailBackend"
+EMAIL_BACKEND = "mailadmin.email_backend.EmailBackend"
 EMAIL_TIMEOUT = 20
 
 
@@ -284,14 +284,14 @@ def without_traceback(record):
 
 LINE = {"format": ENV["MAILADMIN_LOG_FORMAT"]}
 if ENV["MAILADMIN_LOG_FORMAT"] == "json":
-    LINE = {"()": "mailadmin.watching.logs.JsonFormatter"}
+    LINE = {"()": "mailadmin.observability.log_records.JsonFormatter"}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
         "brief": {"()": CallbackFilter, "callback": without_traceback},
-        "request": {"()": "mailadmin.watching.logs.OfRequest"},
-        "answer": {"()": "mailadmin.watching.logs.WithoutPath"},
+        "request": {"()": "mailadmin.observability.log_records.OfRequest"},
+        "answer": {"()": "mailadmin.observability.log_records.WithoutPath"},
     },
     "formatters": {"line": LINE},
     "handlers": {

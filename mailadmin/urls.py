@@ -9,14 +9,15 @@ from domains.services import next_deletion
 from domains.views import PickDomain
 from mailadmin import views
 from mailadmin.api.document import Document
-from mailadmin.api.once import forget_answers
-from mailadmin.api.pages import DeleteToken, Manual, Tokens
+from mailadmin.api.idempotency import forget_answers
 from mailadmin.api.problems import not_found as no_such_address
 from mailadmin.api.resources import JobOfToken, resources_of
-from mailadmin.crud import next_bulk_step, urls_of
-from mailadmin.housekeeping import forget
-from mailadmin.watching.pages import Metrics
-from mailboxes import own, pages, progress
+from mailadmin.api.views import DeleteToken, Manual, Tokens
+from mailadmin.jobs import views as jobs
+from mailadmin.jobs.housekeeping import forget
+from mailadmin.observability.views import Metrics
+from mailadmin.tables import next_bulk_step, urls_of
+from mailboxes import own, pages
 from mailboxes.home import Home
 from mailboxes.mails import forget_welcomes, next_welcome
 from mailboxes.mailserver.pages import Explain, ExplainApi, MailServer, Seen
@@ -59,8 +60,8 @@ urlpatterns = [
     path("import/<int:pk>/plan.json", transfer.WholePlan.as_view(), name="import-plan"),
     path("import/<int:pk>/refused/", transfer.Refused.as_view(), name="import-refused"),
     path("import/<str:table>.csv", transfer.Template.as_view(), name="import-template"),
-    path("jobs/", progress.Jobs.as_view(), name="jobs"),
-    path("jobs/<int:pk>/", progress.JobPage.as_view(), name="job"),
+    path("jobs/", jobs.Jobs.as_view(), name="jobs"),
+    path("jobs/<int:pk>/", jobs.JobPage.as_view(), name="job"),
     path("account/", own.Account.as_view(), name="account"),
     path("account/password/", own.OwnPassword.as_view(), name="own-password"),
     path("account/forwarding/", own.OwnForwarding.as_view(), name="own-forwarding"),

@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
 from mailadmin import __version__
+from mailadmin.accounts.throttling import TooManyFailures, log_failure
 from mailadmin.auth import (
     account_of,
     begin_attempt,
@@ -24,11 +25,10 @@ from mailadmin.auth import (
     code_is_right,
     rehash,
 )
-from mailadmin.checks import tables_without_transactions, what_is_missing
+from mailadmin.db.checks import tables_without_transactions, what_is_missing
 from mailadmin.forms import CodeForm, LoginForm
 from mailadmin.models import Role
 from mailadmin.outages import OUTAGES, RETRY_AFTER, outage_kind
-from mailadmin.throttling import TooManyFailures, log_failure
 
 logger = logging.getLogger("mailadmin.views")
 

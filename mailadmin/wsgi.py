@@ -5,7 +5,7 @@ import re
 
 from django.core.wsgi import get_wsgi_application
 
-from mailadmin.mysql import patience
+from mailadmin.db.mysql import timeouts
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailadmin.settings")
 
@@ -22,4 +22,4 @@ def application(environ, start_response):
     return panel(environ, start_response)
 
 
-patience.allow(patience.PAGE)
+timeouts.allow(timeouts.PAGE)

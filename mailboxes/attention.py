@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from domains import transports
 from domains.models import ALL, Domain, DomainState, Transport
+from mailadmin.changes.perform import Console
+from mailadmin.db.aggregates import bounded_sum
 from mailadmin.models import Role
 from mailadmin.rows import pages
-from mailadmin.sums import bounded_sum
-from mailadmin.writes import Console
 from mailboxes.models import Usage
 from mailboxes.target_checks import problems_of
 

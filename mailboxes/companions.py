@@ -2,8 +2,8 @@
 
 from django.core.exceptions import PermissionDenied
 
+from mailadmin.changes.records import domain_of, key_text
 from mailadmin.models import Role
-from mailadmin.record import domain_of, key_text
 
 # PostfixAdmin's words for what happened to them.
 LOGGED = {

@@ -2,7 +2,7 @@
 
 from django.db import connections
 
-from mailadmin.fields import column_facts
+from mailadmin.db.fields import column_facts
 
 
 class Dialect:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import LARGEST_QUOTA, NONE_ALLOWED, Domain
-from mailadmin.addresslists import read_addresses
+from mailadmin.address_lists import read_addresses
 from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField, WholeInput
 from mailadmin.names import (
     normalize_address,

@@ -12,7 +12,8 @@ from django.views.generic import View
 
 from domains.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, Domain, Kept, Transport
 from mailadmin.auth import RoleRequired
-from mailadmin.history import VERBS, LogLines
+from mailadmin.changes.log_page import VERBS, LogLines
+from mailadmin.jobs.views import own_jobs
 from mailadmin.models import Job, Log, Role
 from mailadmin.rows import first_rows
 from mailadmin.templatetags.mailadmin import percent_of
@@ -20,7 +21,6 @@ from mailboxes import attention, keeping
 from mailboxes.attention import DAYS, SHOWN, first_day, states_of
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.own import own_home
-from mailboxes.progress import own_jobs
 from mailboxes.target_checks import problems_of
 from mailboxes.views import Mailboxes
 

@@ -10,9 +10,9 @@ from django.db.models import F, Q
 
 from domains.locks import keep_lone
 from domains.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, Kept
+from mailadmin.changes.perform import Console
 from mailadmin.models import Log
 from mailadmin.rows import chunks, insert_rows, pages
-from mailadmin.writes import Console
 from mailboxes import attention
 from mailboxes.attention import SHOWN, states_of
 from mailboxes.models import Alias, LoneAlias, Mailbox

@@ -10,8 +10,8 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import NONE_ALLOWED, UNLIMITED, DomainState
-from mailadmin.fields import validate_column
-from mailadmin.sums import bounded_sum
+from mailadmin.db.aggregates import bounded_sum
+from mailadmin.db.fields import validate_column
 from mailboxes import keeping
 from mailboxes.models import Mailbox
 

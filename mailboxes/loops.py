@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain
-from mailadmin.fields import split_goto
+from mailadmin.db.fields import split_goto
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.routing import LIMIT, split_address, split_extension
 from mailboxes.routing.addresses import extended

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.utils.translation import gettext as _
 
-from mailadmin.jobs import Cancelled
+from mailadmin.jobs.runner import Cancelled
 from mailadmin.models import Job
 from mailadmin.rows import chunks, folded
 from mailboxes.models import Mailbox

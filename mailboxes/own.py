@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
 from mailadmin.auth import RoleRequired
-from mailadmin.crud import Saving
-from mailadmin.fields import is_known
+from mailadmin.db.fields import is_known
 from mailadmin.models import Log, Role
+from mailadmin.tables import Saving
 from mailadmin.views import Throttled
 from mailboxes.models import Alias, Usage, Vacation
 from mailboxes.personal import OwnPasswordForm

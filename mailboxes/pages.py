@@ -15,10 +15,10 @@ from domains.models import (
 from domains.transports import in_force, way_of, with_ways
 from domains.views import Admins, AliasDomains, Domains, Transports
 from mailadmin.auth import RoleRequired
-from mailadmin.crud import search
-from mailadmin.history import VERBS, LogLines
+from mailadmin.changes.log_page import VERBS, LogLines
 from mailadmin.models import Log, Role
 from mailadmin.rows import first_rows
+from mailadmin.tables import search
 from mailboxes import keeping, limits
 from mailboxes.explaining import explain_domain, with_mirror
 from mailboxes.models import LoneAlias

@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from domains.locks import domains_to_write, keep_lone, lock_domains, tally
 from domains.models import Domain, is_default_alias
 from domains.services import delete_named
-from mailadmin.fields import join_goto, split_goto
-from mailadmin.jobs import add_job
+from mailadmin.accounts.sessions import end_sessions
+from mailadmin.db.fields import join_goto, split_goto
+from mailadmin.jobs.runner import add_job
 from mailadmin.models import Role
 from mailadmin.rows import chunks, folded
-from mailadmin.sessions import end_sessions
 from mailboxes import keeping
 from mailboxes.limits import assigned, check_count, check_quotas, in_bytes, needs_more, refuse_unfit
 from mailboxes.loops import refuse_loops

@@ -6,8 +6,8 @@ from django.db.models.functions import StrIndex, Substr
 
 from domains.locks import count_contents
 from domains.models import ALL, Domain, DomainState
+from mailadmin.db.aggregates import bounded_sum
 from mailadmin.rows import folded
-from mailadmin.sums import bounded_sum
 from mailboxes.keeping import keep
 from mailboxes.models import Usage
 

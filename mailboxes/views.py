@@ -16,10 +16,10 @@ from domains.models import Domain
 from domains.services import aliases_naming, named
 from domains.views import DATES, READ, WRITE
 from mailadmin.auth import RoleRequired
-from mailadmin.crud import Column, Crud, Saving
-from mailadmin.history import WarnsOfOldMail
+from mailadmin.changes.log_page import WarnsOfOldMail
 from mailadmin.models import Role
 from mailadmin.names import typed_domain
+from mailadmin.tables import Column, Crud, Saving
 from mailboxes import cells, keeping, services
 from mailboxes.forms import AliasForm, MailboxForm, quota_help, typed_quota
 from mailboxes.models import Alias, LoneAlias, Mailbox, Usage, Vacation

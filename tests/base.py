@@ -15,8 +15,8 @@ from domains.models import Admin, Domain
 from domains.services import create_domains
 from mailadmin import passwords
 from mailadmin.api.tokens import create_token, new_text
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.models import Change, Log, Role
-from mailadmin.writes import Actor, perform
 from mailboxes.models import Mailbox
 from mailboxes.services import create_aliases, create_mailboxes
 

@@ -21,7 +21,7 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mailadmin.env import BASE_DIR
+from mailadmin.conf import BASE_DIR
 from tests.clients import Person, Writer
 from tests.servers import Server, free_port
 from tests.shapes import environment
@@ -41,7 +41,7 @@ build_world()
 from domains.models import Admin, Domain
 from domains.services import create_domains
 from mailadmin.api.tokens import create_token
-from mailadmin.writes import Actor, perform
+from mailadmin.changes.perform import Actor, perform
 from mailboxes.services import create_mailboxes
 console = Actor.console()
 limits = (("open.example", 0, 0), ("limit.example", {LIMIT}, 0), ("bulk.example", 0, 0))

@@ -25,7 +25,7 @@ def changes():
     from domains import admins
     from domains import services as domains
     from domains.models import Domain
-    from mailadmin.writes import Actor, perform
+    from mailadmin.changes.perform import Actor, perform
     from mailboxes import services as mailboxes
 
     def run(service, *arguments):

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mailadmin.env import BASE_DIR
+from mailadmin.conf import BASE_DIR
 
 SCHEMA = Path(__file__).parent / "schema"
 SHAPES = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mailadmin.env import BASE_DIR
+from mailadmin.conf import BASE_DIR
 from tests.settings import SERVERS
 from tests.shapes import MYSQL_MODE, SHAPES, Database, environment
 

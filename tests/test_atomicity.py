@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mailadmin.env import BASE_DIR
+from mailadmin.conf import BASE_DIR
 from tests.shapes import environment
 
 

@@ -17,7 +17,7 @@ from domains.models import Domain
 from domains.services import (create_alias_domains, create_domains)
 from domains.admins import (create_admins)
 from mailadmin import passwords
-from mailadmin.writes import (Actor, perform)
+from mailadmin.changes.perform import (Actor, perform)
 from mailboxes.services import (create_aliases, create_mailboxes, set_vacation)
 from django.utils import timezone
 from tests.tour import PASSWORD
@@ -215,7 +215,7 @@ def test_deletions_on_either_side_leave_nothing_to_the_other(boss, shared):
 DELETE = """
 import django; django.setup()
 from domains.services import (delete_domains)
-from mailadmin.writes import (Actor, perform)
+from mailadmin.changes.perform import (Actor, perform)
 perform(Actor.console(), delete_domains, ["short.example"])
 """
 

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from mailadmin.env import BASE_DIR
-from mailadmin.throttling import FAILURES_OF_CLIENT
+from mailadmin.accounts.throttling import FAILURES_OF_CLIENT
+from mailadmin.conf import BASE_DIR
 from tests.clients import PATIENCE, Person, Writer
 from tests.galera import Galera
 from tests.servers import Server, free_port
@@ -34,7 +34,7 @@ call_command("migrate", verbosity=0)
 from tests.base import build_world
 build_world()
 from domains.services import create_domains
-from mailadmin.writes import Actor, perform
+from mailadmin.changes.perform import Actor, perform
 for name, most in (("open.example", 0), ("limit.example", {LIMIT}), ("large.example", 0)):
     row = {{"domain": name, "mailboxes": most, "quota": 0, "maxquota": 0, "default_aliases": False}}
     perform(Actor.console(), create_domains, [row])

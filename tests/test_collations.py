@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from mailadmin.env import BASE_DIR
+from mailadmin.conf import BASE_DIR
 from tests import collations
 from tests.shapes import Database
 

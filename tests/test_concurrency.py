@@ -13,10 +13,10 @@ from django.test import TransactionTestCase
 from domains.admins import create_admins, edit_admin, set_admins
 from domains.models import Admin, Domain, DomainAdmin, DomainState
 from domains.services import delete_domains
-from mailadmin import throttling
+from mailadmin.accounts import throttling
 from mailadmin.api.tokens import create_token, new_text
+from mailadmin.changes.perform import TRIES, Actor, perform
 from mailadmin.models import Change, Log, LoginFailure
-from mailadmin.writes import TRIES, Actor, perform
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import create_aliases, create_mailboxes
 from tests.base import Program, build_world

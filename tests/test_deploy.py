@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mailadmin.env import BASE_DIR
+from mailadmin.conf import BASE_DIR
 from tests.servers import free_port
 
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy")]

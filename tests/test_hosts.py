@@ -12,10 +12,10 @@ from django.db import OperationalError, connection
 from django.test import Client, RequestFactory, TransactionTestCase
 
 from mailadmin import views
+from mailadmin.changes.perform import Actor, perform
+from mailadmin.db.mysql import base, timeouts
+from mailadmin.db.mysql.errors import CommitUnknown
 from mailadmin.models import Change, Log, LoginFailure
-from mailadmin.mysql import base, patience
-from mailadmin.mysql.errors import CommitUnknown
-from mailadmin.writes import Actor, perform
 from mailboxes.models import Mailbox
 from tests import servers
 from tests.base import BACKENDS, build_world
@@ -101,9 +101,9 @@ def test_hosts_may_be_numbers_of_ipv6():
 
 @pytest.mark.django_db
 def test_who_waits_for_a_lock_is_told_before_the_connection_is_given_up():
-    for seconds in (patience.PAGE, patience.COMMAND, patience.UPGRADE):
+    for seconds in (timeouts.PAGE, timeouts.COMMAND, timeouts.UPGRADE):
         with wrapper(live()) as own:
-            own.settings_dict["OPTIONS"] |= patience.options(seconds)
+            own.settings_dict["OPTIONS"] |= timeouts.options(seconds)
             with own.cursor() as cursor:
                 cursor.execute("SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout")
                 assert max(cursor.fetchone()) < seconds

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mailadmin.env import BASE_DIR
+from mailadmin.conf import BASE_DIR
 from tests.bench import filling
 from tests.shapes import Database, environment
 
@@ -18,8 +18,8 @@ CONFIRM = f"""
 import django
 django.setup()
 from domains.views import Domains
-from mailadmin.crud import DELETE
-from mailadmin.writes import Actor
+from mailadmin.tables import DELETE
+from mailadmin.changes.perform import Actor
 assert Domains.carry_out(Actor.console(), DELETE, [{DOMAIN!r}])
 """
 JOB = "SELECT state, done, total FROM mailadmin_job"

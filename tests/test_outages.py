@@ -19,8 +19,8 @@ from django.db import (
 from django.test import Client, TransactionTestCase
 
 from domains.models import Admin
-from mailadmin import checks
-from mailadmin.mysql.errors import CommitUnknown
+from mailadmin.db import checks
+from mailadmin.db.mysql.errors import CommitUnknown
 from tests.base import Program, World, build_world
 
 OUTAGES = {
@@ -54,7 +54,7 @@ class OutageTests(World):
     def failing(self, error):
         logger = logging.getLogger("mailadmin")
         with (
-            mock.patch("mailadmin.crud.reading.List.get", side_effect=error),
+            mock.patch("mailadmin.tables.reading.List.get", side_effect=error),
             mock.patch("mailadmin.api.resources.Rows.limit", side_effect=error),
             self.assertLogs(logger, "ERROR"),
         ):
@@ -87,7 +87,7 @@ class OutageTests(World):
             DataError(1264, "Out of range value for column 'quota'"),
             OSError(errno.EACCES, "Permission denied"),
         ):
-            with mock.patch("mailadmin.crud.reading.List.get", side_effect=error):
+            with mock.patch("mailadmin.tables.reading.List.get", side_effect=error):
                 self.assertEqual(self.client.get("/domains/").status_code, 500, error)
 
     def test_a_row_that_exists_is_a_conflict_and_any_other_refusal_a_fault(self):
@@ -221,7 +221,7 @@ class RealOutages(TransactionTestCase):
             connection.close()
             options = connection.settings_dict["OPTIONS"]
             options["init_command"] += ", lock_wait_timeout=1, innodb_lock_wait_timeout=1"
-            with mock.patch("mailadmin.writes.PATIENCE", 0):
+            with mock.patch("mailadmin.changes.perform.PATIENCE", 0):
                 answer = self.create()
             cursor.execute("UNLOCK TABLES")
             self.assertContains(answer, "database is busy", status_code=503)
@@ -232,14 +232,14 @@ class RealOutages(TransactionTestCase):
     def test_a_program_gets_the_same_as_a_problem(self):
         from domains.services import create_domains
         from mailadmin.api.tokens import create_token, new_text
-        from mailadmin.writes import Actor, perform
+        from mailadmin.changes.perform import Actor, perform
 
         text = new_text()
         root = Admin.objects.get(pk="root@example.net")
         perform(Actor.console(), create_token, root, {"name": "t", "domains": []}, text)
         full = OperationalError(1114, "The table 'log' is full")
         with (
-            mock.patch("mailadmin.writes.insert_rows", side_effect=full),
+            mock.patch("mailadmin.changes.perform.insert_rows", side_effect=full),
             self.assertLogs("mailadmin.api", "ERROR"),
         ):
             answer = Program(text).post("domains", {"domain": "new.example"})

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy import install
-from mailadmin.env import BASE_DIR
+from mailadmin.conf import BASE_DIR
 from tests import programs, releases
 
 STARTERS = {"command", "start", "which"}  # their first argument names a program

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailadmin.env import BASE_DIR
+from mailadmin.conf import BASE_DIR
 from tests import programs, releases
 from tests.mailservers import needs_root
 from tests.servers import Server

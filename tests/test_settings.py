@@ -13,11 +13,11 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError, ProgrammingError, connection
 
-from mailadmin import env
+from mailadmin import conf
 from mailadmin.settings import secret_beside
 from tests.shapes import environment
 
-ROOT = env.BASE_DIR
+ROOT = conf.BASE_DIR
 KEY = "0123456789" * 6
 HTTPS = "https://panel.example.org"
 SHOW = "from mailadmin import settings; print(settings.{})"
@@ -38,7 +38,7 @@ def panel(*arguments, **environ):
 
 
 def value(name, given):
-    return env.read({name: given, "MAILADMIN_ENV_FILE": "/dev/null"})[name]
+    return conf.read({name: given, "MAILADMIN_ENV_FILE": "/dev/null"})[name]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_misspelt_variable_is_named_with_the_one_it_resembles():
 
 
 def test_nothing_set_is_a_panel_on_sqlite():
-    read = env.read({"MAILADMIN_ENV_FILE": "/dev/null"})
+    read = conf.read({"MAILADMIN_ENV_FILE": "/dev/null"})
     assert read["MAILADMIN_DATABASE_URL"]["NAME"] == ROOT / "mailadmin.sqlite3"
     assert read["MAILADMIN_DEBUG"] is False
 
@@ -125,55 +125,55 @@ def test_nothing_set_is_a_panel_on_sqlite():
 
 
 def test_the_real_environment_wins_over_the_file(tmp_path):
-    file = tmp_path / "mailadmin.env"
+    file = tmp_path / "mailadmin.conf"
     file.write_text(
         "# comment\n\n"
         "MAILADMIN_PAGE_SIZE=20\n"
         "export MAILADMIN_UNDO_DAYS = '7'\n"
         'MAILADMIN_WELCOME_TEXT="Hello # you"\n'
     )
-    read = env.read({"MAILADMIN_ENV_FILE": str(file), "MAILADMIN_PAGE_SIZE": "30"})
+    read = conf.read({"MAILADMIN_ENV_FILE": str(file), "MAILADMIN_PAGE_SIZE": "30"})
     assert read["MAILADMIN_PAGE_SIZE"] == 30
     assert read["MAILADMIN_UNDO_DAYS"] == 7
     assert read["MAILADMIN_WELCOME_TEXT"] == "Hello # you"
 
 
 def test_a_line_that_is_none_stops_the_start(tmp_path):
-    file = tmp_path / "mailadmin.env"
+    file = tmp_path / "mailadmin.conf"
     file.write_text("\nMAILADMIN_PAGE_SIZE 20\n")
     with pytest.raises(SystemExit, match="line 2 is not NAME=value"):
-        env.read({"MAILADMIN_ENV_FILE": str(file)})
+        conf.read({"MAILADMIN_ENV_FILE": str(file)})
 
 
 def test_a_file_asked_for_has_to_be_there(tmp_path):
     with pytest.raises(SystemExit, match="MAILADMIN_ENV_FILE .*No such file"):
-        env.read({"MAILADMIN_ENV_FILE": str(tmp_path / "none")})
+        conf.read({"MAILADMIN_ENV_FILE": str(tmp_path / "none")})
 
 
-@pytest.mark.parametrize("secret", [setting for setting in env.SETTINGS if setting.secret])
+@pytest.mark.parametrize("secret", [setting for setting in conf.SETTINGS if setting.secret])
 def test_every_secret_may_stand_in_a_file(secret, tmp_path):
     wanted = {
         "MAILADMIN_DATABASE_URL": "mysql://localhost/mail",
         "MAILADMIN_SMTP_URL": "smtps://mail.example.org",
     }.get(secret.name, "a secret")
     (tmp_path / "secret").write_text(f"{wanted}\n")
-    read = env.read(
+    read = conf.read(
         {"MAILADMIN_ENV_FILE": "/dev/null", f"{secret.name}_FILE": str(tmp_path / "secret")}
     )
     assert read[secret.name] == secret.parse(wanted)
 
 
 def test_every_password_and_key_is_a_secret():
-    named = {s.name for s in env.SETTINGS if re.search("_KEY$|_PASSWORD$|_TOKEN$|_URL$", s.name)}
-    assert named - {"MAILADMIN_URL"} == {s.name for s in env.SETTINGS if s.secret}
+    named = {s.name for s in conf.SETTINGS if re.search("_KEY$|_PASSWORD$|_TOKEN$|_URL$", s.name)}
+    assert named - {"MAILADMIN_URL"} == {s.name for s in conf.SETTINGS if s.secret}
 
 
 def test_a_secret_given_twice_or_in_no_file_stops_the_start(tmp_path):
     twice = {"MAILADMIN_SECRET_KEY": "x", "MAILADMIN_SECRET_KEY_FILE": "/dev/null"}
     with pytest.raises(SystemExit, match="are both given"):
-        env.read({"MAILADMIN_ENV_FILE": "/dev/null"} | twice)
+        conf.read({"MAILADMIN_ENV_FILE": "/dev/null"} | twice)
     with pytest.raises(SystemExit, match="MAILADMIN_SECRET_KEY_FILE .*No such file"):
-        env.read({"MAILADMIN_SECRET_KEY_FILE": str(tmp_path / "none")})
+        conf.read({"MAILADMIN_SECRET_KEY_FILE": str(tmp_path / "none")})
 
 
 # What becomes of them
@@ -363,7 +363,7 @@ def test_the_next_host_serves_when_one_does_not(mariadb):
 
 
 def test_every_setting_of_the_code_is_declared():
-    declared = {setting.name for setting in env.SETTINGS}
+    declared = {setting.name for setting in conf.SETTINGS}
     used = set()
     for folder in ("mailadmin", "domains", "mailboxes", "templates", "deploy"):
         for file in (ROOT / folder).rglob("*"):
@@ -375,7 +375,7 @@ def test_every_setting_of_the_code_is_declared():
 def test_the_readme_has_the_table_of_settings():
     rows = [line for line in (ROOT / "README.md").read_text().splitlines() if "MAILADMIN_" in line]
     rows = [line for line in rows if line.startswith("| `MAILADMIN_")]
-    assert rows == list(env.rows())
+    assert rows == list(conf.rows())
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import mailadmin.fields
+import mailadmin.db.fields
+from mailadmin.db.operations import CreateMissingTable, tables
 from mailadmin.models import table
-from mailadmin.operations import CreateMissingTable, tables
 
 
 def write_version(apps, schema_editor):
@@ -30,11 +30,11 @@ class Migration(migrations.Migration):
                 ("id", models.AutoField(primary_key=True, serialize=False)),
                 (
                     "name",
-                    mailadmin.fields.NameField(
+                    mailadmin.db.fields.NameField(
                         db_default="", default="", max_length=20, unique=True
                     ),
                 ),
-                ("value", mailadmin.fields.NameField(db_default="", default="", max_length=20)),
+                ("value", mailadmin.db.fields.NameField(db_default="", default="", max_length=20)),
             ],
             options={
                 "db_table": table("config"),
@@ -46,8 +46,8 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "created",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="created",
@@ -55,8 +55,8 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "modified",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="modified",
@@ -68,25 +68,25 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "password",
-                    mailadmin.fields.Latin1CharField(
+                    mailadmin.db.fields.Latin1CharField(
                         max_length=255, secret=True, verbose_name="password"
                     ),
                 ),
                 (
                     "phone",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True, db_default="", default="", editable=False, max_length=30
                     ),
                 ),
                 (
                     "email_other",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True, db_default="", default="", editable=False, max_length=255
                     ),
                 ),
                 (
                     "token",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True,
                         db_default="",
                         default="",
@@ -97,21 +97,21 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "token_validity",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                     ),
                 ),
                 (
                     "totp_secret",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True, editable=False, max_length=255, null=True, secret=True
                     ),
                 ),
                 (
                     "username",
-                    mailadmin.fields.AddressField(
+                    mailadmin.db.fields.AddressField(
                         max_length=255, primary_key=True, serialize=False, verbose_name="admin"
                     ),
                 ),
@@ -138,8 +138,8 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "created",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="created",
@@ -147,8 +147,8 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "modified",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="modified",
@@ -160,13 +160,13 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "domain",
-                    mailadmin.fields.DomainField(
+                    mailadmin.db.fields.DomainField(
                         max_length=255, primary_key=True, serialize=False, verbose_name="domain"
                     ),
                 ),
                 (
                     "description",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True, default="", max_length=255, verbose_name="description"
                     ),
                 ),
@@ -189,7 +189,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "transport",
-                    mailadmin.fields.Latin1CharField(
+                    mailadmin.db.fields.Latin1CharField(
                         blank=True, default="virtual", max_length=255, verbose_name="transport"
                     ),
                 ),
@@ -219,7 +219,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "domain",
-                    mailadmin.fields.OneMailKey(
+                    mailadmin.db.fields.OneMailKey(
                         db_column="domain",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -253,14 +253,17 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("pref_key", mailadmin.fields.NameField(db_default="", default="", max_length=64)),
+                (
+                    "pref_key",
+                    mailadmin.db.fields.NameField(db_default="", default="", max_length=64),
+                ),
                 (
                     "pref_value",
-                    mailadmin.fields.Latin1CharField(db_default="", default="", max_length=2048),
+                    mailadmin.db.fields.Latin1CharField(db_default="", default="", max_length=2048),
                 ),
                 (
                     "admin",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="username",
                         db_constraint=False,
                         default="",
@@ -280,33 +283,33 @@ class Migration(migrations.Migration):
                 ("id", models.AutoField(primary_key=True, serialize=False)),
                 (
                     "description",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True, db_default="", default="", max_length=255, null=True
                     ),
                 ),
                 (
                     "selector",
-                    mailadmin.fields.NameField(
+                    mailadmin.db.fields.NameField(
                         db_default="default", default="default", max_length=63
                     ),
                 ),
-                ("private_key", mailadmin.fields.Latin1TextField(null=True, secret=True)),
-                ("public_key", mailadmin.fields.Latin1TextField(null=True)),
+                ("private_key", mailadmin.db.fields.Latin1TextField(null=True, secret=True)),
+                ("public_key", mailadmin.db.fields.Latin1TextField(null=True)),
                 (
                     "created",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(), default=django.utils.timezone.now
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
                     ),
                 ),
                 (
                     "modified",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(), default=django.utils.timezone.now
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
                     ),
                 ),
                 (
                     "domain_name",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="domain_name",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -327,25 +330,25 @@ class Migration(migrations.Migration):
                 ("id", models.AutoField(primary_key=True, serialize=False)),
                 (
                     "author",
-                    mailadmin.fields.NameField(
+                    mailadmin.db.fields.NameField(
                         db_default="", db_index=True, default="", max_length=255
                     ),
                 ),
                 (
                     "created",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(), default=django.utils.timezone.now
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
                     ),
                 ),
                 (
                     "modified",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(), default=django.utils.timezone.now
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
                     ),
                 ),
                 (
                     "dkim",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="dkim_id",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -364,19 +367,21 @@ class Migration(migrations.Migration):
             name="TotpException",
             fields=[
                 ("id", models.AutoField(primary_key=True, serialize=False)),
-                ("ip", mailadmin.fields.NameField(max_length=46)),
-                ("username", mailadmin.fields.CharField(max_length=255, null=True)),
-                ("description", mailadmin.fields.CharField(max_length=255, null=True)),
+                ("ip", mailadmin.db.fields.NameField(max_length=46)),
+                ("username", mailadmin.db.fields.CharField(max_length=255, null=True)),
+                ("description", mailadmin.db.fields.CharField(max_length=255, null=True)),
                 (
                     "created",
-                    mailadmin.fields.TimestampField(
-                        db_default=mailadmin.fields.CurrentTime(), default=django.utils.timezone.now
+                    mailadmin.db.fields.TimestampField(
+                        db_default=mailadmin.db.fields.CurrentTime(),
+                        default=django.utils.timezone.now,
                     ),
                 ),
                 (
                     "modified",
-                    mailadmin.fields.TimestampField(
-                        db_default=mailadmin.fields.CurrentTime(), default=django.utils.timezone.now
+                    mailadmin.db.fields.TimestampField(
+                        db_default=mailadmin.db.fields.CurrentTime(),
+                        default=django.utils.timezone.now,
                     ),
                 ),
             ],
@@ -397,14 +402,14 @@ class Migration(migrations.Migration):
                 ("id", models.AutoField(primary_key=True, serialize=False)),
                 (
                     "created",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(), default=django.utils.timezone.now
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
                     ),
                 ),
                 ("active", models.BooleanField(db_default=True, default=True)),
                 (
                     "admin",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="username",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -415,7 +420,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "domain",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="domain",
                         db_constraint=False,
                         db_index=False,
@@ -438,8 +443,8 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "created",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="created",
@@ -447,8 +452,8 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "modified",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="modified",
@@ -460,7 +465,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "alias_domain",
-                    mailadmin.fields.OneMailKey(
+                    mailadmin.db.fields.OneMailKey(
                         db_column="alias_domain",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -473,7 +478,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "description",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True,
                         db_default="",
                         default="",
@@ -483,7 +488,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "target_domain",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="target_domain",
                         db_constraint=False,
                         default="",

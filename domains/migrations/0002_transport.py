@@ -2,8 +2,8 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import domains.patterns
-import mailadmin.fields
-from mailadmin.operations import CreateMissingTable
+import mailadmin.db.fields
+from mailadmin.db.operations import CreateMissingTable
 
 
 class Migration(migrations.Migration):
@@ -17,8 +17,8 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "created",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="created",
@@ -26,8 +26,8 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "modified",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="modified",
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "pattern",
-                    mailadmin.fields.NameField(
+                    mailadmin.db.fields.NameField(
                         max_length=255,
                         primary_key=True,
                         serialize=False,
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "transport",
-                    mailadmin.fields.Latin1CharField(
+                    mailadmin.db.fields.Latin1CharField(
                         db_default="",
                         max_length=255,
                         validators=[domains.patterns.validate_transport],
@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "description",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True,
                         db_default="",
                         default="",

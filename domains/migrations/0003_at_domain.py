@@ -1,8 +1,8 @@
 import django.db.models.functions
 from django.db import migrations, models
 
-import mailadmin.fields
-from mailadmin.operations import AddMissingColumn
+import mailadmin.db.fields
+from mailadmin.db.operations import AddMissingColumn
 
 
 class Migration(migrations.Migration):
@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             field=models.GeneratedField(
                 db_persist=True,
                 expression=django.db.models.functions.Concat(models.Value("@"), "domain"),
-                output_field=mailadmin.fields.NameField(max_length=255),
+                output_field=mailadmin.db.fields.NameField(max_length=255),
                 unique=True,
             ),
         ),

@@ -1,7 +1,7 @@
 from django.db import migrations, models
 
-import mailadmin.fields
-from mailadmin.operations import CreateMissingTable
+import mailadmin.db.fields
+from mailadmin.db.operations import CreateMissingTable
 
 
 class Migration(migrations.Migration):
@@ -19,9 +19,9 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("name", mailadmin.fields.NameField(max_length=20)),
-                ("domain", mailadmin.fields.NameField(blank=True, default="", max_length=255)),
-                ("key", mailadmin.fields.NameField(blank=True, default="", max_length=255)),
+                ("name", mailadmin.db.fields.NameField(max_length=20)),
+                ("domain", mailadmin.db.fields.NameField(blank=True, default="", max_length=255)),
+                ("key", mailadmin.db.fields.NameField(blank=True, default="", max_length=255)),
                 ("number", models.BigIntegerField(default=0)),
                 ("percent", models.SmallIntegerField(default=0)),
             ],

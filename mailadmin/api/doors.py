@@ -12,10 +12,10 @@ from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import BasePermission
 
+from mailadmin.accounts.throttling import add_one
 from mailadmin.api.tokens import PREFIX, holder_of
+from mailadmin.changes.perform import again_on_deadlock
 from mailadmin.models import RequestCount, Token
-from mailadmin.throttling import add_one
-from mailadmin.writes import again_on_deadlock
 
 logger = logging.getLogger("mailadmin.api")
 

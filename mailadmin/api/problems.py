@@ -13,7 +13,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from mailadmin.mysql.errors import is_duplicate
+from mailadmin.db.mysql.errors import is_duplicate
 from mailadmin.outages import OUTAGES, RETRY_AFTER, outage_kind
 
 logger = logging.getLogger("mailadmin.api")

@@ -15,12 +15,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mailadmin.api.doors import MayUse, charge
-from mailadmin.api.once import Claim, Repeated
+from mailadmin.api.field_types import refuse_wrong_types
+from mailadmin.api.idempotency import Claim, Repeated
 from mailadmin.api.problems import Problem, rows_refused, unprocessable
 from mailadmin.api.schema import JOB, MOST, documented
-from mailadmin.api.types import refuse_wrong_types
-from mailadmin.crud.declaration import DELETE
-from mailadmin.crud.programs import (
+from mailadmin.changes.perform import Actor, Conflict, perform
+from mailadmin.models import Job, Role
+from mailadmin.rows import folded
+from mailadmin.tables.serialization import (
     Draft,
     RowsRefused,
     etag,
@@ -33,9 +35,7 @@ from mailadmin.crud.programs import (
     typed,
     with_warnings,
 )
-from mailadmin.models import Job, Role
-from mailadmin.rows import folded
-from mailadmin.writes import Actor, Conflict, perform
+from mailadmin.tables.table import DELETE
 
 USUAL = 100
 LIMIT = re.compile("[0-9]{1,5}")

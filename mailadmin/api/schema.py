@@ -15,9 +15,9 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from mailadmin.api.types import Text, Texts, Whole, serializer, typed, typed_column
-from mailadmin.crud.programs import fields_of
+from mailadmin.api.field_types import Text, Texts, Whole, serializer, typed, typed_column
 from mailadmin.models import Role
+from mailadmin.tables.serialization import fields_of
 
 MOST = 1000
 

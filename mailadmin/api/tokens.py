@@ -10,9 +10,9 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from mailadmin.fields import is_known
+from mailadmin.accounts.networks import ip_of
+from mailadmin.db.fields import is_known
 from mailadmin.models import Role, Token
-from mailadmin.networks import ip_of
 from mailadmin.rows import chunks, folded
 
 PREFIX = "mailadmin_"  # so that whoever finds one knows what it opens

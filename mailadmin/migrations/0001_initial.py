@@ -4,9 +4,9 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-import mailadmin.fields
+import mailadmin.db.fields
+from mailadmin.db.operations import CreateMissingTable
 from mailadmin.models import table
-from mailadmin.operations import CreateMissingTable
 
 
 class Migration(migrations.Migration):
@@ -22,7 +22,9 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "key",
-                    mailadmin.fields.CharField(max_length=255, primary_key=True, serialize=False),
+                    mailadmin.db.fields.CharField(
+                        max_length=255, primary_key=True, serialize=False
+                    ),
                 ),
                 ("failures", models.PositiveIntegerField(default=0)),
                 ("since", models.DateTimeField()),
@@ -40,13 +42,13 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("at", mailadmin.fields.DateTimeField()),
-                ("actor", mailadmin.fields.CharField(max_length=255)),
+                ("at", mailadmin.db.fields.DateTimeField()),
+                ("actor", mailadmin.db.fields.CharField(max_length=255)),
                 ("batch", models.UUIDField(default=uuid.uuid4)),
-                ("verb", mailadmin.fields.CharField(max_length=40)),
-                ("table", mailadmin.fields.CharField(max_length=64)),
-                ("key", mailadmin.fields.CharField(max_length=255)),
-                ("domain", mailadmin.fields.CharField(blank=True, max_length=255)),
+                ("verb", mailadmin.db.fields.CharField(max_length=40)),
+                ("table", mailadmin.db.fields.CharField(max_length=64)),
+                ("key", mailadmin.db.fields.CharField(max_length=255)),
+                ("domain", mailadmin.db.fields.CharField(blank=True, max_length=255)),
                 ("values", models.JSONField(default=dict)),
             ],
             options={
@@ -67,10 +69,10 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("at", mailadmin.fields.DateTimeField(db_index=True)),
+                ("at", mailadmin.db.fields.DateTimeField(db_index=True)),
                 ("batch", models.UUIDField()),
-                ("table", mailadmin.fields.CharField(max_length=64)),
-                ("key", mailadmin.fields.CharField(max_length=255)),
+                ("table", mailadmin.db.fields.CharField(max_length=64)),
+                ("key", mailadmin.db.fields.CharField(max_length=255)),
                 ("row", models.JSONField()),
             ],
             options={
@@ -89,15 +91,15 @@ class Migration(migrations.Migration):
                 ),
                 ("created", models.DateTimeField(default=django.utils.timezone.now)),
                 ("finished", models.DateTimeField(null=True)),
-                ("kind", mailadmin.fields.CharField(max_length=64)),
-                ("title", mailadmin.fields.CharField(max_length=255)),
-                ("owner", mailadmin.fields.CharField(max_length=255)),
-                ("owner_model", mailadmin.fields.CharField(max_length=64)),
-                ("owner_key", mailadmin.fields.CharField(max_length=255)),
+                ("kind", mailadmin.db.fields.CharField(max_length=64)),
+                ("title", mailadmin.db.fields.CharField(max_length=255)),
+                ("owner", mailadmin.db.fields.CharField(max_length=255)),
+                ("owner_model", mailadmin.db.fields.CharField(max_length=64)),
+                ("owner_key", mailadmin.db.fields.CharField(max_length=255)),
                 ("arguments", models.JSONField(default=dict)),
                 (
                     "state",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         choices=[
                             ("draft", "to be confirmed"),
                             ("waiting", "waiting"),
@@ -113,7 +115,7 @@ class Migration(migrations.Migration):
                 ("total", models.PositiveIntegerField(default=0)),
                 ("message", models.TextField(blank=True)),
                 ("lease_until", models.DateTimeField(null=True)),
-                ("lease_holder", mailadmin.fields.CharField(blank=True, max_length=64)),
+                ("lease_holder", mailadmin.db.fields.CharField(blank=True, max_length=64)),
             ],
             options={
                 "db_table": "mailadmin_job",
@@ -129,7 +131,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("key", mailadmin.fields.CharField(max_length=255)),
+                ("key", mailadmin.db.fields.CharField(max_length=255)),
                 ("step", models.BigIntegerField()),
             ],
             options={
@@ -145,18 +147,21 @@ class Migration(migrations.Migration):
                 ("id", models.AutoField(primary_key=True, serialize=False)),
                 (
                     "timestamp",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         verbose_name="time",
                     ),
                 ),
-                ("username", mailadmin.fields.Latin1CharField(max_length=255, verbose_name="by")),
-                ("action", mailadmin.fields.NameField(max_length=255, verbose_name="action")),
-                ("data", mailadmin.fields.Latin1TextField(verbose_name="what")),
+                (
+                    "username",
+                    mailadmin.db.fields.Latin1CharField(max_length=255, verbose_name="by"),
+                ),
+                ("action", mailadmin.db.fields.NameField(max_length=255, verbose_name="action")),
+                ("data", mailadmin.db.fields.Latin1TextField(verbose_name="what")),
                 (
                     "domain",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="domain",
                         db_constraint=False,
                         db_index=False,

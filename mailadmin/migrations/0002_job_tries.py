@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from mailadmin.operations import AddMissingColumn
+from mailadmin.db.operations import AddMissingColumn
 
 
 class Migration(migrations.Migration):

@@ -1,7 +1,7 @@
 from django.db import migrations, models
 
-import mailadmin.fields
-from mailadmin.operations import CreateMissingTable
+import mailadmin.db.fields
+from mailadmin.db.operations import CreateMissingTable
 
 
 class Migration(migrations.Migration):
@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "machine",
-                    mailadmin.fields.CharField(max_length=64, primary_key=True, serialize=False),
+                    mailadmin.db.fields.CharField(max_length=64, primary_key=True, serialize=False),
                 ),
                 ("seen", models.DateTimeField()),
             ],

@@ -3,8 +3,8 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import mailadmin.fields
-from mailadmin.operations import CreateMissingTable
+import mailadmin.db.fields
+from mailadmin.db.operations import CreateMissingTable
 
 
 class Migration(migrations.Migration):
@@ -23,9 +23,9 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("name", mailadmin.fields.CharField(max_length=100, verbose_name="name")),
-                ("hint", mailadmin.fields.CharField(max_length=24, verbose_name="begins with")),
-                ("digest", mailadmin.fields.CharField(max_length=64, secret=True, unique=True)),
+                ("name", mailadmin.db.fields.CharField(max_length=100, verbose_name="name")),
+                ("hint", mailadmin.db.fields.CharField(max_length=24, verbose_name="begins with")),
+                ("digest", mailadmin.db.fields.CharField(max_length=64, secret=True, unique=True)),
                 ("tables", models.JSONField(default=list, verbose_name="tables")),
                 ("verbs", models.JSONField(default=list, verbose_name="rights")),
                 ("domains", models.JSONField(default=list, verbose_name="domains")),
@@ -36,12 +36,15 @@ class Migration(migrations.Migration):
                 ),
                 ("expires", models.DateTimeField(null=True, verbose_name="expires")),
                 ("last_used", models.DateTimeField(null=True, verbose_name="last used")),
-                ("last_address", mailadmin.fields.CharField(blank=True, default="", max_length=64)),
+                (
+                    "last_address",
+                    mailadmin.db.fields.CharField(blank=True, default="", max_length=64),
+                ),
                 ("window_start", models.DateTimeField(null=True)),
                 ("window_count", models.PositiveIntegerField(default=0)),
                 (
                     "owner",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="owner",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -66,8 +69,8 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("key", mailadmin.fields.CharField(max_length=64)),
-                ("digest", mailadmin.fields.CharField(max_length=64)),
+                ("key", mailadmin.db.fields.CharField(max_length=64)),
+                ("digest", mailadmin.db.fields.CharField(max_length=64)),
                 ("body", models.JSONField(null=True)),
                 ("at", models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
                 (

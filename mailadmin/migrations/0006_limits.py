@@ -1,8 +1,8 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-import mailadmin.fields
-from mailadmin.operations import AddMissingColumn, CreateMissingTable, RemoveOwnColumn
+import mailadmin.db.fields
+from mailadmin.db.operations import AddMissingColumn, CreateMissingTable, RemoveOwnColumn
 
 STEP = 100  # keys that a step of a job works on
 
@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "key",
-                    mailadmin.fields.CharField(max_length=64, primary_key=True, serialize=False),
+                    mailadmin.db.fields.CharField(max_length=64, primary_key=True, serialize=False),
                 ),
                 ("seen", models.DateTimeField(db_index=True)),
             ],
@@ -41,7 +41,9 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "owner",
-                    mailadmin.fields.CharField(max_length=255, primary_key=True, serialize=False),
+                    mailadmin.db.fields.CharField(
+                        max_length=255, primary_key=True, serialize=False
+                    ),
                 ),
                 ("window_start", models.DateTimeField()),
                 ("requests", models.PositiveIntegerField(default=0)),
@@ -53,7 +55,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "key",
-                    mailadmin.fields.CharField(max_length=64, primary_key=True, serialize=False),
+                    mailadmin.db.fields.CharField(max_length=64, primary_key=True, serialize=False),
                 ),
                 ("at", models.DateTimeField(db_index=True)),
             ],

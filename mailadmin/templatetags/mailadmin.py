@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailadmin import passwords
-from mailadmin.fields import is_known
+from mailadmin.db.fields import is_known
 from mailadmin.names import address_in_unicode
 
 register = template.Library()

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from domains.models import AliasDomain, Domain
 from domains.patterns import AGENT, service_trouble
-from mailadmin.fields import is_known
+from mailadmin.db.fields import is_known
 from mailadmin.names import normalize_domain
 from mailboxes.explaining import words
 from mailboxes.explaining.sight import Sight, person_away

@@ -18,9 +18,9 @@ from mailadmin.api.problems import unprocessable
 from mailadmin.api.resources import Door
 from mailadmin.api.schema import problems, query
 from mailadmin.auth import RoleRequired
-from mailadmin.crud.programs import texts_of
 from mailadmin.forms import PlainForm
 from mailadmin.models import Role
+from mailadmin.tables.serialization import texts_of
 from mailboxes.explaining import explain
 from mailboxes.explaining.words import ending
 from mailboxes.mailserver.knocking import NoAnswer, knock

@@ -2,10 +2,10 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-import mailadmin.fields
+import mailadmin.db.fields
 import mailboxes.models
+from mailadmin.db.operations import CreateMissingTable, allow_upgrade_from_nothing
 from mailadmin.models import table
-from mailadmin.operations import CreateMissingTable, allow_upgrade_from_nothing
 
 
 def allow_upgrade(apps, schema_editor):
@@ -25,8 +25,8 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "created",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="created",
@@ -34,8 +34,8 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "modified",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="modified",
@@ -47,25 +47,25 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "password",
-                    mailadmin.fields.Latin1CharField(
+                    mailadmin.db.fields.Latin1CharField(
                         max_length=255, secret=True, verbose_name="password"
                     ),
                 ),
                 (
                     "phone",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True, db_default="", default="", editable=False, max_length=30
                     ),
                 ),
                 (
                     "email_other",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True, db_default="", default="", editable=False, max_length=255
                     ),
                 ),
                 (
                     "token",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True,
                         db_default="",
                         default="",
@@ -76,45 +76,45 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "token_validity",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                     ),
                 ),
                 (
                     "totp_secret",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True, editable=False, max_length=255, null=True, secret=True
                     ),
                 ),
                 (
                     "username",
-                    mailadmin.fields.AddressField(
+                    mailadmin.db.fields.AddressField(
                         max_length=255, primary_key=True, serialize=False, verbose_name="mailbox"
                     ),
                 ),
                 (
                     "name",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True, default="", max_length=255, verbose_name="name"
                     ),
                 ),
                 (
                     "maildir",
-                    mailadmin.fields.Latin1CharField(
+                    mailadmin.db.fields.Latin1CharField(
                         editable=False, max_length=255, verbose_name="maildir"
                     ),
                 ),
                 ("quota", models.BigIntegerField(db_default=0, default=0, verbose_name="quota")),
                 (
                     "local_part",
-                    mailadmin.fields.NameField(max_length=255, verbose_name="local part"),
+                    mailadmin.db.fields.NameField(max_length=255, verbose_name="local part"),
                 ),
                 (
                     "password_expiry",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="password expires",
@@ -126,7 +126,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "domain",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="domain",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -153,8 +153,8 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "created",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="created",
@@ -162,8 +162,8 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "modified",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="modified",
@@ -175,14 +175,14 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "address",
-                    mailadmin.fields.NameField(
+                    mailadmin.db.fields.NameField(
                         max_length=255, primary_key=True, serialize=False, verbose_name="alias"
                     ),
                 ),
-                ("goto", mailadmin.fields.GotoField(verbose_name="goes to")),
+                ("goto", mailadmin.db.fields.GotoField(verbose_name="goes to")),
                 (
                     "description",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True,
                         db_default="",
                         default="",
@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "domain",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="domain",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -213,7 +213,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "mailbox",
-                    mailadmin.fields.OneMailKey(
+                    mailadmin.db.fields.OneMailKey(
                         db_column="username",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -235,7 +235,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "mailbox",
-                    mailadmin.fields.OneMailKey(
+                    mailadmin.db.fields.OneMailKey(
                         db_column="email",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -245,21 +245,24 @@ class Migration(migrations.Migration):
                         to="mailboxes.mailbox",
                     ),
                 ),
-                ("subject", mailadmin.fields.CharField(max_length=255, verbose_name="subject")),
-                ("body", mailadmin.fields.TextField(verbose_name="text")),
-                ("cache", mailadmin.fields.Latin1TextField(blank=True, default="", editable=False)),
+                ("subject", mailadmin.db.fields.CharField(max_length=255, verbose_name="subject")),
+                ("body", mailadmin.db.fields.TextField(verbose_name="text")),
+                (
+                    "cache",
+                    mailadmin.db.fields.Latin1TextField(blank=True, default="", editable=False),
+                ),
                 (
                     "created",
-                    mailadmin.fields.DateTimeField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.DateTimeField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         editable=False,
                     ),
                 ),
                 (
                     "modified",
-                    mailadmin.fields.TimestampField(
-                        db_default=mailadmin.fields.CurrentTime(),
+                    mailadmin.db.fields.TimestampField(
+                        db_default=mailadmin.db.fields.CurrentTime(),
                         default=django.utils.timezone.now,
                         editable=False,
                     ),
@@ -270,16 +273,16 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "activefrom",
-                    mailadmin.fields.TimestampField(
-                        db_default=mailadmin.fields.Unknown(),
+                    mailadmin.db.fields.TimestampField(
+                        db_default=mailadmin.db.fields.Unknown(),
                         default=django.utils.timezone.now,
                         verbose_name="from",
                     ),
                 ),
                 (
                     "activeuntil",
-                    mailadmin.fields.TimestampField(
-                        db_default=mailadmin.fields.FarAway(),
+                    mailadmin.db.fields.TimestampField(
+                        db_default=mailadmin.db.fields.FarAway(),
                         default=django.utils.timezone.now,
                         verbose_name="until",
                     ),
@@ -290,7 +293,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "domain",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="domain",
                         db_constraint=False,
                         db_index=False,
@@ -310,7 +313,7 @@ class Migration(migrations.Migration):
             name="Fetchmail",
             fields=[
                 ("id", models.AutoField(primary_key=True, serialize=False)),
-                ("src_server", mailadmin.fields.Latin1CharField(max_length=255)),
+                ("src_server", mailadmin.db.fields.Latin1CharField(max_length=255)),
                 (
                     "src_auth",
                     mailboxes.models.EnumField(
@@ -331,11 +334,11 @@ class Migration(migrations.Migration):
                         null=True,
                     ),
                 ),
-                ("src_user", mailadmin.fields.Latin1CharField(max_length=255)),
-                ("src_password", mailadmin.fields.Latin1CharField(max_length=255, secret=True)),
+                ("src_user", mailadmin.db.fields.Latin1CharField(max_length=255)),
+                ("src_password", mailadmin.db.fields.Latin1CharField(max_length=255, secret=True)),
                 (
                     "src_folder",
-                    mailadmin.fields.Latin1CharField(blank=True, default="", max_length=255),
+                    mailadmin.db.fields.Latin1CharField(blank=True, default="", max_length=255),
                 ),
                 ("poll_time", models.PositiveIntegerField(db_default=10, default=10)),
                 ("fetchall", models.BooleanField(db_default=False, default=False)),
@@ -355,50 +358,51 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("usessl", models.BooleanField(db_default=False, default=False)),
-                ("extra_options", mailadmin.fields.Latin1TextField(blank=True, null=True)),
-                ("returned_text", mailadmin.fields.Latin1TextField(blank=True, null=True)),
+                ("extra_options", mailadmin.db.fields.Latin1TextField(blank=True, null=True)),
+                ("returned_text", mailadmin.db.fields.Latin1TextField(blank=True, null=True)),
                 (
                     "mda",
-                    mailadmin.fields.Latin1CharField(
+                    mailadmin.db.fields.Latin1CharField(
                         blank=True, default="", max_length=255, null=True
                     ),
                 ),
                 (
                     "date",
-                    mailadmin.fields.TimestampField(
-                        db_default=mailadmin.fields.Unknown(), default=django.utils.timezone.now
+                    mailadmin.db.fields.TimestampField(
+                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
                     ),
                 ),
                 ("sslcertck", models.BooleanField(db_default=False, default=False)),
                 (
                     "sslcertpath",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         blank=True, db_default="", default="", max_length=255, null=True
                     ),
                 ),
                 (
                     "sslfingerprint",
-                    mailadmin.fields.Latin1CharField(
+                    mailadmin.db.fields.Latin1CharField(
                         blank=True, db_default="", default="", max_length=255, null=True
                     ),
                 ),
                 ("active", models.BooleanField(db_default=False, default=False)),
                 (
                     "created",
-                    mailadmin.fields.TimestampField(
-                        db_default=mailadmin.fields.Unknown(), default=django.utils.timezone.now
+                    mailadmin.db.fields.TimestampField(
+                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
                     ),
                 ),
                 (
                     "modified",
-                    mailadmin.fields.TimestampField(
-                        db_default=mailadmin.fields.CurrentTime(), default=django.utils.timezone.now
+                    mailadmin.db.fields.TimestampField(
+                        db_default=mailadmin.db.fields.CurrentTime(),
+                        default=django.utils.timezone.now,
                     ),
                 ),
                 ("src_port", models.IntegerField(db_default=0, default=0)),
                 (
                     "domain",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="domain",
                         db_constraint=False,
                         db_default="",
@@ -411,7 +415,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "mailbox",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="mailbox",
                         db_constraint=False,
                         db_index=False,
@@ -431,14 +435,14 @@ class Migration(migrations.Migration):
             name="AppPassword",
             fields=[
                 ("id", models.AutoField(primary_key=True, serialize=False)),
-                ("description", mailadmin.fields.CharField(max_length=255, null=True)),
+                ("description", mailadmin.db.fields.CharField(max_length=255, null=True)),
                 (
                     "password_hash",
-                    mailadmin.fields.CharField(max_length=255, null=True, secret=True),
+                    mailadmin.db.fields.CharField(max_length=255, null=True, secret=True),
                 ),
                 (
                     "mailbox",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="username",
                         db_constraint=False,
                         db_index=False,
@@ -469,11 +473,11 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("path", mailadmin.fields.NameField(max_length=100)),
+                ("path", mailadmin.db.fields.NameField(max_length=100)),
                 ("current", models.BigIntegerField(db_default=0, default=0)),
                 (
                     "mailbox",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="username",
                         db_constraint=False,
                         db_index=False,
@@ -501,16 +505,20 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("notified", mailadmin.fields.NameField(db_default="", default="", max_length=255)),
+                (
+                    "notified",
+                    mailadmin.db.fields.NameField(db_default="", default="", max_length=255),
+                ),
                 (
                     "notified_at",
-                    mailadmin.fields.TimestampField(
-                        db_default=mailadmin.fields.CurrentTime(), default=django.utils.timezone.now
+                    mailadmin.db.fields.TimestampField(
+                        db_default=mailadmin.db.fields.CurrentTime(),
+                        default=django.utils.timezone.now,
                     ),
                 ),
                 (
                     "vacation",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="on_vacation",
                         db_constraint=False,
                         db_index=False,

@@ -1,8 +1,8 @@
 import django.utils.timezone
 from django.db import migrations, models
 
-import mailadmin.fields
-from mailadmin.operations import CreateMissingTable
+import mailadmin.db.fields
+from mailadmin.db.operations import CreateMissingTable
 
 
 class Migration(migrations.Migration):
@@ -20,12 +20,12 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("domain", mailadmin.fields.NameField(blank=True, default="", max_length=255)),
-                ("checked", mailadmin.fields.DateTimeField(default=django.utils.timezone.now)),
+                ("domain", mailadmin.db.fields.NameField(blank=True, default="", max_length=255)),
+                ("checked", mailadmin.db.fields.DateTimeField(default=django.utils.timezone.now)),
                 ("rows", models.IntegerField(default=0)),
                 ("differences", models.JSONField(default=list)),
                 ("total", models.IntegerField(default=0)),
-                ("trouble", mailadmin.fields.TextField(blank=True, default="")),
+                ("trouble", mailadmin.db.fields.TextField(blank=True, default="")),
             ],
             options={
                 "verbose_name": "verification",

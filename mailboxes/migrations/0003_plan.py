@@ -4,8 +4,8 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-import mailadmin.fields
-from mailadmin.operations import CreateMissingTable
+import mailadmin.db.fields
+from mailadmin.db.operations import CreateMissingTable
 
 
 class Migration(migrations.Migration):
@@ -23,17 +23,17 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("created", mailadmin.fields.DateTimeField(default=django.utils.timezone.now)),
-                ("format", mailadmin.fields.NameField(max_length=20)),
-                ("source", mailadmin.fields.CharField(max_length=255)),
+                ("created", mailadmin.db.fields.DateTimeField(default=django.utils.timezone.now)),
+                ("format", mailadmin.db.fields.NameField(max_length=20)),
+                ("source", mailadmin.db.fields.CharField(max_length=255)),
                 ("options", models.JSONField(default=dict)),
-                ("owner", mailadmin.fields.CharField(max_length=255)),
-                ("owner_model", mailadmin.fields.CharField(max_length=64)),
-                ("owner_key", mailadmin.fields.CharField(max_length=255)),
+                ("owner", mailadmin.db.fields.CharField(max_length=255)),
+                ("owner_model", mailadmin.db.fields.CharField(max_length=64)),
+                ("owner_key", mailadmin.db.fields.CharField(max_length=255)),
                 ("of_superadmin", models.BooleanField(default=False)),
                 (
                     "state",
-                    mailadmin.fields.CharField(
+                    mailadmin.db.fields.CharField(
                         choices=[
                             ("reading", "being read"),
                             ("ready", "to be reviewed"),
@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ),
                 ("batch", models.UUIDField(default=uuid.uuid4)),
                 ("losses", models.JSONField(default=list)),
-                ("trouble", mailadmin.fields.TextField(blank=True, default="")),
+                ("trouble", mailadmin.db.fields.TextField(blank=True, default="")),
                 ("is_returning", models.BooleanField(default=False)),
                 ("job", models.BigIntegerField(null=True)),
             ],
@@ -95,12 +95,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("stage", models.PositiveSmallIntegerField()),
-                ("kind", mailadmin.fields.NameField(max_length=20)),
-                ("key", mailadmin.fields.CharField(max_length=255)),
-                ("place", mailadmin.fields.CharField(max_length=255)),
+                ("kind", mailadmin.db.fields.NameField(max_length=20)),
+                ("key", mailadmin.db.fields.CharField(max_length=255)),
+                ("place", mailadmin.db.fields.CharField(max_length=255)),
                 (
                     "verb",
-                    mailadmin.fields.NameField(
+                    mailadmin.db.fields.NameField(
                         choices=[
                             ("new", "new"),
                             ("changed", "changed"),
@@ -112,10 +112,10 @@ class Migration(migrations.Migration):
                 ),
                 ("values", models.JSONField(default=dict)),
                 ("differences", models.JSONField(default=list)),
-                ("digest", mailadmin.fields.NameField(blank=True, default="", max_length=32)),
+                ("digest", mailadmin.db.fields.NameField(blank=True, default="", max_length=32)),
                 ("is_done", models.BooleanField(default=False)),
-                ("done", mailadmin.fields.DateTimeField(null=True)),
-                ("reason", mailadmin.fields.TextField(blank=True, default="")),
+                ("done", mailadmin.db.fields.DateTimeField(null=True)),
+                ("reason", mailadmin.db.fields.TextField(blank=True, default="")),
                 (
                     "plan",
                     models.ForeignKey(

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from mailadmin.operations import AddMissingIndex
+from mailadmin.db.operations import AddMissingIndex
 
 
 class Migration(migrations.Migration):

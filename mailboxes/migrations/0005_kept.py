@@ -1,8 +1,8 @@
 import django.db.models.deletion
 from django.db import migrations
 
-import mailadmin.fields
-from mailadmin.operations import CreateMissingTable
+import mailadmin.db.fields
+from mailadmin.db.operations import CreateMissingTable
 
 
 class Migration(migrations.Migration):
@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "alias",
-                    mailadmin.fields.OneMailKey(
+                    mailadmin.db.fields.OneMailKey(
                         db_column="address",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "domain",
-                    mailadmin.fields.MailKey(
+                    mailadmin.db.fields.MailKey(
                         db_column="domain",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,

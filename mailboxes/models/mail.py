@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from mailadmin.fields import (
+from mailadmin.db.fields import (
     AddressField,
     CharField,
     CurrentTime,

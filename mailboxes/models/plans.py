@@ -6,7 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.fields import CharField, DateTimeField, NameField, TextField, is_known
+from mailadmin.db.fields import CharField, DateTimeField, NameField, TextField, is_known
 from mailadmin.models import Role
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext_lazy as _
 
 from domains.patterns import AGENT, EVERYTHING, parents
-from mailadmin.addresslists import read_addresses, rewrite_address, without_gaps
+from mailadmin.address_lists import read_addresses, rewrite_address, without_gaps
 from mailboxes import maps
 from mailboxes.routing.addresses import (
     extended,

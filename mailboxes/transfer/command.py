@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.console import printable, told_plainly
-from mailadmin.writes import Actor, perform
 from mailboxes.models import Plan
 from mailboxes.transfer import work
 from mailboxes.transfer.entries import UnfitSource

@@ -20,9 +20,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import DetailView, FormView, View
 
 from mailadmin.auth import RoleRequired
+from mailadmin.changes.perform import perform
 from mailadmin.forms import PlainForm
 from mailadmin.models import Job, Role
-from mailadmin.writes import perform
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer import rejects, telling, work
 from mailboxes.transfer.entries import UnfitSource

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from mailadmin import passwords
-from mailadmin.jobs import Cancelled
+from mailadmin.jobs.runner import Cancelled
 from mailadmin.models import Role
 from mailadmin.rows import chunks, folded, insert_rows
 from mailboxes.models import Plan, PlanRow

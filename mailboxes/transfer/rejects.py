@@ -4,8 +4,8 @@ import csv
 import json
 from pathlib import Path
 
-from mailadmin.csvlines import Echo, cell_text, harmless
 from mailadmin.rows import one_by_one
+from mailadmin.tables.csv_cells import Echo, cell_text, harmless
 from mailboxes.models import PlanRow
 from mailboxes.transfer.kinds import KINDS
 

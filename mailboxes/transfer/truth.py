@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from domains.locks import lock_domains
 from domains.models import AliasDomain
 from mailadmin import passwords
-from mailadmin.checks import refuse_without_transactions
+from mailadmin.db.checks import refuse_without_transactions
 from mailadmin.rows import chunks, folded
 from mailboxes.models import Alias, Mailbox
 from mailboxes.transfer.describing import SECTIONS

@@ -13,9 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailadmin.jobs import add_limited_job, job_actor
+from mailadmin.changes.perform import perform
+from mailadmin.jobs.runner import add_limited_job, job_actor
 from mailadmin.models import Job, Role
-from mailadmin.writes import perform
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer import applying, planning, returning, uploads
 from mailboxes.transfer.entries import Losses, UnfitSource

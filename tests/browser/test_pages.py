@@ -8,7 +8,7 @@ from domains.models import Domain
 from domains.services import create_domains
 from domains.transports import create_transports
 from mailadmin import passwords
-from mailadmin.writes import Actor, perform
+from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Mailbox, Plan
 from mailboxes.services import create_aliases, create_mailboxes
 from mailboxes.transfer import work

@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from domains.admins import create_admins, delete_admins, set_admins
 from domains.models import ALL, Admin, DomainAdmin
 from domains.views import Admins
-from mailadmin.writes import Actor, perform
+from mailadmin.changes.perform import Actor, perform
 from tests.base import PASSWORD, CrudTests, World
 
 pytestmark = pytest.mark.mysql

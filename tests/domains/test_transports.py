@@ -13,8 +13,8 @@ from domains.transports import (
     set_transports,
 )
 from domains.views import Transports
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.models import Change, Log
-from mailadmin.writes import Actor, perform
 from mailboxes.explaining import explain
 from mailboxes.explaining.words import ending
 from mailboxes.models import Alias

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailadmin.addresslists import read_addresses
+from mailadmin.address_lists import read_addresses
 
 LISTS = {
     "bob@m.test,ann@m.test": ["bob@m.test", "ann@m.test"],

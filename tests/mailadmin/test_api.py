@@ -15,11 +15,11 @@ from django.utils import timezone
 from domains.admins import edit_admin
 from domains.models import Admin, Domain
 from mailadmin.api.document import FILE, made
-from mailadmin.api.once import KEPT, forget_answers
+from mailadmin.api.idempotency import KEPT, forget_answers
 from mailadmin.api.tokens import PREFIX, TokenHolder, create_token, delete_token, new_text
-from mailadmin.crud.programs import Draft
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.models import Answer, Change, Job, Log, RequestCount, Token
-from mailadmin.writes import Actor, perform
+from mailadmin.tables.serialization import Draft
 from mailadmin.wsgi import application
 from mailboxes import services
 from mailboxes.models import Alias, Mailbox

@@ -11,7 +11,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 from domains.models import Admin
 from mailadmin.api.document import FILE
 from mailadmin.api.tokens import create_token, new_text
-from mailadmin.writes import Actor, perform
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.wsgi import application
 from tests.base import build_world
 

@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from domains.admins import create_admins
 from domains.services import create_domains
-from mailadmin import jobs
 from mailadmin.api import tokens
-from mailadmin.crud.programs import MOST_REFUSED
-from mailadmin.history import tables_of
+from mailadmin.changes.log_page import tables_of
+from mailadmin.jobs import runner
 from mailadmin.models import Change, Job, RequestCount, Token
+from mailadmin.tables.serialization import MOST_REFUSED
 from mailboxes.services import create_mailboxes, delete_mailboxes
 from tests.base import World
 
@@ -224,11 +224,11 @@ class JobsOnHome(World):
         self.sign_in(self.alice)
         file = SimpleUploadedFile("rows.csv", b"username,name\nbob@example.org,Robert\n")
         self.client.post("/import/", {"format": "csv", "file": file})
-        job = jobs.claim("worker")
-        jobs.advance(job)  # the first step: how much there is
+        job = runner.claim("worker")
+        runner.advance(job)  # the first step: how much there is
         number = job.arguments["plan"]
         self.client.post(f"/import/{number}/", {"action": "discard"})
-        jobs.run(job)
+        runner.run(job)
         job.refresh_from_db()
         self.assertEqual(job.state, Job.State.DONE)
         self.assertNotContains(self.client.get("/"), "This work failed")
@@ -239,7 +239,7 @@ class LogPage(World):
         """In one second a superadmin makes an admin and a mailbox of one name."""
         now = timezone.now().replace(microsecond=0)
         domain = self.bob.domain
-        with mock.patch("mailadmin.writes.timezone.now", return_value=now):
+        with mock.patch("mailadmin.changes.perform.timezone.now", return_value=now):
             row = {"username": "kim@example.org", "superadmin": True, "domains": ["example.com"]}
             self.perform(self.root, create_admins, [row])
             row = {
@@ -295,7 +295,7 @@ class LogLinesOfRefusals(World):
     def test_a_fault_keeps_its_traceback_and_loses_the_path(self):
         self.client.raise_request_exception = False
         self.sign_in(self.root)
-        with mock.patch("mailadmin.crud.writing.Edit.get", side_effect=KeyError("x")):
+        with mock.patch("mailadmin.tables.writing.Edit.get", side_effect=KeyError("x")):
             records = self.logged(lambda: self.client.get("/mailboxes/bob@example.org/edit/"))
         self.assertIsNotNone(records[-1].exc_info)
         self.assertEqual(records[-1].getMessage(), "GET mailboxes-edit: 500")

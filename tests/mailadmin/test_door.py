@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from domains.admins import create_admins, set_admins
 from domains.models import Admin, Domain
-from mailadmin import auth, networks, passwords, throttling
+from mailadmin import auth, passwords
+from mailadmin.accounts import networks, throttling
+from mailadmin.accounts.throttling import FAILURES_OF_CLIENT, FAILURES_OF_NETWORK
 from mailadmin.auth import one_time_code
 from mailadmin.models import Log, LoginFailure
-from mailadmin.throttling import FAILURES_OF_CLIENT, FAILURES_OF_NETWORK
 from mailboxes.models import AppPassword, Mailbox
 from mailboxes.services import set_mailboxes
 from tests.base import PASSWORD, World

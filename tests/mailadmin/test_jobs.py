@@ -14,10 +14,10 @@ from django.utils import timezone
 from domains.admins import set_admins
 from domains.models import Domain
 from domains.services import close_domains, create_domains, set_domains
-from mailadmin import jobs
-from mailadmin.crud import bulk, declaration
+from mailadmin.jobs import runner
 from mailadmin.management.commands import worker
 from mailadmin.models import Job, JobKeys, Log
+from mailadmin.tables import bulk, table
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import create_mailboxes
 from tests.base import PASSWORD, World
@@ -65,9 +65,9 @@ class JobTests(World):
     def test_a_job_whose_worker_died_goes_on_where_it_stopped(self):
         self.fill(250)
         self.tick_all("deactivate")
-        job = jobs.claim("dead")
+        job = runner.claim("dead")
         steps = iter([False, True])
-        jobs.run(job, lambda: next(steps))
+        runner.run(job, lambda: next(steps))
         self.assertEqual(self.active(), 150)
         Job.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
         self.work()
@@ -78,25 +78,25 @@ class JobTests(World):
     def test_a_step_that_fails_leaves_neither_rows_nor_progress(self):
         self.fill(250)
         self.tick_all("deactivate")
-        job = jobs.claim("worker")
+        job = runner.claim("worker")
         with (
-            mock.patch.object(jobs, "take_step", side_effect=KeyboardInterrupt),
+            mock.patch.object(runner, "take_step", side_effect=KeyboardInterrupt),
             self.assertRaises(KeyboardInterrupt),
         ):
-            jobs.run(job)
+            runner.run(job)
         self.assertEqual((self.active(), Job.objects.get().done), (250, 0))
 
     def test_a_job_is_held_by_one_worker(self):
         self.fill(201)
         self.tick_all("deactivate")
-        first = jobs.claim("first")
-        self.assertIsNone(jobs.claim("second"))
+        first = runner.claim("first")
+        self.assertIsNone(runner.claim("second"))
         Job.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
-        second = jobs.claim("second")
+        second = runner.claim("second")
         with self.assertLogs("mailadmin.jobs", "WARNING"):
-            jobs.run(first)
+            runner.run(first)
         self.assertEqual(self.active(), 201)
-        jobs.run(second)
+        runner.run(second)
         self.assertEqual(self.active(), 0)
 
     def test_rights_lost_meanwhile_stop_the_job(self):
@@ -125,9 +125,9 @@ class JobTests(World):
     def test_taking_apart_a_domain_locks_no_more_than_a_step(self):
         self.fill(250)
         self.perform(self.root, close_domains, ["example.org"])
-        job = jobs.claim("worker")
+        job = runner.claim("worker")
         steps = iter([False, True])
-        jobs.run(job, lambda: next(steps))
+        runner.run(job, lambda: next(steps))
         self.assertEqual(Mailbox.objects.filter(domain="example.org").count(), 151)
         self.perform(self.root, create_domains, [{"domain": "other.example"}])
 
@@ -157,7 +157,7 @@ class JobTests(World):
     def test_all_rows_of_a_filter_are_all_rows_one_may_see(self):
         self.fill(3)
         self.fill(3, "example.com")
-        with mock.patch.object(declaration, "AT_ONCE", 1):
+        with mock.patch.object(table, "AT_ONCE", 1):
             self.tick_all("deactivate")
         self.work()
         inactive = Mailbox.objects.filter(active=False).values_list("domain_id", flat=True)
@@ -208,10 +208,10 @@ class WorkerStories(World):
 
     def test_what_stops_its_worker_each_time_is_given_up(self):
         job, past = self.job(), timezone.now() - datetime.timedelta(days=1)
-        for number in range(jobs.MOST_TRIES):
-            claimed = jobs.claim(f"worker {number}")
+        for number in range(runner.MOST_TRIES):
+            claimed = runner.claim(f"worker {number}")
             self.assertEqual(claimed.pk, job.pk)
-            jobs.count_try(claimed)
+            runner.count_try(claimed)
             Job.objects.update(lease_until=past)  # and it was never heard of again
         call_command("worker", once=True)
         job.refresh_from_db()
@@ -220,9 +220,9 @@ class WorkerStories(World):
 
     def test_a_worker_that_is_stopped_in_order_has_not_failed(self):
         job = self.job()
-        for number in range(jobs.MOST_TRIES * 2):
-            claimed = jobs.claim(f"worker {number}")
-            jobs.release(claimed)
+        for number in range(runner.MOST_TRIES * 2):
+            claimed = runner.claim(f"worker {number}")
+            runner.release(claimed)
         call_command("worker", once=True)
         job.refresh_from_db()
         self.assertEqual(job.state, Job.State.DONE)
@@ -239,7 +239,7 @@ class WorkerStories(World):
         bad, good = self.job(kind="poison"), self.job()
         past = timezone.now() - datetime.timedelta(days=1)
         with mock.patch.dict("mailadmin.urls.JOBS", {"poison": poison}):
-            for _time in range(jobs.MOST_TRIES):
+            for _time in range(runner.MOST_TRIES):
                 with self.assertRaises(Killed):
                     call_command("worker", once=True)
                 Job.objects.filter(state=Job.State.RUNNING).update(lease_until=past)
@@ -263,15 +263,15 @@ class WorkerStories(World):
         short = self.job()
         with mock.patch.dict("mailadmin.urls.JOBS", {"plan": reading}):
             call_command("worker", once=True)
-        self.assertEqual(max(held), jobs.IN_MEMORY["plan"])
+        self.assertEqual(max(held), runner.IN_MEMORY["plan"])
         short.refresh_from_db()
         self.assertEqual(short.state, Job.State.DONE)
 
     def test_a_lease_is_kept_while_a_step_is_prepared(self):
         with (
-            mock.patch.object(jobs, "LEASE", datetime.timedelta(seconds=0.3)),
-            mock.patch.object(jobs, "renew") as renewed,
-            jobs.leased(self.job(lease_holder="me")),
+            mock.patch.object(runner, "LEASE", datetime.timedelta(seconds=0.3)),
+            mock.patch.object(runner, "renew") as renewed,
+            runner.leased(self.job(lease_holder="me")),
         ):
             time.sleep(0.35)
         self.assertGreaterEqual(renewed.call_count, 2)
@@ -376,7 +376,7 @@ class SelectionTests(World):
 
     def select_all(self, **data):
         self.sign_in(self.alice)
-        with mock.patch.object(bulk, "AT_ONCE", 2), mock.patch.object(declaration, "AT_ONCE", 2):
+        with mock.patch.object(bulk, "AT_ONCE", 2), mock.patch.object(table, "AT_ONCE", 2):
             return self.client.post("/mailboxes/bulk/", {"action": "deactivate"} | data)
 
     def fill(self, count):
@@ -404,7 +404,7 @@ class SelectionTests(World):
         self.fill(250)
         with (
             CaptureQueriesContext(connection) as queries,
-            mock.patch.object(jobs, "ROWS_A_STEP", 5),
+            mock.patch.object(runner, "ROWS_A_STEP", 5),
         ):
             answer = self.select_all(all="1")
             self.select_all(kept=answer.context["kept"], confirmed="1")
@@ -434,7 +434,7 @@ class SelectionTests(World):
 
     def test_imports_count_as_jobs(self):
         self.sign_in(self.alice)
-        with mock.patch.object(jobs, "UNFINISHED_JOBS", 2):
+        with mock.patch.object(runner, "UNFINISHED_JOBS", 2):
             for _time in range(3):
                 file = SimpleUploadedFile("rows.csv", b"username,name\nbob@example.org,Robert\n")
                 answer = self.client.post("/import/", {"format": "csv", "file": file})
@@ -444,11 +444,11 @@ class SelectionTests(World):
         names = ["a.example", "b.example"]
         self.perform(self.root, create_domains, [{"domain": name} for name in names])
         self.perform(self.root, close_domains, names)
-        job = jobs.claim("worker")
+        job = runner.claim("worker")
         while Domain.objects.filter(pk="a.example").exists():
-            jobs.advance(job)
+            runner.advance(job)
         self.perform(self.root, create_domains, [{"domain": "a.example"}])
-        jobs.run(job)
+        runner.run(job)
         self.assertTrue(Domain.objects.filter(pk="a.example").exists())
         self.assertFalse(Domain.objects.filter(pk="b.example").exists())
 
@@ -463,14 +463,14 @@ class SelectionTests(World):
 
     def test_a_person_keeps_few_selections(self):
         self.fill(3)
-        for _time in range(jobs.SELECTIONS + 2):
+        for _time in range(runner.SELECTIONS + 2):
             self.select_all(all="1")
-        self.assertEqual(Job.objects.filter(state=Job.State.DRAFT).count(), jobs.SELECTIONS)
-        self.assertEqual(JobKeys.objects.count(), jobs.SELECTIONS)
+        self.assertEqual(Job.objects.filter(state=Job.State.DRAFT).count(), runner.SELECTIONS)
+        self.assertEqual(JobKeys.objects.count(), runner.SELECTIONS)
 
     def test_a_person_has_so_many_unfinished_jobs(self):
         self.fill(3)
-        with mock.patch.object(jobs, "UNFINISHED_JOBS", 2):
+        with mock.patch.object(runner, "UNFINISHED_JOBS", 2):
             for _time in range(2):
                 self.select_all(all="1", confirmed="1")
             answer = self.select_all(all="1", confirmed="1")
@@ -483,7 +483,7 @@ class SelectionTests(World):
         names = [f"d{number}.example" for number in range(5)]
         self.perform(self.root, create_domains, [{"domain": name} for name in names])
         self.sign_in(self.root)
-        with mock.patch.object(bulk, "AT_ONCE", 2), mock.patch.object(declaration, "AT_ONCE", 2):
+        with mock.patch.object(bulk, "AT_ONCE", 2), mock.patch.object(table, "AT_ONCE", 2):
             shown = self.client.post("/domains/bulk/?q=d*", {"action": "delete", "all": "1"})
             data = {"action": "delete", "confirmed": "1", "kept": shown.context["kept"]}
             self.client.post("/domains/bulk/", data)

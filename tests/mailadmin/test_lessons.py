@@ -12,10 +12,11 @@ from django.utils import timezone
 from domains.admins import edit_admin, set_admins
 from domains.models import Admin, AliasDomain, Domain, DomainAdmin, DomainState, TotpException
 from domains.services import aliases_naming, close_domains, create_domains, delete_domains
-from mailadmin import jobs, networks, throttling
+from mailadmin.accounts import networks, throttling
+from mailadmin.accounts.throttling import FAILURES_OF_CLIENT
+from mailadmin.changes.perform import Actor, perform
+from mailadmin.jobs import runner
 from mailadmin.models import Change, ChangeSecret, Job, LoginFailure
-from mailadmin.throttling import FAILURES_OF_CLIENT
-from mailadmin.writes import Actor, perform
 from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.services import (
     create_aliases,
@@ -62,7 +63,7 @@ class DoorLessons(World):
         self.assertEqual(networks.network_of("2001:db8::1"), "2001:db8::/64")
 
     def test_old_failures_are_forgotten(self):
-        from mailadmin.housekeeping import forget
+        from mailadmin.jobs.housekeeping import forget
 
         throttling.count({"x": 1}, first="x")
         long_ago = timezone.now() - datetime.timedelta(days=1)
@@ -85,9 +86,9 @@ class DeletionLessons(World):
         second = Admin.objects.create(username="s@example.net", superadmin=True)
         self.perform(second, close_domains, ["example.com"])
         self.perform(self.root, set_admins, [second.pk], "superadmin", False)
-        job = jobs.claim("worker")
+        job = runner.claim("worker")
         turns = iter(range(20))
-        jobs.run(job, lambda: next(turns, 99) > 10)
+        runner.run(job, lambda: next(turns, 99) > 10)
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
         self.assertTrue(Mailbox.objects.filter(pk=self.carol.pk).exists())
         self.assertTrue(TotpException.objects.exists())
@@ -356,7 +357,7 @@ class InputLessons(World):
             "django.core.mail.EmailMessage.send",
             side_effect=lambda: seen.append(len(connection.savepoint_ids)),
         ):
-            jobs.run(jobs.claim("worker"))
+            runner.run(runner.claim("worker"))
         self.assertEqual(seen, [depth])
         self.assertEqual(Job.objects.get().state, Job.State.DONE)
-        self.assertIsInstance(jobs.job_actor(Job.objects.get()), Actor)
+        self.assertIsInstance(runner.job_actor(Job.objects.get()), Actor)

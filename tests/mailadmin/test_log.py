@@ -1,6 +1,6 @@
 from django.utils import timezone
 
-from mailadmin.history import LogLines
+from mailadmin.changes.log_page import LogLines
 from mailadmin.models import Log
 from tests.base import CrudTests, World
 

@@ -228,7 +228,7 @@ class DatabaseTests(World):
         self.client.raise_request_exception = False
         self.sign_in(self.root)
         with mock.patch(
-            "mailadmin.crud.reading.List.get", side_effect=OperationalError(1064, "syntax")
+            "mailadmin.tables.reading.List.get", side_effect=OperationalError(1064, "syntax")
         ):
             answer = self.client.get("/domains/")
         self.assertContains(answer, "Something went wrong", status_code=500)
@@ -236,7 +236,7 @@ class DatabaseTests(World):
 
     def test_health_and_readiness(self):
         self.assertEqual(self.client.get("/healthz").json(), {"status": "ok"})
-        with mock.patch("mailadmin.checks.write_probe"):  # the test itself holds SQLite's lock
+        with mock.patch("mailadmin.db.checks.write_probe"):  # the test itself holds SQLite's lock
             self.assertEqual(self.client.get("/readyz").json(), {"status": "ok"})
         gone = OperationalError(2002, "Can't connect to server")
         with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):

@@ -12,8 +12,8 @@ from django.utils import timezone
 from domains import services
 from domains.models import AdminPreference, AliasDomain, DkimKey, DkimSigning, Domain, DomainAdmin
 from domains.services import create_alias_domains, create_domains, delete_domains, is_large
+from mailadmin.changes.perform import perform
 from mailadmin.models import Change, Job
-from mailadmin.writes import perform
 from mailboxes.models import Alias, Fetchmail, Mailbox, Usage, Vacation
 from mailboxes.services import create_mailboxes, delete_mailboxes
 from tests.base import PASSWORD, World

@@ -9,16 +9,17 @@ from django.utils import timezone
 
 from domains.admins import create_admins, edit_admin, set_admins
 from domains.models import Admin
-from mailadmin import networks, passwords
-from mailadmin.auth import one_time_code
-from mailadmin.housekeeping import forget
-from mailadmin.models import Change, KnownNetwork, LoginFailure, SessionEpoch, Token
-from mailadmin.throttling import (
+from mailadmin import passwords
+from mailadmin.accounts import networks
+from mailadmin.accounts.throttling import (
     COOKIE,
     FAILURES_OF_ACCOUNT,
     FAILURES_OF_CLIENT,
     FAILURES_OF_NETWORK,
 )
+from mailadmin.auth import one_time_code
+from mailadmin.jobs.housekeeping import forget
+from mailadmin.models import Change, KnownNetwork, LoginFailure, SessionEpoch, Token
 from mailboxes.models import Mailbox
 from mailboxes.services import create_mailboxes, delete_mailboxes, edit_mailbox, set_mailboxes
 from tests.base import BACKENDS, PASSWORD, Program, World

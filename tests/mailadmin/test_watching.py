@@ -19,14 +19,14 @@ from django.test import TransactionTestCase, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from mailadmin import jobs
-from mailadmin.env import BASE_DIR
-from mailadmin.housekeeping import forget
+from mailadmin.accounts.throttling import WINDOW
+from mailadmin.changes.perform import Actor
+from mailadmin.conf import BASE_DIR
+from mailadmin.jobs import runner
+from mailadmin.jobs.housekeeping import forget
 from mailadmin.models import Job, LoginFailure, WorkerSign
-from mailadmin.throttling import WINDOW
-from mailadmin.watching import logs, numbers
-from mailadmin.watching.queries import shown
-from mailadmin.writes import Actor
+from mailadmin.observability import log_records, metrics
+from mailadmin.observability.slow_queries import shown
 from tests.base import World
 from tests.servers import Server, free_port
 from tests.shapes import environment
@@ -90,13 +90,13 @@ class Numbers(World):
         self.assertEqual(self.numbers()[name], before + 1)
 
     def test_jobs_and_workers_are_shown(self):
-        job = jobs.start_job(Actor.console(), "welcome", "", {}, 1)
-        Job.objects.filter(pk=job.pk).update(created=job.created - jobs.LEASE)
+        job = runner.start_job(Actor.console(), "welcome", "", {}, 1)
+        Job.objects.filter(pk=job.pk).update(created=job.created - runner.LEASE)
         call_command("worker", once=True)
         numbers = self.numbers()
         self.assertEqual(numbers['mailadmin_jobs{state="waiting"}'], 0)
-        jobs.start_job(Actor.console(), "welcome", "", {}, 1)
-        jobs.sign()
+        runner.start_job(Actor.console(), "welcome", "", {}, 1)
+        runner.sign()
         numbers = self.numbers()
         self.assertEqual(numbers['mailadmin_jobs{state="waiting"}'], 1)
         self.assertGreaterEqual(numbers["mailadmin_job_waiting_seconds"], 0)
@@ -161,7 +161,7 @@ class Health(World):
             self.assertEqual(self.client.get("/metrics", HTTP_HOST="localhost").status_code, 200)
 
     def test_a_missing_migration_is_told(self):
-        with mock.patch("mailadmin.checks.MigrationExecutor") as executor:
+        with mock.patch("mailadmin.db.checks.MigrationExecutor") as executor:
             executor.return_value.migration_plan.return_value = ["one", "two"]
             response = self.client.get("/readyz")
         self.assertEqual(response.status_code, 503)
@@ -209,8 +209,8 @@ class Lines(World):
 
     def lines(self, action):
         stream = logging.StreamHandler(written := Written())
-        stream.setFormatter(logs.JsonFormatter())
-        stream.addFilter(logs.OfRequest())
+        stream.setFormatter(log_records.JsonFormatter())
+        stream.addFilter(log_records.OfRequest())
         logger = logging.getLogger("mailadmin")
         logger.addHandler(stream)
         try:
@@ -308,10 +308,10 @@ def test_a_statement_is_told_without_values(statement, told):
 
 class WorkersSign(TransactionTestCase):
     def test_a_worker_that_was_told_to_end_is_not_missed(self):
-        jobs.sign()
-        jobs.sign()
+        runner.sign()
+        runner.sign()
         self.assertEqual(WorkerSign.objects.count(), 1)
-        jobs.sign_off()
+        runner.sign_off()
         self.assertFalse(WorkerSign.objects.exists())
 
     def test_only_one_that_stays_signs(self):
@@ -327,7 +327,7 @@ class Cleaning(World):
         LoginFailure.objects.create(key="new", since=now)
         statements = 'DELETE FROM "mailadmin_login_failure"'.replace('"', quote())
         with (
-            mock.patch("mailadmin.housekeeping.ROWS_A_STATEMENT", 3),
+            mock.patch("mailadmin.jobs.housekeeping.ROWS_A_STATEMENT", 3),
             CaptureQueriesContext(connections["default"]) as captured,
         ):
             forget()
@@ -417,4 +417,4 @@ def test_the_numbers_are_not_loaded_by_commands():
     )
     environ = environment(MAILADMIN_DATABASE_URL=os.environ["TEST_DATABASE_URL"])
     assert subprocess.run([sys.executable, "-c", code], cwd=BASE_DIR, env=environ).returncode == 0
-    assert numbers.OWN
+    assert metrics.OWN

@@ -31,7 +31,7 @@ import django; django.setup()
 from domains.models import Domain
 from domains.services import create_domains
 from mailadmin import passwords
-from mailadmin.writes import Actor, perform
+from mailadmin.changes.perform import Actor, perform
 from mailboxes.services import create_mailboxes
 PASSWORD = "{password}"
 far = {{"backupmx": True, "transport": "{far}"}}

@@ -18,8 +18,8 @@ from domains.models import Domain, Transport
 from domains.services import create_alias_domains, create_domains, edit_domain, set_domains
 from domains.transports import create_transports
 from mailadmin import passwords
-from mailadmin.env import BASE_DIR
-from mailadmin.writes import Actor, Console, perform
+from mailadmin.changes.perform import Actor, Console, perform
+from mailadmin.conf import BASE_DIR
 from mailboxes.explaining import explain
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.routing import Postfix, own_setup, quoted

@@ -3,7 +3,7 @@
 from django.core.management import call_command
 
 from domains.models import LARGEST_QUOTA, Domain, DomainState
-from mailadmin.sums import LARGEST_SUM
+from mailadmin.db.aggregates import LARGEST_SUM
 from mailboxes.models import Mailbox, Usage
 from mailboxes.services import create_mailboxes
 from mailboxes.tallies import recount

@@ -22,8 +22,8 @@ from django.db import connection
 
 from domains.models import Domain, Transport
 from mailadmin import passwords
-from mailadmin.env import BASE_DIR
-from mailadmin.writes import Actor, perform
+from mailadmin.changes.perform import Actor, perform
+from mailadmin.conf import BASE_DIR
 from mailboxes.mailserver import pages
 from mailboxes.mailserver.asking import agents_of
 from mailboxes.mailserver.reading.postfix import PostfixFiles
@@ -536,7 +536,7 @@ import django; django.setup()
 from domains.models import Domain
 from domains.services import create_domains
 from mailadmin import passwords
-from mailadmin.writes import Actor, perform
+from mailadmin.changes.perform import Actor, perform
 from mailboxes.services import create_mailboxes
 perform(Actor.console(), create_domains, [{"domain": "example.org", "default_aliases": False}])
 row = {"local_part": "bob", "domain": Domain.objects.get(pk="example.org")}

@@ -18,8 +18,8 @@ from domains.models import Admin, Domain
 from domains.services import create_alias_domains, create_domains, edit_domain, set_domains
 from domains.transports import create_transports, set_transports
 from mailadmin import passwords
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.models import Log
-from mailadmin.writes import Actor, perform
 from mailboxes.mailserver.knocking import NoAnswer, knock
 from mailboxes.mailserver.verifying import programs
 from mailboxes.mailserver.verifying.logins import NAME, PREFIX

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from domains.models import AliasDomain, Domain, Transport
 from domains.patterns import EVERYTHING, validate_pattern, validate_transport
-from mailadmin.fields import split_goto
+from mailadmin.db.fields import split_goto
 from mailboxes import maps, routing
 from mailboxes.loops import find_loop
 from mailboxes.mailserver.asking import setup_of

@@ -10,7 +10,7 @@ from django.utils import timezone
 from domains.models import AliasDomain, Domain, TotpException
 from domains.services import aliases_naming, create_domains, delete_domains
 from mailadmin import passwords
-from mailadmin.fields import ColumnFacts
+from mailadmin.db.fields import ColumnFacts
 from mailadmin.models import Change, ChangeSecret, Log
 from mailboxes.models import (
     Alias,
@@ -379,7 +379,7 @@ class VacationStories(Stories):
         targets = ",".join(f"someone.{n:04}@far.test" for n in range(2990))
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{targets[:65500]},bob@example.org")
         narrow = {("alias", "goto"): ColumnFacts("latin1", "text", "latin1_general_ci")}
-        with mock.patch("mailadmin.fields.column_facts", return_value=narrow):
+        with mock.patch("mailadmin.db.fields.column_facts", return_value=narrow):
             self.assert_refused(self.leave(), "longer than this database")
         self.assertFalse(Vacation.objects.exists())
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from domains.models import AliasDomain, Domain, Kept, Transport
-from mailadmin.addresslists import read_addresses
+from mailadmin.address_lists import read_addresses
 from mailboxes import keeping
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import create_aliases, create_mailboxes, delete_aliases, set_mailboxes

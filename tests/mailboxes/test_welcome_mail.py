@@ -8,7 +8,7 @@ from unittest import mock
 from django.core.management import call_command
 from django.test import override_settings
 
-from mailadmin import smtp
+from mailadmin import email_backend
 from mailadmin.models import Job
 from mailboxes.services import create_mailboxes
 from tests.base import World
@@ -70,7 +70,7 @@ ENDS = {
 }
 
 
-@override_settings(EMAIL_BACKEND="mailadmin.smtp.EmailBackend", EMAIL_HOST="127.0.0.1")
+@override_settings(EMAIL_BACKEND="mailadmin.email_backend.EmailBackend", EMAIL_HOST="127.0.0.1")
 class HostileServers(World):
     def create(self):
         row = {"local_part": "dora", "domain": self.bob.domain, "password": "x", "quota": 1}
@@ -83,7 +83,7 @@ class HostileServers(World):
                 self.subTest(name),
                 HostileServer(*script, then=then) as server,
                 override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
-                mock.patch.object(smtp.Session, "seconds", 3),
+                mock.patch.object(email_backend.Session, "seconds", 3),
             ):
                 Job.objects.update(state=Job.State.WAITING, tries=0, message="", lease_until=None)
                 began = time.monotonic()
@@ -101,7 +101,7 @@ class HostileServers(World):
         with (
             HostileServer(*script, then=b"no TLS at all\r\n") as server,
             override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
-            mock.patch.object(smtp.Session, "seconds", 3),
+            mock.patch.object(email_backend.Session, "seconds", 3),
         ):
             call_command("worker", once=True)
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
@@ -125,7 +125,7 @@ class HostileServers(World):
         with (
             HostileServer(*script, then=b"\0", first=hello) as server,
             override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=5, EMAIL_USE_TLS=True),
-            mock.patch.object(smtp.Session, "seconds", 2),
+            mock.patch.object(email_backend.Session, "seconds", 2),
         ):
             began = time.monotonic()
             call_command("worker", once=True)
@@ -138,7 +138,7 @@ class HostileServers(World):
         with (
             TakingServer(*script) as server,
             override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
-            mock.patch.object(smtp.Session, "seconds", 3),
+            mock.patch.object(email_backend.Session, "seconds", 3),
         ):
             call_command("worker", once=True)
             call_command("worker", once=True)

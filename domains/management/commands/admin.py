@@ -1,7 +1,7 @@
 """`admin list | show | add | edit | delete`"""
 
 from domains.views import Admins
-from mailadmin.crud.command import RowsCommand
+from mailadmin.tables.cli import RowsCommand
 
 
 class Command(RowsCommand):

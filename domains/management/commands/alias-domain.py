@@ -1,7 +1,7 @@
 """`alias-domain list | show | add | edit | delete`"""
 
 from domains.views import AliasDomains
-from mailadmin.crud.command import RowsCommand
+from mailadmin.tables.cli import RowsCommand
 
 
 class Command(RowsCommand):

@@ -1,7 +1,7 @@
 """`domain list | show | add | edit | delete`"""
 
 from domains.views import Domains
-from mailadmin.crud.command import RowsCommand
+from mailadmin.tables.cli import RowsCommand
 
 
 class Command(RowsCommand):

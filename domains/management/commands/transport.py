@@ -1,7 +1,7 @@
 """`transport list | show | add | edit | delete`"""
 
 from domains.views import Transports
-from mailadmin.crud.command import RowsCommand
+from mailadmin.tables.cli import RowsCommand
 
 
 class Command(RowsCommand):

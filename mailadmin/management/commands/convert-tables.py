@@ -3,8 +3,8 @@
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from mailadmin.checks import tables_without_transactions
-from mailadmin.mysql import patience
+from mailadmin.db.checks import tables_without_transactions
+from mailadmin.db.mysql import timeouts
 
 
 class Command(BaseCommand):
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         for table in tables:
             self.stdout.write(table)
             if not plan:
-                with patience.of(patience.UPGRADE):
+                with timeouts.of(timeouts.UPGRADE):
                     self._convert(table)
 
     def _convert(self, table):

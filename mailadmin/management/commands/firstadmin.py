@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from domains.admins import create_admins
 from domains.models import Admin
 from mailadmin import passwords
-from mailadmin.writes import Actor, perform
+from mailadmin.changes.perform import Actor, perform
 
 
 class Command(BaseCommand):

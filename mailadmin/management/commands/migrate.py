@@ -3,13 +3,13 @@
 from django.core.management.commands import migrate
 from django.db import connections
 
-from mailadmin.mysql import patience
-from mailadmin.operations import follow_collation
+from mailadmin.db.mysql import timeouts
+from mailadmin.db.operations import follow_collation
 
 
 class Command(migrate.Command):
     def handle(self, *args, **options):
-        with patience.of(patience.UPGRADE):
+        with timeouts.of(timeouts.UPGRADE):
             super().handle(*args, **options)
             if not options["plan"] and not options["check_unapplied"]:
                 follow_collation(connections[options["database"]])

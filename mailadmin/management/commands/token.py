@@ -6,13 +6,13 @@ from django.utils.translation import gettext as _
 
 from mailadmin.api.forms import TokenForm
 from mailadmin.api.tokens import VERBS, delete_token
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.console import told_plainly
-from mailadmin.crud.command import split, told
-from mailadmin.crud.printing import print_row, print_rows
-from mailadmin.crud.programs import texts_of, typed
 from mailadmin.models import Token
 from mailadmin.names import typed_address
-from mailadmin.writes import Actor, perform
+from mailadmin.tables.cli import split, told
+from mailadmin.tables.cli_output import print_row, print_rows
+from mailadmin.tables.serialization import texts_of, typed
 
 COLUMNS = (
     *("id", "owner", "name", "hint", "tables", "verbs", "domains", "networks"),

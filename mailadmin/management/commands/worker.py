@@ -13,10 +13,10 @@ from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
 from django.utils.module_loading import import_string
 
-from mailadmin import jobs
-from mailadmin.mysql import patience
-from mailadmin.watching import logs
-from mailadmin.watching.queries import watch_queries
+from mailadmin.db.mysql import timeouts
+from mailadmin.jobs import runner
+from mailadmin.observability import log_records
+from mailadmin.observability.slow_queries import watch_queries
 
 logger = logging.getLogger("mailadmin.worker")
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="do what is waiting, then end")
 
     def handle(self, *args, once=False, **options):
-        patience.allow(patience.COMMAND)  # where a page or an upgrade was this process before
+        timeouts.allow(timeouts.COMMAND)  # where a page or an upgrade was this process before
         watch_queries()
         self.once, self.stopping = once, threading.Event()
         if threading.current_thread() is threading.main_thread():
@@ -43,13 +43,13 @@ class Command(BaseCommand):
         self.jobs = []
         self.work()
         for job in self.jobs:
-            self.try_to(functools.partial(jobs.release, job))
+            self.try_to(functools.partial(runner.release, job))
         if not once:
-            self.try_to(jobs.sign_off)
+            self.try_to(runner.sign_off)
 
     def work(self):
         while not self.stopping.is_set():
-            logs.begin("worker")
+            log_records.begin("worker")
             busy = self.try_to(self.turn)
             if self.once and not busy:
                 break
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         self.sign()
         self.take_jobs()
         held = list(self.jobs)
-        with jobs.leased(*held):
+        with runner.leased(*held):
             for job in held:
                 if not self.try_to(functools.partial(self.take_step, job)):
                     self.jobs.remove(job)  # over, or left until its lease ends
@@ -81,24 +81,24 @@ class Command(BaseCommand):
 
     def sign(self):
         if not self.once and (time.monotonic() - self.signed > SIGN_SECONDS or not self.signed):
-            jobs.sign()
+            runner.sign()
             self.signed = time.monotonic()
 
     def take_jobs(self):
         """Claim the jobs that wait; where more wait than can be held, they take turns."""
         while len(self.jobs) < HELD_JOBS and (job := self.claim()):
             self.hold(job)
-        resumable = next((job for job in self.jobs if job.kind not in jobs.IN_MEMORY), None)
+        resumable = next((job for job in self.jobs if job.kind not in runner.IN_MEMORY), None)
         if len(self.jobs) == HELD_JOBS and resumable and (job := self.claim()):
-            jobs.release(resumable)
+            runner.release(resumable)
             self.jobs.remove(resumable)
             self.hold(job)
 
     def claim(self):
         """Another job, of a kind of which this worker may hold one more."""
         held = Counter(job.kind for job in self.jobs)
-        full = [kind for kind, most in jobs.IN_MEMORY.items() if held[kind] >= most]
-        return jobs.claim(jobs.holder_name(), except_kinds=full)
+        full = [kind for kind, most in runner.IN_MEMORY.items() if held[kind] >= most]
+        return runner.claim(runner.holder_name(), except_kinds=full)
 
     def hold(self, job):
         """Take steps of this job; one whose lease was lost meanwhile begins anew."""
@@ -109,8 +109,8 @@ class Command(BaseCommand):
         if self.stopping.is_set():
             return True
         self.sign()  # before each, so that a worker with much to do is not taken for dead
-        logs.begin(job.kind, f"job-{job.pk}")
-        return jobs.advance(job)
+        log_records.begin(job.kind, f"job-{job.pk}")
+        return runner.advance(job)
 
     def keep_house(self):
         due = time.monotonic() - self.housekept > HOUSEKEEPING_SECONDS
@@ -122,7 +122,7 @@ class Command(BaseCommand):
 
 def run_alone(task):
     """Run one task of housekeeping; a fault in it is logged and stops no other task."""
-    logs.begin(f"housekeeping: {task.__name__}")
+    log_records.begin(f"housekeeping: {task.__name__}")
     try:
         task()
     except database_errors():

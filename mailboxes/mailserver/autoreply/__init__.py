@@ -14,7 +14,7 @@ import argparse
 import os
 import sys
 
-from mailadmin import env
+from mailadmin import conf
 from mailboxes.mailserver.autoreply import addresses, log, rules
 from mailboxes.mailserver.autoreply.letters import read_letter
 from mailboxes.mailserver.autoreply.notes import note_down
@@ -98,13 +98,13 @@ def add_arguments(parser):
 
 def settings(path=None, environ=os.environ):
     """The few settings that matter here; secrets of the others need not be readable for us."""
-    values = wanted(env.env_file(path or environ.get("MAILADMIN_ENV_FILE"))) | wanted(environ)
-    return {one.name: env.parsed(one, values) for one in env.SETTINGS if one.name in SETTINGS}
+    values = wanted(conf.env_file(path or environ.get("MAILADMIN_ENV_FILE"))) | wanted(environ)
+    return {one.name: conf.parsed(one, values) for one in conf.SETTINGS if one.name in SETTINGS}
 
 
 def wanted(values):
     names = [*SETTINGS, *(f"{name}_FILE" for name in SETTINGS)]
-    return env.with_secrets({name: values[name] for name in names if name in values})
+    return conf.with_secrets({name: values[name] for name in names if name in values})
 
 
 # The answers

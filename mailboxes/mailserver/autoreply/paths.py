@@ -1,6 +1,6 @@
 """Whether mail to an address comes to somebody: by itself, by aliases, by alias domains."""
 
-from mailadmin.addresslists import read_addresses
+from mailadmin.address_lists import read_addresses
 from mailboxes.mailserver.autoreply.addresses import without_extension
 
 ALIAS_DOMAINS = """

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from domains.models import AliasDomain, Domain, Transport
 from domains.transports import few_taken_by_everything
-from mailadmin.fields import column_facts
+from mailadmin.db.fields import column_facts
 from mailboxes.mailserver.checking.hashes import Hash, hash_of
 from mailboxes.models import Alias, Mailbox
 

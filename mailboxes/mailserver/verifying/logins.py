@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy
 
 from domains.models import Domain
 from mailadmin import bounded_smtp, passwords
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.passwords import schemes
-from mailadmin.writes import Actor, perform
 from mailboxes.mailserver.checking.hashes import Hash, hash_of
 from mailboxes.mailserver.reading.postfix import PostfixFiles
 from mailboxes.mailserver.reading.services import Service

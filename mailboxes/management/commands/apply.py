@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.console import printable, told_plainly
-from mailadmin.csvlines import cell_text
-from mailadmin.writes import Actor, perform
+from mailadmin.tables.csv_cells import cell_text
 from mailboxes.transfer.describing import described
 from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.truth import OnlyAsked, hash_passwords, make_true

@@ -6,8 +6,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
+from mailadmin.changes.perform import Actor
 from mailadmin.console import printable, told_plainly
-from mailadmin.writes import Actor
 from mailboxes.explaining import explain
 from mailboxes.explaining.words import ending
 from mailboxes.mailserver.asking import setup_of

@@ -1,6 +1,6 @@
 """`mailbox list | show | add | edit | delete`"""
 
-from mailadmin.crud.command import RowsCommand
+from mailadmin.tables.cli import RowsCommand
 from mailboxes.views import Mailboxes
 
 

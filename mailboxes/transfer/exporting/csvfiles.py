@@ -4,7 +4,7 @@ import csv
 
 from django.utils.translation import gettext as _
 
-from mailadmin.csvlines import Echo, cell_text, harmless
+from mailadmin.tables.csv_cells import Echo, cell_text, harmless
 from mailboxes.transfer.exporting.rows import rows_of
 from mailboxes.transfer.kinds import KINDS
 

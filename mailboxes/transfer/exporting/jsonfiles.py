@@ -4,7 +4,7 @@ import json
 
 from django.utils import timezone
 
-from mailadmin.record import plain
+from mailadmin.changes.records import plain
 from mailboxes.transfer.exporting.rows import rows_of
 from mailboxes.transfer.kinds import KINDS
 

@@ -7,8 +7,8 @@ from django.utils.translation import gettext as _
 
 from domains import transports
 from domains.models import DkimKey, Domain, DomainAdmin
+from mailadmin.db.aggregates import bounded_sum
 from mailadmin.rows import folded, pages
-from mailadmin.sums import bounded_sum
 from mailboxes.models import Alias, Mailbox
 from mailboxes.transfer.rooms import Room
 

@@ -11,7 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.locks import lock_domains
 from mailadmin import passwords
-from mailadmin.fields import is_known, misfit, split_goto
+from mailadmin.changes.perform import digest
+from mailadmin.changes.records import plain
+from mailadmin.db.fields import is_known, misfit, split_goto
 from mailadmin.names import (
     normalize_address,
     normalize_domain,
@@ -19,9 +21,7 @@ from mailadmin.names import (
     validate_line,
     validate_text,
 )
-from mailadmin.record import plain
 from mailadmin.rows import folded
-from mailadmin.writes import digest
 
 # Columns
 

@@ -10,13 +10,13 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import LARGEST_QUOTA, Domain
+from mailadmin.changes.perform import digest
 from mailadmin.names import (
     validate_domain,
     validate_local_part,
     validate_text,
 )
 from mailadmin.rows import folded
-from mailadmin.writes import digest
 from mailboxes import services
 from mailboxes.forms import alias_target
 from mailboxes.limits import in_bytes

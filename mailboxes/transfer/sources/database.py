@@ -5,7 +5,7 @@ import sqlite3
 
 from django.utils.translation import gettext as _
 
-from mailadmin.env.servers import database as settings_of
+from mailadmin.conf.urls import database as settings_of
 from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.sources.staging import quoted
 

@@ -4,7 +4,7 @@ import re
 
 from django.utils.translation import gettext as _
 
-from mailadmin.fields import split_goto
+from mailadmin.db.fields import split_goto
 from mailboxes.mailserver.reading.lines import read
 from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.sources import passwdfiles

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailadmin.fields import split_goto
+from mailadmin.db.fields import split_goto
 from mailboxes.transfer.entries import Entry, UnfitSource
 from mailboxes.transfer.sources.hashes import HEX_OF_DOVECOT, password_values, refuse_scheme
 from mailboxes.transfer.sources.maildirs import note_mbox

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from domains.patterns import validate_transport
-from mailadmin.fields import split_goto
+from mailadmin.db.fields import split_goto
 from mailboxes.models import is_vacation_target
 from mailboxes.transfer.entries import Entry
 from mailboxes.transfer.sources.staging import domain_of

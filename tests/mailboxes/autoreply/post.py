@@ -14,7 +14,7 @@ from pathlib import Path
 
 from django.db import connection
 
-from mailadmin.env import BASE_DIR
+from mailadmin.conf import BASE_DIR
 from mailboxes.mailserver import autoreply
 from mailboxes.models import Alias, VacationNotification
 from mailboxes.models import Vacation as Row

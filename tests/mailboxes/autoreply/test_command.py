@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mailadmin.env import BASE_DIR
+from mailadmin.conf import BASE_DIR
 from mailboxes.mailserver import autoreply
 from tests.mailboxes.autoreply.post import environ, letter
 

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from domains.models import Domain
-from mailadmin.writes import Actor, perform
+from mailadmin.changes.perform import Actor, perform
 from mailboxes.mailserver import autoreply
 from mailboxes.mailserver.autoreply import addresses, tables
 from mailboxes.models import Mailbox, VacationNotification, vacation_target

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.core.management import CommandError, call_command
 
 from domains.models import Domain
-from mailadmin.writes import Actor, perform
+from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Mailbox, Plan
 from mailboxes.transfer import work
 from tests.base import World

@@ -8,8 +8,8 @@ from unittest import mock
 from django.core.management import CommandError, call_command
 
 from domains.models import AliasDomain, Domain
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.models import Change, Log
-from mailadmin.writes import Actor, perform
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import create_mailboxes, set_forwarding
 from mailboxes.transfer.describing import described
@@ -222,7 +222,7 @@ class ApplyStories(World):
         self.assertEqual(Mailbox.objects.get(pk="dave@example.org").password, self.bob.password)
 
     def test_where_nothing_can_be_undone_nothing_is_tried(self):
-        tables = "mailadmin.checks.tables_without_transactions"
+        tables = "mailadmin.db.checks.tables_without_transactions"
         with mock.patch(tables, lambda: ("alias", "mailbox")):
             for words in (["--plan"], []):
                 with self.assertRaisesMessage(CommandError, "convert-tables"):

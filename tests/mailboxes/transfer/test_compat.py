@@ -13,7 +13,7 @@ from django.db import connection
 
 from domains.models import AliasDomain, Domain, DomainState, Transport
 from domains.services import set_domains
-from mailadmin.env import BASE_DIR
+from mailadmin.conf import BASE_DIR
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import set_aliases, set_mailboxes
 from mailboxes.transfer.compat.views import SYSTEMS, number

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import override_settings
 
 from domains.models import Admin, DkimSigning, Domain, DomainAdmin
-from mailadmin.crud import reading
+from mailadmin.tables import reading
 from mailboxes.models import Alias, Mailbox, Plan, Vacation, vacation_target
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.exporting import csvfiles, hashfiles, jsonfiles

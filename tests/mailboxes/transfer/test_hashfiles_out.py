@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from domains.models import AliasDomain, Domain
 from mailadmin import passwords
-from mailadmin.fields import split_goto
+from mailadmin.db.fields import split_goto
 from mailboxes import maps
 from mailboxes.mailserver.reading.postfix import PostfixFiles
 from mailboxes.mailserver.writing.choices import guessed

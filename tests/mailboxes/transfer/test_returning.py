@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from domains.models import AliasDomain, Domain, Transport
 from mailadmin import passwords
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.models import Change
-from mailadmin.writes import Actor, perform
 from mailboxes import services
 from mailboxes.models import Alias, Mailbox, Plan, Vacation
 from mailboxes.transfer import work

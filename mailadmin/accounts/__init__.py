@@ -1,0 +1,1 @@
+"""Accounts: who signs in, how often they may try, and their sessions."""

@@ -1,0 +1,64 @@
+"""A POST that is sent again with its Idempotency-Key is answered again, and done once."""
+
+import datetime
+import hashlib
+import hmac
+
+from django.db import IntegrityError
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
+
+from mailadmin.api.problems import Problem
+from mailadmin.changes.perform import perform
+from mailadmin.jobs.housekeeping import delete
+from mailadmin.models import Answer
+
+KEPT = datetime.timedelta(days=1)
+LONGEST = 255
+
+
+class Repeated(Exception):
+    """The same request is being done, or has just been done, by somebody else."""
+
+
+class Claim:
+    """The key of one request of one token."""
+
+    def __init__(self, token, key, body):
+        if not (0 < len(key) <= LONGEST and key.isascii() and key.isprintable()):
+            raise Problem(400, _("An Idempotency-Key is 1 to 255 printable ASCII characters."))
+        self.token, self.key = token, hashlib.sha256(key.encode()).hexdigest()
+        # Bodies may hold passwords: what is kept says only whether another body is the same.
+        self.digest = salted_hmac("mailadmin.api.once", body, algorithm="sha256").hexdigest()
+
+    def answer(self):
+        """What the same request was answered before; None if it is new."""
+        found = Answer.objects.filter(token=self.token, key=self.key).first()
+        if found is None:
+            return None
+        if not hmac.compare_digest(found.digest, self.digest):
+            raise Problem(422, _("This Idempotency-Key was used for another request."), errors={})
+        return found.body
+
+    def perform(self, told, actor, service, *args, seen=None):
+        """`perform`, with its answer kept in the same transaction."""
+        return perform(actor, self.service, told, service, *args, seen=seen)
+
+    def service(self, changes, told, service, *args):
+        kept = self._take()
+        done = service(changes, *args)
+        kept.body = told(done)
+        kept.save(update_fields=["body"])
+        return done
+
+    def _take(self):
+        """Who comes second waits here for the first, and then finds its answer."""
+        try:
+            return Answer.objects.create(token=self.token, key=self.key, digest=self.digest)
+        except IntegrityError as error:
+            raise Repeated from error
+
+
+def forget_answers():
+    delete(Answer.objects.filter(at__lt=timezone.now() - KEPT))

@@ -1,0 +1,99 @@
+"""The addresses of the database and of the mail server, as Django's settings."""
+
+import os
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from mailadmin.conf.parsers import host, port
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+
+def database(value):
+    """Django's DATABASES entry without what every connection has in common."""
+    scheme, found, rest = value.partition("://")
+    match scheme.lower() if found else "":
+        case "sqlite":
+            return sqlite(rest)
+        case "mysql" | "mariadb":
+            return mysql(rest)
+    if not value:
+        return sqlite(str(BASE_DIR / "mailadmin.sqlite3"))
+    raise ValueError("starts with neither sqlite:// nor mysql://")
+
+
+def sqlite(rest):
+    path = "/" + unquote(rest).lstrip("/")
+    if path == "/":
+        raise ValueError("names no file")
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": Path(path)}
+
+
+def mysql(rest):
+    """`user:password@host[:port][,host…]/name[?option=…]`, user and password percent-encoded."""
+    rest, _, query = rest.partition("?")
+    authority, _, name = rest.partition("/")
+    userinfo, _, hosts = authority.rpartition("@")
+    user, _, password = userinfo.partition(":")
+    if not name or "/" in name:
+        raise ValueError("names no database (in a password / is written %2F)")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    known = ("unix_socket", "ssl_ca", "ssl_cert", "ssl_key")
+    if strange := [option for option in options if option not in known]:
+        raise ValueError(f"has an option {strange[0]!r}; known are {', '.join(known)}")
+    hosts, number = mysql_hosts(hosts)
+    return {
+        "ENGINE": "mailadmin.db.mysql",
+        "NAME": unquote(name),
+        "USER": unquote(user),
+        "PASSWORD": unquote(password),
+        "HOST": options.pop("unix_socket", hosts),
+        "PORT": number,
+        "OPTIONS": mysql_tls(options),
+    }
+
+
+def mysql_hosts(hosts):
+    """(host, port); several hosts stay one word, whose parts `mailadmin.db.mysql` tries in turn."""
+    if "," in hosts:
+        for one in hosts.split(","):
+            mysql_hosts(one)
+        return hosts, ""
+    name, colon, number = hosts.rpartition(":")
+    if not colon or hosts.endswith("]"):
+        name, number = hosts, ""
+    if name:
+        host(name)
+    return name.removeprefix("[").removesuffix("]"), port(number) if number else ""
+
+
+def mysql_tls(options):
+    """With a CA the server has to prove who it is; without one it is not asked."""
+    tls = {option.removeprefix("ssl_"): file for option, file in options.items()}
+    for file in tls.values():
+        if not os.access(file, os.R_OK):
+            raise ValueError(f"names {file!r}, which cannot be read")
+    if not tls:
+        return {}
+    return {"ssl": tls} | ({"ssl_mode": "VERIFY_IDENTITY"} if "ca" in tls else {})
+
+
+def smtp(value):
+    """Django's EMAIL_* settings, by their names."""
+    secure = {"smtp": (25, False, False), "smtp+starttls": (587, True, False)}
+    secure["smtps"] = (465, False, True)
+    try:
+        parts = urlsplit(value)
+        number, starttls, tls = secure[parts.scheme]
+        if not parts.hostname or parts.path.strip("/") or parts.query:
+            raise ValueError
+        return {
+            "EMAIL_HOST": parts.hostname,
+            "EMAIL_PORT": parts.port or number,
+            "EMAIL_HOST_USER": unquote(parts.username or ""),
+            "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+            "EMAIL_USE_TLS": starttls,
+            "EMAIL_USE_SSL": tls,
+        }
+    except (KeyError, ValueError):
+        raise ValueError("is not smtp://, smtp+starttls:// or smtps:// and a host") from None

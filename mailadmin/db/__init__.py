@@ -1,0 +1,1 @@
+"""Fields, migration operations, bulk statements and checks of the database."""

@@ -1,0 +1,238 @@
+"""Migration operations that look first: what a database already has is left as it is."""
+
+import logging
+
+from django.apps import apps
+from django.db import DatabaseError, OperationalError
+from django.db.migrations import operations
+
+from mailadmin.db.fields import adopted_collation, collation_of
+from mailadmin.models import table
+
+logger = logging.getLogger("mailadmin.operations")
+
+TOO_LONG = 1071  # of a key: MyISAM's thousand bytes are 333 letters of utf8
+# A table or column that no foreign key can name; MySQL 8 has a number for each reason.
+UNREFERENCEABLE = (1005, 1215, 1824, 6125)
+
+
+class _Looking:
+    """Fills what is missing of a table: the table, columns, indexes."""
+
+    def complete(self, schema_editor, model, fills):
+        if model._meta.db_table not in tables(schema_editor):
+            with session_defaults(schema_editor):
+                schema_editor.create_model(model)
+            return
+        present = columns(schema_editor, model)
+        for column in model._meta.local_concrete_fields:
+            if column.column.lower() not in present:
+                with session_defaults(schema_editor):
+                    add_column(schema_editor, model, column, fills.get(column.name))
+        for columns_wanted, create in wanted_indexes(schema_editor, model):
+            if not has_index(schema_editor, model, columns_wanted):
+                schema_editor.execute(create)
+
+
+class CreateMissingTable(_Looking, operations.CreateModel):
+    """Create the table, or what it lacks. `fills` is the SQL that fills a column just added."""
+
+    def __init__(self, name, fields, options=None, bases=None, managers=None, fills=None):
+        self.fills = fills or {}
+        super().__init__(name, fields, options, bases, managers)
+
+    def deconstruct(self):
+        name, args, kwargs = super().deconstruct()
+        if self.fills:
+            kwargs["fills"] = self.fills
+        return name, args, kwargs
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        model = to_state.apps.get_model(app_label, self.name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            self.complete(schema_editor, model, self.fills)
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        """An adopted table is not ours to drop."""
+
+
+class AddMissingColumn(_Looking, operations.AddField):
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            self.complete(schema_editor, model, {})
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        """An adopted column is not ours to drop."""
+
+
+class RemoveOwnColumn(operations.RemoveField):
+    """Drop a column of a table that is the panel's alone, if it is there still."""
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        model = from_state.apps.get_model(app_label, self.model_name)
+        if not model._meta.db_table.startswith("mailadmin_"):
+            raise ValueError(f"{model._meta.db_table} is not the panel's to change")
+        if model._meta.get_field(self.name).column in columns(schema_editor, model):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+class AddMissingIndex(_Looking, operations.AddIndex):
+    """An index that pages of much are read by; a table that cannot hold it goes without."""
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return
+        try:
+            self.complete(schema_editor, model, {})
+        except OperationalError as error:
+            if error.args[0] != TOO_LONG:
+                raise
+            logger.warning("no index %s: %s", self.index.name, error.args[1])
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        """It may have been there before us."""
+
+
+def tables(schema_editor):
+    connection = schema_editor.connection
+    with connection.cursor() as cursor:
+        return connection.introspection.table_names(cursor)
+
+
+def columns(schema_editor, model):
+    connection = schema_editor.connection
+    with connection.cursor() as cursor:
+        description = connection.introspection.get_table_description(cursor, model._meta.db_table)
+    return {column.name.lower() for column in description}
+
+
+def add_column(schema_editor, model, column, fill):
+    """A column that others do not write must have something to stand in the rows that exist."""
+    blank, column.blank = column.blank, True
+    later = list(schema_editor.deferred_sql)
+    schema_editor.add_field(model, column)
+    schema_editor.deferred_sql = later  # its index is one of those looked for afterwards
+    column.blank = blank
+    if fill:
+        schema_editor.execute(fill, params=None)
+
+
+def wanted_indexes(schema_editor, model):
+    """The indexes of the model, each with the columns it begins with and the SQL that makes it."""
+    for column in model._meta.local_concrete_fields:
+        for sql in schema_editor._field_indexes_sql(model, column):
+            yield [column.column], sql
+    for index in model._meta.indexes:
+        names = [model._meta.get_field(name).column for name, _order in index.fields_orders]
+        yield names, index.create_sql(model, schema_editor)
+
+
+def has_index(schema_editor, model, names):
+    connection = schema_editor.connection
+    with connection.cursor() as cursor:
+        constraints = connection.introspection.get_constraints(cursor, model._meta.db_table)
+    return any(
+        constraint["index"] and constraint["columns"][: len(names)] == names
+        for constraint in constraints.values()
+    )
+
+
+class session_defaults:  # noqa: N801 (reads as a function)
+    """While we make tables: InnoDB, and PostfixAdmin's zero dates do not stop an ALTER TABLE."""
+
+    def __init__(self, schema_editor):
+        self.connection = schema_editor.connection
+
+    def __enter__(self):
+        if self.connection.vendor == "mysql":
+            with self.connection.cursor() as cursor:
+                cursor.execute(
+                    "SET @mailadmin_mode = @@sql_mode, @mailadmin_engine = @@default_storage_engine"
+                )
+                cursor.execute(
+                    "SET sql_mode = 'STRICT_TRANS_TABLES', default_storage_engine = InnoDB"
+                )
+
+    def __exit__(self, *exception):
+        if self.connection.vendor == "mysql":
+            with self.connection.cursor() as cursor:
+                cursor.execute(
+                    "SET sql_mode = @mailadmin_mode, default_storage_engine = @mailadmin_engine"
+                )
+
+
+UPGRADED = "vacation_notification_pkey"  # which PostfixAdmin's upgrade drops
+
+
+def allow_upgrade_from_nothing(connection):
+    """Let PostfixAdmin's upgrade run on a database that is older than its numbers.
+
+    It makes `vacation_notification` only where that is missing, and later drops a constraint of it
+    by name. Ours bears the name and binds nothing, since the column is never filled. With the real
+    one, on `vacation`, an earlier step could not change that table; but one that is there stays.
+    """
+    if connection.vendor != "mysql" or has_version(connection) or has_constraint(connection):
+        return
+    config, notifications = table("config"), table("vacation_notification")
+    collation = collation_of(connection, config, "name") or adopted_collation(connection)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"ALTER TABLE {notifications} ADD unused varchar(20) COLLATE {collation},"
+                f" ADD CONSTRAINT {UPGRADED} FOREIGN KEY (unused) REFERENCES {config} (name)"
+            )
+    except DatabaseError as error:
+        if error.args[0] not in UNREFERENCEABLE:
+            raise
+        logger.warning("PostfixAdmin's upgrade may stop at %s: %s", UPGRADED, error.args[1])
+
+
+def has_version(connection):
+    """Whether PostfixAdmin has noted how far its upgrade has come."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {table('config')} WHERE name = 'version'")  # noqa: S608
+        return bool(cursor.fetchone())
+
+
+def has_constraint(connection):
+    """Whether the name is taken: a database has each only once, whatever its table."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM information_schema.table_constraints"
+            " WHERE constraint_schema = DATABASE() AND constraint_name = %s",
+            [UPGRADED],
+        )
+        return bool(cursor.fetchone())
+
+
+FOLLOWING = {
+    "domains.DomainState": ("domain", "at_domain"),
+    "domains.Kept": ("domain",),
+    "domains.Transport": ("pattern",),
+    "mailboxes.LoneAlias": ("alias", "domain"),
+}
+
+
+def follow_collation(connection):
+    """Our names are compared with PostfixAdmin's, whose upgrade may change their collation."""
+    if connection.vendor != "mysql":
+        return
+    adopted = adopted_collation(connection)
+    for label, names in FOLLOWING.items():
+        model = apps.get_model(label)
+        for name in names:
+            column = model._meta.get_field(name)
+            present = collation_of(connection, model._meta.db_table, column.column)
+            if present not in (None, adopted):
+                change_collation(connection, model, column)
+
+
+def change_collation(connection, model, column):
+    """As the model says, which says what is adopted; its keys stay as they are."""
+    with connection.schema_editor() as schema_editor:
+        kind, values = schema_editor.column_sql(model, column)
+        kind = kind.removesuffix(" PRIMARY KEY").removesuffix(" UNIQUE")
+        table = model._meta.db_table
+        schema_editor.execute(f"ALTER TABLE {table} MODIFY {column.column} {kind}", values)

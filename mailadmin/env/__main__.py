@@ -1,5 +1,0 @@
-"""Print the README's table of settings: `python -m mailadmin.env`."""
-
-from mailadmin.env import rows
-
-print("\n".join(rows()))

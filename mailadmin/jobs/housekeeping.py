@@ -1,0 +1,49 @@
+"""What the worker cleans up."""
+
+import datetime
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from mailadmin.accounts.throttling import WINDOW
+from mailadmin.changes.perform import again_on_deadlock
+from mailadmin.models import (
+    ChangeSecret,
+    Job,
+    KnownNetwork,
+    LoginFailure,
+    RequestCount,
+    SessionEpoch,
+    WorkerSign,
+)
+from mailadmin.rows import ROWS_A_STATEMENT
+
+DRAFTS_KEPT = datetime.timedelta(days=1)
+NETWORKS_KEPT = datetime.timedelta(days=180)
+EPOCHS_KEPT = datetime.timedelta(days=7)  # longer than any session lives
+SIGNS_KEPT = datetime.timedelta(days=7)  # of a machine that is gone for good
+
+
+def forget():
+    """Secrets of what was deleted long ago, old sessions and signs, failures that count no more."""
+    now = timezone.now()
+    kept = now - datetime.timedelta(days=settings.MAILADMIN_UNDO_DAYS)
+    delete(ChangeSecret.objects.filter(at__lt=kept))
+    delete(Job.objects.filter(state=Job.State.DRAFT, created__lt=now - DRAFTS_KEPT))
+    delete(WorkerSign.objects.filter(seen__lt=now - SIGNS_KEPT))
+    delete(LoginFailure.objects.filter(since__lt=now - WINDOW))
+    delete(KnownNetwork.objects.filter(seen__lt=now - NETWORKS_KEPT))
+    delete(RequestCount.objects.filter(window_start__lt=now - WINDOW))
+    delete(Session.objects.filter(expire_date__lt=now))
+    delete(SessionEpoch.objects.filter(at__lt=now - EPOCHS_KEPT))
+
+
+def delete(rows):
+    """Some at a time: a cluster takes a transaction as a whole, and all its nodes wait for it.
+
+    The workers of several machines do this at once, so one of them may have to try again.
+    """
+    keys = rows.order_by().values_list("pk", flat=True)
+    while some := list(keys[:ROWS_A_STATEMENT]):
+        again_on_deadlock(rows.model._base_manager.filter(pk__in=some).delete)

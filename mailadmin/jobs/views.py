@@ -1,0 +1,55 @@
+"""Work under way: how far a job is, and those of the person."""
+
+from django.shortcuts import redirect
+from django.views.generic import DetailView, ListView
+
+from mailadmin.auth import RoleRequired
+from mailadmin.changes.perform import perform
+from mailadmin.jobs.runner import dismiss, dismiss_failed, retry
+from mailadmin.models import Job, Role
+
+
+def own_jobs(principal):
+    jobs = Job.objects.exclude(state=Job.State.DRAFT)
+    if principal.role is Role.SUPERADMIN:
+        return jobs
+    return jobs.filter(owner_model=principal.model_label, owner_key=principal.pk)
+
+
+class JobPage(RoleRequired, DetailView):
+    """How far a job is; reloads itself until it is over."""
+
+    roles = Role.ADMINS
+    template_name = "job.html"
+    context_object_name = "job"
+
+    def get_queryset(self):
+        return own_jobs(self.request.user)
+
+    def post(self, request, pk):
+        job = self.get_object()
+        if request.POST.get("action") == "retry":
+            perform(self.actor, retry, job.pk)
+            return redirect("job", job.pk)
+        perform(self.actor, dismiss, job.pk)
+        return redirect("jobs")
+
+
+class Jobs(RoleRequired, ListView):
+    """The latest jobs of a person; all that failed can be dismissed at once."""
+
+    roles = Role.ADMINS
+    template_name = "jobs.html"
+    context_object_name = "jobs"
+
+    def get_context_data(self, **kwargs):
+        failed = own_jobs(self.request.user).filter(state=Job.State.FAILED).count()
+        return super().get_context_data(failed=failed, **kwargs)
+
+    def post(self, request):
+        failed = own_jobs(request.user).filter(state=Job.State.FAILED)
+        perform(self.actor, dismiss_failed, list(failed.values_list("pk", flat=True)))
+        return redirect("jobs")
+
+    def get_queryset(self):
+        return own_jobs(self.request.user).defer("arguments").order_by("-pk")[:50]

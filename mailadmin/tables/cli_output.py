@@ -1,0 +1,65 @@
+"""Rows as commands print them: a table on a terminal, TSV for other programs, or JSON."""
+
+import itertools
+import json
+
+from mailadmin.console import printable
+from mailadmin.tables.csv_cells import cell_text
+
+WIDEST = 60  # letters of a column on a terminal
+MEASURED = 1000  # rows by which the width of columns is chosen
+CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]  # which drive a terminal
+ESCAPES = {number: f"\\x{number:02x}" for number in CONTROLS}
+ESCAPES |= str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def print_rows(out, names, rows, as_json):
+    """Rows as they come: there may be a million."""
+    rows = ({name: row[name] for name in names} for row in rows)
+    if as_json:
+        return print_list(out, rows)
+    if out.isatty():
+        return print_table(out, names, rows)
+    out.write("\t".join(names))
+    for row in rows:
+        out.write("\t".join(tsv_cell(value) for value in row.values()))
+    return None
+
+
+def print_list(out, rows):
+    """A JSON list, row by row."""
+    before = "["
+    for row in rows:
+        out.write(before + json.dumps(row, ensure_ascii=False), ending="")
+        before = ",\n "
+    out.write("]" if before != "[" else "[]")
+
+
+def print_table(out, names, rows):
+    rows = ([printable(cell_text(value)) for value in row.values()] for row in rows)
+    measured = list(itertools.islice(rows, MEASURED))
+    widths = [
+        min(WIDEST, max(len(cell) for cell in column))
+        for column in zip(names, *measured, strict=True)
+    ]
+    for cells in itertools.chain([names], measured, rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        out.write(line.rstrip())
+
+
+def tsv_cell(value):
+    return cell_text(value).translate(ESCAPES)
+
+
+def print_row(out, values, as_json):
+    """One row: column by column."""
+    if as_json:
+        out.write(json.dumps(values, ensure_ascii=False, indent=2))
+        return
+    if not out.isatty():
+        for name, value in values.items():
+            out.write(f"{name}\t{tsv_cell(value)}")
+        return
+    width = max(map(len, values))
+    for name, value in values.items():
+        out.write(f"{name.ljust(width)}  {printable(cell_text(value))}")
