@@ -5,9 +5,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from domains import admins, services, transports
 from domains.models import LARGEST_QUOTA, Admin, AliasDomain, Domain, Transport
 from domains.patterns import USUAL, normalize_pattern, validate_pattern
+from domains.services import admins, domains, transports
 from mailadmin.forms import (
     AddressInput,
     DomainInput,
@@ -23,8 +23,8 @@ LIMIT_HELP = _("0 is unlimited, -1 allows none.")
 
 
 class DomainForm(RecordForm):
-    create_service = services.create_domains
-    edit_service = services.edit_domain
+    create_service = domains.create_domains
+    edit_service = domains.edit_domain
     only_new = ("domain", "default_aliases", "default_aliases_to")
 
     domain = DomainInput(label=_("Domain"), help_text=_("For example example.org"))
@@ -103,7 +103,7 @@ class DomainForm(RecordForm):
         } | self.initial
         names = ", ".join(name for name, _target in settings.MAILADMIN_DEFAULT_ALIASES)
         self.fields["default_aliases"].help_text = names
-        own = services.own_address(self.actor.principal)
+        own = domains.own_address(self.actor.principal)
         self.initial.setdefault("default_aliases_to", own)
         self.fields["default_aliases_to"].help_text = (
             _("An address that somebody reads.")
@@ -121,8 +121,8 @@ def at_most(number):
 
 
 class AliasDomainForm(RecordForm):
-    create_service = services.create_alias_domains
-    edit_service = services.edit_alias_domain
+    create_service = domains.create_alias_domains
+    edit_service = domains.edit_alias_domain
     only_new = ("alias_domain",)
 
     alias_domain = RowInput(

@@ -122,7 +122,7 @@ class AdminQuerySet(ScopedQuerySet):
 class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):
     def create_superuser(self, username, password):
         """Django's `createsuperuser`, by the same road as everything else."""
-        from domains.admins import create_admins
+        from domains.services.admins import create_admins
         from mailadmin.changes.perform import Actor, perform
 
         row = {"username": normalize_address(username), "superadmin": True}

@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from domains import admins, cells, services, transports
+from domains import cells
 from domains.forms import AdminForm, AliasDomainForm, DomainForm, TransportForm
 from domains.models import (
     Admin,
@@ -24,6 +24,7 @@ from domains.models import (
     either_end,
 )
 from domains.patterns import EVERYTHING
+from domains.services import admins, domains, transports
 from mailadmin.changes.log_page import WarnsOfOldMail
 from mailadmin.changes.perform import perform
 from mailadmin.models import Role
@@ -63,8 +64,8 @@ class Domains(WarnsOfOldMail, Crud):
     )
     example = {"domain": "example.org", "description": "Bakery", "mailboxes": 50, "aliases": 100}
     empty_text = _("There are no domains yet. The first one is where everything begins.")
-    delete_service = services.delete_domains
-    set_service = services.set_domains
+    delete_service = domains.delete_domains
+    set_service = domains.set_domains
 
     def decorate(self, rows):
         states = DomainState.objects.in_bulk([row.pk for row in rows])
@@ -81,17 +82,17 @@ class Domains(WarnsOfOldMail, Crud):
             else each
             for each in super().going(keys)
         ]
-        return [*rows, *services.within(keys), *services.named(keys)]
+        return [*rows, *domains.within(keys), *domains.named(keys)]
 
     def objections(self, keys):
         try:
-            services.refuse_targets(keys)
+            domains.refuse_targets(keys)
         except ValidationError as error:
             return error.messages
         return []
 
     def pointing_at(self, keys):
-        return services.aliases_naming(self.request.user, [f"@{key}" for key in keys])
+        return domains.aliases_naming(self.request.user, [f"@{key}" for key in keys])
 
     def get_success_url(self):
         return reverse("domain", args=[self.object_saved.pk])
@@ -102,7 +103,7 @@ class Domains(WarnsOfOldMail, Crud):
         if len(rows) > FEW:
             return {}
         text = gettext("The default aliases point to %(target)s, which does not exist.")
-        found = {row.pk: services.missing_targets(row) for row in rows}
+        found = {row.pk: domains.missing_targets(row) for row in rows}
         return {
             key: [text % {"target": each} for each in names]
             for key, names in found.items()
@@ -112,15 +113,15 @@ class Domains(WarnsOfOldMail, Crud):
     @classmethod
     def carry_out(cls, actor, action, keys, seen=None):
         """A large domain is closed at once and taken apart by the worker."""
-        if action is DELETE and services.is_large(keys):
-            return perform(actor, services.close_domains, keys, seen=seen)
+        if action is DELETE and domains.is_large(keys):
+            return perform(actor, domains.close_domains, keys, seen=seen)
         return super().carry_out(actor, action, keys, seen)
 
     @classmethod
     def carry_out_selection(cls, actor, action, selection):
         """Many domains are closed at once and deleted one by one, whatever their size."""
         if action is DELETE:
-            return perform(actor, services.close_selected_domains, selection)
+            return perform(actor, domains.close_selected_domains, selection)
         return super().carry_out_selection(actor, action, selection)
 
 
@@ -143,8 +144,8 @@ class AliasDomains(Crud):
     )
     example = {"alias_domain": "example.com", "target_domain": "example.org"}
     empty_text = _("There are no alias domains. One makes a domain a mirror of another.")
-    delete_service = services.delete_alias_domains
-    set_service = services.set_alias_domains
+    delete_service = domains.delete_alias_domains
+    set_service = domains.set_alias_domains
 
     @classmethod
     def is_offered(cls):

@@ -6,7 +6,7 @@ import sys
 __version__ = "0.1.0"
 
 # Started anew for every mail: these run without Django, which alone takes ten times as long.
-WITHOUT_DJANGO = {"autoreply": "mailboxes.mailserver.autoreply"}
+WITHOUT_DJANGO = {"autoreply": "mailboxes.mailserver.autoresponder"}
 
 
 def main():

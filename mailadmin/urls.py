@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from django.views.i18n import set_language
 
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
-from domains.services import next_deletion
+from domains.services.domains import next_deletion
 from domains.views import PickDomain
 from mailadmin import views
 from mailadmin.api.document import Document
@@ -17,27 +17,28 @@ from mailadmin.jobs import views as jobs
 from mailadmin.jobs.housekeeping import forget
 from mailadmin.observability.views import Metrics
 from mailadmin.tables import next_bulk_step, urls_of
-from mailboxes import own, pages
-from mailboxes.home import Home
-from mailboxes.mails import forget_welcomes, next_welcome
-from mailboxes.mailserver.pages import Explain, ExplainApi, MailServer, Seen
-from mailboxes.pages import CRUDS
-from mailboxes.tallies import recount
-from mailboxes.transfer import pages as transfer
-from mailboxes.transfer import work
-from mailboxes.transfer.exporting.pages import Export
+from mailboxes.dashboard import search
+from mailboxes.dashboard.search import CRUDS
+from mailboxes.dashboard.views import Home
+from mailboxes.mailserver.views import Explain, ExplainApi, MailServer, Seen
+from mailboxes.owner import views as owner_views
+from mailboxes.services.tallies import recount
+from mailboxes.transfer import views as transfer
+from mailboxes.transfer.export.views import Export
+from mailboxes.transfer.plan import workflow
 from mailboxes.views import Forwarding, Room, VacationPage
+from mailboxes.welcome_mail import forget_welcomes, next_welcome
 
 MENU = CRUDS
 JOBS = {
     "bulk": next_bulk_step,
     "delete-domains": next_deletion,
-    "import": work.next_applying,
-    "import-return": work.next_returning,
-    "plan": work.next_reading,
+    "import": workflow.next_applying,
+    "import-return": workflow.next_returning,
+    "plan": workflow.next_reading,
     "welcome": next_welcome,
 }
-HOUSEKEEPING = (forget, forget_answers, forget_welcomes, recount, work.forget_plans)
+HOUSEKEEPING = (forget, forget_answers, forget_welcomes, recount, workflow.forget_plans)
 
 urlpatterns = [
     path("", Home.as_view(), name="home"),
@@ -48,7 +49,7 @@ urlpatterns = [
     path("readyz", views.Ready.as_view(), name="readyz"),
     path("metrics", Metrics.as_view(), name="metrics"),
     path("language/", login_not_required(set_language), name="set_language"),
-    path("search/", pages.Search.as_view(), name="search"),
+    path("search/", search.Search.as_view(), name="search"),
     path("explain/", Explain.as_view(), name="explain"),
     path("api/v1/openapi.json", Document.as_view(), name="api-document"),
     path("api/v1/jobs/<int:pk>", JobOfToken.as_view(), name="api-job"),
@@ -62,13 +63,13 @@ urlpatterns = [
     path("import/<str:table>.csv", transfer.Template.as_view(), name="import-template"),
     path("jobs/", jobs.Jobs.as_view(), name="jobs"),
     path("jobs/<int:pk>/", jobs.JobPage.as_view(), name="job"),
-    path("account/", own.Account.as_view(), name="account"),
-    path("account/password/", own.OwnPassword.as_view(), name="own-password"),
-    path("account/forwarding/", own.OwnForwarding.as_view(), name="own-forwarding"),
+    path("account/", owner_views.Account.as_view(), name="account"),
+    path("account/password/", owner_views.OwnPassword.as_view(), name="own-password"),
+    path("account/forwarding/", owner_views.OwnForwarding.as_view(), name="own-forwarding"),
     path("account/tokens/", Tokens.as_view(), name="tokens"),
     path("account/tokens/<int:pk>/delete/", DeleteToken.as_view(), name="token-delete"),
     path("account/api/", Manual.as_view(), name="api-manual"),
-    path("account/vacation/", own.OwnVacation.as_view(), name="own-vacation"),
+    path("account/vacation/", owner_views.OwnVacation.as_view(), name="own-vacation"),
     path("domains/pick/", PickDomain.as_view(), name="domains-pick"),
     path("mailboxes/room/", Room.as_view(), name="mailboxes-room"),
     path("mailboxes/<key:key>/forwarding/", Forwarding.as_view(), name="mailbox-forwarding"),
@@ -77,7 +78,7 @@ urlpatterns = [
     *(url for crud in CRUDS for url in resources_of(crud)),
     re_path("^api/", no_such_address, name="api-nowhere"),
     *(url for crud in CRUDS for url in urls_of(crud)),
-    path("domains/<key:key>/", pages.DomainPage.as_view(), name="domain"),
+    path("domains/<key:key>/", search.DomainPage.as_view(), name="domain"),
 ]
 
 handler400 = views.bad_request

@@ -19,8 +19,8 @@ from mailadmin.names import (
     validate_domain,
     validate_local_part,
 )
-from mailboxes import limits, services
 from mailboxes.models import Alias, Mailbox, is_vacation_target
+from mailboxes.services import limits, mailboxes
 
 USUAL_QUOTA = 1024  # MB
 MOST_TARGETS = 10_000  # Postfix follows a thousand, unless it is told to follow more
@@ -48,8 +48,8 @@ class OfDomain:
 
 
 class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
-    create_service = services.create_mailboxes
-    edit_service = services.edit_mailbox
+    create_service = mailboxes.create_mailboxes
+    edit_service = mailboxes.edit_mailbox
     only_new = ("local_part", "domain", "welcome_mail")
     unasked = {"welcome_mail": False}
 
@@ -241,8 +241,8 @@ def alias_target(line):
 
 
 class AliasForm(OfDomain, GotoMixin, RecordForm):
-    create_service = services.create_aliases
-    edit_service = services.edit_alias
+    create_service = mailboxes.create_aliases
+    edit_service = mailboxes.edit_alias
     only_new = ("local_part", "domain", "catch_all")
     only_edit = ("goto_mailbox",)
 

@@ -13,19 +13,21 @@ from django.utils.translation import gettext_lazy
 from django.views.generic import FormView, View
 
 from domains.models import Domain
-from domains.services import aliases_naming, named
+from domains.services.domains import aliases_naming, named
 from domains.views import DATES, READ, WRITE
 from mailadmin.auth import RoleRequired
 from mailadmin.changes.log_page import WarnsOfOldMail
 from mailadmin.models import Role
 from mailadmin.names import typed_domain
 from mailadmin.tables import Column, Crud, Saving
-from mailboxes import cells, keeping, services
+from mailboxes import cells
+from mailboxes.dashboard import cache
 from mailboxes.forms import AliasForm, MailboxForm, quota_help, typed_quota
 from mailboxes.models import Alias, LoneAlias, Mailbox, Usage, Vacation
-from mailboxes.personal import ForwardingForm, VacationForm
-from mailboxes.target_checks import problems_of
-from mailboxes.transfer.kinds.mailboxes import shown_quota
+from mailboxes.owner.forms import ForwardingForm, VacationForm
+from mailboxes.services import mailboxes
+from mailboxes.services.target_checks import problems_of
+from mailboxes.transfer.row_types.mailboxes import shown_quota
 
 
 class Mailboxes(WarnsOfOldMail, Crud):
@@ -60,8 +62,8 @@ class Mailboxes(WarnsOfOldMail, Crud):
         "quota": 1024,
     }
     empty_text = gettext_lazy("There are no mailboxes here yet.")
-    delete_service = services.delete_mailboxes
-    set_service = services.set_mailboxes
+    delete_service = mailboxes.delete_mailboxes
+    set_service = mailboxes.set_mailboxes
 
     def decorate(self, rows):
         rows = with_usage(rows)
@@ -135,8 +137,8 @@ class Aliases(WarnsOfOldMail, Crud):
     }
     example = {"local_part": "info", "domain": "example.org", "goto": ["bob@example.org"]}
     empty_text = gettext_lazy("There are no aliases here yet.")
-    delete_service = services.delete_aliases
-    set_service = services.set_aliases
+    delete_service = mailboxes.delete_aliases
+    set_service = mailboxes.set_aliases
 
     @classmethod
     def key_of(cls, text):
@@ -151,7 +153,7 @@ class Aliases(WarnsOfOldMail, Crud):
     def parts(self, rows):
         """Among very many they are looked up, and those that others have just made added."""
         active = self.filters.get("active")
-        moment = keeping.moment() if "q" not in self.filters else None
+        moment = cache.moment() if "q" not in self.filters else None
         if not moment or (active == "0" and self.request.user.role is Role.SUPERADMIN):
             return super().parts(rows)
         known = LoneAlias.scoped.visible_to(self.request.user).in_order()
@@ -159,7 +161,7 @@ class Aliases(WarnsOfOldMail, Crud):
             known = known.filter(alias__active=active == "1")
         if domain := self.filters.get("domain"):
             known = self.of_domain(known, typed_domain(domain))
-        new = keeping.made_since(moment)
+        new = cache.made_since(moment)
         return super().parts(known) + ([rows.filter(pk__in=new)] if new else [])
 
     @classmethod

@@ -10,15 +10,15 @@ from urllib.parse import quote, urlencode
 
 from django.test import Client, TestCase
 
-from domains.admins import create_admins
 from domains.models import Admin, Domain
-from domains.services import create_domains
+from domains.services.admins import create_admins
+from domains.services.domains import create_domains
 from mailadmin import passwords
 from mailadmin.api.tokens import create_token, new_text
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.models import Change, Log, Role
 from mailboxes.models import Mailbox
-from mailboxes.services import create_aliases, create_mailboxes
+from mailboxes.services.mailboxes import create_aliases, create_mailboxes
 
 PASSWORD = "correct-horse-42"
 BACKENDS = {Admin: "mailadmin.auth.AdminBackend", Mailbox: "mailadmin.auth.MailboxBackend"}

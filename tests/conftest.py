@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from django.utils import translation
 
-from mailboxes.mailserver.verifying import programs as verifying_programs
+from mailboxes.mailserver.verifier import programs as verifying_programs
 from tests import releases, servers
 
 # No example fails for the time that it takes: other work may run on the machine.

@@ -22,11 +22,10 @@ def main():
 
 
 def changes():
-    from domains import admins
-    from domains import services as domains
     from domains.models import Domain
+    from domains.services import admins, domains
     from mailadmin.changes.perform import Actor, perform
-    from mailboxes import services as mailboxes
+    from mailboxes.services import mailboxes
 
     def run(service, *arguments):
         return lambda: perform(Actor.console(), service, *arguments)

@@ -22,9 +22,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from mailboxes.mailserver.writing import accounts, disk
-from mailboxes.mailserver.writing.choices import ACCOUNTS, Choices, guessed
-from mailboxes.mailserver.writing.files import files_of
+from mailboxes.mailserver.generator import accounts, disk
+from mailboxes.mailserver.generator.choices import ACCOUNTS, Choices, guessed
+from mailboxes.mailserver.generator.files import files_of
 from tests.servers import PATIENCE, Server, free_port
 
 ROOT = Path(__file__).resolve().parent.parent

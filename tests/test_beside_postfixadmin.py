@@ -14,11 +14,11 @@ pytestmark = pytest.mark.mariadb
 MAKE = """
 import django; django.setup()
 from domains.models import Domain
-from domains.services import (create_alias_domains, create_domains)
-from domains.admins import (create_admins)
+from domains.services.domains import (create_alias_domains, create_domains)
+from domains.services.admins import (create_admins)
 from mailadmin import passwords
 from mailadmin.changes.perform import (Actor, perform)
-from mailboxes.services import (create_aliases, create_mailboxes, set_vacation)
+from mailboxes.services.mailboxes import (create_aliases, create_mailboxes, set_vacation)
 from django.utils import timezone
 from tests.tour import PASSWORD
 
@@ -214,7 +214,7 @@ def test_deletions_on_either_side_leave_nothing_to_the_other(boss, shared):
 
 DELETE = """
 import django; django.setup()
-from domains.services import (delete_domains)
+from domains.services.domains import (delete_domains)
 from mailadmin.changes.perform import (Actor, perform)
 perform(Actor.console(), delete_domains, ["short.example"])
 """

@@ -10,15 +10,15 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, OperationalError, connection
 from django.test import TransactionTestCase
 
-from domains.admins import create_admins, edit_admin, set_admins
 from domains.models import Admin, Domain, DomainAdmin, DomainState
-from domains.services import delete_domains
+from domains.services.admins import create_admins, edit_admin, set_admins
+from domains.services.domains import delete_domains
 from mailadmin.accounts import throttling
 from mailadmin.api.tokens import create_token, new_text
 from mailadmin.changes.perform import TRIES, Actor, perform
 from mailadmin.models import Change, Log, LoginFailure
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services import create_aliases, create_mailboxes
+from mailboxes.services.mailboxes import create_aliases, create_mailboxes
 from tests.base import Program, build_world
 
 pytestmark = pytest.mark.mysql
@@ -172,7 +172,7 @@ class AtTheSameMoment(TransactionTestCase):
             time.sleep(0.5)
             return []
 
-        with mock.patch("domains.admins._surplus", linger):
+        with mock.patch("domains.services.admins._surplus", linger):
             at_once([assign, delete])
         self.assertFalse(DomainAdmin.objects.filter(domain="example.com").exists())
 

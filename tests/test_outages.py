@@ -230,7 +230,7 @@ class RealOutages(TransactionTestCase):
         self.assert_works_again()
 
     def test_a_program_gets_the_same_as_a_problem(self):
-        from domains.services import create_domains
+        from domains.services.domains import create_domains
         from mailadmin.api.tokens import create_token, new_text
         from mailadmin.changes.perform import Actor, perform
 

@@ -18,9 +18,9 @@ from domains.models import Domain, Transport
 from mailadmin import views
 from mailadmin.models import Job
 from mailadmin.templatetags.mailadmin import in_words
+from mailboxes.dashboard.search import CRUDS
 from mailboxes.models import AppPassword, Usage, Vacation
-from mailboxes.pages import CRUDS
-from mailboxes.services import set_mailboxes
+from mailboxes.services.mailboxes import set_mailboxes
 from tests.base import PASSWORD, World
 
 ROOT = Path(django_settings.BASE_DIR)

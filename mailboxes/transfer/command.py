@@ -15,13 +15,13 @@ from django.utils.translation import ngettext
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.console import printable, told_plainly
 from mailboxes.models import Plan
-from mailboxes.transfer import work
 from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.kinds import BY_TABLE
+from mailboxes.transfer.plan import workflow
+from mailboxes.transfer.plan.output import as_json, shown_source, told
+from mailboxes.transfer.plan.rejected_rows import name_of_rejects, refused, rejects
 from mailboxes.transfer.progress import Bar
-from mailboxes.transfer.rejects import name_of_rejects, refused, rejects
-from mailboxes.transfer.sources import OWN_FORMATS, READERS
-from mailboxes.transfer.telling import as_json, shown_source, told
+from mailboxes.transfer.readers import OWN_FORMATS, READERS
+from mailboxes.transfer.row_types import BY_TABLE
 
 SHOWN = 20
 State = Plan.State
@@ -95,23 +95,23 @@ class Command(BaseCommand):
                 _("--table is for csv and json, --scheme for the others."), returncode=2
             )
         shown = shown_source(options["source"])
-        plan = perform(self.actor, work.make_plan, options["format"], shown, given)
+        plan = perform(self.actor, workflow.make_plan, options["format"], shown, given)
         try:
-            with self.bar(_("read"), work.expected(plan, options["source"])) as bar:
-                work.read_here(self.actor, plan, with_password(options["source"]), bar.advance)
+            with self.bar(_("read"), workflow.expected(plan, options["source"])) as bar:
+                workflow.read_here(self.actor, plan, with_password(options["source"]), bar.advance)
         except KeyboardInterrupt as error:
-            perform(self.actor, work.discard, plan.pk)
+            perform(self.actor, workflow.discard, plan.pk)
             raise CommandError(_("Stopped; nothing was changed.")) from error
         plan.refresh_from_db()
         return plan
 
     def go(self, plan, state):
-        total = work.WORK[state][1].rows_to_write(plan).count()
+        total = workflow.WORK[state][1].rows_to_write(plan).count()
         try:
             with self.bar(State(state).label, total) as bar:
-                work.go_here(self.actor, plan.pk, state, bar.advance)
+                workflow.go_here(self.actor, plan.pk, state, bar.advance)
         except KeyboardInterrupt as error:
-            perform(self.actor, work.stop, plan.pk)
+            perform(self.actor, workflow.stop, plan.pk)
             text = _("Stopped; what is done is done. It goes on with %(option)s %(number)s.")
             option = "--apply" if state == State.APPLYING else "--take-back"
             raise CommandError(text % {"option": option, "number": plan.pk}) from error

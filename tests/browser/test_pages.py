@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from domains.models import Domain
-from domains.services import create_domains
-from domains.transports import create_transports
+from domains.services.domains import create_domains
+from domains.services.transports import create_transports
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Mailbox, Plan
-from mailboxes.services import create_aliases, create_mailboxes
-from mailboxes.transfer import work
+from mailboxes.services.mailboxes import create_aliases, create_mailboxes
+from mailboxes.transfer.plan import workflow
 from tests.base import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.mariadb]
@@ -93,8 +93,8 @@ def plan_of_long_names(path):
         f"{LONG_NAME}@nowhere.example",
     ]
     path.write_text("username,name\n" + "".join(f"{name},{'N' * 200}\n" for name in names))
-    plan = perform(Actor.console(), work.make_plan, "csv", path.name, {})
-    work.read_here(Actor.console(), plan, str(path))
+    plan = perform(Actor.console(), workflow.make_plan, "csv", path.name, {})
+    workflow.read_here(Actor.console(), plan, str(path))
 
 
 def visits(visitor):

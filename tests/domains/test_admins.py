@@ -1,8 +1,8 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from domains.admins import create_admins, delete_admins, set_admins
 from domains.models import ALL, Admin, DomainAdmin
+from domains.services.admins import create_admins, delete_admins, set_admins
 from domains.views import Admins
 from mailadmin.changes.perform import Actor, perform
 from tests.base import PASSWORD, CrudTests, World

@@ -1,8 +1,8 @@
 import pytest
 
-from domains.admins import edit_admin
 from domains.models import AliasDomain, Domain
-from domains.services import create_alias_domains, create_domains
+from domains.services.admins import edit_admin
+from domains.services.domains import create_alias_domains, create_domains
 from domains.views import AliasDomains
 from mailadmin.models import Change, Log
 from tests.base import CrudTests, World

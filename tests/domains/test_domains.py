@@ -3,10 +3,10 @@ from django.core.exceptions import ValidationError
 from django.test import override_settings
 
 from domains.models import Admin, Domain, Transport
-from domains.services import create_alias_domains, create_domains, edit_domain
+from domains.services.domains import create_alias_domains, create_domains, edit_domain
 from domains.views import Domains
-from mailboxes.explaining import explain
 from mailboxes.models import Alias
+from mailboxes.postfix.explain import explain
 from tests.base import CrudTests, World
 
 pytestmark = pytest.mark.mysql

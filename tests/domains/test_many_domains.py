@@ -1,9 +1,9 @@
 """An admin of more domains than fit into a list of names."""
 
-from domains.admins import edit_admin
 from domains.models import LITERALS
-from domains.services import create_domains
-from mailboxes.pages import CRUDS
+from domains.services.admins import edit_admin
+from domains.services.domains import create_domains
+from mailboxes.dashboard.search import CRUDS
 from tests.base import World
 
 

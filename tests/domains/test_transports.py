@@ -4,8 +4,8 @@ from django.test import SimpleTestCase, override_settings
 
 from domains.models import Domain, Transport
 from domains.patterns import domain_keys, normalize_pattern, validate_pattern, validate_transport
-from domains.services import create_domains
-from domains.transports import (
+from domains.services.domains import create_domains
+from domains.services.transports import (
     create_transports,
     delete_transports,
     edit_transport,
@@ -15,10 +15,10 @@ from domains.transports import (
 from domains.views import Transports
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.models import Change, Log
-from mailboxes.explaining import explain
-from mailboxes.explaining.words import ending
 from mailboxes.models import Alias
-from mailboxes.transfer.kinds import domains as kinds
+from mailboxes.postfix.explain import explain
+from mailboxes.postfix.explain.messages import ending
+from mailboxes.transfer.row_types import domains as kinds
 from tests.base import CrudTests, World
 
 SECRET = "smtp:[10.0.0.1]:2525"

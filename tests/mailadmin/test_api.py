@@ -12,8 +12,8 @@ from django.db import IntegrityError
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from domains.admins import edit_admin
 from domains.models import Admin, Domain
+from domains.services.admins import edit_admin
 from mailadmin.api.document import FILE, made
 from mailadmin.api.idempotency import KEPT, forget_answers
 from mailadmin.api.tokens import PREFIX, TokenHolder, create_token, delete_token, new_text
@@ -21,9 +21,9 @@ from mailadmin.changes.perform import Actor, perform
 from mailadmin.models import Answer, Change, Job, Log, RequestCount, Token
 from mailadmin.tables.serialization import Draft
 from mailadmin.wsgi import application
-from mailboxes import services
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services import delete_mailboxes
+from mailboxes.services import mailboxes
+from mailboxes.services.mailboxes import delete_mailboxes
 from tests.base import PASSWORD, Program, World
 
 DAVE = {"local_part": "dave", "domain": "example.org", "password": PASSWORD, "quota": 100}
@@ -344,7 +344,7 @@ class RowStories(World):
 
     def test_what_a_deletion_saw_is_looked_at_under_the_lock(self):
         tag = {"If-Match": self.program.get("mailboxes/bob@example.org")["ETag"]}
-        delete = services.delete_mailboxes
+        delete = mailboxes.delete_mailboxes
 
         def overtaken(changes, keys):
             Mailbox.objects.filter(pk="bob@example.org").update(name="Changed meanwhile")
@@ -364,7 +364,7 @@ class RowStories(World):
 
     def test_what_somebody_else_makes_at_the_same_moment_is_told(self):
         error = IntegrityError(1062, "Duplicate entry")
-        with mock.patch("mailboxes.services.refuse_loops", side_effect=error):
+        with mock.patch("mailboxes.services.mailboxes.refuse_loops", side_effect=error):
             row = {"local_part": "x", "domain": "example.org", "goto": ["x@y.test"]}
             self.assertEqual(self.program.post("aliases", row).status_code, 409)
 
@@ -379,7 +379,7 @@ class RowStories(World):
 
     def test_a_domain_that_is_being_deleted_takes_nothing_more(self):
         program = self.api(self.root)
-        with mock.patch("domains.services.LARGE", 0):
+        with mock.patch("domains.services.domains.LARGE", 0):
             number = program.delete("domains/example.org").json()["job"]
             again = program.delete("domains/example.org")
         for answer in (
@@ -481,7 +481,7 @@ class RowStories(World):
 
     def test_a_large_domain_is_deleted_by_a_job_that_the_token_can_follow(self):
         program = self.api(self.root)
-        with mock.patch("domains.services.LARGE", 0):
+        with mock.patch("domains.services.domains.LARGE", 0):
             answer = program.delete("domains/example.org")
         self.assertEqual(answer.status_code, 202)
         job = Program.ask(program, "get", f"jobs/{answer.json()['job']}")

@@ -5,8 +5,8 @@ from django.urls import get_resolver
 
 from domains.models import Admin, Domain, DomainAdmin
 from mailadmin.models import Log, Role
+from mailboxes.dashboard.search import CRUDS
 from mailboxes.models import Alias, Mailbox, Vacation
-from mailboxes.pages import CRUDS
 from tests.base import PASSWORD, World
 
 NUL, SURROGATE = "a\x00b", "\udcff"

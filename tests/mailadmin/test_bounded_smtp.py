@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from mailboxes.mailserver import knocking
-from mailboxes.mailserver.knocking import NoAnswer, knock
+from mailboxes.mailserver import smtp_probe
+from mailboxes.mailserver.smtp_probe import NoAnswer, knock
 
 GREETING = b"220 mail.test ESMTP\r\n"
 
@@ -65,7 +65,7 @@ def answers(**replies):
 @pytest.fixture
 def asked(settings, monkeypatch):
     """Ask such a server; the reply, or what went wrong."""
-    monkeypatch.setattr(knocking.Session, "seconds", 1)
+    monkeypatch.setattr(smtp_probe.Session, "seconds", 1)
     servers = []
 
     def ask(talk, tls=False):

@@ -13,14 +13,14 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from domains.admins import create_admins
-from domains.services import create_domains
+from domains.services.admins import create_admins
+from domains.services.domains import create_domains
 from mailadmin.api import tokens
 from mailadmin.changes.log_page import tables_of
 from mailadmin.jobs import runner
 from mailadmin.models import Change, Job, RequestCount, Token
 from mailadmin.tables.serialization import MOST_REFUSED
-from mailboxes.services import create_mailboxes, delete_mailboxes
+from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 from tests.base import World
 
 
@@ -124,7 +124,7 @@ class ApiBounds(World):
         self.perform(self.root, create_admins, [{"username": name, "superadmin": True}])
         admin = type(self.root).objects.get(pk=name)
         program = self.api(admin)
-        with mock.patch("domains.services.LARGE", 0):
+        with mock.patch("domains.services.domains.LARGE", 0):
             answer = program.delete("domains/example.org")
         self.assertEqual(answer.status_code, 202, answer.content)
         number = answer.json()["job"]
@@ -178,7 +178,7 @@ class UploadBounds(World):
         from tempfile import TemporaryDirectory
 
         from mailboxes.transfer.entries import UnfitSource
-        from mailboxes.transfer.sources import unpacking
+        from mailboxes.transfer.readers import unpacking
 
         with TemporaryDirectory() as folder:
             path = Path(folder, "bomb.zip")

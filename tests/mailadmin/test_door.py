@@ -8,15 +8,15 @@ from unittest import mock
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from domains.admins import create_admins, set_admins
 from domains.models import Admin, Domain
+from domains.services.admins import create_admins, set_admins
 from mailadmin import auth, passwords
 from mailadmin.accounts import networks, throttling
 from mailadmin.accounts.throttling import FAILURES_OF_CLIENT, FAILURES_OF_NETWORK
 from mailadmin.auth import one_time_code
 from mailadmin.models import Log, LoginFailure
 from mailboxes.models import AppPassword, Mailbox
-from mailboxes.services import set_mailboxes
+from mailboxes.services.mailboxes import set_mailboxes
 from tests.base import PASSWORD, World
 
 SECRET = base64.b32encode(b"twenty bytes of test").decode()

@@ -11,15 +11,15 @@ from django.db import DataError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from domains.admins import set_admins
 from domains.models import Domain
-from domains.services import close_domains, create_domains, set_domains
+from domains.services.admins import set_admins
+from domains.services.domains import close_domains, create_domains, set_domains
 from mailadmin.jobs import runner
 from mailadmin.management.commands import worker
 from mailadmin.models import Job, JobKeys, Log
 from mailadmin.tables import bulk, table
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services import create_mailboxes
+from mailboxes.services.mailboxes import create_mailboxes
 from tests.base import PASSWORD, World
 
 
@@ -108,7 +108,7 @@ class JobTests(World):
         self.assertEqual(self.active(), 201)
 
     def test_a_large_domain_is_closed_at_once_and_taken_apart(self):
-        with mock.patch("domains.services.LARGE", 20):
+        with mock.patch("domains.services.domains.LARGE", 20):
             self.fill(30)
             self.sign_in(self.root)
             answer = self.client.post("/domains/example.org/delete/")

@@ -9,16 +9,16 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from domains.admins import edit_admin, set_admins
 from domains.models import Admin, AliasDomain, Domain, DomainAdmin, DomainState, TotpException
-from domains.services import aliases_naming, close_domains, create_domains, delete_domains
+from domains.services.admins import edit_admin, set_admins
+from domains.services.domains import aliases_naming, close_domains, create_domains, delete_domains
 from mailadmin.accounts import networks, throttling
 from mailadmin.accounts.throttling import FAILURES_OF_CLIENT
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.jobs import runner
 from mailadmin.models import Change, ChangeSecret, Job, LoginFailure
 from mailboxes.models import Alias, Mailbox, Vacation
-from mailboxes.services import (
+from mailboxes.services.mailboxes import (
     create_aliases,
     create_mailboxes,
     delete_mailboxes,
@@ -26,7 +26,7 @@ from mailboxes.services import (
     edit_mailbox,
     set_mailboxes,
 )
-from mailboxes.tallies import recount
+from mailboxes.services.tallies import recount
 from tests.base import PASSWORD, World
 from tests.mailadmin.test_door import SECRET
 

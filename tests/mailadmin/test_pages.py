@@ -6,13 +6,13 @@ from django.db import OperationalError, connection, connections
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from domains.admins import create_admins
 from domains.models import Admin, AliasDomain, Domain, DomainState, Transport
-from domains.services import create_domains
+from domains.services.admins import create_admins
+from domains.services.domains import create_domains
 from mailadmin import __version__
+from mailboxes.dashboard.search import CRUDS
 from mailboxes.models import Mailbox, Usage
-from mailboxes.pages import CRUDS
-from mailboxes.services import create_aliases, create_mailboxes, set_mailboxes
+from mailboxes.services.mailboxes import create_aliases, create_mailboxes, set_mailboxes
 from tests.base import World
 
 MB = 1024000

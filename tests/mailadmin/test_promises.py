@@ -9,13 +9,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from domains import services
 from domains.models import AdminPreference, AliasDomain, DkimKey, DkimSigning, Domain, DomainAdmin
-from domains.services import create_alias_domains, create_domains, delete_domains, is_large
+from domains.services import domains
+from domains.services.domains import create_alias_domains, create_domains, delete_domains, is_large
 from mailadmin.changes.perform import perform
 from mailadmin.models import Change, Job
 from mailboxes.models import Alias, Fetchmail, Mailbox, Usage, Vacation
-from mailboxes.services import create_mailboxes, delete_mailboxes
+from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 from tests.base import PASSWORD, World
 from tests.mailadmin import test_door
 
@@ -127,7 +127,7 @@ class CascadePromises(World):
         self.assertNotIn("geheim-77", str(list(Change.objects.values())))
 
     def test_a_domain_is_large_from_five_hundred_mailboxes(self):
-        self.assertEqual(services.LARGE, 500)
+        self.assertEqual(domains.LARGE, 500)
         self.assertFalse(is_large(["example.org"]))
 
     def test_a_deletion_that_would_be_refused_is_not_offered(self):

@@ -7,8 +7,8 @@ from unittest import mock
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from domains.admins import create_admins, edit_admin, set_admins
 from domains.models import Admin
+from domains.services.admins import create_admins, edit_admin, set_admins
 from mailadmin import passwords
 from mailadmin.accounts import networks
 from mailadmin.accounts.throttling import (
@@ -21,7 +21,12 @@ from mailadmin.auth import one_time_code
 from mailadmin.jobs.housekeeping import forget
 from mailadmin.models import Change, KnownNetwork, LoginFailure, SessionEpoch, Token
 from mailboxes.models import Mailbox
-from mailboxes.services import create_mailboxes, delete_mailboxes, edit_mailbox, set_mailboxes
+from mailboxes.services.mailboxes import (
+    create_mailboxes,
+    delete_mailboxes,
+    edit_mailbox,
+    set_mailboxes,
+)
 from tests.base import BACKENDS, PASSWORD, Program, World
 
 SECRET = base64.b32encode(b"twenty bytes of test").decode()

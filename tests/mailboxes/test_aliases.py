@@ -1,7 +1,7 @@
 import pytest
 
 from domains.models import Domain
-from mailboxes.services import create_aliases
+from mailboxes.services.mailboxes import create_aliases
 from mailboxes.views import Aliases
 from tests.base import CrudTests, World
 

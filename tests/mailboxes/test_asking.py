@@ -11,12 +11,12 @@ from django.core.management import call_command
 from django.db import connection
 
 from domains.models import AliasDomain, Domain
-from mailboxes.mailserver import asking
-from mailboxes.mailserver.writing import disk
-from mailboxes.mailserver.writing.choices import Choices
-from mailboxes.mailserver.writing.files import files_of
+from mailboxes.mailserver import external_maps
+from mailboxes.mailserver.generator import disk
+from mailboxes.mailserver.generator.choices import Choices
+from mailboxes.mailserver.generator.files import files_of
 from mailboxes.models import Alias, Mailbox
-from mailboxes.routing import CannotBeAsked, Postfix, own_setup
+from mailboxes.postfix.routing import CannotBeAsked, Postfix, own_setup
 from tests.mailservers import PASSWORDS, map_file
 from tests.programs import command
 
@@ -92,7 +92,7 @@ def test_virtual_works_where_its_settings_are_there(folder):
 
 
 def test_without_a_master_cf_no_service_is_said_to_be_missing(folder):
-    assert asking.setup_of(folder).agents is None
+    assert external_maps.setup_of(folder).agents is None
 
 
 def settle(folder):
@@ -103,7 +103,7 @@ def settle(folder):
 
 def route(folder, address):
     settle(folder)
-    return Postfix(asking.setup_of(folder)).route(address)
+    return Postfix(external_maps.setup_of(folder)).route(address)
 
 
 def ends(folder, address):
@@ -117,11 +117,11 @@ def test_a_key_that_postmap_takes_for_its_standard_input_is_asked_like_any_other
     (folder / "aliases").write_text(text)
     (folder / "main.cf").write_text(f"virtual_alias_maps = {type_}:{folder}/aliases\n")
     settle(folder)
-    [table] = asking.setup_of(folder).virtual_alias_maps
+    [table] = external_maps.setup_of(folder).virtual_alias_maps
     start = time.monotonic()
     assert table.ask("-").value == "bob@example.org"
     assert table.ask("--").value is None
-    assert time.monotonic() - start < asking.PATIENCE / 2
+    assert time.monotonic() - start < external_maps.PATIENCE / 2
 
 
 @pytest.mark.mailserver
@@ -164,7 +164,7 @@ def test_access_tables_are_read_as_postfix_reads_them(folder, row, reply):
 
 
 def test_what_else_may_refuse_is_named(folder):
-    assert asking.setup_of(folder).left_out == ["reject_rbl_client", "rbl.test"]
+    assert external_maps.setup_of(folder).left_out == ["reject_rbl_client", "rbl.test"]
 
 
 @pytest.mark.mailserver
@@ -189,12 +189,12 @@ def test_rewriting_before_the_tables_is_refused(folder):
     with (folder / "main.cf").open("a") as file:
         file.write("recipient_canonical_maps = static:x@y.test\n")
     with pytest.raises(ValidationError, match="recipient_canonical_maps"):
-        asking.setup_of(folder)
+        external_maps.setup_of(folder)
 
 
 def test_a_folder_without_main_cf_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ValidationError, match="main.cf"):
-        asking.setup_of(tmp_path)
+        external_maps.setup_of(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_folder_without_main_cf_is_an_error_that_names_it(tmp_path):
     ],
 )
 def test_a_query_is_filled_as_postfix_fills_it(text, key, sql):
-    assert asking.filled(text, key, str) == sql
+    assert external_maps.filled(text, key, str) == sql
 
 
 # The panel's own configuration, asked as files
@@ -257,7 +257,7 @@ ADDRESSES = [
 
 def test_the_generated_files_tell_the_same_as_the_panel(written):
     world()
-    files, own = Postfix(asking.setup_of(written)), Postfix(own_setup())
+    files, own = Postfix(external_maps.setup_of(written)), Postfix(own_setup())
     for address in ADDRESSES:
         by_file, by_panel = files.route(address), own.route(address)
         assert by_file.reply == by_panel.reply, address
@@ -385,7 +385,7 @@ def test_a_server_that_is_away_is_named(account):
 def test_the_settings_of_a_map_work_as_in_postfix(account, settings):
     query = "SELECT goto, 'second@far.test' FROM alias WHERE address = '%s'"
     folder = account(query, READING, **settings)
-    table = asking.setup_of(folder).virtual_alias_maps[0]
+    table = external_maps.setup_of(folder).virtual_alias_maps[0]
     for key in ("info@example.org", "@example.org", "who@example.org", "info"):
         assert table.ask(key).value == by_postmap(folder, key), key
 

@@ -29,10 +29,10 @@ OLD, NEW = "12", "13"
 MAKE = """
 import django; django.setup()
 from domains.models import Domain
-from domains.services import create_domains
+from domains.services.domains import create_domains
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
-from mailboxes.services import create_mailboxes
+from mailboxes.services.mailboxes import create_mailboxes
 PASSWORD = "{password}"
 far = {{"backupmx": True, "transport": "{far}"}}
 for name, values in (("example.org", {{}}), ("far.test", far)):

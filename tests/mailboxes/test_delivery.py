@@ -13,17 +13,17 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from domains.admins import create_admins
 from domains.models import Domain, Transport
-from domains.services import create_alias_domains, create_domains, edit_domain, set_domains
-from domains.transports import create_transports
+from domains.services.admins import create_admins
+from domains.services.domains import create_alias_domains, create_domains, edit_domain, set_domains
+from domains.services.transports import create_transports
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, Console, perform
 from mailadmin.conf import BASE_DIR
-from mailboxes.explaining import explain
 from mailboxes.models import Alias, Mailbox, Usage
-from mailboxes.routing import Postfix, own_setup, quoted
-from mailboxes.services import (
+from mailboxes.postfix.explain import explain
+from mailboxes.postfix.routing import Postfix, own_setup, quoted
+from mailboxes.services.mailboxes import (
     create_aliases,
     create_mailboxes,
     set_aliases,

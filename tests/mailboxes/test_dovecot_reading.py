@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import pytest
 
-from mailboxes.mailserver.reading.dovecot import DovecotFiles
-from mailboxes.mailserver.reading.lines import Setting
-from mailboxes.mailserver.reading.tree import LISTS, Block, list_of
-from mailboxes.mailserver.writing import disk
-from mailboxes.mailserver.writing.choices import Choices
-from mailboxes.mailserver.writing.files import files_of
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
+from mailboxes.mailserver.config_parser.lines import Setting
+from mailboxes.mailserver.config_parser.tree import LISTS, Block, list_of
+from mailboxes.mailserver.generator import disk
+from mailboxes.mailserver.generator.choices import Choices
+from mailboxes.mailserver.generator.files import files_of
 from tests.mailservers import (
     FIRST_LINES,
     PASSWORDS,

@@ -17,19 +17,19 @@ from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailboxes.mailserver.checking import Configuration, check
-from mailboxes.mailserver.reading import dovecot
-from mailboxes.mailserver.reading.dovecot import DovecotFiles
-from mailboxes.mailserver.reading.names import NEWER, PLUGIN
-from mailboxes.mailserver.reading.tree import is_yes
-from mailboxes.mailserver.upgrading.convert import Conversion
-from mailboxes.mailserver.upgrading.plugin import KEPT
-from mailboxes.mailserver.upgrading.queries import query_of
-from mailboxes.mailserver.upgrading.render import changes, rendered
-from mailboxes.mailserver.upgrading.variables import Untranslatable, converted
-from mailboxes.mailserver.writing import disk
-from mailboxes.mailserver.writing.choices import Choices
-from mailboxes.mailserver.writing.files import files_of
+from mailboxes.mailserver.checks import Configuration, check
+from mailboxes.mailserver.config_parser import dovecot
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
+from mailboxes.mailserver.config_parser.names import NEWER, PLUGIN
+from mailboxes.mailserver.config_parser.tree import is_yes
+from mailboxes.mailserver.converter.convert import Conversion
+from mailboxes.mailserver.converter.plugin import KEPT
+from mailboxes.mailserver.converter.queries import query_of
+from mailboxes.mailserver.converter.render import changes, rendered
+from mailboxes.mailserver.converter.variables import Untranslatable, converted
+from mailboxes.mailserver.generator import disk
+from mailboxes.mailserver.generator.choices import Choices
+from mailboxes.mailserver.generator.files import files_of
 from mailboxes.models import Mailbox, Usage
 from tests import mailservers
 from tests.base import PASSWORD, build_world

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from mailboxes.mailserver.checking import Configuration, check
-from mailboxes.mailserver.checking.versions import WEAK
-from mailboxes.mailserver.reading.dovecot import DovecotFiles
+from mailboxes.mailserver.checks import Configuration, check
+from mailboxes.mailserver.checks.versions import WEAK
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from tests import mailservers
 from tests.mailservers import (
     FIRST_LINES,

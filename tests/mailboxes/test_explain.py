@@ -10,9 +10,9 @@ from django.test import override_settings
 from django.utils import timezone
 
 from domains.models import AliasDomain, Domain, Transport
-from mailboxes.explaining import explain
-from mailboxes.explaining.words import ending
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
+from mailboxes.postfix.explain import explain
+from mailboxes.postfix.explain.messages import ending
 from tests.base import World
 
 

@@ -5,8 +5,8 @@ from django.core.management import call_command
 from domains.models import LARGEST_QUOTA, Domain, DomainState
 from mailadmin.db.aggregates import LARGEST_SUM
 from mailboxes.models import Mailbox, Usage
-from mailboxes.services import create_mailboxes
-from mailboxes.tallies import recount
+from mailboxes.services.mailboxes import create_mailboxes
+from mailboxes.services.tallies import recount
 from tests.base import World
 
 HUGE = 2**62

@@ -10,12 +10,18 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from domains.models import Domain, DomainState, Kept
-from domains.services import create_domains, delete_domains
+from domains.services.domains import create_domains, delete_domains
 from mailadmin.models import Log
-from mailboxes import keeping, limits
+from mailboxes.dashboard import cache
 from mailboxes.models import Alias, LoneAlias, Mailbox, Usage
-from mailboxes.services import create_aliases, create_mailboxes, delete_aliases, set_mailboxes
-from mailboxes.tallies import recount
+from mailboxes.services import limits
+from mailboxes.services.mailboxes import (
+    create_aliases,
+    create_mailboxes,
+    delete_aliases,
+    set_mailboxes,
+)
+from mailboxes.services.tallies import recount
 from tests.base import World
 from tests.shapes import Database
 
@@ -26,7 +32,7 @@ class LargeWorld(World):
     """Two mailboxes are many here."""
 
     def setUp(self):
-        for place, name in ((keeping, "COUNTED"), (limits, "SMALL")):
+        for place, name in ((cache, "COUNTED"), (limits, "SMALL")):
             patch = mock.patch.object(place, name, 0)
             patch.start()
             self.addCleanup(patch.stop)
@@ -74,7 +80,7 @@ class HomeTests(LargeWorld):
 
     def test_a_small_installation_is_counted_for_each_page(self):
         recount()
-        with mock.patch.object(keeping, "COUNTED", 5000):
+        with mock.patch.object(cache, "COUNTED", 5000):
             recount()
         self.assertFalse(Kept.objects.exists())
         self.assertNotIn("as_of", self.home(self.root))

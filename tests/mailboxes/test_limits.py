@@ -5,18 +5,18 @@ from unittest import mock
 import pytest
 from django.core.exceptions import ValidationError
 
-from domains.locks import count_contents
 from domains.models import Domain, DomainState
-from mailboxes import tallies
+from domains.services.locks import count_contents
 from mailboxes.models import Mailbox
-from mailboxes.services import (
+from mailboxes.services import tallies
+from mailboxes.services.mailboxes import (
     create_aliases,
     create_mailboxes,
     delete_aliases,
     delete_mailboxes,
     edit_mailbox,
 )
-from mailboxes.tallies import recount
+from mailboxes.services.tallies import recount
 from tests.base import World
 
 pytestmark = pytest.mark.mysql

@@ -3,7 +3,7 @@ from django.test import override_settings
 
 from domains.models import Domain
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services import create_mailboxes
+from mailboxes.services.mailboxes import create_mailboxes
 from mailboxes.views import Mailboxes
 from tests.base import PASSWORD, CrudTests, World
 

@@ -15,7 +15,7 @@ from django.db import connection
 from domains.models import Domain, Transport
 from mailadmin import passwords
 from mailboxes.models import Alias, Mailbox, Vacation
-from mailboxes.services import create_mailboxes, set_mailboxes
+from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
 from tests import mailservers
 from tests.base import PASSWORD, build_world
 from tests.mailboxes.test_mailserver_verify import (

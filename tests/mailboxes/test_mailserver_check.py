@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from domains.models import AliasDomain, Domain, Transport
 from mailadmin import passwords
-from mailboxes.mailserver.checking import FINDINGS, Configuration, check, files, paths, rows
-from mailboxes.mailserver.checking.command import installed_for
-from mailboxes.mailserver.checking.hashes import READS, Hash, hash_of, is_read
-from mailboxes.mailserver.checking.rows import Rows
-from mailboxes.mailserver.reading.dovecot import DovecotFiles
-from mailboxes.mailserver.reading.names import (
+from mailboxes.mailserver.checks import FINDINGS, Configuration, check, files, paths, rows
+from mailboxes.mailserver.checks.command import installed_for
+from mailboxes.mailserver.checks.hashes import READS, Hash, hash_of, is_read
+from mailboxes.mailserver.checks.rows import Rows
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
+from mailboxes.mailserver.config_parser.names import (
     FILES,
     GONE,
     IN_BLOCKS,
@@ -34,8 +34,8 @@ from mailboxes.mailserver.reading.names import (
     REPLACED,
     SQL_FILE,
 )
-from mailboxes.mailserver.reading.postfix import PostfixFiles
-from mailboxes.mailserver.reading.tree import FILTERS
+from mailboxes.mailserver.config_parser.postfix import PostfixFiles
+from mailboxes.mailserver.config_parser.tree import FILTERS
 from mailboxes.models import Alias, Mailbox
 from tests.base import World
 from tests.mailservers import FIRST_LINES, only_with, version_tested

@@ -24,18 +24,18 @@ from domains.models import Domain, Transport
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.conf import BASE_DIR
-from mailboxes.mailserver import pages
-from mailboxes.mailserver.asking import agents_of
-from mailboxes.mailserver.reading.postfix import PostfixFiles
-from mailboxes.mailserver.writing import files
-from mailboxes.mailserver.writing.accounts import rights
-from mailboxes.mailserver.writing.choices import Choices, guessed
-from mailboxes.mailserver.writing.files import files_of
-from mailboxes.mailserver.writing.steps import closed_above
-from mailboxes.maps import LOGIN_CHARS
+from mailboxes.mailserver import views as mailserver_views
+from mailboxes.mailserver.config_parser.postfix import PostfixFiles
+from mailboxes.mailserver.external_maps import agents_of
+from mailboxes.mailserver.generator import files
+from mailboxes.mailserver.generator.accounts import rights
+from mailboxes.mailserver.generator.choices import Choices, guessed
+from mailboxes.mailserver.generator.files import files_of
+from mailboxes.mailserver.generator.steps import closed_above
 from mailboxes.models import Mailbox, Usage
-from mailboxes.routing import own_setup
-from mailboxes.services import create_aliases, create_mailboxes
+from mailboxes.postfix.maps import LOGIN_CHARS
+from mailboxes.postfix.routing import own_setup
+from mailboxes.services.mailboxes import create_aliases, create_mailboxes
 from tests import mailservers
 from tests.base import PASSWORD, World, build_world
 from tests.mailservers import PASSWORDS, MailServer
@@ -534,10 +534,10 @@ def postmap(folder, name, keys, kind="mysql"):
 MAKE = """
 import django; django.setup()
 from domains.models import Domain
-from domains.services import create_domains
+from domains.services.domains import create_domains
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
-from mailboxes.services import create_mailboxes
+from mailboxes.services.mailboxes import create_mailboxes
 perform(Actor.console(), create_domains, [{"domain": "example.org", "default_aliases": False}])
 row = {"local_part": "bob", "domain": Domain.objects.get(pk="example.org")}
 stored = passwords.make("correct-horse-42", "bob@example.org", "SHA512-CRYPT")
@@ -852,7 +852,7 @@ class PageTests(World):
     def opened_with(self, hostname):
         """What the form proposes on a machine that calls itself so."""
         self.sign_in(self.root)
-        with mock.patch.object(pages, "guessed", return_value={"hostname": hostname}):
+        with mock.patch.object(mailserver_views, "guessed", return_value={"hostname": hostname}):
             form = self.client.get("/mailserver/").context["form"]
         return form.initial
 

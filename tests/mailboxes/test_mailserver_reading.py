@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mailboxes.mailserver.reading import maps, sql
-from mailboxes.mailserver.reading.defaults import DEFAULTS
-from mailboxes.mailserver.reading.dovecot import DovecotFiles
-from mailboxes.mailserver.reading.lines import Line
-from mailboxes.mailserver.reading.postfix import PostfixFiles
+from mailboxes.mailserver.config_parser import maps, sql
+from mailboxes.mailserver.config_parser.defaults import DEFAULTS
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
+from mailboxes.mailserver.config_parser.lines import Line
+from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from tests.servers import command
 
 SAMPLES = Path(__file__).parent / "configurations"

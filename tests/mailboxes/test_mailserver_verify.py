@@ -15,16 +15,21 @@ from django.db import connection
 from django.utils import timezone
 
 from domains.models import Admin, Domain
-from domains.services import create_alias_domains, create_domains, edit_domain, set_domains
-from domains.transports import create_transports, set_transports
+from domains.services.domains import create_alias_domains, create_domains, edit_domain, set_domains
+from domains.services.transports import create_transports, set_transports
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.models import Log
-from mailboxes.mailserver.knocking import NoAnswer, knock
-from mailboxes.mailserver.verifying import programs
-from mailboxes.mailserver.verifying.logins import NAME, PREFIX
+from mailboxes.mailserver.smtp_probe import NoAnswer, knock
+from mailboxes.mailserver.verifier import programs
+from mailboxes.mailserver.verifier.logins import NAME, PREFIX
 from mailboxes.models import Alias, Mailbox, Verification
-from mailboxes.services import create_aliases, create_mailboxes, set_aliases, set_mailboxes
+from mailboxes.services.mailboxes import (
+    create_aliases,
+    create_mailboxes,
+    set_aliases,
+    set_mailboxes,
+)
 from tests import mailservers
 from tests.base import PASSWORD, build_world
 from tests.servers import free_port
@@ -477,7 +482,7 @@ def test_without_a_mail_server_the_panels_own_queries_are_tried(server, tmp_path
 
 
 def test_a_query_that_cannot_run_is_an_error_without_a_mail_server(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("mailboxes.maps.NOT_ALL", "domain.no_such_column = 1")
+    monkeypatch.setattr("mailboxes.postfix.maps.NOT_ALL", "domain.no_such_column = 1")
     places = [f"--postfix={tmp_path}/none", f"--dovecot={tmp_path}/none"]
     with pytest.raises(CommandError, match="no_such_column"):
         call_command("mailserver", "verify", "--all", *places, stdout=io.StringIO())

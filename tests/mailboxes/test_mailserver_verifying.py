@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from mailboxes.mailserver.reading.postfix import PostfixFiles
-from mailboxes.mailserver.verifying import parameters, smtp
-from mailboxes.mailserver.verifying.comparing import Postfix, bytes_of, path_of
-from mailboxes.mailserver.verifying.programs import LivePostfix, Unavailable
+from mailboxes.mailserver.config_parser.postfix import PostfixFiles
+from mailboxes.mailserver.verifier import parameters, smtp
+from mailboxes.mailserver.verifier.comparing import Postfix, bytes_of, path_of
+from mailboxes.mailserver.verifier.programs import LivePostfix, Unavailable
 
 
 def files(folder, main_cf="", master_cf="smtp inet n - n - - smtpd\n"):

@@ -7,11 +7,11 @@ import pytest
 from django.db import connection
 
 from domains.models import AliasDomain, Domain, Transport
-from mailboxes import maps
-from mailboxes.mailserver.asking import filled
-from mailboxes.mailserver.reading.maps import reference
-from mailboxes.mailserver.reading.postfix import PostfixFiles
+from mailboxes.mailserver.config_parser.maps import reference
+from mailboxes.mailserver.config_parser.postfix import PostfixFiles
+from mailboxes.mailserver.external_maps import filled
 from mailboxes.models import Alias, Mailbox
+from mailboxes.postfix import maps
 from tests import collations
 from tests.shapes import Database
 

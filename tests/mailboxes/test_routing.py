@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from domains.models import AliasDomain, Domain, Transport
 from domains.patterns import EVERYTHING, validate_pattern, validate_transport
 from mailadmin.db.fields import split_goto
-from mailboxes import maps, routing
-from mailboxes.loops import find_loop
-from mailboxes.mailserver.asking import setup_of
+from mailboxes.mailserver.external_maps import setup_of
 from mailboxes.models import Alias, Mailbox
+from mailboxes.postfix import maps, routing
+from mailboxes.services.loops import find_loop
 from tests import mailservers
 
 pytestmark = [pytest.mark.mailserver, mailservers.needs_root]

@@ -5,7 +5,7 @@ from unittest import mock
 
 from django.utils import timezone
 
-from mailboxes.mailserver import pages
+from mailboxes.mailserver import views as mailserver_views
 from mailboxes.models import Alias, Mailbox, Verification
 from tests.base import World
 
@@ -19,7 +19,7 @@ class SeenStories(World):
         Mailbox.objects.filter(pk=self.bob.pk).update(modified=long_ago)
 
     def seen(self, reply="250 2.1.5 Ok"):
-        with mock.patch.object(pages, "knock", return_value=reply):
+        with mock.patch.object(mailserver_views, "knock", return_value=reply):
             return self.client.get(URL)
 
     def test_a_check_that_asked_everything_is_good_news(self):
@@ -75,5 +75,7 @@ class SeenStories(World):
         self.assertContains(self.seen(), "Postfix takes mail for this mailbox")
 
     def test_nobody_there_is_no_error(self):
-        with mock.patch.object(pages, "knock", side_effect=pages.NoAnswer("mail.test:25: no")):
+        with mock.patch.object(
+            mailserver_views, "knock", side_effect=mailserver_views.NoAnswer("mail.test:25: no")
+        ):
             self.assertContains(self.client.get(URL), "No mail server answers (mail.test:25: no)")

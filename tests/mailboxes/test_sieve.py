@@ -7,8 +7,8 @@ import socket
 import pytest
 from django.core.management import call_command
 
-from mailboxes.mailserver.checking import Configuration, check
-from mailboxes.mailserver.reading.dovecot import DovecotFiles
+from mailboxes.mailserver.checks import Configuration, check
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.models import Usage
 from tests import mailservers
 from tests.base import PASSWORD, build_world

@@ -8,7 +8,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from domains.models import AliasDomain, Domain, TotpException
-from domains.services import aliases_naming, create_domains, delete_domains
+from domains.services.domains import aliases_naming, create_domains, delete_domains
 from mailadmin import passwords
 from mailadmin.db.fields import ColumnFacts
 from mailadmin.models import Change, ChangeSecret, Log
@@ -21,7 +21,7 @@ from mailboxes.models import (
     Vacation,
     VacationNotification,
 )
-from mailboxes.services import (
+from mailboxes.services.mailboxes import (
     create_aliases,
     delete_aliases,
     delete_mailboxes,

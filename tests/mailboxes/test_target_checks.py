@@ -9,11 +9,16 @@ from django.test.utils import CaptureQueriesContext
 
 from domains.models import AliasDomain, Domain, Kept, Transport
 from mailadmin.address_lists import read_addresses
-from mailboxes import keeping
+from mailboxes.dashboard import cache
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services import create_aliases, create_mailboxes, delete_aliases, set_mailboxes
-from mailboxes.tallies import recount
-from mailboxes.target_checks import problems_of
+from mailboxes.services.mailboxes import (
+    create_aliases,
+    create_mailboxes,
+    delete_aliases,
+    set_mailboxes,
+)
+from mailboxes.services.tallies import recount
+from mailboxes.services.target_checks import problems_of
 from tests.base import World
 
 MISSING = "nobody@example.org does not exist."
@@ -173,7 +178,7 @@ class HomeTests(World):
         Alias.objects.create(address="x@example.org", goto="@", domain_id="example.org")
         Mailbox.objects.filter(pk="bob@example.org").update(active=False)
         for counted in (5000, 0):
-            with mock.patch.object(keeping, "COUNTED", counted):
+            with mock.patch.object(cache, "COUNTED", counted):
                 recount()
             self.assert_on_home("info@example.org", "x@example.org")
         self.perform(self.root, set_mailboxes, ["bob@example.org"], "active", True)
@@ -186,7 +191,7 @@ class HomeTests(World):
         Transport.objects.create(pattern="off.example", transport="nosuch:", active=False)
         Domain.objects.filter(pk="example.org").update(transport="Smtp:[x]")
         for counted in (5000, 0):
-            with mock.patch.object(keeping, "COUNTED", counted):
+            with mock.patch.object(cache, "COUNTED", counted):
                 recount()
             self.sign_in(self.root)
             page = self.client.get("/")
@@ -226,11 +231,11 @@ class Bounds(World):
             {"address": f"a{number}@example.org", "goto": ["nobody2@example.org"]}
             for number in range(20)
         ]
-        with mock.patch.object(keeping, "note_lost", wraps=keeping.note_lost) as noted:
+        with mock.patch.object(cache, "note_lost", wraps=cache.note_lost) as noted:
             self.assertEqual(program.patch("aliases", changed).status_code, 200)
         self.assertEqual(noted.call_count, 1)
         described = [{"address": row["address"], "description": "x"} for row in changed]
-        with mock.patch.object(keeping, "note_lost") as noted:
+        with mock.patch.object(cache, "note_lost") as noted:
             self.assertEqual(program.patch("aliases", described).status_code, 200)
         self.assertEqual(noted.call_count, 0)
 

@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from mailadmin import email_backend
 from mailadmin.models import Job
-from mailboxes.services import create_mailboxes
+from mailboxes.services.mailboxes import create_mailboxes
 from tests.base import World
 
 

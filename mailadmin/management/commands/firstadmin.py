@@ -7,8 +7,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from domains.admins import create_admins
 from domains.models import Admin
+from domains.services.admins import create_admins
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
 

@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.console import printable, told_plainly
 from mailadmin.tables.csv_cells import cell_text
-from mailboxes.transfer.describing import described
 from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.truth import OnlyAsked, hash_passwords, make_true
+from mailboxes.transfer.manifest.parse import described
+from mailboxes.transfer.manifest.reconcile import OnlyAsked, hash_passwords, make_true
 
 SIGNS = {"create": "+", "edit": "~", "delete": "-"}
 PLANNED = gettext_lazy("Nothing was changed: %(new)s new, %(changed)s changed, %(gone)s to delete.")

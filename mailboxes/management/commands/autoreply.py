@@ -4,7 +4,7 @@ import argparse
 
 from django.core.management.base import BaseCommand
 
-from mailboxes.mailserver import autoreply
+from mailboxes.mailserver import autoresponder
 
 
 class Command(BaseCommand):
@@ -12,7 +12,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser):
-        autoreply.add_arguments(parser)
+        autoresponder.add_arguments(parser)
 
     def handle(self, *args, **options):
-        raise SystemExit(autoreply.run(argparse.Namespace(**options)))
+        raise SystemExit(autoresponder.run(argparse.Namespace(**options)))

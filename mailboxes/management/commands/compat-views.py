@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from mailadmin.console import printable, told_plainly
-from mailboxes.transfer.compat import grants, work
-from mailboxes.transfer.compat.folders import elsewhere
-from mailboxes.transfer.compat.views import SYSTEMS
+from mailboxes.transfer.legacy_views import grants, work
+from mailboxes.transfer.legacy_views.folders import elsewhere
+from mailboxes.transfer.legacy_views.views import SYSTEMS
 
 SHOWN = 5
 WORDS = {

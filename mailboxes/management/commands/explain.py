@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import Actor
 from mailadmin.console import printable, told_plainly
-from mailboxes.explaining import explain
-from mailboxes.explaining.words import ending
-from mailboxes.mailserver.asking import setup_of
+from mailboxes.mailserver.external_maps import setup_of
+from mailboxes.postfix.explain import explain
+from mailboxes.postfix.explain.messages import ending
 
 
 class Command(BaseCommand):

@@ -1,5 +1,5 @@
 """`export`: everything, or a domain, as JSON, CSV or map files."""
 
-from mailboxes.transfer.exporting.command import Command
+from mailboxes.transfer.export.command import Command
 
 __all__ = ["Command"]

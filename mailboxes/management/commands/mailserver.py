@@ -3,10 +3,10 @@
 from django.core.management.base import BaseCommand
 
 from mailadmin.console import told_plainly
-from mailboxes.mailserver.checking import command as check
-from mailboxes.mailserver.upgrading import command as upgrade
-from mailboxes.mailserver.verifying import command as verify
-from mailboxes.mailserver.writing import command as config
+from mailboxes.mailserver.checks import command as check
+from mailboxes.mailserver.converter import command as upgrade
+from mailboxes.mailserver.generator import command as config
+from mailboxes.mailserver.verifier import command as verify
 
 # Each is a module with `help`, `add_arguments(parser)` and `run(command, options)`.
 SUBCOMMANDS = {

@@ -3,8 +3,8 @@
 import pytest
 
 from domains.models import Domain
-from mailboxes.mailserver import autoreply
-from mailboxes.mailserver.autoreply import log
+from mailboxes.mailserver import autoresponder
+from mailboxes.mailserver.autoresponder import log
 from mailboxes.models import Alias, Mailbox
 from mailboxes.models import Vacation as Row
 from tests.mailboxes.autoreply.post import Post, at, environ
@@ -27,6 +27,6 @@ def post(transactional_db, tmp_path, monkeypatch):
         domain = name.partition("@")[2]
         dates = {"activefrom": at(days=-7), "activeuntil": at(days=7)}
         Row.objects.create(mailbox_id=name, domain_id=domain, **text, **dates)
-    post = Post(tmp_path, autoreply.settings(environ=environ()))
+    post = Post(tmp_path, autoresponder.settings(environ=environ()))
     monkeypatch.setattr(log, "place", post.log)
     return post

@@ -15,7 +15,7 @@ from pathlib import Path
 from django.db import connection
 
 from mailadmin.conf import BASE_DIR
-from mailboxes.mailserver import autoreply
+from mailboxes.mailserver import autoresponder
 from mailboxes.models import Alias, VacationNotification
 from mailboxes.models import Vacation as Row
 
@@ -65,7 +65,7 @@ class Post:
     def brings(self, mail=None, **envelope):
         """The status with which the responder ends for this mail."""
         stream = io.BytesIO(letter() if mail is None else mail)
-        return autoreply.respond(self.options(**envelope), self.known, stream)
+        return autoresponder.respond(self.options(**envelope), self.known, stream)
 
     def answers(self):
         """The mails that were handed over, as a mail program reads them."""

@@ -11,10 +11,10 @@ import tracemalloc
 import pytest
 from hypothesis import given, strategies
 
-from mailboxes.mailserver import autoreply
-from mailboxes.mailserver.autoreply import answers
-from mailboxes.mailserver.autoreply.letters import LONGEST, Letter, read_letter
-from mailboxes.mailserver.autoreply.vacations import Vacation
+from mailboxes.mailserver import autoresponder
+from mailboxes.mailserver.autoresponder import answers
+from mailboxes.mailserver.autoresponder.incoming_message import LONGEST, Letter, read_letter
+from mailboxes.mailserver.autoresponder.vacation_rows import Vacation
 from mailboxes.models import Mailbox
 from tests.mailboxes.autoreply.post import FRIEND, ZONE, at, letter, notes, vacation
 
@@ -178,7 +178,7 @@ def test_a_text_of_one_line_arrives_as_it_is(subject, name):
 def test_whatever_the_bytes_there_is_no_fault(garbage):
     known = {"MAILADMIN_VACATION": True}
     letter = read_letter(io.BytesIO(garbage), FRIEND)
-    list(autoreply.rules.against_any_answer(letter, known))
+    list(autoresponder.rules.against_any_answer(letter, known))
     away = Vacation("bob@example.org", "Re: $SUBJECT", "x", None, None, 0)
     answers.compose(away, letter, datetime.datetime.now(ZONE))
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mailboxes.mailserver.autoreply import answers
+from mailboxes.mailserver.autoresponder import answers
 from tests.mailboxes.autoreply.post import FRIEND, notes, vacation
 
 TAKE = 'cat > "{folder}/$$.part"; mv "{folder}/$$.part" "{folder}/$$.mail"\n'

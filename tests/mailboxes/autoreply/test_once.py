@@ -13,11 +13,11 @@ from django.db import connection
 
 from domains.models import Domain
 from mailadmin.changes.perform import Actor, perform
-from mailboxes.mailserver import autoreply
-from mailboxes.mailserver.autoreply import addresses, tables
+from mailboxes.mailserver import autoresponder
+from mailboxes.mailserver.autoresponder import addresses, tables
 from mailboxes.models import Mailbox, VacationNotification, vacation_target
 from mailboxes.models import Vacation as Row
-from mailboxes.services import set_vacation
+from mailboxes.services.mailboxes import set_vacation
 from tests import servers
 from tests.mailboxes.autoreply.post import (
     BOB,
@@ -243,8 +243,8 @@ def test_a_note_that_others_changed_meanwhile_is_not_taken_back(post):
     """The owner went away anew, and somebody else has told the friend."""
     with tables.connected(post.known) as database:
         now = datetime.datetime.now(ZONE)
-        away = autoreply.find_vacation(database, ["bob@example.org"], now)
-        note = autoreply.note_down(database, away, FRIEND, now - datetime.timedelta(hours=1))
+        away = autoresponder.find_vacation(database, ["bob@example.org"], now)
+        note = autoresponder.note_down(database, away, FRIEND, now - datetime.timedelta(hours=1))
         VacationNotification.objects.all().delete()
         told(seconds=0)
         stored = notes()
@@ -258,7 +258,7 @@ def test_mail_waits_while_mariadb_is_away(post):
         client = server.client
         client.create("mailadmin", dump=SCHEMA)
         client.execute(ROWS, "mailadmin")
-        post.known = autoreply.settings(environ=environ(MAILADMIN_DATABASE_URL=client.url()))
+        post.known = autoresponder.settings(environ=environ(MAILADMIN_DATABASE_URL=client.url()))
         server.stop(keep=True)
         assert post.brings() == 75
         assert client.password not in post.log.getvalue()

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from mailboxes.transfer.entries import Losses
-from mailboxes.transfer.sources import READERS, opened
+from mailboxes.transfer.readers import READERS, opened
 
 SAMPLES = Path(__file__).parent / "samples"
 

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from domains.models import Domain
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Mailbox, Plan
-from mailboxes.transfer import work
+from mailboxes.transfer.plan import workflow
 from tests.base import World
 
 
@@ -32,8 +32,8 @@ class TransferWorld(World):
         actor = self.actor(person) if person else Actor.console()
         format_name = name.rpartition(".")[2]
         path = self.file(text, name)
-        plan = perform(actor, work.make_plan, format_name, path.name, options)
-        work.read_here(actor, plan, str(path))
+        plan = perform(actor, workflow.make_plan, format_name, path.name, options)
+        workflow.read_here(actor, plan, str(path))
         plan.refresh_from_db()
         return plan
 
@@ -48,7 +48,7 @@ class TransferWorld(World):
 
     def go(self, plan, state, person):
         actor = self.actor(person) if person else Actor.console()
-        work.go_here(actor, plan.pk, state)
+        workflow.go_here(actor, plan.pk, state)
         plan.refresh_from_db()
         return plan
 

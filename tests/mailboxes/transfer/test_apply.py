@@ -11,9 +11,9 @@ from domains.models import AliasDomain, Domain
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.models import Change, Log
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services import create_mailboxes, set_forwarding
-from mailboxes.transfer.describing import described
-from mailboxes.transfer.truth import OnlyAsked, make_true
+from mailboxes.services.mailboxes import create_mailboxes, set_forwarding
+from mailboxes.transfer.manifest.parse import described
+from mailboxes.transfer.manifest.reconcile import OnlyAsked, make_true
 from tests.base import PASSWORD, World
 
 ORG = """

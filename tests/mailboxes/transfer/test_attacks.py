@@ -12,7 +12,7 @@ from django.test import SimpleTestCase
 
 from domains.models import Admin, Domain
 from mailboxes.models import Alias, Mailbox
-from mailboxes.transfer.compat.views import SYSTEMS
+from mailboxes.transfer.legacy_views.views import SYSTEMS
 from tests.base import World
 
 LAUGHS = "\n".join(

@@ -12,11 +12,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from domains.models import AliasDomain, Domain, DomainState, Transport
-from domains.services import set_domains
+from domains.services.domains import set_domains
 from mailadmin.conf import BASE_DIR
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services import set_aliases, set_mailboxes
-from mailboxes.transfer.compat.views import SYSTEMS, number
+from mailboxes.services.mailboxes import set_aliases, set_mailboxes
+from mailboxes.transfer.legacy_views.views import SYSTEMS, number
 from tests.mailboxes.test_delivery import alias, domain, leads, mailbox, make, mirror
 from tests.mailboxes.transfer.oldsystems import CONFIGURATIONS, Place
 from tests.shapes import Database, environment

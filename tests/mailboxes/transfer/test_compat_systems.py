@@ -11,7 +11,7 @@ from django.db import connection
 
 from mailadmin import passwords
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services import set_mailboxes
+from mailboxes.services.mailboxes import set_mailboxes
 from tests import mailservers
 from tests.base import PASSWORD
 from tests.mailboxes.test_delivery import alias, domain, mailbox, make, mirror

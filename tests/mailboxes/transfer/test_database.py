@@ -7,7 +7,7 @@ import traceback
 import pytest
 
 from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.sources import open_tables
+from mailboxes.transfer.readers import open_tables
 from tests.servers import free_port
 
 ZERO = "0000-00-00 00:00:00"
@@ -142,7 +142,7 @@ def test_a_server_that_goes_while_rows_come_leaves_an_error_and_no_half(mariadb,
         " FROM seq_1_to_300000",
         name,
     )
-    from mailboxes.transfer.sources import database
+    from mailboxes.transfer.readers import database
 
     def killing(table, rows, staging):
         for number, row in enumerate(rows):
@@ -163,7 +163,7 @@ def test_a_server_that_goes_while_rows_come_leaves_an_error_and_no_half(mariadb,
 @pytest.mark.mariadb
 def test_nothing_is_written_and_a_second_statement_is_none(mariadb, url):
     name = url.rpartition("/")[2]
-    from mailboxes.transfer.sources.database import MySQL, parsed
+    from mailboxes.transfer.readers.database import MySQL, parsed
 
     database = MySQL(parsed(url))
     try:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.sources import lexing, open_tables
+from mailboxes.transfer.readers import open_tables, sql_lexer
 from tests.servers import command
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -338,7 +338,7 @@ def test_a_value_of_a_hundred_megabytes_is_refused(dump, tmp_path):
 READ = """
 import django, resource, sys
 django.setup()
-from mailboxes.transfer.sources import open_tables
+from mailboxes.transfer.readers import open_tables
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with open_tables(sys.argv[1], lambda table: True) as tables:
     assert tables.count("users") == int(sys.argv[2])
@@ -420,8 +420,8 @@ def test_wherever_a_block_ends_the_rows_are_the_same(monkeypatch, dump):
     between = f"/* {'*' * 200} */ {blanks * 3}-- {'-' * 200}\n{blanks}"
     path = dump(f"{USERS}{between}INSERT INTO users VALUES\n{rows} ;")
     for block, ahead in itertools.product((1, 7, 64), range(64, 70)):
-        monkeypatch.setattr(lexing, "BLOCK", block)
-        monkeypatch.setattr(lexing, "AHEAD", ahead)
+        monkeypatch.setattr(sql_lexer, "BLOCK", block)
+        monkeypatch.setattr(sql_lexer, "AHEAD", ahead)
         assert [row[0] for row in rows_of(path, "users")] == values
 
 

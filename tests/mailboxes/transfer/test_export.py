@@ -18,10 +18,10 @@ from domains.models import Admin, DkimSigning, Domain, DomainAdmin
 from mailadmin.tables import reading
 from mailboxes.models import Alias, Mailbox, Plan, Vacation, vacation_target
 from mailboxes.transfer.entries import Losses
-from mailboxes.transfer.exporting import csvfiles, hashfiles, jsonfiles
-from mailboxes.transfer.exporting.archive import zipped
-from mailboxes.transfer.exporting.snapshot import snapshot
-from mailboxes.transfer.kinds import BY_TABLE
+from mailboxes.transfer.export import csvfiles, hashfiles, jsonfiles
+from mailboxes.transfer.export.archive import zipped
+from mailboxes.transfer.export.snapshot import snapshot
+from mailboxes.transfer.row_types import BY_TABLE
 from tests.mailboxes.transfer.exported import build_database, contents, forget_everything
 from tests.mailboxes.transfer.stories import TransferWorld
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailboxes.transfer.entries import Losses, UnfitSource
-from mailboxes.transfer.sources import READERS, opened, unpacking
+from mailboxes.transfer.readers import READERS, opened, unpacking
 
 ROW = "ann@example.org"
 

@@ -6,8 +6,8 @@ import pytest
 
 from mailadmin import passwords
 from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.sources import open_tables
-from mailboxes.transfer.sources.hashes import HEX_OF_DOVECOT, as_stored
+from mailboxes.transfer.readers import open_tables
+from mailboxes.transfer.readers.hashes import HEX_OF_DOVECOT, as_stored
 from tests import mailservers
 from tests.mailboxes.transfer.reading import SAMPLES, Read, changed, copied
 

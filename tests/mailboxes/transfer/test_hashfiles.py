@@ -7,7 +7,7 @@ import pytest
 
 from mailadmin import passwords
 from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.sources.passwdfiles import is_passwd_file, quota_of
+from mailboxes.transfer.readers.passwdfiles import is_passwd_file, quota_of
 from tests import servers
 from tests.mailboxes.transfer.reading import SAMPLES, Read, changed, copied
 

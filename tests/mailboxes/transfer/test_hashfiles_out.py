@@ -11,13 +11,13 @@ from django.utils import timezone
 from domains.models import AliasDomain, Domain
 from mailadmin import passwords
 from mailadmin.db.fields import split_goto
-from mailboxes import maps
-from mailboxes.mailserver.reading.postfix import PostfixFiles
-from mailboxes.mailserver.writing.choices import guessed
+from mailboxes.mailserver.config_parser.postfix import PostfixFiles
+from mailboxes.mailserver.generator.choices import guessed
 from mailboxes.models import Alias, Mailbox, Vacation, vacation_target
-from mailboxes.routing import own_setup
-from mailboxes.transfer.exporting import hashfiles
-from mailboxes.transfer.exporting.disk import MARK
+from mailboxes.postfix import maps
+from mailboxes.postfix.routing import own_setup
+from mailboxes.transfer.export import hashfiles
+from mailboxes.transfer.export.disk import MARK
 from tests import mailservers, programs, servers
 from tests.mailboxes.transfer.exported import build_database, forget_everything
 from tests.mailboxes.transfer.reading import Read

@@ -10,9 +10,10 @@ from django.test import override_settings
 from domains.models import Domain
 from mailadmin import passwords
 from mailadmin.models import Change, Log
-from mailboxes import services
 from mailboxes.models import Alias, Mailbox, Plan
-from mailboxes.transfer import applying, planning
+from mailboxes.services import mailboxes
+from mailboxes.transfer.plan import apply as plan_apply
+from mailboxes.transfer.plan import build as plan_build
 from tests.mailboxes.transfer.stories import TransferWorld
 
 THREE = """\
@@ -84,7 +85,7 @@ class PlanStories(TransferWorld):
 
     def test_a_row_that_moved_since_the_plan_is_not_overwritten(self):
         plan = self.plan(THREE)
-        self.perform(self.root, services.edit_mailbox, "bob@example.org", {"name": "Bobby"})
+        self.perform(self.root, mailboxes.edit_mailbox, "bob@example.org", {"name": "Bobby"})
         self.apply(plan)
         self.assertEqual(self.mailbox("bob@example.org").name, "Bobby")
         self.assertIn("changed after the plan", self.reasons(plan)["bob@example.org"])
@@ -93,7 +94,7 @@ class PlanStories(TransferWorld):
     def test_a_row_made_by_somebody_else_since_the_plan_is_not_overwritten(self):
         plan = self.plan(THREE)
         row = {"local_part": "dora", "domain": self.domain(), "password": "x", "name": "Other"}
-        self.perform(self.root, services.create_mailboxes, [row])
+        self.perform(self.root, mailboxes.create_mailboxes, [row])
         self.apply(plan)
         self.assertEqual(self.mailbox("dora@example.org").name, "Other")
         self.assertIn("exists already", self.reasons(plan)["dora@example.org"])
@@ -103,7 +104,7 @@ class PlanStories(TransferWorld):
         plan = self.plan("username,password_hash\n" + "".join(f"{n},x\n" for n in names))
         self.perform(
             self.root,
-            services.create_aliases,
+            mailboxes.create_aliases,
             [{"local_part": "user7", "domain": self.domain(), "goto": ["bob@example.org"]}],
         )
         self.apply(plan)
@@ -115,9 +116,9 @@ class PlanStories(TransferWorld):
     def test_what_is_refused_half_way_leaves_no_trace(self):
         def service(changes):
             with contextlib.suppress(ValidationError), changes.attempt():
-                services.create_mailboxes(changes, [self.row("ann")])
+                mailboxes.create_mailboxes(changes, [self.row("ann")])
                 raise ValidationError("no")
-            services.create_mailboxes(changes, [self.row("ben")])
+            mailboxes.create_mailboxes(changes, [self.row("ben")])
 
         self.perform(self.root, service)
         self.assertEqual(self.logged(), [("create_mailbox", "example.org", "ben@example.org")])
@@ -130,8 +131,8 @@ class PlanStories(TransferWorld):
     def test_a_step_that_fails_leaves_nothing_of_itself(self):
         plan = self.plan("username,password_hash\nann@example.org,x\nben@example.org,y\n")
         with (
-            mock.patch.object(applying, "refuse", side_effect=RuntimeError),
-            mock.patch.object(services, "tally", side_effect=RuntimeError),
+            mock.patch.object(plan_apply, "refuse", side_effect=RuntimeError),
+            mock.patch.object(mailboxes, "tally", side_effect=RuntimeError),
             self.assertRaises(RuntimeError),
         ):
             self.apply(plan)
@@ -150,7 +151,7 @@ class PlanStories(TransferWorld):
         self.assertIn("rows.csv, line 2", self.reasons(plan)["ann@example.org"])
 
     def test_doubles_are_found_far_apart(self):
-        lines = [f"user{number}@example.org,x\n" for number in range(planning.ROWS_A_STEP * 6)]
+        lines = [f"user{number}@example.org,x\n" for number in range(plan_build.ROWS_A_STEP * 6)]
         lines.append("USER3@example.org,y\n")
         self.limit(mailboxes=0)
         plan = self.plan("username,password_hash\n" + "".join(lines))
@@ -393,10 +394,10 @@ class ScopeStories(TransferWorld):
             "maildir": "example.com/carol/",
         }
         with self.assertRaisesMessage(ValidationError, "where the mail lies"):
-            self.perform(self.alice, services.create_mailboxes, [row])
+            self.perform(self.alice, mailboxes.create_mailboxes, [row])
         with self.assertRaisesMessage(ValidationError, "where the mail lies"):
             values = {"maildir": "example.com/carol/"}
-            self.perform(self.alice, services.edit_mailbox, "bob@example.org", values)
+            self.perform(self.alice, mailboxes.edit_mailbox, "bob@example.org", values)
 
     def test_who_is_no_superadmin_any_more_has_lost_his_plans(self):
         plan = self.json_plan(
@@ -407,7 +408,7 @@ class ScopeStories(TransferWorld):
         self.assertFalse(Plan.objects.of(former).exists())
         rows = list(plan.rows.all())
         with self.assertRaises(PermissionDenied):
-            self.perform(former, applying.apply_rows, plan, rows)
+            self.perform(former, plan_apply.apply_rows, plan, rows)
 
     def test_default_aliases_stay_the_superadmins(self):
         self.refused_at_applying("abuse@example.org")

@@ -11,7 +11,7 @@ from django.db import connection
 from domains.models import Domain, Transport
 from mailadmin import passwords
 from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.sources.postfixadmin import KNOWN
+from mailboxes.transfer.readers.postfixadmin import KNOWN
 from tests.base import PASSWORD
 from tests.mailboxes.transfer.reading import SAMPLES, Read, copied
 from tests.servers import command

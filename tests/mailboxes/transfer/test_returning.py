@@ -11,9 +11,9 @@ from domains.models import AliasDomain, Domain, Transport
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.models import Change
-from mailboxes import services
 from mailboxes.models import Alias, Mailbox, Plan, Vacation
-from mailboxes.transfer import work
+from mailboxes.services import mailboxes
+from mailboxes.transfer.plan import workflow
 from tests.base import PASSWORD
 from tests.mailboxes.transfer.stories import TransferWorld
 
@@ -53,7 +53,7 @@ EVERYTHING = {
 class ReturningStories(TransferWorld):
     def snapshot(self):
         """Every row that people own, but for dates."""
-        from mailboxes.transfer.kinds import KINDS
+        from mailboxes.transfer.row_types import KINDS
 
         return {
             kind.name: [kind.words(row) for row in kind.model._default_manager.order_by("pk")]
@@ -73,9 +73,9 @@ class ReturningStories(TransferWorld):
     def test_what_the_import_itself_did_later_to_a_row_is_no_obstacle(self):
         before = self.snapshot()
         plan = self.json_plan(EVERYTHING)
-        perform(Actor.console(), work.enter, plan.pk, Plan.State.APPLYING)
+        perform(Actor.console(), workflow.enter, plan.pk, Plan.State.APPLYING)
         self.steps(plan, Plan.State.APPLYING)
-        perform(Actor.console(), work.enter, plan.pk, Plan.State.RETURNING)
+        perform(Actor.console(), workflow.enter, plan.pk, Plan.State.RETURNING)
         self.steps(plan, Plan.State.RETURNING)
         self.assertEqual(self.reasons(plan), {})
         self.assertEqual(self.snapshot(), before)
@@ -83,7 +83,7 @@ class ReturningStories(TransferWorld):
     def steps(self, plan, state):
         """As slowly as it may be: a second goes by between any two steps."""
         now = timezone.now()
-        while step := work.next_step(plan.pk, state):
+        while step := workflow.next_step(plan.pk, state):
             now += datetime.timedelta(seconds=1)
             with mock.patch.object(timezone, "now", return_value=now):
                 perform(Actor.console(), step[0], *step[1])
@@ -105,8 +105,8 @@ class ReturningStories(TransferWorld):
             "username,name\nann@example.org,Ann\nben@example.org,Ben\nbob@example.org,Robert\n"
         )
         self.age(plan)
-        self.perform(self.root, services.edit_mailbox, "ann@example.org", {"name": "Anna"})
-        self.perform(self.root, services.edit_mailbox, "bob@example.org", {"name": "Bobby"})
+        self.perform(self.root, mailboxes.edit_mailbox, "ann@example.org", {"name": "Anna"})
+        self.perform(self.root, mailboxes.edit_mailbox, "bob@example.org", {"name": "Bobby"})
         self.take_back(plan)
         self.assertEqual(self.mailbox("ann@example.org").name, "Anna")
         self.assertEqual(self.mailbox("bob@example.org").name, "Bobby")
@@ -122,9 +122,11 @@ class ReturningStories(TransferWorld):
 
     def test_a_mailbox_that_somebody_uses_by_now_stays(self):
         plan = self.imported("username,name\nann@example.org,Ann\nben@example.org,Ben\n")
-        self.perform(self.root, services.set_forwarding, "ann@example.org", ["x@example.net"], True)
+        self.perform(
+            self.root, mailboxes.set_forwarding, "ann@example.org", ["x@example.net"], True
+        )
         values = {"subject": "Away", "body": "Later.", "active": True}
-        self.perform(self.root, services.set_vacation, "ben@example.org", values)
+        self.perform(self.root, mailboxes.set_vacation, "ben@example.org", values)
         self.take_back(plan)
         self.assertEqual(
             Mailbox.objects.filter(pk__in=["ann@example.org", "ben@example.org"]).count(), 2
@@ -135,14 +137,14 @@ class ReturningStories(TransferWorld):
         plan = self.json_plan({"domains": [{"domain": "example.net"}]})
         self.apply(plan)
         row = {"local_part": "eve", "domain": self.domain("example.net"), "password": "x"}
-        self.perform(self.root, services.create_mailboxes, [row])
+        self.perform(self.root, mailboxes.create_mailboxes, [row])
         self.take_back(plan)
         self.assertTrue(Mailbox.objects.filter(pk="eve@example.net").exists())
         self.assertIn("depends", self.reasons(plan)["example.net"])
 
     def test_what_is_gone_already_is_no_obstacle(self):
         plan = self.imported("username\nann@example.org\nben@example.org\n")
-        self.perform(self.root, services.delete_mailboxes, ["ann@example.org"])
+        self.perform(self.root, mailboxes.delete_mailboxes, ["ann@example.org"])
         self.take_back(plan)
         self.assertFalse(Mailbox.objects.filter(pk="ben@example.org").exists())
 
@@ -166,7 +168,7 @@ class ReturningStories(TransferWorld):
     def test_nobody_takes_back_anothers_import(self):
         plan = self.imported("username\nann@example.org\n")
         with self.assertRaisesMessage(ValidationError, "no such import"):
-            perform(self.actor(self.alice), work.begin, plan.pk, Plan.State.RETURNING)
+            perform(self.actor(self.alice), workflow.begin, plan.pk, Plan.State.RETURNING)
 
     def test_it_is_taken_back_once(self):
         plan = self.take_back(self.imported("username\nann@example.org\n"))
@@ -187,7 +189,7 @@ class ReturningStories(TransferWorld):
 
     def test_a_vacation_of_before_is_back_with_its_words(self):
         values = {"subject": "Old", "body": "Old words.", "active": True}
-        self.perform(self.root, services.set_vacation, "bob@example.org", values)
+        self.perform(self.root, mailboxes.set_vacation, "bob@example.org", values)
         plan = self.json_plan(
             {"vacations": [{"email": "bob@example.org", "body": "New words.", "active": False}]}
         )
@@ -202,11 +204,11 @@ class StoppingStories(TransferWorld):
         names = [f"user{n}@example.org" for n in range(1200)]
         plan = self.plan("username,password_hash\n" + "".join(f"{name},x\n" for name in names))
         actor = self.actor(self.root)
-        perform(actor, work.enter, plan.pk, Plan.State.APPLYING)
-        service, arguments, _rows = work.next_step(plan.pk, Plan.State.APPLYING)
+        perform(actor, workflow.enter, plan.pk, Plan.State.APPLYING)
+        service, arguments, _rows = workflow.next_step(plan.pk, Plan.State.APPLYING)
         perform(actor, service, *arguments)
-        perform(actor, work.stop, plan.pk)
-        self.assertIsNone(work.next_step(plan.pk, Plan.State.APPLYING))
+        perform(actor, workflow.stop, plan.pk)
+        self.assertIsNone(workflow.next_step(plan.pk, Plan.State.APPLYING))
         self.assertEqual(Mailbox.objects.filter(pk__in=names).count(), 500)
         self.apply(plan, self.root)
         self.assertEqual(Mailbox.objects.filter(pk__in=names).count(), 1200)
@@ -214,8 +216,8 @@ class StoppingStories(TransferWorld):
 
     def test_two_at_work_with_one_plan_do_not_undo_each_other(self):
         plan = self.plan("username,password_hash\nann@example.org,x\nben@example.org,x\n")
-        perform(self.actor(self.root), work.enter, plan.pk, Plan.State.APPLYING)
-        steps = [work.next_step(plan.pk, Plan.State.APPLYING) for _both in range(2)]
+        perform(self.actor(self.root), workflow.enter, plan.pk, Plan.State.APPLYING)
+        steps = [workflow.next_step(plan.pk, Plan.State.APPLYING) for _both in range(2)]
         for service, arguments, _rows in steps:
             perform(self.actor(self.root), service, *arguments)
         self.assertEqual(self.verbs(plan), {"ann@example.org": "new", "ben@example.org": "new"})
@@ -225,9 +227,9 @@ class StoppingStories(TransferWorld):
         self.limit(mailboxes=0)
         names = [f"user{n}@example.org" for n in range(700)]
         plan = self.plan("username,password_hash\n" + "".join(f"{name},x\n" for name in names))
-        perform(self.actor(self.root), work.enter, plan.pk, Plan.State.APPLYING)
-        service, arguments, _rows = work.next_step(plan.pk, Plan.State.APPLYING)
+        perform(self.actor(self.root), workflow.enter, plan.pk, Plan.State.APPLYING)
+        service, arguments, _rows = workflow.next_step(plan.pk, Plan.State.APPLYING)
         perform(self.actor(self.root), service, *arguments)
-        perform(self.actor(self.root), work.stop, plan.pk)
+        perform(self.actor(self.root), workflow.stop, plan.pk)
         self.take_back(plan)
         self.assertFalse(Mailbox.objects.filter(pk__in=names).exists())

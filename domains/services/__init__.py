@@ -1,0 +1,1 @@
+"""How domains, alias domains, transports and admins change."""

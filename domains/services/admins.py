@@ -1,0 +1,132 @@
+"""How admins change: their domains, their marks, and that one superadmin always stays."""
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from domains.models import (
+    ALL,
+    Admin,
+    Domain,
+    DomainAdmin,
+    TotpException,
+)
+from domains.services.locks import lock_domains, refuse_taken
+from mailadmin.accounts.sessions import end_sessions
+from mailadmin.api.tokens import delete_tokens_of
+from mailadmin.rows import folded
+
+
+def create_admins(changes, rows):
+    """Make admins with their domains; passwords come as hashes."""
+    lock_domains(changes, [ALL, *(name for row in rows for name in row.get("domains", []))])
+    admins = [
+        Admin(**{name: value for name, value in row.items() if name != "domains"}) for row in rows
+    ]
+    refuse_taken(Admin, [a.pk for a in admins], "username", _("There is an admin %(key)s already."))
+    changes.create(admins)
+    for admin, row in zip(admins, rows, strict=True):
+        _assign(changes, admin, row.get("domains", []))
+        _mark(changes, admin)
+        changes.log("create_admin", "", admin.pk)
+    return admins
+
+
+def edit_admin(changes, key, values):
+    """Change an admin. Nobody takes his own rights, and the last superadmin keeps his."""
+    lock_domains(changes, [ALL, *values.get("domains", [])])
+    admin = changes.find_one(Admin, key)
+    own = {name: value for name, value in values.items() if name != "domains"}
+    _refuse_losing(changes, [admin], own)
+    changed = changes.update([admin], **own)
+    if changed and own.get("active") is False:
+        end_access(changes, changed)
+    assigned = "domains" in values and _assign(changes, admin, values["domains"])
+    if assigned and not changed:
+        changes.update([admin], modified=changes.at)  # whoever looks at the date sees it
+    if changed + _mark(changes, admin) or assigned:
+        changes.log("edit_admin", "", key)
+    return admin
+
+
+def set_admins(changes, keys, field, value):
+    lock_domains(changes, [ALL])
+    admins = changes.find(Admin, keys)
+    _refuse_losing(changes, admins, {field: value})
+    changed = changes.update(admins, **{field: value})
+    for admin in changed:
+        _mark(changes, admin)
+        changes.log("edit_admin", "", admin.pk)
+    if field == "active" and not value:
+        end_access(changes, changed)
+
+
+def end_access(changes, admins):
+    """End the sessions and tokens of admins: being made active again does not bring them back."""
+    end_sessions(admins)
+    delete_tokens_of(changes, admins)
+
+
+def delete_admins(changes, keys):
+    lock_domains(changes, [ALL])
+    admins = changes.find(Admin, keys)
+    _refuse_losing(changes, admins, {"active": False})
+    changes.delete(TotpException.objects.filter(username__in=keys))
+    end_sessions(admins)
+    changes.delete(admins)
+    for admin in admins:
+        changes.log("delete_admin", "", admin.pk)
+
+
+def _refuse_losing(changes, admins, values):
+    losing = values.get("active") is False or values.get("superadmin") is False
+    if not losing:
+        return
+    loses_mark = [a for a in admins if a.superadmin or values.get("active") is False]
+    if changes.principal.pk in [admin.pk for admin in loses_mark]:
+        raise ValidationError(_("Nobody can delete, deactivate or demote himself."))
+    if not any(admin.superadmin and admin.active for admin in admins):
+        return
+    others = Admin.objects.filter(superadmin=True, active=True).exclude(
+        pk__in=[a.pk for a in admins]
+    )
+    if not others.exists():
+        raise ValidationError(_("The last active superadmin stays."))
+
+
+def _assign(changes, admin, names):
+    """Give an admin exactly these domains; names that he has already are not asked about."""
+    wanted = {folded(name) for name in names} - {folded(ALL)}
+    rows = list(DomainAdmin.objects.filter(admin=admin))
+    kept = {folded(row.domain_id) for row in rows if row.active} & wanted
+    found = {folded(d.pk): d for d in Domain.objects.filter(pk__in=wanted - kept)}
+    if unknown := sorted(wanted - kept - set(found)):
+        raise ValidationError(
+            {"domains": _("The domain %(name)s does not exist.") % {"name": unknown[0]}}
+        )
+    surplus = _surplus(rows, wanted)
+    changes.delete(surplus)
+    changes.create(DomainAdmin(admin=admin, domain=found[name]) for name in sorted(found))
+    return bool(surplus or found)
+
+
+def _surplus(rows, wanted):
+    """Rows not wanted, switched off, or there twice."""
+    seen, surplus = set(), []
+    for row in rows:
+        name = folded(row.domain_id)
+        if name not in wanted or not row.active or name in seen:
+            surplus.append(row)
+        else:
+            seen.add(name)
+    return surplus
+
+
+def _mark(changes, admin):
+    """A superadmin has PostfixAdmin's mark `ALL` in force, once, and nobody else has it."""
+    rows = list(DomainAdmin._base_manager.filter(admin=admin, domain=ALL))
+    good = [row for row in rows if row.active][:1] if admin.superadmin else []
+    wrong = [row for row in rows if row not in good]
+    new = [DomainAdmin(admin=admin, domain_id=ALL)] if admin.superadmin and not good else []
+    changes.delete(wrong)
+    changes.create(new)
+    return wrong + new

@@ -1,0 +1,190 @@
+"""How transports change, and which of them are in force. Superadmins' matter, of no one domain."""
+
+import itertools
+import re
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import BooleanField, Case, ExpressionWrapper, Q, Subquery, When
+from django.utils.translation import gettext_lazy as _
+
+from domains.models import ALL, BROKEN_TRANSPORT, Domain, Kept, Transport
+from domains.patterns import (
+    AGENT,
+    EVERYTHING,
+    USUAL,
+    delivery_services,
+    domain_keys,
+    is_usual,
+    normalize_pattern,
+    validate_service,
+)
+from domains.services.locks import lock_domains, refuse_taken
+from mailadmin.rows import chunks
+
+SHOWN = 10
+TAKEN = _("There is a transport for %(key)s already.")
+
+
+def create_transports(changes, rows):
+    lock_domains(changes, [ALL])
+    transports = [Transport(**row) for row in rows]
+    for transport in transports:
+        transport.pattern = normalize_pattern(transport.pattern)
+        transport.clean_fields()
+        _refuse_broken(transport.transport)
+    patterns = [transport.pk for transport in transports]
+    _refuse_vacation_domain(patterns)
+    _refuse_doubles(patterns)
+    refuse_taken(Transport, patterns, "pattern", TAKEN)
+    changes.create(transports)
+    for transport in transports:
+        changes.log("create_transport", "", transport.pk)
+    return transports
+
+
+def edit_transport(changes, key, values):
+    """Change what is behind a pattern; another pattern is another row."""
+    lock_domains(changes, [ALL])
+    transport = changes.find_one(Transport, key)
+    values = {
+        name: Transport._meta.get_field(name).clean(value, transport)
+        for name, value in values.items()
+        if name != "pattern"
+    }
+    if values.get("transport", transport.transport) != transport.transport:
+        _refuse_broken(values["transport"])
+    if changes.update([transport], **values):
+        changes.log("edit_transport", "", transport.pk)
+        _forget_broken([key])
+    return transport
+
+
+def set_transports(changes, keys, field, value):
+    lock_domains(changes, [ALL])
+    transports = changes.find(Transport, keys)
+    if field == "active" and value:
+        for transport in transports:
+            _refuse_broken(transport.transport)
+    _forget_broken(keys)
+    for transport in changes.update(transports, **{field: value}):
+        changes.log("edit_transport", "", transport.pk)
+
+
+def delete_transports(changes, keys):
+    lock_domains(changes, [ALL])
+    transports = changes.find(Transport, keys)
+    changes.delete(transports)
+    _forget_broken(keys)
+    for transport in transports:
+        changes.log("delete_transport", "", transport.pk)
+
+
+def _forget_broken(keys: list[str]) -> None:
+    """Home names these no more; the worker looks again."""
+    for part in chunks(keys):
+        Kept.objects.filter(domain="", name=BROKEN_TRANSPORT, key__in=part).delete()
+
+
+def _refuse_broken(transport: str) -> None:
+    """Refuse a transport by which mail would never be delivered."""
+    try:
+        validate_service(transport)
+    except ValidationError as error:
+        raise ValidationError({"transport": error}) from error
+
+
+def _refuse_vacation_domain(patterns):
+    """An address is asked for before its domain: the answers would go astray."""
+    for pattern in patterns:
+        if pattern.rpartition("@")[2] == settings.MAILADMIN_VACATION_DOMAIN:
+            raise ValidationError({"pattern": _("This is the domain of the vacation responder.")})
+
+
+def _refuse_doubles(patterns):
+    seen = set()
+    for pattern in patterns:
+        if pattern in seen:
+            raise ValidationError({"pattern": TAKEN % {"key": pattern}})
+        seen.add(pattern)
+
+
+# What is in force
+
+
+def about(rows, domains):
+    """Rows that name these domains: themselves, their addresses, their sub-domains."""
+    exact = [f"{dot}{name}" for name in domains for dot in ("", ".")]
+    of_addresses = (Q(pattern__endswith=f"@{name}") for name in domains)
+    return rows.filter(Q(pattern__in=exact) | Q(*of_addresses, _connector=Q.OR))
+
+
+def in_force(rows, domain):
+    """By which of these rows mail of a domain goes: that of all, and those of a few addresses."""
+    name = domain.pk.lower()
+    keys = domain_keys(name)[: 1 if has_own_transport(domain) else None]
+    is_key = Q(pattern__in=keys)
+    found = rows.filter(is_key | Q(pattern__endswith=f"@{name}"), active=True)
+    keys_first = ExpressionWrapper(is_key, output_field=BooleanField()).desc()
+    found = {row.pk: row for row in found.order_by(keys_first, "pk")[: len(keys) + SHOWN]}
+    first = [found[key] for key in keys if key in found][:1]
+    return [*first, *(row for key, row in found.items() if "@" in key)]
+
+
+def with_ways(domains, name: str):
+    """The domain of this name with the transports in force for it: `own_way` and `wider_way`."""
+    own, *wider = domain_keys(name.lower())
+    order = Case(*(When(pk=key, then=number) for number, key in enumerate(wider)))
+    rows = Transport.objects.filter(active=True)
+    wider_way = rows.filter(pk__in=wider).order_by(order)
+    return domains.annotate(
+        own_way=Subquery(rows.filter(pk=own).values("transport")[:1]),
+        wider_way=Subquery(wider_way.values("transport")[:1]),
+    )
+
+
+def way_of(domain) -> str:
+    """Return the transport in force for a domain that `with_ways` has read; empty: the usual."""
+    if domain.own_way is not None:
+        return domain.own_way
+    return domain.transport if has_own_transport(domain) else domain.wider_way or ""
+
+
+def has_own_transport(domain):
+    return not is_usual(domain.transport)
+
+
+def broken(rows: models.QuerySet) -> models.QuerySet:
+    """Select the transports and domains whose mail is never delivered: the service is missing."""
+    known = "|".join(re.escape(name) for name in delivery_services())
+    return rows.filter(active=True).exclude(transport__regex=rf"^({known})?:|^({known})$")
+
+
+def broken_domains(rows: models.QuerySet) -> models.QuerySet:
+    own = rows.exclude(transport__in=("", AGENT)).exclude(transport__isnull=True)
+    return broken(own)
+
+
+def taken_by_everything():
+    """Domains with mailboxes here whose mail an active `*` takes, as no other row is theirs."""
+    rows = Transport.objects.filter(active=True)
+    if not rows.filter(pk=EVERYTHING).exclude(transport=USUAL).exists():
+        return
+    named = rows.exclude(pk=EVERYTHING).exclude(pattern__contains="@")
+    named = set(named.values_list("pk", flat=True))
+    for domain in _usual_domains():
+        if named.isdisjoint(domain_keys(domain.lower())):
+            yield domain
+
+
+def _usual_domains():
+    usual = Q(transport__in=("", "virtual")) | Q(transport__isnull=True)
+    domains = Domain.objects.filter(usual, active=True, backupmx=False).order_by("pk")
+    return domains.values_list("pk", flat=True).iterator()
+
+
+def few_taken_by_everything():
+    """The first of them, and whether there are more."""
+    names = list(itertools.islice(taken_by_everything(), SHOWN + 1))
+    return names[:SHOWN], len(names) > SHOWN

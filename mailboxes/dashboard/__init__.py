@@ -1,0 +1,1 @@
+"""The first page, search, and the page of one domain."""

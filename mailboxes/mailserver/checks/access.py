@@ -1,0 +1,82 @@
+"""Findings about who may send: submission, and the sender's address."""
+
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes.mailserver.checks.finding import ERROR, WARNING, Fault, Finding
+
+SUBMISSION = {"submission", "submissions", "smtps", "587", "465"}
+RESTRICTIONS = [
+    f"smtpd_{stage}_restrictions"
+    for stage in ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data")
+]
+CHECKS = {
+    "reject_sender_login_mismatch",
+    "reject_authenticated_sender_login_mismatch",
+    "reject_known_sender_login_mismatch",
+}
+
+
+def is_submission(service):
+    return service.type == "inet" and service.name.rpartition(":")[2] in SUBMISSION
+
+
+def smtpds(configuration):
+    """(service, the configuration as it sees it) of every SMTP server."""
+    for service in configuration.postfix.services:
+        if service.command == "smtpd":
+            yield service, configuration.postfix.with_overrides(service)
+
+
+def checks_senders(view):
+    return any(CHECKS & set(view.words(name)) for name in RESTRICTIONS)
+
+
+class NoLogin(Finding):
+    code = "submission-without-login"
+    severity = ERROR
+    title = _("A submission service has no login")
+    why = _("Nobody can sign in there, so nobody can send from outside.")
+    mend = _("Add to the service: -o smtpd_sasl_auth_enable=yes")
+
+    def look(self, configuration):
+        for service, view in smtpds(configuration):
+            if is_submission(service) and not view.is_yes("smtpd_sasl_auth_enable"):
+                yield Fault(service.where, service.name)
+
+
+class SenderNotChecked(Finding):
+    code = "sender-not-checked"
+    severity = WARNING
+    title = _("Whoever signs in may send as anybody")
+    why = _(
+        "No restriction compares the sender with the login: each customer can write in the name "
+        "of any other."
+    )
+    mend = _(
+        "Add reject_sender_login_mismatch to smtpd_sender_restrictions of the service, and set "
+        "smtpd_sender_login_maps."
+    )
+
+    def look(self, configuration):
+        for service, view in smtpds(configuration):
+            if view.is_yes("smtpd_sasl_auth_enable") and not checks_senders(view):
+                yield Fault(service.where, service.name)
+
+
+class NoLoginMaps(Finding):
+    code = "sender-login-maps-not-set"
+    severity = ERROR
+    title = _("The sender is compared with nothing")
+    why = _(
+        "Without smtpd_sender_login_maps an address has no owner: everybody may send as anybody, "
+        "or nobody as himself."
+    )
+    mend = _("Set smtpd_sender_login_maps to a map that answers the logins of an address.")
+
+    def look(self, configuration):
+        for service, view in smtpds(configuration):
+            if checks_senders(view) and not view.words("smtpd_sender_login_maps"):
+                yield Fault(service.where, service.name)
+
+
+FINDINGS = (NoLogin(), SenderNotChecked(), NoLoginMaps())

@@ -1,0 +1,174 @@
+"""Findings about alias domains and catch-alls."""
+
+import re
+
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes.mailserver.checks.finding import ERROR, WARNING, Fault, Finding
+from mailboxes.mailserver.checks.queries import selects, tables
+from mailboxes.mailserver.config_parser.maps import COMBINED, LISTED
+
+ADDRESSES = ("virtual_alias_maps", "virtual_mailbox_maps")
+# PostfixAdmin's tables that know nothing of alias domains; others, and views, may.
+PLAIN_TABLES = {"alias", "mailbox", "domain"}
+CATCH_ALL = re.compile(r"concat\s*\(\s*'@'\s*,|=\s*'@'\s*\|\|", re.IGNORECASE)
+
+
+class NoAliasDomains(Finding):
+    code = "no-alias-domain-map"
+    severity = ERROR
+    title = _("No map knows the alias domains")
+    why = _("Mail for addresses of an alias domain is refused.")
+    mend = _("Add a map that joins alias_domain and alias to virtual_alias_maps.")
+    needs = ("postfix", "rows")
+
+    def look(self, configuration):
+        missed = sorted(self._unanswered(configuration))
+        if missed and self._is_known(configuration):
+            where = configuration.postfix.where("virtual_alias_maps")
+            yield Fault(where, ", ".join(missed[:5]))
+
+    @staticmethod
+    def _unanswered(configuration):
+        """Alias domains without a catch-all row of their own, in the panel or in a file."""
+        listed = {
+            key.lower().removeprefix("@")
+            for reference in configuration.postfix.all_maps("virtual_alias_maps")
+            for key, _value, _line in configuration.postfix.entries(reference)
+            if key.startswith("@")
+        }
+        return configuration.rows.alias_domains - configuration.rows.catch_alls - listed
+
+    @staticmethod
+    def _is_known(configuration):
+        """Whether all maps ask PostfixAdmin's tables for aliases and mailboxes, and no others."""
+        found = {
+            table
+            for _use, select in selects(configuration, *ADDRESSES)
+            for table in tables(configuration, select).values()
+        }
+        references = configuration.postfix.all_maps("virtual_alias_maps")
+        return bool(found) and found <= PLAIN_TABLES and not any(map(is_opaque, references))
+
+
+def is_opaque(reference):
+    """Whether nobody can tell from the files what a map answers."""
+    return not (reference.is_sql or reference.type in (*LISTED, *COMBINED, "inline", "static"))
+
+
+def of_alias_domains(configuration):
+    for use, select in selects(configuration, *ADDRESSES):
+        if "alias_domain" in tables(configuration, select).values():
+            yield use, select
+
+
+class NoCatchAll(Finding):
+    code = "no-alias-domain-catch-all"
+    severity = WARNING
+    title = _("The catch-all of a domain does not hold for its alias domains")
+    why = _("An unknown address is accepted in the domain and refused in its alias domain.")
+    mend = _("Add a third map: alias.address = CONCAT('@', alias_domain.target_domain).")
+
+    def look(self, configuration):
+        found = [
+            pair for pair in of_alias_domains(configuration) if pair[0].parameter == ADDRESSES[0]
+        ]
+        if found and not any(answers_catch_all(select) for _use, select in found):
+            yield Fault(found[0][0].sql.query_line)
+
+
+def answers_catch_all(select):
+    """Postfix does not ask `@domain` where %u stands; without, the key's own `@` may lead on."""
+    asks_key = "%s" in select.whole and "%u" not in select.whole
+    return bool(asks_key or CATCH_ALL.search(select.whole))
+
+
+class GreedyCatchAll(Finding):
+    code = "catch-all-before-extension"
+    severity = WARNING
+    title = _("The catch-all of alias domains takes addresses with an extension")
+    why = _(
+        "user+ext@alias.example is asked first in every map, and a query by %d alone answers at "
+        "once: the mail goes to the catch-all instead of to user."
+    )
+    mend = _(
+        "Let it answer for the key of a catch-all only: … AND '%s' = CONCAT('@', "
+        "alias_domain.alias_domain)."
+    )
+
+    def look(self, configuration):
+        if not configuration.postfix.value("recipient_delimiter"):
+            return
+        for use, select in of_alias_domains(configuration):
+            is_greedy = "%d" in select.whole and not re.search(r"%[su]", select.whole)
+            if use.parameter == ADDRESSES[0] and is_greedy:
+                yield Fault(use.sql.query_line)
+
+
+class Swallowed(Finding):
+    code = "catch-all-swallows-mailboxes"
+    severity = ERROR
+    title = _("A catch-all takes the mail of mailboxes")
+    why = _(
+        "Postfix asks the alias maps first, and there a mailbox without a row of its own is an "
+        "unknown address."
+    )
+    mend = _(
+        "Add an alias row for each mailbox that leads to itself, or a map: SELECT username FROM "
+        "mailbox WHERE username = '%s'."
+    )
+
+    def look(self, configuration):
+        if list(self._self_maps(configuration)):
+            return
+        yield from self._of_database(configuration)
+        yield from self._of_files(configuration)
+        yield from self._of_foreign_tables(configuration)
+
+    @staticmethod
+    def _self_maps(configuration):
+        """Maps of aliases that ask a table of mailboxes for the key itself."""
+        homes = set(_tables_of(configuration, "virtual_mailbox_maps")) | {"mailbox"}
+        for use, select in selects(configuration, "virtual_alias_maps"):
+            found = set(tables(configuration, select).values())
+            if found and found <= homes:
+                yield use
+
+    @staticmethod
+    def _of_database(configuration):
+        reads = "alias" in _tables_of(configuration, "virtual_alias_maps")
+        for address in configuration.rows.swallowed if configuration.rows and reads else ():
+            yield Fault(configuration.postfix.where("virtual_alias_maps"), address)
+
+    @staticmethod
+    def _of_files(configuration):
+        postfix = configuration.postfix
+        aliases, boxes = (
+            {
+                key.lower(): line
+                for ref in postfix.all_maps(name)
+                for key, _v, line in postfix.entries(ref)
+            }
+            for name in ADDRESSES
+        )
+        for address in boxes:
+            catch_all = "@" + address.rpartition("@")[2]
+            if catch_all in aliases and address not in aliases and address != catch_all:
+                yield Fault(aliases[catch_all], address)
+
+    @staticmethod
+    def _of_foreign_tables(configuration):
+        """Tables of others than PostfixAdmin keep no rows for mailboxes among the aliases."""
+        boxes = set(_tables_of(configuration, "virtual_mailbox_maps"))
+        for use, select in selects(configuration, "virtual_alias_maps"):
+            found = set(tables(configuration, select).values())
+            if boxes and not found & {"alias", *boxes}:
+                yield Fault(use.sql.query_line, ", ".join(sorted(found)))
+
+
+def _tables_of(configuration, parameter):
+    for _use, select in selects(configuration, parameter):
+        yield from tables(configuration, select).values()
+
+
+FINDINGS = (NoAliasDomains(), NoCatchAll(), GreedyCatchAll(), Swallowed())

@@ -1,0 +1,264 @@
+"""Findings about delivery: who writes where, and as whom."""
+
+import re
+
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes.mailserver.checks import paths
+from mailboxes.mailserver.checks.finding import ERROR, WARNING, Fault, Finding
+from mailboxes.mailserver.config_parser import sql
+from mailboxes.mailserver.config_parser.defaults import TRANSPORT_LIMIT
+
+UID_FIELDS = {"uid", "userdb_uid"}
+TRANSPORTS = [
+    f"{name}_transport" for name in ("virtual", "local", "mailbox", "relay", "default", "fallback")
+]
+SWAPPED = re.compile(r"(?:^|[/@:'])([dnu])%(?=[/'@\s]|$)")
+PATHS = {
+    "mail_location",
+    "mail_home",
+    "mail_path",
+    "mail_inbox_path",
+    "user_query",
+    "password_query",
+}
+
+
+class MinimumUid(Finding):
+    code = "uid-below-minimum"
+    severity = ERROR
+    title = _("virtual_minimum_uid is above a user in virtual_uid_maps")
+    why = _("Postfix defers the mail: “bad uid … in virtual_uid_maps”.")
+    mend = _("Lower virtual_minimum_uid to that user, or delete the line.")
+
+    def look(self, configuration):
+        postfix = configuration.postfix
+        minimum = number(postfix.value("virtual_minimum_uid"))
+        if not configuration.virtual_delivers or minimum is None:
+            return
+        for uid, line in virtual_uids(postfix):
+            if uid < minimum:
+                yield Fault(
+                    postfix.where("virtual_minimum_uid")
+                    if postfix.is_set("virtual_minimum_uid")
+                    else line,
+                    str(uid),
+                )
+
+
+def number(text):
+    return int(text) if re.fullmatch(r"\s*[0-9]{1,10}\s*", text) else None
+
+
+def virtual_uids(postfix):
+    for reference in postfix.all_maps("virtual_uid_maps"):
+        static = [("", reference.name, reference.where)] if reference.type == "static" else []
+        for _key, value, line in [*static, *postfix.entries(reference)]:
+            if number(value) is not None:
+                yield number(value), line
+
+
+class SeveralRecipients(Finding):
+    code = "pipe-needs-one-recipient"
+    severity = ERROR
+    title = _("A pipe with flags D or O gets several recipients at once")
+    why = _(
+        "Postfix defers each message that has two recipients in one domain: “mail system "
+        "configuration error”."
+    )
+    mend = _("Add to main.cf: TRANSPORT_destination_recipient_limit = 1")
+
+    def look(self, configuration):
+        used = set(transports(configuration))
+        for service in configuration.postfix.services:
+            limit = f"{service.name}{TRANSPORT_LIMIT}"
+            is_single = configuration.postfix.value(limit).strip() == "1"
+            if service.name in used and names_recipient(service) and not is_single:
+                yield Fault(service.where, limit)
+
+
+def names_recipient(service):
+    """Whether a pipe writes the one recipient into the message."""
+    return service.command == "pipe" and bool(set("DO") & set(service.flags.get("flags", "")))
+
+
+def transports(configuration):
+    """The services that mail is given to, as far as files and the database tell."""
+    postfix = configuration.postfix
+    named = [postfix.value(name) for name in TRANSPORTS]
+    for reference in postfix.all_maps("transport_maps"):
+        named += [value for _key, value, _line in postfix.entries(reference)]
+    named += configuration.rows.transports if configuration.rows else ()
+    yield from (name.partition(":")[0].strip() for name in named)
+
+
+class UnknownService(Finding):
+    code = "unknown-transport-service"
+    severity = ERROR
+    title = _("A transport names a service that is not in master.cf")
+    why = _("The mail waits in the queue: “mail transport unavailable”, and comes back after days.")
+    mend = _("Add the service to master.cf, or correct the transport.")
+
+    def look(self, configuration):
+        postfix = configuration.postfix
+        known = {service.name for service in postfix.services if service.type == "unix"}
+        if "cleanup" not in known:
+            return  # a part of a master.cf, which tells nothing of what else there is
+        for name, line in self._named(configuration):
+            if name and name not in known:
+                yield Fault(line, name)
+
+    @staticmethod
+    def _named(configuration):
+        """(service, line) of what is set, listed in files, or a row of the panel."""
+        postfix = configuration.postfix
+        for parameter in TRANSPORTS:
+            if postfix.is_set(parameter):
+                yield service_in(postfix.value(parameter)), postfix.where(parameter)
+        for reference in postfix.all_maps("transport_maps"):
+            for _key, value, line in postfix.entries(reference):
+                yield service_in(value), line
+        line = postfix.where("transport_maps")
+        for value in sorted(configuration.rows.transports) if configuration.rows else ():
+            yield service_in(value), line
+
+
+def service_in(transport):
+    return transport.partition(":")[0].strip()
+
+
+class SwappedPercent(Finding):
+    code = "percent-behind-letter"
+    severity = ERROR
+    title = _("The percent sign of a variable stands behind its letter")
+    why = _("Dovecot's delivery stops with “Failed to expand settings”, and no mail arrives.")
+    mend = _("Write %d, %n or %u (Dovecot 2.4: %{user | domain}, %{user | username}, %{user}).")
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        for setting in configuration.dovecot.settings():
+            found = SWAPPED.search(setting.value) if setting.name in PATHS else None
+            if found:
+                yield Fault(setting.line_of(f"{found[1]}%"), f"{setting.name}: {found[1]}%")
+
+
+class TwoStores(Finding):
+    code = "two-mail-stores"
+    severity = ERROR
+    title = _("Mail is written to one place and read from another")
+    why = _(
+        "Postfix delivers below virtual_mailbox_base; whoever looks elsewhere sees an empty "
+        "mailbox."
+    )
+    mend = _(
+        "Let Dovecot return the place from the column: CONCAT('maildir:BASE/', maildir) AS mail "
+        "(Dovecot 2.4: CONCAT('BASE/', maildir) AS mail_path); or let Dovecot deliver (LMTP)."
+    )
+    needs = ("postfix", "dovecot")
+
+    def look(self, configuration):
+        if not configuration.virtual_delivers:
+            return
+        layouts = configuration.rows.layouts if configuration.rows else ()
+        written = list(paths.of_postfix(configuration))
+        read = paths.of_dovecot(configuration.dovecot)
+        if not layouts and len({"{" in store.path for store in [*written, *read]}) > 1:
+            return  # a column against a pattern, and nobody knows what the column holds
+        places = {place for store in written for place in paths.filled(store.path, layouts)}
+        for store in read:
+            if places and not paths.filled(store.path, layouts) <= places:
+                yield Fault(store.line, f"{store.path} ≠ {', '.join(sorted(places))}")
+
+
+class TwoLayouts(Finding):
+    code = "two-maildir-layouts"
+    severity = WARNING
+    title = _("Maps of mailboxes name folders of different shapes")
+    why = _("A mailbox that moves from one map to the other leaves its mail behind.")
+    mend = _("Decide for one shape, such as DOMAIN/LOCAL/, and move the folders.")
+
+    def look(self, configuration):
+        first = None
+        layouts = configuration.rows.layouts if configuration.rows else ()
+        for store in paths.of_postfix(configuration) if configuration.virtual_delivers else ():
+            shapes = paths.filled(store.path, layouts)
+            if any("{" in shape for shape in shapes):
+                continue
+            first = first or shapes
+            if shapes != first:
+                yield Fault(store.line, f"{', '.join(sorted(shapes))} ≠ {', '.join(sorted(first))}")
+
+
+class ColumnIgnored(Finding):
+    code = "maildir-column-ignored"
+    severity = WARNING
+    title = _("Dovecot's paths do not follow the column maildir")
+    why = _(
+        "The database names another folder for the mailbox than the one its mail is in: scripts "
+        "that archive or delete mailboxes look there."
+    )
+    mend = _(
+        "Return the place from the column, or set MAILADMIN_MAILDIR to the pattern that is in use."
+    )
+    needs = ("dovecot", "rows")
+
+    def look(self, configuration):
+        if configuration.postfix and configuration.virtual_delivers:
+            return  # then mail is lost to the eye, and that has a finding of its own
+        for store in paths.of_dovecot(configuration.dovecot):
+            strange = [layout for layout in configuration.rows.layouts if layout not in store.path]
+            if "{maildir}" not in store.path and strange:
+                yield Fault(store.line, f"{store.path} ≠ {', '.join(sorted(strange))}")
+
+
+class FirstValidUid(Finding):
+    code = "uid-below-first-valid"
+    severity = ERROR
+    title = _("The user of the mailboxes is below first_valid_uid")
+    why = _("Dovecot opens no mailbox: “Mail access for users with UID … not permitted”.")
+    mend = _("Set first_valid_uid to that user, or give the mailboxes to one from 500 on.")
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        first = number(dovecot.value("first_valid_uid")) or 0
+        for uid, line in dovecot_uids(dovecot):
+            if uid < first:
+                yield Fault(line, str(uid))
+
+
+def dovecot_uids(dovecot):
+    """Users by number, as queries, static userdbs and mail_uid say them."""
+    for setting in dovecot.settings():
+        if setting.name == "mail_uid" and number(setting.value) is not None:
+            yield number(setting.value), setting.line
+    for _around, block in dovecot.authentication("userdb"):
+        found = re.search(r"\buid=(\d+)", block.value("args"))
+        if found:
+            yield int(found[1]), block.where("args")
+        for fields in block.blocks("fields"):
+            if number(fields.value("uid")) is not None:
+                yield number(fields.value("uid")), fields.where("uid")
+    for database in [*dovecot.userdbs(), *dovecot.passdbs()]:
+        yield from _uids_of(database)
+
+
+def _uids_of(database):
+    for name in ("user_query", "password_query"):
+        for select in sql.selects(database.value(name)):
+            for expression, field in sql.column_names(select.columns):
+                uid = number(expression.strip("'"))
+                if field in UID_FIELDS and uid is not None:
+                    yield uid, database.where(name)
+
+
+FINDINGS = (
+    MinimumUid(),
+    SeveralRecipients(),
+    UnknownService(),
+    SwappedPercent(),
+    TwoStores(),
+    TwoLayouts(),
+    ColumnIgnored(),
+    FirstValidUid(),
+)

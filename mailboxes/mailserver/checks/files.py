@@ -1,0 +1,216 @@
+"""Findings about the files themselves: missing, broken, said twice, open to all."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes.mailserver.checks.finding import ADVICE, ERROR, WARNING, Fault, Finding
+from mailboxes.mailserver.config_parser import maps
+from mailboxes.mailserver.config_parser.postfix import HOMES
+
+PASSWORD_MAPS = {"smtp_sasl_password_maps", "lmtp_sasl_password_maps"}
+PASSWORDS = {"password", "bind_pw"}
+ALIASES = "/etc/aliases"  # of the machine's own users, beside Postfix's folder
+# Caches that Postfix makes itself when it needs them.
+CACHES = re.compile(r"\w+_session_cache_database|address_verify_map|postscreen_cache_map")
+
+
+class Unreadable(Finding):
+    code = "unreadable-file"
+    severity = ERROR
+    title = _("A file cannot be read")
+    why = _("What it says counts for nothing here, and perhaps for the mail server as well.")
+    mend = _("Create the file, or let the check run as somebody who may read it.")
+    needs = ()
+
+    def look(self, configuration):
+        for problem in problems(configuration, self.code):
+            yield Fault(problem.line, problem.reason)
+
+
+class BrokenLine(Finding):
+    code = "broken-line"
+    severity = ERROR
+    title = _("A line is no setting")
+    why = _("Postfix and Dovecot refuse to start with it, or take it for something else.")
+    mend = _("Write it as “name = value”; close what is opened; begin comments with #.")
+    needs = ()
+
+    def look(self, configuration):
+        for problem in problems(configuration, self.code):
+            yield Fault(problem.line, problem.reason)
+
+
+def problems(configuration, code):
+    parts = [part for part in (configuration.postfix, configuration.dovecot) if part]
+    found = [problem for part in parts for problem in part.problems]
+    if configuration.postfix:
+        found += [problem for use in configuration.sql_uses for problem in use.sql.problems]
+        found += [problem for use in configuration.uses for problem in of_listing(use)]
+    wanted = [problem for problem in found if problem.code == code]
+    missing = missing_files(configuration) if configuration.postfix else set()
+    # a map that is missing has a finding of its own
+    return dict.fromkeys(p for p in wanted if p.line.file not in missing)
+
+
+def of_listing(use):
+    """What keeps the text of a map from being read; where only the compiled map is, nothing."""
+    reference = use.reference
+    if reference.type not in maps.LISTED or is_missing(use.postfix.path_of(reference)):
+        return ()
+    _entries, found = use.postfix.read(reference)
+    return found
+
+
+class DefinedTwice(Finding):
+    code = "defined-twice"
+    severity = WARNING
+    title = _("A parameter is set twice")
+    why = _("The later line counts, and this one does nothing: whoever changes it sees no effect.")
+    mend = _("Delete the line that is not meant.")
+
+    def look(self, configuration):
+        for setting in configuration.postfix.duplicates():
+            yield Fault(setting.line, setting.name)
+
+
+class EndlessValue(Finding):
+    code = "endless-value"
+    severity = ERROR
+    title = _("A value names itself")
+    why = _("Postfix stops with “unreasonable macro call nesting”.")
+    mend = _("Write out what is meant instead of the parameter's own name.")
+
+    def look(self, configuration):
+        for setting in configuration.postfix.endless():
+            yield Fault(setting.line, setting.name)
+
+
+def missing_files(configuration):
+    """Path → use, of maps whose file is not there."""
+    found = {}
+    for use in configuration.uses:
+        path = use.postfix.path_of(use.reference) if is_needed(use) else None
+        compiled = maps.INDEXED.get(use.reference.type, "")
+        if path and is_missing(path) and is_missing(f"{path}{compiled}"):
+            found.setdefault(str(path), use)
+    return found
+
+
+def is_needed(use):
+    """Whether a map's file has to be here: not a cache, nor the aliases beside a copied folder."""
+    if not use.reference.is_file or CACHES.fullmatch(use.parameter):
+        return False
+    is_copy = str(use.postfix.directory) not in HOMES
+    return not (is_copy and use.reference.name == ALIASES)
+
+
+def is_missing(path):
+    """Whether there is nothing; what may not be looked at is not missing."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+class MissingMap(Finding):
+    code = "missing-map-file"
+    severity = ERROR
+    title = _("A map's file does not exist")
+    why = _(
+        "Postfix defers all mail that needs the map: “unsupported dictionary” or “table lookup "
+        "problem”."
+    )
+    mend = _("Create the file, or take the map out of the parameter.")
+
+    def look(self, configuration):
+        for path, use in missing_files(configuration).items():
+            yield Fault(use.reference.where, f"{use.parameter}: {path}")
+
+
+class OpenSecret(Finding):
+    code = "readable-secret"
+    severity = ERROR
+    title = _("Everybody on this machine can read a password")
+    why = _(
+        "Whoever has any account here, a web site's as well, can read all mailboxes' passwords "
+        "with it."
+    )
+    mend = _("chmod o-rwx FILE, and give it the group of those who need it (postfix, dovecot).")
+    needs = ()
+
+    def look(self, configuration):
+        for line, folder in secrets(configuration):
+            if is_open(Path(line.file), Path(folder)):
+                yield Fault(line)
+
+
+def secrets(configuration):
+    """The first line of each file that holds a password, with its configuration's folder."""
+    found = {}
+    for folder, line in [*_of_postfix(configuration), *_of_dovecot(configuration)]:
+        found.setdefault(line.file, (line, folder))
+    return found.values()
+
+
+def _of_postfix(configuration):
+    postfix = configuration.postfix
+    if not postfix:
+        return
+    for use in configuration.uses:
+        if use.reference.type in ("ldap", "memcache") or use.reference.is_sql:
+            settings = postfix.sql_map(use.reference).settings
+            yield from ((postfix.directory, settings[n].line) for n in PASSWORDS & settings.keys())
+        elif use.parameter in PASSWORD_MAPS:
+            entries = use.postfix.entries(use.reference)
+            yield from ((postfix.directory, line) for _key, _value, line in entries[:1])
+
+
+def _of_dovecot(configuration):
+    dovecot = configuration.dovecot
+    if not dovecot:
+        return
+    for setting in dovecot.settings():
+        is_password = setting.name.endswith("password") and setting.value
+        if is_password or (setting.name == "connect" and "password=" in setting.value):
+            yield dovecot.directory, setting.line_of("password")
+
+
+def is_open(path, folder):
+    """Whether anybody can come to the file and read it, as far as the folder decides."""
+    try:
+        way = [part for part in path.parents if part == folder or part.is_relative_to(folder)]
+        passable = all(part.stat().st_mode & stat.S_IXOTH for part in way)
+        return passable and bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
+
+
+class LegacySettings(Finding):
+    code = "legacy-sql-settings"
+    severity = ADVICE
+    title = _("A map is written in the old way: table, select_field, where_field")
+    why = _("It works, but has no way to say what newer maps need: joins, %u and %d, UNION.")
+    mend = _("Write it as one line: query = SELECT … FROM … WHERE … = '%s'.")
+
+    def look(self, configuration):
+        found = {use.sql.file: use for use in configuration.sql_uses if use.sql.is_legacy}
+        for use in found.values():
+            yield Fault(use.sql.query_line, use.parameter)
+
+
+FINDINGS = (
+    Unreadable(),
+    BrokenLine(),
+    DefinedTwice(),
+    EndlessValue(),
+    MissingMap(),
+    OpenSecret(),
+    LegacySettings(),
+)

@@ -1,0 +1,152 @@
+"""What a finding is, and what it looks at."""
+
+import functools
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mailadmin.console import printable
+from mailboxes.mailserver.checks.rows import Rows
+from mailboxes.mailserver.config_parser.defaults import DEFAULTS
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
+from mailboxes.mailserver.config_parser.lines import Line
+from mailboxes.mailserver.config_parser.maps import MapReference
+from mailboxes.mailserver.config_parser.postfix import PostfixFiles
+from mailboxes.mailserver.config_parser.sqlmap import SqlMap
+
+ERROR, WARNING, ADVICE = "error", "warning", "advice"
+SEVERITIES = (ERROR, WARNING, ADVICE)
+
+
+class Fault(NamedTuple):
+    """A line, and what about it: a name, a value."""
+
+    line: Line
+    about: str = ""
+
+
+class Finding:
+    """One thing that may be wrong; a subclass says what, and where it is looked for."""
+
+    code = ""
+    severity = WARNING
+    title = why = mend = ""
+    needs = ("postfix",)  # parts of the configuration without which there is nothing to see
+
+    def look(self, configuration):
+        """Each fault, once."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Found:
+    """A fault, said with all that its finding knows."""
+
+    finding: Finding
+    fault: Fault
+
+    def as_dict(self):
+        line = self.fault.line
+        return {
+            "code": self.finding.code,
+            "severity": self.finding.severity,
+            "title": str(self.finding.title),
+            "file": printable(line.file),
+            "line": line.number or None,
+            "text": line.shown,
+            "about": printable(self.fault.about),
+            "why": str(self.finding.why),
+            "mend": str(self.finding.mend),
+        }
+
+
+class Use(NamedTuple):
+    """A map that a parameter names, in main.cf or for one service."""
+
+    parameter: str
+    reference: MapReference
+    postfix: PostfixFiles
+
+
+class SqlUse(NamedTuple):
+    """A query of Postfix's, with the parameter that asks it."""
+
+    parameter: str
+    reference: MapReference
+    sql: SqlMap
+
+
+NOT_MAPS = {"proxy_read_maps", "proxy_write_maps"}  # they list maps, and look nothing up
+USED = re.compile(r"\$[{(]?(\w+)", re.ASCII)
+POSTFIXS_OWN = ("_maps", "_map", "_restrictions", "_domains", "_checks", "_database", "_networks")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All that is looked at; a part that is not there is None."""
+
+    postfix: PostfixFiles | None = None
+    dovecot: DovecotFiles | None = None
+    rows: Rows | None = None
+    prefix: str = ""  # of PostfixAdmin's tables
+    dovecot_version: str = ""  # 2.3 or 2.4, of the Dovecot that reads these files, if known
+
+    def has(self, needs):
+        return all(getattr(self, part) is not None for part in needs)
+
+    @functools.cached_property
+    def uses(self):
+        """Every map that anything names, also those inside of others."""
+        views = [(self.postfix, self.postfix.listing.by_name())]
+        for service in self.postfix.services:
+            views.append((self.postfix.with_overrides(service), service.options))
+        return [
+            Use(name, reference, view)
+            for view, names in views
+            for name in names
+            if name not in NOT_MAPS and name not in self.abbreviations
+            for reference in view.all_maps(name)
+        ]
+
+    @functools.cached_property
+    def abbreviations(self):
+        """Parameters that the operator made up, to be used as `$name` in others."""
+        values = [setting.value for setting in self.postfix.settings.values()]
+        for service in self.postfix.services:
+            values += [setting.value for setting in service.options.values()]
+        used = {name for value in values for name in USED.findall(value)}
+        return {n for n in used if n not in DEFAULTS and not n.endswith(POSTFIXS_OWN)}
+
+    @functools.cached_property
+    def sql_uses(self):
+        found = {}
+        for use in self.uses:
+            if use.reference.is_sql:
+                key = use.parameter, use.reference.type, use.reference.name
+                sql = use.postfix.sql_map(use.reference)
+                found.setdefault(key, SqlUse(use.parameter, use.reference, sql))
+        return list(found.values())
+
+    def asked_by(self, *parameters):
+        """The SQL maps of these parameters."""
+        return [use for use in self.sql_uses if use.parameter in parameters]
+
+    def table(self, name):
+        """A table's name as PostfixAdmin has it."""
+        return name.removeprefix(self.prefix) if self.prefix else name
+
+    @functools.cached_property
+    def virtual_domains(self):
+        """Domains whose mail is for us and ours: of the panel, and as files list them."""
+        listed = set(self.rows.virtual) if self.rows else set()
+        for parameter in ("virtual_mailbox_domains", "virtual_alias_domains"):
+            if self.postfix and self.postfix.is_set(parameter):
+                listed |= {name for name, _line in self.postfix.names(parameter)}
+        return listed
+
+    @property
+    def virtual_delivers(self):
+        """Whether Postfix itself writes the mailboxes, by virtual(8)."""
+        name = self.postfix.value("virtual_transport").partition(":")[0]
+        service = self.postfix.service(name, "unix")
+        return service.command == "virtual" if service else name == "virtual"

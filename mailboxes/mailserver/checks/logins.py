@@ -1,0 +1,189 @@
+"""Findings about passwords and logins in Dovecot."""
+
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes.mailserver.checks import hashes
+from mailboxes.mailserver.checks.finding import ADVICE, ERROR, WARNING, Fault, Finding
+from mailboxes.mailserver.checks.queries import tables
+from mailboxes.mailserver.config_parser import sql
+
+UNSET = {False: "MD5", True: "PLAIN"}  # the default scheme of Dovecot 2.3 and 2.4
+CHALLENGES = ("CRAM-MD5",)
+PLAIN = {"PLAIN", "CLEAR", "CLEARTEXT"}
+# What begins with `$` has its scheme in front in the panel's views.
+NAMED_BY_VIEWS = (hashes.CRYPT_FORMS - {"DES-CRYPT"}) | hashes.ARGON2
+
+
+def scheme_of(dovecot, database):
+    """The scheme of passwords that name none."""
+    return (database.value("default_pass_scheme") or UNSET[dovecot.is_modern]).upper()
+
+
+def passdbs(configuration):
+    """(database, line, scheme) of each passdb that asks SQL."""
+    dovecot = configuration.dovecot
+    for database in dovecot.passdbs():
+        name = "default_pass_scheme" if database.value("default_pass_scheme") else "password_query"
+        yield database, database.where(name), scheme_of(dovecot, database)
+
+
+def schemes(configuration):
+    """(line, scheme) of each passdb that asks SQL."""
+    for _database, line, scheme in passdbs(configuration):
+        yield line, scheme
+
+
+def asks_mailboxes(configuration, database):
+    """Whether the panel's own table is asked, and not a view under an older system's name."""
+    found = sql.selects(database.value("password_query"))
+    return any("mailbox" in tables(configuration, select).values() for select in found)
+
+
+def is_named_by_query(configuration, shape):
+    """Whether the password query itself puts the scheme in front of such a password."""
+    queries = [database.value("password_query") for database in configuration.dovecot.passdbs()]
+    return any(f"{{{shape}}}" in query for query in queries)
+
+
+def stored(configuration, prefixed):
+    """The names of what is stored, by schemes (prefixed) or by shapes."""
+    found = configuration.rows.hashes if configuration.rows else ()
+    return sorted(each.name for each in found if each.is_prefixed is prefixed)
+
+
+class SchemeMismatch(Finding):
+    code = "scheme-does-not-fit"
+    severity = ERROR
+    title = _("Stored passwords are not of the default scheme")
+    why = _(
+        "A password without a {SCHEME} in front is read as the default says: these people cannot "
+        "sign in."
+    )
+    mend = _(
+        "Set default_pass_scheme (Dovecot 2.4: default_password_scheme) to what is stored (CRYPT "
+        "reads all of $…$), or put the scheme in front of the others: {SHA512.HEX}…, {ARGON2ID}…"
+    )
+    needs = ("dovecot", "rows")
+
+    def look(self, configuration):
+        for database, line, scheme in passdbs(configuration):
+            for shape in stored(configuration, prefixed=False):
+                is_named = is_named_by_query(configuration, shape) or (
+                    shape in NAMED_BY_VIEWS and not asks_mailboxes(configuration, database)
+                )
+                if not is_named and not hashes.is_read(shape, scheme):
+                    yield Fault(line, f"{shape} ≠ {scheme}")
+
+
+class UnknownScheme(Finding):
+    code = "unknown-scheme"
+    severity = ERROR
+    title = _("Dovecot has no such password scheme")
+    why = _(
+        "LANMAN, NTLM and the like are gone, and a brace at the beginning of a password is taken "
+        "for a scheme: nobody signs in with these."
+    )
+    mend = _("Give these people new passwords; name a scheme that “doveadm pw -l” lists.")
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        for line, scheme in schemes(configuration):
+            for name in {scheme.partition(".")[0], *stored(configuration, prefixed=True)}:
+                if hashes.is_unknown(name):
+                    yield Fault(line, name)
+
+
+class ChallengeMissing(Finding):
+    code = "cram-md5-not-offered"
+    severity = WARNING
+    title = _("Passwords are kept for CRAM-MD5, and CRAM-MD5 is not offered")
+    why = _(
+        "Programs that are set to CRAM-MD5 are refused: “Unsupported authentication mechanism”."
+    )
+    mend = _(
+        "Add it: auth_mechanisms = plain login cram-md5; or store a better scheme, if nobody "
+        "needs it."
+    )
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        if "cram-md5" in mechanisms(configuration):
+            return
+        for line, scheme in schemes(configuration):
+            if {scheme, *stored(configuration, prefixed=True)} & set(CHALLENGES):
+                yield Fault(line, "CRAM-MD5")
+
+
+class ChallengeInVain(Finding):
+    code = "cram-md5-without-passwords"
+    severity = WARNING
+    title = _("CRAM-MD5 is offered, and no password is kept for it")
+    why = _(
+        "It needs a CRAM-MD5 or plain password: programs that choose it by themselves are locked "
+        "out."
+    )
+    mend = _("Take cram-md5 out of auth_mechanisms.")
+    needs = ("dovecot", "rows")
+
+    def look(self, configuration):
+        if "cram-md5" not in mechanisms(configuration) or not configuration.rows.hashes:
+            return
+        serving = {*CHALLENGES, *PLAIN}
+        defaults = {scheme for _line, scheme in schemes(configuration)}
+        bare = stored(configuration, prefixed=False)
+        if not (serving & {*stored(configuration, prefixed=True), *(defaults if bare else ())}):
+            yield Fault(configuration.dovecot.where("auth_mechanisms"))
+
+
+def mechanisms(configuration):
+    return configuration.dovecot.value("auth_mechanisms").lower().split()
+
+
+class DesCrypt(Finding):
+    code = "des-crypt"
+    severity = WARNING
+    title = _("Passwords are kept by DES crypt")
+    why = _("It looks at eight characters: whoever knows the beginning of a password is in.")
+    mend = _(
+        "Choose BLF-CRYPT or ARGON2ID (MAILADMIN_PASSWORD_SCHEME); a password is stored anew when "
+        "it is set anew."
+    )
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        names = {*stored(configuration, prefixed=True), *stored(configuration, prefixed=False)}
+        for line, scheme in schemes(configuration):
+            if "DES-CRYPT" in {scheme, *names}:
+                yield Fault(line, "DES-CRYPT")
+
+
+class AliasDomainLogins(Finding):
+    code = "alias-domain-cannot-sign-in"
+    severity = ADVICE
+    title = _("Nobody signs in by an address of an alias domain")
+    why = _(
+        "The query looks for mailboxes only, so bob@alias.example is refused where bob@example is "
+        "let in."
+    )
+    mend = _(
+        "Tell people their mailbox's own address, or let password_query and user_query join "
+        "alias_domain."
+    )
+    needs = ("dovecot", "rows")
+
+    def look(self, configuration):
+        for database in configuration.dovecot.passdbs() if configuration.rows.alias_domains else ():
+            query = database.value("password_query")
+            found = {t for s in sql.selects(query) for t in tables(configuration, s).values()}
+            if "mailbox" in found and "alias_domain" not in query.lower():
+                yield Fault(database.where("password_query"))
+
+
+FINDINGS = (
+    SchemeMismatch(),
+    UnknownScheme(),
+    ChallengeMissing(),
+    ChallengeInVain(),
+    DesCrypt(),
+    AliasDomainLogins(),
+)

@@ -1,0 +1,220 @@
+"""Findings about the SQL of maps: which rows answer, which column, in which letters."""
+
+import re
+
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes.mailserver.checks.finding import ADVICE, ERROR, WARNING, Fault, Finding
+from mailboxes.mailserver.config_parser import sql
+
+# Parameter → tables whose rows must be switched on to answer. A mailbox that is switched off may
+# stand among the aliases and senders: it keeps its mail from a catch-all, and cannot sign in.
+SWITCHED = {
+    "virtual_alias_maps": ("alias", "alias_domain"),
+    "virtual_mailbox_maps": ("mailbox", "alias_domain"),
+    "virtual_mailbox_domains": ("domain",),
+    "virtual_alias_domains": ("domain", "alias_domain"),
+    "relay_domains": ("domain",),
+    "relay_recipient_maps": ("mailbox", "alias", "domain"),
+    "smtpd_sender_login_maps": ("alias", "alias_domain"),
+    "transport_maps": ("mailadmin_transport",),
+    "password_query": ("mailbox",),
+}
+SWITCHES = ("active", "smtp_active")
+# (parameter, table) → the column that answers
+WANTED = {
+    ("transport_maps", "domain"): "transport",
+    ("transport_maps", "transport"): "transport",
+    ("transport_maps", "mailadmin_transport"): "transport",
+    ("virtual_alias_maps", "alias"): "goto",
+    ("virtual_mailbox_maps", "mailbox"): "maildir",
+    ("smtpd_sender_login_maps", "alias"): "goto",
+    ("smtpd_sender_login_maps", "mailbox"): "username",
+}
+
+
+def selects(configuration, *parameters):
+    """(use, select) of every map of these parameters."""
+    for use in configuration.asked_by(*parameters):
+        for select in sql.selects(use.sql.query):
+            yield use, select
+
+
+def tables(configuration, select):
+    """Name in the query → PostfixAdmin's table."""
+    return {name: configuration.table(table) for name, table in select.tables.items()}
+
+
+class WrongColumn(Finding):
+    code = "wrong-column-selected"
+    severity = ERROR
+    title = _("A map selects the wrong column")
+    why = _(
+        "Postfix uses what the map answers: a transport map that answers the domain names a "
+        "service that does not exist, and the mail waits."
+    )
+    mend = _("Select the column that holds the answer: transport, goto, maildir, username.")
+
+    def look(self, configuration):
+        for use, select in selects(configuration, *{parameter for parameter, _table in WANTED}):
+            if use.parameter == "virtual_mailbox_maps" and not configuration.virtual_delivers:
+                continue  # any answer says that the mailbox exists
+            found = tables(configuration, select).values()
+            wanted = {WANTED[key] for table in found if (key := (use.parameter, table)) in WANTED}
+            if wanted and not self._answers(use, select, wanted):
+                yield Fault(use.sql.query_line, f"{use.parameter}: {select.columns}")
+
+    @staticmethod
+    def _answers(use, select, wanted):
+        if use.parameter == "transport_maps" and re.search(r"'[^']*:[^']*'", select.columns):
+            return True
+        plain = sql.unstrung(select.columns).lower()
+        return any(re.search(rf"\b{column}\b", plain) for column in wanted)
+
+
+class InactiveRows(Finding):
+    code = "inactive-rows-answer"
+    severity = WARNING
+    title = _("A query does not ask whether a row is active")
+    why = _("What is switched off in the panel still gets mail, sends, or signs in.")
+    mend = _("Add the condition, for each table of the query: … AND alias.active = '1'.")
+    needs = ()
+
+    def look(self, configuration):
+        for parameter, line, select in self._queries(configuration):
+            found = tables(configuration, select)
+            for name, table in found.items():
+                is_context = table == "domain" and len(found) > 1
+                is_switched = table in SWITCHED[parameter] and not is_context
+                if is_switched and not asks_active(select, name):
+                    yield Fault(line, table)
+
+    @staticmethod
+    def _queries(configuration):
+        if configuration.postfix:
+            for use, select in selects(configuration, *SWITCHED):
+                yield use.parameter, use.sql.query_line, select
+        for database in configuration.dovecot.passdbs() if configuration.dovecot else ():
+            for select in sql.selects(database.value("password_query")):
+                yield "password_query", database.where("password_query"), select
+
+
+def asks_active(select, name):
+    return any(select.asks(column, name) for column in SWITCHES)
+
+
+class SenderMaps(Finding):
+    code = "sender-login-maps-not-united"
+    severity = WARNING
+    title = _("Who may send as whom is asked in several maps")
+    why = _(
+        "Postfix takes the answer of the first map that has one: an alias that is also listed "
+        "elsewhere has only half of its senders."
+    )
+    mend = _("Join the queries by UNION in one map, or the maps in a unionmap:{…}.")
+
+    def look(self, configuration):
+        seen = set()
+        for view in views(configuration):
+            found = [
+                ref
+                for ref in view.maps("smtpd_sender_login_maps")
+                if any(p.is_sql for p in ref.walk())
+            ]
+            names = tuple(reference.text for reference in found)
+            if len(found) > 1 and names not in seen:
+                seen.add(names)
+                yield Fault(found[1].where, found[1].text)
+
+
+def views(configuration):
+    """The configuration as main.cf says it, and as each smtpd sees it."""
+    postfix = configuration.postfix
+    smtpds = [service for service in postfix.services if service.command == "smtpd"]
+    return [postfix, *(postfix.with_overrides(service) for service in smtpds)]
+
+
+class Charset(Finding):
+    code = "charset-mismatch"
+    severity = ADVICE
+    title = _("A column that is not Unicode is compared with Unicode")
+    why = _(
+        "An address with letters beyond latin1 makes the query fail (error 1267), and the mail is "
+        "deferred instead of refused."
+    )
+    mend = _(
+        "Set charset = latin1 in the map (Postfix 3.9 and later), or compare with CONVERT('%s' "
+        "USING latin1)."
+    )
+    needs = ("postfix", "rows")
+    careful = re.compile(r"\b(convert|cast|collate|binary|_latin1|_ascii)\b", re.IGNORECASE)
+
+    def look(self, configuration):
+        seen = set()
+        for use in configuration.sql_uses:
+            charset = use.sql.value("charset").lower()
+            is_safe = use.sql.type != "mysql" or charset in ("latin1", "ascii", "binary")
+            if is_safe or use.sql.file in seen or self.careful.search(use.sql.query):
+                continue
+            found = {table for s in sql.selects(use.sql.query) for table in s.tables.values()}
+            if found & configuration.rows.narrow:
+                seen.add(use.sql.file)
+                yield Fault(use.sql.query_line, ", ".join(sorted(found)))
+
+
+# Reserved in MySQL 8 and not in MariaDB.
+RESERVED = "virtual|stored|generated|lateral|rank|dense_rank|groups|system|empty|cube|function|of"
+GONE = "encrypt|password|old_password|sha512|sha256"
+ALIASED = re.compile(rf"\bas\s+({RESERVED})\b", re.IGNORECASE)
+CALLED = re.compile(rf"\b({GONE})\s*\(", re.IGNORECASE)
+
+
+def all_queries(configuration):
+    """(query, line) of both servers, as far as MySQL or MariaDB gets to see them."""
+    for use in configuration.sql_uses if configuration.postfix else ():
+        if use.sql.type == "mysql":
+            yield use.sql.query, use.sql.query_line
+    dovecot = configuration.dovecot
+    names = ("password_query", "user_query", "iterate_query")
+    for database in [*dovecot.passdbs(), *dovecot.userdbs()] if dovecot else ():
+        yield from ((database.value(name), database.where(name)) for name in names)
+
+
+class ReservedWord(Finding):
+    code = "reserved-word"
+    severity = ADVICE
+    title = _("A query uses a word that MySQL reserves")
+    why = _("It works on MariaDB and is an error on MySQL 8.")
+    mend = _("Use another name behind AS, or none.")
+    needs = ()
+    words = ALIASED
+
+    def look(self, configuration):
+        seen = set()
+        for query, line in all_queries(configuration):
+            for found in self.words.finditer(sql.unstrung(query)):
+                if (line, found[1]) not in seen:
+                    seen.add((line, found[1]))
+                    yield Fault(line, found[1])
+
+
+class GoneFunction(ReservedWord):
+    code = "unknown-sql-function"
+    severity = WARNING
+    title = _("A query calls a function that databases do not have")
+    why = _(
+        "ENCRYPT, PASSWORD and OLD_PASSWORD are gone from MySQL 8; SHA256 and SHA512 never were: "
+        "it is SHA2(…, 512)."
+    )
+    mend = _("Let Dovecot verify passwords, by the scheme they are stored in.")
+    words = CALLED
+
+
+FINDINGS = (
+    WrongColumn(),
+    InactiveRows(),
+    SenderMaps(),
+    Charset(),
+    ReservedWord(),
+    GoneFunction(),
+)

@@ -1,0 +1,289 @@
+"""Findings about the version of Dovecot that its files are written for."""
+
+import re
+
+from django.utils.translation import gettext_lazy as _
+
+from mailboxes.mailserver.checks.finding import ERROR, Fault, Finding
+from mailboxes.mailserver.checks.logins import passdbs, stored
+from mailboxes.mailserver.config_parser import sql
+from mailboxes.mailserver.config_parser.dovecot import is_packaged
+from mailboxes.mailserver.config_parser.names import (
+    GONE_PLUGINS,
+    instead_of,
+    is_for_newer,
+    newer_line,
+)
+from mailboxes.mailserver.config_parser.tree import LISTS, VERSION, is_yes
+
+STORAGE_VERSION = "dovecot_storage_version"
+CONFIG_VERSIONS = re.compile(r"2\.4\.\d+")
+PATHS = ("mail_path", "mail_home", "mail_inbox_path", "auth_username_format", "home")
+PATHS += ("mail_alt_path", "mail_control_path", "mail_index_path", "mail_volatile_path")
+PATHS += ("postmaster_address",)
+# Kind of block → settings with variables that elsewhere have none.
+PATHS_IN = {"execute": ("args",), "sieve_script": ("path", "active_path")}
+EXTENSIONS = ("sieve_extensions", "sieve_global_extensions")
+LETTER = re.compile(r"(?<![%\w])%[LUT]?[undhs](?!\w)")
+# In a query `%d` may be a date's day: only what is a whole string, or a part of a path or address.
+LETTER_IN_QUERY = re.compile(r"(?<=['/@])%[LU]?[undh](?=['/@])")
+OLD_WORD = re.compile(r"\$(?!SET:|ENV:)\w+")
+# Fields of a userdb's answer that one version reads and the other does not.
+FIELDS = {
+    True: {"quota_rule": "quota_storage_size", "mail": "mail_path"},
+    False: {"quota_storage_size": "quota_rule", "mail_path": "mail", "mail_driver": "mail"},
+}
+# Refused unless auth_allow_weak_schemes says otherwise (each tried by signing in).
+WEAK = frozenset(
+    {"DES-CRYPT", "HMAC-MD5", "LDAP-MD5", "MD5", "MD5-CRYPT", "PLAIN-MD4", "PLAIN-MD5", "SMD5"}
+)
+
+
+class OtherVersion(Finding):
+    code = "files-for-another-dovecot"
+    severity = ERROR
+    title = _("Dovecot’s files are for another version than the Dovecot that is installed")
+    why = _("Dovecot 2.4 does not start with files of 2.3, nor 2.3 with those of 2.4.")
+    mend = _(
+        "Run “mailadmin mailserver upgrade --dovecot DIR” to convert 2.3 files to 2.4, or "
+        "“mailadmin mailserver config” to write new ones."
+    )
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot, installed = configuration.dovecot, configuration.dovecot_version
+        written_for = "2.4" if is_for_newer(dovecot) else "2.3"
+        if installed and installed != written_for:
+            yield Fault(dovecot.first or dovecot.root.line, f"{written_for} ≠ {installed}")
+
+
+class VersionMissing(Finding):
+    code = "dovecot-version-missing"
+    severity = ERROR
+    title = _("Dovecot’s files do not say which version they are for")
+    why = _(
+        "Dovecot 2.4 does not start without dovecot_config_version and dovecot_storage_version."
+    )
+    mend = _(
+        "Begin dovecot.conf with: dovecot_config_version = 2.4.0, and below it "
+        "dovecot_storage_version = 2.4.0"
+    )
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        if not dovecot.is_modern and (line := newer_line(dovecot)):
+            yield Fault(line, VERSION)
+        elif dovecot.is_modern and not dovecot.root.setting(STORAGE_VERSION):
+            yield Fault(dovecot.where(VERSION), STORAGE_VERSION)
+
+
+class VersionNotFirst(Finding):
+    code = "dovecot-version-not-first"
+    severity = ERROR
+    title = _("dovecot_config_version is not the first setting")
+    why = _("Dovecot 2.4 does not start: “The first setting must be dovecot_config_version”.")
+    mend = _("Make it the first line of dovecot.conf, before every !include.")
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        if dovecot.is_modern and dovecot.first != dovecot.where(VERSION):
+            yield Fault(dovecot.first)
+
+
+class VersionUnknown(Finding):
+    code = "dovecot-version-unknown"
+    severity = ERROR
+    title = _("dovecot_config_version names a version that Dovecot does not accept")
+    why = _("Dovecot 2.4 does not start: “Invalid dovecot_config_version”.")
+    mend = _("Use a 2.4 version that is not newer than the installed one, such as 2.4.0.")
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        value = configuration.dovecot.value(VERSION)
+        if value and not CONFIG_VERSIONS.fullmatch(value):
+            yield Fault(configuration.dovecot.where(VERSION), value)
+
+
+class Leftover(Finding):
+    """Something of Dovecot 2.3 in files that are meant for 2.4; a subclass says what."""
+
+    severity = ERROR
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        if is_for_newer(configuration.dovecot):
+            yield from self.look_in(configuration.dovecot)
+
+    def look_in(self, dovecot):
+        raise NotImplementedError
+
+
+class OldSetting(Leftover):
+    code = "setting-of-older-dovecot"
+    title = _("Dovecot 2.3 setting in a Dovecot 2.4 configuration")
+    why = _("Dovecot 2.4 does not start: “Unknown setting”.")
+    mend = _("Use the name after the arrow. If there is none, delete the line.")
+
+    def look_in(self, dovecot):
+        for path, setting in dovecot.root.walk():
+            instead = instead_of(setting.name, path[-1].kind)
+            if instead is not None:
+                yield Fault(setting.line, f"{setting.name} → {instead}".removesuffix(" → "))
+
+
+class OldBlock(Leftover):
+    code = "block-of-older-dovecot"
+    title = _("Dovecot 2.3 block in a Dovecot 2.4 configuration")
+    why = _(
+        "Dovecot 2.4 does not start: it knows no plugin { }, and passdb, userdb and dict need a "
+        "name."
+    )
+    mend = _(
+        "Write what is in plugin { } without it; name the others by their driver: passdb sql { }."
+    )
+
+    def look_in(self, dovecot):
+        for block in dovecot.root.walk_blocks():
+            is_nameless = block.kind in ("passdb", "userdb", "dict") and not block.name
+            if is_nameless or block.kind == "plugin":
+                yield Fault(block.line, f"{block.kind} {{ }}")
+
+
+class OldVariable(Leftover):
+    code = "variable-of-older-dovecot"
+    title = _("Dovecot 2.3 variable in a Dovecot 2.4 configuration")
+    why = _(
+        "Dovecot 2.4 does not expand it: mail goes to a folder literally named %d, no user is "
+        "found, and no plugin is loaded."
+    )
+    mend = _(
+        "Write %{user}, %{user | username}, %{user | domain}, %{user | lower}, %{home}; instead of "
+        "mail_plugins = $mail_plugins quota: mail_plugins { quota = yes }."
+    )
+
+    def look_in(self, dovecot):
+        for path, setting in dovecot.root.walk():
+            if is_packaged(setting.line.file):
+                continue
+            for found in self._old(setting, path[-1].kind):
+                yield Fault(setting.line_of(found), f"{setting.name}: {found}")
+
+    @staticmethod
+    def _old(setting, kind):
+        if setting.name.endswith("query"):
+            return LETTER_IN_QUERY.findall(setting.value)
+        words = OLD_WORD.findall(setting.value) if setting.name in LISTS else []
+        is_path = setting.name in (*PATHS, *PATHS_IN.get(kind, ()))
+        return words + (LETTER.findall(setting.value) if is_path else [])
+
+
+class OldValue(Leftover):
+    code = "value-of-older-dovecot"
+    title = _("Dovecot 2.3 value in a Dovecot 2.4 configuration")
+    why = _(
+        "Dovecot 2.4 has no such plugin, and nobody can log in; it takes +extension for a whole "
+        "list of Sieve extensions; it does not start with auth_allow_cleartext = yes where "
+        "ssl = required."
+    )
+    mend = _(
+        "Delete the plugin, and auth_allow_cleartext; write sieve_extensions { NAME = yes } "
+        "instead of +NAME."
+    )
+
+    def look_in(self, dovecot):
+        for path, setting in dovecot.root.walk():
+            for found in self._old(path, setting):
+                yield Fault(setting.line, f"{setting.name}: {found}")
+        clear = dovecot.root.setting("auth_allow_cleartext")
+        if clear and is_yes(clear.value) and dovecot.value("ssl") == "required":
+            yield Fault(clear.line, "auth_allow_cleartext")
+
+    @staticmethod
+    def _old(path, setting):
+        words = setting.value.split()
+        if setting.name == "mail_plugins":
+            return [word for word in words if word in GONE_PLUGINS]
+        if path[-1].kind == "mail_plugins" and is_yes(setting.value):
+            return [name for name in [setting.name] if name in GONE_PLUGINS]
+        is_change = setting.name in EXTENSIONS
+        return [word for word in words if is_change and word[0] in "+-"]
+
+
+class OtherField(Finding):
+    code = "field-of-another-dovecot"
+    severity = ERROR
+    title = _("user_query returns a field that this version of Dovecot does not read")
+    why = _(
+        "Quotas: quota_rule is for 2.3, quota_storage_size for 2.4; the place of the mail: mail is "
+        "for 2.3, mail_path for 2.4. The other version ignores it: no limit, another folder."
+    )
+    mend = _("Return the field named after the arrow instead.")
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        others = FIELDS[is_for_newer(dovecot)]
+        for field, line in (*self._queried(dovecot), *self._said(dovecot)):
+            if field in others:
+                yield Fault(line, f"{field} → {others[field]}")
+
+    @staticmethod
+    def _queried(dovecot):
+        """Fields of the userdb; a password query has them with a prefix."""
+        for database in [*dovecot.userdbs(), *dovecot.passdbs()]:
+            for name, prefix in (("user_query", ""), ("password_query", "userdb_")):
+                for select in sql.selects(database.value(name)):
+                    for _expression, field in sql.column_names(select.columns):
+                        if field.startswith(prefix):
+                            yield field.removeprefix(prefix), database.where(name)
+
+    @staticmethod
+    def _said(dovecot):
+        """The same for all: fields { … } of 2.4."""
+        for kind, prefix in (("userdb", ""), ("passdb", "userdb_")):
+            for _around, block in dovecot.authentication(kind):
+                for fields in block.blocks("fields"):
+                    for _path, setting in fields.walk():
+                        name = setting.name.partition(":")[0]
+                        if name.startswith(prefix):
+                            yield name.removeprefix(prefix), setting.line
+
+
+class WeakScheme(Finding):
+    code = "weak-scheme-refused"
+    severity = ERROR
+    title = _("Passwords are stored in a scheme that Dovecot 2.4 refuses")
+    why = _("These people cannot sign in: “Weak password scheme used and refused”.")
+    mend = _(
+        "Set auth_allow_weak_schemes = yes until they have new passwords "
+        "(MAILADMIN_PASSWORD_SCHEME, MAILADMIN_PASSWORD_REHASH)."
+    )
+    needs = ("dovecot",)
+
+    def look(self, configuration):
+        dovecot = configuration.dovecot
+        if not dovecot.is_modern or is_yes(dovecot.value("auth_allow_weak_schemes")):
+            return
+        for _database, line, scheme in passdbs(configuration):
+            bare = stored(configuration, prefixed=False)
+            names = {*stored(configuration, prefixed=True), *bare}
+            if scheme in WEAK and (bare or not configuration.rows):
+                names.add(scheme)
+            for name in sorted(names & WEAK):
+                yield Fault(line, name)
+
+
+FINDINGS = (
+    OtherVersion(),
+    VersionMissing(),
+    VersionNotFirst(),
+    VersionUnknown(),
+    OldSetting(),
+    OldBlock(),
+    OldVariable(),
+    OldValue(),
+    OtherField(),
+    WeakScheme(),
+)

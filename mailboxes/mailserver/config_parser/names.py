@@ -1,0 +1,151 @@
+"""What Dovecot 2.4 calls the settings of 2.3: each name that it no longer takes; newer names."""
+
+from mailboxes.mailserver.config_parser.dovecot import is_packaged
+from mailboxes.mailserver.config_parser.tree import FILTERS, LISTS, Block
+
+# The same value by another name.
+RENAMED = {
+    "auth_default_realm": "auth_default_domain",
+    "default_idle_kill": "default_idle_kill_interval",
+    "mail_attachment_dir": "mail_ext_attachment_path",
+    "mail_attachment_hash": "mail_ext_attachment_hash",
+    "mail_attachment_min_size": "mail_ext_attachment_min_size",
+    "master_user_separator": "auth_master_user_separator",
+    "ssl_cert_username_field": "ssl_server_cert_username_field",
+    "ssl_key_password": "ssl_server_key_password",
+    "ssl_require_crl": "ssl_server_require_crl",
+    "ssl_verify_client_cert": "ssl_server_request_client_cert",
+}
+# A file's name instead of `<file`.
+FILES = {
+    "ssl_alt_cert": "ssl_server_alt_cert_file",
+    "ssl_alt_key": "ssl_server_alt_key_file",
+    "ssl_ca": "ssl_server_ca_file",
+    "ssl_cert": "ssl_server_cert_file",
+    "ssl_client_cert": "ssl_client_cert_file",
+    "ssl_client_key": "ssl_client_key_file",
+    "ssl_dh": "ssl_server_dh_file",
+    "ssl_key": "ssl_server_key_file",
+}
+INVERTED = {"disable_plaintext_auth": "auth_allow_cleartext"}
+# What takes its place is said in another way.
+REPLACED = {
+    "auth_worker_max_count": "service auth-worker { process_limit }",
+    "mail_attachment_fs": "mail_ext_attachment { fs … }",
+    "mail_attribute_dict": "mail_attribute { dict … }",
+    "mail_location": "mail_driver, mail_path",
+    "ssl_prefer_server_ciphers": "ssl_server_prefer_ciphers = server",
+    "verbose_ssl": "log_debug = category=ssl",
+    "imapc_ssl_verify": "ssl_client_require_valid_cert",
+    "auth_policy_server_timeout_msecs": "auth_policy { http_client_request_timeout }",
+    "doveadm_http_rawlog_dir": "doveadm_server { http_client_rawlog_dir }",
+    "stats_http_rawlog_dir": "stats_server { http_client_rawlog_dir }",
+}
+GONE = frozenset(
+    {"auth_stats", "config_cache_size", "dict_db_config", "imap_id_log", "login_access_sockets"}
+    | {"replicator_host", "replicator_port"}
+)
+GONE_FAMILIES = ("director_", "old_stats_", "replication_")
+# A file of SQL settings, and what 2.4 has in the block or beside it.
+SQL_FILE = {
+    "connect": "mysql HOST { … }, sqlite_path",
+    "default_pass_scheme": "passdb sql { default_password_scheme }",
+    "iterate_query": "userdb sql { iterate_query }",
+    "password_query": "passdb sql { query }",
+    "user_query": "userdb sql { query }",
+}
+# Kind of block → names in it.
+IN_BLOCKS = {
+    "inet_listener": {"address": "listen"},
+    "mailbox": {"driver": ""},
+    "namespace": {"location": "mail_driver, mail_path"},
+    "passdb": {
+        "args": "sql { query }, passwd_file_path, fields { … }",
+        "default_fields": "fields { … }",
+        "mechanisms": "mechanisms_filter",
+        "override_fields": "fields { … }",
+        "pass": "result_success",
+    },
+    "service": {
+        "idle_kill": "idle_kill_interval",
+        "service_count": "restart_request_count",
+    },
+    "userdb": {
+        "args": "sql { query }, passwd_file_path, fields { … }",
+        "default_fields": "fields { … }",
+        "override_fields": "fields { … }",
+    },
+}
+# plugin { … }: the same value by another name. What is in none of these tables keeps its name.
+PLUGIN = {
+    "acl_anyone": "imap_acl_allow_anyone",
+    "fts_index_timeout": "fts_search_timeout",
+    "quota_max_mail_size": "quota_mail_size",
+    "sieve_quota_max_scripts": "sieve_quota_script_count",
+    "sieve_quota_max_storage": "sieve_quota_storage_size",
+    "sieve_user_log": "sieve_user_log_path",
+}
+QUOTA = {
+    "quota": "quota NAME { driver }",
+    "quota_clone_dict": "quota_clone { dict … }",
+    "quota_rule": "quota_storage_size, quota_message_count",
+    "quota_vsizes": "",
+    "quota_warning": "quota_warning NAME { … }",
+}
+# Plugins that 2.4 does not have; nobody can log in where one is named.
+GONE_PLUGINS = frozenset({
+    "antispam", "expire", "fts_lucene", "fts_squat", "imap_old_stats", "imap_stats",
+    "listescape", "mail_filter", "mailbox_alias", "old_stats", "replication", "snarf", "stats",
+})  # fmt: skip
+# Settings and blocks that 2.3 does not have.
+NEWER = frozenset(
+    {"dovecot_storage_version", "auth_allow_weak_schemes", "mail_driver", "mail_inbox_path"}
+    | {"mail_path", "sql_driver", "sqlite_path", "passdb_sql_query", "userdb_sql_query"}
+    | {*FILES.values(), *INVERTED.values()}
+)
+NEWER_BLOCKS = frozenset({"mysql", "pgsql", "quota", "dict_server", "quota_clone", "ssl_server"})
+
+
+def instead_of(name, kind=""):
+    """What 2.4 has instead of a setting of 2.3's: "" if nothing, None if it has that one too."""
+    if kind in IN_BLOCKS and name in IN_BLOCKS[kind]:
+        return IN_BLOCKS[kind][name]
+    if name in GONE or name.startswith(GONE_FAMILIES):
+        return ""
+    for table in (RENAMED, FILES, INVERTED, REPLACED):
+        if name in table:
+            return table[name]
+    if kind == "file" and name in SQL_FILE:
+        return SQL_FILE[name]
+    if kind in ("file", *FILTERS) and name in QUOTA:
+        return QUOTA[name]
+    return None
+
+
+def is_for_newer(dovecot):
+    """Whether it is meant for 2.4, whatever it lacks of what that wants."""
+    return dovecot.is_modern or newer_line(dovecot) is not None
+
+
+def newer_line(dovecot):
+    """The first line that only 2.4 takes."""
+    for child in dovecot.root.children:
+        if is_packaged(child.line.file):
+            continue
+        if isinstance(child, Block):
+            is_newer = child.kind in NEWER_BLOCKS or child.kind in LISTS
+        else:
+            is_newer = child.name in NEWER
+        if is_newer:
+            return child.line
+    return None
+
+
+def older_line(dovecot):
+    """The first line that 2.4 no longer takes."""
+    for blocks, setting in dovecot.root.walk():
+        kind = blocks[-1].kind
+        is_older = kind == "plugin" or instead_of(setting.name, kind) is not None
+        if is_older and not is_packaged(setting.line.file):
+            return setting.line
+    return None

@@ -1,0 +1,296 @@
+"""A folder of Postfix's: main.cf, master.cf and the maps they name."""
+
+import functools
+import re
+import socket
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mailboxes.mailserver.config_parser import maps
+from mailboxes.mailserver.config_parser.defaults import DEFAULTS, TRANSPORT_LIMIT
+from mailboxes.mailserver.config_parser.expansion import EndlessExpansion, expand
+from mailboxes.mailserver.config_parser.lines import (
+    Line,
+    Problem,
+    Setting,
+    locate,
+    physical_lines,
+    read,
+)
+from mailboxes.mailserver.config_parser.services import service_of
+from mailboxes.mailserver.config_parser.sqlmap import SqlMap
+
+HOME = "/etc/postfix"
+HOMES = (HOME, "/usr/local/etc/postfix", "/usr/pkg/etc/postfix", "/opt/local/etc/postfix")
+SPACE = " \t\r\v\f"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A logical line: what one physical line began and indented ones went on."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def text(self):
+        return "".join(line.text for line in self.lines)
+
+
+def logical_lines(path, text):
+    """The entries of a file; comments and empty lines also vanish from amidst one."""
+    entry = []
+    for line in physical_lines(path, text):
+        if not line.text.strip(SPACE) or line.text.lstrip(SPACE).startswith("#"):
+            continue
+        if entry and line.text[0] not in SPACE:
+            yield Entry(tuple(entry))
+            entry = []
+        entry.append(line)
+    if entry:
+        yield Entry(tuple(entry))
+
+
+def named(entry):
+    """`name = value` of an entry, or None."""
+    name, sign, value = entry.text.partition("=")
+    name = name.strip(SPACE)
+    if not sign or not name or re.search(r"\s", name):
+        return None
+    return Setting(name, value.strip(SPACE), entry.lines)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The settings of a file in order, and what was wrong with it."""
+
+    settings: tuple[Setting, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, path):
+        entries, problems = read_entries(path)
+        found = [(entry, named(entry)) for entry in entries]
+        broken = [Problem("broken-line", entry.lines[0]) for entry, setting in found if not setting]
+        return cls(tuple(s for _entry, s in found if s), (*problems, *broken))
+
+    def by_name(self):
+        """The last of each name is the one that counts."""
+        return {setting.name: setting for setting in self.settings}
+
+
+def read_entries(path):
+    """The logical lines of a file, and the problem with it, if there is one."""
+    try:
+        return list(logical_lines(path, read(path))), ()
+    except OSError as error:
+        return [], (Problem("unreadable-file", Line(str(path), 0, ""), error.strerror),)
+
+
+@dataclass(frozen=True)
+class PostfixFiles:
+    """A configuration folder of Postfix's, live or copied; `overrides` is what a service sets."""
+
+    directory: Path
+    overrides: dict[str, Setting] = field(default_factory=dict)
+
+    # main.cf
+
+    @property
+    def main_cf(self):
+        return Path(self.directory) / "main.cf"
+
+    @functools.cached_property
+    def listing(self):
+        return Listing.of(self.main_cf)
+
+    @functools.cached_property
+    def settings(self):
+        """Name → setting, as a service sees it."""
+        return self.listing.by_name() | self.overrides
+
+    def is_set(self, name):
+        return name in self.settings
+
+    def value(self, name):
+        """A parameter's value with all names in it replaced."""
+        return self.expand(self.raw(name))
+
+    def expand(self, text):
+        """The text as Postfix understands it; what never ends is empty."""
+        try:
+            return expand(text, self.raw)
+        except EndlessExpansion:
+            return ""
+
+    def raw(self, name):
+        """A parameter's value as it is written, or as Postfix has it by default."""
+        if name in self.settings:
+            return self.settings[name].value
+        if name in COMPUTED:
+            return COMPUTED[name](self)
+        if name.endswith(TRANSPORT_LIMIT) and name not in DEFAULTS:
+            return f"$default{TRANSPORT_LIMIT}"
+        return DEFAULTS.get(name, "")
+
+    def where(self, name, word=""):
+        """The line that sets a parameter (and holds the word); of the file, if none does."""
+        setting = self.settings.get(name)
+        return setting.line_of(word) if setting else Line(str(self.main_cf), 0, "")
+
+    def is_yes(self, name):
+        return self.value(name).strip().lower() == "yes"
+
+    def placed_words(self, name):
+        """The words of a list, each with the line that it, or the name it stands behind, is on."""
+        for written in maps.tokens(self.raw(name)):
+            line = self.where(name, written)
+            yield from ((word, line) for word in maps.tokens(self.expand(written)))
+
+    def words(self, name):
+        return [word for word, _line in self.placed_words(name)]
+
+    def endless(self):
+        """Settings whose value never ends."""
+        for setting in self.settings.values():
+            try:
+                expand(setting.value, self.raw)
+            except EndlessExpansion:
+                yield setting
+
+    # Maps
+
+    def maps(self, name):
+        """The maps that a parameter names, in order."""
+        words = self.placed_words(name)
+        return [found for word, line in words for found in maps.references(word, line)]
+
+    def all_maps(self, name):
+        """The same, and those that combined ones are made of."""
+        return [part for found in self.maps(name) for part in found.walk()]
+
+    def path_of(self, reference):
+        """The file of a map, in this folder if that is a copy."""
+        return self.locate(reference.name)
+
+    def place_of(self, reference):
+        """How postmap is told the map, its file being in this folder if that is a copy."""
+        name = self.path_of(reference) if reference.is_file else reference.name
+        return f"{reference.type}:{name}"
+
+    def locate(self, path):
+        own = self.settings.get("config_directory")
+        return locate(self.directory, path, (*HOMES, own.value) if own else HOMES)
+
+    def sql_maps(self, name):
+        """The SQL maps of a parameter, as (reference, settings)."""
+        return [(found, self.sql_map(found)) for found in self.all_maps(name) if found.is_sql]
+
+    def sql_map(self, reference):
+        """The settings of an SQL map: of its file, or of main.cf behind its name."""
+        if not reference.name.startswith(("/", ".")):
+            return self._sql_map_of_main_cf(reference)
+        path = self.path_of(reference)
+        listing = Listing.of(path)
+        return SqlMap(reference.type, str(path), listing.by_name(), listing.problems)
+
+    def _sql_map_of_main_cf(self, reference):
+        prefix = f"{reference.name}_"
+        settings = {
+            name.removeprefix(prefix): replace(setting, value=self.value(name))
+            for name, setting in self.settings.items()
+            if name.startswith(prefix)
+        }
+        return SqlMap(reference.type, str(self.main_cf), settings)
+
+    def read(self, reference):
+        """The logical lines of a map's text, and the problem with it, if there is one."""
+        return read_entries(self.path_of(reference))
+
+    def entries(self, reference):
+        """Keys and values of a map that lists them (a text file, inline), each with its line."""
+        if reference.type == "inline":
+            return [(key, value, reference.where) for key, value in reference.pairs]
+        if reference.type not in maps.LISTED:
+            return []
+        entries, _problems = self.read(reference)
+        return [(*_key_and_value(entry.text), entry.lines[0]) for entry in entries]
+
+    def names(self, name):
+        """The domains that a list spells out, also by file or map, each with its line."""
+        for word, where in self.placed_words(name):
+            if found := maps.reference(word, where):
+                for part in found.walk():
+                    yield from ((key.lower(), line) for key, _value, line in self.entries(part))
+            elif word.startswith("/"):
+                yield from self._names_of_file(word)
+            elif maps.is_name(word):
+                yield word.lower(), where
+
+    def _names_of_file(self, path):
+        entries, _problems = read_entries(self.locate(path))
+        for entry in entries:
+            yield from ((word.lower(), entry.lines[0]) for word in maps.tokens(entry.text))
+
+    # master.cf
+
+    @functools.cached_property
+    def _master_cf(self):
+        return read_entries(Path(self.directory) / "master.cf")
+
+    @functools.cached_property
+    def services(self):
+        entries, _problems = self._master_cf
+        return [service for entry in entries if (service := service_of(entry))]
+
+    def service(self, name, kind=None):
+        """A service by its name (and type: `inet`, `unix`), or None."""
+        fitting = (s for s in self.services if s.name == name and kind in (None, s.type))
+        return next(fitting, None)
+
+    def with_overrides(self, service):
+        """The configuration as this service sees it."""
+        return PostfixFiles(self.directory, self.overrides | service.options)
+
+    # What was wrong
+
+    @functools.cached_property
+    def problems(self):
+        """What Postfix would not read either."""
+        entries, unreadable = self._master_cf
+        broken = [Problem("broken-line", e.lines[0]) for e in entries if not service_of(e)]
+        return [*self.listing.problems, *unreadable, *broken]
+
+    def duplicates(self):
+        """Settings that a later one of the same name undoes."""
+        last = self.listing.by_name()
+        return [setting for setting in self.listing.settings if setting is not last[setting.name]]
+
+
+def _key_and_value(text):
+    key, *value = text.split(None, 1)
+    return key, value[0].strip() if value else ""
+
+
+# What Postfix makes of the machine's name
+
+UNNAMED = "localdomain"
+
+
+def _myhostname(postfix):
+    name = socket.gethostname()
+    mydomain = postfix.settings.get("mydomain")
+    return name if "." in name else f"{name}.{mydomain.value if mydomain else UNNAMED}"
+
+
+def _mydomain(postfix):
+    name = postfix.value("myhostname")
+    return name.partition(".")[2] or UNNAMED
+
+
+COMPUTED = {
+    "myhostname": _myhostname,
+    "mydomain": _mydomain,
+    "config_directory": lambda postfix: (
+        HOME if str(postfix.directory) == HOME else str(postfix.directory)
+    ),
+}

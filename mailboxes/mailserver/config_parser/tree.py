@@ -1,0 +1,235 @@
+"""The language of Dovecot's files: settings, blocks, includes, as a tree."""
+
+import glob
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mailboxes.mailserver.config_parser import syntax
+from mailboxes.mailserver.config_parser.lines import (
+    Line,
+    Problem,
+    Setting,
+    locate,
+    physical_lines,
+    read,
+)
+
+HOMES = ("/etc/dovecot", "/usr/local/etc/dovecot")
+DEFAULTS = {
+    "auth_mechanisms": "plain",
+    "first_valid_uid": "500",
+    "mail_plugins": "",
+    "protocols": "",
+    "default_internal_group": "dovecot",
+    "default_internal_user": "dovecot",
+    "default_login_user": "dovenull",
+}
+DEEPEST = 20  # files that include files
+MOST_FILES = 1000
+VERSION = "dovecot_config_version"  # the first setting of Dovecot 2.4, unknown to 2.3
+# Lists of Dovecot 2.4's, which a block adds to: mail_plugins { quota = yes }
+LISTS = frozenset(
+    {"auth_mechanisms", "listen", "login_trusted_networks", "mail_access_groups", "mail_plugins"}
+    | {"extra_groups", "imap_capability", "protocols"}
+)
+# Blocks that hold settings for some connections only, passdbs and userdbs among them.
+FILTERS = ("protocol", "local", "local_name", "remote")
+YES = ("yes", "y", "1")  # in any case; whatever else is no, or refused
+
+
+def is_yes(value):
+    return value.lower() in YES
+
+
+@dataclass
+class Block:
+    """`kind name { … }`, and the file as a whole."""
+
+    kind: str
+    name: str
+    line: Line
+    children: list = field(default_factory=list)
+
+    def value(self, name, default=""):
+        """The value of a setting of this block; the last one counts."""
+        setting = self.setting(name)
+        return setting.value if setting else default
+
+    def settings(self):
+        """Its own settings, not those of blocks in it."""
+        return [child for child in self.children if isinstance(child, Setting)]
+
+    def setting(self, name):
+        last = next((each for each in reversed(self.settings()) if each.name == name), None)
+        blocks = self.blocks(name) if name in LISTS else []
+        return self._list(name) if blocks else last
+
+    def _list(self, name):
+        """A list that blocks add words to and take words from; a line begins it anew."""
+        default = DEFAULTS.get(name, "") if self.kind == "file" else ""
+        words, lines = dict.fromkeys(list_of(default), True), ()
+        for child in self.children:
+            if isinstance(child, Setting) and child.name == name:
+                words, lines = dict.fromkeys(list_of(child.value), True), child.lines
+            elif isinstance(child, Block) and child.kind == name:
+                for setting in child.settings():
+                    words[setting.name] = is_yes(setting.value)
+                    lines = (*lines, *setting.lines)
+        value = " ".join(word for word, is_in in words.items() if is_in)
+        return Setting(name, value, lines) if lines else None
+
+    def where(self, name):
+        setting = self.setting(name)
+        return setting.line if setting else self.line
+
+    def blocks(self, kind):
+        return [child for child in self.children if isinstance(child, Block) and child.kind == kind]
+
+    def walk_blocks(self):
+        """Every block in it, however deep."""
+        for child in self.children:
+            if isinstance(child, Block):
+                yield child
+                yield from child.walk_blocks()
+
+    def walk(self):
+        """Every setting, however deep, with the blocks it stands in."""
+        for child in self.children:
+            if isinstance(child, Setting):
+                yield (self,), child
+            else:
+                yield from (((self, *path), setting) for path, setting in child.walk())
+
+
+def list_of(value):
+    return [word for word in re.split(r"[\s,]+", value) if word]
+
+
+class Reader:
+    """Reads a file and what it includes into a tree; what goes wrong is a problem, not an end."""
+
+    def __init__(self, directory, expands=True, reaches=None):
+        self.included = 0
+        self.reaches = reaches or (lambda path: True)  # what may be read, if not all
+        self.directory = directory
+        self.expands = expands  # a file of SQL settings takes `$` as it is
+        self.problems = []
+        self.includes = []  # what is to be included, as it is written
+        self.first = None  # the line before which there are only comments
+        self.root = Block("file", "", Line(str(directory / "dovecot.conf"), 0, ""))
+
+    @property
+    def is_modern(self):
+        """Whether it is Dovecot 2.4's language that is read, as far as that has been said."""
+        return self.root.setting(VERSION) is not None
+
+    def file(self, path, block, seen_at=None, depth=0):
+        try:
+            text = read(path)
+        except OSError as error:
+            line = seen_at or Line(str(path), 0, "")
+            self.problems.append(Problem("unreadable-file", line, f"{path}: {error.strerror}"))
+            return
+        stack = [block]
+        for line, lines in syntax.joined(physical_lines(path, text), not self.expands):
+            self.first = self.first or lines[0]
+            if line is None:
+                self.problems.append(Problem("broken-line", lines[0], "\\"))
+            else:
+                self._line(syntax.parsed(line), lines, stack, depth)
+        for open_block in stack[1:]:
+            self.problems.append(Problem("broken-line", open_block.line, "{"))
+
+    def apply_groups(self, block=None):
+        """`@group = name` stands for what `group @group name { … }` says, before all else here."""
+        block = block or self.root
+        groups = {each.name: each for each in self.root.blocks("group")}
+        used = [setting for setting in block.settings() if setting.name.startswith("@")]
+        for inner in (child for child in block.children if isinstance(child, Block)):
+            self.apply_groups(inner)
+        for setting in reversed(used):
+            group = groups.get(f"{setting.name} {setting.value}")
+            block.children[:0] = group.children if group else ()
+
+    def _line(self, said, lines, stack, depth):
+        if said.kind == syntax.INCLUDE:
+            self._include(said, lines[0], stack[-1], depth)
+        elif said.kind == syntax.END:
+            self._leave(lines[0], stack)
+        elif said.kind == syntax.BLOCK:
+            self._enter(said, lines, stack, depth)
+        elif said.kind == syntax.SETTING:
+            self._setting(said, lines, stack)
+        else:
+            self.problems.append(Problem("broken-line", lines[0]))
+
+    def _setting(self, said, lines, stack):
+        name, value = said.name, said.value
+        if self.expands and not said.is_quoted and "$" in value:
+            value = self._expanded(value, stack)
+        block, slash, inner = name.partition("/")
+        if slash and (block in LISTS or block == "plugin"):
+            holder, name = Block(block, "", lines[0]), inner
+            stack[-1].children.append(holder)
+        else:
+            holder = stack[-1]
+        holder.children.append(Setting(name, value, lines))
+
+    def _expanded(self, value, stack):
+        """`$mail_plugins` (2.4: `$SET:mail_plugins`), a word by itself, is what it is so far."""
+        sign = "$SET:" if self.is_modern else "$"
+        words = [
+            self._known(word.removeprefix(sign), stack)
+            if word.startswith(sign) and not word.startswith("$ENV:")
+            else word
+            for word in value.split()
+        ]
+        return " ".join(words)
+
+    def _known(self, name, stack):
+        holder = next((block for block in reversed(stack) if block.setting(name)), self.root)
+        return holder.value(name, DEFAULTS.get(name, ""))
+
+    def _enter(self, said, lines, stack, depth):
+        block = Block(said.name, said.value, lines[0])
+        stack[-1].children.append(block)
+        stack.append(block)
+        if said.rest:  # on the same line, where Dovecot has nothing
+            self.problems.append(Problem("broken-line", lines[0], "{"))
+            self._inside(said.rest, lines, stack, depth)
+
+    def _inside(self, rest, lines, stack, depth):
+        rest = rest.removeprefix("{").strip()
+        closes = rest.endswith("}") and rest.count("{") < rest.count("}")
+        rest = rest[:-1].strip() if closes else rest
+        if rest:
+            self._line(syntax.parsed(rest), lines, stack, depth)
+        if closes:
+            self._leave(lines[0], stack)
+
+    def _leave(self, line, stack):
+        if len(stack) > 1:
+            stack.pop()
+        else:
+            self.problems.append(Problem("broken-line", line, "}"))
+
+    def _include(self, said, line, block, depth):
+        self.includes.append(said.value)
+        pattern = locate(self.directory, Path(line.file).parent / said.value, HOMES)
+        found = sorted(map(Path, glob.glob(str(pattern)))) if is_glob(pattern) else [pattern]
+        if said.name == "!include_try":
+            found = [path for path in found if os.path.exists(path)]
+        elif not found:
+            self.problems.append(Problem("unreadable-file", line, f"{pattern}: No matches"))
+        self.included += len(found)
+        if depth >= DEEPEST or self.included > MOST_FILES:
+            self.problems.append(Problem("unreadable-file", line, str(pattern)))
+            return
+        for path in filter(self.reaches, found):
+            self.file(path, block, seen_at=line, depth=depth + 1)
+
+
+def is_glob(path):
+    return any(letter in str(path) for letter in "*?[")

@@ -1,0 +1,242 @@
+"""What 2.3 has in plugin { }: quotas and Sieve get blocks of their own, the rest stays or goes."""
+
+import re
+from dataclasses import dataclass, field
+
+from mailboxes.mailserver.config_parser.names import PLUGIN
+from mailboxes.mailserver.config_parser.tree import is_yes
+from mailboxes.mailserver.converter.result import Lost, Made, assignment, block
+from mailboxes.mailserver.converter.variables import converted
+
+# Settings that have the same name outside of it.
+KEPT = frozenset({
+    "fts_autoindex", "fts_autoindex_max_recent_msgs", "fts_message_max_size",
+    "last_login_precision", "lazy_expunge_only_last_instance", "mail_log_cached_only",
+    "mail_log_events", "mail_log_fields", "quota_exceeded_message", "quota_status_nouser",
+    "quota_status_overquota", "quota_status_success", "quota_status_toolarge",
+    "sieve_duplicate_default_period", "sieve_duplicate_max_period", "sieve_execute_bin_dir",
+    "sieve_execute_exec_timeout", "sieve_execute_input_eol", "sieve_execute_socket_dir",
+    "sieve_implicit_extensions",
+    "sieve_filter_bin_dir", "sieve_filter_exec_timeout", "sieve_filter_input_eol",
+    "sieve_filter_socket_dir", "sieve_include_max_includes", "sieve_include_max_nesting_depth",
+    "sieve_max_actions", "sieve_max_cpu_time", "sieve_max_redirects", "sieve_max_script_size",
+    "sieve_notify_mailto_envelope_from", "sieve_pipe_bin_dir", "sieve_pipe_exec_timeout",
+    "sieve_pipe_input_eol", "sieve_pipe_socket_dir", "sieve_plugins",
+    "sieve_redirect_envelope_from", "sieve_report_from", "sieve_resource_usage_timeout",
+    "sieve_spamtest_status_header", "sieve_spamtest_status_type", "sieve_trace_addresses",
+    "sieve_trace_debug", "sieve_trace_dir", "sieve_trace_level", "sieve_user_email",
+    "sieve_vacation_default_period", "sieve_vacation_max_period", "sieve_vacation_min_period",
+    "sieve_vacation_send_from_recipient", "sieve_vacation_to_header_ignore_envelope",
+    "sieve_vacation_use_original_recipient", "sieve_virustest_status_header",
+    "sieve_virustest_status_type",
+})  # fmt: skip
+WARNING = re.compile(r"(-)?(storage|bytes|messages?)=(\d+)%{1,2}\s+([\w.-]+)\s*(.*)")
+RULE = re.compile(r"\*:(?:(storage|bytes)=(\d+\s*[BbKkMmGgTt]?[Bb]?))?(?::?messages=(\d+))?")
+FOLDER_RULE = re.compile(r"([^*:][^:]*):(ignore|storage=\+(\w+))")
+GRACE = "# The last message may exceed it: in 2.3 by a tenth, in 2.4 by quota_storage_grace (10 M)."
+SCRIPTS = {"sieve_before": "before", "sieve_after": "after", "sieve_default": "default"}
+SCRIPTS |= {"sieve_global": "global", "sieve_global_dir": "global", "sieve_discard": "discard"}
+NUMBERED = re.compile(r"(sieve_(?:before|after)|quota_rule|quota_warning|quota)\d+")
+
+
+@dataclass
+class Surroundings:
+    """What a setting of plugin { } needs to know of the others."""
+
+    inbox: str  # the name of the namespace with inbox = yes, as it will be
+    has_inbox: bool
+    sieve_dir: str
+    has_sieve: bool
+    warnings: set = field(default_factory=set)  # names that are taken
+
+    @classmethod
+    def of(cls, root):
+        values = {
+            setting.name: setting.value
+            for blocks, setting in root.walk()
+            if blocks[-1].kind == "plugin"
+        }
+        inbox = next((b for b in root.blocks("namespace") if is_yes(b.value("inbox"))), None)
+        name = inbox.name if inbox else ""
+        sieve_dir = values.get("sieve_dir", "")
+        return cls(name or "inbox", inbox is not None, sieve_dir, "sieve" in values)
+
+
+def converted_plugin(setting, around):
+    """A setting of plugin { }, as 2.4 has it; what it has not is Lost."""
+    numbered = NUMBERED.fullmatch(setting.name)
+    name = numbered[1] if numbered else setting.name
+    if name in AROUND:
+        yield from AROUND[name](setting, around)
+    elif name in SPECIAL:
+        yield from SPECIAL[name](setting)
+    elif name in SCRIPTS:
+        yield from script(setting, SCRIPTS[name], setting.name.removeprefix("sieve_"))
+    elif name in PLUGIN:
+        yield Made([assignment(PLUGIN[name], converted(setting.value))], setting)
+    elif name in KEPT:
+        yield Made([assignment(name, converted(setting.value))], setting)
+    else:
+        yield Lost(setting)
+
+
+def quota(setting):
+    """`count:User quota:ns=…`; all but what the system counts is counted by Dovecot."""
+    driver, _colon, rest = setting.value.partition(":")
+    name, _colon, options = rest.partition(":")
+    lines = [GRACE, "driver = fs" if driver == "fs" else "driver = count"]
+    lines += ["hidden = yes"] if "hidden" in options.split(":") else []
+    lines += ["enforce = no"] if "noenforcing" in options.split(":") else []
+    yield Made(block("quota", name or "User quota", lines), setting)
+    if left := [word for word in options.split(":") if word not in ("", "hidden", "noenforcing")]:
+        yield Lost(setting, ":".join(left))
+
+
+def rule(setting, around):
+    if folder := FOLDER_RULE.fullmatch(setting.value):
+        output = (
+            "quota_ignore = yes" if folder[2] == "ignore" else f"quota_storage_extra = {folder[3]}"
+        )
+        inner = block("mailbox", folder[1], [output])
+        inner = inner if around.has_inbox else ["inbox = yes", *inner]
+        yield Made(block("namespace", around.inbox, inner), setting)
+        return
+    found = RULE.fullmatch(setting.value)
+    if not found or not (found[2] or found[3]):
+        yield Lost(setting)
+        return
+    for name, value in limits(found).items():
+        yield Made([assignment(name, value)], setting)
+
+
+def limits(rule):
+    """The limits of a rule for all folders."""
+    found = {}
+    if rule[2]:
+        unit = "" if rule[2][-1].isalpha() else "B" if rule[1] == "bytes" else "k"
+        found["quota_storage_size"] = f"{rule[2]}{unit}"
+    if rule[3]:
+        found["quota_message_count"] = rule[3]
+    return found
+
+
+def warning(setting, around):
+    found = WARNING.fullmatch(setting.value)
+    if not found:
+        yield Lost(setting)
+        return
+    under, kind, number, service, arguments = found.groups()
+    resource = "message" if kind.startswith("message") else "storage"
+    lines = ["resource = message"] if resource == "message" else []
+    lines += ["threshold = under"] if under else []
+    lines += [f"quota_{resource}_percentage = {number}"]
+    lines += block("execute", service, [assignment("args", converted(arguments))])
+    plain = f"{'under' if under else 'over'}-{number}-{resource}"
+    names = (plain, *(f"{plain}-{count}" for count in range(2, 1000)))
+    name = next(each for each in names if each not in around.warnings)
+    around.warnings.add(name)
+    yield Made(block("quota_warning", name, lines), setting)
+
+
+def clone(setting):
+    """`proxy::name` or another dictionary."""
+    driver, _colon, rest = setting.value.partition(":")
+    name = rest.rpartition(":")[2]
+    if driver != "proxy" or not name:
+        yield Lost(setting)
+        return
+    inner = block("dict", "proxy", [assignment("name", name)])
+    yield Made(block("quota_clone", "", inner), setting)
+
+
+def grace(setting):
+    """A part of the limit is a size now."""
+    if "%" in setting.value:
+        yield Lost(setting, "quota_storage_grace = SIZE")
+    else:
+        yield Made([assignment("quota_storage_grace", setting.value)], setting)
+
+
+def script(setting, kind, name):
+    """A script or a folder of them: `file:~/sieve;active=~/.dovecot.sieve`."""
+    place, *options = setting.value.split(";")
+    driver, colon, path = place.partition(":")
+    if not colon:
+        driver, path = "file", place
+    known = dict(option.partition("=")[::2] for option in options)
+    lines = [] if kind == "personal" else [f"type = {kind}"]
+    lines += [] if driver == "file" else [assignment("driver", driver)]
+    lines += [assignment("path", converted(path))]
+    if active := known.get("active"):
+        lines += [assignment("active_path", converted(active))]
+    yield Made(block("sieve_script", name, lines), setting)
+    if left := [option for option in options if option.partition("=")[0] not in ("", "active")]:
+        yield Lost(setting, ";".join(left))
+
+
+def sieve(setting, around):
+    """With a folder of its own, sieve_dir, the file is the link to the active script."""
+    driver, colon, _rest = setting.value.partition(":")
+    if not around.sieve_dir or ";" in setting.value or (colon and driver != "file"):
+        yield from script(setting, "personal", "personal")
+        return
+    active = setting.value.removeprefix("file:")
+    yield personal(setting, around.sieve_dir, active)
+
+
+def sieve_folder(setting, around):
+    """sieve_dir stands in the script of `sieve`, or of the usual one."""
+    if around.has_sieve:
+        yield Made([], setting)
+    else:
+        yield personal(setting, setting.value, "~/.dovecot.sieve")
+
+
+def personal(setting, path, active):
+    lines = [assignment("path", converted(path)), assignment("active_path", converted(active))]
+    return Made(block("sieve_script", "personal", lines), setting)
+
+
+def extensions(setting):
+    """`+x -y` changes the usual list, and so does a block; a list without signs is all."""
+    words = setting.value.split()
+    if not any(word[0] in "+-" for word in words):
+        yield Made([assignment(setting.name, setting.value)], setting)
+        return
+    lines = [f"{word.lstrip('+-')} = {'no' if word[0] == '-' else 'yes'}" for word in words]
+    yield Made(block(setting.name, "", lines), setting)
+
+
+def compress(setting):
+    yield Made([assignment("mail_compress_write_method", setting.value)], setting)
+
+
+def acl(setting):
+    """`vfile`, and a global file that is gone."""
+    driver, _colon, rest = setting.value.partition(":")
+    yield Made([assignment("acl_driver", driver)], setting)
+    if rest:
+        yield Lost(setting, rest)
+
+
+def nothing(setting):
+    """What 2.4 does by default."""
+    yield Made([], setting)
+
+
+SPECIAL = {
+    "acl": acl,
+    "quota": quota,
+    "quota_clone_dict": clone,
+    "quota_grace": grace,
+    "quota_vsizes": nothing,
+    "sieve_extensions": extensions,
+    "sieve_global_extensions": extensions,
+    "zlib_save": compress,
+}
+AROUND = {
+    "quota_rule": rule,
+    "quota_warning": warning,
+    "sieve": sieve,
+    "sieve_dir": sieve_folder,
+}

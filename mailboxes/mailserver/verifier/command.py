@@ -1,0 +1,97 @@
+"""`mailadmin mailserver verify`: does the mail server see what the panel wrote?"""
+
+import datetime
+import json
+from collections.abc import Iterator
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from domains.models import Domain
+from mailboxes.mailserver.verifier.report import Report, verify
+from mailboxes.models import Verification
+
+help = "Ask the running mail server about rows of the panel, and report what it sees otherwise."
+KEPT_DAYS = 30
+
+
+def add_arguments(parser):
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--all", action="store_true", help="every domain")
+    what.add_argument("--domain", metavar="D", help="one domain")
+    parser.add_argument("--postfix", metavar="DIR", default="/etc/postfix")
+    parser.add_argument("--dovecot", metavar="DIR", default="/etc/dovecot")
+    parser.add_argument(
+        "--mail-directory",
+        metavar="DIR",
+        help="where the mail lies; if it is not given, virtual_mailbox_base of main.cf says it",
+    )
+    parser.add_argument(
+        "--no-accounts",
+        action="store_true",
+        help="write nothing: make no mailboxes to sign in to with a right password",
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+
+
+def run(command, options):
+    domain = options["domain"]
+    if domain and not Domain.objects.filter(pk=domain.lower()).exists():
+        raise CommandError(_("There is no domain %(name)s.") % {"name": domain})
+    places = options["postfix"], options["dovecot"], options["mail_directory"] or ""
+    names = [domain.lower()] if domain else None
+    report = verify(names, *places, makes_accounts=not options["no_accounts"])
+    keep(report, domain or "")
+    show(command, report, options["json"])
+    if complaint := " ".join(complaints(report)):
+        raise CommandError(complaint, returncode=1)
+
+
+def complaints(report: Report) -> Iterator[str]:
+    if report.differences:
+        yield _("%(number)d differences.") % {"number": len(report.differences)}
+    if report.failed:
+        yield _("%(servers)s could not be asked.") % {"servers": ", ".join(report.failed)}
+
+
+def keep(report: Report, domain: str) -> None:
+    """The panel's pages show the last result; they have no right to ask for it themselves."""
+    entries = [difference._asdict() for difference in report.differences]
+    Verification.objects.create(
+        domain=domain.lower(),
+        rows=report.rows,
+        differences=[
+            {name: str(value) for name, value in entry.items()}
+            for entry in entries[: Verification.KEPT]
+        ],
+        total=len(entries),
+        trouble="\n".join(report.missing),
+    )
+    old = timezone.now() - datetime.timedelta(days=KEPT_DAYS)
+    Verification.objects.filter(checked__lt=old).delete()
+
+
+def show(command, report: Report, as_json: bool) -> None:
+    if as_json:
+        told = {
+            "rows": report.rows,
+            "asked": report.asked,
+            "differences": [difference._asdict() for difference in report.differences],
+            "not_asked": [*report.missing, *report.unasked],
+        }
+        command.stdout.write(json.dumps(told, indent=2, ensure_ascii=False, default=str))
+        return
+    for missing in (*report.missing, *report.unasked):
+        command.stdout.write(_("Not asked: %(server)s") % {"server": missing})
+    for key, asked, expected, found in report.differences:
+        command.stdout.write(
+            _("%(key)s, %(asked)s: expected “%(expected)s”, found “%(found)s”")
+            % {"key": key, "asked": asked, "expected": expected, "found": found}
+        )
+    command.stdout.write(_("%(number)d rows asked about.") % {"number": report.rows})
+    if report.asked:
+        asked = ", ".join(f"{name} ({number})" for name, number in report.asked.items())
+        command.stdout.write(_("Asked: %(asked)s.") % {"asked": asked})
+        number = len(report.differences)
+        command.stdout.write(_("%(number)d differences in what was asked.") % {"number": number})

@@ -1,0 +1,184 @@
+"""A verification: every server that is here is asked, and what was not asked is named."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+
+from mailboxes.mailserver.config_parser.postfix import PostfixFiles
+from mailboxes.mailserver.verifier import parameters
+from mailboxes.mailserver.verifier.comparing import (
+    Difference,
+    Dovecot,
+    Postfix,
+    batches,
+    is_own,
+    own_maps_work,
+)
+from mailboxes.mailserver.verifier.logins import Logins
+from mailboxes.mailserver.verifier.programs import LiveDovecot, LivePostfix, Unavailable
+from mailboxes.mailserver.verifier.smtp import Lmtp, Smtp
+
+SHOWN = 5
+
+
+@dataclass
+class Report:
+    """What was asked, what came of it, and what could not be asked."""
+
+    rows: int = 0
+    asked: dict[str, int] = field(default_factory=dict)  # what → how many
+    differences: list[Difference] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # servers that were not asked, and why
+    failed: list[str] = field(default_factory=list)  # those of them that are here
+    unasked: list[str] = field(default_factory=list)  # of the others, what was left out
+
+    def fail(self, server: str, error: Unavailable) -> None:
+        if server not in self.failed:
+            self.failed.append(server)
+        self.missing.append(f"{server}: {error}")
+
+
+@dataclass
+class Servers:
+    """The servers of this machine; what is not here is None."""
+
+    postfix: LivePostfix | None = None
+    dovecot: LiveDovecot | None = None
+    mail_directory: str = ""
+    makes_accounts: bool = True
+
+    def __post_init__(self):
+        if self.postfix and not self.mail_directory:
+            self.mail_directory = self.postfix.files.value("virtual_mailbox_base").rstrip("/")
+
+    @property
+    def files(self) -> PostfixFiles | None:
+        return self.postfix.files if self.postfix else None
+
+
+class Parameters:
+    """What main.cf and master.cf say."""
+
+    def __init__(self, live: LivePostfix):
+        self.live = live
+
+    def differences(self, domains: list[str] | None, asked: dict) -> Iterator[Difference]:
+        yield from parameters.differences(self.live, domains, asked)
+
+    @property
+    def unasked(self) -> list[str]:
+        if is_own(self.live.files):
+            return []
+        return [_("restriction lists, as this main.cf is not the panel’s; only relaying was")]
+
+
+Probe = Parameters | Smtp | Lmtp | Logins
+
+
+def verify(
+    domains: list[str] | None,
+    postfix: str,
+    dovecot: str,
+    mail_directory: str = "",
+    makes_accounts: bool = True,
+) -> Report:
+    """Ask each server that is here; without any, at least the panel's own SQL is tried."""
+    report = Report()
+    servers = present(report, postfix, dovecot)
+    servers.mail_directory = mail_directory.rstrip("/") or servers.mail_directory
+    servers.makes_accounts = makes_accounts
+    compared = [*comparisons(servers)]
+    compare(report, compared, domains)
+    report.unasked += [text for each in compared for text in left_out(each)]
+    for name, probe in probes(servers):
+        try_out(report, name, probe, domains)
+    if not compared:
+        own_maps_work()
+    report.differences = list(dict.fromkeys(report.differences))
+    return report
+
+
+def try_out(report: Report, name: str, probe: Probe, domains: list[str] | None) -> None:
+    """Ask what is asked with a sample, and note what that leaves out."""
+    if report.failed and isinstance(probe, Logins):
+        probe.postfix = None  # a second wait for a server that does not answer
+    try:
+        report.differences += probe.differences(domains, report.asked)
+    except Unavailable as error:
+        report.fail(name, error)
+    report.unasked += [f"{name}: {text}" for text in shown(probe)]
+
+
+def compare(report: Report, compared: list, domains: list[str] | None) -> None:
+    """Put every row to every server that answers."""
+    answering = list(compared)
+    for batch in batches(domains) if answering else ():
+        if answering and batch.kind != "everything":
+            report.rows += len(batch.keys)
+        for server in list(answering):
+            try:
+                report.differences += server.differences(batch, report.asked)
+            except Unavailable as error:
+                answering.remove(server)
+                report.fail(type(server).__name__, error)
+
+
+def present(report: Report, postfix: str, dovecot: str) -> Servers:
+    """The servers whose configuration and tools are on this machine."""
+    found = {}
+    for name, folder, file, live in (
+        ("Postfix", postfix, "main.cf", live_postfix),
+        ("Dovecot", dovecot, "dovecot.conf", LiveDovecot),
+    ):
+        try:
+            if not Path(folder, file).is_file():
+                raise Unavailable(_("there is no %(path)s") % {"path": Path(folder, file)})
+            found[name.lower()] = live(folder)
+        except Unavailable as error:
+            report.missing.append(f"{name}: {error}")
+    return Servers(**found)
+
+
+def live_postfix(folder: str) -> LivePostfix:
+    return LivePostfix(PostfixFiles(Path(folder)))
+
+
+def comparisons(servers: Servers) -> Iterator[Postfix | Dovecot]:
+    """What every row is put to."""
+    if servers.postfix:
+        yield Postfix(servers.postfix)
+    if servers.dovecot:
+        yield Dovecot(servers.dovecot, servers.mail_directory)
+
+
+def probes(servers: Servers) -> Iterator[tuple[str, Probe]]:
+    """What is asked once, with a sample of rows."""
+    if servers.postfix:
+        yield "Postfix", Parameters(servers.postfix)
+        yield "SMTP", Smtp(servers.files)
+        yield "LMTP", Lmtp(servers.files)
+    if servers.dovecot:
+        yield "Dovecot", Logins(servers.dovecot, servers.files, servers.makes_accounts)
+
+
+def left_out(server: Postfix | Dovecot) -> Iterator[str]:
+    """What of the rows a server could not be asked."""
+    if isinstance(server, Postfix):
+        if not server.live.owner:
+            yield _("Postfix: the maps’ files, as its own user (only root may become that)")
+        return
+    if server.unasked:
+        text = _("Dovecot: home, mail and quota of %(number)d addresses with “*” or “?”")
+        yield text % {"number": server.unasked}
+    if not server.is_base_known:
+        yield _("Dovecot: in which folder the mail lies (--mail-directory says it)")
+
+
+def shown(probe: Probe) -> list[str]:
+    """What a probe left out; of many, the first few and their number."""
+    found = list(probe.unasked)
+    if len(found) <= SHOWN:
+        return found
+    return [*found[:SHOWN], _("… and %(number)d more") % {"number": len(found) - SHOWN}]

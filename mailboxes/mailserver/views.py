@@ -1,0 +1,276 @@
+"""The pages about the mail server: the route of an address, and its configuration."""
+
+import io
+import zipfile
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
+from django.views.generic import TemplateView
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+
+from mailadmin.api.problems import unprocessable
+from mailadmin.api.resources import Door
+from mailadmin.api.schema import problems, query
+from mailadmin.auth import RoleRequired
+from mailadmin.forms import PlainForm
+from mailadmin.models import Role
+from mailadmin.tables.serialization import texts_of
+from mailboxes.mailserver.generator.choices import (
+    ACCOUNTS,
+    NO_CRAM_MD5,
+    OWN_DOMAIN,
+    Choices,
+    allows_cram_md5,
+    guessed,
+    is_domain_of_the_panel,
+    is_fit,
+)
+from mailboxes.mailserver.generator.database import Database
+from mailboxes.mailserver.generator.files import files_of
+from mailboxes.mailserver.smtp_probe import NoAnswer, knock
+from mailboxes.models import Mailbox, Verification
+from mailboxes.postfix.explain import explain
+from mailboxes.postfix.explain.messages import ending
+from mailboxes.postfix.routing import Postfix, own_setup
+
+MOST_QUESTIONS = 2000  # a second or two; the command has no limit
+
+
+class ExplainForm(PlainForm):
+    """An address to ask about, and perhaps who wants to send as it."""
+
+    saves_nothing = True
+    address = forms.CharField(label=_("Address"), max_length=320)
+    sender = forms.CharField(
+        label=_("Mailbox that sends (optional)"),
+        required=False,
+        max_length=320,
+        help_text=_("May it send as the address?"),
+    )
+
+    def told(self, principal):
+        """The route; what is wrong with the question is said beside its field."""
+        if not self.is_valid():
+            return None
+        try:
+            setup = own_setup(most_questions=MOST_QUESTIONS)
+            return explain(principal, **self.cleaned_data, setup=setup)
+        except ValidationError as error:
+            self.add_error(None if not hasattr(error, "error_dict") else "address", error.messages)
+        return None
+
+
+class Explain(RoleRequired, TemplateView):
+    """What happens to mail for an address, step by step."""
+
+    roles = Role.ADMINS
+    template_name = "mailserver/explain.html"
+
+    def get_context_data(self, **kwargs):
+        asked = self.request.GET if "address" in self.request.GET else None
+        form = ExplainForm(asked)
+        told = form.told(self.request.user) if asked else None
+        if told:
+            kwargs["ends"] = [(ending(each), each) for each in told["deliveries"]]
+        return super().get_context_data(form=form, told=told, **kwargs)
+
+
+class ExplainApi(Door):
+    """The same as JSON."""
+
+    table = "explain"
+
+    @extend_schema(
+        operation_id="explain",
+        tags=["explain"],
+        summary="What happens to mail for an address, step by step",
+        parameters=[
+            query("address", "The address.", {"type": "string", "minLength": 1}, required=True),
+            query("sender", "A mailbox that wants to send as the address."),
+        ],
+        responses={200: OpenApiTypes.OBJECT, **problems(422)},
+    )
+    def get(self, request):
+        form = ExplainForm(request.GET)
+        if told := form.told(request.user):
+            return JsonResponse(told)
+        raise unprocessable(texts_of(form.errors.as_data()))
+
+
+class Seen(RoleRequired, TemplateView):
+    """What the mail server itself says of a mailbox: at once by SMTP, else at the last check."""
+
+    roles = Role.SUPERADMIN
+    template_name = "mailserver/seen.html"
+
+    def get_template_names(self):
+        in_place = self.request.headers.get("HX-Request")
+        return ["mailserver/_seen.html" if in_place else self.template_name]
+
+    def get_context_data(self, key, **kwargs):
+        mailbox = get_object_or_404(Mailbox, pk=key)
+        route = Postfix(own_setup()).route(mailbox.pk)
+        return super().get_context_data(
+            mailbox=mailbox,
+            **at_the_door(mailbox.pk, route.rcpt_reply),
+            **last_check(mailbox),
+            **kwargs,
+        )
+
+
+def at_the_door(address, expected):
+    """Postfix's reply beside the one that the panel's rows lead to."""
+    try:
+        reply = knock(address)
+    except NoAnswer as error:
+        return {"no_server": str(error)}
+    takes, should = reply.startswith("2"), not expected
+    return {"reply": reply, "expected": expected, "agrees": takes == should}
+
+
+def last_check(mailbox):
+    """The newest result of `mailserver verify` for this mailbox's domain, and what it is worth."""
+    covering = Q(domain="") | Q(domain=mailbox.domain_id)
+    check = Verification.objects.filter(covering).order_by("-checked").first()
+    if check is None:
+        return {"check": None}
+    return {
+        "check": check,
+        "differences": list(concerning(check, mailbox)),
+        "is_older": not mailbox.modified or check.checked < mailbox.modified,
+        "is_partial": bool(check.trouble) or check.total > len(check.differences),
+    }
+
+
+def concerning(check, mailbox):
+    """Differences of the mailbox, of its domain, and of the mail server as a whole."""
+    domain = mailbox.domain_id.lower()
+    for entry in check.differences:
+        key = entry["key"]
+        if key.lower() == mailbox.pk.lower():
+            yield entry
+        elif key.lower() in (domain, f"@{domain}", "*") or is_about_server(key):
+            yield entry | {"asked": f"{key}, {entry['asked']}"}
+
+
+def is_about_server(key):
+    """Parameters, services, and ways of storing passwords; no address or domain is called so."""
+    return key.startswith(("main.cf", "master.cf")) or ("." not in key and "@" not in key)
+
+
+FITTING = {
+    "hostname": _("A full name, such as mail.example.net."),
+    "mail_directory": _("An absolute path, such as /var/vmail."),
+    "mail_user": _("A user of the system, such as vmail; not root."),
+}
+
+
+class ConfigForm(PlainForm):
+    """What is asked before the configuration is written."""
+
+    saves_nothing = True
+    hostname = forms.CharField(label=_("Name of the mail server"), max_length=253)
+    mail_directory = forms.CharField(label=_("Where the mail lies"), max_length=200)
+    mail_user = forms.CharField(label=_("System user who owns it"), max_length=32)
+    delivery = forms.ChoiceField(
+        label=_("Dovecot gets mail by"), choices=[("lmtp", "LMTP"), ("lda", "LDA")]
+    )
+    dovecot_version = forms.ChoiceField(label="Dovecot", choices=[("2.3", "2.3"), ("2.4", "2.4")])
+    cram_md5 = forms.BooleanField(
+        label=_("Offer CRAM-MD5"),
+        required=False,
+        help_text=_("For passwords that are stored as CRAM-MD5 or as plain text."),
+    )
+    sieve = forms.BooleanField(
+        label=_("Sieve filters (ManageSieve)"),
+        required=False,
+        help_text=_("Needs the packages dovecot-sieve and dovecot-managesieved."),
+    )
+    proxied = forms.BooleanField(
+        label=_("Share database connections (proxymap)"),
+        required=False,
+        help_text=_("Off: each process of Postfix connects itself."),
+    )
+
+    def clean(self):
+        cleaned = super().clean()
+        for name in ("hostname", "mail_directory", "mail_user"):
+            if name in cleaned and not is_fit(name, cleaned[name]):
+                self.add_error(name, FITTING[name])
+        if is_domain_of_the_panel(hostname := cleaned.get("hostname", "")):
+            self.add_error("hostname", OWN_DOMAIN % {"name": hostname})
+        if cleaned.get("cram_md5") and not allows_cram_md5():
+            text = NO_CRAM_MD5 % {"scheme": settings.MAILADMIN_PASSWORD_SCHEME}
+            self.add_error("cram_md5", text)
+        return cleaned
+
+    def choices(self):
+        """The operator's choices; passwords are his to fill in."""
+        passwords = {account: f"PASSWORD-OF-{account.upper()}" for account in ACCOUNTS}
+        known = {name: guess for name, guess in guessed().items() if name == "command"}
+        return Choices(**known | self.cleaned_data, passwords=passwords)
+
+
+class MailServer(RoleRequired, TemplateView):
+    """The configuration of Postfix and Dovecot, to look at and to take along."""
+
+    roles = Role.SUPERADMIN
+    template_name = "mailserver/mailserver.html"
+
+    def get(self, request, *args, **kwargs):
+        form = ConfigForm(request.GET if "hostname" in request.GET else None, initial=proposal())
+        if "download" in request.GET and form.is_valid():
+            return archive(files_of(form.choices()))
+        return self.render_to_response(self.get_context_data(form=form))
+
+    def get_context_data(self, form, **kwargs):
+        files = list(files_of(form.choices())) if form.is_bound and form.is_valid() else []
+        return super().get_context_data(
+            form=form,
+            files=files,
+            query=self.request.GET.urlencode(),
+            is_sqlite=Database.of_the_panel().is_sqlite,
+            **kwargs,
+        )
+
+
+def proposal():
+    """What the form opens with, so that the first click shows something."""
+    usual = Choices()
+    names = (
+        "hostname",
+        *("mail_directory", "mail_user", "delivery", "dovecot_version", "cram_md5"),
+        *("sieve", "proxied"),
+    )
+    found = {name: getattr(usual, name) for name in names}
+    guess = guessed()
+    if is_acceptable(guess["hostname"]):
+        found["hostname"] = guess["hostname"]
+    elif not is_acceptable(usual.hostname):
+        found["hostname"] = ""
+    return found | {name: guess[name] for name in ("dovecot_version",) if name in guess}
+
+
+def is_acceptable(hostname):
+    return is_fit("hostname", hostname) and not is_domain_of_the_panel(hostname)
+
+
+def archive(files):
+    """One file to take along; nothing is written here."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archived:
+        for file in files:
+            entry = zipfile.ZipInfo(f"{file.place}/{file.name}")
+            entry.external_attr = (0o100000 | file.mode) << 16
+            archived.writestr(entry, file.text)
+    return HttpResponse(
+        packed.getvalue(),
+        content_type="application/zip",
+        headers={"Content-Disposition": 'attachment; filename="mailserver.zip"'},
+    )

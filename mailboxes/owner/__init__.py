@@ -1,0 +1,1 @@
+"""The mailbox owner's own pages."""

@@ -1,0 +1,174 @@
+"""What a mailbox's owner is asked, or an admin in his place: forwarding, vacation, password."""
+
+import datetime
+
+from django import forms
+from django.contrib.auth import update_session_auth_hash
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.accounts.throttling import log_failure
+from mailadmin.auth import account_of, begin_attempt_of
+from mailadmin.db.fields import is_known
+from mailadmin.forms import NewPasswordMixin, WatchedForm
+from mailadmin.models import Role
+from mailadmin.names import validate_address
+from mailboxes.forms import GotoMixin, goto_initial
+from mailboxes.models import Alias, Vacation
+from mailboxes.services import mailboxes
+
+# What MySQL's TIMESTAMP holds; PostfixAdmin's own default is the last of these days.
+EARLIEST, LATEST = datetime.date(1971, 1, 1), datetime.date(2038, 1, 18)
+INTERVALS = [(0, _("once")), (86400, _("once a day")), (604800, _("once a week"))]
+
+
+class ForwardingForm(GotoMixin, WatchedForm):
+    """Where mail of a mailbox goes besides, and whether a copy stays."""
+
+    goto_mailbox = forms.BooleanField(
+        label=_("Keep a copy in the mailbox"),
+        required=False,
+        help_text=_("Off: mail is forwarded only."),
+    )
+    field_order = ["goto", "goto_mailbox"]
+
+    def __init__(self, *args, actor, mailbox, **kwargs):
+        self.actor, self.mailbox = actor, mailbox
+        alias = Alias.objects.filter(pk=mailbox.pk).first()
+        kwargs["initial"] = goto_initial(alias) if alias else {"goto": [], "goto_mailbox": True}
+        super().__init__(*args, **kwargs)
+        self.watch(alias)
+
+    def snapshot(self, row):
+        return {"goto": row.goto}
+
+    def _target(self, line):
+        """A bare name is a user of the mail server; an owner who types one means an address."""
+        if "@" not in line and self.actor.principal.role is Role.MAILBOX:
+            validate_address(line)
+        return super()._target(line)
+
+    def save(self):
+        values = self.values()
+        return self.attempt(
+            mailboxes.set_forwarding, self.mailbox.pk, values["goto"], values["goto_mailbox"]
+        )
+
+
+class MomentInput(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+    def __init__(self):
+        super().__init__(format="%Y-%m-%dT%H:%M")
+
+
+class VacationForm(WatchedForm):
+    """The answer that is sent while somebody is away."""
+
+    active = forms.BooleanField(label=_("I am away"), required=False)
+    activefrom = forms.DateTimeField(label=_("From"), widget=MomentInput)
+    activeuntil = forms.DateTimeField(label=_("Until"), widget=MomentInput)
+    subject = forms.CharField(label=_("Subject"), max_length=255)
+    body = forms.CharField(
+        label=_("Text"), widget=forms.Textarea(attrs={"rows": 7}), max_length=60000
+    )
+    interval_time = forms.TypedChoiceField(
+        label=_("Answer each sender"), coerce=int, choices=INTERVALS
+    )
+
+    def __init__(self, *args, actor, mailbox, **kwargs):
+        self.actor, self.mailbox = actor, mailbox
+        vacation = Vacation.objects.filter(pk=mailbox.pk).first()
+        kwargs["initial"] = self._present(vacation) if vacation else self._proposal()
+        super().__init__(*args, **kwargs)
+        self.watch(vacation)
+        present = vacation.interval_time if vacation else 0
+        if present not in dict(INTERVALS):
+            label = _("every %(seconds)d seconds") % {"seconds": present}
+            self.fields["interval_time"].choices = [*INTERVALS, (present, label)]
+
+    def snapshot(self, row):
+        return {f.name: f.value_from_object(row) for f in row._meta.fields if f.name in self.fields}
+
+    def _present(self, vacation):
+        start, end = vacation.activefrom, vacation.activeuntil
+        return {
+            name: getattr(vacation, name) for name in ("active", "subject", "body", "interval_time")
+        } | {
+            "activefrom": start if is_known(start) else timezone.now(),
+            "activeuntil": end or self._proposal()["activeuntil"],
+        }
+
+    def _proposal(self):
+        tomorrow = timezone.localtime() + datetime.timedelta(days=1)
+        return {
+            "active": False,
+            "interval_time": 0,
+            "activefrom": timezone.now(),
+            "activeuntil": tomorrow.replace(hour=23, minute=59, second=0),
+            "subject": _("Out of office"),
+            "body": _("I am away and will read your mail when I am back."),
+        }
+
+    def clean(self):
+        cleaned = super().clean()
+        self.check_columns(Vacation, cleaned)
+        start, end = cleaned.get("activefrom"), cleaned.get("activeuntil")
+        if start and end and end <= start:
+            self.add_error("activeuntil", _("The end is before the beginning."))
+        elif cleaned.get("active") and end and end < timezone.now():
+            self.add_error("activeuntil", _("This is over already."))
+        for name in ("activefrom", "activeuntil"):
+            if (moment := cleaned.get(name)) and not EARLIEST <= moment.date() <= LATEST:
+                self.add_error(name, _("The database keeps dates up to the year 2037."))
+        return cleaned
+
+    def save(self):
+        return self.attempt(mailboxes.set_vacation, self.mailbox.pk, self.values())
+
+
+class OwnPasswordForm(NewPasswordMixin, WatchedForm):
+    """The old password, and the new one twice."""
+
+    old_password = forms.CharField(
+        label=_("Present password"),
+        strip=False,
+        max_length=1024,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+    field_order = ["old_password", "password", "password2"]
+
+    def __init__(self, *args, actor, request, **kwargs):
+        self.actor, self.request = actor, request
+        super().__init__(*args, **kwargs)
+        self.watch(None)
+        self.fields["password"].label = _("New password")
+        self.fields["password2"].label = _("New password again")
+        self.require_password()
+
+    def clean_old_password(self):
+        """Guesses count here as they do at the sign-in: a stolen session must not find it out."""
+        typed, person = self.cleaned_data["old_password"], self.actor.principal
+        attempt = begin_attempt_of(self.request, person, "session")
+        if not person.check_password(typed):
+            log_failure(person.username, self.actor.address, "old password")
+            raise ValidationError(_("This is not your present password."))
+        attempt.succeed(account_of(person))
+        return typed
+
+    def clean(self):
+        cleaned = super().clean()
+        if cleaned.get("password") and cleaned["password"] == cleaned.get("old_password"):
+            self.add_error("password", _("This is the password you have already."))
+        return cleaned
+
+    def save(self):
+        """Other sessions end, this one goes on."""
+        person = self.actor.principal
+        stored = self.hashed(person.username)["password"]
+        saved = self.attempt(mailboxes.set_password, person._meta.model, person.pk, stored)
+        if saved:
+            person.password = stored
+            update_session_auth_hash(self.request, person)
+        return saved

@@ -1,0 +1,95 @@
+"""What the signed-in person does with his own things; no address here names a person."""
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.generic import FormView, TemplateView
+
+from mailadmin.auth import RoleRequired
+from mailadmin.db.fields import is_known
+from mailadmin.models import Log, Role
+from mailadmin.tables import Saving
+from mailadmin.views import Throttled
+from mailboxes.models import Alias, Usage, Vacation
+from mailboxes.owner.forms import OwnPasswordForm
+from mailboxes.views import Forwarding, VacationPage
+
+
+class OwnForwarding(Forwarding):
+    roles = Role.MAILBOX
+
+    def dispatch(self, request, *args, **kwargs):
+        if not settings.MAILADMIN_EDIT_ALIAS:
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+    @property
+    def mailbox(self):
+        return self.request.user
+
+
+class OwnVacation(VacationPage):
+    roles = Role.MAILBOX
+
+    @property
+    def mailbox(self):
+        return self.request.user
+
+
+class OwnPassword(RoleRequired, Throttled, Saving, FormView):
+    roles = Role.ANYONE
+    form_class = OwnPasswordForm
+    template_name = "account/password.html"
+
+    def get_form_kwargs(self):
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def success_text(self, form):
+        return _("Your password was changed.")
+
+    def get_success_url(self):
+        return reverse("home")
+
+
+class Account(RoleRequired, TemplateView):
+    roles = Role.ANYONE
+    template_name = "account/account.html"
+
+
+def when_away(vacation):
+    """now, later or over; nothing where no answer is sent."""
+    if vacation is None or not vacation.active:
+        return ""
+    if is_known(vacation.activefrom) and vacation.activefrom > timezone.now():
+        return "later"
+    return "over" if vacation.activeuntil and vacation.activeuntil < timezone.now() else "now"
+
+
+def password_set(mailbox):
+    """When the password was last changed, as far as the log tells."""
+    line = Log.objects.filter(domain=mailbox.domain_id, action="edit_password", data=mailbox.pk)
+    line = line.order_by("-timestamp").first()
+    return line.timestamp if line else mailbox.created if is_known(mailbox.created) else None
+
+
+def own_home(request):
+    """A mailbox owner's first page: how full, where mail goes, whether he is away."""
+    mailbox = request.user
+    usage = Usage.objects.filter(pk=mailbox.pk).first()
+    alias = Alias.objects.filter(pk=mailbox.pk).first()
+    vacation = Vacation.objects.filter(pk=mailbox.pk).first()
+    context = {
+        "mailbox": mailbox,
+        "used": usage.bytes if usage else 0,
+        "messages_count": usage.messages if usage else 0,
+        "targets": alias.others if alias else [],
+        "keeps_copy": alias is None or alias.keeps_copy,
+        "is_answered_only": alias is not None and alias.is_answered_only,
+        "vacation": vacation,
+        "away": when_away(vacation),
+        "password_set": password_set(mailbox),
+    }
+    return render(request, "account/home.html", context)

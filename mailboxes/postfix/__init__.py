@@ -1,0 +1,1 @@
+"""What Postfix does: the query of every map, the route of an address, and its explanation."""

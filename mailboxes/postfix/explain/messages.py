@@ -1,0 +1,208 @@
+"""The route of an address in words that need no knowledge of Postfix."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from mailadmin.templatetags.mailadmin import megabytes
+from mailboxes.postfix.maps import SWITCHED_OFF
+from mailboxes.postfix.routing import UNREADABLE
+
+# What becomes of mail: one word for programs and colours.
+DELIVERED, HANDED_OVER, ANSWERED = "delivered", "handed_over", "answered"
+BOUNCES, DEFERRED, DISCARDED = "bounces", "deferred", "discarded"
+REJECTED, PARTLY, UNKNOWN = "rejected", "partly", "unknown"
+GOOD = (DELIVERED, HANDED_OVER, UNKNOWN)
+LOST = (BOUNCES, DEFERRED, DISCARDED)
+VERDICTS = {
+    "mailbox": DELIVERED,
+    "relay": HANDED_OVER,
+    "remote": HANDED_OVER,
+    "virtual": HANDED_OVER,
+    "autoreply": ANSWERED,
+    "local": UNKNOWN,
+    "foreign": UNKNOWN,
+    "unknown": BOUNCES,
+    "bounced": BOUNCES,
+    "malformed": BOUNCES,
+    "deferred": DEFERRED,
+    "broken": DEFERRED,
+    "discarded": DISCARDED,
+}
+
+
+def verdict_of(each: dict) -> str:
+    """What becomes of mail at one end."""
+    return BOUNCES if each.get("is_over") else VERDICTS[each["kind"]]
+
+
+def outcome(told: dict) -> str:
+    """What becomes of mail for the address."""
+    if told["trouble"]:
+        return UNKNOWN
+    if told["reply"]:
+        return REJECTED if told["reply"].startswith("5") else DEFERRED
+    found = {verdict_of(each) for each in told["deliveries"]}
+    lost = [verdict for verdict in LOST if verdict in found]
+    good = [verdict for verdict in GOOD if verdict in found]
+    if good:
+        return PARTLY if lost else good[0]
+    return (lost or [ANSWERED if found else UNKNOWN])[0]
+
+
+def headline(told: dict) -> str:
+    """What happens, in a line."""
+    if told["trouble"]:
+        return _("Cannot be determined: %(trouble)s") % {"trouble": told["trouble"]}
+    if not told["reply"]:
+        return HEADLINES[outcome(told)](told["deliveries"])
+    if outcome(told) == REJECTED:
+        return _("Rejected at RCPT: %(reason)s") % {"reason": refusal(told)}
+    return refusal(told)
+
+
+# One headline for each outcome of mail that is accepted
+
+
+def delivered(ends: list[dict]) -> str:
+    if HANDED_OVER in map(verdict_of, ends):
+        return _("Delivered to a mailbox here, and handed to another server.")
+    number = [verdict_of(each) for each in ends].count(DELIVERED)
+    if number == 1:
+        return _("Delivered to a mailbox here.")
+    text = ngettext(
+        "Delivered to %(number)d mailbox here.", "Delivered to %(number)d mailboxes here.", number
+    )
+    return text % {"number": number}
+
+
+def handed_over(ends: list[dict]) -> str:
+    return _("Handed to another server.")
+
+
+def answered(ends: list[dict]) -> str:
+    if any(each["answers"] for each in ends):
+        return _("Answered only, delivered nowhere.")
+    return _("Delivered nowhere, and not answered now.")
+
+
+def bounces(ends: list[dict]) -> str:
+    return _("Accepted, then bounces.")
+
+
+def deferred(ends: list[dict]) -> str:
+    if any(each["kind"] == "broken" for each in ends):
+        return _("Accepted, then deferred: this cannot work.")
+    return _("Accepted, then deferred, and bounces after some days.")
+
+
+def discarded(ends: list[dict]) -> str:
+    return _("Accepted, then silently discarded.")
+
+
+def partly(ends: list[dict]) -> str:
+    verdicts = [verdict for verdict in map(verdict_of, ends) if verdict != ANSWERED]
+    lost = [verdict for verdict in verdicts if verdict in LOST]
+    texts = {
+        BOUNCES: _("Accepted, but bounces at %(lost)d of %(all)d places."),
+        DEFERRED: _("Accepted, but deferred at %(lost)d of %(all)d places."),
+        DISCARDED: _("Accepted, but silently discarded at %(lost)d of %(all)d places."),
+    }
+    several = _("Accepted, but lost at %(lost)d of %(all)d places.")
+    text = texts[lost[0]] if len(set(lost)) == 1 else several
+    return text % {"lost": len(lost), "all": len(verdicts)}
+
+
+def undetermined(ends: list[dict]) -> str:
+    if any(each["kind"] == "local" for each in ends):
+        return _("Cannot be determined: it is handed to the mail server’s own system.")
+    return _("Cannot be determined: it leaves your domains.")
+
+
+HEADLINES = {
+    DELIVERED: delivered,
+    HANDED_OVER: handed_over,
+    ANSWERED: answered,
+    BOUNCES: bounces,
+    DEFERRED: deferred,
+    DISCARDED: discarded,
+    PARTLY: partly,
+    UNKNOWN: undetermined,
+}
+
+
+# Of a whole domain
+OF_DOMAIN = {
+    DELIVERED: gettext_lazy("Mail is delivered to the mailboxes here."),
+    HANDED_OVER: gettext_lazy("Mail is handed to another server."),
+    BOUNCES: gettext_lazy("Mail is accepted, then bounces."),
+    DEFERRED: gettext_lazy("Mail is accepted, then deferred: this cannot work."),
+    DISCARDED: gettext_lazy("Mail is accepted, then silently discarded."),
+    REJECTED: gettext_lazy("Mail is rejected at RCPT: the domain is inactive."),
+    ANSWERED: gettext_lazy("Answered only, delivered nowhere."),
+}
+
+
+# Why it is refused
+
+
+def refusal(told: dict) -> str:
+    """Why it is refused, as far as rows tell it."""
+    if told["loop"]:
+        return endless(told)
+    if told["reply"] == UNREADABLE:
+        return _("Deferred: an alias on the way has no usable target.")
+    if SWITCHED_OFF.partition(" ")[2].partition(" ")[2] in told["reply"]:
+        return _("The mailbox is switched off.")
+    if asleep := [row for look in told["steps"][0]["lookups"] for row in look["inactive"]]:
+        return _("%(row)s: %(reason)s.") % {"row": asleep[0]["key"], "reason": asleep[0]["reason"]}
+    if told["class"] == "default":
+        return _("The domain is none of this server’s, unless it is one of its own names.")
+    return _("There is no mailbox, alias or catch-all of this name.")
+
+
+def endless(told: dict) -> str:
+    way = " → ".join(told["loop"])
+    if told["is_circle"]:
+        return _("Alias loop: mail is never delivered. %(way)s") % {"way": way}
+    text = _("Aliases without end, or with too many targets: mail is never delivered. %(way)s …")
+    return text % {"way": way}
+
+
+# Each end
+
+
+def ending(each: dict) -> str:
+    """Where one way ends, in a line."""
+    words = {
+        "mailbox": _("%(address)s: is delivered to the mailbox %(mailbox)s (%(path)s)"),
+        "autoreply": _("%(mailbox)s is away: an answer is sent"),
+        "relay": _("%(address)s: is relayed, as for a backup MX"),
+        "remote": _("%(address)s: is handed to another server"),
+        "local": _("%(address)s: goes to a user of the mail server itself"),
+        "unknown": _("%(address)s: bounces, since no active mailbox has this name"),
+        "virtual": _("%(address)s: is handed to another transport than the usual one"),
+        "malformed": _("%(address)s: bounces, since this is not a valid address"),
+        "bounced": _("%(address)s: bounces, since its transport sends it back"),
+        "deferred": _("%(address)s: is deferred by its transport, and bounces after days"),
+        "broken": _("%(address)s: is deferred, since this cannot work"),
+        "discarded": _("%(address)s: is silently discarded by its transport"),
+        "foreign": _("%(address)s: leaves your domains"),
+    }
+    text = words[each["kind"]] % each
+    if each["kind"] == "autoreply" and not each["answers"]:
+        text = _("%(mailbox)s is not away now: no answer is sent") % each
+    if reason := each.get("reason"):
+        text = f"{text}: {reason}"
+    return text + fullness(each)
+
+
+def fullness(each: dict) -> str:
+    """How much of the quota is used, where there is one."""
+    if not each.get("quota"):
+        return ""
+    text = _("%(used)s of %(quota)s used") % {
+        "used": megabytes(each["used"]),
+        "quota": megabytes(each["quota"]),
+    }
+    over = ": " + _("it is full, so mail bounces") if each["is_over"] else ""
+    return f" – {text}{over}"

@@ -1,0 +1,50 @@
+"""How much of a route a person may see."""
+
+from django.conf import settings
+
+from domains.models import Domain
+from mailadmin.models import Role
+from mailboxes.mailserver.autoresponder.addresses import owners
+from mailboxes.models import Mailbox, is_vacation_target
+from mailboxes.postfix.routing import split_address
+
+TRANSPORTS = ("transport_pattern", "transport")
+
+
+class Sight:
+    """What of a route a person may see: his own domains, and that mail leaves them."""
+
+    def __init__(self, principal):
+        self.principal = principal
+        self.sees_all = principal.role is Role.SUPERADMIN
+        self.known = {}
+
+    def has(self, domain):
+        domain = domain.lower()
+        if domain not in self.known:
+            rows = Domain.objects.visible_to(self.principal)
+            self.known[domain] = self.sees_all or rows.filter(pk=domain).exists()
+        return self.known[domain]
+
+    def sees(self, address):
+        """Whether the address, or the one whose vacation it asks, is in a domain of his."""
+        if is_vacation_target(address):
+            address = person_away(address)
+        return self.has(split_address(address)[1] or address)
+
+    def sees_rows(self, lookup):
+        """Where mail goes from here is the superadmins' affair, other people's rows are theirs."""
+        if lookup.table.name in TRANSPORTS:
+            return self.sees_all
+        return all(self.sees(row.key) for row in [*lookup.rows, *lookup.asleep])
+
+
+def person_away(target):
+    """Whose vacation is asked, as the responder sees it; else what stands before the sign."""
+    known = {name: getattr(settings, name) for name in RESPONDER_KNOWS}
+    meant = owners(target, known)
+    found = Mailbox.objects.filter(pk__in=meant).values_list("pk", flat=True)
+    return max(found, key=len, default=(meant or [target])[-1])
+
+
+RESPONDER_KNOWS = ("MAILADMIN_VACATION_DOMAIN", "MAILADMIN_RECIPIENT_DELIMITER")

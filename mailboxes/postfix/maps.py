@@ -1,0 +1,527 @@
+"""What Postfix and Dovecot ask the database: one table of queries.
+
+The configuration is written from it, the tracer answers by it, the check and the verification
+compare with it. A query is kept in parts, so that the tracer can also say which row would have
+answered, and why it did not.
+
+Three words stand for what is asked: `:key` (Postfix's %s, Dovecot's %u), `:domain` (%d, what
+follows the last @) and `:service`.
+"""
+
+import re
+from typing import NamedTuple
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from domains.models import AliasDomain, Domain, Transport
+from mailboxes.models import Alias, Mailbox
+from mailboxes.postfix.dialects import dialect
+
+WORD = re.compile(r":(key|domain|service|base)\b")
+SWITCHED_OFF = "550 5.2.1 Mailbox is switched off"
+VACATION_SERVICE = "mailadmin-autoreply"  # in master.cf
+# auth_username_chars of the written Dovecot configuration: nobody else is looked up.
+LOGIN_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+=?^_{|}~.@-"
+SENDING = ("smtp", "submission")  # Dovecot's names for logins that come to send
+
+
+class Part(NamedTuple):
+    """A SELECT that answers with one column of a row that lives."""
+
+    model: type  # whose row answers
+    answer: str
+    source: str  # tables
+    where: tuple[str, ...]  # what finds the row
+    live: tuple[tuple[str, object], ...]  # conditions it must meet, and what is wrong otherwise,
+    # if that is worth a word
+
+    def sql(self):
+        return self._select(
+            [self.answer], [*self.where, *[condition for condition, _r in self.live]]
+        )
+
+    def traced(self):
+        """The same rows and those that do not live, with each condition's outcome."""
+        row = f"{self.model._meta.model_name}.{self.model._meta.pk.column}"
+        return self._select([self.answer, row, *[c for c, _reason in self.live]], self.where)
+
+    def _select(self, columns, conditions):
+        where = "\n  AND ".join(conditions)
+        return f"SELECT {', '.join(columns)}\nFROM {self.source}\nWHERE {where}"
+
+
+class Map(NamedTuple):
+    """One lookup: what it is for, the parameter of main.cf that uses it, and its query."""
+
+    name: str
+    parameter: str
+    title: object
+    parts: tuple[Part, ...]
+    union: str = "UNION ALL"  # doubles do no harm, and to drop them takes a table on disk
+
+    def sql(self):
+        return f"\n{self.union} ".join(part.sql() for part in self.parts)
+
+
+class Query(NamedTuple):
+    """What Dovecot asks."""
+
+    name: str
+    title: object
+    sql: str
+
+
+# Spelling
+
+
+def for_postfix(sql):
+    return WORD.sub(lambda word: POSTFIX[word[1]], sql.replace("%", "%%"))
+
+
+POSTFIX = {"key": "'%s'", "domain": "'%d'"}
+
+
+def is_asked(sql, key):
+    """Postfix does not even ask where the query wants a domain and the key has none."""
+    return ":domain" not in sql or ("@" in key and not key.endswith("@"))
+
+
+def for_database(sql, key):
+    """The query with its values apart, as Django's cursors take it."""
+    values = {"key": key, "domain": key.rpartition("@")[2]}
+    parameters = [values[word] for word in WORD.findall(sql)]
+    return WORD.sub("%s", sql.replace("%", "%%")), parameters
+
+
+# Conditions
+
+
+class Asking:
+    """Builds the parts: where a row is found, and what must be true of it."""
+
+    def __init__(self, dialect):
+        self.dialect = dialect
+
+    def found(self, model, column, expression=":key"):
+        name = model._meta.model_name
+        return self.dialect.holds(f"{name}.{column}", model, column, expression)
+
+    def key(self, model, column):
+        return (self.found(model, column), *self.dialect.ascii(":key"))
+
+    def active(self, name):
+        return f"{name}.active = 1", REASONS[name]
+
+    def hosted(self, place=":domain", name="place", kind=None):
+        """The domain of the key, or another, is switched on; and of that kind, if it matters."""
+        kinds = "" if kind is None else f" AND {name}.backupmx = {int(kind)}"
+        condition = (
+            f"EXISTS (SELECT 1 FROM {self.dialect.table(Domain, name)}"
+            f" WHERE {self.dialect.holds(f'{name}.domain', Domain, 'domain', place)}"
+            f" AND {name}.active = 1{kinds})"
+        )
+        return condition, _("the domain is switched off, missing, or of another kind")
+
+    def mirrored(self, model, column):
+        """Tables and conditions that find a row of the target domain by an alias domain's key."""
+        source = f"{self.dialect.table(AliasDomain)} JOIN {self.dialect.table(model)} ON " + (
+            self.found(model, column, self.dialect.local_part_at("aliasdomain.target_domain"))
+        )
+        where = self.found(AliasDomain, "alias_domain", ":domain"), *self.dialect.ascii(":key")
+        return source, where
+
+    def mirror(self):
+        """An alias domain works if it, its own domain and its target are switched on."""
+        return (
+            self.active("aliasdomain"),
+            self.hosted(),
+            self.hosted("aliasdomain.target_domain", "target"),
+        )
+
+    def ways(self, model, column):
+        """A row by its own address, and by that in an alias domain: source, where, live."""
+        yield self.dialect.table(model), self.key(model, column), (self.hosted(),)
+        yield *self.mirrored(model, column), self.mirror()
+
+
+REASONS = {
+    "alias": _("the alias is switched off"),
+    "mailbox": _("the mailbox is switched off"),
+    "domain": _("the domain is switched off"),
+    "aliasdomain": _("the alias domain is switched off"),
+    "transport": _("the transport is switched off"),
+}
+HAS_TARGETS = ("alias.goto <> ''", _("the alias has no targets"))
+NOT_ALL = "domain.domain <> 'ALL'"
+
+
+def no_row(asking, model, column, expression, *conditions):
+    """There is no such row: what another table says counts only then."""
+    table = asking.dialect.table(model, "other")
+    holds = asking.dialect.holds(f"other.{column}", model, column, expression)
+    return f"NOT EXISTS (SELECT 1 FROM {table} WHERE {' AND '.join([holds, *conditions])})"
+
+
+# Postfix
+
+
+def postfix_maps(alias="default"):
+    """Every lookup of Postfix, in the order in which its parameters list them."""
+    asking = Asking(dialect(alias))
+    return (
+        *domain_maps(asking),
+        *alias_maps(asking),
+        *recipient_maps(asking),
+        *refusal_maps(asking),
+        *transport_maps(asking),
+        sender_map(asking),
+        limit_map(asking),
+    )
+
+
+def domain_maps(asking):
+    """A domain is in one class only: backup MX decides which."""
+    for name, title, kind, wrong in (
+        ("virtual_mailbox_domains", _("Domains with mailboxes"), 0, _("the domain is a backup MX")),
+        ("relay_domains", _("Backup MX domains"), 1, _("the domain is no backup MX")),
+    ):
+        part = Part(
+            Domain,
+            "domain.domain",
+            asking.dialect.table(Domain),
+            (*asking.key(Domain, "domain"), NOT_ALL),
+            (asking.active("domain"), (f"domain.backupmx = {kind}", wrong)),
+        )
+        yield Map(name, name, title, (part,))
+
+
+def alias_maps(asking):
+    """Aliases, then mailboxes as their own targets, lest a catch-all takes their mail.
+
+    A mailbox that is switched off is its own target too: its mail is refused, not handed on.
+    """
+    titles = {
+        "virtual_alias": _("Aliases"),
+        "virtual_alias_mailbox": _("Mailboxes, so that no catch-all takes their mail"),
+        "virtual_alias_mirror": _("Aliases by an alias domain"),
+        "virtual_alias_mirror_mailbox": _("Mailboxes by an alias domain"),
+    }
+    names = iter(titles)
+    for way in range(2):
+        for model, column, answer, live in (
+            (Alias, "address", "alias.goto", (asking.active("alias"), HAS_TARGETS)),
+            (Mailbox, "username", "mailbox.username", ()),
+        ):
+            name = next(names)
+            part = part_of(asking, model, column, answer, live, way)
+            yield Map(name, "virtual_alias_maps", titles[name], (part,))
+
+
+def recipient_maps(asking):
+    yield Map(
+        "virtual_mailbox",
+        "virtual_mailbox_maps",
+        _("Mailboxes"),
+        (
+            Part(
+                Mailbox,
+                "mailbox.maildir",
+                asking.dialect.table(Mailbox),
+                asking.key(Mailbox, "username"),
+                (asking.active("mailbox"), asking.hosted(kind=False)),
+            ),
+        ),
+    )
+    yield Map(
+        "relay_recipients",
+        "relay_recipient_maps",
+        _("Recipients of backup MX domains"),
+        (
+            Part(
+                Mailbox,
+                "mailbox.username",
+                asking.dialect.table(Mailbox),
+                asking.key(Mailbox, "username"),
+                (asking.active("mailbox"), asking.hosted(kind=True)),
+            ),
+            every_recipient(asking),
+        ),
+    )
+
+
+def every_recipient(asking):
+    """A backup MX domain without mailboxes takes mail for everybody: who is there is unknown."""
+    place = "SUBSTR(:key, 2)"
+    return Part(
+        Domain,
+        "domain.domain",
+        asking.dialect.table(Domain),
+        (asking.found(Domain, "domain", place), *asking.dialect.ascii(":key")),
+        (
+            asking.active("domain"),
+            ("domain.backupmx = 1", _("the domain is no backup MX")),
+            (
+                no_row(asking, Mailbox, "domain", place),
+                _("the domain lists its mailboxes, and this is none of them"),
+            ),
+        ),
+    )
+
+
+def refusal_maps(asking):
+    """Mail to a mailbox that is switched off is refused at once, unless an alias sends it on."""
+    titles = {
+        "refused_recipients": _("Is the mailbox switched off?"),
+        "refused_recipients_mirror": _("Is it switched off in the domain that is mirrored?"),
+    }
+    for name, parts in zip(titles, refusals(asking), strict=True):
+        # A word twice is no action that access(5) knows.
+        yield Map(name, "smtpd_recipient_restrictions", titles[name], parts, "UNION")
+
+
+def refusals(asking):
+    """For each way: who is let pass, also with an extension, and who is refused."""
+    direct = tuple(passed(asking))
+    for address, own in both_ways(asking):
+        away = no_row(asking, Alias, "address", address, sends_on(asking, "other"))
+        off = (("mailbox.active = 0", ""), (away, ""), *own)
+        refused = part_of(asking, Mailbox, "username", f"'{SWITCHED_OFF}'", off, bool(own))
+        yield (*direct, *(passed(asking, own) if own else ()), refused)
+
+
+def passed(asking, own=()):
+    """What takes mail for the key itself; lest its owner without extension is asked."""
+    sent_on = (sends_on(asking, "alias"), "")
+    for model, column, live in ((Alias, "address", sent_on), (Mailbox, "username", ON)):
+        yield part_of(asking, model, column, "'DUNNO'", (live, *own), bool(own))
+
+
+ON = ("mailbox.active = 1", "")
+
+
+def sends_on(asking, name):
+    """An alias that is switched on and points to more than itself and its own auto-reply."""
+
+    def listed(expression):
+        return asking.dialect.joined("','", f"LOWER({expression})", "','")
+
+    answer = asking.dialect.joined(
+        f"REPLACE({name}.address, '@', '#')", f"'@{settings.MAILADMIN_VACATION_DOMAIN}'"
+    )
+    answer, itself = (
+        asking.dialect.like(Alias, "goto", listed(expression))
+        for expression in (answer, f"{name}.address")
+    )
+    targets = listed(f"REPLACE({name}.goto, ' ', '')")
+    others = f"REPLACE({targets}, {answer}, ',')"
+    return f"{name}.active = 1 AND {others} <> ',' AND {others} <> {itself}"
+
+
+def both_ways(asking):
+    """The key's own row, then by an alias domain, if that has no row of its own for the key."""
+    yield ":key", ()
+    nothing = (
+        no_row(asking, Mailbox, "username", ":key"),
+        no_row(asking, Alias, "address", ":key", "other.active = 1"),
+    )
+    by_mirror = asking.dialect.local_part_at("aliasdomain.target_domain")
+    yield by_mirror, tuple((condition, "") for condition in nothing)
+
+
+def part_of(asking, model, column, answer, live, is_mirrored):
+    """A part that finds a row directly or by an alias domain."""
+    source, where, hosted = list(asking.ways(model, column))[is_mirrored]
+    return Part(model, answer, source, where, (*live, *hosted))
+
+
+def transport_maps(asking):
+    """Rows of their own, then what domains say; each key is put to both before the next one."""
+    part = Part(
+        Transport,
+        "transport.transport",
+        asking.dialect.table(Transport),
+        asking.key(Transport, "pattern"),
+        (asking.active("transport"),),
+    )
+    title = _("Transports of addresses, domains, and “*”")
+    yield Map("transport_pattern", "transport_maps", title, (part,))
+    part = Part(
+        Domain,
+        "domain.transport",
+        asking.dialect.table(Domain),
+        (*asking.key(Domain, "domain"), NOT_ALL),
+        (
+            asking.active("domain"),
+            ("domain.transport NOT IN ('', 'virtual')", ""),  # the usual one
+        ),
+    )
+    yield Map("transport", "transport_maps", _("Transports"), (part,))
+
+
+def sender_map(asking):
+    """Who may send as an address: its mailbox, or those to whom its alias leads.
+
+    A mailbox is found even if it is switched off, else the catch-all's owner could send as it;
+    its forwarding lets nobody send in its name.
+    """
+    parts = []
+    for address, own in both_ways(asking):
+        parts.append(part_of(asking, Mailbox, "username", "mailbox.username", own, bool(own)))
+        theirs = (
+            no_row(asking, Mailbox, "username", address),
+            _("it is a mailbox, whose forwarding lets nobody send in its name"),
+        )
+        live = (asking.active("alias"), HAS_TARGETS, theirs, *own)
+        parts.append(part_of(asking, Alias, "address", "alias.goto", live, bool(own)))
+    return Map("sender_login", "smtpd_sender_login_maps", _("Who may send as whom"), tuple(parts))
+
+
+def limit_map(asking):
+    """Not for main.cf, where only a patch knows it; the tracer and Dovecot's tools ask it."""
+    part = Part(
+        Mailbox,
+        "mailbox.quota",
+        asking.dialect.table(Mailbox),
+        asking.key(Mailbox, "username"),
+        (asking.active("mailbox"),),
+    )
+    return Map("mailbox_limit", "", _("Quotas"), (part,))
+
+
+# Dovecot
+
+
+def dovecot_queries(version="2.3", alias="default"):
+    """What Dovecot asks to let somebody in, to find his mail, and to list everybody."""
+    asking = Asking(dialect(alias))
+    found = (*asking.key(Mailbox, "username"), "mailbox.active = 1")
+    may_come = ":service NOT IN ({}) OR mailbox.smtp_active = 1".format(
+        ", ".join(f"'{service}'" for service in SENDING)
+    )
+    login = (*found, f"({may_come})", password_is_fresh(asking))
+    return (
+        Query(
+            "password",
+            _("Login"),
+            select(asking, {"user": "mailbox.username", "password": scheme_said(asking)}, login),
+        ),
+        Query(
+            "user",
+            _("Where the mail is, and how much it may be"),
+            select(asking, USER_FIELDS[version](asking.dialect), found),
+        ),
+        Query(
+            "iterate",
+            _("Every mailbox"),
+            select(asking, {"user": "mailbox.username"}, ("mailbox.active = 1",)),
+        ),
+    )
+
+
+def scheme_said(asking):
+    """The stored password; Dovecot's CRYPT reads all of `$…$` but Argon2, which needs its name."""
+    cases = " ".join(
+        f"WHEN SUBSTR(mailbox.password, 1, {len(shape)}) = '{shape}'"
+        f" THEN {asking.dialect.joined(repr(scheme), 'mailbox.password')}"
+        for shape, scheme in (("$argon2id$", "{ARGON2ID}"), ("$argon2i$", "{ARGON2I}"))
+    )
+    return f"CASE {cases} ELSE mailbox.password END"
+
+
+def select(asking, fields, conditions):
+    columns = ", ".join(f"{column} AS {name}" for name, column in fields.items())
+    where = "\n  AND ".join(conditions)
+    return f"SELECT {columns}\nFROM {asking.dialect.table(Mailbox)}\nWHERE {where}"
+
+
+IS_FILE = "SUBSTR(mailbox.maildir, -1) <> '/'"  # mail in one file, as virtual(8) has it
+
+
+def by_kind(in_file, in_folder):
+    """What holds of a mailbox that is a file (mbox), and of one that is a folder (maildir)."""
+    return f"CASE WHEN {IS_FILE} THEN {in_file} ELSE {in_folder} END"
+
+
+def home(dialect):
+    """A folder: the maildir, or one beside the file."""
+    beside = dialect.joined(":base", "mailbox.maildir", "'.home'")
+    return by_kind(beside, dialect.joined(":base", "mailbox.maildir"))
+
+
+def fields_of_2_3(dialect):
+    quota = dialect.not_negative("mailbox.quota")
+    path = (":base", "mailbox.maildir")
+    folders = dialect.joined("'mbox:'", *path, "'.home/mail:INBOX='", *path)
+    return {
+        "home": home(dialect),
+        "mail": by_kind(folders, dialect.joined("'maildir:'", *path)),
+        "quota_rule": dialect.joined("'*:bytes='", quota),
+    }
+
+
+def fields_of_2_4(dialect):
+    quota = dialect.not_negative("mailbox.quota")
+    path = (":base", "mailbox.maildir")
+    return {
+        "home": home(dialect),
+        "mail_driver": by_kind("'mbox'", "'maildir'"),
+        "mail_path": by_kind(dialect.joined(*path, "'.home/mail'"), dialect.joined(*path)),
+        "mail_inbox_path": by_kind(dialect.joined(*path), "NULL"),
+        "quota_storage_size": dialect.joined(quota, "'B'"),
+        # By how much the last message may exceed it: a tenth, as in 2.3. The default is 10 MB.
+        "quota_storage_grace": dialect.joined(dialect.divided(quota, 10), "'B'"),
+    }
+
+
+USER_FIELDS = {"2.3": fields_of_2_3, "2.4": fields_of_2_4}
+DOVECOT = {
+    "2.3": {"key": "'%u'", "service": "'%s'"},
+    "2.4": {"key": "'%{user}'", "service": "'%{protocol}'"},
+}
+
+
+def for_dovecot(sql, version, base):
+    words = DOVECOT[version] | {"base": f"'{base.rstrip('/')}/'"}
+    return WORD.sub(lambda word: words[word[1]], sql.replace("%", "%%"))
+
+
+def password_is_fresh(asking):
+    """Dates before 2001 mean unknown; a domain without an expiry lets no password expire."""
+    domain = asking.dialect.holds("place.domain", Domain, "domain", "mailbox.domain")
+    return (
+        f"(mailbox.password_expiry > {asking.dialect.now}"
+        " OR mailbox.password_expiry < '2001-01-01'"
+        f" OR NOT EXISTS (SELECT 1 FROM {asking.dialect.table(Domain, 'place')}"
+        f" WHERE {domain} AND place.password_expiry > 0))"
+    )
+
+
+class Dictionary(NamedTuple):
+    """A path of Dovecot's quota dictionary, and the column of `quota2` that it writes."""
+
+    path: str
+    column: str
+
+
+QUOTA_DICTIONARY = (
+    Dictionary("priv/quota/storage", "bytes"),
+    Dictionary("priv/quota/messages", "messages"),
+)
+
+
+# The least that each program must be allowed: table → statement → columns, none meaning the row
+
+POSTFIX_NEEDS = {
+    "domain": {"SELECT": ("domain", "active", "backupmx", "transport")},
+    "alias_domain": {"SELECT": ("alias_domain", "target_domain", "active")},
+    "alias": {"SELECT": ("address", "goto", "active")},
+    "mailbox": {"SELECT": ("username", "domain", "maildir", "quota", "active")},
+    "mailadmin_transport": {"SELECT": ("pattern", "transport", "active")},
+}
+LOGIN = ("username", "domain", "password", "active", "smtp_active", "password_expiry")
+DOVECOT_NEEDS = {
+    "domain": {"SELECT": ("domain", "password_expiry")},
+    "mailbox": {"SELECT": (*LOGIN, "maildir", "quota")},
+    "quota2": {"SELECT": (), "INSERT": (), "UPDATE": (), "DELETE": ()},
+}

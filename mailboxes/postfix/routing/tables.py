@@ -1,0 +1,180 @@
+"""What Postfix asks, and the parameters of main.cf that decide whom."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection
+from django.utils.translation import gettext_lazy as _
+
+from domains.patterns import AGENT, delivery_services, service_trouble
+from mailboxes.postfix import maps
+
+LONGEST_KEY = 255  # letters of every column that names a row
+
+
+class Row(NamedTuple):
+    """A row of the panel that answered, or would have."""
+
+    model: str
+    key: str
+    reason: str = ""  # why it did not answer
+
+
+DELIVERY = "lmtp:unix:private/dovecot-lmtp"  # to Dovecot, as the written main.cf has it
+
+
+@dataclass
+class Lookup:
+    """A question to one table."""
+
+    table: "Table"
+    key: str
+    value: str | None = None
+    rows: list[Row] = field(default_factory=list)
+    asleep: list[Row] = field(default_factory=list)
+    trouble: str = ""
+
+
+class Table:
+    """Something that Postfix asks by a key; the answers of one run are kept."""
+
+    name = title = sql = ""
+    is_pattern = False  # asked with whole addresses only
+
+    def __init__(self):
+        self.known = {}
+
+    def wants(self, key):
+        """Whether Postfix puts this key to the table at all."""
+        return True
+
+    def ask(self, key):
+        key = key.lower()
+        if key not in self.known:
+            self.known[key] = self.look_up(key)
+        return self.known[key]
+
+    def look_up(self, key):
+        raise NotImplementedError
+
+
+class OwnTable(Table):
+    """A query of the panel's own, asked with its conditions apart."""
+
+    def __init__(self, query):
+        super().__init__()
+        self.query, self.name, self.title = query, query.name, query.title
+        self.own_sql = query.sql()
+        self.sql = maps.for_postfix(self.own_sql)
+
+    def wants(self, key):
+        """Ask for what a column can hold: a name that grows at every turn soon is longer."""
+        return len(key.rpartition("@")[0]) <= LONGEST_KEY and maps.is_asked(self.own_sql, key)
+
+    def look_up(self, key):
+        found, answers = Lookup(self, key), []
+        for part in self.query.parts:
+            for answer, row, *outcomes in self._rows(part, key):
+                wrong = [reason for (_c, reason), met in zip(part.live, outcomes) if not met]  # noqa: B905
+                name = part.model._meta.model_name
+                if wrong:
+                    found.asleep += [Row(name, row, reason) for reason in wrong[:1] if reason]
+                elif answer not in (None, ""):
+                    found.rows.append(Row(name, row))
+                    answers.append(str(answer))
+        found.value = ",".join(dict.fromkeys(answers)) or None
+        return found
+
+    def _rows(self, part, key):
+        with connection.cursor() as cursor:
+            cursor.execute(*maps.for_database(part.traced(), key))
+            return cursor.fetchall()
+
+
+class Fixed(Table):
+    """Names written into the configuration itself."""
+
+    def __init__(self, name, entries, title=""):
+        super().__init__()
+        self.name, self.entries = name, {key.lower(): value for key, value in entries.items()}
+        self.title = title or name
+
+    def look_up(self, key):
+        return Lookup(self, key, self.entries.get(key))
+
+
+@dataclass
+class Setup:
+    """The parameters of main.cf that decide about a recipient, by their names."""
+
+    virtual_mailbox_domains: list[Table] = field(default_factory=list)
+    virtual_alias_domains: list[Table] = field(default_factory=list)
+    relay_domains: list[Table] = field(default_factory=list)
+    mydestination: list[Table] = field(default_factory=list)
+    virtual_alias_maps: list[Table] = field(default_factory=list)
+    virtual_mailbox_maps: list[Table] = field(default_factory=list)
+    relay_recipient_maps: list[Table] = field(default_factory=list)
+    local_recipient_maps: list[Table] = field(default_factory=list)
+    smtpd_recipient_restrictions: list[Table] = field(default_factory=list)
+    transport_maps: list[Table] = field(default_factory=list)
+    smtpd_sender_login_maps: list[Table] = field(default_factory=list)
+    mailbox_limits: list[Table] = field(default_factory=list)
+    recipient_delimiter: str = "+"
+    myorigin: str = ""
+    appended_domain: str = ""  # mydomain, where append_dot_mydomain is set
+    propagates: bool = True  # propagate_unmatched_extensions has `virtual`
+    relays_subdomains: bool = False  # parent_domain_matches_subdomains has `relay_domains`
+    matches_parents: bool = True  # and `smtpd_access_maps`
+    matches_transport_parents: bool = False  # and `transport_maps`
+    is_own: bool = False  # the panel's tables, not an operator's files
+    most_questions: int | None = None  # after so many nobody waits for the answer
+    left_out: list[str] = field(default_factory=list)  # what else may refuse, and is not asked
+    # Service of master.cf that delivers → why it cannot, if so; None: they are not known
+    agents: dict[str, str] | None = None
+    login_chars: frozenset[str] | None = None  # of a name that Dovecot looks up; None: not known
+    services: dict = field(
+        default_factory=lambda: {
+            "virtual": DELIVERY,
+            "relay": "relay",
+            "local": "local",
+            "default": "smtp",
+        }
+    )
+
+    def trouble_of(self, service: str) -> str:
+        """Return why mail given to this service stays in the queue; nothing if it is delivered."""
+        if self.agents is None:
+            return ""
+        missing = _("master.cf has no delivery service “%(service)s”") % {"service": service}
+        return str(self.agents.get(service, missing))
+
+
+def own_setup(**changes):
+    """Postfix as the panel's configuration sets it up."""
+    tables = {}
+    for query in maps.postfix_maps():
+        tables.setdefault(query.parameter or "mailbox_limits", []).append(OwnTable(query))
+    tables["transport_maps"].insert(0, vacation_table())
+    own = {
+        "mydestination": [Fixed("mydestination", {"localhost": "localhost"})],
+        "recipient_delimiter": settings.MAILADMIN_RECIPIENT_DELIMITER,
+        "is_own": True,
+        "agents": own_agents(),
+        "login_chars": frozenset(maps.LOGIN_CHARS),
+    }
+    return Setup(**tables | own | changes)
+
+
+def own_agents() -> dict[str, str]:
+    """The delivery services of the written master.cf and the operator's own."""
+    names = [*delivery_services(), maps.VACATION_SERVICE]
+    return dict.fromkeys(names, "") | {
+        name: str(trouble) for name in [AGENT] if (trouble := service_trouble(name))
+    }
+
+
+def vacation_table():
+    """Where the copies go that are answered; not a row, but a line of main.cf."""
+    entries = {settings.MAILADMIN_VACATION_DOMAIN: f"{maps.VACATION_SERVICE}:"}
+    return Fixed("autoreply", entries, _("Answers of people who are away"))

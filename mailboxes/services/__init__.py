@@ -1,0 +1,1 @@
+"""How mailboxes, aliases and vacations change."""

@@ -1,0 +1,161 @@
+"""Targets of aliases at which no mail arrives: in the domains of this panel, many at once.
+
+Where mail is handed on (another transport, a backup MX) the panel does not know who is there.
+"""
+
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db.models import F, OuterRef, Q, Subquery
+from django.utils.translation import gettext as _
+
+from domains.models import Domain, Transport
+from domains.patterns import USUAL, domain_keys, is_usual
+from mailadmin.rows import chunks, folded
+from mailboxes.models import Alias, Mailbox
+from mailboxes.postfix.routing import split_address, split_extension
+
+MISSING, INACTIVE, BARE = "missing", "inactive", "bare"
+
+
+@dataclass
+class Surroundings:
+    """What is there of the domains and addresses that some targets name."""
+
+    domains: dict[str, bool] = field(default_factory=dict)  # those looked into → whether active
+    mirrors: dict[str, str] = field(default_factory=dict)
+    states: dict[str, bool] = field(default_factory=dict)  # address → whether it takes mail
+
+
+MOST_TARGETS = 100  # of one alias that are looked at
+MOST_TEXTS = 10
+
+
+def problems_of(principal, aliases: list[Alias]) -> dict[str, list[str]]:
+    """Return the aliases with targets at which no mail arrives, and a text for each of these."""
+    targets = {alias.pk: first_targets(alias) for alias in aliases}
+    wrong = problems(principal, {each for named in targets.values() for each in named})
+    found = {}
+    for alias in aliases:
+        texts = [text_of(each, wrong[each]) for each in targets[alias.pk] if each in wrong]
+        if not alias.targets and alias.goto:
+            texts.append(_("It has no target at which mail is kept."))
+        if texts:
+            found[alias.pk] = readable(texts)
+    return found
+
+
+def first_targets(alias: Alias) -> list[str]:
+    """Return the targets that are looked at; of a list without end, the first."""
+    return sorted(dict.fromkeys(target.lower() for target in alias.others[:MOST_TARGETS]))
+
+
+def readable(texts: list[str]) -> list[str]:
+    """Return as many texts as somebody reads, and how many more there are."""
+    more = len(texts) - MOST_TEXTS
+    return texts if more <= 0 else [*texts[:MOST_TEXTS], _("and %(n)s more") % {"n": more}]
+
+
+def text_of(target: str, kind: str) -> str:
+    texts = {
+        MISSING: _("%(target)s does not exist."),
+        INACTIVE: _("%(target)s is inactive."),
+        BARE: _("%(target)s has no domain: it is a user of the mail server’s own system."),
+    }
+    return texts[kind] % {"target": target}
+
+
+def problems(principal, targets: set[str]) -> dict[str, str]:
+    """Return the targets at which no mail arrives, and why."""
+    there = surroundings(principal, sorted(targets))
+    found = {target: problem(target, there) for target in sorted(targets)}
+    found = {target: kind for target, kind in found.items() if kind}
+    rerouted = rerouted_of(target for target in found if "@" in target)
+    return {target: kind for target, kind in found.items() if target not in rerouted}
+
+
+def problem(target: str, there: Surroundings) -> str:
+    """Return what is wrong with a target, if anything is known to be."""
+    if "@" not in target:
+        return BARE
+    local_part, domain = split_address(target)
+    if not local_part or domain not in there.domains:
+        return ""
+    if not there.domains[domain]:
+        return INACTIVE
+    found = [there.states[key] for key in keys_of(target, there) if key in there.states]
+    if any(found):
+        return ""
+    return INACTIVE if found else MISSING
+
+
+def keys_of(target: str, there: Surroundings) -> list[str]:
+    """Return what Postfix looks up for a target, also by the domain that is mirrored."""
+    local_part, domain = split_address(target)
+    name = split_extension(local_part, settings.MAILADMIN_RECIPIENT_DELIMITER)[0]
+    places = [place for place in (domain, there.mirrors.get(domain)) if place]
+    parts = dict.fromkeys([local_part, name, ""])
+    return [f"{part}@{place}" for place in places for part in parts]
+
+
+def surroundings(principal, targets: list[str]) -> Surroundings:
+    """Ask for all that these targets name, some at a time."""
+    there = Surroundings()
+    addresses = [target for target in targets if "@" in target]
+    add_domains(principal, there, sorted({split_address(each)[1] for each in addresses}))
+    addresses = [each for each in addresses if split_address(each)[1] in there.domains]
+    add_states(there, sorted({key for each in addresses for key in keys_of(each, there)}))
+    return there
+
+
+def add_domains(principal, there: Surroundings, names: list[str]) -> None:
+    """Add the domains of this person's whose addresses are looked for, and what they mirror."""
+    columns = ("domain", "active", "backupmx", "transport")
+    mirror = ("mirror__active", "mirror__target_domain_id")
+    for part in chunks(names):
+        rows = Domain.objects.visible_to(principal).filter(pk__in=part)
+        for name, active, backupmx, transport, *mirrored in rows.values_list(*columns, *mirror):
+            if not backupmx and is_usual(transport):
+                there.domains[folded(name)] = active
+            if mirrored[0]:
+                there.mirrors[folded(name)] = folded(mirrored[1])
+    leave_out_foreign_mirrors(principal, there)
+
+
+def leave_out_foreign_mirrors(principal, there: Surroundings) -> None:
+    """Who is in a domain of somebody else is not told, though an own one mirrors it."""
+    targets = set(there.mirrors.values()) - set(there.domains)
+    if not targets:
+        return
+    rows = Domain.objects.visible_to(principal).filter(pk__in=targets)
+    visible = {folded(name) for name in rows.values_list("pk", flat=True)}
+    for name, target in there.mirrors.items():
+        if target in targets - visible:
+            there.domains.pop(name, None)
+
+
+def add_states(there: Surroundings, keys: list[str]) -> None:
+    """Add which of these addresses there are, and whether they take mail."""
+    mailbox = Mailbox.objects.filter(pk=OuterRef("pk")).values("active")
+    for part in chunks(keys):
+        aliases = Alias.objects.filter(pk__in=part).annotate(
+            mailbox=Subquery(mailbox), sends_on=Q(active=True) & ~Q(goto=F("address"))
+        )
+        for key, active, owner, sends_on in aliases.values_list(
+            "pk", "active", "mailbox", "sends_on"
+        ):
+            there.states[folded(key)] = active if owner is None else bool(owner or sends_on)
+        others = [key for key in part if key not in there.states and not key.startswith("@")]
+        if others:  # a mailbox whose alias others forgot
+            rows = Mailbox.objects.filter(pk__in=others).values_list("pk", "active")
+            there.states |= {folded(key): active for key, active in rows}
+
+
+def rerouted_of(addresses) -> set[str]:
+    """Return the addresses whose mail a row of the transport table sends elsewhere."""
+    keys = {each: {each, *domain_keys(split_address(each)[1])} for each in addresses}
+    found = set()
+    for part in chunks(sorted({key for own in keys.values() for key in own})):
+        rows = Transport.objects.filter(active=True, pk__in=part).exclude(transport=USUAL)
+        found |= {folded(key) for key in rows.values_list("pk", flat=True)}
+    return {each for each, own in keys.items() if not found.isdisjoint(own)}

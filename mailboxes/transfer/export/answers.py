@@ -1,0 +1,111 @@
+"""What a map of the panel's answers, all of it: its own queries, asked for every key at once.
+
+A query finds a row by a key that Postfix has. Here the row itself says its key, so that the
+query's conditions, and nobody else's, decide what stands in a file.
+"""
+
+from typing import NamedTuple
+
+from django.db import connection
+
+from mailadmin.rows import folded
+from mailboxes.postfix.dialects import dialect
+from mailboxes.postfix.maps import WORD, Part
+
+ROWS_AT_ONCE = 2000
+DOMAIN_OF = {"mysql": "SUBSTRING_INDEX({0}, '@', -1)", "sqlite": "substr({0}, instr({0}, '@') + 1)"}
+LOCAL_PART_OF = {
+    "mysql": "SUBSTRING_INDEX({0}, '@', 1)",
+    "sqlite": "substr({0}, 1, instr({0}, '@') - 1)",
+}
+
+
+class Answers(NamedTuple):
+    """A part of a map: what it answers by its rows' own keys, or by those of an alias domain."""
+
+    part: Part
+    prefix: str = ""  # "@": the key is everybody in the domain of the row
+    mirror: str = ""  # an alias domain
+    target: str = ""  # the domain that it mirrors
+    domain: str = ""  # of the rows that are wanted alone; none: all
+    base: str = ""  # the folder of all mail
+
+    def pages(self):
+        """(key, answer), some at a time, in order of the rows."""
+        for rows in self.raw_pages():
+            yield [(folded(self.key_of(row)), answer) for row, answer in rows if answer]
+
+    def raw_pages(self):
+        """(key of the row, what is answered …), some at a time."""
+        last = ""
+        while rows := self.rows(f" > %s ORDER BY {self.column} LIMIT {ROWS_AT_ONCE}", [last]):
+            last = rows[-1][0]
+            yield rows
+
+    def among(self, keys):
+        """Those of these keys that it answers."""
+        wanted = [row for key in keys if (row := self.row_of(key))]
+        if not wanted:
+            return set()
+        rows = self.rows(f" IN ({', '.join(['%s'] * len(wanted))})", wanted)
+        return {folded(self.key_of(row)) for row, answer in rows if answer}
+
+    # Keys and rows
+
+    def key_of(self, row):
+        return f"{row.partition('@')[0]}@{self.mirror}" if self.mirror else self.prefix + row
+
+    def row_of(self, key):
+        """The key of the row that might answer."""
+        if not self.mirror:
+            return key.removeprefix(self.prefix)
+        local_part, _at, domain = key.rpartition("@")
+        return f"{local_part}@{self.target}" if domain == folded(self.mirror) else None
+
+    # SQL
+
+    def rows(self, condition, values):
+        """(key of the row, answer) of the rows that meet this and all that the query asks."""
+        conditions = [*self.part.where, *(text for text, _reason in self.part.live)]
+        sql, parameters = self.filled(
+            f"SELECT {self.column}, {self.part.answer} FROM {self.part.source}"  # noqa: S608 (our own words)
+            f" WHERE {' AND '.join(conditions)}"
+        )
+        if self.domain or self.target:
+            sql += f" AND {self.table}.domain = %s"
+            parameters.append(self.domain or self.target)
+        with connection.cursor() as cursor:
+            cursor.execute(f"{sql} AND {self.column}{condition}", [*parameters, *values])
+            return cursor.fetchall()
+
+    @property
+    def table(self):
+        return self.part.model._meta.model_name
+
+    @property
+    def column(self):
+        return f"{self.table}.{self.part.model._meta.pk.column}"
+
+    def filled(self, sql):
+        """The query with the row's own key in place of the words."""
+        words, parameters = self.words() | {"base": ("%s", [self.base])}, []
+
+        def spelled(word):
+            text, values = words[word[1]]
+            parameters.extend(values)
+            return text
+
+        return WORD.sub(spelled, sql.replace("%", "%%")), parameters
+
+    def words(self):
+        """Word → (SQL, its parameters)."""
+        own, vendor = self.column, connection.vendor
+        joined = dialect().joined
+        if self.mirror:
+            local_part = LOCAL_PART_OF[vendor].format(own)
+            key = joined(local_part, "%s"), [f"@{self.mirror}"]
+            return {"key": (f"({key[0]})", key[1]), "domain": ("%s", [self.mirror])}
+        if self.prefix:
+            key = joined("%s", own), [self.prefix]
+            return {"key": (f"({key[0]})", key[1]), "domain": (own, [])}
+        return {"key": (own, []), "domain": (DOMAIN_OF[vendor].format(own), [])}

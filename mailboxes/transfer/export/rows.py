@@ -1,0 +1,145 @@
+"""Rows on their way out: each kind's, some at a time, as files hold them."""
+
+from collections import Counter
+
+from django.db.models import Count, Max, Q
+from django.utils.translation import gettext as _
+
+from domains.models import DkimKey, Domain, DomainAdmin
+from domains.services import transports
+from mailadmin.db.aggregates import bounded_sum
+from mailadmin.rows import folded, pages
+from mailboxes.models import Alias, Mailbox
+from mailboxes.transfer.plan.limits import Room
+
+
+def rows_of(kind, losses, domain=""):
+    """All rows of a kind, or those of a domain, by which an import makes the same."""
+    rows = kind.model._default_manager.all()
+    if domain:
+        rows = OF_DOMAIN.get(kind.name, in_domain)(rows, domain, losses)
+    if kind.name in WHOLE:
+        rows = WHOLE[kind.name](rows, losses)
+    choose = CHOSEN.get(kind.name, all_of)
+    for page in pages(rows):
+        yield from (in_file(kind, row) for row in choose(kind.prepared(page), losses))
+
+
+def in_file(kind, row):
+    """What stands in a file for a row; what it does not have is left out."""
+    values = kind.as_file(kind.words(row))
+    return {name: value for name, value in values.items() if value is not None}
+
+
+# Of one domain
+
+
+def in_domain(rows, domain, _losses):
+    return rows.filter(domain=domain)
+
+
+def of_addresses(column):
+    """By the address: a join would leave out rows whose mailbox is gone."""
+
+    def chosen(rows, domain, _losses):
+        return rows.filter(**{f"{column}__endswith": f"@{domain}"})
+
+    return chosen
+
+
+def admins_of(rows, domain, losses):
+    """Those who run this domain alone: of others a part would be missing."""
+    assigned = DomainAdmin.objects.filter(active=True)
+    here = rows.filter(superadmin=False, pk__in=assigned.filter(domain=domain).values("admin_id"))
+    elsewhere = assigned.exclude(domain=domain).values("admin_id")
+    for name in here.filter(pk__in=elsewhere).values_list("pk", flat=True):
+        losses.add(_("Admins who run other domains too are left out."), name)
+    return here.exclude(pk__in=elsewhere)
+
+
+def naming(rows, domain, _losses):
+    """TOTP exceptions of a domain and of its mailboxes."""
+    return rows.filter(Q(username=domain) | Q(username__endswith=f"@{domain}"))
+
+
+OF_DOMAIN = {
+    "admin": admins_of,
+    "alias-domain": lambda rows, domain, _losses: rows.filter(alias_domain=domain),
+    "transport": lambda rows, domain, _losses: transports.about(rows, [domain]),
+    "fetchmail": of_addresses("mailbox__username"),
+    "app-password": of_addresses("mailbox__username"),
+    "dkim-key": lambda rows, domain, _losses: rows.filter(domain_name=domain),
+    "dkim-signing": lambda rows, domain, _losses: rows.filter(dkim__domain_name=domain),
+    "totp-exception": naming,
+}
+
+
+# What is not written
+
+
+def signings(rows, losses):
+    """A signing is told by its key; one whose key is gone signs nothing."""
+    lost = rows.exclude(dkim__in=DkimKey.objects.values("pk"))
+    for signing in lost:
+        losses.add(_("DKIM signings without a key are left out."), signing.author)
+    return rows.select_related("dkim")
+
+
+WHOLE = {"dkim-signing": signings}
+
+
+def all_of(rows, _losses):
+    return rows
+
+
+def aliases(rows, losses):
+    """A mailbox comes with the alias that leads to it alone, so that one is not written."""
+    own = Mailbox.objects.filter(pk__in=[row.pk for row in rows])
+    is_active = {folded(key): active for key, active in own.values_list("pk", "active")}
+    for row in rows:
+        key = folded(row.pk)
+        if row.active != is_active.get(key, row.active):
+            text = _("An alias that is on where its mailbox is off, or off where it is on.")
+            losses.add(text, row.pk)
+        if key not in is_active or row.description or is_away(row):
+            yield row
+
+
+def is_away(alias):
+    """Whether mail for a mailbox goes elsewhere too; what is only answered its vacation says."""
+    return bool(alias.others) or not (alias.targets or alias.goto)
+
+
+def full_domains(rows, _losses):
+    """Domains that hold more than their limits allow."""
+    counted = contents([row.pk for row in rows])
+    return [row for row in rows if Room(row, True, **counted[folded(row.pk)]).limits_needed()]
+
+
+def contents(names):
+    """Folded name → what is in a domain, as the plan of an import would count it."""
+    found = {folded(name): {"present": Counter()} for name in names}
+    aliases = Alias.objects.filter(domain__in=names).values("domain_id").annotate(n=Count("pk"))
+    for row in aliases:
+        found[folded(row["domain_id"])]["present"]["aliases"] += row["n"]
+    mailboxes = Mailbox.objects.filter(domain__in=names).values("domain_id")
+    for row in mailboxes.annotate(
+        n=Count("pk"),
+        assigned=bounded_sum("quota", filter=Q(quota__gt=0)),
+        largest=Max("quota"),
+        unlimited=Count("pk", filter=Q(quota=0)),
+    ):
+        own = found[folded(row["domain_id"])]
+        own["present"]["mailboxes"] += row["n"]
+        own["assigned"] = row["assigned"]
+        own["largest"] = max(0, row["largest"])
+        own["has_unlimited"] = bool(row["unlimited"])
+    return found
+
+
+CHOSEN = {"alias": aliases, "limit": full_domains}
+
+
+def known_domain(name):
+    """The domain by that name, as it is stored; None if there is none."""
+    return Domain.objects.filter(pk=name).values_list("pk", flat=True).first()

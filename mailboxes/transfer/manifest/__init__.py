@@ -1,0 +1,1 @@
+"""`apply FILE`: bring the database to what a file says."""

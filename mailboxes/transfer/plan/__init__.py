@@ -1,0 +1,1 @@
+"""An import's plan: built from rows, shown, applied and undone."""

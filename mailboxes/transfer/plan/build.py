@@ -1,0 +1,317 @@
+"""The plan: every row of a source against what is there, written down before anything else is."""
+
+import itertools
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from mailadmin import passwords
+from mailadmin.jobs.runner import Cancelled
+from mailadmin.models import Role
+from mailadmin.rows import chunks, folded, insert_rows
+from mailboxes.models import Plan, PlanRow
+from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.plan.limits import Rooms
+from mailboxes.transfer.row_types import KINDS, NOBODYS, STAGES
+from mailboxes.transfer.uploads import forget_upload, shown
+
+ROWS_A_STEP = 500
+LETTERS_A_STEP = 2**20
+MOST_REFUSED = 10_000
+AHEAD = 3  # steps whose passwords are hashed while earlier ones are written
+Verb = PlanRow.Verb
+
+
+@dataclass
+class Draft:
+    """A row of the plan on its way, with what is still to be made of its password."""
+
+    row: PlanRow
+    username: str = ""
+    typed: str = ""
+
+    def hashed(self):
+        """Hash what was typed, without a look at the hash that is there.
+
+        A plan that said "same" would confirm guesses, and no throttle counts those of a file.
+        """
+        return passwords.make(self.typed, self.username)
+
+
+def portion(entries):
+    """So many entries as one step takes: not too many, and not too heavy."""
+    size = 0
+    for number, entry in enumerate(entries, 1):
+        yield entry
+        size += sum(len(str(value)) for value in entry.values.values())
+        if number == ROWS_A_STEP or size > LETTERS_A_STEP:
+            return
+
+
+class Planning:
+    """Takes a source's entries and makes rows of a plan of them, some hundred at a time."""
+
+    def __init__(self, plan, principal, entries, losses):
+        self.plan, self.principal, self.losses = plan, principal, losses
+        self.entries = entries
+        self.rooms = Rooms(principal)
+        self.refused_rows = 0
+        self.waiting = {}  # (kind, key) → place, of rows not yet in the database
+        self.stage = 0
+
+    def steps(self):
+        """Lists of rows to write, in order."""
+        with ThreadPoolExecutor() as pool:
+            queue = deque()
+            for part in self.parts():
+                drafts = self.drafts(part)
+                self.waiting |= {(d.row.kind, d.row.key): d.row.place for d in drafts}
+                queue.append((drafts, [pool.submit(d.hashed) if d.typed else None for d in drafts]))
+                if len(queue) > AHEAD:
+                    yield self.finished(*queue.popleft())
+            while queue:
+                yield self.finished(*queue.popleft())
+
+    def parts(self):
+        """Entries of one kind at a time; a kind never comes before those that it needs."""
+        for kind, entries in itertools.groupby(self.entries, key=lambda entry: entry.kind):
+            while part := list(portion(entries)):
+                if STAGES[kind] < self.stage:
+                    text = _("%(table)s have to stand before what follows from them.")
+                    raise UnfitSource(text % {"table": KINDS[kind].table}, part[0].place)
+                self.stage = STAGES[kind]
+                yield part
+
+    # One part
+
+    def drafts(self, entries):
+        kind = KINDS[entries[0].kind]
+        cleaned = [self.cleaned(kind, entry) for entry in entries]
+        keys = [kind.folded_key(values) for values, _trouble in cleaned if values is not None]
+        there, planned = kind.present(keys), self.planned(kind, keys)
+        cleaned = self.with_mailboxes(kind, cleaned, keys)
+        drafts = []
+        for entry, (values, trouble) in zip(entries, cleaned, strict=True):
+            if values is None:
+                drafts.append(self.refused(kind, entry, trouble))
+                continue
+            key = kind.folded_key(values)
+            if key in planned:
+                text = _("This is there twice; the first is in %(place)s.")
+                drafts.append(self.refused(kind, entry, text % {"place": planned[key]}, key))
+                continue
+            draft = self.draft(kind, entry, values, there.get(key))
+            if draft.row.verb != Verb.REFUSED:
+                planned[key] = entry.place
+            drafts.append(draft)
+        return drafts
+
+    def cleaned(self, kind, entry):
+        """The values, or None and what is wrong with them."""
+        if entry.trouble:
+            return None, entry.trouble
+        try:
+            self.refuse_what_is_not_his(kind, entry)
+            values = kind.clean(entry.values)
+            kind.refuse_nameless(values)
+            return values, ""
+        except ValidationError as error:
+            return None, " ".join(error.messages)
+
+    def refuse_what_is_not_his(self, kind, entry):
+        if self.principal.role is Role.SUPERADMIN:
+            return
+        if not kind.own:
+            text = _("Only a superadmin can import %(table)s.")
+            raise ValidationError(text % {"table": kind.title})
+        given = (name for name, value in entry.values.items() if value not in ("", None))
+        names = {kind.aliases.get(name, name) for name in given}
+        if foreign := sorted(names - set(kind.own)):
+            text = _("Only a superadmin can import the column %(names)s.")
+            raise ValidationError(text % {"names": ", ".join(foreign)})
+
+    def with_mailboxes(self, kind, cleaned, keys):
+        """An alias at the address of a mailbox is that mailbox's, which has it already."""
+        if kind.name != "alias":
+            return cleaned
+        mailbox = KINDS["mailbox"]
+        own = set(self.planned(mailbox, keys)) | set(mailbox.present(keys))
+        return [
+            (values and values | {"of_mailbox": values["address"] in own}, trouble)
+            for values, trouble in cleaned
+        ]
+
+    def planned(self, kind, keys):
+        """Key → place of those that this plan holds already."""
+        rows = PlanRow.objects.filter(plan=self.plan, kind=kind.name, key__in=keys)
+        stored = rows.exclude(verb=Verb.REFUSED).values_list("key", "place")
+        waiting = ((k, self.waiting[kind.name, k]) for k in keys if (kind.name, k) in self.waiting)
+        return dict(itertools.chain(stored, waiting))
+
+    def draft(self, kind, entry, values, row):
+        try:
+            self.rooms.check(kind, values, row)
+            if row is None:
+                kind.refuse_lacking(values, kind.needed)
+        except ValidationError as error:
+            return self.refused(kind, entry, " ".join(error.messages), kind.folded_key(values))
+        return self.changed(kind, entry, values, row) if row else self.new(kind, entry, values)
+
+    def new(self, kind, entry, values):
+        if "password" in kind.columns and "typed" not in values:
+            self.look_at_hash(kind, entry, values)
+        typed = values.pop("typed", "")
+        verb = Verb.SAME if kind.is_implied(values) else Verb.NEW
+        made = self.row(kind, entry, kind.folded_key(values), verb, values)
+        return Draft(made, kind.key(values), typed)
+
+    def look_at_hash(self, kind, entry, values):
+        """Without a password nobody comes in; and a hash that nobody can read is worth a word."""
+        if not values.get("password"):
+            values["password"] = NOBODYS
+            text = _("Without a password: nobody can sign in until one is set.")
+            self.losses.add(f"{kind.title}: {text}", kind.key(values))
+        elif not passwords.is_readable(values["password"]):
+            text = _("Passwords of a scheme that is not known: nobody can sign in with them.")
+            self.losses.add(f"{kind.title}: {text}", kind.key(values))
+
+    def changed(self, kind, entry, values, row):
+        """A row that is there: what differs, if anything does."""
+        typed = values.pop("typed", "")
+        if values.get("password") == "":
+            del values["password"]
+        differences, values = what_changes(kind, row, values)
+        verb = Verb.CHANGED if differences else Verb.SAME
+        made = self.row(kind, entry, folded(row_key(kind, row)), verb, values, differences)
+        made.digest = kind.digest(row)
+        return Draft(made, row_key(kind, row), typed)
+
+    def refused(self, kind, entry, trouble, key=""):
+        """Kept as it came, so that it can be mended; a typed password is kept by nobody."""
+        self.refused_rows += 1
+        if self.refused_rows > MOST_REFUSED:
+            text = _("More than %(count)s rows would be refused. The last: %(trouble)s")
+            raise UnfitSource(text % {"count": MOST_REFUSED, "trouble": trouble}, entry.place)
+        values = {n: plainly(v) for n, v in entry.values.items() if n.lower() != "password"}
+        made = self.row(kind, entry, key or named(kind, entry), Verb.REFUSED, values)
+        made.reason = str(trouble)
+        return Draft(made)
+
+    def row(self, kind, entry, key, verb, values, differences=()):
+        return PlanRow(
+            plan=self.plan,
+            stage=STAGES[kind.name],
+            kind=kind.name,
+            key=key[:255],
+            place=shown(entry.place)[:255],
+            verb=verb,
+            values=values,
+            differences=list(differences),
+            is_done=verb in (Verb.SAME, Verb.REFUSED),
+        )
+
+    def finished(self, drafts, futures):
+        """The rows with the hashes of their passwords."""
+        for draft, future in zip(drafts, futures, strict=True):
+            if future:
+                self.settle(draft, future)
+            self.waiting.pop((draft.row.kind, draft.row.key), None)
+        return [draft.row for draft in drafts]
+
+    def settle(self, draft, future):
+        row = draft.row
+        try:
+            stored = future.result()
+        except ValidationError as error:
+            row.verb, row.is_done = Verb.REFUSED, True
+            row.reason = f"password: {' '.join(error.messages)}"
+            row.values = KINDS[row.kind].as_file(row.values)
+            return
+        row.values["password"] = stored
+        if row.verb != Verb.NEW:
+            row.verb, row.is_done = Verb.CHANGED, False
+            row.differences.append(["password", "", ""])
+
+    # The end
+
+    def limits_to_widen(self):
+        """Domain → the limits that a new one needs for what comes with it."""
+        widened = self.rooms.widened()
+        for name in widened:
+            text = _("Domains that hold more than their limits allow: the limits are widened.")
+            self.losses.add(text, name)
+        return widened
+
+
+def what_changes(kind, row, values):
+    """The differences, and of the values those that make them."""
+    differences = kind.differences(row, values)
+    names = {name for name, _old, _new in differences}
+    return differences, {name: value for name, value in values.items() if name in names}
+
+
+def row_key(kind, row):
+    return kind.key(kind.words(row))
+
+
+def named(kind, entry):
+    """What a row that cannot be read calls itself."""
+    names = (*kind.needed, "address", "local_part")
+    return next((folded(str(entry.values[n])) for n in names if entry.values.get(n)), "")
+
+
+def plainly(value):
+    if isinstance(value, list):
+        return [plainly(each) for each in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+# Services
+
+
+def begin_plan(changes, number):
+    """Forget what an earlier reading left: a plan is read from its beginning."""
+    PlanRow.objects.filter(plan=number).delete()
+
+
+def add_rows(changes, number, rows):
+    if not Plan.objects.select_for_update().filter(pk=number, state=Plan.State.READING).exists():
+        raise Cancelled(_("The import was discarded while it was read."))
+    insert_rows(rows)
+
+
+def end_plan(changes, number, losses, widened):
+    """The plan is whole: it can be looked at, and agreed to."""
+    domains = PlanRow.objects.filter(plan=number, kind="domain", verb__in=[Verb.NEW, Verb.CHANGED])
+    for part in chunks(widened):
+        for row in domains.filter(key__in=part):
+            widen(row, row.values | widened[row.key])
+    notes = [
+        {"text": shown(n.text), "count": n.count, "places": [shown(place) for place in n.places]}
+        for n in losses
+    ]
+    Plan.objects.filter(pk=number, state=Plan.State.READING).update(
+        state=Plan.State.READY, losses=notes
+    )
+    forget_upload(number)
+
+
+def widen(row, values):
+    """Give a domain these limits; what it has already is no change."""
+    if row.verb == Verb.CHANGED:
+        kind = KINDS[row.kind]
+        present = kind.present([row.key])[row.key]
+        row.differences, values = what_changes(kind, present, values)
+        row.verb, row.is_done = (row.verb, False) if row.differences else (Verb.SAME, True)
+    told = {"verb": row.verb, "is_done": row.is_done, "differences": row.differences}
+    PlanRow.objects.filter(pk=row.pk).update(values=values, **told)
+
+
+def fail_plan(changes, number, trouble):
+    """What cannot be read whole is no plan."""
+    PlanRow.objects.filter(plan=number).delete()
+    Plan.objects.filter(pk=number).update(state=Plan.State.FAILED, trouble=trouble)
+    forget_upload(number)

@@ -1,0 +1,136 @@
+"""How much the domains of a plan have room for, as far as it can be said before it is applied."""
+
+import copy
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from domains.models import NONE_ALLOWED, UNLIMITED, Domain
+from domains.services.locks import count_contents
+from mailadmin.models import Role
+from mailadmin.rows import folded
+from mailboxes.models import Mailbox
+from mailboxes.services.limits import check_size, room_for_quota
+
+LIMITS = {"mailboxes", "aliases", "maxquota", "quota"}
+
+
+@dataclass
+class Room:
+    """A domain, what is in it, and what the plan brings."""
+
+    domain: Domain
+    adapts: bool
+    present: Counter = field(default_factory=Counter)
+    quota_left: int | None = None
+    assigned: int = 0
+    largest: int = 0
+    has_unlimited: bool = False
+
+    def take(self, kind, values):
+        if not self.adapts:
+            self.check(kind, values)
+        self.present[kind.counts_as] += 1
+        if kind.has_quota:
+            self.take_quota(values.get("quota", 0))
+
+    def check(self, kind, values):
+        if not self.domain.has_room_for(kind.counts_as, self.present[kind.counts_as]):
+            text = _("The domain %(domain)s has reached its limit of %(table)s.")
+            raise ValidationError(text % {"domain": self.domain, "table": kind.title})
+        if not kind.has_quota:
+            return
+        quota = values.get("quota", 0)
+        check_size(self.domain, Mailbox(quota=quota))
+        if self.domain.quota > 0 and self.assigned + max(0, quota) > self.quota_left:
+            raise ValidationError(_("The domain has not enough quota left."))
+
+    def take_quota(self, quota):
+        self.assigned += max(0, quota)
+        self.largest = max(self.largest, quota)
+        self.has_unlimited |= quota == UNLIMITED
+
+    def adapted(self):
+        """The plan says the limits anew: they are made wide enough for what is in, and comes."""
+        quotas = Mailbox.objects.filter(domain=self.domain)
+        self.adapts = True
+        self.assigned = self.present["quota_assigned"]
+        self.largest = quotas.aggregate(largest=Max("quota", default=0))["largest"]
+        self.has_unlimited = quotas.filter(quota=UNLIMITED).exists()
+        return self
+
+    def limits_needed(self):
+        """The limits of a new domain that are too narrow for what comes with it."""
+        domain, needed = self.domain, {}
+        for name in ("mailboxes", "aliases"):
+            if self.present[name] and not domain.has_room_for(name, 0, self.present[name]):
+                needed[name] = self.present[name]
+        return needed | self.quotas_needed()
+
+    def quotas_needed(self):
+        domain, needed = self.domain, {}
+        for name, size in (("maxquota", self.largest), ("quota", self.assigned)):
+            limit = getattr(domain, name)
+            is_off = limit == NONE_ALLOWED and self.largest > 0
+            if is_off or (limit > 0 and self.has_unlimited):
+                needed[name] = UNLIMITED
+            elif limit > 0 and size > limit * settings.MAILADMIN_QUOTA_MULTIPLIER:
+                needed[name] = math.ceil(size / settings.MAILADMIN_QUOTA_MULTIPLIER)
+        return needed
+
+
+class Rooms:
+    """The domains that this person's rows may be in, those of the plan among them."""
+
+    def __init__(self, principal):
+        self.principal, self.rooms = principal, {}
+
+    def check(self, kind, values, row):
+        """Refuse what has no domain here, or no room in it."""
+        if kind.name == "domain":
+            self.rooms[folded(values["domain"])] = self.announced(values, row)
+            return
+        if row is not None and self.principal.role is not Role.SUPERADMIN:
+            self.room(row.domain_id)  # which may be another than its address says
+        for name in kind.ends(values):
+            room = self.room(name)
+            if row is None and kind.counts_as and not values.get("of_mailbox"):
+                room.take(kind, values)
+
+    def room(self, name):
+        key = folded(name)
+        if key not in self.rooms:
+            self.rooms[key] = self.found(name)
+        if self.rooms[key] is None:
+            raise ValidationError(_("The domain %(name)s does not exist.") % {"name": name})
+        return self.rooms[key]
+
+    def announced(self, values, row):
+        """A domain as the plan will have it."""
+        if row is None:
+            return Room(Domain(**values), adapts=True)
+        domain = copy.copy(row)
+        vars(domain).update({name: values[name] for name in values if name != "domain"})
+        room = self.of(domain)
+        return room.adapted() if LIMITS & set(values) else room
+
+    def found(self, name):
+        domain = Domain.objects.visible_to(self.principal).filter(pk=name).first()
+        return domain and self.of(domain)
+
+    def of(self, domain):
+        there = count_contents(domain__in=[domain.pk])[folded(domain.pk)]
+        left = room_for_quota(domain) if domain.quota > 0 else None
+        return Room(domain, False, Counter(there), left)
+
+    def widened(self):
+        """Domain → limits, of the new ones that need wider ones."""
+        needed = {
+            key: room.limits_needed() for key, room in self.rooms.items() if room and room.adapts
+        }
+        return {key: limits for key, limits in needed.items() if limits}

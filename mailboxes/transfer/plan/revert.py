@@ -1,0 +1,100 @@
+"""An import taken back: what it made is deleted, what it changed is as it was, by the services.
+
+What was changed since, or has something else hanging on it, is left alone and listed.
+"""
+
+from django.utils.translation import gettext as _
+
+from mailadmin.models import Change
+from mailadmin.rows import folded
+from mailboxes.models import PlanRow
+from mailboxes.transfer.plan.apply import attempt, refuse_strangers, still_so
+from mailboxes.transfer.row_types import KINDS
+
+ROWS_A_STEP = 100
+Verb = PlanRow.Verb
+
+
+def next_rows(plan):
+    """The last rows of one kind and verb that the import wrote and that are still to be undone."""
+    rows = list(rows_to_write(plan).order_by("-stage", "-pk")[:ROWS_A_STEP])
+    return [row for row in rows if (row.stage, row.verb) == (rows[0].stage, rows[0].verb)]
+
+
+def rows_to_write(plan):
+    return plan.rows.filter(is_done=True, done__isnull=False)
+
+
+# Services
+
+
+def return_rows(changes, plan, rows):
+    """Undo what was done to these rows, each alone where not all can be."""
+    changes.batch = undo_batch(plan)
+    refuse_strangers(changes, plan)
+    rows = still_so(rows, rows_to_write(plan))
+    if not rows:
+        return
+    kind = KINDS[rows[0].kind]
+    there = kind.present([row.key for row in rows])
+    kind.lock(changes, [kind.words(row) for row in there.values()])
+    left = moved(plan, kind, rows, kind.present([row.key for row in rows]))
+    undo = remove if rows[0].verb == Verb.NEW else restore
+    todo = [row for row in rows if row.pk not in left]
+    left |= attempt(changes, lambda part: undo(changes, kind, part), todo)
+    PlanRow.objects.filter(pk__in=[row.pk for row in rows]).update(done=None, values={})
+    for key, reason in left.items():
+        PlanRow.objects.filter(pk=key).update(reason=reason)
+
+
+def undo_batch(plan):
+    """The name of the undoing: following from the import's, it is the same in every step."""
+    return type(plan.batch)(int=plan.batch.int ^ 1)
+
+
+def moved(plan, kind, rows, there):
+    """Row → why it has to stay as it is."""
+    new = [row.key for row in rows if row.verb == Verb.NEW]
+    burdened = kind.burdened(new) if new else set()
+    dates = {row.pk: getattr(there.get(folded(row.key)), "modified", row.done) for row in rows}
+    ours = last_writers(plan, kind, rows, set(dates.values()))
+    reasons = {}
+    for row in rows:
+        if folded(row.key) not in there:
+            reasons[row.pk] = _("It is not there any more.")
+        elif was_changed(row, dates[row.pk], ours):
+            reasons[row.pk] = _("It was changed after the import, and stays as it is.")
+        elif folded(row.key) in burdened:
+            reasons[row.pk] = _("Something else depends on it by now; it stays.")
+    return reasons
+
+
+def was_changed(row, date, ours):
+    """Whether somebody else wrote the row last: by the panel, or without a record."""
+    return not ours.get((folded(row.key), date), date is None or date <= row.done)
+
+
+def last_writers(plan, kind, rows, dates):
+    """(key, date) → whether what was written last at that date was the import or its undoing."""
+    found = Change.objects.filter(
+        at__in=dates, key__in=[row.key for row in rows], table=kind.model.__name__.lower()
+    ).order_by("pk")
+    own = (plan.batch, undo_batch(plan))
+    return {
+        (folded(key), at): batch in own
+        for key, at, batch in found.values_list("key", "at", "batch")
+    }
+
+
+def remove(changes, kind, rows):
+    kind.delete(changes, [row.key for row in rows])
+
+
+def restore(changes, kind, rows):
+    for row in rows:
+        kind.edit(changes, row.key, row.values)
+
+
+def left_behind(plan):
+    """The rows that were not taken back, each with its reason."""
+    return plan.rows.exclude(verb=Verb.REFUSED).exclude(reason="")

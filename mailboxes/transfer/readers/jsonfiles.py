@@ -1,0 +1,157 @@
+"""The panel's own JSON: an object of tables, each a list of rows; read piece by piece."""
+
+import json
+import re
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+
+from mailboxes.transfer.entries import Entry, UnfitSource
+from mailboxes.transfer.readers.bounded import LONGEST, opened_text
+from mailboxes.transfer.readers.csvfiles import IGNORED, table_of
+from mailboxes.transfer.row_types import BY_TABLE
+
+FORMAT = "mailadmin"
+SPACE = re.compile(r"[ \t\r\n]*")
+ABOUT = ("format", "version", "exported")
+
+
+@contextmanager
+def opened(text):
+    if not Path(text).is_file():
+        raise UnfitSource(_("There is no such file."), text)
+    with opened_text(text) as lines:
+        yield lines
+
+
+def read(lines, losses, table=None):
+    """The entries of a document: `{"mailboxes": [{…}, …], …}`, or a list of one table's rows."""
+    text = Pieces(lines)
+    if text.next_sign() == "[":
+        yield from rows(text, table)
+    else:
+        yield from tables(text)
+    if text.next_sign():
+        text.refuse(_("Something follows the end."))
+
+
+def tables(text):
+    text.take("{")
+    while text.next_sign() != "}":
+        name = text.value()
+        if not isinstance(name, str):
+            text.refuse(_("Here should be “%(sign)s”.") % {"sign": '"'})
+        text.take(":")
+        if text.next_sign() == "[":
+            if name not in BY_TABLE:
+                text.refuse(_("There is no table “%(name)s”.") % {"name": name})
+            yield from rows(text, name)
+        else:
+            about(text, name, text.value())
+        text.take_between("}")
+    text.take("}")
+
+
+def about(text, name, value):
+    if name not in ABOUT:
+        text.refuse(_("There is no table “%(name)s”.") % {"name": name})
+    if name == "format" and value != FORMAT:
+        text.refuse(_("This is not a file of the panel's."))
+    if name == "version" and value != 1:
+        text.refuse(_("This file is of a later version of the panel."))
+
+
+def rows(text, table):
+    text.take("[")
+    while text.next_sign() != "]":
+        place = text.place
+        row = text.value()
+        if not isinstance(row, dict):
+            text.refuse(_("A row has to be an object: {…}."))
+        if not is_text(row):
+            text.refuse(_("Half a letter (\\ud800 to \\udfff) is no text."))
+        kind = BY_TABLE[table or table_of(row, text.lines)]
+        values = {name: value for name, value in row.items() if name not in IGNORED}
+        yield Entry(kind.name, values, place)
+        text.take_between("]")
+    text.take("]")
+
+
+def is_text(row):
+    try:
+        json.dumps(row, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class Pieces:
+    """The text of a file as far as it is needed, and where that is."""
+
+    def __init__(self, lines):
+        self.lines, self.text, self.at, self.number = lines, "", 0, 1
+        self.decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=no_number)
+
+    @property
+    def place(self):
+        return self.lines.place_of(self.number + self.text.count("\n", 0, self.at))
+
+    def refuse(self, text):
+        raise UnfitSource(text, self.place)
+
+    def more(self, least=1):
+        """So many more letters, if there are so many; False at the end."""
+        if len(self.text) - self.at > LONGEST:
+            self.refuse(_("This row is longer than any can be."))
+        pieces = []
+        while least > 0 and (piece := self.lines.piece()):
+            pieces.append(piece)
+            least -= len(piece)
+        self.number += self.text.count("\n", 0, self.at)
+        self.text, self.at = self.text[self.at :] + "".join(pieces), 0
+        return bool(pieces)
+
+    def next_sign(self):
+        """What comes next, spaces apart; nothing at the end."""
+        while True:
+            self.at = SPACE.match(self.text, self.at).end()
+            if self.at < len(self.text):
+                return self.text[self.at]
+            if not self.more():
+                return ""
+
+    def take(self, sign):
+        if self.next_sign() != sign:
+            self.refuse(_("Here should be “%(sign)s”.") % {"sign": sign})
+        self.at += 1
+
+    def take_between(self, end):
+        """The comma between two, or nothing before the end."""
+        if self.next_sign() == ",":
+            self.at += 1
+            if self.next_sign() == end:
+                self.refuse(_("Nothing follows the comma."))
+        elif self.next_sign() != end:
+            self.refuse(_("Here should be “%(sign)s”.") % {"sign": ","})
+
+    def value(self):
+        """The next value whole, however many pieces it takes."""
+        self.next_sign()
+        while True:
+            try:
+                value, end = self.decoder.raw_decode(self.text, self.at)
+            except (ValueError, RecursionError) as error:
+                if self.more(len(self.text) - self.at):  # else each try would cost all before it
+                    continue
+                text = _("This is no JSON: %(error)s.")
+                self.refuse(text % {"error": getattr(error, "msg", error)})
+            if end == len(self.text) and self.more():
+                continue  # a number may go on
+            self.at = end
+            return value
+
+
+def no_number(text):
+    raise ValueError(text)

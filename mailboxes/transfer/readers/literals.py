@@ -1,0 +1,196 @@
+"""Values of SQL that stand there as they are, as texts."""
+
+import re
+
+from django.utils.translation import gettext as _
+
+from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.readers.sql_lexer import TOO_LONG
+
+MOST_BITS = 64
+
+LARGEST = 1 << 20  # bytes of all texts of a row that is kept
+# MySQL's charsets in which no letter has the byte of a backslash or a quote
+CODECS = {
+    "ascii": "ascii",
+    "binary": "utf-8",
+    "cp1250": "cp1250",
+    "cp1251": "cp1251",
+    "cp1256": "cp1256",
+    "cp1257": "cp1257",
+    "cp850": "cp850",
+    "cp852": "cp852",
+    "cp866": "cp866",
+    "eucjpms": "euc_jp",
+    "euckr": "euc_kr",
+    "gb2312": "gb2312",
+    "greek": "iso8859_7",
+    "hebrew": "iso8859_8",
+    "koi8r": "koi8_r",
+    "koi8u": "koi8_u",
+    "latin1": "cp1252",
+    "latin2": "iso8859_2",
+    "latin5": "iso8859_9",
+    "latin7": "iso8859_13",
+    "macroman": "mac_roman",
+    "tis620": "tis_620",
+    "ujis": "euc_jp",
+    "utf8": "utf-8",
+    "utf8mb3": "utf-8",
+    "utf8mb4": "utf-8",
+}
+ESCAPED = re.compile(rb"\\(.)|(''|\"\")", re.DOTALL)
+LETTERS = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a"}
+KEPT = b"%_"  # the backslash before these stays
+WORDS = {"NULL": None, "TRUE": "1", "FALSE": "0"}
+
+
+class _NoText:
+    """Stands for bytes of a binary column that are no text."""
+
+
+NO_TEXT = _NoText()
+
+
+def unescaped(raw, quote, escapes):
+    """What a string means."""
+    if not escapes:
+        return raw.replace(quote * 2, quote)
+    return ESCAPED.sub(lambda match: _meant(match, quote), raw) if _is_escaped(raw, quote) else raw
+
+
+def _is_escaped(raw, quote):
+    return b"\\" in raw or quote in raw
+
+
+def _meant(match, quote):
+    if match[2]:
+        return quote if match[2] == quote * 2 else match[2]
+    if match[1] in KEPT:
+        return match[0]
+    return LETTERS.get(match[1], match[1])
+
+
+def hex_bytes(token):
+    """The bytes of `0x41` and `x'41'`."""
+    digits = token[2:].rstrip(b"'").decode()
+    return bytes.fromhex("0" * (len(digits) % 2) + digits)
+
+
+def bits(token):
+    """The number of `0b1` and `b'1'`."""
+    digits = token[2:].rstrip(b"'")
+    if len(digits) > MOST_BITS:
+        raise UnfitSource(_("No number has more than %(most)s bits.") % {"most": MOST_BITS})
+    return str(int(digits or b"0", 2))
+
+
+class Values:
+    """Reads the values of rows; `codec` is what the dump says it is written in."""
+
+    def __init__(self, scanner):
+        self.scanner = scanner
+        self.codec = "utf-8"
+        self.is_kept = True  # or else values are only passed
+        self.size = 0  # bytes of the row's texts
+
+    def row(self, limit):
+        """The values up to the closing bracket, as texts and None; at most so many."""
+        values, plain_value = [], self.scanner.plain_value
+        self.size = 0
+        while True:
+            if plain := plain_value():
+                string, number, _null, after = plain
+                values.append(number.decode() if number else self._text(string))
+            else:
+                values.append(self.value())
+                after = self._after()
+            if len(values) > limit:
+                raise self.scanner.refusal(_("There are more values than columns."))
+            if after == b")":
+                return values
+
+    def _after(self):
+        token = self.scanner.token()
+        if token.symbol in (b",", b")"):
+            return token.symbol
+        raise self.no_value(token)
+
+    def no_value(self, token):
+        text = _("“%(word)s” is no value that stands there: a dump is read and never executed.")
+        return self.scanner.refusal(text, word=shown(token))
+
+    def value(self):
+        """A value that is not the plainest."""
+        token = self.scanner.token()
+        if token.upper in WORDS:
+            return WORDS[token.upper]
+        if token.symbol in (b"-", b"+"):
+            return token.text.decode().strip("+") + self._number(self.scanner.token())
+        if token.kind == "word" and token.text[:1] in b"_Nn":
+            return self._introduced(token)
+        return self._literal(token, self.codec)
+
+    def _number(self, token):
+        if token.kind != "number":
+            raise self.no_value(token)
+        return token.text.decode()
+
+    def _introduced(self, token):
+        """`_utf8'…'`, `_binary 0x…`, `N'…'`: a value that says what it is written in."""
+        charset = token.text.lstrip(b"_").decode("latin-1").lower()
+        charset = "utf8" if token.upper == "N" else charset
+        following = self.scanner.token()
+        if charset not in CODECS or following.kind not in ("string", "quoted", "hex"):
+            raise self.no_value(token)
+        return self._literal(following, CODECS[charset], charset == "binary")
+
+    def _literal(self, token, codec, is_binary=False):
+        match token.kind:
+            case "string" | "quoted":
+                quote = b"'" if token.kind == "string" else b'"'
+                self._keep(token.text)
+                raw = self.is_kept and unescaped(token.text, quote, self.scanner.escapes)
+                return self._binary(raw) if is_binary else self._decoded(raw, codec)
+            case "hex":
+                self._keep(token.text)
+                return self._binary(self.is_kept and hex_bytes(token.text), codec)
+            case "bits":
+                return bits(token.text)
+        return self._number(token)
+
+    def _text(self, string):
+        if string is None:
+            return None
+        self._keep(string)
+        return self._decoded(string, self.codec)
+
+    def _keep(self, raw):
+        """Memory for texts has an end, even if there is no end to a row."""
+        self.size += len(raw)
+        if self.is_kept and self.size > LARGEST:
+            raise self.scanner.refusal(TOO_LONG)
+
+    def _decoded(self, raw, codec):
+        if not self.is_kept:
+            return ""
+        try:
+            return raw.decode(codec)
+        except UnicodeDecodeError as error:
+            text = _("The bytes of a text are not %(codec)s, which the dump is said to be in.")
+            raise self.scanner.refusal(text, codec=codec) from error
+
+    def _binary(self, raw, codec="utf-8"):
+        if not self.is_kept:
+            return ""
+        try:
+            return raw.decode(codec)
+        except UnicodeDecodeError:
+            return NO_TEXT
+
+
+def shown(token):
+    """A token for an error: no value, which could be a password."""
+    if token.kind in ("word", "symbol", "name"):
+        return token.text[:40].decode("utf-8", "replace")
+    return {"end": _("the end of the file")}.get(token.kind, _("a value"))

@@ -1,0 +1,362 @@
+"""What every kind of row shares: how its values are read, compared and handed to the services."""
+
+import datetime
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from domains.services.locks import lock_domains
+from mailadmin import passwords
+from mailadmin.changes.perform import digest
+from mailadmin.changes.records import plain
+from mailadmin.db.fields import is_known, misfit, split_goto
+from mailadmin.names import (
+    normalize_address,
+    normalize_domain,
+    validate_domain,
+    validate_line,
+    validate_text,
+)
+from mailadmin.rows import folded
+
+# Columns
+
+
+MOST_ERRORS = 10  # of a row that are named
+
+
+class Text(forms.CharField):
+    """One line of text."""
+
+    default_validators = [validate_line]
+
+    def __init__(self, **options):
+        super().__init__(**{"required": False, "max_length": 255} | options)
+
+
+class Words(Text):
+    """What somebody wrote for others to read: an empty one takes it away."""
+
+
+class Lines(Text):
+    """Text of several lines."""
+
+    default_validators = [validate_text]
+
+    def __init__(self):
+        super().__init__(max_length=2**16 - 1, strip=False)
+
+
+class Secret(Text):
+    """What is compared and stored, and never shown."""
+
+
+class SecretLines(Lines, Secret):
+    pass
+
+
+class Number(forms.IntegerField):
+    def __init__(self, least=-1, most=2**31 - 1):
+        super().__init__(min_value=least, max_value=most)
+
+
+MARKS = {
+    **dict.fromkeys(("1", "yes", "true", "on", "t", "y"), True),
+    **dict.fromkeys(("0", "no", "false", "off", "f", "n"), False),
+}
+
+
+class Mark(forms.Field):
+    """Yes or no, in any of the spellings that programs write."""
+
+    def to_python(self, value):
+        if isinstance(value, bool):
+            return value
+        try:
+            return MARKS[str(value).strip().lower()]
+        except KeyError as error:
+            raise ValidationError(
+                _("“%(value)s” is neither 1 nor 0."), params={"value": value}
+            ) from error
+
+
+class DomainName(forms.CharField):
+    default_validators = [validate_domain]
+
+    def to_python(self, value):
+        return normalize_domain(super().to_python(value))
+
+
+class Name(forms.CharField):
+    """An address, or what stands in its place: `@example.org`, a superadmin called `admin`."""
+
+    default_validators = [validate_line]
+
+    def __init__(self):
+        super().__init__(max_length=255)
+
+    def to_python(self, value):
+        return normalize_address(super().to_python(value))
+
+
+class Names(forms.Field):
+    """Several names: a list, or a text with commas or line ends between them."""
+
+    def to_python(self, value):
+        if isinstance(value, str):
+            value = split_goto(value.replace("\n", ",").replace("\r", ","))
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            raise ValidationError(_("This has to be a list of names."))
+        return [name.strip() for name in value]
+
+    def validate(self, value):
+        """None at all is for the kind to judge."""
+
+
+class Moment(forms.Field):
+    """A date and time as PostfixAdmin writes them; its ways to say unknown are no value."""
+
+    def __init__(self):
+        super().__init__(required=False)
+
+    def to_python(self, value):
+        text = str(value).strip()
+        if text.startswith("0000-00-00"):
+            return None
+        try:
+            moment = parse_datetime(text) or parse_datetime(f"{text} 00:00:00")
+            return text_of(moment if timezone.is_aware(moment) else timezone.make_aware(moment))
+        except (ValueError, OverflowError, AttributeError) as error:
+            text_ = _("“%(value)s” is no date and time.")
+            raise ValidationError(text_, params={"value": text}) from error
+
+
+def text_of(moment):
+    """A moment as a plan keeps it; nothing for one that is not known."""
+    return plain(moment) if is_known(moment) else None
+
+
+def moment_of(text):
+    return timezone.make_aware(datetime.datetime.fromisoformat(text))
+
+
+UNKNOWN = "2000-01-01 00:00:00"  # as PostfixAdmin writes it where no date can be missing
+
+
+def with_moments(values, *names):
+    """The values with these texts as moments, as services take them."""
+    given = {name: moment_of(values[name] or UNKNOWN) for name in names if name in values}
+    return values | given
+
+
+def without(values, *names):
+    return {name: value for name, value in values.items() if name not in names}
+
+
+# Kinds
+
+
+class Kind:
+    """One kind of row: the columns that a source may give, and the services that write it."""
+
+    name = ""  # as entries call it
+    table = ""  # as files and pages call all of them
+    model = None
+    columns = {}
+    aliases = {}  # other names that a file may give a column by
+    needed = ()  # columns without which there is no new row
+    own = ()  # columns that the file of a domain admin may hold; none: not his matter
+    unwritten = ()  # columns that come in and never go out: they follow from others
+    title = ""
+    counts_as = ""  # the limit of a domain against which its rows count
+    has_quota = False
+    example = {}  # a row as people would type it; none: nobody types these
+
+    @property
+    def is_typed(self):
+        return bool(self.example)
+
+    # From a source
+
+    def clean(self, values):
+        """The values as the services know them; all that is wrong with them at once."""
+        found, errors = {}, {}
+        for name, value in values.items():
+            name = self.aliases.get(name, name)
+            try:
+                if self.is_given(name, value):
+                    found[name] = self.read(name, value)
+            except ValidationError as error:
+                errors[name] = error.messages
+        if errors:
+            raise ValidationError(told(errors))
+        return self.complete(found)
+
+    def is_given(self, name, value):
+        if name not in self.columns:
+            raise ValidationError(_("There is no such column."))
+        return value is not None and (value != "" or isinstance(self.columns[name], Words))
+
+    def read(self, name, value):
+        if isinstance(value, (list, dict)) and not isinstance(self.columns[name], Names):
+            raise ValidationError(_("This has to be one value."))
+        value = self.columns[name].clean(value)
+        column = self.model_column(name)
+        trouble = column and isinstance(value, str) and misfit(column, value)
+        if trouble:
+            raise ValidationError(trouble)
+        return value
+
+    def model_column(self, name):
+        """The column of the table that takes this value as it is, if one does."""
+        return self.model_columns.get(name)
+
+    @cached_property
+    def model_columns(self):
+        return {f.name: f for f in self.model._meta.concrete_fields}
+
+    def complete(self, values):
+        """Derive what follows from the values, and refuse what does not go together."""
+        return values
+
+    def settle_password(self, values):
+        """A typed password and a hash are told apart: the first still has to become the second."""
+        if "password" in values:
+            self.refuse_weak(values["password"])
+            values["typed"] = values.pop("password")
+        if "password_hash" in values:
+            values["password"] = values.pop("password_hash")
+        if len({"typed", "password"} & set(values)) == 2:
+            raise ValidationError(_("Either a password or its hash, not both."))
+        return values
+
+    def refuse_weak(self, password):
+        if passwords.is_hash_shaped(password):
+            text = _("password: This is a hash. Hashes belong in the column password_hash.")
+            raise ValidationError(text)
+        try:
+            passwords.validate(password)
+        except ValidationError as error:
+            raise ValidationError(told({"password": error.messages})) from error
+
+    def refuse_lacking(self, values, names):
+        """A new row needs all of its columns; one that is there, those that name it."""
+        if missing := [name for name in names if values.get(name) in (None, "")]:
+            text = _("These columns are missing: %(names)s.")
+            raise ValidationError(text, params={"names": ", ".join(missing)})
+
+    def refuse_nameless(self, values):
+        self.refuse_lacking(values, self.named_by)
+
+    @property
+    def named_by(self):
+        return (self.model._meta.pk.name,)
+
+    def is_implied(self, values):
+        """Whether such a new row comes with another by itself."""
+        return False
+
+    def key(self, values):
+        return values[self.model._meta.pk.name]
+
+    def naming(self, key):
+        """The columns by which a row of this key calls itself."""
+        return {self.named_by[0]: key}
+
+    def folded_key(self, values):
+        return folded(self.key(values))
+
+    def domain(self, values):
+        """The domain in which the row is, or None where it is in none."""
+        return values.get("domain")
+
+    def as_file(self, values):
+        """The values as files hold them, by which the same row comes back."""
+        if "password" in values and "password_hash" in self.columns:
+            values = without(values, "password") | {"password_hash": values["password"]}
+        return values | {name: UNKNOWN for name in values if self.is_unknown(name, values[name])}
+
+    def is_unknown(self, name, value):
+        return value is None and isinstance(self.columns.get(name), Moment)
+
+    @property
+    def written(self):
+        """The columns of a file that goes out."""
+        return [name for name in self.columns if name not in self.unwritten]
+
+    def ends(self, values):
+        """The domains that have to be there for such a row."""
+        return [name for name in [self.domain(values)] if name]
+
+    # What is there
+
+    def present(self, keys):
+        """Folded key → the row as it is."""
+        found = self.model._default_manager.filter(pk__in=keys)
+        return {folded(row.pk): row for row in self.prepared(found)}
+
+    def prepared(self, rows):
+        """The rows with what their words need of other tables, asked for all of them at once."""
+        return rows
+
+    def words(self, row):
+        """A row's values as a plan would have them."""
+        found = {name: self.word(row, name) for name in self.columns if self.model_column(name)}
+        key = self.model._meta.pk.name
+        return found | ({key: folded(found[key])} if key in found else {})
+
+    def word(self, row, name):
+        value = row._meta.get_field(name).value_from_object(row)
+        if isinstance(value, datetime.datetime):
+            return text_of(value)
+        return value
+
+    def digest(self, row):
+        return digest(self.words(row))
+
+    def replaced(self, row, values):
+        """What the row has in place of these values: enough to have it as it was."""
+        words = self.words(row)
+        return {name: words[name] for name in values}
+
+    def differences(self, row, values):
+        """[column, old, new] of what the values would change; of secrets only that they do."""
+        words = self.words(row)
+        return [
+            [name, *(("", "") if self.is_secret(name) else (words[name], value))]
+            for name, value in values.items()
+            if name in words and words[name] != value
+        ]
+
+    def is_secret(self, name):
+        return isinstance(self.columns.get(name), Secret)
+
+    # Writing
+
+    def lock(self, changes, rows):
+        """Take the locks that the services will take, so that nothing moves in between."""
+        lock_domains(changes, {name for values in rows if (name := self.domain(values))})
+
+    def create(self, changes, rows):
+        raise NotImplementedError
+
+    def edit(self, changes, key, values):
+        raise NotImplementedError
+
+    def delete(self, changes, keys):
+        raise NotImplementedError
+
+    def burdened(self, keys):
+        """Those of these rows on which others hang that would go with them."""
+        return set()
+
+
+def told(errors):
+    """Every error with its column, as far as somebody would read."""
+    texts = [f"{str(name)[:64]}: {' '.join(texts)}" for name, texts in errors.items()]
+    more = len(texts) - MOST_ERRORS
+    return texts if more <= 0 else [*texts[:MOST_ERRORS], _("and %(n)s more") % {"n": more}]

@@ -1,0 +1,232 @@
+"""Domains, alias domains, admins and transports, as sources give them."""
+
+from django import forms
+from django.db.models import CASCADE
+from django.utils.translation import gettext_lazy as _
+
+from domains.models import ALL, Admin, AliasDomain, Domain, DomainState, Transport
+from domains.patterns import (
+    normalize_pattern,
+    validate_domain_transport,
+    validate_pattern,
+    validate_service,
+    validate_transport,
+)
+from domains.services import admins, domains, transports
+from domains.services.locks import lock_domains
+from mailadmin.names import normalize_domain
+from mailadmin.rows import folded
+from mailboxes.transfer.row_types.base import (
+    DomainName,
+    Kind,
+    Mark,
+    Name,
+    Names,
+    Number,
+    Secret,
+    Text,
+    Words,
+    without,
+)
+
+MEGABYTES = 2**40  # more is a slip of the finger
+
+
+class Domains(Kind):
+    name = "domain"
+    table = "domains"
+    title = _("domains")
+    model = Domain
+    columns = {
+        "domain": DomainName(),
+        "description": Words(),
+        "aliases": Number(),
+        "mailboxes": Number(),
+        "maxquota": Number(most=MEGABYTES),
+        "quota": Number(most=MEGABYTES),
+        "transport": Text(validators=[validate_domain_transport]),
+        "backupmx": Mark(),
+        "active": Mark(),
+        "password_expiry": Number(least=0),
+    }
+    needed = ("domain",)
+    example = {
+        "domain": "example.org",
+        "description": "Example",
+        "aliases": "0",
+        "mailboxes": "0",
+        "maxquota": "0",
+        "quota": "0",
+        "transport": "virtual",
+        "backupmx": "0",
+        "active": "1",
+    }
+
+    def create(self, changes, rows):
+        domains.create_domains(changes, [row | {"default_aliases": False} for row in rows])
+
+    def edit(self, changes, key, values):
+        domains.edit_domain(changes, key, without(values, "domain"))
+
+    def delete(self, changes, keys):
+        domains.delete_domains(changes, keys)
+
+    def burdened(self, keys):
+        found = set()
+        for relation in Domain._meta.related_objects:
+            if relation.related_model is not DomainState and relation.on_delete is CASCADE:
+                name = relation.field.name
+                rows = relation.related_model._base_manager.filter(**{f"{name}__in": keys})
+                found |= {folded(key) for key in rows.values_list(name, flat=True).distinct()}
+        return found
+
+
+class Limits(Kind):
+    """Limits of domains that hold more than these allow: they come when everything is in."""
+
+    name = "limit"
+    table = "limits"
+    title = _("limits of full domains")
+    model = Domain
+    columns = {
+        "domain": DomainName(),
+        "aliases": Number(),
+        "mailboxes": Number(),
+        "maxquota": Number(most=MEGABYTES),
+        "quota": Number(most=MEGABYTES),
+    }
+    needed = ("domain",)
+
+    def create(self, changes, rows):
+        for row in rows:
+            self.edit(changes, row["domain"], row)
+
+    def edit(self, changes, key, values):
+        domains.edit_domain(changes, key, without(values, "domain"))
+
+    def delete(self, changes, keys):
+        """They go with their domains."""
+
+
+class AliasDomains(Kind):
+    name = "alias-domain"
+    table = "alias-domains"
+    title = _("alias domains")
+    model = AliasDomain
+    columns = {
+        "alias_domain": DomainName(),
+        "target_domain": DomainName(),
+        "description": Words(),
+        "active": Mark(),
+    }
+    needed = ("alias_domain", "target_domain")
+    named_by = ("alias_domain",)
+    example = {"alias_domain": "example.net", "target_domain": "example.org", "active": "1"}
+
+    def domain(self, values):
+        return values.get("alias_domain")
+
+    def ends(self, values):
+        return [values[name] for name in self.needed if name in values]
+
+    def create(self, changes, rows):
+        domains.create_alias_domains(changes, [self.as_services_take(row) for row in rows])
+
+    def edit(self, changes, key, values):
+        domains.edit_alias_domain(changes, key, self.as_services_take(values))
+
+    def delete(self, changes, keys):
+        domains.delete_alias_domains(changes, keys)
+
+    def as_services_take(self, values):
+        ends = {name for name in ("alias_domain", "target_domain") if name in values}
+        return values | {name: Domain(domain=values[name]) for name in ends}
+
+
+class Pattern(forms.CharField):
+    default_validators = [validate_pattern]
+
+    def to_python(self, value):
+        return normalize_pattern(super().to_python(value))
+
+
+class Transports(Kind):
+    name = "transport"
+    table = "transports"
+    title = _("transports")
+    model = Transport
+    columns = {
+        "pattern": Pattern(max_length=255),
+        "transport": Text(validators=[validate_transport, validate_service]),
+        "description": Words(),
+        "active": Mark(),
+    }
+    needed = ("pattern", "transport")
+    example = {"pattern": ".example.org", "transport": "smtp:[mx.example.org]:25", "active": "1"}
+
+    def lock(self, changes, rows):
+        lock_domains(changes, [ALL])
+
+    def create(self, changes, rows):
+        transports.create_transports(changes, rows)
+
+    def edit(self, changes, key, values):
+        transports.edit_transport(changes, key, without(values, "pattern"))
+
+    def delete(self, changes, keys):
+        transports.delete_transports(changes, keys)
+
+
+class Admins(Kind):
+    name = "admin"
+    table = "admins"
+    title = _("admins")
+    model = Admin
+    columns = {
+        "username": Name(),
+        "password": Secret(strip=False, max_length=1024),
+        "password_hash": Secret(),
+        "superadmin": Mark(),
+        "domains": Names(),
+        "active": Mark(),
+        "phone": Words(max_length=30),
+        "email_other": Words(),
+        "totp_secret": Secret(),
+    }
+    needed = ("username",)
+    unwritten = ("password",)
+    example = {
+        "username": "alice@example.org",
+        "password": "",
+        "superadmin": "0",
+        "domains": "example.org,example.net",
+        "active": "1",
+    }
+
+    def complete(self, values):
+        if "domains" in values:
+            names = {normalize_domain(name) for name in values["domains"] if name != ALL}
+            values["domains"] = sorted(names)
+        return self.settle_password(values)
+
+    def domain(self, values):
+        return None
+
+    def ends(self, values):
+        return values.get("domains", [])
+
+    def words(self, row):
+        names = {folded(name) for name in row.assigned_names()}
+        return super().words(row) | {"domains": sorted(names)}
+
+    def lock(self, changes, rows):
+        lock_domains(changes, [ALL, *(name for row in rows for name in row.get("domains", []))])
+
+    def create(self, changes, rows):
+        admins.create_admins(changes, rows)
+
+    def edit(self, changes, key, values):
+        admins.edit_admin(changes, key, without(values, "username"))
+
+    def delete(self, changes, keys):
+        admins.delete_admins(changes, keys)

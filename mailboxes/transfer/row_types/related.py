@@ -1,0 +1,204 @@
+"""Rows that PostfixAdmin keeps beside mailboxes and domains, and the panel has no screens for."""
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from domains.models import DkimKey, DkimSigning, TotpException
+from mailadmin.rows import folded
+from mailboxes import companions
+from mailboxes.models import AppPassword, Fetchmail
+from mailboxes.transfer.row_types.base import (
+    DomainName,
+    Kind,
+    Lines,
+    Mark,
+    Name,
+    Number,
+    Secret,
+    SecretLines,
+    Text,
+    without,
+)
+
+SEPARATOR = " / "
+
+
+class Beside(Kind):
+    """Rows known by several columns together, since their numbers differ everywhere."""
+
+    known_by = ()
+    action = ""
+
+    @property
+    def named_by(self):
+        return self.known_by[:1]
+
+    def key(self, values):
+        return SEPARATOR.join(str(values.get(name, "") or "") for name in self.known_by)
+
+    def naming(self, key):
+        return dict(zip(self.known_by, key.split(SEPARATOR), strict=False))
+
+    def present(self, keys):
+        """The rows that are known by these columns; of doubles the first."""
+        first = {key.partition(SEPARATOR)[0] for key in keys}
+        rows = self.model._default_manager.filter(**{f"{self.known_by[0]}__in": first})
+        found = {}
+        for row in rows.order_by("pk"):
+            found.setdefault(folded(self.key(self.words(row))), row)
+        return found
+
+    def create(self, changes, rows):
+        made = [self.model(**self.as_columns(row)) for row in rows]
+        companions.create_companions(changes, made, self.action)
+
+    def edit(self, changes, key, values):
+        row = self.present([key]).get(folded(key))
+        if row is None:
+            raise ValidationError(_("%(key)s does not exist any more."), params={"key": key})
+        own = self.as_columns(without(values, *self.known_by))
+        companions.edit_companion(changes, row, own, self.action)
+
+    def delete(self, changes, keys):
+        there = self.present(keys)
+        rows = [there[folded(key)] for key in keys if folded(key) in there]
+        companions.delete_companions(changes, rows, self.action)
+
+    def as_columns(self, values):
+        """The values as the model's columns take them: keys by their column."""
+        fields = {f.name: f for f in self.model._meta.concrete_fields}
+        return {fields[name].attname: value for name, value in values.items() if name in fields}
+
+
+class OfMailbox(Beside):
+    def domain(self, values):
+        return values.get("mailbox", "").rpartition("@")[2]
+
+    def words(self, row):
+        return super().words(row) | {"mailbox": row.mailbox_id}
+
+
+class FetchmailEntries(OfMailbox):
+    name = "fetchmail"
+    table = "fetchmail"
+    title = _("fetchmail entries")
+    model = Fetchmail
+    known_by = ("mailbox", "src_server", "src_user", "src_folder")
+    needed = ("mailbox", "src_server", "src_user")
+    action = "fetchmail"
+    columns = {
+        "mailbox": Name(),
+        "domain": DomainName(),
+        "src_server": Text(),
+        "src_auth": Text(),
+        "src_user": Text(),
+        "src_password": Secret(strip=False),
+        "src_folder": Text(),
+        "src_port": Number(least=0),
+        "poll_time": Number(least=0),
+        "fetchall": Mark(),
+        "keep": Mark(),
+        "protocol": Text(),
+        "usessl": Mark(),
+        "sslcertck": Mark(),
+        "sslcertpath": Text(),
+        "sslfingerprint": Text(),
+        "extra_options": Lines(),
+        "mda": Text(),
+        "active": Mark(),
+    }
+
+    def complete(self, values):
+        if "mailbox" in values:
+            values["domain"] = values["mailbox"].rpartition("@")[2]
+        return values
+
+    def words(self, row):
+        """The domain is that of the mailbox, whatever an old row says."""
+        return super().words(row) | {"domain": folded(row.mailbox_id).rpartition("@")[2]}
+
+
+class AppPasswords(OfMailbox):
+    name = "app-password"
+    table = "app-passwords"
+    title = _("app passwords")
+    model = AppPassword
+    known_by = ("mailbox", "description")
+    needed = ("mailbox", "password_hash")
+    action = "app_password"
+    columns = {"mailbox": Name(), "description": Text(), "password_hash": Secret()}
+
+
+class DkimKeys(Beside):
+    name = "dkim-key"
+    table = "dkim-keys"
+    title = _("DKIM keys")
+    model = DkimKey
+    known_by = ("domain_name", "selector")
+    needed = ("domain_name", "selector", "private_key")
+    action = "dkim_entry"
+    columns = {
+        "domain_name": DomainName(),
+        "selector": Text(max_length=63),
+        "description": Text(),
+        "private_key": SecretLines(),
+        "public_key": Lines(),
+    }
+
+    def domain(self, values):
+        return values.get("domain_name")
+
+    def words(self, row):
+        return super().words(row) | {"domain_name": row.domain_name_id}
+
+
+class DkimSignings(Beside):
+    name = "dkim-signing"
+    table = "dkim-signings"
+    title = _("DKIM signings")
+    model = DkimSigning
+    known_by = ("author", "domain_name", "selector")
+    needed = ("author", "domain_name", "selector")
+    action = "dkim_signing_entry"
+    columns = {"author": Name(), "domain_name": DomainName(), "selector": Text(max_length=63)}
+
+    def domain(self, values):
+        return values.get("domain_name")
+
+    def words(self, row):
+        key = row.dkim
+        return {"author": row.author, "domain_name": key.domain_name_id, "selector": key.selector}
+
+    def present(self, keys):
+        rows = self.model._default_manager.filter(
+            author__in={key.partition(SEPARATOR)[0] for key in keys}
+        )
+        return {folded(self.key(self.words(row))): row for row in rows.select_related("dkim")}
+
+    def as_columns(self, values):
+        key = DkimKey.objects.filter(
+            domain_name=values["domain_name"], selector=values["selector"]
+        ).first()
+        if key is None:
+            raise ValidationError(
+                _("There is no DKIM key %(selector)s of %(domain_name)s."), params=values
+            )
+        return {"author": values["author"], "dkim_id": key.pk}
+
+
+class TotpExceptions(Beside):
+    name = "totp-exception"
+    table = "totp-exceptions"
+    title = _("TOTP exceptions")
+    model = TotpException
+    known_by = ("ip", "username")
+    needed = ("ip",)
+    action = "totp_exception"
+    columns = {"ip": Text(max_length=46), "username": Text(), "description": Text()}
+
+    def complete(self, values):
+        """PostfixAdmin's “for everybody” is no name at all."""
+        return {name: value or None for name, value in values.items()}
+
+    def domain(self, values):
+        return None
