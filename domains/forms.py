@@ -8,16 +8,16 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import LARGEST_QUOTA, Admin, AliasDomain, Domain, Transport
 from domains.patterns import USUAL, normalize_pattern, validate_pattern
 from domains.services import admins, domains, transports
-from mailadmin.forms import (
+from mailadmin.accounts.password_forms import NewPasswordMixin
+from mailadmin.names import address_in_unicode, normalize_domain
+from mailadmin.tables.form_fields import (
     AddressInput,
     DomainInput,
-    NewPasswordMixin,
-    RecordForm,
     RowInput,
     TargetsField,
     WholeInput,
 )
-from mailadmin.names import address_in_unicode, normalize_domain
+from mailadmin.tables.forms import RecordForm
 
 LIMIT_HELP = _("0 is unlimited, -1 allows none.")
 

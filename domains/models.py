@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.patterns import validate_pattern, validate_transport
 from mailadmin import passwords
+from mailadmin.accounts.models import Principal, PrincipalManager, Role, ScopedQuerySet
 from mailadmin.db.fields import (
     AddressField,
     CharField,
@@ -22,7 +23,7 @@ from mailadmin.db.fields import (
     Unknown,
     mail_key,
 )
-from mailadmin.models import Principal, PrincipalManager, Record, Role, ScopedQuerySet, table
+from mailadmin.db.models import Record, table
 from mailadmin.names import address_in_unicode, domain_in_unicode, normalize_address
 
 ALL = "ALL"  # PostfixAdmin's name for "every domain": a mark, not a domain

@@ -25,10 +25,10 @@ from domains.models import (
 )
 from domains.patterns import EVERYTHING
 from domains.services import admins, domains, transports
+from mailadmin.accounts.models import Role
 from mailadmin.changes.log_page import WarnsOfOldMail
 from mailadmin.changes.perform import perform
-from mailadmin.models import Role
-from mailadmin.rows import folded
+from mailadmin.names import fold
 from mailadmin.tables import DELETE, Column, Crud, Pick
 
 READ = dict.fromkeys(["list", "export"], Role.ADMINS)
@@ -197,9 +197,9 @@ class Admins(Crud):
         assigned = DomainAdmin.objects.filter(admin__in=[row.pk for row in rows], active=True)
         names = defaultdict(list)
         for admin, domain in assigned.order_by("domain_id").values_list("admin_id", "domain_id"):
-            names[folded(admin)].append(domain)
+            names[fold(admin)].append(domain)
         for row in rows:
-            row.assigned = list(dict.fromkeys(names[folded(row.pk)]))
+            row.assigned = list(dict.fromkeys(names[fold(row.pk)]))
         return rows
 
     @classmethod

@@ -106,3 +106,8 @@ def account_key(label: str, name: str) -> str:
     """The account of this name in the table of that label; a hash, as names are personal."""
     text = f"{label}:{name.strip().lower()}"
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def fold(key):
+    """MySQL compares addresses without regard to case."""
+    return key.lower() if isinstance(key, str) else key

@@ -40,17 +40,17 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "mailadmin.observability.middleware.WatchingMiddleware",
-    "mailadmin.auth.ClientAddressMiddleware",
+    "mailadmin.accounts.middleware.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "mailadmin.views.PrivateMiddleware",
+    "mailadmin.accounts.middleware.PrivateMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "mailadmin.auth.DoorMiddleware",
-    "mailadmin.auth.PasswordExpiryMiddleware",
+    "mailadmin.accounts.middleware.DoorMiddleware",
+    "mailadmin.accounts.middleware.PasswordExpiryMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -66,7 +66,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
-                "mailadmin.views.panel",
+                "mailadmin.context_processors.panel",
             ],
         },
     },
@@ -172,7 +172,10 @@ SECRET_KEY = secret_key()
 # People and their sessions
 
 AUTH_USER_MODEL = "domains.Admin"
-AUTHENTICATION_BACKENDS = ["mailadmin.auth.AdminBackend", "mailadmin.auth.MailboxBackend"]
+AUTHENTICATION_BACKENDS = [
+    "mailadmin.accounts.backends.AdminBackend",
+    "mailadmin.accounts.backends.MailboxBackend",
+]
 AUTH_PASSWORD_VALIDATORS = []
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
@@ -238,8 +241,8 @@ CRISPY_ALLOWED_TEMPLATE_PACKS = CRISPY_TEMPLATE_PACK = "bootstrap5"
 # The API
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["mailadmin.api.doors.TokenAuthentication"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "mailadmin.api.doors.AlwaysJson",
+    "DEFAULT_AUTHENTICATION_CLASSES": ["mailadmin.api.authentication.TokenAuthentication"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "mailadmin.api.negotiation.AlwaysJson",
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -7,15 +7,16 @@ from django.views.i18n import set_language
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
 from domains.services.domains import next_deletion
 from domains.views import PickDomain
-from mailadmin import views
+from mailadmin.accounts.views import Code, Login, Logout
 from mailadmin.api.document import Document
 from mailadmin.api.idempotency import forget_answers
 from mailadmin.api.problems import not_found as no_such_address
 from mailadmin.api.resources import JobOfToken, resources_of
 from mailadmin.api.views import DeleteToken, Manual, Tokens
+from mailadmin.error_pages import bad_request, forbidden, not_found, server_error
 from mailadmin.jobs import views as jobs
 from mailadmin.jobs.housekeeping import forget
-from mailadmin.observability.views import Metrics
+from mailadmin.observability.views import Health, Metrics, Ready
 from mailadmin.tables import next_bulk_step, urls_of
 from mailboxes.dashboard import search
 from mailboxes.dashboard.search import CRUDS
@@ -42,11 +43,11 @@ HOUSEKEEPING = (forget, forget_answers, forget_welcomes, recount, workflow.forge
 
 urlpatterns = [
     path("", Home.as_view(), name="home"),
-    path("login/", views.Login.as_view(), name="login"),
-    path("login/code/", views.Code.as_view(), name="code"),
-    path("logout/", views.Logout.as_view(), name="logout"),
-    path("healthz", views.Health.as_view(), name="healthz"),
-    path("readyz", views.Ready.as_view(), name="readyz"),
+    path("login/", Login.as_view(), name="login"),
+    path("login/code/", Code.as_view(), name="code"),
+    path("logout/", Logout.as_view(), name="logout"),
+    path("healthz", Health.as_view(), name="healthz"),
+    path("readyz", Ready.as_view(), name="readyz"),
     path("metrics", Metrics.as_view(), name="metrics"),
     path("language/", login_not_required(set_language), name="set_language"),
     path("search/", search.Search.as_view(), name="search"),
@@ -81,7 +82,7 @@ urlpatterns = [
     path("domains/<key:key>/", search.DomainPage.as_view(), name="domain"),
 ]
 
-handler400 = views.bad_request
-handler403 = views.forbidden
-handler404 = views.not_found
-handler500 = views.server_error
+handler400 = bad_request
+handler403 = forbidden
+handler404 = not_found
+handler500 = server_error

@@ -2,8 +2,8 @@
 
 from django.core.exceptions import PermissionDenied
 
+from mailadmin.accounts.models import Role
 from mailadmin.changes.records import domain_of, key_text
-from mailadmin.models import Role
 
 # PostfixAdmin's words for what happened to them.
 LOGGED = {

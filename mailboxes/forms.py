@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import LARGEST_QUOTA, NONE_ALLOWED, Domain
+from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.address_lists import read_addresses
-from mailadmin.forms import NewPasswordMixin, RecordForm, RowInput, TargetsField, WholeInput
 from mailadmin.names import (
     normalize_address,
     normalize_domain,
@@ -19,6 +19,8 @@ from mailadmin.names import (
     validate_domain,
     validate_local_part,
 )
+from mailadmin.tables.form_fields import RowInput, TargetsField, WholeInput
+from mailadmin.tables.forms import RecordForm
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.services import limits, mailboxes
 

@@ -15,9 +15,9 @@ from django.views.generic import FormView, View
 from domains.models import Domain
 from domains.services.domains import aliases_naming, named
 from domains.views import DATES, READ, WRITE
-from mailadmin.auth import RoleRequired
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
 from mailadmin.changes.log_page import WarnsOfOldMail
-from mailadmin.models import Role
 from mailadmin.names import typed_domain
 from mailadmin.tables import Column, Crud, Saving
 from mailboxes import cells

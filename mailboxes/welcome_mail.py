@@ -7,9 +7,10 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.utils.translation import gettext as _
 
+from mailadmin.db.bulk import chunks
+from mailadmin.jobs.models import Job
 from mailadmin.jobs.runner import Cancelled
-from mailadmin.models import Job
-from mailadmin.rows import chunks, folded
+from mailadmin.names import fold
 from mailboxes.models import Mailbox
 
 
@@ -29,8 +30,8 @@ def forget_welcomes():
     wanted = {job.pk: job.arguments["to"] for job in failed.iterator()}
     for part in chunks(wanted):
         there = Mailbox.objects.filter(pk__in=[wanted[number] for number in part])
-        kept = {folded(key) for key in there.values_list("pk", flat=True)}
-        gone = [number for number in part if folded(wanted[number]) not in kept]
+        kept = {fold(key) for key in there.values_list("pk", flat=True)}
+        gone = [number for number in part if fold(wanted[number]) not in kept]
         Job.objects.filter(pk__in=gone).delete()
 
 

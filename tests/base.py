@@ -14,14 +14,18 @@ from domains.models import Admin, Domain
 from domains.services.admins import create_admins
 from domains.services.domains import create_domains
 from mailadmin import passwords
+from mailadmin.accounts.models import Role
 from mailadmin.api.tokens import create_token, new_text
+from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.models import Change, Log, Role
 from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import create_aliases, create_mailboxes
 
 PASSWORD = "correct-horse-42"
-BACKENDS = {Admin: "mailadmin.auth.AdminBackend", Mailbox: "mailadmin.auth.MailboxBackend"}
+BACKENDS = {
+    Admin: "mailadmin.accounts.backends.AdminBackend",
+    Mailbox: "mailadmin.accounts.backends.MailboxBackend",
+}
 
 
 def build_world():

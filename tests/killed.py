@@ -62,7 +62,7 @@ def posted(url, data):
 
         client = Client(SERVER_NAME="localhost")
         root = Admin.objects.get(pk="root@example.net")
-        client.force_login(root, backend="mailadmin.auth.AdminBackend")
+        client.force_login(root, backend="mailadmin.accounts.backends.AdminBackend")
         # Refused, where it died with its work done and only the answer to give.
         assert client.post(url, data).status_code in (302, 422)
 

@@ -11,11 +11,12 @@ import pytest
 from django.db import OperationalError, connection
 from django.test import Client, RequestFactory, TransactionTestCase
 
-from mailadmin import views
+from mailadmin.accounts.models import LoginFailure
+from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.db.mysql import base, timeouts
 from mailadmin.db.mysql.errors import CommitUnknown
-from mailadmin.models import Change, Log, LoginFailure
+from mailadmin.error_pages import server_error
 from mailboxes.models import Mailbox
 from tests import servers
 from tests.base import BACKENDS, build_world
@@ -225,7 +226,7 @@ class LostConnections(TransactionTestCase):
             try:
                 raise error
             except OperationalError:
-                response = views.server_error(request)
+                response = server_error(request)
             self.assertContains(response, said, status_code=503)
 
     def test_a_session_outlives_the_connection_on_which_it_is_saved(self):

@@ -19,7 +19,7 @@ from django.db import (
 from django.test import Client, TransactionTestCase
 
 from domains.models import Admin
-from mailadmin.db import checks
+from mailadmin.observability import readiness
 from mailadmin.db.mysql.errors import CommitUnknown
 from tests.base import Program, World, build_world
 
@@ -125,7 +125,7 @@ class OutageTests(World):
             (OperationalError(1290, "--read-only"), "database is read only"),
         ):
             with (
-                mock.patch.object(checks, "missing_migrations", side_effect=error),
+                mock.patch.object(readiness, "missing_migrations", side_effect=error),
                 self.assertLogs("mailadmin.checks", "ERROR"),
             ):
                 answer = self.client.get("/readyz")
@@ -139,7 +139,7 @@ class RealOutages(TransactionTestCase):
         build_world()
         self.client = Client(raise_request_exception=False)
         root = Admin.objects.get(pk="root@example.net")
-        self.client.force_login(root, backend="mailadmin.auth.AdminBackend")
+        self.client.force_login(root, backend="mailadmin.accounts.backends.AdminBackend")
 
     def create(self, name="sales"):
         """Make an alias, whose form gives its targets a long line to fill a disk with."""
@@ -156,7 +156,7 @@ class RealOutages(TransactionTestCase):
         connection.close()
         with (
             mock.patch.dict(connection.settings_dict["OPTIONS"], timeout=0.2),
-            mock.patch.object(checks, "PROBE_SECONDS", 0.2),
+            mock.patch.object(readiness, "PROBE_SECONDS", 0.2),
             locked(connection.settings_dict["NAME"]),
             self.assertLogs("mailadmin", "ERROR"),
         ):

@@ -15,8 +15,8 @@ from django.test import RequestFactory
 from django.utils import timezone, translation
 
 from domains.models import Domain, Transport
-from mailadmin import views
-from mailadmin.models import Job
+from mailadmin.error_pages import server_error
+from mailadmin.jobs.models import Job
 from mailadmin.templatetags.mailadmin import in_words
 from mailboxes.dashboard.search import CRUDS
 from mailboxes.models import AppPassword, Usage, Vacation
@@ -251,7 +251,7 @@ class LanguageTests(World):
 
     def test_the_plain_error_page_names_its_language(self):
         with translation.override("ru"):
-            page = views.server_error(RequestFactory().get("/"))
+            page = server_error(RequestFactory().get("/"))
         self.assertContains(page, '<html lang="ru">', status_code=500)
         self.assertEqual(english(page), set())
 

@@ -4,8 +4,8 @@ from django.conf import settings
 from django.db import migrations, models
 
 import mailadmin.db.fields
+from mailadmin.db.models import table
 from mailadmin.db.operations import CreateMissingTable, tables
-from mailadmin.models import table
 
 
 def write_version(apps, schema_editor):

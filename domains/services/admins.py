@@ -13,7 +13,7 @@ from domains.models import (
 from domains.services.locks import lock_domains, refuse_taken
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.api.tokens import delete_tokens_of
-from mailadmin.rows import folded
+from mailadmin.names import fold
 
 
 def create_admins(changes, rows):
@@ -95,10 +95,10 @@ def _refuse_losing(changes, admins, values):
 
 def _assign(changes, admin, names):
     """Give an admin exactly these domains; names that he has already are not asked about."""
-    wanted = {folded(name) for name in names} - {folded(ALL)}
+    wanted = {fold(name) for name in names} - {fold(ALL)}
     rows = list(DomainAdmin.objects.filter(admin=admin))
-    kept = {folded(row.domain_id) for row in rows if row.active} & wanted
-    found = {folded(d.pk): d for d in Domain.objects.filter(pk__in=wanted - kept)}
+    kept = {fold(row.domain_id) for row in rows if row.active} & wanted
+    found = {fold(d.pk): d for d in Domain.objects.filter(pk__in=wanted - kept)}
     if unknown := sorted(wanted - kept - set(found)):
         raise ValidationError(
             {"domains": _("The domain %(name)s does not exist.") % {"name": unknown[0]}}
@@ -113,7 +113,7 @@ def _surplus(rows, wanted):
     """Rows not wanted, switched off, or there twice."""
     seen, surplus = set(), []
     for row in rows:
-        name = folded(row.domain_id)
+        name = fold(row.domain_id)
         if name not in wanted or not row.active or name in seen:
             surplus.append(row)
         else:

@@ -28,9 +28,10 @@ from domains.services.locks import (
     refuse_taken,
     tally,
 )
+from mailadmin.db.bulk import chunks
+from mailadmin.jobs.models import Job, JobKeys
 from mailadmin.jobs.runner import ROWS_A_STEP, add_limited_job, drop_selection, selected_keys
-from mailadmin.models import Job, JobKeys
-from mailadmin.rows import chunks, folded
+from mailadmin.names import fold
 
 LARGE = 500  # mailboxes that one transaction takes down in well under a second
 NAMES_A_QUERY = 50
@@ -220,7 +221,7 @@ def delete_closed_domain(changes, part: int, key: str) -> None:
     find_closed_domain(changes, key)
     delete_domains(changes, [key])
     for row in JobKeys.objects.select_for_update().filter(pk=part):
-        row.keys = [name for name in row.keys if folded(name) != folded(key)]
+        row.keys = [name for name in row.keys if fold(name) != fold(key)]
         row.save(update_fields=["keys"])
 
 
@@ -294,10 +295,10 @@ def is_one_of(address, names):
 
 def refuse_targets(keys):
     """As PostfixAdmin: first the alias domains that lead here, unless they go as well."""
-    going = {folded(key) for key in keys}
+    going = {fold(key) for key in keys}
     for part in chunks(keys):
         for mirror in AliasDomain._base_manager.filter(target_domain__in=part).order_by("pk"):
-            if folded(mirror.pk) not in going:
+            if fold(mirror.pk) not in going:
                 raise _still_a_target(mirror)
 
 

@@ -11,8 +11,9 @@ from domains.models import (
     DomainState,
 )
 from mailadmin.db.aggregates import bounded_sum
-from mailadmin.models import Job, JobKeys
-from mailadmin.rows import chunks, folded
+from mailadmin.db.bulk import chunks
+from mailadmin.jobs.models import Job, JobKeys
+from mailadmin.names import fold
 
 DELETION = "delete-domains"  # the job that takes domains apart
 CONTENTS = ("mailbox_set", "alias_set")
@@ -39,7 +40,7 @@ def new_states(names):
     """The states of domains that have none yet, with what is in them already."""
     names = list(names)
     counted = count_contents(domain__in=names)
-    return [DomainState(domain_id=name, **counted[folded(name)]) for name in names]
+    return [DomainState(domain_id=name, **counted[fold(name)]) for name in names]
 
 
 def count_contents(**which):
@@ -51,12 +52,12 @@ def count_contents(**which):
     counted = defaultdict(lambda: {"mailboxes": 0, "aliases": 0, "quota_assigned": 0})
     quota = bounded_sum("quota", filter=Q(quota__gt=0))
     for row in mailboxes.annotate(number=Count("pk"), given=quota):
-        own = counted[folded(row["domain_id"])]
+        own = counted[fold(row["domain_id"])]
         own["mailboxes"] += row["number"]
         own["aliases"] -= row["number"]  # every mailbox has its own, which does not count
         own["quota_assigned"] += row["given"]
     for row in aliases.annotate(number=Count("pk")):
-        counted[folded(row["domain_id"])]["aliases"] += row["number"]
+        counted[fold(row["domain_id"])]["aliases"] += row["number"]
     return counted
 
 
@@ -77,13 +78,13 @@ def keep_lone(aliases):
 
 def refuse_dying(domains):
     """What is done in a domain that the worker is taking apart would go with it."""
-    names = {folded(domain.pk) for domain in domains if not domain.active}
+    names = {fold(domain.pk) for domain in domains if not domain.active}
     if not names:
         return
     unfinished = [Job.State.WAITING, Job.State.RUNNING]
     parts = JobKeys.objects.filter(job__kind=DELETION, job__state__in=unfinished)
     for part in parts.iterator():
-        if dying := [name for name in part.keys if folded(name) in names]:
+        if dying := [name for name in part.keys if fold(name) in names]:
             text = _("%(domain)s is being deleted (job %(job)s).")
             raise ValidationError(text, params={"domain": dying[0], "job": part.job_id})
 
@@ -93,17 +94,17 @@ def domains_to_write(changes, names):
     names = sorted(set(names))
     lock_domains(changes, names)
     rows = Domain.objects.visible_to(changes.principal).filter(pk__in=names)
-    found = {folded(domain.pk): domain for domain in rows}
-    if missing := [name for name in names if folded(name) not in found]:
+    found = {fold(domain.pk): domain for domain in rows}
+    if missing := [name for name in names if fold(name) not in found]:
         raise ValidationError(
             {"domain": _("The domain %(name)s does not exist.") % {"name": missing[0]}}
         )
     refuse_dying(found.values())
-    return {name: found[folded(name)] for name in names}
+    return {name: found[fold(name)] for name in names}
 
 
 def refuse_taken(model, keys, field, text):
-    if len({folded(key) for key in keys}) < len(keys):
+    if len({fold(key) for key in keys}) < len(keys):
         raise ValidationError({field: _("The same name stands there twice.")})
     for part in chunks(keys):
         if taken := model._default_manager.filter(pk__in=part).values_list("pk", flat=True).first():

@@ -21,7 +21,7 @@ from domains.patterns import (
     validate_service,
 )
 from domains.services.locks import lock_domains, refuse_taken
-from mailadmin.rows import chunks
+from mailadmin.db.bulk import chunks
 
 SHOWN = 10
 TAKEN = _("There is a transport for %(key)s already.")

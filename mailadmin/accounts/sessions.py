@@ -5,9 +5,9 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.db import OperationalError
 from django.utils import timezone
 
+from mailadmin.accounts.models import SessionEpoch
 from mailadmin.changes.perform import again_on_deadlock
-from mailadmin.models import SessionEpoch
-from mailadmin.rows import chunks, insert_rows
+from mailadmin.db.bulk import chunks, insert_rows
 
 
 class SessionStore(db.SessionStore):

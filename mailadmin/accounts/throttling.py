@@ -19,9 +19,9 @@ from django.db.models import Case, F, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from mailadmin.accounts.models import KnownNetwork, LoginFailure
 from mailadmin.accounts.networks import network_of
 from mailadmin.changes.perform import again_on_deadlock
-from mailadmin.models import KnownNetwork, LoginFailure
 
 logger = logging.getLogger("mailadmin.auth")
 

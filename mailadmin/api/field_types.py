@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from mailadmin.api.problems import rows_refused, unprocessable
-from mailadmin.forms import TargetsField
+from mailadmin.tables.form_fields import TargetsField
 from mailadmin.tables.serialization import fields_of
 
 

@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin.api.tokens import MOST_NETWORKS, VERBS, create_token, new_text
 from mailadmin.changes.perform import perform
-from mailadmin.forms import PlainForm, TargetsField, as_fields
 from mailadmin.names import normalize_domain
+from mailadmin.tables.form_fields import TargetsField
+from mailadmin.tables.forms import PlainForm, as_fields
 
 MOST_DOMAINS = 500  # more are all of them, or a token too many
 

@@ -9,10 +9,10 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
+from mailadmin.api.models import Answer
 from mailadmin.api.problems import Problem
 from mailadmin.changes.perform import perform
 from mailadmin.jobs.housekeeping import delete
-from mailadmin.models import Answer
 
 KEPT = datetime.timedelta(days=1)
 LONGEST = 255

@@ -14,14 +14,16 @@ from drf_spectacular.utils import extend_schema_view
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from mailadmin.api.doors import MayUse, charge
+from mailadmin.accounts.models import Role
 from mailadmin.api.field_types import refuse_wrong_types
 from mailadmin.api.idempotency import Claim, Repeated
+from mailadmin.api.permissions import MayUse
 from mailadmin.api.problems import Problem, rows_refused, unprocessable
 from mailadmin.api.schema import JOB, MOST, documented
+from mailadmin.api.throttling import charge
 from mailadmin.changes.perform import Actor, Conflict, perform
-from mailadmin.models import Job, Role
-from mailadmin.rows import folded
+from mailadmin.jobs.models import Job
+from mailadmin.names import fold
 from mailadmin.tables.serialization import (
     Draft,
     RowsRefused,
@@ -249,9 +251,9 @@ class Rows(Resource):
         """The rows that the items name, in their order; all of them, and none of them twice."""
         name = self.crud.model._meta.pk.column
         given = [item.get(name) for item in sent]
-        keys = [folded(key) if isinstance(key, str) else None for key in given]
+        keys = [fold(key) if isinstance(key, str) else None for key in given]
         found = self.rows.get_queryset().filter(pk__in=[key for key in keys if key])
-        rows = {folded(row.pk): row for row in found}
+        rows = {fold(row.pk): row for row in found}
         wrong = {n: not_there(name) for n, key in enumerate(keys) if rows.get(key) is None}
         wrong |= {n: twice(name) for n, key in enumerate(keys) if key and key in keys[:n]}
         if wrong:

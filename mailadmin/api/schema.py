@@ -15,15 +15,15 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
+from mailadmin.accounts.models import Role
 from mailadmin.api.field_types import Text, Texts, Whole, serializer, typed, typed_column
-from mailadmin.models import Role
 from mailadmin.tables.serialization import fields_of
 
 MOST = 1000
 
 
 class BearerToken(OpenApiAuthenticationExtension):
-    target_class = "mailadmin.api.doors.TokenAuthentication"
+    target_class = "mailadmin.api.authentication.TokenAuthentication"
     name = "token"
 
     def get_security_definition(self, auto_schema):

@@ -10,10 +10,12 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from mailadmin.accounts.models import Role
 from mailadmin.accounts.networks import ip_of
+from mailadmin.api.models import Token
+from mailadmin.db.bulk import chunks
 from mailadmin.db.fields import is_known
-from mailadmin.models import Role, Token
-from mailadmin.rows import chunks, folded
+from mailadmin.names import fold
 
 PREFIX = "mailadmin_"  # so that whoever finds one knows what it opens
 HINT = len(PREFIX) + 6
@@ -125,8 +127,8 @@ def create_token(changes, owner, values, text):
 
 
 def refuse_foreign(owner, names):
-    own = {folded(name) for name in own_domains(owner, names)}
-    if foreign := [name for name in names if folded(name) not in own]:
+    own = {fold(name) for name in own_domains(owner, names)}
+    if foreign := [name for name in names if fold(name) not in own]:
         raise ValidationError({"domains": _("You have no domain %(name)s.") % {"name": foreign[0]}})
 
 

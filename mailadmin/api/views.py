@@ -10,12 +10,13 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView, View
 
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
 from mailadmin.api.document import FILE
 from mailadmin.api.forms import TokenForm
+from mailadmin.api.models import Token
 from mailadmin.api.tokens import delete_token
-from mailadmin.auth import RoleRequired
 from mailadmin.changes.perform import perform
-from mailadmin.models import Role, Token
 
 
 class Tokens(RoleRequired, FormView):

@@ -11,8 +11,9 @@ from django.utils.html import escape, format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.models import Change, Log, Role
-from mailadmin.rows import folded
+from mailadmin.accounts.models import Role
+from mailadmin.changes.models import Change, Log
+from mailadmin.names import fold
 from mailadmin.tables import PARTS, Column, Crud
 from mailadmin.templatetags.mailadmin import readable
 from mailadmin.templatetags.rows import from_template
@@ -160,7 +161,7 @@ def is_about(line, change):
     """Whether a change belongs to a line; lines without a domain are read by superadmins alone."""
     if change.table not in tables_of(line.action):
         return False
-    return not line.domain_id or folded(change.domain) == folded(line.domain_id)
+    return not line.domain_id or fold(change.domain) == fold(line.domain_id)
 
 
 def changes_beside(told):

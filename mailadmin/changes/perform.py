@@ -16,6 +16,8 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.accounts.models import Role, is_scoped
+from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.changes.records import (
     changed_values,
     created_values,
@@ -26,10 +28,10 @@ from mailadmin.changes.records import (
     plain,
     texts_of,
 )
+from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.db.fields import column_holds
 from mailadmin.db.mysql.errors import AGAIN, CommitUnknown, code_of, is_lost
-from mailadmin.models import Change, ChangeSecret, Log, Role
-from mailadmin.rows import chunks, folded, insert_rows, is_scoped, whole_rows
+from mailadmin.names import fold
 
 COLLECTED = ("_lines", "_records", "_secrets", "_numbered")
 # On a cluster a change gives way to each that another node has made meanwhile. And seconds, after
@@ -184,11 +186,11 @@ class Changes:
 
     def find(self, model, keys):
         """These rows as they are now, locked: all of them, all of the actor's, or none."""
-        keys = {folded(key): key for key in keys}
+        keys = {fold(key): key for key in keys}
         rows = {}
         for part in chunks(sorted(keys.values())):
             found = self._visible(model).select_for_update().filter(pk__in=part)
-            rows |= {folded(row.pk): row for row in found}
+            rows |= {fold(row.pk): row for row in found}
         if missing := [key for fold, key in keys.items() if fold not in rows]:
             raise ValidationError(
                 _("%(key)s does not exist any more."), params={"key": missing[0]}, code="missing"
@@ -352,3 +354,11 @@ def present(principal):
     if person := principal.at_present():
         return person
     raise PermissionDenied
+
+
+def whole_rows(model, instances):
+    """Django collects rows with some of their columns; the record wants all."""
+    if not is_scoped(model):
+        return
+    for part in chunks(instances):
+        yield from model._base_manager.filter(pk__in=[row.pk for row in part])

@@ -7,7 +7,7 @@ from django.db import DatabaseError, OperationalError
 from django.db.migrations import operations
 
 from mailadmin.db.fields import adopted_collation, collation_of
-from mailadmin.models import table
+from mailadmin.db.models import table
 
 logger = logging.getLogger("mailadmin.operations")
 

@@ -6,18 +6,13 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch
 from mailadmin.accounts.throttling import WINDOW
+from mailadmin.api.models import RequestCount
+from mailadmin.changes.models import ChangeSecret
 from mailadmin.changes.perform import again_on_deadlock
-from mailadmin.models import (
-    ChangeSecret,
-    Job,
-    KnownNetwork,
-    LoginFailure,
-    RequestCount,
-    SessionEpoch,
-    WorkerSign,
-)
-from mailadmin.rows import ROWS_A_STATEMENT
+from mailadmin.db.bulk import ROWS_A_STATEMENT
+from mailadmin.jobs.models import Job, WorkerSign
 
 DRAFTS_KEPT = datetime.timedelta(days=1)
 NETWORKS_KEPT = datetime.timedelta(days=180)

@@ -19,8 +19,8 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import Actor, again_on_deadlock, perform
-from mailadmin.models import Job, JobKeys, WorkerSign
-from mailadmin.rows import chunks, insert_rows
+from mailadmin.db.bulk import chunks, insert_rows
+from mailadmin.jobs.models import Job, JobKeys, WorkerSign
 
 logger = logging.getLogger("mailadmin.jobs")
 

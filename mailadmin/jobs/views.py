@@ -3,10 +3,11 @@
 from django.shortcuts import redirect
 from django.views.generic import DetailView, ListView
 
-from mailadmin.auth import RoleRequired
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
 from mailadmin.changes.perform import perform
+from mailadmin.jobs.models import Job
 from mailadmin.jobs.runner import dismiss, dismiss_failed, retry
-from mailadmin.models import Job, Role
 
 
 def own_jobs(principal):

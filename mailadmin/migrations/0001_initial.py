@@ -5,8 +5,8 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import mailadmin.db.fields
+from mailadmin.db.models import table
 from mailadmin.db.operations import CreateMissingTable
-from mailadmin.models import table
 
 
 class Migration(migrations.Migration):

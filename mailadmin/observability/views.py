@@ -4,9 +4,11 @@ import hmac
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views.generic import View
+
+from mailadmin.observability.readiness import what_is_missing
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -32,3 +34,24 @@ def refusal():
     if not settings.MAILADMIN_METRICS_TOKEN:
         return HttpResponse(status=403)
     return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+@method_decorator(login_not_required, name="dispatch")
+class Health(View):
+    """The process answers."""
+
+    roles = None
+
+    def get(self, request):
+        return JsonResponse({"status": "ok"})
+
+
+@method_decorator(login_not_required, name="dispatch")
+class Ready(View):
+    """The database answers, takes changes, and its schema is ours."""
+
+    roles = None
+
+    def get(self, request):
+        missing = what_is_missing()
+        return JsonResponse(missing or {"status": "ok"}, status=503 if missing else 200)

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import Actor
 from mailadmin.console import printable, told_plainly
-from mailadmin.forms import TargetsField
 from mailadmin.tables.cli_output import print_row, print_rows
+from mailadmin.tables.form_fields import TargetsField
 from mailadmin.tables.serialization import (
     Asked,
     Draft,

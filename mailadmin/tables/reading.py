@@ -12,12 +12,12 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.views.generic import ListView, View
 
-from mailadmin.auth import RoleRequired
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
 from mailadmin.changes.records import plain
 from mailadmin.db.fields import column_holds
-from mailadmin.models import Role
+from mailadmin.db.pagination import beyond, first_rows, pages
 from mailadmin.names import typed_domain
-from mailadmin.rows import beyond, first_rows, pages
 from mailadmin.tables.csv_cells import Echo, cell_text, harmless
 from mailadmin.tables.table import Screen
 

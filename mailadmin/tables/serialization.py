@@ -11,10 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import Seen, digest, perform
+from mailadmin.db.bulk import chunks
 from mailadmin.db.checks import refuse_without_transactions
 from mailadmin.db.fields import is_known
-from mailadmin.forms import as_fields
-from mailadmin.rows import chunks, folded
+from mailadmin.names import fold
+from mailadmin.tables.forms import as_fields
 from mailadmin.tables.reading import List
 
 HASH = "password_hash"  # which the forms of superadmins' programs have
@@ -216,8 +217,8 @@ def refuse_known(drafts):
     keys = {n: draft.form.new_key() for n, draft in enumerate(drafts) if not draft.row}
     for part in chunks(keys.values()):
         rows = drafts[0].crud.model._default_manager.filter(pk__in=part)
-        there = {folded(key) for key in rows.values_list("pk", flat=True)}
-        if taken := [number for number, key in keys.items() if folded(key) in there]:
+        there = {fold(key) for key in rows.values_list("pk", flat=True)}
+        if taken := [number for number, key in keys.items() if fold(key) in there]:
             text = _("%(key)s exists already.")
             raise RowsRefused(
                 {n: {"": [text % {"key": keys[n]}]} for n in taken[:MOST_REFUSED]},

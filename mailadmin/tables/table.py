@@ -12,12 +12,13 @@ from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
-from mailadmin.auth import RoleRequired
+from mailadmin.accounts.models import Role, is_scoped
+from mailadmin.accounts.permissions import RoleRequired
 from mailadmin.changes.perform import perform
+from mailadmin.db.bulk import chunks
+from mailadmin.db.pagination import can_join_heads
 from mailadmin.jobs.runner import start_job, start_selection
-from mailadmin.models import Role
 from mailadmin.names import typed_address, typed_domain
-from mailadmin.rows import can_join_heads, chunks, is_scoped
 from mailadmin.templatetags.mailadmin import key_url
 
 BULK = "bulk"  # the kind of job that does something to many rows

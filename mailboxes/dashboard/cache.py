@@ -10,9 +10,10 @@ from django.db.models import F, Q
 
 from domains.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, Kept
 from domains.services.locks import keep_lone
+from mailadmin.changes.models import Log
 from mailadmin.changes.perform import Console
-from mailadmin.models import Log
-from mailadmin.rows import chunks, insert_rows, pages
+from mailadmin.db.bulk import chunks, insert_rows
+from mailadmin.db.pagination import pages
 from mailboxes.dashboard import queries
 from mailboxes.dashboard.queries import SHOWN, states_of
 from mailboxes.models import Alias, LoneAlias, Mailbox

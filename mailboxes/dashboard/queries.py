@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from domains.models import ALL, Domain, DomainState, Transport
 from domains.services import transports
+from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Console
 from mailadmin.db.aggregates import bounded_sum
-from mailadmin.models import Role
-from mailadmin.rows import pages
+from mailadmin.db.pagination import pages
 from mailboxes.models import Usage
 from mailboxes.services.target_checks import problems_of
 

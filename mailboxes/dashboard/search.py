@@ -14,10 +14,11 @@ from domains.models import (
 )
 from domains.services.transports import in_force, way_of, with_ways
 from domains.views import Admins, AliasDomains, Domains, Transports
-from mailadmin.auth import RoleRequired
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
 from mailadmin.changes.log_page import VERBS, LogLines
-from mailadmin.models import Log, Role
-from mailadmin.rows import first_rows
+from mailadmin.changes.models import Log
+from mailadmin.db.pagination import first_rows
 from mailadmin.tables import search
 from mailboxes.dashboard import cache
 from mailboxes.models import LoneAlias

@@ -11,11 +11,13 @@ from django.shortcuts import render
 from django.views.generic import View
 
 from domains.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, Domain, Kept, Transport
-from mailadmin.auth import RoleRequired
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
 from mailadmin.changes.log_page import VERBS, LogLines
+from mailadmin.changes.models import Log
+from mailadmin.db.pagination import first_rows
+from mailadmin.jobs.models import Job
 from mailadmin.jobs.views import own_jobs
-from mailadmin.models import Job, Log, Role
-from mailadmin.rows import first_rows
 from mailadmin.templatetags.mailadmin import percent_of
 from mailboxes.dashboard import cache, queries
 from mailboxes.dashboard.queries import DAYS, SHOWN, first_day, states_of

@@ -14,12 +14,12 @@ from django.views.generic import TemplateView
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
 from mailadmin.api.problems import unprocessable
 from mailadmin.api.resources import Door
 from mailadmin.api.schema import problems, query
-from mailadmin.auth import RoleRequired
-from mailadmin.forms import PlainForm
-from mailadmin.models import Role
+from mailadmin.tables.forms import PlainForm
 from mailadmin.tables.serialization import texts_of
 from mailboxes.mailserver.generator.choices import (
     ACCOUNTS,

@@ -4,8 +4,8 @@ from django.db import migrations, models
 
 import mailadmin.db.fields
 import mailboxes.models
+from mailadmin.db.models import table
 from mailadmin.db.operations import CreateMissingTable, allow_upgrade_from_nothing
-from mailadmin.models import table
 
 
 def allow_upgrade(apps, schema_editor):

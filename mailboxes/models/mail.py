@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
+from mailadmin.accounts.models import Principal, PrincipalManager, Role, ScopedQuerySet
 from mailadmin.db.fields import (
     AddressField,
     CharField,
@@ -23,7 +24,7 @@ from mailadmin.db.fields import (
     mail_key,
     split_goto,
 )
-from mailadmin.models import Principal, PrincipalManager, Record, Role, ScopedQuerySet, table
+from mailadmin.db.models import Record, table
 from mailadmin.names import address_in_unicode
 
 

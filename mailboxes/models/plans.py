@@ -6,8 +6,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.accounts.models import Role
 from mailadmin.db.fields import CharField, DateTimeField, NameField, TextField, is_known
-from mailadmin.models import Role
 
 
 class PlanQuerySet(models.QuerySet):

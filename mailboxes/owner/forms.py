@@ -8,12 +8,13 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.accounts.backends import account_of, begin_attempt_of
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.accounts.throttling import log_failure
-from mailadmin.auth import account_of, begin_attempt_of
 from mailadmin.db.fields import is_known
-from mailadmin.forms import NewPasswordMixin, WatchedForm
-from mailadmin.models import Role
 from mailadmin.names import validate_address
+from mailadmin.tables.forms import WatchedForm
 from mailboxes.forms import GotoMixin, goto_initial
 from mailboxes.models import Alias, Vacation
 from mailboxes.services import mailboxes

@@ -8,11 +8,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
-from mailadmin.auth import RoleRequired
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
+from mailadmin.accounts.views import Throttled
+from mailadmin.changes.models import Log
 from mailadmin.db.fields import is_known
-from mailadmin.models import Log, Role
 from mailadmin.tables import Saving
-from mailadmin.views import Throttled
 from mailboxes.models import Alias, Usage, Vacation
 from mailboxes.owner.forms import OwnPasswordForm
 from mailboxes.views import Forwarding, VacationPage

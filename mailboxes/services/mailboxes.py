@@ -11,11 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import Domain, is_default_alias
 from domains.services.domains import delete_named
 from domains.services.locks import domains_to_write, keep_lone, lock_domains, tally
+from mailadmin.accounts.models import Role
 from mailadmin.accounts.sessions import end_sessions
+from mailadmin.db.bulk import chunks
 from mailadmin.db.fields import join_goto, split_goto
 from mailadmin.jobs.runner import add_job
-from mailadmin.models import Role
-from mailadmin.rows import chunks, folded
+from mailadmin.names import fold
 from mailboxes.dashboard import cache
 from mailboxes.models import (
     Alias,
@@ -180,10 +181,10 @@ def _mailbox_to_write(changes, key):
 def _alias_follows(changes, mailboxes):
     """alias.active = mailbox.active: the maps of the mail server read the alias."""
     own = Alias.objects.filter(pk__in=[mailbox.pk for mailbox in mailboxes])
-    aliases = {folded(alias.pk): alias for alias in own}
+    aliases = {fold(alias.pk): alias for alias in own}
     followed = []
     for active in (True, False):
-        keys = [folded(mailbox.pk) for mailbox in mailboxes if mailbox.active is active]
+        keys = [fold(mailbox.pk) for mailbox in mailboxes if mailbox.active is active]
         rows = [aliases[key] for key in keys if key in aliases]
         followed += changes.update(rows, active=active)
     return followed
@@ -201,8 +202,8 @@ def _by_domain(rows, domains=None):
     groups = defaultdict(list)
     for row in rows:
         groups[row.domain_id].append(row)
-    found = {folded(domain.pk): domain for domain in (domains or {}).values()}
-    return [(found.get(folded(name), name), group) for name, group in groups.items()]
+    found = {fold(domain.pk): domain for domain in (domains or {}).values()}
+    return [(found.get(fold(name), name), group) for name, group in groups.items()]
 
 
 # Aliases
@@ -276,7 +277,7 @@ def edit_alias(changes, key, values):
 
 def _goto(alias, targets, keep_copy):
     """PostfixAdmin's order: other targets, the vacation's, the own address."""
-    others = [t for t in targets if t.lower() != folded(alias.pk) or alias.is_catch_all]
+    others = [t for t in targets if t.lower() != fold(alias.pk) or alias.is_catch_all]
     vacation = [t for t in split_goto(alias.goto) if is_vacation_target(t)]
     return join_goto(others + vacation + ([alias.pk] if keep_copy else []))
 
@@ -373,7 +374,7 @@ def _check_targets(alias, has_mailbox=False, may_only_answer=False):
     targets = alias.targets
     if not targets and not (may_only_answer and alias.is_answered_only):
         _refuse_no_targets(has_mailbox)
-    if not has_mailbox and folded(alias.pk) in [target.lower() for target in targets]:
+    if not has_mailbox and fold(alias.pk) in [target.lower() for target in targets]:
         raise ValidationError({"goto": _("An alias cannot lead to itself.")})
     if not alias.is_catch_all and any(target.startswith("@") for target in targets):
         raise ValidationError({"goto": _("Only a catch-all can lead to a whole domain.")})
@@ -443,7 +444,7 @@ def _own_alias(changes, mailbox):
 def _vacation_in_goto(changes, mailbox, active):
     """Add the auto-reply's target, or take it out; mail that was kept is kept."""
     alias = _own_alias(changes, mailbox)
-    own = [target for target in alias.targets if target.lower() == folded(mailbox.pk)]
+    own = [target for target in alias.targets if target.lower() == fold(mailbox.pk)]
     answer = [vacation_target(mailbox.pk)] if active else []
     if not alias.targets and not (active and alias.is_answered_only):
         own = [mailbox.pk]

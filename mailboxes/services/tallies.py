@@ -7,7 +7,7 @@ from django.db.models.functions import StrIndex, Substr
 from domains.models import ALL, Domain, DomainState
 from domains.services.locks import count_contents
 from mailadmin.db.aggregates import bounded_sum
-from mailadmin.rows import folded
+from mailadmin.names import fold
 from mailboxes.dashboard.cache import keep
 from mailboxes.models import Usage
 
@@ -16,11 +16,11 @@ def recount():
     """Set every domain's numbers to what is there; versions are read before anything is counted."""
     states = DomainState.objects.in_bulk()
     counted = count_contents()
-    used = {folded(domain): size for domain, size in usage_by_domain()}
+    used = {fold(domain): size for domain, size in usage_by_domain()}
     names = set(Domain.objects.values_list("pk", flat=True))
     DomainState.objects.filter(pk__in=set(states) - names - {ALL}).delete()
     for name in sorted(names):
-        key = folded(name)
+        key = fold(name)
         _set_tally(states.get(name), name, counted[key] | {"quota_used": used.get(key, 0)})
     keep()
 

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 
 from domains.models import Domain, Transport
 from domains.patterns import USUAL, domain_keys, is_usual
-from mailadmin.rows import chunks, folded
+from mailadmin.db.bulk import chunks
+from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix.routing import split_address, split_extension
 
@@ -116,9 +117,9 @@ def add_domains(principal, there: Surroundings, names: list[str]) -> None:
         rows = Domain.objects.visible_to(principal).filter(pk__in=part)
         for name, active, backupmx, transport, *mirrored in rows.values_list(*columns, *mirror):
             if not backupmx and is_usual(transport):
-                there.domains[folded(name)] = active
+                there.domains[fold(name)] = active
             if mirrored[0]:
-                there.mirrors[folded(name)] = folded(mirrored[1])
+                there.mirrors[fold(name)] = fold(mirrored[1])
     leave_out_foreign_mirrors(principal, there)
 
 
@@ -128,7 +129,7 @@ def leave_out_foreign_mirrors(principal, there: Surroundings) -> None:
     if not targets:
         return
     rows = Domain.objects.visible_to(principal).filter(pk__in=targets)
-    visible = {folded(name) for name in rows.values_list("pk", flat=True)}
+    visible = {fold(name) for name in rows.values_list("pk", flat=True)}
     for name, target in there.mirrors.items():
         if target in targets - visible:
             there.domains.pop(name, None)
@@ -144,11 +145,11 @@ def add_states(there: Surroundings, keys: list[str]) -> None:
         for key, active, owner, sends_on in aliases.values_list(
             "pk", "active", "mailbox", "sends_on"
         ):
-            there.states[folded(key)] = active if owner is None else bool(owner or sends_on)
+            there.states[fold(key)] = active if owner is None else bool(owner or sends_on)
         others = [key for key in part if key not in there.states and not key.startswith("@")]
         if others:  # a mailbox whose alias others forgot
             rows = Mailbox.objects.filter(pk__in=others).values_list("pk", "active")
-            there.states |= {folded(key): active for key, active in rows}
+            there.states |= {fold(key): active for key, active in rows}
 
 
 def rerouted_of(addresses) -> set[str]:
@@ -157,5 +158,5 @@ def rerouted_of(addresses) -> set[str]:
     found = set()
     for part in chunks(sorted({key for own in keys.values() for key in own})):
         rows = Transport.objects.filter(active=True, pk__in=part).exclude(transport=USUAL)
-        found |= {folded(key) for key in rows.values_list("pk", flat=True)}
+        found |= {fold(key) for key in rows.values_list("pk", flat=True)}
     return {each for each, own in keys.items() if not found.isdisjoint(own)}

@@ -19,10 +19,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import DetailView, FormView, View
 
-from mailadmin.auth import RoleRequired
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
 from mailadmin.changes.perform import perform
-from mailadmin.forms import PlainForm
-from mailadmin.models import Job, Role
+from mailadmin.jobs.models import Job
+from mailadmin.tables.forms import PlainForm
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.plan import output as plan_output

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from domains.models import AliasDomain, Domain
-from mailadmin.models import Log
+from mailadmin.changes.models import Log
 from mailboxes.models import Alias, Mailbox, Vacation
 from tests.base import PASSWORD
 

@@ -4,7 +4,7 @@ from domains.models import AliasDomain, Domain
 from domains.services.admins import edit_admin
 from domains.services.domains import create_alias_domains, create_domains
 from domains.views import AliasDomains
-from mailadmin.models import Change, Log
+from mailadmin.changes.models import Change, Log
 from tests.base import CrudTests, World
 
 pytestmark = pytest.mark.mysql

@@ -13,8 +13,8 @@ from domains.services.transports import (
     set_transports,
 )
 from domains.views import Transports
+from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.models import Change, Log
 from mailboxes.models import Alias
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.messages import ending

@@ -16,9 +16,11 @@ from domains.models import Admin, Domain
 from domains.services.admins import edit_admin
 from mailadmin.api.document import FILE, made
 from mailadmin.api.idempotency import KEPT, forget_answers
+from mailadmin.api.models import Answer, RequestCount, Token
 from mailadmin.api.tokens import PREFIX, TokenHolder, create_token, delete_token, new_text
+from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.models import Answer, Change, Job, Log, RequestCount, Token
+from mailadmin.jobs.models import Job
 from mailadmin.tables.serialization import Draft
 from mailadmin.wsgi import application
 from mailboxes.models import Alias, Mailbox

@@ -4,7 +4,8 @@ from django.test import Client
 from django.urls import get_resolver
 
 from domains.models import Admin, Domain, DomainAdmin
-from mailadmin.models import Log, Role
+from mailadmin.accounts.models import Role
+from mailadmin.changes.models import Log
 from mailboxes.dashboard.search import CRUDS
 from mailboxes.models import Alias, Mailbox, Vacation
 from tests.base import PASSWORD, World
@@ -123,7 +124,7 @@ class ReachingTests(World):
 
     def test_writing_needs_the_token(self):
         client = Client(enforce_csrf_checks=True)
-        client.force_login(self.root, backend="mailadmin.auth.AdminBackend")
+        client.force_login(self.root, backend="mailadmin.accounts.backends.AdminBackend")
         for url in ("/domains/example.org/delete/", "/mailboxes/bulk/", "/logout/"):
             self.assertEqual(client.post(url, {}).status_code, 403)
         self.assertTrue(Domain.objects.filter(pk="example.org").exists())

@@ -16,9 +16,11 @@ from django.utils import timezone
 from domains.services.admins import create_admins
 from domains.services.domains import create_domains
 from mailadmin.api import tokens
+from mailadmin.api.models import RequestCount, Token
 from mailadmin.changes.log_page import tables_of
+from mailadmin.changes.models import Change
 from mailadmin.jobs import runner
-from mailadmin.models import Change, Job, RequestCount, Token
+from mailadmin.jobs.models import Job
 from mailadmin.tables.serialization import MOST_REFUSED
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 from tests.base import World

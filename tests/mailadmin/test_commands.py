@@ -12,8 +12,9 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from domains.models import Admin, Domain, Transport
+from mailadmin.api.models import Token
+from mailadmin.changes.models import Log
 from mailadmin.completion import SHELLS, completions
-from mailadmin.models import Log, Token
 from mailboxes.models import Alias, Mailbox, Vacation
 from tests.base import PASSWORD, Program, World
 

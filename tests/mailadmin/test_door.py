@@ -10,11 +10,13 @@ from django.utils import timezone
 
 from domains.models import Admin, Domain
 from domains.services.admins import create_admins, set_admins
-from mailadmin import auth, passwords
+from mailadmin import passwords
 from mailadmin.accounts import networks, throttling
+from mailadmin.accounts.backends import AdminBackend, MailboxBackend
+from mailadmin.accounts.models import LoginFailure
 from mailadmin.accounts.throttling import FAILURES_OF_CLIENT, FAILURES_OF_NETWORK
-from mailadmin.auth import one_time_code
-from mailadmin.models import Log, LoginFailure
+from mailadmin.accounts.totp import one_time_code
+from mailadmin.changes.models import Log
 from mailboxes.models import AppPassword, Mailbox
 from mailboxes.services.mailboxes import set_mailboxes
 from tests.base import PASSWORD, World
@@ -60,8 +62,8 @@ class DoorTests(World):
                 mock.patch.object(passwords, "verify_evenly", return_value=False) as verify,
                 mock.patch.object(passwords, "spend") as spend,
             ):
-                auth.AdminBackend().authenticate(None, name, "x")
-                auth.MailboxBackend().authenticate(None, name, "x")
+                AdminBackend().authenticate(None, name, "x")
+                MailboxBackend().authenticate(None, name, "x")
                 self.assertEqual(verify.call_count + spend.call_count, 2)
 
     def test_a_switched_off_person_stays_out_and_his_session_ends(self):

@@ -9,10 +9,10 @@ from django.conf import settings
 from django.contrib.auth.mixins import AccessMixin
 from django.urls import URLPattern, get_resolver
 
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
+from mailadmin.accounts.views import Door
 from mailadmin.api.resources import Door as ApiDoor
-from mailadmin.auth import RoleRequired
-from mailadmin.models import Role
-from mailadmin.views import Door
 
 ROOT = Path(settings.BASE_DIR)
 FLOORS = ["mailadmin", "domains", "mailboxes"]

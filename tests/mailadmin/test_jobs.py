@@ -14,9 +14,10 @@ from django.utils import timezone
 from domains.models import Domain
 from domains.services.admins import set_admins
 from domains.services.domains import close_domains, create_domains, set_domains
+from mailadmin.changes.models import Log
 from mailadmin.jobs import runner
+from mailadmin.jobs.models import Job, JobKeys
 from mailadmin.management.commands import worker
-from mailadmin.models import Job, JobKeys, Log
 from mailadmin.tables import bulk, table
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.mailboxes import create_mailboxes

@@ -13,10 +13,12 @@ from domains.models import Admin, AliasDomain, Domain, DomainAdmin, DomainState,
 from domains.services.admins import edit_admin, set_admins
 from domains.services.domains import aliases_naming, close_domains, create_domains, delete_domains
 from mailadmin.accounts import networks, throttling
+from mailadmin.accounts.models import LoginFailure
 from mailadmin.accounts.throttling import FAILURES_OF_CLIENT
+from mailadmin.changes.models import Change, ChangeSecret
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.jobs import runner
-from mailadmin.models import Change, ChangeSecret, Job, LoginFailure
+from mailadmin.jobs.models import Job
 from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.services.mailboxes import (
     create_aliases,

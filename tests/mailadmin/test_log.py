@@ -1,7 +1,7 @@
 from django.utils import timezone
 
 from mailadmin.changes.log_page import LogLines
-from mailadmin.models import Log
+from mailadmin.changes.models import Log
 from tests.base import CrudTests, World
 
 

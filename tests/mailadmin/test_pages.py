@@ -236,7 +236,9 @@ class DatabaseTests(World):
 
     def test_health_and_readiness(self):
         self.assertEqual(self.client.get("/healthz").json(), {"status": "ok"})
-        with mock.patch("mailadmin.db.checks.write_probe"):  # the test itself holds SQLite's lock
+        with mock.patch(
+            "mailadmin.observability.readiness.write_probe"
+        ):  # the test itself holds SQLite's lock
             self.assertEqual(self.client.get("/readyz").json(), {"status": "ok"})
         gone = OperationalError(2002, "Can't connect to server")
         with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):

@@ -12,8 +12,9 @@ from django.utils import timezone
 from domains.models import AdminPreference, AliasDomain, DkimKey, DkimSigning, Domain, DomainAdmin
 from domains.services import domains
 from domains.services.domains import create_alias_domains, create_domains, delete_domains, is_large
+from mailadmin.changes.models import Change
 from mailadmin.changes.perform import perform
-from mailadmin.models import Change, Job
+from mailadmin.jobs.models import Job
 from mailboxes.models import Alias, Fetchmail, Mailbox, Usage, Vacation
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 from tests.base import PASSWORD, World

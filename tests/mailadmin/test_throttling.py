@@ -11,15 +11,17 @@ from domains.models import Admin
 from domains.services.admins import create_admins, edit_admin, set_admins
 from mailadmin import passwords
 from mailadmin.accounts import networks
+from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch
 from mailadmin.accounts.throttling import (
     COOKIE,
     FAILURES_OF_ACCOUNT,
     FAILURES_OF_CLIENT,
     FAILURES_OF_NETWORK,
 )
-from mailadmin.auth import one_time_code
+from mailadmin.accounts.totp import one_time_code
+from mailadmin.api.models import Token
+from mailadmin.changes.models import Change
 from mailadmin.jobs.housekeeping import forget
-from mailadmin.models import Change, KnownNetwork, LoginFailure, SessionEpoch, Token
 from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import (
     create_mailboxes,
@@ -154,7 +156,7 @@ class NameTests(SignIn):
 
     def test_a_row_that_the_database_takes_for_the_name_is_not_enough(self):
         """What collations of MySQL 8 and MariaDB 11 do, done by hand."""
-        from mailadmin.auth import MailboxBackend
+        from mailadmin.accounts.backends import MailboxBackend
 
         backend = MailboxBackend()
         anybody = Mailbox.objects.filter(pk=self.bob.pk)
@@ -302,7 +304,7 @@ class CodeTests(SignIn):
 
     def test_a_code_of_an_earlier_step_is_not_taken_after_a_newer_one(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
-        with mock.patch("mailadmin.auth.time.time", return_value=time.time()):
+        with mock.patch("mailadmin.accounts.totp.time.time", return_value=time.time()):
             self.assertTrue(self.enter(0))
             self.assertFalse(self.enter(-1))
             self.assertFalse(self.enter(0))

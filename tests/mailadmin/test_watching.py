@@ -19,12 +19,13 @@ from django.test import TransactionTestCase, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from mailadmin.accounts.models import LoginFailure
 from mailadmin.accounts.throttling import WINDOW
 from mailadmin.changes.perform import Actor
 from mailadmin.conf import BASE_DIR
 from mailadmin.jobs import runner
 from mailadmin.jobs.housekeeping import forget
-from mailadmin.models import Job, LoginFailure, WorkerSign
+from mailadmin.jobs.models import Job, WorkerSign
 from mailadmin.observability import log_records, metrics
 from mailadmin.observability.slow_queries import shown
 from tests.base import World
@@ -161,7 +162,7 @@ class Health(World):
             self.assertEqual(self.client.get("/metrics", HTTP_HOST="localhost").status_code, 200)
 
     def test_a_missing_migration_is_told(self):
-        with mock.patch("mailadmin.db.checks.MigrationExecutor") as executor:
+        with mock.patch("mailadmin.observability.readiness.MigrationExecutor") as executor:
             executor.return_value.migration_plan.return_value = ["one", "two"]
             response = self.client.get("/readyz")
         self.assertEqual(response.status_code, 503)

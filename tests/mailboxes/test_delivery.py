@@ -530,7 +530,7 @@ def test_the_list_of_mailboxes_shows_what_dovecot_counted(server, client):
     send(server, "bob@example.org", "bob+again@example.org", text=text)
     usage = Usage.objects.get(pk="bob@example.org")
     assert usage.messages == got(server, "bob@example.org") == 2
-    client.force_login(root, backend="mailadmin.auth.AdminBackend")
+    client.force_login(root, backend="mailadmin.accounts.backends.AdminBackend")
     page = client.get("/mailboxes/").content.decode()
     assert "<div>6.0 MB <small>/ 10 MB</small>" in page
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from domains.models import Domain, DomainState, Kept
 from domains.services.domains import create_domains, delete_domains
-from mailadmin.models import Log
+from mailadmin.changes.models import Log
 from mailboxes.dashboard import cache
 from mailboxes.models import Alias, LoneAlias, Mailbox, Usage
 from mailboxes.services import limits

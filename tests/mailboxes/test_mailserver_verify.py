@@ -18,8 +18,8 @@ from domains.models import Admin, Domain
 from domains.services.domains import create_alias_domains, create_domains, edit_domain, set_domains
 from domains.services.transports import create_transports, set_transports
 from mailadmin import passwords
+from mailadmin.changes.models import Log
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.models import Log
 from mailboxes.mailserver.smtp_probe import NoAnswer, knock
 from mailboxes.mailserver.verifier import programs
 from mailboxes.mailserver.verifier.logins import NAME, PREFIX
@@ -331,7 +331,7 @@ def anew(server):
 def test_the_result_is_kept_and_shown_to_superadmins(server, changed, client, settings):
     settings.EMAIL_PORT = server.port
     root, alice = (Admin.objects.get(pk=f"{name}") for name in ("root@example.net", ALICE))
-    client.force_login(root, backend="mailadmin.auth.AdminBackend")
+    client.force_login(root, backend="mailadmin.accounts.backends.AdminBackend")
     page = "/mailboxes/bob@example.org/seen/"
     assert "has not been run yet" in client.get(page).content.decode()
     verify(server)
@@ -349,7 +349,7 @@ def test_the_result_is_kept_and_shown_to_superadmins(server, changed, client, se
     assert (
         "Nothing was different" in client.get("/mailboxes/carol@example.com/seen/").content.decode()
     )
-    client.force_login(alice, backend="mailadmin.auth.AdminBackend")
+    client.force_login(alice, backend="mailadmin.accounts.backends.AdminBackend")
     assert client.get(page).status_code == 403
 
 
@@ -546,7 +546,7 @@ def test_postfix_is_asked_at_its_door_and_no_mail_is_sent(server, settings):
 
 def test_the_page_tells_whether_postfix_agrees(server, settings, client):
     client.force_login(
-        Admin.objects.get(pk="root@example.net"), backend="mailadmin.auth.AdminBackend"
+        Admin.objects.get(pk="root@example.net"), backend="mailadmin.accounts.backends.AdminBackend"
     )
     page = "/mailboxes/bob@example.org/seen/"
     settings.EMAIL_PORT = free_port()
@@ -563,7 +563,7 @@ def test_a_postfix_that_disagrees_is_shown(server, settings, client, changed):
     settings.EMAIL_PORT = server.port
     changed("etc/mailadmin/virtual_mailbox_domains.cf", "active = 1", "active = 7")
     client.force_login(
-        Admin.objects.get(pk="root@example.net"), backend="mailadmin.auth.AdminBackend"
+        Admin.objects.get(pk="root@example.net"), backend="mailadmin.accounts.backends.AdminBackend"
     )
     server.tool("postfix", "reload")
     shown = client.get("/mailboxes/bob@example.org/seen/").content.decode()

@@ -10,8 +10,8 @@ from django.utils import timezone
 from domains.models import AliasDomain, Domain, TotpException
 from domains.services.domains import aliases_naming, create_domains, delete_domains
 from mailadmin import passwords
+from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.db.fields import ColumnFacts
-from mailadmin.models import Change, ChangeSecret, Log
 from mailboxes.models import (
     Alias,
     AppPassword,

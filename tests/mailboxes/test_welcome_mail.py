@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.test import override_settings
 
 from mailadmin import email_backend
-from mailadmin.models import Job
+from mailadmin.jobs.models import Job
 from mailboxes.services.mailboxes import create_mailboxes
 from tests.base import World
 

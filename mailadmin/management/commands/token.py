@@ -5,10 +5,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from mailadmin.api.forms import TokenForm
+from mailadmin.api.models import Token
 from mailadmin.api.tokens import VERBS, delete_token
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.console import told_plainly
-from mailadmin.models import Token
 from mailadmin.names import typed_address
 from mailadmin.tables.cli import split, told
 from mailadmin.tables.cli_output import print_row, print_rows

@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from domains.models import Domain
-from mailadmin.models import Role
+from mailadmin.accounts.models import Role
 from mailboxes.mailserver.autoresponder.addresses import owners
 from mailboxes.models import Mailbox, is_vacation_target
 from mailboxes.postfix.routing import split_address

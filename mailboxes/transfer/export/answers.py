@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from mailadmin.rows import folded
+from mailadmin.names import fold
 from mailboxes.postfix.dialects import dialect
 from mailboxes.postfix.maps import WORD, Part
 
@@ -33,7 +33,7 @@ class Answers(NamedTuple):
     def pages(self):
         """(key, answer), some at a time, in order of the rows."""
         for rows in self.raw_pages():
-            yield [(folded(self.key_of(row)), answer) for row, answer in rows if answer]
+            yield [(fold(self.key_of(row)), answer) for row, answer in rows if answer]
 
     def raw_pages(self):
         """(key of the row, what is answered …), some at a time."""
@@ -48,7 +48,7 @@ class Answers(NamedTuple):
         if not wanted:
             return set()
         rows = self.rows(f" IN ({', '.join(['%s'] * len(wanted))})", wanted)
-        return {folded(self.key_of(row)) for row, answer in rows if answer}
+        return {fold(self.key_of(row)) for row, answer in rows if answer}
 
     # Keys and rows
 
@@ -60,7 +60,7 @@ class Answers(NamedTuple):
         if not self.mirror:
             return key.removeprefix(self.prefix)
         local_part, _at, domain = key.rpartition("@")
-        return f"{local_part}@{self.target}" if domain == folded(self.mirror) else None
+        return f"{local_part}@{self.target}" if domain == fold(self.mirror) else None
 
     # SQL
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from domains.models import AliasDomain, Domain, Transport
-from mailadmin.rows import one_by_one
+from mailadmin.db.pagination import one_by_one
 from mailboxes.mailserver.config_parser.maps import INDEXED
 from mailboxes.models import Mailbox
 from mailboxes.postfix import maps

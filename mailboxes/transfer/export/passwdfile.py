@@ -5,7 +5,7 @@ import re
 
 from django.utils.translation import gettext as _
 
-from mailadmin.rows import folded
+from mailadmin.names import fold
 from mailboxes.models import Mailbox
 from mailboxes.postfix import maps
 from mailboxes.postfix.dialects import dialect
@@ -84,7 +84,7 @@ def line(user, password, home, said, percent, losses):
         losses.add(_("A name or a folder that a passwd-file cannot hold: no login."), user)
         return
     words = " ".join(extras).replace("%", percent)
-    yield f"{folded(user)}:{fit(password)}::::{home}::{words}\n"
+    yield f"{fold(user)}:{fit(password)}::::{home}::{words}\n"
 
 
 def fit(password):

@@ -8,7 +8,8 @@ from django.utils.translation import gettext as _
 from domains.models import DkimKey, Domain, DomainAdmin
 from domains.services import transports
 from mailadmin.db.aggregates import bounded_sum
-from mailadmin.rows import folded, pages
+from mailadmin.db.pagination import pages
+from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
 from mailboxes.transfer.plan.limits import Room
 
@@ -95,9 +96,9 @@ def all_of(rows, _losses):
 def aliases(rows, losses):
     """A mailbox comes with the alias that leads to it alone, so that one is not written."""
     own = Mailbox.objects.filter(pk__in=[row.pk for row in rows])
-    is_active = {folded(key): active for key, active in own.values_list("pk", "active")}
+    is_active = {fold(key): active for key, active in own.values_list("pk", "active")}
     for row in rows:
-        key = folded(row.pk)
+        key = fold(row.pk)
         if row.active != is_active.get(key, row.active):
             text = _("An alias that is on where its mailbox is off, or off where it is on.")
             losses.add(text, row.pk)
@@ -113,15 +114,15 @@ def is_away(alias):
 def full_domains(rows, _losses):
     """Domains that hold more than their limits allow."""
     counted = contents([row.pk for row in rows])
-    return [row for row in rows if Room(row, True, **counted[folded(row.pk)]).limits_needed()]
+    return [row for row in rows if Room(row, True, **counted[fold(row.pk)]).limits_needed()]
 
 
 def contents(names):
     """Folded name → what is in a domain, as the plan of an import would count it."""
-    found = {folded(name): {"present": Counter()} for name in names}
+    found = {fold(name): {"present": Counter()} for name in names}
     aliases = Alias.objects.filter(domain__in=names).values("domain_id").annotate(n=Count("pk"))
     for row in aliases:
-        found[folded(row["domain_id"])]["present"]["aliases"] += row["n"]
+        found[fold(row["domain_id"])]["present"]["aliases"] += row["n"]
     mailboxes = Mailbox.objects.filter(domain__in=names).values("domain_id")
     for row in mailboxes.annotate(
         n=Count("pk"),
@@ -129,7 +130,7 @@ def contents(names):
         largest=Max("quota"),
         unlimited=Count("pk", filter=Q(quota=0)),
     ):
-        own = found[folded(row["domain_id"])]
+        own = found[fold(row["domain_id"])]
         own["present"]["mailboxes"] += row["n"]
         own["assigned"] = row["assigned"]
         own["largest"] = max(0, row["largest"])

@@ -6,9 +6,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import FormView
 
-from mailadmin.auth import RoleRequired
-from mailadmin.forms import DomainInput, Picker, PlainForm
-from mailadmin.models import Role
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
+from mailadmin.tables.form_fields import DomainInput, Picker
+from mailadmin.tables.forms import PlainForm
 from mailboxes.mailserver.generator.choices import installed_dovecot
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export import csvfiles, hashfiles, jsonfiles, passwdfile

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from domains.models import Domain, DomainState
 from domains.services.locks import new_states
-from mailadmin.rows import chunks
+from mailadmin.db.bulk import chunks
 from mailboxes.mailserver.generator.accounts import quoted
 from mailboxes.transfer.legacy_views.views import SYSTEMS, is_ours, mark_of
 

@@ -7,7 +7,7 @@ import yaml
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from mailadmin.rows import folded
+from mailadmin.names import fold
 from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.row_types import KINDS
 
@@ -139,7 +139,7 @@ def refuse_strangers(description):
     named = set(description.domains)
     for rows in description.sections.values():
         for row in rows.values():
-            if folded(row.kind.domain(row.values)) not in named:
+            if fold(row.kind.domain(row.values)) not in named:
                 text = _("%(key)s is in a domain that this file does not describe.")
                 place = _("line %(line)s") % {"line": row.line}
                 raise UnfitSource(text % {"key": row.key}, place)

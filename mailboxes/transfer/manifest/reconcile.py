@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 from domains.models import AliasDomain
 from domains.services.locks import lock_domains
 from mailadmin import passwords
+from mailadmin.db.bulk import chunks
 from mailadmin.db.checks import refuse_without_transactions
-from mailadmin.rows import chunks, folded
+from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
 from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.manifest.parse import SECTIONS
@@ -53,7 +54,7 @@ def hash_passwords(description):
     stored = {}
     for part in chunks(row.key for row in typed):
         people = Mailbox.objects.filter(pk__in=part).values_list("pk", "password")
-        stored |= {folded(key): password for key, password in people}
+        stored |= {fold(key): password for key, password in people}
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda row: settle(row, stored.get(row.key)), typed))
 
@@ -88,7 +89,7 @@ def delete_others(changes, description):
         kind = SECTIONS[table]
         rows = PRESENT[table](description.domains).order_by("pk")
         wanted = description.rows(table)
-        keys = [key for key in rows.values_list("pk", flat=True) if folded(key) not in wanted]
+        keys = [key for key in rows.values_list("pk", flat=True) if fold(key) not in wanted]
         for part in chunks(keys):
             kind.delete(changes, part)
         yield from (Step("delete", kind.name, key, []) for key in keys)
@@ -115,7 +116,7 @@ def completed(kind, rows):
             ]
         case "alias":  # that of a mailbox is there with it, before anybody has made it
             keys = Mailbox.objects.filter(pk__in=[row.key for row in rows])
-            own = {folded(key) for key in keys.values_list("pk", flat=True)}
+            own = {fold(key) for key in keys.values_list("pk", flat=True)}
             return [with_values(row, of_mailbox=row.key in own) for row in rows]
     return rows
 

@@ -3,7 +3,7 @@
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils.translation import gettext as _
 
-from mailadmin.rows import folded
+from mailadmin.names import fold
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.row_types import KINDS
 
@@ -77,7 +77,7 @@ def apply_changed(changes, kind, rows):
     there = kind.present([row.key for row in rows]) if rows else {}
     refused = {}
     for row in rows:
-        present = there.get(folded(row.key))
+        present = there.get(fold(row.key))
         if present is None or kind.digest(present) != row.digest:
             refused[row.pk] = _("This changed after the plan was made.")
         else:

@@ -9,9 +9,10 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from mailadmin import passwords
+from mailadmin.accounts.models import Role
+from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.jobs.runner import Cancelled
-from mailadmin.models import Role
-from mailadmin.rows import chunks, folded, insert_rows
+from mailadmin.names import fold
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.entries import UnfitSource
 from mailboxes.transfer.plan.limits import Rooms
@@ -185,7 +186,7 @@ class Planning:
             del values["password"]
         differences, values = what_changes(kind, row, values)
         verb = Verb.CHANGED if differences else Verb.SAME
-        made = self.row(kind, entry, folded(row_key(kind, row)), verb, values, differences)
+        made = self.row(kind, entry, fold(row_key(kind, row)), verb, values, differences)
         made.digest = kind.digest(row)
         return Draft(made, row_key(kind, row), typed)
 
@@ -260,7 +261,7 @@ def row_key(kind, row):
 def named(kind, entry):
     """What a row that cannot be read calls itself."""
     names = (*kind.needed, "address", "local_part")
-    return next((folded(str(entry.values[n])) for n in names if entry.values.get(n)), "")
+    return next((fold(str(entry.values[n])) for n in names if entry.values.get(n)), "")
 
 
 def plainly(value):

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain
 from domains.services.locks import count_contents
-from mailadmin.models import Role
-from mailadmin.rows import folded
+from mailadmin.accounts.models import Role
+from mailadmin.names import fold
 from mailboxes.models import Mailbox
 from mailboxes.services.limits import check_size, room_for_quota
 
@@ -93,7 +93,7 @@ class Rooms:
     def check(self, kind, values, row):
         """Refuse what has no domain here, or no room in it."""
         if kind.name == "domain":
-            self.rooms[folded(values["domain"])] = self.announced(values, row)
+            self.rooms[fold(values["domain"])] = self.announced(values, row)
             return
         if row is not None and self.principal.role is not Role.SUPERADMIN:
             self.room(row.domain_id)  # which may be another than its address says
@@ -103,7 +103,7 @@ class Rooms:
                 room.take(kind, values)
 
     def room(self, name):
-        key = folded(name)
+        key = fold(name)
         if key not in self.rooms:
             self.rooms[key] = self.found(name)
         if self.rooms[key] is None:
@@ -124,7 +124,7 @@ class Rooms:
         return domain and self.of(domain)
 
     def of(self, domain):
-        there = count_contents(domain__in=[domain.pk])[folded(domain.pk)]
+        there = count_contents(domain__in=[domain.pk])[fold(domain.pk)]
         left = room_for_quota(domain) if domain.quota > 0 else None
         return Room(domain, False, Counter(there), left)
 

@@ -5,7 +5,7 @@ import json
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
-from mailadmin.rows import one_by_one
+from mailadmin.db.pagination import one_by_one
 from mailboxes.models import PlanRow
 from mailboxes.transfer.plan.revert import left_behind
 from mailboxes.transfer.row_types import KINDS, STAGES

@@ -4,7 +4,7 @@ import csv
 import json
 from pathlib import Path
 
-from mailadmin.rows import one_by_one
+from mailadmin.db.pagination import one_by_one
 from mailadmin.tables.csv_cells import Echo, cell_text, harmless
 from mailboxes.models import PlanRow
 from mailboxes.transfer.row_types import KINDS

@@ -5,8 +5,8 @@ What was changed since, or has something else hanging on it, is left alone and l
 
 from django.utils.translation import gettext as _
 
-from mailadmin.models import Change
-from mailadmin.rows import folded
+from mailadmin.changes.models import Change
+from mailadmin.names import fold
 from mailboxes.models import PlanRow
 from mailboxes.transfer.plan.apply import attempt, refuse_strangers, still_so
 from mailboxes.transfer.row_types import KINDS
@@ -56,22 +56,22 @@ def moved(plan, kind, rows, there):
     """Row → why it has to stay as it is."""
     new = [row.key for row in rows if row.verb == Verb.NEW]
     burdened = kind.burdened(new) if new else set()
-    dates = {row.pk: getattr(there.get(folded(row.key)), "modified", row.done) for row in rows}
+    dates = {row.pk: getattr(there.get(fold(row.key)), "modified", row.done) for row in rows}
     ours = last_writers(plan, kind, rows, set(dates.values()))
     reasons = {}
     for row in rows:
-        if folded(row.key) not in there:
+        if fold(row.key) not in there:
             reasons[row.pk] = _("It is not there any more.")
         elif was_changed(row, dates[row.pk], ours):
             reasons[row.pk] = _("It was changed after the import, and stays as it is.")
-        elif folded(row.key) in burdened:
+        elif fold(row.key) in burdened:
             reasons[row.pk] = _("Something else depends on it by now; it stays.")
     return reasons
 
 
 def was_changed(row, date, ours):
     """Whether somebody else wrote the row last: by the panel, or without a record."""
-    return not ours.get((folded(row.key), date), date is None or date <= row.done)
+    return not ours.get((fold(row.key), date), date is None or date <= row.done)
 
 
 def last_writers(plan, kind, rows, dates):
@@ -81,8 +81,7 @@ def last_writers(plan, kind, rows, dates):
     ).order_by("pk")
     own = (plan.batch, undo_batch(plan))
     return {
-        (folded(key), at): batch in own
-        for key, at, batch in found.values_list("key", "at", "batch")
+        (fold(key), at): batch in own for key, at, batch in found.values_list("key", "at", "batch")
     }
 
 

@@ -13,9 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import perform
+from mailadmin.jobs.models import Job
 from mailadmin.jobs.runner import add_limited_job, job_actor
-from mailadmin.models import Job, Role
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer import uploads
 from mailboxes.transfer.entries import Losses, UnfitSource

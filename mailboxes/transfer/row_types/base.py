@@ -15,13 +15,13 @@ from mailadmin.changes.perform import digest
 from mailadmin.changes.records import plain
 from mailadmin.db.fields import is_known, misfit, split_goto
 from mailadmin.names import (
+    fold,
     normalize_address,
     normalize_domain,
     validate_domain,
     validate_line,
     validate_text,
 )
-from mailadmin.rows import folded
 
 # Columns
 
@@ -268,7 +268,7 @@ class Kind:
         return {self.named_by[0]: key}
 
     def folded_key(self, values):
-        return folded(self.key(values))
+        return fold(self.key(values))
 
     def domain(self, values):
         """The domain in which the row is, or None where it is in none."""
@@ -297,7 +297,7 @@ class Kind:
     def present(self, keys):
         """Folded key → the row as it is."""
         found = self.model._default_manager.filter(pk__in=keys)
-        return {folded(row.pk): row for row in self.prepared(found)}
+        return {fold(row.pk): row for row in self.prepared(found)}
 
     def prepared(self, rows):
         """The rows with what their words need of other tables, asked for all of them at once."""
@@ -307,7 +307,7 @@ class Kind:
         """A row's values as a plan would have them."""
         found = {name: self.word(row, name) for name in self.columns if self.model_column(name)}
         key = self.model._meta.pk.name
-        return found | ({key: folded(found[key])} if key in found else {})
+        return found | ({key: fold(found[key])} if key in found else {})
 
     def word(self, row, name):
         value = row._meta.get_field(name).value_from_object(row)

@@ -14,8 +14,7 @@ from domains.patterns import (
 )
 from domains.services import admins, domains, transports
 from domains.services.locks import lock_domains
-from mailadmin.names import normalize_domain
-from mailadmin.rows import folded
+from mailadmin.names import fold, normalize_domain
 from mailboxes.transfer.row_types.base import (
     DomainName,
     Kind,
@@ -77,7 +76,7 @@ class Domains(Kind):
             if relation.related_model is not DomainState and relation.on_delete is CASCADE:
                 name = relation.field.name
                 rows = relation.related_model._base_manager.filter(**{f"{name}__in": keys})
-                found |= {folded(key) for key in rows.values_list(name, flat=True).distinct()}
+                found |= {fold(key) for key in rows.values_list(name, flat=True).distinct()}
         return found
 
 
@@ -216,7 +215,7 @@ class Admins(Kind):
         return values.get("domains", [])
 
     def words(self, row):
-        names = {folded(name) for name in row.assigned_names()}
+        names = {fold(name) for name in row.assigned_names()}
         return super().words(row) | {"domains": sorted(names)}
 
     def lock(self, changes, rows):

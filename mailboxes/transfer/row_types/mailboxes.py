@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import LARGEST_QUOTA, Domain
 from mailadmin.changes.perform import digest
 from mailadmin.names import (
+    fold,
     validate_domain,
     validate_local_part,
     validate_text,
 )
-from mailadmin.rows import folded
 from mailboxes.forms import alias_target
 from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation
 from mailboxes.services import mailboxes
@@ -72,8 +72,8 @@ class InDomain(Kind):
         return text
 
     def words(self, row):
-        local_part, _at, domain = folded(row.pk).rpartition("@")
-        own = {self.address: folded(row.pk), "local_part": local_part or "*", "domain": domain}
+        local_part, _at, domain = fold(row.pk).rpartition("@")
+        own = {self.address: fold(row.pk), "local_part": local_part or "*", "domain": domain}
         return super().words(row) | own
 
     def as_file(self, values):
@@ -188,7 +188,7 @@ class Mailboxes(InDomain):
         for model in (Vacation, AppPassword, Fetchmail):
             rows = model.objects.filter(mailbox__in=keys)
             found |= set(rows.values_list("mailbox", flat=True))
-        return {folded(key) for key in found}
+        return {fold(key) for key in found}
 
     def as_services_take(self, values):
         values = with_moments(values, "password_expiry")
@@ -257,8 +257,8 @@ class Aliases(InDomain):
         return values
 
     def words(self, row):
-        targets = [folded(target) for target in row.targets]
-        return super().words(row) | {"goto": in_order(targets, folded(row.pk))}
+        targets = [fold(target) for target in row.targets]
+        return super().words(row) | {"goto": in_order(targets, fold(row.pk))}
 
     def digest(self, row):
         """A mailbox's alias is switched with it, also by an earlier row of the same plan."""
@@ -296,7 +296,7 @@ class Aliases(InDomain):
         there = self.present([row["address"] for row in rows])
         for row in rows:
             key = row["address"]
-            alias = there.get(folded(key))
+            alias = there.get(fold(key))
             if alias and alias.goto != alias.pk and self.words(alias)["goto"] != row.get("goto"):
                 raise ValidationError(_("%(key)s leads elsewhere by now."), params={"key": key})
             if "goto" in row:
@@ -313,13 +313,13 @@ class Aliases(InDomain):
     def delete(self, changes, keys):
         """What a mailbox forwarded goes to it alone again; its alias stays with it."""
         of_mailboxes = {
-            folded(key) for key in Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True)
+            fold(key) for key in Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True)
         }
         for key in of_mailboxes:
             mailboxes.edit_alias(
                 changes, key, {"goto": [], "goto_mailbox": True, "description": ""}
             )
-        if others := [key for key in keys if folded(key) not in of_mailboxes]:
+        if others := [key for key in keys if fold(key) not in of_mailboxes]:
             mailboxes.delete_aliases(changes, others)
 
 
@@ -356,14 +356,14 @@ class Vacations(Kind):
     def words(self, row):
         if not hasattr(row, "only_answers"):
             self.prepared([row])
-        return super().words(row) | {"email": folded(row.pk), "only_answers": row.only_answers}
+        return super().words(row) | {"email": fold(row.pk), "only_answers": row.only_answers}
 
     def prepared(self, rows):
         rows = list(rows)
         aliases = Alias.objects.filter(pk__in=[row.pk for row in rows if row.active])
-        lonely = {folded(alias.pk) for alias in aliases if not alias.targets}
+        lonely = {fold(alias.pk) for alias in aliases if not alias.targets}
         for row in rows:
-            row.only_answers = folded(row.pk) in lonely
+            row.only_answers = fold(row.pk) in lonely
         return rows
 
     def refuse_lacking(self, values, names):
@@ -378,7 +378,7 @@ class Vacations(Kind):
 
     def edit(self, changes, key, values):
         own = with_moments(without(values, "email", "only_answers"), "activefrom", "activeuntil")
-        if there := self.present([key]).get(folded(key)):
+        if there := self.present([key]).get(fold(key)):
             own = {"active": there.active} | own
         mailboxes.set_vacation(changes, key, own)
         if "only_answers" in values:

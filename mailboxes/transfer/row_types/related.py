@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import DkimKey, DkimSigning, TotpException
-from mailadmin.rows import folded
+from mailadmin.names import fold
 from mailboxes import companions
 from mailboxes.models import AppPassword, Fetchmail
 from mailboxes.transfer.row_types.base import (
@@ -45,7 +45,7 @@ class Beside(Kind):
         rows = self.model._default_manager.filter(**{f"{self.known_by[0]}__in": first})
         found = {}
         for row in rows.order_by("pk"):
-            found.setdefault(folded(self.key(self.words(row))), row)
+            found.setdefault(fold(self.key(self.words(row))), row)
         return found
 
     def create(self, changes, rows):
@@ -53,7 +53,7 @@ class Beside(Kind):
         companions.create_companions(changes, made, self.action)
 
     def edit(self, changes, key, values):
-        row = self.present([key]).get(folded(key))
+        row = self.present([key]).get(fold(key))
         if row is None:
             raise ValidationError(_("%(key)s does not exist any more."), params={"key": key})
         own = self.as_columns(without(values, *self.known_by))
@@ -61,7 +61,7 @@ class Beside(Kind):
 
     def delete(self, changes, keys):
         there = self.present(keys)
-        rows = [there[folded(key)] for key in keys if folded(key) in there]
+        rows = [there[fold(key)] for key in keys if fold(key) in there]
         companions.delete_companions(changes, rows, self.action)
 
     def as_columns(self, values):
@@ -115,7 +115,7 @@ class FetchmailEntries(OfMailbox):
 
     def words(self, row):
         """The domain is that of the mailbox, whatever an old row says."""
-        return super().words(row) | {"domain": folded(row.mailbox_id).rpartition("@")[2]}
+        return super().words(row) | {"domain": fold(row.mailbox_id).rpartition("@")[2]}
 
 
 class AppPasswords(OfMailbox):
@@ -173,7 +173,7 @@ class DkimSignings(Beside):
         rows = self.model._default_manager.filter(
             author__in={key.partition(SEPARATOR)[0] for key in keys}
         )
-        return {folded(self.key(self.words(row))): row for row in rows.select_related("dkim")}
+        return {fold(self.key(self.words(row))): row for row in rows.select_related("dkim")}
 
     def as_columns(self, values):
         key = DkimKey.objects.filter(

@@ -8,8 +8,8 @@ from unittest import mock
 from django.core.management import CommandError, call_command
 
 from domains.models import AliasDomain, Domain
+from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.models import Change, Log
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.mailboxes import create_mailboxes, set_forwarding
 from mailboxes.transfer.manifest.parse import described

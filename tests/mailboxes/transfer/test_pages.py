@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import override_settings
 from django.utils import timezone
 
-from mailadmin.models import Job
+from mailadmin.jobs.models import Job
 from mailboxes.models import Mailbox, Plan, PlanRow, UploadPiece
 from mailboxes.transfer import uploads
 from tests.mailboxes.transfer.stories import TransferWorld

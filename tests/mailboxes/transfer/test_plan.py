@@ -9,7 +9,7 @@ from django.test import override_settings
 
 from domains.models import Domain
 from mailadmin import passwords
-from mailadmin.models import Change, Log
+from mailadmin.changes.models import Change, Log
 from mailboxes.models import Alias, Mailbox, Plan
 from mailboxes.services import mailboxes
 from mailboxes.transfer.plan import apply as plan_apply

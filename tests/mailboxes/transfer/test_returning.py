@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from domains.models import AliasDomain, Domain, Transport
 from mailadmin import passwords
+from mailadmin.changes.models import Change
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.models import Change
 from mailboxes.models import Alias, Mailbox, Plan, Vacation
 from mailboxes.services import mailboxes
 from mailboxes.transfer.plan import workflow

@@ -1,76 +1,28 @@
-"""The door (login, code, logout), the health of the panel, and its error pages."""
+"""Log in by password and one-time code; log out."""
 
-import logging
-import sys
 import time
 
 from django.conf import settings
 from django.contrib.auth import authenticate, load_backend, login, logout
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
-from django.utils.cache import patch_cache_control
+from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
-from mailadmin import __version__
+from mailadmin.accounts.backends import account_of, begin_attempt, begin_attempt_of
+from mailadmin.accounts.forms import CodeForm, LoginForm
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.rehash import rehash_password
 from mailadmin.accounts.throttling import TooManyFailures, log_failure
-from mailadmin.auth import (
-    account_of,
-    begin_attempt,
-    begin_attempt_of,
-    code_is_right,
-    rehash,
-)
-from mailadmin.db.checks import tables_without_transactions, what_is_missing
-from mailadmin.forms import CodeForm, LoginForm
-from mailadmin.models import Role
-from mailadmin.outages import OUTAGES, RETRY_AFTER, outage_kind
-
-logger = logging.getLogger("mailadmin.views")
+from mailadmin.accounts.totp import code_is_right
+from mailadmin.error_pages import too_many
 
 PENDING = "mailadmin_pending"
+
+
 PENDING_SECONDS = 300
-
-
-class PrivateMiddleware:
-    """No page of the panel stays in a cache, the browser's included: not after signing out."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request):
-        response = self.get_response(request)
-        patch_cache_control(response, private=True, no_store=True)
-        return response
-
-
-def panel(request):
-    """What every page shows: the menu of this person's role, the version."""
-    person = getattr(request, "user", None)
-    role = getattr(person, "role", None)
-    menu = import_string(f"{settings.ROOT_URLCONF}.MENU") if role else []
-    return {
-        "menu": [entry for entry in menu if entry.may("list", person)],
-        "is_superadmin": role == Role.SUPERADMIN,
-        "is_admin": bool(role) and role in Role.ADMINS,
-        "myisam_tables": tables_without_transactions() if role == Role.SUPERADMIN else (),
-        "may_forward": settings.MAILADMIN_EDIT_ALIAS,
-        "may_vacation": settings.MAILADMIN_VACATION,
-        "theme": chosen_theme(request),
-        "version": __version__,
-    }
-
-
-def chosen_theme(request):
-    theme = request.COOKIES.get("mailadmin_theme") if request else None
-    return theme if theme in ("light", "dark") else ""
-
-
-# The door
 
 
 def destination(request, target):
@@ -134,7 +86,7 @@ class Login(Door):
         if person is None:
             return self.refuse(form, attempt, name)
         request.session.flush()
-        rehash(request, person, password)
+        rehash_password(request, person, password)
         if person.totp_secret:
             request.session[PENDING] = {
                 "backend": person.backend,
@@ -200,63 +152,3 @@ class Logout(View):
     def post(self, request):
         logout(request)
         return redirect(settings.LOGIN_URL)
-
-
-# Health
-
-
-@method_decorator(login_not_required, name="dispatch")
-class Health(View):
-    """The process answers."""
-
-    roles = None
-
-    def get(self, request):
-        return JsonResponse({"status": "ok"})
-
-
-@method_decorator(login_not_required, name="dispatch")
-class Ready(View):
-    """The database answers, takes changes, and its schema is ours."""
-
-    roles = None
-
-    def get(self, request):
-        missing = what_is_missing()
-        return JsonResponse(missing or {"status": "ok"}, status=503 if missing else 200)
-
-
-# Errors
-
-
-def too_many(request, retry_after):
-    response = render(request, "429.html", {"retry_after": retry_after}, status=429)
-    response["Retry-After"] = str(retry_after)
-    return response
-
-
-def forbidden(request, exception=None):
-    return render(request, "403.html", status=403)
-
-
-def not_found(request, exception=None):
-    return render(request, "404.html", status=404)
-
-
-def bad_request(request, exception=None):
-    return HttpResponse(render(request, "400.html").content, status=400)
-
-
-def csrf_failure(request, reason=""):
-    return render(request, "403_csrf.html", status=403)
-
-
-def server_error(request):
-    """Plain pages that need neither database nor session; a missing database is named."""
-    error = sys.exc_info()[1]
-    if kind := outage_kind(error):
-        logger.error("%s: %s", OUTAGES[kind].title, error)
-        response = render(None, "503.html", {"outage": OUTAGES[kind]}, status=503)
-        response["Retry-After"] = RETRY_AFTER
-        return response
-    return render(None, "500.html", status=500)

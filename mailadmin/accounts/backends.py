@@ -1,0 +1,73 @@
+"""Authentication backends: admins and mailbox owners sign in by one form."""
+
+from django.apps import apps
+from django.contrib.auth.backends import BaseBackend
+from django.db.models import Subquery
+
+from mailadmin import passwords
+from mailadmin.accounts.models import SessionEpoch
+from mailadmin.accounts.throttling import Attempt
+from mailadmin.names import account_key, fold
+
+
+class PrincipalBackend(BaseBackend):
+    """Knows the active rows of one table, so a row switched off ends its sessions."""
+
+    model_name = None
+
+    def people(self, name):
+        """The active person of this name, with the moment at which their sessions were ended."""
+        model = apps.get_model(self.model_name)
+        ended = SessionEpoch.moments(account_key(self.model_name, name))
+        found = model._default_manager.filter(active=True, pk=name)
+        return found.annotate(sessions_ended=Subquery(ended[:1]))
+
+    def authenticate(self, request, username=None, password=None, attempt=None):
+        """An unknown name costs as much as a known one, whatever scheme its hash is of."""
+        if attempt is not None and not attempt.allows(account_key(self.model_name, username)):
+            return None
+        person = self.find(username or "")
+        if attempt is not None and person is not None:
+            attempt.found.add(account_of(person))
+        if person is None or not password:
+            passwords.spend(password or "")
+            return None
+        return person if person.check_password_evenly(password) else None
+
+    def find(self, name):
+        """The person of exactly this name: a collation may take other letters for the same."""
+        name = name.strip().lower()
+        person = self.people(name).first()
+        return person if person is not None and fold(person.pk) == name else None
+
+    def get_user(self, key):
+        return self.people(key).first()
+
+
+def begin_attempt(request, name: str) -> Attempt:
+    """Count an attempt at the accounts of this name; refuse it where there were too many."""
+    attempt = Attempt(request, [account_key(backend.model_name, name) for backend in BACKENDS])
+    attempt.check()
+    return attempt
+
+
+def begin_attempt_of(request, person, proved: str) -> Attempt:
+    """The same where it is known whose account is meant, by a password or a session."""
+    attempt = Attempt(request, [account_of(person)], proved)
+    attempt.check()
+    return attempt
+
+
+def account_of(person) -> str:
+    return account_key(person.model_label, person.pk)
+
+
+class AdminBackend(PrincipalBackend):
+    model_name = "domains.Admin"
+
+
+class MailboxBackend(PrincipalBackend):
+    model_name = "mailboxes.Mailbox"
+
+
+BACKENDS = (AdminBackend, MailboxBackend)

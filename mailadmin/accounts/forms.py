@@ -1,0 +1,47 @@
+"""The forms of the login."""
+
+import unicodedata
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+
+def refuse_control_characters(text):
+    """A database may take names for equal that differ in characters which nobody sees."""
+    if any(unicodedata.category(letter) == "Cc" for letter in text):
+        raise ValidationError(_("Control characters are not allowed."))
+
+
+class LoginForm(forms.Form):
+    username = forms.CharField(
+        label=_("Address"),
+        max_length=255,
+        validators=[refuse_control_characters],
+        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def refuse(self):
+        self.add_error(None, _("This address and password do not fit together."))
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=12,
+        widget=forms.TextInput(
+            attrs={"autofocus": True, "autocomplete": "one-time-code", "inputmode": "numeric"}
+        ),
+    )
+
+    def clean_code(self):
+        return self.cleaned_data["code"].replace(" ", "")
+
+    def refuse(self):
+        self.add_error("code", _("This code is not right, or it was used before."))

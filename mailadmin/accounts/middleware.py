@@ -1,0 +1,76 @@
+"""Middleware of accounts: client address, required login, expired passwords, private pages."""
+
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.shortcuts import redirect
+from django.urls import Resolver404, resolve
+from django.utils.cache import patch_cache_control
+
+from mailadmin.accounts.networks import client_address, is_trusted
+
+
+class PasswordExpiryMiddleware:
+    """Who has an expired password may change it, and nothing else."""
+
+    open_views = {
+        *("own-password", "logout", "login", "code", "set_language"),
+        *("healthz", "readyz", "metrics"),
+    }
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if (
+            not self.is_open(request.path_info)
+            and request.user.is_authenticated
+            and request.user.password_has_expired()
+        ):
+            return redirect("own-password")
+        return self.get_response(request)
+
+    def is_open(self, path):
+        try:
+            return resolve(path).view_name in self.open_views
+        except Resolver404:
+            return False
+
+
+class DoorMiddleware(LoginRequiredMiddleware):
+    """Back to where one was; but what was sent cannot be sent again by a link."""
+
+    def process_view(self, request, view_func, view_args, view_kwargs):
+        """Nobody is looked up for a page that is open to all: /healthz needs no database."""
+        if not getattr(view_func, "login_required", True):
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)
+
+    def handle_no_permission(self, request, view_func):
+        if request.method in ("GET", "HEAD"):
+            return super().handle_no_permission(request, view_func)
+        return redirect(settings.LOGIN_URL)
+
+
+class ClientAddressMiddleware:
+    """`request.client_address`: whom we talk to, by the word of trusted proxies only."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if not is_trusted(request.META.get("REMOTE_ADDR", "")):
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+        request.client_address = client_address(request.META)
+        return self.get_response(request)
+
+
+class PrivateMiddleware:
+    """No page of the panel stays in a cache, the browser's included: not after signing out."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        patch_cache_control(response, private=True, no_store=True)
+        return response

@@ -1,0 +1,174 @@
+"""Roles, scope, the people who sign in, and what is counted of their attempts."""
+
+import enum
+import functools
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin import passwords
+from mailadmin.db.fields import CharField, DateTimeField, Latin1CharField, Unknown
+from mailadmin.names import account_key
+
+
+class Role(enum.Flag):
+    MAILBOX = enum.auto()
+    ADMIN = enum.auto()
+    SUPERADMIN = enum.auto()
+    ADMINS = ADMIN | SUPERADMIN
+    ANYONE = MAILBOX | ADMINS
+
+
+class ScopedQuerySet(models.QuerySet):
+    """Rows that know who may see them; an unknown person sees none."""
+
+    domain_lookup = "domain"
+    owner_lookup = None
+
+    def visible_to(self, principal):
+        match getattr(principal, "role", None):
+            case Role.SUPERADMIN:
+                return self.all()
+            case Role.ADMIN:
+                return self.filter(**{f"{self.domain_lookup}__in": principal.managed_domains()})
+            case Role.MAILBOX if self.owner_lookup:
+                return self.filter(**{self.owner_lookup: principal.pk})
+            case _:
+                return self.none()
+
+
+class PrincipalManager(BaseUserManager):
+    def get_by_natural_key(self, username):
+        return self.get(username=username.strip().lower())
+
+
+class Principal(AbstractBaseUser):
+    """Somebody who signs in: an admin or the owner of a mailbox."""
+
+    last_login = None
+    password = Latin1CharField(_("password"), max_length=255, secret=True)
+    phone = CharField(max_length=30, blank=True, default="", db_default="", editable=False)
+    email_other = CharField(max_length=255, blank=True, default="", db_default="", editable=False)
+    token = CharField(
+        max_length=255, blank=True, default="", db_default="", secret=True, editable=False
+    )
+    choices = None  # of forms, that a principal of one request remembers
+    token_validity = DateTimeField(default=timezone.now, db_default=Unknown(), editable=False)
+    totp_secret = CharField(max_length=255, null=True, blank=True, secret=True, editable=False)  # noqa: DJ001 (PostfixAdmin asks "IS NULL")
+
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS = []
+
+    class Meta:
+        abstract = True
+
+    def __str__(self):
+        return self.username
+
+    @property
+    def is_active(self):
+        return self.active
+
+    @property
+    def model_label(self):
+        """Which table this is a row of; what somebody owns names him by it and his key."""
+        return self._meta.label
+
+    def at_present(self):
+        """The same person with the rights of this moment; None who has none any more."""
+        return self._meta.model._base_manager.filter(pk=self.pk, active=True).first()
+
+    def check_password(self, raw_password):
+        return passwords.verify(raw_password, self.password, self.username)
+
+    def check_password_evenly(self, raw_password):
+        """The same in the time that it takes for everybody."""
+        return passwords.verify_evenly(raw_password, self.password, self.username)
+
+    def set_password(self, raw_password):
+        self.password = passwords.make(raw_password, self.username)
+
+    def password_has_expired(self):
+        return False
+
+    def get_session_auth_hash(self):
+        """What a session is valid for: this password, and no end of all sessions since it began."""
+        ended = self.sessions_ended_at()
+        return super().get_session_auth_hash() + (f" {ended.isoformat()}" if ended else "")
+
+    def sessions_ended_at(self):
+        """When all sessions of this person were ended, if they were."""
+        if "sessions_ended" not in vars(self):
+            key = SessionEpoch.key_of(self)
+            self.sessions_ended = SessionEpoch.moments(key).first()
+        return self.sessions_ended
+
+
+class LoginFailure(models.Model):
+    """Failed logins of a name or a network within the present window."""
+
+    key = CharField(max_length=255, primary_key=True)
+    failures = models.PositiveIntegerField(default=0)
+    since = models.DateTimeField()
+
+    class Meta:
+        db_table = "mailadmin_login_failure"
+
+    def __str__(self):
+        return self.key
+
+
+class KnownNetwork(models.Model):
+    """A network from which somebody has signed in before; the key is a hash of both."""
+
+    key = CharField(max_length=64, primary_key=True)
+    seen = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "mailadmin_known_network"
+
+    def __str__(self):
+        return self.key
+
+
+class SessionEpoch(models.Model):
+    """When all sessions of a person ended; a session that began before is not valid."""
+
+    key = CharField(max_length=64, primary_key=True)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "mailadmin_session_epoch"
+
+    def __str__(self):
+        return self.key
+
+    @staticmethod
+    def key_of(person) -> str:
+        return account_key(person.model_label, person.pk)
+
+    @classmethod
+    def moments(cls, key):
+        return cls.objects.filter(pk=key).values_list("at", flat=True)
+
+
+class UsedCode(models.Model):
+    """A one-time code that has opened the door once; unique, so it opens it never again."""
+
+    key = CharField(max_length=255)
+    step = models.BigIntegerField()
+
+    class Meta:
+        db_table = "mailadmin_used_code"
+        constraints = [models.UniqueConstraint(fields=["key", "step"], name="mailadmin_code_once")]
+
+    def __str__(self):
+        return self.key
+
+
+@functools.cache
+def is_scoped(model):
+    """Whether a row of this table is somebody's, or only kept by us or by the mail server."""
+    return isinstance(model._default_manager.none(), ScopedQuerySet)

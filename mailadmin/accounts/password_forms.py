@@ -1,0 +1,96 @@
+"""Form fields for new passwords and password hashes."""
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin import passwords
+from mailadmin.accounts.models import Role
+
+SHORTEST_CRYPT = 26  # `$1$`, a salt and what MD5 gives
+
+
+class HashInput(forms.CharField):
+    """A password as it is stored, in any scheme that lets somebody in."""
+
+    def __init__(self):
+        super().__init__(
+            label=_("Password, hashed"), required=False, max_length=255, validators=[validate_hash]
+        )
+
+
+def validate_hash(stored):
+    """Only what says itself what it is: anything else could be a password in plain words."""
+    body = stored.rpartition("}")[2]
+    is_whole = stored.isascii() and not (body.startswith("$") and len(body) < SHORTEST_CRYPT)
+    if not (stored.startswith(("{", "$")) and is_whole and passwords.is_readable(stored)):
+        raise ValidationError(_("This is no password hash: {SCHEME}… or $…$… of a known scheme."))
+
+
+class NewPasswordMixin(forms.Form):
+    """A password typed twice. Empty on an edit keeps the old one."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        help_text=_("Empty keeps the present password."),
+        required=False,
+        strip=False,
+        max_length=1024,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "data-password": "new"}),
+    )
+    password2 = forms.CharField(
+        label=_("Password again"),
+        required=False,
+        strip=False,
+        max_length=1024,
+        widget=forms.PasswordInput(
+            attrs={"autocomplete": "new-password", "data-password": "again"}
+        ),
+    )
+
+    def require_password(self):
+        """Ask for a new one, and say what it must be like."""
+        self.fields["password"].required = self.fields["password2"].required = True
+        self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
+
+    def with_hash(self, values, username):
+        """What the service is given: of the typed passwords, if any, the hash."""
+        kept = {
+            k: v for k, v in values.items() if k not in ("password", "password2", "password_hash")
+        }
+        return kept | self.hashed(username)
+
+    def hashed(self, username):
+        """The new password as it is stored, or nothing to keep the old one."""
+        if stored := self.cleaned_data.get("password_hash"):
+            return {"password": stored}
+        if not (typed := self.cleaned_data.get("password")):
+            return {}
+        return {"password": passwords.make(typed, username)}
+
+    def for_programs(self):
+        """Programs do not mistype; those of superadmins may know a password by its hash alone."""
+        super().for_programs()
+        del self.fields["password2"]
+        if self.actor.principal.role is Role.SUPERADMIN:
+            self.fields["password_hash"] = HashInput()
+            self.fields["password"].required &= not self.data.get("password_hash")
+
+    def clean(self):
+        cleaned = super().clean()
+        if not {"password", "password2"} & set(self.errors):
+            first = cleaned.get("password", "")
+            self._check_passwords(first, cleaned.get("password2", first))
+        return cleaned
+
+    def _check_passwords(self, first, second):
+        """Both the same, and within the rules."""
+        if first != second:
+            self.add_error("password2", _("The two passwords differ."))
+        elif first and self.cleaned_data.get("password_hash"):
+            self.add_error("password", _("Either a password or its hash, not both."))
+        elif first:
+            try:
+                passwords.validate(first)
+            except ValidationError as error:
+                self.add_error("password", error)

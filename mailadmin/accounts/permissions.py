@@ -1,0 +1,23 @@
+"""Which roles a view opens for."""
+
+from django.core.exceptions import PermissionDenied
+
+from mailadmin.changes.perform import Actor
+
+
+class RoleRequired:
+    """A view that says which roles it opens for; anybody else gets 403 and stays signed in."""
+
+    roles = None
+
+    def get_roles(self):
+        return self.roles
+
+    @property
+    def actor(self):
+        return Actor.from_request(self.request)
+
+    def dispatch(self, request, *args, **kwargs):
+        if request.user.role not in self.get_roles():
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)

@@ -1,0 +1,28 @@
+"""Store the password of a login in the configured scheme."""
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from mailadmin import passwords
+from mailadmin.changes.perform import Actor, perform
+
+
+def rehash_password(request, person, typed):
+    """Where the operator asked for it, store the typed password in the configured scheme.
+
+    Right after the password was found right: a one-time code may be asked for on another page,
+    and nothing keeps the password until then.
+    """
+    if not (settings.MAILADMIN_PASSWORD_REHASH and passwords.needs_update(person.password)):
+        return
+    try:
+        stored = passwords.make(typed, person.username)
+    except ValidationError:
+        return  # the configured scheme cannot take this password: the old hash goes on
+    actor = Actor(person, person.username, request.client_address)
+    perform(actor, store_hash, type(person), person.pk, stored)
+    person.refresh_from_db()
+
+
+def store_hash(changes, model, key, stored):
+    changes.update(changes.find(model, [key]), password=stored)

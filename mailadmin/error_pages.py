@@ -1,0 +1,44 @@
+"""The pages of errors 400 to 503."""
+
+import logging
+import sys
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from mailadmin.outages import OUTAGES, RETRY_AFTER, outage_kind
+
+logger = logging.getLogger("mailadmin.views")
+
+
+def too_many(request, retry_after):
+    response = render(request, "429.html", {"retry_after": retry_after}, status=429)
+    response["Retry-After"] = str(retry_after)
+    return response
+
+
+def forbidden(request, exception=None):
+    return render(request, "403.html", status=403)
+
+
+def not_found(request, exception=None):
+    return render(request, "404.html", status=404)
+
+
+def bad_request(request, exception=None):
+    return HttpResponse(render(request, "400.html").content, status=400)
+
+
+def csrf_failure(request, reason=""):
+    return render(request, "403_csrf.html", status=403)
+
+
+def server_error(request):
+    """Plain pages that need neither database nor session; a missing database is named."""
+    error = sys.exc_info()[1]
+    if kind := outage_kind(error):
+        logger.error("%s: %s", OUTAGES[kind].title, error)
+        response = render(None, "503.html", {"outage": OUTAGES[kind]}, status=503)
+        response["Retry-After"] = RETRY_AFTER
+        return response
+    return render(None, "500.html", status=500)

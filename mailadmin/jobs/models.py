@@ -1,0 +1,80 @@
+"""Background jobs, the keys they work on, and the workers."""
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.db.fields import CharField
+
+
+class Job(models.Model):
+    """Work that outlives a request: a chain of performs with its progress kept."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("to be confirmed")
+        WAITING = "waiting", _("waiting")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    created = models.DateTimeField(default=timezone.now)
+    finished = models.DateTimeField(null=True)
+    kind = CharField(max_length=64)
+    title = CharField(max_length=255)
+    owner = CharField(max_length=255)
+    owner_model = CharField(max_length=64)
+    owner_key = CharField(max_length=255)
+    token = models.ForeignKey(
+        "Token", null=True, on_delete=models.SET_NULL, db_constraint=False, related_name="+"
+    )
+    arguments = models.JSONField(default=dict)
+    state = CharField(max_length=16, choices=State.choices, default=State.WAITING)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    message = models.TextField(blank=True)
+    lease_until = models.DateTimeField(null=True)
+    lease_holder = CharField(max_length=64, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)  # since its last step
+
+    class Meta:
+        db_table = "mailadmin_job"
+        indexes = [models.Index(fields=["state", "id"], name="mailadmin_job_state")]
+
+    def __str__(self):
+        return self.title
+
+    @property
+    def is_over(self):
+        return self.state in (self.State.DONE, self.State.FAILED)
+
+
+class JobKeys(models.Model):
+    """The keys that one step of a job works on: a large selection is many rows, not one value."""
+
+    job = models.ForeignKey(
+        Job, on_delete=models.CASCADE, db_constraint=False, related_name="selection"
+    )
+    position = models.PositiveIntegerField()
+    keys = models.JSONField()
+
+    class Meta:
+        db_table = "mailadmin_job_keys"
+        constraints = [
+            models.UniqueConstraint(fields=["job", "position"], name="mailadmin_job_keys_position")
+        ]
+
+    def __str__(self):
+        return f"{self.job_id}/{self.position}"
+
+
+class WorkerSign(models.Model):
+    """When the worker of a machine was last seen at work, or waiting for it."""
+
+    machine = CharField(max_length=64, primary_key=True)
+    seen = models.DateTimeField()
+
+    class Meta:
+        db_table = "mailadmin_worker_sign"
+
+    def __str__(self):
+        return self.machine
