@@ -1,6 +1,7 @@
 """The cells of domains: what is in them, against their limits."""
 
 import functools
+from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -9,27 +10,27 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from domains.patterns import service_trouble
-from mailadmin.templatetags.mailadmin import limit_text, megabytes, megabytes_text
-from mailadmin.templatetags.rows import bar
+from mailadmin.formatting import format_limit, format_megabytes, format_size
+from mailadmin.tables.cells import RowRenderer, render_meter
 
 COUNT = '<a class="text-reset" href="{}?{}">{}</a> <small>/ {}</small>'
 
 
-def count(kind, page, row, name, value):
+def count(kind: str, renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """How many mailboxes or aliases, with the way to them."""
     return format_html(
         COUNT,
         reverse(f"{kind}-list"),
         urlencode({"domain": row.pk}),
         number_format(getattr(row.state, kind)),
-        limit_text(getattr(row, kind)),
+        format_limit(getattr(row, kind)),
     )
 
 
 BROKEN = '<span class="textcell">{}</span> <span class="badge text-bg-danger" title="{}">{}</span>'
 
 
-def transport(page, row, name, value):
+def transport(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """Where mail goes, and that this cannot work."""
     trouble = service_trouble(value.partition(":")[0])
     if not trouble:
@@ -41,12 +42,12 @@ mailboxes = functools.partial(count, "mailboxes")
 aliases = functools.partial(count, "aliases")
 
 
-def quota(page, row, name, value):
-    limit = megabytes_text(row.quota) if row.quota > 0 else limit_text(row.quota)
+def quota(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    limit = format_megabytes(row.quota) if row.quota > 0 else format_limit(row.quota)
     given = row.state.quota_assigned
     return format_html(
         "<div>{} <small>/ {}</small>{}</div>",
-        megabytes(given),
+        format_size(given),
         limit,
-        bar(given, row.quota_size, _("Quota assigned")) if row.quota > 0 else "",
+        render_meter(given, row.quota_size, _("Quota assigned")) if row.quota > 0 else "",
     )

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import LARGEST_QUOTA, Admin, AliasDomain, Domain, Transport
 from domains.patterns import USUAL, normalize_pattern, validate_pattern
-from domains.services import admins, domains, transports
+from domains.services import domains
 from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.names import address_in_unicode, normalize_domain
 from mailadmin.tables.form_fields import (
@@ -23,8 +23,6 @@ LIMIT_HELP = _("0 is unlimited, -1 allows none.")
 
 
 class DomainForm(RecordForm):
-    create_service = domains.create_domains
-    edit_service = domains.edit_domain
     only_new = ("domain", "default_aliases", "default_aliases_to")
 
     domain = DomainInput(label=_("Domain"), help_text=_("For example example.org"))
@@ -121,8 +119,6 @@ def at_most(number):
 
 
 class AliasDomainForm(RecordForm):
-    create_service = domains.create_alias_domains
-    edit_service = domains.edit_alias_domain
     only_new = ("alias_domain",)
 
     alias_domain = RowInput(
@@ -151,8 +147,6 @@ class AliasDomainForm(RecordForm):
 
 
 class AdminForm(NewPasswordMixin, RecordForm):
-    create_service = admins.create_admins
-    edit_service = admins.edit_admin
     only_new = ("username",)
 
     username = AddressInput(
@@ -205,8 +199,6 @@ class PatternInput(WholeInput):
 
 
 class TransportForm(RecordForm):
-    create_service = transports.create_transports
-    edit_service = transports.edit_transport
     only_new = ("pattern",)
 
     pattern = PatternInput(

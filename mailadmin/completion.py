@@ -5,7 +5,7 @@ import argparse
 from django.apps import apps
 from django.core.management import get_commands, load_command_class
 
-from mailadmin.tables.cli import RowsCommand
+from mailadmin.tables.cli import TableCommand
 
 OURS = ("mailadmin", "domains", "mailboxes")
 DJANGOS = ("check", "createsuperuser", "migrate")
@@ -97,8 +97,8 @@ def positional(command, parser, words, typed):
         return list(verbs)
     takes_key = any(action.dest == "key" for action in parser._actions)
     is_new = parser.prog.endswith(" add")
-    if isinstance(command, RowsCommand) and takes_key and not is_new and not words:
-        return keys_of(command.crud.model, typed)
+    if isinstance(command, TableCommand) and takes_key and not is_new and not words:
+        return keys_of(command.table.model, typed)
     return []
 
 

@@ -1,9 +1,8 @@
 """What every page shows."""
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 
-from mailadmin import __version__
+from mailadmin import __version__, registry
 from mailadmin.accounts.models import Role
 from mailadmin.db.checks import tables_without_transactions
 
@@ -12,9 +11,9 @@ def panel(request):
     """What every page shows: the menu of this person's role, the version."""
     person = getattr(request, "user", None)
     role = getattr(person, "role", None)
-    menu = import_string(f"{settings.ROOT_URLCONF}.MENU") if role else []
+    menu = registry.menu() if role else []
     return {
-        "menu": [entry for entry in menu if entry.may("list", person)],
+        "menu": [entry for entry in menu if entry.allows("list", person)],
         "is_superadmin": role == Role.SUPERADMIN,
         "is_admin": bool(role) and role in Role.ADMINS,
         "myisam_tables": tables_without_transactions() if role == Role.SUPERADMIN else (),

@@ -1,45 +1,28 @@
-"""Every address of the panel; with `settings.py` the one module that knows all apps."""
+"""Every URL of the panel."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 from django.views.i18n import set_language
 
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
-from domains.services.domains import next_deletion
-from domains.views import PickDomain
+from domains.views import DomainPickerView
+from mailadmin import registry
 from mailadmin.accounts.views import Code, Login, Logout
 from mailadmin.api.document import Document
-from mailadmin.api.idempotency import forget_answers
 from mailadmin.api.problems import not_found as no_such_address
 from mailadmin.api.resources import JobOfToken, resources_of
 from mailadmin.api.views import DeleteToken, Manual, Tokens
 from mailadmin.error_pages import bad_request, forbidden, not_found, server_error
 from mailadmin.jobs import views as jobs
-from mailadmin.jobs.housekeeping import forget
 from mailadmin.observability.views import Health, Metrics, Ready
-from mailadmin.tables import next_bulk_step, urls_of
+from mailadmin.tables.urls import table_urls
 from mailboxes.dashboard import search
-from mailboxes.dashboard.search import CRUDS
 from mailboxes.dashboard.views import Home
 from mailboxes.mailserver.views import Explain, ExplainApi, MailServer, Seen
 from mailboxes.owner import views as owner_views
-from mailboxes.services.tallies import recount
 from mailboxes.transfer import views as transfer
 from mailboxes.transfer.export.views import Export
-from mailboxes.transfer.plan import workflow
-from mailboxes.views import Forwarding, Room, VacationPage
-from mailboxes.welcome_mail import forget_welcomes, next_welcome
-
-MENU = CRUDS
-JOBS = {
-    "bulk": next_bulk_step,
-    "delete-domains": next_deletion,
-    "import": workflow.next_applying,
-    "import-return": workflow.next_returning,
-    "plan": workflow.next_reading,
-    "welcome": next_welcome,
-}
-HOUSEKEEPING = (forget, forget_answers, forget_welcomes, recount, workflow.forget_plans)
+from mailboxes.views import ForwardingView, QuotaHintView, VacationView
 
 urlpatterns = [
     path("", Home.as_view(), name="home"),
@@ -64,21 +47,21 @@ urlpatterns = [
     path("import/<str:table>.csv", transfer.Template.as_view(), name="import-template"),
     path("jobs/", jobs.Jobs.as_view(), name="jobs"),
     path("jobs/<int:pk>/", jobs.JobPage.as_view(), name="job"),
-    path("account/", owner_views.Account.as_view(), name="account"),
-    path("account/password/", owner_views.OwnPassword.as_view(), name="own-password"),
-    path("account/forwarding/", owner_views.OwnForwarding.as_view(), name="own-forwarding"),
+    path("account/", owner_views.AccountView.as_view(), name="account"),
+    path("account/password/", owner_views.OwnPasswordView.as_view(), name="own-password"),
+    path("account/forwarding/", owner_views.OwnForwardingView.as_view(), name="own-forwarding"),
     path("account/tokens/", Tokens.as_view(), name="tokens"),
     path("account/tokens/<int:pk>/delete/", DeleteToken.as_view(), name="token-delete"),
     path("account/api/", Manual.as_view(), name="api-manual"),
-    path("account/vacation/", owner_views.OwnVacation.as_view(), name="own-vacation"),
-    path("domains/pick/", PickDomain.as_view(), name="domains-pick"),
-    path("mailboxes/room/", Room.as_view(), name="mailboxes-room"),
-    path("mailboxes/<key:key>/forwarding/", Forwarding.as_view(), name="mailbox-forwarding"),
-    path("mailboxes/<key:key>/vacation/", VacationPage.as_view(), name="mailbox-vacation"),
+    path("account/vacation/", owner_views.OwnVacationView.as_view(), name="own-vacation"),
+    path("domains/pick/", DomainPickerView.as_view(), name="domains-pick"),
+    path("mailboxes/room/", QuotaHintView.as_view(), name="mailboxes-room"),
+    path("mailboxes/<key:key>/forwarding/", ForwardingView.as_view(), name="mailbox-forwarding"),
+    path("mailboxes/<key:key>/vacation/", VacationView.as_view(), name="mailbox-vacation"),
     path("mailboxes/<key:key>/seen/", Seen.as_view(), name="mailbox-seen"),
-    *(url for crud in CRUDS for url in resources_of(crud)),
+    *(url for table in registry.menu() for url in resources_of(table)),
     re_path("^api/", no_such_address, name="api-nowhere"),
-    *(url for crud in CRUDS for url in urls_of(crud)),
+    *(url for table in registry.menu() for url in table_urls(table)),
     path("domains/<key:key>/", search.DomainPage.as_view(), name="domain"),
 ]
 

@@ -1,10 +1,12 @@
 """The cells of mailboxes: how full they are, and where their mail goes."""
 
+from typing import Any
+
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from mailadmin.templatetags.mailadmin import key_url, limit_text, megabytes
-from mailadmin.templatetags.rows import bar
+from mailadmin.formatting import format_limit, format_size, key_url
+from mailadmin.tables.cells import RowRenderer, render_meter
 
 AWAY = '<a class="badge text-bg-info text-decoration-none" href="{}">{}</a> '
 NO_ALIAS = '<div class="goto">{}<span class="badge text-bg-warning" title="{}">{}</span></div>'
@@ -13,17 +15,19 @@ GOTO = '<div class="goto">{}<a class="link-secondary" href="{}">{}</a></div>'
 FEW = 2
 
 
-def quota(page, row, name, value):
-    limit = megabytes(row.quota) if row.quota > 0 else limit_text(row.quota)
+def quota(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    limit = format_size(row.quota) if row.quota > 0 else format_limit(row.quota)
     return format_html(
         "<div>{} <small>/ {}</small>{}</div>",
-        megabytes(row.used),
+        format_size(row.used),
         limit,
-        bar(row.used, row.quota, _("Used by %(row)s") % {"row": row}) if row.quota > 0 else "",
+        render_meter(row.used, row.quota, _("Used by %(row)s") % {"row": row})
+        if row.quota > 0
+        else "",
     )
 
 
-def forwarding(page, row, name, value):
+def forwarding(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     away = format_html(AWAY, key_url("mailbox-vacation", row.pk), _("away")) if row.is_away else ""
     if not row.alias:
         title = _("Without its alias a catch-all takes its mail.")

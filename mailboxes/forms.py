@@ -22,7 +22,7 @@ from mailadmin.names import (
 from mailadmin.tables.form_fields import RowInput, TargetsField, WholeInput
 from mailadmin.tables.forms import RecordForm
 from mailboxes.models import Alias, Mailbox, is_vacation_target
-from mailboxes.services import limits, mailboxes
+from mailboxes.services import limits
 
 USUAL_QUOTA = 1024  # MB
 MOST_TARGETS = 10_000  # Postfix follows a thousand, unless it is told to follow more
@@ -50,8 +50,6 @@ class OfDomain:
 
 
 class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
-    create_service = mailboxes.create_mailboxes
-    edit_service = mailboxes.edit_mailbox
     only_new = ("local_part", "domain", "welcome_mail")
     unasked = {"welcome_mail": False}
 
@@ -243,8 +241,6 @@ def alias_target(line):
 
 
 class AliasForm(OfDomain, GotoMixin, RecordForm):
-    create_service = mailboxes.create_aliases
-    edit_service = mailboxes.edit_alias
     only_new = ("local_part", "domain", "catch_all")
     only_edit = ("goto_mailbox",)
 

@@ -17,10 +17,10 @@ DOMAIN = filling.LARGEST
 CONFIRM = f"""
 import django
 django.setup()
-from domains.views import Domains
-from mailadmin.tables import DELETE
+from mailadmin import registry
+from mailadmin.tables.table import DELETE
 from mailadmin.changes.perform import Actor
-assert Domains.carry_out(Actor.console(), DELETE, [{DOMAIN!r}])
+assert registry.tables["domains"].run_action(Actor.console(), DELETE, [{DOMAIN!r}])
 """
 JOB = "SELECT state, done, total FROM mailadmin_job"
 LEFT = " UNION ALL ".join(

@@ -19,8 +19,8 @@ from django.db import (
 from django.test import Client, TransactionTestCase
 
 from domains.models import Admin
-from mailadmin.observability import readiness
 from mailadmin.db.mysql.errors import CommitUnknown
+from mailadmin.observability import readiness
 from tests.base import Program, World, build_world
 
 OUTAGES = {

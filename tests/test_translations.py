@@ -15,10 +15,10 @@ from django.test import RequestFactory
 from django.utils import timezone, translation
 
 from domains.models import Domain, Transport
+from mailadmin import registry
 from mailadmin.error_pages import server_error
+from mailadmin.formatting import format_change_value
 from mailadmin.jobs.models import Job
-from mailadmin.templatetags.mailadmin import in_words
-from mailboxes.dashboard.search import CRUDS
 from mailboxes.models import AppPassword, Usage, Vacation
 from mailboxes.services.mailboxes import set_mailboxes
 from tests.base import PASSWORD, World
@@ -189,11 +189,11 @@ def urls():
     yield from ["/domains/example.org/", "/account/password/", "/domains/?q=zzz"]
     yield from ["/import/", "/export/", "/account/tokens/"]
     yield from [f"/mailboxes/bob@example.org/{name}/" for name in ("forwarding", "vacation")]
-    for crud in CRUDS:
-        yield crud.url("list")
-        if "create" in crud.roles:
-            yield crud.url("create")
-            yield from [crud.url(screen, KEYS[crud.slug]) for screen in ("edit", "delete")]
+    for table in registry.menu():
+        yield table.url("list")
+        if "create" in table.roles:
+            yield table.url("create")
+            yield from [table.url(screen, KEYS[table.slug]) for screen in ("edit", "delete")]
 
 
 class LanguageTests(World):
@@ -202,7 +202,7 @@ class LanguageTests(World):
         self.perform(self.root, set_mailboxes, [self.bob.pk], "active", True)
         Domain.objects.create(domain="mirror.example.org")
         Transport.objects.create(pattern="*", transport="smtp:[mx.example.org]")
-        mirror = CRUDS[1].model
+        mirror = registry.tables["alias-domains"].model
         mirror.objects.create(alias_domain_id="mirror.example.org", target_domain_id="example.org")
         AppPassword.objects.create(mailbox=self.bob, description="phone")
         Vacation.objects.create(mailbox=self.bob, domain_id="example.org", subject="-", body="-")
@@ -294,5 +294,5 @@ class LanguageTests(World):
         self.visit("de", self.root)
         self.assertContains(self.client.get("/log/"), "<del>ja</del> → <ins>nein</ins>")
         with translation.override("de"):
-            self.assertEqual(in_words("2026-01-02 03:04:05"), "02.01.2026 03:04")
-            self.assertEqual(in_words("2026-99-99 03:04:05"), "2026-99-99 03:04:05")
+            self.assertEqual(format_change_value("2026-01-02 03:04:05"), "02.01.2026 03:04")
+            self.assertEqual(format_change_value("2026-99-99 03:04:05"), "2026-99-99 03:04:05")

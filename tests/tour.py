@@ -71,9 +71,9 @@ class Visitor:
         return self.post("/login/", username=name or self.person, password=PASSWORD)
 
     def cruds(self):
-        from mailadmin.urls import CRUDS
+        from mailadmin import registry
 
-        return CRUDS
+        return registry.menu()
 
     def keys_of(self, crud):
         return [str(key) for key in crud.model._default_manager.values_list("pk", flat=True)]

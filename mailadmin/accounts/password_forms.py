@@ -68,13 +68,13 @@ class NewPasswordMixin(forms.Form):
             return {}
         return {"password": passwords.make(typed, username)}
 
-    def for_programs(self):
+    def for_programs(self, values):
         """Programs do not mistype; those of superadmins may know a password by its hash alone."""
-        super().for_programs()
+        super().for_programs(values)
         del self.fields["password2"]
         if self.actor.principal.role is Role.SUPERADMIN:
             self.fields["password_hash"] = HashInput()
-            self.fields["password"].required &= not self.data.get("password_hash")
+            self.fields["password"].required &= not values.get("password_hash")
 
     def clean(self):
         cleaned = super().clean()

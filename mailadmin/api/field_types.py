@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from mailadmin.api.problems import rows_refused, unprocessable
 from mailadmin.tables.form_fields import TargetsField
-from mailadmin.tables.serialization import fields_of
+from mailadmin.tables.forms import program_fields
 
 
 class Strict:
@@ -78,7 +78,7 @@ def serializer(name, fields):
 
 def refuse_wrong_types(crud, screen, sent):
     """Each row's types; what a value has to be like is the form's to say."""
-    fields = {name: typed(f) for name, f in fields_of(crud.form_class, screen).items()}
+    fields = {name: typed(f) for name, f in program_fields(crud.form_class, screen).items()}
     check = serializer("Typed", fields)
     if not isinstance(sent, list):
         if errors := type_errors(check, sent):

@@ -4,12 +4,11 @@ import datetime
 import ipaddress
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin import registry
 from mailadmin.api.tokens import MOST_NETWORKS, VERBS, create_token, new_text
 from mailadmin.changes.perform import perform
 from mailadmin.names import normalize_domain
@@ -104,6 +103,5 @@ def network_text(text):
 
 def tables_of(owner):
     """What a token of this person's may be limited to."""
-    cruds = import_string(f"{settings.ROOT_URLCONF}.CRUDS")
-    own = [(crud.slug, crud.label()) for crud in cruds if crud.may("list", owner)]
+    own = [(t.slug, t.label) for t in registry.menu() if t.allows("list", owner)]
     return [*own, ("explain", _("Explain"))]

@@ -1,20 +1,15 @@
 """A POST that is sent again with its Idempotency-Key is answered again, and done once."""
 
-import datetime
 import hashlib
 import hmac
 
 from django.db import IntegrityError
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from mailadmin.api.models import Answer
 from mailadmin.api.problems import Problem
-from mailadmin.changes.perform import perform
-from mailadmin.jobs.housekeeping import delete
 
-KEPT = datetime.timedelta(days=1)
 LONGEST = 255
 
 
@@ -41,24 +36,9 @@ class Claim:
             raise Problem(422, _("This Idempotency-Key was used for another request."), errors={})
         return found.body
 
-    def perform(self, told, actor, service, *args, seen=None):
-        """`perform`, with its answer kept in the same transaction."""
-        return perform(actor, self.service, told, service, *args, seen=seen)
-
-    def service(self, changes, told, service, *args):
-        kept = self._take()
-        done = service(changes, *args)
-        kept.body = told(done)
-        kept.save(update_fields=["body"])
-        return done
-
-    def _take(self):
-        """Who comes second waits here for the first, and then finds its answer."""
+    def store(self, body):
+        """Keep the answer, in the transaction that it is about."""
         try:
-            return Answer.objects.create(token=self.token, key=self.key, digest=self.digest)
+            Answer.objects.create(token=self.token, key=self.key, digest=self.digest, body=body)
         except IntegrityError as error:
             raise Repeated from error
-
-
-def forget_answers():
-    delete(Answer.objects.filter(at__lt=timezone.now() - KEPT))

@@ -21,27 +21,26 @@ from mailadmin.api.permissions import MayUse
 from mailadmin.api.problems import Problem, rows_refused, unprocessable
 from mailadmin.api.schema import JOB, MOST, documented
 from mailadmin.api.throttling import charge
-from mailadmin.changes.perform import Actor, Conflict, perform
+from mailadmin.changes.perform import Actor, Conflict
 from mailadmin.jobs.models import Job
 from mailadmin.names import fold
+from mailadmin.tables.pages import InvalidCursor
+from mailadmin.tables.saving import EditOvertaken, RowsRefused, retry_on_conflict, save_forms
 from mailadmin.tables.serialization import (
-    Draft,
-    RowsRefused,
-    etag,
-    reasons,
-    rows_of,
-    save_all,
-    seen,
-    shown,
-    shown_one,
-    typed,
-    with_warnings,
+    add_warnings,
+    compute_etag,
+    error_codes,
+    form_errors,
+    seen_by_etag,
+    serialize_row,
+    serialize_rows,
+    to_json_value,
+    validation_texts,
 )
 from mailadmin.tables.table import DELETE
 
 USUAL = 100
 LIMIT = re.compile("[0-9]{1,5}")
-TRIES = 3  # of an edit that others keep overtaking
 
 
 class Door(APIView):
@@ -86,33 +85,34 @@ class Resource(Door):
         return self.crud.slug, *self.verbs.get(self.request.method, ("read", "list"))
 
     def is_open(self, screen, principal):
-        return self.crud.may(screen, principal)
-
-    @functools.cached_property
-    def rows(self):
-        return rows_of(self.crud, self.request, **self.kwargs)
+        return self.crud.allows(screen, principal)
 
     def get_row(self):
         """The row of exactly this key, or of the one that was meant: in other case, in Unicode."""
-        with contextlib.suppress(Http404):
-            return self.rows.get_object()
-        key = self.crud.key_of(self.kwargs["key"])
-        return rows_of(self.crud, self.request, key=key).get_object()
+        person, key = self.request.user, self.kwargs["key"]
+        row = self.crud.find(person, key) or self.crud.find(person, self.crud.parse_key(key))
+        if row is None:
+            raise Http404
+        return row
 
     @property
     def role(self):
         return self.request.user.role
 
     def shown(self, row):
-        return shown_one(self.crud, row, self.role)
+        return serialize_row(self.crud, row, self.role)
 
     def saved_values(self, rows):
         """Rows that were saved, with what is doubtful about them."""
-        values = shown(self.crud, rows, self.role)
-        return with_warnings(self.crud, rows, values, self.request.user)
+        values = serialize_rows(self.crud, rows, self.role)
+        return add_warnings(self.crud, rows, values, self.request.user)
+
+    def edit_form(self, row, values, seen=None):
+        current = self.shown(row)
+        return self.crud.form_class.from_values(values, self.actor, row, current, seen)
 
     def tag(self, row):
-        return etag(self.crud, row, self.role)
+        return compute_etag(self.crud, row, self.role)
 
     def with_etag(self, row):
         return Response(self.shown(row), headers={"ETag": quoted(self.tag(row))})
@@ -147,8 +147,8 @@ def quoted(tag):
     return f'"{tag}"'
 
 
-def refused(draft):
-    return unprocessable(draft.errors, 409 if "taken" in draft.codes else 422)
+def refused(form):
+    return unprocessable(form_errors(form), 409 if "taken" in error_codes(form) else 422)
 
 
 class Rows(Resource):
@@ -162,12 +162,18 @@ class Rows(Resource):
 
     def get(self, request):
         self.refuse_strange_filters()
-        rows, following = self.rows.page(self.limit())
-        return Response({"items": shown(self.crud, rows, self.role), "next": following})
+        filters, limit = self.crud.filters(self.request.GET), self.limit()
+        try:
+            after = self.request.GET.get("after")
+            page = self.crud.page(self.request.user, filters, limit, after=after)
+        except InvalidCursor as error:
+            raise Http404 from error
+        items = serialize_rows(self.crud, page.rows, self.role)
+        return Response({"items": items, "next": page.next_key})
 
     def refuse_strange_filters(self):
         """A filter that is misspelled would show a program more than it meant to see."""
-        known = [*self.rows.filter_names, "after", "limit"]
+        known = [*self.crud.filter_names, "after", "limit"]
         given = self.request.GET
         wrong = {name: [_("There is no such filter.")] for name in given if name not in known}
         for name, is_right in FILTER_CHECKS.items():
@@ -192,8 +198,10 @@ class Rows(Resource):
         sent = self.sent("create", dict, list)
         try:
             return self.made(self.create(sent, claim))
-        except Repeated:
-            return self.made(claim.answer(), {"Idempotent-Replayed": "true"})
+        except (Repeated, Problem):
+            if claim and (kept := claim.answer()):  # stored by the same request meanwhile
+                return self.made(kept, {"Idempotent-Replayed": "true"})
+            raise
 
     def claim(self):
         key = self.request.headers.get("Idempotency-Key")
@@ -203,15 +211,20 @@ class Rows(Resource):
 
     def create(self, sent, claim):
         """The answer: one row, or the list of rows that a list has become."""
-        run = functools.partial(claim.perform, self.answer_for(sent)) if claim else perform
+        answer_for = self.answer_for(sent)
+
+        def store_answer(_changes, saved):
+            claim.store(answer_for(saved if isinstance(saved, list) else [saved]))
+
+        after = store_answer if claim else None
         if isinstance(sent, list):
-            drafts = (Draft(self.crud, self.actor, row) for row in sent)
-            return self.answer_for(sent)(saved(drafts, run))
-        draft = Draft(self.crud, self.actor, sent)
-        row = draft.save(run)
+            forms = (self.crud.form_class.from_values(values, self.actor) for values in sent)
+            return answer_for(saved_rows(self.crud, forms, after))
+        form = self.crud.form_class.from_values(sent, self.actor)
+        row = form.save(self.crud.services, after) if form.is_valid() else None
         if row is None:
-            raise refused(draft)
-        return self.answer_for(sent)([row])
+            raise refused(form)
+        return answer_for([row])
 
     def answer_for(self, sent):
         """What tells of the rows made, in the form in which they were sent; with its headers."""
@@ -236,23 +249,26 @@ class Rows(Resource):
         if "If-Match" in request.headers:
             raise Problem(400, _("If-Match is for one row."))
         sent = self.sent("edit", list)
-        for _try in range(TRIES):
-            rows = self.named(sent)
-            drafts = (
-                Draft(self.crud, self.actor, without_key(self.crud, given), row)
-                for row, given in zip(rows, sent, strict=True)
-            )
-            with contextlib.suppress(Conflict):
-                saved(drafts)
-                return Response({"items": self.saved_values(self.named(sent))})
-        raise overtaken()
+        try:
+            retry_on_conflict(lambda: self.save_edits(sent))
+        except EditOvertaken as error:
+            raise overtaken() from error
+        return Response({"items": self.saved_values(self.named(sent))})
+
+    def save_edits(self, sent):
+        rows = self.named(sent)
+        forms = (
+            self.edit_form(row, without_key(self.crud, given))
+            for row, given in zip(rows, sent, strict=True)
+        )
+        return saved_rows(self.crud, forms)
 
     def named(self, sent):
         """The rows that the items name, in their order; all of them, and none of them twice."""
         name = self.crud.model._meta.pk.column
         given = [item.get(name) for item in sent]
         keys = [fold(key) if isinstance(key, str) else None for key in given]
-        found = self.rows.get_queryset().filter(pk__in=[key for key in keys if key])
+        found = self.crud.queryset(self.request.user).filter(pk__in=[key for key in keys if key])
         rows = {fold(row.pk): row for row in found}
         wrong = {n: not_there(name) for n, key in enumerate(keys) if rows.get(key) is None}
         wrong |= {n: twice(name) for n, key in enumerate(keys) if key and key in keys[:n]}
@@ -277,11 +293,11 @@ def overtaken():
     return Problem(409, _("Others keep changing this row. Nothing was saved; try again."))
 
 
-def saved(drafts, run=perform):
+def saved_rows(table, forms, after=None):
     try:
-        return save_all(drafts, run)
+        return save_forms(table, forms, after)
     except RowsRefused as error:
-        raise rows_refused(error.by_number, error.is_complete) from error
+        raise rows_refused(error.errors_by_number, error.is_complete) from error
 
 
 class Row(Resource):
@@ -302,30 +318,28 @@ class Row(Resource):
 
     def patch(self, request, key):
         sent = self.sent("edit", dict)
-        for _try in range(TRIES):
-            row = self.get_row()
-            draft = Draft(self.crud, self.actor, sent, row)
-            draft.form.expected = self.seen(row)
-            draft.save()
-            if draft.form.conflict is None:
-                return self.edited(draft)
-        raise overtaken()
-
-    def edited(self, draft):
-        if draft.errors:
-            raise refused(draft)
+        try:
+            retry_on_conflict(lambda: self.save_edit(sent))
+        except EditOvertaken as error:
+            raise overtaken() from error
         row = self.get_row()
         (value,) = self.saved_values([row])
         return Response(value, headers={"ETag": quoted(self.tag(row))})
 
+    def save_edit(self, sent):
+        row = self.get_row()
+        form = self.edit_form(row, sent, self.seen(row))
+        if not form.is_valid() or form.save(self.crud.services) is None:
+            raise refused(form)
+
     def delete(self, request, key):
         row = self.get_row()
         try:
-            job = self.crud.carry_out(self.actor, DELETE, [row.pk], self.seen(row))
+            job = self.crud.run_action(self.actor, DELETE, [row.pk], self.seen(row))
         except Conflict as error:
             raise changed() from error
         except ValidationError as error:
-            raise unprocessable(reasons(error)) from error
+            raise unprocessable(validation_texts(error)) from error
         if job is None:
             return Response(status=204)
         place = reverse("api-job", args=[job.pk])
@@ -339,7 +353,7 @@ class Row(Resource):
         tag = self.tag(row)
         if not matches(wanted, quoted(tag)):
             raise changed()
-        return seen(self.crud, row, self.role, tag)
+        return seen_by_etag(self.crud, row, self.role, tag)
 
 
 def changed():
@@ -365,7 +379,7 @@ class JobOfToken(Door):
         job = Job.objects.filter(pk=pk, token=request.auth).first()
         if job is None:
             raise Http404
-        return Response({name: typed(getattr(job, name)) for name in self.shown})
+        return Response({name: to_json_value(getattr(job, name)) for name in self.shown})
 
 
 SHAPES = (("rows", "", Rows), ("row", "/<key:key>", Row))
@@ -387,4 +401,4 @@ def view_of(crud, kind):
     methods = [m.lower() for m, (_verb, screen) in kind.verbs.items() if screen in crud.roles]
     roles = functools.reduce(operator.or_, crud.roles.values())
     own = {"crud": crud, "roles": roles, "http_method_names": [*methods, "head"]}
-    return documented(type(f"{crud.__name__}{kind.__name__}", (kind,), own))
+    return documented(type(f"{type(crud).__name__}{kind.__name__}", (kind,), own))

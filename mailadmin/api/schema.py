@@ -17,7 +17,7 @@ from rest_framework import serializers
 
 from mailadmin.accounts.models import Role
 from mailadmin.api.field_types import Text, Texts, Whole, serializer, typed, typed_column
-from mailadmin.tables.serialization import fields_of
+from mailadmin.tables.forms import program_fields
 
 MOST = 1000
 
@@ -40,11 +40,11 @@ class BearerToken(OpenApiAuthenticationExtension):
 @functools.cache
 def row_serializer(crud):
     """A row as it is answered: without bounds, which old rows may be outside of."""
-    asked = fields_of(crud.form_class, "edit") if crud.form_class else {}
-    asked |= fields_of(crud.form_class, "create") if crud.form_class else {}
+    asked = program_fields(crud.form_class, "edit") if crud.form_class else {}
+    asked |= program_fields(crud.form_class, "create") if crud.form_class else {}
     columns = crud.public_fields()
-    names = crud.shown_columns(Role.SUPERADMIN)
-    for_all = set(crud.shown_columns(Role.ADMIN))
+    names = crud.api_columns(Role.SUPERADMIN)
+    for_all = set(crud.api_columns(Role.ADMIN))
     fields = {}
     for name in names:
         required = name in for_all
@@ -70,7 +70,7 @@ def word(crud):
 
 @functools.cache
 def new_serializer(crud):
-    asked = fields_of(crud.form_class, "create")
+    asked = program_fields(crud.form_class, "create")
     fields = {name: typed(field, required=is_needed(field)) for name, field in asked.items()}
     if "password" in fields:
         fields["password"] = Text(required=False, max_length=1024, help_text=PLAIN)
@@ -85,7 +85,7 @@ def is_needed(asked):
 @functools.cache
 def changes_serializer(crud, many=False):
     """What may be changed of a row; of several, each with its key."""
-    asked = fields_of(crud.form_class, "edit")
+    asked = program_fields(crud.form_class, "edit")
     fields = with_password_hash({name: typed(f, required=False) for name, f in asked.items()})
     if not many:
         return serializer(f"{word(crud)}Changes", fields)
@@ -306,7 +306,7 @@ def either(name, *kinds):
 
 def sent_example(crud, names=None):
     """What a program sends: a new row, or of a row what may be changed."""
-    value = {n: v for n, v in crud.example.items() if names is None or n in names}
+    value = {n: v for n, v in crud.example_values.items() if names is None or n in names}
     return [OpenApiExample(f"sent: {word(crud)}", value=value, request_only=True)]
 
 
@@ -323,7 +323,7 @@ def told_example(crud, status, wrap=lambda row: row):
 def example_row(crud):
     fields = row_serializer(crud)().fields
     row = {name: told_value(f) for name, f in fields.items() if name != WARNINGS}
-    row |= {name: value for name, value in crud.example.items() if name in row}
+    row |= {name: value for name, value in crud.example_values.items() if name in row}
     if {"local_part", "domain"} <= set(row):
         row[crud.model._meta.pk.column] = f"{row['local_part']}@{row['domain']}"
     return row
@@ -383,7 +383,8 @@ def changing(crud):
             "changed may stand in it as it is."
         ),
         request=changes_serializer(crud),
-        examples=sent_example(crud, fields_of(crud.form_class, "edit")) + told_example(crud, "200"),
+        examples=sent_example(crud, program_fields(crud.form_class, "edit"))
+        + told_example(crud, "200"),
         parameters=[key_parameter(crud), IF_MATCH, ETAG],
         responses={200: row_serializer(crud), **problems(400, 404, 409, 412, 413, 415, 422)},
     )

@@ -1,10 +1,11 @@
 """The log as people read it: PostfixAdmin's lines, each open to what changed."""
 
 import datetime
+from collections.abc import Mapping
+from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.html import escape, format_html
@@ -13,10 +14,10 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.models import Role
 from mailadmin.changes.models import Change, Log
+from mailadmin.formatting import unicode_address
 from mailadmin.names import fold
-from mailadmin.tables import PARTS, Column, Crud
-from mailadmin.templatetags.mailadmin import readable
-from mailadmin.templatetags.rows import from_template
+from mailadmin.tables.cells import RowRenderer, render_template_cell
+from mailadmin.tables.table import MAX_DOMAIN_QUERIES, Column, Table
 
 VERBS = {
     "create_domain": _("domain created"),
@@ -75,67 +76,67 @@ DELETIONS = [verb for verb in VERBS if verb.startswith("delete_")]
 CHANGED = Column("data", _("What"), "mailadmin/cells/changed.html")
 
 
-def action_cell(page, row, name, value):
+def render_action_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     return escape(str(VERBS.get(value, value)))
 
 
-def what_cell(page, row, name, value):
+def render_subject_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """The name that the line is about, open to its changes if there are any."""
     if row.changes:
-        return from_template(CHANGED, page, row, name, value)
-    return format_html('<span class="textcell">{}</span>', readable(row.data))
+        return render_template_cell(CHANGED, renderer, row, name, value)
+    return format_html('<span class="textcell">{}</span>', unicode_address(row.data))
 
 
-class LogLines(Crud):
+class LogTable(Table):
     model = Log
     slug = "log"
     icon = "clock-history"
+    menu_position = 70
+    is_searched = False
     columns = [
         "timestamp",
         Column("username", _("By"), "text"),
-        Column("action", _("Action"), action_cell),
+        Column("action", _("Action"), render_action_cell),
         Column("domain", _("Domain"), "domain"),
-        Column("data", _("What"), what_cell),
+        Column("data", _("What"), render_subject_cell),
     ]
     search_fields = ["data", "username"]
     roles = {"list": Role.ADMINS, "export": Role.ADMINS}
     actions = ()
     toggles = {}
     newest_first = True
-    is_many_a_domain = True
+    is_split_by_domain = True
     empty_text = _("Nothing has happened yet. Every change will be told here.")
     filter_names = ("domain", "admin", "action", "from", "until", "q")
-    verbs = VERBS
+    action_labels = VERBS
 
-    @property
-    def order(self):
+    def ordering(self, filters: Mapping[str, str], principal: Any) -> tuple[str, ...]:
         """By the moment, as the log's indexes have it; what must read all lines, as they lie."""
-        if set(self.filters) == {"q"} and self.request.user.role is Role.SUPERADMIN:
+        if set(filters) == {"q"} and principal.role is Role.SUPERADMIN:
             return ("pk",)
         return ("timestamp", "pk")
 
-    def filtered(self):
-        rows = super().filtered()
-        given = self.filters
-        if action := given.get("action"):
+    def filter(self, rows: QuerySet, filters: Mapping[str, str]) -> QuerySet:
+        rows = super().filter(rows, filters)
+        if action := filters.get("action"):
             rows = rows.filter(action=action)
-        if admin := given.get("admin"):
+        if admin := filters.get("admin"):
             rows = rows.filter(username__istartswith=admin) if admin.isascii() else rows.none()
-        if start := day(given.get("from")):
+        if start := day(filters.get("from")):
             rows = rows.filter(timestamp__gte=start)
-        if end := day(given.get("until")):
+        if end := day(filters.get("until")):
             rows = rows.filter(timestamp__lt=end + datetime.timedelta(days=1))
         return rows
 
-    def parts(self, rows):
+    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
         """The lines of each of whom the search for an admin means, if these are few."""
-        admin = self.filters.get("admin", "")
+        admin = filters.get("admin", "")
         names = names_like(admin) if admin and admin.isascii() else []
         if not names:
-            return super().parts(rows)
+            return super().split(rows, filters, principal)
         return [rows.filter(username=name) for name in names]
 
-    def decorate(self, rows):
+    def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
         """Beside each line what changed, found by moment, actor, key, domain and table."""
         told = {(row.timestamp, row.data) for row in rows if row.timestamp}
         found = {}
@@ -175,21 +176,16 @@ def changes_beside(told):
 def names_like(beginning):
     """The names in the log that begin so, with their addresses; none if they are too many."""
     lines = Log.objects.filter(username__istartswith=beginning).order_by("username")
-    names = list(lines.values_list("username", flat=True).distinct()[: PARTS + 1])
-    return names if len(names) <= PARTS else []
+    names = list(lines.values_list("username", flat=True).distinct()[: MAX_DOMAIN_QUERIES + 1])
+    return names if len(names) <= MAX_DOMAIN_QUERIES else []
 
 
-class WarnsOfOldMail:
-    """What the log knows to have existed may have left mail on the disk."""
-
-    def success_text(self, form):
-        if self.screen == "create" and had_existed(self.object_saved):
-            messages.warning(
-                self.request,
-                gettext("%(row)s existed before: its old mail may still lie on the disk.")
-                % {"row": self.object_saved},
-            )
-        return super().success_text(form)
+def old_mail_notices(row: Any) -> list[str]:
+    """Return a warning if the log knows of a deleted row of this name."""
+    if not had_existed(row):
+        return []
+    text = gettext("%(row)s existed before: its old mail may still lie on the disk.")
+    return [text % {"row": row}]
 
 
 def had_existed(row):

@@ -8,7 +8,9 @@ import random
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import OperationalError, connection, models, router, transaction
@@ -98,10 +100,11 @@ def digest(values):
     return salted_hmac("mailadmin.writes.digest", text).hexdigest()[:32]
 
 
-def perform(actor, service, *args, seen=None):
+def perform(actor, service, *args, seen=None, after=None):
     """Run a service in one transaction with its log and change records; again on a deadlock.
 
     `seen` is what somebody saw of a row, or of several: what differs by now is not overwritten.
+    `after(changes, result)` runs at the end of the same transaction.
     """
     seen = seen if isinstance(seen, (list, tuple)) else [seen]
     watched = {(one.model, one.key): one for one in seen if one}
@@ -112,6 +115,8 @@ def perform(actor, service, *args, seen=None):
             with transaction.atomic(durable=True):
                 changes = Changes(actor, watched)
                 result = service(changes, *args)
+                if after is not None:
+                    after(changes, result)
                 changes.finish()
         except CommitUnknown:
             if not has_happened(changes):
@@ -149,6 +154,9 @@ def has_happened(changes):
         return Change.objects.filter(batch=changes.batch).exists()
     except OperationalError:
         return False
+
+
+AfterPerform = Callable[["Changes", Any], None]
 
 
 @dataclass

@@ -9,15 +9,14 @@ from collections.abc import Collection
 from contextlib import contextmanager
 
 from django.apps import apps
-from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, Q
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
+from mailadmin import registry
 from mailadmin.changes.perform import Actor, again_on_deadlock, perform
 from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.jobs.models import Job, JobKeys, WorkerSign
@@ -215,9 +214,8 @@ def advance(job: Job) -> bool:
 
 
 def take_next_step(job: Job) -> bool:
-    steps = import_string(f"{settings.ROOT_URLCONF}.JOBS")
     with override(job.arguments.get("language") or get_language()):
-        step = steps[job.kind](job)
+        step = registry.job_steps[job.kind](job)
         if step is None:
             return finish(job, Job.State.DONE)
         perform(job_actor(job), take_step, job, step)

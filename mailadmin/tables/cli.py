@@ -1,182 +1,198 @@
-"""The command of a table: `list`, `show`, `add`, `edit` and `delete` by its forms and services."""
+"""The command of a table: `list`, `show`, `add`, `edit` and `delete` by its form and services."""
 
 import argparse
 import getpass
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
-from django.http import Http404
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
+from mailadmin import registry
 from mailadmin.changes.perform import Actor
 from mailadmin.console import printable, told_plainly
 from mailadmin.tables.cli_output import print_row, print_rows
 from mailadmin.tables.form_fields import TargetsField
+from mailadmin.tables.forms import RecordForm, program_fields
+from mailadmin.tables.saving import EditOvertaken, retry_on_conflict
 from mailadmin.tables.serialization import (
-    Asked,
-    Draft,
-    fields_of,
-    reasons,
-    rows_of,
-    shown,
-    shown_one,
+    ErrorTexts,
+    form_errors,
+    serialize_row,
+    serialize_rows,
+    validation_texts,
 )
-from mailadmin.tables.table import DELETE
+from mailadmin.tables.table import DELETE, Table
 
-ROWS = 1000  # read at once
-SECRETS = ("password", "password_hash")
-TRIES = 3  # of an edit that others keep overtaking
+PAGE_SIZE = 1000  # rows read at once
+PASSWORD_FIELDS = ("password", "password_hash")
 
 
-class RowsCommand(BaseCommand):
-    """Django's command of one table: its Crud says what the words are."""
+class TableCommand(BaseCommand):
+    """A management command on the rows of one table."""
 
-    crud = None
+    slug = ""  # of the table
     requires_system_checks = []  # they import all pages: a second of a command that takes a half
 
     @property
-    def help(self):
-        return f"List, show, add, edit and delete {self.crud.slug.replace('-', ' ')}."
+    def table(self) -> Table:
+        return registry.tables[self.slug]
 
-    def add_arguments(self, parser):
+    @property
+    def help(self) -> str:
+        return f"List, show, add, edit and delete {self.slug.replace('-', ' ')}."
+
+    def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        self.add_list(verbs.add_parser("list", help="print all, or those that are asked for"))
-        self.add_keyed(verbs.add_parser("show", help="print one"))
-        new = self.add_keyed(verbs.add_parser("add", help="make one"))
-        self.add_fields(new, "create")
-        self.add_fields(self.add_keyed(verbs.add_parser("edit", help="change one")), "edit")
-        gone = self.add_keyed(verbs.add_parser("delete", help="delete one with all that is its"))
-        gone.add_argument("--yes", action="store_true", help="ask nothing")
+        rows = verbs.add_parser("list", help="print all, or those that are asked for")
+        self.add_list_arguments(rows)
+        shown = self.add_key_argument(verbs.add_parser("show", help="print one"))
+        added = self.add_key_argument(verbs.add_parser("add", help="make one"))
+        self.add_field_options(added, "create")
+        edited = self.add_key_argument(verbs.add_parser("edit", help="change one"))
+        self.add_field_options(edited, "edit")
+        deleted = verbs.add_parser("delete", help="delete one with all that is its")
+        self.add_key_argument(deleted).add_argument(
+            "--yes", action="store_true", help="ask nothing"
+        )
+        rows.set_defaults(run=self.print_list)
+        shown.set_defaults(run=self.show)
+        added.set_defaults(run=self.add)
+        edited.set_defaults(run=self.edit)
+        deleted.set_defaults(run=self.delete)
 
-    def add_list(self, parser):
+    def add_list_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--domain", help="those of this domain")
         parser.add_argument("--search", dest="q", metavar="TEXT", help="those that contain it")
         parser.add_argument("--active", action=argparse.BooleanOptionalAction, help="in force")
         parser.add_argument("--columns", metavar="A,B", help="print these columns")
-        self.add_printing(parser)
+        self.add_output_arguments(parser)
 
-    def add_keyed(self, parser):
+    def add_key_argument(self, parser: CommandParser) -> CommandParser:
         parser.add_argument("key", metavar="KEY")
-        self.add_printing(parser)
+        self.add_output_arguments(parser)
         return parser
 
-    def add_printing(self, parser):
+    def add_output_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print JSON")
 
-    def add_fields(self, parser, screen):
-        """An option for each field of the form; what the key says is no option."""
-        named = self.crud.form_class.named("")
-        for name, field in fields_of(self.crud.form_class, screen).items():
-            if name not in named and name not in SECRETS:
+    def add_field_options(self, parser: CommandParser, screen: str) -> None:
+        """Add an option for each field of the form, except those that the key says."""
+        identity = self.table.form_class.named("")
+        for name, field in program_fields(self.table.form_class, screen).items():
+            if name not in identity and name not in PASSWORD_FIELDS:
                 parser.add_argument(*spellings(name), dest=f"field_{name}", **option_of(field))
             elif name == "password":
-                self.add_password(parser)
+                self.add_password_options(parser)
 
-    def add_password(self, parser):
-        how = parser.add_mutually_exclusive_group()
-        how.add_argument("--password", action="store_true", help="ask for a new password")
-        how.add_argument(
+    def add_password_options(self, parser: CommandParser) -> None:
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument("--password", action="store_true", help="ask for a new password")
+        group.add_argument(
             "--password-stdin", action="store_true", help="its first line is the password"
         )
-        how.add_argument(
+        group.add_argument(
             "--password-hash-stdin", action="store_true", help="its first line is a stored hash"
         )
 
-    def handle(self, *args, verb, **options):
+    def handle(self, *args: Any, run: Any, **options: Any) -> None:
         self.options, self.actor = options, Actor.console()
+        self.principal = self.actor.principal
         with told_plainly():
-            getattr(self, f"do_{verb}")(options.get("key", ""))
+            run(options.get("key", ""))
 
     # Reading
 
-    def do_list(self, _key):
-        options = self.options
-        names = self.chosen_columns()
-        print_rows(self.stdout, names, self.all_rows(), options["json"])
+    def print_list(self, _key: str) -> None:
+        names = self.get_columns()
+        print_rows(self.stdout, names, self.iter_rows(), self.options["json"])
 
-    def chosen_columns(self):
-        known = self.crud.shown_columns(self.actor.principal.role)
+    def get_columns(self) -> list[str]:
+        known = self.table.api_columns(self.principal.role)
         if not (text := self.options["columns"]):
-            return self.crud.printed_columns() if self.is_terminal() else known
+            return self.table.terminal_columns() if self.is_terminal() else known
         names = [name.strip() for name in text.split(",")]
-        if strange := [name for name in names if name not in known]:
+        if unknown := [name for name in names if name not in known]:
             text = _("There is no column %(name)s; there are %(names)s.")
-            values = {"name": strange[0], "names": ", ".join(known)}
+            values = {"name": unknown[0], "names": ", ".join(known)}
             raise CommandError(text % values, returncode=2)
         return names
 
-    def is_terminal(self):
+    def is_terminal(self) -> bool:
         return self.stdout.isatty() and not self.options["json"]
 
-    def all_rows(self):
-        """Each row's values, a page at a time."""
-        given = {"domain": self.options["domain"], "q": self.options["q"]}
-        if self.options["active"] is not None:
-            given["active"] = "1" if self.options["active"] else "0"
-        given = {name: value for name, value in given.items() if value}
+    def iter_rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the values of each row, read a page at a time."""
+        active = {None: "", True: "1", False: "0"}[self.options["active"]]
+        params = {name: self.options[name] or "" for name in ("domain", "q")}
+        filters = self.table.filters(params | {"active": active})
         after = None
         while True:
-            query = given | ({"after": str(after)} if after is not None else {})
-            rows, after = self.table(query).page(ROWS)
-            yield from shown(self.crud, rows, self.actor.principal.role)
+            page = self.table.page(self.principal, filters, PAGE_SIZE, after=after)
+            yield from serialize_rows(self.table, page.rows, self.principal.role)
+            after = page.next_key
             if after is None:
                 return
 
-    def table(self, query=None, **kwargs):
-        return rows_of(self.crud, Asked(self.actor.principal, query or {}), **kwargs)
+    def get_row(self, key: str) -> Any:
+        row = self.table.find(self.principal, self.table.parse_key(key))
+        if row is None:
+            raise CommandError(printable(_("There is no %(key)s.") % {"key": key}))
+        return row
 
-    def row(self, key):
-        try:
-            return self.table(key=self.crud.key_of(key)).get_object()
-        except Http404 as error:
-            raise CommandError(printable(_("There is no %(key)s.") % {"key": key})) from error
+    def get_values(self, row: Any) -> dict[str, Any]:
+        return serialize_row(self.table, row, self.principal.role)
 
-    def values(self, row):
-        return shown_one(self.crud, row, self.actor.principal.role)
+    def show(self, key: str) -> None:
+        self.print_row(self.get_row(key))
 
-    def do_show(self, key):
-        self.print_row(self.row(key))
-
-    def print_row(self, row):
-        print_row(self.stdout, self.values(row), self.options["json"])
+    def print_row(self, row: Any) -> None:
+        print_row(self.stdout, self.get_values(row), self.options["json"])
 
     # Writing
 
-    def do_add(self, key):
-        given = self.crud.form_class.named(key) | self.given()
-        if "password" in fields_of(self.crud.form_class, "create"):
-            given |= self.typed_password(is_needed=True)
-        row = self.saved(Draft(self.crud, self.actor, given))
-        self.say(_("%(row)s was created."), row)
+    def add(self, key: str) -> None:
+        form_class = self.table.form_class
+        values = form_class.named(key) | self.given_values()
+        if "password" in program_fields(form_class, "create"):
+            values |= self.read_password(is_required=True)
+        row = self.save(form_class.from_values(values, self.actor))
+        self.report_saved(_("%(row)s was created."), row)
 
-    def do_edit(self, key):
-        given = self.given() | self.typed_password()
-        if not given:
+    def edit(self, key: str) -> None:
+        values = self.given_values() | self.read_password()
+        if not values:
             raise CommandError(_("Say what to change."), returncode=2)
-        for _try in range(TRIES):
-            draft = Draft(self.crud, self.actor, given, self.row(key))
-            saved = self.saved(draft)
-            if draft.form.conflict is None:
-                return self.say(_("%(row)s was saved."), saved)
-        raise CommandError(_("Others keep changing this row. Nothing was saved; try again."))
+        try:
+            row = retry_on_conflict(lambda: self.save_edit(key, values))
+        except EditOvertaken as error:
+            text = _("Others keep changing this row. Nothing was saved; try again.")
+            raise CommandError(text) from error
+        self.report_saved(_("%(row)s was saved."), row)
 
-    def given(self):
-        """Field → what was said of it; what was not said is left as it is."""
+    def save_edit(self, key: str, values: dict[str, Any]) -> Any:
+        row = self.get_row(key)
+        current = self.get_values(row)
+        return self.save(self.table.form_class.from_values(values, self.actor, row, current))
+
+    def given_values(self) -> dict[str, Any]:
+        """Return field → value of the options that were given."""
         return {
             name.removeprefix("field_"): value
             for name, value in self.options.items()
             if name.startswith("field_") and value is not None
         }
 
-    def typed_password(self, is_needed=False):
-        """By standard input or by asking: everybody on the machine reads a command's words."""
+    def read_password(self, is_required: bool = False) -> dict[str, str]:
+        """Read a password from standard input or a prompt: everybody sees a command's arguments."""
         if self.options.get("password_stdin"):
             return {"password": first_line()}
         if self.options.get("password_hash_stdin"):
             return {"password_hash": first_line()}
-        if not (is_needed or self.options.get("password")):
+        if not (is_required or self.options.get("password")):
             return {}
         if not sys.stdin.isatty():
             raise CommandError(_("Say --password-stdin."), returncode=2)
@@ -185,41 +201,42 @@ class RowsCommand(BaseCommand):
             raise CommandError(_("The two passwords differ."))
         return {"password": typed}
 
-    def saved(self, draft):
-        row = draft.save()
-        if row is None and draft.form.conflict is None:
-            raise CommandError("\n".join(told(draft.errors)))
+    def save(self, form: RecordForm) -> Any:
+        row = form.save(self.table.services) if form.is_valid() else None
+        if row is None:
+            raise CommandError("\n".join(format_errors(form_errors(form))))
         return row
 
-    def say(self, text, row):
-        """What was done; for programs the row as it is now."""
-        for warning in self.crud.warnings(self.actor.principal, [row]).get(row.pk, []):
+    def report_saved(self, text: str, row: Any) -> None:
+        """Say what was done; print the row as it is now where the output is not a terminal."""
+        for warning in self.table.warnings(self.principal, [row]).get(row.pk, []):
             self.stderr.write(printable(_("Warning: %(text)s") % {"text": warning}))
         if self.options["json"] or not self.stdout.isatty():
-            return self.print_row(row)
-        return self.stdout.write(printable(text % {"row": row}))
+            self.print_row(row)
+        else:
+            self.stdout.write(printable(text % {"row": row}))
 
-    def do_delete(self, key):
-        row = self.row(key)
+    def delete(self, key: str) -> None:
+        row = self.get_row(key)
         if not self.options["yes"]:
-            self.ask(row)
-        name, values = str(row), self.values(row)
+            self.confirm_deletion(row)
+        name, values = str(row), self.get_values(row)
         try:
-            job = self.crud.carry_out(self.actor, DELETE, [row.pk])
+            job = self.table.run_action(self.actor, DELETE, [row.pk])
         except ValidationError as error:
-            raise CommandError("\n".join(told(reasons(error)))) from error
+            raise CommandError("\n".join(format_errors(validation_texts(error)))) from error
         if self.options["json"]:
-            return print_row(self.stdout, values | ({"job": job.pk} if job else {}), True)
+            print_row(self.stdout, values | ({"job": job.pk} if job else {}), True)
+            return
         text = _("%(row)s is out of force; the worker deletes it (job %(job)s).")
         done = text if job else _("%(row)s was deleted.")
-        values = {"row": name, "job": job.pk if job else ""}
-        return self.stdout.write(printable(done % values))
+        self.stdout.write(printable(done % {"row": name, "job": job.pk if job else ""}))
 
-    def ask(self, row):
-        """What goes with it is told before it goes."""
+    def confirm_deletion(self, row: Any) -> None:
+        """Show what is deleted with the row, and ask."""
         if not sys.stdin.isatty():
             raise CommandError(_("Say --yes."), returncode=2)
-        for label, count in self.table().what_goes([row.pk]):
+        for label, count in self.table.cascade_counts([row.pk]):
             self.stdout.write(f"{label}: {count}")
         answer = input(printable(_("Delete %(row)s? [y/N] ") % {"row": row}))
         if answer.strip().lower() not in ("y", "yes", _("yes")):
@@ -249,8 +266,8 @@ def first_line():
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def told(errors):
-    """Every reason in a line of its own, with the field that it is about."""
+def format_errors(errors: ErrorTexts) -> list[str]:
+    """Return every error as a line, with the field that it is about."""
     return [
         printable(f"{name}: {text}" if name else str(text))
         for name, texts in errors.items()

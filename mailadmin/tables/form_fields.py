@@ -55,7 +55,7 @@ class AddressInput(WholeInput):
 class Picker(forms.TextInput):
     """A text field with choices that begin with what is typed; without JavaScript a text field."""
 
-    template_name = "crud/picker.html"
+    template_name = "tables/picker.html"
 
     def __init__(self, url_name):
         super().__init__(attrs={"autocomplete": "off", "spellcheck": "false"})

@@ -1,14 +1,23 @@
 """Forms of rows: shown values are compared again before they are saved."""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
+from django.db import models
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.changes.perform import Conflict, Seen, digest, perform
+from mailadmin.changes.perform import Actor, AfterPerform, Conflict, Seen, digest, perform
 from mailadmin.db.fields import validate_column
 from mailadmin.names import validate_line, validate_text
 from mailadmin.tables.form_fields import RowInput
+
+if TYPE_CHECKING:
+    from mailadmin.tables.table import Services
+
+PASSWORD_HASH_FIELD = "password_hash"  # noqa: S105 (a name; forms of superadmins' programs have it)
 
 
 class PlainForm(forms.Form):
@@ -29,6 +38,7 @@ class WatchedForm(PlainForm):
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
     conflict = None
+    shows_conflicts = True  # otherwise they are raised
     watched = None
     expected = None  # what a program saw of the row, where it is not what the form shows
 
@@ -52,13 +62,15 @@ class WatchedForm(PlainForm):
         """What the service is given."""
         return {name: value for name, value in self.cleaned_data.items() if name != "seen"}
 
-    def attempt(self, service, *arguments, run=perform):
-        """Run the service; None where it refused, with the reasons among the form's errors."""
+    def attempt(self, service, *arguments, after=None):
+        """Run the service; return None where it refused, with the reasons in the form's errors."""
         try:
-            return run(self.actor, service, *arguments, seen=self.watching())
+            return perform(self.actor, service, *arguments, seen=self.watching(), after=after)
         except ValidationError as error:
             self.refuse(error)
         except Conflict as conflict:
+            if not self.shows_conflicts:
+                raise
             self._show_conflict(conflict.row)
         return None
 
@@ -118,13 +130,12 @@ def as_fields(error):
 
 
 class RecordForm(WatchedForm, forms.ModelForm):
-    """A form on one row. It asks and words; the service it names does the work."""
+    """A form on one row of a table. Pages fill it from a request, programs by `from_values`."""
 
-    create_service = None
-    edit_service = None
-    only_new = ()  # fields of which a row that is there has no use
-    only_edit = ()
-    unasked = {}  # what programs get that say nothing of a field, where it is not what a page shows
+    only_new: Sequence[str] = ()  # fields that a row which exists does not have
+    only_edit: Sequence[str] = ()
+    unasked: Mapping[str, Any] = {}  # values for fields that a program does not name
+    unknown_fields: Sequence[str] = ()  # names that a program gave and the form does not have
 
     def __init__(self, *args, actor=None, **kwargs):
         self.actor = actor
@@ -132,6 +143,33 @@ class RecordForm(WatchedForm, forms.ModelForm):
         for name in self.only_new if self.is_edit else self.only_edit:
             del self.fields[name]
         self.watch(self.instance if self.is_edit else None)
+
+    @classmethod
+    def from_values(
+        cls,
+        values: Mapping[str, Any],
+        actor: Actor,
+        instance: models.Model | None = None,
+        current: Mapping[str, Any] | None = None,
+        seen: Seen | None = None,
+    ) -> "RecordForm":
+        """Return the form as a program fills it: fields that are not named keep their values.
+
+        `current` are the values that the program has been shown. It may send them back unchanged,
+        also those that cannot be edited. `seen` is the version that it wants to change.
+        """
+        initial = None if instance else dict(values)
+        form = cls(initial=initial, instance=instance, actor=actor)
+        form.for_programs(values)
+        form.shows_conflicts, form.expected = False, seen
+        values = drop_unchanged(form, values, current or {})
+        known = (*program_fields(cls, "edit" if instance else "create"), PASSWORD_HASH_FIELD)
+        form.unknown_fields = [n for n in values if n not in form.fields or n not in known]
+        form.data, form.is_bound = merged_data(form, values), True
+        return form
+
+    def is_valid(self) -> bool:
+        return super().is_valid() and not self.unknown_fields
 
     @classmethod
     def named(cls, key):
@@ -143,8 +181,8 @@ class RecordForm(WatchedForm, forms.ModelForm):
         key = self.cleaned_data[self._meta.model._meta.pk.name]
         return getattr(key, "pk", key)
 
-    def for_programs(self):
-        """Leave out what only helps somebody who types."""
+    def for_programs(self, values: Mapping[str, Any]) -> None:
+        """Leave out fields that only help a person who types."""
 
     @property
     def is_edit(self):
@@ -162,12 +200,48 @@ class RecordForm(WatchedForm, forms.ModelForm):
     def validate_unique(self):
         """Whether a key is free is asked by the service, under its lock."""
 
-    def step(self):
-        """The service that does it, with its arguments."""
+    def service_call(self, services: "Services") -> tuple[Any, ...]:
+        """Return the service that saves this form, with its arguments."""
         if self.is_edit:
-            return type(self).edit_service, self.instance.pk, self.values()
-        return type(self).create_service, [self.values()]
+            return services.edit, self.instance.pk, self.values()
+        return services.create, [self.values()]
 
-    def save(self, run=perform):
-        saved = self.attempt(*self.step(), run=run)
+    def save(self, services: "Services", after: AfterPerform | None = None) -> Any:
+        """Save by the service; return the row, or None where it was refused."""
+        saved = self.attempt(*self.service_call(services), after=after)
         return saved[0] if isinstance(saved, list) else saved
+
+
+def program_fields(form_class: type[RecordForm], screen: str) -> dict[str, forms.Field]:
+    """Return the fields of a form that programs may give, by name and in its order."""
+    left_out = form_class.only_edit if screen == "create" else form_class.only_new
+    fields = form_class.base_fields
+    order = [*(name for name in form_class.field_order or () if name in fields), *fields]
+    return {
+        name: fields[name]
+        for name in dict.fromkeys(order)
+        if name not in (*left_out, "seen", "password2")
+    }
+
+
+def drop_unchanged(
+    form: RecordForm, values: Mapping[str, Any], current: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the values without those that cannot be edited and are sent back as they are."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name in form.fields or name not in current or current[name] != value
+    }
+
+
+def merged_data(form: RecordForm, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values over those that the row has or a new one would get, as form data."""
+    merged = {name: form.get_initial_for_field(f, name) for name, f in form.fields.items()}
+    merged |= {} if form.is_edit else form.unasked
+    merged |= {name: value for name, value in values.items() if name in form.fields}
+    return {
+        name: form.fields[name].prepare_value(value)
+        for name, value in merged.items()
+        if value is not None
+    }

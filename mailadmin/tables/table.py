@@ -1,49 +1,55 @@
-"""What one table declares: model, form, columns, roles; and what all its screens share."""
+"""`Table`: what one table of the panel is. Pages, API, commands and imports hold such an object."""
 
-from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db import models
-from django.db.models import Count, Value
-from django.http import Http404
+from django.db.models import QuerySet
 from django.urls import reverse
-from django.utils.functional import cached_property
+from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
-from mailadmin.accounts.models import Role, is_scoped
-from mailadmin.accounts.permissions import RoleRequired
-from mailadmin.changes.perform import perform
-from mailadmin.db.bulk import chunks
+from mailadmin.accounts.models import Role
+from mailadmin.changes.perform import Actor, Seen, perform
 from mailadmin.db.pagination import can_join_heads
+from mailadmin.formatting import key_url
+from mailadmin.jobs.models import Job
 from mailadmin.jobs.runner import start_job, start_selection
 from mailadmin.names import typed_address, typed_domain
-from mailadmin.templatetags.mailadmin import key_url
+from mailadmin.tables import cascade
+from mailadmin.tables.filters import search_rows
+from mailadmin.tables.forms import RecordForm
+from mailadmin.tables.pages import Page, read_page
 
-BULK = "bulk"  # the kind of job that does something to many rows
-AT_ONCE = 200  # more rows than this are a job's matter
-PARTS = 100  # up to so many domains a page is read from each; of more, passing over others' is less
+BULK_JOB_KIND = "bulk"
+MAX_IMMEDIATE_ROWS = 200  # a job changes more
+MAX_DOMAIN_QUERIES = 100  # domains whose rows a page reads one by one
+
+Service = Callable[..., Any]
+Text = str | Promise
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a list that is not simply a field: its heading, and what draws its cells.
+    """A column of a list that is not simply a field: its heading and how its cells are drawn.
 
-    That is one of the kinds of `templatetags.rows`, a function like theirs, or a template.
+    `cell` is a name of `cells.CELL_RENDERERS`, a function like those, or a template.
     """
 
     name: str
-    label: str
-    cell: object
+    label: Text
+    cell: str | Callable[..., str]
 
 
 @dataclass(frozen=True)
 class Action:
-    """Something to do with ticked rows."""
+    """Something to do with selected rows."""
 
     name: str
-    label: str
+    label: Text
     field: str = ""
     value: bool = False
 
@@ -53,259 +59,288 @@ DEACTIVATE = Action("deactivate", gettext_lazy("Deactivate"), "active", False)
 DELETE = Action("delete", gettext_lazy("Delete"))
 
 
-class Crud(RoleRequired):
-    """What one table declares, and what all its screens share."""
+@dataclass(frozen=True)
+class Services:
+    """The functions that change rows; each takes `changes` first."""
 
-    model = None
-    form_class = None
+    create: Service | None = None  # (changes, [values, …])
+    edit: Service | None = None  # (changes, key, values)
+    set: Service | None = None  # (changes, keys, field, value)
+    delete: Service | None = None  # (changes, keys)
+
+
+class Table:
+    """Declare a table by overriding attributes; methods answer what its users ask.
+
+    It knows no request, no response and no template.
+    """
+
+    model: type[models.Model]
+    form_class: type[RecordForm] | None = None
+    services = Services()
     slug = ""
     icon = "table"
-    columns = ()
-    search_fields = ()
+    menu_position = 0
+    is_searched = True  # by the search of everything
+    columns: Sequence[str | Column] = ()
+    search_fields: Sequence[str] = ()
+    filter_names: Sequence[str] = ("domain", "active", "q")
     domain_lookup = "domain"
-    roles = {}
-    toggles = {"active": gettext_lazy("active")}
-    actions = (ACTIVATE, DEACTIVATE, DELETE)
+    roles: Mapping[str, Role] = {}  # screen → who may open it; a screen not named does not exist
+    toggles: Mapping[str, Text] = {"active": gettext_lazy("active")}
+    actions: Sequence[Action] = (ACTIVATE, DEACTIVATE, DELETE)
     newest_first = False
-    order = ("pk",)  # one of PostfixAdmin's or our indexes has to have it
-    is_many_a_domain = False  # so that an admin's rows are better read domain by domain
-    empty_text = gettext_lazy("There is nothing here yet.")
-    delete_service = None
-    set_service = None
-    # Column → who has it in files and by programs: those that an import takes from them. None: all
-    # that is public.
-    exported = {}
-    also_shown = ()  # what programs are shown besides
-    example = {}  # a new row, as the API's document shows it
-    screen = None
-    context_object_name = "record"
-    pk_url_kwarg = "key"
+    order: tuple[str, ...] = ("pk",)  # an index has to have it
+    is_split_by_domain = False  # an admin's rows are better read domain by domain
+    empty_text: Text = gettext_lazy("There is nothing here yet.")
+    # Column → who has it in files and by the API; empty: all that are public.
+    export_roles: Mapping[str, Role] = {}
+    extra_columns: Sequence[str] = ()  # in the API besides
+    example_values: Mapping[str, Any] = {}  # a new row, for the API document
 
     # Roles and scope
 
-    @classmethod
-    def is_offered(cls):
-        """Whether the operator wants this table in the panel at all."""
+    def is_enabled(self) -> bool:
+        """Return whether the operator has this table in the panel."""
         return True
 
-    def get_roles(self):
-        return self.roles[self.screen] if self.is_offered() else Role(0)
+    def roles_of(self, screen: str) -> Role:
+        """Return who may open a screen."""
+        return self.roles.get(screen, Role(0)) if self.is_enabled() else Role(0)
 
-    @classmethod
-    def may(cls, screen, principal):
-        return cls.is_offered() and screen in cls.roles and principal.role in cls.roles[screen]
+    def allows(self, screen: str, principal: Any) -> bool:
+        """Return whether this person may open a screen."""
+        return principal.role in self.roles_of(screen)
 
-    def get_queryset(self):
-        return self.model._default_manager.visible_to(self.request.user)
+    def allowed_screens(self, principal: Any) -> dict[str, bool]:
+        """Return each screen with whether this person may open it."""
+        return {screen: self.allows(screen, principal) for screen in self.roles}
 
-    def get_object(self, queryset=None):
-        """A foreign row and one that does not exist are the same to you."""
+    def queryset(self, principal: Any) -> QuerySet:
+        """Return all rows in the scope of this person."""
+        return self.model._default_manager.visible_to(principal)
+
+    def find(self, principal: Any, key: Any) -> models.Model | None:
+        """Return the row of this key; None if it does not exist or is out of scope."""
         try:
-            return self.get_queryset().get(pk=self.kwargs["key"])
-        except (self.model.DoesNotExist, ValueError) as error:
-            raise Http404 from error
+            return self.queryset(principal).filter(pk=key).first()
+        except ValueError:
+            return None
 
-    @classmethod
-    def listed(cls, rows):
-        """The rows that lists and search show, of those there are."""
+    # Rows of lists
+
+    def filter_listed(self, rows: QuerySet) -> QuerySet:
+        """Return the rows that lists show."""
         return rows
 
-    @classmethod
-    def found(cls, rows):
-        """The rows that the search of everything shows."""
-        return cls.listed(rows)
+    def filter_searchable(self, rows: QuerySet) -> QuerySet:
+        """Return the rows that the search of everything shows."""
+        return self.filter_listed(rows)
 
-    @classmethod
-    def by_domain(cls, rows, principal):
-        """The rows of each domain of an admin's by themselves: each lie in order in an index."""
-        if not (cls.is_many_a_domain and principal.role is Role.ADMIN and can_join_heads()):
-            return [rows]
-        names = principal.managed_domains()
-        if not isinstance(names, list) or not 1 < len(names) <= PARTS:
-            return [rows]
-        return [rows.filter(**{cls.domain_lookup: name}) for name in names]
-
-    def of_domain(self, rows, name):
+    def filter_by_domain(self, rows: QuerySet, name: str) -> QuerySet:
+        """Return the rows of one domain."""
         return rows.filter(**{self.domain_lookup: name})
 
-    # Many rows
+    def filters(self, params: Mapping[str, str]) -> dict[str, str]:
+        """Return the filters of a query string that are not empty."""
+        given = {name: params.get(name, "").strip() for name in self.filter_names}
+        return {name: value for name, value in given.items() if value}
 
-    @classmethod
-    def carry_out(cls, actor, action, keys, seen=None):
-        """Do it at once; what is too much for one request becomes a job, which is returned."""
-        if len(keys) <= AT_ONCE:
-            service, *arguments = cls.step(action, keys)
-            perform(actor, service, *arguments, seen=seen)
-            return None
-        title, arguments = cls.bulk_job(action, len(keys))
-        return start_job(actor, BULK, title, arguments, len(keys), keys)
+    def filter(self, rows: QuerySet, filters: Mapping[str, str]) -> QuerySet:
+        """Return the rows that match: domain, state, search."""
+        if domain := filters.get("domain"):
+            rows = self.filter_by_domain(rows, typed_domain(domain))
+        if (active := filters.get("active")) in ("0", "1"):
+            rows = rows.filter(active=active == "1")
+        return search_rows(rows, self.search_fields, filters.get("q", ""))
 
-    @classmethod
-    def carry_out_selection(cls, actor, action, selection):
-        """Start the job of a large selection, whose keys are stored already."""
-        title, arguments = cls.bulk_job(action, selection.total)
-        return perform(actor, start_selection, selection, BULK, title, arguments)
+    def select(self, principal: Any, filters: Mapping[str, str]) -> QuerySet:
+        """Return the rows of a list: in scope, listed, matching."""
+        return self.filter_listed(self.filter(self.queryset(principal), filters))
 
-    @classmethod
-    def bulk_job(cls, action, count):
-        """The title and the arguments of the job that does this to so many rows."""
-        title = f"{action.label}: {count} × {cls.label()}"
-        return title, {"table": cls.slug, "action": action.name}
+    def ordering(self, filters: Mapping[str, str], principal: Any) -> tuple[str, ...]:
+        """Return the columns by which a list is ordered and paged."""
+        return self.order
 
-    @classmethod
-    def step(cls, action, keys):
-        """The service that does it, with its arguments."""
-        if action is DELETE:
-            return cls.delete_service, keys
-        return cls.set_service, keys, action.field, action.value
+    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
+        """Return the rows in parts that the database reads in order."""
+        return [rows] if "domain" in filters else self.split_by_domain(rows, principal)
 
-    # Columns outside of pages
+    def split_by_domain(self, rows: QuerySet, principal: Any) -> list[QuerySet]:
+        """Return the rows of each domain of an admin's: each part is in order in an index."""
+        if not (self.is_split_by_domain and principal.role is Role.ADMIN and can_join_heads()):
+            return [rows]
+        names = principal.managed_domains()
+        if not isinstance(names, list) or not 1 < len(names) <= MAX_DOMAIN_QUERIES:
+            return [rows]
+        return [rows.filter(**{self.domain_lookup: name}) for name in names]
 
-    @classmethod
-    def public_fields(cls):
-        fields = cls.model._meta.concrete_fields
-        return {field.column: field for field in fields if not getattr(field, "secret", False)}
+    def page(
+        self,
+        principal: Any,
+        filters: Mapping[str, str],
+        size: int,
+        *,
+        after: Any = None,
+        before: Any = None,
+        ascending: bool | None = None,
+    ) -> Page:
+        """Return one page of rows, by key: after one, before one, or the first."""
+        ascending = not self.newest_first if ascending is None else ascending
+        parts = self.split(self.select(principal, filters), filters, principal)
+        order = self.ordering(filters, principal)
+        return read_page(
+            self.model, parts, order, size, after=after, before=before, ascending=ascending
+        )
 
-    @classmethod
-    def exported_columns(cls, role):
-        own = [name for name, roles in cls.exported.items() if role in roles]
-        return own or list(cls.public_fields())
-
-    @classmethod
-    def shown_columns(cls, role):
-        """What programs are shown of a row."""
-        return list(dict.fromkeys([*cls.exported_columns(role), *cls.also_shown]))
-
-    @classmethod
-    def printed_columns(cls):
-        """Those that a terminal has room for: what the page shows."""
-        names = [getattr(column, "name", column) for column in cls.columns]
-        shown = cls.shown_columns(Role.SUPERADMIN)
-        return [name for name in names if name in shown]
-
-    @classmethod
-    def key_of(cls, text):
-        """The key of a row as somebody types it."""
-        return typed_address(text) if "@" in text else typed_domain(text)
-
-    @classmethod
-    def prepared(cls, rows):
-        """The rows with what their values need of other tables, asked for all of them at once."""
+    def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
+        """Add to the rows of a page what their cells show of other tables."""
         return rows
 
-    @classmethod
-    def value(cls, row, name):
-        """What programs are shown of this column: what they would give to have it so."""
-        return cls.public_fields()[name].value_from_object(row)
+    # Columns
 
-    @classmethod
-    def warnings(cls, principal, rows) -> dict[str, list[str]]:
-        """Key → what is doubtful about a row, though it may be saved; asked for many at once."""
-        return {}
-
-    # Names
-
-    @classmethod
-    def url(cls, screen, key=None):
-        name = f"{cls.slug}-{screen}"
-        return reverse(name) if key is None else key_url(name, key)
-
-    @classmethod
-    def url_beside(cls, row):
-        """The list again, where it shows the rows of the same domain."""
-        domain = getattr(row, "domain_id", None)
-        return cls.url("list") + (f"?{urlencode({'domain': domain})}" if domain else "")
-
-    def get_template_names(self):
-        name = f"{self.model._meta.app_label}/{self.model._meta.model_name}_{self.screen}.html"
-        return [name, f"crud/{self.screen}.html"]
-
-    @classmethod
-    def label(cls):
-        return capfirst(cls.model._meta.verbose_name_plural)
-
-    @classmethod
-    def model_name(cls):
-        return cls.model._meta.verbose_name
-
-    def get_context_data(self, **kwargs):
-        return super().get_context_data(crud=self, may=self.may_screen(), **kwargs)
-
-    def may_screen(self):
-        """Which screens this person may open: no link is drawn to another."""
-        return {screen: self.may(screen, self.request.user) for screen in self.roles}
-
-    # Cells
-
-    @cached_property
-    def list_columns(self):
+    @property
+    def list_columns(self) -> list[Column]:
         return [self.column(name) for name in self.columns]
 
-    def column(self, name):
+    def column(self, name: str | Column) -> Column:
         if isinstance(name, Column):
             return name
         field = self.model._meta.get_field(name)
         return Column(name, capfirst(field.verbose_name), cell_kind(field))
 
-    def decorate(self, rows):
-        """Hang on the rows of a page what their cells show beside their own columns."""
+    @property
+    def has_state(self) -> bool:
+        return any(field.name == "active" for field in self.model._meta.fields)
+
+    def public_fields(self) -> dict[str, models.Field]:
+        """Return the columns of the table that hold no secret."""
+        fields = self.model._meta.concrete_fields
+        return {field.column: field for field in fields if not getattr(field, "secret", False)}
+
+    def export_columns(self, role: Role) -> list[str]:
+        """Return the columns of a file for this role."""
+        own = [name for name, roles in self.export_roles.items() if role in roles]
+        return own or list(self.public_fields())
+
+    def api_columns(self, role: Role) -> list[str]:
+        """Return the columns that the API shows to this role."""
+        return list(dict.fromkeys([*self.export_columns(role), *self.extra_columns]))
+
+    def terminal_columns(self) -> list[str]:
+        """Return the columns that a terminal has room for: those of the page."""
+        names = [getattr(column, "name", column) for column in self.columns]
+        shown = self.api_columns(Role.SUPERADMIN)
+        return [name for name in names if name in shown]
+
+    def export_value(self, row: Any, name: str) -> Any:
+        """Return the value of a column in a CSV file."""
+        return self.public_fields()[name].value_from_object(row)
+
+    def api_value(self, row: Any, name: str) -> Any:
+        """Return the value of a column in the API, as the form would take it."""
+        return self.public_fields()[name].value_from_object(row)
+
+    def prefetch_values(self, rows: Iterable[Any]) -> Iterable[Any]:
+        """Return the rows with what their values need of other tables, in one query."""
         return rows
 
-    def going(self, keys):
-        """The rows of other tables that a deletion takes along, as querysets."""
-        return [
-            relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": keys})
-            for relation in self.model._meta.related_objects
-            if relation.on_delete is models.CASCADE and is_scoped(relation.related_model)
-        ]
+    def parse_key(self, text: str) -> str:
+        """Return the key of a row as somebody types it."""
+        return typed_address(text) if "@" in text else typed_domain(text)
 
-    def what_goes(self, keys):
-        """How many rows of each table go; one query for five hundred keys."""
-        found = Counter()
-        for part in chunks(keys):
-            tables = self.going(part)
-            for row in counted(tables):
-                model = tables[int(row["kind"])].model
-                found[capfirst(model._meta.verbose_name_plural)] += row["count"]
-        return list(found.items())
+    # Saved rows
 
-    def objections(self, keys):
-        """Why these cannot be deleted, if it is known before anybody asks."""
+    def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
+        """Return key → what is doubtful about a row, though it may be saved."""
+        return {}
+
+    def save_notices(self, row: Any, is_new: bool) -> list[str]:
+        """Return what a page says about a row besides that it was saved."""
         return []
 
-    def pointing_at(self, keys):
-        """Rows elsewhere, of those this person may see, that name what goes."""
+    def url_after_save(self, row: Any) -> str:
+        return self.list_url(row)
+
+    # Many rows
+
+    def run_action(
+        self,
+        actor: Actor,
+        action: Action,
+        keys: Sequence[Any],
+        seen: Seen | None = None,
+    ) -> Job | None:
+        """Run the action now, or return the job that does it where the rows are many."""
+        if len(keys) <= MAX_IMMEDIATE_ROWS:
+            service, *arguments = self.action_step(action, keys)
+            perform(actor, service, *arguments, seen=seen)
+            return None
+        title, arguments = self.bulk_job(action, len(keys))
+        return start_job(actor, BULK_JOB_KIND, title, arguments, len(keys), keys)
+
+    def run_selection_action(self, actor: Actor, action: Action, selection: Job) -> Job:
+        """Start the job of a large selection, whose keys are stored already."""
+        title, arguments = self.bulk_job(action, selection.total)
+        return perform(actor, start_selection, selection, BULK_JOB_KIND, title, arguments)
+
+    def bulk_job(self, action: Action, count: int) -> tuple[str, dict[str, str]]:
+        """Return the title and the arguments of the job that does this to so many rows."""
+        title = f"{action.label}: {count} × {self.label}"
+        return title, {"table": self.slug, "action": action.name}
+
+    def action_step(self, action: Action, keys: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the service that does it, with its arguments."""
+        if action is DELETE:
+            return self.services.delete, keys
+        return self.services.set, keys, action.field, action.value
+
+    # Deletion
+
+    def cascade_querysets(self, keys: Sequence[Any]) -> list[QuerySet]:
+        """Return the rows of other tables that are deleted with these."""
+        return cascade.related_querysets(self.model, keys)
+
+    def cascade_counts(self, keys: Sequence[Any]) -> list[tuple[str, int]]:
+        """Return how many rows of each other table are deleted with these."""
+        return cascade.count_by_table(self.cascade_querysets, keys)
+
+    def delete_blockers(self, keys: Sequence[Any]) -> list[str]:
+        """Return why these rows cannot be deleted, if it is known beforehand."""
         return []
 
+    def inbound_references(self, keys: Sequence[Any], principal: Any) -> Sequence[Any]:
+        """Return rows in the scope of this person that name what is deleted, and stay."""
+        return []
 
-def counted(tables):
-    """(number of the table, count) of all these querysets, in one query."""
-    counts = [
-        rows.order_by()
-        .values(kind=Value(str(number), models.CharField()))
-        .annotate(count=Count("*"))
-        for number, rows in enumerate(tables)
-    ]
-    found = counts[0].union(*counts[1:], all=True) if counts else []
-    return [row for row in found if row["count"]]
+    # Names
+
+    @property
+    def label(self) -> str:
+        return capfirst(self.model._meta.verbose_name_plural)
+
+    @property
+    def model_name(self) -> Text:
+        return self.model._meta.verbose_name
+
+    def url(self, screen: str, key: Any = None) -> str:
+        name = f"{self.slug}-{screen}"
+        return reverse(name) if key is None else key_url(name, key)
+
+    def list_url(self, row: Any) -> str:
+        """Return the list, filtered by the domain of this row."""
+        domain = getattr(row, "domain_id", None)
+        return self.url("list") + (f"?{urlencode({'domain': domain})}" if domain else "")
 
 
-def cell_kind(field):
+def cell_kind(field: models.Field) -> str:
     match field:
         case models.BooleanField():
             return "boolean"
         case models.DateTimeField():
-            return "moment"
+            return "datetime"
         case models.ForeignKey():
             return "domain"
         case models.IntegerField():
             return "number"
     return "key" if field.primary_key else "text"
-
-
-class Screen:
-    """One kind of page. `of` joins it with a table's declaration, whose overrides win."""
-
-    @classmethod
-    def of(cls, crud):
-        return type(f"{crud.__name__}{cls.__name__}", (crud, cls), {"screen": cls.screen})

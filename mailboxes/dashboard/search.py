@@ -1,5 +1,7 @@
 """Pages that show both floors: home, search, one domain, the progress of a job."""
 
+from typing import Any
+
 from django.db.models import Subquery
 from django.http import Http404
 from django.views.generic import DetailView, TemplateView
@@ -13,18 +15,19 @@ from domains.models import (
     either_end,
 )
 from domains.services.transports import in_force, way_of, with_ways
-from domains.views import Admins, AliasDomains, Domains, Transports
+from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequired
-from mailadmin.changes.log_page import VERBS, LogLines
+from mailadmin.changes.log_page import VERBS
 from mailadmin.changes.models import Log
 from mailadmin.db.pagination import first_rows
-from mailadmin.tables import search
+from mailadmin.tables.filters import search_rows
+from mailadmin.tables.table import Table
 from mailboxes.dashboard import cache
 from mailboxes.models import LoneAlias
 from mailboxes.postfix.explain import explain_domain, with_mirror
 from mailboxes.services import limits
-from mailboxes.views import Aliases, Mailboxes, with_usage
+from mailboxes.tables import with_usage
 
 SHOWN = 10
 
@@ -34,22 +37,25 @@ class Search(RoleRequired, TemplateView):
 
     roles = Role.ADMINS
     template_name = "search.html"
-    cruds = (Domains, AliasDomains, Mailboxes, Aliases, Transports, Admins)
 
     def get_context_data(self, **kwargs):
         text = self.request.GET.get("q", "").strip()
-        found = [
-            self._found(crud, text) for crud in self.cruds if crud.may("list", self.request.user)
-        ]
+        person = self.request.user
+        tables = [t for t in registry.menu() if t.is_searched and t.allows("list", person)]
+        found = [self.search_table(table, text) for table in tables]
         return super().get_context_data(
             q=text, found=[group for group in found if group["rows"]], **kwargs
         )
 
-    def _found(self, crud, text):
-        rows = crud.found(crud.model._default_manager.visible_to(self.request.user))
-        parts = crud.by_domain(search(rows, crud.search_fields, text), self.request.user)
-        rows = first_rows(crud.model, parts, ("pk",), SHOWN + 1) if text else []
-        return {"crud": crud, "rows": rows[:SHOWN], "more": len(rows) > SHOWN}
+    def search_table(self, table: Table, text: str) -> dict[str, Any]:
+        """Return the first rows that match, and whether there are more."""
+        person = self.request.user
+        rows = search_rows(
+            table.filter_searchable(table.queryset(person)), table.search_fields, text
+        )
+        parts = table.split_by_domain(rows, person)
+        rows = first_rows(table.model, parts, ("pk",), SHOWN + 1) if text else []
+        return {"table": table, "rows": rows[:SHOWN], "more": len(rows) > SHOWN}
 
 
 class DomainPage(RoleRequired, DetailView):
@@ -95,6 +101,3 @@ class DomainPage(RoleRequired, DetailView):
             transports=in_force(Transport.objects.visible_to(person), domain),
             **kwargs,
         )
-
-
-CRUDS = (Domains, AliasDomains, Mailboxes, Aliases, Transports, Admins, LogLines)

@@ -11,20 +11,20 @@ from django.shortcuts import render
 from django.views.generic import View
 
 from domains.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, Domain, Kept, Transport
+from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequired
-from mailadmin.changes.log_page import VERBS, LogLines
+from mailadmin.changes.log_page import VERBS
 from mailadmin.changes.models import Log
 from mailadmin.db.pagination import first_rows
+from mailadmin.formatting import percent_of
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.views import own_jobs
-from mailadmin.templatetags.mailadmin import percent_of
 from mailboxes.dashboard import cache, queries
 from mailboxes.dashboard.queries import DAYS, SHOWN, first_day, states_of
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.owner.views import own_home
 from mailboxes.services.target_checks import problems_of
-from mailboxes.views import Mailboxes
 
 FAILED_SHOWN, FAILED_COUNTED = 3, 1000
 
@@ -119,8 +119,8 @@ def kept_for(*which, **more):
 
 
 def from_kept(person, kept, totals):
-    inactive = Mailboxes.by_domain(inactive_mailboxes(person), person)
-    lines = LogLines.by_domain(Log.objects.visible_to(person), person)
+    inactive = registry.tables["mailboxes"].split_by_domain(inactive_mailboxes(person), person)
+    lines = registry.tables["log"].split_by_domain(Log.objects.visible_to(person), person)
     return {
         "as_of": datetime.datetime.fromtimestamp(kept["counted"][0].number, datetime.UTC),
         "totals": totals,

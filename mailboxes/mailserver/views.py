@@ -20,7 +20,7 @@ from mailadmin.api.problems import unprocessable
 from mailadmin.api.resources import Door
 from mailadmin.api.schema import problems, query
 from mailadmin.tables.forms import PlainForm
-from mailadmin.tables.serialization import texts_of
+from mailadmin.tables.serialization import error_texts
 from mailboxes.mailserver.generator.choices import (
     ACCOUNTS,
     NO_CRAM_MD5,
@@ -100,7 +100,7 @@ class ExplainApi(Door):
         form = ExplainForm(request.GET)
         if told := form.told(request.user):
             return JsonResponse(told)
-        raise unprocessable(texts_of(form.errors.as_data()))
+        raise unprocessable(error_texts(form.errors.as_data()))
 
 
 class Seen(RoleRequired, TemplateView):

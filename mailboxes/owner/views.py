@@ -13,13 +13,13 @@ from mailadmin.accounts.permissions import RoleRequired
 from mailadmin.accounts.views import Throttled
 from mailadmin.changes.models import Log
 from mailadmin.db.fields import is_known
-from mailadmin.tables import Saving
+from mailadmin.tables.views.base import SaveFormMixin
 from mailboxes.models import Alias, Usage, Vacation
 from mailboxes.owner.forms import OwnPasswordForm
-from mailboxes.views import Forwarding, VacationPage
+from mailboxes.views import ForwardingView, VacationView
 
 
-class OwnForwarding(Forwarding):
+class OwnForwardingView(ForwardingView):
     roles = Role.MAILBOX
 
     def dispatch(self, request, *args, **kwargs):
@@ -32,7 +32,7 @@ class OwnForwarding(Forwarding):
         return self.request.user
 
 
-class OwnVacation(VacationPage):
+class OwnVacationView(VacationView):
     roles = Role.MAILBOX
 
     @property
@@ -40,7 +40,7 @@ class OwnVacation(VacationPage):
         return self.request.user
 
 
-class OwnPassword(RoleRequired, Throttled, Saving, FormView):
+class OwnPasswordView(RoleRequired, Throttled, SaveFormMixin, FormView):
     roles = Role.ANYONE
     form_class = OwnPasswordForm
     template_name = "account/password.html"
@@ -48,14 +48,14 @@ class OwnPassword(RoleRequired, Throttled, Saving, FormView):
     def get_form_kwargs(self):
         return super().get_form_kwargs() | {"request": self.request}
 
-    def success_text(self, form):
+    def get_success_text(self) -> str:
         return _("Your password was changed.")
 
     def get_success_url(self):
         return reverse("home")
 
 
-class Account(RoleRequired, TemplateView):
+class AccountView(RoleRequired, TemplateView):
     roles = Role.ANYONE
     template_name = "account/account.html"
 

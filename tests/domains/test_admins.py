@@ -3,15 +3,14 @@ from django.core.exceptions import ValidationError
 
 from domains.models import ALL, Admin, DomainAdmin
 from domains.services.admins import create_admins, delete_admins, set_admins
-from domains.views import Admins
 from mailadmin.changes.perform import Actor, perform
-from tests.base import PASSWORD, CrudTests, World
+from tests.base import PASSWORD, TableTests, World
 
 pytestmark = pytest.mark.mysql
 
 
-class AdminTests(CrudTests, World):
-    crud = Admins
+class AdminTests(TableTests, World):
+    slug = "admins"
     own_key, foreign_key = "alice@example.org", "root@example.net"
     create_data = {
         "username": "Dora@Example.org",

@@ -3,15 +3,14 @@ import pytest
 from domains.models import AliasDomain, Domain
 from domains.services.admins import edit_admin
 from domains.services.domains import create_alias_domains, create_domains
-from domains.views import AliasDomains
 from mailadmin.changes.models import Change, Log
-from tests.base import CrudTests, World
+from tests.base import TableTests, World
 
 pytestmark = pytest.mark.mysql
 
 
-class AliasDomainTests(CrudTests, World):
-    crud = AliasDomains
+class AliasDomainTests(TableTests, World):
+    slug = "alias-domains"
     own_key, foreign_key = "mirror.example.org", "mirror.example.com"
     create_data = {
         "alias_domain": "new.example.org",

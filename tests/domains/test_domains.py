@@ -4,16 +4,15 @@ from django.test import override_settings
 
 from domains.models import Admin, Domain, Transport
 from domains.services.domains import create_alias_domains, create_domains, edit_domain
-from domains.views import Domains
 from mailboxes.models import Alias
 from mailboxes.postfix.explain import explain
-from tests.base import CrudTests, World
+from tests.base import TableTests, World
 
 pytestmark = pytest.mark.mysql
 
 
-class DomainTests(CrudTests, World):
-    crud = Domains
+class DomainTests(TableTests, World):
+    slug = "domains"
     own_key, foreign_key, delete_key = "example.org", "example.com", "example.com"
     create_data = {
         "domain": "Shop.Example.NET ",

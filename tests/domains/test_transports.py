@@ -12,14 +12,13 @@ from domains.services.transports import (
     in_force,
     set_transports,
 )
-from domains.views import Transports
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Alias
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.messages import ending
 from mailboxes.transfer.row_types import domains as kinds
-from tests.base import CrudTests, World
+from tests.base import TableTests, World
 
 SECRET = "smtp:[10.0.0.1]:2525"
 
@@ -38,8 +37,8 @@ class TransportWorld(World):
         self.perform(self.root, create_transports, rows)
 
 
-class TransportTests(CrudTests, TransportWorld):
-    crud = Transports
+class TransportTests(TableTests, TransportWorld):
+    slug = "transports"
     own_key, foreign_key = "example.org", ".example.com"
     create_data = {
         "pattern": " Joe@Bücher.example",
@@ -59,7 +58,7 @@ class TransportTests(CrudTests, TransportWorld):
 
     def test_alice_opens_no_transport_and_changes_none(self):
         self.sign_in(self.alice)
-        for screen in self.crud.roles:
+        for screen in self.table.roles:
             for key in (self.own_key, self.foreign_key, "nothing.example"):
                 with self.subTest(screen=screen, key=key):
                     self.assertEqual(self.open(screen, key).status_code, 403)

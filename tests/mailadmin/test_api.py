@@ -1,6 +1,7 @@
 """What programs may do, and what they are told: tokens, keys, tags, many rows, the document."""
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import logging
@@ -15,17 +16,18 @@ from django.utils import timezone
 from domains.models import Admin, Domain
 from domains.services.admins import edit_admin
 from mailadmin.api.document import FILE, made
-from mailadmin.api.idempotency import KEPT, forget_answers
 from mailadmin.api.models import Answer, RequestCount, Token
 from mailadmin.api.tokens import PREFIX, TokenHolder, create_token, delete_token, new_text
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
+from mailadmin.jobs.housekeeping import ANSWERS_KEPT, forget
 from mailadmin.jobs.models import Job
-from mailadmin.tables.serialization import Draft
+from mailadmin.tables.forms import RecordForm
 from mailadmin.wsgi import application
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import mailboxes
 from mailboxes.services.mailboxes import delete_mailboxes
+from mailboxes.tables import MailboxTable
 from tests.base import PASSWORD, Program, World
 
 DAVE = {"local_part": "dave", "domain": "example.org", "password": PASSWORD, "quota": 100}
@@ -352,7 +354,8 @@ class RowStories(World):
             Mailbox.objects.filter(pk="bob@example.org").update(name="Changed meanwhile")
             return delete(changes, keys)
 
-        with mock.patch("mailboxes.views.Mailboxes.delete_service", staticmethod(overtaken)):
+        services = dataclasses.replace(MailboxTable.services, delete=overtaken)
+        with mock.patch.object(MailboxTable, "services", services):
             answer = self.program.delete("mailboxes/bob@example.org", headers=tag)
         self.assertEqual(answer.status_code, 412, answer.content)
         self.assertTrue(Mailbox.objects.filter(pk="bob@example.org").exists())
@@ -508,17 +511,17 @@ class RowStories(World):
 @contextlib.contextmanager
 def overtaken_once(**values):
     """Somebody else changes bob after the program has read him, and before it writes."""
-    valid, done = Draft.is_valid, []
+    valid, done = RecordForm.is_valid, []
 
-    def overtaking(draft):
+    def overtaking(form):
         if not done:
             done.append(True)
             changed = values or {"name": "Changed meanwhile"}
             modified = timezone.now() + datetime.timedelta(seconds=5)
             Mailbox.objects.filter(pk="bob@example.org").update(modified=modified, **changed)
-        return valid(draft)
+        return valid(form)
 
-    with mock.patch.object(Draft, "is_valid", overtaking):
+    with mock.patch.object(RecordForm, "is_valid", overtaking):
         yield
 
 
@@ -569,10 +572,10 @@ class OnceStories(World):
 
     def test_answers_are_forgotten_after_a_day(self):
         self.program.post("mailboxes", DAVE, headers=self.key)
-        forget_answers()
+        forget()
         self.assertTrue(Answer.objects.exists())
-        Answer.objects.update(at=timezone.now() - KEPT - datetime.timedelta(seconds=1))
-        forget_answers()
+        Answer.objects.update(at=timezone.now() - ANSWERS_KEPT - datetime.timedelta(seconds=1))
+        forget()
         self.assertFalse(Answer.objects.exists())
 
 

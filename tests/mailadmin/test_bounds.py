@@ -21,7 +21,7 @@ from mailadmin.changes.log_page import tables_of
 from mailadmin.changes.models import Change
 from mailadmin.jobs import runner
 from mailadmin.jobs.models import Job
-from mailadmin.tables.serialization import MOST_REFUSED
+from mailadmin.tables.saving import MAX_REFUSED_ROWS
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 from tests.base import World
 
@@ -65,17 +65,17 @@ class ApiBounds(World):
         self.assertEqual(self.api(self.alice).get("log").status_code, 200)
 
     def test_exactly_as_many_refused_rows_as_are_looked_at_are_all_rows(self):
-        answer = self.api(self.alice).post("aliases", bad_rows(MOST_REFUSED))
+        answer = self.api(self.alice).post("aliases", bad_rows(MAX_REFUSED_ROWS))
         self.assertNotIn("not checked", answer.json()["title"])
 
     def test_refused_rows_cost_no_more_than_the_first_of_them(self):
         program = self.api(self.alice)
         with CaptureQueriesContext(connection) as few:
-            program.post("aliases", bad_rows(MOST_REFUSED))
+            program.post("aliases", bad_rows(MAX_REFUSED_ROWS))
         with CaptureQueriesContext(connection) as many:
             answer = program.post("aliases", bad_rows(1000))
         self.assertEqual(answer.status_code, 422)
-        self.assertEqual(len(answer.json()["items"]), MOST_REFUSED)
+        self.assertEqual(len(answer.json()["items"]), MAX_REFUSED_ROWS)
         self.assertIn("others not checked", answer.json()["title"])
         self.assertLessEqual(len(many), len(few) + 3)
 
@@ -84,7 +84,7 @@ class ApiBounds(World):
         rows = [{"local_part": "info", **row} for _number in range(200)]
         answer = self.api(self.alice).post("aliases", rows)
         self.assertEqual(answer.status_code, 422)
-        self.assertLessEqual(len(answer.json()["items"]), MOST_REFUSED)
+        self.assertLessEqual(len(answer.json()["items"]), MAX_REFUSED_ROWS)
 
     def test_many_rows_ask_for_their_domain_once(self):
         row = {"domain": "example.org", "goto": ["bob@example.org"]}
@@ -297,7 +297,7 @@ class LogLinesOfRefusals(World):
     def test_a_fault_keeps_its_traceback_and_loses_the_path(self):
         self.client.raise_request_exception = False
         self.sign_in(self.root)
-        with mock.patch("mailadmin.tables.writing.Edit.get", side_effect=KeyError("x")):
+        with mock.patch("mailadmin.tables.views.edit.TableEditView.get", side_effect=KeyError("x")):
             records = self.logged(lambda: self.client.get("/mailboxes/bob@example.org/edit/"))
         self.assertIsNotNone(records[-1].exc_info)
         self.assertEqual(records[-1].getMessage(), "GET mailboxes-edit: 500")

@@ -122,7 +122,7 @@ class Printing(World):
             run("mailbox", "list", "--columns", "password")
 
     def test_very_many_rows_come_page_by_page(self):
-        with mock.patch("mailadmin.tables.cli.ROWS", 1):
+        with mock.patch("mailadmin.tables.cli.PAGE_SIZE", 1):
             self.assertEqual(len(run_json("mailbox", "list")), 2)
         self.assertEqual(run_json("transport", "list"), [])
 

@@ -5,7 +5,7 @@ import json
 from django.urls import reverse
 
 from domains.models import Admin, AliasDomain, Domain, DomainAdmin, Transport
-from mailadmin.templatetags.mailadmin import key_url
+from mailadmin.formatting import key_url
 from mailboxes.models import Alias, Mailbox
 from tests.base import World
 

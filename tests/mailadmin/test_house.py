@@ -97,7 +97,8 @@ def test_every_view_names_its_roles(pattern):
     view = pattern.callback.view_class
     assert issubclass(view, (RoleRequired, Door, ApiDoor)), "a view without a door"
     assert not issubclass(view, AccessMixin)
-    roles = view.roles[view.screen] if isinstance(view.roles, dict) else view.roles
+    table = pattern.callback.view_initkwargs.get("table")
+    roles = table.roles[view.screen] if table else view.roles
     assert isinstance(roles, Role)
     assert roles
 

@@ -18,7 +18,8 @@ from mailadmin.changes.models import Log
 from mailadmin.jobs import runner
 from mailadmin.jobs.models import Job, JobKeys
 from mailadmin.management.commands import worker
-from mailadmin.tables import bulk, table
+from mailadmin.tables import table
+from mailadmin.tables.views import bulk
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.mailboxes import create_mailboxes
 from tests.base import PASSWORD, World
@@ -158,7 +159,7 @@ class JobTests(World):
     def test_all_rows_of_a_filter_are_all_rows_one_may_see(self):
         self.fill(3)
         self.fill(3, "example.com")
-        with mock.patch.object(table, "AT_ONCE", 1):
+        with mock.patch.object(table, "MAX_IMMEDIATE_ROWS", 1):
             self.tick_all("deactivate")
         self.work()
         inactive = Mailbox.objects.filter(active=False).values_list("domain_id", flat=True)
@@ -239,7 +240,7 @@ class WorkerStories(World):
 
         bad, good = self.job(kind="poison"), self.job()
         past = timezone.now() - datetime.timedelta(days=1)
-        with mock.patch.dict("mailadmin.urls.JOBS", {"poison": poison}):
+        with mock.patch.dict("mailadmin.registry.job_steps", {"poison": poison}):
             for _time in range(runner.MOST_TRIES):
                 with self.assertRaises(Killed):
                     call_command("worker", once=True)
@@ -262,7 +263,7 @@ class WorkerStories(World):
         for _number in range(6):
             self.job(kind="plan")
         short = self.job()
-        with mock.patch.dict("mailadmin.urls.JOBS", {"plan": reading}):
+        with mock.patch.dict("mailadmin.registry.job_steps", {"plan": reading}):
             call_command("worker", once=True)
         self.assertEqual(max(held), runner.IN_MEMORY["plan"])
         short.refresh_from_db()
@@ -293,8 +294,8 @@ class WorkerStories(World):
         tasks = (lambda: order.append("housekeeping"),)
         tasks[0].__name__ = "task"
         with (
-            mock.patch("mailadmin.urls.JOBS", steps),
-            mock.patch("mailadmin.urls.HOUSEKEEPING", tasks),
+            mock.patch("mailadmin.registry.job_steps", steps),
+            mock.patch("mailadmin.registry.housekeeping_tasks", tasks),
             mock.patch.object(worker, "HOUSEKEEPING_SECONDS", -1),
         ):
             run_worker_until(lambda: Job.objects.filter(state=Job.State.DONE).count() == 2)
@@ -310,7 +311,7 @@ class WorkerStories(World):
 
         made = [self.job(kind="long").pk for _number in range(4)]
         with (
-            mock.patch("mailadmin.urls.JOBS", {"long": long}),
+            mock.patch("mailadmin.registry.job_steps", {"long": long}),
             mock.patch.object(worker, "HELD_JOBS", 2),
         ):
             call_command("worker", once=True)
@@ -327,7 +328,7 @@ class WorkerStories(World):
             done.append("good")
 
         with (
-            mock.patch("mailadmin.urls.HOUSEKEEPING", (broken, good)),
+            mock.patch("mailadmin.registry.housekeeping_tasks", (broken, good)),
             self.assertLogs("mailadmin.worker", "ERROR") as logs,
         ):
             call_command("worker", once=True)
@@ -346,7 +347,7 @@ class WorkerStories(World):
 
         job = self.job(kind="lost")
         with (
-            mock.patch("mailadmin.urls.JOBS", {"lost": lost}),
+            mock.patch("mailadmin.registry.job_steps", {"lost": lost}),
             mock.patch.object(worker, "NAP", 0.01),
             mock.patch.object(worker, "close_connection"),
             self.assertLogs("mailadmin.worker", "ERROR"),
@@ -363,7 +364,7 @@ class WorkerStories(World):
             raise connection.Database.OperationalError(2006, "Server has gone away")
 
         with (
-            mock.patch("mailadmin.urls.HOUSEKEEPING", (gone,)),
+            mock.patch("mailadmin.registry.housekeeping_tasks", (gone,)),
             mock.patch.object(worker, "NAP", 0.01),
             mock.patch.object(worker, "close_connection"),
             self.assertLogs("mailadmin.worker", "ERROR") as logs,
@@ -377,7 +378,10 @@ class SelectionTests(World):
 
     def select_all(self, **data):
         self.sign_in(self.alice)
-        with mock.patch.object(bulk, "AT_ONCE", 2), mock.patch.object(table, "AT_ONCE", 2):
+        with (
+            mock.patch.object(bulk, "MAX_IMMEDIATE_ROWS", 2),
+            mock.patch.object(table, "MAX_IMMEDIATE_ROWS", 2),
+        ):
             return self.client.post("/mailboxes/bulk/", {"action": "deactivate"} | data)
 
     def fill(self, count):
@@ -484,7 +488,10 @@ class SelectionTests(World):
         names = [f"d{number}.example" for number in range(5)]
         self.perform(self.root, create_domains, [{"domain": name} for name in names])
         self.sign_in(self.root)
-        with mock.patch.object(bulk, "AT_ONCE", 2), mock.patch.object(table, "AT_ONCE", 2):
+        with (
+            mock.patch.object(bulk, "MAX_IMMEDIATE_ROWS", 2),
+            mock.patch.object(table, "MAX_IMMEDIATE_ROWS", 2),
+        ):
             shown = self.client.post("/domains/bulk/?q=d*", {"action": "delete", "all": "1"})
             data = {"action": "delete", "confirmed": "1", "kept": shown.context["kept"]}
             self.client.post("/domains/bulk/", data)

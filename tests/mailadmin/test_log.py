@@ -1,12 +1,12 @@
 from django.utils import timezone
 
-from mailadmin.changes.log_page import LogLines
+from mailadmin.changes.log_page import LogTable
 from mailadmin.changes.models import Log
-from tests.base import CrudTests, World
+from tests.base import TableTests, World
 
 
-class LogTests(CrudTests, World):
-    crud = LogLines
+class LogTests(TableTests, World):
+    slug = "log"
     own_key, foreign_key = "bob@example.org", "carol@example.com"
 
     @classmethod
@@ -20,7 +20,7 @@ class LogTests(CrudTests, World):
             line(f"m{number}@example.org")
 
     def test_nobody_writes_the_log(self):
-        self.assertEqual(set(LogLines.roles), {"list", "export"})
+        self.assertEqual(set(LogTable.roles), {"list", "export"})
         self.sign_in(self.root)
         for path in ("/log/create/", "/log/1/edit/", "/log/1/delete/", "/log/bulk/"):
             self.assertEqual(self.client.post(path).status_code, 404)

@@ -9,8 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from domains.models import Admin, AliasDomain, Domain, DomainState, Transport
 from domains.services.admins import create_admins
 from domains.services.domains import create_domains
-from mailadmin import __version__
-from mailboxes.dashboard.search import CRUDS
+from mailadmin import __version__, registry
 from mailboxes.models import Mailbox, Usage
 from mailboxes.services.mailboxes import create_aliases, create_mailboxes, set_mailboxes
 from tests.base import World
@@ -54,11 +53,11 @@ class CostTests(World):
         }
         urls = ["/", "/search/?q=example", "/domains/example.org/", "/jobs/", "/account/"]
         urls += [f"/mailboxes/bob@example.org/{name}/" for name in ("forwarding", "vacation")]
-        for crud in CRUDS:
+        for table in registry.menu():
             for screen in ("create", "edit", "delete"):
-                if crud.may(screen, person) and (screen == "create" or crud.slug in keys):
-                    key = None if screen == "create" else keys[crud.slug]
-                    urls.append(crud.url(screen, key))
+                if table.allows(screen, person) and (screen == "create" or table.slug in keys):
+                    key = None if screen == "create" else keys[table.slug]
+                    urls.append(table.url(screen, key))
         return urls
 
     def test_no_page_asks_more_than_ten_questions_however_much_there_is(self):
@@ -116,7 +115,7 @@ class SearchTests(World):
     def test_one_box_finds_all_kinds(self):
         self.sign_in(self.root)
         page = self.client.get("/search/?q=example.org")
-        slugs = [group["crud"].slug for group in page.context["found"]]
+        slugs = [group["table"].slug for group in page.context["found"]]
         self.assertEqual(slugs, ["domains", "mailboxes", "aliases", "admins"])
 
     def test_every_word_must_be_found(self):
@@ -140,7 +139,7 @@ class SearchTests(World):
         for text in ("example*", "info*", "\x00*", "🐎*"):
             self.assertEqual(self.client.get("/search/", {"q": text}).status_code, 200)
         found = self.client.get("/search/?q=exam*").context["found"]
-        self.assertEqual([group["crud"].slug for group in found], ["domains"])
+        self.assertEqual([group["table"].slug for group in found], ["domains"])
 
 
 class ListTests(World):
@@ -228,7 +227,8 @@ class DatabaseTests(World):
         self.client.raise_request_exception = False
         self.sign_in(self.root)
         with mock.patch(
-            "mailadmin.tables.reading.List.get", side_effect=OperationalError(1064, "syntax")
+            "mailadmin.tables.views.list.TableListView.get",
+            side_effect=OperationalError(1064, "syntax"),
         ):
             answer = self.client.get("/domains/")
         self.assertContains(answer, "Something went wrong", status_code=500)

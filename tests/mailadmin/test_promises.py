@@ -190,7 +190,7 @@ class ListPromises(World):
             ("private@y", "aliases", "bob@example.org"),
         ):
             found = self.client.get("/search/", {"q": text}).context["found"]
-            rows = {group["crud"].slug: [row.pk for row in group["rows"]] for group in found}
+            rows = {group["table"].slug: [row.pk for row in group["rows"]] for group in found}
             self.assertIn(key, rows.get(slug, []))
 
     def test_after_a_deletion_one_is_among_the_rows_of_the_domain(self):

@@ -2,14 +2,13 @@ import pytest
 
 from domains.models import Domain
 from mailboxes.services.mailboxes import create_aliases
-from mailboxes.views import Aliases
-from tests.base import CrudTests, World
+from tests.base import TableTests, World
 
 pytestmark = pytest.mark.mysql
 
 
-class AliasTests(CrudTests, World):
-    crud = Aliases
+class AliasTests(TableTests, World):
+    slug = "aliases"
     own_key, foreign_key = "info@example.org", "info@example.com"
     create_data = {
         "local_part": "Sales",
@@ -43,4 +42,4 @@ class AliasTests(CrudTests, World):
             answer = self.client.post("/aliases/create/", create | more | {"goto": goto})
             self.assert_refused(answer, text)
         self.client.post("/aliases/create/", create | {"catch_all": "on", "goto": "@far.test"})
-        self.assertEqual(Aliases.model.objects.get(pk="@example.org").goto, "@far.test")
+        self.assertEqual(self.table.model.objects.get(pk="@example.org").goto, "@far.test")

@@ -4,14 +4,13 @@ from django.test import override_settings
 from domains.models import Domain
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.mailboxes import create_mailboxes
-from mailboxes.views import Mailboxes
-from tests.base import PASSWORD, CrudTests, World
+from tests.base import PASSWORD, TableTests, World
 
 pytestmark = pytest.mark.mysql
 
 
-class MailboxTests(CrudTests, World):
-    crud = Mailboxes
+class MailboxTests(TableTests, World):
+    slug = "mailboxes"
     own_key, foreign_key = "bob@example.org", "carol@example.com"
     create_data = {
         "local_part": "Dave",

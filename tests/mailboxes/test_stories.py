@@ -464,7 +464,7 @@ class CascadeStories(Stories):
         self.sign_in(self.alice)
         page = self.client.get(f"/mailboxes/{self.bob.pk}/delete/")
         self.assertEqual(
-            dict(page.context["what"]),
+            dict(page.context["cascade_counts"]),
             {
                 "Vacations": 1,
                 "Fetchmail entries": 1,
@@ -481,9 +481,9 @@ class CascadeStories(Stories):
         page = self.client.get("/domains/example.org/")
         self.assertEqual(page.context["object"].state.aliases, 1)
         page = self.client.get("/domains/example.org/delete/")
-        self.assertEqual(dict(page.context["what"])["Aliases"], 1)
+        self.assertEqual(dict(page.context["cascade_counts"])["Aliases"], 1)
         page = self.client.get(f"/mailboxes/{self.bob.pk}/delete/")
-        self.assertNotIn("Aliases", dict(page.context["what"]))
+        self.assertNotIn("Aliases", dict(page.context["cascade_counts"]))
 
     def test_secrets_are_kept_apart_from_what_is_told(self):
         self.perform(self.alice, delete_mailboxes, [self.bob.pk])

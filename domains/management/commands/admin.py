@@ -1,8 +1,7 @@
 """`admin list | show | add | edit | delete`"""
 
-from domains.views import Admins
-from mailadmin.tables.cli import RowsCommand
+from mailadmin.tables.cli import TableCommand
 
 
-class Command(RowsCommand):
-    crud = Admins
+class Command(TableCommand):
+    slug = "admins"

@@ -1,8 +1,7 @@
 """`alias-domain list | show | add | edit | delete`"""
 
-from domains.views import AliasDomains
-from mailadmin.tables.cli import RowsCommand
+from mailadmin.tables.cli import TableCommand
 
 
-class Command(RowsCommand):
-    crud = AliasDomains
+class Command(TableCommand):
+    slug = "alias-domains"

@@ -1,8 +1,7 @@
 """`domain list | show | add | edit | delete`"""
 
-from domains.views import Domains
-from mailadmin.tables.cli import RowsCommand
+from mailadmin.tables.cli import TableCommand
 
 
-class Command(RowsCommand):
-    crud = Domains
+class Command(TableCommand):
+    slug = "domains"

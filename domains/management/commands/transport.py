@@ -1,8 +1,7 @@
 """`transport list | show | add | edit | delete`"""
 
-from domains.views import Transports
-from mailadmin.tables.cli import RowsCommand
+from mailadmin.tables.cli import TableCommand
 
 
-class Command(RowsCommand):
-    crud = Transports
+class Command(TableCommand):
+    slug = "transports"

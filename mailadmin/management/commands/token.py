@@ -10,9 +10,9 @@ from mailadmin.api.tokens import VERBS, delete_token
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.console import told_plainly
 from mailadmin.names import typed_address
-from mailadmin.tables.cli import split, told
+from mailadmin.tables.cli import format_errors, split
 from mailadmin.tables.cli_output import print_row, print_rows
-from mailadmin.tables.serialization import texts_of, typed
+from mailadmin.tables.serialization import error_texts, to_json_value
 
 COLUMNS = (
     *("id", "owner", "name", "hint", "tables", "verbs", "domains", "networks"),
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         form = self.form(self.owner())
         text = form.save() if form.is_valid() else None
         if text is None:
-            raise CommandError("\n".join(told(texts_of(form.errors.as_data()))))
+            raise CommandError("\n".join(format_errors(error_texts(form.errors.as_data()))))
         if self.options["json"]:
             return print_row(self.stdout, {"token": text}, True)
         return self.stdout.write(text)
@@ -96,4 +96,7 @@ class Command(BaseCommand):
 
 
 def values_of(token):
-    return {name: typed(Token._meta.get_field(name).value_from_object(token)) for name in COLUMNS}
+    return {
+        name: to_json_value(Token._meta.get_field(name).value_from_object(token))
+        for name in COLUMNS
+    }

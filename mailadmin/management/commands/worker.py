@@ -8,11 +8,10 @@ import threading
 import time
 from collections import Counter
 
-from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
-from django.utils.module_loading import import_string
 
+from mailadmin import registry
 from mailadmin.db.mysql import timeouts
 from mailadmin.jobs import runner
 from mailadmin.observability import log_records
@@ -115,7 +114,7 @@ class Command(BaseCommand):
     def keep_house(self):
         due = time.monotonic() - self.housekept > HOUSEKEEPING_SECONDS
         if self.once or due or not self.housekept:
-            for task in import_string(f"{settings.ROOT_URLCONF}.HOUSEKEEPING"):
+            for task in registry.housekeeping_tasks:
                 self.try_to(functools.partial(run_alone, task))
             self.housekept = time.monotonic()
 

@@ -1,8 +1,7 @@
 """`alias list | show | add | edit | delete`"""
 
-from mailadmin.tables.cli import RowsCommand
-from mailboxes.views import Aliases
+from mailadmin.tables.cli import TableCommand
 
 
-class Command(RowsCommand):
-    crud = Aliases
+class Command(TableCommand):
+    slug = "aliases"

@@ -1,8 +1,7 @@
 """`mailbox list | show | add | edit | delete`"""
 
-from mailadmin.tables.cli import RowsCommand
-from mailboxes.views import Mailboxes
+from mailadmin.tables.cli import TableCommand
 
 
-class Command(RowsCommand):
-    crud = Mailboxes
+class Command(TableCommand):
+    slug = "mailboxes"

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from mailadmin.templatetags.mailadmin import megabytes
+from mailadmin.formatting import format_size
 from mailboxes.postfix.maps import SWITCHED_OFF
 from mailboxes.postfix.routing import UNREADABLE
 
@@ -201,8 +201,8 @@ def fullness(each: dict) -> str:
     if not each.get("quota"):
         return ""
     text = _("%(used)s of %(quota)s used") % {
-        "used": megabytes(each["used"]),
-        "quota": megabytes(each["quota"]),
+        "used": format_size(each["used"]),
+        "quota": format_size(each["quota"]),
     }
     over = ": " + _("it is full, so mail bounces") if each["is_over"] else ""
     return f" – {text}{over}"

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import override_settings
 
 from domains.models import Admin, DkimSigning, Domain, DomainAdmin
-from mailadmin.tables import reading
+from mailadmin.db import pagination
 from mailboxes.models import Alias, Mailbox, Plan, Vacation, vacation_target
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export import csvfiles, hashfiles, jsonfiles
@@ -456,7 +456,7 @@ def written_meanwhile():
 @pytest.mark.django_db
 def test_a_key_that_is_not_ascii_does_not_end_the_export():
     domain = Domain.objects.create(domain="example.org")
-    with mock.patch.object(reading.pages, "__defaults__", (1,)):
+    with mock.patch.object(pagination.pages, "__defaults__", (1,)):
         for name in ("a", "é", "ü"):
             Alias.objects.create(address=f"{name}@example.org", goto="x@far.test", domain=domain)
         whole = json.loads("".join(jsonfiles.pieces(Losses())))

@@ -1,0 +1,275 @@
+"""The tables of domains, alias domains, admins and transports."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import Count, OuterRef, QuerySet
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from domains import cells
+from domains.forms import AdminForm, AliasDomainForm, DomainForm, TransportForm
+from domains.models import (
+    Admin,
+    AliasDomain,
+    Domain,
+    DomainAdmin,
+    DomainState,
+    Transport,
+    either_end,
+)
+from domains.patterns import EVERYTHING
+from domains.services import admins, domains, transports
+from mailadmin.accounts.models import Role
+from mailadmin.changes.log_page import old_mail_notices
+from mailadmin.changes.perform import Actor, Seen, perform
+from mailadmin.jobs.models import Job
+from mailadmin.names import fold
+from mailadmin.tables.table import DELETE, Action, Column, Services, Table
+
+READ_ROLES = dict.fromkeys(["list", "export"], Role.ADMINS)
+WRITE_SCREENS = ["create", "edit", "toggle", "bulk", "delete", "import"]
+MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
+DATE_COLUMNS = ["created", "modified"]  # in files for those who read them; no import does
+
+
+class DomainTable(Table):
+    model = Domain
+    form_class = DomainForm
+    slug = "domains"
+    icon = "globe2"
+    menu_position = 10
+    columns = [
+        Column("domain", _("Domain"), "domain_key"),
+        "description",
+        Column("mailboxes", _("Mailboxes"), cells.mailboxes),
+        Column("aliases", _("Aliases"), cells.aliases),
+        Column("quota", _("Quota assigned"), cells.quota),
+        "backupmx",
+        "active",
+        "modified",
+    ]
+    search_fields = ["domain", "description"]
+    roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.SUPERADMIN)
+    toggles = {"active": _("active"), "backupmx": _("backup MX")}
+    export_roles = dict.fromkeys(
+        [
+            *("domain", "description", "aliases", "mailboxes", "maxquota", "quota", "transport"),
+            *("backupmx", "active", "password_expiry", *DATE_COLUMNS),
+        ],
+        Role.ADMINS,
+    )
+    example_values = {
+        "domain": "example.org",
+        "description": "Bakery",
+        "mailboxes": 50,
+        "aliases": 100,
+    }
+    empty_text = _("There are no domains yet. The first one is where everything begins.")
+    services = Services(
+        create=domains.create_domains,
+        edit=domains.edit_domain,
+        set=domains.set_domains,
+        delete=domains.delete_domains,
+    )
+
+    def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
+        states = DomainState.objects.in_bulk([row.pk for row in rows])
+        for row in rows:
+            row.state = states.get(row.pk) or DomainState(domain_id=row.pk)
+        return rows
+
+    def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
+        """The aliases of mailboxes are a part of them, here as in all other numbers."""
+        aliases = Domain._meta.get_field("alias_set").related_model
+        rows = [
+            aliases.objects.filter(domain__in=keys).without_mailbox()
+            if each.model is aliases
+            else each
+            for each in super().cascade_querysets(keys)
+        ]
+        return [*rows, *domains.within(keys), *domains.named(keys)]
+
+    def delete_blockers(self, keys: Sequence[str]) -> list[str]:
+        try:
+            domains.refuse_targets(keys)
+        except ValidationError as error:
+            return error.messages
+        return []
+
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
+        return domains.aliases_naming(principal, [f"@{key}" for key in keys])
+
+    def url_after_save(self, row: Any) -> str:
+        return reverse("domain", args=[row.pk])
+
+    def save_notices(self, row: Any, is_new: bool) -> list[str]:
+        return old_mail_notices(row) if is_new else []
+
+    def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
+        """Standard aliases that point to nobody; of a few domains, as they are made."""
+        if len(rows) > MAX_CHECKED_DOMAINS:
+            return {}
+        text = gettext("The default aliases point to %(target)s, which does not exist.")
+        found = {row.pk: domains.missing_targets(row) for row in rows}
+        return {
+            key: [text % {"target": each} for each in names]
+            for key, names in found.items()
+            if names
+        }
+
+    def run_action(
+        self, actor: Actor, action: Action, keys: Sequence[str], seen: Seen | None = None
+    ) -> Job | None:
+        """A large domain is closed at once and taken apart by the worker."""
+        if action is DELETE and domains.is_large(keys):
+            return perform(actor, domains.close_domains, keys, seen=seen)
+        return super().run_action(actor, action, keys, seen)
+
+    def run_selection_action(self, actor: Actor, action: Action, selection: Job) -> Job:
+        """Many domains are closed at once and deleted one by one, whatever their size."""
+        if action is DELETE:
+            return perform(actor, domains.close_selected_domains, selection)
+        return super().run_selection_action(actor, action, selection)
+
+
+class AliasDomainTable(Table):
+    model = AliasDomain
+    form_class = AliasDomainForm
+    slug = "alias-domains"
+    icon = "signpost-split"
+    menu_position = 20
+    columns = [
+        Column("alias_domain", _("Alias domain"), "key"),
+        "target_domain",
+        "description",
+        "active",
+        "modified",
+    ]
+    search_fields = ["alias_domain__domain", "target_domain__domain", "description"]
+    roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS) | {"import": Role.SUPERADMIN}
+    export_roles = dict.fromkeys(
+        ["alias_domain", "target_domain", "description", "active", *DATE_COLUMNS], Role.ADMINS
+    )
+    example_values = {"alias_domain": "example.com", "target_domain": "example.org"}
+    empty_text = _("There are no alias domains. One makes a domain a mirror of another.")
+    services = Services(
+        create=domains.create_alias_domains,
+        edit=domains.edit_alias_domain,
+        set=domains.set_alias_domains,
+        delete=domains.delete_alias_domains,
+    )
+
+    def is_enabled(self) -> bool:
+        return settings.MAILADMIN_ALIAS_DOMAIN
+
+    def filter_by_domain(self, rows: QuerySet, name: str) -> QuerySet:
+        return rows.filter(either_end([name]))
+
+
+class AdminTable(Table):
+    model = Admin
+    form_class = AdminForm
+    slug = "admins"
+    icon = "person-badge"
+    menu_position = 60
+    columns = [
+        "username",
+        Column("domains", _("Domains"), "domains/cells/assigned.html"),
+        "superadmin",
+        "active",
+        "modified",
+    ]
+    search_fields = ["username"]
+    roles = dict.fromkeys(["list", "export", *WRITE_SCREENS], Role.SUPERADMIN)
+    toggles = {"active": _("active")}
+    export_roles = dict.fromkeys(
+        ["username", "superadmin", "domains", "active", "phone", "email_other", *DATE_COLUMNS],
+        Role.SUPERADMIN,
+    )
+    example_values = {
+        "username": "alice@example.org",
+        "password": "correct-horse-42",
+        "domains": ["example.org"],
+    }
+    empty_text = _("There are no admins.")
+    services = Services(
+        create=admins.create_admins,
+        edit=admins.edit_admin,
+        set=admins.set_admins,
+        delete=admins.delete_admins,
+    )
+
+    def filter_by_domain(self, rows: QuerySet, name: str) -> QuerySet:
+        assigned = DomainAdmin.objects.filter(domain=name, active=True)
+        return rows.filter(pk__in=list(assigned.values_list("admin_id", flat=True)))
+
+    def export_value(self, row: Any, name: str) -> Any:
+        return row.assigned_names() if name == "domains" else super().export_value(row, name)
+
+    def prefetch_values(self, rows: Iterable[Any]) -> list[Any]:
+        rows = list(rows)
+        assigned = DomainAdmin.objects.filter(admin__in=[row.pk for row in rows], active=True)
+        names = defaultdict(list)
+        for admin, domain in assigned.order_by("domain_id").values_list("admin_id", "domain_id"):
+            names[fold(admin)].append(domain)
+        for row in rows:
+            row.assigned = list(dict.fromkeys(names[fold(row.pk)]))
+        return rows
+
+    def api_value(self, row: Any, name: str) -> Any:
+        return row.assigned if name == "domains" else super().api_value(row, name)
+
+    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
+        """Their domains are counted row by row: of a list of names, planners may read them all."""
+        assigned = DomainAdmin.objects.filter(admin=OuterRef("pk"), active=True)
+        counts = assigned.values("admin").annotate(count=Count("domain_id", distinct=True))
+        rows = rows.annotate(domain_count=Coalesce(counts.values("count"), 0))
+        return super().split(rows, filters, principal)
+
+
+class TransportTable(Table):
+    model = Transport
+    form_class = TransportForm
+    slug = "transports"
+    icon = "send"
+    menu_position = 50
+    columns = [
+        "pattern",
+        Column("transport", _("Transport"), cells.transport),
+        "description",
+        "active",
+        "modified",
+    ]
+    search_fields = ["pattern", "transport", "description"]
+    roles = dict.fromkeys(["list", "export", *WRITE_SCREENS], Role.SUPERADMIN)
+    export_roles = dict.fromkeys(
+        ["pattern", "transport", "description", "active", *DATE_COLUMNS], Role.SUPERADMIN
+    )
+    example_values = {"pattern": ".example.net", "transport": "smtp:[mx.example.net]:25"}
+    empty_text = _("There are no transports. Mail goes the usual way, or that of its domain.")
+    services = Services(
+        create=transports.create_transports,
+        edit=transports.edit_transport,
+        set=transports.set_transports,
+        delete=transports.delete_transports,
+    )
+
+    def filter_by_domain(self, rows: QuerySet, name: str) -> QuerySet:
+        return transports.about(rows, [name])
+
+    def domains_taken_by_wildcard(self) -> tuple[list[str], bool]:
+        """Return the domains whose mail `*` takes, and whether there are more than these."""
+        return transports.few_taken_by_everything()
+
+    def save_notices(self, row: Any, is_new: bool) -> list[str]:
+        if row.pk != EVERYTHING:
+            return []
+        names, _more = self.domains_taken_by_wildcard()
+        text = gettext("“*” takes the mail of this server’s own mailboxes too: %(domains)s")
+        return [text % {"domains": ", ".join(names)}] if names else []

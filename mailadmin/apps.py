@@ -1,0 +1,18 @@
+"""Register what the platform itself adds to the panel."""
+
+from django.apps import AppConfig
+
+
+class MailadminConfig(AppConfig):
+    name = "mailadmin"
+
+    def ready(self) -> None:
+        from mailadmin import registry
+        from mailadmin.changes.log_page import LogTable
+        from mailadmin.jobs.housekeeping import forget
+        from mailadmin.tables.bulk_jobs import next_bulk_step
+        from mailadmin.tables.table import BULK_JOB_KIND
+
+        registry.register_table(LogTable())
+        registry.register_job_step(BULK_JOB_KIND, next_bulk_step)
+        registry.register_housekeeping(forget)

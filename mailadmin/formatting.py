@@ -1,0 +1,129 @@
+"""Values as people read them: sizes, dates, addresses, limits, changes; icons and URLs of rows."""
+
+import contextlib
+import datetime
+import functools
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from django.apps import apps
+from django.conf import settings
+from django.urls import get_script_prefix, reverse
+from django.utils import formats, timezone
+from django.utils.http import RFC3986_SUBDELIMS
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from mailadmin.db.fields import is_known
+from mailadmin.names import address_in_unicode
+
+if TYPE_CHECKING:
+    from mailadmin.changes.models import Change
+
+DATETIME_RE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+ICON_DIR = settings.BASE_DIR / "static/vendor/bootstrap-icons-1.13.2/icons"
+
+
+@functools.cache
+def icon(name: str) -> SafeString:
+    """Return an icon as inline SVG; screen readers pass over it."""
+    svg = (ICON_DIR / f"{name}.svg").read_text()
+    return mark_safe(svg.replace("<svg ", '<svg aria-hidden="true" ', 1))  # noqa: S308 (a file of ours)
+
+
+def key_url(name: str, key: Any) -> str:
+    """Return what `reverse` gives for a key: nothing else differs between the rows of a table."""
+    before, after = _split_url(name, get_script_prefix())
+    return before + quote(str(key), safe=RFC3986_SUBDELIMS + "/~:@") + after
+
+
+@functools.cache
+def _split_url(name: str, prefix: str) -> list[str]:
+    return reverse(name, args=["\0"]).split(quote("\0"))
+
+
+def unicode_address(address: Any) -> str:
+    return address_in_unicode(str(address))
+
+
+def format_datetime(value: datetime.datetime | None) -> str:
+    """Return date and time, or a dash where PostfixAdmin did not know."""
+    if not is_known(value):
+        return "–"
+    return formats.date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT")
+
+
+def format_size(size: float | str | None) -> str:
+    """Return bytes as the MB of the quota columns, larger ones as GB."""
+    if size in (None, ""):
+        return "–"
+    return format_megabytes(size / settings.MAILADMIN_QUOTA_MULTIPLIER)
+
+
+def format_megabytes(size: float) -> str:
+    if size >= 10000:
+        return _("%(size)s GB") % {"size": formats.number_format(round(size / 1000, 1), 1)}
+    digits = 0 if size >= 10 or size == int(size) else 1
+    return _("%(size)s MB") % {"size": formats.number_format(round(size, digits), digits)}
+
+
+def quota_to_bytes(megabytes: int) -> int:
+    return megabytes * settings.MAILADMIN_QUOTA_MULTIPLIER
+
+
+def percent_of(part: float, whole: float) -> int:
+    """Return a whole number from 0 to 100; 0 where there is no whole."""
+    if not whole or whole <= 0:
+        return 0
+    return max(0, min(100, round(100 * part / whole)))
+
+
+def format_limit(limit: int) -> str:
+    """Return PostfixAdmin's -1 and 0 in words, other limits as numbers."""
+    match limit:
+        case -1:
+            return _("none allowed")
+        case 0:
+            return _("unlimited")
+    return formats.number_format(limit)
+
+
+def usage_level(percent: int) -> str:
+    """Return the Bootstrap colour of a meter."""
+    return "danger" if percent >= 90 else "warning" if percent >= 70 else "success"
+
+
+def iter_change_values(change: "Change") -> Iterator[tuple[str, Any, Any]]:
+    """Yield (column, old, new) of a change record."""
+    for column, value in change.values.items():
+        label = column_label(change.table, column)
+        match value:
+            case {"added": added, "removed": removed}:
+                yield label, ", ".join(removed), ", ".join(added)
+            case [old, new]:
+                yield label, format_change_value(old), format_change_value(new)
+            case _:
+                yield label, _("(secret)"), _("(secret)")
+
+
+@functools.cache
+def column_label(table: str, column: str) -> str:
+    """Return what a column is called; a column that no longer exists keeps its name."""
+    models = [model for model in apps.get_models() if model._meta.model_name == table]
+    fields = [field for model in models for field in model._meta.concrete_fields]
+    return next((field.verbose_name for field in fields if field.column == column), column)
+
+
+def format_change_value(value: Any) -> Any:
+    """Return a value of a change record as people read it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return _("yes") if value else _("no")
+        case str() if DATETIME_RE.fullmatch(value):
+            with contextlib.suppress(ValueError):
+                return format_datetime(timezone.make_aware(datetime.datetime.fromisoformat(value)))
+    return value

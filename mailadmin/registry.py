@@ -1,0 +1,40 @@
+"""What each app adds to the panel: its tables, job steps and housekeeping tasks.
+
+`AppConfig.ready()` of each app registers its own. The platform asks here, and knows no app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mailadmin.jobs.models import Job
+    from mailadmin.tables.table import Table
+
+# (service, its arguments, rows done by it); None: the job has no further step.
+JobStep = tuple[Callable[..., Any], tuple[Any, ...], int]
+
+tables: dict[str, Table] = {}
+job_steps: dict[str, Callable[[Job], JobStep | None]] = {}
+housekeeping_tasks: list[Callable[[], None]] = []
+
+
+def register_table(table: Table) -> None:
+    """Give a table its pages, API resource, menu entry, search and command."""
+    tables[table.slug] = table
+
+
+def register_job_step(kind: str, get_next_step: Callable[[Job], JobStep | None]) -> None:
+    """Name the function that returns the next step of a job of this kind."""
+    job_steps[kind] = get_next_step
+
+
+def register_housekeeping(task: Callable[[], None]) -> None:
+    """Add a task that the worker runs every few minutes."""
+    housekeeping_tasks.append(task)
+
+
+def menu() -> list[Table]:
+    """Return all tables in the order of the menu."""
+    return sorted(tables.values(), key=lambda table: table.menu_position)

@@ -1,0 +1,60 @@
+"""One page of rows by key: no offset, no count."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import QuerySet
+
+from mailadmin.db.pagination import beyond, first_rows
+
+
+class InvalidCursor(ValueError):
+    """The key of `after` or `before` is not one that the table could have."""
+
+
+@dataclass(frozen=True)
+class Page:
+    rows: list[Any]
+    has_previous: bool
+    has_next: bool
+
+    @property
+    def next_key(self) -> Any:
+        """Return the key after which the next page begins; None on the last one."""
+        return self.rows[-1].pk if self.has_next else None
+
+
+def read_page(
+    model: type[models.Model],
+    parts: Sequence[QuerySet],
+    order: tuple[str, ...],
+    size: int,
+    *,
+    after: Any = None,
+    before: Any = None,
+    ascending: bool = True,
+) -> Page:
+    """Read one row more than the page shows, which tells whether there is another page."""
+    is_backward = before is not None
+    upwards = ascending != is_backward
+    edge = parse_cursor(model, before if is_backward else after)
+    if edge is not None:
+        parts = [beyond(part, order, edge, upwards) for part in parts]
+    rows = first_rows(model, parts, order, size + 1, upwards)
+    has_more, rows = len(rows) > size, rows[:size]
+    if is_backward:
+        return Page(rows[::-1], has_previous=has_more, has_next=True)
+    return Page(rows, has_previous=edge is not None, has_next=has_more)
+
+
+def parse_cursor(model: type[models.Model], value: Any) -> Any:
+    """Return the key that a cursor names; None for the first page."""
+    if value in (None, ""):
+        return None
+    try:
+        return model._meta.pk.to_python(value)
+    except ValidationError as error:
+        raise InvalidCursor(str(value)) from error

@@ -1,0 +1,129 @@
+"""Save many forms in one transaction; repeat an edit that others overtake."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from mailadmin.changes.perform import AfterPerform, Changes, Conflict, perform
+from mailadmin.db.bulk import chunks
+from mailadmin.db.checks import refuse_without_transactions
+from mailadmin.names import fold
+from mailadmin.tables.forms import RecordForm
+from mailadmin.tables.serialization import ErrorTexts, form_errors, validation_texts
+from mailadmin.tables.table import Table
+
+MAX_EDIT_ATTEMPTS = 3
+MAX_REFUSED_ROWS = 50  # further rows are not checked
+HASHING_THREADS = os.cpu_count() or 1  # hashing releases the interpreter's lock
+
+Result = TypeVar("Result")
+ServiceCall = tuple[Any, ...]  # the service and its arguments
+
+
+class EditOvertaken(Exception):
+    """Others changed the row at each attempt."""
+
+
+class RowsRefused(ValidationError):
+    """Some of many rows were refused: number of the row → its errors."""
+
+    def __init__(self, errors: dict[int, ErrorTexts], is_complete: bool = True) -> None:
+        super().__init__(_("Some rows were refused, so nothing was changed."))
+        self.errors_by_number, self.is_complete = errors, is_complete
+
+
+def retry_on_conflict(edit: Callable[[], Result]) -> Result:
+    """Run an edit that reads the row itself; again where somebody else was faster."""
+    for _attempt in range(MAX_EDIT_ATTEMPTS):
+        try:
+            return edit()
+        except Conflict:
+            continue
+    raise EditOvertaken
+
+
+def save_forms(
+    table: Table, forms: Iterable[RecordForm], after: AfterPerform | None = None
+) -> list[Any]:
+    """Save all forms in one transaction, in order, and return their rows."""
+    valid = validate_forms(forms)
+    refuse_existing_keys(table, valid)
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:
+        calls = list(pool.map(lambda form: form.service_call(table.services), valid))
+    seen = [form.watching() for form in valid]
+    return perform(valid[0].actor, run_service_calls, calls, seen=seen, after=after)
+
+
+def validate_forms(forms: Iterable[RecordForm]) -> list[RecordForm]:
+    """Return all forms, if none is refused; after some refusals the others are not checked."""
+    valid: list[RecordForm] = []
+    refused: dict[int, ErrorTexts] = {}
+    for number, form in enumerate(forms):
+        if len(refused) == MAX_REFUSED_ROWS:
+            raise RowsRefused(refused, is_complete=False)
+        if form.is_valid():
+            valid.append(form)
+        else:
+            refused[number] = form_errors(form)
+    if refused:
+        raise RowsRefused(refused)
+    return valid
+
+
+def refuse_existing_keys(table: Table, forms: Sequence[RecordForm]) -> None:
+    """Refuse new rows that exist already, before their passwords are hashed."""
+    keys = {n: form.new_key() for n, form in enumerate(forms) if not form.is_edit}
+    for part in chunks(keys.values()):
+        rows = table.model._default_manager.filter(pk__in=part)
+        existing = {fold(key) for key in rows.values_list("pk", flat=True)}
+        if taken := [number for number, key in keys.items() if fold(key) in existing]:
+            text = _("%(key)s exists already.")
+            raise RowsRefused(
+                {n: {"": [text % {"key": keys[n]}]} for n in taken[:MAX_REFUSED_ROWS]},
+                is_complete=len(taken) <= MAX_REFUSED_ROWS,
+            )
+
+
+def run_service_calls(changes: Changes, calls: Sequence[ServiceCall]) -> list[Any]:
+    """Run all calls; where one is refused, say which."""
+    if len(calls) > 1:
+        refuse_without_transactions()
+    try:
+        with changes.attempt():
+            return run_all(changes, merge_creations(calls))
+    except ValidationError as error:
+        raise RowsRefused(find_refused(changes, calls) or {0: validation_texts(error)}) from error
+
+
+def merge_creations(calls: Sequence[ServiceCall]) -> Sequence[ServiceCall]:
+    """Return new rows as one call: services take many."""
+    service, *arguments = calls[0]
+    if len(arguments) > 1:
+        return calls
+    return [(service, [row for _service, rows in calls for row in rows])]
+
+
+def run_all(changes: Changes, calls: Sequence[ServiceCall]) -> list[Any]:
+    rows: list[Any] = []
+    for service, *arguments in calls:
+        result = service(changes, *arguments)
+        rows += result if isinstance(result, list) else [result]
+    return rows
+
+
+def find_refused(changes: Changes, calls: Sequence[ServiceCall]) -> dict[int, ErrorTexts]:
+    """Run the calls one by one to find those that are refused; nothing of it stays."""
+    refused: dict[int, ErrorTexts] = {}
+    for number, call in enumerate(calls):
+        try:
+            with changes.attempt():
+                run_all(changes, [call])
+        except ValidationError as error:
+            refused[number] = validation_texts(error)
+        if len(refused) == MAX_REFUSED_ROWS:
+            break
+    return refused

@@ -1,0 +1,100 @@
+"""What the pages of a table share. Each view holds a `Table`, given by `as_view(table=…)`."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.forms import BaseForm
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.functional import cached_property
+
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
+from mailadmin.tables.table import Table
+
+
+class TableView(RoleRequired):
+    """One screen of a table."""
+
+    table: Table = Table()
+    screen = ""
+    route = ""
+    request: HttpRequest
+    kwargs: dict[str, Any]
+    context_object_name = "record"
+    pk_url_kwarg = "key"
+
+    @property
+    def model(self) -> Any:
+        return self.table.model
+
+    def get_roles(self) -> Role:
+        return self.table.roles_of(self.screen)
+
+    def get_queryset(self) -> Any:
+        return self.table.queryset(self.request.user)
+
+    def get_object(self, queryset: Any = None) -> Any:
+        """Return the row of the URL; one out of scope is 404 like one that does not exist."""
+        row = self.table.find(self.request.user, self.kwargs["key"])
+        if row is None:
+            raise Http404
+        return row
+
+    def get_template_names(self) -> list[str]:
+        meta = self.table.model._meta
+        own = f"{meta.app_label}/{meta.model_name}_{self.screen}.html"
+        return [own, f"tables/{self.screen}.html"]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        may = self.table.allowed_screens(self.request.user)
+        return super().get_context_data(table=self.table, may=may, **kwargs)
+
+
+class FilteredView(TableView):
+    """A screen on the rows that the filters of the query string select."""
+
+    @cached_property
+    def filters(self) -> dict[str, str]:
+        return self.table.filters(self.request.GET)
+
+    @property
+    def filter_query(self) -> str:
+        return urlencode(self.filters)
+
+
+class SaveFormMixin:
+    """Save the form and redirect, or show the form with its errors."""
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"actor": self.actor}
+
+    def save_form(self, form: BaseForm) -> Any:
+        return form.save()
+
+    def form_valid(self, form: BaseForm) -> HttpResponse:
+        self.saved_object = self.save_form(form)
+        if form.errors:
+            return self.form_invalid(form)
+        messages.success(self.request, self.get_success_text())
+        for text in self.get_warning_texts():
+            messages.warning(self.request, text)
+        return redirect(self.get_success_url())
+
+    def get_success_text(self) -> str:
+        raise NotImplementedError
+
+    def get_warning_texts(self) -> Sequence[str]:
+        """Return what is doubtful about what was saved."""
+        return []
+
+    def form_invalid(self, form: BaseForm) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+def show_errors(request: HttpRequest, error: ValidationError) -> None:
+    for text in error.messages:
+        messages.error(request, text)

@@ -1,0 +1,109 @@
+"""Many rows at once: selected, shown, confirmed and changed, by a job where they are very many."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.generic import View
+
+from mailadmin.jobs.runner import find_selection, keep_selection, selected_keys
+from mailadmin.tables.table import DELETE, MAX_IMMEDIATE_ROWS, Action
+from mailadmin.tables.views.base import FilteredView
+
+MAX_REFERENCE_SEARCH = 2000  # keys for which references in other rows are searched
+
+
+class TableBulkView(FilteredView, View):
+    """Selected rows: one confirmation, one transaction, one message."""
+
+    screen = "bulk"
+    route = "bulk/"
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        name = request.POST.get("action")
+        action = next((each for each in self.table.actions if each.name == name), None)
+        if action is None:
+            messages.error(request, _("Choose what to do with the ticked rows."))
+            return self.redirect_to_list()
+        if "kept" in request.POST:
+            return self.run_selection(action, request.POST["kept"])
+        keys = self.get_keys()
+        if not keys:
+            return self.redirect_nothing_selected()
+        if "confirmed" not in request.POST:
+            return self.render_confirmation(action, keys)
+        return self.run(action, keys)
+
+    def redirect_nothing_selected(self) -> HttpResponse:
+        messages.warning(self.request, _("No rows were selected."))
+        return self.redirect_to_list()
+
+    def redirect_to_list(self) -> HttpResponse:
+        return redirect(f"{self.table.url('list')}?{self.filter_query}")
+
+    def get_keys(self) -> list[Any]:
+        """Return the selected rows, or all that match the filters."""
+        if self.request.POST.get("all") == "1":
+            rows = self.table.select(self.request.user, self.filters)
+            return list(rows.order_by("pk").values_list("pk", flat=True))
+        selected = self.request.POST.getlist("keys")
+        try:
+            return list(self.get_queryset().filter(pk__in=selected).values_list("pk", flat=True))
+        except ValueError as error:
+            raise Http404 from error
+
+    def render_confirmation(
+        self, action: Action, keys: list[Any], errors: Sequence[str] = (), status: int = 200
+    ) -> HttpResponse:
+        """Show what will happen. Very many keys are stored, so that just these are confirmed."""
+        is_delete, are_few = action is DELETE, len(keys) <= MAX_IMMEDIATE_ROWS
+        is_searched = len(keys) <= MAX_REFERENCE_SEARCH
+        references = self.table.inbound_references
+        context = {
+            "table": self.table,
+            "filter_query": self.filter_query,
+            "action": action,
+            "keys": keys if are_few else [],
+            "kept": None if are_few else self.store_selection(action, keys),
+            "shown": keys[:10],
+            "count": len(keys),
+            "rest": max(0, len(keys) - 10),
+            "cascade_counts": self.table.cascade_counts(keys) if is_delete else [],
+            "inbound_references": (
+                references(keys, self.request.user) if is_delete and is_searched else []
+            ),
+            "not_searched": is_delete and not is_searched,
+            "errors": errors,
+        }
+        return render(self.request, "tables/bulk.html", context, status=status)
+
+    def store_selection(self, action: Action, keys: list[Any]) -> int:
+        return keep_selection(self.actor, self.table.slug, action.name, keys)
+
+    def run(self, action: Action, keys: list[Any]) -> HttpResponse:
+        try:
+            job = self.table.run_action(self.actor, action, keys)
+        except ValidationError as error:
+            return self.render_confirmation(action, keys, error.messages, 422)
+        if job:
+            return redirect("job", job.pk)
+        text = ngettext("%(action)s: %(count)s row.", "%(action)s: %(count)s rows.", len(keys))
+        messages.success(self.request, text % {"count": len(keys), "action": action.label})
+        return self.redirect_to_list()
+
+    def run_selection(self, action: Action, number: str) -> HttpResponse:
+        """Start the job of a stored selection that is confirmed now."""
+        selection = find_selection(self.request.user, self.table.slug, action.name, number)
+        if selection is None:
+            return self.redirect_nothing_selected()
+        try:
+            job = self.table.run_selection_action(self.actor, action, selection)
+        except ValidationError as error:
+            return self.render_confirmation(action, selected_keys(selection), error.messages, 422)
+        return redirect("job", job.pk)

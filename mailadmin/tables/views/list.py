@@ -1,0 +1,115 @@
+"""The pages that show rows: list, CSV export, and the suggestions of a form field."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.generic import TemplateView, View
+
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import RoleRequired
+from mailadmin.db.pagination import pages
+from mailadmin.names import typed_domain
+from mailadmin.tables.csv_cells import Echo, cell_text, harmless
+from mailadmin.tables.pages import InvalidCursor, Page
+from mailadmin.tables.views.base import FilteredView, TableView
+
+MAX_PICKER_CHOICES = 20
+
+
+class TableListView(FilteredView, TemplateView):
+    """A page of rows, by key."""
+
+    screen = "list"
+    route = ""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        page = self.get_page()
+        rows, is_reversed = page.rows, self.request.GET.get("dir") == "desc"
+        return super().get_context_data(
+            rows=self.table.prefetch_cells(rows, self.request.user),
+            filters=self.filters,
+            filter_query=self.filter_query,
+            is_ascending=self.is_ascending,
+            before_url=self.page_url(before=rows[0].pk) if rows and page.has_previous else "",
+            after_url=self.page_url(after=rows[-1].pk) if rows and page.has_next else "",
+            reversed_url=self.page_url(dir="asc" if is_reversed else "desc"),
+            **kwargs,
+        )
+
+    def get_page(self) -> Page:
+        cursors = {name: self.request.GET.get(name) or None for name in ("after", "before")}
+        try:
+            return self.table.page(
+                self.request.user,
+                self.filters,
+                settings.MAILADMIN_PAGE_SIZE,
+                ascending=self.is_ascending,
+                **cursors,
+            )
+        except InvalidCursor as error:
+            raise Http404 from error
+
+    @property
+    def is_ascending(self) -> bool:
+        return (self.request.GET.get("dir") == "desc") == self.table.newest_first
+
+    def page_url(self, **change: Any) -> str:
+        names = ("dir", *self.table.filter_names)
+        kept = {name: value for name, value in self.request.GET.items() if name in names}
+        return "?" + urlencode(kept | change)
+
+
+class TableExportView(FilteredView, View):
+    """The selected rows as CSV, read while they are sent."""
+
+    screen = "export"
+    route = "export/"
+
+    def get(self, request: HttpRequest) -> StreamingHttpResponse:
+        response = StreamingHttpResponse(self.iter_lines(), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{self.table.slug}.csv"'
+        return response
+
+    def iter_lines(self) -> Iterator[str]:
+        names = self.table.export_columns(self.request.user.role)
+        writer = csv.writer(Echo())
+        yield writer.writerow(names)
+        for page in pages(self.table.select(self.request.user, self.filters)):
+            for row in page:
+                cells = [cell_text(self.table.export_value(row, name)) for name in names]
+                yield writer.writerow(map(harmless, cells))
+
+
+class TableImportView(TableView, View):
+    """Redirect to the page of imports, which is one for all tables."""
+
+    screen = "import"
+    route = "import/"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return redirect(f"{reverse('imports')}?{urlencode({'table': self.table.slug})}")
+
+
+class PickerView(RoleRequired, View):
+    """Suggest a few keys that start with what is typed: a field may have ten thousand choices."""
+
+    roles = Role.ADMINS
+    model: type[models.Model]
+    field_names: Sequence[str] = ()  # of the form fields that ask
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        text = typed_domain(self.typed_text(request.GET))
+        rows = self.model._default_manager.visible_to(request.user).filter(pk__istartswith=text)
+        names = rows.order_by("pk").values_list("pk", flat=True)[:MAX_PICKER_CHOICES]
+        return render(request, "tables/pick.html", {"names": names})
+
+    def typed_text(self, params: QueryDict) -> str:
+        """Return what was typed; each form calls its field by another name."""
+        return next((params[name] for name in self.field_names if name in params), "")

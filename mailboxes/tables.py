@@ -1,0 +1,184 @@
+"""The tables of mailboxes and aliases."""
+
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+from django.db.models import F, QuerySet
+from django.utils.translation import gettext_lazy
+
+from domains.services.domains import aliases_naming, named
+from domains.tables import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS
+from mailadmin.accounts.models import Role
+from mailadmin.changes.log_page import old_mail_notices
+from mailadmin.names import typed_domain
+from mailadmin.tables.table import Column, Services, Table
+from mailboxes import cells
+from mailboxes.dashboard import cache
+from mailboxes.forms import AliasForm, MailboxForm, typed_quota
+from mailboxes.models import Alias, LoneAlias, Mailbox, Usage, Vacation
+from mailboxes.services import mailboxes
+from mailboxes.services.target_checks import problems_of
+from mailboxes.transfer.row_types.mailboxes import shown_quota
+
+
+class MailboxTable(Table):
+    model = Mailbox
+    form_class = MailboxForm
+    slug = "mailboxes"
+    icon = "inbox"
+    menu_position = 30
+    columns = [
+        "username",
+        "name",
+        Column("quota", gettext_lazy("Quota"), cells.quota),
+        Column("goto", gettext_lazy("Mail goes to"), cells.forwarding),
+        "active",
+        "smtp_active",
+        "modified",
+    ]
+    search_fields = ["username", "name"]
+    is_split_by_domain = True
+    roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS)
+    toggles = {"active": gettext_lazy("active"), "smtp_active": gettext_lazy("may send")}
+    export_roles = (
+        dict.fromkeys(["username", "name", "quota", "active", "smtp_active"], Role.ADMINS)
+        | dict.fromkeys(["maildir", "phone", "email_other", "password_expiry"], Role.SUPERADMIN)
+        | dict.fromkeys(DATE_COLUMNS, Role.ADMINS)
+    )
+    extra_columns = ("local_part", "domain")
+    example_values = {
+        "local_part": "bob",
+        "domain": "example.org",
+        "password": "correct-horse-42",
+        "name": "Bob Builder",
+        "quota": 1024,
+    }
+    empty_text = gettext_lazy("There are no mailboxes here yet.")
+    services = Services(
+        create=mailboxes.create_mailboxes,
+        edit=mailboxes.edit_mailbox,
+        set=mailboxes.set_mailboxes,
+        delete=mailboxes.delete_mailboxes,
+    )
+
+    def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
+        rows = with_usage(rows)
+        keys = [row.pk for row in rows]
+        aliases = {a.pk.lower(): a for a in Alias.objects.filter(pk__in=keys)}
+        away = set(Vacation.objects.filter(pk__in=keys, active=True).values_list("pk", flat=True))
+        problems = problems_of(principal, list(aliases.values()))
+        for row in rows:
+            row.alias = aliases.get(row.pk.lower())
+            row.problems = problems.get(row.alias.pk, []) if row.alias else []
+            row.is_away = row.pk in away
+        return rows
+
+    def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
+        return [*super().cascade_querysets(keys), *named(keys)]  # its own alias is a part of it
+
+    def export_value(self, row: Any, name: str) -> Any:
+        return shown_quota(row.quota) if name == "quota" else super().export_value(row, name)
+
+    def api_value(self, row: Any, name: str) -> Any:
+        return typed_quota(row.quota) if name == "quota" else super().api_value(row, name)
+
+    def save_notices(self, row: Any, is_new: bool) -> list[str]:
+        return old_mail_notices(row) if is_new else []
+
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
+        return aliases_naming(principal, keys)
+
+
+def with_usage(mailboxes):
+    """These mailboxes, each with the bytes it holds."""
+    mailboxes = list(mailboxes)
+    usage = Usage.objects.filter(mailbox__in=[mailbox.pk for mailbox in mailboxes])
+    used = {row.mailbox_id.lower(): row.bytes for row in usage}
+    for mailbox in mailboxes:
+        mailbox.used = used.get(mailbox.pk.lower(), 0)
+    return mailboxes
+
+
+class AliasTable(Table):
+    model = Alias
+    form_class = AliasForm
+    slug = "aliases"
+    icon = "arrow-left-right"
+    menu_position = 40
+    columns = [
+        Column("address", gettext_lazy("Alias"), "mailboxes/cells/address.html"),
+        Column("goto", gettext_lazy("Goes to"), "mailboxes/cells/goto.html"),
+        "description",
+        "active",
+        "modified",
+    ]
+    search_fields = ["address", "goto", "description"]
+    is_split_by_domain = True
+    roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS)
+    export_roles = dict.fromkeys(
+        ["address", "goto", "description", "active", *DATE_COLUMNS], Role.ADMINS
+    )
+    extra_columns = ("local_part", "domain", "goto_mailbox")
+    api_values = {
+        "local_part": attrgetter("local_part"),
+        "goto": attrgetter("others"),
+        "goto_mailbox": attrgetter("keeps_copy"),
+    }
+    example_values = {"local_part": "info", "domain": "example.org", "goto": ["bob@example.org"]}
+    empty_text = gettext_lazy("There are no aliases here yet.")
+    services = Services(
+        create=mailboxes.create_aliases,
+        edit=mailboxes.edit_alias,
+        set=mailboxes.set_aliases,
+        delete=mailboxes.delete_aliases,
+    )
+
+    def parse_key(self, text: str) -> str:
+        """A catch-all is stored without the star by which people call it."""
+        return super().parse_key(text.removeprefix("*") if text.startswith("*@") else text)
+
+    def filter_listed(self, rows: QuerySet) -> QuerySet:
+        """The alias of a mailbox is edited like any other, and listed with its mailbox."""
+        return rows.without_mailbox()
+
+    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
+        """Among very many they are looked up, and those that others have just made added."""
+        active = filters.get("active")
+        moment = cache.moment() if "q" not in filters else None
+        if not moment or (active == "0" and principal.role is Role.SUPERADMIN):
+            return super().split(rows, filters, principal)
+        known = LoneAlias.scoped.visible_to(principal).in_order()
+        if active in ("0", "1"):
+            known = known.filter(alias__active=active == "1")
+        if domain := filters.get("domain"):
+            known = self.filter_by_domain(known, typed_domain(domain))
+        new = cache.made_since(moment)
+        return super().split(known, filters, principal) + ([rows.filter(pk__in=new)] if new else [])
+
+    def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
+        return problems_of(principal, rows)
+
+    def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
+        found = problems_of(principal, rows)
+        for row in rows:
+            row.problems = found.get(row.pk, [])
+        return rows
+
+    def filter_searchable(self, rows: QuerySet) -> QuerySet:
+        """A mailbox that forwards is found by where its mail goes."""
+        return rows.exclude(goto=F("address"))
+
+    def export_value(self, row: Any, name: str) -> Any:
+        return row.targets if name == "goto" else super().export_value(row, name)
+
+    def api_value(self, row: Any, name: str) -> Any:
+        return (
+            self.api_values[name](row) if name in self.api_values else super().api_value(row, name)
+        )
+
+    def save_notices(self, row: Any, is_new: bool) -> list[str]:
+        return old_mail_notices(row) if is_new else []
+
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
+        return aliases_naming(principal, keys)

@@ -1,0 +1,32 @@
+"""The steps of import jobs. What reads files is loaded when a job needs it, not at each start."""
+
+from mailadmin.jobs.models import Job
+from mailadmin.registry import JobStep
+
+
+def next_plan_step(job: Job) -> JobStep | None:
+    """Read the source of an import into its plan."""
+    from mailboxes.transfer.plan import workflow
+
+    return workflow.next_reading(job)
+
+
+def next_import_step(job: Job) -> JobStep | None:
+    """Write rows of a confirmed plan."""
+    from mailboxes.transfer.plan import workflow
+
+    return workflow.next_applying(job)
+
+
+def next_revert_step(job: Job) -> JobStep | None:
+    """Undo rows of an import."""
+    from mailboxes.transfer.plan import workflow
+
+    return workflow.next_returning(job)
+
+
+def purge_plans() -> None:
+    """Delete plans that nobody confirmed, and sources that are no longer needed."""
+    from mailboxes.transfer.plan import workflow
+
+    workflow.forget_plans()
