@@ -18,6 +18,7 @@ from mailboxes.dashboard import cache
 from mailboxes.forms import AliasForm, MailboxForm, typed_quota
 from mailboxes.models import Alias, LoneAlias, Mailbox, Usage, Vacation
 from mailboxes.services import mailboxes
+from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
 from mailboxes.services.target_checks import problems_of
 from mailboxes.transfer.row_types.mailboxes import shown_quota
 
@@ -128,10 +129,10 @@ class AliasTable(Table):
     example_values = {"local_part": "info", "domain": "example.org", "goto": ["bob@example.org"]}
     empty_text = gettext_lazy("There are no aliases here yet.")
     services = Services(
-        create=mailboxes.create_aliases,
-        edit=mailboxes.edit_alias,
-        set=mailboxes.set_aliases,
-        delete=mailboxes.delete_aliases,
+        create=create_aliases,
+        edit=edit_alias,
+        set=set_aliases,
+        delete=delete_aliases,
     )
 
     def parse_key(self, text: str) -> str:

@@ -19,7 +19,8 @@ from mailadmin.api.tokens import create_token, new_text
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Mailbox
-from mailboxes.services.mailboxes import create_aliases, create_mailboxes
+from mailboxes.services.aliases import create_aliases
+from mailboxes.services.mailboxes import create_mailboxes
 
 PASSWORD = "correct-horse-42"
 BACKENDS = {

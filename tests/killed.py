@@ -26,6 +26,8 @@ def changes():
     from domains.services import admins, domains
     from mailadmin.changes.perform import Actor, perform
     from mailboxes.services import mailboxes
+    from mailboxes.services.aliases import edit_alias
+    from mailboxes.services.vacations import set_vacation
 
     def run(service, *arguments):
         return lambda: perform(Actor.console(), service, *arguments)
@@ -44,8 +46,8 @@ def changes():
         "edit a mailbox": run(
             mailboxes.edit_mailbox, "dora@example.org", {"quota": 20, "active": False}
         ),
-        "edit an alias": run(mailboxes.edit_alias, "info@example.org", {"goto": ["x@example.net"]}),
-        "go away": run(mailboxes.set_vacation, "bob@example.org", vacation),
+        "edit an alias": run(edit_alias, "info@example.org", {"goto": ["x@example.net"]}),
+        "go away": run(set_vacation, "bob@example.org", vacation),
         "create an admin": run(admins.create_admins, [admin | {"superadmin": True}]),
         "edit an admin": run(admins.edit_admin, "alice@example.org", {"domains": ["new.example"]}),
         "delete an admin": run(admins.delete_admins, ["eve@example.org"]),

@@ -19,7 +19,8 @@ from mailadmin.api.tokens import create_token, new_text
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import TRIES, Actor, perform
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services.mailboxes import create_aliases, create_mailboxes
+from mailboxes.services.aliases import create_aliases
+from mailboxes.services.mailboxes import create_mailboxes
 from tests.base import Program, build_world
 
 pytestmark = pytest.mark.mysql

@@ -1,11 +1,16 @@
 """What models of mail tables share."""
 
+import copy
+from typing import TypeVar
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.db.fields import DateTimeField, Unknown
+
+Row = TypeVar("Row", bound=models.Model)
 
 
 def table(name):
@@ -26,3 +31,14 @@ class Record(models.Model):
 
     class Meta:
         abstract = True
+
+
+def edited_copy(row: Row, values: dict[str, object]) -> Row:
+    """Return a copy of the row with these values, to be checked before anything is written.
+
+    MyISAM tables keep what was written before an error.
+    """
+    edited = copy.copy(row)
+    for name, value in values.items():
+        setattr(edited, name, value)
+    return edited

@@ -18,6 +18,8 @@ from mailadmin.tables.forms import WatchedForm
 from mailboxes.forms import GotoMixin, goto_initial
 from mailboxes.models import Alias, Vacation
 from mailboxes.services import mailboxes
+from mailboxes.services.forwardings import set_forwarding
+from mailboxes.services.vacations import set_vacation
 
 # What MySQL's TIMESTAMP holds; PostfixAdmin's own default is the last of these days.
 EARLIEST, LATEST = datetime.date(1971, 1, 1), datetime.date(2038, 1, 18)
@@ -52,9 +54,7 @@ class ForwardingForm(GotoMixin, WatchedForm):
 
     def save(self):
         values = self.values()
-        return self.attempt(
-            mailboxes.set_forwarding, self.mailbox.pk, values["goto"], values["goto_mailbox"]
-        )
+        return self.attempt(set_forwarding, self.mailbox.pk, values["goto"], values["goto_mailbox"])
 
 
 class MomentInput(forms.DateTimeInput):
@@ -126,7 +126,7 @@ class VacationForm(WatchedForm):
         return cleaned
 
     def save(self):
-        return self.attempt(mailboxes.set_vacation, self.mailbox.pk, self.values())
+        return self.attempt(set_vacation, self.mailbox.pk, self.values())
 
 
 class OwnPasswordForm(NewPasswordMixin, WatchedForm):

@@ -10,7 +10,8 @@ from domains.services.transports import create_transports
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Mailbox, Plan
-from mailboxes.services.mailboxes import create_aliases, create_mailboxes
+from mailboxes.services.aliases import create_aliases
+from mailboxes.services.mailboxes import create_mailboxes
 from mailboxes.transfer.plan import workflow
 from tests.base import PASSWORD
 

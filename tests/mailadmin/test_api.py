@@ -369,7 +369,7 @@ class RowStories(World):
 
     def test_what_somebody_else_makes_at_the_same_moment_is_told(self):
         error = IntegrityError(1062, "Duplicate entry")
-        with mock.patch("mailboxes.services.mailboxes.refuse_loops", side_effect=error):
+        with mock.patch("mailboxes.services.aliases.refuse_loops", side_effect=error):
             row = {"local_part": "x", "domain": "example.org", "goto": ["x@y.test"]}
             self.assertEqual(self.program.post("aliases", row).status_code, 409)
 

@@ -20,11 +20,10 @@ from mailadmin.changes.perform import Actor, perform
 from mailadmin.jobs import runner
 from mailadmin.jobs.models import Job
 from mailboxes.models import Alias, Mailbox, Vacation
+from mailboxes.services.aliases import create_aliases, edit_alias
 from mailboxes.services.mailboxes import (
-    create_aliases,
     create_mailboxes,
     delete_mailboxes,
-    edit_alias,
     edit_mailbox,
     set_mailboxes,
 )

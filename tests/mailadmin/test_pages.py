@@ -11,7 +11,8 @@ from domains.services.admins import create_admins
 from domains.services.domains import create_domains
 from mailadmin import __version__, registry
 from mailboxes.models import Mailbox, Usage
-from mailboxes.services.mailboxes import create_aliases, create_mailboxes, set_mailboxes
+from mailboxes.services.aliases import create_aliases
+from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
 from tests.base import World
 
 MB = 1024000

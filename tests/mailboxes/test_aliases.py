@@ -1,7 +1,7 @@
 import pytest
 
 from domains.models import Domain
-from mailboxes.services.mailboxes import create_aliases
+from mailboxes.services.aliases import create_aliases
 from tests.base import TableTests, World
 
 pytestmark = pytest.mark.mysql

@@ -23,14 +23,10 @@ from mailadmin.conf import BASE_DIR
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.routing import Postfix, own_setup, quoted
-from mailboxes.services.mailboxes import (
-    create_aliases,
-    create_mailboxes,
-    set_aliases,
-    set_forwarding,
-    set_mailboxes,
-    set_vacation,
-)
+from mailboxes.services.aliases import create_aliases, set_aliases
+from mailboxes.services.forwardings import set_forwarding
+from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
+from mailboxes.services.vacations import set_vacation
 from tests import mailservers, servers
 from tests.base import PASSWORD
 from tests.mailboxes.test_routing import reload

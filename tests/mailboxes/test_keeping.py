@@ -15,12 +15,8 @@ from mailadmin.changes.models import Log
 from mailboxes.dashboard import cache
 from mailboxes.models import Alias, LoneAlias, Mailbox, Usage
 from mailboxes.services import limits
-from mailboxes.services.mailboxes import (
-    create_aliases,
-    create_mailboxes,
-    delete_aliases,
-    set_mailboxes,
-)
+from mailboxes.services.aliases import create_aliases, delete_aliases
+from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
 from mailboxes.services.tallies import recount
 from tests.base import World
 from tests.shapes import Database

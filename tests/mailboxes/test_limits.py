@@ -9,13 +9,8 @@ from domains.models import Domain, DomainState
 from domains.services.locks import count_contents
 from mailboxes.models import Mailbox
 from mailboxes.services import tallies
-from mailboxes.services.mailboxes import (
-    create_aliases,
-    create_mailboxes,
-    delete_aliases,
-    delete_mailboxes,
-    edit_mailbox,
-)
+from mailboxes.services.aliases import create_aliases, delete_aliases
+from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes, edit_mailbox
 from mailboxes.services.tallies import recount
 from tests.base import World
 

@@ -35,7 +35,8 @@ from mailboxes.mailserver.generator.steps import closed_above
 from mailboxes.models import Mailbox, Usage
 from mailboxes.postfix.maps import LOGIN_CHARS
 from mailboxes.postfix.routing import own_setup
-from mailboxes.services.mailboxes import create_aliases, create_mailboxes
+from mailboxes.services.aliases import create_aliases
+from mailboxes.services.mailboxes import create_mailboxes
 from tests import mailservers
 from tests.base import PASSWORD, World, build_world
 from tests.mailservers import PASSWORDS, MailServer

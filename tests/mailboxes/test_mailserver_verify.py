@@ -24,12 +24,8 @@ from mailboxes.mailserver.smtp_probe import NoAnswer, knock
 from mailboxes.mailserver.verifier import programs
 from mailboxes.mailserver.verifier.logins import NAME, PREFIX
 from mailboxes.models import Alias, Mailbox, Verification
-from mailboxes.services.mailboxes import (
-    create_aliases,
-    create_mailboxes,
-    set_aliases,
-    set_mailboxes,
-)
+from mailboxes.services.aliases import create_aliases, set_aliases
+from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
 from tests import mailservers
 from tests.base import PASSWORD, build_world
 from tests.servers import free_port

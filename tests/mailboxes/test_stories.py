@@ -21,13 +21,9 @@ from mailboxes.models import (
     Vacation,
     VacationNotification,
 )
-from mailboxes.services.mailboxes import (
-    create_aliases,
-    delete_aliases,
-    delete_mailboxes,
-    edit_alias,
-    set_forwarding,
-)
+from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias
+from mailboxes.services.forwardings import set_forwarding
+from mailboxes.services.mailboxes import delete_mailboxes
 from tests.base import PASSWORD, World
 
 AWAY = "bob#example.org@autoreply.localhost"

@@ -11,12 +11,8 @@ from domains.models import AliasDomain, Domain, Kept, Transport
 from mailadmin.address_lists import read_addresses
 from mailboxes.dashboard import cache
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services.mailboxes import (
-    create_aliases,
-    create_mailboxes,
-    delete_aliases,
-    set_mailboxes,
-)
+from mailboxes.services.aliases import create_aliases, delete_aliases
+from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
 from mailboxes.services.tallies import recount
 from mailboxes.services.target_checks import problems_of
 from tests.base import World

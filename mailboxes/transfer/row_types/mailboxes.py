@@ -20,7 +20,10 @@ from mailadmin.names import (
 from mailboxes.forms import alias_target
 from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation
 from mailboxes.services import mailboxes
+from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias
+from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.limits import in_bytes
+from mailboxes.services.vacations import end_vacation, set_vacation
 from mailboxes.transfer.row_types.base import (
     DomainName,
     Kind,
@@ -288,7 +291,7 @@ class Aliases(InDomain):
         if new:
             new = [without(row, "address", "of_mailbox") for row in new]
             domains = [{"domain": Domain(domain=row["domain"])} for row in new]
-            mailboxes.create_aliases(changes, [r | d for r, d in zip(new, domains, strict=True)])
+            create_aliases(changes, [r | d for r, d in zip(new, domains, strict=True)])
         self.forward(changes, [row for row in rows if row.get("of_mailbox")])
 
     def forward(self, changes, rows):
@@ -300,15 +303,15 @@ class Aliases(InDomain):
             if alias and alias.goto != alias.pk and self.words(alias)["goto"] != row.get("goto"):
                 raise ValidationError(_("%(key)s leads elsewhere by now."), params={"key": key})
             if "goto" in row:
-                mailboxes.set_forwarding(changes, key, row["goto"], key in row["goto"])
+                set_forwarding(changes, key, row["goto"], key in row["goto"])
             if described := row.get("description"):
-                mailboxes.edit_alias(changes, key, {"description": described})
+                edit_alias(changes, key, {"description": described})
 
     def edit(self, changes, key, values):
         values = without(values, "address", "local_part", "domain", "of_mailbox")
         if "goto" in values:
             values["goto_mailbox"] = key in values["goto"]
-        mailboxes.edit_alias(changes, key, values)
+        edit_alias(changes, key, values)
 
     def delete(self, changes, keys):
         """What a mailbox forwarded goes to it alone again; its alias stays with it."""
@@ -316,11 +319,9 @@ class Aliases(InDomain):
             fold(key) for key in Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True)
         }
         for key in of_mailboxes:
-            mailboxes.edit_alias(
-                changes, key, {"goto": [], "goto_mailbox": True, "description": ""}
-            )
+            edit_alias(changes, key, {"goto": [], "goto_mailbox": True, "description": ""})
         if others := [key for key in keys if fold(key) not in of_mailboxes]:
-            mailboxes.delete_aliases(changes, others)
+            delete_aliases(changes, others)
 
 
 def in_order(targets, own):
@@ -380,11 +381,11 @@ class Vacations(Kind):
         own = with_moments(without(values, "email", "only_answers"), "activefrom", "activeuntil")
         if there := self.present([key]).get(fold(key)):
             own = {"active": there.active} | own
-        mailboxes.set_vacation(changes, key, own)
+        set_vacation(changes, key, own)
         if "only_answers" in values:
             only, others = values["only_answers"], Alias.objects.get(pk=key).others
-            mailboxes.set_forwarding(changes, key, others, not only, only)
+            set_forwarding(changes, key, others, not only, only)
 
     def delete(self, changes, keys):
         for key in keys:
-            mailboxes.end_vacation(changes, key)
+            end_vacation(changes, key)

@@ -17,7 +17,7 @@ from mailboxes.mailserver import autoresponder
 from mailboxes.mailserver.autoresponder import addresses, tables
 from mailboxes.models import Mailbox, VacationNotification, vacation_target
 from mailboxes.models import Vacation as Row
-from mailboxes.services.mailboxes import set_vacation
+from mailboxes.services.vacations import set_vacation
 from tests import servers
 from tests.mailboxes.autoreply.post import (
     BOB,

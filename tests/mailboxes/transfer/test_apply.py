@@ -11,7 +11,8 @@ from domains.models import AliasDomain, Domain
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services.mailboxes import create_mailboxes, set_forwarding
+from mailboxes.services.forwardings import set_forwarding
+from mailboxes.services.mailboxes import create_mailboxes
 from mailboxes.transfer.manifest.parse import described
 from mailboxes.transfer.manifest.reconcile import OnlyAsked, make_true
 from tests.base import PASSWORD, World

@@ -15,7 +15,8 @@ from domains.models import AliasDomain, Domain, DomainState, Transport
 from domains.services.domains import set_domains
 from mailadmin.conf import BASE_DIR
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services.mailboxes import set_aliases, set_mailboxes
+from mailboxes.services.aliases import set_aliases
+from mailboxes.services.mailboxes import set_mailboxes
 from mailboxes.transfer.legacy_views.views import SYSTEMS, number
 from tests.mailboxes.test_delivery import alias, domain, leads, mailbox, make, mirror
 from tests.mailboxes.transfer.oldsystems import CONFIGURATIONS, Place

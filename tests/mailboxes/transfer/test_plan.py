@@ -12,6 +12,7 @@ from mailadmin import passwords
 from mailadmin.changes.models import Change, Log
 from mailboxes.models import Alias, Mailbox, Plan
 from mailboxes.services import mailboxes
+from mailboxes.services.aliases import create_aliases
 from mailboxes.transfer.plan import apply as plan_apply
 from mailboxes.transfer.plan import build as plan_build
 from tests.mailboxes.transfer.stories import TransferWorld
@@ -104,7 +105,7 @@ class PlanStories(TransferWorld):
         plan = self.plan("username,password_hash\n" + "".join(f"{n},x\n" for n in names))
         self.perform(
             self.root,
-            mailboxes.create_aliases,
+            create_aliases,
             [{"local_part": "user7", "domain": self.domain(), "goto": ["bob@example.org"]}],
         )
         self.apply(plan)

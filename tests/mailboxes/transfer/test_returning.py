@@ -13,6 +13,8 @@ from mailadmin.changes.models import Change
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Alias, Mailbox, Plan, Vacation
 from mailboxes.services import mailboxes
+from mailboxes.services.forwardings import set_forwarding
+from mailboxes.services.vacations import set_vacation
 from mailboxes.transfer.plan import workflow
 from tests.base import PASSWORD
 from tests.mailboxes.transfer.stories import TransferWorld
@@ -122,11 +124,9 @@ class ReturningStories(TransferWorld):
 
     def test_a_mailbox_that_somebody_uses_by_now_stays(self):
         plan = self.imported("username,name\nann@example.org,Ann\nben@example.org,Ben\n")
-        self.perform(
-            self.root, mailboxes.set_forwarding, "ann@example.org", ["x@example.net"], True
-        )
+        self.perform(self.root, set_forwarding, "ann@example.org", ["x@example.net"], True)
         values = {"subject": "Away", "body": "Later.", "active": True}
-        self.perform(self.root, mailboxes.set_vacation, "ben@example.org", values)
+        self.perform(self.root, set_vacation, "ben@example.org", values)
         self.take_back(plan)
         self.assertEqual(
             Mailbox.objects.filter(pk__in=["ann@example.org", "ben@example.org"]).count(), 2
@@ -189,7 +189,7 @@ class ReturningStories(TransferWorld):
 
     def test_a_vacation_of_before_is_back_with_its_words(self):
         values = {"subject": "Old", "body": "Old words.", "active": True}
-        self.perform(self.root, mailboxes.set_vacation, "bob@example.org", values)
+        self.perform(self.root, set_vacation, "bob@example.org", values)
         plan = self.json_plan(
             {"vacations": [{"email": "bob@example.org", "body": "New words.", "active": False}]}
         )

@@ -1,0 +1,41 @@
+"""What mailboxes and aliases share: their domains, and that no address is taken twice."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.utils.translation import gettext_lazy as _
+
+from domains.models import Domain
+from mailadmin.db.bulk import chunks
+from mailadmin.names import fold
+from mailboxes.models import Alias, Mailbox
+
+
+def domains_of(model: type[Model], keys: Iterable[str]) -> set[str]:
+    """Return the names of the domains in which these rows are."""
+    names: set[str] = set()
+    for part in chunks(keys):
+        names |= set(model.objects.filter(pk__in=part).values_list("domain_id", flat=True))
+    return names
+
+
+def group_by_domain(rows: Iterable, domains: dict[str, Domain] | None = None) -> list[tuple]:
+    """Return (domain, its rows); the domain's name stands for one that is not given."""
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row.domain_id].append(row)
+    found = {fold(domain.pk): domain for domain in (domains or {}).values()}
+    return [(found.get(fold(name), name), group) for name, group in groups.items()]
+
+
+def refuse_taken_addresses(keys: list[str]) -> None:
+    """Refuse addresses that a mailbox or an alias has already, and the same address twice."""
+    if len(set(keys)) < len(keys):
+        raise ValidationError({"local_part": _("The same address stands there twice.")})
+    for part in chunks(keys):
+        for model in (Mailbox, Alias):
+            if taken := model.objects.filter(pk__in=part).values_list("pk", flat=True).first():
+                text = _("The address %(key)s exists already.") % {"key": taken}
+                raise ValidationError({"local_part": ValidationError(text, code="taken")})

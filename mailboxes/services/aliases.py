@@ -1,0 +1,205 @@
+"""Create, edit and delete aliases."""
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from domains.models import is_default_alias
+from domains.services.locks import domains_to_write, keep_lone, lock_domains, tally
+from mailadmin.accounts.models import Role
+from mailadmin.db.fields import join_goto, split_goto
+from mailadmin.db.models import edited_copy
+from mailadmin.names import fold
+from mailboxes.dashboard import cache
+from mailboxes.models import Alias, Mailbox, is_vacation_target
+from mailboxes.services.addresses import (
+    domains_of,
+    group_by_domain,
+    refuse_taken_addresses,
+)
+from mailboxes.services.limits import check_count, refuse_unfit
+from mailboxes.services.loops import refuse_loops
+
+
+def create_aliases(changes, rows):
+    """Make aliases. `*` before the @ is everything that nobody else has."""
+    domains = domains_to_write(changes, [row["domain"].pk for row in rows])
+    aliases = [_new_alias(row) for row in rows]
+    refuse_taken_addresses([alias.pk for alias in aliases])
+    for domain, new in group_by_domain(aliases, domains):
+        check_count(domain, "aliases", own_aliases(domain), len(new))
+    for alias in aliases:
+        _refuse_protected(changes, [alias])
+        _refuse_system_users(changes, alias)
+        _check_targets(alias)
+    refuse_loops(changes, aliases)
+    changes.create(aliases)
+    keep_lone(aliases)
+    for domain, new in group_by_domain(aliases, domains):
+        tally(domain.pk, aliases=len(new))
+    cache.note_lost(aliases)
+    for alias in aliases:
+        changes.log("create_alias", alias.domain_id, alias.pk)
+    return aliases
+
+
+def own_aliases(domain):
+    """The aliases of a domain that do not belong to a mailbox."""
+    return Alias.objects.filter(domain=domain).without_mailbox()
+
+
+def _new_alias(row):
+    local_part = "" if row["local_part"] == "*" else row["local_part"].lower()
+    own = {k: v for k, v in row.items() if k not in ("local_part", "goto", "goto_mailbox")}
+    _refuse_answers(row.get("goto", []))
+    alias = Alias(
+        address=f"{local_part}@{row['domain'].pk}", goto=join_goto(row.get("goto", [])), **own
+    )
+    alias.clean_fields(exclude=["goto"])
+    return alias
+
+
+def edit_alias(changes, key, values):
+    """Change an alias; the vacation's own target stays where it is, whatever is typed."""
+    lock_domains(changes, domains_of(Alias, [key]))
+    alias = changes.find_one(Alias, key)
+    _refuse_protected(changes, [alias])
+    has_mailbox = Mailbox.objects.filter(pk=key).exists()
+    _refuse_mailbox_alias(changes, has_mailbox)
+    own = {k: v for k, v in values.items() if k not in ("goto", "goto_mailbox", "only_answers")}
+    if has_mailbox:
+        own.pop("active", None)
+    if "goto" in values:
+        _refuse_answers(values["goto"])
+        keep = values.get("goto_mailbox", True) if has_mailbox else alias.keeps_copy
+        own["goto"] = _goto(alias, values["goto"], keep)
+    edited = edited_copy(alias, own)
+    if edited.goto != alias.goto:
+        _refuse_system_users(changes, edited, alias)
+        _check_targets(edited, has_mailbox or alias.keeps_copy, values.get("only_answers", False))
+    if edited.goto != alias.goto or edited.active != alias.active:
+        refuse_loops(changes, [edited])
+    leads_elsewhere = edited.goto != alias.goto or edited.active != alias.active
+    if changes.update([alias], **own):
+        changes.log("edit_alias", alias.domain_id, alias.pk)
+    if leads_elsewhere:
+        changes.at_end(cache.note_lost, [alias])
+    return alias
+
+
+def _goto(alias, targets, keep_copy):
+    """PostfixAdmin's order: other targets, the vacation's, the own address."""
+    others = [t for t in targets if t.lower() != fold(alias.pk) or alias.is_catch_all]
+    vacation = [t for t in split_goto(alias.goto) if is_vacation_target(t)]
+    return join_goto(others + vacation + ([alias.pk] if keep_copy else []))
+
+
+def set_aliases(changes, keys, field, value):
+    lock_domains(changes, domains_of(Alias, keys))
+    aliases = changes.find(Alias, keys)
+    _refuse_protected(changes, aliases)
+    _refuse_with_mailbox(keys, _("%(key)s belongs to a mailbox: switch the mailbox."))
+    refuse_loops(changes, [edited_copy(alias, {field: value}) for alias in aliases])
+    for alias in changes.update(aliases, **{field: value}):
+        changes.log("edit_alias", alias.domain_id, alias.pk)
+    cache.note_lost(aliases)
+
+
+def delete_aliases(changes, keys):
+    lock_domains(changes, domains_of(Alias, keys))
+    aliases = changes.find(Alias, keys)
+    _refuse_protected(changes, aliases)
+    _refuse_with_mailbox(keys, _("%(key)s belongs to a mailbox and goes with it."))
+    changes.delete(aliases)
+    cache.note_lost(aliases)
+    for domain, gone in group_by_domain(aliases):
+        tally(domain, aliases=-len(gone))
+    for alias in aliases:
+        changes.log("delete_alias", alias.domain_id, alias.pk)
+
+
+def _refuse_protected(changes, aliases):
+    """abuse, postmaster and so on are the superadmins', unless the operator lends them."""
+    if changes.principal.role == Role.SUPERADMIN or settings.MAILADMIN_SPECIAL_ALIAS_CONTROL:
+        return
+    if changes.principal.role == Role.MAILBOX:
+        return
+    for alias in aliases:
+        if is_default_alias(alias.local_part):
+            raise ValidationError(
+                _("%(key)s is protected: only a superadmin can change it."),
+                params={"key": alias.pk},
+            )
+
+
+def _refuse_mailbox_alias(changes, has_mailbox):
+    closed = not settings.MAILADMIN_ALIAS_CONTROL_ADMIN
+    if has_mailbox and closed and changes.principal.role == Role.ADMIN:
+        raise ValidationError(_("The forwarding of mailboxes is the superadmins' matter here."))
+
+
+def _refuse_with_mailbox(keys, text):
+    if key := Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True).first():
+        raise ValidationError(text, params={"key": key})
+
+
+def _refuse_answers(targets):
+    """Whose vacation answers is set on its page alone, and by those who may."""
+    for target in filter(is_vacation_target, targets):
+        text = _("%(value)s is set on the vacation page.")
+        raise ValidationError({"goto": text % {"value": target}})
+
+
+def is_system_user(target: str) -> bool:
+    """Whether a target is a user of the mail server's own system, by a name that every one has."""
+    _name, at, host = target.lower().rpartition("@")
+    return not at or host in ("localhost", "localhost.localdomain") or host.startswith("[")
+
+
+def _refuse_system_users(changes, alias: Alias, before: Alias | None = None) -> None:
+    """Users of the mail server's own system, such as root, are the operator's to read."""
+    role = changes.principal.role
+    if role == Role.SUPERADMIN:
+        return
+    if role == Role.ADMIN and settings.MAILADMIN_SYSTEM_USERS == "admins":
+        return
+    known = before.targets if before else []
+    for target in alias.targets:
+        if is_system_user(target) and target not in known:
+            text = _("Only superadmins can forward to “%(value)s”, a user of the mail server.")
+            raise ValidationError({"goto": text % {"value": target}})
+
+
+def _check_targets(alias, has_mailbox=False, may_only_answer=False):
+    """What one alias may name."""
+    refuse_unfit(alias, "goto")
+    targets = alias.targets
+    if not targets and not (may_only_answer and alias.is_answered_only):
+        _refuse_no_targets(has_mailbox)
+    if not has_mailbox and fold(alias.pk) in [target.lower() for target in targets]:
+        raise ValidationError({"goto": _("An alias cannot lead to itself.")})
+    if not alias.is_catch_all and any(target.startswith("@") for target in targets):
+        raise ValidationError({"goto": _("Only a catch-all can lead to a whole domain.")})
+    if len(targets) > 1 and any(target.startswith("@") for target in targets):
+        # Postfix takes what stands beside it for a part of the address.
+        raise ValidationError({"goto": _("A whole domain has to be the only target.")})
+
+
+def _refuse_no_targets(has_mailbox: bool) -> None:
+    """Refuse an alias whose mail would be kept nowhere; an auto-reply keeps none."""
+    if has_mailbox:
+        text = _("Without a copy in the mailbox, mail must go somewhere else.")
+    else:
+        text = _("An alias needs at least one target.")
+    raise ValidationError({"goto": text})
+
+
+def get_or_create_own_alias(changes, mailbox):
+    """The alias of a mailbox, made where others forgot it."""
+    alias = Alias.objects.filter(pk=mailbox.pk).first()
+    if alias is None:
+        alias = Alias(
+            address=mailbox.pk, goto=mailbox.pk, domain_id=mailbox.domain_id, active=mailbox.active
+        )
+        changes.create([alias])
+    return alias

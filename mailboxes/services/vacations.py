@@ -1,0 +1,44 @@
+"""Set and end vacation replies."""
+
+from mailadmin.db.fields import join_goto
+from mailadmin.db.models import edited_copy
+from mailadmin.names import fold
+from mailboxes.models import Vacation, VacationNotification, vacation_target
+from mailboxes.services.aliases import get_or_create_own_alias
+from mailboxes.services.limits import refuse_unfit
+from mailboxes.services.mailboxes import lock_mailbox
+
+
+def set_vacation(changes, key, values):
+    """Write, change or end a vacation; everybody is told anew."""
+    mailbox, _domain = lock_mailbox(changes, key)
+    vacation = Vacation.objects.filter(pk=key).first()
+    if vacation is None:
+        vacation = Vacation(mailbox=mailbox, domain_id=mailbox.domain_id, **values)
+        changes.create([vacation])
+    else:
+        changes.update(changes.find(Vacation, [key]), **values)
+    VacationNotification.objects.filter(vacation=key).delete()
+    _vacation_in_goto(changes, mailbox, values["active"])
+    changes.log("edit_vacation", mailbox.domain_id, mailbox.pk)
+    return vacation
+
+
+def end_vacation(changes, key):
+    """Take a vacation away altogether."""
+    mailbox, _domain = lock_mailbox(changes, key)
+    changes.delete(changes.find(Vacation, [key]))
+    _vacation_in_goto(changes, mailbox, False)
+    changes.log("edit_vacation", mailbox.domain_id, mailbox.pk)
+
+
+def _vacation_in_goto(changes, mailbox, active):
+    """Add the auto-reply's target, or take it out; mail that was kept is kept."""
+    alias = get_or_create_own_alias(changes, mailbox)
+    own = [target for target in alias.targets if target.lower() == fold(mailbox.pk)]
+    answer = [vacation_target(mailbox.pk)] if active else []
+    if not alias.targets and not (active and alias.is_answered_only):
+        own = [mailbox.pk]
+    goto = join_goto(alias.others + answer + own)
+    refuse_unfit(edited_copy(alias, {"goto": goto}), "goto")
+    changes.update([alias], goto=goto)
