@@ -1,4 +1,4 @@
-"""Register the tables of domains and admins."""
+"""Register the tables of alias domains, transports and admins, and what others ask of domains."""
 
 from django.apps import AppConfig
 
@@ -7,13 +7,16 @@ class DomainsConfig(AppConfig):
     name = "domains"
 
     def ready(self) -> None:
-        from domains.services.domains import next_deletion
-        from domains.services.locks import DELETION
-        from domains.tables import AdminTable, AliasDomainTable, DomainTable, TransportTable
+        from domains.models import AdminManager, Domain, DomainState, Transport
+        from domains.services.admins import create_superuser
+        from domains.tables import AdminTable, AliasDomainTable, TransportTable
         from mailadmin import registry
+        from mailadmin.db.collations import register_compared_fields
 
-        registry.register_table(DomainTable())
         registry.register_table(AliasDomainTable())
         registry.register_table(TransportTable())
         registry.register_table(AdminTable())
-        registry.register_job_step(DELETION, next_deletion)
+        registry.register_completed_options(Domain, "domain", "field_domain", "field_target_domain")
+        register_compared_fields(DomainState, "domain", "at_domain")
+        register_compared_fields(Transport, "pattern")
+        AdminManager.register_superuser_service(create_superuser)

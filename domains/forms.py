@@ -7,7 +7,6 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import LARGEST_QUOTA, Admin, AliasDomain, Domain, Transport
 from domains.patterns import USUAL, normalize_pattern, validate_pattern
-from domains.services import domains
 from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.names import address_in_unicode, normalize_domain
 from mailadmin.tables.form_fields import (
@@ -22,15 +21,12 @@ from mailadmin.tables.forms import RecordForm
 LIMIT_HELP = _("0 is unlimited, -1 allows none.")
 
 
-class DomainForm(RecordForm):
-    only_new = ("domain", "default_aliases", "default_aliases_to")
+class BaseDomainForm(RecordForm):
+    """The columns of a domain; what is created in it is asked by the form of mailboxes."""
+
+    only_new = ("domain",)
 
     domain = DomainInput(label=_("Domain"), help_text=_("For example example.org"))
-    default_aliases = forms.BooleanField(
-        label=_("Make the default aliases"), required=False, initial=True
-    )
-
-    default_aliases_to = AddressInput(label=_("Deliver default aliases to"), required=False)
 
     class Meta:
         model = Domain
@@ -46,14 +42,6 @@ class DomainForm(RecordForm):
             "active",
             "password_expiry",
         ]
-
-    field_order = [
-        *Meta.fields[:-2],
-        "default_aliases",
-        "default_aliases_to",
-        "active",
-        "password_expiry",
-    ]
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -99,15 +87,6 @@ class DomainForm(RecordForm):
             "maxquota": settings.MAILADMIN_DOMAIN_MAXQUOTA,
             "quota": settings.MAILADMIN_DOMAIN_QUOTA,
         } | self.initial
-        names = ", ".join(name for name, _target in settings.MAILADMIN_DEFAULT_ALIASES)
-        self.fields["default_aliases"].help_text = names
-        own = domains.own_address(self.actor.principal)
-        self.initial.setdefault("default_aliases_to", own)
-        self.fields["default_aliases_to"].help_text = (
-            _("An address that somebody reads.")
-            if own
-            else _("An address that somebody reads; without one these aliases are not made.")
-        )
 
 
 def at_least(number):

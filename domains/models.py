@@ -1,5 +1,10 @@
 """Domains, the domains that mirror them, and the admins who run them."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -8,7 +13,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from domains.patterns import validate_pattern, validate_transport
-from mailadmin import passwords
 from mailadmin.accounts.models import Principal, PrincipalManager, Role, ScopedQuerySet
 from mailadmin.db.fields import (
     AddressField,
@@ -24,7 +28,7 @@ from mailadmin.db.fields import (
     mail_key,
 )
 from mailadmin.db.models import Record, table
-from mailadmin.names import address_in_unicode, domain_in_unicode, normalize_address
+from mailadmin.names import address_in_unicode, domain_in_unicode
 
 ALL = "ALL"  # PostfixAdmin's name for "every domain": a mark, not a domain
 NONE_ALLOWED, UNLIMITED = -1, 0
@@ -121,16 +125,16 @@ class AdminQuerySet(ScopedQuerySet):
 
 
 class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):
-    def create_superuser(self, username, password):
-        """Django's `createsuperuser`, by the same road as everything else."""
-        from domains.services.admins import create_admins
-        from mailadmin.changes.perform import Actor, perform
+    _superuser_service: ClassVar[Callable[[str, str], Admin]]
 
-        row = {"username": normalize_address(username), "superadmin": True}
-        made = perform(
-            Actor.console(), create_admins, [row | {"password": passwords.make(password, username)}]
-        )
-        return made[0]
+    @classmethod
+    def register_superuser_service(cls, service: Callable[[str, str], Admin]) -> None:
+        """Register what creates superadmins: services know models, and not the other way round."""
+        cls._superuser_service = staticmethod(service)
+
+    def create_superuser(self, username: str, password: str) -> Admin:
+        """Create a superadmin, for Django's command `createsuperuser`."""
+        return self._superuser_service(username, password)
 
 
 class Admin(Principal, Record):
@@ -221,31 +225,6 @@ class DomainState(models.Model):
         return self.domain_id
 
 
-BROKEN_TRANSPORT, BROKEN_DOMAIN = "broken_transport", "broken_domain"  # names of what is kept
-
-
-class Kept(models.Model):
-    """A number that the worker keeps, where counting it for a page would take too long.
-
-    A domain's, or that of all of them where none is named.
-    """
-
-    name = NameField(max_length=20)
-    domain = NameField(blank=True, default="")
-    key = NameField(blank=True, default="")
-    number = models.BigIntegerField(default=0)
-    percent = models.SmallIntegerField(default=0)
-
-    class Meta:
-        db_table = "mailadmin_kept"
-        constraints = [
-            models.UniqueConstraint(fields=["domain", "name", "key"], name="mailadmin_kept_once")
-        ]
-
-    def __str__(self):
-        return f"{self.name} {self.domain} {self.key}"
-
-
 class Config(models.Model):
     """PostfixAdmin's own settings; `version` is its schema's number, and not ours to change."""
 
@@ -275,6 +254,10 @@ class AdminPreference(models.Model):
         return f"{self.admin_id} {self.pref_key}"
 
 
+class DkimKeyQuerySet(ScopedQuerySet):
+    domain_lookup = "domain_name"
+
+
 class DkimKey(models.Model):
     id = models.AutoField(primary_key=True)
     domain_name = mail_key(Domain, "domain_name", related_name="dkim_keys")
@@ -285,9 +268,7 @@ class DkimKey(models.Model):
     created = DateTimeField(default=timezone.now, db_default=Unknown())
     modified = DateTimeField(default=timezone.now, db_default=Unknown())
 
-    objects = type(
-        "DkimKeyQuerySet", (ScopedQuerySet,), {"domain_lookup": "domain_name"}
-    ).as_manager()
+    objects = DkimKeyQuerySet.as_manager()
 
     class Meta:
         db_table = table("dkim")
@@ -296,6 +277,10 @@ class DkimKey(models.Model):
 
     def __str__(self):
         return f"{self.selector}._domainkey.{self.domain_name_id}"
+
+
+class DkimSigningQuerySet(ScopedQuerySet):
+    domain_lookup = "dkim__domain_name"
 
 
 class DkimSigning(models.Model):
@@ -307,9 +292,7 @@ class DkimSigning(models.Model):
     created = DateTimeField(default=timezone.now, db_default=Unknown())
     modified = DateTimeField(default=timezone.now, db_default=Unknown())
 
-    objects = type(
-        "DkimSigningQuerySet", (ScopedQuerySet,), {"domain_lookup": "dkim__domain_name"}
-    ).as_manager()
+    objects = DkimSigningQuerySet.as_manager()
 
     class Meta:
         db_table = table("dkim_signing")

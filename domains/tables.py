@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from domains import cells
-from domains.forms import AdminForm, AliasDomainForm, DomainForm, TransportForm
+from domains.forms import AdminForm, AliasDomainForm, BaseDomainForm, TransportForm
 from domains.models import (
     Admin,
     AliasDomain,
@@ -24,23 +24,29 @@ from domains.models import (
     either_end,
 )
 from domains.patterns import EVERYTHING
-from domains.services import admins, domains, transports
+from domains.services import admins, transports
+from domains.services.alias_domains import (
+    create_alias_domains,
+    delete_alias_domains,
+    edit_alias_domain,
+    refuse_targets,
+    set_alias_domains,
+)
 from mailadmin.accounts.models import Role
 from mailadmin.changes.log_page import old_mail_notices
-from mailadmin.changes.perform import Actor, Seen, perform
-from mailadmin.jobs.models import Job
 from mailadmin.names import fold
-from mailadmin.tables.table import DELETE, Action, Column, Services, Table
+from mailadmin.tables.table import Column, Services, Table
 
 READ_ROLES = dict.fromkeys(["list", "export"], Role.ADMINS)
 WRITE_SCREENS = ["create", "edit", "toggle", "bulk", "delete", "import"]
-MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
 DATE_COLUMNS = ["created", "modified"]  # in files for those who read them; no import does
 
 
-class DomainTable(Table):
+class BaseDomainTable(Table):
+    """The columns of domains; mailboxes completes it by services that know what is in them."""
+
     model = Domain
-    form_class = DomainForm
+    form_class = BaseDomainForm
     slug = "domains"
     icon = "globe2"
     menu_position = 10
@@ -71,12 +77,6 @@ class DomainTable(Table):
         "aliases": 100,
     }
     empty_text = _("There are no domains yet. The first one is where everything begins.")
-    services = Services(
-        create=domains.create_domains,
-        edit=domains.edit_domain,
-        set=domains.set_domains,
-        delete=domains.delete_domains,
-    )
 
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
         states = DomainState.objects.in_bulk([row.pk for row in rows])
@@ -84,58 +84,18 @@ class DomainTable(Table):
             row.state = states.get(row.pk) or DomainState(domain_id=row.pk)
         return rows
 
-    def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
-        """The aliases of mailboxes are a part of them, here as in all other numbers."""
-        aliases = Domain._meta.get_field("alias_set").related_model
-        rows = [
-            aliases.objects.filter(domain__in=keys).without_mailbox()
-            if each.model is aliases
-            else each
-            for each in super().cascade_querysets(keys)
-        ]
-        return [*rows, *domains.within(keys), *domains.named(keys)]
-
     def delete_blockers(self, keys: Sequence[str]) -> list[str]:
         try:
-            domains.refuse_targets(keys)
+            refuse_targets(keys)
         except ValidationError as error:
             return error.messages
         return []
-
-    def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
-        return domains.aliases_naming(principal, [f"@{key}" for key in keys])
 
     def url_after_save(self, row: Any) -> str:
         return reverse("domain", args=[row.pk])
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
         return old_mail_notices(row) if is_new else []
-
-    def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
-        """Standard aliases that point to nobody; of a few domains, as they are made."""
-        if len(rows) > MAX_CHECKED_DOMAINS:
-            return {}
-        text = gettext("The default aliases point to %(target)s, which does not exist.")
-        found = {row.pk: domains.missing_targets(row) for row in rows}
-        return {
-            key: [text % {"target": each} for each in names]
-            for key, names in found.items()
-            if names
-        }
-
-    def run_action(
-        self, actor: Actor, action: Action, keys: Sequence[str], seen: Seen | None = None
-    ) -> Job | None:
-        """A large domain is closed at once and taken apart by the worker."""
-        if action is DELETE and domains.is_large(keys):
-            return perform(actor, domains.close_domains, keys, seen=seen)
-        return super().run_action(actor, action, keys, seen)
-
-    def run_selection_action(self, actor: Actor, action: Action, selection: Job) -> Job:
-        """Many domains are closed at once and deleted one by one, whatever their size."""
-        if action is DELETE:
-            return perform(actor, domains.close_selected_domains, selection)
-        return super().run_selection_action(actor, action, selection)
 
 
 class AliasDomainTable(Table):
@@ -159,10 +119,10 @@ class AliasDomainTable(Table):
     example_values = {"alias_domain": "example.com", "target_domain": "example.org"}
     empty_text = _("There are no alias domains. One makes a domain a mirror of another.")
     services = Services(
-        create=domains.create_alias_domains,
-        edit=domains.edit_alias_domain,
-        set=domains.set_alias_domains,
-        delete=domains.delete_alias_domains,
+        create=create_alias_domains,
+        edit=edit_alias_domain,
+        set=set_alias_domains,
+        delete=delete_alias_domains,
     )
 
     def is_enabled(self) -> bool:

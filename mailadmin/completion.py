@@ -2,9 +2,9 @@
 
 import argparse
 
-from django.apps import apps
 from django.core.management import get_commands, load_command_class
 
+from mailadmin import registry
 from mailadmin.tables.cli import TableCommand
 
 OURS = ("mailadmin", "domains", "mailboxes")
@@ -87,9 +87,8 @@ def waiting_option(parser, words):
 def values_of(option, typed):
     if option.choices:
         return [str(choice) for choice in option.choices]
-    if option.dest in ("domain", "field_domain", "field_target_domain"):
-        return keys_of(apps.get_model("domains.Domain"), typed)
-    return []
+    model = registry.completed_options.get(option.dest)
+    return keys_of(model, typed) if model else []
 
 
 def positional(command, parser, words, typed):

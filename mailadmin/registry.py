@@ -1,4 +1,4 @@
-"""What each app adds to the panel: its tables, job steps and housekeeping tasks.
+"""What each app adds to the panel: its tables, job steps, housekeeping tasks and completed options.
 
 `AppConfig.ready()` of each app registers its own. The platform asks here, and knows no app.
 """
@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from django.db.models import Model
+
     from mailadmin.jobs.models import Job
     from mailadmin.tables.table import Table
 
@@ -18,6 +20,7 @@ JobStep = tuple[Callable[..., Any], tuple[Any, ...], int]
 tables: dict[str, Table] = {}
 job_steps: dict[str, Callable[[Job], JobStep | None]] = {}
 housekeeping_tasks: list[Callable[[], None]] = []
+completed_options: dict[str, type[Model]] = {}
 
 
 def register_table(table: Table) -> None:
@@ -33,6 +36,11 @@ def register_job_step(kind: str, get_next_step: Callable[[Job], JobStep | None])
 def register_housekeeping(task: Callable[[], None]) -> None:
     """Add a task that the worker runs every few minutes."""
     housekeeping_tasks.append(task)
+
+
+def register_completed_options(model: type[Model], *names: str) -> None:
+    """Have shells complete command line options of these names by the keys of a model's rows."""
+    completed_options.update(dict.fromkeys(names, model))
 
 
 def menu() -> list[Table]:

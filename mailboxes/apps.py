@@ -1,4 +1,4 @@
-"""Register the tables of mailboxes and aliases, their jobs and their housekeeping."""
+"""Register the tables of domains, mailboxes and aliases, their jobs and their housekeeping."""
 
 from django.apps import AppConfig
 
@@ -7,14 +7,21 @@ class MailboxesConfig(AppConfig):
     name = "mailboxes"
 
     def ready(self) -> None:
+        from domains.services.locks import DELETION, register_contents_counter
         from mailadmin import registry
+        from mailadmin.db.collations import register_compared_fields
+        from mailboxes.models import CachedStat, StandaloneAlias
+        from mailboxes.services.contents import count_contents
+        from mailboxes.services.domain_deletion import next_deletion
         from mailboxes.services.tallies import recount
-        from mailboxes.tables import AliasTable, MailboxTable
+        from mailboxes.tables import AliasTable, DomainTable, MailboxTable
         from mailboxes.transfer import job_steps
         from mailboxes.welcome_mail import forget_welcomes, next_welcome
 
+        registry.register_table(DomainTable())
         registry.register_table(MailboxTable())
         registry.register_table(AliasTable())
+        registry.register_job_step(DELETION, next_deletion)
         registry.register_job_step("import", job_steps.next_import_step)
         registry.register_job_step("import-return", job_steps.next_revert_step)
         registry.register_job_step("plan", job_steps.next_plan_step)
@@ -22,3 +29,6 @@ class MailboxesConfig(AppConfig):
         registry.register_housekeeping(forget_welcomes)
         registry.register_housekeeping(recount)
         registry.register_housekeeping(job_steps.purge_plans)
+        register_contents_counter(count_contents)
+        register_compared_fields(CachedStat, "domain")
+        register_compared_fields(StandaloneAlias, "alias", "domain")

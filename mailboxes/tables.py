@@ -1,26 +1,80 @@
-"""The tables of mailboxes and aliases."""
+"""The tables of domains, mailboxes and aliases."""
 
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
 from django.db.models import F, QuerySet
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
-from domains.services.domains import aliases_naming, named
-from domains.tables import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS
+from domains.services.domains import edit_domain, set_domains
+from domains.services.text_references import named
+from domains.tables import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, BaseDomainTable
 from mailadmin.accounts.models import Role
 from mailadmin.changes.log_page import old_mail_notices
+from mailadmin.changes.perform import Actor, Seen, perform
+from mailadmin.jobs.models import Job
 from mailadmin.names import typed_domain
-from mailadmin.tables.table import Column, Services, Table
+from mailadmin.tables.table import DELETE, Action, Column, Services, Table
 from mailboxes import cells
 from mailboxes.dashboard import cache
+from mailboxes.domain_forms import DomainForm
 from mailboxes.forms import AliasForm, MailboxForm, typed_quota
-from mailboxes.models import Alias, LoneAlias, Mailbox, Usage, Vacation
+from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage, Vacation
 from mailboxes.services import mailboxes
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
+from mailboxes.services.default_aliases import missing_targets
+from mailboxes.services.domain_deletion import close_domains, close_selected_domains, is_large
+from mailboxes.services.domains import create_domains, delete_domains, within
+from mailboxes.services.references import aliases_naming
 from mailboxes.services.target_checks import problems_of
 from mailboxes.transfer.row_types.mailboxes import shown_quota
+
+MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
+
+
+class DomainTable(BaseDomainTable):
+    form_class = DomainForm
+    services = Services(
+        create=create_domains, edit=edit_domain, set=set_domains, delete=delete_domains
+    )
+
+    def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
+        """Count the alias of a mailbox as a part of it, here as in all other numbers."""
+        rows = [
+            Alias.objects.filter(domain__in=keys).without_mailbox() if each.model is Alias else each
+            for each in super().cascade_querysets(keys)
+        ]
+        return [*rows, *within(keys), *named(keys)]
+
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
+        return aliases_naming(principal, [f"@{key}" for key in keys])
+
+    def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
+        """Return the default aliases that point to nobody; of a few domains, as they are saved."""
+        if len(rows) > MAX_CHECKED_DOMAINS:
+            return {}
+        text = gettext("The default aliases point to %(target)s, which does not exist.")
+        found = {row.pk: missing_targets(row) for row in rows}
+        return {
+            key: [text % {"target": each} for each in names]
+            for key, names in found.items()
+            if names
+        }
+
+    def run_action(
+        self, actor: Actor, action: Action, keys: Sequence[str], seen: Seen | None = None
+    ) -> Job | None:
+        """Disable a large domain at once and have the worker delete it."""
+        if action is DELETE and is_large(keys):
+            return perform(actor, close_domains, keys, seen=seen)
+        return super().run_action(actor, action, keys, seen)
+
+    def run_selection_action(self, actor: Actor, action: Action, selection: Job) -> Job:
+        """Disable many domains at once and have the worker delete them, whatever their size."""
+        if action is DELETE:
+            return perform(actor, close_selected_domains, selection)
+        return super().run_selection_action(actor, action, selection)
 
 
 class MailboxTable(Table):
@@ -149,7 +203,7 @@ class AliasTable(Table):
         moment = cache.moment() if "q" not in filters else None
         if not moment or (active == "0" and principal.role is Role.SUPERADMIN):
             return super().split(rows, filters, principal)
-        known = LoneAlias.scoped.visible_to(principal).in_order()
+        known = StandaloneAlias.scoped.visible_to(principal).in_order()
         if active in ("0", "1"):
             known = known.filter(alias__active=active == "1")
         if domain := filters.get("domain"):

@@ -12,7 +12,6 @@ from django.test import Client, TestCase
 
 from domains.models import Admin, Domain
 from domains.services.admins import create_admins
-from domains.services.domains import create_domains
 from mailadmin import passwords, registry
 from mailadmin.accounts.models import Role
 from mailadmin.api.tokens import create_token, new_text
@@ -20,6 +19,7 @@ from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Mailbox
 from mailboxes.services.aliases import create_aliases
+from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
 
 PASSWORD = "correct-horse-42"

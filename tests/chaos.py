@@ -39,10 +39,10 @@ call_command("migrate", verbosity=0)
 from tests.base import build_world
 build_world()
 from domains.models import Admin, Domain
-from domains.services import create_domains
 from mailadmin.api.tokens import create_token
 from mailadmin.changes.perform import Actor, perform
-from mailboxes.services import create_mailboxes
+from mailboxes.services.domains import create_domains
+from mailboxes.services.mailboxes import create_mailboxes
 console = Actor.console()
 limits = (("open.example", 0, 0), ("limit.example", {LIMIT}, 0), ("bulk.example", 0, 0))
 for name, most, aliases in limits:

@@ -13,12 +13,11 @@ from django.test.utils import setup_test_environment
 def main():
     django.setup()
     setup_test_environment()
-    from domains.services import domains
     from mailboxes.dashboard import cache
-    from mailboxes.services import limits, tallies
+    from mailboxes.services import domain_deletion, limits, tallies
 
     cache.COUNTED = limits.SMALL = 100
-    domains.LARGE = 10_000  # one that is deleted is deleted at once
+    domain_deletion.LARGE = 10_000  # one that is deleted is deleted at once
     tallies.recount()
     Here().rows("ANALYZE TABLE mailadmin_lone_alias, mailadmin_kept")
     print(json.dumps(costs()))

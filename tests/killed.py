@@ -23,10 +23,11 @@ def main():
 
 def changes():
     from domains.models import Domain
-    from domains.services import admins, domains
+    from domains.services import admins
     from mailadmin.changes.perform import Actor, perform
     from mailboxes.services import mailboxes
     from mailboxes.services.aliases import edit_alias
+    from mailboxes.services.domains import create_domains, delete_domains
     from mailboxes.services.vacations import set_vacation
 
     def run(service, *arguments):
@@ -40,7 +41,7 @@ def changes():
     password = ("password", "correct-horse-42"), ("password2", "correct-horse-42")
     form = {"local_part": "form", "domain": "example.org", "quota": 1, **dict(password)}
     return {
-        "create a domain": run(domains.create_domains, [{"domain": "new.example"}]),
+        "create a domain": run(create_domains, [{"domain": "new.example"}]),
         "create a mailbox": run(mailboxes.create_mailboxes, [mailbox | {"welcome_mail": True}]),
         "create a mailbox by its form": posted("/mailboxes/create/", form),
         "edit a mailbox": run(
@@ -52,7 +53,7 @@ def changes():
         "edit an admin": run(admins.edit_admin, "alice@example.org", {"domains": ["new.example"]}),
         "delete an admin": run(admins.delete_admins, ["eve@example.org"]),
         "delete a mailbox": run(mailboxes.delete_mailboxes, ["bob@example.org"]),
-        "delete a domain": run(domains.delete_domains, ["example.org"]),
+        "delete a domain": run(delete_domains, ["example.org"]),
     }
 
 

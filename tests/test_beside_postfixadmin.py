@@ -14,11 +14,14 @@ pytestmark = pytest.mark.mariadb
 MAKE = """
 import django; django.setup()
 from domains.models import Domain
-from domains.services.domains import (create_alias_domains, create_domains)
-from domains.services.admins import (create_admins)
+from domains.services.admins import create_admins
+from domains.services.alias_domains import create_alias_domains
 from mailadmin import passwords
-from mailadmin.changes.perform import (Actor, perform)
-from mailboxes.services.mailboxes import (create_aliases, create_mailboxes, set_vacation)
+from mailadmin.changes.perform import Actor, perform
+from mailboxes.services.aliases import create_aliases
+from mailboxes.services.domains import create_domains
+from mailboxes.services.mailboxes import create_mailboxes
+from mailboxes.services.vacations import set_vacation
 from django.utils import timezone
 from tests.tour import PASSWORD
 
@@ -214,8 +217,8 @@ def test_deletions_on_either_side_leave_nothing_to_the_other(boss, shared):
 
 DELETE = """
 import django; django.setup()
-from domains.services.domains import (delete_domains)
-from mailadmin.changes.perform import (Actor, perform)
+from mailadmin.changes.perform import Actor, perform
+from mailboxes.services.domains import delete_domains
 perform(Actor.console(), delete_domains, ["short.example"])
 """
 

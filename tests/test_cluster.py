@@ -33,8 +33,8 @@ from django.core.management import call_command
 call_command("migrate", verbosity=0)
 from tests.base import build_world
 build_world()
-from domains.services import create_domains
 from mailadmin.changes.perform import Actor, perform
+from mailboxes.services.domains import create_domains
 for name, most in (("open.example", 0), ("limit.example", {LIMIT}), ("large.example", 0)):
     row = {{"domain": name, "mailboxes": most, "quota": 0, "maxquota": 0, "default_aliases": False}}
     perform(Actor.console(), create_domains, [row])

@@ -12,7 +12,6 @@ from django.test import TransactionTestCase
 
 from domains.models import Admin, Domain, DomainAdmin, DomainState
 from domains.services.admins import create_admins, edit_admin, set_admins
-from domains.services.domains import delete_domains
 from mailadmin.accounts import throttling
 from mailadmin.accounts.models import LoginFailure
 from mailadmin.api.tokens import create_token, new_text
@@ -20,6 +19,7 @@ from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import TRIES, Actor, perform
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import create_aliases
+from mailboxes.services.domains import delete_domains
 from mailboxes.services.mailboxes import create_mailboxes
 from tests.base import Program, build_world
 

@@ -230,9 +230,9 @@ class RealOutages(TransactionTestCase):
         self.assert_works_again()
 
     def test_a_program_gets_the_same_as_a_problem(self):
-        from domains.services.domains import create_domains
         from mailadmin.api.tokens import create_token, new_text
         from mailadmin.changes.perform import Actor, perform
+        from mailboxes.services.domains import create_domains
 
         text = new_text()
         root = Admin.objects.get(pk="root@example.net")

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     operations = [
         CreateMissingTable(
-            name="Kept",
+            name="CachedStat",
             fields=[
                 (
                     "id",

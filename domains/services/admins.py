@@ -3,17 +3,13 @@
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import (
-    ALL,
-    Admin,
-    Domain,
-    DomainAdmin,
-    TotpException,
-)
+from domains.models import ALL, Admin, Domain, DomainAdmin, TotpException
 from domains.services.locks import lock_domains, refuse_taken
+from mailadmin import passwords
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.api.tokens import delete_tokens_of
-from mailadmin.names import fold
+from mailadmin.changes.perform import Actor, perform
+from mailadmin.names import fold, normalize_address
 
 
 def create_admins(changes, rows):
@@ -29,6 +25,14 @@ def create_admins(changes, rows):
         _mark(changes, admin)
         changes.log("create_admin", "", admin.pk)
     return admins
+
+
+def create_superuser(username: str, password: str) -> Admin:
+    """Create a superadmin from the console, in a transaction of its own."""
+    row = {"username": normalize_address(username), "superadmin": True}
+    row |= {"password": passwords.make(password, username)}
+    [admin] = perform(Actor.console(), create_admins, [row])
+    return admin
 
 
 def edit_admin(changes, key, values):

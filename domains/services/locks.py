@@ -1,26 +1,37 @@
 """The lock of a domain, which all writes take first, and the numbers that it keeps."""
 
-from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Protocol
 
 from django.core.exceptions import ValidationError
-from django.db.models import Count, F, Q
+from django.db.models import F, Model
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import (
-    Domain,
-    DomainState,
-)
-from mailadmin.db.aggregates import bounded_sum
+from domains.models import Domain, DomainState
+from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.jobs.models import Job, JobKeys
 from mailadmin.names import fold
 
-DELETION = "delete-domains"  # the job that takes domains apart
-CONTENTS = ("mailbox_set", "alias_set")
+DELETION = "delete-domains"  # the job that deletes large domains
 
 
-def lock_domains(changes, names):
-    """Hold these domains until the transaction ends. The lock is a write, in order of name."""
+class ContentsCounter(Protocol):
+    """Count what is in the domains that the filters select: folded name → tallies."""
+
+    def __call__(self, **filters: Any) -> Mapping[str, dict[str, int]]: ...
+
+
+_contents_counters: list[ContentsCounter] = []
+
+
+def register_contents_counter(counter: ContentsCounter) -> None:
+    """Register what counts the contents of domains, whose rows this app does not know."""
+    _contents_counters[:] = [counter]
+
+
+def lock_domains(changes: Changes, names: Iterable[object]) -> None:
+    """Lock these domains until the transaction ends. The lock is a write, in order of name."""
     names = sorted({str(name) for name in names})
     for part in chunks(names):
         if _advance(part) < len(part):
@@ -32,52 +43,27 @@ def lock_domains(changes, names):
             _advance(part)
 
 
-def _advance(names):
+def _advance(names: list[str]) -> int:
     return DomainState.objects.filter(pk__in=names).update(version=F("version") + 1)
 
 
-def new_states(names):
-    """The states of domains that have none yet, with what is in them already."""
+def new_states(names: Iterable[str]) -> list[DomainState]:
+    """Return states for domains that have none yet, with tallies of what is in them already."""
     names = list(names)
+    [count_contents] = _contents_counters
     counted = count_contents(domain__in=names)
     return [DomainState(domain_id=name, **counted[fold(name)]) for name in names]
 
 
-def count_contents(**which):
-    """What is in each domain, counted: the domain's folded name → its tallies."""
-    mailboxes, aliases = (
-        Domain._meta.get_field(name).related_model.objects.filter(**which).values("domain_id")
-        for name in CONTENTS
-    )
-    counted = defaultdict(lambda: {"mailboxes": 0, "aliases": 0, "quota_assigned": 0})
-    quota = bounded_sum("quota", filter=Q(quota__gt=0))
-    for row in mailboxes.annotate(number=Count("pk"), given=quota):
-        own = counted[fold(row["domain_id"])]
-        own["mailboxes"] += row["number"]
-        own["aliases"] -= row["number"]  # every mailbox has its own, which does not count
-        own["quota_assigned"] += row["given"]
-    for row in aliases.annotate(number=Count("pk")):
-        counted[fold(row["domain_id"])]["aliases"] += row["number"]
-    return counted
-
-
-def tally(domain, **differences):
-    """Keep the numbers of a domain: `tally("example.org", mailboxes=+1, quota_assigned=+1024)`."""
+def tally(domain: str, **differences: int) -> None:
+    """Adjust the tallies of a domain: `tally("example.org", mailboxes=+1, aliases=-2)`."""
     changed = {name: F(name) + number for name, number in differences.items() if number}
     if changed:
         DomainState.objects.filter(pk=domain).update(**changed)
 
 
-def keep_lone(aliases):
-    """Note that these aliases belong to no mailbox; a note may be left of an earlier namesake."""
-    if aliases:
-        note = type(aliases[0])._meta.get_field("lone").related_model
-        rows = [note(alias_id=alias.pk, domain_id=alias.domain_id) for alias in aliases]
-        note.objects.bulk_create(rows, ignore_conflicts=True)
-
-
-def refuse_dying(domains):
-    """What is done in a domain that the worker is taking apart would go with it."""
+def refuse_dying(domains: Collection[Domain]) -> None:
+    """Refuse changes in domains that the worker is deleting."""
     names = {fold(domain.pk) for domain in domains if not domain.active}
     if not names:
         return
@@ -89,8 +75,8 @@ def refuse_dying(domains):
             raise ValidationError(text, params={"domain": dying[0], "job": part.job_id})
 
 
-def domains_to_write(changes, names):
-    """The domains of these names, locked, all of them the actor's."""
+def domains_to_write(changes: Changes, names: Iterable[str]) -> dict[str, Domain]:
+    """Lock the domains of these names and return them; all must be visible to whoever acts."""
     names = sorted(set(names))
     lock_domains(changes, names)
     rows = Domain.objects.visible_to(changes.principal).filter(pk__in=names)
@@ -103,7 +89,8 @@ def domains_to_write(changes, names):
     return {name: found[fold(name)] for name in names}
 
 
-def refuse_taken(model, keys, field, text):
+def refuse_taken(model: type[Model], keys: Collection[str], field: str, text: str) -> None:
+    """Refuse keys that rows of the model have already, and the same key twice."""
     if len({fold(key) for key in keys}) < len(keys):
         raise ValidationError({field: _("The same name stands there twice.")})
     for part in chunks(keys):

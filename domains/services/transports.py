@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import BooleanField, Case, ExpressionWrapper, Q, Subquery, When
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import ALL, BROKEN_TRANSPORT, Domain, Kept, Transport
+from domains.models import ALL, Domain, Transport
 from domains.patterns import (
     AGENT,
     EVERYTHING,
@@ -21,7 +21,6 @@ from domains.patterns import (
     validate_service,
 )
 from domains.services.locks import lock_domains, refuse_taken
-from mailadmin.db.bulk import chunks
 
 SHOWN = 10
 TAKEN = _("There is a transport for %(key)s already.")
@@ -57,7 +56,6 @@ def edit_transport(changes, key, values):
         _refuse_broken(values["transport"])
     if changes.update([transport], **values):
         changes.log("edit_transport", "", transport.pk)
-        _forget_broken([key])
     return transport
 
 
@@ -67,7 +65,6 @@ def set_transports(changes, keys, field, value):
     if field == "active" and value:
         for transport in transports:
             _refuse_broken(transport.transport)
-    _forget_broken(keys)
     for transport in changes.update(transports, **{field: value}):
         changes.log("edit_transport", "", transport.pk)
 
@@ -76,15 +73,8 @@ def delete_transports(changes, keys):
     lock_domains(changes, [ALL])
     transports = changes.find(Transport, keys)
     changes.delete(transports)
-    _forget_broken(keys)
     for transport in transports:
         changes.log("delete_transport", "", transport.pk)
-
-
-def _forget_broken(keys: list[str]) -> None:
-    """Home names these no more; the worker looks again."""
-    for part in chunks(keys):
-        Kept.objects.filter(domain="", name=BROKEN_TRANSPORT, key__in=part).delete()
 
 
 def _refuse_broken(transport: str) -> None:

@@ -4,8 +4,10 @@ import functools
 import re
 from typing import NamedTuple
 
+from django.conf import settings
 from django.core.exceptions import EmptyResultSet, ValidationError
 from django.db import connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import lookups
 from django.db.models.fields import related_lookups
 from django.utils import timezone
@@ -132,10 +134,9 @@ class _Latin1(_Collated):
         return adopted_collation(connection) or COLLATIONS["latin1"]
 
 
-def adopted_collation(connection):
-    from django.apps import apps
-
-    return collation_of(connection, apps.get_model("domains.Domain")._meta.db_table, "domain")
+def adopted_collation(connection: BaseDatabaseWrapper) -> str | None:
+    """Return the collation of domain names in this database, if it has such a table."""
+    return collation_of(connection, settings.MAILADMIN_TABLE_PREFIX + "domain", "domain")
 
 
 def collation_of(connection, table, column):

@@ -2,7 +2,6 @@
 
 import logging
 
-from django.apps import apps
 from django.db import DatabaseError, OperationalError
 from django.db.migrations import operations
 
@@ -205,34 +204,3 @@ def has_constraint(connection):
             [UPGRADED],
         )
         return bool(cursor.fetchone())
-
-
-FOLLOWING = {
-    "domains.DomainState": ("domain", "at_domain"),
-    "domains.Kept": ("domain",),
-    "domains.Transport": ("pattern",),
-    "mailboxes.LoneAlias": ("alias", "domain"),
-}
-
-
-def follow_collation(connection):
-    """Our names are compared with PostfixAdmin's, whose upgrade may change their collation."""
-    if connection.vendor != "mysql":
-        return
-    adopted = adopted_collation(connection)
-    for label, names in FOLLOWING.items():
-        model = apps.get_model(label)
-        for name in names:
-            column = model._meta.get_field(name)
-            present = collation_of(connection, model._meta.db_table, column.column)
-            if present not in (None, adopted):
-                change_collation(connection, model, column)
-
-
-def change_collation(connection, model, column):
-    """As the model says, which says what is adopted; its keys stay as they are."""
-    with connection.schema_editor() as schema_editor:
-        kind, values = schema_editor.column_sql(model, column)
-        kind = kind.removesuffix(" PRIMARY KEY").removesuffix(" UNIQUE")
-        table = model._meta.db_table
-        schema_editor.execute(f"ALTER TABLE {table} MODIFY {column.column} {kind}", values)

@@ -8,16 +8,17 @@ from collections import Counter
 from django.db import transaction
 from django.db.models import F, Q
 
-from domains.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, Kept
-from domains.services.locks import keep_lone
 from mailadmin.changes.models import Log
 from mailadmin.changes.perform import Console
 from mailadmin.db.bulk import chunks, insert_rows
-from mailadmin.db.pagination import pages
 from mailboxes.dashboard import queries
+from mailboxes.dashboard.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, CachedStat
 from mailboxes.dashboard.queries import SHOWN, states_of
-from mailboxes.models import Alias, LoneAlias, Mailbox
+from mailboxes.models import Alias
 from mailboxes.postfix.routing import split_address
+from mailboxes.services.standalone_aliases import (
+    reindex_standalone_aliases,
+)
 
 COUNTED = 5000  # up to so many mailboxes pages count for themselves
 TRUSTED = 3600  # seconds for which what was kept may stand for what is there
@@ -33,7 +34,7 @@ def keep():
         keep_numbers(dict(lost()))
         return
     begun = int(time.time())
-    keep_lone_aliases()
+    reindex_standalone_aliases()
     keep_numbers(dict(numbers(totals)) | {("", "counted", ""): (begun, 0)})
 
 
@@ -41,21 +42,22 @@ def keep_numbers(wanted):
     """Set the numbers to these: (domain, name, key) → (number, percent)."""
     names = ("domain", "name", "key", "number", "percent", "pk")
     gone = []
-    for *key, number, percent, pk in Kept.objects.values_list(*names).iterator(ROWS):
+    for *key, number, percent, pk in CachedStat.objects.values_list(*names).iterator(ROWS):
         if wanted.get(tuple(key)) == (number, percent):
             del wanted[tuple(key)]
         else:
             gone.append(pk)
     with transaction.atomic():
         for part in chunks(gone):
-            Kept.objects.filter(pk__in=part).delete()
+            CachedStat.objects.filter(pk__in=part).delete()
         insert_rows([kept(*key, *value) for key, value in wanted.items() if key[1] != LOST_ALIAS])
         lost = [kept(*key, *value) for key, value in wanted.items() if key[1] == LOST_ALIAS]
-        Kept.objects.bulk_create(lost, ignore_conflicts=True)  # a service may have noted the same
+        # A service may have noted the same.
+        CachedStat.objects.bulk_create(lost, ignore_conflicts=True)
 
 
 def kept(domain, name, key, number, percent):
-    return Kept(domain=domain, name=name, key=key, number=number, percent=percent)
+    return CachedStat(domain=domain, name=name, key=key, number=number, percent=percent)
 
 
 def numbers(totals):
@@ -111,15 +113,15 @@ def note_lost(aliases, domains=()):
     Those of these domains that are kept as lost already are looked at again.
     """
     places = {"", *domains, *(alias.domain_id for alias in aliases)}
-    kept_as_lost = Kept.objects.filter(domain__in=places, name=LOST_ALIAS)
+    kept_as_lost = CachedStat.objects.filter(domain__in=places, name=LOST_ALIAS)
     keys = {*kept_as_lost.values_list("key", flat=True), *(a.pk for a in aliases[:NEW])}
     if not keys:
         return
     places |= {split_address(key)[1] for key in keys}
-    Kept.objects.filter(domain__in=places, name=LOST_ALIAS, key__in=keys).delete()
+    CachedStat.objects.filter(domain__in=places, name=LOST_ALIAS, key__in=keys).delete()
     found = itertools.islice(queries.lost_aliases(Alias.objects.filter(pk__in=keys)), SHOWN)
     notes = [kept(of, LOST_ALIAS, a.pk, 0, 0) for a in found for of in (a.domain_id, "")]
-    Kept.objects.bulk_create(notes, ignore_conflicts=True)
+    CachedStat.objects.bulk_create(notes, ignore_conflicts=True)
 
 
 def days():
@@ -134,21 +136,6 @@ def days():
             yield (name, "day", str(row["day"])), (row["count"], 0)
 
 
-# Aliases without a mailbox
-
-
-def keep_lone_aliases():
-    missing = Alias.objects.without_mailbox().exclude(pk__in=LoneAlias.objects.values("pk"))
-    for part in pages(missing.only("domain"), ROWS):
-        keep_lone(part)
-    for gone in (
-        LoneAlias.objects.exclude(pk__in=Alias.objects.values("pk")),
-        LoneAlias.objects.filter(pk__in=Mailbox.objects.values("pk")),
-    ):
-        for part in chunks(gone.values_list("pk", flat=True)):
-            LoneAlias.objects.filter(pk__in=part).delete()
-
-
 def made_since(moment):
     """Aliases of which the log says that they were made since then, perhaps by PostfixAdmin."""
     since = datetime.datetime.fromtimestamp(moment, datetime.UTC) - datetime.timedelta(minutes=1)
@@ -161,7 +148,7 @@ def made_since(moment):
 
 def moments():
     """When it was counted, if anything is kept."""
-    return Kept.objects.filter(domain="", name="counted", key="")
+    return CachedStat.objects.filter(domain="", name="counted", key="")
 
 
 def moment():

@@ -24,7 +24,7 @@ from mailadmin.db.pagination import first_rows
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.table import Table
 from mailboxes.dashboard import cache
-from mailboxes.models import LoneAlias
+from mailboxes.models import StandaloneAlias
 from mailboxes.postfix.explain import explain_domain, with_mirror
 from mailboxes.services import limits
 from mailboxes.tables import with_usage
@@ -79,7 +79,7 @@ class DomainPage(RoleRequired, DetailView):
         """The first of those that belong to no mailbox; among many mailboxes by what is kept."""
         if not domain.counted or domain.state.mailboxes <= limits.SMALL:
             return domain.alias_set.without_mailbox().order_by("pk")[:SHOWN]
-        known = LoneAlias.scoped.in_order().filter(domain=domain).select_related("alias")
+        known = StandaloneAlias.scoped.in_order().filter(domain=domain).select_related("alias")
         return [note.alias for note in known.order_by("pk")[:SHOWN]]
 
     def get_context_data(self, **kwargs):

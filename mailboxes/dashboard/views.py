@@ -10,7 +10,8 @@ from django.db.models import Q
 from django.shortcuts import render
 from django.views.generic import View
 
-from domains.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, Domain, Kept, Transport
+from domains.models import Domain, Transport
+from domains.services import transports
 from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequired
@@ -21,12 +22,14 @@ from mailadmin.formatting import percent_of
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.views import own_jobs
 from mailboxes.dashboard import cache, queries
+from mailboxes.dashboard.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, CachedStat
 from mailboxes.dashboard.queries import DAYS, SHOWN, first_day, states_of
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.owner.views import own_home
 from mailboxes.services.target_checks import problems_of
 
 FAILED_SHOWN, FAILED_COUNTED = 3, 1000
+RECHECKED = 100  # cached rows that are looked at again for the page
 
 
 class Home(RoleRequired, View):
@@ -113,7 +116,7 @@ def inactive_mailboxes(person):
 def kept_for(*which, **more):
     """name → what is kept under it."""
     found = defaultdict(list)
-    for row in Kept.objects.filter(*which, **more).order_by("name", "key"):
+    for row in CachedStat.objects.filter(*which, **more).order_by("name", "key"):
         found[row.name].append(row)
     return found
 
@@ -139,10 +142,26 @@ def from_kept(person, kept, totals):
 def lost(person, kept):
     """Where mail is lost, as the worker and the last changes have noted it."""
     return {
-        "broken_transports": [Transport(pattern=r.key) for r in kept[BROKEN_TRANSPORT][:SHOWN]],
-        "broken_domains": domains_of(kept[BROKEN_DOMAIN]),
+        "broken_transports": still_broken_transports(kept[BROKEN_TRANSPORT]),
+        "broken_domains": still_broken_domains(kept[BROKEN_DOMAIN]),
         "lost_aliases": lost_aliases(person, [row.key for row in kept[cache.LOST_ALIAS][:SHOWN]]),
     }
+
+
+def still_broken_transports(stats: list[CachedStat]) -> list[Transport]:
+    """Return those of the cached transports that have not been fixed or deleted since."""
+    if not stats:
+        return []
+    rows = Transport.objects.filter(pk__in=[row.key for row in stats[:RECHECKED]])
+    return list(transports.broken(rows).order_by("pk")[:SHOWN])
+
+
+def still_broken_domains(stats: list[CachedStat]) -> list[Domain]:
+    """Return those of the cached domains whose transport has not been fixed since."""
+    if not stats:
+        return []
+    rows = Domain.objects.filter(pk__in=[row.key for row in stats[:RECHECKED]])
+    return list(transports.broken_domains(rows).order_by("pk")[:SHOWN])
 
 
 def lost_aliases(person, keys: list[str]) -> list[Alias]:

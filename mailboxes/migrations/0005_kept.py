@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     operations = [
         CreateMissingTable(
-            name="LoneAlias",
+            name="StandaloneAlias",
             fields=[
                 (
                     "alias",
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         primary_key=True,
-                        related_name="lone",
+                        related_name="standalone_entry",
                         serialize=False,
                         to="mailboxes.alias",
                     ),
@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                         db_column="domain",
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name="lone_aliases",
+                        related_name="standalone_aliases",
                         to="domains.domain",
                     ),
                 ),

@@ -1,13 +1,14 @@
 """What lives in a domain (`mail`), and the plans by which much of it comes at once (`plans`)."""
 
+from mailboxes.dashboard.models import CachedStat
 from mailboxes.models.mail import (
     Alias,
     AppPassword,
     EnumField,
     Fetchmail,
-    LoneAlias,
     Mailbox,
     OldUsage,
+    StandaloneAlias,
     Usage,
     Vacation,
     VacationNotification,
@@ -21,13 +22,14 @@ from mailboxes.models.plans import Plan, PlanRow, UploadPiece
 __all__ = [
     "Alias",
     "AppPassword",
+    "CachedStat",
     "EnumField",
     "Fetchmail",
-    "LoneAlias",
     "Mailbox",
     "OldUsage",
     "Plan",
     "PlanRow",
+    "StandaloneAlias",
     "UploadPiece",
     "Usage",
     "Vacation",

@@ -147,23 +147,23 @@ class Alias(Record):
         return not self.targets and bool(split_goto(self.goto))
 
 
-class LoneAliasQuerySet(ScopedQuerySet):
+class StandaloneAliasQuerySet(ScopedQuerySet):
     def in_order(self):
         """Those whose alias is there; by their own key, so that MySQL begins with this table."""
         return self.filter(alias__active__isnull=False)
 
 
-class LoneAlias(models.Model):
-    """That an alias belongs to no mailbox: among a hundred thousand that do, it is found by this.
+class StandaloneAlias(models.Model):
+    """An alias that belongs to no mailbox: by this index it is found among many that do.
 
-    Kept only where there is much, and then by all changes and by the worker.
+    Services add new aliases to it, and the worker of a large installation all others.
     """
 
-    alias = mail_key(Alias, "address", primary_key=True, related_name="lone")
-    domain = mail_key(Domain, "domain", related_name="lone_aliases")
+    alias = mail_key(Alias, "address", primary_key=True, related_name="standalone_entry")
+    domain = mail_key(Domain, "domain", related_name="standalone_aliases")
 
     objects = models.Manager()  # it is nobody's row, and no change of it is told
-    scoped = LoneAliasQuerySet.as_manager()
+    scoped = StandaloneAliasQuerySet.as_manager()
 
     class Meta:
         db_table = "mailadmin_lone_alias"

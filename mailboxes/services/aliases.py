@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import is_default_alias
-from domains.services.locks import domains_to_write, keep_lone, lock_domains, tally
+from domains.services.locks import domains_to_write, lock_domains, tally
 from mailadmin.accounts.models import Role
 from mailadmin.db.fields import join_goto, split_goto
 from mailadmin.db.models import edited_copy
@@ -19,6 +19,7 @@ from mailboxes.services.addresses import (
 )
 from mailboxes.services.limits import check_count, refuse_unfit
 from mailboxes.services.loops import refuse_loops
+from mailboxes.services.standalone_aliases import index_standalone_aliases
 
 
 def create_aliases(changes, rows):
@@ -34,7 +35,7 @@ def create_aliases(changes, rows):
         _check_targets(alias)
     refuse_loops(changes, aliases)
     changes.create(aliases)
-    keep_lone(aliases)
+    index_standalone_aliases(aliases)
     for domain, new in group_by_domain(aliases, domains):
         tally(domain.pk, aliases=len(new))
     cache.note_lost(aliases)

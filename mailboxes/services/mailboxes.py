@@ -7,8 +7,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from domains.services.domains import delete_named
 from domains.services.locks import domains_to_write, lock_domains, tally
+from domains.services.text_references import delete_named
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.db.models import edited_copy

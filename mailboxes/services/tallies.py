@@ -5,11 +5,11 @@ from django.db.models import ExpressionWrapper, Func, Value
 from django.db.models.functions import StrIndex, Substr
 
 from domains.models import ALL, Domain, DomainState
-from domains.services.locks import count_contents
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.names import fold
 from mailboxes.dashboard.cache import keep
 from mailboxes.models import Usage
+from mailboxes.services.contents import count_contents
 
 
 def recount():

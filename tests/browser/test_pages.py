@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from domains.models import Domain
-from domains.services.domains import create_domains
 from domains.services.transports import create_transports
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Mailbox, Plan
 from mailboxes.services.aliases import create_aliases
+from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
 from mailboxes.transfer.plan import workflow
 from tests.base import PASSWORD

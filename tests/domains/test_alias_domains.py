@@ -2,8 +2,9 @@ import pytest
 
 from domains.models import AliasDomain, Domain
 from domains.services.admins import edit_admin
-from domains.services.domains import create_alias_domains, create_domains
+from domains.services.alias_domains import create_alias_domains
 from mailadmin.changes.models import Change, Log
+from mailboxes.services.domains import create_domains
 from tests.base import TableTests, World
 
 pytestmark = pytest.mark.mysql

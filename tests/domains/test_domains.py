@@ -3,9 +3,11 @@ from django.core.exceptions import ValidationError
 from django.test import override_settings
 
 from domains.models import Admin, Domain, Transport
-from domains.services.domains import create_alias_domains, create_domains, edit_domain
+from domains.services.alias_domains import create_alias_domains
+from domains.services.domains import edit_domain
 from mailboxes.models import Alias
 from mailboxes.postfix.explain import explain
+from mailboxes.services.domains import create_domains
 from tests.base import TableTests, World
 
 pytestmark = pytest.mark.mysql

@@ -2,8 +2,8 @@
 
 from domains.models import LITERALS
 from domains.services.admins import edit_admin
-from domains.services.domains import create_domains
 from mailadmin import registry
+from mailboxes.services.domains import create_domains
 from tests.base import World
 
 

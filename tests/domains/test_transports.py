@@ -4,7 +4,6 @@ from django.test import SimpleTestCase, override_settings
 
 from domains.models import Domain, Transport
 from domains.patterns import domain_keys, normalize_pattern, validate_pattern, validate_transport
-from domains.services.domains import create_domains
 from domains.services.transports import (
     create_transports,
     delete_transports,
@@ -17,6 +16,7 @@ from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Alias
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.messages import ending
+from mailboxes.services.domains import create_domains
 from mailboxes.transfer.row_types import domains as kinds
 from tests.base import TableTests, World
 

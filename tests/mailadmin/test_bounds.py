@@ -14,7 +14,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from domains.services.admins import create_admins
-from domains.services.domains import create_domains
 from mailadmin.api import tokens
 from mailadmin.api.models import RequestCount, Token
 from mailadmin.changes.log_page import tables_of
@@ -22,6 +21,7 @@ from mailadmin.changes.models import Change
 from mailadmin.jobs import runner
 from mailadmin.jobs.models import Job
 from mailadmin.tables.saving import MAX_REFUSED_ROWS
+from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 from tests.base import World
 
@@ -126,7 +126,7 @@ class ApiBounds(World):
         self.perform(self.root, create_admins, [{"username": name, "superadmin": True}])
         admin = type(self.root).objects.get(pk=name)
         program = self.api(admin)
-        with mock.patch("domains.services.domains.LARGE", 0):
+        with mock.patch("mailboxes.services.domain_deletion.LARGE", 0):
             answer = program.delete("domains/example.org")
         self.assertEqual(answer.status_code, 202, answer.content)
         number = answer.json()["job"]

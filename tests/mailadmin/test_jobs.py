@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from domains.models import Domain
 from domains.services.admins import set_admins
-from domains.services.domains import close_domains, create_domains, set_domains
+from domains.services.domains import set_domains
 from mailadmin.changes.models import Log
 from mailadmin.jobs import runner
 from mailadmin.jobs.models import Job, JobKeys
@@ -21,6 +21,8 @@ from mailadmin.management.commands import worker
 from mailadmin.tables import table
 from mailadmin.tables.views import bulk
 from mailboxes.models import Alias, Mailbox
+from mailboxes.services.domain_deletion import close_domains
+from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
 from tests.base import PASSWORD, World
 
@@ -110,7 +112,7 @@ class JobTests(World):
         self.assertEqual(self.active(), 201)
 
     def test_a_large_domain_is_closed_at_once_and_taken_apart(self):
-        with mock.patch("domains.services.domains.LARGE", 20):
+        with mock.patch("mailboxes.services.domain_deletion.LARGE", 20):
             self.fill(30)
             self.sign_in(self.root)
             answer = self.client.post("/domains/example.org/delete/")

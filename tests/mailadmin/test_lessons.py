@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from domains.models import Admin, AliasDomain, Domain, DomainAdmin, DomainState, TotpException
 from domains.services.admins import edit_admin, set_admins
-from domains.services.domains import aliases_naming, close_domains, create_domains, delete_domains
 from mailadmin.accounts import networks, throttling
 from mailadmin.accounts.models import LoginFailure
 from mailadmin.accounts.throttling import FAILURES_OF_CLIENT
@@ -21,12 +20,15 @@ from mailadmin.jobs import runner
 from mailadmin.jobs.models import Job
 from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.services.aliases import create_aliases, edit_alias
+from mailboxes.services.domain_deletion import close_domains
+from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.mailboxes import (
     create_mailboxes,
     delete_mailboxes,
     edit_mailbox,
     set_mailboxes,
 )
+from mailboxes.services.references import aliases_naming
 from mailboxes.services.tallies import recount
 from tests.base import PASSWORD, World
 from tests.mailadmin.test_door import SECRET

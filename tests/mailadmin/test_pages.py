@@ -8,10 +8,10 @@ from django.test.utils import CaptureQueriesContext
 
 from domains.models import Admin, AliasDomain, Domain, DomainState, Transport
 from domains.services.admins import create_admins
-from domains.services.domains import create_domains
 from mailadmin import __version__, registry
 from mailboxes.models import Mailbox, Usage
 from mailboxes.services.aliases import create_aliases
+from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
 from tests.base import World
 

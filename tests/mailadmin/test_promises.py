@@ -10,12 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from domains.models import AdminPreference, AliasDomain, DkimKey, DkimSigning, Domain, DomainAdmin
-from domains.services import domains
-from domains.services.domains import create_alias_domains, create_domains, delete_domains, is_large
+from domains.services.alias_domains import create_alias_domains
 from mailadmin.changes.models import Change
 from mailadmin.changes.perform import perform
 from mailadmin.jobs.models import Job
 from mailboxes.models import Alias, Fetchmail, Mailbox, Usage, Vacation
+from mailboxes.services.domain_deletion import LARGE, is_large
+from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 from tests.base import PASSWORD, World
 from tests.mailadmin import test_door
@@ -128,7 +129,7 @@ class CascadePromises(World):
         self.assertNotIn("geheim-77", str(list(Change.objects.values())))
 
     def test_a_domain_is_large_from_five_hundred_mailboxes(self):
-        self.assertEqual(domains.LARGE, 500)
+        self.assertEqual(LARGE, 500)
         self.assertFalse(is_large(["example.org"]))
 
     def test_a_deletion_that_would_be_refused_is_not_offered(self):

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from domains.models import Domain, Transport
 from domains.services.admins import create_admins
-from domains.services.domains import create_alias_domains, create_domains, edit_domain, set_domains
+from domains.services.alias_domains import create_alias_domains
+from domains.services.domains import edit_domain, set_domains
 from domains.services.transports import create_transports
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, Console, perform
@@ -24,6 +25,7 @@ from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.routing import Postfix, own_setup, quoted
 from mailboxes.services.aliases import create_aliases, set_aliases
+from mailboxes.services.domains import create_domains
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
 from mailboxes.services.vacations import set_vacation

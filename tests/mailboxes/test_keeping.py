@@ -9,13 +9,14 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from domains.models import Domain, DomainState, Kept
-from domains.services.domains import create_domains, delete_domains
+from domains.models import Domain, DomainState
 from mailadmin.changes.models import Log
 from mailboxes.dashboard import cache
-from mailboxes.models import Alias, LoneAlias, Mailbox, Usage
+from mailboxes.dashboard.models import CachedStat
+from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage
 from mailboxes.services import limits
 from mailboxes.services.aliases import create_aliases, delete_aliases
+from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
 from mailboxes.services.tallies import recount
 from tests.base import World
@@ -60,7 +61,7 @@ class HomeTests(LargeWorld):
         self.perform(self.root, set_mailboxes, [self.carol.pk], "active", False)
         recount()
         for person in (self.root, self.alice):
-            Kept.objects.all().delete()
+            CachedStat.objects.all().delete()
             counted = self.home(person)
             recount()
             kept = self.home(person)
@@ -78,24 +79,24 @@ class HomeTests(LargeWorld):
         recount()
         with mock.patch.object(cache, "COUNTED", 5000):
             recount()
-        self.assertFalse(Kept.objects.exists())
+        self.assertFalse(CachedStat.objects.exists())
         self.assertNotIn("as_of", self.home(self.root))
 
     def test_a_second_round_writes_what_has_changed_and_nothing_else(self):
         recount()
-        before = dict(Kept.objects.exclude(name="counted").values_list("key", "pk"))
+        before = dict(CachedStat.objects.exclude(name="counted").values_list("key", "pk"))
         recount()
         self.assertEqual(
-            dict(Kept.objects.exclude(name="counted").values_list("key", "pk")), before
+            dict(CachedStat.objects.exclude(name="counted").values_list("key", "pk")), before
         )
 
     def test_a_domain_made_again_begins_without_numbers(self):
         self.perform(self.root, set_mailboxes, [self.carol.pk], "active", False)
         recount()
-        self.assertTrue(Kept.objects.filter(domain="example.com", name="day").exists())
+        self.assertTrue(CachedStat.objects.filter(domain="example.com", name="day").exists())
         self.perform(self.root, delete_domains, ["example.com"])
         self.perform(self.root, create_domains, [{"domain": "example.com"}])
-        self.assertFalse(Kept.objects.filter(domain="example.com").exists())
+        self.assertFalse(CachedStat.objects.filter(domain="example.com").exists())
 
 
 def told(context):
@@ -113,13 +114,13 @@ def told(context):
     }
 
 
-class LoneAliasTests(LargeWorld):
+class StandaloneAliasTests(LargeWorld):
     def test_the_list_is_the_same_with_and_without_what_is_kept(self):
         self.alias("abc")
         self.alias("zzz")
         for person in (self.root, self.alice):
             for url in ("/aliases/", "/aliases/?domain=example.org", "/aliases/?active=1"):
-                Kept.objects.all().delete()
+                CachedStat.objects.all().delete()
                 live = self.listed(person, url)
                 recount()
                 with self.subTest(person=person, url=url):
@@ -164,7 +165,9 @@ class LoneAliasTests(LargeWorld):
         Alias.objects.filter(pk="info@example.org")._raw_delete("default")
         self.assertNotIn("info@example.org", self.listed(self.root))
         recount()
-        self.assertEqual(list(LoneAlias.objects.values_list("pk", flat=True)), ["info@example.com"])
+        self.assertEqual(
+            list(StandaloneAlias.objects.values_list("pk", flat=True)), ["info@example.com"]
+        )
 
     def test_an_alias_may_come_back_where_a_note_of_it_is_left(self):
         recount()
@@ -203,7 +206,7 @@ class LimitTests(LargeWorld):
     def test_a_tally_that_nobody_looked_at_for_long_is_not_trusted(self):
         self.limit(mailboxes=100, quota=1000, maxquota=0)
         recount()
-        Kept.objects.filter(name="counted").update(number=1)
+        CachedStat.objects.filter(name="counted").update(number=1)
         DomainState.objects.filter(pk="example.org").update(quota_assigned=0, mailboxes=50)
         with self.assertRaises(ValidationError):
             self.mailbox("one", quota=901)
@@ -219,9 +222,9 @@ class LimitTests(LargeWorld):
 DAYS_OF_THE_LOG = """
 import django; django.setup()
 from mailadmin.models import Log
-from mailboxes import attention
+from mailboxes.dashboard import queries
 Log.objects.create(username="-", domain_id="", action="-", data="-")
-print([str(row["day"]) for row in attention.counted(attention.recent(Log.objects.all()))])
+print([str(row["day"]) for row in queries.counted(queries.recent(Log.objects.all()))])
 """
 
 

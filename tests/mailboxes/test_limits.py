@@ -6,10 +6,10 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from domains.models import Domain, DomainState
-from domains.services.locks import count_contents
 from mailboxes.models import Mailbox
 from mailboxes.services import tallies
 from mailboxes.services.aliases import create_aliases, delete_aliases
+from mailboxes.services.contents import count_contents
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes, edit_mailbox
 from mailboxes.services.tallies import recount
 from tests.base import World

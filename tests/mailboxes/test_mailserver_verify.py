@@ -15,7 +15,8 @@ from django.db import connection
 from django.utils import timezone
 
 from domains.models import Admin, Domain
-from domains.services.domains import create_alias_domains, create_domains, edit_domain, set_domains
+from domains.services.alias_domains import create_alias_domains
+from domains.services.domains import edit_domain, set_domains
 from domains.services.transports import create_transports, set_transports
 from mailadmin import passwords
 from mailadmin.changes.models import Log
@@ -25,6 +26,7 @@ from mailboxes.mailserver.verifier import programs
 from mailboxes.mailserver.verifier.logins import NAME, PREFIX
 from mailboxes.models import Alias, Mailbox, Verification
 from mailboxes.services.aliases import create_aliases, set_aliases
+from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
 from tests import mailservers
 from tests.base import PASSWORD, build_world

@@ -8,7 +8,6 @@ from django.test import override_settings
 from django.utils import timezone
 
 from domains.models import AliasDomain, Domain, TotpException
-from domains.services.domains import aliases_naming, create_domains, delete_domains
 from mailadmin import passwords
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.db.fields import ColumnFacts
@@ -22,8 +21,10 @@ from mailboxes.models import (
     VacationNotification,
 )
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias
+from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.mailboxes import delete_mailboxes
+from mailboxes.services.references import aliases_naming
 from tests.base import PASSWORD, World
 
 AWAY = "bob#example.org@autoreply.localhost"

@@ -7,9 +7,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from domains.models import AliasDomain, Domain, Kept, Transport
+from domains.models import AliasDomain, Domain, Transport
 from mailadmin.address_lists import read_addresses
 from mailboxes.dashboard import cache
+from mailboxes.dashboard.models import CachedStat
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import create_aliases, delete_aliases
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
@@ -204,7 +205,7 @@ class HomeTests(World):
         self.assertContains(page, "cannot work", count=2)
         self.client.post("/transports/x.example/delete/")
         self.assertEqual(self.client.get("/").context["attention"]["broken_transports"], [])
-        self.assertTrue(Kept.objects.filter(name="broken_domain").exists())
+        self.assertTrue(CachedStat.objects.filter(name="broken_domain").exists())
 
 
 class Bounds(World):

@@ -3,8 +3,8 @@
 from django.core.management.commands import migrate
 from django.db import connections
 
+from mailadmin.db.collations import follow_collation
 from mailadmin.db.mysql import timeouts
-from mailadmin.db.operations import follow_collation
 
 
 class Command(migrate.Command):

@@ -1,6 +1,6 @@
 """`token list | show | add | delete`: tokens of admins, by whoever runs the machine."""
 
-from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
@@ -75,7 +75,7 @@ class Command(BaseCommand):
 
     def owner(self):
         name = typed_address(self.options["owner"])
-        owner = apps.get_model("domains.Admin").objects.filter(pk=name, active=True).first()
+        owner = get_user_model().objects.filter(pk=name, active=True).first()
         if owner is None:
             raise CommandError(_("There is no active admin %(name)s.") % {"name": name})
         return owner

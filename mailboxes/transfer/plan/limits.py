@@ -11,10 +11,10 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain
-from domains.services.locks import count_contents
 from mailadmin.accounts.models import Role
 from mailadmin.names import fold
 from mailboxes.models import Mailbox
+from mailboxes.services.contents import count_contents
 from mailboxes.services.limits import check_size, room_for_quota
 
 LIMITS = {"mailboxes", "aliases", "maxquota", "quota"}

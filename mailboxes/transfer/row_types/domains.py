@@ -13,8 +13,14 @@ from domains.patterns import (
     validate_transport,
 )
 from domains.services import admins, domains, transports
+from domains.services.alias_domains import (
+    create_alias_domains,
+    delete_alias_domains,
+    edit_alias_domain,
+)
 from domains.services.locks import lock_domains
 from mailadmin.names import fold, normalize_domain
+from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.transfer.row_types.base import (
     DomainName,
     Kind,
@@ -62,13 +68,13 @@ class Domains(Kind):
     }
 
     def create(self, changes, rows):
-        domains.create_domains(changes, [row | {"default_aliases": False} for row in rows])
+        create_domains(changes, [row | {"default_aliases": False} for row in rows])
 
     def edit(self, changes, key, values):
         domains.edit_domain(changes, key, without(values, "domain"))
 
     def delete(self, changes, keys):
-        domains.delete_domains(changes, keys)
+        delete_domains(changes, keys)
 
     def burdened(self, keys):
         found = set()
@@ -129,13 +135,13 @@ class AliasDomains(Kind):
         return [values[name] for name in self.needed if name in values]
 
     def create(self, changes, rows):
-        domains.create_alias_domains(changes, [self.as_services_take(row) for row in rows])
+        create_alias_domains(changes, [self.as_services_take(row) for row in rows])
 
     def edit(self, changes, key, values):
-        domains.edit_alias_domain(changes, key, self.as_services_take(values))
+        edit_alias_domain(changes, key, self.as_services_take(values))
 
     def delete(self, changes, keys):
-        domains.delete_alias_domains(changes, keys)
+        delete_alias_domains(changes, keys)
 
     def as_services_take(self, values):
         ends = {name for name in ("alias_domain", "target_domain") if name in values}

@@ -1,0 +1,33 @@
+"""Names in tables of the panel are compared with PostfixAdmin's, so they share its collation."""
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Field, Model
+
+from mailadmin.db.fields import adopted_collation, collation_of
+
+_fields: list[Field] = []
+
+
+def register_compared_fields(model: type[Model], *names: str) -> None:
+    """Have these fields of a model take the collation of PostfixAdmin's names."""
+    _fields.extend(model._meta.get_field(name) for name in names)
+
+
+def follow_collation(connection: BaseDatabaseWrapper) -> None:
+    """Change the collation of the panel's names to PostfixAdmin's, whose upgrade may change it."""
+    if connection.vendor != "mysql":
+        return
+    adopted = adopted_collation(connection)
+    for field in _fields:
+        present = collation_of(connection, field.model._meta.db_table, field.column)
+        if present not in (None, adopted):
+            change_collation(connection, field)
+
+
+def change_collation(connection: BaseDatabaseWrapper, field: Field) -> None:
+    """Change a column to what its field says, with the adopted collation; its keys stay."""
+    with connection.schema_editor() as schema_editor:
+        kind, values = schema_editor.column_sql(field.model, field)
+        kind = kind.removesuffix(" PRIMARY KEY").removesuffix(" UNIQUE")
+        table = field.model._meta.db_table
+        schema_editor.execute(f"ALTER TABLE {table} MODIFY {field.column} {kind}", values)

@@ -1,0 +1,46 @@
+"""The form of domains, which may be created with default aliases."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from domains.forms import BaseDomainForm
+from mailadmin.tables.form_fields import AddressInput
+from mailboxes.services.default_aliases import own_address
+
+
+class DomainForm(BaseDomainForm):
+    """A new domain with its default aliases, or one to edit."""
+
+    only_new = ("domain", "default_aliases", "default_aliases_to")
+
+    default_aliases = forms.BooleanField(
+        label=_("Make the default aliases"), required=False, initial=True
+    )
+    default_aliases_to = AddressInput(label=_("Deliver default aliases to"), required=False)
+
+    field_order = [
+        *BaseDomainForm.Meta.fields[:-2],
+        "default_aliases",
+        "default_aliases_to",
+        "active",
+        "password_expiry",
+    ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_edit:
+            self._preset_aliases()
+
+    def _preset_aliases(self) -> None:
+        names = ", ".join(name for name, _target in settings.MAILADMIN_DEFAULT_ALIASES)
+        self.fields["default_aliases"].help_text = names
+        own = own_address(self.actor.principal)
+        self.initial.setdefault("default_aliases_to", own)
+        self.fields["default_aliases_to"].help_text = (
+            _("An address that somebody reads.")
+            if own
+            else _("An address that somebody reads; without one these aliases are not made.")
+        )
