@@ -1,4 +1,4 @@
-"""How admins change: their domains, their marks, and that one superadmin always stays."""
+"""Create, edit and delete admins and what they are assigned; one superadmin always stays."""
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -8,12 +8,12 @@ from domains.services.locks import lock_domains, refuse_taken
 from mailadmin import passwords
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.api.tokens import delete_tokens_of
-from mailadmin.changes.perform import Actor, perform
+from mailadmin.changes.perform import Actor, Changes, perform
 from mailadmin.names import fold, normalize_address
 
 
-def create_admins(changes, rows):
-    """Make admins with their domains; passwords come as hashes."""
+def create_admins(changes: Changes, rows: list[dict]) -> list[Admin]:
+    """Create admins with their domains; passwords are hashes."""
     lock_domains(changes, [ALL, *(name for row in rows for name in row.get("domains", []))])
     admins = [
         Admin(**{name: value for name, value in row.items() if name != "domains"}) for row in rows
@@ -35,8 +35,8 @@ def create_superuser(username: str, password: str) -> Admin:
     return admin
 
 
-def edit_admin(changes, key, values):
-    """Change an admin. Nobody takes his own rights, and the last superadmin keeps his."""
+def edit_admin(changes: Changes, key: str, values: dict) -> Admin:
+    """Edit an admin. Nobody can demote themselves, nor anybody the last superadmin."""
     lock_domains(changes, [ALL, *values.get("domains", [])])
     admin = changes.find_one(Admin, key)
     own = {name: value for name, value in values.items() if name != "domains"}
@@ -52,7 +52,8 @@ def edit_admin(changes, key, values):
     return admin
 
 
-def set_admins(changes, keys, field, value):
+def set_admins(changes: Changes, keys: list[str], field: str, value: bool) -> None:
+    """Set a boolean column of admins."""
     lock_domains(changes, [ALL])
     admins = changes.find(Admin, keys)
     _refuse_losing(changes, admins, {field: value})
@@ -64,13 +65,14 @@ def set_admins(changes, keys, field, value):
         end_access(changes, changed)
 
 
-def end_access(changes, admins):
+def end_access(changes: Changes, admins: list[Admin]) -> None:
     """End the sessions and tokens of admins: being made active again does not bring them back."""
     end_sessions(admins)
     delete_tokens_of(changes, admins)
 
 
-def delete_admins(changes, keys):
+def delete_admins(changes: Changes, keys: list[str]) -> None:
+    """Delete admins with their assignments, sessions and tokens."""
     lock_domains(changes, [ALL])
     admins = changes.find(Admin, keys)
     _refuse_losing(changes, admins, {"active": False})
@@ -81,7 +83,8 @@ def delete_admins(changes, keys):
         changes.log("delete_admin", "", admin.pk)
 
 
-def _refuse_losing(changes, admins, values):
+def _refuse_losing(changes: Changes, admins: list[Admin], values: dict) -> None:
+    """Refuse to demote or deactivate whoever acts, or the last superadmin."""
     losing = values.get("active") is False or values.get("superadmin") is False
     if not losing:
         return
@@ -97,8 +100,8 @@ def _refuse_losing(changes, admins, values):
         raise ValidationError(_("The last active superadmin stays."))
 
 
-def _assign(changes, admin, names):
-    """Give an admin exactly these domains; names that he has already are not asked about."""
+def _assign(changes: Changes, admin: Admin, names: list[str]) -> bool:
+    """Assign exactly these domains to an admin; return whether any assignment changed."""
     wanted = {fold(name) for name in names} - {fold(ALL)}
     rows = list(DomainAdmin.objects.filter(admin=admin))
     kept = {fold(row.domain_id) for row in rows if row.active} & wanted
@@ -113,8 +116,8 @@ def _assign(changes, admin, names):
     return bool(surplus or found)
 
 
-def _surplus(rows, wanted):
-    """Rows not wanted, switched off, or there twice."""
+def _surplus(rows: list[DomainAdmin], wanted: set[str]) -> list[DomainAdmin]:
+    """Return the assignments that are not wanted, inactive, or there twice."""
     seen, surplus = set(), []
     for row in rows:
         name = fold(row.domain_id)
@@ -125,8 +128,8 @@ def _surplus(rows, wanted):
     return surplus
 
 
-def _mark(changes, admin):
-    """A superadmin has PostfixAdmin's mark `ALL` in force, once, and nobody else has it."""
+def _mark(changes: Changes, admin: Admin) -> list[DomainAdmin]:
+    """Assign `ALL` to superadmins, once and active, and to nobody else, as PostfixAdmin does."""
     rows = list(DomainAdmin._base_manager.filter(admin=admin, domain=ALL))
     good = [row for row in rows if row.active][:1] if admin.superadmin else []
     wrong = [row for row in rows if row not in good]

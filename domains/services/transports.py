@@ -1,7 +1,8 @@
-"""How transports change, and which of them are in force. Superadmins' matter, of no one domain."""
+"""Create, edit and delete transports, and find those in force. They belong to no one domain."""
 
 import itertools
 import re
+from collections.abc import Iterable, Iterator
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -21,12 +22,14 @@ from domains.patterns import (
     validate_service,
 )
 from domains.services.locks import lock_domains, refuse_taken
+from mailadmin.changes.perform import Changes
 
 SHOWN = 10
 TAKEN = _("There is a transport for %(key)s already.")
 
 
-def create_transports(changes, rows):
+def create_transports(changes: Changes, rows: list[dict]) -> list[Transport]:
+    """Create transports."""
     lock_domains(changes, [ALL])
     transports = [Transport(**row) for row in rows]
     for transport in transports:
@@ -43,8 +46,8 @@ def create_transports(changes, rows):
     return transports
 
 
-def edit_transport(changes, key, values):
-    """Change what is behind a pattern; another pattern is another row."""
+def edit_transport(changes: Changes, key: str, values: dict) -> Transport:
+    """Edit the transport of a pattern; another pattern is another row."""
     lock_domains(changes, [ALL])
     transport = changes.find_one(Transport, key)
     values = {
@@ -59,7 +62,8 @@ def edit_transport(changes, key, values):
     return transport
 
 
-def set_transports(changes, keys, field, value):
+def set_transports(changes: Changes, keys: list[str], field: str, value: bool) -> None:
+    """Set a boolean column of transports."""
     lock_domains(changes, [ALL])
     transports = changes.find(Transport, keys)
     if field == "active" and value:
@@ -69,7 +73,8 @@ def set_transports(changes, keys, field, value):
         changes.log("edit_transport", "", transport.pk)
 
 
-def delete_transports(changes, keys):
+def delete_transports(changes: Changes, keys: list[str]) -> None:
+    """Delete transports."""
     lock_domains(changes, [ALL])
     transports = changes.find(Transport, keys)
     changes.delete(transports)
@@ -85,14 +90,14 @@ def _refuse_broken(transport: str) -> None:
         raise ValidationError({"transport": error}) from error
 
 
-def _refuse_vacation_domain(patterns):
-    """An address is asked for before its domain: the answers would go astray."""
+def _refuse_vacation_domain(patterns: list[str]) -> None:
+    """Refuse patterns of the vacation domain, by which vacation replies would not be sent."""
     for pattern in patterns:
         if pattern.rpartition("@")[2] == settings.MAILADMIN_VACATION_DOMAIN:
             raise ValidationError({"pattern": _("This is the domain of the vacation responder.")})
 
 
-def _refuse_doubles(patterns):
+def _refuse_doubles(patterns: list[str]) -> None:
     seen = set()
     for pattern in patterns:
         if pattern in seen:
@@ -103,15 +108,15 @@ def _refuse_doubles(patterns):
 # What is in force
 
 
-def about(rows, domains):
-    """Rows that name these domains: themselves, their addresses, their sub-domains."""
+def about(rows: models.QuerySet[Transport], domains: list[str]) -> models.QuerySet[Transport]:
+    """Select rows that name these domains, their addresses or their sub-domains."""
     exact = [f"{dot}{name}" for name in domains for dot in ("", ".")]
     of_addresses = (Q(pattern__endswith=f"@{name}") for name in domains)
     return rows.filter(Q(pattern__in=exact) | Q(*of_addresses, _connector=Q.OR))
 
 
-def in_force(rows, domain):
-    """By which of these rows mail of a domain goes: that of all, and those of a few addresses."""
+def in_force(rows: models.QuerySet[Transport], domain: Domain) -> list[Transport]:
+    """Return which of these rows apply to a domain: its own, and those of a few addresses."""
     name = domain.pk.lower()
     keys = domain_keys(name)[: 1 if has_own_transport(domain) else None]
     is_key = Q(pattern__in=keys)
@@ -122,8 +127,8 @@ def in_force(rows, domain):
     return [*first, *(row for key, row in found.items() if "@" in key)]
 
 
-def with_ways(domains, name: str):
-    """The domain of this name with the transports in force for it: `own_way` and `wider_way`."""
+def with_ways(domains: models.QuerySet[Domain], name: str) -> models.QuerySet[Domain]:
+    """Annotate the domain of this name with the transports that apply: `own_way`, `wider_way`."""
     own, *wider = domain_keys(name.lower())
     order = Case(*(When(pk=key, then=number) for number, key in enumerate(wider)))
     rows = Transport.objects.filter(active=True)
@@ -134,14 +139,14 @@ def with_ways(domains, name: str):
     )
 
 
-def way_of(domain) -> str:
+def way_of(domain: Domain) -> str:
     """Return the transport in force for a domain that `with_ways` has read; empty: the usual."""
     if domain.own_way is not None:
         return domain.own_way
     return domain.transport if has_own_transport(domain) else domain.wider_way or ""
 
 
-def has_own_transport(domain):
+def has_own_transport(domain: Domain) -> bool:
     return not is_usual(domain.transport)
 
 
@@ -156,8 +161,8 @@ def broken_domains(rows: models.QuerySet) -> models.QuerySet:
     return broken(own)
 
 
-def taken_by_everything():
-    """Domains with mailboxes here whose mail an active `*` takes, as no other row is theirs."""
+def taken_by_everything() -> Iterator[str]:
+    """Yield domains with mailboxes here whose mail an active `*` takes, for want of another row."""
     rows = Transport.objects.filter(active=True)
     if not rows.filter(pk=EVERYTHING).exclude(transport=USUAL).exists():
         return
@@ -168,13 +173,13 @@ def taken_by_everything():
             yield domain
 
 
-def _usual_domains():
+def _usual_domains() -> Iterable[str]:
     usual = Q(transport__in=("", "virtual")) | Q(transport__isnull=True)
     domains = Domain.objects.filter(usual, active=True, backupmx=False).order_by("pk")
     return domains.values_list("pk", flat=True).iterator()
 
 
-def few_taken_by_everything():
-    """The first of them, and whether there are more."""
+def few_taken_by_everything() -> tuple[list[str], bool]:
+    """Return the first domains whose mail `*` takes, and whether there are more."""
     names = list(itertools.islice(taken_by_everything(), SHOWN + 1))
     return names[:SHOWN], len(names) > SHOWN

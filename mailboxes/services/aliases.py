@@ -1,29 +1,29 @@
 """Create, edit and delete aliases."""
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import is_default_alias
+from domains.models import Domain, is_default_alias
 from domains.services.locks import domains_to_write, lock_domains, tally
 from mailadmin.accounts.models import Role
+from mailadmin.changes.perform import Changes
 from mailadmin.db.fields import join_goto, split_goto
 from mailadmin.db.models import edited_copy
 from mailadmin.names import fold
 from mailboxes.dashboard import cache
 from mailboxes.models import Alias, Mailbox, is_vacation_target
-from mailboxes.services.addresses import (
-    domains_of,
-    group_by_domain,
-    refuse_taken_addresses,
-)
+from mailboxes.models.mail import AliasQuerySet
+from mailboxes.services.addresses import domains_of, group_by_domain, refuse_taken_addresses
 from mailboxes.services.limits import check_count, refuse_unfit
 from mailboxes.services.loops import refuse_loops
 from mailboxes.services.standalone_aliases import index_standalone_aliases
 
 
-def create_aliases(changes, rows):
-    """Make aliases. `*` before the @ is everything that nobody else has."""
+def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
+    """Create aliases. The local part `*` stands for a catch-all."""
     domains = domains_to_write(changes, [row["domain"].pk for row in rows])
     aliases = [_new_alias(row) for row in rows]
     refuse_taken_addresses([alias.pk for alias in aliases])
@@ -44,12 +44,12 @@ def create_aliases(changes, rows):
     return aliases
 
 
-def own_aliases(domain):
-    """The aliases of a domain that do not belong to a mailbox."""
+def own_aliases(domain: Domain) -> AliasQuerySet:
+    """Return the aliases of a domain that belong to no mailbox."""
     return Alias.objects.filter(domain=domain).without_mailbox()
 
 
-def _new_alias(row):
+def _new_alias(row: dict) -> Alias:
     local_part = "" if row["local_part"] == "*" else row["local_part"].lower()
     own = {k: v for k, v in row.items() if k not in ("local_part", "goto", "goto_mailbox")}
     _refuse_answers(row.get("goto", []))
@@ -60,8 +60,8 @@ def _new_alias(row):
     return alias
 
 
-def edit_alias(changes, key, values):
-    """Change an alias; the vacation's own target stays where it is, whatever is typed."""
+def edit_alias(changes: Changes, key: str, values: dict) -> Alias:
+    """Edit an alias; the target of a vacation reply is kept, whatever the values say."""
     lock_domains(changes, domains_of(Alias, [key]))
     alias = changes.find_one(Alias, key)
     _refuse_protected(changes, [alias])
@@ -78,9 +78,9 @@ def edit_alias(changes, key, values):
     if edited.goto != alias.goto:
         _refuse_system_users(changes, edited, alias)
         _check_targets(edited, has_mailbox or alias.keeps_copy, values.get("only_answers", False))
-    if edited.goto != alias.goto or edited.active != alias.active:
-        refuse_loops(changes, [edited])
     leads_elsewhere = edited.goto != alias.goto or edited.active != alias.active
+    if leads_elsewhere:
+        refuse_loops(changes, [edited])
     if changes.update([alias], **own):
         changes.log("edit_alias", alias.domain_id, alias.pk)
     if leads_elsewhere:
@@ -88,14 +88,15 @@ def edit_alias(changes, key, values):
     return alias
 
 
-def _goto(alias, targets, keep_copy):
-    """PostfixAdmin's order: other targets, the vacation's, the own address."""
+def _goto(alias: Alias, targets: list[str], keep_copy: bool) -> str:
+    """Return the targets in PostfixAdmin's order: others, the vacation's, the own address."""
     others = [t for t in targets if t.lower() != fold(alias.pk) or alias.is_catch_all]
     vacation = [t for t in split_goto(alias.goto) if is_vacation_target(t)]
     return join_goto(others + vacation + ([alias.pk] if keep_copy else []))
 
 
-def set_aliases(changes, keys, field, value):
+def set_aliases(changes: Changes, keys: list[str], field: str, value: bool) -> None:
+    """Set a boolean column of aliases that belong to no mailbox."""
     lock_domains(changes, domains_of(Alias, keys))
     aliases = changes.find(Alias, keys)
     _refuse_protected(changes, aliases)
@@ -106,7 +107,8 @@ def set_aliases(changes, keys, field, value):
     cache.note_lost(aliases)
 
 
-def delete_aliases(changes, keys):
+def delete_aliases(changes: Changes, keys: list[str]) -> None:
+    """Delete aliases that belong to no mailbox."""
     lock_domains(changes, domains_of(Alias, keys))
     aliases = changes.find(Alias, keys)
     _refuse_protected(changes, aliases)
@@ -119,8 +121,8 @@ def delete_aliases(changes, keys):
         changes.log("delete_alias", alias.domain_id, alias.pk)
 
 
-def _refuse_protected(changes, aliases):
-    """abuse, postmaster and so on are the superadmins', unless the operator lends them."""
+def _refuse_protected(changes: Changes, aliases: Iterable[Alias]) -> None:
+    """Refuse domain admins the default aliases, unless a setting allows them."""
     if changes.principal.role == Role.SUPERADMIN or settings.MAILADMIN_SPECIAL_ALIAS_CONTROL:
         return
     if changes.principal.role == Role.MAILBOX:
@@ -133,32 +135,34 @@ def _refuse_protected(changes, aliases):
             )
 
 
-def _refuse_mailbox_alias(changes, has_mailbox):
+def _refuse_mailbox_alias(changes: Changes, has_mailbox: bool) -> None:
+    """Refuse domain admins the aliases of mailboxes, where a setting forbids them."""
     closed = not settings.MAILADMIN_ALIAS_CONTROL_ADMIN
     if has_mailbox and closed and changes.principal.role == Role.ADMIN:
         raise ValidationError(_("The forwarding of mailboxes is the superadmins' matter here."))
 
 
-def _refuse_with_mailbox(keys, text):
+def _refuse_with_mailbox(keys: list[str], text: str) -> None:
+    """Refuse aliases that belong to a mailbox, whose services set and delete them."""
     if key := Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True).first():
         raise ValidationError(text, params={"key": key})
 
 
-def _refuse_answers(targets):
-    """Whose vacation answers is set on its page alone, and by those who may."""
+def _refuse_answers(targets: Iterable[str]) -> None:
+    """Refuse targets of vacation replies, which are set on their own page alone."""
     for target in filter(is_vacation_target, targets):
         text = _("%(value)s is set on the vacation page.")
         raise ValidationError({"goto": text % {"value": target}})
 
 
 def is_system_user(target: str) -> bool:
-    """Whether a target is a user of the mail server's own system, by a name that every one has."""
+    """Return whether a target is a user of the mail server's own system, as every system has."""
     _name, at, host = target.lower().rpartition("@")
     return not at or host in ("localhost", "localhost.localdomain") or host.startswith("[")
 
 
-def _refuse_system_users(changes, alias: Alias, before: Alias | None = None) -> None:
-    """Users of the mail server's own system, such as root, are the operator's to read."""
+def _refuse_system_users(changes: Changes, alias: Alias, before: Alias | None = None) -> None:
+    """Refuse new targets that are users of the mail server's system, such as root."""
     role = changes.principal.role
     if role == Role.SUPERADMIN:
         return
@@ -171,8 +175,8 @@ def _refuse_system_users(changes, alias: Alias, before: Alias | None = None) -> 
             raise ValidationError({"goto": text % {"value": target}})
 
 
-def _check_targets(alias, has_mailbox=False, may_only_answer=False):
-    """What one alias may name."""
+def _check_targets(alias: Alias, has_mailbox: bool = False, may_only_answer: bool = False) -> None:
+    """Refuse targets that one alias cannot have."""
     refuse_unfit(alias, "goto")
     targets = alias.targets
     if not targets and not (may_only_answer and alias.is_answered_only):
@@ -195,8 +199,8 @@ def _refuse_no_targets(has_mailbox: bool) -> None:
     raise ValidationError({"goto": text})
 
 
-def get_or_create_own_alias(changes, mailbox):
-    """The alias of a mailbox, made where others forgot it."""
+def get_or_create_own_alias(changes: Changes, mailbox: Mailbox) -> Alias:
+    """Return the alias of a mailbox; other programs may have created none."""
     alias = Alias.objects.filter(pk=mailbox.pk).first()
     if alias is None:
         alias = Alias(

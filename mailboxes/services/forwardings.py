@@ -1,11 +1,15 @@
 """Set where the mail of a mailbox is forwarded."""
 
+from mailadmin.changes.perform import Changes
+from mailboxes.models import Alias
 from mailboxes.services.aliases import edit_alias, get_or_create_own_alias
 from mailboxes.services.mailboxes import lock_mailbox
 
 
-def set_forwarding(changes, key, targets, keep_copy, only_answers: bool = False):
-    """Set where mail of a mailbox goes besides, and whether a copy is kept.
+def set_forwarding(
+    changes: Changes, key: str, targets: list[str], keep_copy: bool, only_answers: bool = False
+) -> Alias:
+    """Set where mail of a mailbox is forwarded, and whether a copy is kept.
 
     `only_answers` asks for mail that gets an auto-reply and is kept nowhere; otherwise that is
     refused.

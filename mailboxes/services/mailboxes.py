@@ -1,6 +1,7 @@
-"""How mailboxes, aliases and vacations change, with the rows kept beside them."""
+"""Create, edit and delete mailboxes, each with the alias of its own address."""
 
 import datetime
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -9,34 +10,22 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import Domain
 from domains.services.locks import domains_to_write, lock_domains, tally
 from domains.services.text_references import delete_named
-from mailadmin.accounts.models import Role
+from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.sessions import end_sessions
+from mailadmin.changes.perform import Changes
 from mailadmin.db.models import edited_copy
 from mailadmin.jobs.runner import add_job
 from mailadmin.names import fold
 from mailboxes.dashboard import cache
-from mailboxes.models import (
-    Alias,
-    Mailbox,
-)
-from mailboxes.services.addresses import (
-    domains_of,
-    group_by_domain,
-    refuse_taken_addresses,
-)
-from mailboxes.services.limits import (
-    assigned,
-    check_count,
-    check_quotas,
-    in_bytes,
-    needs_more,
-)
+from mailboxes.models import Alias, Mailbox
+from mailboxes.services.addresses import domains_of, group_by_domain, refuse_taken_addresses
+from mailboxes.services.limits import assigned, check_count, check_quotas, in_bytes, needs_more
 
-PASSWORD_DAYS = 365  # PostfixAdmin's own, where the domain sets no expiry
+PASSWORD_DAYS = 365  # as in PostfixAdmin, where the domain sets no expiry
 
 
-def create_mailboxes(changes, rows):
-    """Make mailboxes, each with the alias that leads to itself. Quotas are MB, passwords hashes."""
+def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
+    """Create mailboxes, each with its own alias. Quotas are in MB, passwords are hashes."""
     domains = domains_to_write(changes, [row["domain"].pk for row in rows])
     _refuse_given_paths(changes, rows)
     mailboxes = [_new_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
@@ -62,7 +51,7 @@ def create_mailboxes(changes, rows):
     return mailboxes
 
 
-def _new_mailbox(changes, row, domain):
+def _new_mailbox(changes: Changes, row: dict, domain: Domain) -> Mailbox:
     own = {k: v for k, v in row.items() if k not in ("welcome_mail", "quota", "domain")}
     own = {"password_expiry": expiry(changes, domain)} | own
     mailbox = Mailbox(**own, domain=domain, quota=in_bytes(row.get("quota", 0)))
@@ -70,16 +59,16 @@ def _new_mailbox(changes, row, domain):
     return mailbox
 
 
-def _refuse_given_paths(changes, rows):
-    """Where mail lies is the superadmins' to say: a path could lead to somebody else's."""
+def _refuse_given_paths(changes: Changes, rows: Iterable[dict]) -> None:
+    """Refuse maildirs, except from superadmins: a path could lead to other people's mail."""
     if changes.principal.role is Role.SUPERADMIN:
         return
     if any("maildir" in row for row in rows):
         raise ValidationError(_("Only a superadmin can say where the mail lies."))
 
 
-def _refuse_extensions(mailboxes):
-    """Dovecot takes what follows the sign off and looks for the mailbox without it."""
+def _refuse_extensions(mailboxes: list[Mailbox]) -> None:
+    """Refuse names with a recipient delimiter: Dovecot looks for the part before it."""
     delimiters = settings.MAILADMIN_RECIPIENT_DELIMITER
     for mailbox in mailboxes:
         if signs := [sign for sign in mailbox.local_part if sign in delimiters]:
@@ -87,8 +76,8 @@ def _refuse_extensions(mailboxes):
             raise ValidationError({"local_part": text % {"sign": signs[0]}})
 
 
-def edit_mailbox(changes, key, values):
-    """Change a mailbox. Its alias is in force exactly as long as it is."""
+def edit_mailbox(changes: Changes, key: str, values: dict) -> Mailbox:
+    """Edit a mailbox. Its alias is active exactly as long as it is."""
     mailbox, domain = lock_mailbox(changes, key)
     _refuse_given_paths(changes, [values])
     values = dict(values)
@@ -109,8 +98,8 @@ def edit_mailbox(changes, key, values):
     return mailbox
 
 
-def set_mailboxes(changes, keys, field, value):
-    """Switch a mark of mailboxes; their aliases follow."""
+def set_mailboxes(changes: Changes, keys: list[str], field: str, value: bool) -> None:
+    """Set a boolean column of mailboxes; their aliases follow."""
     lock_domains(changes, domains_of(Mailbox, keys))
     mailboxes = changes.find(Mailbox, keys)
     changed = changes.update(mailboxes, **{field: value})
@@ -123,8 +112,8 @@ def set_mailboxes(changes, keys, field, value):
         changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
 
 
-def delete_mailboxes(changes, keys):
-    """Delete mailboxes with all that is theirs. Their mail on the disk is not the panel's."""
+def delete_mailboxes(changes: Changes, keys: list[str]) -> None:
+    """Delete mailboxes and all rows that belong to them; their mail stays on the disk."""
     lock_domains(changes, domains_of(Mailbox, keys))
     mailboxes = changes.find(Mailbox, keys)
     changes.delete(Alias.objects.filter(pk__in=keys))
@@ -138,8 +127,8 @@ def delete_mailboxes(changes, keys):
         changes.log("delete_mailbox", mailbox.domain_id, mailbox.pk)
 
 
-def set_password(changes, model, key, stored):
-    """Give somebody a new password, as a hash."""
+def set_password(changes: Changes, model: type[Principal], key: str, stored: str) -> Principal:
+    """Set the password hash of an admin or a mailbox."""
     person = changes.find_one(model, key)
     values = {"password": stored}
     if model is Mailbox:
@@ -151,20 +140,21 @@ def set_password(changes, model, key, stored):
     return person
 
 
-def expiry(changes, domain):
-    """When a password set now ends."""
+def expiry(changes: Changes, domain: Domain | None) -> datetime.datetime:
+    """Return when a password that is set now expires."""
     days = (domain.password_expiry if domain else 0) or PASSWORD_DAYS
     return changes.at + datetime.timedelta(days=days)
 
 
-def lock_mailbox(changes, key):
+def lock_mailbox(changes: Changes, key: str) -> tuple[Mailbox, Domain | None]:
+    """Lock the domain of a mailbox; return the mailbox, and the domain if it has a row."""
     lock_domains(changes, domains_of(Mailbox, [key]))
     mailbox = changes.find_one(Mailbox, key)
     return mailbox, Domain.objects.filter(pk=mailbox.domain_id).first()
 
 
-def _alias_follows(changes, mailboxes):
-    """alias.active = mailbox.active: the maps of the mail server read the alias."""
+def _alias_follows(changes: Changes, mailboxes: list[Mailbox]) -> list[Alias]:
+    """Set `active` of aliases to that of their mailboxes: the mail server's maps read the alias."""
     own = Alias.objects.filter(pk__in=[mailbox.pk for mailbox in mailboxes])
     aliases = {fold(alias.pk): alias for alias in own}
     followed = []
@@ -173,9 +163,3 @@ def _alias_follows(changes, mailboxes):
         rows = [aliases[key] for key in keys if key in aliases]
         followed += changes.update(rows, active=active)
     return followed
-
-
-# Aliases
-
-
-# Forwarding and vacation of a mailbox

@@ -1,16 +1,17 @@
 """Set and end vacation replies."""
 
+from mailadmin.changes.perform import Changes
 from mailadmin.db.fields import join_goto
 from mailadmin.db.models import edited_copy
 from mailadmin.names import fold
-from mailboxes.models import Vacation, VacationNotification, vacation_target
+from mailboxes.models import Mailbox, Vacation, VacationNotification, vacation_target
 from mailboxes.services.aliases import get_or_create_own_alias
 from mailboxes.services.limits import refuse_unfit
 from mailboxes.services.mailboxes import lock_mailbox
 
 
-def set_vacation(changes, key, values):
-    """Write, change or end a vacation; everybody is told anew."""
+def set_vacation(changes: Changes, key: str, values: dict) -> Vacation:
+    """Set, edit or end a vacation reply; senders that had one get it again."""
     mailbox, _domain = lock_mailbox(changes, key)
     vacation = Vacation.objects.filter(pk=key).first()
     if vacation is None:
@@ -24,16 +25,16 @@ def set_vacation(changes, key, values):
     return vacation
 
 
-def end_vacation(changes, key):
-    """Take a vacation away altogether."""
+def end_vacation(changes: Changes, key: str) -> None:
+    """Delete a vacation reply."""
     mailbox, _domain = lock_mailbox(changes, key)
     changes.delete(changes.find(Vacation, [key]))
     _vacation_in_goto(changes, mailbox, False)
     changes.log("edit_vacation", mailbox.domain_id, mailbox.pk)
 
 
-def _vacation_in_goto(changes, mailbox, active):
-    """Add the auto-reply's target, or take it out; mail that was kept is kept."""
+def _vacation_in_goto(changes: Changes, mailbox: Mailbox, active: bool) -> None:
+    """Add the auto-reply's target to the alias, or remove it; whether mail is kept stays."""
     alias = get_or_create_own_alias(changes, mailbox)
     own = [target for target in alias.targets if target.lower() == fold(mailbox.pk)]
     answer = [vacation_target(mailbox.pk)] if active else []

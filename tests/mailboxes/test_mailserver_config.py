@@ -535,7 +535,7 @@ def postmap(folder, name, keys, kind="mysql"):
 MAKE = """
 import django; django.setup()
 from domains.models import Domain
-from domains.services.domains import create_domains
+from mailboxes.services.domains import create_domains
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.services.mailboxes import create_mailboxes
