@@ -7,7 +7,8 @@ class DomainsConfig(AppConfig):
     name = "domains"
 
     def ready(self) -> None:
-        from domains.models import AdminManager, Domain, DomainState, Transport
+        from domains.managers import AdminManager
+        from domains.models import Domain, DomainState, Transport
         from domains.services.admins import create_superuser
         from domains.tables import AdminTable, AliasDomainTable, TransportTable
         from mailadmin import registry

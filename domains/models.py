@@ -1,10 +1,5 @@
 """Domains, the domains that mirror them, and the admins who run them."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import ClassVar
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -12,8 +7,16 @@ from django.db.models.functions import Concat
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from domains.managers import (
+    AdminManager,
+    AliasDomainQuerySet,
+    DkimKeyQuerySet,
+    DkimSigningQuerySet,
+    SuperadminQuerySet,
+    TotpExceptionQuerySet,
+)
 from domains.patterns import validate_pattern, validate_transport
-from mailadmin.accounts.models import Principal, PrincipalManager, Role, ScopedQuerySet
+from mailadmin.accounts.models import Principal, Role, ScopedQuerySet
 from mailadmin.db.fields import (
     AddressField,
     CharField,
@@ -78,15 +81,6 @@ class Domain(Record):
         return limit == UNLIMITED or (limit != NONE_ALLOWED and count + more <= limit)
 
 
-class AliasDomainQuerySet(ScopedQuerySet):
-    def visible_to(self, principal):
-        """Only between own domains: both ends count."""
-        if getattr(principal, "role", None) != Role.ADMIN:
-            return super().visible_to(principal)
-        own = principal.managed_domains()
-        return self.filter(alias_domain__in=own, target_domain__in=own)
-
-
 class AliasDomain(Record):
     alias_domain = mail_key(
         Domain,
@@ -110,31 +104,6 @@ class AliasDomain(Record):
 
     def __str__(self):
         return domain_in_unicode(self.alias_domain_id)
-
-
-class AdminQuerySet(ScopedQuerySet):
-    def visible_to(self, principal):
-        """Admins are the superadmins' matter; anybody else sees himself."""
-        match getattr(principal, "role", None):
-            case Role.SUPERADMIN:
-                return self.all()
-            case Role.ADMIN:
-                return self.filter(pk=principal.pk)
-            case _:
-                return self.none()
-
-
-class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):
-    _superuser_service: ClassVar[Callable[[str, str], Admin]]
-
-    @classmethod
-    def register_superuser_service(cls, service: Callable[[str, str], Admin]) -> None:
-        """Register what creates superadmins: services know models, and not the other way round."""
-        cls._superuser_service = staticmethod(service)
-
-    def create_superuser(self, username: str, password: str) -> Admin:
-        """Create a superadmin, for Django's command `createsuperuser`."""
-        return self._superuser_service(username, password)
 
 
 class Admin(Principal, Record):
@@ -254,10 +223,6 @@ class AdminPreference(models.Model):
         return f"{self.admin_id} {self.pref_key}"
 
 
-class DkimKeyQuerySet(ScopedQuerySet):
-    domain_lookup = "domain_name"
-
-
 class DkimKey(models.Model):
     id = models.AutoField(primary_key=True)
     domain_name = mail_key(Domain, "domain_name", related_name="dkim_keys")
@@ -277,10 +242,6 @@ class DkimKey(models.Model):
 
     def __str__(self):
         return f"{self.selector}._domainkey.{self.domain_name_id}"
-
-
-class DkimSigningQuerySet(ScopedQuerySet):
-    domain_lookup = "dkim__domain_name"
 
 
 class DkimSigning(models.Model):
@@ -303,17 +264,6 @@ class DkimSigning(models.Model):
         return f"{self.author} {self.dkim_id}"
 
 
-class OfSuperadmins(ScopedQuerySet):
-    """Rows of no one domain."""
-
-    def visible_to(self, principal):
-        return self.all() if getattr(principal, "role", None) == Role.SUPERADMIN else self.none()
-
-
-class TotpExceptionQuerySet(OfSuperadmins):
-    """The name may be a mailbox, a domain or nobody's: it is the superadmins' matter."""
-
-
 class Transport(Record):
     """Where mail for an address, a domain, its sub-domains or everybody goes."""
 
@@ -323,7 +273,7 @@ class Transport(Record):
     )
     description = CharField(_("description"), max_length=255, blank=True, default="", db_default="")
 
-    objects = OfSuperadmins.as_manager()
+    objects = SuperadminQuerySet.as_manager()
 
     class Meta:
         db_table = "mailadmin_transport"

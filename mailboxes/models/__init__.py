@@ -1,23 +1,19 @@
-"""What lives in a domain (`mail`), and the plans by which much of it comes at once (`plans`)."""
+"""Mailboxes and aliases, what other programs keep about them, verifications and imports."""
 
 from mailboxes.dashboard.models import CachedStat
 from mailboxes.models.mail import (
     Alias,
-    AppPassword,
-    EnumField,
-    Fetchmail,
     Mailbox,
-    OldUsage,
     StandaloneAlias,
-    Usage,
     Vacation,
     VacationNotification,
-    Verification,
     is_vacation_target,
     maildir_of,
     vacation_target,
 )
 from mailboxes.models.plans import Plan, PlanRow, UploadPiece
+from mailboxes.models.related import AppPassword, EnumField, Fetchmail, OldUsage, Usage
+from mailboxes.models.verification import Verification
 
 __all__ = [
     "Alias",

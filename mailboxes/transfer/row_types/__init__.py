@@ -1,8 +1,9 @@
 """Every kind of row that can come in or go out, in the order in which they need each other."""
 
+from mailboxes.transfer.row_types.aliases import Aliases
 from mailboxes.transfer.row_types.base import Kind, Secret
 from mailboxes.transfer.row_types.domains import Admins, AliasDomains, Domains, Limits, Transports
-from mailboxes.transfer.row_types.mailboxes import NOBODYS, Aliases, Mailboxes, Vacations
+from mailboxes.transfer.row_types.mailboxes import NOBODYS, Mailboxes
 from mailboxes.transfer.row_types.related import (
     AppPasswords,
     DkimKeys,
@@ -10,6 +11,7 @@ from mailboxes.transfer.row_types.related import (
     FetchmailEntries,
     TotpExceptions,
 )
+from mailboxes.transfer.row_types.vacations import Vacations
 
 __all__ = ["BY_TABLE", "KINDS", "NOBODYS", "STAGES", "Kind", "Secret"]
 

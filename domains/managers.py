@@ -1,0 +1,64 @@
+"""Managers and query sets of domains and admins: which rows a principal may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from mailadmin.accounts.models import PrincipalManager, Role, ScopedQuerySet
+
+if TYPE_CHECKING:
+    from domains.models import Admin
+
+
+class AliasDomainQuerySet(ScopedQuerySet):
+    def visible_to(self, principal: object) -> Self:
+        """Select alias domains of which both ends are domains of the principal."""
+        if getattr(principal, "role", None) != Role.ADMIN:
+            return super().visible_to(principal)
+        own = principal.managed_domains()
+        return self.filter(alias_domain__in=own, target_domain__in=own)
+
+
+class AdminQuerySet(ScopedQuerySet):
+    def visible_to(self, principal: object) -> Self:
+        """Select all admins for superadmins, and for other admins themselves."""
+        match getattr(principal, "role", None):
+            case Role.SUPERADMIN:
+                return self.all()
+            case Role.ADMIN:
+                return self.filter(pk=principal.pk)
+            case _:
+                return self.none()
+
+
+class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):
+    _superuser_service: ClassVar[Callable[[str, str], Admin]]
+
+    @classmethod
+    def register_superuser_service(cls, service: Callable[[str, str], Admin]) -> None:
+        """Register what creates superadmins: services know models, never the other way round."""
+        cls._superuser_service = staticmethod(service)
+
+    def create_superuser(self, username: str, password: str) -> Admin:
+        """Create a superadmin, for Django's command `createsuperuser`."""
+        return self._superuser_service(username, password)
+
+
+class DkimKeyQuerySet(ScopedQuerySet):
+    domain_lookup = "domain_name"
+
+
+class DkimSigningQuerySet(ScopedQuerySet):
+    domain_lookup = "dkim__domain_name"
+
+
+class SuperadminQuerySet(ScopedQuerySet):
+    """Rows of no one domain, which only superadmins see."""
+
+    def visible_to(self, principal: object) -> Self:
+        return self.all() if getattr(principal, "role", None) == Role.SUPERADMIN else self.none()
+
+
+class TotpExceptionQuerySet(SuperadminQuerySet):
+    """Their name may be a mailbox, a domain or empty, so only superadmins see them."""

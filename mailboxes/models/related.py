@@ -1,0 +1,149 @@
+"""Rows that other programs keep beside mailboxes: usage, fetchmail, app passwords."""
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from domains.models import Domain
+from mailadmin.accounts.models import ScopedQuerySet
+from mailadmin.db.fields import (
+    CharField,
+    CurrentTime,
+    Latin1CharField,
+    Latin1TextField,
+    NameField,
+    TimestampField,
+    Unknown,
+    mail_key,
+)
+from mailadmin.db.models import table
+from mailboxes.models.mail import Mailbox
+
+
+class Usage(models.Model):
+    """What a mailbox holds, as Dovecot counts it."""
+
+    mailbox = mail_key(Mailbox, "username", primary_key=True, related_name="usage")
+    bytes = models.BigIntegerField(default=0, db_default=0)
+    messages = models.IntegerField(default=0, db_default=0)
+
+    class Meta:
+        db_table = table("quota2")
+
+    def __str__(self):
+        return self.mailbox_id
+
+
+class OldUsage(models.Model):
+    """The same as Dovecot 1.1 kept it."""
+
+    pk = models.CompositePrimaryKey("mailbox_id", "path")
+    mailbox = mail_key(Mailbox, "username", related_name="old_usage", db_index=False)
+    path = NameField(max_length=100)
+    current = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        db_table = table("quota")
+
+    def __str__(self):
+        return f"{self.mailbox_id} {self.path}"
+
+
+class MailboxScoped(ScopedQuerySet):
+    domain_lookup = "mailbox__domain"
+    owner_lookup = "mailbox"
+
+
+class EnumField(NameField):
+    """One of the words that PostfixAdmin's enum column knows."""
+
+    def db_type(self, connection):
+        if connection.vendor != "mysql":
+            return super().db_type(connection)
+        return "enum(" + ", ".join(f"'{word}'" for word, _label in self.choices) + ")"
+
+
+PROTOCOLS = ["POP3", "IMAP", "POP2", "ETRN", "AUTO"]
+
+
+AUTHENTICATIONS = [
+    "password",
+    "kerberos_v5",
+    "kerberos",
+    "kerberos_v4",
+    "gssapi",
+    "cram-md5",
+    "otp",
+    "ntlm",
+    "msn",
+    "ssh",
+    "any",
+]
+
+
+class Fetchmail(models.Model):
+    id = models.AutoField(primary_key=True)
+    mailbox = mail_key(Mailbox, "mailbox", related_name="fetchmail_set", db_index=False)
+    src_server = Latin1CharField(max_length=255)
+    src_auth = EnumField(null=True, choices=[(word, word) for word in AUTHENTICATIONS])
+    src_user = Latin1CharField(max_length=255)
+    src_password = Latin1CharField(max_length=255, secret=True)
+    src_folder = Latin1CharField(max_length=255, blank=True, default="")
+    poll_time = models.PositiveIntegerField(default=10, db_default=10)
+    fetchall = models.BooleanField(default=False, db_default=False)
+    keep = models.BooleanField(default=False, db_default=False)
+    protocol = EnumField(null=True, choices=[(word, word) for word in PROTOCOLS])
+    usessl = models.BooleanField(default=False, db_default=False)
+    extra_options = Latin1TextField(null=True, blank=True)  # noqa: DJ001 (as it is)
+    returned_text = Latin1TextField(null=True, blank=True)  # noqa: DJ001 (as it is)
+    mda = Latin1CharField(max_length=255, null=True, blank=True, default="")  # noqa: DJ001 (NOT NULL in 3.3)
+    date = TimestampField(default=timezone.now, db_default=Unknown())
+    sslcertck = models.BooleanField(default=False, db_default=False)
+    sslcertpath = CharField(max_length=255, null=True, blank=True, default="", db_default="")  # noqa: DJ001 (as it is)
+    sslfingerprint = Latin1CharField(
+        max_length=255, null=True, blank=True, default="", db_default=""
+    )  # noqa: DJ001 (as it is)
+    domain = mail_key(
+        Domain, "domain", related_name="fetchmail_set", null=True, default="", db_default=""
+    )
+    active = models.BooleanField(default=False, db_default=False)
+    created = TimestampField(default=timezone.now, db_default=Unknown())
+    modified = TimestampField(default=timezone.now, db_default=CurrentTime())
+    src_port = models.IntegerField(default=0, db_default=0)
+
+    objects = MailboxScoped.as_manager()
+
+    class Meta:
+        db_table = table("fetchmail")
+        verbose_name = _("fetchmail entry")
+        verbose_name_plural = _("fetchmail entries")
+
+    def __str__(self):
+        return f"{self.mailbox_id} {self.src_server}"
+
+    @property
+    def log_key(self):
+        return self.mailbox_id
+
+
+class AppPassword(models.Model):
+    """A password for one program; it opens the mail server, never the panel."""
+
+    id = models.AutoField(primary_key=True)
+    mailbox = mail_key(Mailbox, "username", related_name="app_passwords", null=True, db_index=False)
+    description = CharField(max_length=255, null=True)  # noqa: DJ001 (as it is)
+    password_hash = CharField(max_length=255, null=True, secret=True)  # noqa: DJ001 (as it is)
+
+    objects = MailboxScoped.as_manager()
+
+    class Meta:
+        db_table = table("mailbox_app_password")
+        verbose_name = _("app password")
+        verbose_name_plural = _("app passwords")
+
+    def __str__(self):
+        return f"{self.mailbox_id} {self.description}"
+
+    @property
+    def log_key(self):
+        return self.mailbox_id
