@@ -1,7 +1,9 @@
 """Home, search, lists, one domain; what they cost; and when the database is gone."""
 
+import os
 from unittest import mock
 
+from django.core.management import call_command
 from django.db import OperationalError, connection, connections
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
@@ -9,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from domains.models import Admin, AliasDomain, Domain, DomainState, Transport
 from domains.services.admins import create_admins
 from mailadmin import __version__, registry
+from mailadmin.changes.models import Log
 from mailboxes.models import Mailbox, Usage
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.domains import create_domains
@@ -257,6 +260,12 @@ class SuperadminTests(World):
         second = Admin.objects.get(pk="second@example.net")
         self.assertTrue(second.superadmin)
         self.assertTrue(second.check_password("pass-word-12"))
+
+    def test_djangos_command_writes_the_log_like_everybody(self):
+        with mock.patch.dict(os.environ, {"DJANGO_SUPERUSER_PASSWORD": "pass-word-12"}):
+            call_command("createsuperuser", username="third@example.net", interactive=False)
+        self.assertTrue(Admin.objects.get(pk="third@example.net").superadmin)
+        self.assertTrue(Log.objects.filter(action="create_admin", data="third@example.net"))
 
     def test_a_superadmins_domains_need_not_be_named(self):
         self.perform(self.root, create_admins, [{"username": "s@example.net", "superadmin": True}])

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from domains.models import AliasDomain, Domain, Transport
+from domains.services.domains import edit_domain
 from mailadmin.address_lists import read_addresses
 from mailboxes.dashboard import cache
 from mailboxes.dashboard.models import CachedStat
@@ -206,6 +207,15 @@ class HomeTests(World):
         self.client.post("/transports/x.example/delete/")
         self.assertEqual(self.client.get("/").context["attention"]["broken_transports"], [])
         self.assertTrue(CachedStat.objects.filter(name="broken_domain").exists())
+
+    def test_a_domain_is_gone_from_home_once_its_transport_is_fixed(self):
+        Domain.objects.filter(pk__in=["example.org", "example.com"]).update(transport="nosuch:")
+        recount()
+        self.perform(self.root, edit_domain, "example.org", {"transport": "virtual"})
+        for person, names in ((self.root, ["example.com"]), (self.alice, [])):
+            self.sign_in(person)
+            found = self.client.get("/").context["attention"]["broken_domains"]
+            self.assertEqual([domain.pk for domain in found], names)
 
 
 class Bounds(World):
