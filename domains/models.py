@@ -308,11 +308,6 @@ class TotpException(models.Model):
         return f"{self.ip} {self.username}"
 
 
-def is_default_alias(local_part):
-    """Whether domain admins must leave this alias alone."""
-    return local_part in dict(settings.MAILADMIN_DEFAULT_ALIASES)
-
-
 def either_end(domains):
     """Alias domains of which these domains are one end."""
     return Q(alias_domain__in=domains) | Q(target_domain__in=domains)

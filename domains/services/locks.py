@@ -17,7 +17,10 @@ DELETION = "delete-domains"  # the job that deletes large domains
 
 
 class ContentsCounter(Protocol):
-    """Count what is in the domains that the filters select: folded name → tallies."""
+    """Count what is in the domains that the filters select.
+
+    Returns tallies by the folded name of a domain, zeros where there is nothing.
+    """
 
     def __call__(self, **filters: Any) -> Mapping[str, dict[str, int]]: ...
 

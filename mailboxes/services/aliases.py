@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import Domain, is_default_alias
+from domains.models import Domain
 from domains.services.locks import domains_to_write, lock_domains, tally
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes
@@ -17,6 +17,7 @@ from mailboxes.dashboard import cache
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.models.mail import AliasQuerySet
 from mailboxes.services.addresses import domains_of, group_by_domain, refuse_taken_addresses
+from mailboxes.services.default_aliases import is_default_alias
 from mailboxes.services.limits import check_count, refuse_unfit
 from mailboxes.services.loops import refuse_loops
 from mailboxes.services.standalone_aliases import index_standalone_aliases

@@ -75,3 +75,8 @@ def missing_targets(domain: Domain) -> list[str]:
     keys = [f"{name}@{domain.pk}" for name in names]
     gotos = {target for alias in domain.alias_set.filter(pk__in=keys) for target in alias.targets}
     return [target for target in sorted(gotos) if "@" in target and is_missing(target)]
+
+
+def is_default_alias(local_part: str) -> bool:
+    """Return whether this is the local part of a default alias."""
+    return local_part in dict(settings.MAILADMIN_DEFAULT_ALIASES)
