@@ -21,11 +21,16 @@ from mailboxes.dashboard import cache
 from mailboxes.domain_forms import DomainForm
 from mailboxes.forms import AliasForm, MailboxForm, typed_quota
 from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage, Vacation
-from mailboxes.services import mailboxes
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
 from mailboxes.services.default_aliases import missing_targets
 from mailboxes.services.domain_deletion import close_domains, close_selected_domains, is_large
 from mailboxes.services.domains import create_domains, delete_domains, within
+from mailboxes.services.mailboxes import (
+    create_mailboxes,
+    delete_mailboxes,
+    edit_mailbox,
+    set_mailboxes,
+)
 from mailboxes.services.references import aliases_naming
 from mailboxes.services.target_checks import problems_of
 from mailboxes.transfer.row_types.mailboxes import shown_quota
@@ -111,10 +116,10 @@ class MailboxTable(Table):
     }
     empty_text = gettext_lazy("There are no mailboxes here yet.")
     services = Services(
-        create=mailboxes.create_mailboxes,
-        edit=mailboxes.edit_mailbox,
-        set=mailboxes.set_mailboxes,
-        delete=mailboxes.delete_mailboxes,
+        create=create_mailboxes,
+        edit=edit_mailbox,
+        set=set_mailboxes,
+        delete=delete_mailboxes,
     )
 
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:

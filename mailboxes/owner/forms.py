@@ -17,8 +17,8 @@ from mailadmin.names import validate_address
 from mailadmin.tables.forms import WatchedForm
 from mailboxes.forms import GotoMixin, goto_initial
 from mailboxes.models import Alias, Vacation
-from mailboxes.services import mailboxes
 from mailboxes.services.forwardings import set_forwarding
+from mailboxes.services.mailboxes import set_password
 from mailboxes.services.vacations import set_vacation
 
 # What MySQL's TIMESTAMP holds; PostfixAdmin's own default is the last of these days.
@@ -168,7 +168,7 @@ class OwnPasswordForm(NewPasswordMixin, WatchedForm):
         """Other sessions end, this one goes on."""
         person = self.actor.principal
         stored = self.hashed(person.username)["password"]
-        saved = self.attempt(mailboxes.set_password, person._meta.model, person.pk, stored)
+        saved = self.attempt(set_password, person._meta.model, person.pk, stored)
         if saved:
             person.password = stored
             update_session_auth_hash(self.request, person)

@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import LARGEST_QUOTA, Domain
 from mailadmin.names import fold
 from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation
-from mailboxes.services import mailboxes
 from mailboxes.services.limits import in_bytes
+from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes, edit_mailbox
 from mailboxes.transfer.row_types.addresses import InDomain
 from mailboxes.transfer.row_types.base import (
     DomainName,
@@ -120,14 +120,14 @@ class Mailboxes(InDomain):
         return super().replaced(row, values.keys() | dated)
 
     def create(self, changes, rows):
-        mailboxes.create_mailboxes(changes, [self.as_services_take(row) for row in rows])
+        create_mailboxes(changes, [self.as_services_take(row) for row in rows])
 
     def edit(self, changes, key, values):
         values = without(values, "username", "local_part", "domain", "welcome_mail")
-        mailboxes.edit_mailbox(changes, key, self.as_services_take(values))
+        edit_mailbox(changes, key, self.as_services_take(values))
 
     def delete(self, changes, keys):
-        mailboxes.delete_mailboxes(changes, keys)
+        delete_mailboxes(changes, keys)
 
     def burdened(self, keys):
         """An alias that leads elsewhere by now, a vacation, app passwords, fetched mail."""
