@@ -1,6 +1,7 @@
 """The guards of the design: what no reviewer should have to look for."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,39 @@ def test_imports_point_down(floor):
         if found
     }
     assert upward == {}
+
+
+# Who signs in, and columns that are keys: Django takes these by name.
+NAMED = {"mailadmin/settings.py", "mailadmin/accounts/backends.py", "mailadmin/changes/models.py"}
+NAMED |= {"mailadmin/api/models.py", "mailadmin/api/tokens.py"}
+
+
+@pytest.mark.parametrize("floor", FLOORS[:-1])
+def test_no_model_of_a_higher_app_is_asked_for_by_name_or_reflection(floor):
+    above = "|".join(FLOORS[FLOORS.index(floor) + 1 :])
+    found = [
+        f"{path}:{node.lineno} {ast.unparse(node)}"
+        for path, tree in sources(floor)
+        if path not in NAMED and "/migrations/" not in path
+        for node in ast.walk(tree)
+        if reaches_up(node, above)
+    ]
+    assert found == []
+
+
+def reaches_up(node, above):
+    """`apps.get_model("domains.Domain")` and `get_field("alias_set").related_model`."""
+    if isinstance(node, ast.Attribute) and node.attr == "related_model":
+        return "get_field(" in ast.unparse(node)
+    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return is_text and bool(re.fullmatch(rf"({above})\.[A-Z]\w+", node.value))
+
+
+@pytest.mark.parametrize(
+    "text", ['apps.get_model("mailboxes.Alias")', 'Domain._meta.get_field("x").related_model']
+)
+def test_reaching_up_is_noticed(text):
+    assert any(reaches_up(node, "mailboxes") for node in ast.walk(ast.parse(text)))
 
 
 def test_views_write_nothing():
