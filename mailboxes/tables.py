@@ -21,6 +21,7 @@ from mailboxes.dashboard import cache
 from mailboxes.domain_forms import DomainForm
 from mailboxes.forms import AliasForm, MailboxForm, typed_quota
 from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage, Vacation
+from mailboxes.quotas import file_quota
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
 from mailboxes.services.default_aliases import missing_targets
 from mailboxes.services.domain_deletion import close_domains, close_selected_domains, is_large
@@ -33,7 +34,6 @@ from mailboxes.services.mailboxes import (
 )
 from mailboxes.services.references import aliases_naming
 from mailboxes.services.target_checks import problems_of
-from mailboxes.transfer.row_types.mailboxes import shown_quota
 
 MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
 
@@ -138,7 +138,7 @@ class MailboxTable(Table):
         return [*super().cascade_querysets(keys), *named(keys)]  # its own alias is a part of it
 
     def export_value(self, row: Any, name: str) -> Any:
-        return shown_quota(row.quota) if name == "quota" else super().export_value(row, name)
+        return file_quota(row.quota) if name == "quota" else super().export_value(row, name)
 
     def api_value(self, row: Any, name: str) -> Any:
         return typed_quota(row.quota) if name == "quota" else super().api_value(row, name)

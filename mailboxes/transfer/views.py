@@ -178,9 +178,7 @@ class PlanPage(OfPlan, DetailView):
             counts=counts,
             totals={verb: sum(row[verb] for row in counts.values()) for verb in Verb},
             samples=[] if going else [self.sample(verb) for verb in SAMPLED],
-            left=workflow.returning.left_behind(plan)[:SHOWN]
-            if plan.state == State.RETURNED
-            else [],
+            left=workflow.revert.left_behind(plan)[:SHOWN] if plan.state == State.RETURNED else [],
             may=allowed(plan, going, counts),
             **kwargs,
         )
@@ -211,7 +209,7 @@ class PlanPage(OfPlan, DetailView):
 
     def confirm(self):
         """First what will go, then, by another POST, it goes."""
-        rows = workflow.returning.rows_to_write(self.plan)
+        rows = workflow.revert.rows_to_write(self.plan)
         counts = {verb: rows.filter(verb=verb).count() for verb in (Verb.NEW, Verb.CHANGED)}
         return render(self.request, "transfer/return.html", {"plan": self.plan, "counts": counts})
 

@@ -7,30 +7,25 @@ from domains.models import Domain
 from mailadmin.changes.perform import digest
 from mailadmin.names import fold
 from mailboxes.forms import alias_target
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Mailbox
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias
 from mailboxes.services.forwardings import set_forwarding
+from mailboxes.tables import AliasTable
 from mailboxes.transfer.row_types.addresses import InDomain
-from mailboxes.transfer.row_types.base import DomainName, Mark, Name, Names, Text, Words, without
+from mailboxes.transfer.row_types.base import DomainName, Names, Text, without
 
 
 class Aliases(InDomain):
+    panel_table = AliasTable
     name = "alias"
-    table = "aliases"
-    title = _("aliases")
     counts_as = "aliases"
-    model = Alias
     address = "address"
-    columns = {
-        "address": Name(),
+    extra_columns = {
         "local_part": Text(max_length=64),
         "domain": DomainName(),
         "goto": Names(),
-        "description": Words(),
-        "active": Mark(),
     }
     needed = ("address", "goto")
-    own = tuple(columns)
     unwritten = ("local_part", "domain")
     example = {
         "address": "info@example.org",

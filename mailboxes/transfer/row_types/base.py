@@ -1,19 +1,23 @@
 """What every kind of row shares: how its values are read, compared and handed to the services."""
 
 import datetime
+from collections.abc import Mapping
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import models
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from domains.services.locks import lock_domains
+from domains.tables import DATE_COLUMNS
 from mailadmin import passwords
+from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import digest
 from mailadmin.changes.records import plain
-from mailadmin.db.fields import is_known, misfit, split_goto
+from mailadmin.db.fields import DomainField, is_known, misfit, split_goto
 from mailadmin.names import (
     fold,
     normalize_address,
@@ -22,6 +26,8 @@ from mailadmin.names import (
     validate_line,
     validate_text,
 )
+from mailadmin.tables.forms import program_fields
+from mailadmin.tables.table import Table
 
 # Columns
 
@@ -157,24 +163,81 @@ def without(values, *names):
     return {name: value for name, value in values.items() if name not in names}
 
 
+# Columns of tables
+
+
+def table_columns(table: type[Table]) -> dict[str, forms.Field]:
+    """Return the columns of a table's files, each with the field that reads its values."""
+    fields = {field.name: field for field in table.model._meta.concrete_fields}
+    names = [name for name in table.export_roles if name in fields and name not in DATE_COLUMNS]
+    return {name: column_field(fields[name]) for name in names}
+
+
+def column_field(field: models.Field) -> forms.Field:
+    match field:
+        case models.BooleanField():
+            return Mark()
+        case models.DateTimeField():
+            return Moment()
+        case models.IntegerField():
+            return Number()
+        case DomainField() | models.ForeignKey():
+            return DomainName()
+        case _ if field.primary_key:
+            return Name()
+    return Words(max_length=field.max_length)
+
+
 # Kinds
 
 
 class Kind:
-    """One kind of row: the columns that a source may give, and the services that write it."""
+    """One kind of row: the columns that a source may give, and the services that write it.
 
+    Of a table of the panel only `panel_table` has to be named, and what files have besides: title,
+    columns and their types follow from it.
+    """
+
+    panel_table: type[Table] | None = None
     name = ""  # as entries call it
-    table = ""  # as files and pages call all of them
-    model = None
-    columns = {}
+    extra_columns: Mapping[str, forms.Field] = {}  # besides those of the table, or in their place
     aliases = {}  # other names that a file may give a column by
     needed = ()  # columns without which there is no new row
-    own = ()  # columns that the file of a domain admin may hold; none: not his matter
     unwritten = ()  # columns that come in and never go out: they follow from others
-    title = ""
     counts_as = ""  # the limit of a domain against which its rows count
     has_quota = False
     example = {}  # a row as people would type it; none: nobody types these
+
+    @property
+    def model(self):
+        return self.panel_table.model
+
+    @property
+    def table(self):
+        """What files and pages call all rows of this kind."""
+        return self.panel_table.slug
+
+    @property
+    def title(self):
+        return self.model._meta.verbose_name_plural
+
+    @cached_property
+    def columns(self) -> dict[str, forms.Field]:
+        """Return column → how its values are read."""
+        derived = table_columns(self.panel_table) if self.panel_table else {}
+        extra = dict(self.extra_columns)
+        key = {name: field for name, field in derived.items() if name == self.named_by[0]}
+        added = {name: field for name, field in extra.items() if name not in derived}
+        return key | added | derived | extra
+
+    @cached_property
+    def own(self) -> tuple[str, ...]:
+        """Return the columns that the file of a domain admin may hold: those of the form."""
+        table = self.panel_table
+        if table is None or Role.ADMIN not in table.roles.get("import", Role(0)):
+            return ()
+        asked = (self.named_by[0], *program_fields(table.form_class, "create"))
+        return tuple(name for name in self.columns if name in asked)
 
     @property
     def is_typed(self):

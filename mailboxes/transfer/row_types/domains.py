@@ -4,7 +4,7 @@ from django import forms
 from django.db.models import CASCADE
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import ALL, Admin, AliasDomain, Domain, DomainState, Transport
+from domains.models import ALL, Domain, DomainState
 from domains.patterns import (
     normalize_pattern,
     validate_domain_transport,
@@ -19,18 +19,17 @@ from domains.services.alias_domains import (
     edit_alias_domain,
 )
 from domains.services.locks import lock_domains
+from domains.tables import AdminTable, AliasDomainTable, TransportTable
 from mailadmin.names import fold, normalize_domain
 from mailboxes.services.domains import create_domains, delete_domains
+from mailboxes.tables import DomainTable
 from mailboxes.transfer.row_types.base import (
     DomainName,
     Kind,
-    Mark,
-    Name,
     Names,
     Number,
     Secret,
     Text,
-    Words,
     without,
 )
 
@@ -38,20 +37,12 @@ MEGABYTES = 2**40  # more is a slip of the finger
 
 
 class Domains(Kind):
+    panel_table = DomainTable
     name = "domain"
-    table = "domains"
-    title = _("domains")
-    model = Domain
-    columns = {
-        "domain": DomainName(),
-        "description": Words(),
-        "aliases": Number(),
-        "mailboxes": Number(),
+    extra_columns = {
         "maxquota": Number(most=MEGABYTES),
         "quota": Number(most=MEGABYTES),
         "transport": Text(validators=[validate_domain_transport]),
-        "backupmx": Mark(),
-        "active": Mark(),
         "password_expiry": Number(least=0),
     }
     needed = ("domain",)
@@ -93,7 +84,7 @@ class Limits(Kind):
     table = "limits"
     title = _("limits of full domains")
     model = Domain
-    columns = {
+    extra_columns = {
         "domain": DomainName(),
         "aliases": Number(),
         "mailboxes": Number(),
@@ -114,16 +105,8 @@ class Limits(Kind):
 
 
 class AliasDomains(Kind):
+    panel_table = AliasDomainTable
     name = "alias-domain"
-    table = "alias-domains"
-    title = _("alias domains")
-    model = AliasDomain
-    columns = {
-        "alias_domain": DomainName(),
-        "target_domain": DomainName(),
-        "description": Words(),
-        "active": Mark(),
-    }
     needed = ("alias_domain", "target_domain")
     named_by = ("alias_domain",)
     example = {"alias_domain": "example.net", "target_domain": "example.org", "active": "1"}
@@ -156,15 +139,11 @@ class Pattern(forms.CharField):
 
 
 class Transports(Kind):
+    panel_table = TransportTable
     name = "transport"
-    table = "transports"
-    title = _("transports")
-    model = Transport
-    columns = {
+    extra_columns = {
         "pattern": Pattern(max_length=255),
         "transport": Text(validators=[validate_transport, validate_service]),
-        "description": Words(),
-        "active": Mark(),
     }
     needed = ("pattern", "transport")
     example = {"pattern": ".example.org", "transport": "smtp:[mx.example.org]:25", "active": "1"}
@@ -183,19 +162,12 @@ class Transports(Kind):
 
 
 class Admins(Kind):
+    panel_table = AdminTable
     name = "admin"
-    table = "admins"
-    title = _("admins")
-    model = Admin
-    columns = {
-        "username": Name(),
+    extra_columns = {
         "password": Secret(strip=False, max_length=1024),
         "password_hash": Secret(),
-        "superadmin": Mark(),
         "domains": Names(),
-        "active": Mark(),
-        "phone": Words(max_length=30),
-        "email_other": Words(),
         "totp_secret": Secret(),
     }
     needed = ("username",)

@@ -1,29 +1,26 @@
 """Mailboxes, as sources give them."""
 
 from decimal import Decimal
-from fractions import Fraction
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import LARGEST_QUOTA, Domain
 from mailadmin.names import fold
-from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation
+from mailboxes.models import Alias, AppPassword, Fetchmail, Vacation
+from mailboxes.quotas import QUOTA_DECIMALS, exact_megabytes, file_quota
 from mailboxes.services.limits import in_bytes
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes, edit_mailbox
+from mailboxes.tables import MailboxTable
 from mailboxes.transfer.row_types.addresses import InDomain
 from mailboxes.transfer.row_types.base import (
     DomainName,
     Mark,
-    Moment,
-    Name,
     Number,
     Secret,
     Text,
-    Words,
     with_moments,
     without,
 )
@@ -31,15 +28,12 @@ from mailboxes.transfer.row_types.base import (
 NOBODYS = "{CRYPT}!"  # a hash that no password has; a bare `!` would be one under PLAIN
 
 
-DIGITS = 20  # after the point: a byte of 2**20 has so many
-
-
 class Megabytes(forms.DecimalField):
     """A quota as people say it; the fraction of a MB may be a single byte."""
 
     def __init__(self):
         super().__init__(
-            min_value=-1, max_value=LARGEST_QUOTA, decimal_places=DIGITS, max_digits=40
+            min_value=-1, max_value=LARGEST_QUOTA, decimal_places=QUOTA_DECIMALS, max_digits=40
         )
 
     def clean(self, value):
@@ -52,38 +46,25 @@ class Megabytes(forms.DecimalField):
 
 
 class Mailboxes(InDomain):
+    panel_table = MailboxTable
     name = "mailbox"
-    table = "mailboxes"
-    title = _("mailboxes")
     counts_as = "mailboxes"
     has_quota = True
-    model = Mailbox
     address = "username"
-    columns = {
-        "username": Name(),
+    extra_columns = {
         "local_part": Text(max_length=64),
         "domain": DomainName(),
         "password": Secret(strip=False, max_length=1024),
         "password_hash": Secret(),
-        "name": Words(),
         "quota": Megabytes(),
         "quota_bytes": Number(most=2**62),
-        "active": Mark(),
-        "smtp_active": Mark(),
         "maildir": Text(),
-        "phone": Words(max_length=30),
-        "email_other": Words(),
         "totp_secret": Secret(),
-        "password_expiry": Moment(),
         "welcome_mail": Mark(),
     }
     aliases = {"address": "username"}
     needed = ("username",)
     unwritten = ("local_part", "domain", "password", "welcome_mail")
-    own = (
-        *("username", "local_part", "domain", "password", "name", "quota"),
-        *("active", "smtp_active", "welcome_mail"),
-    )
     example = {
         "username": "bob@example.org",
         "password": "",
@@ -110,7 +91,7 @@ class Mailboxes(InDomain):
 
     def differences(self, row, values):
         return [
-            [name, shown_quota(old), shown_quota(new)] if name == "quota" else [name, old, new]
+            [name, file_quota(old), file_quota(new)] if name == "quota" else [name, old, new]
             for name, old, new in super().differences(row, without(values, "welcome_mail"))
         ]
 
@@ -147,23 +128,9 @@ class Mailboxes(InDomain):
         return without(values, "username")
 
 
-def exact_megabytes(size):
-    """A size in MB from which the same bytes come back."""
-    return Fraction(size, settings.MAILADMIN_QUOTA_MULTIPLIER) if size > 0 else size
-
-
-def shown_quota(size):
-    """A quota in MB as files hold it: exact, and no longer than it must be."""
-    if size <= 0:
-        return size
-    megabytes = Decimal(size) / settings.MAILADMIN_QUOTA_MULTIPLIER
-    whole = int(megabytes)
-    return whole if megabytes == whole else f"{megabytes:.{DIGITS}f}".rstrip("0")
-
-
 def quota_in_file(size):
     """In MB, or in bytes where no number of MB that may be typed is just as much."""
-    shown = shown_quota(size)
+    shown = file_quota(size)
     megabytes = Decimal(shown)
     is_exact = in_bytes(megabytes) == size and megabytes <= LARGEST_QUOTA
     return {"quota": shown} if is_exact else {"quota_bytes": size}

@@ -86,7 +86,7 @@ class FetchmailEntries(OfMailbox):
     known_by = ("mailbox", "src_server", "src_user", "src_folder")
     needed = ("mailbox", "src_server", "src_user")
     action = "fetchmail"
-    columns = {
+    extra_columns = {
         "mailbox": Name(),
         "domain": DomainName(),
         "src_server": Text(),
@@ -126,7 +126,7 @@ class AppPasswords(OfMailbox):
     known_by = ("mailbox", "description")
     needed = ("mailbox", "password_hash")
     action = "app_password"
-    columns = {"mailbox": Name(), "description": Text(), "password_hash": Secret()}
+    extra_columns = {"mailbox": Name(), "description": Text(), "password_hash": Secret()}
 
 
 class DkimKeys(Beside):
@@ -137,7 +137,7 @@ class DkimKeys(Beside):
     known_by = ("domain_name", "selector")
     needed = ("domain_name", "selector", "private_key")
     action = "dkim_entry"
-    columns = {
+    extra_columns = {
         "domain_name": DomainName(),
         "selector": Text(max_length=63),
         "description": Text(),
@@ -160,7 +160,7 @@ class DkimSignings(Beside):
     known_by = ("author", "domain_name", "selector")
     needed = ("author", "domain_name", "selector")
     action = "dkim_signing_entry"
-    columns = {"author": Name(), "domain_name": DomainName(), "selector": Text(max_length=63)}
+    extra_columns = {"author": Name(), "domain_name": DomainName(), "selector": Text(max_length=63)}
 
     def domain(self, values):
         return values.get("domain_name")
@@ -194,7 +194,7 @@ class TotpExceptions(Beside):
     known_by = ("ip", "username")
     needed = ("ip",)
     action = "totp_exception"
-    columns = {"ip": Text(max_length=46), "username": Text(), "description": Text()}
+    extra_columns = {"ip": Text(max_length=46), "username": Text(), "description": Text()}
 
     def complete(self, values):
         """PostfixAdmin's “for everybody” is no name at all."""

@@ -24,7 +24,7 @@ class Vacations(Kind):
     table = "vacations"
     title = _("vacations")
     model = Vacation
-    columns = {
+    extra_columns = {
         "email": Name(),
         "subject": Text(),
         "body": forms.CharField(required=False, validators=[validate_text], strip=False),
