@@ -1,4 +1,4 @@
-"""What is asked about a token."""
+"""The form for a new API token."""
 
 import datetime
 import ipaddress
@@ -10,15 +10,17 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin import registry
 from mailadmin.api.tokens import MOST_NETWORKS, VERBS, create_token, new_text
-from mailadmin.changes.perform import perform
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.names import normalize_domain
 from mailadmin.tables.form_fields import TargetsField
 from mailadmin.tables.forms import PlainForm, as_fields
 
-MOST_DOMAINS = 500  # more are all of them, or a token too many
+MOST_DOMAINS = 500  # of one token
 
 
 class TokenForm(PlainForm):
+    """The limits of a new token; it is created for the owner by the actor."""
+
     name = forms.CharField(
         label=_("Name"), max_length=100, help_text=_("Which program will use it, and where.")
     )
@@ -52,26 +54,26 @@ class TokenForm(PlainForm):
         help_text=_("This day is the last one. Empty: until it is taken back."),
     )
 
-    def __init__(self, *args, actor, owner, **kwargs):
+    def __init__(self, *args, actor: Actor, owner: object, **kwargs) -> None:
         self.actor, self.owner = actor, owner
         super().__init__(*args, **kwargs)
         self.fields["tables"].choices = tables_of(owner)
         self.fields["domains"].widget.attrs |= {"data-picker": "domains"}
 
-    def clean_domains(self):
+    def clean_domains(self) -> list[str]:
         names = list(dict.fromkeys(normalize_domain(name) for name in self.cleaned_data["domains"]))
         if len(names) > MOST_DOMAINS:
             raise ValidationError(_("At most %(most)s domains.") % {"most": MOST_DOMAINS})
         return names
 
-    def clean_networks(self):
+    def clean_networks(self) -> list[str]:
         given = self.cleaned_data["networks"]
         if len(given) > MOST_NETWORKS:
             raise ValidationError(_("At most %(most)s addresses.") % {"most": MOST_NETWORKS})
         return list(dict.fromkeys(network_text(text) for text in given))
 
-    def clean_expires(self):
-        """The moment at which the day is over."""
+    def clean_expires(self) -> datetime.datetime | None:
+        """Return the end of the day."""
         day = self.cleaned_data["expires"]
         if day is None:
             return None
@@ -80,8 +82,8 @@ class TokenForm(PlainForm):
         after = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time())
         return timezone.make_aware(after)
 
-    def save(self):
-        """The text of the new token, which is kept nowhere; None if it was refused."""
+    def save(self) -> str | None:
+        """Create the token and return its text, which is not stored; None if it was refused."""
         text = new_text()
         try:
             perform(self.actor, create_token, self.owner, self.cleaned_data, text)
@@ -92,7 +94,8 @@ class TokenForm(PlainForm):
         return text
 
 
-def network_text(text):
+def network_text(text: str) -> str:
+    """Return a network as it is stored; an address is a network of one."""
     try:
         return str(ipaddress.ip_network(text.strip(), strict=False))
     except ValueError as error:
@@ -101,7 +104,7 @@ def network_text(text):
         ) from error
 
 
-def tables_of(owner):
-    """What a token of this person's may be limited to."""
+def tables_of(owner: object) -> list[tuple[str, str]]:
+    """Return the choices of tables that a token of this owner may be limited to."""
     own = [(t.slug, t.label) for t in registry.menu() if t.allows("list", owner)]
     return [*own, ("explain", _("Explain"))]

@@ -1,25 +1,28 @@
-"""Tokens: what a program may do in its owner's place, and never more than he may himself."""
+"""API tokens: what a program may do for the owner, never more than the owner may do."""
 
 import functools
 import hashlib
 import ipaddress
 import secrets
+from collections.abc import Iterable
 
 from django.apps import apps
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.networks import ip_of
 from mailadmin.api.models import Token
+from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.db.fields import is_known
 from mailadmin.names import fold
 
-PREFIX = "mailadmin_"  # so that whoever finds one knows what it opens
+PREFIX = "mailadmin_"  # by which a leaked token can be recognized
 HINT = len(PREFIX) + 6
-MOST = 200  # of one person
+MOST = 200  # tokens of one owner
 MOST_NETWORKS = 100  # of one token
 VERBS = {
     "read": pgettext_lazy("right of a token", "read"),
@@ -29,81 +32,88 @@ VERBS = {
 }
 
 
-def digest_of(text):
-    """A token is long and random, so a fast hash hides it as well as a slow one."""
+def digest_of(text: str) -> str:
+    """Hash a token; it is long and random, so a fast hash is as safe as a slow one."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def new_text():
+def new_text() -> str:
+    """Generate a token."""
     return PREFIX + secrets.token_urlsafe(32)
 
 
-def holder_of(text):
-    """The principal that this token is, if it is one."""
+def holder_of(text: str) -> "TokenHolder | None":
+    """Return the principal of this token, if it can be used."""
     return holder_in(Token.objects.filter(digest=digest_of(text)))
 
 
-def holder_in(tokens):
-    """Of the one token among these, if it opens anything at present.
+def holder_in(tokens: QuerySet[Token]) -> "TokenHolder | None":
+    """Return the principal of the one token in this query, if it can be used.
 
-    Somebody who was made after it is somebody else, though he may have its owner's name.
+    An owner created later than the token is another person of the same name.
     """
     token = tokens.select_related("owner").first()
     if token is None or token.is_over or not token.owner.active:
         return None
-    is_others = is_known(token.owner.created) and token.owner.created > token.created
-    return None if is_others else TokenHolder(token)
+    is_of_another = is_known(token.owner.created) and token.owner.created > token.created
+    return None if is_of_another else TokenHolder(token)
 
 
 class TokenHolder:
-    """A principal of its own: its owner, with the rights that the token leaves him."""
+    """A principal: the owner of a token, with the rights that the token leaves."""
 
     is_authenticated = True
 
-    def __init__(self, token):
+    def __init__(self, token: Token) -> None:
         self.token, self.token_id, self.owner = token, token.pk, token.owner
         self.pk = self.username = self.owner.pk
         self.model_label = self.owner.model_label
-        self.choices = {}  # that the forms of this request have asked for
+        self.choices = {}  # of the form fields of this request
 
     @property
-    def role(self):
-        """Whoever is limited to domains runs these, and not the machine."""
+    def role(self) -> Role:
+        """Return the owner's role; limited to some domains, nobody is a superadmin."""
         return Role.ADMIN if self.token.domains else self.owner.role
 
-    def managed_domains(self):
-        """Those of the token's domains that are its owner's still."""
+    def managed_domains(self) -> list[str] | QuerySet:
+        """Return the token's domains that its owner still manages."""
         if not self.token.domains:
             return self.owner.managed_domains()
         if not hasattr(self, "_managed"):
             self._managed = own_domains(self.owner, self.token.domains)
         return self._managed
 
-    def at_present(self):
-        """The same with the rights of this moment."""
+    def at_present(self) -> "TokenHolder | None":
+        """Return the same principal with the rights that it has now."""
         return holder_in(Token.objects.filter(pk=self.token.pk))
 
-    def allows(self, table, verb):
+    def allows(self, table: str, verb: str) -> bool:
+        """Return whether the token was given this verb on this table."""
         tables, verbs = self.token.tables, self.token.verbs
         return (not tables or table in tables) and (not verbs or verb in verbs)
 
-    def is_from(self, address):
-        """Whether it may be used at this address."""
+    def is_from(self, address: str) -> bool:
+        """Return whether the token may be used from this address."""
         networks, ip = self.token.networks, ip_of(address)
         return not networks or (ip is not None and is_in_one(ip, tuple(networks[:MOST_NETWORKS])))
 
 
-def is_in_one(ip, networks):
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def is_in_one(ip: IPAddress, networks: tuple[str, ...]) -> bool:
+    """Return whether an address lies in one of these networks."""
     return any(ip in network for network in parsed_networks(networks))
 
 
 @functools.lru_cache(maxsize=256)
-def parsed_networks(networks):
+def parsed_networks(networks: tuple[str, ...]) -> list[IPNetwork]:
     return [ipaddress.ip_network(network) for network in networks]
 
 
-def own_domains(owner, names):
-    """Those of the names that are domains of this person's."""
+def own_domains(owner: object, names: Iterable[str]) -> list[str]:
+    """Return those names that are domains of the owner."""
     domains = apps.get_model("domains.Domain").objects.visible_to(owner).filter(pk__in=names)
     return list(domains.order_by("pk").values_list("pk", flat=True))
 
@@ -111,8 +121,8 @@ def own_domains(owner, names):
 # Services
 
 
-def create_token(changes, owner, values, text):
-    """Make a token for somebody, within what he may do himself. The text is not kept."""
+def create_token(changes: Changes, owner: object, values: dict, text: str) -> Token:
+    """Create a token within the rights of its owner; only the hash of its text is stored."""
     if isinstance(changes.principal, TokenHolder):
         raise PermissionDenied
     if Token.objects.filter(owner=owner).count() >= MOST:
@@ -126,24 +136,26 @@ def create_token(changes, owner, values, text):
     return token
 
 
-def refuse_foreign(owner, names):
+def refuse_foreign(owner: object, names: Iterable[str]) -> None:
+    """Refuse domains that the owner does not manage."""
     own = {fold(name) for name in own_domains(owner, names)}
     if foreign := [name for name in names if fold(name) not in own]:
         raise ValidationError({"domains": _("You have no domain %(name)s.") % {"name": foreign[0]}})
 
 
-def delete_token(changes, number):
-    """From now on it opens nothing."""
+def delete_token(changes: Changes, number: int) -> None:
+    """Delete a token, so that it is refused from then on."""
     delete_tokens(changes, [changes.find_one(Token, number)])
 
 
-def delete_tokens_of(changes, owners):
-    """The same for all tokens of these people."""
+def delete_tokens_of(changes: Changes, owners: Iterable) -> None:
+    """Delete all tokens of these owners."""
     for part in chunks([owner.pk for owner in owners]):
         delete_tokens(changes, Token.objects.filter(owner__in=part).order_by("pk"))
 
 
-def delete_tokens(changes, tokens):
+def delete_tokens(changes: Changes, tokens: Iterable[Token]) -> None:
+    """Delete tokens and log each."""
     tokens = list(tokens)
     changes.delete(tokens)
     for token in tokens:
