@@ -1,12 +1,11 @@
 """The models of the platform, which lie in its packages."""
 
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, UsedCode
-from mailadmin.api.models import Answer, RequestCount, Token
+from mailadmin.api.models import RequestCount, StoredResponse, Token
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.jobs.models import Job, JobKeys, WorkerSign
 
 __all__ = [
-    "Answer",
     "Change",
     "ChangeSecret",
     "Job",
@@ -16,6 +15,7 @@ __all__ = [
     "LoginFailure",
     "RequestCount",
     "SessionEpoch",
+    "StoredResponse",
     "Token",
     "UsedCode",
     "WorkerSign",

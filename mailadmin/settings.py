@@ -32,8 +32,6 @@ INSTALLED_APPS = [
     "crispy_forms",
     "crispy_bootstrap5",
     "csp",
-    "rest_framework",
-    "drf_spectacular",
     "mailadmin",
     "domains",
     "mailboxes",
@@ -236,29 +234,6 @@ def WHITENOISE_IMMUTABLE_FILE_TEST(path, url):
 
 
 CRISPY_ALLOWED_TEMPLATE_PACKS = CRISPY_TEMPLATE_PACK = "bootstrap5"
-
-
-# The API
-
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["mailadmin.api.authentication.TokenAuthentication"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "mailadmin.api.negotiation.AlwaysJson",
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "mailadmin.api.problems.handle",
-    "UNAUTHENTICATED_USER": None,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "mailadmin",
-    "DESCRIPTION": "Domains, mailboxes and aliases of a mail server.",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.0",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "COMPONENT_SPLIT_REQUEST": False,
-    "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-}
 
 
 # Languages and time

@@ -8,17 +8,17 @@ import mailadmin.converters  # noqa: F401 (the patterns here use them)
 from domains.views import DomainPickerView
 from mailadmin import registry
 from mailadmin.accounts.views import Code, Login, Logout
-from mailadmin.api.document import Document
-from mailadmin.api.problems import not_found as no_such_address
-from mailadmin.api.resources import JobOfToken, resources_of
-from mailadmin.api.views import DeleteToken, Manual, Tokens
+from mailadmin.api.document import OpenApiDocumentView
+from mailadmin.api.jobs import TokenJobView
+from mailadmin.api.resources import resource_urls
+from mailadmin.api.views import ApiReferenceView, TokenDeleteView, TokenListView, api_not_found
 from mailadmin.error_pages import bad_request, forbidden, not_found, server_error
 from mailadmin.jobs import views as jobs
 from mailadmin.observability.views import Health, Metrics, Ready
 from mailadmin.tables.urls import table_urls
 from mailboxes.dashboard import search
 from mailboxes.dashboard.views import Home
-from mailboxes.mailserver.views import Explain, ExplainApi, MailServer, Seen
+from mailboxes.mailserver.views import Explain, ExplainApiView, MailServer, Seen
 from mailboxes.owner import views as owner_views
 from mailboxes.transfer import views as transfer
 from mailboxes.transfer.export.views import Export
@@ -35,9 +35,9 @@ urlpatterns = [
     path("language/", login_not_required(set_language), name="set_language"),
     path("search/", search.Search.as_view(), name="search"),
     path("explain/", Explain.as_view(), name="explain"),
-    path("api/v1/openapi.json", Document.as_view(), name="api-document"),
-    path("api/v1/jobs/<int:pk>", JobOfToken.as_view(), name="api-job"),
-    path("api/v1/explain", ExplainApi.as_view(), name="api-explain"),
+    path("api/v1/openapi.json", OpenApiDocumentView.as_view(), name="api-document"),
+    path("api/v1/jobs/<int:pk>", TokenJobView.as_view(), name="api-job"),
+    path("api/v1/explain", ExplainApiView.as_view(), name="api-explain"),
     path("mailserver/", MailServer.as_view(), name="mailserver"),
     path("export/", Export.as_view(), name="export"),
     path("import/", transfer.Imports.as_view(), name="imports"),
@@ -50,17 +50,17 @@ urlpatterns = [
     path("account/", owner_views.AccountView.as_view(), name="account"),
     path("account/password/", owner_views.OwnPasswordView.as_view(), name="own-password"),
     path("account/forwarding/", owner_views.OwnForwardingView.as_view(), name="own-forwarding"),
-    path("account/tokens/", Tokens.as_view(), name="tokens"),
-    path("account/tokens/<int:pk>/delete/", DeleteToken.as_view(), name="token-delete"),
-    path("account/api/", Manual.as_view(), name="api-manual"),
+    path("account/tokens/", TokenListView.as_view(), name="tokens"),
+    path("account/tokens/<int:pk>/delete/", TokenDeleteView.as_view(), name="token-delete"),
+    path("account/api/", ApiReferenceView.as_view(), name="api-manual"),
     path("account/vacation/", owner_views.OwnVacationView.as_view(), name="own-vacation"),
     path("domains/pick/", DomainPickerView.as_view(), name="domains-pick"),
     path("mailboxes/room/", QuotaHintView.as_view(), name="mailboxes-room"),
     path("mailboxes/<key:key>/forwarding/", ForwardingView.as_view(), name="mailbox-forwarding"),
     path("mailboxes/<key:key>/vacation/", VacationView.as_view(), name="mailbox-vacation"),
     path("mailboxes/<key:key>/seen/", Seen.as_view(), name="mailbox-seen"),
-    *(url for table in registry.menu() for url in resources_of(table)),
-    re_path("^api/", no_such_address, name="api-nowhere"),
+    *(url for table in registry.menu() for url in resource_urls(table)),
+    re_path("^api/", api_not_found, name="api-nowhere"),
     *(url for table in registry.menu() for url in table_urls(table)),
     path("domains/<key:key>/", search.DomainPage.as_view(), name="domain"),
 ]

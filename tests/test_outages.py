@@ -55,7 +55,7 @@ class OutageTests(World):
         logger = logging.getLogger("mailadmin")
         with (
             mock.patch("mailadmin.tables.reading.List.get", side_effect=error),
-            mock.patch("mailadmin.api.resources.Rows.limit", side_effect=error),
+            mock.patch("mailadmin.api.resources.RowListResourceView.get_limit", side_effect=error),
             self.assertLogs(logger, "ERROR"),
         ):
             yield
@@ -102,7 +102,9 @@ class OutageTests(World):
         ):
             program = self.api(self.root)
             program.client.raise_request_exception = False
-            with mock.patch("mailadmin.api.resources.Rows.limit", side_effect=error):
+            with mock.patch(
+                "mailadmin.api.resources.RowListResourceView.get_limit", side_effect=error
+            ):
                 self.assertEqual(program.get("domains").status_code, status, error)
 
     def test_an_upload_that_does_not_fit_on_the_disk_is_refused_in_words(self):

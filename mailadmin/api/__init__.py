@@ -1,1 +1,1 @@
-"""The API: every table's resource follows from its Crud, by the same forms, services and scope."""
+"""The API: resources of all tables, with the forms, services and scope of their pages."""

@@ -2,45 +2,45 @@
 
 import logging
 
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
 
 from mailadmin.api.models import Token
-from mailadmin.api.throttling import WINDOW, refuse_too_fast
-from mailadmin.api.tokens import PREFIX, holder_of
+from mailadmin.api.problems import ApiProblem
+from mailadmin.api.throttling import RATE_WINDOW, check_throttle
+from mailadmin.api.tokens import PREFIX, TokenHolder, holder_of
 
 logger = logging.getLogger("mailadmin.api")
 
-
-class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer mailadmin_…`"""
-
-    def authenticate_header(self, request):
-        return 'Bearer realm="mailadmin"'
-
-    def authenticate(self, request):
-        scheme, _space, text = get_authorization_header(request).decode("latin1").partition(" ")
-        if not text:
-            return None
-        holder = holder_of(text.strip()) if scheme.lower() == "bearer" else None
-        if holder is None or not holder.is_from(request.client_address):
-            self.refuse(request, text, holder)
-        refuse_too_fast(holder)
-        note_use(holder.token, request.client_address)
-        return holder, holder.token
-
-    def refuse(self, request, text, holder):
-        """What was sent is no secret of ours, or one that is not used here: neither is logged."""
-        known = holder.token.hint if holder else PREFIX if text.startswith(PREFIX) else "-"
-        logger.warning("token refused: token=%s… address=%s", known, request.client_address or "-")
-        raise AuthenticationFailed(_("This token is not valid, or not from this address."))
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="mailadmin"'}
 
 
-def note_use(token: Token, address: str) -> None:
-    """Write down when and from where a token was used; a busy one once a minute."""
+def authenticate(request: HttpRequest) -> TokenHolder:
+    """Return the principal of `Authorization: Bearer mailadmin_…`, and count the request."""
+    scheme, _space, credentials = request.headers.get("Authorization", "").partition(" ")
+    if not credentials:
+        raise ApiProblem(401, _("Authentication credentials were not provided."), headers=CHALLENGE)
+    principal = holder_of(credentials.strip()) if scheme.lower() == "bearer" else None
+    if principal is None or not principal.is_from(request.client_address):
+        log_refused_token(credentials, principal, request.client_address)
+        title = _("This token is not valid, or not from this address.")
+        raise ApiProblem(401, title, headers=CHALLENGE)
+    check_throttle(principal)
+    record_token_use(principal.token, request.client_address)
+    return principal
+
+
+def log_refused_token(credentials: str, principal: TokenHolder | None, address: str) -> None:
+    """Log the start of a token of the panel; other credentials may be a secret from elsewhere."""
+    known = PREFIX if credentials.startswith(PREFIX) else "-"
+    hint = principal.token.hint if principal else known
+    logger.warning("token refused: token=%s… address=%s", hint, address or "-")
+
+
+def record_token_use(token: Token, address: str) -> None:
+    """Store when and from where a token was used; a busy one once a minute."""
     now = timezone.now()
-    is_known = token.last_used is not None and token.last_used > now - WINDOW
+    is_known = token.last_used is not None and token.last_used > now - RATE_WINDOW
     if not is_known or token.last_address != address[:64]:
         Token.objects.filter(pk=token.pk).update(last_used=now, last_address=address[:64])

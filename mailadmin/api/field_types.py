@@ -1,105 +1,182 @@
-"""What a form's field is in JSON: for the check of what was sent, and for the document."""
+"""The JSON types of form fields and columns, and the check of what was sent against them."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from django import forms
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models
-from django.utils.translation import gettext_lazy as _
-from rest_framework import serializers
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from mailadmin.api.problems import rows_refused, unprocessable
+from mailadmin.api.problems import build_rows_problem, build_validation_problem
 from mailadmin.tables.form_fields import TargetsField
 from mailadmin.tables.forms import program_fields
+from mailadmin.tables.table import Table
 
 
-class Strict:
-    """JSON has types, and another one is a mistake of whoever wrote the program."""
+@dataclass(frozen=True)
+class FieldType:
+    """The JSON type of a value, and its bounds; an array is one of strings."""
 
-    takes = ()
-    told = ""
-
-    def to_internal_value(self, data):
-        if isinstance(data, bool) != (bool in self.takes) or not isinstance(data, self.takes):
-            raise serializers.ValidationError(self.told)
-        return super().to_internal_value(data)
-
-
-class Text(Strict, serializers.CharField):
-    takes, told = (str,), _("This has to be a string.")
+    type: str
+    description: object = ""  # translated where it is shown
+    format: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    max_length: int | None = None
+    is_nullable: bool = False
 
 
-class YesNo(Strict, serializers.BooleanField):
-    takes, told = (bool,), _("This has to be true or false.")
+PYTHON_TYPES = {
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+    "array": (list,),
+}
+TYPE_MESSAGES = {
+    "string": gettext_lazy("This has to be a string."),
+    "boolean": gettext_lazy("This has to be true or false."),
+    "integer": gettext_lazy("This has to be a whole number."),
+    "number": gettext_lazy("This has to be a number."),
+    "array": gettext_lazy("This has to be a list of strings."),
+}
+STRING = FieldType("string")
 
 
-class Whole(Strict, serializers.IntegerField):
-    takes, told = (int,), _("This has to be a whole number.")
+# Of forms and models
 
 
-class Number(Strict, serializers.FloatField):
-    takes, told = (int, float), _("This has to be a number.")
-
-
-class Texts(serializers.ListField):
-    child = Text(allow_blank=False)
-    default_error_messages = {"not_a_list": _("This has to be a list of strings.")}
-
-
-def typed(field, bounds=True, **options):
-    """The JSON type of a form's field, as it is asked or (without bounds) as it may be found."""
-    options |= {"help_text": str(field.help_text or field.label or "")}
+def get_field_type(field: forms.Field) -> FieldType:
+    """Return the type of a form field, within the bounds of what the form accepts."""
+    description = field.help_text or field.label or ""
     match field:
         case forms.BooleanField():
-            return YesNo(**options)
+            return FieldType("boolean", description)
         case TargetsField():
-            return Texts(**options)
+            return FieldType("array", description)
         case forms.DecimalField() | forms.IntegerField():
-            kind = Whole if type(field) is forms.IntegerField else Number
-            limits = {"min_value": field.min_value, "max_value": field.max_value} if bounds else {}
-            return kind(**options, **limits)
-    limits = {"max_length": field.max_length} if bounds and field.max_length else {}
-    return Text(allow_blank=True, trim_whitespace=False, **options, **limits)
+            return get_number_type(field, description)
+    return FieldType("string", description, max_length=field.max_length or None)
 
 
-def typed_column(column, **options):
-    """The JSON type of a column that no form asks for."""
-    options |= {"help_text": str(column.verbose_name), "allow_null": column.null}
+def get_number_type(
+    field: forms.DecimalField | forms.IntegerField, description: object
+) -> FieldType:
+    """Return the type of a number, which may have a fraction unless the field is of integers."""
+    bounds = {"minimum": field.min_value, "maximum": field.max_value}
+    if type(field) is forms.IntegerField:
+        return FieldType("integer", description, **bounds)
+    return FieldType("number", description, "double", **bounds)
+
+
+def without_bounds(field_type: FieldType) -> FieldType:
+    """Return the type for values that are stored: old rows may lie outside of the bounds."""
+    return replace(field_type, minimum=None, maximum=None, max_length=None)
+
+
+def get_column_type(column: models.Field) -> FieldType:
+    """Return the type of a column that no form has."""
+    description = column.verbose_name
     match column:
         case models.BooleanField():
-            return YesNo(**options)
+            return FieldType("boolean", description, is_nullable=column.null)
         case models.DateTimeField():
-            return serializers.DateTimeField(**options | {"allow_null": True})
+            return FieldType("string", description, format="date-time", is_nullable=True)
         case models.IntegerField():
-            return Whole(**options)
-    return Text(allow_blank=True, **options)
+            return FieldType("integer", description, is_nullable=column.null)
+    return FieldType("string", description, is_nullable=column.null)
 
 
-def serializer(name, fields):
-    return type(name, (serializers.Serializer,), fields)
+# The check of what was sent
 
 
-def refuse_wrong_types(crud, screen, sent):
-    """Each row's types; what a value has to be like is the form's to say."""
-    fields = {name: typed(f) for name, f in program_fields(crud.form_class, screen).items()}
-    check = serializer("Typed", fields)
-    if not isinstance(sent, list):
-        if errors := type_errors(check, sent):
-            raise unprocessable(errors)
+def check_types(table: Table, screen: str, sent: dict | list) -> None:
+    """Refuse values of wrong types; which values are right is for the form to say."""
+    fields = program_fields(table.form_class, screen)
+    types = {name: get_field_type(field) for name, field in fields.items()}
+    if isinstance(sent, dict):
+        if errors := find_row_errors(types, sent):
+            raise build_validation_problem(errors)
         return
-    if refused := {n: errors for n, row in enumerate(sent) if (errors := type_errors(check, row))}:
-        raise rows_refused(refused)
+    found = ((index, find_row_errors(types, row)) for index, row in enumerate(sent))
+    if refused := {index: errors for index, errors in found if errors}:
+        raise build_rows_problem(refused)
 
 
-def type_errors(check, row):
-    checked = check(data=row, partial=True)
-    if checked.is_valid():
-        return {}
-    return {
-        name if name != "non_field_errors" else "": flat(errors)
-        for name, errors in checked.errors.items()
+def find_row_errors(types: Mapping[str, FieldType], row: object) -> dict[str, list[str]]:
+    """Return field → texts; an error of the row as a whole has an empty name."""
+    if row is None:
+        return {"": ["No data provided"]}
+    if not isinstance(row, dict):
+        text = _("Invalid data. Expected a dictionary, but got %(datatype)s.")
+        return {"": [text % {"datatype": type(row).__name__}]}
+    found = {
+        name: list(find_type_errors(field_type, row[name]))
+        for name, field_type in types.items()
+        if name in row
     }
+    return {name: errors for name, errors in found.items() if errors}
 
 
-def flat(errors):
-    """A list's errors come by the number of its member."""
-    if isinstance(errors, dict):
-        return [text for texts in errors.values() for text in texts]
-    return list(errors)
+def find_type_errors(field_type: FieldType, value: object) -> Iterator[str]:
+    """Yield what is wrong with the type and the bounds of one value."""
+    if value is None:
+        yield _("This field may not be null.")
+    elif not has_type(value, field_type.type):
+        yield str(TYPE_MESSAGES[field_type.type])
+    elif field_type.type == "array":
+        for member in value:
+            yield from find_member_errors(member)
+    elif field_type.type == "string":
+        yield from find_text_errors(value, field_type.max_length)
+    elif field_type.type in ("integer", "number"):
+        yield from find_number_errors(field_type, value)
+
+
+def has_type(value: object, name: str) -> bool:
+    """Return whether a value has this JSON type; in Python true is a number, in JSON it is not."""
+    if isinstance(value, bool):
+        return name == "boolean"
+    return isinstance(value, PYTHON_TYPES[name])
+
+
+def find_member_errors(value: object) -> Iterator[str]:
+    """Yield what is wrong with a member of a list, which has to be a text that says something."""
+    if isinstance(value, str) and not value.strip():
+        yield _("This field may not be blank.")
+    else:
+        yield from find_type_errors(STRING, value)
+
+
+def find_text_errors(text: str, max_length: int | None) -> Iterator[str]:
+    """Yield why a text cannot be stored: its length, or characters that no text has."""
+    if max_length is not None and len(text) > max_length:
+        message = _("Ensure this field has no more than %(max_length)s characters.")
+        yield message % {"max_length": max_length}
+    if "\0" in text:
+        yield str(ProhibitNullCharactersValidator.message)
+    if surrogate := next((char for char in text if "\ud800" <= char <= "\udfff"), ""):
+        message = _("Surrogate characters are not allowed: U+%(code)s.")
+        yield message % {"code": f"{ord(surrogate):X}"}
+
+
+def find_number_errors(field_type: FieldType, value: float) -> Iterator[str]:
+    """Yield why a number is outside of the bounds, or of what a float can hold."""
+    if field_type.type == "number":
+        try:
+            value = float(value)
+        except OverflowError:
+            yield "Integer value too large to convert to float"
+            return
+        if not math.isfinite(value):
+            yield _("A valid number is required.")
+            return
+    if field_type.maximum is not None and value > field_type.maximum:
+        text = _("Ensure this value is less than or equal to %(max_value)s.")
+        yield text % {"max_value": field_type.maximum}
+    if field_type.minimum is not None and value < field_type.minimum:
+        text = _("Ensure this value is greater than or equal to %(min_value)s.")
+        yield text % {"min_value": field_type.minimum}

@@ -1,4 +1,4 @@
-"""A POST that is sent again with its Idempotency-Key is answered again, and done once."""
+"""Do a POST with an Idempotency-Key once, however often it is sent."""
 
 import hashlib
 import hmac
@@ -7,38 +7,42 @@ from django.db import IntegrityError
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
-from mailadmin.api.models import Answer
-from mailadmin.api.problems import Problem
+from mailadmin.api.models import StoredResponse, Token
+from mailadmin.api.problems import ApiProblem
 
-LONGEST = 255
-
-
-class Repeated(Exception):
-    """The same request is being done, or has just been done, by somebody else."""
+MAX_KEY_LENGTH = 255
 
 
-class Claim:
-    """The key of one request of one token."""
+class ReplayedRequest(Exception):
+    """Another request with the same key is being done, or has just been done."""
 
-    def __init__(self, token, key, body):
-        if not (0 < len(key) <= LONGEST and key.isascii() and key.isprintable()):
-            raise Problem(400, _("An Idempotency-Key is 1 to 255 printable ASCII characters."))
+
+class IdempotencyKey:
+    """The key of one request of one token, and the response stored for it."""
+
+    def __init__(self, token: Token, key: str, body: bytes) -> None:
+        if not (0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
+            text = _("An Idempotency-Key is 1 to 255 printable ASCII characters.")
+            raise ApiProblem(400, text)
         self.token, self.key = token, hashlib.sha256(key.encode()).hexdigest()
-        # Bodies may hold passwords: what is kept says only whether another body is the same.
+        # Bodies may hold passwords, so only a digest is stored to compare them.
         self.digest = salted_hmac("mailadmin.api.once", body, algorithm="sha256").hexdigest()
 
-    def answer(self):
-        """What the same request was answered before; None if it is new."""
-        found = Answer.objects.filter(token=self.token, key=self.key).first()
-        if found is None:
+    def get_stored_response(self) -> dict | None:
+        """Return the response to the same request before; None if it is new."""
+        stored = StoredResponse.objects.filter(token=self.token, key=self.key).first()
+        if stored is None:
             return None
-        if not hmac.compare_digest(found.digest, self.digest):
-            raise Problem(422, _("This Idempotency-Key was used for another request."), errors={})
-        return found.body
+        if not hmac.compare_digest(stored.digest, self.digest):
+            text = _("This Idempotency-Key was used for another request.")
+            raise ApiProblem(422, text, errors={})
+        return stored.body
 
-    def store(self, body):
-        """Keep the answer, in the transaction that it is about."""
+    def store(self, response: dict) -> None:
+        """Store the response, in the transaction that it is about."""
         try:
-            Answer.objects.create(token=self.token, key=self.key, digest=self.digest, body=body)
+            StoredResponse.objects.create(
+                token=self.token, key=self.key, digest=self.digest, body=response
+            )
         except IntegrityError as error:
-            raise Repeated from error
+            raise ReplayedRequest from error

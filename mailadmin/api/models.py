@@ -9,8 +9,8 @@ from mailadmin.db.fields import CharField, mail_key
 
 
 class TokenQuerySet(ScopedQuerySet):
-    def visible_to(self, principal):
-        """Everybody has his own; superadmins see all, to take one back."""
+    def visible_to(self, principal: object) -> models.QuerySet:
+        """Return the principal's own tokens; superadmins see all, to revoke them."""
         match getattr(principal, "role", None):
             case Role.SUPERADMIN:
                 return self.all()
@@ -21,9 +21,9 @@ class TokenQuerySet(ScopedQuerySet):
 
 
 class Token(models.Model):
-    """What a program shows in its owner's place; only a hash of it is kept.
+    """A secret with which a program acts for its owner; only its hash is stored.
 
-    Empty lists limit nothing: all tables, verbs, domains and networks that are its owner's.
+    An empty list is no limit: all tables, verbs, domains or networks of the owner.
     """
 
     owner = mail_key("domains.Admin", "owner", related_name="tokens", verbose_name=_("owner"))
@@ -46,20 +46,22 @@ class Token(models.Model):
         verbose_name = _("token")
         verbose_name_plural = _("tokens")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
     @property
-    def log_key(self):
+    def log_key(self) -> str:
+        """Return what the log calls this token."""
         return f"{self.owner_id} {self.name}"
 
     @property
-    def is_over(self):
+    def is_over(self) -> bool:
+        """Return whether the token has expired."""
         return self.expires is not None and self.expires <= timezone.now()
 
 
 class RequestCount(models.Model):
-    """API requests of one person in the current minute, whichever of their tokens sent them."""
+    """API requests of one person in the current minute, with any of their tokens."""
 
     owner = CharField(max_length=255, primary_key=True)
     window_start = models.DateTimeField()
@@ -68,12 +70,12 @@ class RequestCount(models.Model):
     class Meta:
         db_table = "mailadmin_request_count"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.owner
 
 
-class Answer(models.Model):
-    """What a request with an Idempotency-Key was answered, for whoever sends it again."""
+class StoredResponse(models.Model):
+    """The response to a request with an Idempotency-Key, for the same request sent again."""
 
     token = models.ForeignKey(Token, on_delete=models.CASCADE, db_constraint=False)
     key = CharField(max_length=64)
@@ -87,5 +89,5 @@ class Answer(models.Model):
             models.UniqueConstraint(fields=["token", "key"], name="mailadmin_answer_once")
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.key

@@ -1,14 +1,28 @@
-"""What a token may do: its tables and verbs, and the roles of its owner."""
+"""Check what a token may do: its tables and verbs."""
 
-from rest_framework.permissions import BasePermission
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from mailadmin.api.problems import ApiProblem
+from mailadmin.api.tokens import TokenHolder
 
 
-class MayUse(BasePermission):
-    """The token's tables and verbs, then the roles of the table's own screens."""
+@dataclass(frozen=True)
+class Access:
+    """What a request needs: a table and a verb of the token, and a screen of the table."""
 
-    def has_permission(self, request, view):
-        if request.auth is None:
-            return False
-        table, verb, screen = view.asked_of()
-        allowed = table is None or request.user.allows(table, verb)
-        return allowed and view.is_open(screen, request.user)
+    table: str | None  # None: any token may ask
+    verb: str = "read"
+    screen: str = "list"
+
+
+def check_token_access(principal: TokenHolder, access: Access) -> None:
+    """Refuse what the token was not given."""
+    if access.table is not None and not principal.allows(access.table, access.verb):
+        raise permission_denied()
+
+
+def permission_denied() -> ApiProblem:
+    """Build the refusal of whoever is known and may not do this."""
+    return ApiProblem(403, _("You do not have permission to perform this action."))

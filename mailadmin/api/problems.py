@@ -1,101 +1,119 @@
-"""Errors as `application/problem+json` (RFC 9457): a status, words, and what is wrong by field."""
+"""Errors as `application/problem+json` (RFC 9457): a status, a title, and errors by field."""
 
 import logging
+from collections.abc import Mapping, Sequence
 
-from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import IntegrityError
-from django.http import Http404, JsonResponse
+from django.db import DatabaseError, IntegrityError, InterfaceError
+from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.csrf import csrf_exempt
-from rest_framework import exceptions
-from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
+from mailadmin.api.responses import json_response
 from mailadmin.db.mysql.errors import is_duplicate
 from mailadmin.outages import OUTAGES, RETRY_AFTER, outage_kind
 
 logger = logging.getLogger("mailadmin.api")
 
-
-MEDIA_TYPE = "application/problem+json"
-UNKNOWN = gettext_lazy(
+PROBLEM_TYPE = "application/problem+json"
+COMMIT_OUTCOME_UNKNOWN = gettext_lazy(
     "The database was lost while this was saved, so nobody knows whether it was. "
     "Send it again with the same Idempotency-Key, or look first."
 )
 
-
-class Problem(exceptions.APIException):
-    """A refusal with its status, and what is wrong by field or by the number of a row."""
-
-    def __init__(self, status, detail, errors=None, items=None, headers=None):
-        super().__init__(detail)
-        self.status_code, self.headers = status, headers or {}
-        self.more = {"errors": errors} if errors is not None else {}
-        self.more |= {"items": items} if items is not None else {}
+Errors = Mapping[str, Sequence[str]]  # field → texts
 
 
-def unprocessable(errors, status=422):
-    """What a form or a service refused. What is about no single field is the detail."""
+class ApiProblem(Exception):
+    """A refusal with its status, and what is wrong by field or by index of a row."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        errors: Errors | None = None,
+        items: Sequence[Mapping[str, object]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(title)
+        self.status, self.title, self.headers = status, str(title), dict(headers or {})
+        self.errors, self.items = errors, items
+
+    @property
+    def body(self) -> dict[str, object]:
+        """Return the members of the problem's JSON object."""
+        body: dict[str, object] = {"status": self.status, "title": self.title}
+        body |= {} if self.errors is None else {"errors": self.errors}
+        return body | ({} if self.items is None else {"items": self.items})
+
+
+# What a view answers with a problem; anything else is a fault of the panel.
+HANDLED_ERRORS = (
+    ApiProblem,
+    Http404,
+    PermissionDenied,
+    RequestDataTooBig,
+    DatabaseError,
+    InterfaceError,
+    OSError,
+)
+
+
+def build_validation_problem(errors: Errors, status: int = 422) -> ApiProblem:
+    """Build the refusal of a form or a service; errors of no single field become the title."""
     by_field = {name: texts for name, texts in errors.items() if name}
     general = errors.get("") or [_("Some values were refused.")]
-    return Problem(status, " ".join(map(str, general)), errors=by_field)
+    return ApiProblem(status, " ".join(map(str, general)), errors=by_field)
 
 
-def rows_refused(by_number, is_complete=True):
+def build_rows_problem(
+    errors_by_index: Mapping[int, Errors], is_complete: bool = True
+) -> ApiProblem:
+    """Build the refusal of a list of rows, with the errors of each row that has some."""
     items = [
-        {"index": number, "errors": {name or "detail": texts for name, texts in errors.items()}}
-        for number, errors in sorted(by_number.items())
+        {"index": index, "errors": {name or "detail": texts for name, texts in errors.items()}}
+        for index, errors in sorted(errors_by_index.items())
     ]
-    detail = _("Some rows were refused, so nothing was changed.")
+    title = _("Some rows were refused, so nothing was changed.")
     if not is_complete:
         text = _("Nothing was changed: %(count)s rows were refused and the others not checked.")
-        detail = text % {"count": len(items)}
-    return Problem(422, detail, errors={}, items=items)
+        title = text % {"count": len(items)}
+    return ApiProblem(422, title, errors={}, items=items)
 
 
-def handle(error, context):
-    """The answer to an exception of a view; None lets it be an error of ours."""
-    set_rollback()
-    if isinstance(error, Http404):
-        error = Problem(404, _("It does not exist, or it is not yours."))
-    if isinstance(error, RequestDataTooBig):
-        error = Problem(413, _("The body is too large."))
-    if isinstance(error, PermissionDenied):
-        error = Problem(403, _("You may not do this."))
-    if isinstance(error, IntegrityError) and is_duplicate(error):
-        logger.warning("the database refused a row that exists already")
-        error = Problem(409, _("Somebody else has made this meanwhile."))
-    if kind := outage_kind(error):
-        logger.error("%s: %s", OUTAGES[kind].title, error)
-        detail = UNKNOWN if kind == "unknown" else OUTAGES[kind].detail
-        error = Problem(503, detail, headers={"Retry-After": RETRY_AFTER})
-    if not isinstance(error, exceptions.APIException):
-        return None
-    return response_to(error)
+def handle_exception(error: Exception) -> HttpResponse | None:
+    """Return the response to an exception of a view; None if it is a fault of the panel."""
+    problem = find_problem(error)
+    return None if problem is None else build_problem_response(problem)
 
 
-def response_to(error):
-    headers = dict(getattr(error, "headers", {}))
-    if header := getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = header
-    if wait := getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(wait))
-    response = Response(body_of(error), status=error.status_code, headers=headers)
-    response.content_type = MEDIA_TYPE
-    response._has_been_logged = True  # Django would tell the path, which holds addresses
+def find_problem(error: Exception) -> ApiProblem | None:
+    """Return the problem that tells a program of this exception, if it concerns programs."""
+    match error:
+        case ApiProblem():
+            return error
+        case Http404():
+            return ApiProblem(404, _("It does not exist, or it is not yours."))
+        case RequestDataTooBig():
+            return ApiProblem(413, _("The body is too large."))
+        case PermissionDenied():
+            return ApiProblem(403, _("You may not do this."))
+        case IntegrityError() if is_duplicate(error):
+            logger.warning("the database refused a row that exists already")
+            return ApiProblem(409, _("Somebody else has made this meanwhile."))
+    kind = outage_kind(error)
+    return build_outage_problem(kind, error) if kind else None
+
+
+def build_outage_problem(kind: str, error: Exception) -> ApiProblem:
+    """Build the answer while the database or the disk does not work, and log why."""
+    logger.error("%s: %s", OUTAGES[kind].title, error)
+    title = COMMIT_OUTCOME_UNKNOWN if kind == "unknown" else OUTAGES[kind].detail
+    return ApiProblem(503, title, headers={"Retry-After": RETRY_AFTER})
+
+
+def build_problem_response(problem: ApiProblem) -> HttpResponse:
+    """Build the response, which Django does not log: its line has the path, with addresses."""
+    response = json_response(problem.body, problem.status, problem.headers, PROBLEM_TYPE)
+    response._has_been_logged = True
     return response
-
-
-def body_of(error):
-    detail = error.detail if isinstance(error.detail, str) else " ".join(map(str, error.detail))
-    return {"status": error.status_code, "title": detail} | getattr(error, "more", {})
-
-
-@login_not_required
-@csrf_exempt
-def not_found(request, exception=None):
-    """An address below /api/ that is none."""
-    body = {"status": 404, "title": _("There is no such address.")}
-    return JsonResponse(body, status=404, content_type=MEDIA_TYPE)

@@ -1,29 +1,31 @@
-"""The resource of a table: its rows as JSON, read and written as its screens do."""
+"""The resources of tables: rows as JSON, read and written as their pages do."""
 
-import contextlib
 import functools
 import operator
-import re
+from collections.abc import Callable, Iterable
 
 from django.core.exceptions import ValidationError
-from django.http import Http404
-from django.urls import path, reverse
-from django.utils.dateparse import parse_date
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema_view
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from mailadmin.accounts.models import Role
-from mailadmin.api.field_types import refuse_wrong_types
-from mailadmin.api.idempotency import Claim, Repeated
-from mailadmin.api.permissions import MayUse
-from mailadmin.api.problems import Problem, rows_refused, unprocessable
-from mailadmin.api.schema import JOB, MOST, documented
-from mailadmin.api.throttling import charge
-from mailadmin.changes.perform import Actor, Conflict
-from mailadmin.jobs.models import Job
+from mailadmin.api.base import ApiView
+from mailadmin.api.field_types import check_types
+from mailadmin.api.idempotency import IdempotencyKey, ReplayedRequest
+from mailadmin.api.parsers import parse_json_body
+from mailadmin.api.permissions import Access
+from mailadmin.api.problems import ApiProblem, build_rows_problem, build_validation_problem
+from mailadmin.api.query_params import MAX_ROWS, check_filters, parse_limit
+from mailadmin.api.responses import empty_response, json_response
+from mailadmin.api.table_operations import row_list_operations, row_operations
+from mailadmin.api.throttling import charge_rows
+from mailadmin.api.tokens import TokenHolder
+from mailadmin.changes.perform import AfterPerform, Changes, Conflict, Seen
 from mailadmin.names import fold
+from mailadmin.tables.forms import RecordForm
 from mailadmin.tables.pages import InvalidCursor
 from mailadmin.tables.saving import EditOvertaken, RowsRefused, retry_on_conflict, save_forms
 from mailadmin.tables.serialization import (
@@ -34,371 +36,315 @@ from mailadmin.tables.serialization import (
     seen_by_etag,
     serialize_row,
     serialize_rows,
-    to_json_value,
     validation_texts,
 )
-from mailadmin.tables.table import DELETE
+from mailadmin.tables.table import DELETE, Table
 
-USUAL = 100
-LIMIT = re.compile("[0-9]{1,5}")
-
-
-class Door(APIView):
-    """Opens for tokens, by their tables and verbs and by the roles of whom they stand for."""
-
-    permission_classes = [MayUse]
-    http_method_names = ["get", "head"]
-    table = None  # as tokens call it; none: any token may ask
-    roles = Role.ADMINS
-
-    def initial(self, request, *args, **kwargs):
-        """What there is not is told before anybody is asked who he is."""
-        if request.method.lower() not in self.http_method_names:
-            self.http_method_not_allowed(request)
-        super().initial(request, *args, **kwargs)
-        who = f"{request.user.username}, token {request.auth.pk}"
-        request._request.told_person = who  # in the log of requests
-        # Read here: Django knows how large it may be, the parser of JSON does not.
-        self.body = request._request.body
-
-    def asked_of(self):
-        """(table, verb, screen) of this request."""
-        return self.table, "read", "list"
-
-    def is_open(self, screen, principal):
-        return principal.role in self.roles
-
-    @functools.cached_property
-    def actor(self):
-        request = self.request
-        address = f"{request.client_address}, token {request.auth.pk}"
-        return Actor(request.user, request.user.username, address)
+REPLAYED = {"Idempotent-Replayed": "true"}
 
 
-class Resource(Door):
+class TableResourceView(ApiView):
     """What the addresses of a table share."""
 
-    crud = None
-    verbs = {}  # method → (verb of tokens, screen of the table)
-
-    def asked_of(self):
-        return self.crud.slug, *self.verbs.get(self.request.method, ("read", "list"))
-
-    def is_open(self, screen, principal):
-        return self.crud.allows(screen, principal)
-
-    def get_row(self):
-        """The row of exactly this key, or of the one that was meant: in other case, in Unicode."""
-        person, key = self.request.user, self.kwargs["key"]
-        row = self.crud.find(person, key) or self.crud.find(person, self.crud.parse_key(key))
-        if row is None:
-            raise Http404
-        return row
+    table: Table = Table()
+    access_by_method: dict[str, tuple[str, str]] = {}  # method → (verb of tokens, screen)
 
     @property
-    def role(self):
-        return self.request.user.role
+    def roles(self) -> Role:
+        """Return the roles that open some screen of the table."""
+        return functools.reduce(operator.or_, self.table.roles.values())
 
-    def shown(self, row):
-        return serialize_row(self.crud, row, self.role)
+    def get_required_access(self) -> Access:
+        verb, screen = self.access_by_method.get(self.request.method, ("read", "list"))
+        return Access(self.table.slug, verb, screen)
 
-    def saved_values(self, rows):
-        """Rows that were saved, with what is doubtful about them."""
-        values = serialize_rows(self.crud, rows, self.role)
-        return add_warnings(self.crud, rows, values, self.request.user)
+    def allows_screen(self, screen: str, principal: TokenHolder) -> bool:
+        return self.table.allows(screen, principal)
 
-    def edit_form(self, row, values, seen=None):
-        current = self.shown(row)
-        return self.crud.form_class.from_values(values, self.actor, row, current, seen)
+    def get_row(self) -> Model:
+        """Return the row of exactly this key, else of the key as people write it."""
+        key = self.kwargs["key"]
+        for spelling in (key, self.table.parse_key(key)):
+            if row := self.table.find(self.principal, spelling):
+                return row
+        raise Http404
 
-    def tag(self, row):
-        return compute_etag(self.crud, row, self.role)
+    @property
+    def role(self) -> Role:
+        return self.principal.role
 
-    def with_etag(self, row):
-        return Response(self.shown(row), headers={"ETag": quoted(self.tag(row))})
+    def serialize_row(self, row: Model) -> dict[str, object]:
+        """Return the values of a row that the principal may see."""
+        return serialize_row(self.table, row, self.role)
 
-    def sent(self, screen, *kinds):
-        """What was sent: an object, or a list of objects where that may be, of the right types."""
-        try:
-            sent = self.request.data
-        except RecursionError as error:
-            raise Problem(400, _("The body is nested too deeply.")) from error
-        if not isinstance(sent, kinds):
-            raise Problem(400, _("The body has to be a JSON object, or a list of them."))
-        rows = sent if isinstance(sent, list) else [sent]
-        if not 0 < len(rows) <= MOST:
-            raise Problem(422, _("A list has 1 to %(most)s rows.") % {"most": MOST}, errors={})
-        refuse_wrong_types(self.crud, screen, sent)
-        if len(rows) > 1:
-            charge(self.request.user, len(rows))
+    def serialize_saved_rows(self, rows: list[Model]) -> list[dict[str, object]]:
+        """Return the values of rows that were saved, with their warnings."""
+        values = serialize_rows(self.table, rows, self.role)
+        return add_warnings(self.table, rows, values, self.principal)
+
+    def build_edit_form(
+        self, row: Model, values: dict[str, object], seen: Seen | None = None
+    ) -> RecordForm:
+        current = self.serialize_row(row)
+        return self.table.form_class.from_values(values, self.actor, row, current, seen)
+
+    def get_etag(self, row: Model) -> str:
+        """Return the tag of the row's values, without quotes."""
+        return compute_etag(self.table, row, self.role)
+
+    def read_body(self, screen: str, *types: type) -> dict | list:
+        """Return what was sent, an object or a list of some, after a check of all types."""
+        sent = parse_json_body(self.request)
+        if not isinstance(sent, types):
+            raise ApiProblem(400, _("The body has to be a JSON object, or a list of them."))
+        count = len(sent) if isinstance(sent, list) else 1
+        if not 0 < count <= MAX_ROWS:
+            text = _("A list has 1 to %(most)s rows.") % {"most": MAX_ROWS}
+            raise ApiProblem(422, text, errors={})
+        check_types(self.table, screen, sent)
+        if count > 1:
+            charge_rows(self.principal, count)
         return sent
 
 
-def is_day(text):
-    with contextlib.suppress(ValueError):
-        return parse_date(text) is not None
-    return False
+class RowListResourceView(TableResourceView):
+    """All rows of a table: a page of them, new ones, and changes of several at once."""
 
-
-FILTER_CHECKS = {"active": {"0", "1"}.__contains__, "from": is_day, "until": is_day}
-
-
-def quoted(tag):
-    return f'"{tag}"'
-
-
-def refused(form):
-    return unprocessable(form_errors(form), 409 if "taken" in error_codes(form) else 422)
-
-
-class Rows(Resource):
-    """All rows of a table: a page of them, new ones, and several changed at once."""
-
-    verbs = {
+    access_by_method = {
         "GET": ("read", "list"),
         "POST": ("create", "create"),
         "PATCH": ("edit", "edit"),
     }
 
-    def get(self, request):
-        self.refuse_strange_filters()
-        filters, limit = self.crud.filters(self.request.GET), self.limit()
+    def get_operations(self) -> dict[str, dict]:
+        return row_list_operations(self.table)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        check_filters(request.GET, self.table.filter_names)
+        filters, limit = self.table.filters(request.GET), parse_limit(request.GET)
         try:
-            after = self.request.GET.get("after")
-            page = self.crud.page(self.request.user, filters, limit, after=after)
+            page = self.table.page(self.principal, filters, limit, after=request.GET.get("after"))
         except InvalidCursor as error:
             raise Http404 from error
-        items = serialize_rows(self.crud, page.rows, self.role)
-        return Response({"items": items, "next": page.next_key})
-
-    def refuse_strange_filters(self):
-        """A filter that is misspelled would show a program more than it meant to see."""
-        known = [*self.crud.filter_names, "after", "limit"]
-        given = self.request.GET
-        wrong = {name: [_("There is no such filter.")] for name in given if name not in known}
-        for name, is_right in FILTER_CHECKS.items():
-            if name in given and not is_right(given[name]):
-                wrong[name] = [_("This is no value for this filter.")]
-        if wrong:
-            raise unprocessable(wrong)
-
-    def limit(self):
-        text = self.request.GET.get("limit", str(USUAL))
-        if not LIMIT.fullmatch(text) or not 0 < int(text) <= MOST:
-            text = _("This is a number from 1 to %(most)s.") % {"most": MOST}
-            raise unprocessable({"limit": [text]})
-        return int(text)
+        items = serialize_rows(self.table, page.rows, self.role)
+        return json_response({"items": items, "next": page.next_key})
 
     # New rows
 
-    def post(self, request):
-        claim = self.claim()
-        if claim and (kept := claim.answer()):
-            return self.made(kept, {"Idempotent-Replayed": "true"})
-        sent = self.sent("create", dict, list)
+    def post(self, request: HttpRequest) -> HttpResponse:
+        key = self.get_idempotency_key()
+        if key and (stored := key.get_stored_response()):
+            return build_created_response(stored, REPLAYED)
+        sent = self.read_body("create", dict, list)
         try:
-            return self.made(self.create(sent, claim))
-        except (Repeated, Problem):
-            if claim and (kept := claim.answer()):  # stored by the same request meanwhile
-                return self.made(kept, {"Idempotent-Replayed": "true"})
+            return build_created_response(self.create_rows(sent, key))
+        except (ReplayedRequest, ApiProblem):
+            if key and (stored := key.get_stored_response()):  # by the same request meanwhile
+                return build_created_response(stored, REPLAYED)
             raise
 
-    def claim(self):
+    def get_idempotency_key(self) -> IdempotencyKey | None:
         key = self.request.headers.get("Idempotency-Key")
         if key is None:
             return None
-        return Claim(self.request.auth, key, self.request.path.encode() + b"\n" + self.body)
+        body = self.request.path.encode() + b"\n" + self.raw_body
+        return IdempotencyKey(self.principal.token, key, body)
 
-    def create(self, sent, claim):
-        """The answer: one row, or the list of rows that a list has become."""
-        answer_for = self.answer_for(sent)
+    def create_rows(self, sent: dict | list, key: IdempotencyKey | None) -> dict:
+        """Make one row, or the rows of a list, and return the response to store."""
+        build_response = self.response_builder(sent)
 
-        def store_answer(_changes, saved):
-            claim.store(answer_for(saved if isinstance(saved, list) else [saved]))
+        def store_response(_changes: Changes, rows: list[Model]) -> None:
+            key.store(build_response(rows))
 
-        after = store_answer if claim else None
+        after = store_response if key else None
+        form_class = self.table.form_class
         if isinstance(sent, list):
-            forms = (self.crud.form_class.from_values(values, self.actor) for values in sent)
-            return answer_for(saved_rows(self.crud, forms, after))
-        form = self.crud.form_class.from_values(sent, self.actor)
-        row = form.save(self.crud.services, after) if form.is_valid() else None
-        if row is None:
-            raise refused(form)
-        return answer_for([row])
+            forms = (form_class.from_values(values, self.actor) for values in sent)
+            return build_response(save_or_refuse(self.table, forms, after))
+        form = form_class.from_values(sent, self.actor)
+        return build_response([save_form(self.table, form, after)])
 
-    def answer_for(self, sent):
-        """What tells of the rows made, in the form in which they were sent; with its headers."""
+    def response_builder(self, sent: dict | list) -> Callable[[list[Model]], dict]:
+        """Return what builds the response to new rows, in the form in which they were sent."""
 
-        def told(rows):
-            values = self.saved_values(rows)
+        def build_response(rows: list[Model]) -> dict:
+            values = self.serialize_saved_rows(rows)
             if isinstance(sent, list):
                 return {"body": {"items": values}, "headers": {}}
-            place = reverse(f"api-{self.crud.slug}-row", args=[rows[0].pk])
-            headers = {"Location": place, "ETag": quoted(self.tag(rows[0]))}
+            location = reverse(f"api-{self.table.slug}-row", args=[rows[0].pk])
+            headers = {"Location": location, "ETag": quote_etag(self.get_etag(rows[0]))}
             return {"body": values[0], "headers": headers}
 
-        return told
-
-    def made(self, answer, headers=None):
-        headers = answer["headers"] | (headers or {})
-        return Response(answer["body"], status=201, headers=headers)
+        return build_response
 
     # Several at once
 
-    def patch(self, request):
+    def patch(self, request: HttpRequest) -> HttpResponse:
         if "If-Match" in request.headers:
-            raise Problem(400, _("If-Match is for one row."))
-        sent = self.sent("edit", list)
+            raise ApiProblem(400, _("If-Match is for one row."))
+        sent = self.read_body("edit", list)
         try:
             retry_on_conflict(lambda: self.save_edits(sent))
         except EditOvertaken as error:
-            raise overtaken() from error
-        return Response({"items": self.saved_values(self.named(sent))})
+            raise build_overtaken_problem() from error
+        rows = self.get_named_rows(sent)
+        return json_response({"items": self.serialize_saved_rows(rows)})
 
-    def save_edits(self, sent):
-        rows = self.named(sent)
+    def save_edits(self, sent: list[dict]) -> None:
+        rows = self.get_named_rows(sent)
         forms = (
-            self.edit_form(row, without_key(self.crud, given))
+            self.build_edit_form(row, drop_key(self.table, given))
             for row, given in zip(rows, sent, strict=True)
         )
-        return saved_rows(self.crud, forms)
+        save_or_refuse(self.table, forms)
 
-    def named(self, sent):
-        """The rows that the items name, in their order; all of them, and none of them twice."""
-        name = self.crud.model._meta.pk.column
+    def get_named_rows(self, sent: list[dict]) -> list[Model]:
+        """Return the rows that the items name, in their order; a key stands in one item only."""
+        name = self.table.model._meta.pk.column
         given = [item.get(name) for item in sent]
         keys = [fold(key) if isinstance(key, str) else None for key in given]
-        found = self.crud.queryset(self.request.user).filter(pk__in=[key for key in keys if key])
+        found = self.table.queryset(self.principal).filter(pk__in=[key for key in keys if key])
         rows = {fold(row.pk): row for row in found}
-        wrong = {n: not_there(name) for n, key in enumerate(keys) if rows.get(key) is None}
-        wrong |= {n: twice(name) for n, key in enumerate(keys) if key and key in keys[:n]}
-        if wrong:
-            raise rows_refused(wrong)
+        errors = {n: missing_row_errors(name) for n, key in enumerate(keys) if key not in rows}
+        errors |= {
+            n: duplicate_row_errors(name) for n, key in enumerate(keys) if key and key in keys[:n]
+        }
+        if errors:
+            raise build_rows_problem(errors)
         return [rows[key] for key in keys]
 
 
-def without_key(crud, given):
-    return {name: value for name, value in given.items() if name != crud.model._meta.pk.column}
+def build_created_response(stored: dict, headers: dict[str, str] | None = None) -> HttpResponse:
+    """Build the response to a POST from what is stored of it."""
+    return json_response(stored["body"], 201, stored["headers"] | (headers or {}))
 
 
-def not_there(name):
+def drop_key(table: Table, given: dict[str, object]) -> dict[str, object]:
+    """Return the values without the key, which names the row and does not change."""
+    return {name: value for name, value in given.items() if name != table.model._meta.pk.column}
+
+
+def missing_row_errors(name: str) -> dict[str, list[str]]:
     return {name: [_("It does not exist, or it is not yours.")]}
 
 
-def twice(name):
+def duplicate_row_errors(name: str) -> dict[str, list[str]]:
     return {name: [_("The same row stands there twice.")]}
 
 
-def overtaken():
-    return Problem(409, _("Others keep changing this row. Nothing was saved; try again."))
+def save_form(table: Table, form: RecordForm, after: AfterPerform | None = None) -> Model:
+    """Save one row, or raise the problem that says why it was refused."""
+    row = form.save(table.services, after) if form.is_valid() else None
+    if row is None:
+        raise build_refused_problem(form)
+    return row
 
 
-def saved_rows(table, forms, after=None):
+def save_or_refuse(
+    table: Table, forms: Iterable[RecordForm], after: AfterPerform | None = None
+) -> list[Model]:
+    """Save all rows, or raise the problem that names those that were refused."""
     try:
         return save_forms(table, forms, after)
     except RowsRefused as error:
-        raise rows_refused(error.errors_by_number, error.is_complete) from error
+        raise build_rows_problem(error.errors_by_number, error.is_complete) from error
 
 
-class Row(Resource):
+class RowResourceView(TableResourceView):
     """One row of a table."""
 
-    verbs = {
+    access_by_method = {
         "GET": ("read", "list"),
         "PATCH": ("edit", "edit"),
         "DELETE": ("delete", "delete"),
     }
 
-    def get(self, request, key):
-        row = self.get_row()
-        response = self.with_etag(row)
-        if matches(request.headers.get("If-None-Match"), response.headers["ETag"]):
-            return Response(status=304, headers={"ETag": response.headers["ETag"]})
-        return response
+    def get_operations(self) -> dict[str, dict]:
+        return row_operations(self.table)
 
-    def patch(self, request, key):
-        sent = self.sent("edit", dict)
+    def get(self, request: HttpRequest, key: str) -> HttpResponse:
+        row = self.get_row()
+        headers = {"ETag": quote_etag(self.get_etag(row))}
+        if etag_matches(request.headers.get("If-None-Match"), headers["ETag"]):
+            return empty_response(304, headers)
+        return json_response(self.serialize_row(row), headers=headers)
+
+    def patch(self, request: HttpRequest, key: str) -> HttpResponse:
+        sent = self.read_body("edit", dict)
         try:
             retry_on_conflict(lambda: self.save_edit(sent))
         except EditOvertaken as error:
-            raise overtaken() from error
+            raise build_overtaken_problem() from error
         row = self.get_row()
-        (value,) = self.saved_values([row])
-        return Response(value, headers={"ETag": quoted(self.tag(row))})
+        (value,) = self.serialize_saved_rows([row])
+        return json_response(value, headers={"ETag": quote_etag(self.get_etag(row))})
 
-    def save_edit(self, sent):
+    def save_edit(self, sent: dict) -> None:
         row = self.get_row()
-        form = self.edit_form(row, sent, self.seen(row))
-        if not form.is_valid() or form.save(self.crud.services) is None:
-            raise refused(form)
+        save_form(self.table, self.build_edit_form(row, sent, self.get_seen_version(row)))
 
-    def delete(self, request, key):
+    def delete(self, request: HttpRequest, key: str) -> HttpResponse:
         row = self.get_row()
         try:
-            job = self.crud.run_action(self.actor, DELETE, [row.pk], self.seen(row))
+            job = self.table.run_action(self.actor, DELETE, [row.pk], self.get_seen_version(row))
         except Conflict as error:
-            raise changed() from error
+            raise build_precondition_problem() from error
         except ValidationError as error:
-            raise unprocessable(validation_texts(error)) from error
+            raise build_validation_problem(validation_texts(error)) from error
         if job is None:
-            return Response(status=204)
-        place = reverse("api-job", args=[job.pk])
-        return Response({"job": job.pk}, status=202, headers={"Location": place})
+            return empty_response(204)
+        location = reverse("api-job", args=[job.pk])
+        return json_response({"job": job.pk}, 202, {"Location": location})
 
-    def seen(self, row):
-        """What the program says that it has seen; nothing if it says nothing."""
-        wanted = self.request.headers.get("If-Match")
-        if wanted is None:
+    def get_seen_version(self, row: Model) -> Seen | None:
+        """Return the version that If-Match names; None without that header."""
+        header = self.request.headers.get("If-Match")
+        if header is None:
             return None
-        tag = self.tag(row)
-        if not matches(wanted, quoted(tag)):
-            raise changed()
-        return seen_by_etag(self.crud, row, self.role, tag)
+        tag = self.get_etag(row)
+        if not etag_matches(header, quote_etag(tag)):
+            raise build_precondition_problem()
+        return seen_by_etag(self.table, row, self.role, tag)
 
 
-def changed():
-    return Problem(412, _("Somebody else changed this in the meantime. Nothing was saved."))
+def build_refused_problem(form: RecordForm) -> ApiProblem:
+    """Build the problem of values that were refused: a key that is taken is a conflict."""
+    status = 409 if "taken" in error_codes(form) else 422
+    return build_validation_problem(form_errors(form), status)
 
 
-def matches(header, quoted_tag):
-    """Whether one of the tags of If-Match or If-None-Match is this row's."""
+def etag_matches(header: str | None, tag: str) -> bool:
+    """Return whether If-Match or If-None-Match names this quoted tag, or any by `*`."""
     given = [part.strip().removeprefix("W/") for part in (header or "").split(",")]
-    return "*" in given or quoted_tag in given
+    return "*" in given or tag in given
 
 
-@extend_schema_view(get=JOB)
-class JobOfToken(Door):
-    """How far work is that this token has begun."""
-
-    shown = ("id", "title", "state", "done", "total", "message", "created", "finished")
-
-    def is_open(self, screen, principal):
-        return True
-
-    def get(self, request, pk):
-        job = Job.objects.filter(pk=pk, token=request.auth).first()
-        if job is None:
-            raise Http404
-        return Response({name: to_json_value(getattr(job, name)) for name in self.shown})
+def build_overtaken_problem() -> ApiProblem:
+    return ApiProblem(409, _("Others keep changing this row. Nothing was saved; try again."))
 
 
-SHAPES = (("rows", "", Rows), ("row", "/<key:key>", Row))
+def build_precondition_problem() -> ApiProblem:
+    text = _("Somebody else changed this in the meantime. Nothing was saved.")
+    return ApiProblem(412, text)
 
 
-def resources_of(crud):
-    """The addresses of a table, with the methods whose screens its roles name."""
+def resource_urls(table: Table) -> list[URLPattern]:
+    """Return the addresses of a table, with the methods whose screens its roles name."""
     return [
-        path(
-            f"api/v1/{crud.slug}{route}",
-            view_of(crud, kind).as_view(),
-            name=f"api-{crud.slug}-{name}",
-        )
-        for name, route, kind in SHAPES
+        resource_url(table, "rows", "", RowListResourceView),
+        resource_url(table, "row", "/<key:key>", RowResourceView),
     ]
 
 
-def view_of(crud, kind):
-    methods = [m.lower() for m, (_verb, screen) in kind.verbs.items() if screen in crud.roles]
-    roles = functools.reduce(operator.or_, crud.roles.values())
-    own = {"crud": crud, "roles": roles, "http_method_names": [*methods, "head"]}
-    return documented(type(f"{type(crud).__name__}{kind.__name__}", (kind,), own))
+def resource_url(
+    table: Table, name: str, route: str, view_class: type[TableResourceView]
+) -> URLPattern:
+    """Return one address of a table."""
+    methods = [
+        method.lower()
+        for method, (_verb, screen) in view_class.access_by_method.items()
+        if screen in table.roles
+    ]
+    view = view_class.as_view(table=table, http_method_names=[*methods, "head"])
+    return path(f"api/v1/{table.slug}{route}", view, name=f"api-{table.slug}-{name}")

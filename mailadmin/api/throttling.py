@@ -5,43 +5,57 @@ import datetime
 from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
-from rest_framework.exceptions import Throttled
+from django.utils.translation import ngettext
 
 from mailadmin.accounts.throttling import add_one
 from mailadmin.api.models import RequestCount
+from mailadmin.api.problems import ApiProblem
+from mailadmin.api.tokens import TokenHolder
 from mailadmin.changes.perform import again_on_deadlock
 
-WINDOW = datetime.timedelta(minutes=1)
+RATE_WINDOW = datetime.timedelta(minutes=1)
 
 
-def refuse_too_fast(holder) -> None:
-    """Limit the requests a minute of each person, counted in the database for all machines."""
-    began, requests = count_request(owner_key(holder))
-    most = settings.MAILADMIN_API_RATE
-    if most and requests > most:
-        left = (began + WINDOW - timezone.now()).total_seconds()
-        raise Throttled(max(1, int(left) + 1))
+def check_throttle(principal: TokenHolder) -> None:
+    """Count a request and refuse it above the owner's limit; all machines share the count."""
+    window_start, requests = count_request(get_throttle_key(principal))
+    limit = settings.MAILADMIN_API_RATE
+    if limit and requests > limit:
+        seconds = (window_start + RATE_WINDOW - timezone.now()).total_seconds()
+        raise throttled(max(1, int(seconds) + 1))
 
 
-def owner_key(holder) -> str:
-    return holder.owner.pk.lower()
+def throttled(seconds: int) -> ApiProblem:
+    """Build the refusal that says how long to wait."""
+    text = ngettext(
+        "Request was throttled. Expected available in %(seconds)d second.",
+        "Request was throttled. Expected available in %(seconds)d seconds.",
+        seconds,
+    )
+    return ApiProblem(429, text % {"seconds": seconds}, headers={"Retry-After": str(seconds)})
 
 
-def charge(holder, rows: int) -> None:
-    """Count a request of many rows as each of them would be."""
-    own = RequestCount.objects.filter(pk=owner_key(holder))
+def get_throttle_key(principal: TokenHolder) -> str:
+    """Return the key of the owner's count, which all their tokens share."""
+    return principal.owner.pk.lower()
+
+
+def charge_rows(principal: TokenHolder, rows: int) -> None:
+    """Count a request of many rows as one request for each row."""
+    own = RequestCount.objects.filter(pk=get_throttle_key(principal))
     again_on_deadlock(lambda: own.update(requests=F("requests") + rows - 1))
 
 
 def count_request(owner: str) -> tuple[datetime.datetime, int]:
-    """(when the current minute began, requests in it), this one among them."""
-    return again_on_deadlock(lambda: count_once(owner, timezone.now()))
+    """Return (start of the current minute, requests in it), this request included."""
+    return again_on_deadlock(lambda: count_request_once(owner, timezone.now()))
 
 
-def count_once(owner: str, now: datetime.datetime) -> tuple[datetime.datetime, int]:
+def count_request_once(owner: str, now: datetime.datetime) -> tuple[datetime.datetime, int]:
+    """Do so in one attempt, which a deadlock may end."""
     row = RequestCount.objects.filter(pk=owner)
-    if not add_one(row, now, WINDOW, "requests", "window_start"):
+    if not add_one(row, now, RATE_WINDOW, "requests", "window_start"):
         new = RequestCount(owner=owner, window_start=now)
         RequestCount.objects.bulk_create([new], ignore_conflicts=True)
-        add_one(row, now, WINDOW, "requests", "window_start")
+        add_one(row, now, RATE_WINDOW, "requests", "window_start")
     return row.values_list("window_start", "requests").first() or (now, 1)

@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch
 from mailadmin.accounts.throttling import WINDOW
-from mailadmin.api.models import Answer, RequestCount
+from mailadmin.api.models import RequestCount, StoredResponse
 from mailadmin.changes.models import ChangeSecret
 from mailadmin.changes.perform import again_on_deadlock
 from mailadmin.db.bulk import ROWS_A_STATEMENT
 from mailadmin.jobs.models import Job, WorkerSign
 
-ANSWERS_KEPT = datetime.timedelta(days=1)  # to requests with an Idempotency-Key
+RESPONSE_TTL = datetime.timedelta(days=1)  # of requests with an Idempotency-Key
 DRAFTS_KEPT = datetime.timedelta(days=1)
 NETWORKS_KEPT = datetime.timedelta(days=180)
 EPOCHS_KEPT = datetime.timedelta(days=7)  # longer than any session lives
@@ -32,7 +32,7 @@ def forget():
     delete(KnownNetwork.objects.filter(seen__lt=now - NETWORKS_KEPT))
     delete(RequestCount.objects.filter(window_start__lt=now - WINDOW))
     delete(Session.objects.filter(expire_date__lt=now))
-    delete(Answer.objects.filter(at__lt=now - ANSWERS_KEPT))
+    delete(StoredResponse.objects.filter(at__lt=now - RESPONSE_TTL))
     delete(SessionEpoch.objects.filter(at__lt=now - EPOCHS_KEPT))
 
 

@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
             },
         ),
         CreateMissingTable(
-            name="Answer",
+            name="StoredResponse",
             fields=[
                 (
                     "id",

@@ -7,18 +7,23 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Q
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
 
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequired
-from mailadmin.api.problems import unprocessable
-from mailadmin.api.resources import Door
-from mailadmin.api.schema import problems, query
+from mailadmin.api.base import ApiView
+from mailadmin.api.operations import (
+    TEXT,
+    build_content,
+    build_operation,
+    build_response,
+    problem_responses,
+    query_parameter,
+)
+from mailadmin.api.problems import build_validation_problem
 from mailadmin.tables.forms import PlainForm
 from mailadmin.tables.serialization import error_texts
 from mailboxes.mailserver.generator.choices import (
@@ -81,26 +86,35 @@ class Explain(RoleRequired, TemplateView):
         return super().get_context_data(form=form, told=told, **kwargs)
 
 
-class ExplainApi(Door):
-    """The same as JSON."""
+EXPLAIN_OPERATION = build_operation(
+    "explain",
+    tag="explain",
+    summary="What happens to mail for an address, step by step",
+    description="The same as JSON.",
+    parameters=[
+        query_parameter("address", "The address.", TEXT | {"minLength": 1}, required=True),
+        query_parameter("sender", "A mailbox that wants to send as the address."),
+    ],
+    responses={
+        "200": build_response(
+            content=build_content({"type": "object", "additionalProperties": {}})
+        ),
+        **problem_responses(422),
+    },
+)
 
-    table = "explain"
 
-    @extend_schema(
-        operation_id="explain",
-        tags=["explain"],
-        summary="What happens to mail for an address, step by step",
-        parameters=[
-            query("address", "The address.", {"type": "string", "minLength": 1}, required=True),
-            query("sender", "A mailbox that wants to send as the address."),
-        ],
-        responses={200: OpenApiTypes.OBJECT, **problems(422)},
-    )
-    def get(self, request):
+class ExplainApiView(ApiView):
+    """The route of an address as JSON."""
+
+    access_table = "explain"
+    operations = {"get": EXPLAIN_OPERATION}
+
+    def get(self, request: HttpRequest) -> JsonResponse:
         form = ExplainForm(request.GET)
-        if told := form.told(request.user):
+        if told := form.told(self.principal):
             return JsonResponse(told)
-        raise unprocessable(error_texts(form.errors.as_data()))
+        raise build_validation_problem(error_texts(form.errors.as_data()))
 
 
 class Seen(RoleRequired, TemplateView):

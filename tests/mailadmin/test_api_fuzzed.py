@@ -9,7 +9,7 @@ from hypothesis import HealthCheck
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
 from domains.models import Admin
-from mailadmin.api.document import FILE
+from mailadmin.api.document import OPENAPI_PATH
 from mailadmin.api.tokens import create_token, new_text
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.wsgi import application
@@ -19,7 +19,7 @@ EXAMPLES = int(os.environ.get("MAILADMIN_TEST_FUZZ", "15"))  # of each operation
 # Rules across rows are more than a schema can say. The token goes with each call, so what is
 # answered without one others try.
 NOT_ASKED = [ignored_auth, positive_data_acceptance]
-schema = schemathesis.openapi.from_path(FILE)
+schema = schemathesis.openapi.from_path(OPENAPI_PATH)
 schema.app = application
 
 

@@ -1,13 +1,14 @@
-"""`api-document`: writes the OpenAPI document anew, after a form or a column has changed."""
+"""`api-document`: write the OpenAPI document after a form or a column has changed."""
 
 from django.core.management.base import BaseCommand
 
-from mailadmin.api.document import FILE, made
+from mailadmin.api.document import OPENAPI_PATH
+from mailadmin.api.openapi import render_openapi_document
 
 
 class Command(BaseCommand):
     help = "Write the API's OpenAPI document anew from the forms and columns as they are."
 
     def handle(self, *args, **options):
-        FILE.write_text(made(), encoding="utf-8")
-        self.stdout.write(str(FILE))
+        OPENAPI_PATH.write_text(render_openapi_document(), encoding="utf-8")
+        self.stdout.write(str(OPENAPI_PATH))

@@ -1,0 +1,80 @@
+"""The base of all API views: who asks, what they may do, and errors as JSON."""
+
+import functools
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import View
+
+from mailadmin.accounts.models import Role
+from mailadmin.api.authentication import authenticate
+from mailadmin.api.permissions import Access, check_token_access, permission_denied
+from mailadmin.api.problems import HANDLED_ERRORS, ApiProblem, handle_exception
+from mailadmin.api.tokens import TokenHolder
+from mailadmin.changes.perform import Actor
+
+
+@method_decorator([csrf_exempt, login_not_required], name="dispatch")
+class ApiView(View):
+    """A view for programs with a token; it needs neither a session nor a CSRF token."""
+
+    http_method_names = ["get", "head"]
+    access_table: str | None = None  # what a token has to open; None: any token will do
+    roles = Role.ADMINS
+    operations: dict[str, dict] = {}  # method → OpenAPI operation
+
+    principal: TokenHolder
+    raw_body: bytes
+
+    def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        """Answer with the view's response, or with the problem that stands in its way."""
+        try:
+            self.check_request(request)
+            response = super().dispatch(request, *args, **kwargs)
+        except HANDLED_ERRORS as error:
+            response = handle_exception(error)
+            if response is None:
+                raise
+        response.headers["Allow"] = ", ".join(self._allowed_methods())
+        return response
+
+    def check_request(self, request: HttpRequest) -> None:
+        """Refuse unknown methods first, whoever asks; then anonymous and forbidden requests."""
+        if request.method.lower() not in self.http_method_names:
+            self.http_method_not_allowed(request)
+        self.principal = request.user = authenticate(request)
+        self.check_permissions()
+        request.told_person = f"{self.principal.username}, token {self.principal.token.pk}"
+        self.raw_body = request.body  # which refuses what is too large
+
+    def check_permissions(self) -> None:
+        """Refuse what the token or its owner's role does not allow."""
+        access = self.get_required_access()
+        check_token_access(self.principal, access)
+        if not self.allows_screen(access.screen, self.principal):
+            raise permission_denied()
+
+    def get_required_access(self) -> Access:
+        """Return what this request needs."""
+        return Access(self.access_table)
+
+    def allows_screen(self, screen: str, principal: TokenHolder) -> bool:
+        """Return whether the principal's role opens this view."""
+        return principal.role in self.roles
+
+    def get_operations(self) -> dict[str, dict]:
+        """Return what the OpenAPI document says of each method."""
+        return self.operations
+
+    def http_method_not_allowed(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        """Refuse a method that this view does not have."""
+        raise ApiProblem(405, _('Method "%(method)s" not allowed.') % {"method": request.method})
+
+    @functools.cached_property
+    def actor(self) -> Actor:
+        """Return who is logged as the author of changes."""
+        address = f"{self.request.client_address}, token {self.principal.token.pk}"
+        return Actor(self.principal, self.principal.username, address)

@@ -1,0 +1,50 @@
+"""The resource of background jobs."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+
+from mailadmin.api.base import ApiView
+from mailadmin.api.operations import (
+    WHOLE,
+    build_content,
+    build_operation,
+    build_response,
+    problem_responses,
+)
+from mailadmin.api.responses import json_response
+from mailadmin.api.schemas import reference
+from mailadmin.api.tokens import TokenHolder
+from mailadmin.jobs.models import Job
+from mailadmin.tables.serialization import to_json_value
+
+JOB_OPERATION = build_operation(
+    "read_job",
+    tag="jobs",
+    summary="How far work is that this token has begun",
+    description="How far work is that this token has begun.",
+    parameters=[{"in": "path", "name": "id", "schema": WHOLE, "required": True}],
+    responses={
+        "200": build_response(content=build_content(reference("JobState"))),
+        **problem_responses(404),
+    },
+)
+
+
+class TokenJobView(ApiView):
+    """The progress of a job that this token has started."""
+
+    operations = {"get": JOB_OPERATION}
+    response_fields = (
+        *("id", "title", "state", "done", "total"),
+        *("message", "created", "finished"),
+    )
+
+    def allows_screen(self, screen: str, principal: TokenHolder) -> bool:
+        return True
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        job = Job.objects.filter(pk=pk, token=self.principal.token).first()
+        if job is None:
+            raise Http404
+        return json_response(
+            {name: to_json_value(getattr(job, name)) for name in self.response_fields}
+        )

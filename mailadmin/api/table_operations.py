@@ -1,0 +1,216 @@
+"""The OpenAPI operations of a table's resources."""
+
+from collections.abc import Iterable
+
+from mailadmin.api.operations import (
+    ETAG,
+    FILTER_PARAMETERS,
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    LOCATION,
+    PAGE_PARAMETERS,
+    REPLAYED,
+    RETRY_AFTER,
+    build_content,
+    build_examples,
+    build_operation,
+    build_response,
+    path_parameter,
+    problem_responses,
+)
+from mailadmin.api.query_params import MAX_ROWS
+from mailadmin.api.schemas import (
+    FieldType,
+    build_list,
+    get_component_name,
+    get_row_types,
+    reference,
+)
+from mailadmin.tables.forms import program_fields
+from mailadmin.tables.table import Table
+
+USUAL_FILTERS = ("domain", "active", "q")
+EXAMPLE_MOMENT = "2026-01-31T12:00:00+01:00"
+EXAMPLE_VALUES = {"boolean": True, "array": [], "integer": 0, "number": 0, "string": ""}
+
+
+def row_list_operations(table: Table) -> dict[str, dict]:
+    """Return the operations of all rows: method → operation."""
+    found = {"get": list_operation(table)}
+    found |= {"post": create_operation(table)} if "create" in table.roles else {}
+    return found | ({"patch": bulk_edit_operation(table)} if "edit" in table.roles else {})
+
+
+def row_operations(table: Table) -> dict[str, dict]:
+    """Return the operations of one row: method → operation."""
+    found = {"get": read_operation(table)}
+    found |= {"patch": edit_operation(table)} if "edit" in table.roles else {}
+    return found | ({"delete": delete_operation(table)} if "delete" in table.roles else {})
+
+
+def build_operation_id(verb: str, table: Table, suffix: str = "") -> str:
+    return f"{verb}_{table.slug.replace('-', '_')}{suffix}"
+
+
+def table_problems(*statuses: int) -> dict[str, dict]:
+    """Return the refusals of a table's operation."""
+    return problem_responses(*statuses, headers=RETRY_AFTER)
+
+
+# All rows
+
+
+def list_operation(table: Table) -> dict:
+    names = getattr(table, "filter_names", USUAL_FILTERS)
+    filters = [FILTER_PARAMETERS[name] for name in names if name in FILTER_PARAMETERS]
+    page = reference(f"{get_component_name(table)}Page")
+    example = {"items": [build_example_row(table)], "next": None}
+    return build_operation(
+        build_operation_id("list", table),
+        tag=table.slug,
+        summary=f"A page of {table.slug}",
+        description=(
+            "Ordered by key. `next` is the `after` of the page that follows, null on the last one."
+        ),
+        parameters=[*filters, *PAGE_PARAMETERS],
+        responses={
+            "200": build_response(content=build_content(page, response_examples(table, example))),
+            **table_problems(404, 422),
+        },
+    )
+
+
+def create_operation(table: Table) -> dict:
+    name = get_component_name(table)
+    sent = build_content(reference(f"New{name}OrList"), request_examples(table))
+    made = build_content(
+        reference(f"{name}OrList"), response_examples(table, build_example_row(table))
+    )
+    return build_operation(
+        build_operation_id("create", table),
+        tag=table.slug,
+        summary=f"Make one of {table.slug}, or up to {MAX_ROWS}: all of them or none",
+        description=(
+            "An object makes one row, a list of objects several. What is not given is as "
+            "the panel's form proposes it."
+        ),
+        parameters=[IDEMPOTENCY_KEY],
+        body={"content": sent},
+        responses={
+            "201": build_response(content=made, headers=ETAG | LOCATION | REPLAYED),
+            **table_problems(400, 409, 413, 415, 422),
+        },
+    )
+
+
+def bulk_edit_operation(table: Table) -> dict:
+    name = get_component_name(table)
+    changes = build_list(reference(f"{name}ChangesByKey"))
+    return build_operation(
+        build_operation_id("edit", table, "_list"),
+        tag=table.slug,
+        summary=f"Change up to {MAX_ROWS} of {table.slug}: all of them or none",
+        description="Each object names its row by its key, and what of it is to change.",
+        body={"content": build_content(changes), "required": True},
+        responses={
+            "200": build_response(content=build_content(reference(f"{name}List"))),
+            **table_problems(400, 409, 413, 415, 422),
+        },
+    )
+
+
+# One row
+
+
+def read_operation(table: Table) -> dict:
+    return build_operation(
+        build_operation_id("read", table, "_row"),
+        tag=table.slug,
+        summary=f"One of {table.slug}",
+        description=(
+            "The `ETag` names these values; with it in `If-None-Match` the answer is 304 "
+            "while they are so."
+        ),
+        parameters=[key_parameter(table), IF_NONE_MATCH],
+        responses={
+            "200": row_response(table),
+            "304": build_response("The row is still as `If-None-Match` says."),
+            **table_problems(404),
+        },
+    )
+
+
+def edit_operation(table: Table) -> dict:
+    changes = reference(f"Patched{get_component_name(table)}Changes")
+    examples = request_examples(table, program_fields(table.form_class, "edit"))
+    return build_operation(
+        build_operation_id("edit", table, "_row"),
+        tag=table.slug,
+        summary=f"Change one of {table.slug}",
+        description=(
+            "What is not named stays. A row may be sent back as it came: what cannot be "
+            "changed may stand in it as it is."
+        ),
+        parameters=[key_parameter(table), IF_MATCH],
+        body={"content": build_content(changes, examples)},
+        responses={
+            "200": row_response(table),
+            **table_problems(400, 404, 409, 412, 413, 415, 422),
+        },
+    )
+
+
+def delete_operation(table: Table) -> dict:
+    started = build_content(reference("JobBegun"))
+    return build_operation(
+        build_operation_id("delete", table, "_row"),
+        tag=table.slug,
+        summary=f"Delete one of {table.slug} with all that hangs on it",
+        description="What would take long is taken out of force at once and deleted by a job.",
+        parameters=[key_parameter(table), IF_MATCH],
+        responses={
+            "204": build_response("No response body"),
+            "202": build_response("Much is deleted by a job, which has begun.", started, LOCATION),
+            **table_problems(404, 412, 422),
+        },
+    )
+
+
+def key_parameter(table: Table) -> dict:
+    key_type = "integer" if table.newest_first else "string"
+    return path_parameter("key", "Its key.", {"type": key_type})
+
+
+def row_response(table: Table) -> dict:
+    examples = response_examples(table, build_example_row(table))
+    content = build_content(reference(get_component_name(table)), examples)
+    return build_response(content=content, headers=ETAG)
+
+
+# Examples
+
+
+def request_examples(table: Table, names: Iterable[str] | None = None) -> dict[str, dict]:
+    """Return an example of a new row, or of changes to a row's fields of these names."""
+    value = {n: v for n, v in table.example_values.items() if names is None or n in names}
+    name = get_component_name(table)
+    return build_examples(f"Sent:{name}", f"sent: {name}", value)
+
+
+def response_examples(table: Table, value: object) -> dict[str, dict]:
+    name = get_component_name(table)
+    return build_examples(f"Answer:{name}", f"answer: {name}", value)
+
+
+def build_example_row(table: Table) -> dict[str, object]:
+    """Return a row as it is shown: the table's example, and plausible values beside it."""
+    row = {name: get_example_value(field) for name, field in get_row_types(table).items()}
+    row |= {name: value for name, value in table.example_values.items() if name in row}
+    if {"local_part", "domain"} <= set(row):
+        row[table.model._meta.pk.column] = f"{row['local_part']}@{row['domain']}"
+    return row
+
+
+def get_example_value(field: FieldType) -> object:
+    return EXAMPLE_MOMENT if field.format == "date-time" else EXAMPLE_VALUES[field.type]
