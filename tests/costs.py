@@ -64,7 +64,7 @@ class Local:
         from mailboxes.models import Mailbox
 
         model = Admin if person.endswith("@example.net") else Mailbox
-        backend = f"mailadmin.auth.{model.__name__}Backend"
+        backend = f"mailadmin.accounts.backends.{model.__name__}Backend"
         self.client = Client()
         self.client.force_login(model.objects.get(pk=person), backend=backend)
 

@@ -54,7 +54,7 @@ class OutageTests(World):
     def failing(self, error):
         logger = logging.getLogger("mailadmin")
         with (
-            mock.patch("mailadmin.tables.reading.List.get", side_effect=error),
+            mock.patch("mailadmin.tables.views.list.TableListView.get", side_effect=error),
             mock.patch("mailadmin.api.resources.RowListResourceView.get_limit", side_effect=error),
             self.assertLogs(logger, "ERROR"),
         ):
@@ -87,7 +87,7 @@ class OutageTests(World):
             DataError(1264, "Out of range value for column 'quota'"),
             OSError(errno.EACCES, "Permission denied"),
         ):
-            with mock.patch("mailadmin.tables.reading.List.get", side_effect=error):
+            with mock.patch("mailadmin.tables.views.list.TableListView.get", side_effect=error):
                 self.assertEqual(self.client.get("/domains/").status_code, 500, error)
 
     def test_a_row_that_exists_is_a_conflict_and_any_other_refusal_a_fault(self):

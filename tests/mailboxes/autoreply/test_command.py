@@ -73,8 +73,8 @@ def test_several_recipients_are_named_in_both_ways(form):
 def test_a_fault_of_our_own_lets_the_mail_wait(post, tmp_path):
     code = (
         "import sys, mailadmin\n"
-        "from mailboxes.mailserver import autoreply\n"
-        "autoreply.read_letter = None\n"
+        "from mailboxes.mailserver import autoresponder\n"
+        "autoresponder.read_letter = None\n"
         "mailadmin.main()\n"
     )
     _python, _manage, *arguments = post.command()
