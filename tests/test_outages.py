@@ -55,7 +55,7 @@ class OutageTests(World):
         logger = logging.getLogger("mailadmin")
         with (
             mock.patch("mailadmin.tables.views.list.TableListView.get", side_effect=error),
-            mock.patch("mailadmin.api.resources.RowListResourceView.get_limit", side_effect=error),
+            mock.patch("mailadmin.api.resources.parse_limit", side_effect=error),
             self.assertLogs(logger, "ERROR"),
         ):
             yield
@@ -103,7 +103,7 @@ class OutageTests(World):
             program = self.api(self.root)
             program.client.raise_request_exception = False
             with mock.patch(
-                "mailadmin.api.resources.RowListResourceView.get_limit", side_effect=error
+                "mailadmin.api.resources.parse_limit", side_effect=error
             ):
                 self.assertEqual(program.get("domains").status_code, status, error)
 
