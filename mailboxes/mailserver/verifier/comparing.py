@@ -85,6 +85,8 @@ def kinds(domains):
 class Postfix:
     """Compares each map of the panel with that of the server."""
 
+    name = "Postfix"
+
     def __init__(self, live: LivePostfix):
         self.live, self.is_own = live, is_own(live.files)
         self.delivers = live.files.value("virtual_transport").partition(":")[0] == "virtual"
@@ -187,6 +189,8 @@ def own_answer(sql, key):
 
 class Dovecot:
     """Compares who may sign in, where their mail is, and how much it may be."""
+
+    name = "Dovecot"
 
     def __init__(self, live: LiveDovecot, base: str = ""):
         self.live, self.base = live, base

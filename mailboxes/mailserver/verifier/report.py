@@ -122,7 +122,7 @@ def compare(report: Report, compared: list, domains: list[str] | None) -> None:
                 report.differences += server.differences(batch, report.asked)
             except Unavailable as error:
                 answering.remove(server)
-                report.fail(type(server).__name__, error)
+                report.fail(server.name, error)
 
 
 def present(report: Report, postfix: str, dovecot: str) -> Servers:

@@ -156,14 +156,15 @@ def own_setup(**changes):
     for query in maps.postfix_maps():
         tables.setdefault(query.parameter or "mailbox_limits", []).append(OwnTable(query))
     tables["transport_maps"].insert(0, vacation_table())
-    own = {
-        "mydestination": [Fixed("mydestination", {"localhost": "localhost"})],
-        "recipient_delimiter": settings.MAILADMIN_RECIPIENT_DELIMITER,
-        "is_own": True,
-        "agents": own_agents(),
-        "login_chars": frozenset(maps.LOGIN_CHARS),
-    }
-    return Setup(**tables | own | changes)
+    own = Setup(
+        **tables,
+        mydestination=[Fixed("mydestination", {"localhost": "localhost"})],
+        recipient_delimiter=settings.MAILADMIN_RECIPIENT_DELIMITER,
+        is_own=True,
+        agents=own_agents(),
+        login_chars=frozenset(maps.LOGIN_CHARS),
+    )
+    return dataclasses.replace(own, **changes)
 
 
 def own_agents() -> dict[str, str]:
