@@ -1,5 +1,6 @@
 """What Postfix asks, and the parameters of main.cf that decide whom."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
