@@ -5,28 +5,28 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import LARGEST_QUOTA, Admin, AliasDomain, Domain, Transport
-from domains.patterns import USUAL, normalize_pattern, validate_pattern
+from domains.models import MAX_QUOTA_MB, Admin, AliasDomain, Domain, Transport
+from domains.patterns import DEFAULT_DELIVERY, normalize_pattern, validate_pattern
 from mailadmin.accounts.password_forms import NewPasswordMixin
-from mailadmin.names import address_in_unicode, normalize_domain
+from mailadmin.names import address_to_unicode, normalize_domain
 from mailadmin.tables.form_fields import (
-    AddressInput,
-    DomainInput,
-    RowInput,
-    TargetsField,
-    WholeInput,
+    AddressFormField,
+    DomainFormField,
+    LineListField,
+    RowChoiceField,
+    UntruncatedCharField,
 )
-from mailadmin.tables.forms import RecordForm
+from mailadmin.tables.forms import TableForm
 
 LIMIT_HELP = _("0 is unlimited, -1 allows none.")
 
 
-class BaseDomainForm(RecordForm):
+class BaseDomainForm(TableForm):
     """The columns of a domain; what is created in it is asked by the form of mailboxes."""
 
     only_new = ("domain",)
 
-    domain = DomainInput(label=_("Domain"), help_text=_("For example example.org"))
+    domain = DomainFormField(label=_("Domain"), help_text=_("For example example.org"))
 
     class Meta:
         model = Domain
@@ -50,7 +50,7 @@ class BaseDomainForm(RecordForm):
         self.fields["transport"].widget = forms.Select(choices=self._transports())
         self.fields["transport"].required = True
         self.fields["password_expiry"].min_value = 0
-        self.fields["password_expiry"].validators.append(at_least(0))
+        self.fields["password_expiry"].validators.append(min_value_validator(0))
         self.fields["password_expiry"].help_text = _("0: passwords do not expire.")
         if not self.is_edit:
             self._preset()
@@ -69,8 +69,8 @@ class BaseDomainForm(RecordForm):
         field.help_text = LIMIT_HELP
         lowest = min(-1, getattr(self.instance, name))  # PostfixAdmin has let lower ones in
         field.validators += [
-            at_least(lowest),
-            at_most(LARGEST_QUOTA if "quota" in name else 2**31 - 1),
+            min_value_validator(lowest),
+            max_value_validator(MAX_QUOTA_MB if "quota" in name else 2**31 - 1),
         ]
         field.widget.attrs |= {"min": -1}
 
@@ -89,24 +89,24 @@ class BaseDomainForm(RecordForm):
         } | self.initial
 
 
-def at_least(number):
+def min_value_validator(number):
     return forms.fields.validators.MinValueValidator(number)
 
 
-def at_most(number):
+def max_value_validator(number):
     return forms.fields.validators.MaxValueValidator(number)
 
 
-class AliasDomainForm(RecordForm):
+class AliasDomainForm(TableForm):
     only_new = ("alias_domain",)
 
-    alias_domain = RowInput(
+    alias_domain = RowChoiceField(
         label=_("Alias domain"),
         model=Domain,
         url_name="domains-pick",
         help_text=_("Mail to this domain goes to the same names in the other one."),
     )
-    target_domain = RowInput(label=_("Target domain"), model=Domain, url_name="domains-pick")
+    target_domain = RowChoiceField(label=_("Target domain"), model=Domain, url_name="domains-pick")
 
     class Meta:
         model = AliasDomain
@@ -125,13 +125,13 @@ class AliasDomainForm(RecordForm):
         return super().snapshot(row) | {"target_domain": row.target_domain_id}
 
 
-class AdminForm(NewPasswordMixin, RecordForm):
+class AdminForm(NewPasswordMixin, TableForm):
     only_new = ("username",)
 
-    username = AddressInput(
+    username = AddressFormField(
         label=_("Address"), help_text=_("The admin signs in with this address.")
     )
-    domains = TargetsField(
+    domains = LineListField(
         label=_("Domains"),
         required=False,
         help_text=_("One domain a line. A superadmin needs none."),
@@ -163,7 +163,7 @@ class AdminForm(NewPasswordMixin, RecordForm):
         return self.with_hash(values, username)
 
 
-class PatternInput(WholeInput):
+class PatternFormField(UntruncatedCharField):
     """A pattern as people write it."""
 
     def __init__(self, **options):
@@ -174,13 +174,13 @@ class PatternInput(WholeInput):
         return normalize_pattern(value) if value else value
 
     def prepare_value(self, value):
-        return address_in_unicode(value) if isinstance(value, str) else value
+        return address_to_unicode(value) if isinstance(value, str) else value
 
 
-class TransportForm(RecordForm):
+class TransportForm(TableForm):
     only_new = ("pattern",)
 
-    pattern = PatternInput(
+    pattern = PatternFormField(
         label=_("Mail for"),
         help_text=_(
             "joe@example.org, example.org, .example.org (its sub-domains) or * (everything else). "
@@ -203,4 +203,4 @@ class TransportForm(RecordForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if not self.is_edit and (domain := self.initial.get("domain")):
-            self.initial = {"pattern": domain, "transport": USUAL} | self.initial
+            self.initial = {"pattern": domain, "transport": DEFAULT_DELIVERY} | self.initial

@@ -27,16 +27,16 @@ from mailadmin.db.fields import (
     Latin1TextField,
     NameField,
     TimestampField,
-    Unknown,
+    UnknownDate,
     mail_key,
 )
-from mailadmin.db.models import Record, table
-from mailadmin.names import address_in_unicode, domain_in_unicode
+from mailadmin.db.models import Record, get_table_name
+from mailadmin.names import address_to_unicode, domain_to_unicode
 
-ALL = "ALL"  # PostfixAdmin's name for "every domain": a mark, not a domain
+ALL_DOMAINS = "ALL"  # PostfixAdmin's name for "every domain": a mark, not a domain
 NONE_ALLOWED, UNLIMITED = -1, 0
-LARGEST_QUOTA = 2**30  # MB; sums of quotas stay far from the end of a BIGINT
-LITERALS = 500  # up to so many domains a list of names is read faster than a subquery
+MAX_QUOTA_MB = 2**30  # MB; sums of quotas stay far from the end of a BIGINT
+MAX_LITERAL_DOMAINS = 500  # up to so many domains a list of names is read faster than a subquery
 
 
 class DomainQuerySet(ScopedQuerySet):
@@ -45,7 +45,7 @@ class DomainQuerySet(ScopedQuerySet):
 
 class DomainManager(models.Manager.from_queryset(DomainQuerySet)):
     def get_queryset(self):
-        return super().get_queryset().exclude(domain=ALL)
+        return super().get_queryset().exclude(domain=ALL_DOMAINS)
 
 
 class Domain(Record):
@@ -64,12 +64,12 @@ class Domain(Record):
     objects = DomainManager()
 
     class Meta:
-        db_table = table("domain")
+        db_table = get_table_name("domain")
         verbose_name = _("domain")
         verbose_name_plural = _("domains")
 
     def __str__(self):
-        return domain_in_unicode(self.domain)
+        return domain_to_unicode(self.domain)
 
     @property
     def quota_size(self):
@@ -97,13 +97,13 @@ class AliasDomain(Record):
     objects = AliasDomainQuerySet.as_manager()
 
     class Meta:
-        db_table = table("alias_domain")
+        db_table = get_table_name("alias_domain")
         verbose_name = _("alias domain")
         verbose_name_plural = _("alias domains")
         indexes = [models.Index(fields=["active"], name="mailadmin_mirror_active")]
 
     def __str__(self):
-        return domain_in_unicode(self.alias_domain_id)
+        return domain_to_unicode(self.alias_domain_id)
 
 
 class Admin(Principal, Record):
@@ -113,7 +113,7 @@ class Admin(Principal, Record):
     objects = AdminManager()
 
     class Meta:
-        db_table = table("admin")
+        db_table = get_table_name("admin")
         verbose_name = _("admin")
         verbose_name_plural = _("admins")
 
@@ -131,14 +131,14 @@ class Admin(Principal, Record):
         if not hasattr(self, "_managed"):
             rows = self.assignments.filter(active=True).order_by("domain_id")
             rows = rows.values_list("domain_id", flat=True)
-            names = list(dict.fromkeys(rows[: LITERALS * 2 + 1]))
-            self._managed = names if len(names) <= LITERALS else rows.order_by()
+            names = list(dict.fromkeys(rows[: MAX_LITERAL_DOMAINS * 2 + 1]))
+            self._managed = names if len(names) <= MAX_LITERAL_DOMAINS else rows.order_by()
         return self._managed
 
 
 class AssignmentManager(models.Manager.from_queryset(ScopedQuerySet)):
     def get_queryset(self):
-        return super().get_queryset().exclude(domain=ALL)
+        return super().get_queryset().exclude(domain=ALL_DOMAINS)
 
 
 class DomainAdmin(models.Model):
@@ -149,13 +149,13 @@ class DomainAdmin(models.Model):
     domain = mail_key(
         Domain, "domain", related_name="assignments", db_index=False, verbose_name=_("domain")
     )
-    created = DateTimeField(default=timezone.now, db_default=Unknown())
+    created = DateTimeField(default=timezone.now, db_default=UnknownDate())
     active = models.BooleanField(default=True, db_default=True)
 
     objects = AssignmentManager()
 
     class Meta:
-        db_table = table("domain_admins")
+        db_table = get_table_name("domain_admins")
         verbose_name = _("domain assignment")
         verbose_name_plural = _("domain assignments")
         indexes = [models.Index(fields=["domain"], name="mailadmin_admins_domain")]
@@ -202,7 +202,7 @@ class Config(models.Model):
     value = NameField(max_length=20, default="", db_default="")
 
     class Meta:
-        db_table = table("config")
+        db_table = get_table_name("config")
 
     def __str__(self):
         return f"{self.name}={self.value}"
@@ -217,7 +217,7 @@ class AdminPreference(models.Model):
     pref_value = Latin1CharField(max_length=2048, default="", db_default="")
 
     class Meta:
-        db_table = table("admin_preferences")
+        db_table = get_table_name("admin_preferences")
 
     def __str__(self):
         return f"{self.admin_id} {self.pref_key}"
@@ -230,13 +230,13 @@ class DkimKey(models.Model):
     selector = NameField(max_length=63, default="default", db_default="default")
     private_key = Latin1TextField(null=True, secret=True)  # noqa: DJ001 (as it is)
     public_key = Latin1TextField(null=True)  # noqa: DJ001 (as it is)
-    created = DateTimeField(default=timezone.now, db_default=Unknown())
-    modified = DateTimeField(default=timezone.now, db_default=Unknown())
+    created = DateTimeField(default=timezone.now, db_default=UnknownDate())
+    modified = DateTimeField(default=timezone.now, db_default=UnknownDate())
 
     objects = DkimKeyQuerySet.as_manager()
 
     class Meta:
-        db_table = table("dkim")
+        db_table = get_table_name("dkim")
         verbose_name = _("DKIM key")
         verbose_name_plural = _("DKIM keys")
 
@@ -250,13 +250,13 @@ class DkimSigning(models.Model):
     id = models.AutoField(primary_key=True)
     author = NameField(default="", db_default="", db_index=True)
     dkim = mail_key(DkimKey, "dkim_id", related_name="signings")
-    created = DateTimeField(default=timezone.now, db_default=Unknown())
-    modified = DateTimeField(default=timezone.now, db_default=Unknown())
+    created = DateTimeField(default=timezone.now, db_default=UnknownDate())
+    modified = DateTimeField(default=timezone.now, db_default=UnknownDate())
 
     objects = DkimSigningQuerySet.as_manager()
 
     class Meta:
-        db_table = table("dkim_signing")
+        db_table = get_table_name("dkim_signing")
         verbose_name = _("DKIM signing")
         verbose_name_plural = _("DKIM signings")
 
@@ -281,7 +281,7 @@ class Transport(Record):
         verbose_name_plural = _("transports")
 
     def __str__(self):
-        return address_in_unicode(self.pattern)
+        return address_to_unicode(self.pattern)
 
 
 class TotpException(models.Model):
@@ -297,7 +297,7 @@ class TotpException(models.Model):
     objects = TotpExceptionQuerySet.as_manager()
 
     class Meta:
-        db_table = table("totp_exception_address")
+        db_table = get_table_name("totp_exception_address")
         verbose_name = _("TOTP exception")
         verbose_name_plural = _("TOTP exceptions")
         constraints = [
@@ -308,6 +308,6 @@ class TotpException(models.Model):
         return f"{self.ip} {self.username}"
 
 
-def either_end(domains):
+def build_either_domain_filter(domains):
     """Alias domains of which these domains are one end."""
     return Q(alias_domain__in=domains) | Q(target_domain__in=domains)

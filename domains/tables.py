@@ -21,9 +21,9 @@ from domains.models import (
     DomainAdmin,
     DomainState,
     Transport,
-    either_end,
+    build_either_domain_filter,
 )
-from domains.patterns import EVERYTHING
+from domains.patterns import WILDCARD_PATTERN
 from domains.services import admins, transports
 from domains.services.alias_domains import (
     create_alias_domains,
@@ -53,9 +53,9 @@ class BaseDomainTable(Table):
     columns = [
         Column("domain", _("Domain"), "domain_key"),
         "description",
-        Column("mailboxes", _("Mailboxes"), cells.mailboxes),
-        Column("aliases", _("Aliases"), cells.aliases),
-        Column("quota", _("Quota assigned"), cells.quota),
+        Column("mailboxes", _("Mailboxes"), cells.render_mailbox_count_cell),
+        Column("aliases", _("Aliases"), cells.render_alias_count_cell),
+        Column("quota", _("Quota assigned"), cells.render_domain_quota_cell),
         "backupmx",
         "active",
         "modified",
@@ -129,7 +129,7 @@ class AliasDomainTable(Table):
         return settings.MAILADMIN_ALIAS_DOMAIN
 
     def filter_by_domain(self, rows: QuerySet, name: str) -> QuerySet:
-        return rows.filter(either_end([name]))
+        return rows.filter(build_either_domain_filter([name]))
 
 
 class AdminTable(Table):
@@ -201,7 +201,7 @@ class TransportTable(Table):
     menu_position = 50
     columns = [
         "pattern",
-        Column("transport", _("Transport"), cells.transport),
+        Column("transport", _("Transport"), cells.render_transport_cell),
         "description",
         "active",
         "modified",
@@ -221,14 +221,14 @@ class TransportTable(Table):
     )
 
     def filter_by_domain(self, rows: QuerySet, name: str) -> QuerySet:
-        return transports.about(rows, [name])
+        return transports.filter_transports_by_domains(rows, [name])
 
     def domains_taken_by_wildcard(self) -> tuple[list[str], bool]:
         """Return the domains whose mail `*` takes, and whether there are more than these."""
-        return transports.few_taken_by_everything()
+        return transports.get_first_domains_taken_by_wildcard()
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
-        if row.pk != EVERYTHING:
+        if row.pk != WILDCARD_PATTERN:
             return []
         names, _more = self.domains_taken_by_wildcard()
         text = gettext("“*” takes the mail of this server’s own mailboxes too: %(domains)s")

@@ -6,12 +6,12 @@ import sys
 __version__ = "0.1.0"
 
 # Started anew for every mail: these run without Django, which alone takes ten times as long.
-WITHOUT_DJANGO = {"autoreply": "mailboxes.mailserver.autoresponder"}
+STANDALONE_COMMANDS = {"autoreply": "mailboxes.mailserver.autoresponder"}
 
 
 def main():
     """Run a management command: `manage.py` and the console script `mailadmin`."""
-    if module := WITHOUT_DJANGO.get(next(iter(sys.argv[1:]), None)):
+    if module := STANDALONE_COMMANDS.get(next(iter(sys.argv[1:]), None)):
         from importlib import import_module
 
         sys.exit(import_module(module).main(sys.argv[2:]))

@@ -9,12 +9,14 @@ with a real Postfix. It needs no Django.
 import re
 from typing import NamedTuple
 
-SPACES = " \t\r\n"
-WORDS = ("word", "quoted", "literal")
-PLAIN_WORD = r"[^\s\x00-\x20\x7f|%!()<>@,;:\\\".\[\]]+"
-PLAIN_NAME = rf"{PLAIN_WORD}(?:\.{PLAIN_WORD})*"
-PLAIN_LIST = re.compile(rf" *{PLAIN_NAME}@{PLAIN_NAME} *(?:, *{PLAIN_NAME}@{PLAIN_NAME} *)*")
-TOKEN = re.compile(
+WHITESPACE = " \t\r\n"
+WORD_KINDS = ("word", "quoted", "literal")
+ATOM_PATTERN = r"[^\s\x00-\x20\x7f|%!()<>@,;:\\\".\[\]]+"
+DOT_ATOM_PATTERN = rf"{ATOM_PATTERN}(?:\.{ATOM_PATTERN})*"
+PLAIN_LIST_RE = re.compile(
+    rf" *{DOT_ATOM_PATTERN}@{DOT_ATOM_PATTERN} *(?:, *{DOT_ATOM_PATTERN}@{DOT_ATOM_PATTERN} *)*"
+)
+TOKEN_RE = re.compile(
     r"""
     (?P<quoted>"(?:\\.|[^"\\])*\\?"?)
     | (?P<literal>\[(?:\\.|[^\]\\])*\\?\]?)
@@ -23,8 +25,8 @@ TOKEN = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
-ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
-BLANK = str.maketrans(dict.fromkeys("\t\r\n", " "))
+QUOTED_PAIR_RE = re.compile(r"\\(.?)", re.DOTALL)
+WHITESPACE_TO_SPACE = str.maketrans(dict.fromkeys("\t\r\n", " "))
 
 
 class Token(NamedTuple):
@@ -32,41 +34,43 @@ class Token(NamedTuple):
     text: str  # without quotes
 
 
-def read_addresses(text: str, origin: str = "", domain: str = "") -> list[str]:
+def parse_address_list(text: str, origin: str = "", domain: str = "") -> list[str]:
     """Return the addresses of a list, unquoted, in their order.
 
     A name without a domain gets `origin`, a domain without a dot gets `domain`, if they are given.
     An address that Postfix takes for the null address is an empty string.
     """
-    if not domain and PLAIN_LIST.fullmatch(text):
+    if not domain and PLAIN_LIST_RE.fullmatch(text):
         return [part.strip() for part in text.split(",")]
     if text == "<>":
         return [""]
-    return [rewrite(tokens, origin, domain) for tokens in Splitter(scan(text)).split()]
+    return [
+        rewrite_tokens(tokens, origin, domain) for tokens in AddressSplitter(tokenize(text)).split()
+    ]
 
 
 def rewrite_address(text: str, origin: str = "", domain: str = "") -> str:
     """Return one address in its usual form."""
-    return rewrite(scan(text), origin, domain)
+    return rewrite_tokens(tokenize(text), origin, domain)
 
 
-def scan(text: str) -> list[Token]:
+def tokenize(text: str) -> list[Token]:
     """Return the tokens of a text without spaces and comments."""
     text = text.partition("\0")[0]
     found, position = [], 0
     while position < len(text):
-        if text[position] in SPACES:
+        if text[position] in WHITESPACE:
             position += 1
         elif text[position] == "(":
-            position = end_of_comment(text, position)
+            position = find_comment_end(text, position)
         else:
-            hit = TOKEN.match(text, position)
-            found.append(token_of(hit))
+            hit = TOKEN_RE.match(text, position)
+            found.append(build_token(hit))
             position = hit.end()
     return found
 
 
-def end_of_comment(text: str, position: int) -> int:
+def find_comment_end(text: str, position: int) -> int:
     """Return the position behind a comment, which may hold others."""
     level = 0
     while position < len(text):
@@ -78,26 +82,26 @@ def end_of_comment(text: str, position: int) -> int:
     return len(text)
 
 
-def token_of(hit: re.Match) -> Token:
+def build_token(hit: re.Match) -> Token:
     kind, text = hit.lastgroup, hit[0]
     if kind == "operator":
         return Token(text, text)
     if kind != "word":
         text = text[1:]
         closing = '"' if kind == "quoted" else "]"
-        if ends_with(text, closing):
+        if is_closed_by(text, closing):
             text = text[:-1]
-    text = ESCAPED.sub(lambda escape: escape[1], text).translate(BLANK)
+    text = QUOTED_PAIR_RE.sub(lambda escape: escape[1], text).translate(WHITESPACE_TO_SPACE)
     return Token(kind, f"[{text}]" if kind == "literal" else text)
 
 
-def ends_with(text: str, closing: str) -> bool:
+def is_closed_by(text: str, closing: str) -> bool:
     """Whether the closing character is there and no backslash stands before it."""
     body = text[:-1]
     return text.endswith(closing) and (len(body) - len(body.rstrip("\\"))) % 2 == 0
 
 
-class Splitter:
+class AddressSplitter:
     """Split tokens into addresses from right to left, as Postfix does."""
 
     def __init__(self, tokens: list[Token]):
@@ -119,7 +123,7 @@ class Splitter:
         kind = self.tokens[position].kind
         if kind == ">":
             return self.read_route(position)
-        if kind in WORDS and not self.may_continue:
+        if kind in WORD_KINDS and not self.may_continue:
             self.finish()
         if kind in (",", ";") or (kind == ":" and self.in_group):
             self.finish()
@@ -128,7 +132,7 @@ class Splitter:
         if kind == ":" and self.in_group:
             return self.previous(position, ",")
         self.in_group |= kind == ";"
-        self.may_continue = kind not in WORDS
+        self.may_continue = kind not in WORD_KINDS
         return position - 1
 
     def read_route(self, position: int) -> int:
@@ -154,37 +158,37 @@ class Splitter:
         return position
 
 
-def rewrite(tokens: list[Token], origin: str, domain: str) -> str:
+def rewrite_tokens(tokens: list[Token], origin: str, domain: str) -> str:
     """Return an address in its usual form, as trivial-rewrite(8) makes it."""
     tokens = [token for token in tokens if token.text or token.kind == "quoted"]
     if not tokens or (len(tokens) == 1 and tokens[0].text in ("@", "")):
         return ""
-    tokens = with_domain(without_route(tokens), origin)
-    if domain and lacks_dot(tokens):
-        tokens = [*tokens, Token(".", "."), *scan(domain)]
+    tokens = append_domain(strip_source_route(tokens), origin)
+    if domain and is_single_label_domain(tokens):
+        tokens = [*tokens, Token(".", "."), *tokenize(domain)]
     if len(tokens) > 1 and tokens[-1].kind == "." and tokens[-2].kind not in (".", "@"):
         tokens = tokens[:-1]
-    local_part, at, host = joined(tokens).rpartition("@")
-    return local_part + at + (without_gaps(host) if at else host)
+    local_part, at, host = join_tokens(tokens).rpartition("@")
+    return local_part + at + (strip_domain_spaces(host) if at else host)
 
 
-def joined(tokens: list[Token]) -> str:
+def join_tokens(tokens: list[Token]) -> str:
     """Return the tokens as text; of words side by side, quotes leave a space between them."""
     text, is_domain = "", False
     for before, token in zip([None, *tokens], tokens, strict=False):
         kinds = {token.kind, before.kind} if before else {token.kind}
-        is_apart = before and kinds <= set(WORDS) and kinds != {"word"}
+        is_apart = before and kinds <= set(WORD_KINDS) and kinds != {"word"}
         text += f" {token.text}" if is_domain and is_apart else token.text
         is_domain |= token.kind == "@"
     return text
 
 
-def without_gaps(domain: str) -> str:
+def strip_domain_spaces(domain: str) -> str:
     """Leave out spaces between the names of a domain, as quotes may have kept them."""
     return ".".join(part.strip(" ") for part in domain.split("."))
 
 
-def without_route(tokens: list[Token]) -> list[Token]:
+def strip_source_route(tokens: list[Token]) -> list[Token]:
     """Leave out `@relay,@relay:` before an address."""
     kinds = [token.kind for token in tokens]
     if kinds[0] == "@" and ":" in kinds[:-1]:
@@ -192,7 +196,7 @@ def without_route(tokens: list[Token]) -> list[Token]:
     return tokens
 
 
-def with_domain(tokens: list[Token], origin: str) -> list[Token]:
+def append_domain(tokens: list[Token], origin: str) -> list[Token]:
     """Make an address of `host!user`, of `user%host` and of a name alone."""
     kinds, at = [token.kind for token in tokens], Token("@", "@")
     if "@" in kinds:
@@ -203,10 +207,10 @@ def with_domain(tokens: list[Token], origin: str) -> list[Token]:
     if "%" in kinds:
         position = len(kinds) - 1 - kinds[::-1].index("%")
         return [*tokens[:position], at, *tokens[position + 1 :]]
-    return [*tokens, at, *scan(origin)] if origin else tokens
+    return [*tokens, at, *tokenize(origin)] if origin else tokens
 
 
-def lacks_dot(tokens: list[Token]) -> bool:
+def is_single_label_domain(tokens: list[Token]) -> bool:
     """Whether the domain is a single name."""
     kinds = [token.kind for token in tokens]
     if "@" not in kinds or kinds[-1] == "@":

@@ -9,10 +9,10 @@ class MailadminConfig(AppConfig):
     def ready(self) -> None:
         from mailadmin import registry
         from mailadmin.changes.log_page import LogTable
-        from mailadmin.jobs.housekeeping import forget
-        from mailadmin.tables.bulk_jobs import next_bulk_step
+        from mailadmin.jobs.housekeeping import purge_expired
+        from mailadmin.tables.bulk_jobs import get_next_bulk_step
         from mailadmin.tables.table import BULK_JOB_KIND
 
         registry.register_table(LogTable())
-        registry.register_job_step(BULK_JOB_KIND, next_bulk_step)
-        registry.register_housekeeping(forget)
+        registry.register_job_step(BULK_JOB_KIND, get_next_bulk_step)
+        registry.register_housekeeping(purge_expired)

@@ -7,20 +7,20 @@ import socket
 import threading
 import time
 
-MOST_BYTES = 1_000_000  # of all replies of a session
-CHUNK = 4096
-NEXT_TO_NOTHING = 0.001  # seconds; none at all would mean not to wait for packets
-CODE = re.compile(rb"(\d{3})([ -]?)(.*)", re.DOTALL)
+MAX_SESSION_BYTES = 1_000_000  # of all replies of a session
+CHUNK_SIZE = 4096
+MIN_TIMEOUT_SECONDS = 0.001  # seconds; none at all would mean not to wait for packets
+REPLY_RE = re.compile(rb"(\d{3})([ -]?)(.*)", re.DOTALL)
 
 
 @contextlib.contextmanager
-def ending(connection: socket.socket, seconds: float):
+def shutdown_after(connection: socket.socket, seconds: float):
     """End a connection after this time: a handshake of TLS waits anew for each packet.
 
     By a second handle of it, since the first is taken over by TLS meanwhile.
     """
     handle = connection.dup()
-    watchdog = threading.Timer(seconds, shut, [handle])
+    watchdog = threading.Timer(seconds, shutdown_socket, [handle])
     watchdog.daemon = True
     watchdog.start()
     try:
@@ -30,12 +30,12 @@ def ending(connection: socket.socket, seconds: float):
         handle.close()
 
 
-def shut(handle: socket.socket) -> None:
+def shutdown_socket(handle: socket.socket) -> None:
     with contextlib.suppress(OSError):
         handle.shutdown(socket.SHUT_RDWR)
 
 
-class Bounded:
+class BoundedSessionMixin:
     """Ends a session at its deadline, whatever the server has said until then.
 
     smtplib waits anew for each packet, and reads replies of any number of lines.
@@ -50,7 +50,7 @@ class Bounded:
         texts = []
         while True:
             line = self._line()
-            found = CODE.match(line.rstrip(b"\r\n"))
+            found = REPLY_RE.match(line.rstrip(b"\r\n"))
             if not found:
                 self.close()
                 raise smtplib.SMTPException("the server does not answer by SMTP")
@@ -60,7 +60,7 @@ class Bounded:
 
     def starttls(self, **options) -> tuple[int, bytes]:
         """Nothing that came in plain text may count as said in the encrypted session."""
-        with ending(self.sock, self.left()):
+        with shutdown_after(self.sock, self.left()):
             reply = super().starttls(**options)
         if self.rest:
             self.close()
@@ -80,7 +80,7 @@ class Bounded:
         """Seconds until the session has to be over; it begins when this is first asked."""
         if self.deadline is None:
             self.deadline = time.monotonic() + self.seconds
-        return max(self.deadline - time.monotonic(), NEXT_TO_NOTHING)
+        return max(self.deadline - time.monotonic(), MIN_TIMEOUT_SECONDS)
 
     def _line(self) -> bytes:
         while b"\n" not in self.rest:
@@ -93,31 +93,31 @@ class Bounded:
             raise smtplib.SMTPServerDisconnected("the connection is closed")
         try:
             self.sock.settimeout(self.left())
-            data = self.sock.recv(CHUNK)
+            data = self.sock.recv(CHUNK_SIZE)
         except TimeoutError as error:
             self.close()
             text = f"the session takes longer than {self.seconds:.0f} s"
             raise TimeoutError(text) from error
         self.count += len(data)
-        if not data or self.count > MOST_BYTES:
+        if not data or self.count > MAX_SESSION_BYTES:
             self.close()
             reason = "too long a reply" if data else "connection unexpectedly closed"
             raise smtplib.SMTPServerDisconnected(reason)
         return data
 
 
-class SMTP(Bounded, smtplib.SMTP):
+class BoundedSMTP(BoundedSessionMixin, smtplib.SMTP):
     """In plain text, until STARTTLS."""
 
 
-class SMTP_SSL(Bounded, smtplib.SMTP_SSL):  # noqa: N801 (smtplib's name)
+class BoundedSMTPSSL(BoundedSessionMixin, smtplib.SMTP_SSL):  # noqa: N801 (smtplib's name)
     """Encrypted from the first byte."""
 
     def _get_socket(self, host, port, timeout):
         plain = smtplib.SMTP._get_socket(self, host, port, timeout)
-        with ending(plain, self.left()):
+        with shutdown_after(plain, self.left()):
             return self.context.wrap_socket(plain, server_hostname=self._host)
 
 
-class LMTP(Bounded, smtplib.LMTP):
+class BoundedLMTP(BoundedSessionMixin, smtplib.LMTP):
     """Local delivery."""

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 
 @contextmanager
-def told_plainly():
+def report_database_errors():
     """A database that is away, or that nobody has migrated, is named instead of traced."""
     try:
         yield
@@ -18,7 +18,7 @@ def told_plainly():
         raise CommandError(text % {"name": name, "error": error}) from error
 
 
-def printable(text):
+def make_printable(text):
     """Text that any terminal and any file takes, whatever bytes it was read from."""
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(

@@ -4,10 +4,10 @@ from django.conf import settings
 
 from mailadmin import __version__, registry
 from mailadmin.accounts.models import Role
-from mailadmin.db.checks import tables_without_transactions
+from mailadmin.db.checks import find_nontransactional_tables
 
 
-def panel(request):
+def panel_context(request):
     """What every page shows: the menu of this person's role, the version."""
     person = getattr(request, "user", None)
     role = getattr(person, "role", None)
@@ -16,14 +16,14 @@ def panel(request):
         "menu": [entry for entry in menu if entry.allows("list", person)],
         "is_superadmin": role == Role.SUPERADMIN,
         "is_admin": bool(role) and role in Role.ADMINS,
-        "myisam_tables": tables_without_transactions() if role == Role.SUPERADMIN else (),
+        "myisam_tables": find_nontransactional_tables() if role == Role.SUPERADMIN else (),
         "may_forward": settings.MAILADMIN_EDIT_ALIAS,
         "may_vacation": settings.MAILADMIN_VACATION,
-        "theme": chosen_theme(request),
+        "theme": get_theme(request),
         "version": __version__,
     }
 
 
-def chosen_theme(request):
+def get_theme(request):
     theme = request.COOKIES.get("mailadmin_theme") if request else None
     return theme if theme in ("light", "dark") else ""

@@ -4,15 +4,15 @@ from django.core.mail.backends import smtp
 
 from mailadmin import bounded_smtp
 
-SECONDS = 60.0  # for all that is said about a mail, however slowly the server talks
+SESSION_SECONDS = 60.0  # for all that is said about a mail, however slowly the server talks
 
 
-class Session(bounded_smtp.SMTP):
-    seconds = SECONDS
+class EmailSMTP(bounded_smtp.BoundedSMTP):
+    seconds = SESSION_SECONDS
 
 
-class EncryptedSession(bounded_smtp.SMTP_SSL):
-    seconds = SECONDS
+class EmailSMTPSSL(bounded_smtp.BoundedSMTPSSL):
+    seconds = SESSION_SECONDS
 
 
 class EmailBackend(smtp.EmailBackend):
@@ -20,4 +20,4 @@ class EmailBackend(smtp.EmailBackend):
 
     @property
     def connection_class(self):
-        return EncryptedSession if self.use_ssl else Session
+        return EmailSMTPSSL if self.use_ssl else EmailSMTP

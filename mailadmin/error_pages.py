@@ -6,12 +6,12 @@ import sys
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from mailadmin.outages import OUTAGES, RETRY_AFTER, outage_kind
+from mailadmin.outages import OUTAGES, RETRY_AFTER, get_outage_kind
 
 logger = logging.getLogger("mailadmin.views")
 
 
-def too_many(request, retry_after):
+def too_many_requests(request, retry_after):
     response = render(request, "429.html", {"retry_after": retry_after}, status=429)
     response["Retry-After"] = str(retry_after)
     return response
@@ -36,7 +36,7 @@ def csrf_failure(request, reason=""):
 def server_error(request):
     """Plain pages that need neither database nor session; a missing database is named."""
     error = sys.exc_info()[1]
-    if kind := outage_kind(error):
+    if kind := get_outage_kind(error):
         logger.error("%s: %s", OUTAGES[kind].title, error)
         response = render(None, "503.html", {"outage": OUTAGES[kind]}, status=503)
         response["Retry-After"] = RETRY_AFTER

@@ -16,8 +16,8 @@ from django.utils.http import RFC3986_SUBDELIMS
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from mailadmin.db.fields import is_known
-from mailadmin.names import address_in_unicode
+from mailadmin.db.fields import is_known_date
+from mailadmin.names import address_to_unicode
 
 if TYPE_CHECKING:
     from mailadmin.changes.models import Change
@@ -45,12 +45,12 @@ def _split_url(name: str, prefix: str) -> list[str]:
 
 
 def unicode_address(address: Any) -> str:
-    return address_in_unicode(str(address))
+    return address_to_unicode(str(address))
 
 
 def format_datetime(value: datetime.datetime | None) -> str:
     """Return date and time, or a dash where PostfixAdmin did not know."""
-    if not is_known(value):
+    if not is_known_date(value):
         return "–"
     return formats.date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT")
 

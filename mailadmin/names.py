@@ -7,9 +7,11 @@ import idna
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-DOMAIN_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
-LOCAL_PART = re.compile(r"[a-z0-9!#$%&'*+=?^_{|}~-]+(\.[a-z0-9!#$%&'*+=?^_{|}~-]+)*", re.IGNORECASE)
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff]")
+DOMAIN_LABEL_RE = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+LOCAL_PART_RE = re.compile(
+    r"[a-z0-9!#$%&'*+=?^_{|}~-]+(\.[a-z0-9!#$%&'*+=?^_{|}~-]+)*", re.IGNORECASE
+)
+CONTROL_CHARACTER_RE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff]")
 
 
 def normalize_domain(text):
@@ -25,7 +27,7 @@ def normalize_domain(text):
         ) from error
 
 
-def typed_domain(text):
+def try_normalize_domain(text):
     """The domain that somebody may have meant; what is none stays as it is, and fits nothing."""
     try:
         return normalize_domain(text)
@@ -39,7 +41,7 @@ def normalize_address(text):
     return f"{local_part}@{normalize_domain(domain)}" if at else domain
 
 
-def typed_address(text):
+def try_normalize_address(text):
     """The address or domain that somebody may have meant; what is none stays as it is."""
     try:
         return normalize_address(text)
@@ -47,7 +49,7 @@ def typed_address(text):
         return text
 
 
-def domain_in_unicode(domain):
+def domain_to_unicode(domain):
     """The domain as people write it; what does not decode is shown as it is stored."""
     if "xn--" not in domain:
         return domain
@@ -57,9 +59,9 @@ def domain_in_unicode(domain):
         return domain
 
 
-def address_in_unicode(address):
+def address_to_unicode(address):
     local_part, at, domain = address.rpartition("@")
-    return local_part + at + domain_in_unicode(domain)
+    return local_part + at + domain_to_unicode(domain)
 
 
 def validate_domain(domain):
@@ -67,7 +69,7 @@ def validate_domain(domain):
     good = (
         len(domain) <= 253
         and len(labels) > 1
-        and all(DOMAIN_LABEL.fullmatch(label) for label in labels)
+        and all(DOMAIN_LABEL_RE.fullmatch(label) for label in labels)
         and not labels[-1].isdigit()
     )
     if not good:
@@ -75,7 +77,7 @@ def validate_domain(domain):
 
 
 def validate_local_part(local_part):
-    if len(local_part) > 64 or not LOCAL_PART.fullmatch(local_part):
+    if len(local_part) > 64 or not LOCAL_PART_RE.fullmatch(local_part):
         raise ValidationError(
             _("“%(value)s” cannot stand before the @ of an address."), params={"value": local_part}
         )
@@ -91,18 +93,18 @@ def validate_address(address):
 
 def validate_text(text):
     """No control characters but line ends and tabs."""
-    if CONTROL.search(text):
+    if CONTROL_CHARACTER_RE.search(text):
         raise ValidationError(_("This text holds control characters, which are not allowed here."))
 
 
-def validate_line(text):
+def validate_single_line(text):
     """Text of one line: what goes into a mail's header must not begin another."""
     validate_text(text)
     if "\n" in text or "\r" in text:
         raise ValidationError(_("This is one line: it cannot hold a line end."))
 
 
-def account_key(label: str, name: str) -> str:
+def hash_account(label: str, name: str) -> str:
     """The account of this name in the table of that label; a hash, as names are personal."""
     text = f"{label}:{name.strip().lower()}"
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.db.mysql.errors import is_disk_full, outage
+from mailadmin.db.mysql.errors import classify_outage, is_disk_full
 
 RETRY_AFTER = "10"  # seconds
 
@@ -21,13 +21,13 @@ class Outage:
         return f"{self.title}. {self.text}"
 
 
-UNCHANGED = _("Nothing was changed. Try again in a moment.")
+NOTHING_CHANGED_TEXT = _("Nothing was changed. Try again in a moment.")
 OUTAGES = {
-    "away": Outage(_("The database does not answer"), UNCHANGED),
-    "busy": Outage(_("The database is busy"), UNCHANGED),
-    "read-only": Outage(_("The database is read-only"), UNCHANGED),
-    "full": Outage(_("The disk of the database is full"), UNCHANGED),
-    "disk": Outage(_("The disk of the panel is full"), UNCHANGED),
+    "away": Outage(_("The database does not answer"), NOTHING_CHANGED_TEXT),
+    "busy": Outage(_("The database is busy"), NOTHING_CHANGED_TEXT),
+    "read-only": Outage(_("The database is read-only"), NOTHING_CHANGED_TEXT),
+    "full": Outage(_("The disk of the database is full"), NOTHING_CHANGED_TEXT),
+    "disk": Outage(_("The disk of the panel is full"), NOTHING_CHANGED_TEXT),
     "unknown": Outage(
         _("The database does not answer"),
         _(
@@ -38,6 +38,6 @@ OUTAGES = {
 }
 
 
-def outage_kind(error) -> str | None:
+def get_outage_kind(error) -> str | None:
     """The name of the outage that this error is the sign of, if it is one."""
-    return "disk" if is_disk_full(error) else outage(error)
+    return "disk" if is_disk_full(error) else classify_outage(error)

@@ -14,7 +14,7 @@ from mailadmin import __version__, conf
 from mailadmin.db.mysql import timeouts
 
 BASE_DIR = conf.BASE_DIR
-ENV = conf.read()
+ENV = conf.read_settings()
 globals().update(ENV)  # every MAILADMIN_… variable is a setting of the same name
 
 DEBUG = ENV["MAILADMIN_DEBUG"]
@@ -37,11 +37,11 @@ INSTALLED_APPS = [
     "mailboxes",
 ]
 MIDDLEWARE = [
-    "mailadmin.observability.middleware.WatchingMiddleware",
+    "mailadmin.observability.middleware.ObservabilityMiddleware",
     "mailadmin.accounts.middleware.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "mailadmin.accounts.middleware.PrivateMiddleware",
+    "mailadmin.accounts.middleware.NoStoreMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -64,7 +64,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
-                "mailadmin.context_processors.panel",
+                "mailadmin.context_processors.panel_context",
             ],
         },
     },
@@ -73,19 +73,21 @@ TEMPLATES = [
 # Database
 
 
-def database(entry):
+def build_database(entry):
     """The entry of the URL with what every connection of its kind has."""
     match entry["ENGINE"].rpartition(".")[2]:
         case "sqlite3":
-            return sqlite(entry)
+            return configure_sqlite(entry)
         case "mysql":
-            return mysql(entry)
+            return configure_mysql(entry)
 
 
-def sqlite(entry):
+def configure_sqlite(entry):
     folder = entry["NAME"].parent
     if not os.access(folder, os.W_OK | os.X_OK):
-        conf.stop(f"MAILADMIN_DATABASE_URL: the folder {folder} is missing or cannot be written")
+        conf.exit_with_error(
+            f"MAILADMIN_DATABASE_URL: the folder {folder} is missing or cannot be written"
+        )
     with contextlib.suppress(FileExistsError):  # made here, since SQLite would let others read it
         os.close(os.open(entry["NAME"], os.O_CREAT | os.O_EXCL, 0o600))
     return entry | {
@@ -98,9 +100,9 @@ def sqlite(entry):
     }
 
 
-def mysql(entry):
+def configure_mysql(entry):
     if not find_spec("MySQLdb"):
-        conf.stop(
+        conf.exit_with_error(
             "MAILADMIN_DATABASE_URL names MySQL, which needs the package mysqlclient: "
             "apt install gcc pkg-config python3-dev libmariadb-dev && pip install mysqlclient"
         )
@@ -114,7 +116,7 @@ def mysql(entry):
             "multi_statements": False,
             "local_infile": 0,
             "connect_timeout": 3,  # of each host
-            **timeouts.options(timeouts.COMMAND),
+            **timeouts.driver_options(timeouts.COMMAND_SECONDS),
             **entry["OPTIONS"],
         },
         "TEST": {"CHARSET": "utf8mb4"},
@@ -122,7 +124,7 @@ def mysql(entry):
 
 
 DATABASES = {
-    "default": database(ENV["MAILADMIN_DATABASE_URL"])
+    "default": build_database(ENV["MAILADMIN_DATABASE_URL"])
     # PostfixAdmin writes the server's local time.
     | {"TIME_ZONE": ENV["MAILADMIN_TIME_ZONE"]}
 }
@@ -136,20 +138,22 @@ SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W005", "security.W021"]
 # Secret key
 
 
-def secret_key():
+def load_secret_key():
     if given := ENV["MAILADMIN_SECRET_KEY"]:
         if len(given) < 50:
-            conf.warn(
+            conf.print_warning(
                 "MAILADMIN_SECRET_KEY is shorter than 50 characters; "
                 "`openssl rand -hex 32` makes a better one"
             )
         return given
     if DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3":
-        conf.stop("MAILADMIN_SECRET_KEY is required with MySQL; `openssl rand -hex 32` makes one")
-    return secret_beside(DATABASES["default"]["NAME"])
+        conf.exit_with_error(
+            "MAILADMIN_SECRET_KEY is required with MySQL; `openssl rand -hex 32` makes one"
+        )
+    return read_secret_key_file(DATABASES["default"]["NAME"])
 
 
-def secret_beside(name):
+def read_secret_key_file(name):
     """The key kept in a file beside the SQLite database; two first starts agree on one."""
     path = Path(f"{name}.secret-key")
     if not path.exists():
@@ -161,10 +165,10 @@ def secret_beside(name):
     try:
         return path.read_text(encoding="ascii")
     except OSError as error:
-        conf.stop(f"MAILADMIN_SECRET_KEY is not given, and {path}: {error.strerror}")
+        conf.exit_with_error(f"MAILADMIN_SECRET_KEY is not given, and {path}: {error.strerror}")
 
 
-SECRET_KEY = secret_key()
+SECRET_KEY = load_secret_key()
 
 
 # People and their sessions
@@ -254,24 +258,24 @@ EMAIL_BACKEND = "mailadmin.email_backend.EmailBackend"
 EMAIL_TIMEOUT = 20
 
 
-def without_traceback(record):
+def drop_traceback(record):
     """Where in Django a request with a wrong host was refused helps nobody."""
     record.exc_info = None
     return True
 
 
-LINE = {"format": ENV["MAILADMIN_LOG_FORMAT"]}
+LOG_FORMATTER = {"format": ENV["MAILADMIN_LOG_FORMAT"]}
 if ENV["MAILADMIN_LOG_FORMAT"] == "json":
-    LINE = {"()": "mailadmin.observability.log_records.JsonFormatter"}
+    LOG_FORMATTER = {"()": "mailadmin.observability.log_records.JsonFormatter"}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "brief": {"()": CallbackFilter, "callback": without_traceback},
-        "request": {"()": "mailadmin.observability.log_records.OfRequest"},
-        "answer": {"()": "mailadmin.observability.log_records.WithoutPath"},
+        "brief": {"()": CallbackFilter, "callback": drop_traceback},
+        "request": {"()": "mailadmin.observability.log_records.LogContextFilter"},
+        "answer": {"()": "mailadmin.observability.log_records.PathRedactingFilter"},
     },
-    "formatters": {"line": LINE},
+    "formatters": {"line": LOG_FORMATTER},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",

@@ -7,46 +7,51 @@ from django.views.i18n import set_language
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
 from domains.views import DomainPickerView
 from mailadmin import registry
-from mailadmin.accounts.views import Code, Login, Logout
+from mailadmin.accounts.views import LoginCodeView, LoginView, LogoutView
 from mailadmin.api.document import OpenApiDocumentView
 from mailadmin.api.jobs import TokenJobView
 from mailadmin.api.resources import resource_urls
 from mailadmin.api.views import ApiReferenceView, TokenDeleteView, TokenListView, api_not_found
 from mailadmin.error_pages import bad_request, forbidden, not_found, server_error
 from mailadmin.jobs import views as jobs
-from mailadmin.observability.views import Health, Metrics, Ready
+from mailadmin.observability.views import HealthView, MetricsView, ReadinessView
 from mailadmin.tables.urls import table_urls
 from mailboxes.dashboard import search
-from mailboxes.dashboard.views import Home
-from mailboxes.mailserver.views import Explain, ExplainApiView, MailServer, Seen
+from mailboxes.dashboard.views import DashboardView
+from mailboxes.mailserver.views import (
+    ExplainApiView,
+    ExplainView,
+    MailboxProbeView,
+    MailServerConfigView,
+)
 from mailboxes.owner import views as owner_views
 from mailboxes.transfer import views as transfer
-from mailboxes.transfer.export.views import Export
+from mailboxes.transfer.export.views import ExportView
 from mailboxes.views import ForwardingView, QuotaHintView, VacationView
 
 urlpatterns = [
-    path("", Home.as_view(), name="home"),
-    path("login/", Login.as_view(), name="login"),
-    path("login/code/", Code.as_view(), name="code"),
-    path("logout/", Logout.as_view(), name="logout"),
-    path("healthz", Health.as_view(), name="healthz"),
-    path("readyz", Ready.as_view(), name="readyz"),
-    path("metrics", Metrics.as_view(), name="metrics"),
+    path("", DashboardView.as_view(), name="home"),
+    path("login/", LoginView.as_view(), name="login"),
+    path("login/code/", LoginCodeView.as_view(), name="code"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("healthz", HealthView.as_view(), name="healthz"),
+    path("readyz", ReadinessView.as_view(), name="readyz"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("language/", login_not_required(set_language), name="set_language"),
-    path("search/", search.Search.as_view(), name="search"),
-    path("explain/", Explain.as_view(), name="explain"),
+    path("search/", search.SearchView.as_view(), name="search"),
+    path("explain/", ExplainView.as_view(), name="explain"),
     path("api/v1/openapi.json", OpenApiDocumentView.as_view(), name="api-document"),
     path("api/v1/jobs/<int:pk>", TokenJobView.as_view(), name="api-job"),
     path("api/v1/explain", ExplainApiView.as_view(), name="api-explain"),
-    path("mailserver/", MailServer.as_view(), name="mailserver"),
-    path("export/", Export.as_view(), name="export"),
-    path("import/", transfer.Imports.as_view(), name="imports"),
-    path("import/<int:pk>/", transfer.PlanPage.as_view(), name="import"),
-    path("import/<int:pk>/plan.json", transfer.WholePlan.as_view(), name="import-plan"),
-    path("import/<int:pk>/refused/", transfer.Refused.as_view(), name="import-refused"),
-    path("import/<str:table>.csv", transfer.Template.as_view(), name="import-template"),
-    path("jobs/", jobs.Jobs.as_view(), name="jobs"),
-    path("jobs/<int:pk>/", jobs.JobPage.as_view(), name="job"),
+    path("mailserver/", MailServerConfigView.as_view(), name="mailserver"),
+    path("export/", ExportView.as_view(), name="export"),
+    path("import/", transfer.ImportListView.as_view(), name="imports"),
+    path("import/<int:pk>/", transfer.PlanDetailView.as_view(), name="import"),
+    path("import/<int:pk>/plan.json", transfer.PlanJSONView.as_view(), name="import-plan"),
+    path("import/<int:pk>/refused/", transfer.RefusedRowsView.as_view(), name="import-refused"),
+    path("import/<str:table>.csv", transfer.ImportTemplateView.as_view(), name="import-template"),
+    path("jobs/", jobs.JobListView.as_view(), name="jobs"),
+    path("jobs/<int:pk>/", jobs.JobDetailView.as_view(), name="job"),
     path("account/", owner_views.AccountView.as_view(), name="account"),
     path("account/password/", owner_views.OwnPasswordView.as_view(), name="own-password"),
     path("account/forwarding/", owner_views.OwnForwardingView.as_view(), name="own-forwarding"),
@@ -58,11 +63,11 @@ urlpatterns = [
     path("mailboxes/room/", QuotaHintView.as_view(), name="mailboxes-room"),
     path("mailboxes/<key:key>/forwarding/", ForwardingView.as_view(), name="mailbox-forwarding"),
     path("mailboxes/<key:key>/vacation/", VacationView.as_view(), name="mailbox-vacation"),
-    path("mailboxes/<key:key>/seen/", Seen.as_view(), name="mailbox-seen"),
+    path("mailboxes/<key:key>/seen/", MailboxProbeView.as_view(), name="mailbox-seen"),
     *(url for table in registry.menu() for url in resource_urls(table)),
     re_path("^api/", api_not_found, name="api-nowhere"),
     *(url for table in registry.menu() for url in table_urls(table)),
-    path("domains/<key:key>/", search.DomainPage.as_view(), name="domain"),
+    path("domains/<key:key>/", search.DomainDetailView.as_view(), name="domain"),
 ]
 
 handler400 = bad_request

@@ -9,8 +9,8 @@ from mailadmin.db.mysql import timeouts
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailadmin.settings")
 
-panel = get_wsgi_application()
-CHARSET = re.compile(r";\s*charset\s*=[^;]*", re.IGNORECASE)
+django_application = get_wsgi_application()
+CHARSET_RE = re.compile(r";\s*charset\s*=[^;]*", re.IGNORECASE)
 
 
 def application(environ, start_response):
@@ -18,8 +18,8 @@ def application(environ, start_response):
 
     We have no use for any but UTF-8, in forms as in JSON.
     """
-    environ["CONTENT_TYPE"] = CHARSET.sub("", environ.get("CONTENT_TYPE", ""))
-    return panel(environ, start_response)
+    environ["CONTENT_TYPE"] = CHARSET_RE.sub("", environ.get("CONTENT_TYPE", ""))
+    return django_application(environ, start_response)
 
 
-timeouts.allow(timeouts.PAGE)
+timeouts.activate(timeouts.PAGE_SECONDS)

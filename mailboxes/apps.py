@@ -7,27 +7,27 @@ class MailboxesConfig(AppConfig):
     name = "mailboxes"
 
     def ready(self) -> None:
-        from domains.services.locks import DELETION, register_contents_counter
+        from domains.services.locks import DELETION_JOB_KIND, register_contents_counter
         from mailadmin import registry
         from mailadmin.db.collations import register_compared_fields
         from mailboxes.models import CachedStat, StandaloneAlias
         from mailboxes.services.contents import count_contents
         from mailboxes.services.domain_deletion import next_deletion
-        from mailboxes.services.tallies import recount
+        from mailboxes.services.tallies import recount_tallies
         from mailboxes.tables import AliasTable, DomainTable, MailboxTable
         from mailboxes.transfer import job_steps
-        from mailboxes.welcome_mail import forget_welcomes, next_welcome
+        from mailboxes.welcome_mail import purge_failed_welcome_jobs, run_welcome_step
 
         registry.register_table(DomainTable())
         registry.register_table(MailboxTable())
         registry.register_table(AliasTable())
-        registry.register_job_step(DELETION, next_deletion)
+        registry.register_job_step(DELETION_JOB_KIND, next_deletion)
         registry.register_job_step("import", job_steps.next_import_step)
         registry.register_job_step("import-return", job_steps.next_revert_step)
         registry.register_job_step("plan", job_steps.next_plan_step)
-        registry.register_job_step("welcome", next_welcome)
-        registry.register_housekeeping(forget_welcomes)
-        registry.register_housekeeping(recount)
+        registry.register_job_step("welcome", run_welcome_step)
+        registry.register_housekeeping(purge_failed_welcome_jobs)
+        registry.register_housekeeping(recount_tallies)
         registry.register_housekeeping(job_steps.purge_plans)
         register_contents_counter(count_contents)
         register_compared_fields(CachedStat, "domain")

@@ -8,14 +8,16 @@ from django.utils.translation import gettext as _
 from mailadmin.formatting import format_limit, format_size, key_url
 from mailadmin.tables.cells import RowRenderer, render_meter
 
-AWAY = '<a class="badge text-bg-info text-decoration-none" href="{}">{}</a> '
-NO_ALIAS = '<div class="goto">{}<span class="badge text-bg-warning" title="{}">{}</span></div>'
-UNDELIVERABLE = '<span class="badge text-bg-warning" title="{}">{}</span>'
-GOTO = '<div class="goto">{}<a class="link-secondary" href="{}">{}</a></div>'
-FEW = 2
+VACATION_BADGE_HTML = '<a class="badge text-bg-info text-decoration-none" href="{}">{}</a> '
+MISSING_ALIAS_HTML = (
+    '<div class="goto">{}<span class="badge text-bg-warning" title="{}">{}</span></div>'
+)
+UNDELIVERABLE_BADGE_HTML = '<span class="badge text-bg-warning" title="{}">{}</span>'
+FORWARDING_LINK_HTML = '<div class="goto">{}<a class="link-secondary" href="{}">{}</a></div>'
+MAX_SHOWN_TARGETS = 2
 
 
-def quota(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+def render_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     limit = format_size(row.quota) if row.quota > 0 else format_limit(row.quota)
     return format_html(
         "<div>{} <small>/ {}</small>{}</div>",
@@ -27,18 +29,24 @@ def quota(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     )
 
 
-def forwarding(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    away = format_html(AWAY, key_url("mailbox-vacation", row.pk), _("away")) if row.is_away else ""
+def render_forwarding_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    away = (
+        format_html(VACATION_BADGE_HTML, key_url("mailbox-vacation", row.pk), _("away"))
+        if row.is_away
+        else ""
+    )
     if not row.alias:
         title = _("Without its alias a catch-all takes its mail.")
-        return format_html(NO_ALIAS, away, title, _("no alias"))
-    shown = format_html(GOTO, away, key_url("mailbox-forwarding", row.pk), targets(row.alias))
+        return format_html(MISSING_ALIAS_HTML, away, title, _("no alias"))
+    shown = format_html(
+        FORWARDING_LINK_HTML, away, key_url("mailbox-forwarding", row.pk), format_targets(row.alias)
+    )
     if not row.problems:
         return shown
-    return shown + format_html(UNDELIVERABLE, " ".join(row.problems), _("undeliverable"))
+    return shown + format_html(UNDELIVERABLE_BADGE_HTML, " ".join(row.problems), _("undeliverable"))
 
 
-def targets(alias):
+def format_targets(alias):
     """The mailbox itself, others, or both."""
     others = alias.others
     if alias.is_answered_only:
@@ -46,5 +54,5 @@ def targets(alias):
     if not others:
         return _("mailbox")
     own = f"{_('mailbox')} + " if alias.keeps_copy else ""
-    more = f" +{len(others) - FEW}" if len(others) > FEW else ""
-    return own + ", ".join(others[:FEW]) + more
+    more = f" +{len(others) - MAX_SHOWN_TARGETS}" if len(others) > MAX_SHOWN_TARGETS else ""
+    return own + ", ".join(others[:MAX_SHOWN_TARGETS]) + more

@@ -3,10 +3,10 @@
 from django.core.exceptions import PermissionDenied
 
 from mailadmin.accounts.models import Role
-from mailadmin.changes.records import domain_of, key_text
+from mailadmin.changes.records import format_row_key, get_row_domain
 
 # PostfixAdmin's words for what happened to them.
-LOGGED = {
+LOG_ACTIONS = {
     "fetchmail": ("create_fetchmail", "edit_fetchmail", "delete_fetchmail"),
     "app_password": ("add_app_password", "edit_app_password", "delete_app_password"),
     "dkim_entry": ("create_dkim_entry", "edit_dkim_entry", "delete_dkim_entry"),
@@ -19,29 +19,29 @@ LOGGED = {
 }
 
 
-def create_companions(changes, rows, action):
-    _refuse_others(changes)
+def create_related_rows(changes, rows, action):
+    _require_superadmin(changes)
     changes.create(rows)
-    _log(changes, rows, LOGGED[action][0])
+    _log_rows(changes, rows, LOG_ACTIONS[action][0])
 
 
-def edit_companion(changes, row, values, action):
-    _refuse_others(changes)
+def edit_related_row(changes, row, values, action):
+    _require_superadmin(changes)
     if changes.update([row], **values):
-        _log(changes, [row], LOGGED[action][1])
+        _log_rows(changes, [row], LOG_ACTIONS[action][1])
 
 
-def delete_companions(changes, rows, action):
-    _refuse_others(changes)
+def delete_related_rows(changes, rows, action):
+    _require_superadmin(changes)
     changes.delete(rows)
-    _log(changes, rows, LOGGED[action][2])
+    _log_rows(changes, rows, LOG_ACTIONS[action][2])
 
 
-def _refuse_others(changes):
+def _require_superadmin(changes):
     if changes.principal.role is not Role.SUPERADMIN:
         raise PermissionDenied
 
 
-def _log(changes, rows, action):
+def _log_rows(changes, rows, action):
     for row in rows:
-        changes.log(action, domain_of(row), key_text(row))
+        changes.log(action, get_row_domain(row), format_row_key(row))

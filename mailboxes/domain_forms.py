@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from domains.forms import BaseDomainForm
-from mailadmin.tables.form_fields import AddressInput
+from mailadmin.tables.form_fields import AddressFormField
 from mailboxes.services.default_aliases import own_address
 
 
@@ -19,7 +19,7 @@ class DomainForm(BaseDomainForm):
     default_aliases = forms.BooleanField(
         label=_("Make the default aliases"), required=False, initial=True
     )
-    default_aliases_to = AddressInput(label=_("Deliver default aliases to"), required=False)
+    default_aliases_to = AddressFormField(label=_("Deliver default aliases to"), required=False)
 
     field_order = [
         *BaseDomainForm.Meta.fields[:-2],

@@ -8,27 +8,27 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import LARGEST_QUOTA, NONE_ALLOWED, Domain
+from domains.models import MAX_QUOTA_MB, NONE_ALLOWED, Domain
 from mailadmin.accounts.password_forms import NewPasswordMixin
-from mailadmin.address_lists import read_addresses
+from mailadmin.address_lists import parse_address_list
 from mailadmin.names import (
     normalize_address,
     normalize_domain,
-    typed_domain,
+    try_normalize_domain,
     validate_address,
     validate_domain,
     validate_local_part,
 )
-from mailadmin.tables.form_fields import RowInput, TargetsField, WholeInput
-from mailadmin.tables.forms import RecordForm
+from mailadmin.tables.form_fields import LineListField, RowChoiceField, UntruncatedCharField
+from mailadmin.tables.forms import TableForm
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.services import limits
 
-USUAL_QUOTA = 1024  # MB
-MOST_TARGETS = 10_000  # Postfix follows a thousand, unless it is told to follow more
+DEFAULT_QUOTA_MB = 1024  # MB
+MAX_TARGETS = 10_000  # Postfix follows a thousand, unless it is told to follow more
 
 
-def validate_reachable(local_part: str) -> None:
+def validate_deliverable_local_part(local_part: str) -> None:
     """Refuse new names to which Postfix takes no mail from other servers; imports may have some."""
     if local_part.startswith("-") or any(sign in local_part for sign in "%!"):
         raise ValidationError(
@@ -36,7 +36,7 @@ def validate_reachable(local_part: str) -> None:
         )
 
 
-class OfDomain:
+class AddressFormMixin:
     """A form on a row whose key is a name in a domain; they are asked for one by one."""
 
     @classmethod
@@ -49,21 +49,21 @@ class OfDomain:
         return f"{local_part.removeprefix('*')}@{domain.pk}".lower()
 
 
-class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
+class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
     only_new = ("local_part", "domain", "welcome_mail")
     unasked = {"welcome_mail": False}
 
-    local_part = WholeInput(
+    local_part = UntruncatedCharField(
         label=_("Name before the @"),
         max_length=64,
-        validators=[validate_local_part, validate_reachable],
+        validators=[validate_local_part, validate_deliverable_local_part],
     )
-    domain = RowInput(label=_("Domain"), model=Domain, url_name="domains-pick")
+    domain = RowChoiceField(label=_("Domain"), model=Domain, url_name="domains-pick")
     quota = forms.DecimalField(
         label=_("Quota (MB)"),
         required=False,
         min_value=-1,
-        max_value=LARGEST_QUOTA,
+        max_value=MAX_QUOTA_MB,
         decimal_places=2,
         help_text=_("0 is unlimited."),
     )
@@ -103,9 +103,9 @@ class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
             "hx-target": "#id_quota_helptext",
         }
         domain = self._chosen_domain()
-        self.initial.setdefault("quota", quota_proposal(domain))
+        self.initial.setdefault("quota", suggest_quota(domain))
         if domain:
-            self.fields["quota"].help_text = quota_help(domain)
+            self.fields["quota"].help_text = format_quota_help(domain)
 
     def _chosen_domain(self):
         """The domain that was sent, or named by the link, or is the only one."""
@@ -113,16 +113,16 @@ class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
         name = self.data.get("domain") or self.initial.get("domain") or ""
         if not name and isinstance(field.widget, forms.Select) and len(field.widget.choices) == 1:
             name = field.widget.choices[0][0]
-        return field.rows.filter(pk=typed_domain(name)).first()
+        return field.rows.filter(pk=try_normalize_domain(name)).first()
 
     def _prepare_edit(self):
-        self.initial["quota"] = typed_quota(self.instance.quota)
+        self.initial["quota"] = quota_to_form_value(self.instance.quota)
         domain = Domain.objects.filter(pk=self.instance.domain_id).first()
         if domain:
-            self.fields["quota"].help_text = quota_help(domain, self.instance)
+            self.fields["quota"].help_text = format_quota_help(domain, self.instance)
 
     def shown(self, row):
-        return super().shown(row) | {"quota": limits.in_megabytes(row.quota)}
+        return super().shown(row) | {"quota": limits.bytes_to_megabytes(row.quota)}
 
     def clean_quota(self):
         """What was not touched stays to the byte."""
@@ -142,65 +142,67 @@ class MailboxForm(OfDomain, NewPasswordMixin, RecordForm):
         return self.with_hash(values, username)
 
 
-def typed_quota(size):
+def quota_to_form_value(size):
     """A quota of so many bytes as people would type it, in MB."""
-    megabytes = limits.in_megabytes(size)
+    megabytes = limits.bytes_to_megabytes(size)
     return int(megabytes) if megabytes == int(megabytes) else Decimal(f"{megabytes:.2f}")
 
 
-def quota_proposal(domain: Domain | None) -> int:
+def suggest_quota(domain: Domain | None) -> int:
     """Return the quota of a new mailbox in MB: the usual one, or less where less is left."""
     if domain is None:
-        return USUAL_QUOTA
+        return DEFAULT_QUOTA_MB
     if NONE_ALLOWED in (domain.maxquota, domain.quota):
         return 0
-    rooms = [int(limits.in_megabytes(bound)) for bound in quota_bounds(domain)]
-    return max(0, min([USUAL_QUOTA, *rooms]))
+    rooms = [int(limits.bytes_to_megabytes(bound)) for bound in get_quota_limits(domain)]
+    return max(0, min([DEFAULT_QUOTA_MB, *rooms]))
 
 
-def quota_bounds(domain, mailbox=None):
+def get_quota_limits(domain, mailbox=None):
     """What limits a mailbox here, in bytes."""
-    bounds = [limits.in_bytes(domain.maxquota)] if domain.maxquota > 0 else []
+    bounds = [limits.megabytes_to_bytes(domain.maxquota)] if domain.maxquota > 0 else []
     if domain.quota > 0:
-        bounds.append(limits.room_to_show(domain, mailbox))
+        bounds.append(limits.estimate_unassigned_quota(domain, mailbox))
     return bounds
 
 
-def quota_help(domain, mailbox=None):
+def format_quota_help(domain, mailbox=None):
     """How large a mailbox may be here."""
     if -1 in (domain.maxquota, domain.quota):
         return _("Quotas are switched off for this domain.")
-    bounds = quota_bounds(domain, mailbox)
+    bounds = get_quota_limits(domain, mailbox)
     if not bounds:
         return _("0 is unlimited.")
     if min(bounds) <= 0:
-        return limits.nothing_left(domain)
-    return _("At most %(room)s MB.") % {"room": limits.whole_megabytes(min(bounds))}
+        return limits.format_no_quota_left(domain)
+    return _("At most %(room)s MB.") % {"room": limits.format_whole_megabytes(min(bounds))}
 
 
-LONGEST_TARGETS = 2**16  # letters: what PostfixAdmin's column takes, looked at before they are read
+MAX_TARGETS_LENGTH = (
+    2**16
+)  # letters: what PostfixAdmin's column takes, looked at before they are read
 
 
-class GotoInput(TargetsField):
+class GotoFormField(LineListField):
     """Addresses as people paste them: one a line, with `,` or `;` between them, with names."""
 
     def to_python(self, value):
         text = forms.CharField.to_python(self, value)
-        if len(text) > LONGEST_TARGETS:
+        if len(text) > MAX_TARGETS_LENGTH:
             raise ValidationError(_("This is longer than this database's column can hold."))
-        return [target for line in text.splitlines() for target in typed_targets(line)]
+        return [target for line in text.splitlines() for target in parse_targets(line)]
 
 
-def typed_targets(line: str) -> list[str]:
+def parse_targets(line: str) -> list[str]:
     """Return the plain addresses of a line; what is not clear stays as it is, to be refused."""
     if any(sign in line for sign in '<>"('):
-        targets = [target for target in read_addresses(line) if target]
+        targets = [target for target in parse_address_list(line) if target]
         return targets if all("@" in target for target in targets) else [line.strip()]
     parts = [part.strip() for part in re.split("[,;]", line) if part.strip()]
-    return [target for part in parts for target in words_of(part)]
+    return [target for part in parts for target in split_addresses(part)]
 
 
-def words_of(part: str) -> list[str]:
+def split_addresses(part: str) -> list[str]:
     """Return the addresses between spaces, if all of them are addresses."""
     words = part.split()
     return words if all("@" in word for word in words) else [part]
@@ -209,18 +211,18 @@ def words_of(part: str) -> list[str]:
 class GotoMixin(forms.Form):
     """Targets, one a line."""
 
-    goto = GotoInput(label=_("Goes to"), required=False, help_text=_("One address a line."))
+    goto = GotoFormField(label=_("Goes to"), required=False, help_text=_("One address a line."))
 
     def clean_goto(self):
-        if len(self.cleaned_data["goto"]) > MOST_TARGETS:
-            raise ValidationError(_("At most %(most)s targets.") % {"most": MOST_TARGETS})
+        if len(self.cleaned_data["goto"]) > MAX_TARGETS:
+            raise ValidationError(_("At most %(most)s targets.") % {"most": MAX_TARGETS})
         return list(dict.fromkeys(self._target(line) for line in self.cleaned_data["goto"]))
 
     def _target(self, line):
-        return alias_target(line)
+        return clean_alias_target(line)
 
 
-def alias_target(line):
+def clean_alias_target(line):
     """A target as it is stored: an address, `@domain`, or a user of the server's own system."""
     if "@" not in line and line.isascii() and line.isalnum():
         return line.lower()
@@ -240,14 +242,14 @@ def alias_target(line):
     return target
 
 
-class AliasForm(OfDomain, GotoMixin, RecordForm):
+class AliasForm(AddressFormMixin, GotoMixin, TableForm):
     only_new = ("local_part", "domain", "catch_all")
     only_edit = ("goto_mailbox",)
 
-    local_part = WholeInput(
+    local_part = UntruncatedCharField(
         label=_("Name before the @"), max_length=64, required=False, validators=[]
     )
-    domain = RowInput(label=_("Domain"), model=Domain, url_name="domains-pick")
+    domain = RowChoiceField(label=_("Domain"), model=Domain, url_name="domains-pick")
     catch_all = forms.BooleanField(
         label=_("Catch-all"),
         required=False,
@@ -283,7 +285,7 @@ class AliasForm(OfDomain, GotoMixin, RecordForm):
             del self.fields["active"]
         else:
             del self.fields["goto_mailbox"]
-        self.initial |= goto_initial(self.instance)
+        self.initial |= get_goto_initial(self.instance)
 
     @classmethod
     def named(cls, key):
@@ -308,7 +310,7 @@ class AliasForm(OfDomain, GotoMixin, RecordForm):
         elif "local_part" not in self.errors:
             try:
                 validate_local_part(typed)
-                validate_reachable(typed)
+                validate_deliverable_local_part(typed)
             except ValidationError as error:
                 self.add_error("local_part", error if typed else _("An alias needs a name."))
 
@@ -318,5 +320,5 @@ class AliasForm(OfDomain, GotoMixin, RecordForm):
         return values
 
 
-def goto_initial(alias):
+def get_goto_initial(alias):
     return {"goto": alias.others, "goto_mailbox": alias.keeps_copy}

@@ -12,14 +12,14 @@ from domains.services.text_references import named
 from domains.tables import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, BaseDomainTable
 from mailadmin.accounts.models import Role
 from mailadmin.changes.log_page import old_mail_notices
-from mailadmin.changes.perform import Actor, Seen, perform
+from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.jobs.models import Job
-from mailadmin.names import typed_domain
+from mailadmin.names import try_normalize_domain
 from mailadmin.tables.table import DELETE, Action, Column, Services, Table
 from mailboxes import cells
 from mailboxes.dashboard import cache
 from mailboxes.domain_forms import DomainForm
-from mailboxes.forms import AliasForm, MailboxForm, typed_quota
+from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value
 from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage, Vacation
 from mailboxes.quotas import file_quota
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
@@ -33,7 +33,7 @@ from mailboxes.services.mailboxes import (
     set_mailboxes,
 )
 from mailboxes.services.references import aliases_naming
-from mailboxes.services.target_checks import problems_of
+from mailboxes.services.target_checks import find_alias_problems
 
 MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
 
@@ -68,7 +68,7 @@ class DomainTable(BaseDomainTable):
         }
 
     def run_action(
-        self, actor: Actor, action: Action, keys: Sequence[str], seen: Seen | None = None
+        self, actor: Actor, action: Action, keys: Sequence[str], seen: SeenVersion | None = None
     ) -> Job | None:
         """Disable a large domain at once and have the worker delete it."""
         if action is DELETE and is_large(keys):
@@ -91,8 +91,8 @@ class MailboxTable(Table):
     columns = [
         "username",
         "name",
-        Column("quota", gettext_lazy("Quota"), cells.quota),
-        Column("goto", gettext_lazy("Mail goes to"), cells.forwarding),
+        Column("quota", gettext_lazy("Quota"), cells.render_quota_cell),
+        Column("goto", gettext_lazy("Mail goes to"), cells.render_forwarding_cell),
         "active",
         "smtp_active",
         "modified",
@@ -127,7 +127,7 @@ class MailboxTable(Table):
         keys = [row.pk for row in rows]
         aliases = {a.pk.lower(): a for a in Alias.objects.filter(pk__in=keys)}
         away = set(Vacation.objects.filter(pk__in=keys, active=True).values_list("pk", flat=True))
-        problems = problems_of(principal, list(aliases.values()))
+        problems = find_alias_problems(principal, list(aliases.values()))
         for row in rows:
             row.alias = aliases.get(row.pk.lower())
             row.problems = problems.get(row.alias.pk, []) if row.alias else []
@@ -141,7 +141,7 @@ class MailboxTable(Table):
         return file_quota(row.quota) if name == "quota" else super().export_value(row, name)
 
     def api_value(self, row: Any, name: str) -> Any:
-        return typed_quota(row.quota) if name == "quota" else super().api_value(row, name)
+        return quota_to_form_value(row.quota) if name == "quota" else super().api_value(row, name)
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
         return old_mail_notices(row) if is_new else []
@@ -205,22 +205,22 @@ class AliasTable(Table):
     def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
         """Among very many they are looked up, and those that others have just made added."""
         active = filters.get("active")
-        moment = cache.moment() if "q" not in filters else None
+        moment = cache.get_last_refresh() if "q" not in filters else None
         if not moment or (active == "0" and principal.role is Role.SUPERADMIN):
             return super().split(rows, filters, principal)
         known = StandaloneAlias.scoped.visible_to(principal).in_order()
         if active in ("0", "1"):
             known = known.filter(alias__active=active == "1")
         if domain := filters.get("domain"):
-            known = self.filter_by_domain(known, typed_domain(domain))
-        new = cache.made_since(moment)
+            known = self.filter_by_domain(known, try_normalize_domain(domain))
+        new = cache.find_aliases_created_since(moment)
         return super().split(known, filters, principal) + ([rows.filter(pk__in=new)] if new else [])
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
-        return problems_of(principal, rows)
+        return find_alias_problems(principal, rows)
 
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
-        found = problems_of(principal, rows)
+        found = find_alias_problems(principal, rows)
         for row in rows:
             row.problems = found.get(row.pk, [])
         return rows

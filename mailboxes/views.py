@@ -11,27 +11,27 @@ from django.views.generic import FormView, View
 
 from domains.models import Domain
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.permissions import RoleRequired
-from mailadmin.names import typed_domain
+from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.names import try_normalize_domain
 from mailadmin.tables.views.base import SaveFormMixin
-from mailboxes.forms import quota_help
+from mailboxes.forms import format_quota_help
 from mailboxes.models import Mailbox
 from mailboxes.owner.forms import ForwardingForm, VacationForm
-from mailboxes.services.target_checks import problems_of
+from mailboxes.services.target_checks import find_alias_problems
 
 
-class QuotaHintView(RoleRequired, View):
+class QuotaHintView(RoleRequiredMixin, View):
     """How large a mailbox may be in a domain; the form shows it once the domain is chosen."""
 
     roles = Role.ADMINS
 
     def get(self, request):
-        name = typed_domain(request.GET.get("domain", ""))
+        name = try_normalize_domain(request.GET.get("domain", ""))
         domain = Domain.objects.visible_to(request.user).filter(pk=name).first()
-        return HttpResponse(escape(quota_help(domain) if domain else _("0 is unlimited.")))
+        return HttpResponse(escape(format_quota_help(domain) if domain else _("0 is unlimited.")))
 
 
-class MailboxFormView(RoleRequired, SaveFormMixin, FormView):
+class MailboxFormView(RoleRequiredMixin, SaveFormMixin, FormView):
     """A page on one thing of one mailbox: its owner's, or an admin's on his behalf."""
 
     roles = Role.ADMINS
@@ -68,7 +68,7 @@ class ForwardingView(MailboxFormView):
 
     def get_warning_texts(self) -> list[str]:
         alias = self.saved_object
-        return problems_of(self.request.user, [alias]).get(alias.pk, [])
+        return find_alias_problems(self.request.user, [alias]).get(alias.pk, [])
 
     title = gettext_lazy("Forwarding")
     saved_text = gettext_lazy("The forwarding was saved.")

@@ -9,22 +9,22 @@ from django.utils.translation import gettext as _
 
 from mailadmin.db.bulk import chunks
 from mailadmin.jobs.models import Job
-from mailadmin.jobs.runner import Cancelled
+from mailadmin.jobs.runner import JobCanceled
 from mailadmin.names import fold
 from mailboxes.models import Mailbox
 
 
-def next_welcome(job):
+def run_welcome_step(job):
     """Send, then note that it was sent: no transaction waits for the mail server."""
     if job.done:
         return None
     if not Mailbox.objects.filter(pk=job.arguments["to"]).exists():
-        raise Cancelled(_("The mailbox does not exist any more."))
-    send_welcome(job.owner_key, job.arguments["to"])
-    return noted, (), 1
+        raise JobCanceled(_("The mailbox does not exist any more."))
+    send_welcome_mail(job.owner_key, job.arguments["to"])
+    return record_progress, (), 1
 
 
-def forget_welcomes():
+def purge_failed_welcome_jobs():
     """Failed welcome mails to mailboxes that were deleted since: nobody can send them."""
     failed = Job.objects.filter(kind="welcome", state=Job.State.FAILED)
     wanted = {job.pk: job.arguments["to"] for job in failed.iterator()}
@@ -35,11 +35,11 @@ def forget_welcomes():
         Job.objects.filter(pk__in=gone).delete()
 
 
-def noted(changes):
+def record_progress(changes):
     """Nothing to change but the progress."""
 
 
-def send_welcome(owner, address):
+def send_welcome_mail(owner, address):
     """The first mail in a mailbox, which also makes its maildir."""
     sender = settings.MAILADMIN_ADMIN_EMAIL or owner
     sender = sender or f"postmaster@{address.rpartition('@')[2]}"

@@ -14,7 +14,7 @@ from domains.models import Admin, Domain
 from domains.services.admins import create_admins
 from mailadmin import passwords, registry
 from mailadmin.accounts.models import Role
-from mailadmin.api.tokens import create_token, new_text
+from mailadmin.api.tokens import create_token, generate_token
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Mailbox
@@ -31,7 +31,7 @@ BACKENDS = {
 
 def build_world():
     """The four of the cast, their domains and an alias in each."""
-    console, stored = Actor.console(), passwords.make(PASSWORD)
+    console, stored = Actor.console(), passwords.make_hash(PASSWORD)
     for name in ("example.org", "example.com"):
         perform(console, create_domains, [{"domain": name, "default_aliases": False}])
         domain = Domain.objects.get(pk=name)
@@ -87,7 +87,7 @@ class World(TestCase):
 
     def token(self, person, **limits):
         """The text of a new token of this person's, which opens all that he may unless limited."""
-        text = new_text()
+        text = generate_token()
         limits = {"name": "script", "domains": []} | limits
         self.perform(person, create_token, person, limits, text)
         return text

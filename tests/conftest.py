@@ -49,7 +49,7 @@ def in_english():
 def users_of_another_release(monkeypatch):
     """Only root enters the folder of another release; the user is changed there."""
     if releases.tested() != releases.own():
-        monkeypatch.setattr(verifying_programs, "identity", releases.as_user)
+        monkeypatch.setattr(verifying_programs, "get_process_identity", releases.as_user)
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,9 @@ def main():
     from mailboxes.dashboard import cache
     from mailboxes.services import domain_deletion, limits, tallies
 
-    cache.COUNTED = limits.SMALL = 100
+    cache.LIVE_COUNT_LIMIT = limits.SMALL_DOMAIN_LIMIT = 100
     domain_deletion.LARGE = 10_000  # one that is deleted is deleted at once
-    tallies.recount()
+    tallies.recount_tallies()
     Here().rows("ANALYZE TABLE mailadmin_lone_alias, mailadmin_kept")
     print(json.dumps(costs()))
 

@@ -23,8 +23,12 @@ import pytest
 from django.db import connection
 
 from mailboxes.mailserver.generator import accounts, disk
-from mailboxes.mailserver.generator.choices import ACCOUNTS, Choices, guessed
-from mailboxes.mailserver.generator.files import files_of
+from mailboxes.mailserver.generator.choices import (
+    DATABASE_ACCOUNTS,
+    MailServerOptions,
+    detect_options,
+)
+from mailboxes.mailserver.generator.files import generate_files
 from tests.servers import PATIENCE, Server, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +37,7 @@ LATELY = 200_000  # bytes of a log in which a message just sent is
 
 def version_tested():
     """The version of the Dovecot under test: 2.3 or 2.4."""
-    return guessed()["dovecot_version"]
+    return detect_options()["dovecot_version"]
 
 
 def only_with(version):
@@ -241,14 +245,14 @@ def map_file(settings, query):
 
 
 # One for all: tests beside these use the same accounts of the same server.
-PASSWORDS = {name: f"test{name}" for name in ACCOUNTS}
+PASSWORDS = {name: f"test{name}" for name in DATABASE_ACCOUNTS}
 
 
 def keep_passwords(folder):
     """An earlier run of `mailserver config` has left these here."""
     path = folder / "mailadmin/accounts.sql"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(accounts.statements(PASSWORDS)))
+    path.write_text("\n".join(accounts.iter_account_statements(PASSWORDS)))
 
 
 class MailServer(Postfix):
@@ -265,11 +269,11 @@ class MailServer(Postfix):
         certificate = make_certificate(self.folder)
         (self.folder / "queue/private").mkdir(0o700)
         os.chown(self.folder / "queue/private", pwd.getpwnam("postfix").pw_uid, 0)
-        self.choices = Choices(
+        self.choices = MailServerOptions(
             **{
                 "hostname": "mail.test",
-                "postfix_version": guessed()["postfix_version"],
-                "dovecot_version": guessed()["dovecot_version"],
+                "postfix_version": detect_options()["postfix_version"],
+                "dovecot_version": detect_options()["dovecot_version"],
                 "postfix_directory": str(self.config),
                 "dovecot_directory": str(self.folder / "dovecot"),
                 "queue_directory": str(self.folder / "queue"),
@@ -313,8 +317,8 @@ class MailServer(Postfix):
 
     def _write(self):
         folders = {"postfix": self.config, "dovecot": self.folder / "dovecot"}
-        for change in disk.changes(files_of(self.choices), folders):
-            disk.write(change)
+        for change in disk.iter_file_changes(generate_files(self.choices), folders):
+            disk.write_change(change)
 
     def _adapt_postfix(self):
         own = self._own_parameters() | {"alias_maps": "", "alias_database": ""}

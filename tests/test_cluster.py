@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from mailadmin.accounts.throttling import FAILURES_OF_CLIENT
+from mailadmin.accounts.throttling import MAX_FAILURES_PER_CLIENT
 from mailadmin.conf import BASE_DIR
 from tests.clients import PATIENCE, Person, Writer
 from tests.galera import Galera
@@ -254,10 +254,10 @@ def test_many_sign_in_at_all_panels_at_the_same_moment(panels, storm):
 
 def test_wrong_passwords_count_at_all_panels_together(cluster, panels, storm):
     answers = []
-    for number in range(FAILURES_OF_CLIENT + 1):
+    for number in range(MAX_FAILURES_PER_CLIENT + 1):
         person = Person(panels[number % len(panels)])
         answers.append(person.sign_in("bob@example.org", "not his password").status)
-    assert answers[:-1] == [200] * FAILURES_OF_CLIENT
+    assert answers[:-1] == [200] * MAX_FAILURES_PER_CLIENT
     assert answers[-1] == 429
 
 

@@ -14,9 +14,9 @@ from domains.models import Admin, Domain, DomainAdmin, DomainState
 from domains.services.admins import create_admins, edit_admin, set_admins
 from mailadmin.accounts import throttling
 from mailadmin.accounts.models import LoginFailure
-from mailadmin.api.tokens import create_token, new_text
+from mailadmin.api.tokens import create_token, generate_token
 from mailadmin.changes.models import Change, Log
-from mailadmin.changes.perform import TRIES, Actor, perform
+from mailadmin.changes.perform import MAX_ATTEMPTS, Actor, perform
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.domains import delete_domains
@@ -69,7 +69,7 @@ class AtTheSameMoment(TransactionTestCase):
     # Programs
 
     def test_a_request_sent_twice_at_the_same_moment_is_done_once(self):
-        root, text = Admin.objects.get(pk="root@example.net"), new_text()
+        root, text = Admin.objects.get(pk="root@example.net"), generate_token()
         perform(Actor.console(), create_token, root, {"name": "twice", "domains": []}, text)
         row = {"local_part": "sales", "domain": "example.org", "goto": ["bob@example.org"]}
         key = {"Idempotency-Key": "sales"}
@@ -174,12 +174,12 @@ class AtTheSameMoment(TransactionTestCase):
             time.sleep(0.5)
             return []
 
-        with mock.patch("domains.services.admins._surplus", linger):
+        with mock.patch("domains.services.admins._find_surplus_assignments", linger):
             at_once([assign, delete])
         self.assertFalse(DomainAdmin.objects.filter(domain="example.com").exists())
 
     def test_many_knocks_at_the_same_moment_are_all_counted(self):
-        at_once([lambda: throttling.count(dict.fromkeys("abc", 100), first="a")] * 12)
+        at_once([lambda: throttling.increment_failures(dict.fromkeys("abc", 100), first="a")] * 12)
         counts = LoginFailure.objects.values_list("failures", flat=True)
         self.assertEqual(list(counts), [12, 12, 12])
 
@@ -236,10 +236,10 @@ class Deadlocks(TransactionTestCase):
             self.assertEqual(Log.objects.count(), lines + 1)
 
     def test_it_is_given_up_at_last(self):
-        service, attempts = self.failing(OperationalError(1213, "deadlock"), TRIES)
+        service, attempts = self.failing(OperationalError(1213, "deadlock"), MAX_ATTEMPTS)
         with self.assertRaises(OperationalError):
             perform(Actor.console(), service)
-        self.assertEqual(len(attempts), TRIES)
+        self.assertEqual(len(attempts), MAX_ATTEMPTS)
 
     def test_other_errors_are_not_tried_again(self):
         for error in (OperationalError(1054, "no column"), IntegrityError(1062, "twice")):

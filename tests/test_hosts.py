@@ -15,7 +15,7 @@ from mailadmin.accounts.models import LoginFailure
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.db.mysql import base, timeouts
-from mailadmin.db.mysql.errors import CommitUnknown
+from mailadmin.db.mysql.errors import CommitOutcomeUnknown
 from mailadmin.error_pages import server_error
 from mailboxes.models import Mailbox
 from tests import servers
@@ -38,7 +38,7 @@ def wrapper(*hosts):
     """A connection of its own, to the first of these that will have it."""
     own = connection.copy()
     own.settings_dict |= {"HOST": ",".join(hosts), "PORT": ""}
-    base.FAILED.clear()
+    base.HOST_FAILURE_TIMES.clear()
     try:
         yield own
     finally:
@@ -94,17 +94,17 @@ def test_when_no_host_answers_the_last_error_is_told():
 
 
 def test_hosts_may_be_numbers_of_ipv6():
-    assert base.place("[::1]:3307") == {"host": "::1", "port": 3307}
-    assert base.place("[::1]") == {"host": "::1"}
-    assert base.place("db.example.org:3307") == {"host": "db.example.org", "port": 3307}
-    assert base.place("") == {}
+    assert base.host_params("[::1]:3307") == {"host": "::1", "port": 3307}
+    assert base.host_params("[::1]") == {"host": "::1"}
+    assert base.host_params("db.example.org:3307") == {"host": "db.example.org", "port": 3307}
+    assert base.host_params("") == {}
 
 
 @pytest.mark.django_db
 def test_who_waits_for_a_lock_is_told_before_the_connection_is_given_up():
-    for seconds in (timeouts.PAGE, timeouts.COMMAND, timeouts.UPGRADE):
+    for seconds in (timeouts.PAGE_SECONDS, timeouts.COMMAND_SECONDS, timeouts.UPGRADE_SECONDS):
         with wrapper(live()) as own:
-            own.settings_dict["OPTIONS"] |= timeouts.options(seconds)
+            own.settings_dict["OPTIONS"] |= timeouts.driver_options(seconds)
             with own.cursor() as cursor:
                 cursor.execute("SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout")
                 assert max(cursor.fetchone()) < seconds
@@ -197,7 +197,7 @@ class LostConnections(TransactionTestCase):
             self.steps = []
             self.rename(changes)
 
-        with self.lost_in_commit(), self.assertRaises(CommitUnknown):
+        with self.lost_in_commit(), self.assertRaises(CommitOutcomeUnknown):
             perform(Actor.console(), service)
         self.assertEqual(len(attempts), 1)
         self.assertEqual(Change.objects.count(), records)
@@ -211,7 +211,7 @@ class LostConnections(TransactionTestCase):
         try:
             with (
                 mock.patch.object(base.base.DatabaseWrapper, "_commit", gone),
-                self.assertRaises(CommitUnknown),
+                self.assertRaises(CommitOutcomeUnknown),
             ):
                 perform(Actor.console(), self.rename)
         finally:
@@ -220,7 +220,7 @@ class LostConnections(TransactionTestCase):
     def test_the_page_says_that_nobody_knows(self):
         request = RequestFactory().post("/")
         for error, said in (
-            (CommitUnknown(2013, "lost"), "Check before you make it again"),
+            (CommitOutcomeUnknown(2013, "lost"), "Check before you make it again"),
             (OperationalError(1047, "not prepared"), "Nothing was changed"),
         ):
             try:

@@ -19,7 +19,7 @@ from django.db import (
 from django.test import Client, TransactionTestCase
 
 from domains.models import Admin
-from mailadmin.db.mysql.errors import CommitUnknown
+from mailadmin.db.mysql.errors import CommitOutcomeUnknown
 from mailadmin.observability import readiness
 from tests.base import Program, World, build_world
 
@@ -37,7 +37,7 @@ OUTAGES = {
     "disk full": (OperationalError(1021, "Disk full"), "database is full"),
     "no space": (OperationalError(1030, 'Got error 28 "No space left on device"'), "is full"),
     "no space for a file": (InternalError(3, "Error writing file (Errcode: 28)"), "is full"),
-    "lost at the commit": (CommitUnknown(2013, "Lost connection"), "does not know whether"),
+    "lost at the commit": (CommitOutcomeUnknown(2013, "Lost connection"), "does not know whether"),
     "SQLite locked": (OperationalError("database is locked"), "is busy"),
     "SQLite full": (OperationalError("database or disk is full"), "database is full"),
     "SQLite read-only": (OperationalError("attempt to write a readonly database"), "is read-only"),
@@ -102,9 +102,7 @@ class OutageTests(World):
         ):
             program = self.api(self.root)
             program.client.raise_request_exception = False
-            with mock.patch(
-                "mailadmin.api.resources.parse_limit", side_effect=error
-            ):
+            with mock.patch("mailadmin.api.resources.parse_limit", side_effect=error):
                 self.assertEqual(program.get("domains").status_code, status, error)
 
     def test_an_upload_that_does_not_fit_on_the_disk_is_refused_in_words(self):
@@ -127,7 +125,7 @@ class OutageTests(World):
             (OperationalError(1290, "--read-only"), "database is read only"),
         ):
             with (
-                mock.patch.object(readiness, "missing_migrations", side_effect=error),
+                mock.patch.object(readiness, "check_migrations", side_effect=error),
                 self.assertLogs("mailadmin.checks", "ERROR"),
             ):
                 answer = self.client.get("/readyz")
@@ -223,7 +221,7 @@ class RealOutages(TransactionTestCase):
             connection.close()
             options = connection.settings_dict["OPTIONS"]
             options["init_command"] += ", lock_wait_timeout=1, innodb_lock_wait_timeout=1"
-            with mock.patch("mailadmin.changes.perform.PATIENCE", 0):
+            with mock.patch("mailadmin.changes.perform.MAX_RETRY_SECONDS", 0):
                 answer = self.create()
             cursor.execute("UNLOCK TABLES")
             self.assertContains(answer, "database is busy", status_code=503)
@@ -232,11 +230,11 @@ class RealOutages(TransactionTestCase):
         self.assert_works_again()
 
     def test_a_program_gets_the_same_as_a_problem(self):
-        from mailadmin.api.tokens import create_token, new_text
+        from mailadmin.api.tokens import create_token, generate_token
         from mailadmin.changes.perform import Actor, perform
         from mailboxes.services.domains import create_domains
 
-        text = new_text()
+        text = generate_token()
         root = Admin.objects.get(pk="root@example.net")
         perform(Actor.console(), create_token, root, {"name": "t", "domains": []}, text)
         full = OperationalError(1114, "The table 'log' is full")

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import OperationalError, ProgrammingError, connection
 
 from mailadmin import conf
-from mailadmin.settings import secret_beside
+from mailadmin.settings import read_secret_key_file
 from tests.shapes import environment
 
 ROOT = conf.BASE_DIR
@@ -38,7 +38,7 @@ def panel(*arguments, **environ):
 
 
 def value(name, given):
-    return conf.read({name: given, "MAILADMIN_ENV_FILE": "/dev/null"})[name]
+    return conf.read_settings({name: given, "MAILADMIN_ENV_FILE": "/dev/null"})[name]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_misspelt_variable_is_named_with_the_one_it_resembles():
 
 
 def test_nothing_set_is_a_panel_on_sqlite():
-    read = conf.read({"MAILADMIN_ENV_FILE": "/dev/null"})
+    read = conf.read_settings({"MAILADMIN_ENV_FILE": "/dev/null"})
     assert read["MAILADMIN_DATABASE_URL"]["NAME"] == ROOT / "mailadmin.sqlite3"
     assert read["MAILADMIN_DEBUG"] is False
 
@@ -132,7 +132,7 @@ def test_the_real_environment_wins_over_the_file(tmp_path):
         "export MAILADMIN_UNDO_DAYS = '7'\n"
         'MAILADMIN_WELCOME_TEXT="Hello # you"\n'
     )
-    read = conf.read({"MAILADMIN_ENV_FILE": str(file), "MAILADMIN_PAGE_SIZE": "30"})
+    read = conf.read_settings({"MAILADMIN_ENV_FILE": str(file), "MAILADMIN_PAGE_SIZE": "30"})
     assert read["MAILADMIN_PAGE_SIZE"] == 30
     assert read["MAILADMIN_UNDO_DAYS"] == 7
     assert read["MAILADMIN_WELCOME_TEXT"] == "Hello # you"
@@ -142,12 +142,12 @@ def test_a_line_that_is_none_stops_the_start(tmp_path):
     file = tmp_path / "mailadmin.conf"
     file.write_text("\nMAILADMIN_PAGE_SIZE 20\n")
     with pytest.raises(SystemExit, match="line 2 is not NAME=value"):
-        conf.read({"MAILADMIN_ENV_FILE": str(file)})
+        conf.read_settings({"MAILADMIN_ENV_FILE": str(file)})
 
 
 def test_a_file_asked_for_has_to_be_there(tmp_path):
     with pytest.raises(SystemExit, match="MAILADMIN_ENV_FILE .*No such file"):
-        conf.read({"MAILADMIN_ENV_FILE": str(tmp_path / "none")})
+        conf.read_settings({"MAILADMIN_ENV_FILE": str(tmp_path / "none")})
 
 
 @pytest.mark.parametrize("secret", [setting for setting in conf.SETTINGS if setting.secret])
@@ -157,7 +157,7 @@ def test_every_secret_may_stand_in_a_file(secret, tmp_path):
         "MAILADMIN_SMTP_URL": "smtps://mail.example.org",
     }.get(secret.name, "a secret")
     (tmp_path / "secret").write_text(f"{wanted}\n")
-    read = conf.read(
+    read = conf.read_settings(
         {"MAILADMIN_ENV_FILE": "/dev/null", f"{secret.name}_FILE": str(tmp_path / "secret")}
     )
     assert read[secret.name] == secret.parse(wanted)
@@ -171,9 +171,9 @@ def test_every_password_and_key_is_a_secret():
 def test_a_secret_given_twice_or_in_no_file_stops_the_start(tmp_path):
     twice = {"MAILADMIN_SECRET_KEY": "x", "MAILADMIN_SECRET_KEY_FILE": "/dev/null"}
     with pytest.raises(SystemExit, match="are both given"):
-        conf.read({"MAILADMIN_ENV_FILE": "/dev/null"} | twice)
+        conf.read_settings({"MAILADMIN_ENV_FILE": "/dev/null"} | twice)
     with pytest.raises(SystemExit, match="MAILADMIN_SECRET_KEY_FILE .*No such file"):
-        conf.read({"MAILADMIN_SECRET_KEY_FILE": str(tmp_path / "none")})
+        conf.read_settings({"MAILADMIN_SECRET_KEY_FILE": str(tmp_path / "none")})
 
 
 # What becomes of them
@@ -274,7 +274,7 @@ def test_sqlite_and_its_secret_key_are_made_once_and_for_us_alone(tmp_path):
 
 def test_many_first_starts_agree_on_one_secret_key(tmp_path):
     with ProcessPoolExecutor(8) as starts:
-        keys = set(starts.map(secret_beside, [tmp_path / "x"] * 64))
+        keys = set(starts.map(read_secret_key_file, [tmp_path / "x"] * 64))
     assert len(keys) == 1
 
 
@@ -375,7 +375,7 @@ def test_every_setting_of_the_code_is_declared():
 def test_the_readme_has_the_table_of_settings():
     rows = [line for line in (ROOT / "README.md").read_text().splitlines() if "MAILADMIN_" in line]
     rows = [line for line in rows if line.startswith("| `MAILADMIN_")]
-    assert rows == list(conf.rows())
+    assert rows == list(conf.format_settings_table())
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,18 @@ from django.conf import settings
 from django.db import migrations, models
 
 import mailadmin.db.fields
-from mailadmin.db.models import table
-from mailadmin.db.operations import CreateMissingTable, tables
+from mailadmin.db.models import get_table_name
+from mailadmin.db.operations import CreateMissingTable, get_table_names
 
 
 def write_version(apps, schema_editor):
     """A database that holds nothing of PostfixAdmin's yet is one of its schema 1856."""
     others = {
-        table(name) for name in ("admin", "alias", "domain", "domain_admins", "log", "mailbox")
+        get_table_name(name)
+        for name in ("admin", "alias", "domain", "domain_admins", "log", "mailbox")
     }
     config = apps.get_model("domains", "Config").objects
-    if not others & set(tables(schema_editor)) and not config.exists():
+    if not others & set(get_table_names(schema_editor)) and not config.exists():
         config.create(name="version", value="1856")
 
 
@@ -37,7 +38,7 @@ class Migration(migrations.Migration):
                 ("value", mailadmin.db.fields.NameField(db_default="", default="", max_length=20)),
             ],
             options={
-                "db_table": table("config"),
+                "db_table": get_table_name("config"),
             },
         ),
         migrations.RunPython(write_version, migrations.RunPython.noop),
@@ -122,15 +123,15 @@ class Migration(migrations.Migration):
             ],
             fills={
                 "superadmin": (
-                    f"UPDATE {table('admin')} SET superadmin = 1 WHERE username IN"  # noqa: S608
-                    f" (SELECT username FROM {table('domain_admins')}"
+                    f"UPDATE {get_table_name('admin')} SET superadmin = 1 WHERE username IN"  # noqa: S608
+                    f" (SELECT username FROM {get_table_name('domain_admins')}"
                     " WHERE domain = 'ALL' AND active = 1)"
                 )
             },
             options={
                 "verbose_name": "admin",
                 "verbose_name_plural": "admins",
-                "db_table": table("admin"),
+                "db_table": get_table_name("admin"),
             },
         ),
         CreateMissingTable(
@@ -211,7 +212,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "domain",
                 "verbose_name_plural": "domains",
-                "db_table": table("domain"),
+                "db_table": get_table_name("domain"),
             },
         ),
         CreateMissingTable(
@@ -274,7 +275,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "db_table": table("admin_preferences"),
+                "db_table": get_table_name("admin_preferences"),
             },
         ),
         CreateMissingTable(
@@ -321,7 +322,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "DKIM key",
                 "verbose_name_plural": "DKIM keys",
-                "db_table": table("dkim"),
+                "db_table": get_table_name("dkim"),
             },
         ),
         CreateMissingTable(
@@ -360,7 +361,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "DKIM signing",
                 "verbose_name_plural": "DKIM signings",
-                "db_table": table("dkim_signing"),
+                "db_table": get_table_name("dkim_signing"),
             },
         ),
         CreateMissingTable(
@@ -388,7 +389,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "TOTP exception",
                 "verbose_name_plural": "TOTP exceptions",
-                "db_table": table("totp_exception_address"),
+                "db_table": get_table_name("totp_exception_address"),
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("ip", "username"), name="mailadmin_totp_exception"
@@ -434,7 +435,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "domain assignment",
                 "verbose_name_plural": "domain assignments",
-                "db_table": table("domain_admins"),
+                "db_table": get_table_name("domain_admins"),
                 "indexes": [models.Index(fields=["domain"], name="mailadmin_admins_domain")],
             },
         ),
@@ -502,7 +503,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "alias domain",
                 "verbose_name_plural": "alias domains",
-                "db_table": table("alias_domain"),
+                "db_table": get_table_name("alias_domain"),
                 "indexes": [models.Index(fields=["active"], name="mailadmin_mirror_active")],
             },
         ),

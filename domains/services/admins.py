@@ -3,26 +3,28 @@
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import ALL, Admin, Domain, DomainAdmin, TotpException
-from domains.services.locks import lock_domains, refuse_taken
+from domains.models import ALL_DOMAINS, Admin, Domain, DomainAdmin, TotpException
+from domains.services.locks import lock_domains, refuse_taken_keys
 from mailadmin import passwords
 from mailadmin.accounts.sessions import end_sessions
-from mailadmin.api.tokens import delete_tokens_of
+from mailadmin.api.tokens import delete_owner_tokens
 from mailadmin.changes.perform import Actor, Changes, perform
 from mailadmin.names import fold, normalize_address
 
 
 def create_admins(changes: Changes, rows: list[dict]) -> list[Admin]:
     """Create admins with their domains; passwords are hashes."""
-    lock_domains(changes, [ALL, *(name for row in rows for name in row.get("domains", []))])
+    lock_domains(changes, [ALL_DOMAINS, *(name for row in rows for name in row.get("domains", []))])
     admins = [
         Admin(**{name: value for name, value in row.items() if name != "domains"}) for row in rows
     ]
-    refuse_taken(Admin, [a.pk for a in admins], "username", _("There is an admin %(key)s already."))
+    refuse_taken_keys(
+        Admin, [a.pk for a in admins], "username", _("There is an admin %(key)s already.")
+    )
     changes.create(admins)
     for admin, row in zip(admins, rows, strict=True):
-        _assign(changes, admin, row.get("domains", []))
-        _mark(changes, admin)
+        _set_domains(changes, admin, row.get("domains", []))
+        _sync_all_assignment(changes, admin)
         changes.log("create_admin", "", admin.pk)
     return admins
 
@@ -30,52 +32,52 @@ def create_admins(changes: Changes, rows: list[dict]) -> list[Admin]:
 def create_superuser(username: str, password: str) -> Admin:
     """Create a superadmin from the console, in a transaction of its own."""
     row = {"username": normalize_address(username), "superadmin": True}
-    row |= {"password": passwords.make(password, username)}
+    row |= {"password": passwords.make_hash(password, username)}
     [admin] = perform(Actor.console(), create_admins, [row])
     return admin
 
 
 def edit_admin(changes: Changes, key: str, values: dict) -> Admin:
     """Edit an admin. Nobody can demote themselves, nor anybody the last superadmin."""
-    lock_domains(changes, [ALL, *values.get("domains", [])])
+    lock_domains(changes, [ALL_DOMAINS, *values.get("domains", [])])
     admin = changes.find_one(Admin, key)
     own = {name: value for name, value in values.items() if name != "domains"}
-    _refuse_losing(changes, [admin], own)
+    _refuse_demotion(changes, [admin], own)
     changed = changes.update([admin], **own)
     if changed and own.get("active") is False:
-        end_access(changes, changed)
-    assigned = "domains" in values and _assign(changes, admin, values["domains"])
+        revoke_access(changes, changed)
+    assigned = "domains" in values and _set_domains(changes, admin, values["domains"])
     if assigned and not changed:
         changes.update([admin], modified=changes.at)  # whoever looks at the date sees it
-    if changed + _mark(changes, admin) or assigned:
+    if changed + _sync_all_assignment(changes, admin) or assigned:
         changes.log("edit_admin", "", key)
     return admin
 
 
 def set_admins(changes: Changes, keys: list[str], field: str, value: bool) -> None:
     """Set a boolean column of admins."""
-    lock_domains(changes, [ALL])
+    lock_domains(changes, [ALL_DOMAINS])
     admins = changes.find(Admin, keys)
-    _refuse_losing(changes, admins, {field: value})
+    _refuse_demotion(changes, admins, {field: value})
     changed = changes.update(admins, **{field: value})
     for admin in changed:
-        _mark(changes, admin)
+        _sync_all_assignment(changes, admin)
         changes.log("edit_admin", "", admin.pk)
     if field == "active" and not value:
-        end_access(changes, changed)
+        revoke_access(changes, changed)
 
 
-def end_access(changes: Changes, admins: list[Admin]) -> None:
+def revoke_access(changes: Changes, admins: list[Admin]) -> None:
     """End the sessions and tokens of admins: being made active again does not bring them back."""
     end_sessions(admins)
-    delete_tokens_of(changes, admins)
+    delete_owner_tokens(changes, admins)
 
 
 def delete_admins(changes: Changes, keys: list[str]) -> None:
     """Delete admins with their assignments, sessions and tokens."""
-    lock_domains(changes, [ALL])
+    lock_domains(changes, [ALL_DOMAINS])
     admins = changes.find(Admin, keys)
-    _refuse_losing(changes, admins, {"active": False})
+    _refuse_demotion(changes, admins, {"active": False})
     changes.delete(TotpException.objects.filter(username__in=keys))
     end_sessions(admins)
     changes.delete(admins)
@@ -83,7 +85,7 @@ def delete_admins(changes: Changes, keys: list[str]) -> None:
         changes.log("delete_admin", "", admin.pk)
 
 
-def _refuse_losing(changes: Changes, admins: list[Admin], values: dict) -> None:
+def _refuse_demotion(changes: Changes, admins: list[Admin], values: dict) -> None:
     """Refuse to demote or deactivate whoever acts, or the last superadmin."""
     losing = values.get("active") is False or values.get("superadmin") is False
     if not losing:
@@ -100,9 +102,9 @@ def _refuse_losing(changes: Changes, admins: list[Admin], values: dict) -> None:
         raise ValidationError(_("The last active superadmin stays."))
 
 
-def _assign(changes: Changes, admin: Admin, names: list[str]) -> bool:
+def _set_domains(changes: Changes, admin: Admin, names: list[str]) -> bool:
     """Assign exactly these domains to an admin; return whether any assignment changed."""
-    wanted = {fold(name) for name in names} - {fold(ALL)}
+    wanted = {fold(name) for name in names} - {fold(ALL_DOMAINS)}
     rows = list(DomainAdmin.objects.filter(admin=admin))
     kept = {fold(row.domain_id) for row in rows if row.active} & wanted
     found = {fold(d.pk): d for d in Domain.objects.filter(pk__in=wanted - kept)}
@@ -110,13 +112,13 @@ def _assign(changes: Changes, admin: Admin, names: list[str]) -> bool:
         raise ValidationError(
             {"domains": _("The domain %(name)s does not exist.") % {"name": unknown[0]}}
         )
-    surplus = _surplus(rows, wanted)
+    surplus = _find_surplus_assignments(rows, wanted)
     changes.delete(surplus)
     changes.create(DomainAdmin(admin=admin, domain=found[name]) for name in sorted(found))
     return bool(surplus or found)
 
 
-def _surplus(rows: list[DomainAdmin], wanted: set[str]) -> list[DomainAdmin]:
+def _find_surplus_assignments(rows: list[DomainAdmin], wanted: set[str]) -> list[DomainAdmin]:
     """Return the assignments that are not wanted, inactive, or there twice."""
     seen, surplus = set(), []
     for row in rows:
@@ -128,12 +130,12 @@ def _surplus(rows: list[DomainAdmin], wanted: set[str]) -> list[DomainAdmin]:
     return surplus
 
 
-def _mark(changes: Changes, admin: Admin) -> list[DomainAdmin]:
+def _sync_all_assignment(changes: Changes, admin: Admin) -> list[DomainAdmin]:
     """Assign `ALL` to superadmins, once and active, and to nobody else, as PostfixAdmin does."""
-    rows = list(DomainAdmin._base_manager.filter(admin=admin, domain=ALL))
+    rows = list(DomainAdmin._base_manager.filter(admin=admin, domain=ALL_DOMAINS))
     good = [row for row in rows if row.active][:1] if admin.superadmin else []
     wrong = [row for row in rows if row not in good]
-    new = [DomainAdmin(admin=admin, domain_id=ALL)] if admin.superadmin and not good else []
+    new = [DomainAdmin(admin=admin, domain_id=ALL_DOMAINS)] if admin.superadmin and not good else []
     changes.delete(wrong)
     changes.create(new)
     return wrong + new

@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain
-from domains.services.locks import domains_to_write, lock_domains, refuse_taken
+from domains.services.locks import lock_domains, lock_writable_domains, refuse_taken_keys
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
@@ -13,9 +13,9 @@ from mailadmin.names import fold
 def create_alias_domains(changes: Changes, rows: list[dict]) -> list[AliasDomain]:
     """Create alias domains; both ends must be domains of whoever acts."""
     ends = [row[name].pk for row in rows for name in ("alias_domain", "target_domain")]
-    domains_to_write(changes, ends)
+    lock_writable_domains(changes, ends)
     mirrors = [AliasDomain(**row) for row in rows]
-    refuse_taken(
+    refuse_taken_keys(
         AliasDomain,
         [mirror.pk for mirror in mirrors],
         "alias_domain",
@@ -32,7 +32,7 @@ def edit_alias_domain(changes: Changes, key: str, values: dict) -> AliasDomain:
     """Edit an alias domain; its own name stays."""
     values = {name: value for name, value in values.items() if name != "alias_domain"}
     target = values.get("target_domain")
-    domains_to_write(changes, [key] + ([target.pk] if target else []))
+    lock_writable_domains(changes, [key] + ([target.pk] if target else []))
     mirror = changes.find_one(AliasDomain, key)
     if target:
         _refuse_chains([AliasDomain(alias_domain_id=key, target_domain=target)])

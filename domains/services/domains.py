@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import Domain, DomainAdmin, DomainState
 from domains.patterns import validate_domain_transport
 from domains.services.alias_domains import refuse_targets
-from domains.services.locks import lock_domains, refuse_dying, refuse_taken
+from domains.services.locks import check_not_being_deleted, lock_domains, refuse_taken_keys
 from domains.services.text_references import delete_named
 from mailadmin.changes.perform import Changes
 
@@ -16,7 +16,7 @@ def create_domains(changes: Changes, rows: list[dict]) -> list[Domain]:
     """Create domains; nothing is left in them of former ones of the same names."""
     names = [row["domain"] for row in rows]
     lock_domains(changes, names)
-    refuse_taken(Domain, names, "domain", _("The domain %(key)s exists already."))
+    refuse_taken_keys(Domain, names, "domain", _("The domain %(key)s exists already."))
     domains = [Domain(**row) for row in rows]
     _refuse_vacation_domain(domains)
     for domain in domains:
@@ -35,7 +35,7 @@ def edit_domain(changes: Changes, key: str, values: dict) -> Domain:
     """Edit a domain."""
     lock_domains(changes, [key])
     domain = changes.find_one(Domain, key)
-    refuse_dying([domain])
+    check_not_being_deleted([domain])
     if values.get("transport", domain.transport) != domain.transport:
         _refuse_broken_transport(values["transport"])
     if changes.update([domain], **values):
@@ -47,7 +47,7 @@ def set_domains(changes: Changes, keys: list[str], field: str, value: bool) -> N
     """Set a boolean column of domains."""
     lock_domains(changes, keys)
     domains = changes.find(Domain, keys)
-    refuse_dying(domains)
+    check_not_being_deleted(domains)
     for domain in changes.update(domains, **{field: value}):
         changes.log("edit_domain", domain.pk, domain.pk)
 

@@ -13,7 +13,7 @@ from mailadmin.db.bulk import chunks
 from mailadmin.jobs.models import Job, JobKeys
 from mailadmin.names import fold
 
-DELETION = "delete-domains"  # the job that deletes large domains
+DELETION_JOB_KIND = "delete-domains"  # the job that deletes large domains
 
 
 class ContentsCounter(Protocol):
@@ -37,20 +37,20 @@ def lock_domains(changes: Changes, names: Iterable[object]) -> None:
     """Lock these domains until the transaction ends. The lock is a write, in order of name."""
     names = sorted({str(name) for name in names})
     for part in chunks(names):
-        if _advance(part) < len(part):
+        if _increment_versions(part) < len(part):
             present = set(
                 DomainState.objects.filter(pk__in=part).values_list("domain_id", flat=True)
             )
-            new = new_states(name for name in part if name not in present)
+            new = build_domain_states(name for name in part if name not in present)
             DomainState.objects.bulk_create(new, ignore_conflicts=True)
-            _advance(part)
+            _increment_versions(part)
 
 
-def _advance(names: list[str]) -> int:
+def _increment_versions(names: list[str]) -> int:
     return DomainState.objects.filter(pk__in=names).update(version=F("version") + 1)
 
 
-def new_states(names: Iterable[str]) -> list[DomainState]:
+def build_domain_states(names: Iterable[str]) -> list[DomainState]:
     """Return states for domains that have none yet, with tallies of what is in them already."""
     names = list(names)
     [count_contents] = _contents_counters
@@ -58,27 +58,27 @@ def new_states(names: Iterable[str]) -> list[DomainState]:
     return [DomainState(domain_id=name, **counted[fold(name)]) for name in names]
 
 
-def tally(domain: str, **differences: int) -> None:
+def adjust_tallies(domain: str, **differences: int) -> None:
     """Adjust the tallies of a domain: `tally("example.org", mailboxes=+1, aliases=-2)`."""
     changed = {name: F(name) + number for name, number in differences.items() if number}
     if changed:
         DomainState.objects.filter(pk=domain).update(**changed)
 
 
-def refuse_dying(domains: Collection[Domain]) -> None:
+def check_not_being_deleted(domains: Collection[Domain]) -> None:
     """Refuse changes in domains that the worker is deleting."""
     names = {fold(domain.pk) for domain in domains if not domain.active}
     if not names:
         return
     unfinished = [Job.State.WAITING, Job.State.RUNNING]
-    parts = JobKeys.objects.filter(job__kind=DELETION, job__state__in=unfinished)
+    parts = JobKeys.objects.filter(job__kind=DELETION_JOB_KIND, job__state__in=unfinished)
     for part in parts.iterator():
         if dying := [name for name in part.keys if fold(name) in names]:
             text = _("%(domain)s is being deleted (job %(job)s).")
             raise ValidationError(text, params={"domain": dying[0], "job": part.job_id})
 
 
-def domains_to_write(changes: Changes, names: Iterable[str]) -> dict[str, Domain]:
+def lock_writable_domains(changes: Changes, names: Iterable[str]) -> dict[str, Domain]:
     """Lock the domains of these names and return them; all must be visible to whoever acts."""
     names = sorted(set(names))
     lock_domains(changes, names)
@@ -88,11 +88,11 @@ def domains_to_write(changes: Changes, names: Iterable[str]) -> dict[str, Domain
         raise ValidationError(
             {"domain": _("The domain %(name)s does not exist.") % {"name": missing[0]}}
         )
-    refuse_dying(found.values())
+    check_not_being_deleted(found.values())
     return {name: found[fold(name)] for name in names}
 
 
-def refuse_taken(model: type[Model], keys: Collection[str], field: str, text: str) -> None:
+def refuse_taken_keys(model: type[Model], keys: Collection[str], field: str, text: str) -> None:
     """Refuse keys that rows of the model have already, and the same key twice."""
     if len({fold(key) for key in keys}) < len(keys):
         raise ValidationError({field: _("The same name stands there twice.")})

@@ -10,36 +10,36 @@ from django.db import models
 from django.db.models import BooleanField, Case, ExpressionWrapper, Q, Subquery, When
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import ALL, Domain, Transport
+from domains.models import ALL_DOMAINS, Domain, Transport
 from domains.patterns import (
-    AGENT,
-    EVERYTHING,
-    USUAL,
-    delivery_services,
-    domain_keys,
-    is_usual,
+    DEFAULT_DELIVERY,
+    VIRTUAL_AGENT,
+    WILDCARD_PATTERN,
+    get_delivery_services,
+    get_transport_lookup_keys,
+    is_default_transport,
     normalize_pattern,
     validate_service,
 )
-from domains.services.locks import lock_domains, refuse_taken
+from domains.services.locks import lock_domains, refuse_taken_keys
 from mailadmin.changes.perform import Changes
 
-SHOWN = 10
-TAKEN = _("There is a transport for %(key)s already.")
+MAX_SHOWN = 10
+TAKEN_MESSAGE = _("There is a transport for %(key)s already.")
 
 
 def create_transports(changes: Changes, rows: list[dict]) -> list[Transport]:
     """Create transports."""
-    lock_domains(changes, [ALL])
+    lock_domains(changes, [ALL_DOMAINS])
     transports = [Transport(**row) for row in rows]
     for transport in transports:
         transport.pattern = normalize_pattern(transport.pattern)
         transport.clean_fields()
-        _refuse_broken(transport.transport)
+        _refuse_unknown_service(transport.transport)
     patterns = [transport.pk for transport in transports]
-    _refuse_vacation_domain(patterns)
-    _refuse_doubles(patterns)
-    refuse_taken(Transport, patterns, "pattern", TAKEN)
+    _refuse_vacation_patterns(patterns)
+    _refuse_duplicates(patterns)
+    refuse_taken_keys(Transport, patterns, "pattern", TAKEN_MESSAGE)
     changes.create(transports)
     for transport in transports:
         changes.log("create_transport", "", transport.pk)
@@ -48,7 +48,7 @@ def create_transports(changes: Changes, rows: list[dict]) -> list[Transport]:
 
 def edit_transport(changes: Changes, key: str, values: dict) -> Transport:
     """Edit the transport of a pattern; another pattern is another row."""
-    lock_domains(changes, [ALL])
+    lock_domains(changes, [ALL_DOMAINS])
     transport = changes.find_one(Transport, key)
     values = {
         name: Transport._meta.get_field(name).clean(value, transport)
@@ -56,7 +56,7 @@ def edit_transport(changes: Changes, key: str, values: dict) -> Transport:
         if name != "pattern"
     }
     if values.get("transport", transport.transport) != transport.transport:
-        _refuse_broken(values["transport"])
+        _refuse_unknown_service(values["transport"])
     if changes.update([transport], **values):
         changes.log("edit_transport", "", transport.pk)
     return transport
@@ -64,25 +64,25 @@ def edit_transport(changes: Changes, key: str, values: dict) -> Transport:
 
 def set_transports(changes: Changes, keys: list[str], field: str, value: bool) -> None:
     """Set a boolean column of transports."""
-    lock_domains(changes, [ALL])
+    lock_domains(changes, [ALL_DOMAINS])
     transports = changes.find(Transport, keys)
     if field == "active" and value:
         for transport in transports:
-            _refuse_broken(transport.transport)
+            _refuse_unknown_service(transport.transport)
     for transport in changes.update(transports, **{field: value}):
         changes.log("edit_transport", "", transport.pk)
 
 
 def delete_transports(changes: Changes, keys: list[str]) -> None:
     """Delete transports."""
-    lock_domains(changes, [ALL])
+    lock_domains(changes, [ALL_DOMAINS])
     transports = changes.find(Transport, keys)
     changes.delete(transports)
     for transport in transports:
         changes.log("delete_transport", "", transport.pk)
 
 
-def _refuse_broken(transport: str) -> None:
+def _refuse_unknown_service(transport: str) -> None:
     """Refuse a transport by which mail would never be delivered."""
     try:
         validate_service(transport)
@@ -90,46 +90,48 @@ def _refuse_broken(transport: str) -> None:
         raise ValidationError({"transport": error}) from error
 
 
-def _refuse_vacation_domain(patterns: list[str]) -> None:
+def _refuse_vacation_patterns(patterns: list[str]) -> None:
     """Refuse patterns of the vacation domain, by which vacation replies would not be sent."""
     for pattern in patterns:
         if pattern.rpartition("@")[2] == settings.MAILADMIN_VACATION_DOMAIN:
             raise ValidationError({"pattern": _("This is the domain of the vacation responder.")})
 
 
-def _refuse_doubles(patterns: list[str]) -> None:
+def _refuse_duplicates(patterns: list[str]) -> None:
     seen = set()
     for pattern in patterns:
         if pattern in seen:
-            raise ValidationError({"pattern": TAKEN % {"key": pattern}})
+            raise ValidationError({"pattern": TAKEN_MESSAGE % {"key": pattern}})
         seen.add(pattern)
 
 
 # What is in force
 
 
-def about(rows: models.QuerySet[Transport], domains: list[str]) -> models.QuerySet[Transport]:
+def filter_transports_by_domains(
+    rows: models.QuerySet[Transport], domains: list[str]
+) -> models.QuerySet[Transport]:
     """Select rows that name these domains, their addresses or their sub-domains."""
     exact = [f"{dot}{name}" for name in domains for dot in ("", ".")]
     of_addresses = (Q(pattern__endswith=f"@{name}") for name in domains)
     return rows.filter(Q(pattern__in=exact) | Q(*of_addresses, _connector=Q.OR))
 
 
-def in_force(rows: models.QuerySet[Transport], domain: Domain) -> list[Transport]:
+def get_effective_transports(rows: models.QuerySet[Transport], domain: Domain) -> list[Transport]:
     """Return which of these rows apply to a domain: its own, and those of a few addresses."""
     name = domain.pk.lower()
-    keys = domain_keys(name)[: 1 if has_own_transport(domain) else None]
+    keys = get_transport_lookup_keys(name)[: 1 if has_own_transport(domain) else None]
     is_key = Q(pattern__in=keys)
     found = rows.filter(is_key | Q(pattern__endswith=f"@{name}"), active=True)
     keys_first = ExpressionWrapper(is_key, output_field=BooleanField()).desc()
-    found = {row.pk: row for row in found.order_by(keys_first, "pk")[: len(keys) + SHOWN]}
+    found = {row.pk: row for row in found.order_by(keys_first, "pk")[: len(keys) + MAX_SHOWN]}
     first = [found[key] for key in keys if key in found][:1]
     return [*first, *(row for key, row in found.items() if "@" in key)]
 
 
-def with_ways(domains: models.QuerySet[Domain], name: str) -> models.QuerySet[Domain]:
+def annotate_transports(domains: models.QuerySet[Domain], name: str) -> models.QuerySet[Domain]:
     """Annotate the domain of this name with the transports that apply: `own_way`, `wider_way`."""
-    own, *wider = domain_keys(name.lower())
+    own, *wider = get_transport_lookup_keys(name.lower())
     order = Case(*(When(pk=key, then=number) for number, key in enumerate(wider)))
     rows = Transport.objects.filter(active=True)
     wider_way = rows.filter(pk__in=wider).order_by(order)
@@ -139,7 +141,7 @@ def with_ways(domains: models.QuerySet[Domain], name: str) -> models.QuerySet[Do
     )
 
 
-def way_of(domain: Domain) -> str:
+def get_effective_transport(domain: Domain) -> str:
     """Return the transport in force for a domain that `with_ways` has read; empty: the usual."""
     if domain.own_way is not None:
         return domain.own_way
@@ -147,39 +149,39 @@ def way_of(domain: Domain) -> str:
 
 
 def has_own_transport(domain: Domain) -> bool:
-    return not is_usual(domain.transport)
+    return not is_default_transport(domain.transport)
 
 
-def broken(rows: models.QuerySet) -> models.QuerySet:
+def filter_undeliverable(rows: models.QuerySet) -> models.QuerySet:
     """Select the transports and domains whose mail is never delivered: the service is missing."""
-    known = "|".join(re.escape(name) for name in delivery_services())
+    known = "|".join(re.escape(name) for name in get_delivery_services())
     return rows.filter(active=True).exclude(transport__regex=rf"^({known})?:|^({known})$")
 
 
-def broken_domains(rows: models.QuerySet) -> models.QuerySet:
-    own = rows.exclude(transport__in=("", AGENT)).exclude(transport__isnull=True)
-    return broken(own)
+def filter_undeliverable_domains(rows: models.QuerySet) -> models.QuerySet:
+    own = rows.exclude(transport__in=("", VIRTUAL_AGENT)).exclude(transport__isnull=True)
+    return filter_undeliverable(own)
 
 
-def taken_by_everything() -> Iterator[str]:
+def iter_domains_taken_by_wildcard() -> Iterator[str]:
     """Yield domains with mailboxes here whose mail an active `*` takes, for want of another row."""
     rows = Transport.objects.filter(active=True)
-    if not rows.filter(pk=EVERYTHING).exclude(transport=USUAL).exists():
+    if not rows.filter(pk=WILDCARD_PATTERN).exclude(transport=DEFAULT_DELIVERY).exists():
         return
-    named = rows.exclude(pk=EVERYTHING).exclude(pattern__contains="@")
+    named = rows.exclude(pk=WILDCARD_PATTERN).exclude(pattern__contains="@")
     named = set(named.values_list("pk", flat=True))
-    for domain in _usual_domains():
-        if named.isdisjoint(domain_keys(domain.lower())):
+    for domain in _iter_default_transport_domains():
+        if named.isdisjoint(get_transport_lookup_keys(domain.lower())):
             yield domain
 
 
-def _usual_domains() -> Iterable[str]:
+def _iter_default_transport_domains() -> Iterable[str]:
     usual = Q(transport__in=("", "virtual")) | Q(transport__isnull=True)
     domains = Domain.objects.filter(usual, active=True, backupmx=False).order_by("pk")
     return domains.values_list("pk", flat=True).iterator()
 
 
-def few_taken_by_everything() -> tuple[list[str], bool]:
+def get_first_domains_taken_by_wildcard() -> tuple[list[str], bool]:
     """Return the first domains whose mail `*` takes, and whether there are more."""
-    names = list(itertools.islice(taken_by_everything(), SHOWN + 1))
-    return names[:SHOWN], len(names) > SHOWN
+    names = list(itertools.islice(iter_domains_taken_by_wildcard(), MAX_SHOWN + 1))
+    return names[:MAX_SHOWN], len(names) > MAX_SHOWN

@@ -6,8 +6,8 @@ from django.db.models import Subquery
 
 from mailadmin import passwords
 from mailadmin.accounts.models import SessionEpoch
-from mailadmin.accounts.throttling import Attempt
-from mailadmin.names import account_key, fold
+from mailadmin.accounts.throttling import LoginAttempt
+from mailadmin.names import fold, hash_account
 
 
 class PrincipalBackend(BaseBackend):
@@ -18,19 +18,19 @@ class PrincipalBackend(BaseBackend):
     def people(self, name):
         """The active person of this name, with the moment at which their sessions were ended."""
         model = apps.get_model(self.model_name)
-        ended = SessionEpoch.moments(account_key(self.model_name, name))
+        ended = SessionEpoch.moments(hash_account(self.model_name, name))
         found = model._default_manager.filter(active=True, pk=name)
         return found.annotate(sessions_ended=Subquery(ended[:1]))
 
     def authenticate(self, request, username=None, password=None, attempt=None):
         """An unknown name costs as much as a known one, whatever scheme its hash is of."""
-        if attempt is not None and not attempt.allows(account_key(self.model_name, username)):
+        if attempt is not None and not attempt.allows(hash_account(self.model_name, username)):
             return None
         person = self.find(username or "")
         if attempt is not None and person is not None:
-            attempt.found.add(account_of(person))
+            attempt.found.add(get_account_key(person))
         if person is None or not password:
-            passwords.spend(password or "")
+            passwords.simulate_verify(password or "")
             return None
         return person if person.check_password_evenly(password) else None
 
@@ -44,22 +44,24 @@ class PrincipalBackend(BaseBackend):
         return self.people(key).first()
 
 
-def begin_attempt(request, name: str) -> Attempt:
+def start_login_attempt(request, name: str) -> LoginAttempt:
     """Count an attempt at the accounts of this name; refuse it where there were too many."""
-    attempt = Attempt(request, [account_key(backend.model_name, name) for backend in BACKENDS])
+    attempt = LoginAttempt(
+        request, [hash_account(backend.model_name, name) for backend in PRINCIPAL_BACKENDS]
+    )
     attempt.check()
     return attempt
 
 
-def begin_attempt_of(request, person, proved: str) -> Attempt:
+def start_principal_attempt(request, person, proved: str) -> LoginAttempt:
     """The same where it is known whose account is meant, by a password or a session."""
-    attempt = Attempt(request, [account_of(person)], proved)
+    attempt = LoginAttempt(request, [get_account_key(person)], proved)
     attempt.check()
     return attempt
 
 
-def account_of(person) -> str:
-    return account_key(person.model_label, person.pk)
+def get_account_key(person) -> str:
+    return hash_account(person.model_label, person.pk)
 
 
 class AdminBackend(PrincipalBackend):
@@ -70,4 +72,4 @@ class MailboxBackend(PrincipalBackend):
     model_name = "mailboxes.Mailbox"
 
 
-BACKENDS = (AdminBackend, MailboxBackend)
+PRINCIPAL_BACKENDS = (AdminBackend, MailboxBackend)

@@ -6,7 +6,7 @@ from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
 from django.utils.cache import patch_cache_control
 
-from mailadmin.accounts.networks import client_address, is_trusted
+from mailadmin.accounts.networks import get_client_address, is_trusted_proxy
 
 
 class PasswordExpiryMiddleware:
@@ -58,13 +58,13 @@ class ClientAddressMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
-        if not is_trusted(request.META.get("REMOTE_ADDR", "")):
+        if not is_trusted_proxy(request.META.get("REMOTE_ADDR", "")):
             request.META.pop("HTTP_X_FORWARDED_PROTO", None)
-        request.client_address = client_address(request.META)
+        request.client_address = get_client_address(request.META)
         return self.get_response(request)
 
 
-class PrivateMiddleware:
+class NoStoreMiddleware:
     """No page of the panel stays in a cache, the browser's included: not after signing out."""
 
     def __init__(self, get_response):

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import passwords
-from mailadmin.db.fields import CharField, DateTimeField, Latin1CharField, Unknown
-from mailadmin.names import account_key
+from mailadmin.db.fields import CharField, DateTimeField, Latin1CharField, UnknownDate
+from mailadmin.names import hash_account
 
 
 class Role(enum.Flag):
@@ -55,7 +55,7 @@ class Principal(AbstractBaseUser):
         max_length=255, blank=True, default="", db_default="", secret=True, editable=False
     )
     choices = None  # of forms, that a principal of one request remembers
-    token_validity = DateTimeField(default=timezone.now, db_default=Unknown(), editable=False)
+    token_validity = DateTimeField(default=timezone.now, db_default=UnknownDate(), editable=False)
     totp_secret = CharField(max_length=255, null=True, blank=True, secret=True, editable=False)  # noqa: DJ001 (PostfixAdmin asks "IS NULL")
 
     USERNAME_FIELD = "username"
@@ -85,10 +85,10 @@ class Principal(AbstractBaseUser):
 
     def check_password_evenly(self, raw_password):
         """The same in the time that it takes for everybody."""
-        return passwords.verify_evenly(raw_password, self.password, self.username)
+        return passwords.verify_in_constant_time(raw_password, self.password, self.username)
 
     def set_password(self, raw_password):
-        self.password = passwords.make(raw_password, self.username)
+        self.password = passwords.make_hash(raw_password, self.username)
 
     def password_has_expired(self):
         return False
@@ -147,7 +147,7 @@ class SessionEpoch(models.Model):
 
     @staticmethod
     def key_of(person) -> str:
-        return account_key(person.model_label, person.pk)
+        return hash_account(person.model_label, person.pk)
 
     @classmethod
     def moments(cls, key):
@@ -169,6 +169,6 @@ class UsedCode(models.Model):
 
 
 @functools.cache
-def is_scoped(model):
+def is_scoped_model(model):
     """Whether a row of this table is somebody's, or only kept by us or by the mail server."""
     return isinstance(model._default_manager.none(), ScopedQuerySet)

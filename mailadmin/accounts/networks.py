@@ -5,25 +5,25 @@ import ipaddress
 from django.conf import settings
 
 
-def client_address(meta):
+def get_client_address(meta):
     address = meta.get("REMOTE_ADDR", "")
-    if not is_trusted(address):
+    if not is_trusted_proxy(address):
         return address
     for hop in reversed(meta.get("HTTP_X_FORWARDED_FOR", "").split(",")):
         hop = hop.strip()
-        if not is_address(hop):
+        if not is_ip_address(hop):
             break
         address = hop
-        if not is_trusted(hop):
+        if not is_trusted_proxy(hop):
             break
     return address
 
 
-def is_address(text):
-    return ip_of(text) is not None
+def is_ip_address(text):
+    return parse_ip(text) is not None
 
 
-def ip_of(text):
+def parse_ip(text):
     """The address, an IPv4 one also where it comes wrapped in IPv6."""
     try:
         ip = ipaddress.ip_address(text)
@@ -32,17 +32,17 @@ def ip_of(text):
     return getattr(ip, "ipv4_mapped", None) or ip
 
 
-def is_trusted(address):
+def is_trusted_proxy(address):
     """A proxy on a local socket has no address; with trusted proxies set it is one of them."""
-    ip = ip_of(address)
+    ip = parse_ip(address)
     if ip is None:
         return bool(settings.MAILADMIN_TRUSTED_PROXIES)
     return any(ip in network for network in settings.MAILADMIN_TRUSTED_PROXIES)
 
 
-def network_of(address):
+def get_client_network(address):
     """The part of an address that one customer holds: /24 of IPv4, /64 of IPv6."""
-    ip = ip_of(address)
+    ip = parse_ip(address)
     if ip is None:
         return address
     prefix = 24 if ip.version == 4 else 64

@@ -7,23 +7,26 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin import passwords
 from mailadmin.accounts.models import Role
 
-SHORTEST_CRYPT = 26  # `$1$`, a salt and what MD5 gives
+MIN_CRYPT_LENGTH = 26  # `$1$`, a salt and what MD5 gives
 
 
-class HashInput(forms.CharField):
+class PasswordHashField(forms.CharField):
     """A password as it is stored, in any scheme that lets somebody in."""
 
     def __init__(self):
         super().__init__(
-            label=_("Password, hashed"), required=False, max_length=255, validators=[validate_hash]
+            label=_("Password, hashed"),
+            required=False,
+            max_length=255,
+            validators=[validate_password_hash],
         )
 
 
-def validate_hash(stored):
+def validate_password_hash(stored):
     """Only what says itself what it is: anything else could be a password in plain words."""
     body = stored.rpartition("}")[2]
-    is_whole = stored.isascii() and not (body.startswith("$") and len(body) < SHORTEST_CRYPT)
-    if not (stored.startswith(("{", "$")) and is_whole and passwords.is_readable(stored)):
+    is_whole = stored.isascii() and not (body.startswith("$") and len(body) < MIN_CRYPT_LENGTH)
+    if not (stored.startswith(("{", "$")) and is_whole and passwords.is_verifiable(stored)):
         raise ValidationError(_("This is no password hash: {SCHEME}… or $…$… of a known scheme."))
 
 
@@ -66,14 +69,14 @@ class NewPasswordMixin(forms.Form):
             return {"password": stored}
         if not (typed := self.cleaned_data.get("password")):
             return {}
-        return {"password": passwords.make(typed, username)}
+        return {"password": passwords.make_hash(typed, username)}
 
     def for_programs(self, values):
         """Programs do not mistype; those of superadmins may know a password by its hash alone."""
         super().for_programs(values)
         del self.fields["password2"]
         if self.actor.principal.role is Role.SUPERADMIN:
-            self.fields["password_hash"] = HashInput()
+            self.fields["password_hash"] = PasswordHashField()
             self.fields["password"].required &= not values.get("password_hash")
 
     def clean(self):
@@ -91,6 +94,6 @@ class NewPasswordMixin(forms.Form):
             self.add_error("password", _("Either a password or its hash, not both."))
         elif first:
             try:
-                passwords.validate(first)
+                passwords.validate_password(first)
             except ValidationError as error:
                 self.add_error("password", error)

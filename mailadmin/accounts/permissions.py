@@ -5,7 +5,7 @@ from django.core.exceptions import PermissionDenied
 from mailadmin.changes.perform import Actor
 
 
-class RoleRequired:
+class RoleRequiredMixin:
     """A view that says which roles it opens for; anybody else gets 403 and stays signed in."""
 
     roles = None

@@ -13,16 +13,16 @@ def rehash_password(request, person, typed):
     Right after the password was found right: a one-time code may be asked for on another page,
     and nothing keeps the password until then.
     """
-    if not (settings.MAILADMIN_PASSWORD_REHASH and passwords.needs_update(person.password)):
+    if not (settings.MAILADMIN_PASSWORD_REHASH and passwords.needs_rehash(person.password)):
         return
     try:
-        stored = passwords.make(typed, person.username)
+        stored = passwords.make_hash(typed, person.username)
     except ValidationError:
         return  # the configured scheme cannot take this password: the old hash goes on
     actor = Actor(person, person.username, request.client_address)
-    perform(actor, store_hash, type(person), person.pk, stored)
+    perform(actor, set_password_hash, type(person), person.pk, stored)
     person.refresh_from_db()
 
 
-def store_hash(changes, model, key, stored):
+def set_password_hash(changes, model, key, stored):
     changes.update(changes.find(model, [key]), password=stored)

@@ -6,7 +6,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from mailadmin.accounts.models import SessionEpoch
-from mailadmin.changes.perform import again_on_deadlock
+from mailadmin.changes.perform import retry_on_deadlock
 from mailadmin.db.bulk import chunks, insert_rows
 
 
@@ -14,7 +14,7 @@ class SessionStore(db.SessionStore):
     """Two panels may save one session at the same moment: a cluster lets one of them try again."""
 
     def save(self, must_create=False):
-        again_on_deadlock(lambda: self._save_once(must_create))
+        retry_on_deadlock(lambda: self._save_once(must_create))
 
     def _save_once(self, must_create):
         """Django takes every error for a session that is gone, and answers 400."""

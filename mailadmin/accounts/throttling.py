@@ -20,29 +20,29 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from mailadmin.accounts.models import KnownNetwork, LoginFailure
-from mailadmin.accounts.networks import network_of
-from mailadmin.changes.perform import again_on_deadlock
+from mailadmin.accounts.networks import get_client_network
+from mailadmin.changes.perform import retry_on_deadlock
 
 logger = logging.getLogger("mailadmin.auth")
 
-WINDOW = datetime.timedelta(minutes=5)
-FAILURES_OF_CLIENT = 10  # at one account, from one network or one known browser
-FAILURES_OF_ACCOUNT = 100  # from all networks that have never signed in to it
-FAILURES_OF_NETWORK = 100  # at all accounts
-COOKIE = "mailadmin_device"
-COOKIE_AGE = 365 * 24 * 3600
-ACCOUNTS_OF_BROWSER = 5
-SEEN_AGAIN = datetime.timedelta(days=1)  # a known network is written down once a day
+FAILURE_WINDOW = datetime.timedelta(minutes=5)
+MAX_FAILURES_PER_CLIENT = 10  # at one account, from one network or one known browser
+MAX_FAILURES_PER_ACCOUNT = 100  # from all networks that have never signed in to it
+MAX_FAILURES_PER_NETWORK = 100  # at all accounts
+DEVICE_COOKIE_NAME = "mailadmin_device"
+DEVICE_COOKIE_AGE = 365 * 24 * 3600
+MAX_ACCOUNTS_PER_BROWSER = 5
+KNOWN_NETWORK_REFRESH = datetime.timedelta(days=1)  # a known network is written down once a day
 
 
-class TooManyFailures(Exception):
+class TooManyLoginFailures(Exception):
     def __init__(self, retry_after: int):
         super().__init__(retry_after)
         self.retry_after = retry_after
 
 
 @dataclass
-class Attempt:
+class LoginAttempt:
     """An attempt to sign in, counted before it is made: attempts at the same moment count too.
 
     `proved` says what was shown before: behind a password no stranger can lock anybody out, so
@@ -55,17 +55,17 @@ class Attempt:
     found: set = field(default_factory=set)  # accounts that there are
 
     def __post_init__(self) -> None:
-        self.network = network_of(self.request.client_address)
-        self.devices = known_devices(self.request)
-        self.counts = count(dict(self.limits()), first=f"network:{self.network}")
+        self.network = get_client_network(self.request.client_address)
+        self.devices = load_known_devices(self.request)
+        self.counts = increment_failures(dict(self.limits()), first=f"network:{self.network}")
 
     def limits(self) -> Iterable[tuple[str, int]]:
         if not any(account in self.devices for account in self.accounts):
-            yield f"network:{self.network}", FAILURES_OF_NETWORK
+            yield f"network:{self.network}", MAX_FAILURES_PER_NETWORK
         for account in self.accounts:
-            yield self.client_key(account), FAILURES_OF_CLIENT
+            yield self.client_key(account), MAX_FAILURES_PER_CLIENT
             if account not in self.devices:
-                yield f"account:{account}", FAILURES_OF_ACCOUNT
+                yield f"account:{account}", MAX_FAILURES_PER_ACCOUNT
 
     def client_key(self, account: str) -> str:
         """The counter of this browser where it is known, otherwise of its network."""
@@ -73,22 +73,24 @@ class Attempt:
             return f"device:{device}"
         if self.proved:
             return f"{self.proved}:{account}"
-        return "client:" + hashed(account, self.network)
+        return "client:" + hash_account_network(account, self.network)
 
     def check(self) -> None:
         """Refuse an attempt for which no account is open."""
-        if self.is_over(f"network:{self.network}", FAILURES_OF_NETWORK):
+        if self.is_over(f"network:{self.network}", MAX_FAILURES_PER_NETWORK):
             raise self.refusal()
         if not any(self.allows(account) for account in self.accounts):
             raise self.refusal()
 
     def allows(self, account: str) -> bool:
         """Whether a password may be tried at this account."""
-        if self.is_over(self.client_key(account), FAILURES_OF_CLIENT):
+        if self.is_over(self.client_key(account), MAX_FAILURES_PER_CLIENT):
             return False
-        if account in self.devices or not self.is_over(f"account:{account}", FAILURES_OF_ACCOUNT):
+        if account in self.devices or not self.is_over(
+            f"account:{account}", MAX_FAILURES_PER_ACCOUNT
+        ):
             return True
-        return KnownNetwork.objects.filter(pk=hashed(account, self.network)).exists()
+        return KnownNetwork.objects.filter(pk=hash_account_network(account, self.network)).exists()
 
     def is_over(self, key: str, limit: int) -> bool:
         failures, _since = self.counts.get(key, (0, None))
@@ -99,10 +101,10 @@ class Attempt:
         """Whether some account was not tried, so that the password may be right nonetheless."""
         return not all(self.allows(account) for account in self.accounts)
 
-    def refusal(self) -> TooManyFailures:
+    def refusal(self) -> TooManyLoginFailures:
         over = [self.counts[key][1] for key, limit in self.limits() if self.is_over(key, limit)]
-        left = (max(over) + WINDOW - timezone.now()).total_seconds()
-        return TooManyFailures(max(1, int(left) + 1))
+        left = (max(over) + FAILURE_WINDOW - timezone.now()).total_seconds()
+        return TooManyLoginFailures(max(1, int(left) + 1))
 
     def succeed(self, account: str) -> None:
         """Reset the counter of who signed in; what else was counted for the attempt is taken off.
@@ -112,18 +114,20 @@ class Attempt:
         earlier = self.accounts[: self.accounts.index(account)]
         tried = [one for one in earlier if one in self.found]
         kept = {self.client_key(one) for one in tried} | {f"account:{one}" for one in tried}
-        take_off([key for key in self.counts if key not in kept], self.client_key(account))
-        remember_network(hashed(account, self.network))
+        decrement_failures(
+            [key for key in self.counts if key not in kept], self.client_key(account)
+        )
+        remember_network(hash_account_network(account, self.network))
 
     def remember_browser(self, response: HttpResponse, account: str) -> None:
         """Let this browser be known by a cookie that nobody else can make."""
         devices = {account: self.devices.get(account) or secrets.token_urlsafe(16)}
         devices |= {one: device for one, device in self.devices.items() if one != account}
-        kept = dict(list(devices.items())[:ACCOUNTS_OF_BROWSER])
+        kept = dict(list(devices.items())[:MAX_ACCOUNTS_PER_BROWSER])
         response.set_cookie(
-            COOKIE,
-            signing.dumps(kept, salt=COOKIE, compress=True),
-            max_age=COOKIE_AGE,
+            DEVICE_COOKIE_NAME,
+            signing.dumps(kept, salt=DEVICE_COOKIE_NAME, compress=True),
+            max_age=DEVICE_COOKIE_AGE,
             path=settings.LOGIN_URL,
             secure=settings.SESSION_COOKIE_SECURE,
             httponly=True,
@@ -131,20 +135,26 @@ class Attempt:
         )
 
 
-def hashed(account: str, network: str) -> str:
+def hash_account_network(account: str, network: str) -> str:
     return hashlib.sha256(f"{account} {network}".encode()).hexdigest()
 
 
-def known_devices(request: HttpRequest) -> dict[str, str]:
+def load_known_devices(request: HttpRequest) -> dict[str, str]:
     """The accounts that this browser has signed in to, each with the name of the browser there."""
     try:
-        found = signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE, max_age=COOKIE_AGE)
+        found = signing.loads(
+            request.COOKIES.get(DEVICE_COOKIE_NAME, ""),
+            salt=DEVICE_COOKIE_NAME,
+            max_age=DEVICE_COOKIE_AGE,
+        )
     except signing.BadSignature:
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def count(limits: dict[str, int], first: str) -> dict[str, tuple[int, datetime.datetime]]:
+def increment_failures(
+    limits: dict[str, int], first: str
+) -> dict[str, tuple[int, datetime.datetime]]:
     """Add one to these counters: (failures in the current window, when it began) of each.
 
     Where the counter that comes first is over its limit, the others are left alone: names without
@@ -154,24 +164,26 @@ def count(limits: dict[str, int], first: str) -> dict[str, tuple[int, datetime.d
 
     def add() -> dict:
         keys = sorted(limits)
-        there = read_counts(keys)
+        there = load_failure_counts(keys)
         failures, since = there.get(first, (0, now))
-        if first in limits and failures > limits[first] and since > now - WINDOW:
+        if first in limits and failures > limits[first] and since > now - FAILURE_WINDOW:
             keys = [first]
         new = [LoginFailure(pk=key, since=now) for key in keys if key not in there]
         LoginFailure.objects.bulk_create(new, ignore_conflicts=True)
-        add_one(LoginFailure.objects.filter(pk__in=keys), now, WINDOW, "failures", "since")
-        return read_counts(keys)
+        increment_window_counter(
+            LoginFailure.objects.filter(pk__in=keys), now, FAILURE_WINDOW, "failures", "since"
+        )
+        return load_failure_counts(keys)
 
-    return again_on_deadlock(add)
+    return retry_on_deadlock(add)
 
 
-def read_counts(keys: list[str]) -> dict[str, tuple[int, datetime.datetime]]:
+def load_failure_counts(keys: list[str]) -> dict[str, tuple[int, datetime.datetime]]:
     found = LoginFailure.objects.filter(pk__in=keys).values_list("pk", "failures", "since")
     return {key: (failures, since) for key, failures, since in found}
 
 
-def add_one(
+def increment_window_counter(
     rows, now: datetime.datetime, window: datetime.timedelta, number: str, start: str
 ) -> int:
     """Add one to counters of a window that begins anew when it is over; how many there are."""
@@ -184,11 +196,11 @@ def add_one(
     return rows.update(**values)
 
 
-def take_off(keys: list[str], reset: str) -> None:
+def decrement_failures(keys: list[str], reset: str) -> None:
     """Take one off these counters, and all off the one to be reset."""
     rows = LoginFailure.objects.filter(pk__in=sorted(keys), failures__gt=0)
     left = Case(When(pk=reset, then=Value(0)), default=F("failures") - 1)
-    again_on_deadlock(lambda: rows.update(failures=left))
+    retry_on_deadlock(lambda: rows.update(failures=left))
 
 
 def remember_network(key: str) -> None:
@@ -197,12 +209,12 @@ def remember_network(key: str) -> None:
     seen = row.values_list("seen", flat=True).first()
     if seen is None:
         new = [KnownNetwork(pk=key, seen=now)]
-        again_on_deadlock(lambda: KnownNetwork.objects.bulk_create(new, ignore_conflicts=True))
-    elif seen < now - SEEN_AGAIN:
-        again_on_deadlock(lambda: row.update(seen=now))
+        retry_on_deadlock(lambda: KnownNetwork.objects.bulk_create(new, ignore_conflicts=True))
+    elif seen < now - KNOWN_NETWORK_REFRESH:
+        retry_on_deadlock(lambda: row.update(seen=now))
 
 
-def log_failure(name: str, address: str, reason: str) -> None:
+def log_login_failure(name: str, address: str, reason: str) -> None:
     """One line in a form that a log watcher can rely on."""
     from mailadmin.observability import metrics  # a command has no use for them
 

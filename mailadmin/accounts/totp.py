@@ -10,33 +10,33 @@ import time
 from django.db import IntegrityError, transaction
 
 from mailadmin.accounts.models import UsedCode
-from mailadmin.changes.perform import again_on_deadlock
+from mailadmin.changes.perform import retry_on_deadlock
 
 logger = logging.getLogger("mailadmin.auth")
 
 
-STEP_SECONDS, STEPS_BESIDE = 30, 1
+TOTP_STEP_SECONDS, TOTP_STEP_TOLERANCE = 30, 1
 
 
-def code_is_right(person, code):
+def verify_totp(person, code):
     """Whether this is the code of this step or one beside it, used for the first time."""
-    secret = _secret_bytes(person)
-    now = int(time.time()) // STEP_SECONDS
+    secret = _decode_totp_secret(person)
+    now = int(time.time()) // TOTP_STEP_SECONDS
     typed = code.strip().encode()
-    for step in range(now - STEPS_BESIDE, now + STEPS_BESIDE + 1):
-        if secret and hmac.compare_digest(one_time_code(secret, step).encode(), typed):
-            return _use(person, step)
+    for step in range(now - TOTP_STEP_TOLERANCE, now + TOTP_STEP_TOLERANCE + 1):
+        if secret and hmac.compare_digest(compute_totp(secret, step).encode(), typed):
+            return _consume_code(person, step)
     return False
 
 
-def one_time_code(secret, step):
+def compute_totp(secret, step):
     """RFC 6238 with the usual choices: SHA-1, six digits, thirty seconds."""
     mac = hmac.digest(secret, struct.pack(">Q", step), "sha1")
     offset = mac[-1] & 0x0F
     return f"{(struct.unpack_from('>I', mac, offset)[0] & 0x7FFFFFFF) % 1_000_000:06}"
 
 
-def _secret_bytes(person):
+def _decode_totp_secret(person):
     text = person.totp_secret.replace(" ", "").rstrip("=").upper()
     try:
         return base64.b32decode(text + "=" * (-len(text) % 8))
@@ -47,15 +47,15 @@ def _secret_bytes(person):
         return b""
 
 
-def _use(person, step):
+def _consume_code(person, step):
     key = f"{person._meta.label_lower}:{person.pk}"[:255]
     try:
-        return again_on_deadlock(lambda: _keep_used(key, step))
+        return retry_on_deadlock(lambda: _record_used_step(key, step))
     except IntegrityError:
         return False
 
 
-def _keep_used(key, step):
+def _record_used_step(key, step):
     """Note that the code of this step is used; False where one as new or newer was used before."""
     with transaction.atomic():
         if UsedCode.objects.filter(key=key, step__gte=step).exists():

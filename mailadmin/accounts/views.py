@@ -11,21 +11,25 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
-from mailadmin.accounts.backends import account_of, begin_attempt, begin_attempt_of
+from mailadmin.accounts.backends import (
+    get_account_key,
+    start_login_attempt,
+    start_principal_attempt,
+)
 from mailadmin.accounts.forms import CodeForm, LoginForm
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.rehash import rehash_password
-from mailadmin.accounts.throttling import TooManyFailures, log_failure
-from mailadmin.accounts.totp import code_is_right
-from mailadmin.error_pages import too_many
+from mailadmin.accounts.throttling import TooManyLoginFailures, log_login_failure
+from mailadmin.accounts.totp import verify_totp
+from mailadmin.error_pages import too_many_requests
 
-PENDING = "mailadmin_pending"
-
-
-PENDING_SECONDS = 300
+PENDING_LOGIN_KEY = "mailadmin_pending"
 
 
-def destination(request, target):
+PENDING_LOGIN_SECONDS = 300
+
+
+def get_redirect_target(request, target):
     """Where to go after the door: a page of our own, or home."""
     if url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
@@ -34,15 +38,15 @@ def destination(request, target):
     return settings.LOGIN_REDIRECT_URL
 
 
-class Throttled:
+class ThrottledFormMixin:
     """A form whose answers are counted; too many wrong ones are told to wait."""
 
     def post(self, request, *args, **kwargs):
         try:
             return super().post(request, *args, **kwargs)
-        except TooManyFailures as stop:
-            log_failure(self.throttled_name(), request.client_address, "throttled")
-            return too_many(request, stop.retry_after)
+        except TooManyLoginFailures as stop:
+            log_login_failure(self.throttled_name(), request.client_address, "throttled")
+            return too_many_requests(request, stop.retry_after)
 
     def throttled_name(self):
         """Whose account was meant, for the log."""
@@ -50,21 +54,21 @@ class Throttled:
 
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
-class Door(Throttled, FormView):
+class BaseLoginView(ThrottledFormMixin, FormView):
     """A form of the sign-in, whose wrong answers are counted."""
 
     roles = Role.ANYONE
 
     def open(self, attempt, person, backend, target):
         """Sign this person in, and know their browser from now on."""
-        attempt.succeed(account_of(person))
+        attempt.succeed(get_account_key(person))
         login(self.request, person, backend=backend)
-        response = redirect(destination(self.request, target))
-        attempt.remember_browser(response, account_of(person))
+        response = redirect(get_redirect_target(self.request, target))
+        attempt.remember_browser(response, get_account_key(person))
         return response
 
 
-class Login(Door):
+class LoginView(BaseLoginView):
     template_name = "login.html"
     form_class = LoginForm
 
@@ -81,14 +85,14 @@ class Login(Door):
         request = self.request
         name, password = form.cleaned_data["username"], form.cleaned_data["password"]
         target = request.POST.get("next", "")
-        attempt = begin_attempt(request, name)
+        attempt = start_login_attempt(request, name)
         person = authenticate(request, username=name, password=password, attempt=attempt)
         if person is None:
             return self.refuse(form, attempt, name)
         request.session.flush()
         rehash_password(request, person, password)
         if person.totp_secret:
-            request.session[PENDING] = {
+            request.session[PENDING_LOGIN_KEY] = {
                 "backend": person.backend,
                 "key": person.pk,
                 "hash": person.get_session_auth_hash(),
@@ -101,7 +105,7 @@ class Login(Door):
     def refuse(self, form, attempt, name):
         if attempt.is_limited:
             raise attempt.refusal()
-        log_failure(name, self.request.client_address, "password")
+        log_login_failure(name, self.request.client_address, "password")
         form.refuse()
         return self.form_invalid(form)
 
@@ -110,34 +114,34 @@ class Login(Door):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class Code(Door):
+class LoginCodeView(BaseLoginView):
     template_name = "login_code.html"
     form_class = CodeForm
 
     def dispatch(self, request, *args, **kwargs):
-        self.person = pending_person(request)
+        self.person = get_pending_person(request)
         if self.person is None:
             return redirect("login")
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form):
         request = self.request
-        attempt = begin_attempt_of(request, self.person, "code")
-        if not code_is_right(self.person, form.cleaned_data["code"]):
-            log_failure(self.person.pk, request.client_address, "code")
+        attempt = start_principal_attempt(request, self.person, "code")
+        if not verify_totp(self.person, form.cleaned_data["code"]):
+            log_login_failure(self.person.pk, request.client_address, "code")
             form.refuse()
             return self.form_invalid(form)
-        pending = request.session.pop(PENDING)
+        pending = request.session.pop(PENDING_LOGIN_KEY)
         return self.open(attempt, self.person, pending["backend"], pending["next"])
 
     def throttled_name(self):
         return self.person.pk
 
 
-def pending_person(request):
+def get_pending_person(request):
     """Who has given the right password within the last minutes and still owes the code."""
-    pending = request.session.get(PENDING)
-    if not pending or time.time() - pending["at"] > PENDING_SECONDS:
+    pending = request.session.get(PENDING_LOGIN_KEY)
+    if not pending or time.time() - pending["at"] > PENDING_LOGIN_SECONDS:
         return None
     person = load_backend(pending["backend"]).get_user(pending["key"])
     if person is None or person.get_session_auth_hash() != pending["hash"]:
@@ -145,7 +149,7 @@ def pending_person(request):
     return person
 
 
-class Logout(View):
+class LogoutView(View):
     roles = Role.ANYONE
     http_method_names = ["post"]
 

@@ -9,19 +9,19 @@ from django.utils.translation import gettext as _
 from mailadmin.api.models import Token
 from mailadmin.api.problems import ApiProblem
 from mailadmin.api.throttling import RATE_WINDOW, check_throttle
-from mailadmin.api.tokens import PREFIX, TokenHolder, holder_of
+from mailadmin.api.tokens import TOKEN_PREFIX, TokenPrincipal, find_token_principal
 
 logger = logging.getLogger("mailadmin.api")
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="mailadmin"'}
 
 
-def authenticate(request: HttpRequest) -> TokenHolder:
+def authenticate(request: HttpRequest) -> TokenPrincipal:
     """Return the principal of `Authorization: Bearer mailadmin_…`, and count the request."""
     scheme, _space, credentials = request.headers.get("Authorization", "").partition(" ")
     if not credentials:
         raise ApiProblem(401, _("Authentication credentials were not provided."), headers=CHALLENGE)
-    principal = holder_of(credentials.strip()) if scheme.lower() == "bearer" else None
+    principal = find_token_principal(credentials.strip()) if scheme.lower() == "bearer" else None
     if principal is None or not principal.is_from(request.client_address):
         log_refused_token(credentials, principal, request.client_address)
         title = _("This token is not valid, or not from this address.")
@@ -31,9 +31,9 @@ def authenticate(request: HttpRequest) -> TokenHolder:
     return principal
 
 
-def log_refused_token(credentials: str, principal: TokenHolder | None, address: str) -> None:
+def log_refused_token(credentials: str, principal: TokenPrincipal | None, address: str) -> None:
     """Log the start of a token of the panel; other credentials may be a secret from elsewhere."""
-    known = PREFIX if credentials.startswith(PREFIX) else "-"
+    known = TOKEN_PREFIX if credentials.startswith(TOKEN_PREFIX) else "-"
     hint = principal.token.hint if principal else known
     logger.warning("token refused: token=%s… address=%s", hint, address or "-")
 

@@ -13,7 +13,7 @@ from mailadmin.accounts.models import Role
 from mailadmin.api.authentication import authenticate
 from mailadmin.api.permissions import Access, check_token_access, permission_denied
 from mailadmin.api.problems import HANDLED_ERRORS, ApiProblem, handle_exception
-from mailadmin.api.tokens import TokenHolder
+from mailadmin.api.tokens import TokenPrincipal
 from mailadmin.changes.perform import Actor
 
 
@@ -26,7 +26,7 @@ class ApiView(View):
     roles = Role.ADMINS
     operations: dict[str, dict] = {}  # method → OpenAPI operation
 
-    principal: TokenHolder
+    principal: TokenPrincipal
     raw_body: bytes
 
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
@@ -61,7 +61,7 @@ class ApiView(View):
         """Return what this request needs."""
         return Access(self.access_table)
 
-    def allows_screen(self, screen: str, principal: TokenHolder) -> bool:
+    def allows_screen(self, screen: str, principal: TokenPrincipal) -> bool:
         """Return whether the principal's role opens this view."""
         return principal.role in self.roles
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailadmin.api.problems import build_rows_problem, build_validation_problem
-from mailadmin.tables.form_fields import TargetsField
+from mailadmin.tables.form_fields import LineListField
 from mailadmin.tables.forms import program_fields
 from mailadmin.tables.table import Table
 
@@ -55,7 +55,7 @@ def get_field_type(field: forms.Field) -> FieldType:
     match field:
         case forms.BooleanField():
             return FieldType("boolean", description)
-        case TargetsField():
+        case LineListField():
             return FieldType("array", description)
         case forms.DecimalField() | forms.IntegerField():
             return get_number_type(field, description)

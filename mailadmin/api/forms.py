@@ -9,16 +9,16 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import registry
-from mailadmin.api.tokens import MOST_NETWORKS, VERBS, create_token, new_text
+from mailadmin.api.tokens import MAX_TOKEN_NETWORKS, TOKEN_VERBS, create_token, generate_token
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.names import normalize_domain
-from mailadmin.tables.form_fields import TargetsField
-from mailadmin.tables.forms import PlainForm, as_fields
+from mailadmin.tables.form_fields import LineListField
+from mailadmin.tables.forms import ValidatedTextForm, get_errors_by_field
 
-MOST_DOMAINS = 500  # of one token
+MAX_TOKEN_DOMAINS = 500  # of one token
 
 
-class TokenForm(PlainForm):
+class TokenForm(ValidatedTextForm):
     """The limits of a new token; it is created for the owner by the actor."""
 
     name = forms.CharField(
@@ -34,15 +34,15 @@ class TokenForm(PlainForm):
         label=_("Rights"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        choices=list(VERBS.items()),
+        choices=list(TOKEN_VERBS.items()),
         help_text=_("None ticked: all that you have."),
     )
-    domains = TargetsField(
+    domains = LineListField(
         label=_("Domains"),
         required=False,
         help_text=_("One domain a line. None: all of yours."),
     )
-    networks = TargetsField(
+    networks = LineListField(
         label=_("Addresses"),
         required=False,
         help_text=_("From where it may be used: one address or network a line. None: anywhere."),
@@ -57,20 +57,20 @@ class TokenForm(PlainForm):
     def __init__(self, *args, actor: Actor, owner: object, **kwargs) -> None:
         self.actor, self.owner = actor, owner
         super().__init__(*args, **kwargs)
-        self.fields["tables"].choices = tables_of(owner)
+        self.fields["tables"].choices = get_table_choices(owner)
         self.fields["domains"].widget.attrs |= {"data-picker": "domains"}
 
     def clean_domains(self) -> list[str]:
         names = list(dict.fromkeys(normalize_domain(name) for name in self.cleaned_data["domains"]))
-        if len(names) > MOST_DOMAINS:
-            raise ValidationError(_("At most %(most)s domains.") % {"most": MOST_DOMAINS})
+        if len(names) > MAX_TOKEN_DOMAINS:
+            raise ValidationError(_("At most %(most)s domains.") % {"most": MAX_TOKEN_DOMAINS})
         return names
 
     def clean_networks(self) -> list[str]:
         given = self.cleaned_data["networks"]
-        if len(given) > MOST_NETWORKS:
-            raise ValidationError(_("At most %(most)s addresses.") % {"most": MOST_NETWORKS})
-        return list(dict.fromkeys(network_text(text) for text in given))
+        if len(given) > MAX_TOKEN_NETWORKS:
+            raise ValidationError(_("At most %(most)s addresses.") % {"most": MAX_TOKEN_NETWORKS})
+        return list(dict.fromkeys(normalize_network(text) for text in given))
 
     def clean_expires(self) -> datetime.datetime | None:
         """Return the end of the day."""
@@ -84,17 +84,17 @@ class TokenForm(PlainForm):
 
     def save(self) -> str | None:
         """Create the token and return its text, which is not stored; None if it was refused."""
-        text = new_text()
+        text = generate_token()
         try:
             perform(self.actor, create_token, self.owner, self.cleaned_data, text)
         except ValidationError as error:
-            for name, messages in as_fields(error).items():
+            for name, messages in get_errors_by_field(error).items():
                 self.add_error(name if name in self.fields else None, messages)
             return None
         return text
 
 
-def network_text(text: str) -> str:
+def normalize_network(text: str) -> str:
     """Return a network as it is stored; an address is a network of one."""
     try:
         return str(ipaddress.ip_network(text.strip(), strict=False))
@@ -104,7 +104,7 @@ def network_text(text: str) -> str:
         ) from error
 
 
-def tables_of(owner: object) -> list[tuple[str, str]]:
+def get_table_choices(owner: object) -> list[tuple[str, str]]:
     """Return the choices of tables that a token of this owner may be limited to."""
     own = [(t.slug, t.label) for t in registry.menu() if t.allows("list", owner)]
     return [*own, ("explain", _("Explain"))]

@@ -12,7 +12,7 @@ from mailadmin.api.operations import (
 )
 from mailadmin.api.responses import json_response
 from mailadmin.api.schemas import reference
-from mailadmin.api.tokens import TokenHolder
+from mailadmin.api.tokens import TokenPrincipal
 from mailadmin.jobs.models import Job
 from mailadmin.tables.serialization import to_json_value
 
@@ -38,7 +38,7 @@ class TokenJobView(ApiView):
         *("message", "created", "finished"),
     )
 
-    def allows_screen(self, screen: str, principal: TokenHolder) -> bool:
+    def allows_screen(self, screen: str, principal: TokenPrincipal) -> bool:
         return True
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:

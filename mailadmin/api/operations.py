@@ -94,16 +94,18 @@ PAGE_PARAMETERS = [
         WHOLE | {"minimum": 1, "maximum": MAX_ROWS, "default": DEFAULT_PAGE_SIZE},
     ),
 ]
-IF_NONE_MATCH = header_parameter(
+IF_NONE_MATCH_HEADER = header_parameter(
     "If-None-Match", "The row's `ETag`: answered 304 while it is still so."
 )
-IF_MATCH = header_parameter("If-Match", "The row's `ETag`: it is changed only if it is still so.")
+IF_MATCH_HEADER = header_parameter(
+    "If-Match", "The row's `ETag`: it is changed only if it is still so."
+)
 IDEMPOTENCY_KEY = header_parameter(
     "Idempotency-Key",
     "A text of your own. The same request, sent again with it within a day, is done once.",
 )
-ETAG = {"ETag": build_header("Names these values.")}
-LOCATION = {"Location": build_header("Where it is.")}
+ETAG_HEADER = {"ETag": build_header("Names these values.")}
+LOCATION_HEADER = {"Location": build_header("Where it is.")}
 REPLAYED = {
     "Idempotent-Replayed": build_header(
         "`true` where this is the answer to an earlier request of the same key."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from mailadmin.api.problems import ApiProblem
-from mailadmin.api.tokens import TokenHolder
+from mailadmin.api.tokens import TokenPrincipal
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Access:
     screen: str = "list"
 
 
-def check_token_access(principal: TokenHolder, access: Access) -> None:
+def check_token_access(principal: TokenPrincipal, access: Access) -> None:
     """Refuse what the token was not given."""
     if access.table is not None and not principal.allows(access.table, access.verb):
         raise permission_denied()

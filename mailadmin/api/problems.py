@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailadmin.api.responses import json_response
-from mailadmin.db.mysql.errors import is_duplicate
-from mailadmin.outages import OUTAGES, RETRY_AFTER, outage_kind
+from mailadmin.db.mysql.errors import is_duplicate_key
+from mailadmin.outages import OUTAGES, RETRY_AFTER, get_outage_kind
 
 logger = logging.getLogger("mailadmin.api")
 
@@ -98,10 +98,10 @@ def find_problem(error: Exception) -> ApiProblem | None:
             return ApiProblem(413, _("The body is too large."))
         case PermissionDenied():
             return ApiProblem(403, _("You may not do this."))
-        case IntegrityError() if is_duplicate(error):
+        case IntegrityError() if is_duplicate_key(error):
             logger.warning("the database refused a row that exists already")
             return ApiProblem(409, _("Somebody else has made this meanwhile."))
-    kind = outage_kind(error)
+    kind = get_outage_kind(error)
     return build_outage_problem(kind, error) if kind else None
 
 

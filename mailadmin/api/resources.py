@@ -22,10 +22,10 @@ from mailadmin.api.query_params import MAX_ROWS, check_filters, parse_limit
 from mailadmin.api.responses import empty_response, json_response
 from mailadmin.api.table_operations import row_list_operations, row_operations
 from mailadmin.api.throttling import charge_rows
-from mailadmin.api.tokens import TokenHolder
-from mailadmin.changes.perform import AfterPerform, Changes, Conflict, Seen
+from mailadmin.api.tokens import TokenPrincipal
+from mailadmin.changes.perform import AfterPerform, Changes, EditConflict, SeenVersion
 from mailadmin.names import fold
-from mailadmin.tables.forms import RecordForm
+from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import InvalidCursor
 from mailadmin.tables.saving import EditOvertaken, RowsRefused, retry_on_conflict, save_forms
 from mailadmin.tables.serialization import (
@@ -58,7 +58,7 @@ class TableResourceView(ApiView):
         verb, screen = self.access_by_method.get(self.request.method, ("read", "list"))
         return Access(self.table.slug, verb, screen)
 
-    def allows_screen(self, screen: str, principal: TokenHolder) -> bool:
+    def allows_screen(self, screen: str, principal: TokenPrincipal) -> bool:
         return self.table.allows(screen, principal)
 
     def get_row(self) -> Model:
@@ -83,8 +83,8 @@ class TableResourceView(ApiView):
         return add_warnings(self.table, rows, values, self.principal)
 
     def build_edit_form(
-        self, row: Model, values: dict[str, object], seen: Seen | None = None
-    ) -> RecordForm:
+        self, row: Model, values: dict[str, object], seen: SeenVersion | None = None
+    ) -> TableForm:
         current = self.serialize_row(row)
         return self.table.form_class.from_values(values, self.actor, row, current, seen)
 
@@ -233,7 +233,7 @@ def duplicate_row_errors(name: str) -> dict[str, list[str]]:
     return {name: [_("The same row stands there twice.")]}
 
 
-def save_form(table: Table, form: RecordForm, after: AfterPerform | None = None) -> Model:
+def save_form(table: Table, form: TableForm, after: AfterPerform | None = None) -> Model:
     """Save one row, or raise the problem that says why it was refused."""
     row = form.save(table.services, after) if form.is_valid() else None
     if row is None:
@@ -242,7 +242,7 @@ def save_form(table: Table, form: RecordForm, after: AfterPerform | None = None)
 
 
 def save_or_refuse(
-    table: Table, forms: Iterable[RecordForm], after: AfterPerform | None = None
+    table: Table, forms: Iterable[TableForm], after: AfterPerform | None = None
 ) -> list[Model]:
     """Save all rows, or raise the problem that names those that were refused."""
     try:
@@ -288,7 +288,7 @@ class RowResourceView(TableResourceView):
         row = self.get_row()
         try:
             job = self.table.run_action(self.actor, DELETE, [row.pk], self.get_seen_version(row))
-        except Conflict as error:
+        except EditConflict as error:
             raise build_precondition_problem() from error
         except ValidationError as error:
             raise build_validation_problem(validation_texts(error)) from error
@@ -297,7 +297,7 @@ class RowResourceView(TableResourceView):
         location = reverse("api-job", args=[job.pk])
         return json_response({"job": job.pk}, 202, {"Location": location})
 
-    def get_seen_version(self, row: Model) -> Seen | None:
+    def get_seen_version(self, row: Model) -> SeenVersion | None:
         """Return the version that If-Match names; None without that header."""
         header = self.request.headers.get("If-Match")
         if header is None:
@@ -308,7 +308,7 @@ class RowResourceView(TableResourceView):
         return seen_by_etag(self.table, row, self.role, tag)
 
 
-def build_refused_problem(form: RecordForm) -> ApiProblem:
+def build_refused_problem(form: TableForm) -> ApiProblem:
     """Build the problem of values that were refused: a key that is taken is a conflict."""
     status = 409 if "taken" in error_codes(form) else 422
     return build_validation_problem(form_errors(form), status)

@@ -21,7 +21,7 @@ HASH_HELP = "The password as it is stored, in a Dovecot scheme. Superadmins only
 NEW_PASSWORD = FieldType("string", PLAIN_HELP, max_length=1024)
 PASSWORD_HASH = FieldType("string", HASH_HELP, max_length=255)
 WARNINGS_HELP = "What is doubtful about a row that was just saved, if anything is."
-WARNINGS = FieldType("array", WARNINGS_HELP)
+WARNINGS_FIELD = FieldType("array", WARNINGS_HELP)
 NEXT_HELP = "`after` of the next page, if there is one."
 
 
@@ -104,7 +104,7 @@ def build_row_schema(table: Table) -> dict[str, object]:
     """Return the schema of a row in a response; required are the columns that all admins see."""
     types, seen_by_all = get_row_types(table), table.api_columns(Role.ADMIN)
     required = [name for name in types if name in seen_by_all]
-    return build_field_object({**types, "warnings": WARNINGS}, required)
+    return build_field_object({**types, "warnings": WARNINGS_FIELD}, required)
 
 
 def get_row_types(table: Table) -> dict[str, FieldType]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from mailadmin.api.operations import (
-    ETAG,
+    ETAG_HEADER,
     FILTER_PARAMETERS,
     IDEMPOTENCY_KEY,
-    IF_MATCH,
-    IF_NONE_MATCH,
-    LOCATION,
+    IF_MATCH_HEADER,
+    IF_NONE_MATCH_HEADER,
+    LOCATION_HEADER,
     PAGE_PARAMETERS,
     REPLAYED,
     RETRY_AFTER,
@@ -98,7 +98,7 @@ def create_operation(table: Table) -> dict:
         parameters=[IDEMPOTENCY_KEY],
         body={"content": sent},
         responses={
-            "201": build_response(content=made, headers=ETAG | LOCATION | REPLAYED),
+            "201": build_response(content=made, headers=ETAG_HEADER | LOCATION_HEADER | REPLAYED),
             **table_problems(400, 409, 413, 415, 422),
         },
     )
@@ -132,7 +132,7 @@ def read_operation(table: Table) -> dict:
             "The `ETag` names these values; with it in `If-None-Match` the answer is 304 "
             "while they are so."
         ),
-        parameters=[key_parameter(table), IF_NONE_MATCH],
+        parameters=[key_parameter(table), IF_NONE_MATCH_HEADER],
         responses={
             "200": row_response(table),
             "304": build_response("The row is still as `If-None-Match` says."),
@@ -152,7 +152,7 @@ def edit_operation(table: Table) -> dict:
             "What is not named stays. A row may be sent back as it came: what cannot be "
             "changed may stand in it as it is."
         ),
-        parameters=[key_parameter(table), IF_MATCH],
+        parameters=[key_parameter(table), IF_MATCH_HEADER],
         body={"content": build_content(changes, examples)},
         responses={
             "200": row_response(table),
@@ -168,10 +168,12 @@ def delete_operation(table: Table) -> dict:
         tag=table.slug,
         summary=f"Delete one of {table.slug} with all that hangs on it",
         description="What would take long is taken out of force at once and deleted by a job.",
-        parameters=[key_parameter(table), IF_MATCH],
+        parameters=[key_parameter(table), IF_MATCH_HEADER],
         responses={
             "204": build_response("No response body"),
-            "202": build_response("Much is deleted by a job, which has begun.", started, LOCATION),
+            "202": build_response(
+                "Much is deleted by a job, which has begun.", started, LOCATION_HEADER
+            ),
             **table_problems(404, 412, 422),
         },
     )
@@ -185,7 +187,7 @@ def key_parameter(table: Table) -> dict:
 def row_response(table: Table) -> dict:
     examples = response_examples(table, build_example_row(table))
     content = build_content(reference(get_component_name(table)), examples)
-    return build_response(content=content, headers=ETAG)
+    return build_response(content=content, headers=ETAG_HEADER)
 
 
 # Examples

@@ -13,18 +13,18 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.networks import ip_of
+from mailadmin.accounts.networks import parse_ip
 from mailadmin.api.models import Token
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
-from mailadmin.db.fields import is_known
+from mailadmin.db.fields import is_known_date
 from mailadmin.names import fold
 
-PREFIX = "mailadmin_"  # by which a leaked token can be recognized
-HINT = len(PREFIX) + 6
-MOST = 200  # tokens of one owner
-MOST_NETWORKS = 100  # of one token
-VERBS = {
+TOKEN_PREFIX = "mailadmin_"  # noqa: S105 (leaked tokens are recognized by it)
+HINT_LENGTH = len(TOKEN_PREFIX) + 6
+MAX_TOKENS = 200  # tokens of one owner
+MAX_TOKEN_NETWORKS = 100  # of one token
+TOKEN_VERBS = {
     "read": pgettext_lazy("right of a token", "read"),
     "create": _("create"),
     "edit": _("change"),
@@ -32,22 +32,22 @@ VERBS = {
 }
 
 
-def digest_of(text: str) -> str:
+def hash_token(text: str) -> str:
     """Hash a token; it is long and random, so a fast hash is as safe as a slow one."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def new_text() -> str:
+def generate_token() -> str:
     """Generate a token."""
-    return PREFIX + secrets.token_urlsafe(32)
+    return TOKEN_PREFIX + secrets.token_urlsafe(32)
 
 
-def holder_of(text: str) -> "TokenHolder | None":
+def find_token_principal(text: str) -> "TokenPrincipal | None":
     """Return the principal of this token, if it can be used."""
-    return holder_in(Token.objects.filter(digest=digest_of(text)))
+    return get_usable_principal(Token.objects.filter(digest=hash_token(text)))
 
 
-def holder_in(tokens: QuerySet[Token]) -> "TokenHolder | None":
+def get_usable_principal(tokens: QuerySet[Token]) -> "TokenPrincipal | None":
     """Return the principal of the one token in this query, if it can be used.
 
     An owner created later than the token is another person of the same name.
@@ -55,11 +55,11 @@ def holder_in(tokens: QuerySet[Token]) -> "TokenHolder | None":
     token = tokens.select_related("owner").first()
     if token is None or token.is_over or not token.owner.active:
         return None
-    is_of_another = is_known(token.owner.created) and token.owner.created > token.created
-    return None if is_of_another else TokenHolder(token)
+    is_of_another = is_known_date(token.owner.created) and token.owner.created > token.created
+    return None if is_of_another else TokenPrincipal(token)
 
 
-class TokenHolder:
+class TokenPrincipal:
     """A principal: the owner of a token, with the rights that the token leaves."""
 
     is_authenticated = True
@@ -80,12 +80,12 @@ class TokenHolder:
         if not self.token.domains:
             return self.owner.managed_domains()
         if not hasattr(self, "_managed"):
-            self._managed = own_domains(self.owner, self.token.domains)
+            self._managed = filter_visible_domains(self.owner, self.token.domains)
         return self._managed
 
-    def at_present(self) -> "TokenHolder | None":
+    def at_present(self) -> "TokenPrincipal | None":
         """Return the same principal with the rights that it has now."""
-        return holder_in(Token.objects.filter(pk=self.token.pk))
+        return get_usable_principal(Token.objects.filter(pk=self.token.pk))
 
     def allows(self, table: str, verb: str) -> bool:
         """Return whether the token was given this verb on this table."""
@@ -94,25 +94,27 @@ class TokenHolder:
 
     def is_from(self, address: str) -> bool:
         """Return whether the token may be used from this address."""
-        networks, ip = self.token.networks, ip_of(address)
-        return not networks or (ip is not None and is_in_one(ip, tuple(networks[:MOST_NETWORKS])))
+        networks, ip = self.token.networks, parse_ip(address)
+        return not networks or (
+            ip is not None and is_in_any_network(ip, tuple(networks[:MAX_TOKEN_NETWORKS]))
+        )
 
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def is_in_one(ip: IPAddress, networks: tuple[str, ...]) -> bool:
+def is_in_any_network(ip: IPAddress, networks: tuple[str, ...]) -> bool:
     """Return whether an address lies in one of these networks."""
-    return any(ip in network for network in parsed_networks(networks))
+    return any(ip in network for network in parse_networks(networks))
 
 
 @functools.lru_cache(maxsize=256)
-def parsed_networks(networks: tuple[str, ...]) -> list[IPNetwork]:
+def parse_networks(networks: tuple[str, ...]) -> list[IPNetwork]:
     return [ipaddress.ip_network(network) for network in networks]
 
 
-def own_domains(owner: object, names: Iterable[str]) -> list[str]:
+def filter_visible_domains(owner: object, names: Iterable[str]) -> list[str]:
     """Return those names that are domains of the owner."""
     domains = apps.get_model("domains.Domain").objects.visible_to(owner).filter(pk__in=names)
     return list(domains.order_by("pk").values_list("pk", flat=True))
@@ -123,22 +125,22 @@ def own_domains(owner: object, names: Iterable[str]) -> list[str]:
 
 def create_token(changes: Changes, owner: object, values: dict, text: str) -> Token:
     """Create a token within the rights of its owner; only the hash of its text is stored."""
-    if isinstance(changes.principal, TokenHolder):
+    if isinstance(changes.principal, TokenPrincipal):
         raise PermissionDenied
-    if Token.objects.filter(owner=owner).count() >= MOST:
+    if Token.objects.filter(owner=owner).count() >= MAX_TOKENS:
         raise ValidationError(_("These are too many tokens: take some back first."))
-    refuse_foreign(owner, values["domains"])
+    check_token_domains(owner, values["domains"])
     token = Token(
-        owner=owner, hint=text[:HINT], digest=digest_of(text), created=changes.at, **values
+        owner=owner, hint=text[:HINT_LENGTH], digest=hash_token(text), created=changes.at, **values
     )
     changes.create([token])
     changes.log("create_token", "", token.log_key)
     return token
 
 
-def refuse_foreign(owner: object, names: Iterable[str]) -> None:
+def check_token_domains(owner: object, names: Iterable[str]) -> None:
     """Refuse domains that the owner does not manage."""
-    own = {fold(name) for name in own_domains(owner, names)}
+    own = {fold(name) for name in filter_visible_domains(owner, names)}
     if foreign := [name for name in names if fold(name) not in own]:
         raise ValidationError({"domains": _("You have no domain %(name)s.") % {"name": foreign[0]}})
 
@@ -148,7 +150,7 @@ def delete_token(changes: Changes, number: int) -> None:
     delete_tokens(changes, [changes.find_one(Token, number)])
 
 
-def delete_tokens_of(changes: Changes, owners: Iterable) -> None:
+def delete_owner_tokens(changes: Changes, owners: Iterable) -> None:
     """Delete all tokens of these owners."""
     for part in chunks([owner.pk for owner in owners]):
         delete_tokens(changes, Token.objects.filter(owner__in=part).order_by("pk"))

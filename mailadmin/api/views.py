@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import FormView, TemplateView, View
 
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.permissions import RoleRequired
+from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.api.forms import TokenForm
 from mailadmin.api.models import Token
 from mailadmin.api.problems import PROBLEM_TYPE
@@ -19,7 +19,7 @@ from mailadmin.api.tokens import delete_token
 from mailadmin.changes.perform import perform
 
 
-class TokenListView(RoleRequired, FormView):
+class TokenListView(RoleRequiredMixin, FormView):
     """One's own tokens, and a form for a new one, whose text only the response shows."""
 
     roles = Role.ADMINS
@@ -45,7 +45,7 @@ class TokenListView(RoleRequired, FormView):
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
 
-class TokenDeleteView(RoleRequired, View):
+class TokenDeleteView(RoleRequiredMixin, View):
     """Delete a token, so that it is refused from then on."""
 
     roles = Role.ADMINS
@@ -58,7 +58,7 @@ class TokenDeleteView(RoleRequired, View):
         return redirect("tokens")
 
 
-class ApiReferenceView(RoleRequired, TemplateView):
+class ApiReferenceView(RoleRequiredMixin, TemplateView):
     """The OpenAPI document as a page."""
 
     roles = Role.ADMINS

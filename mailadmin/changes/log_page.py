@@ -19,7 +19,7 @@ from mailadmin.names import fold
 from mailadmin.tables.cells import RowRenderer, render_template_cell
 from mailadmin.tables.table import MAX_DOMAIN_QUERIES, Column, Table
 
-VERBS = {
+ACTION_LABELS = {
     "create_domain": _("domain created"),
     "edit_domain": _("domain changed"),
     "delete_domain": _("domain deleted"),
@@ -62,7 +62,7 @@ VERBS = {
 
 
 # What a line is about, where it is more than the table of its name.
-TABLES = {
+ACTION_TABLES = {
     "admin": {"admin", "domainadmin"},
     "mailbox": {"mailbox", "alias", "vacation"},
     "vacation": {"vacation", "alias"},
@@ -70,20 +70,20 @@ TABLES = {
     "dkim": {"dkimkey", "dkimsigning"},
     "totp_exception": {"totpexception"},
 }
-DELETIONS = [verb for verb in VERBS if verb.startswith("delete_")]
+DELETE_ACTIONS = [verb for verb in ACTION_LABELS if verb.startswith("delete_")]
 
 
-CHANGED = Column("data", _("What"), "mailadmin/cells/changed.html")
+CHANGED_COLUMN = Column("data", _("What"), "mailadmin/cells/changed.html")
 
 
 def render_action_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    return escape(str(VERBS.get(value, value)))
+    return escape(str(ACTION_LABELS.get(value, value)))
 
 
 def render_subject_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """The name that the line is about, open to its changes if there are any."""
     if row.changes:
-        return render_template_cell(CHANGED, renderer, row, name, value)
+        return render_template_cell(CHANGED_COLUMN, renderer, row, name, value)
     return format_html('<span class="textcell">{}</span>', unicode_address(row.data))
 
 
@@ -108,7 +108,7 @@ class LogTable(Table):
     is_split_by_domain = True
     empty_text = _("Nothing has happened yet. Every change will be told here.")
     filter_names = ("domain", "admin", "action", "from", "until", "q")
-    action_labels = VERBS
+    action_labels = ACTION_LABELS
 
     def ordering(self, filters: Mapping[str, str], principal: Any) -> tuple[str, ...]:
         """By the moment, as the log's indexes have it; what must read all lines, as they lie."""
@@ -122,16 +122,16 @@ class LogTable(Table):
             rows = rows.filter(action=action)
         if admin := filters.get("admin"):
             rows = rows.filter(username__istartswith=admin) if admin.isascii() else rows.none()
-        if start := day(filters.get("from")):
+        if start := parse_day_start(filters.get("from")):
             rows = rows.filter(timestamp__gte=start)
-        if end := day(filters.get("until")):
+        if end := parse_day_start(filters.get("until")):
             rows = rows.filter(timestamp__lt=end + datetime.timedelta(days=1))
         return rows
 
     def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
         """The lines of each of whom the search for an admin means, if these are few."""
         admin = filters.get("admin", "")
-        names = names_like(admin) if admin and admin.isascii() else []
+        names = find_usernames(admin) if admin and admin.isascii() else []
         if not names:
             return super().split(rows, filters, principal)
         return [rows.filter(username=name) for name in names]
@@ -140,32 +140,34 @@ class LogTable(Table):
         """Beside each line what changed, found by moment, actor, key, domain and table."""
         told = {(row.timestamp, row.data) for row in rows if row.timestamp}
         found = {}
-        for change in changes_beside(told):
+        for change in find_log_line_changes(told):
             found.setdefault((change.at, change.actor, change.key), []).append(change)
         for row in rows:
             key = row.timestamp, row.username, row.data
-            row.changes = [change for change in found.get(key, []) if is_about(row, change)]
+            row.changes = [
+                change for change in found.get(key, []) if belongs_to_log_line(row, change)
+            ]
         return rows
 
 
-def tables_of(action):
+def tables_for_action(action):
     """The tables whose changes a line of this action is about.
 
     In the same second the same name may be changed in a table that the reader may not see.
     """
     _verb, _underscore, noun = action.partition("_")
     noun = noun.removesuffix("_state").removesuffix("_entry").removesuffix("_signing")
-    return TABLES.get(noun, {noun.replace("_", "")})
+    return ACTION_TABLES.get(noun, {noun.replace("_", "")})
 
 
-def is_about(line, change):
+def belongs_to_log_line(line, change):
     """Whether a change belongs to a line; lines without a domain are read by superadmins alone."""
-    if change.table not in tables_of(line.action):
+    if change.table not in tables_for_action(line.action):
         return False
     return not line.domain_id or fold(change.domain) == fold(line.domain_id)
 
 
-def changes_beside(told):
+def find_log_line_changes(told):
     """The changes of these moments and keys, pair by pair: so an index finds each."""
     if not told:
         return []
@@ -173,7 +175,7 @@ def changes_beside(told):
     return Change.objects.filter(pairs).order_by("pk")
 
 
-def names_like(beginning):
+def find_usernames(beginning):
     """The names in the log that begin so, with their addresses; none if they are too many."""
     lines = Log.objects.filter(username__istartswith=beginning).order_by("username")
     names = list(lines.values_list("username", flat=True).distinct()[: MAX_DOMAIN_QUERIES + 1])
@@ -182,19 +184,19 @@ def names_like(beginning):
 
 def old_mail_notices(row: Any) -> list[str]:
     """Return a warning if the log knows of a deleted row of this name."""
-    if not had_existed(row):
+    if not was_deleted_before(row):
         return []
     text = gettext("%(row)s existed before: its old mail may still lie on the disk.")
     return [text % {"row": row}]
 
 
-def had_existed(row):
+def was_deleted_before(row):
     """Whether the log tells that one of this name was deleted, of any kind."""
     domain = getattr(row, "domain_id", row.pk)
-    return Log.objects.filter(domain=domain, action__in=DELETIONS, data=row.pk).exists()
+    return Log.objects.filter(domain=domain, action__in=DELETE_ACTIONS, data=row.pk).exists()
 
 
-def day(text):
+def parse_day_start(text):
     """The first moment of a typed day; what is no day filters nothing."""
     try:
         date = parse_date(text or "")

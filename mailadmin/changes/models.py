@@ -14,10 +14,10 @@ from mailadmin.db.fields import (
     Latin1CharField,
     Latin1TextField,
     NameField,
-    Unknown,
+    UnknownDate,
     mail_key,
 )
-from mailadmin.db.models import table
+from mailadmin.db.models import get_table_name
 
 
 class UnindexedValue(Func):
@@ -48,7 +48,7 @@ class Log(models.Model):
     """PostfixAdmin's log: who did what to which row."""
 
     id = models.AutoField(primary_key=True)
-    timestamp = DateTimeField(_("time"), default=timezone.now, db_default=Unknown())
+    timestamp = DateTimeField(_("time"), default=timezone.now, db_default=UnknownDate())
     username = Latin1CharField(_("by"), max_length=255)
     domain = mail_key(
         "domains.Domain",
@@ -63,7 +63,7 @@ class Log(models.Model):
     objects = LogQuerySet.as_manager()
 
     class Meta:
-        db_table = table("log")
+        db_table = get_table_name("log")
         verbose_name = _("log line")
         verbose_name_plural = _("log")
         indexes = [

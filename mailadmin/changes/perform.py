@@ -18,30 +18,35 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.accounts.models import Role, is_scoped
+from mailadmin.accounts.models import Role, is_scoped_model
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.changes.records import (
     changed_values,
     created_values,
     deleted_values,
-    domain_of,
+    format_row_key,
+    get_row_domain,
     has_field,
-    key_text,
-    plain,
-    texts_of,
+    serialize_value,
+    text_values,
 )
 from mailadmin.db.bulk import chunks, insert_rows
-from mailadmin.db.fields import column_holds
-from mailadmin.db.mysql.errors import AGAIN, CommitUnknown, code_of, is_lost
+from mailadmin.db.fields import fits_column
+from mailadmin.db.mysql.errors import (
+    RETRYABLE_CODES,
+    CommitOutcomeUnknown,
+    get_error_code,
+    is_connection_lost,
+)
 from mailadmin.names import fold
 
-COLLECTED = ("_lines", "_records", "_secrets", "_numbered")
+BUFFER_NAMES = ("_lines", "_records", "_secrets", "_numbered")
 # On a cluster a change gives way to each that another node has made meanwhile. And seconds, after
 # which no other try is begun.
-TRIES, PATIENCE = 12, 20
+MAX_ATTEMPTS, MAX_RETRY_SECONDS = 12, 20
 
 
-class Console:
+class ConsolePrincipal:
     """Who sits at the machine may do everything."""
 
     role = Role.SUPERADMIN
@@ -62,7 +67,7 @@ class Actor:
 
     @classmethod
     def console(cls):
-        return cls(Console(), "CLI", "console")
+        return cls(ConsolePrincipal(), "CLI", "console")
 
     @classmethod
     def from_request(cls, request):
@@ -72,7 +77,7 @@ class Actor:
         return f"{self.name} ({self.address})"
 
 
-class Conflict(Exception):
+class EditConflict(Exception):
     """The row is no longer as the form had shown it."""
 
     def __init__(self, row):
@@ -81,7 +86,7 @@ class Conflict(Exception):
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenVersion:
     """What a person saw of a row before editing it."""
 
     model: type
@@ -90,11 +95,11 @@ class Seen:
     snapshot: object
 
     def check(self, row):
-        if digest(self.snapshot(row)) != self.digest:
-            raise Conflict(row)
+        if digest_values(self.snapshot(row)) != self.digest:
+            raise EditConflict(row)
 
 
-def digest(values):
+def digest_values(values):
     """A short name for exactly these values, that only this panel can give."""
     text = json.dumps(values, sort_keys=True, default=str)
     return salted_hmac("mailadmin.writes.digest", text).hexdigest()[:32]
@@ -118,37 +123,37 @@ def perform(actor, service, *args, seen=None, after=None):
                 if after is not None:
                     after(changes, result)
                 changes.finish()
-        except CommitUnknown:
-            if not has_happened(changes):
+        except CommitOutcomeUnknown:
+            if not was_committed(changes):
                 raise
         return result
 
-    return again_on_deadlock(once)
+    return retry_on_deadlock(once)
 
 
-def again_on_deadlock(call):
+def retry_on_deadlock(call):
     """What was undone, by MySQL's wish or with its connection, is tried again a few times."""
-    deadline = time.monotonic() + PATIENCE
-    for attempt in range(1, TRIES + 1):
+    deadline = time.monotonic() + MAX_RETRY_SECONDS
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             return call()
         except OperationalError as error:
-            late = attempt == TRIES or time.monotonic() > deadline
-            if late or not is_undone(error):
+            late = attempt == MAX_ATTEMPTS or time.monotonic() > deadline
+            if late or not is_retryable(error):
                 raise
             time.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311 (jitter)
     return None
 
 
-def is_undone(error):
+def is_retryable(error):
     """Whether nothing has happened, and another try may do better; on another connection."""
-    if is_lost(error):
+    if is_connection_lost(error):
         connection.close()
         return True
-    return code_of(error) in AGAIN and not isinstance(error, CommitUnknown)
+    return get_error_code(error) in RETRYABLE_CODES and not isinstance(error, CommitOutcomeUnknown)
 
 
-def has_happened(changes):
+def was_committed(changes):
     """Whether the records that were written with it are there; if not, they may still come."""
     try:
         return Change.objects.filter(batch=changes.batch).exists()
@@ -178,17 +183,17 @@ class Changes:
     _at_end: dict = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self):
-        self.principal = present(self.actor.principal)
+        self.principal = reload_principal(self.actor.principal)
 
     @contextlib.contextmanager
     def attempt(self):
         """Work of which nothing has happened if it is refused: the service may go on without it."""
-        before = {name: copy.copy(getattr(self, name)) for name in COLLECTED}
+        before = {name: copy.copy(getattr(self, name)) for name in BUFFER_NAMES}
         before["_touched"] = defaultdict(set, {m: set(keys) for m, keys in self._touched.items()})
         try:
             with transaction.atomic():
                 yield
-        except (ValidationError, Conflict):
+        except (ValidationError, EditConflict):
             vars(self).update(before)
             raise
 
@@ -250,10 +255,10 @@ class Changes:
         for part in chunks(rows):
             collector.collect(part)
         for model, instances in collector.data.items():
-            for row in whole_rows(model, instances):
+            for row in reload_full_rows(model, instances):
                 self._record_deletion(row)
         for queryset in collector.fast_deletes:
-            for row in queryset if is_scoped(queryset.model) else ():
+            for row in queryset if is_scoped_model(queryset.model) else ():
                 self._record_deletion(row)
         keys = [row.pk for row in rows]
         collector.delete()
@@ -291,7 +296,7 @@ class Changes:
                 if self._visible(model).filter(pk__in=part).count() != len(part):
                     raise PermissionDenied
         for row in self._numbered:
-            if not self._visible(type(row)).filter(**texts_of(row)).exists():
+            if not self._visible(type(row)).filter(**text_values(row)).exists():
                 raise PermissionDenied
 
     def _visible(self, model):
@@ -308,7 +313,7 @@ class Changes:
 
     def _touch(self, rows):
         for row in rows:
-            if not is_scoped(type(row)):
+            if not is_scoped_model(type(row)):
                 continue
             if row.pk is None:
                 self._numbered.append(row)
@@ -316,7 +321,7 @@ class Changes:
                 self._touched[type(row)].add(row.pk)
 
     def _record(self, verb, row, values):
-        if not is_scoped(type(row)):
+        if not is_scoped_model(type(row)):
             return
         self._records.append(
             Change(
@@ -325,15 +330,15 @@ class Changes:
                 batch=self.batch,
                 verb=verb,
                 table=type(row).__name__.lower(),
-                key=key_text(row),
-                domain=domain_of(row),
+                key=format_row_key(row),
+                domain=get_row_domain(row),
                 values=values,
             )
         )
 
     def _record_deletion(self, row):
         self._touched[type(row)].discard(row.pk)
-        if not is_scoped(type(row)):
+        if not is_scoped_model(type(row)):
             return
         self._record("delete", row, deleted_values(row))
         self._secrets.append(
@@ -341,8 +346,11 @@ class Changes:
                 at=self.at,
                 batch=self.batch,
                 table=type(row).__name__.lower(),
-                key=key_text(row),
-                row={f.column: plain(f.value_from_object(row)) for f in row._meta.concrete_fields},
+                key=format_row_key(row),
+                row={
+                    f.column: serialize_value(f.value_from_object(row))
+                    for f in row._meta.concrete_fields
+                },
             )
         )
 
@@ -350,23 +358,23 @@ class Changes:
         """An adopted log may be narrower than a line: 2.1 kept 255 characters of latin1."""
         data = Log._meta.get_field("data")
         for line in lines:
-            if not column_holds(data, line.data):
+            if not fits_column(data, line.data):
                 line.data = line.data.encode("ascii", "backslashreplace").decode()
             line.data = line.data[:255]
             line.username = line.username.encode("ascii", "backslashreplace").decode()[:255]
         return lines
 
 
-def present(principal):
+def reload_principal(principal):
     """The person with the rights of this moment: a page may have been open for long."""
     if person := principal.at_present():
         return person
     raise PermissionDenied
 
 
-def whole_rows(model, instances):
+def reload_full_rows(model, instances):
     """Django collects rows with some of their columns; the record wants all."""
-    if not is_scoped(model):
+    if not is_scoped_model(model):
         return
     for part in chunks(instances):
         yield from model._base_manager.filter(pk__in=[row.pk for row in part])

@@ -6,7 +6,7 @@ import functools
 from django.utils import timezone
 
 
-def texts_of(row):
+def text_values(row):
     """What finds a row again whose number is not known."""
     return {
         f.attname: value
@@ -21,7 +21,7 @@ def created_values(row):
     for field, default in recorded_columns(type(row)):
         value = getattr(row, field.attname)
         if value != (default() if callable(default) else default):
-            found[field.column] = hide(field, None, value)
+            found[field.column] = redact_values(field, None, value)
     return found
 
 
@@ -29,7 +29,7 @@ def created_values(row):
 def recorded_columns(model):
     """(column, its default) of all but the dates that every row has."""
     fields = [f for f in model._meta.concrete_fields if f.name not in ("created", "modified")]
-    return [(field, default_of(field)) for field in fields]
+    return [(field, get_field_default(field)) for field in fields]
 
 
 def changed_values(row, values):
@@ -38,42 +38,45 @@ def changed_values(row, values):
         column = row._meta.get_field(name)
         old, new = column.value_from_object(row), getattr(value, "pk", value)
         if old != new:
-            changed[column.column] = hide(column, old, new)
+            changed[column.column] = redact_values(column, old, new)
     return changed
 
 
 def deleted_values(row):
-    return {f.column: hide(f, f.value_from_object(row), None) for f in row._meta.concrete_fields}
+    return {
+        f.column: redact_values(f, f.value_from_object(row), None)
+        for f in row._meta.concrete_fields
+    }
 
 
-def hide(column, old, new):
+def redact_values(column, old, new):
     """Old and new value as the record may keep them: of a secret only that it changed."""
     if getattr(column, "secret", False):
         return []
     if hasattr(column, "difference") and old is not None and new is not None:
         return column.difference(old, new)
-    return [plain(old), plain(new)]
+    return [serialize_value(old), serialize_value(new)]
 
 
-def plain(value):
+def serialize_value(value):
     if isinstance(value, datetime.datetime):
         return timezone.localtime(value).strftime("%Y-%m-%d %H:%M:%S")
     return value
 
 
-def default_of(column):
+def get_field_default(column):
     """The default, or what makes it."""
     return None if column.primary_key or not column.has_default() else column.default
 
 
-def key_text(row):
+def format_row_key(row):
     """What the log calls this row: its key, or the key of whom it belongs to."""
     if owner := getattr(row, "log_key", None):
         return owner
     return "/".join(str(part) for part in row.pk) if isinstance(row.pk, tuple) else str(row.pk)
 
 
-def domain_of(row):
+def get_row_domain(row):
     """The domain whose admins may read of this row's change."""
     for name in ("domain_id", "target_domain_id", "domain_name_id"):
         if hasattr(row, name):

@@ -9,88 +9,95 @@ import re
 import sys
 from pathlib import Path
 
-from mailadmin.conf.settings_table import SETTINGS, rows
+from mailadmin.conf.settings_table import SETTINGS, format_settings_table
 from mailadmin.conf.urls import BASE_DIR
 
-__all__ = ["BASE_DIR", "SETTINGS", "read", "rows", "stop", "warn"]
-ENV_FILE = "/etc/mailadmin/mailadmin.conf"
+__all__ = [
+    "BASE_DIR",
+    "SETTINGS",
+    "read_settings",
+    "format_settings_table",
+    "exit_with_error",
+    "print_warning",
+]
+DEFAULT_ENV_FILE = "/etc/mailadmin/mailadmin.conf"
 
 
-def stop(message):
+def exit_with_error(message):
     """End the start with one line: nobody reads a traceback of a mistyped setting."""
     raise SystemExit(f"mailadmin: {message}")
 
 
-def warn(message):
+def print_warning(message):
     print(f"mailadmin: {message}", file=sys.stderr)
 
 
-def read(environ=os.environ, report=warn):
+def read_settings(environ=os.environ, report=print_warning):
     """Every setting by its name, from the environment or else the file, or else its default."""
     given = {name: value for name, value in environ.items() if name.startswith("MAILADMIN_")}
     path = given.pop("MAILADMIN_ENV_FILE", None)
-    values = with_secrets(env_file(path)) | with_secrets(given)
-    for line in unknown(values):
+    values = read_secret_files(read_env_file(path)) | read_secret_files(given)
+    for line in iter_unknown_settings(values):
         report(line)
-    return {setting.name: parsed(setting, values) for setting in SETTINGS}
+    return {setting.name: parse_variable(setting, values) for setting in SETTINGS}
 
 
-def parsed(setting, values):
+def parse_variable(setting, values):
     value = values.get(setting.name, setting.default)
     try:
         return setting.parse(value.strip())
     except ValueError as error:
-        stop(f"{setting.name} {'' if setting.secret else repr(value) + ' '}{error}")
+        exit_with_error(f"{setting.name} {'' if setting.secret else repr(value) + ' '}{error}")
 
 
-def env_file(path):
+def read_env_file(path):
     """The variables of the file named, or of the usual one where it exists."""
-    path, asked = path or ENV_FILE, path is not None
+    path, asked = path or DEFAULT_ENV_FILE, path is not None
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines() if path else []
     except FileNotFoundError as error:
         if not asked:
             return {}
-        stop(f"MAILADMIN_ENV_FILE {path}: {error.strerror}")
+        exit_with_error(f"MAILADMIN_ENV_FILE {path}: {error.strerror}")
     except OSError as error:
         if asked:
-            stop(f"MAILADMIN_ENV_FILE {path}: {error.strerror}")
-        warn(f"{path} is not read: {error.strerror}")
+            exit_with_error(f"MAILADMIN_ENV_FILE {path}: {error.strerror}")
+        print_warning(f"{path} is not read: {error.strerror}")
         return {}
     except ValueError:
-        stop(f"MAILADMIN_ENV_FILE {path} is not UTF-8 text")
-    return dict(filter(None, (env_line(path, *line) for line in enumerate(lines, 1))))
+        exit_with_error(f"MAILADMIN_ENV_FILE {path} is not UTF-8 text")
+    return dict(filter(None, (parse_env_line(path, *line) for line in enumerate(lines, 1))))
 
 
-def env_line(path, number, line):
+def parse_env_line(path, number, line):
     line = line.strip()
     if not line or line.startswith("#"):
         return None
     name, equals, value = line.removeprefix("export ").partition("=")
     name, value = name.strip(), value.strip()
     if not equals or not re.fullmatch(r"\w+", name):
-        stop(f"MAILADMIN_ENV_FILE {path}, line {number} is not NAME=value")
+        exit_with_error(f"MAILADMIN_ENV_FILE {path}, line {number} is not NAME=value")
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1]
     return name, value
 
 
-def with_secrets(values):
+def read_secret_files(values):
     """The same with every secret that a `…_FILE` names read from there."""
     values = dict(values)
     for name in [setting.name for setting in SETTINGS if setting.secret]:
         if (path := values.pop(f"{name}_FILE", None)) is None:
             continue
         if name in values:
-            stop(f"{name}_FILE and {name} are both given")
+            exit_with_error(f"{name}_FILE and {name} are both given")
         try:
             values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, ValueError) as error:
-            stop(f"{name}_FILE {path!r}: {getattr(error, 'strerror', 'not UTF-8 text')}")
+            exit_with_error(f"{name}_FILE {path!r}: {getattr(error, 'strerror', 'not UTF-8 text')}")
     return values
 
 
-def unknown(values):
+def iter_unknown_settings(values):
     known = [setting.name for setting in SETTINGS]
     for name in sorted(values.keys() - set(known)):
         near = difflib.get_close_matches(name, known, 1)

@@ -1,5 +1,5 @@
 """Print the README's table of settings: `python -m mailadmin.conf`."""
 
-from mailadmin.conf import rows
+from mailadmin.conf import format_settings_table
 
-print("\n".join(rows()))
+print("\n".join(format_settings_table()))

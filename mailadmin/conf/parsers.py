@@ -10,14 +10,16 @@ import zoneinfo
 from pathlib import Path
 from urllib.parse import urlsplit
 
-HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_-]{1,63})*", re.I)
+HOST_RE = re.compile(
+    r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_-]{1,63})*", re.I
+)
 
 
-def text(value):
+def parse_text(value):
     return value
 
 
-def boolean(value):
+def parse_boolean(value):
     match value.lower():
         case "yes" | "true" | "on" | "1":
             return True
@@ -26,7 +28,7 @@ def boolean(value):
     raise ValueError("is neither yes nor no")
 
 
-def integer(at_least=0):
+def integer_parser(at_least=0):
     def parse(value):
         if not re.fullmatch(r"-?[0-9]{1,18}", value):
             raise ValueError("is not a whole number")
@@ -37,11 +39,11 @@ def integer(at_least=0):
     return parse
 
 
-def optional(parse):
+def optional_parser(parse):
     return lambda value: parse(value) if value else None
 
 
-def choice(*known, fold=str.lower):
+def choice_parser(*known, fold=str.lower):
     def parse(value):
         if fold(value) not in known:
             raise ValueError(f"is none of {', '.join(known)}")
@@ -50,7 +52,7 @@ def choice(*known, fold=str.lower):
     return parse
 
 
-def matching(pattern, wanted):
+def regex_parser(pattern, wanted):
     def parse(value):
         if not re.fullmatch(pattern, value):
             raise ValueError(f"is not {wanted}")
@@ -59,15 +61,15 @@ def matching(pattern, wanted):
     return parse
 
 
-def names(parse=text):
+def list_parser(parse=parse_text):
     """A list separated by commas (or spaces), each part read by `parse`, as a tuple."""
     return lambda value: tuple(parse(part) for part in re.split(r"[,\s]+", value) if part)
 
 
-def host(value):
+def parse_host(value):
     """A host name, an address, or `*` and `.example.org` as Django reads them."""
     bare = value.removeprefix("[").removesuffix("]")
-    if value != "*" and not HOST.fullmatch(value.removeprefix(".")):
+    if value != "*" and not HOST_RE.fullmatch(value.removeprefix(".")):
         try:
             ipaddress.ip_address(bare)
         except ValueError:
@@ -75,56 +77,56 @@ def host(value):
     return value
 
 
-def service(value):
+def parse_service_name(value):
     """A name in master.cf."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", value):
         raise ValueError(f"holds {value!r}, which is no name of a service")
     return value
 
 
-def domain(value):
-    if not HOST.fullmatch(value):
+def parse_domain(value):
+    if not HOST_RE.fullmatch(value):
         raise ValueError("is not a domain name")
     return value.lower()
 
 
-def address(value):
+def parse_address(value):
     if not re.fullmatch(r"[^@\s,]+@[^@\s,]+", value):
         raise ValueError("is not a mail address")
     return value
 
 
-def network(value):
+def parse_network(value):
     try:
         return ipaddress.ip_network(value, strict=False)
     except ValueError:
         raise ValueError(f"holds {value!r}, which is no address or network") from None
 
 
-def port(value):
+def parse_port_number(value):
     if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
         raise ValueError("has a port that is not a number from 1 to 65535")
     return int(value)
 
 
-def bind(value):
+def parse_bind(value):
     """`address:port`, `[address]:port` or `unix:/path`, as gunicorn reads them."""
     if value.startswith("unix:/"):
         return value
     name, colon, number = value.rpartition(":")
     if not colon or (":" in name and not name.startswith("[")):
         raise ValueError("is not address:port or unix:/path")
-    port(number)
-    return f"{host(name or '0.0.0.0')}:{number}"  # noqa: S104 (what an empty address means)
+    parse_port_number(number)
+    return f"{parse_host(name or '0.0.0.0')}:{number}"  # noqa: S104 (what an empty address means)
 
 
-def url(value):
+def parse_panel_url(value):
     """The panel's own address without a slash at the end, or None."""
     if not value:
         return None
     try:
         parts = urlsplit(value)
-        valid = parts.scheme in ("http", "https") and HOST.fullmatch(parts.hostname or "")
+        valid = parts.scheme in ("http", "https") and HOST_RE.fullmatch(parts.hostname or "")
         own = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
         _ = parts.port
     except ValueError:
@@ -134,16 +136,16 @@ def url(value):
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
-def time_zone(value):
+def parse_time_zone(value):
     """A zone that both Python and Django (which asks the system's files) know."""
     if not value:
-        return machine_time_zone()
-    if not is_zone(value):
+        return get_system_time_zone()
+    if not is_known_time_zone(value):
         raise ValueError("is not a time zone such as Europe/Berlin")
     return value
 
 
-def is_zone(name):
+def is_known_time_zone(name):
     root = Path("/usr/share/zoneinfo")
     try:
         zoneinfo.ZoneInfo(name)
@@ -153,17 +155,17 @@ def is_zone(name):
     return not root.exists() or root.joinpath(*name.split("/")).exists()
 
 
-def machine_time_zone():
+def get_system_time_zone():
     def told():
         yield os.environ.get("TZ", "").removeprefix(":")
         with contextlib.suppress(OSError, ValueError):
             yield Path("/etc/timezone").read_text(encoding="utf-8").strip()
         yield os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
 
-    return next((name for name in told() if name and is_zone(name)), "UTC")
+    return next((name for name in told() if name and is_known_time_zone(name)), "UTC")
 
 
-def maildir(value):
+def parse_maildir_template(value):
     """A template below Dovecot's mail root; it must tell the mailboxes of a domain apart."""
     try:
         fields = {field for _, field, _, _ in string.Formatter().parse(value) if field is not None}
@@ -180,20 +182,20 @@ def maildir(value):
     return value
 
 
-def delimiter(value):
+def parse_recipient_delimiter(value):
     if re.search(r"[\w@,\s]", value):
         raise ValueError("is not one or more signs such as +")
     return value
 
 
-def default_alias(value):
+def parse_default_alias(value):
     local_part, equals, target = value.partition("=")
     if not re.fullmatch(r"[^@\s=]+(=[^@\s=]+(@[^@\s=]+)?)?", value):
         raise ValueError(f"holds {value!r}, which is neither a name nor name=address")
     return local_part, target if equals else None
 
 
-def password_scheme(value):
+def parse_password_scheme(value):
     """Any scheme that `mailadmin.passwords` can make."""
     try:
         from mailadmin.passwords import is_known_scheme
@@ -204,7 +206,7 @@ def password_scheme(value):
     return value
 
 
-def log_format(value):
+def parse_log_format(value):
     """A format of Python's, or `json`, which says all by itself."""
     if value == "json":
         return value

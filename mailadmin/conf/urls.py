@@ -4,32 +4,32 @@ import os
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from mailadmin.conf.parsers import host, port
+from mailadmin.conf.parsers import parse_host, parse_port_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 
-def database(value):
+def parse_database_url(value):
     """Django's DATABASES entry without what every connection has in common."""
     scheme, found, rest = value.partition("://")
     match scheme.lower() if found else "":
         case "sqlite":
-            return sqlite(rest)
+            return parse_sqlite_url(rest)
         case "mysql" | "mariadb":
-            return mysql(rest)
+            return parse_mysql_url(rest)
     if not value:
-        return sqlite(str(BASE_DIR / "mailadmin.sqlite3"))
+        return parse_sqlite_url(str(BASE_DIR / "mailadmin.sqlite3"))
     raise ValueError("starts with neither sqlite:// nor mysql://")
 
 
-def sqlite(rest):
+def parse_sqlite_url(rest):
     path = "/" + unquote(rest).lstrip("/")
     if path == "/":
         raise ValueError("names no file")
     return {"ENGINE": "django.db.backends.sqlite3", "NAME": Path(path)}
 
 
-def mysql(rest):
+def parse_mysql_url(rest):
     """`user:password@host[:port][,host…]/name[?option=…]`, user and password percent-encoded."""
     rest, _, query = rest.partition("?")
     authority, _, name = rest.partition("/")
@@ -41,7 +41,7 @@ def mysql(rest):
     known = ("unix_socket", "ssl_ca", "ssl_cert", "ssl_key")
     if strange := [option for option in options if option not in known]:
         raise ValueError(f"has an option {strange[0]!r}; known are {', '.join(known)}")
-    hosts, number = mysql_hosts(hosts)
+    hosts, number = parse_mysql_hosts(hosts)
     return {
         "ENGINE": "mailadmin.db.mysql",
         "NAME": unquote(name),
@@ -49,25 +49,25 @@ def mysql(rest):
         "PASSWORD": unquote(password),
         "HOST": options.pop("unix_socket", hosts),
         "PORT": number,
-        "OPTIONS": mysql_tls(options),
+        "OPTIONS": build_mysql_tls_options(options),
     }
 
 
-def mysql_hosts(hosts):
+def parse_mysql_hosts(hosts):
     """(host, port); several hosts stay one word, whose parts `mailadmin.db.mysql` tries in turn."""
     if "," in hosts:
         for one in hosts.split(","):
-            mysql_hosts(one)
+            parse_mysql_hosts(one)
         return hosts, ""
     name, colon, number = hosts.rpartition(":")
     if not colon or hosts.endswith("]"):
         name, number = hosts, ""
     if name:
-        host(name)
-    return name.removeprefix("[").removesuffix("]"), port(number) if number else ""
+        parse_host(name)
+    return name.removeprefix("[").removesuffix("]"), parse_port_number(number) if number else ""
 
 
-def mysql_tls(options):
+def build_mysql_tls_options(options):
     """With a CA the server has to prove who it is; without one it is not asked."""
     tls = {option.removeprefix("ssl_"): file for option, file in options.items()}
     for file in tls.values():
@@ -78,7 +78,7 @@ def mysql_tls(options):
     return {"ssl": tls} | ({"ssl_mode": "VERIFY_IDENTITY"} if "ca" in tls else {})
 
 
-def smtp(value):
+def parse_smtp_url(value):
     """Django's EMAIL_* settings, by their names."""
     secure = {"smtp": (25, False, False), "smtp+starttls": (587, True, False)}
     secure["smtps"] = (465, False, True)

@@ -3,7 +3,7 @@
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 
-from mailadmin.db.fields import adopted_collation, collation_of
+from mailadmin.db.fields import get_adopted_collation, get_column_collation
 
 _fields: list[Field] = []
 
@@ -17,9 +17,9 @@ def follow_collation(connection: BaseDatabaseWrapper) -> None:
     """Change the collation of the panel's names to PostfixAdmin's, whose upgrade may change it."""
     if connection.vendor != "mysql":
         return
-    adopted = adopted_collation(connection)
+    adopted = get_adopted_collation(connection)
     for field in _fields:
-        present = collation_of(connection, field.model._meta.db_table, field.column)
+        present = get_column_collation(connection, field.model._meta.db_table, field.column)
         if present not in (None, adopted):
             change_collation(connection, field)
 

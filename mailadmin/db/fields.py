@@ -13,7 +13,7 @@ from django.db.models.fields import related_lookups
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.address_lists import read_addresses
+from mailadmin.address_lists import parse_address_list
 from mailadmin.names import (
     validate_address,
     validate_domain,
@@ -32,7 +32,7 @@ class ColumnFacts(NamedTuple):
 
 
 @functools.cache
-def column_facts(alias):
+def load_column_facts(alias):
     """(table, column) → its facts as they are: adopted columns may be narrower than ours."""
     connection = connections[alias]
     if connection.vendor != "mysql":
@@ -45,31 +45,31 @@ def column_facts(alias):
         return {(table, column): ColumnFacts(*facts) for table, column, *facts in cursor}
 
 
-def column_holds(field, value, alias="default"):
+def fits_column(field, value, alias="default"):
     """Whether the column of this field takes the value, compares with it, and gives it back."""
-    return misfit(field, value, alias) is None
+    return find_column_error(field, value, alias) is None
 
 
 def validate_column(field, value):
-    if text := misfit(field, value):
+    if text := find_column_error(field, value):
         raise ValidationError(text)
 
 
-def misfit(field, value, alias="default"):
+def find_column_error(field, value, alias="default"):
     """Why the column of this field cannot hold the value; None if it can."""
     place = field.model._meta.db_table, field.column
-    charset, kind, _collation = column_facts(alias).get(place, ColumnFacts())
+    charset, kind, _collation = load_column_facts(alias).get(place, ColumnFacts())
     if isinstance(value, int):
         if kind.startswith("int") and not -(2**31) <= value < 2**31:
             return _("This number is larger than this database's column can hold.")
-    elif charset and not _has_letters(charset, value):
+    elif charset and not _can_encode(charset, value):
         return _("This database's column cannot hold some of these characters.")
-    elif charset and not _is_long_enough(charset, kind, value):
+    elif charset and not _fits_length(charset, kind, value):
         return _("This is longer than this database's column can hold.")
     return None
 
 
-def _has_letters(charset, text):
+def _can_encode(charset, text):
     if charset == "utf8mb4":
         return True
     if charset in ("utf8", "utf8mb3"):
@@ -81,7 +81,7 @@ def _has_letters(charset, text):
     return True
 
 
-def _is_long_enough(charset, kind, text):
+def _fits_length(charset, kind, text):
     """`varchar` counts letters, `text` bytes."""
     if sized := re.fullmatch(r"varchar\((\d+)\)", kind):
         return len(text) <= int(sized[1])
@@ -92,7 +92,7 @@ def _is_long_enough(charset, kind, text):
 # Text
 
 
-class _Collated:
+class _CollatedMixin:
     """Text whose collation is PostfixAdmin's on MySQL, and nothing special elsewhere."""
 
     charset = "utf8mb4"
@@ -117,29 +117,29 @@ class _Collated:
         return COLLATIONS[self.charset]
 
 
-class CharField(_Collated, models.CharField):
+class CharField(_CollatedMixin, models.CharField):
     pass
 
 
-class TextField(_Collated, models.TextField):
+class TextField(_CollatedMixin, models.TextField):
     pass
 
 
-class _Latin1(_Collated):
+class _Latin1Mixin(_CollatedMixin):
     """Text of mail names: it takes the collation that an adopted database gave its domains."""
 
     charset = "latin1"
 
     def _collation(self, connection):
-        return adopted_collation(connection) or COLLATIONS["latin1"]
+        return get_adopted_collation(connection) or COLLATIONS["latin1"]
 
 
-def adopted_collation(connection: BaseDatabaseWrapper) -> str | None:
+def get_adopted_collation(connection: BaseDatabaseWrapper) -> str | None:
     """Return the collation of domain names in this database, if it has such a table."""
-    return collation_of(connection, settings.MAILADMIN_TABLE_PREFIX + "domain", "domain")
+    return get_column_collation(connection, settings.MAILADMIN_TABLE_PREFIX + "domain", "domain")
 
 
-def collation_of(connection, table, column):
+def get_column_collation(connection, table, column):
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT collation_name FROM information_schema.columns"
@@ -150,15 +150,15 @@ def collation_of(connection, table, column):
     return row and row[0]
 
 
-class Latin1CharField(_Latin1, models.CharField):
+class Latin1CharField(_Latin1Mixin, models.CharField):
     pass
 
 
-class Latin1TextField(_Latin1, models.TextField):
+class Latin1TextField(_Latin1Mixin, models.TextField):
     pass
 
 
-class NameField(_Latin1, models.CharField):
+class NameField(_Latin1Mixin, models.CharField):
     """A name of the mail world, ASCII only: what is not ASCII is equal to none of its values."""
 
     def __init__(self, *args, **kwargs):
@@ -187,7 +187,7 @@ class GotoField(Latin1TextField):
 
 def split_goto(goto: str | None) -> list[str]:
     """Return the targets of an alias as Postfix reads them, without null addresses."""
-    return [target for target in read_addresses(goto or "") if target]
+    return [target for target in parse_address_list(goto or "") if target]
 
 
 def join_goto(targets):
@@ -197,7 +197,7 @@ def join_goto(targets):
 # Dates
 
 
-class _Literal(models.Value):
+class _SQLLiteral(models.Value):
     """A default that the database itself fills in, for those who write these tables without us."""
 
     sql = ""
@@ -212,15 +212,15 @@ class _Literal(models.Value):
         return self
 
 
-class Unknown(_Literal):
+class UnknownDate(_SQLLiteral):
     sql = "'2000-01-01 00:00:00'"
 
 
-class FarAway(_Literal):
+class FarFutureDate(_SQLLiteral):
     sql = "'2038-01-18 00:00:00'"
 
 
-class CurrentTime(_Literal):
+class CurrentTime(_SQLLiteral):
     sql = "CURRENT_TIMESTAMP"
 
 
@@ -241,7 +241,7 @@ class TimestampField(DateTimeField):
     mysql_type = "timestamp"
 
 
-def is_known(moment):
+def is_known_date(moment):
     """False for both of PostfixAdmin's ways to say unknown: 0000-00-00 and 2000-01-01."""
     return moment is not None and timezone.localtime(moment).year > 2000
 
@@ -249,7 +249,7 @@ def is_known(moment):
 # Keys
 
 
-class _Unconstrained:
+class _UnconstrainedMixin:
     """A key that Django follows and cascades, and the database does not enforce."""
 
     def validate(self, value, model_instance):
@@ -257,11 +257,11 @@ class _Unconstrained:
         models.Field.validate(self, value, model_instance)
 
 
-class MailKey(_Unconstrained, models.ForeignKey):
+class MailKey(_UnconstrainedMixin, models.ForeignKey):
     pass
 
 
-class OneMailKey(_Unconstrained, models.OneToOneField):
+class OneMailKey(_UnconstrainedMixin, models.OneToOneField):
     pass
 
 
@@ -274,14 +274,14 @@ def mail_key(to, column, **options):
 # Lookups that MySQL would answer with error 1267
 
 
-class _Ascii:
+class _AsciiLookupMixin:
     def as_sql(self, compiler, connection):
         if isinstance(self.rhs, str) and not self.rhs.isascii():
             raise EmptyResultSet
         return super().as_sql(compiler, connection)
 
 
-class _AsciiIn:
+class _AsciiInLookupMixin:
     def get_prep_lookup(self):
         prepared = super().get_prep_lookup()
         if hasattr(self.rhs, "resolve_expression"):
@@ -289,7 +289,7 @@ class _AsciiIn:
         return [value for value in prepared if not isinstance(value, str) or value.isascii()]
 
 
-def _ascii_only(field, mixin, *classes):
+def _register_ascii_lookups(field, mixin, *classes):
     for lookup in classes:
         field.register_lookup(type(f"Ascii{lookup.__name__}", (mixin, lookup), {}))
 
@@ -308,16 +308,16 @@ _COMPARISONS = (
     lookups.EndsWith,
     lookups.IEndsWith,
 )
-_ascii_only(NameField, _Ascii, *_COMPARISONS)
-_ascii_only(NameField, _AsciiIn, lookups.In)
+_register_ascii_lookups(NameField, _AsciiLookupMixin, *_COMPARISONS)
+_register_ascii_lookups(NameField, _AsciiInLookupMixin, lookups.In)
 for _key in (MailKey, OneMailKey):
-    _ascii_only(
+    _register_ascii_lookups(
         _key,
-        _Ascii,
+        _AsciiLookupMixin,
         related_lookups.RelatedExact,
         related_lookups.RelatedGreaterThan,
         related_lookups.RelatedGreaterThanOrEqual,
         related_lookups.RelatedLessThan,
         related_lookups.RelatedLessThanOrEqual,
     )
-    _ascii_only(_key, _AsciiIn, related_lookups.RelatedIn)
+    _register_ascii_lookups(_key, _AsciiInLookupMixin, related_lookups.RelatedIn)

@@ -8,12 +8,12 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.db.fields import DateTimeField, Unknown
+from mailadmin.db.fields import DateTimeField, UnknownDate
 
 Row = TypeVar("Row", bound=models.Model)
 
 
-def table(name):
+def get_table_name(name):
     """The name of a table of PostfixAdmin's in this database."""
     return settings.MAILADMIN_TABLE_PREFIX + name
 
@@ -22,10 +22,10 @@ class Record(models.Model):
     """A row that knows when it was made and changed, and whether it is in force."""
 
     created = DateTimeField(
-        _("created"), default=timezone.now, db_default=Unknown(), editable=False
+        _("created"), default=timezone.now, db_default=UnknownDate(), editable=False
     )
     modified = DateTimeField(
-        _("modified"), default=timezone.now, db_default=Unknown(), editable=False
+        _("modified"), default=timezone.now, db_default=UnknownDate(), editable=False
     )
     active = models.BooleanField(_("active"), default=True, db_default=True)
 

@@ -5,35 +5,35 @@ import logging
 from django.db import DatabaseError, OperationalError
 from django.db.migrations import operations
 
-from mailadmin.db.fields import adopted_collation, collation_of
-from mailadmin.db.models import table
+from mailadmin.db.fields import get_adopted_collation, get_column_collation
+from mailadmin.db.models import get_table_name
 
 logger = logging.getLogger("mailadmin.operations")
 
-TOO_LONG = 1071  # of a key: MyISAM's thousand bytes are 333 letters of utf8
+KEY_TOO_LONG_CODE = 1071  # of a key: MyISAM's thousand bytes are 333 letters of utf8
 # A table or column that no foreign key can name; MySQL 8 has a number for each reason.
-UNREFERENCEABLE = (1005, 1215, 1824, 6125)
+UNREFERENCEABLE_CODES = (1005, 1215, 1824, 6125)
 
 
-class _Looking:
+class _MissingPartsMixin:
     """Fills what is missing of a table: the table, columns, indexes."""
 
     def complete(self, schema_editor, model, fills):
-        if model._meta.db_table not in tables(schema_editor):
+        if model._meta.db_table not in get_table_names(schema_editor):
             with session_defaults(schema_editor):
                 schema_editor.create_model(model)
             return
-        present = columns(schema_editor, model)
+        present = get_column_names(schema_editor, model)
         for column in model._meta.local_concrete_fields:
             if column.column.lower() not in present:
                 with session_defaults(schema_editor):
                     add_column(schema_editor, model, column, fills.get(column.name))
-        for columns_wanted, create in wanted_indexes(schema_editor, model):
+        for columns_wanted, create in iter_expected_indexes(schema_editor, model):
             if not has_index(schema_editor, model, columns_wanted):
                 schema_editor.execute(create)
 
 
-class CreateMissingTable(_Looking, operations.CreateModel):
+class CreateMissingTable(_MissingPartsMixin, operations.CreateModel):
     """Create the table, or what it lacks. `fills` is the SQL that fills a column just added."""
 
     def __init__(self, name, fields, options=None, bases=None, managers=None, fills=None):
@@ -55,7 +55,7 @@ class CreateMissingTable(_Looking, operations.CreateModel):
         """An adopted table is not ours to drop."""
 
 
-class AddMissingColumn(_Looking, operations.AddField):
+class AddMissingColumn(_MissingPartsMixin, operations.AddField):
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
         model = to_state.apps.get_model(app_label, self.model_name)
         if self.allow_migrate_model(schema_editor.connection.alias, model):
@@ -72,11 +72,11 @@ class RemoveOwnColumn(operations.RemoveField):
         model = from_state.apps.get_model(app_label, self.model_name)
         if not model._meta.db_table.startswith("mailadmin_"):
             raise ValueError(f"{model._meta.db_table} is not the panel's to change")
-        if model._meta.get_field(self.name).column in columns(schema_editor, model):
+        if model._meta.get_field(self.name).column in get_column_names(schema_editor, model):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
-class AddMissingIndex(_Looking, operations.AddIndex):
+class AddMissingIndex(_MissingPartsMixin, operations.AddIndex):
     """An index that pages of much are read by; a table that cannot hold it goes without."""
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):
@@ -86,7 +86,7 @@ class AddMissingIndex(_Looking, operations.AddIndex):
         try:
             self.complete(schema_editor, model, {})
         except OperationalError as error:
-            if error.args[0] != TOO_LONG:
+            if error.args[0] != KEY_TOO_LONG_CODE:
                 raise
             logger.warning("no index %s: %s", self.index.name, error.args[1])
 
@@ -94,13 +94,13 @@ class AddMissingIndex(_Looking, operations.AddIndex):
         """It may have been there before us."""
 
 
-def tables(schema_editor):
+def get_table_names(schema_editor):
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         return connection.introspection.table_names(cursor)
 
 
-def columns(schema_editor, model):
+def get_column_names(schema_editor, model):
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         description = connection.introspection.get_table_description(cursor, model._meta.db_table)
@@ -118,7 +118,7 @@ def add_column(schema_editor, model, column, fill):
         schema_editor.execute(fill, params=None)
 
 
-def wanted_indexes(schema_editor, model):
+def iter_expected_indexes(schema_editor, model):
     """The indexes of the model, each with the columns it begins with and the SQL that makes it."""
     for column in model._meta.local_concrete_fields:
         for sql in schema_editor._field_indexes_sql(model, column):
@@ -162,45 +162,54 @@ class session_defaults:  # noqa: N801 (reads as a function)
                 )
 
 
-UPGRADED = "vacation_notification_pkey"  # which PostfixAdmin's upgrade drops
+UPGRADE_CONSTRAINT = "vacation_notification_pkey"  # which PostfixAdmin's upgrade drops
 
 
-def allow_upgrade_from_nothing(connection):
+def prepare_postfixadmin_upgrade(connection):
     """Let PostfixAdmin's upgrade run on a database that is older than its numbers.
 
     It makes `vacation_notification` only where that is missing, and later drops a constraint of it
     by name. Ours bears the name and binds nothing, since the column is never filled. With the real
     one, on `vacation`, an earlier step could not change that table; but one that is there stays.
     """
-    if connection.vendor != "mysql" or has_version(connection) or has_constraint(connection):
+    if (
+        connection.vendor != "mysql"
+        or has_schema_version(connection)
+        or has_upgrade_constraint(connection)
+    ):
         return
-    config, notifications = table("config"), table("vacation_notification")
-    collation = collation_of(connection, config, "name") or adopted_collation(connection)
+    config, notifications = get_table_name("config"), get_table_name("vacation_notification")
+    collation = get_column_collation(connection, config, "name") or get_adopted_collation(
+        connection
+    )
     try:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"ALTER TABLE {notifications} ADD unused varchar(20) COLLATE {collation},"
-                f" ADD CONSTRAINT {UPGRADED} FOREIGN KEY (unused) REFERENCES {config} (name)"
+                f" ADD CONSTRAINT {UPGRADE_CONSTRAINT} FOREIGN KEY (unused)"
+                f" REFERENCES {config} (name)"
             )
     except DatabaseError as error:
-        if error.args[0] not in UNREFERENCEABLE:
+        if error.args[0] not in UNREFERENCEABLE_CODES:
             raise
-        logger.warning("PostfixAdmin's upgrade may stop at %s: %s", UPGRADED, error.args[1])
+        logger.warning(
+            "PostfixAdmin's upgrade may stop at %s: %s", UPGRADE_CONSTRAINT, error.args[1]
+        )
 
 
-def has_version(connection):
+def has_schema_version(connection):
     """Whether PostfixAdmin has noted how far its upgrade has come."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM {table('config')} WHERE name = 'version'")  # noqa: S608
+        cursor.execute(f"SELECT 1 FROM {get_table_name('config')} WHERE name = 'version'")  # noqa: S608
         return bool(cursor.fetchone())
 
 
-def has_constraint(connection):
+def has_upgrade_constraint(connection):
     """Whether the name is taken: a database has each only once, whatever its table."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM information_schema.table_constraints"
             " WHERE constraint_schema = DATABASE() AND constraint_name = %s",
-            [UPGRADED],
+            [UPGRADE_CONSTRAINT],
         )
         return bool(cursor.fetchone())

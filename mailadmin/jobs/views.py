@@ -4,20 +4,20 @@ from django.shortcuts import redirect
 from django.views.generic import DetailView, ListView
 
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.permissions import RoleRequired
+from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.changes.perform import perform
 from mailadmin.jobs.models import Job
-from mailadmin.jobs.runner import dismiss, dismiss_failed, retry
+from mailadmin.jobs.runner import dismiss_failed_jobs, dismiss_job, retry_job
 
 
-def own_jobs(principal):
+def visible_jobs(principal):
     jobs = Job.objects.exclude(state=Job.State.DRAFT)
     if principal.role is Role.SUPERADMIN:
         return jobs
     return jobs.filter(owner_model=principal.model_label, owner_key=principal.pk)
 
 
-class JobPage(RoleRequired, DetailView):
+class JobDetailView(RoleRequiredMixin, DetailView):
     """How far a job is; reloads itself until it is over."""
 
     roles = Role.ADMINS
@@ -25,18 +25,18 @@ class JobPage(RoleRequired, DetailView):
     context_object_name = "job"
 
     def get_queryset(self):
-        return own_jobs(self.request.user)
+        return visible_jobs(self.request.user)
 
     def post(self, request, pk):
         job = self.get_object()
         if request.POST.get("action") == "retry":
-            perform(self.actor, retry, job.pk)
+            perform(self.actor, retry_job, job.pk)
             return redirect("job", job.pk)
-        perform(self.actor, dismiss, job.pk)
+        perform(self.actor, dismiss_job, job.pk)
         return redirect("jobs")
 
 
-class Jobs(RoleRequired, ListView):
+class JobListView(RoleRequiredMixin, ListView):
     """The latest jobs of a person; all that failed can be dismissed at once."""
 
     roles = Role.ADMINS
@@ -44,13 +44,13 @@ class Jobs(RoleRequired, ListView):
     context_object_name = "jobs"
 
     def get_context_data(self, **kwargs):
-        failed = own_jobs(self.request.user).filter(state=Job.State.FAILED).count()
+        failed = visible_jobs(self.request.user).filter(state=Job.State.FAILED).count()
         return super().get_context_data(failed=failed, **kwargs)
 
     def post(self, request):
-        failed = own_jobs(request.user).filter(state=Job.State.FAILED)
-        perform(self.actor, dismiss_failed, list(failed.values_list("pk", flat=True)))
+        failed = visible_jobs(request.user).filter(state=Job.State.FAILED)
+        perform(self.actor, dismiss_failed_jobs, list(failed.values_list("pk", flat=True)))
         return redirect("jobs")
 
     def get_queryset(self):
-        return own_jobs(self.request.user).defer("arguments").order_by("-pk")[:50]
+        return visible_jobs(self.request.user).defer("arguments").order_by("-pk")[:50]

@@ -5,7 +5,7 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import mailadmin.db.fields
-from mailadmin.db.models import table
+from mailadmin.db.models import get_table_name
 from mailadmin.db.operations import CreateMissingTable
 
 
@@ -174,7 +174,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "log line",
                 "verbose_name_plural": "log",
-                "db_table": table("log"),
+                "db_table": get_table_name("log"),
                 "indexes": [
                     models.Index(fields=["timestamp"], name="mailadmin_log_time"),
                     models.Index(fields=["domain", "timestamp"], name="mailadmin_log_domain_time"),

@@ -9,11 +9,11 @@ import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-CSRF = "django.security.csrf"
+CSRF_LOGGER = "django.security.csrf"
 
 
 @dataclass
-class Watched:
+class LogContext:
     """What this thread is at, until it begins with the next."""
 
     page: str = ""
@@ -22,24 +22,24 @@ class Watched:
     seconds: float = 0.0
 
 
-NOW = ContextVar("mailadmin_watched", default=None)
+LOG_CONTEXT = ContextVar("mailadmin_watched", default=None)
 
 
-def now():
-    return NOW.get() or Watched()
+def get_log_context():
+    return LOG_CONTEXT.get() or LogContext()
 
 
-def begin(page="", request_id=""):
+def start_log_context(page="", request_id=""):
     """What is noted from here on is noted of this."""
-    NOW.set(Watched(page, request_id))
-    return NOW.get()
+    LOG_CONTEXT.set(LogContext(page, request_id))
+    return LOG_CONTEXT.get()
 
 
-def request_method(request) -> str:
+def get_request_method(request) -> str:
     return getattr(request, "method", None) or "-"
 
 
-class WithoutPath(logging.Filter):
+class PathRedactingFilter(logging.Filter):
     """One line for a refused or missing page, and no path in any: it holds addresses."""
 
     def filter(self, record):
@@ -48,19 +48,21 @@ class WithoutPath(logging.Filter):
         record.is_brief = True
         request, status = getattr(record, "request", None), getattr(record, "status_code", 0)
         match = getattr(request, "resolver_match", None)
-        page = getattr(match, "view_name", None) or now().page or "-"
-        reason = f" ({record.args[0]})" if record.name == CSRF else ""  # not the path behind it
-        record.msg, record.args = "%s %s: %s%s", (request_method(request), page, status, reason)
+        page = getattr(match, "view_name", None) or get_log_context().page or "-"
+        reason = (
+            f" ({record.args[0]})" if record.name == CSRF_LOGGER else ""
+        )  # not the path behind it
+        record.msg, record.args = "%s %s: %s%s", (get_request_method(request), page, status, reason)
         if status < 500:
             record.exc_info = None
         return True
 
 
-class OfRequest(logging.Filter):
+class LogContextFilter(logging.Filter):
     """Gives each line its request's id and page, empty where there is none."""
 
     def filter(self, record):
-        record.request_id, record.page = now().request_id, now().page
+        record.request_id, record.page = get_log_context().request_id, get_log_context().page
         return True
 
 

@@ -12,81 +12,85 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from mailadmin import __version__
 from mailadmin.jobs.models import Job, WorkerSign
 
-OWN = CollectorRegistry()
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+REGISTRY = CollectorRegistry()
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+KNOWN_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
-REQUESTS = Histogram(
+REQUEST_SECONDS = Histogram(
     "mailadmin_request_seconds",
     "Requests and how long they took",
     ["view", "method", "status"],
-    buckets=SECONDS,
-    registry=OWN,
+    buckets=DURATION_BUCKETS,
+    registry=REGISTRY,
 )
-QUERIES = Counter("mailadmin_queries", "Statements to the database", ["view"], registry=OWN)
-QUERY_SECONDS = Counter("mailadmin_query_seconds", "Time in them", ["view"], registry=OWN)
-CONNECTIONS = Counter("mailadmin_database_connections", "Connections opened", registry=OWN)
+QUERY_COUNT = Counter(
+    "mailadmin_queries", "Statements to the database", ["view"], registry=REGISTRY
+)
+QUERY_SECONDS = Counter("mailadmin_query_seconds", "Time in them", ["view"], registry=REGISTRY)
+CONNECTION_COUNT = Counter(
+    "mailadmin_database_connections", "Connections opened", registry=REGISTRY
+)
 DATABASE_ERRORS = Counter(
-    "mailadmin_database_errors", "Statements that the database ended", ["code"], registry=OWN
+    "mailadmin_database_errors", "Statements that the database ended", ["code"], registry=REGISTRY
 )
 LOGIN_FAILURES = Counter(
-    "mailadmin_login_failures", "Logins that were refused", ["reason"], registry=OWN
+    "mailadmin_login_failures", "Logins that were refused", ["reason"], registry=REGISTRY
 )
 
 
-def count_request(at, method, status, seconds, connections):
+def observe_request(at, method, status, seconds, connections):
     """One request that has been answered."""
-    view, method = at.page or "-", method if method in METHODS else "OTHER"
-    REQUESTS.labels(view, method, f"{status // 100}xx").observe(seconds)
-    QUERIES.labels(view).inc(at.queries)
+    view, method = at.page or "-", method if method in KNOWN_METHODS else "OTHER"
+    REQUEST_SECONDS.labels(view, method, f"{status // 100}xx").observe(seconds)
+    QUERY_COUNT.labels(view).inc(at.queries)
     QUERY_SECONDS.labels(view).inc(at.seconds)
-    CONNECTIONS.inc(connections)
+    CONNECTION_COUNT.inc(connections)
 
 
-def page():
+def render_metrics():
     """What all processes of the web server have counted, and what the database says."""
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         MultiProcessCollector(registry)
     else:
-        registry.register(OWN)
-    registry.register(Asked())
+        registry.register(REGISTRY)
+    registry.register(DatabaseCollector())
     return generate_latest(registry)
 
 
-class Asked:
+class DatabaseCollector:
     """What is the same for all processes and machines, asked when somebody wants to know."""
 
     def collect(self):
-        yield family("mailadmin_info", "The panel", "version", {__version__: 1})
+        yield build_gauge("mailadmin_info", "The panel", "version", {__version__: 1})
         found, up = [], 1
         try:
-            found = [*jobs(), workers()]
+            found = [*collect_job_metrics(), collect_worker_metric()]
         except (InterfaceError, OperationalError):
             up = 0
         yield GaugeMetricFamily("mailadmin_database_up", "Whether the database answers", up)
         yield from found
 
 
-def family(name, meaning, label, values):
+def build_gauge(name, meaning, label, values):
     gauges = GaugeMetricFamily(name, meaning, labels=[label])
     for value, number in values.items():
         gauges.add_metric([value], number)
     return gauges
 
 
-def jobs():
+def collect_job_metrics():
     """How many there are, and how long the oldest has waited; drafts are none."""
     counted = Job.objects.order_by().values_list("state").annotate(number=Count("pk"))
     states = dict.fromkeys(Job.State.values, 0) | dict(counted)
     del states[Job.State.DRAFT]
-    yield family("mailadmin_jobs", "Jobs by state", "state", states)
+    yield build_gauge("mailadmin_jobs", "Jobs by state", "state", states)
     since = Job.objects.filter(state=Job.State.WAITING).aggregate(at=Min("created"))["at"]
     waited = (timezone.now() - since).total_seconds() if since else 0
     yield GaugeMetricFamily("mailadmin_job_waiting_seconds", "Of the oldest that waits", waited)
 
 
-def workers():
+def collect_worker_metric():
     seen = {sign.machine: sign.seen.timestamp() for sign in WorkerSign.objects.all()}
     name = "mailadmin_worker_seen_timestamp_seconds"
-    return family(name, "Last sign of life of each machine's worker", "machine", seen)
+    return build_gauge(name, "Last sign of life of each machine's worker", "machine", seen)

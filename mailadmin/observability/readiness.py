@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from mailadmin.accounts.models import LoginFailure
 from mailadmin.db.mysql import timeouts
-from mailadmin.db.mysql.errors import NOT_IN_CLUSTER, code_of, outage
+from mailadmin.db.mysql.errors import NOT_IN_CLUSTER_CODES, classify_outage, get_error_code
 
 logger = logging.getLogger("mailadmin.checks")
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("mailadmin.checks")
 PROBE_SECONDS = 2  # a monitor waits for no answer as long as a person does
 
 
-STATUSES = {
+OUTAGE_STATUSES = {
     "away": "no database",
     "busy": "database is busy",
     "read-only": "database is read only",
@@ -27,28 +27,28 @@ STATUSES = {
 }
 
 
-def what_is_missing():
+def check_readiness():
     """Why the panel cannot work with its database now, in a few words and numbers; or nothing."""
     try:
-        with brief_connection() as own:
-            missing = read_only(own) or missing_migrations(own)
+        with open_probe_connection() as own:
+            missing = check_read_only(own) or check_migrations(own)
             if not missing:
                 write_probe(own)
             return missing
     except DatabaseError as error:
-        if (kind := outage(error)) is None:
+        if (kind := classify_outage(error)) is None:
             raise
         logger.error("the database is not ready (%s): %s", kind, error)
-        cut_off = code_of(error) in NOT_IN_CLUSTER
-        return {"status": "database node without its cluster" if cut_off else STATUSES[kind]}
+        cut_off = get_error_code(error) in NOT_IN_CLUSTER_CODES
+        return {"status": "database node without its cluster" if cut_off else OUTAGE_STATUSES[kind]}
 
 
 @contextmanager
-def brief_connection():
+def open_probe_connection():
     """One of its own: as a new one, it shows that there is a way in."""
     own = connection.copy()
     if own.vendor == "mysql":
-        own.settings_dict["OPTIONS"] |= timeouts.options(PROBE_SECONDS)
+        own.settings_dict["OPTIONS"] |= timeouts.driver_options(PROBE_SECONDS)
         own.settings_dict["OPTIONS"] |= {"connect_timeout": PROBE_SECONDS}
     else:
         own.settings_dict["OPTIONS"] |= {"timeout": PROBE_SECONDS}
@@ -84,7 +84,7 @@ def insert_probe(cursor, own):
     cursor.execute(f"INSERT INTO {table} ({columns}) VALUES (%s, %s, %s)", values)  # noqa: S608
 
 
-def read_only(own):
+def check_read_only(own):
     """A replica answers every question and takes no change."""
     if own.vendor != "mysql":
         return None
@@ -93,7 +93,7 @@ def read_only(own):
         return {"status": "database is read only"} if cursor.fetchone()[0] else None
 
 
-def missing_migrations(own):
+def check_migrations(own):
     executor = MigrationExecutor(own)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return {"status": "migrations missing", "count": len(plan)} if plan else None

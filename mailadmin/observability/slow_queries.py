@@ -7,42 +7,42 @@ import time
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from mailadmin.db.mysql.errors import code_of
-from mailadmin.observability.log_records import now
+from mailadmin.db.mysql.errors import get_error_code
+from mailadmin.observability.log_records import get_log_context
 
 logger = logging.getLogger("mailadmin.queries")
 
-LONGEST = 2000  # letters of a statement
+MAX_STATEMENT_LENGTH = 2000  # letters of a statement
 # What Django and we bind is %s in a statement. What somebody has written into one is left out.
-VALUES = re.compile(r"'(?:[^'\\]|\\.|'')*'|\b0x[0-9a-fA-F]+\b|(?<![\w`.])\d+(?:\.\d+)?\b")
-LISTS = re.compile(r"(\((?:%s(?:, )?)+\))(?:, ?\((?:%s(?:, )?)+\))+")
-PLACES = re.compile(r"%s(?:, %s){2,}")
+LITERAL_RE = re.compile(r"'(?:[^'\\]|\\.|'')*'|\b0x[0-9a-fA-F]+\b|(?<![\w`.])\d+(?:\.\d+)?\b")
+VALUE_LISTS_RE = re.compile(r"(\((?:%s(?:, )?)+\))(?:, ?\((?:%s(?:, )?)+\))+")
+PLACEHOLDERS_RE = re.compile(r"%s(?:, %s){2,}")
 
 
-def watch_queries():
+def install_query_observer():
     """From here on, all of this thread's."""
-    if watched not in connection.execute_wrappers:
+    if observe_query not in connection.execute_wrappers:
         # Not at the end, from which whoever watches for a while takes himself away.
-        connection.execute_wrappers.insert(0, watched)
+        connection.execute_wrappers.insert(0, observe_query)
 
 
-def watched(execute, sql, params, many, context):
+def observe_query(execute, sql, params, many, context):
     began = time.perf_counter()
     try:
         return execute(sql, params, many, context)
     except OperationalError as error:
-        count_error(error)
+        count_database_error(error)
         raise
     finally:
-        note(sql, time.perf_counter() - began)
+        record_query(sql, time.perf_counter() - began)
 
 
-def note(sql, seconds):
-    at = now()
+def record_query(sql, seconds):
+    at = get_log_context()
     at.queries += 1
     at.seconds += seconds
     if 0 < settings.MAILADMIN_SLOW_QUERY_MS <= seconds * 1000:
-        page, ms, statement = at.page or "-", round(seconds * 1000), shown(sql)
+        page, ms, statement = at.page or "-", round(seconds * 1000), redact_statement(sql)
         logger.warning(
             "slow query: %d ms on %s: %s",
             ms,
@@ -52,13 +52,13 @@ def note(sql, seconds):
         )
 
 
-def shown(sql):
+def redact_statement(sql):
     """A statement without values, and lists of places cut short."""
-    sql = " ".join(VALUES.sub("?", str(sql)).split())
-    return PLACES.sub("%s, …", LISTS.sub(r"\1, …", sql))[:LONGEST]
+    sql = " ".join(LITERAL_RE.sub("?", str(sql)).split())
+    return PLACEHOLDERS_RE.sub("%s, …", VALUE_LISTS_RE.sub(r"\1, …", sql))[:MAX_STATEMENT_LENGTH]
 
 
-def count_error(error):
+def count_database_error(error):
     from mailadmin.observability import metrics  # a command has no use for them
 
-    metrics.DATABASE_ERRORS.labels(code_of(error) or "other").inc()
+    metrics.DATABASE_ERRORS.labels(get_error_code(error) or "other").inc()

@@ -8,36 +8,38 @@ from django.http import HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views.generic import View
 
-from mailadmin.observability.readiness import what_is_missing
+from mailadmin.observability.readiness import check_readiness
 
 
 @method_decorator(login_not_required, name="dispatch")
-class Metrics(View):
+class MetricsView(View):
     roles = None
 
     def get(self, request):
-        if not (request.is_local or has_token(request.headers.get("Authorization", ""))):
-            return refusal()
+        if not (request.is_local or has_metrics_token(request.headers.get("Authorization", ""))):
+            return build_denied_response()
         from mailadmin.observability import metrics  # not needed by commands that load the URLs
 
-        return HttpResponse(metrics.page(), content_type="text/plain; version=0.0.4; charset=utf-8")
+        return HttpResponse(
+            metrics.render_metrics(), content_type="text/plain; version=0.0.4; charset=utf-8"
+        )
 
 
-def has_token(header):
+def has_metrics_token(header):
     token = settings.MAILADMIN_METRICS_TOKEN
     kind, _space, given = header.partition(" ")
     right = hmac.compare_digest(given.strip().encode(), token.encode())
     return bool(token) and kind.lower() == "bearer" and right
 
 
-def refusal():
+def build_denied_response():
     if not settings.MAILADMIN_METRICS_TOKEN:
         return HttpResponse(status=403)
     return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
 
 
 @method_decorator(login_not_required, name="dispatch")
-class Health(View):
+class HealthView(View):
     """The process answers."""
 
     roles = None
@@ -47,11 +49,11 @@ class Health(View):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class Ready(View):
+class ReadinessView(View):
     """The database answers, takes changes, and its schema is ours."""
 
     roles = None
 
     def get(self, request):
-        missing = what_is_missing()
+        missing = check_readiness()
         return JsonResponse(missing or {"status": "ok"}, status=503 if missing else 200)

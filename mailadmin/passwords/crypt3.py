@@ -15,12 +15,12 @@ import bcrypt
 from passlib.hash import apr_md5_crypt, des_crypt, md5_crypt, sha256_crypt, sha512_crypt
 
 from mailadmin.passwords.limits import (
-    BCRYPT_BYTES,
-    CRYPT_BYTES,
+    MAX_BCRYPT_BYTES,
     MAX_BCRYPT_COST,
+    MAX_CRYPT_BYTES,
     MAX_MEMORY,
     MAX_ROUNDS,
-    Unreadable,
+    UnverifiableHash,
 )
 
 CRYPT_DATA_BYTES = 256 * 1024  # struct crypt_data: 32 KiB in libxcrypt, 128 KiB in glibc
@@ -29,97 +29,109 @@ SALT_BYTES = 192  # CRYPT_GENSALT_OUTPUT_SIZE of libxcrypt
 ITOA64 = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def number(digits: bytes) -> int:
+def decode_itoa64(digits: bytes) -> int:
     """crypt(3)'s numbers: six bits a character, the lowest first."""
     return sum(ITOA64.index(digit) << (6 * place) for place, digit in enumerate(digits))
 
 
-def _free(match: re.Match) -> bool:
+def _is_always_affordable(match: re.Match) -> bool:
     return True
 
 
-def _bcrypt_cost(match: re.Match) -> bool:
+def _is_bcrypt_affordable(match: re.Match) -> bool:
     return int(match["cost"]) <= MAX_BCRYPT_COST
 
 
-def _rounds(match: re.Match) -> bool:
+def _are_rounds_affordable(match: re.Match) -> bool:
     return int(match["rounds"] or 0) <= MAX_ROUNDS
 
 
-def _bsdi_rounds(match: re.Match) -> bool:
-    return number(match["rounds"]) <= MAX_ROUNDS
+def _are_bsdi_rounds_affordable(match: re.Match) -> bool:
+    return decode_itoa64(match["rounds"]) <= MAX_ROUNDS
 
 
-def _yescrypt_memory(match: re.Match) -> bool:
+def _is_yescrypt_affordable(match: re.Match) -> bool:
     # yescrypt counts both from one: 128 * N * r bytes, N = 2 ** (n + 1)
-    return (256 << number(match["n"])) * (number(match["r"]) + 1) <= MAX_MEMORY
+    return (256 << decode_itoa64(match["n"])) * (decode_itoa64(match["r"]) + 1) <= MAX_MEMORY
 
 
-def _scrypt_memory(match: re.Match) -> bool:
-    return (128 << number(match["n"])) * number(match["r"]) * number(match["p"]) <= MAX_MEMORY
+def _is_scrypt_affordable(match: re.Match) -> bool:
+    return (128 << decode_itoa64(match["n"])) * decode_itoa64(match["r"]) * decode_itoa64(
+        match["p"]
+    ) <= MAX_MEMORY
 
 
-def _bcrypt(password: bytes, setting: bytes) -> bytes:
+def _hash_with_bcrypt(password: bytes, setting: bytes) -> bytes:
     """As crypt(3) does it: the first 72 bytes count. bcrypt 5 raises on more."""
     try:
-        return bcrypt.hashpw(password[:BCRYPT_BYTES], setting)
+        return bcrypt.hashpw(password[:MAX_BCRYPT_BYTES], setting)
     except ValueError as error:
-        raise Unreadable("broken bcrypt hash") from error
+        raise UnverifiableHash("broken bcrypt hash") from error
 
 
-class Form(NamedTuple):
+class CryptFormat(NamedTuple):
     """One kind of hash: its name, its shape, whether its price is fair, who else can compute it."""
 
     name: str
     shape: re.Pattern[bytes]
-    is_affordable: Callable[[re.Match], bool] = _free
+    is_affordable: Callable[[re.Match], bool] = _is_always_affordable
     passlib: type | None = None
 
 
-def _form(name: str, shape: bytes, *rest) -> Form:
-    return Form(name, re.compile(shape.replace(b"#", b"[./0-9A-Za-z]"), re.DOTALL), *rest)
+def _build_format(name: str, shape: bytes, *rest) -> CryptFormat:
+    return CryptFormat(name, re.compile(shape.replace(b"#", b"[./0-9A-Za-z]"), re.DOTALL), *rest)
 
 
 # yescrypt's further parameters (p, t, g, ROM) multiply the work and nobody writes them: no form.
-FORMS = (
-    _form("BLF-CRYPT", rb"\$2[aby]\$(?P<cost>\d\d)\$#{53}", _bcrypt_cost),
-    _form("BLF-CRYPT-2X", rb"\$2x\$(?P<cost>\d\d)\$#{53}", _bcrypt_cost),
+CRYPT_FORMATS = (
+    _build_format("BLF-CRYPT", rb"\$2[aby]\$(?P<cost>\d\d)\$#{53}", _is_bcrypt_affordable),
+    _build_format("BLF-CRYPT-2X", rb"\$2x\$(?P<cost>\d\d)\$#{53}", _is_bcrypt_affordable),
     # Dovecot ignores what follows a third $
-    _form("MD5-CRYPT", rb"(?P<hash>\$1\$[^$]{0,8}\$#{22})(?:\$.*)?", _free, md5_crypt),
-    _form(
+    _build_format(
+        "MD5-CRYPT", rb"(?P<hash>\$1\$[^$]{0,8}\$#{22})(?:\$.*)?", _is_always_affordable, md5_crypt
+    ),
+    _build_format(
         "SHA256-CRYPT",
         rb"\$5\$(?:rounds=(?P<rounds>\d{1,10})\$)?[^$]{0,16}\$#{43}",
-        _rounds,
+        _are_rounds_affordable,
         sha256_crypt,
     ),
-    _form(
+    _build_format(
         "SHA512-CRYPT",
         rb"\$6\$(?:rounds=(?P<rounds>\d{1,10})\$)?[^$]{0,16}\$#{86}",
-        _rounds,
+        _are_rounds_affordable,
         sha512_crypt,
     ),
-    _form(
+    _build_format(
         "YESCRYPT",
         rb"\$y\$j(?P<n>[./0-9A-Za-j])(?P<r>[./0-9A-Za-j])\$#{1,86}\$#{43}",
-        _yescrypt_memory,
+        _is_yescrypt_affordable,
     ),
-    _form(
+    _build_format(
         "GOST-YESCRYPT",
         rb"\$gy\$j(?P<n>[./0-9A-Za-j])(?P<r>[./0-9A-Za-j])\$#{1,86}\$#{43}",
-        _yescrypt_memory,
+        _is_yescrypt_affordable,
     ),
-    _form("SCRYPT", rb"\$7\$(?P<n>#)(?P<r>#{5})(?P<p>#{5})[^$]{0,86}\$#{43}", _scrypt_memory),
-    _form("SHA1-CRYPT", rb"\$sha1\$(?P<rounds>\d{1,10})\$#{1,64}\$#{28}", _rounds),
-    _form("SUNMD5", rb"\$md5(?:,rounds=(?P<rounds>\d{1,10}))?\$[^$]{0,64}\${1,2}#{22}", _rounds),
-    _form("APR1", rb"\$apr1\$[^$]{0,8}\$#{22}", _free, apr_md5_crypt),
-    _form("NT", rb"\$3\$\$[0-9a-f]{32}"),
-    _form("BSDI", rb"_(?P<rounds>#{4})#{4}#{11}", _bsdi_rounds),
-    _form("DES-CRYPT", rb"#{13}", _free, des_crypt),
+    _build_format(
+        "SCRYPT", rb"\$7\$(?P<n>#)(?P<r>#{5})(?P<p>#{5})[^$]{0,86}\$#{43}", _is_scrypt_affordable
+    ),
+    _build_format(
+        "SHA1-CRYPT", rb"\$sha1\$(?P<rounds>\d{1,10})\$#{1,64}\$#{28}", _are_rounds_affordable
+    ),
+    _build_format(
+        "SUNMD5",
+        rb"\$md5(?:,rounds=(?P<rounds>\d{1,10}))?\$[^$]{0,64}\${1,2}#{22}",
+        _are_rounds_affordable,
+    ),
+    _build_format("APR1", rb"\$apr1\$[^$]{0,8}\$#{22}", _is_always_affordable, apr_md5_crypt),
+    _build_format("NT", rb"\$3\$\$[0-9a-f]{32}"),
+    _build_format("BSDI", rb"_(?P<rounds>#{4})#{4}#{11}", _are_bsdi_rounds_affordable),
+    _build_format("DES-CRYPT", rb"#{13}", _is_always_affordable, des_crypt),
 )
 
 
 @functools.cache
-def library() -> ctypes.CDLL | None:
+def load_libcrypt() -> ctypes.CDLL | None:
     """libcrypt by its two sonames: ctypes.util.find_library would start processes."""
     for name in ("libcrypt.so.1", "libcrypt.so.2"):
         try:
@@ -134,8 +146,8 @@ def library() -> ctypes.CDLL | None:
 
 def crypt_r(password: bytes, setting: bytes) -> bytes | None:
     """The hash, or None where the C library is missing or does not want to."""
-    libcrypt = library()
-    if libcrypt is None or len(password) > CRYPT_BYTES:
+    libcrypt = load_libcrypt()
+    if libcrypt is None or len(password) > MAX_CRYPT_BYTES:
         return None
     result = libcrypt.crypt_r(password, setting, ctypes.create_string_buffer(CRYPT_DATA_BYTES))
     return None if result is None or result.startswith(b"*") else result
@@ -144,7 +156,7 @@ def crypt_r(password: bytes, setting: bytes) -> bytes | None:
 def gensalt(prefix: bytes, count: int = 0) -> bytes | None:
     """A new setting of that form at that cost (0: the library's own), or None."""
     try:
-        crypt_gensalt = library().crypt_gensalt_rn
+        crypt_gensalt = load_libcrypt().crypt_gensalt_rn
     except AttributeError:  # no library, or one older than libxcrypt
         return None
     crypt_gensalt.restype = ctypes.c_char_p
@@ -161,40 +173,44 @@ def gensalt(prefix: bytes, count: int = 0) -> bytes | None:
     )
 
 
-def form_of(stored: bytes) -> tuple[Form, re.Match] | None:
-    for form in FORMS:
+def find_format(stored: bytes) -> tuple[CryptFormat, re.Match] | None:
+    for form in CRYPT_FORMATS:
         if match := form.shape.fullmatch(stored):
             return form, match
     return None
 
 
-def name_of(stored: bytes) -> str:
+def detect_scheme_name(stored: bytes) -> str:
     """The scheme this hash is of, or the empty string."""
-    found = form_of(stored)
+    found = find_format(stored)
     return found[0].name if found else ""
 
 
-def _by_passlib(form: Form, match: re.Match, password: bytes) -> bool:
+def _verify_with_passlib(form: CryptFormat, match: re.Match, password: bytes) -> bool:
     if form.passlib is None:
-        raise Unreadable(f"the C library cannot compute {form.name}")
-    if len(password) > CRYPT_BYTES and match.groupdict().get("rounds"):
+        raise UnverifiableHash(f"the C library cannot compute {form.name}")
+    if len(password) > MAX_CRYPT_BYTES and match.groupdict().get("rounds"):
         return False  # the price is rounds times length, and crypt(3) says no as well
     try:
         return form.passlib.verify(password, match.groupdict().get("hash") or match[0])
     except ValueError as error:
-        raise Unreadable(f"broken {form.name} hash") from error
+        raise UnverifiableHash(f"broken {form.name} hash") from error
 
 
-def check(password: bytes, stored: bytes, username: str = "") -> bool:
+def verify_crypt(password: bytes, stored: bytes, username: str = "") -> bool:
     """Whether crypt(3) makes this hash of this password."""
-    found = form_of(stored)
+    found = find_format(stored)
     if found is None:
-        raise Unreadable("no form of crypt(3)")
+        raise UnverifiableHash("no form of crypt(3)")
     form, match = found
     if not form.is_affordable(match):
-        raise Unreadable(f"{form.name} hash that asks for more work than allowed")
+        raise UnverifiableHash(f"{form.name} hash that asks for more work than allowed")
     wanted = match.groupdict().get("hash") or stored
-    made = _bcrypt(password, stored) if form.name == "BLF-CRYPT" else crypt_r(password, wanted)
+    made = (
+        _hash_with_bcrypt(password, stored)
+        if form.name == "BLF-CRYPT"
+        else crypt_r(password, wanted)
+    )
     if made is None:
-        return _by_passlib(form, match, password)
+        return _verify_with_passlib(form, match, password)
     return hmac.compare_digest(made, wanted)

@@ -8,15 +8,15 @@ from math import floor, sin
 
 from passlib.crypto.digest import lookup_hash
 
-from mailadmin.passwords.limits import MAX_OTP_ROUNDS, Unreadable, affordable, parse
+from mailadmin.passwords.limits import MAX_OTP_ROUNDS, UnverifiableHash, check_rounds, match_hash
 
 OTP_SEED_BYTES = 8
 
-new_md4 = lookup_hash("md4").const  # OpenSSL 3 has none; passlib brings its own
+MD4_CONSTRUCTOR = lookup_hash("md4").const  # OpenSSL 3 has none; passlib brings its own
 
 
 def md4(data: bytes) -> bytes:
-    return new_md4(data).digest()
+    return MD4_CONSTRUCTOR(data).digest()
 
 
 def md5(data: bytes) -> bytes:
@@ -37,7 +37,7 @@ def sha512(data: bytes) -> bytes:
 
 def make_digest_md5(password: bytes, username: str, rounds: int = 0) -> bytes:
     if not username:
-        raise Unreadable("DIGEST-MD5 needs the user name")
+        raise UnverifiableHash("DIGEST-MD5 needs the user name")
     user, _, realm = username.partition("@")
     return md5(f"{user}:{realm}:".encode("utf-8", "replace") + password)
 
@@ -49,7 +49,7 @@ def check_digest_md5(password: bytes, stored: bytes, username: str) -> bool:
 # CRAM-MD5 is HMAC-MD5 stopped after its keys. hashlib does not show that state, hence MD5's first
 # block here (RFC 1321).
 
-MD5_START = (0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476)
+MD5_INITIAL_STATE = (0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476)
 MD5_SINES = [floor(abs(sin(i + 1)) * 2**32) for i in range(64)]
 MD5_SHIFTS = [(7, 12, 17, 22), (5, 9, 14, 20), (4, 11, 16, 23), (6, 10, 15, 21)]
 MD5_ROUNDS = [
@@ -63,13 +63,13 @@ MD5_ROUNDS = [
 def md5_state(block: bytes) -> bytes:
     """MD5's inner state after its first 64 bytes."""
     words = struct.unpack("<16I", block)
-    a, b, c, d = MD5_START
+    a, b, c, d = MD5_INITIAL_STATE
     for i in range(64):
         function, step, start = MD5_ROUNDS[i // 16]
         mixed = a + function(b, c, d) + MD5_SINES[i] + words[(step * i + start) % 16] & 0xFFFFFFFF
         shift = MD5_SHIFTS[i // 16][i % 4]
         a, d, c, b = d, c, b, b + (mixed << shift | mixed >> 32 - shift) & 0xFFFFFFFF
-    state = zip(MD5_START, (a, b, c, d), strict=True)
+    state = zip(MD5_INITIAL_STATE, (a, b, c, d), strict=True)
     return struct.pack("<4I", *((old + new) & 0xFFFFFFFF for old, new in state))
 
 
@@ -85,7 +85,7 @@ def _swap_words(data: bytes) -> bytes:
     return struct.pack("<2I", *struct.unpack(">2I", data))
 
 
-def _fold(digest: bytes) -> bytes:
+def _fold_digest(digest: bytes) -> bytes:
     """64 bits of a digest; RFC 2289 counts the bytes of SHA-1's words from the other end."""
     folded = bytes(a ^ b for a, b in zip(digest[:8], digest[8:16], strict=True))
     if len(digest) == 16:
@@ -97,19 +97,19 @@ def _fold(digest: bytes) -> bytes:
 OTP_DIGESTS = {"md4": md4, "md5": md5, "sha1": sha1}
 
 
-def _otp(password: bytes, algorithm: str, rounds: int, seed: str) -> bytes:
+def _compute_otp(password: bytes, algorithm: str, rounds: int, seed: str) -> bytes:
     digest = OTP_DIGESTS[algorithm]
-    value = _fold(digest(seed.lower().encode() + password))
+    value = _fold_digest(digest(seed.lower().encode() + password))
     for _ in range(rounds):
-        value = _fold(digest(value))
+        value = _fold_digest(digest(value))
     return f"{algorithm} {rounds} {seed} {value.hex()}".encode()
 
 
 def check_otp(password: bytes, stored: bytes, username: str) -> bool:
-    match = parse(r"(md4|md5|sha1) (\d{1,10}) ([0-9A-Za-z]{1,16}) [0-9a-f]{16}", stored)
-    made = _otp(password, match[1], affordable(match[2], MAX_OTP_ROUNDS), match[3])
+    match = match_hash(r"(md4|md5|sha1) (\d{1,10}) ([0-9A-Za-z]{1,16}) [0-9a-f]{16}", stored)
+    made = _compute_otp(password, match[1], check_rounds(match[2], MAX_OTP_ROUNDS), match[3])
     return hmac.compare_digest(made, stored)
 
 
 def make_otp(password: bytes, username: str, rounds: int) -> bytes:
-    return _otp(password, "sha1", rounds, os.urandom(OTP_SEED_BYTES).hex())
+    return _compute_otp(password, "sha1", rounds, os.urandom(OTP_SEED_BYTES).hex())

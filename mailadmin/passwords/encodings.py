@@ -3,7 +3,7 @@
 import binascii
 from base64 import b64decode, b64encode
 
-from mailadmin.passwords.limits import Unreadable
+from mailadmin.passwords.limits import UnverifiableHash
 
 
 def to_base64(data: bytes) -> str:
@@ -14,7 +14,7 @@ def from_base64(text: str) -> bytes:
     try:
         return b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError as error:
-        raise Unreadable("broken base64") from error
+        raise UnverifiableHash("broken base64") from error
 
 
 def from_hex(text: str) -> bytes:
@@ -28,7 +28,7 @@ def from_text(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise Unreadable("not valid text") from error
+        raise UnverifiableHash("not valid text") from error
 
 
 DECODERS = {"HEX": from_hex, "B64": from_base64, "": from_text}

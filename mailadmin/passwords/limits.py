@@ -12,22 +12,22 @@ MAX_ARGON2_LANES = 16
 MAX_OTP_ROUNDS = 10_000
 
 MAX_PASSWORD_BYTES = 4096
-BCRYPT_BYTES = 72
-CRYPT_BYTES = 511  # CRYPT_MAX_PASSPHRASE_SIZE of libxcrypt, less its NUL
+MAX_BCRYPT_BYTES = 72
+MAX_CRYPT_BYTES = 511  # CRYPT_MAX_PASSPHRASE_SIZE of libxcrypt, less its NUL
 
 
-class Unreadable(Exception):
+class UnverifiableHash(Exception):
     """A stored value that is not verified; the text is for the log and quotes nothing of it."""
 
 
-def parse(shape: str, stored: bytes) -> re.Match:
+def match_hash(shape: str, stored: bytes) -> re.Match:
     match = re.fullmatch(shape, stored.decode("latin-1"), re.DOTALL)
     if not match:
-        raise Unreadable("broken hash")
+        raise UnverifiableHash("broken hash")
     return match
 
 
-def affordable(rounds: str, most: int = MAX_ROUNDS) -> int:
+def check_rounds(rounds: str, most: int = MAX_ROUNDS) -> int:
     if not 0 < int(rounds) <= most:
-        raise Unreadable("a hash that asks for more work than allowed")
+        raise UnverifiableHash("a hash that asks for more work than allowed")
     return int(rounds)

@@ -7,12 +7,12 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.passwords.limits import BCRYPT_BYTES, MAX_PASSWORD_BYTES
-from mailadmin.passwords.schemes import Choice
-from mailadmin.passwords.stored import configured, setting
+from mailadmin.passwords.limits import MAX_BCRYPT_BYTES, MAX_PASSWORD_BYTES
+from mailadmin.passwords.schemes import SchemeChoice
+from mailadmin.passwords.stored import get_configured_scheme, get_password_setting
 
 # PostfixAdmin's `password_validation`
-RULES = (
+DEFAULT_RULES = (
     (r".{5}", _("At least 5 characters.")),
     (r"([a-zA-Z].*){3}", _("At least 3 letters from a to z.")),
     (r"([0-9].*){2}", _("At least 2 digits.")),
@@ -20,57 +20,62 @@ RULES = (
 
 # no 0 O o, no 1 l I
 ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-SPECIAL = "-+=_.,:!?%@#"
-TRIES = 100
-LONGEST_GENERATED = BCRYPT_BYTES
+SPECIAL_CHARACTERS = "-+=_.,:!?%@#"
+MAX_GENERATE_ATTEMPTS = 100
+MAX_GENERATED_LENGTH = MAX_BCRYPT_BYTES
 
 
-def rules() -> list[str]:
+def describe_rules() -> list[str]:
     """The rules in words, to be shown before they are broken."""
-    longest = configured().scheme.longest
-    limits = [_too_long(longest)] if longest < MAX_PASSWORD_BYTES else []
-    return [str(message) for message in [*(text for _regex, text in _rules()), *limits]]
+    longest = get_configured_scheme().scheme.longest
+    limits = [_build_length_message(longest)] if longest < MAX_PASSWORD_BYTES else []
+    return [str(message) for message in [*(text for _regex, text in _get_rules()), *limits]]
 
 
-def validate(password: str) -> None:
+def validate_password(password: str) -> None:
     """ValidationError with every rule that a new password breaks."""
-    if problems := _broken(password) + unfit(password, configured()):
+    if problems := _find_broken_rules(password) + find_scheme_problems(
+        password, get_configured_scheme()
+    ):
         raise ValidationError(problems)
 
 
-def _rules() -> tuple:
-    return setting("RULES", RULES)
+def _get_rules() -> tuple:
+    return get_password_setting("RULES", DEFAULT_RULES)
 
 
-def _broken(password: str) -> list:
-    return [message for regex, message in _rules() if not re.search(regex, password)]
+def _find_broken_rules(password: str) -> list:
+    return [message for regex, message in _get_rules() if not re.search(regex, password)]
 
 
-def unfit(password: str, choice: Choice) -> list:
+def find_scheme_problems(password: str, choice: SchemeChoice) -> list:
     """Why the scheme cannot take this password, as a list of messages."""
     encoded = password.encode("utf-8", "replace")
     complaints = (
         ("\0" in password, _("A password cannot contain a NUL character.")),
         (re.search("[\ud800-\udfff]", password), _("The password is not valid text.")),
-        (len(encoded) > choice.scheme.longest, _too_long(choice.scheme.longest)),
+        (len(encoded) > choice.scheme.longest, _build_length_message(choice.scheme.longest)),
     )
     return [message for is_unfit, message in complaints if is_unfit]
 
 
-def _too_long(longest: int):
+def _build_length_message(longest: int):
     text = _("At most {bytes} bytes: an accented letter takes two, an emoji four.")
     return format_lazy(text, bytes=longest)
 
 
-def generate(length: int = 14) -> str:
+def generate_password(length: int = 14) -> str:
     """A new password without look-alikes, longer where the rules ask for it."""
-    for size in range(length, LONGEST_GENERATED + 1):
-        for alphabet in (ALPHABET, ALPHABET + SPECIAL):
+    for size in range(length, MAX_GENERATED_LENGTH + 1):
+        for alphabet in (ALPHABET, ALPHABET + SPECIAL_CHARACTERS):
             if password := _try_to_generate(alphabet, size):
                 return password
     raise ImproperlyConfigured("MAILADMIN_PASSWORD_RULES: no generated password follows them")
 
 
 def _try_to_generate(alphabet: str, size: int) -> str | None:
-    drawn = ("".join(secrets.choice(alphabet) for _n in range(size)) for _try in range(TRIES))
-    return next((password for password in drawn if not _broken(password)), None)
+    drawn = (
+        "".join(secrets.choice(alphabet) for _n in range(size))
+        for _try in range(MAX_GENERATE_ATTEMPTS)
+    )
+    return next((password for password in drawn if not _find_broken_rules(password)), None)

@@ -19,14 +19,14 @@ from passlib.hash import des_crypt, md5_crypt, sha256_crypt, sha512_crypt
 from mailadmin.passwords import crypt3, digests, stretched
 from mailadmin.passwords.encodings import DECODERS, ENCODERS
 from mailadmin.passwords.limits import (
-    BCRYPT_BYTES,
-    CRYPT_BYTES,
     MAX_ARGON2_WORK,
+    MAX_BCRYPT_BYTES,
     MAX_BCRYPT_COST,
+    MAX_CRYPT_BYTES,
     MAX_OTP_ROUNDS,
     MAX_PASSWORD_BYTES,
     MAX_ROUNDS,
-    Unreadable,
+    UnverifiableHash,
 )
 
 SALT_BYTES = 8
@@ -50,7 +50,7 @@ class Scheme:
         return default if asked is None else min(max(asked, least), most)
 
 
-def _digest(function: Callable[..., bytes], size: int, encoding: str = "B64") -> Scheme:
+def _digest_scheme(function: Callable[..., bytes], size: int, encoding: str = "B64") -> Scheme:
     """A digest of the password alone."""
     return Scheme(
         check=lambda password, stored, username: hmac.compare_digest(function(password), stored),
@@ -60,12 +60,12 @@ def _digest(function: Callable[..., bytes], size: int, encoding: str = "B64") ->
     )
 
 
-def _salted(function: Callable[[bytes], bytes], size: int) -> Scheme:
+def _salted_scheme(function: Callable[[bytes], bytes], size: int) -> Scheme:
     """A digest of password and salt, the salt behind it."""
 
     def check(password, stored, username):
         if len(stored) <= size:
-            raise Unreadable("salted digest without salt")
+            raise UnverifiableHash("salted digest without salt")
         return hmac.compare_digest(function(password + stored[size:]), stored[:size])
 
     def make(password, username, rounds):
@@ -75,7 +75,7 @@ def _salted(function: Callable[[bytes], bytes], size: int) -> Scheme:
     return Scheme(check, make, encoding="B64")
 
 
-def _scram(algorithm: str) -> Scheme:
+def _scram_scheme(algorithm: str) -> Scheme:
     return Scheme(
         partial(stretched.check_scram, algorithm),
         partial(stretched.make_scram, algorithm),
@@ -83,7 +83,7 @@ def _scram(algorithm: str) -> Scheme:
     )
 
 
-def _argon2(kind: str, kib: int, passes: int) -> Scheme:
+def _argon2_scheme(kind: str, kib: int, passes: int) -> Scheme:
     return Scheme(
         stretched.check_argon2,
         partial(stretched.make_argon2, kind, kib),
@@ -103,21 +103,23 @@ def _make_sha_crypt(handler) -> Callable[[bytes, str, int], bytes]:
     return lambda password, username, rounds: handler.using(rounds=rounds).hash(password).encode()
 
 
-def _libcrypt(gensalt_prefix: bytes, **more) -> Scheme:
+def _libcrypt_scheme(gensalt_prefix: bytes, **more) -> Scheme:
     """A form only the C library writes; Dovecot knows it as CRYPT."""
 
     def make(password, username, rounds):
         setting = crypt3.gensalt(gensalt_prefix, rounds)
         made = setting and crypt3.crypt_r(password, setting)
         if not made:
-            raise Unreadable("the C library of this machine does not write it")
+            raise UnverifiableHash("the C library of this machine does not write it")
         return made
 
-    return Scheme(crypt3.check, make, longest=CRYPT_BYTES, prefix="CRYPT", is_crypt=True, **more)
+    return Scheme(
+        crypt3.verify_crypt, make, longest=MAX_CRYPT_BYTES, prefix="CRYPT", is_crypt=True, **more
+    )
 
 
-def _crypt(make: Callable, longest: int = CRYPT_BYTES, **more) -> Scheme:
-    return Scheme(crypt3.check, make, longest=longest, is_crypt=True, **more)
+def _crypt_scheme(make: Callable, longest: int = MAX_CRYPT_BYTES, **more) -> Scheme:
+    return Scheme(crypt3.verify_crypt, make, longest=longest, is_crypt=True, **more)
 
 
 # Plain text
@@ -125,7 +127,7 @@ def _crypt(make: Callable, longest: int = CRYPT_BYTES, **more) -> Scheme:
 
 def _check_plain(password: bytes, stored: bytes, username: str) -> bool:
     if not stored:
-        raise Unreadable("nothing stored")
+        raise UnverifiableHash("nothing stored")
     return hmac.compare_digest(password, stored)
 
 
@@ -141,53 +143,55 @@ def _check_plain_trunc(password: bytes, stored: bytes, username: str) -> bool:
 def _check_md5(password: bytes, stored: bytes, username: str) -> bool:
     """{MD5} is whichever of MD5-CRYPT, PLAIN-MD5 and LDAP-MD5 it looks like."""
     if stored.startswith(b"$1$"):
-        return crypt3.check(password, stored)
+        return crypt3.verify_crypt(password, stored)
     plain_md5 = SCHEMES["PLAIN-MD5"]
-    digest = decode(plain_md5, "", stored.decode("latin-1"))
+    digest = decode_hash(plain_md5, "", stored.decode("latin-1"))
     return plain_md5.check(password, digest, username)
 
 
 SHA_CRYPT_ROUNDS = (5000, 1000, MAX_ROUNDS)
-BCRYPT = _crypt(_make_bcrypt, BCRYPT_BYTES, rounds=(10, 4, MAX_BCRYPT_COST))
-MD5_CRYPT = _crypt(lambda password, username, rounds: md5_crypt.hash(password).encode())
-ARGON2ID = _argon2("id", 64 * 1024, 3)
+BCRYPT = _crypt_scheme(_make_bcrypt, MAX_BCRYPT_BYTES, rounds=(10, 4, MAX_BCRYPT_COST))
+MD5_CRYPT = _crypt_scheme(lambda password, username, rounds: md5_crypt.hash(password).encode())
+ARGON2ID = _argon2_scheme("id", 64 * 1024, 3)
 PLAIN = Scheme(_check_plain, lambda password, username, rounds: password)
 
 SCHEMES = {
     "BLF-CRYPT": BCRYPT,
     "CRYPT": BCRYPT,
-    "DES-CRYPT": _crypt(lambda password, username, rounds: des_crypt.hash(password).encode()),
+    "DES-CRYPT": _crypt_scheme(
+        lambda password, username, rounds: des_crypt.hash(password).encode()
+    ),
     "MD5-CRYPT": MD5_CRYPT,
     "MD5": replace(MD5_CRYPT, check=_check_md5),
-    "SHA256-CRYPT": _crypt(_make_sha_crypt(sha256_crypt), rounds=SHA_CRYPT_ROUNDS),
-    "SHA512-CRYPT": _crypt(_make_sha_crypt(sha512_crypt), rounds=SHA_CRYPT_ROUNDS),
-    "YESCRYPT": _libcrypt(b"$y$", rounds=(5, 1, 9)),
-    "GOST-YESCRYPT": _libcrypt(b"$gy$", rounds=(5, 1, 9)),
-    "SCRYPT": _libcrypt(b"$7$", rounds=(7, 6, 9)),
-    "SHA1-CRYPT": _libcrypt(b"$sha1", rounds=(262_144, 1000, MAX_ROUNDS // 2)),
-    "SUNMD5": _libcrypt(b"$md5", rounds=(0, 0, MAX_ROUNDS // 2)),
-    "ARGON2I": _argon2("i", 32 * 1024, 4),
+    "SHA256-CRYPT": _crypt_scheme(_make_sha_crypt(sha256_crypt), rounds=SHA_CRYPT_ROUNDS),
+    "SHA512-CRYPT": _crypt_scheme(_make_sha_crypt(sha512_crypt), rounds=SHA_CRYPT_ROUNDS),
+    "YESCRYPT": _libcrypt_scheme(b"$y$", rounds=(5, 1, 9)),
+    "GOST-YESCRYPT": _libcrypt_scheme(b"$gy$", rounds=(5, 1, 9)),
+    "SCRYPT": _libcrypt_scheme(b"$7$", rounds=(7, 6, 9)),
+    "SHA1-CRYPT": _libcrypt_scheme(b"$sha1", rounds=(262_144, 1000, MAX_ROUNDS // 2)),
+    "SUNMD5": _libcrypt_scheme(b"$md5", rounds=(0, 0, MAX_ROUNDS // 2)),
+    "ARGON2I": _argon2_scheme("i", 32 * 1024, 4),
     "ARGON2ID": ARGON2ID,
     "ARGON2": replace(ARGON2ID, prefix="ARGON2ID"),  # as Dovecot 2.4 calls it too, and 2.3 does not
     "PBKDF2": Scheme(stretched.check_pbkdf2, stretched.make_pbkdf2, rounds=(5000, 1, MAX_ROUNDS)),
-    "SCRAM-SHA-1": _scram("sha1"),
-    "SCRAM-SHA-256": _scram("sha256"),
-    "CRAM-MD5": _digest(digests.cram_md5, 32, "HEX"),
-    "HMAC-MD5": _digest(digests.cram_md5, 32, "HEX"),
+    "SCRAM-SHA-1": _scram_scheme("sha1"),
+    "SCRAM-SHA-256": _scram_scheme("sha256"),
+    "CRAM-MD5": _digest_scheme(digests.cram_md5, 32, "HEX"),
+    "HMAC-MD5": _digest_scheme(digests.cram_md5, 32, "HEX"),
     "DIGEST-MD5": Scheme(
         digests.check_digest_md5, digests.make_digest_md5, encoding="HEX", size=16
     ),
-    "PLAIN-MD5": _digest(digests.md5, 16, "HEX"),
-    "LDAP-MD5": _digest(digests.md5, 16),
-    "PLAIN-MD4": _digest(digests.md4, 16, "HEX"),
-    "SHA": _digest(digests.sha1, 20),
-    "SHA1": _digest(digests.sha1, 20),
-    "SHA256": _digest(digests.sha256, 32),
-    "SHA512": _digest(digests.sha512, 64),
-    "SMD5": _salted(digests.md5, 16),
-    "SSHA": _salted(digests.sha1, 20),
-    "SSHA256": _salted(digests.sha256, 32),
-    "SSHA512": _salted(digests.sha512, 64),
+    "PLAIN-MD5": _digest_scheme(digests.md5, 16, "HEX"),
+    "LDAP-MD5": _digest_scheme(digests.md5, 16),
+    "PLAIN-MD4": _digest_scheme(digests.md4, 16, "HEX"),
+    "SHA": _digest_scheme(digests.sha1, 20),
+    "SHA1": _digest_scheme(digests.sha1, 20),
+    "SHA256": _digest_scheme(digests.sha256, 32),
+    "SHA512": _digest_scheme(digests.sha512, 64),
+    "SMD5": _salted_scheme(digests.md5, 16),
+    "SSHA": _salted_scheme(digests.sha1, 20),
+    "SSHA256": _salted_scheme(digests.sha256, 32),
+    "SSHA512": _salted_scheme(digests.sha512, 64),
     "PLAIN": PLAIN,
     "CLEAR": PLAIN,
     "CLEARTEXT": PLAIN,
@@ -199,7 +203,7 @@ SCHEMES = {
 }
 
 # PostfixAdmin's `encrypt`, where it says what Dovecot's name says
-ALIASES = {
+POSTFIXADMIN_SCHEMES = {
     "PHP_CRYPT": "BLF-CRYPT",
     "PHP_CRYPT:BLOWFISH": "BLF-CRYPT",
     "PHP_CRYPT:SHA512": "SHA512-CRYPT",
@@ -215,7 +219,7 @@ ENCODINGS = {"HEX": "HEX", "B64": "B64", "BASE64": "B64"}
 
 
 @dataclass(frozen=True)
-class Choice:
+class SchemeChoice:
     """A scheme as somebody named it: with an encoding, with a cost."""
 
     name: str
@@ -238,38 +242,38 @@ class Choice:
         return f"{{{self.scheme.prefix or self.name}{encoding}}}"
 
 
-def find(label: str) -> Choice | None:
+def find_scheme(label: str) -> SchemeChoice | None:
     """The scheme of a `{label}`, or None."""
     name, dot, encoding = label.upper().partition(".")
     if name not in SCHEMES or (dot and encoding not in ENCODINGS):
         return None
-    return Choice(name, ENCODINGS.get(encoding, ""))
+    return SchemeChoice(name, ENCODINGS.get(encoding, ""))
 
 
-def find_writable(spelling: str) -> Choice | None:
+def parse_scheme_setting(spelling: str) -> SchemeChoice | None:
     """The scheme a setting means, in Dovecot's or PostfixAdmin's words; None if it is not ours."""
     spelling = spelling.strip().upper().removeprefix("DOVECOT:")
     spelled_rounds = re.fullmatch(r"(PHP_CRYPT:(?:BLOWFISH|SHA256|SHA512)):(\d{1,10})", spelling)
     if spelled_rounds:
-        return _at_cost(ALIASES[spelled_rounds[1]], int(spelled_rounds[2]))
-    return find(ALIASES.get(spelling, spelling))
+        return _choice_with_rounds(POSTFIXADMIN_SCHEMES[spelled_rounds[1]], int(spelled_rounds[2]))
+    return find_scheme(POSTFIXADMIN_SCHEMES.get(spelling, spelling))
 
 
-def _at_cost(name: str, rounds: int) -> Choice | None:
-    return Choice(name, rounds=rounds) if SCHEMES[name].cost(rounds) == rounds else None
+def _choice_with_rounds(name: str, rounds: int) -> SchemeChoice | None:
+    return SchemeChoice(name, rounds=rounds) if SCHEMES[name].cost(rounds) == rounds else None
 
 
-def decode(scheme: Scheme, encoding: str, body: str) -> bytes:
+def decode_hash(scheme: Scheme, encoding: str, body: str) -> bytes:
     """What Dovecot makes of the text behind the prefix."""
     if scheme.size:
         data = DECODERS["HEX" if len(body) == 2 * scheme.size else "B64"](body)
         if len(data) != scheme.size:
-            raise Unreadable("digest of a wrong length")
+            raise UnverifiableHash("digest of a wrong length")
         return data
     if encoding and "$" in body:  # as Dovecot: a prefix that says base64 before what is not
         return DECODERS[""](body)
     return DECODERS[encoding or scheme.encoding](body)
 
 
-def encode(scheme: Scheme, encoding: str, data: bytes) -> str:
+def encode_hash(scheme: Scheme, encoding: str, data: bytes) -> str:
     return ENCODERS[encoding or scheme.encoding](data)

@@ -7,15 +7,15 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from mailadmin.passwords import crypt3, schemes
-from mailadmin.passwords.limits import Unreadable
-from mailadmin.passwords.schemes import Choice
+from mailadmin.passwords.limits import UnverifiableHash
+from mailadmin.passwords.schemes import SchemeChoice
 
-PLAIN_NAMES = {"PLAIN", "CLEAR", "CLEARTEXT"}
-MD5_HEX = re.compile(r"[0-9a-fA-F]{32}")
-COST = re.compile(
+PLAIN_SCHEMES = {"PLAIN", "CLEAR", "CLEARTEXT"}
+MD5_HEX_RE = re.compile(r"[0-9a-fA-F]{32}")
+COST_RE = re.compile(
     r"^\$2[abxy]?\$(\d\d)\$|rounds=(\d+)|m=(\d+),t=(\d+),p=(\d+)|^\$1\$[^$]*\$(\d+)\$|^(\d+),"
 )
-HASH_SHAPES = re.compile(
+HASH_LIKE_RE = re.compile(
     r"[0-9a-fA-F]{32,}"
     r"|[0-9A-Za-z+/]{22,}={1,2}|(?:[0-9A-Za-z+/]{4}){8,}"
     r"|\d+,[^,]+,[^,]+=,[^,]+="  # SCRAM
@@ -24,118 +24,125 @@ HASH_SHAPES = re.compile(
 )
 
 
-def setting(name: str, default):
+def get_password_setting(name: str, default):
     return getattr(settings, f"MAILADMIN_PASSWORD_{name}", default)
 
 
-def configured() -> Choice:
-    choice = _find_configured()
+def get_configured_scheme() -> SchemeChoice:
+    choice = _find_configured_scheme()
     if choice is None:
         raise ImproperlyConfigured("MAILADMIN_PASSWORD_SCHEME names no scheme that can be written")
     return choice
 
 
-def _find_configured() -> Choice | None:
-    return schemes.find_writable(setting("SCHEME", "BLF-CRYPT"))
+def _find_configured_scheme() -> SchemeChoice | None:
+    return schemes.parse_scheme_setting(get_password_setting("SCHEME", "BLF-CRYPT"))
 
 
-def cost(choice: Choice) -> int:
-    asked = setting("ROUNDS", None)
+def get_configured_rounds(choice: SchemeChoice) -> int:
+    asked = get_password_setting("ROUNDS", None)
     return choice.scheme.cost(choice.rounds if asked is None else asked)
 
 
-def readings(stored: str) -> Iterator[tuple[Choice, str]]:
+def iter_candidates(stored: str) -> Iterator[tuple[SchemeChoice, str]]:
     """What a stored value may be: each time the scheme and the text behind the prefix."""
     prefixed = re.fullmatch(r"\{([^{}]*)\}(.*)", stored, re.DOTALL)
     if not prefixed:
-        yield from _bare_readings(stored)
+        yield from _iter_unprefixed_candidates(stored)
         return
-    choice = schemes.find(prefixed[1])
+    choice = schemes.find_scheme(prefixed[1])
     if choice is None:
-        raise Unreadable("unknown scheme")
+        raise UnverifiableHash("unknown scheme")
     yield choice, prefixed[2]
 
 
-def _bare_readings(stored: str) -> Iterator[tuple[Choice, str]]:
+def _iter_unprefixed_candidates(stored: str) -> Iterator[tuple[SchemeChoice, str]]:
     if not stored:
-        raise Unreadable("nothing stored")
-    if name := _evident_name(stored):
-        yield Choice(name), stored
+        raise UnverifiableHash("nothing stored")
+    if name := _detect_scheme_name(stored):
+        yield SchemeChoice(name), stored
         return
-    choice = _find_configured()
-    is_md5 = MD5_HEX.fullmatch(stored)
-    if choice and _may_be(choice, stored):
+    choice = _find_configured_scheme()
+    is_md5 = MD5_HEX_RE.fullmatch(stored)
+    if choice and _is_plausible(choice, stored):
         yield choice, stored
     elif not is_md5:
-        raise Unreadable("no prefix, and not of the configured scheme")
+        raise UnverifiableHash("no prefix, and not of the configured scheme")
     if is_md5:
-        yield Choice("PLAIN-MD5"), stored
+        yield SchemeChoice("PLAIN-MD5"), stored
 
 
-def _evident_name(stored: str) -> str:
+def _detect_scheme_name(stored: str) -> str:
     """The scheme that a value without prefix names itself."""
     if argon2 := re.match(r"\$argon2(id|i|d)\$", stored):
         return "ARGON2I" if argon2[1] == "i" else "ARGON2ID"
     # whatever the configured scheme, Dovecot takes $1$ for MD5-CRYPT
-    is_crypt = stored.startswith("$1$") or crypt3.name_of(stored.encode("utf-8", "replace"))
+    is_crypt = stored.startswith("$1$") or crypt3.detect_scheme_name(
+        stored.encode("utf-8", "replace")
+    )
     return "CRYPT" if is_crypt else ""
 
 
-def _may_be(choice: Choice, stored: str) -> bool:
+def _is_plausible(choice: SchemeChoice, stored: str) -> bool:
     """Whether the configured scheme may have made this; its own check has the last word."""
-    if choice.name in PLAIN_NAMES:
-        return not HASH_SHAPES.fullmatch(stored)  # else a stolen hash would be the password
+    if choice.name in PLAIN_SCHEMES:
+        return not HASH_LIKE_RE.fullmatch(stored)  # else a stolen hash would be the password
     if choice.name == "PLAIN-TRUNC":
         return False
-    return not MD5_HEX.fullmatch(stored) or choice.scheme.size == 16
+    return not MD5_HEX_RE.fullmatch(stored) or choice.scheme.size == 16
 
 
-def kind(choice: Choice, body: str) -> str:
+def get_scheme_name(choice: SchemeChoice, body: str) -> str:
     """The scheme's name; a crypt(3) hash tells by itself, whatever its prefix says."""
     if not choice.scheme.is_crypt:
         return choice.name
-    return crypt3.name_of(schemes.decode(choice.scheme, choice.encoding, body))
+    return crypt3.detect_scheme_name(schemes.decode_hash(choice.scheme, choice.encoding, body))
 
 
-def prefix_for(choice: Choice, body: str) -> str:
+def choose_prefix(choice: SchemeChoice, body: str) -> str:
     """The prefix the setting asks for, and one in any case where bare text would be misread."""
-    wish = setting("PREFIX", "auto")
+    wish = get_password_setting("PREFIX", "auto")
     # argon2's $…$ gets one: neither PostfixAdmin 3.3 nor Dovecot's CRYPT would know it
     is_bare = choice.scheme.is_crypt and body.startswith("$")
-    if wish == "yes" or (wish == "auto" and not is_bare) or not _is_read_back(choice, body):
+    if (
+        wish == "yes"
+        or (wish == "auto" and not is_bare)
+        or not _is_recognized_without_prefix(choice, body)
+    ):
         return choice.prefix
     return ""
 
 
-def _is_read_back(choice: Choice, body: str) -> bool:
+def _is_recognized_without_prefix(choice: SchemeChoice, body: str) -> bool:
     try:
         return any(
-            text == body and kind(reading, text) == choice.kind for reading, text in readings(body)
+            text == body and get_scheme_name(reading, text) == choice.kind
+            for reading, text in iter_candidates(body)
         )
-    except Unreadable:
+    except UnverifiableHash:
         return False
 
 
-def is_hash_shaped(text: str) -> bool:
+def is_hash_like(text: str) -> bool:
     """Whether this is crypt's form, or a known scheme's prefix with something behind it."""
     prefixed = re.fullmatch(r"\{([^{}]*)\}.+", text, re.DOTALL)
     if prefixed:
-        return schemes.find(prefixed[1]) is not None
+        return schemes.find_scheme(prefixed[1]) is not None
     return re.fullmatch(r"\$[^$]+\$.{20,}", text) is not None
 
 
-def cost_of(body: str) -> list[tuple[str, ...]]:
+def parse_cost(body: str) -> list[tuple[str, ...]]:
     """The parameters that say how much work a hash takes, as they stand in it."""
-    return COST.findall(body)
+    return COST_RE.findall(body)
 
 
-def is_as_configured(stored: str) -> bool:
+def matches_configuration(stored: str) -> bool:
     """Whether the configured scheme and prefix would store it so."""
-    choice = configured()
+    choice = get_configured_scheme()
     try:
-        reading, body = next(readings(stored))
-        if (kind(reading, body), reading.encoding) != (choice.kind, choice.encoding):
+        reading, body = next(iter_candidates(stored))
+        if (get_scheme_name(reading, body), reading.encoding) != (choice.kind, choice.encoding):
             return False
-    except Unreadable:
+    except UnverifiableHash:
         return False
-    return prefix_for(choice, body) == (reading.prefix if stored.startswith("{") else "")
+    return choose_prefix(choice, body) == (reading.prefix if stored.startswith("{") else "")

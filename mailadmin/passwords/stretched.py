@@ -12,9 +12,9 @@ from mailadmin.passwords.limits import (
     MAX_ARGON2_KIB,
     MAX_ARGON2_LANES,
     MAX_ARGON2_WORK,
-    Unreadable,
-    affordable,
-    parse,
+    UnverifiableHash,
+    check_rounds,
+    match_hash,
 )
 
 SALT_BYTES = 16
@@ -32,8 +32,8 @@ def _pbkdf2(password: bytes, salt: str, rounds: int) -> bytes:
 
 
 def check_pbkdf2(password: bytes, stored: bytes, username: str) -> bool:
-    match = parse(r"\$1\$([^$]+)\$(\d{1,10})\$([0-9a-f]{40})", stored)
-    made = _pbkdf2(password, match[1], affordable(match[2]))
+    match = match_hash(r"\$1\$([^$]+)\$(\d{1,10})\$([0-9a-f]{40})", stored)
+    made = _pbkdf2(password, match[1], check_rounds(match[2]))
     return hmac.compare_digest(made, stored)
 
 
@@ -52,8 +52,8 @@ def _scram_keys(algorithm: str, password: bytes, salt: bytes, rounds: int) -> st
 
 
 def check_scram(algorithm: str, password: bytes, stored: bytes, username: str) -> bool:
-    match = parse(r"(\d{1,10}),([^,]+),([^,]+,[^,]+)", stored)
-    made = _scram_keys(algorithm, password, from_base64(match[2]), affordable(match[1]))
+    match = match_hash(r"(\d{1,10}),([^,]+),([^,]+,[^,]+)", stored)
+    made = _scram_keys(algorithm, password, from_base64(match[2]), check_rounds(match[1]))
     return hmac.compare_digest(made.encode(), match[3].encode())
 
 
@@ -65,23 +65,23 @@ def make_scram(algorithm: str, password: bytes, username: str, rounds: int) -> b
 
 # Argon2
 
-ARGON2_SHAPE = (
+ARGON2_PATTERN = (
     r"\$argon2(i|d|id)\$(?:v=\d{1,3}\$)?m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})"
     r"\$[0-9A-Za-z+/]+\$[0-9A-Za-z+/]+"
 )
 
 
 def check_argon2(password: bytes, stored: bytes, username: str) -> bool:
-    match = parse(ARGON2_SHAPE, stored)
+    match = match_hash(ARGON2_PATTERN, stored)
     memory, passes, lanes = (int(match[i]) for i in (2, 3, 4))
     if memory > MAX_ARGON2_KIB or memory * passes > MAX_ARGON2_WORK or lanes > MAX_ARGON2_LANES:
-        raise Unreadable("an argon2 hash that asks for more work than allowed")
+        raise UnverifiableHash("an argon2 hash that asks for more work than allowed")
     try:
         return verify_secret(stored, password, ARGON2_TYPES[match[1]])
     except VerifyMismatchError:
         return False
     except (VerificationError, InvalidHashError) as error:
-        raise Unreadable("broken argon2 hash") from error
+        raise UnverifiableHash("broken argon2 hash") from error
 
 
 def make_argon2(kind: str, kib: int, password: bytes, username: str, rounds: int) -> bytes:

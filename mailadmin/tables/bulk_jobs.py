@@ -2,12 +2,12 @@
 
 from mailadmin import registry
 from mailadmin.jobs.models import Job
-from mailadmin.jobs.runner import ROWS_A_STEP
+from mailadmin.jobs.runner import ROWS_PER_STEP
 
 
-def next_bulk_step(job: Job) -> registry.JobStep | None:
+def get_next_bulk_step(job: Job) -> registry.JobStep | None:
     """Return the step for the next rows of a bulk action; rows deleted meanwhile are left out."""
-    position = -(-job.done // ROWS_A_STEP)  # the last part may be shorter
+    position = -(-job.done // ROWS_PER_STEP)  # the last part may be shorter
     part = job.selection.filter(position=position).values_list("keys", flat=True).first()
     if not part:
         return None

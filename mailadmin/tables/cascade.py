@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Count, QuerySet, Value
 from django.utils.text import capfirst
 
-from mailadmin.accounts.models import is_scoped
+from mailadmin.accounts.models import is_scoped_model
 from mailadmin.db.bulk import chunks
 
 
@@ -17,7 +17,7 @@ def related_querysets(model: type[models.Model], keys: Sequence[Any]) -> list[Qu
     return [
         relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": keys})
         for relation in model._meta.related_objects
-        if relation.on_delete is models.CASCADE and is_scoped(relation.related_model)
+        if relation.on_delete is models.CASCADE and is_scoped_model(relation.related_model)
     ]
 
 

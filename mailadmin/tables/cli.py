@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 
 from mailadmin import registry
 from mailadmin.changes.perform import Actor
-from mailadmin.console import printable, told_plainly
+from mailadmin.console import make_printable, report_database_errors
 from mailadmin.tables.cli_output import print_row, print_rows
-from mailadmin.tables.form_fields import TargetsField
-from mailadmin.tables.forms import RecordForm, program_fields
+from mailadmin.tables.form_fields import LineListField
+from mailadmin.tables.forms import TableForm, program_fields
 from mailadmin.tables.saving import EditOvertaken, retry_on_conflict
 from mailadmin.tables.serialization import (
     ErrorTexts,
@@ -84,7 +84,9 @@ class TableCommand(BaseCommand):
         identity = self.table.form_class.named("")
         for name, field in program_fields(self.table.form_class, screen).items():
             if name not in identity and name not in PASSWORD_FIELDS:
-                parser.add_argument(*spellings(name), dest=f"field_{name}", **option_of(field))
+                parser.add_argument(
+                    *option_strings(name), dest=f"field_{name}", **build_option_kwargs(field)
+                )
             elif name == "password":
                 self.add_password_options(parser)
 
@@ -101,7 +103,7 @@ class TableCommand(BaseCommand):
     def handle(self, *args: Any, run: Any, **options: Any) -> None:
         self.options, self.actor = options, Actor.console()
         self.principal = self.actor.principal
-        with told_plainly():
+        with report_database_errors():
             run(options.get("key", ""))
 
     # Reading
@@ -140,7 +142,7 @@ class TableCommand(BaseCommand):
     def get_row(self, key: str) -> Any:
         row = self.table.find(self.principal, self.table.parse_key(key))
         if row is None:
-            raise CommandError(printable(_("There is no %(key)s.") % {"key": key}))
+            raise CommandError(make_printable(_("There is no %(key)s.") % {"key": key}))
         return row
 
     def get_values(self, row: Any) -> dict[str, Any]:
@@ -189,9 +191,9 @@ class TableCommand(BaseCommand):
     def read_password(self, is_required: bool = False) -> dict[str, str]:
         """Read a password from standard input or a prompt: everybody sees a command's arguments."""
         if self.options.get("password_stdin"):
-            return {"password": first_line()}
+            return {"password": read_first_line()}
         if self.options.get("password_hash_stdin"):
-            return {"password_hash": first_line()}
+            return {"password_hash": read_first_line()}
         if not (is_required or self.options.get("password")):
             return {}
         if not sys.stdin.isatty():
@@ -201,7 +203,7 @@ class TableCommand(BaseCommand):
             raise CommandError(_("The two passwords differ."))
         return {"password": typed}
 
-    def save(self, form: RecordForm) -> Any:
+    def save(self, form: TableForm) -> Any:
         row = form.save(self.table.services) if form.is_valid() else None
         if row is None:
             raise CommandError("\n".join(format_errors(form_errors(form))))
@@ -210,11 +212,11 @@ class TableCommand(BaseCommand):
     def report_saved(self, text: str, row: Any) -> None:
         """Say what was done; print the row as it is now where the output is not a terminal."""
         for warning in self.table.warnings(self.principal, [row]).get(row.pk, []):
-            self.stderr.write(printable(_("Warning: %(text)s") % {"text": warning}))
+            self.stderr.write(make_printable(_("Warning: %(text)s") % {"text": warning}))
         if self.options["json"] or not self.stdout.isatty():
             self.print_row(row)
         else:
-            self.stdout.write(printable(text % {"row": row}))
+            self.stdout.write(make_printable(text % {"row": row}))
 
     def delete(self, key: str) -> None:
         row = self.get_row(key)
@@ -230,7 +232,7 @@ class TableCommand(BaseCommand):
             return
         text = _("%(row)s is out of force; the worker deletes it (job %(job)s).")
         done = text if job else _("%(row)s was deleted.")
-        self.stdout.write(printable(done % {"row": name, "job": job.pk if job else ""}))
+        self.stdout.write(make_printable(done % {"row": name, "job": job.pk if job else ""}))
 
     def confirm_deletion(self, row: Any) -> None:
         """Show what is deleted with the row, and ask."""
@@ -238,38 +240,38 @@ class TableCommand(BaseCommand):
             raise CommandError(_("Say --yes."), returncode=2)
         for label, count in self.table.cascade_counts([row.pk]):
             self.stdout.write(f"{label}: {count}")
-        answer = input(printable(_("Delete %(row)s? [y/N] ") % {"row": row}))
+        answer = input(make_printable(_("Delete %(row)s? [y/N] ") % {"row": row}))
         if answer.strip().lower() not in ("y", "yes", _("yes")):
             raise CommandError(_("Nothing was deleted."))
 
 
-def spellings(name):
+def option_strings(name):
     """As options are written, and as the column is called."""
     return list(dict.fromkeys([f"--{name.replace('_', '-')}", f"--{name}"]))
 
 
-def option_of(field):
+def build_option_kwargs(field):
     told = str(field.help_text or field.label or "").replace("%", "%%")
     match field:
         case forms.BooleanField():
             return {"action": argparse.BooleanOptionalAction, "default": None, "help": told}
-        case TargetsField():
-            return {"type": split, "metavar": "A,B", "help": told}
+        case LineListField():
+            return {"type": parse_comma_list, "metavar": "A,B", "help": told}
     return {"metavar": "TEXT" if isinstance(field.widget, forms.TextInput) else "N", "help": told}
 
 
-def split(text):
+def parse_comma_list(text):
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def first_line():
+def read_first_line():
     return sys.stdin.readline().rstrip("\r\n")
 
 
 def format_errors(errors: ErrorTexts) -> list[str]:
     """Return every error as a line, with the field that it is about."""
     return [
-        printable(f"{name}: {text}" if name else str(text))
+        make_printable(f"{name}: {text}" if name else str(text))
         for name, texts in errors.items()
         for text in texts
     ]

@@ -3,30 +3,30 @@
 import itertools
 import json
 
-from mailadmin.console import printable
-from mailadmin.tables.csv_cells import cell_text
+from mailadmin.console import make_printable
+from mailadmin.tables.csv_cells import format_cell
 
-WIDEST = 60  # letters of a column on a terminal
-MEASURED = 1000  # rows by which the width of columns is chosen
-CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]  # which drive a terminal
-ESCAPES = {number: f"\\x{number:02x}" for number in CONTROLS}
-ESCAPES |= str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+MAX_COLUMN_WIDTH = 60  # letters of a column on a terminal
+WIDTH_SAMPLE_ROWS = 1000  # rows by which the width of columns is chosen
+CONTROL_CODES = [*range(0x20), *range(0x7F, 0xA0)]  # which drive a terminal
+TSV_ESCAPES = {number: f"\\x{number:02x}" for number in CONTROL_CODES}
+TSV_ESCAPES |= str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def print_rows(out, names, rows, as_json):
     """Rows as they come: there may be a million."""
     rows = ({name: row[name] for name in names} for row in rows)
     if as_json:
-        return print_list(out, rows)
+        return print_json_list(out, rows)
     if out.isatty():
         return print_table(out, names, rows)
     out.write("\t".join(names))
     for row in rows:
-        out.write("\t".join(tsv_cell(value) for value in row.values()))
+        out.write("\t".join(format_tsv_cell(value) for value in row.values()))
     return None
 
 
-def print_list(out, rows):
+def print_json_list(out, rows):
     """A JSON list, row by row."""
     before = "["
     for row in rows:
@@ -36,10 +36,10 @@ def print_list(out, rows):
 
 
 def print_table(out, names, rows):
-    rows = ([printable(cell_text(value)) for value in row.values()] for row in rows)
-    measured = list(itertools.islice(rows, MEASURED))
+    rows = ([make_printable(format_cell(value)) for value in row.values()] for row in rows)
+    measured = list(itertools.islice(rows, WIDTH_SAMPLE_ROWS))
     widths = [
-        min(WIDEST, max(len(cell) for cell in column))
+        min(MAX_COLUMN_WIDTH, max(len(cell) for cell in column))
         for column in zip(names, *measured, strict=True)
     ]
     for cells in itertools.chain([names], measured, rows):
@@ -47,8 +47,8 @@ def print_table(out, names, rows):
         out.write(line.rstrip())
 
 
-def tsv_cell(value):
-    return cell_text(value).translate(ESCAPES)
+def format_tsv_cell(value):
+    return format_cell(value).translate(TSV_ESCAPES)
 
 
 def print_row(out, values, as_json):
@@ -58,8 +58,8 @@ def print_row(out, values, as_json):
         return
     if not out.isatty():
         for name, value in values.items():
-            out.write(f"{name}\t{tsv_cell(value)}")
+            out.write(f"{name}\t{format_tsv_cell(value)}")
         return
     width = max(map(len, values))
     for name, value in values.items():
-        out.write(f"{name.ljust(width)}  {printable(cell_text(value))}")
+        out.write(f"{name.ljust(width)}  {make_printable(format_cell(value))}")

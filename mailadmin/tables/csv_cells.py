@@ -3,14 +3,14 @@
 import re
 
 
-class Echo:
+class EchoWriter:
     """What csv writes to, where the line itself is wanted."""
 
     def write(self, value):
         return value
 
 
-def cell_text(value):
+def format_cell(value):
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, (list, tuple)):
@@ -19,10 +19,10 @@ def cell_text(value):
 
 
 # What a spreadsheet would run, and what looks as if it had been kept from that.
-FORMULA = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@])")
-NUMBER = re.compile(r"-*[\d.]*\d[\d.]*")
+FORMULA_RE = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@])")
+NUMBER_RE = re.compile(r"-*[\d.]*\d[\d.]*")
 
 
-def harmless(text):
+def escape_formula(text):
     """A cell that a spreadsheet would run as a formula begins with a quote more."""
-    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+    return f"'{text}" if FORMULA_RE.match(text) and not NUMBER_RE.fullmatch(text) else text

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from django.db.models import Q, QuerySet
 
-from mailadmin.db.fields import column_holds
-from mailadmin.names import typed_domain
+from mailadmin.db.fields import fits_column
+from mailadmin.names import try_normalize_domain
 
 MAX_SEARCH_WORDS = 12  # more would be a query that no database likes
 
@@ -24,8 +24,8 @@ def search_rows(rows: QuerySet, names: Sequence[str], text: str) -> QuerySet:
         found = [
             Q(**{f"{name}__{how}": spelling})
             for name, field in fields
-            for spelling in {wanted, typed_domain(wanted)}
-            if column_holds(field, spelling)
+            for spelling in {wanted, try_normalize_domain(wanted)}
+            if fits_column(field, spelling)
         ]
         if "\x00" in word or not found:
             return rows.none()

@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.names import (
-    domain_in_unicode,
+    domain_to_unicode,
     normalize_address,
     normalize_domain,
     validate_address,
@@ -14,7 +14,7 @@ from mailadmin.names import (
 )
 
 
-class WholeInput(forms.CharField):
+class UntruncatedCharField(forms.CharField):
     """A name that a browser must not cut: the rest would be another name."""
 
     def widget_attrs(self, widget):
@@ -23,7 +23,7 @@ class WholeInput(forms.CharField):
         return attrs
 
 
-class DomainInput(WholeInput):
+class DomainFormField(UntruncatedCharField):
     """A domain as people write it."""
 
     def __init__(self, **options):
@@ -36,10 +36,10 @@ class DomainInput(WholeInput):
         return normalize_domain(value) if value else value
 
     def prepare_value(self, value):
-        return domain_in_unicode(value) if isinstance(value, str) else value
+        return domain_to_unicode(value) if isinstance(value, str) else value
 
 
-class AddressInput(WholeInput):
+class AddressFormField(UntruncatedCharField):
     """An address as people write it."""
 
     def __init__(self, **options):
@@ -52,7 +52,7 @@ class AddressInput(WholeInput):
         return normalize_address(value) if value else value
 
 
-class Picker(forms.TextInput):
+class PickerInput(forms.TextInput):
     """A text field with choices that begin with what is typed; without JavaScript a text field."""
 
     template_name = "tables/picker.html"
@@ -68,7 +68,7 @@ class Picker(forms.TextInput):
         return context | {"pick_url": reverse(self.url_name)}
 
 
-class KnownChoices:
+class ChoiceCache:
     """Rows that forms of one request have asked for: a thousand forms ask once."""
 
     def __init__(self):
@@ -86,29 +86,29 @@ class KnownChoices:
         return self.rows.get(name)
 
 
-def known_choices(principal, model):
+def get_choice_cache(principal, model):
     """What forms for this principal have asked for; programs send many rows in one request."""
     if principal.choices is None:
-        return KnownChoices()
-    return principal.choices.setdefault(model, KnownChoices())
+        return ChoiceCache()
+    return principal.choices.setdefault(model, ChoiceCache())
 
 
-class RowInput(DomainInput):
+class RowChoiceField(DomainFormField):
     """One of the rows that the person may see, by name; a list to choose from if few."""
 
     few = 50
 
     def __init__(self, *, model, url_name, **options):
         self.model, self.url_name = model, url_name
-        super().__init__(widget=Picker(url_name), **options)
+        super().__init__(widget=PickerInput(url_name), **options)
 
     def offer_to(self, principal):
         """Limit the field to this person's rows."""
         self.rows = self.model._default_manager.visible_to(principal)
-        self.known = known_choices(principal, self.model)
+        self.known = get_choice_cache(principal, self.model)
         names = self.known.first(self.rows, self.few + 1)
         if len(names) <= self.few:
-            choices = [(name, domain_in_unicode(name)) for name in names]
+            choices = [(name, domain_to_unicode(name)) for name in names]
             empty = [("", _("Choose …"))] if len(names) != 1 else []
             self.widget = forms.Select(choices=empty + choices)
             self.widget.is_required = self.required
@@ -125,7 +125,7 @@ class RowInput(DomainInput):
         return value if isinstance(self.widget, forms.Select) else super().prepare_value(value)
 
 
-class TargetsField(forms.CharField):
+class LineListField(forms.CharField):
     """Addresses, one a line (commas will do)."""
 
     widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocapitalize": "off"})

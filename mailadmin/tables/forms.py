@@ -9,10 +9,17 @@ from django.db import models
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.changes.perform import Actor, AfterPerform, Conflict, Seen, digest, perform
+from mailadmin.changes.perform import (
+    Actor,
+    AfterPerform,
+    EditConflict,
+    SeenVersion,
+    digest_values,
+    perform,
+)
 from mailadmin.db.fields import validate_column
-from mailadmin.names import validate_line, validate_text
-from mailadmin.tables.form_fields import RowInput
+from mailadmin.names import validate_single_line, validate_text
+from mailadmin.tables.form_fields import RowChoiceField
 
 if TYPE_CHECKING:
     from mailadmin.tables.table import Services
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
 PASSWORD_HASH_FIELD = "password_hash"  # noqa: S105 (a name; forms of superadmins' programs have it)
 
 
-class PlainForm(forms.Form):
+class ValidatedTextForm(forms.Form):
     """A form whose texts are free of control characters."""
 
     def __init__(self, *args, **kwargs):
@@ -28,12 +35,15 @@ class PlainForm(forms.Form):
         for field in self.fields.values():
             if isinstance(field, forms.CharField):
                 lines = isinstance(field.widget, forms.Textarea)
-                field.validators = [*field.validators, validate_text if lines else validate_line]
-            if isinstance(field, RowInput):
+                field.validators = [
+                    *field.validators,
+                    validate_text if lines else validate_single_line,
+                ]
+            if isinstance(field, RowChoiceField):
                 field.offer_to(self.actor.principal)
 
 
-class WatchedForm(PlainForm):
+class ConflictCheckedForm(ValidatedTextForm):
     """A form that remembers what it showed of a row: what changed meanwhile is not overwritten."""
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -48,7 +58,7 @@ class WatchedForm(PlainForm):
         if row is None:
             del self.fields["seen"]
         else:
-            self.initial["seen"] = digest(self.snapshot(row))
+            self.initial["seen"] = digest_values(self.snapshot(row))
 
     def snapshot(self, row):
         """The values of a row that this form shows and changes."""
@@ -68,7 +78,7 @@ class WatchedForm(PlainForm):
             return perform(self.actor, service, *arguments, seen=self.watching(), after=after)
         except ValidationError as error:
             self.refuse(error)
-        except Conflict as conflict:
+        except EditConflict as conflict:
             if not self.shows_conflicts:
                 raise
             self._show_conflict(conflict.row)
@@ -76,7 +86,7 @@ class WatchedForm(PlainForm):
 
     def refuse(self, error):
         """Show an error beside the field where the form has it, above the form otherwise."""
-        for name, messages in as_fields(error).items():
+        for name, messages in get_errors_by_field(error).items():
             self.add_error(name if name in self.fields else None, messages)
 
     def check_columns(self, model, cleaned):
@@ -95,18 +105,18 @@ class WatchedForm(PlainForm):
         if self.expected or self.watched is None:
             return self.expected
         given = self.cleaned_data["seen"]
-        return Seen(type(self.watched), self.watched.pk, given, self.snapshot)
+        return SeenVersion(type(self.watched), self.watched.pk, given, self.snapshot)
 
     def _show_conflict(self, row):
         """Both versions: what was typed stays in the fields, what is stored now stands beside."""
         now = self.shown(row)
         self.conflict = [
-            (capfirst(self.fields[name].label), in_words(self.fields[name], now[name]))
+            (capfirst(self.fields[name].label), format_field_value(self.fields[name], now[name]))
             for name in now
             if name in self.fields
         ]
         self.data = self.data.copy()
-        self.data[self.add_prefix("seen")] = digest(self.snapshot(row))
+        self.data[self.add_prefix("seen")] = digest_values(self.snapshot(row))
         self.add_error(
             None,
             _(
@@ -116,7 +126,7 @@ class WatchedForm(PlainForm):
         )
 
 
-def in_words(field, value):
+def format_field_value(field, value):
     """A stored value as the form would show it."""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
@@ -125,11 +135,11 @@ def in_words(field, value):
     return dict(getattr(field, "choices", ())).get(value, value)
 
 
-def as_fields(error):
+def get_errors_by_field(error):
     return error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error}
 
 
-class RecordForm(WatchedForm, forms.ModelForm):
+class TableForm(ConflictCheckedForm, forms.ModelForm):
     """A form on one row of a table. Pages fill it from a request, programs by `from_values`."""
 
     only_new: Sequence[str] = ()  # fields that a row which exists does not have
@@ -151,8 +161,8 @@ class RecordForm(WatchedForm, forms.ModelForm):
         actor: Actor,
         instance: models.Model | None = None,
         current: Mapping[str, Any] | None = None,
-        seen: Seen | None = None,
-    ) -> "RecordForm":
+        seen: SeenVersion | None = None,
+    ) -> "TableForm":
         """Return the form as a program fills it: fields that are not named keep their values.
 
         `current` are the values that the program has been shown. It may send them back unchanged,
@@ -212,7 +222,7 @@ class RecordForm(WatchedForm, forms.ModelForm):
         return saved[0] if isinstance(saved, list) else saved
 
 
-def program_fields(form_class: type[RecordForm], screen: str) -> dict[str, forms.Field]:
+def program_fields(form_class: type[TableForm], screen: str) -> dict[str, forms.Field]:
     """Return the fields of a form that programs may give, by name and in its order."""
     left_out = form_class.only_edit if screen == "create" else form_class.only_new
     fields = form_class.base_fields
@@ -225,7 +235,7 @@ def program_fields(form_class: type[RecordForm], screen: str) -> dict[str, forms
 
 
 def drop_unchanged(
-    form: RecordForm, values: Mapping[str, Any], current: Mapping[str, Any]
+    form: TableForm, values: Mapping[str, Any], current: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the values without those that cannot be edited and are sent back as they are."""
     return {
@@ -235,7 +245,7 @@ def drop_unchanged(
     }
 
 
-def merged_data(form: RecordForm, values: Mapping[str, Any]) -> dict[str, Any]:
+def merged_data(form: TableForm, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values over those that the row has or a new one would get, as form data."""
     merged = {name: form.get_initial_for_field(f, name) for name, f in form.fields.items()}
     merged |= {} if form.is_edit else form.unasked

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet
 
-from mailadmin.db.pagination import beyond, first_rows
+from mailadmin.db.pagination import fetch_first_rows, rows_after
 
 
 class InvalidCursor(ValueError):
@@ -42,8 +42,8 @@ def read_page(
     upwards = ascending != is_backward
     edge = parse_cursor(model, before if is_backward else after)
     if edge is not None:
-        parts = [beyond(part, order, edge, upwards) for part in parts]
-    rows = first_rows(model, parts, order, size + 1, upwards)
+        parts = [rows_after(part, order, edge, upwards) for part in parts]
+    rows = fetch_first_rows(model, parts, order, size + 1, upwards)
     has_more, rows = len(rows) > size, rows[:size]
     if is_backward:
         return Page(rows[::-1], has_previous=has_more, has_next=True)

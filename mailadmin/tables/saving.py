@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from mailadmin.changes.perform import AfterPerform, Changes, Conflict, perform
+from mailadmin.changes.perform import AfterPerform, Changes, EditConflict, perform
 from mailadmin.db.bulk import chunks
-from mailadmin.db.checks import refuse_without_transactions
+from mailadmin.db.checks import check_transactional_tables
 from mailadmin.names import fold
-from mailadmin.tables.forms import RecordForm
+from mailadmin.tables.forms import TableForm
 from mailadmin.tables.serialization import ErrorTexts, form_errors, validation_texts
 from mailadmin.tables.table import Table
 
@@ -41,13 +41,13 @@ def retry_on_conflict(edit: Callable[[], Result]) -> Result:
     for _attempt in range(MAX_EDIT_ATTEMPTS):
         try:
             return edit()
-        except Conflict:
+        except EditConflict:
             continue
     raise EditOvertaken
 
 
 def save_forms(
-    table: Table, forms: Iterable[RecordForm], after: AfterPerform | None = None
+    table: Table, forms: Iterable[TableForm], after: AfterPerform | None = None
 ) -> list[Any]:
     """Save all forms in one transaction, in order, and return their rows."""
     valid = validate_forms(forms)
@@ -58,9 +58,9 @@ def save_forms(
     return perform(valid[0].actor, run_service_calls, calls, seen=seen, after=after)
 
 
-def validate_forms(forms: Iterable[RecordForm]) -> list[RecordForm]:
+def validate_forms(forms: Iterable[TableForm]) -> list[TableForm]:
     """Return all forms, if none is refused; after some refusals the others are not checked."""
-    valid: list[RecordForm] = []
+    valid: list[TableForm] = []
     refused: dict[int, ErrorTexts] = {}
     for number, form in enumerate(forms):
         if len(refused) == MAX_REFUSED_ROWS:
@@ -74,7 +74,7 @@ def validate_forms(forms: Iterable[RecordForm]) -> list[RecordForm]:
     return valid
 
 
-def refuse_existing_keys(table: Table, forms: Sequence[RecordForm]) -> None:
+def refuse_existing_keys(table: Table, forms: Sequence[TableForm]) -> None:
     """Refuse new rows that exist already, before their passwords are hashed."""
     keys = {n: form.new_key() for n, form in enumerate(forms) if not form.is_edit}
     for part in chunks(keys.values()):
@@ -91,7 +91,7 @@ def refuse_existing_keys(table: Table, forms: Sequence[RecordForm]) -> None:
 def run_service_calls(changes: Changes, calls: Sequence[ServiceCall]) -> list[Any]:
     """Run all calls; where one is refused, say which."""
     if len(calls) > 1:
-        refuse_without_transactions()
+        check_transactional_tables()
     try:
         with changes.attempt():
             return run_all(changes, merge_creations(calls))

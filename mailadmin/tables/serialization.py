@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mailadmin.accounts.models import Role
-from mailadmin.changes.perform import Seen, digest
-from mailadmin.db.fields import is_known
-from mailadmin.tables.forms import RecordForm, as_fields
+from mailadmin.changes.perform import SeenVersion, digest_values
+from mailadmin.db.fields import is_known_date
+from mailadmin.tables.forms import TableForm, get_errors_by_field
 from mailadmin.tables.table import Table
 
 ErrorTexts = dict[str, list[str]]  # field → texts; under the empty name what is about no field
@@ -35,7 +35,7 @@ def to_json_value(value: Any) -> Any:
     """Return a value in the types of JSON; a date that is not known is None."""
     match value:
         case datetime.datetime():
-            return timezone.localtime(value).isoformat() if is_known(value) else None
+            return timezone.localtime(value).isoformat() if is_known_date(value) else None
         case Decimal():
             return float(value)
     return value
@@ -63,23 +63,23 @@ def etag_values(table: Table, row: Any, role: Role) -> dict[str, Any]:
 
 
 def compute_etag(table: Table, row: Any, role: Role) -> str:
-    return digest(etag_values(table, row, role))
+    return digest_values(etag_values(table, row, role))
 
 
-def seen_by_etag(table: Table, row: Any, role: Role, etag: str) -> Seen:
+def seen_by_etag(table: Table, row: Any, role: Role, etag: str) -> SeenVersion:
     """Return the version of a row that a program has seen under this ETag."""
-    return Seen(type(row), row.pk, etag, lambda now: etag_values(table, now, role))
+    return SeenVersion(type(row), row.pk, etag, lambda now: etag_values(table, now, role))
 
 
 # Errors
 
 
-def form_errors(form: RecordForm) -> ErrorTexts:
+def form_errors(form: TableForm) -> ErrorTexts:
     unknown: ErrorTexts = {name: [_("This cannot be set here.")] for name in form.unknown_fields}
     return unknown | error_texts(form.errors.as_data())
 
 
-def error_codes(form: RecordForm) -> set[str | None]:
+def error_codes(form: TableForm) -> set[str | None]:
     return {error.code for errors in form.errors.as_data().values() for error in errors}
 
 
@@ -91,4 +91,6 @@ def error_texts(errors: Mapping[str, Iterable[ValidationError]]) -> ErrorTexts:
 
 
 def validation_texts(error: ValidationError) -> ErrorTexts:
-    return error_texts({name: getattr(e, "error_list", e) for name, e in as_fields(error).items()})
+    return error_texts(
+        {name: getattr(e, "error_list", e) for name, e in get_errors_by_field(error).items()}
+    )

@@ -13,15 +13,15 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from mailadmin.accounts.models import Role
-from mailadmin.changes.perform import Actor, Seen, perform
-from mailadmin.db.pagination import can_join_heads
+from mailadmin.changes.perform import Actor, SeenVersion, perform
+from mailadmin.db.pagination import can_union_slices
 from mailadmin.formatting import key_url
 from mailadmin.jobs.models import Job
-from mailadmin.jobs.runner import start_job, start_selection
-from mailadmin.names import typed_address, typed_domain
+from mailadmin.jobs.runner import start_job, start_selection_job
+from mailadmin.names import try_normalize_address, try_normalize_domain
 from mailadmin.tables import cascade
 from mailadmin.tables.filters import search_rows
-from mailadmin.tables.forms import RecordForm
+from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import Page, read_page
 
 BULK_JOB_KIND = "bulk"
@@ -76,7 +76,7 @@ class Table:
     """
 
     model: type[models.Model]
-    form_class: type[RecordForm] | None = None
+    form_class: type[TableForm] | None = None
     services = Services()
     slug = ""
     icon = "table"
@@ -149,7 +149,7 @@ class Table:
     def filter(self, rows: QuerySet, filters: Mapping[str, str]) -> QuerySet:
         """Return the rows that match: domain, state, search."""
         if domain := filters.get("domain"):
-            rows = self.filter_by_domain(rows, typed_domain(domain))
+            rows = self.filter_by_domain(rows, try_normalize_domain(domain))
         if (active := filters.get("active")) in ("0", "1"):
             rows = rows.filter(active=active == "1")
         return search_rows(rows, self.search_fields, filters.get("q", ""))
@@ -168,7 +168,7 @@ class Table:
 
     def split_by_domain(self, rows: QuerySet, principal: Any) -> list[QuerySet]:
         """Return the rows of each domain of an admin's: each part is in order in an index."""
-        if not (self.is_split_by_domain and principal.role is Role.ADMIN and can_join_heads()):
+        if not (self.is_split_by_domain and principal.role is Role.ADMIN and can_union_slices()):
             return [rows]
         names = principal.managed_domains()
         if not isinstance(names, list) or not 1 < len(names) <= MAX_DOMAIN_QUERIES:
@@ -207,7 +207,7 @@ class Table:
         if isinstance(name, Column):
             return name
         field = self.model._meta.get_field(name)
-        return Column(name, capfirst(field.verbose_name), cell_kind(field))
+        return Column(name, capfirst(field.verbose_name), get_cell_kind(field))
 
     @property
     def has_state(self) -> bool:
@@ -247,7 +247,7 @@ class Table:
 
     def parse_key(self, text: str) -> str:
         """Return the key of a row as somebody types it."""
-        return typed_address(text) if "@" in text else typed_domain(text)
+        return try_normalize_address(text) if "@" in text else try_normalize_domain(text)
 
     # Saved rows
 
@@ -269,7 +269,7 @@ class Table:
         actor: Actor,
         action: Action,
         keys: Sequence[Any],
-        seen: Seen | None = None,
+        seen: SeenVersion | None = None,
     ) -> Job | None:
         """Run the action now, or return the job that does it where the rows are many."""
         if len(keys) <= MAX_IMMEDIATE_ROWS:
@@ -282,7 +282,7 @@ class Table:
     def run_selection_action(self, actor: Actor, action: Action, selection: Job) -> Job:
         """Start the job of a large selection, whose keys are stored already."""
         title, arguments = self.bulk_job(action, selection.total)
-        return perform(actor, start_selection, selection, BULK_JOB_KIND, title, arguments)
+        return perform(actor, start_selection_job, selection, BULK_JOB_KIND, title, arguments)
 
     def bulk_job(self, action: Action, count: int) -> tuple[str, dict[str, str]]:
         """Return the title and the arguments of the job that does this to so many rows."""
@@ -333,7 +333,7 @@ class Table:
         return self.url("list") + (f"?{urlencode({'domain': domain})}" if domain else "")
 
 
-def cell_kind(field: models.Field) -> str:
+def get_cell_kind(field: models.Field) -> str:
     match field:
         case models.BooleanField():
             return "boolean"

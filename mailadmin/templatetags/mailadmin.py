@@ -24,7 +24,7 @@ register.filter(formatting.percent_of)
 register.filter(formatting.format_limit)
 register.filter(formatting.usage_level)
 register.filter(formatting.iter_change_values)
-register.filter(passwords.unsupported_scheme)
+register.filter(passwords.find_unsupported_scheme)
 
 
 @register.simple_tag

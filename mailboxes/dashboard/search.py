@@ -12,27 +12,31 @@ from domains.models import (
     DomainAdmin,
     DomainState,
     Transport,
-    either_end,
+    build_either_domain_filter,
 )
-from domains.services.transports import in_force, way_of, with_ways
+from domains.services.transports import (
+    annotate_transports,
+    get_effective_transport,
+    get_effective_transports,
+)
 from mailadmin import registry
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.permissions import RoleRequired
-from mailadmin.changes.log_page import VERBS
+from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.changes.log_page import ACTION_LABELS
 from mailadmin.changes.models import Log
-from mailadmin.db.pagination import first_rows
+from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.table import Table
 from mailboxes.dashboard import cache
 from mailboxes.models import StandaloneAlias
-from mailboxes.postfix.explain import explain_domain, with_mirror
+from mailboxes.postfix.explain import annotate_alias_domain, explain_domain
 from mailboxes.services import limits
 from mailboxes.tables import with_usage
 
-SHOWN = 10
+PREVIEW_ROW_LIMIT = 10
 
 
-class Search(RoleRequired, TemplateView):
+class SearchView(RoleRequiredMixin, TemplateView):
     """One box for everything the person may see."""
 
     roles = Role.ADMINS
@@ -54,11 +58,15 @@ class Search(RoleRequired, TemplateView):
             table.filter_searchable(table.queryset(person)), table.search_fields, text
         )
         parts = table.split_by_domain(rows, person)
-        rows = first_rows(table.model, parts, ("pk",), SHOWN + 1) if text else []
-        return {"table": table, "rows": rows[:SHOWN], "more": len(rows) > SHOWN}
+        rows = fetch_first_rows(table.model, parts, ("pk",), PREVIEW_ROW_LIMIT + 1) if text else []
+        return {
+            "table": table,
+            "rows": rows[:PREVIEW_ROW_LIMIT],
+            "more": len(rows) > PREVIEW_ROW_LIMIT,
+        }
 
 
-class DomainPage(RoleRequired, DetailView):
+class DomainDetailView(RoleRequiredMixin, DetailView):
     """One domain: its numbers against its limits, and what is in it."""
 
     roles = Role.ADMINS
@@ -66,8 +74,10 @@ class DomainPage(RoleRequired, DetailView):
 
     def get_object(self):
         domains = Domain.objects.visible_to(self.request.user).select_related("state")
-        domains = domains.annotate(counted=Subquery(cache.moments().values("number")))
-        domains = with_mirror(with_ways(domains, self.kwargs["key"]), self.kwargs["key"])
+        domains = domains.annotate(counted=Subquery(cache.last_refresh_queryset().values("number")))
+        domains = annotate_alias_domain(
+            annotate_transports(domains, self.kwargs["key"]), self.kwargs["key"]
+        )
         domain = domains.filter(pk=self.kwargs["key"]).first()
         if domain is None:
             raise Http404
@@ -77,27 +87,29 @@ class DomainPage(RoleRequired, DetailView):
 
     def aliases(self, domain):
         """The first of those that belong to no mailbox; among many mailboxes by what is kept."""
-        if not domain.counted or domain.state.mailboxes <= limits.SMALL:
-            return domain.alias_set.without_mailbox().order_by("pk")[:SHOWN]
+        if not domain.counted or domain.state.mailboxes <= limits.SMALL_DOMAIN_LIMIT:
+            return domain.alias_set.without_mailbox().order_by("pk")[:PREVIEW_ROW_LIMIT]
         known = StandaloneAlias.scoped.in_order().filter(domain=domain).select_related("alias")
-        return [note.alias for note in known.order_by("pk")[:SHOWN]]
+        return [note.alias for note in known.order_by("pk")[:PREVIEW_ROW_LIMIT]]
 
     def get_context_data(self, **kwargs):
         domain, person = self.object, self.request.user
-        outcome, says = explain_domain(domain, way_of(domain))
-        mailboxes = with_usage(domain.mailbox_set.order_by("pk")[:SHOWN])
+        outcome, says = explain_domain(domain, get_effective_transport(domain))
+        mailboxes = with_usage(domain.mailbox_set.order_by("pk")[:PREVIEW_ROW_LIMIT])
         admins = DomainAdmin.objects.filter(domain=domain, active=True).order_by("admin_id")
         return super().get_context_data(
             mailboxes=mailboxes,
             aliases=self.aliases(domain),
             outcome=outcome,
             says=says,
-            mirrors=AliasDomain.objects.visible_to(person).filter(either_end([domain.pk])),
+            mirrors=AliasDomain.objects.visible_to(person).filter(
+                build_either_domain_filter([domain.pk])
+            ),
             admins=dict.fromkeys(admins.values_list("admin_id", flat=True)),
             lines=Log.objects.visible_to(person)
             .filter(domain=domain.pk)
-            .order_by("-timestamp", "-pk")[:SHOWN],
-            verbs=VERBS,
-            transports=in_force(Transport.objects.visible_to(person), domain),
+            .order_by("-timestamp", "-pk")[:PREVIEW_ROW_LIMIT],
+            verbs=ACTION_LABELS,
+            transports=get_effective_transports(Transport.objects.visible_to(person), domain),
             **kwargs,
         )

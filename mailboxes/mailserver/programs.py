@@ -3,10 +3,10 @@
 import os
 import shutil
 
-PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+EXTRA_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def find(name):
+def find_program(name):
     """The path of a program, or None where it is not installed."""
-    places = os.pathsep.join(filter(None, (os.environ.get("PATH"), PLACES)))
+    places = os.pathsep.join(filter(None, (os.environ.get("PATH"), EXTRA_PATH)))
     return shutil.which(name, path=places)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.permissions import RoleRequired
+from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.api.base import ApiView
 from mailadmin.api.operations import (
     TEXT,
@@ -24,30 +24,30 @@ from mailadmin.api.operations import (
     query_parameter,
 )
 from mailadmin.api.problems import build_validation_problem
-from mailadmin.tables.forms import PlainForm
+from mailadmin.tables.forms import ValidatedTextForm
 from mailadmin.tables.serialization import error_texts
 from mailboxes.mailserver.generator.choices import (
-    ACCOUNTS,
-    NO_CRAM_MD5,
-    OWN_DOMAIN,
-    Choices,
-    allows_cram_md5,
-    guessed,
-    is_domain_of_the_panel,
-    is_fit,
+    DATABASE_ACCOUNTS,
+    NO_CRAM_MD5_MESSAGE,
+    PANEL_DOMAIN_MESSAGE,
+    MailServerOptions,
+    can_offer_cram_md5,
+    detect_options,
+    is_panel_domain,
+    is_valid_option,
 )
-from mailboxes.mailserver.generator.database import Database
-from mailboxes.mailserver.generator.files import files_of
-from mailboxes.mailserver.smtp_probe import NoAnswer, knock
+from mailboxes.mailserver.generator.database import DatabaseLocation
+from mailboxes.mailserver.generator.files import generate_files
+from mailboxes.mailserver.smtp_probe import ProbeError, probe_recipient
 from mailboxes.models import Mailbox, Verification
 from mailboxes.postfix.explain import explain
-from mailboxes.postfix.explain.messages import ending
-from mailboxes.postfix.routing import Postfix, own_setup
+from mailboxes.postfix.explain.messages import format_delivery
+from mailboxes.postfix.routing import PostfixRouter, build_panel_config
 
-MOST_QUESTIONS = 2000  # a second or two; the command has no limit
+MAX_LOOKUPS = 2000  # a second or two; the command has no limit
 
 
-class ExplainForm(PlainForm):
+class ExplainForm(ValidatedTextForm):
     """An address to ask about, and perhaps who wants to send as it."""
 
     saves_nothing = True
@@ -64,14 +64,14 @@ class ExplainForm(PlainForm):
         if not self.is_valid():
             return None
         try:
-            setup = own_setup(most_questions=MOST_QUESTIONS)
+            setup = build_panel_config(most_questions=MAX_LOOKUPS)
             return explain(principal, **self.cleaned_data, setup=setup)
         except ValidationError as error:
             self.add_error(None if not hasattr(error, "error_dict") else "address", error.messages)
         return None
 
 
-class Explain(RoleRequired, TemplateView):
+class ExplainView(RoleRequiredMixin, TemplateView):
     """What happens to mail for an address, step by step."""
 
     roles = Role.ADMINS
@@ -82,7 +82,7 @@ class Explain(RoleRequired, TemplateView):
         form = ExplainForm(asked)
         told = form.told(self.request.user) if asked else None
         if told:
-            kwargs["ends"] = [(ending(each), each) for each in told["deliveries"]]
+            kwargs["ends"] = [(format_delivery(each), each) for each in told["deliveries"]]
         return super().get_context_data(form=form, told=told, **kwargs)
 
 
@@ -117,7 +117,7 @@ class ExplainApiView(ApiView):
         raise build_validation_problem(error_texts(form.errors.as_data()))
 
 
-class Seen(RoleRequired, TemplateView):
+class MailboxProbeView(RoleRequiredMixin, TemplateView):
     """What the mail server itself says of a mailbox: at once by SMTP, else at the last check."""
 
     roles = Role.SUPERADMIN
@@ -129,26 +129,26 @@ class Seen(RoleRequired, TemplateView):
 
     def get_context_data(self, key, **kwargs):
         mailbox = get_object_or_404(Mailbox, pk=key)
-        route = Postfix(own_setup()).route(mailbox.pk)
+        route = PostfixRouter(build_panel_config()).route(mailbox.pk)
         return super().get_context_data(
             mailbox=mailbox,
-            **at_the_door(mailbox.pk, route.rcpt_reply),
-            **last_check(mailbox),
+            **build_probe_context(mailbox.pk, route.rcpt_reply),
+            **build_verification_context(mailbox),
             **kwargs,
         )
 
 
-def at_the_door(address, expected):
+def build_probe_context(address, expected):
     """Postfix's reply beside the one that the panel's rows lead to."""
     try:
-        reply = knock(address)
-    except NoAnswer as error:
+        reply = probe_recipient(address)
+    except ProbeError as error:
         return {"no_server": str(error)}
     takes, should = reply.startswith("2"), not expected
     return {"reply": reply, "expected": expected, "agrees": takes == should}
 
 
-def last_check(mailbox):
+def build_verification_context(mailbox):
     """The newest result of `mailserver verify` for this mailbox's domain, and what it is worth."""
     covering = Q(domain="") | Q(domain=mailbox.domain_id)
     check = Verification.objects.filter(covering).order_by("-checked").first()
@@ -156,36 +156,36 @@ def last_check(mailbox):
         return {"check": None}
     return {
         "check": check,
-        "differences": list(concerning(check, mailbox)),
+        "differences": list(iter_mailbox_differences(check, mailbox)),
         "is_older": not mailbox.modified or check.checked < mailbox.modified,
         "is_partial": bool(check.trouble) or check.total > len(check.differences),
     }
 
 
-def concerning(check, mailbox):
+def iter_mailbox_differences(check, mailbox):
     """Differences of the mailbox, of its domain, and of the mail server as a whole."""
     domain = mailbox.domain_id.lower()
     for entry in check.differences:
         key = entry["key"]
         if key.lower() == mailbox.pk.lower():
             yield entry
-        elif key.lower() in (domain, f"@{domain}", "*") or is_about_server(key):
+        elif key.lower() in (domain, f"@{domain}", "*") or is_server_wide(key):
             yield entry | {"asked": f"{key}, {entry['asked']}"}
 
 
-def is_about_server(key):
+def is_server_wide(key):
     """Parameters, services, and ways of storing passwords; no address or domain is called so."""
     return key.startswith(("main.cf", "master.cf")) or ("." not in key and "@" not in key)
 
 
-FITTING = {
+FIELD_FORMAT_MESSAGES = {
     "hostname": _("A full name, such as mail.example.net."),
     "mail_directory": _("An absolute path, such as /var/vmail."),
     "mail_user": _("A user of the system, such as vmail; not root."),
 }
 
 
-class ConfigForm(PlainForm):
+class MailServerConfigForm(ValidatedTextForm):
     """What is asked before the configuration is written."""
 
     saves_nothing = True
@@ -215,67 +215,69 @@ class ConfigForm(PlainForm):
     def clean(self):
         cleaned = super().clean()
         for name in ("hostname", "mail_directory", "mail_user"):
-            if name in cleaned and not is_fit(name, cleaned[name]):
-                self.add_error(name, FITTING[name])
-        if is_domain_of_the_panel(hostname := cleaned.get("hostname", "")):
-            self.add_error("hostname", OWN_DOMAIN % {"name": hostname})
-        if cleaned.get("cram_md5") and not allows_cram_md5():
-            text = NO_CRAM_MD5 % {"scheme": settings.MAILADMIN_PASSWORD_SCHEME}
+            if name in cleaned and not is_valid_option(name, cleaned[name]):
+                self.add_error(name, FIELD_FORMAT_MESSAGES[name])
+        if is_panel_domain(hostname := cleaned.get("hostname", "")):
+            self.add_error("hostname", PANEL_DOMAIN_MESSAGE % {"name": hostname})
+        if cleaned.get("cram_md5") and not can_offer_cram_md5():
+            text = NO_CRAM_MD5_MESSAGE % {"scheme": settings.MAILADMIN_PASSWORD_SCHEME}
             self.add_error("cram_md5", text)
         return cleaned
 
     def choices(self):
         """The operator's choices; passwords are his to fill in."""
-        passwords = {account: f"PASSWORD-OF-{account.upper()}" for account in ACCOUNTS}
-        known = {name: guess for name, guess in guessed().items() if name == "command"}
-        return Choices(**known | self.cleaned_data, passwords=passwords)
+        passwords = {account: f"PASSWORD-OF-{account.upper()}" for account in DATABASE_ACCOUNTS}
+        known = {name: guess for name, guess in detect_options().items() if name == "command"}
+        return MailServerOptions(**known | self.cleaned_data, passwords=passwords)
 
 
-class MailServer(RoleRequired, TemplateView):
+class MailServerConfigView(RoleRequiredMixin, TemplateView):
     """The configuration of Postfix and Dovecot, to look at and to take along."""
 
     roles = Role.SUPERADMIN
     template_name = "mailserver/mailserver.html"
 
     def get(self, request, *args, **kwargs):
-        form = ConfigForm(request.GET if "hostname" in request.GET else None, initial=proposal())
+        form = MailServerConfigForm(
+            request.GET if "hostname" in request.GET else None, initial=get_initial_options()
+        )
         if "download" in request.GET and form.is_valid():
-            return archive(files_of(form.choices()))
+            return build_zip_response(generate_files(form.choices()))
         return self.render_to_response(self.get_context_data(form=form))
 
     def get_context_data(self, form, **kwargs):
-        files = list(files_of(form.choices())) if form.is_bound and form.is_valid() else []
+        files = list(generate_files(form.choices())) if form.is_bound and form.is_valid() else []
         return super().get_context_data(
             form=form,
             files=files,
             query=self.request.GET.urlencode(),
-            is_sqlite=Database.of_the_panel().is_sqlite,
+            is_sqlite=DatabaseLocation.of_the_panel().is_sqlite,
             **kwargs,
         )
 
 
-def proposal():
+def get_initial_options():
     """What the form opens with, so that the first click shows something."""
-    usual = Choices()
+    usual = MailServerOptions()
     names = (
         "hostname",
         *("mail_directory", "mail_user", "delivery", "dovecot_version", "cram_md5"),
         *("sieve", "proxied"),
     )
     found = {name: getattr(usual, name) for name in names}
-    guess = guessed()
-    if is_acceptable(guess["hostname"]):
+    guess = detect_options()
+    if is_acceptable_hostname(guess["hostname"]):
         found["hostname"] = guess["hostname"]
-    elif not is_acceptable(usual.hostname):
+    elif not is_acceptable_hostname(usual.hostname):
         found["hostname"] = ""
     return found | {name: guess[name] for name in ("dovecot_version",) if name in guess}
 
 
-def is_acceptable(hostname):
-    return is_fit("hostname", hostname) and not is_domain_of_the_panel(hostname)
+def is_acceptable_hostname(hostname):
+    return is_valid_option("hostname", hostname) and not is_panel_domain(hostname)
 
 
-def archive(files):
+def build_zip_response(files):
     """One file to take along; nothing is written here."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archived:

@@ -4,12 +4,12 @@ from django.db import migrations, models
 
 import mailadmin.db.fields
 import mailboxes.models
-from mailadmin.db.models import table
-from mailadmin.db.operations import CreateMissingTable, allow_upgrade_from_nothing
+from mailadmin.db.models import get_table_name
+from mailadmin.db.operations import CreateMissingTable, prepare_postfixadmin_upgrade
 
 
 def allow_upgrade(apps, schema_editor):
-    allow_upgrade_from_nothing(schema_editor.connection)
+    prepare_postfixadmin_upgrade(schema_editor.connection)
 
 
 class Migration(migrations.Migration):
@@ -138,14 +138,14 @@ class Migration(migrations.Migration):
             ],
             fills={
                 "local_part": (
-                    f"UPDATE {table('mailbox')}"  # noqa: S608
+                    f"UPDATE {get_table_name('mailbox')}"  # noqa: S608
                     " SET local_part = SUBSTR(username, 1, INSTR(username, '@') - 1)"
                 ),
             },
             options={
                 "verbose_name": "mailbox",
                 "verbose_name_plural": "mailboxes",
-                "db_table": table("mailbox"),
+                "db_table": get_table_name("mailbox"),
             },
         ),
         CreateMissingTable(
@@ -205,7 +205,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "alias",
                 "verbose_name_plural": "aliases",
-                "db_table": table("alias"),
+                "db_table": get_table_name("alias"),
             },
         ),
         CreateMissingTable(
@@ -227,7 +227,7 @@ class Migration(migrations.Migration):
                 ("messages", models.IntegerField(db_default=0, default=0)),
             ],
             options={
-                "db_table": table("quota2"),
+                "db_table": get_table_name("quota2"),
             },
         ),
         CreateMissingTable(
@@ -306,7 +306,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "vacation",
                 "verbose_name_plural": "vacations",
-                "db_table": table("vacation"),
+                "db_table": get_table_name("vacation"),
             },
         ),
         CreateMissingTable(
@@ -428,7 +428,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "fetchmail entry",
                 "verbose_name_plural": "fetchmail entries",
-                "db_table": table("fetchmail"),
+                "db_table": get_table_name("fetchmail"),
             },
         ),
         CreateMissingTable(
@@ -456,7 +456,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "app password",
                 "verbose_name_plural": "app passwords",
-                "db_table": table("mailbox_app_password"),
+                "db_table": get_table_name("mailbox_app_password"),
             },
         ),
         CreateMissingTable(
@@ -488,7 +488,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "db_table": table("quota"),
+                "db_table": get_table_name("quota"),
             },
         ),
         CreateMissingTable(
@@ -529,7 +529,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "db_table": table("vacation_notification"),
+                "db_table": get_table_name("vacation_notification"),
             },
         ),
         migrations.RunPython(allow_upgrade, migrations.RunPython.noop),

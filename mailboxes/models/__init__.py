@@ -7,8 +7,8 @@ from mailboxes.models.mail import (
     StandaloneAlias,
     Vacation,
     VacationNotification,
+    build_maildir,
     is_vacation_target,
-    maildir_of,
     vacation_target,
 )
 from mailboxes.models.plans import Plan, PlanRow, UploadPiece
@@ -32,6 +32,6 @@ __all__ = [
     "VacationNotification",
     "Verification",
     "is_vacation_target",
-    "maildir_of",
+    "build_maildir",
     "vacation_target",
 ]

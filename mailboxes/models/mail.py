@@ -12,20 +12,20 @@ from mailadmin.db.fields import (
     CharField,
     CurrentTime,
     DateTimeField,
-    FarAway,
+    FarFutureDate,
     GotoField,
     Latin1CharField,
     Latin1TextField,
     NameField,
     TextField,
     TimestampField,
-    Unknown,
-    is_known,
+    UnknownDate,
+    is_known_date,
     mail_key,
     split_goto,
 )
-from mailadmin.db.models import Record, table
-from mailadmin.names import address_in_unicode
+from mailadmin.db.models import Record, get_table_name
+from mailadmin.names import address_to_unicode
 
 
 class MailboxQuerySet(ScopedQuerySet):
@@ -42,14 +42,14 @@ class Mailbox(Principal, Record):
     local_part = NameField(_("local part"))
     domain = mail_key(Domain, "domain", related_name="mailbox_set", verbose_name=_("domain"))
     password_expiry = DateTimeField(
-        _("password expires"), default=timezone.now, db_default=Unknown(), editable=False
+        _("password expires"), default=timezone.now, db_default=UnknownDate(), editable=False
     )
     smtp_active = models.BooleanField(_("may send"), default=True, db_default=True)
 
     objects = PrincipalManager.from_queryset(MailboxQuerySet)()
 
     class Meta:
-        db_table = table("mailbox")
+        db_table = get_table_name("mailbox")
         verbose_name = _("mailbox")
         verbose_name_plural = _("mailboxes")
         indexes = [
@@ -58,7 +58,7 @@ class Mailbox(Principal, Record):
         ]
 
     def __str__(self):
-        return address_in_unicode(self.username)
+        return address_to_unicode(self.username)
 
     def clean_fields(self, exclude=None):
         if self._state.adding:
@@ -68,7 +68,7 @@ class Mailbox(Principal, Record):
     def derive(self):
         """Address and maildir of a new mailbox follow from its local part and domain."""
         self.username = f"{self.local_part}@{self.domain_id}".lower()
-        self.maildir = self.maildir or maildir_of(self.local_part.lower(), self.domain_id)
+        self.maildir = self.maildir or build_maildir(self.local_part.lower(), self.domain_id)
 
     @property
     def quota_mb(self):
@@ -77,13 +77,13 @@ class Mailbox(Principal, Record):
 
     def password_has_expired(self):
         """A domain without an expiry lets no password expire, whatever date the row holds."""
-        if not is_known(self.password_expiry) or self.password_expiry > timezone.now():
+        if not is_known_date(self.password_expiry) or self.password_expiry > timezone.now():
             return False
         domain = Domain.objects.filter(pk=self.domain_id).first()
         return bool(domain and domain.password_expiry)
 
 
-def maildir_of(local_part, domain):
+def build_maildir(local_part, domain):
     """Where Dovecot keeps the mail, by the pattern of MAILADMIN_MAILDIR."""
     path = settings.MAILADMIN_MAILDIR.format(
         domain=domain, local_part=local_part, username=f"{local_part}@{domain}"
@@ -108,7 +108,7 @@ class Alias(Record):
     objects = AliasQuerySet.as_manager()
 
     class Meta:
-        db_table = table("alias")
+        db_table = get_table_name("alias")
         verbose_name = _("alias")
         verbose_name_plural = _("aliases")
         indexes = [
@@ -117,7 +117,7 @@ class Alias(Record):
         ]
 
     def __str__(self):
-        return address_in_unicode(self.address)
+        return address_to_unicode(self.address)
 
     @property
     def local_part(self):
@@ -191,17 +191,17 @@ class Vacation(models.Model):
     body = TextField(_("text"))
     cache = Latin1TextField(blank=True, default="", editable=False)
     domain = mail_key(Domain, "domain", related_name="vacations", db_index=False)
-    created = DateTimeField(default=timezone.now, db_default=Unknown(), editable=False)
+    created = DateTimeField(default=timezone.now, db_default=UnknownDate(), editable=False)
     modified = TimestampField(default=timezone.now, db_default=CurrentTime(), editable=False)
     active = models.BooleanField(_("active"), default=True, db_default=True)
-    activefrom = TimestampField(_("from"), default=timezone.now, db_default=Unknown())
-    activeuntil = TimestampField(_("until"), default=timezone.now, db_default=FarAway())
+    activefrom = TimestampField(_("from"), default=timezone.now, db_default=UnknownDate())
+    activeuntil = TimestampField(_("until"), default=timezone.now, db_default=FarFutureDate())
     interval_time = models.IntegerField(_("answer each sender"), default=0, db_default=0)
 
     objects = VacationQuerySet.as_manager()
 
     class Meta:
-        db_table = table("vacation")
+        db_table = get_table_name("vacation")
         verbose_name = _("vacation")
         verbose_name_plural = _("vacations")
         indexes = [models.Index(fields=["domain"], name="mailadmin_vacation_domain")]
@@ -219,7 +219,7 @@ class VacationNotification(models.Model):
     notified_at = TimestampField(default=timezone.now, db_default=CurrentTime())
 
     class Meta:
-        db_table = table("vacation_notification")
+        db_table = get_table_name("vacation_notification")
 
     def __str__(self):
         return f"{self.vacation_id} {self.notified}"

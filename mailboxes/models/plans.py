@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.models import Role
-from mailadmin.db.fields import CharField, DateTimeField, NameField, TextField, is_known
+from mailadmin.db.fields import CharField, DateTimeField, NameField, TextField, is_known_date
 
 
 class PlanQuerySet(models.QuerySet):
@@ -18,7 +18,7 @@ class PlanQuerySet(models.QuerySet):
         own = self.filter(owner_model=principal.model_label, owner_key=principal.pk)
         own = own.filter(of_superadmin=False)  # who was one once has lost those
         born = principal.created  # a namesake's may be older
-        return own.filter(created__gte=born) if is_known(born) else own
+        return own.filter(created__gte=born) if is_known_date(born) else own
 
 
 class Plan(models.Model):

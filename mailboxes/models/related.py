@@ -13,10 +13,10 @@ from mailadmin.db.fields import (
     Latin1TextField,
     NameField,
     TimestampField,
-    Unknown,
+    UnknownDate,
     mail_key,
 )
-from mailadmin.db.models import table
+from mailadmin.db.models import get_table_name
 from mailboxes.models.mail import Mailbox
 
 
@@ -28,7 +28,7 @@ class Usage(models.Model):
     messages = models.IntegerField(default=0, db_default=0)
 
     class Meta:
-        db_table = table("quota2")
+        db_table = get_table_name("quota2")
 
     def __str__(self):
         return self.mailbox_id
@@ -43,7 +43,7 @@ class OldUsage(models.Model):
     current = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
-        db_table = table("quota")
+        db_table = get_table_name("quota")
 
     def __str__(self):
         return f"{self.mailbox_id} {self.path}"
@@ -97,7 +97,7 @@ class Fetchmail(models.Model):
     extra_options = Latin1TextField(null=True, blank=True)  # noqa: DJ001 (as it is)
     returned_text = Latin1TextField(null=True, blank=True)  # noqa: DJ001 (as it is)
     mda = Latin1CharField(max_length=255, null=True, blank=True, default="")  # noqa: DJ001 (NOT NULL in 3.3)
-    date = TimestampField(default=timezone.now, db_default=Unknown())
+    date = TimestampField(default=timezone.now, db_default=UnknownDate())
     sslcertck = models.BooleanField(default=False, db_default=False)
     sslcertpath = CharField(max_length=255, null=True, blank=True, default="", db_default="")  # noqa: DJ001 (as it is)
     sslfingerprint = Latin1CharField(
@@ -107,14 +107,14 @@ class Fetchmail(models.Model):
         Domain, "domain", related_name="fetchmail_set", null=True, default="", db_default=""
     )
     active = models.BooleanField(default=False, db_default=False)
-    created = TimestampField(default=timezone.now, db_default=Unknown())
+    created = TimestampField(default=timezone.now, db_default=UnknownDate())
     modified = TimestampField(default=timezone.now, db_default=CurrentTime())
     src_port = models.IntegerField(default=0, db_default=0)
 
     objects = MailboxScoped.as_manager()
 
     class Meta:
-        db_table = table("fetchmail")
+        db_table = get_table_name("fetchmail")
         verbose_name = _("fetchmail entry")
         verbose_name_plural = _("fetchmail entries")
 
@@ -137,7 +137,7 @@ class AppPassword(models.Model):
     objects = MailboxScoped.as_manager()
 
     class Meta:
-        db_table = table("mailbox_app_password")
+        db_table = get_table_name("mailbox_app_password")
         verbose_name = _("app password")
         verbose_name_plural = _("app passwords")
 

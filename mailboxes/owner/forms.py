@@ -8,25 +8,25 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.accounts.backends import account_of, begin_attempt_of
+from mailadmin.accounts.backends import get_account_key, start_principal_attempt
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.password_forms import NewPasswordMixin
-from mailadmin.accounts.throttling import log_failure
-from mailadmin.db.fields import is_known
+from mailadmin.accounts.throttling import log_login_failure
+from mailadmin.db.fields import is_known_date
 from mailadmin.names import validate_address
-from mailadmin.tables.forms import WatchedForm
-from mailboxes.forms import GotoMixin, goto_initial
+from mailadmin.tables.forms import ConflictCheckedForm
+from mailboxes.forms import GotoMixin, get_goto_initial
 from mailboxes.models import Alias, Vacation
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.mailboxes import set_password
 from mailboxes.services.vacations import set_vacation
 
 # What MySQL's TIMESTAMP holds; PostfixAdmin's own default is the last of these days.
-EARLIEST, LATEST = datetime.date(1971, 1, 1), datetime.date(2038, 1, 18)
-INTERVALS = [(0, _("once")), (86400, _("once a day")), (604800, _("once a week"))]
+MIN_TIMESTAMP_DATE, MAX_TIMESTAMP_DATE = datetime.date(1971, 1, 1), datetime.date(2038, 1, 18)
+REPLY_INTERVAL_CHOICES = [(0, _("once")), (86400, _("once a day")), (604800, _("once a week"))]
 
 
-class ForwardingForm(GotoMixin, WatchedForm):
+class ForwardingForm(GotoMixin, ConflictCheckedForm):
     """Where mail of a mailbox goes besides, and whether a copy stays."""
 
     goto_mailbox = forms.BooleanField(
@@ -39,7 +39,7 @@ class ForwardingForm(GotoMixin, WatchedForm):
     def __init__(self, *args, actor, mailbox, **kwargs):
         self.actor, self.mailbox = actor, mailbox
         alias = Alias.objects.filter(pk=mailbox.pk).first()
-        kwargs["initial"] = goto_initial(alias) if alias else {"goto": [], "goto_mailbox": True}
+        kwargs["initial"] = get_goto_initial(alias) if alias else {"goto": [], "goto_mailbox": True}
         super().__init__(*args, **kwargs)
         self.watch(alias)
 
@@ -57,25 +57,25 @@ class ForwardingForm(GotoMixin, WatchedForm):
         return self.attempt(set_forwarding, self.mailbox.pk, values["goto"], values["goto_mailbox"])
 
 
-class MomentInput(forms.DateTimeInput):
+class DateTimeLocalInput(forms.DateTimeInput):
     input_type = "datetime-local"
 
     def __init__(self):
         super().__init__(format="%Y-%m-%dT%H:%M")
 
 
-class VacationForm(WatchedForm):
+class VacationForm(ConflictCheckedForm):
     """The answer that is sent while somebody is away."""
 
     active = forms.BooleanField(label=_("I am away"), required=False)
-    activefrom = forms.DateTimeField(label=_("From"), widget=MomentInput)
-    activeuntil = forms.DateTimeField(label=_("Until"), widget=MomentInput)
+    activefrom = forms.DateTimeField(label=_("From"), widget=DateTimeLocalInput)
+    activeuntil = forms.DateTimeField(label=_("Until"), widget=DateTimeLocalInput)
     subject = forms.CharField(label=_("Subject"), max_length=255)
     body = forms.CharField(
         label=_("Text"), widget=forms.Textarea(attrs={"rows": 7}), max_length=60000
     )
     interval_time = forms.TypedChoiceField(
-        label=_("Answer each sender"), coerce=int, choices=INTERVALS
+        label=_("Answer each sender"), coerce=int, choices=REPLY_INTERVAL_CHOICES
     )
 
     def __init__(self, *args, actor, mailbox, **kwargs):
@@ -85,9 +85,9 @@ class VacationForm(WatchedForm):
         super().__init__(*args, **kwargs)
         self.watch(vacation)
         present = vacation.interval_time if vacation else 0
-        if present not in dict(INTERVALS):
+        if present not in dict(REPLY_INTERVAL_CHOICES):
             label = _("every %(seconds)d seconds") % {"seconds": present}
-            self.fields["interval_time"].choices = [*INTERVALS, (present, label)]
+            self.fields["interval_time"].choices = [*REPLY_INTERVAL_CHOICES, (present, label)]
 
     def snapshot(self, row):
         return {f.name: f.value_from_object(row) for f in row._meta.fields if f.name in self.fields}
@@ -97,7 +97,7 @@ class VacationForm(WatchedForm):
         return {
             name: getattr(vacation, name) for name in ("active", "subject", "body", "interval_time")
         } | {
-            "activefrom": start if is_known(start) else timezone.now(),
+            "activefrom": start if is_known_date(start) else timezone.now(),
             "activeuntil": end or self._proposal()["activeuntil"],
         }
 
@@ -121,7 +121,9 @@ class VacationForm(WatchedForm):
         elif cleaned.get("active") and end and end < timezone.now():
             self.add_error("activeuntil", _("This is over already."))
         for name in ("activefrom", "activeuntil"):
-            if (moment := cleaned.get(name)) and not EARLIEST <= moment.date() <= LATEST:
+            if (
+                moment := cleaned.get(name)
+            ) and not MIN_TIMESTAMP_DATE <= moment.date() <= MAX_TIMESTAMP_DATE:
                 self.add_error(name, _("The database keeps dates up to the year 2037."))
         return cleaned
 
@@ -129,7 +131,7 @@ class VacationForm(WatchedForm):
         return self.attempt(set_vacation, self.mailbox.pk, self.values())
 
 
-class OwnPasswordForm(NewPasswordMixin, WatchedForm):
+class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
     """The old password, and the new one twice."""
 
     old_password = forms.CharField(
@@ -151,11 +153,11 @@ class OwnPasswordForm(NewPasswordMixin, WatchedForm):
     def clean_old_password(self):
         """Guesses count here as they do at the sign-in: a stolen session must not find it out."""
         typed, person = self.cleaned_data["old_password"], self.actor.principal
-        attempt = begin_attempt_of(self.request, person, "session")
+        attempt = start_principal_attempt(self.request, person, "session")
         if not person.check_password(typed):
-            log_failure(person.username, self.actor.address, "old password")
+            log_login_failure(person.username, self.actor.address, "old password")
             raise ValidationError(_("This is not your present password."))
-        attempt.succeed(account_of(person))
+        attempt.succeed(get_account_key(person))
         return typed
 
     def clean(self):

@@ -9,13 +9,13 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.permissions import RoleRequired
-from mailadmin.accounts.views import Throttled
+from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.accounts.views import ThrottledFormMixin
 from mailadmin.changes.models import Log
-from mailadmin.db.fields import is_known
+from mailadmin.db.fields import is_known_date
 from mailadmin.tables.views.base import SaveFormMixin
 from mailboxes.models import Alias, Usage, Vacation
-from mailboxes.owner.forms import OwnPasswordForm
+from mailboxes.owner.forms import PasswordChangeForm
 from mailboxes.views import ForwardingView, VacationView
 
 
@@ -40,9 +40,9 @@ class OwnVacationView(VacationView):
         return self.request.user
 
 
-class OwnPasswordView(RoleRequired, Throttled, SaveFormMixin, FormView):
+class OwnPasswordView(RoleRequiredMixin, ThrottledFormMixin, SaveFormMixin, FormView):
     roles = Role.ANYONE
-    form_class = OwnPasswordForm
+    form_class = PasswordChangeForm
     template_name = "account/password.html"
 
     def get_form_kwargs(self):
@@ -55,28 +55,28 @@ class OwnPasswordView(RoleRequired, Throttled, SaveFormMixin, FormView):
         return reverse("home")
 
 
-class AccountView(RoleRequired, TemplateView):
+class AccountView(RoleRequiredMixin, TemplateView):
     roles = Role.ANYONE
     template_name = "account/account.html"
 
 
-def when_away(vacation):
+def get_vacation_status(vacation):
     """now, later or over; nothing where no answer is sent."""
     if vacation is None or not vacation.active:
         return ""
-    if is_known(vacation.activefrom) and vacation.activefrom > timezone.now():
+    if is_known_date(vacation.activefrom) and vacation.activefrom > timezone.now():
         return "later"
     return "over" if vacation.activeuntil and vacation.activeuntil < timezone.now() else "now"
 
 
-def password_set(mailbox):
+def get_password_changed_at(mailbox):
     """When the password was last changed, as far as the log tells."""
     line = Log.objects.filter(domain=mailbox.domain_id, action="edit_password", data=mailbox.pk)
     line = line.order_by("-timestamp").first()
-    return line.timestamp if line else mailbox.created if is_known(mailbox.created) else None
+    return line.timestamp if line else mailbox.created if is_known_date(mailbox.created) else None
 
 
-def own_home(request):
+def render_owner_home(request):
     """A mailbox owner's first page: how full, where mail goes, whether he is away."""
     mailbox = request.user
     usage = Usage.objects.filter(pk=mailbox.pk).first()
@@ -90,7 +90,7 @@ def own_home(request):
         "keeps_copy": alias is None or alias.keeps_copy,
         "is_answered_only": alias is not None and alias.is_answered_only,
         "vacation": vacation,
-        "away": when_away(vacation),
-        "password_set": password_set(mailbox),
+        "away": get_vacation_status(vacation),
+        "password_set": get_password_changed_at(mailbox),
     }
     return render(request, "account/home.html", context)

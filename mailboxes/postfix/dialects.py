@@ -2,14 +2,14 @@
 
 from django.db import connections
 
-from mailadmin.db.fields import column_facts
+from mailadmin.db.fields import load_column_facts
 
 
-class Dialect:
+class SQLDialect:
     """How a database says what the queries need; values compare as the column would."""
 
     def __init__(self, alias="default"):
-        self.facts = column_facts(alias)
+        self.facts = load_column_facts(alias)
         self.vendor = connections[alias].vendor
 
     def table(self, model, name=None):
@@ -44,7 +44,7 @@ class Dialect:
     now = "datetime('now', 'localtime')"
 
 
-class MySQL(Dialect):
+class MySQLDialect(SQLDialect):
     def like(self, model, name, expression):
         """Without the column's own charset and collation other alphabets are error 1267."""
         facts = self.facts.get((model._meta.db_table, name))
@@ -73,5 +73,5 @@ class MySQL(Dialect):
     now = "NOW()"
 
 
-def dialect(alias="default"):
-    return {"mysql": MySQL}.get(connections[alias].vendor, Dialect)(alias)
+def get_dialect(alias="default"):
+    return {"mysql": MySQLDialect}.get(connections[alias].vendor, SQLDialect)(alias)

@@ -16,17 +16,17 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain, Domain, Transport
 from mailboxes.models import Alias, Mailbox
-from mailboxes.postfix.dialects import dialect
+from mailboxes.postfix.dialects import get_dialect
 
-WORD = re.compile(r":(key|domain|service|base)\b")
-SWITCHED_OFF = "550 5.2.1 Mailbox is switched off"
+PLACEHOLDER_RE = re.compile(r":(key|domain|service|base)\b")
+MAILBOX_INACTIVE_REPLY = "550 5.2.1 Mailbox is switched off"
 VACATION_SERVICE = "mailadmin-autoreply"  # in master.cf
 # auth_username_chars of the written Dovecot configuration: nobody else is looked up.
 LOGIN_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+=?^_{|}~.@-"
-SENDING = ("smtp", "submission")  # Dovecot's names for logins that come to send
+SUBMISSION_SERVICES = ("smtp", "submission")  # Dovecot's names for logins that come to send
 
 
-class Part(NamedTuple):
+class LookupSelect(NamedTuple):
     """A SELECT that answers with one column of a row that lives."""
 
     model: type  # whose row answers
@@ -51,20 +51,20 @@ class Part(NamedTuple):
         return f"SELECT {', '.join(columns)}\nFROM {self.source}\nWHERE {where}"
 
 
-class Map(NamedTuple):
+class PostfixMap(NamedTuple):
     """One lookup: what it is for, the parameter of main.cf that uses it, and its query."""
 
     name: str
     parameter: str
     title: object
-    parts: tuple[Part, ...]
+    parts: tuple[LookupSelect, ...]
     union: str = "UNION ALL"  # doubles do no harm, and to drop them takes a table on disk
 
     def sql(self):
         return f"\n{self.union} ".join(part.sql() for part in self.parts)
 
 
-class Query(NamedTuple):
+class DovecotQuery(NamedTuple):
     """What Dovecot asks."""
 
     name: str
@@ -75,29 +75,29 @@ class Query(NamedTuple):
 # Spelling
 
 
-def for_postfix(sql):
-    return WORD.sub(lambda word: POSTFIX[word[1]], sql.replace("%", "%%"))
+def render_for_postfix(sql):
+    return PLACEHOLDER_RE.sub(lambda word: POSTFIX_PLACEHOLDERS[word[1]], sql.replace("%", "%%"))
 
 
-POSTFIX = {"key": "'%s'", "domain": "'%d'"}
+POSTFIX_PLACEHOLDERS = {"key": "'%s'", "domain": "'%d'"}
 
 
-def is_asked(sql, key):
+def is_queried_for_key(sql, key):
     """Postfix does not even ask where the query wants a domain and the key has none."""
     return ":domain" not in sql or ("@" in key and not key.endswith("@"))
 
 
-def for_database(sql, key):
+def bind_parameters(sql, key):
     """The query with its values apart, as Django's cursors take it."""
     values = {"key": key, "domain": key.rpartition("@")[2]}
-    parameters = [values[word] for word in WORD.findall(sql)]
-    return WORD.sub("%s", sql.replace("%", "%%")), parameters
+    parameters = [values[word] for word in PLACEHOLDER_RE.findall(sql)]
+    return PLACEHOLDER_RE.sub("%s", sql.replace("%", "%%")), parameters
 
 
 # Conditions
 
 
-class Asking:
+class QueryBuilder:
     """Builds the parts: where a row is found, and what must be true of it."""
 
     def __init__(self, dialect):
@@ -111,7 +111,7 @@ class Asking:
         return (self.found(model, column), *self.dialect.ascii(":key"))
 
     def active(self, name):
-        return f"{name}.active = 1", REASONS[name]
+        return f"{name}.active = 1", INACTIVE_REASONS[name]
 
     def hosted(self, place=":domain", name="place", kind=None):
         """The domain of the key, or another, is switched on; and of that kind, if it matters."""
@@ -145,18 +145,18 @@ class Asking:
         yield *self.mirrored(model, column), self.mirror()
 
 
-REASONS = {
+INACTIVE_REASONS = {
     "alias": _("the alias is switched off"),
     "mailbox": _("the mailbox is switched off"),
     "domain": _("the domain is switched off"),
     "aliasdomain": _("the alias domain is switched off"),
     "transport": _("the transport is switched off"),
 }
-HAS_TARGETS = ("alias.goto <> ''", _("the alias has no targets"))
-NOT_ALL = "domain.domain <> 'ALL'"
+HAS_TARGETS_CONDITION = ("alias.goto <> ''", _("the alias has no targets"))
+NOT_ALL_ROW_CONDITION = "domain.domain <> 'ALL'"
 
 
-def no_row(asking, model, column, expression, *conditions):
+def build_not_exists(asking, model, column, expression, *conditions):
     """There is no such row: what another table says counts only then."""
     table = asking.dialect.table(model, "other")
     holds = asking.dialect.holds(f"other.{column}", model, column, expression)
@@ -166,37 +166,37 @@ def no_row(asking, model, column, expression, *conditions):
 # Postfix
 
 
-def postfix_maps(alias="default"):
+def build_postfix_maps(alias="default"):
     """Every lookup of Postfix, in the order in which its parameters list them."""
-    asking = Asking(dialect(alias))
+    asking = QueryBuilder(get_dialect(alias))
     return (
-        *domain_maps(asking),
-        *alias_maps(asking),
-        *recipient_maps(asking),
-        *refusal_maps(asking),
-        *transport_maps(asking),
-        sender_map(asking),
-        limit_map(asking),
+        *build_domain_maps(asking),
+        *build_alias_maps(asking),
+        *build_recipient_maps(asking),
+        *build_restriction_maps(asking),
+        *build_transport_maps(asking),
+        build_sender_login_map(asking),
+        build_quota_map(asking),
     )
 
 
-def domain_maps(asking):
+def build_domain_maps(asking):
     """A domain is in one class only: backup MX decides which."""
     for name, title, kind, wrong in (
         ("virtual_mailbox_domains", _("Domains with mailboxes"), 0, _("the domain is a backup MX")),
         ("relay_domains", _("Backup MX domains"), 1, _("the domain is no backup MX")),
     ):
-        part = Part(
+        part = LookupSelect(
             Domain,
             "domain.domain",
             asking.dialect.table(Domain),
-            (*asking.key(Domain, "domain"), NOT_ALL),
+            (*asking.key(Domain, "domain"), NOT_ALL_ROW_CONDITION),
             (asking.active("domain"), (f"domain.backupmx = {kind}", wrong)),
         )
-        yield Map(name, name, title, (part,))
+        yield PostfixMap(name, name, title, (part,))
 
 
-def alias_maps(asking):
+def build_alias_maps(asking):
     """Aliases, then mailboxes as their own targets, lest a catch-all takes their mail.
 
     A mailbox that is switched off is its own target too: its mail is refused, not handed on.
@@ -210,21 +210,21 @@ def alias_maps(asking):
     names = iter(titles)
     for way in range(2):
         for model, column, answer, live in (
-            (Alias, "address", "alias.goto", (asking.active("alias"), HAS_TARGETS)),
+            (Alias, "address", "alias.goto", (asking.active("alias"), HAS_TARGETS_CONDITION)),
             (Mailbox, "username", "mailbox.username", ()),
         ):
             name = next(names)
-            part = part_of(asking, model, column, answer, live, way)
-            yield Map(name, "virtual_alias_maps", titles[name], (part,))
+            part = build_lookup_select(asking, model, column, answer, live, way)
+            yield PostfixMap(name, "virtual_alias_maps", titles[name], (part,))
 
 
-def recipient_maps(asking):
-    yield Map(
+def build_recipient_maps(asking):
+    yield PostfixMap(
         "virtual_mailbox",
         "virtual_mailbox_maps",
         _("Mailboxes"),
         (
-            Part(
+            LookupSelect(
                 Mailbox,
                 "mailbox.maildir",
                 asking.dialect.table(Mailbox),
@@ -233,27 +233,27 @@ def recipient_maps(asking):
             ),
         ),
     )
-    yield Map(
+    yield PostfixMap(
         "relay_recipients",
         "relay_recipient_maps",
         _("Recipients of backup MX domains"),
         (
-            Part(
+            LookupSelect(
                 Mailbox,
                 "mailbox.username",
                 asking.dialect.table(Mailbox),
                 asking.key(Mailbox, "username"),
                 (asking.active("mailbox"), asking.hosted(kind=True)),
             ),
-            every_recipient(asking),
+            build_backup_mx_wildcard(asking),
         ),
     )
 
 
-def every_recipient(asking):
+def build_backup_mx_wildcard(asking):
     """A backup MX domain without mailboxes takes mail for everybody: who is there is unknown."""
     place = "SUBSTR(:key, 2)"
-    return Part(
+    return LookupSelect(
         Domain,
         "domain.domain",
         asking.dialect.table(Domain),
@@ -262,45 +262,52 @@ def every_recipient(asking):
             asking.active("domain"),
             ("domain.backupmx = 1", _("the domain is no backup MX")),
             (
-                no_row(asking, Mailbox, "domain", place),
+                build_not_exists(asking, Mailbox, "domain", place),
                 _("the domain lists its mailboxes, and this is none of them"),
             ),
         ),
     )
 
 
-def refusal_maps(asking):
+def build_restriction_maps(asking):
     """Mail to a mailbox that is switched off is refused at once, unless an alias sends it on."""
     titles = {
         "refused_recipients": _("Is the mailbox switched off?"),
         "refused_recipients_mirror": _("Is it switched off in the domain that is mirrored?"),
     }
-    for name, parts in zip(titles, refusals(asking), strict=True):
+    for name, parts in zip(titles, iter_restriction_selects(asking), strict=True):
         # A word twice is no action that access(5) knows.
-        yield Map(name, "smtpd_recipient_restrictions", titles[name], parts, "UNION")
+        yield PostfixMap(name, "smtpd_recipient_restrictions", titles[name], parts, "UNION")
 
 
-def refusals(asking):
+def iter_restriction_selects(asking):
     """For each way: who is let pass, also with an extension, and who is refused."""
-    direct = tuple(passed(asking))
-    for address, own in both_ways(asking):
-        away = no_row(asking, Alias, "address", address, sends_on(asking, "other"))
+    direct = tuple(iter_permitting_selects(asking))
+    for address, own in iter_key_expressions(asking):
+        away = build_not_exists(
+            asking, Alias, "address", address, build_forwards_condition(asking, "other")
+        )
         off = (("mailbox.active = 0", ""), (away, ""), *own)
-        refused = part_of(asking, Mailbox, "username", f"'{SWITCHED_OFF}'", off, bool(own))
-        yield (*direct, *(passed(asking, own) if own else ()), refused)
+        refused = build_lookup_select(
+            asking, Mailbox, "username", f"'{MAILBOX_INACTIVE_REPLY}'", off, bool(own)
+        )
+        yield (*direct, *(iter_permitting_selects(asking, own) if own else ()), refused)
 
 
-def passed(asking, own=()):
+def iter_permitting_selects(asking, own=()):
     """What takes mail for the key itself; lest its owner without extension is asked."""
-    sent_on = (sends_on(asking, "alias"), "")
-    for model, column, live in ((Alias, "address", sent_on), (Mailbox, "username", ON)):
-        yield part_of(asking, model, column, "'DUNNO'", (live, *own), bool(own))
+    sent_on = (build_forwards_condition(asking, "alias"), "")
+    for model, column, live in (
+        (Alias, "address", sent_on),
+        (Mailbox, "username", MAILBOX_ACTIVE_CONDITION),
+    ):
+        yield build_lookup_select(asking, model, column, "'DUNNO'", (live, *own), bool(own))
 
 
-ON = ("mailbox.active = 1", "")
+MAILBOX_ACTIVE_CONDITION = ("mailbox.active = 1", "")
 
 
-def sends_on(asking, name):
+def build_forwards_condition(asking, name):
     """An alias that is switched on and points to more than itself and its own auto-reply."""
 
     def listed(expression):
@@ -318,26 +325,26 @@ def sends_on(asking, name):
     return f"{name}.active = 1 AND {others} <> ',' AND {others} <> {itself}"
 
 
-def both_ways(asking):
+def iter_key_expressions(asking):
     """The key's own row, then by an alias domain, if that has no row of its own for the key."""
     yield ":key", ()
     nothing = (
-        no_row(asking, Mailbox, "username", ":key"),
-        no_row(asking, Alias, "address", ":key", "other.active = 1"),
+        build_not_exists(asking, Mailbox, "username", ":key"),
+        build_not_exists(asking, Alias, "address", ":key", "other.active = 1"),
     )
     by_mirror = asking.dialect.local_part_at("aliasdomain.target_domain")
     yield by_mirror, tuple((condition, "") for condition in nothing)
 
 
-def part_of(asking, model, column, answer, live, is_mirrored):
+def build_lookup_select(asking, model, column, answer, live, is_mirrored):
     """A part that finds a row directly or by an alias domain."""
     source, where, hosted = list(asking.ways(model, column))[is_mirrored]
-    return Part(model, answer, source, where, (*live, *hosted))
+    return LookupSelect(model, answer, source, where, (*live, *hosted))
 
 
-def transport_maps(asking):
+def build_transport_maps(asking):
     """Rows of their own, then what domains say; each key is put to both before the next one."""
-    part = Part(
+    part = LookupSelect(
         Transport,
         "transport.transport",
         asking.dialect.table(Transport),
@@ -345,81 +352,89 @@ def transport_maps(asking):
         (asking.active("transport"),),
     )
     title = _("Transports of addresses, domains, and “*”")
-    yield Map("transport_pattern", "transport_maps", title, (part,))
-    part = Part(
+    yield PostfixMap("transport_pattern", "transport_maps", title, (part,))
+    part = LookupSelect(
         Domain,
         "domain.transport",
         asking.dialect.table(Domain),
-        (*asking.key(Domain, "domain"), NOT_ALL),
+        (*asking.key(Domain, "domain"), NOT_ALL_ROW_CONDITION),
         (
             asking.active("domain"),
             ("domain.transport NOT IN ('', 'virtual')", ""),  # the usual one
         ),
     )
-    yield Map("transport", "transport_maps", _("Transports"), (part,))
+    yield PostfixMap("transport", "transport_maps", _("Transports"), (part,))
 
 
-def sender_map(asking):
+def build_sender_login_map(asking):
     """Who may send as an address: its mailbox, or those to whom its alias leads.
 
     A mailbox is found even if it is switched off, else the catch-all's owner could send as it;
     its forwarding lets nobody send in its name.
     """
     parts = []
-    for address, own in both_ways(asking):
-        parts.append(part_of(asking, Mailbox, "username", "mailbox.username", own, bool(own)))
+    for address, own in iter_key_expressions(asking):
+        parts.append(
+            build_lookup_select(asking, Mailbox, "username", "mailbox.username", own, bool(own))
+        )
         theirs = (
-            no_row(asking, Mailbox, "username", address),
+            build_not_exists(asking, Mailbox, "username", address),
             _("it is a mailbox, whose forwarding lets nobody send in its name"),
         )
-        live = (asking.active("alias"), HAS_TARGETS, theirs, *own)
-        parts.append(part_of(asking, Alias, "address", "alias.goto", live, bool(own)))
-    return Map("sender_login", "smtpd_sender_login_maps", _("Who may send as whom"), tuple(parts))
+        live = (asking.active("alias"), HAS_TARGETS_CONDITION, theirs, *own)
+        parts.append(build_lookup_select(asking, Alias, "address", "alias.goto", live, bool(own)))
+    return PostfixMap(
+        "sender_login", "smtpd_sender_login_maps", _("Who may send as whom"), tuple(parts)
+    )
 
 
-def limit_map(asking):
+def build_quota_map(asking):
     """Not for main.cf, where only a patch knows it; the tracer and Dovecot's tools ask it."""
-    part = Part(
+    part = LookupSelect(
         Mailbox,
         "mailbox.quota",
         asking.dialect.table(Mailbox),
         asking.key(Mailbox, "username"),
         (asking.active("mailbox"),),
     )
-    return Map("mailbox_limit", "", _("Quotas"), (part,))
+    return PostfixMap("mailbox_limit", "", _("Quotas"), (part,))
 
 
 # Dovecot
 
 
-def dovecot_queries(version="2.3", alias="default"):
+def build_dovecot_queries(version="2.3", alias="default"):
     """What Dovecot asks to let somebody in, to find his mail, and to list everybody."""
-    asking = Asking(dialect(alias))
+    asking = QueryBuilder(get_dialect(alias))
     found = (*asking.key(Mailbox, "username"), "mailbox.active = 1")
     may_come = ":service NOT IN ({}) OR mailbox.smtp_active = 1".format(
-        ", ".join(f"'{service}'" for service in SENDING)
+        ", ".join(f"'{service}'" for service in SUBMISSION_SERVICES)
     )
-    login = (*found, f"({may_come})", password_is_fresh(asking))
+    login = (*found, f"({may_come})", build_password_not_expired(asking))
     return (
-        Query(
+        DovecotQuery(
             "password",
             _("Login"),
-            select(asking, {"user": "mailbox.username", "password": scheme_said(asking)}, login),
+            build_mailbox_select(
+                asking,
+                {"user": "mailbox.username", "password": password_with_scheme(asking)},
+                login,
+            ),
         ),
-        Query(
+        DovecotQuery(
             "user",
             _("Where the mail is, and how much it may be"),
-            select(asking, USER_FIELDS[version](asking.dialect), found),
+            build_mailbox_select(asking, USER_FIELD_BUILDERS[version](asking.dialect), found),
         ),
-        Query(
+        DovecotQuery(
             "iterate",
             _("Every mailbox"),
-            select(asking, {"user": "mailbox.username"}, ("mailbox.active = 1",)),
+            build_mailbox_select(asking, {"user": "mailbox.username"}, ("mailbox.active = 1",)),
         ),
     )
 
 
-def scheme_said(asking):
+def password_with_scheme(asking):
     """The stored password; Dovecot's CRYPT reads all of `$…$` but Argon2, which needs its name."""
     cases = " ".join(
         f"WHEN SUBSTR(mailbox.password, 1, {len(shape)}) = '{shape}'"
@@ -429,64 +444,66 @@ def scheme_said(asking):
     return f"CASE {cases} ELSE mailbox.password END"
 
 
-def select(asking, fields, conditions):
+def build_mailbox_select(asking, fields, conditions):
     columns = ", ".join(f"{column} AS {name}" for name, column in fields.items())
     where = "\n  AND ".join(conditions)
     return f"SELECT {columns}\nFROM {asking.dialect.table(Mailbox)}\nWHERE {where}"
 
 
-IS_FILE = "SUBSTR(mailbox.maildir, -1) <> '/'"  # mail in one file, as virtual(8) has it
+IS_MBOX_CONDITION = "SUBSTR(mailbox.maildir, -1) <> '/'"  # mail in one file, as virtual(8) has it
 
 
-def by_kind(in_file, in_folder):
+def case_mbox_or_maildir(in_file, in_folder):
     """What holds of a mailbox that is a file (mbox), and of one that is a folder (maildir)."""
-    return f"CASE WHEN {IS_FILE} THEN {in_file} ELSE {in_folder} END"
+    return f"CASE WHEN {IS_MBOX_CONDITION} THEN {in_file} ELSE {in_folder} END"
 
 
-def home(dialect):
+def home_expression(dialect):
     """A folder: the maildir, or one beside the file."""
     beside = dialect.joined(":base", "mailbox.maildir", "'.home'")
-    return by_kind(beside, dialect.joined(":base", "mailbox.maildir"))
+    return case_mbox_or_maildir(beside, dialect.joined(":base", "mailbox.maildir"))
 
 
-def fields_of_2_3(dialect):
+def build_user_fields_2_3(dialect):
     quota = dialect.not_negative("mailbox.quota")
     path = (":base", "mailbox.maildir")
     folders = dialect.joined("'mbox:'", *path, "'.home/mail:INBOX='", *path)
     return {
-        "home": home(dialect),
-        "mail": by_kind(folders, dialect.joined("'maildir:'", *path)),
+        "home": home_expression(dialect),
+        "mail": case_mbox_or_maildir(folders, dialect.joined("'maildir:'", *path)),
         "quota_rule": dialect.joined("'*:bytes='", quota),
     }
 
 
-def fields_of_2_4(dialect):
+def build_user_fields_2_4(dialect):
     quota = dialect.not_negative("mailbox.quota")
     path = (":base", "mailbox.maildir")
     return {
-        "home": home(dialect),
-        "mail_driver": by_kind("'mbox'", "'maildir'"),
-        "mail_path": by_kind(dialect.joined(*path, "'.home/mail'"), dialect.joined(*path)),
-        "mail_inbox_path": by_kind(dialect.joined(*path), "NULL"),
+        "home": home_expression(dialect),
+        "mail_driver": case_mbox_or_maildir("'mbox'", "'maildir'"),
+        "mail_path": case_mbox_or_maildir(
+            dialect.joined(*path, "'.home/mail'"), dialect.joined(*path)
+        ),
+        "mail_inbox_path": case_mbox_or_maildir(dialect.joined(*path), "NULL"),
         "quota_storage_size": dialect.joined(quota, "'B'"),
         # By how much the last message may exceed it: a tenth, as in 2.3. The default is 10 MB.
         "quota_storage_grace": dialect.joined(dialect.divided(quota, 10), "'B'"),
     }
 
 
-USER_FIELDS = {"2.3": fields_of_2_3, "2.4": fields_of_2_4}
-DOVECOT = {
+USER_FIELD_BUILDERS = {"2.3": build_user_fields_2_3, "2.4": build_user_fields_2_4}
+DOVECOT_PLACEHOLDERS = {
     "2.3": {"key": "'%u'", "service": "'%s'"},
     "2.4": {"key": "'%{user}'", "service": "'%{protocol}'"},
 }
 
 
-def for_dovecot(sql, version, base):
-    words = DOVECOT[version] | {"base": f"'{base.rstrip('/')}/'"}
-    return WORD.sub(lambda word: words[word[1]], sql.replace("%", "%%"))
+def render_for_dovecot(sql, version, base):
+    words = DOVECOT_PLACEHOLDERS[version] | {"base": f"'{base.rstrip('/')}/'"}
+    return PLACEHOLDER_RE.sub(lambda word: words[word[1]], sql.replace("%", "%%"))
 
 
-def password_is_fresh(asking):
+def build_password_not_expired(asking):
     """Dates before 2001 mean unknown; a domain without an expiry lets no password expire."""
     domain = asking.dialect.holds("place.domain", Domain, "domain", "mailbox.domain")
     return (
@@ -497,7 +514,7 @@ def password_is_fresh(asking):
     )
 
 
-class Dictionary(NamedTuple):
+class QuotaDictEntry(NamedTuple):
     """A path of Dovecot's quota dictionary, and the column of `quota2` that it writes."""
 
     path: str
@@ -505,23 +522,23 @@ class Dictionary(NamedTuple):
 
 
 QUOTA_DICTIONARY = (
-    Dictionary("priv/quota/storage", "bytes"),
-    Dictionary("priv/quota/messages", "messages"),
+    QuotaDictEntry("priv/quota/storage", "bytes"),
+    QuotaDictEntry("priv/quota/messages", "messages"),
 )
 
 
 # The least that each program must be allowed: table → statement → columns, none meaning the row
 
-POSTFIX_NEEDS = {
+POSTFIX_PRIVILEGES = {
     "domain": {"SELECT": ("domain", "active", "backupmx", "transport")},
     "alias_domain": {"SELECT": ("alias_domain", "target_domain", "active")},
     "alias": {"SELECT": ("address", "goto", "active")},
     "mailbox": {"SELECT": ("username", "domain", "maildir", "quota", "active")},
     "mailadmin_transport": {"SELECT": ("pattern", "transport", "active")},
 }
-LOGIN = ("username", "domain", "password", "active", "smtp_active", "password_expiry")
-DOVECOT_NEEDS = {
+LOGIN_COLUMNS = ("username", "domain", "password", "active", "smtp_active", "password_expiry")
+DOVECOT_PRIVILEGES = {
     "domain": {"SELECT": ("domain", "password_expiry")},
-    "mailbox": {"SELECT": (*LOGIN, "maildir", "quota")},
+    "mailbox": {"SELECT": (*LOGIN_COLUMNS, "maildir", "quota")},
     "quota2": {"SELECT": (), "INSERT": (), "UPDATE": (), "DELETE": ()},
 }

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from domains.services.locks import domains_to_write, lock_domains, tally
+from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes
 from mailadmin.db.fields import join_goto, split_goto
@@ -18,18 +18,18 @@ from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.models.mail import AliasQuerySet
 from mailboxes.services.addresses import domains_of, group_by_domain, refuse_taken_addresses
 from mailboxes.services.default_aliases import is_default_alias
-from mailboxes.services.limits import check_count, refuse_unfit
+from mailboxes.services.limits import check_row_limit, validate_column_capacity
 from mailboxes.services.loops import refuse_loops
 from mailboxes.services.standalone_aliases import index_standalone_aliases
 
 
 def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
     """Create aliases. The local part `*` stands for a catch-all."""
-    domains = domains_to_write(changes, [row["domain"].pk for row in rows])
+    domains = lock_writable_domains(changes, [row["domain"].pk for row in rows])
     aliases = [_new_alias(row) for row in rows]
     refuse_taken_addresses([alias.pk for alias in aliases])
     for domain, new in group_by_domain(aliases, domains):
-        check_count(domain, "aliases", own_aliases(domain), len(new))
+        check_row_limit(domain, "aliases", own_aliases(domain), len(new))
     for alias in aliases:
         _refuse_protected(changes, [alias])
         _refuse_system_users(changes, alias)
@@ -38,8 +38,8 @@ def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
     changes.create(aliases)
     index_standalone_aliases(aliases)
     for domain, new in group_by_domain(aliases, domains):
-        tally(domain.pk, aliases=len(new))
-    cache.note_lost(aliases)
+        adjust_tallies(domain.pk, aliases=len(new))
+    cache.refresh_undeliverable(aliases)
     for alias in aliases:
         changes.log("create_alias", alias.domain_id, alias.pk)
     return aliases
@@ -85,7 +85,7 @@ def edit_alias(changes: Changes, key: str, values: dict) -> Alias:
     if changes.update([alias], **own):
         changes.log("edit_alias", alias.domain_id, alias.pk)
     if leads_elsewhere:
-        changes.at_end(cache.note_lost, [alias])
+        changes.at_end(cache.refresh_undeliverable, [alias])
     return alias
 
 
@@ -105,7 +105,7 @@ def set_aliases(changes: Changes, keys: list[str], field: str, value: bool) -> N
     refuse_loops(changes, [edited_copy(alias, {field: value}) for alias in aliases])
     for alias in changes.update(aliases, **{field: value}):
         changes.log("edit_alias", alias.domain_id, alias.pk)
-    cache.note_lost(aliases)
+    cache.refresh_undeliverable(aliases)
 
 
 def delete_aliases(changes: Changes, keys: list[str]) -> None:
@@ -115,9 +115,9 @@ def delete_aliases(changes: Changes, keys: list[str]) -> None:
     _refuse_protected(changes, aliases)
     _refuse_with_mailbox(keys, _("%(key)s belongs to a mailbox and goes with it."))
     changes.delete(aliases)
-    cache.note_lost(aliases)
+    cache.refresh_undeliverable(aliases)
     for domain, gone in group_by_domain(aliases):
-        tally(domain, aliases=-len(gone))
+        adjust_tallies(domain, aliases=-len(gone))
     for alias in aliases:
         changes.log("delete_alias", alias.domain_id, alias.pk)
 
@@ -178,7 +178,7 @@ def _refuse_system_users(changes: Changes, alias: Alias, before: Alias | None = 
 
 def _check_targets(alias: Alias, has_mailbox: bool = False, may_only_answer: bool = False) -> None:
     """Refuse targets that one alias cannot have."""
-    refuse_unfit(alias, "goto")
+    validate_column_capacity(alias, "goto")
     targets = alias.targets
     if not targets and not (may_only_answer and alias.is_answered_only):
         _refuse_no_targets(has_mailbox)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from domains.models import AliasDomain, Domain
-from domains.patterns import is_usual
-from domains.services.locks import tally
+from domains.patterns import is_default_transport
+from domains.services.locks import adjust_tallies
 from mailadmin.changes.perform import Changes
 from mailboxes.models import Alias
 from mailboxes.services.contents import CONTENTS
@@ -24,7 +24,7 @@ def create_default_aliases(changes: Changes, domain: Domain, destination: str = 
     aliases = [alias for alias in aliases if alias.pk not in taken and alias.goto != alias.pk]
     changes.create(aliases)
     index_standalone_aliases(aliases)
-    tally(domain.pk, aliases=len(aliases))
+    adjust_tallies(domain.pk, aliases=len(aliases))
 
 
 def default_alias_targets(
@@ -64,7 +64,7 @@ def _is_delivered_here(domain: str) -> bool:
     """Return whether mail for a domain is delivered to its own mailboxes and aliases."""
     local = Domain.objects.filter(pk=domain, active=True, backupmx=False)
     transport = local.values_list("transport", flat=True).first()
-    if transport is None or not is_usual(transport):
+    if transport is None or not is_default_transport(transport):
         return False
     return not AliasDomain._base_manager.filter(pk=domain, active=True).exists()
 

@@ -8,11 +8,16 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import Domain
 from domains.services.alias_domains import refuse_targets
 from domains.services.domains import set_domains
-from domains.services.locks import DELETION, lock_domains
+from domains.services.locks import DELETION_JOB_KIND, lock_domains
 from domains.services.text_references import delete_named
 from mailadmin.changes.perform import Changes
 from mailadmin.jobs.models import Job, JobKeys
-from mailadmin.jobs.runner import ROWS_A_STEP, add_limited_job, drop_selection, selected_keys
+from mailadmin.jobs.runner import (
+    ROWS_PER_STEP,
+    add_job_within_limit,
+    delete_selection,
+    load_selected_keys,
+)
 from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.contents import CONTENTS, contents
@@ -33,13 +38,13 @@ def close_domains(changes: Changes, keys: list[str]) -> Job:
     set_domains(changes, keys, "active", False)
     total = sum(contents(model, keys) for model in CONTENTS)
     title = _("Delete %(domains)s") % {"domains": ", ".join(keys[:20])}
-    return add_limited_job(changes, DELETION, title, {}, total, keys)
+    return add_job_within_limit(changes, DELETION_JOB_KIND, title, {}, total, keys)
 
 
 def close_selected_domains(changes: Changes, selection: Job) -> Job:
     """Disable the domains of a confirmed selection and add the job that deletes them."""
-    keys = selected_keys(selection)
-    drop_selection(changes, selection)
+    keys = load_selected_keys(selection)
+    delete_selection(changes, selection)
     return close_domains(changes, keys)
 
 
@@ -51,7 +56,7 @@ def next_deletion(job: Job) -> tuple[Callable, tuple, int] | None:
     part, domain = found
     for model in CONTENTS:
         rows = model.objects.filter(domain=domain).order_by("pk")
-        if keys := list(rows.values_list("pk", flat=True)[:ROWS_A_STEP]):
+        if keys := list(rows.values_list("pk", flat=True)[:ROWS_PER_STEP]):
             return delete_contents, (domain.pk, model, keys), len(keys)
     return delete_closed_domain, (part.pk, domain.pk), 0
 

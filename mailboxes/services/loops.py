@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import AliasDomain
 from mailadmin.db.fields import split_goto
 from mailboxes.models import Alias, Mailbox, is_vacation_target
-from mailboxes.postfix.routing import LIMIT, split_address, split_extension
-from mailboxes.postfix.routing.addresses import extended
-from mailboxes.postfix.routing.loops import way_to
+from mailboxes.postfix.routing import ALIAS_EXPANSION_LIMIT, split_address, split_extension
+from mailboxes.postfix.routing.addresses import add_extension
+from mailboxes.postfix.routing.loops import find_shortest_path
 
 
 def refuse_loops(changes, aliases):
@@ -24,16 +24,16 @@ def refuse_loops(changes, aliases):
     new = {alias.pk: alias for alias in aliases if alias.active}
     for alias in new.values():
         if loop := find_loop(alias, new):
-            text = " → ".join(told(changes, alias, loop))
+            text = " → ".join(redact_loop(changes, alias, loop))
             raise ValidationError({"goto": _("This is a loop: %(loop)s") % {"loop": text}})
 
 
-def told(changes, alias, loop):
+def redact_loop(changes, alias, loop):
     """The addresses of a loop that this person may know of; the others are dots."""
-    keys = [key for address in loop for key in (address, without_mark(address))]
+    keys = [key for address in loop for key in (address, strip_wildcard_extension(address))]
     own = [alias, *Alias.objects.visible_to(changes.principal).filter(pk__in=keys)]
     known = {name.lower() for each in own for name in (each.pk, *each.targets)}
-    shown = [is_known(address, known) for address in loop]
+    shown = [is_known_address(address, known) for address in loop]
     for number, address in enumerate(loop):
         if shown[number]:
             yield address
@@ -41,23 +41,27 @@ def told(changes, alias, loop):
             yield "…"
 
 
-def is_known(address, known):
+def is_known_address(address, known):
     """Whether the address is, or would be without the extension that stands for all."""
-    return address in known or without_mark(address) in known
+    return address in known or strip_wildcard_extension(address) in known
 
 
-def without_mark(address):
+def strip_wildcard_extension(address):
     return address.replace(f"{settings.MAILADMIN_RECIPIENT_DELIMITER[:1]}…", "")
 
 
 def find_loop(alias, new):
     """Addresses that lead from one to the next and back to the first, or None."""
-    start = start_of(alias)
-    hops = reachable(start, new)
-    return plain_loop(seen_from(start[0], hops)) or plain_loop(hops) or growing_loop(hops)
+    start = get_start_addresses(alias)
+    hops = expand_reachable(start, new)
+    return (
+        find_simple_loop(get_reachable_subgraph(start[0], hops))
+        or find_simple_loop(hops)
+        or find_growing_loop(hops)
+    )
 
 
-def seen_from(address, hops):
+def get_reachable_subgraph(address, hops):
     """The part to which this address leads: a loop is shown without extension if it has one so."""
     part, waiting = {}, [address]
     while waiting:
@@ -67,20 +71,20 @@ def seen_from(address, hops):
     return part
 
 
-def start_of(alias):
+def get_start_addresses(alias):
     """The address, and with some extension, which goes on to its targets; a catch-all drops it."""
     if alias.is_catch_all:
         return [target.lower() for target in split_goto(alias.goto)]
-    return [alias.pk, with_some_extension(alias.pk)]
+    return [alias.pk, add_wildcard_extension(alias.pk)]
 
 
-def with_some_extension(address):
+def add_wildcard_extension(address):
     """One stands for all: what follows the sign is in no table."""
     sign = settings.MAILADMIN_RECIPIENT_DELIMITER[:1]
-    return extended(address, f"{sign}…") if sign else address
+    return add_extension(address, f"{sign}…") if sign else address
 
 
-class Hop(NamedTuple):
+class AliasNode(NamedTuple):
     """Where an address leads, and what Postfix makes of it on the way."""
 
     targets: list
@@ -88,7 +92,7 @@ class Hop(NamedTuple):
     grown: frozenset = frozenset()  # targets that add an extension of their own to that given
 
 
-def plain_loop(hops):
+def find_simple_loop(hops):
     """A circle without an address that names itself, at which Postfix would stop."""
     graph = {address: [] if hop.names_itself else hop.targets for address, hop in hops.items()}
     try:
@@ -98,44 +102,46 @@ def plain_loop(hops):
     return None
 
 
-def growing_loop(hops):
+def find_growing_loop(hops):
     """A circle that adds an extension at every turn, so that no address comes twice."""
     ways = {address: hop.targets for address, hop in hops.items()}
     for address, hop in hops.items():
         for target in hop.grown:
             if target == address:
                 return [address, address]
-            if way := way_to(target, address, ways):
+            if way := find_shortest_path(target, address, ways):
                 return [address, *way]
     return None
 
 
-def reachable(addresses, new):
+def expand_reachable(addresses, new):
     """Every address to which these lead, with its own targets; asked a level at a time."""
     hops, frontier = {}, set(addresses)
-    while frontier and len(hops) < LIMIT:
-        answers = _answers(frontier, new)
-        hops |= {address: _hop(address, answers.get(address)) for address in frontier}
+    while frontier and len(hops) < ALIAS_EXPANSION_LIMIT:
+        answers = _find_aliases(frontier, new)
+        hops |= {address: _build_node(address, answers.get(address)) for address in frontier}
         frontier = {target for address in frontier for target in hops[address].targets} - set(hops)
     return hops
 
 
-def _hop(address, alias):
+def _build_node(address, alias):
     if alias is None:
-        return Hop([])
+        return AliasNode([])
     targets = [target.lower() for target in split_goto(alias.goto)]
     targets = [t for t in targets if "@" in t and not is_vacation_target(t)]
     if alias.is_catch_all or alias.pk.lower() == address:
-        return Hop([t for t in targets if t != address], address in targets)
-    if not _is_stripped(address, alias):
-        return Hop(targets)  # by an alias domain: one that names itself there is nobody's
-    marked = {target: with_some_extension(target) for target in targets}
+        return AliasNode([t for t in targets if t != address], address in targets)
+    if not _is_matched_without_extension(address, alias):
+        return AliasNode(targets)  # by an alias domain: one that names itself there is nobody's
+    marked = {target: add_wildcard_extension(target) for target in targets}
     grown = frozenset(marked[target] for target in targets if _has_extension(target))
     names_itself = address in marked.values() and address not in grown
-    return Hop([m for m in marked.values() if m != address or m in grown], names_itself, grown)
+    return AliasNode(
+        [m for m in marked.values() if m != address or m in grown], names_itself, grown
+    )
 
 
-def _is_stripped(address, alias):
+def _is_matched_without_extension(address, alias):
     """Whether the alias was found without the address's extension."""
     return split_address(address)[0] != split_address(alias.pk.lower())[0]
 
@@ -145,13 +151,15 @@ def _has_extension(address):
     return bool(split_extension(split_address(address)[0], delimiters)[1])
 
 
-def _answers(addresses, new):
+def _find_aliases(addresses, new):
     """The active alias that Postfix finds for each, unless a mailbox comes first."""
-    mirrors = _mirrors(addresses)
-    keys = {address: list(_keys(address, mirrors)) for address in addresses}
+    mirrors = _find_alias_domain_targets(addresses)
+    keys = {address: list(_iter_lookup_keys(address, mirrors)) for address in addresses}
     wanted = {key for options in keys.values() for key in options}
     stored = Alias.objects.filter(pk__in=wanted, active=True)
-    found = dict.fromkeys(_mailboxes(wanted)) | {alias.pk.lower(): alias for alias in stored} | new
+    found = (
+        dict.fromkeys(_find_mailboxes(wanted)) | {alias.pk.lower(): alias for alias in stored} | new
+    )
     hits = {
         address: next((found[key] for key in options if key in found), None)
         for address, options in keys.items()
@@ -159,20 +167,20 @@ def _answers(addresses, new):
     return {address: alias for address, alias in hits.items() if alias}
 
 
-def _mirrors(addresses):
+def _find_alias_domain_targets(addresses):
     """Alias domain → the domain it mirrors."""
     domains = {split_address(address)[1] for address in addresses}
     active = AliasDomain._base_manager.filter(alias_domain__in=domains, active=True)
     return dict(active.values_list("alias_domain_id", "target_domain_id"))
 
 
-def _mailboxes(keys):
+def _find_mailboxes(keys):
     """Mailboxes are their own targets, so that no catch-all takes their mail."""
     stored = Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True)
     return [username.lower() for username in stored]
 
 
-def _keys(address, mirrors):
+def _iter_lookup_keys(address, mirrors):
     """What Postfix looks up, in its order; each key also by the domain that is mirrored."""
     local_part, domain = split_address(address)
     name, extension = split_extension(local_part, settings.MAILADMIN_RECIPIENT_DELIMITER)

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from domains.services.locks import domains_to_write, lock_domains, tally
+from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
 from domains.services.text_references import delete_named
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.sessions import end_sessions
@@ -19,20 +19,26 @@ from mailadmin.names import fold
 from mailboxes.dashboard import cache
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.addresses import domains_of, group_by_domain, refuse_taken_addresses
-from mailboxes.services.limits import assigned, check_count, check_quotas, in_bytes, needs_more
+from mailboxes.services.limits import (
+    check_quotas,
+    check_row_limit,
+    is_quota_increase,
+    megabytes_to_bytes,
+    sum_assigned_quota,
+)
 
-PASSWORD_DAYS = 365  # as in PostfixAdmin, where the domain sets no expiry
+DEFAULT_PASSWORD_EXPIRY_DAYS = 365  # as in PostfixAdmin, where the domain sets no expiry
 
 
 def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     """Create mailboxes, each with its own alias. Quotas are in MB, passwords are hashes."""
-    domains = domains_to_write(changes, [row["domain"].pk for row in rows])
-    _refuse_given_paths(changes, rows)
-    mailboxes = [_new_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
-    _refuse_extensions(mailboxes)
+    domains = lock_writable_domains(changes, [row["domain"].pk for row in rows])
+    _refuse_maildir(changes, rows)
+    mailboxes = [_build_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
+    _refuse_delimiter_in_local_part(mailboxes)
     refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
     for domain, new in group_by_domain(mailboxes, domains):
-        check_count(domain, "mailboxes", Mailbox.objects.filter(domain=domain), len(new))
+        check_row_limit(domain, "mailboxes", Mailbox.objects.filter(domain=domain), len(new))
         check_quotas(domain, new)
     for mailbox in mailboxes:
         mailbox.clean_fields(exclude=["password"])
@@ -41,25 +47,25 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
         Alias(address=m.pk, goto=m.pk, domain_id=m.domain_id, active=m.active) for m in mailboxes
     )
     for domain, new in group_by_domain(mailboxes, domains):
-        tally(domain.pk, mailboxes=len(new), quota_assigned=assigned(new))
+        adjust_tallies(domain.pk, mailboxes=len(new), quota_assigned=sum_assigned_quota(new))
     for mailbox, row in zip(mailboxes, rows, strict=True):
         changes.log("create_mailbox", mailbox.domain_id, mailbox.pk)
         if row.get("welcome_mail"):
             title = _("Welcome mail to %(row)s") % {"row": mailbox}
             add_job(changes, "welcome", title, {"to": mailbox.pk}, 1)
-    cache.note_lost([], {mailbox.domain_id for mailbox in mailboxes})
+    cache.refresh_undeliverable([], {mailbox.domain_id for mailbox in mailboxes})
     return mailboxes
 
 
-def _new_mailbox(changes: Changes, row: dict, domain: Domain) -> Mailbox:
+def _build_mailbox(changes: Changes, row: dict, domain: Domain) -> Mailbox:
     own = {k: v for k, v in row.items() if k not in ("welcome_mail", "quota", "domain")}
-    own = {"password_expiry": expiry(changes, domain)} | own
-    mailbox = Mailbox(**own, domain=domain, quota=in_bytes(row.get("quota", 0)))
+    own = {"password_expiry": get_password_expiry(changes, domain)} | own
+    mailbox = Mailbox(**own, domain=domain, quota=megabytes_to_bytes(row.get("quota", 0)))
     mailbox.derive()
     return mailbox
 
 
-def _refuse_given_paths(changes: Changes, rows: Iterable[dict]) -> None:
+def _refuse_maildir(changes: Changes, rows: Iterable[dict]) -> None:
     """Refuse maildirs, except from superadmins: a path could lead to other people's mail."""
     if changes.principal.role is Role.SUPERADMIN:
         return
@@ -67,7 +73,7 @@ def _refuse_given_paths(changes: Changes, rows: Iterable[dict]) -> None:
         raise ValidationError(_("Only a superadmin can say where the mail lies."))
 
 
-def _refuse_extensions(mailboxes: list[Mailbox]) -> None:
+def _refuse_delimiter_in_local_part(mailboxes: list[Mailbox]) -> None:
     """Refuse names with a recipient delimiter: Dovecot looks for the part before it."""
     delimiters = settings.MAILADMIN_RECIPIENT_DELIMITER
     for mailbox in mailboxes:
@@ -79,22 +85,22 @@ def _refuse_extensions(mailboxes: list[Mailbox]) -> None:
 def edit_mailbox(changes: Changes, key: str, values: dict) -> Mailbox:
     """Edit a mailbox. Its alias is active exactly as long as it is."""
     mailbox, domain = lock_mailbox(changes, key)
-    _refuse_given_paths(changes, [values])
+    _refuse_maildir(changes, [values])
     values = dict(values)
     if "quota" in values:
-        values["quota"] = in_bytes(values["quota"])
+        values["quota"] = megabytes_to_bytes(values["quota"])
     if "password" in values:
-        values = {"password_expiry": expiry(changes, domain)} | values
-    before, edited = assigned([mailbox]), edited_copy(mailbox, values)
-    if domain and needs_more(mailbox, edited):
+        values = {"password_expiry": get_password_expiry(changes, domain)} | values
+    before, edited = sum_assigned_quota([mailbox]), edited_copy(mailbox, values)
+    if domain and is_quota_increase(mailbox, edited):
         check_quotas(domain, [edited])
     changed = changes.update([mailbox], **values)
-    tally(mailbox.domain_id, quota_assigned=assigned([mailbox]) - before)
+    adjust_tallies(mailbox.domain_id, quota_assigned=sum_assigned_quota([mailbox]) - before)
     if values.get("active") is False:
         end_sessions(changed)
-    if _alias_follows(changes, [mailbox]) or changed:
+    if _sync_alias_active(changes, [mailbox]) or changed:
         changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
-        cache.note_lost([], [mailbox.domain_id])
+        cache.refresh_undeliverable([], [mailbox.domain_id])
     return mailbox
 
 
@@ -104,8 +110,8 @@ def set_mailboxes(changes: Changes, keys: list[str], field: str, value: bool) ->
     mailboxes = changes.find(Mailbox, keys)
     changed = changes.update(mailboxes, **{field: value})
     if field == "active":
-        _alias_follows(changes, mailboxes)
-        cache.note_lost([], {mailbox.domain_id for mailbox in changed})
+        _sync_alias_active(changes, mailboxes)
+        cache.refresh_undeliverable([], {mailbox.domain_id for mailbox in changed})
     if field == "active" and not value:
         end_sessions(changed)
     for mailbox in changed:
@@ -121,8 +127,8 @@ def delete_mailboxes(changes: Changes, keys: list[str]) -> None:
     end_sessions(mailboxes)
     changes.delete(mailboxes)
     for domain, gone in group_by_domain(mailboxes):
-        tally(domain, mailboxes=-len(gone), quota_assigned=-assigned(gone))
-    cache.note_lost([], {mailbox.domain_id for mailbox in mailboxes})
+        adjust_tallies(domain, mailboxes=-len(gone), quota_assigned=-sum_assigned_quota(gone))
+    cache.refresh_undeliverable([], {mailbox.domain_id for mailbox in mailboxes})
     for mailbox in mailboxes:
         changes.log("delete_mailbox", mailbox.domain_id, mailbox.pk)
 
@@ -132,7 +138,7 @@ def set_password(changes: Changes, model: type[Principal], key: str, stored: str
     person = changes.find_one(model, key)
     values = {"password": stored}
     if model is Mailbox:
-        values["password_expiry"] = expiry(
+        values["password_expiry"] = get_password_expiry(
             changes, Domain.objects.filter(pk=person.domain_id).first()
         )
     changes.update([person], **values)
@@ -140,9 +146,9 @@ def set_password(changes: Changes, model: type[Principal], key: str, stored: str
     return person
 
 
-def expiry(changes: Changes, domain: Domain | None) -> datetime.datetime:
+def get_password_expiry(changes: Changes, domain: Domain | None) -> datetime.datetime:
     """Return when a password that is set now expires."""
-    days = (domain.password_expiry if domain else 0) or PASSWORD_DAYS
+    days = (domain.password_expiry if domain else 0) or DEFAULT_PASSWORD_EXPIRY_DAYS
     return changes.at + datetime.timedelta(days=days)
 
 
@@ -153,7 +159,7 @@ def lock_mailbox(changes: Changes, key: str) -> tuple[Mailbox, Domain | None]:
     return mailbox, Domain.objects.filter(pk=mailbox.domain_id).first()
 
 
-def _alias_follows(changes: Changes, mailboxes: list[Mailbox]) -> list[Alias]:
+def _sync_alias_active(changes: Changes, mailboxes: list[Mailbox]) -> list[Alias]:
     """Set `active` of aliases to that of their mailboxes: the mail server's maps read the alias."""
     own = Alias.objects.filter(pk__in=[mailbox.pk for mailbox in mailboxes])
     aliases = {fold(alias.pk): alias for alias in own}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mailadmin.db.bulk import chunks
-from mailadmin.db.pagination import pages
+from mailadmin.db.pagination import iter_pages
 from mailboxes.models import Alias, Mailbox, StandaloneAlias
 
 ROWS = 10_000
@@ -18,7 +18,7 @@ def index_standalone_aliases(aliases: Sequence[Alias]) -> None:
 def reindex_standalone_aliases() -> None:
     """Add what the index lacks, and remove what no longer belongs there."""
     missing = Alias.objects.without_mailbox().exclude(pk__in=StandaloneAlias.objects.values("pk"))
-    for part in pages(missing.only("domain"), ROWS):
+    for part in iter_pages(missing.only("domain"), ROWS):
         index_standalone_aliases(part)
     for gone in (
         StandaloneAlias.objects.exclude(pk__in=Alias.objects.values("pk")),

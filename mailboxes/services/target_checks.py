@@ -10,17 +10,17 @@ from django.db.models import F, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from domains.models import Domain, Transport
-from domains.patterns import USUAL, domain_keys, is_usual
+from domains.patterns import DEFAULT_DELIVERY, get_transport_lookup_keys, is_default_transport
 from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix.routing import split_address, split_extension
 
-MISSING, INACTIVE, BARE = "missing", "inactive", "bare"
+MISSING, INACTIVE, NO_DOMAIN = "missing", "inactive", "bare"
 
 
 @dataclass
-class Surroundings:
+class TargetContext:
     """What is there of the domains and addresses that some targets name."""
 
     domains: dict[str, bool] = field(default_factory=dict)  # those looked into → whether active
@@ -28,69 +28,71 @@ class Surroundings:
     states: dict[str, bool] = field(default_factory=dict)  # address → whether it takes mail
 
 
-MOST_TARGETS = 100  # of one alias that are looked at
-MOST_TEXTS = 10
+MAX_CHECKED_TARGETS = 100  # of one alias that are looked at
+MAX_PROBLEM_TEXTS = 10
 
 
-def problems_of(principal, aliases: list[Alias]) -> dict[str, list[str]]:
+def find_alias_problems(principal, aliases: list[Alias]) -> dict[str, list[str]]:
     """Return the aliases with targets at which no mail arrives, and a text for each of these."""
-    targets = {alias.pk: first_targets(alias) for alias in aliases}
-    wrong = problems(principal, {each for named in targets.values() for each in named})
+    targets = {alias.pk: get_checked_targets(alias) for alias in aliases}
+    wrong = find_target_problems(principal, {each for named in targets.values() for each in named})
     found = {}
     for alias in aliases:
-        texts = [text_of(each, wrong[each]) for each in targets[alias.pk] if each in wrong]
+        texts = [
+            format_target_problem(each, wrong[each]) for each in targets[alias.pk] if each in wrong
+        ]
         if not alias.targets and alias.goto:
             texts.append(_("It has no target at which mail is kept."))
         if texts:
-            found[alias.pk] = readable(texts)
+            found[alias.pk] = truncate_texts(texts)
     return found
 
 
-def first_targets(alias: Alias) -> list[str]:
+def get_checked_targets(alias: Alias) -> list[str]:
     """Return the targets that are looked at; of a list without end, the first."""
-    return sorted(dict.fromkeys(target.lower() for target in alias.others[:MOST_TARGETS]))
+    return sorted(dict.fromkeys(target.lower() for target in alias.others[:MAX_CHECKED_TARGETS]))
 
 
-def readable(texts: list[str]) -> list[str]:
+def truncate_texts(texts: list[str]) -> list[str]:
     """Return as many texts as somebody reads, and how many more there are."""
-    more = len(texts) - MOST_TEXTS
-    return texts if more <= 0 else [*texts[:MOST_TEXTS], _("and %(n)s more") % {"n": more}]
+    more = len(texts) - MAX_PROBLEM_TEXTS
+    return texts if more <= 0 else [*texts[:MAX_PROBLEM_TEXTS], _("and %(n)s more") % {"n": more}]
 
 
-def text_of(target: str, kind: str) -> str:
+def format_target_problem(target: str, kind: str) -> str:
     texts = {
         MISSING: _("%(target)s does not exist."),
         INACTIVE: _("%(target)s is inactive."),
-        BARE: _("%(target)s has no domain: it is a user of the mail server’s own system."),
+        NO_DOMAIN: _("%(target)s has no domain: it is a user of the mail server’s own system."),
     }
     return texts[kind] % {"target": target}
 
 
-def problems(principal, targets: set[str]) -> dict[str, str]:
+def find_target_problems(principal, targets: set[str]) -> dict[str, str]:
     """Return the targets at which no mail arrives, and why."""
-    there = surroundings(principal, sorted(targets))
-    found = {target: problem(target, there) for target in sorted(targets)}
+    there = load_target_context(principal, sorted(targets))
+    found = {target: classify_target(target, there) for target in sorted(targets)}
     found = {target: kind for target, kind in found.items() if kind}
-    rerouted = rerouted_of(target for target in found if "@" in target)
+    rerouted = find_rerouted(target for target in found if "@" in target)
     return {target: kind for target, kind in found.items() if target not in rerouted}
 
 
-def problem(target: str, there: Surroundings) -> str:
+def classify_target(target: str, there: TargetContext) -> str:
     """Return what is wrong with a target, if anything is known to be."""
     if "@" not in target:
-        return BARE
+        return NO_DOMAIN
     local_part, domain = split_address(target)
     if not local_part or domain not in there.domains:
         return ""
     if not there.domains[domain]:
         return INACTIVE
-    found = [there.states[key] for key in keys_of(target, there) if key in there.states]
+    found = [there.states[key] for key in build_lookup_keys(target, there) if key in there.states]
     if any(found):
         return ""
     return INACTIVE if found else MISSING
 
 
-def keys_of(target: str, there: Surroundings) -> list[str]:
+def build_lookup_keys(target: str, there: TargetContext) -> list[str]:
     """Return what Postfix looks up for a target, also by the domain that is mirrored."""
     local_part, domain = split_address(target)
     name = split_extension(local_part, settings.MAILADMIN_RECIPIENT_DELIMITER)[0]
@@ -99,31 +101,33 @@ def keys_of(target: str, there: Surroundings) -> list[str]:
     return [f"{part}@{place}" for place in places for part in parts]
 
 
-def surroundings(principal, targets: list[str]) -> Surroundings:
+def load_target_context(principal, targets: list[str]) -> TargetContext:
     """Ask for all that these targets name, some at a time."""
-    there = Surroundings()
+    there = TargetContext()
     addresses = [target for target in targets if "@" in target]
-    add_domains(principal, there, sorted({split_address(each)[1] for each in addresses}))
+    load_domain_states(principal, there, sorted({split_address(each)[1] for each in addresses}))
     addresses = [each for each in addresses if split_address(each)[1] in there.domains]
-    add_states(there, sorted({key for each in addresses for key in keys_of(each, there)}))
+    load_address_states(
+        there, sorted({key for each in addresses for key in build_lookup_keys(each, there)})
+    )
     return there
 
 
-def add_domains(principal, there: Surroundings, names: list[str]) -> None:
+def load_domain_states(principal, there: TargetContext, names: list[str]) -> None:
     """Add the domains of this person's whose addresses are looked for, and what they mirror."""
     columns = ("domain", "active", "backupmx", "transport")
     mirror = ("mirror__active", "mirror__target_domain_id")
     for part in chunks(names):
         rows = Domain.objects.visible_to(principal).filter(pk__in=part)
         for name, active, backupmx, transport, *mirrored in rows.values_list(*columns, *mirror):
-            if not backupmx and is_usual(transport):
+            if not backupmx and is_default_transport(transport):
                 there.domains[fold(name)] = active
             if mirrored[0]:
                 there.mirrors[fold(name)] = fold(mirrored[1])
-    leave_out_foreign_mirrors(principal, there)
+    drop_foreign_alias_domains(principal, there)
 
 
-def leave_out_foreign_mirrors(principal, there: Surroundings) -> None:
+def drop_foreign_alias_domains(principal, there: TargetContext) -> None:
     """Who is in a domain of somebody else is not told, though an own one mirrors it."""
     targets = set(there.mirrors.values()) - set(there.domains)
     if not targets:
@@ -135,7 +139,7 @@ def leave_out_foreign_mirrors(principal, there: Surroundings) -> None:
             there.domains.pop(name, None)
 
 
-def add_states(there: Surroundings, keys: list[str]) -> None:
+def load_address_states(there: TargetContext, keys: list[str]) -> None:
     """Add which of these addresses there are, and whether they take mail."""
     mailbox = Mailbox.objects.filter(pk=OuterRef("pk")).values("active")
     for part in chunks(keys):
@@ -152,11 +156,13 @@ def add_states(there: Surroundings, keys: list[str]) -> None:
             there.states |= {fold(key): active for key, active in rows}
 
 
-def rerouted_of(addresses) -> set[str]:
+def find_rerouted(addresses) -> set[str]:
     """Return the addresses whose mail a row of the transport table sends elsewhere."""
-    keys = {each: {each, *domain_keys(split_address(each)[1])} for each in addresses}
+    keys = {each: {each, *get_transport_lookup_keys(split_address(each)[1])} for each in addresses}
     found = set()
     for part in chunks(sorted({key for own in keys.values() for key in own})):
-        rows = Transport.objects.filter(active=True, pk__in=part).exclude(transport=USUAL)
+        rows = Transport.objects.filter(active=True, pk__in=part).exclude(
+            transport=DEFAULT_DELIVERY
+        )
         found |= {fold(key) for key in rows.values_list("pk", flat=True)}
     return {each for each, own in keys.items() if not found.isdisjoint(own)}

@@ -6,7 +6,7 @@ from mailadmin.db.models import edited_copy
 from mailadmin.names import fold
 from mailboxes.models import Mailbox, Vacation, VacationNotification, vacation_target
 from mailboxes.services.aliases import get_or_create_own_alias
-from mailboxes.services.limits import refuse_unfit
+from mailboxes.services.limits import validate_column_capacity
 from mailboxes.services.mailboxes import lock_mailbox
 
 
@@ -41,5 +41,5 @@ def _vacation_in_goto(changes: Changes, mailbox: Mailbox, active: bool) -> None:
     if not alias.targets and not (active and alias.is_answered_only):
         own = [mailbox.pk]
     goto = join_goto(alias.others + answer + own)
-    refuse_unfit(edited_copy(alias, {"goto": goto}), "goto")
+    validate_column_capacity(edited_copy(alias, {"goto": goto}), "goto")
     changes.update([alias], goto=goto)

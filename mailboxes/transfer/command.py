@@ -13,17 +13,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.console import printable, told_plainly
+from mailadmin.console import make_printable, report_database_errors
 from mailboxes.models import Plan
-from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.plan import workflow
-from mailboxes.transfer.plan.output import as_json, shown_source, told
-from mailboxes.transfer.plan.rejected_rows import name_of_rejects, refused, rejects
-from mailboxes.transfer.progress import Bar
-from mailboxes.transfer.readers import OWN_FORMATS, READERS
-from mailboxes.transfer.row_types import BY_TABLE
+from mailboxes.transfer.plan.output import iter_plan_json, redact_source, render_plan
+from mailboxes.transfer.plan.rejected_rows import get_refused_rows, rejects_filename, render_rejects
+from mailboxes.transfer.progress import ProgressBar
+from mailboxes.transfer.readers import NATIVE_FORMATS, READERS
+from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
 
-SHOWN = 20
+DEFAULT_ROW_LIMIT = 20
 State = Plan.State
 
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--from", dest="format", choices=READERS, help="what the source is")
         parser.add_argument("--source", help="URL of a database, an SQL dump, a file or a folder")
         parser.add_argument(
-            "--table", choices=BY_TABLE, help="what a CSV or JSON file is a list of"
+            "--table", choices=ROW_TYPES_BY_TABLE, help="what a CSV or JSON file is a list of"
         )
         parser.add_argument(
             "--scheme", help="default_pass_scheme of the source's Dovecot, for hashes that lack one"
@@ -60,12 +60,12 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options):
         self.options, self.actor = options, Actor.console()
-        with told_plainly():
+        with report_database_errors():
             try:
                 self.run()
-            except (UnfitSource, ValidationError) as error:
+            except (SourceError, ValidationError) as error:
                 texts = getattr(error, "messages", [str(error)])
-                raise CommandError(printable(" ".join(texts))) from error
+                raise CommandError(make_printable(" ".join(texts))) from error
 
     def run(self):
         options = self.options
@@ -88,30 +88,32 @@ class Command(BaseCommand):
 
     def read(self):
         options = self.options
-        names = ("table",) if options["format"] in OWN_FORMATS else ("scheme",)
+        names = ("table",) if options["format"] in NATIVE_FORMATS else ("scheme",)
         given = {name: options[name] for name in ("table", "scheme") if options[name]}
         if set(given) - set(names):
             raise CommandError(
                 _("--table is for csv and json, --scheme for the others."), returncode=2
             )
-        shown = shown_source(options["source"])
-        plan = perform(self.actor, workflow.make_plan, options["format"], shown, given)
+        shown = redact_source(options["source"])
+        plan = perform(self.actor, workflow.create_plan, options["format"], shown, given)
         try:
-            with self.bar(_("read"), workflow.expected(plan, options["source"])) as bar:
-                workflow.read_here(self.actor, plan, with_password(options["source"]), bar.advance)
+            with self.bar(_("read"), workflow.estimate_row_count(plan, options["source"])) as bar:
+                workflow.read_in_foreground(
+                    self.actor, plan, add_database_password(options["source"]), bar.advance
+                )
         except KeyboardInterrupt as error:
-            perform(self.actor, workflow.discard, plan.pk)
+            perform(self.actor, workflow.discard_plan, plan.pk)
             raise CommandError(_("Stopped; nothing was changed.")) from error
         plan.refresh_from_db()
         return plan
 
     def go(self, plan, state):
-        total = workflow.WORK[state][1].rows_to_write(plan).count()
+        total = workflow.OPERATIONS[state][1].rows_to_write(plan).count()
         try:
             with self.bar(State(state).label, total) as bar:
-                workflow.go_here(self.actor, plan.pk, state, bar.advance)
+                workflow.run_in_foreground(self.actor, plan.pk, state, bar.advance)
         except KeyboardInterrupt as error:
-            perform(self.actor, workflow.stop, plan.pk)
+            perform(self.actor, workflow.stop_plan, plan.pk)
             text = _("Stopped; what is done is done. It goes on with %(option)s %(number)s.")
             option = "--apply" if state == State.APPLYING else "--take-back"
             raise CommandError(text % {"option": option, "number": plan.pk}) from error
@@ -121,7 +123,7 @@ class Command(BaseCommand):
             self.write_rejects(plan)
 
     def bar(self, title, total=0):
-        return Bar(self.stderr, title, total)
+        return ProgressBar(self.stderr, title, total)
 
     # Telling
 
@@ -136,21 +138,21 @@ class Command(BaseCommand):
     def show(self, plan):
         """The plan, row by row if that is asked for."""
         if self.options["json"]:
-            for piece in as_json(plan):
+            for piece in iter_plan_json(plan):
                 self.stdout.write(piece, ending="")
             return
-        for line in told(plan, None if self.options["all"] else SHOWN):
-            self.stdout.write(printable(line))
+        for line in render_plan(plan, None if self.options["all"] else DEFAULT_ROW_LIMIT):
+            self.stdout.write(make_printable(line))
 
     def write_rejects(self, plan):
         """What was refused is told, kept in a file, and is no success."""
-        if not (count := refused(plan).count()):
+        if not (count := get_refused_rows(plan).count()):
             return
-        path = Path(self.options["rejects"] or free_name(name_of_rejects(plan)))
+        path = Path(self.options["rejects"] or find_free_path(rejects_filename(plan)))
         try:
-            with open(path, "w", encoding="utf-8", opener=for_me_alone, newline="") as file:
+            with open(path, "w", encoding="utf-8", opener=open_private, newline="") as file:
                 os.fchmod(file.fileno(), 0o600)  # it may have been there
-                file.writelines(rejects(plan))
+                file.writelines(render_rejects(plan))
         except OSError as error:
             text = _("Rows were refused, and %(file)s cannot be written: %(error)s.")
             values = {"file": path, "error": error.strerror}
@@ -163,7 +165,7 @@ class Command(BaseCommand):
         raise CommandError(text % {"count": count, "file": path})
 
 
-def with_password(text):
+def add_database_password(text):
     """A database's URL that names no password gets it from MYSQL_PWD, or by asking for it.
 
     Everybody on the machine can read the words of a command while it runs.
@@ -178,12 +180,12 @@ def with_password(text):
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
 
 
-def free_name(name):
+def find_free_path(name):
     """The name, or the first with a number that is free: the last one may be half mended."""
     path = Path(name)
     names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
     return next(name for name in itertools.chain([path], names) if not name.exists())
 
 
-def for_me_alone(path, flags):
+def open_private(path, flags):
     return os.open(path, flags, 0o600)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-EXAMPLES = 10
+MAX_EXAMPLE_PLACES = 10
 
 
-class Entry(NamedTuple):
+class SourceEntry(NamedTuple):
     """A row for the panel. Values are called as its columns are, and may all be texts.
 
     `trouble` says why the source itself cannot be right here; the row is refused with it.
@@ -19,7 +19,7 @@ class Entry(NamedTuple):
 
 
 @dataclass
-class Note:
+class LossNote:
     """Something to know of a source: said once, with how often it is so and where."""
 
     text: str
@@ -34,16 +34,16 @@ class Losses:
         self.notes = {}
 
     def add(self, text, place="", count=1):
-        note = self.notes.setdefault(str(text), Note(str(text)))
+        note = self.notes.setdefault(str(text), LossNote(str(text)))
         note.count += count
-        if place and len(note.places) < EXAMPLES:
+        if place and len(note.places) < MAX_EXAMPLE_PLACES:
             note.places.append(place)
 
     def __iter__(self):
         return iter(self.notes.values())
 
 
-class UnfitSource(Exception):
+class SourceError(Exception):
     """A source that cannot be read, with the place where it ends being what it should be."""
 
     def __init__(self, text, place=""):

@@ -8,25 +8,25 @@ def next_plan_step(job: Job) -> JobStep | None:
     """Read the source of an import into its plan."""
     from mailboxes.transfer.plan import workflow
 
-    return workflow.next_reading(job)
+    return workflow.next_reading_step(job)
 
 
 def next_import_step(job: Job) -> JobStep | None:
     """Write rows of a confirmed plan."""
     from mailboxes.transfer.plan import workflow
 
-    return workflow.next_applying(job)
+    return workflow.next_applying_step(job)
 
 
 def next_revert_step(job: Job) -> JobStep | None:
     """Undo rows of an import."""
     from mailboxes.transfer.plan import workflow
 
-    return workflow.next_returning(job)
+    return workflow.next_reverting_step(job)
 
 
 def purge_plans() -> None:
     """Delete plans that nobody confirmed, and sources that are no longer needed."""
     from mailboxes.transfer.plan import workflow
 
-    workflow.forget_plans()
+    workflow.purge_plans()

@@ -2,11 +2,11 @@
 
 import time
 
-WIDTH = 30
-PAUSE = 0.2
+BAR_WIDTH = 30
+REDRAW_SECONDS = 0.2
 
 
-class Bar:
+class ProgressBar:
     """Drawn on a terminal only; elsewhere it is silent."""
 
     def __init__(self, stream, title, total=0):
@@ -24,7 +24,7 @@ class Bar:
 
     def advance(self, rows):
         self.done += rows
-        if self.stream.isatty() and time.monotonic() - self.drawn > PAUSE:
+        if self.stream.isatty() and time.monotonic() - self.drawn > REDRAW_SECONDS:
             self.draw()
 
     def draw(self):
@@ -35,9 +35,9 @@ class Bar:
     def line(self):
         if not self.total:
             return f"{self.title}: {self.done}"
-        full = min(WIDTH, WIDTH * self.done // self.total)
+        full = min(BAR_WIDTH, BAR_WIDTH * self.done // self.total)
         return (
-            f"{self.title} [{'#' * full}{'.' * (WIDTH - full)}]"
+            f"{self.title} [{'#' * full}{'.' * (BAR_WIDTH - full)}]"
             f" {self.done}/{self.total} {self.left()}"
         )
 

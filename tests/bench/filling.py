@@ -249,7 +249,7 @@ def with_tables(sql):
 def hashed():
     from mailadmin import passwords
 
-    return passwords.make(PASSWORD)
+    return passwords.make_hash(PASSWORD)
 
 
 def rows(size, stored):

@@ -76,7 +76,7 @@ def long_names(world, tmp_path):
     row = {"domain": LONG_DOMAIN, "description": "d" * 250, "quota": 1000}
     perform(console, create_domains, [row | {"default_aliases": False}])
     domain = Domain.objects.get(pk=LONG_DOMAIN)
-    stored = passwords.make(PASSWORD)
+    stored = passwords.make_hash(PASSWORD)
     mailbox = {"local_part": LONG_NAME, "domain": domain, "password": stored, "quota": 100}
     perform(console, create_mailboxes, [mailbox | {"name": "N" * 120}])
     targets = [f"{LONG_NAME}{n}@{LONG_DOMAIN}" for n in range(5)]
@@ -94,8 +94,8 @@ def plan_of_long_names(path):
         f"{LONG_NAME}@nowhere.example",
     ]
     path.write_text("username,name\n" + "".join(f"{name},{'N' * 200}\n" for name in names))
-    plan = perform(Actor.console(), workflow.make_plan, "csv", path.name, {})
-    workflow.read_here(Actor.console(), plan, str(path))
+    plan = perform(Actor.console(), workflow.create_plan, "csv", path.name, {})
+    workflow.read_in_foreground(Actor.console(), plan, str(path))
 
 
 def visits(visitor):
@@ -197,7 +197,7 @@ def test_a_password_is_generated_and_shown_once(visitor):
     visitor.go("/mailboxes/create/")
     visitor.page.get_by_role("button", name="Generate").click()
     made = visitor.page.input_value("[name=password]")
-    passwords.validate(made)
+    passwords.validate_password(made)
     assert visitor.page.input_value("[name=password2]") == made
     visitor.fill(local_part="made", quota="5")
     visitor.submit("Create")

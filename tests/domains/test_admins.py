@@ -1,7 +1,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from domains.models import ALL, Admin, DomainAdmin
+from domains.models import ALL_DOMAINS, Admin, DomainAdmin
 from domains.services.admins import create_admins, delete_admins, set_admins
 from mailadmin.changes.perform import Actor, perform
 from tests.base import PASSWORD, TableTests, World
@@ -39,7 +39,7 @@ class AdminTests(TableTests, World):
         )
 
     def test_a_superadmin_has_postfixadmins_second_mark(self):
-        self.assertEqual(self.marks("root@example.net"), [ALL])
+        self.assertEqual(self.marks("root@example.net"), [ALL_DOMAINS])
 
     def test_losing_the_right_loses_the_second_mark(self):
         self.perform(

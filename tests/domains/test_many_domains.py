@@ -1,6 +1,6 @@
 """An admin of more domains than fit into a list of names."""
 
-from domains.models import LITERALS
+from domains.models import MAX_LITERAL_DOMAINS
 from domains.services.admins import edit_admin
 from mailadmin import registry
 from mailboxes.services.domains import create_domains
@@ -9,7 +9,7 @@ from tests.base import World
 
 class ManyDomainsTests(World):
     def setUp(self):
-        names = [f"d{n:04}.example" for n in range(LITERALS + 20)]
+        names = [f"d{n:04}.example" for n in range(MAX_LITERAL_DOMAINS + 20)]
         rows = [{"domain": name, "default_aliases": False} for name in names]
         self.perform(self.root, create_domains, rows)
         domains = ["example.org", *names]

@@ -3,19 +3,24 @@ from django.core.management import CommandError, call_command
 from django.test import SimpleTestCase, override_settings
 
 from domains.models import Domain, Transport
-from domains.patterns import domain_keys, normalize_pattern, validate_pattern, validate_transport
+from domains.patterns import (
+    get_transport_lookup_keys,
+    normalize_pattern,
+    validate_pattern,
+    validate_transport,
+)
 from domains.services.transports import (
     create_transports,
     delete_transports,
     edit_transport,
-    in_force,
+    get_effective_transports,
     set_transports,
 )
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Alias
 from mailboxes.postfix.explain import explain
-from mailboxes.postfix.explain.messages import ending
+from mailboxes.postfix.explain.messages import format_delivery
 from mailboxes.services.domains import create_domains
 from mailboxes.transfer.row_types import domains as kinds
 from tests.base import TableTests, World
@@ -168,7 +173,7 @@ class TransportTests(TableTests, TransportWorld):
             )
             (end,) = [each for each in told["deliveries"] if each["address"] == "x@far.test"]
             self.assertEqual(end["kind"], kind)
-            self.assertIn(text, ending(end))
+            self.assertIn(text, format_delivery(end))
         told = explain(self.root, "x@example.org")
         self.assertEqual(told["outcome"], "rejected")
 
@@ -220,7 +225,7 @@ class TransportTests(TableTests, TransportWorld):
                 with self.assertRaisesMessage(CommandError, text):
                     call_command("transport", "add", "x.example", "--transport", transport)
                 with self.assertRaisesMessage(ValidationError, text):
-                    kinds.Transports().clean(row)
+                    kinds.TransportRowType().clean(row)
         self.assertEqual(Transport.objects.count(), 2)
 
     @override_settings(MAILADMIN_SERVICES=("virtual", "maildrop"), MAILADMIN_TRANSPORTS=("x:",))
@@ -320,7 +325,10 @@ class EverythingTests(TransportWorld):
     def test_the_row_in_force_is_the_one_postfix_finds_first(self):
         def found(name):
             return [
-                row.pk for row in in_force(Transport.objects.all(), Domain.objects.get(pk=name))
+                row.pk
+                for row in get_effective_transports(
+                    Transport.objects.all(), Domain.objects.get(pk=name)
+                )
             ]
 
         self.make(("*", SECRET), ("joe@branch.example", ":"), ("off@branch.example", ":"))
@@ -373,4 +381,4 @@ class PatternTests(SimpleTestCase):
 
     def test_a_domain_is_asked_for_by_itself_its_parents_and_everything(self):
         keys = ["a.b.example", ".b.example", ".example", "*"]
-        self.assertEqual(domain_keys("a.b.example"), keys)
+        self.assertEqual(get_transport_lookup_keys("a.b.example"), keys)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailadmin.address_lists import read_addresses
+from mailadmin.address_lists import parse_address_list
 
 LISTS = {
     "bob@m.test,ann@m.test": ["bob@m.test", "ann@m.test"],
@@ -33,11 +33,11 @@ LISTS = {
 
 @pytest.mark.parametrize("text", LISTS)
 def test_a_list_is_read_as_postfix_reads_it(text):
-    assert read_addresses(text, "here.test") == LISTS[text]
+    assert parse_address_list(text, "here.test") == LISTS[text]
 
 
 def test_a_domain_without_a_dot_is_completed_where_postfix_completes_it():
-    assert read_addresses("bob@host, ann@m.test", domain="here.test") == [
+    assert parse_address_list("bob@host, ann@m.test", domain="here.test") == [
         "bob@host.here.test",
         "ann@m.test",
     ]
@@ -45,5 +45,5 @@ def test_a_domain_without_a_dot_is_completed_where_postfix_completes_it():
 
 def test_a_long_list_is_read_quickly():
     text = ", ".join(f"someone.{number}@far.test" for number in range(50_000))
-    assert len(read_addresses(text)) == 50_000
-    assert read_addresses("(" * 50_000) == read_addresses('"' + "\\" * 49_999)[1:] == []
+    assert len(parse_address_list(text)) == 50_000
+    assert parse_address_list("(" * 50_000) == parse_address_list('"' + "\\" * 49_999)[1:] == []

@@ -18,12 +18,18 @@ from domains.services.admins import edit_admin
 from mailadmin.api.document import OPENAPI_PATH
 from mailadmin.api.models import RequestCount, StoredResponse, Token
 from mailadmin.api.openapi import render_openapi_document
-from mailadmin.api.tokens import PREFIX, TokenHolder, create_token, delete_token, new_text
+from mailadmin.api.tokens import (
+    TOKEN_PREFIX,
+    TokenPrincipal,
+    create_token,
+    delete_token,
+    generate_token,
+)
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.jobs.housekeeping import RESPONSE_TTL, forget
+from mailadmin.jobs.housekeeping import RESPONSE_TTL, purge_expired
 from mailadmin.jobs.models import Job
-from mailadmin.tables.forms import RecordForm
+from mailadmin.tables.forms import TableForm
 from mailadmin.wsgi import application
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import mailboxes
@@ -39,7 +45,7 @@ class TokenStories(World):
         self.sign_in(self.alice)
         page = self.client.post("/account/tokens/", {"name": "backup", "verbs": ["read"]})
         text = page.context["new"]
-        self.assertTrue(text.startswith(PREFIX))
+        self.assertTrue(text.startswith(TOKEN_PREFIX))
         self.assertContains(page, text)
         self.assertNotContains(self.client.get("/account/tokens/"), text)
         token = Token.objects.get()
@@ -116,7 +122,7 @@ class TokenStories(World):
         self.assertEqual(program.get("mailboxes").status_code, 401)
 
     def test_nobody_piles_up_tokens(self):
-        with mock.patch("mailadmin.api.tokens.MOST", 1):
+        with mock.patch("mailadmin.api.tokens.MAX_TOKENS", 1):
             self.token(self.alice)
             with self.assertRaises(ValidationError):
                 self.token(self.alice)
@@ -124,7 +130,7 @@ class TokenStories(World):
     def test_what_is_over_meanwhile_writes_nothing(self):
         self.token(self.root)
         for change in ({"expires": timezone.now()}, {"expires": None}):
-            holder = TokenHolder(Token.objects.get())
+            holder = TokenPrincipal(Token.objects.get())
             Token.objects.update(**change)
             Admin.objects.filter(pk=self.root.pk).update(active=bool(change["expires"]))
             with self.assertRaises(PermissionDenied):
@@ -152,7 +158,7 @@ class TokenStories(World):
 
     def test_what_was_taken_back_meanwhile_writes_nothing(self):
         self.token(self.root)
-        holder = TokenHolder(Token.objects.get())
+        holder = TokenPrincipal(Token.objects.get())
         self.perform(self.root, delete_token, holder.token.pk)
         with self.assertRaises(PermissionDenied):
             perform(Actor(holder, holder.username, "-"), delete_mailboxes, ["bob@example.org"])
@@ -171,11 +177,13 @@ class TokenStories(World):
 
     def test_no_token_makes_tokens(self):
         self.token(self.root)
-        holder = TokenHolder(Token.objects.get())
+        holder = TokenPrincipal(Token.objects.get())
         values = {"name": "another", "domains": []}
         actor = self.actor(self.root)
         with self.assertRaises(PermissionDenied):
-            perform(Actor(holder, actor.name, "-"), create_token, self.root, values, new_text())
+            perform(
+                Actor(holder, actor.name, "-"), create_token, self.root, values, generate_token()
+            )
 
     def test_a_token_cannot_take_its_owners_rights(self):
         self.perform(self.root, edit_admin, self.alice.pk, {"superadmin": True})
@@ -197,7 +205,7 @@ class TokenStories(World):
                 "Bearer",
                 "Bearer \x00",
                 "Bearer ж".encode().decode("latin1"),
-                f"Bearer {PREFIX}",
+                f"Bearer {TOKEN_PREFIX}",
                 "",
             ):
                 answer = Client(headers={"Authorization": header}).get("/api/v1/mailboxes")
@@ -376,7 +384,7 @@ class RowStories(World):
 
     def test_a_charset_that_is_none_of_texts_is_not_looked_for(self):
         """Django looks for it while it makes the request, before anybody could catch that."""
-        with mock.patch("mailadmin.wsgi.panel") as panel:
+        with mock.patch("mailadmin.wsgi.django_application") as panel:
             for given in ("text/plain; charset=zlib", 'text/plain;x=1 ; CHARSET = "rot13"'):
                 application({"CONTENT_TYPE": given}, None)
                 told = panel.call_args[0][0]["CONTENT_TYPE"]
@@ -512,7 +520,7 @@ class RowStories(World):
 @contextlib.contextmanager
 def overtaken_once(**values):
     """Somebody else changes bob after the program has read him, and before it writes."""
-    valid, done = RecordForm.is_valid, []
+    valid, done = TableForm.is_valid, []
 
     def overtaking(form):
         if not done:
@@ -522,7 +530,7 @@ def overtaken_once(**values):
             Mailbox.objects.filter(pk="bob@example.org").update(modified=modified, **changed)
         return valid(form)
 
-    with mock.patch.object(RecordForm, "is_valid", overtaking):
+    with mock.patch.object(TableForm, "is_valid", overtaking):
         yield
 
 
@@ -573,12 +581,12 @@ class OnceStories(World):
 
     def test_answers_are_forgotten_after_a_day(self):
         self.program.post("mailboxes", DAVE, headers=self.key)
-        forget()
+        purge_expired()
         self.assertTrue(StoredResponse.objects.exists())
         StoredResponse.objects.update(
             at=timezone.now() - RESPONSE_TTL - datetime.timedelta(seconds=1)
         )
-        forget()
+        purge_expired()
         self.assertFalse(StoredResponse.objects.exists())
 
 
@@ -623,7 +631,7 @@ class ManyStories(World):
 
     def test_nothing_is_spent_on_rows_that_are_there_already(self):
         rows = [DAVE | {"local_part": "bob"}, DAVE]
-        with mock.patch("mailadmin.passwords.make", side_effect=AssertionError):
+        with mock.patch("mailadmin.passwords.make_hash", side_effect=AssertionError):
             answer = self.program.post("mailboxes", rows)
         self.assertEqual([item["index"] for item in answer.json()["items"]], [0])
 

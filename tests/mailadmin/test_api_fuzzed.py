@@ -10,7 +10,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 
 from domains.models import Admin
 from mailadmin.api.document import OPENAPI_PATH
-from mailadmin.api.tokens import create_token, new_text
+from mailadmin.api.tokens import create_token, generate_token
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.wsgi import application
 from tests.base import build_world
@@ -28,7 +28,7 @@ def token(request, transactional_db, settings):
     """One that opens all that root or alice may, in the world of the cast."""
     settings.MAILADMIN_API_RATE = 0
     build_world()
-    owner, text = Admin.objects.get(pk=request.param), new_text()
+    owner, text = Admin.objects.get(pk=request.param), generate_token()
     perform(Actor.console(), create_token, owner, {"name": "fuzz", "domains": []}, text)
     return text
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from mailboxes.mailserver import smtp_probe
-from mailboxes.mailserver.smtp_probe import NoAnswer, knock
+from mailboxes.mailserver.smtp_probe import ProbeError, probe_recipient
 
 GREETING = b"220 mail.test ESMTP\r\n"
 
@@ -65,7 +65,7 @@ def answers(**replies):
 @pytest.fixture
 def asked(settings, monkeypatch):
     """Ask such a server; the reply, or what went wrong."""
-    monkeypatch.setattr(smtp_probe.Session, "seconds", 1)
+    monkeypatch.setattr(smtp_probe.ProbeSMTP, "seconds", 1)
     servers = []
 
     def ask(talk, tls=False):
@@ -74,8 +74,8 @@ def asked(settings, monkeypatch):
         settings.EMAIL_USE_TLS, settings.EMAIL_HOST_USER = tls, ""
         start = time.monotonic()
         try:
-            return knock("bob@example.org")
-        except NoAnswer as error:
+            return probe_recipient("bob@example.org")
+        except ProbeError as error:
             return str(error)
         finally:
             assert time.monotonic() - start < 10

@@ -16,7 +16,7 @@ from django.utils import timezone
 from domains.services.admins import create_admins
 from mailadmin.api import tokens
 from mailadmin.api.models import RequestCount, Token
-from mailadmin.changes.log_page import tables_of
+from mailadmin.changes.log_page import tables_for_action
 from mailadmin.changes.models import Change
 from mailadmin.jobs import runner
 from mailadmin.jobs.models import Job
@@ -101,10 +101,10 @@ class ApiBounds(World):
 
     def test_a_token_has_few_networks_and_each_once(self):
         self.sign_in(self.alice)
-        many = "\n".join(f"10.0.{n // 256}.{n % 256}" for n in range(tokens.MOST_NETWORKS + 1))
+        many = "\n".join(f"10.0.{n // 256}.{n % 256}" for n in range(tokens.MAX_TOKEN_NETWORKS + 1))
         answer = self.client.post("/account/tokens/", {"name": "many", "networks": many})
         self.assert_refused(answer, "At most 100")
-        same = "\n".join(["192.0.2.1"] * tokens.MOST_NETWORKS)
+        same = "\n".join(["192.0.2.1"] * tokens.MAX_TOKEN_NETWORKS)
         self.client.post("/account/tokens/", {"name": "same", "networks": same})
         self.assertEqual(Token.objects.get(name="same").networks, ["192.0.2.1/32"])
 
@@ -117,7 +117,7 @@ class ApiBounds(World):
         ) as parse:
             self.assertEqual(program.get("log").status_code, 401)
             self.assertEqual(program.get("log").status_code, 401)
-        self.assertLessEqual(parse.call_count, tokens.MOST_NETWORKS)
+        self.assertLessEqual(parse.call_count, tokens.MAX_TOKEN_NETWORKS)
 
     def test_a_token_sees_the_jobs_that_it_has_begun(self):
         """Whatever its owner is called: addresses may be longer than what a job prints of them."""
@@ -179,16 +179,16 @@ class UploadBounds(World):
         from pathlib import Path
         from tempfile import TemporaryDirectory
 
-        from mailboxes.transfer.entries import UnfitSource
+        from mailboxes.transfer.entries import SourceError
         from mailboxes.transfer.readers import unpacking
 
         with TemporaryDirectory() as folder:
             path = Path(folder, "bomb.zip")
             path.write_bytes(self.zipped(2**25).read())
-            with self.assertRaises(UnfitSource), unpacking.unpacked(path):
+            with self.assertRaises(SourceError), unpacking.unpack_to_temporary_folder(path):
                 pass
             path.write_bytes(self.zipped(2**20).read())
-            with unpacking.unpacked(path) as found:
+            with unpacking.unpack_to_temporary_folder(path) as found:
                 self.assertTrue(list(found.iterdir()))
 
 
@@ -226,11 +226,11 @@ class JobsOnHome(World):
         self.sign_in(self.alice)
         file = SimpleUploadedFile("rows.csv", b"username,name\nbob@example.org,Robert\n")
         self.client.post("/import/", {"format": "csv", "file": file})
-        job = runner.claim("worker")
-        runner.advance(job)  # the first step: how much there is
+        job = runner.claim_job("worker")
+        runner.advance_job(job)  # the first step: how much there is
         number = job.arguments["plan"]
         self.client.post(f"/import/{number}/", {"action": "discard"})
-        runner.run(job)
+        runner.run_job(job)
         job.refresh_from_db()
         self.assertEqual(job.state, Job.State.DONE)
         self.assertNotContains(self.client.get("/"), "This work failed")
@@ -271,7 +271,7 @@ class LogPage(World):
             ("create_transport", {"transport"}),
             ("nonsense", {""}),
         ):
-            self.assertEqual(tables_of(action), tables)
+            self.assertEqual(tables_for_action(action), tables)
 
 
 class LogLinesOfRefusals(World):

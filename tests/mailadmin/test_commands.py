@@ -14,7 +14,7 @@ from django.test import override_settings
 from domains.models import Admin, Domain, Transport
 from mailadmin.api.models import Token
 from mailadmin.changes.models import Log
-from mailadmin.completion import SHELLS, completions
+from mailadmin.completion import SHELL_SCRIPTS, find_completions
 from mailboxes.models import Alias, Mailbox, Vacation
 from tests.base import PASSWORD, Program, World
 
@@ -244,19 +244,23 @@ class Tokens(World):
 
 class Completing(World):
     def test_what_may_stand_next_is_said(self):
-        self.assertIn("mailbox", completions(["mail"]))
-        self.assertNotIn("complete", completions([""]))
-        self.assertEqual(completions(["mailbox", "e"]), ["edit"])
-        self.assertEqual(completions(["mailbox", "show", "b"]), ["bob@example.org"])
-        self.assertEqual(completions(["mailbox", "add", "b"]), [])
-        self.assertEqual(completions(["mailbox", "list", "--domain", "example.o"]), ["example.org"])
-        self.assertIn("--smtp-active", completions(["mailbox", "edit", "bob@example.org", "--s"]))
-        self.assertIn("ispmail", completions(["import", "--from", ""]))
+        self.assertIn("mailbox", find_completions(["mail"]))
+        self.assertNotIn("complete", find_completions([""]))
+        self.assertEqual(find_completions(["mailbox", "e"]), ["edit"])
+        self.assertEqual(find_completions(["mailbox", "show", "b"]), ["bob@example.org"])
+        self.assertEqual(find_completions(["mailbox", "add", "b"]), [])
+        self.assertEqual(
+            find_completions(["mailbox", "list", "--domain", "example.o"]), ["example.org"]
+        )
+        self.assertIn(
+            "--smtp-active", find_completions(["mailbox", "edit", "bob@example.org", "--s"])
+        )
+        self.assertIn("ispmail", find_completions(["import", "--from", ""]))
         for words in (["nothing", ""], ["mailbox", "nothing", ""], [], ["'", "\x00"]):
-            completions(words)
+            find_completions(words)
 
     def test_bash_takes_an_address_for_one_word(self):
-        script = SHELLS["bash"] + (
+        script = SHELL_SCRIPTS["bash"] + (
             "mailadmin() { printf '%s\\n' bob@example.org bob@example.net; }\n"
             'COMP_LINE="mailadmin mailbox show bob@ex"; COMP_POINT=${#COMP_LINE}; _mailadmin\n'
             'printf "%s " "${COMPREPLY[@]}"'
@@ -265,7 +269,7 @@ class Completing(World):
         self.assertEqual(printed.stdout.split(), ["example.org", "example.net"])
 
     def test_bash_runs_nothing_that_a_key_may_say(self):
-        script = SHELLS["bash"] + (
+        script = SHELL_SCRIPTS["bash"] + (
             "mailadmin() { printf '%s\\n' 'zz&pwn&x' 'zz|pwn' 'zz`pwn`' 'zz$(pwn)' \"zz'x\"; }\n"
             'COMP_LINE="mailadmin alias show zz"; COMP_POINT=${#COMP_LINE}; _mailadmin\n'
             'pwn() { echo PWNED; }; for word in "${COMPREPLY[@]}"; do eval "echo $word"; done'

@@ -14,8 +14,8 @@ from mailadmin import passwords
 from mailadmin.accounts import networks, throttling
 from mailadmin.accounts.backends import AdminBackend, MailboxBackend
 from mailadmin.accounts.models import LoginFailure
-from mailadmin.accounts.throttling import FAILURES_OF_CLIENT, FAILURES_OF_NETWORK
-from mailadmin.accounts.totp import one_time_code
+from mailadmin.accounts.throttling import MAX_FAILURES_PER_CLIENT, MAX_FAILURES_PER_NETWORK
+from mailadmin.accounts.totp import compute_totp
 from mailadmin.changes.models import Log
 from mailboxes.models import AppPassword, Mailbox
 from mailboxes.services.mailboxes import set_mailboxes
@@ -42,7 +42,7 @@ class DoorTests(World):
         self.assertRedirects(self.knock("  Bob@Example.ORG "), "/")
 
     def test_where_an_address_is_both_the_password_decides(self):
-        stored = passwords.make("another-77-password")
+        stored = passwords.make_hash("another-77-password")
         self.perform(self.root, create_admins, [{"username": self.bob.pk, "password": stored}])
         for password, model in (("another-77-password", Admin), (PASSWORD, Mailbox)):
             client = Client()
@@ -59,8 +59,10 @@ class DoorTests(World):
         for name in ("nobody@example.org", self.bob.pk, self.alice.pk, "", "пример@example.org"):
             with (
                 self.subTest(name=name),
-                mock.patch.object(passwords, "verify_evenly", return_value=False) as verify,
-                mock.patch.object(passwords, "spend") as spend,
+                mock.patch.object(
+                    passwords, "verify_in_constant_time", return_value=False
+                ) as verify,
+                mock.patch.object(passwords, "simulate_verify") as spend,
             ):
                 AdminBackend().authenticate(None, name, "x")
                 MailboxBackend().authenticate(None, name, "x")
@@ -103,7 +105,7 @@ class DoorTests(World):
         self.assertFalse(self.is_in())
 
     def test_an_app_password_never_opens_the_panel(self):
-        stored = passwords.make("app-password-11")
+        stored = passwords.make_hash("app-password-11")
         AppPassword.objects.create(mailbox=self.bob, description="phone", password_hash=stored)
         self.knock(self.bob.pk, "app-password-11")
         self.assertFalse(self.is_in())
@@ -117,7 +119,7 @@ class DoorTests(World):
     # Throttle
 
     def test_a_name_is_throttled_with_the_right_password_too(self):
-        for _try in range(FAILURES_OF_CLIENT):
+        for _try in range(MAX_FAILURES_PER_CLIENT):
             self.knock(self.bob.pk, "wrong")
         answer = self.knock(self.bob.pk)
         self.assertEqual(answer.status_code, 429)
@@ -125,21 +127,23 @@ class DoorTests(World):
         self.assertRedirects(self.knock(self.alice.pk), "/")
 
     def test_the_throttle_ends(self):
-        for _try in range(FAILURES_OF_CLIENT + 1):
+        for _try in range(MAX_FAILURES_PER_CLIENT + 1):
             self.knock(self.bob.pk, "wrong")
-        later = timezone.now() + throttling.WINDOW + datetime.timedelta(seconds=1)
+        later = timezone.now() + throttling.FAILURE_WINDOW + datetime.timedelta(seconds=1)
         with mock.patch.object(throttling.timezone, "now", return_value=later):
             self.assertRedirects(self.knock(self.bob.pk), "/")
 
     def test_a_network_is_throttled_whatever_the_names(self):
-        throttling.count({"network:198.51.100.0/24": FAILURES_OF_NETWORK}, first="")
-        LoginFailure.objects.update(failures=FAILURES_OF_NETWORK)
+        throttling.increment_failures(
+            {"network:198.51.100.0/24": MAX_FAILURES_PER_NETWORK}, first=""
+        )
+        LoginFailure.objects.update(failures=MAX_FAILURES_PER_NETWORK)
         answer = self.knock(self.bob.pk, REMOTE_ADDR="198.51.100.99")
         self.assertEqual(answer.status_code, 429)
         self.assertRedirects(self.knock(self.bob.pk, REMOTE_ADDR="203.0.113.5"), "/")
 
     def test_a_good_login_counts_for_nothing(self):
-        for _try in range(FAILURES_OF_CLIENT * 3):
+        for _try in range(MAX_FAILURES_PER_CLIENT * 3):
             self.assertEqual(self.knock(self.bob.pk, client=Client()).status_code, 302)
 
     def test_each_failure_is_one_line_with_name_and_address(self):
@@ -155,7 +159,7 @@ class DoorTests(World):
 
     def code(self, offset=0):
         secret = base64.b32decode(SECRET)
-        return one_time_code(secret, int(time.time()) // 30 + offset)
+        return compute_totp(secret, int(time.time()) // 30 + offset)
 
     def with_secret(self, secret=SECRET):
         Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=secret)
@@ -203,14 +207,14 @@ class DoorTests(World):
         self.knock(self.bob.pk)
         statuses = [
             self.client.post("/login/code/", {"code": "000000"}).status_code
-            for _try in range(FAILURES_OF_CLIENT + 1)
+            for _try in range(MAX_FAILURES_PER_CLIENT + 1)
         ]
         self.assertEqual(statuses[-1], 429)
 
     def test_the_password_must_still_be_right_when_the_code_comes(self):
         self.with_secret()
         self.knock(self.bob.pk)
-        Mailbox.objects.filter(pk=self.bob.pk).update(password=passwords.make("changed-11"))
+        Mailbox.objects.filter(pk=self.bob.pk).update(password=passwords.make_hash("changed-11"))
         self.assertRedirects(self.client.post("/login/code/", {"code": self.code()}), "/login/")
 
     # Expiry
@@ -255,7 +259,7 @@ class DoorTests(World):
     @override_settings(MAILADMIN_PASSWORD_REHASH=True)
     def test_a_password_too_long_for_the_new_scheme_keeps_its_old_hash(self):
         long = "long-password-12" * 6
-        stored = passwords.make(long, scheme="SHA512-CRYPT")
+        stored = passwords.make_hash(long, scheme="SHA512-CRYPT")
         Mailbox.objects.filter(pk=self.bob.pk).update(password=stored)
         self.assertRedirects(self.knock(self.bob.pk, long), "/")
         self.assertEqual(Mailbox.objects.get(pk=self.bob.pk).password, stored)
@@ -264,7 +268,7 @@ class DoorTests(World):
 
     @override_settings(MAILADMIN_TRUSTED_PROXIES=())
     def test_a_forwarded_address_of_a_stranger_is_not_believed(self):
-        address = networks.client_address(
+        address = networks.get_client_address(
             {"REMOTE_ADDR": "203.0.113.9", "HTTP_X_FORWARDED_FOR": "10.0.0.1"}
         )
         self.assertEqual(address, "203.0.113.9")
@@ -280,7 +284,7 @@ class DoorTests(World):
                 ("198.51.100.1, garbage", "127.0.0.1"),
                 ("", "127.0.0.1"),
             ):
-                given = networks.client_address(meta | {"HTTP_X_FORWARDED_FOR": header})
+                given = networks.get_client_address(meta | {"HTTP_X_FORWARDED_FOR": header})
                 self.assertEqual(given, address, header)
 
     @override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"))

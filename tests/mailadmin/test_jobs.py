@@ -69,9 +69,9 @@ class JobTests(World):
     def test_a_job_whose_worker_died_goes_on_where_it_stopped(self):
         self.fill(250)
         self.tick_all("deactivate")
-        job = runner.claim("dead")
+        job = runner.claim_job("dead")
         steps = iter([False, True])
-        runner.run(job, lambda: next(steps))
+        runner.run_job(job, lambda: next(steps))
         self.assertEqual(self.active(), 150)
         Job.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
         self.work()
@@ -82,25 +82,25 @@ class JobTests(World):
     def test_a_step_that_fails_leaves_neither_rows_nor_progress(self):
         self.fill(250)
         self.tick_all("deactivate")
-        job = runner.claim("worker")
+        job = runner.claim_job("worker")
         with (
-            mock.patch.object(runner, "take_step", side_effect=KeyboardInterrupt),
+            mock.patch.object(runner, "run_step", side_effect=KeyboardInterrupt),
             self.assertRaises(KeyboardInterrupt),
         ):
-            runner.run(job)
+            runner.run_job(job)
         self.assertEqual((self.active(), Job.objects.get().done), (250, 0))
 
     def test_a_job_is_held_by_one_worker(self):
         self.fill(201)
         self.tick_all("deactivate")
-        first = runner.claim("first")
-        self.assertIsNone(runner.claim("second"))
+        first = runner.claim_job("first")
+        self.assertIsNone(runner.claim_job("second"))
         Job.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
-        second = runner.claim("second")
+        second = runner.claim_job("second")
         with self.assertLogs("mailadmin.jobs", "WARNING"):
-            runner.run(first)
+            runner.run_job(first)
         self.assertEqual(self.active(), 201)
-        runner.run(second)
+        runner.run_job(second)
         self.assertEqual(self.active(), 0)
 
     def test_rights_lost_meanwhile_stop_the_job(self):
@@ -129,9 +129,9 @@ class JobTests(World):
     def test_taking_apart_a_domain_locks_no_more_than_a_step(self):
         self.fill(250)
         self.perform(self.root, close_domains, ["example.org"])
-        job = runner.claim("worker")
+        job = runner.claim_job("worker")
         steps = iter([False, True])
-        runner.run(job, lambda: next(steps))
+        runner.run_job(job, lambda: next(steps))
         self.assertEqual(Mailbox.objects.filter(domain="example.org").count(), 151)
         self.perform(self.root, create_domains, [{"domain": "other.example"}])
 
@@ -212,10 +212,10 @@ class WorkerStories(World):
 
     def test_what_stops_its_worker_each_time_is_given_up(self):
         job, past = self.job(), timezone.now() - datetime.timedelta(days=1)
-        for number in range(runner.MOST_TRIES):
-            claimed = runner.claim(f"worker {number}")
+        for number in range(runner.MAX_STEP_ATTEMPTS):
+            claimed = runner.claim_job(f"worker {number}")
             self.assertEqual(claimed.pk, job.pk)
-            runner.count_try(claimed)
+            runner.count_attempt(claimed)
             Job.objects.update(lease_until=past)  # and it was never heard of again
         call_command("worker", once=True)
         job.refresh_from_db()
@@ -224,9 +224,9 @@ class WorkerStories(World):
 
     def test_a_worker_that_is_stopped_in_order_has_not_failed(self):
         job = self.job()
-        for number in range(runner.MOST_TRIES * 2):
-            claimed = runner.claim(f"worker {number}")
-            runner.release(claimed)
+        for number in range(runner.MAX_STEP_ATTEMPTS * 2):
+            claimed = runner.claim_job(f"worker {number}")
+            runner.release_job(claimed)
         call_command("worker", once=True)
         job.refresh_from_db()
         self.assertEqual(job.state, Job.State.DONE)
@@ -243,7 +243,7 @@ class WorkerStories(World):
         bad, good = self.job(kind="poison"), self.job()
         past = timezone.now() - datetime.timedelta(days=1)
         with mock.patch.dict("mailadmin.registry.job_steps", {"poison": poison}):
-            for _time in range(runner.MOST_TRIES):
+            for _time in range(runner.MAX_STEP_ATTEMPTS):
                 with self.assertRaises(Killed):
                     call_command("worker", once=True)
                 Job.objects.filter(state=Job.State.RUNNING).update(lease_until=past)
@@ -267,15 +267,15 @@ class WorkerStories(World):
         short = self.job()
         with mock.patch.dict("mailadmin.registry.job_steps", {"plan": reading}):
             call_command("worker", once=True)
-        self.assertEqual(max(held), runner.IN_MEMORY["plan"])
+        self.assertEqual(max(held), runner.MAX_IN_MEMORY_JOBS["plan"])
         short.refresh_from_db()
         self.assertEqual(short.state, Job.State.DONE)
 
     def test_a_lease_is_kept_while_a_step_is_prepared(self):
         with (
-            mock.patch.object(runner, "LEASE", datetime.timedelta(seconds=0.3)),
-            mock.patch.object(runner, "renew") as renewed,
-            runner.leased(self.job(lease_holder="me")),
+            mock.patch.object(runner, "LEASE_DURATION", datetime.timedelta(seconds=0.3)),
+            mock.patch.object(runner, "renew_leases") as renewed,
+            runner.hold_leases(self.job(lease_holder="me")),
         ):
             time.sleep(0.35)
         self.assertGreaterEqual(renewed.call_count, 2)
@@ -314,7 +314,7 @@ class WorkerStories(World):
         made = [self.job(kind="long").pk for _number in range(4)]
         with (
             mock.patch("mailadmin.registry.job_steps", {"long": long}),
-            mock.patch.object(worker, "HELD_JOBS", 2),
+            mock.patch.object(worker, "MAX_HELD_JOBS", 2),
         ):
             call_command("worker", once=True)
         self.assertEqual(set(order[:8]), set(made))
@@ -350,7 +350,7 @@ class WorkerStories(World):
         job = self.job(kind="lost")
         with (
             mock.patch("mailadmin.registry.job_steps", {"lost": lost}),
-            mock.patch.object(worker, "NAP", 0.01),
+            mock.patch.object(worker, "IDLE_SECONDS", 0.01),
             mock.patch.object(worker, "close_connection"),
             self.assertLogs("mailadmin.worker", "ERROR"),
         ):
@@ -367,7 +367,7 @@ class WorkerStories(World):
 
         with (
             mock.patch("mailadmin.registry.housekeeping_tasks", (gone,)),
-            mock.patch.object(worker, "NAP", 0.01),
+            mock.patch.object(worker, "IDLE_SECONDS", 0.01),
             mock.patch.object(worker, "close_connection"),
             self.assertLogs("mailadmin.worker", "ERROR") as logs,
         ):
@@ -411,7 +411,7 @@ class SelectionTests(World):
         self.fill(250)
         with (
             CaptureQueriesContext(connection) as queries,
-            mock.patch.object(runner, "ROWS_A_STEP", 5),
+            mock.patch.object(runner, "ROWS_PER_STEP", 5),
         ):
             answer = self.select_all(all="1")
             self.select_all(kept=answer.context["kept"], confirmed="1")
@@ -441,7 +441,7 @@ class SelectionTests(World):
 
     def test_imports_count_as_jobs(self):
         self.sign_in(self.alice)
-        with mock.patch.object(runner, "UNFINISHED_JOBS", 2):
+        with mock.patch.object(runner, "MAX_UNFINISHED_JOBS", 2):
             for _time in range(3):
                 file = SimpleUploadedFile("rows.csv", b"username,name\nbob@example.org,Robert\n")
                 answer = self.client.post("/import/", {"format": "csv", "file": file})
@@ -451,11 +451,11 @@ class SelectionTests(World):
         names = ["a.example", "b.example"]
         self.perform(self.root, create_domains, [{"domain": name} for name in names])
         self.perform(self.root, close_domains, names)
-        job = runner.claim("worker")
+        job = runner.claim_job("worker")
         while Domain.objects.filter(pk="a.example").exists():
-            runner.advance(job)
+            runner.advance_job(job)
         self.perform(self.root, create_domains, [{"domain": "a.example"}])
-        runner.run(job)
+        runner.run_job(job)
         self.assertTrue(Domain.objects.filter(pk="a.example").exists())
         self.assertFalse(Domain.objects.filter(pk="b.example").exists())
 
@@ -470,14 +470,16 @@ class SelectionTests(World):
 
     def test_a_person_keeps_few_selections(self):
         self.fill(3)
-        for _time in range(runner.SELECTIONS + 2):
+        for _time in range(runner.MAX_PENDING_SELECTIONS + 2):
             self.select_all(all="1")
-        self.assertEqual(Job.objects.filter(state=Job.State.DRAFT).count(), runner.SELECTIONS)
-        self.assertEqual(JobKeys.objects.count(), runner.SELECTIONS)
+        self.assertEqual(
+            Job.objects.filter(state=Job.State.DRAFT).count(), runner.MAX_PENDING_SELECTIONS
+        )
+        self.assertEqual(JobKeys.objects.count(), runner.MAX_PENDING_SELECTIONS)
 
     def test_a_person_has_so_many_unfinished_jobs(self):
         self.fill(3)
-        with mock.patch.object(runner, "UNFINISHED_JOBS", 2):
+        with mock.patch.object(runner, "MAX_UNFINISHED_JOBS", 2):
             for _time in range(2):
                 self.select_all(all="1", confirmed="1")
             answer = self.select_all(all="1", confirmed="1")

@@ -13,7 +13,7 @@ from domains.models import Admin, AliasDomain, Domain, DomainAdmin, DomainState,
 from domains.services.admins import edit_admin, set_admins
 from mailadmin.accounts import networks, throttling
 from mailadmin.accounts.models import LoginFailure
-from mailadmin.accounts.throttling import FAILURES_OF_CLIENT
+from mailadmin.accounts.throttling import MAX_FAILURES_PER_CLIENT
 from mailadmin.changes.models import Change, ChangeSecret
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.jobs import runner
@@ -29,7 +29,7 @@ from mailboxes.services.mailboxes import (
     set_mailboxes,
 )
 from mailboxes.services.references import aliases_naming
-from mailboxes.services.tallies import recount
+from mailboxes.services.tallies import recount_tallies
 from tests.base import PASSWORD, World
 from tests.mailadmin.test_door import SECRET
 
@@ -41,9 +41,9 @@ class DoorLessons(World):
         for _round in range(4):
             answer = self.client.post("/login/", {"username": self.bob.pk, "password": PASSWORD})
             statuses.append(answer.status_code)
-            for _try in range(FAILURES_OF_CLIENT - 2):
+            for _try in range(MAX_FAILURES_PER_CLIENT - 2):
                 statuses.append(self.client.post("/login/code/", {"code": "000000"}).status_code)
-        self.assertIn(429, statuses[: FAILURES_OF_CLIENT + 3])
+        self.assertIn(429, statuses[: MAX_FAILURES_PER_CLIENT + 3])
 
     def test_guesses_at_the_old_password_are_counted_and_told(self):
         self.sign_in(self.bob)
@@ -51,9 +51,9 @@ class DoorLessons(World):
         with self.assertLogs("mailadmin.auth", "WARNING") as logs:
             statuses = [
                 self.client.post("/account/password/", data).status_code
-                for _try in range(FAILURES_OF_CLIENT + 1)
+                for _try in range(MAX_FAILURES_PER_CLIENT + 1)
             ]
-        self.assertEqual(statuses, [422] * FAILURES_OF_CLIENT + [429])
+        self.assertEqual(statuses, [422] * MAX_FAILURES_PER_CLIENT + [429])
         self.assertIn("old password", logs.output[0])
 
     def test_a_new_password_is_a_new_one(self):
@@ -62,16 +62,16 @@ class DoorLessons(World):
         self.assert_refused(self.client.post("/account/password/", data), "have already")
 
     def test_wrapped_addresses_are_the_addresses_they_wrap(self):
-        self.assertEqual(networks.network_of("::ffff:198.51.100.7"), "198.51.100.0/24")
-        self.assertEqual(networks.network_of("2001:db8::1"), "2001:db8::/64")
+        self.assertEqual(networks.get_client_network("::ffff:198.51.100.7"), "198.51.100.0/24")
+        self.assertEqual(networks.get_client_network("2001:db8::1"), "2001:db8::/64")
 
     def test_old_failures_are_forgotten(self):
-        from mailadmin.jobs.housekeeping import forget
+        from mailadmin.jobs.housekeeping import purge_expired
 
-        throttling.count({"x": 1}, first="x")
+        throttling.increment_failures({"x": 1}, first="x")
         long_ago = timezone.now() - datetime.timedelta(days=1)
         LoginFailure.objects.update(since=long_ago)
-        forget()
+        purge_expired()
         self.assertFalse(LoginFailure.objects.exists())
 
 
@@ -89,9 +89,9 @@ class DeletionLessons(World):
         second = Admin.objects.create(username="s@example.net", superadmin=True)
         self.perform(second, close_domains, ["example.com"])
         self.perform(self.root, set_admins, [second.pk], "superadmin", False)
-        job = runner.claim("worker")
+        job = runner.claim_job("worker")
         turns = iter(range(20))
-        runner.run(job, lambda: next(turns, 99) > 10)
+        runner.run_job(job, lambda: next(turns, 99) > 10)
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
         self.assertTrue(Mailbox.objects.filter(pk=self.carol.pk).exists())
         self.assertTrue(TotpException.objects.exists())
@@ -295,7 +295,7 @@ class AdoptedRows(World):
 
     def test_tallies_of_domains_that_others_deleted_are_forgotten(self):
         Domain.objects.filter(pk="example.com")._raw_delete("default")
-        recount()
+        recount_tallies()
         self.assertFalse(DomainState.objects.filter(pk="example.com").exists())
 
     def test_limits_lower_than_minus_one_do_not_stop_an_edit(self):
@@ -360,7 +360,7 @@ class InputLessons(World):
             "django.core.mail.EmailMessage.send",
             side_effect=lambda: seen.append(len(connection.savepoint_ids)),
         ):
-            runner.run(runner.claim("worker"))
+            runner.run_job(runner.claim_job("worker"))
         self.assertEqual(seen, [depth])
         self.assertEqual(Job.objects.get().state, Job.State.DONE)
-        self.assertIsInstance(runner.job_actor(Job.objects.get()), Actor)
+        self.assertIsInstance(runner.get_job_actor(Job.objects.get()), Actor)

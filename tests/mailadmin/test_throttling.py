@@ -13,15 +13,15 @@ from mailadmin import passwords
 from mailadmin.accounts import networks
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch
 from mailadmin.accounts.throttling import (
-    COOKIE,
-    FAILURES_OF_ACCOUNT,
-    FAILURES_OF_CLIENT,
-    FAILURES_OF_NETWORK,
+    DEVICE_COOKIE_NAME,
+    MAX_FAILURES_PER_ACCOUNT,
+    MAX_FAILURES_PER_CLIENT,
+    MAX_FAILURES_PER_NETWORK,
 )
-from mailadmin.accounts.totp import one_time_code
+from mailadmin.accounts.totp import compute_totp
 from mailadmin.api.models import Token
 from mailadmin.changes.models import Change
-from mailadmin.jobs.housekeeping import forget
+from mailadmin.jobs.housekeeping import purge_expired
 from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import (
     create_mailboxes,
@@ -36,7 +36,7 @@ HOME, STRANGE = "192.0.2.7", "198.51.100.9"
 
 
 def code(offset=0):
-    return one_time_code(base64.b32decode(SECRET), int(time.time()) // 30 + offset)
+    return compute_totp(base64.b32decode(SECRET), int(time.time()) // 30 + offset)
 
 
 class SignIn(World):
@@ -44,13 +44,13 @@ class SignIn(World):
         data = {"username": name, "password": password}
         return (client or Client()).post("/login/", data, REMOTE_ADDR=address)
 
-    def guess(self, name, times=FAILURES_OF_CLIENT + 1, address=STRANGE):
+    def guess(self, name, times=MAX_FAILURES_PER_CLIENT + 1, address=STRANGE):
         return [self.sign_in_as(name, f"wrong{n}", address).status_code for n in range(times)]
 
     def guess_from_everywhere(self, name):
         """As a botnet does: from one network after the other, below the bound of each."""
-        for number in range(FAILURES_OF_ACCOUNT // FAILURES_OF_CLIENT + 1):
-            self.guess(name, FAILURES_OF_CLIENT, f"203.0.{number}.1")
+        for number in range(MAX_FAILURES_PER_ACCOUNT // MAX_FAILURES_PER_CLIENT + 1):
+            self.guess(name, MAX_FAILURES_PER_CLIENT, f"203.0.{number}.1")
 
 
 class LockoutTests(SignIn):
@@ -80,8 +80,8 @@ class LockoutTests(SignIn):
     def test_a_known_browser_does_not_suffer_from_its_network(self):
         browser = Client()
         self.sign_in_as(self.root.pk, client=browser)
-        network = LoginFailure.objects.filter(pk=f"network:{networks.network_of(HOME)}")
-        network.update(failures=FAILURES_OF_NETWORK + 1)
+        network = LoginFailure.objects.filter(pk=f"network:{networks.get_client_network(HOME)}")
+        network.update(failures=MAX_FAILURES_PER_NETWORK + 1)
         self.assertEqual(self.sign_in_as(self.root.pk).status_code, 429)
         self.assertEqual(self.sign_in_as(self.root.pk, client=browser).status_code, 302)
 
@@ -90,9 +90,9 @@ class LockoutTests(SignIn):
         self.sign_in_as(self.root.pk, client=browser)
         answers = [
             self.sign_in_as(self.root.pk, "wrong", client=browser).status_code
-            for _try in range(FAILURES_OF_CLIENT + 1)
+            for _try in range(MAX_FAILURES_PER_CLIENT + 1)
         ]
-        self.assertEqual(answers, [200] * FAILURES_OF_CLIENT + [429])
+        self.assertEqual(answers, [200] * MAX_FAILURES_PER_CLIENT + [429])
 
     def test_a_browser_is_known_for_those_accounts_alone_that_it_has_signed_in_to(self):
         browser = Client()
@@ -104,19 +104,19 @@ class LockoutTests(SignIn):
     def test_nobody_else_can_make_the_cookie_of_a_known_browser(self):
         browser = Client()
         self.sign_in_as(self.root.pk, client=browser)
-        cookie = browser.cookies[COOKIE]
+        cookie = browser.cookies[DEVICE_COOKIE_NAME]
         self.assertTrue(cookie["httponly"])
         self.assertEqual((cookie["samesite"], cookie["path"]), ("Strict", "/login/"))
         self.assertNotIn("root", cookie.value)
         self.guess_from_everywhere(self.root.pk)
         for forged in (cookie.value[:-3] + "abc", "x", "", "e30:1:2", "null", "é"):
             other = Client()
-            other.cookies[COOKIE] = forged
+            other.cookies[DEVICE_COOKIE_NAME] = forged
             answer = self.sign_in_as(self.root.pk, address="203.1.1.1", client=other)
             self.assertEqual(answer.status_code, 429, forged)
 
     def test_a_customer_of_ipv6_is_one_network(self):
-        for number in range(FAILURES_OF_CLIENT):
+        for number in range(MAX_FAILURES_PER_CLIENT):
             self.sign_in_as(self.bob.pk, "wrong", f"2001:db8:1:2::{number:x}")
         answer = self.sign_in_as(self.bob.pk, address="2001:db8:1:2:ffff::1")
         self.assertEqual(answer.status_code, 429)
@@ -127,10 +127,10 @@ class LockoutTests(SignIn):
         self.sign_in_as(self.root.pk)
         self.sign_in_as(self.root.pk)
         self.assertEqual(KnownNetwork.objects.count(), 1)
-        forget()
+        purge_expired()
         self.assertEqual(KnownNetwork.objects.count(), 1)
         KnownNetwork.objects.update(seen=timezone.now() - timezone.timedelta(days=181))
-        forget()
+        purge_expired()
         self.assertEqual(KnownNetwork.objects.count(), 0)
 
     def test_a_sign_in_costs_few_statements(self):
@@ -169,12 +169,12 @@ class NameTests(SignIn):
 class TwoAccountsOfOneName(SignIn):
     def setUp(self):
         """An admin whose address is a mailbox too; somebody else knows the mailbox's password."""
-        row = {"username": self.bob.pk, "password": passwords.make("another-77-password")}
+        row = {"username": self.bob.pk, "password": passwords.make_hash("another-77-password")}
         self.perform(self.root, create_admins, [row | {"superadmin": True}])
 
     def test_the_mailboxes_password_does_not_reset_the_admins_counter(self):
         for _round in range(3):
-            self.guess(self.bob.pk, FAILURES_OF_CLIENT - 6)
+            self.guess(self.bob.pk, MAX_FAILURES_PER_CLIENT - 6)
             answer = self.sign_in_as(self.bob.pk, address=STRANGE)
             self.assertEqual(answer.status_code, 302)
         answer = self.sign_in_as(self.bob.pk, "another-77-password", STRANGE)
@@ -190,15 +190,15 @@ class TwoAccountsOfOneName(SignIn):
             answer = self.sign_in_as(self.bob.pk, "another-77-password", STRANGE, browser)
             if answer.status_code == 429:
                 break
-            for _try in range(FAILURES_OF_CLIENT - 3):
+            for _try in range(MAX_FAILURES_PER_CLIENT - 3):
                 answer = browser.post("/login/code/", {"code": "000000"}, REMOTE_ADDR=STRANGE)
                 tried += answer.status_code == 200
             self.sign_in_as(self.bob.pk, address=STRANGE)  # the mailbox, with its own password
-        self.assertLessEqual(tried, FAILURES_OF_CLIENT)
+        self.assertLessEqual(tried, MAX_FAILURES_PER_CLIENT)
 
     def test_each_password_opens_its_own_account(self):
         for password, model in (("another-77-password", Admin), (PASSWORD, Mailbox)):
-            for _time in range(FAILURES_OF_CLIENT * 2):
+            for _time in range(MAX_FAILURES_PER_CLIENT * 2):
                 browser = Client()
                 self.sign_in_as(self.bob.pk, password, client=browser)
                 self.assertIsInstance(browser.get("/").wsgi_request.user, model)
@@ -213,26 +213,26 @@ class BehindThePassword(SignIn):
         for number in range(5):
             browser, address = Client(), f"203.0.{number}.1"
             self.sign_in_as(self.bob.pk, address=address, client=browser)
-            for _try in range(FAILURES_OF_CLIENT):
+            for _try in range(MAX_FAILURES_PER_CLIENT):
                 answer = browser.post("/login/code/", {"code": "000000"}, REMOTE_ADDR=address)
                 tried += answer.status_code == 200
-        self.assertEqual(tried, FAILURES_OF_CLIENT)
+        self.assertEqual(tried, MAX_FAILURES_PER_CLIENT)
 
     def test_the_old_password_is_too(self):
         data = {"old_password": "wrong", "password": "new-pass-99", "password2": "new-pass-99"}
         self.client.force_login(self.bob, backend=BACKENDS[Mailbox])
         statuses = [
             self.client.post("/account/password/", data, REMOTE_ADDR=f"203.0.{n}.1").status_code
-            for n in range(FAILURES_OF_CLIENT + 1)
+            for n in range(MAX_FAILURES_PER_CLIENT + 1)
         ]
-        self.assertEqual(statuses, [422] * FAILURES_OF_CLIENT + [429])
+        self.assertEqual(statuses, [422] * MAX_FAILURES_PER_CLIENT + [429])
 
 
 class RowsOfFailures(SignIn):
     def test_a_network_over_its_bound_writes_no_rows(self):
         self.sign_in_as("nobody@example.org", "wrong", STRANGE)
-        network = LoginFailure.objects.filter(pk=f"network:{networks.network_of(STRANGE)}")
-        network.update(failures=FAILURES_OF_NETWORK + 1)
+        network = LoginFailure.objects.filter(pk=f"network:{networks.get_client_network(STRANGE)}")
+        network.update(failures=MAX_FAILURES_PER_NETWORK + 1)
         before = LoginFailure.objects.count()
         for number in range(5):
             answer = self.sign_in_as(f"name{number}@example.org", "wrong", STRANGE)
@@ -240,7 +240,7 @@ class RowsOfFailures(SignIn):
         self.assertEqual(LoginFailure.objects.count(), before)
 
     def test_many_good_sign_ins_leave_a_typo_a_typo(self):
-        for _time in range(FAILURES_OF_CLIENT + 2):
+        for _time in range(MAX_FAILURES_PER_CLIENT + 2):
             self.sign_in_as(self.bob.pk)
         self.assertEqual(self.sign_in_as(self.bob.pk, "typo").status_code, 200)
 
@@ -251,8 +251,10 @@ class TimeTests(SignIn):
     def work(self, name):
         """How often a hash of the configured scheme is computed for an attempt."""
         done = []
-        spend = passwords.spend
-        with mock.patch.object(passwords, "spend", side_effect=lambda p: done.append(spend(p))):
+        spend = passwords.simulate_verify
+        with mock.patch.object(
+            passwords, "simulate_verify", side_effect=lambda p: done.append(spend(p))
+        ):
             self.sign_in_as(name, "wrong")
         return len(done)
 
@@ -260,7 +262,7 @@ class TimeTests(SignIn):
         for scheme, rounds in (("SHA512-CRYPT", 20000), ("PBKDF2", 20000), ("SHA256-CRYPT", 9000)):
             with self.subTest(scheme), override_settings(MAILADMIN_PASSWORD_SCHEME=scheme):
                 with override_settings(MAILADMIN_PASSWORD_ROUNDS=5000):
-                    stored = passwords.make(PASSWORD)
+                    stored = passwords.make_hash(PASSWORD)
                 Mailbox.objects.filter(pk=self.bob.pk).update(password=stored)
                 with override_settings(MAILADMIN_PASSWORD_ROUNDS=rounds):
                     self.assertEqual(self.work(self.bob.pk), 2)
@@ -369,8 +371,8 @@ class DeactivationTests(World):
 
     def test_old_ends_are_forgotten(self):
         self.perform(self.root, set_mailboxes, [self.bob.pk], "active", False)
-        forget()
+        purge_expired()
         self.assertTrue(SessionEpoch.objects.exists())
         SessionEpoch.objects.update(at=timezone.now() - timezone.timedelta(days=8))
-        forget()
+        purge_expired()
         self.assertFalse(SessionEpoch.objects.exists())

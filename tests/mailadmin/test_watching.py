@@ -20,14 +20,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailadmin.accounts.models import LoginFailure
-from mailadmin.accounts.throttling import WINDOW
+from mailadmin.accounts.throttling import FAILURE_WINDOW
 from mailadmin.changes.perform import Actor
 from mailadmin.conf import BASE_DIR
 from mailadmin.jobs import runner
-from mailadmin.jobs.housekeeping import forget
+from mailadmin.jobs.housekeeping import purge_expired
 from mailadmin.jobs.models import Job, WorkerSign
 from mailadmin.observability import log_records, metrics
-from mailadmin.observability.slow_queries import shown
+from mailadmin.observability.slow_queries import redact_statement
 from tests.base import World
 from tests.servers import Server, free_port
 from tests.shapes import environment
@@ -92,12 +92,12 @@ class Numbers(World):
 
     def test_jobs_and_workers_are_shown(self):
         job = runner.start_job(Actor.console(), "welcome", "", {}, 1)
-        Job.objects.filter(pk=job.pk).update(created=job.created - runner.LEASE)
+        Job.objects.filter(pk=job.pk).update(created=job.created - runner.LEASE_DURATION)
         call_command("worker", once=True)
         numbers = self.numbers()
         self.assertEqual(numbers['mailadmin_jobs{state="waiting"}'], 0)
         runner.start_job(Actor.console(), "welcome", "", {}, 1)
-        runner.sign()
+        runner.send_heartbeat()
         numbers = self.numbers()
         self.assertEqual(numbers['mailadmin_jobs{state="waiting"}'], 1)
         self.assertGreaterEqual(numbers["mailadmin_job_waiting_seconds"], 0)
@@ -211,7 +211,7 @@ class Lines(World):
     def lines(self, action):
         stream = logging.StreamHandler(written := Written())
         stream.setFormatter(log_records.JsonFormatter())
-        stream.addFilter(log_records.OfRequest())
+        stream.addFilter(log_records.LogContextFilter())
         logger = logging.getLogger("mailadmin")
         logger.addHandler(stream)
         try:
@@ -304,15 +304,15 @@ class Written(list):
     ],
 )
 def test_a_statement_is_told_without_values(statement, told):
-    assert shown(statement) == told
+    assert redact_statement(statement) == told
 
 
 class WorkersSign(TransactionTestCase):
     def test_a_worker_that_was_told_to_end_is_not_missed(self):
-        runner.sign()
-        runner.sign()
+        runner.send_heartbeat()
+        runner.send_heartbeat()
         self.assertEqual(WorkerSign.objects.count(), 1)
-        runner.sign_off()
+        runner.remove_heartbeat()
         self.assertFalse(WorkerSign.objects.exists())
 
     def test_only_one_that_stays_signs(self):
@@ -324,14 +324,14 @@ class Cleaning(World):
     def test_what_is_over_is_deleted_some_rows_at_a_time_and_nothing_else(self):
         now = timezone.now()
         for number in range(7):
-            LoginFailure.objects.create(key=f"old{number}", since=now - WINDOW * 2)
+            LoginFailure.objects.create(key=f"old{number}", since=now - FAILURE_WINDOW * 2)
         LoginFailure.objects.create(key="new", since=now)
         statements = 'DELETE FROM "mailadmin_login_failure"'.replace('"', quote())
         with (
-            mock.patch("mailadmin.jobs.housekeeping.ROWS_A_STATEMENT", 3),
+            mock.patch("mailadmin.jobs.housekeeping.MAX_ROWS_PER_STATEMENT", 3),
             CaptureQueriesContext(connections["default"]) as captured,
         ):
-            forget()
+            purge_expired()
         self.assertEqual(LoginFailure.objects.get().key, "new")
         asked = [query["sql"] for query in captured]
         self.assertEqual(len([sql for sql in asked if sql.startswith(statements)]), 3)
@@ -418,4 +418,4 @@ def test_the_numbers_are_not_loaded_by_commands():
     )
     environ = environment(MAILADMIN_DATABASE_URL=os.environ["TEST_DATABASE_URL"])
     assert subprocess.run([sys.executable, "-c", code], cwd=BASE_DIR, env=environ).returncode == 0
-    assert metrics.OWN
+    assert metrics.REGISTRY

@@ -19,11 +19,11 @@ from domains.services.alias_domains import create_alias_domains
 from domains.services.domains import edit_domain, set_domains
 from domains.services.transports import create_transports
 from mailadmin import passwords
-from mailadmin.changes.perform import Actor, Console, perform
+from mailadmin.changes.perform import Actor, ConsolePrincipal, perform
 from mailadmin.conf import BASE_DIR
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.postfix.explain import explain
-from mailboxes.postfix.routing import Postfix, own_setup, quoted
+from mailboxes.postfix.routing import PostfixRouter, build_panel_config, quote_address
 from mailboxes.services.aliases import create_aliases, set_aliases
 from mailboxes.services.domains import create_domains
 from mailboxes.services.forwardings import set_forwarding
@@ -109,11 +109,11 @@ def test_an_adopted_name_is_explained_as_dovecot_answers_it(server, name):
     address = f"{name}@odd.test"
     Mailbox.objects.create(username=address, domain_id="odd.test", maildir="odd.test/x/")
     Alias.objects.create(address=address, goto=address, domain_id="odd.test")
-    route = Postfix(own_setup()).route(address)
+    route = PostfixRouter(build_panel_config()).route(address)
     with server.smtp() as client:
         client.ehlo()
         client.mail("")
-        code, text = client.rcpt(quoted(address))
+        code, text = client.rcpt(quote_address(address))
         assert (f"{code} {text.decode()}" if code != 250 else "") == route.reply
         if code == 250:
             _code, reply = client.data("Subject: x\n\nx\n")
@@ -127,7 +127,7 @@ def test_an_adopted_name_is_explained_as_dovecot_answers_it(server, name):
 def test_an_adopted_transport_that_cannot_work_is_explained_as_postfix_defers_it(server, transport):
     people("bob@broken.test")
     Transport.objects.create(pattern="bob@broken.test", transport=transport)
-    told = explain(Console(), "bob@broken.test")
+    told = explain(ConsolePrincipal(), "bob@broken.test")
     assert told["says"] == "Accepted, then deferred: this cannot work."
     with server.smtp() as client:
         client.ehlo()
@@ -163,7 +163,7 @@ def domain(name="example.org", **values):
 def mailbox(address, **values):
     local_part, _at, name = address.partition("@")
     row = {"local_part": local_part, "domain": Domain.objects.get(pk=name)}
-    row |= {"password": passwords.make(PASSWORD, address, "SHA512-CRYPT")}
+    row |= {"password": passwords.make_hash(PASSWORD, address, "SHA512-CRYPT")}
     make(create_mailboxes, [row | values])
 
 
@@ -522,7 +522,7 @@ def test_what_does_not_fit_into_a_mailbox_comes_back(server):
 def test_the_list_of_mailboxes_shows_what_dovecot_counted(server, client):
     domain()
     mailbox("bob@example.org", quota=10)
-    row = {"username": "root@example.net", "password": passwords.make(PASSWORD)}
+    row = {"username": "root@example.net", "password": passwords.make_hash(PASSWORD)}
     (root,) = make(create_admins, [row | {"superadmin": True}])
     text = letter(body=("y" * 70 + "\n") * 43000)  # 3 MB, and twice
     send(server, "bob@example.org", "bob+again@example.org", text=text)
@@ -650,7 +650,7 @@ def test_nobody_sends_in_anothers_name(server):
 def test_the_sender_check_reads_targets_in_its_own_way(server, goto):
     people("bob@example.org", "carol@example.org")
     Alias.objects.create(address="any@example.org", goto=goto, domain_id="example.org")
-    told = explain(Console(), "any@example.org", sender="bob@example.org")["sender"]
+    told = explain(ConsolePrincipal(), "any@example.org", sender="bob@example.org")["sender"]
     said = sending(server, "bob@example.org", "any@example.org", "carol@example.org")
     assert told["may"] == said.startswith("250"), said
     assert told["reply"] == ("" if told["may"] else said)
@@ -710,11 +710,11 @@ def test_an_expired_password_opens_nothing_where_the_domain_lets_passwords_expir
 def test_every_stored_password_opens_its_mailbox(server, subtests, settings):
     settings.MAILADMIN_PASSWORD_ROUNDS = 1
     domain()
-    names = passwords.known_schemes()
+    names = passwords.get_scheme_names()
     assert len(names) > 20
     for number, scheme in enumerate(names):
         address = f"m{number}@example.org"
-        mailbox(address, password=passwords.make(PASSWORD, address, scheme))
+        mailbox(address, password=passwords.make_hash(PASSWORD, address, scheme))
         with subtests.test(scheme):
             assert opens_imap(server, address)
     assert not opens_imap(server, address, PASSWORD[:-1])

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import pytest
 
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
-from mailboxes.mailserver.config_parser.lines import Setting
-from mailboxes.mailserver.config_parser.tree import LISTS, Block, list_of
+from mailboxes.mailserver.config_parser.lines import ConfigSetting
+from mailboxes.mailserver.config_parser.tree import LIST_SETTINGS, ConfigBlock, split_list_value
 from mailboxes.mailserver.generator import disk
-from mailboxes.mailserver.generator.choices import Choices
-from mailboxes.mailserver.generator.files import files_of
+from mailboxes.mailserver.generator.choices import MailServerOptions
+from mailboxes.mailserver.generator.files import generate_files
 from tests.mailservers import (
     FIRST_LINES,
     PASSWORDS,
@@ -75,10 +75,10 @@ def flat(block, path=(), prefix=""):
     """(blocks around, full name) → value; what a block's name says already is left out of names."""
     is_modern, counted = version_tested() == "2.4", {}
     for child in block.children:
-        if isinstance(child, Setting | tuple):
-            name, value = (child.name, child.value) if isinstance(child, Setting) else child
+        if isinstance(child, ConfigSetting | tuple):
+            name, value = (child.name, child.value) if isinstance(child, ConfigSetting) else child
             yield (*path, short(prefix + name, path)), value
-        elif child.kind in LISTS:
+        elif child.kind in LIST_SETTINGS:
             yield from ()  # the reader's lists are asked for by name
         elif child.name or child.kind in ("passdb", "userdb"):
             kind = short(f"{prefix}{child.kind}", path)
@@ -104,13 +104,13 @@ def short(name, path):
 
 def lists(block, path=()):
     """(blocks around, name) → words, of the lists that blocks may add to."""
-    for name in LISTS:
-        if isinstance(block, Block) and block.setting(name):
-            yield (*path, name), list_of(block.value(name))
+    for name in LIST_SETTINGS:
+        if isinstance(block, ConfigBlock) and block.setting(name):
+            yield (*path, name), split_list_value(block.value(name))
         elif isinstance(block, Printed) and (words := words_of(block, name)) is not None:
             yield (*path, name), words
     for child in block.children:
-        if isinstance(child, Block | Printed) and child.kind not in LISTS:
+        if isinstance(child, ConfigBlock | Printed) and child.kind not in LIST_SETTINGS:
             yield from lists(child, (*path, (child.kind, child.name)))
 
 
@@ -120,7 +120,7 @@ def words_of(block, name):
         if isinstance(child, Printed) and child.kind == name:
             words = [word for word, is_in in child.children if is_in == "yes"]
         elif isinstance(child, tuple) and child[0] == name:
-            words = list_of(child[1])
+            words = split_list_value(child[1])
     return words
 
 
@@ -128,7 +128,7 @@ def compare(folder, *options):
     """Every value that the reader gives is the one that doveconf gives."""
     files, said = DovecotFiles(folder), doveconf(folder, *options)
     assert files.problems == []
-    ours = {key: value for key, value in flat(files.root) if key[-1] not in LISTS}
+    ours = {key: value for key, value in flat(files.root) if key[-1] not in LIST_SETTINGS}
     theirs = dict(flat(said))
     different = {key: (value, theirs.get(key)) for key, value in ours.items()}
     assert [pair for pair in different.items() if pair[1][0] != pair[1][1]] == []
@@ -187,7 +187,7 @@ def test_the_files_of_debian_are_read(version, tmp_path):
     stock(tmp_path, version)
     files = compare(tmp_path)
     assert files.is_modern is (version == "2.4")
-    assert "imap" in list_of(files.value("protocols"))
+    assert "imap" in split_list_value(files.value("protocols"))
     assert len(files.passdbs()) == len(files.userdbs()) == 1
     if version == "2.4":
         [passdb] = files.passdbs()
@@ -206,7 +206,7 @@ def test_what_the_panel_writes_is_read(version, delivery, sieve, cram_md5, tmp_p
     only_with(version)
     certificate = make_certificate(tmp_path)
     folder = tmp_path / "dovecot"
-    choices = Choices(
+    choices = MailServerOptions(
         dovecot_version=version,
         dovecot_directory=str(folder),
         delivery=delivery,
@@ -216,8 +216,8 @@ def test_what_the_panel_writes_is_read(version, delivery, sieve, cram_md5, tmp_p
         key=certificate,
         passwords=PASSWORDS,
     )
-    for change in disk.changes(files_of(choices), {"dovecot": folder}):
-        disk.write(change)
+    for change in disk.iter_file_changes(generate_files(choices), {"dovecot": folder}):
+        disk.write_change(change)
     files = compare(folder)
     [passdb], [userdb] = files.passdbs(), files.userdbs()
     assert passdb.value("default_pass_scheme") == "CRYPT"

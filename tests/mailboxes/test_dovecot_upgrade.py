@@ -17,19 +17,19 @@ from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailboxes.mailserver.checks import Configuration, check
+from mailboxes.mailserver.checks import Configuration, run_checks
 from mailboxes.mailserver.config_parser import dovecot
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
-from mailboxes.mailserver.config_parser.names import NEWER, PLUGIN
+from mailboxes.mailserver.config_parser.names import NEW_SETTINGS, RENAMED_PLUGIN_SETTINGS
 from mailboxes.mailserver.config_parser.tree import is_yes
 from mailboxes.mailserver.converter.convert import Conversion
-from mailboxes.mailserver.converter.plugin import KEPT
-from mailboxes.mailserver.converter.queries import query_of
-from mailboxes.mailserver.converter.render import changes, rendered
-from mailboxes.mailserver.converter.variables import Untranslatable, converted
+from mailboxes.mailserver.converter.plugin import UNCHANGED_SETTINGS
+from mailboxes.mailserver.converter.queries import convert_query
+from mailboxes.mailserver.converter.render import iter_converted_lines, render_sections
+from mailboxes.mailserver.converter.variables import UnconvertibleValue, convert_variables
 from mailboxes.mailserver.generator import disk
-from mailboxes.mailserver.generator.choices import Choices
-from mailboxes.mailserver.generator.files import files_of
+from mailboxes.mailserver.generator.choices import MailServerOptions
+from mailboxes.mailserver.generator.files import generate_files
 from mailboxes.models import Mailbox, Usage
 from tests import mailservers
 from tests.base import PASSWORD, build_world
@@ -116,7 +116,7 @@ def test_nothing_of_2_3_is_left_in_what_a_guide_has(sample, tmp_path):
     assert sum(each["is_lost"] for each in lines) == LEFT.get(name, 0)
     files = DovecotFiles(new)
     assert files.is_modern and files.problems == []
-    found = check(Configuration(dovecot=files))
+    found = run_checks(Configuration(dovecot=files))
     codes = {each.finding.code for each in found}
     assert not {code for code in codes if "dovecot" in code}
     before = DovecotFiles(folder)
@@ -166,12 +166,12 @@ def test_files_of_2_3_are_known_as_such_beside_the_package_of_2_4(tmp_path, monk
     """As after an upgrade of Debian that kept them."""
     package = tmp_path / "package"
     package.mkdir()
-    monkeypatch.setattr(dovecot, "PACKAGED", f"{package}/")
+    monkeypatch.setattr(dovecot, "PACKAGE_FOLDER", f"{package}/")
     (package / "imapd.protocol").write_text("protocols {\n  imap = yes\n}\n")
     folder = debian_12(tmp_path)
     path = folder / "dovecot.conf"
     path.write_text(path.read_text().replace("/usr/share/dovecot/protocols.d", str(package)))
-    found = check(Configuration(dovecot=DovecotFiles(folder), dovecot_version="2.4"))
+    found = run_checks(Configuration(dovecot=DovecotFiles(folder), dovecot_version="2.4"))
     about = {each.finding.code: each.fault.about for each in found}
     assert about["files-for-another-dovecot"] == "2.3 ≠ 2.4"
     lines = lines_of(upgrade(folder))
@@ -228,7 +228,11 @@ def test_2_4_has_the_names_that_plugin_settings_keep_or_get(tmp_path):
         return f"Unknown setting: {name}" in doveconf(configuration(tmp_path, text)).stderr
 
     assert is_unknown("sieve_max_everything")
-    assert [name for name in sorted(KEPT | {*PLUGIN.values()}) if is_unknown(name)] == []
+    assert [
+        name
+        for name in sorted(UNCHANGED_SETTINGS | {*RENAMED_PLUGIN_SETTINGS.values()})
+        if is_unknown(name)
+    ] == []
 
 
 # What is left to be decided although it has its default.
@@ -256,7 +260,7 @@ def test_of_all_settings_of_2_3_these_are_not_converted(tmp_path):
     lines = json.loads(upgrade(configuration(tmp_path, all_of_them), "--json"))
     lost = [each["text"].split()[0] for each in lines if each["is_lost"]]
     assert sorted(lost) == sorted(" ".join(NOT_CONVERTED.values()).split())
-    assert set(re.findall(r"\w+(?= =)", all_of_them)) & NEWER == set()
+    assert set(re.findall(r"\w+(?= =)", all_of_them)) & NEW_SETTINGS == set()
     told = {each["number"] for each in lines}
     for number, line in enumerate(all_of_them.splitlines(), 1):
         assert number in told or not re.match(r"\w+ =", line), line
@@ -274,7 +278,7 @@ def test_of_all_settings_of_2_3_these_are_not_converted(tmp_path):
 def test_dovecot_2_4_takes_what_the_panel_wrote_for_2_3(delivery, tmp_path):
     only_with("2.4")
     folder = tmp_path / "dovecot"
-    choices = Choices(
+    choices = MailServerOptions(
         dovecot_version="2.3",
         dovecot_directory=str(folder),
         delivery=delivery,
@@ -283,8 +287,8 @@ def test_dovecot_2_4_takes_what_the_panel_wrote_for_2_3(delivery, tmp_path):
         key="/etc/hostname",
         passwords=PASSWORDS,
     )
-    for change in disk.changes(files_of(choices), {"dovecot": folder}):
-        disk.write(change)
+    for change in disk.iter_file_changes(generate_files(choices), {"dovecot": folder}):
+        disk.write_change(change)
     lines = json.loads(upgrade(folder, f"--output={tmp_path}/new", "--json"))
     assert not [each for each in lines if each["is_lost"]]
     assert_accepted(tmp_path / "new")
@@ -660,7 +664,7 @@ JOINED = {
 def test_the_database_takes_a_place_apart_that_nobody_else_can():
     vendor = connection.vendor
     source = "(SELECT 'a/' AS maildir, 5 AS quota UNION SELECT 'b', 6) AS mailbox"
-    query = query_of(MAIL.replace("'%/'", "'%%/'").format(*JOINED[vendor]), vendor)
+    query = convert_query(MAIL.replace("'%/'", "'%%/'").format(*JOINED[vendor]), vendor)
     with connection.cursor() as cursor:
         cursor.execute(query.replace("FROM mailbox", f"FROM {source}").replace("%", "%%"), [])
         rows = sorted(cursor.fetchall())
@@ -695,7 +699,7 @@ def test_the_database_takes_a_place_apart_that_nobody_else_can():
     ],
 )  # fmt: skip
 def test_a_field_becomes_that_of_2_4(column, expected):
-    made = query_of(f"SELECT {column} FROM mailbox WHERE username = '%Lu'", "mysql")
+    made = convert_query(f"SELECT {column} FROM mailbox WHERE username = '%Lu'", "mysql")
     assert made == f"SELECT {expected} FROM mailbox WHERE username = '%{{user | lower}}'"
 
 
@@ -706,7 +710,7 @@ def test_each_select_of_a_query_is_converted():
     query = UNITED.format("CONCAT('maildir:',m) AS mail").replace("%u", "%d%u")
     made = "'maildir' AS mail_driver, CONCAT('',m) AS mail_path, '.' AS mail_inbox_path"
     expected = UNITED.format(made).replace("%u", "%{user | domain}%{user}")
-    assert query_of(query, "mysql") == expected
+    assert convert_query(query, "mysql") == expected
 
 
 INHERITED = [
@@ -717,7 +721,7 @@ INHERITED = [
 
 @pytest.mark.parametrize("value, expected", INHERITED)
 def test_a_user_with_a_place_of_their_own_inherits_nothing_of_mail_location(value, expected):
-    made = query_of(f"SELECT {value} AS mail FROM m", "mysql", "", {"INDEX", "LAYOUT"})
+    made = convert_query(f"SELECT {value} AS mail FROM m", "mysql", "", {"INDEX", "LAYOUT"})
     for column in expected.split(", "):
         assert column in made
 
@@ -727,7 +731,7 @@ def test_the_database_sets_back_what_mail_location_has():
     vendor = connection.vendor
     text = "SELECT mail AS mail, 1 AS uid FROM mailbox"
     source = "(SELECT 'maildir:/a' AS mail UNION SELECT 'mdbox:/b:INBOX=/c' UNION SELECT NULL)"
-    query = query_of(text, vendor, "", {"INDEX", "LAYOUT"})
+    query = convert_query(text, vendor, "", {"INDEX", "LAYOUT"})
     with connection.cursor() as cursor:
         cursor.execute(query.replace("FROM mailbox", f"FROM {source} AS mailbox"))
         rows = sorted(cursor.fetchall(), key=str)
@@ -754,8 +758,8 @@ def test_the_database_sets_back_what_mail_location_has():
     ],
 )
 def test_a_field_that_cannot_be_converted_is_said(column):
-    with pytest.raises(Untranslatable):
-        query_of(f"SELECT {column} FROM m", "mysql")
+    with pytest.raises(UnconvertibleValue):
+        convert_query(f"SELECT {column} FROM m", "mysql")
 
 
 def test_a_value_that_is_not_known_is_said(tmp_path):
@@ -772,14 +776,14 @@ def test_a_passwd_file_is_looked_at(tmp_path):
 
 
 def test_a_procedure_is_said():
-    with pytest.raises(Untranslatable):
-        query_of("CALL user('%u')", "mysql")
+    with pytest.raises(UnconvertibleValue):
+        convert_query("CALL user('%u')", "mysql")
 
 
 @pytest.mark.parametrize("text", ["%1Mu", "%{login_user}", "%{if;a;eq;b;c;d}", "%q", "50 % of"])
 def test_a_variable_that_has_no_word_is_said(text):
-    with pytest.raises(Untranslatable):
-        converted(text)
+    with pytest.raises(UnconvertibleValue):
+        convert_variables(text)
 
 
 # Whatever there is
@@ -803,8 +807,8 @@ def test_whatever_stands_in_the_files_the_conversion_comes_to_an_end(file, where
         at = int(where * len(text))
         path.write_text(text[:at] + put + text[at + cut :])
         sections = Conversion(DovecotFiles(folder)).sections()
-        assert "\n".join(rendered(sections, folder))
-        list(changes(sections))
+        assert "\n".join(render_sections(sections, folder))
+        list(iter_converted_lines(sections))
 
 
 # The command

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from mailboxes.mailserver.checks import Configuration, check
-from mailboxes.mailserver.checks.versions import WEAK
+from mailboxes.mailserver.checks import Configuration, run_checks
+from mailboxes.mailserver.checks.versions import WEAK_SCHEMES
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from tests import mailservers
 from tests.mailservers import (
@@ -84,7 +84,7 @@ def test_dovecot_refuses_weak_schemes_and_no_others(dovecot):
         return dovecot.tool("auth", "test", scheme.lower(), PASSWORD).returncode == 0
 
     refused = {scheme for scheme in schemes() if not is_let_in(scheme)}
-    assert refused == (WEAK if version_tested() == "2.4" else set())
+    assert refused == (WEAK_SCHEMES if version_tested() == "2.4" else set())
     log = (dovecot.folder / "dovecot.log").read_text()
     said = set(re.findall(r"Weak password scheme '([^']+)' used and refused", log))
     assert said == refused
@@ -134,6 +134,6 @@ def test_2_4_knows_no_limit_that_is_said_as_for_2_3(old_files):
     said = old_files.tool("user", "bob@example.org").stdout
     assert "quota_rule" in said
     assert "quota_storage_size" not in said
-    found = check(Configuration(dovecot=DovecotFiles(old_files.shared / "dovecot")))
+    found = run_checks(Configuration(dovecot=DovecotFiles(old_files.shared / "dovecot")))
     codes = {each.finding.code for each in found if "dovecot" in each.finding.code}
     assert codes == {"variable-of-older-dovecot", "field-of-another-dovecot"}

@@ -12,7 +12,7 @@ from django.utils import timezone
 from domains.models import AliasDomain, Domain, Transport
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from mailboxes.postfix.explain import explain
-from mailboxes.postfix.explain.messages import ending
+from mailboxes.postfix.explain.messages import format_delivery
 from tests.base import World
 
 
@@ -46,7 +46,7 @@ class ExplainStories(World):
         Usage.objects.create(mailbox=self.bob, bytes=self.bob.quota)
         (end,) = self.told("bob@example.org")["deliveries"]
         self.assertTrue(end["is_over"])
-        self.assertIn("full", ending(end))
+        self.assertIn("full", format_delivery(end))
 
     def test_every_table_asked_is_told_with_its_sql_and_the_row_that_answered(self):
         step = self.told("info@example.org")["steps"][1]
@@ -356,9 +356,11 @@ class VerdictStories(World):
             self.lead(transport=transport)
             self.assert_verdict("deferred", "Accepted, then deferred: this cannot work.")
             (end,) = explain(self.root, "info@example.org")["deliveries"]
-            self.assertIn(transport.partition(":")[0], ending(end))
+            self.assertIn(transport.partition(":")[0], format_delivery(end))
             (end,) = explain(self.alice, "info@example.org")["deliveries"]
-            self.assertEqual(ending(end), "bob@example.org: is deferred, since this cannot work")
+            self.assertEqual(
+                format_delivery(end), "bob@example.org: is deferred, since this cannot work"
+            )
 
     def test_a_domain_with_such_a_transport_cannot_work_either(self):
         Domain.objects.filter(pk="example.org").update(transport="virtual:")
@@ -384,7 +386,7 @@ class VerdictStories(World):
         says = "Cannot be determined: it is handed to the mail server’s own system."
         self.assert_verdict("unknown", says)
         (end,) = explain(self.root, "info@example.org")["deliveries"]
-        self.assertEqual(ending(end), "root: goes to a user of the mail server itself")
+        self.assertEqual(format_delivery(end), "root: goes to a user of the mail server itself")
 
     def test_a_loop_is_deferred_and_never_ends(self):
         self.lead("info+more@example.org")
@@ -415,7 +417,7 @@ class ScopeStories(World):
         text = json.dumps(self.told("info@example.org"))
         self.assertNotIn("very-secret", text)
         (end,) = self.told("info@example.org")["deliveries"]
-        self.assertEqual(ending(end), "carol@example.com: leaves your domains")
+        self.assertEqual(format_delivery(end), "carol@example.com: leaves your domains")
         self.assertEqual(end["lookups"], [])
 
     def test_an_alias_domain_with_a_foreign_target_tells_nothing_of_it(self):

@@ -18,7 +18,7 @@ from mailboxes.services import limits
 from mailboxes.services.aliases import create_aliases, delete_aliases
 from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
-from mailboxes.services.tallies import recount
+from mailboxes.services.tallies import recount_tallies
 from tests.base import World
 from tests.shapes import Database
 
@@ -59,11 +59,11 @@ class HomeTests(LargeWorld):
         Usage.objects.create(mailbox=self.bob, bytes=95 * MB)
         Usage.objects.create(mailbox=self.carol, bytes=99 * MB)
         self.perform(self.root, set_mailboxes, [self.carol.pk], "active", False)
-        recount()
+        recount_tallies()
         for person in (self.root, self.alice):
             CachedStat.objects.all().delete()
             counted = self.home(person)
-            recount()
+            recount_tallies()
             kept = self.home(person)
             with self.subTest(person=person):
                 self.assertNotIn("as_of", counted)
@@ -71,28 +71,28 @@ class HomeTests(LargeWorld):
                 self.assertEqual(told(kept), told(counted))
 
     def test_it_says_when_it_was_counted(self):
-        recount()
+        recount_tallies()
         self.sign_in(self.root)
         self.assertContains(self.client.get("/"), "Counted ")
 
     def test_a_small_installation_is_counted_for_each_page(self):
-        recount()
-        with mock.patch.object(cache, "COUNTED", 5000):
-            recount()
+        recount_tallies()
+        with mock.patch.object(cache, "LIVE_COUNT_LIMIT", 5000):
+            recount_tallies()
         self.assertFalse(CachedStat.objects.exists())
         self.assertNotIn("as_of", self.home(self.root))
 
     def test_a_second_round_writes_what_has_changed_and_nothing_else(self):
-        recount()
+        recount_tallies()
         before = dict(CachedStat.objects.exclude(name="counted").values_list("key", "pk"))
-        recount()
+        recount_tallies()
         self.assertEqual(
             dict(CachedStat.objects.exclude(name="counted").values_list("key", "pk")), before
         )
 
     def test_a_domain_made_again_begins_without_numbers(self):
         self.perform(self.root, set_mailboxes, [self.carol.pk], "active", False)
-        recount()
+        recount_tallies()
         self.assertTrue(CachedStat.objects.filter(domain="example.com", name="day").exists())
         self.perform(self.root, delete_domains, ["example.com"])
         self.perform(self.root, create_domains, [{"domain": "example.com"}])
@@ -122,24 +122,24 @@ class StandaloneAliasTests(LargeWorld):
             for url in ("/aliases/", "/aliases/?domain=example.org", "/aliases/?active=1"):
                 CachedStat.objects.all().delete()
                 live = self.listed(person, url)
-                recount()
+                recount_tallies()
                 with self.subTest(person=person, url=url):
                     self.assertEqual(self.listed(person, url), live)
                     self.assertIn("zzz@example.org", live)
                     self.assertNotIn("bob@example.org", live)
 
     def test_alice_sees_no_foreign_alias_by_what_is_kept(self):
-        recount()
+        recount_tallies()
         self.assertEqual(self.listed(self.alice), ["info@example.org"])
         self.assertEqual(self.listed(self.alice, "/aliases/?domain=example.com"), [])
 
     def test_an_alias_made_here_is_listed_at_once(self):
-        recount()
+        recount_tallies()
         self.alias("new")
         self.assertIn("new@example.org", self.listed(self.root))
 
     def test_an_alias_that_postfixadmin_made_is_listed_at_once(self):
-        recount()
+        recount_tallies()
         Alias.objects.create(address="pfa@example.org", goto="x@y.example", domain_id="example.org")
         Log.objects.create(
             timestamp=timezone.now(),
@@ -152,31 +152,31 @@ class StandaloneAliasTests(LargeWorld):
             self.assertIn("pfa@example.org", self.listed(person))
 
     def test_an_alias_that_a_script_made_is_listed_once_the_worker_has_looked(self):
-        recount()
+        recount_tallies()
         Alias.objects.create(address="sql@example.org", goto="x@y.example", domain_id="example.org")
-        recount()
+        recount_tallies()
         self.assertIn("sql@example.org", self.listed(self.root))
 
     def test_what_is_gone_is_listed_no_more(self):
         self.alias("old")
-        recount()
+        recount_tallies()
         self.perform(self.root, delete_aliases, ["old@example.org"])
         self.assertNotIn("old@example.org", self.listed(self.root))
         Alias.objects.filter(pk="info@example.org")._raw_delete("default")
         self.assertNotIn("info@example.org", self.listed(self.root))
-        recount()
+        recount_tallies()
         self.assertEqual(
             list(StandaloneAlias.objects.values_list("pk", flat=True)), ["info@example.com"]
         )
 
     def test_an_alias_may_come_back_where_a_note_of_it_is_left(self):
-        recount()
+        recount_tallies()
         Alias.objects.filter(pk="info@example.org")._raw_delete("default")
         self.alias("info")
         self.assertIn("info@example.org", self.listed(self.root))
 
     def test_the_page_of_a_domain_shows_them_too(self):
-        recount()
+        recount_tallies()
         self.sign_in(self.root)
         aliases = self.client.get("/domains/example.org/").context["aliases"]
         self.assertEqual([alias.pk for alias in aliases], ["info@example.org"])
@@ -190,7 +190,7 @@ class LimitTests(LargeWorld):
 
     def test_near_the_limit_mailboxes_are_counted_whatever_the_tally_says(self):
         self.limit(mailboxes=2, quota=0, maxquota=0)
-        recount()
+        recount_tallies()
         Mailbox.objects.filter(pk=self.bob.pk).update(local_part="bob")
         DomainState.objects.filter(pk="example.org").update(mailboxes=2)  # wrong: there is one
         self.mailbox("one")
@@ -199,13 +199,13 @@ class LimitTests(LargeWorld):
 
     def test_far_from_the_limit_nothing_is_counted(self):
         self.limit(mailboxes=100, aliases=100, quota=1000, maxquota=0)
-        recount()
-        with mock.patch.object(limits, "room_for_quota", side_effect=AssertionError):
+        recount_tallies()
+        with mock.patch.object(limits, "get_unassigned_quota", side_effect=AssertionError):
             self.mailbox("one")
 
     def test_a_tally_that_nobody_looked_at_for_long_is_not_trusted(self):
         self.limit(mailboxes=100, quota=1000, maxquota=0)
-        recount()
+        recount_tallies()
         CachedStat.objects.filter(name="counted").update(number=1)
         DomainState.objects.filter(pk="example.org").update(quota_assigned=0, mailboxes=50)
         with self.assertRaises(ValidationError):
@@ -213,7 +213,7 @@ class LimitTests(LargeWorld):
 
     def test_the_form_shows_the_room_that_is_left(self):
         self.limit(quota=150, maxquota=0)
-        recount()
+        recount_tallies()
         self.sign_in(self.alice)
         self.assertContains(self.client.get("/mailboxes/room/?domain=example.org"), "50 MB")
         self.assertContains(self.client.get("/mailboxes/bob@example.org/edit/"), "150 MB")

@@ -11,7 +11,7 @@ from mailboxes.services import tallies
 from mailboxes.services.aliases import create_aliases, delete_aliases
 from mailboxes.services.contents import count_contents
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes, edit_mailbox
-from mailboxes.services.tallies import recount
+from mailboxes.services.tallies import recount_tallies
 from tests.base import World
 
 pytestmark = pytest.mark.mysql
@@ -170,7 +170,7 @@ class LimitTests(World):
     def test_the_worker_mends_tallies_that_others_made_wrong(self):
         DomainState.objects.filter(pk="example.org").update(mailboxes=77, aliases=-3)
         DomainState.objects.filter(pk="example.com").delete()
-        recount()
+        recount_tallies()
         self.assertEqual(self.tally(), (1, 1, 100 * MB))
         self.assertEqual(DomainState.objects.get(pk="example.com").mailboxes, 1)
 
@@ -183,5 +183,5 @@ class LimitTests(World):
 
         DomainState.objects.filter(pk="example.org").update(quota_used=99)  # wrong: to be set
         with mock.patch.object(tallies, "count_contents", count_and_write):
-            recount()
+            recount_tallies()
         self.assertEqual(self.tally(), (2, 1, 107 * MB))

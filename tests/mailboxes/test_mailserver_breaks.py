@@ -49,7 +49,7 @@ def server(transactional_db, request):
         build_world()
         varied_world()
         row = {"local_part": "quiet", "domain": Domain.objects.get(pk="example.org")}
-        make(create_mailboxes, [row | {"password": passwords.make(PASSWORD), "quota": 5}])
+        make(create_mailboxes, [row | {"password": passwords.make_hash(PASSWORD), "quota": 5}])
         make(set_mailboxes, ["quiet@example.org"], "smtp_active", False)
         Vacation.objects.create(
             pk="bob@example.org", domain_id="example.org", subject="x", body="x"

@@ -19,36 +19,49 @@ from hypothesis import strategies as st
 
 from domains.models import AliasDomain, Domain, Transport
 from mailadmin import passwords
-from mailboxes.mailserver.checks import FINDINGS, Configuration, check, files, paths, rows
-from mailboxes.mailserver.checks.command import installed_for
-from mailboxes.mailserver.checks.hashes import READS, Hash, hash_of, is_read
-from mailboxes.mailserver.checks.rows import Rows
+from mailboxes.mailserver.checks import CONFIG_CHECKS, Configuration, files, paths, rows, run_checks
+from mailboxes.mailserver.checks.command import get_installed_version
+from mailboxes.mailserver.checks.hashes import (
+    READABLE_FORMATS,
+    PasswordHashKind,
+    identify_hash,
+    is_readable_as,
+)
+from mailboxes.mailserver.checks.rows import DatabaseFacts
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.names import (
-    FILES,
-    GONE,
-    IN_BLOCKS,
-    INVERTED,
-    QUOTA,
-    RENAMED,
-    REPLACED,
-    SQL_FILE,
+    BLOCK_SETTINGS,
+    FILE_SETTINGS,
+    INVERTED_SETTINGS,
+    QUOTA_SETTINGS,
+    REMOVED_SETTINGS,
+    RENAMED_SETTINGS,
+    REPLACED_SETTINGS,
+    SQL_FILE_SETTINGS,
 )
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
-from mailboxes.mailserver.config_parser.tree import FILTERS
+from mailboxes.mailserver.config_parser.tree import FILTER_BLOCKS
 from mailboxes.models import Alias, Mailbox
 from tests.base import World
 from tests.mailservers import FIRST_LINES, only_with, version_tested
 from tests.programs import command
 
 SAMPLES = Path(__file__).parent / "configurations"
-ROWS = Rows(
+ROWS = DatabaseFacts(
     virtual=frozenset({"example.org"}),
-    hashes=frozenset({Hash("BLF-CRYPT", False), Hash("ARGON2ID", True)}),
+    hashes=frozenset({PasswordHashKind("BLF-CRYPT", False), PasswordHashKind("ARGON2ID", True)}),
     layouts=frozenset({"%d/%n"}),
     transports=frozenset({"virtual"}),
 )
-OLD_NAMES = (RENAMED, FILES, INVERTED, REPLACED, GONE, SQL_FILE, QUOTA)
+OLD_NAMES = (
+    RENAMED_SETTINGS,
+    FILE_SETTINGS,
+    INVERTED_SETTINGS,
+    REPLACED_SETTINGS,
+    REMOVED_SETTINGS,
+    SQL_FILE_SETTINGS,
+    QUOTA_SETTINGS,
+)
 NARROW = frozenset({"alias", "domain", "mailbox", "alias_domain", "mailadmin_transport"})
 
 
@@ -99,14 +112,14 @@ def clean(*edits, **options):
     """What a test asserts to be nothing, in words that can be read when it is not."""
 
     def look(folder):
-        found = check(configuration(folder, *edits, **options))
+        found = run_checks(configuration(folder, *edits, **options))
         return [(each.finding.code, str(each.fault.line), each.fault.about) for each in found]
 
     return look
 
 
 def hashes(*kinds):
-    return replace(ROWS, hashes=frozenset(Hash(*kind) for kind in kinds))
+    return replace(ROWS, hashes=frozenset(PasswordHashKind(*kind) for kind in kinds))
 
 
 # Postfix delivers by itself, to the place where Dovecot looks.
@@ -130,7 +143,7 @@ class Broken(NamedTuple):
     file: str
     line: str  # as it begins
     about: str = ""
-    known: Rows = ROWS
+    known: DatabaseFacts = ROWS
     also: frozenset = frozenset()
     dovecot: str = "clean"
     version: str = ""  # of the Dovecot that is installed, if that is known
@@ -701,7 +714,7 @@ def broken_files(folder, broken):
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.code)
 def test_a_fault_is_found_in_its_line_and_nothing_else_is(broken, tmp_path):
-    found = check(broken_files(tmp_path, broken))
+    found = run_checks(broken_files(tmp_path, broken))
     assert codes(found) == {broken.code, *broken.also}
     faults = [each.fault for each in found if each.finding.code == broken.code]
     assert faults[0].line.file == f"{tmp_path}/{broken.file}"
@@ -723,10 +736,10 @@ def test_dovecot_2_4_refuses_what_is_found(broken, tmp_path):
 
 OLD = [
     *(("file", name) for table in OLD_NAMES for name in table),
-    *((kind, name) for kind, names in IN_BLOCKS.items() for name in names),
-    *((kind, "quota_rule") for kind in FILTERS),
+    *((kind, name) for kind, names in BLOCK_SETTINGS.items() for name in names),
+    *((kind, "quota_rule") for kind in FILTER_BLOCKS),
 ]
-AROUND = {kind: f"{kind} 127.0.0.1 {{\n%s\n}}\n" for kind in FILTERS} | {
+AROUND = {kind: f"{kind} 127.0.0.1 {{\n%s\n}}\n" for kind in FILTER_BLOCKS} | {
     "inet_listener": "service imap-login {\n  inet_listener x {\n%s\n}\n}\n",
     "mailbox": "namespace inbox {\n  mailbox X {\n%s\n}\n}\n",
     "namespace": "namespace inbox {\n%s\n}\n",
@@ -744,9 +757,12 @@ def test_2_4_does_not_take_a_name_that_is_called_old(kind, name, tmp_path):
         (tmp_path / "dovecot.conf").write_text(FIRST_LINES["2.4"] + text)
         said = doveconf(tmp_path / "dovecot.conf").stderr
         assert f"Unknown setting: {name}" in said or "named list filter" in said
-        found = check(Configuration(dovecot=DovecotFiles(tmp_path)))
+        found = run_checks(Configuration(dovecot=DovecotFiles(tmp_path)))
         assert codes(found) == {"setting-of-older-dovecot"}
-    elif name not in {*SQL_FILE, *QUOTA}:  # in files of their own, and in plugin { }
+    elif name not in {
+        *SQL_FILE_SETTINGS,
+        *QUOTA_SETTINGS,
+    }:  # in files of their own, and in plugin { }
         (tmp_path / "dovecot.conf").write_text(text)
         assert "Unknown setting" not in doveconf(tmp_path / "dovecot.conf").stderr
 
@@ -769,9 +785,9 @@ def run_check(*options):
 
 @pytest.mark.mailserver
 def test_of_its_own_folder_the_machine_knows_the_dovecot(tmp_path):
-    assert installed_for(DovecotFiles(Path("/etc/dovecot"))) == version_tested()
-    assert installed_for(DovecotFiles(tmp_path)) == ""
-    assert installed_for(None) == ""
+    assert get_installed_version(DovecotFiles(Path("/etc/dovecot"))) == version_tested()
+    assert get_installed_version(DovecotFiles(tmp_path)) == ""
+    assert get_installed_version(None) == ""
 
 
 def doveconf(path):
@@ -780,11 +796,11 @@ def doveconf(path):
 
 
 def test_every_finding_has_such_a_test():
-    assert {finding.code for finding in FINDINGS} == {broken.code for broken in BROKEN}
+    assert {finding.code for finding in CONFIG_CHECKS} == {broken.code for broken in BROKEN}
 
 
 def test_every_finding_says_why_it_matters_and_how_it_is_mended():
-    for finding in FINDINGS:
+    for finding in CONFIG_CHECKS:
         assert finding.title and finding.why and finding.mend, finding.code
         assert finding.severity in ("error", "warning", "advice")
 
@@ -864,7 +880,7 @@ def test_what_guides_have_wrong_is_found(name, tmp_path):
     if (SAMPLES / name / "mailname").exists():
         shutil.copy(SAMPLES / name / "mailname", tmp_path)
     known, expected = GUIDES[name]
-    found = check(configuration(tmp_path, postfix=name, dovecot=name, known=known))
+    found = run_checks(configuration(tmp_path, postfix=name, dovecot=name, known=known))
     assert codes(found) == expected
 
 
@@ -885,7 +901,7 @@ SOUND = {
 def test_a_sound_configuration_has_no_errors(name, has_rows, tmp_path):
     known, expected = SOUND[name]
     known = replace(known, alias_domains=frozenset({"branch.example"})) if has_rows else None
-    found = check(configuration(tmp_path, postfix=name, dovecot=name, known=known))
+    found = run_checks(configuration(tmp_path, postfix=name, dovecot=name, known=known))
     errors = [
         (each.finding.code, str(each.fault.line), each.fault.about)
         for each in found
@@ -915,14 +931,14 @@ def test_two_queries_clash_unless_one_condition_tells_domains_apart(
         change("postfix/sql/relays.cf", "backupmx = '1'", relay),
         change("postfix/sql/domains.cf", "backupmx = '0'", virtual),
     )
-    found = check(configuration(tmp_path, *edits))
+    found = run_checks(configuration(tmp_path, *edits))
     assert codes(found) == ({"relay-and-virtual"} if clashes else set())
 
 
 def test_domains_that_files_list_clash_as_well(tmp_path):
     relays = change("postfix/main.cf", "$sql/relays.cf", "a.example, b.example")
     virtual = change("postfix/main.cf", "$sql/domains.cf", "inline:{b.example=x, c.example=x}")
-    found = check(configuration(tmp_path, relays, virtual))
+    found = run_checks(configuration(tmp_path, relays, virtual))
     assert [each.fault.about for each in found] == ["b.example"]
     assert codes(found) == {"relay-and-virtual"}
 
@@ -935,7 +951,7 @@ def test_a_map_inside_a_unionmap_is_approved_where_the_union_is(tmp_path):
 def test_a_service_of_its_own_port_is_submission_too(tmp_path):
     edit = change("postfix/master.cf", "submissions inet", "192.0.2.1:465 inet")
     disabled = change("postfix/master.cf", "yes -o smtpd_sasl_auth_enable=yes", "yes")
-    found = check(configuration(tmp_path, edit, disabled))
+    found = run_checks(configuration(tmp_path, edit, disabled))
     assert codes(found) == {"submission-without-login"}
 
 
@@ -943,7 +959,7 @@ def test_a_folder_that_is_closed_keeps_its_passwords(tmp_path):
     looked_at = configuration(tmp_path)
     (tmp_path / "postfix/sql/aliases.cf").chmod(0o644)
     (tmp_path / "postfix/sql").chmod(0o700)
-    assert check(looked_at) == []
+    assert run_checks(looked_at) == []
 
 
 @pytest.mark.parametrize(
@@ -959,7 +975,7 @@ def test_a_folder_that_is_closed_keeps_its_passwords(tmp_path):
     ],
 )
 def test_paths_are_made_of_what_sql_makes(text, path):
-    assert paths.of_expression(text) == path
+    assert paths.parse_path_expression(text) == path
 
 
 @pytest.mark.parametrize(
@@ -971,13 +987,13 @@ def test_paths_are_made_of_what_sql_makes(text, path):
     ],
 )
 def test_variables_of_all_times_are_the_same(text, path):
-    assert paths.pattern(text) == path
+    assert paths.normalize_path_pattern(text) == path
 
 
 def test_a_column_is_not_compared_with_a_pattern_while_nobody_knows_what_it_holds(tmp_path):
     edit = change(SQL, "CONCAT('/var/vmail/', maildir) AS home", "'/var/vmail/%d/%u' AS home")
     assert clean(*VIRTUAL, edit, known=None)(tmp_path / "unknown") == []
-    found = check(configuration(tmp_path / "known", *VIRTUAL, edit))
+    found = run_checks(configuration(tmp_path / "known", *VIRTUAL, edit))
     assert codes(found) == {"two-mail-stores"}
 
 
@@ -993,7 +1009,7 @@ def test_a_column_is_not_compared_with_a_pattern_while_nobody_knows_what_it_hold
     ],
 )
 def test_a_user_is_found_wherever_it_is_said(edit, tmp_path):
-    assert codes(check(configuration(tmp_path, edit))) == {"uid-below-first-valid"}
+    assert codes(run_checks(configuration(tmp_path, edit))) == {"uid-below-first-valid"}
 
 
 def test_a_user_that_has_a_name_is_taken_as_it_is(tmp_path):
@@ -1005,7 +1021,7 @@ def test_a_transport_may_be_written_in_the_query(tmp_path):
     constant = change(file, "SELECT transport", "SELECT 'smtp:[mx.hosting.example]'")
     assert clean(constant)(tmp_path / "constant") == []
     nothing = change("postfix/sql/aliases.cf", "SELECT goto", "SELECT 'a:b'")
-    found = check(configuration(tmp_path / "nothing", nothing))
+    found = run_checks(configuration(tmp_path / "nothing", nothing))
     assert codes(found) == {"wrong-column-selected"}
 
 
@@ -1016,10 +1032,10 @@ def test_the_panels_own_star_is_found_where_its_table_is_asked(tmp_path):
     database = (SAMPLES / "clean" / file).read_text().partition("query =")[0]
     query = "SELECT transport FROM mailadmin_transport WHERE pattern = '%s' AND active = 1"
     ours = write(file, f"{database}query = {query}\n")
-    found = check(configuration(tmp_path / "asked", ours, known=known))
+    found = run_checks(configuration(tmp_path / "asked", ours, known=known))
     assert codes(found) == {"star-transport-takes-all"}
     careless = change(file, " AND active = 1")
-    found = check(configuration(tmp_path / "careless", ours, careless))
+    found = run_checks(configuration(tmp_path / "careless", ours, careless))
     assert codes(found) == {"inactive-rows-answer"}
 
 
@@ -1028,7 +1044,9 @@ def test_the_panels_own_star_is_found_where_an_older_systems_query_asks_its_view
     file = "postfix/sql/transports.cf"
     database = (SAMPLES / "clean" / file).read_text().partition("query =")[0]
     query = "SELECT transport FROM transport WHERE domain = '%s'"
-    found = check(configuration(tmp_path, write(file, f"{database}query = {query}\n"), known=known))
+    found = run_checks(
+        configuration(tmp_path, write(file, f"{database}query = {query}\n"), known=known)
+    )
     assert codes(found) == {"star-transport-takes-all"}
     assert [each.fault.about for each in found] == ["example.org"]
 
@@ -1058,14 +1076,14 @@ MIRRORED = replace(ROWS, alias_domains=frozenset({"branch.example"}))
     ids=["row", "file", "view", "unknown map"],
 )
 def test_an_alias_domain_may_be_known_in_other_ways(edits, known, tmp_path):
-    found = check(configuration(tmp_path, *NO_MIRRORS, *edits, known=known))
+    found = run_checks(configuration(tmp_path, *NO_MIRRORS, *edits, known=known))
     assert "no-alias-domain-map" not in codes(found)
 
 
 def test_one_alias_domain_without_a_row_is_enough(tmp_path):
     more = frozenset({"branch.example", "other.example"})
     known = replace(ROWS, alias_domains=more, catch_alls=frozenset({"branch.example"}))
-    found = check(configuration(tmp_path, *NO_MIRRORS, known=known))
+    found = run_checks(configuration(tmp_path, *NO_MIRRORS, known=known))
     [fault] = [each.fault for each in found if each.finding.code == "no-alias-domain-map"]
     assert fault.about == "other.example"
 
@@ -1084,11 +1102,11 @@ def test_a_cache_that_postfix_makes_itself_is_not_missing(line, tmp_path):
 
 
 def test_the_aliases_of_a_machine_need_not_be_copied_with_the_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "is_missing", lambda path: str(path).startswith("/etc/aliases"))
+    monkeypatch.setattr(files, "is_path_missing", lambda path: str(path).startswith("/etc/aliases"))
     line = main_cf("alias_database = hash:/etc/aliases")
     assert clean(line)(tmp_path / "copy") == []
-    monkeypatch.setattr(files, "HOMES", [str(tmp_path / "live/postfix")])
-    found = check(configuration(tmp_path / "live", line))
+    monkeypatch.setattr(files, "POSTFIX_FOLDERS", [str(tmp_path / "live/postfix")])
+    found = run_checks(configuration(tmp_path / "live", line))
     assert codes(found) == {"missing-map-file"}
 
 
@@ -1098,13 +1116,13 @@ def test_constants_of_any_column_tell_domains_apart(kind, clashes, tmp_path):
         change("postfix/sql/relays.cf", "backupmx = '1'", f"type = '{kind}'"),
         change("postfix/sql/domains.cf", "backupmx = '0'", "type = 'domain'"),
     )
-    found = check(configuration(tmp_path, *edits))
+    found = run_checks(configuration(tmp_path, *edits))
     assert codes(found) == ({"relay-and-virtual"} if clashes else set())
 
 
 def test_a_missing_table_of_mailboxes_matters_unless_recipients_are_verified(tmp_path):
     gone = change("postfix/main.cf", "virtual_mailbox_maps = $sql/mailboxes.cf\n")
-    assert codes(check(configuration(tmp_path / "missing", gone))) == {"parameter-not-set"}
+    assert codes(run_checks(configuration(tmp_path / "missing", gone))) == {"parameter-not-set"}
     verified = main_cf("smtpd_recipient_restrictions = reject_unverified_recipient")
     assert clean(gone, verified)(tmp_path / "verified") == []
 
@@ -1125,7 +1143,7 @@ def test_one_query_may_answer_for_catch_alls_as_well(local_part, is_missed, tmp_
             local_part,
         ),
     )
-    found = check(configuration(tmp_path, *edits))
+    found = run_checks(configuration(tmp_path, *edits))
     assert codes(found) == ({"no-alias-domain-catch-all"} if is_missed else set())
 
 
@@ -1133,7 +1151,7 @@ def test_a_pipe_that_nothing_uses_may_be_as_it_is(tmp_path):
     assert "maildrop" in (SAMPLES / "clean/postfix/master.cf").read_text()
     used = replace(ROWS, transports=frozenset({"virtual", "maildrop:"}))
     assert clean()(tmp_path) == []
-    found = check(configuration(tmp_path / "used", known=used))
+    found = run_checks(configuration(tmp_path / "used", known=used))
     assert codes(found) == {"pipe-needs-one-recipient"}
 
 
@@ -1146,7 +1164,7 @@ def test_a_pipe_that_nothing_uses_may_be_as_it_is(tmp_path):
     ],
 )
 def test_services_are_looked_for_wherever_a_transport_is_named(edit, about, tmp_path):
-    found = check(configuration(tmp_path, edit))
+    found = run_checks(configuration(tmp_path, edit))
     faults = [each.fault for each in found if each.finding.code == "unknown-transport-service"]
     assert [fault.about for fault in faults] == [about]
 
@@ -1158,7 +1176,7 @@ def test_a_table_prefix_is_understood(tmp_path):
         "FROM pa_alias WHERE address = '%s'",
     )
     looked_at = replace(configuration(tmp_path, edit), prefix="pa_")
-    assert codes(check(looked_at)) == {"inactive-rows-answer"}
+    assert codes(run_checks(looked_at)) == {"inactive-rows-answer"}
 
 
 def test_a_file_that_may_not_be_read_is_no_missing_one(tmp_path):
@@ -1167,14 +1185,19 @@ def test_a_file_that_may_not_be_read_is_no_missing_one(tmp_path):
     )
     looked_at = configuration(tmp_path, union)
     (tmp_path / "postfix/t").mkdir()  # which not even root can read as a text
-    found = check(looked_at)
+    found = run_checks(looked_at)
     assert [(each.finding.code, each.fault.about) for each in found] == [
         ("unreadable-file", "Is a directory")
     ]
 
 
-FILES = ("postfix/main.cf", "postfix/master.cf", "postfix/sql/senders.cf", "dovecot/dovecot.conf")
-MUTILATED = ("dovecot/conf.d/10-mail.conf", SQL, *FILES)
+FILE_SETTINGS = (
+    "postfix/main.cf",
+    "postfix/master.cf",
+    "postfix/sql/senders.cf",
+    "dovecot/dovecot.conf",
+)
+MUTILATED = ("dovecot/conf.d/10-mail.conf", SQL, *FILE_SETTINGS)
 
 
 @given(
@@ -1192,7 +1215,7 @@ def test_whatever_stands_in_the_files_the_check_comes_to_an_end(file, where, cut
         text = path.read_text()
         at = int(where * len(text))
         path.write_text(text[:at] + put + text[at + cut :])
-        assert isinstance(check(looked_at), list)
+        assert isinstance(run_checks(looked_at), list)
 
 
 # Passwords
@@ -1200,7 +1223,7 @@ def test_whatever_stands_in_the_files_the_check_comes_to_an_end(file, where, cut
 
 def bare(scheme):
     """A password stored in a scheme, without the prefix that names it."""
-    stored = passwords.make("correct", "bob@example.org", scheme)
+    stored = passwords.make_hash("correct", "bob@example.org", scheme)
     return stored.partition("}")[2] if stored.startswith("{") else stored
 
 
@@ -1214,18 +1237,20 @@ def test_dovecot_reads_just_what_the_table_of_schemes_says(default):
             [command("doveadm"), "pw", "-t", f"{{{default}}}{stored}", "-p", "correct"],
             capture_output=True,
         )
-        reads = is_read(hash_of(stored).name, default)
+        reads = is_readable_as(identify_hash(stored).name, default)
         assert (verified.returncode == 0) is reads, f"{scheme} under {default}"
 
 
 def test_kinds_of_stored_passwords_are_told_apart():
-    assert hash_of("{SHA512.HEX}ab") == Hash("SHA512", True)
-    assert hash_of("$argon2id$v=19$m=65536,t=3,p=1$c2FsdA$aGFzaA") == Hash("ARGON2ID", False)
-    assert hash_of("ab" * 64) == Hash("HEX:128", False)
-    assert hash_of("{g}uess") == Hash("G", True)
-    assert hash_of("secret") == Hash("TEXT", False)
-    assert hash_of("") is None
-    assert all(isinstance(shapes, (set, frozenset)) for shapes in READS.values())
+    assert identify_hash("{SHA512.HEX}ab") == PasswordHashKind("SHA512", True)
+    assert identify_hash("$argon2id$v=19$m=65536,t=3,p=1$c2FsdA$aGFzaA") == PasswordHashKind(
+        "ARGON2ID", False
+    )
+    assert identify_hash("ab" * 64) == PasswordHashKind("HEX:128", False)
+    assert identify_hash("{g}uess") == PasswordHashKind("G", True)
+    assert identify_hash("secret") == PasswordHashKind("TEXT", False)
+    assert identify_hash("") is None
+    assert all(isinstance(shapes, (set, frozenset)) for shapes in READABLE_FORMATS.values())
 
 
 # The panel's database
@@ -1242,7 +1267,7 @@ class DatabaseTests(World):
         Domain.objects.create(domain="branch.example")
         AliasDomain.objects.create(alias_domain_id="branch.example", target_domain_id="example.org")
         Mailbox.objects.filter(pk="carol@example.com").update(password="ab" * 64)
-        known = rows.ask()
+        known = rows.load_database_facts()
         self.assertEqual(known.virtual, {"example.org", "example.com", "branch.example"})
         self.assertEqual(known.alias_domains, {"branch.example"})
         self.assertEqual(known.catch_alls, {"example.org"})
@@ -1251,12 +1276,14 @@ class DatabaseTests(World):
         self.assertEqual(known.layouts, {"%d/%n"})
         self.assertIn("relay:", known.transports)
         self.assertEqual(known.taken_by_everything, ())
-        self.assertEqual(known.hashes, {Hash("BLF-CRYPT", False), Hash("HEX:128", False)})
+        self.assertEqual(
+            known.hashes, {PasswordHashKind("BLF-CRYPT", False), PasswordHashKind("HEX:128", False)}
+        )
 
     def test_a_star_of_the_panel_takes_what_has_no_row_of_its_own(self):
         Transport.objects.create(pattern="*", transport="smtp:[mx.hosting.example]")
         Transport.objects.create(pattern="example.com", transport=":")
-        known = rows.ask()
+        known = rows.load_database_facts()
         self.assertEqual(known.taken_by_everything, ("example.org",))
         self.assertIn("smtp:[mx.hosting.example]", known.transports)
 
@@ -1264,13 +1291,13 @@ class DatabaseTests(World):
         Alias.objects.filter(pk="bob@example.org").delete()
         org = Domain.objects.get(pk="example.org")
         Alias.objects.create(address="@example.org", goto="x@y.example", domain=org, active=False)
-        self.assertEqual(rows.ask().swallowed, ())
+        self.assertEqual(rows.load_database_facts().swallowed, ())
 
 
 @pytest.mark.mariadb
 class CharsetTests(World):
     def test_columns_that_are_not_unicode_are_known(self):
-        self.assertEqual(rows.ask().narrow, NARROW)
+        self.assertEqual(rows.load_database_facts().narrow, NARROW)
 
 
 # The command

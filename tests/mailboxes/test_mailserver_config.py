@@ -26,15 +26,15 @@ from mailadmin.changes.perform import Actor, perform
 from mailadmin.conf import BASE_DIR
 from mailboxes.mailserver import views as mailserver_views
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
-from mailboxes.mailserver.external_maps import agents_of
+from mailboxes.mailserver.external_maps import find_delivery_agents
 from mailboxes.mailserver.generator import files
-from mailboxes.mailserver.generator.accounts import rights
-from mailboxes.mailserver.generator.choices import Choices, guessed
-from mailboxes.mailserver.generator.files import files_of
-from mailboxes.mailserver.generator.steps import closed_above
+from mailboxes.mailserver.generator.accounts import get_account_privileges
+from mailboxes.mailserver.generator.choices import MailServerOptions, detect_options
+from mailboxes.mailserver.generator.files import generate_files
+from mailboxes.mailserver.generator.steps import find_closed_parents
 from mailboxes.models import Mailbox, Usage
 from mailboxes.postfix.maps import LOGIN_CHARS
-from mailboxes.postfix.routing import own_setup
+from mailboxes.postfix.routing import build_panel_config
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.mailboxes import create_mailboxes
 from tests import mailservers
@@ -84,17 +84,21 @@ def config(folders, *options, hostname=NAME):
 @pytest.mark.django_db
 def test_the_panel_knows_the_services_and_logins_of_what_it_writes(tmp_path):
     files = {
-        f"{file.place}/{file.name}": file.text for file in files_of(Choices(passwords=PASSWORDS))
+        f"{file.place}/{file.name}": file.text
+        for file in generate_files(MailServerOptions(passwords=PASSWORDS))
     }
     for name in ("main.cf", "master.cf"):
         (tmp_path / name).write_text(files[f"postfix/{name}"])
-    found, known = agents_of(PostfixFiles(tmp_path)), own_setup().agents
+    found, known = find_delivery_agents(PostfixFiles(tmp_path)), build_panel_config().agents
     assert found.keys() == known.keys()
     assert {name for name, trouble in found.items() if trouble} == {"virtual"}
     assert {name for name, trouble in known.items() if trouble} == {"virtual"}
     for version in ("2.3", "2.4"):
         texts = [
-            file.text for file in files_of(Choices(passwords=PASSWORDS, dovecot_version=version))
+            file.text
+            for file in generate_files(
+                MailServerOptions(passwords=PASSWORDS, dovecot_version=version)
+            )
         ]
         assert any(f'auth_username_chars = "{LOGIN_CHARS}"' in text for text in texts)
 
@@ -343,7 +347,7 @@ def test_a_stock_configuration_is_kept_and_gets_the_same_by_the_script(folders, 
         assert (done.returncode, done.stderr) == (0, "")
     assert "virtual_mailbox_domains =" in done.stdout
     ours, theirs = parameters(folders["postfix"]), parameters(stock)
-    for name in ours.keys() - files.MACHINES_OWN - {"config_directory"}:
+    for name in ours.keys() - files.HOST_PARAMETERS - {"config_directory"}:
         assert theirs[name] == ours[name].replace(str(folders["postfix"]), str(stock)), name
     services = set(postconf(stock, "-M").stdout.splitlines())
     wanted = postconf(folders["postfix"], "-M").stdout.replace(str(folders["postfix"]), str(stock))
@@ -373,7 +377,7 @@ def test_dovecot_understands_all_of_it(folders, tmp_path, options):
     assert (
         (folders["dovecot"] / "dovecot.conf")
         .read_text()
-        .startswith(f"# Dovecot {guessed()['dovecot_version']} ")
+        .startswith(f"# Dovecot {detect_options()['dovecot_version']} ")
     )
     for asked, expected in (("-n", "quota_clone"), ("auth_username_chars", "*+=?^_{|}~.@-")):
         said = subprocess.run(
@@ -488,7 +492,9 @@ def test_an_account_may_do_what_it_must_and_nothing_else(accounts, transactional
 def test_the_panels_own_table_has_no_prefix(settings):
     settings.MAILADMIN_TABLE_PREFIX = "pfa_"
     name = connection.settings_dict["NAME"].replace("`", "``")
-    places = {place.removeprefix(f"`{name}`.") for _what, place in rights()["postfix"]}
+    places = {
+        place.removeprefix(f"`{name}`.") for _what, place in get_account_privileges()["postfix"]
+    }
     assert {"`mailadmin_transport`", "`pfa_alias`"} < places
 
 
@@ -733,9 +739,9 @@ def test_a_folder_that_others_cannot_enter_is_found(tmp_path):
     closed = tmp_path / "closed"
     (closed / "open/database").mkdir(parents=True)
     closed.chmod(0o700)
-    assert closed in closed_above(closed / "open/database")
+    assert closed in find_closed_parents(closed / "open/database")
     closed.chmod(0o711)
-    assert closed not in closed_above(closed / "open/database")
+    assert closed not in find_closed_parents(closed / "open/database")
 
 
 # Dovecot's delivery program
@@ -774,7 +780,7 @@ def test_dovecot_offers_cram_md5_and_signs_in_by_it(transactional_db, request):
 
 
 def challenge_bob():
-    stored = passwords.make(PASSWORD, "bob@example.org", "CRAM-MD5")
+    stored = passwords.make_hash(PASSWORD, "bob@example.org", "CRAM-MD5")
     Mailbox.objects.filter(pk="bob@example.org").update(password=stored)
 
 
@@ -853,7 +859,9 @@ class PageTests(World):
     def opened_with(self, hostname):
         """What the form proposes on a machine that calls itself so."""
         self.sign_in(self.root)
-        with mock.patch.object(mailserver_views, "guessed", return_value={"hostname": hostname}):
+        with mock.patch.object(
+            mailserver_views, "detect_options", return_value={"hostname": hostname}
+        ):
             form = self.client.get("/mailserver/").context["form"]
         return form.initial
 

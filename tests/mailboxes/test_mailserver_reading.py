@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailboxes.mailserver.config_parser import maps, sql
-from mailboxes.mailserver.config_parser.defaults import DEFAULTS
+from mailboxes.mailserver.config_parser.defaults import POSTFIX_DEFAULTS
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.lines import Line
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
@@ -49,14 +49,14 @@ def squeezed(text):
 def test_values_are_what_postconf_says(name):
     folder = SAMPLES / name / "postfix"
     files = PostfixFiles(folder)
-    names = sorted({*DEFAULTS, *files.settings, "myhostname", "mydomain", "mynetworks"})
+    names = sorted({*POSTFIX_DEFAULTS, *files.settings, "myhostname", "mydomain", "mynetworks"})
     lines = postconf(folder, "-x", *names).splitlines()
     said = {name: squeezed(value) for name, _is, value in (line.partition(" =") for line in lines)}
     if not files.is_set("mynetworks"):  # the machine's own, which no folder tells
         networks = said.pop("mynetworks")
         said["proxy_read_maps"] = squeezed(said["proxy_read_maps"].replace(networks, ""))
     assert {name: squeezed(files.value(name)) for name in said} == said
-    assert len(said) > len(DEFAULTS)
+    assert len(said) > len(POSTFIX_DEFAULTS)
 
 
 @pytest.mark.mailserver
@@ -77,7 +77,7 @@ def test_defaults_are_those_of_postfix():
     said = dict(
         line.split(" = ", 1) for line in asked("postconf", "-d").splitlines() if " = " in line
     )
-    assert {name: said[name] for name in DEFAULTS} == DEFAULTS
+    assert {name: said[name] for name in POSTFIX_DEFAULTS} == POSTFIX_DEFAULTS
 
 
 EXPANSIONS = {
@@ -348,7 +348,7 @@ def test_a_missing_sql_map_is_a_problem(tmp_path):
 
 
 def test_a_query_is_taken_apart():
-    [one, other] = sql.selects(
+    [one, other] = sql.parse_selects(
         "(SELECT CONCAT(a.goto, ',', 'from where') AS goto FROM pa_alias a JOIN `alias_domain` ad"
         " ON ad.target_domain = a.domain WHERE a.active = '1' AND ad.alias_domain = '%d')"
         " UNION ALL SELECT username FROM mail.mailbox WHERE active='1' AND x = 'union'"
@@ -363,7 +363,7 @@ def test_a_query_is_taken_apart():
 
 def test_selected_columns_have_names():
     columns = "'/var/mail/%d'as home, CONCAT('a,b', maildir) AS mail, m.uid, 5000 AS `gid`"
-    assert sql.column_names(columns) == [
+    assert sql.parse_columns(columns) == [
         ("'/var/mail/%d'", "home"),
         ("CONCAT('a,b', maildir)", "mail"),
         ("m.uid", "uid"),
@@ -469,7 +469,7 @@ def test_dovecot_24_says_the_same_in_its_own_words():
     ],
 )
 def test_the_columns_of_a_select_are_found_in_the_query(query):
-    found = sql.selects(query)
+    found = sql.parse_selects(query)
     assert [query[each.start : each.end] for each in found] == [each.columns for each in found]
     assert all(each.columns for each in found)
 
@@ -498,7 +498,7 @@ def test_passwords_are_not_shown(text, shown):
 
 
 def test_words_in_braces_are_one_word():
-    assert maps.tokens("a, {b c}  d:{e, {f}},g") == ["a", "{b c}", "d:{e, {f}}", "g"]
+    assert maps.split_words("a, {b c}  d:{e, {f}},g") == ["a", "{b c}", "d:{e, {f}}", "g"]
 
 
 def test_it_reads_without_either_program_and_without_django():

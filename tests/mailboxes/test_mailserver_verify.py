@@ -21,9 +21,9 @@ from domains.services.transports import create_transports, set_transports
 from mailadmin import passwords
 from mailadmin.changes.models import Log
 from mailadmin.changes.perform import Actor, perform
-from mailboxes.mailserver.smtp_probe import NoAnswer, knock
+from mailboxes.mailserver.smtp_probe import ProbeError, probe_recipient
 from mailboxes.mailserver.verifier import programs
-from mailboxes.mailserver.verifier.logins import NAME, PREFIX
+from mailboxes.mailserver.verifier.logins import ACCOUNT_NAME, ACCOUNT_PREFIX
 from mailboxes.models import Alias, Mailbox, Verification
 from mailboxes.services.aliases import create_aliases, set_aliases
 from mailboxes.services.domains import create_domains
@@ -108,7 +108,7 @@ def varied_world():
         ("o'hara", "example.org"),
     ):
         row = {"local_part": local_part, "domain": there[name]}
-        make(create_mailboxes, [row | {"password": passwords.make(PASSWORD), "quota": 0}])
+        make(create_mailboxes, [row | {"password": passwords.make_hash(PASSWORD), "quota": 0}])
     for local_part in ("a_b%c", "-a*b?c"):  # as other programs leave them
         adopt(f"{local_part}@example.org", local_part)
     Alias.objects.filter(pk="no-row@example.org").delete()
@@ -133,7 +133,7 @@ def adopt(address, local_part):
         local_part=local_part,
         domain_id="example.org",
         maildir=f"example.org/{local_part}/",
-        password=passwords.make(PASSWORD),
+        password=passwords.make_hash(PASSWORD),
     )
     Alias.objects.create(address=address, goto=address, domain_id="example.org")
 
@@ -371,14 +371,14 @@ def test_a_domain_that_is_not_there_is_an_error(server):
 
 
 def made_accounts():
-    return Mailbox.objects.filter(local_part__startswith=PREFIX)
+    return Mailbox.objects.filter(local_part__startswith=ACCOUNT_PREFIX)
 
 
 def test_accounts_that_are_made_for_sign_ins_are_gone_afterwards(server):
     told, status = verify(server)
     assert status == 0 and "sign-in with the right password (1)" in told
     assert not made_accounts().exists()
-    assert not Alias.objects.filter(pk__startswith=PREFIX).exists()
+    assert not Alias.objects.filter(pk__startswith=ACCOUNT_PREFIX).exists()
 
 
 def test_no_accounts_are_made_where_that_is_not_wanted(server):
@@ -386,19 +386,26 @@ def test_no_accounts_are_made_where_that_is_not_wanted(server):
     assert status == 0
     assert "Not asked: Dovecot: sign-in with a right password (--no-accounts)" in told
     assert "with the right password" not in told and "with a wrong password (2)" in told
-    assert not Log.objects.filter(data__startswith=PREFIX).exists()
+    assert not Log.objects.filter(data__startswith=ACCOUNT_PREFIX).exists()
 
 
 def test_what_an_ended_run_has_left_behind_is_removed(server):
     there = Domain.objects.get(pk="example.org")
-    for local_part, name in ((f"{PREFIX}a", NAME), (f"{PREFIX}b", NAME), (f"{PREFIX}c", "Carl")):
+    for local_part, name in (
+        (f"{ACCOUNT_PREFIX}a", ACCOUNT_NAME),
+        (f"{ACCOUNT_PREFIX}b", ACCOUNT_NAME),
+        (f"{ACCOUNT_PREFIX}c", "Carl"),
+    ):
         row = {"local_part": local_part, "domain": there, "password": "x", "quota": 1}
         make(create_mailboxes, [row | {"name": name}])
     old = timezone.now() - timezone.timedelta(hours=2)
-    made_accounts().exclude(local_part=f"{PREFIX}b").update(created=old)
+    made_accounts().exclude(local_part=f"{ACCOUNT_PREFIX}b").update(created=old)
     verify(server)
     left = set(made_accounts().values_list("local_part", flat=True))
-    assert left == {f"{PREFIX}b", f"{PREFIX}c"}  # one may be in use, one is somebody's
+    assert left == {
+        f"{ACCOUNT_PREFIX}b",
+        f"{ACCOUNT_PREFIX}c",
+    }  # one may be in use, one is somebody's
 
 
 def test_a_domain_without_room_leaves_it_to_another(server):
@@ -444,7 +451,7 @@ def test_maps_that_daemons_open_themselves_may_be_roots(server):
 
 
 def test_a_process_that_may_not_become_postfix_says_so(server, monkeypatch):
-    monkeypatch.setattr(programs, "identity", mock.Mock(side_effect=PermissionError))
+    monkeypatch.setattr(programs, "get_process_identity", mock.Mock(side_effect=PermissionError))
     told, status = verify(server)
     assert status == 0
     assert "Not asked: Postfix: the maps’ files, as its own user" in told
@@ -480,7 +487,7 @@ def test_without_a_mail_server_the_panels_own_queries_are_tried(server, tmp_path
 
 
 def test_a_query_that_cannot_run_is_an_error_without_a_mail_server(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("mailboxes.postfix.maps.NOT_ALL", "domain.no_such_column = 1")
+    monkeypatch.setattr("mailboxes.postfix.maps.NOT_ALL_ROW_CONDITION", "domain.no_such_column = 1")
     places = [f"--postfix={tmp_path}/none", f"--dovecot={tmp_path}/none"]
     with pytest.raises(CommandError, match="no_such_column"):
         call_command("mailserver", "verify", "--all", *places, stdout=io.StringIO())
@@ -533,13 +540,13 @@ def test_a_dovecot_that_does_not_run_is_named(server, tmp_path):
 
 def test_postfix_is_asked_at_its_door_and_no_mail_is_sent(server, settings):
     settings.EMAIL_PORT = server.port
-    assert knock("bob@example.org") == "250 2.1.5 Ok"
+    assert probe_recipient("bob@example.org") == "250 2.1.5 Ok"
     make(set_mailboxes, ["bob@example.org"], "active", False)
-    assert knock("bob@example.org").startswith("550 5.2.1 ")
+    assert probe_recipient("bob@example.org").startswith("550 5.2.1 ")
     assert not server.mails("bob@example.org")
     settings.EMAIL_PORT = free_port()
-    with pytest.raises(NoAnswer, match=str(settings.EMAIL_PORT)):
-        knock("bob@example.org")
+    with pytest.raises(ProbeError, match=str(settings.EMAIL_PORT)):
+        probe_recipient("bob@example.org")
 
 
 def test_the_page_tells_whether_postfix_agrees(server, settings, client):

@@ -8,8 +8,12 @@ import pytest
 
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.verifier import parameters, smtp
-from mailboxes.mailserver.verifier.comparing import Postfix, bytes_of, path_of
-from mailboxes.mailserver.verifier.programs import LivePostfix, Unavailable
+from mailboxes.mailserver.verifier.comparing import (
+    PostfixComparison,
+    parse_location_path,
+    parse_quota_bytes,
+)
+from mailboxes.mailserver.verifier.programs import LivePostfix, ServerUnavailable
 
 
 def files(folder, main_cf="", master_cf="smtp inet n - n - - smtpd\n"):
@@ -34,7 +38,7 @@ def files(folder, main_cf="", master_cf="smtp inet n - n - - smtpd\n"):
     ],
 )
 def test_quotas_are_read_as_dovecot_reads_them(text, size):
-    assert bytes_of(text) == size
+    assert parse_quota_bytes(text) == size
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,7 @@ def test_quotas_are_read_as_dovecot_reads_them(text, size):
     ],
 )
 def test_the_folder_of_a_location(location, path):
-    assert path_of(location, "/home/bob/") == path
+    assert parse_location_path(location, "/home/bob/") == path
 
 
 MAILADMINS = "virtual_mailbox_maps = mysql:/etc/postfix/mailadmin/virtual_mailbox.cf\n"
@@ -82,7 +86,7 @@ THEIRS = "virtual_mailbox_maps = mysql:/etc/postfix/sql/users.cf\n"
 def test_answers_are_the_same_if_postfix_does_the_same_with_them(
     tmp_path, main_cf, parameter, expected, found, is_same
 ):
-    compared = Postfix(SimpleNamespace(files=files(tmp_path, main_cf)))
+    compared = PostfixComparison(SimpleNamespace(files=files(tmp_path, main_cf)))
     assert compared._is_same(parameter, expected, found) is is_same
 
 
@@ -108,7 +112,7 @@ def test_domains_may_be_written_into_the_list(tmp_path):
     ],
 )
 def test_a_list_is_closed_by_what_stands_before_a_permit(words, is_closed):
-    assert parameters.is_closed(words.split()) is is_closed
+    assert parameters.is_closed_to_strangers(words.split()) is is_closed
 
 
 LIST = ["reject_non_fqdn_recipient", "check_recipient_access", "mailadmin/x.cf"]
@@ -117,26 +121,32 @@ LIST = ["reject_non_fqdn_recipient", "check_recipient_access", "mailadmin/x.cf"]
 @pytest.mark.parametrize(
     "name, found, is_held",
     [
-        (parameters.RECIPIENT, LIST, True),
-        (parameters.RECIPIENT, ["reject_rbl_client", "rbl.test", *LIST, "permit_mynetworks"], True),
-        (parameters.RECIPIENT, LIST[1:], False),
-        (parameters.RECIPIENT, LIST[::-1], False),
-        (parameters.RECIPIENT, ["permit", *LIST], False),
-        (parameters.RELAY, ["permit_tls_all_clientcerts", *LIST], False),
-        (parameters.RECIPIENT, ["check_helo_access", "static:permit", *LIST], False),
-        (parameters.RELAY, ["warn_if_reject", *LIST], True),
+        (parameters.RECIPIENT_RESTRICTIONS, LIST, True),
+        (
+            parameters.RECIPIENT_RESTRICTIONS,
+            ["reject_rbl_client", "rbl.test", *LIST, "permit_mynetworks"],
+            True,
+        ),
+        (parameters.RECIPIENT_RESTRICTIONS, LIST[1:], False),
+        (parameters.RECIPIENT_RESTRICTIONS, LIST[::-1], False),
+        (parameters.RECIPIENT_RESTRICTIONS, ["permit", *LIST], False),
+        (parameters.RELAY_RESTRICTIONS, ["permit_tls_all_clientcerts", *LIST], False),
+        (parameters.RECIPIENT_RESTRICTIONS, ["check_helo_access", "static:permit", *LIST], False),
+        (parameters.RELAY_RESTRICTIONS, ["warn_if_reject", *LIST], True),
     ],
 )
 def test_a_list_may_hold_more_that_refuses(name, found, is_held):
-    assert parameters.holds(name, LIST, found) is is_held
+    assert parameters.contains_restrictions(name, LIST, found) is is_held
 
 
 def test_a_service_that_overrides_a_list_is_named(tmp_path, db):
     master = "smtp inet n - n - - smtpd\n127.0.0.1:26 inet n - n - - smtpd -o {}=permit\n"
-    lists = parameters.written()
+    lists = parameters.get_panel_restrictions()
     main_cf = MAILADMINS + "".join(f"{name} = {', '.join(lists[name])}\n" for name in lists)
     found = list(
-        parameters.restrictions(files(tmp_path, main_cf, master.format(parameters.RECIPIENT)))
+        parameters.check_restrictions(
+            files(tmp_path, main_cf, master.format(parameters.RECIPIENT_RESTRICTIONS))
+        )
     )
     assert [(each.key, each.found) for each in found] == [("master.cf: 127.0.0.1:26", "permit")]
 
@@ -151,7 +161,7 @@ def test_a_service_that_overrides_a_list_is_named(tmp_path, db):
     ],
 )
 def test_networks_that_hold_half_the_internet_are_named(tmp_path, main_cf, differences):
-    found = parameters.networks(files(tmp_path, main_cf))
+    found = parameters.check_mynetworks(files(tmp_path, main_cf))
     assert [each.found for each in found] == differences
 
 
@@ -170,7 +180,7 @@ COMPLETE = "virtual_mailbox_base = /v\nvirtual_uid_maps = static:5\nvirtual_gid_
 )
 def test_postfix_may_deliver_by_itself_if_it_is_set_up_for_it(tmp_path, main_cf, is_fine):
     master = "virtual unix - n n - - virtual\n"
-    found = list(parameters.delivery(files(tmp_path, main_cf, master)))
+    found = list(parameters.check_virtual_transport(files(tmp_path, main_cf, master)))
     assert (found == []) is is_fine
 
 
@@ -190,9 +200,9 @@ def test_where_postfix_takes_mail_from_others(tmp_path, main_cf, line, place):
         "465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n"
     )
     postfix = files(tmp_path, main_cf, f"{others}{line}\n")
-    assert smtp.place_of(postfix, smtp.listener(postfix)) == place
-    with pytest.raises(Unavailable):
-        smtp.listener(files(tmp_path, main_cf, others))
+    assert smtp.get_listen_address(postfix, smtp.find_smtp_listener(postfix)) == place
+    with pytest.raises(ServerUnavailable):
+        smtp.find_smtp_listener(files(tmp_path, main_cf, others))
 
 
 def test_a_server_that_defers_everything_is_asked_a_few_times_only(tmp_path, monkeypatch):
@@ -203,15 +213,17 @@ def test_a_server_that_defers_everything_is_asked_a_few_times_only(tmp_path, mon
             asked.append(address)
             yield address, "451 4.3.0 Temporary lookup failure"
 
-    monkeypatch.setattr(smtp, "samples", lambda domains: [f"{n}@x.test" for n in range(20)])
-    monkeypatch.setattr(smtp, "replies", replies)
-    monkeypatch.setattr(smtp, "own_setup", lambda: None)
+    monkeypatch.setattr(
+        smtp, "sample_addresses", lambda domains: [f"{n}@x.test" for n in range(20)]
+    )
+    monkeypatch.setattr(smtp, "iter_recipient_replies", replies)
+    monkeypatch.setattr(smtp, "build_panel_config", lambda: None)
     route = SimpleNamespace(loop=False, reply="", kind="virtual")
     monkeypatch.setattr(smtp.Router, "route", lambda self, address: route)
     monkeypatch.setattr(smtp.Router, "__init__", lambda self, setup: None)
-    probe = smtp.Smtp(files(tmp_path))
-    assert len(list(probe.differences(None, {}))) == smtp.MOST_DEFERRED
-    assert len(asked) == smtp.MOST_DEFERRED + 1
+    probe = smtp.SmtpProbe(files(tmp_path))
+    assert len(list(probe.differences(None, {}))) == smtp.MAX_DEFERRED_REPLIES
+    assert len(asked) == smtp.MAX_DEFERRED_REPLIES + 1
     assert probe.unasked == ["more addresses, as Postfix defers all mail"]
 
 
@@ -220,6 +232,6 @@ def test_a_lmtp_server_that_breaks_off_refuses_each_mailbox(tmp_path):
         port = server.getsockname()[1]
         threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
         main_cf = f"virtual_transport = lmtp:inet:127.0.0.1:{port}"
-        probe = smtp.Lmtp(files(tmp_path, main_cf, "lmtp unix - - n - - lmtp\n"))
+        probe = smtp.LmtpProbe(files(tmp_path, main_cf, "lmtp unix - - n - - lmtp\n"))
         [(address, reply)] = probe.replies(["bob@example.org"])
     assert address == "bob@example.org" and f"127.0.0.1:{port}" in reply

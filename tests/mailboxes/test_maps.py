@@ -7,9 +7,9 @@ import pytest
 from django.db import connection
 
 from domains.models import AliasDomain, Domain, Transport
-from mailboxes.mailserver.config_parser.maps import reference
+from mailboxes.mailserver.config_parser.maps import parse_map_reference
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
-from mailboxes.mailserver.external_maps import filled
+from mailboxes.mailserver.external_maps import expand_placeholders
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix import maps
 from tests import collations
@@ -126,7 +126,7 @@ def answers(database, postfix, charset):
     keys = [*FOREIGN, *ODD, "bob@example.org", "BOB@example.org", "bob@mirror.example"]
     found = {}
     for file in sorted(postfix.directory.glob("mailadmin/*.cf")):
-        query = postfix.sql_map(reference(f"mysql:{file}")).query
+        query = postfix.sql_map(parse_map_reference(f"mysql:{file}")).query
         found[file.stem] = {key: asked(link, query, key) for key in keys}
     link.close()
     return found
@@ -138,7 +138,7 @@ def asked(link, query, key):
     def quoted(text):
         return link.escape_string(text.encode()).decode("latin1")
 
-    sql = filled(query, key, quoted)
+    sql = expand_placeholders(query, key, quoted)
     if sql is None:
         return []
     cursor = link.cursor()
@@ -152,9 +152,9 @@ def asked(link, query, key):
 @pytest.mark.django_db(transaction=True)  # ANALYZE commits
 def test_every_query_finds_its_rows_by_an_index():
     people(3000)
-    for query in maps.postfix_maps():
+    for query in maps.build_postfix_maps():
         for key in ("user7@d1.example", "@d1.example", "d1.example", "user7@mirror.example", "*"):
-            sql, values = maps.for_database(query.sql(), key)
+            sql, values = maps.bind_parameters(query.sql(), key)
             with connection.cursor() as cursor:
                 cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {sql}", values)
                 names = [column[0] for column in cursor.description]
@@ -174,8 +174,8 @@ def test_every_query_finds_its_rows_by_an_index():
 @pytest.mark.django_db
 def test_every_query_finds_its_rows_by_an_index_in_sqlite():
     people(1000)
-    for query in maps.postfix_maps():
-        sql, values = maps.for_database(query.sql(), "user7@d1.example")
+    for query in maps.build_postfix_maps():
+        sql, values = maps.bind_parameters(query.sql(), "user7@d1.example")
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}", values)
             plan = [row[3] for row in cursor.fetchall()]

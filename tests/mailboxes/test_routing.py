@@ -13,9 +13,9 @@ from django.db import connection
 from hypothesis import strategies as st
 
 from domains.models import AliasDomain, Domain, Transport
-from domains.patterns import EVERYTHING, validate_pattern, validate_transport
+from domains.patterns import WILDCARD_PATTERN, validate_pattern, validate_transport
 from mailadmin.db.fields import split_goto
-from mailboxes.mailserver.external_maps import setup_of
+from mailboxes.mailserver.external_maps import load_routing_config
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix import maps, routing
 from mailboxes.services.loops import find_loop
@@ -51,7 +51,7 @@ WAYS += [
 WAYS += ["smtp:", "smtp:[1.2.3.4]:2025", "elsewhere:[a.test],[b.test]"]
 # As other programs leave them: no such services, and none of a main.cf.
 BROKEN = ["nosuch:", "Virtual:", " smtp:[1.2.3.4]", "nosuch", "cleanup:", "Discard:"]
-SHARED = [EVERYTHING, ".test"]
+SHARED = [WILDCARD_PATTERN, ".test"]
 number = itertools.count(1)
 
 
@@ -184,11 +184,11 @@ def postfix(server, transactional_db):
     if not server.process:
         parameters = {}
         kind = {"mysql": "mysql", "sqlite": "sqlite"}[connection.vendor]
-        for query in maps.postfix_maps():
+        for query in maps.build_postfix_maps():
             file = server.write(
                 f"{query.name}.cf",
                 mailservers.map_file(
-                    mailservers.sql_settings(connection), maps.for_postfix(query.sql())
+                    mailservers.sql_settings(connection), maps.render_for_postfix(query.sql())
                 ),
             )
             parameters.setdefault(query.parameter, []).append(f"proxy:{kind}:{file}")
@@ -276,7 +276,7 @@ def answers(postfix, addresses):
         client.mail("")
         replies = {}
         for address in addresses:
-            code, text = client.rcpt(routing.quoted(address))
+            code, text = client.rcpt(routing.quote_address(address))
             replies[address] = "" if code == 250 else f"{code} {text.decode()}"
         return replies
 
@@ -287,7 +287,7 @@ def send(postfix, addresses):
         client.ehlo()
         client.mail("")
         for address in addresses:
-            code, text = client.rcpt(routing.quoted(address))
+            code, text = client.rcpt(routing.quote_address(address))
             assert code == 250, text
         try:
             code, reply = client.data("Subject: x\n\nx\n")
@@ -372,12 +372,13 @@ def refused_by_the_panel(world):
 
 
 def traced(addresses, **more):
-    setup = routing.own_setup(
+    setup = routing.build_panel_config(
         **{"agents": dict.fromkeys(AGENTS, "")} | more,
         myorigin="mail.test",
-        services=routing.Setup().services | {"local": "elsewhere:local", "virtual": "virtual"},
+        services=routing.RoutingConfig().services
+        | {"local": "elsewhere:local", "virtual": "virtual"},
     )
-    tracer = routing.Postfix(setup)
+    tracer = routing.PostfixRouter(setup)
     return {address: tracer.route(address) for address in addresses}
 
 
@@ -398,8 +399,8 @@ def test_a_way_without_end_is_refused_in_postfixs_words(postfix, rows):
         goto = ",".join(f"{target}@{name}" for target in targets)
         Alias.objects.create(address=f"{address}@{name}", goto=goto, domain_id=name)
     address = f"a@{name}"
-    assert send(postfix, [address]) == routing.LOOPING
-    assert traced([address])[address].reply == routing.LOOPING
+    assert send(postfix, [address]) == routing.ALIAS_EXPANSION_ERROR_REPLY
+    assert traced([address])[address].reply == routing.ALIAS_EXPANSION_ERROR_REPLY
 
 
 # Rows, and what becomes of mail for bob@sub.#, who has a mailbox, and for who@sub.#, who has none
@@ -457,7 +458,7 @@ def test_where_parents_match_a_domains_row_is_for_its_sub_domains(with_parents):
     rows = [Transport(pattern=name, transport="elsewhere:")]
     rows += [Transport(pattern=f".{name}", transport="discard:")]
     replace_transports(rows, with_parents)
-    assert setup_of(with_parents.config).matches_transport_parents
+    assert load_routing_config(with_parents.config).matches_transport_parents
     route = traced([bob], matches_transport_parents=True)[bob]
     assert send(with_parents, [bob])[bob] == foretold(route) == {(bob, "elsewhere", f"sub.{name}")}
 
@@ -508,7 +509,7 @@ CASES = 200  # as many as are tried where nothing else is said; the same in each
 
 def is_late(reply):
     """Whether the refusal comes after the message, for all of its recipients."""
-    return reply in (routing.LOOPING, routing.UNREADABLE)
+    return reply in (routing.ALIAS_EXPANSION_ERROR_REPLY, routing.QUEUE_WRITE_ERROR_REPLY)
 
 
 def many_cases(request):

@@ -19,7 +19,7 @@ class SeenStories(World):
         Mailbox.objects.filter(pk=self.bob.pk).update(modified=long_ago)
 
     def seen(self, reply="250 2.1.5 Ok"):
-        with mock.patch.object(mailserver_views, "knock", return_value=reply):
+        with mock.patch.object(mailserver_views, "probe_recipient", return_value=reply):
             return self.client.get(URL)
 
     def test_a_check_that_asked_everything_is_good_news(self):
@@ -76,6 +76,8 @@ class SeenStories(World):
 
     def test_nobody_there_is_no_error(self):
         with mock.patch.object(
-            mailserver_views, "knock", side_effect=mailserver_views.NoAnswer("mail.test:25: no")
+            mailserver_views,
+            "probe_recipient",
+            side_effect=mailserver_views.ProbeError("mail.test:25: no"),
         ):
             self.assertContains(self.client.get(URL), "No mail server answers (mail.test:25: no)")

@@ -7,7 +7,7 @@ import socket
 import pytest
 from django.core.management import call_command
 
-from mailboxes.mailserver.checks import Configuration, check
+from mailboxes.mailserver.checks import Configuration, run_checks
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.models import Usage
 from tests import mailservers
@@ -127,7 +127,7 @@ def test_a_script_that_begins_with_a_dot_would_be_a_folder(transactional_db, req
             client.ehlo()
             client.mail("")
             assert client.rcpt("bob@example.org")[0] == 451
-        found = check(Configuration(dovecot=DovecotFiles(server.folder / "dovecot")))
+        found = run_checks(Configuration(dovecot=DovecotFiles(server.folder / "dovecot")))
         assert "sieve-script-is-a-folder" in {each.finding.code for each in found}
 
 

@@ -376,7 +376,7 @@ class VacationStories(Stories):
         targets = ",".join(f"someone.{n:04}@far.test" for n in range(2990))
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{targets[:65500]},bob@example.org")
         narrow = {("alias", "goto"): ColumnFacts("latin1", "text", "latin1_general_ci")}
-        with mock.patch("mailadmin.db.fields.column_facts", return_value=narrow):
+        with mock.patch("mailadmin.db.fields.load_column_facts", return_value=narrow):
             self.assert_refused(self.leave(), "longer than this database")
         self.assertFalse(Vacation.objects.exists())
 

@@ -9,14 +9,14 @@ from django.test.utils import CaptureQueriesContext
 
 from domains.models import AliasDomain, Domain, Transport
 from domains.services.domains import edit_domain
-from mailadmin.address_lists import read_addresses
+from mailadmin.address_lists import parse_address_list
 from mailboxes.dashboard import cache
 from mailboxes.dashboard.models import CachedStat
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import create_aliases, delete_aliases
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
-from mailboxes.services.tallies import recount
-from mailboxes.services.target_checks import problems_of
+from mailboxes.services.tallies import recount_tallies
+from mailboxes.services.target_checks import find_alias_problems
 from tests.base import World
 
 MISSING = "nobody@example.org does not exist."
@@ -25,7 +25,7 @@ MISSING = "nobody@example.org does not exist."
 class ProblemTests(World):
     def problems(self, goto, address="x@example.org", person=None):
         alias = Alias(address=address, goto=goto, domain_id="example.org")
-        return problems_of(person or self.root, [alias]).get(address, [])
+        return find_alias_problems(person or self.root, [alias]).get(address, [])
 
     def test_what_exists_or_is_elsewhere_is_no_problem(self):
         for goto in (
@@ -94,9 +94,9 @@ class ProblemTests(World):
             for n in range(100)
         ]
         with CaptureQueriesContext(connection) as one:
-            problems_of(self.root, aliases[:1])
+            find_alias_problems(self.root, aliases[:1])
         with CaptureQueriesContext(connection) as many:
-            self.assertEqual(len(problems_of(self.root, aliases)), 100)
+            self.assertEqual(len(find_alias_problems(self.root, aliases)), 100)
         self.assertEqual(len(one), len(many))
         self.assertLessEqual(len(many), 4)
 
@@ -176,8 +176,8 @@ class HomeTests(World):
         Alias.objects.create(address="x@example.org", goto="@", domain_id="example.org")
         Mailbox.objects.filter(pk="bob@example.org").update(active=False)
         for counted in (5000, 0):
-            with mock.patch.object(cache, "COUNTED", counted):
-                recount()
+            with mock.patch.object(cache, "LIVE_COUNT_LIMIT", counted):
+                recount_tallies()
             self.assert_on_home("info@example.org", "x@example.org")
         self.perform(self.root, set_mailboxes, ["bob@example.org"], "active", True)
         self.assert_on_home("x@example.org")
@@ -189,8 +189,8 @@ class HomeTests(World):
         Transport.objects.create(pattern="off.example", transport="nosuch:", active=False)
         Domain.objects.filter(pk="example.org").update(transport="Smtp:[x]")
         for counted in (5000, 0):
-            with mock.patch.object(cache, "COUNTED", counted):
-                recount()
+            with mock.patch.object(cache, "LIVE_COUNT_LIMIT", counted):
+                recount_tallies()
             self.sign_in(self.root)
             page = self.client.get("/")
             shown = page.context["attention"]
@@ -210,7 +210,7 @@ class HomeTests(World):
 
     def test_a_domain_is_gone_from_home_once_its_transport_is_fixed(self):
         Domain.objects.filter(pk__in=["example.org", "example.com"]).update(transport="nosuch:")
-        recount()
+        recount_tallies()
         self.perform(self.root, edit_domain, "example.org", {"transport": "virtual"})
         for person, names in ((self.root, ["example.com"]), (self.alice, [])):
             self.sign_in(person)
@@ -225,7 +225,7 @@ class Bounds(World):
         targets = ",".join(f"nobody{number}@example.org" for number in range(3000))
         alias = Alias(address="x@example.org", goto=targets, domain_id="example.org")
         with self.assertNumQueries(4):
-            found = problems_of(self.root, [alias])["x@example.org"]
+            found = find_alias_problems(self.root, [alias])["x@example.org"]
         self.assertEqual(len(found), 11)
         self.assertEqual(found[-1], "and 90 more")
 
@@ -238,11 +238,13 @@ class Bounds(World):
             {"address": f"a{number}@example.org", "goto": ["nobody2@example.org"]}
             for number in range(20)
         ]
-        with mock.patch.object(cache, "note_lost", wraps=cache.note_lost) as noted:
+        with mock.patch.object(
+            cache, "refresh_undeliverable", wraps=cache.refresh_undeliverable
+        ) as noted:
             self.assertEqual(program.patch("aliases", changed).status_code, 200)
         self.assertEqual(noted.call_count, 1)
         described = [{"address": row["address"], "description": "x"} for row in changed]
-        with mock.patch.object(cache, "note_lost") as noted:
+        with mock.patch.object(cache, "refresh_undeliverable") as noted:
             self.assertEqual(program.patch("aliases", described).status_code, 200)
         self.assertEqual(noted.call_count, 0)
 
@@ -252,4 +254,4 @@ class Bounds(World):
         for target in ('a@"x' + " " * 200_000 + 'y"', "a@x" + ". " * 100_000, "x" * 10**6):
             answer = self.client.post("/account/forwarding/", {"goto": target})
             self.assertEqual(answer.status_code, 422)
-        self.assertEqual(read_addresses('a@"x' + " " * 500_000 + '.y"'), ["a@x.y"])
+        self.assertEqual(parse_address_list('a@"x' + " " * 500_000 + '.y"'), ["a@x.y"])

@@ -23,11 +23,11 @@ class Command(BaseCommand):
             create(given)
             self.say("has the password that MAILADMIN_ADMIN_PASSWORD says.")
         elif self.stdout.isatty():
-            create(password := passwords.generate())
+            create(password := passwords.generate_password())
             self.say(f"has the password {password} (shown only now).")
         else:
             # The file first: a password that cannot be told must not be anybody's.
-            path = write(password := passwords.generate())
+            path = write(password := passwords.generate_password())
             create(password)
             self.say(f"has the password that stands in {path}; delete the file when it is read.")
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
 def create(password):
     """The console may give any password that can be stored; rules are for those who use forms."""
     try:
-        stored = passwords.make(password, settings.MAILADMIN_ADMIN)
+        stored = passwords.make_hash(password, settings.MAILADMIN_ADMIN)
         row = {"username": settings.MAILADMIN_ADMIN, "password": stored, "superadmin": True}
         perform(Actor.console(), create_admins, [row])
     except ValidationError as error:

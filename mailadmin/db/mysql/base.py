@@ -8,23 +8,33 @@ from django.db import OperationalError
 from django.db.backends.mysql import base
 from django.db.backends.mysql.base import Database
 
-from mailadmin.conf.urls import mysql_hosts
-from mailadmin.db.mysql.errors import LOST, NOT_COMMITTED, REFUSED, CommitUnknown, code_of, is_lost
+from mailadmin.conf.urls import parse_mysql_hosts
+from mailadmin.db.mysql.errors import (
+    CONNECTION_LOST_CODES,
+    NOT_COMMITTED_CODES,
+    REFUSED_CODES,
+    CommitOutcomeUnknown,
+    get_error_code,
+    is_connection_lost,
+)
 
 logger = logging.getLogger("mailadmin.mysql")
 
-AVOIDED_SECONDS = 30
-TRIES = 3  # of a statement
-UNDONE = REFUSED | {1213, 1020}  # two nodes have changed a row, and this one was later
-FAILED = {}  # host → when it last gave this process no connection
+HOST_AVOIDANCE_SECONDS = 30
+MAX_STATEMENT_ATTEMPTS = 3  # of a statement
+ROLLED_BACK_CODES = REFUSED_CODES | {
+    1213,
+    1020,
+}  # two nodes have changed a row, and this one was later
+HOST_FAILURE_TIMES = {}  # host → when it last gave this process no connection
 
 # A node that is cut off answers all that reads no table. This waits until it has what the others
 # had committed before, and fails where there are no others: what a person has just changed
 # through another node is there when he looks.
-CAUGHT_UP = "SET STATEMENT wsrep_sync_wait=1 FOR SELECT 1"
+WAIT_FOR_SYNC_SQL = "SET STATEMENT wsrep_sync_wait=1 FOR SELECT 1"
 
 
-class Cursor(base.CursorWrapper):
+class RetryingCursor(base.CursorWrapper):
     """Asks once more, or elsewhere, where nothing but the question is lost."""
 
     def __init__(self, cursor, wrapper):
@@ -41,13 +51,13 @@ class Cursor(base.CursorWrapper):
             self.cursor.close()
 
     def execute(self, query, args=None):
-        for left in reversed(range(TRIES)):
+        for left in reversed(range(MAX_STATEMENT_ATTEMPTS)):
             try:
                 return super().execute(query, args)
             except Database.OperationalError as error:
                 if not (left and self.wrapper.may_ask_again(error, query)):
                     raise
-                if code_of(error) in LOST:
+                if get_error_code(error) in CONNECTION_LOST_CODES:
                     self.cursor = self.wrapper.another_cursor()
         return None
 
@@ -66,28 +76,28 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return params
 
     def get_new_connection(self, params):
-        *hosts, last = in_turn(params.pop("hosts"))
+        *hosts, last = order_hosts(params.pop("hosts"))
         for host in hosts:
             try:
                 return self._connected(host, params, choosy=True)
             except Database.OperationalError as error:
-                FAILED[host] = time.monotonic()
+                HOST_FAILURE_TIMES[host] = time.monotonic()
                 logger.warning("the database host %s is left aside: %s", host, error)
         return self._connected(last, params, choosy=bool(hosts))
 
     def _connected(self, host, params, choosy):
-        connection = super().get_new_connection(place(host) | params)
+        connection = super().get_new_connection(host_params(host) | params)
         try:
-            self.in_cluster = is_in_cluster(connection)
+            self.in_cluster = is_galera_node(connection)
             if self.in_cluster:
-                refuse_old_rows(connection)
-                catch_up(connection)
+                disable_dirty_reads(connection)
+                wait_for_sync(connection)
             if choosy:
-                refuse_read_only(connection)
+                check_writable(connection)
         except Database.Error:
             connection.close()
             raise
-        FAILED.pop(host, None)
+        HOST_FAILURE_TIMES.pop(host, None)
         self.connections_made += 1
         return connection
 
@@ -96,7 +106,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if not self.in_cluster:
             return super().is_usable()
         try:
-            catch_up(self.connection)
+            wait_for_sync(self.connection)
         except Database.Error:
             return False
         return True
@@ -104,14 +114,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
     # Statements
 
     def create_cursor(self, name=None):
-        return Cursor(self.connection.cursor(), self)
+        return RetryingCursor(self.connection.cursor(), self)
 
     def may_ask_again(self, error, query):
         """Outside of a transaction: what has not happened, and what only reads."""
         if self.in_atomic_block or not self.autocommit:
             return False
-        code = code_of(error)
-        return code in UNDONE or (code in LOST and query.lstrip().startswith("SELECT"))
+        code = get_error_code(error)
+        return code in ROLLED_BACK_CODES or (
+            code in CONNECTION_LOST_CODES and query.lstrip().startswith("SELECT")
+        )
 
     def another_cursor(self):
         self.close()
@@ -125,17 +137,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             super()._commit()
         except OperationalError as error:
-            if code_of(error) in NOT_COMMITTED:
+            if get_error_code(error) in NOT_COMMITTED_CODES:
                 raise
             self.close()
-            raise CommitUnknown(*error.args) from error
+            raise CommitOutcomeUnknown(*error.args) from error
 
     def _set_autocommit(self, autocommit):
         """Nothing has begun yet, or it is over and decided: a lost connection loses nothing."""
         try:
             super()._set_autocommit(autocommit)
         except OperationalError as error:
-            if not is_lost(error):
+            if not is_connection_lost(error):
                 raise
             self.close()
             if not autocommit:
@@ -154,45 +166,47 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().set_autocommit(autocommit, force_begin_transaction_with_broken_autocommit)
 
 
-def in_turn(hosts):
+def order_hosts(hosts):
     """As the operator has named them, those that have failed lately at the end."""
-    lately = time.monotonic() - AVOIDED_SECONDS
-    return sorted(hosts, key=lambda host: FAILED.get(host, lately) > lately)
+    lately = time.monotonic() - HOST_AVOIDANCE_SECONDS
+    return sorted(hosts, key=lambda host: HOST_FAILURE_TIMES.get(host, lately) > lately)
 
 
-def place(host):
+def host_params(host):
     """How the driver is told of a host; without one it has its own, or a socket."""
-    name, port = mysql_hosts(host)
+    name, port = parse_mysql_hosts(host)
     return ({"host": name} if name else {}) | ({"port": port} if port else {})
 
 
-def ask(connection, sql):
+def fetch_value(connection, sql):
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchone()[0]
 
 
-def is_in_cluster(connection):
+def is_galera_node(connection):
     """Whether this server is a node of Galera's; MySQL does not know the variable."""
-    return "MariaDB" in connection.get_server_info() and bool(ask(connection, "SELECT @@wsrep_on"))
+    return "MariaDB" in connection.get_server_info() and bool(
+        fetch_value(connection, "SELECT @@wsrep_on")
+    )
 
 
-def catch_up(connection):
+def wait_for_sync(connection):
     """In words that say what is wrong: the server's own speak of a lock."""
     try:
-        ask(connection, CAUGHT_UP)
+        fetch_value(connection, WAIT_FOR_SYNC_SQL)
     except Database.OperationalError as error:
-        if code_of(error) != 1205:
+        if get_error_code(error) != 1205:
             raise
         raise Database.OperationalError(1047, "the node is not in its cluster") from error
 
 
-def refuse_old_rows(connection):
+def disable_dirty_reads(connection):
     """A node may be set to show mail servers what it had before it was cut off."""
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION wsrep_dirty_reads = 0")
 
 
-def refuse_read_only(connection):
-    if ask(connection, "SELECT @@read_only"):
+def check_writable(connection):
+    if fetch_value(connection, "SELECT @@read_only"):
         raise Database.OperationalError(1290, "the server is read only")

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 from django.db import connections
 
-PAGE, COMMAND, UPGRADE = 15, 60, 24 * 60 * 60  # seconds
-LONGEST_LOCK = 50  # an ALTER TABLE that waits for one keeps all others from the table
+PAGE_SECONDS, COMMAND_SECONDS, UPGRADE_SECONDS = 15, 60, 24 * 60 * 60  # seconds
+MAX_LOCK_WAIT_SECONDS = 50  # an ALTER TABLE that waits for one keeps all others from the table
 
 
-def options(seconds):
+def driver_options(seconds):
     """For the driver; who waits for a lock is told by the server before we hang up on it."""
-    wait = min(seconds // 2, LONGEST_LOCK)
+    wait = min(seconds // 2, MAX_LOCK_WAIT_SECONDS)
     return {
         "read_timeout": seconds,
         "write_timeout": seconds,
@@ -26,22 +26,22 @@ def options(seconds):
     }
 
 
-def allow(seconds):
+def activate(seconds):
     """From here on, in all threads of this process; what was allowed before."""
     entry, connection = connections.settings["default"], connections["default"]
     before = entry["OPTIONS"].get("read_timeout")
     if entry["ENGINE"] == "mailadmin.db.mysql":
-        entry["OPTIONS"] |= options(seconds)
+        entry["OPTIONS"] |= driver_options(seconds)
     if not connection.in_atomic_block:
         connection.close()  # the next one has it
     return before
 
 
 @contextmanager
-def of(seconds):
+def override(seconds):
     """For work that takes longer, or may not take as long."""
-    before = allow(seconds)
+    before = activate(seconds)
     try:
         yield
     finally:
-        allow(before)
+        activate(before)

@@ -2,8 +2,8 @@
 
 from django.core.management.base import BaseCommand
 
-from mailadmin.completion import completions
-from mailadmin.console import printable
+from mailadmin.completion import find_completions
+from mailadmin.console import make_printable
 
 
 class Command(BaseCommand):
@@ -14,5 +14,5 @@ class Command(BaseCommand):
         parser.add_argument("words", nargs="*")
 
     def handle(self, *args, words, **options):
-        for name in completions(words):
-            self.stdout.write(printable(name))
+        for name in find_completions(words):
+            self.stdout.write(make_printable(name))

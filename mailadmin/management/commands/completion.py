@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand
 
-from mailadmin.completion import SHELLS
+from mailadmin.completion import SHELL_SCRIPTS
 
 
 class Command(BaseCommand):
@@ -10,7 +10,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser):
-        parser.add_argument("shell", choices=SHELLS)
+        parser.add_argument("shell", choices=SHELL_SCRIPTS)
 
     def handle(self, *args, shell, **options):
-        self.stdout.write(SHELLS[shell])
+        self.stdout.write(SHELL_SCRIPTS[shell])

@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from mailadmin.db.checks import tables_without_transactions
+from mailadmin.db.checks import find_nontransactional_tables
 from mailadmin.db.mysql import timeouts
 
 
@@ -14,13 +14,13 @@ class Command(BaseCommand):
         parser.add_argument("--plan", action="store_true", help="only say which tables")
 
     def handle(self, *args, plan=False, **options):
-        tables = tables_without_transactions()
+        tables = find_nontransactional_tables()
         if not tables:
             self.stdout.write("Every table is transactional already.")
         for table in tables:
             self.stdout.write(table)
             if not plan:
-                with timeouts.of(timeouts.UPGRADE):
+                with timeouts.override(timeouts.UPGRADE_SECONDS):
                     self._convert(table)
 
     def _convert(self, table):

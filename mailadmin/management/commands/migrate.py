@@ -9,7 +9,7 @@ from mailadmin.db.mysql import timeouts
 
 class Command(migrate.Command):
     def handle(self, *args, **options):
-        with timeouts.of(timeouts.UPGRADE):
+        with timeouts.override(timeouts.UPGRADE_SECONDS):
             super().handle(*args, **options)
             if not options["plan"] and not options["check_unapplied"]:
                 follow_collation(connections[options["database"]])

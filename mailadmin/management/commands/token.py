@@ -6,19 +6,19 @@ from django.utils.translation import gettext as _
 
 from mailadmin.api.forms import TokenForm
 from mailadmin.api.models import Token
-from mailadmin.api.tokens import VERBS, delete_token
+from mailadmin.api.tokens import TOKEN_VERBS, delete_token
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.console import told_plainly
-from mailadmin.names import typed_address
-from mailadmin.tables.cli import format_errors, split
+from mailadmin.console import report_database_errors
+from mailadmin.names import try_normalize_address
+from mailadmin.tables.cli import format_errors, parse_comma_list
 from mailadmin.tables.cli_output import print_row, print_rows
 from mailadmin.tables.serialization import error_texts, to_json_value
 
-COLUMNS = (
+TOKEN_COLUMNS = (
     *("id", "owner", "name", "hint", "tables", "verbs", "domains", "networks"),
     *("created", "expires", "last_used", "last_address"),
 )
-LISTS = ("tables", "verbs", "domains", "networks")
+LIST_OPTIONS = ("tables", "verbs", "domains", "networks")
 
 
 class Command(BaseCommand):
@@ -32,10 +32,16 @@ class Command(BaseCommand):
         new = verbs.add_parser("add", help="make one, and print it this once")
         new.add_argument("owner", metavar="ADMIN", help="in whose place it will work")
         new.add_argument("--name", required=True, help="which program will use it, and where")
-        new.add_argument("--tables", type=split, metavar="A,B", help="these tables only")
-        new.add_argument("--verbs", type=split, metavar="A,B", help=", ".join(VERBS))
-        new.add_argument("--domains", type=split, metavar="A,B", help="these domains only")
-        new.add_argument("--networks", type=split, metavar="A,B", help="from these addresses only")
+        new.add_argument("--tables", type=parse_comma_list, metavar="A,B", help="these tables only")
+        new.add_argument(
+            "--verbs", type=parse_comma_list, metavar="A,B", help=", ".join(TOKEN_VERBS)
+        )
+        new.add_argument(
+            "--domains", type=parse_comma_list, metavar="A,B", help="these domains only"
+        )
+        new.add_argument(
+            "--networks", type=parse_comma_list, metavar="A,B", help="from these addresses only"
+        )
         new.add_argument("--expires", metavar="YYYY-MM-DD", help="its last day")
         shown = verbs.add_parser("show", help="print one; the token itself is kept nowhere")
         gone = verbs.add_parser("delete", help="take one back")
@@ -46,17 +52,17 @@ class Command(BaseCommand):
 
     def handle(self, *args, verb, **options):
         self.options, self.actor = options, Actor.console()
-        with told_plainly():
+        with report_database_errors():
             getattr(self, f"do_{verb}")()
 
     def do_list(self):
         tokens = Token.objects.order_by("pk")
         if owner := self.options["owner"]:
-            tokens = tokens.filter(owner=typed_address(owner))
-        print_rows(self.stdout, COLUMNS, map(values_of, tokens), self.options["json"])
+            tokens = tokens.filter(owner=try_normalize_address(owner))
+        print_rows(self.stdout, TOKEN_COLUMNS, map(token_values, tokens), self.options["json"])
 
     def do_show(self):
-        print_row(self.stdout, values_of(self.token()), self.options["json"])
+        print_row(self.stdout, token_values(self.token()), self.options["json"])
 
     def token(self):
         token = Token.objects.filter(pk=self.options["key"]).first()
@@ -74,14 +80,14 @@ class Command(BaseCommand):
         return self.stdout.write(text)
 
     def owner(self):
-        name = typed_address(self.options["owner"])
+        name = try_normalize_address(self.options["owner"])
         owner = get_user_model().objects.filter(pk=name, active=True).first()
         if owner is None:
             raise CommandError(_("There is no active admin %(name)s.") % {"name": name})
         return owner
 
     def form(self, owner):
-        given = {name: self.options[name] or [] for name in LISTS}
+        given = {name: self.options[name] or [] for name in LIST_OPTIONS}
         data = given | {name: self.options[name] or "" for name in ("name", "expires")}
         data |= {name: "\n".join(given[name]) for name in ("domains", "networks")}
         return TokenForm(data, actor=self.actor, owner=owner)
@@ -90,13 +96,13 @@ class Command(BaseCommand):
         token = self.token()
         perform(self.actor, delete_token, token.pk)
         if self.options["json"]:
-            return print_row(self.stdout, values_of(token), True)
+            return print_row(self.stdout, token_values(token), True)
         text = _("The token %(name)s opens nothing any more.") % {"name": token}
         return self.stdout.write(text)
 
 
-def values_of(token):
+def token_values(token):
     return {
         name: to_json_value(Token._meta.get_field(name).value_from_object(token))
-        for name in COLUMNS
+        for name in TOKEN_COLUMNS
     }

@@ -15,14 +15,14 @@ from mailadmin import registry
 from mailadmin.db.mysql import timeouts
 from mailadmin.jobs import runner
 from mailadmin.observability import log_records
-from mailadmin.observability.slow_queries import watch_queries
+from mailadmin.observability.slow_queries import install_query_observer
 
 logger = logging.getLogger("mailadmin.worker")
 
-NAP = 1.0
+IDLE_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 300
-SIGN_SECONDS = 15
-HELD_JOBS = 20  # that this worker takes steps of in turn
+HEARTBEAT_SECONDS = 15
+MAX_HELD_JOBS = 20  # that this worker takes steps of in turn
 
 
 class Command(BaseCommand):
@@ -32,8 +32,10 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="do what is waiting, then end")
 
     def handle(self, *args, once=False, **options):
-        timeouts.allow(timeouts.COMMAND)  # where a page or an upgrade was this process before
-        watch_queries()
+        timeouts.activate(
+            timeouts.COMMAND_SECONDS
+        )  # where a page or an upgrade was this process before
+        install_query_observer()
         self.once, self.stopping = once, threading.Event()
         if threading.current_thread() is threading.main_thread():
             for name in (signal.SIGTERM, signal.SIGINT):
@@ -42,27 +44,27 @@ class Command(BaseCommand):
         self.jobs = []
         self.work()
         for job in self.jobs:
-            self.try_to(functools.partial(runner.release, job))
+            self.try_to(functools.partial(runner.release_job, job))
         if not once:
-            self.try_to(runner.sign_off)
+            self.try_to(runner.remove_heartbeat)
 
     def work(self):
         while not self.stopping.is_set():
-            log_records.begin("worker")
+            log_records.start_log_context("worker")
             busy = self.try_to(self.turn)
             if self.once and not busy:
                 break
             if not busy:
-                self.stopping.wait(NAP)
+                self.stopping.wait(IDLE_SECONDS)
 
     def try_to(self, task):
         """What it gives; a database that does not answer is asked again later."""
         try:
             return task()
-        except database_errors() as error:
+        except get_database_errors() as error:
             logger.error("the database does not answer, trying again: %s", error)
             close_connection()
-            self.stopping.wait(NAP * 5)
+            self.stopping.wait(IDLE_SECONDS * 5)
             return False
 
     def turn(self):
@@ -70,7 +72,7 @@ class Command(BaseCommand):
         self.sign()
         self.take_jobs()
         held = list(self.jobs)
-        with runner.leased(*held):
+        with runner.hold_leases(*held):
             for job in held:
                 if not self.try_to(functools.partial(self.take_step, job)):
                     self.jobs.remove(job)  # over, or left until its lease ends
@@ -79,25 +81,29 @@ class Command(BaseCommand):
         return bool(held)
 
     def sign(self):
-        if not self.once and (time.monotonic() - self.signed > SIGN_SECONDS or not self.signed):
-            runner.sign()
+        if not self.once and (
+            time.monotonic() - self.signed > HEARTBEAT_SECONDS or not self.signed
+        ):
+            runner.send_heartbeat()
             self.signed = time.monotonic()
 
     def take_jobs(self):
         """Claim the jobs that wait; where more wait than can be held, they take turns."""
-        while len(self.jobs) < HELD_JOBS and (job := self.claim()):
+        while len(self.jobs) < MAX_HELD_JOBS and (job := self.claim()):
             self.hold(job)
-        resumable = next((job for job in self.jobs if job.kind not in runner.IN_MEMORY), None)
-        if len(self.jobs) == HELD_JOBS and resumable and (job := self.claim()):
-            runner.release(resumable)
+        resumable = next(
+            (job for job in self.jobs if job.kind not in runner.MAX_IN_MEMORY_JOBS), None
+        )
+        if len(self.jobs) == MAX_HELD_JOBS and resumable and (job := self.claim()):
+            runner.release_job(resumable)
             self.jobs.remove(resumable)
             self.hold(job)
 
     def claim(self):
         """Another job, of a kind of which this worker may hold one more."""
         held = Counter(job.kind for job in self.jobs)
-        full = [kind for kind, most in runner.IN_MEMORY.items() if held[kind] >= most]
-        return runner.claim(runner.holder_name(), except_kinds=full)
+        full = [kind for kind, most in runner.MAX_IN_MEMORY_JOBS.items() if held[kind] >= most]
+        return runner.claim_job(runner.get_lease_holder_name(), except_kinds=full)
 
     def hold(self, job):
         """Take steps of this job; one whose lease was lost meanwhile begins anew."""
@@ -108,29 +114,29 @@ class Command(BaseCommand):
         if self.stopping.is_set():
             return True
         self.sign()  # before each, so that a worker with much to do is not taken for dead
-        log_records.begin(job.kind, f"job-{job.pk}")
-        return runner.advance(job)
+        log_records.start_log_context(job.kind, f"job-{job.pk}")
+        return runner.advance_job(job)
 
     def keep_house(self):
         due = time.monotonic() - self.housekept > HOUSEKEEPING_SECONDS
         if self.once or due or not self.housekept:
             for task in registry.housekeeping_tasks:
-                self.try_to(functools.partial(run_alone, task))
+                self.try_to(functools.partial(run_housekeeping_task, task))
             self.housekept = time.monotonic()
 
 
-def run_alone(task):
+def run_housekeeping_task(task):
     """Run one task of housekeeping; a fault in it is logged and stops no other task."""
-    log_records.begin(f"housekeeping: {task.__name__}")
+    log_records.start_log_context(f"housekeeping: {task.__name__}")
     try:
         task()
-    except database_errors():
+    except get_database_errors():
         raise
     except Exception:  # whatever it is, the other tasks are not less urgent
         logger.exception("housekeeping: %s", task.__name__)
 
 
-def database_errors():
+def get_database_errors():
     """What says that the database is away, also where the driver says so itself."""
     driver = connection.Database
     return OperationalError, InterfaceError, driver.OperationalError, driver.InterfaceError

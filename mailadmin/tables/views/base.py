@@ -12,11 +12,11 @@ from django.shortcuts import redirect
 from django.utils.functional import cached_property
 
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.permissions import RoleRequired
+from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.tables.table import Table
 
 
-class TableView(RoleRequired):
+class TableView(RoleRequiredMixin):
     """One screen of a table."""
 
     table: Table = Table()

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.generic import View
 
-from mailadmin.jobs.runner import find_selection, keep_selection, selected_keys
+from mailadmin.jobs.runner import find_selection, load_selected_keys, store_selection
 from mailadmin.tables.table import DELETE, MAX_IMMEDIATE_ROWS, Action
 from mailadmin.tables.views.base import FilteredView
 
@@ -84,7 +84,7 @@ class TableBulkView(FilteredView, View):
         return render(self.request, "tables/bulk.html", context, status=status)
 
     def store_selection(self, action: Action, keys: list[Any]) -> int:
-        return keep_selection(self.actor, self.table.slug, action.name, keys)
+        return store_selection(self.actor, self.table.slug, action.name, keys)
 
     def run(self, action: Action, keys: list[Any]) -> HttpResponse:
         try:
@@ -105,5 +105,7 @@ class TableBulkView(FilteredView, View):
         try:
             job = self.table.run_selection_action(self.actor, action, selection)
         except ValidationError as error:
-            return self.render_confirmation(action, selected_keys(selection), error.messages, 422)
+            return self.render_confirmation(
+                action, load_selected_keys(selection), error.messages, 422
+            )
         return redirect("job", job.pk)

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.generic import CreateView, DetailView, UpdateView, View
 
 from mailadmin.changes.perform import perform
-from mailadmin.names import typed_domain
+from mailadmin.names import try_normalize_domain
 from mailadmin.tables.cells import RowRenderer
-from mailadmin.tables.forms import RecordForm
+from mailadmin.tables.forms import TableForm
 from mailadmin.tables.table import DELETE
 from mailadmin.tables.views.base import SaveFormMixin, TableView, show_errors
 
@@ -22,10 +22,10 @@ from mailadmin.tables.views.base import SaveFormMixin, TableView, show_errors
 class SaveRowMixin(SaveFormMixin):
     """Save a row of the table by its services."""
 
-    def get_form_class(self) -> type[RecordForm]:
+    def get_form_class(self) -> type[TableForm]:
         return self.table.form_class
 
-    def save_form(self, form: RecordForm) -> Any:
+    def save_form(self, form: TableForm) -> Any:
         return form.save(self.table.services)
 
     def get_warning_texts(self) -> Sequence[str]:
@@ -44,7 +44,7 @@ class TableCreateView(SaveRowMixin, TableView, CreateView):
     def get_initial(self) -> dict[str, Any]:
         """Take the domain from the link, and nothing else."""
         domain = self.request.GET.get("domain")
-        return super().get_initial() | ({"domain": typed_domain(domain)} if domain else {})
+        return super().get_initial() | ({"domain": try_normalize_domain(domain)} if domain else {})
 
     def get_success_text(self) -> str:
         return _("%(row)s was created.") % {"row": self.saved_object}

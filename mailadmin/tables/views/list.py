@@ -13,10 +13,10 @@ from django.urls import reverse
 from django.views.generic import TemplateView, View
 
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.permissions import RoleRequired
-from mailadmin.db.pagination import pages
-from mailadmin.names import typed_domain
-from mailadmin.tables.csv_cells import Echo, cell_text, harmless
+from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.db.pagination import iter_pages
+from mailadmin.names import try_normalize_domain
+from mailadmin.tables.csv_cells import EchoWriter, escape_formula, format_cell
 from mailadmin.tables.pages import InvalidCursor, Page
 from mailadmin.tables.views.base import FilteredView, TableView
 
@@ -79,12 +79,12 @@ class TableExportView(FilteredView, View):
 
     def iter_lines(self) -> Iterator[str]:
         names = self.table.export_columns(self.request.user.role)
-        writer = csv.writer(Echo())
+        writer = csv.writer(EchoWriter())
         yield writer.writerow(names)
-        for page in pages(self.table.select(self.request.user, self.filters)):
+        for page in iter_pages(self.table.select(self.request.user, self.filters)):
             for row in page:
-                cells = [cell_text(self.table.export_value(row, name)) for name in names]
-                yield writer.writerow(map(harmless, cells))
+                cells = [format_cell(self.table.export_value(row, name)) for name in names]
+                yield writer.writerow(map(escape_formula, cells))
 
 
 class TableImportView(TableView, View):
@@ -97,7 +97,7 @@ class TableImportView(TableView, View):
         return redirect(f"{reverse('imports')}?{urlencode({'table': self.table.slug})}")
 
 
-class PickerView(RoleRequired, View):
+class PickerView(RoleRequiredMixin, View):
     """Suggest a few keys that start with what is typed: a field may have ten thousand choices."""
 
     roles = Role.ADMINS
@@ -105,7 +105,7 @@ class PickerView(RoleRequired, View):
     field_names: Sequence[str] = ()  # of the form fields that ask
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        text = typed_domain(self.typed_text(request.GET))
+        text = try_normalize_domain(self.typed_text(request.GET))
         rows = self.model._default_manager.visible_to(request.user).filter(pk__istartswith=text)
         names = rows.order_by("pk").values_list("pk", flat=True)[:MAX_PICKER_CHOICES]
         return render(request, "tables/pick.html", {"names": names})

@@ -16,14 +16,14 @@ import sys
 
 from mailadmin import conf
 from mailboxes.mailserver.autoresponder import addresses, log, rules
-from mailboxes.mailserver.autoresponder.incoming_message import read_letter
-from mailboxes.mailserver.autoresponder.notifications import note_down
-from mailboxes.mailserver.autoresponder.tables import DatabaseTrouble, connected
-from mailboxes.mailserver.autoresponder.vacation_rows import find_vacation, now_in
+from mailboxes.mailserver.autoresponder.incoming_message import read_message
+from mailboxes.mailserver.autoresponder.notifications import record_notification
+from mailboxes.mailserver.autoresponder.tables import DatabaseUnavailable, open_database
+from mailboxes.mailserver.autoresponder.vacation_rows import find_active_vacation, get_local_now
 
-DONE, TRY_AGAIN = 0, 75  # EX_OK and EX_TEMPFAIL of sysexits.h
-SENDMAIL = "/usr/sbin/sendmail"
-SETTINGS = (
+EX_OK, EX_TEMPFAIL = 0, 75  # EX_OK and EX_TEMPFAIL of sysexits.h
+DEFAULT_SENDMAIL = "/usr/sbin/sendmail"
+SETTING_NAMES = (
     "MAILADMIN_DATABASE_URL",
     "MAILADMIN_TABLE_PREFIX",
     "MAILADMIN_TIME_ZONE",
@@ -33,7 +33,7 @@ SETTINGS = (
 )
 
 
-class NotSent(Exception):
+class ReplyNotSent(Exception):
     """The answer could not be handed over; nobody has been told."""
 
 
@@ -42,40 +42,40 @@ class NotSent(Exception):
 
 def main(arguments):
     """Deal with the mail on standard input; the status to end with."""
-    sys.excepthook = unforeseen
+    sys.excepthook = handle_unexpected_error
     try:
-        return run(parser().parse_args(arguments))
+        return run_responder(build_parser().parse_args(arguments))
     except SystemExit as end:  # argparse after --help, or a setting or option that is wrong
-        return try_again(end.code) if end.code else DONE
+        return defer_message(end.code) if end.code else EX_OK
 
 
-def run(options):
-    log.use(sys.stderr if options.log_to_stderr else None)
-    return respond(options, settings(options.env_file), sys.stdin.buffer)
+def run_responder(options):
+    log.configure(sys.stderr if options.log_to_stderr else None)
+    return respond_to_message(options, load_settings(options.env_file), sys.stdin.buffer)
 
 
-def try_again(words):
+def defer_message(words):
     """The reason is for the log; what is printed may reach a sender whose mail waited too long."""
-    log.line(words)
+    log.write_line(words)
     print("4.3.0 the vacation responder is not available", file=sys.stderr)
-    return TRY_AGAIN
+    return EX_TEMPFAIL
 
 
-def unforeseen(kind, error, traceback):
+def handle_unexpected_error(kind, error, traceback):
     """The mail waits for somebody to mend this: a traceback would reach its sender in a bounce."""
     while traceback.tb_next:
         traceback = traceback.tb_next
     file = traceback.tb_frame.f_code.co_filename
-    os._exit(try_again(f"a fault: {kind.__name__} in {file}, line {traceback.tb_lineno}"))
+    os._exit(defer_message(f"a fault: {kind.__name__} in {file}, line {traceback.tb_lineno}"))
 
 
-class Parser(argparse.ArgumentParser):
+class AutoreplyArgumentParser(argparse.ArgumentParser):
     def error(self, message):
         raise SystemExit(f"mailadmin autoreply: {message}")
 
 
-def parser():
-    made = Parser(
+def build_parser():
+    made = AutoreplyArgumentParser(
         prog="mailadmin autoreply",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -92,61 +92,76 @@ def add_arguments(parser):
     add("--recipient", required=True, **several, help="user#example.org@autoreply.localhost")
     add("--original-recipient", default=[], **several, help="as it was before all aliases")
     add("--env-file", metavar="FILE", help="settings, instead of MAILADMIN_ENV_FILE")
-    add("--sendmail", default=SENDMAIL, metavar="PROGRAM", help=f"instead of {SENDMAIL}")
+    add(
+        "--sendmail",
+        default=DEFAULT_SENDMAIL,
+        metavar="PROGRAM",
+        help=f"instead of {DEFAULT_SENDMAIL}",
+    )
     add("--log-to-stderr", action="store_true", help="instead of the mail log")
 
 
-def settings(path=None, environ=os.environ):
+def load_settings(path=None, environ=os.environ):
     """The few settings that matter here; secrets of the others need not be readable for us."""
-    values = wanted(conf.env_file(path or environ.get("MAILADMIN_ENV_FILE"))) | wanted(environ)
-    return {one.name: conf.parsed(one, values) for one in conf.SETTINGS if one.name in SETTINGS}
+    values = filter_settings(
+        conf.read_env_file(path or environ.get("MAILADMIN_ENV_FILE"))
+    ) | filter_settings(environ)
+    return {
+        one.name: conf.parse_variable(one, values)
+        for one in conf.SETTINGS
+        if one.name in SETTING_NAMES
+    }
 
 
-def wanted(values):
-    names = [*SETTINGS, *(f"{name}_FILE" for name in SETTINGS)]
-    return conf.with_secrets({name: values[name] for name in names if name in values})
+def filter_settings(values):
+    names = [*SETTING_NAMES, *(f"{name}_FILE" for name in SETTING_NAMES)]
+    return conf.read_secret_files({name: values[name] for name in names if name in values})
 
 
 # The answers
 
 
-def respond(options, known, stream):
+def respond_to_message(options, known, stream):
     """Answer for every recipient who is away and has reason to; the status to end with."""
-    letter = read_letter(stream, options.sender)
-    if reason := next(rules.against_any_answer(letter, known), None):
-        log.line(f"no answer to {letter.sender}: {reason}")
-        return DONE
+    letter = read_message(stream, options.sender)
+    if reason := next(rules.iter_no_reply_reasons(letter, known), None):
+        log.write_line(f"no answer to {letter.sender}: {reason}")
+        return EX_OK
     try:
-        with connected(known) as database:
-            for recipient, original in recipients(options):
-                decision = answer(database, letter, recipient, original, options.sendmail)
-                log.line(f"{recipient}, mail from {letter.sender}: {decision}")
-    except (DatabaseTrouble, NotSent) as trouble:
-        return try_again(f"the answer to {letter.sender} has to wait: {trouble}")
-    return DONE
+        with open_database(known) as database:
+            for recipient, original in pair_recipients(options):
+                decision = reply_for_recipient(
+                    database, letter, recipient, original, options.sendmail
+                )
+                log.write_line(f"{recipient}, mail from {letter.sender}: {decision}")
+    except (DatabaseUnavailable, ReplyNotSent) as trouble:
+        return defer_message(f"the answer to {letter.sender} has to wait: {trouble}")
+    return EX_OK
 
 
-def recipients(options):
+def pair_recipients(options):
     """Each with the address it was before aliases, where Postfix says so."""
     known = options.original_recipient
     known = known if len(known) == len(options.recipient) else [""] * len(options.recipient)
     return zip(options.recipient, known, strict=True)
 
 
-def answer(database, letter, recipient, original, sendmail):
+def reply_for_recipient(database, letter, recipient, original, sendmail):
     """Send one person's answer, unless there is a reason for none; what was done."""
-    now = now_in(database.known["MAILADMIN_TIME_ZONE"])
-    vacation = find_vacation(database, addresses.owners(recipient, database.known), now)
+    now = get_local_now(database.known["MAILADMIN_TIME_ZONE"])
+    vacation = find_active_vacation(
+        database, addresses.find_possible_owners(recipient, database.known), now
+    )
     if vacation is None:
         return "no answer: nobody is away there"
-    if reason := next(rules.against_answer_of(vacation, letter, original, database), None):
+    if reason := next(rules.iter_owner_reasons(vacation, letter, original, database), None):
         return f"no answer: {reason}"
-    if not (note := note_down(database, vacation, letter.sender, now)):
+    if not (note := record_notification(database, vacation, letter.sender, now)):
         return "no answer: told already"
-    return deliver(note, vacation, letter, now, sendmail)
+    return send_reply(note, vacation, letter, now, sendmail)
 
 
-def deliver(note, vacation, letter, now, sendmail):
+def send_reply(note, vacation, letter, now, sendmail):
     """Send what is noted down; what could not be sent is noted no longer.
 
     What may have been sent stays noted: nobody is answered twice.
@@ -154,10 +169,10 @@ def deliver(note, vacation, letter, now, sendmail):
     from mailboxes.mailserver.autoresponder import answers  # much to load, and most mail needs none
 
     try:
-        answers.send(answers.compose(vacation, letter, now), letter.sender, sendmail)
+        answers.run_sendmail(answers.compose_reply(vacation, letter, now), letter.sender, sendmail)
     except OSError as error:
         note.take_back()
-        raise NotSent(f"{sendmail}: {error}") from error
-    except answers.Unconfirmed as error:
+        raise ReplyNotSent(f"{sendmail}: {error}") from error
+    except answers.DeliveryUnconfirmed as error:
         return f"cannot determine whether the answer was sent, {sendmail}: {error}"
     return "answered"

@@ -6,12 +6,12 @@ that is never longer than LONGEST, whatever stands in it.
 
 import re
 
-LONGEST = 256 * 1024
-CHUNK = 64 * 1024
-FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+MAX_HEADER_BYTES = 256 * 1024
+READ_CHUNK_BYTES = 64 * 1024
+HEADER_FIELD_RE = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 
 
-class Letter:
+class IncomingMessage:
     """Its sender, and fields by their names in lower case; `is_whole`: none of them is missing."""
 
     def __init__(self, sender, fields, is_whole):
@@ -29,17 +29,17 @@ class Letter:
         return [word for word in re.split(r'[\s<>,;:"()]+', text.lower()) if "@" in word]
 
 
-def read_letter(stream, sender):
+def read_message(stream, sender):
     """The header of the mail; all of the mail is read, since Postfix waits until it is."""
-    head, is_whole = read_head(stream)
-    while stream.read(CHUNK):
+    head, is_whole = read_header(stream)
+    while stream.read(READ_CHUNK_BYTES):
         pass
-    return Letter(sender.removeprefix("<").removesuffix(">"), fields(head), is_whole)
+    return IncomingMessage(sender.removeprefix("<").removesuffix(">"), parse_fields(head), is_whole)
 
 
-def read_head(stream):
+def read_header(stream):
     """(the lines before the first empty one, whether that came in time)."""
-    lines, room = [], LONGEST
+    lines, room = [], MAX_HEADER_BYTES
     while line := stream.readline(room):
         if not line.strip(b"\r\n"):
             break
@@ -50,10 +50,10 @@ def read_head(stream):
     return b"".join(lines), True
 
 
-def fields(head):
+def parse_fields(head):
     found = {}
     for line in re.sub(rb"\r?\n(?=[ \t])", b"", head).split(b"\n"):
-        if field := FIELD.match(line):
+        if field := HEADER_FIELD_RE.match(line):
             name, value = (part.decode(errors="replace").strip() for part in field.groups())
             found.setdefault(name.lower(), []).append(value)
     return found

@@ -3,22 +3,22 @@
 import re
 import syslog
 
-NAME = "mailadmin-autoreply"
-place = None
+PROGRAM_NAME = "mailadmin-autoreply"
+log_stream = None
 
 
-def use(stream):
+def configure(stream):
     """Write to this stream from now on; None is syslog, facility mail."""
-    global place
-    place = stream
+    global log_stream
+    log_stream = stream
     if stream is None:
-        syslog.openlog(NAME, syslog.LOG_PID, syslog.LOG_MAIL)
+        syslog.openlog(PROGRAM_NAME, syslog.LOG_PID, syslog.LOG_MAIL)
 
 
-def line(words):
+def write_line(words):
     """Addresses come from strangers: what is no plain sign must not write a line of its own."""
     text = re.sub(r"[^ -~]", "?", words)[:1000]
-    if place is None:
+    if log_stream is None:
         syslog.syslog(syslog.LOG_MAIL | syslog.LOG_INFO, text)
     else:
-        print(f"{NAME}: {text}", file=place)
+        print(f"{PROGRAM_NAME}: {text}", file=log_stream)

@@ -6,32 +6,32 @@ others find the key taken, or the date no longer so old.
 
 from typing import NamedTuple
 
-from mailboxes.mailserver.autoresponder.tables import Database
-from mailboxes.mailserver.autoresponder.vacation_rows import wall
+from mailboxes.mailserver.autoresponder.tables import AutoreplyDatabase
+from mailboxes.mailserver.autoresponder.vacation_rows import to_local_naive
 
-TOLD = """
+SELECT_NOTIFICATION_SQL = """
 SELECT notified_at FROM {vacation_notification} WHERE on_vacation = %s AND notified = %s
 """
-TELL = """
+INSERT_NOTIFICATION_SQL = """
 INSERT INTO {vacation_notification} (notified_at, on_vacation, notified) VALUES (%s, %s, %s)
 """
-TELL_AGAIN = """
+UPDATE_NOTIFICATION_SQL = """
 UPDATE {vacation_notification} SET notified_at = %s
 WHERE on_vacation = %s AND notified = %s AND notified_at < %s
 """
-UNTELL = """
+DELETE_NOTIFICATION_SQL = """
 DELETE FROM {vacation_notification} WHERE on_vacation = %s AND notified = %s AND notified_at = %s
 """
-RESTORE = """
+RESTORE_NOTIFICATION_SQL = """
 UPDATE {vacation_notification} SET notified_at = %s
 WHERE on_vacation = %s AND notified = %s AND notified_at = %s
 """
 
 
-class Note(NamedTuple):
+class RecordedNotification(NamedTuple):
     """That somebody is told at this moment, and when he was told before."""
 
-    database: Database
+    database: AutoreplyDatabase
     key: tuple[str, str]
     at: str
     before: str | None = None
@@ -39,27 +39,27 @@ class Note(NamedTuple):
     def take_back(self):
         """As it was before, unless somebody has noted it down since."""
         if self.before is None:
-            self.database.run(UNTELL, *self.key, self.at)
+            self.database.run(DELETE_NOTIFICATION_SQL, *self.key, self.at)
         else:
-            self.database.run(RESTORE, self.before, *self.key, self.at)
+            self.database.run(RESTORE_NOTIFICATION_SQL, self.before, *self.key, self.at)
 
 
-def note_down(database, vacation, sender, now):
+def record_notification(database, vacation, sender, now):
     """Note that this sender is told now; None if that need not be."""
-    key, at = (vacation.email, sender.lower()), str(wall(now))
-    told = database.rows(TOLD, *key)
+    key, at = (vacation.email, sender.lower()), str(to_local_naive(now))
+    told = database.rows(SELECT_NOTIFICATION_SQL, *key)
     limit = vacation.told_before(now)
     if not told:
-        return first_note(database, key, at)
-    if limit is None or not database.run(TELL_AGAIN, at, *key, str(limit)).rowcount:
+        return insert_notification(database, key, at)
+    if limit is None or not database.run(UPDATE_NOTIFICATION_SQL, at, *key, str(limit)).rowcount:
         return None
     before = told[0][0]
-    return Note(database, key, at, before and str(before))
+    return RecordedNotification(database, key, at, before and str(before))
 
 
-def first_note(database, key, at):
+def insert_notification(database, key, at):
     try:
-        database.run(TELL, at, *key)
+        database.run(INSERT_NOTIFICATION_SQL, at, *key)
     except database.driver.IntegrityError:  # somebody was faster, or the vacation is over
         return None
-    return Note(database, key, at)
+    return RecordedNotification(database, key, at)

@@ -3,12 +3,12 @@
 import re
 
 from mailboxes.mailserver.autoresponder.addresses import is_answerable
-from mailboxes.mailserver.autoresponder.delivery_paths import leads
+from mailboxes.mailserver.autoresponder.delivery_paths import reaches_owner
 
-OURS = "mailadmin autoreply"
+X_LOOP_VALUE = "mailadmin autoreply"
 
 # Fields that a mail with nobody to answer carries, and how their values begin.
-TELLING = {
+AUTOMATIC_MAIL_HEADERS = {
     "auto-submitted": r"(?!no\s*([;(]|$))",
     "content-type": r"multipart/report",
     "precedence": r"bulk|list|junk",
@@ -22,7 +22,7 @@ TELLING = {
     "x-crm114-status": r"spam",
     "x-dspam-result": r"spam|blacklisted",
     "x-facebook-notify": r"",
-    "x-loop": rf"postfix admin virtual vacation|{OURS}",
+    "x-loop": rf"postfix admin virtual vacation|{X_LOOP_VALUE}",
     "x-osbf-lua-score": r"[\d/.+-]+\s+\[[-S]\]",
     "x-pyzor-status": r"spam",
     "x-razor-status": r"spam",
@@ -31,10 +31,10 @@ TELLING = {
     "x-spamtest-status": r"spam",
     "x-virus-status": r"infected",
 }
-NEEDED = ("from", "message-id")
-TO = ("to", "cc", "bcc", "resent-to", "resent-cc", "apparently-to")
+REQUIRED_HEADERS = ("from", "message-id")
+RECIPIENT_HEADERS = ("to", "cc", "bcc", "resent-to", "resent-cc", "apparently-to")
 # Local parts behind which nobody reads.
-NOBODY = re.compile(
+NO_REPLY_LOCAL_PART_RE = re.compile(
     r"(no[-_.]?reply|do[-_.]?not[-_.]?reply|postmaster|mailer-daemon|listserv|majordomo).*"
     r"|(owner|request|bounces?)([-+].*)?|.*-(owner|request|bounces?|no-?reply)"
     # with the recipient behind it, as lists number their copies: talk-bounces+bob=example.org
@@ -43,52 +43,58 @@ NOBODY = re.compile(
 )
 # The same under any name: a person's extension does not end like a domain. What forwarding and
 # bounce protection make of a person's address is still theirs.
-ENCODED_RECIPIENT = re.compile(
+ENCODED_RECIPIENT_RE = re.compile(
     r"(?!srs[01][-+=]|prvs=|btv1=).+[-+].*=[a-z0-9-]+(\.[a-z0-9-]+)+", re.DOTALL
 )
 
 
-def against_any_answer(letter, known):
+def iter_no_reply_reasons(letter, known):
     """Reasons that need no database: most mail of lists, and most spam, gets no further."""
     if not known["MAILADMIN_VACATION"]:
         yield "MAILADMIN_VACATION is no"
-    yield from against_sender(letter.sender)
+    yield from iter_sender_reasons(letter.sender)
     if not letter.is_whole:
         yield "its header is too long to be read"
-    yield from (f"it has no {name}" for name in NEEDED if not letter.first(name))
+    yield from (f"it has no {name}" for name in REQUIRED_HEADERS if not letter.first(name))
     yield from (f"it has {name}" for name in letter.fields if name.startswith("list-"))
-    yield from (f"its {name} says so" for name in TELLING if says_so(letter, name))
-    if any(is_nobody(address) for address in letter.addresses("from", "reply-to")):
+    yield from (
+        f"its {name} says so"
+        for name in AUTOMATIC_MAIL_HEADERS
+        if is_automatic_by_header(letter, name)
+    )
+    if any(is_no_reply_address(address) for address in letter.addresses("from", "reply-to")):
         yield "nobody reads at its From or Reply-To"
-    if letter.sender.lower() in letter.addresses(*TO):
+    if letter.sender.lower() in letter.addresses(*RECIPIENT_HEADERS):
         yield "its sender is a recipient too"
 
 
-def against_sender(sender):
+def iter_sender_reasons(sender):
     if not sender:
         yield "it is a bounce"
-    if is_nobody(sender):
+    if is_no_reply_address(sender):
         yield "nobody reads at its sender"
     if not is_answerable(sender):
         yield "its sender is no address that can be answered and noted down"
 
 
-def says_so(letter, name):
-    return any(re.match(TELLING[name], value, re.IGNORECASE) for value in letter.all(name))
+def is_automatic_by_header(letter, name):
+    return any(
+        re.match(AUTOMATIC_MAIL_HEADERS[name], value, re.IGNORECASE) for value in letter.all(name)
+    )
 
 
-def is_nobody(address):
+def is_no_reply_address(address):
     local_part, _at, domain = address.lower().rpartition("@")
     name = local_part or domain
-    return bool(NOBODY.fullmatch(name) or ENCODED_RECIPIENT.fullmatch(name))
+    return bool(NO_REPLY_LOCAL_PART_RE.fullmatch(name) or ENCODED_RECIPIENT_RE.fullmatch(name))
 
 
-def against_answer_of(vacation, letter, original, database):
+def iter_owner_reasons(vacation, letter, original, database):
     """Reasons that concern one person."""
-    if is_nobody(vacation.email):
+    if is_no_reply_address(vacation.email):
         yield "nobody reads there"
-    if leads(database, [letter.sender.lower()], vacation.email):
+    if reaches_owner(database, [letter.sender.lower()], vacation.email):
         yield "it is from the same person"
-    to = letter.addresses(*TO)
-    if original.lower() not in to and not leads(database, to, vacation.email):
+    to = letter.addresses(*RECIPIENT_HEADERS)
+    if original.lower() not in to and not reaches_owner(database, to, vacation.email):
         yield "no address of this person is in its To or Cc"

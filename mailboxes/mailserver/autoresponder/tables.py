@@ -7,7 +7,7 @@ collation in each, and MySQL compares such columns only with error 1267.
 import contextlib
 
 # What a database account of the responder's own must be allowed: columns, or () for the table.
-NEEDS = {
+AUTOREPLY_PRIVILEGES = {
     "vacation": {
         "SELECT": (
             "email",
@@ -30,26 +30,28 @@ NEEDS = {
         "DELETE": (),
     },
 }
-PATIENCE = 20  # seconds for which a locked SQLite file is waited for
+LOCK_TIMEOUT_SECONDS = 20  # seconds for which a locked SQLite file is waited for
 
 
-class DatabaseTrouble(Exception):
+class DatabaseUnavailable(Exception):
     """The database cannot be reached, is locked, or refuses; what was asked is not done."""
 
 
-class Database:
+class AutoreplyDatabase:
     """An open connection, and the settings that what is asked of it depends on."""
 
     def __init__(self, driver, connection, known):
         self.driver, self.connection, self.known = driver, connection, known
-        self.tables = {name: known["MAILADMIN_TABLE_PREFIX"] + name for name in NEEDS}
+        self.tables = {
+            name: known["MAILADMIN_TABLE_PREFIX"] + name for name in AUTOREPLY_PRIVILEGES
+        }
 
     def run(self, sql, *values, places=""):
         """Run a statement in which {name} is a table and %s a value; its cursor."""
         sql = sql.format(**self.tables, places=places)
         if self.driver.paramstyle == "qmark":
             sql = sql.replace("%s", "?")
-        with trouble(self.driver):
+        with translate_database_errors(self.driver):
             cursor = self.connection.cursor()
             cursor.execute(sql, values)
             return cursor
@@ -65,44 +67,48 @@ class Database:
 
 
 @contextlib.contextmanager
-def connected(known):
+def open_database(known):
     """The database that the settings name."""
     entry = known["MAILADMIN_DATABASE_URL"]
-    connect = {"mysql": mysql, "sqlite3": sqlite}[entry["ENGINE"].rpartition(".")[2]]
+    connect = {"mysql": connect_mysql, "sqlite3": connect_sqlite}[
+        entry["ENGINE"].rpartition(".")[2]
+    ]
     driver, connection = connect(entry)
     with contextlib.closing(connection):
-        yield Database(driver, connection, known)
+        yield AutoreplyDatabase(driver, connection, known)
 
 
 @contextlib.contextmanager
-def trouble(driver):
+def translate_database_errors(driver):
     try:
         yield
     except driver.IntegrityError:
         raise
     except driver.Error as error:
-        raise DatabaseTrouble(f"{type(error).__name__}: {error}") from error
+        raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
 
 
-def sqlite(entry):
+def connect_sqlite(entry):
     """The file, not made where it is missing: an empty one would say that nobody is away."""
     import sqlite3
 
     uri = entry["NAME"].absolute().as_uri() + "?mode=rw"
-    with trouble(sqlite3):
-        return sqlite3, sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
+    with translate_database_errors(sqlite3):
+        return sqlite3, sqlite3.connect(
+            uri, uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None
+        )
 
 
-def mysql(entry):
+def connect_mysql(entry):
     try:
         import MySQLdb
     except ImportError as error:
-        raise DatabaseTrouble(f"the package mysqlclient: {error}") from error
-    with trouble(MySQLdb):
-        return MySQLdb, MySQLdb.connect(**mysql_options(entry))
+        raise DatabaseUnavailable(f"the package mysqlclient: {error}") from error
+    with translate_database_errors(MySQLdb):
+        return MySQLdb, MySQLdb.connect(**build_mysql_options(entry))
 
 
-def mysql_options(entry):
+def build_mysql_options(entry):
     host = "unix_socket" if entry["HOST"].startswith("/") else "host"
     place = {host: entry["HOST"], "port": entry["PORT"], "user": entry["USER"]}
     return {

@@ -4,15 +4,15 @@ import datetime
 import zoneinfo
 from typing import NamedTuple
 
-VACATION = """
+VACATION_SQL = """
 SELECT email, subject, body, activefrom, activeuntil, interval_time
 FROM {vacation} WHERE active = 1 AND email IN ({places})
 """
-MAILBOX = "SELECT name, domain FROM {mailbox} WHERE active = 1 AND username = %s"
-DOMAIN = "SELECT domain FROM {domain} WHERE active = 1 AND domain = %s"
+MAILBOX_SQL = "SELECT name, domain FROM {mailbox} WHERE active = 1 AND username = %s"
+DOMAIN_SQL = "SELECT domain FROM {domain} WHERE active = 1 AND domain = %s"
 
 
-class Vacation(NamedTuple):
+class VacationRow(NamedTuple):
     """The answer of somebody who is away. Moments are local time, None where unknown."""
 
     email: str
@@ -33,29 +33,36 @@ class Vacation(NamedTuple):
         limits = [self.activefrom] if self.activefrom else []
         if self.interval_time > 0:
             earlier = now.astimezone(datetime.UTC) - datetime.timedelta(seconds=self.interval_time)
-            limits.append(wall(earlier.astimezone(now.tzinfo)))
+            limits.append(to_local_naive(earlier.astimezone(now.tzinfo)))
         return max(limits, default=None)
 
 
-def find_vacation(database, owners, now):
+def find_active_vacation(database, owners, now):
     """The vacation of the first of these who has one, if it holds now; or None."""
-    rows = {row[0].lower(): row for row in database.rows_of(VACATION, owners)}
-    found = next((vacation_of(rows[owner]) for owner in owners if owner in rows), None)
-    if found is None or not found.holds(wall(now)):
+    rows = {row[0].lower(): row for row in database.rows_of(VACATION_SQL, owners)}
+    found = next((parse_vacation_row(rows[owner]) for owner in owners if owner in rows), None)
+    if found is None or not found.holds(to_local_naive(now)):
         return None
-    name = name_in_use(database, found.email)
+    name = find_active_owner_name(database, found.email)
     return None if name is None else found._replace(name=name)
 
 
-def vacation_of(row):
+def parse_vacation_row(row):
     email, subject, body, start, end, seconds = row
-    return Vacation(email.lower(), subject, body, moment(start), moment(end), seconds)
+    return VacationRow(
+        email.lower(),
+        subject,
+        body,
+        parse_stored_datetime(start),
+        parse_stored_datetime(end),
+        seconds,
+    )
 
 
-def name_in_use(database, email):
+def find_active_owner_name(database, email):
     """What the owner of the mailbox is called; None if it or its domain is not in use."""
-    for name, domain in database.rows(MAILBOX, email):
-        if database.rows(DOMAIN, domain):
+    for name, domain in database.rows(MAILBOX_SQL, email):
+        if database.rows(DOMAIN_SQL, domain):
             return name
     return None
 
@@ -63,16 +70,16 @@ def name_in_use(database, email):
 # Time
 
 
-def now_in(zone):
+def get_local_now(zone):
     return datetime.datetime.now(zoneinfo.ZoneInfo(zone))
 
 
-def wall(now):
+def to_local_naive(now):
     """The moment as PostfixAdmin stores it: whole seconds on the clock on the wall."""
     return now.replace(tzinfo=None, microsecond=0)
 
 
-def moment(stored):
+def parse_stored_datetime(stored):
     """A stored date, or None: 0000-00-00 and 2000-01-01 both say that it is unknown."""
     if isinstance(stored, str):
         try:

@@ -15,28 +15,28 @@ from mailboxes.mailserver.checks import (
     sieve,
     versions,
 )
-from mailboxes.mailserver.checks.finding import ERROR, SEVERITIES, Configuration, Found
+from mailboxes.mailserver.checks.finding import ERROR, SEVERITIES, CheckResult, Configuration
 
-__all__ = ["ERROR", "FINDINGS", "Configuration", "Found", "check"]
+__all__ = ["ERROR", "CONFIG_CHECKS", "Configuration", "CheckResult", "run_checks"]
 
-FINDINGS = (
-    *files.FINDINGS,
-    *classes.FINDINGS,
-    *queries.FINDINGS,
-    *aliases.FINDINGS,
-    *delivery.FINDINGS,
-    *access.FINDINGS,
-    *logins.FINDINGS,
-    *sieve.FINDINGS,
-    *versions.FINDINGS,
+CONFIG_CHECKS = (
+    *files.CONFIG_CHECKS,
+    *classes.CONFIG_CHECKS,
+    *queries.CONFIG_CHECKS,
+    *aliases.CONFIG_CHECKS,
+    *delivery.CONFIG_CHECKS,
+    *access.CONFIG_CHECKS,
+    *logins.CONFIG_CHECKS,
+    *sieve.CONFIG_CHECKS,
+    *versions.CONFIG_CHECKS,
 )
 
 
-def check(configuration):
+def run_checks(configuration):
     """All that is wrong, the worst first."""
     found = [
-        Found(finding, fault)
-        for finding in FINDINGS
+        CheckResult(finding, fault)
+        for finding in CONFIG_CHECKS
         if configuration.has(finding.needs)
         for fault in dict.fromkeys(finding.look(configuration))
     ]

@@ -2,14 +2,14 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.mailserver.checks.finding import ERROR, WARNING, Fault, Finding
+from mailboxes.mailserver.checks.finding import ERROR, WARNING, ConfigCheck, Fault
 
-SUBMISSION = {"submission", "submissions", "smtps", "587", "465"}
-RESTRICTIONS = [
+SUBMISSION_SERVICES = {"submission", "submissions", "smtps", "587", "465"}
+RESTRICTION_PARAMETERS = [
     f"smtpd_{stage}_restrictions"
     for stage in ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data")
 ]
-CHECKS = {
+SENDER_LOGIN_RESTRICTIONS = {
     "reject_sender_login_mismatch",
     "reject_authenticated_sender_login_mismatch",
     "reject_known_sender_login_mismatch",
@@ -17,21 +17,21 @@ CHECKS = {
 
 
 def is_submission(service):
-    return service.type == "inet" and service.name.rpartition(":")[2] in SUBMISSION
+    return service.type == "inet" and service.name.rpartition(":")[2] in SUBMISSION_SERVICES
 
 
-def smtpds(configuration):
+def iter_smtpd_services(configuration):
     """(service, the configuration as it sees it) of every SMTP server."""
     for service in configuration.postfix.services:
         if service.command == "smtpd":
             yield service, configuration.postfix.with_overrides(service)
 
 
-def checks_senders(view):
-    return any(CHECKS & set(view.words(name)) for name in RESTRICTIONS)
+def has_sender_restriction(view):
+    return any(SENDER_LOGIN_RESTRICTIONS & set(view.words(name)) for name in RESTRICTION_PARAMETERS)
 
 
-class NoLogin(Finding):
+class SubmissionWithoutLogin(ConfigCheck):
     code = "submission-without-login"
     severity = ERROR
     title = _("A submission service has no login")
@@ -39,12 +39,12 @@ class NoLogin(Finding):
     mend = _("Add to the service: -o smtpd_sasl_auth_enable=yes")
 
     def look(self, configuration):
-        for service, view in smtpds(configuration):
+        for service, view in iter_smtpd_services(configuration):
             if is_submission(service) and not view.is_yes("smtpd_sasl_auth_enable"):
                 yield Fault(service.where, service.name)
 
 
-class SenderNotChecked(Finding):
+class SenderNotChecked(ConfigCheck):
     code = "sender-not-checked"
     severity = WARNING
     title = _("Whoever signs in may send as anybody")
@@ -58,12 +58,12 @@ class SenderNotChecked(Finding):
     )
 
     def look(self, configuration):
-        for service, view in smtpds(configuration):
-            if view.is_yes("smtpd_sasl_auth_enable") and not checks_senders(view):
+        for service, view in iter_smtpd_services(configuration):
+            if view.is_yes("smtpd_sasl_auth_enable") and not has_sender_restriction(view):
                 yield Fault(service.where, service.name)
 
 
-class NoLoginMaps(Finding):
+class SenderLoginMapsNotSet(ConfigCheck):
     code = "sender-login-maps-not-set"
     severity = ERROR
     title = _("The sender is compared with nothing")
@@ -74,9 +74,9 @@ class NoLoginMaps(Finding):
     mend = _("Set smtpd_sender_login_maps to a map that answers the logins of an address.")
 
     def look(self, configuration):
-        for service, view in smtpds(configuration):
-            if checks_senders(view) and not view.words("smtpd_sender_login_maps"):
+        for service, view in iter_smtpd_services(configuration):
+            if has_sender_restriction(view) and not view.words("smtpd_sender_login_maps"):
                 yield Fault(service.where, service.name)
 
 
-FINDINGS = (NoLogin(), SenderNotChecked(), NoLoginMaps())
+CONFIG_CHECKS = (SubmissionWithoutLogin(), SenderNotChecked(), SenderLoginMapsNotSet())

@@ -4,17 +4,17 @@ import re
 
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.mailserver.checks.finding import ERROR, WARNING, Fault, Finding
-from mailboxes.mailserver.checks.queries import selects, tables
-from mailboxes.mailserver.config_parser.maps import COMBINED, LISTED
+from mailboxes.mailserver.checks.finding import ERROR, WARNING, ConfigCheck, Fault
+from mailboxes.mailserver.checks.queries import iter_map_selects, resolve_tables
+from mailboxes.mailserver.config_parser.maps import COMPOSITE_TYPES, TEXT_SOURCE_TYPES
 
-ADDRESSES = ("virtual_alias_maps", "virtual_mailbox_maps")
+ADDRESS_PARAMETERS = ("virtual_alias_maps", "virtual_mailbox_maps")
 # PostfixAdmin's tables that know nothing of alias domains; others, and views, may.
-PLAIN_TABLES = {"alias", "mailbox", "domain"}
-CATCH_ALL = re.compile(r"concat\s*\(\s*'@'\s*,|=\s*'@'\s*\|\|", re.IGNORECASE)
+POSTFIXADMIN_TABLES = {"alias", "mailbox", "domain"}
+CATCH_ALL_RE = re.compile(r"concat\s*\(\s*'@'\s*,|=\s*'@'\s*\|\|", re.IGNORECASE)
 
 
-class NoAliasDomains(Finding):
+class NoAliasDomainMap(ConfigCheck):
     code = "no-alias-domain-map"
     severity = ERROR
     title = _("No map knows the alias domains")
@@ -44,25 +44,30 @@ class NoAliasDomains(Finding):
         """Whether all maps ask PostfixAdmin's tables for aliases and mailboxes, and no others."""
         found = {
             table
-            for _use, select in selects(configuration, *ADDRESSES)
-            for table in tables(configuration, select).values()
+            for _use, select in iter_map_selects(configuration, *ADDRESS_PARAMETERS)
+            for table in resolve_tables(configuration, select).values()
         }
         references = configuration.postfix.all_maps("virtual_alias_maps")
-        return bool(found) and found <= PLAIN_TABLES and not any(map(is_opaque, references))
+        return (
+            bool(found) and found <= POSTFIXADMIN_TABLES and not any(map(is_opaque_map, references))
+        )
 
 
-def is_opaque(reference):
+def is_opaque_map(reference):
     """Whether nobody can tell from the files what a map answers."""
-    return not (reference.is_sql or reference.type in (*LISTED, *COMBINED, "inline", "static"))
+    return not (
+        reference.is_sql
+        or reference.type in (*TEXT_SOURCE_TYPES, *COMPOSITE_TYPES, "inline", "static")
+    )
 
 
-def of_alias_domains(configuration):
-    for use, select in selects(configuration, *ADDRESSES):
-        if "alias_domain" in tables(configuration, select).values():
+def iter_alias_domain_selects(configuration):
+    for use, select in iter_map_selects(configuration, *ADDRESS_PARAMETERS):
+        if "alias_domain" in resolve_tables(configuration, select).values():
             yield use, select
 
 
-class NoCatchAll(Finding):
+class NoAliasDomainCatchAll(ConfigCheck):
     code = "no-alias-domain-catch-all"
     severity = WARNING
     title = _("The catch-all of a domain does not hold for its alias domains")
@@ -71,7 +76,9 @@ class NoCatchAll(Finding):
 
     def look(self, configuration):
         found = [
-            pair for pair in of_alias_domains(configuration) if pair[0].parameter == ADDRESSES[0]
+            pair
+            for pair in iter_alias_domain_selects(configuration)
+            if pair[0].parameter == ADDRESS_PARAMETERS[0]
         ]
         if found and not any(answers_catch_all(select) for _use, select in found):
             yield Fault(found[0][0].sql.query_line)
@@ -80,10 +87,10 @@ class NoCatchAll(Finding):
 def answers_catch_all(select):
     """Postfix does not ask `@domain` where %u stands; without, the key's own `@` may lead on."""
     asks_key = "%s" in select.whole and "%u" not in select.whole
-    return bool(asks_key or CATCH_ALL.search(select.whole))
+    return bool(asks_key or CATCH_ALL_RE.search(select.whole))
 
 
-class GreedyCatchAll(Finding):
+class CatchAllBeforeExtension(ConfigCheck):
     code = "catch-all-before-extension"
     severity = WARNING
     title = _("The catch-all of alias domains takes addresses with an extension")
@@ -99,13 +106,13 @@ class GreedyCatchAll(Finding):
     def look(self, configuration):
         if not configuration.postfix.value("recipient_delimiter"):
             return
-        for use, select in of_alias_domains(configuration):
+        for use, select in iter_alias_domain_selects(configuration):
             is_greedy = "%d" in select.whole and not re.search(r"%[su]", select.whole)
-            if use.parameter == ADDRESSES[0] and is_greedy:
+            if use.parameter == ADDRESS_PARAMETERS[0] and is_greedy:
                 yield Fault(use.sql.query_line)
 
 
-class Swallowed(Finding):
+class CatchAllSwallowsMailboxes(ConfigCheck):
     code = "catch-all-swallows-mailboxes"
     severity = ERROR
     title = _("A catch-all takes the mail of mailboxes")
@@ -128,15 +135,15 @@ class Swallowed(Finding):
     @staticmethod
     def _self_maps(configuration):
         """Maps of aliases that ask a table of mailboxes for the key itself."""
-        homes = set(_tables_of(configuration, "virtual_mailbox_maps")) | {"mailbox"}
-        for use, select in selects(configuration, "virtual_alias_maps"):
-            found = set(tables(configuration, select).values())
+        homes = set(_iter_tables(configuration, "virtual_mailbox_maps")) | {"mailbox"}
+        for use, select in iter_map_selects(configuration, "virtual_alias_maps"):
+            found = set(resolve_tables(configuration, select).values())
             if found and found <= homes:
                 yield use
 
     @staticmethod
     def _of_database(configuration):
-        reads = "alias" in _tables_of(configuration, "virtual_alias_maps")
+        reads = "alias" in _iter_tables(configuration, "virtual_alias_maps")
         for address in configuration.rows.swallowed if configuration.rows and reads else ():
             yield Fault(configuration.postfix.where("virtual_alias_maps"), address)
 
@@ -149,7 +156,7 @@ class Swallowed(Finding):
                 for ref in postfix.all_maps(name)
                 for key, _v, line in postfix.entries(ref)
             }
-            for name in ADDRESSES
+            for name in ADDRESS_PARAMETERS
         )
         for address in boxes:
             catch_all = "@" + address.rpartition("@")[2]
@@ -159,16 +166,21 @@ class Swallowed(Finding):
     @staticmethod
     def _of_foreign_tables(configuration):
         """Tables of others than PostfixAdmin keep no rows for mailboxes among the aliases."""
-        boxes = set(_tables_of(configuration, "virtual_mailbox_maps"))
-        for use, select in selects(configuration, "virtual_alias_maps"):
-            found = set(tables(configuration, select).values())
+        boxes = set(_iter_tables(configuration, "virtual_mailbox_maps"))
+        for use, select in iter_map_selects(configuration, "virtual_alias_maps"):
+            found = set(resolve_tables(configuration, select).values())
             if boxes and not found & {"alias", *boxes}:
                 yield Fault(use.sql.query_line, ", ".join(sorted(found)))
 
 
-def _tables_of(configuration, parameter):
-    for _use, select in selects(configuration, parameter):
-        yield from tables(configuration, select).values()
+def _iter_tables(configuration, parameter):
+    for _use, select in iter_map_selects(configuration, parameter):
+        yield from resolve_tables(configuration, select).values()
 
 
-FINDINGS = (NoAliasDomains(), NoCatchAll(), GreedyCatchAll(), Swallowed())
+CONFIG_CHECKS = (
+    NoAliasDomainMap(),
+    NoAliasDomainCatchAll(),
+    CatchAllBeforeExtension(),
+    CatchAllSwallowsMailboxes(),
+)

@@ -4,18 +4,18 @@ import re
 
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.mailserver.checks.files import CACHES
-from mailboxes.mailserver.checks.finding import ERROR, WARNING, Fault, Finding
+from mailboxes.mailserver.checks.files import CACHE_PARAMETER_RE
+from mailboxes.mailserver.checks.finding import ERROR, WARNING, ConfigCheck, Fault
 from mailboxes.mailserver.config_parser import sql
 
 # The panel's table of transports, and that of older systems, whose rows it shows by a view.
-TRANSPORTS = {"mailadmin_transport", "transport"}
+TRANSPORT_TABLES = {"mailadmin_transport", "transport"}
 # What tells a domain that is relayed from one that is delivered here.
-MARKS = ("backupmx", "transport")
-EQUALS = re.compile(r"([A-Za-z_]\w*)`?\s*=\s*('[^']*'|\d+)")
+RELAY_COLUMNS = ("backupmx", "transport")
+EQUALS_RE = re.compile(r"([A-Za-z_]\w*)`?\s*=\s*('[^']*'|\d+)")
 
 
-class VirtualInMydestination(Finding):
+class VirtualDomainInMydestination(ConfigCheck):
     code = "virtual-domain-in-mydestination"
     severity = ERROR
     title = _("A virtual domain is also in mydestination")
@@ -31,7 +31,7 @@ class VirtualInMydestination(Finding):
                 yield Fault(line, name)
 
 
-class SystemMail(Finding):
+class SystemMailIntoVirtualDomain(ConfigCheck):
     code = "system-mail-into-virtual-domain"
     severity = WARNING
     title = _("The machine's own name is a virtual domain")
@@ -52,7 +52,7 @@ class SystemMail(Finding):
                     yield Fault(line, f"{parameter}: {name}")
 
 
-class RelayAndVirtual(Finding):
+class RelayAndVirtual(ConfigCheck):
     code = "relay-and-virtual"
     severity = ERROR
     title = _("The same domain can be relayed and virtual at once")
@@ -66,7 +66,7 @@ class RelayAndVirtual(Finding):
         yield from self._listed(configuration)
         relays = configuration.asked_by("relay_domains")
         for virtual in configuration.asked_by("virtual_mailbox_domains"):
-            if any(clash(relay.sql.query, virtual.sql.query) for relay in relays):
+            if any(can_match_same_row(relay.sql.query, virtual.sql.query) for relay in relays):
                 yield Fault(virtual.sql.query_line, "relay_domains, virtual_mailbox_domains")
 
     def _listed(self, configuration):
@@ -77,43 +77,46 @@ class RelayAndVirtual(Finding):
                 yield Fault(line, name)
 
 
-def clash(relay, virtual):
+def can_match_same_row(relay, virtual):
     """Whether one row can be an answer of both: they ask one table, and nothing that tells "
     "apart."""
     return any(
-        set(one.tables.values()) & set(other.tables.values()) and not _tells_apart(one, other)
-        for one in sql.selects(relay)
-        for other in sql.selects(virtual)
+        set(one.tables.values()) & set(other.tables.values()) and not _are_exclusive(one, other)
+        for one in sql.parse_selects(relay)
+        for other in sql.parse_selects(virtual)
     )
 
 
-def _tells_apart(one, other):
+def _are_exclusive(one, other):
     by_mark = any(
-        one.asks(mark) and other.asks(mark) and wanted(one, mark) != wanted(other, mark)
-        for mark in MARKS
+        one.asks(mark)
+        and other.asks(mark)
+        and find_comparison(one, mark) != find_comparison(other, mark)
+        for mark in RELAY_COLUMNS
     )
     return by_mark or any(
-        constants(other).get(column, value) != value for column, value in constants(one).items()
+        find_constant_conditions(other).get(column, value) != value
+        for column, value in find_constant_conditions(one).items()
     )
 
 
-def constants(select):
+def find_constant_conditions(select):
     """Column → what it must equal, where that is a constant: `type = 'relaydomain'`."""
     return {
         column.lower(): value
-        for column, value in EQUALS.findall(select.condition)
+        for column, value in EQUALS_RE.findall(select.condition)
         if "%" not in value
     }
 
 
-def wanted(select, column):
+def find_comparison(select, column):
     """How a column is compared: `= '1'`, `not like 'smtp%'`."""
     text = " ".join(select.condition.lower().replace("%%", "%").split())
     found = re.search(rf"(not\s*\(?\s*)?[\w`.]*{column}`?\s*(.*?)(?= and |$)", text)
     return ((found[1] or "").replace("(", "").strip(), found[2].strip(" ()")) if found else None
 
 
-class AliasDomainsDefault(Finding):
+class VirtualAliasDomainsDefault(ConfigCheck):
     code = "virtual-alias-domains-default"
     severity = WARNING
     title = _("virtual_alias_domains is left at its default, the alias maps")
@@ -131,7 +134,7 @@ class AliasDomainsDefault(Finding):
             yield Fault(reference.where)
 
 
-class AliasIsDomain(Finding):
+class AliasRowIsDomain(ConfigCheck):
     code = "alias-row-is-a-domain"
     severity = ERROR
     title = _("The address of an alias is a whole domain")
@@ -140,12 +143,12 @@ class AliasIsDomain(Finding):
     needs = ("postfix", "rows")
 
     def look(self, configuration):
-        for fault in AliasDomainsDefault().look(configuration):
+        for fault in VirtualAliasDomainsDefault().look(configuration):
             for address in configuration.rows.bare_aliases:
                 yield Fault(fault.line, address)
 
 
-class Subdomains(Finding):
+class RelayOfSubdomains(ConfigCheck):
     code = "relay-of-subdomains"
     severity = WARNING
     title = _("All subdomains of relayed domains are relayed")
@@ -165,7 +168,7 @@ class Subdomains(Finding):
                 yield Fault(postfix.where("relay_domains"))
 
 
-class NotSet(Finding):
+class ParameterNotSet(ConfigCheck):
     code = "parameter-not-set"
     severity = ERROR
     title = _("A parameter is missing that virtual mailboxes need")
@@ -192,7 +195,7 @@ class NotSet(Finding):
         return any("reject_unverified_recipient" in postfix.words(name) for name in lists)
 
 
-class StarTransport(Finding):
+class StarTransportTakesAll(ConfigCheck):
     code = "star-transport-takes-all"
     severity = WARNING
     title = _("A transport for everything takes mail of the server's own mailboxes")
@@ -213,12 +216,14 @@ class StarTransport(Finding):
         """The panel's own table, where a map asks it or its view."""
         taken = configuration.rows.taken_by_everything if configuration.rows else ()
         for use in configuration.asked_by("transport_maps") if taken else ():
-            asked = {table for each in sql.selects(use.sql.query) for table in each.tables.values()}
-            if asked & TRANSPORTS:
+            asked = {
+                table for each in sql.parse_selects(use.sql.query) for table in each.tables.values()
+            }
+            if asked & TRANSPORT_TABLES:
                 yield from (Fault(use.sql.query_line, domain) for domain in taken)
 
 
-class Unsupported(Finding):
+class UnsupportedParameter(ConfigCheck):
     code = "unsupported-parameter"
     severity = ERROR
     title = _("Postfix does not know this parameter")
@@ -237,7 +242,7 @@ class Unsupported(Finding):
                 yield Fault(setting.line, setting.name)
 
 
-class ProxyMissing(Finding):
+class MapNotInProxyReadMaps(ConfigCheck):
     code = "map-not-in-proxy-read-maps"
     severity = ERROR
     title = _("A map is asked through proxy: and proxy_read_maps does not list it")
@@ -252,22 +257,22 @@ class ProxyMissing(Finding):
         }
         seen = {}
         for use in configuration.uses:
-            if use.reference.proxied and not CACHES.fullmatch(use.parameter):
+            if use.reference.proxied and not CACHE_PARAMETER_RE.fullmatch(use.parameter):
                 seen.setdefault((use.reference.type, use.reference.name), use)
         for key, use in seen.items():
             if key not in approved:
                 yield Fault(use.reference.where, f"{use.parameter}: proxy:{':'.join(key)}")
 
 
-FINDINGS = (
-    VirtualInMydestination(),
-    SystemMail(),
+CONFIG_CHECKS = (
+    VirtualDomainInMydestination(),
+    SystemMailIntoVirtualDomain(),
     RelayAndVirtual(),
-    AliasDomainsDefault(),
-    AliasIsDomain(),
-    Subdomains(),
-    NotSet(),
-    StarTransport(),
-    Unsupported(),
-    ProxyMissing(),
+    VirtualAliasDomainsDefault(),
+    AliasRowIsDomain(),
+    RelayOfSubdomains(),
+    ParameterNotSet(),
+    StarTransportTakesAll(),
+    UnsupportedParameter(),
+    MapNotInProxyReadMaps(),
 )

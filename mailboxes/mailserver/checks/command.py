@@ -13,17 +13,17 @@ from django.db import Error
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailboxes.mailserver.checks import ERROR, Configuration, check, rows
+from mailboxes.mailserver.checks import ERROR, Configuration, rows, run_checks
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
-from mailboxes.mailserver.config_parser.tree import HOMES
-from mailboxes.mailserver.generator.choices import guessed
+from mailboxes.mailserver.config_parser.tree import DOVECOT_FOLDERS
+from mailboxes.mailserver.generator.choices import detect_options
 
-WRONG_USAGE = 2
-FOUND_ERRORS = 1
-WIDTH = 100
+USAGE_ERROR_STATUS = 2
+ERRORS_FOUND_STATUS = 1
+LINE_WIDTH = 100
 # option, where it lies by default, the file without which it is no such folder, who reads it
-FOLDERS = (
+CONFIG_FOLDERS = (
     ("postfix", "/etc/postfix", "main.cf", PostfixFiles),
     ("dovecot", "/etc/dovecot", "dovecot.conf", DovecotFiles),
 )
@@ -32,7 +32,7 @@ help = "Look for known faults in the configuration of Postfix and Dovecot."
 
 
 def add_arguments(parser):
-    for name, default, _file, _reader in FOLDERS:
+    for name, default, _file, _reader in CONFIG_FOLDERS:
         text = f"folder of {name.title()} ({default}); if none is given, those of this machine"
         parser.add_argument(f"--{name}", metavar="DIR", help=text)
     parser.add_argument(
@@ -46,82 +46,84 @@ def add_arguments(parser):
 
 def run(command, options):
     """Write what was found; exit status 1 if there is an error among it."""
-    parts = read(options)
-    known = ask(command)
+    parts = read_config_folders(options)
+    known = load_facts(command)
     configuration = Configuration(
         **parts,
         rows=known,
         prefix=settings.MAILADMIN_TABLE_PREFIX,
-        dovecot_version=options["dovecot_version"] or installed_for(parts.get("dovecot")),
+        dovecot_version=options["dovecot_version"] or get_installed_version(parts.get("dovecot")),
     )
-    found = check(configuration)
-    write = as_json if options["json"] else as_text
+    found = run_checks(configuration)
+    write = render_json if options["json"] else render_text
     command.stdout.write(write(found, known is not None))
     if any(each.finding.severity == ERROR for each in found):
-        sys.exit(FOUND_ERRORS)
+        sys.exit(ERRORS_FOUND_STATUS)
 
 
-def read(options):
+def read_config_folders(options):
     """The folders that are asked for, or both of this machine; CommandError if one is not there."""
-    asked = [folder for folder in FOLDERS if options[folder[0]]]
+    asked = [folder for folder in CONFIG_FOLDERS if options[folder[0]]]
     return {
-        name: reader(existing(options[name] or default, file))
-        for name, default, file, reader in asked or FOLDERS
+        name: reader(validate_config_folder(options[name] or default, file))
+        for name, default, file, reader in asked or CONFIG_FOLDERS
     }
 
 
-def installed_for(files):
+def get_installed_version(files):
     """The version of the Dovecot that reads this machine's own folder; of a copy nobody knows."""
-    is_own = files is not None and str(files.directory) in HOMES
-    return guessed().get("dovecot_version", "") if is_own else ""
+    is_own = files is not None and str(files.directory) in DOVECOT_FOLDERS
+    return detect_options().get("dovecot_version", "") if is_own else ""
 
 
-def existing(directory, file):
+def validate_config_folder(directory, file):
     path = Path(directory).absolute()
     if not path.is_dir():
         raise CommandError(
-            _("There is no folder %(path)s.") % {"path": path}, returncode=WRONG_USAGE
+            _("There is no folder %(path)s.") % {"path": path}, returncode=USAGE_ERROR_STATUS
         )
     if not os.access(path / file, os.R_OK):
         text = _("There is no %(file)s in %(path)s that can be read.")
         text %= {"file": file, "path": path}
-        raise CommandError(text, returncode=WRONG_USAGE)
+        raise CommandError(text, returncode=USAGE_ERROR_STATUS)
     return path
 
 
-def ask(command):
+def load_facts(command):
     """What the database knows, or None and a word about it."""
     try:
-        return rows.ask()
+        return rows.load_database_facts()
     except Error as error:
         text = _("The database does not answer; only the files are checked. (%(error)s)")
         command.stderr.write(text % {"error": type(error).__name__})
         return None
 
 
-def as_json(found, has_database):
+def render_json(found, has_database):
     answer = {"database": has_database, "findings": [each.as_dict() for each in found]}
     return json.dumps(answer, ensure_ascii=False, indent=2)
 
 
-def as_text(found, has_database):
+def render_text(found, has_database):
     """Each kind of fault once, with all its lines."""
     if not found:
         return _("Nothing was found.")
     groups = itertools.groupby((each.as_dict() for each in found), lambda each: each["code"])
-    return "\n".join(paragraph(list(group)) for _code, group in groups)
+    return "\n".join(format_check(list(group)) for _code, group in groups)
 
 
-def paragraph(found):
+def format_check(found):
     first = found[0]
-    lines = [f"{SEVERITY[first['severity']]}: {first['title']} [{first['code']}]"]
+    lines = [f"{SEVERITY_LABELS[first['severity']]}: {first['title']} [{first['code']}]"]
     for each in found:
-        lines += place(each)
-    lines += said(_("Why:"), first["why"]) + said(_("Mend:"), first["mend"])
+        lines += iter_location_lines(each)
+    lines += wrap_labeled_text(_("Why:"), first["why"]) + wrap_labeled_text(
+        _("Mend:"), first["mend"]
+    )
     return "\n".join(lines) + "\n"
 
 
-def place(found):
+def iter_location_lines(found):
     """`file:number`, what it is about, and the line itself."""
     where = f"{found['file']}:{found['line']}" if found["line"] else found["file"]
     about = f"  ({found['about']})" if found["about"] else ""
@@ -130,10 +132,10 @@ def place(found):
         yield f"    | {found['text']}"
 
 
-def said(label, text):
+def wrap_labeled_text(label, text):
     return textwrap.wrap(
         f"{label} {text}",
-        WIDTH,
+        LINE_WIDTH,
         initial_indent="  ",
         subsequent_indent="    ",
         break_long_words=False,
@@ -141,7 +143,7 @@ def said(label, text):
     )
 
 
-SEVERITY = {
+SEVERITY_LABELS = {
     "error": gettext_lazy("ERROR"),
     "warning": gettext_lazy("WARNING"),
     "advice": gettext_lazy("ADVICE"),

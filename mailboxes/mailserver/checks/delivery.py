@@ -5,16 +5,16 @@ import re
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.mailserver.checks import paths
-from mailboxes.mailserver.checks.finding import ERROR, WARNING, Fault, Finding
+from mailboxes.mailserver.checks.finding import ERROR, WARNING, ConfigCheck, Fault
 from mailboxes.mailserver.config_parser import sql
-from mailboxes.mailserver.config_parser.defaults import TRANSPORT_LIMIT
+from mailboxes.mailserver.config_parser.defaults import RECIPIENT_LIMIT_SUFFIX
 
 UID_FIELDS = {"uid", "userdb_uid"}
-TRANSPORTS = [
+TRANSPORT_PARAMETERS = [
     f"{name}_transport" for name in ("virtual", "local", "mailbox", "relay", "default", "fallback")
 ]
-SWAPPED = re.compile(r"(?:^|[/@:'])([dnu])%(?=[/'@\s]|$)")
-PATHS = {
+SWAPPED_PERCENT_RE = re.compile(r"(?:^|[/@:'])([dnu])%(?=[/'@\s]|$)")
+PATH_SETTINGS = {
     "mail_location",
     "mail_home",
     "mail_path",
@@ -24,7 +24,7 @@ PATHS = {
 }
 
 
-class MinimumUid(Finding):
+class UidBelowMinimum(ConfigCheck):
     code = "uid-below-minimum"
     severity = ERROR
     title = _("virtual_minimum_uid is above a user in virtual_uid_maps")
@@ -33,10 +33,10 @@ class MinimumUid(Finding):
 
     def look(self, configuration):
         postfix = configuration.postfix
-        minimum = number(postfix.value("virtual_minimum_uid"))
+        minimum = parse_number(postfix.value("virtual_minimum_uid"))
         if not configuration.virtual_delivers or minimum is None:
             return
-        for uid, line in virtual_uids(postfix):
+        for uid, line in iter_virtual_uids(postfix):
             if uid < minimum:
                 yield Fault(
                     postfix.where("virtual_minimum_uid")
@@ -46,19 +46,19 @@ class MinimumUid(Finding):
                 )
 
 
-def number(text):
+def parse_number(text):
     return int(text) if re.fullmatch(r"\s*[0-9]{1,10}\s*", text) else None
 
 
-def virtual_uids(postfix):
+def iter_virtual_uids(postfix):
     for reference in postfix.all_maps("virtual_uid_maps"):
         static = [("", reference.name, reference.where)] if reference.type == "static" else []
         for _key, value, line in [*static, *postfix.entries(reference)]:
-            if number(value) is not None:
-                yield number(value), line
+            if parse_number(value) is not None:
+                yield parse_number(value), line
 
 
-class SeveralRecipients(Finding):
+class PipeNeedsOneRecipient(ConfigCheck):
     code = "pipe-needs-one-recipient"
     severity = ERROR
     title = _("A pipe with flags D or O gets several recipients at once")
@@ -69,30 +69,30 @@ class SeveralRecipients(Finding):
     mend = _("Add to main.cf: TRANSPORT_destination_recipient_limit = 1")
 
     def look(self, configuration):
-        used = set(transports(configuration))
+        used = set(iter_transport_services(configuration))
         for service in configuration.postfix.services:
-            limit = f"{service.name}{TRANSPORT_LIMIT}"
+            limit = f"{service.name}{RECIPIENT_LIMIT_SUFFIX}"
             is_single = configuration.postfix.value(limit).strip() == "1"
-            if service.name in used and names_recipient(service) and not is_single:
+            if service.name in used and needs_single_recipient(service) and not is_single:
                 yield Fault(service.where, limit)
 
 
-def names_recipient(service):
+def needs_single_recipient(service):
     """Whether a pipe writes the one recipient into the message."""
     return service.command == "pipe" and bool(set("DO") & set(service.flags.get("flags", "")))
 
 
-def transports(configuration):
+def iter_transport_services(configuration):
     """The services that mail is given to, as far as files and the database tell."""
     postfix = configuration.postfix
-    named = [postfix.value(name) for name in TRANSPORTS]
+    named = [postfix.value(name) for name in TRANSPORT_PARAMETERS]
     for reference in postfix.all_maps("transport_maps"):
         named += [value for _key, value, _line in postfix.entries(reference)]
     named += configuration.rows.transports if configuration.rows else ()
     yield from (name.partition(":")[0].strip() for name in named)
 
 
-class UnknownService(Finding):
+class UnknownTransportService(ConfigCheck):
     code = "unknown-transport-service"
     severity = ERROR
     title = _("A transport names a service that is not in master.cf")
@@ -112,22 +112,22 @@ class UnknownService(Finding):
     def _named(configuration):
         """(service, line) of what is set, listed in files, or a row of the panel."""
         postfix = configuration.postfix
-        for parameter in TRANSPORTS:
+        for parameter in TRANSPORT_PARAMETERS:
             if postfix.is_set(parameter):
-                yield service_in(postfix.value(parameter)), postfix.where(parameter)
+                yield get_service_name(postfix.value(parameter)), postfix.where(parameter)
         for reference in postfix.all_maps("transport_maps"):
             for _key, value, line in postfix.entries(reference):
-                yield service_in(value), line
+                yield get_service_name(value), line
         line = postfix.where("transport_maps")
         for value in sorted(configuration.rows.transports) if configuration.rows else ():
-            yield service_in(value), line
+            yield get_service_name(value), line
 
 
-def service_in(transport):
+def get_service_name(transport):
     return transport.partition(":")[0].strip()
 
 
-class SwappedPercent(Finding):
+class PercentBehindLetter(ConfigCheck):
     code = "percent-behind-letter"
     severity = ERROR
     title = _("The percent sign of a variable stands behind its letter")
@@ -137,12 +137,14 @@ class SwappedPercent(Finding):
 
     def look(self, configuration):
         for setting in configuration.dovecot.settings():
-            found = SWAPPED.search(setting.value) if setting.name in PATHS else None
+            found = (
+                SWAPPED_PERCENT_RE.search(setting.value) if setting.name in PATH_SETTINGS else None
+            )
             if found:
                 yield Fault(setting.line_of(f"{found[1]}%"), f"{setting.name}: {found[1]}%")
 
 
-class TwoStores(Finding):
+class TwoMailStores(ConfigCheck):
     code = "two-mail-stores"
     severity = ERROR
     title = _("Mail is written to one place and read from another")
@@ -160,17 +162,19 @@ class TwoStores(Finding):
         if not configuration.virtual_delivers:
             return
         layouts = configuration.rows.layouts if configuration.rows else ()
-        written = list(paths.of_postfix(configuration))
-        read = paths.of_dovecot(configuration.dovecot)
+        written = list(paths.iter_postfix_stores(configuration))
+        read = paths.find_dovecot_stores(configuration.dovecot)
         if not layouts and len({"{" in store.path for store in [*written, *read]}) > 1:
             return  # a column against a pattern, and nobody knows what the column holds
-        places = {place for store in written for place in paths.filled(store.path, layouts)}
+        places = {
+            place for store in written for place in paths.fill_maildir_layouts(store.path, layouts)
+        }
         for store in read:
-            if places and not paths.filled(store.path, layouts) <= places:
+            if places and not paths.fill_maildir_layouts(store.path, layouts) <= places:
                 yield Fault(store.line, f"{store.path} ≠ {', '.join(sorted(places))}")
 
 
-class TwoLayouts(Finding):
+class TwoMaildirLayouts(ConfigCheck):
     code = "two-maildir-layouts"
     severity = WARNING
     title = _("Maps of mailboxes name folders of different shapes")
@@ -180,8 +184,10 @@ class TwoLayouts(Finding):
     def look(self, configuration):
         first = None
         layouts = configuration.rows.layouts if configuration.rows else ()
-        for store in paths.of_postfix(configuration) if configuration.virtual_delivers else ():
-            shapes = paths.filled(store.path, layouts)
+        for store in (
+            paths.iter_postfix_stores(configuration) if configuration.virtual_delivers else ()
+        ):
+            shapes = paths.fill_maildir_layouts(store.path, layouts)
             if any("{" in shape for shape in shapes):
                 continue
             first = first or shapes
@@ -189,7 +195,7 @@ class TwoLayouts(Finding):
                 yield Fault(store.line, f"{', '.join(sorted(shapes))} ≠ {', '.join(sorted(first))}")
 
 
-class ColumnIgnored(Finding):
+class MaildirColumnIgnored(ConfigCheck):
     code = "maildir-column-ignored"
     severity = WARNING
     title = _("Dovecot's paths do not follow the column maildir")
@@ -205,13 +211,13 @@ class ColumnIgnored(Finding):
     def look(self, configuration):
         if configuration.postfix and configuration.virtual_delivers:
             return  # then mail is lost to the eye, and that has a finding of its own
-        for store in paths.of_dovecot(configuration.dovecot):
+        for store in paths.find_dovecot_stores(configuration.dovecot):
             strange = [layout for layout in configuration.rows.layouts if layout not in store.path]
             if "{maildir}" not in store.path and strange:
                 yield Fault(store.line, f"{store.path} ≠ {', '.join(sorted(strange))}")
 
 
-class FirstValidUid(Finding):
+class UidBelowFirstValid(ConfigCheck):
     code = "uid-below-first-valid"
     severity = ERROR
     title = _("The user of the mailboxes is below first_valid_uid")
@@ -221,44 +227,44 @@ class FirstValidUid(Finding):
 
     def look(self, configuration):
         dovecot = configuration.dovecot
-        first = number(dovecot.value("first_valid_uid")) or 0
-        for uid, line in dovecot_uids(dovecot):
+        first = parse_number(dovecot.value("first_valid_uid")) or 0
+        for uid, line in iter_dovecot_uids(dovecot):
             if uid < first:
                 yield Fault(line, str(uid))
 
 
-def dovecot_uids(dovecot):
+def iter_dovecot_uids(dovecot):
     """Users by number, as queries, static userdbs and mail_uid say them."""
     for setting in dovecot.settings():
-        if setting.name == "mail_uid" and number(setting.value) is not None:
-            yield number(setting.value), setting.line
+        if setting.name == "mail_uid" and parse_number(setting.value) is not None:
+            yield parse_number(setting.value), setting.line
     for _around, block in dovecot.authentication("userdb"):
         found = re.search(r"\buid=(\d+)", block.value("args"))
         if found:
             yield int(found[1]), block.where("args")
         for fields in block.blocks("fields"):
-            if number(fields.value("uid")) is not None:
-                yield number(fields.value("uid")), fields.where("uid")
+            if parse_number(fields.value("uid")) is not None:
+                yield parse_number(fields.value("uid")), fields.where("uid")
     for database in [*dovecot.userdbs(), *dovecot.passdbs()]:
-        yield from _uids_of(database)
+        yield from _iter_query_uids(database)
 
 
-def _uids_of(database):
+def _iter_query_uids(database):
     for name in ("user_query", "password_query"):
-        for select in sql.selects(database.value(name)):
-            for expression, field in sql.column_names(select.columns):
-                uid = number(expression.strip("'"))
+        for select in sql.parse_selects(database.value(name)):
+            for expression, field in sql.parse_columns(select.columns):
+                uid = parse_number(expression.strip("'"))
                 if field in UID_FIELDS and uid is not None:
                     yield uid, database.where(name)
 
 
-FINDINGS = (
-    MinimumUid(),
-    SeveralRecipients(),
-    UnknownService(),
-    SwappedPercent(),
-    TwoStores(),
-    TwoLayouts(),
-    ColumnIgnored(),
-    FirstValidUid(),
+CONFIG_CHECKS = (
+    UidBelowMinimum(),
+    PipeNeedsOneRecipient(),
+    UnknownTransportService(),
+    PercentBehindLetter(),
+    TwoMailStores(),
+    TwoMaildirLayouts(),
+    MaildirColumnIgnored(),
+    UidBelowFirstValid(),
 )

@@ -7,18 +7,20 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.mailserver.checks.finding import ADVICE, ERROR, WARNING, Fault, Finding
+from mailboxes.mailserver.checks.finding import ADVICE, ERROR, WARNING, ConfigCheck, Fault
 from mailboxes.mailserver.config_parser import maps
-from mailboxes.mailserver.config_parser.postfix import HOMES
+from mailboxes.mailserver.config_parser.postfix import POSTFIX_FOLDERS
 
-PASSWORD_MAPS = {"smtp_sasl_password_maps", "lmtp_sasl_password_maps"}
-PASSWORDS = {"password", "bind_pw"}
-ALIASES = "/etc/aliases"  # of the machine's own users, beside Postfix's folder
+PASSWORD_MAP_PARAMETERS = {"smtp_sasl_password_maps", "lmtp_sasl_password_maps"}
+PASSWORD_SETTINGS = {"password", "bind_pw"}
+SYSTEM_ALIASES_FILE = "/etc/aliases"  # of the machine's own users, beside Postfix's folder
 # Caches that Postfix makes itself when it needs them.
-CACHES = re.compile(r"\w+_session_cache_database|address_verify_map|postscreen_cache_map")
+CACHE_PARAMETER_RE = re.compile(
+    r"\w+_session_cache_database|address_verify_map|postscreen_cache_map"
+)
 
 
-class Unreadable(Finding):
+class UnreadableFile(ConfigCheck):
     code = "unreadable-file"
     severity = ERROR
     title = _("A file cannot be read")
@@ -27,11 +29,11 @@ class Unreadable(Finding):
     needs = ()
 
     def look(self, configuration):
-        for problem in problems(configuration, self.code):
+        for problem in find_problems(configuration, self.code):
             yield Fault(problem.line, problem.reason)
 
 
-class BrokenLine(Finding):
+class BrokenLine(ConfigCheck):
     code = "broken-line"
     severity = ERROR
     title = _("A line is no setting")
@@ -40,32 +42,34 @@ class BrokenLine(Finding):
     needs = ()
 
     def look(self, configuration):
-        for problem in problems(configuration, self.code):
+        for problem in find_problems(configuration, self.code):
             yield Fault(problem.line, problem.reason)
 
 
-def problems(configuration, code):
+def find_problems(configuration, code):
     parts = [part for part in (configuration.postfix, configuration.dovecot) if part]
     found = [problem for part in parts for problem in part.problems]
     if configuration.postfix:
         found += [problem for use in configuration.sql_uses for problem in use.sql.problems]
-        found += [problem for use in configuration.uses for problem in of_listing(use)]
+        found += [problem for use in configuration.uses for problem in find_map_file_problems(use)]
     wanted = [problem for problem in found if problem.code == code]
-    missing = missing_files(configuration) if configuration.postfix else set()
+    missing = find_missing_map_files(configuration) if configuration.postfix else set()
     # a map that is missing has a finding of its own
     return dict.fromkeys(p for p in wanted if p.line.file not in missing)
 
 
-def of_listing(use):
+def find_map_file_problems(use):
     """What keeps the text of a map from being read; where only the compiled map is, nothing."""
     reference = use.reference
-    if reference.type not in maps.LISTED or is_missing(use.postfix.path_of(reference)):
+    if reference.type not in maps.TEXT_SOURCE_TYPES or is_path_missing(
+        use.postfix.path_of(reference)
+    ):
         return ()
     _entries, found = use.postfix.read(reference)
     return found
 
 
-class DefinedTwice(Finding):
+class DefinedTwice(ConfigCheck):
     code = "defined-twice"
     severity = WARNING
     title = _("A parameter is set twice")
@@ -77,7 +81,7 @@ class DefinedTwice(Finding):
             yield Fault(setting.line, setting.name)
 
 
-class EndlessValue(Finding):
+class EndlessValue(ConfigCheck):
     code = "endless-value"
     severity = ERROR
     title = _("A value names itself")
@@ -89,26 +93,26 @@ class EndlessValue(Finding):
             yield Fault(setting.line, setting.name)
 
 
-def missing_files(configuration):
+def find_missing_map_files(configuration):
     """Path → use, of maps whose file is not there."""
     found = {}
     for use in configuration.uses:
-        path = use.postfix.path_of(use.reference) if is_needed(use) else None
-        compiled = maps.INDEXED.get(use.reference.type, "")
-        if path and is_missing(path) and is_missing(f"{path}{compiled}"):
+        path = use.postfix.path_of(use.reference) if is_map_file_required(use) else None
+        compiled = maps.INDEX_SUFFIXES.get(use.reference.type, "")
+        if path and is_path_missing(path) and is_path_missing(f"{path}{compiled}"):
             found.setdefault(str(path), use)
     return found
 
 
-def is_needed(use):
+def is_map_file_required(use):
     """Whether a map's file has to be here: not a cache, nor the aliases beside a copied folder."""
-    if not use.reference.is_file or CACHES.fullmatch(use.parameter):
+    if not use.reference.is_file or CACHE_PARAMETER_RE.fullmatch(use.parameter):
         return False
-    is_copy = str(use.postfix.directory) not in HOMES
-    return not (is_copy and use.reference.name == ALIASES)
+    is_copy = str(use.postfix.directory) not in POSTFIX_FOLDERS
+    return not (is_copy and use.reference.name == SYSTEM_ALIASES_FILE)
 
 
-def is_missing(path):
+def is_path_missing(path):
     """Whether there is nothing; what may not be looked at is not missing."""
     try:
         os.stat(path)
@@ -119,7 +123,7 @@ def is_missing(path):
     return False
 
 
-class MissingMap(Finding):
+class MissingMapFile(ConfigCheck):
     code = "missing-map-file"
     severity = ERROR
     title = _("A map's file does not exist")
@@ -130,11 +134,11 @@ class MissingMap(Finding):
     mend = _("Create the file, or take the map out of the parameter.")
 
     def look(self, configuration):
-        for path, use in missing_files(configuration).items():
+        for path, use in find_missing_map_files(configuration).items():
             yield Fault(use.reference.where, f"{use.parameter}: {path}")
 
 
-class OpenSecret(Finding):
+class ReadableSecret(ConfigCheck):
     code = "readable-secret"
     severity = ERROR
     title = _("Everybody on this machine can read a password")
@@ -146,33 +150,38 @@ class OpenSecret(Finding):
     needs = ()
 
     def look(self, configuration):
-        for line, folder in secrets(configuration):
-            if is_open(Path(line.file), Path(folder)):
+        for line, folder in find_password_lines(configuration):
+            if is_world_readable(Path(line.file), Path(folder)):
                 yield Fault(line)
 
 
-def secrets(configuration):
+def find_password_lines(configuration):
     """The first line of each file that holds a password, with its configuration's folder."""
     found = {}
-    for folder, line in [*_of_postfix(configuration), *_of_dovecot(configuration)]:
+    for folder, line in [
+        *_iter_postfix_passwords(configuration),
+        *_iter_dovecot_passwords(configuration),
+    ]:
         found.setdefault(line.file, (line, folder))
     return found.values()
 
 
-def _of_postfix(configuration):
+def _iter_postfix_passwords(configuration):
     postfix = configuration.postfix
     if not postfix:
         return
     for use in configuration.uses:
         if use.reference.type in ("ldap", "memcache") or use.reference.is_sql:
             settings = postfix.sql_map(use.reference).settings
-            yield from ((postfix.directory, settings[n].line) for n in PASSWORDS & settings.keys())
-        elif use.parameter in PASSWORD_MAPS:
+            yield from (
+                (postfix.directory, settings[n].line) for n in PASSWORD_SETTINGS & settings.keys()
+            )
+        elif use.parameter in PASSWORD_MAP_PARAMETERS:
             entries = use.postfix.entries(use.reference)
             yield from ((postfix.directory, line) for _key, _value, line in entries[:1])
 
 
-def _of_dovecot(configuration):
+def _iter_dovecot_passwords(configuration):
     dovecot = configuration.dovecot
     if not dovecot:
         return
@@ -182,7 +191,7 @@ def _of_dovecot(configuration):
             yield dovecot.directory, setting.line_of("password")
 
 
-def is_open(path, folder):
+def is_world_readable(path, folder):
     """Whether anybody can come to the file and read it, as far as the folder decides."""
     try:
         way = [part for part in path.parents if part == folder or part.is_relative_to(folder)]
@@ -192,7 +201,7 @@ def is_open(path, folder):
         return False
 
 
-class LegacySettings(Finding):
+class LegacySqlSettings(ConfigCheck):
     code = "legacy-sql-settings"
     severity = ADVICE
     title = _("A map is written in the old way: table, select_field, where_field")
@@ -205,12 +214,12 @@ class LegacySettings(Finding):
             yield Fault(use.sql.query_line, use.parameter)
 
 
-FINDINGS = (
-    Unreadable(),
+CONFIG_CHECKS = (
+    UnreadableFile(),
     BrokenLine(),
     DefinedTwice(),
     EndlessValue(),
-    MissingMap(),
-    OpenSecret(),
-    LegacySettings(),
+    MissingMapFile(),
+    ReadableSecret(),
+    LegacySqlSettings(),
 )

@@ -5,14 +5,14 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mailadmin.console import printable
-from mailboxes.mailserver.checks.rows import Rows
-from mailboxes.mailserver.config_parser.defaults import DEFAULTS
+from mailadmin.console import make_printable
+from mailboxes.mailserver.checks.rows import DatabaseFacts
+from mailboxes.mailserver.config_parser.defaults import POSTFIX_DEFAULTS
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.lines import Line
 from mailboxes.mailserver.config_parser.maps import MapReference
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
-from mailboxes.mailserver.config_parser.sqlmap import SqlMap
+from mailboxes.mailserver.config_parser.sqlmap import SqlMapFile
 
 ERROR, WARNING, ADVICE = "error", "warning", "advice"
 SEVERITIES = (ERROR, WARNING, ADVICE)
@@ -25,7 +25,7 @@ class Fault(NamedTuple):
     about: str = ""
 
 
-class Finding:
+class ConfigCheck:
     """One thing that may be wrong; a subclass says what, and where it is looked for."""
 
     code = ""
@@ -39,10 +39,10 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Found:
+class CheckResult:
     """A fault, said with all that its finding knows."""
 
-    finding: Finding
+    finding: ConfigCheck
     fault: Fault
 
     def as_dict(self):
@@ -51,16 +51,16 @@ class Found:
             "code": self.finding.code,
             "severity": self.finding.severity,
             "title": str(self.finding.title),
-            "file": printable(line.file),
+            "file": make_printable(line.file),
             "line": line.number or None,
             "text": line.shown,
-            "about": printable(self.fault.about),
+            "about": make_printable(self.fault.about),
             "why": str(self.finding.why),
             "mend": str(self.finding.mend),
         }
 
 
-class Use(NamedTuple):
+class MapUse(NamedTuple):
     """A map that a parameter names, in main.cf or for one service."""
 
     parameter: str
@@ -68,17 +68,25 @@ class Use(NamedTuple):
     postfix: PostfixFiles
 
 
-class SqlUse(NamedTuple):
+class SqlMapUse(NamedTuple):
     """A query of Postfix's, with the parameter that asks it."""
 
     parameter: str
     reference: MapReference
-    sql: SqlMap
+    sql: SqlMapFile
 
 
-NOT_MAPS = {"proxy_read_maps", "proxy_write_maps"}  # they list maps, and look nothing up
-USED = re.compile(r"\$[{(]?(\w+)", re.ASCII)
-POSTFIXS_OWN = ("_maps", "_map", "_restrictions", "_domains", "_checks", "_database", "_networks")
+MAP_LIST_PARAMETERS = {"proxy_read_maps", "proxy_write_maps"}  # they list maps, and look nothing up
+PARAMETER_REFERENCE_RE = re.compile(r"\$[{(]?(\w+)", re.ASCII)
+POSTFIX_PARAMETER_SUFFIXES = (
+    "_maps",
+    "_map",
+    "_restrictions",
+    "_domains",
+    "_checks",
+    "_database",
+    "_networks",
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,7 @@ class Configuration:
 
     postfix: PostfixFiles | None = None
     dovecot: DovecotFiles | None = None
-    rows: Rows | None = None
+    rows: DatabaseFacts | None = None
     prefix: str = ""  # of PostfixAdmin's tables
     dovecot_version: str = ""  # 2.3 or 2.4, of the Dovecot that reads these files, if known
 
@@ -101,10 +109,10 @@ class Configuration:
         for service in self.postfix.services:
             views.append((self.postfix.with_overrides(service), service.options))
         return [
-            Use(name, reference, view)
+            MapUse(name, reference, view)
             for view, names in views
             for name in names
-            if name not in NOT_MAPS and name not in self.abbreviations
+            if name not in MAP_LIST_PARAMETERS and name not in self.abbreviations
             for reference in view.all_maps(name)
         ]
 
@@ -114,8 +122,12 @@ class Configuration:
         values = [setting.value for setting in self.postfix.settings.values()]
         for service in self.postfix.services:
             values += [setting.value for setting in service.options.values()]
-        used = {name for value in values for name in USED.findall(value)}
-        return {n for n in used if n not in DEFAULTS and not n.endswith(POSTFIXS_OWN)}
+        used = {name for value in values for name in PARAMETER_REFERENCE_RE.findall(value)}
+        return {
+            n
+            for n in used
+            if n not in POSTFIX_DEFAULTS and not n.endswith(POSTFIX_PARAMETER_SUFFIXES)
+        }
 
     @functools.cached_property
     def sql_uses(self):
@@ -124,7 +136,7 @@ class Configuration:
             if use.reference.is_sql:
                 key = use.parameter, use.reference.type, use.reference.name
                 sql = use.postfix.sql_map(use.reference)
-                found.setdefault(key, SqlUse(use.parameter, use.reference, sql))
+                found.setdefault(key, SqlMapUse(use.parameter, use.reference, sql))
         return list(found.values())
 
     def asked_by(self, *parameters):

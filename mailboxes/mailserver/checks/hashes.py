@@ -5,43 +5,43 @@ from typing import NamedTuple
 
 from mailadmin.passwords import crypt3, schemes
 
-HEX_DIGITS = (32, 40, 64, 128)
-CRYPT_FORMS = frozenset(form.name for form in crypt3.FORMS)
-ARGON2 = frozenset({"ARGON2I", "ARGON2ID"})
-BASE64 = re.compile(r"[0-9A-Za-z+/]{20,}={0,2}")
+HEX_HASH_LENGTHS = (32, 40, 64, 128)
+CRYPT_SCHEMES = frozenset(form.name for form in crypt3.CRYPT_FORMATS)
+ARGON2_SCHEMES = frozenset({"ARGON2I", "ARGON2ID"})
+BASE64_RE = re.compile(r"[0-9A-Za-z+/]{20,}={0,2}")
 
 
-class Hash(NamedTuple):
+class PasswordHashKind(NamedTuple):
     """A kind of stored password: the scheme it names, or the shape that it has without one."""
 
     name: str
     is_prefixed: bool
 
 
-def hash_of(stored):
+def identify_hash(stored):
     """The kind of a stored password, or None where nothing is stored."""
     prefixed = re.match(r"\{([^{}]+)\}", stored or "")
     if prefixed:
-        return Hash(prefixed[1].upper().partition(".")[0], True)
-    return Hash(_shape(stored), False) if stored else None
+        return PasswordHashKind(prefixed[1].upper().partition(".")[0], True)
+    return PasswordHashKind(_identify_unprefixed(stored), False) if stored else None
 
 
-def _shape(stored):
+def _identify_unprefixed(stored):
     if argon2 := re.match(r"\$(argon2id?)\$", stored):
         return argon2[1].upper()
-    if name := crypt3.name_of(stored.encode("utf-8", "replace")):
+    if name := crypt3.detect_scheme_name(stored.encode("utf-8", "replace")):
         return name
-    if re.fullmatch(r"[0-9a-fA-F]+", stored) and len(stored) in HEX_DIGITS:
+    if re.fullmatch(r"[0-9a-fA-F]+", stored) and len(stored) in HEX_HASH_LENGTHS:
         return f"HEX:{len(stored)}"
-    return "BASE64" if BASE64.fullmatch(stored) else "TEXT"
+    return "BASE64" if BASE64_RE.fullmatch(stored) else "TEXT"
 
 
 # Default scheme → shapes that are read under it (each tried with `doveadm pw -t {SCHEME}…`).
-READS = {
-    "CRYPT": CRYPT_FORMS,
-    "DES-CRYPT": CRYPT_FORMS,
-    "SHA256-CRYPT": CRYPT_FORMS,
-    "SHA512-CRYPT": CRYPT_FORMS,
+READABLE_FORMATS = {
+    "CRYPT": CRYPT_SCHEMES,
+    "DES-CRYPT": CRYPT_SCHEMES,
+    "SHA256-CRYPT": CRYPT_SCHEMES,
+    "SHA512-CRYPT": CRYPT_SCHEMES,
     "BLF-CRYPT": {"BLF-CRYPT"},
     "MD5-CRYPT": {"MD5-CRYPT"},
     "MD5": {"MD5-CRYPT", "HEX:32", "BASE64"},
@@ -54,8 +54,8 @@ READS = {
     "SHA512": {"HEX:128", "BASE64"},
     "CRAM-MD5": {"HEX:64"},
     "HMAC-MD5": {"HEX:64"},
-    "ARGON2I": ARGON2,
-    "ARGON2ID": ARGON2,
+    "ARGON2I": ARGON2_SCHEMES,
+    "ARGON2ID": ARGON2_SCHEMES,
     "PLAIN": {"TEXT"},
     "CLEAR": {"TEXT"},
     "CLEARTEXT": {"TEXT"},
@@ -67,13 +67,13 @@ READS = {
 }
 
 
-def is_read(shape, scheme):
+def is_readable_as(shape, scheme):
     """Whether a password stored without prefix is understood; of schemes unknown here, yes."""
     scheme = scheme.upper().partition(".")[0]
-    return scheme not in READS or shape in READS[scheme]
+    return scheme not in READABLE_FORMATS or shape in READABLE_FORMATS[scheme]
 
 
-def is_unknown(scheme):
+def is_unknown_scheme(scheme):
     """Whether today's Dovecot has no such scheme."""
-    found = schemes.find(scheme)
+    found = schemes.find_scheme(scheme)
     return found is None or bool(found.scheme.prefix)

@@ -3,55 +3,55 @@
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.mailserver.checks import hashes
-from mailboxes.mailserver.checks.finding import ADVICE, ERROR, WARNING, Fault, Finding
-from mailboxes.mailserver.checks.queries import tables
+from mailboxes.mailserver.checks.finding import ADVICE, ERROR, WARNING, ConfigCheck, Fault
+from mailboxes.mailserver.checks.queries import resolve_tables
 from mailboxes.mailserver.config_parser import sql
 
-UNSET = {False: "MD5", True: "PLAIN"}  # the default scheme of Dovecot 2.3 and 2.4
-CHALLENGES = ("CRAM-MD5",)
-PLAIN = {"PLAIN", "CLEAR", "CLEARTEXT"}
+DEFAULT_SCHEMES = {False: "MD5", True: "PLAIN"}  # the default scheme of Dovecot 2.3 and 2.4
+CHALLENGE_SCHEMES = ("CRAM-MD5",)
+PLAINTEXT_SCHEMES = {"PLAIN", "CLEAR", "CLEARTEXT"}
 # What begins with `$` has its scheme in front in the panel's views.
-NAMED_BY_VIEWS = (hashes.CRYPT_FORMS - {"DES-CRYPT"}) | hashes.ARGON2
+SCHEMES_PREFIXED_BY_VIEWS = (hashes.CRYPT_SCHEMES - {"DES-CRYPT"}) | hashes.ARGON2_SCHEMES
 
 
-def scheme_of(dovecot, database):
+def get_default_scheme(dovecot, database):
     """The scheme of passwords that name none."""
-    return (database.value("default_pass_scheme") or UNSET[dovecot.is_modern]).upper()
+    return (database.value("default_pass_scheme") or DEFAULT_SCHEMES[dovecot.is_modern]).upper()
 
 
-def passdbs(configuration):
+def iter_sql_passdbs(configuration):
     """(database, line, scheme) of each passdb that asks SQL."""
     dovecot = configuration.dovecot
     for database in dovecot.passdbs():
         name = "default_pass_scheme" if database.value("default_pass_scheme") else "password_query"
-        yield database, database.where(name), scheme_of(dovecot, database)
+        yield database, database.where(name), get_default_scheme(dovecot, database)
 
 
-def schemes(configuration):
+def iter_default_schemes(configuration):
     """(line, scheme) of each passdb that asks SQL."""
-    for _database, line, scheme in passdbs(configuration):
+    for _database, line, scheme in iter_sql_passdbs(configuration):
         yield line, scheme
 
 
-def asks_mailboxes(configuration, database):
+def queries_mailbox_table(configuration, database):
     """Whether the panel's own table is asked, and not a view under an older system's name."""
-    found = sql.selects(database.value("password_query"))
-    return any("mailbox" in tables(configuration, select).values() for select in found)
+    found = sql.parse_selects(database.value("password_query"))
+    return any("mailbox" in resolve_tables(configuration, select).values() for select in found)
 
 
-def is_named_by_query(configuration, shape):
+def is_prefixed_by_query(configuration, shape):
     """Whether the password query itself puts the scheme in front of such a password."""
     queries = [database.value("password_query") for database in configuration.dovecot.passdbs()]
     return any(f"{{{shape}}}" in query for query in queries)
 
 
-def stored(configuration, prefixed):
+def get_stored_schemes(configuration, prefixed):
     """The names of what is stored, by schemes (prefixed) or by shapes."""
     found = configuration.rows.hashes if configuration.rows else ()
     return sorted(each.name for each in found if each.is_prefixed is prefixed)
 
 
-class SchemeMismatch(Finding):
+class SchemeDoesNotFit(ConfigCheck):
     code = "scheme-does-not-fit"
     severity = ERROR
     title = _("Stored passwords are not of the default scheme")
@@ -66,16 +66,17 @@ class SchemeMismatch(Finding):
     needs = ("dovecot", "rows")
 
     def look(self, configuration):
-        for database, line, scheme in passdbs(configuration):
-            for shape in stored(configuration, prefixed=False):
-                is_named = is_named_by_query(configuration, shape) or (
-                    shape in NAMED_BY_VIEWS and not asks_mailboxes(configuration, database)
+        for database, line, scheme in iter_sql_passdbs(configuration):
+            for shape in get_stored_schemes(configuration, prefixed=False):
+                is_named = is_prefixed_by_query(configuration, shape) or (
+                    shape in SCHEMES_PREFIXED_BY_VIEWS
+                    and not queries_mailbox_table(configuration, database)
                 )
-                if not is_named and not hashes.is_read(shape, scheme):
+                if not is_named and not hashes.is_readable_as(shape, scheme):
                     yield Fault(line, f"{shape} ≠ {scheme}")
 
 
-class UnknownScheme(Finding):
+class UnknownScheme(ConfigCheck):
     code = "unknown-scheme"
     severity = ERROR
     title = _("Dovecot has no such password scheme")
@@ -87,13 +88,16 @@ class UnknownScheme(Finding):
     needs = ("dovecot",)
 
     def look(self, configuration):
-        for line, scheme in schemes(configuration):
-            for name in {scheme.partition(".")[0], *stored(configuration, prefixed=True)}:
-                if hashes.is_unknown(name):
+        for line, scheme in iter_default_schemes(configuration):
+            for name in {
+                scheme.partition(".")[0],
+                *get_stored_schemes(configuration, prefixed=True),
+            }:
+                if hashes.is_unknown_scheme(name):
                     yield Fault(line, name)
 
 
-class ChallengeMissing(Finding):
+class CramMd5NotOffered(ConfigCheck):
     code = "cram-md5-not-offered"
     severity = WARNING
     title = _("Passwords are kept for CRAM-MD5, and CRAM-MD5 is not offered")
@@ -107,14 +111,14 @@ class ChallengeMissing(Finding):
     needs = ("dovecot",)
 
     def look(self, configuration):
-        if "cram-md5" in mechanisms(configuration):
+        if "cram-md5" in get_auth_mechanisms(configuration):
             return
-        for line, scheme in schemes(configuration):
-            if {scheme, *stored(configuration, prefixed=True)} & set(CHALLENGES):
+        for line, scheme in iter_default_schemes(configuration):
+            if {scheme, *get_stored_schemes(configuration, prefixed=True)} & set(CHALLENGE_SCHEMES):
                 yield Fault(line, "CRAM-MD5")
 
 
-class ChallengeInVain(Finding):
+class CramMd5WithoutPasswords(ConfigCheck):
     code = "cram-md5-without-passwords"
     severity = WARNING
     title = _("CRAM-MD5 is offered, and no password is kept for it")
@@ -126,20 +130,23 @@ class ChallengeInVain(Finding):
     needs = ("dovecot", "rows")
 
     def look(self, configuration):
-        if "cram-md5" not in mechanisms(configuration) or not configuration.rows.hashes:
+        if "cram-md5" not in get_auth_mechanisms(configuration) or not configuration.rows.hashes:
             return
-        serving = {*CHALLENGES, *PLAIN}
-        defaults = {scheme for _line, scheme in schemes(configuration)}
-        bare = stored(configuration, prefixed=False)
-        if not (serving & {*stored(configuration, prefixed=True), *(defaults if bare else ())}):
+        serving = {*CHALLENGE_SCHEMES, *PLAINTEXT_SCHEMES}
+        defaults = {scheme for _line, scheme in iter_default_schemes(configuration)}
+        bare = get_stored_schemes(configuration, prefixed=False)
+        if not (
+            serving
+            & {*get_stored_schemes(configuration, prefixed=True), *(defaults if bare else ())}
+        ):
             yield Fault(configuration.dovecot.where("auth_mechanisms"))
 
 
-def mechanisms(configuration):
+def get_auth_mechanisms(configuration):
     return configuration.dovecot.value("auth_mechanisms").lower().split()
 
 
-class DesCrypt(Finding):
+class DesCrypt(ConfigCheck):
     code = "des-crypt"
     severity = WARNING
     title = _("Passwords are kept by DES crypt")
@@ -151,13 +158,16 @@ class DesCrypt(Finding):
     needs = ("dovecot",)
 
     def look(self, configuration):
-        names = {*stored(configuration, prefixed=True), *stored(configuration, prefixed=False)}
-        for line, scheme in schemes(configuration):
+        names = {
+            *get_stored_schemes(configuration, prefixed=True),
+            *get_stored_schemes(configuration, prefixed=False),
+        }
+        for line, scheme in iter_default_schemes(configuration):
             if "DES-CRYPT" in {scheme, *names}:
                 yield Fault(line, "DES-CRYPT")
 
 
-class AliasDomainLogins(Finding):
+class AliasDomainCannotSignIn(ConfigCheck):
     code = "alias-domain-cannot-sign-in"
     severity = ADVICE
     title = _("Nobody signs in by an address of an alias domain")
@@ -174,16 +184,20 @@ class AliasDomainLogins(Finding):
     def look(self, configuration):
         for database in configuration.dovecot.passdbs() if configuration.rows.alias_domains else ():
             query = database.value("password_query")
-            found = {t for s in sql.selects(query) for t in tables(configuration, s).values()}
+            found = {
+                t
+                for s in sql.parse_selects(query)
+                for t in resolve_tables(configuration, s).values()
+            }
             if "mailbox" in found and "alias_domain" not in query.lower():
                 yield Fault(database.where("password_query"))
 
 
-FINDINGS = (
-    SchemeMismatch(),
+CONFIG_CHECKS = (
+    SchemeDoesNotFit(),
     UnknownScheme(),
-    ChallengeMissing(),
-    ChallengeInVain(),
+    CramMd5NotOffered(),
+    CramMd5WithoutPasswords(),
     DesCrypt(),
-    AliasDomainLogins(),
+    AliasDomainCannotSignIn(),
 )

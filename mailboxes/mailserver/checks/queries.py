@@ -4,12 +4,12 @@ import re
 
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.mailserver.checks.finding import ADVICE, ERROR, WARNING, Fault, Finding
+from mailboxes.mailserver.checks.finding import ADVICE, ERROR, WARNING, ConfigCheck, Fault
 from mailboxes.mailserver.config_parser import sql
 
 # Parameter → tables whose rows must be switched on to answer. A mailbox that is switched off may
 # stand among the aliases and senders: it keeps its mail from a catch-all, and cannot sign in.
-SWITCHED = {
+TABLES_WITH_ACTIVE = {
     "virtual_alias_maps": ("alias", "alias_domain"),
     "virtual_mailbox_maps": ("mailbox", "alias_domain"),
     "virtual_mailbox_domains": ("domain",),
@@ -20,9 +20,9 @@ SWITCHED = {
     "transport_maps": ("mailadmin_transport",),
     "password_query": ("mailbox",),
 }
-SWITCHES = ("active", "smtp_active")
+ACTIVE_COLUMNS = ("active", "smtp_active")
 # (parameter, table) → the column that answers
-WANTED = {
+RESULT_COLUMNS = {
     ("transport_maps", "domain"): "transport",
     ("transport_maps", "transport"): "transport",
     ("transport_maps", "mailadmin_transport"): "transport",
@@ -33,19 +33,19 @@ WANTED = {
 }
 
 
-def selects(configuration, *parameters):
+def iter_map_selects(configuration, *parameters):
     """(use, select) of every map of these parameters."""
     for use in configuration.asked_by(*parameters):
-        for select in sql.selects(use.sql.query):
+        for select in sql.parse_selects(use.sql.query):
             yield use, select
 
 
-def tables(configuration, select):
+def resolve_tables(configuration, select):
     """Name in the query → PostfixAdmin's table."""
     return {name: configuration.table(table) for name, table in select.tables.items()}
 
 
-class WrongColumn(Finding):
+class WrongColumnSelected(ConfigCheck):
     code = "wrong-column-selected"
     severity = ERROR
     title = _("A map selects the wrong column")
@@ -56,11 +56,17 @@ class WrongColumn(Finding):
     mend = _("Select the column that holds the answer: transport, goto, maildir, username.")
 
     def look(self, configuration):
-        for use, select in selects(configuration, *{parameter for parameter, _table in WANTED}):
+        for use, select in iter_map_selects(
+            configuration, *{parameter for parameter, _table in RESULT_COLUMNS}
+        ):
             if use.parameter == "virtual_mailbox_maps" and not configuration.virtual_delivers:
                 continue  # any answer says that the mailbox exists
-            found = tables(configuration, select).values()
-            wanted = {WANTED[key] for table in found if (key := (use.parameter, table)) in WANTED}
+            found = resolve_tables(configuration, select).values()
+            wanted = {
+                RESULT_COLUMNS[key]
+                for table in found
+                if (key := (use.parameter, table)) in RESULT_COLUMNS
+            }
             if wanted and not self._answers(use, select, wanted):
                 yield Fault(use.sql.query_line, f"{use.parameter}: {select.columns}")
 
@@ -68,11 +74,11 @@ class WrongColumn(Finding):
     def _answers(use, select, wanted):
         if use.parameter == "transport_maps" and re.search(r"'[^']*:[^']*'", select.columns):
             return True
-        plain = sql.unstrung(select.columns).lower()
+        plain = sql.blank_string_literals(select.columns).lower()
         return any(re.search(rf"\b{column}\b", plain) for column in wanted)
 
 
-class InactiveRows(Finding):
+class InactiveRowsAnswer(ConfigCheck):
     code = "inactive-rows-answer"
     severity = WARNING
     title = _("A query does not ask whether a row is active")
@@ -82,28 +88,28 @@ class InactiveRows(Finding):
 
     def look(self, configuration):
         for parameter, line, select in self._queries(configuration):
-            found = tables(configuration, select)
+            found = resolve_tables(configuration, select)
             for name, table in found.items():
                 is_context = table == "domain" and len(found) > 1
-                is_switched = table in SWITCHED[parameter] and not is_context
-                if is_switched and not asks_active(select, name):
+                is_switched = table in TABLES_WITH_ACTIVE[parameter] and not is_context
+                if is_switched and not checks_active(select, name):
                     yield Fault(line, table)
 
     @staticmethod
     def _queries(configuration):
         if configuration.postfix:
-            for use, select in selects(configuration, *SWITCHED):
+            for use, select in iter_map_selects(configuration, *TABLES_WITH_ACTIVE):
                 yield use.parameter, use.sql.query_line, select
         for database in configuration.dovecot.passdbs() if configuration.dovecot else ():
-            for select in sql.selects(database.value("password_query")):
+            for select in sql.parse_selects(database.value("password_query")):
                 yield "password_query", database.where("password_query"), select
 
 
-def asks_active(select, name):
-    return any(select.asks(column, name) for column in SWITCHES)
+def checks_active(select, name):
+    return any(select.asks(column, name) for column in ACTIVE_COLUMNS)
 
 
-class SenderMaps(Finding):
+class SenderLoginMapsNotUnited(ConfigCheck):
     code = "sender-login-maps-not-united"
     severity = WARNING
     title = _("Who may send as whom is asked in several maps")
@@ -115,7 +121,7 @@ class SenderMaps(Finding):
 
     def look(self, configuration):
         seen = set()
-        for view in views(configuration):
+        for view in get_service_views(configuration):
             found = [
                 ref
                 for ref in view.maps("smtpd_sender_login_maps")
@@ -127,14 +133,14 @@ class SenderMaps(Finding):
                 yield Fault(found[1].where, found[1].text)
 
 
-def views(configuration):
+def get_service_views(configuration):
     """The configuration as main.cf says it, and as each smtpd sees it."""
     postfix = configuration.postfix
     smtpds = [service for service in postfix.services if service.command == "smtpd"]
     return [postfix, *(postfix.with_overrides(service) for service in smtpds)]
 
 
-class Charset(Finding):
+class CharsetMismatch(ConfigCheck):
     code = "charset-mismatch"
     severity = ADVICE
     title = _("A column that is not Unicode is compared with Unicode")
@@ -156,20 +162,22 @@ class Charset(Finding):
             is_safe = use.sql.type != "mysql" or charset in ("latin1", "ascii", "binary")
             if is_safe or use.sql.file in seen or self.careful.search(use.sql.query):
                 continue
-            found = {table for s in sql.selects(use.sql.query) for table in s.tables.values()}
+            found = {table for s in sql.parse_selects(use.sql.query) for table in s.tables.values()}
             if found & configuration.rows.narrow:
                 seen.add(use.sql.file)
                 yield Fault(use.sql.query_line, ", ".join(sorted(found)))
 
 
 # Reserved in MySQL 8 and not in MariaDB.
-RESERVED = "virtual|stored|generated|lateral|rank|dense_rank|groups|system|empty|cube|function|of"
-GONE = "encrypt|password|old_password|sha512|sha256"
-ALIASED = re.compile(rf"\bas\s+({RESERVED})\b", re.IGNORECASE)
-CALLED = re.compile(rf"\b({GONE})\s*\(", re.IGNORECASE)
+MYSQL_RESERVED_WORDS = (
+    "virtual|stored|generated|lateral|rank|dense_rank|groups|system|empty|cube|function|of"
+)
+REMOVED_SQL_FUNCTIONS = "encrypt|password|old_password|sha512|sha256"
+RESERVED_ALIAS_RE = re.compile(rf"\bas\s+({MYSQL_RESERVED_WORDS})\b", re.IGNORECASE)
+REMOVED_FUNCTION_RE = re.compile(rf"\b({REMOVED_SQL_FUNCTIONS})\s*\(", re.IGNORECASE)
 
 
-def all_queries(configuration):
+def iter_all_queries(configuration):
     """(query, line) of both servers, as far as MySQL or MariaDB gets to see them."""
     for use in configuration.sql_uses if configuration.postfix else ():
         if use.sql.type == "mysql":
@@ -180,25 +188,25 @@ def all_queries(configuration):
         yield from ((database.value(name), database.where(name)) for name in names)
 
 
-class ReservedWord(Finding):
+class ReservedWord(ConfigCheck):
     code = "reserved-word"
     severity = ADVICE
     title = _("A query uses a word that MySQL reserves")
     why = _("It works on MariaDB and is an error on MySQL 8.")
     mend = _("Use another name behind AS, or none.")
     needs = ()
-    words = ALIASED
+    words = RESERVED_ALIAS_RE
 
     def look(self, configuration):
         seen = set()
-        for query, line in all_queries(configuration):
-            for found in self.words.finditer(sql.unstrung(query)):
+        for query, line in iter_all_queries(configuration):
+            for found in self.words.finditer(sql.blank_string_literals(query)):
                 if (line, found[1]) not in seen:
                     seen.add((line, found[1]))
                     yield Fault(line, found[1])
 
 
-class GoneFunction(ReservedWord):
+class UnknownSqlFunction(ReservedWord):
     code = "unknown-sql-function"
     severity = WARNING
     title = _("A query calls a function that databases do not have")
@@ -207,14 +215,14 @@ class GoneFunction(ReservedWord):
         "it is SHA2(…, 512)."
     )
     mend = _("Let Dovecot verify passwords, by the scheme they are stored in.")
-    words = CALLED
+    words = REMOVED_FUNCTION_RE
 
 
-FINDINGS = (
-    WrongColumn(),
-    InactiveRows(),
-    SenderMaps(),
-    Charset(),
+CONFIG_CHECKS = (
+    WrongColumnSelected(),
+    InactiveRowsAnswer(),
+    SenderLoginMapsNotUnited(),
+    CharsetMismatch(),
     ReservedWord(),
-    GoneFunction(),
+    UnknownSqlFunction(),
 )

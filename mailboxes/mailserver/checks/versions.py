@@ -4,42 +4,42 @@ import re
 
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.mailserver.checks.finding import ERROR, Fault, Finding
-from mailboxes.mailserver.checks.logins import passdbs, stored
+from mailboxes.mailserver.checks.finding import ERROR, ConfigCheck, Fault
+from mailboxes.mailserver.checks.logins import get_stored_schemes, iter_sql_passdbs
 from mailboxes.mailserver.config_parser import sql
-from mailboxes.mailserver.config_parser.dovecot import is_packaged
+from mailboxes.mailserver.config_parser.dovecot import is_package_file
 from mailboxes.mailserver.config_parser.names import (
-    GONE_PLUGINS,
-    instead_of,
-    is_for_newer,
-    newer_line,
+    REMOVED_PLUGINS,
+    find_2_4_line,
+    find_replacement,
+    is_for_2_4,
 )
-from mailboxes.mailserver.config_parser.tree import LISTS, VERSION, is_yes
+from mailboxes.mailserver.config_parser.tree import LIST_SETTINGS, VERSION_SETTING, is_yes
 
 STORAGE_VERSION = "dovecot_storage_version"
-CONFIG_VERSIONS = re.compile(r"2\.4\.\d+")
-PATHS = ("mail_path", "mail_home", "mail_inbox_path", "auth_username_format", "home")
-PATHS += ("mail_alt_path", "mail_control_path", "mail_index_path", "mail_volatile_path")
-PATHS += ("postmaster_address",)
+CONFIG_VERSION_RE = re.compile(r"2\.4\.\d+")
+PATH_SETTINGS = ("mail_path", "mail_home", "mail_inbox_path", "auth_username_format", "home")
+PATH_SETTINGS += ("mail_alt_path", "mail_control_path", "mail_index_path", "mail_volatile_path")
+PATH_SETTINGS += ("postmaster_address",)
 # Kind of block → settings with variables that elsewhere have none.
-PATHS_IN = {"execute": ("args",), "sieve_script": ("path", "active_path")}
-EXTENSIONS = ("sieve_extensions", "sieve_global_extensions")
-LETTER = re.compile(r"(?<![%\w])%[LUT]?[undhs](?!\w)")
+PATH_SETTINGS_BY_BLOCK = {"execute": ("args",), "sieve_script": ("path", "active_path")}
+EXTENSION_SETTINGS = ("sieve_extensions", "sieve_global_extensions")
+LETTER_VARIABLE_RE = re.compile(r"(?<![%\w])%[LUT]?[undhs](?!\w)")
 # In a query `%d` may be a date's day: only what is a whole string, or a part of a path or address.
-LETTER_IN_QUERY = re.compile(r"(?<=['/@])%[LU]?[undh](?=['/@])")
-OLD_WORD = re.compile(r"\$(?!SET:|ENV:)\w+")
+LETTER_VARIABLE_IN_QUERY_RE = re.compile(r"(?<=['/@])%[LU]?[undh](?=['/@])")
+OLD_LIST_VARIABLE_RE = re.compile(r"\$(?!SET:|ENV:)\w+")
 # Fields of a userdb's answer that one version reads and the other does not.
-FIELDS = {
+RENAMED_USERDB_FIELDS = {
     True: {"quota_rule": "quota_storage_size", "mail": "mail_path"},
     False: {"quota_storage_size": "quota_rule", "mail_path": "mail", "mail_driver": "mail"},
 }
 # Refused unless auth_allow_weak_schemes says otherwise (each tried by signing in).
-WEAK = frozenset(
+WEAK_SCHEMES = frozenset(
     {"DES-CRYPT", "HMAC-MD5", "LDAP-MD5", "MD5", "MD5-CRYPT", "PLAIN-MD4", "PLAIN-MD5", "SMD5"}
 )
 
 
-class OtherVersion(Finding):
+class FilesForAnotherDovecot(ConfigCheck):
     code = "files-for-another-dovecot"
     severity = ERROR
     title = _("Dovecot’s files are for another version than the Dovecot that is installed")
@@ -52,12 +52,12 @@ class OtherVersion(Finding):
 
     def look(self, configuration):
         dovecot, installed = configuration.dovecot, configuration.dovecot_version
-        written_for = "2.4" if is_for_newer(dovecot) else "2.3"
+        written_for = "2.4" if is_for_2_4(dovecot) else "2.3"
         if installed and installed != written_for:
             yield Fault(dovecot.first or dovecot.root.line, f"{written_for} ≠ {installed}")
 
 
-class VersionMissing(Finding):
+class DovecotVersionMissing(ConfigCheck):
     code = "dovecot-version-missing"
     severity = ERROR
     title = _("Dovecot’s files do not say which version they are for")
@@ -72,13 +72,13 @@ class VersionMissing(Finding):
 
     def look(self, configuration):
         dovecot = configuration.dovecot
-        if not dovecot.is_modern and (line := newer_line(dovecot)):
-            yield Fault(line, VERSION)
+        if not dovecot.is_modern and (line := find_2_4_line(dovecot)):
+            yield Fault(line, VERSION_SETTING)
         elif dovecot.is_modern and not dovecot.root.setting(STORAGE_VERSION):
-            yield Fault(dovecot.where(VERSION), STORAGE_VERSION)
+            yield Fault(dovecot.where(VERSION_SETTING), STORAGE_VERSION)
 
 
-class VersionNotFirst(Finding):
+class DovecotVersionNotFirst(ConfigCheck):
     code = "dovecot-version-not-first"
     severity = ERROR
     title = _("dovecot_config_version is not the first setting")
@@ -88,11 +88,11 @@ class VersionNotFirst(Finding):
 
     def look(self, configuration):
         dovecot = configuration.dovecot
-        if dovecot.is_modern and dovecot.first != dovecot.where(VERSION):
+        if dovecot.is_modern and dovecot.first != dovecot.where(VERSION_SETTING):
             yield Fault(dovecot.first)
 
 
-class VersionUnknown(Finding):
+class DovecotVersionUnknown(ConfigCheck):
     code = "dovecot-version-unknown"
     severity = ERROR
     title = _("dovecot_config_version names a version that Dovecot does not accept")
@@ -101,26 +101,26 @@ class VersionUnknown(Finding):
     needs = ("dovecot",)
 
     def look(self, configuration):
-        value = configuration.dovecot.value(VERSION)
-        if value and not CONFIG_VERSIONS.fullmatch(value):
-            yield Fault(configuration.dovecot.where(VERSION), value)
+        value = configuration.dovecot.value(VERSION_SETTING)
+        if value and not CONFIG_VERSION_RE.fullmatch(value):
+            yield Fault(configuration.dovecot.where(VERSION_SETTING), value)
 
 
-class Leftover(Finding):
+class OlderDovecotCheck(ConfigCheck):
     """Something of Dovecot 2.3 in files that are meant for 2.4; a subclass says what."""
 
     severity = ERROR
     needs = ("dovecot",)
 
     def look(self, configuration):
-        if is_for_newer(configuration.dovecot):
+        if is_for_2_4(configuration.dovecot):
             yield from self.look_in(configuration.dovecot)
 
     def look_in(self, dovecot):
         raise NotImplementedError
 
 
-class OldSetting(Leftover):
+class SettingOfOlderDovecot(OlderDovecotCheck):
     code = "setting-of-older-dovecot"
     title = _("Dovecot 2.3 setting in a Dovecot 2.4 configuration")
     why = _("Dovecot 2.4 does not start: “Unknown setting”.")
@@ -128,12 +128,12 @@ class OldSetting(Leftover):
 
     def look_in(self, dovecot):
         for path, setting in dovecot.root.walk():
-            instead = instead_of(setting.name, path[-1].kind)
+            instead = find_replacement(setting.name, path[-1].kind)
             if instead is not None:
                 yield Fault(setting.line, f"{setting.name} → {instead}".removesuffix(" → "))
 
 
-class OldBlock(Leftover):
+class BlockOfOlderDovecot(OlderDovecotCheck):
     code = "block-of-older-dovecot"
     title = _("Dovecot 2.3 block in a Dovecot 2.4 configuration")
     why = _(
@@ -151,7 +151,7 @@ class OldBlock(Leftover):
                 yield Fault(block.line, f"{block.kind} {{ }}")
 
 
-class OldVariable(Leftover):
+class VariableOfOlderDovecot(OlderDovecotCheck):
     code = "variable-of-older-dovecot"
     title = _("Dovecot 2.3 variable in a Dovecot 2.4 configuration")
     why = _(
@@ -165,7 +165,7 @@ class OldVariable(Leftover):
 
     def look_in(self, dovecot):
         for path, setting in dovecot.root.walk():
-            if is_packaged(setting.line.file):
+            if is_package_file(setting.line.file):
                 continue
             for found in self._old(setting, path[-1].kind):
                 yield Fault(setting.line_of(found), f"{setting.name}: {found}")
@@ -173,13 +173,13 @@ class OldVariable(Leftover):
     @staticmethod
     def _old(setting, kind):
         if setting.name.endswith("query"):
-            return LETTER_IN_QUERY.findall(setting.value)
-        words = OLD_WORD.findall(setting.value) if setting.name in LISTS else []
-        is_path = setting.name in (*PATHS, *PATHS_IN.get(kind, ()))
-        return words + (LETTER.findall(setting.value) if is_path else [])
+            return LETTER_VARIABLE_IN_QUERY_RE.findall(setting.value)
+        words = OLD_LIST_VARIABLE_RE.findall(setting.value) if setting.name in LIST_SETTINGS else []
+        is_path = setting.name in (*PATH_SETTINGS, *PATH_SETTINGS_BY_BLOCK.get(kind, ()))
+        return words + (LETTER_VARIABLE_RE.findall(setting.value) if is_path else [])
 
 
-class OldValue(Leftover):
+class ValueOfOlderDovecot(OlderDovecotCheck):
     code = "value-of-older-dovecot"
     title = _("Dovecot 2.3 value in a Dovecot 2.4 configuration")
     why = _(
@@ -204,14 +204,14 @@ class OldValue(Leftover):
     def _old(path, setting):
         words = setting.value.split()
         if setting.name == "mail_plugins":
-            return [word for word in words if word in GONE_PLUGINS]
+            return [word for word in words if word in REMOVED_PLUGINS]
         if path[-1].kind == "mail_plugins" and is_yes(setting.value):
-            return [name for name in [setting.name] if name in GONE_PLUGINS]
-        is_change = setting.name in EXTENSIONS
+            return [name for name in [setting.name] if name in REMOVED_PLUGINS]
+        is_change = setting.name in EXTENSION_SETTINGS
         return [word for word in words if is_change and word[0] in "+-"]
 
 
-class OtherField(Finding):
+class FieldOfAnotherDovecot(ConfigCheck):
     code = "field-of-another-dovecot"
     severity = ERROR
     title = _("user_query returns a field that this version of Dovecot does not read")
@@ -224,7 +224,7 @@ class OtherField(Finding):
 
     def look(self, configuration):
         dovecot = configuration.dovecot
-        others = FIELDS[is_for_newer(dovecot)]
+        others = RENAMED_USERDB_FIELDS[is_for_2_4(dovecot)]
         for field, line in (*self._queried(dovecot), *self._said(dovecot)):
             if field in others:
                 yield Fault(line, f"{field} → {others[field]}")
@@ -234,8 +234,8 @@ class OtherField(Finding):
         """Fields of the userdb; a password query has them with a prefix."""
         for database in [*dovecot.userdbs(), *dovecot.passdbs()]:
             for name, prefix in (("user_query", ""), ("password_query", "userdb_")):
-                for select in sql.selects(database.value(name)):
-                    for _expression, field in sql.column_names(select.columns):
+                for select in sql.parse_selects(database.value(name)):
+                    for _expression, field in sql.parse_columns(select.columns):
                         if field.startswith(prefix):
                             yield field.removeprefix(prefix), database.where(name)
 
@@ -251,7 +251,7 @@ class OtherField(Finding):
                             yield name.removeprefix(prefix), setting.line
 
 
-class WeakScheme(Finding):
+class WeakSchemeRefused(ConfigCheck):
     code = "weak-scheme-refused"
     severity = ERROR
     title = _("Passwords are stored in a scheme that Dovecot 2.4 refuses")
@@ -266,24 +266,24 @@ class WeakScheme(Finding):
         dovecot = configuration.dovecot
         if not dovecot.is_modern or is_yes(dovecot.value("auth_allow_weak_schemes")):
             return
-        for _database, line, scheme in passdbs(configuration):
-            bare = stored(configuration, prefixed=False)
-            names = {*stored(configuration, prefixed=True), *bare}
-            if scheme in WEAK and (bare or not configuration.rows):
+        for _database, line, scheme in iter_sql_passdbs(configuration):
+            bare = get_stored_schemes(configuration, prefixed=False)
+            names = {*get_stored_schemes(configuration, prefixed=True), *bare}
+            if scheme in WEAK_SCHEMES and (bare or not configuration.rows):
                 names.add(scheme)
-            for name in sorted(names & WEAK):
+            for name in sorted(names & WEAK_SCHEMES):
                 yield Fault(line, name)
 
 
-FINDINGS = (
-    OtherVersion(),
-    VersionMissing(),
-    VersionNotFirst(),
-    VersionUnknown(),
-    OldSetting(),
-    OldBlock(),
-    OldVariable(),
-    OldValue(),
-    OtherField(),
-    WeakScheme(),
+CONFIG_CHECKS = (
+    FilesForAnotherDovecot(),
+    DovecotVersionMissing(),
+    DovecotVersionNotFirst(),
+    DovecotVersionUnknown(),
+    SettingOfOlderDovecot(),
+    BlockOfOlderDovecot(),
+    VariableOfOlderDovecot(),
+    ValueOfOlderDovecot(),
+    FieldOfAnotherDovecot(),
+    WeakSchemeRefused(),
 )

@@ -1,6 +1,6 @@
 """Values that Postfix 3.x has for what main.cf does not say; all others that we ask are empty."""
 
-DEFAULTS = {
+POSTFIX_DEFAULTS = {
     "alias_database": "hash:/etc/aliases",
     "alias_maps": "hash:/etc/aliases, nis:mail.aliases",
     "append_dot_mydomain": "${{$compatibility_level} <level {1} ? {yes} : {no}}",
@@ -47,9 +47,9 @@ DEFAULTS = {
     "virtual_transport": "virtual",
 }
 # Limits of a transport that has none of its own: `dovecot_destination_recipient_limit`.
-TRANSPORT_LIMIT = "_destination_recipient_limit"
+RECIPIENT_LIMIT_SUFFIX = "_destination_recipient_limit"
 
-PROXIED = """
+PROXY_READ_PARAMETERS = """
     local_recipient_maps mydestination virtual_alias_maps virtual_alias_domains virtual_mailbox_maps
     virtual_mailbox_domains relay_recipient_maps relay_domains canonical_maps sender_canonical_maps
     recipient_canonical_maps relocated_maps transport_maps mynetworks smtpd_sender_login_maps
@@ -74,10 +74,10 @@ PROXIED = """
     lmtp_nested_header_checks milter_header_checks mime_header_checks nested_header_checks
     smtp_body_checks smtp_header_checks smtp_mime_header_checks smtp_nested_header_checks
 """.split()  # noqa: SIM905 (nobody wants to read a hundred quoted lines)
-DEFAULTS["proxy_read_maps"] = " ".join(f"${name}" for name in PROXIED)
+POSTFIX_DEFAULTS["proxy_read_maps"] = " ".join(f"${name}" for name in PROXY_READ_PARAMETERS)
 
 # A parameter that follows another until it is set.
-FOLLOWS = {
+INHERITED_DEFAULTS = {
     "address_verify_sender_dependent_default_transport_maps": (
         "sender_dependent_default_transport_maps"
     ),
@@ -91,4 +91,4 @@ FOLLOWS = {
     "smtp_delivery_status_filter": "default_delivery_status_filter",
     "virtual_delivery_status_filter": "default_delivery_status_filter",
 }
-DEFAULTS |= {name: f"${other}" for name, other in FOLLOWS.items()}
+POSTFIX_DEFAULTS |= {name: f"${other}" for name, other in INHERITED_DEFAULTS.items()}

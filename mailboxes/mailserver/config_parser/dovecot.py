@@ -4,16 +4,22 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailboxes.mailserver.config_parser.lines import Line, Setting, locate
-from mailboxes.mailserver.config_parser.tree import DEFAULTS, FILTERS, HOMES, Block, Reader
+from mailboxes.mailserver.config_parser.lines import ConfigSetting, Line, resolve_path
+from mailboxes.mailserver.config_parser.tree import (
+    DOVECOT_DEFAULTS,
+    DOVECOT_FOLDERS,
+    FILTER_BLOCKS,
+    ConfigBlock,
+    DovecotParser,
+)
 
 
 @dataclass(frozen=True)
-class SqlDatabase:
+class SqlAuthDatabase:
     """A passdb or userdb that asks SQL; settings are named as Dovecot 2.3 names them."""
 
     kind: str
-    settings: dict[str, Setting]
+    settings: dict[str, ConfigSetting]
     line: Line
 
     def value(self, name):
@@ -24,7 +30,7 @@ class SqlDatabase:
 
 
 # 2.4's full name → 2.3's
-MODERN = {
+SETTING_NAMES_2_4 = {
     "passdb": {
         "passdb_sql_query": "password_query",
         "passdb_default_password_scheme": "default_pass_scheme",
@@ -37,7 +43,7 @@ MODERN = {
     },
 }
 # Files of Dovecot's own package, which are for the version that is installed.
-PACKAGED = "/usr/share/dovecot/"
+PACKAGE_FOLDER = "/usr/share/dovecot/"
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class DovecotFiles:
 
     @functools.cached_property
     def _parsed(self):
-        reader = Reader(Path(self.directory), reaches=self.reaches)
+        reader = DovecotParser(Path(self.directory), reaches=self.reaches)
         reader.file(Path(self.directory) / "dovecot.conf", reader.root)
         reader.apply_groups()
         return reader
@@ -71,7 +77,7 @@ class DovecotFiles:
     @property
     def packaged_includes(self):
         """Those that are files of Dovecot's own package."""
-        return [pattern for pattern in self.includes if is_packaged(pattern)]
+        return [pattern for pattern in self.includes if is_package_file(pattern)]
 
     @property
     def problems(self):
@@ -83,39 +89,39 @@ class DovecotFiles:
         return self._parsed.is_modern
 
     def value(self, name):
-        return self.root.value(name, DEFAULTS.get(name, ""))
+        return self.root.value(name, DOVECOT_DEFAULTS.get(name, ""))
 
     def where(self, name):
         return self.root.where(name)
 
     def locate(self, path):
-        return locate(self.directory, path, HOMES)
+        return resolve_path(self.directory, path, DOVECOT_FOLDERS)
 
     def blocks(self, kind):
         return self.root.blocks(kind)
 
     def authentication(self, kind):
         """The passdbs or userdbs, those of single protocols too: (blocks around it, itself)."""
-        yield from _within(self.root, (), kind, merges=self.is_modern)
+        yield from _iter_blocks(self.root, (), kind, merges=self.is_modern)
 
     @functools.cached_property
     def _sql_files(self):
         """Path → settings of the files that 2.3 keeps its SQL in, and what was wrong with them."""
-        reader, found = Reader(Path(self.directory), expands=False), {}
+        reader, found = DovecotParser(Path(self.directory), expands=False), {}
         for kind in ("passdb", "userdb"):
             for _around, block in self.authentication(kind):
                 if block.value("driver") != "sql" or not block.value("args"):
                     continue
                 path = self.locate(block.value("args"))
                 if path not in found:
-                    found[path] = Block("file", str(path), Line(str(path), 0, ""))
+                    found[path] = ConfigBlock("file", str(path), Line(str(path), 0, ""))
                     reader.file(path, found[path], seen_at=block.where("args"))
         return found, reader.problems
 
     def read_sql(self, path, seen_at):
         """The settings of another file in the language of 2.3's SQL files."""
-        block = Block("file", str(path), Line(str(path), 0, ""))
-        Reader(Path(self.directory), expands=False).file(path, block, seen_at=seen_at)
+        block = ConfigBlock("file", str(path), Line(str(path), 0, ""))
+        DovecotParser(Path(self.directory), expands=False).file(path, block, seen_at=seen_at)
         return block
 
     @property
@@ -128,7 +134,7 @@ class DovecotFiles:
         return [
             read(around, block)
             for around, block in self.authentication(kind)
-            if driver(block) == "sql"
+            if get_driver(block) == "sql"
         ]
 
     def passdbs(self):
@@ -141,18 +147,18 @@ class DovecotFiles:
         path = self.locate(block.value("args"))
         settings = self.sql_files.get(path)
         found = {each.name: each for each in settings.settings()} if settings else {}
-        return SqlDatabase(block.kind, found, settings.line if settings else block.line)
+        return SqlAuthDatabase(block.kind, found, settings.line if settings else block.line)
 
     @staticmethod
     def _modern(around, block):
-        names = MODERN[block.kind]
+        names = SETTING_NAMES_2_4[block.kind]
         found = {
             names[name]: setting
             for holder in (*around, block)
             for setting in holder.settings()
-            if (name := full_name(holder, setting.name)) in names
+            if (name := expand_setting_name(holder, setting.name)) in names
         }
-        return SqlDatabase(block.kind, found, block.line)
+        return SqlAuthDatabase(block.kind, found, block.line)
 
     def settings(self):
         """Every setting of every file."""
@@ -161,32 +167,34 @@ class DovecotFiles:
             yield from (setting for _path, setting in block.walk())
 
 
-def driver(block):
+def get_driver(block):
     """How a passdb or userdb looks people up: in 2.4 as it is called, if it does not say."""
     return block.value("driver") or block.value(f"{block.kind}_driver") or block.name
 
 
-def full_name(block, name):
+def expand_setting_name(block, name):
     """2.4's own name of a setting, which may leave out what the block around it says."""
     names = [f"{block.kind}_{block.name}_{name}", f"{block.kind}_{name}"]
-    return next((each for each in names if each in MODERN.get(block.kind, ())), name)
+    return next((each for each in names if each in SETTING_NAMES_2_4.get(block.kind, ())), name)
 
 
-def _within(block, around, kind, merges):
+def _iter_blocks(block, around, kind, merges):
     """Blocks of a kind; Dovecot 2.4 takes those of one name for one."""
     around = (*around, block)
     found = {}
     for number, child in enumerate(block.blocks(kind)):
         key = child.name if merges else number
         if key in found:
-            child = Block(kind, child.name, found[key].line, found[key].children + child.children)
+            child = ConfigBlock(
+                kind, child.name, found[key].line, found[key].children + child.children
+            )
         found[key] = child
     yield from ((around, child) for child in found.values())
     for child in block.children:
-        if isinstance(child, Block) and child.kind in FILTERS:
-            yield from _within(child, around, kind, merges)
+        if isinstance(child, ConfigBlock) and child.kind in FILTER_BLOCKS:
+            yield from _iter_blocks(child, around, kind, merges)
 
 
-def is_packaged(path):
+def is_package_file(path):
     """Whether it is a file of Dovecot's package, and not one of the administrator's."""
-    return path.startswith(PACKAGED)
+    return path.startswith(PACKAGE_FOLDER)

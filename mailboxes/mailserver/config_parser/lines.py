@@ -7,11 +7,11 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailadmin.console import printable
+from mailadmin.console import make_printable
 
-MASK = "********"
-LARGEST = 100_000_000  # bytes of a file; a list of a million mailboxes is smaller
-SECRETS = (
+PASSWORD_MASK = "********"  # noqa: S105
+MAX_FILE_BYTES = 100_000_000  # bytes of a file; a list of a million mailboxes is smaller
+SECRET_PATTERNS = (
     # a whole value: `password = …` of a map file, `bind_pw = …`, passwords for other servers
     # (not `nopassword = y` or `pass = yes`), keys of Dovecot's HTTP interfaces
     re.compile(
@@ -41,22 +41,22 @@ class Line:
     @property
     def shown(self):
         """The line for other people's eyes: passwords masked, no byte that a terminal obeys."""
-        return masked(self.text.strip())
+        return mask_secrets(self.text.strip())
 
 
-def masked(text):
-    for secret in SECRETS:
-        text = secret.sub(rf"\g<1>{MASK}", text)
-    return printable(text)
+def mask_secrets(text):
+    for secret in SECRET_PATTERNS:
+        text = secret.sub(rf"\g<1>{PASSWORD_MASK}", text)
+    return make_printable(text)
 
 
-def is_secret(text):
+def contains_secret(text):
     """Whether a part of the line is for few eyes."""
-    return masked(text) != printable(text)
+    return mask_secrets(text) != make_printable(text)
 
 
 @dataclass(frozen=True)
-class Setting:
+class ConfigSetting:
     """A value by its name, with the lines it was read from."""
 
     name: str
@@ -73,7 +73,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Problem:
+class ConfigProblem:
     """What could not be read, and why."""
 
     code: str
@@ -81,22 +81,22 @@ class Problem:
     reason: str = ""
 
 
-def read(path):
+def read_text(path):
     """The text of a file, whatever its bytes are; OSError where there is none that can be one."""
     path = Path(path)
     if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
         raise OSError(errno.EINVAL, "no ordinary file", str(path))
-    if path.stat().st_size > LARGEST:
+    if path.stat().st_size > MAX_FILE_BYTES:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # which no name of a file can hold
 
 
-def physical_lines(path, text):
+def split_physical_lines(path, text):
     return [Line(str(path), number, line) for number, line in enumerate(text.split("\n"), 1)]
 
 
-def locate(directory, path, homes):
+def resolve_path(directory, path, homes):
     """Where a file of the configuration lies: in the folder, should that be a copy of its home."""
     path, directory = Path(path), Path(directory)
     if not path.is_absolute():

@@ -1,10 +1,10 @@
 """What Dovecot 2.4 calls the settings of 2.3: each name that it no longer takes; newer names."""
 
-from mailboxes.mailserver.config_parser.dovecot import is_packaged
-from mailboxes.mailserver.config_parser.tree import FILTERS, LISTS, Block
+from mailboxes.mailserver.config_parser.dovecot import is_package_file
+from mailboxes.mailserver.config_parser.tree import FILTER_BLOCKS, LIST_SETTINGS, ConfigBlock
 
 # The same value by another name.
-RENAMED = {
+RENAMED_SETTINGS = {
     "auth_default_realm": "auth_default_domain",
     "default_idle_kill": "default_idle_kill_interval",
     "mail_attachment_dir": "mail_ext_attachment_path",
@@ -17,7 +17,7 @@ RENAMED = {
     "ssl_verify_client_cert": "ssl_server_request_client_cert",
 }
 # A file's name instead of `<file`.
-FILES = {
+FILE_SETTINGS = {
     "ssl_alt_cert": "ssl_server_alt_cert_file",
     "ssl_alt_key": "ssl_server_alt_key_file",
     "ssl_ca": "ssl_server_ca_file",
@@ -27,9 +27,9 @@ FILES = {
     "ssl_dh": "ssl_server_dh_file",
     "ssl_key": "ssl_server_key_file",
 }
-INVERTED = {"disable_plaintext_auth": "auth_allow_cleartext"}
+INVERTED_SETTINGS = {"disable_plaintext_auth": "auth_allow_cleartext"}
 # What takes its place is said in another way.
-REPLACED = {
+REPLACED_SETTINGS = {
     "auth_worker_max_count": "service auth-worker { process_limit }",
     "mail_attachment_fs": "mail_ext_attachment { fs … }",
     "mail_attribute_dict": "mail_attribute { dict … }",
@@ -41,13 +41,13 @@ REPLACED = {
     "doveadm_http_rawlog_dir": "doveadm_server { http_client_rawlog_dir }",
     "stats_http_rawlog_dir": "stats_server { http_client_rawlog_dir }",
 }
-GONE = frozenset(
+REMOVED_SETTINGS = frozenset(
     {"auth_stats", "config_cache_size", "dict_db_config", "imap_id_log", "login_access_sockets"}
     | {"replicator_host", "replicator_port"}
 )
-GONE_FAMILIES = ("director_", "old_stats_", "replication_")
+REMOVED_PREFIXES = ("director_", "old_stats_", "replication_")
 # A file of SQL settings, and what 2.4 has in the block or beside it.
-SQL_FILE = {
+SQL_FILE_SETTINGS = {
     "connect": "mysql HOST { … }, sqlite_path",
     "default_pass_scheme": "passdb sql { default_password_scheme }",
     "iterate_query": "userdb sql { iterate_query }",
@@ -55,7 +55,7 @@ SQL_FILE = {
     "user_query": "userdb sql { query }",
 }
 # Kind of block → names in it.
-IN_BLOCKS = {
+BLOCK_SETTINGS = {
     "inet_listener": {"address": "listen"},
     "mailbox": {"driver": ""},
     "namespace": {"location": "mail_driver, mail_path"},
@@ -77,7 +77,7 @@ IN_BLOCKS = {
     },
 }
 # plugin { … }: the same value by another name. What is in none of these tables keeps its name.
-PLUGIN = {
+RENAMED_PLUGIN_SETTINGS = {
     "acl_anyone": "imap_acl_allow_anyone",
     "fts_index_timeout": "fts_search_timeout",
     "quota_max_mail_size": "quota_mail_size",
@@ -85,7 +85,7 @@ PLUGIN = {
     "sieve_quota_max_storage": "sieve_quota_storage_size",
     "sieve_user_log": "sieve_user_log_path",
 }
-QUOTA = {
+QUOTA_SETTINGS = {
     "quota": "quota NAME { driver }",
     "quota_clone_dict": "quota_clone { dict … }",
     "quota_rule": "quota_storage_size, quota_message_count",
@@ -93,59 +93,59 @@ QUOTA = {
     "quota_warning": "quota_warning NAME { … }",
 }
 # Plugins that 2.4 does not have; nobody can log in where one is named.
-GONE_PLUGINS = frozenset({
+REMOVED_PLUGINS = frozenset({
     "antispam", "expire", "fts_lucene", "fts_squat", "imap_old_stats", "imap_stats",
     "listescape", "mail_filter", "mailbox_alias", "old_stats", "replication", "snarf", "stats",
 })  # fmt: skip
 # Settings and blocks that 2.3 does not have.
-NEWER = frozenset(
+NEW_SETTINGS = frozenset(
     {"dovecot_storage_version", "auth_allow_weak_schemes", "mail_driver", "mail_inbox_path"}
     | {"mail_path", "sql_driver", "sqlite_path", "passdb_sql_query", "userdb_sql_query"}
-    | {*FILES.values(), *INVERTED.values()}
+    | {*FILE_SETTINGS.values(), *INVERTED_SETTINGS.values()}
 )
-NEWER_BLOCKS = frozenset({"mysql", "pgsql", "quota", "dict_server", "quota_clone", "ssl_server"})
+NEW_BLOCKS = frozenset({"mysql", "pgsql", "quota", "dict_server", "quota_clone", "ssl_server"})
 
 
-def instead_of(name, kind=""):
+def find_replacement(name, kind=""):
     """What 2.4 has instead of a setting of 2.3's: "" if nothing, None if it has that one too."""
-    if kind in IN_BLOCKS and name in IN_BLOCKS[kind]:
-        return IN_BLOCKS[kind][name]
-    if name in GONE or name.startswith(GONE_FAMILIES):
+    if kind in BLOCK_SETTINGS and name in BLOCK_SETTINGS[kind]:
+        return BLOCK_SETTINGS[kind][name]
+    if name in REMOVED_SETTINGS or name.startswith(REMOVED_PREFIXES):
         return ""
-    for table in (RENAMED, FILES, INVERTED, REPLACED):
+    for table in (RENAMED_SETTINGS, FILE_SETTINGS, INVERTED_SETTINGS, REPLACED_SETTINGS):
         if name in table:
             return table[name]
-    if kind == "file" and name in SQL_FILE:
-        return SQL_FILE[name]
-    if kind in ("file", *FILTERS) and name in QUOTA:
-        return QUOTA[name]
+    if kind == "file" and name in SQL_FILE_SETTINGS:
+        return SQL_FILE_SETTINGS[name]
+    if kind in ("file", *FILTER_BLOCKS) and name in QUOTA_SETTINGS:
+        return QUOTA_SETTINGS[name]
     return None
 
 
-def is_for_newer(dovecot):
+def is_for_2_4(dovecot):
     """Whether it is meant for 2.4, whatever it lacks of what that wants."""
-    return dovecot.is_modern or newer_line(dovecot) is not None
+    return dovecot.is_modern or find_2_4_line(dovecot) is not None
 
 
-def newer_line(dovecot):
+def find_2_4_line(dovecot):
     """The first line that only 2.4 takes."""
     for child in dovecot.root.children:
-        if is_packaged(child.line.file):
+        if is_package_file(child.line.file):
             continue
-        if isinstance(child, Block):
-            is_newer = child.kind in NEWER_BLOCKS or child.kind in LISTS
+        if isinstance(child, ConfigBlock):
+            is_newer = child.kind in NEW_BLOCKS or child.kind in LIST_SETTINGS
         else:
-            is_newer = child.name in NEWER
+            is_newer = child.name in NEW_SETTINGS
         if is_newer:
             return child.line
     return None
 
 
-def older_line(dovecot):
+def find_2_3_line(dovecot):
     """The first line that 2.4 no longer takes."""
     for blocks, setting in dovecot.root.walk():
         kind = blocks[-1].kind
-        is_older = kind == "plugin" or instead_of(setting.name, kind) is not None
-        if is_older and not is_packaged(setting.line.file):
+        is_older = kind == "plugin" or find_replacement(setting.name, kind) is not None
+        if is_older and not is_package_file(setting.line.file):
             return setting.line
     return None

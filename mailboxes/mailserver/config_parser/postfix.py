@@ -7,26 +7,31 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mailboxes.mailserver.config_parser import maps
-from mailboxes.mailserver.config_parser.defaults import DEFAULTS, TRANSPORT_LIMIT
-from mailboxes.mailserver.config_parser.expansion import EndlessExpansion, expand
+from mailboxes.mailserver.config_parser.defaults import POSTFIX_DEFAULTS, RECIPIENT_LIMIT_SUFFIX
+from mailboxes.mailserver.config_parser.expansion import MacroNestingError, expand_macros
 from mailboxes.mailserver.config_parser.lines import (
+    ConfigProblem,
+    ConfigSetting,
     Line,
-    Problem,
-    Setting,
-    locate,
-    physical_lines,
-    read,
+    read_text,
+    resolve_path,
+    split_physical_lines,
 )
-from mailboxes.mailserver.config_parser.services import service_of
-from mailboxes.mailserver.config_parser.sqlmap import SqlMap
+from mailboxes.mailserver.config_parser.services import parse_service
+from mailboxes.mailserver.config_parser.sqlmap import SqlMapFile
 
-HOME = "/etc/postfix"
-HOMES = (HOME, "/usr/local/etc/postfix", "/usr/pkg/etc/postfix", "/opt/local/etc/postfix")
-SPACE = " \t\r\v\f"
+DEFAULT_POSTFIX_FOLDER = "/etc/postfix"
+POSTFIX_FOLDERS = (
+    DEFAULT_POSTFIX_FOLDER,
+    "/usr/local/etc/postfix",
+    "/usr/pkg/etc/postfix",
+    "/opt/local/etc/postfix",
+)
+WHITESPACE = " \t\r\v\f"
 
 
 @dataclass(frozen=True)
-class Entry:
+class LogicalLine:
     """A logical line: what one physical line began and indented ones went on."""
 
     lines: tuple[Line, ...]
@@ -36,41 +41,43 @@ class Entry:
         return "".join(line.text for line in self.lines)
 
 
-def logical_lines(path, text):
+def split_logical_lines(path, text):
     """The entries of a file; comments and empty lines also vanish from amidst one."""
     entry = []
-    for line in physical_lines(path, text):
-        if not line.text.strip(SPACE) or line.text.lstrip(SPACE).startswith("#"):
+    for line in split_physical_lines(path, text):
+        if not line.text.strip(WHITESPACE) or line.text.lstrip(WHITESPACE).startswith("#"):
             continue
-        if entry and line.text[0] not in SPACE:
-            yield Entry(tuple(entry))
+        if entry and line.text[0] not in WHITESPACE:
+            yield LogicalLine(tuple(entry))
             entry = []
         entry.append(line)
     if entry:
-        yield Entry(tuple(entry))
+        yield LogicalLine(tuple(entry))
 
 
-def named(entry):
+def parse_setting(entry):
     """`name = value` of an entry, or None."""
     name, sign, value = entry.text.partition("=")
-    name = name.strip(SPACE)
+    name = name.strip(WHITESPACE)
     if not sign or not name or re.search(r"\s", name):
         return None
-    return Setting(name, value.strip(SPACE), entry.lines)
+    return ConfigSetting(name, value.strip(WHITESPACE), entry.lines)
 
 
 @dataclass(frozen=True)
-class Listing:
+class SettingsFile:
     """The settings of a file in order, and what was wrong with it."""
 
-    settings: tuple[Setting, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    settings: tuple[ConfigSetting, ...] = ()
+    problems: tuple[ConfigProblem, ...] = ()
 
     @classmethod
     def of(cls, path):
-        entries, problems = read_entries(path)
-        found = [(entry, named(entry)) for entry in entries]
-        broken = [Problem("broken-line", entry.lines[0]) for entry, setting in found if not setting]
+        entries, problems = read_logical_lines(path)
+        found = [(entry, parse_setting(entry)) for entry in entries]
+        broken = [
+            ConfigProblem("broken-line", entry.lines[0]) for entry, setting in found if not setting
+        ]
         return cls(tuple(s for _entry, s in found if s), (*problems, *broken))
 
     def by_name(self):
@@ -78,12 +85,12 @@ class Listing:
         return {setting.name: setting for setting in self.settings}
 
 
-def read_entries(path):
+def read_logical_lines(path):
     """The logical lines of a file, and the problem with it, if there is one."""
     try:
-        return list(logical_lines(path, read(path))), ()
+        return list(split_logical_lines(path, read_text(path))), ()
     except OSError as error:
-        return [], (Problem("unreadable-file", Line(str(path), 0, ""), error.strerror),)
+        return [], (ConfigProblem("unreadable-file", Line(str(path), 0, ""), error.strerror),)
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ class PostfixFiles:
     """A configuration folder of Postfix's, live or copied; `overrides` is what a service sets."""
 
     directory: Path
-    overrides: dict[str, Setting] = field(default_factory=dict)
+    overrides: dict[str, ConfigSetting] = field(default_factory=dict)
 
     # main.cf
 
@@ -101,7 +108,7 @@ class PostfixFiles:
 
     @functools.cached_property
     def listing(self):
-        return Listing.of(self.main_cf)
+        return SettingsFile.of(self.main_cf)
 
     @functools.cached_property
     def settings(self):
@@ -118,19 +125,19 @@ class PostfixFiles:
     def expand(self, text):
         """The text as Postfix understands it; what never ends is empty."""
         try:
-            return expand(text, self.raw)
-        except EndlessExpansion:
+            return expand_macros(text, self.raw)
+        except MacroNestingError:
             return ""
 
     def raw(self, name):
         """A parameter's value as it is written, or as Postfix has it by default."""
         if name in self.settings:
             return self.settings[name].value
-        if name in COMPUTED:
-            return COMPUTED[name](self)
-        if name.endswith(TRANSPORT_LIMIT) and name not in DEFAULTS:
-            return f"$default{TRANSPORT_LIMIT}"
-        return DEFAULTS.get(name, "")
+        if name in COMPUTED_DEFAULTS:
+            return COMPUTED_DEFAULTS[name](self)
+        if name.endswith(RECIPIENT_LIMIT_SUFFIX) and name not in POSTFIX_DEFAULTS:
+            return f"$default{RECIPIENT_LIMIT_SUFFIX}"
+        return POSTFIX_DEFAULTS.get(name, "")
 
     def where(self, name, word=""):
         """The line that sets a parameter (and holds the word); of the file, if none does."""
@@ -142,9 +149,9 @@ class PostfixFiles:
 
     def placed_words(self, name):
         """The words of a list, each with the line that it, or the name it stands behind, is on."""
-        for written in maps.tokens(self.raw(name)):
+        for written in maps.split_words(self.raw(name)):
             line = self.where(name, written)
-            yield from ((word, line) for word in maps.tokens(self.expand(written)))
+            yield from ((word, line) for word in maps.split_words(self.expand(written)))
 
     def words(self, name):
         return [word for word, _line in self.placed_words(name)]
@@ -153,8 +160,8 @@ class PostfixFiles:
         """Settings whose value never ends."""
         for setting in self.settings.values():
             try:
-                expand(setting.value, self.raw)
-            except EndlessExpansion:
+                expand_macros(setting.value, self.raw)
+            except MacroNestingError:
                 yield setting
 
     # Maps
@@ -162,7 +169,7 @@ class PostfixFiles:
     def maps(self, name):
         """The maps that a parameter names, in order."""
         words = self.placed_words(name)
-        return [found for word, line in words for found in maps.references(word, line)]
+        return [found for word, line in words for found in maps.iter_map_references(word, line)]
 
     def all_maps(self, name):
         """The same, and those that combined ones are made of."""
@@ -179,7 +186,9 @@ class PostfixFiles:
 
     def locate(self, path):
         own = self.settings.get("config_directory")
-        return locate(self.directory, path, (*HOMES, own.value) if own else HOMES)
+        return resolve_path(
+            self.directory, path, (*POSTFIX_FOLDERS, own.value) if own else POSTFIX_FOLDERS
+        )
 
     def sql_maps(self, name):
         """The SQL maps of a parameter, as (reference, settings)."""
@@ -190,8 +199,8 @@ class PostfixFiles:
         if not reference.name.startswith(("/", ".")):
             return self._sql_map_of_main_cf(reference)
         path = self.path_of(reference)
-        listing = Listing.of(path)
-        return SqlMap(reference.type, str(path), listing.by_name(), listing.problems)
+        listing = SettingsFile.of(path)
+        return SqlMapFile(reference.type, str(path), listing.by_name(), listing.problems)
 
     def _sql_map_of_main_cf(self, reference):
         prefix = f"{reference.name}_"
@@ -200,47 +209,47 @@ class PostfixFiles:
             for name, setting in self.settings.items()
             if name.startswith(prefix)
         }
-        return SqlMap(reference.type, str(self.main_cf), settings)
+        return SqlMapFile(reference.type, str(self.main_cf), settings)
 
     def read(self, reference):
         """The logical lines of a map's text, and the problem with it, if there is one."""
-        return read_entries(self.path_of(reference))
+        return read_logical_lines(self.path_of(reference))
 
     def entries(self, reference):
         """Keys and values of a map that lists them (a text file, inline), each with its line."""
         if reference.type == "inline":
             return [(key, value, reference.where) for key, value in reference.pairs]
-        if reference.type not in maps.LISTED:
+        if reference.type not in maps.TEXT_SOURCE_TYPES:
             return []
         entries, _problems = self.read(reference)
-        return [(*_key_and_value(entry.text), entry.lines[0]) for entry in entries]
+        return [(*_split_map_entry(entry.text), entry.lines[0]) for entry in entries]
 
     def names(self, name):
         """The domains that a list spells out, also by file or map, each with its line."""
         for word, where in self.placed_words(name):
-            if found := maps.reference(word, where):
+            if found := maps.parse_map_reference(word, where):
                 for part in found.walk():
                     yield from ((key.lower(), line) for key, _value, line in self.entries(part))
             elif word.startswith("/"):
                 yield from self._names_of_file(word)
-            elif maps.is_name(word):
+            elif maps.is_hostname(word):
                 yield word.lower(), where
 
     def _names_of_file(self, path):
-        entries, _problems = read_entries(self.locate(path))
+        entries, _problems = read_logical_lines(self.locate(path))
         for entry in entries:
-            yield from ((word.lower(), entry.lines[0]) for word in maps.tokens(entry.text))
+            yield from ((word.lower(), entry.lines[0]) for word in maps.split_words(entry.text))
 
     # master.cf
 
     @functools.cached_property
     def _master_cf(self):
-        return read_entries(Path(self.directory) / "master.cf")
+        return read_logical_lines(Path(self.directory) / "master.cf")
 
     @functools.cached_property
     def services(self):
         entries, _problems = self._master_cf
-        return [service for entry in entries if (service := service_of(entry))]
+        return [service for entry in entries if (service := parse_service(entry))]
 
     def service(self, name, kind=None):
         """A service by its name (and type: `inet`, `unix`), or None."""
@@ -257,7 +266,7 @@ class PostfixFiles:
     def problems(self):
         """What Postfix would not read either."""
         entries, unreadable = self._master_cf
-        broken = [Problem("broken-line", e.lines[0]) for e in entries if not service_of(e)]
+        broken = [ConfigProblem("broken-line", e.lines[0]) for e in entries if not parse_service(e)]
         return [*self.listing.problems, *unreadable, *broken]
 
     def duplicates(self):
@@ -266,31 +275,33 @@ class PostfixFiles:
         return [setting for setting in self.listing.settings if setting is not last[setting.name]]
 
 
-def _key_and_value(text):
+def _split_map_entry(text):
     key, *value = text.split(None, 1)
     return key, value[0].strip() if value else ""
 
 
 # What Postfix makes of the machine's name
 
-UNNAMED = "localdomain"
+DEFAULT_DOMAIN = "localdomain"
 
 
 def _myhostname(postfix):
     name = socket.gethostname()
     mydomain = postfix.settings.get("mydomain")
-    return name if "." in name else f"{name}.{mydomain.value if mydomain else UNNAMED}"
+    return name if "." in name else f"{name}.{mydomain.value if mydomain else DEFAULT_DOMAIN}"
 
 
 def _mydomain(postfix):
     name = postfix.value("myhostname")
-    return name.partition(".")[2] or UNNAMED
+    return name.partition(".")[2] or DEFAULT_DOMAIN
 
 
-COMPUTED = {
+COMPUTED_DEFAULTS = {
     "myhostname": _myhostname,
     "mydomain": _mydomain,
     "config_directory": lambda postfix: (
-        HOME if str(postfix.directory) == HOME else str(postfix.directory)
+        DEFAULT_POSTFIX_FOLDER
+        if str(postfix.directory) == DEFAULT_POSTFIX_FOLDER
+        else str(postfix.directory)
     ),
 }

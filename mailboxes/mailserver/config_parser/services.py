@@ -4,20 +4,20 @@ import re
 from dataclasses import dataclass, field
 
 from mailboxes.mailserver.config_parser import maps
-from mailboxes.mailserver.config_parser.lines import Line, Setting
+from mailboxes.mailserver.config_parser.lines import ConfigSetting, Line
 
-SERVICE_FIELDS = 8  # name type private unprivileged chroot wakeup maxproc command
-PIPE_ARGUMENT = re.compile(r"(flags|user|argv|size|null_sender|directory|chroot)=")
+SERVICE_FIELD_COUNT = 8  # name type private unprivileged chroot wakeup maxproc command
+PIPE_ARGUMENT_RE = re.compile(r"(flags|user|argv|size|null_sender|directory|chroot)=")
 
 
 @dataclass(frozen=True)
-class Service:
+class MasterService:
     """A line of master.cf."""
 
     name: str
     type: str
     fields: tuple[str, ...]
-    options: dict[str, Setting]
+    options: dict[str, ConfigSetting]
     where: Line
     flags: dict[str, str] = field(default_factory=dict)  # pipe's: flags=, user=, argv=
 
@@ -26,30 +26,30 @@ class Service:
         return self.fields[-1]
 
 
-def service_of(entry):
+def parse_service(entry):
     """The service that an entry of master.cf describes, or None."""
-    words = maps.tokens(re.sub(r",", "\N{SUBSTITUTE}", entry.text))
+    words = maps.split_words(re.sub(r",", "\N{SUBSTITUTE}", entry.text))
     words = [word.replace("\N{SUBSTITUTE}", ",") for word in words]
-    if len(words) < SERVICE_FIELDS:
+    if len(words) < SERVICE_FIELD_COUNT:
         return None
-    arguments = words[SERVICE_FIELDS:]
-    flags = dict(word.split("=", 1) for word in arguments if PIPE_ARGUMENT.match(word))
-    options = {setting.name: setting for setting in _options(arguments, entry.lines)}
-    fields = tuple(words[:SERVICE_FIELDS])
-    return Service(words[0], words[1], fields, options, entry.lines[0], flags)
+    arguments = words[SERVICE_FIELD_COUNT:]
+    flags = dict(word.split("=", 1) for word in arguments if PIPE_ARGUMENT_RE.match(word))
+    options = {setting.name: setting for setting in _iter_options(arguments, entry.lines)}
+    fields = tuple(words[:SERVICE_FIELD_COUNT])
+    return MasterService(words[0], words[1], fields, options, entry.lines[0], flags)
 
 
-def _options(arguments, lines):
+def _iter_options(arguments, lines):
     """`-o name=value` and `-o { name = value }`."""
     for number, word in enumerate(arguments):
         if not word.startswith("-o"):
             continue
         text = word[2:] or "".join(arguments[number + 1 : number + 2])
-        name, sign, value = maps.unbraced(text).partition("=")
+        name, sign, value = maps.strip_braces(text).partition("=")
         if sign:
             name = name.strip()
             at = next(
                 (line for line in lines if re.search(rf"{re.escape(name)}\s*=", line.text)),
                 lines[0],
             )
-            yield Setting(name, value.strip(), (at,))
+            yield ConfigSetting(name, value.strip(), (at,))

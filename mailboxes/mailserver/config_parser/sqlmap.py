@@ -2,30 +2,30 @@
 
 from dataclasses import dataclass, field
 
-from mailboxes.mailserver.config_parser.lines import Line, Problem, Setting
+from mailboxes.mailserver.config_parser.lines import ConfigProblem, ConfigSetting, Line
 
-DEFAULTS = {
+SQL_MAP_DEFAULTS = {
     "hosts": "localhost",
     "result_format": "%s",
     "expansion_limit": "0",
     "option_group": "client",
 }
 # The settings from which Postfix makes a query where none is given.
-LEGACY = ("select_field", "table", "where_field", "additional_conditions")
+LEGACY_SETTINGS = ("select_field", "table", "where_field", "additional_conditions")
 
 
 @dataclass(frozen=True)
-class SqlMap:
+class SqlMapFile:
     """The settings of one SQL map, each with its line."""
 
     type: str
     file: str
-    settings: dict[str, Setting] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
+    settings: dict[str, ConfigSetting] = field(default_factory=dict)
+    problems: tuple[ConfigProblem, ...] = ()
 
     def value(self, name):
         setting = self.settings.get(name)
-        return setting.value if setting else DEFAULTS.get(name, "")
+        return setting.value if setting else SQL_MAP_DEFAULTS.get(name, "")
 
     def where(self, name):
         """The line of a setting; of the file, where it does not say it."""
@@ -34,19 +34,23 @@ class SqlMap:
 
     @property
     def is_legacy(self):
-        return not self.value("query") and any(name in self.settings for name in LEGACY[:3])
+        return not self.value("query") and any(
+            name in self.settings for name in LEGACY_SETTINGS[:3]
+        )
 
     @property
     def query(self):
         """The SQL that Postfix runs, `%s` and the like not yet replaced."""
         if not self.is_legacy:
             return self.value("query")
-        select, table, where, conditions = map(self.value, LEGACY)
+        select, table, where, conditions = map(self.value, LEGACY_SETTINGS)
         return f"SELECT {select} FROM {table} WHERE {where} = '%s' {conditions}".strip()  # noqa: S608 (read, never run)
 
     @property
     def query_line(self):
-        name = next((name for name in ("query", *LEGACY) if name in self.settings), "query")
+        name = next(
+            (name for name in ("query", *LEGACY_SETTINGS) if name in self.settings), "query"
+        )
         return self.where(name)
 
     @property

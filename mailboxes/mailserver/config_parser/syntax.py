@@ -4,13 +4,15 @@ import re
 from typing import NamedTuple
 
 SETTING, BLOCK, END, INCLUDE, BROKEN = "setting", "block", "end", "include", "broken"
-WHITE = " \t\r\n\v\f"
+WHITESPACE = " \t\r\n\v\f"
 QUOTES = "\"'"
 # A block that Dovecot refuses, and whose meaning is plain: `passdb {}`, `passdb{`.
-CARELESS = re.compile(r"(?P<kind>[^\s={]+)(?:\s+(?P<name>[^={]*?))?\s*\{\s*(?P<rest>.*)", re.DOTALL)
+LENIENT_BLOCK_RE = re.compile(
+    r"(?P<kind>[^\s={]+)(?:\s+(?P<name>[^={]*?))?\s*\{\s*(?P<rest>.*)", re.DOTALL
+)
 
 
-class Parsed(NamedTuple):
+class ParsedLine(NamedTuple):
     """One line: a setting's name and value, a block's kind and name, an include and its pattern."""
 
     kind: str
@@ -20,7 +22,7 @@ class Parsed(NamedTuple):
     rest: str = ""  # behind the brace, where nothing may stand
 
 
-def joined(lines, skips_comments=False):
+def join_continued_lines(lines, skips_comments=False):
     """(text, lines): physical lines without comments; a backslash at the end makes two one.
 
     Text that an empty line or a comment cuts off is lost: its lines come with None. A file of SQL
@@ -28,7 +30,7 @@ def joined(lines, skips_comments=False):
     """
     held, texts = [], []
     for line in lines:
-        text = bare(line.text)
+        text = strip_comment(line.text)
         if not text:
             if held and not skips_comments:
                 yield None, tuple(held)
@@ -36,7 +38,7 @@ def joined(lines, skips_comments=False):
             continue
         held.append(line)
         if text.endswith("\\"):
-            texts.append(text[:-1].rstrip(WHITE))
+            texts.append(text[:-1].rstrip(WHITESPACE))
             continue
         yield " ".join([*filter(None, texts), text]), tuple(held)
         held, texts = [], []
@@ -44,20 +46,20 @@ def joined(lines, skips_comments=False):
         yield None, tuple(held)
 
 
-def bare(text):
+def strip_comment(text):
     """The line without its comment; a `#` in quotes is none, even if nobody closes them."""
-    text = text.strip(WHITE)
+    text = text.strip(WHITESPACE)
     at = 0
     while at < len(text):
         if text[at] in QUOTES:
-            at = closing(text, at)
+            at = find_closing_quote(text, at)
         elif text[at] == "#":
-            return text[:at].rstrip(WHITE)
+            return text[:at].rstrip(WHITESPACE)
         at += 1
     return text
 
 
-def closing(text, at):
+def find_closing_quote(text, at):
     """Where the quote that begins here ends."""
     quote, at = text[at], at + 1
     while at < len(text) and text[at] != quote:
@@ -65,68 +67,68 @@ def closing(text, at):
     return at
 
 
-def parsed(text):
+def parse_line(text):
     """What a line says."""
-    key, rest = _key(text)
+    key, rest = _split_key(text)
     if key in ("!include", "!include_try"):
-        return Parsed(INCLUDE, key, rest)
+        return ParsedLine(INCLUDE, key, rest)
     if rest.startswith("="):
-        return _setting(key, rest[1:].strip(WHITE))
+        return _parse_setting(key, rest[1:].strip(WHITESPACE))
     if key == "}" and not rest:
-        return Parsed(END)
-    return _block(key, rest) or _careless(text) or Parsed(BROKEN)
+        return ParsedLine(END)
+    return _parse_block(key, rest) or _parse_lenient_block(text) or ParsedLine(BROKEN)
 
 
-def _key(text):
+def _split_key(text):
     if text.startswith('"'):
-        end = closing(text, 0)
-        return text[1:end], text[end + 1 :].strip(WHITE)
-    end = next((at for at, letter in enumerate(text) if letter in f"{WHITE}="), len(text))
-    return text[:end], text[end:].strip(WHITE)
+        end = find_closing_quote(text, 0)
+        return text[1:end], text[end + 1 :].strip(WHITESPACE)
+    end = next((at for at, letter in enumerate(text) if letter in f"{WHITESPACE}="), len(text))
+    return text[:end], text[end:].strip(WHITESPACE)
 
 
-def _setting(name, value):
+def _parse_setting(name, value):
     if not name:
-        return Parsed(BROKEN)
+        return ParsedLine(BROKEN)
     if value.startswith("<"):
-        return Parsed(SETTING, name, f"<{value[1:].lstrip(WHITE)}", is_quoted=True)
+        return ParsedLine(SETTING, name, f"<{value[1:].lstrip(WHITESPACE)}", is_quoted=True)
     if is_quoted(value):
-        return Parsed(SETTING, name, unescaped(value[1:-1]), is_quoted=True)
-    return Parsed(SETTING, name, value)
+        return ParsedLine(SETTING, name, unescape(value[1:-1]), is_quoted=True)
+    return ParsedLine(SETTING, name, value)
 
 
 def is_quoted(value):
     return len(value) > 1 and value[0] == value[-1] and value[0] in QUOTES
 
 
-def unescaped(text):
+def unescape(text):
     return re.sub(r"\\(.)", r"\1", text)
 
 
-def _block(kind, rest):
+def _parse_block(kind, rest):
     if not rest:
         return None
-    name, rest = ("", rest) if rest.startswith("{") else _name(rest)
+    name, rest = ("", rest) if rest.startswith("{") else _split_name(rest)
     if kind == "group":  # group @of name {
-        second, rest = _name(rest)
+        second, rest = _split_name(rest)
         name = f"{name} {second}"
     if not kind or not rest.startswith("{"):
         return None
-    return Parsed(BLOCK, kind, name, rest=rest[1:].strip(WHITE))
+    return ParsedLine(BLOCK, kind, name, rest=rest[1:].strip(WHITESPACE))
 
 
-def _name(text):
+def _split_name(text):
     """The word at the beginning, and what follows it."""
     if text.startswith('"'):
         end = text.find('"', 1) % (len(text) + 1)
-        return unescaped(text[1:end]), text[end + 1 :].strip(WHITE)
+        return unescape(text[1:end]), text[end + 1 :].strip(WHITESPACE)
     word = re.match(r"[^ \t\r\n\v\f]*", text)[0]
-    return word, text[len(word) :].strip(WHITE)
+    return word, text[len(word) :].strip(WHITESPACE)
 
 
-def _careless(text):
-    found = CARELESS.fullmatch(text)
+def _parse_lenient_block(text):
+    found = LENIENT_BLOCK_RE.fullmatch(text)
     if not found or found["kind"].endswith(("$", "%")):
         return None
     name = (found["name"] or "").strip(QUOTES)
-    return Parsed(BLOCK, found["kind"], name, rest=found["rest"] or "{")
+    return ParsedLine(BLOCK, found["kind"], name, rest=found["rest"] or "{")

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from mailboxes.mailserver.config_parser import syntax
 from mailboxes.mailserver.config_parser.lines import (
+    ConfigProblem,
+    ConfigSetting,
     Line,
-    Problem,
-    Setting,
-    locate,
-    physical_lines,
-    read,
+    read_text,
+    resolve_path,
+    split_physical_lines,
 )
 
-HOMES = ("/etc/dovecot", "/usr/local/etc/dovecot")
-DEFAULTS = {
+DOVECOT_FOLDERS = ("/etc/dovecot", "/usr/local/etc/dovecot")
+DOVECOT_DEFAULTS = {
     "auth_mechanisms": "plain",
     "first_valid_uid": "500",
     "mail_plugins": "",
@@ -26,25 +26,25 @@ DEFAULTS = {
     "default_internal_user": "dovecot",
     "default_login_user": "dovenull",
 }
-DEEPEST = 20  # files that include files
-MOST_FILES = 1000
-VERSION = "dovecot_config_version"  # the first setting of Dovecot 2.4, unknown to 2.3
+MAX_INCLUDE_DEPTH = 20  # files that include files
+MAX_INCLUDED_FILES = 1000
+VERSION_SETTING = "dovecot_config_version"  # the first setting of Dovecot 2.4, unknown to 2.3
 # Lists of Dovecot 2.4's, which a block adds to: mail_plugins { quota = yes }
-LISTS = frozenset(
+LIST_SETTINGS = frozenset(
     {"auth_mechanisms", "listen", "login_trusted_networks", "mail_access_groups", "mail_plugins"}
     | {"extra_groups", "imap_capability", "protocols"}
 )
 # Blocks that hold settings for some connections only, passdbs and userdbs among them.
-FILTERS = ("protocol", "local", "local_name", "remote")
-YES = ("yes", "y", "1")  # in any case; whatever else is no, or refused
+FILTER_BLOCKS = ("protocol", "local", "local_name", "remote")
+YES_VALUES = ("yes", "y", "1")  # in any case; whatever else is no, or refused
 
 
 def is_yes(value):
-    return value.lower() in YES
+    return value.lower() in YES_VALUES
 
 
 @dataclass
-class Block:
+class ConfigBlock:
     """`kind name { … }`, and the file as a whole."""
 
     kind: str
@@ -59,55 +59,59 @@ class Block:
 
     def settings(self):
         """Its own settings, not those of blocks in it."""
-        return [child for child in self.children if isinstance(child, Setting)]
+        return [child for child in self.children if isinstance(child, ConfigSetting)]
 
     def setting(self, name):
         last = next((each for each in reversed(self.settings()) if each.name == name), None)
-        blocks = self.blocks(name) if name in LISTS else []
+        blocks = self.blocks(name) if name in LIST_SETTINGS else []
         return self._list(name) if blocks else last
 
     def _list(self, name):
         """A list that blocks add words to and take words from; a line begins it anew."""
-        default = DEFAULTS.get(name, "") if self.kind == "file" else ""
-        words, lines = dict.fromkeys(list_of(default), True), ()
+        default = DOVECOT_DEFAULTS.get(name, "") if self.kind == "file" else ""
+        words, lines = dict.fromkeys(split_list_value(default), True), ()
         for child in self.children:
-            if isinstance(child, Setting) and child.name == name:
-                words, lines = dict.fromkeys(list_of(child.value), True), child.lines
-            elif isinstance(child, Block) and child.kind == name:
+            if isinstance(child, ConfigSetting) and child.name == name:
+                words, lines = dict.fromkeys(split_list_value(child.value), True), child.lines
+            elif isinstance(child, ConfigBlock) and child.kind == name:
                 for setting in child.settings():
                     words[setting.name] = is_yes(setting.value)
                     lines = (*lines, *setting.lines)
         value = " ".join(word for word, is_in in words.items() if is_in)
-        return Setting(name, value, lines) if lines else None
+        return ConfigSetting(name, value, lines) if lines else None
 
     def where(self, name):
         setting = self.setting(name)
         return setting.line if setting else self.line
 
     def blocks(self, kind):
-        return [child for child in self.children if isinstance(child, Block) and child.kind == kind]
+        return [
+            child
+            for child in self.children
+            if isinstance(child, ConfigBlock) and child.kind == kind
+        ]
 
     def walk_blocks(self):
         """Every block in it, however deep."""
         for child in self.children:
-            if isinstance(child, Block):
+            if isinstance(child, ConfigBlock):
                 yield child
                 yield from child.walk_blocks()
 
     def walk(self):
         """Every setting, however deep, with the blocks it stands in."""
         for child in self.children:
-            if isinstance(child, Setting):
+            if isinstance(child, ConfigSetting):
                 yield (self,), child
             else:
                 yield from (((self, *path), setting) for path, setting in child.walk())
 
 
-def list_of(value):
+def split_list_value(value):
     return [word for word in re.split(r"[\s,]+", value) if word]
 
 
-class Reader:
+class DovecotParser:
     """Reads a file and what it includes into a tree; what goes wrong is a problem, not an end."""
 
     def __init__(self, directory, expands=True, reaches=None):
@@ -118,36 +122,40 @@ class Reader:
         self.problems = []
         self.includes = []  # what is to be included, as it is written
         self.first = None  # the line before which there are only comments
-        self.root = Block("file", "", Line(str(directory / "dovecot.conf"), 0, ""))
+        self.root = ConfigBlock("file", "", Line(str(directory / "dovecot.conf"), 0, ""))
 
     @property
     def is_modern(self):
         """Whether it is Dovecot 2.4's language that is read, as far as that has been said."""
-        return self.root.setting(VERSION) is not None
+        return self.root.setting(VERSION_SETTING) is not None
 
     def file(self, path, block, seen_at=None, depth=0):
         try:
-            text = read(path)
+            text = read_text(path)
         except OSError as error:
             line = seen_at or Line(str(path), 0, "")
-            self.problems.append(Problem("unreadable-file", line, f"{path}: {error.strerror}"))
+            self.problems.append(
+                ConfigProblem("unreadable-file", line, f"{path}: {error.strerror}")
+            )
             return
         stack = [block]
-        for line, lines in syntax.joined(physical_lines(path, text), not self.expands):
+        for line, lines in syntax.join_continued_lines(
+            split_physical_lines(path, text), not self.expands
+        ):
             self.first = self.first or lines[0]
             if line is None:
-                self.problems.append(Problem("broken-line", lines[0], "\\"))
+                self.problems.append(ConfigProblem("broken-line", lines[0], "\\"))
             else:
-                self._line(syntax.parsed(line), lines, stack, depth)
+                self._line(syntax.parse_line(line), lines, stack, depth)
         for open_block in stack[1:]:
-            self.problems.append(Problem("broken-line", open_block.line, "{"))
+            self.problems.append(ConfigProblem("broken-line", open_block.line, "{"))
 
     def apply_groups(self, block=None):
         """`@group = name` stands for what `group @group name { … }` says, before all else here."""
         block = block or self.root
         groups = {each.name: each for each in self.root.blocks("group")}
         used = [setting for setting in block.settings() if setting.name.startswith("@")]
-        for inner in (child for child in block.children if isinstance(child, Block)):
+        for inner in (child for child in block.children if isinstance(child, ConfigBlock)):
             self.apply_groups(inner)
         for setting in reversed(used):
             group = groups.get(f"{setting.name} {setting.value}")
@@ -163,19 +171,19 @@ class Reader:
         elif said.kind == syntax.SETTING:
             self._setting(said, lines, stack)
         else:
-            self.problems.append(Problem("broken-line", lines[0]))
+            self.problems.append(ConfigProblem("broken-line", lines[0]))
 
     def _setting(self, said, lines, stack):
         name, value = said.name, said.value
         if self.expands and not said.is_quoted and "$" in value:
             value = self._expanded(value, stack)
         block, slash, inner = name.partition("/")
-        if slash and (block in LISTS or block == "plugin"):
-            holder, name = Block(block, "", lines[0]), inner
+        if slash and (block in LIST_SETTINGS or block == "plugin"):
+            holder, name = ConfigBlock(block, "", lines[0]), inner
             stack[-1].children.append(holder)
         else:
             holder = stack[-1]
-        holder.children.append(Setting(name, value, lines))
+        holder.children.append(ConfigSetting(name, value, lines))
 
     def _expanded(self, value, stack):
         """`$mail_plugins` (2.4: `$SET:mail_plugins`), a word by itself, is what it is so far."""
@@ -190,14 +198,14 @@ class Reader:
 
     def _known(self, name, stack):
         holder = next((block for block in reversed(stack) if block.setting(name)), self.root)
-        return holder.value(name, DEFAULTS.get(name, ""))
+        return holder.value(name, DOVECOT_DEFAULTS.get(name, ""))
 
     def _enter(self, said, lines, stack, depth):
-        block = Block(said.name, said.value, lines[0])
+        block = ConfigBlock(said.name, said.value, lines[0])
         stack[-1].children.append(block)
         stack.append(block)
         if said.rest:  # on the same line, where Dovecot has nothing
-            self.problems.append(Problem("broken-line", lines[0], "{"))
+            self.problems.append(ConfigProblem("broken-line", lines[0], "{"))
             self._inside(said.rest, lines, stack, depth)
 
     def _inside(self, rest, lines, stack, depth):
@@ -205,7 +213,7 @@ class Reader:
         closes = rest.endswith("}") and rest.count("{") < rest.count("}")
         rest = rest[:-1].strip() if closes else rest
         if rest:
-            self._line(syntax.parsed(rest), lines, stack, depth)
+            self._line(syntax.parse_line(rest), lines, stack, depth)
         if closes:
             self._leave(lines[0], stack)
 
@@ -213,19 +221,19 @@ class Reader:
         if len(stack) > 1:
             stack.pop()
         else:
-            self.problems.append(Problem("broken-line", line, "}"))
+            self.problems.append(ConfigProblem("broken-line", line, "}"))
 
     def _include(self, said, line, block, depth):
         self.includes.append(said.value)
-        pattern = locate(self.directory, Path(line.file).parent / said.value, HOMES)
+        pattern = resolve_path(self.directory, Path(line.file).parent / said.value, DOVECOT_FOLDERS)
         found = sorted(map(Path, glob.glob(str(pattern)))) if is_glob(pattern) else [pattern]
         if said.name == "!include_try":
             found = [path for path in found if os.path.exists(path)]
         elif not found:
-            self.problems.append(Problem("unreadable-file", line, f"{pattern}: No matches"))
+            self.problems.append(ConfigProblem("unreadable-file", line, f"{pattern}: No matches"))
         self.included += len(found)
-        if depth >= DEEPEST or self.included > MOST_FILES:
-            self.problems.append(Problem("unreadable-file", line, str(pattern)))
+        if depth >= MAX_INCLUDE_DEPTH or self.included > MAX_INCLUDED_FILES:
+            self.problems.append(ConfigProblem("unreadable-file", line, str(pattern)))
             return
         for path in filter(self.reaches, found):
             self.file(path, block, seen_at=line, depth=depth + 1)

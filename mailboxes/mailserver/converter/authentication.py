@@ -3,31 +3,42 @@
 import functools
 import re
 
-from mailboxes.mailserver.config_parser.dovecot import driver
-from mailboxes.mailserver.config_parser.lines import read
+from mailboxes.mailserver.config_parser.dovecot import get_driver
+from mailboxes.mailserver.config_parser.lines import read_text
 from mailboxes.mailserver.config_parser.tree import is_yes
-from mailboxes.mailserver.converter.locations import place_in_fields
-from mailboxes.mailserver.converter.plugin import RULE, limits
-from mailboxes.mailserver.converter.queries import query_of, undecided
-from mailboxes.mailserver.converter.result import Lost, Made, Section, assignment, block, head
-from mailboxes.mailserver.converter.variables import AUTHENTICATION, Untranslatable, converted
+from mailboxes.mailserver.converter.locations import convert_mail_field
+from mailboxes.mailserver.converter.plugin import QUOTA_RULE_RE, parse_quota_limits
+from mailboxes.mailserver.converter.queries import convert_query, find_undecided_columns
+from mailboxes.mailserver.converter.result import (
+    ConvertedBlock,
+    ConvertedSetting,
+    UnconvertedSetting,
+    format_assignment,
+    format_block,
+    format_header,
+)
+from mailboxes.mailserver.converter.variables import (
+    AUTH_LETTER_VARIABLES,
+    UnconvertibleValue,
+    convert_variables,
+)
 
 # driver of 2.3 → of 2.4, where they are not the same
-DRIVERS = {"shadow": "pam"}
-GONE_DRIVERS = ("checkpassword", "dict", "vpopmail", "sia", "bsdauth")
-KEPT = ("deny", "master", "auth_verbose", "result_failure", "result_internalfail")
-KEPT += ("result_success", "skip", "username_filter")
-OLD_FIELDS = ("userdb_mail", "userdb_quota_rule")  # of a passwd-file; 2.4 ignores them
+RENAMED_DRIVERS = {"shadow": "pam"}
+REMOVED_DRIVERS = ("checkpassword", "dict", "vpopmail", "sia", "bsdauth")
+UNCHANGED_SETTINGS = ("deny", "master", "auth_verbose", "result_failure", "result_internalfail")
+UNCHANGED_SETTINGS += ("result_success", "skip", "username_filter")
+PASSWD_FILE_FIELDS_2_3 = ("userdb_mail", "userdb_quota_rule")  # of a passwd-file; 2.4 ignores them
 # Fields that keep people out, from some places or at all.
-RESTRICTING = re.compile(r"\b(?:allow_nets|allow_real_nets|nologin)=")
-PAM = {"session": "session", "setcred": "setcred", "failure_show_msg": "failure_show_msg"}
-PAM |= {"max_requests": "max_requests"}
-QUERIES = {"passdb": ("password_query",), "userdb": ("user_query", "iterate_query")}
+RESTRICTING_FIELD_RE = re.compile(r"\b(?:allow_nets|allow_real_nets|nologin)=")
+PAM_ARGUMENTS = {"session": "session", "setcred": "setcred", "failure_show_msg": "failure_show_msg"}
+PAM_ARGUMENTS |= {"max_requests": "max_requests"}
+QUERY_SETTINGS = {"passdb": ("password_query",), "userdb": ("user_query", "iterate_query")}
 # The scheme of passwords that name none, where nothing is said.
-UNSET = {"sql": "MD5", "passwd-file": "CRYPT"}
+DEFAULT_SCHEMES = {"sql": "MD5", "passwd-file": "CRYPT"}
 
 
-class Authentication:
+class AuthenticationConverter:
     """The passdbs and userdbs of a configuration: each gets a name that is its own."""
 
     def __init__(self, dovecot, connections, inherited):
@@ -38,20 +49,28 @@ class Authentication:
 
     def section(self, source):
         made = self._section(source)
-        lost = [each.source for each in parts_of(made) if isinstance(each, Lost)]
-        if lost and (is_guard(source) or any(RESTRICTING.search(each.value) for each in lost)):
+        lost = [
+            each.source for each in flatten_results(made) if isinstance(each, UnconvertedSetting)
+        ]
+        if lost and (
+            is_access_guard(source) or any(RESTRICTING_FIELD_RE.search(each.value) for each in lost)
+        ):
             self.unguarded.append(source)
         return made
 
     def _section(self, source):
-        kind, old = source.kind, driver(source)
-        if old in GONE_DRIVERS or old == "ldap":
-            return [Lost(setting) for setting in source.settings()]
-        new = DRIVERS.get(old, old)
+        kind, old = source.kind, get_driver(source)
+        if old in REMOVED_DRIVERS or old == "ldap":
+            return [UnconvertedSetting(setting) for setting in source.settings()]
+        new = RENAMED_DRIVERS.get(old, old)
         name = self._name(kind, new)
-        found = Section(head(kind, name), source.line, was=head(kind, source.name))
+        found = ConvertedBlock(
+            format_header(kind, name), source.line, was=format_header(kind, source.name)
+        )
         found.children += [] if name == new else [f"driver = {new}"]
-        found.children += [each for part in PARTS for each in part(self, source, new, name)]
+        found.children += [
+            each for part in BLOCK_CONVERTERS for each in part(self, source, new, name)
+        ]
         return [found]
 
     def _name(self, kind, new):
@@ -68,29 +87,35 @@ class Authentication:
         setting = source.setting("args")
         if new == "sql":
             yield from self._sql(source, name)
-        elif setting and new in ARGUMENTS:
+        elif setting and new in ARGUMENT_CONVERTERS:
             prefix = "" if name == new else f"{new}_"
             convert = functools.partial(
-                ARGUMENTS[new], setting, source.kind, prefix, self.inherited
+                ARGUMENT_CONVERTERS[new], setting, source.kind, prefix, self.inherited
             )
-            yield from attempted(setting, convert)
+            yield from try_convert(setting, convert)
         elif setting and setting.value:
-            yield Lost(setting)
+            yield UnconvertedSetting(setting)
 
     def _sql(self, source, name):
         """The queries of the file that it names, beside the connection."""
         path = self.dovecot.locate(source.value("args"))
         file = self.dovecot.sql_files.get(path)
         if file is None or not file.children:
-            yield from (Lost(setting) for setting in source.settings() if setting.name == "args")
+            yield from (
+                UnconvertedSetting(setting)
+                for setting in source.settings()
+                if setting.name == "args"
+            )
             return
         yield from self.connections.inside(file)
         prefix = "" if name == "sql" else "sql_"
         if source.kind == "passdb":
             scheme = file.setting("default_pass_scheme")
-            text = assignment("default_password_scheme", scheme.value if scheme else UNSET["sql"])
-            yield Made([text], scheme) if scheme else text
-        for old in QUERIES[source.kind]:
+            text = format_assignment(
+                "default_password_scheme", scheme.value if scheme else DEFAULT_SCHEMES["sql"]
+            )
+            yield ConvertedSetting([text], scheme) if scheme else text
+        for old in QUERY_SETTINGS[source.kind]:
             if setting := file.setting(old):
                 new = "iterate_query" if old == "iterate_query" else "query"
                 yield from self._query(setting, f"{prefix}{new}", file, source.kind)
@@ -99,35 +124,37 @@ class Authentication:
         prefix = "userdb_" if kind == "passdb" else ""
         try:
             if setting.name == "iterate_query":  # returns names only
-                made = converted(setting.value, AUTHENTICATION)
+                made = convert_variables(setting.value, AUTH_LETTER_VARIABLES)
             else:
-                made = query_of(setting.value, file.value("driver"), prefix, self.inherited)
-        except Untranslatable as error:
-            yield Lost(setting, str(error))
+                made = convert_query(setting.value, file.value("driver"), prefix, self.inherited)
+        except UnconvertibleValue as error:
+            yield UnconvertedSetting(setting, str(error))
             return
-        yield Made([assignment(new, made)], setting)
-        if about := undecided(setting.value, prefix):
-            yield Lost(setting, about)
+        yield ConvertedSetting([format_assignment(new, made)], setting)
+        if about := find_undecided_columns(setting.value, prefix):
+            yield UnconvertedSetting(setting, about)
 
     def fields(self, source, _new, _name):
         """default_fields and override_fields, as fields { } of 2.4."""
         for name, suffix in (("default_fields", ":default"), ("override_fields", "")):
             setting = source.setting(name)
             if setting and setting.value:
-                convert = functools.partial(of_fields, setting, suffix, self.inherited)
-                yield from attempted(setting, convert)
+                convert = functools.partial(convert_field_list, setting, suffix, self.inherited)
+                yield from try_convert(setting, convert)
 
     def others(self, source, _new, _name):
         for setting in source.settings():
-            if setting.name in KEPT and setting.value not in ("default", ""):
-                yield Made([assignment(setting.name, setting.value)], setting)
+            if setting.name in UNCHANGED_SETTINGS and setting.value not in ("default", ""):
+                yield ConvertedSetting([format_assignment(setting.name, setting.value)], setting)
             elif setting.name == "mechanisms" and setting.value:
-                yield Made([assignment("mechanisms_filter", setting.value)], setting)
+                yield ConvertedSetting(
+                    [format_assignment("mechanisms_filter", setting.value)], setting
+                )
             elif setting.name == "pass" and is_yes(setting.value):
-                yield Made(["result_success = continue"], setting)
+                yield ConvertedSetting(["result_success = continue"], setting)
 
 
-def is_guard(source):
+def is_access_guard(source):
     """Whether those whom it knows, or does not know, cannot log in by another passdb."""
     fails = ("return-fail", "return")
     is_strict = source.value("result_failure") in fails or (
@@ -136,117 +163,128 @@ def is_guard(source):
     return source.kind == "passdb" and (is_yes(source.value("deny")) or is_strict)
 
 
-def parts_of(found):
+def flatten_results(found):
     for each in found:
-        yield from parts_of(each.children) if isinstance(each, Section) else (each,)
+        yield from flatten_results(each.children) if isinstance(each, ConvertedBlock) else (each,)
 
 
-PARTS = (Authentication.arguments, Authentication.fields, Authentication.others)
+BLOCK_CONVERTERS = (
+    AuthenticationConverter.arguments,
+    AuthenticationConverter.fields,
+    AuthenticationConverter.others,
+)
 
 
-def attempted(setting, convert):
+def try_convert(setting, convert):
     """What the conversion gives, or the setting as Lost where it has no word for a variable."""
     try:
         return list(convert())
-    except Untranslatable as error:
-        return [Lost(setting, str(error))]
+    except UnconvertibleValue as error:
+        return [UnconvertedSetting(setting, str(error))]
 
 
-def of_fields(setting, suffix, inherited):
+def convert_field_list(setting, suffix, inherited):
     lines = [
-        assignment(f"{key}{suffix}", value) for key, value in fields_of(setting.value, inherited)
+        format_assignment(f"{key}{suffix}", value)
+        for key, value in iter_converted_fields(setting.value, inherited)
     ]
-    yield Made(block("fields", "", lines), setting)
+    yield ConvertedSetting(format_block("fields", "", lines), setting)
 
 
-def fields_of(text, inherited):
+def iter_converted_fields(text, inherited):
     """Fields that are the same for all, those of 2.4 instead of mail and quota_rule."""
     for word in text.split():
         name, sign, value = word.partition("=")
         prefix = "userdb_" if name.startswith("userdb_") else ""
         field = name.removeprefix("userdb_")
         if field == "mail":
-            found = place_in_fields(value, inherited, AUTHENTICATION)
+            found = convert_mail_field(value, inherited, AUTH_LETTER_VARIABLES)
         elif field.startswith("quota_rule"):
-            found = quota_in_fields(field, value)
+            found = convert_quota_field(field, value)
         else:
-            found = {field: converted(value, AUTHENTICATION) if sign else "yes"}
+            found = {field: convert_variables(value, AUTH_LETTER_VARIABLES) if sign else "yes"}
         yield from ((f"{prefix}{key}", each) for key, each in found.items())
 
 
-def quota_in_fields(name, value):
-    found = RULE.fullmatch(value) if name == "quota_rule" else None
+def convert_quota_field(name, value):
+    found = QUOTA_RULE_RE.fullmatch(value) if name == "quota_rule" else None
     if not found or not (found[2] or found[3]):
-        raise Untranslatable(f"{name}={value}")
-    return limits(found)
+        raise UnconvertibleValue(f"{name}={value}")
+    return parse_quota_limits(found)
 
 
-def of_pam(setting, _kind, prefix, _inherited):
+def convert_pam_arguments(setting, _kind, prefix, _inherited):
     lines, left = [], []
     for word in setting.value.split():
         name, sign, value = word.partition("=")
-        if name in PAM:
-            lines.append(f"{prefix}{PAM[name]} = {value if sign else 'yes'}")
+        if name in PAM_ARGUMENTS:
+            lines.append(f"{prefix}{PAM_ARGUMENTS[name]} = {value if sign else 'yes'}")
         elif not sign and word not in ("*", "%s"):
             lines.append(f"{prefix}service_name = {word}")
         elif word in ("*", "%s"):
             lines.append(f"{prefix}service_name = %{{protocol}}")
         else:
             left.append(word)
-    yield Made(lines, setting)
+    yield ConvertedSetting(lines, setting)
     if left:
-        yield Lost(setting, " ".join(left))
+        yield UnconvertedSetting(setting, " ".join(left))
 
 
-def of_passwd_file(setting, kind, _prefix, _inherited):
+def convert_passwd_file_arguments(setting, kind, _prefix, _inherited):
     *options, path = setting.value.split() or [""]
     known = dict(option.partition("=")[::2] for option in options)
-    lines = [assignment("passwd_file_path", converted(path, AUTHENTICATION))]
-    scheme = known.get("scheme", UNSET["passwd-file"])
+    lines = [format_assignment("passwd_file_path", convert_variables(path, AUTH_LETTER_VARIABLES))]
+    scheme = known.get("scheme", DEFAULT_SCHEMES["passwd-file"])
     lines += [f"default_password_scheme = {scheme}"] if kind == "passdb" else []
     if form := known.get("username_format"):
-        lines.append(assignment("auth_username_format", converted(form, AUTHENTICATION)))
-    yield Made(lines, setting)
-    if found := old_fields(path, kind):
-        yield Lost(setting, f"{found}: {path}")
+        lines.append(
+            format_assignment(
+                "auth_username_format", convert_variables(form, AUTH_LETTER_VARIABLES)
+            )
+        )
+    yield ConvertedSetting(lines, setting)
+    if found := find_old_passwd_file_fields(path, kind):
+        yield UnconvertedSetting(setting, f"{found}: {path}")
 
 
-def old_fields(path, kind):
+def find_old_passwd_file_fields(path, kind):
     """Fields of 2.3 in the file, in which each user may have their own.
 
     Of a userdb that cannot be read, what may be in it.
     """
     try:
-        text = "" if "%" in path else read(path)
+        text = "" if "%" in path else read_text(path)
     except OSError:
         text = ""
     if not text:
-        return ", ".join(OLD_FIELDS) if kind == "userdb" else ""
-    return ", ".join(name for name in OLD_FIELDS if re.search(rf"[\s:]{name}\d*=", text))
+        return ", ".join(PASSWD_FILE_FIELDS_2_3) if kind == "userdb" else ""
+    return ", ".join(
+        name for name in PASSWD_FILE_FIELDS_2_3 if re.search(rf"[\s:]{name}\d*=", text)
+    )
 
 
-def of_static(setting, kind, prefix, inherited):
+def convert_static_arguments(setting, kind, prefix, inherited):
     lines, fields = [], []
-    for name, value in fields_of(setting.value, inherited):
+    for name, value in iter_converted_fields(setting.value, inherited):
         if kind == "userdb" and name == "allow_all_users":
             lines.append(f"static_allow_all_users = {value}")
         elif kind == "passdb" and name == "password":
-            lines.append(assignment(f"{prefix}password", value))
+            lines.append(format_assignment(f"{prefix}password", value))
         else:
-            fields.append(assignment(name, value))
-    yield Made(lines + (block("fields", "", fields) if fields else []), setting)
+            fields.append(format_assignment(name, value))
+    yield ConvertedSetting(lines + (format_block("fields", "", fields) if fields else []), setting)
 
 
-def without_arguments(setting, _kind, _prefix, _inherited):
+def drop_arguments(setting, _kind, _prefix, _inherited):
     """Arguments of passwd and prefetch, of which 2.4 has none."""
     if setting.value:
-        yield Lost(setting)
+        yield UnconvertedSetting(setting)
 
 
-ARGUMENTS = {
-    "pam": of_pam,
-    "passwd": without_arguments,
-    "passwd-file": of_passwd_file,
-    "prefetch": without_arguments,
-    "static": of_static,
+ARGUMENT_CONVERTERS = {
+    "pam": convert_pam_arguments,
+    "passwd": drop_arguments,
+    "passwd-file": convert_passwd_file_arguments,
+    "prefetch": drop_arguments,
+    "static": convert_static_arguments,
 }

@@ -7,16 +7,22 @@ from pathlib import Path
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from mailboxes.mailserver.checks.command import existing
+from mailboxes.mailserver.checks.command import validate_config_folder
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
-from mailboxes.mailserver.config_parser.lines import is_secret, masked
-from mailboxes.mailserver.config_parser.names import is_for_newer, newer_line, older_line
+from mailboxes.mailserver.config_parser.lines import contains_secret, mask_secrets
+from mailboxes.mailserver.config_parser.names import find_2_3_line, find_2_4_line, is_for_2_4
 from mailboxes.mailserver.converter.convert import Conversion
-from mailboxes.mailserver.converter.render import HEADER, changes, is_changed, place, rendered
-from mailboxes.mailserver.generator.disk import Change, write
-from mailboxes.mailserver.generator.files import PUBLIC, SECRET, File
+from mailboxes.mailserver.converter.render import (
+    HEADER_LINES,
+    format_location,
+    is_changed,
+    iter_converted_lines,
+    render_sections,
+)
+from mailboxes.mailserver.generator.disk import FileChange, write_change
+from mailboxes.mailserver.generator.files import PUBLIC_MODE, SECRET_MODE, GeneratedFile
 
-SHOWN = 10  # names of files that are in the way
+MAX_SHOWN_NAMES = 10  # names of files that are in the way
 
 help = "Convert Dovecot 2.3 configuration files to Dovecot 2.4."
 
@@ -37,18 +43,20 @@ def add_arguments(parser):
 
 
 def run(command, options):
-    dovecot = DovecotFiles(existing(options["dovecot"], "dovecot.conf"))
-    refuse(dovecot)
+    dovecot = DovecotFiles(validate_config_folder(options["dovecot"], "dovecot.conf"))
+    refuse_unconvertible(dovecot)
     conversion = Conversion(dovecot)
     sections = conversion.sections()
-    found = list(changes(sections))
+    found = list(iter_converted_lines(sections))
     if conversion.unguarded:
-        warn_of_unguarded(command, conversion.unguarded, options)
+        warn_about_unguarded(command, conversion.unguarded, options)
     if options["output"]:
         folder = Path(options["output"]).absolute()
         try:
-            refuse_folder(folder, dovecot.directory)
-            store(folder, files_of(conversion, sections, dovecot.directory))
+            validate_output_folder(folder, dovecot.directory)
+            write_converted_files(
+                folder, generate_converted_files(conversion, sections, dovecot.directory)
+            )
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}") from error
     if options["json"]:
@@ -58,8 +66,8 @@ def run(command, options):
             if each.is_lost or is_changed(each):
                 command.stdout.write(format_change(each, dovecot.directory))
     else:
-        for file in files_of(conversion, sections, dovecot.directory):
-            lines = "\n".join(masked(line) for line in file.text.splitlines())
+        for file in generate_converted_files(conversion, sections, dovecot.directory):
+            lines = "\n".join(mask_secrets(line) for line in file.text.splitlines())
             command.stdout.write(f"# {file.name}\n{lines}\n")
     command.stderr.write(
         _("%(total)s lines, %(lost)s of them not converted.")
@@ -67,7 +75,7 @@ def run(command, options):
     )
 
 
-def warn_of_unguarded(command, passdbs, options):
+def warn_about_unguarded(command, passdbs, options):
     """People who are kept out in 2.3 could log in with the new files."""
     text = _(
         "These passdbs keep people out who could log in without them, and are not converted:"
@@ -78,10 +86,10 @@ def warn_of_unguarded(command, passdbs, options):
     command.stderr.write(text)
 
 
-def refuse(dovecot):
+def refuse_unconvertible(dovecot):
     """What cannot be read cannot be converted either."""
-    if is_for_newer(dovecot):
-        new, old = newer_line(dovecot), older_line(dovecot)
+    if is_for_2_4(dovecot):
+        new, old = find_2_4_line(dovecot), find_2_3_line(dovecot)
         if old is None:
             raise CommandError(_("These files are for Dovecot 2.4 already."))
         raise CommandError(
@@ -99,28 +107,30 @@ def refuse(dovecot):
         raise CommandError(_("Dovecot 2.3 cannot parse these lines:") + f"\n{listed}")
 
 
-def files_of(conversion, sections, folder):
+def generate_converted_files(conversion, sections, folder):
     """dovecot.conf, and the connections with their passwords beside it."""
-    lines = [*HEADER, *rendered(sections, folder)]
+    lines = [*HEADER_LINES, *render_sections(sections, folder)]
     text = "\n".join([*lines, ""])
-    if any(map(is_secret, lines)) or any(map(is_closed, sources(conversion.dovecot))):
-        yield File("dovecot", "dovecot.conf", text, SECRET, "dovecot")
+    if any(map(contains_secret, lines)) or any(
+        map(is_not_world_readable, get_source_files(conversion.dovecot))
+    ):
+        yield GeneratedFile("dovecot", "dovecot.conf", text, SECRET_MODE, "dovecot")
     else:
-        yield File("dovecot", "dovecot.conf", text, PUBLIC)
+        yield GeneratedFile("dovecot", "dovecot.conf", text, PUBLIC_MODE)
     for lines, name in conversion.connections.files.items():
-        yield File("dovecot", name, "\n".join([*lines, ""]), SECRET, "dovecot")
+        yield GeneratedFile("dovecot", name, "\n".join([*lines, ""]), SECRET_MODE, "dovecot")
 
 
-def sources(dovecot):
+def get_source_files(dovecot):
     """The files that settings stand in; a connection's has a file of its own again."""
     return {line.file for _path, setting in dovecot.root.walk() for line in setting.lines}
 
 
-def is_closed(path):
+def is_not_world_readable(path):
     return not Path(path).stat().st_mode & stat.S_IROTH
 
 
-def refuse_folder(folder, source):
+def validate_output_folder(folder, source):
     """Only into a folder of its own: what stands beside the new files would be read with them."""
     if folder.resolve() == source.resolve():
         raise CommandError(
@@ -130,13 +140,13 @@ def refuse_folder(folder, source):
     if folder.exists() and (present := sorted(path.name for path in folder.iterdir())):
         raise CommandError(
             _("%(folder)s is not empty: %(names)s")
-            % {"folder": folder, "names": ", ".join(present[:SHOWN])}
+            % {"folder": folder, "names": ", ".join(present[:MAX_SHOWN_NAMES])}
         )
 
 
-def store(folder, files):
+def write_converted_files(folder, files):
     for file in files:
-        write(Change(folder / file.name, file, None))
+        write_change(FileChange(folder / file.name, file, None))
 
 
 def format_change(change, folder):
@@ -144,5 +154,5 @@ def format_change(change, folder):
     new = " ".join(line.strip() for line in change.lines) if change.lines else "–"
     if change.is_lost:
         new = _("not converted") + (f" ({change.about})" if change.about else "")
-    where = place(change.file, change.number, folder)
+    where = format_location(change.file, change.number, folder)
     return f"{where}: {change.text} → {new}"

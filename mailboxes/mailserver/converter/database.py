@@ -2,13 +2,20 @@
 
 import shlex
 
-from mailboxes.mailserver.config_parser.tree import Block
-from mailboxes.mailserver.converter.result import Lost, Made, Section, assignment, block, head
+from mailboxes.mailserver.config_parser.tree import ConfigBlock
+from mailboxes.mailserver.converter.result import (
+    ConvertedBlock,
+    ConvertedSetting,
+    UnconvertedSetting,
+    format_assignment,
+    format_block,
+    format_header,
+)
 
 # Beside dovecot.conf, for those who read passwords; no file of 2.3 is called so.
-CONNECTION = "dovecot-sql-connection.conf.ext"
+CONNECTION_FILE_NAME = "dovecot-sql-connection.conf.ext"
 # words of `connect` → settings of a host
-WORDS = {
+CONNECT_KEYWORDS = {
     "client_flags": "client_flags",
     "dbname": "dbname",
     "option_file": "option_file",
@@ -23,10 +30,10 @@ WORDS = {
     "ssl_key": "ssl_key",
     "user": "user",
 }
-MAP_NAMES = {"table": "sql_table", "username_field": "username_field"}
+DICT_MAP_SETTINGS = {"table": "sql_table", "username_field": "username_field"}
 
 
-class Connections:
+class ConnectionFiles:
     """Each different connection once, in a file that few may read."""
 
     def __init__(self):
@@ -34,8 +41,10 @@ class Connections:
 
     def include(self, driver, connect):
         """The line that stands for a connection; the driver is said where everybody reads it."""
-        lines = tuple(lines_of(driver, connect))
-        name = f"{len(self.files) + 1}-{CONNECTION}" if self.files else CONNECTION
+        lines = tuple(render_connection(driver, connect))
+        name = (
+            f"{len(self.files) + 1}-{CONNECTION_FILE_NAME}" if self.files else CONNECTION_FILE_NAME
+        )
         name = self.files.setdefault(lines, name)
         return [f"sql_driver = {driver}", f"!include_try {name}"]
 
@@ -43,30 +52,30 @@ class Connections:
         setting = file.setting("connect")
         text = setting.value if setting else ""
         lines = self.include(file.value("driver"), text)
-        yield Made(lines, setting) if setting else lines[0]
-        if left := unknown_words(file.value("driver"), text):
-            yield Lost(setting, " ".join(left))
+        yield ConvertedSetting(lines, setting) if setting else lines[0]
+        if left := find_unknown_words(file.value("driver"), text):
+            yield UnconvertedSetting(setting, " ".join(left))
 
 
-def lines_of(driver, connect):
+def render_connection(driver, connect):
     if driver == "sqlite":
         words = connect.split()
-        return [assignment("sqlite_path", words[0])] if words else []
+        return [format_assignment("sqlite_path", words[0])] if words else []
     hosts, common = [], []
-    for name, value in words_of(connect):
+    for name, value in parse_connect(connect):
         if name == "host":
             hosts.append([value])
-        elif name in WORDS:
-            line = assignment(WORDS[name], value)
+        elif name in CONNECT_KEYWORDS:
+            line = format_assignment(CONNECT_KEYWORDS[name], value)
             # a port behind a host is its own, the rest is of all
             (hosts[-1] if name == "port" and hosts else common).append(line)
     lines = []
     for host, *own in hosts or [["localhost"]]:
-        lines += block(driver, host, own + common)
+        lines += format_block(driver, host, own + common)
     return lines
 
 
-def words_of(connect):
+def parse_connect(connect):
     try:
         words = shlex.split(connect)
     except ValueError:
@@ -74,38 +83,50 @@ def words_of(connect):
     return [word.partition("=")[::2] for word in words]
 
 
-def unknown_words(driver, connect):
+def find_unknown_words(driver, connect):
     if driver == "sqlite":
         return connect.split()[1:]
-    return [name for name, _value in words_of(connect) if name not in WORDS and name != "host"]
+    return [
+        name
+        for name, _value in parse_connect(connect)
+        if name not in CONNECT_KEYWORDS and name != "host"
+    ]
 
 
-def dictionary(setting, dovecot, connections):
+def convert_dictionary(setting, dovecot, connections):
     """`name = mysql:/file` of dict { }, with the file's maps."""
     kind, _colon, path = setting.value.partition(":")
     if kind not in ("mysql", "pgsql", "sqlite"):
-        return [Lost(setting)]
+        return [UnconvertedSetting(setting)]
     file = dovecot.read_sql(dovecot.locate(path), setting.line)
-    found = Section(head("dict", setting.name), setting.line, was=f"{setting.name} = …")
+    found = ConvertedBlock(
+        format_header("dict", setting.name), setting.line, was=f"{setting.name} = …"
+    )
     connect = file.setting("connect")
     found.children += ["driver = sql"]
     lines = connections.include(kind, connect.value if connect else "")
-    found.children += [Made(lines, connect)] if connect else lines
-    for each in (child for child in file.children if isinstance(child, Block)):
-        found.children += _map(each)
+    found.children += [ConvertedSetting(lines, connect)] if connect else lines
+    for each in (child for child in file.children if isinstance(child, ConfigBlock)):
+        found.children += _convert_map(each)
     return [found]
 
 
-def _map(source):
+def _convert_map(source):
     if source.kind != "map" or source.blocks("fields"):
-        return [Lost(setting) for _path, setting in source.walk()]
+        return [UnconvertedSetting(setting) for _path, setting in source.walk()]
     lines = [
-        Made([assignment(MAP_NAMES[name], setting.value)], setting)
-        for name in MAP_NAMES
+        ConvertedSetting([format_assignment(DICT_MAP_SETTINGS[name], setting.value)], setting)
+        for name in DICT_MAP_SETTINGS
         if (setting := source.setting(name))
     ]
     if values := source.setting("value_field"):
         for name in filter(None, (word.strip() for word in values.value.split(","))):
             kind = "uint" if source.value("value_type", "uint") == "uint" else "string"
-            lines.append(Made(block("value_field", name, [f"type = {kind}"]), values))
-    return [Section(head("dict_map", source.value("pattern")), source.line, lines, "map")]
+            lines.append(
+                ConvertedSetting(format_block("value_field", name, [f"type = {kind}"]), values)
+            )
+    return [
+        ConvertedBlock(
+            format_header("dict_map", source.value("pattern")), source.line, lines, "map"
+        )
+    ]

@@ -3,13 +3,18 @@
 import re
 from dataclasses import dataclass, field
 
-from mailboxes.mailserver.config_parser.names import PLUGIN
+from mailboxes.mailserver.config_parser.names import RENAMED_PLUGIN_SETTINGS
 from mailboxes.mailserver.config_parser.tree import is_yes
-from mailboxes.mailserver.converter.result import Lost, Made, assignment, block
-from mailboxes.mailserver.converter.variables import converted
+from mailboxes.mailserver.converter.result import (
+    ConvertedSetting,
+    UnconvertedSetting,
+    format_assignment,
+    format_block,
+)
+from mailboxes.mailserver.converter.variables import convert_variables
 
 # Settings that have the same name outside of it.
-KEPT = frozenset({
+UNCHANGED_SETTINGS = frozenset({
     "fts_autoindex", "fts_autoindex_max_recent_msgs", "fts_message_max_size",
     "last_login_precision", "lazy_expunge_only_last_instance", "mail_log_cached_only",
     "mail_log_events", "mail_log_fields", "quota_exceeded_message", "quota_status_nouser",
@@ -30,17 +35,25 @@ KEPT = frozenset({
     "sieve_vacation_use_original_recipient", "sieve_virustest_status_header",
     "sieve_virustest_status_type",
 })  # fmt: skip
-WARNING = re.compile(r"(-)?(storage|bytes|messages?)=(\d+)%{1,2}\s+([\w.-]+)\s*(.*)")
-RULE = re.compile(r"\*:(?:(storage|bytes)=(\d+\s*[BbKkMmGgTt]?[Bb]?))?(?::?messages=(\d+))?")
-FOLDER_RULE = re.compile(r"([^*:][^:]*):(ignore|storage=\+(\w+))")
-GRACE = "# The last message may exceed it: in 2.3 by a tenth, in 2.4 by quota_storage_grace (10 M)."
-SCRIPTS = {"sieve_before": "before", "sieve_after": "after", "sieve_default": "default"}
-SCRIPTS |= {"sieve_global": "global", "sieve_global_dir": "global", "sieve_discard": "discard"}
-NUMBERED = re.compile(r"(sieve_(?:before|after)|quota_rule|quota_warning|quota)\d+")
+QUOTA_WARNING_RE = re.compile(r"(-)?(storage|bytes|messages?)=(\d+)%{1,2}\s+([\w.-]+)\s*(.*)")
+QUOTA_RULE_RE = re.compile(
+    r"\*:(?:(storage|bytes)=(\d+\s*[BbKkMmGgTt]?[Bb]?))?(?::?messages=(\d+))?"
+)
+FOLDER_RULE_RE = re.compile(r"([^*:][^:]*):(ignore|storage=\+(\w+))")
+GRACE_COMMENT = (
+    "# The last message may exceed it: in 2.3 by a tenth, in 2.4 by quota_storage_grace (10 M)."
+)
+SIEVE_SCRIPT_TYPES = {"sieve_before": "before", "sieve_after": "after", "sieve_default": "default"}
+SIEVE_SCRIPT_TYPES |= {
+    "sieve_global": "global",
+    "sieve_global_dir": "global",
+    "sieve_discard": "discard",
+}
+NUMBERED_SETTING_RE = re.compile(r"(sieve_(?:before|after)|quota_rule|quota_warning|quota)\d+")
 
 
 @dataclass
-class Surroundings:
+class PluginContext:
     """What a setting of plugin { } needs to know of the others."""
 
     inbox: str  # the name of the namespace with inbox = yes, as it will be
@@ -62,54 +75,59 @@ class Surroundings:
         return cls(name or "inbox", inbox is not None, sieve_dir, "sieve" in values)
 
 
-def converted_plugin(setting, around):
+def convert_plugin_setting(setting, around):
     """A setting of plugin { }, as 2.4 has it; what it has not is Lost."""
-    numbered = NUMBERED.fullmatch(setting.name)
+    numbered = NUMBERED_SETTING_RE.fullmatch(setting.name)
     name = numbered[1] if numbered else setting.name
-    if name in AROUND:
-        yield from AROUND[name](setting, around)
-    elif name in SPECIAL:
-        yield from SPECIAL[name](setting)
-    elif name in SCRIPTS:
-        yield from script(setting, SCRIPTS[name], setting.name.removeprefix("sieve_"))
-    elif name in PLUGIN:
-        yield Made([assignment(PLUGIN[name], converted(setting.value))], setting)
-    elif name in KEPT:
-        yield Made([assignment(name, converted(setting.value))], setting)
+    if name in CONTEXT_SETTING_CONVERTERS:
+        yield from CONTEXT_SETTING_CONVERTERS[name](setting, around)
+    elif name in PLUGIN_SETTING_CONVERTERS:
+        yield from PLUGIN_SETTING_CONVERTERS[name](setting)
+    elif name in SIEVE_SCRIPT_TYPES:
+        yield from convert_sieve_script(
+            setting, SIEVE_SCRIPT_TYPES[name], setting.name.removeprefix("sieve_")
+        )
+    elif name in RENAMED_PLUGIN_SETTINGS:
+        yield ConvertedSetting(
+            [format_assignment(RENAMED_PLUGIN_SETTINGS[name], convert_variables(setting.value))],
+            setting,
+        )
+    elif name in UNCHANGED_SETTINGS:
+        yield ConvertedSetting([format_assignment(name, convert_variables(setting.value))], setting)
     else:
-        yield Lost(setting)
+        yield UnconvertedSetting(setting)
 
 
-def quota(setting):
+def convert_quota(setting):
     """`count:User quota:ns=…`; all but what the system counts is counted by Dovecot."""
     driver, _colon, rest = setting.value.partition(":")
     name, _colon, options = rest.partition(":")
-    lines = [GRACE, "driver = fs" if driver == "fs" else "driver = count"]
+    lines = [GRACE_COMMENT, "driver = fs" if driver == "fs" else "driver = count"]
     lines += ["hidden = yes"] if "hidden" in options.split(":") else []
     lines += ["enforce = no"] if "noenforcing" in options.split(":") else []
-    yield Made(block("quota", name or "User quota", lines), setting)
+    yield ConvertedSetting(format_block("quota", name or "User quota", lines), setting)
     if left := [word for word in options.split(":") if word not in ("", "hidden", "noenforcing")]:
-        yield Lost(setting, ":".join(left))
+        yield UnconvertedSetting(setting, ":".join(left))
 
 
-def rule(setting, around):
-    if folder := FOLDER_RULE.fullmatch(setting.value):
+def convert_quota_rule(setting, around):
+    if folder := FOLDER_RULE_RE.fullmatch(setting.value):
         output = (
             "quota_ignore = yes" if folder[2] == "ignore" else f"quota_storage_extra = {folder[3]}"
         )
-        inner = block("mailbox", folder[1], [output])
+        inner = format_block("mailbox", folder[1], [output])
         inner = inner if around.has_inbox else ["inbox = yes", *inner]
-        yield Made(block("namespace", around.inbox, inner), setting)
+        yield ConvertedSetting(format_block("namespace", around.inbox, inner), setting)
         return
-    found = RULE.fullmatch(setting.value)
+    found = QUOTA_RULE_RE.fullmatch(setting.value)
     if not found or not (found[2] or found[3]):
-        yield Lost(setting)
+        yield UnconvertedSetting(setting)
         return
-    for name, value in limits(found).items():
-        yield Made([assignment(name, value)], setting)
+    for name, value in parse_quota_limits(found).items():
+        yield ConvertedSetting([format_assignment(name, value)], setting)
 
 
-def limits(rule):
+def parse_quota_limits(rule):
     """The limits of a rule for all folders."""
     found = {}
     if rule[2]:
@@ -120,44 +138,46 @@ def limits(rule):
     return found
 
 
-def warning(setting, around):
-    found = WARNING.fullmatch(setting.value)
+def convert_quota_warning(setting, around):
+    found = QUOTA_WARNING_RE.fullmatch(setting.value)
     if not found:
-        yield Lost(setting)
+        yield UnconvertedSetting(setting)
         return
     under, kind, number, service, arguments = found.groups()
     resource = "message" if kind.startswith("message") else "storage"
     lines = ["resource = message"] if resource == "message" else []
     lines += ["threshold = under"] if under else []
     lines += [f"quota_{resource}_percentage = {number}"]
-    lines += block("execute", service, [assignment("args", converted(arguments))])
+    lines += format_block(
+        "execute", service, [format_assignment("args", convert_variables(arguments))]
+    )
     plain = f"{'under' if under else 'over'}-{number}-{resource}"
     names = (plain, *(f"{plain}-{count}" for count in range(2, 1000)))
     name = next(each for each in names if each not in around.warnings)
     around.warnings.add(name)
-    yield Made(block("quota_warning", name, lines), setting)
+    yield ConvertedSetting(format_block("quota_warning", name, lines), setting)
 
 
-def clone(setting):
+def convert_quota_clone(setting):
     """`proxy::name` or another dictionary."""
     driver, _colon, rest = setting.value.partition(":")
     name = rest.rpartition(":")[2]
     if driver != "proxy" or not name:
-        yield Lost(setting)
+        yield UnconvertedSetting(setting)
         return
-    inner = block("dict", "proxy", [assignment("name", name)])
-    yield Made(block("quota_clone", "", inner), setting)
+    inner = format_block("dict", "proxy", [format_assignment("name", name)])
+    yield ConvertedSetting(format_block("quota_clone", "", inner), setting)
 
 
-def grace(setting):
+def convert_quota_grace(setting):
     """A part of the limit is a size now."""
     if "%" in setting.value:
-        yield Lost(setting, "quota_storage_grace = SIZE")
+        yield UnconvertedSetting(setting, "quota_storage_grace = SIZE")
     else:
-        yield Made([assignment("quota_storage_grace", setting.value)], setting)
+        yield ConvertedSetting([format_assignment("quota_storage_grace", setting.value)], setting)
 
 
-def script(setting, kind, name):
+def convert_sieve_script(setting, kind, name):
     """A script or a folder of them: `file:~/sieve;active=~/.dovecot.sieve`."""
     place, *options = setting.value.split(";")
     driver, colon, path = place.partition(":")
@@ -165,78 +185,83 @@ def script(setting, kind, name):
         driver, path = "file", place
     known = dict(option.partition("=")[::2] for option in options)
     lines = [] if kind == "personal" else [f"type = {kind}"]
-    lines += [] if driver == "file" else [assignment("driver", driver)]
-    lines += [assignment("path", converted(path))]
+    lines += [] if driver == "file" else [format_assignment("driver", driver)]
+    lines += [format_assignment("path", convert_variables(path))]
     if active := known.get("active"):
-        lines += [assignment("active_path", converted(active))]
-    yield Made(block("sieve_script", name, lines), setting)
+        lines += [format_assignment("active_path", convert_variables(active))]
+    yield ConvertedSetting(format_block("sieve_script", name, lines), setting)
     if left := [option for option in options if option.partition("=")[0] not in ("", "active")]:
-        yield Lost(setting, ";".join(left))
+        yield UnconvertedSetting(setting, ";".join(left))
 
 
-def sieve(setting, around):
+def convert_sieve(setting, around):
     """With a folder of its own, sieve_dir, the file is the link to the active script."""
     driver, colon, _rest = setting.value.partition(":")
     if not around.sieve_dir or ";" in setting.value or (colon and driver != "file"):
-        yield from script(setting, "personal", "personal")
+        yield from convert_sieve_script(setting, "personal", "personal")
         return
     active = setting.value.removeprefix("file:")
-    yield personal(setting, around.sieve_dir, active)
+    yield build_personal_script(setting, around.sieve_dir, active)
 
 
-def sieve_folder(setting, around):
+def convert_sieve_dir(setting, around):
     """sieve_dir stands in the script of `sieve`, or of the usual one."""
     if around.has_sieve:
-        yield Made([], setting)
+        yield ConvertedSetting([], setting)
     else:
-        yield personal(setting, setting.value, "~/.dovecot.sieve")
+        yield build_personal_script(setting, setting.value, "~/.dovecot.sieve")
 
 
-def personal(setting, path, active):
-    lines = [assignment("path", converted(path)), assignment("active_path", converted(active))]
-    return Made(block("sieve_script", "personal", lines), setting)
+def build_personal_script(setting, path, active):
+    lines = [
+        format_assignment("path", convert_variables(path)),
+        format_assignment("active_path", convert_variables(active)),
+    ]
+    return ConvertedSetting(format_block("sieve_script", "personal", lines), setting)
 
 
-def extensions(setting):
+def convert_sieve_extensions(setting):
     """`+x -y` changes the usual list, and so does a block; a list without signs is all."""
     words = setting.value.split()
     if not any(word[0] in "+-" for word in words):
-        yield Made([assignment(setting.name, setting.value)], setting)
+        yield ConvertedSetting([format_assignment(setting.name, setting.value)], setting)
         return
     lines = [f"{word.lstrip('+-')} = {'no' if word[0] == '-' else 'yes'}" for word in words]
-    yield Made(block(setting.name, "", lines), setting)
+    yield ConvertedSetting(format_block(setting.name, "", lines), setting)
 
 
-def compress(setting):
-    yield Made([assignment("mail_compress_write_method", setting.value)], setting)
+def convert_zlib_save(setting):
+    yield ConvertedSetting(
+        [format_assignment("mail_compress_write_method", setting.value)], setting
+    )
 
 
-def acl(setting):
+def convert_acl(setting):
     """`vfile`, and a global file that is gone."""
     driver, _colon, rest = setting.value.partition(":")
-    yield Made([assignment("acl_driver", driver)], setting)
+    yield ConvertedSetting([format_assignment("acl_driver", driver)], setting)
     if rest:
-        yield Lost(setting, rest)
+        yield UnconvertedSetting(setting, rest)
 
 
-def nothing(setting):
+def drop_setting(setting):
     """What 2.4 does by default."""
-    yield Made([], setting)
+    yield ConvertedSetting([], setting)
 
 
-SPECIAL = {
-    "acl": acl,
-    "quota": quota,
-    "quota_clone_dict": clone,
-    "quota_grace": grace,
-    "quota_vsizes": nothing,
-    "sieve_extensions": extensions,
-    "sieve_global_extensions": extensions,
-    "zlib_save": compress,
+PLUGIN_SETTING_CONVERTERS = {
+    "acl": convert_acl,
+    "quota": convert_quota,
+    "quota_clone_dict": convert_quota_clone,
+    "quota_grace": convert_quota_grace,
+    "quota_vsizes": drop_setting,
+    "sieve_extensions": convert_sieve_extensions,
+    "sieve_global_extensions": convert_sieve_extensions,
+    "zlib_save": convert_zlib_save,
 }
-AROUND = {
-    "quota_rule": rule,
-    "quota_warning": warning,
-    "sieve": sieve,
-    "sieve_dir": sieve_folder,
+CONTEXT_SETTING_CONVERTERS = {
+    "quota_rule": convert_quota_rule,
+    "quota_warning": convert_quota_warning,
+    "sieve": convert_sieve,
+    "sieve_dir": convert_sieve_dir,
 }

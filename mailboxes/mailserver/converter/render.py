@@ -3,17 +3,21 @@
 import os
 from typing import NamedTuple
 
-from mailboxes.mailserver.config_parser.lines import masked
-from mailboxes.mailserver.converter.result import Lost, Made, Section
+from mailboxes.mailserver.config_parser.lines import mask_secrets
+from mailboxes.mailserver.converter.result import (
+    ConvertedBlock,
+    ConvertedSetting,
+    UnconvertedSetting,
+)
 
-MARK = "NOT CONVERTED"
-HEADER = [
+NOT_CONVERTED_MARK = "NOT CONVERTED"
+HEADER_LINES = [
     "# Dovecot's files of 2.3, written for 2.4. Comments (#) show the original line.",
-    f"# Lines marked {MARK} need your decision.",
+    f"# Lines marked {NOT_CONVERTED_MARK} need your decision.",
 ]
 
 
-class Change(NamedTuple):
+class ConvertedLine(NamedTuple):
     """What has become of a line."""
 
     file: str
@@ -24,56 +28,64 @@ class Change(NamedTuple):
     about: str = ""
 
 
-def changes(sections):
+def iter_converted_lines(sections):
     """Each setting of 2.3, in the order of the new configuration."""
     for each in sections:
-        if isinstance(each, Section):
+        if isinstance(each, ConvertedBlock):
             if each.was != each.head:
-                yield change_of(each.line, each.was, (f"{each.head} {{",))
-            yield from changes(each.children)
-        elif isinstance(each, Made | Lost):
-            is_lost = isinstance(each, Lost)
+                yield build_converted_line(each.line, each.was, (f"{each.head} {{",))
+            yield from iter_converted_lines(each.children)
+        elif isinstance(each, ConvertedSetting | UnconvertedSetting):
+            is_lost = isinstance(each, UnconvertedSetting)
             lines = () if is_lost else tuple(each.lines)
             about = each.about if is_lost else ""
-            yield change_of(each.source.line, text_of(each.source), lines, is_lost, about)
+            yield build_converted_line(
+                each.source.line, format_source_setting(each.source), lines, is_lost, about
+            )
 
 
-def change_of(line, text, lines, is_lost=False, about=""):
-    shown = tuple(masked(line) for line in lines)
-    return Change(line.file, line.number, text, shown, is_lost, masked(about))
+def build_converted_line(line, text, lines, is_lost=False, about=""):
+    shown = tuple(mask_secrets(line) for line in lines)
+    return ConvertedLine(line.file, line.number, text, shown, is_lost, mask_secrets(about))
 
 
-def text_of(setting):
+def format_source_setting(setting):
     """The line as it stands there; of one that goes on in others, the first."""
     return setting.line.shown
 
 
-def rendered(sections, folder, indent=""):
+def render_sections(sections, folder, indent=""):
     """The lines of the configuration."""
     for each in sections:
-        if isinstance(each, Section):
-            yield from section(each, folder, indent)
+        if isinstance(each, ConvertedBlock):
+            yield from render_section(each, folder, indent)
         elif isinstance(each, str):
             yield f"{indent}{each}".rstrip()
         else:
-            yield from setting(each, folder, indent)
+            yield from render_setting(each, folder, indent)
 
 
-def section(each, folder, indent):
+def render_section(each, folder, indent):
     if each.was != each.head:
-        yield f"{indent}# {place(each.line.file, each.line.number, folder)}: {each.was}"
+        yield f"{indent}# {format_location(each.line.file, each.line.number, folder)}: {each.was}"
     yield f"{indent}{each.head} {{"
-    yield from rendered(each.children, folder, f"{indent}  ")
+    yield from render_sections(each.children, folder, f"{indent}  ")
     yield f"{indent}}}"
 
 
-def setting(each, folder, indent):
-    was = f"{place(each.source.line.file, each.source.line.number, folder)}: {text_of(each.source)}"
-    if isinstance(each, Lost):
-        about = f" ({masked(each.about)})" if each.about else ""
-        yield f"{indent}# {MARK} {was}{about}"
+def render_setting(each, folder, indent):
+    line = each.source.line
+    location = format_location(line.file, line.number, folder)
+    was = f"{location}: {format_source_setting(each.source)}"
+    if isinstance(each, UnconvertedSetting):
+        about = f" ({mask_secrets(each.about)})" if each.about else ""
+        yield f"{indent}# {NOT_CONVERTED_MARK} {was}{about}"
         return
-    if is_changed(change_of(each.source.line, text_of(each.source), tuple(each.lines))):
+    if is_changed(
+        build_converted_line(
+            each.source.line, format_source_setting(each.source), tuple(each.lines)
+        )
+    ):
         yield f"{indent}# {was}"
     yield from (f"{indent}{line}" for line in each.lines)
 
@@ -83,5 +95,5 @@ def is_changed(change):
     return [line.split() for line in change.lines] != [change.text.split()]
 
 
-def place(file, number, folder):
+def format_location(file, number, folder):
     return f"{os.path.relpath(file, folder)}:{number}"

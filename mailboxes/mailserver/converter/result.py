@@ -3,29 +3,29 @@
 import re
 from dataclasses import dataclass, field
 
-from mailboxes.mailserver.config_parser.lines import Setting
+from mailboxes.mailserver.config_parser.lines import ConfigSetting
 
-PLAIN_NAME = re.compile(r"[^\s\"'{}#=]+")
+PLAIN_NAME_RE = re.compile(r"[^\s\"'{}#=]+")
 
 
 @dataclass(frozen=True)
-class Made:
+class ConvertedSetting:
     """What a setting of 2.3 has become: lines of text, nothing where it is no longer needed."""
 
     lines: list
-    source: Setting
+    source: ConfigSetting
 
 
 @dataclass(frozen=True)
-class Lost:
+class UnconvertedSetting:
     """A setting, or a part of it, that has no place in 2.4, or needs somebody to decide."""
 
-    source: Setting
+    source: ConfigSetting
     about: str = ""
 
 
 @dataclass
-class Section:
+class ConvertedBlock:
     """A block with what is in it: Made, Lost, Section or plain lines."""
 
     head: str
@@ -34,11 +34,11 @@ class Section:
     was: str = ""  # its head in 2.3, if that was another
 
 
-def assignment(name, value):
-    return f"{name} = {quoted(value)}".rstrip()
+def format_assignment(name, value):
+    return f"{name} = {quote_value(value)}".rstrip()
 
 
-def quoted(value):
+def quote_value(value):
     """A value as a line of 2.4's can say it."""
     is_plain = value == value.strip() and not re.search(r"#|^[\"'<]|\\$", value)
     if is_plain:
@@ -47,15 +47,15 @@ def quoted(value):
     return f'"{escaped}"'
 
 
-def named(name):
-    return name if PLAIN_NAME.fullmatch(name) else f'"{name}"'
+def quote_name(name):
+    return name if PLAIN_NAME_RE.fullmatch(name) else f'"{name}"'
 
 
-def head(kind, name=""):
-    return f"{kind} {named(name)}" if name else kind
+def format_header(kind, name=""):
+    return f"{kind} {quote_name(name)}" if name else kind
 
 
-def block(kind, name, lines):
+def format_block(kind, name, lines):
     """A block's lines; a line by itself may be given as such."""
     inner = [lines] if isinstance(lines, str) else lines
-    return [f"{head(kind, name)} {{", *(f"  {line}" for line in inner), "}"]
+    return [f"{format_header(kind, name)} {{", *(f"  {line}" for line in inner), "}"]

@@ -2,7 +2,7 @@
 
 import re
 
-LETTERS = {
+LETTER_VARIABLES = {
     "a": "local_port",
     "b": "remote_port",
     "c": "secured",
@@ -18,8 +18,8 @@ LETTERS = {
     "w": "password",
 }
 # Queries and settings of logins.
-AUTHENTICATION = LETTERS | {"p": "client_pid", "s": "protocol"}
-NAMES = {
+AUTH_LETTER_VARIABLES = LETTER_VARIABLES | {"p": "client_pid", "s": "protocol"}
+NAMED_VARIABLES = {
     "auth_domain": "auth_user | domain",
     "auth_username": "auth_user | username",
     "domain": "user | domain",
@@ -42,61 +42,61 @@ NAMES = {
     "username": "user | username",
 }
 # Names that both versions have. Any other ends a login or a delivery with an error.
-SAME = ("auth_user", "home", "local_name", "service", "session", "user")
-SAME_IN_AUTHENTICATION = ("cert", "master_user", "mechanism", "password", "secured")
-MODIFIERS = {"L": " | lower", "U": " | upper"}
+UNCHANGED_VARIABLES = ("auth_user", "home", "local_name", "service", "session", "user")
+UNCHANGED_AUTH_VARIABLES = ("cert", "master_user", "mechanism", "password", "secured")
+MODIFIER_FILTERS = {"L": " | lower", "U": " | upper"}
 # Letters of pop3_uidl_format, with the hexadecimal numbers that are usual there.
-UIDL = {
+UIDL_VARIABLES = {
     "f": "filename",
     "g": "guid",
     "m": "md5",
     "u": "uid",
     "v": "uidvalidity",
 }
-VARIABLE = re.compile(
+VARIABLE_RE = re.compile(
     r"%(?:%|(?P<modifiers>[LU]*)(?:(?P<letter>[a-z])|\{(?P<name>\w+)\})|(?P<bad>.))"
 )
-UIDL_VARIABLE = re.compile(r"%(?P<hex>(?:0?8)?X)?(?P<letter>[fgmuv])")
+UIDL_VARIABLE_RE = re.compile(r"%(?P<hex>(?:0?8)?X)?(?P<letter>[fgmuv])")
 
 
-class Untranslatable(ValueError):
+class UnconvertibleValue(ValueError):
     """A variable that 2.4 has no word for, or that has to be thought about."""
 
 
-def converted(text, letters=LETTERS):
+def convert_variables(text, letters=LETTER_VARIABLES):
     """The text with variables of 2.4's; Untranslatable names the first that cannot be said."""
 
     def replace(found):
-        if found[0] == "%%" and letters is AUTHENTICATION:
+        if found[0] == "%%" and letters is AUTH_LETTER_VARIABLES:
             return "%"
-        name = letters.get(found["letter"]) or long_name(found["name"], letters)
+        name = letters.get(found["letter"]) or convert_variable_name(found["name"], letters)
         if found["bad"] or not name:  # also %%u, somebody else's name
-            raise Untranslatable(found[0])
-        filters = "".join(MODIFIERS[each] for each in found["modifiers"])
+            raise UnconvertibleValue(found[0])
+        filters = "".join(MODIFIER_FILTERS[each] for each in found["modifiers"])
         return f"%{{{name}{filters}}}"
 
-    return VARIABLE.sub(replace, text)
+    return VARIABLE_RE.sub(replace, text)
 
 
-def long_name(name, letters):
+def convert_variable_name(name, letters):
     """2.4's word for a variable that has more than a letter, or None."""
-    if letters is AUTHENTICATION:
-        own = {each: each for each in SAME_IN_AUTHENTICATION} | {"service": "protocol"}
+    if letters is AUTH_LETTER_VARIABLES:
+        own = {each: each for each in UNCHANGED_AUTH_VARIABLES} | {"service": "protocol"}
         own["pid"] = "client_pid"
     else:
         own = {}
-    known = {each: each for each in SAME} | NAMES | own
+    known = {each: each for each in UNCHANGED_VARIABLES} | NAMED_VARIABLES | own
     return known.get(name)
 
 
-def converted_uidl(text):
+def convert_uidl_variables(text):
     """pop3_uidl_format, whose letters mean something else."""
 
     def replace(found):
         filters = " | hex(8)" if found["hex"] else ""
-        return f"%{{{UIDL[found['letter']]}{filters}}}"
+        return f"%{{{UIDL_VARIABLES[found['letter']]}{filters}}}"
 
-    made = UIDL_VARIABLE.sub(replace, text)
+    made = UIDL_VARIABLE_RE.sub(replace, text)
     if re.search(r"%[^{]", made):
-        raise Untranslatable(text)
+        raise UnconvertibleValue(text)
     return made

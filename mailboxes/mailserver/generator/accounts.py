@@ -5,16 +5,16 @@ import re
 from django.conf import settings
 from django.db import connection
 
-from mailboxes.mailserver.autoresponder.tables import NEEDS
+from mailboxes.mailserver.autoresponder.tables import AUTOREPLY_PRIVILEGES
 from mailboxes.postfix import maps
 
 # The panel writes rows and cannot change a table; migrations run with an account that can.
-PANEL_NEEDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+PANEL_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
-def statements(passwords, clients=("localhost",)):
+def iter_account_statements(passwords, clients=("localhost",)):
     """CREATE USER and GRANT for each account, to be run again at will."""
-    for account, allowed in rights().items():
+    for account, allowed in get_account_privileges().items():
         for client in clients:
             person = f"'mailadmin_{account}'@'{client}'"
             yield f"CREATE USER IF NOT EXISTS {person};"
@@ -22,41 +22,44 @@ def statements(passwords, clients=("localhost",)):
             yield from (f"GRANT {what} ON {place} TO {person};" for what, place in allowed)
 
 
-def rights():
+def get_account_privileges():
     """account → (what, on what)."""
     return {
-        "postfix": list(grants(maps.POSTFIX_NEEDS)),
-        "dovecot": list(grants(maps.DOVECOT_NEEDS)),
-        "autoreply": list(grants(NEEDS)),
+        "postfix": list(iter_grants(maps.POSTFIX_PRIVILEGES)),
+        "dovecot": list(iter_grants(maps.DOVECOT_PRIVILEGES)),
+        "autoreply": list(iter_grants(AUTOREPLY_PRIVILEGES)),
         "panel": [
-            (", ".join(PANEL_NEEDS), f"{quoted(exactly(connection.settings_dict['NAME']))}.*")
+            (
+                ", ".join(PANEL_PRIVILEGES),
+                f"{quote_identifier(escape_grant_pattern(connection.settings_dict['NAME']))}.*",
+            )
         ],
     }
 
 
-def grants(needs):
-    database = quoted(connection.settings_dict["NAME"])
+def iter_grants(needs):
+    database = quote_identifier(connection.settings_dict["NAME"])
     for table, statements in needs.items():
         what = ", ".join(
-            f"{verb} {listed(columns)}".strip() for verb, columns in statements.items()
+            f"{verb} {format_columns(columns)}".strip() for verb, columns in statements.items()
         )
-        yield what, f"{database}.{quoted(in_database(table))}"
+        yield what, f"{database}.{quote_identifier(get_prefixed_table(table))}"
 
 
-def in_database(table):
+def get_prefixed_table(table):
     """PostfixAdmin's tables may have a prefix; ours are called `mailadmin_…` in every database."""
     is_ours = table.startswith("mailadmin_")
     return table if is_ours else settings.MAILADMIN_TABLE_PREFIX + table
 
 
-def exactly(name):
+def escape_grant_pattern(name):
     """A database's name where GRANT takes a pattern: `_` would let in its neighbours."""
     return re.sub(r"([_%\\])", r"\\\1", name)
 
 
-def listed(columns):
+def format_columns(columns):
     return f"({', '.join(columns)})" if columns else ""
 
 
-def quoted(name):
+def quote_identifier(name):
     return f"`{name.replace('`', '``')}`"

@@ -18,45 +18,47 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
 from mailadmin.passwords import schemes
-from mailboxes.mailserver.generator.database import Database
-from mailboxes.mailserver.programs import find
+from mailboxes.mailserver.generator.database import DatabaseLocation
+from mailboxes.mailserver.programs import find_program
 from mailboxes.models import Mailbox
 from mailboxes.postfix import maps
 
-PATH, WORD = r"/[\w./@+-]*", r"[A-Za-z0-9._-]+"
-TABLE = r"(\w+:[\w./@+-]+(,\s*)?)*"
+PATH_PATTERN, WORD_PATTERN = r"/[\w./@+-]*", r"[A-Za-z0-9._-]+"
+TABLE_LIST_PATTERN = r"(\w+:[\w./@+-]+(,\s*)?)*"
 # What each choice may be: nothing that ends a line of a file, or means more than itself in it.
-SHAPES = {
+OPTION_PATTERNS = {
     "hostname": r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
-    "mail_directory": PATH,
-    "queue_directory": PATH,
-    "certificate": PATH,
-    "key": PATH,
-    "command": PATH,
-    "mail_user": rf"(?!root\b){WORD}",
-    "mail_group": WORD,
-    "autoreply_user": WORD,
-    "autoreply_group": WORD,
-    "database_group": WORD,
-    "default_scheme": WORD,
+    "mail_directory": PATH_PATTERN,
+    "queue_directory": PATH_PATTERN,
+    "certificate": PATH_PATTERN,
+    "key": PATH_PATTERN,
+    "command": PATH_PATTERN,
+    "mail_user": rf"(?!root\b){WORD_PATTERN}",
+    "mail_group": WORD_PATTERN,
+    "autoreply_user": WORD_PATTERN,
+    "autoreply_group": WORD_PATTERN,
+    "database_group": WORD_PATTERN,
+    "default_scheme": WORD_PATTERN,
     "postfix_version": r"3\.([5-9]|\d\d)(\.\d+)*|[4-9](\.\d+)*",
     "dovecot_version": r"2\.[34]",
     "delivery": "lmtp|lda",
-    "alias_maps": TABLE,
+    "alias_maps": TABLE_LIST_PATTERN,
 }
 # What CRAM-MD5 can be answered with: its own hash (by two names), or the password itself.
-FOR_CRAM_MD5 = ("CRAM-MD5", "HMAC-MD5", "PLAIN", "CLEAR", "CLEARTEXT")
-NO_CRAM_MD5 = _(
+CRAM_MD5_SCHEMES = ("CRAM-MD5", "HMAC-MD5", "PLAIN", "CLEAR", "CLEARTEXT")
+NO_CRAM_MD5_MESSAGE = _(
     "CRAM-MD5 needs passwords that are stored as CRAM-MD5 or as plain text, and there are none: "
     "MAILADMIN_PASSWORD_SCHEME is %(scheme)s."
 )
-OWN_DOMAIN = _("%(name)s is a domain of the panel; the mail server needs a name of its own.")
-ACCOUNTS = ("postfix", "dovecot", "autoreply", "panel")
-PATIENCE = 5  # seconds for a program to say its version
+PANEL_DOMAIN_MESSAGE = _(
+    "%(name)s is a domain of the panel; the mail server needs a name of its own."
+)
+DATABASE_ACCOUNTS = ("postfix", "dovecot", "autoreply", "panel")
+PROGRAM_TIMEOUT_SECONDS = 5  # seconds for a program to say its version
 
 
 @dataclass
-class Choices:
+class MailServerOptions:
     hostname: str = "mail.example.org"
     postfix_directory: str = "/etc/postfix"
     dovecot_directory: str = "/etc/dovecot"
@@ -89,16 +91,18 @@ class Choices:
 
     @property
     def map_type(self):
-        return ("proxy:" if self.proxied else "") + Database.of_the_panel().driver
+        return ("proxy:" if self.proxied else "") + DatabaseLocation.of_the_panel().driver
 
     def context(self):
         """What the templates are filled with."""
-        database = Database.of_the_panel()
+        database = DatabaseLocation.of_the_panel()
         return vars(self) | {
             "database": database,
             "connect": database.connect(self.passwords["dovecot"]),
             "url": database.url(self.passwords["autoreply"]),
-            "compatibility_level": "3.6" if at_least(self.postfix_version, "3.6") else "2",
+            "compatibility_level": "3.6"
+            if is_version_at_least(self.postfix_version, "3.6")
+            else "2",
             "table_prefix": settings.MAILADMIN_TABLE_PREFIX,
             "time_zone": settings.TIME_ZONE,
             "delimiter": settings.MAILADMIN_RECIPIENT_DELIMITER,
@@ -108,27 +112,27 @@ class Choices:
         }
 
 
-def is_fit(name, value):
-    if name == "default_scheme" and schemes.find(value) is None:
+def is_valid_option(name, value):
+    if name == "default_scheme" and schemes.find_scheme(value) is None:
         return False
-    return re.fullmatch(SHAPES[name], value) is not None
+    return re.fullmatch(OPTION_PATTERNS[name], value) is not None
 
 
-def is_domain_of_the_panel(hostname):
+def is_panel_domain(hostname):
     """Mail for root and cron would be looked for among the mailboxes."""
     return Domain.objects.filter(pk=hostname.lower()).exists()
 
 
-def allows_cram_md5() -> bool:
+def can_offer_cram_md5() -> bool:
     """Whether new passwords, or any that are stored, can answer a challenge."""
-    choice = schemes.find_writable(settings.MAILADMIN_PASSWORD_SCHEME)
-    if choice and choice.name in FOR_CRAM_MD5:
+    choice = schemes.parse_scheme_setting(settings.MAILADMIN_PASSWORD_SCHEME)
+    if choice and choice.name in CRAM_MD5_SCHEMES:
         return True
-    prefixes = (Q(password__istartswith=f"{{{name}") for name in FOR_CRAM_MD5)
+    prefixes = (Q(password__istartswith=f"{{{name}") for name in CRAM_MD5_SCHEMES)
     return Mailbox.objects.filter(reduce(or_, prefixes), active=True).exists()
 
 
-def at_least(version, wanted):
+def is_version_at_least(version, wanted):
     def numbers(text):
         return [int(part) for part in text.split(".")[:2] if part.isdigit()]
 
@@ -136,36 +140,36 @@ def at_least(version, wanted):
 
 
 @functools.cache
-def guessed():
+def detect_options():
     """What this machine itself says; a machine without mail servers gets what is usual."""
     found = {"hostname": socket.getfqdn()}
-    if command := own_command():
+    if command := find_mailadmin_command():
         found["command"] = command
-    if version := said_by("postconf", "-d", "-h", "mail_version"):
+    if version := get_program_version("postconf", "-d", "-h", "mail_version"):
         found["postfix_version"] = version
-    if version := said_by("dovecot", "--version"):
-        found["dovecot_version"] = "2.4" if at_least(version, "2.4") else "2.3"
+    if version := get_program_version("dovecot", "--version"):
+        found["dovecot_version"] = "2.4" if is_version_at_least(version, "2.4") else "2.3"
     return found
 
 
-def installed_dovecot() -> str:
+def detect_dovecot_version() -> str:
     """`2.3` or `2.4`: the version on this machine, or the usual one where there is none."""
-    return guessed().get("dovecot_version", Choices.dovecot_version)
+    return detect_options().get("dovecot_version", MailServerOptions.dovecot_version)
 
 
-def own_command():
+def find_mailadmin_command():
     """Where `mailadmin` is: beside the Python that runs us, or on the path."""
     beside = Path(sys.executable).with_name("mailadmin")
     return str(beside) if beside.is_file() else shutil.which("mailadmin")
 
 
-def said_by(program, *arguments):
-    path = find(program)
+def get_program_version(program, *arguments):
+    path = find_program(program)
     if not path:
         return ""
     try:
         said = subprocess.run(  # noqa: S603
-            [path, *arguments], capture_output=True, text=True, timeout=PATIENCE
+            [path, *arguments], capture_output=True, text=True, timeout=PROGRAM_TIMEOUT_SECONDS
         )
     except subprocess.TimeoutExpired:
         return ""
@@ -173,6 +177,6 @@ def said_by(program, *arguments):
     return words[0] if said.returncode == 0 and words else ""
 
 
-def new_passwords():
+def generate_passwords():
     """Letters and digits only: they are written into files of four different grammars."""
-    return {account: secrets.token_hex(16) for account in ACCOUNTS}
+    return {account: secrets.token_hex(16) for account in DATABASE_ACCOUNTS}

@@ -10,22 +10,22 @@ from django.utils.translation import ngettext
 
 from mailboxes.mailserver.generator import disk
 from mailboxes.mailserver.generator.choices import (
-    NO_CRAM_MD5,
-    OWN_DOMAIN,
-    Choices,
-    allows_cram_md5,
-    guessed,
-    is_domain_of_the_panel,
-    is_fit,
-    new_passwords,
+    NO_CRAM_MD5_MESSAGE,
+    PANEL_DOMAIN_MESSAGE,
+    MailServerOptions,
+    can_offer_cram_md5,
+    detect_options,
+    generate_passwords,
+    is_panel_domain,
+    is_valid_option,
 )
-from mailboxes.mailserver.generator.database import Database
-from mailboxes.mailserver.generator.files import OWN, files_of
-from mailboxes.mailserver.generator.steps import steps
+from mailboxes.mailserver.generator.database import DatabaseLocation
+from mailboxes.mailserver.generator.files import PANEL_FOLDER, generate_files
+from mailboxes.mailserver.generator.steps import iter_next_steps
 
 help = "Write the configuration of Postfix and Dovecot."
 # option → what it says; each is a choice by the same name
-OPTIONS = {
+OPTION_HELP = {
     "hostname": "the mail server's own name, which is none of the panel's domains",
     "mail-directory": "where the mail lies",
     "mail-user": "the system user who owns the mail",
@@ -43,14 +43,14 @@ OPTIONS = {
     "database-group": "the group that shares an SQLite database, none of Postfix's own",
     "alias-maps": "aliases of the machine's own users",
 }
-CHOICES = {"delivery": ("lmtp", "lda"), "dovecot-version": ("2.3", "2.4")}
+OPTION_CHOICES = {"delivery": ("lmtp", "lda"), "dovecot-version": ("2.3", "2.4")}
 
 
 def add_arguments(parser):
     parser.add_argument("--postfix", metavar="DIR", help="the folder for Postfix's files")
     parser.add_argument("--dovecot", metavar="DIR", help="the folder for Dovecot's files")
-    for name, text in OPTIONS.items():
-        parser.add_argument(f"--{name}", help=text, choices=CHOICES.get(name))
+    for name, text in OPTION_HELP.items():
+        parser.add_argument(f"--{name}", help=text, choices=OPTION_CHOICES.get(name))
     parser.add_argument(
         "--direct",
         action="store_true",
@@ -87,41 +87,43 @@ def run(command, options):
     if len(set(folders.values())) < len(folders):
         raise CommandError(_("Postfix and Dovecot need a folder each."), returncode=2)
     try:
-        configure(command, options, folders)
+        write_configuration(command, options, folders)
     except OSError as error:
         raise CommandError(f"{error.filename}: {error.strerror}") from error
 
 
-def configure(command, options, folders):
-    choices = chosen(options, folders)
-    refuse_hostname(choices.hostname)
-    if choices.cram_md5 and not allows_cram_md5():
-        raise CommandError(NO_CRAM_MD5 % {"scheme": settings.MAILADMIN_PASSWORD_SCHEME})
+def write_configuration(command, options, folders):
+    choices = build_options(options, folders)
+    validate_hostname(choices.hostname)
+    if choices.cram_md5 and not can_offer_cram_md5():
+        raise CommandError(NO_CRAM_MD5_MESSAGE % {"scheme": settings.MAILADMIN_PASSWORD_SCHEME})
     command.stdout.write(_("The mail server is called %(name)s.") % {"name": choices.hostname})
-    found = list(disk.changes(files_of(choices), folders))
-    show(command, found)
+    found = list(disk.iter_file_changes(generate_files(choices), folders))
+    print_changes(command, found)
     if options["keep"]:
         found = [change for change in found if not (change.is_other and change.is_shared)]
     if not options["plan"]:
-        store(command, found, options["overwrite"] or options["keep"])
-    for line in steps(choices, folders, options["keep"]):
+        write_changes(command, found, options["overwrite"] or options["keep"])
+    for line in iter_next_steps(choices, folders, options["keep"]):
         command.stdout.write(line)
 
 
-def chosen(options, folders):
+def build_options(options, folders):
     """What was said, else what this machine says."""
-    names = {field.name for field in fields(Choices)}
+    names = {field.name for field in fields(MailServerOptions)}
     said = {name: value for name, value in options.items() if name in names and value is not None}
-    refuse_unfit(said)
+    validate_options(said)
     places = {f"{name}_directory": str(folder) for name, folder in folders.items()}
-    return Choices(
-        **guessed() | said | places, proxied=not options["direct"], passwords=passwords(folders)
+    return MailServerOptions(
+        **detect_options() | said | places,
+        proxied=not options["direct"],
+        passwords=load_passwords(folders),
     )
 
 
-def refuse_unfit(said):
+def validate_options(said):
     for name, value in said.items():
-        if isinstance(value, str) and not is_fit(name, value):
+        if isinstance(value, str) and not is_valid_option(name, value):
             option = "--" + name.replace("_", "-")
             raise CommandError(
                 _("%(option)s cannot be “%(value)s”.") % {"option": option, "value": value},
@@ -129,31 +131,31 @@ def refuse_unfit(said):
             )
 
 
-def passwords(folders):
+def load_passwords(folders):
     """Those of an earlier run; new ones only where the file that gives them is written as well."""
     place = folders.get("postfix", Path("/etc/postfix"))
-    known = disk.known_passwords(place)
-    if not known and "postfix" not in folders and not Database.of_the_panel().is_sqlite:
-        path = place / OWN / "accounts.sql"
+    known = disk.read_known_passwords(place)
+    if not known and "postfix" not in folders and not DatabaseLocation.of_the_panel().is_sqlite:
+        path = place / PANEL_FOLDER / "accounts.sql"
         raise CommandError(
             _("There is no %(path)s with the accounts’ passwords; --postfix DIR writes it.")
             % {"path": path}
         )
-    return new_passwords() | known
+    return generate_passwords() | known
 
 
-def refuse_hostname(hostname):
-    if not is_fit("hostname", hostname):
+def validate_hostname(hostname):
+    if not is_valid_option("hostname", hostname):
         raise CommandError(
             _("--hostname: a full name such as mail.example.net is needed, not “%(name)s”.")
             % {"name": hostname},
             returncode=2,
         )
-    if is_domain_of_the_panel(hostname):
-        raise CommandError(OWN_DOMAIN % {"name": hostname})
+    if is_panel_domain(hostname):
+        raise CommandError(PANEL_DOMAIN_MESSAGE % {"name": hostname})
 
 
-def show(command, found):
+def print_changes(command, found):
     for change in found:
         if change.is_new:
             command.stdout.write(_("new: %(path)s") % {"path": change.path})
@@ -163,7 +165,7 @@ def show(command, found):
             command.stdout.write(_("readable by others: %(path)s") % {"path": change.path})
 
 
-def store(command, found, overwrite):
+def write_changes(command, found, overwrite):
     """Everything or nothing: half a configuration is worse than the old one."""
     if not overwrite and (kept := [str(change.path) for change in found if change.is_other]):
         raise CommandError(
@@ -175,6 +177,6 @@ def store(command, found, overwrite):
         )
     wanted = [change for change in found if change.is_new or change.is_other or change.is_too_open]
     for change in wanted:
-        disk.write(change)
+        disk.write_change(change)
     text = ngettext("%(number)d file written.", "%(number)d files written.", len(wanted))
     command.stdout.write(text % {"number": len(wanted)})

@@ -5,11 +5,11 @@ from urllib.parse import quote
 
 from django.db import connection
 
-LOCAL = "127.0.0.1"
+LOCALHOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Database:
+class DatabaseLocation:
     driver: str
     name: str  # a path with SQLite
     socket: str = ""
@@ -19,7 +19,7 @@ class Database:
     @classmethod
     def of_the_panel(cls):
         its = connection.settings_dict
-        host, port = str(its.get("HOST") or LOCAL), str(its.get("PORT") or "")
+        host, port = str(its.get("HOST") or LOCALHOST), str(its.get("PORT") or "")
         if host.startswith("/"):
             return cls(connection.vendor, str(its["NAME"]), host)
         return cls(connection.vendor, str(its["NAME"]), "", tuple(host.split(",")), port)
@@ -39,7 +39,7 @@ class Database:
         if self.socket:
             return ("localhost",)
         hosts = {host for host, _port in self.pairs}
-        return ("localhost", LOCAL) if hosts <= {"localhost", LOCAL, "::1"} else ("%",)
+        return ("localhost", LOCALHOST) if hosts <= {"localhost", LOCALHOST, "::1"} else ("%",)
 
     @property
     def pairs(self):

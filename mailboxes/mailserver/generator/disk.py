@@ -9,18 +9,18 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailboxes.mailserver.config_parser.lines import masked
-from mailboxes.mailserver.generator.files import OWN, File
+from mailboxes.mailserver.config_parser.lines import mask_secrets
+from mailboxes.mailserver.generator.files import PANEL_FOLDER, GeneratedFile
 
-IDENTIFIED = re.compile(r"ALTER USER 'mailadmin_(\w+)'@'[^']*' IDENTIFIED BY '(\w+)';")
+IDENTIFIED_BY_RE = re.compile(r"ALTER USER 'mailadmin_(\w+)'@'[^']*' IDENTIFIED BY '(\w+)';")
 
 
 @dataclass
-class Change:
+class FileChange:
     """What is to be at a path, and what is there now."""
 
     path: Path
-    file: File
+    file: GeneratedFile
     present: str | None
 
     @property
@@ -47,8 +47,8 @@ class Change:
         """A unified diff for other people's eyes: no password is in it."""
         return "\n".join(
             difflib.unified_diff(
-                shown(self.present or ""),
-                shown(self.file.text),
+                mask_lines(self.present or ""),
+                mask_lines(self.file.text),
                 str(self.path),
                 str(self.path),
                 lineterm="",
@@ -56,32 +56,38 @@ class Change:
         )
 
 
-def shown(text):
-    lines = (IDENTIFIED.sub(r"ALTER USER mailadmin_\1 …;", line) for line in text.splitlines())
-    return [masked(line) for line in lines]
+def mask_lines(text):
+    lines = (
+        IDENTIFIED_BY_RE.sub(r"ALTER USER mailadmin_\1 …;", line) for line in text.splitlines()
+    )
+    return [mask_secrets(line) for line in lines]
 
 
-def changes(files, folders):
+def iter_file_changes(files, folders):
     """Each file beside what is at its place."""
     for file in files:
         if file.place in folders:
             path = Path(folders[file.place], file.name)
-            yield Change(path, file, present_text(path))
+            yield FileChange(path, file, read_current_text(path))
 
 
-def present_text(path):
+def read_current_text(path):
     try:
         return path.read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
         return None
 
 
-def known_passwords(folder):
+def read_known_passwords(folder):
     """Passwords of an earlier run, so that a second one changes nothing."""
-    return dict(IDENTIFIED.findall(present_text(Path(folder, OWN, "accounts.sql")) or ""))
+    return dict(
+        IDENTIFIED_BY_RE.findall(
+            read_current_text(Path(folder, PANEL_FOLDER, "accounts.sql")) or ""
+        )
+    )
 
 
-def write(change):
+def write_change(change):
     """Put the file there whole or not at all; a secret is never readable on the way."""
     change.path.parent.mkdir(parents=True, exist_ok=True)
     new = change.path.with_name(f".{change.path.name}.new")
@@ -90,11 +96,11 @@ def write(change):
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(change.file.text)
-    give(new, change.file)
+    set_permissions(new, change.file)
     new.replace(change.path)
 
 
-def give(path, file):
+def set_permissions(path, file):
     """To root and the group that reads it; an ordinary user keeps what he writes to himself."""
     if file.group and os.geteuid() == 0:
         with contextlib.suppress(KeyError):

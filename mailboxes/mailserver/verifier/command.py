@@ -9,11 +9,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from domains.models import Domain
-from mailboxes.mailserver.verifier.report import Report, verify
+from mailboxes.mailserver.verifier.report import VerificationReport, verify_mail_servers
 from mailboxes.models import Verification
 
 help = "Ask the running mail server about rows of the panel, and report what it sees otherwise."
-KEPT_DAYS = 30
+RETENTION_DAYS = 30
 
 
 def add_arguments(parser):
@@ -41,21 +41,21 @@ def run(command, options):
         raise CommandError(_("There is no domain %(name)s.") % {"name": domain})
     places = options["postfix"], options["dovecot"], options["mail_directory"] or ""
     names = [domain.lower()] if domain else None
-    report = verify(names, *places, makes_accounts=not options["no_accounts"])
-    keep(report, domain or "")
-    show(command, report, options["json"])
-    if complaint := " ".join(complaints(report)):
+    report = verify_mail_servers(names, *places, makes_accounts=not options["no_accounts"])
+    store_report(report, domain or "")
+    print_report(command, report, options["json"])
+    if complaint := " ".join(iter_failures(report)):
         raise CommandError(complaint, returncode=1)
 
 
-def complaints(report: Report) -> Iterator[str]:
+def iter_failures(report: VerificationReport) -> Iterator[str]:
     if report.differences:
         yield _("%(number)d differences.") % {"number": len(report.differences)}
     if report.failed:
         yield _("%(servers)s could not be asked.") % {"servers": ", ".join(report.failed)}
 
 
-def keep(report: Report, domain: str) -> None:
+def store_report(report: VerificationReport, domain: str) -> None:
     """The panel's pages show the last result; they have no right to ask for it themselves."""
     entries = [difference._asdict() for difference in report.differences]
     Verification.objects.create(
@@ -68,11 +68,11 @@ def keep(report: Report, domain: str) -> None:
         total=len(entries),
         trouble="\n".join(report.missing),
     )
-    old = timezone.now() - datetime.timedelta(days=KEPT_DAYS)
+    old = timezone.now() - datetime.timedelta(days=RETENTION_DAYS)
     Verification.objects.filter(checked__lt=old).delete()
 
 
-def show(command, report: Report, as_json: bool) -> None:
+def print_report(command, report: VerificationReport, as_json: bool) -> None:
     if as_json:
         told = {
             "rows": report.rows,

@@ -9,15 +9,15 @@ from django.db.models import Min
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain, Domain, Transport
-from domains.services.transports import about
+from domains.services.transports import filter_transports_by_domains
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
-from mailboxes.mailserver.generator.files import OWN
+from mailboxes.mailserver.generator.files import PANEL_FOLDER
 from mailboxes.mailserver.verifier.programs import LiveDovecot, LivePostfix
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix import maps
 
 # parameter → kinds of keys that are put to it
-ASKED = {
+KEY_KINDS_BY_PARAMETER = {
     "virtual_mailbox_domains": ("domain",),
     "relay_domains": ("domain",),
     "transport_maps": ("domain", "transport", "everything"),
@@ -28,15 +28,15 @@ ASKED = {
     "smtpd_sender_login_maps": ("mailbox", "alias", "catch_all", "by_alias_domain"),
 }
 # Here any answer says yes.
-MEMBERSHIPS = {"virtual_mailbox_domains", "relay_domains", "relay_recipient_maps"}
+MEMBERSHIP_PARAMETERS = {"virtual_mailbox_domains", "relay_domains", "relay_recipient_maps"}
 # Which only the panel's own main.cf has; of another one, replies to RCPT TO are compared.
-OURS = {"smtpd_recipient_restrictions"}
-OWN_MAP = re.compile(rf"\S*/{OWN}/(\w+)\.cf")
-DOVECOT = "Dovecot"
+PANEL_ONLY_PARAMETERS = {"smtpd_recipient_restrictions"}
+PANEL_MAP_RE = re.compile(rf"\S*/{PANEL_FOLDER}/(\w+)\.cf")
+DOVECOT_LABEL = "Dovecot"
 EVERYTHING = "*"  # the pattern of a transport for all mail
-WILDCARDS = set("*?")  # by which doveadm names several users
-QUOTA = re.compile(r"(?:\*:)?(?:(bytes|storage)=)?(\d+)\s*([BKMGT]?)(?:i?B)?$", re.IGNORECASE)
-UNITS = {unit: 1024**power for power, unit in enumerate("BKMGT")}
+WILDCARD_CHARS = set("*?")  # by which doveadm names several users
+QUOTA_RE = re.compile(r"(?:\*:)?(?:(bytes|storage)=)?(\d+)\s*([BKMGT]?)(?:i?B)?$", re.IGNORECASE)
+SIZE_UNITS = {unit: 1024**power for power, unit in enumerate("BKMGT")}
 
 
 class Difference(NamedTuple):
@@ -48,29 +48,29 @@ class Difference(NamedTuple):
     found: str
 
 
-class Batch(NamedTuple):
+class RowBatch(NamedTuple):
     """Rows of one kind that are asked about together."""
 
     kind: str
     keys: list
 
 
-def batches(domains=None, size=500):
+def iter_row_batches(domains=None, size=500):
     """Every row of the panel, or those of some domains, kind by kind."""
-    for kind, rows in kinds(domains):
+    for kind, rows in iter_row_kinds(domains):
         keys = []
         for key in rows.order_by("pk").values_list("pk", flat=True).iterator(size):
             keys.append(key)
             if len(keys) == size:
-                yield Batch(kind, keys)
+                yield RowBatch(kind, keys)
                 keys = []
         if keys:
-            yield Batch(kind, keys)
+            yield RowBatch(kind, keys)
     if domains is None:
-        yield Batch("everything", [EVERYTHING])  # also where the panel has no row for it
+        yield RowBatch("everything", [EVERYTHING])  # also where the panel has no row for it
 
 
-def kinds(domains):
+def iter_row_kinds(domains):
     def of(rows, lookup):
         return rows if domains is None else rows.filter(**{f"{lookup}__in": domains})
 
@@ -79,34 +79,44 @@ def kinds(domains):
     yield "alias", of(Alias.objects.all(), "domain")
     yield "alias_domain", of(AliasDomain.objects.all(), "pk")
     transports = Transport.objects.all()
-    yield "transport", transports if domains is None else about(transports, domains)
+    yield (
+        "transport",
+        transports if domains is None else filter_transports_by_domains(transports, domains),
+    )
 
 
-class Postfix:
+class PostfixComparison:
     """Compares each map of the panel with that of the server."""
 
     name = "Postfix"
 
     def __init__(self, live: LivePostfix):
-        self.live, self.is_own = live, is_own(live.files)
+        self.live, self.is_own = live, is_panel_config(live.files)
         self.delivers = live.files.value("virtual_transport").partition(":")[0] == "virtual"
 
-    def differences(self, batch: Batch, asked: dict) -> Iterator[Difference]:
-        own = own_maps()
-        wanted = {name: kinds for name, kinds in ASKED.items() if self.is_own or name not in OURS}
+    def differences(self, batch: RowBatch, asked: dict) -> Iterator[Difference]:
+        own = get_panel_map_queries()
+        wanted = {
+            name: kinds
+            for name, kinds in KEY_KINDS_BY_PARAMETER.items()
+            if self.is_own or name not in PANEL_ONLY_PARAMETERS
+        }
         for kind, keys in self.keys_of(batch).items():
             for parameter in (name for name, kinds in wanted.items() if kind in kinds and keys):
                 asked[parameter] = asked.get(parameter, 0) + len(keys)
                 yield from self._compare(parameter, own[parameter], keys)
 
-    def keys_of(self, batch: Batch) -> dict[str, list[str]]:
+    def keys_of(self, batch: RowBatch) -> dict[str, list[str]]:
         """kind → keys: also the address nobody has, and those that an alias domain mirrors."""
         keys = [key.lower() for key in batch.keys]
         if batch.kind == "domain":
             return {"domain": keys, "catch_all": [f"@{key}" for key in keys]}
         if batch.kind != "alias_domain":
             return {batch.kind: keys}
-        return {"by_alias_domain": [f"@{key}" for key in keys] + mirrored(batch.keys)}
+        return {
+            "by_alias_domain": [f"@{key}" for key in keys]
+            + sample_alias_domain_addresses(batch.keys)
+        }
 
     def _compare(self, parameter, own, keys) -> Iterator[Difference]:
         by_file = self.live.answers(parameter, keys)
@@ -114,7 +124,7 @@ class Postfix:
         if self.live.is_proxied(parameter):
             running = self.live.running_answers(parameter, keys)
         for key in keys:
-            expected = answer(own, key)
+            expected = find_panel_answer(own, key)
             for found, where in (
                 (by_file.get(key, ""), parameter),
                 (running.get(key, ""), f"{parameter} (proxymap)"),
@@ -125,7 +135,7 @@ class Postfix:
 
     def _is_same(self, parameter: str, expected: str, found: str) -> bool:
         """Whether Postfix does the same with both; an operator's own maps may word it otherwise."""
-        is_member = parameter in MEMBERSHIPS or (
+        is_member = parameter in MEMBERSHIP_PARAMETERS or (
             parameter == "virtual_mailbox_maps" and not self.is_own and not self.delivers
         )
         if is_member:
@@ -135,16 +145,16 @@ class Postfix:
         return sorted(expected.split(",")) == sorted(found.split(","))
 
 
-def is_own(files: PostfixFiles) -> bool:
+def is_panel_config(files: PostfixFiles) -> bool:
     """Whether main.cf asks maps that the panel has written."""
     return any(
-        OWN_MAP.fullmatch(reference.name)
+        PANEL_MAP_RE.fullmatch(reference.name)
         for name in ("virtual_mailbox_domains", "virtual_mailbox_maps", "virtual_alias_maps")
         for reference in files.maps(name)
     )
 
 
-def mirrored(names: list[str]) -> list[str]:
+def sample_alias_domain_addresses(names: list[str]) -> list[str]:
     """Of each alias domain, addresses of a mailbox and an alias of its target, in use and not.
 
     Joined here: tables of an adopted database may not share a collation.
@@ -154,12 +164,12 @@ def mirrored(names: list[str]) -> list[str]:
     found = []
     for model in (Mailbox, Alias):
         for is_active in (True, False):
-            firsts = first_addresses(model, {target for _name, target in mirrors}, is_active)
+            firsts = find_first_local_parts(model, {target for _name, target in mirrors}, is_active)
             found += [f"{firsts[t]}@{name}".lower() for name, t in mirrors if t in firsts]
     return list(dict.fromkeys(found))
 
 
-def first_addresses(model: type, domains: set[str], is_active: bool) -> dict[str, str]:
+def find_first_local_parts(model: type, domains: set[str], is_active: bool) -> dict[str, str]:
     """Domain → local part of the first of its mailboxes or aliases, catch-alls apart."""
     rows = model.objects.filter(domain__in=domains, active=is_active, pk__contains="@")
     rows = rows.exclude(pk__startswith="@").order_by().values_list("domain_id")
@@ -167,27 +177,27 @@ def first_addresses(model: type, domains: set[str], is_active: bool) -> dict[str
     return {domain.lower(): address.rpartition("@")[0] for domain, address in firsts}
 
 
-def own_maps():
+def get_panel_map_queries():
     """parameter → the SQL of the panel's lookups for it, in their order."""
     found = {}
-    for query in maps.postfix_maps():
+    for query in maps.build_postfix_maps():
         found.setdefault(query.parameter, []).append(query.sql())
     return found
 
 
-def answer(queries, key):
+def find_panel_answer(queries, key):
     """What the first of them says that says anything."""
-    said = (own_answer(sql, key) for sql in queries if maps.is_asked(sql, key))
+    said = (run_panel_query(sql, key) for sql in queries if maps.is_queried_for_key(sql, key))
     return next(filter(None, said), "")
 
 
-def own_answer(sql, key):
+def run_panel_query(sql, key):
     with connection.cursor() as cursor:
-        cursor.execute(*maps.for_database(sql, key))
+        cursor.execute(*maps.bind_parameters(sql, key))
         return ",".join(str(value) for (value,) in cursor.fetchall() if value not in (None, ""))
 
 
-class Dovecot:
+class DovecotComparison:
     """Compares who may sign in, where their mail is, and how much it may be."""
 
     name = "Dovecot"
@@ -197,15 +207,15 @@ class Dovecot:
         self.is_base_known = bool(base)
         self.unasked = 0  # addresses that doveadm would take for patterns
 
-    def differences(self, batch: Batch, asked: dict) -> Iterator[Difference]:
+    def differences(self, batch: RowBatch, asked: dict) -> Iterator[Difference]:
         if batch.kind != "mailbox":
             return
         entering = self.live.who_may_sign_in(batch.keys)
-        single = [key for key in batch.keys if not WILDCARDS & set(key)]
+        single = [key for key in batch.keys if not WILDCARD_CHARS & set(key)]
         users = self.live.users(single) if single else {}
         expiring = set(Domain.objects.filter(password_expiry__gt=0).values_list("pk", flat=True))
-        count(asked, _("sign-in"), batch.keys)
-        count(asked, _("home, mail and quota"), single)
+        add_count(asked, _("sign-in"), batch.keys)
+        add_count(asked, _("home, mail and quota"), single)
         self.unasked += len(batch.keys) - len(single)
         mailboxes = list(Mailbox.objects.filter(pk__in=batch.keys))
         for mailbox in mailboxes:
@@ -214,8 +224,8 @@ class Dovecot:
             )
             is_in = mailbox.pk.lower() in entering
             if is_in != may:
-                yield Difference(mailbox.pk, _("sign-in"), word(may), word(is_in))
-            if not WILDCARDS & set(mailbox.pk):
+                yield Difference(mailbox.pk, _("sign-in"), format_yes_no(may), format_yes_no(is_in))
+            if not WILDCARD_CHARS & set(mailbox.pk):
                 yield from self._user(mailbox, users.get(mailbox.pk.lower(), ("", "", "")))
         yield from self._sending(mailboxes)
 
@@ -225,22 +235,24 @@ class Dovecot:
         found = self.live.who_may_sign_in(silent, "smtp") if silent else set()
         for key in silent:
             if key.lower() in found:
-                yield Difference(key, _("sign-in to send"), word(False), word(True))
+                yield Difference(
+                    key, _("sign-in to send"), format_yes_no(False), format_yes_no(True)
+                )
 
     def _user(self, mailbox: Mailbox, found: tuple[str, str, str]) -> Iterator[Difference]:
         home, mail, quota = found
         if not mailbox.active:
             if home:
-                yield Difference(mailbox.pk, DOVECOT, "", home)
+                yield Difference(mailbox.pk, DOVECOT_LABEL, "", home)
             return
         wanted = self._home_of(mailbox, home)
         if home.rstrip("/") != wanted:
-            yield Difference(mailbox.pk, DOVECOT, wanted, home)
-        path = path_of(mail, home)
+            yield Difference(mailbox.pk, DOVECOT_LABEL, wanted, home)
+        path = parse_location_path(mail, home)
         if path and path != wanted and not path.startswith(f"{wanted}/"):
             yield Difference(mailbox.pk, _("Dovecot: mail"), wanted, mail)
         limit = max(mailbox.quota, 0)
-        if bytes_of(quota) != limit:
+        if parse_quota_bytes(quota) != limit:
             yield Difference(mailbox.pk, _("Dovecot: quota"), f"{limit} B", quota)
 
     def _home_of(self, mailbox: Mailbox, home: str) -> str:
@@ -253,11 +265,11 @@ class Dovecot:
         return f"{self.base}/{folder}" if self.base else folder
 
 
-def count(asked: dict, name: object, keys: list) -> None:
+def add_count(asked: dict, name: object, keys: list) -> None:
     asked[str(name)] = asked.get(str(name), 0) + len(keys)
 
 
-def path_of(location: str, home: str) -> str:
+def parse_location_path(location: str, home: str) -> str:
     """The folder of `maildir:/path:INDEX=…`; empty where the location names none."""
     kind, colon, rest = location.partition(":")
     path = (rest if colon and kind.isalpha() else location).partition(":")[0]
@@ -267,23 +279,23 @@ def path_of(location: str, home: str) -> str:
     return path.rstrip("/") if path.startswith("/") else ""
 
 
-def bytes_of(quota: str) -> int | None:
+def parse_quota_bytes(quota: str) -> int | None:
     """`*:bytes=5`, `*:storage=5M`, `5B`; nothing is no limit, what cannot be read is None."""
     if not quota:
         return 0
-    found = QUOTA.match(quota.strip())
+    found = QUOTA_RE.match(quota.strip())
     if not found:
         return None
     usual = "K" if found[1] == "storage" else "B"
-    return int(found[2]) * UNITS[(found[3] or usual).upper()]
+    return int(found[2]) * SIZE_UNITS[(found[3] or usual).upper()]
 
 
-def word(is_so):
+def format_yes_no(is_so):
     return str(_("yes") if is_so else _("no"))
 
 
-def own_maps_work():
+def check_panel_queries():
     """Without a mail server at least the panel's own queries have to run."""
-    for queries in own_maps().values():
+    for queries in get_panel_map_queries().values():
         for query in queries:
-            own_answer(query, "nobody@example.org")
+            run_panel_query(query, "nobody@example.org")

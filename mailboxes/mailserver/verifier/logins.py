@@ -20,27 +20,27 @@ from domains.models import Domain
 from mailadmin import bounded_smtp, passwords
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.passwords import schemes
-from mailboxes.mailserver.checks.hashes import Hash, hash_of
+from mailboxes.mailserver.checks.hashes import PasswordHashKind, identify_hash
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
-from mailboxes.mailserver.config_parser.services import Service
-from mailboxes.mailserver.verifier.comparing import Difference, word
-from mailboxes.mailserver.verifier.parameters import smtpds
+from mailboxes.mailserver.config_parser.services import MasterService
+from mailboxes.mailserver.verifier.comparing import Difference, format_yes_no
+from mailboxes.mailserver.verifier.parameters import iter_smtpd_servers
 from mailboxes.mailserver.verifier.programs import LiveDovecot
-from mailboxes.mailserver.verifier.smtp import LOOPBACK, SECONDS, place_of
+from mailboxes.mailserver.verifier.smtp import LOOPBACK, TIMEOUT_SECONDS, get_listen_address
 from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 
-SAMPLE = 10  # domains of which one mailbox is tried with a wrong password
-AT_ONCE = 8  # a refusal takes seconds
-PREFIX, NAME = "mailadminverify", "mailadmin mailserver verify"
-LEFT_BEHIND = datetime.timedelta(hours=1)
-TRIES, WAIT = 3, 1  # a copy of the database may take a moment to learn of an account
-RIGHT = gettext_lazy("sign-in with the right password")
-WRONG = gettext_lazy("sign-in with a wrong password")
-ACCEPTED, REFUSED = 235, 535
+MAX_SAMPLE_DOMAINS = 10  # domains of which one mailbox is tried with a wrong password
+MAX_PARALLEL_LOGINS = 8  # a refusal takes seconds
+ACCOUNT_PREFIX, ACCOUNT_NAME = "mailadminverify", "mailadmin mailserver verify"
+STALE_ACCOUNT_AGE = datetime.timedelta(hours=1)
+MAX_TRIES, RETRY_SECONDS = 3, 1  # a copy of the database may take a moment to learn of an account
+RIGHT_PASSWORD_LABEL = gettext_lazy("sign-in with the right password")
+WRONG_PASSWORD_LABEL = gettext_lazy("sign-in with a wrong password")
+AUTH_ACCEPTED, AUTH_REJECTED = 235, 535
 
 
-class Account(NamedTuple):
+class ProbeAccount(NamedTuple):
     """A mailbox made for a test, its password, and how that is stored."""
 
     username: str
@@ -48,7 +48,7 @@ class Account(NamedTuple):
     kind: str
 
 
-class Logins:
+class LoginProbe:
     """Shows that the stored hash decides, and nothing else."""
 
     def __init__(
@@ -62,76 +62,84 @@ class Logins:
         self.unasked = []
 
     def differences(self, domains: list[str] | None, asked: dict) -> Iterator[Difference]:
-        clear_away()
-        found = sample(domains)
-        asked[str(WRONG)] = len(found)
+        delete_stale_accounts()
+        found = sample_mailboxes(domains)
+        asked[str(WRONG_PASSWORD_LABEL)] = len(found)
         yield from self._refused(found)
         if not self.makes_accounts:
             self.unasked.append(_("sign-in with a right password (--no-accounts)"))
             return
         with self._made(domains) as accounts:
-            asked[str(RIGHT)] = len(accounts)
+            asked[str(RIGHT_PASSWORD_LABEL)] = len(accounts)
             for account in accounts:
                 yield from self._decides(account)
             for account in accounts[:1]:
                 yield from self._by_smtp(account, asked)
 
     def _refused(self, users: list[str]) -> Iterator[Difference]:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(MAX_PARALLEL_LOGINS) as pool:
             wrong = secrets.token_hex(16)
             accepted = pool.map(lambda user: self.dovecot.accepts(user, wrong), users)
             for user, is_in in zip(users, accepted, strict=True):
                 if is_in:
-                    yield Difference(user, WRONG, word(False), word(True))
+                    yield Difference(
+                        user, WRONG_PASSWORD_LABEL, format_yes_no(False), format_yes_no(True)
+                    )
 
-    def _decides(self, account: Account) -> Iterator[Difference]:
+    def _decides(self, account: ProbeAccount) -> Iterator[Difference]:
         if not self._is_accepted(account):
-            yield Difference(account.kind, RIGHT, word(True), word(False))
+            yield Difference(
+                account.kind, RIGHT_PASSWORD_LABEL, format_yes_no(True), format_yes_no(False)
+            )
         if self.dovecot.accepts(account.username, account.password[::-1]):
-            yield Difference(account.kind, WRONG, word(False), word(True))
+            yield Difference(
+                account.kind, WRONG_PASSWORD_LABEL, format_yes_no(False), format_yes_no(True)
+            )
 
-    def _is_accepted(self, account: Account) -> bool:
-        for number in range(TRIES):
+    def _is_accepted(self, account: ProbeAccount) -> bool:
+        for number in range(MAX_TRIES):
             if self.dovecot.accepts(account.username, account.password):
                 return True
-            time.sleep(WAIT if number < TRIES - 1 else 0)
+            time.sleep(RETRY_SECONDS if number < MAX_TRIES - 1 else 0)
         return False
 
-    def _by_smtp(self, account: Account, asked: dict) -> Iterator[Difference]:
+    def _by_smtp(self, account: ProbeAccount, asked: dict) -> Iterator[Difference]:
         """Postfix lets people in where they bring mail."""
-        for name, view in smtpds(self.postfix) if self.postfix else ():
-            service = listening(self.postfix, name)
+        for name, view in iter_smtpd_servers(self.postfix) if self.postfix else ():
+            service = find_listening_service(self.postfix, name)
             if service is None or not view.is_yes("smtpd_sasl_auth_enable"):
                 continue
             asked["AUTH"] = asked.get("AUTH", 0) + 1
-            for password, expected in ((account.password, ACCEPTED), ("wrong", REFUSED)):
-                reply = authenticated(self.postfix, service, view, account.username, password)
+            for password, expected in ((account.password, AUTH_ACCEPTED), ("wrong", AUTH_REJECTED)):
+                reply = probe_auth(self.postfix, service, view, account.username, password)
                 if not reply.startswith(str(expected)):
                     yield Difference(f"master.cf: {name}", "AUTH", str(expected), reply)
                     break  # a server that is not there is not waited for twice
 
     @contextmanager
-    def _made(self, domains: list[str] | None) -> Iterator[list[Account]]:
+    def _made(self, domains: list[str] | None) -> Iterator[list[ProbeAccount]]:
         """An account for each way in which passwords are stored; gone again afterwards."""
         made = self._create(list(self._planned(domains)), domains)
         try:
             yield made
         finally:
-            remove([account.username for account in made])
+            delete_accounts([account.username for account in made])
 
-    def _planned(self, domains: list[str] | None) -> Iterator[tuple[Account, Hash]]:
+    def _planned(
+        self, domains: list[str] | None
+    ) -> Iterator[tuple[ProbeAccount, PasswordHashKind]]:
         """(account without a domain, the way in which its password is stored)."""
-        for kind in sorted(kinds(domains)):
-            name, password = f"{PREFIX}{secrets.token_hex(6)}", secrets.token_hex(12)
-            if stored_as(kind, password, PREFIX):
-                yield Account(name, password, label(kind)), kind
+        for kind in sorted(find_hash_kinds(domains)):
+            name, password = f"{ACCOUNT_PREFIX}{secrets.token_hex(6)}", secrets.token_hex(12)
+            if hash_password_as(kind, password, ACCOUNT_PREFIX):
+                yield ProbeAccount(name, password, format_hash_kind(kind)), kind
             else:
-                self.unasked.append(_("sign-in by %(scheme)s") % {"scheme": label(kind)})
+                self.unasked.append(_("sign-in by %(scheme)s") % {"scheme": format_hash_kind(kind)})
 
-    def _create(self, planned: list, domains: list[str] | None) -> list[Account]:
+    def _create(self, planned: list, domains: list[str] | None) -> list[ProbeAccount]:
         """The accounts, in the first domain that has room for them."""
-        for domain in places(domains) if planned else ():
-            rows = [new_row(account, kind, domain) for account, kind in planned]
+        for domain in sample_domains(domains) if planned else ():
+            rows = [build_mailbox_row(account, kind, domain) for account, kind in planned]
             try:
                 perform(Actor.console(), create_mailboxes, rows)
             except ValidationError:
@@ -141,84 +149,86 @@ class Logins:
         return []
 
 
-def new_row(account: Account, kind: Hash, domain: Domain) -> dict:
+def build_mailbox_row(account: ProbeAccount, kind: PasswordHashKind, domain: Domain) -> dict:
     """The values of the mailbox; some hashes hold its whole name."""
-    stored = stored_as(kind, account.password, f"{account.username}@{domain.pk}")
+    stored = hash_password_as(kind, account.password, f"{account.username}@{domain.pk}")
     row = {"local_part": account.username, "domain": domain, "password": stored}
-    return row | {"name": NAME, "quota": 1}
+    return row | {"name": ACCOUNT_NAME, "quota": 1}
 
 
-def sample(domains: list[str] | None) -> list[str]:
+def sample_mailboxes(domains: list[str] | None) -> list[str]:
     """One mailbox that may sign in, of each of some domains."""
     found = []
-    for domain in places(domains):
+    for domain in sample_domains(domains):
         rows = Mailbox.objects.filter(domain=domain, active=True).order_by("pk")
         found += rows.values_list("pk", flat=True)[:1]
     return found
 
 
-def places(domains: list[str] | None) -> list[Domain]:
+def sample_domains(domains: list[str] | None) -> list[Domain]:
     rows = Domain.objects.filter(active=True, backupmx=False)
     rows = rows if domains is None else rows.filter(pk__in=domains)
-    return list(rows.order_by("pk")[:SAMPLE])
+    return list(rows.order_by("pk")[:MAX_SAMPLE_DOMAINS])
 
 
-def kinds(domains: list[str] | None) -> set[Hash]:
+def find_hash_kinds(domains: list[str] | None) -> set[PasswordHashKind]:
     """The ways in which passwords are stored, and that for new ones."""
     rows = Mailbox.objects.filter(active=True)
     rows = rows if domains is None else rows.filter(domain__in=domains)
     stored = rows.values_list("password", flat=True).iterator()
-    found = {kind for each in stored if (kind := hash_of(each))}
-    return found | {hash_of(passwords.make(secrets.token_hex(12), PREFIX))}
+    found = {kind for each in stored if (kind := identify_hash(each))}
+    return found | {identify_hash(passwords.make_hash(secrets.token_hex(12), ACCOUNT_PREFIX))}
 
 
-def label(kind: Hash) -> str:
+def format_hash_kind(kind: PasswordHashKind) -> str:
     return f"{{{kind.name}}}" if kind.is_prefixed else kind.name
 
 
-def stored_as(kind: Hash, password: str, username: str) -> str:
+def hash_password_as(kind: PasswordHashKind, password: str, username: str) -> str:
     """What is stored for this password in this way; empty where the panel cannot write it."""
-    name = "PLAIN" if kind == TEXT else kind.name
-    if schemes.find_writable(name) is None:
+    name = "PLAIN" if kind == TEXT_HASH_KIND else kind.name
+    if schemes.parse_scheme_setting(name) is None:
         return ""
     try:
-        made = passwords.make(password, username, name)
+        made = passwords.make_hash(password, username, name)
     except ValidationError:
         return ""
     bare = made.partition("}")[2] if made.startswith("{") else made
     return f"{{{kind.name}}}{bare}" if kind.is_prefixed else bare
 
 
-TEXT = Hash("TEXT", False)
+TEXT_HASH_KIND = PasswordHashKind("TEXT", False)
 
 
-def clear_away() -> None:
+def delete_stale_accounts() -> None:
     """Remove what a run that was ended has left behind."""
-    old = timezone.now() - LEFT_BEHIND
-    rows = Mailbox.objects.filter(local_part__startswith=PREFIX, name=NAME, created__lt=old)
-    remove(list(rows.values_list("pk", flat=True)))
+    old = timezone.now() - STALE_ACCOUNT_AGE
+    rows = Mailbox.objects.filter(
+        local_part__startswith=ACCOUNT_PREFIX, name=ACCOUNT_NAME, created__lt=old
+    )
+    delete_accounts(list(rows.values_list("pk", flat=True)))
 
 
-def remove(keys: list[str]) -> None:
+def delete_accounts(keys: list[str]) -> None:
     """Delete these accounts one by one: somebody may have deleted one of them meanwhile."""
     for key in keys:
         with contextlib.suppress(ValidationError):
             perform(Actor.console(), delete_mailboxes, [key])
 
 
-def listening(files: PostfixFiles, name: str) -> Service | None:
+def find_listening_service(files: PostfixFiles, name: str) -> MasterService | None:
     """The service of this name at an address; others get their clients from postscreen(8)."""
     found = (service for service in files.services if service.name == name)
     return next((service for service in found if service.type == "inet"), None)
 
 
-def authenticated(
-    files: PostfixFiles, service: Service, view: PostfixFiles, username: str, password: str
+def probe_auth(
+    files: PostfixFiles, service: MasterService, view: PostfixFiles, username: str, password: str
 ) -> str:
     """Postfix's reply to AUTH PLAIN."""
-    host, port = place_of(files, service)
+    host, port = get_listen_address(files, service)
     try:
-        with connected(host, port, view.is_yes("smtpd_tls_wrappermode")) as client:
+        with open_smtp_session(host, port, view.is_yes("smtpd_tls_wrappermode")) as client:
             client.user, client.password = username, password
             code, text = client.auth("PLAIN", client.auth_plain)
     except smtplib.SMTPAuthenticationError as error:
@@ -228,15 +238,17 @@ def authenticated(
     return f"{code} {text.decode(errors='replace')}"
 
 
-def connected(host: str, port: int, is_wrapped: bool) -> smtplib.SMTP:
+def open_smtp_session(host: str, port: int, is_wrapped: bool) -> smtplib.SMTP:
     """A session that is encrypted where that is offered, whatever the certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     name = f"[{LOOPBACK}]"
     if is_wrapped:
-        client = bounded_smtp.SMTP_SSL(host, port, name, timeout=SECONDS, context=context)
+        client = bounded_smtp.BoundedSMTPSSL(
+            host, port, name, timeout=TIMEOUT_SECONDS, context=context
+        )
     else:
-        client = bounded_smtp.SMTP(host, port, name, SECONDS)
+        client = bounded_smtp.BoundedSMTP(host, port, name, TIMEOUT_SECONDS)
         client.ehlo()
         if client.has_extn("starttls"):
             client.starttls(context=context)

@@ -13,21 +13,23 @@ from django.utils.translation import gettext as _
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.maps import MapReference
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
-from mailboxes.mailserver.programs import find
+from mailboxes.mailserver.programs import find_program
 
-PATIENCE = 60
+PROGRAM_TIMEOUT_SECONDS = 60
 # Warnings that say nothing of the answers: an empty row, and lines of main.cf without effect.
-HARMLESS = re.compile(
+HARMLESS_WARNING_RE = re.compile(
     r"empty lookup result|overriding earlier entry|(unused|undefined|unknown) parameter"
 )
-LONGEST = 300  # letters of a complaint
-NO_SUCH_USER = 67  # doveadm's EX_NOUSER, if it is true of one of them
-REFUSED = 77  # doveadm's EX_NOPERM: the password is wrong
-STRANGER = re.compile(r"(passdb|userdb) lookup: user .* doesn't exist$")
+MAX_ERROR_LENGTH = 300  # letters of a complaint
+EX_NOUSER = 67  # doveadm's EX_NOUSER, if it is true of one of them
+EX_NOPERM = 77  # doveadm's EX_NOPERM: the password is wrong
+UNKNOWN_USER_RE = re.compile(r"(passdb|userdb) lookup: user .* doesn't exist$")
 # A password of a scheme that Dovecot does not have: its owner cannot sign in, others can.
-UNREADABLE = re.compile(r"passdb lookup failed for .*: Configured passdbs don't support cred")
+UNSUPPORTED_SCHEME_RE = re.compile(
+    r"passdb lookup failed for .*: Configured passdbs don't support cred"
+)
 # Of each user: home, location of the mail, quota. Dovecot 2.4 wants a default for absent fields.
-USER_FIELDS = {
+DOVEADM_USER_FORMATS = {
     "2.3": "%{user}\t%{home}\t%{userdb:mail}\t%{userdb:quota_rule}",
     "2.4": (
         "%{user}\t%{home}\t%{userdb:mail_path | default('')}"
@@ -36,18 +38,20 @@ USER_FIELDS = {
 }
 
 
-class Unavailable(Exception):
+class ServerUnavailable(Exception):
     """There is no such server here, or it does not answer."""
 
 
-def program(name: str) -> str:
-    found = find(name)
+def require_program(name: str) -> str:
+    found = find_program(name)
     if not found:
-        raise Unavailable(name)
+        raise ServerUnavailable(name)
     return found
 
 
-def run(command: list, text: str = "", user: str | None = None) -> subprocess.CompletedProcess:
+def run_program(
+    command: list, text: str = "", user: str | None = None
+) -> subprocess.CompletedProcess:
     """Run a tool, as another user if one is named."""
     try:
         return subprocess.run(  # noqa: S603 (fixed programs, no shell)
@@ -55,23 +59,25 @@ def run(command: list, text: str = "", user: str | None = None) -> subprocess.Co
             input=text,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
-            **(identity(user) if user else {}),
+            timeout=PROGRAM_TIMEOUT_SECONDS,
+            **(get_process_identity(user) if user else {}),
         )
     except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"{Path(command[0]).name}: no answer in {PATIENCE} s") from error
+        raise ServerUnavailable(
+            f"{Path(command[0]).name}: no answer in {PROGRAM_TIMEOUT_SECONDS} s"
+        ) from error
 
 
-def identity(user: str) -> dict:
+def get_process_identity(user: str) -> dict:
     """The user and groups that a daemon of this user has."""
     person = pwd.getpwnam(user)
     groups = os.getgrouplist(user, person.pw_gid)
     return {"user": person.pw_uid, "group": person.pw_gid, "extra_groups": groups}
 
 
-def shortened(lines: list[str]) -> str:
+def get_first_error(lines: list[str]) -> str:
     """The first complaint stands for all: the others are the same about other people."""
-    return lines[0][:LONGEST] if lines else ""
+    return lines[0][:MAX_ERROR_LENGTH] if lines else ""
 
 
 class LivePostfix:
@@ -82,8 +88,8 @@ class LivePostfix:
     """
 
     def __init__(self, files: PostfixFiles):
-        self.files, self.postmap = files, program("postmap")
-        self.owner = owner_of(files)
+        self.files, self.postmap = files, require_program("postmap")
+        self.owner = find_postfix_user(files)
 
     def answers(self, parameter: str, keys: list[str]) -> dict[str, str]:
         """key → value of the first map that has it, by the files as they are now."""
@@ -118,7 +124,9 @@ class LivePostfix:
         if not self.owner or not reference.is_file:
             return False
         path = self.files.path_of(reference)
-        return run([program("test"), "-r", str(path)], user=self.owner).returncode == 0
+        return (
+            run_program([require_program("test"), "-r", str(path)], user=self.owner).returncode == 0
+        )
 
     def _by_proxy(self, reference: MapReference, keys: list[str]) -> dict[str, str]:
         if not reference.proxied:
@@ -134,23 +142,27 @@ class LivePostfix:
                 client.connect(str(path))
         except OSError as error:
             text = _("Postfix does not run (%(path)s: %(reason)s)")
-            raise Unavailable(text % {"path": path, "reason": error.strerror}) from error
+            raise ServerUnavailable(text % {"path": path, "reason": error.strerror}) from error
 
     def _ask(self, reference, place: str, keys: list[str], user=None) -> dict[str, str]:
         command = [self.postmap, "-c", str(self.files.directory), "-q", "-", place]
-        said = run(command, "\n".join(keys) + "\n", user)
-        trouble = [line for line in said.stderr.splitlines() if not HARMLESS.search(line)]
+        said = run_program(command, "\n".join(keys) + "\n", user)
+        trouble = [
+            line for line in said.stderr.splitlines() if not HARMLESS_WARNING_RE.search(line)
+        ]
         if said.returncode not in (0, 1) or trouble:
-            raise Unavailable(f"{reference.text}: {shortened(trouble) or said.returncode}")
+            raise ServerUnavailable(
+                f"{reference.text}: {get_first_error(trouble) or said.returncode}"
+            )
         pairs = (line.partition("\t") for line in said.stdout.splitlines())
         return {key: value for key, _tab, value in pairs}
 
 
-def owner_of(files: PostfixFiles) -> str | None:
+def find_postfix_user(files: PostfixFiles) -> str | None:
     """Postfix's user, if this process may become them."""
     name = files.value("mail_owner")
     try:
-        run([program("true")], user=name)
+        run_program([require_program("true")], user=name)
     except (KeyError, PermissionError):
         return None
     return name
@@ -160,7 +172,7 @@ class LiveDovecot:
     """What doveadm says of users: who can sign in, and where their mail is."""
 
     def __init__(self, folder: str):
-        self.command = [program("doveadm"), "-c", str(Path(folder, "dovecot.conf"))]
+        self.command = [require_program("doveadm"), "-c", str(Path(folder, "dovecot.conf"))]
         self.files = DovecotFiles(Path(folder))
         self.named = "protocol" if self.files.is_modern else "service"
 
@@ -172,23 +184,27 @@ class LiveDovecot:
 
     def users(self, users: Iterable[str]) -> dict[str, tuple[str, str, str]]:
         """user → (home, location of the mail, quota), of those who have a home."""
-        wanted = USER_FIELDS["2.4" if self.files.is_modern else "2.3"]
+        wanted = DOVEADM_USER_FORMATS["2.4" if self.files.is_modern else "2.3"]
         found = (line.split("\t") for line in self._lines("user", "-e", wanted, "--", *users))
         return {line[0].lower(): tuple(line[1:4]) for line in found if len(line) == 4}
 
     def accepts(self, user: str, password: str) -> bool:
         """Whether this password signs in; it is not shown in the list of processes."""
         options = ["-x", f"{self.named}=imap", "--", user]
-        said = run([*self.command, "auth", "test", *options], password)
-        if said.returncode not in (0, REFUSED):
-            raise Unavailable(shortened(said.stderr.splitlines()) or str(said.returncode))
+        said = run_program([*self.command, "auth", "test", *options], password)
+        if said.returncode not in (0, EX_NOPERM):
+            raise ServerUnavailable(
+                get_first_error(said.stderr.splitlines()) or str(said.returncode)
+            )
         return said.returncode == 0
 
     def _lines(self, *arguments: str) -> Iterator[str]:
-        said = run([*self.command, *arguments])
-        lines = [line for line in said.stderr.splitlines() if line and not STRANGER.match(line)]
-        trouble = [line for line in lines if not UNREADABLE.search(line)]
-        is_answer = said.returncode in (0, NO_SUCH_USER) or len(lines) > len(trouble)
+        said = run_program([*self.command, *arguments])
+        lines = [
+            line for line in said.stderr.splitlines() if line and not UNKNOWN_USER_RE.match(line)
+        ]
+        trouble = [line for line in lines if not UNSUPPORTED_SCHEME_RE.search(line)]
+        is_answer = said.returncode in (0, EX_NOUSER) or len(lines) > len(trouble)
         if trouble or not is_answer:
-            raise Unavailable(shortened(trouble) or f"doveadm: {said.returncode}")
+            raise ServerUnavailable(get_first_error(trouble) or f"doveadm: {said.returncode}")
         return [line for line in said.stdout.splitlines() if line]

@@ -10,15 +10,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.console import printable, told_plainly
-from mailadmin.tables.csv_cells import cell_text
-from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.manifest.parse import described
-from mailboxes.transfer.manifest.reconcile import OnlyAsked, hash_passwords, make_true
+from mailadmin.console import make_printable, report_database_errors
+from mailadmin.tables.csv_cells import format_cell
+from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.manifest.parse import parse_manifest
+from mailboxes.transfer.manifest.reconcile import DryRunRollback, hash_passwords, reconcile
 
-SIGNS = {"create": "+", "edit": "~", "delete": "-"}
-PLANNED = gettext_lazy("Nothing was changed: %(new)s new, %(changed)s changed, %(gone)s to delete.")
-DONE = gettext_lazy("%(new)s made, %(changed)s changed, %(gone)s deleted.")
+VERB_SIGNS = {"create": "+", "edit": "~", "delete": "-"}
+PLANNED_SUMMARY = gettext_lazy(
+    "Nothing was changed: %(new)s new, %(changed)s changed, %(gone)s to delete."
+)
+DONE_SUMMARY = gettext_lazy("%(new)s made, %(changed)s changed, %(gone)s deleted.")
 
 
 class Command(BaseCommand):
@@ -31,38 +33,40 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args, file, plan, **options):
-        with told_plainly():
+        with report_database_errors():
             try:
                 steps = self.steps(file, plan)
-            except (UnfitSource, ValidationError) as error:
+            except (SourceError, ValidationError) as error:
                 texts = getattr(error, "messages", [str(error)])
-                raise CommandError(printable(" ".join(texts))) from error
+                raise CommandError(make_printable(" ".join(texts))) from error
         if options["json"]:
             self.stdout.write(json.dumps([step._asdict() for step in steps], ensure_ascii=False))
         else:
             self.tell(steps, plan)
 
     def steps(self, file, plan):
-        description = described(text_of(file), file)
+        description = parse_manifest(read_manifest_text(file), file)
         hash_passwords(description)
         try:
-            return perform(Actor.console(), make_true, description, plan)
-        except OnlyAsked as asked:
+            return perform(Actor.console(), reconcile, description, plan)
+        except DryRunRollback as asked:
             return asked.steps
 
     def tell(self, steps, plan):
         for step in steps:
-            self.stdout.write(printable(f"{SIGNS[step.verb]} {step.kind} {step.key}"))
+            self.stdout.write(make_printable(f"{VERB_SIGNS[step.verb]} {step.kind} {step.key}"))
             for name, old, new in step.differences:
-                change = f": {cell_text(old)} → {cell_text(new)}" if (old, new) != ("", "") else ""
-                self.stdout.write(printable(f"    {name}{change}"))
+                change = (
+                    f": {format_cell(old)} → {format_cell(new)}" if (old, new) != ("", "") else ""
+                )
+                self.stdout.write(make_printable(f"    {name}{change}"))
         verbs = [step.verb for step in steps]
         numbers = {"new": "create", "changed": "edit", "gone": "delete"}
         counts = {name: verbs.count(verb) for name, verb in numbers.items()}
-        self.stdout.write(str((PLANNED if plan else DONE) % counts))
+        self.stdout.write(str((PLANNED_SUMMARY if plan else DONE_SUMMARY) % counts))
 
 
-def text_of(file):
+def read_manifest_text(file):
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode("utf-8-sig")

@@ -15,4 +15,4 @@ class Command(BaseCommand):
         autoresponder.add_arguments(parser)
 
     def handle(self, *args, **options):
-        raise SystemExit(autoresponder.run(argparse.Namespace(**options)))
+        raise SystemExit(autoresponder.run_responder(argparse.Namespace(**options)))

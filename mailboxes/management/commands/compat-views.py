@@ -8,16 +8,16 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from mailadmin.console import printable, told_plainly
+from mailadmin.console import make_printable, report_database_errors
 from mailboxes.transfer.legacy_views import grants, work
-from mailboxes.transfer.legacy_views.folders import elsewhere
-from mailboxes.transfer.legacy_views.views import SYSTEMS
+from mailboxes.transfer.legacy_views.folders import find_relocated_mailboxes
+from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS
 
-SHOWN = 5
-WORDS = {
-    work.MADE: gettext_lazy("made"),
+MAX_LISTED_MAILBOXES = 5
+OUTCOME_LABELS = {
+    work.CREATED: gettext_lazy("made"),
     work.CHANGED: gettext_lazy("made anew"),
-    work.SAME: gettext_lazy("as it was"),
+    work.UNCHANGED: gettext_lazy("as it was"),
     work.REMOVED: gettext_lazy("removed"),
     work.ABSENT: gettext_lazy("was not there"),
 }
@@ -27,7 +27,7 @@ class Command(BaseCommand):
     help = "Make views with an older system's names, for the map files that it left."
 
     def add_arguments(self, parser):
-        parser.add_argument("system", choices=SYSTEMS)
+        parser.add_argument("system", choices=LEGACY_SYSTEMS)
         parser.add_argument("--database", metavar="NAME", help="put them there (default: here)")
         parser.add_argument("--drop", action="store_true", help="remove them")
         for name in ("postfix", "dovecot"):
@@ -43,41 +43,43 @@ class Command(BaseCommand):
         if database == "":
             raise CommandError(_("--database needs a name."), returncode=2)
         accounts = self.accounts(options)
-        with told_plainly():
+        with report_database_errors():
             try:
-                outcome = (work.remove if drop else work.make)(system, database)
+                outcome = (work.drop_views if drop else work.create_views)(system, database)
             except ValidationError as error:
-                raise CommandError(printable(" ".join(error.messages))) from error
+                raise CommandError(make_printable(" ".join(error.messages))) from error
         told = {"database": database or connection.settings_dict["NAME"], "views": outcome}
         if not drop:
-            told |= needed(system, told["database"], accounts)
+            told |= find_manual_steps(system, told["database"], accounts)
         if options["json"]:
             self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
             return
-        for line in lines(**told):
+        for line in iter_sql_lines(**told):
             self.stdout.write(line)
 
     def accounts(self, options):
         try:
-            return [grants.parsed(options[f"{name}_account"]) for name in ("postfix", "dovecot")]
+            return [
+                grants.parse_account(options[f"{name}_account"]) for name in ("postfix", "dovecot")
+            ]
         except ValidationError as error:
-            raise CommandError(printable(" ".join(error.messages)), returncode=2) from error
+            raise CommandError(make_printable(" ".join(error.messages)), returncode=2) from error
 
 
-def needed(system, database, accounts):
+def find_manual_steps(system, database, accounts):
     """What is left to somebody else: the grants, and mail that lies in another folder."""
     return {
-        "grants": list(grants.statements(system, database, *accounts)),
-        "elsewhere": list(elsewhere(system).values_list("pk", flat=True)),
+        "grants": list(grants.iter_grants(system, database, *accounts)),
+        "elsewhere": list(find_relocated_mailboxes(system).values_list("pk", flat=True)),
     }
 
 
-def lines(database, views, grants=(), elsewhere=()):
+def iter_sql_lines(database, views, grants=(), elsewhere=()):
     """As SQL, in which all but the grants is a comment."""
     for name, verb in views.items():
-        yield comment(f"{database}.{name}: {WORDS[verb]}")
+        yield format_sql_comment(f"{database}.{name}: {OUTCOME_LABELS[verb]}")
     if grants:
-        yield comment(_("For an account that may grant, such as root:"))
+        yield format_sql_comment(_("For an account that may grant, such as root:"))
     yield from grants
     if elsewhere:
         text = ngettext(
@@ -85,12 +87,14 @@ def lines(database, views, grants=(), elsewhere=()):
             "%(count)s mailboxes have other folders in the panel than in older files: %(names)s",
             len(elsewhere),
         )
-        yield comment(text % {"count": len(elsewhere), "names": some(elsewhere)})
+        yield format_sql_comment(text % {"count": len(elsewhere), "names": format_some(elsewhere)})
 
 
-def comment(text):
-    return printable(f"-- {text}")
+def format_sql_comment(text):
+    return make_printable(f"-- {text}")
 
 
-def some(names):
-    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
+def format_some(names):
+    return ", ".join(names[:MAX_LISTED_MAILBOXES]) + (
+        " …" if len(names) > MAX_LISTED_MAILBOXES else ""
+    )

@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import Actor
-from mailadmin.console import printable, told_plainly
-from mailboxes.mailserver.external_maps import setup_of
+from mailadmin.console import make_printable, report_database_errors
+from mailboxes.mailserver.external_maps import load_routing_config
 from mailboxes.postfix.explain import explain
-from mailboxes.postfix.explain.messages import ending
+from mailboxes.postfix.explain.messages import format_delivery
 
 
 class Command(BaseCommand):
@@ -28,40 +28,40 @@ class Command(BaseCommand):
 
     def handle(self, *args, address, sender, postfix, **options):
         try:
-            with told_plainly():
-                setup = setup_of(postfix) if postfix else None
+            with report_database_errors():
+                setup = load_routing_config(postfix) if postfix else None
                 told = explain(Actor.console().principal, address, sender, setup)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         if options["json"]:
             self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
         else:
-            self.stdout.write("\n".join(map(printable, lines(told))))
+            self.stdout.write("\n".join(map(make_printable, render_explanation(told))))
         if told["trouble"]:
-            raise CommandError(printable(told["trouble"]))
+            raise CommandError(make_printable(told["trouble"]))
 
 
-def lines(told):
+def render_explanation(told):
     yield f"{told['address']}: {told['says']}"
     if told["reply"]:
         yield _("What the sender reads: %(reply)s") % told
     for step in told["steps"]:
         yield ""
         yield _("Is it accepted?") if step["what"] == "recipient" else step["address"]
-        yield from asked(step["lookups"])
+        yield from render_lookups(step["lookups"])
         if step["targets"]:
             yield f"  ⇒ {', '.join(step['targets'])}"
     if told["more_steps"]:
         yield _("More steps, not shown: %(number)d") % {"number": told["more_steps"]}
     if told["deliveries"]:
         yield ""
-    yield from (ending(each) for each in told["deliveries"])
+    yield from (format_delivery(each) for each in told["deliveries"])
     if told["left_out"]:
         yield _("Not asked here: %(names)s") % {"names": ", ".join(told["left_out"])}
-    yield from senders(told)
+    yield from render_senders(told)
 
 
-def asked(lookups):
+def render_lookups(lookups):
     """One line for a question; what no row answers says less."""
     for lookup in lookups:
         answer = "–" if lookup["answer"] is None else lookup["said"]
@@ -70,7 +70,7 @@ def asked(lookups):
             yield f"      {row['table']} {row['key']}: {row['reason']}"
 
 
-def senders(told):
+def render_senders(told):
     yield ""
     if told["sender_trouble"]:
         yield told["sender_trouble"]

@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand
 
-from mailadmin.console import told_plainly
+from mailadmin.console import report_database_errors
 from mailboxes.mailserver.checks import command as check
 from mailboxes.mailserver.converter import command as upgrade
 from mailboxes.mailserver.generator import command as config
@@ -26,5 +26,5 @@ class Command(BaseCommand):
             module.add_arguments(subcommands.add_parser(name, help=module.help))
 
     def handle(self, *args, subcommand, **options):
-        with told_plainly():
+        with report_database_errors():
             SUBCOMMANDS[subcommand].run(self, options)

@@ -4,15 +4,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from mailadmin.formatting import format_size
-from mailboxes.postfix.maps import SWITCHED_OFF
-from mailboxes.postfix.routing import UNREADABLE
+from mailboxes.postfix.maps import MAILBOX_INACTIVE_REPLY
+from mailboxes.postfix.routing import QUEUE_WRITE_ERROR_REPLY
 
 # What becomes of mail: one word for programs and colours.
 DELIVERED, HANDED_OVER, ANSWERED = "delivered", "handed_over", "answered"
 BOUNCES, DEFERRED, DISCARDED = "bounces", "deferred", "discarded"
 REJECTED, PARTLY, UNKNOWN = "rejected", "partly", "unknown"
-GOOD = (DELIVERED, HANDED_OVER, UNKNOWN)
-LOST = (BOUNCES, DEFERRED, DISCARDED)
+SUCCESS_VERDICTS = (DELIVERED, HANDED_OVER, UNKNOWN)
+FAILURE_VERDICTS = (BOUNCES, DEFERRED, DISCARDED)
 VERDICTS = {
     "mailbox": DELIVERED,
     "relay": HANDED_OVER,
@@ -30,43 +30,43 @@ VERDICTS = {
 }
 
 
-def verdict_of(each: dict) -> str:
+def get_verdict(each: dict) -> str:
     """What becomes of mail at one end."""
     return BOUNCES if each.get("is_over") else VERDICTS[each["kind"]]
 
 
-def outcome(told: dict) -> str:
+def get_outcome(told: dict) -> str:
     """What becomes of mail for the address."""
     if told["trouble"]:
         return UNKNOWN
     if told["reply"]:
         return REJECTED if told["reply"].startswith("5") else DEFERRED
-    found = {verdict_of(each) for each in told["deliveries"]}
-    lost = [verdict for verdict in LOST if verdict in found]
-    good = [verdict for verdict in GOOD if verdict in found]
+    found = {get_verdict(each) for each in told["deliveries"]}
+    lost = [verdict for verdict in FAILURE_VERDICTS if verdict in found]
+    good = [verdict for verdict in SUCCESS_VERDICTS if verdict in found]
     if good:
         return PARTLY if lost else good[0]
     return (lost or [ANSWERED if found else UNKNOWN])[0]
 
 
-def headline(told: dict) -> str:
+def format_headline(told: dict) -> str:
     """What happens, in a line."""
     if told["trouble"]:
         return _("Cannot be determined: %(trouble)s") % {"trouble": told["trouble"]}
     if not told["reply"]:
-        return HEADLINES[outcome(told)](told["deliveries"])
-    if outcome(told) == REJECTED:
-        return _("Rejected at RCPT: %(reason)s") % {"reason": refusal(told)}
-    return refusal(told)
+        return HEADLINE_FORMATTERS[get_outcome(told)](told["deliveries"])
+    if get_outcome(told) == REJECTED:
+        return _("Rejected at RCPT: %(reason)s") % {"reason": format_refusal(told)}
+    return format_refusal(told)
 
 
 # One headline for each outcome of mail that is accepted
 
 
-def delivered(ends: list[dict]) -> str:
-    if HANDED_OVER in map(verdict_of, ends):
+def format_delivered(ends: list[dict]) -> str:
+    if HANDED_OVER in map(get_verdict, ends):
         return _("Delivered to a mailbox here, and handed to another server.")
-    number = [verdict_of(each) for each in ends].count(DELIVERED)
+    number = [get_verdict(each) for each in ends].count(DELIVERED)
     if number == 1:
         return _("Delivered to a mailbox here.")
     text = ngettext(
@@ -75,33 +75,33 @@ def delivered(ends: list[dict]) -> str:
     return text % {"number": number}
 
 
-def handed_over(ends: list[dict]) -> str:
+def format_handed_over(ends: list[dict]) -> str:
     return _("Handed to another server.")
 
 
-def answered(ends: list[dict]) -> str:
+def format_answered(ends: list[dict]) -> str:
     if any(each["answers"] for each in ends):
         return _("Answered only, delivered nowhere.")
     return _("Delivered nowhere, and not answered now.")
 
 
-def bounces(ends: list[dict]) -> str:
+def format_bounces(ends: list[dict]) -> str:
     return _("Accepted, then bounces.")
 
 
-def deferred(ends: list[dict]) -> str:
+def format_deferred(ends: list[dict]) -> str:
     if any(each["kind"] == "broken" for each in ends):
         return _("Accepted, then deferred: this cannot work.")
     return _("Accepted, then deferred, and bounces after some days.")
 
 
-def discarded(ends: list[dict]) -> str:
+def format_discarded(ends: list[dict]) -> str:
     return _("Accepted, then silently discarded.")
 
 
-def partly(ends: list[dict]) -> str:
-    verdicts = [verdict for verdict in map(verdict_of, ends) if verdict != ANSWERED]
-    lost = [verdict for verdict in verdicts if verdict in LOST]
+def format_partly(ends: list[dict]) -> str:
+    verdicts = [verdict for verdict in map(get_verdict, ends) if verdict != ANSWERED]
+    lost = [verdict for verdict in verdicts if verdict in FAILURE_VERDICTS]
     texts = {
         BOUNCES: _("Accepted, but bounces at %(lost)d of %(all)d places."),
         DEFERRED: _("Accepted, but deferred at %(lost)d of %(all)d places."),
@@ -112,26 +112,26 @@ def partly(ends: list[dict]) -> str:
     return text % {"lost": len(lost), "all": len(verdicts)}
 
 
-def undetermined(ends: list[dict]) -> str:
+def format_undetermined(ends: list[dict]) -> str:
     if any(each["kind"] == "local" for each in ends):
         return _("Cannot be determined: it is handed to the mail server’s own system.")
     return _("Cannot be determined: it leaves your domains.")
 
 
-HEADLINES = {
-    DELIVERED: delivered,
-    HANDED_OVER: handed_over,
-    ANSWERED: answered,
-    BOUNCES: bounces,
-    DEFERRED: deferred,
-    DISCARDED: discarded,
-    PARTLY: partly,
-    UNKNOWN: undetermined,
+HEADLINE_FORMATTERS = {
+    DELIVERED: format_delivered,
+    HANDED_OVER: format_handed_over,
+    ANSWERED: format_answered,
+    BOUNCES: format_bounces,
+    DEFERRED: format_deferred,
+    DISCARDED: format_discarded,
+    PARTLY: format_partly,
+    UNKNOWN: format_undetermined,
 }
 
 
 # Of a whole domain
-OF_DOMAIN = {
+DOMAIN_MESSAGES = {
     DELIVERED: gettext_lazy("Mail is delivered to the mailboxes here."),
     HANDED_OVER: gettext_lazy("Mail is handed to another server."),
     BOUNCES: gettext_lazy("Mail is accepted, then bounces."),
@@ -145,13 +145,13 @@ OF_DOMAIN = {
 # Why it is refused
 
 
-def refusal(told: dict) -> str:
+def format_refusal(told: dict) -> str:
     """Why it is refused, as far as rows tell it."""
     if told["loop"]:
-        return endless(told)
-    if told["reply"] == UNREADABLE:
+        return format_loop(told)
+    if told["reply"] == QUEUE_WRITE_ERROR_REPLY:
         return _("Deferred: an alias on the way has no usable target.")
-    if SWITCHED_OFF.partition(" ")[2].partition(" ")[2] in told["reply"]:
+    if MAILBOX_INACTIVE_REPLY.partition(" ")[2].partition(" ")[2] in told["reply"]:
         return _("The mailbox is switched off.")
     if asleep := [row for look in told["steps"][0]["lookups"] for row in look["inactive"]]:
         return _("%(row)s: %(reason)s.") % {"row": asleep[0]["key"], "reason": asleep[0]["reason"]}
@@ -160,7 +160,7 @@ def refusal(told: dict) -> str:
     return _("There is no mailbox, alias or catch-all of this name.")
 
 
-def endless(told: dict) -> str:
+def format_loop(told: dict) -> str:
     way = " → ".join(told["loop"])
     if told["is_circle"]:
         return _("Alias loop: mail is never delivered. %(way)s") % {"way": way}
@@ -171,7 +171,7 @@ def endless(told: dict) -> str:
 # Each end
 
 
-def ending(each: dict) -> str:
+def format_delivery(each: dict) -> str:
     """Where one way ends, in a line."""
     words = {
         "mailbox": _("%(address)s: is delivered to the mailbox %(mailbox)s (%(path)s)"),
@@ -193,10 +193,10 @@ def ending(each: dict) -> str:
         text = _("%(mailbox)s is not away now: no answer is sent") % each
     if reason := each.get("reason"):
         text = f"{text}: {reason}"
-    return text + fullness(each)
+    return text + format_quota_usage(each)
 
 
-def fullness(each: dict) -> str:
+def format_quota_usage(each: dict) -> str:
     """How much of the quota is used, where there is one."""
     if not each.get("quota"):
         return ""

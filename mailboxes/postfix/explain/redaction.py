@@ -4,14 +4,14 @@ from django.conf import settings
 
 from domains.models import Domain
 from mailadmin.accounts.models import Role
-from mailboxes.mailserver.autoresponder.addresses import owners
+from mailboxes.mailserver.autoresponder.addresses import find_possible_owners
 from mailboxes.models import Mailbox, is_vacation_target
 from mailboxes.postfix.routing import split_address
 
-TRANSPORTS = ("transport_pattern", "transport")
+TRANSPORT_MAPS = ("transport_pattern", "transport")
 
 
-class Sight:
+class VisibleScope:
     """What of a route a person may see: his own domains, and that mail leaves them."""
 
     def __init__(self, principal):
@@ -29,22 +29,22 @@ class Sight:
     def sees(self, address):
         """Whether the address, or the one whose vacation it asks, is in a domain of his."""
         if is_vacation_target(address):
-            address = person_away(address)
+            address = find_vacation_owner(address)
         return self.has(split_address(address)[1] or address)
 
     def sees_rows(self, lookup):
         """Where mail goes from here is the superadmins' affair, other people's rows are theirs."""
-        if lookup.table.name in TRANSPORTS:
+        if lookup.table.name in TRANSPORT_MAPS:
             return self.sees_all
         return all(self.sees(row.key) for row in [*lookup.rows, *lookup.asleep])
 
 
-def person_away(target):
+def find_vacation_owner(target):
     """Whose vacation is asked, as the responder sees it; else what stands before the sign."""
-    known = {name: getattr(settings, name) for name in RESPONDER_KNOWS}
-    meant = owners(target, known)
+    known = {name: getattr(settings, name) for name in RESPONDER_SETTINGS}
+    meant = find_possible_owners(target, known)
     found = Mailbox.objects.filter(pk__in=meant).values_list("pk", flat=True)
     return max(found, key=len, default=(meant or [target])[-1])
 
 
-RESPONDER_KNOWS = ("MAILADMIN_VACATION_DOMAIN", "MAILADMIN_RECIPIENT_DELIMITER")
+RESPONDER_SETTINGS = ("MAILADMIN_VACATION_DOMAIN", "MAILADMIN_RECIPIENT_DELIMITER")

@@ -6,40 +6,49 @@ a real Postfix. After access(5), virtual(5), transport(5) and cleanup(8).
 """
 
 from mailboxes.postfix.routing.addresses import (
-    quoted,
+    parse_typed_address,
+    quote_address,
     split_address,
     split_extension,
-    typed_address,
 )
-from mailboxes.postfix.routing.postfix import LIMIT, OWN_ENDS, Postfix
-from mailboxes.postfix.routing.replies import LOOPING, UNREADABLE, CannotBeAsked, sender_reply
+from mailboxes.postfix.routing.postfix import (
+    ALIAS_EXPANSION_LIMIT,
+    TERMINAL_SERVICES,
+    PostfixRouter,
+)
+from mailboxes.postfix.routing.replies import (
+    ALIAS_EXPANSION_ERROR_REPLY,
+    QUEUE_WRITE_ERROR_REPLY,
+    LookupUnavailable,
+    format_sender_reply,
+)
 from mailboxes.postfix.routing.tables import (
-    DELIVERY,
-    Fixed,
+    DOVECOT_LMTP_TRANSPORT,
     Lookup,
-    OwnTable,
-    Setup,
-    Table,
-    own_setup,
+    LookupTable,
+    PanelTable,
+    RoutingConfig,
+    StaticTable,
+    build_panel_config,
 )
 
 __all__ = [
-    "DELIVERY",
-    "LIMIT",
-    "LOOPING",
-    "OWN_ENDS",
-    "UNREADABLE",
-    "CannotBeAsked",
-    "Fixed",
+    "DOVECOT_LMTP_TRANSPORT",
+    "ALIAS_EXPANSION_LIMIT",
+    "ALIAS_EXPANSION_ERROR_REPLY",
+    "TERMINAL_SERVICES",
+    "QUEUE_WRITE_ERROR_REPLY",
+    "LookupUnavailable",
+    "StaticTable",
     "Lookup",
-    "OwnTable",
-    "Postfix",
-    "Setup",
-    "Table",
-    "own_setup",
-    "quoted",
-    "sender_reply",
+    "PanelTable",
+    "PostfixRouter",
+    "RoutingConfig",
+    "LookupTable",
+    "build_panel_config",
+    "quote_address",
+    "format_sender_reply",
     "split_address",
     "split_extension",
-    "typed_address",
+    "parse_typed_address",
 ]

@@ -2,33 +2,35 @@
 
 from collections import deque
 
-LOOK = 5  # addresses shown of a way that never ends
+MAX_SHOWN_ADDRESSES = 5  # addresses shown of a way that never ends
 
 
-def circle(hops):
+def find_expansion_loop(hops):
     """The addresses that lead back to the first, and that they do; or how the way begins."""
     ways = {hop.address.lower(): [target.lower() for target in hop.targets] for hop in hops}
     for start in ways:
-        if way := way_back(start, ways):
+        if way := find_cycle(start, ways):
             return way, True
-    return [hop.address for hop in hops[:LOOK]], False  # longer at every turn, or too many
+    return [
+        hop.address for hop in hops[:MAX_SHOWN_ADDRESSES]
+    ], False  # longer at every turn, or too many
 
 
-def way_back(start, ways):
+def find_cycle(start, ways):
     """From an address by others to itself."""
     for target in ways.get(start, []):
-        if target != start and (way := way_to(target, start, ways)):
+        if target != start and (way := find_shortest_path(target, start, ways)):
             return [start, *way]
     return []
 
 
-def way_to(start, end, ways):
+def find_shortest_path(start, end, ways):
     """The shortest way from one address to another, both included."""
     before, waiting = {start: None}, deque([start])
     while waiting:
         address = waiting.popleft()
         if address == end:
-            return traced_back(address, before)
+            return reconstruct_path(address, before)
         for target in ways.get(address, []):
             if target not in before:
                 before[target] = address
@@ -36,7 +38,7 @@ def way_to(start, end, ways):
     return []
 
 
-def traced_back(address, before):
+def reconstruct_path(address, before):
     way = []
     while address is not None:
         way.insert(0, address)

@@ -6,41 +6,41 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext_lazy as _
 
-from domains.patterns import AGENT, EVERYTHING, parents
-from mailadmin.address_lists import read_addresses, rewrite_address, without_gaps
+from domains.patterns import VIRTUAL_AGENT, WILDCARD_PATTERN, get_parent_domains
+from mailadmin.address_lists import parse_address_list, rewrite_address, strip_domain_spaces
 from mailboxes.postfix import maps
 from mailboxes.postfix.routing.addresses import (
-    extended,
-    is_deliverable,
-    quoted,
-    quoted_name,
+    add_extension,
+    has_deliverable_syntax,
+    quote_address,
+    quote_local_part,
+    remove_duplicates,
     split_address,
     split_extension,
-    without_doubles,
 )
-from mailboxes.postfix.routing.loops import circle
+from mailboxes.postfix.routing.loops import find_expansion_loop
 from mailboxes.postfix.routing.replies import (
-    DENIED,
-    LOOPING,
-    REFUSING,
-    UNDELIVERABLE,
-    UNFIT,
-    UNKNOWN,
-    UNREADABLE,
-    CannotBeAsked,
-    access_reply,
-    in_postfixs_words,
+    ALIAS_EXPANSION_ERROR_REPLY,
+    BAD_RECIPIENT_REPLY,
+    DEFAULT_UNDELIVERABLE_TEXT,
+    QUEUE_WRITE_ERROR_REPLY,
+    REJECTING_SERVICES,
+    RELAY_DENIED_REPLY,
+    USER_UNKNOWN_REPLY,
+    LookupUnavailable,
+    format_access_reply,
+    format_error_transport_reply,
 )
 from mailboxes.postfix.routing.tables import Lookup
 
-LIMIT = 1000  # virtual_alias_recursion_limit, virtual_alias_expansion_limit
-LONGEST = 1000  # virtual_alias_address_length_limit
-NULL = "MAILER-DAEMON"  # empty_address_recipient
-BAD_SYNTAX = "5.1.3 bad address syntax"
-TRAILING_DOT = re.compile(r"[^.@]\.$")
-ROUTING = "@%!"  # signs by which a local part asks to be sent elsewhere
+ALIAS_EXPANSION_LIMIT = 1000  # virtual_alias_recursion_limit, virtual_alias_expansion_limit
+ADDRESS_LENGTH_LIMIT = 1000  # virtual_alias_address_length_limit
+EMPTY_ADDRESS_RECIPIENT = "MAILER-DAEMON"  # empty_address_recipient
+BAD_SYNTAX_REASON = "5.1.3 bad address syntax"
+TRAILING_DOT_RE = re.compile(r"[^.@]\.$")
+ROUTING_OPERATORS = "@%!"  # signs by which a local part asks to be sent elsewhere
 # class → the parameter that knows its recipients, and what Postfix calls it
-CLASS_TABLES = {
+RECIPIENT_TABLES = {
     "virtual": ("virtual_mailbox_maps", "virtual mailbox"),
     "relay": ("relay_recipient_maps", "relay recipient"),
     "local": ("local_recipient_maps", "local recipient"),
@@ -48,17 +48,17 @@ CLASS_TABLES = {
 }
 
 # Services at which a way ends whatever the address is, and what the text of one says by itself.
-OWN_ENDS = {
+TERMINAL_SERVICES = {
     "error": "bounced",
     "retry": "deferred",
     "discard": "discarded",
     maps.VACATION_SERVICE: "autoreply",
 }
-NO_NEXTHOP = dict.fromkeys(REFUSING, UNDELIVERABLE)
+DEFAULT_NEXTHOPS = dict.fromkeys(REJECTING_SERVICES, DEFAULT_UNDELIVERABLE_TEXT)
 
 
 @dataclass
-class Hop:
+class AliasExpansion:
     """An address, whom Postfix asked about it, and where that leads."""
 
     address: str
@@ -89,7 +89,7 @@ class Route:
     kind: str = ""  # the class of its domain
     reply: str = ""  # Postfix's words if it refuses
     lookups: list[Lookup] = field(default_factory=list)  # at RCPT TO
-    hops: list[Hop] = field(default_factory=list)
+    hops: list[AliasExpansion] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     loop: list[str] = field(default_factory=list)  # a way without end, or its beginning
     is_circle: bool = False
@@ -101,18 +101,22 @@ class Route:
     @property
     def rcpt_reply(self) -> str:
         """The refusal at RCPT TO; some come only after the message."""
-        return "" if self.reply in (LOOPING, UNREADABLE) else self.reply
+        return (
+            ""
+            if self.reply in (ALIAS_EXPANSION_ERROR_REPLY, QUEUE_WRITE_ERROR_REPLY)
+            else self.reply
+        )
 
 
-class Unreasonable(Exception):
+class ExpansionLimitExceeded(Exception):
     """Aliases that lead further than Postfix follows them."""
 
 
-class Unreadable(Exception):
+class InvalidAliasTargets(Exception):
     """A list of targets that holds no address: Postfix gives up the whole message."""
 
 
-class Postfix:
+class PostfixRouter:
     """Asks as Postfix asks, and remembers whom."""
 
     def __init__(self, setup):
@@ -129,7 +133,7 @@ class Postfix:
             lookup = table.ask(key)
             asked.append(lookup)
             if lookup.trouble:
-                raise CannotBeAsked(lookup.trouble)
+                raise LookupUnavailable(lookup.trouble)
             if lookup.value is not None:
                 return lookup.value
         return None
@@ -138,7 +142,7 @@ class Postfix:
         self.questions += key.lower() not in table.known
         most = self.setup.most_questions
         if most is not None and self.questions > most:
-            raise CannotBeAsked(
+            raise LookupUnavailable(
                 _("it leads to so many addresses that more than %(number)d questions were needed")
                 % {"number": most}
             )
@@ -146,7 +150,7 @@ class Postfix:
     def find(self, tables, address, asked, is_bare=True):
         """The value and the extension it did not match; each key is put to every table in turn."""
         for key, extension in self.address_keys(address, is_bare):
-            if key not in (address, quoted(address)):
+            if key not in (address, quote_address(address)):
                 tables = [table for table in tables if not table.is_pattern]
             if (value := self.first(tables, key, asked)) is not None:
                 return value, extension
@@ -166,7 +170,9 @@ class Postfix:
         at = "@" if "@" in address else ""
         owners = [(f"{name}{at}{domain}", extension, name)] if extension else []
         for person, rest, part in [(address, "", local_part), *owners]:
-            for key in dict.fromkeys([quoted(person), person] if is_bare else [quoted(person)]):
+            for key in dict.fromkeys(
+                [quote_address(person), person] if is_bare else [quote_address(person)]
+            ):
                 yield key, rest, part
 
     def address_keys(self, address, is_bare):
@@ -176,7 +182,7 @@ class Postfix:
         if "@" not in address:
             return
         if domain.lower() == self.setup.myorigin or self.holds("mydestination", domain, []):
-            yield from ((quoted_name(name), rest) for _key, rest, name in names)
+            yield from ((quote_local_part(name), rest) for _key, rest, name in names)
         yield f"@{domain}", ""  # a catch-all drops the extension
 
     def holds(self, parameter, domain, asked):
@@ -197,7 +203,7 @@ class Postfix:
     def relay_keys(self, domain):
         dot = "" if self.setup.relays_subdomains else "."
         yield domain
-        yield from (dot + parent for parent in parents(domain))
+        yield from (dot + parent for parent in get_parent_domains(domain))
 
     # RCPT TO
 
@@ -215,9 +221,9 @@ class Postfix:
         """What Postfix answers a stranger who names this recipient; nothing if it takes it."""
         address, asked = route.address, route.lookups
         if local_part.startswith("-"):
-            return UNFIT
-        if route.kind == "default" or any(sign in local_part for sign in ROUTING):
-            return DENIED.format(address)
+            return BAD_RECIPIENT_REPLY
+        if route.kind == "default" or any(sign in local_part for sign in ROUTING_OPERATORS):
+            return RELAY_DENIED_REPLY.format(address)
         return self.restriction(address, asked) or self.unknown(route)
 
     def restriction(self, address, asked):
@@ -226,7 +232,7 @@ class Postfix:
             values = (self.first([table], key, asked) for key in self.access_keys(address))
             action = next(filter(None, values), "DUNNO")
             if action.upper() != "DUNNO":
-                return access_reply(address, action)
+                return format_access_reply(address, action)
         return ""
 
     def access_keys(self, address):
@@ -235,7 +241,7 @@ class Postfix:
         dot = "" if self.setup.matches_parents else "."
         yield from self.person_keys(address)
         yield domain
-        yield from (dot + parent for parent in parents(domain))
+        yield from (dot + parent for parent in get_parent_domains(domain))
         yield from (f"{split_address(key)[0]}@" for key in self.person_keys(address))
 
     def unknown(self, route):
@@ -243,15 +249,15 @@ class Postfix:
         if self.find(self.setup.virtual_alias_maps, route.address, route.lookups)[0] is not None:
             return ""
         transport, text = self.transport(route.address, route.kind, route.lookups)
-        if transport in REFUSING:
-            return in_postfixs_words(route.address, transport, text)
-        parameter, table = CLASS_TABLES[route.kind]
+        if transport in REJECTING_SERVICES:
+            return format_error_transport_reply(route.address, transport, text)
+        parameter, table = RECIPIENT_TABLES[route.kind]
         tables = getattr(self.setup, parameter) if parameter else []
         if parameter and not tables:
             return ""
         if self.find(tables, route.address, route.lookups)[0] is not None:
             return ""
-        return UNKNOWN.format(route.address, table)
+        return USER_UNKNOWN_REPLY.format(route.address, table)
 
     # DATA
 
@@ -259,12 +265,12 @@ class Postfix:
         """The recipients that aliases lead to, and what becomes of each."""
         try:
             finals = self.expand(route)
-        except Unreasonable:
-            route.reply = LOOPING
-            route.loop, route.is_circle = circle(route.hops)
+        except ExpansionLimitExceeded:
+            route.reply = ALIAS_EXPANSION_ERROR_REPLY
+            route.loop, route.is_circle = find_expansion_loop(route.hops)
             return
-        except Unreadable:
-            route.reply = UNREADABLE
+        except InvalidAliasTargets:
+            route.reply = QUEUE_WRITE_ERROR_REPLY
             return
         route.deliveries = [self.deliver(address) for address in finals]
 
@@ -273,9 +279,9 @@ class Postfix:
         addresses, expanded, seen = [route.address], set(), {}
         for position in itertools.count():
             if position == len(addresses):
-                return without_doubles(addresses)
-            if len(addresses) > LIMIT:
-                raise Unreasonable
+                return remove_duplicates(addresses)
+            if len(addresses) > ALIAS_EXPANSION_LIMIT:
+                raise ExpansionLimitExceeded
             self._expand_at(position, addresses, expanded, seen, route)
 
     def _expand_at(self, position, addresses, expanded, seen, route):
@@ -283,13 +289,13 @@ class Postfix:
             address = addresses[position]
             if address.lower() in expanded:
                 return
-            if count >= LIMIT:
-                raise Unreasonable
+            if count >= ALIAS_EXPANSION_LIMIT:
+                raise ExpansionLimitExceeded
             targets = self.targets(address, seen, route)
             if not targets:
                 return
-            if any(len(target) > LONGEST for target in targets):
-                raise Unreasonable
+            if any(len(target) > ADDRESS_LENGTH_LIMIT for target in targets):
+                raise ExpansionLimitExceeded
             addresses[position : position + 1] = targets[:1]
             addresses += targets[1:]
             if address.lower() in [target.lower() for target in targets]:
@@ -301,26 +307,26 @@ class Postfix:
             lookups = []
             value, extension = self.find(self.setup.virtual_alias_maps, address, lookups, False)
             seen[address] = self.spelled(address, value, extension) if value else []
-            route.hops.append(Hop(address, lookups, seen[address]))
+            route.hops.append(AliasExpansion(address, lookups, seen[address]))
             if value and not seen[address]:
-                raise Unreadable
+                raise InvalidAliasTargets
         return seen[address]
 
     def spelled(self, address, value, extension):
         """The targets of a row, each with the extension; `@there` keeps the local part."""
         if value.startswith("@"):
-            value = quoted(split_address(address)[0].removesuffix(extension) + value)
-        targets = read_addresses(value, self.setup.myorigin, self.setup.appended_domain)
+            value = quote_address(split_address(address)[0].removesuffix(extension) + value)
+        targets = parse_address_list(value, self.setup.myorigin, self.setup.appended_domain)
         if not self.setup.propagates:
             return targets
-        return [extended(target, extension) for target in targets]
+        return [add_extension(target, extension) for target in targets]
 
     # Delivery
 
     def deliver(self, address):
         address = self.resolved(address)
-        if not is_deliverable(address):
-            return Delivery(address, "malformed", "error", BAD_SYNTAX)
+        if not has_deliverable_syntax(address):
+            return Delivery(address, "malformed", "error", BAD_SYNTAX_REASON)
         delivery = Delivery(address, "unknown")
         domain = split_address(address)[1]
         kind = self.class_of(domain, delivery.lookups) if domain else "local"
@@ -333,15 +339,15 @@ class Postfix:
 
         Behind a domain of the machine's own, or none, another may stand: user%there@here.
         """
-        address = f"{NULL}{address}" if address in ("", "@") else address
+        address = f"{EMPTY_ADDRESS_RECIPIENT}{address}" if address in ("", "@") else address
         local_part, at, domain = address.rpartition("@")
-        while at and self.is_here(domain) and any(sign in local_part for sign in ROUTING):
+        while at and self.is_here(domain) and any(sign in local_part for sign in ROUTING_OPERATORS):
             address = local_part if "@" in local_part else self.rewritten(local_part)
             local_part, at, domain = address.rpartition("@")
-            domain = without_gaps(domain)
+            domain = strip_domain_spaces(domain)
             address = local_part + at + domain
         if at:
-            return address[:-1] if TRAILING_DOT.search(address) else address
+            return address[:-1] if TRAILING_DOT_RE.search(address) else address
         if not self.setup.myorigin:
             return address
         return f"{address}@{self.setup.myorigin}"
@@ -356,12 +362,12 @@ class Postfix:
         delivery.reason = self.setup.trouble_of(delivery.transport)
         if delivery.reason:
             return "broken"
-        if delivery.transport in OWN_ENDS:
-            return OWN_ENDS[delivery.transport]
+        if delivery.transport in TERMINAL_SERVICES:
+            return TERMINAL_SERVICES[delivery.transport]
         usual = self.usual(kind, split_address(delivery.address)[1])
         is_usual = kind == "virtual" and (delivery.transport, delivery.nexthop) == usual
         # virtual(8) looks for the mailbox whatever the next hop and class are.
-        if is_usual or delivery.transport == AGENT:
+        if is_usual or delivery.transport == VIRTUAL_AGENT:
             return self.mailbox_of(delivery)
         return {"default": "remote", "alias": "unknown"}.get(kind, kind)
 
@@ -377,7 +383,7 @@ class Postfix:
 
     def agents_keys(self, delivery):
         """virtual(8) tries the extension first; Dovecot takes it off and knows nobody by it."""
-        if delivery.transport == AGENT:
+        if delivery.transport == VIRTUAL_AGENT:
             return [key for key, _rest, _name in self.names(delivery.address)]
         local_part, domain = split_address(delivery.address)
         is_sign = self.setup.recipient_delimiter.__contains__
@@ -395,7 +401,7 @@ class Postfix:
                 transport, _colon, nexthop = value.partition(":")
                 if not transport:  # the usual way, though perhaps to another server
                     return service, nexthop or destination
-                return transport, nexthop or NO_NEXTHOP.get(transport, domain)
+                return transport, nexthop or DEFAULT_NEXTHOPS.get(transport, domain)
         return service, destination
 
     def usual(self, kind, domain):
@@ -408,8 +414,8 @@ class Postfix:
         yield from self.person_keys(address)
         dot = "" if self.setup.matches_transport_parents else "."
         yield domain
-        yield from (dot + parent for parent in parents(domain))
-        yield EVERYTHING
+        yield from (dot + parent for parent in get_parent_domains(domain))
+        yield WILDCARD_PATTERN
 
     # Sending
 

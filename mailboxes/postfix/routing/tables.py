@@ -8,13 +8,13 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
-from domains.patterns import AGENT, delivery_services, service_trouble
+from domains.patterns import VIRTUAL_AGENT, find_service_problem, get_delivery_services
 from mailboxes.postfix import maps
 
-LONGEST_KEY = 255  # letters of every column that names a row
+MAX_KEY_LENGTH = 255  # letters of every column that names a row
 
 
-class Row(NamedTuple):
+class MatchedRow(NamedTuple):
     """A row of the panel that answered, or would have."""
 
     model: str
@@ -22,22 +22,24 @@ class Row(NamedTuple):
     reason: str = ""  # why it did not answer
 
 
-DELIVERY = "lmtp:unix:private/dovecot-lmtp"  # to Dovecot, as the written main.cf has it
+DOVECOT_LMTP_TRANSPORT = (
+    "lmtp:unix:private/dovecot-lmtp"  # to Dovecot, as the written main.cf has it
+)
 
 
 @dataclass
 class Lookup:
     """A question to one table."""
 
-    table: "Table"
+    table: "LookupTable"
     key: str
     value: str | None = None
-    rows: list[Row] = field(default_factory=list)
-    asleep: list[Row] = field(default_factory=list)
+    rows: list[MatchedRow] = field(default_factory=list)
+    asleep: list[MatchedRow] = field(default_factory=list)
     trouble: str = ""
 
 
-class Table:
+class LookupTable:
     """Something that Postfix asks by a key; the answers of one run are kept."""
 
     name = title = sql = ""
@@ -60,18 +62,20 @@ class Table:
         raise NotImplementedError
 
 
-class OwnTable(Table):
+class PanelTable(LookupTable):
     """A query of the panel's own, asked with its conditions apart."""
 
     def __init__(self, query):
         super().__init__()
         self.query, self.name, self.title = query, query.name, query.title
         self.own_sql = query.sql()
-        self.sql = maps.for_postfix(self.own_sql)
+        self.sql = maps.render_for_postfix(self.own_sql)
 
     def wants(self, key):
         """Ask for what a column can hold: a name that grows at every turn soon is longer."""
-        return len(key.rpartition("@")[0]) <= LONGEST_KEY and maps.is_asked(self.own_sql, key)
+        return len(key.rpartition("@")[0]) <= MAX_KEY_LENGTH and maps.is_queried_for_key(
+            self.own_sql, key
+        )
 
     def look_up(self, key):
         found, answers = Lookup(self, key), []
@@ -80,20 +84,22 @@ class OwnTable(Table):
                 wrong = [reason for (_c, reason), met in zip(part.live, outcomes) if not met]  # noqa: B905
                 name = part.model._meta.model_name
                 if wrong:
-                    found.asleep += [Row(name, row, reason) for reason in wrong[:1] if reason]
+                    found.asleep += [
+                        MatchedRow(name, row, reason) for reason in wrong[:1] if reason
+                    ]
                 elif answer not in (None, ""):
-                    found.rows.append(Row(name, row))
+                    found.rows.append(MatchedRow(name, row))
                     answers.append(str(answer))
         found.value = ",".join(dict.fromkeys(answers)) or None
         return found
 
     def _rows(self, part, key):
         with connection.cursor() as cursor:
-            cursor.execute(*maps.for_database(part.traced(), key))
+            cursor.execute(*maps.bind_parameters(part.traced(), key))
             return cursor.fetchall()
 
 
-class Fixed(Table):
+class StaticTable(LookupTable):
     """Names written into the configuration itself."""
 
     def __init__(self, name, entries, title=""):
@@ -106,21 +112,21 @@ class Fixed(Table):
 
 
 @dataclass
-class Setup:
+class RoutingConfig:
     """The parameters of main.cf that decide about a recipient, by their names."""
 
-    virtual_mailbox_domains: list[Table] = field(default_factory=list)
-    virtual_alias_domains: list[Table] = field(default_factory=list)
-    relay_domains: list[Table] = field(default_factory=list)
-    mydestination: list[Table] = field(default_factory=list)
-    virtual_alias_maps: list[Table] = field(default_factory=list)
-    virtual_mailbox_maps: list[Table] = field(default_factory=list)
-    relay_recipient_maps: list[Table] = field(default_factory=list)
-    local_recipient_maps: list[Table] = field(default_factory=list)
-    smtpd_recipient_restrictions: list[Table] = field(default_factory=list)
-    transport_maps: list[Table] = field(default_factory=list)
-    smtpd_sender_login_maps: list[Table] = field(default_factory=list)
-    mailbox_limits: list[Table] = field(default_factory=list)
+    virtual_mailbox_domains: list[LookupTable] = field(default_factory=list)
+    virtual_alias_domains: list[LookupTable] = field(default_factory=list)
+    relay_domains: list[LookupTable] = field(default_factory=list)
+    mydestination: list[LookupTable] = field(default_factory=list)
+    virtual_alias_maps: list[LookupTable] = field(default_factory=list)
+    virtual_mailbox_maps: list[LookupTable] = field(default_factory=list)
+    relay_recipient_maps: list[LookupTable] = field(default_factory=list)
+    local_recipient_maps: list[LookupTable] = field(default_factory=list)
+    smtpd_recipient_restrictions: list[LookupTable] = field(default_factory=list)
+    transport_maps: list[LookupTable] = field(default_factory=list)
+    smtpd_sender_login_maps: list[LookupTable] = field(default_factory=list)
+    mailbox_limits: list[LookupTable] = field(default_factory=list)
     recipient_delimiter: str = "+"
     myorigin: str = ""
     appended_domain: str = ""  # mydomain, where append_dot_mydomain is set
@@ -136,7 +142,7 @@ class Setup:
     login_chars: frozenset[str] | None = None  # of a name that Dovecot looks up; None: not known
     services: dict = field(
         default_factory=lambda: {
-            "virtual": DELIVERY,
+            "virtual": DOVECOT_LMTP_TRANSPORT,
             "relay": "relay",
             "local": "local",
             "default": "smtp",
@@ -151,32 +157,32 @@ class Setup:
         return str(self.agents.get(service, missing))
 
 
-def own_setup(**changes):
+def build_panel_config(**changes):
     """Postfix as the panel's configuration sets it up."""
     tables = {}
-    for query in maps.postfix_maps():
-        tables.setdefault(query.parameter or "mailbox_limits", []).append(OwnTable(query))
-    tables["transport_maps"].insert(0, vacation_table())
-    own = Setup(
+    for query in maps.build_postfix_maps():
+        tables.setdefault(query.parameter or "mailbox_limits", []).append(PanelTable(query))
+    tables["transport_maps"].insert(0, build_vacation_table())
+    own = RoutingConfig(
         **tables,
-        mydestination=[Fixed("mydestination", {"localhost": "localhost"})],
+        mydestination=[StaticTable("mydestination", {"localhost": "localhost"})],
         recipient_delimiter=settings.MAILADMIN_RECIPIENT_DELIMITER,
         is_own=True,
-        agents=own_agents(),
+        agents=get_panel_delivery_agents(),
         login_chars=frozenset(maps.LOGIN_CHARS),
     )
     return dataclasses.replace(own, **changes)
 
 
-def own_agents() -> dict[str, str]:
+def get_panel_delivery_agents() -> dict[str, str]:
     """The delivery services of the written master.cf and the operator's own."""
-    names = [*delivery_services(), maps.VACATION_SERVICE]
+    names = [*get_delivery_services(), maps.VACATION_SERVICE]
     return dict.fromkeys(names, "") | {
-        name: str(trouble) for name in [AGENT] if (trouble := service_trouble(name))
+        name: str(trouble) for name in [VIRTUAL_AGENT] if (trouble := find_service_problem(name))
     }
 
 
-def vacation_table():
+def build_vacation_table():
     """Where the copies go that are answered; not a row, but a line of main.cf."""
     entries = {settings.MAILADMIN_VACATION_DOMAIN: f"{maps.VACATION_SERVICE}:"}
-    return Fixed("autoreply", entries, _("Answers of people who are away"))
+    return StaticTable("autoreply", entries, _("Answers of people who are away"))

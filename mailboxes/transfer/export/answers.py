@@ -9,21 +9,24 @@ from typing import NamedTuple
 from django.db import connection
 
 from mailadmin.names import fold
-from mailboxes.postfix.dialects import dialect
-from mailboxes.postfix.maps import WORD, Part
+from mailboxes.postfix.dialects import get_dialect
+from mailboxes.postfix.maps import PLACEHOLDER_RE, LookupSelect
 
-ROWS_AT_ONCE = 2000
-DOMAIN_OF = {"mysql": "SUBSTRING_INDEX({0}, '@', -1)", "sqlite": "substr({0}, instr({0}, '@') + 1)"}
-LOCAL_PART_OF = {
+PAGE_SIZE = 2000
+DOMAIN_SQL = {
+    "mysql": "SUBSTRING_INDEX({0}, '@', -1)",
+    "sqlite": "substr({0}, instr({0}, '@') + 1)",
+}
+LOCAL_PART_SQL = {
     "mysql": "SUBSTRING_INDEX({0}, '@', 1)",
     "sqlite": "substr({0}, 1, instr({0}, '@') - 1)",
 }
 
 
-class Answers(NamedTuple):
+class MapAnswers(NamedTuple):
     """A part of a map: what it answers by its rows' own keys, or by those of an alias domain."""
 
-    part: Part
+    part: LookupSelect
     prefix: str = ""  # "@": the key is everybody in the domain of the row
     mirror: str = ""  # an alias domain
     target: str = ""  # the domain that it mirrors
@@ -38,7 +41,7 @@ class Answers(NamedTuple):
     def raw_pages(self):
         """(key of the row, what is answered …), some at a time."""
         last = ""
-        while rows := self.rows(f" > %s ORDER BY {self.column} LIMIT {ROWS_AT_ONCE}", [last]):
+        while rows := self.rows(f" > %s ORDER BY {self.column} LIMIT {PAGE_SIZE}", [last]):
             last = rows[-1][0]
             yield rows
 
@@ -95,17 +98,17 @@ class Answers(NamedTuple):
             parameters.extend(values)
             return text
 
-        return WORD.sub(spelled, sql.replace("%", "%%")), parameters
+        return PLACEHOLDER_RE.sub(spelled, sql.replace("%", "%%")), parameters
 
     def words(self):
         """Word → (SQL, its parameters)."""
         own, vendor = self.column, connection.vendor
-        joined = dialect().joined
+        joined = get_dialect().joined
         if self.mirror:
-            local_part = LOCAL_PART_OF[vendor].format(own)
+            local_part = LOCAL_PART_SQL[vendor].format(own)
             key = joined(local_part, "%s"), [f"@{self.mirror}"]
             return {"key": (f"({key[0]})", key[1]), "domain": ("%s", [self.mirror])}
         if self.prefix:
             key = joined("%s", own), [self.prefix]
             return {"key": (f"({key[0]})", key[1]), "domain": (own, [])}
-        return {"key": (own, []), "domain": (DOMAIN_OF[vendor].format(own), [])}
+        return {"key": (own, []), "domain": (DOMAIN_SQL[vendor].format(own), [])}

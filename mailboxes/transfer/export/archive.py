@@ -2,10 +2,10 @@
 
 import zipfile
 
-AT_ONCE = 2**16  # bytes
+FLUSH_BYTES = 2**16  # bytes
 
 
-class Outlet:
+class ZipBuffer:
     """What zipfile writes to: the bytes wait here until they are sent."""
 
     def __init__(self):
@@ -24,14 +24,14 @@ class Outlet:
         return data
 
 
-def zipped(files):
+def iter_zip(files):
     """The bytes of an archive of (name, pieces of text)."""
-    outlet = Outlet()
+    outlet = ZipBuffer()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, pieces in files:
             with archive.open(name, "w", force_zip64=True) as member:
                 for piece in pieces:
                     member.write(piece.encode())
-                    if outlet.size > AT_ONCE:
+                    if outlet.size > FLUSH_BYTES:
                         yield outlet.taken()
     yield outlet.taken()

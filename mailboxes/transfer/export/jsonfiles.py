@@ -4,30 +4,30 @@ import json
 
 from django.utils import timezone
 
-from mailadmin.changes.records import plain
-from mailboxes.transfer.export.rows import rows_of
-from mailboxes.transfer.row_types import KINDS
+from mailadmin.changes.records import serialize_value
+from mailboxes.transfer.export.rows import iter_export_rows
+from mailboxes.transfer.row_types import ROW_TYPES
 
-HEAD = {"format": "mailadmin", "version": 1}
+HEADER = {"format": "mailadmin", "version": 1}
 
 
-def pieces(losses, domain=""):
+def iter_json(losses, domain=""):
     """The document, piece by piece; without its end no import takes it."""
-    yield as_text(HEAD | {"exported": plain(timezone.now())})[:-1]
-    for kind in KINDS.values():
-        yield from table(kind, rows_of(kind, losses, domain))
+    yield dump_json(HEADER | {"exported": serialize_value(timezone.now())})[:-1]
+    for kind in ROW_TYPES.values():
+        yield from iter_table_json(kind, iter_export_rows(kind, losses, domain))
     yield "}\n"
 
 
-def table(kind, rows):
+def iter_table_json(kind, rows):
     """The rows with what surrounds them; nothing where there are none."""
     before = f',\n"{kind.table}": [\n'
     for row in rows:
-        yield before + as_text(row)
+        yield before + dump_json(row)
         before = ",\n"
     if before == ",\n":
         yield "\n]"
 
 
-def as_text(value):
+def dump_json(value):
     return json.dumps(value, ensure_ascii=False)

@@ -8,15 +8,15 @@ from django.utils.translation import gettext as _
 from mailadmin.names import fold
 from mailboxes.models import Mailbox
 from mailboxes.postfix import maps
-from mailboxes.postfix.dialects import dialect
-from mailboxes.transfer.export.answers import Answers
-from mailboxes.transfer.row_types import NOBODYS
+from mailboxes.postfix.dialects import get_dialect
+from mailboxes.transfer.export.answers import MapAnswers
+from mailboxes.transfer.row_types import UNUSABLE_PASSWORD_HASH
 
-UNSAFE = re.compile(r"[:\s]")  # what ends a field, a value or a line
-ENDING = re.compile(r"[:\r\n]")
-WHITE = re.compile(r"\s")
-PREFIX = re.compile(r"\{([\w-]+)\}(.*)", re.DOTALL)
-CONF = {
+SEPARATOR_RE = re.compile(r"[:\s]")  # what ends a field, a value or a line
+FIELD_END_RE = re.compile(r"[:\r\n]")
+WHITESPACE_RE = re.compile(r"\s")
+SCHEME_PREFIX_RE = re.compile(r"\{([\w-]+)\}(.*)", re.DOTALL)
+DOVECOT_CONF = {
     "2.3": """\
 # Lines for the dovecot.conf of a Dovecot 2.3 without a database. Written by mailadmin.
 
@@ -51,47 +51,53 @@ userdb passwd-file {
 }
 
 
-PERCENT = {"2.3": "%%", "2.4": "%"}  # 2.3 puts values in place of `%d` and the like
+ESCAPED_PERCENT = {"2.3": "%%", "2.4": "%"}  # 2.3 puts values in place of `%d` and the like
 
 
-def pieces(losses, domain, base, version):
+def iter_passwd_lines(losses, domain, base, version):
     """A line for every mailbox that is switched on, as this version of Dovecot reads it."""
-    fields = maps.USER_FIELDS[version](dialect())
-    rows = Answers(everybody(fields), domain=domain, base=f"{base.rstrip('/')}/")
+    fields = maps.USER_FIELD_BUILDERS[version](get_dialect())
+    rows = MapAnswers(build_users_part(fields), domain=domain, base=f"{base.rstrip('/')}/")
     for page in rows.raw_pages():
         for user, password, *values in page:
             said = dict(zip(fields, values, strict=True))
-            yield from line(user, password, said.pop("home"), said, PERCENT[version], losses)
+            yield from iter_passwd_line(
+                user, password, said.pop("home"), said, ESCAPED_PERCENT[version], losses
+            )
 
 
-def everybody(fields):
+def build_users_part(fields):
     """Who may log in with what, where their mail is and how much: as Dovecot asks the panel."""
-    asking = maps.Asking(dialect())
+    asking = maps.QueryBuilder(get_dialect())
     password = (
-        f"CASE WHEN {maps.password_is_fresh(asking)}"
-        f" THEN {maps.scheme_said(asking)} ELSE '{NOBODYS}' END"
+        f"CASE WHEN {maps.build_password_not_expired(asking)}"
+        f" THEN {maps.password_with_scheme(asking)} ELSE '{UNUSABLE_PASSWORD_HASH}' END"
     )
     answer = ", ".join([password, *fields.values()])
     key, table = asking.key(Mailbox, "username"), asking.dialect.table(Mailbox)
-    return maps.Part(Mailbox, answer, table, key, (asking.active("mailbox"),))
+    return maps.LookupSelect(Mailbox, answer, table, key, (asking.active("mailbox"),))
 
 
-def line(user, password, home, said, percent, losses):
+def iter_passwd_line(user, password, home, said, percent, losses):
     usual = {"mail": f"maildir:{home}", "mail_driver": "maildir", "mail_path": home}
     kept = {name: text for name, text in said.items() if text not in (None, usual.get(name))}
     extras = [f"userdb_{name}={text}" for name, text in kept.items()]
-    if UNSAFE.search(user) or ENDING.search(home) or any(map(WHITE.search, extras)):
+    if (
+        SEPARATOR_RE.search(user)
+        or FIELD_END_RE.search(home)
+        or any(map(WHITESPACE_RE.search, extras))
+    ):
         losses.add(_("A name or a folder that a passwd-file cannot hold: no login."), user)
         return
     words = " ".join(extras).replace("%", percent)
-    yield f"{fold(user)}:{fit(password)}::::{home}::{words}\n"
+    yield f"{fold(user)}:{encode_password(password)}::::{home}::{words}\n"
 
 
-def fit(password):
+def encode_password(password):
     """The stored password; one with a colon or a blank in base64, as Dovecot reads it too."""
-    if not UNSAFE.search(password):
+    if not SEPARATOR_RE.search(password):
         return password
-    found = PREFIX.fullmatch(password)
+    found = SCHEME_PREFIX_RE.fullmatch(password)
     if not found or "." in found[1]:
-        return NOBODYS
+        return UNUSABLE_PASSWORD_HASH
     return f"{{{found[1]}.B64}}{base64.b64encode(found[2].encode()).decode()}"

@@ -8,25 +8,25 @@ from django.utils.translation import gettext as _
 from domains.models import DkimKey, Domain, DomainAdmin
 from domains.services import transports
 from mailadmin.db.aggregates import bounded_sum
-from mailadmin.db.pagination import pages
+from mailadmin.db.pagination import iter_pages
 from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
-from mailboxes.transfer.plan.limits import Room
+from mailboxes.transfer.plan.limits import DomainCapacity
 
 
-def rows_of(kind, losses, domain=""):
+def iter_export_rows(kind, losses, domain=""):
     """All rows of a kind, or those of a domain, by which an import makes the same."""
     rows = kind.model._default_manager.all()
     if domain:
-        rows = OF_DOMAIN.get(kind.name, in_domain)(rows, domain, losses)
-    if kind.name in WHOLE:
-        rows = WHOLE[kind.name](rows, losses)
-    choose = CHOSEN.get(kind.name, all_of)
-    for page in pages(rows):
-        yield from (in_file(kind, row) for row in choose(kind.prepared(page), losses))
+        rows = DOMAIN_FILTERS.get(kind.name, filter_by_domain)(rows, domain, losses)
+    if kind.name in QUERYSET_FILTERS:
+        rows = QUERYSET_FILTERS[kind.name](rows, losses)
+    choose = PAGE_FILTERS.get(kind.name, select_all)
+    for page in iter_pages(rows):
+        yield from (build_export_values(kind, row) for row in choose(kind.prepared(page), losses))
 
 
-def in_file(kind, row):
+def build_export_values(kind, row):
     """What stands in a file for a row; what it does not have is left out."""
     values = kind.as_file(kind.words(row))
     return {name: value for name, value in values.items() if value is not None}
@@ -35,11 +35,11 @@ def in_file(kind, row):
 # Of one domain
 
 
-def in_domain(rows, domain, _losses):
+def filter_by_domain(rows, domain, _losses):
     return rows.filter(domain=domain)
 
 
-def of_addresses(column):
+def build_address_filter(column):
     """By the address: a join would leave out rows whose mailbox is gone."""
 
     def chosen(rows, domain, _losses):
@@ -48,7 +48,7 @@ def of_addresses(column):
     return chosen
 
 
-def admins_of(rows, domain, losses):
+def filter_admins(rows, domain, losses):
     """Those who run this domain alone: of others a part would be missing."""
     assigned = DomainAdmin.objects.filter(active=True)
     here = rows.filter(superadmin=False, pk__in=assigned.filter(domain=domain).values("admin_id"))
@@ -58,27 +58,29 @@ def admins_of(rows, domain, losses):
     return here.exclude(pk__in=elsewhere)
 
 
-def naming(rows, domain, _losses):
+def filter_totp_exceptions(rows, domain, _losses):
     """TOTP exceptions of a domain and of its mailboxes."""
     return rows.filter(Q(username=domain) | Q(username__endswith=f"@{domain}"))
 
 
-OF_DOMAIN = {
-    "admin": admins_of,
+DOMAIN_FILTERS = {
+    "admin": filter_admins,
     "alias-domain": lambda rows, domain, _losses: rows.filter(alias_domain=domain),
-    "transport": lambda rows, domain, _losses: transports.about(rows, [domain]),
-    "fetchmail": of_addresses("mailbox__username"),
-    "app-password": of_addresses("mailbox__username"),
+    "transport": lambda rows, domain, _losses: transports.filter_transports_by_domains(
+        rows, [domain]
+    ),
+    "fetchmail": build_address_filter("mailbox__username"),
+    "app-password": build_address_filter("mailbox__username"),
     "dkim-key": lambda rows, domain, _losses: rows.filter(domain_name=domain),
     "dkim-signing": lambda rows, domain, _losses: rows.filter(dkim__domain_name=domain),
-    "totp-exception": naming,
+    "totp-exception": filter_totp_exceptions,
 }
 
 
 # What is not written
 
 
-def signings(rows, losses):
+def exclude_keyless_signings(rows, losses):
     """A signing is told by its key; one whose key is gone signs nothing."""
     lost = rows.exclude(dkim__in=DkimKey.objects.values("pk"))
     for signing in lost:
@@ -86,14 +88,14 @@ def signings(rows, losses):
     return rows.select_related("dkim")
 
 
-WHOLE = {"dkim-signing": signings}
+QUERYSET_FILTERS = {"dkim-signing": exclude_keyless_signings}
 
 
-def all_of(rows, _losses):
+def select_all(rows, _losses):
     return rows
 
 
-def aliases(rows, losses):
+def select_aliases(rows, losses):
     """A mailbox comes with the alias that leads to it alone, so that one is not written."""
     own = Mailbox.objects.filter(pk__in=[row.pk for row in rows])
     is_active = {fold(key): active for key, active in own.values_list("pk", "active")}
@@ -102,22 +104,24 @@ def aliases(rows, losses):
         if row.active != is_active.get(key, row.active):
             text = _("An alias that is on where its mailbox is off, or off where it is on.")
             losses.add(text, row.pk)
-        if key not in is_active or row.description or is_away(row):
+        if key not in is_active or row.description or has_other_targets(row):
             yield row
 
 
-def is_away(alias):
+def has_other_targets(alias):
     """Whether mail for a mailbox goes elsewhere too; what is only answered its vacation says."""
     return bool(alias.others) or not (alias.targets or alias.goto)
 
 
-def full_domains(rows, _losses):
+def select_full_domains(rows, _losses):
     """Domains that hold more than their limits allow."""
-    counted = contents([row.pk for row in rows])
-    return [row for row in rows if Room(row, True, **counted[fold(row.pk)]).limits_needed()]
+    counted = count_domain_contents([row.pk for row in rows])
+    return [
+        row for row in rows if DomainCapacity(row, True, **counted[fold(row.pk)]).limits_needed()
+    ]
 
 
-def contents(names):
+def count_domain_contents(names):
     """Folded name → what is in a domain, as the plan of an import would count it."""
     found = {fold(name): {"present": Counter()} for name in names}
     aliases = Alias.objects.filter(domain__in=names).values("domain_id").annotate(n=Count("pk"))
@@ -138,9 +142,9 @@ def contents(names):
     return found
 
 
-CHOSEN = {"alias": aliases, "limit": full_domains}
+PAGE_FILTERS = {"alias": select_aliases, "limit": select_full_domains}
 
 
-def known_domain(name):
+def find_domain_name(name):
     """The domain by that name, as it is stored; None if there is none."""
     return Domain.objects.filter(pk=name).values_list("pk", flat=True).first()

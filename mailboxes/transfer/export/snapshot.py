@@ -16,7 +16,7 @@ def snapshot():
 
 
 @contextmanager
-def of_mysql():
+def mysql_snapshot():
     """In a transaction that Django knows of: what is lost in its middle is not asked elsewhere."""
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -27,7 +27,7 @@ def of_mysql():
 
 
 @contextmanager
-def of_sqlite():
+def sqlite_snapshot():
     """Django's own transaction would keep all others from writing."""
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
@@ -37,4 +37,4 @@ def of_sqlite():
             cursor.execute("ROLLBACK")
 
 
-SNAPSHOTS = {"mysql": of_mysql, "sqlite": of_sqlite}
+SNAPSHOTS = {"mysql": mysql_snapshot, "sqlite": sqlite_snapshot}

@@ -7,32 +7,32 @@ from django.utils.translation import gettext_lazy
 from django.views.generic import FormView
 
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.permissions import RoleRequired
-from mailadmin.tables.form_fields import DomainInput, Picker
-from mailadmin.tables.forms import PlainForm
-from mailboxes.mailserver.generator.choices import installed_dovecot
+from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.tables.form_fields import DomainFormField, PickerInput
+from mailadmin.tables.forms import ValidatedTextForm
+from mailboxes.mailserver.generator.choices import detect_dovecot_version
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export import csvfiles, hashfiles, jsonfiles, passwdfile
-from mailboxes.transfer.export.archive import zipped
-from mailboxes.transfer.export.rows import known_domain
+from mailboxes.transfer.export.archive import iter_zip
+from mailboxes.transfer.export.rows import find_domain_name
 from mailboxes.transfer.export.snapshot import snapshot
-from mailboxes.transfer.views import as_file
+from mailboxes.transfer.views import file_response
 
-FORMATS = {
+EXPORT_FORMATS = {
     "json": gettext_lazy("JSON: complete, with hashes and keys, to be imported again"),
     "csv": gettext_lazy("CSV: a zip with a file for each table"),
     "hashfiles": gettext_lazy("Map files for a Postfix without a database: a zip"),
 }
 
 
-class ExportForm(PlainForm):
+class ExportForm(ValidatedTextForm):
     """What is wanted."""
 
-    format = forms.ChoiceField(label=gettext_lazy("As what"), choices=list(FORMATS.items()))
-    domain = DomainInput(
+    format = forms.ChoiceField(label=gettext_lazy("As what"), choices=list(EXPORT_FORMATS.items()))
+    domain = DomainFormField(
         label=gettext_lazy("Domain"),
         required=False,
-        widget=Picker("domains-pick"),
+        widget=PickerInput("domains-pick"),
         help_text=gettext_lazy("Empty means everything."),
     )
     passwords = forms.BooleanField(
@@ -40,20 +40,20 @@ class ExportForm(PlainForm):
     )
     dovecot_version = forms.ChoiceField(
         label=gettext_lazy("Dovecot version"),
-        choices=[(version, version) for version in passwdfile.CONF],
-        initial=installed_dovecot,
+        choices=[(version, version) for version in passwdfile.DOVECOT_CONF],
+        initial=detect_dovecot_version,
         required=False,
         help_text=gettext_lazy("Map files only: the version of Dovecot that will read them."),
     )
 
     def clean_domain(self):
         name = self.cleaned_data["domain"]
-        if name and not (name := known_domain(name)):
+        if name and not (name := find_domain_name(name)):
             raise ValidationError(_("There is no such domain."))
         return name
 
 
-class Export(RoleRequired, FormView):
+class ExportView(RoleRequiredMixin, FormView):
     """Everything on its way out: a superadmin's matter."""
 
     roles = Role.SUPERADMIN
@@ -61,38 +61,38 @@ class Export(RoleRequired, FormView):
     form_class = ExportForm
 
     def form_valid(self, form):
-        pieces, ending, kind = FILES[form.cleaned_data["format"]](form.cleaned_data, Losses())
+        pieces, ending, kind = EXPORTERS[form.cleaned_data["format"]](form.cleaned_data, Losses())
         name = form.cleaned_data["domain"] or "mailadmin"
-        return as_file(in_one_state(pieces), f"{name}.{ending}", kind)
+        return file_response(iter_in_snapshot(pieces), f"{name}.{ending}", kind)
 
     def form_invalid(self, form):
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
 
-def in_one_state(pieces):
+def iter_in_snapshot(pieces):
     with snapshot():
         yield from pieces
 
 
-def as_json(given, losses):
-    return jsonfiles.pieces(losses, given["domain"]), "json", "application/json"
+def export_json(given, losses):
+    return jsonfiles.iter_json(losses, given["domain"]), "json", "application/json"
 
 
-def as_csv(given, losses):
-    files = csvfiles.files(losses, given["domain"], given["passwords"])
-    return zipped(with_notes(files, losses)), "zip", "application/zip"
+def export_csv(given, losses):
+    files = csvfiles.iter_csv_files(losses, given["domain"], given["passwords"])
+    return iter_zip(append_loss_notes(files, losses)), "zip", "application/zip"
 
 
-def as_hashfiles(given, losses):
-    version = given["dovecot_version"] or installed_dovecot()
-    files = hashfiles.files(losses, given["domain"], dovecot_version=version)
-    return zipped(with_notes(files, losses)), "zip", "application/zip"
+def export_hashfiles(given, losses):
+    version = given["dovecot_version"] or detect_dovecot_version()
+    files = hashfiles.iter_map_files(losses, given["domain"], dovecot_version=version)
+    return iter_zip(append_loss_notes(files, losses)), "zip", "application/zip"
 
 
-FILES = {"json": as_json, "csv": as_csv, "hashfiles": as_hashfiles}
+EXPORTERS = {"json": export_json, "csv": export_csv, "hashfiles": export_hashfiles}
 
 
-def with_notes(files, losses):
+def append_loss_notes(files, losses):
     """The files, and one more with what none of them holds."""
     yield from files
     if lines := [f"{note.count} × {note.text} ({', '.join(note.places)})\n" for note in losses]:

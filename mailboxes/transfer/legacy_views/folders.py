@@ -6,25 +6,29 @@ from django.db.models.functions import Concat
 from mailboxes.models import Mailbox
 
 
-class Binary(Func):
+class CastToBinary(Func):
     """To the letter."""
 
     template = "CAST(%(expressions)s AS BINARY)"
 
 
-def part(number):
+def address_part(number):
     return Func("username", Value("@"), Value(number), function="SUBSTRING_INDEX")
 
 
 # A map of Postfix's that makes the folder of the address; Dovecot's files do so in any case.
-FOLDERS = {
-    "forwardings": Concat(part(-1), Value("/"), part(1), Value("/"), output_field=CharField()),
+FOLDER_EXPRESSIONS = {
+    "forwardings": Concat(
+        address_part(-1), Value("/"), address_part(1), Value("/"), output_field=CharField()
+    ),
 }
 
 
-def elsewhere(system):
+def find_relocated_mailboxes(system):
     """Mailboxes whose mail older files put into another folder than the panel."""
-    if system not in FOLDERS:
+    if system not in FOLDER_EXPRESSIONS:
         return Mailbox.objects.none()
-    rows = Mailbox.objects.filter(active=True).annotate(folder=Binary(FOLDERS[system]))
-    return rows.exclude(folder=Binary("maildir")).order_by("pk")
+    rows = Mailbox.objects.filter(active=True).annotate(
+        folder=CastToBinary(FOLDER_EXPRESSIONS[system])
+    )
+    return rows.exclude(folder=CastToBinary("maildir")).order_by("pk")

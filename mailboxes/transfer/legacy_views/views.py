@@ -20,16 +20,18 @@ from django.conf import settings
 from django.db import connection
 
 from domains.models import AliasDomain, Domain, DomainState, Transport
-from mailboxes.mailserver.generator.accounts import quoted
+from mailboxes.mailserver.generator.accounts import quote_identifier
 from mailboxes.models import Alias, Mailbox
-from mailboxes.postfix.dialects import dialect
+from mailboxes.postfix.dialects import get_dialect
 
-ROW = "mailadmin_compat"  # what each view calls its row, with a number: by this we know it again
-MARK = re.compile(rf"\b{ROW}_[0-9a-f]{{12}}\b")
-SCHEMES = (("$argon2id$", "{ARGON2ID}"), ("$argon2i$", "{ARGON2I}"), ("$", "{CRYPT}"))
+ROW_ALIAS = (
+    "mailadmin_compat"  # what each view calls its row, with a number: by this we know it again
+)
+MARKER_RE = re.compile(rf"\b{ROW_ALIAS}_[0-9a-f]{{12}}\b")
+HASH_PREFIX_SCHEMES = (("$argon2id$", "{ARGON2ID}"), ("$argon2i$", "{ARGON2I}"), ("$", "{CRYPT}"))
 
 
-class View(NamedTuple):
+class LegacyView(NamedTuple):
     """An old table: its name, what it lists, and its columns with what we call them."""
 
     name: str
@@ -38,26 +40,28 @@ class View(NamedTuple):
 
     def sql(self):
         """What it selects; its row's name tells this wording from every other."""
-        branches = LISTS[self.lists](Wording())
-        wanted = {quoted(old): ours for old, ours in self.columns.items()}
+        branches = BRANCH_BUILDERS[self.lists](ViewSqlBuilder())
+        wanted = {quote_identifier(old): ours for old, ours in self.columns.items()}
         text = " UNION ALL ".join(branch.sql(wanted) for branch in branches)
-        return text.replace(ROW, f"{ROW}_{hashlib.sha256(text.encode()).hexdigest()[:12]}")
+        return text.replace(
+            ROW_ALIAS, f"{ROW_ALIAS}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        )
 
 
-def is_ours(definition):
+def has_marker(definition):
     """Whether this command has made the view that is defined so."""
-    return bool(MARK.search(definition or ""))
+    return bool(MARKER_RE.search(definition or ""))
 
 
-def mark_of(sql):
+def find_marker(sql):
     """What is in a view's definition if that is the same."""
-    return MARK.search(sql)[0]
+    return MARKER_RE.search(sql)[0]
 
 
-SYSTEMS = {
+LEGACY_SYSTEMS = {
     "ispmail": (
-        View("virtual_domains", "domains", {"id": "number", "name": "domain"}),
-        View(
+        LegacyView("virtual_domains", "domains", {"id": "number", "name": "domain"}),
+        LegacyView(
             "virtual_users",
             "mailboxes",
             {
@@ -68,7 +72,7 @@ SYSTEMS = {
                 "quota": "quota",
             },
         ),
-        View(
+        LegacyView(
             "virtual_aliases",
             "aliases",
             {
@@ -80,15 +84,17 @@ SYSTEMS = {
         ),
     ),
     "forwardings": (
-        View("domains", "domains", {"domain": "domain"}),
-        View("forwardings", "aliases", {"source": "address", "destination": "targets"}),
-        View("users", "mailboxes", {"email": "address", "password": "password", "quota": "quota"}),
-        View("transport", "transports", {"domain": "pattern", "transport": "transport"}),
+        LegacyView("domains", "domains", {"domain": "domain"}),
+        LegacyView("forwardings", "aliases", {"source": "address", "destination": "targets"}),
+        LegacyView(
+            "users", "mailboxes", {"email": "address", "password": "password", "quota": "quota"}
+        ),
+        LegacyView("transport", "transports", {"domain": "pattern", "transport": "transport"}),
     ),
 }
 
 
-class Branch(NamedTuple):
+class SelectBranch(NamedTuple):
     """A SELECT: columns by our names, tables, conditions."""
 
     columns: dict[str, str]
@@ -104,15 +110,15 @@ class Branch(NamedTuple):
 # Wording
 
 
-class Wording:
+class ViewSqlBuilder:
     """How tables are named and joined, so that every row is found by its key."""
 
     def __init__(self):
-        self.dialect = dialect()
-        self.database = quoted(connection.settings_dict["NAME"])
+        self.dialect = get_dialect()
+        self.database = quote_identifier(connection.settings_dict["NAME"])
 
-    def table(self, model, name=ROW):
-        return f"{self.database}.{quoted(model._meta.db_table)} AS {name}"
+    def table(self, model, name=ROW_ALIAS):
+        return f"{self.database}.{quote_identifier(model._meta.db_table)} AS {name}"
 
     def join(self, model, name, column, value, *more):
         return f"JOIN {self.table(model, name)} ON {self._found(model, name, column, value, *more)}"
@@ -130,23 +136,25 @@ class Wording:
 
     def place(self, column, *more):
         """The domain of the row's address, which is switched on."""
-        domain = f"SUBSTRING_INDEX({ROW}.{column}, '@', -1)"
-        return self.join(Domain, "place", "domain", domain, *in_force("place"), *more)
+        domain = f"SUBSTRING_INDEX({ROW_ALIAS}.{column}, '@', -1)"
+        return self.join(
+            Domain, "place", "domain", domain, *active_domain_conditions("place"), *more
+        )
 
     def compared(self, model, column, of, name):
         """A column as it is, if it compares as the other does: else no index helps."""
-        value, facts = f"{ROW}.{column}", self.dialect.facts
+        value, facts = f"{ROW_ALIAS}.{column}", self.dialect.facts
         mine, other = facts[model._meta.db_table, column], facts[of._meta.db_table, name]
         return (
             value if mine == other._replace(kind=mine.kind) else self.dialect.like(of, name, value)
         )
 
 
-def in_force(name):
+def active_domain_conditions(name):
     return f"{name}.active = 1", f"{name}.domain <> 'ALL'"
 
 
-def number(text):
+def number_expression(text):
     """A number made of the name alone, so that it stays: 60 bits of the name's MD5.
 
     Among 200,000 names, two of one number are as likely as one in fifty million.
@@ -155,104 +163,118 @@ def number(text):
     return f"CAST(CONV(LEFT(MD5({name}), 15), 16, 10) AS UNSIGNED)"
 
 
-def spelled(text):
+def utf8mb4_expression(text):
     """In letters that fit those of the other branches, where nobody looks for the text."""
     return f"CONVERT({text} USING utf8mb4)"
 
 
-def targets():
+def targets_expression():
     """Without the vacation's; who has no other is his own."""
     domain = settings.MAILADMIN_VACATION_DOMAIN.replace(".", "[.]")
     vacation = f"(^|,)[[:space:]]*[^,]*@{domain}[[:space:]]*(?=,|$)"
-    others = f"TRIM(BOTH ',' FROM REGEXP_REPLACE({ROW}.goto, '{vacation}', ''))"
-    return f"COALESCE(NULLIF({others}, ''), {ROW}.address)"
+    others = f"TRIM(BOTH ',' FROM REGEXP_REPLACE({ROW_ALIAS}.goto, '{vacation}', ''))"
+    return f"COALESCE(NULLIF({others}, ''), {ROW_ALIAS}.address)"
 
 
-def password():
+def password_expression():
     """With its scheme, whatever the older Dovecot takes for granted."""
     cases = " ".join(
-        f"WHEN LEFT({ROW}.password, {len(shape)}) = '{shape}'"
-        f" THEN CONCAT('{scheme}', {ROW}.password)"
-        for shape, scheme in SCHEMES
+        f"WHEN LEFT({ROW_ALIAS}.password, {len(shape)}) = '{shape}'"
+        f" THEN CONCAT('{scheme}', {ROW_ALIAS}.password)"
+        for shape, scheme in HASH_PREFIX_SCHEMES
     )
-    return f"CASE {cases} ELSE {ROW}.password END"
+    return f"CASE {cases} ELSE {ROW_ALIAS}.password END"
 
 
 # Lists
 
 
-def domains(wording):
-    name = f"{ROW}.domain"
-    yield Branch(
-        {"number": number(name), "domain": name},
+def domain_branches(wording):
+    name = f"{ROW_ALIAS}.domain"
+    yield SelectBranch(
+        {"number": number_expression(name), "domain": name},
         (wording.table(Domain),),
-        (*in_force(ROW), f"{ROW}.backupmx = 0"),
+        (*active_domain_conditions(ROW_ALIAS), f"{ROW_ALIAS}.backupmx = 0"),
     )
 
 
-def mailboxes(wording):
-    yield Branch(
+def mailbox_branches(wording):
+    yield SelectBranch(
         {
-            "number": number(f"{ROW}.username"),
-            "domain_number": number("place.domain"),
-            "address": f"{ROW}.username",
-            "password": password(),
-            "quota": wording.dialect.not_negative(f"{ROW}.quota"),
+            "number": number_expression(f"{ROW_ALIAS}.username"),
+            "domain_number": number_expression("place.domain"),
+            "address": f"{ROW_ALIAS}.username",
+            "password": password_expression(),
+            "quota": wording.dialect.not_negative(f"{ROW_ALIAS}.quota"),
         },
         (wording.table(Mailbox), wording.place("username", "place.backupmx = 0")),
-        (f"{ROW}.active = 1",),
+        (f"{ROW_ALIAS}.active = 1",),
     )
 
 
-def aliases(wording):
+def alias_branches(wording):
     """Aliases, mailboxes for which none of them answers, and alias domains as `@mirror → @target`.
 
     No address is listed twice, since Postfix would join the answers.
     """
-    yield from (by_alias(wording), by_mailbox(wording), by_mirror(wording))
-
-
-def by_alias(wording):
-    return Branch(
-        alias_columns(f"{ROW}.address", targets()),
-        (wording.table(Alias), wording.place("address")),
-        (f"{ROW}.active = 1", f"{ROW}.goto <> ''"),
+    yield from (
+        explicit_alias_branch(wording),
+        mailbox_target_branch(wording),
+        alias_domain_branch(wording),
     )
 
 
-def by_mailbox(wording):
+def explicit_alias_branch(wording):
+    return SelectBranch(
+        alias_columns(f"{ROW_ALIAS}.address", targets_expression()),
+        (wording.table(Alias), wording.place("address")),
+        (f"{ROW_ALIAS}.active = 1", f"{ROW_ALIAS}.goto <> ''"),
+    )
+
+
+def mailbox_target_branch(wording):
     """Those who get mail, and those whose mail a catch-all or an alias domain would take."""
     at_place = wording.dialect.joined("'@'", "place.domain")
     takers = (
-        f"{ROW}.active = 1",
+        f"{ROW_ALIAS}.active = 1",
         wording.exists(Alias, "everybody", "address", at_place),
         wording.exists(AliasDomain, "mirror", "alias_domain", "place.domain"),
     )
-    return Branch(
-        alias_columns(wording.compared(Mailbox, "username", Alias, "address"), f"{ROW}.username"),
+    return SelectBranch(
+        alias_columns(
+            wording.compared(Mailbox, "username", Alias, "address"), f"{ROW_ALIAS}.username"
+        ),
         (
             wording.table(Mailbox),
             wording.place("username"),
-            own_alias(wording, f"{ROW}.username"),
+            left_join_own_alias(wording, f"{ROW_ALIAS}.username"),
         ),
         ("own.address IS NULL", f"({' OR '.join(takers)})"),
     )
 
 
-def by_mirror(wording):
+def alias_domain_branch(wording):
     """Unless the alias domain has a catch-all of its own."""
     address = wording.compared(DomainState, "at_domain", Alias, "address")
     mirror = wording.join(
-        AliasDomain, "mirror", "alias_domain", f"{ROW}.domain", "mirror.active = 1"
+        AliasDomain, "mirror", "alias_domain", f"{ROW_ALIAS}.domain", "mirror.active = 1"
     )
-    return Branch(
+    return SelectBranch(
         alias_columns(address, wording.dialect.joined("'@'", "mirror.target_domain")),
         (
             wording.table(DomainState),
             mirror,
-            wording.join(Domain, "place", "domain", f"{ROW}.domain", *in_force("place")),
-            wording.join(Domain, "target", "domain", "mirror.target_domain", *in_force("target")),
-            own_alias(wording, f"{ROW}.at_domain"),
+            wording.join(
+                Domain, "place", "domain", f"{ROW_ALIAS}.domain", *active_domain_conditions("place")
+            ),
+            wording.join(
+                Domain,
+                "target",
+                "domain",
+                "mirror.target_domain",
+                *active_domain_conditions("target"),
+            ),
+            left_join_own_alias(wording, f"{ROW_ALIAS}.at_domain"),
         ),
         ("own.address IS NULL",),
     )
@@ -260,39 +282,46 @@ def by_mirror(wording):
 
 def alias_columns(address, goto):
     return {
-        "number": number(address),
-        "domain_number": number("place.domain"),
+        "number": number_expression(address),
+        "domain_number": number_expression("place.domain"),
         "address": address,
-        "targets": spelled(goto),
+        "targets": utf8mb4_expression(goto),
     }
 
 
-def own_alias(wording, address):
+def left_join_own_alias(wording, address):
     """The alias that answers first, if there is one."""
     return wording.perhaps(Alias, "own", "address", address, "own.active = 1", "own.goto <> ''")
 
 
-def transports(wording):
+def transport_branches(wording):
     """Rows of the transport table; for other keys, what domains say that is not the usual."""
-    yield Branch(
-        {"pattern": f"{ROW}.pattern", "transport": spelled(f"{ROW}.transport")},
+    yield SelectBranch(
+        {
+            "pattern": f"{ROW_ALIAS}.pattern",
+            "transport": utf8mb4_expression(f"{ROW_ALIAS}.transport"),
+        },
         (wording.table(Transport),),
-        (f"{ROW}.active = 1",),
+        (f"{ROW_ALIAS}.active = 1",),
     )
     domain = wording.compared(Domain, "domain", Transport, "pattern")
-    yield Branch(
-        {"pattern": domain, "transport": spelled(f"{ROW}.transport")},
+    yield SelectBranch(
+        {"pattern": domain, "transport": utf8mb4_expression(f"{ROW_ALIAS}.transport")},
         (
             wording.table(Domain),
-            wording.perhaps(Transport, "own", "pattern", f"{ROW}.domain", "own.active = 1"),
+            wording.perhaps(Transport, "own", "pattern", f"{ROW_ALIAS}.domain", "own.active = 1"),
         ),
-        (*in_force(ROW), f"{ROW}.transport NOT IN ('', 'virtual')", "own.pattern IS NULL"),
+        (
+            *active_domain_conditions(ROW_ALIAS),
+            f"{ROW_ALIAS}.transport NOT IN ('', 'virtual')",
+            "own.pattern IS NULL",
+        ),
     )
 
 
-LISTS = {
-    "domains": domains,
-    "mailboxes": mailboxes,
-    "aliases": aliases,
-    "transports": transports,
+BRANCH_BUILDERS = {
+    "domains": domain_branches,
+    "mailboxes": mailbox_branches,
+    "aliases": alias_branches,
+    "transports": transport_branches,
 }

@@ -7,46 +7,46 @@ from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 
 from domains.models import Domain, DomainState
-from domains.services.locks import new_states
+from domains.services.locks import build_domain_states
 from mailadmin.db.bulk import chunks
-from mailboxes.mailserver.generator.accounts import quoted
-from mailboxes.transfer.legacy_views.views import SYSTEMS, is_ours, mark_of
+from mailboxes.mailserver.generator.accounts import quote_identifier
+from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS, find_marker, has_marker
 
-MADE, CHANGED, SAME, REMOVED, ABSENT = "made", "changed", "same", "removed", "absent"
-
-
-OF_THE_SERVER = {"information_schema", "mysql", "performance_schema", "sys"}
+CREATED, CHANGED, UNCHANGED, REMOVED, ABSENT = "made", "changed", "same", "removed", "absent"
 
 
-def make(system, database=""):
+SYSTEM_DATABASES = {"information_schema", "mysql", "performance_schema", "sys"}
+
+
+def create_views(system, database=""):
     """View → what became of it; where one of them cannot be made, none is."""
-    place = Place(system, database)
+    place = TargetDatabase(system, database)
     outcome = {view.name: place.verb(view) for view in place.views}
     done = []
     try:
         for view in place.views:
-            if outcome[view.name] != SAME:
-                run(place.creating(view))
+            if outcome[view.name] != UNCHANGED:
+                execute_sql(place.creating(view))
                 done.append(view)
     except DatabaseError as error:
         for made in done:
-            run(place.undoing(made))
+            execute_sql(place.undoing(made))
         text = _("The view %(name)s cannot be made: %(error)s. Nothing has been changed.")
         raise ValidationError(text % {"name": place.told(view.name), "error": error}) from error
-    make_missing_states()
+    create_missing_states()
     return outcome
 
 
-def remove(system, database=""):
+def drop_views(system, database=""):
     """View → whether it was there."""
-    place = Place(system, database)
+    place = TargetDatabase(system, database)
     outcome = {view.name: REMOVED if view.name in place.present else ABSENT for view in place.views}
     if place.present:
-        run(f"DROP VIEW {', '.join(map(place.named, place.present))}")
+        execute_sql(f"DROP VIEW {', '.join(map(place.named, place.present))}")
     return outcome
 
 
-class Found(NamedTuple):
+class ExistingTable(NamedTuple):
     """What bears one of the names already."""
 
     kind: str  # VIEW, BASE TABLE …
@@ -54,11 +54,11 @@ class Found(NamedTuple):
     security: str | None
 
 
-class Place:
+class TargetDatabase:
     """The database that a system's views are for; a name that somebody else has stops it all."""
 
     def __init__(self, system, database=""):
-        self.views = SYSTEMS[system]
+        self.views = LEGACY_SYSTEMS[system]
         self.database = database or str(connection.settings_dict["NAME"])
         if connection.vendor != "mysql":
             raise ValidationError(_("Views for older map files are for MySQL and MariaDB alone."))
@@ -68,15 +68,15 @@ class Place:
         self._refuse_taken()
 
     def _refuse_missing(self):
-        if self.database.lower() in OF_THE_SERVER:
+        if self.database.lower() in SYSTEM_DATABASES:
             text = _("%(name)s is a database of the server itself: choose another one.")
             raise ValidationError(text % {"name": self.database})
-        if (self.database,) not in ask("SELECT schema_name FROM information_schema.schemata"):
+        if (self.database,) not in fetch_all("SELECT schema_name FROM information_schema.schemata"):
             text = _("There is no database %(name)s, or this account may not see it.")
             raise ValidationError(text % {"name": self.database})
 
     def _look(self):
-        rows = ask(
+        rows = fetch_all(
             "SELECT t.table_name, t.table_type, v.view_definition, v.security_type"
             " FROM information_schema.tables AS t LEFT JOIN information_schema.views AS v"
             " ON v.table_schema = t.table_schema AND v.table_name = t.table_name"
@@ -84,19 +84,19 @@ class Place:
             [self.database],
         )
         names = {view.name for view in self.views}
-        return {name: Found(*rest) for name, *rest in rows if name in names}
+        return {name: ExistingTable(*rest) for name, *rest in rows if name in names}
 
     def _refuse_taken(self):
-        taken = [name for name, found in self.present.items() if not is_ours(found.definition)]
+        taken = [name for name, found in self.present.items() if not has_marker(found.definition)]
         if taken:
             text = _("There already, and not made by this command: %(names)s. Nothing is changed.")
             raise ValidationError(text % {"names": ", ".join(map(self.told, sorted(taken)))})
 
     def verb(self, view):
         if not (found := self.present.get(view.name)):
-            return MADE
-        is_same = mark_of(view.sql()) in found.definition and found.security == "DEFINER"
-        return SAME if is_same else CHANGED
+            return CREATED
+        is_same = find_marker(view.sql()) in found.definition and found.security == "DEFINER"
+        return UNCHANGED if is_same else CHANGED
 
     # Statements
 
@@ -114,27 +114,27 @@ class Place:
         return f"CREATE OR REPLACE SQL SECURITY {found.security} VIEW {name} AS {found.definition}"
 
     def named(self, name):
-        return f"{quoted(self.database)}.{quoted(name)}"
+        return f"{quote_identifier(self.database)}.{quote_identifier(name)}"
 
     def told(self, name):
         return f"{self.database}.{name}"
 
 
-def ask(sql, parameters=()):
+def fetch_all(sql, parameters=()):
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall()
 
 
-def run(sql):
+def execute_sql(sql):
     """A statement as it is: a `%` in it stands for itself."""
     with connection.cursor() as cursor:
         cursor.execute(sql, None)
 
 
-def make_missing_states():
+def create_missing_states():
     """An alias domain is found by the state of its domain, which other programs do not make."""
     known = set(DomainState.objects.values_list("domain_id", flat=True))
     missing = [name for name in Domain.objects.values_list("pk", flat=True) if name not in known]
     for part in chunks(missing):
-        DomainState.objects.bulk_create(new_states(part), ignore_conflicts=True)
+        DomainState.objects.bulk_create(build_domain_states(part), ignore_conflicts=True)

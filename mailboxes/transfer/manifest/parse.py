@@ -8,25 +8,25 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from mailadmin.names import fold
-from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.row_types import KINDS
+from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.row_types import ROW_TYPES
 
-DESCRIBED = ("domain", "mailbox", "alias", "alias-domain")
-SECTIONS = {KINDS[name].table: KINDS[name] for name in DESCRIBED}
-DEEPEST = 10
-NULL = "tag:yaml.org,2002:null"
+MANIFEST_ROW_TYPES = ("domain", "mailbox", "alias", "alias-domain")
+SECTIONS = {ROW_TYPES[name].table: ROW_TYPES[name] for name in MANIFEST_ROW_TYPES}
+MAX_DEPTH = 10
+YAML_NULL_TAG = "tag:yaml.org,2002:null"
 
 
-class Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):
+class ManifestLoader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):
     """All is text, as in other files: a person called `No` stays what he is, and so does 010."""
 
 
-Loader.add_implicit_resolver(NULL, re.compile("~|null|Null|NULL"), ["~", "n", "N"])
-Loader.add_constructor(NULL, lambda loader, node: None)
+ManifestLoader.add_implicit_resolver(YAML_NULL_TAG, re.compile("~|null|Null|NULL"), ["~", "n", "N"])
+ManifestLoader.add_constructor(YAML_NULL_TAG, lambda loader, node: None)
 
 
 @dataclass
-class Row:
+class ManifestRow:
     """What one row has to be like, and in which line of the file that stands."""
 
     kind: object
@@ -39,7 +39,7 @@ class Row:
 
 
 @dataclass
-class Description:
+class Manifest:
     """Rows by section. What a section does not name, it does not want in the domains named."""
 
     sections: dict = field(default_factory=dict)  # table → {folded key: row}
@@ -52,89 +52,89 @@ class Description:
         return self.sections.get(table, {})
 
 
-def described(text, name):
+def parse_manifest(text, name):
     """The description in a text; all that is wrong with it is told at once, line by line."""
     try:
-        refuse_deep(text)
-        loader = Loader(text)
+        check_depth(text)
+        loader = ManifestLoader(text)
         root = loader.get_single_node()
-        sections = pairs_of(root, _("The file has to be a list of sections."))
-        description = Description()
+        sections = mapping_items(root, _("The file has to be a list of sections."))
+        description = Manifest()
         for key, node in sections:
-            table = section_name(key)
-            description.sections[table] = section(loader, SECTIONS[table], node)
+            table = parse_section_name(key)
+            description.sections[table] = parse_section(loader, SECTIONS[table], node)
     except yaml.YAMLError as error:
-        raise UnfitSource(" ".join(str(error).split()), name) from error
+        raise SourceError(" ".join(str(error).split()), name) from error
     if "domains" not in description.sections:
-        raise UnfitSource(_("There is no section “domains”, which says what is described."), name)
-    refuse_strangers(description)
+        raise SourceError(_("There is no section “domains”, which says what is described."), name)
+    check_foreign_domains(description)
     return description
 
 
-def refuse_deep(text):
+def check_depth(text):
     """Sections, rows, columns and lists of names; what is deeper would only fill the stack."""
     depth = 0
-    for event in yaml.parse(text, Loader=Loader):
+    for event in yaml.parse(text, Loader=ManifestLoader):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise at(event, _("This is nested too deeply."))
+        if depth > MAX_DEPTH:
+            raise error_at(event, _("This is nested too deeply."))
 
 
-def pairs_of(node, text):
+def mapping_items(node, text):
     """(key node, value node) of a mapping, no key of which stands there twice."""
     if not isinstance(node, yaml.MappingNode):
-        raise at(node, text) if node is not None else UnfitSource(text, "1")
+        raise error_at(node, text) if node is not None else SourceError(text, "1")
     seen = set()
     for key, _value in node.value:
         if not isinstance(key, yaml.ScalarNode):
-            raise at(key, _("A name has to stand here."))
+            raise error_at(key, _("A name has to stand here."))
         if key.value in seen:
-            raise at(key, _("“%(name)s” stands there twice.") % {"name": key.value})
+            raise error_at(key, _("“%(name)s” stands there twice.") % {"name": key.value})
         seen.add(key.value)
     return node.value
 
 
-def at(node, text):
-    return UnfitSource(text, _("line %(line)s") % {"line": line_of(node)})
+def error_at(node, text):
+    return SourceError(text, _("line %(line)s") % {"line": line_number(node)})
 
 
-def line_of(node):
+def line_number(node):
     return node.start_mark.line + 1
 
 
-def section_name(key):
+def parse_section_name(key):
     if key.value not in SECTIONS:
         text = _("There is no section “%(name)s”; there are %(names)s.")
-        raise at(key, text % {"name": key.value, "names": ", ".join(SECTIONS)})
+        raise error_at(key, text % {"name": key.value, "names": ", ".join(SECTIONS)})
     return key.value
 
 
-def section(loader, kind, node):
+def parse_section(loader, kind, node):
     """The rows of a section by their keys."""
     if not isinstance(node, yaml.SequenceNode):
-        raise at(node, _("A section is a list of rows."))
+        raise error_at(node, _("A section is a list of rows."))
     rows = {}
     for each in node.value:
-        row = row_of(loader, kind, each)
+        row = parse_row(loader, kind, each)
         if row.key in rows:
             text = _("This is there twice; the first is in line %(line)s.")
-            raise at(each, text % {"line": rows[row.key].line})
+            raise error_at(each, text % {"line": rows[row.key].line})
         rows[row.key] = row
     return rows
 
 
-def row_of(loader, kind, node):
-    pairs_of(node, _("A row is a list of columns."))
+def parse_row(loader, kind, node):
+    mapping_items(node, _("A row is a list of columns."))
     try:
         values = kind.clean(loader.construct_document(node))
         kind.refuse_nameless(values)
     except ValidationError as error:
-        raise at(node, " ".join(error.messages)) from error
-    return Row(kind, values, line_of(node))
+        raise error_at(node, " ".join(error.messages)) from error
+    return ManifestRow(kind, values, line_number(node))
 
 
-def refuse_strangers(description):
+def check_foreign_domains(description):
     """Whatever is described lies in a domain that is."""
     named = set(description.domains)
     for rows in description.sections.values():
@@ -142,4 +142,4 @@ def refuse_strangers(description):
             if fold(row.kind.domain(row.values)) not in named:
                 text = _("%(key)s is in a domain that this file does not describe.")
                 place = _("line %(line)s") % {"line": row.line}
-                raise UnfitSource(text % {"key": row.key}, place)
+                raise SourceError(text % {"key": row.key}, place)

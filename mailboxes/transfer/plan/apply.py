@@ -5,19 +5,19 @@ from django.utils.translation import gettext as _
 
 from mailadmin.names import fold
 from mailboxes.models import Plan, PlanRow
-from mailboxes.transfer.row_types import KINDS
+from mailboxes.transfer.row_types import ROW_TYPES
 
-ROWS_A_STEP = 500
+ROWS_PER_STEP = 500
 Verb = PlanRow.Verb
 
 
 def next_rows(plan):
     """The next rows of one kind that are to be written."""
-    rows = list(plan.rows.filter(is_done=False).order_by("stage", "pk")[:ROWS_A_STEP])
+    rows = list(plan.rows.filter(is_done=False).order_by("stage", "pk")[:ROWS_PER_STEP])
     return [row for row in rows if row.stage == rows[0].stage]
 
 
-def rows_to_write(plan):
+def pending_rows(plan):
     return plan.rows.filter(is_done=False)
 
 
@@ -27,29 +27,29 @@ def rows_to_write(plan):
 def apply_rows(changes, plan, rows):
     """Write these rows. One that is refused is marked with the reason, and hinders no other."""
     changes.batch = plan.batch
-    refuse_strangers(changes, plan)
-    rows = still_so(rows, rows_to_write(plan))
+    check_plan_owner(changes, plan)
+    rows = lock_unprocessed_rows(rows, pending_rows(plan))
     if not rows:
         return
-    kind = KINDS[rows[0].kind]
+    kind = ROW_TYPES[rows[0].kind]
     kind.lock(changes, [row.values for row in rows])
     refused = apply_changed(changes, kind, [row for row in rows if row.verb == Verb.CHANGED])
     new = [row for row in rows if row.verb == Verb.NEW]
-    refused |= attempt(changes, lambda part: create(changes, kind, part), new)
+    refused |= write_or_bisect(changes, lambda part: apply_new(changes, kind, part), new)
     written = [row.pk for row in new if row.pk not in refused]
     PlanRow.objects.filter(pk__in=written).update(is_done=True, done=changes.at, values={})
     for row in rows:
         if row.pk in refused:
-            refuse(plan, kind, row, refused[row.pk])
+            mark_refused(plan, kind, row, refused[row.pk])
 
 
-def refuse_strangers(changes, plan):
+def check_plan_owner(changes, plan):
     """Rights may have been lost since the plan was made."""
     if not Plan.objects.of(changes.principal).filter(pk=plan.pk).exists():
         raise PermissionDenied
 
 
-def still_so(rows, present):
+def lock_unprocessed_rows(rows, present):
     """Those of the rows that nobody else has seen to meanwhile, ours until the transaction ends."""
     keys = set(
         present.filter(pk__in=[row.pk for row in rows])
@@ -59,7 +59,7 @@ def still_so(rows, present):
     return [row for row in rows if row.pk in keys]
 
 
-def refuse(plan, kind, row, reason):
+def mark_refused(plan, kind, row, reason):
     """Keep the row with the reason, as a file holds it, so that it can be mended."""
     mark = {"is_done": True, "verb": Verb.REFUSED, "reason": reason}
     values = kind.as_file(kind.naming(row.key) | row.values)
@@ -68,7 +68,7 @@ def refuse(plan, kind, row, reason):
     PlanRow.objects.filter(pk=row.pk).update(**mark, values=values)
 
 
-def create(changes, kind, rows):
+def apply_new(changes, kind, rows):
     kind.create(changes, [row.values for row in rows])
 
 
@@ -82,24 +82,24 @@ def apply_changed(changes, kind, rows):
             refused[row.pk] = _("This changed after the plan was made.")
         else:
             was = kind.replaced(present, row.values)
-            refused |= attempt(changes, lambda part: edit(changes, kind, part), [row])
+            refused |= write_or_bisect(changes, lambda part: edit_rows(changes, kind, part), [row])
             if row.pk not in refused:
-                keep_old(changes, row, was)
+                save_previous_values(changes, row, was)
     return refused
 
 
-def keep_old(changes, row, was):
+def save_previous_values(changes, row, was):
     """What the row had before, so that it can be taken back."""
     values = {"is_done": True, "done": changes.at, "values": was}
     PlanRow.objects.filter(pk=row.pk).update(**values)
 
 
-def edit(changes, kind, rows):
+def edit_rows(changes, kind, rows):
     for row in rows:
         kind.edit(changes, row.key, row.values)
 
 
-def attempt(changes, write, rows):
+def write_or_bisect(changes, write, rows):
     """Write all of them, or halve until those are found that are refused: row → reason."""
     if not rows:
         return {}
@@ -111,4 +111,6 @@ def attempt(changes, write, rows):
         if len(rows) == 1:
             return {rows[0].pk: " ".join(error.messages)}
     half = len(rows) // 2
-    return attempt(changes, write, rows[:half]) | attempt(changes, write, rows[half:])
+    return write_or_bisect(changes, write, rows[:half]) | write_or_bisect(
+        changes, write, rows[half:]
+    )

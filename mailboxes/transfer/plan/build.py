@@ -11,23 +11,23 @@ from django.utils.translation import gettext as _
 from mailadmin import passwords
 from mailadmin.accounts.models import Role
 from mailadmin.db.bulk import chunks, insert_rows
-from mailadmin.jobs.runner import Cancelled
+from mailadmin.jobs.runner import JobCanceled
 from mailadmin.names import fold
 from mailboxes.models import Plan, PlanRow
-from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.plan.limits import Rooms
-from mailboxes.transfer.row_types import KINDS, NOBODYS, STAGES
-from mailboxes.transfer.uploads import forget_upload, shown
+from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.plan.limits import DomainCapacities
+from mailboxes.transfer.row_types import ROW_TYPES, STAGES, UNUSABLE_PASSWORD_HASH
+from mailboxes.transfer.uploads import delete_upload, hide_temp_folder
 
-ROWS_A_STEP = 500
-LETTERS_A_STEP = 2**20
-MOST_REFUSED = 10_000
-AHEAD = 3  # steps whose passwords are hashed while earlier ones are written
+ROWS_PER_STEP = 500
+CHARACTERS_PER_STEP = 2**20
+MAX_REFUSED_ROWS = 10_000
+HASHING_LOOKAHEAD = 3  # steps whose passwords are hashed while earlier ones are written
 Verb = PlanRow.Verb
 
 
 @dataclass
-class Draft:
+class PlanRowDraft:
     """A row of the plan on its way, with what is still to be made of its password."""
 
     row: PlanRow
@@ -39,26 +39,26 @@ class Draft:
 
         A plan that said "same" would confirm guesses, and no throttle counts those of a file.
         """
-        return passwords.make(self.typed, self.username)
+        return passwords.make_hash(self.typed, self.username)
 
 
-def portion(entries):
+def take_batch(entries):
     """So many entries as one step takes: not too many, and not too heavy."""
     size = 0
     for number, entry in enumerate(entries, 1):
         yield entry
         size += sum(len(str(value)) for value in entry.values.values())
-        if number == ROWS_A_STEP or size > LETTERS_A_STEP:
+        if number == ROWS_PER_STEP or size > CHARACTERS_PER_STEP:
             return
 
 
-class Planning:
+class PlanBuilder:
     """Takes a source's entries and makes rows of a plan of them, some hundred at a time."""
 
     def __init__(self, plan, principal, entries, losses):
         self.plan, self.principal, self.losses = plan, principal, losses
         self.entries = entries
-        self.rooms = Rooms(principal)
+        self.rooms = DomainCapacities(principal)
         self.refused_rows = 0
         self.waiting = {}  # (kind, key) → place, of rows not yet in the database
         self.stage = 0
@@ -71,7 +71,7 @@ class Planning:
                 drafts = self.drafts(part)
                 self.waiting |= {(d.row.kind, d.row.key): d.row.place for d in drafts}
                 queue.append((drafts, [pool.submit(d.hashed) if d.typed else None for d in drafts]))
-                if len(queue) > AHEAD:
+                if len(queue) > HASHING_LOOKAHEAD:
                     yield self.finished(*queue.popleft())
             while queue:
                 yield self.finished(*queue.popleft())
@@ -79,17 +79,17 @@ class Planning:
     def parts(self):
         """Entries of one kind at a time; a kind never comes before those that it needs."""
         for kind, entries in itertools.groupby(self.entries, key=lambda entry: entry.kind):
-            while part := list(portion(entries)):
+            while part := list(take_batch(entries)):
                 if STAGES[kind] < self.stage:
                     text = _("%(table)s have to stand before what follows from them.")
-                    raise UnfitSource(text % {"table": KINDS[kind].table}, part[0].place)
+                    raise SourceError(text % {"table": ROW_TYPES[kind].table}, part[0].place)
                 self.stage = STAGES[kind]
                 yield part
 
     # One part
 
     def drafts(self, entries):
-        kind = KINDS[entries[0].kind]
+        kind = ROW_TYPES[entries[0].kind]
         cleaned = [self.cleaned(kind, entry) for entry in entries]
         keys = [kind.folded_key(values) for values, _trouble in cleaned if values is not None]
         there, planned = kind.present(keys), self.planned(kind, keys)
@@ -138,7 +138,7 @@ class Planning:
         """An alias at the address of a mailbox is that mailbox's, which has it already."""
         if kind.name != "alias":
             return cleaned
-        mailbox = KINDS["mailbox"]
+        mailbox = ROW_TYPES["mailbox"]
         own = set(self.planned(mailbox, keys)) | set(mailbox.present(keys))
         return [
             (values and values | {"of_mailbox": values["address"] in own}, trouble)
@@ -167,15 +167,15 @@ class Planning:
         typed = values.pop("typed", "")
         verb = Verb.SAME if kind.is_implied(values) else Verb.NEW
         made = self.row(kind, entry, kind.folded_key(values), verb, values)
-        return Draft(made, kind.key(values), typed)
+        return PlanRowDraft(made, kind.key(values), typed)
 
     def look_at_hash(self, kind, entry, values):
         """Without a password nobody comes in; and a hash that nobody can read is worth a word."""
         if not values.get("password"):
-            values["password"] = NOBODYS
+            values["password"] = UNUSABLE_PASSWORD_HASH
             text = _("Without a password: nobody can sign in until one is set.")
             self.losses.add(f"{kind.title}: {text}", kind.key(values))
-        elif not passwords.is_readable(values["password"]):
+        elif not passwords.is_verifiable(values["password"]):
             text = _("Passwords of a scheme that is not known: nobody can sign in with them.")
             self.losses.add(f"{kind.title}: {text}", kind.key(values))
 
@@ -184,22 +184,22 @@ class Planning:
         typed = values.pop("typed", "")
         if values.get("password") == "":
             del values["password"]
-        differences, values = what_changes(kind, row, values)
+        differences, values = find_changes(kind, row, values)
         verb = Verb.CHANGED if differences else Verb.SAME
-        made = self.row(kind, entry, fold(row_key(kind, row)), verb, values, differences)
+        made = self.row(kind, entry, fold(build_row_key(kind, row)), verb, values, differences)
         made.digest = kind.digest(row)
-        return Draft(made, row_key(kind, row), typed)
+        return PlanRowDraft(made, build_row_key(kind, row), typed)
 
     def refused(self, kind, entry, trouble, key=""):
         """Kept as it came, so that it can be mended; a typed password is kept by nobody."""
         self.refused_rows += 1
-        if self.refused_rows > MOST_REFUSED:
+        if self.refused_rows > MAX_REFUSED_ROWS:
             text = _("More than %(count)s rows would be refused. The last: %(trouble)s")
-            raise UnfitSource(text % {"count": MOST_REFUSED, "trouble": trouble}, entry.place)
-        values = {n: plainly(v) for n, v in entry.values.items() if n.lower() != "password"}
-        made = self.row(kind, entry, key or named(kind, entry), Verb.REFUSED, values)
+            raise SourceError(text % {"count": MAX_REFUSED_ROWS, "trouble": trouble}, entry.place)
+        values = {n: to_json_value(v) for n, v in entry.values.items() if n.lower() != "password"}
+        made = self.row(kind, entry, key or guess_entry_key(kind, entry), Verb.REFUSED, values)
         made.reason = str(trouble)
-        return Draft(made)
+        return PlanRowDraft(made)
 
     def row(self, kind, entry, key, verb, values, differences=()):
         return PlanRow(
@@ -207,7 +207,7 @@ class Planning:
             stage=STAGES[kind.name],
             kind=kind.name,
             key=key[:255],
-            place=shown(entry.place)[:255],
+            place=hide_temp_folder(entry.place)[:255],
             verb=verb,
             values=values,
             differences=list(differences),
@@ -229,7 +229,7 @@ class Planning:
         except ValidationError as error:
             row.verb, row.is_done = Verb.REFUSED, True
             row.reason = f"password: {' '.join(error.messages)}"
-            row.values = KINDS[row.kind].as_file(row.values)
+            row.values = ROW_TYPES[row.kind].as_file(row.values)
             return
         row.values["password"] = stored
         if row.verb != Verb.NEW:
@@ -247,26 +247,26 @@ class Planning:
         return widened
 
 
-def what_changes(kind, row, values):
+def find_changes(kind, row, values):
     """The differences, and of the values those that make them."""
     differences = kind.differences(row, values)
     names = {name for name, _old, _new in differences}
     return differences, {name: value for name, value in values.items() if name in names}
 
 
-def row_key(kind, row):
+def build_row_key(kind, row):
     return kind.key(kind.words(row))
 
 
-def named(kind, entry):
+def guess_entry_key(kind, entry):
     """What a row that cannot be read calls itself."""
     names = (*kind.needed, "address", "local_part")
     return next((fold(str(entry.values[n])) for n in names if entry.values.get(n)), "")
 
 
-def plainly(value):
+def to_json_value(value):
     if isinstance(value, list):
-        return [plainly(each) for each in value]
+        return [to_json_value(each) for each in value]
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
@@ -278,34 +278,38 @@ def begin_plan(changes, number):
     PlanRow.objects.filter(plan=number).delete()
 
 
-def add_rows(changes, number, rows):
+def add_plan_rows(changes, number, rows):
     if not Plan.objects.select_for_update().filter(pk=number, state=Plan.State.READING).exists():
-        raise Cancelled(_("The import was discarded while it was read."))
+        raise JobCanceled(_("The import was discarded while it was read."))
     insert_rows(rows)
 
 
-def end_plan(changes, number, losses, widened):
+def finish_plan(changes, number, losses, widened):
     """The plan is whole: it can be looked at, and agreed to."""
     domains = PlanRow.objects.filter(plan=number, kind="domain", verb__in=[Verb.NEW, Verb.CHANGED])
     for part in chunks(widened):
         for row in domains.filter(key__in=part):
-            widen(row, row.values | widened[row.key])
+            widen_domain_row(row, row.values | widened[row.key])
     notes = [
-        {"text": shown(n.text), "count": n.count, "places": [shown(place) for place in n.places]}
+        {
+            "text": hide_temp_folder(n.text),
+            "count": n.count,
+            "places": [hide_temp_folder(place) for place in n.places],
+        }
         for n in losses
     ]
     Plan.objects.filter(pk=number, state=Plan.State.READING).update(
         state=Plan.State.READY, losses=notes
     )
-    forget_upload(number)
+    delete_upload(number)
 
 
-def widen(row, values):
+def widen_domain_row(row, values):
     """Give a domain these limits; what it has already is no change."""
     if row.verb == Verb.CHANGED:
-        kind = KINDS[row.kind]
+        kind = ROW_TYPES[row.kind]
         present = kind.present([row.key])[row.key]
-        row.differences, values = what_changes(kind, present, values)
+        row.differences, values = find_changes(kind, present, values)
         row.verb, row.is_done = (row.verb, False) if row.differences else (Verb.SAME, True)
     told = {"verb": row.verb, "is_done": row.is_done, "differences": row.differences}
     PlanRow.objects.filter(pk=row.pk).update(values=values, **told)
@@ -315,4 +319,4 @@ def fail_plan(changes, number, trouble):
     """What cannot be read whole is no plan."""
     PlanRow.objects.filter(plan=number).delete()
     Plan.objects.filter(pk=number).update(state=Plan.State.FAILED, trouble=trouble)
-    forget_upload(number)
+    delete_upload(number)

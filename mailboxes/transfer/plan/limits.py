@@ -15,13 +15,13 @@ from mailadmin.accounts.models import Role
 from mailadmin.names import fold
 from mailboxes.models import Mailbox
 from mailboxes.services.contents import count_contents
-from mailboxes.services.limits import check_size, room_for_quota
+from mailboxes.services.limits import check_mailbox_quota, get_unassigned_quota
 
-LIMITS = {"mailboxes", "aliases", "maxquota", "quota"}
+DOMAIN_LIMIT_COLUMNS = {"mailboxes", "aliases", "maxquota", "quota"}
 
 
 @dataclass
-class Room:
+class DomainCapacity:
     """A domain, what is in it, and what the plan brings."""
 
     domain: Domain
@@ -46,7 +46,7 @@ class Room:
         if not kind.has_quota:
             return
         quota = values.get("quota", 0)
-        check_size(self.domain, Mailbox(quota=quota))
+        check_mailbox_quota(self.domain, Mailbox(quota=quota))
         if self.domain.quota > 0 and self.assigned + max(0, quota) > self.quota_left:
             raise ValidationError(_("The domain has not enough quota left."))
 
@@ -84,7 +84,7 @@ class Room:
         return needed
 
 
-class Rooms:
+class DomainCapacities:
     """The domains that this person's rows may be in, those of the plan among them."""
 
     def __init__(self, principal):
@@ -113,11 +113,11 @@ class Rooms:
     def announced(self, values, row):
         """A domain as the plan will have it."""
         if row is None:
-            return Room(Domain(**values), adapts=True)
+            return DomainCapacity(Domain(**values), adapts=True)
         domain = copy.copy(row)
         vars(domain).update({name: values[name] for name in values if name != "domain"})
         room = self.of(domain)
-        return room.adapted() if LIMITS & set(values) else room
+        return room.adapted() if DOMAIN_LIMIT_COLUMNS & set(values) else room
 
     def found(self, name):
         domain = Domain.objects.visible_to(self.principal).filter(pk=name).first()
@@ -125,8 +125,8 @@ class Rooms:
 
     def of(self, domain):
         there = count_contents(domain__in=[domain.pk])[fold(domain.pk)]
-        left = room_for_quota(domain) if domain.quota > 0 else None
-        return Room(domain, False, Counter(there), left)
+        left = get_unassigned_quota(domain) if domain.quota > 0 else None
+        return DomainCapacity(domain, False, Counter(there), left)
 
     def widened(self):
         """Domain → limits, of the new ones that need wider ones."""

@@ -5,53 +5,56 @@ import json
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
-from mailadmin.db.pagination import one_by_one
+from mailadmin.db.pagination import iter_rows
 from mailboxes.models import PlanRow
-from mailboxes.transfer.plan.revert import left_behind
-from mailboxes.transfer.row_types import KINDS, STAGES
+from mailboxes.transfer.plan.revert import unreverted_rows
+from mailboxes.transfer.row_types import ROW_TYPES, STAGES
 
 Verb = PlanRow.Verb
-NAMES = list(STAGES)
+ROW_TYPE_NAMES = list(STAGES)
 
 
-def counts(plan):
+def count_by_verb(plan):
     """For each table that the plan has rows of: its title, and how many of each verb."""
     found = {}
     for row in plan.rows.values("stage", "verb").annotate(count=Count("*")).order_by("stage"):
-        kind = KINDS[NAMES[row["stage"]]]
+        kind = ROW_TYPES[ROW_TYPE_NAMES[row["stage"]]]
         found.setdefault(kind, dict.fromkeys(Verb, 0))[Verb(row["verb"])] = row["count"]
     return found
 
 
-def first_rows(plan, verb, number=None):
+def rows_with_verb(plan, verb, number=None):
     rows = plan.rows.filter(verb=verb)
     if number is None:
-        return one_by_one(rows)  # in the order of the source
+        return iter_rows(rows)  # in the order of the source
     return rows.order_by("stage", "pk")[:number]
 
 
-def shown_values(row):
+def format_values(row):
     """What a new row holds, as people may read it: no secret, and nothing said twice."""
-    kind = KINDS[row.kind]
+    kind = ROW_TYPES[row.kind]
     values = kind.as_file(row.values)
     key = row.key.lower()
     return [
-        (name, in_words(value))
+        (name, format_value(value))
         for name, value in values.items()
         if not kind.is_secret(name) and value not in ("", None, []) and str(value).lower() != key
     ]
 
 
-def shown_differences(row):
+def format_differences(row):
     """(column, old → new) of a changed row; of a secret only that it changes."""
-    kind = KINDS[row.kind]
+    kind = ROW_TYPES[row.kind]
     return [
-        (name, _("another") if kind.is_secret(name) else f"{in_words(old)} → {in_words(new)}")
+        (
+            name,
+            _("another") if kind.is_secret(name) else f"{format_value(old)} → {format_value(new)}",
+        )
         for name, old, new in row.differences
     ]
 
 
-def in_words(value):
+def format_value(value):
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, (list, tuple)):
@@ -59,7 +62,7 @@ def in_words(value):
     return "–" if value is None else str(value)
 
 
-def shown_source(text):
+def redact_source(text):
     """A source as it may be shown: a URL without its password."""
     scheme, sign, rest = text.partition("://")
     user, at, place = rest.rpartition("@")
@@ -71,7 +74,7 @@ def shown_source(text):
 # Lines for a terminal
 
 
-def told(plan, shown):
+def render_plan(plan, shown):
     """The plan as lines; of each verb so many rows, or all."""
     yield _("Plan %(number)s: %(source)s (%(format)s), %(state)s") % {
         "number": plan.pk,
@@ -79,41 +82,41 @@ def told(plan, shown):
         "format": plan.format,
         "state": plan.get_state_display(),
     }
-    yield from told_counts(plan)
+    yield from render_counts(plan)
     for verb in (Verb.NEW, Verb.CHANGED, Verb.REFUSED):
-        yield from told_rows(plan, verb, shown)
-    yield from told_losses(plan)
-    yield from told_left(plan)
+        yield from render_rows(plan, verb, shown)
+    yield from render_losses(plan)
+    yield from render_unreverted_rows(plan)
 
 
-def told_counts(plan):
+def render_counts(plan):
     titles = [str(verb.label) for verb in Verb]
     yield ""
     yield "".join([f"{'':>16}", *(f"{title:>12}" for title in titles)])
-    for kind, numbers in counts(plan).items():
+    for kind, numbers in count_by_verb(plan).items():
         yield "".join([f"{kind.table:>16}", *(f"{number:>12}" for number in numbers.values())])
 
 
-def told_rows(plan, verb, shown):
-    rows = first_rows(plan, verb, shown)
+def render_rows(plan, verb, shown):
+    rows = rows_with_verb(plan, verb, shown)
     for number, row in enumerate(rows):
         if not number:
             yield ""
         yield f"{verb.label:>10}  {row.kind} {row.key}  ({row.place})"
-        yield from (f"{'':>12}{name}: {value}" for name, value in details(row))
+        yield from (f"{'':>12}{name}: {value}" for name, value in row_details(row))
     if shown is not None and (rest := plan.rows.filter(verb=verb).count() - shown) > 0:
         yield _("… and %(count)s more (--all shows every row)") % {"count": rest}
 
 
-def details(row):
+def row_details(row):
     if row.verb == Verb.REFUSED:
         return [(_("why"), row.reason)]
     if row.verb == Verb.CHANGED:
-        return shown_differences(row)
-    return shown_values(row) if not row.done else []
+        return format_differences(row)
+    return format_values(row) if not row.done else []
 
 
-def told_losses(plan):
+def render_losses(plan):
     if plan.losses:
         yield ""
         yield _("What the source holds besides, and what becomes of it:")
@@ -122,8 +125,8 @@ def told_losses(plan):
         yield f"  {note['count']} × {note['text']}" + (f" ({places})" if places else "")
 
 
-def told_left(plan):
-    for number, row in enumerate(one_by_one(left_behind(plan))):
+def render_unreverted_rows(plan):
+    for number, row in enumerate(iter_rows(unreverted_rows(plan))):
         if not number:
             yield ""
             yield _("Not taken back:")
@@ -133,7 +136,7 @@ def told_left(plan):
 # For programs
 
 
-def about(plan):
+def summarize_plan(plan):
     return {
         "plan": plan.pk,
         "format": plan.format,
@@ -141,28 +144,28 @@ def about(plan):
         "state": plan.state,
         "counts": {
             kind.table: {verb.value: number for verb, number in numbers.items()}
-            for kind, numbers in counts(plan).items()
+            for kind, numbers in count_by_verb(plan).items()
         },
         "losses": plan.losses,
     }
 
 
-def as_json(plan):
+def iter_plan_json(plan):
     """The whole plan, piece by piece."""
-    yield json.dumps(about(plan), ensure_ascii=False)[:-1] + ', "rows": ['
+    yield json.dumps(summarize_plan(plan), ensure_ascii=False)[:-1] + ', "rows": ['
     separator = "\n"
-    for row in one_by_one(plan.rows.all()):
-        yield separator + json.dumps(row_in_json(row), ensure_ascii=False)
+    for row in iter_rows(plan.rows.all()):
+        yield separator + json.dumps(serialize_plan_row(row), ensure_ascii=False)
         separator = ",\n"
     yield "]}\n"
 
 
-def row_in_json(row):
+def serialize_plan_row(row):
     told_row = {"kind": row.kind, "key": row.key, "verb": row.verb, "place": row.place}
     if row.verb == Verb.CHANGED:
         told_row["changes"] = {name: [old, new] for name, old, new in row.differences}
     if row.verb == Verb.NEW and not row.done:
-        kind = KINDS[row.kind]
+        kind = ROW_TYPES[row.kind]
         values = kind.as_file(row.values)
         told_row["values"] = {n: v for n, v in values.items() if not kind.is_secret(n)}
     return told_row | ({"reason": row.reason} if row.reason else {})

@@ -18,35 +18,35 @@ from mailboxes.transfer.readers import (
 )
 from mailboxes.transfer.readers.tables import open_tables
 
-__all__ = ["OWN_FORMATS", "READERS", "Reader", "open_tables", "opened"]
+__all__ = ["NATIVE_FORMATS", "READERS", "SourceReader", "open_tables", "open_source"]
 
 
-class Reader(NamedTuple):
+class SourceReader(NamedTuple):
     """`open` makes the text that names a source into what `read` reads, while it is needed."""
 
     open: Callable
     read: Callable
 
 
-def of_tables(module):
-    return Reader(lambda text: open_tables(text, module.is_wanted), module.read)
+def build_table_reader(module):
+    return SourceReader(lambda text: open_tables(text, module.is_wanted), module.read)
 
 
 READERS = {
-    "ispmail": of_tables(ispmail),
-    "forwardings": of_tables(forwardings),
-    "postfixadmin": of_tables(postfixadmin),
-    "hashfiles": Reader(hashfiles.opened, hashfiles.read),
-    "csv": Reader(csvfiles.opened, csvfiles.read),
-    "json": Reader(jsonfiles.opened, jsonfiles.read),
+    "ispmail": build_table_reader(ispmail),
+    "forwardings": build_table_reader(forwardings),
+    "postfixadmin": build_table_reader(postfixadmin),
+    "hashfiles": SourceReader(hashfiles.open_map_folder, hashfiles.read),
+    "csv": SourceReader(csvfiles.open_csv_files, csvfiles.read),
+    "json": SourceReader(jsonfiles.open_json_file, jsonfiles.read),
 }
 
 
-OWN_FORMATS = ("csv", "json")  # of the panel's own columns, and with tables instead of a scheme
+NATIVE_FORMATS = ("csv", "json")  # of the panel's own columns, and with tables instead of a scheme
 
 
 @contextmanager
-def opened(format_name, source):
+def open_source(format_name, source):
     """The source that this text names, ready for the reader of the format."""
     with READERS[format_name].open(source) as ready:
         yield ready

@@ -6,24 +6,24 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.entries import SourceError
 
-LONGEST = 2**20  # bytes in a line
-PIECE = 2**16
+MAX_LINE_BYTES = 2**20  # bytes in a line
+CHUNK_SIZE = 2**16
 
 
 @contextmanager
-def opened_text(path):
+def open_text_file(path):
     """The lines of a UTF-8 file, with or without a byte order mark, each with its number."""
     path = Path(path)
     try:
         with path.open("rb") as raw:
-            yield Lines(path.name, raw)
+            yield NumberedLines(path.name, raw)
     except OSError as error:
-        raise UnfitSource(error.strerror, str(path)) from error
+        raise SourceError(error.strerror, str(path)) from error
 
 
-class Lines:
+class NumberedLines:
     """What csv and the JSON reader ask for their next line; it knows where it is."""
 
     def __init__(self, name, raw):
@@ -43,19 +43,19 @@ class Lines:
 
     def __next__(self):
         self.number += 1
-        line = self.raw.readline(LONGEST)
+        line = self.raw.readline(MAX_LINE_BYTES)
         if not line:
             raise StopIteration
-        if len(line) >= LONGEST and not line.endswith(b"\n"):
-            raise UnfitSource(_("This line is longer than any such row can be."), self.place)
+        if len(line) >= MAX_LINE_BYTES and not line.endswith(b"\n"):
+            raise SourceError(_("This line is longer than any such row can be."), self.place)
         self.taken += len(line)
-        if self.taken > 2 * LONGEST:
-            raise UnfitSource(_("This row is longer than any can be."), self.place)
+        if self.taken > 2 * MAX_LINE_BYTES:
+            raise SourceError(_("This row is longer than any can be."), self.place)
         return self._text(line)
 
     def piece(self):
         """The next letters, whatever lines they are in; none at the end."""
-        piece = self.raw.readline(PIECE)
+        piece = self.raw.readline(CHUNK_SIZE)
         text = self._text(piece)
         self.number += piece.endswith(b"\n")
         return text
@@ -65,7 +65,7 @@ class Lines:
             text = self.decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
             text = _("This is not UTF-8. Save the file in UTF-8 and try again.")
-            raise UnfitSource(text, self.place) from error
+            raise SourceError(text, self.place) from error
         if "\0" in text:
-            raise UnfitSource(_("This is no text file: it holds NUL."), self.place)
+            raise SourceError(_("This is no text file: it holds NUL."), self.place)
         return text

@@ -5,39 +5,39 @@ import sqlite3
 
 from django.utils.translation import gettext as _
 
-from mailadmin.conf.urls import database as settings_of
-from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.readers.staging import quoted
+from mailadmin.conf.urls import parse_database_url as settings_of
+from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.readers.staging import quote_identifier
 
-SCHEMES = ("mysql://", "mariadb://", "sqlite://")
-SECONDS = 10  # for a connection
-QUIET = 300  # seconds without a word from the server
-MANY = 1000  # rows fetched at once
-FROM_CLIENT = range(2000, 3000)  # errors that are not the server's word: it is away
-OPENING = (
+URL_SCHEMES = ("mysql://", "mariadb://", "sqlite://")
+CONNECT_TIMEOUT_SECONDS = 10  # for a connection
+READ_TIMEOUT_SECONDS = 300  # seconds without a word from the server
+FETCH_SIZE = 1000  # rows fetched at once
+CLIENT_ERROR_CODES = range(2000, 3000)  # errors that are not the server's word: it is away
+SESSION_STATEMENTS = (
     "SET SESSION sql_mode = ''",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "START TRANSACTION READ ONLY, WITH CONSISTENT SNAPSHOT",
 )
 
 
-def is_url(text):
-    return str(text).lower().startswith(SCHEMES)
+def is_database_url(text):
+    return str(text).lower().startswith(URL_SCHEMES)
 
 
 def load_database(url, staging, is_wanted):
     """Copy the wanted tables; nothing is written there, and no error says the password."""
-    settings = parsed(url)
-    kind = SQLite if settings["ENGINE"].endswith("sqlite3") else MySQL
+    settings = parse_source_url(url)
+    kind = SQLiteSource if settings["ENGINE"].endswith("sqlite3") else MySQLSource
     with contextlib.closing(kind(settings)) as database:
         for table in database.tables():
             if is_wanted(table.lower()):
-                copy(database, table, staging)
+                copy_table(database, table, staging)
             else:
                 staging.left_out[table] = database.count(table)
 
 
-def parsed(url):
+def parse_source_url(url):
     """The settings of a URL; what stands in a wrong place may be a password, and is not told."""
     try:
         return settings_of(url)
@@ -45,39 +45,39 @@ def parsed(url):
         authority = url.partition("://")[2].partition("/")[0]
         reason = f": {error}" if "@" in authority else ""
     form = _("That is no address of a database (mysql://user:password@host/name)")
-    raise UnfitSource(f"{form}{reason}.")
+    raise SourceError(f"{form}{reason}.")
 
 
-def copy(database, table, staging):
+def copy_table(database, table, staging):
     """Bring a table over; a row with bytes that are no text is noted and left out."""
     columns, rows = database.read(table)
     staging.create(table, columns)
-    staging.insert(table, texts(table, rows, staging), columns)
+    staging.insert(table, iter_text_rows(table, rows, staging), columns)
 
 
-def texts(table, rows, staging):
+def iter_text_rows(table, rows, staging):
     for number, row in enumerate(rows, 1):
         try:
-            yield [text_of(value) for value in row]
+            yield [to_text(value) for value in row]
         except UnicodeDecodeError:
             place = _("%(table)s, row %(number)s") % {"table": table, "number": number}
             staging.note_no_text(place)
 
 
-def text_of(value):
+def to_text(value):
     if value is None:
         return None
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-class MySQL:
+class MySQLSource:
     """A MySQL or MariaDB server, which is only ever asked."""
 
     def __init__(self, settings):
         self.place = f"{settings['HOST']}/{settings['NAME']}"
         with self.told():
-            self.connection = connected(settings)
-            for sql in OPENING:
+            self.connection = connect_mysql(settings)
+            for sql in SESSION_STATEMENTS:
                 self.connection.query(sql)
 
     @contextlib.contextmanager
@@ -88,7 +88,7 @@ class MySQL:
             yield
         except MySQLdb.Error as error:
             place = f"{self.place}, {table}" if table else self.place
-            raise UnfitSource(str(error.args[-1]), place) from error
+            raise SourceError(str(error.args[-1]), place) from error
 
     def driver(self):
         """A panel on SQLite was installed without it."""
@@ -99,7 +99,7 @@ class MySQL:
                 "To ask a MySQL server the panel needs mysqlclient (pip install mysqlclient);"
                 " a dump of the database does without."
             )
-            raise UnfitSource(text, self.place) from error
+            raise SourceError(text, self.place) from error
         return MySQLdb
 
     def tables(self):
@@ -112,12 +112,12 @@ class MySQL:
 
         cursor = self.connection.cursor(SSCursor)
         with self.told(table):
-            cursor.execute(f"SELECT * FROM {ticked(table)}")  # noqa: S608
+            cursor.execute(f"SELECT * FROM {quote_mysql_identifier(table)}")  # noqa: S608
         return [column[0] for column in cursor.description], self._fetched(cursor, table)
 
     def _fetched(self, cursor, table):
         with self.told(table), contextlib.closing(cursor):
-            while rows := cursor.fetchmany(MANY):
+            while rows := cursor.fetchmany(FETCH_SIZE):
                 yield from rows
 
     def count(self, table):
@@ -126,9 +126,9 @@ class MySQL:
 
         with self.told(table):
             try:
-                ((number,),) = self._asked(f"SELECT COUNT(*) FROM {ticked(table)}")  # noqa: S608
+                ((number,),) = self._asked(f"SELECT COUNT(*) FROM {quote_mysql_identifier(table)}")  # noqa: S608
             except MySQLdb.Error as error:
-                if error.args[0] in FROM_CLIENT:
+                if error.args[0] in CLIENT_ERROR_CODES:
                     raise
                 return None
         return int(number)
@@ -142,16 +142,16 @@ class MySQL:
         self.connection.close()
 
 
-def ticked(name):
+def quote_mysql_identifier(name):
     return "`" + name.replace("`", "``") + "`"
 
 
-def connected(settings):
+def connect_mysql(settings):
     """A connection that takes no file from us, no second statement, and changes no value."""
     try:
         import MySQLdb
     except ImportError as error:
-        raise UnfitSource(_("mysqlclient is not installed here.")) from error
+        raise SourceError(_("mysqlclient is not installed here.")) from error
     host = settings["HOST"]
     return MySQLdb.connect(
         **({"unix_socket": host} if host.startswith("/") else {"host": host or "localhost"}),
@@ -161,8 +161,8 @@ def connected(settings):
         password=settings["PASSWORD"],
         database=settings["NAME"],
         charset="utf8mb4",
-        connect_timeout=SECONDS,
-        read_timeout=QUIET,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
         multi_statements=False,
         local_infile=0,
         use_unicode=False,
@@ -170,13 +170,13 @@ def connected(settings):
     )
 
 
-class SQLite:
+class SQLiteSource:
     """An SQLite file, opened for reading."""
 
     def __init__(self, settings):
         self.path = settings["NAME"]
         if not self.path.is_file():
-            raise UnfitSource(_("There is no such file."), str(self.path))
+            raise SourceError(_("There is no such file."), str(self.path))
         with self.told():
             self.connection = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
             self.connection.text_factory = bytes
@@ -188,7 +188,7 @@ class SQLite:
         try:
             yield
         except sqlite3.Error as error:
-            raise UnfitSource(str(error), str(self.path)) from error
+            raise SourceError(str(error), str(self.path)) from error
 
     def tables(self):
         sql = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY name"
@@ -199,7 +199,7 @@ class SQLite:
     def read(self, table):
         """(columns, rows): the rows come while they are read."""
         with self.told():
-            cursor = self.connection.execute(f"SELECT * FROM {quoted(table)}")  # noqa: S608
+            cursor = self.connection.execute(f"SELECT * FROM {quote_identifier(table)}")  # noqa: S608
         return [column[0] for column in cursor.description], self._fetched(cursor)
 
     def _fetched(self, cursor):
@@ -208,7 +208,8 @@ class SQLite:
 
     def count(self, table):
         with self.told():
-            return self.connection.execute(f"SELECT COUNT(*) FROM {quoted(table)}").fetchone()[0]  # noqa: S608
+            query = f"SELECT COUNT(*) FROM {quote_identifier(table)}"  # noqa: S608
+            return self.connection.execute(query).fetchone()[0]
 
     def close(self):
         self.connection.close()

@@ -7,31 +7,33 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.readers.literals import CODECS, NO_TEXT, Values, shown
-from mailboxes.transfer.readers.sql_lexer import Scanner
+from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.readers.literals import CODECS, UNDECODABLE, ValueParser, describe_token
+from mailboxes.transfer.readers.sql_lexer import SQLScanner
 
-WIDE = gettext_lazy("It is written in UTF-16: make it anew with --result-file instead of >.")
-PACKED = gettext_lazy("It is compressed in a way that is not read here; gzip is.")
-MARKS = {
-    b"\xff\xfe": WIDE,
-    b"\xfe\xff": WIDE,
-    b"BZh": PACKED,
-    b"PK\x03\x04": PACKED,
-    b"\xfd7zXZ": PACKED,
-    b"(\xb5/\xfd": PACKED,
+UTF16_MESSAGE = gettext_lazy(
+    "It is written in UTF-16: make it anew with --result-file instead of >."
+)
+COMPRESSION_MESSAGE = gettext_lazy("It is compressed in a way that is not read here; gzip is.")
+UNSUPPORTED_SIGNATURES = {
+    b"\xff\xfe": UTF16_MESSAGE,
+    b"\xfe\xff": UTF16_MESSAGE,
+    b"BZh": COMPRESSION_MESSAGE,
+    b"PK\x03\x04": COMPRESSION_MESSAGE,
+    b"\xfd7zXZ": COMPRESSION_MESSAGE,
+    b"(\xb5/\xfd": COMPRESSION_MESSAGE,
 }
-GZIP, UTF8 = b"\x1f\x8b", b"\xef\xbb\xbf"
-MOST_GROWTH, SOME = 300, 2**24
-MOST_WORDS = 10_000  # of a SET
-MOST_COLUMNS = 4096  # of a table, in MySQL
-NO_COLUMNS = {
+GZIP_SIGNATURE, UTF8_BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
+MAX_COMPRESSION_RATIO, RATIO_FREE_BYTES = 300, 2**24
+MAX_SET_WORDS = 10_000  # of a SET
+MAX_COLUMNS = 4096  # of a table, in MySQL
+NON_COLUMN_KEYWORDS = {
     "PRIMARY", "KEY", "INDEX", "UNIQUE", "FULLTEXT", "SPATIAL", "CONSTRAINT", "FOREIGN", "CHECK",
     "PERIOD",
 }  # fmt: skip
-MODIFIERS = {"LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"}
+INSERT_MODIFIERS = {"LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"}
 # Statements without rows, by their first words; the second is None where any may follow.
-WITHOUT_ROWS = {
+STATEMENTS_WITHOUT_ROWS = {
     "LOCK": {"TABLES", "TABLE"},
     "UNLOCK": {"TABLES", "TABLE"},
     "START": {"TRANSACTION"},
@@ -40,9 +42,9 @@ WITHOUT_ROWS = {
     "USE": None,
     "DROP": {"TABLE", "DATABASE", "SCHEMA"},
 }
-OF_SESSION = {":", ".", "SESSION", "LOCAL", "@@SESSION", "@@LOCAL"}
-ALTERATIONS = {
-    "ADD": NO_COLUMNS,
+SESSION_KEYWORDS = {":", ".", "SESSION", "LOCAL", "@@SESSION", "@@LOCAL"}
+IGNORED_ALTERATIONS = {
+    "ADD": NON_COLUMN_KEYWORDS,
     "MODIFY": None,
     "DISABLE": {"KEYS"},
     "ENABLE": {"KEYS"},
@@ -57,24 +59,24 @@ def load_dump(path, staging, is_wanted):
     path = Path(path)
     try:
         with path.open("rb") as file:
-            Dump(Scanner(reading(file), path.name), staging, is_wanted).load()
+            DumpParser(SQLScanner(get_read_function(file), path.name), staging, is_wanted).load()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UnfitSource(_("The compressed file is damaged or cut off."), path.name) from error
+        raise SourceError(_("The compressed file is damaged or cut off."), path.name) from error
     except OSError as error:
-        raise UnfitSource(error.strerror or _("It cannot be read."), str(path)) from error
+        raise SourceError(error.strerror or _("It cannot be read."), str(path)) from error
 
 
-def reading(file):
+def get_read_function(file):
     """How the bytes of the dump are got at, whatever the file begins with."""
     start = file.read(6)
-    for mark, text in MARKS.items():
+    for mark, text in UNSUPPORTED_SIGNATURES.items():
         if start.startswith(mark):
-            raise UnfitSource(text, Path(file.name).name)
-    file.seek(len(UTF8) if start.startswith(UTF8) else 0)
-    return unpacking(file) if start.startswith(GZIP) else file.read
+            raise SourceError(text, Path(file.name).name)
+    file.seek(len(UTF8_BOM) if start.startswith(UTF8_BOM) else 0)
+    return build_gzip_read(file) if start.startswith(GZIP_SIGNATURE) else file.read
 
 
-def unpacking(file):
+def build_gzip_read(file):
     """Reads what is packed, unless it grows as no dump does."""
     packed, taken = gzip.GzipFile(fileobj=file), 0
 
@@ -82,20 +84,20 @@ def unpacking(file):
         nonlocal taken
         piece = packed.read(size)
         taken += len(piece)
-        if taken > MOST_GROWTH * file.tell() + SOME:
+        if taken > MAX_COMPRESSION_RATIO * file.tell() + RATIO_FREE_BYTES:
             text = _("Unpacked it grows as no dump does.")
-            raise UnfitSource(text, Path(file.name).name)
+            raise SourceError(text, Path(file.name).name)
         return piece
 
     return read
 
 
-class Dump:
+class DumpParser:
     """The statements of a dump, one after the other."""
 
     def __init__(self, scanner, staging, is_wanted):
         self.scanner, self.staging, self.is_wanted = scanner, staging, is_wanted
-        self.values = Values(scanner)
+        self.values = ValueParser(scanner)
         self.variables = {"character_set_client": "utf8mb4", "sql_mode": ""}
         self.columns = {}  # of the tables that are wanted
         self.is_open = False  # a transaction that is not at its end
@@ -123,13 +125,13 @@ class Dump:
                 self.set()
             case "ALTER":
                 self.alter(first)
-            case word if word in WITHOUT_ROWS:
+            case word if word in STATEMENTS_WITHOUT_ROWS:
                 self.pass_by(first)
             case _:
                 raise self.refusal(first)
 
     def refusal(self, *tokens):
-        words = " ".join(map(shown, tokens))
+        words = " ".join(map(describe_token, tokens))
         text = _(
             "“%(words)s” is neither a table nor rows. Dump the tables alone, without triggers,"
             " views and routines: mysqldump --skip-triggers DATABASE TABLE…"
@@ -187,7 +189,7 @@ class Dump:
 
     def pass_by(self, first):
         """A statement that holds no rows."""
-        following, known = self.next(), WITHOUT_ROWS[first.upper]
+        following, known = self.next(), STATEMENTS_WITHOUT_ROWS[first.upper]
         if known and following.upper not in known:
             raise self.refusal(first, following)
         if first.upper in ("START", "BEGIN", "COMMIT"):
@@ -222,9 +224,9 @@ class Dump:
     def column_names(self):
         """The columns of a table; what else is said of it does not matter here."""
         end = b","
-        for _column in range(MOST_COLUMNS):
+        for _column in range(MAX_COLUMNS):
             token = self.next()
-            if token.upper not in NO_COLUMNS:
+            if token.upper not in NON_COLUMN_KEYWORDS:
                 self.scanner.push(token)
                 yield self.name()
             end = self.rest(b",", b")")
@@ -242,7 +244,7 @@ class Dump:
     def make(self, table, columns):
         try:
             self.staging.create(table, columns)
-        except UnfitSource as error:
+        except SourceError as error:
             raise self.scanner.refusal(str(error)) from error
         self.columns[table] = [column.lower() for column in columns]
 
@@ -262,7 +264,7 @@ class Dump:
 
     def alteration(self, *before):
         action, following = self.next(), self.next()
-        known = ALTERATIONS.get(action.upper, ())
+        known = IGNORED_ALTERATIONS.get(action.upper, ())
         if known is not None and following.upper not in known:
             raise self.refusal(*before, action, following)
         self.scanner.push(following)
@@ -271,7 +273,7 @@ class Dump:
 
     def insert(self):
         token = self.next()
-        while token.upper in MODIFIERS:
+        while token.upper in INSERT_MODIFIERS:
             token = self.next()
         self.scanner.push(token)
         table, columns = self.table_name(), self.named_columns()
@@ -282,7 +284,7 @@ class Dump:
         if self.values.is_kept:
             self.stage(table, columns)
         else:
-            count = sum(1 for _row in self.rows(MOST_COLUMNS))
+            count = sum(1 for _row in self.rows(MAX_COLUMNS))
             self.staging.left_out[table] = self.staging.left_out.get(table, 0) + count
 
     def named_columns(self):
@@ -325,7 +327,7 @@ class Dump:
                     found=len(row),
                     columns=width,
                 )
-            if NO_TEXT in row:
+            if UNDECODABLE in row:
                 self.staging.note_no_text(f"{table}, {self.scanner.where}")
             else:
                 yield row
@@ -355,7 +357,7 @@ class Dump:
                 self.assignments(words)
 
     def words_of_set(self):
-        for _word in range(MOST_WORDS):
+        for _word in range(MAX_SET_WORDS):
             token = self.next()
             if token.symbol == b";":
                 return
@@ -369,16 +371,18 @@ class Dump:
             if word != ",":
                 part.append(word)
                 continue
-            simple = [each for each in part if each.upper() not in OF_SESSION]
+            simple = [each for each in part if each.upper() not in SESSION_KEYWORDS]
             if len(simple) == 3 and simple[1] == "=":
-                self.assign(variable(simple[0]), self.value_of(simple[2]))
+                self.assign(normalize_variable_name(simple[0]), self.value_of(simple[2]))
             part = []
 
     def value_of(self, word):
-        return self.variables.get(variable(word), "") if word.startswith("@") else word
+        return (
+            self.variables.get(normalize_variable_name(word), "") if word.startswith("@") else word
+        )
 
     def assign(self, name, value):
-        if len(self.variables) < MOST_WORDS:
+        if len(self.variables) < MAX_SET_WORDS:
             self.variables[name] = value
         if name == "character_set_client":
             self.speak(value.strip("`").lower())
@@ -395,6 +399,6 @@ class Dump:
         return not set(modes).isdisjoint(self.variables["sql_mode"].upper().split(","))
 
 
-def variable(word):
+def normalize_variable_name(word):
     """A session variable by its name, one of the user's with its @."""
     return word.lower().removeprefix("@@")

@@ -5,66 +5,66 @@ import re
 from django.utils.translation import gettext as _
 
 from mailadmin.passwords import crypt3, schemes
-from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.entries import SourceError
 
 # A digest in hex says by its length what it is: to Dovecot only with a name before it.
-HEX = {32: "PLAIN-MD5", 40: "SHA1.HEX", 64: "SHA256.HEX", 128: "SHA512.HEX"}
+HEX_SCHEMES = {32: "PLAIN-MD5", 40: "SHA1.HEX", 64: "SHA256.HEX", 128: "SHA512.HEX"}
 # PostfixAdmin writes digests with their names; what Dovecot made for it has none.
-HEX_OF_DOVECOT = HEX | {64: "CRAM-MD5"}
-LOCKED = ("!", "*")  # passwd(5)'s marks, which no password makes
+DOVECOT_HEX_SCHEMES = HEX_SCHEMES | {64: "CRAM-MD5"}
+LOCKED_PREFIXES = ("!", "*")  # passwd(5)'s marks, which no password makes
 
 
-def as_stored(text, scheme="", digests=HEX):
+def convert_password(text, scheme="", digests=HEX_SCHEMES):
     """(what to store, or None where nobody can log in with it; what to know about it).
 
     `scheme` is the default_pass_scheme of the source's Dovecot, if somebody has told it.
     """
-    if not text or text.startswith(LOCKED):
+    if not text or text.startswith(LOCKED_PREFIXES):
         return None, ""
     if text.startswith("{"):
-        return text, unknown_prefix(text)
-    if is_crypt(text, scheme):
+        return text, describe_unknown_scheme(text)
+    if is_crypt_hash(text, scheme):
         return text, ""
     if scheme:
         return f"{{{scheme.upper()}}}{text}", ""
-    if name := digest_name(text, digests):
-        return f"{{{name}}}{text}", read_as(name)
+    if name := detect_hex_scheme(text, digests):
+        return f"{{{name}}}{text}", describe_assumed_scheme(name)
     return None, _("A password of no kind that is known: say which scheme the old Dovecot took.")
 
 
-def refuse_scheme(scheme):
-    if scheme and not schemes.find(scheme):
+def check_scheme(scheme):
+    if scheme and not schemes.find_scheme(scheme):
         text = _("There is no password scheme %(scheme)s.")
-        raise UnfitSource(text % {"scheme": scheme})
+        raise SourceError(text % {"scheme": scheme})
 
 
-def is_crypt(text, scheme):
+def is_crypt_hash(text, scheme):
     """Whether the value says itself what it is; 13 letters do only where crypt is meant."""
     if text.startswith("$argon2"):
         return True
-    name = crypt3.name_of(text.encode("utf-8", "replace"))
-    choice = schemes.find(scheme) if scheme else None
+    name = crypt3.detect_scheme_name(text.encode("utf-8", "replace"))
+    choice = schemes.find_scheme(scheme) if scheme else None
     return bool(name) and (text.startswith("$") or not choice or choice.scheme.is_crypt)
 
 
-def digest_name(text, digests):
+def detect_hex_scheme(text, digests):
     return digests.get(len(text)) if re.fullmatch(r"[0-9a-fA-F]+", text) else None
 
 
-def unknown_prefix(text):
+def describe_unknown_scheme(text):
     label = text[1:].partition("}")[0]
-    if schemes.find(label):
+    if schemes.find_scheme(label):
         return ""
     return _("A password of a scheme that the panel cannot verify, kept as it is.")
 
 
-def read_as(name):
+def describe_assumed_scheme(name):
     return _("Passwords in hex without a scheme are taken for %(scheme)s.") % {"scheme": name}
 
 
-def password_values(text, place, losses, scheme="", digests=HEX):
+def build_password_values(text, place, losses, scheme="", digests=HEX_SCHEMES):
     """`password_hash` for an entry, or nothing where the source has none that could be kept."""
-    stored, remark = as_stored(text, scheme, digests)
+    stored, remark = convert_password(text, scheme, digests)
     if remark:
         losses.add(remark, place)
     return {} if stored is None else {"password_hash": stored}

@@ -4,18 +4,18 @@ import itertools
 
 from django.utils.translation import gettext as _
 
-from mailboxes.transfer.entries import Entry
-from mailboxes.transfer.readers.hashes import password_values, refuse_scheme
-from mailboxes.transfer.readers.routes import ALIASES, alias_entries
-from mailboxes.transfer.readers.staging import domain_of, expect, note_strange
+from mailboxes.transfer.entries import SourceEntry
+from mailboxes.transfer.readers.hashes import build_password_values, check_scheme
+from mailboxes.transfer.readers.routes import ALIAS_COLUMNS, iter_alias_entries
+from mailboxes.transfer.readers.staging import check_schema, note_unknown_columns, split_domain
 
 SYSTEM = "ISPmail"
-KNOWN = {
+KNOWN_COLUMNS = {
     "virtual_domains": ("id", "name"),
     "virtual_users": ("id", "domain_id", "email", "user", "password", "quota"),
     "virtual_aliases": ("id", "domain_id", "source", "destination"),
 }
-NEEDED = {
+REQUIRED_COLUMNS = {
     "virtual_domains": ("id", "name"),
     "virtual_users": ("id", "domain_id", "password"),
     "virtual_aliases": ("id", "domain_id", "source", "destination"),
@@ -23,23 +23,25 @@ NEEDED = {
 
 
 def is_wanted(table):
-    return table in KNOWN
+    return table in KNOWN_COLUMNS
 
 
 def read(staging, losses, scheme=""):
     """Domains, mailboxes, aliases and alias domains."""
-    refuse_scheme(scheme)
-    expect(staging, SYSTEM, NEEDED)
+    check_scheme(scheme)
+    check_schema(staging, SYSTEM, REQUIRED_COLUMNS)
     if not (staging.has("virtual_users", "email") or staging.has("virtual_users", "user")):
-        expect(staging, SYSTEM, {"virtual_users": ("email",)})
-    note_strange(staging, KNOWN, losses)
-    prepare(staging)
+        check_schema(staging, SYSTEM, {"virtual_users": ("email",)})
+    note_unknown_columns(staging, KNOWN_COLUMNS, losses)
+    create_address_tables(staging)
     return itertools.chain(
-        domains(staging), mailboxes(staging, losses, scheme), alias_entries(staging)
+        iter_domain_entries(staging),
+        iter_mailbox_entries(staging, losses, scheme),
+        iter_alias_entries(staging),
     )
 
 
-def prepare(staging):
+def create_address_tables(staging):
     """The same rows under whole addresses: early guides keep local parts beside a domain."""
     name = "email" if staging.has("virtual_users", "email") else "user"
     staging.index("virtual_domains", "id")
@@ -47,20 +49,20 @@ def prepare(staging):
     staging.fill(
         "_mailboxes",
         ["address", "id", "domain", "password", "quota"],
-        f"SELECT {whole(name)}, t.id, d.name, t.password, {quota(staging)}"  # noqa: S608
+        f"SELECT {address_expression(name)}, t.id, d.name, t.password, {quota_expression(staging)}"  # noqa: S608
         " FROM virtual_users t LEFT JOIN virtual_domains d ON d.id = t.domain_id"
         " ORDER BY CAST(t.id AS INTEGER), t.rowid",
     )
     staging.fill(
         "_aliases",
-        ALIASES,
-        f"SELECT {whole('source')}, t.destination,"  # noqa: S608
+        ALIAS_COLUMNS,
+        f"SELECT {address_expression('source')}, t.destination,"  # noqa: S608
         " 'virtual_aliases, id ' || COALESCE(t.id, ''), t.id"
         " FROM virtual_aliases t LEFT JOIN virtual_domains d ON d.id = t.domain_id",
     )
 
 
-def whole(column):
+def address_expression(column):
     """A local part becomes an address; an empty one stands for everybody else."""
     address = f"COALESCE(t.{column}, '') || '@' || d.name"
     return (
@@ -69,38 +71,38 @@ def whole(column):
     )
 
 
-def quota(staging):
+def quota_expression(staging):
     return "t.quota" if staging.has("virtual_users", "quota") else "NULL"
 
 
-def domains(staging):
+def iter_domain_entries(staging):
     for row in staging.rows("SELECT id, name FROM virtual_domains ORDER BY rowid"):
-        yield Entry("domain", {"domain": row["name"]}, f"virtual_domains, id {row['id']}")
+        yield SourceEntry("domain", {"domain": row["name"]}, f"virtual_domains, id {row['id']}")
 
 
-def mailboxes(staging, losses, scheme):
+def iter_mailbox_entries(staging, losses, scheme):
     staging.index("_domains", "name")
     sql = """SELECT m.*, d.name AS own_domain FROM _mailboxes m
         LEFT JOIN _domains d ON d.name = domain_of(m.address) ORDER BY m.rowid"""
     for row in staging.rows(sql):
         place = f"virtual_users, id {row['id']}"
-        note_place(row, place, losses)
+        note_domain_mismatch(row, place, losses)
         values = {"username": row["address"]}
         if row["quota"] is not None:
             values["quota_bytes"] = row["quota"]
-        values |= password_values(row["password"], place, losses, scheme)
-        yield Entry("mailbox", values, place, trouble_of(row["address"]))
+        values |= build_password_values(row["password"], place, losses, scheme)
+        yield SourceEntry("mailbox", values, place, find_address_error(row["address"]))
 
 
-def note_place(row, place, losses):
+def note_domain_mismatch(row, place, losses):
     """A mailbox is where its address says, whatever its row's domain is."""
     if not row["own_domain"]:
         text = _("The domain of the address is not in the source: mail was never accepted there.")
         losses.add(text, place)
-    elif (row["domain"] or "").lower() != domain_of(row["address"]).lower():
+    elif (row["domain"] or "").lower() != split_domain(row["address"]).lower():
         text = _("The row names another domain than the address, and the address counts.")
         losses.add(text, place)
 
 
-def trouble_of(address):
+def find_address_error(address):
     return "" if "@" in address else _("Its domain is not in the source.")

@@ -8,36 +8,36 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from mailboxes.transfer.entries import Entry, UnfitSource
-from mailboxes.transfer.readers.bounded import LONGEST, opened_text
-from mailboxes.transfer.readers.csvfiles import IGNORED, table_of
-from mailboxes.transfer.row_types import BY_TABLE
+from mailboxes.transfer.entries import SourceEntry, SourceError
+from mailboxes.transfer.readers.bounded import MAX_LINE_BYTES, open_text_file
+from mailboxes.transfer.readers.csvfiles import IGNORED_COLUMNS, detect_table
+from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
 
-FORMAT = "mailadmin"
-SPACE = re.compile(r"[ \t\r\n]*")
-ABOUT = ("format", "version", "exported")
+FORMAT_NAME = "mailadmin"
+WHITESPACE_RE = re.compile(r"[ \t\r\n]*")
+METADATA_KEYS = ("format", "version", "exported")
 
 
 @contextmanager
-def opened(text):
+def open_json_file(text):
     if not Path(text).is_file():
-        raise UnfitSource(_("There is no such file."), text)
-    with opened_text(text) as lines:
+        raise SourceError(_("There is no such file."), text)
+    with open_text_file(text) as lines:
         yield lines
 
 
 def read(lines, losses, table=None):
     """The entries of a document: `{"mailboxes": [{…}, …], …}`, or a list of one table's rows."""
-    text = Pieces(lines)
+    text = JSONStream(lines)
     if text.next_sign() == "[":
-        yield from rows(text, table)
+        yield from iter_table_entries(text, table)
     else:
-        yield from tables(text)
+        yield from iter_tables(text)
     if text.next_sign():
         text.refuse(_("Something follows the end."))
 
 
-def tables(text):
+def iter_tables(text):
     text.take("{")
     while text.next_sign() != "}":
         name = text.value()
@@ -45,41 +45,41 @@ def tables(text):
             text.refuse(_("Here should be “%(sign)s”.") % {"sign": '"'})
         text.take(":")
         if text.next_sign() == "[":
-            if name not in BY_TABLE:
+            if name not in ROW_TYPES_BY_TABLE:
                 text.refuse(_("There is no table “%(name)s”.") % {"name": name})
-            yield from rows(text, name)
+            yield from iter_table_entries(text, name)
         else:
-            about(text, name, text.value())
+            check_metadata(text, name, text.value())
         text.take_between("}")
     text.take("}")
 
 
-def about(text, name, value):
-    if name not in ABOUT:
+def check_metadata(text, name, value):
+    if name not in METADATA_KEYS:
         text.refuse(_("There is no table “%(name)s”.") % {"name": name})
-    if name == "format" and value != FORMAT:
+    if name == "format" and value != FORMAT_NAME:
         text.refuse(_("This is not a file of the panel's."))
     if name == "version" and value != 1:
         text.refuse(_("This file is of a later version of the panel."))
 
 
-def rows(text, table):
+def iter_table_entries(text, table):
     text.take("[")
     while text.next_sign() != "]":
         place = text.place
         row = text.value()
         if not isinstance(row, dict):
             text.refuse(_("A row has to be an object: {…}."))
-        if not is_text(row):
+        if not is_encodable(row):
             text.refuse(_("Half a letter (\\ud800 to \\udfff) is no text."))
-        kind = BY_TABLE[table or table_of(row, text.lines)]
-        values = {name: value for name, value in row.items() if name not in IGNORED}
-        yield Entry(kind.name, values, place)
+        kind = ROW_TYPES_BY_TABLE[table or detect_table(row, text.lines)]
+        values = {name: value for name, value in row.items() if name not in IGNORED_COLUMNS}
+        yield SourceEntry(kind.name, values, place)
         text.take_between("]")
     text.take("]")
 
 
-def is_text(row):
+def is_encodable(row):
     try:
         json.dumps(row, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:
@@ -87,23 +87,23 @@ def is_text(row):
     return True
 
 
-class Pieces:
+class JSONStream:
     """The text of a file as far as it is needed, and where that is."""
 
     def __init__(self, lines):
         self.lines, self.text, self.at, self.number = lines, "", 0, 1
-        self.decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=no_number)
+        self.decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=reject_constant)
 
     @property
     def place(self):
         return self.lines.place_of(self.number + self.text.count("\n", 0, self.at))
 
     def refuse(self, text):
-        raise UnfitSource(text, self.place)
+        raise SourceError(text, self.place)
 
     def more(self, least=1):
         """So many more letters, if there are so many; False at the end."""
-        if len(self.text) - self.at > LONGEST:
+        if len(self.text) - self.at > MAX_LINE_BYTES:
             self.refuse(_("This row is longer than any can be."))
         pieces = []
         while least > 0 and (piece := self.lines.piece()):
@@ -116,7 +116,7 @@ class Pieces:
     def next_sign(self):
         """What comes next, spaces apart; nothing at the end."""
         while True:
-            self.at = SPACE.match(self.text, self.at).end()
+            self.at = WHITESPACE_RE.match(self.text, self.at).end()
             if self.at < len(self.text):
                 return self.text[self.at]
             if not self.more():
@@ -153,5 +153,5 @@ class Pieces:
             return value
 
 
-def no_number(text):
+def reject_constant(text):
     raise ValueError(text)

@@ -4,12 +4,12 @@ import re
 
 from django.utils.translation import gettext as _
 
-from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.readers.sql_lexer import TOO_LONG
+from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.readers.sql_lexer import TOO_LONG_MESSAGE
 
-MOST_BITS = 64
+MAX_BITS = 64
 
-LARGEST = 1 << 20  # bytes of all texts of a row that is kept
+MAX_ROW_BYTES = 1 << 20  # bytes of all texts of a row that is kept
 # MySQL's charsets in which no letter has the byte of a backslash or a quote
 CODECS = {
     "ascii": "ascii",
@@ -39,53 +39,57 @@ CODECS = {
     "utf8mb3": "utf-8",
     "utf8mb4": "utf-8",
 }
-ESCAPED = re.compile(rb"\\(.)|(''|\"\")", re.DOTALL)
-LETTERS = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a"}
-KEPT = b"%_"  # the backslash before these stays
-WORDS = {"NULL": None, "TRUE": "1", "FALSE": "0"}
+ESCAPE_RE = re.compile(rb"\\(.)|(''|\"\")", re.DOTALL)
+ESCAPE_CHARACTERS = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a"}
+WILDCARD_ESCAPES = b"%_"  # the backslash before these stays
+KEYWORD_VALUES = {"NULL": None, "TRUE": "1", "FALSE": "0"}
 
 
-class _NoText:
+class _Undecodable:
     """Stands for bytes of a binary column that are no text."""
 
 
-NO_TEXT = _NoText()
+UNDECODABLE = _Undecodable()
 
 
-def unescaped(raw, quote, escapes):
+def unescape_string(raw, quote, escapes):
     """What a string means."""
     if not escapes:
         return raw.replace(quote * 2, quote)
-    return ESCAPED.sub(lambda match: _meant(match, quote), raw) if _is_escaped(raw, quote) else raw
+    return (
+        ESCAPE_RE.sub(lambda match: _replace_escape(match, quote), raw)
+        if _is_escaped(raw, quote)
+        else raw
+    )
 
 
 def _is_escaped(raw, quote):
     return b"\\" in raw or quote in raw
 
 
-def _meant(match, quote):
+def _replace_escape(match, quote):
     if match[2]:
         return quote if match[2] == quote * 2 else match[2]
-    if match[1] in KEPT:
+    if match[1] in WILDCARD_ESCAPES:
         return match[0]
-    return LETTERS.get(match[1], match[1])
+    return ESCAPE_CHARACTERS.get(match[1], match[1])
 
 
-def hex_bytes(token):
+def parse_hex(token):
     """The bytes of `0x41` and `x'41'`."""
     digits = token[2:].rstrip(b"'").decode()
     return bytes.fromhex("0" * (len(digits) % 2) + digits)
 
 
-def bits(token):
+def parse_bits(token):
     """The number of `0b1` and `b'1'`."""
     digits = token[2:].rstrip(b"'")
-    if len(digits) > MOST_BITS:
-        raise UnfitSource(_("No number has more than %(most)s bits.") % {"most": MOST_BITS})
+    if len(digits) > MAX_BITS:
+        raise SourceError(_("No number has more than %(most)s bits.") % {"most": MAX_BITS})
     return str(int(digits or b"0", 2))
 
 
-class Values:
+class ValueParser:
     """Reads the values of rows; `codec` is what the dump says it is written in."""
 
     def __init__(self, scanner):
@@ -118,13 +122,13 @@ class Values:
 
     def no_value(self, token):
         text = _("“%(word)s” is no value that stands there: a dump is read and never executed.")
-        return self.scanner.refusal(text, word=shown(token))
+        return self.scanner.refusal(text, word=describe_token(token))
 
     def value(self):
         """A value that is not the plainest."""
         token = self.scanner.token()
-        if token.upper in WORDS:
-            return WORDS[token.upper]
+        if token.upper in KEYWORD_VALUES:
+            return KEYWORD_VALUES[token.upper]
         if token.symbol in (b"-", b"+"):
             return token.text.decode().strip("+") + self._number(self.scanner.token())
         if token.kind == "word" and token.text[:1] in b"_Nn":
@@ -150,13 +154,13 @@ class Values:
             case "string" | "quoted":
                 quote = b"'" if token.kind == "string" else b'"'
                 self._keep(token.text)
-                raw = self.is_kept and unescaped(token.text, quote, self.scanner.escapes)
+                raw = self.is_kept and unescape_string(token.text, quote, self.scanner.escapes)
                 return self._binary(raw) if is_binary else self._decoded(raw, codec)
             case "hex":
                 self._keep(token.text)
-                return self._binary(self.is_kept and hex_bytes(token.text), codec)
+                return self._binary(self.is_kept and parse_hex(token.text), codec)
             case "bits":
-                return bits(token.text)
+                return parse_bits(token.text)
         return self._number(token)
 
     def _text(self, string):
@@ -168,8 +172,8 @@ class Values:
     def _keep(self, raw):
         """Memory for texts has an end, even if there is no end to a row."""
         self.size += len(raw)
-        if self.is_kept and self.size > LARGEST:
-            raise self.scanner.refusal(TOO_LONG)
+        if self.is_kept and self.size > MAX_ROW_BYTES:
+            raise self.scanner.refusal(TOO_LONG_MESSAGE)
 
     def _decoded(self, raw, codec):
         if not self.is_kept:
@@ -186,10 +190,10 @@ class Values:
         try:
             return raw.decode(codec)
         except UnicodeDecodeError:
-            return NO_TEXT
+            return UNDECODABLE
 
 
-def shown(token):
+def describe_token(token):
     """A token for an error: no value, which could be a password."""
     if token.kind in ("word", "symbol", "name"):
         return token.text[:40].decode("utf-8", "replace")

@@ -4,12 +4,16 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from mailadmin.console import printable
+from mailadmin.console import make_printable
 from mailboxes.mailserver.config_parser import maps
-from mailboxes.mailserver.config_parser.postfix import HOMES, PostfixFiles, read_entries
-from mailboxes.transfer.entries import UnfitSource
+from mailboxes.mailserver.config_parser.postfix import (
+    POSTFIX_FOLDERS,
+    PostfixFiles,
+    read_logical_lines,
+)
+from mailboxes.transfer.entries import SourceError
 
-MOST_FILES = 10_000  # that are looked at in a folder
+MAX_FILES = 10_000  # that are looked at in a folder
 
 
 class MapFiles:
@@ -26,7 +30,7 @@ class MapFiles:
         What a copy says of other places is meant for another machine, or was sent to find out
         what this one has there.
         """
-        is_live = str(self.folder) in HOMES
+        is_live = str(self.folder) in POSTFIX_FOLDERS
         return is_live or Path(path).resolve().is_relative_to(self.root.resolve())
 
     # Places
@@ -38,7 +42,7 @@ class MapFiles:
     def shown(self, path):
         path = Path(path)
         own = path.is_relative_to(self.folder)
-        return printable(str(path.relative_to(self.folder) if own else path))
+        return make_printable(str(path.relative_to(self.folder) if own else path))
 
     def place_of(self, line):
         return self.place(line.file, line.number)
@@ -59,11 +63,11 @@ class MapFiles:
     def names(self, parameter):
         """(name, place) of the domains that a list spells out, also by file or map."""
         for word, line in self.postfix.placed_words(parameter):
-            if reference := maps.reference(word, line):
+            if reference := maps.parse_map_reference(word, line):
                 yield from ((key, place) for key, _v, place in self.listed(reference, parameter))
             elif word.startswith("/"):
                 yield from self._names_of_file(word, parameter, line)
-            elif maps.is_name(word):
+            elif maps.is_hostname(word):
                 yield word, self.place_of(line)
             else:
                 self._note_unread(word, parameter, line)
@@ -72,12 +76,12 @@ class MapFiles:
         for entry in self.read(self.existing(self.postfix.locate(path), path, parameter, line)):
             place = self.place_of(entry.lines[0])
             if self.has_text(entry.text, place):
-                yield from ((word, place) for word in maps.tokens(entry.text))
+                yield from ((word, place) for word in maps.split_words(entry.text))
 
     def pairs(self, parameter):
         """(key, value, place) of all maps of a parameter, in the order in which they are asked."""
         for word, line in self.postfix.placed_words(parameter):
-            if reference := maps.reference(word, line):
+            if reference := maps.parse_map_reference(word, line):
                 yield from self.listed(reference, parameter)
             else:
                 self._note_unread(word, parameter, line)
@@ -85,9 +89,9 @@ class MapFiles:
     def listed(self, reference, parameter):
         """What a map lists; one that has no list is noted."""
         for part in reference.walk():
-            if part.type in maps.COMBINED:
+            if part.type in maps.COMPOSITE_TYPES:
                 continue
-            if part.negated or part.type not in {*maps.LISTED, "inline"}:
+            if part.negated or part.type not in {*maps.TEXT_SOURCE_TYPES, "inline"}:
                 self._note_unread(part.text, parameter, part.where)
             else:
                 yield from self._entries(part, parameter)
@@ -111,15 +115,15 @@ class MapFiles:
 
     def _note_unread(self, word, parameter, line):
         text = _("A map that is no list of keys and values is not read.")
-        self.losses.add(text, f"{parameter}: {printable(word)} ({self.place_of(line)})")
+        self.losses.add(text, f"{parameter}: {make_printable(word)} ({self.place_of(line)})")
 
     # Files
 
     def read(self, path):
         """The logical lines of a file; UnfitSource if it cannot be read."""
-        entries, problems = read_entries(path)
+        entries, problems = read_logical_lines(path)
         if problems:
-            raise UnfitSource(problems[0].reason, self.shown(path))
+            raise SourceError(problems[0].reason, self.shown(path))
         return entries
 
     def existing(self, path, written, parameter, line):
@@ -131,13 +135,13 @@ class MapFiles:
 
     def _elsewhere(self, path, written, parameter, line):
         found = [other for other in self.files() if other.name == path.name]
-        names = {"parameter": parameter, "file": printable(written)}
+        names = {"parameter": parameter, "file": make_printable(written)}
         if len(found) != 1:
             text = _("%(parameter)s names %(file)s, which is not there.")
             compiled = Path(f"{path}.db")
             if self.reaches(compiled) and compiled.exists():
                 text = _("%(parameter)s names %(file)s: its .db is there, its text is not.")
-            raise UnfitSource(text % names, self.place_of(line))
+            raise SourceError(text % names, self.place_of(line))
         names["found"] = self.shown(found[0])
         text = _("%(parameter)s names %(file)s, which is not there: %(found)s is read.")
         self.losses.add(text % names, self.place_of(line))
@@ -147,8 +151,8 @@ class MapFiles:
         """The ordinary files of the folder and those below."""
         found = []
         for number, path in enumerate(self.folder.rglob("*")):
-            if number >= MOST_FILES:
-                raise UnfitSource(_("That folder holds too many files."), str(self.folder))
+            if number >= MAX_FILES:
+                raise SourceError(_("That folder holds too many files."), str(self.folder))
             if path.is_file() and self.reaches(path):
                 found.append(path)
         return sorted(found)

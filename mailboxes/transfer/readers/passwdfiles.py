@@ -7,26 +7,26 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
-from mailboxes.mailserver.config_parser.lines import read
-from mailboxes.transfer.entries import UnfitSource
+from mailboxes.mailserver.config_parser.lines import read_text
+from mailboxes.transfer.entries import SourceError
 
-LOGINS = ["address", "password", "quota", "scheme", "place"]
-DRIVER = "passwd-file"
+LOGIN_COLUMNS = ["address", "password", "quota", "scheme", "place"]
+PASSWD_FILE_DRIVER = "passwd-file"  # noqa: S105
 FIELDS = ("user", "password", "uid", "gid", "gecos", "home", "shell", "extra")
-LOST = {
+UNSUPPORTED_FIELDS = {
     "uid": "uid, gid",
     "gid": "uid, gid",
     "home": "home",
 }
-DOMAIN = re.compile(r"%(?:L?d|\{[^}]*domain[^}]*\})")
-USER = r"[^\s:@]+(?:@[^\s:@]+)?"
-LINE = re.compile(
-    rf"{USER}:(?:\{{[\w.-]+\}}[^:]*|\$\w+\$[^:]*|[./\w]{{13}}|[0-9a-fA-F]{{32,128}}|[!*][^:]*|):\S*.*"
+DOMAIN_VARIABLE_RE = re.compile(r"%(?:L?d|\{[^}]*domain[^}]*\})")
+USER_PATTERN = r"[^\s:@]+(?:@[^\s:@]+)?"
+PASSWD_LINE_RE = re.compile(
+    rf"{USER_PATTERN}:(?:\{{[\w.-]+\}}[^:]*|\$\w+\$[^:]*|[./\w]{{13}}|[0-9a-fA-F]{{32,128}}|[!*][^:]*|):\S*.*"
 )
-QUOTA = re.compile(
+QUOTA_RE = re.compile(
     r"(?:userdb_)?quota_(?:rule=\*:(storage|bytes)|storage_size)=(\d+)([BKMGT]?)", re.I
 )
-UNITS = {"B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+UNIT_BYTES = {"B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 class PasswdFile(NamedTuple):
@@ -37,26 +37,26 @@ class PasswdFile(NamedTuple):
     domain: str = ""
 
 
-def named_files(folders, reaches):
+def iter_configured_files(folders, reaches):
     """The passwd-files that Dovecot's configuration in one of these folders names."""
     for folder in folders:
         if (folder / "dovecot.conf").is_file():
             dovecot = DovecotFiles(folder, reaches)
             for block in dovecot.blocks("passdb"):
-                if DRIVER in (block.value("driver"), block.name):
-                    yield from files_of(dovecot, block, reaches)
+                if PASSWD_FILE_DRIVER in (block.value("driver"), block.name):
+                    yield from iter_passdb_files(dovecot, block, reaches)
 
 
-def files_of(dovecot, block, reaches):
+def iter_passdb_files(dovecot, block, reaches):
     """The files that a passdb means: one, or one for each domain."""
     *options, path = (block.value("args") or block.value("passwd_file_path")).split() or [""]
     scheme = next((word[7:] for word in options if word.startswith("scheme=")), "")
     scheme = scheme or block.value("default_password_scheme")
-    if not DOMAIN.search(path):
+    if not DOMAIN_VARIABLE_RE.search(path):
         yield PasswdFile(Path(dovecot.locate(path)), scheme)
         return
-    start = Path(dovecot.locate(DOMAIN.split(path)[0] or "/"))
-    pattern = "[^/]*".join(re.escape(part) for part in DOMAIN.split(path)[1:])
+    start = Path(dovecot.locate(DOMAIN_VARIABLE_RE.split(path)[0] or "/"))
+    pattern = "[^/]*".join(re.escape(part) for part in DOMAIN_VARIABLE_RE.split(path)[1:])
     fitting = re.compile(rf"{re.escape(str(start))}/?(?P<domain>[^/]+){pattern}")
     for found in sorted(start.rglob("*")) if start.is_dir() and reaches(start) else ():
         if (match := fitting.fullmatch(str(found))) and found.is_file():
@@ -65,11 +65,11 @@ def files_of(dovecot, block, reaches):
 
 def is_passwd_file(text):
     """Whether this looks like one: every line is a user and a hash."""
-    lines = [line for _number, line in lines_of(text)]
-    return bool(lines) and all(LINE.fullmatch(line) for line in lines)
+    lines = [line for _number, line in iter_passwd_file_lines(text)]
+    return bool(lines) and all(PASSWD_LINE_RE.fullmatch(line) for line in lines)
 
 
-def lines_of(text):
+def iter_passwd_file_lines(text):
     """Numbers and lines that say something; here no line goes on in the next."""
     for number, line in enumerate(text.split("\n"), 1):
         line = line.rstrip("\r")
@@ -77,50 +77,52 @@ def lines_of(text):
             yield number, line
 
 
-def logins(file, files):
+def iter_login_rows(file, files):
     """Rows of LOGINS."""
     try:
-        text = read(file.path)
+        text = read_text(file.path)
     except OSError as error:
-        raise UnfitSource(error.strerror, files.shown(file.path)) from error
-    for number, line in lines_of(text):
+        raise SourceError(error.strerror, files.shown(file.path)) from error
+    for number, line in iter_passwd_file_lines(text):
         place = files.place(file.path, number)
         if files.has_text(line, place):
-            yield from login(line, file, place, files.losses)
+            yield from parse_login(line, file, place, files.losses)
 
 
-def login(line, file, place, losses):
+def parse_login(line, file, place, losses):
     fields = dict(zip(FIELDS, line.split(":", len(FIELDS) - 1), strict=False))
-    address = address_of(fields["user"], file.domain)
+    address = build_address(fields["user"], file.domain)
     if not address:
         losses.add(_("A login that is no address is left out."), place)
         return
-    note_lost(fields, place, losses)
-    quota = quota_of(fields.get("extra", ""))
+    note_unsupported_fields(fields, place, losses)
+    quota = parse_quota(fields.get("extra", ""))
     yield address, fields.get("password", ""), quota, file.scheme, place
 
 
-def address_of(user, domain):
+def build_address(user, domain):
     if "@" in user:
         return user
     return f"{user}@{domain}" if domain else ""
 
 
-def note_lost(fields, place, losses):
-    for names in sorted({LOST[name] for name in LOST if fields.get(name)}):
+def note_unsupported_fields(fields, place, losses):
+    for names in sorted(
+        {UNSUPPORTED_FIELDS[name] for name in UNSUPPORTED_FIELDS if fields.get(name)}
+    ):
         text = _("What a passwd-file says of one user is not carried over: %(names)s.")
         losses.add(text % {"names": names}, place)
     for word in fields.get("extra", "").split():
-        if not QUOTA.fullmatch(word):
+        if not QUOTA_RE.fullmatch(word):
             text = _("What a passwd-file says of one user is not carried over: %(names)s.")
             losses.add(text % {"names": word.partition("=")[0]}, place)
 
 
-def quota_of(extra):
+def parse_quota(extra):
     """The bytes of `quota_rule=*:storage=100M`; storage is in kB where it does not say."""
-    found = next(filter(None, map(QUOTA.fullmatch, extra.split())), None)
+    found = next(filter(None, map(QUOTA_RE.fullmatch, extra.split())), None)
     if not found:
         return None
     kind, number, unit = found.groups()
     unit = unit.upper() or ("K" if kind and kind.lower() == "storage" else "B")
-    return str(int(number) * UNITS[unit])
+    return str(int(number) * UNIT_BYTES[unit])

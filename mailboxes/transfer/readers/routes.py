@@ -12,57 +12,61 @@ from django.utils.translation import gettext as _
 from domains.patterns import validate_transport
 from mailadmin.db.fields import split_goto
 from mailboxes.models import is_vacation_target
-from mailboxes.transfer.entries import Entry
-from mailboxes.transfer.readers.staging import domain_of
+from mailboxes.transfer.entries import SourceEntry
+from mailboxes.transfer.readers.staging import split_domain
 
-ALIASES = ["address", "goto", "place", "number"]
-IN_ORDER = """
+ALIAS_COLUMNS = ["address", "goto", "place", "number"]
+SORTED_ALIASES_SQL = """
     SELECT a.address, a.goto, a.place, m.address AS mailbox
     FROM _aliases a LEFT JOIN _mailboxes m ON m.address = a.address
     ORDER BY a.address, CAST(a.number AS INTEGER), a.rowid
 """
-WHOLE_DOMAINS = """
+DOMAIN_TO_DOMAIN_SQL = """
     SELECT a.address, a.goto, a.place FROM _aliases a
     WHERE a.address LIKE '@%' AND a.goto LIKE '@%'
       AND domain_of(a.address) COLLATE NOCASE IN (SELECT name FROM _domains)
       AND domain_of(a.address) COLLATE NOCASE NOT IN (
         SELECT domain_of(address) FROM _mailboxes WHERE address LIKE '%@%')
 """
-LONELY = """
+SINGLE_ALIAS_DOMAINS_SQL = """
     SELECT domain_of(address) AS domain FROM _aliases WHERE address LIKE '%@%'
     GROUP BY domain_of(address) COLLATE NOCASE HAVING COUNT(*) = 1
 """
 
 
-def alias_entries(staging):
+def iter_alias_entries(staging):
     """Aliases in order of their addresses, then the alias domains among them."""
     staging.index("_aliases", "address", "number")
     staging.index("_mailboxes", "address")
-    mirrors = mirrors_in(staging)
-    for address, rows in itertools.groupby(staging.rows(IN_ORDER), lambda row: folded(row)):
+    mirrors = find_alias_domains(staging)
+    for address, rows in itertools.groupby(
+        staging.rows(SORTED_ALIASES_SQL), lambda row: fold_address(row)
+    ):
         if not (address.startswith("@") and address[1:] in mirrors):
-            yield from alias_entry(list(rows))
+            yield from merge_alias_rows(list(rows))
     for mirror, (target, place) in mirrors.items():
         values = {"alias_domain": mirror, "target_domain": target, "active": "1"}
-        yield Entry("alias-domain", values, place)
+        yield SourceEntry("alias-domain", values, place)
 
 
-def folded(row):
+def fold_address(row):
     return row["address"].lower()
 
 
-def alias_entry(rows):
+def merge_alias_rows(rows):
     """The one alias that all rows of an address are; none if it leads a mailbox to itself."""
     address, place = rows[0]["address"], rows[0]["place"]
-    named = unique(target for row in rows for target in split_goto(row["goto"]))
+    named = unique_targets(target for row in rows for target in split_goto(row["goto"]))
     targets = [target for target in named if not is_vacation_target(target)]
     own = [target for target in targets if target.lower() == address.lower()]
     if rows[0]["mailbox"] and targets == own:
         return
-    yield Entry("alias", {"address": address, "goto": targets}, place, trouble_of(address, targets))
+    yield SourceEntry(
+        "alias", {"address": address, "goto": targets}, place, find_alias_error(address, targets)
+    )
 
 
-def unique(targets):
+def unique_targets(targets):
     """Each target once, however it is written."""
     first = {}
     for target in targets:
@@ -70,7 +74,7 @@ def unique(targets):
     return list(first.values())
 
 
-def trouble_of(address, targets):
+def find_alias_error(address, targets):
     """Why Postfix could not use this alias, or must not be given it."""
     if "@" not in address:
         return _("It is no address: Postfix would take the name for a domain without mailboxes.")
@@ -80,7 +84,7 @@ def trouble_of(address, targets):
 # Transports
 
 
-def transports_of_domains(pairs):
+def map_domain_transports(pairs):
     """Domain → its transport, where that is more than the usual one.
 
     PostfixAdmin's maps ask the column of the domain alone: left as usual there, they would deliver
@@ -89,11 +93,11 @@ def transports_of_domains(pairs):
     return {
         pattern.lower(): transport
         for pattern, transport in pairs
-        if pattern and "@" not in pattern and names_a_transport(transport or "")
+        if pattern and "@" not in pattern and is_transport(transport or "")
     }
 
 
-def names_a_transport(text):
+def is_transport(text):
     try:
         validate_transport(text)
     except ValidationError:
@@ -119,16 +123,16 @@ def note_catch_alls(staging, losses, mailboxes, column, aliases):
 # Whole domains
 
 
-def mirrors_in(staging):
+def find_alias_domains(staging):
     """Domain → (target domain, place) where `@domain → @target` is all that is known of it."""
-    whole = list(staging.rows(WHOLE_DOMAINS))
+    whole = list(staging.rows(DOMAIN_TO_DOMAIN_SQL))
     if not whole:
         return {}
-    lonely = {row["domain"].lower() for row in staging.rows(LONELY)}
+    lonely = {row["domain"].lower() for row in staging.rows(SINGLE_ALIAS_DOMAINS_SQL)}
     domains = {row["name"].lower() for row in staging.rows("SELECT name FROM _domains")}
     found = {}
     for row in whole:
-        domain, target = domain_of(row["address"]).lower(), row["goto"].strip().lower()[1:]
+        domain, target = split_domain(row["address"]).lower(), row["goto"].strip().lower()[1:]
         if domain in lonely and target in domains:
             found[domain] = target, row["place"]
     return {name: way for name, way in found.items() if way[0] not in found}

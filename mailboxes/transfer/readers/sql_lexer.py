@@ -6,19 +6,19 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.entries import SourceError
 
-BLOCK = 1 << 20
-AHEAD = 1 << 16  # bytes: no word and no number is longer
-LONGEST = 16 << 20  # bytes of one string
-TOO_LONG = gettext_lazy("A value is longer than any that a mail system keeps.")
+BLOCK_SIZE = 1 << 20
+LOOKAHEAD_BYTES = 1 << 16  # bytes: no word and no number is longer
+MAX_STRING_BYTES = 16 << 20  # bytes of one string
+TOO_LONG_MESSAGE = gettext_lazy("A value is longer than any that a mail system keeps.")
 BACKSLASH = ord("\\")
-NEVER = 999999  # a version that no server has: what is meant for it is a comment
+MAX_SERVER_VERSION = 999999  # a version that no server has: what is meant for it is a comment
 
-WHITE = re.compile(rb"[ \t\r\n\f\v]*+")
-LINE_COMMENT = re.compile(rb"#|--(?=[ \t\r\n\f\v]|\Z)")
-FOR_SERVERS = re.compile(rb"/\*M?!(\d{0,6})")
-TOKEN = re.compile(
+WHITESPACE_RE = re.compile(rb"[ \t\r\n\f\v]*+")
+LINE_COMMENT_RE = re.compile(rb"#|--(?=[ \t\r\n\f\v]|\Z)")
+EXECUTABLE_COMMENT_RE = re.compile(rb"/\*M?!(\d{0,6})")
+TOKEN_RE = re.compile(
     rb"(?P<hex>0x[0-9A-Fa-f]++|[xX]'[0-9A-Fa-f]*+')"
     rb"|(?P<bits>0b[01]++|[bB]'[01]*+')"
     rb"|(?P<number>(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?)"
@@ -28,11 +28,11 @@ TOKEN = re.compile(
     re.DOTALL,
 )
 # The plain values of a row, each with what follows it: nearly all there are.
-PLAIN = re.compile(
+PLAIN_VALUE_RE = re.compile(
     rb"[ \t\r\n]*+(?:'([^'\\]*+)'|(-?\d++(?:\.\d++)?+)|(NULL))[ \t\r\n]*+([,)])", re.IGNORECASE
 )
 
-NEXT_ROW = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+\(")
+NEXT_ROW_RE = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+\(")
 
 
 class Token(NamedTuple):
@@ -50,10 +50,10 @@ class Token(NamedTuple):
         return self.text if self.kind == "symbol" else b""
 
 
-END = Token("end", b"")
+END_TOKEN = Token("end", b"")
 
 
-class Scanner:
+class SQLScanner:
     """Tokens of a stream of bytes, and on which line we are."""
 
     def __init__(self, read, place):
@@ -74,20 +74,20 @@ class Scanner:
 
     def refusal(self, text, **names):
         """The error, with the line we are on."""
-        return UnfitSource(text % names if names else text, self.where)
+        return SourceError(text % names if names else text, self.where)
 
     # The buffer
 
     def _fill(self, least=0):
         """Have so many bytes ahead, or all that are left."""
-        least = max(least, AHEAD)
+        least = max(least, LOOKAHEAD_BYTES)
         if len(self._data) - self._at >= least or self._is_ended:
             return
         self._lines += self._data.count(b"\n", 0, self._at)
         blocks = [self._data[self._at :]]
         size = len(blocks[0])
         while size < least and not self._is_ended:
-            blocks.append(self._read(BLOCK))
+            blocks.append(self._read(BLOCK_SIZE))
             size += len(blocks[-1])
             self._is_ended = not blocks[-1]
         self._data, self._at = b"".join(blocks), 0
@@ -115,26 +115,26 @@ class Scanner:
             return token
         self._skip()
         if self._at == len(self._data):
-            return END
+            return END_TOKEN
         if (first := self._data[self._at : self._at + 1]) in b"'\"":
             return Token("string" if first == b"'" else "quoted", self._string(first))
-        match = TOKEN.match(self._data, self._at)
+        match = TOKEN_RE.match(self._data, self._at)
         self._at = match.end()
         return Token(match.lastgroup, match[0])
 
     def plain_value(self):
         """(string, number, null, what follows) in one go, or None where it is not that simple."""
-        match = PLAIN.match(self._data, self._at)
+        match = PLAIN_VALUE_RE.match(self._data, self._at)
         if not match:
             self._fill()
-            match = PLAIN.match(self._data, self._at)
+            match = PLAIN_VALUE_RE.match(self._data, self._at)
         if match:
             self._at = match.end()
         return match and match.groups()
 
     def is_at_next_row(self):
         """Whether another row follows plainly; then we are in it."""
-        match = NEXT_ROW.match(self._data, self._at)
+        match = NEXT_ROW_RE.match(self._data, self._at)
         if match:
             self._at = match.end()
         return bool(match)
@@ -144,8 +144,8 @@ class Scanner:
         while (end := self._end_of_string(quote, self._at + 1)) is None:
             if self._is_ended:
                 raise self.refusal(_("The file ends within a string."))
-            if len(self._data) - self._at > LONGEST:
-                raise self.refusal(TOO_LONG)
+            if len(self._data) - self._at > MAX_STRING_BYTES:
+                raise self.refusal(TOO_LONG_MESSAGE)
             self._fill(2 * (len(self._data) - self._at))
         string, self._at = self._data[self._at + 1 : end], end + 1
         return string
@@ -177,14 +177,14 @@ class Scanner:
         """Go to the next token, past blanks and comments."""
         while True:
             self._fill()
-            start, self._at = self._at, WHITE.match(self._data, self._at).end()
+            start, self._at = self._at, WHITESPACE_RE.match(self._data, self._at).end()
             if start < self._at:
                 continue
             if not (self._line_comment() or self._block_comment()):
                 return
 
     def _line_comment(self):
-        if not LINE_COMMENT.match(self._data, self._at):
+        if not LINE_COMMENT_RE.match(self._data, self._at):
             return False
         self._fill()
         self.last_comment = self._data[self._at : self._at + 80].partition(b"\n")[0]
@@ -199,8 +199,8 @@ class Scanner:
             return True
         if not self._data.startswith(b"/*", self._at):
             return False
-        obeyed = FOR_SERVERS.match(self._data, self._at)
-        if obeyed and int(obeyed[1] or 0) < NEVER:
+        obeyed = EXECUTABLE_COMMENT_RE.match(self._data, self._at)
+        if obeyed and int(obeyed[1] or 0) < MAX_SERVER_VERSION:
             self._is_inside, self._at = True, obeyed.end()
         elif not self._pass(b"*/"):
             raise self.refusal(_("The file ends within a comment."))

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 from django.utils.translation import gettext as _
 
-from mailboxes.transfer.entries import Losses, UnfitSource
+from mailboxes.transfer.entries import Losses, SourceError
 
-LONGEST_NAME = 64  # letters, as MySQL has it
+MAX_NAME_LENGTH = 64  # letters, as MySQL has it
 
 
 class Staging:
@@ -26,7 +26,7 @@ class Staging:
         self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         for pragma in ("temp_store = FILE", "journal_mode = OFF", "cache_size = -8000"):
             self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.create_function("domain_of", 1, domain_of, deterministic=True)
+        self._connection.create_function("domain_of", 1, split_domain, deterministic=True)
         self._connection.execute("BEGIN")
         return self
 
@@ -40,32 +40,33 @@ class Staging:
         table, columns = table.lower(), [column.lower() for column in columns]
         if table in self._columns:
             text = _("The table %(table)s is there twice: copy one database alone.")
-            raise UnfitSource(text % {"table": table})
-        refuse_names([table, *columns])
-        texts = ", ".join(f"{quoted(column)} TEXT COLLATE NOCASE" for column in columns)
-        self._execute(f"CREATE TABLE {quoted(table)} ({texts})")
+            raise SourceError(text % {"table": table})
+        check_names([table, *columns])
+        texts = ", ".join(f"{quote_identifier(column)} TEXT COLLATE NOCASE" for column in columns)
+        self._execute(f"CREATE TABLE {quote_identifier(table)} ({texts})")
         self._columns[table] = columns
 
     def insert(self, table, rows, columns=None):
         """Write rows as they come; values are those of the columns, or of all of them."""
         columns = columns or self._columns[table.lower()]
-        names, places = ", ".join(map(quoted, columns)), ", ".join("?" * len(columns))
-        sql = f"INSERT INTO {quoted(table.lower())} ({names}) VALUES ({places})"  # noqa: S608
-        with told():
+        names, places = ", ".join(map(quote_identifier, columns)), ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {quote_identifier(table.lower())} ({names}) VALUES ({places})"  # noqa: S608
+        with wrap_sqlite_errors():
             self._connection.executemany(sql, rows)  # an error of the rows' passes through
 
     def fill(self, table, columns, sql, *params):
         """A new table of what a query answers."""
         self.create(table, columns)
-        self._execute(f"INSERT INTO {quoted(table)} {sql}", params)  # noqa: S608 (our own words)
+        self._execute(f"INSERT INTO {quote_identifier(table)} {sql}", params)  # noqa: S608 (our own words)
 
     def delete(self, table, where):
-        self._execute(f"DELETE FROM {quoted(table)} WHERE {where}")  # noqa: S608 (our own words)
+        self._execute(f"DELETE FROM {quote_identifier(table)} WHERE {where}")  # noqa: S608 (our own words)
 
     def first_only(self, table, key):
         """Of the rows that share a key keep the first; the places of the others."""
-        later = f"rowid NOT IN (SELECT MIN(rowid) FROM {quoted(table)} GROUP BY {quoted(key)})"  # noqa: S608
-        for row in self.rows(f"SELECT place FROM {quoted(table)} WHERE {later}"):  # noqa: S608
+        name, column = quote_identifier(table), quote_identifier(key)
+        later = f"rowid NOT IN (SELECT MIN(rowid) FROM {name} GROUP BY {column})"  # noqa: S608
+        for row in self.rows(f"SELECT place FROM {name} WHERE {later}"):  # noqa: S608
             yield row["place"]
         self.delete(table, later)
 
@@ -73,18 +74,22 @@ class Staging:
         """Let rows be found by these columns, those of them that there are."""
         known = [column for column in columns if column in self._columns.get(table, ())]
         if known:
-            name = quoted(f"{table} by {' '.join(known)}")
-            keys = ", ".join(map(quoted, known))
-            self._execute(f"CREATE INDEX IF NOT EXISTS {name} ON {quoted(table)} ({keys})")
+            name = quote_identifier(f"{table} by {' '.join(known)}")
+            keys = ", ".join(map(quote_identifier, known))
+            self._execute(
+                f"CREATE INDEX IF NOT EXISTS {name} ON {quote_identifier(table)} ({keys})"
+            )
 
     def keep(self, names):
         """Call these tables (old name → new) so from now on; all others are left out."""
         for table in [table for table in self._columns if table not in names]:
             self.left_out[table] = self.count(table)
-            self._execute(f"DROP TABLE {quoted(table)}")
+            self._execute(f"DROP TABLE {quote_identifier(table)}")
             del self._columns[table]
         for table in [table for table in self._columns if names[table] != table]:
-            self._execute(f"ALTER TABLE {quoted(table)} RENAME TO {quoted(names[table])}")
+            self._execute(
+                f"ALTER TABLE {quote_identifier(table)} RENAME TO {quote_identifier(names[table])}"
+            )
             self._columns[names[table]] = self._columns.pop(table)
 
     def note_no_text(self, place):
@@ -107,35 +112,36 @@ class Staging:
         return cursor
 
     def count(self, table, where="1"):
-        (number,) = next(self._execute(f"SELECT COUNT(*) FROM {quoted(table)} WHERE {where}"))  # noqa: S608
+        query = f"SELECT COUNT(*) FROM {quote_identifier(table)} WHERE {where}"  # noqa: S608
+        (number,) = next(self._execute(query))
         return number
 
     def _execute(self, sql, params=()):
-        with told():
+        with wrap_sqlite_errors():
             return self._connection.execute(sql, params)
 
 
 @contextmanager
-def told():
+def wrap_sqlite_errors():
     """What SQLite cannot take, a full disk too, is a source that cannot be read."""
     try:
         yield
     except sqlite3.Error as error:
         text = _("The source cannot be copied to a temporary file: %(error)s.")
-        raise UnfitSource(text % {"error": error}) from error
+        raise SourceError(text % {"error": error}) from error
 
 
-def refuse_names(names):
+def check_names(names):
     for name in names:
-        if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
-            raise UnfitSource(_("No table and no column is called “%(name)s”.") % {"name": name})
+        if not name.isprintable() or not 0 < len(name) <= MAX_NAME_LENGTH:
+            raise SourceError(_("No table and no column is called “%(name)s”.") % {"name": name})
 
 
-def quoted(name):
+def quote_identifier(name):
     return '"' + name.replace('"', '""') + '"'
 
 
-def domain_of(address):
+def split_domain(address):
     """What follows the last @; an address without one has no domain."""
     if not isinstance(address, str) or "@" not in address:
         return None
@@ -145,19 +151,19 @@ def domain_of(address):
 # Is it what it should be?
 
 
-def expect(staging, system, wanted):
+def check_schema(staging, system, wanted):
     """UnfitSource unless these tables (name → columns that it must have) are there."""
     for table, columns in wanted.items():
         if not staging.has(table):
             text = _("This is no %(system)s database: it has no table %(table)s.")
-            raise UnfitSource(text % {"system": system, "table": table})
+            raise SourceError(text % {"system": system, "table": table})
         for column in columns:
             if not staging.has(table, column):
                 text = _("This is no %(system)s database: %(table)s has no column %(column)s.")
-                raise UnfitSource(text % {"system": system, "table": table, "column": column})
+                raise SourceError(text % {"system": system, "table": table, "column": column})
 
 
-def note_strange(staging, known, losses):
+def note_unknown_columns(staging, known, losses):
     """Tell of what was lost, and of what is not of the system (`known`: table → columns)."""
     for note in staging.losses:
         losses.add(note.text, count=note.count - len(note.places))
@@ -169,10 +175,13 @@ def note_strange(staging, known, losses):
                 text = _("A column that the system does not know is left out.")
                 losses.add(text, f"{table}.{column}")
     for table, count in staging.left_out.items():
-        losses.add(_("A table that the system does not know is left out."), named(table, count))
+        losses.add(
+            _("A table that the system does not know is left out."),
+            format_table_count(table, count),
+        )
 
 
-def named(table, count):
+def format_table_count(table, count):
     if count is None:
         return table
     return _("%(table)s (rows: %(count)s)") % {"table": table, "count": count}

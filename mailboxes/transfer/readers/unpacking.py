@@ -12,58 +12,64 @@ from pathlib import Path, PurePosixPath
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.entries import SourceError
 
-LARGEST = 2**30  # bytes, unpacked
-SMALL, RATIO = 2**24, 50  # beyond these bytes, how much larger than its archive a file may be
-MOST = 20_000  # files
-LARGEST_DIRECTORY = 3 * 2**20  # bytes of a zip's list of files
-END_RECORD = 2**16 + 22  # bytes at the end in which a zip says where its list lies
-DEEPEST = 40  # folders within folders
-BLOCK = 2**20
-TOO_LARGE = gettext_lazy("Unpacked this is larger than any mail server's configuration.")
-BROKEN = (
+MAX_UNPACKED_BYTES = 2**30  # bytes, unpacked
+RATIO_FREE_BYTES, MAX_COMPRESSION_RATIO = (
+    2**24,
+    50,
+)  # beyond these bytes, how much larger than its archive a file may be
+MAX_FILES = 20_000  # files
+MAX_DIRECTORY_BYTES = 3 * 2**20  # bytes of a zip's list of files
+END_RECORD_BYTES = 2**16 + 22  # bytes at the end in which a zip says where its list lies
+MAX_DEPTH = 40  # folders within folders
+BLOCK_SIZE = 2**20
+TOO_LARGE_MESSAGE = gettext_lazy("Unpacked this is larger than any mail server's configuration.")
+ARCHIVE_ERRORS = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
     *(EOFError, OSError, ValueError, RuntimeError),  # RuntimeError: it asks for a password
 )
 
 
 @contextmanager
-def unpacked(path):
+def unpack_to_temporary_folder(path):
     """The files of a zip or tar in a temporary folder, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="mailadmin-") as folder:
         try:
             unpack(Path(path), Path(folder))
-        except BROKEN as error:
+        except ARCHIVE_ERRORS as error:
             text = _("This archive cannot be read: %(error)s.")
-            raise UnfitSource(text % {"error": error}, Path(path).name) from error
+            raise SourceError(text % {"error": error}, Path(path).name) from error
         yield Path(folder)
 
 
 @contextmanager
-def as_folder(path, mark):
+def open_folder_or_archive(path, mark):
     """The folder itself, or that of an archive: where the file `mark` lies least deep in it."""
     path = Path(path)
     if not path.is_file() or not (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
         yield path
         return
-    with unpacked(path) as folder:
+    with unpack_to_temporary_folder(path) as folder:
         found = sorted(folder.rglob(mark), key=lambda file: len(file.parts))
         yield found[0].parent if found else folder
 
 
 def unpack(path, folder):
-    size, most = 0, min(LARGEST, max(SMALL, RATIO * path.stat().st_size))
-    for number, (name, source) in enumerate(members(path)):
-        if number >= MOST:
-            raise UnfitSource(TOO_LARGE, path.name)
-        target = folder / inside(name, path)
+    size, most = (
+        0,
+        min(MAX_UNPACKED_BYTES, max(RATIO_FREE_BYTES, MAX_COMPRESSION_RATIO * path.stat().st_size)),
+    )
+    for number, (name, source) in enumerate(iter_members(path)):
+        if number >= MAX_FILES:
+            raise SourceError(TOO_LARGE_MESSAGE, path.name)
+        target = folder / build_member_path(name, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with source, target.open("wb") as written:
-            while block := source.read(BLOCK):
+            while block := source.read(BLOCK_SIZE):
                 size += len(block)
                 if size > most:
-                    raise UnfitSource(TOO_LARGE, path.name)
+                    raise SourceError(TOO_LARGE_MESSAGE, path.name)
                 written.write(block)
 
 
@@ -71,20 +77,20 @@ def open_zip(file) -> zipfile.ZipFile:
     """Open a zip whose directory is not too large: all of it is read before the first file."""
     source = file.open("rb") if isinstance(file, Path) else file
     try:
-        check_directory(source)
+        check_zip_directory(source)
     finally:
         if source is not file:
             source.close()
     return zipfile.ZipFile(file)
 
 
-def check_directory(file) -> None:
+def check_zip_directory(file) -> None:
     """Refuse an archive by the last record in it, which says how long its directory is.
 
     A record before that one holds numbers that are larger than anybody needs here.
     """
     length = file.seek(0, 2)
-    file.seek(max(0, length - END_RECORD))
+    file.seek(max(0, length - END_RECORD_BYTES))
     tail = file.read()
     file.seek(0)
     # As zipfile looks for it: at the very end, and only then before a comment.
@@ -94,11 +100,11 @@ def check_directory(file) -> None:
         raise zipfile.BadZipFile("File is not a zip file")
     (size,) = struct.unpack_from("<I", tail, start + 12)
     has_large_numbers = tail[max(0, start - 20) : start].startswith(b"PK\6\7")
-    if has_large_numbers or size > LARGEST_DIRECTORY:
-        raise UnfitSource(TOO_LARGE, Path(getattr(file, "name", "") or "").name)
+    if has_large_numbers or size > MAX_DIRECTORY_BYTES:
+        raise SourceError(TOO_LARGE_MESSAGE, Path(getattr(file, "name", "") or "").name)
 
 
-def members(path):
+def iter_members(path):
     """(name, open file) of the plain files; links and devices are none."""
     if zipfile.is_zipfile(path):
         with open_zip(path) as archive:
@@ -112,10 +118,10 @@ def members(path):
                 yield member.name, archive.extractfile(member)
 
 
-def inside(name, path):
+def build_member_path(name, path):
     """The member's place in the folder; one that leads out of it is no honest archive's."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     parts = [part for part in parts if part not in ("/", ".")]
-    if not parts or ".." in parts or "\0" in name or len(parts) > DEEPEST:
-        raise UnfitSource(_("“%(name)s” leads out of the archive.") % {"name": name}, path.name)
+    if not parts or ".." in parts or "\0" in name or len(parts) > MAX_DEPTH:
+        raise SourceError(_("“%(name)s” leads out of the archive.") % {"name": name}, path.name)
     return Path(*parts)

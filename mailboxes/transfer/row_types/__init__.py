@@ -1,37 +1,50 @@
 """Every kind of row that can come in or go out, in the order in which they need each other."""
 
 from mailboxes.transfer.row_types.aliases import Aliases
-from mailboxes.transfer.row_types.base import Kind, Secret
-from mailboxes.transfer.row_types.domains import Admins, AliasDomains, Domains, Limits, Transports
-from mailboxes.transfer.row_types.mailboxes import NOBODYS, Mailboxes
+from mailboxes.transfer.row_types.base import RowType, SecretField
+from mailboxes.transfer.row_types.domains import (
+    AdminRowType,
+    AliasDomainRowType,
+    DomainLimitRowType,
+    DomainRowType,
+    TransportRowType,
+)
+from mailboxes.transfer.row_types.mailboxes import UNUSABLE_PASSWORD_HASH, MailboxRowType
 from mailboxes.transfer.row_types.related import (
-    AppPasswords,
-    DkimKeys,
-    DkimSignings,
-    FetchmailEntries,
-    TotpExceptions,
+    AppPasswordRowType,
+    DkimKeyRowType,
+    DkimSigningRowType,
+    FetchmailRowType,
+    TotpExceptionRowType,
 )
 from mailboxes.transfer.row_types.vacations import Vacations
 
-__all__ = ["BY_TABLE", "KINDS", "NOBODYS", "STAGES", "Kind", "Secret"]
+__all__ = [
+    "ROW_TYPES_BY_TABLE",
+    "ROW_TYPES",
+    "UNUSABLE_PASSWORD_HASH",
+    "STAGES",
+    "RowType",
+    "SecretField",
+]
 
-KINDS = {
+ROW_TYPES = {
     kind.name: kind
     for kind in (
-        Domains(),
-        Admins(),
-        Mailboxes(),
+        DomainRowType(),
+        AdminRowType(),
+        MailboxRowType(),
         Aliases(),
-        Limits(),
-        AliasDomains(),
+        DomainLimitRowType(),
+        AliasDomainRowType(),
         Vacations(),
-        Transports(),
-        FetchmailEntries(),
-        AppPasswords(),
-        DkimKeys(),
-        DkimSignings(),
-        TotpExceptions(),
+        TransportRowType(),
+        FetchmailRowType(),
+        AppPasswordRowType(),
+        DkimKeyRowType(),
+        DkimSigningRowType(),
+        TotpExceptionRowType(),
     )
 }
-BY_TABLE = {kind.table: kind for kind in KINDS.values()}
-STAGES = {name: number for number, name in enumerate(KINDS)}
+ROW_TYPES_BY_TABLE = {kind.table: kind for kind in ROW_TYPES.values()}
+STAGES = {name: number for number, name in enumerate(ROW_TYPES)}

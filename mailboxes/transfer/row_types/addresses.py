@@ -4,10 +4,10 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.names import fold, validate_domain, validate_local_part
-from mailboxes.transfer.row_types.base import Kind, without
+from mailboxes.transfer.row_types.base import RowType, omit_keys
 
 
-class InDomain(Kind):
+class InDomain(RowType):
     """A row whose address is a name in a domain, told whole or in its two parts."""
 
     address = ""
@@ -47,5 +47,5 @@ class InDomain(Kind):
     def as_file(self, values):
         """The address whole; its parts follow from it."""
         if self.address in values:
-            values = without(values, "local_part", "domain", "of_mailbox")
+            values = omit_keys(values, "local_part", "domain", "of_mailbox")
         return super().as_file(values)

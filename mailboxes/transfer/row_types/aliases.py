@@ -4,15 +4,15 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from mailadmin.changes.perform import digest
+from mailadmin.changes.perform import digest_values
 from mailadmin.names import fold
-from mailboxes.forms import alias_target
+from mailboxes.forms import clean_alias_target
 from mailboxes.models import Mailbox
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.tables import AliasTable
 from mailboxes.transfer.row_types.addresses import InDomain
-from mailboxes.transfer.row_types.base import DomainName, Names, Text, without
+from mailboxes.transfer.row_types.base import DomainNameField, LineField, NameListField, omit_keys
 
 
 class Aliases(InDomain):
@@ -21,9 +21,9 @@ class Aliases(InDomain):
     counts_as = "aliases"
     address = "address"
     extra_columns = {
-        "local_part": Text(max_length=64),
-        "domain": DomainName(),
-        "goto": Names(),
+        "local_part": LineField(max_length=64),
+        "domain": DomainNameField(),
+        "goto": NameListField(),
     }
     needed = ("address", "goto")
     unwritten = ("local_part", "domain")
@@ -40,7 +40,7 @@ class Aliases(InDomain):
     def complete(self, values):
         values = super().complete(values)
         if "goto" in values:
-            targets = [alias_target(line) for line in values["goto"]]
+            targets = [clean_alias_target(line) for line in values["goto"]]
             values["goto"] = in_order(targets, values["address"])
         return values
 
@@ -50,16 +50,16 @@ class Aliases(InDomain):
 
     def digest(self, row):
         """A mailbox's alias is switched with it, also by an earlier row of the same plan."""
-        return digest(without(self.words(row), "active"))
+        return digest_values(omit_keys(self.words(row), "active"))
 
     def differences(self, row, values):
         if values.get("of_mailbox"):
-            values = without(values, "active")
+            values = omit_keys(values, "active")
         return super().differences(row, values)
 
     def as_file(self, values):
         """Mail that is only answered leads nowhere; its vacation says so."""
-        return super().as_file(values if values.get("goto", True) else without(values, "goto"))
+        return super().as_file(values if values.get("goto", True) else omit_keys(values, "goto"))
 
     def refuse_lacking(self, values, names):
         """A mailbox has its alias; what is said of that need not be where it leads."""
@@ -74,7 +74,7 @@ class Aliases(InDomain):
     def create(self, changes, rows):
         new = [row for row in rows if not row.get("of_mailbox")]
         if new:
-            new = [without(row, "address", "of_mailbox") for row in new]
+            new = [omit_keys(row, "address", "of_mailbox") for row in new]
             domains = [{"domain": Domain(domain=row["domain"])} for row in new]
             create_aliases(changes, [r | d for r, d in zip(new, domains, strict=True)])
         self.forward(changes, [row for row in rows if row.get("of_mailbox")])
@@ -93,7 +93,7 @@ class Aliases(InDomain):
                 edit_alias(changes, key, {"description": described})
 
     def edit(self, changes, key, values):
-        values = without(values, "address", "local_part", "domain", "of_mailbox")
+        values = omit_keys(values, "address", "local_part", "domain", "of_mailbox")
         if "goto" in values:
             values["goto_mailbox"] = key in values["goto"]
         edit_alias(changes, key, values)

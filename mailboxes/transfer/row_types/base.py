@@ -15,15 +15,15 @@ from domains.services.locks import lock_domains
 from domains.tables import DATE_COLUMNS
 from mailadmin import passwords
 from mailadmin.accounts.models import Role
-from mailadmin.changes.perform import digest
-from mailadmin.changes.records import plain
-from mailadmin.db.fields import DomainField, is_known, misfit, split_goto
+from mailadmin.changes.perform import digest_values
+from mailadmin.changes.records import serialize_value
+from mailadmin.db.fields import DomainField, find_column_error, is_known_date, split_goto
 from mailadmin.names import (
     fold,
     normalize_address,
     normalize_domain,
     validate_domain,
-    validate_line,
+    validate_single_line,
     validate_text,
 )
 from mailadmin.tables.forms import program_fields
@@ -32,23 +32,23 @@ from mailadmin.tables.table import Table
 # Columns
 
 
-MOST_ERRORS = 10  # of a row that are named
+MAX_LISTED_ERRORS = 10  # of a row that are named
 
 
-class Text(forms.CharField):
+class LineField(forms.CharField):
     """One line of text."""
 
-    default_validators = [validate_line]
+    default_validators = [validate_single_line]
 
     def __init__(self, **options):
         super().__init__(**{"required": False, "max_length": 255} | options)
 
 
-class Words(Text):
+class ClearableLineField(LineField):
     """What somebody wrote for others to read: an empty one takes it away."""
 
 
-class Lines(Text):
+class MultilineField(LineField):
     """Text of several lines."""
 
     default_validators = [validate_text]
@@ -57,50 +57,50 @@ class Lines(Text):
         super().__init__(max_length=2**16 - 1, strip=False)
 
 
-class Secret(Text):
+class SecretField(LineField):
     """What is compared and stored, and never shown."""
 
 
-class SecretLines(Lines, Secret):
+class SecretMultilineField(MultilineField, SecretField):
     pass
 
 
-class Number(forms.IntegerField):
+class BoundedIntegerField(forms.IntegerField):
     def __init__(self, least=-1, most=2**31 - 1):
         super().__init__(min_value=least, max_value=most)
 
 
-MARKS = {
+BOOLEAN_VALUES = {
     **dict.fromkeys(("1", "yes", "true", "on", "t", "y"), True),
     **dict.fromkeys(("0", "no", "false", "off", "f", "n"), False),
 }
 
 
-class Mark(forms.Field):
+class YesNoField(forms.Field):
     """Yes or no, in any of the spellings that programs write."""
 
     def to_python(self, value):
         if isinstance(value, bool):
             return value
         try:
-            return MARKS[str(value).strip().lower()]
+            return BOOLEAN_VALUES[str(value).strip().lower()]
         except KeyError as error:
             raise ValidationError(
                 _("“%(value)s” is neither 1 nor 0."), params={"value": value}
             ) from error
 
 
-class DomainName(forms.CharField):
+class DomainNameField(forms.CharField):
     default_validators = [validate_domain]
 
     def to_python(self, value):
         return normalize_domain(super().to_python(value))
 
 
-class Name(forms.CharField):
+class AddressKeyField(forms.CharField):
     """An address, or what stands in its place: `@example.org`, a superadmin called `admin`."""
 
-    default_validators = [validate_line]
+    default_validators = [validate_single_line]
 
     def __init__(self):
         super().__init__(max_length=255)
@@ -109,7 +109,7 @@ class Name(forms.CharField):
         return normalize_address(super().to_python(value))
 
 
-class Names(forms.Field):
+class NameListField(forms.Field):
     """Several names: a list, or a text with commas or line ends between them."""
 
     def to_python(self, value):
@@ -123,7 +123,7 @@ class Names(forms.Field):
         """None at all is for the kind to judge."""
 
 
-class Moment(forms.Field):
+class PostfixAdminDateTimeField(forms.Field):
     """A date and time as PostfixAdmin writes them; its ways to say unknown are no value."""
 
     def __init__(self):
@@ -135,31 +135,35 @@ class Moment(forms.Field):
             return None
         try:
             moment = parse_datetime(text) or parse_datetime(f"{text} 00:00:00")
-            return text_of(moment if timezone.is_aware(moment) else timezone.make_aware(moment))
+            return serialize_datetime(
+                moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+            )
         except (ValueError, OverflowError, AttributeError) as error:
             text_ = _("“%(value)s” is no date and time.")
             raise ValidationError(text_, params={"value": text}) from error
 
 
-def text_of(moment):
+def serialize_datetime(moment):
     """A moment as a plan keeps it; nothing for one that is not known."""
-    return plain(moment) if is_known(moment) else None
+    return serialize_value(moment) if is_known_date(moment) else None
 
 
-def moment_of(text):
+def deserialize_datetime(text):
     return timezone.make_aware(datetime.datetime.fromisoformat(text))
 
 
-UNKNOWN = "2000-01-01 00:00:00"  # as PostfixAdmin writes it where no date can be missing
+UNKNOWN_DATE = "2000-01-01 00:00:00"  # as PostfixAdmin writes it where no date can be missing
 
 
-def with_moments(values, *names):
+def deserialize_datetimes(values, *names):
     """The values with these texts as moments, as services take them."""
-    given = {name: moment_of(values[name] or UNKNOWN) for name in names if name in values}
+    given = {
+        name: deserialize_datetime(values[name] or UNKNOWN_DATE) for name in names if name in values
+    }
     return values | given
 
 
-def without(values, *names):
+def omit_keys(values, *names):
     return {name: value for name, value in values.items() if name not in names}
 
 
@@ -176,22 +180,22 @@ def table_columns(table: type[Table]) -> dict[str, forms.Field]:
 def column_field(field: models.Field) -> forms.Field:
     match field:
         case models.BooleanField():
-            return Mark()
+            return YesNoField()
         case models.DateTimeField():
-            return Moment()
+            return PostfixAdminDateTimeField()
         case models.IntegerField():
-            return Number()
+            return BoundedIntegerField()
         case DomainField() | models.ForeignKey():
-            return DomainName()
+            return DomainNameField()
         case _ if field.primary_key:
-            return Name()
-    return Words(max_length=field.max_length)
+            return AddressKeyField()
+    return ClearableLineField(max_length=field.max_length)
 
 
 # Kinds
 
 
-class Kind:
+class RowType:
     """One kind of row: the columns that a source may give, and the services that write it.
 
     Of a table of the panel only `panel_table` has to be named, and what files have besides: title,
@@ -256,20 +260,22 @@ class Kind:
             except ValidationError as error:
                 errors[name] = error.messages
         if errors:
-            raise ValidationError(told(errors))
+            raise ValidationError(format_column_errors(errors))
         return self.complete(found)
 
     def is_given(self, name, value):
         if name not in self.columns:
             raise ValidationError(_("There is no such column."))
-        return value is not None and (value != "" or isinstance(self.columns[name], Words))
+        return value is not None and (
+            value != "" or isinstance(self.columns[name], ClearableLineField)
+        )
 
     def read(self, name, value):
-        if isinstance(value, (list, dict)) and not isinstance(self.columns[name], Names):
+        if isinstance(value, (list, dict)) and not isinstance(self.columns[name], NameListField):
             raise ValidationError(_("This has to be one value."))
         value = self.columns[name].clean(value)
         column = self.model_column(name)
-        trouble = column and isinstance(value, str) and misfit(column, value)
+        trouble = column and isinstance(value, str) and find_column_error(column, value)
         if trouble:
             raise ValidationError(trouble)
         return value
@@ -298,13 +304,13 @@ class Kind:
         return values
 
     def refuse_weak(self, password):
-        if passwords.is_hash_shaped(password):
+        if passwords.is_hash_like(password):
             text = _("password: This is a hash. Hashes belong in the column password_hash.")
             raise ValidationError(text)
         try:
-            passwords.validate(password)
+            passwords.validate_password(password)
         except ValidationError as error:
-            raise ValidationError(told({"password": error.messages})) from error
+            raise ValidationError(format_column_errors({"password": error.messages})) from error
 
     def refuse_lacking(self, values, names):
         """A new row needs all of its columns; one that is there, those that name it."""
@@ -340,11 +346,13 @@ class Kind:
     def as_file(self, values):
         """The values as files hold them, by which the same row comes back."""
         if "password" in values and "password_hash" in self.columns:
-            values = without(values, "password") | {"password_hash": values["password"]}
-        return values | {name: UNKNOWN for name in values if self.is_unknown(name, values[name])}
+            values = omit_keys(values, "password") | {"password_hash": values["password"]}
+        return values | {
+            name: UNKNOWN_DATE for name in values if self.is_unknown(name, values[name])
+        }
 
     def is_unknown(self, name, value):
-        return value is None and isinstance(self.columns.get(name), Moment)
+        return value is None and isinstance(self.columns.get(name), PostfixAdminDateTimeField)
 
     @property
     def written(self):
@@ -375,11 +383,11 @@ class Kind:
     def word(self, row, name):
         value = row._meta.get_field(name).value_from_object(row)
         if isinstance(value, datetime.datetime):
-            return text_of(value)
+            return serialize_datetime(value)
         return value
 
     def digest(self, row):
-        return digest(self.words(row))
+        return digest_values(self.words(row))
 
     def replaced(self, row, values):
         """What the row has in place of these values: enough to have it as it was."""
@@ -396,7 +404,7 @@ class Kind:
         ]
 
     def is_secret(self, name):
-        return isinstance(self.columns.get(name), Secret)
+        return isinstance(self.columns.get(name), SecretField)
 
     # Writing
 
@@ -418,8 +426,8 @@ class Kind:
         return set()
 
 
-def told(errors):
+def format_column_errors(errors):
     """Every error with its column, as far as somebody would read."""
     texts = [f"{str(name)[:64]}: {' '.join(texts)}" for name, texts in errors.items()]
-    more = len(texts) - MOST_ERRORS
-    return texts if more <= 0 else [*texts[:MOST_ERRORS], _("and %(n)s more") % {"n": more}]
+    more = len(texts) - MAX_LISTED_ERRORS
+    return texts if more <= 0 else [*texts[:MAX_LISTED_ERRORS], _("and %(n)s more") % {"n": more}]

@@ -4,7 +4,7 @@ from django import forms
 from django.db.models import CASCADE
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import ALL, Domain, DomainState
+from domains.models import ALL_DOMAINS, Domain, DomainState
 from domains.patterns import (
     normalize_pattern,
     validate_domain_transport,
@@ -24,26 +24,26 @@ from mailadmin.names import fold, normalize_domain
 from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.tables import DomainTable
 from mailboxes.transfer.row_types.base import (
-    DomainName,
-    Kind,
-    Names,
-    Number,
-    Secret,
-    Text,
-    without,
+    BoundedIntegerField,
+    DomainNameField,
+    LineField,
+    NameListField,
+    RowType,
+    SecretField,
+    omit_keys,
 )
 
-MEGABYTES = 2**40  # more is a slip of the finger
+MAX_QUOTA_MB = 2**40  # more is a slip of the finger
 
 
-class Domains(Kind):
+class DomainRowType(RowType):
     panel_table = DomainTable
     name = "domain"
     extra_columns = {
-        "maxquota": Number(most=MEGABYTES),
-        "quota": Number(most=MEGABYTES),
-        "transport": Text(validators=[validate_domain_transport]),
-        "password_expiry": Number(least=0),
+        "maxquota": BoundedIntegerField(most=MAX_QUOTA_MB),
+        "quota": BoundedIntegerField(most=MAX_QUOTA_MB),
+        "transport": LineField(validators=[validate_domain_transport]),
+        "password_expiry": BoundedIntegerField(least=0),
     }
     needed = ("domain",)
     example = {
@@ -62,7 +62,7 @@ class Domains(Kind):
         create_domains(changes, [row | {"default_aliases": False} for row in rows])
 
     def edit(self, changes, key, values):
-        domains.edit_domain(changes, key, without(values, "domain"))
+        domains.edit_domain(changes, key, omit_keys(values, "domain"))
 
     def delete(self, changes, keys):
         delete_domains(changes, keys)
@@ -77,7 +77,7 @@ class Domains(Kind):
         return found
 
 
-class Limits(Kind):
+class DomainLimitRowType(RowType):
     """Limits of domains that hold more than these allow: they come when everything is in."""
 
     name = "limit"
@@ -85,11 +85,11 @@ class Limits(Kind):
     title = _("limits of full domains")
     model = Domain
     extra_columns = {
-        "domain": DomainName(),
-        "aliases": Number(),
-        "mailboxes": Number(),
-        "maxquota": Number(most=MEGABYTES),
-        "quota": Number(most=MEGABYTES),
+        "domain": DomainNameField(),
+        "aliases": BoundedIntegerField(),
+        "mailboxes": BoundedIntegerField(),
+        "maxquota": BoundedIntegerField(most=MAX_QUOTA_MB),
+        "quota": BoundedIntegerField(most=MAX_QUOTA_MB),
     }
     needed = ("domain",)
 
@@ -98,13 +98,13 @@ class Limits(Kind):
             self.edit(changes, row["domain"], row)
 
     def edit(self, changes, key, values):
-        domains.edit_domain(changes, key, without(values, "domain"))
+        domains.edit_domain(changes, key, omit_keys(values, "domain"))
 
     def delete(self, changes, keys):
         """They go with their domains."""
 
 
-class AliasDomains(Kind):
+class AliasDomainRowType(RowType):
     panel_table = AliasDomainTable
     name = "alias-domain"
     needed = ("alias_domain", "target_domain")
@@ -131,44 +131,44 @@ class AliasDomains(Kind):
         return values | {name: Domain(domain=values[name]) for name in ends}
 
 
-class Pattern(forms.CharField):
+class TransportPatternField(forms.CharField):
     default_validators = [validate_pattern]
 
     def to_python(self, value):
         return normalize_pattern(super().to_python(value))
 
 
-class Transports(Kind):
+class TransportRowType(RowType):
     panel_table = TransportTable
     name = "transport"
     extra_columns = {
-        "pattern": Pattern(max_length=255),
-        "transport": Text(validators=[validate_transport, validate_service]),
+        "pattern": TransportPatternField(max_length=255),
+        "transport": LineField(validators=[validate_transport, validate_service]),
     }
     needed = ("pattern", "transport")
     example = {"pattern": ".example.org", "transport": "smtp:[mx.example.org]:25", "active": "1"}
 
     def lock(self, changes, rows):
-        lock_domains(changes, [ALL])
+        lock_domains(changes, [ALL_DOMAINS])
 
     def create(self, changes, rows):
         transports.create_transports(changes, rows)
 
     def edit(self, changes, key, values):
-        transports.edit_transport(changes, key, without(values, "pattern"))
+        transports.edit_transport(changes, key, omit_keys(values, "pattern"))
 
     def delete(self, changes, keys):
         transports.delete_transports(changes, keys)
 
 
-class Admins(Kind):
+class AdminRowType(RowType):
     panel_table = AdminTable
     name = "admin"
     extra_columns = {
-        "password": Secret(strip=False, max_length=1024),
-        "password_hash": Secret(),
-        "domains": Names(),
-        "totp_secret": Secret(),
+        "password": SecretField(strip=False, max_length=1024),
+        "password_hash": SecretField(),
+        "domains": NameListField(),
+        "totp_secret": SecretField(),
     }
     needed = ("username",)
     unwritten = ("password",)
@@ -182,7 +182,7 @@ class Admins(Kind):
 
     def complete(self, values):
         if "domains" in values:
-            names = {normalize_domain(name) for name in values["domains"] if name != ALL}
+            names = {normalize_domain(name) for name in values["domains"] if name != ALL_DOMAINS}
             values["domains"] = sorted(names)
         return self.settle_password(values)
 
@@ -197,13 +197,15 @@ class Admins(Kind):
         return super().words(row) | {"domains": sorted(names)}
 
     def lock(self, changes, rows):
-        lock_domains(changes, [ALL, *(name for row in rows for name in row.get("domains", []))])
+        lock_domains(
+            changes, [ALL_DOMAINS, *(name for row in rows for name in row.get("domains", []))]
+        )
 
     def create(self, changes, rows):
         admins.create_admins(changes, rows)
 
     def edit(self, changes, key, values):
-        admins.edit_admin(changes, key, without(values, "username"))
+        admins.edit_admin(changes, key, omit_keys(values, "username"))
 
     def delete(self, changes, keys):
         admins.delete_admins(changes, keys)

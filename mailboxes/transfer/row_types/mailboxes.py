@@ -7,60 +7,61 @@ from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import LARGEST_QUOTA, Domain
+from domains.models import MAX_QUOTA_MB, Domain
 from mailadmin.names import fold
 from mailboxes.models import Alias, AppPassword, Fetchmail, Vacation
 from mailboxes.quotas import QUOTA_DECIMALS, exact_megabytes, file_quota
-from mailboxes.services.limits import in_bytes
+from mailboxes.services.limits import megabytes_to_bytes
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes, edit_mailbox
 from mailboxes.tables import MailboxTable
 from mailboxes.transfer.row_types.addresses import InDomain
 from mailboxes.transfer.row_types.base import (
-    DomainName,
-    Mark,
-    Number,
-    Secret,
-    Text,
-    with_moments,
-    without,
+    BoundedIntegerField,
+    DomainNameField,
+    LineField,
+    SecretField,
+    YesNoField,
+    deserialize_datetimes,
+    omit_keys,
 )
 
-NOBODYS = "{CRYPT}!"  # a hash that no password has; a bare `!` would be one under PLAIN
+# No password has this hash; a bare `!` would be a password under PLAIN.
+UNUSABLE_PASSWORD_HASH = "{CRYPT}!"  # noqa: S105
 
 
-class Megabytes(forms.DecimalField):
+class QuotaMegabytesField(forms.DecimalField):
     """A quota as people say it; the fraction of a MB may be a single byte."""
 
     def __init__(self):
         super().__init__(
-            min_value=-1, max_value=LARGEST_QUOTA, decimal_places=QUOTA_DECIMALS, max_digits=40
+            min_value=-1, max_value=MAX_QUOTA_MB, decimal_places=QUOTA_DECIMALS, max_digits=40
         )
 
     def clean(self, value):
         megabytes = super().clean(value)
         if -1 < megabytes < 0:
             raise ValidationError(_("Between -1 and 0 there is nothing."))
-        if megabytes and not in_bytes(megabytes):
+        if megabytes and not megabytes_to_bytes(megabytes):
             raise ValidationError(_("This is less than a byte, and 0 would be unlimited."))
-        return in_bytes(megabytes)
+        return megabytes_to_bytes(megabytes)
 
 
-class Mailboxes(InDomain):
+class MailboxRowType(InDomain):
     panel_table = MailboxTable
     name = "mailbox"
     counts_as = "mailboxes"
     has_quota = True
     address = "username"
     extra_columns = {
-        "local_part": Text(max_length=64),
-        "domain": DomainName(),
-        "password": Secret(strip=False, max_length=1024),
-        "password_hash": Secret(),
-        "quota": Megabytes(),
-        "quota_bytes": Number(most=2**62),
-        "maildir": Text(),
-        "totp_secret": Secret(),
-        "welcome_mail": Mark(),
+        "local_part": LineField(max_length=64),
+        "domain": DomainNameField(),
+        "password": SecretField(strip=False, max_length=1024),
+        "password_hash": SecretField(),
+        "quota": QuotaMegabytesField(),
+        "quota_bytes": BoundedIntegerField(most=2**62),
+        "maildir": LineField(),
+        "totp_secret": SecretField(),
+        "welcome_mail": YesNoField(),
     }
     aliases = {"address": "username"}
     needed = ("username",)
@@ -86,13 +87,13 @@ class Mailboxes(InDomain):
     def as_file(self, values):
         values = super().as_file(values)
         if "quota" in values:
-            values = without(values, "quota") | quota_in_file(values["quota"])
+            values = omit_keys(values, "quota") | build_quota_values(values["quota"])
         return values
 
     def differences(self, row, values):
         return [
             [name, file_quota(old), file_quota(new)] if name == "quota" else [name, old, new]
-            for name, old, new in super().differences(row, without(values, "welcome_mail"))
+            for name, old, new in super().differences(row, omit_keys(values, "welcome_mail"))
         ]
 
     def replaced(self, row, values):
@@ -104,7 +105,7 @@ class Mailboxes(InDomain):
         create_mailboxes(changes, [self.as_services_take(row) for row in rows])
 
     def edit(self, changes, key, values):
-        values = without(values, "username", "local_part", "domain", "welcome_mail")
+        values = omit_keys(values, "username", "local_part", "domain", "welcome_mail")
         edit_mailbox(changes, key, self.as_services_take(values))
 
     def delete(self, changes, keys):
@@ -120,17 +121,17 @@ class Mailboxes(InDomain):
         return {fold(key) for key in found}
 
     def as_services_take(self, values):
-        values = with_moments(values, "password_expiry")
+        values = deserialize_datetimes(values, "password_expiry")
         if "quota" in values:
             values["quota"] = exact_megabytes(values["quota"])
         if "domain" in values:
             values["domain"] = Domain(domain=values["domain"])
-        return without(values, "username")
+        return omit_keys(values, "username")
 
 
-def quota_in_file(size):
+def build_quota_values(size):
     """In MB, or in bytes where no number of MB that may be typed is just as much."""
     shown = file_quota(size)
     megabytes = Decimal(shown)
-    is_exact = in_bytes(megabytes) == size and megabytes <= LARGEST_QUOTA
+    is_exact = megabytes_to_bytes(megabytes) == size and megabytes <= MAX_QUOTA_MB
     return {"quota": shown} if is_exact else {"quota_bytes": size}

@@ -8,22 +8,22 @@ from mailadmin.names import fold
 from mailboxes import companions
 from mailboxes.models import AppPassword, Fetchmail
 from mailboxes.transfer.row_types.base import (
-    DomainName,
-    Kind,
-    Lines,
-    Mark,
-    Name,
-    Number,
-    Secret,
-    SecretLines,
-    Text,
-    without,
+    AddressKeyField,
+    BoundedIntegerField,
+    DomainNameField,
+    LineField,
+    MultilineField,
+    RowType,
+    SecretField,
+    SecretMultilineField,
+    YesNoField,
+    omit_keys,
 )
 
-SEPARATOR = " / "
+KEY_SEPARATOR = " / "
 
 
-class Beside(Kind):
+class RelatedRowType(RowType):
     """Rows known by several columns together, since their numbers differ everywhere."""
 
     known_by = ()
@@ -34,14 +34,14 @@ class Beside(Kind):
         return self.known_by[:1]
 
     def key(self, values):
-        return SEPARATOR.join(str(values.get(name, "") or "") for name in self.known_by)
+        return KEY_SEPARATOR.join(str(values.get(name, "") or "") for name in self.known_by)
 
     def naming(self, key):
-        return dict(zip(self.known_by, key.split(SEPARATOR), strict=False))
+        return dict(zip(self.known_by, key.split(KEY_SEPARATOR), strict=False))
 
     def present(self, keys):
         """The rows that are known by these columns; of doubles the first."""
-        first = {key.partition(SEPARATOR)[0] for key in keys}
+        first = {key.partition(KEY_SEPARATOR)[0] for key in keys}
         rows = self.model._default_manager.filter(**{f"{self.known_by[0]}__in": first})
         found = {}
         for row in rows.order_by("pk"):
@@ -50,19 +50,19 @@ class Beside(Kind):
 
     def create(self, changes, rows):
         made = [self.model(**self.as_columns(row)) for row in rows]
-        companions.create_companions(changes, made, self.action)
+        companions.create_related_rows(changes, made, self.action)
 
     def edit(self, changes, key, values):
         row = self.present([key]).get(fold(key))
         if row is None:
             raise ValidationError(_("%(key)s does not exist any more."), params={"key": key})
-        own = self.as_columns(without(values, *self.known_by))
-        companions.edit_companion(changes, row, own, self.action)
+        own = self.as_columns(omit_keys(values, *self.known_by))
+        companions.edit_related_row(changes, row, own, self.action)
 
     def delete(self, changes, keys):
         there = self.present(keys)
         rows = [there[fold(key)] for key in keys if fold(key) in there]
-        companions.delete_companions(changes, rows, self.action)
+        companions.delete_related_rows(changes, rows, self.action)
 
     def as_columns(self, values):
         """The values as the model's columns take them: keys by their column."""
@@ -70,7 +70,7 @@ class Beside(Kind):
         return {fields[name].attname: value for name, value in values.items() if name in fields}
 
 
-class OfMailbox(Beside):
+class MailboxRelatedRowType(RelatedRowType):
     def domain(self, values):
         return values.get("mailbox", "").rpartition("@")[2]
 
@@ -78,7 +78,7 @@ class OfMailbox(Beside):
         return super().words(row) | {"mailbox": row.mailbox_id}
 
 
-class FetchmailEntries(OfMailbox):
+class FetchmailRowType(MailboxRelatedRowType):
     name = "fetchmail"
     table = "fetchmail"
     title = _("fetchmail entries")
@@ -87,25 +87,25 @@ class FetchmailEntries(OfMailbox):
     needed = ("mailbox", "src_server", "src_user")
     action = "fetchmail"
     extra_columns = {
-        "mailbox": Name(),
-        "domain": DomainName(),
-        "src_server": Text(),
-        "src_auth": Text(),
-        "src_user": Text(),
-        "src_password": Secret(strip=False),
-        "src_folder": Text(),
-        "src_port": Number(least=0),
-        "poll_time": Number(least=0),
-        "fetchall": Mark(),
-        "keep": Mark(),
-        "protocol": Text(),
-        "usessl": Mark(),
-        "sslcertck": Mark(),
-        "sslcertpath": Text(),
-        "sslfingerprint": Text(),
-        "extra_options": Lines(),
-        "mda": Text(),
-        "active": Mark(),
+        "mailbox": AddressKeyField(),
+        "domain": DomainNameField(),
+        "src_server": LineField(),
+        "src_auth": LineField(),
+        "src_user": LineField(),
+        "src_password": SecretField(strip=False),
+        "src_folder": LineField(),
+        "src_port": BoundedIntegerField(least=0),
+        "poll_time": BoundedIntegerField(least=0),
+        "fetchall": YesNoField(),
+        "keep": YesNoField(),
+        "protocol": LineField(),
+        "usessl": YesNoField(),
+        "sslcertck": YesNoField(),
+        "sslcertpath": LineField(),
+        "sslfingerprint": LineField(),
+        "extra_options": MultilineField(),
+        "mda": LineField(),
+        "active": YesNoField(),
     }
 
     def complete(self, values):
@@ -118,7 +118,7 @@ class FetchmailEntries(OfMailbox):
         return super().words(row) | {"domain": fold(row.mailbox_id).rpartition("@")[2]}
 
 
-class AppPasswords(OfMailbox):
+class AppPasswordRowType(MailboxRelatedRowType):
     name = "app-password"
     table = "app-passwords"
     title = _("app passwords")
@@ -126,10 +126,14 @@ class AppPasswords(OfMailbox):
     known_by = ("mailbox", "description")
     needed = ("mailbox", "password_hash")
     action = "app_password"
-    extra_columns = {"mailbox": Name(), "description": Text(), "password_hash": Secret()}
+    extra_columns = {
+        "mailbox": AddressKeyField(),
+        "description": LineField(),
+        "password_hash": SecretField(),
+    }
 
 
-class DkimKeys(Beside):
+class DkimKeyRowType(RelatedRowType):
     name = "dkim-key"
     table = "dkim-keys"
     title = _("DKIM keys")
@@ -138,11 +142,11 @@ class DkimKeys(Beside):
     needed = ("domain_name", "selector", "private_key")
     action = "dkim_entry"
     extra_columns = {
-        "domain_name": DomainName(),
-        "selector": Text(max_length=63),
-        "description": Text(),
-        "private_key": SecretLines(),
-        "public_key": Lines(),
+        "domain_name": DomainNameField(),
+        "selector": LineField(max_length=63),
+        "description": LineField(),
+        "private_key": SecretMultilineField(),
+        "public_key": MultilineField(),
     }
 
     def domain(self, values):
@@ -152,7 +156,7 @@ class DkimKeys(Beside):
         return super().words(row) | {"domain_name": row.domain_name_id}
 
 
-class DkimSignings(Beside):
+class DkimSigningRowType(RelatedRowType):
     name = "dkim-signing"
     table = "dkim-signings"
     title = _("DKIM signings")
@@ -160,7 +164,11 @@ class DkimSignings(Beside):
     known_by = ("author", "domain_name", "selector")
     needed = ("author", "domain_name", "selector")
     action = "dkim_signing_entry"
-    extra_columns = {"author": Name(), "domain_name": DomainName(), "selector": Text(max_length=63)}
+    extra_columns = {
+        "author": AddressKeyField(),
+        "domain_name": DomainNameField(),
+        "selector": LineField(max_length=63),
+    }
 
     def domain(self, values):
         return values.get("domain_name")
@@ -171,7 +179,7 @@ class DkimSignings(Beside):
 
     def present(self, keys):
         rows = self.model._default_manager.filter(
-            author__in={key.partition(SEPARATOR)[0] for key in keys}
+            author__in={key.partition(KEY_SEPARATOR)[0] for key in keys}
         )
         return {fold(self.key(self.words(row))): row for row in rows.select_related("dkim")}
 
@@ -186,7 +194,7 @@ class DkimSignings(Beside):
         return {"author": values["author"], "dkim_id": key.pk}
 
 
-class TotpExceptions(Beside):
+class TotpExceptionRowType(RelatedRowType):
     name = "totp-exception"
     table = "totp-exceptions"
     title = _("TOTP exceptions")
@@ -194,7 +202,11 @@ class TotpExceptions(Beside):
     known_by = ("ip", "username")
     needed = ("ip",)
     action = "totp_exception"
-    extra_columns = {"ip": Text(max_length=46), "username": Text(), "description": Text()}
+    extra_columns = {
+        "ip": LineField(max_length=46),
+        "username": LineField(),
+        "description": LineField(),
+    }
 
     def complete(self, values):
         """PostfixAdmin's “for everybody” is no name at all."""

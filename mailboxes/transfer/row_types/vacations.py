@@ -8,31 +8,31 @@ from mailboxes.models import Alias, Vacation
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.vacations import end_vacation, set_vacation
 from mailboxes.transfer.row_types.base import (
-    Kind,
-    Mark,
-    Moment,
-    Name,
-    Number,
-    Text,
-    with_moments,
-    without,
+    AddressKeyField,
+    BoundedIntegerField,
+    LineField,
+    PostfixAdminDateTimeField,
+    RowType,
+    YesNoField,
+    deserialize_datetimes,
+    omit_keys,
 )
 
 
-class Vacations(Kind):
+class Vacations(RowType):
     name = "vacation"
     table = "vacations"
     title = _("vacations")
     model = Vacation
     extra_columns = {
-        "email": Name(),
-        "subject": Text(),
+        "email": AddressKeyField(),
+        "subject": LineField(),
         "body": forms.CharField(required=False, validators=[validate_text], strip=False),
-        "active": Mark(),
-        "activefrom": Moment(),
-        "activeuntil": Moment(),
-        "interval_time": Number(least=0),
-        "only_answers": Mark(),  # the mail goes nowhere, not even into the mailbox
+        "active": YesNoField(),
+        "activefrom": PostfixAdminDateTimeField(),
+        "activeuntil": PostfixAdminDateTimeField(),
+        "interval_time": BoundedIntegerField(least=0),
+        "only_answers": YesNoField(),  # the mail goes nowhere, not even into the mailbox
     }
     aliases = {"mailbox": "email", "username": "email"}
     needed = ("email", "subject", "body")
@@ -64,11 +64,13 @@ class Vacations(Kind):
 
     def create(self, changes, rows):
         for row in rows:
-            row = row if row.get("only_answers") else without(row, "only_answers")
+            row = row if row.get("only_answers") else omit_keys(row, "only_answers")
             self.edit(changes, row["email"], {"active": True} | row)
 
     def edit(self, changes, key, values):
-        own = with_moments(without(values, "email", "only_answers"), "activefrom", "activeuntil")
+        own = deserialize_datetimes(
+            omit_keys(values, "email", "only_answers"), "activefrom", "activeuntil"
+        )
         if there := self.present([key]).get(fold(key)):
             own = {"active": there.active} | own
         set_vacation(changes, key, own)

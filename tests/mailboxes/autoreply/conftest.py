@@ -27,6 +27,6 @@ def post(transactional_db, tmp_path, monkeypatch):
         domain = name.partition("@")[2]
         dates = {"activefrom": at(days=-7), "activeuntil": at(days=7)}
         Row.objects.create(mailbox_id=name, domain_id=domain, **text, **dates)
-    post = Post(tmp_path, autoresponder.settings(environ=environ()))
-    monkeypatch.setattr(log, "place", post.log)
+    post = Post(tmp_path, autoresponder.load_settings(environ=environ()))
+    monkeypatch.setattr(log, "log_stream", post.log)
     return post

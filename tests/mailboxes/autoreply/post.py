@@ -65,7 +65,7 @@ class Post:
     def brings(self, mail=None, **envelope):
         """The status with which the responder ends for this mail."""
         stream = io.BytesIO(letter() if mail is None else mail)
-        return autoresponder.respond(self.options(**envelope), self.known, stream)
+        return autoresponder.respond_to_message(self.options(**envelope), self.known, stream)
 
     def answers(self):
         """The mails that were handed over, as a mail program reads them."""

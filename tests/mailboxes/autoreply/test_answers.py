@@ -13,8 +13,12 @@ from hypothesis import given, strategies
 
 from mailboxes.mailserver import autoresponder
 from mailboxes.mailserver.autoresponder import answers
-from mailboxes.mailserver.autoresponder.incoming_message import LONGEST, Letter, read_letter
-from mailboxes.mailserver.autoresponder.vacation_rows import Vacation
+from mailboxes.mailserver.autoresponder.incoming_message import (
+    MAX_HEADER_BYTES,
+    IncomingMessage,
+    read_message,
+)
+from mailboxes.mailserver.autoresponder.vacation_rows import VacationRow
 from mailboxes.models import Mailbox
 from tests.mailboxes.autoreply.post import FRIEND, ZONE, at, letter, notes, vacation
 
@@ -125,26 +129,30 @@ def test_no_text_of_anybody_begins_a_header_field(name, subject, body, original,
         "message-id": [f"<1@example.net>{references}"],
         "references": [references],
     }
-    away = Vacation("bob@example.org", f"{subject}$SUBJECT", body, None, None, 0, name)
+    away = VacationRow("bob@example.org", f"{subject}$SUBJECT", body, None, None, 0, name)
     now = datetime.datetime.now(ZONE)
-    data = answers.compose(away, Letter(FRIEND, fields, True), now)
+    data = answers.compose_reply(away, IncomingMessage(FRIEND, fields, True), now)
     head, _, rest = data.partition(b"\n\n")
     answer = email.message_from_bytes(data, policy=email.policy.default)
     assert answer.keys() == FIELDS
     assert max(map(len, data.split(b"\n"))) < 998
     assert b"\r" not in head and data.isascii()
     assert answer["From"].addresses[0].addr_spec == "bob@example.org"
-    assert answers.encoded(answer.get_content())[1] == rest
+    assert answers.encode_body(answer.get_content())[1] == rest
 
 
 @given(strategies.text('абв\t é=?_"', max_size=120), strategies.text(max_size=60))
 def test_a_text_of_one_line_arrives_as_it_is(subject, name):
-    subject, name = answers.one_line(subject), answers.one_line(name)
-    away = Vacation("bob@example.org", subject, "", None, None, 0, name)
-    data = answers.compose(away, Letter(FRIEND, {}, True), datetime.datetime.now(ZONE))
+    subject, name = answers.collapse_whitespace(subject), answers.collapse_whitespace(name)
+    away = VacationRow("bob@example.org", subject, "", None, None, 0, name)
+    data = answers.compose_reply(
+        away, IncomingMessage(FRIEND, {}, True), datetime.datetime.now(ZONE)
+    )
     raw = email.message_from_bytes(data)
     assert (
-        answers.one_line(str(email.header.make_header(email.header.decode_header(raw["Subject"]))))
+        answers.collapse_whitespace(
+            str(email.header.make_header(email.header.decode_header(raw["Subject"])))
+        )
         == subject
     )
 
@@ -177,17 +185,17 @@ def test_a_text_of_one_line_arrives_as_it_is(subject, name):
 )
 def test_whatever_the_bytes_there_is_no_fault(garbage):
     known = {"MAILADMIN_VACATION": True}
-    letter = read_letter(io.BytesIO(garbage), FRIEND)
+    letter = read_message(io.BytesIO(garbage), FRIEND)
     list(autoresponder.rules.against_any_answer(letter, known))
-    away = Vacation("bob@example.org", "Re: $SUBJECT", "x", None, None, 0)
-    answers.compose(away, letter, datetime.datetime.now(ZONE))
+    away = VacationRow("bob@example.org", "Re: $SUBJECT", "x", None, None, 0)
+    answers.compose_reply(away, letter, datetime.datetime.now(ZONE))
 
 
 @pytest.mark.parametrize(
     "mail",
     [b"", b"\n", b"\0" * 100, b"\xff\xfe\n\n", b"no header at all", b"From friend Fri Nov 20\n\nx"]
     + [b": x\n\n", b"From: " + b"(" * 100000 + b"\n\n", b"To: " + b"a@b," * 60000 + b"\n\n"]
-    + [b"A" * 2 * LONGEST, letter(X=b"y" * LONGEST)],
+    + [b"A" * 2 * MAX_HEADER_BYTES, letter(X=b"y" * MAX_HEADER_BYTES)],
 )
 def test_garbage_gets_no_answer_and_no_bounce(post, mail):
     assert post.brings(mail) == 0
@@ -223,7 +231,7 @@ def test_a_large_mail_is_read_to_its_end_and_not_kept(start):
     large = Large(start)
     tracemalloc.start()
     try:
-        letter = read_letter(io.BufferedReader(large), FRIEND)
+        letter = read_message(io.BufferedReader(large), FRIEND)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -67,7 +67,10 @@ def test_mail_waits_while_the_command_or_a_setting_is_wrong(post, more, environm
 
 @pytest.mark.parametrize("form", ["--recipient=a --recipient=b", "--recipient a b"])
 def test_several_recipients_are_named_in_both_ways(form):
-    assert autoresponder.parser().parse_args(["--sender=", *form.split()]).recipient == ["a", "b"]
+    assert autoresponder.build_parser().parse_args(["--sender=", *form.split()]).recipient == [
+        "a",
+        "b",
+    ]
 
 
 def test_a_fault_of_our_own_lets_the_mail_wait(post, tmp_path):

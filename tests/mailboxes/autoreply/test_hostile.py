@@ -29,8 +29,8 @@ PROGRAMS = {
 
 @pytest.fixture
 def hasty(monkeypatch):
-    monkeypatch.setattr(answers, "PATIENCE", 1)
-    monkeypatch.setattr(answers, "SHORT_PATIENCE", 0.5)
+    monkeypatch.setattr(answers, "SENDMAIL_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(answers, "TERMINATE_TIMEOUT_SECONDS", 0.5)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -75,7 +75,7 @@ def test_delimiters_may_be_several_and_occur_in_names(post):
 
 def test_a_sign_in_a_domain_is_a_delimiter_only_if_nothing_else_fits(post):
     post.known["MAILADMIN_RECIPIENT_DELIMITER"] = "-"
-    found = addresses.owners("bob#my-example.org@autoreply.localhost", post.known)
+    found = addresses.find_possible_owners("bob#my-example.org@autoreply.localhost", post.known)
     assert found == ["bob@my-example.org", "bob@my"]
 
 
@@ -241,10 +241,12 @@ def test_a_responder_killed_while_sending_never_sends_twice(post):
 
 def test_a_note_that_others_changed_meanwhile_is_not_taken_back(post):
     """The owner went away anew, and somebody else has told the friend."""
-    with tables.connected(post.known) as database:
+    with tables.open_database(post.known) as database:
         now = datetime.datetime.now(ZONE)
-        away = autoresponder.find_vacation(database, ["bob@example.org"], now)
-        note = autoresponder.note_down(database, away, FRIEND, now - datetime.timedelta(hours=1))
+        away = autoresponder.find_active_vacation(database, ["bob@example.org"], now)
+        note = autoresponder.record_notification(
+            database, away, FRIEND, now - datetime.timedelta(hours=1)
+        )
         VacationNotification.objects.all().delete()
         told(seconds=0)
         stored = notes()
@@ -258,7 +260,9 @@ def test_mail_waits_while_mariadb_is_away(post):
         client = server.client
         client.create("mailadmin", dump=SCHEMA)
         client.execute(ROWS, "mailadmin")
-        post.known = autoresponder.settings(environ=environ(MAILADMIN_DATABASE_URL=client.url()))
+        post.known = autoresponder.load_settings(
+            environ=environ(MAILADMIN_DATABASE_URL=client.url())
+        )
         server.stop(keep=True)
         assert post.brings() == 75
         assert client.password not in post.log.getvalue()
@@ -277,7 +281,7 @@ def test_a_wrong_password_is_not_told(post):
 
 @pytest.mark.sqlite
 def test_mail_waits_while_sqlite_is_locked_or_missing(post, monkeypatch, tmp_path):
-    monkeypatch.setattr(tables, "PATIENCE", 0.1)
+    monkeypatch.setattr(tables, "LOCK_TIMEOUT_SECONDS", 0.1)
     entry = post.known["MAILADMIN_DATABASE_URL"]
     with contextlib.closing(sqlite3.connect(entry["NAME"], isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

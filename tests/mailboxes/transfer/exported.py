@@ -6,7 +6,7 @@ import random
 from django.utils import timezone
 
 from domains.models import (
-    ALL,
+    ALL_DOMAINS,
     Admin,
     AliasDomain,
     DkimKey,
@@ -186,7 +186,7 @@ def make_admins(chance, names):
             phone="1234",
             totp_secret=chance.one([None, "JBSWY3DPEHPK3PXP"]),
         )
-        for name in [ALL] if number == 0 else names[:number]:
+        for name in [ALL_DOMAINS] if number == 0 else names[:number]:
             DomainAdmin.objects.create(admin=admin, domain_id=name)
 
 

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from mailboxes.transfer.entries import Losses
-from mailboxes.transfer.readers import READERS, opened
+from mailboxes.transfer.readers import READERS, open_source
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -14,7 +14,7 @@ class Read:
 
     def __init__(self, format_name, source, **options):
         losses = Losses()
-        with opened(format_name, str(source)) as ready:
+        with open_source(format_name, str(source)) as ready:
             self.entries = list(READERS[format_name].read(ready, losses, **options))
         self.losses = {note.text: note for note in losses}
 

@@ -32,8 +32,8 @@ class TransferWorld(World):
         actor = self.actor(person) if person else Actor.console()
         format_name = name.rpartition(".")[2]
         path = self.file(text, name)
-        plan = perform(actor, workflow.make_plan, format_name, path.name, options)
-        workflow.read_here(actor, plan, str(path))
+        plan = perform(actor, workflow.create_plan, format_name, path.name, options)
+        workflow.read_in_foreground(actor, plan, str(path))
         plan.refresh_from_db()
         return plan
 
@@ -48,7 +48,7 @@ class TransferWorld(World):
 
     def go(self, plan, state, person):
         actor = self.actor(person) if person else Actor.console()
-        workflow.go_here(actor, plan.pk, state)
+        workflow.run_in_foreground(actor, plan.pk, state)
         plan.refresh_from_db()
         return plan
 

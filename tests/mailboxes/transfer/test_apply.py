@@ -13,8 +13,8 @@ from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.mailboxes import create_mailboxes
-from mailboxes.transfer.manifest.parse import described
-from mailboxes.transfer.manifest.reconcile import OnlyAsked, make_true
+from mailboxes.transfer.manifest.parse import parse_manifest
+from mailboxes.transfer.manifest.reconcile import DryRunRollback, reconcile
 from tests.base import PASSWORD, World
 
 ORG = """
@@ -213,17 +213,17 @@ class ApplyStories(World):
 
     def test_a_second_try_takes_nobodys_password(self):
         """The first has made the mailbox and was undone; meanwhile somebody else has made it."""
-        description = described(ORG + "mailboxes:\n- username: dave@example.org\n", "x")
-        with self.assertRaises(OnlyAsked):
-            perform(Actor.console(), make_true, description, True)
+        description = parse_manifest(ORG + "mailboxes:\n- username: dave@example.org\n", "x")
+        with self.assertRaises(DryRunRollback):
+            perform(Actor.console(), reconcile, description, True)
         row = {"local_part": "dave", "domain": self.bob.domain, "password": self.bob.password}
         self.perform(self.root, create_mailboxes, [row])
-        steps = perform(Actor.console(), make_true, description)
+        steps = perform(Actor.console(), reconcile, description)
         self.assertEqual([step.verb for step in steps], ["delete"])  # bob, who is not named
         self.assertEqual(Mailbox.objects.get(pk="dave@example.org").password, self.bob.password)
 
     def test_where_nothing_can_be_undone_nothing_is_tried(self):
-        tables = "mailadmin.db.checks.tables_without_transactions"
+        tables = "mailadmin.db.checks.find_nontransactional_tables"
         with mock.patch(tables, lambda: ("alias", "mailbox")):
             for words in (["--plan"], []):
                 with self.assertRaisesMessage(CommandError, "convert-tables"):

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from mailboxes.models import Mailbox, Plan
-from mailboxes.transfer.command import with_password
+from mailboxes.transfer.command import add_database_password
 from tests.mailboxes.transfer.stories import TransferWorld
 
 TWO = """\
@@ -124,7 +124,7 @@ class CommandStories(TransferWorld):
 
     def test_a_password_need_not_stand_in_the_url(self):
         with mock.patch.dict(os.environ, {"MYSQL_PWD": "p@ss/w:rd"}):
-            url = with_password("mysql://reader@db.example.net:3307/mail?ssl_ca=x")
+            url = add_database_password("mysql://reader@db.example.net:3307/mail?ssl_ca=x")
         self.assertEqual(url, "mysql://reader:p%40ss%2Fw%3Ard@db.example.net:3307/mail?ssl_ca=x")
         for text in (
             "mysql://reader:x@db/mail",
@@ -132,7 +132,7 @@ class CommandStories(TransferWorld):
             "/var/tmp/mail.sql",
             "mail.sql",
         ):
-            self.assertEqual(with_password(text), text)
+            self.assertEqual(add_database_password(text), text)
 
     def test_a_password_of_a_source_is_shown_nowhere(self):
         url = "mysql://reader:very-secret@127.0.0.1:1/mail"

@@ -17,7 +17,7 @@ from mailadmin.conf import BASE_DIR
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import set_aliases
 from mailboxes.services.mailboxes import set_mailboxes
-from mailboxes.transfer.legacy_views.views import SYSTEMS, number
+from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS, number_expression
 from tests.mailboxes.test_delivery import alias, domain, leads, mailbox, make, mirror
 from tests.mailboxes.transfer.oldsystems import CONFIGURATIONS, Place
 from tests.shapes import Database, environment
@@ -40,7 +40,7 @@ def old(mariadb, empty_database):
 def panel(mariadb):
     """The panel's own database, in which no view stays."""
     yield Database(mariadb, connection.settings_dict["NAME"])
-    for system in SYSTEMS:
+    for system in LEGACY_SYSTEMS:
         run(system, "--drop")
 
 
@@ -89,10 +89,10 @@ def definitions(database):
 
 
 def table_names(system):
-    return [view.name for view in SYSTEMS[system]]
+    return [view.name for view in LEGACY_SYSTEMS[system]]
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", LEGACY_SYSTEMS)
 def test_views_are_made_once_and_removed_again(old, system):
     there = dict.fromkeys(table_names(system), "made")
     assert verbs(run(system, "--database", old.name)) == there
@@ -116,7 +116,7 @@ def test_without_a_name_they_are_in_the_panels_own_database(panel):
 
 
 def test_both_systems_fit_into_one_database(old):
-    for system in SYSTEMS:
+    for system in LEGACY_SYSTEMS:
         run(system, "--database", old.name)
     run("ispmail", "--database", old.name, "--drop")
     assert sorted(old.tables()) == sorted(table_names("forwardings"))
@@ -304,7 +304,7 @@ def dovecot_queries(system, key):
     return queries
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", LEGACY_SYSTEMS)
 def test_each_account_reads_what_its_files_ask_and_postfixs_no_password(old, accounts, system):
     domain()
     mailbox("bob@example.org")
@@ -356,7 +356,7 @@ def rows(old):
     switch_off(set_mailboxes, "eve@example.org")
     switch_off(set_aliases, "gone@example.org")
     switch_off(set_domains, "off.example")
-    for system in SYSTEMS:
+    for system in LEGACY_SYSTEMS:
         run(system, "--database", old.name)
     return old
 
@@ -522,7 +522,7 @@ def test_numbers_stay_whatever_comes_and_goes(rows):
 
 def test_of_200_000_addresses_no_two_have_one_number(mariadb):
     """Thirty-two bits would not be enough."""
-    names = number("CONCAT('user', seq, '@example', seq % 1000, '.org')")
+    names = number_expression("CONCAT('user', seq, '@example', seq % 1000, '.org')")
     counts = f"COUNT(DISTINCT {names}), COUNT(DISTINCT {names} & 0xFFFFFFFF) < 200000"
     assert mariadb.execute(f"SELECT {counts} FROM mysql.seq_1_to_200000") == ["200000\t1"]
 
@@ -570,7 +570,7 @@ def test_no_old_query_reads_more_than_a_few_rows(old):
     many_rows()
     keys = ["bob@d7.example", "eve@d7.example", "info@d7.example", "d7.example", "@d10007.example"]
     keys += ["@d7.example", "nobody@d7.example", "nowhere.example", "*"]
-    for system in SYSTEMS:
+    for system in LEGACY_SYSTEMS:
         run(system, "--database", old.name)
         for key in keys:
             for query in postfix_queries(system, key) + dovecot_queries(system, key):
@@ -613,7 +613,7 @@ def adopted(request, mariadb):
 
 def answered(database, old):
     """Every old query runs by keys on these tables; what is answered for bob."""
-    for system in SYSTEMS:
+    for system in LEGACY_SYSTEMS:
         database.panel("manage.py", "compat-views", system, "--database", old.name)
         for key in ("bob@example.org", "@example.org", "example.org"):
             for query in postfix_queries(system, key) + dovecot_queries(system, key):

@@ -313,7 +313,7 @@ def test_new_passwords_open_whatever_the_older_dovecot_takes_for_granted(
     with oldsystems.Ispmail(**moving.sources) as system:
         system.dovecot.run()
         for made_as in ("BLF-CRYPT", "SHA512-CRYPT", "ARGON2ID", "SSHA512", scheme):
-            stored = passwords.make(PASSWORD, "bob@example.org", made_as)
+            stored = passwords.make_hash(PASSWORD, "bob@example.org", made_as)
             Mailbox.objects.filter(pk="bob@example.org").update(password=stored)
             assert comes_in(system, "bob@example.org", PASSWORD) == (True, False), stored
 

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.readers import open_tables
 from tests.servers import free_port
 
@@ -40,7 +40,7 @@ def rows_of(url, is_wanted=is_users):
 
 def refusal(url, is_wanted=is_users):
     """What the error says, and that it says no password however it is shown."""
-    with pytest.raises(UnfitSource) as refused, open_tables(url, is_wanted):
+    with pytest.raises(SourceError) as refused, open_tables(url, is_wanted):
         pass
     everything = "".join(traceback.format_exception(refused.value))
     assert "hunter2" not in everything
@@ -153,24 +153,24 @@ def test_a_server_that_goes_while_rows_come_leaves_an_error_and_no_half(mariadb,
                         mariadb.execute(f"KILL {process}")
             yield [str(row[0])] + [None] * 7
 
-    was, database.texts = database.texts, killing
+    was, database.iter_text_rows = database.iter_text_rows, killing
     try:
         assert refusal(url).startswith(f"127.0.0.1/{name}, users: ")
     finally:
-        database.texts = was
+        database.iter_text_rows = was
 
 
 @pytest.mark.mariadb
 def test_nothing_is_written_and_a_second_statement_is_none(mariadb, url):
     name = url.rpartition("/")[2]
-    from mailboxes.transfer.readers.database import MySQL, parsed
+    from mailboxes.transfer.readers.database import MySQLSource, parse_source_url
 
-    database = MySQL(parsed(url))
+    database = MySQLSource(parse_source_url(url))
     try:
         for sql in ("DELETE FROM users", "CREATE TABLE x (a int)"):
-            with pytest.raises(UnfitSource, match="READ ONLY"), database.told():
+            with pytest.raises(SourceError, match="READ ONLY"), database.told():
                 database.connection.query(sql)
-        with pytest.raises(UnfitSource, match="syntax"), database.told():
+        with pytest.raises(SourceError, match="syntax"), database.told():
             database.connection.query("SELECT 1; DELETE FROM users")
     finally:
         database.close()

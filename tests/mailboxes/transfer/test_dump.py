@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.readers import open_tables, sql_lexer
 from tests.servers import command
 
@@ -45,7 +45,7 @@ def rows_of(path, table, is_wanted=everything):
 
 
 def refusal(path, is_wanted=everything):
-    with pytest.raises(UnfitSource) as refused, open_tables(path, is_wanted):
+    with pytest.raises(SourceError) as refused, open_tables(path, is_wanted):
         pass
     return str(refused.value)
 
@@ -383,7 +383,7 @@ def read_or_refused(path):
     try:
         with open_tables(path, everything):
             pass
-    except UnfitSource as error:
+    except SourceError as error:
         assert str(error)
 
 
@@ -420,8 +420,8 @@ def test_wherever_a_block_ends_the_rows_are_the_same(monkeypatch, dump):
     between = f"/* {'*' * 200} */ {blanks * 3}-- {'-' * 200}\n{blanks}"
     path = dump(f"{USERS}{between}INSERT INTO users VALUES\n{rows} ;")
     for block, ahead in itertools.product((1, 7, 64), range(64, 70)):
-        monkeypatch.setattr(sql_lexer, "BLOCK", block)
-        monkeypatch.setattr(sql_lexer, "AHEAD", ahead)
+        monkeypatch.setattr(sql_lexer, "BLOCK_SIZE", block)
+        monkeypatch.setattr(sql_lexer, "LOOKAHEAD_BYTES", ahead)
         assert [row[0] for row in rows_of(path, "users")] == values
 
 

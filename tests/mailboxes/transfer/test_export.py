@@ -19,9 +19,9 @@ from mailadmin.db import pagination
 from mailboxes.models import Alias, Mailbox, Plan, Vacation, vacation_target
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export import csvfiles, hashfiles, jsonfiles
-from mailboxes.transfer.export.archive import zipped
+from mailboxes.transfer.export.archive import iter_zip
 from mailboxes.transfer.export.snapshot import snapshot
-from mailboxes.transfer.row_types import BY_TABLE
+from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
 from tests.mailboxes.transfer.exported import build_database, contents, forget_everything
 from tests.mailboxes.transfer.stories import TransferWorld
 
@@ -83,7 +83,7 @@ class RoundTrips(Exporting):
                 plan = self.planned(path)
                 verbs = {verb for row in plan["counts"].values() for verb in row if row[verb]}
                 self.assertEqual(verbs, {"same"}, [r for r in plan["rows"] if r["verb"] != "same"])
-                self.assertEqual(len(plan["counts"]), len(BY_TABLE))
+                self.assertEqual(len(plan["counts"]), len(ROW_TYPES_BY_TABLE))
 
     @override_settings(MAILADMIN_QUOTA_MULTIPLIER=3)
     def test_quotas_come_back_to_the_byte_whatever_a_megabyte_is(self):
@@ -153,7 +153,7 @@ class JsonStories(Exporting):
     def test_a_signing_without_its_key_is_told_and_left_out(self):
         DkimSigning.objects.create(author="example.org", dkim_id=4711)
         losses = Losses()
-        said = json.loads("".join(jsonfiles.pieces(losses)))
+        said = json.loads("".join(jsonfiles.iter_json(losses)))
         self.assertNotIn("dkim-signings", said)
         self.assertEqual([note.places for note in losses], [["example.org"]])
 
@@ -210,7 +210,7 @@ class CommandStories(Exporting):
         path = self.folder / "all.json"
         path.write_text("of yesterday")
         with (
-            mock.patch.object(jsonfiles, "table", side_effect=ZeroDivisionError),
+            mock.patch.object(jsonfiles, "iter_table_json", side_effect=ZeroDivisionError),
             self.assertRaises(ZeroDivisionError),
         ):
             self.export("--to", "json", "--output", path)
@@ -244,7 +244,9 @@ class CsvStories(Exporting):
                 build_database(seed)
                 before = contents()
                 folder = self.folder_of_tables("--passwords")
-                self.assertEqual({path.stem for path in folder.glob("*.csv")}, set(BY_TABLE))
+                self.assertEqual(
+                    {path.stem for path in folder.glob("*.csv")}, set(ROW_TYPES_BY_TABLE)
+                )
                 forget_everything()
                 self.back(folder, "csv")
                 self.maxDiff = None
@@ -397,10 +399,12 @@ def crowd(first, last):
 
 
 WRITERS = {
-    "json": lambda: jsonfiles.pieces(Losses()),
-    "csv": lambda: csvfiles.pieces(BY_TABLE["mailboxes"], Losses()),
-    "hashfiles": lambda: (piece for _n, pieces in hashfiles.files(Losses()) for piece in pieces),
-    "zip": lambda: zipped(csvfiles.files(Losses(), "", True)),
+    "json": lambda: jsonfiles.iter_json(Losses()),
+    "csv": lambda: csvfiles.iter_csv_lines(ROW_TYPES_BY_TABLE["mailboxes"], Losses()),
+    "hashfiles": lambda: (
+        piece for _n, pieces in hashfiles.iter_map_files(Losses()) for piece in pieces
+    ),
+    "zip": lambda: iter_zip(csvfiles.iter_csv_files(Losses(), "", True)),
 }
 
 
@@ -428,7 +432,7 @@ def test_memory_stays_flat_however_many_rows_there_are():
 def test_rows_are_asked_for_some_at_a_time(django_assert_max_num_queries):
     crowd(0, 5000)
     with django_assert_max_num_queries(120):
-        for _piece in jsonfiles.pieces(Losses()):
+        for _piece in jsonfiles.iter_json(Losses()):
             pass
 
 
@@ -436,7 +440,7 @@ def test_rows_are_asked_for_some_at_a_time(django_assert_max_num_queries):
 def test_an_export_is_of_one_moment_and_hinders_nobody():
     crowd(0, 10)
     with snapshot():
-        pieces = jsonfiles.pieces(Losses())
+        pieces = jsonfiles.iter_json(Losses())
         said = [next(pieces), next(pieces)]
         with ThreadPoolExecutor(1) as pool:
             pool.submit(written_meanwhile).result(timeout=20)
@@ -456,8 +460,8 @@ def written_meanwhile():
 @pytest.mark.django_db
 def test_a_key_that_is_not_ascii_does_not_end_the_export():
     domain = Domain.objects.create(domain="example.org")
-    with mock.patch.object(pagination.pages, "__defaults__", (1,)):
+    with mock.patch.object(pagination.iter_pages, "__defaults__", (1,)):
         for name in ("a", "é", "ü"):
             Alias.objects.create(address=f"{name}@example.org", goto="x@far.test", domain=domain)
-        whole = json.loads("".join(jsonfiles.pieces(Losses())))
+        whole = json.loads("".join(jsonfiles.iter_json(Losses())))
     assert {row["address"][0] for row in whole["aliases"]} == {"a", "é", "ü"}

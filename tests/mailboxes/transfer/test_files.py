@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailboxes.transfer.entries import Losses, UnfitSource
-from mailboxes.transfer.readers import READERS, opened, unpacking
+from mailboxes.transfer.entries import Losses, SourceError
+from mailboxes.transfer.readers import READERS, open_source, unpacking
 
 ROW = "ann@example.org"
 
 
 def entries(path, format_name, **options):
-    with opened(format_name, str(path)) as source:
+    with open_source(format_name, str(path)) as source:
         return list(READERS[format_name].read(source, Losses(), **options))
 
 
@@ -43,7 +43,7 @@ def json_of(tmp_path):
 
 
 def refused(read, text, words, **options):
-    with pytest.raises(UnfitSource) as error:
+    with pytest.raises(SourceError) as error:
         read(text, **options)
     assert words in str(error.value)
 
@@ -143,7 +143,7 @@ def test_a_line_of_a_hundred_megabytes_is_refused_in_little_memory(tmp_path):
         for _piece in range(100):
             file.write("x" * 2**20)
     tracemalloc.start()
-    with pytest.raises(UnfitSource, match="line 2"):
+    with pytest.raises(SourceError, match="line 2"):
         entries(path, "csv")
     assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
     tracemalloc.stop()
@@ -179,12 +179,12 @@ def test_a_folder_does_too(tmp_path):
     ],
 )
 def test_what_is_in_a_zip_stays_in_it(tmp_path, files, words):
-    with pytest.raises(UnfitSource, match=words):
+    with pytest.raises(SourceError, match=words):
         entries(archive(tmp_path, files), "csv")
 
 
 def test_a_zip_of_folders_within_folders_is_refused(tmp_path):
-    with pytest.raises(UnfitSource, match="leads out"):
+    with pytest.raises(SourceError, match="leads out"):
         entries(archive(tmp_path, {"a/" * 1900 + "mailboxes.csv": "username\na\n"}), "csv")
 
 
@@ -194,8 +194,8 @@ def test_a_row_of_very_many_lines_is_read_in_time(json_of):
 
 
 def test_a_zip_that_unpacks_without_end_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(unpacking, "LARGEST", 2**22)
-    with pytest.raises(UnfitSource, match="larger"):
+    monkeypatch.setattr(unpacking, "MAX_UNPACKED_BYTES", 2**22)
+    with pytest.raises(SourceError, match="larger"):
         entries(archive(tmp_path, {"mailboxes.csv": "x" * 2**23}), "csv")
 
 
@@ -204,13 +204,13 @@ def test_a_broken_zip_is_told(tmp_path):
     data = bytearray(path.read_bytes())
     data[60:80] = bytes(20)
     path.write_bytes(data)
-    with pytest.raises(UnfitSource):
+    with pytest.raises(SourceError):
         entries(path, "csv")
 
 
 @pytest.mark.parametrize("format_name", ["csv", "json"])
 def test_a_file_that_is_not_there_is_named(format_name):
-    with pytest.raises(UnfitSource, match="/nowhere/rows"):
+    with pytest.raises(SourceError, match="/nowhere/rows"):
         entries("/nowhere/rows", format_name)
 
 
@@ -279,7 +279,7 @@ def test_garbage_is_refused_and_nothing_else(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "garbage"
     path.write_bytes(data)
     for format_name in ("csv", "json"):
-        with contextlib.suppress(UnfitSource):
+        with contextlib.suppress(SourceError):
             entries(path, format_name)
 
 
@@ -291,7 +291,7 @@ def test_pieces_of_good_files_are_refused_or_read(tmp_path):
         for _change in range(die.randint(1, 3)):
             data[die.randrange(len(data))] = die.randrange(256)
         path.write_bytes(data[: die.randint(1, len(data))])
-        with contextlib.suppress(UnfitSource):
+        with contextlib.suppress(SourceError):
             entries(path, "json")
 
 
@@ -302,7 +302,7 @@ def test_reading_takes_little_memory_however_much_there_is(tmp_path):
         rows = (f"u{n}@example.org,{'x' * 100}\n" for n in range(count))
         path.write_text("username,name\n" + "".join(rows))
         tracemalloc.start()
-        with opened("csv", str(path)) as source:
+        with open_source("csv", str(path)) as source:
             assert sum(1 for _entry in READERS["csv"].read(source, Losses())) == count
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()

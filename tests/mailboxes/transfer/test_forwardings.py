@@ -5,9 +5,9 @@ import hashlib
 import pytest
 
 from mailadmin import passwords
-from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.readers import open_tables
-from mailboxes.transfer.readers.hashes import HEX_OF_DOVECOT, as_stored
+from mailboxes.transfer.readers.hashes import DOVECOT_HEX_SCHEMES, convert_password
 from tests import mailservers
 from tests.mailboxes.transfer.reading import SAMPLES, Read, changed, copied
 
@@ -134,7 +134,7 @@ def test_the_transport_table_is_optional_and_the_others_are_not(sample):
     )
     assert "transport" not in Read("forwardings", sample).kinds
     sample.write_text(text.replace("`forwardings`", "`others`"))
-    with pytest.raises(UnfitSource, match="it has no table forwardings"):
+    with pytest.raises(SourceError, match="it has no table forwardings"):
         Read("forwardings", sample)
 
 
@@ -177,38 +177,38 @@ SECRET = b"secret"
     ],
 )
 def test_a_hash_without_a_scheme_is_stored_with_the_one_it_is_of(text, scheme, stored):
-    found, _remark = as_stored(text, scheme)
+    found, _remark = convert_password(text, scheme)
     assert found == stored + text
     assert passwords.verify("secret", found)
 
 
 def test_64_digits_of_postfixadmin_are_dovecots_cram_md5():
     digits = "cd3ba7deaad6e5ca23448ba42e379747a9e0f7f1fbc00c8a81bbaac395731b56"
-    found, remark = as_stored(digits, "", HEX_OF_DOVECOT)
+    found, remark = convert_password(digits, "", DOVECOT_HEX_SCHEMES)
     assert found == "{CRAM-MD5}" + digits
     assert "CRAM-MD5" in remark
     assert passwords.verify("secret", found)
 
 
 def test_thirteen_letters_are_a_password_where_passwords_are_plain():
-    assert as_stored("hunter2hunter", "PLAIN") == ("{PLAIN}hunter2hunter", "")
+    assert convert_password("hunter2hunter", "PLAIN") == ("{PLAIN}hunter2hunter", "")
 
 
 @pytest.mark.parametrize("text", [None, "", "!", "*", "!!", "*LK*", "!$6$salt$locked"])
 def test_what_nobody_could_log_in_with_is_no_password(text):
-    assert as_stored(text) == (None, "")
-    assert as_stored(text, "PLAIN") == (None, "")
+    assert convert_password(text) == (None, "")
+    assert convert_password(text, "PLAIN") == (None, "")
 
 
 def test_what_could_be_a_password_itself_is_neither_stored_nor_shown():
-    found, remark = as_stored("hunter2")
+    found, remark = convert_password("hunter2")
     assert found is None
     assert "which scheme" in remark
     assert "hunter2" not in remark
 
 
 def test_a_scheme_that_only_the_old_dovecot_knew_is_kept_and_told():
-    found, remark = as_stored("{ROT13}frperg")
+    found, remark = convert_password("{ROT13}frperg")
     assert found == "{ROT13}frperg"
     assert "cannot verify" in remark
 

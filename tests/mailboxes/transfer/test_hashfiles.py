@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from mailadmin import passwords
-from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.readers.passwdfiles import is_passwd_file, quota_of
+from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.readers.passwdfiles import is_passwd_file, parse_quota
 from tests import servers
 from tests.mailboxes.transfer.reading import SAMPLES, Read, changed, copied
 
@@ -35,7 +35,7 @@ def bare(etc):
 
 
 def refusal(source):
-    with pytest.raises(UnfitSource) as refused:
+    with pytest.raises(SourceError) as refused:
         Read("hashfiles", source)
     return str(refused.value)
 
@@ -347,11 +347,11 @@ def test_what_is_not_there_or_no_main_cf_is_refused(tmp_path, etc):
     ],
 )
 def test_quotas_are_bytes(extra, size):
-    assert quota_of(extra) == str(size)
+    assert parse_quota(extra) == str(size)
 
 
 def test_a_quota_of_messages_is_none():
-    assert quota_of("userdb_quota_rule=*:messages=100") is None
+    assert parse_quota("userdb_quota_rule=*:messages=100") is None
 
 
 def test_the_scheme_that_dovecot_is_told_counts(etc):

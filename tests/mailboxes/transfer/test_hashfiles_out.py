@@ -12,12 +12,12 @@ from domains.models import AliasDomain, Domain
 from mailadmin import passwords
 from mailadmin.db.fields import split_goto
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
-from mailboxes.mailserver.generator.choices import guessed
+from mailboxes.mailserver.generator.choices import detect_options
 from mailboxes.models import Alias, Mailbox, Vacation, vacation_target
 from mailboxes.postfix import maps
-from mailboxes.postfix.routing import own_setup
+from mailboxes.postfix.routing import build_panel_config
 from mailboxes.transfer.export import hashfiles
-from mailboxes.transfer.export.disk import MARK
+from mailboxes.transfer.export.disk import INDEX_FILENAME
 from tests import mailservers, programs, servers
 from tests.mailboxes.transfer.exported import build_database, forget_everything
 from tests.mailboxes.transfer.reading import Read
@@ -51,7 +51,7 @@ def tables_of(folder):
     """parameter → the maps of main.cf, in order; `check_recipient_access` has its own."""
     postfix = PostfixFiles(folder)
     found = {}
-    for parameter in {query.parameter for query in maps.postfix_maps()} - {""}:
+    for parameter in {query.parameter for query in maps.build_postfix_maps()} - {""}:
         words = [word for word in postfix.words(parameter) if word.startswith(("hash:", "inline:"))]
         found[parameter] = [word for word in words if "access/logins" not in word]
     return found
@@ -94,8 +94,8 @@ def answers_of_files(folder, keys):
 
 
 def answers_of_panel(keys):
-    found, setup = {}, own_setup()
-    for parameter in {query.parameter for query in maps.postfix_maps()} - {""}:
+    found, setup = {}, build_panel_config()
+    for parameter in {query.parameter for query in maps.build_postfix_maps()} - {""}:
         for number, table in enumerate(getattr(setup, parameter)):
             place = (parameter, number) if parameter == ACCESS else (parameter, 0)
             for key in keys:
@@ -124,7 +124,7 @@ def test_postmap_answers_as_the_panels_own_queries(folder, seed):
     build_database(seed, mailboxes=5)
     ours = assert_same_answers(compiled(export(folder)))
     asked = {parameter for parameter, _number, _key in ours}
-    assert asked == {query.parameter for query in maps.postfix_maps()} - {""}
+    assert asked == {query.parameter for query in maps.build_postfix_maps()} - {""}
 
 
 def test_rows_of_an_alias_domain_win_over_those_it_mirrors(folder):
@@ -291,7 +291,7 @@ def test_names_in_the_mark_lead_nowhere_else(folder, tmp_path):
     export(folder)
     victim = tmp_path / "victim"
     victim.write_text("mine")
-    with (folder / MARK).open("a") as mark:
+    with (folder / INDEX_FILENAME).open("a") as mark:
         mark.write(f"../victim\n{victim}\n")
     export(folder)
     assert victim.read_text() == "mine"
@@ -302,7 +302,7 @@ def test_an_export_that_fails_leaves_the_last_one(folder, monkeypatch):
     export(folder)
     before = {name: (folder / name).read_text() for name in names_in(folder)}
     Domain.objects.create(domain="new.example")
-    monkeypatch.setattr(hashfiles, "main_cf", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(hashfiles, "render_main_cf", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         export(folder)
     assert {name: (folder / name).read_text() for name in names_in(folder)} == before
@@ -331,7 +331,9 @@ def test_one_domain_alone(folder):
     AliasDomain.objects.update(active=True)
     mirror = AliasDomain.objects.order_by("pk").first().pk
     export(folder, "--domain", mirror)
-    text = "".join((folder / name).read_text() for name in names_in(folder) if name != MARK)
+    text = "".join(
+        (folder / name).read_text() for name in names_in(folder) if name != INDEX_FILENAME
+    )
     keys = {line.split("\t")[0] for line in text.splitlines() if "\t" in line and line[0] != "#"}
     assert f"list@{mirror}" in keys
     assert {key.rpartition("@")[2].lstrip(".") for key in keys} == {mirror}
@@ -361,8 +363,8 @@ def test_everybody_logs_in_by_the_passwd_file_with_the_password_he_had(folder):
     domain = Domain.objects.create(domain="example.org", password_expiry=30)
     stored = {
         "plain": "{PLAIN}a:b c",
-        "crypt": passwords.make("correct-horse-42"),
-        "off": passwords.make("correct-horse-42"),
+        "crypt": passwords.make_hash("correct-horse-42"),
+        "off": passwords.make_hash("correct-horse-42"),
         "file": "{PLAIN}file",
     }
     paths = {"crypt": "old mail/100%/", "file": "old/50%d"}
@@ -385,7 +387,7 @@ def test_everybody_logs_in_by_the_passwd_file_with_the_password_he_had(folder):
         assert not dovecot.lets_in("off@example.org", "correct-horse-42")
         said, paths = dovecot.says_of("crypt@example.org"), dovecot.says_of("file@example.org")
         assert "/var/vmail/old mail/100%/" in said
-        for name, text in USER_FIELDS[guessed()["dovecot_version"]].items():
+        for name, text in USER_FIELDS[detect_options()["dovecot_version"]].items():
             assert f"{name}\t{text}\n" in said + paths
 
 
@@ -427,7 +429,7 @@ class Dovecot(servers.Server):
         text = (lines / "dovecot.conf").read_text().replace("/etc/dovecot", str(lines))
         self.conf = self.folder / "dovecot.conf"
         self.conf.write_text(
-            mailservers.FIRST_LINES[guessed()["dovecot_version"]]
+            mailservers.FIRST_LINES[detect_options()["dovecot_version"]]
             + f"base_dir = {self.folder}/run\nstate_dir = {self.folder}/state\nprotocols =\n"
             f"log_path = {self.folder}/said\nssl = no\nmail_uid = 1000\nmail_gid = 1000\n"
             "service auth {\n  user = root\n}\n" + text

@@ -3,7 +3,7 @@
 import pytest
 
 from mailadmin import passwords
-from mailboxes.transfer.entries import UnfitSource
+from mailboxes.transfer.entries import SourceError
 from tests.mailboxes.transfer.reading import SAMPLES, Read, changed, copied
 
 SAMPLE = SAMPLES / "ispmail.sql"
@@ -142,14 +142,14 @@ def test_what_is_not_of_the_system_is_told(sample):
 @pytest.mark.parametrize("table", ["virtual_domains", "virtual_users", "virtual_aliases"])
 def test_a_database_without_its_tables_is_another_systems(sample, table):
     sample.write_text(sample.read_text().replace(table, "other"))
-    with pytest.raises(UnfitSource) as refused:
+    with pytest.raises(SourceError) as refused:
         Read("ispmail", sample)
     assert str(refused.value) == f"This is no ISPmail database: it has no table {table}."
 
 
 def test_a_table_without_its_columns_is_another_systems(sample):
     sample.write_text(sample.read_text().replace("`email`", "`mail`"))
-    with pytest.raises(UnfitSource, match="virtual_users has no column email"):
+    with pytest.raises(SourceError, match="virtual_users has no column email"):
         Read("ispmail", sample)
 
 
@@ -168,5 +168,5 @@ def test_a_live_database_says_what_its_dump_says(mariadb, empty_database):
 
 
 def test_a_scheme_that_does_not_exist_is_refused():
-    with pytest.raises(UnfitSource, match="no password scheme ROT13"):
+    with pytest.raises(SourceError, match="no password scheme ROT13"):
         Read("ispmail", SAMPLE, scheme="ROT13")

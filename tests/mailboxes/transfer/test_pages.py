@@ -69,7 +69,7 @@ class PageStories(TransferWorld):
         self.sign_in(self.root)
         self.limit(mailboxes=0)
         rows = "".join(f"user{n}@example.org,{'x' * 200}\n" for n in range(300))
-        with mock.patch.object(uploads, "PIECE", 10_000):
+        with mock.patch.object(uploads, "CHUNK_SIZE", 10_000):
             plan = self.uploaded(f"username,password_hash\n{rows}")
         self.assertEqual(plan.rows.filter(verb="new").count(), 300)
 
@@ -214,7 +214,7 @@ class PageStories(TransferWorld):
     def test_a_plan_that_cannot_be_finished_can_be_discarded(self):
         self.sign_in(self.alice)
         self.upload()
-        with mock.patch.object(uploads, "opened", side_effect=RuntimeError):
+        with mock.patch.object(uploads, "decrypt_piece", side_effect=RuntimeError):
             self.work()
         plan = Plan.objects.get()
         self.assertIn('value="discard"', self.page(plan))

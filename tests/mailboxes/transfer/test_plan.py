@@ -132,8 +132,8 @@ class PlanStories(TransferWorld):
     def test_a_step_that_fails_leaves_nothing_of_itself(self):
         plan = self.plan("username,password_hash\nann@example.org,x\nben@example.org,y\n")
         with (
-            mock.patch.object(plan_apply, "refuse", side_effect=RuntimeError),
-            mock.patch.object(mailboxes, "tally", side_effect=RuntimeError),
+            mock.patch.object(plan_apply, "mark_refused", side_effect=RuntimeError),
+            mock.patch.object(mailboxes, "adjust_tallies", side_effect=RuntimeError),
             self.assertRaises(RuntimeError),
         ):
             self.apply(plan)
@@ -152,7 +152,7 @@ class PlanStories(TransferWorld):
         self.assertIn("rows.csv, line 2", self.reasons(plan)["ann@example.org"])
 
     def test_doubles_are_found_far_apart(self):
-        lines = [f"user{number}@example.org,x\n" for number in range(plan_build.ROWS_A_STEP * 6)]
+        lines = [f"user{number}@example.org,x\n" for number in range(plan_build.ROWS_PER_STEP * 6)]
         lines.append("USER3@example.org,y\n")
         self.limit(mailboxes=0)
         plan = self.plan("username,password_hash\n" + "".join(lines))

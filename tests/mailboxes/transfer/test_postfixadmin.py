@@ -10,8 +10,8 @@ from django.db import connection
 
 from domains.models import Domain, Transport
 from mailadmin import passwords
-from mailboxes.transfer.entries import UnfitSource
-from mailboxes.transfer.readers.postfixadmin import KNOWN
+from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.readers.postfixadmin import KNOWN_COLUMNS
 from tests.base import PASSWORD
 from tests.mailboxes.transfer.reading import SAMPLES, Read, copied
 from tests.servers import command
@@ -163,7 +163,7 @@ def test_the_row_for_all_domains_is_none():
 def test_two_postfixadmins_in_one_database_are_not_mixed(tmp_path):
     path = tmp_path / "dump.sql"
     path.write_bytes(GUIDE.read_bytes() + CRAM.read_bytes().replace(b"-- MySQL dump", b"-- "))
-    with pytest.raises(UnfitSource, match="prefixes being “”, “pfa_”"):
+    with pytest.raises(SourceError, match="prefixes being “”, “pfa_”"):
         Read("postfixadmin", path)
 
 
@@ -176,7 +176,7 @@ def test_a_database_without_its_tables_is_another_systems(tmp_path, table):
         .replace(f"INTO {table} ", "INTO x ")
     )
     path.write_text(text)
-    with pytest.raises(UnfitSource) as refused:
+    with pytest.raises(SourceError) as refused:
         Read("postfixadmin", path)
     assert str(refused.value) == f"This is no PostfixAdmin database: it has no table {table}."
 
@@ -329,7 +329,7 @@ def test_a_vacation_answers_only_if_mail_was_handed_to_it(latest):
 def test_rows_without_values_are_no_crash(tmp_path):
     path = tmp_path / "empty.sqlite3"
     with sqlite3.connect(path) as database:
-        for table, columns in KNOWN.items():
+        for table, columns in KNOWN_COLUMNS.items():
             database.execute(f"CREATE TABLE {table} ({', '.join(dict.fromkeys(columns))})")
             for value in ("NULL", "''"):
                 values = ", ".join(value for _column in dict.fromkeys(columns))

@@ -55,11 +55,11 @@ EVERYTHING = {
 class ReturningStories(TransferWorld):
     def snapshot(self):
         """Every row that people own, but for dates."""
-        from mailboxes.transfer.row_types import KINDS
+        from mailboxes.transfer.row_types import ROW_TYPES
 
         return {
             kind.name: [kind.words(row) for row in kind.model._default_manager.order_by("pk")]
-            for kind in KINDS.values()
+            for kind in ROW_TYPES.values()
         }
 
     def test_everything_is_as_it_was(self):
@@ -75,9 +75,9 @@ class ReturningStories(TransferWorld):
     def test_what_the_import_itself_did_later_to_a_row_is_no_obstacle(self):
         before = self.snapshot()
         plan = self.json_plan(EVERYTHING)
-        perform(Actor.console(), workflow.enter, plan.pk, Plan.State.APPLYING)
+        perform(Actor.console(), workflow.enter_state, plan.pk, Plan.State.APPLYING)
         self.steps(plan, Plan.State.APPLYING)
-        perform(Actor.console(), workflow.enter, plan.pk, Plan.State.RETURNING)
+        perform(Actor.console(), workflow.enter_state, plan.pk, Plan.State.RETURNING)
         self.steps(plan, Plan.State.RETURNING)
         self.assertEqual(self.reasons(plan), {})
         self.assertEqual(self.snapshot(), before)
@@ -85,7 +85,7 @@ class ReturningStories(TransferWorld):
     def steps(self, plan, state):
         """As slowly as it may be: a second goes by between any two steps."""
         now = timezone.now()
-        while step := workflow.next_step(plan.pk, state):
+        while step := workflow.next_operation_step(plan.pk, state):
             now += datetime.timedelta(seconds=1)
             with mock.patch.object(timezone, "now", return_value=now):
                 perform(Actor.console(), step[0], *step[1])
@@ -168,7 +168,7 @@ class ReturningStories(TransferWorld):
     def test_nobody_takes_back_anothers_import(self):
         plan = self.imported("username\nann@example.org\n")
         with self.assertRaisesMessage(ValidationError, "no such import"):
-            perform(self.actor(self.alice), workflow.begin, plan.pk, Plan.State.RETURNING)
+            perform(self.actor(self.alice), workflow.start_operation, plan.pk, Plan.State.RETURNING)
 
     def test_it_is_taken_back_once(self):
         plan = self.take_back(self.imported("username\nann@example.org\n"))
@@ -204,11 +204,11 @@ class StoppingStories(TransferWorld):
         names = [f"user{n}@example.org" for n in range(1200)]
         plan = self.plan("username,password_hash\n" + "".join(f"{name},x\n" for name in names))
         actor = self.actor(self.root)
-        perform(actor, workflow.enter, plan.pk, Plan.State.APPLYING)
-        service, arguments, _rows = workflow.next_step(plan.pk, Plan.State.APPLYING)
+        perform(actor, workflow.enter_state, plan.pk, Plan.State.APPLYING)
+        service, arguments, _rows = workflow.next_operation_step(plan.pk, Plan.State.APPLYING)
         perform(actor, service, *arguments)
-        perform(actor, workflow.stop, plan.pk)
-        self.assertIsNone(workflow.next_step(plan.pk, Plan.State.APPLYING))
+        perform(actor, workflow.stop_plan, plan.pk)
+        self.assertIsNone(workflow.next_operation_step(plan.pk, Plan.State.APPLYING))
         self.assertEqual(Mailbox.objects.filter(pk__in=names).count(), 500)
         self.apply(plan, self.root)
         self.assertEqual(Mailbox.objects.filter(pk__in=names).count(), 1200)
@@ -216,8 +216,8 @@ class StoppingStories(TransferWorld):
 
     def test_two_at_work_with_one_plan_do_not_undo_each_other(self):
         plan = self.plan("username,password_hash\nann@example.org,x\nben@example.org,x\n")
-        perform(self.actor(self.root), workflow.enter, plan.pk, Plan.State.APPLYING)
-        steps = [workflow.next_step(plan.pk, Plan.State.APPLYING) for _both in range(2)]
+        perform(self.actor(self.root), workflow.enter_state, plan.pk, Plan.State.APPLYING)
+        steps = [workflow.next_operation_step(plan.pk, Plan.State.APPLYING) for _both in range(2)]
         for service, arguments, _rows in steps:
             perform(self.actor(self.root), service, *arguments)
         self.assertEqual(self.verbs(plan), {"ann@example.org": "new", "ben@example.org": "new"})
@@ -227,9 +227,9 @@ class StoppingStories(TransferWorld):
         self.limit(mailboxes=0)
         names = [f"user{n}@example.org" for n in range(700)]
         plan = self.plan("username,password_hash\n" + "".join(f"{name},x\n" for name in names))
-        perform(self.actor(self.root), workflow.enter, plan.pk, Plan.State.APPLYING)
-        service, arguments, _rows = workflow.next_step(plan.pk, Plan.State.APPLYING)
+        perform(self.actor(self.root), workflow.enter_state, plan.pk, Plan.State.APPLYING)
+        service, arguments, _rows = workflow.next_operation_step(plan.pk, Plan.State.APPLYING)
         perform(self.actor(self.root), service, *arguments)
-        perform(self.actor(self.root), workflow.stop, plan.pk)
+        perform(self.actor(self.root), workflow.stop_plan, plan.pk)
         self.take_back(plan)
         self.assertFalse(Mailbox.objects.filter(pk__in=names).exists())
