@@ -30,7 +30,7 @@ from mailadmin.db.fields import (
     UnknownDate,
     mail_key,
 )
-from mailadmin.db.models import Record, get_table_name
+from mailadmin.db.models import TimestampedModel, get_table_name
 from mailadmin.names import address_to_unicode, domain_to_unicode
 
 ALL_DOMAINS = "ALL"  # PostfixAdmin's name for "every domain": a mark, not a domain
@@ -48,7 +48,7 @@ class DomainManager(models.Manager.from_queryset(DomainQuerySet)):
         return super().get_queryset().exclude(domain=ALL_DOMAINS)
 
 
-class Domain(Record):
+class Domain(TimestampedModel):
     domain = DomainField(_("domain"), primary_key=True)
     description = CharField(_("description"), max_length=255, blank=True, default="")
     aliases = models.IntegerField(_("aliases"), default=0, db_default=0)
@@ -81,7 +81,7 @@ class Domain(Record):
         return limit == UNLIMITED or (limit != NONE_ALLOWED and count + more <= limit)
 
 
-class AliasDomain(Record):
+class AliasDomain(TimestampedModel):
     alias_domain = mail_key(
         Domain,
         "alias_domain",
@@ -106,7 +106,7 @@ class AliasDomain(Record):
         return domain_to_unicode(self.alias_domain_id)
 
 
-class Admin(Principal, Record):
+class Admin(Principal, TimestampedModel):
     username = AddressField(_("admin"), primary_key=True)
     superadmin = models.BooleanField(_("superadmin"), default=False, db_default=False)
 
@@ -264,7 +264,7 @@ class DkimSigning(models.Model):
         return f"{self.author} {self.dkim_id}"
 
 
-class Transport(Record):
+class Transport(TimestampedModel):
     """Where mail for an address, a domain, its sub-domains or everybody goes."""
 
     pattern = NameField(_("pattern"), primary_key=True, validators=[validate_pattern])

@@ -18,7 +18,7 @@ def get_table_name(name):
     return settings.MAILADMIN_TABLE_PREFIX + name
 
 
-class Record(models.Model):
+class TimestampedModel(models.Model):
     """A row that knows when it was made and changed, and whether it is in force."""
 
     created = DateTimeField(

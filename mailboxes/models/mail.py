@@ -24,7 +24,7 @@ from mailadmin.db.fields import (
     mail_key,
     split_goto,
 )
-from mailadmin.db.models import Record, get_table_name
+from mailadmin.db.models import TimestampedModel, get_table_name
 from mailadmin.names import address_to_unicode
 
 
@@ -32,7 +32,7 @@ class MailboxQuerySet(ScopedQuerySet):
     owner_lookup = "pk"
 
 
-class Mailbox(Principal, Record):
+class Mailbox(Principal, TimestampedModel):
     role = Role.MAILBOX
 
     username = AddressField(_("mailbox"), primary_key=True)
@@ -99,7 +99,7 @@ class AliasQuerySet(ScopedQuerySet):
         return self.exclude(pk__in=Mailbox.objects.values("pk"))
 
 
-class Alias(Record):
+class Alias(TimestampedModel):
     address = NameField(_("alias"), primary_key=True)
     goto = GotoField(_("goes to"))
     domain = mail_key(Domain, "domain", related_name="alias_set", verbose_name=_("domain"))

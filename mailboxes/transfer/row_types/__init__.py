@@ -1,6 +1,6 @@
 """Every kind of row that can come in or go out, in the order in which they need each other."""
 
-from mailboxes.transfer.row_types.aliases import Aliases
+from mailboxes.transfer.row_types.aliases import AliasRowType
 from mailboxes.transfer.row_types.base import RowType, SecretField
 from mailboxes.transfer.row_types.domains import (
     AdminRowType,
@@ -17,7 +17,7 @@ from mailboxes.transfer.row_types.related import (
     FetchmailRowType,
     TotpExceptionRowType,
 )
-from mailboxes.transfer.row_types.vacations import Vacations
+from mailboxes.transfer.row_types.vacations import VacationRowType
 
 __all__ = [
     "ROW_TYPES_BY_TABLE",
@@ -34,10 +34,10 @@ ROW_TYPES = {
         DomainRowType(),
         AdminRowType(),
         MailboxRowType(),
-        Aliases(),
+        AliasRowType(),
         DomainLimitRowType(),
         AliasDomainRowType(),
-        Vacations(),
+        VacationRowType(),
         TransportRowType(),
         FetchmailRowType(),
         AppPasswordRowType(),

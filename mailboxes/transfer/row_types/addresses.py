@@ -7,7 +7,7 @@ from mailadmin.names import fold, validate_domain, validate_local_part
 from mailboxes.transfer.row_types.base import RowType, omit_keys
 
 
-class InDomain(RowType):
+class AddressRowType(RowType):
     """A row whose address is a name in a domain, told whole or in its two parts."""
 
     address = ""

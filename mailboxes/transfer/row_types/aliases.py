@@ -11,11 +11,11 @@ from mailboxes.models import Mailbox
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.tables import AliasTable
-from mailboxes.transfer.row_types.addresses import InDomain
+from mailboxes.transfer.row_types.addresses import AddressRowType
 from mailboxes.transfer.row_types.base import DomainNameField, LineField, NameListField, omit_keys
 
 
-class Aliases(InDomain):
+class AliasRowType(AddressRowType):
     panel_table = AliasTable
     name = "alias"
     counts_as = "aliases"

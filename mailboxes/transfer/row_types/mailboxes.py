@@ -14,7 +14,7 @@ from mailboxes.quotas import QUOTA_DECIMALS, exact_megabytes, file_quota
 from mailboxes.services.limits import megabytes_to_bytes
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes, edit_mailbox
 from mailboxes.tables import MailboxTable
-from mailboxes.transfer.row_types.addresses import InDomain
+from mailboxes.transfer.row_types.addresses import AddressRowType
 from mailboxes.transfer.row_types.base import (
     BoundedIntegerField,
     DomainNameField,
@@ -46,7 +46,7 @@ class QuotaMegabytesField(forms.DecimalField):
         return megabytes_to_bytes(megabytes)
 
 
-class MailboxRowType(InDomain):
+class MailboxRowType(AddressRowType):
     panel_table = MailboxTable
     name = "mailbox"
     counts_as = "mailboxes"

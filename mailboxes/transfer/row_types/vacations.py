@@ -19,7 +19,7 @@ from mailboxes.transfer.row_types.base import (
 )
 
 
-class Vacations(RowType):
+class VacationRowType(RowType):
     name = "vacation"
     table = "vacations"
     title = _("vacations")
