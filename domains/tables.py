@@ -29,7 +29,7 @@ from domains.services.alias_domains import (
     create_alias_domains,
     delete_alias_domains,
     edit_alias_domain,
-    refuse_targets,
+    refuse_alias_domain_targets,
     set_alias_domains,
 )
 from mailadmin.accounts.models import Role
@@ -86,7 +86,7 @@ class BaseDomainTable(Table):
 
     def delete_blockers(self, keys: Sequence[str]) -> list[str]:
         try:
-            refuse_targets(keys)
+            refuse_alias_domain_targets(keys)
         except ValidationError as error:
             return error.messages
         return []

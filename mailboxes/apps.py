@@ -12,7 +12,7 @@ class MailboxesConfig(AppConfig):
         from mailadmin.db.collations import register_compared_fields
         from mailboxes.models import CachedStat, StandaloneAlias
         from mailboxes.services.contents import count_contents
-        from mailboxes.services.domain_deletion import next_deletion
+        from mailboxes.services.domain_deletion import get_next_deletion_step
         from mailboxes.services.tallies import recount_tallies
         from mailboxes.tables import AliasTable, DomainTable, MailboxTable
         from mailboxes.transfer import job_steps
@@ -21,7 +21,7 @@ class MailboxesConfig(AppConfig):
         registry.register_table(DomainTable())
         registry.register_table(MailboxTable())
         registry.register_table(AliasTable())
-        registry.register_job_step(DELETION_JOB_KIND, next_deletion)
+        registry.register_job_step(DELETION_JOB_KIND, get_next_deletion_step)
         registry.register_job_step("import", job_steps.next_import_step)
         registry.register_job_step("import-return", job_steps.next_revert_step)
         registry.register_job_step("plan", job_steps.next_plan_step)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.forms import BaseDomainForm
 from mailadmin.tables.form_fields import AddressFormField
-from mailboxes.services.default_aliases import own_address
+from mailboxes.services.default_aliases import get_reachable_address
 
 
 class DomainForm(BaseDomainForm):
@@ -37,7 +37,7 @@ class DomainForm(BaseDomainForm):
     def _preset_aliases(self) -> None:
         names = ", ".join(name for name, _target in settings.MAILADMIN_DEFAULT_ALIASES)
         self.fields["default_aliases"].help_text = names
-        own = own_address(self.actor.principal)
+        own = get_reachable_address(self.actor.principal)
         self.initial.setdefault("default_aliases_to", own)
         self.fields["default_aliases_to"].help_text = (
             _("An address that somebody reads.")

@@ -8,7 +8,7 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext, gettext_lazy
 
 from domains.services.domains import edit_domain, set_domains
-from domains.services.text_references import named
+from domains.services.text_references import get_text_references
 from domains.tables import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, BaseDomainTable
 from mailadmin.accounts.models import Role
 from mailadmin.changes.log_page import old_mail_notices
@@ -23,16 +23,20 @@ from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value
 from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage, Vacation
 from mailboxes.quotas import file_quota
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
-from mailboxes.services.default_aliases import missing_targets
-from mailboxes.services.domain_deletion import close_domains, close_selected_domains, is_large
-from mailboxes.services.domains import create_domains, delete_domains, within
+from mailboxes.services.default_aliases import find_missing_targets
+from mailboxes.services.domain_deletion import (
+    is_large_deletion,
+    start_domain_deletion,
+    start_selected_deletion,
+)
+from mailboxes.services.domains import create_domains, delete_domains, get_indirect_dependents
 from mailboxes.services.mailboxes import (
     create_mailboxes,
     delete_mailboxes,
     edit_mailbox,
     set_mailboxes,
 )
-from mailboxes.services.references import aliases_naming
+from mailboxes.services.references import find_aliases_pointing_to
 from mailboxes.services.target_checks import find_alias_problems
 
 MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
@@ -50,17 +54,17 @@ class DomainTable(BaseDomainTable):
             Alias.objects.filter(domain__in=keys).without_mailbox() if each.model is Alias else each
             for each in super().cascade_querysets(keys)
         ]
-        return [*rows, *within(keys), *named(keys)]
+        return [*rows, *get_indirect_dependents(keys), *get_text_references(keys)]
 
     def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
-        return aliases_naming(principal, [f"@{key}" for key in keys])
+        return find_aliases_pointing_to(principal, [f"@{key}" for key in keys])
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
         """Return the default aliases that point to nobody; of a few domains, as they are saved."""
         if len(rows) > MAX_CHECKED_DOMAINS:
             return {}
         text = gettext("The default aliases point to %(target)s, which does not exist.")
-        found = {row.pk: missing_targets(row) for row in rows}
+        found = {row.pk: find_missing_targets(row) for row in rows}
         return {
             key: [text % {"target": each} for each in names]
             for key, names in found.items()
@@ -71,14 +75,14 @@ class DomainTable(BaseDomainTable):
         self, actor: Actor, action: Action, keys: Sequence[str], seen: SeenVersion | None = None
     ) -> Job | None:
         """Disable a large domain at once and have the worker delete it."""
-        if action is DELETE and is_large(keys):
-            return perform(actor, close_domains, keys, seen=seen)
+        if action is DELETE and is_large_deletion(keys):
+            return perform(actor, start_domain_deletion, keys, seen=seen)
         return super().run_action(actor, action, keys, seen)
 
     def run_selection_action(self, actor: Actor, action: Action, selection: Job) -> Job:
         """Disable many domains at once and have the worker delete them, whatever their size."""
         if action is DELETE:
-            return perform(actor, close_selected_domains, selection)
+            return perform(actor, start_selected_deletion, selection)
         return super().run_selection_action(actor, action, selection)
 
 
@@ -135,7 +139,10 @@ class MailboxTable(Table):
         return rows
 
     def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
-        return [*super().cascade_querysets(keys), *named(keys)]  # its own alias is a part of it
+        return [
+            *super().cascade_querysets(keys),
+            *get_text_references(keys),
+        ]  # its own alias is a part of it
 
     def export_value(self, row: Any, name: str) -> Any:
         return file_quota(row.quota) if name == "quota" else super().export_value(row, name)
@@ -147,7 +154,7 @@ class MailboxTable(Table):
         return old_mail_notices(row) if is_new else []
 
     def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
-        return aliases_naming(principal, keys)
+        return find_aliases_pointing_to(principal, keys)
 
 
 def with_usage(mailboxes):
@@ -241,4 +248,4 @@ class AliasTable(Table):
         return old_mail_notices(row) if is_new else []
 
     def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
-        return aliases_naming(principal, keys)
+        return find_aliases_pointing_to(principal, keys)

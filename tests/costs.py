@@ -17,7 +17,7 @@ def main():
     from mailboxes.services import domain_deletion, limits, tallies
 
     cache.LIVE_COUNT_LIMIT = limits.SMALL_DOMAIN_LIMIT = 100
-    domain_deletion.LARGE = 10_000  # one that is deleted is deleted at once
+    domain_deletion.LARGE_DOMAIN_MAILBOXES = 10_000  # one that is deleted is deleted at once
     tallies.recount_tallies()
     Here().rows("ANALYZE TABLE mailadmin_lone_alias, mailadmin_kept")
     print(json.dumps(costs()))

@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 (
                     "created",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="created",
@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                 (
                     "modified",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="modified",
@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
                 (
                     "token_validity",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                     ),
@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
                 (
                     "created",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="created",
@@ -149,7 +149,7 @@ class Migration(migrations.Migration):
                 (
                     "modified",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="modified",
@@ -299,13 +299,15 @@ class Migration(migrations.Migration):
                 (
                     "created",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
+                        db_default=mailadmin.db.fields.UnknownDate(),
+                        default=django.utils.timezone.now,
                     ),
                 ),
                 (
                     "modified",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
+                        db_default=mailadmin.db.fields.UnknownDate(),
+                        default=django.utils.timezone.now,
                     ),
                 ),
                 (
@@ -338,13 +340,15 @@ class Migration(migrations.Migration):
                 (
                     "created",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
+                        db_default=mailadmin.db.fields.UnknownDate(),
+                        default=django.utils.timezone.now,
                     ),
                 ),
                 (
                     "modified",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
+                        db_default=mailadmin.db.fields.UnknownDate(),
+                        default=django.utils.timezone.now,
                     ),
                 ),
                 (
@@ -404,7 +408,8 @@ class Migration(migrations.Migration):
                 (
                     "created",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
+                        db_default=mailadmin.db.fields.UnknownDate(),
+                        default=django.utils.timezone.now,
                     ),
                 ),
                 ("active", models.BooleanField(db_default=True, default=True)),
@@ -445,7 +450,7 @@ class Migration(migrations.Migration):
                 (
                     "created",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="created",
@@ -454,7 +459,7 @@ class Migration(migrations.Migration):
                 (
                     "modified",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="modified",

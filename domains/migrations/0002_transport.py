@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 (
                     "created",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="created",
@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 (
                     "modified",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="modified",

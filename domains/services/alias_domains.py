@@ -21,7 +21,7 @@ def create_alias_domains(changes: Changes, rows: list[dict]) -> list[AliasDomain
         "alias_domain",
         _("%(key)s is an alias domain already."),
     )
-    _refuse_chains(mirrors)
+    _refuse_alias_domain_chains(mirrors)
     changes.create(mirrors)
     for mirror in mirrors:
         changes.log("create_alias_domain", mirror.pk, mirror.pk)
@@ -35,7 +35,7 @@ def edit_alias_domain(changes: Changes, key: str, values: dict) -> AliasDomain:
     lock_writable_domains(changes, [key] + ([target.pk] if target else []))
     mirror = changes.find_one(AliasDomain, key)
     if target:
-        _refuse_chains([AliasDomain(alias_domain_id=key, target_domain=target)])
+        _refuse_alias_domain_chains([AliasDomain(alias_domain_id=key, target_domain=target)])
     if changes.update([mirror], **values):
         changes.log("edit_alias_domain", key, key)
     return mirror
@@ -57,7 +57,7 @@ def delete_alias_domains(changes: Changes, keys: list[str]) -> None:
         changes.log("delete_alias_domain", mirror.alias_domain_id, mirror.alias_domain_id)
 
 
-def refuse_targets(keys: list[str]) -> None:
+def refuse_alias_domain_targets(keys: list[str]) -> None:
     """Refuse to delete domains that are the target of an alias domain which would stay.
 
     As PostfixAdmin does.
@@ -66,17 +66,17 @@ def refuse_targets(keys: list[str]) -> None:
     for part in chunks(keys):
         for mirror in AliasDomain._base_manager.filter(target_domain__in=part).order_by("pk"):
             if fold(mirror.pk) not in going:
-                raise _still_a_target(mirror)
+                raise _build_target_error(mirror)
 
 
-def _still_a_target(mirror: AliasDomain) -> ValidationError:
+def _build_target_error(mirror: AliasDomain) -> ValidationError:
     return ValidationError(
         _("%(target)s is the target of the alias domain %(mirror)s. Delete that one first."),
         params={"target": mirror.target_domain_id, "mirror": mirror.pk},
     )
 
 
-def _refuse_chains(mirrors: list[AliasDomain]) -> None:
+def _refuse_alias_domain_chains(mirrors: list[AliasDomain]) -> None:
     """Refuse alias domains of alias domains, which Postfix does not follow, whoever runs them."""
     for mirror in mirrors:
         if mirror.alias_domain_id == mirror.target_domain_id:

@@ -6,9 +6,9 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain, DomainAdmin, DomainState
 from domains.patterns import validate_domain_transport
-from domains.services.alias_domains import refuse_targets
+from domains.services.alias_domains import refuse_alias_domain_targets
 from domains.services.locks import check_not_being_deleted, lock_domains, refuse_taken_keys
-from domains.services.text_references import delete_named
+from domains.services.text_references import delete_text_references
 from mailadmin.changes.perform import Changes
 
 
@@ -56,8 +56,8 @@ def delete_domains(changes: Changes, keys: list[str]) -> None:
     """Delete domains, the rows that point to them, and what names them by text. The log stays."""
     lock_domains(changes, keys)
     domains = changes.find(Domain, keys)
-    refuse_targets(keys)
-    delete_named(changes, keys)
+    refuse_alias_domain_targets(keys)
+    delete_text_references(changes, keys)
     changes.delete(domains)
     for key in keys:
         changes.log("delete_domain", key, key)

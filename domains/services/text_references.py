@@ -6,13 +6,13 @@ from domains.models import DkimSigning, TotpException
 from mailadmin.changes.perform import Changes
 
 
-def delete_named(changes: Changes, keys: list[str]) -> None:
+def delete_text_references(changes: Changes, keys: list[str]) -> None:
     """Delete the rows that name these addresses or domains."""
-    for rows in named(keys):
+    for rows in get_text_references(keys):
         changes.delete(rows)
 
 
-def named(keys: list[str]) -> tuple[QuerySet[TotpException], QuerySet[DkimSigning]]:
+def get_text_references(keys: list[str]) -> tuple[QuerySet[TotpException], QuerySet[DkimSigning]]:
     """Return the TOTP exceptions and the DKIM authors that name these addresses or domains."""
     exceptions, signings = Q(username__in=keys), Q(author__in=keys)
     for key in keys:

@@ -33,7 +33,7 @@ class TimestampedModel(models.Model):
         abstract = True
 
 
-def edited_copy(row: Row, values: dict[str, object]) -> Row:
+def copy_with_values(row: Row, values: dict[str, object]) -> Row:
     """Return a copy of the row with these values, to be checked before anything is written.
 
     MyISAM tables keep what was written before an error.

@@ -148,7 +148,7 @@ class Migration(migrations.Migration):
                 (
                     "timestamp",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         verbose_name="time",
                     ),

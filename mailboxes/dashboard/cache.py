@@ -12,7 +12,7 @@ from mailadmin.changes.models import Log
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.db.bulk import chunks, insert_rows
 from mailboxes.dashboard import queries
-from mailboxes.dashboard.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, CachedStat
+from mailboxes.dashboard.models import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
 from mailboxes.dashboard.queries import DASHBOARD_ROW_LIMIT, visible_domain_states
 from mailboxes.models import Alias
 from mailboxes.postfix.routing import split_address
@@ -107,12 +107,12 @@ def iter_undeliverable_stats():
     """Where mail is lost; kept of few mailboxes too, lest a page looks at all aliases."""
     yield from limit_per_domain(iter_undeliverable_by_domain())
     for transport in queries.find_broken_transports(ConsolePrincipal())[:DASHBOARD_ROW_LIMIT]:
-        yield ("", BROKEN_TRANSPORT, transport.pk), (0, 0)
+        yield ("", BROKEN_TRANSPORT_STAT, transport.pk), (0, 0)
 
 
 def iter_undeliverable_by_domain():
     for domain in queries.find_domains_with_broken_transport(ConsolePrincipal()):
-        yield domain.pk, BROKEN_DOMAIN, domain.pk, (0, 0)
+        yield domain.pk, BROKEN_DOMAIN_STAT, domain.pk, (0, 0)
     for alias in queries.iter_undeliverable_aliases(Alias.objects.all()):
         yield alias.domain_id, UNDELIVERABLE_ALIAS, alias.pk, (0, 0)
 

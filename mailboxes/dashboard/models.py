@@ -4,7 +4,10 @@ from django.db import models
 
 from mailadmin.db.fields import NameField
 
-BROKEN_TRANSPORT, BROKEN_DOMAIN = "broken_transport", "broken_domain"  # names of statistics
+BROKEN_TRANSPORT_STAT, BROKEN_DOMAIN_STAT = (
+    "broken_transport",
+    "broken_domain",
+)  # names of statistics
 
 
 class CachedStat(models.Model):

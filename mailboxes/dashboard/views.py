@@ -22,7 +22,7 @@ from mailadmin.formatting import percent_of
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.views import visible_jobs
 from mailboxes.dashboard import cache, queries
-from mailboxes.dashboard.models import BROKEN_DOMAIN, BROKEN_TRANSPORT, CachedStat
+from mailboxes.dashboard.models import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
 from mailboxes.dashboard.queries import (
     ACTIVITY_DAYS,
     DASHBOARD_ROW_LIMIT,
@@ -165,8 +165,8 @@ def build_cached_context(person, kept, totals):
 def build_undeliverable_context(person, kept):
     """Where mail is lost, as the worker and the last changes have noted it."""
     return {
-        "broken_transports": still_broken_transports(kept[BROKEN_TRANSPORT]),
-        "broken_domains": still_broken_domains(kept[BROKEN_DOMAIN]),
+        "broken_transports": still_broken_transports(kept[BROKEN_TRANSPORT_STAT]),
+        "broken_domains": still_broken_domains(kept[BROKEN_DOMAIN_STAT]),
         "lost_aliases": filter_visible_undeliverable(
             person, [row.key for row in kept[cache.UNDELIVERABLE_ALIAS][:DASHBOARD_ROW_LIMIT]]
         ),

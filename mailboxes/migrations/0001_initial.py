@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 (
                     "created",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="created",
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 (
                     "modified",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="modified",
@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
                 (
                     "token_validity",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                     ),
@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
                 (
                     "password_expiry",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="password expires",
@@ -154,7 +154,7 @@ class Migration(migrations.Migration):
                 (
                     "created",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="created",
@@ -163,7 +163,7 @@ class Migration(migrations.Migration):
                 (
                     "modified",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                         verbose_name="modified",
@@ -254,7 +254,7 @@ class Migration(migrations.Migration):
                 (
                     "created",
                     mailadmin.db.fields.DateTimeField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         editable=False,
                     ),
@@ -274,7 +274,7 @@ class Migration(migrations.Migration):
                 (
                     "activefrom",
                     mailadmin.db.fields.TimestampField(
-                        db_default=mailadmin.db.fields.Unknown(),
+                        db_default=mailadmin.db.fields.UnknownDate(),
                         default=django.utils.timezone.now,
                         verbose_name="from",
                     ),
@@ -282,7 +282,7 @@ class Migration(migrations.Migration):
                 (
                     "activeuntil",
                     mailadmin.db.fields.TimestampField(
-                        db_default=mailadmin.db.fields.FarAway(),
+                        db_default=mailadmin.db.fields.FarFutureDate(),
                         default=django.utils.timezone.now,
                         verbose_name="until",
                     ),
@@ -369,7 +369,8 @@ class Migration(migrations.Migration):
                 (
                     "date",
                     mailadmin.db.fields.TimestampField(
-                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
+                        db_default=mailadmin.db.fields.UnknownDate(),
+                        default=django.utils.timezone.now,
                     ),
                 ),
                 ("sslcertck", models.BooleanField(db_default=False, default=False)),
@@ -389,7 +390,8 @@ class Migration(migrations.Migration):
                 (
                     "created",
                     mailadmin.db.fields.TimestampField(
-                        db_default=mailadmin.db.fields.Unknown(), default=django.utils.timezone.now
+                        db_default=mailadmin.db.fields.UnknownDate(),
+                        default=django.utils.timezone.now,
                     ),
                 ),
                 (

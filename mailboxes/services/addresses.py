@@ -13,7 +13,7 @@ from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
 
 
-def domains_of(model: type[Model], keys: Iterable[str]) -> set[str]:
+def find_domain_names(model: type[Model], keys: Iterable[str]) -> set[str]:
     """Return the names of the domains in which these rows are."""
     names: set[str] = set()
     for part in chunks(keys):

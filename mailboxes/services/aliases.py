@@ -11,12 +11,12 @@ from domains.services.locks import adjust_tallies, lock_domains, lock_writable_d
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes
 from mailadmin.db.fields import join_goto, split_goto
-from mailadmin.db.models import edited_copy
+from mailadmin.db.models import copy_with_values
 from mailadmin.names import fold
 from mailboxes.dashboard import cache
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.models.mail import AliasQuerySet
-from mailboxes.services.addresses import domains_of, group_by_domain, refuse_taken_addresses
+from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses
 from mailboxes.services.default_aliases import is_default_alias
 from mailboxes.services.limits import check_row_limit, validate_column_capacity
 from mailboxes.services.loops import refuse_loops
@@ -26,14 +26,14 @@ from mailboxes.services.standalone_aliases import index_standalone_aliases
 def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
     """Create aliases. The local part `*` stands for a catch-all."""
     domains = lock_writable_domains(changes, [row["domain"].pk for row in rows])
-    aliases = [_new_alias(row) for row in rows]
+    aliases = [_build_alias(row) for row in rows]
     refuse_taken_addresses([alias.pk for alias in aliases])
     for domain, new in group_by_domain(aliases, domains):
-        check_row_limit(domain, "aliases", own_aliases(domain), len(new))
+        check_row_limit(domain, "aliases", get_standalone_aliases(domain), len(new))
     for alias in aliases:
-        _refuse_protected(changes, [alias])
+        _refuse_protected_aliases(changes, [alias])
         _refuse_system_users(changes, alias)
-        _check_targets(alias)
+        _validate_targets(alias)
     refuse_loops(changes, aliases)
     changes.create(aliases)
     index_standalone_aliases(aliases)
@@ -45,15 +45,15 @@ def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
     return aliases
 
 
-def own_aliases(domain: Domain) -> AliasQuerySet:
+def get_standalone_aliases(domain: Domain) -> AliasQuerySet:
     """Return the aliases of a domain that belong to no mailbox."""
     return Alias.objects.filter(domain=domain).without_mailbox()
 
 
-def _new_alias(row: dict) -> Alias:
+def _build_alias(row: dict) -> Alias:
     local_part = "" if row["local_part"] == "*" else row["local_part"].lower()
     own = {k: v for k, v in row.items() if k not in ("local_part", "goto", "goto_mailbox")}
-    _refuse_answers(row.get("goto", []))
+    _refuse_vacation_targets(row.get("goto", []))
     alias = Alias(
         address=f"{local_part}@{row['domain'].pk}", goto=join_goto(row.get("goto", [])), **own
     )
@@ -63,22 +63,24 @@ def _new_alias(row: dict) -> Alias:
 
 def edit_alias(changes: Changes, key: str, values: dict) -> Alias:
     """Edit an alias; the target of a vacation reply is kept, whatever the values say."""
-    lock_domains(changes, domains_of(Alias, [key]))
+    lock_domains(changes, find_domain_names(Alias, [key]))
     alias = changes.find_one(Alias, key)
-    _refuse_protected(changes, [alias])
+    _refuse_protected_aliases(changes, [alias])
     has_mailbox = Mailbox.objects.filter(pk=key).exists()
-    _refuse_mailbox_alias(changes, has_mailbox)
+    _refuse_mailbox_forwarding(changes, has_mailbox)
     own = {k: v for k, v in values.items() if k not in ("goto", "goto_mailbox", "only_answers")}
     if has_mailbox:
         own.pop("active", None)
     if "goto" in values:
-        _refuse_answers(values["goto"])
+        _refuse_vacation_targets(values["goto"])
         keep = values.get("goto_mailbox", True) if has_mailbox else alias.keeps_copy
-        own["goto"] = _goto(alias, values["goto"], keep)
-    edited = edited_copy(alias, own)
+        own["goto"] = _build_goto(alias, values["goto"], keep)
+    edited = copy_with_values(alias, own)
     if edited.goto != alias.goto:
         _refuse_system_users(changes, edited, alias)
-        _check_targets(edited, has_mailbox or alias.keeps_copy, values.get("only_answers", False))
+        _validate_targets(
+            edited, has_mailbox or alias.keeps_copy, values.get("only_answers", False)
+        )
     leads_elsewhere = edited.goto != alias.goto or edited.active != alias.active
     if leads_elsewhere:
         refuse_loops(changes, [edited])
@@ -89,7 +91,7 @@ def edit_alias(changes: Changes, key: str, values: dict) -> Alias:
     return alias
 
 
-def _goto(alias: Alias, targets: list[str], keep_copy: bool) -> str:
+def _build_goto(alias: Alias, targets: list[str], keep_copy: bool) -> str:
     """Return the targets in PostfixAdmin's order: others, the vacation's, the own address."""
     others = [t for t in targets if t.lower() != fold(alias.pk) or alias.is_catch_all]
     vacation = [t for t in split_goto(alias.goto) if is_vacation_target(t)]
@@ -98,11 +100,11 @@ def _goto(alias: Alias, targets: list[str], keep_copy: bool) -> str:
 
 def set_aliases(changes: Changes, keys: list[str], field: str, value: bool) -> None:
     """Set a boolean column of aliases that belong to no mailbox."""
-    lock_domains(changes, domains_of(Alias, keys))
+    lock_domains(changes, find_domain_names(Alias, keys))
     aliases = changes.find(Alias, keys)
-    _refuse_protected(changes, aliases)
-    _refuse_with_mailbox(keys, _("%(key)s belongs to a mailbox: switch the mailbox."))
-    refuse_loops(changes, [edited_copy(alias, {field: value}) for alias in aliases])
+    _refuse_protected_aliases(changes, aliases)
+    _refuse_keys_of_mailboxes(keys, _("%(key)s belongs to a mailbox: switch the mailbox."))
+    refuse_loops(changes, [copy_with_values(alias, {field: value}) for alias in aliases])
     for alias in changes.update(aliases, **{field: value}):
         changes.log("edit_alias", alias.domain_id, alias.pk)
     cache.refresh_undeliverable(aliases)
@@ -110,10 +112,10 @@ def set_aliases(changes: Changes, keys: list[str], field: str, value: bool) -> N
 
 def delete_aliases(changes: Changes, keys: list[str]) -> None:
     """Delete aliases that belong to no mailbox."""
-    lock_domains(changes, domains_of(Alias, keys))
+    lock_domains(changes, find_domain_names(Alias, keys))
     aliases = changes.find(Alias, keys)
-    _refuse_protected(changes, aliases)
-    _refuse_with_mailbox(keys, _("%(key)s belongs to a mailbox and goes with it."))
+    _refuse_protected_aliases(changes, aliases)
+    _refuse_keys_of_mailboxes(keys, _("%(key)s belongs to a mailbox and goes with it."))
     changes.delete(aliases)
     cache.refresh_undeliverable(aliases)
     for domain, gone in group_by_domain(aliases):
@@ -122,7 +124,7 @@ def delete_aliases(changes: Changes, keys: list[str]) -> None:
         changes.log("delete_alias", alias.domain_id, alias.pk)
 
 
-def _refuse_protected(changes: Changes, aliases: Iterable[Alias]) -> None:
+def _refuse_protected_aliases(changes: Changes, aliases: Iterable[Alias]) -> None:
     """Refuse domain admins the default aliases, unless a setting allows them."""
     if changes.principal.role == Role.SUPERADMIN or settings.MAILADMIN_SPECIAL_ALIAS_CONTROL:
         return
@@ -136,20 +138,20 @@ def _refuse_protected(changes: Changes, aliases: Iterable[Alias]) -> None:
             )
 
 
-def _refuse_mailbox_alias(changes: Changes, has_mailbox: bool) -> None:
+def _refuse_mailbox_forwarding(changes: Changes, has_mailbox: bool) -> None:
     """Refuse domain admins the aliases of mailboxes, where a setting forbids them."""
     closed = not settings.MAILADMIN_ALIAS_CONTROL_ADMIN
     if has_mailbox and closed and changes.principal.role == Role.ADMIN:
         raise ValidationError(_("The forwarding of mailboxes is the superadmins' matter here."))
 
 
-def _refuse_with_mailbox(keys: list[str], text: str) -> None:
+def _refuse_keys_of_mailboxes(keys: list[str], text: str) -> None:
     """Refuse aliases that belong to a mailbox, whose services set and delete them."""
     if key := Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True).first():
         raise ValidationError(text, params={"key": key})
 
 
-def _refuse_answers(targets: Iterable[str]) -> None:
+def _refuse_vacation_targets(targets: Iterable[str]) -> None:
     """Refuse targets of vacation replies, which are set on their own page alone."""
     for target in filter(is_vacation_target, targets):
         text = _("%(value)s is set on the vacation page.")
@@ -176,7 +178,9 @@ def _refuse_system_users(changes: Changes, alias: Alias, before: Alias | None = 
             raise ValidationError({"goto": text % {"value": target}})
 
 
-def _check_targets(alias: Alias, has_mailbox: bool = False, may_only_answer: bool = False) -> None:
+def _validate_targets(
+    alias: Alias, has_mailbox: bool = False, may_only_answer: bool = False
+) -> None:
     """Refuse targets that one alias cannot have."""
     validate_column_capacity(alias, "goto")
     targets = alias.targets

@@ -11,13 +11,15 @@ from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
 
-CONTENTS = (Mailbox, Alias)
+CONTENT_MODELS = (Mailbox, Alias)
 
 
 def count_contents(**which: Any) -> Mapping[str, dict[str, int]]:
     """Count what is in each of the domains: a domain's folded name → its tallies."""
     counted = defaultdict(lambda: {"mailboxes": 0, "aliases": 0, "quota_assigned": 0})
-    mailboxes, aliases = (model.objects.filter(**which).values("domain_id") for model in CONTENTS)
+    mailboxes, aliases = (
+        model.objects.filter(**which).values("domain_id") for model in CONTENT_MODELS
+    )
     quota = bounded_sum("quota", filter=Q(quota__gt=0))
     for row in mailboxes.annotate(number=Count("pk"), given=quota):
         own = counted[fold(row["domain_id"])]
@@ -29,6 +31,6 @@ def count_contents(**which: Any) -> Mapping[str, dict[str, int]]:
     return counted
 
 
-def contents(model: type[Mailbox | Alias], keys: list[str]) -> int:
+def count_rows_in_domains(model: type[Mailbox | Alias], keys: list[str]) -> int:
     """Count the mailboxes or the aliases in all of these domains."""
     return sum(model.objects.filter(domain__in=part).count() for part in chunks(keys))

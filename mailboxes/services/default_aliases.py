@@ -10,7 +10,7 @@ from domains.patterns import is_default_transport
 from domains.services.locks import adjust_tallies
 from mailadmin.changes.perform import Changes
 from mailboxes.models import Alias
-from mailboxes.services.contents import CONTENTS
+from mailboxes.services.contents import CONTENT_MODELS
 from mailboxes.services.standalone_aliases import index_standalone_aliases
 
 
@@ -18,7 +18,7 @@ def create_default_aliases(changes: Changes, domain: Domain, destination: str = 
     """Create the configured default aliases; as in PostfixAdmin no limit stops them."""
     aliases = [
         Alias(address=f"{name}@{domain.pk}", goto=target, domain=domain)
-        for name, target in default_alias_targets(changes.principal, domain.pk, destination)
+        for name, target in iter_default_alias_targets(changes.principal, domain.pk, destination)
     ]
     taken = set(Alias.objects.filter(pk__in=[a.pk for a in aliases]).values_list("pk", flat=True))
     aliases = [alias for alias in aliases if alias.pk not in taken and alias.goto != alias.pk]
@@ -27,29 +27,29 @@ def create_default_aliases(changes: Changes, domain: Domain, destination: str = 
     adjust_tallies(domain.pk, aliases=len(aliases))
 
 
-def default_alias_targets(
+def iter_default_alias_targets(
     principal: object, domain: str, destination: str = ""
 ) -> Iterator[tuple[str, str]]:
     """Yield (name, target) of the default aliases: as the settings say, else the destination."""
-    destination = destination or own_address(principal)
+    destination = destination or get_reachable_address(principal)
     for name, target in settings.MAILADMIN_DEFAULT_ALIASES:
         target = target or destination
         if target:
             yield name, target if "@" in target else f"{target}@{domain}"
 
 
-def has_mail_address(principal) -> bool:
+def has_reachable_domain(principal) -> bool:
     """Return whether mail can be sent to the name: admin@localhost can sign in, and no more."""
     return "." in (principal.username or "").rpartition("@")[2]
 
 
-def own_address(principal) -> str:
+def get_reachable_address(principal) -> str:
     """Return the address of whoever acts, if mail can reach it."""
-    own = principal.username if has_mail_address(principal) else ""
-    return "" if own and is_missing(own) else own
+    own = principal.username if has_reachable_domain(principal) else ""
+    return "" if own and is_missing_recipient(own) else own
 
 
-def is_missing(address: str) -> bool:
+def is_missing_recipient(address: str) -> bool:
     """Return whether an address is in a domain here, and nobody has it."""
     local_part, _at, domain = address.lower().rpartition("@")
     if not _is_delivered_here(domain):
@@ -57,7 +57,9 @@ def is_missing(address: str) -> bool:
     signs = re.escape(settings.MAILADMIN_RECIPIENT_DELIMITER)
     name = re.split(f"[{signs}]", local_part, maxsplit=1)[0] if signs else local_part
     keys = [f"{part}@{domain}" for part in (local_part, name, "")]
-    return not any(model.objects.filter(pk__in=keys, active=True).exists() for model in CONTENTS)
+    return not any(
+        model.objects.filter(pk__in=keys, active=True).exists() for model in CONTENT_MODELS
+    )
 
 
 def _is_delivered_here(domain: str) -> bool:
@@ -69,12 +71,12 @@ def _is_delivered_here(domain: str) -> bool:
     return not AliasDomain._base_manager.filter(pk=domain, active=True).exists()
 
 
-def missing_targets(domain: Domain) -> list[str]:
+def find_missing_targets(domain: Domain) -> list[str]:
     """Return the targets of a domain's default aliases that do not exist."""
     names = dict(settings.MAILADMIN_DEFAULT_ALIASES)
     keys = [f"{name}@{domain.pk}" for name in names]
     gotos = {target for alias in domain.alias_set.filter(pk__in=keys) for target in alias.targets}
-    return [target for target in sorted(gotos) if "@" in target and is_missing(target)]
+    return [target for target in sorted(gotos) if "@" in target and is_missing_recipient(target)]
 
 
 def is_default_alias(local_part: str) -> bool:

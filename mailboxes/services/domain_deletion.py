@@ -6,10 +6,10 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from domains.services.alias_domains import refuse_targets
+from domains.services.alias_domains import refuse_alias_domain_targets
 from domains.services.domains import set_domains
 from domains.services.locks import DELETION_JOB_KIND, lock_domains
-from domains.services.text_references import delete_named
+from domains.services.text_references import delete_text_references
 from mailadmin.changes.perform import Changes
 from mailadmin.jobs.models import Job, JobKeys
 from mailadmin.jobs.runner import (
@@ -20,48 +20,48 @@ from mailadmin.jobs.runner import (
 )
 from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services.contents import CONTENTS, contents
+from mailboxes.services.contents import CONTENT_MODELS, count_rows_in_domains
 from mailboxes.services.domains import delete_domains
 
-LARGE = 500  # mailboxes that one transaction deletes in well under a second
+LARGE_DOMAIN_MAILBOXES = 500  # mailboxes that one transaction deletes in well under a second
 
 
-def is_large(keys: list[str]) -> bool:
+def is_large_deletion(keys: list[str]) -> bool:
     """Return whether these domains hold more than what one transaction should delete."""
-    limits = ((Mailbox, LARGE), (Alias, 2 * LARGE))
-    return any(contents(model, keys) > limit for model, limit in limits)
+    limits = ((Mailbox, LARGE_DOMAIN_MAILBOXES), (Alias, 2 * LARGE_DOMAIN_MAILBOXES))
+    return any(count_rows_in_domains(model, keys) > limit for model, limit in limits)
 
 
-def close_domains(changes: Changes, keys: list[str]) -> Job:
+def start_domain_deletion(changes: Changes, keys: list[str]) -> Job:
     """Disable large domains and add the job that deletes them."""
-    refuse_targets(keys)
+    refuse_alias_domain_targets(keys)
     set_domains(changes, keys, "active", False)
-    total = sum(contents(model, keys) for model in CONTENTS)
+    total = sum(count_rows_in_domains(model, keys) for model in CONTENT_MODELS)
     title = _("Delete %(domains)s") % {"domains": ", ".join(keys[:20])}
     return add_job_within_limit(changes, DELETION_JOB_KIND, title, {}, total, keys)
 
 
-def close_selected_domains(changes: Changes, selection: Job) -> Job:
+def start_selected_deletion(changes: Changes, selection: Job) -> Job:
     """Disable the domains of a confirmed selection and add the job that deletes them."""
     keys = load_selected_keys(selection)
     delete_selection(changes, selection)
-    return close_domains(changes, keys)
+    return start_domain_deletion(changes, keys)
 
 
-def next_deletion(job: Job) -> tuple[Callable, tuple, int] | None:
+def get_next_deletion_step(job: Job) -> tuple[Callable, tuple, int] | None:
     """Return the next step of the job: mailboxes, then aliases, then the domain itself."""
-    found = next_domain(job)
+    found = find_next_domain(job)
     if found is None:
         return None
     part, domain = found
-    for model in CONTENTS:
+    for model in CONTENT_MODELS:
         rows = model.objects.filter(domain=domain).order_by("pk")
         if keys := list(rows.values_list("pk", flat=True)[:ROWS_PER_STEP]):
-            return delete_contents, (domain.pk, model, keys), len(keys)
-    return delete_closed_domain, (part.pk, domain.pk), 0
+            return delete_domain_contents, (domain.pk, model, keys), len(keys)
+    return delete_emptied_domain, (part.pk, domain.pk), 0
 
 
-def next_domain(job: Job) -> tuple[JobKeys, Domain] | None:
+def find_next_domain(job: Job) -> tuple[JobKeys, Domain] | None:
     """Return the next domain to delete, with the part of the selection that names it.
 
     A domain that is active again is in use, and stays. Parts that are done are dropped.
@@ -74,16 +74,16 @@ def next_domain(job: Job) -> tuple[JobKeys, Domain] | None:
     return None
 
 
-def delete_closed_domain(changes: Changes, part: int, key: str) -> None:
+def delete_emptied_domain(changes: Changes, part: int, key: str) -> None:
     """Delete a domain whose contents are gone, and forget it: its name may be used again."""
-    find_closed_domain(changes, key)
+    lock_inactive_domain(changes, key)
     delete_domains(changes, [key])
     for row in JobKeys.objects.select_for_update().filter(pk=part):
         row.keys = [name for name in row.keys if fold(name) != fold(key)]
         row.save(update_fields=["keys"])
 
 
-def find_closed_domain(changes: Changes, key: str) -> Domain:
+def lock_inactive_domain(changes: Changes, key: str) -> Domain:
     """Lock a domain and return it; refuse one that somebody has activated since."""
     lock_domains(changes, [key])
     domain = changes.find_one(Domain, key)
@@ -92,11 +92,11 @@ def find_closed_domain(changes: Changes, key: str) -> Domain:
     return domain
 
 
-def delete_contents(
+def delete_domain_contents(
     changes: Changes, key: str, model: type[Mailbox | Alias], keys: list[str]
 ) -> None:
     """Delete these mailboxes or aliases of a domain that is being deleted."""
-    find_closed_domain(changes, key)
+    lock_inactive_domain(changes, key)
     rows = changes.find(model, keys)
-    delete_named(changes, keys)
+    delete_text_references(changes, keys)
     changes.delete(rows)

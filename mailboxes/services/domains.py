@@ -11,14 +11,14 @@ from mailboxes.dashboard.models import CachedStat
 from mailboxes.models import AppPassword
 from mailboxes.services.default_aliases import create_default_aliases
 
-ALIAS_OPTIONS = ("default_aliases", "default_aliases_to")
+DEFAULT_ALIAS_OPTIONS = ("default_aliases", "default_aliases_to")
 
 
 def create_domains(changes: Changes, rows: list[dict]) -> list[Domain]:
     """Create domains with their default aliases."""
     created = domains.create_domains(
         changes,
-        [{name: row[name] for name in row if name not in ALIAS_OPTIONS} for row in rows],
+        [{name: row[name] for name in row if name not in DEFAULT_ALIAS_OPTIONS} for row in rows],
     )
     names = [domain.pk for domain in created]
     CachedStat.objects.filter(domain__in=names).delete()  # of former domains of these names
@@ -35,7 +35,7 @@ def delete_domains(changes: Changes, keys: list[str]) -> None:
     CachedStat.objects.filter(Q(domain__in=keys) | Q(domain="") & of_them).delete()
 
 
-def within(keys: list[str]) -> Iterator[QuerySet]:
+def get_indirect_dependents(keys: list[str]) -> Iterator[QuerySet]:
     """Yield what depends on the mailboxes and keys of these domains, found without joins."""
     of_domains = Q(*(Q(mailbox__username__endswith=f"@{key}") for key in keys), _connector=Q.OR)
     yield AppPassword._base_manager.filter(of_domains)

@@ -9,16 +9,16 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
 from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
-from domains.services.text_references import delete_named
+from domains.services.text_references import delete_text_references
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.changes.perform import Changes
-from mailadmin.db.models import edited_copy
+from mailadmin.db.models import copy_with_values
 from mailadmin.jobs.runner import add_job
 from mailadmin.names import fold
 from mailboxes.dashboard import cache
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services.addresses import domains_of, group_by_domain, refuse_taken_addresses
+from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses
 from mailboxes.services.limits import (
     check_quotas,
     check_row_limit,
@@ -91,7 +91,7 @@ def edit_mailbox(changes: Changes, key: str, values: dict) -> Mailbox:
         values["quota"] = megabytes_to_bytes(values["quota"])
     if "password" in values:
         values = {"password_expiry": get_password_expiry(changes, domain)} | values
-    before, edited = sum_assigned_quota([mailbox]), edited_copy(mailbox, values)
+    before, edited = sum_assigned_quota([mailbox]), copy_with_values(mailbox, values)
     if domain and is_quota_increase(mailbox, edited):
         check_quotas(domain, [edited])
     changed = changes.update([mailbox], **values)
@@ -106,7 +106,7 @@ def edit_mailbox(changes: Changes, key: str, values: dict) -> Mailbox:
 
 def set_mailboxes(changes: Changes, keys: list[str], field: str, value: bool) -> None:
     """Set a boolean column of mailboxes; their aliases follow."""
-    lock_domains(changes, domains_of(Mailbox, keys))
+    lock_domains(changes, find_domain_names(Mailbox, keys))
     mailboxes = changes.find(Mailbox, keys)
     changed = changes.update(mailboxes, **{field: value})
     if field == "active":
@@ -120,10 +120,10 @@ def set_mailboxes(changes: Changes, keys: list[str], field: str, value: bool) ->
 
 def delete_mailboxes(changes: Changes, keys: list[str]) -> None:
     """Delete mailboxes and all rows that belong to them; their mail stays on the disk."""
-    lock_domains(changes, domains_of(Mailbox, keys))
+    lock_domains(changes, find_domain_names(Mailbox, keys))
     mailboxes = changes.find(Mailbox, keys)
     changes.delete(Alias.objects.filter(pk__in=keys))
-    delete_named(changes, keys)
+    delete_text_references(changes, keys)
     end_sessions(mailboxes)
     changes.delete(mailboxes)
     for domain, gone in group_by_domain(mailboxes):
@@ -154,7 +154,7 @@ def get_password_expiry(changes: Changes, domain: Domain | None) -> datetime.dat
 
 def lock_mailbox(changes: Changes, key: str) -> tuple[Mailbox, Domain | None]:
     """Lock the domain of a mailbox; return the mailbox, and the domain if it has a row."""
-    lock_domains(changes, domains_of(Mailbox, [key]))
+    lock_domains(changes, find_domain_names(Mailbox, [key]))
     mailbox = changes.find_one(Mailbox, key)
     return mailbox, Domain.objects.filter(pk=mailbox.domain_id).first()
 

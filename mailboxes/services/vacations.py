@@ -2,7 +2,7 @@
 
 from mailadmin.changes.perform import Changes
 from mailadmin.db.fields import join_goto
-from mailadmin.db.models import edited_copy
+from mailadmin.db.models import copy_with_values
 from mailadmin.names import fold
 from mailboxes.models import Mailbox, Vacation, VacationNotification, vacation_target
 from mailboxes.services.aliases import get_or_create_own_alias
@@ -20,20 +20,20 @@ def set_vacation(changes: Changes, key: str, values: dict) -> Vacation:
     else:
         changes.update(changes.find(Vacation, [key]), **values)
     VacationNotification.objects.filter(vacation=key).delete()
-    _vacation_in_goto(changes, mailbox, values["active"])
+    _sync_vacation_target(changes, mailbox, values["active"])
     changes.log("edit_vacation", mailbox.domain_id, mailbox.pk)
     return vacation
 
 
-def end_vacation(changes: Changes, key: str) -> None:
+def delete_vacation(changes: Changes, key: str) -> None:
     """Delete a vacation reply."""
     mailbox, _domain = lock_mailbox(changes, key)
     changes.delete(changes.find(Vacation, [key]))
-    _vacation_in_goto(changes, mailbox, False)
+    _sync_vacation_target(changes, mailbox, False)
     changes.log("edit_vacation", mailbox.domain_id, mailbox.pk)
 
 
-def _vacation_in_goto(changes: Changes, mailbox: Mailbox, active: bool) -> None:
+def _sync_vacation_target(changes: Changes, mailbox: Mailbox, active: bool) -> None:
     """Add the auto-reply's target to the alias, or remove it; whether mail is kept stays."""
     alias = get_or_create_own_alias(changes, mailbox)
     own = [target for target in alias.targets if target.lower() == fold(mailbox.pk)]
@@ -41,5 +41,5 @@ def _vacation_in_goto(changes: Changes, mailbox: Mailbox, active: bool) -> None:
     if not alias.targets and not (active and alias.is_answered_only):
         own = [mailbox.pk]
     goto = join_goto(alias.others + answer + own)
-    validate_column_capacity(edited_copy(alias, {"goto": goto}), "goto")
+    validate_column_capacity(copy_with_values(alias, {"goto": goto}), "goto")
     changes.update([alias], goto=goto)

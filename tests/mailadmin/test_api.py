@@ -393,7 +393,7 @@ class RowStories(World):
 
     def test_a_domain_that_is_being_deleted_takes_nothing_more(self):
         program = self.api(self.root)
-        with mock.patch("mailboxes.services.domain_deletion.LARGE", 0):
+        with mock.patch("mailboxes.services.domain_deletion.LARGE_DOMAIN_MAILBOXES", 0):
             number = program.delete("domains/example.org").json()["job"]
             again = program.delete("domains/example.org")
         for answer in (
@@ -495,7 +495,7 @@ class RowStories(World):
 
     def test_a_large_domain_is_deleted_by_a_job_that_the_token_can_follow(self):
         program = self.api(self.root)
-        with mock.patch("mailboxes.services.domain_deletion.LARGE", 0):
+        with mock.patch("mailboxes.services.domain_deletion.LARGE_DOMAIN_MAILBOXES", 0):
             answer = program.delete("domains/example.org")
         self.assertEqual(answer.status_code, 202)
         job = Program.ask(program, "get", f"jobs/{answer.json()['job']}")

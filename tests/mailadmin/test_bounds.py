@@ -126,7 +126,7 @@ class ApiBounds(World):
         self.perform(self.root, create_admins, [{"username": name, "superadmin": True}])
         admin = type(self.root).objects.get(pk=name)
         program = self.api(admin)
-        with mock.patch("mailboxes.services.domain_deletion.LARGE", 0):
+        with mock.patch("mailboxes.services.domain_deletion.LARGE_DOMAIN_MAILBOXES", 0):
             answer = program.delete("domains/example.org")
         self.assertEqual(answer.status_code, 202, answer.content)
         number = answer.json()["job"]

@@ -191,7 +191,7 @@ class Refusing(World):
         self.assertEqual(refused.exception.returncode, 2)
 
     def test_a_large_domain_is_left_to_the_worker(self):
-        with mock.patch("mailboxes.services.domain_deletion.LARGE", 0):
+        with mock.patch("mailboxes.services.domain_deletion.LARGE_DOMAIN_MAILBOXES", 0):
             lines = run("domain", "delete", "example.org", "--yes")
         self.assertRegex(lines[0], r"the worker deletes it \(job \d+\)")
         self.assertFalse(Domain.objects.get(pk="example.org").active)

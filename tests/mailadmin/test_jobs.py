@@ -21,7 +21,7 @@ from mailadmin.management.commands import worker
 from mailadmin.tables import table
 from mailadmin.tables.views import bulk
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services.domain_deletion import close_domains
+from mailboxes.services.domain_deletion import start_domain_deletion
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
 from tests.base import PASSWORD, World
@@ -112,7 +112,7 @@ class JobTests(World):
         self.assertEqual(self.active(), 201)
 
     def test_a_large_domain_is_closed_at_once_and_taken_apart(self):
-        with mock.patch("mailboxes.services.domain_deletion.LARGE", 20):
+        with mock.patch("mailboxes.services.domain_deletion.LARGE_DOMAIN_MAILBOXES", 20):
             self.fill(30)
             self.sign_in(self.root)
             answer = self.client.post("/domains/example.org/delete/")
@@ -128,7 +128,7 @@ class JobTests(World):
 
     def test_taking_apart_a_domain_locks_no_more_than_a_step(self):
         self.fill(250)
-        self.perform(self.root, close_domains, ["example.org"])
+        self.perform(self.root, start_domain_deletion, ["example.org"])
         job = runner.claim_job("worker")
         steps = iter([False, True])
         runner.run_job(job, lambda: next(steps))
@@ -450,7 +450,7 @@ class SelectionTests(World):
     def test_a_domain_that_is_made_again_meanwhile_is_not_deleted(self):
         names = ["a.example", "b.example"]
         self.perform(self.root, create_domains, [{"domain": name} for name in names])
-        self.perform(self.root, close_domains, names)
+        self.perform(self.root, start_domain_deletion, names)
         job = runner.claim_job("worker")
         while Domain.objects.filter(pk="a.example").exists():
             runner.advance_job(job)
@@ -461,7 +461,7 @@ class SelectionTests(World):
 
     def test_a_domain_that_is_active_again_is_not_deleted(self):
         self.perform(self.root, create_domains, [{"domain": "a.example"}])
-        self.perform(self.root, close_domains, ["a.example"])
+        self.perform(self.root, start_domain_deletion, ["a.example"])
         Job.objects.update(state=Job.State.FAILED)
         self.perform(self.root, set_domains, ["a.example"], "active", True)
         Job.objects.update(state=Job.State.WAITING)

@@ -20,7 +20,7 @@ from mailadmin.jobs import runner
 from mailadmin.jobs.models import Job
 from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.services.aliases import create_aliases, edit_alias
-from mailboxes.services.domain_deletion import close_domains
+from mailboxes.services.domain_deletion import start_domain_deletion
 from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.mailboxes import (
     create_mailboxes,
@@ -28,7 +28,7 @@ from mailboxes.services.mailboxes import (
     edit_mailbox,
     set_mailboxes,
 )
-from mailboxes.services.references import aliases_naming
+from mailboxes.services.references import find_aliases_pointing_to
 from mailboxes.services.tallies import recount_tallies
 from tests.base import PASSWORD, World
 from tests.mailadmin.test_door import SECRET
@@ -80,14 +80,14 @@ class DeletionLessons(World):
         self.perform(self.root, create_domains, [{"domain": "mirror.test"}])
         AliasDomain.objects.create(alias_domain_id="mirror.test", target_domain_id="example.org")
         with self.assertRaises(ValidationError):
-            self.perform(self.root, close_domains, ["example.org"])
+            self.perform(self.root, start_domain_deletion, ["example.org"])
         self.assertTrue(Domain.objects.get(pk="example.org").active)
         self.assertFalse(Job.objects.exists())
 
     def test_a_deletion_whose_owner_lost_his_rights_ends_and_takes_nothing(self):
         TotpException.objects.create(ip="192.0.2.1", username=self.carol.pk)
         second = Admin.objects.create(username="s@example.net", superadmin=True)
-        self.perform(second, close_domains, ["example.com"])
+        self.perform(second, start_domain_deletion, ["example.com"])
         self.perform(self.root, set_admins, [second.pk], "superadmin", False)
         job = runner.claim_job("worker")
         turns = iter(range(20))
@@ -141,10 +141,10 @@ class DeletionLessons(World):
             alias | {"local_part": "zz", "goto": ["webinfo@example.org"]},
         ]
         self.perform(self.root, create_aliases, rows)
-        found = aliases_naming(self.root, ["info@example.org"])
+        found = find_aliases_pointing_to(self.root, ["info@example.org"])
         self.assertEqual([alias.pk for alias in found], ["webinfo@example.org"])
         many = [f"nobody{n}@example.org" for n in range(120)]
-        found = aliases_naming(self.root, [*many, "info@example.org"])
+        found = find_aliases_pointing_to(self.root, [*many, "info@example.org"])
         self.assertEqual([alias.pk for alias in found], ["webinfo@example.org"])
 
 

@@ -15,7 +15,7 @@ from mailadmin.changes.models import Change
 from mailadmin.changes.perform import perform
 from mailadmin.jobs.models import Job
 from mailboxes.models import Alias, Fetchmail, Mailbox, Usage, Vacation
-from mailboxes.services.domain_deletion import LARGE, is_large
+from mailboxes.services.domain_deletion import LARGE_DOMAIN_MAILBOXES, is_large_deletion
 from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 from tests.base import PASSWORD, World
@@ -129,8 +129,8 @@ class CascadePromises(World):
         self.assertNotIn("geheim-77", str(list(Change.objects.values())))
 
     def test_a_domain_is_large_from_five_hundred_mailboxes(self):
-        self.assertEqual(LARGE, 500)
-        self.assertFalse(is_large(["example.org"]))
+        self.assertEqual(LARGE_DOMAIN_MAILBOXES, 500)
+        self.assertFalse(is_large_deletion(["example.org"]))
 
     def test_a_deletion_that_would_be_refused_is_not_offered(self):
         self.perform(self.root, create_domains, [{"domain": "mirror.test"}])

@@ -24,7 +24,7 @@ from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alia
 from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.mailboxes import delete_mailboxes
-from mailboxes.services.references import aliases_naming
+from mailboxes.services.references import find_aliases_pointing_to
 from tests.base import PASSWORD, World
 
 AWAY = "bob#example.org@autoreply.localhost"
@@ -448,7 +448,7 @@ class CascadeStories(Stories):
             Alias.objects.create(
                 address=f"n{number}@example.org", goto=goto, domain_id="example.org"
             )
-        found = aliases_naming(self.alice, ["bob@example.org"])
+        found = find_aliases_pointing_to(self.alice, ["bob@example.org"])
         self.assertEqual(
             [alias.pk for alias in found],
             ["info@example.org", *(f"n{number}@example.org" for number in range(len(written)))],

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.names import fold, validate_text
 from mailboxes.models import Alias, Vacation
 from mailboxes.services.forwardings import set_forwarding
-from mailboxes.services.vacations import end_vacation, set_vacation
+from mailboxes.services.vacations import delete_vacation, set_vacation
 from mailboxes.transfer.row_types.base import (
     AddressKeyField,
     BoundedIntegerField,
@@ -80,4 +80,4 @@ class VacationRowType(RowType):
 
     def delete(self, changes, keys):
         for key in keys:
-            end_vacation(changes, key)
+            delete_vacation(changes, key)
