@@ -54,7 +54,9 @@ class NewPasswordMixin(forms.Form):
     def require_password(self):
         """Ask for a new one, and say what it must be like."""
         self.fields["password"].required = self.fields["password2"].required = True
-        self.fields["password"].help_text = " ".join(str(rule) for rule in passwords.rules())
+        self.fields["password"].help_text = " ".join(
+            str(rule) for rule in passwords.describe_rules()
+        )
 
     def with_hash(self, values, username):
         """What the service is given: of the typed passwords, if any, the hash."""
