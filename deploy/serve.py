@@ -133,7 +133,7 @@ class Part:
     def start(self):
         self.pid, self.since, self.due = fork(self.run, self.server), time.monotonic(), None
 
-    def look(self):
+    def find_faults(self):
         """Notice that the process has ended, and when it is to be started again."""
         if self.pid is None or not (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
             return
@@ -158,7 +158,7 @@ def watch(parts):
         if came is not None and came.si_signo != signal.SIGCHLD:
             return
         for part in parts:
-            part.look()
+            part.find_faults()
             part.start_if_due()
 
 

@@ -24,7 +24,7 @@ LIMIT_HELP = _("0 is unlimited, -1 allows none.")
 class BaseDomainForm(TableForm):
     """The columns of a domain; what is created in it is asked by the form of mailboxes."""
 
-    only_new = ("domain",)
+    create_only_fields = ("domain",)
 
     domain = DomainFormField(label=_("Domain"), help_text=_("For example example.org"))
 
@@ -98,7 +98,7 @@ def max_value_validator(number):
 
 
 class AliasDomainForm(TableForm):
-    only_new = ("alias_domain",)
+    create_only_fields = ("alias_domain",)
 
     alias_domain = RowChoiceField(
         label=_("Alias domain"),
@@ -126,7 +126,7 @@ class AliasDomainForm(TableForm):
 
 
 class AdminForm(NewPasswordMixin, TableForm):
-    only_new = ("username",)
+    create_only_fields = ("username",)
 
     username = AddressFormField(
         label=_("Address"), help_text=_("The admin signs in with this address.")
@@ -147,12 +147,12 @@ class AdminForm(NewPasswordMixin, TableForm):
         super().__init__(*args, **kwargs)
         self.fields["domains"].widget.attrs |= {"data-picker": "domains"}
         if self.is_edit:
-            self.initial["domains"] = self.instance.assigned_names()
+            self.initial["domains"] = self.instance.get_assigned_domains()
         else:
             self.require_password()
 
     def snapshot(self, row):
-        return super().snapshot(row) | {"domains": row.assigned_names()}
+        return super().snapshot(row) | {"domains": row.get_assigned_domains()}
 
     def clean_domains(self):
         return list(dict.fromkeys(normalize_domain(name) for name in self.cleaned_data["domains"]))
@@ -160,7 +160,7 @@ class AdminForm(NewPasswordMixin, TableForm):
     def values(self):
         values = super().values()
         username = self.instance.pk if self.is_edit else values["username"]
-        return self.with_hash(values, username)
+        return self.replace_password_with_hash(values, username)
 
 
 class PatternFormField(UntruncatedCharField):
@@ -178,7 +178,7 @@ class PatternFormField(UntruncatedCharField):
 
 
 class TransportForm(TableForm):
-    only_new = ("pattern",)
+    create_only_fields = ("pattern",)
 
     pattern = PatternFormField(
         label=_("Mail for"),

@@ -75,7 +75,7 @@ class Domain(TimestampedModel):
     def quota_size(self):
         return self.quota * settings.MAILADMIN_QUOTA_MULTIPLIER
 
-    def has_room_for(self, kind, count, more=1):
+    def has_capacity_for(self, kind, count, more=1):
         """Whether `more` mailboxes or aliases fit under the limit, `count` being there already."""
         limit = getattr(self, kind)
         return limit == UNLIMITED or (limit != NONE_ALLOWED and count + more <= limit)
@@ -121,7 +121,7 @@ class Admin(Principal, TimestampedModel):
     def role(self):
         return Role.SUPERADMIN if self.superadmin else Role.ADMIN
 
-    def assigned_names(self):
+    def get_assigned_domains(self):
         """The names of all domains assigned and in force, in order."""
         rows = self.assignments.filter(active=True).order_by("domain_id")
         return list(dict.fromkeys(rows.values_list("domain_id", flat=True)))

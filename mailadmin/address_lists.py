@@ -108,7 +108,7 @@ class AddressSplitter:
         self.tokens = tokens
         self.addresses: list[list[Token]] = []
         self.part: list[Token] = []
-        self.may_continue = True  # whether a word may stand before `part`
+        self.can_continue = True  # whether a word may stand before `part`
         self.in_group = False  # whether the end of `name: address;` was read
 
     def split(self) -> list[list[Token]]:
@@ -123,26 +123,26 @@ class AddressSplitter:
         kind = self.tokens[position].kind
         if kind == ">":
             return self.read_route(position)
-        if kind in WORD_KINDS and not self.may_continue:
+        if kind in WORD_KINDS and not self.can_continue:
             self.finish()
         if kind in (",", ";") or (kind == ":" and self.in_group):
             self.finish()
         else:
             self.part.append(self.tokens[position])
         if kind == ":" and self.in_group:
-            return self.previous(position, ",")
+            return self.find_previous(position, ",")
         self.in_group |= kind == ";"
-        self.may_continue = kind not in WORD_KINDS
+        self.can_continue = kind not in WORD_KINDS
         return position - 1
 
     def read_route(self, position: int) -> int:
         """Read `<address>` from its right end, and leave out the display name before it."""
         self.finish()
-        start = self.previous(position, "<")
+        start = self.find_previous(position, "<")
         self.part = self.tokens[start + 1 : position][::-1]
         self.finish()
-        self.may_continue = True
-        position = self.previous(start, ">;,:")
+        self.can_continue = True
+        position = self.find_previous(start, ">;,:")
         is_separator = position >= 0 and self.tokens[position].kind == ":" and not self.in_group
         return position - 1 if is_separator else position
 
@@ -151,7 +151,7 @@ class AddressSplitter:
             self.addresses.append(self.part[::-1])
         self.part = []
 
-    def previous(self, position: int, kinds: str) -> int:
+    def find_previous(self, position: int, kinds: str) -> int:
         """Return the position of the nearest of these operators, here or before; -1 if none."""
         while position >= 0 and self.tokens[position].kind not in tuple(kinds):
             position -= 1

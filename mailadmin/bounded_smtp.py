@@ -84,11 +84,11 @@ class BoundedSessionMixin:
 
     def _line(self) -> bytes:
         while b"\n" not in self.rest:
-            self.rest += self._received()
+            self.rest += self._receive()
         line, newline, self.rest = self.rest.partition(b"\n")
         return line + newline
 
-    def _received(self) -> bytes:
+    def _receive(self) -> bytes:
         if not self.sock:
             raise smtplib.SMTPServerDisconnected("the connection is closed")
         try:

@@ -49,7 +49,7 @@ def render_forwarding_cell(renderer: RowRenderer, row: Any, name: str, value: An
 def format_targets(alias):
     """The mailbox itself, others, or both."""
     others = alias.others
-    if alias.is_answered_only:
+    if alias.is_autoreply_only:
         return _("answered only")
     if not others:
         return _("mailbox")

@@ -14,7 +14,7 @@ from mailboxes.services.default_aliases import get_reachable_address
 class DomainForm(BaseDomainForm):
     """A new domain with its default aliases, or one to edit."""
 
-    only_new = ("domain", "default_aliases", "default_aliases_to")
+    create_only_fields = ("domain", "default_aliases", "default_aliases_to")
 
     default_aliases = forms.BooleanField(
         label=_("Make the default aliases"), required=False, initial=True

@@ -44,13 +44,13 @@ class AddressFormMixin:
         local_part, _at, domain = key.rpartition("@")
         return {"local_part": local_part, "domain": domain}
 
-    def new_key(self):
+    def get_new_key(self):
         local_part, domain = self.cleaned_data["local_part"], self.cleaned_data["domain"]
         return f"{local_part.removeprefix('*')}@{domain.pk}".lower()
 
 
 class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
-    only_new = ("local_part", "domain", "welcome_mail")
+    create_only_fields = ("local_part", "domain", "welcome_mail")
     unasked = {"welcome_mail": False}
 
     local_part = UntruncatedCharField(
@@ -102,12 +102,12 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }
-        domain = self._chosen_domain()
+        domain = self._selected_domain()
         self.initial.setdefault("quota", suggest_quota(domain))
         if domain:
             self.fields["quota"].help_text = format_quota_help(domain)
 
-    def _chosen_domain(self):
+    def _selected_domain(self):
         """The domain that was sent, or named by the link, or is the only one."""
         field = self.fields["domain"]
         name = self.data.get("domain") or self.initial.get("domain") or ""
@@ -139,7 +139,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
                 del values["quota"]
         else:
             username = f"{values['local_part'].lower()}@{values['domain'].pk}"
-        return self.with_hash(values, username)
+        return self.replace_password_with_hash(values, username)
 
 
 def quota_to_form_value(size):
@@ -216,9 +216,9 @@ class GotoMixin(forms.Form):
     def clean_goto(self):
         if len(self.cleaned_data["goto"]) > MAX_TARGETS:
             raise ValidationError(_("At most %(most)s targets.") % {"most": MAX_TARGETS})
-        return list(dict.fromkeys(self._target(line) for line in self.cleaned_data["goto"]))
+        return list(dict.fromkeys(self._clean_target(line) for line in self.cleaned_data["goto"]))
 
-    def _target(self, line):
+    def _clean_target(self, line):
         return clean_alias_target(line)
 
 
@@ -243,8 +243,8 @@ def clean_alias_target(line):
 
 
 class AliasForm(AddressFormMixin, GotoMixin, TableForm):
-    only_new = ("local_part", "domain", "catch_all")
-    only_edit = ("goto_mailbox",)
+    create_only_fields = ("local_part", "domain", "catch_all")
+    edit_only_fields = ("goto_mailbox",)
 
     local_part = UntruncatedCharField(
         label=_("Name before the @"), max_length=64, required=False, validators=[]

@@ -215,7 +215,7 @@ class AliasTable(Table):
         moment = cache.get_last_refresh() if "q" not in filters else None
         if not moment or (active == "0" and principal.role is Role.SUPERADMIN):
             return super().split(rows, filters, principal)
-        known = StandaloneAlias.scoped.visible_to(principal).in_order()
+        known = StandaloneAlias.scoped.visible_to(principal).with_alias()
         if active in ("0", "1"):
             known = known.filter(alias__active=active == "1")
         if domain := filters.get("domain"):

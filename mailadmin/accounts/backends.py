@@ -15,10 +15,10 @@ class PrincipalBackend(BaseBackend):
 
     model_name = None
 
-    def people(self, name):
+    def active_principals(self, name):
         """The active person of this name, with the moment at which their sessions were ended."""
         model = apps.get_model(self.model_name)
-        ended = SessionEpoch.moments(hash_account(self.model_name, name))
+        ended = SessionEpoch.get_ended_at(hash_account(self.model_name, name))
         found = model._default_manager.filter(active=True, pk=name)
         return found.annotate(sessions_ended=Subquery(ended[:1]))
 
@@ -32,16 +32,16 @@ class PrincipalBackend(BaseBackend):
         if person is None or not password:
             passwords.simulate_verify(password or "")
             return None
-        return person if person.check_password_evenly(password) else None
+        return person if person.check_password_in_constant_time(password) else None
 
     def find(self, name):
         """The person of exactly this name: a collation may take other letters for the same."""
         name = name.strip().lower()
-        person = self.people(name).first()
+        person = self.active_principals(name).first()
         return person if person is not None and fold(person.pk) == name else None
 
     def get_user(self, key):
-        return self.people(key).first()
+        return self.active_principals(key).first()
 
 
 def start_login_attempt(request, name: str) -> LoginAttempt:

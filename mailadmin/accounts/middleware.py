@@ -12,7 +12,7 @@ from mailadmin.accounts.networks import get_client_address, is_trusted_proxy
 class PasswordExpiryMiddleware:
     """Who has an expired password may change it, and nothing else."""
 
-    open_views = {
+    exempt_views = {
         *("own-password", "logout", "login", "code", "set_language"),
         *("healthz", "readyz", "metrics"),
     }
@@ -31,7 +31,7 @@ class PasswordExpiryMiddleware:
 
     def is_open(self, path):
         try:
-            return resolve(path).view_name in self.open_views
+            return resolve(path).view_name in self.exempt_views
         except Resolver404:
             return False
 

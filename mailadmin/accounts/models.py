@@ -76,14 +76,14 @@ class Principal(AbstractBaseUser):
         """Which table this is a row of; what somebody owns names him by it and his key."""
         return self._meta.label
 
-    def at_present(self):
+    def reload(self):
         """The same person with the rights of this moment; None who has none any more."""
         return self._meta.model._base_manager.filter(pk=self.pk, active=True).first()
 
     def check_password(self, raw_password):
         return passwords.verify(raw_password, self.password, self.username)
 
-    def check_password_evenly(self, raw_password):
+    def check_password_in_constant_time(self, raw_password):
         """The same in the time that it takes for everybody."""
         return passwords.verify_in_constant_time(raw_password, self.password, self.username)
 
@@ -95,14 +95,14 @@ class Principal(AbstractBaseUser):
 
     def get_session_auth_hash(self):
         """What a session is valid for: this password, and no end of all sessions since it began."""
-        ended = self.sessions_ended_at()
+        ended = self.get_sessions_ended()
         return super().get_session_auth_hash() + (f" {ended.isoformat()}" if ended else "")
 
-    def sessions_ended_at(self):
+    def get_sessions_ended(self):
         """When all sessions of this person were ended, if they were."""
         if "sessions_ended" not in vars(self):
             key = SessionEpoch.key_of(self)
-            self.sessions_ended = SessionEpoch.moments(key).first()
+            self.sessions_ended = SessionEpoch.get_ended_at(key).first()
         return self.sessions_ended
 
 
@@ -150,7 +150,7 @@ class SessionEpoch(models.Model):
         return hash_account(person.model_label, person.pk)
 
     @classmethod
-    def moments(cls, key):
+    def get_ended_at(cls, key):
         return cls.objects.filter(pk=key).values_list("at", flat=True)
 
 

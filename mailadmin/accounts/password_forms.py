@@ -58,7 +58,7 @@ class NewPasswordMixin(forms.Form):
             str(rule) for rule in passwords.describe_rules()
         )
 
-    def with_hash(self, values, username):
+    def replace_password_with_hash(self, values, username):
         """What the service is given: of the typed passwords, if any, the hash."""
         kept = {
             k: v for k, v in values.items() if k not in ("password", "password2", "password_hash")
@@ -73,9 +73,9 @@ class NewPasswordMixin(forms.Form):
             return {}
         return {"password": passwords.make_hash(typed, username)}
 
-    def for_programs(self, values):
+    def adapt_for_api(self, values):
         """Programs do not mistype; those of superadmins may know a password by its hash alone."""
-        super().for_programs(values)
+        super().adapt_for_api(values)
         del self.fields["password2"]
         if self.actor.principal.role is Role.SUPERADMIN:
             self.fields["password_hash"] = PasswordHashField()

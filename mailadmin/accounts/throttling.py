@@ -51,15 +51,15 @@ class LoginAttempt:
 
     request: HttpRequest
     accounts: Sequence[str]
-    proved: str = ""
+    throttle_scope: str = ""
     found: set = field(default_factory=set)  # accounts that there are
 
     def __post_init__(self) -> None:
         self.network = get_client_network(self.request.client_address)
         self.devices = load_known_devices(self.request)
-        self.counts = increment_failures(dict(self.limits()), first=f"network:{self.network}")
+        self.counts = increment_failures(dict(self.iter_limits()), first=f"network:{self.network}")
 
-    def limits(self) -> Iterable[tuple[str, int]]:
+    def iter_limits(self) -> Iterable[tuple[str, int]]:
         if not any(account in self.devices for account in self.accounts):
             yield f"network:{self.network}", MAX_FAILURES_PER_NETWORK
         for account in self.accounts:
@@ -71,8 +71,8 @@ class LoginAttempt:
         """The counter of this browser where it is known, otherwise of its network."""
         if device := self.devices.get(account):
             return f"device:{device}"
-        if self.proved:
-            return f"{self.proved}:{account}"
+        if self.throttle_scope:
+            return f"{self.throttle_scope}:{account}"
         return "client:" + hash_account_network(account, self.network)
 
     def check(self) -> None:
@@ -97,16 +97,18 @@ class LoginAttempt:
         return failures > limit
 
     @property
-    def is_limited(self) -> bool:
+    def has_throttled_account(self) -> bool:
         """Whether some account was not tried, so that the password may be right nonetheless."""
         return not all(self.allows(account) for account in self.accounts)
 
     def refusal(self) -> TooManyLoginFailures:
-        over = [self.counts[key][1] for key, limit in self.limits() if self.is_over(key, limit)]
+        over = [
+            self.counts[key][1] for key, limit in self.iter_limits() if self.is_over(key, limit)
+        ]
         left = (max(over) + FAILURE_WINDOW - timezone.now()).total_seconds()
         return TooManyLoginFailures(max(1, int(left) + 1))
 
-    def succeed(self, account: str) -> None:
+    def record_success(self, account: str) -> None:
         """Reset the counter of who signed in; what else was counted for the attempt is taken off.
 
         A guess at an earlier account stays counted: its password was tried, and was wrong.

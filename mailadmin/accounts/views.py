@@ -45,10 +45,10 @@ class ThrottledFormMixin:
         try:
             return super().post(request, *args, **kwargs)
         except TooManyLoginFailures as stop:
-            log_login_failure(self.throttled_name(), request.client_address, "throttled")
+            log_login_failure(self.get_throttled_name(), request.client_address, "throttled")
             return too_many_requests(request, stop.retry_after)
 
-    def throttled_name(self):
+    def get_throttled_name(self):
         """Whose account was meant, for the log."""
         return self.request.user.username
 
@@ -61,7 +61,7 @@ class BaseLoginView(ThrottledFormMixin, FormView):
 
     def open(self, attempt, person, backend, target):
         """Sign this person in, and know their browser from now on."""
-        attempt.succeed(get_account_key(person))
+        attempt.record_success(get_account_key(person))
         login(self.request, person, backend=backend)
         response = redirect(get_redirect_target(self.request, target))
         attempt.remember_browser(response, get_account_key(person))
@@ -103,13 +103,13 @@ class LoginView(BaseLoginView):
         return self.open(attempt, person, person.backend, target)
 
     def refuse(self, form, attempt, name):
-        if attempt.is_limited:
+        if attempt.has_throttled_account:
             raise attempt.refusal()
         log_login_failure(name, self.request.client_address, "password")
         form.refuse()
         return self.form_invalid(form)
 
-    def throttled_name(self):
+    def get_throttled_name(self):
         return self.request.POST.get("username", "")
 
 
@@ -134,7 +134,7 @@ class LoginCodeView(BaseLoginView):
         pending = request.session.pop(PENDING_LOGIN_KEY)
         return self.open(attempt, self.person, pending["backend"], pending["next"])
 
-    def throttled_name(self):
+    def get_throttled_name(self):
         return self.person.pk
 
 

@@ -22,7 +22,7 @@ def authenticate(request: HttpRequest) -> TokenPrincipal:
     if not credentials:
         raise ApiProblem(401, _("Authentication credentials were not provided."), headers=CHALLENGE)
     principal = find_token_principal(credentials.strip()) if scheme.lower() == "bearer" else None
-    if principal is None or not principal.is_from(request.client_address):
+    if principal is None or not principal.allows_address(request.client_address):
         log_refused_token(credentials, principal, request.client_address)
         title = _("This token is not valid, or not from this address.")
         raise ApiProblem(401, title, headers=CHALLENGE)

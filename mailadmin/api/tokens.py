@@ -83,7 +83,7 @@ class TokenPrincipal:
             self._managed = filter_visible_domains(self.owner, self.token.domains)
         return self._managed
 
-    def at_present(self) -> "TokenPrincipal | None":
+    def reload(self) -> "TokenPrincipal | None":
         """Return the same principal with the rights that it has now."""
         return get_usable_principal(Token.objects.filter(pk=self.token.pk))
 
@@ -92,7 +92,7 @@ class TokenPrincipal:
         tables, verbs = self.token.tables, self.token.verbs
         return (not tables or table in tables) and (not verbs or verb in verbs)
 
-    def is_from(self, address: str) -> bool:
+    def allows_address(self, address: str) -> bool:
         """Return whether the token may be used from this address."""
         networks, ip = self.token.networks, parse_ip(address)
         return not networks or (

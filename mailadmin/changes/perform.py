@@ -53,7 +53,7 @@ class ConsolePrincipal:
     pk = username = choices = None
     model_label = ""
 
-    def at_present(self):
+    def reload(self):
         return self
 
 
@@ -219,10 +219,10 @@ class Changes:
         """Insert these rows of one model."""
         rows = list(rows)
         for row in rows:
-            self._stamp(row)
+            self._set_timestamps(row)
             self._record("create", row, created_values(row))
         insert_rows(rows)
-        self._touch(rows)
+        self._mark_touched(rows)
 
     def update(self, rows, **values):
         """Give these rows the values; returns those that did not have them yet."""
@@ -243,7 +243,7 @@ class Changes:
         for row in changed:
             for name, value in values.items():
                 setattr(row, name, value)
-        self._touch(changed)
+        self._mark_touched(changed)
         return changed
 
     def delete(self, rows):
@@ -277,7 +277,7 @@ class Changes:
             )
         )
 
-    def at_end(self, function, rows):
+    def run_at_end(self, function, rows):
         """Call this once when the service is done, with all rows that it was asked for."""
         self._at_end[function].extend(rows)
 
@@ -287,7 +287,7 @@ class Changes:
             function(rows)
         if self.principal.role is not Role.SUPERADMIN:
             self._check_scope()
-        for rows in (self._fitting(self._lines), self._records, self._secrets):
+        for rows in (self._fit_log_lines(self._lines), self._records, self._secrets):
             insert_rows(rows)
 
     def _check_scope(self):
@@ -306,12 +306,12 @@ class Changes:
         if seen := self.seen.get((type(row), row.pk)):
             seen.check(row)
 
-    def _stamp(self, row):
+    def _set_timestamps(self, row):
         for name in ("created", "modified"):
             if has_field(type(row), name):
                 setattr(row, name, self.at)
 
-    def _touch(self, rows):
+    def _mark_touched(self, rows):
         for row in rows:
             if not is_scoped_model(type(row)):
                 continue
@@ -354,7 +354,7 @@ class Changes:
             )
         )
 
-    def _fitting(self, lines):
+    def _fit_log_lines(self, lines):
         """An adopted log may be narrower than a line: 2.1 kept 255 characters of latin1."""
         data = Log._meta.get_field("data")
         for line in lines:
@@ -367,7 +367,7 @@ class Changes:
 
 def reload_principal(principal):
     """The person with the rights of this moment: a page may have been open for long."""
-    if person := principal.at_present():
+    if person := principal.reload():
         return person
     raise PermissionDenied
 

@@ -34,7 +34,7 @@ class EnvironmentSetting(NamedTuple):
     name: str
     default: str
     parse: Callable[[str], object]
-    meaning: str
+    help_text: str
     secret: bool = False
 
 
@@ -330,4 +330,4 @@ def format_settings_table():
     for setting in SETTINGS:
         secret = f", `…{setting.name.removeprefix('MAILADMIN')}_FILE`" if setting.secret else ""
         default = f"`{setting.default}`" if setting.default else ""
-        yield f"| `{setting.name}`{secret} | {default} | {setting.meaning} |"
+        yield f"| `{setting.name}`{secret} | {default} | {setting.help_text} |"

@@ -48,7 +48,7 @@ class ObservabilityMiddleware:
 
 def get_connection_count():
     """Of this thread's; what SQLite opens costs nothing."""
-    return getattr(connection, "connections_made", 0)
+    return getattr(connection, "connection_count", 0)
 
 
 def get_request_id(meta):

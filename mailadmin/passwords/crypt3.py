@@ -75,7 +75,7 @@ class CryptFormat(NamedTuple):
     name: str
     shape: re.Pattern[bytes]
     is_affordable: Callable[[re.Match], bool] = _is_always_affordable
-    passlib: type | None = None
+    passlib_hasher: type | None = None
 
 
 def _build_format(name: str, shape: bytes, *rest) -> CryptFormat:
@@ -187,12 +187,12 @@ def detect_scheme_name(stored: bytes) -> str:
 
 
 def _verify_with_passlib(form: CryptFormat, match: re.Match, password: bytes) -> bool:
-    if form.passlib is None:
+    if form.passlib_hasher is None:
         raise UnverifiableHash(f"the C library cannot compute {form.name}")
     if len(password) > MAX_CRYPT_BYTES and match.groupdict().get("rounds"):
         return False  # the price is rounds times length, and crypt(3) says no as well
     try:
-        return form.passlib.verify(password, match.groupdict().get("hash") or match[0])
+        return form.passlib_hasher.verify(password, match.groupdict().get("hash") or match[0])
     except ValueError as error:
         raise UnverifiableHash(f"broken {form.name} hash") from error
 

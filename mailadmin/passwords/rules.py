@@ -27,7 +27,7 @@ MAX_GENERATED_LENGTH = MAX_BCRYPT_BYTES
 
 def describe_rules() -> list[str]:
     """The rules in words, to be shown before they are broken."""
-    longest = get_configured_scheme().scheme.longest
+    longest = get_configured_scheme().scheme.max_bytes
     limits = [_build_length_message(longest)] if longest < MAX_PASSWORD_BYTES else []
     return [str(message) for message in [*(text for _regex, text in _get_rules()), *limits]]
 
@@ -54,7 +54,7 @@ def find_scheme_problems(password: str, choice: SchemeChoice) -> list:
     complaints = (
         ("\0" in password, _("A password cannot contain a NUL character.")),
         (re.search("[\ud800-\udfff]", password), _("The password is not valid text.")),
-        (len(encoded) > choice.scheme.longest, _build_length_message(choice.scheme.longest)),
+        (len(encoded) > choice.scheme.max_bytes, _build_length_message(choice.scheme.max_bytes)),
     )
     return [message for is_unfit, message in complaints if is_unfit]
 

@@ -40,12 +40,12 @@ class Scheme:
     make: Callable[[bytes, str, int], bytes]
     encoding: str = ""
     size: int = 0  # of the decoded value, where it is fixed: hex and base64 are then told apart
-    longest: int = MAX_PASSWORD_BYTES
+    max_bytes: int = MAX_PASSWORD_BYTES
     rounds: tuple[int, int, int] = (0, 0, 0)  # default, least, most
     prefix: str = ""  # Dovecot's name for it, where the table's is ours
     is_crypt: bool = False
 
-    def cost(self, asked: int | None) -> int:
+    def clamp_rounds(self, asked: int | None) -> int:
         default, least, most = self.rounds
         return default if asked is None else min(max(asked, least), most)
 
@@ -114,12 +114,12 @@ def _libcrypt_scheme(gensalt_prefix: bytes, **more) -> Scheme:
         return made
 
     return Scheme(
-        crypt3.verify_crypt, make, longest=MAX_CRYPT_BYTES, prefix="CRYPT", is_crypt=True, **more
+        crypt3.verify_crypt, make, max_bytes=MAX_CRYPT_BYTES, prefix="CRYPT", is_crypt=True, **more
     )
 
 
 def _crypt_scheme(make: Callable, longest: int = MAX_CRYPT_BYTES, **more) -> Scheme:
-    return Scheme(crypt3.verify_crypt, make, longest=longest, is_crypt=True, **more)
+    return Scheme(crypt3.verify_crypt, make, max_bytes=longest, is_crypt=True, **more)
 
 
 # Plain text
@@ -260,7 +260,9 @@ def parse_scheme_setting(spelling: str) -> SchemeChoice | None:
 
 
 def _choice_with_rounds(name: str, rounds: int) -> SchemeChoice | None:
-    return SchemeChoice(name, rounds=rounds) if SCHEMES[name].cost(rounds) == rounds else None
+    return (
+        SchemeChoice(name, rounds=rounds) if SCHEMES[name].clamp_rounds(rounds) == rounds else None
+    )
 
 
 def decode_hash(scheme: Scheme, encoding: str, body: str) -> bytes:

@@ -41,7 +41,7 @@ def _find_configured_scheme() -> SchemeChoice | None:
 
 def get_configured_rounds(choice: SchemeChoice) -> int:
     asked = get_password_setting("ROUNDS", None)
-    return choice.scheme.cost(choice.rounds if asked is None else asked)
+    return choice.scheme.clamp_rounds(choice.rounds if asked is None else asked)
 
 
 def iter_candidates(stored: str) -> Iterator[tuple[SchemeChoice, str]]:

@@ -96,18 +96,18 @@ def get_choice_cache(principal, model):
 class RowChoiceField(DomainFormField):
     """One of the rows that the person may see, by name; a list to choose from if few."""
 
-    few = 50
+    max_select_choices = 50
 
     def __init__(self, *, model, url_name, **options):
         self.model, self.url_name = model, url_name
         super().__init__(widget=PickerInput(url_name), **options)
 
-    def offer_to(self, principal):
+    def limit_to_principal(self, principal):
         """Limit the field to this person's rows."""
         self.rows = self.model._default_manager.visible_to(principal)
         self.known = get_choice_cache(principal, self.model)
-        names = self.known.first(self.rows, self.few + 1)
-        if len(names) <= self.few:
+        names = self.known.first(self.rows, self.max_select_choices + 1)
+        if len(names) <= self.max_select_choices:
             choices = [(name, domain_to_unicode(name)) for name in names]
             empty = [("", _("Choose …"))] if len(names) != 1 else []
             self.widget = forms.Select(choices=empty + choices)

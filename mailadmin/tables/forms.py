@@ -40,7 +40,7 @@ class ValidatedTextForm(forms.Form):
                     validate_text if lines else validate_single_line,
                 ]
             if isinstance(field, RowChoiceField):
-                field.offer_to(self.actor.principal)
+                field.limit_to_principal(self.actor.principal)
 
 
 class ConflictCheckedForm(ValidatedTextForm):
@@ -49,12 +49,12 @@ class ConflictCheckedForm(ValidatedTextForm):
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
     conflict = None
     shows_conflicts = True  # otherwise they are raised
-    watched = None
+    watched_row = None
     expected = None  # what a program saw of the row, where it is not what the form shows
 
-    def watch(self, row):
+    def watch_row(self, row):
         """The row that is edited; None where the form makes a new one."""
-        self.watched = row
+        self.watched_row = row
         if row is None:
             del self.fields["seen"]
         else:
@@ -75,7 +75,9 @@ class ConflictCheckedForm(ValidatedTextForm):
     def attempt(self, service, *arguments, after=None):
         """Run the service; return None where it refused, with the reasons in the form's errors."""
         try:
-            return perform(self.actor, service, *arguments, seen=self.watching(), after=after)
+            return perform(
+                self.actor, service, *arguments, seen=self.get_seen_version(), after=after
+            )
         except ValidationError as error:
             self.refuse(error)
         except EditConflict as conflict:
@@ -89,7 +91,7 @@ class ConflictCheckedForm(ValidatedTextForm):
         for name, messages in get_errors_by_field(error).items():
             self.add_error(name if name in self.fields else None, messages)
 
-    def check_columns(self, model, cleaned):
+    def validate_columns(self, model, cleaned):
         """What this database's columns cannot hold is said beside the field."""
         for name, value in list(cleaned.items()):
             if isinstance(value, (str, int)) and not isinstance(value, bool):
@@ -100,12 +102,12 @@ class ConflictCheckedForm(ValidatedTextForm):
                 except ValidationError as error:
                     self.add_error(name, error)
 
-    def watching(self):
+    def get_seen_version(self):
         """What was seen of the row that is edited, so that no other change is overwritten."""
-        if self.expected or self.watched is None:
+        if self.expected or self.watched_row is None:
             return self.expected
         given = self.cleaned_data["seen"]
-        return SeenVersion(type(self.watched), self.watched.pk, given, self.snapshot)
+        return SeenVersion(type(self.watched_row), self.watched_row.pk, given, self.snapshot)
 
     def _show_conflict(self, row):
         """Both versions: what was typed stays in the fields, what is stored now stands beside."""
@@ -142,17 +144,17 @@ def get_errors_by_field(error):
 class TableForm(ConflictCheckedForm, forms.ModelForm):
     """A form on one row of a table. Pages fill it from a request, programs by `from_values`."""
 
-    only_new: Sequence[str] = ()  # fields that a row which exists does not have
-    only_edit: Sequence[str] = ()
+    create_only_fields: Sequence[str] = ()  # fields that a row which exists does not have
+    edit_only_fields: Sequence[str] = ()
     unasked: Mapping[str, Any] = {}  # values for fields that a program does not name
     unknown_fields: Sequence[str] = ()  # names that a program gave and the form does not have
 
     def __init__(self, *args, actor=None, **kwargs):
         self.actor = actor
         super().__init__(*args, **kwargs)
-        for name in self.only_new if self.is_edit else self.only_edit:
+        for name in self.create_only_fields if self.is_edit else self.edit_only_fields:
             del self.fields[name]
-        self.watch(self.instance if self.is_edit else None)
+        self.watch_row(self.instance if self.is_edit else None)
 
     @classmethod
     def from_values(
@@ -170,7 +172,7 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         """
         initial = None if instance else dict(values)
         form = cls(initial=initial, instance=instance, actor=actor)
-        form.for_programs(values)
+        form.adapt_for_api(values)
         form.shows_conflicts, form.expected = False, seen
         values = drop_unchanged(form, values, current or {})
         known = (*program_fields(cls, "edit" if instance else "create"), PASSWORD_HASH_FIELD)
@@ -186,12 +188,12 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         """What a new row of this key is called, field by field."""
         return {cls._meta.model._meta.pk.name: key}
 
-    def new_key(self):
+    def get_new_key(self):
         """The key that a new row will have."""
         key = self.cleaned_data[self._meta.model._meta.pk.name]
         return getattr(key, "pk", key)
 
-    def for_programs(self, values: Mapping[str, Any]) -> None:
+    def adapt_for_api(self, values: Mapping[str, Any]) -> None:
         """Leave out fields that only help a person who types."""
 
     @property
@@ -204,7 +206,7 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
 
     def clean(self):
         cleaned = super().clean()
-        self.check_columns(self._meta.model, cleaned)
+        self.validate_columns(self._meta.model, cleaned)
         return cleaned
 
     def validate_unique(self):
@@ -224,7 +226,7 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
 
 def program_fields(form_class: type[TableForm], screen: str) -> dict[str, forms.Field]:
     """Return the fields of a form that programs may give, by name and in its order."""
-    left_out = form_class.only_edit if screen == "create" else form_class.only_new
+    left_out = form_class.edit_only_fields if screen == "create" else form_class.create_only_fields
     fields = form_class.base_fields
     order = [*(name for name in form_class.field_order or () if name in fields), *fields]
     return {

@@ -53,8 +53,8 @@ def save_forms(
     valid = validate_forms(forms)
     refuse_existing_keys(table, valid)
     with ThreadPoolExecutor(HASHING_THREADS) as pool:
-        calls = list(pool.map(lambda form: form.service_call(table.services), valid))
-    seen = [form.watching() for form in valid]
+        calls = list(pool.map_config(lambda form: form.service_call(table.services), valid))
+    seen = [form.get_seen_version() for form in valid]
     return perform(valid[0].actor, run_service_calls, calls, seen=seen, after=after)
 
 
@@ -76,7 +76,7 @@ def validate_forms(forms: Iterable[TableForm]) -> list[TableForm]:
 
 def refuse_existing_keys(table: Table, forms: Sequence[TableForm]) -> None:
     """Refuse new rows that exist already, before their passwords are hashed."""
-    keys = {n: form.new_key() for n, form in enumerate(forms) if not form.is_edit}
+    keys = {n: form.get_new_key() for n, form in enumerate(forms) if not form.is_edit}
     for part in chunks(keys.values()):
         rows = table.model._default_manager.filter(pk__in=part)
         existing = {fold(key) for key in rows.values_list("pk", flat=True)}

@@ -276,15 +276,15 @@ class Table:
             service, *arguments = self.action_step(action, keys)
             perform(actor, service, *arguments, seen=seen)
             return None
-        title, arguments = self.bulk_job(action, len(keys))
+        title, arguments = self.describe_bulk_job(action, len(keys))
         return start_job(actor, BULK_JOB_KIND, title, arguments, len(keys), keys)
 
     def run_selection_action(self, actor: Actor, action: Action, selection: Job) -> Job:
         """Start the job of a large selection, whose keys are stored already."""
-        title, arguments = self.bulk_job(action, selection.total)
+        title, arguments = self.describe_bulk_job(action, selection.total)
         return perform(actor, start_selection_job, selection, BULK_JOB_KIND, title, arguments)
 
-    def bulk_job(self, action: Action, count: int) -> tuple[str, dict[str, str]]:
+    def describe_bulk_job(self, action: Action, count: int) -> tuple[str, dict[str, str]]:
         """Return the title and the arguments of the job that does this to so many rows."""
         title = f"{action.label}: {count} × {self.label}"
         return title, {"table": self.slug, "action": action.name}

@@ -89,7 +89,7 @@ class DomainDetailView(RoleRequiredMixin, DetailView):
         """The first of those that belong to no mailbox; among many mailboxes by what is kept."""
         if not domain.counted or domain.state.mailboxes <= limits.SMALL_DOMAIN_LIMIT:
             return domain.alias_set.without_mailbox().order_by("pk")[:PREVIEW_ROW_LIMIT]
-        known = StandaloneAlias.scoped.in_order().filter(domain=domain).select_related("alias")
+        known = StandaloneAlias.scoped.with_alias().filter(domain=domain).select_related("alias")
         return [note.alias for note in known.order_by("pk")[:PREVIEW_ROW_LIMIT]]
 
     def get_context_data(self, **kwargs):

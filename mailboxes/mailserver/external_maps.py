@@ -62,7 +62,7 @@ class MapUnavailable(Exception):
 def load_routing_config(directory):
     """The parameters of a folder's main.cf, with tables that ask by its maps."""
     postfix = PostfixFiles(Path(directory))
-    raise_config_problems(postfix.listing.problems)
+    raise_config_problems(postfix.main_settings.problems)
     if rewriting := [name for name in CANONICAL_PARAMETERS if postfix.maps(name)]:
         raise ValidationError(
             _("%(name)s rewrites addresses before anything is asked; that is not followed here.")
@@ -82,13 +82,14 @@ def load_routing_config(directory):
         appended_domain=(
             postfix.value("mydomain").lower() if postfix.is_yes("append_dot_mydomain") else ""
         ),
-        agents=find_delivery_agents(postfix),
-        propagates="virtual" in get_lowercase_words(postfix, "propagate_unmatched_extensions"),
+        delivery_agents=find_delivery_agents(postfix),
+        propagates_extensions="virtual"
+        in get_lowercase_words(postfix, "propagate_unmatched_extensions"),
         relays_subdomains="relay_domains"
         in get_lowercase_words(postfix, "parent_domain_matches_subdomains"),
-        matches_parents="smtpd_access_maps"
+        access_matches_parents="smtpd_access_maps"
         in get_lowercase_words(postfix, "parent_domain_matches_subdomains"),
-        matches_transport_parents="transport_maps"
+        transport_matches_parents="transport_maps"
         in get_lowercase_words(postfix, "parent_domain_matches_subdomains"),
         services={kind: postfix.value(name) for kind, name in TRANSPORT_PARAMETERS.items()},
         left_out=find_unsupported_restrictions(postfix),
@@ -120,7 +121,7 @@ def find_virtual_agent_error(postfix: PostfixFiles, service) -> str:
     """What virtual(8) lacks: without it mail stays in the queue."""
     if get_program_name(service) != "virtual":
         return ""
-    own = postfix.with_overrides(service)
+    own = postfix.for_service(service)
     limit, largest = (
         get_size_limit(own, "virtual_mailbox_limit"),
         get_size_limit(own, "message_size_limit"),
@@ -165,7 +166,7 @@ def build_domain_table(postfix, name, word):
 
 def read_names_file(postfix, path):
     """The names that a file lists, comments apart."""
-    entries, problems = read_logical_lines(postfix.locate(path))
+    entries, problems = read_logical_lines(postfix.resolve_path(path))
     raise_config_problems(problems)
     return [word for entry in entries for word in lists.split_words(entry.text)]
 
@@ -240,7 +241,7 @@ class ExternalMap(LookupTable):
         self.name = self.title = reference.text
         self.is_pattern = reference.type in lists.PATTERN_TYPES
 
-    def look_up(self, key):
+    def fetch(self, key):
         try:
             return Lookup(self, key, self.answer(key))
         except MapUnavailable as error:
@@ -258,7 +259,7 @@ class UnsupportedMap(LookupTable):
         self.name = self.title = name
         self.reason = reason
 
-    def look_up(self, key):
+    def fetch(self, key):
         return Lookup(self, key, trouble=f"{self.name}: {self.reason}")
 
 
@@ -268,7 +269,7 @@ class PostmapMap(ExternalMap):
         program = find_program("postmap")
         if not program:
             raise MapUnavailable(_("postmap is not installed here"))
-        said = self._run(program, key, self.postfix.place_of(self.reference))
+        said = self._run_postmap(program, key, self.postfix.place_of(self.reference))
         if said.returncode not in (0, 1) or said.stderr.strip():
             raise MapUnavailable(said.stderr.strip() or _("postmap failed"))
         if said.returncode:
@@ -276,7 +277,7 @@ class PostmapMap(ExternalMap):
         answer = said.stdout.rstrip("\n")
         return answer.partition("\t")[2] if key == POSTMAP_STDIN_KEY else answer
 
-    def _run(self, program, key, place):
+    def _run_postmap(self, program, key, place):
         """With a configuration of our own: a foreign one also says which libraries are loaded."""
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "main.cf").write_text("myhostname = localhost\n")
@@ -299,30 +300,30 @@ class ExternalSQLMap(ExternalMap):
 
     def __init__(self, postfix, reference):
         super().__init__(postfix, reference)
-        self.map = postfix.sql_map(reference)
-        self.sql = self.map.query
+        self.map_config = postfix.sql_map(reference)
+        self.sql = self.map_config.query
         self.connection = None
 
     def answer(self, key):
-        if self.map.problems:
-            raise MapUnavailable(format_config_problem(self.map.problems[0]))
+        if self.map_config.problems:
+            raise MapUnavailable(format_config_problem(self.map_config.problems[0]))
         query = self.sql.strip().rstrip(";").strip()
         if not query.lower().startswith("select"):
             raise MapUnavailable(_("it runs no SELECT"))
-        if not self.wants(key):
+        if not self.accepts_key(key):
             return None
         self.connection = self.connection or self.connect()
-        sql = expand_placeholders(query, key, self.quoted)
+        sql = expand_placeholders(query, key, self.escape)
         return None if sql is None else self.joined(self.rows(sql), key)
 
-    def wants(self, key):
+    def accepts_key(self, key):
         """Whether the map's `domain` lets it be asked: about whole addresses there, no others."""
         local_part, domain = split_address(key)
-        domains = [name.lower() for name in self.map.domains]
+        domains = [name.lower() for name in self.map_config.domains]
         return not domains or bool(local_part and domain.lower() in domains)
 
     def joined(self, rows, key):
-        form = self.map.value("result_format")
+        form = self.map_config.value("result_format")
         values = [str(value) for row in rows for value in row if value not in (None, "")]
         results = [expand_placeholders(form, value, str, key=key) for value in values]
         return ",".join(result for result in results if result) or None
@@ -356,19 +357,19 @@ class ExternalMySQLMap(ExternalSQLMap):
             import MySQLdb
         except ImportError as error:
             raise MapUnavailable(_("mysqlclient is not installed here")) from error
-        if self.map.value("option_file"):
+        if self.map_config.value("option_file"):
             raise MapUnavailable(_("its account is in an option_file"))
         troubles = []
-        for place in self.map.hosts:
+        for place in self.map_config.hosts:
             try:
-                connection = MySQLdb.connect(**self.where(place), **self.manners())
-                return self.limited(connection)
+                connection = MySQLdb.connect(**self.where(place), **self.connection_options())
+                return self.secure_connection(connection)
             except (MySQLdb.Error, ValueError) as error:
                 troubles.append(f"{place}: {error.args[-1]}")
         raise MapUnavailable("; ".join(troubles) or _("it names no host"))
 
-    def limited(self, connection):
-        refuse_write_privileges(connection, self.map.value("user"))
+    def secure_connection(self, connection):
+        refuse_write_privileges(connection, self.map_config.value("user"))
         self.limit(connection)
         return connection
 
@@ -379,14 +380,14 @@ class ExternalMySQLMap(ExternalSQLMap):
         host, _colon, port = place.partition(":")
         return {"host": host, **({"port": int(port)} if port else {})}
 
-    def manners(self):
+    def connection_options(self):
         return {
-            "user": self.map.value("user"),
-            "password": self.map.value("password"),
-            "database": self.map.value("dbname"),
+            "user": self.map_config.value("user"),
+            "password": self.map_config.value("password"),
+            "database": self.map_config.value("dbname"),
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "read_timeout": CONNECT_TIMEOUT_SECONDS,
-            "charset": self.map.value("charset") or "utf8mb4",
+            "charset": self.map_config.value("charset") or "utf8mb4",
             "multi_statements": False,
             "local_infile": 0,
         }
@@ -403,7 +404,7 @@ class ExternalMySQLMap(ExternalSQLMap):
         cursor.execute(f"SET SESSION {limit}")
         cursor.execute("SET SESSION TRANSACTION READ ONLY")
 
-    def quoted(self, text):
+    def escape(self, text):
         return self.connection.escape_string(text.encode()).decode()
 
     def rows(self, sql):
@@ -435,7 +436,7 @@ def refuse_write_privileges(connection, user):
 
 class ExternalSQLiteMap(ExternalSQLMap):
     def connect(self):
-        path = Path(self.map.value("dbpath"))
+        path = Path(self.map_config.value("dbpath"))
         if not path.is_file():
             raise MapUnavailable(_("there is no file %(path)s") % {"path": path})
         try:
@@ -445,7 +446,7 @@ class ExternalSQLiteMap(ExternalSQLMap):
             raise MapUnavailable(str(error)) from error
         return connection
 
-    def quoted(self, text):
+    def escape(self, text):
         return text.replace("'", "''")
 
     def rows(self, sql):

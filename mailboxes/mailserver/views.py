@@ -251,7 +251,7 @@ class MailServerConfigView(RoleRequiredMixin, TemplateView):
             form=form,
             files=files,
             query=self.request.GET.urlencode(),
-            is_sqlite=DatabaseLocation.of_the_panel().is_sqlite,
+            is_sqlite=DatabaseLocation.from_connection().is_sqlite,
             **kwargs,
         )
 

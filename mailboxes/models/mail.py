@@ -62,10 +62,10 @@ class Mailbox(Principal, TimestampedModel):
 
     def clean_fields(self, exclude=None):
         if self._state.adding:
-            self.derive()
+            self.set_derived_fields()
         super().clean_fields(exclude)
 
-    def derive(self):
+    def set_derived_fields(self):
         """Address and maildir of a new mailbox follow from its local part and domain."""
         self.username = f"{self.local_part}@{self.domain_id}".lower()
         self.maildir = self.maildir or build_maildir(self.local_part.lower(), self.domain_id)
@@ -142,13 +142,13 @@ class Alias(TimestampedModel):
         return len(self.others) < len(self.targets)
 
     @property
-    def is_answered_only(self) -> bool:
+    def is_autoreply_only(self) -> bool:
         """Whether mail gets an auto-reply and is kept nowhere."""
         return not self.targets and bool(split_goto(self.goto))
 
 
 class StandaloneAliasQuerySet(ScopedQuerySet):
-    def in_order(self):
+    def with_alias(self):
         """Those whose alias is there; by their own key, so that MySQL begins with this table."""
         return self.filter(alias__active__isnull=False)
 

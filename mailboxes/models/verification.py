@@ -10,7 +10,7 @@ from mailadmin.db.fields import DateTimeField, NameField, TextField
 class Verification(models.Model):
     """A comparison of the panel's rows with what the mail server answers."""
 
-    KEPT = 1000  # differences; the command prints them all
+    MAX_STORED_DIFFERENCES = 1000  # differences; the command prints them all
 
     domain = NameField(blank=True, default="")  # none: all of them
     checked = DateTimeField(default=timezone.now)

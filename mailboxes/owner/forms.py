@@ -41,16 +41,16 @@ class ForwardingForm(GotoMixin, ConflictCheckedForm):
         alias = Alias.objects.filter(pk=mailbox.pk).first()
         kwargs["initial"] = get_goto_initial(alias) if alias else {"goto": [], "goto_mailbox": True}
         super().__init__(*args, **kwargs)
-        self.watch(alias)
+        self.watch_row(alias)
 
     def snapshot(self, row):
         return {"goto": row.goto}
 
-    def _target(self, line):
+    def _clean_target(self, line):
         """A bare name is a user of the mail server; an owner who types one means an address."""
         if "@" not in line and self.actor.principal.role is Role.MAILBOX:
             validate_address(line)
-        return super()._target(line)
+        return super()._clean_target(line)
 
     def save(self):
         values = self.values()
@@ -81,9 +81,11 @@ class VacationForm(ConflictCheckedForm):
     def __init__(self, *args, actor, mailbox, **kwargs):
         self.actor, self.mailbox = actor, mailbox
         vacation = Vacation.objects.filter(pk=mailbox.pk).first()
-        kwargs["initial"] = self._present(vacation) if vacation else self._proposal()
+        kwargs["initial"] = (
+            self._get_current_initial(vacation) if vacation else self._get_default_initial()
+        )
         super().__init__(*args, **kwargs)
-        self.watch(vacation)
+        self.watch_row(vacation)
         present = vacation.interval_time if vacation else 0
         if present not in dict(REPLY_INTERVAL_CHOICES):
             label = _("every %(seconds)d seconds") % {"seconds": present}
@@ -92,16 +94,16 @@ class VacationForm(ConflictCheckedForm):
     def snapshot(self, row):
         return {f.name: f.value_from_object(row) for f in row._meta.fields if f.name in self.fields}
 
-    def _present(self, vacation):
+    def _get_current_initial(self, vacation):
         start, end = vacation.activefrom, vacation.activeuntil
         return {
             name: getattr(vacation, name) for name in ("active", "subject", "body", "interval_time")
         } | {
             "activefrom": start if is_known_date(start) else timezone.now(),
-            "activeuntil": end or self._proposal()["activeuntil"],
+            "activeuntil": end or self._get_default_initial()["activeuntil"],
         }
 
-    def _proposal(self):
+    def _get_default_initial(self):
         tomorrow = timezone.localtime() + datetime.timedelta(days=1)
         return {
             "active": False,
@@ -114,7 +116,7 @@ class VacationForm(ConflictCheckedForm):
 
     def clean(self):
         cleaned = super().clean()
-        self.check_columns(Vacation, cleaned)
+        self.validate_columns(Vacation, cleaned)
         start, end = cleaned.get("activefrom"), cleaned.get("activeuntil")
         if start and end and end <= start:
             self.add_error("activeuntil", _("The end is before the beginning."))
@@ -145,7 +147,7 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
     def __init__(self, *args, actor, request, **kwargs):
         self.actor, self.request = actor, request
         super().__init__(*args, **kwargs)
-        self.watch(None)
+        self.watch_row(None)
         self.fields["password"].label = _("New password")
         self.fields["password2"].label = _("New password again")
         self.require_password()
@@ -157,7 +159,7 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
         if not person.check_password(typed):
             log_login_failure(person.username, self.actor.address, "old password")
             raise ValidationError(_("This is not your present password."))
-        attempt.succeed(get_account_key(person))
+        attempt.record_success(get_account_key(person))
         return typed
 
     def clean(self):

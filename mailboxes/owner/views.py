@@ -88,7 +88,7 @@ def render_owner_home(request):
         "messages_count": usage.messages if usage else 0,
         "targets": alias.others if alias else [],
         "keeps_copy": alias is None or alias.keeps_copy,
-        "is_answered_only": alias is not None and alias.is_answered_only,
+        "is_answered_only": alias is not None and alias.is_autoreply_only,
         "vacation": vacation,
         "away": get_vacation_status(vacation),
         "password_set": get_password_changed_at(mailbox),

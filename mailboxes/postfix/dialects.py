@@ -9,7 +9,7 @@ class SQLDialect:
     """How a database says what the queries need; values compare as the column would."""
 
     def __init__(self, alias="default"):
-        self.facts = load_column_facts(alias)
+        self.column_facts = load_column_facts(alias)
         self.vendor = connections[alias].vendor
 
     def table(self, model, name=None):
@@ -18,26 +18,26 @@ class SQLDialect:
 
     def holds(self, column, model, name, expression):
         """Equality that uses the column's index and lets no other alphabet through as a “?”."""
-        return f"{column} = {self.like(model, name, expression)}"
+        return f"{column} = {self.cast_to_column(model, name, expression)}"
 
-    def like(self, model, name, expression):
+    def cast_to_column(self, model, name, expression):
         return expression
 
-    def ascii(self, word):
+    def ascii_conditions(self, word):
         """A condition that the word must meet beside equality; none where equality is exact."""
         return []
 
     def joined(self, *expressions):
         return " || ".join(expressions)
 
-    def local_part_at(self, column):
+    def key_at_domain(self, column):
         """The key's local part at another domain; of `@here` it makes `@there`."""
         return f"substr(:key, 1, instr(:key, '@')) || {column}"
 
-    def not_negative(self, column):
+    def non_negative(self, column):
         return f"max({column}, 0)"
 
-    def divided(self, expression, number):
+    def integer_divide(self, expression, number):
         """The quotient, as a whole number."""
         return f"{expression} / {number}"
 
@@ -45,29 +45,29 @@ class SQLDialect:
 
 
 class MySQLDialect(SQLDialect):
-    def like(self, model, name, expression):
+    def cast_to_column(self, model, name, expression):
         """Without the column's own charset and collation other alphabets are error 1267."""
-        facts = self.facts.get((model._meta.db_table, name))
+        facts = self.column_facts.get((model._meta.db_table, name))
         if not facts or not facts.charset:
             return expression
         return f"CONVERT({expression} USING {facts.charset}) COLLATE {facts.collation}"
 
-    def ascii(self, word):
+    def ascii_conditions(self, word):
         """Else é would be equal to e in some collations, and ж to a question mark."""
         return [f"CAST({word} AS BINARY) = CONVERT({word} USING ascii)"]
 
     def joined(self, *expressions):
         return f"CONCAT({', '.join(expressions)})"
 
-    def local_part_at(self, column):
+    def key_at_domain(self, column):
         # The key may be a column as well, or come in the connection's charset.
         here, there = "CONVERT(:key USING utf8mb4)", f"CONVERT({column} USING utf8mb4)"
         return f"CONCAT(SUBSTRING_INDEX({here}, '@', 1), '@', {there})"
 
-    def not_negative(self, column):
+    def non_negative(self, column):
         return f"GREATEST({column}, 0)"
 
-    def divided(self, expression, number):
+    def integer_divide(self, expression, number):
         return f"{expression} DIV {number}"
 
     now = "NOW()"

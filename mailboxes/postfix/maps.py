@@ -41,7 +41,7 @@ class LookupSelect(NamedTuple):
             [self.answer], [*self.where, *[condition for condition, _r in self.live]]
         )
 
-    def traced(self):
+    def trace_sql(self):
         """The same rows and those that do not live, with each condition's outcome."""
         row = f"{self.model._meta.model_name}.{self.model._meta.pk.column}"
         return self._select([self.answer, row, *[c for c, _reason in self.live]], self.where)
@@ -108,12 +108,12 @@ class QueryBuilder:
         return self.dialect.holds(f"{name}.{column}", model, column, expression)
 
     def key(self, model, column):
-        return (self.found(model, column), *self.dialect.ascii(":key"))
+        return (self.found(model, column), *self.dialect.ascii_conditions(":key"))
 
     def active(self, name):
         return f"{name}.active = 1", INACTIVE_REASONS[name]
 
-    def hosted(self, place=":domain", name="place", kind=None):
+    def hosted_condition(self, place=":domain", name="place", kind=None):
         """The domain of the key, or another, is switched on; and of that kind, if it matters."""
         kinds = "" if kind is None else f" AND {name}.backupmx = {int(kind)}"
         condition = (
@@ -123,26 +123,29 @@ class QueryBuilder:
         )
         return condition, _("the domain is switched off, missing, or of another kind")
 
-    def mirrored(self, model, column):
+    def join_alias_domain(self, model, column):
         """Tables and conditions that find a row of the target domain by an alias domain's key."""
         source = f"{self.dialect.table(AliasDomain)} JOIN {self.dialect.table(model)} ON " + (
-            self.found(model, column, self.dialect.local_part_at("aliasdomain.target_domain"))
+            self.found(model, column, self.dialect.key_at_domain("aliasdomain.target_domain"))
         )
-        where = self.found(AliasDomain, "alias_domain", ":domain"), *self.dialect.ascii(":key")
+        where = (
+            self.found(AliasDomain, "alias_domain", ":domain"),
+            *self.dialect.ascii_conditions(":key"),
+        )
         return source, where
 
     def mirror(self):
         """An alias domain works if it, its own domain and its target are switched on."""
         return (
             self.active("aliasdomain"),
-            self.hosted(),
-            self.hosted("aliasdomain.target_domain", "target"),
+            self.hosted_condition(),
+            self.hosted_condition("aliasdomain.target_domain", "target"),
         )
 
-    def ways(self, model, column):
+    def iter_lookup_paths(self, model, column):
         """A row by its own address, and by that in an alias domain: source, where, live."""
-        yield self.dialect.table(model), self.key(model, column), (self.hosted(),)
-        yield *self.mirrored(model, column), self.mirror()
+        yield self.dialect.table(model), self.key(model, column), (self.hosted_condition(),)
+        yield *self.join_alias_domain(model, column), self.mirror()
 
 
 INACTIVE_REASONS = {
@@ -229,7 +232,7 @@ def build_recipient_maps(asking):
                 "mailbox.maildir",
                 asking.dialect.table(Mailbox),
                 asking.key(Mailbox, "username"),
-                (asking.active("mailbox"), asking.hosted(kind=False)),
+                (asking.active("mailbox"), asking.hosted_condition(kind=False)),
             ),
         ),
     )
@@ -243,7 +246,7 @@ def build_recipient_maps(asking):
                 "mailbox.username",
                 asking.dialect.table(Mailbox),
                 asking.key(Mailbox, "username"),
-                (asking.active("mailbox"), asking.hosted(kind=True)),
+                (asking.active("mailbox"), asking.hosted_condition(kind=True)),
             ),
             build_backup_mx_wildcard(asking),
         ),
@@ -257,7 +260,7 @@ def build_backup_mx_wildcard(asking):
         Domain,
         "domain.domain",
         asking.dialect.table(Domain),
-        (asking.found(Domain, "domain", place), *asking.dialect.ascii(":key")),
+        (asking.found(Domain, "domain", place), *asking.dialect.ascii_conditions(":key")),
         (
             asking.active("domain"),
             ("domain.backupmx = 1", _("the domain is no backup MX")),
@@ -317,7 +320,7 @@ def build_forwards_condition(asking, name):
         f"REPLACE({name}.address, '@', '#')", f"'@{settings.MAILADMIN_VACATION_DOMAIN}'"
     )
     answer, itself = (
-        asking.dialect.like(Alias, "goto", listed(expression))
+        asking.dialect.cast_to_column(Alias, "goto", listed(expression))
         for expression in (answer, f"{name}.address")
     )
     targets = listed(f"REPLACE({name}.goto, ' ', '')")
@@ -332,13 +335,13 @@ def iter_key_expressions(asking):
         build_not_exists(asking, Mailbox, "username", ":key"),
         build_not_exists(asking, Alias, "address", ":key", "other.active = 1"),
     )
-    by_mirror = asking.dialect.local_part_at("aliasdomain.target_domain")
+    by_mirror = asking.dialect.key_at_domain("aliasdomain.target_domain")
     yield by_mirror, tuple((condition, "") for condition in nothing)
 
 
 def build_lookup_select(asking, model, column, answer, live, is_mirrored):
     """A part that finds a row directly or by an alias domain."""
-    source, where, hosted = list(asking.ways(model, column))[is_mirrored]
+    source, where, hosted = list(asking.iter_lookup_paths(model, column))[is_mirrored]
     return LookupSelect(model, answer, source, where, (*live, *hosted))
 
 
@@ -465,7 +468,7 @@ def home_expression(dialect):
 
 
 def build_user_fields_2_3(dialect):
-    quota = dialect.not_negative("mailbox.quota")
+    quota = dialect.non_negative("mailbox.quota")
     path = (":base", "mailbox.maildir")
     folders = dialect.joined("'mbox:'", *path, "'.home/mail:INBOX='", *path)
     return {
@@ -476,7 +479,7 @@ def build_user_fields_2_3(dialect):
 
 
 def build_user_fields_2_4(dialect):
-    quota = dialect.not_negative("mailbox.quota")
+    quota = dialect.non_negative("mailbox.quota")
     path = (":base", "mailbox.maildir")
     return {
         "home": home_expression(dialect),
@@ -487,7 +490,7 @@ def build_user_fields_2_4(dialect):
         "mail_inbox_path": case_mbox_or_maildir(dialect.joined(*path), "NULL"),
         "quota_storage_size": dialect.joined(quota, "'B'"),
         # By how much the last message may exceed it: a tenth, as in 2.3. The default is 10 MB.
-        "quota_storage_grace": dialect.joined(dialect.divided(quota, 10), "'B'"),
+        "quota_storage_grace": dialect.joined(dialect.integer_divide(quota, 10), "'B'"),
     }
 
 

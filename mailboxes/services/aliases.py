@@ -87,7 +87,7 @@ def edit_alias(changes: Changes, key: str, values: dict) -> Alias:
     if changes.update([alias], **own):
         changes.log("edit_alias", alias.domain_id, alias.pk)
     if leads_elsewhere:
-        changes.at_end(cache.refresh_undeliverable, [alias])
+        changes.run_at_end(cache.refresh_undeliverable, [alias])
     return alias
 
 
@@ -184,7 +184,7 @@ def _validate_targets(
     """Refuse targets that one alias cannot have."""
     validate_column_capacity(alias, "goto")
     targets = alias.targets
-    if not targets and not (may_only_answer and alias.is_answered_only):
+    if not targets and not (may_only_answer and alias.is_autoreply_only):
         _refuse_no_targets(has_mailbox)
     if not has_mailbox and fold(alias.pk) in [target.lower() for target in targets]:
         raise ValidationError({"goto": _("An alias cannot lead to itself.")})

@@ -60,7 +60,7 @@ def is_within_limit(domain, kind, present, more):
     state = get_trusted_tallies(domain) if limit > SMALL_DOMAIN_LIMIT else None
     if state and is_far_below_limit(limit, getattr(state, kind) + more):
         return True
-    return domain.has_room_for(kind, present.count(), more)
+    return domain.has_capacity_for(kind, present.count(), more)
 
 
 def check_row_limit(domain, kind, present, more):

@@ -88,13 +88,17 @@ class AliasNode(NamedTuple):
     """Where an address leads, and what Postfix makes of it on the way."""
 
     targets: list
-    names_itself: bool = False
-    grown: frozenset = frozenset()  # targets that add an extension of their own to that given
+    is_self_referencing: bool = False
+    extended_targets: frozenset = (
+        frozenset()
+    )  # targets that add an extension of their own to that given
 
 
 def find_simple_loop(hops):
     """A circle without an address that names itself, at which Postfix would stop."""
-    graph = {address: [] if hop.names_itself else hop.targets for address, hop in hops.items()}
+    graph = {
+        address: [] if hop.is_self_referencing else hop.targets for address, hop in hops.items()
+    }
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -106,7 +110,7 @@ def find_growing_loop(hops):
     """A circle that adds an extension at every turn, so that no address comes twice."""
     ways = {address: hop.targets for address, hop in hops.items()}
     for address, hop in hops.items():
-        for target in hop.grown:
+        for target in hop.extended_targets:
             if target == address:
                 return [address, address]
             if way := find_shortest_path(target, address, ways):

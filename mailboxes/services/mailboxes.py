@@ -61,7 +61,7 @@ def _build_mailbox(changes: Changes, row: dict, domain: Domain) -> Mailbox:
     own = {k: v for k, v in row.items() if k not in ("welcome_mail", "quota", "domain")}
     own = {"password_expiry": get_password_expiry(changes, domain)} | own
     mailbox = Mailbox(**own, domain=domain, quota=megabytes_to_bytes(row.get("quota", 0)))
-    mailbox.derive()
+    mailbox.set_derived_fields()
     return mailbox
 
 

@@ -38,7 +38,7 @@ def _sync_vacation_target(changes: Changes, mailbox: Mailbox, active: bool) -> N
     alias = get_or_create_own_alias(changes, mailbox)
     own = [target for target in alias.targets if target.lower() == fold(mailbox.pk)]
     answer = [vacation_target(mailbox.pk)] if active else []
-    if not alias.targets and not (active and alias.is_answered_only):
+    if not alias.targets and not (active and alias.is_autoreply_only):
         own = [mailbox.pk]
     goto = join_goto(alias.others + answer + own)
     validate_column_capacity(copy_with_values(alias, {"goto": goto}), "goto")

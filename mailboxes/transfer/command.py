@@ -70,15 +70,15 @@ class Command(BaseCommand):
     def run(self):
         options = self.options
         if options["take_back"]:
-            return self.go(self.known(options["take_back"]), State.RETURNING)
+            return self.run_operation(self.known(options["take_back"]), State.RETURNING)
         if options["apply"]:
-            return self.go(self.known(options["apply"]), State.APPLYING)
+            return self.run_operation(self.known(options["apply"]), State.APPLYING)
         if not options["format"] or not options["source"]:
             raise CommandError(_("Say --from and --source."), returncode=2)
         plan = self.read()
         if options["apply"] is None:
-            return self.show_plan(plan)
-        return self.go(plan, State.APPLYING)
+            return self.print_preview(plan)
+        return self.run_operation(plan, State.APPLYING)
 
     def known(self, number):
         plan = Plan.objects.of(self.actor.principal).filter(pk=number).first()
@@ -97,7 +97,9 @@ class Command(BaseCommand):
         shown = redact_source(options["source"])
         plan = perform(self.actor, workflow.create_plan, options["format"], shown, given)
         try:
-            with self.bar(_("read"), workflow.estimate_row_count(plan, options["source"])) as bar:
+            with self.progress_bar(
+                _("read"), workflow.estimate_row_count(plan, options["source"])
+            ) as bar:
                 workflow.read_in_foreground(
                     self.actor, plan, add_database_password(options["source"]), bar.advance
                 )
@@ -107,10 +109,10 @@ class Command(BaseCommand):
         plan.refresh_from_db()
         return plan
 
-    def go(self, plan, state):
+    def run_operation(self, plan, state):
         total = workflow.OPERATIONS[state][1].rows_to_write(plan).count()
         try:
-            with self.bar(State(state).label, total) as bar:
+            with self.progress_bar(State(state).label, total) as bar:
                 workflow.run_in_foreground(self.actor, plan.pk, state, bar.advance)
         except KeyboardInterrupt as error:
             perform(self.actor, workflow.stop_plan, plan.pk)
@@ -120,14 +122,14 @@ class Command(BaseCommand):
         plan.refresh_from_db()
         self.show(plan)
         if state == State.APPLYING:
-            self.write_rejects(plan)
+            self.write_refused_rows(plan)
 
-    def bar(self, title, total=0):
+    def progress_bar(self, title, total=0):
         return ProgressBar(self.stderr, title, total)
 
     # Telling
 
-    def show_plan(self, plan):
+    def print_preview(self, plan):
         self.show(plan)
         if not self.options["json"]:
             text = _(
@@ -144,7 +146,7 @@ class Command(BaseCommand):
         for line in render_plan(plan, None if self.options["all"] else DEFAULT_ROW_LIMIT):
             self.stdout.write(make_printable(line))
 
-    def write_rejects(self, plan):
+    def write_refused_rows(self, plan):
         """What was refused is told, kept in a file, and is no success."""
         if not (count := get_refused_rows(plan).count()):
             return

@@ -11,24 +11,24 @@ class ProgressBar:
 
     def __init__(self, stream, title, total=0):
         self.stream, self.title, self.total = stream, title, total
-        self.done, self.drawn = 0, 0.0
-        self.begun = time.monotonic()
+        self.done, self.last_drawn_at = 0, 0.0
+        self.started_at = time.monotonic()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        if self.drawn:
+        if self.last_drawn_at:
             self.draw()
             self.stream.write("\n", str, ending="")
 
     def advance(self, rows):
         self.done += rows
-        if self.stream.isatty() and time.monotonic() - self.drawn > REDRAW_SECONDS:
+        if self.stream.isatty() and time.monotonic() - self.last_drawn_at > REDRAW_SECONDS:
             self.draw()
 
     def draw(self):
-        self.drawn = time.monotonic()
+        self.last_drawn_at = time.monotonic()
         self.stream.write(f"\r{self.line()}", str, ending="")
         self.stream.flush()
 
@@ -45,6 +45,6 @@ class ProgressBar:
         """The time that is left if it goes on as it has."""
         if not self.done:
             return ""
-        seconds = (time.monotonic() - self.begun) * (self.total - self.done) / self.done
+        seconds = (time.monotonic() - self.started_at) * (self.total - self.done) / self.done
         minutes, seconds = divmod(round(max(0, seconds)), 60)
         return f"{minutes}:{seconds:02}  "

@@ -112,7 +112,7 @@ def row_types_writable_by(person):
     return [
         kind
         for kind in ROW_TYPES_BY_TABLE.values()
-        if kind.own or (is_superadmin and kind.is_typed)
+        if kind.domain_admin_columns or (is_superadmin and kind.has_example)
     ]
 
 
@@ -183,7 +183,7 @@ class PlanDetailView(PlanMixin, DetailView):
             verbs=list(Verb),
             counts=counts,
             totals={verb: sum(row[verb] for row in counts.values()) for verb in Verb},
-            samples=[] if going else [self.sample(verb) for verb in SAMPLED_VERBS],
+            samples=[] if going else [self.sample_rows(verb) for verb in SAMPLED_VERBS],
             left=workflow.revert.left_behind(plan)[:MAX_SAMPLE_ROWS]
             if plan.state == State.RETURNED
             else [],
@@ -191,7 +191,7 @@ class PlanDetailView(PlanMixin, DetailView):
             **kwargs,
         )
 
-    def sample(self, verb):
+    def sample_rows(self, verb):
         """The first rows of this verb, and how they are told."""
         rows = list(plan_output.rows_with_verb(self.plan, verb, MAX_SAMPLE_ROWS + 1))
         for row in rows:
@@ -203,7 +203,7 @@ class PlanDetailView(PlanMixin, DetailView):
         if action is None:
             raise Http404
         if action == PLAN_ACTIONS["take-back"] and "confirmed" not in request.POST:
-            return self.confirm()
+            return self.render_confirmation()
         try:
             perform(self.actor, action[0], self.plan.pk, *action[1:])
         except ValidationError as error:
@@ -215,7 +215,7 @@ class PlanDetailView(PlanMixin, DetailView):
             return redirect("imports")
         return redirect("import", pk)
 
-    def confirm(self):
+    def render_confirmation(self):
         """First what will go, then, by another POST, it goes."""
         rows = workflow.revert.rows_to_write(self.plan)
         counts = {verb: rows.filter(verb=verb).count() for verb in (Verb.NEW, Verb.CHANGED)}
@@ -290,7 +290,9 @@ class ImportTemplateView(RoleRequiredMixin, View):
         if kind not in row_types_writable_by(request.user):
             raise Http404
         text = io.StringIO()
-        example = {n: v for n, v in kind.example.items() if is_superadmin or n in kind.own}
+        example = {
+            n: v for n, v in kind.example.items() if is_superadmin or n in kind.domain_admin_columns
+        }
         csv.writer(text).writerows([example.keys(), example.values()])
         return file_response([text.getvalue()], f"{table}.csv", "text/csv")
 

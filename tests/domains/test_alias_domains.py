@@ -49,7 +49,7 @@ class AliasDomainTests(TableTests, World):
             self.root,
             edit_admin,
             self.alice.pk,
-            {"domains": [*self.alice.assigned_names(), *names]},
+            {"domains": [*self.alice.get_assigned_domains(), *names]},
         )
         self.perform(self.root, create_alias_domains, [row(name, "example.org") for name in names])
 

@@ -92,7 +92,7 @@ def test_virtual_works_where_its_settings_are_there(folder):
 
 
 def test_without_a_master_cf_no_service_is_said_to_be_missing(folder):
-    assert external_maps.load_routing_config(folder).agents is None
+    assert external_maps.load_routing_config(folder).delivery_agents is None
 
 
 def settle(folder):
@@ -267,7 +267,7 @@ def test_the_generated_files_tell_the_same_as_the_panel(written):
         assert [end.address for end in by_file.deliveries] == [
             end.address for end in by_panel.deliveries
         ]
-        assert files.owners(address, []) == own.owners(address, []), address
+        assert files.find_sender_logins(address, []) == own.find_sender_logins(address, []), address
 
 
 def test_the_command_asks_by_the_files(written):

@@ -113,7 +113,7 @@ def test_names_in_values_are_replaced_as_postfix_does_it(name, tmp_path):
 def test_a_value_that_names_itself_is_empty_and_known(tmp_path):
     files = postfix(tmp_path, "a = $b\nb = x $a\nc = fine\n")
     assert files.value("a") == ""
-    assert [setting.name for setting in files.endless()] == ["a", "b"]
+    assert [setting.name for setting in files.find_recursive_settings()] == ["a", "b"]
 
 
 def test_lines_go_on_below_comments_and_empty_lines(tmp_path):
@@ -129,7 +129,7 @@ def test_lines_go_on_below_comments_and_empty_lines(tmp_path):
 def test_the_later_line_counts_and_the_earlier_is_reported(tmp_path):
     files = postfix(tmp_path, "myorigin = a\nmydomain = b\nmyorigin = c\n")
     assert files.value("myorigin") == "c"
-    assert [setting.line.number for setting in files.duplicates()] == [1]
+    assert [setting.line.number for setting in files.find_duplicates()] == [1]
 
 
 def test_myhostname_gives_mydomain(tmp_path):
@@ -149,7 +149,7 @@ def test_a_service_sees_its_own_values(tmp_path):
         "  -o { smtpd_sender_restrictions = $mua, reject }\n",
     )
     submission = files.service("submission")
-    view = files.with_overrides(submission)
+    view = files.for_service(submission)
     assert view.is_yes("smtpd_sasl_auth_enable")
     assert view.words("smtpd_sender_restrictions") == ["reject_sender_login_mismatch", "reject"]
     assert view.where("smtpd_sender_restrictions").number == 3
@@ -207,7 +207,7 @@ def test_maps_are_told_from_names_restrictions_and_addresses(tmp_path):
         ("pcre", "/etc/postfix/p", False),
     ]
     [nets] = files.maps("mynetworks")
-    assert (nets.type, nets.negated) == ("cidr", True)
+    assert (nets.type, nets.is_negated) == ("cidr", True)
 
 
 def test_maps_of_maps_are_taken_apart(tmp_path):
@@ -286,7 +286,7 @@ def test_a_copied_folder_is_read_instead_of_this_machines(tmp_path):
     )
     (copy / "sql/a.cf").write_text("query = SELECT 1\nhosts = a b\n")
     [(reference, found)] = files.sql_maps("virtual_alias_maps")
-    assert files.path_of(reference) == copy / "sql/a.cf"
+    assert files.get_map_path(reference) == copy / "sql/a.cf"
     assert found.query == "SELECT 1"
     assert [name for name, _line in files.names("myorigin")] == ["mail.example"]
 
@@ -355,10 +355,13 @@ def test_a_query_is_taken_apart():
     )
     assert one.columns == "CONCAT(a.goto, ',', 'from where') AS goto"
     assert one.tables == {"a": "pa_alias", "ad": "alias_domain"}
-    assert (one.asks("active", "a"), one.asks("active", "ad")) == (True, False)
+    assert (one.mentions_column("active", "a"), one.mentions_column("active", "ad")) == (
+        True,
+        False,
+    )
     assert other.tables == {"mailbox": "mailbox"}
-    assert other.asks("active", "mailbox")
-    assert not other.asks("union")
+    assert other.mentions_column("active", "mailbox")
+    assert not other.mentions_column("union")
 
 
 def test_selected_columns_have_names():
@@ -448,7 +451,7 @@ def test_sql_files_of_a_copy_are_found_and_keep_their_dollars():
 
 def test_dovecot_24_says_the_same_in_its_own_words():
     files = DovecotFiles(SAMPLES / "modern/dovecot")
-    assert files.is_modern
+    assert files.is_version_2_4
     assert files.problems == []
     [passdb], [userdb] = files.passdbs(), files.userdbs()
     assert passdb.value("default_pass_scheme") == "CRYPT"

@@ -55,16 +55,16 @@ class RetryingCursor(base.CursorWrapper):
             try:
                 return super().execute(query, args)
             except Database.OperationalError as error:
-                if not (left and self.wrapper.may_ask_again(error, query)):
+                if not (left and self.wrapper.can_retry(error, query)):
                     raise
                 if get_error_code(error) in CONNECTION_LOST_CODES:
-                    self.cursor = self.wrapper.another_cursor()
+                    self.cursor = self.wrapper.reconnect_cursor()
         return None
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    in_cluster = False
-    connections_made = 0
+    is_cluster_node = False
+    connection_count = 0
 
     # Hosts
 
@@ -79,17 +79,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         *hosts, last = order_hosts(params.pop("hosts"))
         for host in hosts:
             try:
-                return self._connected(host, params, choosy=True)
+                return self._connect(host, params, choosy=True)
             except Database.OperationalError as error:
                 HOST_FAILURE_TIMES[host] = time.monotonic()
                 logger.warning("the database host %s is left aside: %s", host, error)
-        return self._connected(last, params, choosy=bool(hosts))
+        return self._connect(last, params, choosy=bool(hosts))
 
-    def _connected(self, host, params, choosy):
+    def _connect(self, host, params, choosy):
         connection = super().get_new_connection(host_params(host) | params)
         try:
-            self.in_cluster = is_galera_node(connection)
-            if self.in_cluster:
+            self.is_cluster_node = is_galera_node(connection)
+            if self.is_cluster_node:
                 disable_dirty_reads(connection)
                 wait_for_sync(connection)
             if choosy:
@@ -98,12 +98,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
             connection.close()
             raise
         HOST_FAILURE_TIMES.pop(host, None)
-        self.connections_made += 1
+        self.connection_count += 1
         return connection
 
     def is_usable(self):
         """Asked at the beginning of each request; a node without its cluster answers a ping."""
-        if not self.in_cluster:
+        if not self.is_cluster_node:
             return super().is_usable()
         try:
             wait_for_sync(self.connection)
@@ -116,7 +116,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def create_cursor(self, name=None):
         return RetryingCursor(self.connection.cursor(), self)
 
-    def may_ask_again(self, error, query):
+    def can_retry(self, error, query):
         """Outside of a transaction: what has not happened, and what only reads."""
         if self.in_atomic_block or not self.autocommit:
             return False
@@ -125,7 +125,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             code in CONNECTION_LOST_CODES and query.lstrip().startswith("SELECT")
         )
 
-    def another_cursor(self):
+    def reconnect_cursor(self):
         self.close()
         self.ensure_connection()
         return self.connection.cursor()

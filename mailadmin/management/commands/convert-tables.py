@@ -21,9 +21,9 @@ class Command(BaseCommand):
             self.stdout.write(table)
             if not plan:
                 with timeouts.override(timeouts.UPGRADE_SECONDS):
-                    self._convert(table)
+                    self._convert_table(table)
 
-    def _convert(self, table):
+    def _convert_table(self, table):
         """Old rows may hold zero dates, which the conversion must let pass."""
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION sql_mode = 'STRICT_TRANS_TABLES'")

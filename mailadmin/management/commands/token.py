@@ -71,7 +71,7 @@ class Command(BaseCommand):
         return token
 
     def do_add(self):
-        form = self.form(self.owner())
+        form = self.build_form(self.owner())
         text = form.save() if form.is_valid() else None
         if text is None:
             raise CommandError("\n".join(format_errors(error_texts(form.errors.as_data()))))
@@ -86,7 +86,7 @@ class Command(BaseCommand):
             raise CommandError(_("There is no active admin %(name)s.") % {"name": name})
         return owner
 
-    def form(self, owner):
+    def build_form(self, owner):
         given = {name: self.options[name] or [] for name in LIST_OPTIONS}
         data = given | {name: self.options[name] or "" for name in ("name", "expires")}
         data |= {name: "\n".join(given[name]) for name in ("domains", "networks")}

@@ -40,24 +40,24 @@ class Command(BaseCommand):
         if threading.current_thread() is threading.main_thread():
             for name in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, lambda *_: self.stopping.set())
-        self.housekept = self.signed = 0
-        self.jobs = []
-        self.work()
-        for job in self.jobs:
-            self.try_to(functools.partial(runner.release_job, job))
+        self.housekeeping_ran_at = self.heartbeat_sent_at = 0
+        self.held_jobs = []
+        self.run_loop()
+        for job in self.held_jobs:
+            self.run_unless_database_down(functools.partial(runner.release_job, job))
         if not once:
-            self.try_to(runner.remove_heartbeat)
+            self.run_unless_database_down(runner.remove_heartbeat)
 
-    def work(self):
+    def run_loop(self):
         while not self.stopping.is_set():
             log_records.start_log_context("worker")
-            busy = self.try_to(self.turn)
+            busy = self.run_unless_database_down(self.turn)
             if self.once and not busy:
                 break
             if not busy:
                 self.stopping.wait(IDLE_SECONDS)
 
-    def try_to(self, task):
+    def run_unless_database_down(self, task):
         """What it gives; a database that does not answer is asked again later."""
         try:
             return task()
@@ -69,60 +69,61 @@ class Command(BaseCommand):
 
     def turn(self):
         """Take a step of each job in turn, keep house if it is time; whether there were jobs."""
-        self.sign()
-        self.take_jobs()
-        held = list(self.jobs)
+        self.send_heartbeat()
+        self.claim_jobs()
+        held = list(self.held_jobs)
         with runner.hold_leases(*held):
             for job in held:
-                if not self.try_to(functools.partial(self.take_step, job)):
-                    self.jobs.remove(job)  # over, or left until its lease ends
+                if not self.run_unless_database_down(functools.partial(self.run_job_step, job)):
+                    self.held_jobs.remove(job)  # over, or left until its lease ends
             if not (self.once and held):
-                self.keep_house()
+                self.run_housekeeping()
         return bool(held)
 
-    def sign(self):
+    def send_heartbeat(self):
         if not self.once and (
-            time.monotonic() - self.signed > HEARTBEAT_SECONDS or not self.signed
+            time.monotonic() - self.heartbeat_sent_at > HEARTBEAT_SECONDS
+            or not self.heartbeat_sent_at
         ):
             runner.send_heartbeat()
-            self.signed = time.monotonic()
+            self.heartbeat_sent_at = time.monotonic()
 
-    def take_jobs(self):
+    def claim_jobs(self):
         """Claim the jobs that wait; where more wait than can be held, they take turns."""
-        while len(self.jobs) < MAX_HELD_JOBS and (job := self.claim()):
-            self.hold(job)
+        while len(self.held_jobs) < MAX_HELD_JOBS and (job := self.claim()):
+            self.hold_job(job)
         resumable = next(
-            (job for job in self.jobs if job.kind not in runner.MAX_IN_MEMORY_JOBS), None
+            (job for job in self.held_jobs if job.kind not in runner.MAX_IN_MEMORY_JOBS), None
         )
-        if len(self.jobs) == MAX_HELD_JOBS and resumable and (job := self.claim()):
+        if len(self.held_jobs) == MAX_HELD_JOBS and resumable and (job := self.claim()):
             runner.release_job(resumable)
-            self.jobs.remove(resumable)
-            self.hold(job)
+            self.held_jobs.remove(resumable)
+            self.hold_job(job)
 
     def claim(self):
         """Another job, of a kind of which this worker may hold one more."""
-        held = Counter(job.kind for job in self.jobs)
+        held = Counter(job.kind for job in self.held_jobs)
         full = [kind for kind, most in runner.MAX_IN_MEMORY_JOBS.items() if held[kind] >= most]
         return runner.claim_job(runner.get_lease_holder_name(), except_kinds=full)
 
-    def hold(self, job):
+    def hold_job(self, job):
         """Take steps of this job; one whose lease was lost meanwhile begins anew."""
-        self.jobs = [held for held in self.jobs if held.pk != job.pk] + [job]
+        self.held_jobs = [held for held in self.held_jobs if held.pk != job.pk] + [job]
 
-    def take_step(self, job):
+    def run_job_step(self, job):
         """Take one step; whether there may be another."""
         if self.stopping.is_set():
             return True
-        self.sign()  # before each, so that a worker with much to do is not taken for dead
+        self.send_heartbeat()  # before each, so that a worker with much to do is not taken for dead
         log_records.start_log_context(job.kind, f"job-{job.pk}")
         return runner.advance_job(job)
 
-    def keep_house(self):
-        due = time.monotonic() - self.housekept > HOUSEKEEPING_SECONDS
-        if self.once or due or not self.housekept:
+    def run_housekeeping(self):
+        due = time.monotonic() - self.housekeeping_ran_at > HOUSEKEEPING_SECONDS
+        if self.once or due or not self.housekeeping_ran_at:
             for task in registry.housekeeping_tasks:
-                self.try_to(functools.partial(run_housekeeping_task, task))
-            self.housekept = time.monotonic()
+                self.run_unless_database_down(functools.partial(run_housekeeping_task, task))
+            self.housekeeping_ran_at = time.monotonic()
 
 
 def run_housekeeping_task(task):

@@ -37,9 +37,9 @@ class TableListView(FilteredView, TemplateView):
             filters=self.filters,
             filter_query=self.filter_query,
             is_ascending=self.is_ascending,
-            before_url=self.page_url(before=rows[0].pk) if rows and page.has_previous else "",
-            after_url=self.page_url(after=rows[-1].pk) if rows and page.has_next else "",
-            reversed_url=self.page_url(dir="asc" if is_reversed else "desc"),
+            before_url=self.build_page_url(before=rows[0].pk) if rows and page.has_previous else "",
+            after_url=self.build_page_url(after=rows[-1].pk) if rows and page.has_next else "",
+            reversed_url=self.build_page_url(dir="asc" if is_reversed else "desc"),
             **kwargs,
         )
 
@@ -60,7 +60,7 @@ class TableListView(FilteredView, TemplateView):
     def is_ascending(self) -> bool:
         return (self.request.GET.get("dir") == "desc") == self.table.newest_first
 
-    def page_url(self, **change: Any) -> str:
+    def build_page_url(self, **change: Any) -> str:
         names = ("dir", *self.table.filter_names)
         kept = {name: value for name, value in self.request.GET.items() if name in names}
         return "?" + urlencode(kept | change)

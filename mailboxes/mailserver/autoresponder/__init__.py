@@ -171,7 +171,7 @@ def send_reply(note, vacation, letter, now, sendmail):
     try:
         answers.run_sendmail(answers.compose_reply(vacation, letter, now), letter.sender, sendmail)
     except OSError as error:
-        note.take_back()
+        note.revert()
         raise ReplyNotSent(f"{sendmail}: {error}") from error
     except answers.DeliveryUnconfirmed as error:
         return f"cannot determine whether the answer was sent, {sendmail}: {error}"

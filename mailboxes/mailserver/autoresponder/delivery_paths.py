@@ -36,11 +36,11 @@ def strip_recipient_extension(database, address):
 def expand_addresses(database, addresses):
     """Where Postfix sends these on to: each by the first alias that it finds."""
     domains = {address.rpartition("@")[2] for address in addresses}
-    rows = database.rows_of(ALIAS_DOMAINS_SQL, domains)
+    rows = database.fetch_in(ALIAS_DOMAINS_SQL, domains)
     mirrors = {alias.lower(): target.lower() for alias, target in rows}
     keys = {address: list(iter_alias_keys(database, address, mirrors)) for address in addresses}
     wanted = {key for options in keys.values() for key in options}
-    gotos = {key.lower(): goto for key, goto in database.rows_of(ALIASES_SQL, wanted)}
+    gotos = {key.lower(): goto for key, goto in database.fetch_in(ALIASES_SQL, wanted)}
     return {
         target
         for address, options in keys.items()

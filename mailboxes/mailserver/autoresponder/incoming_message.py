@@ -15,7 +15,7 @@ class IncomingMessage:
     """Its sender, and fields by their names in lower case; `is_whole`: none of them is missing."""
 
     def __init__(self, sender, fields, is_whole):
-        self.sender, self.fields, self.is_whole = sender, fields, is_whole
+        self.sender, self.fields, self.is_header_complete = sender, fields, is_whole
 
     def all(self, name):
         return self.fields.get(name, [])

@@ -34,21 +34,23 @@ class RecordedNotification(NamedTuple):
     database: AutoreplyDatabase
     key: tuple[str, str]
     at: str
-    before: str | None = None
+    previous_notified_at: str | None = None
 
-    def take_back(self):
+    def revert(self):
         """As it was before, unless somebody has noted it down since."""
-        if self.before is None:
+        if self.previous_notified_at is None:
             self.database.run(DELETE_NOTIFICATION_SQL, *self.key, self.at)
         else:
-            self.database.run(RESTORE_NOTIFICATION_SQL, self.before, *self.key, self.at)
+            self.database.run(
+                RESTORE_NOTIFICATION_SQL, self.previous_notified_at, *self.key, self.at
+            )
 
 
 def record_notification(database, vacation, sender, now):
     """Note that this sender is told now; None if that need not be."""
     key, at = (vacation.email, sender.lower()), str(to_local_naive(now))
     told = database.rows(SELECT_NOTIFICATION_SQL, *key)
-    limit = vacation.told_before(now)
+    limit = vacation.get_renotify_threshold(now)
     if not told:
         return insert_notification(database, key, at)
     if limit is None or not database.run(UPDATE_NOTIFICATION_SQL, at, *key, str(limit)).rowcount:

@@ -53,7 +53,7 @@ def iter_no_reply_reasons(letter, known):
     if not known["MAILADMIN_VACATION"]:
         yield "MAILADMIN_VACATION is no"
     yield from iter_sender_reasons(letter.sender)
-    if not letter.is_whole:
+    if not letter.is_header_complete:
         yield "its header is too long to be read"
     yield from (f"it has no {name}" for name in REQUIRED_HEADERS if not letter.first(name))
     yield from (f"it has {name}" for name in letter.fields if name.startswith("list-"))

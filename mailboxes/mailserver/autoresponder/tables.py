@@ -59,7 +59,7 @@ class AutoreplyDatabase:
     def rows(self, sql, *values):
         return self.run(sql, *values).fetchall()
 
-    def rows_of(self, sql, values):
+    def fetch_in(self, sql, values):
         """Rows of `… IN ({places})`; other than ASCII is in no column, and MySQL error 1267."""
         values = [value for value in values if value.isascii()]
         places = ", ".join(["%s"] * len(values))

@@ -28,7 +28,7 @@ class VacationRow(NamedTuple):
         begun = self.activefrom is None or self.activefrom <= now
         return begun and (self.activeuntil is None or now <= self.activeuntil)
 
-    def told_before(self, now):
+    def get_renotify_threshold(self, now):
         """Who was told before this moment is told again; None: nobody is."""
         limits = [self.activefrom] if self.activefrom else []
         if self.interval_time > 0:
@@ -39,7 +39,7 @@ class VacationRow(NamedTuple):
 
 def find_active_vacation(database, owners, now):
     """The vacation of the first of these who has one, if it holds now; or None."""
-    rows = {row[0].lower(): row for row in database.rows_of(VACATION_SQL, owners)}
+    rows = {row[0].lower(): row for row in database.fetch_in(VACATION_SQL, owners)}
     found = next((parse_vacation_row(rows[owner]) for owner in owners if owner in rows), None)
     if found is None or not found.holds(to_local_naive(now)):
         return None

@@ -37,7 +37,7 @@ def run_checks(configuration):
     found = [
         CheckResult(finding, fault)
         for finding in CONFIG_CHECKS
-        if configuration.has(finding.needs)
-        for fault in dict.fromkeys(finding.look(configuration))
+        if configuration.has(finding.requires)
+        for fault in dict.fromkeys(finding.find_faults(configuration))
     ]
-    return sorted(found, key=lambda each: SEVERITIES.index(each.finding.severity))
+    return sorted(found, key=lambda each: SEVERITIES.index(each.check.severity))

@@ -24,7 +24,7 @@ def iter_smtpd_services(configuration):
     """(service, the configuration as it sees it) of every SMTP server."""
     for service in configuration.postfix.services:
         if service.command == "smtpd":
-            yield service, configuration.postfix.with_overrides(service)
+            yield service, configuration.postfix.for_service(service)
 
 
 def has_sender_restriction(view):
@@ -35,10 +35,10 @@ class SubmissionWithoutLogin(ConfigCheck):
     code = "submission-without-login"
     severity = ERROR
     title = _("A submission service has no login")
-    why = _("Nobody can sign in there, so nobody can send from outside.")
-    mend = _("Add to the service: -o smtpd_sasl_auth_enable=yes")
+    reason = _("Nobody can sign in there, so nobody can send from outside.")
+    fix = _("Add to the service: -o smtpd_sasl_auth_enable=yes")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for service, view in iter_smtpd_services(configuration):
             if is_submission(service) and not view.is_yes("smtpd_sasl_auth_enable"):
                 yield Fault(service.where, service.name)
@@ -48,16 +48,16 @@ class SenderNotChecked(ConfigCheck):
     code = "sender-not-checked"
     severity = WARNING
     title = _("Whoever signs in may send as anybody")
-    why = _(
+    reason = _(
         "No restriction compares the sender with the login: each customer can write in the name "
         "of any other."
     )
-    mend = _(
+    fix = _(
         "Add reject_sender_login_mismatch to smtpd_sender_restrictions of the service, and set "
         "smtpd_sender_login_maps."
     )
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for service, view in iter_smtpd_services(configuration):
             if view.is_yes("smtpd_sasl_auth_enable") and not has_sender_restriction(view):
                 yield Fault(service.where, service.name)
@@ -67,13 +67,13 @@ class SenderLoginMapsNotSet(ConfigCheck):
     code = "sender-login-maps-not-set"
     severity = ERROR
     title = _("The sender is compared with nothing")
-    why = _(
+    reason = _(
         "Without smtpd_sender_login_maps an address has no owner: everybody may send as anybody, "
         "or nobody as himself."
     )
-    mend = _("Set smtpd_sender_login_maps to a map that answers the logins of an address.")
+    fix = _("Set smtpd_sender_login_maps to a map that answers the logins of an address.")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for service, view in iter_smtpd_services(configuration):
             if has_sender_restriction(view) and not view.words("smtpd_sender_login_maps"):
                 yield Fault(service.where, service.name)

@@ -18,18 +18,18 @@ class NoAliasDomainMap(ConfigCheck):
     code = "no-alias-domain-map"
     severity = ERROR
     title = _("No map knows the alias domains")
-    why = _("Mail for addresses of an alias domain is refused.")
-    mend = _("Add a map that joins alias_domain and alias to virtual_alias_maps.")
-    needs = ("postfix", "rows")
+    reason = _("Mail for addresses of an alias domain is refused.")
+    fix = _("Add a map that joins alias_domain and alias to virtual_alias_maps.")
+    requires = ("postfix", "rows")
 
-    def look(self, configuration):
-        missed = sorted(self._unanswered(configuration))
-        if missed and self._is_known(configuration):
+    def find_faults(self, configuration):
+        missed = sorted(self._find_unmapped_domains(configuration))
+        if missed and self._uses_known_tables(configuration):
             where = configuration.postfix.where("virtual_alias_maps")
             yield Fault(where, ", ".join(missed[:5]))
 
     @staticmethod
-    def _unanswered(configuration):
+    def _find_unmapped_domains(configuration):
         """Alias domains without a catch-all row of their own, in the panel or in a file."""
         listed = {
             key.lower().removeprefix("@")
@@ -40,7 +40,7 @@ class NoAliasDomainMap(ConfigCheck):
         return configuration.rows.alias_domains - configuration.rows.catch_alls - listed
 
     @staticmethod
-    def _is_known(configuration):
+    def _uses_known_tables(configuration):
         """Whether all maps ask PostfixAdmin's tables for aliases and mailboxes, and no others."""
         found = {
             table
@@ -71,10 +71,10 @@ class NoAliasDomainCatchAll(ConfigCheck):
     code = "no-alias-domain-catch-all"
     severity = WARNING
     title = _("The catch-all of a domain does not hold for its alias domains")
-    why = _("An unknown address is accepted in the domain and refused in its alias domain.")
-    mend = _("Add a third map: alias.address = CONCAT('@', alias_domain.target_domain).")
+    reason = _("An unknown address is accepted in the domain and refused in its alias domain.")
+    fix = _("Add a third map: alias.address = CONCAT('@', alias_domain.target_domain).")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         found = [
             pair
             for pair in iter_alias_domain_selects(configuration)
@@ -86,28 +86,28 @@ class NoAliasDomainCatchAll(ConfigCheck):
 
 def answers_catch_all(select):
     """Postfix does not ask `@domain` where %u stands; without, the key's own `@` may lead on."""
-    asks_key = "%s" in select.whole and "%u" not in select.whole
-    return bool(asks_key or CATCH_ALL_RE.search(select.whole))
+    asks_key = "%s" in select.text and "%u" not in select.text
+    return bool(asks_key or CATCH_ALL_RE.search(select.text))
 
 
 class CatchAllBeforeExtension(ConfigCheck):
     code = "catch-all-before-extension"
     severity = WARNING
     title = _("The catch-all of alias domains takes addresses with an extension")
-    why = _(
+    reason = _(
         "user+ext@alias.example is asked first in every map, and a query by %d alone answers at "
         "once: the mail goes to the catch-all instead of to user."
     )
-    mend = _(
+    fix = _(
         "Let it answer for the key of a catch-all only: … AND '%s' = CONCAT('@', "
         "alias_domain.alias_domain)."
     )
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         if not configuration.postfix.value("recipient_delimiter"):
             return
         for use, select in iter_alias_domain_selects(configuration):
-            is_greedy = "%d" in select.whole and not re.search(r"%[su]", select.whole)
+            is_greedy = "%d" in select.text and not re.search(r"%[su]", select.text)
             if use.parameter == ADDRESS_PARAMETERS[0] and is_greedy:
                 yield Fault(use.sql.query_line)
 
@@ -116,24 +116,24 @@ class CatchAllSwallowsMailboxes(ConfigCheck):
     code = "catch-all-swallows-mailboxes"
     severity = ERROR
     title = _("A catch-all takes the mail of mailboxes")
-    why = _(
+    reason = _(
         "Postfix asks the alias maps first, and there a mailbox without a row of its own is an "
         "unknown address."
     )
-    mend = _(
+    fix = _(
         "Add an alias row for each mailbox that leads to itself, or a map: SELECT username FROM "
         "mailbox WHERE username = '%s'."
     )
 
-    def look(self, configuration):
-        if list(self._self_maps(configuration)):
+    def find_faults(self, configuration):
+        if list(self._find_self_maps(configuration)):
             return
-        yield from self._of_database(configuration)
-        yield from self._of_files(configuration)
-        yield from self._of_foreign_tables(configuration)
+        yield from self._find_database_faults(configuration)
+        yield from self._find_file_faults(configuration)
+        yield from self._find_foreign_table_faults(configuration)
 
     @staticmethod
-    def _self_maps(configuration):
+    def _find_self_maps(configuration):
         """Maps of aliases that ask a table of mailboxes for the key itself."""
         homes = set(_iter_tables(configuration, "virtual_mailbox_maps")) | {"mailbox"}
         for use, select in iter_map_selects(configuration, "virtual_alias_maps"):
@@ -142,13 +142,15 @@ class CatchAllSwallowsMailboxes(ConfigCheck):
                 yield use
 
     @staticmethod
-    def _of_database(configuration):
+    def _find_database_faults(configuration):
         reads = "alias" in _iter_tables(configuration, "virtual_alias_maps")
-        for address in configuration.rows.swallowed if configuration.rows and reads else ():
+        for address in (
+            configuration.rows.mailboxes_behind_catch_all if configuration.rows and reads else ()
+        ):
             yield Fault(configuration.postfix.where("virtual_alias_maps"), address)
 
     @staticmethod
-    def _of_files(configuration):
+    def _find_file_faults(configuration):
         postfix = configuration.postfix
         aliases, boxes = (
             {
@@ -164,7 +166,7 @@ class CatchAllSwallowsMailboxes(ConfigCheck):
                 yield Fault(aliases[catch_all], address)
 
     @staticmethod
-    def _of_foreign_tables(configuration):
+    def _find_foreign_table_faults(configuration):
         """Tables of others than PostfixAdmin keep no rows for mailboxes among the aliases."""
         boxes = set(_iter_tables(configuration, "virtual_mailbox_maps"))
         for use, select in iter_map_selects(configuration, "virtual_alias_maps"):

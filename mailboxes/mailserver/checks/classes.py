@@ -19,13 +19,13 @@ class VirtualDomainInMydestination(ConfigCheck):
     code = "virtual-domain-in-mydestination"
     severity = ERROR
     title = _("A virtual domain is also in mydestination")
-    why = _(
+    reason = _(
         "Postfix takes it for its own: mailboxes of the database are “unknown in local recipient "
         "table”."
     )
-    mend = _("Take the domain out of mydestination (also as $myhostname or $mydomain).")
+    fix = _("Take the domain out of mydestination (also as $myhostname or $mydomain).")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for name, line in configuration.postfix.names("mydestination"):
             if name in configuration.virtual_domains:
                 yield Fault(line, name)
@@ -35,16 +35,16 @@ class SystemMailIntoVirtualDomain(ConfigCheck):
     code = "system-mail-into-virtual-domain"
     severity = WARNING
     title = _("The machine's own name is a virtual domain")
-    why = _(
+    reason = _(
         "Mail for root and from cron gets this domain: it is refused, or lands in a mailbox of "
         "the same name."
     )
-    mend = _(
+    fix = _(
         "Give myhostname and myorigin a name that is no virtual domain, such as the host's own."
     )
     parameters = ("myhostname", "myorigin")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for parameter in self.parameters:
             for name, line in configuration.postfix.names(parameter):
                 follows = not configuration.postfix.is_set(parameter)
@@ -56,16 +56,16 @@ class RelayAndVirtual(ConfigCheck):
     code = "relay-and-virtual"
     severity = ERROR
     title = _("The same domain can be relayed and virtual at once")
-    why = _("All mail for such a domain is refused: “User unknown in virtual mailbox table”.")
-    mend = _(
+    reason = _("All mail for such a domain is refused: “User unknown in virtual mailbox table”.")
+    fix = _(
         "Let one query ask backupmx = '1' and the other backupmx = '0' (or transport, in the same "
         "way)."
     )
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         yield from self._listed(configuration)
-        relays = configuration.asked_by("relay_domains")
-        for virtual in configuration.asked_by("virtual_mailbox_domains"):
+        relays = configuration.get_sql_map_uses("relay_domains")
+        for virtual in configuration.get_sql_map_uses("virtual_mailbox_domains"):
             if any(can_match_same_row(relay.sql.query, virtual.sql.query) for relay in relays):
                 yield Fault(virtual.sql.query_line, "relay_domains, virtual_mailbox_domains")
 
@@ -89,8 +89,8 @@ def can_match_same_row(relay, virtual):
 
 def _are_exclusive(one, other):
     by_mark = any(
-        one.asks(mark)
-        and other.asks(mark)
+        one.mentions_column(mark)
+        and other.mentions_column(mark)
         and find_comparison(one, mark) != find_comparison(other, mark)
         for mark in RELAY_COLUMNS
     )
@@ -104,14 +104,14 @@ def find_constant_conditions(select):
     """Column → what it must equal, where that is a constant: `type = 'relaydomain'`."""
     return {
         column.lower(): value
-        for column, value in EQUALS_RE.findall(select.condition)
+        for column, value in EQUALS_RE.findall(select.where_clause)
         if "%" not in value
     }
 
 
 def find_comparison(select, column):
     """How a column is compared: `= '1'`, `not like 'smtp%'`."""
-    text = " ".join(select.condition.lower().replace("%%", "%").split())
+    text = " ".join(select.where_clause.lower().replace("%%", "%").split())
     found = re.search(rf"(not\s*\(?\s*)?[\w`.]*{column}`?\s*(.*?)(?= and |$)", text)
     return ((found[1] or "").replace("(", "").strip(), found[2].strip(" ()")) if found else None
 
@@ -120,13 +120,13 @@ class VirtualAliasDomainsDefault(ConfigCheck):
     code = "virtual-alias-domains-default"
     severity = WARNING
     title = _("virtual_alias_domains is left at its default, the alias maps")
-    why = _(
+    reason = _(
         "Postfix asks the alias maps for each domain. A row whose address is a domain makes it "
         "one of aliases only: “User unknown in virtual alias table” for everybody."
     )
-    mend = _("Set it, empty where no such domain is meant: virtual_alias_domains =")
+    fix = _("Set it, empty where no such domain is meant: virtual_alias_domains =")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         postfix = configuration.postfix
         if postfix.is_set("virtual_alias_domains"):
             return
@@ -138,13 +138,15 @@ class AliasRowIsDomain(ConfigCheck):
     code = "alias-row-is-a-domain"
     severity = ERROR
     title = _("The address of an alias is a whole domain")
-    why = _("With virtual_alias_domains at its default, this domain accepts no address any more.")
-    mend = _("Write “@domain” for a catch-all, and set virtual_alias_domains to nothing.")
-    needs = ("postfix", "rows")
+    reason = _(
+        "With virtual_alias_domains at its default, this domain accepts no address any more."
+    )
+    fix = _("Write “@domain” for a catch-all, and set virtual_alias_domains to nothing.")
+    requires = ("postfix", "rows")
 
-    def look(self, configuration):
-        for fault in VirtualAliasDomainsDefault().look(configuration):
-            for address in configuration.rows.bare_aliases:
+    def find_faults(self, configuration):
+        for fault in VirtualAliasDomainsDefault().find_faults(configuration):
+            for address in configuration.rows.domain_only_aliases:
                 yield Fault(fault.line, address)
 
 
@@ -152,15 +154,15 @@ class RelayOfSubdomains(ConfigCheck):
     code = "relay-of-subdomains"
     severity = WARNING
     title = _("All subdomains of relayed domains are relayed")
-    why = _(
+    reason = _(
         "Mail to any invented name below a backup domain is accepted, and comes back as a bounce."
     )
-    mend = _(
+    fix = _(
         "Set parent_domain_matches_subdomains without relay_domains: "
         "parent_domain_matches_subdomains ="
     )
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         postfix = configuration.postfix
         below = postfix.words("parent_domain_matches_subdomains")
         if "relay_domains" in below and postfix.is_set("relay_domains"):
@@ -172,24 +174,24 @@ class ParameterNotSet(ConfigCheck):
     code = "parameter-not-set"
     severity = ERROR
     title = _("A parameter is missing that virtual mailboxes need")
-    why = _("Without it Postfix knows no domain, no mailbox, or no place to put the mail.")
-    mend = _("Set the parameter, to a map of the database where there is one.")
+    reason = _("Without it Postfix knows no domain, no mailbox, or no place to put the mail.")
+    fix = _("Set the parameter, to a map of the database where there is one.")
     needed = ("virtual_mailbox_domains", "virtual_mailbox_maps", "virtual_alias_maps")
-    for_virtual = ("virtual_mailbox_base", "virtual_uid_maps", "virtual_gid_maps")
+    virtual_parameters = ("virtual_mailbox_base", "virtual_uid_maps", "virtual_gid_maps")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         postfix = configuration.postfix
         has_mailboxes = any(postfix.is_set(name) for name in self.needed)
-        delivers = has_mailboxes and configuration.virtual_delivers
-        asks_delivery = not delivers and self.recipients_are_verified(postfix)
-        for name in self.needed + (self.for_virtual if delivers else ()):
+        delivers = has_mailboxes and configuration.delivers_with_virtual
+        asks_delivery = not delivers and self.verifies_recipients(postfix)
+        for name in self.needed + (self.virtual_parameters if delivers else ()):
             if asks_delivery and name == "virtual_mailbox_maps":
                 continue
             if not (postfix.is_set(name) and postfix.value(name)):
                 yield Fault(postfix.where(name), name)
 
     @staticmethod
-    def recipients_are_verified(postfix):
+    def verifies_recipients(postfix):
         """Whether who delivers is asked about each recipient, so that no map has to know them."""
         lists = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
         return any("reject_unverified_recipient" in postfix.words(name) for name in lists)
@@ -199,23 +201,23 @@ class StarTransportTakesAll(ConfigCheck):
     code = "star-transport-takes-all"
     severity = WARNING
     title = _("A transport for everything takes mail of the server's own mailboxes")
-    why = _("“*” holds for each domain that has no row of its own in the transport map.")
-    mend = _("Use relayhost or default_transport instead, or give each local domain a row “:”.")
+    reason = _("“*” holds for each domain that has no row of its own in the transport map.")
+    fix = _("Use relayhost or default_transport instead, or give each local domain a row “:”.")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         postfix = configuration.postfix
         entries = [e for r in postfix.all_maps("transport_maps") for e in postfix.entries(r)]
         rows = {key.lower() for key, _value, _line in entries}
         for key, _value, line in entries:
             for domain in sorted(configuration.virtual_domains - rows) if key == "*" else ():
                 yield Fault(line, domain)
-        yield from self._of_the_panel(configuration)
+        yield from self._find_panel_faults(configuration)
 
     @staticmethod
-    def _of_the_panel(configuration):
+    def _find_panel_faults(configuration):
         """The panel's own table, where a map asks it or its view."""
-        taken = configuration.rows.taken_by_everything if configuration.rows else ()
-        for use in configuration.asked_by("transport_maps") if taken else ():
+        taken = configuration.rows.star_transport_domains if configuration.rows else ()
+        for use in configuration.get_sql_map_uses("transport_maps") if taken else ():
             asked = {
                 table for each in sql.parse_selects(use.sql.query) for table in each.tables.values()
             }
@@ -227,16 +229,16 @@ class UnsupportedParameter(ConfigCheck):
     code = "unsupported-parameter"
     severity = ERROR
     title = _("Postfix does not know this parameter")
-    why = _(
+    reason = _(
         "It belongs to the VDA patch of old days: no limit of a mailbox holds, and nothing says so."
     )
-    mend = _("Let Dovecot deliver (LMTP) and keep the quota, and delete the line.")
+    fix = _("Let Dovecot deliver (LMTP) and keep the quota, and delete the line.")
     names = re.compile(
         r"virtual_(mailbox_limit_(maps|inbox|override)|mailbox_extended|create_maildirsize"
         r"|maildir_(limit_message\w*|extended|suffix|filter\w*)|overquota_bounce|trash_(count|name))"
     )
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for setting in configuration.postfix.settings.values():
             if self.names.fullmatch(setting.name):
                 yield Fault(setting.line, setting.name)
@@ -246,17 +248,17 @@ class MapNotInProxyReadMaps(ConfigCheck):
     code = "map-not-in-proxy-read-maps"
     severity = ERROR
     title = _("A map is asked through proxy: and proxy_read_maps does not list it")
-    why = _("proxymap refuses: “request for unapproved table”, and mail is deferred.")
-    mend = _("Add the parameter to proxy_read_maps: proxy_read_maps = … $PARAMETER")
+    reason = _("proxymap refuses: “request for unapproved table”, and mail is deferred.")
+    fix = _("Add the parameter to proxy_read_maps: proxy_read_maps = … $PARAMETER")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         approved = {
             (part.type, part.name)
             for found in configuration.postfix.maps("proxy_read_maps")
             for part in found.walk()
         }
         seen = {}
-        for use in configuration.uses:
+        for use in configuration.map_uses:
             if use.reference.proxied and not CACHE_PARAMETER_RE.fullmatch(use.parameter):
                 seen.setdefault((use.reference.type, use.reference.name), use)
         for key, use in seen.items():

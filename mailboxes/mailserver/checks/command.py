@@ -57,7 +57,7 @@ def run(command, options):
     found = run_checks(configuration)
     write = render_json if options["json"] else render_text
     command.stdout.write(write(found, known is not None))
-    if any(each.finding.severity == ERROR for each in found):
+    if any(each.check.severity == ERROR for each in found):
         sys.exit(ERRORS_FOUND_STATUS)
 
 

@@ -28,13 +28,13 @@ class UidBelowMinimum(ConfigCheck):
     code = "uid-below-minimum"
     severity = ERROR
     title = _("virtual_minimum_uid is above a user in virtual_uid_maps")
-    why = _("Postfix defers the mail: “bad uid … in virtual_uid_maps”.")
-    mend = _("Lower virtual_minimum_uid to that user, or delete the line.")
+    reason = _("Postfix defers the mail: “bad uid … in virtual_uid_maps”.")
+    fix = _("Lower virtual_minimum_uid to that user, or delete the line.")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         postfix = configuration.postfix
         minimum = parse_number(postfix.value("virtual_minimum_uid"))
-        if not configuration.virtual_delivers or minimum is None:
+        if not configuration.delivers_with_virtual or minimum is None:
             return
         for uid, line in iter_virtual_uids(postfix):
             if uid < minimum:
@@ -62,13 +62,13 @@ class PipeNeedsOneRecipient(ConfigCheck):
     code = "pipe-needs-one-recipient"
     severity = ERROR
     title = _("A pipe with flags D or O gets several recipients at once")
-    why = _(
+    reason = _(
         "Postfix defers each message that has two recipients in one domain: “mail system "
         "configuration error”."
     )
-    mend = _("Add to main.cf: TRANSPORT_destination_recipient_limit = 1")
+    fix = _("Add to main.cf: TRANSPORT_destination_recipient_limit = 1")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         used = set(iter_transport_services(configuration))
         for service in configuration.postfix.services:
             limit = f"{service.name}{RECIPIENT_LIMIT_SUFFIX}"
@@ -96,20 +96,22 @@ class UnknownTransportService(ConfigCheck):
     code = "unknown-transport-service"
     severity = ERROR
     title = _("A transport names a service that is not in master.cf")
-    why = _("The mail waits in the queue: “mail transport unavailable”, and comes back after days.")
-    mend = _("Add the service to master.cf, or correct the transport.")
+    reason = _(
+        "The mail waits in the queue: “mail transport unavailable”, and comes back after days."
+    )
+    fix = _("Add the service to master.cf, or correct the transport.")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         postfix = configuration.postfix
         known = {service.name for service in postfix.services if service.type == "unix"}
         if "cleanup" not in known:
             return  # a part of a master.cf, which tells nothing of what else there is
-        for name, line in self._named(configuration):
+        for name, line in self._iter_named_services(configuration):
             if name and name not in known:
                 yield Fault(line, name)
 
     @staticmethod
-    def _named(configuration):
+    def _iter_named_services(configuration):
         """(service, line) of what is set, listed in files, or a row of the panel."""
         postfix = configuration.postfix
         for parameter in TRANSPORT_PARAMETERS:
@@ -131,37 +133,37 @@ class PercentBehindLetter(ConfigCheck):
     code = "percent-behind-letter"
     severity = ERROR
     title = _("The percent sign of a variable stands behind its letter")
-    why = _("Dovecot's delivery stops with “Failed to expand settings”, and no mail arrives.")
-    mend = _("Write %d, %n or %u (Dovecot 2.4: %{user | domain}, %{user | username}, %{user}).")
-    needs = ("dovecot",)
+    reason = _("Dovecot's delivery stops with “Failed to expand settings”, and no mail arrives.")
+    fix = _("Write %d, %n or %u (Dovecot 2.4: %{user | domain}, %{user | username}, %{user}).")
+    requires = ("dovecot",)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for setting in configuration.dovecot.settings():
             found = (
                 SWAPPED_PERCENT_RE.search(setting.value) if setting.name in PATH_SETTINGS else None
             )
             if found:
-                yield Fault(setting.line_of(f"{found[1]}%"), f"{setting.name}: {found[1]}%")
+                yield Fault(setting.find_line(f"{found[1]}%"), f"{setting.name}: {found[1]}%")
 
 
 class TwoMailStores(ConfigCheck):
     code = "two-mail-stores"
     severity = ERROR
     title = _("Mail is written to one place and read from another")
-    why = _(
+    reason = _(
         "Postfix delivers below virtual_mailbox_base; whoever looks elsewhere sees an empty "
         "mailbox."
     )
-    mend = _(
+    fix = _(
         "Let Dovecot return the place from the column: CONCAT('maildir:BASE/', maildir) AS mail "
         "(Dovecot 2.4: CONCAT('BASE/', maildir) AS mail_path); or let Dovecot deliver (LMTP)."
     )
-    needs = ("postfix", "dovecot")
+    requires = ("postfix", "dovecot")
 
-    def look(self, configuration):
-        if not configuration.virtual_delivers:
+    def find_faults(self, configuration):
+        if not configuration.delivers_with_virtual:
             return
-        layouts = configuration.rows.layouts if configuration.rows else ()
+        layouts = configuration.rows.maildir_layouts if configuration.rows else ()
         written = list(paths.iter_postfix_stores(configuration))
         read = paths.find_dovecot_stores(configuration.dovecot)
         if not layouts and len({"{" in store.path for store in [*written, *read]}) > 1:
@@ -178,14 +180,14 @@ class TwoMaildirLayouts(ConfigCheck):
     code = "two-maildir-layouts"
     severity = WARNING
     title = _("Maps of mailboxes name folders of different shapes")
-    why = _("A mailbox that moves from one map to the other leaves its mail behind.")
-    mend = _("Decide for one shape, such as DOMAIN/LOCAL/, and move the folders.")
+    reason = _("A mailbox that moves from one map to the other leaves its mail behind.")
+    fix = _("Decide for one shape, such as DOMAIN/LOCAL/, and move the folders.")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         first = None
-        layouts = configuration.rows.layouts if configuration.rows else ()
+        layouts = configuration.rows.maildir_layouts if configuration.rows else ()
         for store in (
-            paths.iter_postfix_stores(configuration) if configuration.virtual_delivers else ()
+            paths.iter_postfix_stores(configuration) if configuration.delivers_with_virtual else ()
         ):
             shapes = paths.fill_maildir_layouts(store.path, layouts)
             if any("{" in shape for shape in shapes):
@@ -199,20 +201,22 @@ class MaildirColumnIgnored(ConfigCheck):
     code = "maildir-column-ignored"
     severity = WARNING
     title = _("Dovecot's paths do not follow the column maildir")
-    why = _(
+    reason = _(
         "The database names another folder for the mailbox than the one its mail is in: scripts "
         "that archive or delete mailboxes look there."
     )
-    mend = _(
+    fix = _(
         "Return the place from the column, or set MAILADMIN_MAILDIR to the pattern that is in use."
     )
-    needs = ("dovecot", "rows")
+    requires = ("dovecot", "rows")
 
-    def look(self, configuration):
-        if configuration.postfix and configuration.virtual_delivers:
+    def find_faults(self, configuration):
+        if configuration.postfix and configuration.delivers_with_virtual:
             return  # then mail is lost to the eye, and that has a finding of its own
         for store in paths.find_dovecot_stores(configuration.dovecot):
-            strange = [layout for layout in configuration.rows.layouts if layout not in store.path]
+            strange = [
+                layout for layout in configuration.rows.maildir_layouts if layout not in store.path
+            ]
             if "{maildir}" not in store.path and strange:
                 yield Fault(store.line, f"{store.path} ≠ {', '.join(sorted(strange))}")
 
@@ -221,11 +225,11 @@ class UidBelowFirstValid(ConfigCheck):
     code = "uid-below-first-valid"
     severity = ERROR
     title = _("The user of the mailboxes is below first_valid_uid")
-    why = _("Dovecot opens no mailbox: “Mail access for users with UID … not permitted”.")
-    mend = _("Set first_valid_uid to that user, or give the mailboxes to one from 500 on.")
-    needs = ("dovecot",)
+    reason = _("Dovecot opens no mailbox: “Mail access for users with UID … not permitted”.")
+    fix = _("Set first_valid_uid to that user, or give the mailboxes to one from 500 on.")
+    requires = ("dovecot",)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         dovecot = configuration.dovecot
         first = parse_number(dovecot.value("first_valid_uid")) or 0
         for uid, line in iter_dovecot_uids(dovecot):

@@ -24,11 +24,11 @@ class UnreadableFile(ConfigCheck):
     code = "unreadable-file"
     severity = ERROR
     title = _("A file cannot be read")
-    why = _("What it says counts for nothing here, and perhaps for the mail server as well.")
-    mend = _("Create the file, or let the check run as somebody who may read it.")
-    needs = ()
+    reason = _("What it says counts for nothing here, and perhaps for the mail server as well.")
+    fix = _("Create the file, or let the check run as somebody who may read it.")
+    requires = ()
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for problem in find_problems(configuration, self.code):
             yield Fault(problem.line, problem.reason)
 
@@ -37,11 +37,11 @@ class BrokenLine(ConfigCheck):
     code = "broken-line"
     severity = ERROR
     title = _("A line is no setting")
-    why = _("Postfix and Dovecot refuse to start with it, or take it for something else.")
-    mend = _("Write it as “name = value”; close what is opened; begin comments with #.")
-    needs = ()
+    reason = _("Postfix and Dovecot refuse to start with it, or take it for something else.")
+    fix = _("Write it as “name = value”; close what is opened; begin comments with #.")
+    requires = ()
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for problem in find_problems(configuration, self.code):
             yield Fault(problem.line, problem.reason)
 
@@ -50,8 +50,10 @@ def find_problems(configuration, code):
     parts = [part for part in (configuration.postfix, configuration.dovecot) if part]
     found = [problem for part in parts for problem in part.problems]
     if configuration.postfix:
-        found += [problem for use in configuration.sql_uses for problem in use.sql.problems]
-        found += [problem for use in configuration.uses for problem in find_map_file_problems(use)]
+        found += [problem for use in configuration.sql_map_uses for problem in use.sql.problems]
+        found += [
+            problem for use in configuration.map_uses for problem in find_map_file_problems(use)
+        ]
     wanted = [problem for problem in found if problem.code == code]
     missing = find_missing_map_files(configuration) if configuration.postfix else set()
     # a map that is missing has a finding of its own
@@ -62,7 +64,7 @@ def find_map_file_problems(use):
     """What keeps the text of a map from being read; where only the compiled map is, nothing."""
     reference = use.reference
     if reference.type not in maps.TEXT_SOURCE_TYPES or is_path_missing(
-        use.postfix.path_of(reference)
+        use.postfix.get_map_path(reference)
     ):
         return ()
     _entries, found = use.postfix.read(reference)
@@ -73,11 +75,13 @@ class DefinedTwice(ConfigCheck):
     code = "defined-twice"
     severity = WARNING
     title = _("A parameter is set twice")
-    why = _("The later line counts, and this one does nothing: whoever changes it sees no effect.")
-    mend = _("Delete the line that is not meant.")
+    reason = _(
+        "The later line counts, and this one does nothing: whoever changes it sees no effect."
+    )
+    fix = _("Delete the line that is not meant.")
 
-    def look(self, configuration):
-        for setting in configuration.postfix.duplicates():
+    def find_faults(self, configuration):
+        for setting in configuration.postfix.find_duplicates():
             yield Fault(setting.line, setting.name)
 
 
@@ -85,19 +89,19 @@ class EndlessValue(ConfigCheck):
     code = "endless-value"
     severity = ERROR
     title = _("A value names itself")
-    why = _("Postfix stops with “unreasonable macro call nesting”.")
-    mend = _("Write out what is meant instead of the parameter's own name.")
+    reason = _("Postfix stops with “unreasonable macro call nesting”.")
+    fix = _("Write out what is meant instead of the parameter's own name.")
 
-    def look(self, configuration):
-        for setting in configuration.postfix.endless():
+    def find_faults(self, configuration):
+        for setting in configuration.postfix.find_recursive_settings():
             yield Fault(setting.line, setting.name)
 
 
 def find_missing_map_files(configuration):
     """Path → use, of maps whose file is not there."""
     found = {}
-    for use in configuration.uses:
-        path = use.postfix.path_of(use.reference) if is_map_file_required(use) else None
+    for use in configuration.map_uses:
+        path = use.postfix.get_map_path(use.reference) if is_map_file_required(use) else None
         compiled = maps.INDEX_SUFFIXES.get(use.reference.type, "")
         if path and is_path_missing(path) and is_path_missing(f"{path}{compiled}"):
             found.setdefault(str(path), use)
@@ -127,13 +131,13 @@ class MissingMapFile(ConfigCheck):
     code = "missing-map-file"
     severity = ERROR
     title = _("A map's file does not exist")
-    why = _(
+    reason = _(
         "Postfix defers all mail that needs the map: “unsupported dictionary” or “table lookup "
         "problem”."
     )
-    mend = _("Create the file, or take the map out of the parameter.")
+    fix = _("Create the file, or take the map out of the parameter.")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for path, use in find_missing_map_files(configuration).items():
             yield Fault(use.reference.where, f"{use.parameter}: {path}")
 
@@ -142,14 +146,14 @@ class ReadableSecret(ConfigCheck):
     code = "readable-secret"
     severity = ERROR
     title = _("Everybody on this machine can read a password")
-    why = _(
+    reason = _(
         "Whoever has any account here, a web site's as well, can read all mailboxes' passwords "
         "with it."
     )
-    mend = _("chmod o-rwx FILE, and give it the group of those who need it (postfix, dovecot).")
-    needs = ()
+    fix = _("chmod o-rwx FILE, and give it the group of those who need it (postfix, dovecot).")
+    requires = ()
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for line, folder in find_password_lines(configuration):
             if is_world_readable(Path(line.file), Path(folder)):
                 yield Fault(line)
@@ -170,7 +174,7 @@ def _iter_postfix_passwords(configuration):
     postfix = configuration.postfix
     if not postfix:
         return
-    for use in configuration.uses:
+    for use in configuration.map_uses:
         if use.reference.type in ("ldap", "memcache") or use.reference.is_sql:
             settings = postfix.sql_map(use.reference).settings
             yield from (
@@ -188,7 +192,7 @@ def _iter_dovecot_passwords(configuration):
     for setting in dovecot.settings():
         is_password = setting.name.endswith("password") and setting.value
         if is_password or (setting.name == "connect" and "password=" in setting.value):
-            yield dovecot.directory, setting.line_of("password")
+            yield dovecot.directory, setting.find_line("password")
 
 
 def is_world_readable(path, folder):
@@ -205,11 +209,11 @@ class LegacySqlSettings(ConfigCheck):
     code = "legacy-sql-settings"
     severity = ADVICE
     title = _("A map is written in the old way: table, select_field, where_field")
-    why = _("It works, but has no way to say what newer maps need: joins, %u and %d, UNION.")
-    mend = _("Write it as one line: query = SELECT … FROM … WHERE … = '%s'.")
+    reason = _("It works, but has no way to say what newer maps need: joins, %u and %d, UNION.")
+    fix = _("Write it as one line: query = SELECT … FROM … WHERE … = '%s'.")
 
-    def look(self, configuration):
-        found = {use.sql.file: use for use in configuration.sql_uses if use.sql.is_legacy}
+    def find_faults(self, configuration):
+        found = {use.sql.file: use for use in configuration.sql_map_uses if use.sql.is_legacy}
         for use in found.values():
             yield Fault(use.sql.query_line, use.parameter)
 

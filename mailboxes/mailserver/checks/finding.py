@@ -30,10 +30,10 @@ class ConfigCheck:
 
     code = ""
     severity = WARNING
-    title = why = mend = ""
-    needs = ("postfix",)  # parts of the configuration without which there is nothing to see
+    title = reason = fix = ""
+    requires = ("postfix",)  # parts of the configuration without which there is nothing to see
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         """Each fault, once."""
         raise NotImplementedError
 
@@ -42,21 +42,21 @@ class ConfigCheck:
 class CheckResult:
     """A fault, said with all that its finding knows."""
 
-    finding: ConfigCheck
+    check: ConfigCheck
     fault: Fault
 
     def as_dict(self):
         line = self.fault.line
         return {
-            "code": self.finding.code,
-            "severity": self.finding.severity,
-            "title": str(self.finding.title),
+            "code": self.check.code,
+            "severity": self.check.severity,
+            "title": str(self.check.title),
             "file": make_printable(line.file),
             "line": line.number or None,
             "text": line.shown,
             "about": make_printable(self.fault.about),
-            "why": str(self.finding.why),
-            "mend": str(self.finding.mend),
+            "why": str(self.check.reason),
+            "mend": str(self.check.fix),
         }
 
 
@@ -103,21 +103,21 @@ class Configuration:
         return all(getattr(self, part) is not None for part in needs)
 
     @functools.cached_property
-    def uses(self):
+    def map_uses(self):
         """Every map that anything names, also those inside of others."""
-        views = [(self.postfix, self.postfix.listing.by_name())]
+        views = [(self.postfix, self.postfix.main_settings.get_effective_settings())]
         for service in self.postfix.services:
-            views.append((self.postfix.with_overrides(service), service.options))
+            views.append((self.postfix.for_service(service), service.options))
         return [
             MapUse(name, reference, view)
             for view, names in views
             for name in names
-            if name not in MAP_LIST_PARAMETERS and name not in self.abbreviations
+            if name not in MAP_LIST_PARAMETERS and name not in self.user_parameters
             for reference in view.all_maps(name)
         ]
 
     @functools.cached_property
-    def abbreviations(self):
+    def user_parameters(self):
         """Parameters that the operator made up, to be used as `$name` in others."""
         values = [setting.value for setting in self.postfix.settings.values()]
         for service in self.postfix.services:
@@ -130,18 +130,18 @@ class Configuration:
         }
 
     @functools.cached_property
-    def sql_uses(self):
+    def sql_map_uses(self):
         found = {}
-        for use in self.uses:
+        for use in self.map_uses:
             if use.reference.is_sql:
                 key = use.parameter, use.reference.type, use.reference.name
                 sql = use.postfix.sql_map(use.reference)
                 found.setdefault(key, SqlMapUse(use.parameter, use.reference, sql))
         return list(found.values())
 
-    def asked_by(self, *parameters):
+    def get_sql_map_uses(self, *parameters):
         """The SQL maps of these parameters."""
-        return [use for use in self.sql_uses if use.parameter in parameters]
+        return [use for use in self.sql_map_uses if use.parameter in parameters]
 
     def table(self, name):
         """A table's name as PostfixAdmin has it."""
@@ -150,14 +150,14 @@ class Configuration:
     @functools.cached_property
     def virtual_domains(self):
         """Domains whose mail is for us and ours: of the panel, and as files list them."""
-        listed = set(self.rows.virtual) if self.rows else set()
+        listed = set(self.rows.virtual_domains) if self.rows else set()
         for parameter in ("virtual_mailbox_domains", "virtual_alias_domains"):
             if self.postfix and self.postfix.is_set(parameter):
                 listed |= {name for name, _line in self.postfix.names(parameter)}
         return listed
 
     @property
-    def virtual_delivers(self):
+    def delivers_with_virtual(self):
         """Whether Postfix itself writes the mailboxes, by virtual(8)."""
         name = self.postfix.value("virtual_transport").partition(":")[0]
         service = self.postfix.service(name, "unix")

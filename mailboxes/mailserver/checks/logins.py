@@ -16,7 +16,9 @@ SCHEMES_PREFIXED_BY_VIEWS = (hashes.CRYPT_SCHEMES - {"DES-CRYPT"}) | hashes.ARGO
 
 def get_default_scheme(dovecot, database):
     """The scheme of passwords that name none."""
-    return (database.value("default_pass_scheme") or DEFAULT_SCHEMES[dovecot.is_modern]).upper()
+    return (
+        database.value("default_pass_scheme") or DEFAULT_SCHEMES[dovecot.is_version_2_4]
+    ).upper()
 
 
 def iter_sql_passdbs(configuration):
@@ -47,7 +49,7 @@ def is_prefixed_by_query(configuration, shape):
 
 def get_stored_schemes(configuration, prefixed):
     """The names of what is stored, by schemes (prefixed) or by shapes."""
-    found = configuration.rows.hashes if configuration.rows else ()
+    found = configuration.rows.hash_kinds if configuration.rows else ()
     return sorted(each.name for each in found if each.is_prefixed is prefixed)
 
 
@@ -55,17 +57,17 @@ class SchemeDoesNotFit(ConfigCheck):
     code = "scheme-does-not-fit"
     severity = ERROR
     title = _("Stored passwords are not of the default scheme")
-    why = _(
+    reason = _(
         "A password without a {SCHEME} in front is read as the default says: these people cannot "
         "sign in."
     )
-    mend = _(
+    fix = _(
         "Set default_pass_scheme (Dovecot 2.4: default_password_scheme) to what is stored (CRYPT "
         "reads all of $…$), or put the scheme in front of the others: {SHA512.HEX}…, {ARGON2ID}…"
     )
-    needs = ("dovecot", "rows")
+    requires = ("dovecot", "rows")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for database, line, scheme in iter_sql_passdbs(configuration):
             for shape in get_stored_schemes(configuration, prefixed=False):
                 is_named = is_prefixed_by_query(configuration, shape) or (
@@ -80,14 +82,14 @@ class UnknownScheme(ConfigCheck):
     code = "unknown-scheme"
     severity = ERROR
     title = _("Dovecot has no such password scheme")
-    why = _(
+    reason = _(
         "LANMAN, NTLM and the like are gone, and a brace at the beginning of a password is taken "
         "for a scheme: nobody signs in with these."
     )
-    mend = _("Give these people new passwords; name a scheme that “doveadm pw -l” lists.")
-    needs = ("dovecot",)
+    fix = _("Give these people new passwords; name a scheme that “doveadm pw -l” lists.")
+    requires = ("dovecot",)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for line, scheme in iter_default_schemes(configuration):
             for name in {
                 scheme.partition(".")[0],
@@ -101,16 +103,16 @@ class CramMd5NotOffered(ConfigCheck):
     code = "cram-md5-not-offered"
     severity = WARNING
     title = _("Passwords are kept for CRAM-MD5, and CRAM-MD5 is not offered")
-    why = _(
+    reason = _(
         "Programs that are set to CRAM-MD5 are refused: “Unsupported authentication mechanism”."
     )
-    mend = _(
+    fix = _(
         "Add it: auth_mechanisms = plain login cram-md5; or store a better scheme, if nobody "
         "needs it."
     )
-    needs = ("dovecot",)
+    requires = ("dovecot",)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         if "cram-md5" in get_auth_mechanisms(configuration):
             return
         for line, scheme in iter_default_schemes(configuration):
@@ -122,15 +124,18 @@ class CramMd5WithoutPasswords(ConfigCheck):
     code = "cram-md5-without-passwords"
     severity = WARNING
     title = _("CRAM-MD5 is offered, and no password is kept for it")
-    why = _(
+    reason = _(
         "It needs a CRAM-MD5 or plain password: programs that choose it by themselves are locked "
         "out."
     )
-    mend = _("Take cram-md5 out of auth_mechanisms.")
-    needs = ("dovecot", "rows")
+    fix = _("Take cram-md5 out of auth_mechanisms.")
+    requires = ("dovecot", "rows")
 
-    def look(self, configuration):
-        if "cram-md5" not in get_auth_mechanisms(configuration) or not configuration.rows.hashes:
+    def find_faults(self, configuration):
+        if (
+            "cram-md5" not in get_auth_mechanisms(configuration)
+            or not configuration.rows.hash_kinds
+        ):
             return
         serving = {*CHALLENGE_SCHEMES, *PLAINTEXT_SCHEMES}
         defaults = {scheme for _line, scheme in iter_default_schemes(configuration)}
@@ -150,14 +155,14 @@ class DesCrypt(ConfigCheck):
     code = "des-crypt"
     severity = WARNING
     title = _("Passwords are kept by DES crypt")
-    why = _("It looks at eight characters: whoever knows the beginning of a password is in.")
-    mend = _(
+    reason = _("It looks at eight characters: whoever knows the beginning of a password is in.")
+    fix = _(
         "Choose BLF-CRYPT or ARGON2ID (MAILADMIN_PASSWORD_SCHEME); a password is stored anew when "
         "it is set anew."
     )
-    needs = ("dovecot",)
+    requires = ("dovecot",)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         names = {
             *get_stored_schemes(configuration, prefixed=True),
             *get_stored_schemes(configuration, prefixed=False),
@@ -171,17 +176,17 @@ class AliasDomainCannotSignIn(ConfigCheck):
     code = "alias-domain-cannot-sign-in"
     severity = ADVICE
     title = _("Nobody signs in by an address of an alias domain")
-    why = _(
+    reason = _(
         "The query looks for mailboxes only, so bob@alias.example is refused where bob@example is "
         "let in."
     )
-    mend = _(
+    fix = _(
         "Tell people their mailbox's own address, or let password_query and user_query join "
         "alias_domain."
     )
-    needs = ("dovecot", "rows")
+    requires = ("dovecot", "rows")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for database in configuration.dovecot.passdbs() if configuration.rows.alias_domains else ():
             query = database.value("password_query")
             found = {

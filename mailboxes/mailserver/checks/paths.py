@@ -113,7 +113,7 @@ def iter_postfix_stores(configuration):
     """Where virtual(8) puts mail: base and what each map of mailboxes says."""
     postfix = configuration.postfix
     base = postfix.value("virtual_mailbox_base").rstrip("/")
-    for use in configuration.asked_by("virtual_mailbox_maps"):
+    for use in configuration.get_sql_map_uses("virtual_mailbox_maps"):
         for select in sql.parse_selects(use.sql.query):
             for expression, _name in sql.parse_columns(select.columns)[:1]:
                 if made := parse_path_expression(expression):

@@ -35,7 +35,7 @@ RESULT_COLUMNS = {
 
 def iter_map_selects(configuration, *parameters):
     """(use, select) of every map of these parameters."""
-    for use in configuration.asked_by(*parameters):
+    for use in configuration.get_sql_map_uses(*parameters):
         for select in sql.parse_selects(use.sql.query):
             yield use, select
 
@@ -49,17 +49,17 @@ class WrongColumnSelected(ConfigCheck):
     code = "wrong-column-selected"
     severity = ERROR
     title = _("A map selects the wrong column")
-    why = _(
+    reason = _(
         "Postfix uses what the map answers: a transport map that answers the domain names a "
         "service that does not exist, and the mail waits."
     )
-    mend = _("Select the column that holds the answer: transport, goto, maildir, username.")
+    fix = _("Select the column that holds the answer: transport, goto, maildir, username.")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         for use, select in iter_map_selects(
             configuration, *{parameter for parameter, _table in RESULT_COLUMNS}
         ):
-            if use.parameter == "virtual_mailbox_maps" and not configuration.virtual_delivers:
+            if use.parameter == "virtual_mailbox_maps" and not configuration.delivers_with_virtual:
                 continue  # any answer says that the mailbox exists
             found = resolve_tables(configuration, select).values()
             wanted = {
@@ -67,11 +67,11 @@ class WrongColumnSelected(ConfigCheck):
                 for table in found
                 if (key := (use.parameter, table)) in RESULT_COLUMNS
             }
-            if wanted and not self._answers(use, select, wanted):
+            if wanted and not self._returns_column(use, select, wanted):
                 yield Fault(use.sql.query_line, f"{use.parameter}: {select.columns}")
 
     @staticmethod
-    def _answers(use, select, wanted):
+    def _returns_column(use, select, wanted):
         if use.parameter == "transport_maps" and re.search(r"'[^']*:[^']*'", select.columns):
             return True
         plain = sql.blank_string_literals(select.columns).lower()
@@ -82,12 +82,12 @@ class InactiveRowsAnswer(ConfigCheck):
     code = "inactive-rows-answer"
     severity = WARNING
     title = _("A query does not ask whether a row is active")
-    why = _("What is switched off in the panel still gets mail, sends, or signs in.")
-    mend = _("Add the condition, for each table of the query: … AND alias.active = '1'.")
-    needs = ()
+    reason = _("What is switched off in the panel still gets mail, sends, or signs in.")
+    fix = _("Add the condition, for each table of the query: … AND alias.active = '1'.")
+    requires = ()
 
-    def look(self, configuration):
-        for parameter, line, select in self._queries(configuration):
+    def find_faults(self, configuration):
+        for parameter, line, select in self._iter_queries(configuration):
             found = resolve_tables(configuration, select)
             for name, table in found.items():
                 is_context = table == "domain" and len(found) > 1
@@ -96,7 +96,7 @@ class InactiveRowsAnswer(ConfigCheck):
                     yield Fault(line, table)
 
     @staticmethod
-    def _queries(configuration):
+    def _iter_queries(configuration):
         if configuration.postfix:
             for use, select in iter_map_selects(configuration, *TABLES_WITH_ACTIVE):
                 yield use.parameter, use.sql.query_line, select
@@ -106,20 +106,20 @@ class InactiveRowsAnswer(ConfigCheck):
 
 
 def checks_active(select, name):
-    return any(select.asks(column, name) for column in ACTIVE_COLUMNS)
+    return any(select.mentions_column(column, name) for column in ACTIVE_COLUMNS)
 
 
 class SenderLoginMapsNotUnited(ConfigCheck):
     code = "sender-login-maps-not-united"
     severity = WARNING
     title = _("Who may send as whom is asked in several maps")
-    why = _(
+    reason = _(
         "Postfix takes the answer of the first map that has one: an alias that is also listed "
         "elsewhere has only half of its senders."
     )
-    mend = _("Join the queries by UNION in one map, or the maps in a unionmap:{…}.")
+    fix = _("Join the queries by UNION in one map, or the maps in a unionmap:{…}.")
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         seen = set()
         for view in get_service_views(configuration):
             found = [
@@ -137,33 +137,33 @@ def get_service_views(configuration):
     """The configuration as main.cf says it, and as each smtpd sees it."""
     postfix = configuration.postfix
     smtpds = [service for service in postfix.services if service.command == "smtpd"]
-    return [postfix, *(postfix.with_overrides(service) for service in smtpds)]
+    return [postfix, *(postfix.for_service(service) for service in smtpds)]
 
 
 class CharsetMismatch(ConfigCheck):
     code = "charset-mismatch"
     severity = ADVICE
     title = _("A column that is not Unicode is compared with Unicode")
-    why = _(
+    reason = _(
         "An address with letters beyond latin1 makes the query fail (error 1267), and the mail is "
         "deferred instead of refused."
     )
-    mend = _(
+    fix = _(
         "Set charset = latin1 in the map (Postfix 3.9 and later), or compare with CONVERT('%s' "
         "USING latin1)."
     )
-    needs = ("postfix", "rows")
-    careful = re.compile(r"\b(convert|cast|collate|binary|_latin1|_ascii)\b", re.IGNORECASE)
+    requires = ("postfix", "rows")
+    conversion_re = re.compile(r"\b(convert|cast|collate|binary|_latin1|_ascii)\b", re.IGNORECASE)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         seen = set()
-        for use in configuration.sql_uses:
+        for use in configuration.sql_map_uses:
             charset = use.sql.value("charset").lower()
             is_safe = use.sql.type != "mysql" or charset in ("latin1", "ascii", "binary")
-            if is_safe or use.sql.file in seen or self.careful.search(use.sql.query):
+            if is_safe or use.sql.file in seen or self.conversion_re.search(use.sql.query):
                 continue
             found = {table for s in sql.parse_selects(use.sql.query) for table in s.tables.values()}
-            if found & configuration.rows.narrow:
+            if found & configuration.rows.non_unicode_tables:
                 seen.add(use.sql.file)
                 yield Fault(use.sql.query_line, ", ".join(sorted(found)))
 
@@ -179,7 +179,7 @@ REMOVED_FUNCTION_RE = re.compile(rf"\b({REMOVED_SQL_FUNCTIONS})\s*\(", re.IGNORE
 
 def iter_all_queries(configuration):
     """(query, line) of both servers, as far as MySQL or MariaDB gets to see them."""
-    for use in configuration.sql_uses if configuration.postfix else ():
+    for use in configuration.sql_map_uses if configuration.postfix else ():
         if use.sql.type == "mysql":
             yield use.sql.query, use.sql.query_line
     dovecot = configuration.dovecot
@@ -192,12 +192,12 @@ class ReservedWord(ConfigCheck):
     code = "reserved-word"
     severity = ADVICE
     title = _("A query uses a word that MySQL reserves")
-    why = _("It works on MariaDB and is an error on MySQL 8.")
-    mend = _("Use another name behind AS, or none.")
-    needs = ()
+    reason = _("It works on MariaDB and is an error on MySQL 8.")
+    fix = _("Use another name behind AS, or none.")
+    requires = ()
     words = RESERVED_ALIAS_RE
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         seen = set()
         for query, line in iter_all_queries(configuration):
             for found in self.words.finditer(sql.blank_string_literals(query)):
@@ -210,11 +210,11 @@ class UnknownSqlFunction(ReservedWord):
     code = "unknown-sql-function"
     severity = WARNING
     title = _("A query calls a function that databases do not have")
-    why = _(
+    reason = _(
         "ENCRYPT, PASSWORD and OLD_PASSWORD are gone from MySQL 8; SHA256 and SHA512 never were: "
         "it is SHA2(…, 512)."
     )
-    mend = _("Let Dovecot verify passwords, by the scheme they are stored in.")
+    fix = _("Let Dovecot verify passwords, by the scheme they are stored in.")
     words = REMOVED_FUNCTION_RE
 
 

@@ -22,16 +22,18 @@ LOOKUP_COLUMNS = (
 
 @dataclass(frozen=True)
 class DatabaseFacts:
-    virtual: frozenset[str] = frozenset()  # active domains that are delivered here
+    virtual_domains: frozenset[str] = frozenset()  # active domains that are delivered here
     alias_domains: frozenset[str] = frozenset()  # active ones
     catch_alls: frozenset[str] = frozenset()  # domains with an active alias `@domain`
     transports: frozenset[str] = frozenset()
-    taken_by_everything: tuple[str, ...] = ()  # domains that the panel's own `*` takes
-    hashes: frozenset[PasswordHashKind] = frozenset()
-    layouts: frozenset[str] = frozenset()  # of maildir: `%d/%n`
-    swallowed: tuple[str, ...] = ()  # mailboxes without an alias row beside a catch-all
-    bare_aliases: tuple[str, ...] = ()  # aliases whose address is a domain
-    narrow: frozenset[str] = frozenset()  # tables whose key is not Unicode
+    star_transport_domains: tuple[str, ...] = ()  # domains that the panel's own `*` takes
+    hash_kinds: frozenset[PasswordHashKind] = frozenset()
+    maildir_layouts: frozenset[str] = frozenset()  # of maildir: `%d/%n`
+    mailboxes_behind_catch_all: tuple[
+        str, ...
+    ] = ()  # mailboxes without an alias row beside a catch-all
+    domain_only_aliases: tuple[str, ...] = ()  # aliases whose address is a domain
+    non_unicode_tables: frozenset[str] = frozenset()  # tables whose key is not Unicode
 
 
 def load_database_facts():
@@ -39,7 +41,7 @@ def load_database_facts():
     mailboxes = Mailbox.objects.values_list("username", "local_part", "domain_id", "maildir")
     passwords = Mailbox.objects.values_list("password", flat=True)
     return DatabaseFacts(
-        virtual=_lowercase_set(
+        virtual_domains=_lowercase_set(
             Domain.objects.filter(active=True, backupmx=False).values_list("domain", flat=True)
         ),
         alias_domains=_lowercase_set(
@@ -47,14 +49,16 @@ def load_database_facts():
         ),
         catch_alls=frozenset(name.removeprefix("@") for name in _lowercase_set(_find_catch_alls())),
         transports=_find_transports(),
-        taken_by_everything=tuple(get_first_domains_taken_by_wildcard()[0]),
-        hashes=frozenset(
+        star_transport_domains=tuple(get_first_domains_taken_by_wildcard()[0]),
+        hash_kinds=frozenset(
             found for stored in passwords.iterator() if (found := identify_hash(stored))
         ),
-        layouts=frozenset(detect_maildir_layout(*row) for row in mailboxes.iterator() if row[-1]),
-        swallowed=tuple(_find_mailboxes_behind_catch_all()[:MAX_SHOWN_NAMES]),
-        bare_aliases=tuple(_find_domain_only_aliases()[:MAX_SHOWN_NAMES]),
-        narrow=_find_non_unicode_tables(),
+        maildir_layouts=frozenset(
+            detect_maildir_layout(*row) for row in mailboxes.iterator() if row[-1]
+        ),
+        mailboxes_behind_catch_all=tuple(_find_mailboxes_behind_catch_all()[:MAX_SHOWN_NAMES]),
+        domain_only_aliases=tuple(_find_domain_only_aliases()[:MAX_SHOWN_NAMES]),
+        non_unicode_tables=_find_non_unicode_tables(),
     )
 
 

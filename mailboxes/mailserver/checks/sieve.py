@@ -18,18 +18,18 @@ class SieveScriptIsFolder(ConfigCheck):
     code = "sieve-script-is-a-folder"
     severity = WARNING
     title = _("The active Sieve script lies in the maildir, where its name is that of a folder")
-    why = _(
+    reason = _(
         "Home and maildir are one, and what begins with a dot there is a folder of mail: people "
         "see “dovecot.sieve”, and where quotas are counted LMTP defers all their mail."
     )
-    mend = _(
+    fix = _(
         "Let it begin with a letter: sieve = file:~/sieve;active=~/active.sieve (Dovecot 2.4: "
         "sieve_script personal { active_path = ~/active.sieve }), and move what is there."
     )
-    needs = ("dovecot",)
+    requires = ("dovecot",)
 
-    def look(self, configuration):
-        is_delivered_here = configuration.postfix and configuration.virtual_delivers
+    def find_faults(self, configuration):
+        is_delivered_here = configuration.postfix and configuration.delivers_with_virtual
         dovecot = configuration.dovecot
         if is_delivered_here or not uses_sieve(dovecot) or not is_home_maildir(dovecot):
             return

@@ -43,14 +43,14 @@ class FilesForAnotherDovecot(ConfigCheck):
     code = "files-for-another-dovecot"
     severity = ERROR
     title = _("Dovecot’s files are for another version than the Dovecot that is installed")
-    why = _("Dovecot 2.4 does not start with files of 2.3, nor 2.3 with those of 2.4.")
-    mend = _(
+    reason = _("Dovecot 2.4 does not start with files of 2.3, nor 2.3 with those of 2.4.")
+    fix = _(
         "Run “mailadmin mailserver upgrade --dovecot DIR” to convert 2.3 files to 2.4, or "
         "“mailadmin mailserver config” to write new ones."
     )
-    needs = ("dovecot",)
+    requires = ("dovecot",)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         dovecot, installed = configuration.dovecot, configuration.dovecot_version
         written_for = "2.4" if is_for_2_4(dovecot) else "2.3"
         if installed and installed != written_for:
@@ -61,20 +61,20 @@ class DovecotVersionMissing(ConfigCheck):
     code = "dovecot-version-missing"
     severity = ERROR
     title = _("Dovecot’s files do not say which version they are for")
-    why = _(
+    reason = _(
         "Dovecot 2.4 does not start without dovecot_config_version and dovecot_storage_version."
     )
-    mend = _(
+    fix = _(
         "Begin dovecot.conf with: dovecot_config_version = 2.4.0, and below it "
         "dovecot_storage_version = 2.4.0"
     )
-    needs = ("dovecot",)
+    requires = ("dovecot",)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         dovecot = configuration.dovecot
-        if not dovecot.is_modern and (line := find_2_4_line(dovecot)):
+        if not dovecot.is_version_2_4 and (line := find_2_4_line(dovecot)):
             yield Fault(line, VERSION_SETTING)
-        elif dovecot.is_modern and not dovecot.root.setting(STORAGE_VERSION):
+        elif dovecot.is_version_2_4 and not dovecot.root.setting(STORAGE_VERSION):
             yield Fault(dovecot.where(VERSION_SETTING), STORAGE_VERSION)
 
 
@@ -82,13 +82,13 @@ class DovecotVersionNotFirst(ConfigCheck):
     code = "dovecot-version-not-first"
     severity = ERROR
     title = _("dovecot_config_version is not the first setting")
-    why = _("Dovecot 2.4 does not start: “The first setting must be dovecot_config_version”.")
-    mend = _("Make it the first line of dovecot.conf, before every !include.")
-    needs = ("dovecot",)
+    reason = _("Dovecot 2.4 does not start: “The first setting must be dovecot_config_version”.")
+    fix = _("Make it the first line of dovecot.conf, before every !include.")
+    requires = ("dovecot",)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         dovecot = configuration.dovecot
-        if dovecot.is_modern and dovecot.first != dovecot.where(VERSION_SETTING):
+        if dovecot.is_version_2_4 and dovecot.first != dovecot.where(VERSION_SETTING):
             yield Fault(dovecot.first)
 
 
@@ -96,11 +96,11 @@ class DovecotVersionUnknown(ConfigCheck):
     code = "dovecot-version-unknown"
     severity = ERROR
     title = _("dovecot_config_version names a version that Dovecot does not accept")
-    why = _("Dovecot 2.4 does not start: “Invalid dovecot_config_version”.")
-    mend = _("Use a 2.4 version that is not newer than the installed one, such as 2.4.0.")
-    needs = ("dovecot",)
+    reason = _("Dovecot 2.4 does not start: “Invalid dovecot_config_version”.")
+    fix = _("Use a 2.4 version that is not newer than the installed one, such as 2.4.0.")
+    requires = ("dovecot",)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         value = configuration.dovecot.value(VERSION_SETTING)
         if value and not CONFIG_VERSION_RE.fullmatch(value):
             yield Fault(configuration.dovecot.where(VERSION_SETTING), value)
@@ -110,23 +110,23 @@ class OlderDovecotCheck(ConfigCheck):
     """Something of Dovecot 2.3 in files that are meant for 2.4; a subclass says what."""
 
     severity = ERROR
-    needs = ("dovecot",)
+    requires = ("dovecot",)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         if is_for_2_4(configuration.dovecot):
-            yield from self.look_in(configuration.dovecot)
+            yield from self.find_faults_in(configuration.dovecot)
 
-    def look_in(self, dovecot):
+    def find_faults_in(self, dovecot):
         raise NotImplementedError
 
 
 class SettingOfOlderDovecot(OlderDovecotCheck):
     code = "setting-of-older-dovecot"
     title = _("Dovecot 2.3 setting in a Dovecot 2.4 configuration")
-    why = _("Dovecot 2.4 does not start: “Unknown setting”.")
-    mend = _("Use the name after the arrow. If there is none, delete the line.")
+    reason = _("Dovecot 2.4 does not start: “Unknown setting”.")
+    fix = _("Use the name after the arrow. If there is none, delete the line.")
 
-    def look_in(self, dovecot):
+    def find_faults_in(self, dovecot):
         for path, setting in dovecot.root.walk():
             instead = find_replacement(setting.name, path[-1].kind)
             if instead is not None:
@@ -136,15 +136,15 @@ class SettingOfOlderDovecot(OlderDovecotCheck):
 class BlockOfOlderDovecot(OlderDovecotCheck):
     code = "block-of-older-dovecot"
     title = _("Dovecot 2.3 block in a Dovecot 2.4 configuration")
-    why = _(
+    reason = _(
         "Dovecot 2.4 does not start: it knows no plugin { }, and passdb, userdb and dict need a "
         "name."
     )
-    mend = _(
+    fix = _(
         "Write what is in plugin { } without it; name the others by their driver: passdb sql { }."
     )
 
-    def look_in(self, dovecot):
+    def find_faults_in(self, dovecot):
         for block in dovecot.root.walk_blocks():
             is_nameless = block.kind in ("passdb", "userdb", "dict") and not block.name
             if is_nameless or block.kind == "plugin":
@@ -154,21 +154,21 @@ class BlockOfOlderDovecot(OlderDovecotCheck):
 class VariableOfOlderDovecot(OlderDovecotCheck):
     code = "variable-of-older-dovecot"
     title = _("Dovecot 2.3 variable in a Dovecot 2.4 configuration")
-    why = _(
+    reason = _(
         "Dovecot 2.4 does not expand it: mail goes to a folder literally named %d, no user is "
         "found, and no plugin is loaded."
     )
-    mend = _(
+    fix = _(
         "Write %{user}, %{user | username}, %{user | domain}, %{user | lower}, %{home}; instead of "
         "mail_plugins = $mail_plugins quota: mail_plugins { quota = yes }."
     )
 
-    def look_in(self, dovecot):
+    def find_faults_in(self, dovecot):
         for path, setting in dovecot.root.walk():
             if is_package_file(setting.line.file):
                 continue
             for found in self._old(setting, path[-1].kind):
-                yield Fault(setting.line_of(found), f"{setting.name}: {found}")
+                yield Fault(setting.find_line(found), f"{setting.name}: {found}")
 
     @staticmethod
     def _old(setting, kind):
@@ -182,17 +182,17 @@ class VariableOfOlderDovecot(OlderDovecotCheck):
 class ValueOfOlderDovecot(OlderDovecotCheck):
     code = "value-of-older-dovecot"
     title = _("Dovecot 2.3 value in a Dovecot 2.4 configuration")
-    why = _(
+    reason = _(
         "Dovecot 2.4 has no such plugin, and nobody can log in; it takes +extension for a whole "
         "list of Sieve extensions; it does not start with auth_allow_cleartext = yes where "
         "ssl = required."
     )
-    mend = _(
+    fix = _(
         "Delete the plugin, and auth_allow_cleartext; write sieve_extensions { NAME = yes } "
         "instead of +NAME."
     )
 
-    def look_in(self, dovecot):
+    def find_faults_in(self, dovecot):
         for path, setting in dovecot.root.walk():
             for found in self._old(path, setting):
                 yield Fault(setting.line, f"{setting.name}: {found}")
@@ -215,22 +215,22 @@ class FieldOfAnotherDovecot(ConfigCheck):
     code = "field-of-another-dovecot"
     severity = ERROR
     title = _("user_query returns a field that this version of Dovecot does not read")
-    why = _(
+    reason = _(
         "Quotas: quota_rule is for 2.3, quota_storage_size for 2.4; the place of the mail: mail is "
         "for 2.3, mail_path for 2.4. The other version ignores it: no limit, another folder."
     )
-    mend = _("Return the field named after the arrow instead.")
-    needs = ("dovecot",)
+    fix = _("Return the field named after the arrow instead.")
+    requires = ("dovecot",)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         dovecot = configuration.dovecot
         others = RENAMED_USERDB_FIELDS[is_for_2_4(dovecot)]
-        for field, line in (*self._queried(dovecot), *self._said(dovecot)):
+        for field, line in (*self._iter_query_fields(dovecot), *self._iter_static_fields(dovecot)):
             if field in others:
                 yield Fault(line, f"{field} → {others[field]}")
 
     @staticmethod
-    def _queried(dovecot):
+    def _iter_query_fields(dovecot):
         """Fields of the userdb; a password query has them with a prefix."""
         for database in [*dovecot.userdbs(), *dovecot.passdbs()]:
             for name, prefix in (("user_query", ""), ("password_query", "userdb_")):
@@ -240,7 +240,7 @@ class FieldOfAnotherDovecot(ConfigCheck):
                             yield field.removeprefix(prefix), database.where(name)
 
     @staticmethod
-    def _said(dovecot):
+    def _iter_static_fields(dovecot):
         """The same for all: fields { … } of 2.4."""
         for kind, prefix in (("userdb", ""), ("passdb", "userdb_")):
             for _around, block in dovecot.authentication(kind):
@@ -255,16 +255,16 @@ class WeakSchemeRefused(ConfigCheck):
     code = "weak-scheme-refused"
     severity = ERROR
     title = _("Passwords are stored in a scheme that Dovecot 2.4 refuses")
-    why = _("These people cannot sign in: “Weak password scheme used and refused”.")
-    mend = _(
+    reason = _("These people cannot sign in: “Weak password scheme used and refused”.")
+    fix = _(
         "Set auth_allow_weak_schemes = yes until they have new passwords "
         "(MAILADMIN_PASSWORD_SCHEME, MAILADMIN_PASSWORD_REHASH)."
     )
-    needs = ("dovecot",)
+    requires = ("dovecot",)
 
-    def look(self, configuration):
+    def find_faults(self, configuration):
         dovecot = configuration.dovecot
-        if not dovecot.is_modern or is_yes(dovecot.value("auth_allow_weak_schemes")):
+        if not dovecot.is_version_2_4 or is_yes(dovecot.value("auth_allow_weak_schemes")):
             return
         for _database, line, scheme in iter_sql_passdbs(configuration):
             bare = get_stored_schemes(configuration, prefixed=False)

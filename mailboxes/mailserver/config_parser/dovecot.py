@@ -54,7 +54,7 @@ class DovecotFiles:
     reaches: object = None  # path → whether it may be read; a copy may name this machine's files
 
     @functools.cached_property
-    def _parsed(self):
+    def _parser(self):
         reader = DovecotParser(Path(self.directory), reaches=self.reaches)
         reader.file(Path(self.directory) / "dovecot.conf", reader.root)
         reader.apply_groups()
@@ -62,17 +62,17 @@ class DovecotFiles:
 
     @property
     def root(self):
-        return self._parsed.root
+        return self._parser.root
 
     @property
     def first(self):
         """The first line that says something, or None."""
-        return self._parsed.first
+        return self._parser.first
 
     @property
     def includes(self):
         """What is to be included, as it is written."""
-        return self._parsed.includes
+        return self._parser.includes
 
     @property
     def packaged_includes(self):
@@ -81,12 +81,12 @@ class DovecotFiles:
 
     @property
     def problems(self):
-        return [*self._parsed.problems, *self._sql_files[1]]
+        return [*self._parser.problems, *self._sql_files[1]]
 
     @property
-    def is_modern(self):
+    def is_version_2_4(self):
         """Whether it speaks the language of Dovecot 2.4."""
-        return self._parsed.is_modern
+        return self._parser.is_version_2_4
 
     def value(self, name):
         return self.root.value(name, DOVECOT_DEFAULTS.get(name, ""))
@@ -94,7 +94,7 @@ class DovecotFiles:
     def where(self, name):
         return self.root.where(name)
 
-    def locate(self, path):
+    def resolve_path(self, path):
         return resolve_path(self.directory, path, DOVECOT_FOLDERS)
 
     def blocks(self, kind):
@@ -102,26 +102,28 @@ class DovecotFiles:
 
     def authentication(self, kind):
         """The passdbs or userdbs, those of single protocols too: (blocks around it, itself)."""
-        yield from _iter_blocks(self.root, (), kind, merges=self.is_modern)
+        yield from _iter_blocks(self.root, (), kind, merges=self.is_version_2_4)
 
     @functools.cached_property
     def _sql_files(self):
         """Path → settings of the files that 2.3 keeps its SQL in, and what was wrong with them."""
-        reader, found = DovecotParser(Path(self.directory), expands=False), {}
+        reader, found = DovecotParser(Path(self.directory), expands_variables=False), {}
         for kind in ("passdb", "userdb"):
             for _around, block in self.authentication(kind):
                 if block.value("driver") != "sql" or not block.value("args"):
                     continue
-                path = self.locate(block.value("args"))
+                path = self.resolve_path(block.value("args"))
                 if path not in found:
                     found[path] = ConfigBlock("file", str(path), Line(str(path), 0, ""))
                     reader.file(path, found[path], seen_at=block.where("args"))
         return found, reader.problems
 
-    def read_sql(self, path, seen_at):
+    def read_sql_file(self, path, seen_at):
         """The settings of another file in the language of 2.3's SQL files."""
         block = ConfigBlock("file", str(path), Line(str(path), 0, ""))
-        DovecotParser(Path(self.directory), expands=False).file(path, block, seen_at=seen_at)
+        DovecotParser(Path(self.directory), expands_variables=False).file(
+            path, block, seen_at=seen_at
+        )
         return block
 
     @property
@@ -130,7 +132,7 @@ class DovecotFiles:
 
     def databases(self, kind):
         """The passdbs or userdbs that ask SQL."""
-        read = self._modern if self.is_modern else self._classic
+        read = self._build_database_2_4 if self.is_version_2_4 else self._build_database_2_3
         return [
             read(around, block)
             for around, block in self.authentication(kind)
@@ -143,14 +145,14 @@ class DovecotFiles:
     def userdbs(self):
         return self.databases("userdb")
 
-    def _classic(self, _around, block):
-        path = self.locate(block.value("args"))
+    def _build_database_2_3(self, _around, block):
+        path = self.resolve_path(block.value("args"))
         settings = self.sql_files.get(path)
         found = {each.name: each for each in settings.settings()} if settings else {}
         return SqlAuthDatabase(block.kind, found, settings.line if settings else block.line)
 
     @staticmethod
-    def _modern(around, block):
+    def _build_database_2_4(around, block):
         names = SETTING_NAMES_2_4[block.kind]
         found = {
             names[name]: setting

@@ -67,7 +67,7 @@ class ConfigSetting:
     def line(self):
         return self.lines[0]
 
-    def line_of(self, word):
+    def find_line(self, word):
         """The line on which this word of the value stands."""
         return next((line for line in self.lines if word in line.text), self.line)
 

@@ -36,7 +36,7 @@ class MapReference:
     text: str
     where: Line | None
     proxied: bool = False
-    negated: bool = False
+    is_negated: bool = False
     members: tuple = ()
 
     @property
@@ -99,7 +99,7 @@ def parse_map_reference(text, where=None):
         text=text,
         where=where,
         proxied=proxied,
-        negated=text.startswith("!"),
+        is_negated=text.startswith("!"),
         members=tuple(iter_map_references(strip_braces(name), where))
         if kind in COMPOSITE_TYPES
         else (),

@@ -124,7 +124,7 @@ def find_replacement(name, kind=""):
 
 def is_for_2_4(dovecot):
     """Whether it is meant for 2.4, whatever it lacks of what that wants."""
-    return dovecot.is_modern or find_2_4_line(dovecot) is not None
+    return dovecot.is_version_2_4 or find_2_4_line(dovecot) is not None
 
 
 def find_2_4_line(dovecot):

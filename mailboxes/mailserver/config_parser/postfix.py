@@ -80,7 +80,7 @@ class SettingsFile:
         ]
         return cls(tuple(s for _entry, s in found if s), (*problems, *broken))
 
-    def by_name(self):
+    def get_effective_settings(self):
         """The last of each name is the one that counts."""
         return {setting.name: setting for setting in self.settings}
 
@@ -103,17 +103,17 @@ class PostfixFiles:
     # main.cf
 
     @property
-    def main_cf(self):
+    def main_cf_path(self):
         return Path(self.directory) / "main.cf"
 
     @functools.cached_property
-    def listing(self):
-        return SettingsFile.of(self.main_cf)
+    def main_settings(self):
+        return SettingsFile.of(self.main_cf_path)
 
     @functools.cached_property
     def settings(self):
         """Name → setting, as a service sees it."""
-        return self.listing.by_name() | self.overrides
+        return self.main_settings.get_effective_settings() | self.overrides
 
     def is_set(self, name):
         return name in self.settings
@@ -142,21 +142,21 @@ class PostfixFiles:
     def where(self, name, word=""):
         """The line that sets a parameter (and holds the word); of the file, if none does."""
         setting = self.settings.get(name)
-        return setting.line_of(word) if setting else Line(str(self.main_cf), 0, "")
+        return setting.find_line(word) if setting else Line(str(self.main_cf_path), 0, "")
 
     def is_yes(self, name):
         return self.value(name).strip().lower() == "yes"
 
-    def placed_words(self, name):
+    def iter_words_with_lines(self, name):
         """The words of a list, each with the line that it, or the name it stands behind, is on."""
         for written in maps.split_words(self.raw(name)):
             line = self.where(name, written)
             yield from ((word, line) for word in maps.split_words(self.expand(written)))
 
     def words(self, name):
-        return [word for word, _line in self.placed_words(name)]
+        return [word for word, _line in self.iter_words_with_lines(name)]
 
-    def endless(self):
+    def find_recursive_settings(self):
         """Settings whose value never ends."""
         for setting in self.settings.values():
             try:
@@ -168,23 +168,23 @@ class PostfixFiles:
 
     def maps(self, name):
         """The maps that a parameter names, in order."""
-        words = self.placed_words(name)
+        words = self.iter_words_with_lines(name)
         return [found for word, line in words for found in maps.iter_map_references(word, line)]
 
     def all_maps(self, name):
         """The same, and those that combined ones are made of."""
         return [part for found in self.maps(name) for part in found.walk()]
 
-    def path_of(self, reference):
+    def get_map_path(self, reference):
         """The file of a map, in this folder if that is a copy."""
-        return self.locate(reference.name)
+        return self.resolve_path(reference.name)
 
     def place_of(self, reference):
         """How postmap is told the map, its file being in this folder if that is a copy."""
-        name = self.path_of(reference) if reference.is_file else reference.name
+        name = self.get_map_path(reference) if reference.is_file else reference.name
         return f"{reference.type}:{name}"
 
-    def locate(self, path):
+    def resolve_path(self, path):
         own = self.settings.get("config_directory")
         return resolve_path(
             self.directory, path, (*POSTFIX_FOLDERS, own.value) if own else POSTFIX_FOLDERS
@@ -198,9 +198,11 @@ class PostfixFiles:
         """The settings of an SQL map: of its file, or of main.cf behind its name."""
         if not reference.name.startswith(("/", ".")):
             return self._sql_map_of_main_cf(reference)
-        path = self.path_of(reference)
+        path = self.get_map_path(reference)
         listing = SettingsFile.of(path)
-        return SqlMapFile(reference.type, str(path), listing.by_name(), listing.problems)
+        return SqlMapFile(
+            reference.type, str(path), listing.get_effective_settings(), listing.problems
+        )
 
     def _sql_map_of_main_cf(self, reference):
         prefix = f"{reference.name}_"
@@ -209,11 +211,11 @@ class PostfixFiles:
             for name, setting in self.settings.items()
             if name.startswith(prefix)
         }
-        return SqlMapFile(reference.type, str(self.main_cf), settings)
+        return SqlMapFile(reference.type, str(self.main_cf_path), settings)
 
     def read(self, reference):
         """The logical lines of a map's text, and the problem with it, if there is one."""
-        return read_logical_lines(self.path_of(reference))
+        return read_logical_lines(self.get_map_path(reference))
 
     def entries(self, reference):
         """Keys and values of a map that lists them (a text file, inline), each with its line."""
@@ -226,7 +228,7 @@ class PostfixFiles:
 
     def names(self, name):
         """The domains that a list spells out, also by file or map, each with its line."""
-        for word, where in self.placed_words(name):
+        for word, where in self.iter_words_with_lines(name):
             if found := maps.parse_map_reference(word, where):
                 for part in found.walk():
                     yield from ((key.lower(), line) for key, _value, line in self.entries(part))
@@ -236,7 +238,7 @@ class PostfixFiles:
                 yield word.lower(), where
 
     def _names_of_file(self, path):
-        entries, _problems = read_logical_lines(self.locate(path))
+        entries, _problems = read_logical_lines(self.resolve_path(path))
         for entry in entries:
             yield from ((word.lower(), entry.lines[0]) for word in maps.split_words(entry.text))
 
@@ -256,7 +258,7 @@ class PostfixFiles:
         fitting = (s for s in self.services if s.name == name and kind in (None, s.type))
         return next(fitting, None)
 
-    def with_overrides(self, service):
+    def for_service(self, service):
         """The configuration as this service sees it."""
         return PostfixFiles(self.directory, self.overrides | service.options)
 
@@ -267,12 +269,14 @@ class PostfixFiles:
         """What Postfix would not read either."""
         entries, unreadable = self._master_cf
         broken = [ConfigProblem("broken-line", e.lines[0]) for e in entries if not parse_service(e)]
-        return [*self.listing.problems, *unreadable, *broken]
+        return [*self.main_settings.problems, *unreadable, *broken]
 
-    def duplicates(self):
+    def find_duplicates(self):
         """Settings that a later one of the same name undoes."""
-        last = self.listing.by_name()
-        return [setting for setting in self.listing.settings if setting is not last[setting.name]]
+        last = self.main_settings.get_effective_settings()
+        return [
+            setting for setting in self.main_settings.settings if setting is not last[setting.name]
+        ]
 
 
 def _split_map_entry(text):

@@ -21,8 +21,8 @@ class ParsedSelect:
 
     columns: str
     source: str
-    condition: str
-    whole: str
+    where_clause: str
+    text: str
     start: int  # where its columns are in the query
     end: int
 
@@ -37,9 +37,9 @@ class ParsedSelect:
             found[unquote_identifier(alias) or name] = name
         return found
 
-    def asks(self, column, name=None):
+    def mentions_column(self, column, name=None):
         """Whether a column is asked: that of a table by its name in the query, if that is said."""
-        text = f"{self.source} {self.condition}"
+        text = f"{self.source} {self.where_clause}"
         plain = rf"(?<![\w.`\"]){build_column_pattern(column)}"
         owned = (
             rf"(?<![\w`\"]){build_column_pattern(name or '')}\s*\.\s*{build_column_pattern(column)}"

@@ -64,9 +64,9 @@ class ConfigBlock:
     def setting(self, name):
         last = next((each for each in reversed(self.settings()) if each.name == name), None)
         blocks = self.blocks(name) if name in LIST_SETTINGS else []
-        return self._list(name) if blocks else last
+        return self._merge_list(name) if blocks else last
 
-    def _list(self, name):
+    def _merge_list(self, name):
         """A list that blocks add words to and take words from; a line begins it anew."""
         default = DOVECOT_DEFAULTS.get(name, "") if self.kind == "file" else ""
         words, lines = dict.fromkeys(split_list_value(default), True), ()
@@ -115,17 +115,17 @@ class DovecotParser:
     """Reads a file and what it includes into a tree; what goes wrong is a problem, not an end."""
 
     def __init__(self, directory, expands=True, reaches=None):
-        self.included = 0
+        self.included_count = 0
         self.reaches = reaches or (lambda path: True)  # what may be read, if not all
         self.directory = directory
-        self.expands = expands  # a file of SQL settings takes `$` as it is
+        self.expands_variables = expands  # a file of SQL settings takes `$` as it is
         self.problems = []
         self.includes = []  # what is to be included, as it is written
         self.first = None  # the line before which there are only comments
         self.root = ConfigBlock("file", "", Line(str(directory / "dovecot.conf"), 0, ""))
 
     @property
-    def is_modern(self):
+    def is_version_2_4(self):
         """Whether it is Dovecot 2.4's language that is read, as far as that has been said."""
         return self.root.setting(VERSION_SETTING) is not None
 
@@ -140,7 +140,7 @@ class DovecotParser:
             return
         stack = [block]
         for line, lines in syntax.join_continued_lines(
-            split_physical_lines(path, text), not self.expands
+            split_physical_lines(path, text), not self.expands_variables
         ):
             self.first = self.first or lines[0]
             if line is None:
@@ -163,11 +163,11 @@ class DovecotParser:
 
     def _line(self, said, lines, stack, depth):
         if said.kind == syntax.INCLUDE:
-            self._include(said, lines[0], stack[-1], depth)
+            self._include_files(said, lines[0], stack[-1], depth)
         elif said.kind == syntax.END:
-            self._leave(lines[0], stack)
+            self._close_block(lines[0], stack)
         elif said.kind == syntax.BLOCK:
-            self._enter(said, lines, stack, depth)
+            self._open_block(said, lines, stack, depth)
         elif said.kind == syntax.SETTING:
             self._setting(said, lines, stack)
         else:
@@ -175,8 +175,8 @@ class DovecotParser:
 
     def _setting(self, said, lines, stack):
         name, value = said.name, said.value
-        if self.expands and not said.is_quoted and "$" in value:
-            value = self._expanded(value, stack)
+        if self.expands_variables and not said.is_quoted and "$" in value:
+            value = self._expand_variables(value, stack)
         block, slash, inner = name.partition("/")
         if slash and (block in LIST_SETTINGS or block == "plugin"):
             holder, name = ConfigBlock(block, "", lines[0]), inner
@@ -185,45 +185,45 @@ class DovecotParser:
             holder = stack[-1]
         holder.children.append(ConfigSetting(name, value, lines))
 
-    def _expanded(self, value, stack):
+    def _expand_variables(self, value, stack):
         """`$mail_plugins` (2.4: `$SET:mail_plugins`), a word by itself, is what it is so far."""
-        sign = "$SET:" if self.is_modern else "$"
+        sign = "$SET:" if self.is_version_2_4 else "$"
         words = [
-            self._known(word.removeprefix(sign), stack)
+            self._get_current_value(word.removeprefix(sign), stack)
             if word.startswith(sign) and not word.startswith("$ENV:")
             else word
             for word in value.split()
         ]
         return " ".join(words)
 
-    def _known(self, name, stack):
+    def _get_current_value(self, name, stack):
         holder = next((block for block in reversed(stack) if block.setting(name)), self.root)
         return holder.value(name, DOVECOT_DEFAULTS.get(name, ""))
 
-    def _enter(self, said, lines, stack, depth):
+    def _open_block(self, said, lines, stack, depth):
         block = ConfigBlock(said.name, said.value, lines[0])
         stack[-1].children.append(block)
         stack.append(block)
         if said.rest:  # on the same line, where Dovecot has nothing
             self.problems.append(ConfigProblem("broken-line", lines[0], "{"))
-            self._inside(said.rest, lines, stack, depth)
+            self._parse_inline_block(said.rest, lines, stack, depth)
 
-    def _inside(self, rest, lines, stack, depth):
+    def _parse_inline_block(self, rest, lines, stack, depth):
         rest = rest.removeprefix("{").strip()
         closes = rest.endswith("}") and rest.count("{") < rest.count("}")
         rest = rest[:-1].strip() if closes else rest
         if rest:
             self._line(syntax.parse_line(rest), lines, stack, depth)
         if closes:
-            self._leave(lines[0], stack)
+            self._close_block(lines[0], stack)
 
-    def _leave(self, line, stack):
+    def _close_block(self, line, stack):
         if len(stack) > 1:
             stack.pop()
         else:
             self.problems.append(ConfigProblem("broken-line", line, "}"))
 
-    def _include(self, said, line, block, depth):
+    def _include_files(self, said, line, block, depth):
         self.includes.append(said.value)
         pattern = resolve_path(self.directory, Path(line.file).parent / said.value, DOVECOT_FOLDERS)
         found = sorted(map(Path, glob.glob(str(pattern)))) if is_glob(pattern) else [pattern]
@@ -231,8 +231,8 @@ class DovecotParser:
             found = [path for path in found if os.path.exists(path)]
         elif not found:
             self.problems.append(ConfigProblem("unreadable-file", line, f"{pattern}: No matches"))
-        self.included += len(found)
-        if depth >= MAX_INCLUDE_DEPTH or self.included > MAX_INCLUDED_FILES:
+        self.included_count += len(found)
+        if depth >= MAX_INCLUDE_DEPTH or self.included_count > MAX_INCLUDED_FILES:
             self.problems.append(ConfigProblem("unreadable-file", line, str(pattern)))
             return
         for path in filter(self.reaches, found):

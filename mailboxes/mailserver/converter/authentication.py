@@ -43,12 +43,12 @@ class AuthenticationConverter:
 
     def __init__(self, dovecot, connections, inherited):
         self.dovecot, self.connections = dovecot, connections
-        self.inherited = inherited  # options of mail_location
+        self.inherited_options = inherited  # options of mail_location
         self.used = set()
         self.unguarded = []  # passdbs that keep people out in 2.3, and no longer
 
-    def section(self, source):
-        made = self._section(source)
+    def convert_block(self, source):
+        made = self._convert_block(source)
         lost = [
             each.source for each in flatten_results(made) if isinstance(each, UnconvertedSetting)
         ]
@@ -58,14 +58,14 @@ class AuthenticationConverter:
             self.unguarded.append(source)
         return made
 
-    def _section(self, source):
+    def _convert_block(self, source):
         kind, old = source.kind, get_driver(source)
         if old in REMOVED_DRIVERS or old == "ldap":
             return [UnconvertedSetting(setting) for setting in source.settings()]
         new = RENAMED_DRIVERS.get(old, old)
-        name = self._name(kind, new)
+        name = self._get_unique_name(kind, new)
         found = ConvertedBlock(
-            format_header(kind, name), source.line, was=format_header(kind, source.name)
+            format_header(kind, name), source.line, old_header=format_header(kind, source.name)
         )
         found.children += [] if name == new else [f"driver = {new}"]
         found.children += [
@@ -73,7 +73,7 @@ class AuthenticationConverter:
         ]
         return [found]
 
-    def _name(self, kind, new):
+    def _get_unique_name(self, kind, new):
         name = next(
             each
             for each in (new, *(f"{new}{number}" for number in range(2, 1000)))
@@ -86,19 +86,19 @@ class AuthenticationConverter:
         """What stands in args: options of the driver, or the file with its SQL."""
         setting = source.setting("args")
         if new == "sql":
-            yield from self._sql(source, name)
+            yield from self._convert_sql(source, name)
         elif setting and new in ARGUMENT_CONVERTERS:
             prefix = "" if name == new else f"{new}_"
             convert = functools.partial(
-                ARGUMENT_CONVERTERS[new], setting, source.kind, prefix, self.inherited
+                ARGUMENT_CONVERTERS[new], setting, source.kind, prefix, self.inherited_options
             )
             yield from try_convert(setting, convert)
         elif setting and setting.value:
             yield UnconvertedSetting(setting)
 
-    def _sql(self, source, name):
+    def _convert_sql(self, source, name):
         """The queries of the file that it names, beside the connection."""
-        path = self.dovecot.locate(source.value("args"))
+        path = self.dovecot.resolve_path(source.value("args"))
         file = self.dovecot.sql_files.get(path)
         if file is None or not file.children:
             yield from (
@@ -107,7 +107,7 @@ class AuthenticationConverter:
                 if setting.name == "args"
             )
             return
-        yield from self.connections.inside(file)
+        yield from self.connections.convert_connect(file)
         prefix = "" if name == "sql" else "sql_"
         if source.kind == "passdb":
             scheme = file.setting("default_pass_scheme")
@@ -118,15 +118,17 @@ class AuthenticationConverter:
         for old in QUERY_SETTINGS[source.kind]:
             if setting := file.setting(old):
                 new = "iterate_query" if old == "iterate_query" else "query"
-                yield from self._query(setting, f"{prefix}{new}", file, source.kind)
+                yield from self._convert_query(setting, f"{prefix}{new}", file, source.kind)
 
-    def _query(self, setting, new, file, kind):
+    def _convert_query(self, setting, new, file, kind):
         prefix = "userdb_" if kind == "passdb" else ""
         try:
             if setting.name == "iterate_query":  # returns names only
                 made = convert_variables(setting.value, AUTH_LETTER_VARIABLES)
             else:
-                made = convert_query(setting.value, file.value("driver"), prefix, self.inherited)
+                made = convert_query(
+                    setting.value, file.value("driver"), prefix, self.inherited_options
+                )
         except UnconvertibleValue as error:
             yield UnconvertedSetting(setting, str(error))
             return
@@ -139,7 +141,9 @@ class AuthenticationConverter:
         for name, suffix in (("default_fields", ":default"), ("override_fields", "")):
             setting = source.setting(name)
             if setting and setting.value:
-                convert = functools.partial(convert_field_list, setting, suffix, self.inherited)
+                convert = functools.partial(
+                    convert_field_list, setting, suffix, self.inherited_options
+                )
                 yield from try_convert(setting, convert)
 
     def others(self, source, _new, _name):

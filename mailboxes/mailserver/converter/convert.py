@@ -61,10 +61,12 @@ class Conversion:
     def __init__(self, files):
         self.dovecot = files
         self.connections = ConnectionFiles()
-        self.nameless = 0
-        self.inherited = find_inherited_options(files.root)
-        self.around = PluginContext.of(files.root)
-        self.authentication = AuthenticationConverter(files, self.connections, self.inherited)
+        self.unnamed_count = 0
+        self.inherited_options = find_inherited_options(files.root)
+        self.plugin_context = PluginContext.of(files.root)
+        self.authentication = AuthenticationConverter(
+            files, self.connections, self.inherited_options
+        )
 
     @property
     def unguarded(self):
@@ -76,9 +78,9 @@ class Conversion:
         found += [f"!include_try {pattern}" for pattern in packaged]
         if not packaged and not self.dovecot.root.setting("protocols"):
             found.append(f"protocols = {DEFAULT_PROTOCOLS}")
-        return [*found, *WEAK_SCHEME_LINES, "", *self._children(self.dovecot.root)]
+        return [*found, *WEAK_SCHEME_LINES, "", *self._convert_children(self.dovecot.root)]
 
-    def _children(self, block):
+    def _convert_children(self, block):
         found = []
         for child in block.children:
             if is_package_file(child.line.file):
@@ -86,18 +88,20 @@ class Conversion:
             if isinstance(child, ConfigSetting):
                 found += self._setting(child, block)
             else:
-                found += self._block(child)
+                found += self._convert_block(child)
         return found
 
     # Blocks
 
-    def _block(self, block):
+    def _convert_block(self, block):
         if block.kind in ("passdb", "userdb"):
-            return self.authentication.section(block)
+            return self.authentication.convert_block(block)
         if block.kind == "plugin":
-            return [made for each in block.settings() for made in self._plugin(each)]
+            return [
+                made for each in block.settings() for made in self._convert_plugin_setting(each)
+            ]
         if block.kind == "dict":
-            inner = [each for s in block.settings() for each in self._dictionary(s)]
+            inner = [each for s in block.settings() for each in self._convert_dictionary(s)]
             return [ConvertedBlock("dict_server", block.line, inner, "dict")]
         if block.kind == "service" and block.name in REMOVED_SERVICES:
             is_empty = next(block.walk(), None) is None
@@ -109,43 +113,47 @@ class Conversion:
         if block.kind == "namespace" and shows_other_users(block):
             return [UnconvertedSetting(setting, "%%") for _path, setting in block.walk()]
         was = format_header(block.kind, block.name)
-        return [ConvertedBlock(self._new_head(block), block.line, self._children(block), was)]
+        return [
+            ConvertedBlock(
+                self._get_new_header(block), block.line, self._convert_children(block), was
+            )
+        ]
 
-    def _dictionary(self, setting):
+    def _convert_dictionary(self, setting):
         return convert_dictionary(setting, self.dovecot, self.connections)
 
-    def _plugin(self, setting):
+    def _convert_plugin_setting(self, setting):
         try:
-            return list(convert_plugin_setting(setting, self.around))
+            return list(convert_plugin_setting(setting, self.plugin_context))
         except UnconvertibleValue as error:
             return [UnconvertedSetting(setting, str(error))]
 
-    def _new_head(self, block):
+    def _get_new_header(self, block):
         """A namespace or listener needs a name; one without gets that of what it holds."""
         if block.kind == "inet_listener" and not block.name:
             return format_header("inet_listener", f"port-{block.value('port', '0')}")
         if block.kind != "namespace" or block.name:
             return format_header(block.kind, block.name)
-        self.nameless += 1
+        self.unnamed_count += 1
         is_inbox = is_yes(block.value("inbox"))
-        return format_header("namespace", "inbox" if is_inbox else f"more{self.nameless}")
+        return format_header("namespace", "inbox" if is_inbox else f"more{self.unnamed_count}")
 
     # Settings
 
     def _setting(self, setting, block):
         try:
-            return self._converted(setting, block.kind)
+            return self._convert_by_name(setting, block.kind)
         except UnconvertibleValue as error:
             return [UnconvertedSetting(setting, str(error))]
 
-    def _converted(self, setting, kind):
+    def _convert_by_name(self, setting, kind):
         name, value = setting.name, setting.value
         if not value and name != "mail_plugins" and UNKNOWN_VARIABLE_RE.search(setting.line.text):
             return [UnconvertedSetting(setting)]  # `$name`, and it is not known what that is
         if name in ("mail_attachment_dir", "mail_attachment_fs"):
-            return self._attachments(setting)
+            return self._convert_attachments(setting)
         if kind == "namespace" and name == "location":
-            return convert_location(setting, {"INBOX", *self.inherited})
+            return convert_location(setting, {"INBOX", *self.inherited_options})
         if kind in SETTING_CONVERTERS and name in SETTING_CONVERTERS[kind]:
             return SETTING_CONVERTERS[kind][name](setting)
         for table in (
@@ -180,7 +188,7 @@ class Conversion:
         text = convert_variables(value, letters) if name in SETTINGS_WITH_VARIABLES else value
         return [ConvertedSetting([format_assignment(new, text)], setting)]
 
-    def _attachments(self, setting):
+    def _convert_attachments(self, setting):
         """Attachments need a file system in 2.4 too, which has no usual one for them."""
         text = self.dovecot.value("mail_attachment_fs") or DEFAULT_ATTACHMENT_FS
         if not setting.value or text not in (DEFAULT_ATTACHMENT_FS, "posix"):

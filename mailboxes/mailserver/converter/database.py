@@ -48,7 +48,7 @@ class ConnectionFiles:
         name = self.files.setdefault(lines, name)
         return [f"sql_driver = {driver}", f"!include_try {name}"]
 
-    def inside(self, file):
+    def convert_connect(self, file):
         setting = file.setting("connect")
         text = setting.value if setting else ""
         lines = self.include(file.value("driver"), text)
@@ -98,9 +98,9 @@ def convert_dictionary(setting, dovecot, connections):
     kind, _colon, path = setting.value.partition(":")
     if kind not in ("mysql", "pgsql", "sqlite"):
         return [UnconvertedSetting(setting)]
-    file = dovecot.read_sql(dovecot.locate(path), setting.line)
+    file = dovecot.read_sql_file(dovecot.resolve_path(path), setting.line)
     found = ConvertedBlock(
-        format_header("dict", setting.name), setting.line, was=f"{setting.name} = …"
+        format_header("dict", setting.name), setting.line, old_header=f"{setting.name} = …"
     )
     connect = file.setting("connect")
     found.children += ["driver = sql"]

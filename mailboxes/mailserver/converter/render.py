@@ -32,8 +32,8 @@ def iter_converted_lines(sections):
     """Each setting of 2.3, in the order of the new configuration."""
     for each in sections:
         if isinstance(each, ConvertedBlock):
-            if each.was != each.head:
-                yield build_converted_line(each.line, each.was, (f"{each.head} {{",))
+            if each.old_header != each.head:
+                yield build_converted_line(each.line, each.old_header, (f"{each.head} {{",))
             yield from iter_converted_lines(each.children)
         elif isinstance(each, ConvertedSetting | UnconvertedSetting):
             is_lost = isinstance(each, UnconvertedSetting)
@@ -66,8 +66,9 @@ def render_sections(sections, folder, indent=""):
 
 
 def render_section(each, folder, indent):
-    if each.was != each.head:
-        yield f"{indent}# {format_location(each.line.file, each.line.number, folder)}: {each.was}"
+    if each.old_header != each.head:
+        location = format_location(each.line.file, each.line.number, folder)
+        yield f"{indent}# {location}: {each.old_header}"
     yield f"{indent}{each.head} {{"
     yield from render_sections(each.children, folder, f"{indent}  ")
     yield f"{indent}}}"

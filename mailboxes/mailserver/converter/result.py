@@ -31,7 +31,7 @@ class ConvertedBlock:
     head: str
     line: object
     children: list = field(default_factory=list)
-    was: str = ""  # its head in 2.3, if that was another
+    old_header: str = ""  # its head in 2.3, if that was another
 
 
 def format_assignment(name, value):

@@ -91,11 +91,11 @@ class MailServerOptions:
 
     @property
     def map_type(self):
-        return ("proxy:" if self.proxied else "") + DatabaseLocation.of_the_panel().driver
+        return ("proxy:" if self.proxied else "") + DatabaseLocation.from_connection().driver
 
     def context(self):
         """What the templates are filled with."""
-        database = DatabaseLocation.of_the_panel()
+        database = DatabaseLocation.from_connection()
         return vars(self) | {
             "database": database,
             "connect": database.connect(self.passwords["dovecot"]),

@@ -101,7 +101,7 @@ def write_configuration(command, options, folders):
     found = list(disk.iter_file_changes(generate_files(choices), folders))
     print_changes(command, found)
     if options["keep"]:
-        found = [change for change in found if not (change.is_other and change.is_shared)]
+        found = [change for change in found if not (change.is_different and change.is_user_edited)]
     if not options["plan"]:
         write_changes(command, found, options["overwrite"] or options["keep"])
     for line in iter_next_steps(choices, folders, options["keep"]):
@@ -135,7 +135,7 @@ def load_passwords(folders):
     """Those of an earlier run; new ones only where the file that gives them is written as well."""
     place = folders.get("postfix", Path("/etc/postfix"))
     known = disk.read_known_passwords(place)
-    if not known and "postfix" not in folders and not DatabaseLocation.of_the_panel().is_sqlite:
+    if not known and "postfix" not in folders and not DatabaseLocation.from_connection().is_sqlite:
         path = place / PANEL_FOLDER / "accounts.sql"
         raise CommandError(
             _("There is no %(path)s with the accounts’ passwords; --postfix DIR writes it.")
@@ -159,15 +159,15 @@ def print_changes(command, found):
     for change in found:
         if change.is_new:
             command.stdout.write(_("new: %(path)s") % {"path": change.path})
-        elif change.is_other:
+        elif change.is_different:
             command.stdout.write(change.difference())
-        elif change.is_too_open:
+        elif change.is_too_permissive:
             command.stdout.write(_("readable by others: %(path)s") % {"path": change.path})
 
 
 def write_changes(command, found, overwrite):
     """Everything or nothing: half a configuration is worse than the old one."""
-    if not overwrite and (kept := [str(change.path) for change in found if change.is_other]):
+    if not overwrite and (kept := [str(change.path) for change in found if change.is_different]):
         raise CommandError(
             _(
                 "Nothing was written, since these differ: %(paths)s. --overwrite replaces them; "
@@ -175,7 +175,11 @@ def write_changes(command, found, overwrite):
             )
             % {"paths": ", ".join(kept)}
         )
-    wanted = [change for change in found if change.is_new or change.is_other or change.is_too_open]
+    wanted = [
+        change
+        for change in found
+        if change.is_new or change.is_different or change.is_too_permissive
+    ]
     for change in wanted:
         disk.write_change(change)
     text = ngettext("%(number)d file written.", "%(number)d files written.", len(wanted))

@@ -17,7 +17,7 @@ class DatabaseLocation:
     port: str = ""
 
     @classmethod
-    def of_the_panel(cls):
+    def from_connection(cls):
         its = connection.settings_dict
         host, port = str(its.get("HOST") or LOCALHOST), str(its.get("PORT") or "")
         if host.startswith("/"):
@@ -34,7 +34,7 @@ class DatabaseLocation:
         return bool(connection.settings_dict.get("OPTIONS", {}).get("ssl"))
 
     @property
-    def clients(self):
+    def client_hosts(self):
         """From where the accounts may come; a server may know this machine by number only."""
         if self.socket:
             return ("localhost",)

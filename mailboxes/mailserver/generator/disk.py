@@ -28,16 +28,16 @@ class FileChange:
         return self.present is None
 
     @property
-    def is_other(self):
+    def is_different(self):
         return not self.is_new and self.present != self.file.text
 
     @property
-    def is_shared(self):
+    def is_user_edited(self):
         """A file that may hold an operator's own settings as well."""
         return self.file.name in ("main.cf", "master.cf", "dovecot.conf")
 
     @property
-    def is_too_open(self):
+    def is_too_permissive(self):
         """A secret that others may read, whatever else is right with it."""
         if self.is_new or self.file.mode & stat.S_IROTH:
             return False

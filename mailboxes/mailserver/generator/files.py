@@ -150,7 +150,7 @@ def render_dovecot_queries(choices):
 
 
 def render_accounts_sql(choices):
-    clients = DatabaseLocation.of_the_panel().clients
+    clients = DatabaseLocation.from_connection().client_hosts
     return "".join(
         f"{line}\n" for line in accounts.iter_account_statements(choices.passwords, clients)
     )

@@ -19,7 +19,7 @@ SHARED_FOLDER_MESSAGE = gettext_lazy(
 
 def iter_next_steps(choices, folders, keeps=False):
     """What root does once, in the order in which it is done."""
-    database = DatabaseLocation.of_the_panel()
+    database = DatabaseLocation.from_connection()
     yield _("What is left to do, as root:")
     yield (
         f"  adduser --system --group --home {choices.mail_directory} --no-create-home"

@@ -63,10 +63,10 @@ def store_report(report: VerificationReport, domain: str) -> None:
         rows=report.rows,
         differences=[
             {name: str(value) for name, value in entry.items()}
-            for entry in entries[: Verification.KEPT]
+            for entry in entries[: Verification.MAX_STORED_DIFFERENCES]
         ],
         total=len(entries),
-        trouble="\n".join(report.missing),
+        trouble="\n".join(report.unavailable),
     )
     old = timezone.now() - datetime.timedelta(days=RETENTION_DAYS)
     Verification.objects.filter(checked__lt=old).delete()
@@ -78,11 +78,11 @@ def print_report(command, report: VerificationReport, as_json: bool) -> None:
             "rows": report.rows,
             "asked": report.asked,
             "differences": [difference._asdict() for difference in report.differences],
-            "not_asked": [*report.missing, *report.unasked],
+            "not_asked": [*report.unavailable, *report.unasked],
         }
         command.stdout.write(json.dumps(told, indent=2, ensure_ascii=False, default=str))
         return
-    for missing in (*report.missing, *report.unasked):
+    for missing in (*report.unavailable, *report.unasked):
         command.stdout.write(_("Not asked: %(server)s") % {"server": missing})
     for key, asked, expected, found in report.differences:
         command.stdout.write(

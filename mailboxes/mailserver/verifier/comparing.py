@@ -101,12 +101,12 @@ class PostfixComparison:
             for name, kinds in KEY_KINDS_BY_PARAMETER.items()
             if self.is_own or name not in PANEL_ONLY_PARAMETERS
         }
-        for kind, keys in self.keys_of(batch).items():
+        for kind, keys in self.get_keys_by_kind(batch).items():
             for parameter in (name for name, kinds in wanted.items() if kind in kinds and keys):
                 asked[parameter] = asked.get(parameter, 0) + len(keys)
                 yield from self._compare(parameter, own[parameter], keys)
 
-    def keys_of(self, batch: RowBatch) -> dict[str, list[str]]:
+    def get_keys_by_kind(self, batch: RowBatch) -> dict[str, list[str]]:
         """kind → keys: also the address nobody has, and those that an alias domain mirrors."""
         keys = [key.lower() for key in batch.keys]
         if batch.kind == "domain":
@@ -119,10 +119,10 @@ class PostfixComparison:
         }
 
     def _compare(self, parameter, own, keys) -> Iterator[Difference]:
-        by_file = self.live.answers(parameter, keys)
+        by_file = self.live.lookup_in_files(parameter, keys)
         running = by_file
         if self.live.is_proxied(parameter):
-            running = self.live.running_answers(parameter, keys)
+            running = self.live.lookup_in_proxymap(parameter, keys)
         for key in keys:
             expected = find_panel_answer(own, key)
             for found, where in (
@@ -210,9 +210,9 @@ class DovecotComparison:
     def differences(self, batch: RowBatch, asked: dict) -> Iterator[Difference]:
         if batch.kind != "mailbox":
             return
-        entering = self.live.who_may_sign_in(batch.keys)
+        entering = self.live.find_login_users(batch.keys)
         single = [key for key in batch.keys if not WILDCARD_CHARS & set(key)]
-        users = self.live.users(single) if single else {}
+        users = self.live.fetch_users(single) if single else {}
         expiring = set(Domain.objects.filter(password_expiry__gt=0).values_list("pk", flat=True))
         add_count(asked, _("sign-in"), batch.keys)
         add_count(asked, _("home, mail and quota"), single)
@@ -226,26 +226,26 @@ class DovecotComparison:
             if is_in != may:
                 yield Difference(mailbox.pk, _("sign-in"), format_yes_no(may), format_yes_no(is_in))
             if not WILDCARD_CHARS & set(mailbox.pk):
-                yield from self._user(mailbox, users.get(mailbox.pk.lower(), ("", "", "")))
-        yield from self._sending(mailboxes)
+                yield from self._compare_user(mailbox, users.get(mailbox.pk.lower(), ("", "", "")))
+        yield from self._compare_senders(mailboxes)
 
-    def _sending(self, mailboxes: list[Mailbox]) -> Iterator[Difference]:
+    def _compare_senders(self, mailboxes: list[Mailbox]) -> Iterator[Difference]:
         """Those who may not send are found for reading only."""
         silent = [mailbox.pk for mailbox in mailboxes if mailbox.active and not mailbox.smtp_active]
-        found = self.live.who_may_sign_in(silent, "smtp") if silent else set()
+        found = self.live.find_login_users(silent, "smtp") if silent else set()
         for key in silent:
             if key.lower() in found:
                 yield Difference(
                     key, _("sign-in to send"), format_yes_no(False), format_yes_no(True)
                 )
 
-    def _user(self, mailbox: Mailbox, found: tuple[str, str, str]) -> Iterator[Difference]:
+    def _compare_user(self, mailbox: Mailbox, found: tuple[str, str, str]) -> Iterator[Difference]:
         home, mail, quota = found
         if not mailbox.active:
             if home:
                 yield Difference(mailbox.pk, DOVECOT_LABEL, "", home)
             return
-        wanted = self._home_of(mailbox, home)
+        wanted = self._get_expected_home(mailbox, home)
         if home.rstrip("/") != wanted:
             yield Difference(mailbox.pk, DOVECOT_LABEL, wanted, home)
         path = parse_location_path(mail, home)
@@ -255,7 +255,7 @@ class DovecotComparison:
         if parse_quota_bytes(quota) != limit:
             yield Difference(mailbox.pk, _("Dovecot: quota"), f"{limit} B", quota)
 
-    def _home_of(self, mailbox: Mailbox, home: str) -> str:
+    def _get_expected_home(self, mailbox: Mailbox, home: str) -> str:
         """The whole path; where nothing says the store, the first home that fits shows it."""
         folder = mailbox.maildir.strip("/")
         if not mailbox.maildir.endswith("/"):

@@ -65,28 +65,28 @@ class LoginProbe:
         delete_stale_accounts()
         found = sample_mailboxes(domains)
         asked[str(WRONG_PASSWORD_LABEL)] = len(found)
-        yield from self._refused(found)
+        yield from self._check_wrong_passwords(found)
         if not self.makes_accounts:
             self.unasked.append(_("sign-in with a right password (--no-accounts)"))
             return
-        with self._made(domains) as accounts:
+        with self._temporary_accounts(domains) as accounts:
             asked[str(RIGHT_PASSWORD_LABEL)] = len(accounts)
             for account in accounts:
-                yield from self._decides(account)
+                yield from self._check_account(account)
             for account in accounts[:1]:
-                yield from self._by_smtp(account, asked)
+                yield from self._check_smtp_auth(account, asked)
 
-    def _refused(self, users: list[str]) -> Iterator[Difference]:
+    def _check_wrong_passwords(self, users: list[str]) -> Iterator[Difference]:
         with ThreadPoolExecutor(MAX_PARALLEL_LOGINS) as pool:
             wrong = secrets.token_hex(16)
-            accepted = pool.map(lambda user: self.dovecot.accepts(user, wrong), users)
+            accepted = pool.map_config(lambda user: self.dovecot.accepts(user, wrong), users)
             for user, is_in in zip(users, accepted, strict=True):
                 if is_in:
                     yield Difference(
                         user, WRONG_PASSWORD_LABEL, format_yes_no(False), format_yes_no(True)
                     )
 
-    def _decides(self, account: ProbeAccount) -> Iterator[Difference]:
+    def _check_account(self, account: ProbeAccount) -> Iterator[Difference]:
         if not self._is_accepted(account):
             yield Difference(
                 account.kind, RIGHT_PASSWORD_LABEL, format_yes_no(True), format_yes_no(False)
@@ -103,7 +103,7 @@ class LoginProbe:
             time.sleep(RETRY_SECONDS if number < MAX_TRIES - 1 else 0)
         return False
 
-    def _by_smtp(self, account: ProbeAccount, asked: dict) -> Iterator[Difference]:
+    def _check_smtp_auth(self, account: ProbeAccount, asked: dict) -> Iterator[Difference]:
         """Postfix lets people in where they bring mail."""
         for name, view in iter_smtpd_servers(self.postfix) if self.postfix else ():
             service = find_listening_service(self.postfix, name)
@@ -117,15 +117,15 @@ class LoginProbe:
                     break  # a server that is not there is not waited for twice
 
     @contextmanager
-    def _made(self, domains: list[str] | None) -> Iterator[list[ProbeAccount]]:
+    def _temporary_accounts(self, domains: list[str] | None) -> Iterator[list[ProbeAccount]]:
         """An account for each way in which passwords are stored; gone again afterwards."""
-        made = self._create(list(self._planned(domains)), domains)
+        made = self._create_accounts(list(self._plan_accounts(domains)), domains)
         try:
             yield made
         finally:
             delete_accounts([account.username for account in made])
 
-    def _planned(
+    def _plan_accounts(
         self, domains: list[str] | None
     ) -> Iterator[tuple[ProbeAccount, PasswordHashKind]]:
         """(account without a domain, the way in which its password is stored)."""
@@ -136,7 +136,7 @@ class LoginProbe:
             else:
                 self.unasked.append(_("sign-in by %(scheme)s") % {"scheme": format_hash_kind(kind)})
 
-    def _create(self, planned: list, domains: list[str] | None) -> list[ProbeAccount]:
+    def _create_accounts(self, planned: list, domains: list[str] | None) -> list[ProbeAccount]:
         """The accounts, in the first domain that has room for them."""
         for domain in sample_domains(domains) if planned else ():
             rows = [build_mailbox_row(account, kind, domain) for account, kind in planned]

@@ -73,7 +73,7 @@ def check_virtual_transport(files: PostfixFiles) -> Iterator[Difference]:
 
 def is_virtual_incomplete(files: PostfixFiles, service) -> bool:
     """Whether virtual(8) does not know where mail lies, or whose it is, or how large it may be."""
-    own = files.with_overrides(service)
+    own = files.for_service(service)
     return bool(find_virtual_agent_error(files, service)) or not own.value("virtual_mailbox_base")
 
 
@@ -97,7 +97,7 @@ def iter_smtpd_servers(files: PostfixFiles) -> Iterator[tuple[str, PostfixFiles]
     """(name, the configuration as it sees it) of each SMTP server."""
     for service in files.services:
         if service.command == "smtpd" and service.type in ("inet", "pass"):
-            yield service.name, files.with_overrides(service)
+            yield service.name, files.for_service(service)
 
 
 def check_relaying(files: PostfixFiles) -> Iterator[Difference]:
@@ -227,6 +227,6 @@ def check_vacation_transport(live: LivePostfix) -> Iterator[Difference]:
     if not Vacation.objects.filter(active=True).exists():
         return
     domain = settings.MAILADMIN_VACATION_DOMAIN
-    found = live.answers("transport_maps", [domain]).get(domain, "")
+    found = live.lookup_in_files("transport_maps", [domain]).get(domain, "")
     if not found.strip(":") or live.files.service(found.partition(":")[0], "unix") is None:
         yield Difference(domain, "transport_maps", _("a service of master.cf"), found)

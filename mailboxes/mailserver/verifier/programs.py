@@ -91,18 +91,18 @@ class LivePostfix:
         self.files, self.postmap = files, require_program("postmap")
         self.owner = find_postfix_user(files)
 
-    def answers(self, parameter: str, keys: list[str]) -> dict[str, str]:
+    def lookup_in_files(self, parameter: str, keys: list[str]) -> dict[str, str]:
         """key → value of the first map that has it, by the files as they are now."""
-        return self._first(parameter, keys, self._by_file)
+        return self._find_first_answers(parameter, keys, self._query_file)
 
-    def running_answers(self, parameter: str, keys: list[str]) -> dict[str, str]:
+    def lookup_in_proxymap(self, parameter: str, keys: list[str]) -> dict[str, str]:
         """The same by the running proxymap, where the map is asked through it."""
-        return self._first(parameter, keys, self._by_proxy)
+        return self._find_first_answers(parameter, keys, self._query_proxymap)
 
     def is_proxied(self, parameter: str) -> bool:
         return any(reference.proxied for reference in self.files.maps(parameter))
 
-    def _first(self, parameter, keys, ask) -> dict[str, str]:
+    def _find_first_answers(self, parameter, keys, ask) -> dict[str, str]:
         found = self._listed(parameter)
         for reference in self.files.maps(parameter):
             left = [key for key in keys if key not in found]
@@ -115,26 +115,28 @@ class LivePostfix:
             return {}
         return {name: name for name, _line in self.files.names(parameter)}
 
-    def _by_file(self, reference: MapReference, keys: list[str]) -> dict[str, str]:
-        reader = self.owner if reference.proxied or self._is_open(reference) else None
-        return self._ask(reference, self.files.place_of(reference), keys, reader)
+    def _query_file(self, reference: MapReference, keys: list[str]) -> dict[str, str]:
+        reader = (
+            self.owner if reference.proxied or self._is_readable_by_postfix(reference) else None
+        )
+        return self._run_postmap(reference, self.files.place_of(reference), keys, reader)
 
-    def _is_open(self, reference: MapReference) -> bool:
+    def _is_readable_by_postfix(self, reference: MapReference) -> bool:
         """Whether Postfix's user can read the file; otherwise root has opened it for them."""
         if not self.owner or not reference.is_file:
             return False
-        path = self.files.path_of(reference)
+        path = self.files.get_map_path(reference)
         return (
             run_program([require_program("test"), "-r", str(path)], user=self.owner).returncode == 0
         )
 
-    def _by_proxy(self, reference: MapReference, keys: list[str]) -> dict[str, str]:
+    def _query_proxymap(self, reference: MapReference, keys: list[str]) -> dict[str, str]:
         if not reference.proxied:
-            return self._by_file(reference, keys)
-        self._need_proxymap()
-        return self._ask(reference, f"proxy:{self.files.place_of(reference)}", keys)
+            return self._query_file(reference, keys)
+        self._require_proxymap()
+        return self._run_postmap(reference, f"proxy:{self.files.place_of(reference)}", keys)
 
-    def _need_proxymap(self) -> None:
+    def _require_proxymap(self) -> None:
         """postmap would wait for ever for one that is not there."""
         path = Path(self.files.value("queue_directory"), "private/proxymap")
         try:
@@ -144,7 +146,7 @@ class LivePostfix:
             text = _("Postfix does not run (%(path)s: %(reason)s)")
             raise ServerUnavailable(text % {"path": path, "reason": error.strerror}) from error
 
-    def _ask(self, reference, place: str, keys: list[str], user=None) -> dict[str, str]:
+    def _run_postmap(self, reference, place: str, keys: list[str], user=None) -> dict[str, str]:
         command = [self.postmap, "-c", str(self.files.directory), "-q", "-", place]
         said = run_program(command, "\n".join(keys) + "\n", user)
         trouble = [
@@ -174,17 +176,17 @@ class LiveDovecot:
     def __init__(self, folder: str):
         self.command = [require_program("doveadm"), "-c", str(Path(folder, "dovecot.conf"))]
         self.files = DovecotFiles(Path(folder))
-        self.named = "protocol" if self.files.is_modern else "service"
+        self.named = "protocol" if self.files.is_version_2_4 else "service"
 
-    def who_may_sign_in(self, users: Iterable[str], service: str = "") -> set[str]:
+    def find_login_users(self, users: Iterable[str], service: str = "") -> set[str]:
         """Those whom the password query finds, for a service such as `smtp` if one is named."""
         more = ("-x", f"{self.named}={service}") if service else ()
         lines = self._lines("auth", "lookup", *more, "-f", "user", "--", *users)
         return {line.lower() for line in lines}
 
-    def users(self, users: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+    def fetch_users(self, users: Iterable[str]) -> dict[str, tuple[str, str, str]]:
         """user → (home, location of the mail, quota), of those who have a home."""
-        wanted = DOVEADM_USER_FORMATS["2.4" if self.files.is_modern else "2.3"]
+        wanted = DOVEADM_USER_FORMATS["2.4" if self.files.is_version_2_4 else "2.3"]
         found = (line.split("\t") for line in self._lines("user", "-e", wanted, "--", *users))
         return {line[0].lower(): tuple(line[1:4]) for line in found if len(line) == 4}
 

@@ -30,14 +30,14 @@ class VerificationReport:
     rows: int = 0
     asked: dict[str, int] = field(default_factory=dict)  # what → how many
     differences: list[Difference] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)  # servers that were not asked, and why
+    unavailable: list[str] = field(default_factory=list)  # servers that were not asked, and why
     failed: list[str] = field(default_factory=list)  # those of them that are here
     unasked: list[str] = field(default_factory=list)  # of the others, what was left out
 
     def fail(self, server: str, error: ServerUnavailable) -> None:
         if server not in self.failed:
             self.failed.append(server)
-        self.missing.append(f"{server}: {error}")
+        self.unavailable.append(f"{server}: {error}")
 
 
 @dataclass
@@ -139,7 +139,7 @@ def detect_servers(report: VerificationReport, postfix: str, dovecot: str) -> Ma
                 raise ServerUnavailable(_("there is no %(path)s") % {"path": Path(folder, file)})
             found[name.lower()] = live(folder)
         except ServerUnavailable as error:
-            report.missing.append(f"{name}: {error}")
+            report.unavailable.append(f"{name}: {error}")
     return MailServers(**found)
 
 

@@ -40,7 +40,7 @@ CLIENT_SERVICE_OPTIONS = ("smtpd_sasl_auth_enable", "smtpd_tls_wrappermode")
 def get_listen_address(files: PostfixFiles, service: MasterService) -> tuple[str, int]:
     """Where a service listens; one that listens everywhere is asked on this machine."""
     host, _colon, port = service.name.rpartition(":")
-    interfaces = files.with_overrides(service).words("inet_interfaces")
+    interfaces = files.for_service(service).words("inet_interfaces")
     host = host.strip("[]") or next((word for word in interfaces), "")
     return LOOPBACK if host in WILDCARD_INTERFACES else host, parse_port(port)
 
@@ -171,12 +171,12 @@ class LmtpProbe:
         addresses = [
             address for address in get_first_keys(rows) if PROBE_ADDRESS_RE.fullmatch(address)
         ]
-        for address, reply in self.replies(addresses):
+        for address, reply in self.get_replies(addresses):
             asked["LMTP"] = asked.get("LMTP", 0) + 1
             if not reply.startswith("2") and not any(code in reply for code in MAILBOX_FULL_CODES):
                 yield Difference(address, "LMTP", "250", reply)
 
-    def replies(self, addresses: list[str]) -> list[tuple[str, str]]:
+    def get_replies(self, addresses: list[str]) -> list[tuple[str, str]]:
         """A server that is not there refuses each of them, as Postfix would find out."""
         host, port = self.address()
         try:

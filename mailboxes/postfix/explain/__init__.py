@@ -47,7 +47,7 @@ MAX_STEPS = 100
 def explain(principal, address, sender="", setup=None):
     """The route of mail for the address, who may send as it, and whether the sender may."""
     address, sight = clean_queried_address(address), VisibleScope(principal)
-    if not sight.sees(address):
+    if not sight.can_see(address):
         raise ValidationError({"address": _("This address is in none of your domains.")})
     postfix = PostfixRouter(setup or build_panel_config())
     told = {"address": address, "steps": [], "more_steps": 0, "deliveries": [], "trouble": ""}
@@ -81,7 +81,7 @@ def serialize_route(route, sight):
         "class": route.kind,
         "accepted": route.is_accepted,
         "reply": route.reply,
-        "loop": list(collapse_repeats(a if sight.sees(a) else "…" for a in route.loop)),
+        "loop": list(collapse_repeats(a if sight.can_see(a) else "…" for a in route.loop)),
         "is_circle": route.is_circle,
     }
 
@@ -112,7 +112,7 @@ def serialize_steps(route, sight):
 
 def find_visible_expansions(route, sight):
     """The hops that lead from own address to own address."""
-    hops = {hop.address: hop for hop in route.hops}
+    hops = {hop.address: hop for hop in route.expansions}
     waiting, seen = deque([route.address]), {}
     while waiting:
         address = waiting.popleft()
@@ -123,17 +123,17 @@ def find_visible_expansions(route, sight):
 
 
 def is_visible_expansion(hop, sight):
-    return sight.sees(hop.address) and all(sight.sees_rows(lookup) for lookup in hop.lookups)
+    return sight.can_see(hop.address) and all(sight.can_see_rows(lookup) for lookup in hop.lookups)
 
 
 def find_visible_deliveries(route, sight):
     """Deliveries that a person may follow to; the others leave his domains."""
-    if sight.sees_all or not route.is_accepted:
+    if sight.can_see_all or not route.is_accepted:
         return route.deliveries
     own = find_visible_expansions(route, sight)
     reached = {hop.address.lower() for hop in own}
     named = {route.address.lower()} | {t.lower() for hop in own for t in hop.targets}
-    reached |= {a for a in named if is_vacation_target(a) and sight.sees(a)}
+    reached |= {a for a in named if is_vacation_target(a) and sight.can_see(a)}
     return [each for each in route.deliveries if each.address.lower() in reached] + [
         ForeignDelivery(address) for address in sorted(named - reached)
     ]
@@ -154,7 +154,7 @@ def serialize_delivery(each, sight):
         "kind": each.kind,
         "lookups": serialize_lookups(each.lookups, sight),
     }
-    if sight.sees_all and each.kind != "mailbox":
+    if sight.can_see_all and each.kind != "mailbox":
         told |= {"transport": each.transport, "nexthop": each.nexthop, "reason": each.reason}
     told |= DELIVERY_DETAILS.get(each.kind, get_no_details)(each)
     return told | {"verdict": get_verdict(told)}
@@ -198,10 +198,10 @@ def serialize_senders(postfix, address, sender, sight):
     """Who may send as the address; and what a sender hears who may not."""
     told, asked = {"senders": [], "sender_lookups": [], "sender_trouble": ""}, []
     try:
-        owners = postfix.owners(address, asked)
+        owners = postfix.find_sender_logins(address, asked)
     except LookupUnavailable as error:
         return told | {"sender_trouble": str(error)}
-    if not all(sight.sees_rows(lookup) for lookup in asked):
+    if not all(sight.can_see_rows(lookup) for lookup in asked):
         return told | {"sender_trouble": _("It leaves your domains.")}
     told["senders"] = filter_visible_logins(owners, sight) if postfix.setup.is_own else owners
     told["sender_lookups"] = serialize_lookups(asked, sight)
@@ -220,7 +220,7 @@ def filter_visible_logins(owners, sight):
 def check_sender(owners, login, address, sight):
     """Postfix's words, or what keeps the login from getting so far."""
     reply = format_sender_reply(login, address, owners)
-    mailbox = Mailbox.objects.filter(pk=login).first() if sight.sees(login) else None
+    mailbox = Mailbox.objects.filter(pk=login).first() if sight.can_see(login) else None
     if not reply and mailbox and not (mailbox.active and mailbox.smtp_active):
         reply = _("%(login)s cannot sign in to send.") % {"login": login}
     return {"login": login, "may": not reply, "reply": reply}
@@ -273,7 +273,7 @@ def serialize_lookups(asked, sight):
     """Each question once, with its SQL and the rows that answered or would have."""
     told = {}
     for lookup in asked:
-        if sight.sees_rows(lookup) and (lookup.table.name, lookup.key) not in told:
+        if sight.can_see_rows(lookup) and (lookup.table.name, lookup.key) not in told:
             told[lookup.table.name, lookup.key] = {
                 "table": lookup.table.name,
                 "title": str(lookup.table.title),

@@ -16,27 +16,27 @@ class VisibleScope:
 
     def __init__(self, principal):
         self.principal = principal
-        self.sees_all = principal.role is Role.SUPERADMIN
+        self.can_see_all = principal.role is Role.SUPERADMIN
         self.known = {}
 
     def has(self, domain):
         domain = domain.lower()
         if domain not in self.known:
             rows = Domain.objects.visible_to(self.principal)
-            self.known[domain] = self.sees_all or rows.filter(pk=domain).exists()
+            self.known[domain] = self.can_see_all or rows.filter(pk=domain).exists()
         return self.known[domain]
 
-    def sees(self, address):
+    def can_see(self, address):
         """Whether the address, or the one whose vacation it asks, is in a domain of his."""
         if is_vacation_target(address):
             address = find_vacation_owner(address)
         return self.has(split_address(address)[1] or address)
 
-    def sees_rows(self, lookup):
+    def can_see_rows(self, lookup):
         """Where mail goes from here is the superadmins' affair, other people's rows are theirs."""
         if lookup.table.name in TRANSPORT_MAPS:
-            return self.sees_all
-        return all(self.sees(row.key) for row in [*lookup.rows, *lookup.asleep])
+            return self.can_see_all
+        return all(self.can_see(row.key) for row in [*lookup.rows, *lookup.asleep])
 
 
 def find_vacation_owner(target):

@@ -89,7 +89,7 @@ class Route:
     kind: str = ""  # the class of its domain
     reply: str = ""  # Postfix's words if it refuses
     lookups: list[Lookup] = field(default_factory=list)  # at RCPT TO
-    hops: list[AliasExpansion] = field(default_factory=list)
+    expansions: list[AliasExpansion] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     loop: list[str] = field(default_factory=list)  # a way without end, or its beginning
     is_circle: bool = False
@@ -120,14 +120,14 @@ class PostfixRouter:
     """Asks as Postfix asks, and remembers whom."""
 
     def __init__(self, setup):
-        self.setup, self.questions = setup, 0
+        self.setup, self.lookup_count = setup, 0
 
     # Lookups
 
     def first(self, tables, key, asked):
         """The first table that answers this key."""
         for table in tables:
-            if not table.wants(key):
+            if not table.accepts_key(key):
                 continue
             self.count(table, key)
             lookup = table.ask(key)
@@ -139,9 +139,9 @@ class PostfixRouter:
         return None
 
     def count(self, table, key):
-        self.questions += key.lower() not in table.known
-        most = self.setup.most_questions
-        if most is not None and self.questions > most:
+        self.lookup_count += key.lower() not in table.known
+        most = self.setup.max_lookups
+        if most is not None and self.lookup_count > most:
             raise LookupUnavailable(
                 _("it leads to so many addresses that more than %(number)d questions were needed")
                 % {"number": most}
@@ -149,14 +149,14 @@ class PostfixRouter:
 
     def find(self, tables, address, asked, is_bare=True):
         """The value and the extension it did not match; each key is put to every table in turn."""
-        for key, extension in self.address_keys(address, is_bare):
+        for key, extension in self.iter_address_keys(address, is_bare):
             if key not in (address, quote_address(address)):
                 tables = [table for table in tables if not table.is_pattern]
             if (value := self.first(tables, key, asked)) is not None:
                 return value, extension
         return None, ""
 
-    def person_keys(self, address):
+    def iter_person_keys(self, address):
         """The address as it is, and without its extension."""
         yield from (key for key, _rest, _name in self.names(address))
 
@@ -175,7 +175,7 @@ class PostfixRouter:
             ):
                 yield key, rest, part
 
-    def address_keys(self, address, is_bare):
+    def iter_address_keys(self, address, is_bare):
         domain = split_address(address)[1]
         names = list(self.names(address, is_bare)) if address else []
         yield from ((key, rest) for key, rest, _name in names)
@@ -188,7 +188,7 @@ class PostfixRouter:
     def holds(self, parameter, domain, asked):
         return self.first(getattr(self.setup, parameter), domain, asked) is not None
 
-    def class_of(self, domain, asked):
+    def get_address_class(self, domain, asked):
         """Which of Postfix's address classes a domain is in."""
         if self.holds("mydestination", domain, asked):
             return "local"
@@ -196,11 +196,11 @@ class PostfixRouter:
             return "alias"
         if self.holds("virtual_mailbox_domains", domain, asked):
             return "virtual"
-        if any(self.holds("relay_domains", name, asked) for name in self.relay_keys(domain)):
+        if any(self.holds("relay_domains", name, asked) for name in self.iter_relay_keys(domain)):
             return "relay"
         return "default"
 
-    def relay_keys(self, domain):
+    def iter_relay_keys(self, domain):
         dot = "" if self.setup.relays_subdomains else "."
         yield domain
         yield from (dot + parent for parent in get_parent_domains(domain))
@@ -211,10 +211,10 @@ class PostfixRouter:
         """The whole way of an address, from the question at the door to the mailboxes."""
         route = Route(address)
         local_part, domain = split_address(address)
-        route.kind = self.class_of(domain, route.lookups)
+        route.kind = self.get_address_class(domain, route.lookups)
         route.reply = self.refusal(route, local_part)
         if route.is_accepted:
-            self.follow(route)
+            self.expand_and_deliver(route)
         return route
 
     def refusal(self, route, local_part):
@@ -224,25 +224,25 @@ class PostfixRouter:
             return BAD_RECIPIENT_REPLY
         if route.kind == "default" or any(sign in local_part for sign in ROUTING_OPERATORS):
             return RELAY_DENIED_REPLY.format(address)
-        return self.restriction(address, asked) or self.unknown(route)
+        return self.check_access_maps(address, asked) or self.unknown(route)
 
-    def restriction(self, address, asked):
+    def check_access_maps(self, address, asked):
         """The first table that decides: what it lets pass no later one refuses."""
         for table in self.setup.smtpd_recipient_restrictions:
-            values = (self.first([table], key, asked) for key in self.access_keys(address))
+            values = (self.first([table], key, asked) for key in self.iter_access_keys(address))
             action = next(filter(None, values), "DUNNO")
             if action.upper() != "DUNNO":
                 return format_access_reply(address, action)
         return ""
 
-    def access_keys(self, address):
+    def iter_access_keys(self, address):
         """By access(5): the address, its domain and those above, the name alone."""
         domain = split_address(address)[1]
-        dot = "" if self.setup.matches_parents else "."
-        yield from self.person_keys(address)
+        dot = "" if self.setup.access_matches_parents else "."
+        yield from self.iter_person_keys(address)
         yield domain
         yield from (dot + parent for parent in get_parent_domains(domain))
-        yield from (f"{split_address(key)[0]}@" for key in self.person_keys(address))
+        yield from (f"{split_address(key)[0]}@" for key in self.iter_person_keys(address))
 
     def unknown(self, route):
         """Recipients are known by an alias or by the table of their class."""
@@ -261,18 +261,18 @@ class PostfixRouter:
 
     # DATA
 
-    def follow(self, route):
+    def expand_and_deliver(self, route):
         """The recipients that aliases lead to, and what becomes of each."""
         try:
             finals = self.expand(route)
         except ExpansionLimitExceeded:
             route.reply = ALIAS_EXPANSION_ERROR_REPLY
-            route.loop, route.is_circle = find_expansion_loop(route.hops)
+            route.loop, route.is_circle = find_expansion_loop(route.expansions)
             return
         except InvalidAliasTargets:
             route.reply = QUEUE_WRITE_ERROR_REPLY
             return
-        route.deliveries = [self.deliver(address) for address in finals]
+        route.deliveries = [self.build_delivery(address) for address in finals]
 
     def expand(self, route):
         """As cleanup(8) does: the first target takes the address's place, others follow."""
@@ -306,43 +306,47 @@ class PostfixRouter:
         if address not in seen:
             lookups = []
             value, extension = self.find(self.setup.virtual_alias_maps, address, lookups, False)
-            seen[address] = self.spelled(address, value, extension) if value else []
-            route.hops.append(AliasExpansion(address, lookups, seen[address]))
+            seen[address] = self.parse_targets(address, value, extension) if value else []
+            route.expansions.append(AliasExpansion(address, lookups, seen[address]))
             if value and not seen[address]:
                 raise InvalidAliasTargets
         return seen[address]
 
-    def spelled(self, address, value, extension):
+    def parse_targets(self, address, value, extension):
         """The targets of a row, each with the extension; `@there` keeps the local part."""
         if value.startswith("@"):
             value = quote_address(split_address(address)[0].removesuffix(extension) + value)
         targets = parse_address_list(value, self.setup.myorigin, self.setup.appended_domain)
-        if not self.setup.propagates:
+        if not self.setup.propagates_extensions:
             return targets
         return [add_extension(target, extension) for target in targets]
 
     # Delivery
 
-    def deliver(self, address):
-        address = self.resolved(address)
+    def build_delivery(self, address):
+        address = self.resolve_address(address)
         if not has_deliverable_syntax(address):
             return Delivery(address, "malformed", "error", BAD_SYNTAX_REASON)
         delivery = Delivery(address, "unknown")
         domain = split_address(address)[1]
-        kind = self.class_of(domain, delivery.lookups) if domain else "local"
+        kind = self.get_address_class(domain, delivery.lookups) if domain else "local"
         delivery.transport, delivery.nexthop = self.transport(address, kind, delivery.lookups)
         delivery.kind = self.end(delivery, kind)
         return delivery
 
-    def resolved(self, address):
+    def resolve_address(self, address):
         """The address to which mail is sent; the null address and a name alone are completed.
 
         Behind a domain of the machine's own, or none, another may stand: user%there@here.
         """
         address = f"{EMPTY_ADDRESS_RECIPIENT}{address}" if address in ("", "@") else address
         local_part, at, domain = address.rpartition("@")
-        while at and self.is_here(domain) and any(sign in local_part for sign in ROUTING_OPERATORS):
-            address = local_part if "@" in local_part else self.rewritten(local_part)
+        while (
+            at
+            and self.is_local_domain(domain)
+            and any(sign in local_part for sign in ROUTING_OPERATORS)
+        ):
+            address = local_part if "@" in local_part else self.rewrite_name(local_part)
             local_part, at, domain = address.rpartition("@")
             domain = strip_domain_spaces(domain)
             address = local_part + at + domain
@@ -352,28 +356,28 @@ class PostfixRouter:
             return address
         return f"{address}@{self.setup.myorigin}"
 
-    def rewritten(self, name):
+    def rewrite_name(self, name):
         return rewrite_address(name, self.setup.myorigin, self.setup.appended_domain)
 
-    def is_here(self, domain):
+    def is_local_domain(self, domain):
         return not domain or self.holds("mydestination", domain, [])
 
     def end(self, delivery, kind):
-        delivery.reason = self.setup.trouble_of(delivery.transport)
+        delivery.reason = self.setup.get_delivery_error(delivery.transport)
         if delivery.reason:
             return "broken"
         if delivery.transport in TERMINAL_SERVICES:
             return TERMINAL_SERVICES[delivery.transport]
-        usual = self.usual(kind, split_address(delivery.address)[1])
+        usual = self.get_default_transport(kind, split_address(delivery.address)[1])
         is_usual = kind == "virtual" and (delivery.transport, delivery.nexthop) == usual
         # virtual(8) looks for the mailbox whatever the next hop and class are.
         if is_usual or delivery.transport == VIRTUAL_AGENT:
-            return self.mailbox_of(delivery)
+            return self.find_mailbox(delivery)
         return {"default": "remote", "alias": "unknown"}.get(kind, kind)
 
-    def mailbox_of(self, delivery):
+    def find_mailbox(self, delivery):
         """The mailbox that the delivery agent finds."""
-        for key in self.agents_keys(delivery):
+        for key in self.get_mailbox_keys(delivery):
             path = self.first(self.setup.virtual_mailbox_maps, key, delivery.lookups)
             if path is not None:
                 delivery.row, delivery.nexthop = key.lower(), path
@@ -381,7 +385,7 @@ class PostfixRouter:
                 return "mailbox"
         return "unknown"
 
-    def agents_keys(self, delivery):
+    def get_mailbox_keys(self, delivery):
         """virtual(8) tries the extension first; Dovecot takes it off and knows nobody by it."""
         if delivery.transport == VIRTUAL_AGENT:
             return [key for key, _rest, _name in self.names(delivery.address)]
@@ -395,8 +399,8 @@ class PostfixRouter:
     def transport(self, address, kind, asked):
         """Transport and next hop, by transport(5): address, domain, parents, everything."""
         domain = split_address(address)[1]
-        service, destination = self.usual(kind, domain)
-        for key in self.transport_keys(address, domain):
+        service, destination = self.get_default_transport(kind, domain)
+        for key in self.iter_transport_keys(address, domain):
             if (value := self.first(self.setup.transport_maps, key, asked)) is not None:
                 transport, _colon, nexthop = value.partition(":")
                 if not transport:  # the usual way, though perhaps to another server
@@ -404,22 +408,22 @@ class PostfixRouter:
                 return transport, nexthop or DEFAULT_NEXTHOPS.get(transport, domain)
         return service, destination
 
-    def usual(self, kind, domain):
+    def get_default_transport(self, kind, domain):
         """Transport and next hop of a class; a `:` in a table asks for them too."""
         services = self.setup.services
         service, _colon, nexthop = services.get(kind, services["default"]).partition(":")
         return service, nexthop or domain
 
-    def transport_keys(self, address, domain):
-        yield from self.person_keys(address)
-        dot = "" if self.setup.matches_transport_parents else "."
+    def iter_transport_keys(self, address, domain):
+        yield from self.iter_person_keys(address)
+        dot = "" if self.setup.transport_matches_parents else "."
         yield domain
         yield from (dot + parent for parent in get_parent_domains(domain))
         yield WILDCARD_PATTERN
 
     # Sending
 
-    def owners(self, address, asked):
+    def find_sender_logins(self, address, asked):
         """The logins that may send as this address; here spaces and commas alone separate them."""
         value, _extension = self.find(self.setup.smtpd_sender_login_maps, address, asked)
         return re.sub("[,\\s]+", " ", value or "").split()

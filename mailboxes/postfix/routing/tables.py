@@ -48,17 +48,17 @@ class LookupTable:
     def __init__(self):
         self.known = {}
 
-    def wants(self, key):
+    def accepts_key(self, key):
         """Whether Postfix puts this key to the table at all."""
         return True
 
     def ask(self, key):
         key = key.lower()
         if key not in self.known:
-            self.known[key] = self.look_up(key)
+            self.known[key] = self.fetch(key)
         return self.known[key]
 
-    def look_up(self, key):
+    def fetch(self, key):
         raise NotImplementedError
 
 
@@ -68,19 +68,19 @@ class PanelTable(LookupTable):
     def __init__(self, query):
         super().__init__()
         self.query, self.name, self.title = query, query.name, query.title
-        self.own_sql = query.sql()
-        self.sql = maps.render_for_postfix(self.own_sql)
+        self.panel_sql = query.sql()
+        self.sql = maps.render_for_postfix(self.panel_sql)
 
-    def wants(self, key):
+    def accepts_key(self, key):
         """Ask for what a column can hold: a name that grows at every turn soon is longer."""
         return len(key.rpartition("@")[0]) <= MAX_KEY_LENGTH and maps.is_queried_for_key(
-            self.own_sql, key
+            self.panel_sql, key
         )
 
-    def look_up(self, key):
+    def fetch(self, key):
         found, answers = Lookup(self, key), []
         for part in self.query.parts:
-            for answer, row, *outcomes in self._rows(part, key):
+            for answer, row, *outcomes in self._fetch_rows(part, key):
                 wrong = [reason for (_c, reason), met in zip(part.live, outcomes) if not met]  # noqa: B905
                 name = part.model._meta.model_name
                 if wrong:
@@ -93,9 +93,9 @@ class PanelTable(LookupTable):
         found.value = ",".join(dict.fromkeys(answers)) or None
         return found
 
-    def _rows(self, part, key):
+    def _fetch_rows(self, part, key):
         with connection.cursor() as cursor:
-            cursor.execute(*maps.bind_parameters(part.traced(), key))
+            cursor.execute(*maps.bind_parameters(part.trace_sql(), key))
             return cursor.fetchall()
 
 
@@ -107,7 +107,7 @@ class StaticTable(LookupTable):
         self.name, self.entries = name, {key.lower(): value for key, value in entries.items()}
         self.title = title or name
 
-    def look_up(self, key):
+    def fetch(self, key):
         return Lookup(self, key, self.entries.get(key))
 
 
@@ -130,15 +130,15 @@ class RoutingConfig:
     recipient_delimiter: str = "+"
     myorigin: str = ""
     appended_domain: str = ""  # mydomain, where append_dot_mydomain is set
-    propagates: bool = True  # propagate_unmatched_extensions has `virtual`
+    propagates_extensions: bool = True  # propagate_unmatched_extensions has `virtual`
     relays_subdomains: bool = False  # parent_domain_matches_subdomains has `relay_domains`
-    matches_parents: bool = True  # and `smtpd_access_maps`
-    matches_transport_parents: bool = False  # and `transport_maps`
+    access_matches_parents: bool = True  # and `smtpd_access_maps`
+    transport_matches_parents: bool = False  # and `transport_maps`
     is_own: bool = False  # the panel's tables, not an operator's files
-    most_questions: int | None = None  # after so many nobody waits for the answer
+    max_lookups: int | None = None  # after so many nobody waits for the answer
     left_out: list[str] = field(default_factory=list)  # what else may refuse, and is not asked
     # Service of master.cf that delivers → why it cannot, if so; None: they are not known
-    agents: dict[str, str] | None = None
+    delivery_agents: dict[str, str] | None = None
     login_chars: frozenset[str] | None = None  # of a name that Dovecot looks up; None: not known
     services: dict = field(
         default_factory=lambda: {
@@ -149,12 +149,12 @@ class RoutingConfig:
         }
     )
 
-    def trouble_of(self, service: str) -> str:
+    def get_delivery_error(self, service: str) -> str:
         """Return why mail given to this service stays in the queue; nothing if it is delivered."""
-        if self.agents is None:
+        if self.delivery_agents is None:
             return ""
         missing = _("master.cf has no delivery service “%(service)s”") % {"service": service}
-        return str(self.agents.get(service, missing))
+        return str(self.delivery_agents.get(service, missing))
 
 
 def build_panel_config(**changes):
@@ -168,7 +168,7 @@ def build_panel_config(**changes):
         mydestination=[StaticTable("mydestination", {"localhost": "localhost"})],
         recipient_delimiter=settings.MAILADMIN_RECIPIENT_DELIMITER,
         is_own=True,
-        agents=get_panel_delivery_agents(),
+        delivery_agents=get_panel_delivery_agents(),
         login_chars=frozenset(maps.LOGIN_CHARS),
     )
     return dataclasses.replace(own, **changes)

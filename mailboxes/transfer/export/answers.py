@@ -29,25 +29,25 @@ class MapAnswers(NamedTuple):
     part: LookupSelect
     prefix: str = ""  # "@": the key is everybody in the domain of the row
     mirror: str = ""  # an alias domain
-    target: str = ""  # the domain that it mirrors
+    target_domain: str = ""  # the domain that it mirrors
     domain: str = ""  # of the rows that are wanted alone; none: all
     base: str = ""  # the folder of all mail
 
-    def pages(self):
+    def iter_pages(self):
         """(key, answer), some at a time, in order of the rows."""
-        for rows in self.raw_pages():
+        for rows in self.iter_raw_pages():
             yield [(fold(self.key_of(row)), answer) for row, answer in rows if answer]
 
-    def raw_pages(self):
+    def iter_raw_pages(self):
         """(key of the row, what is answered …), some at a time."""
         last = ""
         while rows := self.rows(f" > %s ORDER BY {self.column} LIMIT {PAGE_SIZE}", [last]):
             last = rows[-1][0]
             yield rows
 
-    def among(self, keys):
+    def find_answered_keys(self, keys):
         """Those of these keys that it answers."""
-        wanted = [row for key in keys if (row := self.row_of(key))]
+        wanted = [row for key in keys if (row := self.row_key(key))]
         if not wanted:
             return set()
         rows = self.rows(f" IN ({', '.join(['%s'] * len(wanted))})", wanted)
@@ -58,25 +58,25 @@ class MapAnswers(NamedTuple):
     def key_of(self, row):
         return f"{row.partition('@')[0]}@{self.mirror}" if self.mirror else self.prefix + row
 
-    def row_of(self, key):
+    def row_key(self, key):
         """The key of the row that might answer."""
         if not self.mirror:
             return key.removeprefix(self.prefix)
         local_part, _at, domain = key.rpartition("@")
-        return f"{local_part}@{self.target}" if domain == fold(self.mirror) else None
+        return f"{local_part}@{self.target_domain}" if domain == fold(self.mirror) else None
 
     # SQL
 
     def rows(self, condition, values):
         """(key of the row, answer) of the rows that meet this and all that the query asks."""
         conditions = [*self.part.where, *(text for text, _reason in self.part.live)]
-        sql, parameters = self.filled(
+        sql, parameters = self.bind_placeholders(
             f"SELECT {self.column}, {self.part.answer} FROM {self.part.source}"  # noqa: S608 (our own words)
             f" WHERE {' AND '.join(conditions)}"
         )
-        if self.domain or self.target:
+        if self.domain or self.target_domain:
             sql += f" AND {self.table}.domain = %s"
-            parameters.append(self.domain or self.target)
+            parameters.append(self.domain or self.target_domain)
         with connection.cursor() as cursor:
             cursor.execute(f"{sql} AND {self.column}{condition}", [*parameters, *values])
             return cursor.fetchall()
@@ -89,7 +89,7 @@ class MapAnswers(NamedTuple):
     def column(self):
         return f"{self.table}.{self.part.model._meta.pk.column}"
 
-    def filled(self, sql):
+    def bind_placeholders(self, sql):
         """The query with the row's own key in place of the words."""
         words, parameters = self.words() | {"base": ("%s", [self.base])}, []
 

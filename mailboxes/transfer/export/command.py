@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options):
         self.options, self.losses = options, Losses()
-        self.refuse_wrong_usage()
+        self.check_options()
         with report_database_errors():
             try:
                 self.write(self.domain())
@@ -52,7 +52,7 @@ class Command(BaseCommand):
                 raise CommandError(f"{error.filename or ''}: {error.strerror}") from error
         self.tell()
 
-    def refuse_wrong_usage(self):
+    def check_options(self):
         options = self.options
         name, kind = options["format"], ROW_TYPES_BY_TABLE.get(options["table"])
         if name != "csv" and (kind or options["passwords"]):
@@ -80,10 +80,10 @@ class Command(BaseCommand):
         options = self.options
         with snapshot():
             if options["format"] == "json":
-                self.write_one(jsonfiles.iter_json(self.losses, domain))
+                self.write_single_file(jsonfiles.iter_json(self.losses, domain))
             elif kind := ROW_TYPES_BY_TABLE.get(options["table"]):
                 secrets = options["passwords"]
-                self.write_one(csvfiles.iter_csv_lines(kind, self.losses, domain, secrets))
+                self.write_single_file(csvfiles.iter_csv_lines(kind, self.losses, domain, secrets))
             else:
                 disk.write_folder(options["output"], self.files(domain))
 
@@ -95,7 +95,7 @@ class Command(BaseCommand):
             self.losses, domain, self.options["mail_directory"], version
         )
 
-    def write_one(self, pieces):
+    def write_single_file(self, pieces):
         if path := self.options["output"]:
             return disk.write_file(path, pieces)
         for piece in pieces:

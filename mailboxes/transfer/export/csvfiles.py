@@ -25,7 +25,7 @@ def requires_secrets(kind):
 
 def iter_csv_lines(kind, losses, domain="", passwords=False):
     """The lines of a table's file."""
-    names = [name for name in kind.written if passwords or not kind.is_secret(name)]
+    names = [name for name in kind.export_columns if passwords or not kind.is_secret(name)]
     writer = csv.writer(EchoWriter())
     yield writer.writerow(names)
     for row in iter_export_rows(kind, losses, domain):

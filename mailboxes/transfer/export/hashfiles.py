@@ -101,7 +101,7 @@ def find_mailbox_domains(domain):
     """Domains with mailboxes, a few more than get a file of their own."""
     found = []
     for answers in iter_answers(["virtual_mailbox_domains"], domain):
-        for page in answers.pages():
+        for page in answers.iter_pages():
             found += [key for key, _answer in page]
             if len(found) > MAX_MAILBOX_FILES:
                 return found
@@ -137,7 +137,7 @@ def iter_map_lines(answers, losses, domain):
     yield FILE_HEADER
     asked = []
     for each in answers:
-        for page in each.pages():
+        for page in each.iter_pages():
             taken = find_keys_answered_before(asked, each, [key for key, _answer in page])
             for key, answer in iter_new_answers(page, taken, domain):
                 yield from iter_map_line(key, answer, losses)
@@ -150,7 +150,7 @@ FILE_HEADER = "# Written by mailadmin.\n"
 def find_keys_answered_before(asked, answers, keys):
     """Those of the keys that an earlier query of the file has answered."""
     rivals = [each for each in asked if each.mirror in ("", answers.mirror)]
-    return set().union(*(each.among(keys) for each in rivals))
+    return set().union(*(each.find_answered_keys(keys) for each in rivals))
 
 
 def iter_new_answers(page, taken, domain):

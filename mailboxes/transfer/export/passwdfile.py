@@ -58,7 +58,7 @@ def iter_passwd_lines(losses, domain, base, version):
     """A line for every mailbox that is switched on, as this version of Dovecot reads it."""
     fields = maps.USER_FIELD_BUILDERS[version](get_dialect())
     rows = MapAnswers(build_users_part(fields), domain=domain, base=f"{base.rstrip('/')}/")
-    for page in rows.raw_pages():
+    for page in rows.iter_raw_pages():
         for user, password, *values in page:
             said = dict(zip(fields, values, strict=True))
             yield from iter_passwd_line(

@@ -23,12 +23,14 @@ def iter_export_rows(kind, losses, domain=""):
         rows = QUERYSET_FILTERS[kind.name](rows, losses)
     choose = PAGE_FILTERS.get(kind.name, select_all)
     for page in iter_pages(rows):
-        yield from (build_export_values(kind, row) for row in choose(kind.prepared(page), losses))
+        yield from (
+            build_export_values(kind, row) for row in choose(kind.prefetch_rows(page), losses)
+        )
 
 
 def build_export_values(kind, row):
     """What stands in a file for a row; what it does not have is left out."""
-    values = kind.as_file(kind.words(row))
+    values = kind.to_file_values(kind.words(row))
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -117,7 +119,9 @@ def select_full_domains(rows, _losses):
     """Domains that hold more than their limits allow."""
     counted = count_domain_contents([row.pk for row in rows])
     return [
-        row for row in rows if DomainCapacity(row, True, **counted[fold(row.pk)]).limits_needed()
+        row
+        for row in rows
+        if DomainCapacity(row, True, **counted[fold(row.pk)]).find_limits_to_widen()
     ]
 
 

@@ -123,7 +123,7 @@ class ViewSqlBuilder:
     def join(self, model, name, column, value, *more):
         return f"JOIN {self.table(model, name)} ON {self._found(model, name, column, value, *more)}"
 
-    def perhaps(self, model, name, column, value, *more):
+    def left_join(self, model, name, column, value, *more):
         return f"LEFT {self.join(model, name, column, value, *more)}"
 
     def exists(self, model, name, column, value):
@@ -141,12 +141,14 @@ class ViewSqlBuilder:
             Domain, "place", "domain", domain, *active_domain_conditions("place"), *more
         )
 
-    def compared(self, model, column, of, name):
+    def comparable_column(self, model, column, of, name):
         """A column as it is, if it compares as the other does: else no index helps."""
-        value, facts = f"{ROW_ALIAS}.{column}", self.dialect.facts
+        value, facts = f"{ROW_ALIAS}.{column}", self.dialect.column_facts
         mine, other = facts[model._meta.db_table, column], facts[of._meta.db_table, name]
         return (
-            value if mine == other._replace(kind=mine.kind) else self.dialect.like(of, name, value)
+            value
+            if mine == other._replace(kind=mine.kind)
+            else self.dialect.cast_to_column(of, name, value)
         )
 
 
@@ -205,7 +207,7 @@ def mailbox_branches(wording):
             "domain_number": number_expression("place.domain"),
             "address": f"{ROW_ALIAS}.username",
             "password": password_expression(),
-            "quota": wording.dialect.not_negative(f"{ROW_ALIAS}.quota"),
+            "quota": wording.dialect.non_negative(f"{ROW_ALIAS}.quota"),
         },
         (wording.table(Mailbox), wording.place("username", "place.backupmx = 0")),
         (f"{ROW_ALIAS}.active = 1",),
@@ -242,7 +244,8 @@ def mailbox_target_branch(wording):
     )
     return SelectBranch(
         alias_columns(
-            wording.compared(Mailbox, "username", Alias, "address"), f"{ROW_ALIAS}.username"
+            wording.comparable_column(Mailbox, "username", Alias, "address"),
+            f"{ROW_ALIAS}.username",
         ),
         (
             wording.table(Mailbox),
@@ -255,7 +258,7 @@ def mailbox_target_branch(wording):
 
 def alias_domain_branch(wording):
     """Unless the alias domain has a catch-all of its own."""
-    address = wording.compared(DomainState, "at_domain", Alias, "address")
+    address = wording.comparable_column(DomainState, "at_domain", Alias, "address")
     mirror = wording.join(
         AliasDomain, "mirror", "alias_domain", f"{ROW_ALIAS}.domain", "mirror.active = 1"
     )
@@ -291,7 +294,7 @@ def alias_columns(address, goto):
 
 def left_join_own_alias(wording, address):
     """The alias that answers first, if there is one."""
-    return wording.perhaps(Alias, "own", "address", address, "own.active = 1", "own.goto <> ''")
+    return wording.left_join(Alias, "own", "address", address, "own.active = 1", "own.goto <> ''")
 
 
 def transport_branches(wording):
@@ -304,12 +307,12 @@ def transport_branches(wording):
         (wording.table(Transport),),
         (f"{ROW_ALIAS}.active = 1",),
     )
-    domain = wording.compared(Domain, "domain", Transport, "pattern")
+    domain = wording.comparable_column(Domain, "domain", Transport, "pattern")
     yield SelectBranch(
         {"pattern": domain, "transport": utf8mb4_expression(f"{ROW_ALIAS}.transport")},
         (
             wording.table(Domain),
-            wording.perhaps(Transport, "own", "pattern", f"{ROW_ALIAS}.domain", "own.active = 1"),
+            wording.left_join(Transport, "own", "pattern", f"{ROW_ALIAS}.domain", "own.active = 1"),
         ),
         (
             *active_domain_conditions(ROW_ALIAS),

@@ -26,11 +26,11 @@ def create_views(system, database=""):
     try:
         for view in place.views:
             if outcome[view.name] != UNCHANGED:
-                execute_sql(place.creating(view))
+                execute_sql(place.create_statement(view))
                 done.append(view)
     except DatabaseError as error:
         for made in done:
-            execute_sql(place.undoing(made))
+            execute_sql(place.rollback_statement(made))
         text = _("The view %(name)s cannot be made: %(error)s. Nothing has been changed.")
         raise ValidationError(text % {"name": place.told(view.name), "error": error}) from error
     create_missing_states()
@@ -63,11 +63,11 @@ class TargetDatabase:
         if connection.vendor != "mysql":
             raise ValidationError(_("Views for older map files are for MySQL and MariaDB alone."))
         DomainState.objects.values_list("at_domain").first()  # fails if nobody has migrated
-        self._refuse_missing()
-        self.present = self._look()
-        self._refuse_taken()
+        self._check_database_exists()
+        self.present = self._find_existing()
+        self._check_names_free()
 
-    def _refuse_missing(self):
+    def _check_database_exists(self):
         if self.database.lower() in SYSTEM_DATABASES:
             text = _("%(name)s is a database of the server itself: choose another one.")
             raise ValidationError(text % {"name": self.database})
@@ -75,7 +75,7 @@ class TargetDatabase:
             text = _("There is no database %(name)s, or this account may not see it.")
             raise ValidationError(text % {"name": self.database})
 
-    def _look(self):
+    def _find_existing(self):
         rows = fetch_all(
             "SELECT t.table_name, t.table_type, v.view_definition, v.security_type"
             " FROM information_schema.tables AS t LEFT JOIN information_schema.views AS v"
@@ -86,7 +86,7 @@ class TargetDatabase:
         names = {view.name for view in self.views}
         return {name: ExistingTable(*rest) for name, *rest in rows if name in names}
 
-    def _refuse_taken(self):
+    def _check_names_free(self):
         taken = [name for name, found in self.present.items() if not has_marker(found.definition)]
         if taken:
             text = _("There already, and not made by this command: %(names)s. Nothing is changed.")
@@ -100,14 +100,14 @@ class TargetDatabase:
 
     # Statements
 
-    def creating(self, view):
+    def create_statement(self, view):
         """A view that is not there is never written over what may have come meanwhile."""
         replacing = " OR REPLACE" if view.name in self.present else ""
         return (
             f"CREATE{replacing} SQL SECURITY DEFINER VIEW {self.named(view.name)} AS {view.sql()}"
         )
 
-    def undoing(self, view):
+    def rollback_statement(self, view):
         name = self.named(view.name)
         if not (found := self.present.get(view.name)):
             return f"DROP VIEW {name}"

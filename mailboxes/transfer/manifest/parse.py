@@ -128,7 +128,7 @@ def parse_row(loader, kind, node):
     mapping_items(node, _("A row is a list of columns."))
     try:
         values = kind.clean(loader.construct_document(node))
-        kind.refuse_nameless(values)
+        kind.check_key_columns(values)
     except ValidationError as error:
         raise error_at(node, " ".join(error.messages)) from error
     return ManifestRow(kind, values, line_number(node))

@@ -56,7 +56,7 @@ def hash_passwords(description):
         people = Mailbox.objects.filter(pk__in=part).values_list("pk", "password")
         stored |= {fold(key): password for key, password in people}
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda row: hash_if_changed(row, stored.get(row.key)), typed))
+        list(pool.map_config(lambda row: hash_if_changed(row, stored.get(row.key)), typed))
 
 
 def hash_if_changed(row, stored):
@@ -128,7 +128,9 @@ def replace_values(row, **more):
 
 def create_rows(changes, kind, rows):
     for row in rows:
-        add_line_to_errors(row, lambda row=row: kind.refuse_lacking(row.values, kind.needed))
+        add_line_to_errors(
+            row, lambda row=row: kind.check_required_columns(row.values, kind.needed)
+        )
     if rows:
         locate_refused_row(
             changes, rows, lambda some: kind.create(changes, [r.values for r in some])

@@ -62,7 +62,7 @@ def lock_unprocessed_rows(rows, present):
 def mark_refused(plan, kind, row, reason):
     """Keep the row with the reason, as a file holds it, so that it can be mended."""
     mark = {"is_done": True, "verb": Verb.REFUSED, "reason": reason}
-    values = kind.as_file(kind.naming(row.key) | row.values)
+    values = kind.to_file_values(kind.values_from_key(row.key) | row.values)
     if not plan.of_superadmin:
         values.pop("password_hash", None)  # which his file may not hold
     PlanRow.objects.filter(pk=row.pk).update(**mark, values=values)
@@ -81,7 +81,7 @@ def apply_changed(changes, kind, rows):
         if present is None or kind.digest(present) != row.digest:
             refused[row.pk] = _("This changed after the plan was made.")
         else:
-            was = kind.replaced(present, row.values)
+            was = kind.previous_values(present, row.values)
             refused |= write_or_bisect(changes, lambda part: edit_rows(changes, kind, part), [row])
             if row.pk not in refused:
                 save_previous_values(changes, row, was)

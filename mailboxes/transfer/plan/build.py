@@ -58,8 +58,8 @@ class PlanBuilder:
     def __init__(self, plan, principal, entries, losses):
         self.plan, self.principal, self.losses = plan, principal, losses
         self.entries = entries
-        self.rooms = DomainCapacities(principal)
-        self.refused_rows = 0
+        self.capacities = DomainCapacities(principal)
+        self.refused_count = 0
         self.waiting = {}  # (kind, key) → place, of rows not yet in the database
         self.stage = 0
 
@@ -68,7 +68,7 @@ class PlanBuilder:
         with ThreadPoolExecutor() as pool:
             queue = deque()
             for part in self.parts():
-                drafts = self.drafts(part)
+                drafts = self.build_drafts(part)
                 self.waiting |= {(d.row.kind, d.row.key): d.row.place for d in drafts}
                 queue.append((drafts, [pool.submit(d.hashed) if d.typed else None for d in drafts]))
                 if len(queue) > HASHING_LOOKAHEAD:
@@ -88,12 +88,12 @@ class PlanBuilder:
 
     # One part
 
-    def drafts(self, entries):
+    def build_drafts(self, entries):
         kind = ROW_TYPES[entries[0].kind]
-        cleaned = [self.cleaned(kind, entry) for entry in entries]
+        cleaned = [self.clean_entry(kind, entry) for entry in entries]
         keys = [kind.folded_key(values) for values, _trouble in cleaned if values is not None]
-        there, planned = kind.present(keys), self.planned(kind, keys)
-        cleaned = self.with_mailboxes(kind, cleaned, keys)
+        there, planned = kind.present(keys), self.find_planned_places(kind, keys)
+        cleaned = self.mark_mailbox_aliases(kind, cleaned, keys)
         drafts = []
         for entry, (values, trouble) in zip(entries, cleaned, strict=True):
             if values is None:
@@ -104,72 +104,72 @@ class PlanBuilder:
                 text = _("This is there twice; the first is in %(place)s.")
                 drafts.append(self.refused(kind, entry, text % {"place": planned[key]}, key))
                 continue
-            draft = self.draft(kind, entry, values, there.get(key))
+            draft = self.build_draft(kind, entry, values, there.get(key))
             if draft.row.verb != Verb.REFUSED:
                 planned[key] = entry.place
             drafts.append(draft)
         return drafts
 
-    def cleaned(self, kind, entry):
+    def clean_entry(self, kind, entry):
         """The values, or None and what is wrong with them."""
         if entry.trouble:
             return None, entry.trouble
         try:
-            self.refuse_what_is_not_his(kind, entry)
+            self.check_allowed_columns(kind, entry)
             values = kind.clean(entry.values)
-            kind.refuse_nameless(values)
+            kind.check_key_columns(values)
             return values, ""
         except ValidationError as error:
             return None, " ".join(error.messages)
 
-    def refuse_what_is_not_his(self, kind, entry):
+    def check_allowed_columns(self, kind, entry):
         if self.principal.role is Role.SUPERADMIN:
             return
-        if not kind.own:
+        if not kind.domain_admin_columns:
             text = _("Only a superadmin can import %(table)s.")
             raise ValidationError(text % {"table": kind.title})
         given = (name for name, value in entry.values.items() if value not in ("", None))
         names = {kind.aliases.get(name, name) for name in given}
-        if foreign := sorted(names - set(kind.own)):
+        if foreign := sorted(names - set(kind.domain_admin_columns)):
             text = _("Only a superadmin can import the column %(names)s.")
             raise ValidationError(text % {"names": ", ".join(foreign)})
 
-    def with_mailboxes(self, kind, cleaned, keys):
+    def mark_mailbox_aliases(self, kind, cleaned, keys):
         """An alias at the address of a mailbox is that mailbox's, which has it already."""
         if kind.name != "alias":
             return cleaned
         mailbox = ROW_TYPES["mailbox"]
-        own = set(self.planned(mailbox, keys)) | set(mailbox.present(keys))
+        own = set(self.find_planned_places(mailbox, keys)) | set(mailbox.present(keys))
         return [
             (values and values | {"of_mailbox": values["address"] in own}, trouble)
             for values, trouble in cleaned
         ]
 
-    def planned(self, kind, keys):
+    def find_planned_places(self, kind, keys):
         """Key → place of those that this plan holds already."""
         rows = PlanRow.objects.filter(plan=self.plan, kind=kind.name, key__in=keys)
         stored = rows.exclude(verb=Verb.REFUSED).values_list("key", "place")
         waiting = ((k, self.waiting[kind.name, k]) for k in keys if (kind.name, k) in self.waiting)
         return dict(itertools.chain(stored, waiting))
 
-    def draft(self, kind, entry, values, row):
+    def build_draft(self, kind, entry, values, row):
         try:
-            self.rooms.check(kind, values, row)
+            self.capacities.check(kind, values, row)
             if row is None:
-                kind.refuse_lacking(values, kind.needed)
+                kind.check_required_columns(values, kind.needed)
         except ValidationError as error:
             return self.refused(kind, entry, " ".join(error.messages), kind.folded_key(values))
         return self.changed(kind, entry, values, row) if row else self.new(kind, entry, values)
 
     def new(self, kind, entry, values):
         if "password" in kind.columns and "typed" not in values:
-            self.look_at_hash(kind, entry, values)
+            self.check_password_hash(kind, entry, values)
         typed = values.pop("typed", "")
-        verb = Verb.SAME if kind.is_implied(values) else Verb.NEW
+        verb = Verb.SAME if kind.is_created_implicitly(values) else Verb.NEW
         made = self.row(kind, entry, kind.folded_key(values), verb, values)
         return PlanRowDraft(made, kind.key(values), typed)
 
-    def look_at_hash(self, kind, entry, values):
+    def check_password_hash(self, kind, entry, values):
         """Without a password nobody comes in; and a hash that nobody can read is worth a word."""
         if not values.get("password"):
             values["password"] = UNUSABLE_PASSWORD_HASH
@@ -192,8 +192,8 @@ class PlanBuilder:
 
     def refused(self, kind, entry, trouble, key=""):
         """Kept as it came, so that it can be mended; a typed password is kept by nobody."""
-        self.refused_rows += 1
-        if self.refused_rows > MAX_REFUSED_ROWS:
+        self.refused_count += 1
+        if self.refused_count > MAX_REFUSED_ROWS:
             text = _("More than %(count)s rows would be refused. The last: %(trouble)s")
             raise SourceError(text % {"count": MAX_REFUSED_ROWS, "trouble": trouble}, entry.place)
         values = {n: to_json_value(v) for n, v in entry.values.items() if n.lower() != "password"}
@@ -218,18 +218,18 @@ class PlanBuilder:
         """The rows with the hashes of their passwords."""
         for draft, future in zip(drafts, futures, strict=True):
             if future:
-                self.settle(draft, future)
+                self.store_password_hash(draft, future)
             self.waiting.pop((draft.row.kind, draft.row.key), None)
         return [draft.row for draft in drafts]
 
-    def settle(self, draft, future):
+    def store_password_hash(self, draft, future):
         row = draft.row
         try:
             stored = future.result()
         except ValidationError as error:
             row.verb, row.is_done = Verb.REFUSED, True
             row.reason = f"password: {' '.join(error.messages)}"
-            row.values = ROW_TYPES[row.kind].as_file(row.values)
+            row.values = ROW_TYPES[row.kind].to_file_values(row.values)
             return
         row.values["password"] = stored
         if row.verb != Verb.NEW:
@@ -240,7 +240,7 @@ class PlanBuilder:
 
     def limits_to_widen(self):
         """Domain → the limits that a new one needs for what comes with it."""
-        widened = self.rooms.widened()
+        widened = self.capacities.limits_to_widen()
         for name in widened:
             text = _("Domains that hold more than their limits allow: the limits are widened.")
             self.losses.add(text, name)

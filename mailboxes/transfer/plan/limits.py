@@ -25,22 +25,22 @@ class DomainCapacity:
     """A domain, what is in it, and what the plan brings."""
 
     domain: Domain
-    adapts: bool
+    can_widen_limits: bool
     present: Counter = field(default_factory=Counter)
     quota_left: int | None = None
     assigned: int = 0
     largest: int = 0
-    has_unlimited: bool = False
+    has_unlimited_quota: bool = False
 
     def take(self, kind, values):
-        if not self.adapts:
+        if not self.can_widen_limits:
             self.check(kind, values)
-        self.present[kind.counts_as] += 1
+        self.present[kind.limit_name] += 1
         if kind.has_quota:
-            self.take_quota(values.get("quota", 0))
+            self.add_quota(values.get("quota", 0))
 
     def check(self, kind, values):
-        if not self.domain.has_room_for(kind.counts_as, self.present[kind.counts_as]):
+        if not self.domain.has_capacity_for(kind.limit_name, self.present[kind.limit_name]):
             text = _("The domain %(domain)s has reached its limit of %(table)s.")
             raise ValidationError(text % {"domain": self.domain, "table": kind.title})
         if not kind.has_quota:
@@ -50,34 +50,34 @@ class DomainCapacity:
         if self.domain.quota > 0 and self.assigned + max(0, quota) > self.quota_left:
             raise ValidationError(_("The domain has not enough quota left."))
 
-    def take_quota(self, quota):
+    def add_quota(self, quota):
         self.assigned += max(0, quota)
         self.largest = max(self.largest, quota)
-        self.has_unlimited |= quota == UNLIMITED
+        self.has_unlimited_quota |= quota == UNLIMITED
 
-    def adapted(self):
+    def allow_widening(self):
         """The plan says the limits anew: they are made wide enough for what is in, and comes."""
         quotas = Mailbox.objects.filter(domain=self.domain)
-        self.adapts = True
+        self.can_widen_limits = True
         self.assigned = self.present["quota_assigned"]
         self.largest = quotas.aggregate(largest=Max("quota", default=0))["largest"]
-        self.has_unlimited = quotas.filter(quota=UNLIMITED).exists()
+        self.has_unlimited_quota = quotas.filter(quota=UNLIMITED).exists()
         return self
 
-    def limits_needed(self):
+    def find_limits_to_widen(self):
         """The limits of a new domain that are too narrow for what comes with it."""
         domain, needed = self.domain, {}
         for name in ("mailboxes", "aliases"):
-            if self.present[name] and not domain.has_room_for(name, 0, self.present[name]):
+            if self.present[name] and not domain.has_capacity_for(name, 0, self.present[name]):
                 needed[name] = self.present[name]
-        return needed | self.quotas_needed()
+        return needed | self.find_quotas_to_widen()
 
-    def quotas_needed(self):
+    def find_quotas_to_widen(self):
         domain, needed = self.domain, {}
         for name, size in (("maxquota", self.largest), ("quota", self.assigned)):
             limit = getattr(domain, name)
             is_off = limit == NONE_ALLOWED and self.largest > 0
-            if is_off or (limit > 0 and self.has_unlimited):
+            if is_off or (limit > 0 and self.has_unlimited_quota):
                 needed[name] = UNLIMITED
             elif limit > 0 and size > limit * settings.MAILADMIN_QUOTA_MULTIPLIER:
                 needed[name] = math.ceil(size / settings.MAILADMIN_QUOTA_MULTIPLIER)
@@ -88,36 +88,36 @@ class DomainCapacities:
     """The domains that this person's rows may be in, those of the plan among them."""
 
     def __init__(self, principal):
-        self.principal, self.rooms = principal, {}
+        self.principal, self.capacities = principal, {}
 
     def check(self, kind, values, row):
         """Refuse what has no domain here, or no room in it."""
         if kind.name == "domain":
-            self.rooms[fold(values["domain"])] = self.announced(values, row)
+            self.capacities[fold(values["domain"])] = self.build_planned(values, row)
             return
         if row is not None and self.principal.role is not Role.SUPERADMIN:
-            self.room(row.domain_id)  # which may be another than its address says
-        for name in kind.ends(values):
-            room = self.room(name)
-            if row is None and kind.counts_as and not values.get("of_mailbox"):
+            self.get_capacity(row.domain_id)  # which may be another than its address says
+        for name in kind.referenced_domains(values):
+            room = self.get_capacity(name)
+            if row is None and kind.limit_name and not values.get("of_mailbox"):
                 room.take(kind, values)
 
-    def room(self, name):
+    def get_capacity(self, name):
         key = fold(name)
-        if key not in self.rooms:
-            self.rooms[key] = self.found(name)
-        if self.rooms[key] is None:
+        if key not in self.capacities:
+            self.capacities[key] = self.found(name)
+        if self.capacities[key] is None:
             raise ValidationError(_("The domain %(name)s does not exist.") % {"name": name})
-        return self.rooms[key]
+        return self.capacities[key]
 
-    def announced(self, values, row):
+    def build_planned(self, values, row):
         """A domain as the plan will have it."""
         if row is None:
-            return DomainCapacity(Domain(**values), adapts=True)
+            return DomainCapacity(Domain(**values), can_widen_limits=True)
         domain = copy.copy(row)
         vars(domain).update({name: values[name] for name in values if name != "domain"})
         room = self.of(domain)
-        return room.adapted() if DOMAIN_LIMIT_COLUMNS & set(values) else room
+        return room.allow_widening() if DOMAIN_LIMIT_COLUMNS & set(values) else room
 
     def found(self, name):
         domain = Domain.objects.visible_to(self.principal).filter(pk=name).first()
@@ -128,9 +128,11 @@ class DomainCapacities:
         left = get_unassigned_quota(domain) if domain.quota > 0 else None
         return DomainCapacity(domain, False, Counter(there), left)
 
-    def widened(self):
+    def limits_to_widen(self):
         """Domain → limits, of the new ones that need wider ones."""
         needed = {
-            key: room.limits_needed() for key, room in self.rooms.items() if room and room.adapts
+            key: room.find_limits_to_widen()
+            for key, room in self.capacities.items()
+            if room and room.can_widen_limits
         }
         return {key: limits for key, limits in needed.items() if limits}

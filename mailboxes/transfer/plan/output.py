@@ -33,7 +33,7 @@ def rows_with_verb(plan, verb, number=None):
 def format_values(row):
     """What a new row holds, as people may read it: no secret, and nothing said twice."""
     kind = ROW_TYPES[row.kind]
-    values = kind.as_file(row.values)
+    values = kind.to_file_values(row.values)
     key = row.key.lower()
     return [
         (name, format_value(value))
@@ -166,6 +166,6 @@ def serialize_plan_row(row):
         told_row["changes"] = {name: [old, new] for name, old, new in row.differences}
     if row.verb == Verb.NEW and not row.done:
         kind = ROW_TYPES[row.kind]
-        values = kind.as_file(row.values)
+        values = kind.to_file_values(row.values)
         told_row["values"] = {n: v for n, v in values.items() if not kind.is_secret(n)}
     return told_row | ({"reason": row.reason} if row.reason else {})

@@ -55,7 +55,7 @@ def revert_batch_id(plan):
 def find_revert_blockers(plan, kind, rows, there):
     """Row → why it has to stay as it is."""
     new = [row.key for row in rows if row.verb == Verb.NEW]
-    burdened = kind.burdened(new) if new else set()
+    burdened = kind.keys_with_dependents(new) if new else set()
     dates = {row.pk: getattr(there.get(fold(row.key)), "modified", row.done) for row in rows}
     ours = find_last_writers(plan, kind, rows, set(dates.values()))
     reasons = {}

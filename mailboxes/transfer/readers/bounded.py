@@ -53,7 +53,7 @@ class NumberedLines:
             raise SourceError(_("This row is longer than any can be."), self.place)
         return self._text(line)
 
-    def piece(self):
+    def read_chunk(self):
         """The next letters, whatever lines they are in; none at the end."""
         piece = self.raw.readline(CHUNK_SIZE)
         text = self._text(piece)

@@ -108,7 +108,10 @@ def detect_table(header, lines):
         if telling <= names and table in ROW_TYPES_BY_TABLE:
             return table
     text = _("No column says which table this is. The first line names the columns: %(names)s …")
-    raise SourceError(text % {"names": ", ".join(ROW_TYPES_BY_TABLE["mailboxes"].own)}, lines.place)
+    raise SourceError(
+        text % {"names": ", ".join(ROW_TYPES_BY_TABLE["mailboxes"].domain_admin_columns)},
+        lines.place,
+    )
 
 
 def normalize_column_name(cell):

@@ -61,7 +61,7 @@ def iter_text_rows(table, rows, staging):
             yield [to_text(value) for value in row]
         except UnicodeDecodeError:
             place = _("%(table)s, row %(number)s") % {"table": table, "number": number}
-            staging.note_no_text(place)
+            staging.note_undecodable_row(place)
 
 
 def to_text(value):
@@ -104,7 +104,7 @@ class MySQLSource:
 
     def tables(self):
         with self.told():
-            return [name.decode() for (name,) in self._asked("SHOW TABLES")]
+            return [name.decode() for (name,) in self._fetch_all("SHOW TABLES")]
 
     def read(self, table):
         """(columns, rows): the rows come while they are read."""
@@ -113,9 +113,9 @@ class MySQLSource:
         cursor = self.connection.cursor(SSCursor)
         with self.told(table):
             cursor.execute(f"SELECT * FROM {quote_mysql_identifier(table)}")  # noqa: S608
-        return [column[0] for column in cursor.description], self._fetched(cursor, table)
+        return [column[0] for column in cursor.description], self._iter_rows(cursor, table)
 
-    def _fetched(self, cursor, table):
+    def _iter_rows(self, cursor, table):
         with self.told(table), contextlib.closing(cursor):
             while rows := cursor.fetchmany(FETCH_SIZE):
                 yield from rows
@@ -126,14 +126,15 @@ class MySQLSource:
 
         with self.told(table):
             try:
-                ((number,),) = self._asked(f"SELECT COUNT(*) FROM {quote_mysql_identifier(table)}")  # noqa: S608
+                query = f"SELECT COUNT(*) FROM {quote_mysql_identifier(table)}"  # noqa: S608
+                ((number,),) = self._fetch_all(query)
             except MySQLdb.Error as error:
                 if error.args[0] in CLIENT_ERROR_CODES:
                     raise
                 return None
         return int(number)
 
-    def _asked(self, sql):
+    def _fetch_all(self, sql):
         cursor = self.connection.cursor()
         cursor.execute(sql)
         return cursor.fetchall()
@@ -200,9 +201,9 @@ class SQLiteSource:
         """(columns, rows): the rows come while they are read."""
         with self.told():
             cursor = self.connection.execute(f"SELECT * FROM {quote_identifier(table)}")  # noqa: S608
-        return [column[0] for column in cursor.description], self._fetched(cursor)
+        return [column[0] for column in cursor.description], self._iter_rows(cursor)
 
-    def _fetched(self, cursor):
+    def _iter_rows(self, cursor):
         with self.told():
             yield from cursor
 

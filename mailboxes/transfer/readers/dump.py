@@ -105,17 +105,17 @@ class DumpParser:
     def load(self):
         while (token := self.scanner.token()).kind != "end":
             if token.symbol != b";":
-                self.statement(token)
-        self.refuse_halves()
+                self.parse_statement(token)
+        self.check_complete()
 
-    def refuse_halves(self):
+    def check_complete(self):
         """A program that writes dumps says at the end that it is the end."""
         first, last = self.scanner.first_comment, self.scanner.last_comment
         programs = b"-- MySQL dump", b"-- MariaDB dump"
         if self.is_open or (first.startswith(programs) and b"Dump completed" not in last):
             raise self.scanner.refusal(_("The dump is not complete: its end is missing."))
 
-    def statement(self, first):
+    def parse_statement(self, first):
         match first.upper:
             case "CREATE":
                 self.create(first)
@@ -124,9 +124,9 @@ class DumpParser:
             case "SET":
                 self.set()
             case "ALTER":
-                self.alter(first)
+                self.parse_alter(first)
             case word if word in STATEMENTS_WITHOUT_ROWS:
-                self.pass_by(first)
+                self.skip_statement(first)
             case _:
                 raise self.refusal(first)
 
@@ -147,7 +147,7 @@ class DumpParser:
             raise self.scanner.refusal(_("The file ends in the middle of a statement."))
         return token
 
-    def need(self, symbol):
+    def expect_symbol(self, symbol):
         token = self.next()
         if token.symbol != symbol:
             raise self.refusal(token)
@@ -155,22 +155,22 @@ class DumpParser:
     def name(self):
         """A name, quoted or not."""
         token = self.next()
-        if found := self.name_of(token):
+        if found := self.parse_name(token):
             return found
         raise self.refusal(token)
 
-    def name_of(self, token):
+    def parse_name(self, token):
         """The name that a token is, or nothing; in ANSI's mode quotes hold names."""
         codec = self.values.codec
         if token.kind == "word":
             return token.text.decode(codec, "replace")
         if token.kind == "name":
             return token.text[1:-1].replace(b"``", b"`").decode(codec, "replace")
-        if token.kind == "quoted" and self.has_mode("ANSI_QUOTES", "ANSI"):
+        if token.kind == "quoted" and self.has_sql_mode("ANSI_QUOTES", "ANSI"):
             return token.text.replace(b'""', b'"').decode(codec, "replace")
         return ""
 
-    def table_name(self):
+    def read_table_name(self):
         """The name of a table, without that of its database."""
         name = self.name()
         while (token := self.next()).symbol == b".":
@@ -187,7 +187,7 @@ class DumpParser:
                 return token.symbol
             depth += (token.symbol == b"(") - (token.symbol == b")")
 
-    def pass_by(self, first):
+    def skip_statement(self, first):
         """A statement that holds no rows."""
         following, known = self.next(), STATEMENTS_WITHOUT_ROWS[first.upper]
         if known and following.upper not in known:
@@ -206,22 +206,22 @@ class DumpParser:
             return
         if kind.upper != "TABLE":
             raise self.refusal(first, kind)
-        self.pass_words("IF", "NOT", "EXISTS")
-        table = self.table_name()
-        self.need(b"(")
-        columns = list(self.column_names())
-        self.refuse_select()
+        self.skip_keywords("IF", "NOT", "EXISTS")
+        table = self.read_table_name()
+        self.expect_symbol(b"(")
+        columns = list(self.iter_column_names())
+        self.check_no_select()
         if self.is_wanted(table):
             self.make(table, columns)
 
-    def pass_words(self, *words):
+    def skip_keywords(self, *words):
         for word in words:
             token = self.next()
             if token.upper != word:
                 self.scanner.push(token)
                 return
 
-    def column_names(self):
+    def iter_column_names(self):
         """The columns of a table; what else is said of it does not matter here."""
         end = b","
         for _column in range(MAX_COLUMNS):
@@ -235,7 +235,7 @@ class DumpParser:
         if end != b")":
             raise self.scanner.refusal(_("The columns of a table do not end."))
 
-    def refuse_select(self):
+    def check_no_select(self):
         """What comes behind the columns must not be a query."""
         while (token := self.next()).symbol != b";":
             if token.upper == "SELECT":
@@ -248,7 +248,7 @@ class DumpParser:
             raise self.scanner.refusal(str(error)) from error
         self.columns[table] = [column.lower() for column in columns]
 
-    def alter(self, first):
+    def parse_alter(self, first):
         """Keys and the like: what changes no columns."""
         kind = self.next()
         if kind.upper in ("DATABASE", "SCHEMA"):
@@ -256,13 +256,13 @@ class DumpParser:
             return
         if kind.upper != "TABLE":
             raise self.refusal(first, kind)
-        self.table_name()
+        self.read_table_name()
         end = b","
         while end == b",":
-            self.alteration(first, kind)
+            self.parse_alteration(first, kind)
             end = self.rest(b",")
 
-    def alteration(self, *before):
+    def parse_alteration(self, *before):
         action, following = self.next(), self.next()
         known = IGNORED_ALTERATIONS.get(action.upper, ())
         if known is not None and following.upper not in known:
@@ -276,7 +276,7 @@ class DumpParser:
         while token.upper in INSERT_MODIFIERS:
             token = self.next()
         self.scanner.push(token)
-        table, columns = self.table_name(), self.named_columns()
+        table, columns = self.read_table_name(), self.read_insert_columns()
         token = self.next()
         if token.upper not in ("VALUES", "VALUE"):
             raise self.refusal(token)
@@ -287,7 +287,7 @@ class DumpParser:
             count = sum(1 for _row in self.rows(MAX_COLUMNS))
             self.staging.left_out[table] = self.staging.left_out.get(table, 0) + count
 
-    def named_columns(self):
+    def read_insert_columns(self):
         """The columns that an INSERT names, or None."""
         token = self.next()
         if token.symbol != b"(":
@@ -307,10 +307,10 @@ class DumpParser:
             raise self.scanner.refusal(text, table=table)
         if table not in self.columns:
             self.make(table, columns)
-        self.refuse_strange(table, columns)
-        self.staging.insert(table, self.text_rows(table, len(columns)), columns)
+        self.check_insert_columns(table, columns)
+        self.staging.insert(table, self.iter_text_rows(table, len(columns)), columns)
 
-    def refuse_strange(self, table, columns):
+    def check_insert_columns(self, table, columns):
         for column in columns:
             if column not in self.columns[table]:
                 text = _("The table %(table)s has no column %(column)s.")
@@ -318,7 +318,7 @@ class DumpParser:
         if len(set(columns)) < len(columns):
             raise self.scanner.refusal(_("A column is named twice."))
 
-    def text_rows(self, table, width):
+    def iter_text_rows(self, table, width):
         """The rows of an INSERT; one with bytes that are no text is left out and noted."""
         for row in self.rows(width):
             if len(row) != width:
@@ -328,16 +328,16 @@ class DumpParser:
                     columns=width,
                 )
             if UNDECODABLE in row:
-                self.staging.note_no_text(f"{table}, {self.scanner.where}")
+                self.staging.note_undecodable_row(f"{table}, {self.scanner.where}")
             else:
                 yield row
 
     def rows(self, width):
         end = b","
         while end == b",":
-            self.need(b"(")
+            self.expect_symbol(b"(")
             yield self.values.row(width)
-            while self.scanner.is_at_next_row():
+            while self.scanner.enter_next_row():
                 yield self.values.row(width)
             token = self.next()
             end = token.symbol
@@ -347,16 +347,16 @@ class DumpParser:
     # What the dump says of itself
 
     def set(self):
-        words = list(self.words_of_set())
+        words = list(self.iter_set_words())
         match [word.upper() for word in words[:3]]:
             case ["NAMES", charset, *_rest] | ["CHARSET", charset, *_rest]:
-                self.assign("character_set_client", charset.lower())
+                self.set_variable("character_set_client", charset.lower())
             case ["CHARACTER", "SET", charset]:
-                self.assign("character_set_client", charset.lower())
+                self.set_variable("character_set_client", charset.lower())
             case _:
                 self.assignments(words)
 
-    def words_of_set(self):
+    def iter_set_words(self):
         for _word in range(MAX_SET_WORDS):
             token = self.next()
             if token.symbol == b";":
@@ -373,29 +373,29 @@ class DumpParser:
                 continue
             simple = [each for each in part if each.upper() not in SESSION_KEYWORDS]
             if len(simple) == 3 and simple[1] == "=":
-                self.assign(normalize_variable_name(simple[0]), self.value_of(simple[2]))
+                self.set_variable(normalize_variable_name(simple[0]), self.resolve_value(simple[2]))
             part = []
 
-    def value_of(self, word):
+    def resolve_value(self, word):
         return (
             self.variables.get(normalize_variable_name(word), "") if word.startswith("@") else word
         )
 
-    def assign(self, name, value):
+    def set_variable(self, name, value):
         if len(self.variables) < MAX_SET_WORDS:
             self.variables[name] = value
         if name == "character_set_client":
-            self.speak(value.strip("`").lower())
+            self.set_charset(value.strip("`").lower())
         elif name == "sql_mode":
             self.scanner.escapes = "NO_BACKSLASH_ESCAPES" not in value.upper().split(",")
 
-    def speak(self, charset):
+    def set_charset(self, charset):
         if charset not in CODECS:
             text = _("The dump is written in %(charset)s, which is not read: take utf8mb4.")
             raise self.scanner.refusal(text, charset=charset)
         self.values.codec = CODECS[charset]
 
-    def has_mode(self, *modes):
+    def has_sql_mode(self, *modes):
         return not set(modes).isdisjoint(self.variables["sql_mode"].upper().split(","))
 
 

@@ -47,9 +47,13 @@ def read(staging, losses, scheme=""):
 
 
 def create_address_tables(staging):
-    staging.fill("_domains", ["name"], "SELECT COALESCE(domain, '') FROM domains")
-    staging.fill("_mailboxes", ["address"], "SELECT COALESCE(email, '') FROM users")
-    staging.fill(
+    staging.create_table_from_query(
+        "_domains", ["name"], "SELECT COALESCE(domain, '') FROM domains"
+    )
+    staging.create_table_from_query(
+        "_mailboxes", ["address"], "SELECT COALESCE(email, '') FROM users"
+    )
+    staging.create_table_from_query(
         "_aliases",
         ALIAS_COLUMNS,
         "SELECT COALESCE(source, ''), destination, 'forwardings, ' || COALESCE(source, ''), rowid"

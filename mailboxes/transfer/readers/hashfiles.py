@@ -104,7 +104,7 @@ def load_from_main_cf(files, staging):
 
 
 def check_main_cf(files):
-    if problems := files.postfix.listing.problems:
+    if problems := files.postfix.main_settings.problems:
         text = problems[0].reason or _("This is no line of a main.cf.")
         raise SourceError(text, files.place_of(problems[0].line))
 
@@ -179,7 +179,7 @@ def delete_duplicate_keys(staging, losses):
     """Of a key that is there twice the first counts, as for Postfix; a domain is of one class."""
     staging.delete("_aliases", DOMAIN_DECLARATIONS_SQL)
     for table, key in KEY_COLUMNS.items():
-        for place in staging.first_only(table, key):
+        for place in staging.delete_duplicates(table, key):
             losses.add(_("A key that is there again: only the first of them counts."), place)
 
 

@@ -45,15 +45,17 @@ def create_address_tables(staging):
     """The same rows under whole addresses: early guides keep local parts beside a domain."""
     name = "email" if staging.has("virtual_users", "email") else "user"
     staging.index("virtual_domains", "id")
-    staging.fill("_domains", ["name"], "SELECT COALESCE(name, '') FROM virtual_domains")
-    staging.fill(
+    staging.create_table_from_query(
+        "_domains", ["name"], "SELECT COALESCE(name, '') FROM virtual_domains"
+    )
+    staging.create_table_from_query(
         "_mailboxes",
         ["address", "id", "domain", "password", "quota"],
         f"SELECT {address_expression(name)}, t.id, d.name, t.password, {quota_expression(staging)}"  # noqa: S608
         " FROM virtual_users t LEFT JOIN virtual_domains d ON d.id = t.domain_id"
         " ORDER BY CAST(t.id AS INTEGER), t.rowid",
     )
-    staging.fill(
+    staging.create_table_from_query(
         "_aliases",
         ALIAS_COLUMNS,
         f"SELECT {address_expression('source')}, t.destination,"  # noqa: S608

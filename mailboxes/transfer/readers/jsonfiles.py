@@ -29,28 +29,28 @@ def open_json_file(text):
 def read(lines, losses, table=None):
     """The entries of a document: `{"mailboxes": [{…}, …], …}`, or a list of one table's rows."""
     text = JSONStream(lines)
-    if text.next_sign() == "[":
+    if text.peek() == "[":
         yield from iter_table_entries(text, table)
     else:
         yield from iter_tables(text)
-    if text.next_sign():
+    if text.peek():
         text.refuse(_("Something follows the end."))
 
 
 def iter_tables(text):
     text.take("{")
-    while text.next_sign() != "}":
+    while text.peek() != "}":
         name = text.value()
         if not isinstance(name, str):
             text.refuse(_("Here should be “%(sign)s”.") % {"sign": '"'})
         text.take(":")
-        if text.next_sign() == "[":
+        if text.peek() == "[":
             if name not in ROW_TYPES_BY_TABLE:
                 text.refuse(_("There is no table “%(name)s”.") % {"name": name})
             yield from iter_table_entries(text, name)
         else:
             check_metadata(text, name, text.value())
-        text.take_between("}")
+        text.expect_comma_or("}")
     text.take("}")
 
 
@@ -65,7 +65,7 @@ def check_metadata(text, name, value):
 
 def iter_table_entries(text, table):
     text.take("[")
-    while text.next_sign() != "]":
+    while text.peek() != "]":
         place = text.place
         row = text.value()
         if not isinstance(row, dict):
@@ -75,7 +75,7 @@ def iter_table_entries(text, table):
         kind = ROW_TYPES_BY_TABLE[table or detect_table(row, text.lines)]
         values = {name: value for name, value in row.items() if name not in IGNORED_COLUMNS}
         yield SourceEntry(kind.name, values, place)
-        text.take_between("]")
+        text.expect_comma_or("]")
     text.take("]")
 
 
@@ -106,14 +106,14 @@ class JSONStream:
         if len(self.text) - self.at > MAX_LINE_BYTES:
             self.refuse(_("This row is longer than any can be."))
         pieces = []
-        while least > 0 and (piece := self.lines.piece()):
+        while least > 0 and (piece := self.lines.read_chunk()):
             pieces.append(piece)
             least -= len(piece)
         self.number += self.text.count("\n", 0, self.at)
         self.text, self.at = self.text[self.at :] + "".join(pieces), 0
         return bool(pieces)
 
-    def next_sign(self):
+    def peek(self):
         """What comes next, spaces apart; nothing at the end."""
         while True:
             self.at = WHITESPACE_RE.match(self.text, self.at).end()
@@ -123,22 +123,22 @@ class JSONStream:
                 return ""
 
     def take(self, sign):
-        if self.next_sign() != sign:
+        if self.peek() != sign:
             self.refuse(_("Here should be “%(sign)s”.") % {"sign": sign})
         self.at += 1
 
-    def take_between(self, end):
+    def expect_comma_or(self, end):
         """The comma between two, or nothing before the end."""
-        if self.next_sign() == ",":
+        if self.peek() == ",":
             self.at += 1
-            if self.next_sign() == end:
+            if self.peek() == end:
                 self.refuse(_("Nothing follows the comma."))
-        elif self.next_sign() != end:
+        elif self.peek() != end:
             self.refuse(_("Here should be “%(sign)s”.") % {"sign": ","})
 
     def value(self):
         """The next value whole, however many pieces it takes."""
-        self.next_sign()
+        self.peek()
         while True:
             try:
                 value, end = self.decoder.raw_decode(self.text, self.at)

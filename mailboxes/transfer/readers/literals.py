@@ -100,7 +100,7 @@ class ValueParser:
 
     def row(self, limit):
         """The values up to the closing bracket, as texts and None; at most so many."""
-        values, plain_value = [], self.scanner.plain_value
+        values, plain_value = [], self.scanner.match_plain_value
         self.size = 0
         while True:
             if plain := plain_value():
@@ -108,19 +108,19 @@ class ValueParser:
                 values.append(number.decode() if number else self._text(string))
             else:
                 values.append(self.value())
-                after = self._after()
+                after = self._expect_separator()
             if len(values) > limit:
                 raise self.scanner.refusal(_("There are more values than columns."))
             if after == b")":
                 return values
 
-    def _after(self):
+    def _expect_separator(self):
         token = self.scanner.token()
         if token.symbol in (b",", b")"):
             return token.symbol
-        raise self.no_value(token)
+        raise self.value_error(token)
 
-    def no_value(self, token):
+    def value_error(self, token):
         text = _("“%(word)s” is no value that stands there: a dump is read and never executed.")
         return self.scanner.refusal(text, word=describe_token(token))
 
@@ -130,52 +130,52 @@ class ValueParser:
         if token.upper in KEYWORD_VALUES:
             return KEYWORD_VALUES[token.upper]
         if token.symbol in (b"-", b"+"):
-            return token.text.decode().strip("+") + self._number(self.scanner.token())
+            return token.text.decode().strip("+") + self._parse_number(self.scanner.token())
         if token.kind == "word" and token.text[:1] in b"_Nn":
-            return self._introduced(token)
-        return self._literal(token, self.codec)
+            return self._parse_introduced(token)
+        return self._parse_literal(token, self.codec)
 
-    def _number(self, token):
+    def _parse_number(self, token):
         if token.kind != "number":
-            raise self.no_value(token)
+            raise self.value_error(token)
         return token.text.decode()
 
-    def _introduced(self, token):
+    def _parse_introduced(self, token):
         """`_utf8'…'`, `_binary 0x…`, `N'…'`: a value that says what it is written in."""
         charset = token.text.lstrip(b"_").decode("latin-1").lower()
         charset = "utf8" if token.upper == "N" else charset
         following = self.scanner.token()
         if charset not in CODECS or following.kind not in ("string", "quoted", "hex"):
-            raise self.no_value(token)
-        return self._literal(following, CODECS[charset], charset == "binary")
+            raise self.value_error(token)
+        return self._parse_literal(following, CODECS[charset], charset == "binary")
 
-    def _literal(self, token, codec, is_binary=False):
+    def _parse_literal(self, token, codec, is_binary=False):
         match token.kind:
             case "string" | "quoted":
                 quote = b"'" if token.kind == "string" else b'"'
-                self._keep(token.text)
+                self._count_bytes(token.text)
                 raw = self.is_kept and unescape_string(token.text, quote, self.scanner.escapes)
-                return self._binary(raw) if is_binary else self._decoded(raw, codec)
+                return self._decode_binary(raw) if is_binary else self._decode(raw, codec)
             case "hex":
-                self._keep(token.text)
-                return self._binary(self.is_kept and parse_hex(token.text), codec)
+                self._count_bytes(token.text)
+                return self._decode_binary(self.is_kept and parse_hex(token.text), codec)
             case "bits":
                 return parse_bits(token.text)
-        return self._number(token)
+        return self._parse_number(token)
 
     def _text(self, string):
         if string is None:
             return None
-        self._keep(string)
-        return self._decoded(string, self.codec)
+        self._count_bytes(string)
+        return self._decode(string, self.codec)
 
-    def _keep(self, raw):
+    def _count_bytes(self, raw):
         """Memory for texts has an end, even if there is no end to a row."""
         self.size += len(raw)
         if self.is_kept and self.size > MAX_ROW_BYTES:
             raise self.scanner.refusal(TOO_LONG_MESSAGE)
 
-    def _decoded(self, raw, codec):
+    def _decode(self, raw, codec):
         if not self.is_kept:
             return ""
         try:
@@ -184,7 +184,7 @@ class ValueParser:
             text = _("The bytes of a text are not %(codec)s, which the dump is said to be in.")
             raise self.scanner.refusal(text, codec=codec) from error
 
-    def _binary(self, raw, codec="utf-8"):
+    def _decode_binary(self, raw, codec="utf-8"):
         if not self.is_kept:
             return ""
         try:

@@ -51,7 +51,7 @@ class MapFiles:
         """Where main.cf sets this."""
         return f"{name} ({self.place_of(self.postfix.where(name))})"
 
-    def has_text(self, line, place):
+    def check_is_text(self, line, place):
         """Whether a line is text; what is none was read with its bytes kept aside."""
         if not any("\ud800" <= letter <= "\udfff" for letter in line):
             return True
@@ -62,9 +62,11 @@ class MapFiles:
 
     def names(self, parameter):
         """(name, place) of the domains that a list spells out, also by file or map."""
-        for word, line in self.postfix.placed_words(parameter):
+        for word, line in self.postfix.iter_words_with_lines(parameter):
             if reference := maps.parse_map_reference(word, line):
-                yield from ((key, place) for key, _v, place in self.listed(reference, parameter))
+                yield from (
+                    (key, place) for key, _v, place in self.iter_map_rows(reference, parameter)
+                )
             elif word.startswith("/"):
                 yield from self._names_of_file(word, parameter, line)
             elif maps.is_hostname(word):
@@ -73,44 +75,46 @@ class MapFiles:
                 self._note_unread(word, parameter, line)
 
     def _names_of_file(self, path, parameter, line):
-        for entry in self.read(self.existing(self.postfix.locate(path), path, parameter, line)):
+        for entry in self.read(
+            self.find_file(self.postfix.resolve_path(path), path, parameter, line)
+        ):
             place = self.place_of(entry.lines[0])
-            if self.has_text(entry.text, place):
+            if self.check_is_text(entry.text, place):
                 yield from ((word, place) for word in maps.split_words(entry.text))
 
     def pairs(self, parameter):
         """(key, value, place) of all maps of a parameter, in the order in which they are asked."""
-        for word, line in self.postfix.placed_words(parameter):
+        for word, line in self.postfix.iter_words_with_lines(parameter):
             if reference := maps.parse_map_reference(word, line):
-                yield from self.listed(reference, parameter)
+                yield from self.iter_map_rows(reference, parameter)
             else:
                 self._note_unread(word, parameter, line)
 
-    def listed(self, reference, parameter):
+    def iter_map_rows(self, reference, parameter):
         """What a map lists; one that has no list is noted."""
         for part in reference.walk():
             if part.type in maps.COMPOSITE_TYPES:
                 continue
-            if part.negated or part.type not in {*maps.TEXT_SOURCE_TYPES, "inline"}:
+            if part.is_negated or part.type not in {*maps.TEXT_SOURCE_TYPES, "inline"}:
                 self._note_unread(part.text, parameter, part.where)
             else:
-                yield from self._entries(part, parameter)
+                yield from self._iter_part_rows(part, parameter)
 
-    def _entries(self, part, parameter):
+    def _iter_part_rows(self, part, parameter):
         if part.type == "inline":
             place = self.place_of(part.where)
-            if self.has_text(part.name, place):
+            if self.check_is_text(part.name, place):
                 yield from ((key, value, place) for key, value in part.pairs)
         else:
-            path = self.postfix.path_of(part)
-            yield from self.rows(self.existing(path, part.name, parameter, part.where))
+            path = self.postfix.get_map_path(part)
+            yield from self.rows(self.find_file(path, part.name, parameter, part.where))
 
     def rows(self, path):
         """(key, value, place) of a file's lines."""
         for entry in self.read(path):
             key, *value = entry.text.split(None, 1)
             place = self.place_of(entry.lines[0])
-            if self.has_text(entry.text, place):
+            if self.check_is_text(entry.text, place):
                 yield key, value[0].strip() if value else "", place
 
     def _note_unread(self, word, parameter, line):
@@ -126,14 +130,14 @@ class MapFiles:
             raise SourceError(problems[0].reason, self.shown(path))
         return entries
 
-    def existing(self, path, written, parameter, line):
+    def find_file(self, path, written, parameter, line):
         """The file that is meant: where main.cf says, or the only one of its name."""
         path = Path(path)
         if path.is_file() and self.reaches(path):
             return path
-        return self._elsewhere(path, written, parameter, line)
+        return self._find_file_by_name(path, written, parameter, line)
 
-    def _elsewhere(self, path, written, parameter, line):
+    def _find_file_by_name(self, path, written, parameter, line):
         found = [other for other in self.files() if other.name == path.name]
         names = {"parameter": parameter, "file": make_printable(written)}
         if len(found) != 1:

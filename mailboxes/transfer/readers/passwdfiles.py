@@ -53,9 +53,9 @@ def iter_passdb_files(dovecot, block, reaches):
     scheme = next((word[7:] for word in options if word.startswith("scheme=")), "")
     scheme = scheme or block.value("default_password_scheme")
     if not DOMAIN_VARIABLE_RE.search(path):
-        yield PasswdFile(Path(dovecot.locate(path)), scheme)
+        yield PasswdFile(Path(dovecot.resolve_path(path)), scheme)
         return
-    start = Path(dovecot.locate(DOMAIN_VARIABLE_RE.split(path)[0] or "/"))
+    start = Path(dovecot.resolve_path(DOMAIN_VARIABLE_RE.split(path)[0] or "/"))
     pattern = "[^/]*".join(re.escape(part) for part in DOMAIN_VARIABLE_RE.split(path)[1:])
     fitting = re.compile(rf"{re.escape(str(start))}/?(?P<domain>[^/]+){pattern}")
     for found in sorted(start.rglob("*")) if start.is_dir() and reaches(start) else ():
@@ -85,7 +85,7 @@ def iter_login_rows(file, files):
         raise SourceError(error.strerror, files.shown(file.path)) from error
     for number, line in iter_passwd_file_lines(text):
         place = files.place(file.path, number)
-        if files.has_text(line, place):
+        if files.check_is_text(line, place):
             yield from parse_login(line, file, place, files.losses)
 
 

@@ -57,20 +57,20 @@ class SQLScanner:
     """Tokens of a stream of bytes, and on which line we are."""
 
     def __init__(self, read, place):
-        self._read, self._place = read, place
-        self._data, self._at, self._lines = b"", 0, 1
-        self._is_ended = self._is_inside = False
-        self._is_back = None
+        self._read, self._filename = read, place
+        self._data, self._position, self._lines = b"", 0, 1
+        self._at_eof = self._in_executable_comment = False
+        self._pushed_back = None
         self.escapes = True  # whether \ means something in a string
         self.first_comment = self.last_comment = b""
 
     @property
     def line(self):
-        return self._lines + self._data.count(b"\n", 0, self._at)
+        return self._lines + self._data.count(b"\n", 0, self._position)
 
     @property
     def where(self):
-        return _("%(file)s, line %(line)s") % {"file": self._place, "line": self.line}
+        return _("%(file)s, line %(line)s") % {"file": self._filename, "line": self.line}
 
     def refusal(self, text, **names):
         """The error, with the line we are on."""
@@ -81,82 +81,82 @@ class SQLScanner:
     def _fill(self, least=0):
         """Have so many bytes ahead, or all that are left."""
         least = max(least, LOOKAHEAD_BYTES)
-        if len(self._data) - self._at >= least or self._is_ended:
+        if len(self._data) - self._position >= least or self._at_eof:
             return
-        self._lines += self._data.count(b"\n", 0, self._at)
-        blocks = [self._data[self._at :]]
+        self._lines += self._data.count(b"\n", 0, self._position)
+        blocks = [self._data[self._position :]]
         size = len(blocks[0])
-        while size < least and not self._is_ended:
+        while size < least and not self._at_eof:
             blocks.append(self._read(BLOCK_SIZE))
             size += len(blocks[-1])
-            self._is_ended = not blocks[-1]
-        self._data, self._at = b"".join(blocks), 0
+            self._at_eof = not blocks[-1]
+        self._data, self._position = b"".join(blocks), 0
 
-    def _pass(self, end):
+    def _skip_past(self, end):
         """Go behind the next such mark, whatever lies before it; False if there is none."""
-        while (found := self._data.find(end, self._at)) < 0:
-            self._at = max(self._at, len(self._data) - len(end) + 1)
-            if self._is_ended:
-                self._at = len(self._data)
+        while (found := self._data.find(end, self._position)) < 0:
+            self._position = max(self._position, len(self._data) - len(end) + 1)
+            if self._at_eof:
+                self._position = len(self._data)
                 return False
             self._fill()
-        self._at = found + len(end)
+        self._position = found + len(end)
         return True
 
     # Tokens
 
     def push(self, token):
         """Give the same token once more."""
-        self._is_back = token
+        self._pushed_back = token
 
     def token(self):
-        if self._is_back:
-            token, self._is_back = self._is_back, None
+        if self._pushed_back:
+            token, self._pushed_back = self._pushed_back, None
             return token
-        self._skip()
-        if self._at == len(self._data):
+        self._skip_whitespace_and_comments()
+        if self._position == len(self._data):
             return END_TOKEN
-        if (first := self._data[self._at : self._at + 1]) in b"'\"":
-            return Token("string" if first == b"'" else "quoted", self._string(first))
-        match = TOKEN_RE.match(self._data, self._at)
-        self._at = match.end()
+        if (first := self._data[self._position : self._position + 1]) in b"'\"":
+            return Token("string" if first == b"'" else "quoted", self._read_string(first))
+        match = TOKEN_RE.match(self._data, self._position)
+        self._position = match.end()
         return Token(match.lastgroup, match[0])
 
-    def plain_value(self):
+    def match_plain_value(self):
         """(string, number, null, what follows) in one go, or None where it is not that simple."""
-        match = PLAIN_VALUE_RE.match(self._data, self._at)
+        match = PLAIN_VALUE_RE.match(self._data, self._position)
         if not match:
             self._fill()
-            match = PLAIN_VALUE_RE.match(self._data, self._at)
+            match = PLAIN_VALUE_RE.match(self._data, self._position)
         if match:
-            self._at = match.end()
+            self._position = match.end()
         return match and match.groups()
 
-    def is_at_next_row(self):
+    def enter_next_row(self):
         """Whether another row follows plainly; then we are in it."""
-        match = NEXT_ROW_RE.match(self._data, self._at)
+        match = NEXT_ROW_RE.match(self._data, self._position)
         if match:
-            self._at = match.end()
+            self._position = match.end()
         return bool(match)
 
-    def _string(self, quote):
+    def _read_string(self, quote):
         """What stands between this quote and the one that ends it, as it stands there."""
-        while (end := self._end_of_string(quote, self._at + 1)) is None:
-            if self._is_ended:
+        while (end := self._find_string_end(quote, self._position + 1)) is None:
+            if self._at_eof:
                 raise self.refusal(_("The file ends within a string."))
-            if len(self._data) - self._at > MAX_STRING_BYTES:
+            if len(self._data) - self._position > MAX_STRING_BYTES:
                 raise self.refusal(TOO_LONG_MESSAGE)
-            self._fill(2 * (len(self._data) - self._at))
-        string, self._at = self._data[self._at + 1 : end], end + 1
+            self._fill(2 * (len(self._data) - self._position))
+        string, self._position = self._data[self._position + 1 : end], end + 1
         return string
 
-    def _end_of_string(self, quote, at):
+    def _find_string_end(self, quote, at):
         """The place of the quote that ends a string, or None if more has to be read."""
         data = self._data
         while (found := data.find(quote, at)) >= 0:
-            if self.escapes and self._backslashes(at, found) % 2:
+            if self.escapes and self._count_backslashes(at, found) % 2:
                 at = found + 1
-            elif found + 1 == len(data) and not self._is_ended:
+            elif found + 1 == len(data) and not self._at_eof:
                 return None
             elif data.startswith(quote, found + 1):
                 at = found + 2
@@ -164,7 +164,7 @@ class SQLScanner:
                 return found
         return None
 
-    def _backslashes(self, start, end):
+    def _count_backslashes(self, start, end):
         """How many there are just before a place."""
         at = end
         while at > start and self._data[at - 1] == BACKSLASH:
@@ -173,35 +173,38 @@ class SQLScanner:
 
     # What lies between tokens
 
-    def _skip(self):
+    def _skip_whitespace_and_comments(self):
         """Go to the next token, past blanks and comments."""
         while True:
             self._fill()
-            start, self._at = self._at, WHITESPACE_RE.match(self._data, self._at).end()
-            if start < self._at:
+            start, self._position = (
+                self._position,
+                WHITESPACE_RE.match(self._data, self._position).end(),
+            )
+            if start < self._position:
                 continue
-            if not (self._line_comment() or self._block_comment()):
+            if not (self._skip_line_comment() or self._skip_block_comment()):
                 return
 
-    def _line_comment(self):
-        if not LINE_COMMENT_RE.match(self._data, self._at):
+    def _skip_line_comment(self):
+        if not LINE_COMMENT_RE.match(self._data, self._position):
             return False
         self._fill()
-        self.last_comment = self._data[self._at : self._at + 80].partition(b"\n")[0]
+        self.last_comment = self._data[self._position : self._position + 80].partition(b"\n")[0]
         self.first_comment = self.first_comment or self.last_comment
-        self._pass(b"\n")
+        self._skip_past(b"\n")
         return True
 
-    def _block_comment(self):
+    def _skip_block_comment(self):
         """A comment is passed; of one that servers obey only its marks are."""
-        if self._is_inside and self._data.startswith(b"*/", self._at):
-            self._is_inside, self._at = False, self._at + 2
+        if self._in_executable_comment and self._data.startswith(b"*/", self._position):
+            self._in_executable_comment, self._position = False, self._position + 2
             return True
-        if not self._data.startswith(b"/*", self._at):
+        if not self._data.startswith(b"/*", self._position):
             return False
-        obeyed = EXECUTABLE_COMMENT_RE.match(self._data, self._at)
+        obeyed = EXECUTABLE_COMMENT_RE.match(self._data, self._position)
         if obeyed and int(obeyed[1] or 0) < MAX_SERVER_VERSION:
-            self._is_inside, self._at = True, obeyed.end()
-        elif not self._pass(b"*/"):
+            self._in_executable_comment, self._position = True, obeyed.end()
+        elif not self._skip_past(b"*/"):
             raise self.refusal(_("The file ends within a comment."))
         return True

@@ -54,7 +54,7 @@ class Staging:
         with wrap_sqlite_errors():
             self._connection.executemany(sql, rows)  # an error of the rows' passes through
 
-    def fill(self, table, columns, sql, *params):
+    def create_table_from_query(self, table, columns, sql, *params):
         """A new table of what a query answers."""
         self.create(table, columns)
         self._execute(f"INSERT INTO {quote_identifier(table)} {sql}", params)  # noqa: S608 (our own words)
@@ -62,7 +62,7 @@ class Staging:
     def delete(self, table, where):
         self._execute(f"DELETE FROM {quote_identifier(table)} WHERE {where}")  # noqa: S608 (our own words)
 
-    def first_only(self, table, key):
+    def delete_duplicates(self, table, key):
         """Of the rows that share a key keep the first; the places of the others."""
         name, column = quote_identifier(table), quote_identifier(key)
         later = f"rowid NOT IN (SELECT MIN(rowid) FROM {name} GROUP BY {column})"  # noqa: S608
@@ -92,7 +92,7 @@ class Staging:
             )
             self._columns[names[table]] = self._columns.pop(table)
 
-    def note_no_text(self, place):
+    def note_undecodable_row(self, place):
         """A row is not here, since a value of it is bytes that are no text."""
         self.losses.add(_("A row with bytes that are no text is left out."), place)
 

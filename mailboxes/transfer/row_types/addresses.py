@@ -44,8 +44,8 @@ class AddressRowType(RowType):
         own = {self.address: fold(row.pk), "local_part": local_part or "*", "domain": domain}
         return super().words(row) | own
 
-    def as_file(self, values):
+    def to_file_values(self, values):
         """The address whole; its parts follow from it."""
         if self.address in values:
             values = omit_keys(values, "local_part", "domain", "of_mailbox")
-        return super().as_file(values)
+        return super().to_file_values(values)

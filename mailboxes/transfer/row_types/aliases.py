@@ -18,7 +18,7 @@ from mailboxes.transfer.row_types.base import DomainNameField, LineField, NameLi
 class AliasRowType(AddressRowType):
     panel_table = AliasTable
     name = "alias"
-    counts_as = "aliases"
+    limit_name = "aliases"
     address = "address"
     extra_columns = {
         "local_part": LineField(max_length=64),
@@ -26,7 +26,7 @@ class AliasRowType(AddressRowType):
         "goto": NameListField(),
     }
     needed = ("address", "goto")
-    unwritten = ("local_part", "domain")
+    import_only_columns = ("local_part", "domain")
     example = {
         "address": "info@example.org",
         "goto": "bob@example.org,carol@example.com",
@@ -57,16 +57,18 @@ class AliasRowType(AddressRowType):
             values = omit_keys(values, "active")
         return super().differences(row, values)
 
-    def as_file(self, values):
+    def to_file_values(self, values):
         """Mail that is only answered leads nowhere; its vacation says so."""
-        return super().as_file(values if values.get("goto", True) else omit_keys(values, "goto"))
+        return super().to_file_values(
+            values if values.get("goto", True) else omit_keys(values, "goto")
+        )
 
-    def refuse_lacking(self, values, names):
+    def check_required_columns(self, values, names):
         """A mailbox has its alias; what is said of that need not be where it leads."""
         own = ("goto",) if values.get("of_mailbox") else ()
-        super().refuse_lacking(values, [name for name in names if name not in own])
+        super().check_required_columns(values, [name for name in names if name not in own])
 
-    def is_implied(self, values):
+    def is_created_implicitly(self, values):
         own = [values["address"]]
         leads_home = values.get("goto", own) == own and not values.get("description")
         return bool(values.get("of_mailbox")) and leads_home
@@ -77,9 +79,9 @@ class AliasRowType(AddressRowType):
             new = [omit_keys(row, "address", "of_mailbox") for row in new]
             domains = [{"domain": Domain(domain=row["domain"])} for row in new]
             create_aliases(changes, [r | d for r, d in zip(new, domains, strict=True)])
-        self.forward(changes, [row for row in rows if row.get("of_mailbox")])
+        self.set_forwardings(changes, [row for row in rows if row.get("of_mailbox")])
 
-    def forward(self, changes, rows):
+    def set_forwardings(self, changes, rows):
         """A mailbox has its alias already, and it leads to the mailbox alone."""
         there = self.present([row["address"] for row in rows])
         for row in rows:

@@ -207,8 +207,8 @@ class RowType:
     extra_columns: Mapping[str, forms.Field] = {}  # besides those of the table, or in their place
     aliases = {}  # other names that a file may give a column by
     needed = ()  # columns without which there is no new row
-    unwritten = ()  # columns that come in and never go out: they follow from others
-    counts_as = ""  # the limit of a domain against which its rows count
+    import_only_columns = ()  # columns that come in and never go out: they follow from others
+    limit_name = ""  # the limit of a domain against which its rows count
     has_quota = False
     example = {}  # a row as people would type it; none: nobody types these
 
@@ -230,21 +230,23 @@ class RowType:
         """Return column → how its values are read."""
         derived = table_columns(self.panel_table) if self.panel_table else {}
         extra = dict(self.extra_columns)
-        key = {name: field for name, field in derived.items() if name == self.named_by[0]}
+        key = {
+            name: field for name, field in derived.items() if name == self.required_key_columns[0]
+        }
         added = {name: field for name, field in extra.items() if name not in derived}
         return key | added | derived | extra
 
     @cached_property
-    def own(self) -> tuple[str, ...]:
+    def domain_admin_columns(self) -> tuple[str, ...]:
         """Return the columns that the file of a domain admin may hold: those of the form."""
         table = self.panel_table
         if table is None or Role.ADMIN not in table.roles.get("import", Role(0)):
             return ()
-        asked = (self.named_by[0], *program_fields(table.form_class, "create"))
+        asked = (self.required_key_columns[0], *program_fields(table.form_class, "create"))
         return tuple(name for name in self.columns if name in asked)
 
     @property
-    def is_typed(self):
+    def has_example(self):
         return bool(self.example)
 
     # From a source
@@ -255,7 +257,7 @@ class RowType:
         for name, value in values.items():
             name = self.aliases.get(name, name)
             try:
-                if self.is_given(name, value):
+                if self.has_value(name, value):
                     found[name] = self.read(name, value)
             except ValidationError as error:
                 errors[name] = error.messages
@@ -263,7 +265,7 @@ class RowType:
             raise ValidationError(format_column_errors(errors))
         return self.complete(found)
 
-    def is_given(self, name, value):
+    def has_value(self, name, value):
         if name not in self.columns:
             raise ValidationError(_("There is no such column."))
         return value is not None and (
@@ -274,28 +276,28 @@ class RowType:
         if isinstance(value, (list, dict)) and not isinstance(self.columns[name], NameListField):
             raise ValidationError(_("This has to be one value."))
         value = self.columns[name].clean(value)
-        column = self.model_column(name)
+        column = self.get_model_field(name)
         trouble = column and isinstance(value, str) and find_column_error(column, value)
         if trouble:
             raise ValidationError(trouble)
         return value
 
-    def model_column(self, name):
+    def get_model_field(self, name):
         """The column of the table that takes this value as it is, if one does."""
-        return self.model_columns.get(name)
+        return self.model_fields.get(name)
 
     @cached_property
-    def model_columns(self):
+    def model_fields(self):
         return {f.name: f for f in self.model._meta.concrete_fields}
 
     def complete(self, values):
         """Derive what follows from the values, and refuse what does not go together."""
         return values
 
-    def settle_password(self, values):
+    def clean_password(self, values):
         """A typed password and a hash are told apart: the first still has to become the second."""
         if "password" in values:
-            self.refuse_weak(values["password"])
+            self.validate_password(values["password"])
             values["typed"] = values.pop("password")
         if "password_hash" in values:
             values["password"] = values.pop("password_hash")
@@ -303,7 +305,7 @@ class RowType:
             raise ValidationError(_("Either a password or its hash, not both."))
         return values
 
-    def refuse_weak(self, password):
+    def validate_password(self, password):
         if passwords.is_hash_like(password):
             text = _("password: This is a hash. Hashes belong in the column password_hash.")
             raise ValidationError(text)
@@ -312,29 +314,29 @@ class RowType:
         except ValidationError as error:
             raise ValidationError(format_column_errors({"password": error.messages})) from error
 
-    def refuse_lacking(self, values, names):
+    def check_required_columns(self, values, names):
         """A new row needs all of its columns; one that is there, those that name it."""
         if missing := [name for name in names if values.get(name) in (None, "")]:
             text = _("These columns are missing: %(names)s.")
             raise ValidationError(text, params={"names": ", ".join(missing)})
 
-    def refuse_nameless(self, values):
-        self.refuse_lacking(values, self.named_by)
+    def check_key_columns(self, values):
+        self.check_required_columns(values, self.required_key_columns)
 
     @property
-    def named_by(self):
+    def required_key_columns(self):
         return (self.model._meta.pk.name,)
 
-    def is_implied(self, values):
+    def is_created_implicitly(self, values):
         """Whether such a new row comes with another by itself."""
         return False
 
     def key(self, values):
         return values[self.model._meta.pk.name]
 
-    def naming(self, key):
+    def values_from_key(self, key):
         """The columns by which a row of this key calls itself."""
-        return {self.named_by[0]: key}
+        return {self.required_key_columns[0]: key}
 
     def folded_key(self, values):
         return fold(self.key(values))
@@ -343,23 +345,23 @@ class RowType:
         """The domain in which the row is, or None where it is in none."""
         return values.get("domain")
 
-    def as_file(self, values):
+    def to_file_values(self, values):
         """The values as files hold them, by which the same row comes back."""
         if "password" in values and "password_hash" in self.columns:
             values = omit_keys(values, "password") | {"password_hash": values["password"]}
         return values | {
-            name: UNKNOWN_DATE for name in values if self.is_unknown(name, values[name])
+            name: UNKNOWN_DATE for name in values if self.is_unknown_date(name, values[name])
         }
 
-    def is_unknown(self, name, value):
+    def is_unknown_date(self, name, value):
         return value is None and isinstance(self.columns.get(name), PostfixAdminDateTimeField)
 
     @property
-    def written(self):
+    def export_columns(self):
         """The columns of a file that goes out."""
-        return [name for name in self.columns if name not in self.unwritten]
+        return [name for name in self.columns if name not in self.import_only_columns]
 
-    def ends(self, values):
+    def referenced_domains(self, values):
         """The domains that have to be there for such a row."""
         return [name for name in [self.domain(values)] if name]
 
@@ -368,19 +370,23 @@ class RowType:
     def present(self, keys):
         """Folded key → the row as it is."""
         found = self.model._default_manager.filter(pk__in=keys)
-        return {fold(row.pk): row for row in self.prepared(found)}
+        return {fold(row.pk): row for row in self.prefetch_rows(found)}
 
-    def prepared(self, rows):
+    def prefetch_rows(self, rows):
         """The rows with what their words need of other tables, asked for all of them at once."""
         return rows
 
     def words(self, row):
         """A row's values as a plan would have them."""
-        found = {name: self.word(row, name) for name in self.columns if self.model_column(name)}
+        found = {
+            name: self.value_from_row(row, name)
+            for name in self.columns
+            if self.get_model_field(name)
+        }
         key = self.model._meta.pk.name
         return found | ({key: fold(found[key])} if key in found else {})
 
-    def word(self, row, name):
+    def value_from_row(self, row, name):
         value = row._meta.get_field(name).value_from_object(row)
         if isinstance(value, datetime.datetime):
             return serialize_datetime(value)
@@ -389,7 +395,7 @@ class RowType:
     def digest(self, row):
         return digest_values(self.words(row))
 
-    def replaced(self, row, values):
+    def previous_values(self, row, values):
         """What the row has in place of these values: enough to have it as it was."""
         words = self.words(row)
         return {name: words[name] for name in values}
@@ -421,7 +427,7 @@ class RowType:
     def delete(self, changes, keys):
         raise NotImplementedError
 
-    def burdened(self, keys):
+    def keys_with_dependents(self, keys):
         """Those of these rows on which others hang that would go with them."""
         return set()
 

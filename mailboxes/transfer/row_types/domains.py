@@ -67,7 +67,7 @@ class DomainRowType(RowType):
     def delete(self, changes, keys):
         delete_domains(changes, keys)
 
-    def burdened(self, keys):
+    def keys_with_dependents(self, keys):
         found = set()
         for relation in Domain._meta.related_objects:
             if relation.related_model is not DomainState and relation.on_delete is CASCADE:
@@ -108,25 +108,25 @@ class AliasDomainRowType(RowType):
     panel_table = AliasDomainTable
     name = "alias-domain"
     needed = ("alias_domain", "target_domain")
-    named_by = ("alias_domain",)
+    required_key_columns = ("alias_domain",)
     example = {"alias_domain": "example.net", "target_domain": "example.org", "active": "1"}
 
     def domain(self, values):
         return values.get("alias_domain")
 
-    def ends(self, values):
+    def referenced_domains(self, values):
         return [values[name] for name in self.needed if name in values]
 
     def create(self, changes, rows):
-        create_alias_domains(changes, [self.as_services_take(row) for row in rows])
+        create_alias_domains(changes, [self.to_service_values(row) for row in rows])
 
     def edit(self, changes, key, values):
-        edit_alias_domain(changes, key, self.as_services_take(values))
+        edit_alias_domain(changes, key, self.to_service_values(values))
 
     def delete(self, changes, keys):
         delete_alias_domains(changes, keys)
 
-    def as_services_take(self, values):
+    def to_service_values(self, values):
         ends = {name for name in ("alias_domain", "target_domain") if name in values}
         return values | {name: Domain(domain=values[name]) for name in ends}
 
@@ -171,7 +171,7 @@ class AdminRowType(RowType):
         "totp_secret": SecretField(),
     }
     needed = ("username",)
-    unwritten = ("password",)
+    import_only_columns = ("password",)
     example = {
         "username": "alice@example.org",
         "password": "",
@@ -184,16 +184,16 @@ class AdminRowType(RowType):
         if "domains" in values:
             names = {normalize_domain(name) for name in values["domains"] if name != ALL_DOMAINS}
             values["domains"] = sorted(names)
-        return self.settle_password(values)
+        return self.clean_password(values)
 
     def domain(self, values):
         return None
 
-    def ends(self, values):
+    def referenced_domains(self, values):
         return values.get("domains", [])
 
     def words(self, row):
-        names = {fold(name) for name in row.assigned_names()}
+        names = {fold(name) for name in row.get_assigned_domains()}
         return super().words(row) | {"domains": sorted(names)}
 
     def lock(self, changes, rows):

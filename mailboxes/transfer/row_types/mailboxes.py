@@ -49,7 +49,7 @@ class QuotaMegabytesField(forms.DecimalField):
 class MailboxRowType(AddressRowType):
     panel_table = MailboxTable
     name = "mailbox"
-    counts_as = "mailboxes"
+    limit_name = "mailboxes"
     has_quota = True
     address = "username"
     extra_columns = {
@@ -65,7 +65,7 @@ class MailboxRowType(AddressRowType):
     }
     aliases = {"address": "username"}
     needed = ("username",)
-    unwritten = ("local_part", "domain", "password", "welcome_mail")
+    import_only_columns = ("local_part", "domain", "password", "welcome_mail")
     example = {
         "username": "bob@example.org",
         "password": "",
@@ -77,15 +77,15 @@ class MailboxRowType(AddressRowType):
     }
 
     def complete(self, values):
-        values = self.settle_password(super().complete(values))
+        values = self.clean_password(super().complete(values))
         if "quota_bytes" in values:
             values["quota"] = values.pop("quota_bytes")
         if ".." in values.get("maildir", "").split("/"):
             raise ValidationError(_("A maildir cannot lead out of the mail's folder."))
         return values
 
-    def as_file(self, values):
-        values = super().as_file(values)
+    def to_file_values(self, values):
+        values = super().to_file_values(values)
         if "quota" in values:
             values = omit_keys(values, "quota") | build_quota_values(values["quota"])
         return values
@@ -96,22 +96,22 @@ class MailboxRowType(AddressRowType):
             for name, old, new in super().differences(row, omit_keys(values, "welcome_mail"))
         ]
 
-    def replaced(self, row, values):
+    def previous_values(self, row, values):
         """A new password has a new date on which it ends."""
         dated = {"password_expiry"} if "password" in values else set()
-        return super().replaced(row, values.keys() | dated)
+        return super().previous_values(row, values.keys() | dated)
 
     def create(self, changes, rows):
-        create_mailboxes(changes, [self.as_services_take(row) for row in rows])
+        create_mailboxes(changes, [self.to_service_values(row) for row in rows])
 
     def edit(self, changes, key, values):
         values = omit_keys(values, "username", "local_part", "domain", "welcome_mail")
-        edit_mailbox(changes, key, self.as_services_take(values))
+        edit_mailbox(changes, key, self.to_service_values(values))
 
     def delete(self, changes, keys):
         delete_mailboxes(changes, keys)
 
-    def burdened(self, keys):
+    def keys_with_dependents(self, keys):
         """An alias that leads elsewhere by now, a vacation, app passwords, fetched mail."""
         aliases = Alias.objects.filter(pk__in=keys).exclude(goto=F("address"))
         found = set(aliases.values_list("pk", flat=True))
@@ -120,7 +120,7 @@ class MailboxRowType(AddressRowType):
             found |= set(rows.values_list("mailbox", flat=True))
         return {fold(key) for key in found}
 
-    def as_services_take(self, values):
+    def to_service_values(self, values):
         values = deserialize_datetimes(values, "password_expiry")
         if "quota" in values:
             values["quota"] = exact_megabytes(values["quota"])

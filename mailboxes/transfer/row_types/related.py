@@ -26,37 +26,37 @@ KEY_SEPARATOR = " / "
 class RelatedRowType(RowType):
     """Rows known by several columns together, since their numbers differ everywhere."""
 
-    known_by = ()
+    key_columns = ()
     action = ""
 
     @property
-    def named_by(self):
-        return self.known_by[:1]
+    def required_key_columns(self):
+        return self.key_columns[:1]
 
     def key(self, values):
-        return KEY_SEPARATOR.join(str(values.get(name, "") or "") for name in self.known_by)
+        return KEY_SEPARATOR.join(str(values.get(name, "") or "") for name in self.key_columns)
 
-    def naming(self, key):
-        return dict(zip(self.known_by, key.split(KEY_SEPARATOR), strict=False))
+    def values_from_key(self, key):
+        return dict(zip(self.key_columns, key.split(KEY_SEPARATOR), strict=False))
 
     def present(self, keys):
         """The rows that are known by these columns; of doubles the first."""
         first = {key.partition(KEY_SEPARATOR)[0] for key in keys}
-        rows = self.model._default_manager.filter(**{f"{self.known_by[0]}__in": first})
+        rows = self.model._default_manager.filter(**{f"{self.key_columns[0]}__in": first})
         found = {}
         for row in rows.order_by("pk"):
             found.setdefault(fold(self.key(self.words(row))), row)
         return found
 
     def create(self, changes, rows):
-        made = [self.model(**self.as_columns(row)) for row in rows]
+        made = [self.model(**self.to_model_attributes(row)) for row in rows]
         companions.create_related_rows(changes, made, self.action)
 
     def edit(self, changes, key, values):
         row = self.present([key]).get(fold(key))
         if row is None:
             raise ValidationError(_("%(key)s does not exist any more."), params={"key": key})
-        own = self.as_columns(omit_keys(values, *self.known_by))
+        own = self.to_model_attributes(omit_keys(values, *self.key_columns))
         companions.edit_related_row(changes, row, own, self.action)
 
     def delete(self, changes, keys):
@@ -64,7 +64,7 @@ class RelatedRowType(RowType):
         rows = [there[fold(key)] for key in keys if fold(key) in there]
         companions.delete_related_rows(changes, rows, self.action)
 
-    def as_columns(self, values):
+    def to_model_attributes(self, values):
         """The values as the model's columns take them: keys by their column."""
         fields = {f.name: f for f in self.model._meta.concrete_fields}
         return {fields[name].attname: value for name, value in values.items() if name in fields}
@@ -83,7 +83,7 @@ class FetchmailRowType(MailboxRelatedRowType):
     table = "fetchmail"
     title = _("fetchmail entries")
     model = Fetchmail
-    known_by = ("mailbox", "src_server", "src_user", "src_folder")
+    key_columns = ("mailbox", "src_server", "src_user", "src_folder")
     needed = ("mailbox", "src_server", "src_user")
     action = "fetchmail"
     extra_columns = {
@@ -123,7 +123,7 @@ class AppPasswordRowType(MailboxRelatedRowType):
     table = "app-passwords"
     title = _("app passwords")
     model = AppPassword
-    known_by = ("mailbox", "description")
+    key_columns = ("mailbox", "description")
     needed = ("mailbox", "password_hash")
     action = "app_password"
     extra_columns = {
@@ -138,7 +138,7 @@ class DkimKeyRowType(RelatedRowType):
     table = "dkim-keys"
     title = _("DKIM keys")
     model = DkimKey
-    known_by = ("domain_name", "selector")
+    key_columns = ("domain_name", "selector")
     needed = ("domain_name", "selector", "private_key")
     action = "dkim_entry"
     extra_columns = {
@@ -161,7 +161,7 @@ class DkimSigningRowType(RelatedRowType):
     table = "dkim-signings"
     title = _("DKIM signings")
     model = DkimSigning
-    known_by = ("author", "domain_name", "selector")
+    key_columns = ("author", "domain_name", "selector")
     needed = ("author", "domain_name", "selector")
     action = "dkim_signing_entry"
     extra_columns = {
@@ -183,7 +183,7 @@ class DkimSigningRowType(RelatedRowType):
         )
         return {fold(self.key(self.words(row))): row for row in rows.select_related("dkim")}
 
-    def as_columns(self, values):
+    def to_model_attributes(self, values):
         key = DkimKey.objects.filter(
             domain_name=values["domain_name"], selector=values["selector"]
         ).first()
@@ -199,7 +199,7 @@ class TotpExceptionRowType(RelatedRowType):
     table = "totp-exceptions"
     title = _("TOTP exceptions")
     model = TotpException
-    known_by = ("ip", "username")
+    key_columns = ("ip", "username")
     needed = ("ip",)
     action = "totp_exception"
     extra_columns = {

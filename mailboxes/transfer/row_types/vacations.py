@@ -36,7 +36,7 @@ class VacationRowType(RowType):
     }
     aliases = {"mailbox": "email", "username": "email"}
     needed = ("email", "subject", "body")
-    named_by = ("email",)
+    required_key_columns = ("email",)
 
     def key(self, values):
         return values["email"]
@@ -46,10 +46,10 @@ class VacationRowType(RowType):
 
     def words(self, row):
         if not hasattr(row, "only_answers"):
-            self.prepared([row])
+            self.prefetch_rows([row])
         return super().words(row) | {"email": fold(row.pk), "only_answers": row.only_answers}
 
-    def prepared(self, rows):
+    def prefetch_rows(self, rows):
         rows = list(rows)
         aliases = Alias.objects.filter(pk__in=[row.pk for row in rows if row.active])
         lonely = {fold(alias.pk) for alias in aliases if not alias.targets}
@@ -57,10 +57,10 @@ class VacationRowType(RowType):
             row.only_answers = fold(row.pk) in lonely
         return rows
 
-    def refuse_lacking(self, values, names):
+    def check_required_columns(self, values, names):
         """One that is switched off may be empty."""
         is_active = values.get("active", True)
-        super().refuse_lacking(values, names if is_active else self.named_by)
+        super().check_required_columns(values, names if is_active else self.required_key_columns)
 
     def create(self, changes, rows):
         for row in rows:

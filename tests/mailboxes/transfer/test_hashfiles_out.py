@@ -99,7 +99,7 @@ def answers_of_panel(keys):
         for number, table in enumerate(getattr(setup, parameter)):
             place = (parameter, number) if parameter == ACCESS else (parameter, 0)
             for key in keys:
-                answer = table.ask(key).value if table.wants(key) else None
+                answer = table.ask(key).value if table.accepts_key(key) else None
                 if answer is not None:
                     found.setdefault((*place, key), split_goto(answer))
     return found
