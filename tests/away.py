@@ -19,7 +19,7 @@ def main():
         answers = [ask(application)]
         server.stop(keep=True)
         answers += [ask(application), ask(application)]
-        server._run_postmap()
+        server._run()
         answers += [ask(application), ask(application)]
         print(json.dumps(answers))
 

@@ -165,13 +165,13 @@ class MariaDBOutages(Outages):
         os.killpg(self.server.process.pid, signal.SIGKILL)
         self.server.process.wait()
         yield
-        self.server._run_postmap()
+        self.server._run()
 
     @contextmanager
     def stopped(self):
         self.server.stop(keep=True)
         yield
-        self.server._run_postmap()
+        self.server._run()
 
     @contextmanager
     def paused(self):
@@ -297,7 +297,7 @@ def storm(panels, outages, seconds):
     """People and programs at work while one outage follows another; what they were told."""
     over = threading.Event()
     writers = [Writer(number, panels, over) for number in range(WRITERS)]
-    threads = [threading.Thread(target=writer.run_loop, daemon=True) for writer in writers]
+    threads = [threading.Thread(target=writer.work, daemon=True) for writer in writers]
     program, filler = Program(panels[-1], over), Filler(panels[0], over)
     for thread in (*threads, program, filler):
         thread.start()

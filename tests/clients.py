@@ -36,14 +36,14 @@ class Person:
         self.opener = urllib.request.build_opener(cookies, NoRedirect)
 
     def get(self, path):
-        return self._run_postmap(path, None)
+        return self._ask(path, None)
 
     def post(self, path, **data):
         token = next((c.value for c in self.cookies if c.name == "csrftoken"), "")
         data |= {"csrfmiddlewaretoken": token}
-        return self._run_postmap(path, urllib.parse.urlencode(data).encode())
+        return self._ask(path, urllib.parse.urlencode(data).encode())
 
-    def _run_postmap(self, path, data):
+    def _ask(self, path, data):
         url, began = f"http://127.0.0.1:{self.panel.port}{path}", time.monotonic()
         try:
             with self.opener.open(url, data, timeout=PATIENCE) as response:
@@ -73,7 +73,7 @@ class Writer:
     done: list = field(default_factory=list)  # (moment, address)
     failed: list = field(default_factory=list)  # (moment, what was answered)
 
-    def run_loop(self):
+    def work(self):
         me = Person(self.panels[self.number % len(self.panels)])
         assert me.sign_in().status == 302
         count = 0

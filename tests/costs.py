@@ -30,7 +30,7 @@ def costs():
     visits = Visits(places(Here()), Local)
     found = {}
     for page in PAGES:
-        for person in page.active_principals:
+        for person in page.people:
             for number in (1, 2):  # the first warms what is asked once a process
                 answer = visits.ask(page, person, number)
             queries, rows = int(answer.told("X-Queries")), int(answer.told("X-Rows"))

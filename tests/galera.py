@@ -170,7 +170,7 @@ class Galera:
         script.write_text(TRANSFER)
         script.chmod(0o755)
         first._install(first.data)
-        first.run("--wsrep-new-cluster", f"--init-file={first.active_principals()}")
+        first.run("--wsrep-new-cluster", f"--init-file={first.people()}")
         first.process.terminate()
         first.process.wait()
         for other in others:

@@ -146,7 +146,7 @@ class Postfix(Server):
 
     def run(self):
         self.start("postfix", "-c", self.config, "start-fg")
-        self.wait_until(self._returns_column)
+        self.wait_until(self._answers)
         self._set_guard(self._master())
         return self
 
@@ -154,7 +154,7 @@ class Postfix(Server):
         """The process group of all its parts, which is not that of the script that starts them."""
         return int((self.folder / "queue/pid/master.pid").read_text())
 
-    def _returns_column(self):
+    def _answers(self):
         try:
             with self.smtp():
                 return True
@@ -348,7 +348,7 @@ class MailServer(Postfix):
         for path in (self.folder / "mail").iterdir():
             shutil.rmtree(path)
 
-    def store_password_hash(self):
+    def settle(self):
         """Wait until nothing is under way any more."""
         self.wait_until(lambda: not self.tool("postqueue", "-j").stdout)
 
@@ -410,7 +410,7 @@ class Dovecot(Server):
             )
 
     @property
-    def is_version_2_4(self):
+    def is_modern(self):
         """Whether its files are those of Dovecot 2.4."""
         text = (self.shared / "dovecot/dovecot.conf").read_text()
         return "\ndovecot_config_version = " in text
@@ -435,10 +435,10 @@ class Dovecot(Server):
 
     def run(self):
         self.start("dovecot", "-F", "-c", self.shared / "dovecot/dovecot.conf")
-        self.wait_until(self._returns_column)
+        self.wait_until(self._answers)
         return self
 
-    def _returns_column(self):
+    def _answers(self):
         try:
             self.imap().shutdown()
         except OSError:
@@ -511,10 +511,10 @@ class Sink(Server):
     def run(self):
         place = f"127.0.0.1:{self.port}"
         self.start("smtp-sink", "-u", "nobody", "-d", "mail.", place, "100", cwd=self.folder)
-        self.wait_until(self._returns_column)
+        self.wait_until(self._answers)
         return self
 
-    def _returns_column(self):
+    def _answers(self):
         try:
             smtplib.SMTP("127.0.0.1", self.port).quit()
         except (OSError, smtplib.SMTPException):

@@ -50,7 +50,7 @@ class MySQL(Server):
             password=secrets.token_hex(8) + "@/:%",
         )
         self._install()
-        self._run_postmap()
+        self._run()
 
     def program(self):
         """The server, begun by its own loader with its own libraries."""
@@ -76,7 +76,7 @@ class MySQL(Server):
             self.stop()
             raise RuntimeError(f"mysqld --initialize-insecure failed:\n{installed.stderr}")
 
-    def active_principals(self):
+    def people(self):
         """What a new server is told first."""
         user, password = self.client.user, self.client.password
         people = self.folder / "people.sql"
@@ -88,7 +88,7 @@ class MySQL(Server):
         )
         return people
 
-    def _run_postmap(self):
+    def _run(self):
         loader, *rest = self.program()
         self.start(
             str(loader),
@@ -98,7 +98,7 @@ class MySQL(Server):
             f"--pid-file={self.folder / 'pid'}",
             "--bind-address=127.0.0.1",
             f"--port={self.client.port}",
-            f"--init-file={self.active_principals()}",
+            f"--init-file={self.people()}",
             *SPARING,
         )
         self.wait_until(lambda: self.client.run("SELECT 1").returncode == 0)

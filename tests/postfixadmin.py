@@ -40,7 +40,7 @@ def package():
     server = Server()
     atexit.register(server.stop)
     release = releases.tested()
-    suite = None if release == releases.domain_admin_columns() else RELEASES[release].suite
+    suite = None if release == releases.own() else RELEASES[release].suite
     packages.unpack(RELEASES.get(release, NEWEST).postfixadmin, server.folder, suite)
     return server.folder
 
@@ -64,7 +64,7 @@ class PostfixAdmin(Server):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.serve()
-        self.wait_until(self._returns_column)
+        self.wait_until(self._answers)
         self.forget()
 
     def serve(self):
@@ -74,7 +74,7 @@ class PostfixAdmin(Server):
             *("-S", self.url.removeprefix("http://"), "-t", self.place / "public"),
         )
 
-    def _returns_column(self):
+    def _answers(self):
         with socket.socket() as client:
             return client.connect_ex(("127.0.0.1", self.port)) == 0
 

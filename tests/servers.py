@@ -182,7 +182,7 @@ class MariaDB(Server):
             password=secrets.token_hex(8) + "@/:%",  # has to survive in a URL
         )
         self._install()
-        self._run_postmap(f"--init-file={self.active_principals()}")
+        self._run(f"--init-file={self.people()}")
 
     def _install(self, data=None):
         installed = subprocess.run(
@@ -208,7 +208,7 @@ class MariaDB(Server):
         folder.mkdir(exist_ok=True)
         return folder
 
-    def active_principals(self):
+    def people(self):
         """What a new server is told first."""
         user, password = self.client.user, self.client.password
         people = self.folder / "people.sql"
@@ -226,7 +226,7 @@ class MariaDB(Server):
         self.process.terminate()
         self.process.wait(PATIENCE)
         self.release = release
-        self._run_postmap()
+        self._run()
         place = ["--no-defaults", f"--socket={self.client.socket}", f"--user={self.client.user}"]
         subprocess.run(
             [self.command("mariadb-upgrade"), *place],
@@ -235,7 +235,7 @@ class MariaDB(Server):
             capture_output=True,
         )
 
-    def _run_postmap(self, *more):
+    def _run(self, *more):
         self.start(
             "mariadbd",
             "--no-defaults",

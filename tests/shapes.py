@@ -115,12 +115,12 @@ class Database:
         seen = json.loads(self.panel("-m", "tests.tour", "errands", "root@example.net"))
         return seen["root@example.net"]
 
-    def find_faults(self, person, *urls):
+    def look(self, person, *urls):
         """The texts of these pages, as somebody sees them."""
         return json.loads(self.panel("-m", "tests.tour", "look", person, *urls))
 
     def home(self, person):
-        return self.find_faults(person, "/")["/"]
+        return self.look(person, "/")["/"]
 
     # What is there
 

@@ -131,7 +131,7 @@ def test_our_rows_are_edited_there(boss, shared):
     assert shared.value("SELECT goto FROM alias WHERE address = 'hello@ours.example'") == (
         "ida@ours.example,ida@example.net"
     )
-    pages = shared.find_faults(
+    pages = shared.look(
         "boss@example.net",
         "/mailboxes/",
         "/aliases/",
@@ -174,7 +174,7 @@ def test_what_is_made_there_is_ours_as_well(boss, shared):
         "/log/",
         "/mailboxes/theo@theirs.example/edit/",
     ]
-    pages = shared.find_faults("boss@example.net", *urls)
+    pages = shared.look("boss@example.net", *urls)
     for url in urls[1:]:
         assert "theo@theirs.example" in pages[url], url
     seen = shared.tour(

@@ -13,8 +13,8 @@ class OperatedMariaDB(MariaDB):
 
     flush_at_commit = 1
 
-    def active_principals(self):
-        people = super().active_principals()
+    def people(self):
+        people = super().people()
         with people.open("a") as file:
             # An account is not made where rights of its name are left from an earlier start.
             file.write("DELETE FROM mysql.db WHERE User = 'panel';\nFLUSH PRIVILEGES;\n")

@@ -130,7 +130,7 @@ def storm(cluster, panels):
     writers = [Writer(number, panels[:2], over) for number in range(WRITERS)]
     first, second, _third = cluster.nodes
     with ThreadPoolExecutor(WRITERS) as pool:
-        working = [pool.submit(writer.run_loop) for writer in writers]
+        working = [pool.submit(writer.work) for writer in writers]
         try:
             go_on(writers, working)
             first.kill()
@@ -214,7 +214,7 @@ def test_a_limit_is_kept_exactly_by_writers_on_all_nodes(cluster, panels, storm)
         return [person.create(name, "limit.example").status for name in names]
 
     with ThreadPoolExecutor(len(people)) as pool:
-        answers = [status for some in pool.map_config(create, enumerate(people)) for status in some]
+        answers = [status for some in pool.map(create, enumerate(people)) for status in some]
     assert set(answers) == {302, 422}
     assert answers.count(302) == LIMIT
     count = "SELECT COUNT(*) FROM mailbox WHERE domain = 'limit.example'"
@@ -248,7 +248,7 @@ def test_many_sign_in_at_all_panels_at_the_same_moment(panels, storm):
         return [Person(panel).sign_in().status for _each in range(10)]
 
     with ThreadPoolExecutor(6) as pool:
-        answers = [status for some in pool.map_config(sign_in, panels * 2) for status in some]
+        answers = [status for some in pool.map(sign_in, panels * 2) for status in some]
     assert answers == [302] * 60
 
 

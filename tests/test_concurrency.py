@@ -43,7 +43,7 @@ def at_once(calls):
             connection.close()
 
     with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map_config(run, calls))
+        return list(pool.map(run, calls))
 
 
 def refused(results):

@@ -26,7 +26,7 @@ def costs(mariadb):
         database = Database(mariadb, f"cost_{name}")
         mariadb.create(database.name)
         database.migrate()
-        filling.create_table_from_query(database, filling.SIZES[name])
+        filling.fill(database, filling.SIZES[name])
         found.append(json.loads(database.panel("-m", "tests.costs")))
         database.drop()
     return found
@@ -36,7 +36,7 @@ def asked(costs, method="GET"):
     """(person, page, what it cost in the small one and in the large one)"""
     small, large = costs
     for page in pages.PAGES:
-        for person in page.active_principals if page.method == method else ():
+        for person in page.people if page.method == method else ():
             yield person, page, small[person][page.name], large[person][page.name]
 
 

@@ -37,7 +37,7 @@ def database(mariadb):
     database = Database(mariadb, "large_deletion")
     mariadb.create(database.name)
     database.migrate()
-    filling.create_table_from_query(database, filling.SIZES["XS4"])
+    filling.fill(database, filling.SIZES["XS4"])
     database.execute(f"DELETE FROM alias_domain WHERE target_domain = '{DOMAIN}'")
     yield database
     database.drop()

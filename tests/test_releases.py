@@ -18,8 +18,8 @@ pytestmark = pytest.mark.mailserver
 
 
 def test_a_release_is_named_by_its_number_or_as_the_other():
-    assert releases.wanted("") == releases.domain_admin_columns()
-    assert OTHER in programs.RELEASES and releases.domain_admin_columns() != OTHER
+    assert releases.wanted("") == releases.own()
+    assert OTHER in programs.RELEASES and releases.own() != OTHER
     assert releases.wanted("12") == "12"
 
 

@@ -274,7 +274,7 @@ def test_sqlite_and_its_secret_key_are_made_once_and_for_us_alone(tmp_path):
 
 def test_many_first_starts_agree_on_one_secret_key(tmp_path):
     with ProcessPoolExecutor(8) as starts:
-        keys = set(starts.map_config(read_secret_key_file, [tmp_path / "x"] * 64))
+        keys = set(starts.map(read_secret_key_file, [tmp_path / "x"] * 64))
     assert len(keys) == 1
 
 

@@ -75,7 +75,7 @@ class Visitor:
 
         return registry.menu()
 
-    def get_keys_by_kind(self, crud):
+    def keys_of(self, crud):
         return [str(key) for key in crud.model._default_manager.values_list("pk", flat=True)]
 
 
@@ -94,7 +94,7 @@ class Tour(Visitor):
         for name in KEYS:
             self.sign_in(name)
         self.sign_in()
-        for url in self.iter_pages():
+        for url in self.pages():
             self.get(url)
         for word in WORDS:
             self.get(f"/search/?q={quote(word)}")
@@ -103,7 +103,7 @@ class Tour(Visitor):
                 self.screens(crud)
         return self.seen
 
-    def iter_pages(self):
+    def pages(self):
         from django.urls import get_resolver
 
         for pattern in get_resolver().url_patterns:
@@ -111,7 +111,7 @@ class Tour(Visitor):
             if "<" not in route and not hasattr(pattern, "url_patterns"):
                 yield f"/{route}"
         domains, mailboxes = (
-            [*self.get_keys_by_kind(crud), *KEYS]
+            [*self.keys_of(crud), *KEYS]
             for crud in self.cruds()
             if crud.slug in ("domains", "mailboxes")
         )
@@ -122,7 +122,7 @@ class Tour(Visitor):
             yield f"/mailboxes/{quote(key)}/forwarding/"
 
     def screens(self, crud):
-        keys = self.get_keys_by_kind(crud)
+        keys = self.keys_of(crud)
         self.lists(crud.url("list"), [*keys[:1], *KEYS])
         self.get(f"{crud.url('export')}?q={quote(WORDS[2])}&domain={quote(KEYS[0])}")
         self.get(crud.url("export"))
@@ -244,7 +244,7 @@ class Errands(Visitor):
             self.post(f"/{table}/{quote(key)}/delete/", f"delete {key}")
         for slug in ("alias-domains", "domains"):
             crud = next(crud for crud in self.cruds() if crud.slug == slug)
-            for key in self.get_keys_by_kind(crud):
+            for key in self.keys_of(crud):
                 self.post(crud.url("delete", key), f"delete {slug} {key}")
 
 

@@ -53,7 +53,7 @@ def save_forms(
     valid = validate_forms(forms)
     refuse_existing_keys(table, valid)
     with ThreadPoolExecutor(HASHING_THREADS) as pool:
-        calls = list(pool.map_config(lambda form: form.service_call(table.services), valid))
+        calls = list(pool.map(lambda form: form.service_call(table.services), valid))
     seen = [form.get_seen_version() for form in valid]
     return perform(valid[0].actor, run_service_calls, calls, seen=seen, after=after)
 

@@ -64,7 +64,7 @@ class Php(Server):
         config = self.folder / "fpm.conf"
         config.write_text(FPM.format(folder=folder))
         self.start(
-            RELEASES.get(releases.domain_admin_columns(), NEWEST).php_fpm,
+            RELEASES.get(releases.own(), NEWEST).php_fpm,
             "-R",
             "--nodaemonize",
             "--fpm-config",

@@ -13,10 +13,10 @@ class Page:
 
     name: str
     path: str
-    active_principals: tuple = ADMINS
+    people: tuple = ADMINS
     method: str = "GET"
     body: dict = field(default_factory=dict)
-    build_form: bool = False  # the other fields are those of the page's form, fetched beforehand
+    form: bool = False  # the other fields are those of the page's form, fetched beforehand
     status: int = 200
     busy: bool = False  # measured with four clients as well
     queries: int = 0  # that it may ask, where ten are too few

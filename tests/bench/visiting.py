@@ -31,9 +31,9 @@ class Gunicorn(servers.Server):
                 **environ,
             ),
         )
-        self.wait_until(self._returns_column)
+        self.wait_until(self._answers)
 
-    def _returns_column(self):
+    def _answers(self):
         try:
             return Browser(self.port).ask("GET", "/healthz").status == 200
         except OSError:
@@ -140,9 +140,7 @@ class Visits:
             body = in_json(page.body, places)
         elif page.method == "POST":
             given = {name: value.format_map(places) for name, value in page.body.items()}
-            known = (
-                browser.fields(path) if page.build_form else {"csrfmiddlewaretoken": browser.token}
-            )
+            known = browser.fields(path) if page.form else {"csrfmiddlewaretoken": browser.token}
             body = known | given
         answer = browser.ask(page.method, path, body, **page.headers, **headers)
         if answer.status != page.status:

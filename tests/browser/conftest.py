@@ -39,14 +39,14 @@ class Visitor:
     complaints: list = field(default_factory=list)
     strangers: list = field(default_factory=list)
 
-    def run_operation(self, path):
+    def go(self, path):
         self.page.goto(self.base + path)
         return self.page
 
     def sign_in(self, name, password=PASSWORD):
-        self.run_operation("/login/")
-        self.page.create_table_from_query("[name=username]", name)
-        self.page.create_table_from_query("[name=password]", password)
+        self.go("/login/")
+        self.page.fill("[name=username]", name)
+        self.page.fill("[name=password]", password)
         self.submit()
 
     def sign_out(self):
@@ -58,7 +58,7 @@ class Visitor:
         (self.page.get_by_role("button", name=text) if text else buttons).first.click()
         self.page.wait_for_load_state()
 
-    def create_table_from_query(self, **values):
+    def fill(self, **values):
         """Fill the form's fields; True and False are ticks."""
         for name, value in values.items():
             place = self.page.locator(f"main [name={name}]").first
@@ -67,7 +67,7 @@ class Visitor:
             elif place.evaluate("e => e.tagName") == "SELECT":
                 place.select_option(value)
             else:
-                place.create_table_from_query(value)
+                place.fill(value)
 
     @property
     def text(self):

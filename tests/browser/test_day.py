@@ -34,27 +34,23 @@ def test_a_day_of_work(visitor):
 def superadmin_sets_up_a_domain(visitor):
     visitor.sign_in("root@example.net")
     for name in ("bakery.example", "baker.example"):
-        visitor.run_operation("/domains/")
+        visitor.go("/domains/")
         visitor.page.get_by_role("link", name="Add").first.click()
-        visitor.create_table_from_query(
-            domain=name, description="Bread", mailboxes="5", aliases="20", quota="500"
-        )
-        visitor.create_table_from_query(maxquota="200")
+        visitor.fill(domain=name, description="Bread", mailboxes="5", aliases="20", quota="500")
+        visitor.fill(maxquota="200")
         visitor.submit("Create")
         assert f"{name} was created" in visitor.text
     add_mailbox(visitor, "eve", "bakery.example")
     add_mailbox(visitor, "finn", "bakery.example")
-    visitor.run_operation("/aliases/create/?domain=bakery.example")
-    visitor.create_table_from_query(
-        local_part="orders", goto="eve@bakery.example\nfinn@bakery.example"
-    )
+    visitor.go("/aliases/create/?domain=bakery.example")
+    visitor.fill(local_part="orders", goto="eve@bakery.example\nfinn@bakery.example")
     visitor.submit("Create")
-    visitor.run_operation("/aliases/create/?domain=bakery.example")
-    visitor.create_table_from_query(catch_all=True, goto="eve@bakery.example")
+    visitor.go("/aliases/create/?domain=bakery.example")
+    visitor.fill(catch_all=True, goto="eve@bakery.example")
     visitor.submit("Create")
     assert Alias.objects.get(pk="@bakery.example").goto == "eve@bakery.example"
-    visitor.run_operation("/alias-domains/create/")
-    visitor.create_table_from_query(alias_domain="baker.example", target_domain="bakery.example")
+    visitor.go("/alias-domains/create/")
+    visitor.fill(alias_domain="baker.example", target_domain="bakery.example")
     visitor.submit("Create")
     assert AliasDomain.objects.get().target_domain_id == "bakery.example"
     add_admin(visitor)
@@ -64,24 +60,22 @@ def superadmin_sets_up_a_domain(visitor):
 
 
 def add_mailbox(visitor, local_part, domain):
-    visitor.run_operation(f"/mailboxes/create/?domain={domain}")
-    visitor.create_table_from_query(
-        local_part=local_part, name=local_part.title(), quota="100", welcome_mail=False
-    )
-    visitor.create_table_from_query(**password())
+    visitor.go(f"/mailboxes/create/?domain={domain}")
+    visitor.fill(local_part=local_part, name=local_part.title(), quota="100", welcome_mail=False)
+    visitor.fill(**password())
     visitor.submit("Create")
     assert f"{local_part}@{domain} was created" in visitor.text
 
 
 def add_admin(visitor):
-    visitor.run_operation("/admins/create/")
-    visitor.create_table_from_query(username="boss@bakery.example", **password())
+    visitor.go("/admins/create/")
+    visitor.fill(username="boss@bakery.example", **password())
     picker = visitor.page.locator(".picker input")
     if picker.count():
-        picker.create_table_from_query("bakery.example")
+        picker.fill("bakery.example")
         picker.press("Enter")
     else:
-        visitor.create_table_from_query(domains="bakery.example")
+        visitor.fill(domains="bakery.example")
     visitor.submit("Create")
     assert "boss@bakery.example was created" in visitor.text
 
@@ -89,42 +83,42 @@ def add_admin(visitor):
 def take_picture(visitor):
     """The README's picture, where somebody asks for it."""
     if target := os.environ.get("TAKE_SCREENSHOT"):
-        visitor.run_operation("/domains/bakery.example/")
+        visitor.go("/domains/bakery.example/")
         visitor.page.screenshot(path=target)
 
 
 def domain_admin_works(visitor):
     visitor.sign_in("boss@bakery.example")
-    visitor.run_operation("/domains/")
+    visitor.go("/domains/")
     assert "bakery.example" in visitor.text
     assert "example.org" not in visitor.text
     assert visitor.page.get_by_role("link", name="Add").count() == 0
     add_mailbox(visitor, "gina", "bakery.example")
-    visitor.run_operation("/mailboxes/?q=finn")
+    visitor.go("/mailboxes/?q=finn")
     switch = visitor.page.get_by_role("switch", name="finn@bakery.example: active")
     switch.click()
     visitor.page.locator("[role=switch][aria-checked=false]").first.wait_for()
     assert not Mailbox.objects.get(pk="finn@bakery.example").active
-    visitor.run_operation("/mailboxes/?q=finn")
+    visitor.go("/mailboxes/?q=finn")
     visitor.page.check("input[name=keys]")
     visitor.page.select_option("#bulk-action", "delete")
     visitor.submit("Go on")
     assert "orders@bakery.example" in visitor.text
     visitor.submit("Delete")
     assert not Mailbox.objects.filter(pk="finn@bakery.example").exists()
-    visitor.run_operation("/search/?q=gina")
+    visitor.go("/search/?q=gina")
     assert "gina@bakery.example" in visitor.text
     visitor.sign_out()
 
 
 def owner_sees_to_himself(visitor):
     visitor.sign_in("eve@bakery.example")
-    visitor.run_operation("/account/password/")
-    visitor.create_table_from_query(old_password=PASSWORD, **password(NEW))
+    visitor.go("/account/password/")
+    visitor.fill(old_password=PASSWORD, **password(NEW))
     visitor.submit("Save")
     assert "Your password was changed" in visitor.text
-    visitor.run_operation("/account/vacation/")
-    visitor.create_table_from_query(active=True, subject="Gone fishing", body="Back on Monday.")
+    visitor.go("/account/vacation/")
+    visitor.fill(active=True, subject="Gone fishing", body="Back on Monday.")
     visitor.submit("Save")
     assert "The vacation was saved" in visitor.text
     assert Vacation.objects.get(pk="eve@bakery.example").active
@@ -136,7 +130,7 @@ def owner_sees_to_himself(visitor):
 
 def the_log_tells_it_all(visitor):
     visitor.sign_in("root@example.net")
-    visitor.run_operation("/log/?domain=bakery.example")
+    visitor.go("/log/?domain=bakery.example")
     for text in (
         "domain created",
         "mailbox created",

@@ -105,7 +105,7 @@ def visits(visitor):
         for path in pages:
             if "latest" in path:
                 path = path.replace("latest", str(Plan.objects.latest("pk").pk))
-            visitor.run_operation(path)
+            visitor.go(path)
             yield path
 
 
@@ -137,7 +137,7 @@ def test_nothing_is_cut_between_the_phone_and_the_wide_screen(visitor, long_name
     visitor.sign_in("root@example.net")
     cut = {}
     for path in lists:
-        visitor.run_operation(path)
+        visitor.go(path)
         cut[path] = visitor.cut()
     assert {path: found for path, found in cut.items() if found} == {}
 
@@ -153,7 +153,7 @@ def test_nothing_is_cut_between_the_phone_and_the_wide_screen(visitor, long_name
 )
 def test_axe_finds_nothing_serious(visitor, long_names):
     found = {}
-    visitor.run_operation("/login/")
+    visitor.go("/login/")
     found["/login/"] = serious(visitor.page)
     for path in visits(visitor):
         found[path] = serious(visitor.page)
@@ -172,13 +172,13 @@ def serious(page):
 
 def test_a_mailbox_is_made_with_the_keyboard_alone(visitor):
     page = visitor.page
-    visitor.run_operation("/login/")
+    visitor.go("/login/")
     page.keyboard.type("alice@example.org")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.get_by_role("navigation", name="Main menu").wait_for()
-    visitor.run_operation("/mailboxes/create/")
+    visitor.go("/mailboxes/create/")
     fields = {"local_part": "keys", "password": PASSWORD, "password2": PASSWORD, "quota": "5"}
     for _stop in range(60):
         page.keyboard.press("Tab")
@@ -194,12 +194,12 @@ def test_a_mailbox_is_made_with_the_keyboard_alone(visitor):
 
 def test_a_password_is_generated_and_shown_once(visitor):
     visitor.sign_in("alice@example.org")
-    visitor.run_operation("/mailboxes/create/")
+    visitor.go("/mailboxes/create/")
     visitor.page.get_by_role("button", name="Generate").click()
     made = visitor.page.input_value("[name=password]")
     passwords.validate_password(made)
     assert visitor.page.input_value("[name=password2]") == made
-    visitor.create_table_from_query(local_part="made", quota="5")
+    visitor.fill(local_part="made", quota="5")
     visitor.submit("Create")
     assert passwords.verify(made, Mailbox.objects.get(pk="made@example.org").password)
     assert visitor.complaints == []
@@ -207,7 +207,7 @@ def test_a_password_is_generated_and_shown_once(visitor):
 
 def test_a_switch_that_is_refused_says_why(visitor):
     visitor.sign_in("root@example.net")
-    visitor.run_operation("/admins/?q=root")
+    visitor.go("/admins/?q=root")
     visitor.page.get_by_role("switch").first.click()
     visitor.page.get_by_text("Nobody can delete, deactivate or demote himself").wait_for()
 
@@ -217,16 +217,16 @@ def test_the_picker_finds_one_domain_among_many(visitor):
     rows = [{"domain": name, "default_aliases": False} for name in names]
     perform(Actor.console(), create_domains, rows)
     visitor.sign_in("root@example.net")
-    visitor.run_operation("/admins/alice@example.org/edit/")
+    visitor.go("/admins/alice@example.org/edit/")
     picker = visitor.page.locator(".picker input")
     picker.press_sequentially("d0123")
     visitor.page.locator(".picker datalist option[value='d0123.example']").wait_for(
         state="attached"
     )
-    picker.create_table_from_query("d0123.example")
+    picker.fill("d0123.example")
     picker.press("Enter")
     visitor.submit("Save")
-    visitor.run_operation("/admins/alice@example.org/edit/")
+    visitor.go("/admins/alice@example.org/edit/")
     assert visitor.page.locator("[name=domains]").input_value().split() == [
         "d0123.example",
         "example.org",
@@ -238,11 +238,11 @@ def test_a_form_finds_one_domain_among_many(visitor):
     perform(Actor.console(), create_domains, rows)
     visitor.sign_in("root@example.net")
     for table in ("aliases", "mailboxes"):
-        visitor.run_operation(f"/{table}/create/")
+        visitor.go(f"/{table}/create/")
         visitor.page.locator("#id_domain").press_sequentially("d0042")
         offered = visitor.page.locator("#id_domain-choices option[value='d0042.example']")
         offered.wait_for(state="attached")
-    visitor.page.create_table_from_query("#id_domain", "d0042.example")
+    visitor.page.fill("#id_domain", "d0042.example")
     visitor.page.press("#id_domain", "Tab")
     visitor.page.get_by_text("0 is unlimited").wait_for()
     assert visitor.complaints == []
@@ -262,5 +262,5 @@ def test_light_and_dark_are_remembered(visitor):
     visitor.sign_in("root@example.net")
     before = visitor.page.get_attribute("html", "data-bs-theme")
     visitor.page.click("#theme-toggle")
-    visitor.run_operation("/domains/")
+    visitor.go("/domains/")
     assert visitor.page.get_attribute("html", "data-bs-theme") != before

@@ -63,7 +63,7 @@ class ForeignRows(World):
             DomainAdmin.objects.create(admin=cls.alice, domain=domain)
         Admin.objects.create(username="a\nb/c;d@example.net", superadmin=False)
 
-    def iter_pages(self, name):
+    def pages(self, name):
         user, info = f"user@{name}", f"info@{name}"
         yield reverse("domain", args=[name])
         for table, keys in (
@@ -83,7 +83,7 @@ class ForeignRows(World):
         for person in (self.root, self.alice):
             self.sign_in(person)
             for name in NAMES:
-                for page in self.iter_pages(name):
+                for page in self.pages(name):
                     with self.subTest(page=page, person=person.pk):
                         status = self.client.get(page).status_code
                         self.assertIn(status, (200, 403) if person is self.alice else (200,))

@@ -28,7 +28,7 @@ from tests.base import PASSWORD, World
 
 
 class JobTests(World):
-    def create_table_from_query(self, count, domain="example.org"):
+    def fill(self, count, domain="example.org"):
         domain = Domain.objects.get(pk=domain)
         rows = [
             {"local_part": f"m{n:04}", "domain": domain, "password": "x", "quota": 1}
@@ -42,45 +42,45 @@ class JobTests(World):
         data = {"action": action, "all": "1", "confirmed": "1"}
         return self.client.post("/mailboxes/bulk/?q=m0", data)
 
-    def run_loop(self):
+    def work(self):
         call_command("worker", once=True)
 
     def active(self):
         return Mailbox.objects.filter(active=True, username__startswith="m0").count()
 
     def test_more_than_two_hundred_rows_are_a_job(self):
-        self.create_table_from_query(201)
+        self.fill(201)
         answer = self.tick_all("deactivate")
         job = Job.objects.get()
         self.assertRedirects(answer, f"/jobs/{job.pk}/")
         self.assertEqual(self.active(), 201)
-        self.run_loop()
+        self.work()
         self.assertEqual(self.active(), 0)
         self.assertContains(self.client.get(f"/jobs/{job.pk}/"), "201 / 201")
         self.assertEqual(Log.objects.filter(action="edit_mailbox").count(), 201)
         self.assertIn("alice@example.org (", Log.objects.filter(action="edit_mailbox")[0].username)
 
     def test_two_hundred_rows_are_done_at_once(self):
-        self.create_table_from_query(200)
+        self.fill(200)
         self.tick_all("delete")
         self.assertFalse(Job.objects.exists())
         self.assertFalse(Mailbox.objects.filter(username__startswith="m0").exists())
 
     def test_a_job_whose_worker_died_goes_on_where_it_stopped(self):
-        self.create_table_from_query(250)
+        self.fill(250)
         self.tick_all("deactivate")
         job = runner.claim_job("dead")
         steps = iter([False, True])
         runner.run_job(job, lambda: next(steps))
         self.assertEqual(self.active(), 150)
         Job.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
-        self.run_loop()
+        self.work()
         self.assertEqual(self.active(), 0)
         job = Job.objects.get()
         self.assertEqual((job.state, job.done), (Job.State.DONE, 250))
 
     def test_a_step_that_fails_leaves_neither_rows_nor_progress(self):
-        self.create_table_from_query(250)
+        self.fill(250)
         self.tick_all("deactivate")
         job = runner.claim_job("worker")
         with (
@@ -91,7 +91,7 @@ class JobTests(World):
         self.assertEqual((self.active(), Job.objects.get().done), (250, 0))
 
     def test_a_job_is_held_by_one_worker(self):
-        self.create_table_from_query(201)
+        self.fill(201)
         self.tick_all("deactivate")
         first = runner.claim_job("first")
         self.assertIsNone(runner.claim_job("second"))
@@ -104,30 +104,30 @@ class JobTests(World):
         self.assertEqual(self.active(), 0)
 
     def test_rights_lost_meanwhile_stop_the_job(self):
-        self.create_table_from_query(201)
+        self.fill(201)
         self.tick_all("deactivate")
         self.perform(self.root, set_admins, [self.alice.pk], "active", False)
-        self.run_loop()
+        self.work()
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
         self.assertEqual(self.active(), 201)
 
     def test_a_large_domain_is_closed_at_once_and_taken_apart(self):
         with mock.patch("mailboxes.services.domain_deletion.LARGE_DOMAIN_MAILBOXES", 20):
-            self.create_table_from_query(30)
+            self.fill(30)
             self.sign_in(self.root)
             answer = self.client.post("/domains/example.org/delete/")
         job = Job.objects.get()
         self.assertRedirects(answer, f"/jobs/{job.pk}/")
         self.assertFalse(Domain.objects.get(pk="example.org").active)
         self.assertEqual(Mailbox.objects.filter(domain="example.org").count(), 31)
-        self.run_loop()
+        self.work()
         self.assertFalse(Domain.objects.filter(pk="example.org").exists())
         self.assertFalse(Alias.objects.filter(domain="example.org").exists())
         self.assertEqual(Job.objects.get().state, Job.State.DONE)
         self.assertEqual(self.logged()[-1], ("delete_domain", "example.org", "example.org"))
 
     def test_taking_apart_a_domain_locks_no_more_than_a_step(self):
-        self.create_table_from_query(250)
+        self.fill(250)
         self.perform(self.root, start_domain_deletion, ["example.org"])
         job = runner.claim_job("worker")
         steps = iter([False, True])
@@ -136,19 +136,19 @@ class JobTests(World):
         self.perform(self.root, create_domains, [{"domain": "other.example"}])
 
     def test_a_job_with_a_fault_stops_and_the_next_one_runs(self):
-        self.create_table_from_query(201)
+        self.fill(201)
         self.tick_all("deactivate")
         self.tick_all("deactivate")
         Job.objects.filter(pk=Job.objects.first().pk).update(kind="nobody knows it")
         with self.assertLogs("mailadmin.jobs", "ERROR"):
-            self.run_loop()
+            self.work()
         self.assertEqual(
             list(Job.objects.order_by("pk").values_list("state", flat=True)),
             [Job.State.FAILED, Job.State.DONE],
         )
 
     def test_jobs_are_seen_by_their_owner_and_superadmins(self):
-        self.create_table_from_query(201)
+        self.fill(201)
         self.tick_all("deactivate", person=self.root)
         url = f"/jobs/{Job.objects.get().pk}/"
         self.assertContains(self.client.get("/jobs/"), url)
@@ -159,11 +159,11 @@ class JobTests(World):
         self.assertEqual(self.client.get(url).status_code, 403)
 
     def test_all_rows_of_a_filter_are_all_rows_one_may_see(self):
-        self.create_table_from_query(3)
-        self.create_table_from_query(3, "example.com")
+        self.fill(3)
+        self.fill(3, "example.com")
         with mock.patch.object(table, "MAX_IMMEDIATE_ROWS", 1):
             self.tick_all("deactivate")
-        self.run_loop()
+        self.work()
         inactive = Mailbox.objects.filter(active=False).values_list("domain_id", flat=True)
         self.assertEqual(set(inactive), {"example.org"})
         self.assertEqual(len(inactive), 3)
@@ -188,7 +188,7 @@ class JobTests(World):
 
         self.create_with_welcome()
         self.assertEqual(mail.outbox, [])
-        self.run_loop()
+        self.work()
         self.assertEqual([m.to for m in mail.outbox], [["dave@example.org"]])
         self.assertEqual(mail.outbox[0].from_email, "alice@example.org")
         self.assertEqual(mail.outbox[0].subject, "Welcome")
@@ -197,7 +197,7 @@ class JobTests(World):
     def test_a_mail_that_cannot_be_sent_is_told_of(self):
         self.create_with_welcome()
         with mock.patch("django.core.mail.EmailMessage.send", side_effect=OSError("refused")):
-            self.run_loop()
+            self.work()
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
         self.assertContains(self.client.get("/"), "This work failed")
 
@@ -386,7 +386,7 @@ class SelectionTests(World):
         ):
             return self.client.post("/mailboxes/bulk/", {"action": "deactivate"} | data)
 
-    def create_table_from_query(self, count):
+    def fill(self, count):
         domain = Domain.objects.get(pk="example.org")
         rows = [
             {"local_part": f"m{n:04}", "domain": domain, "password": "x", "quota": 1}
@@ -395,7 +395,7 @@ class SelectionTests(World):
         self.perform(self.root, create_mailboxes, rows)
 
     def test_a_large_selection_is_stored_in_small_parts(self):
-        self.create_table_from_query(250)
+        self.fill(250)
         answer = self.select_all(all="1")
         draft = Job.objects.get()
         sizes = [len(part.keys) for part in draft.selection.order_by("position")]
@@ -408,7 +408,7 @@ class SelectionTests(World):
         self.assertEqual(Job.objects.get().done, 251)
 
     def test_no_statement_carries_a_large_selection(self):
-        self.create_table_from_query(250)
+        self.fill(250)
         with (
             CaptureQueriesContext(connection) as queries,
             mock.patch.object(runner, "ROWS_PER_STEP", 5),
@@ -420,7 +420,7 @@ class SelectionTests(World):
         self.assertLess(longest, whole * 3)
 
     def test_a_selection_is_confirmed_once_and_by_its_owner(self):
-        self.create_table_from_query(3)
+        self.fill(3)
         number = self.select_all(all="1").context["kept"]
         self.sign_in(self.root)
         data = {"action": "deactivate", "kept": number, "confirmed": "1"}
@@ -433,7 +433,7 @@ class SelectionTests(World):
             self.assertEqual(self.select_all(kept=garbage, confirmed="1").status_code, 302)
 
     def test_a_selection_is_confirmed_for_what_was_shown(self):
-        self.create_table_from_query(3)
+        self.fill(3)
         number = self.select_all(all="1").context["kept"]
         self.select_all(kept=number, confirmed="1", action="delete")
         self.assertEqual(Job.objects.get().state, Job.State.DRAFT)
@@ -469,7 +469,7 @@ class SelectionTests(World):
         self.assertTrue(Domain.objects.filter(pk="a.example").exists())
 
     def test_a_person_keeps_few_selections(self):
-        self.create_table_from_query(3)
+        self.fill(3)
         for _time in range(runner.MAX_PENDING_SELECTIONS + 2):
             self.select_all(all="1")
         self.assertEqual(
@@ -478,7 +478,7 @@ class SelectionTests(World):
         self.assertEqual(JobKeys.objects.count(), runner.MAX_PENDING_SELECTIONS)
 
     def test_a_person_has_so_many_unfinished_jobs(self):
-        self.create_table_from_query(3)
+        self.fill(3)
         with mock.patch.object(runner, "MAX_UNFINISHED_JOBS", 2):
             for _time in range(2):
                 self.select_all(all="1", confirmed="1")

@@ -149,7 +149,7 @@ class DeletionLessons(World):
 
 
 class BulkLessons(World):
-    def create_table_from_query(self, prefix, count):
+    def fill(self, prefix, count):
         domain = Domain.objects.get(pk="example.org")
         rows = [
             {"local_part": f"{prefix}{n:03}", "domain": domain, "password": "x", "quota": 1}
@@ -158,12 +158,12 @@ class BulkLessons(World):
         self.perform(self.root, create_mailboxes, rows)
 
     def test_what_was_shown_is_what_is_done(self):
-        self.create_table_from_query("m", 230)
+        self.fill("m", 230)
         self.sign_in(self.alice)
         data = {"action": "delete", "all": "1"}
         page = self.client.post("/mailboxes/bulk/?domain=example.org", data)
         self.assertEqual(page.context["count"], 231)
-        self.create_table_from_query("late", 1)
+        self.fill("late", 1)
         data = {"action": "delete", "kept": page.context["kept"], "confirmed": "1"}
         self.client.post("/mailboxes/bulk/?domain=example.org", data)
         self.assertEqual(Job.objects.get().total, 231)
@@ -174,7 +174,7 @@ class BulkLessons(World):
         self.assertEqual(list(left), ["late000@example.org"])
 
     def test_keys_kept_for_another_are_not_taken(self):
-        self.create_table_from_query("m", 230)
+        self.fill("m", 230)
         self.sign_in(self.root)
         page = self.client.post("/mailboxes/bulk/", {"action": "delete", "all": "1"})
         self.sign_in(self.alice)
@@ -185,7 +185,7 @@ class BulkLessons(World):
 
     @override_settings(MAILADMIN_PAGE_SIZE=500)
     def test_more_than_two_hundred_ticks_are_confirmed_as_well(self):
-        self.create_table_from_query("m", 230)
+        self.fill("m", 230)
         keys = [f"m{n:03}@example.org" for n in range(230)]
         self.sign_in(self.alice)
         page = self.client.post("/mailboxes/bulk/", {"action": "deactivate", "keys": keys})

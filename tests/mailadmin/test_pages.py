@@ -26,7 +26,7 @@ class CostTests(World):
     def setUp(self):
         Transport.objects.create(pattern="*", transport="smtp:[mx.example.org]")
 
-    def create_table_from_query(self):
+    def fill(self):
         domain = Domain.objects.get(pk="example.org")
         rows = [
             {"local_part": f"m{n:02}", "domain": domain, "password": "x", "quota": 1}
@@ -39,7 +39,7 @@ class CostTests(World):
         ]
         self.perform(self.root, create_aliases, rows)
 
-    def clamp_rounds(self, url):
+    def cost(self, url):
         with CaptureQueriesContext(connection) as captured:
             self.assertEqual(self.client.get(url).status_code, 200, url)
         return len(captured)
@@ -68,12 +68,12 @@ class CostTests(World):
         for person in (self.root, self.alice, self.bob):
             self.sign_in(person)
             self.client.get("/")  # warms what is asked once a process
-            few = {url: self.clamp_rounds(url) for url in self.urls(person)}
+            few = {url: self.cost(url) for url in self.urls(person)}
             self.assertEqual({u: n for u, n in few.items() if n > PAGES}, {})
-        self.create_table_from_query()
+        self.fill()
         for person in (self.root, self.alice, self.bob):
             self.sign_in(type(person).objects.get(pk=person.pk))
-            many = {url: self.clamp_rounds(url) for url in self.urls(person)}
+            many = {url: self.cost(url) for url in self.urls(person)}
             self.assertEqual({u: n for u, n in many.items() if n > PAGES}, {})
 
 
@@ -147,7 +147,7 @@ class SearchTests(World):
 
 
 class ListTests(World):
-    def create_table_from_query(self, count=120):
+    def fill(self, count=120):
         rows = [{"domain": f"d{n:03}.example", "default_aliases": False} for n in range(count)]
         self.perform(self.root, create_domains, rows)
         self.sign_in(self.root)
@@ -157,7 +157,7 @@ class ListTests(World):
         return [row.pk for row in page.context["rows"]], page.context
 
     def test_pages_go_forth_and_back_by_key(self):
-        self.create_table_from_query()
+        self.fill()
         first, context = self.page("/domains/")
         self.assertEqual(len(first), 50)
         self.assertEqual(context["before_url"], "")
@@ -170,14 +170,14 @@ class ListTests(World):
         self.assertEqual(self.page("/domains/" + context["before_url"])[0], first)
 
     def test_the_order_can_be_turned_round(self):
-        self.create_table_from_query()
+        self.fill()
         down, context = self.page("/domains/?dir=desc")
         self.assertEqual(down, sorted(down, reverse=True))
         more, _context = self.page("/domains/" + context["after_url"])
         self.assertLess(max(more), min(down))
 
     def test_filters_stay_on_the_next_page(self):
-        self.create_table_from_query()
+        self.fill()
         _rows, context = self.page("/domains/?q=example&active=1")
         self.assertIn("q=example", context["after_url"])
         self.assertIn("active=1", context["after_url"])

@@ -98,19 +98,19 @@ class DoorPromises(World):
 
 
 class CascadePromises(World):
-    def get_keys_by_kind(self, domain):
+    def keys_of(self, domain):
         key = DkimKey.objects.create(domain_name_id=domain)
         DkimSigning.objects.create(author=domain, dkim=key)
         other = DkimKey.objects.create(domain_name_id="example.com")
         return DkimSigning.objects.create(author=f"bob@{domain}", dkim=other)
 
     def test_signatures_for_a_mailbox_go_with_it(self):
-        signing = self.get_keys_by_kind("example.org")
+        signing = self.keys_of("example.org")
         self.perform(self.alice, delete_mailboxes, [self.bob.pk])
         self.assertFalse(DkimSigning._base_manager.filter(pk=signing.pk).exists())
 
     def test_keys_and_signatures_of_a_domain_go_with_it(self):
-        self.get_keys_by_kind("example.org")
+        self.keys_of("example.org")
         self.perform(self.root, delete_domains, ["example.org"])
         self.assertFalse(DkimKey._base_manager.filter(domain_name="example.org").exists())
         self.assertFalse(DkimSigning._base_manager.exists())

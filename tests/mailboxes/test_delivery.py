@@ -560,7 +560,7 @@ def test_who_is_away_answers_each_sender_once_and_gets_the_mail(server):
         log = send(server, "bob@example.org", sender="alice@example.com")
         assert all("status=sent" in line for line in log if "status=" in line), log
     assert got(server, "bob@example.org") == 2
-    server.store_password_hash()
+    server.settle()
     [answer] = server.mails("alice@example.com")
     assert answer["Return-Path"] == "<>"
     assert answer["Auto-Submitted"] == "auto-replied"

@@ -136,7 +136,7 @@ def compare(folder, *options):
     different = {key: (sorted(value), sorted(theirs[key])) for key, value in ours.items()}
     assert [pair for pair in different.items() if pair[1][0] != pair[1][1]] == []
     queries = [database.value("password_query") for database in files.passdbs()]
-    if files.is_version_2_4:
+    if files.is_modern:
         assert set(queries) <= {v for key, v in flat(said) if "query" in key[-1]}
     return files
 
@@ -186,7 +186,7 @@ def test_the_files_of_debian_are_read(version, tmp_path):
     only_with(version)
     stock(tmp_path, version)
     files = compare(tmp_path)
-    assert files.is_version_2_4 is (version == "2.4")
+    assert files.is_modern is (version == "2.4")
     assert "imap" in split_list_value(files.value("protocols"))
     assert len(files.passdbs()) == len(files.userdbs()) == 1
     if version == "2.4":

@@ -22,7 +22,7 @@ class ExplainStories(World):
     def told(self, address, person=None, **more):
         return explain(person or self.root, address, **more)
 
-    def referenced_domains(self, address, person=None):
+    def ends(self, address, person=None):
         told = self.told(address, person)
         return {(each["address"], each["kind"]) for each in told["deliveries"]}
 
@@ -92,10 +92,8 @@ class ExplainStories(World):
         Alias.objects.create(address="@example.org", goto="x@far.test", domain_id="example.org")
         Domain.objects.create(domain="mirror.example")
         AliasDomain.objects.create(alias_domain_id="mirror.example", target_domain_id="example.org")
-        self.assertEqual(
-            self.referenced_domains("bob+x@mirror.example"), {("bob+x@example.org", "mailbox")}
-        )
-        self.assertEqual(self.referenced_domains("who@mirror.example"), {("x@far.test", "remote")})
+        self.assertEqual(self.ends("bob+x@mirror.example"), {("bob+x@example.org", "mailbox")})
+        self.assertEqual(self.ends("who@mirror.example"), {("x@far.test", "remote")})
 
     def test_the_reason_is_told_in_plain_words(self):
         Domain.objects.create(domain="off.example", active=False)
@@ -166,9 +164,7 @@ class ExplainStories(World):
 
     def test_a_backup_mx_relays_and_a_transport_is_followed(self):
         Domain.objects.create(domain="backup.example", backupmx=True)
-        self.assertEqual(
-            self.referenced_domains("who@backup.example"), {("who@backup.example", "relay")}
-        )
+        self.assertEqual(self.ends("who@backup.example"), {("who@backup.example", "relay")})
         Domain.objects.filter(pk="example.com").update(transport="smtp:[10.0.0.1]:25")
         (end,) = self.told("carol@example.com")["deliveries"]
         self.assertEqual((end["transport"], end["nexthop"]), ("smtp", "[10.0.0.1]:25"))
@@ -212,9 +208,7 @@ class ExplainStories(World):
         self.assertTrue(self.told("bob+shop@mirror.example")["accepted"])
         self.assertTrue(self.told("bob@mirror.example")["reply"].startswith("550 5.2.1"))
         Alias.objects.create(address="bob@mirror.example", **own)
-        self.assertEqual(
-            self.referenced_domains("bob@mirror.example"), {("carol@example.com", "mailbox")}
-        )
+        self.assertEqual(self.ends("bob@mirror.example"), {("carol@example.com", "mailbox")})
 
     def test_an_alias_to_itself_sends_nothing_on(self):
         """Rows of other programs: the mailbox is off, and its own alias is not."""
@@ -253,7 +247,7 @@ class ExplainStories(World):
         ):
             Alias.objects.filter(pk="info@example.org").update(goto=goto)
             self.assertEqual(
-                self.referenced_domains("info@example.org"),
+                self.ends("info@example.org"),
                 {("bob@example.org", "mailbox"), ("carol@example.com", "mailbox")},
                 goto,
             )
@@ -267,7 +261,7 @@ class ExplainStories(World):
         ):
             Alias.objects.filter(pk="info@example.org").update(goto=goto)
             self.assertEqual(self.told("info@example.org")["reply"], reply, goto)
-            self.assertEqual(self.referenced_domains("info@example.org"), ends, goto)
+            self.assertEqual(self.ends("info@example.org"), ends, goto)
             self.sign_in(self.alice)
             page = self.client.get("/explain/", {"address": "info@example.org"})
             self.assertEqual(page.status_code, 200, goto)
@@ -292,17 +286,13 @@ class ExplainStories(World):
     def test_a_mailbox_with_an_extension_in_its_name_is_out_of_dovecots_reach(self):
         mailbox = {"local_part": "bob+shop", "domain_id": "example.org", "maildir": "x/"}
         Mailbox.objects.create(username="bob+shop@example.org", **mailbox)
-        self.assertEqual(
-            self.referenced_domains("bob+shop@example.org"), {("bob+shop@example.org", "mailbox")}
-        )
+        self.assertEqual(self.ends("bob+shop@example.org"), {("bob+shop@example.org", "mailbox")})
         (end,) = self.told("bob+shop@example.org")["deliveries"]
         self.assertEqual(end["mailbox"], "bob@example.org")
 
     @override_settings(MAILADMIN_RECIPIENT_DELIMITER="")
     def test_without_a_delimiter_nothing_is_an_extension(self):
-        self.assertEqual(
-            self.referenced_domains("info@example.org"), {("bob@example.org", "mailbox")}
-        )
+        self.assertEqual(self.ends("info@example.org"), {("bob@example.org", "mailbox")})
         self.assertFalse(self.told("info+x@example.org")["accepted"])
 
     @override_settings(MAILADMIN_RECIPIENT_DELIMITER="-")

@@ -47,7 +47,7 @@ class LargeWorld(World):
         row = {"local_part": name, "domain": domain, "password": "x", "quota": quota}
         return self.perform(self.root, create_mailboxes, [row])
 
-    def iter_map_rows(self, person, url="/aliases/"):
+    def listed(self, person, url="/aliases/"):
         self.sign_in(type(person).objects.get(pk=person.pk))
         return [row.pk for row in self.client.get(url).context["rows"]]
 
@@ -121,22 +121,22 @@ class StandaloneAliasTests(LargeWorld):
         for person in (self.root, self.alice):
             for url in ("/aliases/", "/aliases/?domain=example.org", "/aliases/?active=1"):
                 CachedStat.objects.all().delete()
-                live = self.iter_map_rows(person, url)
+                live = self.listed(person, url)
                 recount_tallies()
                 with self.subTest(person=person, url=url):
-                    self.assertEqual(self.iter_map_rows(person, url), live)
+                    self.assertEqual(self.listed(person, url), live)
                     self.assertIn("zzz@example.org", live)
                     self.assertNotIn("bob@example.org", live)
 
     def test_alice_sees_no_foreign_alias_by_what_is_kept(self):
         recount_tallies()
-        self.assertEqual(self.iter_map_rows(self.alice), ["info@example.org"])
-        self.assertEqual(self.iter_map_rows(self.alice, "/aliases/?domain=example.com"), [])
+        self.assertEqual(self.listed(self.alice), ["info@example.org"])
+        self.assertEqual(self.listed(self.alice, "/aliases/?domain=example.com"), [])
 
     def test_an_alias_made_here_is_listed_at_once(self):
         recount_tallies()
         self.alias("new")
-        self.assertIn("new@example.org", self.iter_map_rows(self.root))
+        self.assertIn("new@example.org", self.listed(self.root))
 
     def test_an_alias_that_postfixadmin_made_is_listed_at_once(self):
         recount_tallies()
@@ -149,21 +149,21 @@ class StandaloneAliasTests(LargeWorld):
             data="pfa@example.org",
         )
         for person in (self.root, self.alice):
-            self.assertIn("pfa@example.org", self.iter_map_rows(person))
+            self.assertIn("pfa@example.org", self.listed(person))
 
     def test_an_alias_that_a_script_made_is_listed_once_the_worker_has_looked(self):
         recount_tallies()
         Alias.objects.create(address="sql@example.org", goto="x@y.example", domain_id="example.org")
         recount_tallies()
-        self.assertIn("sql@example.org", self.iter_map_rows(self.root))
+        self.assertIn("sql@example.org", self.listed(self.root))
 
     def test_what_is_gone_is_listed_no_more(self):
         self.alias("old")
         recount_tallies()
         self.perform(self.root, delete_aliases, ["old@example.org"])
-        self.assertNotIn("old@example.org", self.iter_map_rows(self.root))
+        self.assertNotIn("old@example.org", self.listed(self.root))
         Alias.objects.filter(pk="info@example.org")._raw_delete("default")
-        self.assertNotIn("info@example.org", self.iter_map_rows(self.root))
+        self.assertNotIn("info@example.org", self.listed(self.root))
         recount_tallies()
         self.assertEqual(
             list(StandaloneAlias.objects.values_list("pk", flat=True)), ["info@example.com"]
@@ -173,7 +173,7 @@ class StandaloneAliasTests(LargeWorld):
         recount_tallies()
         Alias.objects.filter(pk="info@example.org")._raw_delete("default")
         self.alias("info")
-        self.assertIn("info@example.org", self.iter_map_rows(self.root))
+        self.assertIn("info@example.org", self.listed(self.root))
 
     def test_the_page_of_a_domain_shows_them_too(self):
         recount_tallies()

@@ -143,7 +143,7 @@ def queries_edited(old, new):
 
 def by_version(older, newer):
     """The edit for Dovecot 2.3, or that for 2.4, as the server's files are."""
-    return lambda server: (newer if server.dovecot.is_version_2_4 else older)(server)
+    return lambda server: (newer if server.dovecot.is_modern else older)(server)
 
 
 @contextlib.contextmanager

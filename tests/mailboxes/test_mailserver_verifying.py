@@ -96,7 +96,7 @@ def test_domains_may_be_written_into_the_list(tmp_path):
     main_cf = f"virtual_mailbox_domains = example.org, {tmp_path}/more, inline:{{ example.com=x }}"
     live = LivePostfix(files(tmp_path, main_cf))
     names = ["example.org", "example.net", "example.com", "gone.test"]
-    assert set(live.lookup_in_files("virtual_mailbox_domains", names)) == set(names[:3])
+    assert set(live.answers("virtual_mailbox_domains", names)) == set(names[:3])
 
 
 @pytest.mark.parametrize(
@@ -233,5 +233,5 @@ def test_a_lmtp_server_that_breaks_off_refuses_each_mailbox(tmp_path):
         threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
         main_cf = f"virtual_transport = lmtp:inet:127.0.0.1:{port}"
         probe = smtp.LmtpProbe(files(tmp_path, main_cf, "lmtp unix - - n - - lmtp\n"))
-        [(address, reply)] = probe.get_replies(["bob@example.org"])
+        [(address, reply)] = probe.replies(["bob@example.org"])
     assert address == "bob@example.org" and f"127.0.0.1:{port}" in reply

@@ -151,7 +151,7 @@ def transports(draw, names):
 
 @st.composite
 def mirrors(draw, names):
-    pairs = draw(st.lists(st.permutations(names).map_config(lambda p: tuple(p[:2])), max_size=2))
+    pairs = draw(st.lists(st.permutations(names).map(lambda p: tuple(p[:2])), max_size=2))
     pairs = {pair[0]: pair for pair in pairs if len(pair) == 2}.values()
     return [
         AliasDomain(
@@ -211,7 +211,7 @@ def postfix(server, transactional_db):
             + " ".join(t.rpartition(" ")[2] for t in parameters["smtpd_recipient_restrictions"]),
         }
         with (server.config / "main.cf").open("a") as file:
-            file.write(mailservers.main_cf_path(extra))
+            file.write(mailservers.main_cf(extra))
         server.run()
     return server
 
@@ -497,7 +497,7 @@ SEPARATORS = [",", ", ", " ", "\n", "\r\n", ";", "; ", ",,", "\t"]
 
 def lists_of_targets():
     """As people and programs write them, and as nobody should."""
-    garbage = st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map_config("".join)
+    garbage = st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join)
     garbage = garbage.filter(lambda text: not re.search('"@.*:', text, re.DOTALL))  # a quoted route
     lists = st.lists(st.sampled_from(TARGETS), min_size=1, max_size=4)
     lists = st.builds(lambda sign, parts: sign.join(parts), st.sampled_from(SEPARATORS), lists)

@@ -244,23 +244,23 @@ class AliasStories(Stories):
 
 
 class ForwardingStories(Stories):
-    def set_forwardings(self, *goto, keep=True, person=None, url="/account/forwarding/"):
+    def forward(self, *goto, keep=True, person=None, url="/account/forwarding/"):
         self.sign_in(person or self.bob)
         page = self.client.get(url)
         data = {"goto": "\n".join(goto), "seen": page.context["form"].initial["seen"]}
         return self.client.post(url, data | ({"goto_mailbox": "on"} if keep else {}))
 
     def test_bob_forwards_with_and_without_a_copy(self):
-        self.set_forwardings("x@elsewhere.example")
+        self.forward("x@elsewhere.example")
         self.assertEqual(self.goto(), "x@elsewhere.example,bob@example.org")
-        self.set_forwardings("x@elsewhere.example", keep=False)
+        self.forward("x@elsewhere.example", keep=False)
         self.assertEqual(self.goto(), "x@elsewhere.example")
-        self.set_forwardings()
+        self.forward()
         self.assertEqual(self.goto(), "bob@example.org")
         self.assertEqual({action for action, _d, _k in self.logged()}, {"edit_alias"})
 
     def test_mail_must_go_somewhere(self):
-        self.assert_refused(self.set_forwardings(keep=False), "somewhere else")
+        self.assert_refused(self.forward(keep=False), "somewhere else")
 
     def test_an_auto_reply_keeps_no_mail(self):
         """Its target is no place where mail is kept, whatever is typed beside it."""
@@ -272,8 +272,7 @@ class ForwardingStories(Stories):
             ):
                 with self.subTest(goto=goto, url=url):
                     self.assert_refused(
-                        self.set_forwardings(goto, keep=False, person=person, url=url),
-                        "somewhere else",
+                        self.forward(goto, keep=False, person=person, url=url), "somewhere else"
                     )
         self.sign_in(self.alice)
         url = "/aliases/bob@example.org/edit/"
@@ -308,13 +307,13 @@ class ForwardingStories(Stories):
 
     def test_the_vacation_target_is_neither_lost_nor_forged(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{AWAY},{self.bob.pk}")
-        self.set_forwardings("x@elsewhere.example")
+        self.forward("x@elsewhere.example")
         self.assertEqual(self.goto(), f"x@elsewhere.example,{AWAY},bob@example.org")
-        self.assert_refused(self.set_forwardings(AWAY), "vacation page")
+        self.assert_refused(self.forward(AWAY), "vacation page")
 
     def test_alice_does_it_for_bob_and_not_for_carol(self):
         url = "/mailboxes/bob@example.org/forwarding/"
-        self.set_forwardings("x@elsewhere.example", person=self.alice, url=url)
+        self.forward("x@elsewhere.example", person=self.alice, url=url)
         self.assertEqual(self.goto(), "x@elsewhere.example,bob@example.org")
         for page in ("forwarding", "vacation"):
             answer = self.client.post(
@@ -326,7 +325,7 @@ class ForwardingStories(Stories):
         self.sign_in(self.bob)
         page = self.client.get("/account/forwarding/")
         seen = page.context["form"].initial["seen"]
-        self.set_forwardings("x@elsewhere.example")
+        self.forward("x@elsewhere.example")
         answer = self.client.post(
             "/account/forwarding/",
             {"goto": "y@elsewhere.example", "goto_mailbox": "on", "seen": seen},

@@ -114,11 +114,11 @@ def split_list_value(value):
 class DovecotParser:
     """Reads a file and what it includes into a tree; what goes wrong is a problem, not an end."""
 
-    def __init__(self, directory, expands=True, reaches=None):
+    def __init__(self, directory, expands_variables=True, reaches=None):
         self.included_count = 0
         self.reaches = reaches or (lambda path: True)  # what may be read, if not all
         self.directory = directory
-        self.expands_variables = expands  # a file of SQL settings takes `$` as it is
+        self.expands_variables = expands_variables  # a file of SQL settings takes `$` as it is
         self.problems = []
         self.includes = []  # what is to be included, as it is written
         self.first = None  # the line before which there are only comments

@@ -79,7 +79,7 @@ class LoginProbe:
     def _check_wrong_passwords(self, users: list[str]) -> Iterator[Difference]:
         with ThreadPoolExecutor(MAX_PARALLEL_LOGINS) as pool:
             wrong = secrets.token_hex(16)
-            accepted = pool.map_config(lambda user: self.dovecot.accepts(user, wrong), users)
+            accepted = pool.map(lambda user: self.dovecot.accepts(user, wrong), users)
             for user, is_in in zip(users, accepted, strict=True):
                 if is_in:
                     yield Difference(

@@ -56,7 +56,7 @@ def hash_passwords(description):
         people = Mailbox.objects.filter(pk__in=part).values_list("pk", "password")
         stored |= {fold(key): password for key, password in people}
     with ThreadPoolExecutor() as pool:
-        list(pool.map_config(lambda row: hash_if_changed(row, stored.get(row.key)), typed))
+        list(pool.map(lambda row: hash_if_changed(row, stored.get(row.key)), typed))
 
 
 def hash_if_changed(row, stored):

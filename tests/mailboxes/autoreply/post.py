@@ -67,7 +67,7 @@ class Post:
         stream = io.BytesIO(letter() if mail is None else mail)
         return autoresponder.respond_to_message(self.options(**envelope), self.known, stream)
 
-    def lookup_in_files(self):
+    def answers(self):
         """The mails that were handed over, as a mail program reads them."""
         found = sorted(self.folder.glob("*.mail"), key=lambda path: path.stat().st_mtime_ns)
         return [

@@ -30,11 +30,11 @@ def test_people_in_an_adopted_database_are_answered_for(post, mariadb, shape, ch
     for to in ("info@example.org", "info@upper.example"):
         assert post.brings(letter(To=to), sender="new@example.net") == 0
         assert post.brings(letter(To=to), **dave) == 0
-    bobs, daves = post.lookup_in_files()
+    bobs, daves = post.answers()
     assert bobs["Subject"] == "Au revoir" and bobs.get_content() == "à bientôt\r\n"
     assert daves["From"] == "Dave <dave@upper.example>"
     assert post.brings(letter(To="dave@upper.example"), **dave) == 0
-    assert len(post.lookup_in_files()) == 2
+    assert len(post.answers()) == 2
     database.drop()
 
 
@@ -74,7 +74,7 @@ def test_the_account_needs_what_is_said_and_no_more(post, mariadb, account):
     url = f"mysql://{user}:x@127.0.0.1:{mariadb.port}/{name}"
     post.known = autoresponder.load_settings(environ=environ(MAILADMIN_DATABASE_URL=url))
     assert list(a_day(post)) == [75, 75, 0]
-    assert [answer["Subject"] for answer in post.lookup_in_files()] == ["Отпуск"]
+    assert [answer["Subject"] for answer in post.answers()] == ["Отпуск"]
     noted = "SELECT notified, notified_at FROM vacation_notification"
     assert mariadb.execute(noted + " WHERE notified LIKE 'old%'", name) == [
         "old@example.net\t2020-05-05 05:05:05"

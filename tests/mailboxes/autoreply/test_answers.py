@@ -25,7 +25,7 @@ from tests.mailboxes.autoreply.post import FRIEND, ZONE, at, letter, notes, vaca
 
 def test_a_friend_is_answered_and_nothing_can_come_back(post):
     assert post.brings(letter(References="<0@example.net>")) == 0
-    [answer] = post.lookup_in_files()
+    [answer] = post.answers()
     assert answer["From"] == "Bob <bob@example.org>"
     assert answer["To"] == FRIEND
     assert answer["Subject"] == "Away"
@@ -45,7 +45,7 @@ def test_an_answer_in_russian_arrives_as_it_was_written(post):
     text = "Я в отпуске.\r\nВернусь 5 мая 🌴.\r\n"
     vacation(subject="Нет на месте, вернусь не скоро, потому что я в долгом отпуске", body=text)
     post.brings()
-    [answer] = post.lookup_in_files()
+    [answer] = post.answers()
     [sender] = answer["From"].addresses
     assert (sender.display_name, sender.addr_spec) == ("Борис «Боб» Иванов", "bob@example.org")
     assert answer["Subject"] == "Нет на месте, вернусь не скоро, потому что я в долгом отпуске"
@@ -59,7 +59,7 @@ def test_places_for_subject_and_dates_are_filled_in(post):
     body = "From <%From_Date> until <%Until_Date>."
     vacation(subject="Re: $SUBJECT", body=body, activefrom=start, activeuntil=end)
     post.brings(letter(Subject="=?utf-8?b?0J7QsdC10LQ=?= =?iso-8859-1?q?=E0_deux?="))
-    [answer] = post.lookup_in_files()
+    [answer] = post.answers()
     assert answer["Subject"] == "Re: Обедà deux"
     assert answer.get_content() == "From 2026-05-01 until 2036-05-14.\n"
 
@@ -70,7 +70,7 @@ def test_places_for_subject_and_dates_are_filled_in(post):
 def test_a_strange_name_is_still_only_a_name(post, name):
     Mailbox.objects.filter(pk="bob@example.org").update(name=name)
     post.brings()
-    [answer] = post.lookup_in_files()
+    [answer] = post.answers()
     [sender] = answer["From"].addresses
     assert (sender.display_name, sender.addr_spec) == (name, "bob@example.org")
 
@@ -79,7 +79,7 @@ def test_a_strange_name_is_still_only_a_name(post, name):
 def test_a_long_name_is_folded(post, name):
     Mailbox.objects.filter(pk="bob@example.org").update(name=name)
     post.brings()
-    [answer] = post.lookup_in_files()
+    [answer] = post.answers()
     raw = email.message_from_bytes(answer.as_bytes())["From"]
     told = str(email.header.make_header(email.header.decode_header(raw)))
     assert " ".join(told.split()) == f"{name.strip()} <bob@example.org>"
@@ -89,7 +89,7 @@ def test_no_line_is_longer_than_smtp_allows(post):
     vacation(subject="y" * 255, body="x" * 5000)
     names = {"References": f"<{'0' * 3000}@example.net>", "Message_ID": f"<{'1' * 3000}@b>"}
     post.brings(letter(**names))
-    [answer] = post.lookup_in_files()
+    [answer] = post.answers()
     assert max(map(len, answer.as_bytes().split(b"\n"))) < 998
     assert answer.get_content().strip() == "x" * 5000
     assert "In-Reply-To" not in answer
@@ -106,7 +106,7 @@ HOSTILE += f" =?undefined?q?abc?= =?utf-8?q?a=0AX-Evil:_1=0D=0A=0D=0Ab?= =?utf-1
 def test_a_hostile_subject_stays_in_the_subject(post, subject):
     vacation(subject="Re: $SUBJECT")
     assert post.brings(letter(Subject=subject)) == 0
-    [answer] = post.lookup_in_files()
+    [answer] = post.answers()
     assert answer["Subject"].startswith("Re: ")
     assert len(answer["Subject"]) <= 500
     assert "X-Evil" not in answer
@@ -181,7 +181,7 @@ def test_a_text_of_one_line_arrives_as_it_is(subject, name):
             + [b"bob@example.org", b"a@b", b"=?utf-8?q?", b"?=", b"Message-ID: <1@b>", b"(", b","]
         ),
         max_size=60,
-    ).map_config(b"".join)
+    ).map(b"".join)
 )
 def test_whatever_the_bytes_there_is_no_fault(garbage):
     known = {"MAILADMIN_VACATION": True}
@@ -199,14 +199,14 @@ def test_whatever_the_bytes_there_is_no_fault(garbage):
 )
 def test_garbage_gets_no_answer_and_no_bounce(post, mail):
     assert post.brings(mail) == 0
-    assert post.lookup_in_files() == []
+    assert post.answers() == []
 
 
 def test_a_header_in_broken_letters_is_answered_all_the_same(post):
     mail = letter().replace(b"Lunch?", b"caf\xe9 \xff\x00 =?utf-8?q?=FF?=")
     vacation(subject="Re: $SUBJECT")
     assert post.brings(mail) == 0
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 class Large(io.RawIOBase):

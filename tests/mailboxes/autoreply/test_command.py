@@ -27,7 +27,7 @@ def test_the_command_answers_without_django(post):
         cwd=BASE_DIR,
     )
     assert result.stdout == b"0\n", result.stderr
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 def test_django_runs_the_same_command(post):
@@ -42,7 +42,7 @@ def test_django_runs_the_same_command(post):
         cwd=BASE_DIR,
     )
     assert result.returncode == 0, result.stderr
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_mail_waits_while_the_command_or_a_setting_is_wrong(post, more, environm
     assert result.returncode == 75
     assert b"4.3.0 the vacation responder is not available" in result.stderr
     assert b"hidden-word" not in result.stderr and b"Traceback" not in result.stderr
-    assert post.lookup_in_files() == []
+    assert post.answers() == []
 
 
 @pytest.mark.parametrize("form", ["--recipient=a --recipient=b", "--recipient a b"])
@@ -98,7 +98,7 @@ def test_a_file_of_its_own_says_which_database(post, tmp_path):
     )
     bare = {name: os.environ[name] for name in ("PATH",)}
     assert post.runs(f"--env-file={path}", environ=bare).returncode == 0
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 def test_it_is_among_the_commands_that_help_lists(post):

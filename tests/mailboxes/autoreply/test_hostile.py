@@ -43,17 +43,17 @@ def test_no_answer_is_lost_unsaid_or_sent_twice(post, hasty, name):
     assert post.brings() == status
     assert time.monotonic() - start < 20
     assert said in post.log.getvalue() and len(post.log.getvalue()) < 2000
-    assert len(post.lookup_in_files()) == number
+    assert len(post.answers()) == number
     assert list(notes()) == ([FRIEND] if number else [])
     post.sendmail.write_text(good)
     assert post.brings() == 0
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 def test_a_long_answer_is_handed_over_whole(post):
     vacation(body="I am at the sea.\n" * 30_000)
     assert post.brings() == 0
-    [answer] = post.lookup_in_files()
+    [answer] = post.answers()
     assert answer.get_content().count("sea") == 30_000
 
 

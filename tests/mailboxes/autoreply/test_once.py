@@ -46,7 +46,7 @@ bob#example.org@elsewhere.example bob #@ bob# bob@autoreply.localhost
 @pytest.mark.parametrize("recipient", ["", "#" * 900, *NOBODY_AWAY.split()])
 def test_a_recipient_who_is_not_away_makes_no_bounce(post, recipient):
     assert post.brings(recipient=recipient) == 0
-    assert post.lookup_in_files() == []
+    assert post.answers() == []
     assert "nobody is away there" in post.log.getvalue()
 
 
@@ -60,7 +60,7 @@ def test_a_recipient_who_is_not_away_makes_no_bounce(post, recipient):
 )
 def test_bob_is_found_behind_extensions_and_capitals(post, recipient):
     post.brings(recipient=recipient)
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 def test_delimiters_may_be_several_and_occur_in_names(post):
@@ -70,7 +70,7 @@ def test_delimiters_may_be_several_and_occur_in_names(post):
     Mailbox.objects.create(username=name, **place, password="x", maildir="x")
     Row.objects.create(mailbox_id=name, domain=domain, activeuntil=at(days=1))
     post.brings(letter(To=name), recipient="d-d#a#my-example.org-x@autoreply.localhost")
-    assert [answer["From"] for answer in post.lookup_in_files()] == [name]
+    assert [answer["From"] for answer in post.answers()] == [name]
 
 
 def test_a_sign_in_a_domain_is_a_delimiter_only_if_nothing_else_fits(post):
@@ -82,10 +82,7 @@ def test_a_sign_in_a_domain_is_a_delimiter_only_if_nothing_else_fits(post):
 def test_bob_and_carol_both_answer_a_mail_to_both(post):
     carol = "carol#example.com@autoreply.localhost"
     post.brings(letter(Cc="carol@example.com"), recipient=[BOB, carol], original=["x", "y"])
-    assert {answer["From"].addresses[0].username for answer in post.lookup_in_files()} == {
-        "bob",
-        "carol",
-    }
+    assert {answer["From"].addresses[0].username for answer in post.answers()} == {"bob", "carol"}
 
 
 @pytest.mark.parametrize(
@@ -102,13 +99,13 @@ def test_bob_and_carol_both_answer_a_mail_to_both(post):
 def test_nothing_is_answered_beside_the_vacation(post, switch):
     switch()
     assert post.brings() == 0
-    assert post.lookup_in_files() == []
+    assert post.answers() == []
 
 
 def test_a_feature_that_is_off_answers_nobody(post):
     post.known["MAILADMIN_VACATION"] = False
     post.brings()
-    assert post.lookup_in_files() == []
+    assert post.answers() == []
 
 
 @pytest.mark.parametrize("unknown", ["2000-01-01 00:00:00", "0000-00-00 00:00:00"])
@@ -121,17 +118,17 @@ def test_unknown_dates_are_no_limits(post, unknown):
     connection.close()  # and with it the mode
     post.brings()
     post.brings()
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 def test_the_dates_are_local_time(post):
     """An hour matters: Berlin's clocks are ahead of UTC."""
     vacation(activefrom=at(minutes=-5), activeuntil=at(minutes=5))
     post.brings()
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
     post.known["MAILADMIN_TIME_ZONE"] = "UTC"
     post.brings(sender="other@example.net")
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 def test_what_bob_says_in_the_panel_is_what_is_answered(post):
@@ -142,8 +139,8 @@ def test_what_bob_says_in_the_panel_is_what_is_answered(post):
         perform(Actor.console(), set_vacation, "bob@example.org", values | {"active": active})
         post.brings(**target)
         post.brings(**target)
-        assert len(post.lookup_in_files()) == count
-    assert {answer["Subject"] for answer in post.lookup_in_files()} == {"At sea"}
+        assert len(post.answers()) == count
+    assert {answer["Subject"] for answer in post.answers()} == {"At sea"}
 
 
 # Once
@@ -152,10 +149,10 @@ def test_what_bob_says_in_the_panel_is_what_is_answered(post):
 def test_a_friend_is_told_once(post):
     for sender in (FRIEND, FRIEND, "Friend@Example.NET"):
         assert post.brings(sender=sender) == 0
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
     assert post.log.getvalue().count("told already") == 2
     post.brings(sender="other@example.net")
-    assert len(post.lookup_in_files()) == 2
+    assert len(post.answers()) == 2
 
 
 @pytest.mark.parametrize(
@@ -177,7 +174,7 @@ def test_a_friend_is_told_again_after_the_interval_and_in_a_new_vacation(
     told(**ago)
     post.brings()
     post.brings()
-    assert len(post.lookup_in_files()) == count
+    assert len(post.answers()) == count
 
 
 def test_of_mails_that_arrive_at_once_one_is_answered(post):
@@ -191,7 +188,7 @@ def test_of_mails_that_arrive_at_once_one_is_answered(post):
     for process in crowd:
         process.stdin.close()
     assert [process.wait() for process in crowd] == [0] * 6
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 @pytest.mark.parametrize("before", [None, {"days": -2}])
@@ -206,8 +203,8 @@ def test_of_answers_noted_at_once_one_is_sent(post, before):
         return post.brings()
 
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
-        assert list(pool.map_config(arrive, range(12))) == [0] * 12
-    assert len(post.lookup_in_files()) == 1
+        assert list(pool.map(arrive, range(12))) == [0] * 12
+    assert len(post.answers()) == 1
     assert post.log.getvalue().count("told already") == 11
 
 
@@ -222,10 +219,10 @@ def test_an_answer_that_cannot_be_sent_is_tried_again_and_sent_once(post, before
     stored = notes()
     with post.being("busy"):
         assert post.brings() == 75
-    assert notes() == stored and post.lookup_in_files() == []
+    assert notes() == stored and post.answers() == []
     assert "the queue is full" in post.log.getvalue()
     assert [post.brings(), post.brings()] == [0, 0]
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 def test_a_missing_sendmail_lets_the_mail_wait(post):
@@ -239,7 +236,7 @@ def test_a_responder_killed_while_sending_never_sends_twice(post):
         assert post.runs(environ=environ()).returncode == -9
     assert list(notes()) == [FRIEND]
     assert post.runs(environ=environ()).returncode == 0
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 def test_a_note_that_others_changed_meanwhile_is_not_taken_back(post):
@@ -253,7 +250,7 @@ def test_a_note_that_others_changed_meanwhile_is_not_taken_back(post):
         VacationNotification.objects.all().delete()
         told(seconds=0)
         stored = notes()
-        note.revert()
+        note.take_back()
     assert notes() == stored
 
 
@@ -269,9 +266,9 @@ def test_mail_waits_while_mariadb_is_away(post):
         server.stop(keep=True)
         assert post.brings() == 75
         assert client.password not in post.log.getvalue()
-        server._run_postmap()
+        server._run()
         assert post.brings() == 0
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 @pytest.mark.mariadb
@@ -291,7 +288,7 @@ def test_mail_waits_while_sqlite_is_locked_or_missing(post, monkeypatch, tmp_pat
         assert post.brings() == 75
         other.execute("ROLLBACK")
     assert post.brings() == 0
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
     entry["NAME"] = tmp_path / "missing.sqlite3"
     assert post.brings() == 75
     assert not entry["NAME"].exists()

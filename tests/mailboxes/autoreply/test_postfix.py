@@ -102,12 +102,12 @@ def fate(postfix, identity):
 def test_postfix_runs_the_responder(postfix, post):
     assert "relay=mailadmin-autoreply" in fate(postfix, smtp(postfix, FRIEND))
     assert post.envelopes() == [["-i", "-f", "<>", "--", FRIEND]]
-    [answer] = post.lookup_in_files()
+    [answer] = post.answers()
     assert answer["In-Reply-To"] == "<1@example.net>"
     renamed = letter(To="bob+news@example.org", Return_Path="<x@example.net>")
     for sender in ("", "noreply@example.net", '"a,b"@example.net', FRIEND):
         assert "status=sent" in fate(postfix, smtp(postfix, sender, renamed))
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 @pytest.mark.mailserver
@@ -116,7 +116,7 @@ def test_postfix_names_several_recipients_at_once(postfix, post):
     mail = letter(Cc="carol@example.com")
     identity = smtp(postfix, FRIEND, mail, ("bob@example.org", "carol@example.com"))
     assert fate(postfix, identity).count("status=sent") == 2
-    assert {answer["From"] for answer in post.lookup_in_files()} == {
+    assert {answer["From"] for answer in post.answers()} == {
         "Bob <bob@example.org>",
         "Carol <carol@example.com>",
     }
@@ -132,7 +132,7 @@ def test_postfix_keeps_the_mail_until_it_can_be_answered(postfix, post):
     time.sleep(0.3)  # or Postfix finds it still in hand, and puts it aside for minutes
     postfix.tool("postqueue", "-f")
     assert "status=sent" in fate(postfix, identity)
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 @pytest.mark.mailserver

@@ -54,7 +54,7 @@ MACHINES = {
 @pytest.mark.parametrize("reason", MACHINES)
 def test_who_is_no_person_writing_to_bob_gets_no_answer(post, reason):
     assert post.brings(MACHINES[reason]) == 0
-    assert post.lookup_in_files() == [] and notes() == {}
+    assert post.answers() == [] and notes() == {}
     assert reason.strip() in post.log.getvalue()
 
 
@@ -77,7 +77,7 @@ def test_capitals_hide_no_recipient(post):
 )
 def test_fields_that_say_that_a_person_wrote_do_no_harm(post, mail):
     assert post.brings(mail) == 0
-    assert len(post.lookup_in_files()) == 1, post.log.getvalue()
+    assert len(post.answers()) == 1, post.log.getvalue()
 
 
 MACHINE_SENDERS = """
@@ -113,7 +113,7 @@ a@[192.0.2.1] a@ @b a@b@c \udcff@example.net
 )
 def test_a_sender_behind_whom_nobody_reads_gets_no_answer(post, sender):
     assert post.brings(sender=sender) == 0
-    assert post.lookup_in_files() == [] and notes() == {}
+    assert post.answers() == [] and notes() == {}
     assert post.log.getvalue().count("\n") == 1 and post.log.getvalue().isascii()
 
 
@@ -129,7 +129,7 @@ def test_a_strange_sender_is_one_plain_argument(post, sender):
 @pytest.mark.parametrize("sender", PEOPLE.split())
 def test_a_person_whose_address_looks_like_a_lists_is_answered(post, sender):
     assert post.brings(sender=sender) == 0
-    assert len(post.lookup_in_files()) == 1, post.log.getvalue()
+    assert len(post.answers()) == 1, post.log.getvalue()
 
 
 # Whether it was written to bob
@@ -158,15 +158,15 @@ def test_each_of_bobs_addresses_counts(post, to, field):
     AliasDomain.objects.create(alias_domain_id="alias.example", target_domain_id="example.org")
     alias("anything@example.org", "bob@example.org")
     post.brings(letter(**{"To": "x@example.net", field: to}))
-    assert len(post.lookup_in_files()) == 1, post.log.getvalue()
+    assert len(post.answers()) == 1, post.log.getvalue()
 
 
 def test_a_catch_all_of_bobs_counts_for_names_that_nobody_has(post):
     alias("@example.org", "bob@example.org")
     post.brings(letter(To="nobody-else@example.org"))
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
     post.brings(letter(To="alice@example.org"), sender="other@example.net")
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
     assert "no address of this person" in post.log.getvalue()
 
 
@@ -178,13 +178,13 @@ def test_aliases_that_are_off_or_lead_nowhere_do_not_count(post, to):
     off = {"target_domain_id": "example.org", "active": False}
     AliasDomain.objects.create(alias_domain_id="alias.example", **off)
     post.brings(letter(To=to))
-    assert post.lookup_in_files() == []
+    assert post.answers() == []
 
 
 def test_an_extension_counts_where_bob_has_no_alias(post):
     Alias.objects.all().delete()
     post.brings(letter(To="bob+news@example.org"))
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 def test_crowds_of_addresses_do_not_keep_the_mail_waiting(post):
@@ -194,19 +194,19 @@ def test_crowds_of_addresses_do_not_keep_the_mail_waiting(post):
     crowd = ", ".join(f"p{number}@b.cc" for number in range(15000))
     assert post.brings(letter(To=crowd)) == 0
     assert post.brings(letter(To="every@example.org")) == 0
-    assert post.lookup_in_files() == []
+    assert post.answers() == []
 
 
 def test_the_address_with_which_the_mail_came_counts(post):
     post.brings(letter(To="old-bob@example.net"), original="Old-Bob@example.net")
-    assert len(post.lookup_in_files()) == 1
+    assert len(post.answers()) == 1
 
 
 def test_bob_does_not_answer_himself(post):
     alias("info@example.org", "bob@example.org")
     for sender in ("bob@example.org", "Bob+x@example.org", "info@example.org"):
         post.brings(sender=sender, mail=letter(To="bob@example.org, info@example.net"))
-    assert post.lookup_in_files() == []
+    assert post.answers() == []
     assert post.log.getvalue().count("\n") == 3
     assert "from the same person" in post.log.getvalue()
 

@@ -60,7 +60,7 @@ class Fate(NamedTuple):
     """
 
     refusal: str
-    referenced_domains: frozenset = frozenset()
+    ends: frozenset = frozenset()
 
 
 def keep_here(server):
@@ -73,12 +73,12 @@ def keep_here(server):
 class Observed:
     """A Postfix with its Dovecot of which one can see what becomes of mail and of logins."""
 
-    convert_connect = None  # a port for those who may send anywhere
+    inside = None  # a port for those who may send anywhere
 
     def fate(self, address, inside=False, sender=STRANGER):
         """Send by SMTP, from outside or as a machine of the system's own, and see."""
         token = secrets.token_hex(8)
-        with self.smtp(self.convert_connect if inside else None) as client:
+        with self.smtp(self.inside if inside else None) as client:
             client.ehlo()
             client.mail(sender)
             code, text = client.rcpt(address)
@@ -154,15 +154,15 @@ class OldSystem(Observed, mailservers.Postfix):
 
     release = OLD_RELEASE
     files = None  # a folder with `postfix` and `dovecot`
-    sample_rows = ""  # what its database holds, or which folder of files it is
+    sample = ""  # what its database holds, or which folder of files it is
     paths = {}  # a path in the files → the folder of ours that it becomes
     words = {}  # other words of the files, for which this machine has others
     mends = {}
     owner = mailservers.NOBODY  # whose the mail is
 
     def __init__(self, place=None, mended=True, dovecot_place=None):
-        self.convert_connect = free_port()
-        super().__init__(master=MASTER, inside=self.convert_connect)
+        self.inside = free_port()
+        super().__init__(master=MASTER, inside=self.inside)
         self.place, self.dovecot_place = place, dovecot_place or place
         self._own_folders()
         self._add_files("postfix", self.config)
@@ -262,7 +262,7 @@ class OldSystem(Observed, mailservers.Postfix):
         found.pop("alias_maps", None)
         return found
 
-    def lookup_in_files(self, keys):
+    def answers(self, keys):
         """Parameter → key → what Postfix reads there: the first answer of its tables, or None."""
         return {
             name: self._first_answers(tables, list(dict.fromkeys(keys)))
@@ -322,14 +322,14 @@ class OldDovecot(mailservers.Dovecot):
 
 class Ispmail(OldSystem):
     files = CONFIGURATIONS / "ispmail"
-    sample_rows = "ispmail.sql"
+    sample = "ispmail.sql"
     paths = {"/var/vmail": "mail"}
     owner = (5000, 5000)
 
 
 class Forwardings(OldSystem):
     files = CONFIGURATIONS / "forwardings"
-    sample_rows = "forwardings.sql"
+    sample = "forwardings.sql"
     paths = {"/home/vmail": "mail"}
     mends = {
         # Asked for a domain with a row, it answers the domain's name, which is no transport.
@@ -342,14 +342,14 @@ class Forwardings(OldSystem):
 
 class PostfixAdmin2007(OldSystem):
     files = CONFIGURATIONS / "postfixadmin-2007"
-    sample_rows = "postfixadmin-2007.sql"
+    sample = "postfixadmin-2007.sql"
     paths = {"/var/spool/postfix/vmail": "mail"}
     owner = (901, 901)
 
 
 class PostfixAdminCram(OldSystem):
     files = CONFIGURATIONS / "postfixadmin-cram"
-    sample_rows = "postfixadmin-cram.sql"
+    sample = "postfixadmin-cram.sql"
     paths = {"/var/mail": "mail"}
     words = {
         "vmail:vmail": "nobody:nogroup",
@@ -370,7 +370,7 @@ class HashFiles(OldSystem):
     """The files themselves are the data: `files` may be a copy that a test has changed."""
 
     files = SAMPLES / "hash"
-    sample_rows = "hash"
+    sample = "hash"
     paths = {"/var/spool/postfix/vmail": "mail"}
     owner = (901, 901)
 
@@ -391,7 +391,7 @@ IN_OUR_TIME = (  # statements of then that no server takes today, or that are ab
 
 def load(mariadb, system, name):
     """A database with what the system's sample holds; its place."""
-    raw = (SAMPLES / system.sample_rows).read_bytes()
+    raw = (SAMPLES / system.sample).read_bytes()
     text = raw.decode("latin1" if b"NAMES latin1" in raw else "utf-8")
     for old, new in IN_OUR_TIME:
         text = re.sub(old, new, text, flags=re.M)

@@ -41,12 +41,12 @@ class TransferWorld(World):
         return self.plan(json.dumps(tables), person, "rows.json")
 
     def apply(self, plan, person=None):
-        return self.run_operation(plan, Plan.State.APPLYING, person)
+        return self.go(plan, Plan.State.APPLYING, person)
 
-    def revert(self, plan, person=None):
-        return self.run_operation(plan, Plan.State.RETURNING, person)
+    def take_back(self, plan, person=None):
+        return self.go(plan, Plan.State.RETURNING, person)
 
-    def run_operation(self, plan, state, person):
+    def go(self, plan, state, person):
         actor = self.actor(person) if person else Actor.console()
         workflow.run_in_foreground(actor, plan.pk, state)
         plan.refresh_from_db()
@@ -81,5 +81,5 @@ class TransferWorld(World):
             return out.getvalue(), str(error)
         return out.getvalue(), ""
 
-    def run_loop(self):
+    def work(self):
         call_command("worker", once=True)

@@ -99,17 +99,17 @@ class Move:
 
     # Looking
 
-    def lookup_in_files(self, keys, mended=False):
+    def answers(self, keys, mended=False):
         """Parameter → key → answer, by files as they were found."""
         with self.kind(mended=mended, **self.sources) as system:
-            return {name: read(found) for name, found in system.lookup_in_files(keys).items()}
+            return {name: read(found) for name, found in system.answers(keys).items()}
 
     def seen(self, keys, words):
         """All answers, mail to the keys that are addresses, from both sides, and logins."""
         with self.kind(**self.sources) as system:
             system.run()
             addresses = [key for key in keys if key.isascii() and "@" in key[1:]]
-            return {name: read(found) for name, found in system.lookup_in_files(keys).items()} | {
+            return {name: read(found) for name, found in system.answers(keys).items()} | {
                 "mail": {key: lowered(system.fate(key)) for key in addresses},
                 "mail from inside": {
                     key: lowered(system.fate(key, inside=True)) for key in addresses
@@ -129,10 +129,7 @@ def read(answers):
 
 def lowered(fate):
     """An alias gives the address as it is stored; without one it stays as the sender wrote it."""
-    return Fate(
-        fate.refusal,
-        frozenset((who.lower(), where.lower()) for who, where in fate.referenced_domains),
-    )
+    return Fate(fate.refusal, frozenset((who.lower(), where.lower()) for who, where in fate.ends))
 
 
 def comes_in(system, address, word):
@@ -184,11 +181,11 @@ def test_forwardings_files_answer_the_same_after_the_move(moving):
         " UNION SELECT CONCAT('nobody@', domain) FROM transport WHERE domain LIKE 'host%'",
     )
     words = dict.fromkeys(moving.column("SELECT email FROM users"), "secret")
-    as_found, before = moving.lookup_in_files(keys), moving.seen(keys, words)
+    as_found, before = moving.answers(keys), moving.seen(keys, words)
     assert as_found["transport_maps"]["example.com"] == ["example.com"]
     assert moving.into_the_panel("forwardings") == ""
     moving.onto_views("forwardings")
-    assert differences(as_found, moving.lookup_in_files(keys)) == {}
+    assert differences(as_found, moving.answers(keys)) == {}
     # Digests in hex are no crypt hashes; now they say what they are.
     assert differences(before, moving.seen(keys, words)) == {
         ("login", f"{name}.com"): NOW_COMES_IN
@@ -227,11 +224,11 @@ def test_files_for_cram_md5_answer_the_same_after_the_move(moving):
         "SELECT username FROM mailbox UNION SELECT address FROM alias",
     )
     words = dict.fromkeys(moving.column("SELECT username FROM mailbox"), "secret")
-    as_found, before = moving.lookup_in_files(keys), moving.seen(keys, words)
+    as_found, before = moving.answers(keys), moving.seen(keys, words)
     assert moving.into_the_panel("postfixadmin", "--scheme", "CRAM-MD5") == ""
     moving.onto_tables()
     away = {"old#magazin.com@autoreply.magazin.com"}
-    for old, new in ((as_found, moving.lookup_in_files(keys)), (before, moving.seen(keys, words))):
+    for old, new in ((as_found, moving.answers(keys)), (before, moving.seen(keys, words))):
         found = differences(old, new)
         assert {key.lower() for _what, key in found} == {"old@magazin.com"}
         for was, now in found.values():
@@ -241,7 +238,7 @@ def test_files_for_cram_md5_answer_the_same_after_the_move(moving):
 
 def targets_of(seen):
     """The addresses of an answer, or those who got mail."""
-    return [who for who, _where in seen.referenced_domains] if isinstance(seen, Fate) else seen
+    return [who for who, _where in seen.ends] if isinstance(seen, Fate) else seen
 
 
 # The panel's rows, asked by older files
@@ -263,9 +260,9 @@ def test_mail_for_a_mailbox_that_is_switched_off_is_refused_and_not_the_catch_al
             mailbox(f"{who}@{name}")
     alias("*@example.org", "bob@example.org")
     make(set_mailboxes, ["eve@example.org", "eve@example.com"], "active", False)
-    ((address, end),) = ispmail.fate("eve@example.org").referenced_domains
+    ((address, end),) = ispmail.fate("eve@example.org").ends
     assert (address, end.partition(":")[0]) == ("eve@example.org", "bounced")
-    assert ispmail.fate("nobody@example.org").referenced_domains == {("bob@example.org", BOBS)}
+    assert ispmail.fate("nobody@example.org").ends == {("bob@example.org", BOBS)}
     assert "550 5.1.1 <eve@example.com>" in ispmail.fate("eve@example.com").refusal
     assert not ispmail.signs_in("eve@example.org", PASSWORD)
 
@@ -279,7 +276,7 @@ def test_an_alias_domain_of_the_panel_is_one_to_older_files(ispmail):
     mirror("example.net")
     alias("info@example.org", "bob@example.org")
     for address in ("bob@example.net", "info@example.net", "INFO@Example.NET"):
-        assert ispmail.fate(address).referenced_domains == {("bob@example.org", BOBS)}
+        assert ispmail.fate(address).ends == {("bob@example.org", BOBS)}
 
 
 def test_a_mailbox_whose_alias_another_program_forgot_keeps_its_mail(moving, ispmail):
@@ -292,7 +289,7 @@ def test_a_mailbox_whose_alias_another_program_forgot_keeps_its_mail(moving, isp
     (table, _by_mailbox) = ispmail.tables()["virtual_alias_maps"]
     ispmail.set({"virtual_alias_maps": table})
     ispmail.tool("postfix", "reload", check=True)
-    assert ispmail.fate("bob@example.org").referenced_domains == {("bob@example.org", BOBS)}
+    assert ispmail.fate("bob@example.org").ends == {("bob@example.org", BOBS)}
 
 
 def test_nobody_is_answered_by_older_files_and_mail_for_who_is_away_comes(ispmail):
@@ -300,7 +297,7 @@ def test_nobody_is_answered_by_older_files_and_mail_for_who_is_away_comes(ispmai
     mailbox("bob@example.org")
     row = Alias.objects.filter(pk="bob@example.org")
     row.update(goto="bob@example.org,bob#example.org@autoreply.localhost")
-    assert ispmail.fate("bob@example.org").referenced_domains == {("bob@example.org", BOBS)}
+    assert ispmail.fate("bob@example.org").ends == {("bob@example.org", BOBS)}
 
 
 @pytest.mark.parametrize("scheme", ["PLAIN-MD5", "CRAM-MD5"])
@@ -328,6 +325,4 @@ def test_without_its_mends_a_system_delivers_nothing(moving, system):
     address = {oldsystems.Forwardings: "info@example.com"}.get(system, "admin@magazin.com")
     with system(mended=False, **moving.sources) as running:
         running.run()
-        assert {
-            end.partition(":")[0] for _who, end in running.fate(address).referenced_domains
-        } == {"deferred"}
+        assert {end.partition(":")[0] for _who, end in running.fate(address).ends} == {"deferred"}

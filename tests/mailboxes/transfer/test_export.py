@@ -44,7 +44,7 @@ class Exporting(TransferWorld):
         arguments = ("--from", format_name, "--source", str(source), "--apply", *rejects)
         self.assertEqual(self.command("import", *arguments)[1], "")
 
-    def find_planned_places(self, source, format_name="json"):
+    def planned(self, source, format_name="json"):
         """table → verb → how many rows."""
         arguments = ("import", "--from", format_name, "--source", str(source), "--json")
         return json.loads(self.command(*arguments)[0])
@@ -80,7 +80,7 @@ class RoundTrips(Exporting):
                 build_database(seed)
                 path = self.folder / "all.json"
                 self.export("--to", "json", "--output", path)
-                plan = self.find_planned_places(path)
+                plan = self.planned(path)
                 verbs = {verb for row in plan["counts"].values() for verb in row if row[verb]}
                 self.assertEqual(verbs, {"same"}, [r for r in plan["rows"] if r["verb"] != "same"])
                 self.assertEqual(len(plan["counts"]), len(ROW_TYPES_BY_TABLE))
@@ -104,7 +104,7 @@ class RoundTrips(Exporting):
         before = contents()
         self.back(path)
         plan = Plan.objects.latest("pk")
-        self.revert(plan)
+        self.take_back(plan)
         self.assertEqual(self.reasons(plan), {})
         self.assertEqual(contents(), before)
 
@@ -126,7 +126,7 @@ class RoundTrips(Exporting):
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{self.bob.pk},Friend@FAR.test")
         path = self.folder / "all.json"
         self.export("--to", "json", "--output", path)
-        self.assertEqual(self.find_planned_places(path)["counts"]["aliases"]["changed"], 0)
+        self.assertEqual(self.planned(path)["counts"]["aliases"]["changed"], 0)
 
 
 class JsonStories(Exporting):
@@ -172,7 +172,7 @@ class JsonStories(Exporting):
         name = build_database(7, mirrors=False)[0]
         path = self.folder / "one.json"
         self.export("--to", "json", "--domain", name, "--output", path)
-        plan = self.find_planned_places(path)
+        plan = self.planned(path)
         self.assertEqual({r["verb"] for r in plan["rows"]}, {"same"})
         self.assertEqual(plan["counts"]["domains"]["same"], 1)
         self.assertEqual(
@@ -268,7 +268,7 @@ class CsvStories(Exporting):
 
     def test_without_them_too_nothing_changes_in_the_same_database(self):
         build_database(1)
-        plan = self.find_planned_places(self.folder_of_tables(), "csv")
+        plan = self.planned(self.folder_of_tables(), "csv")
         self.assertEqual({row["verb"] for row in plan["rows"]}, {"same"})
 
     def test_one_table_is_printed(self):
@@ -343,7 +343,7 @@ class PageStories(Exporting):
         self.sign_in(self.root)
         path = self.folder / "all.zip"
         path.write_bytes(b"".join(self.ask(format="csv", passwords="on")))
-        plan = self.find_planned_places(path, "csv")
+        plan = self.planned(path, "csv")
         self.assertEqual({row["verb"] for row in plan["rows"]}, {"same"})
         without = b"".join(self.ask(format="csv"))
         names = zipfile.ZipFile(io.BytesIO(without)).namelist()
@@ -355,7 +355,7 @@ class PageStories(Exporting):
         self.sign_in(self.root)
         path = self.folder / "maps.zip"
         path.write_bytes(b"".join(self.ask(format="hashfiles")))
-        plan = self.find_planned_places(path, "hashfiles")
+        plan = self.planned(path, "hashfiles")
         verbs = {(row["kind"], row["verb"]) for row in plan["rows"]}
         self.assertEqual({verb for kind, verb in verbs if kind != "transport"}, {"same"})
 

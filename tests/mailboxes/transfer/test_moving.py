@@ -53,7 +53,7 @@ class Moved(mailservers.MailServer):
 
     def _adapt_postfix(self):
         super()._adapt_postfix()
-        self.convert_connect = free_port()
+        self.inside = free_port()
         path = self.config / "master.cf"
         text = path.read_text()
         for name in ("smtp", "relay"):
@@ -61,7 +61,7 @@ class Moved(mailservers.MailServer):
             dropped = f"{name} unix - - n - - discard -o syslog_name=to/{name}"
             text, count = re.subn(there, dropped, text, flags=re.M)
             assert count == 1, name
-        path.write_text(text + INSIDE.format(port=self.convert_connect))
+        path.write_text(text + INSIDE.format(port=self.inside))
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Journey:
     system: type
     format: str
     outside: tuple  # addresses that strangers write to
-    convert_connect: tuple = ()  # addresses that the system's own machines write to
+    inside: tuple = ()  # addresses that the system's own machines write to
     passwords: dict = field(default_factory=dict)
     unread: frozenset = frozenset()  # hashes that the old Dovecot as it was set up could not read
     maildir: str = "{domain}/{local_part}/"
@@ -271,7 +271,7 @@ def test_every_address_goes_where_it_went_and_everyone_comes_in(both):
 def differences(journey, old, new):
     """Address → the two fates, where they are not the same or as they are meant to be."""
     found = {}
-    asked = [(a, False) for a in journey.outside] + [(a, True) for a in journey.convert_connect]
+    asked = [(a, False) for a in journey.outside] + [(a, True) for a in journey.inside]
     for address, inside in asked:
         before, after = told(old.fate(address, inside)), new.fate(address, inside)
         if after != journey.different.get(address, before):

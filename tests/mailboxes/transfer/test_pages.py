@@ -27,13 +27,13 @@ class PageStories(TransferWorld):
     def uploaded(self, *arguments, **values):
         response = self.upload(*arguments, **values)
         self.assertEqual(response.status_code, 302, response.content[-2000:])
-        self.run_loop()
+        self.work()
         return Plan.objects.latest("pk")
 
     def do(self, plan, action):
         data = {"action": action, "confirmed": "1"}
         response = self.client.post(f"/import/{plan.pk}/", data)
-        self.run_loop()
+        self.work()
         if Plan.objects.filter(pk=plan.pk).exists():
             plan.refresh_from_db()
         return response
@@ -62,7 +62,7 @@ class PageStories(TransferWorld):
         self.assertTrue(sealed)
         self.assertNotIn(b"correct-horse", sealed)
         self.assertNotIn("correct-horse", json.dumps([job.arguments for job in Job.objects.all()]))
-        self.run_loop()
+        self.work()
         self.assertFalse(UploadPiece.objects.exists())
 
     def test_large_files_are_kept_in_pieces_and_read_whole(self):
@@ -118,7 +118,7 @@ class PageStories(TransferWorld):
         self.do(plan, "apply")
         answer = self.client.post(f"/import/{plan.pk}/", {"action": "take-back"})
         self.assertContains(answer, "1 row that the import made is deleted.")
-        self.run_loop()
+        self.work()
         self.assertTrue(Mailbox.objects.filter(pk="ann@example.org").exists())
 
     def test_there_is_no_way_forward_from_half_a_way_back(self):
@@ -162,7 +162,7 @@ class PageStories(TransferWorld):
         self.sign_in(self.root)
         plan = self.uploaded()
         self.do(plan, "discard")
-        self.run_loop()
+        self.work()
         self.assertFalse(Plan.objects.exists() or PlanRow.objects.exists())
 
     def test_refused_rows_are_a_file_to_mend(self):
@@ -188,14 +188,14 @@ class PageStories(TransferWorld):
         PlanRow.objects.create(
             plan=plan, stage=2, kind="mailbox", key="left@over", verb="new", place=""
         )
-        self.run_loop()
+        self.work()
         self.assertEqual(list(plan.rows.values_list("key", flat=True)), ["ann@example.org"])
 
     def test_another_secret_key_cannot_open_an_upload(self):
         self.sign_in(self.root)
         self.upload()
         with override_settings(SECRET_KEY="another key that is long enough to be one"):
-            self.run_loop()
+            self.work()
         self.assertIn("another secret key", Plan.objects.get().trouble)
 
     def test_rows_as_wide_as_a_file_may_hold_are_read(self):
@@ -215,7 +215,7 @@ class PageStories(TransferWorld):
         self.sign_in(self.alice)
         self.upload()
         with mock.patch.object(uploads, "decrypt_piece", side_effect=RuntimeError):
-            self.run_loop()
+            self.work()
         plan = Plan.objects.get()
         self.assertIn('value="discard"', self.page(plan))
         self.do(plan, "discard")
@@ -291,7 +291,7 @@ class ForeignStories(PageStories):
         plan = self.uploaded()
         self.client.post(f"/import/{plan.pk}/", {"action": "apply"})
         type(self.alice).objects.filter(pk=self.alice.pk).update(active=False)
-        self.run_loop()
+        self.work()
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
         self.assertEqual(Job.objects.get(kind="import").state, Job.State.FAILED)
 

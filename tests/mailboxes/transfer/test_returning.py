@@ -67,7 +67,7 @@ class ReturningStories(TransferWorld):
         plan = self.apply(self.json_plan(EVERYTHING))
         self.assertEqual(self.reasons(plan), {})
         self.assertNotEqual(self.snapshot(), before)
-        self.revert(plan)
+        self.take_back(plan)
         self.assertEqual(self.reasons(plan), {})
         self.assertEqual(plan.state, Plan.State.RETURNED)
         self.assertEqual(self.snapshot(), before)
@@ -93,11 +93,13 @@ class ReturningStories(TransferWorld):
     def test_the_old_password_is_back(self):
         plan = self.imported("username,password\nbob@example.org,another-horse-43\n")
         self.assertFalse(passwords.verify(PASSWORD, self.mailbox("bob@example.org").password))
-        self.revert(plan)
+        self.take_back(plan)
         self.assertTrue(passwords.verify(PASSWORD, self.mailbox("bob@example.org").password))
 
     def test_old_hashes_are_forgotten_with_it(self):
-        plan = self.revert(self.imported("username,password\nbob@example.org,another-horse-43\n"))
+        plan = self.take_back(
+            self.imported("username,password\nbob@example.org,another-horse-43\n")
+        )
         self.assertEqual([row.values for row in plan.rows.all()], [{}])
 
     def test_what_was_changed_since_stays_and_is_listed(self):
@@ -107,7 +109,7 @@ class ReturningStories(TransferWorld):
         self.age(plan)
         self.perform(self.root, mailboxes.edit_mailbox, "ann@example.org", {"name": "Anna"})
         self.perform(self.root, mailboxes.edit_mailbox, "bob@example.org", {"name": "Bobby"})
-        self.revert(plan)
+        self.take_back(plan)
         self.assertEqual(self.mailbox("ann@example.org").name, "Anna")
         self.assertEqual(self.mailbox("bob@example.org").name, "Bobby")
         self.assertFalse(Mailbox.objects.filter(pk="ben@example.org").exists())
@@ -125,7 +127,7 @@ class ReturningStories(TransferWorld):
         self.perform(self.root, set_forwarding, "ann@example.org", ["x@example.net"], True)
         values = {"subject": "Away", "body": "Later.", "active": True}
         self.perform(self.root, set_vacation, "ben@example.org", values)
-        self.revert(plan)
+        self.take_back(plan)
         self.assertEqual(
             Mailbox.objects.filter(pk__in=["ann@example.org", "ben@example.org"]).count(), 2
         )
@@ -136,14 +138,14 @@ class ReturningStories(TransferWorld):
         self.apply(plan)
         row = {"local_part": "eve", "domain": self.domain("example.net"), "password": "x"}
         self.perform(self.root, mailboxes.create_mailboxes, [row])
-        self.revert(plan)
+        self.take_back(plan)
         self.assertTrue(Mailbox.objects.filter(pk="eve@example.net").exists())
         self.assertIn("depends", self.reasons(plan)["example.net"])
 
     def test_what_is_gone_already_is_no_obstacle(self):
         plan = self.imported("username\nann@example.org\nben@example.org\n")
         self.perform(self.root, mailboxes.delete_mailboxes, ["ann@example.org"])
-        self.revert(plan)
+        self.take_back(plan)
         self.assertFalse(Mailbox.objects.filter(pk="ben@example.org").exists())
 
     def test_it_is_in_the_scope_of_who_does_it(self):
@@ -151,14 +153,14 @@ class ReturningStories(TransferWorld):
         Plan.objects.filter(pk=plan.pk).update(
             owner_model="domains.Admin", owner_key=self.alice.pk, of_superadmin=False
         )
-        self.revert(plan, self.alice)
+        self.take_back(plan, self.alice)
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
         self.assertTrue(Mailbox.objects.filter(pk="eve@example.com").exists())
         self.assertIn("eve@example.com", self.reasons(plan))
 
     def test_it_is_logged_and_recorded_like_any_change(self):
         plan = self.imported("username\nann@example.org\n")
-        self.revert(plan)
+        self.take_back(plan)
         self.assertIn(("delete_mailbox", "example.org", "ann@example.org"), self.logged())
         self.assertFalse(Change.objects.filter(batch=plan.batch, verb="delete").exists())
         self.assertTrue(Change.objects.filter(verb="delete", key="ann@example.org").exists())
@@ -169,9 +171,9 @@ class ReturningStories(TransferWorld):
             perform(self.actor(self.alice), workflow.start_operation, plan.pk, Plan.State.RETURNING)
 
     def test_it_is_taken_back_once(self):
-        plan = self.revert(self.imported("username\nann@example.org\n"))
+        plan = self.take_back(self.imported("username\nann@example.org\n"))
         with self.assertRaisesMessage(ValidationError, "taken back"):
-            self.revert(plan)
+            self.take_back(plan)
 
     def test_a_mirror_and_its_transport_go_too(self):
         plan = self.json_plan(
@@ -181,7 +183,7 @@ class ReturningStories(TransferWorld):
                 "transports": [{"pattern": "example.net", "transport": ":"}],
             }
         )
-        self.revert(self.apply(plan))
+        self.take_back(self.apply(plan))
         self.assertFalse(AliasDomain.objects.exists() or Transport.objects.exists())
         self.assertFalse(Domain.objects.filter(pk="example.net").exists())
 
@@ -191,7 +193,7 @@ class ReturningStories(TransferWorld):
         plan = self.json_plan(
             {"vacations": [{"email": "bob@example.org", "body": "New words.", "active": False}]}
         )
-        self.revert(self.apply(plan))
+        self.take_back(self.apply(plan))
         vacation = Vacation.objects.get(pk="bob@example.org")
         self.assertEqual((vacation.body, vacation.active), ("Old words.", True))
 
@@ -229,5 +231,5 @@ class StoppingStories(TransferWorld):
         service, arguments, _rows = workflow.next_operation_step(plan.pk, Plan.State.APPLYING)
         perform(self.actor(self.root), service, *arguments)
         perform(self.actor(self.root), workflow.stop_plan, plan.pk)
-        self.revert(plan)
+        self.take_back(plan)
         self.assertFalse(Mailbox.objects.filter(pk__in=names).exists())
