@@ -29,7 +29,7 @@ QUOTED_PAIR_RE = re.compile(r"\\(.?)", re.DOTALL)
 WHITESPACE_TO_SPACE = str.maketrans(dict.fromkeys("\t\r\n", " "))
 
 
-class Token(NamedTuple):
+class AddressToken(NamedTuple):
     kind: str  # word, quoted, literal, or the operator itself
     text: str  # without quotes
 
@@ -54,7 +54,7 @@ def rewrite_address(text: str, origin: str = "", domain: str = "") -> str:
     return rewrite_tokens(tokenize(text), origin, domain)
 
 
-def tokenize(text: str) -> list[Token]:
+def tokenize(text: str) -> list[AddressToken]:
     """Return the tokens of a text without spaces and comments."""
     text = text.partition("\0")[0]
     found, position = [], 0
@@ -82,17 +82,17 @@ def find_comment_end(text: str, position: int) -> int:
     return len(text)
 
 
-def build_token(hit: re.Match) -> Token:
+def build_token(hit: re.Match) -> AddressToken:
     kind, text = hit.lastgroup, hit[0]
     if kind == "operator":
-        return Token(text, text)
+        return AddressToken(text, text)
     if kind != "word":
         text = text[1:]
         closing = '"' if kind == "quoted" else "]"
         if is_closed_by(text, closing):
             text = text[:-1]
     text = QUOTED_PAIR_RE.sub(lambda escape: escape[1], text).translate(WHITESPACE_TO_SPACE)
-    return Token(kind, f"[{text}]" if kind == "literal" else text)
+    return AddressToken(kind, f"[{text}]" if kind == "literal" else text)
 
 
 def is_closed_by(text: str, closing: str) -> bool:
@@ -104,14 +104,14 @@ def is_closed_by(text: str, closing: str) -> bool:
 class AddressSplitter:
     """Split tokens into addresses from right to left, as Postfix does."""
 
-    def __init__(self, tokens: list[Token]):
+    def __init__(self, tokens: list[AddressToken]):
         self.tokens = tokens
-        self.addresses: list[list[Token]] = []
-        self.part: list[Token] = []
+        self.addresses: list[list[AddressToken]] = []
+        self.part: list[AddressToken] = []
         self.can_continue = True  # whether a word may stand before `part`
         self.in_group = False  # whether the end of `name: address;` was read
 
-    def split(self) -> list[list[Token]]:
+    def split(self) -> list[list[AddressToken]]:
         position = len(self.tokens) - 1
         while position >= 0:
             position = self.step(position)
@@ -158,21 +158,21 @@ class AddressSplitter:
         return position
 
 
-def rewrite_tokens(tokens: list[Token], origin: str, domain: str) -> str:
+def rewrite_tokens(tokens: list[AddressToken], origin: str, domain: str) -> str:
     """Return an address in its usual form, as trivial-rewrite(8) makes it."""
     tokens = [token for token in tokens if token.text or token.kind == "quoted"]
     if not tokens or (len(tokens) == 1 and tokens[0].text in ("@", "")):
         return ""
     tokens = append_domain(strip_source_route(tokens), origin)
     if domain and is_single_label_domain(tokens):
-        tokens = [*tokens, Token(".", "."), *tokenize(domain)]
+        tokens = [*tokens, AddressToken(".", "."), *tokenize(domain)]
     if len(tokens) > 1 and tokens[-1].kind == "." and tokens[-2].kind not in (".", "@"):
         tokens = tokens[:-1]
     local_part, at, host = join_tokens(tokens).rpartition("@")
     return local_part + at + (strip_domain_spaces(host) if at else host)
 
 
-def join_tokens(tokens: list[Token]) -> str:
+def join_tokens(tokens: list[AddressToken]) -> str:
     """Return the tokens as text; of words side by side, quotes leave a space between them."""
     text, is_domain = "", False
     for before, token in zip([None, *tokens], tokens, strict=False):
@@ -188,7 +188,7 @@ def strip_domain_spaces(domain: str) -> str:
     return ".".join(part.strip(" ") for part in domain.split("."))
 
 
-def strip_source_route(tokens: list[Token]) -> list[Token]:
+def strip_source_route(tokens: list[AddressToken]) -> list[AddressToken]:
     """Leave out `@relay,@relay:` before an address."""
     kinds = [token.kind for token in tokens]
     if kinds[0] == "@" and ":" in kinds[:-1]:
@@ -196,9 +196,9 @@ def strip_source_route(tokens: list[Token]) -> list[Token]:
     return tokens
 
 
-def append_domain(tokens: list[Token], origin: str) -> list[Token]:
+def append_domain(tokens: list[AddressToken], origin: str) -> list[AddressToken]:
     """Make an address of `host!user`, of `user%host` and of a name alone."""
-    kinds, at = [token.kind for token in tokens], Token("@", "@")
+    kinds, at = [token.kind for token in tokens], AddressToken("@", "@")
     if "@" in kinds:
         return tokens
     if "!" in kinds:
@@ -210,7 +210,7 @@ def append_domain(tokens: list[Token], origin: str) -> list[Token]:
     return [*tokens, at, *tokenize(origin)] if origin else tokens
 
 
-def is_single_label_domain(tokens: list[Token]) -> bool:
+def is_single_label_domain(tokens: list[AddressToken]) -> bool:
     """Whether the domain is a single name."""
     kinds = [token.kind for token in tokens]
     if "@" not in kinds or kinds[-1] == "@":

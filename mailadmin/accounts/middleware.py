@@ -1,7 +1,7 @@
 """Middleware of accounts: client address, required login, expired passwords, private pages."""
 
 from django.conf import settings
-from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth import middleware
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
 from django.utils.cache import patch_cache_control
@@ -36,7 +36,7 @@ class PasswordExpiryMiddleware:
             return False
 
 
-class DoorMiddleware(LoginRequiredMiddleware):
+class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
     """Back to where one was; but what was sent cannot be sent again by a link."""
 
     def process_view(self, request, view_func, view_args, view_kwargs):

@@ -291,7 +291,11 @@ class _AsciiInLookupMixin:
 
 def _register_ascii_lookups(field, mixin, *classes):
     for lookup in classes:
-        field.register_lookup(type(f"Ascii{lookup.__name__}", (mixin, lookup), {}))
+
+        class AsciiLookup(mixin, lookup):
+            pass
+
+        field.register_lookup(AsciiLookup)
 
 
 _COMPARISONS = (

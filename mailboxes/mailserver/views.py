@@ -64,7 +64,7 @@ class ExplainForm(ValidatedTextForm):
         if not self.is_valid():
             return None
         try:
-            setup = build_panel_config(most_questions=MAX_LOOKUPS)
+            setup = build_panel_config(max_lookups=MAX_LOOKUPS)
             return explain(principal, **self.cleaned_data, setup=setup)
         except ValidationError as error:
             self.add_error(None if not hasattr(error, "error_dict") else "address", error.messages)

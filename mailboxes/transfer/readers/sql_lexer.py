@@ -35,7 +35,7 @@ PLAIN_VALUE_RE = re.compile(
 NEXT_ROW_RE = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+\(")
 
 
-class Token(NamedTuple):
+class SQLToken(NamedTuple):
     kind: str  # hex, bits, number, word, name, string, quoted, symbol; end
     text: bytes
 
@@ -50,7 +50,7 @@ class Token(NamedTuple):
         return self.text if self.kind == "symbol" else b""
 
 
-END_TOKEN = Token("end", b"")
+END_TOKEN = SQLToken("end", b"")
 
 
 class SQLScanner:
@@ -117,10 +117,10 @@ class SQLScanner:
         if self._position == len(self._data):
             return END_TOKEN
         if (first := self._data[self._position : self._position + 1]) in b"'\"":
-            return Token("string" if first == b"'" else "quoted", self._read_string(first))
+            return SQLToken("string" if first == b"'" else "quoted", self._read_string(first))
         match = TOKEN_RE.match(self._data, self._position)
         self._position = match.end()
-        return Token(match.lastgroup, match[0])
+        return SQLToken(match.lastgroup, match[0])
 
     def match_plain_value(self):
         """(string, number, null, what follows) in one go, or None where it is not that simple."""

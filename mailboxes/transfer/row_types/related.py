@@ -5,8 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import DkimKey, DkimSigning, TotpException
 from mailadmin.names import fold
-from mailboxes import companions
 from mailboxes.models import AppPassword, Fetchmail
+from mailboxes.transfer.row_types import related_services
 from mailboxes.transfer.row_types.base import (
     AddressKeyField,
     BoundedIntegerField,
@@ -50,19 +50,19 @@ class RelatedRowType(RowType):
 
     def create(self, changes, rows):
         made = [self.model(**self.to_model_attributes(row)) for row in rows]
-        companions.create_related_rows(changes, made, self.action)
+        related_services.create_related_rows(changes, made, self.action)
 
     def edit(self, changes, key, values):
         row = self.present([key]).get(fold(key))
         if row is None:
             raise ValidationError(_("%(key)s does not exist any more."), params={"key": key})
         own = self.to_model_attributes(omit_keys(values, *self.key_columns))
-        companions.edit_related_row(changes, row, own, self.action)
+        related_services.edit_related_row(changes, row, own, self.action)
 
     def delete(self, changes, keys):
         there = self.present(keys)
         rows = [there[fold(key)] for key in keys if fold(key) in there]
-        companions.delete_related_rows(changes, rows, self.action)
+        related_services.delete_related_rows(changes, rows, self.action)
 
     def to_model_attributes(self, values):
         """The values as the model's columns take them: keys by their column."""
