@@ -42,7 +42,7 @@ class ApiView(View):
         return response
 
     def check_request(self, request: HttpRequest) -> None:
-        """Refuse unknown methods first, whoever asks; then anonymous and forbidden requests."""
+        """Refuse an unknown method before anybody is authenticated, then what is not allowed."""
         if request.method.lower() not in self.http_method_names:
             self.http_method_not_allowed(request)
         self.principal = request.user = authenticate(request)

@@ -11,7 +11,7 @@ from mailadmin.api.operations import (
     problem_responses,
 )
 from mailadmin.api.responses import json_response
-from mailadmin.api.schemas import reference
+from mailadmin.api.schemas import component_ref
 from mailadmin.api.tokens import TokenPrincipal
 from mailadmin.jobs.models import Job
 from mailadmin.tables.serialization import to_json_value
@@ -23,7 +23,7 @@ JOB_OPERATION = build_operation(
     description="How far work is that this token has begun.",
     parameters=[{"in": "path", "name": "id", "schema": WHOLE, "required": True}],
     responses={
-        "200": build_response(content=build_content(reference("JobState"))),
+        "200": build_response(content=build_content(component_ref("JobState"))),
         **problem_responses(404),
     },
 )

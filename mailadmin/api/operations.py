@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from mailadmin.api.problems import PROBLEM_TYPE
 from mailadmin.api.query_params import DEFAULT_PAGE_SIZE, MAX_ROWS
 from mailadmin.api.responses import JSON_TYPE
-from mailadmin.api.schemas import reference
+from mailadmin.api.schemas import TEXT, WHOLE, component_ref
 
 PROBLEM_DESCRIPTIONS = {
     400: "This is not JSON, or not a JSON object.",
@@ -22,8 +22,6 @@ PROBLEM_DESCRIPTIONS = {
 }
 USUAL_PROBLEMS = {401, 403, 429, 503}
 EXAMPLE_ERRORS = {"quota": ["The largest mailbox in this domain has 1,024 MB."]}
-TEXT = {"type": "string"}
-WHOLE = {"type": "integer"}
 DATE = {"type": "string", "format": "date"}
 
 
@@ -143,7 +141,7 @@ def problem_responses(*statuses: int, headers: dict | None = None) -> dict[str, 
     return {
         str(status): build_response(
             PROBLEM_DESCRIPTIONS[status],
-            build_content(reference("Problem"), problem_examples(status), PROBLEM_TYPE),
+            build_content(component_ref("Problem"), problem_examples(status), PROBLEM_TYPE),
             headers if status in (429, 503) else None,
         )
         for status in sorted(USUAL_PROBLEMS.union(statuses))

@@ -18,11 +18,11 @@ class Access:
 
 
 def check_token_access(principal: TokenPrincipal, access: Access) -> None:
-    """Refuse what the token was not given."""
+    """Refuse a table or a verb that the token does not have."""
     if access.table is not None and not principal.allows(access.table, access.verb):
         raise permission_denied()
 
 
 def permission_denied() -> ApiProblem:
-    """Build the refusal of whoever is known and may not do this."""
+    """Build the refusal of a principal without permission."""
     return ApiProblem(403, _("You do not have permission to perform this action."))

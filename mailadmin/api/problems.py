@@ -88,7 +88,7 @@ def handle_exception(error: Exception) -> HttpResponse | None:
 
 
 def find_problem(error: Exception) -> ApiProblem | None:
-    """Return the problem that tells a program of this exception, if it concerns programs."""
+    """Return the problem that an exception means to a program; None for a fault of the panel."""
     match error:
         case ApiProblem():
             return error

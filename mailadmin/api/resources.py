@@ -316,8 +316,8 @@ def build_refused_problem(form: TableForm) -> ApiProblem:
 
 def etag_matches(header: str | None, tag: str) -> bool:
     """Return whether If-Match or If-None-Match names this quoted tag, or any by `*`."""
-    given = [part.strip().removeprefix("W/") for part in (header or "").split(",")]
-    return "*" in given or tag in given
+    tags = [part.strip().removeprefix("W/") for part in (header or "").split(",")]
+    return "*" in tags or tag in tags
 
 
 def build_overtaken_problem() -> ApiProblem:

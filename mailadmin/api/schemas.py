@@ -15,6 +15,7 @@ from mailadmin.api.field_types import (
 from mailadmin.tables.forms import program_fields
 from mailadmin.tables.table import Table
 
+TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
 INT32 = range(-(2**31), 2**31)
 PLAIN_HELP = "In plain words; needed unless `password_hash` is given. It is stored as a hash."
 HASH_HELP = "The password as it is stored, in a Dovecot scheme. Superadmins only."
@@ -32,7 +33,7 @@ def build_schema(field: FieldType) -> dict[str, object]:
     """Return the JSON Schema of a value."""
     schema = {
         "type": [field.type, "null"] if field.is_nullable else field.type,
-        "items": {"type": "string"} if field.type == "array" else None,
+        "items": TEXT if field.type == "array" else None,
         "format": field.format or get_integer_format(field),
         "maximum": field.maximum,
         "minimum": field.minimum,
@@ -67,7 +68,7 @@ def build_list(items: dict[str, object]) -> dict[str, object]:
     return {"type": "array", "items": items}
 
 
-def reference(name: str) -> dict[str, str]:
+def component_ref(name: str) -> dict[str, str]:
     """Return a reference to a component."""
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -85,13 +86,13 @@ def build_table_schemas(table: Table) -> dict[str, dict]:
     name = get_component_name(table)
     schemas = {name: build_row_schema(table), f"{name}Page": build_page_schema(table)}
     if "create" in table.roles or "edit" in table.roles:
-        items = {"items": build_list(reference(name))}
+        items = {"items": build_list(component_ref(name))}
         schemas[f"{name}List"] = build_object(items, ["items"])
     if "create" in table.roles:
-        new = reference(f"New{name}")
+        new = component_ref(f"New{name}")
         schemas[f"New{name}"] = build_new_schema(table)
         schemas[f"New{name}OrList"] = {"oneOf": [new, build_list(new)]}
-        schemas[f"{name}OrList"] = {"oneOf": [reference(name), reference(f"{name}List")]}
+        schemas[f"{name}OrList"] = {"oneOf": [component_ref(name), component_ref(f"{name}List")]}
     if "edit" in table.roles:
         changes = get_changes_types(table)
         key = table.model._meta.pk.column
@@ -160,7 +161,7 @@ def build_page_schema(table: Table) -> dict[str, object]:
     """Return the schema of a page of rows."""
     key_type = "integer" if table.newest_first else "string"
     properties = {
-        "items": build_list(reference(get_component_name(table))),
+        "items": build_list(component_ref(get_component_name(table))),
         "next": build_schema(FieldType(key_type, NEXT_HELP, is_nullable=True)),
     }
     return build_object(properties, properties)
@@ -168,12 +169,11 @@ def build_page_schema(table: Table) -> dict[str, object]:
 
 # Of all tables
 
-TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
 ERRORS = {"type": "object", "additionalProperties": build_list(TEXT)}
 JOB_STATE = {
     "id": WHOLE,
     "title": TEXT,
-    "state": reference("StateEnum"),
+    "state": component_ref("StateEnum"),
     "done": WHOLE,
     "total": WHOLE,
     "message": TEXT,
@@ -186,7 +186,7 @@ SHARED_SCHEMAS = {
             "status": WHOLE,
             "title": TEXT | {"description": "What is wrong, in the language asked for."},
             "errors": ERRORS | {"description": "Column → texts."},
-            "items": build_list(reference("ErrorsOfRow")),
+            "items": build_list(component_ref("ErrorsOfRow")),
         },
         ["status", "title"],
         description="RFC 9457.",

@@ -23,9 +23,9 @@ from mailadmin.api.query_params import MAX_ROWS
 from mailadmin.api.schemas import (
     FieldType,
     build_list,
+    component_ref,
     get_component_name,
     get_row_types,
-    reference,
 )
 from mailadmin.tables.forms import program_fields
 from mailadmin.tables.table import Table
@@ -64,7 +64,7 @@ def table_problems(*statuses: int) -> dict[str, dict]:
 def list_operation(table: Table) -> dict:
     names = getattr(table, "filter_names", USUAL_FILTERS)
     filters = [FILTER_PARAMETERS[name] for name in names if name in FILTER_PARAMETERS]
-    page = reference(f"{get_component_name(table)}Page")
+    page = component_ref(f"{get_component_name(table)}Page")
     example = {"items": [build_example_row(table)], "next": None}
     return build_operation(
         build_operation_id("list", table),
@@ -83,9 +83,9 @@ def list_operation(table: Table) -> dict:
 
 def create_operation(table: Table) -> dict:
     name = get_component_name(table)
-    sent = build_content(reference(f"New{name}OrList"), request_examples(table))
+    sent = build_content(component_ref(f"New{name}OrList"), request_examples(table))
     made = build_content(
-        reference(f"{name}OrList"), response_examples(table, build_example_row(table))
+        component_ref(f"{name}OrList"), response_examples(table, build_example_row(table))
     )
     return build_operation(
         build_operation_id("create", table),
@@ -106,7 +106,7 @@ def create_operation(table: Table) -> dict:
 
 def bulk_edit_operation(table: Table) -> dict:
     name = get_component_name(table)
-    changes = build_list(reference(f"{name}ChangesByKey"))
+    changes = build_list(component_ref(f"{name}ChangesByKey"))
     return build_operation(
         build_operation_id("edit", table, "_list"),
         tag=table.slug,
@@ -114,7 +114,7 @@ def bulk_edit_operation(table: Table) -> dict:
         description="Each object names its row by its key, and what of it is to change.",
         body={"content": build_content(changes), "required": True},
         responses={
-            "200": build_response(content=build_content(reference(f"{name}List"))),
+            "200": build_response(content=build_content(component_ref(f"{name}List"))),
             **table_problems(400, 409, 413, 415, 422),
         },
     )
@@ -142,7 +142,7 @@ def read_operation(table: Table) -> dict:
 
 
 def edit_operation(table: Table) -> dict:
-    changes = reference(f"Patched{get_component_name(table)}Changes")
+    changes = component_ref(f"Patched{get_component_name(table)}Changes")
     examples = request_examples(table, program_fields(table.form_class, "edit"))
     return build_operation(
         build_operation_id("edit", table, "_row"),
@@ -162,7 +162,7 @@ def edit_operation(table: Table) -> dict:
 
 
 def delete_operation(table: Table) -> dict:
-    started = build_content(reference("JobBegun"))
+    started = build_content(component_ref("JobBegun"))
     return build_operation(
         build_operation_id("delete", table, "_row"),
         tag=table.slug,
@@ -186,7 +186,7 @@ def key_parameter(table: Table) -> dict:
 
 def row_response(table: Table) -> dict:
     examples = response_examples(table, build_example_row(table))
-    content = build_content(reference(get_component_name(table)), examples)
+    content = build_content(component_ref(get_component_name(table)), examples)
     return build_response(content=content, headers=ETAG_HEADER)
 
 

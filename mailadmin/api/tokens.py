@@ -72,7 +72,7 @@ class TokenPrincipal:
 
     @property
     def role(self) -> Role:
-        """Return the owner's role; limited to some domains, nobody is a superadmin."""
+        """Return the owner's role; a token of some domains is never a superadmin."""
         return Role.ADMIN if self.token.domains else self.owner.role
 
     def managed_domains(self) -> list[str] | QuerySet:
@@ -88,7 +88,7 @@ class TokenPrincipal:
         return get_usable_principal(Token.objects.filter(pk=self.token.pk))
 
     def allows(self, table: str, verb: str) -> bool:
-        """Return whether the token was given this verb on this table."""
+        """Return whether the token has this verb on this table."""
         tables, verbs = self.token.tables, self.token.verbs
         return (not tables or table in tables) and (not verbs or verb in verbs)
 
