@@ -23,8 +23,8 @@ from pathlib import Path
 
 from mailadmin.conf import BASE_DIR
 from tests.clients import Person, Writer
+from tests.legacy_databases import environment
 from tests.servers import Server, free_port
-from tests.shapes import environment
 
 WRITERS = 2
 LIMIT = 15

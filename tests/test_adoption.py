@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 
 from mailadmin.conf import BASE_DIR
+from tests.legacy_databases import MYSQL_MODE, SHAPES, Database, environment
 from tests.settings import SERVERS
-from tests.shapes import MYSQL_MODE, SHAPES, Database, environment
 
 pytestmark = pytest.mark.mariadb
 
@@ -248,7 +248,7 @@ def test_a_fresh_sqlite_database_comes_up_and_works(tmp_path):
     assert "No migrations to apply" in panel("manage.py", "migrate")
     assert schema() == before
     panel("-c", BUILD)
-    for person, seen in json.loads(panel("-m", "tests.tour", "tour", *PEOPLE)).items():
+    for person, seen in json.loads(panel("-m", "tests.all_pages", "tour", *PEOPLE)).items():
         assert failures(seen) == {}, person
 
 
@@ -289,7 +289,7 @@ def test_a_table_of_settings_that_no_constraint_can_name_stops_nothing(shaped, e
 def test_each_later_column_is_brought_back_as_postfixadmin_makes_it(shaped):
     database = shaped("1856")
     database.migrate()
-    found = json.loads(database.panel("-m", "tests.halves"))
+    found = json.loads(database.panel("-m", "tests.partial_schemas"))
     assert len(found) > 30
     assert {name: after for name, (_before, after) in found.items()} == {
         name: before for name, (before, _after) in found.items()

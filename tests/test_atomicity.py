@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from mailadmin.conf import BASE_DIR
-from tests.shapes import environment
+from tests.legacy_databases import environment
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def deaths(request, tmp_path_factory):
         url = f"sqlite://{tmp_path_factory.mktemp('killed')}/mailadmin.sqlite3"
     else:
         url = request.getfixturevalue("mariadb").create("killed")
-    for arguments in (["manage.py", "migrate"], ["-m", "tests.killed"]):
+    for arguments in (["manage.py", "migrate"], ["-m", "tests.kill_at_statement"]):
         result = subprocess.run(
             [sys.executable, *arguments],
             env=environment(MAILADMIN_DATABASE_URL=url),

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
+from tests.all_pages import PASSWORD
+from tests.legacy_databases import Database
 from tests.postfixadmin import PostfixAdmin
-from tests.shapes import Database
-from tests.tour import PASSWORD
 
 pytestmark = pytest.mark.mariadb
 
@@ -23,7 +23,7 @@ from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
 from mailboxes.services.vacations import set_vacation
 from django.utils import timezone
-from tests.tour import PASSWORD
+from tests.all_pages import PASSWORD
 
 def make(service, *arguments):
     return perform(Actor.console(), service, *arguments)

@@ -18,8 +18,8 @@ from mailadmin.accounts.throttling import MAX_FAILURES_PER_CLIENT
 from mailadmin.conf import BASE_DIR
 from tests.clients import PATIENCE, Person, Writer
 from tests.galera import Galera
+from tests.legacy_databases import environment
 from tests.servers import Server, free_port
-from tests.shapes import environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.mariadb]
 WRITERS = 4

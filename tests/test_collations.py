@@ -14,13 +14,13 @@ import pytest
 
 from mailadmin.conf import BASE_DIR
 from tests import collations
-from tests.shapes import Database
+from tests.legacy_databases import Database
 
 pytestmark = [pytest.mark.mariadb, pytest.mark.slow]
 SUBJECTS = (
     "tests/domains/test_admins.py",
     "tests/domains/test_domains.py",
-    "tests/mailadmin/test_door.py",
+    "tests/mailadmin/test_login.py",
     "tests/mailadmin/test_throttling.py",
     "tests/mailboxes/test_aliases.py",
     "tests/mailboxes/test_mailboxes.py",
@@ -73,7 +73,7 @@ import django; django.setup()
 from django.test.utils import setup_test_environment
 setup_test_environment()
 from django.test import Client
-from tests.tour import PASSWORD
+from tests.all_pages import PASSWORD
 def sign_in(name):
     client = Client()
     client.post("/login/", {"username": name, "password": PASSWORD})

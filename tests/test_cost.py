@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.bench import filling, pages
-from tests.shapes import Database
+from tests.legacy_databases import Database
 
 pytestmark = [pytest.mark.mariadb, pytest.mark.release]
 
@@ -27,7 +27,7 @@ def costs(mariadb):
         mariadb.create(database.name)
         database.migrate()
         filling.fill(database, filling.SIZES[name])
-        found.append(json.loads(database.panel("-m", "tests.costs")))
+        found.append(json.loads(database.panel("-m", "tests.query_costs")))
         database.drop()
     return found
 

@@ -13,7 +13,11 @@ pytestmark = pytest.mark.mariadb
 def test_the_panel_says_that_the_database_is_gone_and_comes_back_by_itself():
     own = {k: v for k, v in os.environ.items() if not k.startswith("MAILADMIN_")}
     result = subprocess.run(
-        [sys.executable, "-m", "tests.away"], capture_output=True, text=True, env=own, timeout=180
+        [sys.executable, "-m", "tests.database_outage"],
+        capture_output=True,
+        text=True,
+        env=own,
+        timeout=180,
     )
     assert result.returncode == 0, result.stderr
     answers = json.loads(result.stdout.splitlines()[-1])

@@ -9,7 +9,7 @@ import pytest
 
 from mailadmin.conf import BASE_DIR
 from tests.bench import filling
-from tests.shapes import Database, environment
+from tests.legacy_databases import Database, environment
 
 pytestmark = pytest.mark.mariadb
 

@@ -15,7 +15,7 @@ from django.db import OperationalError, ProgrammingError, connection
 
 from mailadmin import conf
 from mailadmin.settings import read_secret_key_file
-from tests.shapes import environment
+from tests.legacy_databases import environment
 
 ROOT = conf.BASE_DIR
 KEY = "0123456789" * 6

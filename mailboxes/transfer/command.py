@@ -110,7 +110,7 @@ class Command(BaseCommand):
         return plan
 
     def run_operation(self, plan, state):
-        total = workflow.OPERATIONS[state][1].rows_to_write(plan).count()
+        total = workflow.OPERATIONS[state][1].pending_rows(plan).count()
         try:
             with self.progress_bar(State(state).label, total) as bar:
                 workflow.run_in_foreground(self.actor, plan.pk, state, bar.advance)

@@ -217,7 +217,7 @@ class PlanDetailView(PlanMixin, DetailView):
 
     def render_confirmation(self):
         """First what will go, then, by another POST, it goes."""
-        rows = workflow.revert.rows_to_write(self.plan)
+        rows = workflow.revert.pending_rows(self.plan)
         counts = {verb: rows.filter(verb=verb).count() for verb in (Verb.NEW, Verb.CHANGED)}
         return render(self.request, "transfer/return.html", {"plan": self.plan, "counts": counts})
 

@@ -4,7 +4,7 @@ import datetime
 import re
 from dataclasses import dataclass
 
-from tests import shapes
+from tests import legacy_databases
 
 PASSWORD = "correct-horse-42"
 ROOT, TEN, MANY = "root@example.net", "ten@example.net", "many@example.net"
@@ -218,7 +218,7 @@ ANALYZE TABLE domain, mailbox, alias, alias_domain, quota2, vacation, log, domai
 def database(client, name, size):
     """A new database of this size on the server, migrated and filled."""
     client.create(name)
-    database = shapes.Database(client, name)
+    database = legacy_databases.Database(client, name)
     database.migrate()
     fill(database, size)
     database.panel("manage.py", "worker", "--once")  # keeps what pages of large ones ask for

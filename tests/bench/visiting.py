@@ -7,7 +7,7 @@ import time
 import urllib.parse
 from dataclasses import dataclass
 
-from tests import servers, shapes
+from tests import legacy_databases, servers
 from tests.bench.filling import PASSWORD, TOKEN
 from tests.postfixadmin import Fields
 
@@ -21,10 +21,10 @@ class Gunicorn(servers.Server):
         super().__init__()
         self.port = servers.free_port()
         self.start(
-            *("gunicorn", "--config", str(shapes.BASE_DIR / "deploy/gunicorn.conf.py")),
+            *("gunicorn", "--config", str(legacy_databases.BASE_DIR / "deploy/gunicorn.conf.py")),
             *("--bind", f"127.0.0.1:{self.port}", "tests.bench.counted:application"),
-            cwd=shapes.BASE_DIR,
-            env=shapes.environment(
+            cwd=legacy_databases.BASE_DIR,
+            env=legacy_databases.environment(
                 MAILADMIN_DATABASE_URL=url,
                 MAILADMIN_LOG_LEVEL="ERROR",
                 MAILADMIN_API_RATE="0",

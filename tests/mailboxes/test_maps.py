@@ -13,7 +13,7 @@ from mailboxes.mailserver.external_maps import expand_placeholders
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix import maps
 from tests import collations
-from tests.shapes import Database
+from tests.legacy_databases import Database
 
 CHARSETS = ("utf8mb4", "latin1")  # what Postfix from 3.9 asks for, and what older ones get
 SHAPES = {

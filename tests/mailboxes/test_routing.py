@@ -373,7 +373,7 @@ def refused_by_the_panel(world):
 
 def traced(addresses, **more):
     setup = routing.build_panel_config(
-        **{"agents": dict.fromkeys(AGENTS, "")} | more,
+        **{"delivery_agents": dict.fromkeys(AGENTS, "")} | more,
         myorigin="mail.test",
         services=routing.RoutingConfig().services
         | {"local": "elsewhere:local", "virtual": "virtual"},

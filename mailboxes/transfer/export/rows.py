@@ -142,7 +142,7 @@ def count_domain_contents(names):
         own["present"]["mailboxes"] += row["n"]
         own["assigned"] = row["assigned"]
         own["largest"] = max(0, row["largest"])
-        own["has_unlimited"] = bool(row["unlimited"])
+        own["has_unlimited_quota"] = bool(row["unlimited"])
     return found
 
 

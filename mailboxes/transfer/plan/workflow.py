@@ -125,7 +125,7 @@ def start_operation(changes, number, state):
     plan = enter_state(changes, number, state)
     kind, module, _service, _end = OPERATIONS[state]
     title = JOB_TITLES[state] % {"source": plan.source}
-    total = module.rows_to_write(plan).count()
+    total = module.pending_rows(plan).count()
     job = add_job_within_limit(changes, kind, title, {"plan": plan.pk}, total)
     set_plan_state(changes, plan.pk, state, job.pk)
     return job

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from mailboxes.models import Mailbox, Plan
 from mailboxes.transfer.command import add_database_password
-from tests.mailboxes.transfer.stories import TransferWorld
+from tests.mailboxes.transfer.base import TransferWorld
 
 TWO = """\
 username,password,name

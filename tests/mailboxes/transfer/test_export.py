@@ -22,8 +22,8 @@ from mailboxes.transfer.export import csvfiles, hashfiles, jsonfiles
 from mailboxes.transfer.export.archive import iter_zip
 from mailboxes.transfer.export.snapshot import snapshot
 from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
+from tests.mailboxes.transfer.base import TransferWorld
 from tests.mailboxes.transfer.exported import build_database, contents, forget_everything
-from tests.mailboxes.transfer.stories import TransferWorld
 
 SEEDS = range(6)
 

@@ -14,8 +14,8 @@ from django.core.management import CommandError, call_command
 
 from mailboxes.models import Mailbox, PlanRow
 from tests import mailservers
-from tests.mailboxes.transfer import oldsystems
-from tests.mailboxes.transfer.oldsystems import (
+from tests.mailboxes.transfer import legacy_systems
+from tests.mailboxes.transfer.legacy_systems import (
     Fate,
     Forwardings,
     HashFiles,
@@ -85,7 +85,7 @@ class Journey:
         """Where the old system finds its data, and how the import is told of it."""
         if self.system is HashFiles:
             return None, SAMPLES / "hash/postfix"
-        place = oldsystems.load(mariadb, self.system, name)
+        place = legacy_systems.load(mariadb, self.system, name)
         return place.with_account(), mariadb.url(name)
 
 

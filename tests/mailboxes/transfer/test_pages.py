@@ -13,7 +13,7 @@ from django.utils import timezone
 from mailadmin.jobs.models import Job
 from mailboxes.models import Mailbox, Plan, PlanRow, UploadPiece
 from mailboxes.transfer import uploads
-from tests.mailboxes.transfer.stories import TransferWorld
+from tests.mailboxes.transfer.base import TransferWorld
 
 ANN = "username,password,name\nann@example.org,correct-horse-43,Ann\n"
 

@@ -15,7 +15,7 @@ from mailboxes.services import mailboxes
 from mailboxes.services.aliases import create_aliases
 from mailboxes.transfer.plan import apply as plan_apply
 from mailboxes.transfer.plan import build as plan_build
-from tests.mailboxes.transfer.stories import TransferWorld
+from tests.mailboxes.transfer.base import TransferWorld
 
 THREE = """\
 username;password;name;quota;active

@@ -13,9 +13,9 @@ from mailadmin import passwords
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.readers.postfixadmin import KNOWN_COLUMNS
 from tests.base import PASSWORD
+from tests.legacy_databases import SHAPES, Database
 from tests.mailboxes.transfer.reading import SAMPLES, Read, copied
 from tests.servers import command
-from tests.shapes import SHAPES, Database
 
 GUIDE = SAMPLES / "postfixadmin-2007.sql"
 CRAM = SAMPLES / "postfixadmin-cram.sql"

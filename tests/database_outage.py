@@ -1,0 +1,64 @@
+"""Print what the panel answers while MariaDB goes and comes back.
+
+Run as `python -m tests.database_outage`.
+"""
+
+import io
+import json
+import os
+
+from tests import servers
+
+
+def main():
+    with servers.MariaDB() as server:
+        os.environ |= {
+            "MAILADMIN_ENV_FILE": "/dev/null",
+            "MAILADMIN_DATABASE_URL": server.client.url(),
+            "MAILADMIN_SECRET_KEY": "for tests and for nothing else but tests, so long as it is",
+            "DJANGO_SETTINGS_MODULE": "mailadmin.settings",
+        }
+        application = panel()
+        answers = [ask(application)]
+        server.stop(keep=True)
+        answers += [ask(application), ask(application)]
+        server._run()
+        answers += [ask(application), ask(application)]
+        print(json.dumps(answers))
+
+
+def panel():
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.core.wsgi import get_wsgi_application
+
+    call_command("migrate", verbosity=0)
+    return get_wsgi_application()
+
+
+def ask(application):
+    """A visitor with a session cookie: the page must ask the database who that is."""
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/domains/",
+        "HTTP_COOKIE": "mailadmin_session=abcdefghijklmnopqrstuvwxyz012345",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.url_scheme": "http",
+    }
+    answer = {}
+
+    def start_response(status, headers):
+        answer["status"], answer["retry"] = status, dict(headers).get("Retry-After")
+
+    body = b"".join(application(environ, start_response)).decode()
+    return answer | {"says_so": "The database does not answer" in body}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Many rows at once."""
+
+from django.test import override_settings
+
+from domains.models import Domain
+from mailadmin.jobs.models import Job
+from mailboxes.models import Mailbox
+from mailboxes.services.mailboxes import create_mailboxes
+from tests.base import World
+
+
+class BulkTests(World):
+    def fill(self, prefix, count):
+        domain = Domain.objects.get(pk="example.org")
+        rows = [
+            {"local_part": f"{prefix}{n:03}", "domain": domain, "password": "x", "quota": 1}
+            for n in range(count)
+        ]
+        self.perform(self.root, create_mailboxes, rows)
+
+    def test_what_was_shown_is_what_is_done(self):
+        self.fill("m", 230)
+        self.sign_in(self.alice)
+        data = {"action": "delete", "all": "1"}
+        page = self.client.post("/mailboxes/bulk/?domain=example.org", data)
+        self.assertEqual(page.context["count"], 231)
+        self.fill("late", 1)
+        data = {"action": "delete", "kept": page.context["kept"], "confirmed": "1"}
+        self.client.post("/mailboxes/bulk/?domain=example.org", data)
+        self.assertEqual(Job.objects.get().total, 231)
+        from django.core.management import call_command
+
+        call_command("worker", once=True)
+        left = Mailbox.objects.filter(domain="example.org").values_list("pk", flat=True)
+        self.assertEqual(list(left), ["late000@example.org"])
+
+    def test_keys_kept_for_another_are_not_taken(self):
+        self.fill("m", 230)
+        self.sign_in(self.root)
+        page = self.client.post("/mailboxes/bulk/", {"action": "delete", "all": "1"})
+        self.sign_in(self.alice)
+        for kept in (page.context["kept"], "x", "999999"):
+            data = {"action": "delete", "kept": kept, "confirmed": "1"}
+            self.client.post("/mailboxes/bulk/", data)
+        self.assertEqual(Mailbox.objects.count(), 232)
+
+    @override_settings(MAILADMIN_PAGE_SIZE=500)
+    def test_more_than_two_hundred_ticks_are_confirmed_as_well(self):
+        self.fill("m", 230)
+        keys = [f"m{n:03}@example.org" for n in range(230)]
+        self.sign_in(self.alice)
+        page = self.client.post("/mailboxes/bulk/", {"action": "deactivate", "keys": keys})
+        data = {"action": "deactivate", "kept": page.context["kept"], "confirmed": "1"}
+        answer = self.client.post("/mailboxes/bulk/", data)
+        self.assertRedirects(answer, f"/jobs/{Job.objects.get().pk}/")

@@ -1,0 +1,72 @@
+"""Unusual input."""
+
+from unittest import mock
+
+from django.db import connection
+from django.test import override_settings
+
+from mailadmin.changes.perform import Actor
+from mailadmin.jobs import runner
+from mailadmin.jobs.models import Job
+from mailboxes.models import Vacation
+from mailboxes.services.domains import create_domains
+from tests.base import PASSWORD, World
+
+
+class InputTests(World):
+    def test_a_header_holds_one_line(self):
+        self.sign_in(self.bob)
+        data = {"subject": "hi\r\nBcc: victim@x.example", "body": "x\ny", "interval_time": "0"}
+        data |= {"activefrom": "2030-01-01T00:00", "activeuntil": "2030-02-01T00:00"}
+        self.assert_refused(self.client.post("/account/vacation/", data), "one line")
+        self.assertFalse(Vacation.objects.exists())
+
+    def test_days_beyond_all_calendars_and_endless_searches_are_answered(self):
+        self.sign_in(self.root)
+        for url in ("/log/?until=9999-12-31", "/log/?from=0001-01-01"):
+            self.assertEqual(self.client.get(url).status_code, 200)
+        for url in ("/search/", "/mailboxes/", "/log/"):
+            self.assertEqual(self.client.get(url, {"q": "word " * 1200}).status_code, 200)
+
+    def test_domains_are_found_as_people_write_them(self):
+        self.perform(self.root, create_domains, [{"domain": "xn--mnchen-3ya.de"}])
+        self.sign_in(self.root)
+        for url in (
+            "/domains/?q=münchen.de",
+            "/search/?q=münchen.de",
+            "/domains/pick/?q=münchen.de",
+        ):
+            self.assertContains(self.client.get(url), "xn--mnchen-3ya.de")
+        page = self.client.get("/mailboxes/create/?domain=münchen.de")
+        self.assertContains(page, '<option value="xn--mnchen-3ya.de" selected>')
+
+    def test_a_conflict_is_shown_as_people_read_it(self):
+        self.sign_in(self.alice)
+        data = {"name": "R", "quota": "5", "active": "on", "seen": "of another day"}
+        page = self.client.post("/mailboxes/bob@example.org/edit/", data)
+        self.assertIn(("Quota (MB)", 100), page.context["form"].conflict)
+
+    @override_settings(MAILADMIN_VACATION=False)
+    def test_without_vacations_nobody_has_the_page(self):
+        for person, url in (
+            (self.bob, "/account/vacation/"),
+            (self.alice, "/mailboxes/bob@example.org/vacation/"),
+        ):
+            self.sign_in(person)
+            self.assertEqual(self.client.get(url).status_code, 403)
+
+    def test_the_mail_server_is_waited_for_outside_any_transaction(self):
+        self.sign_in(self.alice)
+        data = {"local_part": "dave", "domain": "example.org", "quota": "5", "active": "on"}
+        data |= {"password": PASSWORD, "password2": PASSWORD, "welcome_mail": "on"}
+        self.client.post("/mailboxes/create/", data)
+        depth = len(connection.savepoint_ids)
+        seen = []
+        with mock.patch(
+            "django.core.mail.EmailMessage.send",
+            side_effect=lambda: seen.append(len(connection.savepoint_ids)),
+        ):
+            runner.run_job(runner.claim_job("worker"))
+        self.assertEqual(seen, [depth])
+        self.assertEqual(Job.objects.get().state, Job.State.DONE)
+        self.assertIsInstance(runner.get_job_actor(Job.objects.get()), Actor)

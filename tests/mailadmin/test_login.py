@@ -1,0 +1,381 @@
+"""The one login door: who comes in, who does not, and how often one may knock."""
+
+import base64
+import datetime
+import time
+from unittest import mock
+
+from django.conf import settings
+from django.test import Client, override_settings
+from django.utils import timezone
+
+from domains.models import Admin, Domain
+from domains.services.admins import create_admins, set_admins
+from mailadmin import passwords
+from mailadmin.accounts import networks, throttling
+from mailadmin.accounts.backends import AdminBackend, MailboxBackend
+from mailadmin.accounts.models import LoginFailure
+from mailadmin.accounts.throttling import MAX_FAILURES_PER_CLIENT, MAX_FAILURES_PER_NETWORK
+from mailadmin.accounts.totp import compute_totp
+from mailadmin.changes.models import Log
+from mailboxes.models import AppPassword, Mailbox
+from mailboxes.services.mailboxes import set_mailboxes
+from tests.base import PASSWORD, World
+
+SECRET = base64.b32encode(b"twenty bytes of test").decode()
+
+
+class LoginWorld(World):
+    def log_in(self, name, password=PASSWORD, client=None, **extra):
+        data = {"username": name, "password": password}
+        return (client or self.client).post("/login/", data, **extra)
+
+    def is_logged_in(self, client=None):
+        return (client or self.client).get("/").status_code == 200
+
+    def code(self, offset=0):
+        secret = base64.b32decode(SECRET)
+        return compute_totp(secret, int(time.time()) // 30 + offset)
+
+
+class DoorTests(LoginWorld):
+    def test_admins_and_owners_come_in_by_the_same_door(self):
+        for person in (self.root, self.alice, self.bob):
+            client = Client()
+            self.assertRedirects(self.log_in(person.pk, client=client), "/")
+            self.assertEqual(client.get("/").wsgi_request.user, person)
+
+    def test_names_are_taken_in_any_case_and_with_spaces(self):
+        self.assertRedirects(self.log_in("  Bob@Example.ORG "), "/")
+
+    def test_where_an_address_is_both_the_password_decides(self):
+        stored = passwords.make_hash("another-77-password")
+        self.perform(self.root, create_admins, [{"username": self.bob.pk, "password": stored}])
+        for password, model in (("another-77-password", Admin), (PASSWORD, Mailbox)):
+            client = Client()
+            self.log_in(self.bob.pk, password, client=client)
+            self.assertIsInstance(client.get("/").wsgi_request.user, model)
+
+    def test_a_wrong_password_and_an_unknown_name_get_the_same_words(self):
+        answers = [self.log_in(self.bob.pk, "wrong"), self.log_in("nobody@example.org", "wrong")]
+        for answer in answers:
+            self.assertContains(answer, "do not fit together")
+        self.assertFalse(self.is_logged_in())
+
+    def test_an_unknown_name_costs_as_many_verifications_as_a_known_one(self):
+        for name in ("nobody@example.org", self.bob.pk, self.alice.pk, "", "пример@example.org"):
+            with (
+                self.subTest(name=name),
+                mock.patch.object(
+                    passwords, "verify_in_constant_time", return_value=False
+                ) as verify,
+                mock.patch.object(passwords, "simulate_verify") as spend,
+            ):
+                AdminBackend().authenticate(None, name, "x")
+                MailboxBackend().authenticate(None, name, "x")
+                self.assertEqual(verify.call_count + spend.call_count, 2)
+
+    def test_a_switched_off_person_stays_out_and_his_session_ends(self):
+        self.log_in(self.bob.pk)
+        self.perform(self.root, set_mailboxes, [self.bob.pk], "active", False)
+        self.assertEqual(self.client.get("/").status_code, 302)
+        self.assertFalse(self.is_logged_in())
+        self.assertContains(self.log_in(self.bob.pk), "do not fit together")
+
+    def test_a_revoked_admin_is_out_at_the_next_request(self):
+        self.log_in(self.alice.pk)
+        self.perform(self.root, set_admins, [self.alice.pk], "active", False)
+        self.assertFalse(self.is_logged_in())
+
+    def test_a_new_password_ends_the_other_sessions_and_keeps_this_one(self):
+        other = Client()
+        self.log_in(self.bob.pk)
+        self.log_in(self.bob.pk, client=other)
+        answer = self.client.post(
+            "/account/password/",
+            {"old_password": PASSWORD, "password": "new-pass-99", "password2": "new-pass-99"},
+        )
+        self.assertRedirects(answer, "/")
+        self.assertTrue(self.is_logged_in())
+        self.assertFalse(self.is_logged_in(other))
+
+    def test_the_door_leads_to_no_foreign_page(self):
+        for target in ("https://evil.example/", "//evil.example", "javascript:alert(1)"):
+            data = {"username": self.bob.pk, "password": PASSWORD, "next": target}
+            self.assertRedirects(Client().post("/login/", data), "/", fetch_redirect_response=False)
+
+    def test_logout_is_by_post_only(self):
+        self.log_in(self.bob.pk)
+        self.assertEqual(self.client.get("/logout/").status_code, 405)
+        self.assertTrue(self.is_logged_in())
+        self.assertRedirects(self.client.post("/logout/"), "/login/")
+        self.assertFalse(self.is_logged_in())
+
+    def test_an_app_password_never_opens_the_panel(self):
+        stored = passwords.make_hash("app-password-11")
+        AppPassword.objects.create(mailbox=self.bob, description="phone", password_hash=stored)
+        self.log_in(self.bob.pk, "app-password-11")
+        self.assertFalse(self.is_logged_in())
+
+    def test_garbage_is_answered_with_the_form(self):
+        for name in ("x" * 255, "a\x00b", "💥@example.org", "' OR 1=1 --", "\ud800"):
+            with self.subTest(name=ascii(name)):
+                answer = self.log_in(name.encode("utf-8", "replace").decode(), "p" * 1000)
+                self.assertEqual(answer.status_code, 200)
+
+    # Throttle
+
+    def test_a_name_is_throttled_with_the_right_password_too(self):
+        for _try in range(MAX_FAILURES_PER_CLIENT):
+            self.log_in(self.bob.pk, "wrong")
+        answer = self.log_in(self.bob.pk)
+        self.assertEqual(answer.status_code, 429)
+        self.assertGreater(int(answer["Retry-After"]), 0)
+        self.assertRedirects(self.log_in(self.alice.pk), "/")
+
+    def test_the_throttle_ends(self):
+        for _try in range(MAX_FAILURES_PER_CLIENT + 1):
+            self.log_in(self.bob.pk, "wrong")
+        later = timezone.now() + throttling.FAILURE_WINDOW + datetime.timedelta(seconds=1)
+        with mock.patch.object(throttling.timezone, "now", return_value=later):
+            self.assertRedirects(self.log_in(self.bob.pk), "/")
+
+    def test_a_network_is_throttled_whatever_the_names(self):
+        throttling.increment_failures(
+            {"network:198.51.100.0/24": MAX_FAILURES_PER_NETWORK}, first=""
+        )
+        LoginFailure.objects.update(failures=MAX_FAILURES_PER_NETWORK)
+        answer = self.log_in(self.bob.pk, REMOTE_ADDR="198.51.100.99")
+        self.assertEqual(answer.status_code, 429)
+        self.assertRedirects(self.log_in(self.bob.pk, REMOTE_ADDR="203.0.113.5"), "/")
+
+    def test_a_good_login_counts_for_nothing(self):
+        for _try in range(MAX_FAILURES_PER_CLIENT * 3):
+            self.assertEqual(self.log_in(self.bob.pk, client=Client()).status_code, 302)
+
+    def test_each_failure_is_one_line_with_name_and_address(self):
+        with self.assertLogs("mailadmin.auth", "WARNING") as logs:
+            self.log_in('bob"\u2028é@example.org', "wrong", REMOTE_ADDR="192.0.2.44")
+        self.assertEqual(
+            logs.records[0].getMessage(),
+            'login failed: name="bob\'\\u2028\\xe9@example.org" address=192.0.2.44 reason=password',
+        )
+        self.assertNotIn("wrong", logs.output[0].replace("reason", ""))
+
+    # One-time codes
+
+    def with_secret(self, secret=SECRET):
+        Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=secret)
+
+    def test_a_secret_set_elsewhere_asks_for_the_code(self):
+        self.with_secret()
+        self.assertRedirects(self.log_in(self.bob.pk), "/login/code/")
+        self.assertFalse(self.is_logged_in())
+        self.assertRedirects(self.client.post("/login/code/", {"code": self.code()}), "/")
+        self.assertTrue(self.is_logged_in())
+
+    def test_codes_of_the_steps_beside_are_taken_and_no_others(self):
+        for offset, good in ((-1, True), (1, True), (-3, False), (3, False)):
+            self.with_secret()
+            client = Client()
+            self.log_in(self.bob.pk, client=client)
+            client.post("/login/code/", {"code": self.code(offset)})
+            self.assertEqual(self.is_logged_in(client), good, offset)
+
+    def test_a_code_opens_once(self):
+        self.with_secret()
+        for good in (True, False):
+            client = Client()
+            self.log_in(self.bob.pk, client=client)
+            client.post("/login/code/", {"code": self.code()})
+            self.assertEqual(self.is_logged_in(client), good)
+
+    def test_nobody_with_a_secret_gets_in_without_a_code(self):
+        self.with_secret()
+        self.log_in(self.bob.pk)
+        for code in ("", "000000", "abcdef", "１２３４５６"):
+            self.client.post("/login/code/", {"code": code})
+        self.assertFalse(self.is_logged_in())
+        self.assertEqual(Client().get("/login/code/").status_code, 302)
+
+    def test_a_broken_secret_lets_nobody_in(self):
+        self.with_secret("not base32 at all!")
+        self.log_in(self.bob.pk)
+        with self.assertLogs("mailadmin.auth", "ERROR"):
+            self.client.post("/login/code/", {"code": "123456"})
+        self.assertFalse(self.is_logged_in())
+
+    def test_wrong_codes_count_as_failures(self):
+        self.with_secret()
+        self.log_in(self.bob.pk)
+        statuses = [
+            self.client.post("/login/code/", {"code": "000000"}).status_code
+            for _try in range(MAX_FAILURES_PER_CLIENT + 1)
+        ]
+        self.assertEqual(statuses[-1], 429)
+
+    def test_the_password_must_still_be_right_when_the_code_comes(self):
+        self.with_secret()
+        self.log_in(self.bob.pk)
+        Mailbox.objects.filter(pk=self.bob.pk).update(password=passwords.make_hash("changed-11"))
+        self.assertRedirects(self.client.post("/login/code/", {"code": self.code()}), "/login/")
+
+    # Expiry
+
+    def expire(self, days=30):
+        Domain.objects.filter(pk="example.org").update(password_expiry=days)
+        past = timezone.now() - datetime.timedelta(days=1)
+        Mailbox.objects.filter(pk=self.bob.pk).update(password_expiry=past)
+
+    def test_an_expired_password_opens_one_page_only(self):
+        self.expire()
+        self.log_in(self.bob.pk)
+        for url in ("/", "/account/", "/account/vacation/", "/account/forwarding/"):
+            self.assertRedirects(
+                self.client.get(url), "/account/password/", fetch_redirect_response=False
+            )
+        self.assertContains(self.client.get("/account/password/"), "has expired")
+        self.client.post(
+            "/account/password/",
+            {"old_password": PASSWORD, "password": "new-pass-99", "password2": "new-pass-99"},
+        )
+        self.assertTrue(self.is_logged_in())
+
+    def test_in_a_domain_without_expiry_no_password_expires(self):
+        self.expire(days=0)
+        self.log_in(self.bob.pk)
+        self.assertTrue(self.is_logged_in())
+
+    # Hashes
+
+    @override_settings(MAILADMIN_PASSWORD_REHASH=True, MAILADMIN_PASSWORD_SCHEME="SHA512-CRYPT")
+    def test_where_asked_for_the_hash_is_renewed_at_login(self):
+        self.log_in(self.bob.pk)
+        self.assertTrue(Mailbox.objects.get(pk=self.bob.pk).password.startswith("$6$"))
+        self.assertTrue(self.is_logged_in())
+
+    @override_settings(MAILADMIN_PASSWORD_SCHEME="SHA512-CRYPT")
+    def test_unasked_no_hash_is_touched(self):
+        self.log_in(self.bob.pk)
+        self.assertEqual(Mailbox.objects.get(pk=self.bob.pk).password, self.bob.password)
+
+    @override_settings(MAILADMIN_PASSWORD_REHASH=True)
+    def test_a_password_too_long_for_the_new_scheme_keeps_its_old_hash(self):
+        long = "long-password-12" * 6
+        stored = passwords.make_hash(long, scheme="SHA512-CRYPT")
+        Mailbox.objects.filter(pk=self.bob.pk).update(password=stored)
+        self.assertRedirects(self.log_in(self.bob.pk, long), "/")
+        self.assertEqual(Mailbox.objects.get(pk=self.bob.pk).password, stored)
+
+    # Addresses
+
+    @override_settings(MAILADMIN_TRUSTED_PROXIES=())
+    def test_a_forwarded_address_of_a_stranger_is_not_believed(self):
+        address = networks.get_client_address(
+            {"REMOTE_ADDR": "203.0.113.9", "HTTP_X_FORWARDED_FOR": "10.0.0.1"}
+        )
+        self.assertEqual(address, "203.0.113.9")
+
+    def test_a_trusted_proxy_names_the_visitor_but_the_visitor_names_nobody(self):
+        import ipaddress
+
+        with override_settings(MAILADMIN_TRUSTED_PROXIES=(ipaddress.ip_network("127.0.0.1/32"),)):
+            meta = {"REMOTE_ADDR": "127.0.0.1"}
+            for header, address in (
+                ("198.51.100.1", "198.51.100.1"),
+                ("10.9.9.9, 198.51.100.1", "198.51.100.1"),
+                ("198.51.100.1, garbage", "127.0.0.1"),
+                ("", "127.0.0.1"),
+            ):
+                given = networks.get_client_address(meta | {"HTTP_X_FORWARDED_FOR": header})
+                self.assertEqual(given, address, header)
+
+    @override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"))
+    def test_a_stranger_does_not_make_a_request_secure(self):
+        answer = self.client.get("/login/", headers={"x-forwarded-proto": "https"})
+        self.assertFalse(answer.wsgi_request.is_secure())
+
+    def test_the_log_tells_from_where(self):
+        self.log_in(self.alice.pk)
+        self.client.post(
+            "/mailboxes/bob@example.org/toggle/",
+            {"field": "active", "value": "0"},
+            REMOTE_ADDR="192.0.2.55",
+        )
+        self.assertEqual(Log.objects.get().username, "alice@example.org (192.0.2.55)")
+
+
+class FailureCountTests(World):
+    def test_a_right_password_does_not_forgive_wrong_codes(self):
+        Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
+        statuses = []
+        for _round in range(4):
+            answer = self.client.post("/login/", {"username": self.bob.pk, "password": PASSWORD})
+            statuses.append(answer.status_code)
+            for _try in range(MAX_FAILURES_PER_CLIENT - 2):
+                statuses.append(self.client.post("/login/code/", {"code": "000000"}).status_code)
+        self.assertIn(429, statuses[: MAX_FAILURES_PER_CLIENT + 3])
+
+    def test_guesses_at_the_old_password_are_counted_and_told(self):
+        self.sign_in(self.bob)
+        data = {"old_password": "wrong", "password": "new-pass-99", "password2": "new-pass-99"}
+        with self.assertLogs("mailadmin.auth", "WARNING") as logs:
+            statuses = [
+                self.client.post("/account/password/", data).status_code
+                for _try in range(MAX_FAILURES_PER_CLIENT + 1)
+            ]
+        self.assertEqual(statuses, [422] * MAX_FAILURES_PER_CLIENT + [429])
+        self.assertIn("old password", logs.output[0])
+
+    def test_a_new_password_is_a_new_one(self):
+        self.sign_in(self.bob)
+        data = {"old_password": PASSWORD, "password": PASSWORD, "password2": PASSWORD}
+        self.assert_refused(self.client.post("/account/password/", data), "have already")
+
+    def test_wrapped_addresses_are_the_addresses_they_wrap(self):
+        self.assertEqual(networks.get_client_network("::ffff:198.51.100.7"), "198.51.100.0/24")
+        self.assertEqual(networks.get_client_network("2001:db8::1"), "2001:db8::/64")
+
+    def test_old_failures_are_forgotten(self):
+        from mailadmin.jobs.housekeeping import purge_expired
+
+        throttling.increment_failures({"x": 1}, first="x")
+        long_ago = timezone.now() - datetime.timedelta(days=1)
+        LoginFailure.objects.update(since=long_ago)
+        purge_expired()
+        self.assertFalse(LoginFailure.objects.exists())
+
+
+class LoginDetailTests(LoginWorld):
+    def test_two_steps_beside_are_too_far(self):
+        Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
+        for offset in (-2, 2):
+            client = Client()
+            self.log_in(self.bob.pk, client=client)
+            client.post("/login/code/", {"code": self.code(offset)})
+            self.assertFalse(self.is_logged_in(client), offset)
+
+    def test_admins_owe_their_code_as_well(self):
+        type(self.alice).objects.filter(pk=self.alice.pk).update(totp_secret=SECRET)
+        self.assertRedirects(self.log_in(self.alice.pk), "/login/code/")
+        self.assertFalse(self.is_logged_in())
+        self.client.post("/login/code/", {"code": self.code()})
+        self.assertTrue(self.is_logged_in())
+
+    def test_an_expired_password_opens_no_page_of_any_address(self):
+        past = timezone.now() - datetime.timedelta(days=1)
+        Domain.objects.filter(pk="example.org").update(password_expiry=30)
+        Mailbox.objects.filter(pk=self.bob.pk).update(password_expiry=past)
+        self.log_in(self.bob.pk)
+        for url in ("/search/", "/mailboxes/", "/jobs/", "/domains/pick/", "/loginx/", "/nothing/"):
+            answer = self.client.get(url)
+            self.assertRedirects(answer, "/account/password/", fetch_redirect_response=False)
+
+    def test_what_was_sent_without_a_session_is_not_asked_for_by_a_link(self):
+        for url in ("/logout/", "/mailboxes/bulk/", "/mailboxes/bob@example.org/toggle/"):
+            self.assertRedirects(self.client.post(url), "/login/")
+
+    def test_cookies_stay_on_this_site(self):
+        self.assertEqual(settings.SESSION_COOKIE_SAMESITE, "Lax")
+        self.assertEqual(settings.CSRF_COOKIE_SAMESITE, "Lax")
+        self.assertTrue(settings.SESSION_COOKIE_HTTPONLY)

@@ -1,0 +1,421 @@
+"""What an operator sees of the panel: its health, its numbers, its log."""
+
+import ipaddress
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from unittest import mock
+
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError, connections
+from django.db.backends.utils import CursorWrapper
+from django.test import TransactionTestCase, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from mailadmin.accounts.models import LoginFailure
+from mailadmin.accounts.throttling import FAILURE_WINDOW
+from mailadmin.changes.perform import Actor
+from mailadmin.conf import BASE_DIR
+from mailadmin.jobs import runner
+from mailadmin.jobs.housekeeping import purge_expired
+from mailadmin.jobs.models import Job, WorkerSign
+from mailadmin.observability import log_records, metrics
+from mailadmin.observability.slow_queries import redact_statement
+from tests.base import World
+from tests.legacy_databases import environment
+from tests.servers import Server, free_port
+
+EXECUTE = "django.db.backends.utils.CursorWrapper._execute"
+PROXY = {"REMOTE_ADDR": "192.0.2.80"}
+BEHIND_PROXY = override_settings(MAILADMIN_TRUSTED_PROXIES=(ipaddress.ip_network("192.0.2.80"),))
+
+
+class Numbers(World):
+    def numbers(self, **headers):
+        """name{labels} → value"""
+        response = self.client.get("/metrics", **{"HTTP_HOST": "localhost"} | headers)
+        self.assertEqual(response.status_code, 200)
+        lines = [li for li in response.content.decode().splitlines() if not li.startswith("#")]
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+    def requests(self, view, method="GET", status="2xx"):
+        labels = f'{{method="{method}",status="{status}",view="{view}"}}'
+        return self.numbers().get(f"mailadmin_request_seconds_count{labels}", 0)
+
+    def test_requests_are_counted_by_page_method_and_outcome(self):
+        self.sign_in(self.alice)
+        before, refused = self.requests("mailboxes-list"), self.requests("home", status="4xx")
+        self.client.get("/mailboxes/")
+        self.client.get("/mailboxes/?q=bob")
+        self.assertEqual(self.requests("mailboxes-list"), before + 2)
+        self.client.get("/nowhere/at/all")
+        self.assertEqual(self.requests("home", status="4xx"), refused)
+
+    def test_what_a_page_asks_of_the_database_is_counted(self):
+        self.sign_in(self.alice)
+        name = 'mailadmin_queries_total{view="mailboxes-list"}'
+        before = self.numbers().get(name, 0)
+        self.client.get("/mailboxes/")
+        self.assertGreater(self.numbers()[name], before + 2)
+        self.assertGreater(
+            self.numbers()['mailadmin_query_seconds_total{view="mailboxes-list"}'], 0
+        )
+
+    def test_a_method_that_somebody_makes_up_makes_no_new_number(self):
+        self.client.generic("BREW", "/login/")
+        self.assertNotIn(
+            "BREW", self.client.get("/metrics", HTTP_HOST="localhost").content.decode()
+        )
+
+    def test_refused_logins_are_counted(self):
+        name = 'mailadmin_login_failures_total{reason="password"}'
+        before = self.numbers().get(name, 0)
+        self.client.post("/login/", {"username": "bob@example.org", "password": "wrong"})
+        self.assertEqual(self.numbers()[name], before + 1)
+
+    def test_errors_of_the_database_are_counted(self):
+        name = 'mailadmin_database_errors_total{code="1213"}'
+        before = self.numbers().get(name, 0)
+        deadlock = OperationalError(1213, "deadlock")
+        self.client.get("/login/")  # from now on this thread's statements are watched
+        failing = mock.patch(EXECUTE, side_effect=deadlock)
+        with failing, self.assertRaises(OperationalError):
+            Job.objects.count()
+        self.assertEqual(self.numbers()[name], before + 1)
+
+    def test_jobs_and_workers_are_shown(self):
+        job = runner.start_job(Actor.console(), "welcome", "", {}, 1)
+        Job.objects.filter(pk=job.pk).update(created=job.created - runner.LEASE_DURATION)
+        call_command("worker", once=True)
+        numbers = self.numbers()
+        self.assertEqual(numbers['mailadmin_jobs{state="waiting"}'], 0)
+        runner.start_job(Actor.console(), "welcome", "", {}, 1)
+        runner.send_heartbeat()
+        numbers = self.numbers()
+        self.assertEqual(numbers['mailadmin_jobs{state="waiting"}'], 1)
+        self.assertGreaterEqual(numbers["mailadmin_job_waiting_seconds"], 0)
+        machine = WorkerSign.objects.get().machine
+        seen = numbers[f'mailadmin_worker_seen_timestamp_seconds{{machine="{machine}"}}']
+        self.assertLess(abs(seen - time.time()), 60)
+
+    def test_a_database_that_is_away_is_a_number_too(self):
+        gone = OperationalError(2002, "away")
+        with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):
+            self.assertEqual(self.numbers()["mailadmin_database_up"], 0)
+        self.assertEqual(self.numbers()["mailadmin_database_up"], 1)
+
+    def test_no_number_names_a_domain_or_a_person(self):
+        self.sign_in(self.alice)
+        self.client.get("/domains/example.org/")
+        self.client.get("/mailboxes/bob@example.org/edit/")
+        self.assertNotIn(
+            "example.org", self.client.get("/metrics", HTTP_HOST="localhost").content.decode()
+        )
+
+
+class WhoSeesThem(World):
+    def status(self, **meta):
+        return self.client.get("/metrics", **{"HTTP_HOST": "localhost"} | meta).status_code
+
+    def test_this_machine_and_no_other(self):
+        self.assertEqual(self.status(REMOTE_ADDR="127.0.0.1"), 200)
+        self.assertEqual(self.status(REMOTE_ADDR="::1"), 200)
+        self.assertEqual(self.status(REMOTE_ADDR="192.0.2.7"), 403)
+        self.assertEqual(self.status(REMOTE_ADDR=""), 403)  # a local socket: a proxy's
+
+    def test_who_comes_through_a_proxy_of_this_machine_is_not_of_it(self):
+        for header in ("X_FORWARDED_FOR", "X_FORWARDED_PROTO", "X_REAL_IP", "FORWARDED", "VIA"):
+            for address in ("127.0.0.1", "198.51.100.7"):
+                with self.subTest(header=header, address=address):
+                    self.assertEqual(self.status(**{f"HTTP_{header}": address}), 403)
+        with override_settings(ALLOWED_HOSTS=["panel.example.org"]):  # one that adds nothing
+            self.assertEqual(self.status(HTTP_HOST="panel.example.org"), 403)
+
+    @override_settings(MAILADMIN_METRICS_TOKEN="correct-horse")
+    def test_another_machine_with_the_token(self):
+        far = {"REMOTE_ADDR": "192.0.2.7"}
+        self.assertEqual(self.status(**far, HTTP_AUTHORIZATION="Bearer correct-horse"), 200)
+        for wrong in ("Bearer correct", "Bearer ", "Basic correct-horse", "Bearer kørrect-horse"):
+            self.assertEqual(self.status(**far, HTTP_AUTHORIZATION=wrong), 401)
+
+    def test_where_there_is_no_token_none_opens(self):
+        self.assertEqual(self.status(REMOTE_ADDR="192.0.2.7", HTTP_AUTHORIZATION="Bearer "), 403)
+
+    def test_a_superadmin_of_another_machine_does_not_either(self):
+        self.sign_in(self.root)
+        self.assertEqual(self.status(REMOTE_ADDR="192.0.2.7"), 403)
+
+
+class Health(World):
+    def test_that_the_process_lives_is_told_without_a_database_also_to_who_is_signed_in(self):
+        self.sign_in(self.root)
+        gone = OperationalError(2002, "away")
+        with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):
+            self.assertEqual(self.client.get("/healthz").status_code, 200)
+            self.assertEqual(self.client.get("/metrics", HTTP_HOST="localhost").status_code, 200)
+
+    def test_a_missing_migration_is_told(self):
+        with mock.patch("mailadmin.observability.readiness.MigrationExecutor") as executor:
+            executor.return_value.migration_plan.return_value = ["one", "two"]
+            response = self.client.get("/readyz")
+        self.assertEqual(response.status_code, 503)
+        self.assertEqual(response.json(), {"status": "migrations missing", "count": 2})
+
+    def test_a_node_without_its_cluster_is_told(self):
+        gone = OperationalError(1047, "not prepared")
+        with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):
+            response = self.client.get("/readyz")
+        self.assertEqual(response.status_code, 503)
+        self.assertIn("cluster", response.json()["status"])
+
+    def test_what_the_database_says_of_itself_stays_in_the_log(self):
+        gone = OperationalError(1045, "Access denied for user 'mailadmin'@'db.internal'")
+        with (
+            mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone),
+            self.assertLogs("mailadmin.checks") as told,
+        ):
+            response = self.client.get("/readyz")
+        self.assertNotContains(response, "internal", status_code=503)
+        self.assertIn("db.internal", told.output[0])
+
+
+class RequestNames(World):
+    def given(self, name, **meta):
+        return self.client.get("/login/", HTTP_X_REQUEST_ID=name, **meta)["X-Request-ID"]
+
+    def test_each_request_has_a_name_of_its_own(self):
+        names = {self.client.get("/login/")["X-Request-ID"] for _request in range(3)}
+        self.assertEqual(len(names), 3)
+
+    @BEHIND_PROXY
+    def test_a_trusted_proxys_is_taken_if_it_is_one(self):
+        self.assertEqual(self.given("4711-abcdef", **PROXY), "4711-abcdef")
+        for bad in ("short", "x" * 65, "two\nlines-of-it", "with space in it", "é" * 10):
+            self.assertNotEqual(self.given(bad, **PROXY), bad)
+
+    @BEHIND_PROXY
+    def test_nobody_else_names_his_requests(self):
+        self.assertNotEqual(self.given("4711-abcdef", REMOTE_ADDR="198.51.100.7"), "4711-abcdef")
+
+
+class Lines(World):
+    """The log as programs read it."""
+
+    def lines(self, action):
+        stream = logging.StreamHandler(written := Written())
+        stream.setFormatter(log_records.JsonFormatter())
+        stream.addFilter(log_records.LogContextFilter())
+        logger = logging.getLogger("mailadmin")
+        logger.addHandler(stream)
+        try:
+            answer = action()
+        finally:
+            logger.removeHandler(stream)
+        return answer, [json.loads(line) for line in written]
+
+    @override_settings(MAILADMIN_LOG_FORMAT="json")
+    def test_each_request_is_a_line_that_says_who_and_what_it_cost(self):
+        self.sign_in(self.alice)
+        answer, lines = self.lines(lambda: self.client.get("/mailboxes/?q=bob@example.org"))
+        line = next(line for line in lines if line["logger"] == "mailadmin.access")
+        self.assertEqual(line["page"], "mailboxes-list")
+        self.assertEqual(line["status"], 200)
+        self.assertEqual(line["person"], "alice@example.org")
+        self.assertEqual(line["request_id"], answer["X-Request-ID"])
+        self.assertGreater(line["queries"], 2)
+        self.assertGreater(line["ms"], line["query_ms"])
+        self.assertNotIn("bob", json.dumps(line))
+
+    def test_otherwise_there_is_none(self):
+        _answer, lines = self.lines(lambda: self.client.get("/login/"))
+        self.assertEqual(lines, [])
+
+    @override_settings(MAILADMIN_LOG_FORMAT="json")
+    def test_all_lines_of_a_request_have_its_name(self):
+        wrong = {"username": "bob@example.org", "password": "wrong"}
+        answer, lines = self.lines(lambda: self.client.post("/login/", wrong))
+        self.assertEqual([line["logger"] for line in lines], ["mailadmin.auth", "mailadmin.access"])
+        self.assertEqual({line["request_id"] for line in lines}, {answer["X-Request-ID"]})
+
+    @override_settings(MAILADMIN_SLOW_QUERY_MS=1)
+    def test_a_slow_statement_is_told_with_its_page_and_without_values(self):
+        real, slept = CursorWrapper._execute, []
+
+        def slow(cursor, sql, params, *rest):
+            if "mailbox" in sql and params and not slept:
+                slept.append(time.sleep(0.02))
+            return real(cursor, sql, params, *rest)
+
+        self.sign_in(self.alice)
+        with mock.patch(EXECUTE, slow):
+            _answer, lines = self.lines(lambda: self.client.get("/mailboxes/?q=carol"))
+        line = next(line for line in lines if line.get("ms", 0) >= 20)
+        self.assertEqual(line["page"], "mailboxes-list")
+        self.assertIn("%s", line["statement"])
+        self.assertNotIn("example.org", json.dumps(line))
+        self.assertNotIn("carol", json.dumps(line))
+
+    @override_settings(MAILADMIN_SLOW_QUERY_MS=0)
+    def test_nothing_is_slow_where_nobody_wants_to_know(self):
+        self.sign_in(self.alice)
+        _answer, lines = self.lines(lambda: self.client.get("/mailboxes/"))
+        self.assertEqual(lines, [])
+
+    def test_an_error_is_told_with_its_trace(self):
+        def fail():
+            try:
+                raise RuntimeError("out of cheese")
+            except RuntimeError:
+                logging.getLogger("mailadmin.x").exception("it failed")
+
+        _answer, (line,) = self.lines(fail)
+        self.assertIn("RuntimeError: out of cheese", line["error"])
+        self.assertEqual(line["level"], "ERROR")
+
+
+class Written(list):
+    def write(self, text):
+        self.extend(line for line in text.splitlines() if line)
+
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        (
+            "SELECT a FROM t WHERE b = 'it''s \\' secret' AND c = 12",
+            "SELECT a FROM t WHERE b = ? AND c = ?",
+        ),
+        (
+            "SELECT a1 FROM `t2` WHERE x IN (%s, %s, %s, %s)",
+            "SELECT a1 FROM `t2` WHERE x IN (%s, …)",
+        ),
+        ("INSERT INTO t VALUES (%s, %s), (%s, %s), (%s, %s)", "INSERT INTO t VALUES (%s, %s), …"),
+        ("SELECT 0xDEADBEEF,\n   -1.5", "SELECT ?, -?"),
+    ],
+)
+def test_a_statement_is_told_without_values(statement, told):
+    assert redact_statement(statement) == told
+
+
+class WorkersSign(TransactionTestCase):
+    def test_a_worker_that_was_told_to_end_is_not_missed(self):
+        runner.send_heartbeat()
+        runner.send_heartbeat()
+        self.assertEqual(WorkerSign.objects.count(), 1)
+        runner.remove_heartbeat()
+        self.assertFalse(WorkerSign.objects.exists())
+
+    def test_only_one_that_stays_signs(self):
+        call_command("worker", once=True)
+        self.assertFalse(WorkerSign.objects.exists())
+
+
+class Cleaning(World):
+    def test_what_is_over_is_deleted_some_rows_at_a_time_and_nothing_else(self):
+        now = timezone.now()
+        for number in range(7):
+            LoginFailure.objects.create(key=f"old{number}", since=now - FAILURE_WINDOW * 2)
+        LoginFailure.objects.create(key="new", since=now)
+        statements = 'DELETE FROM "mailadmin_login_failure"'.replace('"', quote())
+        with (
+            mock.patch("mailadmin.jobs.housekeeping.MAX_ROWS_PER_STATEMENT", 3),
+            CaptureQueriesContext(connections["default"]) as captured,
+        ):
+            purge_expired()
+        self.assertEqual(LoginFailure.objects.get().key, "new")
+        asked = [query["sql"] for query in captured]
+        self.assertEqual(len([sql for sql in asked if sql.startswith(statements)]), 3)
+
+
+def quote():
+    return connections["default"].ops.quote_name("x")[0]
+
+
+class Panel(Server):
+    """gunicorn with two processes."""
+
+    def __init__(self, **environ):
+        super().__init__()
+        self.port = free_port()
+        self.environ = environment(
+            MAILADMIN_DATABASE_URL=f"sqlite://{self.folder}/panel.sqlite3",
+            MAILADMIN_BIND=f"127.0.0.1:{self.port}",
+            TMPDIR=str(self.folder),
+            **environ,
+        )
+
+    def run(self):
+        migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+        subprocess.run(migrate, cwd=BASE_DIR, env=self.environ, check=True)
+        config = BASE_DIR / "deploy/gunicorn.conf.py"
+        arguments = ("-m", "gunicorn", "--config", config)
+        self.start(sys.executable, *arguments, cwd=BASE_DIR, env=self.environ)
+        self.wait_until(lambda: self.ask("/healthz"))
+        return self
+
+    def ask(self, path):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}") as response:
+                return response.read().decode()
+        except OSError:
+            return ""
+
+
+@pytest.mark.sqlite
+def test_all_processes_of_the_web_server_are_counted_together():
+    with Panel() as panel:
+        panel.run()
+        before = asked_for(panel, "login")
+        for _request in range(40):
+            panel.ask("/login/")
+        assert {asked_for(panel, "login") for _any in range(10)} == {before + 40}
+        folders = [f.name for f in panel.folder.glob("mailadmin-metrics-*")]
+        assert len(folders) == 1
+        panel.process.terminate()
+        panel.process.wait()
+        assert not (panel.folder / folders[0]).exists()
+
+
+def asked_for(panel, view):
+    name = rf'mailadmin_request_seconds_count{{.*view="{view}".*}} (\d+)'
+    found = re.search(name, panel.ask("/metrics"))
+    return int(found[1]) if found else 0
+
+
+@pytest.mark.sqlite
+def test_a_log_for_programs_is_json_from_the_first_line_to_the_last():
+    with Panel(MAILADMIN_LOG_FORMAT="json") as panel:
+        panel.run()
+        panel.ask("/login/")
+        panel.ask("/nowhere")
+        worker = re.search(r"\d+", " ".join(children(panel.process.pid)))[0]
+        os.kill(int(worker), 9)  # gunicorn itself has something to say of that
+        panel.wait_until(lambda: '"gunicorn.error"' in panel.log.read_text())
+        lines = panel.log.read_text().splitlines()
+    objects = [json.loads(line) for line in lines if not line.startswith("mailadmin: http")]
+    assert {"mailadmin.access", "gunicorn.error"} <= {line["logger"] for line in objects}
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return file.read().split()
+
+
+def test_the_numbers_are_not_loaded_by_commands():
+    code = (
+        "import django, sys; django.setup(); import mailadmin.urls;"
+        " sys.exit('prometheus_client' in sys.modules)"
+    )
+    environ = environment(MAILADMIN_DATABASE_URL=os.environ["TEST_DATABASE_URL"])
+    assert subprocess.run([sys.executable, "-c", code], cwd=BASE_DIR, env=environ).returncode == 0
+    assert metrics.REGISTRY

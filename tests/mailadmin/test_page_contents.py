@@ -1,0 +1,122 @@
+"""What single pages show."""
+
+import datetime
+
+from django.utils import timezone
+
+from domains.models import AliasDomain, Domain
+from mailadmin.jobs.models import Job
+from mailboxes.models import Alias, Mailbox, Vacation
+from mailboxes.services.domains import create_domains
+from mailboxes.services.mailboxes import create_mailboxes
+from tests.base import PASSWORD, World
+
+
+class PageContentTests(World):
+    def test_the_page_of_a_domain_shows_what_is_in_it(self):
+        self.perform(self.root, create_domains, [{"domain": "mirror.test"}])
+        AliasDomain.objects.create(alias_domain_id="mirror.test", target_domain_id="example.org")
+        self.sign_in(self.root)
+        self.client.post(
+            "/mailboxes/bob@example.org/toggle/", {"field": "smtp_active", "value": "0"}
+        )
+        page = self.client.get("/domains/example.org/")
+        for text in ("bob@example.org", "info@example.org", "mirror.test", "alice@example.org"):
+            self.assertContains(page, text)
+        self.assertContains(page, "mailbox changed")
+
+    def test_an_owners_home_tells_how_things_are(self):
+        self.sign_in(self.bob)
+        self.assertContains(self.client.get("/"), "Your mail stays in your mailbox")
+        self.assertContains(self.client.get("/"), "No answer is sent")
+        self.assertContains(self.client.get("/"), "Last changed")
+        Alias.objects.filter(pk=self.bob.pk).update(goto="x@y.example")
+        self.assertContains(self.client.get("/"), "No copy stays here")
+        now, days = timezone.now(), datetime.timedelta(days=3)
+        vacation = Vacation.objects.create(
+            mailbox=self.bob, domain_id="example.org", subject="s", body="b", activefrom=now - days
+        )
+        for end, start, text in (
+            (now + days, now - days, "You are away"),
+            (now + days * 2, now + days, "You will be away"),
+            (now - days, now - days * 2, "You were away"),
+        ):
+            Vacation.objects.filter(pk=vacation.pk).update(activefrom=start, activeuntil=end)
+            self.assertContains(self.client.get("/"), text)
+
+    def test_the_rules_stand_there_before_they_are_broken(self):
+        self.sign_in(self.bob)
+        self.assertContains(self.client.get("/account/password/"), "At least 5 characters")
+
+    def test_an_interval_is_changed(self):
+        self.sign_in(self.bob)
+        data = {"activefrom": "2030-01-01T00:00", "activeuntil": "2030-02-01T00:00", "active": "on"}
+        data |= {"subject": "s", "body": "b", "interval_time": "604800"}
+        self.client.post("/account/vacation/", data)
+        self.assertEqual(Vacation.objects.get().interval_time, 604800)
+
+    def test_the_room_for_a_quota_follows_the_domain(self):
+        Domain.objects.filter(pk="example.org").update(quota=150, maxquota=80)
+        self.sign_in(self.alice)
+        self.assertContains(self.client.get("/mailboxes/room/?domain=example.org"), "50 MB")
+        self.assertNotContains(self.client.get("/mailboxes/room/?domain=example.com"), "At most")
+        page = self.client.get("/mailboxes/create/")
+        self.assertContains(page, "At most 50 MB")
+        self.assertEqual(page.context["form"].initial["quota"], 50)
+
+    def test_a_fresh_domain_takes_its_first_mailbox(self):
+        self.sign_in(self.root)
+        page = self.client.get("/domains/create/")
+        initial = {k: v for k, v in page.context["form"].initial.items() if v is not None}
+        data = initial | {"domain": "fresh.example", "transport": "virtual", "active": "on"}
+        self.assertRedirects(self.client.post("/domains/create/", data), "/domains/fresh.example/")
+        page = self.client.get("/mailboxes/create/?domain=fresh.example")
+        data = {"local_part": "first", "domain": "fresh.example", "active": "on"}
+        data |= {"password": PASSWORD, "password2": PASSWORD}
+        data["quota"] = page.context["form"].initial["quota"]
+        self.assertEqual(self.client.post("/mailboxes/create/", data).status_code, 302)
+
+    def test_failed_work_is_tried_again_or_dismissed(self):
+        job = Job.objects.create(
+            kind="welcome",
+            title="Welcome",
+            owner="root@example.net (x)",
+            owner_model="domains.Admin",
+            owner_key=self.root.pk,
+            state=Job.State.FAILED,
+            message="refused",
+            total=1,
+        )
+        self.sign_in(self.alice)
+        self.assertEqual(self.client.post(f"/jobs/{job.pk}/", {"action": "retry"}).status_code, 404)
+        self.sign_in(self.root)
+        self.client.post(f"/jobs/{job.pk}/", {"action": "retry"})
+        self.assertEqual(Job.objects.get().state, Job.State.WAITING)
+        Job.objects.update(state=Job.State.FAILED)
+        self.client.post(f"/jobs/{job.pk}/", {"action": "dismiss"})
+        self.assertFalse(Job.objects.exists())
+
+    def test_a_picker_among_many_domains_asks_for_them(self):
+        rows = [{"domain": f"d{n:02}.example", "default_aliases": False} for n in range(60)]
+        self.perform(self.root, create_domains, rows)
+        self.sign_in(self.root)
+        page = self.client.get("/aliases/create/")
+        self.assertContains(page, 'list="id_domain-choices"')
+        self.assertContains(page, '<datalist id="id_domain-choices" hx-get="/domains/pick/"')
+
+    def test_an_owner_forwards_to_addresses(self):
+        self.sign_in(self.bob)
+        answer = self.client.post(
+            "/account/forwarding/", {"goto": "nonsense", "goto_mailbox": "on"}
+        )
+        self.assert_refused(answer, "is not an address")
+
+    def test_many_mailboxes_of_many_domains(self):
+        domains = [Domain.objects.get(pk=name) for name in ("example.org", "example.com")]
+        rows = [
+            {"local_part": f"n{n}", "domain": domain, "password": "x", "quota": 1}
+            for domain in domains
+            for n in range(3)
+        ]
+        self.perform(self.root, create_mailboxes, rows)
+        self.assertEqual(Mailbox.objects.filter(local_part__startswith="n").count(), 6)

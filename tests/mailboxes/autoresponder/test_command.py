@@ -1,0 +1,110 @@
+"""The command as Postfix runs it, and what it needs of a database account."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mailadmin.conf import BASE_DIR
+from mailboxes.mailserver import autoresponder
+from tests.mailboxes.autoresponder.post import environ, letter
+
+
+def test_the_command_answers_without_django(post):
+    code = (
+        "import sys, mailadmin\n"
+        "try:\n    mailadmin.main()\n"
+        "except SystemExit as end:\n"
+        "    print(end.code, *[name for name in sys.modules if name.startswith('django')])\n"
+    )
+    _python, _manage, *arguments = post.command()
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        input=letter(),
+        capture_output=True,
+        env=environ(),
+        cwd=BASE_DIR,
+    )
+    assert result.stdout == b"0\n", result.stderr
+    assert len(post.answers()) == 1
+
+
+def test_django_runs_the_same_command(post):
+    code = "import sys; from django.core.management import execute_from_command_line as run;"
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code} run(sys.argv)", *post.command()[2:]],
+        input=letter(),
+        capture_output=True,
+        env=environ(
+            DJANGO_SETTINGS_MODULE="mailadmin.settings", MAILADMIN_SECRET_KEY="for tests" * 9
+        ),
+        cwd=BASE_DIR,
+    )
+    assert result.returncode == 0, result.stderr
+    assert len(post.answers()) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "environment"),
+    [
+        (["--sender"], {}),
+        (["--strange=1"], {}),
+        ([], {"MAILADMIN_TIME_ZONE": "Nowhere/Land"}),
+        ([], {"MAILADMIN_DATABASE_URL": "mysql://bob:hidden-word@127.0.0.1:1/x"}),
+        ([], {"MAILADMIN_DATABASE_URL": "bob:hidden-word"}),
+        (["--env-file=/nowhere"], {}),
+    ],
+)
+def test_mail_waits_while_the_command_or_a_setting_is_wrong(post, more, environment):
+    """Any other status would be a bounce, which tells a stranger what is wrong here."""
+    result = post.runs(*more, environ=environ(**environment))
+    assert result.returncode == 75
+    assert b"4.3.0 the vacation responder is not available" in result.stderr
+    assert b"hidden-word" not in result.stderr and b"Traceback" not in result.stderr
+    assert post.answers() == []
+
+
+@pytest.mark.parametrize("form", ["--recipient=a --recipient=b", "--recipient a b"])
+def test_several_recipients_are_named_in_both_ways(form):
+    assert autoresponder.build_parser().parse_args(["--sender=", *form.split()]).recipient == [
+        "a",
+        "b",
+    ]
+
+
+def test_a_fault_of_our_own_lets_the_mail_wait(post, tmp_path):
+    code = (
+        "import sys, mailadmin\n"
+        "from mailboxes.mailserver import autoresponder\n"
+        "autoresponder.read_letter = None\n"
+        "mailadmin.main()\n"
+    )
+    _python, _manage, *arguments = post.command()
+    command = [sys.executable, "-c", code, *arguments]
+    result = subprocess.run(
+        command, input=letter(), capture_output=True, env=environ(), cwd=BASE_DIR
+    )
+    assert result.returncode == 75
+    assert b"a fault: TypeError in " in result.stderr and b"Traceback" not in result.stderr
+
+
+def test_a_file_of_its_own_says_which_database(post, tmp_path):
+    path = tmp_path / "autoreply.env"
+    url = environ()["MAILADMIN_DATABASE_URL"]
+    path.write_text(
+        f"MAILADMIN_DATABASE_URL={url}\nMAILADMIN_TIME_ZONE=Europe/Berlin\n"
+        "MAILADMIN_SECRET_KEY_FILE=/nowhere/that/is/readable\n"
+    )
+    bare = {name: os.environ[name] for name in ("PATH",)}
+    assert post.runs(f"--env-file={path}", environ=bare).returncode == 0
+    assert len(post.answers()) == 1
+
+
+def test_it_is_among_the_commands_that_help_lists(post):
+    result = subprocess.run(
+        [sys.executable, str(BASE_DIR / "manage.py"), "help"], capture_output=True, env=environ()
+    )
+    assert b"autoreply" in result.stdout.split()
+    result = post.runs("--help", environ=environ())
+    assert result.returncode == 0 and b"--original-recipient" in result.stdout

@@ -1,0 +1,294 @@
+"""While bob is away everybody is told once, whatever goes wrong."""
+
+import concurrent.futures
+import contextlib
+import datetime
+import sqlite3
+import subprocess
+import threading
+import time
+
+import pytest
+from django.db import connection
+
+from domains.models import Domain
+from mailadmin.changes.perform import Actor, perform
+from mailboxes.mailserver import autoresponder
+from mailboxes.mailserver.autoresponder import addresses, tables
+from mailboxes.models import Mailbox, VacationNotification, vacation_target
+from mailboxes.models import Vacation as Row
+from mailboxes.services.vacations import set_vacation
+from tests import servers
+from tests.mailboxes.autoresponder.post import (
+    BOB,
+    FRIEND,
+    ROWS,
+    SCHEMA,
+    ZONE,
+    at,
+    environ,
+    letter,
+    notes,
+    told,
+    vacation,
+)
+
+# Who is away
+
+
+NOBODY_AWAY = """
+alice#example.org@autoreply.localhost nobody#example.org@autoreply.localhost bob@example.org
+bob#example.org@elsewhere.example bob #@ bob# bob@autoreply.localhost
+боб#example.org@autoreply.localhost bob#\udcff@autoreply.localhost
+"""
+
+
+@pytest.mark.parametrize("recipient", ["", "#" * 900, *NOBODY_AWAY.split()])
+def test_a_recipient_who_is_not_away_makes_no_bounce(post, recipient):
+    assert post.brings(recipient=recipient) == 0
+    assert post.answers() == []
+    assert "nobody is away there" in post.log.getvalue()
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "BOB#Example.ORG@Autoreply.LOCALHOST",
+        BOB.replace("@", "+news@"),
+        BOB.replace("@", "+a#b.c@"),
+    ],
+)
+def test_bob_is_found_behind_extensions_and_capitals(post, recipient):
+    post.brings(recipient=recipient)
+    assert len(post.answers()) == 1
+
+
+def test_delimiters_may_be_several_and_occur_in_names(post):
+    post.known["MAILADMIN_RECIPIENT_DELIMITER"] = "+-"
+    domain = Domain.objects.create(domain="my-example.org", active=True)
+    name, place = "d-d#a@my-example.org", {"local_part": "d-d#a", "domain": domain}
+    Mailbox.objects.create(username=name, **place, password="x", maildir="x")
+    Row.objects.create(mailbox_id=name, domain=domain, activeuntil=at(days=1))
+    post.brings(letter(To=name), recipient="d-d#a#my-example.org-x@autoreply.localhost")
+    assert [answer["From"] for answer in post.answers()] == [name]
+
+
+def test_a_sign_in_a_domain_is_a_delimiter_only_if_nothing_else_fits(post):
+    post.known["MAILADMIN_RECIPIENT_DELIMITER"] = "-"
+    found = addresses.find_possible_owners("bob#my-example.org@autoreply.localhost", post.known)
+    assert found == ["bob@my-example.org", "bob@my"]
+
+
+def test_bob_and_carol_both_answer_a_mail_to_both(post):
+    carol = "carol#example.com@autoreply.localhost"
+    post.brings(letter(Cc="carol@example.com"), recipient=[BOB, carol], original=["x", "y"])
+    assert {answer["From"].addresses[0].username for answer in post.answers()} == {"bob", "carol"}
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [
+        lambda: vacation(active=False),
+        lambda: vacation(activefrom=at(hours=1)),
+        lambda: vacation(activeuntil=at(hours=-1)),
+        lambda: Mailbox.objects.filter(pk="bob@example.org").update(active=False),
+        lambda: Mailbox.objects.filter(pk="bob@example.org").delete(),
+        lambda: Domain.objects.filter(pk="example.org").update(active=False),
+    ],
+)
+def test_nothing_is_answered_beside_the_vacation(post, switch):
+    switch()
+    assert post.brings() == 0
+    assert post.answers() == []
+
+
+def test_a_feature_that_is_off_answers_nobody(post):
+    post.known["MAILADMIN_VACATION"] = False
+    post.brings()
+    assert post.answers() == []
+
+
+@pytest.mark.parametrize("unknown", ["2000-01-01 00:00:00", "0000-00-00 00:00:00"])
+def test_unknown_dates_are_no_limits(post, unknown):
+    table = Row._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "mysql":
+            cursor.execute("SET sql_mode = ''")
+        cursor.execute(f"UPDATE {table} SET activefrom = %s, activeuntil = %s", [unknown] * 2)
+    connection.close()  # and with it the mode
+    post.brings()
+    post.brings()
+    assert len(post.answers()) == 1
+
+
+def test_the_dates_are_local_time(post):
+    """An hour matters: Berlin's clocks are ahead of UTC."""
+    vacation(activefrom=at(minutes=-5), activeuntil=at(minutes=5))
+    post.brings()
+    assert len(post.answers()) == 1
+    post.known["MAILADMIN_TIME_ZONE"] = "UTC"
+    post.brings(sender="other@example.net")
+    assert len(post.answers()) == 1
+
+
+def test_what_bob_says_in_the_panel_is_what_is_answered(post):
+    dates = {"activefrom": at(minutes=-1), "activeuntil": at(days=1)}
+    values = {"subject": "At sea", "body": "Ahoy", "interval_time": 0, **dates}
+    target = {"recipient": vacation_target("bob@example.org")}
+    for active, count in ((True, 1), (True, 2), (False, 2)):
+        perform(Actor.console(), set_vacation, "bob@example.org", values | {"active": active})
+        post.brings(**target)
+        post.brings(**target)
+        assert len(post.answers()) == count
+    assert {answer["Subject"] for answer in post.answers()} == {"At sea"}
+
+
+# Once
+
+
+def test_a_friend_is_told_once(post):
+    for sender in (FRIEND, FRIEND, "Friend@Example.NET"):
+        assert post.brings(sender=sender) == 0
+    assert len(post.answers()) == 1
+    assert post.log.getvalue().count("told already") == 2
+    post.brings(sender="other@example.net")
+    assert len(post.answers()) == 2
+
+
+@pytest.mark.parametrize(
+    ("interval", "ago", "count"),
+    [
+        (0, {"days": -6}, 0),
+        (0, {"days": -8}, 1),  # in an earlier vacation
+        (86400, {"hours": -25}, 1),
+        (86400, {"hours": -23}, 0),
+        (30 * 86400, {"days": -8}, 1),  # an earlier vacation, though not so long ago
+        (-1, {"days": -6}, 0),
+        (1, {"seconds": -5}, 1),
+    ],
+)
+def test_a_friend_is_told_again_after_the_interval_and_in_a_new_vacation(
+    post, interval, ago, count
+):
+    vacation(interval_time=interval)
+    told(**ago)
+    post.brings()
+    post.brings()
+    assert len(post.answers()) == count
+
+
+def test_of_mails_that_arrive_at_once_one_is_answered(post):
+    """As processes: each has read its settings, and waits for the end of its mail."""
+    options = {"stdin": subprocess.PIPE, "stderr": subprocess.DEVNULL, "env": environ()}
+    crowd = [subprocess.Popen(post.command(), **options) for _ in range(6)]
+    for process in crowd:
+        process.stdin.write(letter())
+        process.stdin.flush()
+    time.sleep(0.5)
+    for process in crowd:
+        process.stdin.close()
+    assert [process.wait() for process in crowd] == [0] * 6
+    assert len(post.answers()) == 1
+
+
+@pytest.mark.parametrize("before", [None, {"days": -2}])
+def test_of_answers_noted_at_once_one_is_sent(post, before):
+    vacation(interval_time=86400)
+    if before:
+        told(**before)
+    start = threading.Barrier(12)
+
+    def arrive(_):
+        start.wait()
+        return post.brings()
+
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(arrive, range(12))) == [0] * 12
+    assert len(post.answers()) == 1
+    assert post.log.getvalue().count("told already") == 11
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("before", [None, {"days": -2}])
+def test_an_answer_that_cannot_be_sent_is_tried_again_and_sent_once(post, before):
+    vacation(interval_time=86400)
+    if before:
+        told(**before)
+    stored = notes()
+    with post.being("busy"):
+        assert post.brings() == 75
+    assert notes() == stored and post.answers() == []
+    assert "the queue is full" in post.log.getvalue()
+    assert [post.brings(), post.brings()] == [0, 0]
+    assert len(post.answers()) == 1
+
+
+def test_a_missing_sendmail_lets_the_mail_wait(post):
+    post.sendmail.unlink()
+    assert post.brings() == 75
+    assert notes() == {}
+
+
+def test_a_responder_killed_while_sending_never_sends_twice(post):
+    with post.being("killer"):
+        assert post.runs(environ=environ()).returncode == -9
+    assert list(notes()) == [FRIEND]
+    assert post.runs(environ=environ()).returncode == 0
+    assert len(post.answers()) == 1
+
+
+def test_a_note_that_others_changed_meanwhile_is_not_taken_back(post):
+    """The owner went away anew, and somebody else has told the friend."""
+    with tables.open_database(post.known) as database:
+        now = datetime.datetime.now(ZONE)
+        away = autoresponder.find_active_vacation(database, ["bob@example.org"], now)
+        note = autoresponder.record_notification(
+            database, away, FRIEND, now - datetime.timedelta(hours=1)
+        )
+        VacationNotification.objects.all().delete()
+        told(seconds=0)
+        stored = notes()
+        note.revert()
+    assert notes() == stored
+
+
+@pytest.mark.mariadb
+def test_mail_waits_while_mariadb_is_away(post):
+    with servers.MariaDB() as server:
+        client = server.client
+        client.create("mailadmin", dump=SCHEMA)
+        client.execute(ROWS, "mailadmin")
+        post.known = autoresponder.load_settings(
+            environ=environ(MAILADMIN_DATABASE_URL=client.url())
+        )
+        server.stop(keep=True)
+        assert post.brings() == 75
+        assert client.password not in post.log.getvalue()
+        server._run()
+        assert post.brings() == 0
+    assert len(post.answers()) == 1
+
+
+@pytest.mark.mariadb
+def test_a_wrong_password_is_not_told(post):
+    post.known["MAILADMIN_DATABASE_URL"]["PASSWORD"] = "guessed-wrongly"
+    assert post.brings() == 75
+    assert "guessed" not in post.log.getvalue()
+    assert "Access denied" in post.log.getvalue()
+
+
+@pytest.mark.sqlite
+def test_mail_waits_while_sqlite_is_locked_or_missing(post, monkeypatch, tmp_path):
+    monkeypatch.setattr(tables, "LOCK_TIMEOUT_SECONDS", 0.1)
+    entry = post.known["MAILADMIN_DATABASE_URL"]
+    with contextlib.closing(sqlite3.connect(entry["NAME"], isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert post.brings() == 75
+        other.execute("ROLLBACK")
+    assert post.brings() == 0
+    assert len(post.answers()) == 1
+    entry["NAME"] = tmp_path / "missing.sqlite3"
+    assert post.brings() == 75
+    assert not entry["NAME"].exists()

@@ -1,0 +1,155 @@
+"""The responder as a real Postfix runs it."""
+
+import concurrent.futures
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+
+from tests import mailservers, servers
+from tests.mailboxes.autoresponder.post import FRIEND, environ, letter
+
+PIPE = """\
+mailadmin-autoreply unix - n n - - pipe flags=Rq user=nobody null_sender=
+  argv={folder}/bridge/run --sender=${{sender}} --recipient=${{recipient}}
+  --original-recipient=${{original_recipient}}
+"""
+# Postfix runs it as somebody who may not be able to read this Python: it lets us run the responder.
+BRIDGE = """#!/bin/sh
+mkdir "$0.$$" && cd "$0.$$" || exit 99
+printf '%s\\n' "$@" > arguments
+cat > mail
+touch ready
+until [ -e status ]; do sleep 0.02; done
+cat said
+exit "$(cat status)"
+"""
+MAPS = {
+    "virtual_alias_domains": "example.org, example.com",
+    "virtual_alias_maps": "inline:{ { bob@example.org = bob#example.org@autoreply.localhost },"
+    " { carol@example.com = carol#example.com@autoreply.localhost } }",
+    "transport_maps": "inline:{ autoreply.localhost=mailadmin-autoreply:, example.net=discard: }",
+    "recipient_delimiter": "+",
+}
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A Postfix with the responder in its master.cf."""
+    with mailservers.Postfix(MAPS) as postfix:
+        with (postfix.config / "master.cf").open("a") as file:
+            file.write(PIPE.format(folder=postfix.folder))
+        bridge = postfix.folder / "bridge"
+        bridge.mkdir()
+        os.chown(bridge, *mailservers.NOBODY)
+        (bridge / "run").write_text(BRIDGE)
+        (bridge / "run").chmod(0o755)
+        yield postfix.run()
+
+
+@pytest.fixture
+def postfix(server, post):
+    """It has people of ours: what its pipe(8) is told to run does run."""
+    over, environment = threading.Event(), environ()
+
+    def serve():
+        while not over.wait(0.01):
+            for ready in server.folder.glob("bridge/run.*/ready"):
+                ready.unlink()
+                cross(ready.parent, post, environment)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        served = pool.submit(serve)
+        yield server
+        over.set()
+        served.result()
+
+
+def cross(folder, post, environment):
+    """Run the responder as Postfix asked for it."""
+    arguments = (folder / "arguments").read_text().splitlines()
+    result = subprocess.run(
+        [*post.program(), f"--sendmail={post.sendmail}", *arguments],
+        input=(folder / "mail").read_bytes(),
+        capture_output=True,
+        env=environment,
+    )
+    (folder / "said").write_bytes(result.stdout + result.stderr)
+    (folder / "new").write_text(str(result.returncode))
+    (folder / "new").rename(folder / "status")
+
+
+def smtp(postfix, sender, mail=None, recipients=("bob+news@example.org",)):
+    """Send it; how Postfix calls it."""
+    with postfix.smtp() as client:
+        client.ehlo()
+        client.mail(sender)
+        for recipient in recipients:
+            client.rcpt(recipient)
+        _code, reply = client.data(letter() if mail is None else mail)
+    return mailservers.queue_id(reply)
+
+
+def fate(postfix, identity):
+    """What Postfix wrote about it until nothing was left."""
+    return "\n".join(postfix.log_of(identity))
+
+
+@pytest.mark.mailserver
+@mailservers.needs_root
+def test_postfix_runs_the_responder(postfix, post):
+    assert "relay=mailadmin-autoreply" in fate(postfix, smtp(postfix, FRIEND))
+    assert post.envelopes() == [["-i", "-f", "<>", "--", FRIEND]]
+    [answer] = post.answers()
+    assert answer["In-Reply-To"] == "<1@example.net>"
+    renamed = letter(To="bob+news@example.org", Return_Path="<x@example.net>")
+    for sender in ("", "noreply@example.net", '"a,b"@example.net', FRIEND):
+        assert "status=sent" in fate(postfix, smtp(postfix, sender, renamed))
+    assert len(post.answers()) == 1
+
+
+@pytest.mark.mailserver
+@mailservers.needs_root
+def test_postfix_names_several_recipients_at_once(postfix, post):
+    mail = letter(Cc="carol@example.com")
+    identity = smtp(postfix, FRIEND, mail, ("bob@example.org", "carol@example.com"))
+    assert fate(postfix, identity).count("status=sent") == 2
+    assert {answer["From"] for answer in post.answers()} == {
+        "Bob <bob@example.org>",
+        "Carol <carol@example.com>",
+    }
+
+
+@pytest.mark.mailserver
+@mailservers.needs_root
+def test_postfix_keeps_the_mail_until_it_can_be_answered(postfix, post):
+    with post.being("busy"):
+        identity = smtp(postfix, FRIEND)
+        words = f"{identity}: to=<bob#example.org+news@autoreply.localhost>"
+        assert "(the vacation responder is not available" in wait_for(postfix, words)
+    time.sleep(0.3)  # or Postfix finds it still in hand, and puts it aside for minutes
+    postfix.tool("postqueue", "-f")
+    assert "status=sent" in fate(postfix, identity)
+    assert len(post.answers()) == 1
+
+
+@pytest.mark.mailserver
+@mailservers.needs_root
+def test_postfixs_sendmail_takes_the_answer_with_an_empty_sender(server, post):
+    post.sendmail = servers.command("sendmail")
+    told = post.runs(environ=environ(MAIL_CONFIG=str(server.config)), sender="-x@example.net")
+    assert told.returncode == 0, told.stderr
+    identity = wait_for(server, "uid=0 from=<>").split(": ")[1]
+    assert "to=<-x@example.net>" in "\n".join(server.log_of(identity))
+
+
+def wait_for(server, words):
+    deadline = time.monotonic() + servers.PATIENCE
+    while time.monotonic() < deadline:
+        lines = server.maillog.read_text().splitlines()
+        if found := next((line for line in lines if words in line), None):
+            return found
+        time.sleep(0.02)
+    raise AssertionError("\n".join(lines))

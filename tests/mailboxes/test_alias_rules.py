@@ -1,0 +1,206 @@
+"""What an alias may be and where it may point."""
+
+from django.test import override_settings
+
+from domains.models import AliasDomain, Domain
+from mailboxes.models import Alias
+from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias
+from mailboxes.services.domains import create_domains
+from mailboxes.services.forwardings import set_forwarding
+from tests.mailboxes.base import VACATION_TARGET, AliasWorld
+
+
+class AliasRuleTests(AliasWorld):
+    def create(self, **data):
+        self.sign_in(self.alice)
+        given = {"local_part": "x", "domain": "example.org", "goto": "bob@example.org"}
+        return self.client.post("/aliases/create/", given | data)
+
+    def test_a_catch_all_by_tick_or_by_star(self):
+        self.create(local_part="", catch_all="on")
+        self.assertEqual(self.goto("@example.org"), "bob@example.org")
+        self.perform(self.alice, delete_aliases, ["@example.org"])
+        self.create(local_part="*")
+        self.assertTrue(Alias.objects.filter(pk="@example.org").exists())
+
+    def test_only_a_catch_all_leads_to_a_whole_domain(self):
+        self.assert_refused(self.create(goto="@elsewhere.example"), "Only a catch-all")
+        self.create(local_part="*", goto="@elsewhere.example")
+        self.assertEqual(self.goto("@example.org"), "@elsewhere.example")
+
+    def test_targets_are_normalised_and_named_once(self):
+        self.create(goto=" BOB@Example.ORG \n\nbob@example.org, x@München.example")
+        self.assertEqual(self.goto("x@example.org"), "bob@example.org,x@xn--mnchen-3ya.example")
+
+    def test_users_of_the_servers_own_system_are_the_superadmins(self):
+        self.assert_refused(self.create(goto="root"), "Only superadmins can forward to “root”")
+        row = {"local_part": "x", "domain": "example.org", "goto": ["root"]}
+        self.assertEqual(self.api(self.alice).post("aliases", row).status_code, 422)
+        names = ["root@localhost", "ROOT@LocalHost.LocalDomain", "root@[127.0.0.1]"]
+        for goto in (["root"], ["bob@example.org", "root"], *([name] for name in names)):
+            self.refused(self.alice, edit_alias, "info@example.org", {"goto": goto})
+        self.refused(self.bob, set_forwarding, self.bob.pk, ["root"], True)
+        self.alias("a", "root", person=self.root)
+        self.perform(self.alice, edit_alias, "a@example.org", {"goto": ["root", "x@far.test"]})
+        with override_settings(MAILADMIN_SYSTEM_USERS="admins"):
+            self.create(goto="root")
+            self.assertEqual(self.goto("x@example.org"), "root")
+            self.refused(self.bob, set_forwarding, self.bob.pk, ["root"], True)
+
+    def test_targets_may_be_pasted_from_a_mail(self):
+        for goto in (
+            "bob@example.org; x@y.example",
+            "bob@example.org;x@y.example;",
+            "bob@example.org\r\n\r\nx@y.example",
+            "bob@example.org x@y.example",
+            "Bob Builder <bob@example.org>, <x@y.example>",
+            '"Builder, Bob" <BOB@example.org>\nx@y.example (at work)',
+        ):
+            with self.subTest(goto=goto):
+                self.create(goto=goto)
+                self.assertEqual(self.goto("x@example.org"), "bob@example.org,x@y.example")
+                self.perform(self.alice, delete_aliases, ["x@example.org"])
+                body = {"local_part": "x", "domain": "example.org", "goto": [goto]}
+                self.assertEqual(self.api(self.alice).post("aliases", body).status_code, 201)
+                self.assertEqual(self.goto("x@example.org"), "bob@example.org,x@y.example")
+                self.perform(self.alice, delete_aliases, ["x@example.org"])
+
+    def test_what_is_no_target_is_refused(self):
+        for goto, text in (
+            ("", "at least one target"),
+            ("x@example.org", "lead to itself"),
+            ("a..b@example.org", "cannot stand before the @"),
+            ("bob@@example.org", "cannot stand before the @"),
+            ("bob@nodot", "is not a domain name"),
+            ("two words@example.org", "cannot stand before the @"),
+            ("Bob bob@example.org", "cannot stand before the @"),
+            ('Bob "B" bob@example.org', "cannot stand before the @"),
+            ("bob (at work)", "is not an address"),
+            ("bob.smith", "is not an address"),
+            ('"a b"@example.org', "cannot stand before the @"),
+            ("<bob@example.org", "cannot stand before the @"),
+            (VACATION_TARGET, "set on the vacation page"),
+            ("bob@example.org\x00", ""),
+            ("bob@example.org\x07", ""),
+            ("пример@example.org", "cannot stand before the @"),
+        ):
+            with self.subTest(goto=goto):
+                self.assert_refused(self.create(goto=goto), text)
+        self.assertFalse(Alias.objects.filter(pk="x@example.org").exists())
+
+    def test_an_address_is_taken_once(self):
+        for name in ("bob", "info", "INFO"):
+            self.assert_refused(self.create(local_part=name), "exists already")
+
+    def test_bad_names_are_refused(self):
+        for name in ("", "a..b", ".a", "a b", "a/b", "a@b", "ü", "x" * 65, 'a"b', "a,b"):
+            with self.subTest(name=name):
+                self.assert_refused(self.create(local_part=name))
+
+    def test_a_loop_is_refused_and_shown(self):
+        self.alias("a", "b@example.org")
+        self.alias("b", "c@example.org")
+        text = self.refused(
+            self.alice,
+            create_aliases,
+            [
+                {
+                    "local_part": "c",
+                    "domain": Domain.objects.get(pk="example.org"),
+                    "goto": ["a@example.org"],
+                }
+            ],
+        )
+        self.assertIn("c@example.org → a@example.org → b@example.org → c@example.org", text)
+
+    def test_a_loop_through_an_adopted_list_is_refused(self):
+        for goto in ("x@y.test b@example.org", "B <b@example.org>", "x@y.test;b@example.org"):
+            with self.subTest(goto=goto):
+                row = Alias(address="a@example.org", goto=goto, domain_id="example.org")
+                row.save()
+                self.assertIn(
+                    "a@example.org → b@example.org",
+                    self.refused(
+                        self.alice,
+                        create_aliases,
+                        [self.row("b", "a@example.org")],
+                    ),
+                )
+
+    def test_a_circle_that_adds_an_extension_at_every_turn_is_refused(self):
+        self.alias("a", "bob+x@example.org")
+        values = {"goto": ["a@example.org"], "goto_mailbox": True}
+        text = self.refused(self.alice, edit_alias, "bob@example.org", values)
+        self.assertIn("a+…@example.org → bob+x+…@example.org", text)
+
+    def test_a_circle_that_only_an_extension_enters_is_refused(self):
+        """bob has an alias for his shop, but bob+x would lead to bob+shop+x, +shop+shop+x …"""
+        self.alias("sales+shop", "carol@example.com")
+        row = {"local_part": "sales", "domain": Domain.objects.get(pk="example.org")}
+        row["goto"] = ["sales+shop@example.org"]
+        self.assertIn("sales+shop+…@example.org", self.refused(self.alice, create_aliases, [row]))
+
+    def test_nobodys_vacation_is_a_target_that_is_typed(self):
+        target = "carol#example.com@autoreply.localhost"
+        row = {
+            "local_part": "spy",
+            "domain": Domain.objects.get(pk="example.org"),
+            "goto": [target],
+        }
+        text = self.refused(self.alice, create_aliases, [row])
+        self.assertIn("is set on the vacation page", text)
+        values = {"goto": [target], "goto_mailbox": True}
+        self.refused(self.alice, edit_alias, "bob@example.org", values)
+
+    def test_a_circle_in_which_an_address_names_itself_is_none(self):
+        self.perform(
+            self.alice,
+            edit_alias,
+            "bob@example.org",
+            {"goto": ["info@example.org"], "goto_mailbox": True},
+        )
+        self.assertEqual(self.goto(), "info@example.org,bob@example.org")
+
+    def test_a_loop_without_a_copy_is_refused(self):
+        text = self.refused(
+            self.alice,
+            edit_alias,
+            "bob@example.org",
+            {"goto": ["info@example.org"], "goto_mailbox": False},
+        )
+        self.assertIn("loop", text)
+        self.assertEqual(self.goto(), "bob@example.org")
+
+    def test_a_loop_through_extension_catch_all_or_alias_domain_is_found(self):
+        self.perform(self.root, create_domains, [{"domain": "mirror.example.org"}])
+        AliasDomain.objects.create(
+            alias_domain_id="mirror.example.org", target_domain_id="example.org"
+        )
+        for target in ("a+x@example.org", "a@mirror.example.org"):
+            with self.subTest(target=target):
+                row = {"local_part": "a", "domain": Domain.objects.get(pk="example.org")}
+                self.assertIn(
+                    "loop", self.refused(self.alice, create_aliases, [row | {"goto": [target]}])
+                )
+
+    def test_a_catch_all_to_a_name_it_catches_itself_is_no_loop(self):
+        self.alias("*", "nobody@example.org")
+        self.assertEqual(self.goto("@example.org"), "nobody@example.org")
+
+    def test_default_aliases_are_the_superadmins(self):
+        self.alias("postmaster", "bob@example.org", person=self.root)
+        for service, *rest in ((edit_alias, {"goto": ["x@y.example"]}), (delete_aliases,)):
+            key = "postmaster@example.org"
+            keys = key if service is edit_alias else [key]
+            self.assertIn("protected", self.refused(self.alice, service, keys, *rest))
+        with override_settings(MAILADMIN_SPECIAL_ALIAS_CONTROL=True):
+            self.perform(self.alice, delete_aliases, ["postmaster@example.org"])
+
+    def test_the_alias_of_a_mailbox_goes_with_it_only(self):
+        text = self.refused(self.root, delete_aliases, ["bob@example.org"])
+        self.assertIn("belongs to a mailbox", text)
+
+    @override_settings(MAILADMIN_ALIAS_CONTROL_ADMIN=False)
+    def test_forwarding_of_mailboxes_may_be_the_superadmins(self):
+        text = self.refused(self.alice, edit_alias, "bob@example.org", {"goto": ["x@y.example"]})
+        self.assertIn("superadmins", text)

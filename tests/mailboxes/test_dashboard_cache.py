@@ -1,0 +1,240 @@
+"""A large installation: the worker keeps what pages would take too long to count."""
+
+import datetime
+import os
+import zoneinfo
+from unittest import mock
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from domains.models import Domain, DomainState
+from mailadmin.changes.models import Log
+from mailboxes.dashboard import cache
+from mailboxes.dashboard.models import CachedStat
+from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage
+from mailboxes.services import limits
+from mailboxes.services.aliases import create_aliases, delete_aliases
+from mailboxes.services.domains import create_domains, delete_domains
+from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
+from mailboxes.services.tallies import recount_tallies
+from tests.base import World
+from tests.legacy_databases import Database
+
+MB = 1024000
+
+
+class LargeWorld(World):
+    """Two mailboxes are many here."""
+
+    def setUp(self):
+        for place, name in ((cache, "COUNTED"), (limits, "SMALL")):
+            patch = mock.patch.object(place, name, 0)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def home(self, person):
+        self.sign_in(type(person).objects.get(pk=person.pk))
+        return self.client.get("/").context
+
+    def alias(self, name, domain="example.org"):
+        row = {"local_part": name, "domain": Domain.objects.get(pk=domain), "goto": ["x@y.example"]}
+        return self.perform(self.root, create_aliases, [row])
+
+    def mailbox(self, name, quota=10):
+        domain = Domain.objects.get(pk="example.org")
+        row = {"local_part": name, "domain": domain, "password": "x", "quota": quota}
+        return self.perform(self.root, create_mailboxes, [row])
+
+    def listed(self, person, url="/aliases/"):
+        self.sign_in(type(person).objects.get(pk=person.pk))
+        return [row.pk for row in self.client.get(url).context["rows"]]
+
+
+class HomeTests(LargeWorld):
+    def test_what_was_kept_is_what_would_be_counted(self):
+        Domain.objects.filter(pk="example.org").update(mailboxes=1)
+        Domain.objects.filter(pk="example.com").update(active=False)
+        Usage.objects.create(mailbox=self.bob, bytes=95 * MB)
+        Usage.objects.create(mailbox=self.carol, bytes=99 * MB)
+        self.perform(self.root, set_mailboxes, [self.carol.pk], "active", False)
+        recount_tallies()
+        for person in (self.root, self.alice):
+            CachedStat.objects.all().delete()
+            counted = self.home(person)
+            recount_tallies()
+            kept = self.home(person)
+            with self.subTest(person=person):
+                self.assertNotIn("as_of", counted)
+                self.assertIn("as_of", kept)
+                self.assertEqual(told(kept), told(counted))
+
+    def test_it_says_when_it_was_counted(self):
+        recount_tallies()
+        self.sign_in(self.root)
+        self.assertContains(self.client.get("/"), "Counted ")
+
+    def test_a_small_installation_is_counted_for_each_page(self):
+        recount_tallies()
+        with mock.patch.object(cache, "LIVE_COUNT_LIMIT", 5000):
+            recount_tallies()
+        self.assertFalse(CachedStat.objects.exists())
+        self.assertNotIn("as_of", self.home(self.root))
+
+    def test_a_second_round_writes_what_has_changed_and_nothing_else(self):
+        recount_tallies()
+        before = dict(CachedStat.objects.exclude(name="counted").values_list("key", "pk"))
+        recount_tallies()
+        self.assertEqual(
+            dict(CachedStat.objects.exclude(name="counted").values_list("key", "pk")), before
+        )
+
+    def test_a_domain_made_again_begins_without_numbers(self):
+        self.perform(self.root, set_mailboxes, [self.carol.pk], "active", False)
+        recount_tallies()
+        self.assertTrue(CachedStat.objects.filter(domain="example.com", name="day").exists())
+        self.perform(self.root, delete_domains, ["example.com"])
+        self.perform(self.root, create_domains, [{"domain": "example.com"}])
+        self.assertFalse(CachedStat.objects.filter(domain="example.com").exists())
+
+
+def told(context):
+    attention = context["attention"]
+    return {
+        "totals": {name: context["totals"][name] for name in ("domains", "mailboxes", "aliases")},
+        "used": context["totals"]["quota_used"],
+        "days": [day["count"] for day in context["days"]],
+        "domains": [
+            [domain.pk for domain in attention[name]]
+            for name in ("full_domains", "inactive_domains")
+        ],
+        "full": [(usage.mailbox_id, usage.percent) for usage in attention["full_mailboxes"]],
+        "inactive": [mailbox.pk for mailbox in attention["inactive_mailboxes"]],
+    }
+
+
+class StandaloneAliasTests(LargeWorld):
+    def test_the_list_is_the_same_with_and_without_what_is_kept(self):
+        self.alias("abc")
+        self.alias("zzz")
+        for person in (self.root, self.alice):
+            for url in ("/aliases/", "/aliases/?domain=example.org", "/aliases/?active=1"):
+                CachedStat.objects.all().delete()
+                live = self.listed(person, url)
+                recount_tallies()
+                with self.subTest(person=person, url=url):
+                    self.assertEqual(self.listed(person, url), live)
+                    self.assertIn("zzz@example.org", live)
+                    self.assertNotIn("bob@example.org", live)
+
+    def test_alice_sees_no_foreign_alias_by_what_is_kept(self):
+        recount_tallies()
+        self.assertEqual(self.listed(self.alice), ["info@example.org"])
+        self.assertEqual(self.listed(self.alice, "/aliases/?domain=example.com"), [])
+
+    def test_an_alias_made_here_is_listed_at_once(self):
+        recount_tallies()
+        self.alias("new")
+        self.assertIn("new@example.org", self.listed(self.root))
+
+    def test_an_alias_that_postfixadmin_made_is_listed_at_once(self):
+        recount_tallies()
+        Alias.objects.create(address="pfa@example.org", goto="x@y.example", domain_id="example.org")
+        Log.objects.create(
+            timestamp=timezone.now(),
+            username="alice@example.org (192.0.2.7)",
+            domain_id="example.org",
+            action="create_alias",
+            data="pfa@example.org",
+        )
+        for person in (self.root, self.alice):
+            self.assertIn("pfa@example.org", self.listed(person))
+
+    def test_an_alias_that_a_script_made_is_listed_once_the_worker_has_looked(self):
+        recount_tallies()
+        Alias.objects.create(address="sql@example.org", goto="x@y.example", domain_id="example.org")
+        recount_tallies()
+        self.assertIn("sql@example.org", self.listed(self.root))
+
+    def test_what_is_gone_is_listed_no_more(self):
+        self.alias("old")
+        recount_tallies()
+        self.perform(self.root, delete_aliases, ["old@example.org"])
+        self.assertNotIn("old@example.org", self.listed(self.root))
+        Alias.objects.filter(pk="info@example.org")._raw_delete("default")
+        self.assertNotIn("info@example.org", self.listed(self.root))
+        recount_tallies()
+        self.assertEqual(
+            list(StandaloneAlias.objects.values_list("pk", flat=True)), ["info@example.com"]
+        )
+
+    def test_an_alias_may_come_back_where_a_note_of_it_is_left(self):
+        recount_tallies()
+        Alias.objects.filter(pk="info@example.org")._raw_delete("default")
+        self.alias("info")
+        self.assertIn("info@example.org", self.listed(self.root))
+
+    def test_the_page_of_a_domain_shows_them_too(self):
+        recount_tallies()
+        self.sign_in(self.root)
+        aliases = self.client.get("/domains/example.org/").context["aliases"]
+        self.assertEqual([alias.pk for alias in aliases], ["info@example.org"])
+
+
+class LimitTests(LargeWorld):
+    """The tally of a large domain stands for its rows while it is far from the limit."""
+
+    def limit(self, **values):
+        Domain.objects.filter(pk="example.org").update(**values)
+
+    def test_near_the_limit_mailboxes_are_counted_whatever_the_tally_says(self):
+        self.limit(mailboxes=2, quota=0, maxquota=0)
+        recount_tallies()
+        Mailbox.objects.filter(pk=self.bob.pk).update(local_part="bob")
+        DomainState.objects.filter(pk="example.org").update(mailboxes=2)  # wrong: there is one
+        self.mailbox("one")
+        with self.assertRaises(ValidationError):
+            self.mailbox("two")
+
+    def test_far_from_the_limit_nothing_is_counted(self):
+        self.limit(mailboxes=100, aliases=100, quota=1000, maxquota=0)
+        recount_tallies()
+        with mock.patch.object(limits, "get_unassigned_quota", side_effect=AssertionError):
+            self.mailbox("one")
+
+    def test_a_tally_that_nobody_looked_at_for_long_is_not_trusted(self):
+        self.limit(mailboxes=100, quota=1000, maxquota=0)
+        recount_tallies()
+        CachedStat.objects.filter(name="counted").update(number=1)
+        DomainState.objects.filter(pk="example.org").update(quota_assigned=0, mailboxes=50)
+        with self.assertRaises(ValidationError):
+            self.mailbox("one", quota=901)
+
+    def test_the_form_shows_the_room_that_is_left(self):
+        self.limit(quota=150, maxquota=0)
+        recount_tallies()
+        self.sign_in(self.alice)
+        self.assertContains(self.client.get("/mailboxes/room/?domain=example.org"), "50 MB")
+        self.assertContains(self.client.get("/mailboxes/bob@example.org/edit/"), "150 MB")
+
+
+DAYS_OF_THE_LOG = """
+import django; django.setup()
+from mailadmin.models import Log
+from mailboxes.dashboard import queries
+Log.objects.create(username="-", domain_id="", action="-", data="-")
+print([str(row["day"]) for row in queries.counted(queries.recent(Log.objects.all()))])
+"""
+
+
+@pytest.mark.mariadb
+@pytest.mark.parametrize("zone", ["UTC", "Etc/UTC", "Etc/GMT+5", "Europe/Berlin"])
+def test_days_are_counted_by_a_server_that_knows_no_time_zones(mariadb, zone):
+    database = Database(mariadb, f"zones_{os.getpid()}")
+    mariadb.create(database.name)
+    database.migrate()
+    today = datetime.datetime.now(zoneinfo.ZoneInfo(zone)).date()
+    counted = database.panel("-c", DAYS_OF_THE_LOG, MAILADMIN_TIME_ZONE=zone)
+    database.drop()
+    assert str(today) in counted

@@ -1,0 +1,104 @@
+"""Forwarding of mailboxes."""
+
+from django.test import override_settings
+
+from mailboxes.models import Alias
+from mailboxes.services.aliases import edit_alias
+from mailboxes.services.forwardings import set_forwarding
+from tests.mailboxes.base import VACATION_TARGET, AliasWorld
+
+
+class ForwardingTests(AliasWorld):
+    def forward(self, *goto, keep=True, person=None, url="/account/forwarding/"):
+        self.sign_in(person or self.bob)
+        page = self.client.get(url)
+        data = {"goto": "\n".join(goto), "seen": page.context["form"].initial["seen"]}
+        return self.client.post(url, data | ({"goto_mailbox": "on"} if keep else {}))
+
+    def test_bob_forwards_with_and_without_a_copy(self):
+        self.forward("x@elsewhere.example")
+        self.assertEqual(self.goto(), "x@elsewhere.example,bob@example.org")
+        self.forward("x@elsewhere.example", keep=False)
+        self.assertEqual(self.goto(), "x@elsewhere.example")
+        self.forward()
+        self.assertEqual(self.goto(), "bob@example.org")
+        self.assertEqual({action for action, _d, _k in self.logged()}, {"edit_alias"})
+
+    def test_mail_must_go_somewhere(self):
+        self.assert_refused(self.forward(keep=False), "somewhere else")
+
+    def test_an_auto_reply_keeps_no_mail(self):
+        """Its target is no place where mail is kept, whatever is typed beside it."""
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"{VACATION_TARGET},{self.bob.pk}")
+        for goto in ("", "bob@example.org", "BOB@example.org"):
+            for person, url in (
+                (self.bob, "/account/forwarding/"),
+                (self.alice, "/mailboxes/bob@example.org/forwarding/"),
+            ):
+                with self.subTest(goto=goto, url=url):
+                    self.assert_refused(
+                        self.forward(goto, keep=False, person=person, url=url), "somewhere else"
+                    )
+        self.sign_in(self.alice)
+        url = "/aliases/bob@example.org/edit/"
+        seen = self.client.get(url).context["form"].initial["seen"]
+        answer = self.client.post(url, {"goto": "bob@example.org", "seen": seen})
+        self.assert_refused(answer, "somewhere else")
+        for goto in ([], ["bob@example.org"]):
+            answer = self.api(self.alice).patch(
+                "aliases/bob@example.org", {"goto": goto, "goto_mailbox": False}
+            )
+            self.assertEqual(answer.status_code, 422, answer.content)
+        self.assertEqual(self.goto(), f"{VACATION_TARGET},bob@example.org")
+
+    def test_mail_that_is_only_answered_has_to_be_asked_for(self):
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"{VACATION_TARGET},{self.bob.pk}")
+        self.refused(self.bob, set_forwarding, self.bob.pk, [], False)
+        self.perform(self.bob, set_forwarding, self.bob.pk, [], False, True)
+        self.assertEqual(self.goto(), VACATION_TARGET)
+        self.perform(self.bob, edit_alias, self.bob.pk, {"description": "as it was", "goto": []})
+        self.assertEqual(self.goto(), f"{VACATION_TARGET},bob@example.org")
+
+    def test_adopted_mail_that_is_only_answered_is_shown_and_stays_editable(self):
+        Alias.objects.filter(pk=self.bob.pk).update(goto=VACATION_TARGET)
+        self.sign_in(self.bob)
+        self.assertContains(self.client.get("/"), "Your mail is kept nowhere")
+        self.assertNotContains(self.client.get("/"), "Your mail stays in your mailbox.")
+        self.sign_in(self.alice)
+        self.assertContains(self.client.get("/mailboxes/"), "answered only")
+        answer = self.api(self.alice).patch("aliases/bob@example.org", {"description": "x"})
+        self.assertEqual(answer.status_code, 200, answer.content)
+        self.assertEqual(self.goto(), VACATION_TARGET)
+
+    def test_the_vacation_target_is_neither_lost_nor_forged(self):
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"{VACATION_TARGET},{self.bob.pk}")
+        self.forward("x@elsewhere.example")
+        self.assertEqual(self.goto(), f"x@elsewhere.example,{VACATION_TARGET},bob@example.org")
+        self.assert_refused(self.forward(VACATION_TARGET), "vacation page")
+
+    def test_alice_does_it_for_bob_and_not_for_carol(self):
+        url = "/mailboxes/bob@example.org/forwarding/"
+        self.forward("x@elsewhere.example", person=self.alice, url=url)
+        self.assertEqual(self.goto(), "x@elsewhere.example,bob@example.org")
+        for page in ("forwarding", "vacation"):
+            answer = self.client.post(
+                f"/mailboxes/carol@example.com/{page}/", {"goto": "x@y.example"}
+            )
+            self.assertEqual(answer.status_code, 404)
+
+    def test_a_change_of_another_tab_is_not_overwritten(self):
+        self.sign_in(self.bob)
+        page = self.client.get("/account/forwarding/")
+        seen = page.context["form"].initial["seen"]
+        self.forward("x@elsewhere.example")
+        answer = self.client.post(
+            "/account/forwarding/",
+            {"goto": "y@elsewhere.example", "goto_mailbox": "on", "seen": seen},
+        )
+        self.assert_refused(answer, "changed this in the meantime")
+        self.assertContains(answer, "x@elsewhere.example", status_code=422)
+
+    @override_settings(MAILADMIN_EDIT_ALIAS=False)
+    def test_the_operator_may_keep_forwarding_from_owners(self):
+        self.sign_in(self.bob)
+        self.assertEqual(self.client.get("/account/forwarding/").status_code, 403)

@@ -1,0 +1,53 @@
+"""Jobs on the first page."""
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+
+from mailadmin.jobs import runner
+from mailadmin.jobs.models import Job
+from mailboxes.services.mailboxes import delete_mailboxes
+from tests.base import World
+
+
+class FailedJobTests(World):
+    def failed(self, count, **values):
+        start = {"kind": "welcome", "state": Job.State.FAILED, "owner_model": "domains.Admin"}
+        start |= {"owner_key": self.alice.pk, "owner": "alice", "arguments": {"to": self.bob.pk}}
+        return [Job.objects.create(title=f"mail {n}", **start | values) for n in range(count)]
+
+    def test_home_says_how_many_more_have_failed_and_all_are_dismissed_at_once(self):
+        self.failed(16)
+        foreign = self.failed(1, owner_key=self.root.pk)[0]
+        self.sign_in(self.alice)
+        self.assertContains(self.client.get("/"), "and 13 more failed jobs")
+        self.assertContains(self.client.get("/jobs/"), "Dismiss 16 failed jobs")
+        self.assertRedirects(self.client.post("/jobs/"), "/jobs/")
+        self.assertEqual(list(Job.objects.all()), [foreign])
+
+    def test_a_failed_welcome_mail_goes_with_its_mailbox(self):
+        self.failed(1)
+        kept = self.failed(1, arguments={"to": self.carol.pk})[0]
+        self.perform(self.alice, delete_mailboxes, [self.bob.pk])
+        call_command("worker", once=True)
+        self.assertEqual(list(Job.objects.all()), [kept])
+
+    def test_no_mail_is_sent_to_a_mailbox_that_was_deleted(self):
+        from django.core import mail
+
+        self.failed(1, state=Job.State.WAITING)
+        self.perform(self.alice, delete_mailboxes, [self.bob.pk])
+        call_command("worker", once=True)
+        self.assertEqual((mail.outbox, Job.objects.get().state), ([], Job.State.DONE))
+
+    def test_a_discarded_import_is_no_failed_work(self):
+        self.sign_in(self.alice)
+        file = SimpleUploadedFile("rows.csv", b"username,name\nbob@example.org,Robert\n")
+        self.client.post("/import/", {"format": "csv", "file": file})
+        job = runner.claim_job("worker")
+        runner.advance_job(job)  # the first step: how much there is
+        number = job.arguments["plan"]
+        self.client.post(f"/import/{number}/", {"action": "discard"})
+        runner.run_job(job)
+        job.refresh_from_db()
+        self.assertEqual(job.state, Job.State.DONE)
+        self.assertNotContains(self.client.get("/"), "This work failed")

@@ -1,0 +1,127 @@
+"""What is deleted with mailboxes and domains."""
+
+from domains.models import AliasDomain, TotpException
+from mailadmin.changes.models import Change, ChangeSecret, Log
+from mailboxes.models import (
+    Alias,
+    AppPassword,
+    Fetchmail,
+    Mailbox,
+    Usage,
+    Vacation,
+    VacationNotification,
+)
+from mailboxes.services.domains import create_domains, delete_domains
+from mailboxes.services.mailboxes import delete_mailboxes
+from mailboxes.services.references import find_aliases_pointing_to
+from tests.base import PASSWORD
+from tests.mailboxes.base import AliasWorld
+
+
+class MailboxDeletionTests(AliasWorld):
+    def belongings(self):
+        """All that hangs on bob."""
+        Usage.objects.create(mailbox=self.bob, bytes=5)
+        Vacation.objects.create(mailbox=self.bob, domain_id="example.org", subject="s", body="b")
+        VacationNotification.objects.create(vacation_id=self.bob.pk, notified="x@y.example")
+        AppPassword.objects.create(mailbox=self.bob, description="d", password_hash="h")
+        Fetchmail.objects.create(
+            mailbox=self.bob, src_server="s", src_user="u", src_password="p", src_folder=""
+        )
+        TotpException.objects.create(ip="192.0.2.1", username=self.bob.pk)
+
+    def left(self):
+        models = (Usage, Vacation, VacationNotification, AppPassword, Fetchmail, TotpException)
+        return [model.__name__ for model in models if model._base_manager.exists()]
+
+    def test_a_mailbox_takes_all_that_is_its_own(self):
+        self.belongings()
+        self.perform(self.alice, delete_mailboxes, [self.bob.pk])
+        self.assertEqual(self.left(), [])
+        self.assertFalse(Alias.objects.filter(pk=self.bob.pk).exists())
+        self.assertEqual(self.logged(), [("delete_mailbox", "example.org", self.bob.pk)])
+
+    def test_a_domain_takes_all_that_is_in_it_and_leaves_the_log(self):
+        self.belongings()
+        Log.objects.create(
+            domain_id="example.org", action="create_domain", data="example.org", username="x"
+        )
+        self.perform(self.root, delete_domains, ["example.org"])
+        self.assertEqual(self.left(), [])
+        self.assertFalse(Mailbox.objects.filter(domain="example.org").exists())
+        self.assertFalse(Alias.objects.filter(domain="example.org").exists())
+        self.assertEqual(Log.objects.filter(domain="example.org").count(), 2)
+        self.assertEqual(self.alice.get_assigned_domains(), [])
+        self.assertTrue(Mailbox.objects.filter(pk=self.carol.pk).exists())
+
+    def test_aliases_that_point_here_are_found_however_they_are_written(self):
+        written = ['"Bob B." <bob@example.org>', "x@y.test bob@example.org", "bob @ example.org"]
+        written += ["x@y.test; bob@example.org.", "bob%example.org", '"bob"@example.org']
+        for number, goto in enumerate([*written, "bobby@example.org", '"not bob@example.org"@x.y']):
+            Alias.objects.create(
+                address=f"n{number}@example.org", goto=goto, domain_id="example.org"
+            )
+        found = find_aliases_pointing_to(self.alice, ["bob@example.org"])
+        self.assertEqual(
+            [alias.pk for alias in found],
+            ["info@example.org", *(f"n{number}@example.org" for number in range(len(written)))],
+        )
+
+    def test_the_confirm_page_counts_what_will_go(self):
+        self.belongings()
+        self.alias("friends", "bob@example.org", "x@y.example")
+        self.alias("spy", "bob@example.org", person=self.root, domain="example.com")
+        self.sign_in(self.alice)
+        page = self.client.get(f"/mailboxes/{self.bob.pk}/delete/")
+        self.assertEqual(
+            dict(page.context["cascade_counts"]),
+            {
+                "Vacations": 1,
+                "Fetchmail entries": 1,
+                "App passwords": 1,
+                "TOTP exceptions": 1,
+            },
+        )
+        self.assertContains(page, "friends@example.org")
+        self.assertNotContains(page, "spy@example.com")
+
+    def test_aliases_are_counted_alike_everywhere(self):
+        """Those of mailboxes are a part of them."""
+        self.sign_in(self.root)
+        page = self.client.get("/domains/example.org/")
+        self.assertEqual(page.context["object"].state.aliases, 1)
+        page = self.client.get("/domains/example.org/delete/")
+        self.assertEqual(dict(page.context["cascade_counts"])["Aliases"], 1)
+        page = self.client.get(f"/mailboxes/{self.bob.pk}/delete/")
+        self.assertNotIn("Aliases", dict(page.context["cascade_counts"]))
+
+    def test_secrets_are_kept_apart_from_what_is_told(self):
+        self.perform(self.alice, delete_mailboxes, [self.bob.pk])
+        told = str(list(Change.objects.values()))
+        self.assertNotIn(self.bob.password, told)
+        kept = ChangeSecret.objects.get(table="mailbox", key=self.bob.pk)
+        self.assertEqual(kept.row["password"], self.bob.password)
+
+    def test_a_target_of_alias_domains_stays(self):
+        self.perform(self.root, create_domains, [{"domain": "mirror.example.org"}])
+        AliasDomain.objects.create(
+            alias_domain_id="mirror.example.org", target_domain_id="example.org"
+        )
+        text = self.refused(self.root, delete_domains, ["example.org"])
+        self.assertIn("mirror.example.org", text)
+        self.perform(self.root, delete_domains, ["example.org", "mirror.example.org"])
+        self.assertFalse(AliasDomain.objects.exists())
+
+    def test_what_existed_before_is_warned_of(self):
+        self.perform(self.alice, delete_mailboxes, [self.bob.pk])
+        self.sign_in(self.alice)
+        data = {
+            "local_part": "bob",
+            "domain": "example.org",
+            "password": PASSWORD,
+            "password2": PASSWORD,
+            "quota": "5",
+            "active": "on",
+        }
+        answer = self.client.post("/mailboxes/create/", data, follow=True)
+        self.assertContains(answer, "old mail may still lie on the disk")

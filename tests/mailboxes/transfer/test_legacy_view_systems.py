@@ -1,0 +1,328 @@
+"""Older systems run by their own files, on their own database and, moved, on the panel's.
+
+What Postfix reads there, what becomes of mail, and who comes in: all is asked before and after.
+"""
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from mailadmin import passwords
+from mailboxes.models import Alias, Mailbox
+from mailboxes.services.mailboxes import set_mailboxes
+from tests import mailservers
+from tests.base import PASSWORD
+from tests.mailboxes.test_delivery import alias, domain, mailbox, make, mirror
+from tests.mailboxes.transfer import legacy_systems
+from tests.mailboxes.transfer.legacy_systems import READER, Fate, Place
+
+LETTERS, DOORS = "pens", "gates"  # what Postfix and Dovecot ask by, here alone
+pytestmark = [
+    pytest.mark.mariadb,
+    pytest.mark.mailserver,
+    pytest.mark.django_db(transaction=True),
+    mailservers.needs_root,
+]
+
+
+@pytest.fixture
+def moving(mariadb, empty_database, tmp_path):
+    """From one database into the panel's, with views in a third."""
+    move = Move(mariadb, empty_database.rpartition("/")[2], tmp_path / "rejects.json")
+    yield move
+    move.clean()
+
+
+class Move:
+    """A system's database and what of it comes into the panel's."""
+
+    def __init__(self, mariadb, name, rejects):
+        self.mariadb, self.name, self.rejects = mariadb, name, rejects
+
+    def load(self, kind):
+        """The system on its own database, which one account may read."""
+        self.kind = kind
+        self.old = legacy_systems.load(self.mariadb, kind, f"{self.name}_old").with_account()
+        self.sources = {"place": self.old}
+        return self
+
+    def column(self, sql):
+        return self.mariadb.execute(sql, self.old.name)
+
+    def keys(self, domains, others):
+        """All that the tables name, whole domains, what nobody has, and other spellings."""
+        names, others = self.column(domains), self.column(others)
+        keys = [f"{who}@{name}" for name in names for who in ("", "nobody")]
+        keys += [*names, *others, f"nobody@sub.{names[0]}", "who@elsewhere.example", "*", "@"]
+        keys += [key.upper() for key in others[:3]]
+        keys += [key.replace("@", "+x@") for key in others[:3]]
+        return list(dict.fromkeys([*keys, *FOREIGN]))
+
+    def into_the_panel(self, source, *options):
+        """What the command says of rows that it refuses."""
+        url = self.mariadb.url(self.old.name)
+        arguments = ["--from", source, "--source", url, "--apply", "--rejects", self.rejects]
+        try:
+            call_command(
+                "import", *map(str, arguments), *options, stdout=io.StringIO(), stderr=io.StringIO()
+            )
+        except CommandError as error:
+            return str(error)
+        return ""
+
+    def onto_views(self, system):
+        """Let the system's files ask the views, by accounts with the rights that are printed."""
+        out = io.StringIO()
+        accounts = ["--postfix-account", f"{LETTERS}@%", "--dovecot-account", f"{DOORS}@%"]
+        call_command("compat-views", system, "--database", self.name, *accounts, stdout=out)
+        grants = [line for line in out.getvalue().splitlines() if line.startswith("GRANT")]
+        letters, doors = (
+            Place(self.mariadb, self.name, user).with_account(
+                grants=[line for line in grants if f"'{user}'" in line]
+            )
+            for user in (LETTERS, DOORS)
+        )
+        self.sources = {"place": letters, "dovecot_place": doors}
+
+    def onto_tables(self):
+        """Let the system's files ask the panel's tables as they are."""
+        panel = connection.settings_dict["NAME"]
+        self.sources = {"place": Place(self.mariadb, panel).with_account()}
+
+    def clean(self):
+        self.mariadb.execute(
+            f"DROP DATABASE `{self.old.name}`;"
+            f"DROP USER IF EXISTS '{READER}'@'%', '{LETTERS}'@'%', '{DOORS}'@'%'"
+        )
+
+    # Looking
+
+    def answers(self, keys, mended=False):
+        """Parameter → key → answer, by files as they were found."""
+        with self.kind(mended=mended, **self.sources) as system:
+            return {name: read(found) for name, found in system.answers(keys).items()}
+
+    def seen(self, keys, words):
+        """All answers, mail to the keys that are addresses, from both sides, and logins."""
+        with self.kind(**self.sources) as system:
+            system.run()
+            addresses = [key for key in keys if key.isascii() and "@" in key[1:]]
+            return {name: read(found) for name, found in system.answers(keys).items()} | {
+                "mail": {key: lowered(system.fate(key)) for key in addresses},
+                "mail from inside": {
+                    key: lowered(system.fate(key, inside=True)) for key in addresses
+                },
+                "home": {key: system.home_of(key) for key in addresses},
+                "login": {key: comes_in(system, key, word) for key, word in words.items()},
+            }
+
+
+FOREIGN = ["böb@example.org", "bücher.example"]
+
+
+def read(answers):
+    """Lists as Postfix reads them, whatever is between the targets and in whatever order."""
+    return {key: text and sorted(text.replace(",", " ").split()) for key, text in answers.items()}
+
+
+def lowered(fate):
+    """An alias gives the address as it is stored; without one it stays as the sender wrote it."""
+    return Fate(fate.refusal, frozenset((who.lower(), where.lower()) for who, where in fate.ends))
+
+
+def comes_in(system, address, word):
+    """With his password, and with a wrong one."""
+    return system.signs_in(address, word), system.signs_in(address, "no word of theirs")
+
+
+def differences(before, after):
+    """(what, key) → (before, after), of all that differs."""
+    return {
+        (what, key): (old, after[what][key])
+        for what, found in before.items()
+        for key, old in found.items()
+        if old != after[what][key]
+    }
+
+
+# What one could not do before, and can now; nobody is locked out.
+NOW_COMES_IN = ((False, False), (True, False))
+
+
+def test_ispmail_files_answer_the_same_after_the_move(moving):
+    """All mail goes where it went. Who has no domain there had none, and is refused."""
+    moving.load(legacy_systems.Ispmail)
+    keys = moving.keys(
+        "SELECT name FROM virtual_domains",
+        "SELECT email FROM virtual_users UNION SELECT source FROM virtual_aliases",
+    )
+    users = moving.column("SELECT email FROM virtual_users")
+    words = {user: f"{user.partition('@')[0]} word" for user in users}
+    words["email1@example.net"] = "********"
+    before = moving.seen(keys, words)
+    assert "1 row was refused" in moving.into_the_panel("ispmail")
+    moving.onto_views("ispmail")
+    found = differences(before, moving.seen(keys, words))
+    assert found.pop(("login", "jack@doe.org")) == NOW_COMES_IN
+    assert not {what for what, _key in found if what.startswith("mail")}
+    # To their collation ö was o, and bob had böb's mail: to mail from today's world, that is a bug.
+    assert {key.lower() for _what, key in found} == {"email1@example.net", "b\xf6b@example.org"}
+
+
+def test_forwardings_files_answer_the_same_after_the_move(moving):
+    """As they were found, with a query for transports that helps nobody, and with it mended."""
+    moving.load(legacy_systems.Forwardings)
+    keys = moving.keys(
+        "SELECT domain FROM domains",
+        "SELECT email FROM users UNION SELECT source FROM forwardings"
+        " UNION SELECT domain FROM transport"
+        " UNION SELECT CONCAT('nobody@', domain) FROM transport WHERE domain LIKE 'host%'",
+    )
+    words = dict.fromkeys(moving.column("SELECT email FROM users"), "secret")
+    as_found, before = moving.answers(keys), moving.seen(keys, words)
+    assert as_found["transport_maps"]["example.com"] == ["example.com"]
+    assert moving.into_the_panel("forwardings") == ""
+    moving.onto_views("forwardings")
+    assert differences(as_found, moving.answers(keys)) == {}
+    # Digests in hex are no crypt hashes; now they say what they are.
+    assert differences(before, moving.seen(keys, words)) == {
+        ("login", f"{name}.com"): NOW_COMES_IN
+        for name in (
+            "billing@anotherdomain",
+            "destination@exemple",
+            "mark@exemple",
+            "sales@example",
+        )
+    }
+
+
+def test_files_of_2007_answer_the_same_after_the_move(moving):
+    """But for mailboxes, which now are their own targets."""
+    moving.load(legacy_systems.PostfixAdmin2007)
+    keys = moving.keys(
+        "SELECT domain FROM domain",
+        "SELECT username FROM mailbox UNION SELECT address FROM alias",
+    )
+    users = moving.column("SELECT username FROM mailbox")
+    words = {user: user.partition("@")[0] for user in users}
+    before = moving.seen(keys, words)
+    assert all(before["login"][user] == (True, False) for user in users)
+    assert moving.into_the_panel("postfixadmin") == ""
+    moving.onto_tables()
+    assert differences(before, moving.seen(keys, words)) == {
+        ("virtual_alias_maps", key): (None, [key.lower()]) for key in keys if key.lower() in users
+    }
+
+
+def test_files_for_cram_md5_answer_the_same_after_the_move(moving):
+    """But for a vacation that nobody was away for; as they were found, they deliver nothing."""
+    moving.load(legacy_systems.PostfixAdminCram)
+    keys = moving.keys(
+        "SELECT domain FROM domain WHERE domain <> 'ALL'",
+        "SELECT username FROM mailbox UNION SELECT address FROM alias",
+    )
+    words = dict.fromkeys(moving.column("SELECT username FROM mailbox"), "secret")
+    as_found, before = moving.answers(keys), moving.seen(keys, words)
+    assert moving.into_the_panel("postfixadmin", "--scheme", "CRAM-MD5") == ""
+    moving.onto_tables()
+    away = {"old#magazin.com@autoreply.magazin.com"}
+    for old, new in ((as_found, moving.answers(keys)), (before, moving.seen(keys, words))):
+        found = differences(old, new)
+        assert {key.lower() for _what, key in found} == {"old@magazin.com"}
+        for was, now in found.values():
+            assert set(targets_of(was)) - set(targets_of(now)) == away
+            assert set(targets_of(now)) == {"old@magazin.com"}
+
+
+def targets_of(seen):
+    """The addresses of an answer, or those who got mail."""
+    return [who for who, _where in seen.ends] if isinstance(seen, Fate) else seen
+
+
+# The panel's rows, asked by older files
+
+
+@pytest.fixture
+def ispmail(moving):
+    """Its files on the panel's rows."""
+    moving.load(legacy_systems.Ispmail)
+    moving.onto_views("ispmail")
+    with legacy_systems.Ispmail(**moving.sources) as system:
+        yield system.run()
+
+
+def test_mail_for_a_mailbox_that_is_switched_off_is_refused_and_not_the_catch_alls(ispmail):
+    for name in ("example.org", "example.com"):
+        domain(name)
+        for who in ("bob", "eve"):
+            mailbox(f"{who}@{name}")
+    alias("*@example.org", "bob@example.org")
+    make(set_mailboxes, ["eve@example.org", "eve@example.com"], "active", False)
+    ((address, end),) = ispmail.fate("eve@example.org").ends
+    assert (address, end.partition(":")[0]) == ("eve@example.org", "bounced")
+    assert ispmail.fate("nobody@example.org").ends == {("bob@example.org", BOBS)}
+    assert "550 5.1.1 <eve@example.com>" in ispmail.fate("eve@example.com").refusal
+    assert not ispmail.signs_in("eve@example.org", PASSWORD)
+
+
+BOBS = "example.org/bob/Maildir"
+
+
+def test_an_alias_domain_of_the_panel_is_one_to_older_files(ispmail):
+    domain()
+    mailbox("bob@example.org")
+    mirror("example.net")
+    alias("info@example.org", "bob@example.org")
+    for address in ("bob@example.net", "info@example.net", "INFO@Example.NET"):
+        assert ispmail.fate(address).ends == {("bob@example.org", BOBS)}
+
+
+def test_a_mailbox_whose_alias_another_program_forgot_keeps_its_mail(moving, ispmail):
+    """Also by files that do not ask for mailboxes among the aliases."""
+    domain()
+    mailbox("bob@example.org")
+    mailbox("carol@example.org")
+    alias("*@example.org", "carol@example.org")
+    Alias.objects.filter(pk="bob@example.org").delete()
+    (table, _by_mailbox) = ispmail.tables()["virtual_alias_maps"]
+    ispmail.set({"virtual_alias_maps": table})
+    ispmail.tool("postfix", "reload", check=True)
+    assert ispmail.fate("bob@example.org").ends == {("bob@example.org", BOBS)}
+
+
+def test_nobody_is_answered_by_older_files_and_mail_for_who_is_away_comes(ispmail):
+    domain()
+    mailbox("bob@example.org")
+    row = Alias.objects.filter(pk="bob@example.org")
+    row.update(goto="bob@example.org,bob#example.org@autoreply.localhost")
+    assert ispmail.fate("bob@example.org").ends == {("bob@example.org", BOBS)}
+
+
+@pytest.mark.parametrize("scheme", ["PLAIN-MD5", "CRAM-MD5"])
+def test_new_passwords_open_whatever_the_older_dovecot_takes_for_granted(
+    moving, monkeypatch, scheme
+):
+    domain()
+    mailbox("bob@example.org")
+    moving.load(legacy_systems.Ispmail)
+    moving.onto_views("ispmail")
+    words = {"default_pass_scheme = SHA512-CRYPT": f"default_pass_scheme = {scheme}"}
+    monkeypatch.setattr(legacy_systems.Ispmail, "words", words)
+    with legacy_systems.Ispmail(**moving.sources) as system:
+        system.dovecot.run()
+        for made_as in ("BLF-CRYPT", "SHA512-CRYPT", "ARGON2ID", "SSHA512", scheme):
+            stored = passwords.make_hash(PASSWORD, "bob@example.org", made_as)
+            Mailbox.objects.filter(pk="bob@example.org").update(password=stored)
+            assert comes_in(system, "bob@example.org", PASSWORD) == (True, False), stored
+
+
+@pytest.mark.parametrize("system", [legacy_systems.Forwardings, legacy_systems.PostfixAdminCram])
+def test_without_its_mends_a_system_delivers_nothing(moving, system):
+    """Else nobody need compare it with them."""
+    moving.load(system)
+    address = {legacy_systems.Forwardings: "info@example.com"}.get(system, "admin@magazin.com")
+    with system(mended=False, **moving.sources) as running:
+        running.run()
+        assert {end.partition(":")[0] for _who, end in running.fate(address).ends} == {"deferred"}

@@ -1,0 +1,93 @@
+"""What every page asks of a database and how many rows are read for it.
+
+Run as `python -m tests.query_costs` on a database that `tests.bench.filling` has filled. Prints
+{person: {page: [queries, rows read, bytes]}}. Thresholds are lower here, so that little counts as
+much.
+"""
+
+import json
+
+import django
+from django.test.utils import setup_test_environment
+
+
+def main():
+    django.setup()
+    setup_test_environment()
+    from mailboxes.dashboard import cache
+    from mailboxes.services import domain_deletion, limits, tallies
+
+    cache.LIVE_COUNT_LIMIT = limits.SMALL_DOMAIN_LIMIT = 100
+    domain_deletion.LARGE_DOMAIN_MAILBOXES = 10_000  # one that is deleted is deleted at once
+    tallies.recount_tallies()
+    Here().rows("ANALYZE TABLE mailadmin_lone_alias, mailadmin_kept")
+    print(json.dumps(costs()))
+
+
+def costs():
+    from tests.bench.pages import PAGES, places
+    from tests.bench.visiting import Visits
+
+    visits = Visits(places(Here()), Local)
+    found = {}
+    for page in PAGES:
+        for person in page.people:
+            for number in (1, 2):  # the first warms what is asked once a process
+                answer = visits.ask(page, person, number)
+            queries, rows = int(answer.told("X-Queries")), int(answer.told("X-Rows"))
+            found.setdefault(person, {})[page.name] = [queries, rows, len(answer.body)]
+    return found
+
+
+class Here:
+    """This database, as `places` asks it."""
+
+    def rows(self, sql):
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return [tuple(map(str, row)) for row in cursor]
+
+    def value(self, sql):
+        return self.rows(sql)[0][0]
+
+
+class Local:
+    """A browser without a server between."""
+
+    token = ""
+
+    def __init__(self, person):
+        from django.test import Client
+
+        from domains.models import Admin
+        from mailboxes.models import Mailbox
+
+        model = Admin if person.endswith("@example.net") else Mailbox
+        backend = f"mailadmin.accounts.backends.{model.__name__}Backend"
+        self.client = Client()
+        self.client.force_login(model.objects.get(pk=person), backend=backend)
+
+    def ask(self, method, path, body=None, **headers):
+        from tests.bench.counted import counting
+        from tests.bench.visiting import Answer
+
+        given = {"headers": headers}
+        if isinstance(body, str):
+            given |= {"data": body, "content_type": "application/json"}
+        elif body:
+            given |= {"data": body}
+        with counting() as cost:
+            response = getattr(self.client, method.lower())(path, **given)
+        told = {"X-Queries": cost.queries or 0, "X-Rows": cost.rows}
+        return Answer(response.status_code, told, response.content, 0)
+
+    def fields(self, path):
+        from tests.postfixadmin import Fields
+
+        return Fields(self.ask("GET", path).body.decode()).sent
+
+
+if __name__ == "__main__":
+    main()
