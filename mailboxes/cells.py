@@ -53,6 +53,6 @@ def format_targets(alias):
         return _("answered only")
     if not others:
         return _("mailbox")
-    own = f"{_('mailbox')} + " if alias.keeps_copy else ""
+    own = _("mailbox") + " + " if alias.keeps_copy else ""
     more = f" +{len(others) - MAX_SHOWN_TARGETS}" if len(others) > MAX_SHOWN_TARGETS else ""
     return own + ", ".join(others[:MAX_SHOWN_TARGETS]) + more

@@ -200,6 +200,17 @@ def is_model(node: ast.ClassDef) -> bool:
     return any(base.endswith("Model") for base in bases(node))
 
 
+def texts_in_f_strings(files: Iterable[Source]) -> Iterator[str]:
+    """Yield gettext calls in f-strings, where older versions of xgettext do not see them."""
+    for path, tree in files:
+        for string in ast.walk(tree):
+            if not isinstance(string, ast.JoinedStr):
+                continue
+            for node in ast.walk(string):
+                if is_call(node, "_", "gettext", "gettext_lazy", "ngettext"):
+                    yield f"{path}:{string.lineno} {ast.unparse(node)}"
+
+
 def nameless_modules(files: Iterable[Source]) -> Iterator[str]:
     for path, _tree in files:
         if Path(path).stem in ("utils", "helpers", "common", "core", "signals"):

@@ -45,6 +45,7 @@ FAULTS = [
         "domains/models.py",
         "from django.db.models.signals import post_save",
     ),
+    (architecture.texts_in_f_strings, "mailadmin/x.py", """f"{x} {_('text')}\""""),
     (architecture.nameless_modules, "mailadmin/utils.py", ""),
 ]
 CHECKS = sorted({check for check, _path, _text in FAULTS}, key=lambda check: check.__name__)

@@ -82,7 +82,8 @@ def warn_about_unguarded(command, passdbs, options):
         " %(lines)s"
     ) % {"lines": ", ".join(str(each.line) for each in passdbs)}
     if options["output"] and not options["force"]:
-        raise CommandError(f"{text}\n{_('Nothing was written. --force writes the files.')}")
+        refusal = _("Nothing was written. --force writes the files.")
+        raise CommandError(f"{text}\n{refusal}")
     command.stderr.write(text)
 
 
