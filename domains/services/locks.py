@@ -1,7 +1,7 @@
 """The lock of a domain, which all writes take first, and the numbers that it keeps."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.core.exceptions import ValidationError
 from django.db.models import F, Model
@@ -12,6 +12,9 @@ from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.jobs.models import Job, JobKeys
 from mailadmin.names import fold
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 DELETION_JOB_KIND = "delete-domains"  # the job that deletes large domains
 
@@ -92,7 +95,9 @@ def lock_writable_domains(changes: Changes, names: Iterable[str]) -> dict[str, D
     return {name: found[fold(name)] for name in names}
 
 
-def refuse_taken_keys(model: type[Model], keys: Collection[str], field: str, text: str) -> None:
+def refuse_taken_keys(
+    model: type[Model], keys: Collection[str], field: str, text: "StrOrPromise"
+) -> None:
     """Refuse keys that rows of the model have already, and the same key twice."""
     if len({fold(key) for key in keys}) < len(keys):
         raise ValidationError({field: _("The same name stands there twice.")})

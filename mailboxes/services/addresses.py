@@ -17,7 +17,7 @@ def find_domain_names(model: type[Model], keys: Iterable[str]) -> set[str]:
     """Return the names of the domains in which these rows are."""
     names: set[str] = set()
     for part in chunks(keys):
-        names |= set(model.objects.filter(pk__in=part).values_list("domain_id", flat=True))
+        names |= set(model._default_manager.filter(pk__in=part).values_list("domain_id", flat=True))
     return names
 
 

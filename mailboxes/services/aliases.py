@@ -1,6 +1,7 @@
 """Create, edit and delete aliases."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -21,6 +22,9 @@ from mailboxes.services.default_aliases import is_default_alias
 from mailboxes.services.limits import check_row_limit, validate_column_capacity
 from mailboxes.services.loops import refuse_loops
 from mailboxes.services.standalone_aliases import index_standalone_aliases
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
@@ -145,7 +149,7 @@ def _refuse_mailbox_forwarding(changes: Changes, has_mailbox: bool) -> None:
         raise ValidationError(_("The forwarding of mailboxes is the superadmins' matter here."))
 
 
-def _refuse_keys_of_mailboxes(keys: list[str], text: str) -> None:
+def _refuse_keys_of_mailboxes(keys: list[str], text: "StrOrPromise") -> None:
     """Refuse aliases that belong to a mailbox, whose services set and delete them."""
     if key := Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True).first():
         raise ValidationError(text, params={"key": key})

@@ -16,7 +16,9 @@ CONTENT_MODELS = (Mailbox, Alias)
 
 def count_contents(**which: Any) -> Mapping[str, dict[str, int]]:
     """Count what is in each of the domains: a domain's folded name → its tallies."""
-    counted = defaultdict(lambda: {"mailboxes": 0, "aliases": 0, "quota_assigned": 0})
+    counted: dict[str, dict[str, int]] = defaultdict(
+        lambda: {"mailboxes": 0, "aliases": 0, "quota_assigned": 0}
+    )
     mailboxes, aliases = (
         model.objects.filter(**which).values("domain_id") for model in CONTENT_MODELS
     )
@@ -26,8 +28,8 @@ def count_contents(**which: Any) -> Mapping[str, dict[str, int]]:
         own["mailboxes"] += row["number"]
         own["aliases"] -= row["number"]  # every mailbox has its own, which does not count
         own["quota_assigned"] += row["given"]
-    for row in aliases.annotate(number=Count("pk")):
-        counted[fold(row["domain_id"])]["aliases"] += row["number"]
+    for name, number in aliases.annotate(number=Count("pk")).values_list("domain_id", "number"):
+        counted[fold(name)]["aliases"] += number
     return counted
 
 

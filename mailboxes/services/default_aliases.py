@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
 
@@ -28,7 +29,7 @@ def create_default_aliases(changes: Changes, domain: Domain, destination: str = 
 
 
 def iter_default_alias_targets(
-    principal: object, domain: str, destination: str = ""
+    principal: Any, domain: str, destination: str = ""
 ) -> Iterator[tuple[str, str]]:
     """Yield (name, target) of the default aliases: as the settings say, else the destination."""
     destination = destination or get_reachable_address(principal)
@@ -38,12 +39,12 @@ def iter_default_alias_targets(
             yield name, target if "@" in target else f"{target}@{domain}"
 
 
-def has_reachable_domain(principal) -> bool:
+def has_reachable_domain(principal: Any) -> bool:
     """Return whether mail can be sent to the name: admin@localhost can sign in, and no more."""
     return "." in (principal.username or "").rpartition("@")[2]
 
 
-def get_reachable_address(principal) -> str:
+def get_reachable_address(principal: Any) -> str:
     """Return the address of whoever acts, if mail can reach it."""
     own = principal.username if has_reachable_domain(principal) else ""
     return "" if own and is_missing_recipient(own) else own

@@ -1,70 +1,77 @@
-"""How much a domain may hold: -1 is none, 0 is unlimited. Asked under the domain's lock.
+"""Limits of a domain: -1 allows none, 0 is unlimited. Checked under the domain's lock.
 
-What is there is counted. In a large domain, whose rows nobody wants to count for each change, the
-tally stands for it, as long as it is far from the limit and the worker has just looked at it.
+Rows are counted. In a large domain, where counting at each change would take too long, the tally is
+used instead while it is far from the limit and the worker has refreshed it recently.
 """
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from fractions import Fraction
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import NONE_ALLOWED, UNLIMITED, DomainState
+from domains.models import NONE_ALLOWED, UNLIMITED, Domain, DomainState
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.db.fields import validate_column
 from mailboxes.dashboard import cache
 from mailboxes.models import Mailbox
 
-SMALL_DOMAIN_LIMIT = 200  # mailboxes that are counted sooner than thought about
+SMALL_DOMAIN_LIMIT = 200  # mailboxes; up to so many are counted at each change
 TALLY_TRUST_RATIO = 0.9  # of a limit
 
 
-def megabytes_to_bytes(megabytes):
-    """0 is unlimited and -1 disabled, in MB as in bytes."""
+def megabytes_to_bytes(megabytes: float | Decimal | Fraction | None) -> int:
+    """Convert a quota; 0 (unlimited) and -1 (disabled) stay as they are."""
     megabytes = megabytes or 0
     return int(megabytes * settings.MAILADMIN_QUOTA_MULTIPLIER) if megabytes > 0 else int(megabytes)
 
 
-def bytes_to_megabytes(size):
+def bytes_to_megabytes(size: int) -> float:
     return size / settings.MAILADMIN_QUOTA_MULTIPLIER if size > 0 else size
 
 
-def format_whole_megabytes(size):
-    """Room in MB, written as the reader writes numbers."""
+def format_whole_megabytes(size: int) -> str:
+    """Return bytes as whole MB, in the number format of the reader."""
     return number_format(int(max(0, bytes_to_megabytes(size))))
 
 
-def sum_assigned_quota(mailboxes):
+def sum_assigned_quota(mailboxes: Iterable[Mailbox]) -> int:
     return sum(max(0, mailbox.quota) for mailbox in mailboxes)
 
 
-def is_quota_increase(mailbox, edited):
-    """Whether a quota grows, or ends; one that shrinks is welcome wherever too much is given."""
+def is_quota_increase(mailbox: Mailbox, edited: Mailbox) -> bool:
+    """Return whether a quota grows or is removed; a smaller one is always allowed."""
     return edited.quota != mailbox.quota and (edited.quota == 0 or edited.quota > mailbox.quota)
 
 
-def get_trusted_tallies(domain):
-    """The tallies that may stand for what is in the domain, if they may."""
+def get_trusted_tallies(domain: Domain) -> DomainState | None:
+    """Return the tallies of a large domain, if they may be used instead of counting."""
     state = DomainState.objects.filter(pk=domain.pk).first()
     return state if state and state.mailboxes > SMALL_DOMAIN_LIMIT and cache.is_fresh() else None
 
 
-def is_far_below_limit(limit, present):
-    return present <= limit * TALLY_TRUST_RATIO
+def is_far_below_limit(limit: int, count: int) -> bool:
+    return count <= limit * TALLY_TRUST_RATIO
 
 
-def is_within_limit(domain, kind, present, more):
+def is_within_limit(domain: Domain, kind: str, rows: QuerySet, more: int) -> bool:
+    """Return whether `more` mailboxes or aliases fit beside these rows."""
     limit = getattr(domain, kind)
     if limit == UNLIMITED:
         return True
     state = get_trusted_tallies(domain) if limit > SMALL_DOMAIN_LIMIT else None
     if state and is_far_below_limit(limit, getattr(state, kind) + more):
         return True
-    return domain.has_capacity_for(kind, present.count(), more)
+    return domain.has_capacity_for(kind, rows.count(), more)
 
 
-def check_row_limit(domain, kind, present, more):
-    if is_within_limit(domain, kind, present, more):
+def check_row_limit(domain: Domain, kind: str, rows: QuerySet, more: int) -> None:
+    """Refuse more mailboxes or aliases than the domain may have."""
+    if is_within_limit(domain, kind, rows, more):
         return
     limit = getattr(domain, kind)
     text = NONE_ALLOWED_MESSAGES[kind] if limit == NONE_ALLOWED else LIMIT_REACHED_MESSAGES[kind]
@@ -82,24 +89,26 @@ NONE_ALLOWED_MESSAGES = {
 }
 
 
-def check_quotas(domain, mailboxes):
+def check_quotas(domain: Domain, mailboxes: Sequence[Mailbox]) -> None:
+    """Refuse mailboxes whose quotas are not allowed, or together more than the domain has left."""
     for mailbox in mailboxes:
         check_mailbox_quota(domain, mailbox)
     if domain.quota > 0 and not is_far_below_domain_quota(domain, sum_assigned_quota(mailboxes)):
-        room = get_unassigned_quota(domain, without=[m.pk for m in mailboxes])
-        if sum_assigned_quota(mailboxes) > room:
+        left = get_unassigned_quota(domain, without=[m.pk for m in mailboxes])
+        if sum_assigned_quota(mailboxes) > left:
             raise ValidationError(
                 {
                     "quota": _(
                         "The domain has not enough quota left: %(room)s MB of %(quota)s MB. "
                         "Choose a smaller mailbox, or enlarge the domain's quota."
                     )
-                    % {"room": format_whole_megabytes(room), "quota": number_format(domain.quota)}
+                    % {"room": format_whole_megabytes(left), "quota": number_format(domain.quota)}
                 }
             )
 
 
-def check_mailbox_quota(domain, mailbox):
+def check_mailbox_quota(domain: Domain, mailbox: Mailbox) -> None:
+    """Refuse a quota that the domain does not allow for one mailbox."""
     validate_column_capacity(mailbox, "quota")
     limit = domain.maxquota
     if NONE_ALLOWED in (domain.quota, limit) and mailbox.quota > 0:
@@ -117,8 +126,8 @@ def check_mailbox_quota(domain, mailbox):
         )
 
 
-def format_unlimited_refused(domain) -> object:
-    """Why a mailbox cannot be unlimited here, and what it can be."""
+def format_unlimited_refused(domain: Domain) -> str:
+    """Return why a mailbox cannot be unlimited here, and how large it can be."""
     bounds = [megabytes_to_bytes(domain.maxquota)] if domain.maxquota > 0 else []
     if domain.quota > 0:
         bounds.append(get_unassigned_quota(domain))
@@ -128,7 +137,7 @@ def format_unlimited_refused(domain) -> object:
     return text % {"room": format_whole_megabytes(min(bounds))}
 
 
-def format_no_quota_left(domain) -> object:
+def format_no_quota_left(domain: Domain) -> str:
     text = _(
         "No quota is left: the domain's %(quota)s MB are all assigned. Lower another mailbox's "
         "quota, or enlarge the domain's."
@@ -136,38 +145,38 @@ def format_no_quota_left(domain) -> object:
     return text % {"quota": number_format(domain.quota)}
 
 
-def get_unassigned_quota(domain, without=()):
-    """Bytes of the domain's quota that no mailbox has been given, except perhaps these."""
-    given = Mailbox.objects.filter(domain=domain, quota__gt=0)
-    # Taken off apart: with "all but these" MySQL passes over all mailboxes of all domains.
-    own = sum_quota(given.filter(pk__in=without)) if without else 0
-    return megabytes_to_bytes(domain.quota) - sum_quota(given) + own
+def get_unassigned_quota(domain: Domain, without: Sequence[str] = ()) -> int:
+    """Return the bytes of the domain's quota that no mailbox has, those of `without` left out."""
+    limited = Mailbox.objects.filter(domain=domain, quota__gt=0)
+    # Subtracted separately: with `exclude` MySQL reads all mailboxes of all domains.
+    left_out = sum_quota(limited.filter(pk__in=without)) if without else 0
+    return megabytes_to_bytes(domain.quota) - sum_quota(limited) + left_out
 
 
-def sum_quota(mailboxes):
+def sum_quota(mailboxes: QuerySet[Mailbox]) -> int:
     return mailboxes.aggregate(sum=bounded_sum("quota"))["sum"]
 
 
-def estimate_unassigned_quota(domain, mailbox=None):
-    """The same for people to read, of a large domain by its tally."""
+def estimate_unassigned_quota(domain: Domain, mailbox: Mailbox | None = None) -> int:
+    """Return the same for pages; of a large domain by its tally."""
     if state := get_trusted_tallies(domain):
         return (
             megabytes_to_bytes(domain.quota)
             - state.quota_assigned
-            + sum_assigned_quota([mailbox] * bool(mailbox))
+            + sum_assigned_quota([mailbox] if mailbox else [])
         )
     return get_unassigned_quota(domain, without=[mailbox.pk] if mailbox else ())
 
 
-def is_far_below_domain_quota(domain, more):
+def is_far_below_domain_quota(domain: Domain, more: int) -> bool:
     state = get_trusted_tallies(domain)
-    return bool(state) and is_far_below_limit(
-        megabytes_to_bytes(domain.quota), state.quota_assigned + more
-    )
+    if state is None:
+        return False
+    return is_far_below_limit(megabytes_to_bytes(domain.quota), state.quota_assigned + more)
 
 
-def validate_column_capacity(row, field):
-    """Old columns are narrow: a quota ended at 2 GB, a list of targets ends at 64 kB."""
+def validate_column_capacity(row: Model, field: str) -> None:
+    """Refuse a value that the column cannot hold: old quotas end at 2 GB, target lists at 64 kB."""
     try:
         validate_column(row._meta.get_field(field), getattr(row, field))
     except ValidationError as error:

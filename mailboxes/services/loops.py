@@ -1,9 +1,10 @@
-"""Aliases that lead in a circle are refused before Postfix meets them.
+"""Refuse aliases that forward to each other in a loop, before Postfix meets them.
 
-Many aliases are asked about at once, a level at a time, where the tracer asks address by address;
-it is stricter too: a domain that is switched off may be switched on again.
+Unlike the router (`postfix.routing`), which looks up address by address, this looks up many aliases
+at once, level by level. It is stricter too: inactive domains count, as they may be activated again.
 """
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain
+from mailadmin.changes.perform import Changes
 from mailadmin.db.fields import split_goto
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.postfix.routing import ALIAS_EXPANSION_LIMIT, split_address, split_extension
@@ -19,8 +21,8 @@ from mailboxes.postfix.routing.addresses import add_extension
 from mailboxes.postfix.routing.loops import find_shortest_path
 
 
-def refuse_loops(changes, aliases):
-    """Refuse aliases that would lead in a circle, unless an address in it also names itself."""
+def refuse_loops(changes: Changes, aliases: Iterable[Alias]) -> None:
+    """Refuse aliases that would form a loop, unless an address in it keeps a copy for itself."""
     new = {alias.pk: alias for alias in aliases if alias.active}
     for alias in new.values():
         if loop := find_loop(alias, new):
@@ -28,8 +30,8 @@ def refuse_loops(changes, aliases):
             raise ValidationError({"goto": _("This is a loop: %(loop)s") % {"loop": text}})
 
 
-def redact_loop(changes, alias, loop):
-    """The addresses of a loop that this person may know of; the others are dots."""
+def redact_loop(changes: Changes, alias: Alias, loop: Sequence[str]) -> Iterator[str]:
+    """Yield the addresses of a loop; those out of the actor's scope as one “…”."""
     keys = [key for address in loop for key in (address, strip_wildcard_extension(address))]
     own = [alias, *Alias.objects.visible_to(changes.principal).filter(pk__in=keys)]
     known = {name.lower() for each in own for name in (each.pk, *each.targets)}
@@ -41,17 +43,17 @@ def redact_loop(changes, alias, loop):
             yield "…"
 
 
-def is_known_address(address, known):
-    """Whether the address is, or would be without the extension that stands for all."""
+def is_known_address(address: str, known: set[str]) -> bool:
+    """Return whether an address is known, with or without its wildcard extension."""
     return address in known or strip_wildcard_extension(address) in known
 
 
-def strip_wildcard_extension(address):
+def strip_wildcard_extension(address: str) -> str:
     return address.replace(f"{settings.MAILADMIN_RECIPIENT_DELIMITER[:1]}…", "")
 
 
-def find_loop(alias, new):
-    """Addresses that lead from one to the next and back to the first, or None."""
+def find_loop(alias: Alias, new: Mapping[str, Alias]) -> list[str] | None:
+    """Return addresses of which each forwards to the next and the last is the first again."""
     start = get_start_addresses(alias)
     hops = expand_reachable(start, new)
     return (
@@ -61,9 +63,10 @@ def find_loop(alias, new):
     )
 
 
-def get_reachable_subgraph(address, hops):
-    """The part to which this address leads: a loop is shown without extension if it has one so."""
-    part, waiting = {}, [address]
+def get_reachable_subgraph(address: str, hops: "Graph") -> "Graph":
+    """Return what an address forwards to, so that a loop is shown without extension if it can."""
+    part: Graph = {}
+    waiting = [address]
     while waiting:
         if (here := waiting.pop()) in hops and here not in part:
             part[here] = hops[here]
@@ -71,31 +74,36 @@ def get_reachable_subgraph(address, hops):
     return part
 
 
-def get_start_addresses(alias):
-    """The address, and with some extension, which goes on to its targets; a catch-all drops it."""
+def get_start_addresses(alias: Alias) -> list[str]:
+    """Return the address without and with an extension, which is passed on to its targets.
+
+    A catch-all passes none on, so that its targets are the start.
+    """
     if alias.is_catch_all:
         return [target.lower() for target in split_goto(alias.goto)]
     return [alias.pk, add_wildcard_extension(alias.pk)]
 
 
-def add_wildcard_extension(address):
-    """One stands for all: what follows the sign is in no table."""
+def add_wildcard_extension(address: str) -> str:
+    """Return the address with an extension that stands for all: no table holds a certain one."""
     sign = settings.MAILADMIN_RECIPIENT_DELIMITER[:1]
     return add_extension(address, f"{sign}…") if sign else address
 
 
 class AliasNode(NamedTuple):
-    """Where an address leads, and what Postfix makes of it on the way."""
+    """An address with the targets to which Postfix expands it."""
 
-    targets: list
+    targets: list[str]
     is_self_referencing: bool = False
-    extended_targets: frozenset = (
-        frozenset()
-    )  # targets that add an extension of their own to that given
+    # Targets with an extension of their own, to which the address's extension is added.
+    extended_targets: frozenset[str] = frozenset()
 
 
-def find_simple_loop(hops):
-    """A circle without an address that names itself, at which Postfix would stop."""
+Graph = dict[str, AliasNode]
+
+
+def find_simple_loop(hops: Graph) -> list[str] | None:
+    """Return a loop without an address that names itself, at which Postfix would stop."""
     graph = {
         address: [] if hop.is_self_referencing else hop.targets for address, hop in hops.items()
     }
@@ -106,8 +114,8 @@ def find_simple_loop(hops):
     return None
 
 
-def find_growing_loop(hops):
-    """A circle that adds an extension at every turn, so that no address comes twice."""
+def find_growing_loop(hops: Graph) -> list[str] | None:
+    """Return a loop that adds an extension each time round, so that no address comes twice."""
     ways = {address: hop.targets for address, hop in hops.items()}
     for address, hop in hops.items():
         for target in hop.extended_targets:
@@ -118,9 +126,10 @@ def find_growing_loop(hops):
     return None
 
 
-def expand_reachable(addresses, new):
-    """Every address to which these lead, with its own targets; asked a level at a time."""
-    hops, frontier = {}, set(addresses)
+def expand_reachable(addresses: Iterable[str], new: Mapping[str, Alias]) -> Graph:
+    """Return every address that these forward to, directly or not; looked up level by level."""
+    hops: Graph = {}
+    frontier = set(addresses)
     while frontier and len(hops) < ALIAS_EXPANSION_LIMIT:
         answers = _find_aliases(frontier, new)
         hops |= {address: _build_node(address, answers.get(address)) for address in frontier}
@@ -128,7 +137,7 @@ def expand_reachable(addresses, new):
     return hops
 
 
-def _build_node(address, alias):
+def _build_node(address: str, alias: Alias | None) -> AliasNode:
     if alias is None:
         return AliasNode([])
     targets = [target.lower() for target in split_goto(alias.goto)]
@@ -136,7 +145,7 @@ def _build_node(address, alias):
     if alias.is_catch_all or alias.pk.lower() == address:
         return AliasNode([t for t in targets if t != address], address in targets)
     if not _is_matched_without_extension(address, alias):
-        return AliasNode(targets)  # by an alias domain: one that names itself there is nobody's
+        return AliasNode(targets)  # found by an alias domain, where it does not name itself
     marked = {target: add_wildcard_extension(target) for target in targets}
     grown = frozenset(marked[target] for target in targets if _has_extension(target))
     names_itself = address in marked.values() and address not in grown
@@ -145,25 +154,24 @@ def _build_node(address, alias):
     )
 
 
-def _is_matched_without_extension(address, alias):
-    """Whether the alias was found without the address's extension."""
+def _is_matched_without_extension(address: str, alias: Alias) -> bool:
+    """Return whether the alias was found without the address's extension."""
     return split_address(address)[0] != split_address(alias.pk.lower())[0]
 
 
-def _has_extension(address):
+def _has_extension(address: str) -> bool:
     delimiters = settings.MAILADMIN_RECIPIENT_DELIMITER
     return bool(split_extension(split_address(address)[0], delimiters)[1])
 
 
-def _find_aliases(addresses, new):
-    """The active alias that Postfix finds for each, unless a mailbox comes first."""
-    mirrors = _find_alias_domain_targets(addresses)
-    keys = {address: list(_iter_lookup_keys(address, mirrors)) for address in addresses}
+def _find_aliases(addresses: Iterable[str], new: Mapping[str, Alias]) -> dict[str, Alias]:
+    """Return address → the active alias that Postfix finds for it, unless a mailbox comes first."""
+    alias_domains = _find_alias_domain_targets(addresses)
+    keys = {address: list(_iter_lookup_keys(address, alias_domains)) for address in addresses}
     wanted = {key for options in keys.values() for key in options}
+    found: dict[str, Alias | None] = dict.fromkeys(_find_mailboxes(wanted))
     stored = Alias.objects.filter(pk__in=wanted, active=True)
-    found = (
-        dict.fromkeys(_find_mailboxes(wanted)) | {alias.pk.lower(): alias for alias in stored} | new
-    )
+    found |= {alias.pk.lower(): alias for alias in stored} | dict(new)
     hits = {
         address: next((found[key] for key in options if key in found), None)
         for address, options in keys.items()
@@ -171,24 +179,24 @@ def _find_aliases(addresses, new):
     return {address: alias for address, alias in hits.items() if alias}
 
 
-def _find_alias_domain_targets(addresses):
-    """Alias domain → the domain it mirrors."""
+def _find_alias_domain_targets(addresses: Iterable[str]) -> dict[str, str]:
+    """Return alias domain → target domain of the active alias domains among these addresses."""
     domains = {split_address(address)[1] for address in addresses}
     active = AliasDomain._base_manager.filter(alias_domain__in=domains, active=True)
     return dict(active.values_list("alias_domain_id", "target_domain_id"))
 
 
-def _find_mailboxes(keys):
-    """Mailboxes are their own targets, so that no catch-all takes their mail."""
+def _find_mailboxes(keys: Iterable[str]) -> list[str]:
+    """Return the mailboxes among these: they are their own targets, before any catch-all."""
     stored = Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True)
     return [username.lower() for username in stored]
 
 
-def _iter_lookup_keys(address, mirrors):
-    """What Postfix looks up, in its order; each key also by the domain that is mirrored."""
+def _iter_lookup_keys(address: str, alias_domains: Mapping[str, str]) -> Iterator[str]:
+    """Yield what Postfix looks up, in its order, each key also in the target of an alias domain."""
     local_part, domain = split_address(address)
     name, extension = split_extension(local_part, settings.MAILADMIN_RECIPIENT_DELIMITER)
     for part in [local_part, name, ""] if extension else [local_part, ""]:
         yield f"{part}@{domain}"
-        if domain in mirrors:
-            yield f"{part}@{mirrors[domain]}"
+        if domain in alias_domains:
+            yield f"{part}@{alias_domains[domain]}"

@@ -136,8 +136,8 @@ def delete_mailboxes(changes: Changes, keys: list[str]) -> None:
 def set_password(changes: Changes, model: type[Principal], key: str, stored: str) -> Principal:
     """Set the password hash of an admin or a mailbox."""
     person = changes.find_one(model, key)
-    values = {"password": stored}
-    if model is Mailbox:
+    values: dict[str, object] = {"password": stored}
+    if isinstance(person, Mailbox):
         values["password_expiry"] = get_password_expiry(
             changes, Domain.objects.filter(pk=person.domain_id).first()
         )

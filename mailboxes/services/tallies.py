@@ -1,7 +1,7 @@
-"""The numbers of all domains, counted anew by the worker: others write these tables too."""
+"""Recount the tallies of all domains, as other programs write these tables too."""
 
 from django.db import connection, models
-from django.db.models import ExpressionWrapper, Func, Value
+from django.db.models import Expression, ExpressionWrapper, Func, QuerySet, Value
 from django.db.models.functions import StrIndex, Substr
 
 from domains.models import ALL_DOMAINS, Domain, DomainState
@@ -12,8 +12,12 @@ from mailboxes.models import Usage
 from mailboxes.services.contents import count_contents
 
 
-def recount_tallies():
-    """Set every domain's numbers to what is there; versions are read before anything is counted."""
+def recount_tallies() -> None:
+    """Correct the tallies of every domain.
+
+    The versions of the domains are read before anything is counted, so that a tally which a service
+    changes meanwhile is not overwritten.
+    """
     states = DomainState.objects.in_bulk()
     counted = count_contents()
     used = {fold(domain): size for domain, size in sum_usage_by_domain()}
@@ -25,8 +29,8 @@ def recount_tallies():
     refresh_stats()
 
 
-def _store_tally(state, domain, numbers):
-    """Only where a number is wrong, and only if nobody has written in the meantime."""
+def _store_tally(state: DomainState | None, domain: str, numbers: dict[str, int]) -> None:
+    """Store the tallies of a domain if they are wrong and the domain did not change meanwhile."""
     if state is None:
         new = DomainState(domain_id=domain, **numbers)
         DomainState.objects.bulk_create([new], ignore_conflicts=True)
@@ -34,8 +38,12 @@ def _store_tally(state, domain, numbers):
         DomainState.objects.filter(pk=domain, version=state.version).update(**numbers)
 
 
-def sum_usage_by_domain():
-    """(domain, bytes) from Dovecot's table; by the address, since its collation may fit no join."""
+def sum_usage_by_domain() -> QuerySet:
+    """Return (domain, bytes) of Dovecot's quota table.
+
+    The domain is taken from the address: a join may fail for the collation of that table.
+    """
+    domain: Expression
     if connection.vendor == "mysql":
         domain = Func("mailbox_id", Value("@"), Value(-1), function="SUBSTRING_INDEX")
     else:

@@ -1,9 +1,11 @@
-"""Targets of aliases at which no mail arrives: in the domains of this panel, many at once.
+"""Find targets of aliases that receive no mail, among the domains of this panel.
 
-Where mail is handed on (another transport, a backup MX) the panel does not know who is there.
+Where mail is passed on (another transport, a backup MX) the panel does not know the recipients.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 from django.db.models import F, OuterRef, Q, Subquery
@@ -21,10 +23,10 @@ MISSING, INACTIVE, NO_DOMAIN = "missing", "inactive", "bare"
 
 @dataclass
 class TargetContext:
-    """What is there of the domains and addresses that some targets name."""
+    """The domains and addresses that some targets name, as far as they exist."""
 
-    domains: dict[str, bool] = field(default_factory=dict)  # those looked into → whether active
-    mirrors: dict[str, str] = field(default_factory=dict)
+    domains: dict[str, bool] = field(default_factory=dict)  # delivered here → whether active
+    alias_domains: dict[str, str] = field(default_factory=dict)  # → target domain
     states: dict[str, bool] = field(default_factory=dict)  # address → whether it takes mail
 
 
@@ -32,8 +34,8 @@ MAX_CHECKED_TARGETS = 100  # of one alias that are looked at
 MAX_PROBLEM_TEXTS = 10
 
 
-def find_alias_problems(principal, aliases: list[Alias]) -> dict[str, list[str]]:
-    """Return the aliases with targets at which no mail arrives, and a text for each of these."""
+def find_alias_problems(principal: Any, aliases: list[Alias]) -> dict[str, list[str]]:
+    """Return alias → a text for each of its targets that receives no mail; only such aliases."""
     targets = {alias.pk: get_checked_targets(alias) for alias in aliases}
     wrong = find_target_problems(principal, {each for named in targets.values() for each in named})
     found = {}
@@ -49,12 +51,12 @@ def find_alias_problems(principal, aliases: list[Alias]) -> dict[str, list[str]]
 
 
 def get_checked_targets(alias: Alias) -> list[str]:
-    """Return the targets that are looked at; of a list without end, the first."""
+    """Return the targets to check: the first ones of a very long list."""
     return sorted(dict.fromkeys(target.lower() for target in alias.others[:MAX_CHECKED_TARGETS]))
 
 
 def truncate_texts(texts: list[str]) -> list[str]:
-    """Return as many texts as somebody reads, and how many more there are."""
+    """Return the first texts, and how many more there are."""
     more = len(texts) - MAX_PROBLEM_TEXTS
     return texts if more <= 0 else [*texts[:MAX_PROBLEM_TEXTS], _("and %(n)s more") % {"n": more}]
 
@@ -68,79 +70,83 @@ def format_target_problem(target: str, kind: str) -> str:
     return texts[kind] % {"target": target}
 
 
-def find_target_problems(principal, targets: set[str]) -> dict[str, str]:
-    """Return the targets at which no mail arrives, and why."""
-    there = load_target_context(principal, sorted(targets))
-    found = {target: classify_target(target, there) for target in sorted(targets)}
+def find_target_problems(principal: Any, targets: set[str]) -> dict[str, str]:
+    """Return target → why it receives no mail; only such targets."""
+    context = load_target_context(principal, sorted(targets))
+    found = {target: classify_target(target, context) for target in sorted(targets)}
     found = {target: kind for target, kind in found.items() if kind}
     rerouted = find_rerouted(target for target in found if "@" in target)
     return {target: kind for target, kind in found.items() if target not in rerouted}
 
 
-def classify_target(target: str, there: TargetContext) -> str:
-    """Return what is wrong with a target, if anything is known to be."""
+def classify_target(target: str, context: TargetContext) -> str:
+    """Return why a target receives no mail; empty if it does, or if that is not known."""
     if "@" not in target:
         return NO_DOMAIN
     local_part, domain = split_address(target)
-    if not local_part or domain not in there.domains:
+    if not local_part or domain not in context.domains:
         return ""
-    if not there.domains[domain]:
+    if not context.domains[domain]:
         return INACTIVE
-    found = [there.states[key] for key in build_lookup_keys(target, there) if key in there.states]
+    found = [
+        context.states[key] for key in build_lookup_keys(target, context) if key in context.states
+    ]
     if any(found):
         return ""
     return INACTIVE if found else MISSING
 
 
-def build_lookup_keys(target: str, there: TargetContext) -> list[str]:
-    """Return what Postfix looks up for a target, also by the domain that is mirrored."""
+def build_lookup_keys(target: str, context: TargetContext) -> list[str]:
+    """Return what Postfix looks up for a target, in the target of an alias domain too."""
     local_part, domain = split_address(target)
     name = split_extension(local_part, settings.MAILADMIN_RECIPIENT_DELIMITER)[0]
-    places = [place for place in (domain, there.mirrors.get(domain)) if place]
+    domains = [each for each in (domain, context.alias_domains.get(domain)) if each]
     parts = dict.fromkeys([local_part, name, ""])
-    return [f"{part}@{place}" for place in places for part in parts]
+    return [f"{part}@{each}" for each in domains for part in parts]
 
 
-def load_target_context(principal, targets: list[str]) -> TargetContext:
-    """Ask for all that these targets name, some at a time."""
-    there = TargetContext()
+def load_target_context(principal: Any, targets: list[str]) -> TargetContext:
+    """Load what these targets name, in a few queries."""
+    context = TargetContext()
     addresses = [target for target in targets if "@" in target]
-    load_domain_states(principal, there, sorted({split_address(each)[1] for each in addresses}))
-    addresses = [each for each in addresses if split_address(each)[1] in there.domains]
+    load_domain_states(principal, context, sorted({split_address(each)[1] for each in addresses}))
+    addresses = [each for each in addresses if split_address(each)[1] in context.domains]
     load_address_states(
-        there, sorted({key for each in addresses for key in build_lookup_keys(each, there)})
+        context, sorted({key for each in addresses for key in build_lookup_keys(each, context)})
     )
-    return there
+    return context
 
 
-def load_domain_states(principal, there: TargetContext, names: list[str]) -> None:
-    """Add the domains of this person's whose addresses are looked for, and what they mirror."""
+def load_domain_states(principal: Any, context: TargetContext, names: list[str]) -> None:
+    """Add the domains in the scope of this person, and the targets of alias domains."""
     columns = ("domain", "active", "backupmx", "transport")
-    mirror = ("mirror__active", "mirror__target_domain_id")
+    of_alias_domain = ("mirror__active", "mirror__target_domain_id")
     for part in chunks(names):
         rows = Domain.objects.visible_to(principal).filter(pk__in=part)
-        for name, active, backupmx, transport, *mirrored in rows.values_list(*columns, *mirror):
+        for name, active, backupmx, transport, *target in rows.values_list(
+            *columns, *of_alias_domain
+        ):
             if not backupmx and is_default_transport(transport):
-                there.domains[fold(name)] = active
-            if mirrored[0]:
-                there.mirrors[fold(name)] = fold(mirrored[1])
-    drop_foreign_alias_domains(principal, there)
+                context.domains[fold(name)] = active
+            if target[0]:
+                context.alias_domains[fold(name)] = fold(target[1])
+    drop_foreign_alias_domains(principal, context)
 
 
-def drop_foreign_alias_domains(principal, there: TargetContext) -> None:
-    """Who is in a domain of somebody else is not told, though an own one mirrors it."""
-    targets = set(there.mirrors.values()) - set(there.domains)
+def drop_foreign_alias_domains(principal: Any, context: TargetContext) -> None:
+    """Drop alias domains whose target is out of scope: its recipients are not to be revealed."""
+    targets = set(context.alias_domains.values()) - set(context.domains)
     if not targets:
         return
     rows = Domain.objects.visible_to(principal).filter(pk__in=targets)
     visible = {fold(name) for name in rows.values_list("pk", flat=True)}
-    for name, target in there.mirrors.items():
+    for name, target in context.alias_domains.items():
         if target in targets - visible:
-            there.domains.pop(name, None)
+            context.domains.pop(name, None)
 
 
-def load_address_states(there: TargetContext, keys: list[str]) -> None:
-    """Add which of these addresses there are, and whether they take mail."""
+def load_address_states(context: TargetContext, keys: list[str]) -> None:
+    """Add which of these addresses exist, and whether they receive mail."""
     mailbox = Mailbox.objects.filter(pk=OuterRef("pk")).values("active")
     for part in chunks(keys):
         aliases = Alias.objects.filter(pk__in=part).annotate(
@@ -149,15 +155,15 @@ def load_address_states(there: TargetContext, keys: list[str]) -> None:
         for key, active, owner, sends_on in aliases.values_list(
             "pk", "active", "mailbox", "sends_on"
         ):
-            there.states[fold(key)] = active if owner is None else bool(owner or sends_on)
-        others = [key for key in part if key not in there.states and not key.startswith("@")]
-        if others:  # a mailbox whose alias others forgot
+            context.states[fold(key)] = active if owner is None else bool(owner or sends_on)
+        others = [key for key in part if key not in context.states and not key.startswith("@")]
+        if others:  # mailboxes that another program created without alias
             rows = Mailbox.objects.filter(pk__in=others).values_list("pk", "active")
-            there.states |= {fold(key): active for key, active in rows}
+            context.states |= {fold(key): active for key, active in rows}
 
 
-def find_rerouted(addresses) -> set[str]:
-    """Return the addresses whose mail a row of the transport table sends elsewhere."""
+def find_rerouted(addresses: Iterable[str]) -> set[str]:
+    """Return the addresses for which a row of the transport table is in effect."""
     keys = {each: {each, *get_transport_lookup_keys(split_address(each)[1])} for each in addresses}
     found = set()
     for part in chunks(sorted({key for own in keys.values() for key in own})):

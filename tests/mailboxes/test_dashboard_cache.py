@@ -29,7 +29,7 @@ class LargeWorld(World):
     """Two mailboxes are many here."""
 
     def setUp(self):
-        for place, name in ((cache, "COUNTED"), (limits, "SMALL")):
+        for place, name in ((cache, "LIVE_COUNT_LIMIT"), (limits, "SMALL_DOMAIN_LIMIT")):
             patch = mock.patch.object(place, name, 0)
             patch.start()
             self.addCleanup(patch.stop)
