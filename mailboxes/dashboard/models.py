@@ -4,10 +4,7 @@ from django.db import models
 
 from mailadmin.db.fields import NameField
 
-BROKEN_TRANSPORT_STAT, BROKEN_DOMAIN_STAT = (
-    "broken_transport",
-    "broken_domain",
-)  # names of statistics
+BROKEN_TRANSPORT_STAT, BROKEN_DOMAIN_STAT = "broken_transport", "broken_domain"
 
 
 class CachedStat(models.Model):

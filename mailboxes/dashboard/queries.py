@@ -1,44 +1,47 @@
-"""What Home tells, counted: how much there is, what nears its limit, what was done each day."""
+"""The queries of the dashboard: totals, what is near a limit, what was done each day."""
 
 import datetime
+from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
-from django.db.models import BooleanField, Count, DateField, ExpressionWrapper, F, Q
+from django.db.models import BooleanField, Count, DateField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Cast
 from django.utils import timezone
 
 from domains.models import ALL_DOMAINS, Domain, DomainState, Transport
 from domains.services import transports
 from mailadmin.accounts.models import Role
+from mailadmin.changes.models import Log
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.db.pagination import iter_pages
-from mailboxes.models import Usage
+from mailboxes.models import Alias, Usage
 from mailboxes.services.target_checks import find_alias_problems
 
-NEAR_LIMIT_RATIO = 0.9  # so full is worth a look
+NEAR_LIMIT_RATIO = 0.9
 DASHBOARD_ROW_LIMIT = 10
 ACTIVITY_DAYS = 30
 ALIAS_CHUNK_SIZE = 2000
 TALLY_FIELDS = ("mailboxes", "aliases", "quota_assigned", "quota_used")
 
 
-def visible_domain_states(principal):
+def visible_domain_states(principal: Any) -> QuerySet[DomainState]:
     states = DomainState.objects.exclude(domain=ALL_DOMAINS)
     if principal.role is Role.SUPERADMIN:
         return states
     return states.filter(pk__in=principal.managed_domains())
 
 
-def aggregate_totals(states, **more):
-    """How much there is in these domains, by their tallies."""
+def aggregate_totals(states: QuerySet[DomainState], **more: Any) -> dict[str, int]:
+    """Return the sums of the tallies of these domains."""
     sums = {name: bounded_sum(name) for name in TALLY_FIELDS}
     return states.aggregate(domains=Count("pk"), **sums, **more)
 
 
-def needs_attention_q():
-    """What holds of the states of domains near a limit, and of those that are inactive."""
-    # A float: the bytes of a quota that another program has written may be no BIGINT.
+def needs_attention_q() -> Q:
+    """Return the condition for states of domains that are near a limit or inactive."""
+    # A float: a quota that another program wrote may be too large for a BIGINT in bytes.
     nearly = F("domain__quota") * (settings.MAILADMIN_QUOTA_MULTIPLIER * NEAR_LIMIT_RATIO)
     full = (
         Q(domain__mailboxes__gt=0, mailboxes__gte=F("domain__mailboxes") * NEAR_LIMIT_RATIO)
@@ -48,59 +51,60 @@ def needs_attention_q():
     return full | Q(domain__active=False)
 
 
-def filter_needing_attention(states):
+def filter_needing_attention(states: QuerySet[DomainState]) -> QuerySet[DomainState]:
     return states.filter(needs_attention_q()).order_by("pk")
 
 
-def fetch_states_and_totals(states):
-    """All of few states, each with whether to look at it, and their totals: in one query."""
-    watched = ExpressionWrapper(needs_attention_q(), output_field=BooleanField())
-    rows = list(states.select_related("domain").annotate(is_watched=watched).order_by("pk"))
+def fetch_states_and_totals(
+    states: QuerySet[DomainState],
+) -> tuple[list[DomainState], dict[str, int]]:
+    """Return a few states, each with `needs_attention`, and their totals, in one query."""
+    condition = ExpressionWrapper(needs_attention_q(), output_field=BooleanField())
+    rows = list(states.select_related("domain").annotate(needs_attention=condition).order_by("pk"))
     sums = {name: sum(getattr(row, name) for row in rows) for name in TALLY_FIELDS}
     return rows, {"domains": len(rows)} | sums
 
 
-def nearly_full_mailboxes():
-    """What is used of mailboxes whose mail takes nearly all of their quota, fullest first."""
+def nearly_full_mailboxes() -> QuerySet[Usage]:
+    """Return the usage of mailboxes that are nearly full, fullest first."""
     full = Usage.objects.filter(
         mailbox__quota__gt=0, bytes__gte=F("mailbox__quota") * NEAR_LIMIT_RATIO
     )
     return full.order_by("-bytes")
 
 
-def find_broken_transports(principal):
-    """Transports whose service is not there."""
+def find_broken_transports(principal: Any) -> QuerySet[Transport]:
+    """Return transports whose delivery service does not exist."""
     return transports.filter_undeliverable(Transport.objects.visible_to(principal)).order_by("pk")
 
 
-def find_domains_with_broken_transport(principal):
-    """Domains whose own transport has no such service."""
+def find_domains_with_broken_transport(principal: Any) -> QuerySet[Domain]:
+    """Return domains whose transport names a delivery service that does not exist."""
     return transports.filter_undeliverable_domains(Domain.objects.visible_to(principal)).order_by(
         "pk"
     )
 
 
-def iter_undeliverable_aliases(rows):
-    """Those of these aliases with a target at which no mail arrives; all are looked through."""
+def iter_undeliverable_aliases(rows: QuerySet[Alias]) -> Iterator[Alias]:
+    """Yield the aliases with a target that receives no mail; all are checked, page by page."""
     rows = rows.filter(active=True).exclude(goto=F("address"))
     for page in iter_pages(rows.only("address", "goto", "active", "domain"), ALIAS_CHUNK_SIZE):
         found = find_alias_problems(ConsolePrincipal(), page)
         yield from (alias for alias in page if alias.pk in found)
 
 
-def first_activity_day():
+def first_activity_day() -> datetime.date:
     return timezone.localdate() - datetime.timedelta(days=ACTIVITY_DAYS - 1)
 
 
-def recent_log_days(lines):
-    """The log lines of the last thirty days, each with its day.
+def recent_log_days(lines: QuerySet[Log]) -> QuerySet:
+    """Return the log lines of the last thirty days, each with its day.
 
-    The column is in the panel's own time zone, so no zone is asked of the database, which may know
-    of none.
+    The column is in the time zone of the panel, so the database needs no time zone tables.
     """
     first = timezone.make_aware(datetime.datetime.combine(first_activity_day(), datetime.time()))
     return lines.filter(timestamp__gte=first).values(day=Cast("timestamp", DateField()))
 
 
-def count_per_day(days):
+def count_per_day(days: QuerySet) -> QuerySet:
     return days.annotate(count=Count("*")).order_by()

@@ -1,5 +1,6 @@
-"""Pages that show both floors: home, search, one domain, the progress of a job."""
+"""The search of everything, and the page of one domain."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Subquery
@@ -28,7 +29,7 @@ from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.table import Table
 from mailboxes.dashboard import cache
-from mailboxes.models import StandaloneAlias
+from mailboxes.models import Alias, StandaloneAlias
 from mailboxes.postfix.explain import annotate_alias_domain, explain_domain
 from mailboxes.services import limits
 from mailboxes.tables import with_usage
@@ -42,7 +43,7 @@ class SearchView(RoleRequiredMixin, TemplateView):
     roles = Role.ADMINS
     template_name = "search.html"
 
-    def get_context_data(self, **kwargs):
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         text = self.request.GET.get("q", "").strip()
         person = self.request.user
         tables = [t for t in registry.menu() if t.is_searched and t.allows("list", person)]
@@ -72,7 +73,7 @@ class DomainDetailView(RoleRequiredMixin, DetailView):
     roles = Role.ADMINS
     template_name = "domains/domain.html"
 
-    def get_object(self):
+    def get_object(self, queryset: Any = None) -> Domain:
         domains = Domain.objects.visible_to(self.request.user).select_related("state")
         domains = domains.annotate(counted=Subquery(cache.last_refresh_queryset().values("number")))
         domains = annotate_alias_domain(
@@ -85,21 +86,21 @@ class DomainDetailView(RoleRequiredMixin, DetailView):
             domain.state = DomainState(domain_id=domain.pk)
         return domain
 
-    def aliases(self, domain):
-        """The first of those that belong to no mailbox; among many mailboxes by what is kept."""
+    def get_aliases(self, domain: Domain) -> Iterable[Alias]:
+        """Return the first standalone aliases; in a large domain by their index table."""
         if not domain.counted or domain.state.mailboxes <= limits.SMALL_DOMAIN_LIMIT:
             return domain.alias_set.without_mailbox().order_by("pk")[:PREVIEW_ROW_LIMIT]
         known = StandaloneAlias.scoped.with_alias().filter(domain=domain).select_related("alias")
-        return [note.alias for note in known.order_by("pk")[:PREVIEW_ROW_LIMIT]]
+        return [entry.alias for entry in known.order_by("pk")[:PREVIEW_ROW_LIMIT]]
 
-    def get_context_data(self, **kwargs):
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         domain, person = self.object, self.request.user
         outcome, says = explain_domain(domain, get_effective_transport(domain))
         mailboxes = with_usage(domain.mailbox_set.order_by("pk")[:PREVIEW_ROW_LIMIT])
         admins = DomainAdmin.objects.filter(domain=domain, active=True).order_by("admin_id")
         return super().get_context_data(
             mailboxes=mailboxes,
-            aliases=self.aliases(domain),
+            aliases=self.get_aliases(domain),
             outcome=outcome,
             says=says,
             mirrors=AliasDomain.objects.visible_to(person).filter(

@@ -1,16 +1,20 @@
-"""An admin's first page: how much there is, what needs attention, what was done.
+"""The dashboard of an admin: totals, what needs attention, what was done.
 
-It is counted for the page. Of a large installation the worker has kept it, and the page says when.
+In a small installation it is counted for the page. In a large one cached statistics are shown with
+the time at which the worker counted them.
 """
 
 import datetime
 from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.generic import View
 
-from domains.models import Domain, Transport
+from domains.models import Admin, Domain, DomainState, Transport
 from domains.services import transports
 from mailadmin import registry
 from mailadmin.accounts.models import Role
@@ -33,14 +37,16 @@ from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.owner.views import render_owner_home
 from mailboxes.services.target_checks import find_alias_problems
 
+CachedStats = dict[str, list[CachedStat]]
+
 MAX_FAILED_JOBS_SHOWN, MAX_FAILED_JOBS_COUNTED = 3, 1000
-RECHECKED = 100  # cached rows that are looked at again for the page
+MAX_RECHECKED = 100  # cached rows that are checked again for the page
 
 
 class DashboardView(RoleRequiredMixin, View):
     roles = Role.ANYONE
 
-    def get(self, request):
+    def get(self, request: HttpRequest) -> HttpResponse:
         person = request.user
         if person.role is Role.MAILBOX:
             return render_owner_home(request)
@@ -54,45 +60,50 @@ class DashboardView(RoleRequiredMixin, View):
         return render(request, "home.html", context | build_dashboard_context(person))
 
 
-def build_dashboard_context(person):
-    """What the page tells this person of his domains."""
-    return (
-        build_superadmin_context(person)
-        if person.role is Role.SUPERADMIN
-        else build_admin_context(person)
+def build_dashboard_context(person: Admin) -> dict[str, Any]:
+    """Return what the page shows this person of their domains."""
+    is_superadmin = person.role is Role.SUPERADMIN
+    return build_superadmin_context(person) if is_superadmin else build_admin_context(person)
+
+
+def build_superadmin_context(person: Admin) -> dict[str, Any]:
+    stats = load_cached_stats(domain="")
+    if "counted" in stats:
+        return build_cached_context(
+            person, stats, {name: stats[name][0].number for name in TOTAL_NAMES}
+        )
+    return build_live_context(
+        person, queries.aggregate_totals(visible_domain_states(person)), stats
     )
 
 
-def build_superadmin_context(person):
-    kept = load_cached_stats(domain="")
-    if "counted" in kept:
-        return build_cached_context(
-            person, kept, {name: kept[name][0].number for name in TOTAL_NAMES}
-        )
-    return build_live_context(person, queries.aggregate_totals(visible_domain_states(person)), kept)
-
-
-def build_admin_context(person):
-    """Totals are counted in any case: nobody else has the same domains."""
+def build_admin_context(person: Admin) -> dict[str, Any]:
+    """Return the same for a domain admin, whose totals are summed for the page in any case."""
     names = person.managed_domains()
     own = Q(domain__in=names)
-    kept = load_cached_stats(own | Q(domain="", name="counted"))
-    if "counted" in kept:
+    stats = load_cached_stats(own | Q(domain="", name="counted"))
+    if "counted" in stats:
         return build_cached_context(
-            person, kept, queries.aggregate_totals(visible_domain_states(person))
+            person, stats, queries.aggregate_totals(visible_domain_states(person))
         )
     if not isinstance(names, list):
         return build_live_context(
-            person, queries.aggregate_totals(visible_domain_states(person)), kept
+            person, queries.aggregate_totals(visible_domain_states(person)), stats
         )
     states, totals = queries.fetch_states_and_totals(visible_domain_states(person))
-    return build_live_context(person, totals, kept, [state for state in states if state.is_watched])
+    return build_live_context(person, totals, stats, [s for s in states if s.needs_attention])
 
 
 TOTAL_NAMES = ("domains", *queries.TALLY_FIELDS)
 
 
-def build_live_context(person, totals, kept, states=None):
+def build_live_context(
+    person: Admin,
+    totals: dict[str, int],
+    stats: CachedStats,
+    states: Sequence[DomainState] | QuerySet[DomainState] | None = None,
+) -> dict[str, Any]:
+    """Return what is counted for the page."""
     if states is None:
         states = queries.filter_needing_attention(visible_domain_states(person)).select_related(
             "domain"
@@ -103,7 +114,7 @@ def build_live_context(person, totals, kept, states=None):
         "totals": totals,
         "days": build_activity_bars({row["day"]: row["count"] for row in days}),
         "lines": Log.objects.visible_to(person).order_by("-timestamp", "-pk")[:DASHBOARD_ROW_LIMIT],
-        "attention": build_undeliverable_context(person, kept)
+        "attention": build_undeliverable_context(person, stats)
         | {
             "full_domains": [domain for domain in domains if domain.active],
             "inactive_domains": [domain for domain in domains if not domain.active],
@@ -115,7 +126,7 @@ def build_live_context(person, totals, kept, states=None):
     }
 
 
-def find_full_mailboxes(person):
+def find_full_mailboxes(person: Admin) -> list[Usage]:
     full = queries.nearly_full_mailboxes().select_related("mailbox")
     if person.role is Role.ADMIN:
         full = full.filter(mailbox__domain__in=person.managed_domains())
@@ -125,50 +136,50 @@ def find_full_mailboxes(person):
     return found
 
 
-def visible_inactive_mailboxes(person):
+def visible_inactive_mailboxes(person: Admin) -> QuerySet[Mailbox]:
     return Mailbox.objects.visible_to(person).filter(active=False)
 
 
-# Of a large installation
-
-
-def load_cached_stats(*which, **more):
-    """name → what is kept under it."""
-    found = defaultdict(list)
-    for row in CachedStat.objects.filter(*which, **more).order_by("name", "key"):
+def load_cached_stats(*conditions: Q, **lookups: Any) -> CachedStats:
+    """Return name → the cached statistics of that name."""
+    found: CachedStats = defaultdict(list)
+    for row in CachedStat.objects.filter(*conditions, **lookups).order_by("name", "key"):
         found[row.name].append(row)
     return found
 
 
-def build_cached_context(person, kept, totals):
+def build_cached_context(
+    person: Admin, stats: CachedStats, totals: dict[str, int]
+) -> dict[str, Any]:
+    """Return what is cached."""
     inactive = registry.tables["mailboxes"].split_by_domain(
         visible_inactive_mailboxes(person), person
     )
     lines = registry.tables["log"].split_by_domain(Log.objects.visible_to(person), person)
     return {
-        "as_of": datetime.datetime.fromtimestamp(kept["counted"][0].number, datetime.UTC),
+        "as_of": datetime.datetime.fromtimestamp(stats["counted"][0].number, datetime.UTC),
         "totals": totals,
-        "days": build_activity_bars(sum_by_day(kept["day"])),
+        "days": build_activity_bars(sum_by_day(stats["day"])),
         "lines": fetch_first_rows(
             Log, lines, ("timestamp", "pk"), DASHBOARD_ROW_LIMIT, upwards=False
         ),
-        "attention": build_undeliverable_context(person, kept)
+        "attention": build_undeliverable_context(person, stats)
         | {
-            "full_domains": stats_to_domains(kept["full_domain"]),
-            "inactive_domains": stats_to_domains(kept["inactive_domain"]),
-            "full_mailboxes": stats_to_full_mailboxes(kept["full_mailbox"]),
+            "full_domains": stats_to_domains(stats["full_domain"]),
+            "inactive_domains": stats_to_domains(stats["inactive_domain"]),
+            "full_mailboxes": stats_to_full_mailboxes(stats["full_mailbox"]),
             "inactive_mailboxes": fetch_first_rows(Mailbox, inactive, ("pk",), DASHBOARD_ROW_LIMIT),
         },
     }
 
 
-def build_undeliverable_context(person, kept):
-    """Where mail is lost, as the worker and the last changes have noted it."""
+def build_undeliverable_context(person: Admin, stats: CachedStats) -> dict[str, Any]:
+    """Return what makes mail undeliverable, as the worker and the last changes have cached it."""
     return {
-        "broken_transports": still_broken_transports(kept[BROKEN_TRANSPORT_STAT]),
-        "broken_domains": still_broken_domains(kept[BROKEN_DOMAIN_STAT]),
+        "broken_transports": still_broken_transports(stats[BROKEN_TRANSPORT_STAT]),
+        "broken_domains": still_broken_domains(stats[BROKEN_DOMAIN_STAT]),
         "lost_aliases": filter_visible_undeliverable(
-            person, [row.key for row in kept[cache.UNDELIVERABLE_ALIAS][:DASHBOARD_ROW_LIMIT]]
+            person, [row.key for row in stats[cache.UNDELIVERABLE_ALIAS][:DASHBOARD_ROW_LIMIT]]
         ),
     }
 
@@ -177,7 +188,7 @@ def still_broken_transports(stats: list[CachedStat]) -> list[Transport]:
     """Return those of the cached transports that have not been fixed or deleted since."""
     if not stats:
         return []
-    rows = Transport.objects.filter(pk__in=[row.key for row in stats[:RECHECKED]])
+    rows = Transport.objects.filter(pk__in=[row.key for row in stats[:MAX_RECHECKED]])
     return list(transports.filter_undeliverable(rows).order_by("pk")[:DASHBOARD_ROW_LIMIT])
 
 
@@ -185,12 +196,12 @@ def still_broken_domains(stats: list[CachedStat]) -> list[Domain]:
     """Return those of the cached domains whose transport has not been fixed since."""
     if not stats:
         return []
-    rows = Domain.objects.filter(pk__in=[row.key for row in stats[:RECHECKED]])
+    rows = Domain.objects.filter(pk__in=[row.key for row in stats[:MAX_RECHECKED]])
     return list(transports.filter_undeliverable_domains(rows).order_by("pk")[:DASHBOARD_ROW_LIMIT])
 
 
-def filter_visible_undeliverable(person, keys: list[str]) -> list[Alias]:
-    """Those of the aliases whose fault this person may know: not who exists in others' domains."""
+def filter_visible_undeliverable(person: Admin, keys: list[str]) -> list[Alias]:
+    """Return the aliases whose fault is in scope: nobody learns who exists in other domains."""
     aliases = [Alias(address=key) for key in keys]
     if person.role is Role.SUPERADMIN or not aliases:
         return aliases
@@ -198,11 +209,11 @@ def filter_visible_undeliverable(person, keys: list[str]) -> list[Alias]:
     return [alias for alias in aliases if alias.pk in known]
 
 
-def stats_to_domains(rows):
+def stats_to_domains(rows: list[CachedStat]) -> list[Domain]:
     return [Domain(domain=row.key) for row in rows[:DASHBOARD_ROW_LIMIT]]
 
 
-def stats_to_full_mailboxes(rows):
+def stats_to_full_mailboxes(rows: list[CachedStat]) -> list[Usage]:
     rows = sorted(rows, key=lambda row: row.number, reverse=True)[:DASHBOARD_ROW_LIMIT]
     found = [Usage(mailbox_id=row.key, bytes=row.number) for row in rows]
     for usage, row in zip(found, rows, strict=True):
@@ -210,24 +221,21 @@ def stats_to_full_mailboxes(rows):
     return found
 
 
-def sum_by_day(rows):
-    days = defaultdict(int)
+def sum_by_day(rows: list[CachedStat]) -> dict[datetime.date, int]:
+    days: dict[datetime.date, int] = defaultdict(int)
     for row in rows:
         days[datetime.date.fromisoformat(row.key)] += row.number
     return days
 
 
-# The picture
-
-
-def build_activity_bars(counts):
-    """The last thirty days with their numbers of log lines."""
+def build_activity_bars(counts: dict[datetime.date, int]) -> list[dict[str, Any]]:
+    """Return a bar of the chart for each of the last thirty days."""
     start, most = first_activity_day(), max(counts.values(), default=0) or 1
     days = [start + datetime.timedelta(days=number) for number in range(ACTIVITY_DAYS)]
     return [build_activity_bar(day, counts.get(day, 0), most) for day in days]
 
 
-def build_activity_bar(day, count, most):
-    """A day of the picture: even an empty one shows a line."""
+def build_activity_bar(day: datetime.date, count: int, most: int) -> dict[str, Any]:
+    """Return the bar of a day; a day without changes has a low one."""
     height = max(2, round(100 * count / most))
     return {"day": day, "count": count, "height": height, "top": 100 - height}

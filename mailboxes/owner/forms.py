@@ -1,10 +1,12 @@
-"""What a mailbox's owner is asked, or an admin in his place: forwarding, vacation, password."""
+"""Forms of a mailbox owner, or of an admin in their place: forwarding, vacation, password."""
 
 import datetime
+from typing import Any
 
 from django import forms
 from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -12,11 +14,12 @@ from mailadmin.accounts.backends import get_account_key, start_principal_attempt
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.accounts.throttling import log_login_failure
+from mailadmin.changes.perform import Actor
 from mailadmin.db.fields import is_known_date
 from mailadmin.names import validate_address
 from mailadmin.tables.forms import ConflictCheckedForm
 from mailboxes.forms import GotoMixin, get_goto_initial
-from mailboxes.models import Alias, Vacation
+from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.mailboxes import set_password
 from mailboxes.services.vacations import set_vacation
@@ -27,7 +30,7 @@ REPLY_INTERVAL_CHOICES = [(0, _("once")), (86400, _("once a day")), (604800, _("
 
 
 class ForwardingForm(GotoMixin, ConflictCheckedForm):
-    """Where mail of a mailbox goes besides, and whether a copy stays."""
+    """Where mail of a mailbox is forwarded, and whether a copy is kept."""
 
     goto_mailbox = forms.BooleanField(
         label=_("Keep a copy in the mailbox"),
@@ -36,23 +39,23 @@ class ForwardingForm(GotoMixin, ConflictCheckedForm):
     )
     field_order = ["goto", "goto_mailbox"]
 
-    def __init__(self, *args, actor, mailbox, **kwargs):
+    def __init__(self, *args: Any, actor: Actor, mailbox: Mailbox, **kwargs: Any) -> None:
         self.actor, self.mailbox = actor, mailbox
         alias = Alias.objects.filter(pk=mailbox.pk).first()
         kwargs["initial"] = get_goto_initial(alias) if alias else {"goto": [], "goto_mailbox": True}
         super().__init__(*args, **kwargs)
         self.watch_row(alias)
 
-    def snapshot(self, row):
+    def snapshot(self, row: Any) -> dict[str, Any]:
         return {"goto": row.goto}
 
-    def _clean_target(self, line):
-        """A bare name is a user of the mail server; an owner who types one means an address."""
+    def _clean_target(self, line: str) -> str:
+        """Refuse a name without domain from an owner: it would be a user of the mail server."""
         if "@" not in line and self.actor.principal.role is Role.MAILBOX:
             validate_address(line)
         return super()._clean_target(line)
 
-    def save(self):
+    def save(self) -> Any:
         values = self.values()
         return self.attempt(set_forwarding, self.mailbox.pk, values["goto"], values["goto_mailbox"])
 
@@ -60,12 +63,12 @@ class ForwardingForm(GotoMixin, ConflictCheckedForm):
 class DateTimeLocalInput(forms.DateTimeInput):
     input_type = "datetime-local"
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(format="%Y-%m-%dT%H:%M")
 
 
 class VacationForm(ConflictCheckedForm):
-    """The answer that is sent while somebody is away."""
+    """The vacation reply."""
 
     active = forms.BooleanField(label=_("I am away"), required=False)
     activefrom = forms.DateTimeField(label=_("From"), widget=DateTimeLocalInput)
@@ -78,7 +81,7 @@ class VacationForm(ConflictCheckedForm):
         label=_("Answer each sender"), coerce=int, choices=REPLY_INTERVAL_CHOICES
     )
 
-    def __init__(self, *args, actor, mailbox, **kwargs):
+    def __init__(self, *args: Any, actor: Actor, mailbox: Mailbox, **kwargs: Any) -> None:
         self.actor, self.mailbox = actor, mailbox
         vacation = Vacation.objects.filter(pk=mailbox.pk).first()
         kwargs["initial"] = (
@@ -86,15 +89,15 @@ class VacationForm(ConflictCheckedForm):
         )
         super().__init__(*args, **kwargs)
         self.watch_row(vacation)
-        present = vacation.interval_time if vacation else 0
-        if present not in dict(REPLY_INTERVAL_CHOICES):
-            label = _("every %(seconds)d seconds") % {"seconds": present}
-            self.fields["interval_time"].choices = [*REPLY_INTERVAL_CHOICES, (present, label)]
+        interval = vacation.interval_time if vacation else 0
+        if interval not in dict(REPLY_INTERVAL_CHOICES):
+            label = _("every %(seconds)d seconds") % {"seconds": interval}
+            self.fields["interval_time"].choices = [*REPLY_INTERVAL_CHOICES, (interval, label)]
 
-    def snapshot(self, row):
+    def snapshot(self, row: Any) -> dict[str, Any]:
         return {f.name: f.value_from_object(row) for f in row._meta.fields if f.name in self.fields}
 
-    def _get_current_initial(self, vacation):
+    def _get_current_initial(self, vacation: Vacation) -> dict[str, Any]:
         start, end = vacation.activefrom, vacation.activeuntil
         return {
             name: getattr(vacation, name) for name in ("active", "subject", "body", "interval_time")
@@ -103,7 +106,7 @@ class VacationForm(ConflictCheckedForm):
             "activeuntil": end or self._get_default_initial()["activeuntil"],
         }
 
-    def _get_default_initial(self):
+    def _get_default_initial(self) -> dict[str, Any]:
         tomorrow = timezone.localtime() + datetime.timedelta(days=1)
         return {
             "active": False,
@@ -114,7 +117,7 @@ class VacationForm(ConflictCheckedForm):
             "body": _("I am away and will read your mail when I am back."),
         }
 
-    def clean(self):
+    def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         self.validate_columns(Vacation, cleaned)
         start, end = cleaned.get("activefrom"), cleaned.get("activeuntil")
@@ -129,12 +132,12 @@ class VacationForm(ConflictCheckedForm):
                 self.add_error(name, _("The database keeps dates up to the year 2037."))
         return cleaned
 
-    def save(self):
+    def save(self) -> Any:
         return self.attempt(set_vacation, self.mailbox.pk, self.values())
 
 
 class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
-    """The old password, and the new one twice."""
+    """The current password, and the new one twice."""
 
     old_password = forms.CharField(
         label=_("Present password"),
@@ -144,7 +147,7 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
     )
     field_order = ["old_password", "password", "password2"]
 
-    def __init__(self, *args, actor, request, **kwargs):
+    def __init__(self, *args: Any, actor: Actor, request: HttpRequest, **kwargs: Any) -> None:
         self.actor, self.request = actor, request
         super().__init__(*args, **kwargs)
         self.watch_row(None)
@@ -152,8 +155,8 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
         self.fields["password2"].label = _("New password again")
         self.require_password()
 
-    def clean_old_password(self):
-        """Guesses count here as they do at the sign-in: a stolen session must not find it out."""
+    def clean_old_password(self) -> str:
+        """Count wrong guesses as the login does: a stolen session must not find the password."""
         typed, person = self.cleaned_data["old_password"], self.actor.principal
         attempt = start_principal_attempt(self.request, person, "session")
         if not person.check_password(typed):
@@ -162,14 +165,14 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
         attempt.record_success(get_account_key(person))
         return typed
 
-    def clean(self):
+    def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if cleaned.get("password") and cleaned["password"] == cleaned.get("old_password"):
             self.add_error("password", _("This is the password you have already."))
         return cleaned
 
-    def save(self):
-        """Other sessions end, this one goes on."""
+    def save(self) -> Any:
+        """Change the password; other sessions end, this one continues."""
         person = self.actor.principal
         stored = self.hashed(person.username)["password"]
         saved = self.attempt(set_password, person._meta.model, person.pk, stored)

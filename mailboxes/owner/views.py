@@ -1,7 +1,11 @@
-"""What the signed-in person does with his own things; no address here names a person."""
+"""The pages of the signed-in person about themselves: no URL names a person."""
+
+import datetime
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -14,7 +18,7 @@ from mailadmin.accounts.views import ThrottledFormMixin
 from mailadmin.changes.models import Log
 from mailadmin.db.fields import is_known_date
 from mailadmin.tables.views.base import SaveFormMixin
-from mailboxes.models import Alias, Usage, Vacation
+from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from mailboxes.owner.forms import PasswordChangeForm
 from mailboxes.views import ForwardingView, VacationView
 
@@ -22,13 +26,13 @@ from mailboxes.views import ForwardingView, VacationView
 class OwnForwardingView(ForwardingView):
     roles = Role.MAILBOX
 
-    def dispatch(self, request, *args, **kwargs):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.MAILADMIN_EDIT_ALIAS:
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
     @property
-    def mailbox(self):
+    def mailbox(self) -> Mailbox:
         return self.request.user
 
 
@@ -36,7 +40,7 @@ class OwnVacationView(VacationView):
     roles = Role.MAILBOX
 
     @property
-    def mailbox(self):
+    def mailbox(self) -> Mailbox:
         return self.request.user
 
 
@@ -45,13 +49,13 @@ class OwnPasswordView(RoleRequiredMixin, ThrottledFormMixin, SaveFormMixin, Form
     form_class = PasswordChangeForm
     template_name = "account/password.html"
 
-    def get_form_kwargs(self):
+    def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"request": self.request}
 
     def get_success_text(self) -> str:
         return _("Your password was changed.")
 
-    def get_success_url(self):
+    def get_success_url(self) -> str:
         return reverse("home")
 
 
@@ -60,8 +64,8 @@ class AccountView(RoleRequiredMixin, TemplateView):
     template_name = "account/account.html"
 
 
-def get_vacation_status(vacation):
-    """now, later or over; nothing where no answer is sent."""
+def get_vacation_status(vacation: Vacation | None) -> str:
+    """Return whether replies are sent: now, later or over; empty if none are."""
     if vacation is None or not vacation.active:
         return ""
     if is_known_date(vacation.activefrom) and vacation.activefrom > timezone.now():
@@ -69,15 +73,15 @@ def get_vacation_status(vacation):
     return "over" if vacation.activeuntil and vacation.activeuntil < timezone.now() else "now"
 
 
-def get_password_changed_at(mailbox):
-    """When the password was last changed, as far as the log tells."""
+def get_password_changed_at(mailbox: Mailbox) -> datetime.datetime | None:
+    """Return when the password was last changed, as far as the log knows."""
     line = Log.objects.filter(domain=mailbox.domain_id, action="edit_password", data=mailbox.pk)
     line = line.order_by("-timestamp").first()
     return line.timestamp if line else mailbox.created if is_known_date(mailbox.created) else None
 
 
-def render_owner_home(request):
-    """A mailbox owner's first page: how full, where mail goes, whether he is away."""
+def render_owner_home(request: HttpRequest) -> HttpResponse:
+    """Return the first page of a mailbox owner: space used, forwarding, vacation reply."""
     mailbox = request.user
     usage = Usage.objects.filter(pk=mailbox.pk).first()
     alias = Alias.objects.filter(pk=mailbox.pk).first()
