@@ -1,5 +1,7 @@
 """What is asked about domains, alias domains and admins."""
 
+from typing import Any
+
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -43,28 +45,28 @@ class BaseDomainForm(TableForm):
             "password_expiry",
         ]
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("aliases", "mailboxes", "maxquota", "quota"):
-            self._limit(name)
-        self.fields["transport"].widget = forms.Select(choices=self._transports())
+            self._configure_limit(name)
+        self.fields["transport"].widget = forms.Select(choices=self._get_transport_choices())
         self.fields["transport"].required = True
         self.fields["password_expiry"].min_value = 0
         self.fields["password_expiry"].validators.append(min_value_validator(0))
         self.fields["password_expiry"].help_text = _("0: passwords do not expire.")
         if not self.is_edit:
-            self._preset()
+            self._set_defaults()
 
     def clean_transport(self):
         value = self.cleaned_data["transport"]
-        if value not in dict(self._transports()):
+        if value not in dict(self._get_transport_choices()):
             raise ValidationError(_("This is not one of the transports."))
         return value
 
     def clean_password_expiry(self):
         return self.cleaned_data["password_expiry"] or 0
 
-    def _limit(self, name):
+    def _configure_limit(self, name: str) -> None:
         field = self.fields[name]
         field.help_text = LIMIT_HELP
         lowest = min(-1, getattr(self.instance, name))  # PostfixAdmin has let lower ones in
@@ -74,13 +76,13 @@ class BaseDomainForm(TableForm):
         ]
         field.widget.attrs |= {"min": -1}
 
-    def _transports(self):
+    def _get_transport_choices(self):
         names = dict.fromkeys(
             [*settings.MAILADMIN_TRANSPORTS, self.instance.transport or "virtual"]
         )
         return [(name, name) for name in names]
 
-    def _preset(self):
+    def _set_defaults(self) -> None:
         self.initial = {
             "aliases": settings.MAILADMIN_DOMAIN_ALIASES,
             "mailboxes": settings.MAILADMIN_DOMAIN_MAILBOXES,
@@ -114,15 +116,15 @@ class AliasDomainForm(TableForm):
 
     field_order = ["alias_domain", "target_domain", "description", "active"]
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.is_edit:
             self.initial["target_domain"] = self.instance.target_domain_id
         else:
             self.initial.setdefault("target_domain", self.initial.get("domain"))
 
-    def snapshot(self, row):
-        return super().snapshot(row) | {"target_domain": row.target_domain_id}
+    def get_shown_values(self, row: Any):
+        return super().get_shown_values(row) | {"target_domain": row.target_domain_id}
 
 
 class AdminForm(NewPasswordMixin, TableForm):
@@ -143,7 +145,7 @@ class AdminForm(NewPasswordMixin, TableForm):
 
     field_order = ["username", "password", "password2", "superadmin", "domains", "active"]
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["domains"].widget.attrs |= {"data-picker": "domains"}
         if self.is_edit:
@@ -151,14 +153,14 @@ class AdminForm(NewPasswordMixin, TableForm):
         else:
             self.require_password()
 
-    def snapshot(self, row):
-        return super().snapshot(row) | {"domains": row.get_assigned_domains()}
+    def get_shown_values(self, row: Any):
+        return super().get_shown_values(row) | {"domains": row.get_assigned_domains()}
 
     def clean_domains(self):
         return list(dict.fromkeys(normalize_domain(name) for name in self.cleaned_data["domains"]))
 
-    def values(self):
-        values = super().values()
+    def get_service_values(self):
+        values = super().get_service_values()
         username = self.instance.pk if self.is_edit else values["username"]
         return self.replace_password_with_hash(values, username)
 
@@ -166,14 +168,14 @@ class AdminForm(NewPasswordMixin, TableForm):
 class PatternFormField(UntruncatedCharField):
     """A pattern as people write it."""
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         super().__init__(max_length=255, validators=[validate_pattern], **options)
 
-    def to_python(self, value):
+    def to_python(self, value: Any):
         value = super().to_python(value)
         return normalize_pattern(value) if value else value
 
-    def prepare_value(self, value):
+    def prepare_value(self, value: Any):
         return address_to_unicode(value) if isinstance(value, str) else value
 
 
@@ -200,7 +202,7 @@ class TransportForm(TableForm):
             )
         }
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.is_edit and (domain := self.initial.get("domain")):
             self.initial = {"pattern": domain, "transport": DEFAULT_DELIVERY} | self.initial

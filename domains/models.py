@@ -1,5 +1,7 @@
 """Domains, the domains that mirror them, and the admins who run them."""
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -68,14 +70,14 @@ class Domain(TimestampedModel):
         verbose_name = _("domain")
         verbose_name_plural = _("domains")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return domain_to_unicode(self.domain)
 
     @property
     def quota_size(self):
         return self.quota * settings.MAILADMIN_QUOTA_MULTIPLIER
 
-    def has_capacity_for(self, kind, count, more=1):
+    def has_capacity_for(self, kind: str, count, more=1) -> bool:
         """Whether `more` mailboxes or aliases fit under the limit, `count` being there already."""
         limit = getattr(self, kind)
         return limit == UNLIMITED or (limit != NONE_ALLOWED and count + more <= limit)
@@ -102,7 +104,7 @@ class AliasDomain(TimestampedModel):
         verbose_name_plural = _("alias domains")
         indexes = [models.Index(fields=["active"], name="mailadmin_mirror_active")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return domain_to_unicode(self.alias_domain_id)
 
 
@@ -160,7 +162,7 @@ class DomainAdmin(models.Model):
         verbose_name_plural = _("domain assignments")
         indexes = [models.Index(fields=["domain"], name="mailadmin_admins_domain")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.admin_id} {self.domain_id}"
 
     @property
@@ -190,7 +192,7 @@ class DomainState(models.Model):
     class Meta:
         db_table = "mailadmin_domain_state"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.domain_id
 
 
@@ -204,7 +206,7 @@ class Config(models.Model):
     class Meta:
         db_table = get_table_name("config")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name}={self.value}"
 
 
@@ -219,7 +221,7 @@ class AdminPreference(models.Model):
     class Meta:
         db_table = get_table_name("admin_preferences")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.admin_id} {self.pref_key}"
 
 
@@ -240,7 +242,7 @@ class DkimKey(models.Model):
         verbose_name = _("DKIM key")
         verbose_name_plural = _("DKIM keys")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.selector}._domainkey.{self.domain_name_id}"
 
 
@@ -260,7 +262,7 @@ class DkimSigning(models.Model):
         verbose_name = _("DKIM signing")
         verbose_name_plural = _("DKIM signings")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.author} {self.dkim_id}"
 
 
@@ -280,7 +282,7 @@ class Transport(TimestampedModel):
         verbose_name = _("transport")
         verbose_name_plural = _("transports")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return address_to_unicode(self.pattern)
 
 
@@ -304,10 +306,10 @@ class TotpException(models.Model):
             models.UniqueConstraint(fields=["ip", "username"], name="mailadmin_totp_exception")
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.ip} {self.username}"
 
 
-def build_either_domain_filter(domains):
+def build_either_domain_filter(domains: Iterable[str]):
     """Alias domains of which these domains are one end."""
     return Q(alias_domain__in=domains) | Q(target_domain__in=domains)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -33,12 +34,12 @@ FOREIGN_SYNTAXES = (
 )
 
 
-def get_parent_domains(domain):
+def get_parent_domains(domain: str):
     labels = domain.split(".")
     return [".".join(labels[n:]) for n in range(1, len(labels))]
 
 
-def get_transport_lookup_keys(domain):
+def get_transport_lookup_keys(domain: str):
     """What Postfix asks about a domain, in its order, when no address has answered."""
     return [domain, *(f".{parent}" for parent in get_parent_domains(domain)), WILDCARD_PATTERN]
 
@@ -46,7 +47,7 @@ def get_transport_lookup_keys(domain):
 # Patterns
 
 
-def normalize_pattern(text):
+def normalize_pattern(text: str):
     """As Postfix asks: lower case, domains in ASCII (xn--…)."""
     text = text.strip()
     if "@" in text:
@@ -55,7 +56,7 @@ def normalize_pattern(text):
     return dot + normalize_domain(text.removeprefix("."))
 
 
-def validate_pattern(pattern):
+def validate_pattern(pattern) -> None:
     """An address, a domain, a domain's sub-domains (`.example.org`), or everything (`*`)."""
     if pattern == WILDCARD_PATTERN:
         return
@@ -68,13 +69,13 @@ def validate_pattern(pattern):
         validate_domain(pattern)
 
 
-def refuse_foreign_syntax(pattern):
+def refuse_foreign_syntax(pattern) -> None:
     for shape, text in FOREIGN_SYNTAXES:
         if found := shape.fullmatch(pattern):
             raise ValidationError(text, params={"value": pattern, "name": found["name"]})
 
 
-def validate_subdomains_pattern(pattern):
+def validate_subdomains_pattern(pattern) -> None:
     """Also of a name without dots: `.test` are all domains below it."""
     labels = pattern.removeprefix(".").split(".")
     if len(pattern) > MAX_DOMAIN_LENGTH or not all(
@@ -86,7 +87,7 @@ def validate_subdomains_pattern(pattern):
 # Transports
 
 
-def validate_transport(value):
+def validate_transport(value: Any) -> None:
     """`service:nexthop`, either of which may be missing; what Postfix cannot use is refused."""
     validate_single_line(value)
     if not value.isascii():
@@ -146,11 +147,11 @@ def validate_domain_transport(value: str | None) -> None:
         validate_service(value)
 
 
-def is_service_name(service, value):
+def is_service_name(service, value: Any):
     return SERVICE_NAME_RE.fullmatch(service) or (not service and value.startswith(":"))
 
 
-def refuse_bare_server(service, value):
+def refuse_bare_server(service, value: Any) -> None:
     """`mx.example.org` alone would be taken for a service that does not exist."""
     if is_server_name(service):
         raise ValidationError(
@@ -159,7 +160,7 @@ def refuse_bare_server(service, value):
         )
 
 
-def is_server_name(name):
+def is_server_name(name: str):
     bare = name.strip("[]")
     try:
         validate_domain(bare.lower())
@@ -168,7 +169,7 @@ def is_server_name(name):
     return True
 
 
-def is_ip_address_literal(name):
+def is_ip_address_literal(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:

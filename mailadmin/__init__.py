@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 STANDALONE_COMMANDS = {"autoreply": "mailboxes.mailserver.autoresponder"}
 
 
-def main():
+def main() -> None:
     """Run a management command: `manage.py` and the console script `mailadmin`."""
     if module := STANDALONE_COMMANDS.get(next(iter(sys.argv[1:]), None)):
         from importlib import import_module

@@ -64,9 +64,9 @@ def tokenize(text: str) -> list[AddressToken]:
         elif text[position] == "(":
             position = find_comment_end(text, position)
         else:
-            hit = TOKEN_RE.match(text, position)
-            found.append(build_token(hit))
-            position = hit.end()
+            match = TOKEN_RE.match(text, position)
+            found.append(build_token(match))
+            position = match.end()
     return found
 
 
@@ -82,8 +82,8 @@ def find_comment_end(text: str, position: int) -> int:
     return len(text)
 
 
-def build_token(hit: re.Match) -> AddressToken:
-    kind, text = hit.lastgroup, hit[0]
+def build_token(match: re.Match) -> AddressToken:
+    kind, text = match.lastgroup, match[0]
     if kind == "operator":
         return AddressToken(text, text)
     if kind != "word":
@@ -104,31 +104,31 @@ def is_closed_by(text: str, closing: str) -> bool:
 class AddressSplitter:
     """Split tokens into addresses from right to left, as Postfix does."""
 
-    def __init__(self, tokens: list[AddressToken]):
+    def __init__(self, tokens: list[AddressToken]) -> None:
         self.tokens = tokens
         self.addresses: list[list[AddressToken]] = []
-        self.part: list[AddressToken] = []
-        self.can_continue = True  # whether a word may stand before `part`
+        self.current: list[AddressToken] = []
+        self.can_continue = True  # whether a word may stand before `current`
         self.in_group = False  # whether the end of `name: address;` was read
 
     def split(self) -> list[list[AddressToken]]:
         position = len(self.tokens) - 1
         while position >= 0:
-            position = self.step(position)
-        self.finish()
+            position = self.read_token(position)
+        self.end_address()
         return self.addresses[::-1]
 
-    def step(self, position: int) -> int:
+    def read_token(self, position: int) -> int:
         """Read a token; return the position of the next one."""
         kind = self.tokens[position].kind
         if kind == ">":
             return self.read_route(position)
         if kind in WORD_KINDS and not self.can_continue:
-            self.finish()
+            self.end_address()
         if kind in (",", ";") or (kind == ":" and self.in_group):
-            self.finish()
+            self.end_address()
         else:
-            self.part.append(self.tokens[position])
+            self.current.append(self.tokens[position])
         if kind == ":" and self.in_group:
             return self.find_previous(position, ",")
         self.in_group |= kind == ";"
@@ -137,19 +137,19 @@ class AddressSplitter:
 
     def read_route(self, position: int) -> int:
         """Read `<address>` from its right end, and leave out the display name before it."""
-        self.finish()
+        self.end_address()
         start = self.find_previous(position, "<")
-        self.part = self.tokens[start + 1 : position][::-1]
-        self.finish()
+        self.current = self.tokens[start + 1 : position][::-1]
+        self.end_address()
         self.can_continue = True
         position = self.find_previous(start, ">;,:")
         is_separator = position >= 0 and self.tokens[position].kind == ":" and not self.in_group
         return position - 1 if is_separator else position
 
-    def finish(self) -> None:
-        if self.part:
-            self.addresses.append(self.part[::-1])
-        self.part = []
+    def end_address(self) -> None:
+        if self.current:
+            self.addresses.append(self.current[::-1])
+        self.current = []
 
     def find_previous(self, position: int, kinds: str) -> int:
         """Return the position of the nearest of these operators, here or before; -1 if none."""

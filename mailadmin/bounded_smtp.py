@@ -6,6 +6,7 @@ import smtplib
 import socket
 import threading
 import time
+from typing import Any
 
 MAX_SESSION_BYTES = 1_000_000  # of all replies of a session
 CHUNK_SIZE = 4096
@@ -41,15 +42,15 @@ class BoundedSessionMixin:
     smtplib waits anew for each packet, and reads replies of any number of lines.
     """
 
-    seconds = 30.0
+    session_seconds = 30.0
     deadline = None
-    rest = b""  # what has come of the next line
-    count = 0
+    unread = b""  # what has come of the next line
+    received_bytes = 0
 
     def getreply(self) -> tuple[int, bytes]:
         texts = []
         while True:
-            line = self._line()
+            line = self._read_line()
             found = REPLY_RE.match(line.rstrip(b"\r\n"))
             if not found:
                 self.close()
@@ -58,11 +59,11 @@ class BoundedSessionMixin:
             if found[2] != b"-":
                 return int(found[1]), b"\n".join(texts)
 
-    def starttls(self, **options) -> tuple[int, bytes]:
+    def starttls(self, **options: Any) -> tuple[int, bytes]:
         """Nothing that came in plain text may count as said in the encrypted session."""
-        with shutdown_after(self.sock, self.left()):
+        with shutdown_after(self.sock, self.remaining_seconds()):
             reply = super().starttls(**options)
-        if self.rest:
+        if self.unread:
             self.close()
             raise smtplib.SMTPException("the server speaks before the encryption begins")
         return reply
@@ -76,30 +77,30 @@ class BoundedSessionMixin:
     def __exit__(self, *error) -> None:
         self.quit()
 
-    def left(self) -> float:
+    def remaining_seconds(self) -> float:
         """Seconds until the session has to be over; it begins when this is first asked."""
         if self.deadline is None:
-            self.deadline = time.monotonic() + self.seconds
+            self.deadline = time.monotonic() + self.session_seconds
         return max(self.deadline - time.monotonic(), MIN_TIMEOUT_SECONDS)
 
-    def _line(self) -> bytes:
-        while b"\n" not in self.rest:
-            self.rest += self._receive()
-        line, newline, self.rest = self.rest.partition(b"\n")
+    def _read_line(self) -> bytes:
+        while b"\n" not in self.unread:
+            self.unread += self._receive()
+        line, newline, self.unread = self.unread.partition(b"\n")
         return line + newline
 
     def _receive(self) -> bytes:
         if not self.sock:
             raise smtplib.SMTPServerDisconnected("the connection is closed")
         try:
-            self.sock.settimeout(self.left())
+            self.sock.settimeout(self.remaining_seconds())
             data = self.sock.recv(CHUNK_SIZE)
         except TimeoutError as error:
             self.close()
-            text = f"the session takes longer than {self.seconds:.0f} s"
+            text = f"the session takes longer than {self.session_seconds:.0f} s"
             raise TimeoutError(text) from error
-        self.count += len(data)
-        if not data or self.count > MAX_SESSION_BYTES:
+        self.received_bytes += len(data)
+        if not data or self.received_bytes > MAX_SESSION_BYTES:
             self.close()
             reason = "too long a reply" if data else "connection unexpectedly closed"
             raise smtplib.SMTPServerDisconnected(reason)
@@ -115,7 +116,7 @@ class BoundedSMTPSSL(BoundedSessionMixin, smtplib.SMTP_SSL):  # noqa: N801 (smtp
 
     def _get_socket(self, host, port, timeout):
         plain = smtplib.SMTP._get_socket(self, host, port, timeout)
-        with shutdown_after(plain, self.left()):
+        with shutdown_after(plain, self.remaining_seconds()):
             return self.context.wrap_socket(plain, server_hostname=self._host)
 
 

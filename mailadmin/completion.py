@@ -3,6 +3,8 @@
 import argparse
 
 from django.core.management import get_commands, load_command_class
+from django.core.management.base import CommandParser
+from django.db import models
 
 from mailadmin import registry
 from mailadmin.tables.cli import TableCommand
@@ -46,7 +48,7 @@ def find_completions(words):
     return sorted({name for name in found if name.startswith(typed)})
 
 
-def find_candidates(before, typed):
+def find_candidates(before, typed: str):
     if not before:
         return list_commands()
     if before[0] not in list_commands():
@@ -69,7 +71,7 @@ def list_commands():
     return [*own, *DJANGO_COMMANDS]
 
 
-def find_parser(parser, words):
+def find_parser(parser: CommandParser, words):
     """The parser of the verb, if one was said, and the words behind it."""
     verbs = get_subparsers(parser)
     if words and words[0] in verbs:
@@ -77,25 +79,25 @@ def find_parser(parser, words):
     return parser, words
 
 
-def get_subparsers(parser):
+def get_subparsers(parser: CommandParser):
     subparsers = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
     return subparsers[0].choices if subparsers else {}
 
 
-def find_pending_option(parser, words):
+def find_pending_option(parser: CommandParser, words):
     """The option whose value comes next."""
     action = parser._option_string_actions.get(words[-1]) if words else None
     return action if action is not None and action.nargs != 0 else None
 
 
-def complete_option_value(option, typed):
+def complete_option_value(option, typed: str):
     if option.choices:
         return [str(choice) for choice in option.choices]
     model = registry.completed_options.get(option.dest)
     return complete_keys(model, typed) if model else []
 
 
-def complete_positional(command, parser, words, typed):
+def complete_positional(command, parser: CommandParser, words, typed: str):
     if verbs := get_subparsers(parser):
         return list(verbs)
     takes_key = any(action.dest == "key" for action in parser._actions)
@@ -105,6 +107,6 @@ def complete_positional(command, parser, words, typed):
     return []
 
 
-def complete_keys(model, typed):
+def complete_keys(model: type[models.Model], typed: str):
     rows = model._default_manager.filter(pk__startswith=typed.lower()).order_by("pk")
     return [str(key) for key in rows.values_list("pk", flat=True)[:MAX_KEYS]]

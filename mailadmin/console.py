@@ -18,7 +18,7 @@ def report_database_errors():
         raise CommandError(text % {"name": name, "error": error}) from error
 
 
-def make_printable(text):
+def make_printable(text: str):
     """Text that any terminal and any file takes, whatever bytes it was read from."""
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(

@@ -1,13 +1,14 @@
 """What every page shows."""
 
 from django.conf import settings
+from django.http import HttpRequest
 
 from mailadmin import __version__, registry
 from mailadmin.accounts.models import Role
 from mailadmin.db.checks import find_nontransactional_tables
 
 
-def panel_context(request):
+def panel_context(request: HttpRequest):
     """What every page shows: the menu of this person's role, the version."""
     person = getattr(request, "user", None)
     role = getattr(person, "role", None)
@@ -24,6 +25,6 @@ def panel_context(request):
     }
 
 
-def get_theme(request):
+def get_theme(request: HttpRequest):
     theme = request.COOKIES.get("mailadmin_theme") if request else None
     return theme if theme in ("light", "dark") else ""

@@ -8,11 +8,11 @@ SESSION_SECONDS = 60.0  # for all that is said about a mail, however slowly the 
 
 
 class EmailSMTP(bounded_smtp.BoundedSMTP):
-    seconds = SESSION_SECONDS
+    session_seconds = SESSION_SECONDS
 
 
 class EmailSMTPSSL(bounded_smtp.BoundedSMTPSSL):
-    seconds = SESSION_SECONDS
+    session_seconds = SESSION_SECONDS
 
 
 class EmailBackend(smtp.EmailBackend):

@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from mailadmin.outages import OUTAGES, RETRY_AFTER, get_outage_kind
@@ -11,29 +11,29 @@ from mailadmin.outages import OUTAGES, RETRY_AFTER, get_outage_kind
 logger = logging.getLogger("mailadmin.views")
 
 
-def too_many_requests(request, retry_after):
+def too_many_requests(request: HttpRequest, retry_after):
     response = render(request, "429.html", {"retry_after": retry_after}, status=429)
     response["Retry-After"] = str(retry_after)
     return response
 
 
-def forbidden(request, exception=None):
+def forbidden(request: HttpRequest, exception: BaseException | None = None):
     return render(request, "403.html", status=403)
 
 
-def not_found(request, exception=None):
+def not_found(request: HttpRequest, exception: BaseException | None = None):
     return render(request, "404.html", status=404)
 
 
-def bad_request(request, exception=None):
+def bad_request(request: HttpRequest, exception: BaseException | None = None):
     return HttpResponse(render(request, "400.html").content, status=400)
 
 
-def csrf_failure(request, reason=""):
+def csrf_failure(request: HttpRequest, reason=""):
     return render(request, "403_csrf.html", status=403)
 
 
-def server_error(request):
+def server_error(request: HttpRequest):
     """Plain pages that need neither database nor session; a missing database is named."""
     error = sys.exc_info()[1]
     if kind := get_outage_kind(error):

@@ -14,7 +14,7 @@ LOCAL_PART_RE = re.compile(
 CONTROL_CHARACTER_RE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff]")
 
 
-def normalize_domain(text):
+def normalize_domain(text: str):
     """A domain as it is stored: lower case, ASCII (xn--…)."""
     text = text.strip().rstrip(".").lower()
     if text.isascii():
@@ -27,7 +27,7 @@ def normalize_domain(text):
         ) from error
 
 
-def try_normalize_domain(text):
+def try_normalize_domain(text: str):
     """The domain that somebody may have meant; what is none stays as it is, and fits nothing."""
     try:
         return normalize_domain(text)
@@ -35,13 +35,13 @@ def try_normalize_domain(text):
         return text
 
 
-def normalize_address(text):
+def normalize_address(text: str):
     """An address as it is stored: lower case, its domain in ASCII."""
     local_part, at, domain = text.strip().lower().rpartition("@")
     return f"{local_part}@{normalize_domain(domain)}" if at else domain
 
 
-def try_normalize_address(text):
+def try_normalize_address(text: str):
     """The address or domain that somebody may have meant; what is none stays as it is."""
     try:
         return normalize_address(text)
@@ -49,7 +49,7 @@ def try_normalize_address(text):
         return text
 
 
-def domain_to_unicode(domain):
+def domain_to_unicode(domain: str):
     """The domain as people write it; what does not decode is shown as it is stored."""
     if "xn--" not in domain:
         return domain
@@ -59,12 +59,12 @@ def domain_to_unicode(domain):
         return domain
 
 
-def address_to_unicode(address):
+def address_to_unicode(address: str):
     local_part, at, domain = address.rpartition("@")
     return local_part + at + domain_to_unicode(domain)
 
 
-def validate_domain(domain):
+def validate_domain(domain: str) -> None:
     labels = domain.split(".")
     good = (
         len(domain) <= 253
@@ -76,14 +76,14 @@ def validate_domain(domain):
         raise ValidationError(_("“%(value)s” is not a domain name."), params={"value": domain})
 
 
-def validate_local_part(local_part):
+def validate_local_part(local_part) -> None:
     if len(local_part) > 64 or not LOCAL_PART_RE.fullmatch(local_part):
         raise ValidationError(
             _("“%(value)s” cannot stand before the @ of an address."), params={"value": local_part}
         )
 
 
-def validate_address(address):
+def validate_address(address: str) -> None:
     local_part, at, domain = address.rpartition("@")
     if not at:
         raise ValidationError(_("“%(value)s” is not an address."), params={"value": address})
@@ -91,13 +91,13 @@ def validate_address(address):
     validate_domain(domain)
 
 
-def validate_text(text):
+def validate_text(text: str) -> None:
     """No control characters but line ends and tabs."""
     if CONTROL_CHARACTER_RE.search(text):
         raise ValidationError(_("This text holds control characters, which are not allowed here."))
 
 
-def validate_single_line(text):
+def validate_single_line(text: str) -> None:
     """Text of one line: what goes into a mail's header must not begin another."""
     validate_text(text)
     if "\n" in text or "\r" in text:

@@ -153,7 +153,7 @@ def load_secret_key():
     return read_secret_key_file(DATABASES["default"]["NAME"])
 
 
-def read_secret_key_file(name):
+def read_secret_key_file(name: str):
     """The key kept in a file beside the SQLite database; two first starts agree on one."""
     path = Path(f"{name}.secret-key")
     if not path.exists():
@@ -233,7 +233,7 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 
-def WHITENOISE_IMMUTABLE_FILE_TEST(path, url):
+def WHITENOISE_IMMUTABLE_FILE_TEST(path: str, url) -> bool:
     return not DEBUG
 
 
@@ -258,7 +258,7 @@ EMAIL_BACKEND = "mailadmin.email_backend.EmailBackend"
 EMAIL_TIMEOUT = 20
 
 
-def drop_traceback(record):
+def drop_traceback(record) -> bool:
     """Where in Django a request with a wrong host was refused helps nobody."""
     record.exc_info = None
     return True

@@ -40,7 +40,7 @@ class AddressFormMixin:
     """A form on a row whose key is a name in a domain; they are asked for one by one."""
 
     @classmethod
-    def named(cls, key):
+    def identity_fields(cls, key):
         local_part, _at, domain = key.rpartition("@")
         return {"local_part": local_part, "domain": domain}
 
@@ -51,7 +51,7 @@ class AddressFormMixin:
 
 class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
     create_only_fields = ("local_part", "domain", "welcome_mail")
-    unasked = {"welcome_mail": False}
+    api_defaults = {"welcome_mail": False}
 
     local_part = UntruncatedCharField(
         label=_("Name before the @"),
@@ -121,8 +121,8 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         if domain:
             self.fields["quota"].help_text = format_quota_help(domain, self.instance)
 
-    def shown(self, row):
-        return super().shown(row) | {"quota": limits.bytes_to_megabytes(row.quota)}
+    def get_display_values(self, row):
+        return super().get_display_values(row) | {"quota": limits.bytes_to_megabytes(row.quota)}
 
     def clean_quota(self):
         """What was not touched stays to the byte."""
@@ -131,8 +131,8 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
             raise ValidationError(_("Between -1 and 0 there is nothing."))
         return value
 
-    def values(self):
-        values = super().values()
+    def get_service_values(self):
+        values = super().get_service_values()
         if self.is_edit:
             username = self.instance.pk
             if "quota" not in self.changed_data:
@@ -288,12 +288,12 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         self.initial |= get_goto_initial(self.instance)
 
     @classmethod
-    def named(cls, key):
-        named = super().named(key)
+    def identity_fields(cls, key):
+        named = super().identity_fields(key)
         return named | {"local_part": named["local_part"] or "*"}
 
-    def snapshot(self, row):
-        return super().snapshot(row) | {"goto": row.goto}
+    def get_shown_values(self, row):
+        return super().get_shown_values(row) | {"goto": row.goto}
 
     def clean(self):
         cleaned = super().clean()
@@ -314,8 +314,8 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
             except ValidationError as error:
                 self.add_error("local_part", error if typed else _("An alias needs a name."))
 
-    def values(self):
-        values = super().values()
+    def get_service_values(self):
+        values = super().get_service_values()
         values.pop("catch_all", None)
         return values
 

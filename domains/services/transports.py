@@ -130,22 +130,26 @@ def get_effective_transports(rows: models.QuerySet[Transport], domain: Domain) -
 
 
 def annotate_transports(domains: models.QuerySet[Domain], name: str) -> models.QuerySet[Domain]:
-    """Annotate the domain of this name with the transports that apply: `own_way`, `wider_way`."""
+    """Annotate the domain of this name with the transports that apply to it.
+
+    `own_transport` is that of the domain's own row, `inherited_transport` that of the nearest
+    parent domain or of `*`.
+    """
     own, *wider = get_transport_lookup_keys(name.lower())
     order = Case(*(When(pk=key, then=number) for number, key in enumerate(wider)))
     rows = Transport.objects.filter(active=True)
-    wider_way = rows.filter(pk__in=wider).order_by(order)
+    inherited = rows.filter(pk__in=wider).order_by(order)
     return domains.annotate(
-        own_way=Subquery(rows.filter(pk=own).values("transport")[:1]),
-        wider_way=Subquery(wider_way.values("transport")[:1]),
+        own_transport=Subquery(rows.filter(pk=own).values("transport")[:1]),
+        inherited_transport=Subquery(inherited.values("transport")[:1]),
     )
 
 
 def get_effective_transport(domain: Domain) -> str:
-    """Return the transport in force for a domain that `with_ways` has read; empty: the usual."""
-    if domain.own_way is not None:
-        return domain.own_way
-    return domain.transport if has_own_transport(domain) else domain.wider_way or ""
+    """Return the transport in force for a domain of `annotate_transports`; empty: the usual."""
+    if domain.own_transport is not None:
+        return domain.own_transport
+    return domain.transport if has_own_transport(domain) else domain.inherited_transport or ""
 
 
 def has_own_transport(domain: Domain) -> bool:

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 
-def refuse_control_characters(text):
+def refuse_control_characters(text: str) -> None:
     """A database may take names for equal that differ in characters which nobody sees."""
     if any(unicodedata.category(letter) == "Cc" for letter in text):
         raise ValidationError(_("Control characters are not allowed."))
@@ -27,7 +27,7 @@ class LoginForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
-    def refuse(self):
+    def add_refusal(self) -> None:
         self.add_error(None, _("This address and password do not fit together."))
 
 
@@ -43,5 +43,5 @@ class CodeForm(forms.Form):
     def clean_code(self):
         return self.cleaned_data["code"].replace(" ", "")
 
-    def refuse(self):
+    def add_refusal(self) -> None:
         self.add_error("code", _("This code is not right, or it was used before."))

@@ -2,6 +2,7 @@
 
 import enum
 import functools
+from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -27,7 +28,7 @@ class ScopedQuerySet(models.QuerySet):
     domain_lookup = "domain"
     owner_lookup = None
 
-    def visible_to(self, principal):
+    def visible_to(self, principal: Any):
         match getattr(principal, "role", None):
             case Role.SUPERADMIN:
                 return self.all()
@@ -54,7 +55,7 @@ class Principal(AbstractBaseUser):
     token = CharField(
         max_length=255, blank=True, default="", db_default="", secret=True, editable=False
     )
-    choices = None  # of forms, that a principal of one request remembers
+    form_choices = None  # of forms, that a principal of one request remembers
     token_validity = DateTimeField(default=timezone.now, db_default=UnknownDate(), editable=False)
     totp_secret = CharField(max_length=255, null=True, blank=True, secret=True, editable=False)  # noqa: DJ001 (PostfixAdmin asks "IS NULL")
 
@@ -64,7 +65,7 @@ class Principal(AbstractBaseUser):
     class Meta:
         abstract = True
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.username
 
     @property
@@ -87,10 +88,10 @@ class Principal(AbstractBaseUser):
         """The same in the time that it takes for everybody."""
         return passwords.verify_in_constant_time(raw_password, self.password, self.username)
 
-    def set_password(self, raw_password):
+    def set_password(self, raw_password) -> None:
         self.password = passwords.make_hash(raw_password, self.username)
 
-    def password_has_expired(self):
+    def password_has_expired(self) -> bool:
         return False
 
     def get_session_auth_hash(self):
@@ -116,7 +117,7 @@ class LoginFailure(models.Model):
     class Meta:
         db_table = "mailadmin_login_failure"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.key
 
 
@@ -129,7 +130,7 @@ class KnownNetwork(models.Model):
     class Meta:
         db_table = "mailadmin_known_network"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.key
 
 
@@ -142,7 +143,7 @@ class SessionEpoch(models.Model):
     class Meta:
         db_table = "mailadmin_session_epoch"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.key
 
     @staticmethod
@@ -164,11 +165,11 @@ class UsedCode(models.Model):
         db_table = "mailadmin_used_code"
         constraints = [models.UniqueConstraint(fields=["key", "step"], name="mailadmin_code_once")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.key
 
 
 @functools.cache
-def is_scoped_model(model):
+def is_scoped_model(model: type[models.Model]) -> bool:
     """Whether a row of this table is somebody's, or only kept by us or by the mail server."""
     return isinstance(model._default_manager.none(), ScopedQuerySet)

@@ -1,11 +1,13 @@
 """Addresses of clients: which are proxies of ours, and which belong to one customer."""
 
 import ipaddress
+from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 
 
-def get_client_address(meta):
+def get_client_address(meta: Mapping[str, Any]):
     address = meta.get("REMOTE_ADDR", "")
     if not is_trusted_proxy(address):
         return address
@@ -19,11 +21,11 @@ def get_client_address(meta):
     return address
 
 
-def is_ip_address(text):
+def is_ip_address(text: str) -> bool:
     return parse_ip(text) is not None
 
 
-def parse_ip(text):
+def parse_ip(text: str):
     """The address, an IPv4 one also where it comes wrapped in IPv6."""
     try:
         ip = ipaddress.ip_address(text)
@@ -32,7 +34,7 @@ def parse_ip(text):
     return getattr(ip, "ipv4_mapped", None) or ip
 
 
-def is_trusted_proxy(address):
+def is_trusted_proxy(address: str) -> bool:
     """A proxy on a local socket has no address; with trusted proxies set it is one of them."""
     ip = parse_ip(address)
     if ip is None:
@@ -40,7 +42,7 @@ def is_trusted_proxy(address):
     return any(ip in network for network in settings.MAILADMIN_TRUSTED_PROXIES)
 
 
-def get_client_network(address):
+def get_client_network(address: str):
     """The part of an address that one customer holds: /24 of IPv4, /64 of IPv6."""
     ip = parse_ip(address)
     if ip is None:

@@ -1,5 +1,8 @@
 """Form fields for new passwords and password hashes."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +16,7 @@ MIN_CRYPT_LENGTH = 26  # `$1$`, a salt and what MD5 gives
 class PasswordHashField(forms.CharField):
     """A password as it is stored, in any scheme that lets somebody in."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(
             label=_("Password, hashed"),
             required=False,
@@ -22,7 +25,7 @@ class PasswordHashField(forms.CharField):
         )
 
 
-def validate_password_hash(stored):
+def validate_password_hash(stored) -> None:
     """Only what says itself what it is: anything else could be a password in plain words."""
     body = stored.rpartition("}")[2]
     is_whole = stored.isascii() and not (body.startswith("$") and len(body) < MIN_CRYPT_LENGTH)
@@ -51,21 +54,21 @@ class NewPasswordMixin(forms.Form):
         ),
     )
 
-    def require_password(self):
+    def require_password(self) -> None:
         """Ask for a new one, and say what it must be like."""
         self.fields["password"].required = self.fields["password2"].required = True
         self.fields["password"].help_text = " ".join(
             str(rule) for rule in passwords.describe_rules()
         )
 
-    def replace_password_with_hash(self, values, username):
+    def replace_password_with_hash(self, values: Mapping[str, Any], username):
         """What the service is given: of the typed passwords, if any, the hash."""
         kept = {
             k: v for k, v in values.items() if k not in ("password", "password2", "password_hash")
         }
-        return kept | self.hashed(username)
+        return kept | self.get_password_values(username)
 
-    def hashed(self, username):
+    def get_password_values(self, username):
         """The new password as it is stored, or nothing to keep the old one."""
         if stored := self.cleaned_data.get("password_hash"):
             return {"password": stored}
@@ -73,7 +76,7 @@ class NewPasswordMixin(forms.Form):
             return {}
         return {"password": passwords.make_hash(typed, username)}
 
-    def adapt_for_api(self, values):
+    def adapt_for_api(self, values: Mapping[str, Any]) -> None:
         """Programs do not mistype; those of superadmins may know a password by its hash alone."""
         super().adapt_for_api(values)
         del self.fields["password2"]
@@ -88,7 +91,7 @@ class NewPasswordMixin(forms.Form):
             self._check_passwords(first, cleaned.get("password2", first))
         return cleaned
 
-    def _check_passwords(self, first, second):
+    def _check_passwords(self, first, second) -> None:
         """Both the same, and within the rules."""
         if first != second:
             self.add_error("password2", _("The two passwords differ."))

@@ -1,6 +1,9 @@
 """Which roles a view opens for."""
 
+from typing import Any
+
 from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 
 from mailadmin.changes.perform import Actor
 
@@ -17,7 +20,7 @@ class RoleRequiredMixin:
     def actor(self):
         return Actor.from_request(self.request)
 
-    def dispatch(self, request, *args, **kwargs):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any):
         if request.user.role not in self.get_roles():
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)

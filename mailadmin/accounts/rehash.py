@@ -2,12 +2,14 @@
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import models
+from django.http import HttpRequest
 
 from mailadmin import passwords
-from mailadmin.changes.perform import Actor, perform
+from mailadmin.changes.perform import Actor, Changes, perform
 
 
-def rehash_password(request, person, typed):
+def rehash_password(request: HttpRequest, person, typed: str) -> None:
     """Where the operator asked for it, store the typed password in the configured scheme.
 
     Right after the password was found right: a one-time code may be asked for on another page,
@@ -24,5 +26,5 @@ def rehash_password(request, person, typed):
     person.refresh_from_db()
 
 
-def set_password_hash(changes, model, key, stored):
+def set_password_hash(changes: Changes, model: type[models.Model], key, stored) -> None:
     changes.update(changes.find(model, [key]), password=stored)

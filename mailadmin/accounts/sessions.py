@@ -13,10 +13,10 @@ from mailadmin.db.bulk import chunks, insert_rows
 class SessionStore(db.SessionStore):
     """Two panels may save one session at the same moment: a cluster lets one of them try again."""
 
-    def save(self, must_create=False):
+    def save(self, must_create=False) -> None:
         retry_on_deadlock(lambda: self._save_once(must_create))
 
-    def _save_once(self, must_create):
+    def _save_once(self, must_create) -> None:
         """Django takes every error for a session that is gone, and answers 400."""
         try:
             super().save(must_create)
@@ -26,7 +26,7 @@ class SessionStore(db.SessionStore):
             raise
 
 
-def end_sessions(people):
+def end_sessions(people) -> None:
     """End all sessions of these people; part of the service that takes their access away."""
     keys = [SessionEpoch.key_of(person) for person in people]
     now = timezone.now()

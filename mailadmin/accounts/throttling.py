@@ -36,7 +36,7 @@ KNOWN_NETWORK_REFRESH = datetime.timedelta(days=1)  # a known network is written
 
 
 class TooManyLoginFailures(Exception):
-    def __init__(self, retry_after: int):
+    def __init__(self, retry_after: int) -> None:
         super().__init__(retry_after)
         self.retry_after = retry_after
 
@@ -52,7 +52,7 @@ class LoginAttempt:
     request: HttpRequest
     accounts: Sequence[str]
     throttle_scope: str = ""
-    found: set = field(default_factory=set)  # accounts that there are
+    existing_accounts: set = field(default_factory=set)  # accounts that there are
 
     def __post_init__(self) -> None:
         self.network = get_client_network(self.request.client_address)
@@ -75,35 +75,37 @@ class LoginAttempt:
             return f"{self.throttle_scope}:{account}"
         return "client:" + hash_account_network(account, self.network)
 
-    def check(self) -> None:
+    def check_throttle(self) -> None:
         """Refuse an attempt for which no account is open."""
-        if self.is_over(f"network:{self.network}", MAX_FAILURES_PER_NETWORK):
-            raise self.refusal()
-        if not any(self.allows(account) for account in self.accounts):
-            raise self.refusal()
+        if self.is_over_limit(f"network:{self.network}", MAX_FAILURES_PER_NETWORK):
+            raise self.build_throttle_error()
+        if not any(self.can_try(account) for account in self.accounts):
+            raise self.build_throttle_error()
 
-    def allows(self, account: str) -> bool:
+    def can_try(self, account: str) -> bool:
         """Whether a password may be tried at this account."""
-        if self.is_over(self.client_key(account), MAX_FAILURES_PER_CLIENT):
+        if self.is_over_limit(self.client_key(account), MAX_FAILURES_PER_CLIENT):
             return False
-        if account in self.devices or not self.is_over(
+        if account in self.devices or not self.is_over_limit(
             f"account:{account}", MAX_FAILURES_PER_ACCOUNT
         ):
             return True
         return KnownNetwork.objects.filter(pk=hash_account_network(account, self.network)).exists()
 
-    def is_over(self, key: str, limit: int) -> bool:
+    def is_over_limit(self, key: str, limit: int) -> bool:
         failures, _since = self.counts.get(key, (0, None))
         return failures > limit
 
     @property
     def has_throttled_account(self) -> bool:
         """Whether some account was not tried, so that the password may be right nonetheless."""
-        return not all(self.allows(account) for account in self.accounts)
+        return not all(self.can_try(account) for account in self.accounts)
 
-    def refusal(self) -> TooManyLoginFailures:
+    def build_throttle_error(self) -> TooManyLoginFailures:
         over = [
-            self.counts[key][1] for key, limit in self.iter_limits() if self.is_over(key, limit)
+            self.counts[key][1]
+            for key, limit in self.iter_limits()
+            if self.is_over_limit(key, limit)
         ]
         left = (max(over) + FAILURE_WINDOW - timezone.now()).total_seconds()
         return TooManyLoginFailures(max(1, int(left) + 1))
@@ -114,7 +116,7 @@ class LoginAttempt:
         A guess at an earlier account stays counted: its password was tried, and was wrong.
         """
         earlier = self.accounts[: self.accounts.index(account)]
-        tried = [one for one in earlier if one in self.found]
+        tried = [one for one in earlier if one in self.existing_accounts]
         kept = {self.client_key(one) for one in tried} | {f"account:{one}" for one in tried}
         decrement_failures(
             [key for key in self.counts if key not in kept], self.client_key(account)

@@ -29,7 +29,7 @@ def verify_totp(person, code):
     return False
 
 
-def compute_totp(secret, step):
+def compute_totp(secret, step) -> str:
     """RFC 6238 with the usual choices: SHA-1, six digits, thirty seconds."""
     mac = hmac.digest(secret, struct.pack(">Q", step), "sha1")
     offset = mac[-1] & 0x0F
@@ -55,7 +55,7 @@ def _consume_code(person, step):
         return False
 
 
-def _record_used_step(key, step):
+def _record_used_step(key, step) -> bool:
     """Note that the code of this step is used; False where one as new or newer was used before."""
     with transaction.atomic():
         if UsedCode.objects.filter(key=key, step__gte=step).exists():

@@ -1,10 +1,12 @@
 """Log in by password and one-time code; log out."""
 
 import time
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate, load_backend, login, logout
 from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -29,7 +31,7 @@ PENDING_LOGIN_KEY = "mailadmin_pending"
 PENDING_LOGIN_SECONDS = 300
 
 
-def get_redirect_target(request, target):
+def get_redirect_target(request: HttpRequest, target):
     """Where to go after the door: a page of our own, or home."""
     if url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
@@ -41,7 +43,7 @@ def get_redirect_target(request, target):
 class ThrottledFormMixin:
     """A form whose answers are counted; too many wrong ones are told to wait."""
 
-    def post(self, request, *args, **kwargs):
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return super().post(request, *args, **kwargs)
         except TooManyLoginFailures as stop:
@@ -59,7 +61,7 @@ class BaseLoginView(ThrottledFormMixin, FormView):
 
     roles = Role.ANYONE
 
-    def open(self, attempt, person, backend, target):
+    def complete_login(self, attempt, person, backend, target):
         """Sign this person in, and know their browser from now on."""
         attempt.record_success(get_account_key(person))
         login(self.request, person, backend=backend)
@@ -72,23 +74,23 @@ class LoginView(BaseLoginView):
     template_name = "login.html"
     form_class = LoginForm
 
-    def get(self, request, *args, **kwargs):
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated:
             return redirect(settings.LOGIN_REDIRECT_URL)
         return super().get(request, *args, **kwargs)
 
-    def get_context_data(self, **kwargs):
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         target = self.request.POST.get("next", self.request.GET.get("next", ""))
         return super().get_context_data(next=target, **kwargs)
 
-    def form_valid(self, form):
+    def form_valid(self, form) -> HttpResponse:
         request = self.request
         name, password = form.cleaned_data["username"], form.cleaned_data["password"]
         target = request.POST.get("next", "")
         attempt = start_login_attempt(request, name)
         person = authenticate(request, username=name, password=password, attempt=attempt)
         if person is None:
-            return self.refuse(form, attempt, name)
+            return self.reject_login(form, attempt, name)
         request.session.flush()
         rehash_password(request, person, password)
         if person.totp_secret:
@@ -100,13 +102,13 @@ class LoginView(BaseLoginView):
                 "next": target,
             }
             return redirect("code")  # what was tried counts until the code is right too
-        return self.open(attempt, person, person.backend, target)
+        return self.complete_login(attempt, person, person.backend, target)
 
-    def refuse(self, form, attempt, name):
+    def reject_login(self, form, attempt, name: str):
         if attempt.has_throttled_account:
-            raise attempt.refusal()
+            raise attempt.build_throttle_error()
         log_login_failure(name, self.request.client_address, "password")
-        form.refuse()
+        form.add_refusal()
         return self.form_invalid(form)
 
     def get_throttled_name(self):
@@ -118,27 +120,27 @@ class LoginCodeView(BaseLoginView):
     template_name = "login_code.html"
     form_class = CodeForm
 
-    def dispatch(self, request, *args, **kwargs):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any):
         self.person = get_pending_person(request)
         if self.person is None:
             return redirect("login")
         return super().dispatch(request, *args, **kwargs)
 
-    def form_valid(self, form):
+    def form_valid(self, form) -> HttpResponse:
         request = self.request
         attempt = start_principal_attempt(request, self.person, "code")
         if not verify_totp(self.person, form.cleaned_data["code"]):
             log_login_failure(self.person.pk, request.client_address, "code")
-            form.refuse()
+            form.add_refusal()
             return self.form_invalid(form)
         pending = request.session.pop(PENDING_LOGIN_KEY)
-        return self.open(attempt, self.person, pending["backend"], pending["next"])
+        return self.complete_login(attempt, self.person, pending["backend"], pending["next"])
 
     def get_throttled_name(self):
         return self.person.pk
 
 
-def get_pending_person(request):
+def get_pending_person(request: HttpRequest):
     """Who has given the right password within the last minutes and still owes the code."""
     pending = request.session.get(PENDING_LOGIN_KEY)
     if not pending or time.time() - pending["at"] > PENDING_LOGIN_SECONDS:
@@ -153,6 +155,6 @@ class LogoutView(View):
     roles = Role.ANYONE
     http_method_names = ["post"]
 
-    def post(self, request):
+    def post(self, request: HttpRequest) -> HttpResponse:
         logout(request)
         return redirect(settings.LOGIN_URL)

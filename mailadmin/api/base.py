@@ -47,7 +47,7 @@ class ApiView(View):
             self.http_method_not_allowed(request)
         self.principal = request.user = authenticate(request)
         self.check_permissions()
-        request.told_person = f"{self.principal.username}, token {self.principal.token.pk}"
+        request.access_log_user = f"{self.principal.username}, token {self.principal.token.pk}"
         self.raw_body = request.body  # which refuses what is too large
 
     def check_permissions(self) -> None:

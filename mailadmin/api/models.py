@@ -55,7 +55,7 @@ class Token(models.Model):
         return f"{self.owner_id} {self.name}"
 
     @property
-    def is_over(self) -> bool:
+    def is_expired(self) -> bool:
         """Return whether the token has expired."""
         return self.expires is not None and self.expires <= timezone.now()
 

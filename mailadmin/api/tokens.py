@@ -53,7 +53,7 @@ def get_usable_principal(tokens: QuerySet[Token]) -> "TokenPrincipal | None":
     An owner created later than the token is another person of the same name.
     """
     token = tokens.select_related("owner").first()
-    if token is None or token.is_over or not token.owner.active:
+    if token is None or token.is_expired or not token.owner.active:
         return None
     is_of_another = is_known_date(token.owner.created) and token.owner.created > token.created
     return None if is_of_another else TokenPrincipal(token)
@@ -68,7 +68,7 @@ class TokenPrincipal:
         self.token, self.token_id, self.owner = token, token.pk, token.owner
         self.pk = self.username = self.owner.pk
         self.model_label = self.owner.model_label
-        self.choices = {}  # of the form fields of this request
+        self.form_choices = {}  # of the form fields of this request
 
     @property
     def role(self) -> Role:

@@ -1,7 +1,7 @@
-"""The log as people read it: PostfixAdmin's lines, each open to what changed."""
+"""The log page: PostfixAdmin's lines, each with the change records that belong to it."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -61,7 +61,7 @@ ACTION_LABELS = {
 }
 
 
-# What a line is about, where it is more than the table of its name.
+# Tables whose changes a line is about, where they are not just the table that its verb names.
 ACTION_TABLES = {
     "admin": {"admin", "domainadmin"},
     "mailbox": {"mailbox", "alias", "vacation"},
@@ -81,7 +81,7 @@ def render_action_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -
 
 
 def render_subject_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    """The name that the line is about, open to its changes if there are any."""
+    """Return the name that the line is about, to be opened if there are changes."""
     if row.changes:
         return render_template_cell(CHANGED_COLUMN, renderer, row, name, value)
     return format_html('<span class="textcell">{}</span>', unicode_address(row.data))
@@ -111,7 +111,7 @@ class LogTable(Table):
     action_labels = ACTION_LABELS
 
     def ordering(self, filters: Mapping[str, str], principal: Any) -> tuple[str, ...]:
-        """By the moment, as the log's indexes have it; what must read all lines, as they lie."""
+        """Return the columns of the log's indexes; a search of all lines reads them by key."""
         if set(filters) == {"q"} and principal.role is Role.SUPERADMIN:
             return ("pk",)
         return ("timestamp", "pk")
@@ -129,7 +129,7 @@ class LogTable(Table):
         return rows
 
     def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
-        """The lines of each of whom the search for an admin means, if these are few."""
+        """Return one queryset for each username that the filter matches, if these are few."""
         admin = filters.get("admin", "")
         names = find_usernames(admin) if admin and admin.isascii() else []
         if not names:
@@ -137,67 +137,69 @@ class LogTable(Table):
         return [rows.filter(username=name) for name in names]
 
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
-        """Beside each line what changed, found by moment, actor, key, domain and table."""
-        told = {(row.timestamp, row.data) for row in rows if row.timestamp}
-        found = {}
-        for change in find_log_line_changes(told):
-            found.setdefault((change.at, change.actor, change.key), []).append(change)
+        """Add to each line its changes, found by time, actor, key, domain and table."""
+        time_key_pairs = {(row.timestamp, row.data) for row in rows if row.timestamp}
+        changes = {}
+        for change in find_log_line_changes(time_key_pairs):
+            changes.setdefault((change.at, change.actor, change.key), []).append(change)
         for row in rows:
             key = row.timestamp, row.username, row.data
             row.changes = [
-                change for change in found.get(key, []) if belongs_to_log_line(row, change)
+                change for change in changes.get(key, []) if belongs_to_log_line(row, change)
             ]
         return rows
 
 
-def tables_for_action(action):
-    """The tables whose changes a line of this action is about.
+def tables_for_action(action: str) -> set[str]:
+    """Return the tables whose changes a line of this action is about.
 
-    In the same second the same name may be changed in a table that the reader may not see.
+    In the same second, the same name may be changed in a table that the reader may not see.
     """
     _verb, _underscore, noun = action.partition("_")
     noun = noun.removesuffix("_state").removesuffix("_entry").removesuffix("_signing")
     return ACTION_TABLES.get(noun, {noun.replace("_", "")})
 
 
-def belongs_to_log_line(line, change):
-    """Whether a change belongs to a line; lines without a domain are read by superadmins alone."""
+def belongs_to_log_line(line: Log, change: Change) -> bool:
+    """Return whether a change belongs to a line; only superadmins read lines without a domain."""
     if change.table not in tables_for_action(line.action):
         return False
     return not line.domain_id or fold(change.domain) == fold(line.domain_id)
 
 
-def find_log_line_changes(told):
-    """The changes of these moments and keys, pair by pair: so an index finds each."""
-    if not told:
+def find_log_line_changes(
+    time_key_pairs: Collection[tuple[datetime.datetime, str]],
+) -> Iterable[Change]:
+    """Return the changes of these times and keys, pair by pair: so an index finds each."""
+    if not time_key_pairs:
         return []
-    pairs = Q(*(Q(at=at, key=key) for at, key in told), _connector=Q.OR)
+    pairs = Q(*(Q(at=at, key=key) for at, key in time_key_pairs), _connector=Q.OR)
     return Change.objects.filter(pairs).order_by("pk")
 
 
-def find_usernames(beginning):
-    """The names in the log that begin so, with their addresses; none if they are too many."""
-    lines = Log.objects.filter(username__istartswith=beginning).order_by("username")
+def find_usernames(prefix: str) -> list[str]:
+    """Return the usernames in the log that start so, addresses included; none if too many."""
+    lines = Log.objects.filter(username__istartswith=prefix).order_by("username")
     names = list(lines.values_list("username", flat=True).distinct()[: MAX_DOMAIN_QUERIES + 1])
     return names if len(names) <= MAX_DOMAIN_QUERIES else []
 
 
 def old_mail_notices(row: Any) -> list[str]:
-    """Return a warning if the log knows of a deleted row of this name."""
+    """Return a warning if the log shows that a row of this name was deleted."""
     if not was_deleted_before(row):
         return []
     text = gettext("%(row)s existed before: its old mail may still lie on the disk.")
     return [text % {"row": row}]
 
 
-def was_deleted_before(row):
-    """Whether the log tells that one of this name was deleted, of any kind."""
+def was_deleted_before(row: Any):
+    """Return whether the log shows that any row of this name was deleted."""
     domain = getattr(row, "domain_id", row.pk)
     return Log.objects.filter(domain=domain, action__in=DELETE_ACTIONS, data=row.pk).exists()
 
 
-def parse_day_start(text):
-    """The first moment of a typed day; what is no day filters nothing."""
+def parse_day_start(text: str | None) -> datetime.datetime | None:
+    """Return the first moment of a typed day; None for what is not a date."""
     try:
         date = parse_date(text or "")
     except (ValueError, ValidationError):

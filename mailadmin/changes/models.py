@@ -1,9 +1,12 @@
 """PostfixAdmin's log and the change records."""
 
 import uuid
+from typing import Any, Self
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Func, Q
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -21,21 +24,26 @@ from mailadmin.db.models import get_table_name
 
 
 class UnindexedValue(Func):
-    """A column's value, in a comparison for which MySQL shall not choose an index.
+    """A column's value, in a comparison for which MySQL must not choose an index.
 
-    Of the lines since a moment it would sort all, and not read the last ones in their order.
+    For the lines since a moment MySQL would use that index and sort all of them, instead of reading
+    the last ones in order.
     """
 
     template = "%(expressions)s"
 
-    def as_mysql(self, compiler, connection):
+    def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         template = self.template if connection.mysql_is_mariadb else "COALESCE(%(expressions)s)"
         return self.as_sql(compiler, connection, template=template)
 
 
 class LogQuerySet(ScopedQuerySet):
-    def visible_to(self, principal):
-        """A domain that was made again has a new customer: what was before is not his."""
+    def visible_to(self, principal: Any) -> Self:
+        """Return the lines in scope; an admin sees none from before their domain was created.
+
+        A domain that was deleted and made again has a new customer, who must not see what was
+        before.
+        """
         lines = super().visible_to(principal)
         if getattr(principal, "role", None) != Role.ADMIN:
             return lines
@@ -45,7 +53,7 @@ class LogQuerySet(ScopedQuerySet):
 
 
 class Log(models.Model):
-    """PostfixAdmin's log: who did what to which row."""
+    """A line of PostfixAdmin's log: who did what to which row."""
 
     id = models.AutoField(primary_key=True)
     timestamp = DateTimeField(_("time"), default=timezone.now, db_default=UnknownDate())
@@ -74,12 +82,12 @@ class Log(models.Model):
             models.Index(fields=["domain", "action", "timestamp"], name="mailadmin_log_domain_act"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.timestamp} {self.username} {self.action} {self.data}"
 
 
 class Change(models.Model):
-    """One row's change: what it was and what it is, without secrets."""
+    """The change of one row: the values before and after, without secrets."""
 
     at = DateTimeField()
     actor = CharField(max_length=255)
@@ -98,12 +106,12 @@ class Change(models.Model):
             models.Index(fields=["batch"], name="mailadmin_change_batch"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.at} {self.actor} {self.verb} {self.table} {self.key}"
 
 
 class ChangeSecret(models.Model):
-    """What it takes to bring a deleted row back; shown nowhere, gone after MAILADMIN_UNDO_DAYS."""
+    """The values of a deleted row, to restore it; shown nowhere, gone after MAILADMIN_UNDO_DAYS."""
 
     at = DateTimeField(db_index=True)
     batch = models.UUIDField()
@@ -115,5 +123,5 @@ class ChangeSecret(models.Model):
         db_table = "mailadmin_change_secret"
         indexes = [models.Index(fields=["batch"], name="mailadmin_secret_batch")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.table} {self.key}"

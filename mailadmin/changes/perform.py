@@ -1,4 +1,4 @@
-"""The one way in which rows change: a service, in one transaction with what tells of it."""
+"""`perform`: run a service in one transaction, with its log lines and change records."""
 
 import contextlib
 import copy
@@ -8,12 +8,13 @@ import random
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import OperationalError, connection, models, router, transaction
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
@@ -32,6 +33,7 @@ from mailadmin.changes.records import (
 )
 from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.db.fields import fits_column
+from mailadmin.db.models import Row
 from mailadmin.db.mysql.errors import (
     RETRYABLE_CODES,
     CommitOutcomeUnknown,
@@ -41,84 +43,94 @@ from mailadmin.db.mysql.errors import (
 from mailadmin.names import fold
 
 BUFFER_NAMES = ("_lines", "_records", "_secrets", "_numbered")
-# On a cluster a change gives way to each that another node has made meanwhile. And seconds, after
-# which no other try is begun.
+# On a cluster a transaction fails for each conflicting one that another node committed first. After
+# so many seconds no further attempt starts.
 MAX_ATTEMPTS, MAX_RETRY_SECONDS = 12, 20
+
+Result = TypeVar("Result")
+AfterPerform = Callable[["Changes", Any], None]
 
 
 class ConsolePrincipal:
-    """Who sits at the machine may do everything."""
+    """The principal of management commands; it has superadmin rights."""
 
     role = Role.SUPERADMIN
-    pk = username = choices = None
+    pk = username = form_choices = None
     model_label = ""
 
-    def reload(self):
+    def reload(self) -> Self:
         return self
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who changes something, and from where."""
+    """Who changes something, and from which address."""
 
-    principal: object
+    principal: Any
     name: str
     address: str
 
     @classmethod
-    def console(cls):
+    def console(cls) -> Self:
         return cls(ConsolePrincipal(), "CLI", "console")
 
     @classmethod
-    def from_request(cls, request):
+    def from_request(cls, request: HttpRequest) -> Self:
         return cls(request.user, request.user.username, request.client_address)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name} ({self.address})"
 
 
 class EditConflict(Exception):
-    """The row is no longer as the form had shown it."""
+    """The row differs from what the form showed."""
 
-    def __init__(self, row):
+    def __init__(self, row: models.Model) -> None:
         super().__init__(row)
         self.row = row
 
 
 @dataclass(frozen=True)
 class SeenVersion:
-    """What a person saw of a row before editing it."""
+    """The version of a row that somebody saw before editing it."""
 
-    model: type
+    model: type[models.Model]
     key: str
     digest: str
-    snapshot: object
+    get_values: Callable[[Any], Any]
 
-    def check(self, row):
-        if digest_values(self.snapshot(row)) != self.digest:
+    def check_unchanged(self, row: models.Model) -> None:
+        """Raise EditConflict if the row's values differ from those seen."""
+        if digest_values(self.get_values(row)) != self.digest:
             raise EditConflict(row)
 
 
-def digest_values(values):
-    """A short name for exactly these values, that only this panel can give."""
+def digest_values(values: Any) -> str:
+    """Return a short digest of these values, keyed so that only this panel can compute it."""
     text = json.dumps(values, sort_keys=True, default=str)
     return salted_hmac("mailadmin.writes.digest", text).hexdigest()[:32]
 
 
-def perform(actor, service, *args, seen=None, after=None):
+def perform(
+    actor: Actor,
+    service: Callable[..., Any],
+    *args: Any,
+    seen: SeenVersion | Sequence[SeenVersion | None] | None = None,
+    after: AfterPerform | None = None,
+) -> Any:
     """Run a service in one transaction with its log and change records; again on a deadlock.
 
-    `seen` is what somebody saw of a row, or of several: what differs by now is not overwritten.
-    `after(changes, result)` runs at the end of the same transaction.
+    `seen` are the versions that the actor saw of the rows: a row that differs by now is not
+    overwritten. `after(changes, result)` runs at the end of the same transaction.
     """
-    seen = seen if isinstance(seen, (list, tuple)) else [seen]
-    watched = {(one.model, one.key): one for one in seen if one}
+    versions = seen if isinstance(seen, (list, tuple)) else [seen]
+    seen_by_key = {(version.model, version.key): version for version in versions if version}
 
-    def once():
+    def run_once() -> Any:
         changes = None
         try:
             with transaction.atomic(durable=True):
-                changes = Changes(actor, watched)
+                changes = Changes(actor, seen_by_key)
                 result = service(changes, *args)
                 if after is not None:
                     after(changes, result)
@@ -128,66 +140,68 @@ def perform(actor, service, *args, seen=None, after=None):
                 raise
         return result
 
-    return retry_on_deadlock(once)
+    return retry_on_deadlock(run_once)
 
 
-def retry_on_deadlock(call):
-    """What was undone, by MySQL's wish or with its connection, is tried again a few times."""
+def retry_on_deadlock(function: Callable[[], Result]) -> Result:
+    """Call the function; again a few times if MySQL rolled back or the connection was lost."""
     deadline = time.monotonic() + MAX_RETRY_SECONDS
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
-            return call()
+            return function()
         except OperationalError as error:
-            late = attempt == MAX_ATTEMPTS or time.monotonic() > deadline
-            if late or not is_retryable(error):
+            is_last = attempt == MAX_ATTEMPTS or time.monotonic() > deadline
+            if is_last or not is_retryable(error):
                 raise
             time.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311 (jitter)
-    return None
+    raise AssertionError("the last attempt returns or raises")
 
 
-def is_retryable(error):
-    """Whether nothing has happened, and another try may do better; on another connection."""
+def is_retryable(error: OperationalError) -> bool:
+    """Return whether nothing was committed and another attempt may succeed.
+
+    A lost connection is closed, so that the next attempt opens another one.
+    """
     if is_connection_lost(error):
         connection.close()
         return True
     return get_error_code(error) in RETRYABLE_CODES and not isinstance(error, CommitOutcomeUnknown)
 
 
-def was_committed(changes):
-    """Whether the records that were written with it are there; if not, they may still come."""
+def was_committed(changes: "Changes") -> bool:
+    """Return whether the records of these changes are stored; if not, they may still appear."""
     try:
         return Change.objects.filter(batch=changes.batch).exists()
     except OperationalError:
         return False
 
 
-AfterPerform = Callable[["Changes", Any], None]
-
-
 @dataclass
 class Changes:
-    """What a service does to rows of people's tables, with the log and the change records.
+    """What a service does to the rows of users' tables, with log lines and change records.
 
     Rows that the panel keeps for itself (jobs, plans, counters) are written directly.
     """
 
     actor: Actor
-    seen: dict = field(default_factory=dict)  # (model, key) → what was seen of the row
+    seen: dict[tuple[type[models.Model], str], SeenVersion] = field(default_factory=dict)
     at: datetime.datetime = field(default_factory=lambda: timezone.now().replace(microsecond=0))
     batch: uuid.UUID = field(default_factory=uuid.uuid4)
-    _lines: list = field(default_factory=list)
-    _records: list = field(default_factory=list)
-    _secrets: list = field(default_factory=list)
-    _numbered: list = field(default_factory=list)  # new rows whose number the database gave
-    _touched: dict = field(default_factory=lambda: defaultdict(set))
-    _at_end: dict = field(default_factory=lambda: defaultdict(list))
+    _lines: list[Log] = field(default_factory=list)
+    _records: list[Change] = field(default_factory=list)
+    _secrets: list[ChangeSecret] = field(default_factory=list)
+    _numbered: list[models.Model] = field(default_factory=list)  # new, key set by the database
+    _touched: dict[type[models.Model], set[Any]] = field(default_factory=lambda: defaultdict(set))
+    _at_end: dict[Callable[[list[Any]], None], list[Any]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.principal = reload_principal(self.actor.principal)
 
     @contextlib.contextmanager
-    def attempt(self):
-        """Work of which nothing has happened if it is refused: the service may go on without it."""
+    def savepoint(self) -> Iterator[None]:
+        """Undo all that the block did if it is refused; the service may go on without it."""
         before = {name: copy.copy(getattr(self, name)) for name in BUFFER_NAMES}
         before["_touched"] = defaultdict(set, {m: set(keys) for m, keys in self._touched.items()})
         try:
@@ -197,25 +211,28 @@ class Changes:
             vars(self).update(before)
             raise
 
-    def find(self, model, keys):
-        """These rows as they are now, locked: all of them, all of the actor's, or none."""
-        keys = {fold(key): key for key in keys}
+    def find(self, model: type[Row], keys: Iterable[Any]) -> list[Row]:
+        """Lock and return the rows of these keys, as they are now.
+
+        Raise ValidationError if one of them does not exist or is out of the actor's scope.
+        """
+        keys_by_name = {fold(key): key for key in keys}
         rows = {}
-        for part in chunks(sorted(keys.values())):
+        for part in chunks(sorted(keys_by_name.values())):
             found = self._visible(model).select_for_update().filter(pk__in=part)
             rows |= {fold(row.pk): row for row in found}
-        if missing := [key for fold, key in keys.items() if fold not in rows]:
+        if missing := [key for name, key in keys_by_name.items() if name not in rows]:
             raise ValidationError(
                 _("%(key)s does not exist any more."), params={"key": missing[0]}, code="missing"
             )
         for row in rows.values():
-            self._compare(row)
-        return [rows[fold] for fold in keys]
+            self._check_seen(row)
+        return [rows[name] for name in keys_by_name]
 
-    def find_one(self, model, key):
+    def find_one(self, model: type[Row], key: Any) -> Row:
         return self.find(model, [key])[0]
 
-    def create(self, rows):
+    def create(self, rows: Iterable[models.Model]) -> None:
         """Insert these rows of one model."""
         rows = list(rows)
         for row in rows:
@@ -224,8 +241,8 @@ class Changes:
         insert_rows(rows)
         self._mark_touched(rows)
 
-    def update(self, rows, **values):
-        """Give these rows the values; returns those that did not have them yet."""
+    def update(self, rows: Iterable[Row], **values: Any) -> list[Row]:
+        """Set these columns of the rows; return the rows that had other values."""
         changed = [
             row
             for row in rows
@@ -246,8 +263,8 @@ class Changes:
         self._mark_touched(changed)
         return changed
 
-    def delete(self, rows):
-        """Delete these rows and, by the keys that point to them, what hangs on them."""
+    def delete(self, rows: Iterable[models.Model]) -> None:
+        """Delete these rows and all rows that cascade from them."""
         rows = list(rows)
         if not rows:
             return
@@ -263,10 +280,10 @@ class Changes:
         keys = [row.pk for row in rows]
         collector.delete()
         for row, key in zip(rows, keys, strict=True):
-            row.pk = key  # Django takes it away, and the log still tells of it
+            row.pk = key  # the collector cleared it, and the log still names it
 
-    def log(self, action, domain, data):
-        """Write PostfixAdmin's line."""
+    def log(self, action: str, domain: str, data: str) -> None:
+        """Add PostfixAdmin's log line."""
         self._lines.append(
             Log(
                 timestamp=self.at,
@@ -277,12 +294,12 @@ class Changes:
             )
         )
 
-    def run_at_end(self, function, rows):
-        """Call this once when the service is done, with all rows that it was asked for."""
+    def run_at_end(self, function: Callable[[list[Any]], None], rows: Iterable[Any]) -> None:
+        """Call the function once after the service, with the rows of all such calls."""
         self._at_end[function].extend(rows)
 
-    def finish(self):
-        """Check once more that nothing left the actor's scope, then write lines and records."""
+    def finish(self) -> None:
+        """Run what was left for the end, check the scope again, write log lines and records."""
         for function, rows in self._at_end.items():
             function(rows)
         if self.principal.role is not Role.SUPERADMIN:
@@ -290,7 +307,7 @@ class Changes:
         for rows in (self._fit_log_lines(self._lines), self._records, self._secrets):
             insert_rows(rows)
 
-    def _check_scope(self):
+    def _check_scope(self) -> None:
         for model, keys in self._touched.items():
             for part in chunks(sorted(keys)):
                 if self._visible(model).filter(pk__in=part).count() != len(part):
@@ -299,19 +316,19 @@ class Changes:
             if not self._visible(type(row)).filter(**text_values(row)).exists():
                 raise PermissionDenied
 
-    def _visible(self, model):
+    def _visible(self, model: type[models.Model]) -> models.QuerySet:
         return model._default_manager.visible_to(self.principal)
 
-    def _compare(self, row):
+    def _check_seen(self, row: models.Model) -> None:
         if seen := self.seen.get((type(row), row.pk)):
-            seen.check(row)
+            seen.check_unchanged(row)
 
-    def _set_timestamps(self, row):
+    def _set_timestamps(self, row: models.Model) -> None:
         for name in ("created", "modified"):
             if has_field(type(row), name):
                 setattr(row, name, self.at)
 
-    def _mark_touched(self, rows):
+    def _mark_touched(self, rows: Iterable[models.Model]) -> None:
         for row in rows:
             if not is_scoped_model(type(row)):
                 continue
@@ -320,7 +337,7 @@ class Changes:
             else:
                 self._touched[type(row)].add(row.pk)
 
-    def _record(self, verb, row, values):
+    def _record(self, verb: str, row: models.Model, values: Mapping[str, Any]) -> None:
         if not is_scoped_model(type(row)):
             return
         self._records.append(
@@ -336,7 +353,7 @@ class Changes:
             )
         )
 
-    def _record_deletion(self, row):
+    def _record_deletion(self, row: models.Model) -> None:
         self._touched[type(row)].discard(row.pk)
         if not is_scoped_model(type(row)):
             return
@@ -354,8 +371,8 @@ class Changes:
             )
         )
 
-    def _fit_log_lines(self, lines):
-        """An adopted log may be narrower than a line: 2.1 kept 255 characters of latin1."""
+    def _fit_log_lines(self, lines: list[Log]) -> list[Log]:
+        """Shorten the lines to what an adopted log holds: 2.1 had 255 characters of latin1."""
         data = Log._meta.get_field("data")
         for line in lines:
             if not fits_column(data, line.data):
@@ -365,15 +382,16 @@ class Changes:
         return lines
 
 
-def reload_principal(principal):
-    """The person with the rights of this moment: a page may have been open for long."""
-    if person := principal.reload():
-        return person
-    raise PermissionDenied
+def reload_principal(principal: Any) -> Any:
+    """Return the principal with their current rights: a page may have been open for long."""
+    current = principal.reload()
+    if current is None:
+        raise PermissionDenied
+    return current
 
 
-def reload_full_rows(model, instances):
-    """Django collects rows with some of their columns; the record wants all."""
+def reload_full_rows(model: type[models.Model], instances: Iterable[Any]) -> Iterator[Any]:
+    """Yield the rows with all columns, which the record wants; Django collects only some."""
     if not is_scoped_model(model):
         return
     for part in chunks(instances):

@@ -1,13 +1,16 @@
-"""What the change record says of a row: old and new, and of secrets only that they changed."""
+"""The values of change records: old and new, and of secrets only that they changed."""
 
 import datetime
 import functools
+from collections.abc import Mapping
+from typing import Any
 
+from django.db import models
 from django.utils import timezone
 
 
-def text_values(row):
-    """What finds a row again whose number is not known."""
+def text_values(row: models.Model) -> dict[str, str]:
+    """Return the text columns of a row, to find it again while its number is not known."""
     return {
         f.attname: value
         for f in row._meta.concrete_fields
@@ -15,74 +18,75 @@ def text_values(row):
     }
 
 
-def created_values(row):
-    """Of a new row what differs from the defaults."""
-    found = {}
+def created_values(row: models.Model) -> dict[str, Any]:
+    """Return the values of a new row that differ from the defaults."""
+    changed = {}
     for field, default in recorded_columns(type(row)):
         value = getattr(row, field.attname)
         if value != (default() if callable(default) else default):
-            found[field.column] = redact_values(field, None, value)
-    return found
+            changed[field.column] = redact_values(field, None, value)
+    return changed
 
 
 @functools.cache
-def recorded_columns(model):
-    """(column, its default) of all but the dates that every row has."""
+def recorded_columns(model: type[models.Model]) -> list[tuple[models.Field, Any]]:
+    """Return (field, default) of all columns except the dates that every row has."""
     fields = [f for f in model._meta.concrete_fields if f.name not in ("created", "modified")]
     return [(field, get_field_default(field)) for field in fields]
 
 
-def changed_values(row, values):
+def changed_values(row: models.Model, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return column → (old, new) of the values that a row does not have yet."""
     changed = {}
     for name, value in values.items():
-        column = row._meta.get_field(name)
-        old, new = column.value_from_object(row), getattr(value, "pk", value)
+        field = row._meta.get_field(name)
+        old, new = field.value_from_object(row), getattr(value, "pk", value)
         if old != new:
-            changed[column.column] = redact_values(column, old, new)
+            changed[field.column] = redact_values(field, old, new)
     return changed
 
 
-def deleted_values(row):
+def deleted_values(row: models.Model) -> dict[str, Any]:
     return {
         f.column: redact_values(f, f.value_from_object(row), None)
         for f in row._meta.concrete_fields
     }
 
 
-def redact_values(column, old, new):
-    """Old and new value as the record may keep them: of a secret only that it changed."""
-    if getattr(column, "secret", False):
+def redact_values(field: models.Field, old: Any, new: Any) -> Any:
+    """Return old and new value as the record keeps them: of a secret only that it changed."""
+    if getattr(field, "secret", False):
         return []
-    if hasattr(column, "difference") and old is not None and new is not None:
-        return column.difference(old, new)
+    if hasattr(field, "difference") and old is not None and new is not None:
+        return field.difference(old, new)
     return [serialize_value(old), serialize_value(new)]
 
 
-def serialize_value(value):
+def serialize_value(value: Any) -> Any:
     if isinstance(value, datetime.datetime):
         return timezone.localtime(value).strftime("%Y-%m-%d %H:%M:%S")
     return value
 
 
-def get_field_default(column):
-    """The default, or what makes it."""
-    return None if column.primary_key or not column.has_default() else column.default
+def get_field_default(field: models.Field) -> Any:
+    """Return the default of a column, or the function that computes it."""
+    return None if field.primary_key or not field.has_default() else field.default
 
 
-def format_row_key(row):
-    """What the log calls this row: its key, or the key of whom it belongs to."""
+def format_row_key(row: models.Model) -> str:
+    """Return what the log calls this row: its key, or the key of the row it belongs to."""
     if owner := getattr(row, "log_key", None):
         return owner
     return "/".join(str(part) for part in row.pk) if isinstance(row.pk, tuple) else str(row.pk)
 
 
-def get_row_domain(row):
-    """The domain whose admins may read of this row's change."""
+def get_row_domain(row: models.Model) -> str:
+    """Return the domain whose admins may read about a change of this row."""
     for name in ("domain_id", "target_domain_id", "domain_name_id"):
         if hasattr(row, name):
             return getattr(row, name) or ""
     return row.pk if has_field(type(row), "domain") else ""
 
 
-def has_field(model, name):
+def has_field(model: type[models.Model], name: str) -> bool:
     return any(f.name == name for f in model._meta.concrete_fields)

@@ -7,7 +7,9 @@ import difflib
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mailadmin.conf.settings_table import SETTINGS, format_settings_table
 from mailadmin.conf.urls import BASE_DIR
@@ -23,12 +25,12 @@ __all__ = [
 DEFAULT_ENV_FILE = "/etc/mailadmin/mailadmin.conf"
 
 
-def exit_with_error(message):
+def exit_with_error(message) -> None:
     """End the start with one line: nobody reads a traceback of a mistyped setting."""
     raise SystemExit(f"mailadmin: {message}")
 
 
-def print_warning(message):
+def print_warning(message) -> None:
     print(f"mailadmin: {message}", file=sys.stderr)
 
 
@@ -42,7 +44,7 @@ def read_settings(environ=os.environ, report=print_warning):
     return {setting.name: parse_variable(setting, values) for setting in SETTINGS}
 
 
-def parse_variable(setting, values):
+def parse_variable(setting, values: Mapping[str, Any]):
     value = values.get(setting.name, setting.default)
     try:
         return setting.parse(value.strip())
@@ -50,7 +52,7 @@ def parse_variable(setting, values):
         exit_with_error(f"{setting.name} {'' if setting.secret else repr(value) + ' '}{error}")
 
 
-def read_env_file(path):
+def read_env_file(path: str):
     """The variables of the file named, or of the usual one where it exists."""
     path, asked = path or DEFAULT_ENV_FILE, path is not None
     try:
@@ -69,7 +71,7 @@ def read_env_file(path):
     return dict(filter(None, (parse_env_line(path, *line) for line in enumerate(lines, 1))))
 
 
-def parse_env_line(path, number, line):
+def parse_env_line(path: str, number, line):
     line = line.strip()
     if not line or line.startswith("#"):
         return None
@@ -82,7 +84,7 @@ def parse_env_line(path, number, line):
     return name, value
 
 
-def read_secret_files(values):
+def read_secret_files(values: Mapping[str, Any]):
     """The same with every secret that a `…_FILE` names read from there."""
     values = dict(values)
     for name in [setting.name for setting in SETTINGS if setting.secret]:
@@ -97,7 +99,7 @@ def read_secret_files(values):
     return values
 
 
-def iter_unknown_settings(values):
+def iter_unknown_settings(values: Mapping[str, Any]):
     known = [setting.name for setting in SETTINGS]
     for name in sorted(values.keys() - set(known)):
         near = difflib.get_close_matches(name, known, 1)

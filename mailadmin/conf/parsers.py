@@ -8,6 +8,7 @@ import re
 import string
 import zoneinfo
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 HOST_RE = re.compile(
@@ -15,11 +16,11 @@ HOST_RE = re.compile(
 )
 
 
-def parse_text(value):
+def parse_text(value: Any):
     return value
 
 
-def parse_boolean(value):
+def parse_boolean(value: Any) -> bool:
     match value.lower():
         case "yes" | "true" | "on" | "1":
             return True
@@ -29,7 +30,7 @@ def parse_boolean(value):
 
 
 def integer_parser(at_least=0):
-    def parse(value):
+    def parse(value: Any):
         if not re.fullmatch(r"-?[0-9]{1,18}", value):
             raise ValueError("is not a whole number")
         if int(value) < at_least:
@@ -44,7 +45,7 @@ def optional_parser(parse):
 
 
 def choice_parser(*known, fold=str.lower):
-    def parse(value):
+    def parse(value: Any):
         if fold(value) not in known:
             raise ValueError(f"is none of {', '.join(known)}")
         return fold(value)
@@ -53,7 +54,7 @@ def choice_parser(*known, fold=str.lower):
 
 
 def regex_parser(pattern, wanted):
-    def parse(value):
+    def parse(value: Any):
         if not re.fullmatch(pattern, value):
             raise ValueError(f"is not {wanted}")
         return value
@@ -66,7 +67,7 @@ def list_parser(parse=parse_text):
     return lambda value: tuple(parse(part) for part in re.split(r"[,\s]+", value) if part)
 
 
-def parse_host(value):
+def parse_host(value: Any):
     """A host name, an address, or `*` and `.example.org` as Django reads them."""
     bare = value.removeprefix("[").removesuffix("]")
     if value != "*" and not HOST_RE.fullmatch(value.removeprefix(".")):
@@ -77,39 +78,39 @@ def parse_host(value):
     return value
 
 
-def parse_service_name(value):
+def parse_service_name(value: Any):
     """A name in master.cf."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", value):
         raise ValueError(f"holds {value!r}, which is no name of a service")
     return value
 
 
-def parse_domain(value):
+def parse_domain(value: Any):
     if not HOST_RE.fullmatch(value):
         raise ValueError("is not a domain name")
     return value.lower()
 
 
-def parse_address(value):
+def parse_address(value: Any):
     if not re.fullmatch(r"[^@\s,]+@[^@\s,]+", value):
         raise ValueError("is not a mail address")
     return value
 
 
-def parse_network(value):
+def parse_network(value: Any):
     try:
         return ipaddress.ip_network(value, strict=False)
     except ValueError:
         raise ValueError(f"holds {value!r}, which is no address or network") from None
 
 
-def parse_port_number(value):
+def parse_port_number(value: Any):
     if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
         raise ValueError("has a port that is not a number from 1 to 65535")
     return int(value)
 
 
-def parse_bind(value):
+def parse_bind(value: Any):
     """`address:port`, `[address]:port` or `unix:/path`, as gunicorn reads them."""
     if value.startswith("unix:/"):
         return value
@@ -120,7 +121,7 @@ def parse_bind(value):
     return f"{parse_host(name or '0.0.0.0')}:{number}"  # noqa: S104 (what an empty address means)
 
 
-def parse_panel_url(value):
+def parse_panel_url(value: Any):
     """The panel's own address without a slash at the end, or None."""
     if not value:
         return None
@@ -136,7 +137,7 @@ def parse_panel_url(value):
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
-def parse_time_zone(value):
+def parse_time_zone(value: Any):
     """A zone that both Python and Django (which asks the system's files) know."""
     if not value:
         return get_system_time_zone()
@@ -145,7 +146,7 @@ def parse_time_zone(value):
     return value
 
 
-def is_known_time_zone(name):
+def is_known_time_zone(name: str):
     root = Path("/usr/share/zoneinfo")
     try:
         zoneinfo.ZoneInfo(name)
@@ -165,7 +166,7 @@ def get_system_time_zone():
     return next((name for name in told() if name and is_known_time_zone(name)), "UTC")
 
 
-def parse_maildir_template(value):
+def parse_maildir_template(value: Any):
     """A template below Dovecot's mail root; it must tell the mailboxes of a domain apart."""
     try:
         fields = {field for _, field, _, _ in string.Formatter().parse(value) if field is not None}
@@ -182,20 +183,20 @@ def parse_maildir_template(value):
     return value
 
 
-def parse_recipient_delimiter(value):
+def parse_recipient_delimiter(value: Any):
     if re.search(r"[\w@,\s]", value):
         raise ValueError("is not one or more signs such as +")
     return value
 
 
-def parse_default_alias(value):
+def parse_default_alias(value: Any):
     local_part, equals, target = value.partition("=")
     if not re.fullmatch(r"[^@\s=]+(=[^@\s=]+(@[^@\s=]+)?)?", value):
         raise ValueError(f"holds {value!r}, which is neither a name nor name=address")
     return local_part, target if equals else None
 
 
-def parse_password_scheme(value):
+def parse_password_scheme(value: Any):
     """Any scheme that `mailadmin.passwords` can make."""
     try:
         from mailadmin.passwords import is_known_scheme
@@ -206,7 +207,7 @@ def parse_password_scheme(value):
     return value
 
 
-def parse_log_format(value):
+def parse_log_format(value: Any):
     """A format of Python's, or `json`, which says all by itself."""
     if value == "json":
         return value

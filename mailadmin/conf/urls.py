@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from mailadmin.conf.parsers import parse_host, parse_port_number
@@ -9,7 +10,7 @@ from mailadmin.conf.parsers import parse_host, parse_port_number
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 
-def parse_database_url(value):
+def parse_database_url(value: Any):
     """Django's DATABASES entry without what every connection has in common."""
     scheme, found, rest = value.partition("://")
     match scheme.lower() if found else "":
@@ -67,7 +68,7 @@ def parse_mysql_hosts(hosts):
     return name.removeprefix("[").removesuffix("]"), parse_port_number(number) if number else ""
 
 
-def build_mysql_tls_options(options):
+def build_mysql_tls_options(options: Any):
     """With a CA the server has to prove who it is; without one it is not asked."""
     tls = {option.removeprefix("ssl_"): file for option, file in options.items()}
     for file in tls.values():
@@ -78,7 +79,7 @@ def build_mysql_tls_options(options):
     return {"ssl": tls} | ({"ssl_mode": "VERIFY_IDENTITY"} if "ca" in tls else {})
 
 
-def parse_smtp_url(value):
+def parse_smtp_url(value: Any):
     """Django's EMAIL_* settings, by their names."""
     secure = {"smtp": (25, False, False), "smtp+starttls": (587, True, False)}
     secure["smtps"] = (465, False, True)

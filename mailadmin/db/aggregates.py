@@ -1,5 +1,7 @@
 """Sums of columns that other programs write too: no number in a row can break them."""
 
+from typing import Any
+
 from django.db.models import BigIntegerField, Expression, FloatField, Q, Sum, Value
 from django.db.models.functions import Cast, Coalesce, Least
 
@@ -9,7 +11,7 @@ MAX_SUM = 2**62  # what a BIGINT holds and a float says exactly
 class OverflowSafeSum(Sum):
     """A sum that may leave the range of a BIGINT; SQLite sums integers within it alone."""
 
-    def as_sqlite(self, compiler, connection, **context):
+    def as_sqlite(self, compiler, connection, **context: Any):
         wide, (column, *others) = self.copy(), self.get_source_expressions()
         wide.set_source_expressions([Cast(column, FloatField()), *others])
         return super(OverflowSafeSum, wide).as_sql(compiler, connection, **context)

@@ -1,6 +1,8 @@
 """Statements on many rows, in parts that a server takes."""
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 from django.db import connections, models, router
 
@@ -10,13 +12,13 @@ MAX_ROWS_PER_STATEMENT = 500
 MAX_CHARACTERS_PER_STATEMENT = 2**19  # the smallest packet that a server takes is 1 MB
 
 
-def chunks(values, size=MAX_ROWS_PER_STATEMENT):
+def chunks(values: Mapping[str, Any], size=MAX_ROWS_PER_STATEMENT):
     values = list(values)
     for start in range(0, len(values), size):
         yield values[start : start + size]
 
 
-def insert_rows(rows):
+def insert_rows(rows) -> None:
     """Multi-row INSERTs with every column named; bulk_create asks too much of each row."""
     if not rows:
         return
@@ -68,5 +70,5 @@ def get_value_converter(column, connection):
     return lambda value: value if value and type(value) in (str, int) else prepare(value)
 
 
-def _is_set_by_database(column, row):
+def _is_set_by_database(column, row: Any) -> bool:
     return isinstance(column, models.AutoField) and getattr(row, column.attname) is None

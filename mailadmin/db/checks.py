@@ -20,7 +20,7 @@ def find_nontransactional_tables():
     return _find_nontransactional_tables(connection.vendor, int(time.monotonic() / CACHE_SECONDS))
 
 
-def check_transactional_tables():
+def check_transactional_tables() -> None:
     """What promises all or nothing promises it only where the database can keep that."""
     if names := find_nontransactional_tables():
         text = _("The tables %(names)s are not InnoDB: run “mailadmin convert-tables” first.")

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import EmptyResultSet, ValidationError
@@ -32,7 +32,7 @@ class ColumnFacts(NamedTuple):
 
 
 @functools.cache
-def load_column_facts(alias):
+def load_column_facts(alias: str):
     """(table, column) → its facts as they are: adopted columns may be narrower than ours."""
     connection = connections[alias]
     if connection.vendor != "mysql":
@@ -45,17 +45,17 @@ def load_column_facts(alias):
         return {(table, column): ColumnFacts(*facts) for table, column, *facts in cursor}
 
 
-def fits_column(field, value, alias="default"):
+def fits_column(field, value: Any, alias: str = "default") -> bool:
     """Whether the column of this field takes the value, compares with it, and gives it back."""
     return find_column_error(field, value, alias) is None
 
 
-def validate_column(field, value):
+def validate_column(field, value: Any) -> None:
     if text := find_column_error(field, value):
         raise ValidationError(text)
 
 
-def find_column_error(field, value, alias="default"):
+def find_column_error(field, value: Any, alias: str = "default"):
     """Why the column of this field cannot hold the value; None if it can."""
     place = field.model._meta.db_table, field.column
     charset, kind, _collation = load_column_facts(alias).get(place, ColumnFacts())
@@ -69,7 +69,7 @@ def find_column_error(field, value, alias="default"):
     return None
 
 
-def _can_encode(charset, text):
+def _can_encode(charset, text: str) -> bool:
     if charset == "utf8mb4":
         return True
     if charset in ("utf8", "utf8mb3"):
@@ -81,7 +81,7 @@ def _can_encode(charset, text):
     return True
 
 
-def _fits_length(charset, kind, text):
+def _fits_length(charset, kind: str, text: str) -> bool:
     """`varchar` counts letters, `text` bytes."""
     if sized := re.fullmatch(r"varchar\((\d+)\)", kind):
         return len(text) <= int(sized[1])
@@ -97,7 +97,7 @@ class _CollatedMixin:
 
     charset = "utf8mb4"
 
-    def __init__(self, *args, secret=False, **kwargs):
+    def __init__(self, *args: Any, secret=False, **kwargs: Any) -> None:
         self.secret = secret
         super().__init__(*args, **kwargs)
 
@@ -139,7 +139,7 @@ def get_adopted_collation(connection: BaseDatabaseWrapper) -> str | None:
     return get_column_collation(connection, settings.MAILADMIN_TABLE_PREFIX + "domain", "domain")
 
 
-def get_column_collation(connection, table, column):
+def get_column_collation(connection, table: str, column):
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT collation_name FROM information_schema.columns"
@@ -161,7 +161,7 @@ class Latin1TextField(_Latin1Mixin, models.TextField):
 class NameField(_Latin1Mixin, models.CharField):
     """A name of the mail world, ASCII only: what is not ASCII is equal to none of its values."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 255)
         super().__init__(*args, **kwargs)
 
@@ -202,13 +202,13 @@ class _SQLLiteral(models.Value):
 
     sql = ""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(self.sql)
 
     def as_sql(self, compiler, connection):
         return self.sql, []
 
-    def resolve_expression(self, *args, **kwargs):
+    def resolve_expression(self, *args: Any, **kwargs: Any):
         return self
 
 
@@ -232,7 +232,7 @@ class DateTimeField(models.DateTimeField):
     def db_type(self, connection):
         return self.mysql_type if connection.vendor == "mysql" else super().db_type(connection)
 
-    def get_prep_value(self, value):
+    def get_prep_value(self, value: Any):
         value = super().get_prep_value(value)
         return value.replace(microsecond=0) if hasattr(value, "replace") else value
 
@@ -241,7 +241,7 @@ class TimestampField(DateTimeField):
     mysql_type = "timestamp"
 
 
-def is_known_date(moment):
+def is_known_date(moment) -> bool:
     """False for both of PostfixAdmin's ways to say unknown: 0000-00-00 and 2000-01-01."""
     return moment is not None and timezone.localtime(moment).year > 2000
 
@@ -252,7 +252,7 @@ def is_known_date(moment):
 class _UnconstrainedMixin:
     """A key that Django follows and cascades, and the database does not enforce."""
 
-    def validate(self, value, model_instance):
+    def validate(self, value: Any, model_instance) -> None:
         """Existence is one question for many rows, asked by the service."""
         models.Field.validate(self, value, model_instance)
 
@@ -265,7 +265,7 @@ class OneMailKey(_UnconstrainedMixin, models.OneToOneField):
     pass
 
 
-def mail_key(to, column, **options):
+def mail_key(to, column, **options: Any):
     """A key on a column of PostfixAdmin's: a relation for Django, no constraint in the database."""
     options = {"on_delete": models.CASCADE, "db_constraint": False, "db_column": column} | options
     return (OneMailKey if options.get("primary_key") else MailKey)(to, **options)
@@ -289,7 +289,7 @@ class _AsciiInLookupMixin:
         return [value for value in prepared if not isinstance(value, str) or value.isascii()]
 
 
-def _register_ascii_lookups(field, mixin, *classes):
+def _register_ascii_lookups(field, mixin, *classes) -> None:
     for lookup in classes:
 
         class AsciiLookup(mixin, lookup):

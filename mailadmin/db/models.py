@@ -13,7 +13,7 @@ from mailadmin.db.fields import DateTimeField, UnknownDate
 Row = TypeVar("Row", bound=models.Model)
 
 
-def get_table_name(name):
+def get_table_name(name: str):
     """The name of a table of PostfixAdmin's in this database."""
     return settings.MAILADMIN_TABLE_PREFIX + name
 

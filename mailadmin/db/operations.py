@@ -1,8 +1,10 @@
 """Migration operations that look first: what a database already has is left as it is."""
 
 import logging
+from typing import Any
 
-from django.db import DatabaseError, OperationalError
+from django.db import DatabaseError, OperationalError, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import operations
 
 from mailadmin.db.fields import get_adopted_collation, get_column_collation
@@ -18,7 +20,9 @@ UNREFERENCEABLE_CODES = (1005, 1215, 1824, 6125)
 class _MissingPartsMixin:
     """Fills what is missing of a table: the table, columns, indexes."""
 
-    def complete(self, schema_editor, model, fills):
+    def complete(
+        self, schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model], fills
+    ) -> None:
         if model._meta.db_table not in get_table_names(schema_editor):
             with session_defaults(schema_editor):
                 schema_editor.create_model(model)
@@ -36,7 +40,9 @@ class _MissingPartsMixin:
 class CreateMissingTable(_MissingPartsMixin, operations.CreateModel):
     """Create the table, or what it lacks. `fills` is the SQL that fills a column just added."""
 
-    def __init__(self, name, fields, options=None, bases=None, managers=None, fills=None):
+    def __init__(
+        self, name: str, fields, options: Any = None, bases=None, managers=None, fills=None
+    ) -> None:
         self.fills = fills or {}
         super().__init__(name, fields, options, bases, managers)
 
@@ -46,29 +52,39 @@ class CreateMissingTable(_MissingPartsMixin, operations.CreateModel):
             kwargs["fills"] = self.fills
         return name, args, kwargs
 
-    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+    def database_forwards(
+        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+    ) -> None:
         model = to_state.apps.get_model(app_label, self.name)
         if self.allow_migrate_model(schema_editor.connection.alias, model):
             self.complete(schema_editor, model, self.fills)
 
-    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+    def database_backwards(
+        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+    ) -> None:
         """An adopted table is not ours to drop."""
 
 
 class AddMissingColumn(_MissingPartsMixin, operations.AddField):
-    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+    def database_forwards(
+        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+    ) -> None:
         model = to_state.apps.get_model(app_label, self.model_name)
         if self.allow_migrate_model(schema_editor.connection.alias, model):
             self.complete(schema_editor, model, {})
 
-    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+    def database_backwards(
+        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+    ) -> None:
         """An adopted column is not ours to drop."""
 
 
 class RemoveOwnColumn(operations.RemoveField):
     """Drop a column of a table that is the panel's alone, if it is there still."""
 
-    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+    def database_forwards(
+        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+    ) -> None:
         model = from_state.apps.get_model(app_label, self.model_name)
         if not model._meta.db_table.startswith("mailadmin_"):
             raise ValueError(f"{model._meta.db_table} is not the panel's to change")
@@ -79,7 +95,9 @@ class RemoveOwnColumn(operations.RemoveField):
 class AddMissingIndex(_MissingPartsMixin, operations.AddIndex):
     """An index that pages of much are read by; a table that cannot hold it goes without."""
 
-    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+    def database_forwards(
+        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+    ) -> None:
         model = to_state.apps.get_model(app_label, self.model_name)
         if not self.allow_migrate_model(schema_editor.connection.alias, model):
             return
@@ -90,24 +108,28 @@ class AddMissingIndex(_MissingPartsMixin, operations.AddIndex):
                 raise
             logger.warning("no index %s: %s", self.index.name, error.args[1])
 
-    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+    def database_backwards(
+        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+    ) -> None:
         """It may have been there before us."""
 
 
-def get_table_names(schema_editor):
+def get_table_names(schema_editor: BaseDatabaseSchemaEditor):
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         return connection.introspection.table_names(cursor)
 
 
-def get_column_names(schema_editor, model):
+def get_column_names(schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]):
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         description = connection.introspection.get_table_description(cursor, model._meta.db_table)
     return {column.name.lower() for column in description}
 
 
-def add_column(schema_editor, model, column, fill):
+def add_column(
+    schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model], column, fill
+) -> None:
     """A column that others do not write must have something to stand in the rows that exist."""
     blank, column.blank = column.blank, True
     later = list(schema_editor.deferred_sql)
@@ -118,7 +140,7 @@ def add_column(schema_editor, model, column, fill):
         schema_editor.execute(fill, params=None)
 
 
-def iter_expected_indexes(schema_editor, model):
+def iter_expected_indexes(schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]):
     """The indexes of the model, each with the columns it begins with and the SQL that makes it."""
     for column in model._meta.local_concrete_fields:
         for sql in schema_editor._field_indexes_sql(model, column):
@@ -128,7 +150,7 @@ def iter_expected_indexes(schema_editor, model):
         yield names, index.create_sql(model, schema_editor)
 
 
-def has_index(schema_editor, model, names):
+def has_index(schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model], names) -> bool:
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         constraints = connection.introspection.get_constraints(cursor, model._meta.db_table)
@@ -141,10 +163,10 @@ def has_index(schema_editor, model, names):
 class session_defaults:  # noqa: N801 (reads as a function)
     """While we make tables: InnoDB, and PostfixAdmin's zero dates do not stop an ALTER TABLE."""
 
-    def __init__(self, schema_editor):
+    def __init__(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
         self.connection = schema_editor.connection
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         if self.connection.vendor == "mysql":
             with self.connection.cursor() as cursor:
                 cursor.execute(
@@ -154,7 +176,7 @@ class session_defaults:  # noqa: N801 (reads as a function)
                     "SET sql_mode = 'STRICT_TRANS_TABLES', default_storage_engine = InnoDB"
                 )
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: BaseException | None) -> None:
         if self.connection.vendor == "mysql":
             with self.connection.cursor() as cursor:
                 cursor.execute(
@@ -165,7 +187,7 @@ class session_defaults:  # noqa: N801 (reads as a function)
 UPGRADE_CONSTRAINT = "vacation_notification_pkey"  # which PostfixAdmin's upgrade drops
 
 
-def prepare_postfixadmin_upgrade(connection):
+def prepare_postfixadmin_upgrade(connection) -> None:
     """Let PostfixAdmin's upgrade run on a database that is older than its numbers.
 
     It makes `vacation_notification` only where that is missing, and later drops a constraint of it
@@ -197,14 +219,14 @@ def prepare_postfixadmin_upgrade(connection):
         )
 
 
-def has_schema_version(connection):
+def has_schema_version(connection) -> bool:
     """Whether PostfixAdmin has noted how far its upgrade has come."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT 1 FROM {get_table_name('config')} WHERE name = 'version'")  # noqa: S608
         return bool(cursor.fetchone())
 
 
-def has_upgrade_constraint(connection):
+def has_upgrade_constraint(connection) -> bool:
     """Whether the name is taken: a database has each only once, whatever its table."""
     with connection.cursor() as cursor:
         cursor.execute(

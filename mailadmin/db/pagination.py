@@ -2,7 +2,7 @@
 
 import itertools
 
-from django.db import connections
+from django.db import connections, models
 from django.db.models import F, Q
 from django.db.models.lookups import GreaterThan
 
@@ -19,7 +19,7 @@ def rows_after(rows, order, edge, upwards):
     return rows.filter(by_key | Q(**{f"{column}__{sign}": value}))
 
 
-def fetch_first_rows(model, parts, order, count, upwards=True):
+def fetch_first_rows(model: type[models.Model], parts, order, count, upwards=True):
     """The first rows of all these querysets, which may overlap, or have their keys from elsewhere.
 
     Of each no more is read than is wanted of all. As one query, MySQL would sort all rows that fit
@@ -54,7 +54,7 @@ def merge_first_keys(heads, order, count, upwards):
     return heads[0].union(*heads[1:]).order_by(*order_by_direction(names, upwards))[:count]
 
 
-def can_union_slices(alias="default"):
+def can_union_slices(alias: str = "default"):
     """SQLite cannot limit the parts of a union."""
     return connections[alias].features.supports_slicing_ordering_in_compound
 

@@ -21,7 +21,7 @@ SESSION_EPOCH_TTL = datetime.timedelta(days=7)  # longer than any session lives
 WORKER_SIGN_TTL = datetime.timedelta(days=7)  # of a machine that is gone for good
 
 
-def purge_expired():
+def purge_expired() -> None:
     """Secrets of what was deleted long ago, old sessions and signs, failures that count no more."""
     now = timezone.now()
     kept = now - datetime.timedelta(days=settings.MAILADMIN_UNDO_DAYS)
@@ -36,7 +36,7 @@ def purge_expired():
     delete_in_batches(SessionEpoch.objects.filter(at__lt=now - SESSION_EPOCH_TTL))
 
 
-def delete_in_batches(rows):
+def delete_in_batches(rows) -> None:
     """Some at a time: a cluster takes a transaction as a whole, and all its nodes wait for it.
 
     The workers of several machines do this at once, so one of them may have to try again.

@@ -40,11 +40,11 @@ class Job(models.Model):
         db_table = "mailadmin_job"
         indexes = [models.Index(fields=["state", "id"], name="mailadmin_job_state")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.title
 
     @property
-    def is_over(self):
+    def is_finished(self) -> bool:
         return self.state in (self.State.DONE, self.State.FAILED)
 
 
@@ -63,7 +63,7 @@ class JobKeys(models.Model):
             models.UniqueConstraint(fields=["job", "position"], name="mailadmin_job_keys_position")
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.job_id}/{self.position}"
 
 
@@ -76,5 +76,5 @@ class WorkerSign(models.Model):
     class Meta:
         db_table = "mailadmin_worker_sign"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.machine

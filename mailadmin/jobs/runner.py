@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Collection
 from contextlib import contextmanager
+from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -17,7 +18,7 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from mailadmin import registry
-from mailadmin.changes.perform import Actor, perform, retry_on_deadlock
+from mailadmin.changes.perform import Actor, Changes, perform, retry_on_deadlock
 from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.jobs.models import Job, JobKeys, WorkerSign
 
@@ -42,18 +43,20 @@ class LeaseLost(Exception):
     """Another worker has taken the job over."""
 
 
-def start_job(actor, kind, title, arguments, total, keys=()):
+def start_job(actor, kind: str, title: str, arguments, total, keys=()):
     """Write a job down; the worker finds it."""
     return perform(actor, add_job_within_limit, kind, title, arguments, total, keys)
 
 
-def add_job_within_limit(changes, kind, title, arguments, total, keys=()):
+def add_job_within_limit(changes: Changes, kind: str, title: str, arguments, total, keys=()):
     """Add a job that a person starts, within the number of jobs that one person may have."""
     check_job_limit(changes.actor)
     return add_job(changes, kind, title, arguments, total, keys=keys)
 
 
-def add_job(changes, kind, title, arguments, total, state=Job.State.WAITING, keys=()):
+def add_job(
+    changes: Changes, kind: str, title: str, arguments, total, state=Job.State.WAITING, keys=()
+):
     """The same within a service, so that the job is there exactly if the rest of the change is."""
     principal = changes.actor.principal
     job = Job.objects.create(
@@ -86,7 +89,7 @@ def check_job_limit(actor: Actor) -> None:
         )
 
 
-def get_principal_jobs(principal):
+def get_principal_jobs(principal: Any):
     return Job.objects.filter(owner_model=principal.model_label, owner_key=principal.pk)
 
 
@@ -98,7 +101,7 @@ def store_selection(actor: Actor, table: str, action: str, keys: list) -> int:
     return perform(actor, add_selection, {"table": table, "action": action}, keys).pk
 
 
-def add_selection(changes, arguments: dict, keys: list) -> Job:
+def add_selection(changes: Changes, arguments: dict, keys: list) -> Job:
     drafts = get_principal_jobs(changes.principal).filter(
         kind=CONFIRMATION_KIND, state=Job.State.DRAFT
     )
@@ -107,7 +110,7 @@ def add_selection(changes, arguments: dict, keys: list) -> Job:
     return add_job(changes, CONFIRMATION_KIND, "", arguments, len(keys), Job.State.DRAFT, keys)
 
 
-def find_selection(principal, table: str, action: str, number: str) -> Job | None:
+def find_selection(principal: Any, table: str, action: str, number: str) -> Job | None:
     """The selection of that number, if this person was asked about this and has not confirmed."""
     if not number.isdecimal() or len(number) > 18:
         return None
@@ -124,7 +127,7 @@ def load_selected_keys(job: Job) -> list:
     return [key for part in parts.iterator() for key in part]
 
 
-def start_selection_job(changes, job, kind, title, arguments):
+def start_selection_job(changes: Changes, job, kind: str, title: str, arguments):
     """Turn a confirmed selection into the job that works on it; a second time there is none."""
     check_job_limit(changes.actor)
     started = Job.objects.filter(pk=job.pk, state=Job.State.DRAFT).update(
@@ -140,25 +143,25 @@ def start_selection_job(changes, job, kind, title, arguments):
     return job
 
 
-def delete_selection(changes, job):
+def delete_selection(changes: Changes, job) -> None:
     """Forget a selection whose keys are being worked on otherwise."""
     if not Job.objects.filter(pk=job.pk, state=Job.State.DRAFT).delete()[0]:
         raise ValidationError(_("This selection was confirmed already."))
 
 
-def retry_job(changes, number):
+def retry_job(changes: Changes, number) -> None:
     """Begin again where a failed job stopped."""
     Job.objects.filter(pk=number, state=Job.State.FAILED).update(
         state=Job.State.WAITING, message="", finished=None, tries=0
     )
 
 
-def dismiss_job(changes, number):
+def dismiss_job(changes: Changes, number) -> None:
     """Forget a job that is over."""
     Job.objects.filter(pk=number, state__in=[Job.State.FAILED, Job.State.DONE]).delete()
 
 
-def dismiss_failed_jobs(changes, numbers):
+def dismiss_failed_jobs(changes: Changes, numbers) -> None:
     """Forget the failed ones of these jobs."""
     for part in chunks(numbers):
         Job.objects.filter(pk__in=part, state=Job.State.FAILED).delete()
@@ -181,7 +184,7 @@ def claim_job(holder: str, except_kinds: Collection[str] = ()) -> Job | None:
     return None
 
 
-def run_job(job, stop=lambda: False):
+def run_job(job, stop=lambda: False) -> None:
     """Take steps until there are none left, or somebody asks to stop; what is done stays done."""
     goes_on = True
     while goes_on and not stop():
@@ -191,8 +194,8 @@ def run_job(job, stop=lambda: False):
 
 def count_attempt(job: Job) -> None:
     """Count that this worker begins with the job: one that ends its worker is given up at last."""
-    if not hasattr(job, "is_begun"):
-        job.is_begun, job.tries = True, job.tries + 1
+    if not hasattr(job, "is_attempt_counted"):
+        job.is_attempt_counted, job.tries = True, job.tries + 1
         held = Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder)
         held.update(tries=F("tries") + 1)
 
@@ -250,12 +253,12 @@ def hold_leases(*jobs):
         thread.join()
 
 
-def renew_leases_until(leases, over):
+def renew_leases_until(leases, over) -> None:
     while not over.wait(LEASE_DURATION.total_seconds() / 3):
         renew_leases(leases)
 
 
-def renew_leases(leases):
+def renew_leases(leases) -> None:
     """Keep these leases: in a thread and with a connection of its own."""
     try:
         for number, holder in leases.items():
@@ -267,7 +270,7 @@ def renew_leases(leases):
         connection.close()
 
 
-def run_step(changes, job, step):
+def run_step(changes: Changes, job, step) -> None:
     """One step and its progress, in one transaction."""
     service, arguments, count = step
     held = Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder)
@@ -278,7 +281,7 @@ def run_step(changes, job, step):
     service(changes, *arguments)
 
 
-def finish_job(job, state, message=""):
+def finish_job(job, state, message="") -> bool:
     """Write down how the job ended; False, as there is no other step."""
     Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder).update(
         state=state, message=message, finished=timezone.now(), lease_until=None
@@ -286,7 +289,7 @@ def finish_job(job, state, message=""):
     return False
 
 
-def release_job(job):
+def release_job(job) -> None:
     """Leave the job to the next worker at once."""
     Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, lease_holder=job.lease_holder).update(
         lease_until=timezone.now(), tries=0
@@ -305,13 +308,13 @@ def get_job_actor(job):
     return Actor(person, name, address.rstrip(")"))
 
 
-def send_heartbeat():
+def send_heartbeat() -> None:
     """Say that this machine's worker lives, so that its silence can be noticed."""
     sign = {"pk": socket.gethostname()[:64], "defaults": {"seen": timezone.now()}}
     retry_on_deadlock(lambda: WorkerSign.objects.update_or_create(**sign))
 
 
-def remove_heartbeat():
+def remove_heartbeat() -> None:
     """A worker that was told to end is not missed."""
     retry_on_deadlock(WorkerSign.objects.filter(pk=socket.gethostname()[:64]).delete)
 

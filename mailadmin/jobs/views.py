@@ -1,5 +1,8 @@
 """Work under way: how far a job is, and those of the person."""
 
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import DetailView, ListView
 
@@ -10,7 +13,7 @@ from mailadmin.jobs.models import Job
 from mailadmin.jobs.runner import dismiss_failed_jobs, dismiss_job, retry_job
 
 
-def visible_jobs(principal):
+def visible_jobs(principal: Any):
     jobs = Job.objects.exclude(state=Job.State.DRAFT)
     if principal.role is Role.SUPERADMIN:
         return jobs
@@ -27,7 +30,7 @@ class JobDetailView(RoleRequiredMixin, DetailView):
     def get_queryset(self):
         return visible_jobs(self.request.user)
 
-    def post(self, request, pk):
+    def post(self, request: HttpRequest, pk) -> HttpResponse:
         job = self.get_object()
         if request.POST.get("action") == "retry":
             perform(self.actor, retry_job, job.pk)
@@ -43,11 +46,11 @@ class JobListView(RoleRequiredMixin, ListView):
     template_name = "jobs.html"
     context_object_name = "jobs"
 
-    def get_context_data(self, **kwargs):
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         failed = visible_jobs(self.request.user).filter(state=Job.State.FAILED).count()
         return super().get_context_data(failed=failed, **kwargs)
 
-    def post(self, request):
+    def post(self, request: HttpRequest) -> HttpResponse:
         failed = visible_jobs(request.user).filter(state=Job.State.FAILED)
         perform(self.actor, dismiss_failed_jobs, list(failed.values_list("pk", flat=True)))
         return redirect("jobs")

@@ -9,6 +9,8 @@ import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from django.http import HttpRequest
+
 CSRF_LOGGER = "django.security.csrf"
 
 
@@ -18,8 +20,8 @@ class LogContext:
 
     page: str = ""
     request_id: str = ""
-    queries: int = 0
-    seconds: float = 0.0
+    query_count: int = 0
+    query_seconds: float = 0.0
 
 
 LOG_CONTEXT = ContextVar("mailadmin_watched", default=None)
@@ -35,14 +37,14 @@ def start_log_context(page="", request_id=""):
     return LOG_CONTEXT.get()
 
 
-def get_request_method(request) -> str:
+def get_request_method(request: HttpRequest) -> str:
     return getattr(request, "method", None) or "-"
 
 
 class PathRedactingFilter(logging.Filter):
     """One line for a refused or missing page, and no path in any: it holds addresses."""
 
-    def filter(self, record):
+    def filter(self, record) -> bool:
         if getattr(record, "is_brief", False):  # by another filter like this one
             return True
         record.is_brief = True
@@ -61,7 +63,7 @@ class PathRedactingFilter(logging.Filter):
 class LogContextFilter(logging.Filter):
     """Gives each line its request's id and page, empty where there is none."""
 
-    def filter(self, record):
+    def filter(self, record) -> bool:
         record.request_id, record.page = get_log_context().request_id, get_log_context().page
         return True
 

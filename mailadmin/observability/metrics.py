@@ -1,6 +1,8 @@
 """The panel's numbers, as Prometheus reads them. None of them names a domain or a person."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import Count, Min
@@ -38,12 +40,12 @@ LOGIN_FAILURES = Counter(
 )
 
 
-def observe_request(at, method, status, seconds, connections):
+def observe_request(at, method, status, seconds: float, connections) -> None:
     """One request that has been answered."""
     view, method = at.page or "-", method if method in KNOWN_METHODS else "OTHER"
     REQUEST_SECONDS.labels(view, method, f"{status // 100}xx").observe(seconds)
-    QUERY_COUNT.labels(view).inc(at.queries)
-    QUERY_SECONDS.labels(view).inc(at.seconds)
+    QUERY_COUNT.labels(view).inc(at.query_count)
+    QUERY_SECONDS.labels(view).inc(at.query_seconds)
     CONNECTION_COUNT.inc(connections)
 
 
@@ -72,7 +74,7 @@ class DatabaseCollector:
         yield from found
 
 
-def build_gauge(name, meaning, label, values):
+def build_gauge(name: str, meaning, label, values: Mapping[str, Any]):
     gauges = GaugeMetricFamily(name, meaning, labels=[label])
     for value, number in values.items():
         gauges.add_metric([value], number)

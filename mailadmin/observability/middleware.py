@@ -5,10 +5,13 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
+from django.http import HttpRequest
 
 from mailadmin.accounts.networks import is_trusted_proxy
 from mailadmin.observability import log_records, metrics
@@ -23,10 +26,10 @@ REQUEST_ID_RE = re.compile(r"[A-Za-z0-9._:-]{8,64}")
 class ObservabilityMiddleware:
     """The first of all, so that what the others do is seen too."""
 
-    def __init__(self, get_response):
+    def __init__(self, get_response) -> None:
         self.get_response = get_response
 
-    def __call__(self, request):
+    def __call__(self, request: HttpRequest):
         began, connects = time.perf_counter(), get_connection_count()
         at = log_records.start_log_context("-", get_request_id(request.META))
         request.is_local = is_local_request(request.META)
@@ -41,7 +44,7 @@ class ObservabilityMiddleware:
             log_access(request, response, at, seconds)
         return response
 
-    def process_view(self, request, view, args, kwargs):
+    def process_view(self, request: HttpRequest, view, args: Any, kwargs: Any) -> None:
         """Not its path, which holds addresses."""
         log_records.get_log_context().page = request.resolver_match.view_name or "-"
 
@@ -51,7 +54,7 @@ def get_connection_count():
     return getattr(connection, "connection_count", 0)
 
 
-def get_request_id(meta):
+def get_request_id(meta: Mapping[str, Any]):
     """A trusted proxy's, if it is one, so that both logs have the same; else a new one."""
     given = meta.get("HTTP_X_REQUEST_ID", "")
     if is_trusted_proxy(meta.get("REMOTE_ADDR", "")) and REQUEST_ID_RE.fullmatch(given):
@@ -59,7 +62,7 @@ def get_request_id(meta):
     return secrets.token_hex(8)
 
 
-def is_local_request(meta):
+def is_local_request(meta: Mapping[str, Any]):
     """Through a proxy everybody comes from this machine: who was handed on is not of it."""
     if any(name in FORWARDED_HEADERS or name.startswith("HTTP_X_FORWARDED_") for name in meta):
         return False
@@ -67,22 +70,22 @@ def is_local_request(meta):
     return is_loopback(meta.get("REMOTE_ADDR", "")) and (asked == "localhost" or is_loopback(asked))
 
 
-def is_loopback(text):
+def is_loopback(text: str):
     try:
         return ipaddress.ip_address(text).is_loopback
     except ValueError:
         return False
 
 
-def log_access(request, response, at, seconds):
+def log_access(request: HttpRequest, response, at, seconds: float) -> None:
     """Who, as the log table has it too; neither path nor query, which name other people."""
     person = getattr(request, "_cached_user", None)  # nobody is asked for only to be told
     fields = {
         "method": request.method,
         "status": response.status_code,
         "ms": round(seconds * 1000, 1),
-        "queries": at.queries,
-        "query_ms": round(at.seconds * 1000, 1),
-        "person": getattr(request, "told_person", "") or getattr(person, "username", ""),
+        "queries": at.query_count,
+        "query_ms": round(at.query_seconds * 1000, 1),
+        "person": getattr(request, "access_log_user", "") or getattr(person, "username", ""),
     }
     logger.info("%s %s", request.method, at.page, extra={"fields": fields})

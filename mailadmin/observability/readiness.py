@@ -58,7 +58,7 @@ def open_probe_connection():
         own.close()
 
 
-def write_probe(own):
+def write_probe(own) -> None:
     """Write a row and take it back: a full disk and a lock show only then."""
     if own.vendor == "sqlite":
         with own.cursor() as cursor:
@@ -72,7 +72,7 @@ def write_probe(own):
         own.rollback()
 
 
-def insert_probe(cursor, own):
+def insert_probe(cursor, own) -> None:
     """A row that no request and no other probe shares a lock with."""
     table = own.ops.quote_name(LoginFailure._meta.db_table)
     values = [

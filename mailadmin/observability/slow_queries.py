@@ -19,14 +19,14 @@ VALUE_LISTS_RE = re.compile(r"(\((?:%s(?:, )?)+\))(?:, ?\((?:%s(?:, )?)+\))+")
 PLACEHOLDERS_RE = re.compile(r"%s(?:, %s){2,}")
 
 
-def install_query_observer():
+def install_query_observer() -> None:
     """From here on, all of this thread's."""
     if observe_query not in connection.execute_wrappers:
         # Not at the end, from which whoever watches for a while takes himself away.
         connection.execute_wrappers.insert(0, observe_query)
 
 
-def observe_query(execute, sql, params, many, context):
+def observe_query(execute, sql: str, params, many, context):
     began = time.perf_counter()
     try:
         return execute(sql, params, many, context)
@@ -37,10 +37,10 @@ def observe_query(execute, sql, params, many, context):
         record_query(sql, time.perf_counter() - began)
 
 
-def record_query(sql, seconds):
+def record_query(sql: str, seconds: float) -> None:
     at = get_log_context()
-    at.queries += 1
-    at.seconds += seconds
+    at.query_count += 1
+    at.query_seconds += seconds
     if 0 < settings.MAILADMIN_SLOW_QUERY_MS <= seconds * 1000:
         page, ms, statement = at.page or "-", round(seconds * 1000), redact_statement(sql)
         logger.warning(
@@ -52,13 +52,13 @@ def record_query(sql, seconds):
         )
 
 
-def redact_statement(sql):
+def redact_statement(sql: str):
     """A statement without values, and lists of places cut short."""
     sql = " ".join(LITERAL_RE.sub("?", str(sql)).split())
     return PLACEHOLDERS_RE.sub("%s, …", VALUE_LISTS_RE.sub(r"\1, …", sql))[:MAX_STATEMENT_LENGTH]
 
 
-def count_database_error(error):
+def count_database_error(error) -> None:
     from mailadmin.observability import metrics  # a command has no use for them
 
     metrics.DATABASE_ERRORS.labels(get_error_code(error) or "other").inc()

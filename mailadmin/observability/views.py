@@ -4,7 +4,7 @@ import hmac
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views.generic import View
 
@@ -15,7 +15,7 @@ from mailadmin.observability.readiness import check_readiness
 class MetricsView(View):
     roles = None
 
-    def get(self, request):
+    def get(self, request: HttpRequest) -> HttpResponse:
         if not (request.is_local or has_metrics_token(request.headers.get("Authorization", ""))):
             return build_denied_response()
         from mailadmin.observability import metrics  # not needed by commands that load the URLs
@@ -44,7 +44,7 @@ class HealthView(View):
 
     roles = None
 
-    def get(self, request):
+    def get(self, request: HttpRequest) -> HttpResponse:
         return JsonResponse({"status": "ok"})
 
 
@@ -54,6 +54,6 @@ class ReadinessView(View):
 
     roles = None
 
-    def get(self, request):
+    def get(self, request: HttpRequest) -> HttpResponse:
         missing = check_readiness()
         return JsonResponse(missing or {"status": "ok"}, status=503 if missing else 200)

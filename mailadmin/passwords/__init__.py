@@ -105,7 +105,9 @@ def _has_configured_cost(stored: str) -> bool:
         decoy = _dummy_hash(choice, get_configured_rounds(choice)).removeprefix(choice.prefix)
     except UnverifiableHash:
         return False
-    return get_scheme_name(reading, body) == choice.kind and parse_cost(body) == parse_cost(decoy)
+    return get_scheme_name(reading, body) == choice.canonical_name and parse_cost(
+        body
+    ) == parse_cost(decoy)
 
 
 def _verify_candidates(password: str, stored: str, username: str) -> bool | None:

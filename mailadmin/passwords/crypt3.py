@@ -73,7 +73,7 @@ class CryptFormat(NamedTuple):
     """One kind of hash: its name, its shape, whether its price is fair, who else can compute it."""
 
     name: str
-    shape: re.Pattern[bytes]
+    pattern: re.Pattern[bytes]
     is_affordable: Callable[[re.Match], bool] = _is_always_affordable
     passlib_hasher: type | None = None
 
@@ -175,7 +175,7 @@ def gensalt(prefix: bytes, count: int = 0) -> bytes | None:
 
 def find_format(stored: bytes) -> tuple[CryptFormat, re.Match] | None:
     for form in CRYPT_FORMATS:
-        if match := form.shape.fullmatch(stored):
+        if match := form.pattern.fullmatch(stored):
             return form, match
     return None
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import bcrypt
 from passlib.hash import des_crypt, md5_crypt, sha256_crypt, sha512_crypt
@@ -39,7 +40,9 @@ class Scheme:
     check: Callable[[bytes, bytes, str], bool]
     make: Callable[[bytes, str, int], bytes]
     encoding: str = ""
-    size: int = 0  # of the decoded value, where it is fixed: hex and base64 are then told apart
+    digest_size: int = (
+        0  # of the decoded value, where it is fixed: hex and base64 are then told apart
+    )
     max_bytes: int = MAX_PASSWORD_BYTES
     rounds: tuple[int, int, int] = (0, 0, 0)  # default, least, most
     prefix: str = ""  # Dovecot's name for it, where the table's is ours
@@ -56,19 +59,19 @@ def _digest_scheme(function: Callable[..., bytes], size: int, encoding: str = "B
         check=lambda password, stored, username: hmac.compare_digest(function(password), stored),
         make=lambda password, username, rounds: function(password),
         encoding=encoding,
-        size=size,
+        digest_size=size,
     )
 
 
 def _salted_scheme(function: Callable[[bytes], bytes], size: int) -> Scheme:
     """A digest of password and salt, the salt behind it."""
 
-    def check(password, stored, username):
+    def check(password: str, stored, username):
         if len(stored) <= size:
             raise UnverifiableHash("salted digest without salt")
         return hmac.compare_digest(function(password + stored[size:]), stored[:size])
 
-    def make(password, username, rounds):
+    def make(password: str, username, rounds):
         salt = os.urandom(SALT_BYTES)
         return function(password + salt) + salt
 
@@ -103,10 +106,10 @@ def _make_sha_crypt(handler) -> Callable[[bytes, str, int], bytes]:
     return lambda password, username, rounds: handler.using(rounds=rounds).hash(password).encode()
 
 
-def _libcrypt_scheme(gensalt_prefix: bytes, **more) -> Scheme:
+def _libcrypt_scheme(gensalt_prefix: bytes, **more: Any) -> Scheme:
     """A form only the C library writes; Dovecot knows it as CRYPT."""
 
-    def make(password, username, rounds):
+    def make(password: str, username, rounds):
         setting = crypt3.gensalt(gensalt_prefix, rounds)
         made = setting and crypt3.crypt_r(password, setting)
         if not made:
@@ -118,7 +121,7 @@ def _libcrypt_scheme(gensalt_prefix: bytes, **more) -> Scheme:
     )
 
 
-def _crypt_scheme(make: Callable, longest: int = MAX_CRYPT_BYTES, **more) -> Scheme:
+def _crypt_scheme(make: Callable, longest: int = MAX_CRYPT_BYTES, **more: Any) -> Scheme:
     return Scheme(crypt3.verify_crypt, make, max_bytes=longest, is_crypt=True, **more)
 
 
@@ -179,7 +182,7 @@ SCHEMES = {
     "CRAM-MD5": _digest_scheme(digests.cram_md5, 32, "HEX"),
     "HMAC-MD5": _digest_scheme(digests.cram_md5, 32, "HEX"),
     "DIGEST-MD5": Scheme(
-        digests.check_digest_md5, digests.make_digest_md5, encoding="HEX", size=16
+        digests.check_digest_md5, digests.make_digest_md5, encoding="HEX", digest_size=16
     ),
     "PLAIN-MD5": _digest_scheme(digests.md5, 16, "HEX"),
     "LDAP-MD5": _digest_scheme(digests.md5, 16),
@@ -231,7 +234,7 @@ class SchemeChoice:
         return SCHEMES[self.name]
 
     @property
-    def kind(self) -> str:
+    def canonical_name(self) -> str:
         """What it writes, by the name that a hash of it gives itself."""
         usual = {"CRYPT": "BLF-CRYPT", "MD5": "MD5-CRYPT", "ARGON2": "ARGON2ID"}
         return usual.get(self.name, self.name)
@@ -267,9 +270,9 @@ def _choice_with_rounds(name: str, rounds: int) -> SchemeChoice | None:
 
 def decode_hash(scheme: Scheme, encoding: str, body: str) -> bytes:
     """What Dovecot makes of the text behind the prefix."""
-    if scheme.size:
-        data = DECODERS["HEX" if len(body) == 2 * scheme.size else "B64"](body)
-        if len(data) != scheme.size:
+    if scheme.digest_size:
+        data = DECODERS["HEX" if len(body) == 2 * scheme.digest_size else "B64"](body)
+        if len(data) != scheme.digest_size:
             raise UnverifiableHash("digest of a wrong length")
         return data
     if encoding and "$" in body:  # as Dovecot: a prefix that says base64 before what is not

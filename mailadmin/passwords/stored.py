@@ -89,7 +89,7 @@ def _is_plausible(choice: SchemeChoice, stored: str) -> bool:
         return not HASH_LIKE_RE.fullmatch(stored)  # else a stolen hash would be the password
     if choice.name == "PLAIN-TRUNC":
         return False
-    return not MD5_HEX_RE.fullmatch(stored) or choice.scheme.size == 16
+    return not MD5_HEX_RE.fullmatch(stored) or choice.scheme.digest_size == 16
 
 
 def get_scheme_name(choice: SchemeChoice, body: str) -> str:
@@ -116,7 +116,7 @@ def choose_prefix(choice: SchemeChoice, body: str) -> str:
 def _is_recognized_without_prefix(choice: SchemeChoice, body: str) -> bool:
     try:
         return any(
-            text == body and get_scheme_name(reading, text) == choice.kind
+            text == body and get_scheme_name(reading, text) == choice.canonical_name
             for reading, text in iter_candidates(body)
         )
     except UnverifiableHash:
@@ -141,7 +141,10 @@ def matches_configuration(stored: str) -> bool:
     choice = get_configured_scheme()
     try:
         reading, body = next(iter_candidates(stored))
-        if (get_scheme_name(reading, body), reading.encoding) != (choice.kind, choice.encoding):
+        if (get_scheme_name(reading, body), reading.encoding) != (
+            choice.canonical_name,
+            choice.encoding,
+        ):
             return False
     except UnverifiableHash:
         return False

@@ -68,7 +68,7 @@ class RowRenderer:
         self, request: HttpRequest, table: "Table", context: Context | None = None
     ) -> None:
         self.table, self.context = table, context
-        self.may = table.allowed_screens(request.user)
+        self.allowed_screens = table.allowed_screens(request.user)
         self.csrf_token = get_token(request)
         self.return_query = "?" + request.GET.urlencode()
         self.select_label = _("Tick %(row)s")
@@ -76,11 +76,11 @@ class RowRenderer:
             True: format_html('<span class="badge text-bg-success">{}</span>', _("yes")),
             False: format_html('<span class="badge text-bg-secondary">{}</span>', _("no")),
         }
-        self.toggles = table.toggles if self.may.get("toggle") else {}
+        self.toggles = table.toggles if self.allowed_screens.get("toggle") else {}
         self.actions = [
             (screen, look, _(title), _(label), icon(picture))
             for screen, look, title, label, picture in ROW_ACTIONS
-            if self.may.get(screen)
+            if self.allowed_screens.get(screen)
         ]
 
     @functools.cached_property
@@ -100,7 +100,7 @@ class RowRenderer:
 
     def render_row(self, row: Any) -> str:
         parts = ["<tr>"]
-        if self.may.get("bulk"):
+        if self.allowed_screens.get("bulk"):
             label = self.select_label % {"row": row}
             parts.append(format_html(SELECT_CELL_HTML, key=row.pk, label=label))
         for name, full, blank, render in self.columns:
@@ -183,7 +183,7 @@ def render_datetime_cell(renderer: RowRenderer, row: Any, name: str, value: Any)
 
 
 def render_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    if renderer.may.get("edit"):
+    if renderer.allowed_screens.get("edit"):
         return format_html('<a href="{}">{}</a>', renderer.table.url("edit", row.pk), row)
     return format_html("<span>{}</span>", row)
 

@@ -81,7 +81,7 @@ class TableCommand(BaseCommand):
 
     def add_field_options(self, parser: CommandParser, screen: str) -> None:
         """Add an option for each field of the form, except those that the key says."""
-        identity = self.table.form_class.named("")
+        identity = self.table.form_class.identity_fields("")
         for name, field in program_fields(self.table.form_class, screen).items():
             if name not in identity and name not in PASSWORD_FIELDS:
                 parser.add_argument(
@@ -158,7 +158,7 @@ class TableCommand(BaseCommand):
 
     def add(self, key: str) -> None:
         form_class = self.table.form_class
-        values = form_class.named(key) | self.given_values()
+        values = form_class.identity_fields(key) | self.given_values()
         if "password" in program_fields(form_class, "create"):
             values |= self.read_password(is_required=True)
         row = self.save(form_class.from_values(values, self.actor))
@@ -245,7 +245,7 @@ class TableCommand(BaseCommand):
             raise CommandError(_("Nothing was deleted."))
 
 
-def option_strings(name):
+def option_strings(name: str):
     """As options are written, and as the column is called."""
     return list(dict.fromkeys([f"--{name.replace('_', '-')}", f"--{name}"]))
 
@@ -260,7 +260,7 @@ def build_option_kwargs(field):
     return {"metavar": "TEXT" if isinstance(field.widget, forms.TextInput) else "N", "help": told}
 
 
-def parse_comma_list(text):
+def parse_comma_list(text: str):
     return [part.strip() for part in text.split(",") if part.strip()]
 
 

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from mailadmin.console import make_printable
 from mailadmin.tables.csv_cells import format_cell
@@ -26,7 +28,7 @@ def print_rows(out, names, rows, as_json):
     return None
 
 
-def print_json_list(out, rows):
+def print_json_list(out, rows) -> None:
     """A JSON list, row by row."""
     before = "["
     for row in rows:
@@ -35,7 +37,7 @@ def print_json_list(out, rows):
     out.write("]" if before != "[" else "[]")
 
 
-def print_table(out, names, rows):
+def print_table(out, names, rows) -> None:
     rows = ([make_printable(format_cell(value)) for value in row.values()] for row in rows)
     measured = list(itertools.islice(rows, WIDTH_SAMPLE_ROWS))
     widths = [
@@ -47,11 +49,11 @@ def print_table(out, names, rows):
         out.write(line.rstrip())
 
 
-def format_tsv_cell(value):
+def format_tsv_cell(value: Any):
     return format_cell(value).translate(TSV_ESCAPES)
 
 
-def print_row(out, values, as_json):
+def print_row(out, values: Mapping[str, Any], as_json) -> None:
     """One row: column by column."""
     if as_json:
         out.write(json.dumps(values, ensure_ascii=False, indent=2))

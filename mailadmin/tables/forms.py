@@ -30,7 +30,7 @@ PASSWORD_HASH_FIELD = "password_hash"  # noqa: S105 (a name; forms of superadmin
 class ValidatedTextForm(forms.Form):
     """A form whose texts are free of control characters."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             if isinstance(field, forms.CharField):
@@ -50,48 +50,48 @@ class ConflictCheckedForm(ValidatedTextForm):
     conflict = None
     shows_conflicts = True  # otherwise they are raised
     watched_row = None
-    expected = None  # what a program saw of the row, where it is not what the form shows
+    expected_version = None  # what a program saw of the row, where it is not what the form shows
 
-    def watch_row(self, row):
+    def watch_row(self, row: Any) -> None:
         """The row that is edited; None where the form makes a new one."""
         self.watched_row = row
         if row is None:
             del self.fields["seen"]
         else:
-            self.initial["seen"] = digest_values(self.snapshot(row))
+            self.initial["seen"] = digest_values(self.get_shown_values(row))
 
-    def snapshot(self, row):
+    def get_shown_values(self, row: Any) -> None:
         """The values of a row that this form shows and changes."""
         raise NotImplementedError
 
-    def shown(self, row):
+    def get_display_values(self, row: Any):
         """The same, as people read it."""
-        return self.snapshot(row)
+        return self.get_shown_values(row)
 
-    def values(self):
+    def get_service_values(self):
         """What the service is given."""
         return {name: value for name, value in self.cleaned_data.items() if name != "seen"}
 
-    def attempt(self, service, *arguments, after=None):
+    def run_service(self, service, *arguments, after=None):
         """Run the service; return None where it refused, with the reasons in the form's errors."""
         try:
             return perform(
                 self.actor, service, *arguments, seen=self.get_seen_version(), after=after
             )
         except ValidationError as error:
-            self.refuse(error)
+            self.add_service_error(error)
         except EditConflict as conflict:
             if not self.shows_conflicts:
                 raise
             self._show_conflict(conflict.row)
         return None
 
-    def refuse(self, error):
+    def add_service_error(self, error) -> None:
         """Show an error beside the field where the form has it, above the form otherwise."""
         for name, messages in get_errors_by_field(error).items():
             self.add_error(name if name in self.fields else None, messages)
 
-    def validate_columns(self, model, cleaned):
+    def validate_columns(self, model: type[models.Model], cleaned) -> None:
         """What this database's columns cannot hold is said beside the field."""
         for name, value in list(cleaned.items()):
             if isinstance(value, (str, int)) and not isinstance(value, bool):
@@ -104,21 +104,23 @@ class ConflictCheckedForm(ValidatedTextForm):
 
     def get_seen_version(self):
         """What was seen of the row that is edited, so that no other change is overwritten."""
-        if self.expected or self.watched_row is None:
-            return self.expected
+        if self.expected_version or self.watched_row is None:
+            return self.expected_version
         given = self.cleaned_data["seen"]
-        return SeenVersion(type(self.watched_row), self.watched_row.pk, given, self.snapshot)
+        return SeenVersion(
+            type(self.watched_row), self.watched_row.pk, given, self.get_shown_values
+        )
 
-    def _show_conflict(self, row):
+    def _show_conflict(self, row: Any) -> None:
         """Both versions: what was typed stays in the fields, what is stored now stands beside."""
-        now = self.shown(row)
+        now = self.get_display_values(row)
         self.conflict = [
             (capfirst(self.fields[name].label), format_field_value(self.fields[name], now[name]))
             for name in now
             if name in self.fields
         ]
         self.data = self.data.copy()
-        self.data[self.add_prefix("seen")] = digest_values(self.snapshot(row))
+        self.data[self.add_prefix("seen")] = digest_values(self.get_shown_values(row))
         self.add_error(
             None,
             _(
@@ -128,7 +130,7 @@ class ConflictCheckedForm(ValidatedTextForm):
         )
 
 
-def format_field_value(field, value):
+def format_field_value(field, value: Any):
     """A stored value as the form would show it."""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
@@ -146,10 +148,10 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
 
     create_only_fields: Sequence[str] = ()  # fields that a row which exists does not have
     edit_only_fields: Sequence[str] = ()
-    unasked: Mapping[str, Any] = {}  # values for fields that a program does not name
+    api_defaults: Mapping[str, Any] = {}  # values for fields that a program does not name
     unknown_fields: Sequence[str] = ()  # names that a program gave and the form does not have
 
-    def __init__(self, *args, actor=None, **kwargs):
+    def __init__(self, *args: Any, actor=None, **kwargs: Any) -> None:
         self.actor = actor
         super().__init__(*args, **kwargs)
         for name in self.create_only_fields if self.is_edit else self.edit_only_fields:
@@ -173,7 +175,7 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         initial = None if instance else dict(values)
         form = cls(initial=initial, instance=instance, actor=actor)
         form.adapt_for_api(values)
-        form.shows_conflicts, form.expected = False, seen
+        form.shows_conflicts, form.expected_version = False, seen
         values = drop_unchanged(form, values, current or {})
         known = (*program_fields(cls, "edit" if instance else "create"), PASSWORD_HASH_FIELD)
         form.unknown_fields = [n for n in values if n not in form.fields or n not in known]
@@ -184,7 +186,7 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         return super().is_valid() and not self.unknown_fields
 
     @classmethod
-    def named(cls, key):
+    def identity_fields(cls, key):
         """What a new row of this key is called, field by field."""
         return {cls._meta.model._meta.pk.name: key}
 
@@ -197,10 +199,10 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         """Leave out fields that only help a person who types."""
 
     @property
-    def is_edit(self):
+    def is_edit(self) -> bool:
         return not self.instance._state.adding
 
-    def snapshot(self, row):
+    def get_shown_values(self, row: Any):
         names = [f.name for f in row._meta.concrete_fields if f.name in self._meta.fields]
         return {name: row._meta.get_field(name).value_from_object(row) for name in names}
 
@@ -209,18 +211,18 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         self.validate_columns(self._meta.model, cleaned)
         return cleaned
 
-    def validate_unique(self):
+    def validate_unique(self) -> None:
         """Whether a key is free is asked by the service, under its lock."""
 
     def service_call(self, services: "Services") -> tuple[Any, ...]:
         """Return the service that saves this form, with its arguments."""
         if self.is_edit:
-            return services.edit, self.instance.pk, self.values()
-        return services.create, [self.values()]
+            return services.edit, self.instance.pk, self.get_service_values()
+        return services.create, [self.get_service_values()]
 
     def save(self, services: "Services", after: AfterPerform | None = None) -> Any:
         """Save by the service; return the row, or None where it was refused."""
-        saved = self.attempt(*self.service_call(services), after=after)
+        saved = self.run_service(*self.service_call(services), after=after)
         return saved[0] if isinstance(saved, list) else saved
 
 
@@ -250,7 +252,7 @@ def drop_unchanged(
 def merged_data(form: TableForm, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values over those that the row has or a new one would get, as form data."""
     merged = {name: form.get_initial_for_field(f, name) for name, f in form.fields.items()}
-    merged |= {} if form.is_edit else form.unasked
+    merged |= {} if form.is_edit else form.api_defaults
     merged |= {name: value for name, value in values.items() if name in form.fields}
     return {
         name: form.fields[name].prepare_value(value)

@@ -93,7 +93,7 @@ def run_service_calls(changes: Changes, calls: Sequence[ServiceCall]) -> list[An
     if len(calls) > 1:
         check_transactional_tables()
     try:
-        with changes.attempt():
+        with changes.savepoint():
             return run_all(changes, merge_creations(calls))
     except ValidationError as error:
         raise RowsRefused(find_refused(changes, calls) or {0: validation_texts(error)}) from error
@@ -120,7 +120,7 @@ def find_refused(changes: Changes, calls: Sequence[ServiceCall]) -> dict[int, Er
     refused: dict[int, ErrorTexts] = {}
     for number, call in enumerate(calls):
         try:
-            with changes.attempt():
+            with changes.savepoint():
                 run_all(changes, [call])
         except ValidationError as error:
             refused[number] = validation_texts(error)

@@ -16,11 +16,11 @@ class ProbeError(Exception):
 
 
 class ProbeSMTP(bounded_smtp.BoundedSMTP):
-    seconds = SESSION_TIMEOUT_SECONDS
+    session_seconds = SESSION_TIMEOUT_SECONDS
 
 
 class ProbeSMTPSSL(bounded_smtp.BoundedSMTPSSL):  # noqa: N801 (smtplib's name)
-    seconds = SESSION_TIMEOUT_SECONDS
+    session_seconds = SESSION_TIMEOUT_SECONDS
 
 
 def probe_recipient(address):

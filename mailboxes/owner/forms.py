@@ -46,7 +46,7 @@ class ForwardingForm(GotoMixin, ConflictCheckedForm):
         super().__init__(*args, **kwargs)
         self.watch_row(alias)
 
-    def snapshot(self, row: Any) -> dict[str, Any]:
+    def get_shown_values(self, row: Any) -> dict[str, Any]:
         return {"goto": row.goto}
 
     def _clean_target(self, line: str) -> str:
@@ -56,8 +56,10 @@ class ForwardingForm(GotoMixin, ConflictCheckedForm):
         return super()._clean_target(line)
 
     def save(self) -> Any:
-        values = self.values()
-        return self.attempt(set_forwarding, self.mailbox.pk, values["goto"], values["goto_mailbox"])
+        values = self.get_service_values()
+        return self.run_service(
+            set_forwarding, self.mailbox.pk, values["goto"], values["goto_mailbox"]
+        )
 
 
 class DateTimeLocalInput(forms.DateTimeInput):
@@ -94,7 +96,7 @@ class VacationForm(ConflictCheckedForm):
             label = _("every %(seconds)d seconds") % {"seconds": interval}
             self.fields["interval_time"].choices = [*REPLY_INTERVAL_CHOICES, (interval, label)]
 
-    def snapshot(self, row: Any) -> dict[str, Any]:
+    def get_shown_values(self, row: Any) -> dict[str, Any]:
         return {f.name: f.value_from_object(row) for f in row._meta.fields if f.name in self.fields}
 
     def _get_current_initial(self, vacation: Vacation) -> dict[str, Any]:
@@ -133,7 +135,7 @@ class VacationForm(ConflictCheckedForm):
         return cleaned
 
     def save(self) -> Any:
-        return self.attempt(set_vacation, self.mailbox.pk, self.values())
+        return self.run_service(set_vacation, self.mailbox.pk, self.get_service_values())
 
 
 class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
@@ -174,8 +176,8 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
     def save(self) -> Any:
         """Change the password; other sessions end, this one continues."""
         person = self.actor.principal
-        stored = self.hashed(person.username)["password"]
-        saved = self.attempt(set_password, person._meta.model, person.pk, stored)
+        stored = self.get_password_values(person.username)["password"]
+        saved = self.run_service(set_password, person._meta.model, person.pk, stored)
         if saved:
             person.password = stored
             update_session_auth_hash(self.request, person)

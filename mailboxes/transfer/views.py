@@ -174,7 +174,7 @@ class PlanDetailView(PlanMixin, DetailView):
     def get_context_data(self, **kwargs):
         plan = self.plan
         job = Job.objects.filter(pk=plan.job).first()
-        going = job if job and not job.is_over else None
+        going = job if job and not job.is_finished else None
         counts = plan_output.count_by_verb(plan) if plan.state != State.READING else {}
         return super().get_context_data(
             job=job,

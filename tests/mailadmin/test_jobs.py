@@ -508,7 +508,7 @@ class SelectionTests(World):
 def run_worker_until(is_done):
     """Run the worker's loop, as `deploy/run` does, until this holds after a turn."""
     command = worker.Command()
-    turn = command.turn
+    turn = command.run_cycle
 
     def counted():
         busy = turn()
@@ -516,5 +516,5 @@ def run_worker_until(is_done):
             command.stopping.set()
         return busy
 
-    command.turn = counted
+    command.run_cycle = counted
     call_command(command)

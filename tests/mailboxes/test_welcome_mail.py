@@ -83,7 +83,7 @@ class HostileServers(World):
                 self.subTest(name),
                 HostileServer(*script, then=then) as server,
                 override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
-                mock.patch.object(email_backend.EmailSMTP, "seconds", 3),
+                mock.patch.object(email_backend.EmailSMTP, "session_seconds", 3),
             ):
                 Job.objects.update(state=Job.State.WAITING, tries=0, message="", lease_until=None)
                 began = time.monotonic()
@@ -101,7 +101,7 @@ class HostileServers(World):
         with (
             HostileServer(*script, then=b"no TLS at all\r\n") as server,
             override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
-            mock.patch.object(email_backend.EmailSMTP, "seconds", 3),
+            mock.patch.object(email_backend.EmailSMTP, "session_seconds", 3),
         ):
             call_command("worker", once=True)
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
@@ -125,7 +125,7 @@ class HostileServers(World):
         with (
             HostileServer(*script, then=b"\0", first=hello) as server,
             override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=5, EMAIL_USE_TLS=True),
-            mock.patch.object(email_backend.EmailSMTP, "seconds", 2),
+            mock.patch.object(email_backend.EmailSMTP, "session_seconds", 2),
         ):
             began = time.monotonic()
             call_command("worker", once=True)
@@ -138,7 +138,7 @@ class HostileServers(World):
         with (
             TakingServer(*script) as server,
             override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
-            mock.patch.object(email_backend.EmailSMTP, "seconds", 3),
+            mock.patch.object(email_backend.EmailSMTP, "session_seconds", 3),
         ):
             call_command("worker", once=True)
             call_command("worker", once=True)

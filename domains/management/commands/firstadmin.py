@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -16,26 +17,26 @@ from mailadmin.changes.perform import Actor, perform
 class Command(BaseCommand):
     help = "Make the superadmin MAILADMIN_ADMIN, unless there is a superadmin already."
 
-    def handle(self, *args, **options):
+    def handle(self, *args: Any, **options: Any) -> None:
         if Admin.objects.filter(superadmin=True).exists():
             return
         if given := settings.MAILADMIN_ADMIN_PASSWORD:
-            create(given)
-            self.say("has the password that MAILADMIN_ADMIN_PASSWORD says.")
+            create_first_admin(given)
+            self.report("has the password that MAILADMIN_ADMIN_PASSWORD says.")
         elif self.stdout.isatty():
-            create(password := passwords.generate_password())
-            self.say(f"has the password {password} (shown only now).")
+            create_first_admin(password := passwords.generate_password())
+            self.report(f"has the password {password} (shown only now).")
         else:
             # The file first: a password that cannot be told must not be anybody's.
-            path = write(password := passwords.generate_password())
-            create(password)
-            self.say(f"has the password that stands in {path}; delete the file when it is read.")
+            path = write_password_file(password := passwords.generate_password())
+            create_first_admin(password)
+            self.report(f"has the password that stands in {path}; delete the file when it is read.")
 
-    def say(self, words):
-        self.stdout.write(f"mailadmin: the superadmin {settings.MAILADMIN_ADMIN} {words}")
+    def report(self, text) -> None:
+        self.stdout.write(f"mailadmin: the superadmin {settings.MAILADMIN_ADMIN} {text}")
 
 
-def create(password):
+def create_first_admin(password: str) -> None:
     """The console may give any password that can be stored; rules are for those who use forms."""
     try:
         stored = passwords.make_hash(password, settings.MAILADMIN_ADMIN)
@@ -45,7 +46,7 @@ def create(password):
         raise CommandError(f"MAILADMIN_ADMIN: {' '.join(error.messages)}") from None
 
 
-def write(password):
+def write_password_file(password: str):
     """The password in a file for our eyes only, beside the SQLite database or the panel."""
     database = settings.DATABASES["default"]["NAME"]
     folder = database.parent if isinstance(database, Path) else settings.BASE_DIR

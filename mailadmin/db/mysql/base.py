@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import time
+from typing import Any
 
 from django.db import OperationalError
 from django.db.backends.mysql import base
@@ -37,11 +38,11 @@ WAIT_FOR_SYNC_SQL = "SET STATEMENT wsrep_sync_wait=1 FOR SELECT 1"
 class RetryingCursor(base.CursorWrapper):
     """Asks once more, or elsewhere, where nothing but the question is lost."""
 
-    def __init__(self, cursor, wrapper):
+    def __init__(self, cursor, wrapper) -> None:
         super().__init__(cursor)
         self.wrapper = wrapper
 
-    def close(self):
+    def close(self) -> None:
         """Close without reading what is left of an answer where the connection is gone.
 
         Django closes a cursor whose statement failed; an error of the driver at that moment is
@@ -50,7 +51,7 @@ class RetryingCursor(base.CursorWrapper):
         with contextlib.suppress(Database.Error):
             self.cursor.close()
 
-    def execute(self, query, args=None):
+    def execute(self, query, args: Any = None):
         for left in reversed(range(MAX_STATEMENT_ATTEMPTS)):
             try:
                 return super().execute(query, args)
@@ -113,7 +114,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     # Statements
 
-    def create_cursor(self, name=None):
+    def create_cursor(self, name: str = None):
         return RetryingCursor(self.connection.cursor(), self)
 
     def can_retry(self, error, query):
@@ -132,7 +133,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     # Transactions
 
-    def _commit(self):
+    def _commit(self) -> None:
         """A commit without an answer may have happened, also where a node gives up on it."""
         try:
             super()._commit()
@@ -142,7 +143,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.close()
             raise CommitOutcomeUnknown(*error.args) from error
 
-    def _set_autocommit(self, autocommit):
+    def _set_autocommit(self, autocommit) -> None:
         """Nothing has begun yet, or it is over and decided: a lost connection loses nothing."""
         try:
             super()._set_autocommit(autocommit)
@@ -154,7 +155,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 self.ensure_connection()
                 super()._set_autocommit(autocommit)
 
-    def set_autocommit(self, autocommit, force_begin_transaction_with_broken_autocommit=False):
+    def set_autocommit(
+        self, autocommit, force_begin_transaction_with_broken_autocommit=False
+    ) -> None:
         """What ended with its connection needs no new one to have ended.
 
         Django would open one here, and where it cannot, its error would hide the first one, which
@@ -178,20 +181,20 @@ def host_params(host):
     return ({"host": name} if name else {}) | ({"port": port} if port else {})
 
 
-def fetch_value(connection, sql):
+def fetch_value(connection, sql: str):
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchone()[0]
 
 
-def is_galera_node(connection):
+def is_galera_node(connection) -> bool:
     """Whether this server is a node of Galera's; MySQL does not know the variable."""
     return "MariaDB" in connection.get_server_info() and bool(
         fetch_value(connection, "SELECT @@wsrep_on")
     )
 
 
-def wait_for_sync(connection):
+def wait_for_sync(connection) -> None:
     """In words that say what is wrong: the server's own speak of a lock."""
     try:
         fetch_value(connection, WAIT_FOR_SYNC_SQL)
@@ -201,12 +204,12 @@ def wait_for_sync(connection):
         raise Database.OperationalError(1047, "the node is not in its cluster") from error
 
 
-def disable_dirty_reads(connection):
+def disable_dirty_reads(connection) -> None:
     """A node may be set to show mail servers what it had before it was cut off."""
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION wsrep_dirty_reads = 0")
 
 
-def check_writable(connection):
+def check_writable(connection) -> None:
     if fetch_value(connection, "SELECT @@read_only"):
         raise Database.OperationalError(1290, "the server is read only")

@@ -45,7 +45,7 @@ def get_error_code(error):
     return error.args[0] if error.args else None
 
 
-def is_connection_lost(error):
+def is_connection_lost(error) -> bool:
     """Whether another connection would do; what was not committed has not happened."""
     return (
         not isinstance(error, CommitOutcomeUnknown)

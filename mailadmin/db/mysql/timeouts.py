@@ -12,7 +12,7 @@ PAGE_SECONDS, COMMAND_SECONDS, UPGRADE_SECONDS = 15, 60, 24 * 60 * 60  # seconds
 MAX_LOCK_WAIT_SECONDS = 50  # an ALTER TABLE that waits for one keeps all others from the table
 
 
-def driver_options(seconds):
+def driver_options(seconds: float):
     """For the driver; who waits for a lock is told by the server before we hang up on it."""
     wait = min(seconds // 2, MAX_LOCK_WAIT_SECONDS)
     return {
@@ -26,7 +26,7 @@ def driver_options(seconds):
     }
 
 
-def activate(seconds):
+def activate(seconds: float):
     """From here on, in all threads of this process; what was allowed before."""
     entry, connection = connections.settings["default"], connections["default"]
     before = entry["OPTIONS"].get("read_timeout")
@@ -38,7 +38,7 @@ def activate(seconds):
 
 
 @contextmanager
-def override(seconds):
+def override(seconds: float):
     """For work that takes longer, or may not take as long."""
     before = activate(seconds)
     try:

@@ -1,6 +1,8 @@
 """`complete -- WORDS`: asked by shells for what may stand next."""
 
-from django.core.management.base import BaseCommand
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
 
 from mailadmin.completion import find_completions
 from mailadmin.console import make_printable
@@ -10,9 +12,9 @@ class Command(BaseCommand):
     help = "Say what the last of these words may become (asked by shells)."
     requires_system_checks = []
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("words", nargs="*")
 
-    def handle(self, *args, words, **options):
+    def handle(self, *args: Any, words, **options: Any) -> None:
         for name in find_completions(words):
             self.stdout.write(make_printable(name))

@@ -1,6 +1,8 @@
 """`completion SHELL`: what a shell has to be told once."""
 
-from django.core.management.base import BaseCommand
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
 
 from mailadmin.completion import SHELL_SCRIPTS
 
@@ -9,8 +11,8 @@ class Command(BaseCommand):
     help = 'Print what makes a shell complete: eval "$(mailadmin completion bash)"'
     requires_system_checks = []
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("shell", choices=SHELL_SCRIPTS)
 
-    def handle(self, *args, shell, **options):
+    def handle(self, *args: Any, shell, **options: Any) -> None:
         self.stdout.write(SHELL_SCRIPTS[shell])

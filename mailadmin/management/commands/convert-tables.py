@@ -1,6 +1,8 @@
 """`convert-tables`: MyISAM tables become InnoDB, so that a change is all or nothing."""
 
-from django.core.management.base import BaseCommand
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 
 from mailadmin.db.checks import find_nontransactional_tables
@@ -10,10 +12,10 @@ from mailadmin.db.mysql import timeouts
 class Command(BaseCommand):
     help = "Convert MyISAM tables to InnoDB. Nobody can write a table while it converts."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--plan", action="store_true", help="only say which tables")
 
-    def handle(self, *args, plan=False, **options):
+    def handle(self, *args: Any, plan=False, **options: Any) -> None:
         tables = find_nontransactional_tables()
         if not tables:
             self.stdout.write("Every table is transactional already.")
@@ -23,7 +25,7 @@ class Command(BaseCommand):
                 with timeouts.override(timeouts.UPGRADE_SECONDS):
                     self._convert_table(table)
 
-    def _convert_table(self, table):
+    def _convert_table(self, table: str) -> None:
         """Old rows may hold zero dates, which the conversion must let pass."""
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION sql_mode = 'STRICT_TRANS_TABLES'")

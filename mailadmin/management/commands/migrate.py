@@ -1,5 +1,7 @@
 """`migrate`, which also looks whether PostfixAdmin has changed its tables meanwhile."""
 
+from typing import Any
+
 from django.core.management.commands import migrate
 from django.db import connections
 
@@ -8,7 +10,7 @@ from mailadmin.db.mysql import timeouts
 
 
 class Command(migrate.Command):
-    def handle(self, *args, **options):
+    def handle(self, *args: Any, **options: Any) -> None:
         with timeouts.override(timeouts.UPGRADE_SECONDS):
             super().handle(*args, **options)
             if not options["plan"] and not options["check_unapplied"]:

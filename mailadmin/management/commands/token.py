@@ -1,7 +1,9 @@
 """`token list | show | add | delete`: tokens of admins, by whoever runs the machine."""
 
+from typing import Any
+
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from mailadmin.api.forms import TokenForm
@@ -25,7 +27,7 @@ class Command(BaseCommand):
     help = "List, show, make and take back the tokens by which programs use the API."
     requires_system_checks = []
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         everything = verbs.add_parser("list", help="print all, or those of an admin")
         everything.add_argument("--owner", help="those of this admin")
@@ -50,28 +52,28 @@ class Command(BaseCommand):
         for each in (everything, new, shown, gone):
             each.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(self, *args, verb, **options):
+    def handle(self, *args: Any, verb, **options: Any) -> None:
         self.options, self.actor = options, Actor.console()
         with report_database_errors():
             getattr(self, f"do_{verb}")()
 
-    def do_list(self):
+    def do_list(self) -> None:
         tokens = Token.objects.order_by("pk")
         if owner := self.options["owner"]:
             tokens = tokens.filter(owner=try_normalize_address(owner))
         print_rows(self.stdout, TOKEN_COLUMNS, map(token_values, tokens), self.options["json"])
 
-    def do_show(self):
-        print_row(self.stdout, token_values(self.token()), self.options["json"])
+    def do_show(self) -> None:
+        print_row(self.stdout, token_values(self.get_token()), self.options["json"])
 
-    def token(self):
+    def get_token(self):
         token = Token.objects.filter(pk=self.options["key"]).first()
         if token is None:
             raise CommandError(_("There is no token %(number)s.") % {"number": self.options["key"]})
         return token
 
     def do_add(self):
-        form = self.build_form(self.owner())
+        form = self.build_form(self.get_owner())
         text = form.save() if form.is_valid() else None
         if text is None:
             raise CommandError("\n".join(format_errors(error_texts(form.errors.as_data()))))
@@ -79,7 +81,7 @@ class Command(BaseCommand):
             return print_row(self.stdout, {"token": text}, True)
         return self.stdout.write(text)
 
-    def owner(self):
+    def get_owner(self):
         name = try_normalize_address(self.options["owner"])
         owner = get_user_model().objects.filter(pk=name, active=True).first()
         if owner is None:
@@ -93,7 +95,7 @@ class Command(BaseCommand):
         return TokenForm(data, actor=self.actor, owner=owner)
 
     def do_delete(self):
-        token = self.token()
+        token = self.get_token()
         perform(self.actor, delete_token, token.pk)
         if self.options["json"]:
             return print_row(self.stdout, token_values(token), True)

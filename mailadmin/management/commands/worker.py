@@ -7,8 +7,9 @@ import signal
 import threading
 import time
 from collections import Counter
+from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import InterfaceError, OperationalError, connection
 
 from mailadmin import registry
@@ -28,10 +29,10 @@ MAX_HELD_JOBS = 20  # that this worker takes steps of in turn
 class Command(BaseCommand):
     help = "Do the panel's long work and keep house. Ends at SIGTERM, after the step at hand."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="do what is waiting, then end")
 
-    def handle(self, *args, once=False, **options):
+    def handle(self, *args: Any, once=False, **options: Any) -> None:
         timeouts.activate(
             timeouts.COMMAND_SECONDS
         )  # where a page or an upgrade was this process before
@@ -48,10 +49,10 @@ class Command(BaseCommand):
         if not once:
             self.run_unless_database_down(runner.remove_heartbeat)
 
-    def run_loop(self):
+    def run_loop(self) -> None:
         while not self.stopping.is_set():
             log_records.start_log_context("worker")
-            busy = self.run_unless_database_down(self.turn)
+            busy = self.run_unless_database_down(self.run_cycle)
             if self.once and not busy:
                 break
             if not busy:
@@ -67,7 +68,7 @@ class Command(BaseCommand):
             self.stopping.wait(IDLE_SECONDS * 5)
             return False
 
-    def turn(self):
+    def run_cycle(self) -> bool:
         """Take a step of each job in turn, keep house if it is time; whether there were jobs."""
         self.send_heartbeat()
         self.claim_jobs()
@@ -80,7 +81,7 @@ class Command(BaseCommand):
                 self.run_housekeeping()
         return bool(held)
 
-    def send_heartbeat(self):
+    def send_heartbeat(self) -> None:
         if not self.once and (
             time.monotonic() - self.heartbeat_sent_at > HEARTBEAT_SECONDS
             or not self.heartbeat_sent_at
@@ -88,25 +89,25 @@ class Command(BaseCommand):
             runner.send_heartbeat()
             self.heartbeat_sent_at = time.monotonic()
 
-    def claim_jobs(self):
+    def claim_jobs(self) -> None:
         """Claim the jobs that wait; where more wait than can be held, they take turns."""
-        while len(self.held_jobs) < MAX_HELD_JOBS and (job := self.claim()):
+        while len(self.held_jobs) < MAX_HELD_JOBS and (job := self.claim_next_job()):
             self.hold_job(job)
         resumable = next(
             (job for job in self.held_jobs if job.kind not in runner.MAX_IN_MEMORY_JOBS), None
         )
-        if len(self.held_jobs) == MAX_HELD_JOBS and resumable and (job := self.claim()):
+        if len(self.held_jobs) == MAX_HELD_JOBS and resumable and (job := self.claim_next_job()):
             runner.release_job(resumable)
             self.held_jobs.remove(resumable)
             self.hold_job(job)
 
-    def claim(self):
+    def claim_next_job(self):
         """Another job, of a kind of which this worker may hold one more."""
         held = Counter(job.kind for job in self.held_jobs)
         full = [kind for kind, most in runner.MAX_IN_MEMORY_JOBS.items() if held[kind] >= most]
         return runner.claim_job(runner.get_lease_holder_name(), except_kinds=full)
 
-    def hold_job(self, job):
+    def hold_job(self, job) -> None:
         """Take steps of this job; one whose lease was lost meanwhile begins anew."""
         self.held_jobs = [held for held in self.held_jobs if held.pk != job.pk] + [job]
 
@@ -118,7 +119,7 @@ class Command(BaseCommand):
         log_records.start_log_context(job.kind, f"job-{job.pk}")
         return runner.advance_job(job)
 
-    def run_housekeeping(self):
+    def run_housekeeping(self) -> None:
         due = time.monotonic() - self.housekeeping_ran_at > HOUSEKEEPING_SECONDS
         if self.once or due or not self.housekeeping_ran_at:
             for task in registry.housekeeping_tasks:
@@ -126,7 +127,7 @@ class Command(BaseCommand):
             self.housekeeping_ran_at = time.monotonic()
 
 
-def run_housekeeping_task(task):
+def run_housekeeping_task(task) -> None:
     """Run one task of housekeeping; a fault in it is logged and stops no other task."""
     log_records.start_log_context(f"housekeeping: {task.__name__}")
     try:
@@ -143,6 +144,6 @@ def get_database_errors():
     return OperationalError, InterfaceError, driver.OperationalError, driver.InterfaceError
 
 
-def close_connection():
+def close_connection() -> None:
     with contextlib.suppress(connection.Database.Error):
         connection.close()

@@ -103,7 +103,7 @@ class TableToggleView(TableView, View):
         try:
             perform(self.actor, self.table.services.set, [row.pk], field, value == "1")
         except ValidationError as error:
-            return self.refuse(error)
+            return self.build_refusal_response(error)
         if "HX-Request" in request.headers:
             row = self.get_object()
             renderer = RowRenderer(request, self.table)
@@ -111,7 +111,7 @@ class TableToggleView(TableView, View):
         messages.success(request, _("%(row)s was saved.") % {"row": row})
         return redirect(self.return_url())
 
-    def refuse(self, error: ValidationError) -> HttpResponse:
+    def build_refusal_response(self, error: ValidationError) -> HttpResponse:
         if "HX-Request" in self.request.headers:
             response = HttpResponse(status=422)
             response["HX-Trigger"] = json.dumps({"refused": error.messages})

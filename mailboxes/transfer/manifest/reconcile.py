@@ -157,7 +157,7 @@ def edit_row(changes, kind, row, present):
 def locate_refused_row(changes, rows, make):
     """Make all; or find the row for which it is refused, to tell where it stands."""
     try:
-        with changes.attempt():
+        with changes.savepoint():
             make(rows)
     except ValidationError:
         for row in rows:

@@ -104,7 +104,7 @@ def write_or_bisect(changes, write, rows):
     if not rows:
         return {}
     try:
-        with changes.attempt():
+        with changes.savepoint():
             write(rows)
         return {}
     except ValidationError as error:

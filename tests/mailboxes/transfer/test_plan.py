@@ -116,7 +116,7 @@ class PlanStories(TransferWorld):
 
     def test_what_is_refused_half_way_leaves_no_trace(self):
         def service(changes):
-            with contextlib.suppress(ValidationError), changes.attempt():
+            with contextlib.suppress(ValidationError), changes.savepoint():
                 mailboxes.create_mailboxes(changes, [self.row("ann")])
                 raise ValidationError("no")
             mailboxes.create_mailboxes(changes, [self.row("ben")])
