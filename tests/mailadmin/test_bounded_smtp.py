@@ -65,7 +65,7 @@ def answers(**replies):
 @pytest.fixture
 def asked(settings, monkeypatch):
     """Ask such a server; the reply, or what went wrong."""
-    monkeypatch.setattr(smtp_probe.ProbeSMTP, "seconds", 1)
+    monkeypatch.setattr(smtp_probe.ProbeSMTP, "session_seconds", 1)
     servers = []
 
     def ask(talk, tls=False):
