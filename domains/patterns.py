@@ -137,7 +137,7 @@ def validate_service(value: str) -> None:
 
 
 def is_default_transport(value: str | None) -> bool:
-    """Whether a domain's transport means delivery to the mailboxes here."""
+    """Return whether a domain's transport means delivery to the mailboxes here."""
     return value in (None, "", VIRTUAL_AGENT)
 
 

@@ -96,7 +96,7 @@ def build_token(match: re.Match) -> AddressToken:
 
 
 def is_closed_by(text: str, closing: str) -> bool:
-    """Whether the closing character is there and no backslash stands before it."""
+    """Return whether the closing character is there and no backslash stands before it."""
     body = text[:-1]
     return text.endswith(closing) and (len(body) - len(body.rstrip("\\"))) % 2 == 0
 
@@ -211,7 +211,7 @@ def append_domain(tokens: list[AddressToken], origin: str) -> list[AddressToken]
 
 
 def is_single_label_domain(tokens: list[AddressToken]) -> bool:
-    """Whether the domain is a single name."""
+    """Return whether the domain is a single name."""
     kinds = [token.kind for token in tokens]
     if "@" not in kinds or kinds[-1] == "@":
         return False

@@ -2,51 +2,60 @@
 
 from django.apps import apps
 from django.contrib.auth.backends import BaseBackend
-from django.db.models import Subquery
+from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest
 
 from mailadmin import passwords
-from mailadmin.accounts.models import SessionEpoch
+from mailadmin.accounts.models import Principal, SessionEpoch
 from mailadmin.accounts.throttling import LoginAttempt
 from mailadmin.names import fold, hash_account
 
 
 class PrincipalBackend(BaseBackend):
-    """Knows the active rows of one table, so a row switched off ends its sessions."""
+    """Authenticate active rows of one table; deactivating a row ends its sessions."""
 
-    model_name = None
+    model_name: str
 
-    def active_principals(self, name: str):
-        """The active person of this name, with the moment at which their sessions were ended."""
+    def active_principals(self, name: str) -> QuerySet:
+        """Select the active principal of this name, with the time when their sessions ended."""
         model = apps.get_model(self.model_name)
         ended = SessionEpoch.get_ended_at(hash_account(self.model_name, name))
-        found = model._default_manager.filter(active=True, pk=name)
-        return found.annotate(sessions_ended=Subquery(ended[:1]))
+        principals = model._default_manager.filter(active=True, pk=name)
+        return principals.annotate(sessions_ended=Subquery(ended[:1]))
 
-    def authenticate(self, request: HttpRequest, username=None, password: str = None, attempt=None):
-        """An unknown name costs as much as a known one, whatever scheme its hash is of."""
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        attempt: LoginAttempt | None = None,
+    ) -> Principal | None:
+        """Return the principal with this name and password, or None.
+
+        An unknown name takes as long as a known one, whatever the scheme of its hash.
+        """
         if attempt is not None and not attempt.can_try(hash_account(self.model_name, username)):
             return None
-        person = self.find_principal(username or "")
-        if attempt is not None and person is not None:
-            attempt.existing_accounts.add(get_account_key(person))
-        if person is None or not password:
+        principal = self.find_principal(username or "")
+        if attempt is not None and principal is not None:
+            attempt.existing_accounts.add(get_account_key(principal))
+        if principal is None or not password:
             passwords.simulate_verify(password or "")
             return None
-        return person if person.check_password_in_constant_time(password) else None
+        return principal if principal.check_password_in_constant_time(password) else None
 
-    def find_principal(self, name: str):
-        """The person of exactly this name: a collation may take other letters for the same."""
+    def find_principal(self, name: str) -> Principal | None:
+        """Return the principal of exactly this name: a collation may equate other letters."""
         name = name.strip().lower()
-        person = self.active_principals(name).first()
-        return person if person is not None and fold(person.pk) == name else None
+        principal = self.active_principals(name).first()
+        return principal if principal is not None and fold(principal.pk) == name else None
 
-    def get_user(self, key):
+    def get_user(self, key: str) -> Principal | None:
         return self.active_principals(key).first()
 
 
 def start_login_attempt(request: HttpRequest, name: str) -> LoginAttempt:
-    """Count an attempt at the accounts of this name; refuse it where there were too many."""
+    """Count an attempt at the accounts of this name; refuse it after too many failures."""
     attempt = LoginAttempt(
         request, [hash_account(backend.model_name, name) for backend in PRINCIPAL_BACKENDS]
     )
@@ -54,15 +63,17 @@ def start_login_attempt(request: HttpRequest, name: str) -> LoginAttempt:
     return attempt
 
 
-def start_principal_attempt(request: HttpRequest, person, proved: str) -> LoginAttempt:
-    """The same where it is known whose account is meant, by a password or a session."""
-    attempt = LoginAttempt(request, [get_account_key(person)], proved)
+def start_principal_attempt(
+    request: HttpRequest, principal: Principal, throttle_scope: str
+) -> LoginAttempt:
+    """Count an attempt at one account, known from a correct password or a session."""
+    attempt = LoginAttempt(request, [get_account_key(principal)], throttle_scope)
     attempt.check_throttle()
     return attempt
 
 
-def get_account_key(person) -> str:
-    return hash_account(person.model_label, person.pk)
+def get_account_key(principal: Principal) -> str:
+    return hash_account(principal.model_label, principal.pk)
 
 
 class AdminBackend(PrincipalBackend):

@@ -1,4 +1,4 @@
-"""The forms of the login."""
+"""The forms of the sign-in."""
 
 import unicodedata
 
@@ -8,12 +8,14 @@ from django.utils.translation import gettext_lazy as _
 
 
 def refuse_control_characters(text: str) -> None:
-    """A database may take names for equal that differ in characters which nobody sees."""
+    """Refuse control characters: some collations ignore them, and equate two names."""
     if any(unicodedata.category(letter) == "Cc" for letter in text):
         raise ValidationError(_("Control characters are not allowed."))
 
 
 class LoginForm(forms.Form):
+    """Address and password."""
+
     username = forms.CharField(
         label=_("Address"),
         max_length=255,
@@ -32,6 +34,8 @@ class LoginForm(forms.Form):
 
 
 class CodeForm(forms.Form):
+    """The one-time code of a second factor."""
+
     code = forms.CharField(
         label=_("Code"),
         max_length=12,
@@ -40,7 +44,7 @@ class CodeForm(forms.Form):
         ),
     )
 
-    def clean_code(self):
+    def clean_code(self) -> str:
         return self.cleaned_data["code"].replace(" ", "")
 
     def add_refusal(self) -> None:

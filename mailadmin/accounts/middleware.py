@@ -1,27 +1,32 @@
 """Middleware of accounts: client address, required login, expired passwords, private pages."""
 
+from collections.abc import Callable
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth import middleware
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
 from django.utils.cache import patch_cache_control
 
 from mailadmin.accounts.networks import get_client_address, is_trusted_proxy
 
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
 
 class PasswordExpiryMiddleware:
-    """Who has an expired password may change it, and nothing else."""
+    """Redirect everybody whose password has expired to the page that changes it."""
 
     exempt_views = {
         *("own-password", "logout", "login", "code", "set_language"),
         *("healthz", "readyz", "metrics"),
     }
 
-    def __init__(self, get_response) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest):
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         if (
             not self.is_exempt(request.path_info)
             and request.user.is_authenticated
@@ -38,27 +43,35 @@ class PasswordExpiryMiddleware:
 
 
 class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
-    """Back to where one was; but what was sent cannot be sent again by a link."""
+    """Redirect to the login and back, except for POST: a link cannot send the data again."""
 
-    def process_view(self, request: HttpRequest, view_func, view_args, view_kwargs):
-        """Nobody is looked up for a page that is open to all: /healthz needs no database."""
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponse],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> HttpResponse | None:
+        """Do not load the user for a public page: /healthz needs no database."""
         if not getattr(view_func, "login_required", True):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
 
-    def handle_no_permission(self, request: HttpRequest, view_func):
+    def handle_no_permission(
+        self, request: HttpRequest, view_func: Callable[..., HttpResponse]
+    ) -> HttpResponse:
         if request.method in ("GET", "HEAD"):
             return super().handle_no_permission(request, view_func)
         return redirect(settings.LOGIN_URL)
 
 
 class ClientAddressMiddleware:
-    """`request.client_address`: whom we talk to, by the word of trusted proxies only."""
+    """Set `request.client_address`; only trusted proxies' forwarded headers count."""
 
-    def __init__(self, get_response) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest):
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_trusted_proxy(request.META.get("REMOTE_ADDR", "")):
             request.META.pop("HTTP_X_FORWARDED_PROTO", None)
         request.client_address = get_client_address(request.META)
@@ -66,12 +79,12 @@ class ClientAddressMiddleware:
 
 
 class NoStoreMiddleware:
-    """No page of the panel stays in a cache, the browser's included: not after signing out."""
+    """Keep every page out of caches, the browser's too: nothing is shown after signing out."""
 
-    def __init__(self, get_response) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest):
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         patch_cache_control(response, private=True, no_store=True)
         return response

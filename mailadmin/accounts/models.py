@@ -1,8 +1,9 @@
-"""Roles, scope, the people who sign in, and what is counted of their attempts."""
+"""Roles, scope, the principals who sign in, and the counters of their attempts."""
 
+import datetime
 import enum
 import functools
-from typing import Any
+from typing import Any, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -23,12 +24,13 @@ class Role(enum.Flag):
 
 
 class ScopedQuerySet(models.QuerySet):
-    """Rows that know who may see them; an unknown person sees none."""
+    """Rows that know which principal may see them; an unknown principal sees none."""
 
     domain_lookup = "domain"
-    owner_lookup = None
+    owner_lookup: str | None = None
 
-    def visible_to(self, principal: Any):
+    def visible_to(self, principal: Any) -> Self:
+        """Return the rows in the scope of this principal."""
         match getattr(principal, "role", None):
             case Role.SUPERADMIN:
                 return self.all()
@@ -41,13 +43,15 @@ class ScopedQuerySet(models.QuerySet):
 
 
 class PrincipalManager(BaseUserManager):
-    def get_by_natural_key(self, username):
+    def get_by_natural_key(self, username: str) -> "Principal":
         return self.get(username=username.strip().lower())
 
 
 class Principal(AbstractBaseUser):
     """Somebody who signs in: an admin or the owner of a mailbox."""
 
+    username: Any
+    active: Any
     last_login = None
     password = Latin1CharField(_("password"), max_length=255, secret=True)
     phone = CharField(max_length=30, blank=True, default="", db_default="", editable=False)
@@ -55,9 +59,9 @@ class Principal(AbstractBaseUser):
     token = CharField(
         max_length=255, blank=True, default="", db_default="", secret=True, editable=False
     )
-    form_choices = None  # of forms, that a principal of one request remembers
+    form_choices: dict[type[models.Model], Any] | None = None  # the choice caches of one request
     token_validity = DateTimeField(default=timezone.now, db_default=UnknownDate(), editable=False)
-    totp_secret = CharField(max_length=255, null=True, blank=True, secret=True, editable=False)  # noqa: DJ001 (PostfixAdmin asks "IS NULL")
+    totp_secret = CharField(max_length=255, null=True, blank=True, secret=True, editable=False)  # noqa: DJ001 (PostfixAdmin tests "IS NULL")
 
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS = []
@@ -69,38 +73,38 @@ class Principal(AbstractBaseUser):
         return self.username
 
     @property
-    def is_active(self):
+    def is_active(self) -> bool:
         return self.active
 
     @property
-    def model_label(self):
-        """Which table this is a row of; what somebody owns names him by it and his key."""
+    def model_label(self) -> str:
+        """Return the label of the model; with the key it names the owner of a job or token."""
         return self._meta.label
 
-    def reload(self):
-        """The same person with the rights of this moment; None who has none any more."""
+    def reload(self) -> Self | None:
+        """Return the principal with their current rights; None if they have none any more."""
         return self._meta.model._base_manager.filter(pk=self.pk, active=True).first()
 
-    def check_password(self, raw_password):
+    def check_password(self, raw_password: str) -> bool:
         return passwords.verify(raw_password, self.password, self.username)
 
-    def check_password_in_constant_time(self, raw_password):
-        """The same in the time that it takes for everybody."""
+    def check_password_in_constant_time(self, raw_password: str) -> bool:
+        """Check the password in the time that it takes for everybody."""
         return passwords.verify_in_constant_time(raw_password, self.password, self.username)
 
-    def set_password(self, raw_password) -> None:
+    def set_password(self, raw_password: str | None) -> None:
         self.password = passwords.make_hash(raw_password, self.username)
 
     def password_has_expired(self) -> bool:
         return False
 
-    def get_session_auth_hash(self):
-        """What a session is valid for: this password, and no end of all sessions since it began."""
+    def get_session_auth_hash(self) -> str:
+        """Return a hash of the password and of the time at which all sessions were ended last."""
         ended = self.get_sessions_ended()
         return super().get_session_auth_hash() + (f" {ended.isoformat()}" if ended else "")
 
-    def get_sessions_ended(self):
-        """When all sessions of this person were ended, if they were."""
+    def get_sessions_ended(self) -> datetime.datetime | None:
+        """Return when all sessions of this principal were ended; None if they never were."""
         if "sessions_ended" not in vars(self):
             key = SessionEpoch.key_of(self)
             self.sessions_ended = SessionEpoch.get_ended_at(key).first()
@@ -108,7 +112,7 @@ class Principal(AbstractBaseUser):
 
 
 class LoginFailure(models.Model):
-    """Failed logins of a name or a network within the present window."""
+    """Failed logins of an account or a network within the current window."""
 
     key = CharField(max_length=255, primary_key=True)
     failures = models.PositiveIntegerField(default=0)
@@ -122,7 +126,7 @@ class LoginFailure(models.Model):
 
 
 class KnownNetwork(models.Model):
-    """A network from which somebody has signed in before; the key is a hash of both."""
+    """A network from which an account was used before; the key is a hash of both."""
 
     key = CharField(max_length=64, primary_key=True)
     seen = models.DateTimeField(db_index=True)
@@ -135,7 +139,7 @@ class KnownNetwork(models.Model):
 
 
 class SessionEpoch(models.Model):
-    """When all sessions of a person ended; a session that began before is not valid."""
+    """When all sessions of a principal ended; a session that began before is not valid."""
 
     key = CharField(max_length=64, primary_key=True)
     at = models.DateTimeField(db_index=True)
@@ -147,16 +151,16 @@ class SessionEpoch(models.Model):
         return self.key
 
     @staticmethod
-    def key_of(person) -> str:
-        return hash_account(person.model_label, person.pk)
+    def key_of(principal: Principal) -> str:
+        return hash_account(principal.model_label, principal.pk)
 
     @classmethod
-    def get_ended_at(cls, key):
+    def get_ended_at(cls, key: str) -> models.QuerySet:
         return cls.objects.filter(pk=key).values_list("at", flat=True)
 
 
 class UsedCode(models.Model):
-    """A one-time code that has opened the door once; unique, so it opens it never again."""
+    """A one-time code that was used; it is unique, so it cannot be used again."""
 
     key = CharField(max_length=255)
     step = models.BigIntegerField()
@@ -171,5 +175,5 @@ class UsedCode(models.Model):
 
 @functools.cache
 def is_scoped_model(model: type[models.Model]) -> bool:
-    """Whether a row of this table is somebody's, or only kept by us or by the mail server."""
+    """Return whether rows of this table belong to users, not to the panel or the mail server."""
     return isinstance(model._default_manager.none(), ScopedQuerySet)

@@ -1,4 +1,4 @@
-"""Addresses of clients: which are proxies of ours, and which belong to one customer."""
+"""Client addresses: which belong to trusted proxies, and which to one customer."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -6,8 +6,11 @@ from typing import Any
 
 from django.conf import settings
 
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-def get_client_address(meta: Mapping[str, Any]):
+
+def get_client_address(meta: Mapping[str, Any]) -> str:
+    """Return the address of the client, as far as trusted proxies report it."""
     address = meta.get("REMOTE_ADDR", "")
     if not is_trusted_proxy(address):
         return address
@@ -25,8 +28,8 @@ def is_ip_address(text: str) -> bool:
     return parse_ip(text) is not None
 
 
-def parse_ip(text: str):
-    """The address, an IPv4 one also where it comes wrapped in IPv6."""
+def parse_ip(text: str) -> IPAddress | None:
+    """Return the address, unwrapped if it is IPv4 in IPv6; None for any other text."""
     try:
         ip = ipaddress.ip_address(text)
     except ValueError:
@@ -35,15 +38,15 @@ def parse_ip(text: str):
 
 
 def is_trusted_proxy(address: str) -> bool:
-    """A proxy on a local socket has no address; with trusted proxies set it is one of them."""
+    """Return whether this is a trusted proxy; one on a local socket has no address."""
     ip = parse_ip(address)
     if ip is None:
         return bool(settings.MAILADMIN_TRUSTED_PROXIES)
     return any(ip in network for network in settings.MAILADMIN_TRUSTED_PROXIES)
 
 
-def get_client_network(address: str):
-    """The part of an address that one customer holds: /24 of IPv4, /64 of IPv6."""
+def get_client_network(address: str) -> str:
+    """Return the part of an address that one customer has: /24 of IPv4, /64 of IPv6."""
     ip = parse_ip(address)
     if ip is None:
         return address

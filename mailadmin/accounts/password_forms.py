@@ -10,11 +10,11 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin import passwords
 from mailadmin.accounts.models import Role
 
-MIN_CRYPT_LENGTH = 26  # `$1$`, a salt and what MD5 gives
+MIN_CRYPT_LENGTH = 26  # `$1$`, a salt and an MD5 digest
 
 
 class PasswordHashField(forms.CharField):
-    """A password as it is stored, in any scheme that lets somebody in."""
+    """A stored password hash, in any scheme that can be verified."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -25,8 +25,8 @@ class PasswordHashField(forms.CharField):
         )
 
 
-def validate_password_hash(stored) -> None:
-    """Only what says itself what it is: anything else could be a password in plain words."""
+def validate_password_hash(stored: str) -> None:
+    """Refuse a value that does not name its scheme: it could be a plain text password."""
     body = stored.rpartition("}")[2]
     is_whole = stored.isascii() and not (body.startswith("$") and len(body) < MIN_CRYPT_LENGTH)
     if not (stored.startswith(("{", "$")) and is_whole and passwords.is_verifiable(stored)):
@@ -34,7 +34,7 @@ def validate_password_hash(stored) -> None:
 
 
 class NewPasswordMixin(forms.Form):
-    """A password typed twice. Empty on an edit keeps the old one."""
+    """A password typed twice. Left empty on an edit, the old one stays."""
 
     password = forms.CharField(
         label=_("Password"),
@@ -55,21 +55,23 @@ class NewPasswordMixin(forms.Form):
     )
 
     def require_password(self) -> None:
-        """Ask for a new one, and say what it must be like."""
+        """Require a new password, and show the rules for it."""
         self.fields["password"].required = self.fields["password2"].required = True
         self.fields["password"].help_text = " ".join(
             str(rule) for rule in passwords.describe_rules()
         )
 
-    def replace_password_with_hash(self, values: Mapping[str, Any], username):
-        """What the service is given: of the typed passwords, if any, the hash."""
-        kept = {
+    def replace_password_with_hash(
+        self, values: Mapping[str, Any], username: str
+    ) -> dict[str, Any]:
+        """Return the values for the service, with the hash in place of the typed passwords."""
+        others = {
             k: v for k, v in values.items() if k not in ("password", "password2", "password_hash")
         }
-        return kept | self.get_password_values(username)
+        return others | self.get_password_values(username)
 
-    def get_password_values(self, username):
-        """The new password as it is stored, or nothing to keep the old one."""
+    def get_password_values(self, username: str) -> dict[str, str]:
+        """Return the hash of the new password; nothing if the old one stays."""
         if stored := self.cleaned_data.get("password_hash"):
             return {"password": stored}
         if not (typed := self.cleaned_data.get("password")):
@@ -77,22 +79,22 @@ class NewPasswordMixin(forms.Form):
         return {"password": passwords.make_hash(typed, username)}
 
     def adapt_for_api(self, values: Mapping[str, Any]) -> None:
-        """Programs do not mistype; those of superadmins may know a password by its hash alone."""
+        """Ask for the password once; superadmins' programs may give its hash instead."""
         super().adapt_for_api(values)
         del self.fields["password2"]
         if self.actor.principal.role is Role.SUPERADMIN:
             self.fields["password_hash"] = PasswordHashField()
             self.fields["password"].required &= not values.get("password_hash")
 
-    def clean(self):
+    def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         if not {"password", "password2"} & set(self.errors):
             first = cleaned.get("password", "")
             self._check_passwords(first, cleaned.get("password2", first))
         return cleaned
 
-    def _check_passwords(self, first, second) -> None:
-        """Both the same, and within the rules."""
+    def _check_passwords(self, first: str, second: str) -> None:
+        """Refuse two different passwords, and one that breaks the rules."""
         if first != second:
             self.add_error("password2", _("The two passwords differ."))
         elif first and self.cleaned_data.get("password_hash"):

@@ -1,26 +1,28 @@
-"""Which roles a view opens for."""
+"""Which roles may open a view."""
 
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor
 
 
 class RoleRequiredMixin:
-    """A view that says which roles it opens for; anybody else gets 403 and stays signed in."""
+    """A view that names its roles; anybody else gets 403 and stays signed in."""
 
-    roles = None
+    roles: Role
+    request: HttpRequest
 
-    def get_roles(self):
+    def get_roles(self) -> Role:
         return self.roles
 
     @property
-    def actor(self):
+    def actor(self) -> Actor:
         return Actor.from_request(self.request)
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.role not in self.get_roles():
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)

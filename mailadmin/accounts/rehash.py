@@ -2,29 +2,29 @@
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
 from django.http import HttpRequest
 
 from mailadmin import passwords
+from mailadmin.accounts.models import Principal
 from mailadmin.changes.perform import Actor, Changes, perform
 
 
-def rehash_password(request: HttpRequest, person, typed: str) -> None:
-    """Where the operator asked for it, store the typed password in the configured scheme.
+def rehash_password(request: HttpRequest, principal: Principal, password: str) -> None:
+    """Store the password in the configured scheme, if MAILADMIN_PASSWORD_REHASH says so.
 
-    Right after the password was found right: a one-time code may be asked for on another page,
-    and nothing keeps the password until then.
+    To be called right after the password was verified: a one-time code may be asked for on another
+    page, and nothing keeps the password until then.
     """
-    if not (settings.MAILADMIN_PASSWORD_REHASH and passwords.needs_rehash(person.password)):
+    if not (settings.MAILADMIN_PASSWORD_REHASH and passwords.needs_rehash(principal.password)):
         return
     try:
-        stored = passwords.make_hash(typed, person.username)
+        stored = passwords.make_hash(password, principal.username)
     except ValidationError:
-        return  # the configured scheme cannot take this password: the old hash goes on
-    actor = Actor(person, person.username, request.client_address)
-    perform(actor, set_password_hash, type(person), person.pk, stored)
-    person.refresh_from_db()
+        return  # the configured scheme cannot take this password: keep the old hash
+    actor = Actor(principal, principal.username, request.client_address)
+    perform(actor, set_password_hash, type(principal), principal.pk, stored)
+    principal.refresh_from_db()
 
 
-def set_password_hash(changes: Changes, model: type[models.Model], key, stored) -> None:
+def set_password_hash(changes: Changes, model: type[Principal], key: str, stored: str) -> None:
     changes.update(changes.find(model, [key]), password=stored)

@@ -1,23 +1,25 @@
-"""Sessions in the database, whatever host of it answers."""
+"""Sessions in the database, saved again after a deadlock; ending all sessions of somebody."""
+
+from collections.abc import Iterable
 
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import OperationalError
 from django.utils import timezone
 
-from mailadmin.accounts.models import SessionEpoch
+from mailadmin.accounts.models import Principal, SessionEpoch
 from mailadmin.changes.perform import retry_on_deadlock
 from mailadmin.db.bulk import chunks, insert_rows
 
 
 class SessionStore(db.SessionStore):
-    """Two panels may save one session at the same moment: a cluster lets one of them try again."""
+    """Django's session store, with retries: on a cluster two saves of a session may collide."""
 
-    def save(self, must_create=False) -> None:
+    def save(self, must_create: bool = False) -> None:
         retry_on_deadlock(lambda: self._save_once(must_create))
 
-    def _save_once(self, must_create) -> None:
-        """Django takes every error for a session that is gone, and answers 400."""
+    def _save_once(self, must_create: bool) -> None:
+        """Save, or raise the database's error, which Django turns into a missing session (400)."""
         try:
             super().save(must_create)
         except UpdateError as error:
@@ -26,9 +28,9 @@ class SessionStore(db.SessionStore):
             raise
 
 
-def end_sessions(people) -> None:
-    """End all sessions of these people; part of the service that takes their access away."""
-    keys = [SessionEpoch.key_of(person) for person in people]
+def end_sessions(principals: Iterable[Principal]) -> None:
+    """End all sessions of these principals; called by services that take their access away."""
+    keys = [SessionEpoch.key_of(principal) for principal in principals]
     now = timezone.now()
     for part in chunks(keys):
         SessionEpoch.objects.filter(pk__in=part).delete()

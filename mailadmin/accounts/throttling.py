@@ -1,9 +1,9 @@
-"""How often somebody may fail to sign in, counted so that strangers cannot lock a person out.
+"""Limit failed logins, so that passwords cannot be guessed and strangers lock nobody out.
 
-An attempt counts for each account that it may be meant for: the admin and the mailbox of that
-name. It counts by account and network; a browser that has signed in to the account before has a
-count of its own. What all strangers together fail at an account is bounded too, and that bound
-does not concern browsers and networks from which the account was used before.
+An attempt counts for each account that it may mean: the admin and the mailbox of that name. It is
+counted by account and network; a browser that has signed in to the account before has a counter of
+its own. The failures of all unknown clients at one account are limited too; that limit does not
+apply to browsers and networks from which the account was used before.
 """
 
 import datetime
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.core import signing
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -43,23 +43,24 @@ class TooManyLoginFailures(Exception):
 
 @dataclass
 class LoginAttempt:
-    """An attempt to sign in, counted before it is made: attempts at the same moment count too.
+    """An attempt to sign in, counted before it is made: simultaneous attempts count too.
 
-    `proved` says what was shown before: behind a password no stranger can lock anybody out, so
-    what is guessed there counts from all networks together.
+    `throttle_scope` names what was verified before, such as a password. Behind a password no
+    stranger can lock anybody out, so failures there are counted from all networks together.
     """
 
     request: HttpRequest
     accounts: Sequence[str]
     throttle_scope: str = ""
-    existing_accounts: set = field(default_factory=set)  # accounts that there are
+    existing_accounts: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.network = get_client_network(self.request.client_address)
         self.devices = load_known_devices(self.request)
-        self.counts = increment_failures(dict(self.iter_limits()), first=f"network:{self.network}")
+        self.counts = increment_failures(dict(self.iter_limits()), f"network:{self.network}")
 
     def iter_limits(self) -> Iterable[tuple[str, int]]:
+        """Yield each counter with its limit."""
         if not any(account in self.devices for account in self.accounts):
             yield f"network:{self.network}", MAX_FAILURES_PER_NETWORK
         for account in self.accounts:
@@ -68,7 +69,7 @@ class LoginAttempt:
                 yield f"account:{account}", MAX_FAILURES_PER_ACCOUNT
 
     def client_key(self, account: str) -> str:
-        """The counter of this browser where it is known, otherwise of its network."""
+        """Return the counter of this browser if it is known, else of its network."""
         if device := self.devices.get(account):
             return f"device:{device}"
         if self.throttle_scope:
@@ -76,14 +77,14 @@ class LoginAttempt:
         return "client:" + hash_account_network(account, self.network)
 
     def check_throttle(self) -> None:
-        """Refuse an attempt for which no account is open."""
+        """Raise TooManyLoginFailures if no account may be tried."""
         if self.is_over_limit(f"network:{self.network}", MAX_FAILURES_PER_NETWORK):
             raise self.build_throttle_error()
         if not any(self.can_try(account) for account in self.accounts):
             raise self.build_throttle_error()
 
     def can_try(self, account: str) -> bool:
-        """Whether a password may be tried at this account."""
+        """Return whether a password may be tried at this account."""
         if self.is_over_limit(self.client_key(account), MAX_FAILURES_PER_CLIENT):
             return False
         if account in self.devices or not self.is_over_limit(
@@ -98,39 +99,39 @@ class LoginAttempt:
 
     @property
     def has_throttled_account(self) -> bool:
-        """Whether some account was not tried, so that the password may be right nonetheless."""
+        """Return whether an account was not tried, so that the password may be correct."""
         return not all(self.can_try(account) for account in self.accounts)
 
     def build_throttle_error(self) -> TooManyLoginFailures:
-        over = [
+        window_starts = [
             self.counts[key][1]
             for key, limit in self.iter_limits()
             if self.is_over_limit(key, limit)
         ]
-        left = (max(over) + FAILURE_WINDOW - timezone.now()).total_seconds()
-        return TooManyLoginFailures(max(1, int(left) + 1))
+        remaining = (max(window_starts) + FAILURE_WINDOW - timezone.now()).total_seconds()
+        return TooManyLoginFailures(max(1, int(remaining) + 1))
 
     def record_success(self, account: str) -> None:
-        """Reset the counter of who signed in; what else was counted for the attempt is taken off.
+        """Reset the counter of this account, and undo what the attempt added to the others.
 
         A guess at an earlier account stays counted: its password was tried, and was wrong.
         """
         earlier = self.accounts[: self.accounts.index(account)]
         tried = [one for one in earlier if one in self.existing_accounts]
-        kept = {self.client_key(one) for one in tried} | {f"account:{one}" for one in tried}
+        failed_keys = {self.client_key(one) for one in tried} | {f"account:{one}" for one in tried}
         decrement_failures(
-            [key for key in self.counts if key not in kept], self.client_key(account)
+            [key for key in self.counts if key not in failed_keys], self.client_key(account)
         )
         remember_network(hash_account_network(account, self.network))
 
     def remember_browser(self, response: HttpResponse, account: str) -> None:
-        """Let this browser be known by a cookie that nobody else can make."""
+        """Set a signed cookie by which this browser is known from now on."""
         devices = {account: self.devices.get(account) or secrets.token_urlsafe(16)}
         devices |= {one: device for one, device in self.devices.items() if one != account}
-        kept = dict(list(devices.items())[:MAX_ACCOUNTS_PER_BROWSER])
+        latest = dict(list(devices.items())[:MAX_ACCOUNTS_PER_BROWSER])
         response.set_cookie(
             DEVICE_COOKIE_NAME,
-            signing.dumps(kept, salt=DEVICE_COOKIE_NAME, compress=True),
+            signing.dumps(latest, salt=DEVICE_COOKIE_NAME, compress=True),
             max_age=DEVICE_COOKIE_AGE,
             path=settings.LOGIN_URL,
             secure=settings.SESSION_COOKIE_SECURE,
@@ -144,35 +145,35 @@ def hash_account_network(account: str, network: str) -> str:
 
 
 def load_known_devices(request: HttpRequest) -> dict[str, str]:
-    """The accounts that this browser has signed in to, each with the name of the browser there."""
+    """Return account → name of this browser, for the accounts that it has signed in to."""
     try:
-        found = signing.loads(
+        devices = signing.loads(
             request.COOKIES.get(DEVICE_COOKIE_NAME, ""),
             salt=DEVICE_COOKIE_NAME,
             max_age=DEVICE_COOKIE_AGE,
         )
     except signing.BadSignature:
         return {}
-    return found if isinstance(found, dict) else {}
+    return devices if isinstance(devices, dict) else {}
 
 
 def increment_failures(
-    limits: dict[str, int], first: str
+    limits: dict[str, int], gate_key: str
 ) -> dict[str, tuple[int, datetime.datetime]]:
-    """Add one to these counters: (failures in the current window, when it began) of each.
+    """Add one to these counters; return (failures in the window, its start) of each.
 
-    Where the counter that comes first is over its limit, the others are left alone: names without
-    end would become rows without end.
+    Where the gate counter is over its limit, the others are left alone: an endless list of names
+    must not become an endless table.
     """
     now = timezone.now()
 
-    def add() -> dict:
+    def add() -> dict[str, tuple[int, datetime.datetime]]:
         keys = sorted(limits)
-        there = load_failure_counts(keys)
-        failures, since = there.get(first, (0, now))
-        if first in limits and failures > limits[first] and since > now - FAILURE_WINDOW:
-            keys = [first]
-        new = [LoginFailure(pk=key, since=now) for key in keys if key not in there]
+        counts = load_failure_counts(keys)
+        failures, since = counts.get(gate_key, (0, now))
+        if gate_key in limits and failures > limits[gate_key] and since > now - FAILURE_WINDOW:
+            keys = [gate_key]
+        new = [LoginFailure(pk=key, since=now) for key in keys if key not in counts]
         LoginFailure.objects.bulk_create(new, ignore_conflicts=True)
         increment_window_counter(
             LoginFailure.objects.filter(pk__in=keys), now, FAILURE_WINDOW, "failures", "since"
@@ -188,26 +189,31 @@ def load_failure_counts(keys: list[str]) -> dict[str, tuple[int, datetime.dateti
 
 
 def increment_window_counter(
-    rows, now: datetime.datetime, window: datetime.timedelta, number: str, start: str
+    rows: QuerySet,
+    now: datetime.datetime,
+    window: datetime.timedelta,
+    counter_field: str,
+    window_field: str,
 ) -> int:
-    """Add one to counters of a window that begins anew when it is over; how many there are."""
-    is_over = {f"{start}__lt": now - window}
+    """Add one to counters, reset when their window is over; return how many rows matched."""
+    is_over = {f"{window_field}__lt": now - window}
     # MySQL sets columns from left to right, so the count comes before the moment it depends on.
     values = {
-        number: Case(When(**is_over, then=Value(1)), default=F(number) + 1),
-        start: Case(When(**is_over, then=Value(now)), default=start),
+        counter_field: Case(When(**is_over, then=Value(1)), default=F(counter_field) + 1),
+        window_field: Case(When(**is_over, then=Value(now)), default=window_field),
     }
     return rows.update(**values)
 
 
 def decrement_failures(keys: list[str], reset: str) -> None:
-    """Take one off these counters, and all off the one to be reset."""
+    """Subtract one from these counters, and set one of them to zero."""
     rows = LoginFailure.objects.filter(pk__in=sorted(keys), failures__gt=0)
-    left = Case(When(pk=reset, then=Value(0)), default=F("failures") - 1)
-    retry_on_deadlock(lambda: rows.update(failures=left))
+    remaining = Case(When(pk=reset, then=Value(0)), default=F("failures") - 1)
+    retry_on_deadlock(lambda: rows.update(failures=remaining))
 
 
 def remember_network(key: str) -> None:
+    """Store that this network was used for this account."""
     now = timezone.now()
     row = KnownNetwork.objects.filter(pk=key)
     seen = row.values_list("seen", flat=True).first()
@@ -219,8 +225,8 @@ def remember_network(key: str) -> None:
 
 
 def log_login_failure(name: str, address: str, reason: str) -> None:
-    """One line in a form that a log watcher can rely on."""
-    from mailadmin.observability import metrics  # a command has no use for them
+    """Log a failed login in a fixed form, for log watchers such as fail2ban."""
+    from mailadmin.observability import metrics  # not needed by commands
 
     metrics.LOGIN_FAILURES.labels(reason).inc()
     safe = str(name)[:255].encode("unicode_escape").decode().replace('"', "'")

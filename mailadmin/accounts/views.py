@@ -1,4 +1,4 @@
-"""Log in by password and one-time code; log out."""
+"""Sign in by password and one-time code; sign out."""
 
 import time
 from typing import Any
@@ -19,9 +19,9 @@ from mailadmin.accounts.backends import (
     start_principal_attempt,
 )
 from mailadmin.accounts.forms import CodeForm, LoginForm
-from mailadmin.accounts.models import Role
+from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.rehash import rehash_password
-from mailadmin.accounts.throttling import TooManyLoginFailures, log_login_failure
+from mailadmin.accounts.throttling import LoginAttempt, TooManyLoginFailures, log_login_failure
 from mailadmin.accounts.totp import verify_totp
 from mailadmin.error_pages import too_many_requests
 
@@ -31,8 +31,8 @@ PENDING_LOGIN_KEY = "mailadmin_pending"
 PENDING_LOGIN_SECONDS = 300
 
 
-def get_redirect_target(request: HttpRequest, target):
-    """Where to go after the door: a page of our own, or home."""
+def get_redirect_target(request: HttpRequest, target: str) -> str:
+    """Return where to go after the login: a page of this site, or the start page."""
     if url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     ):
@@ -41,36 +41,40 @@ def get_redirect_target(request: HttpRequest, target):
 
 
 class ThrottledFormMixin:
-    """A form whose answers are counted; too many wrong ones are told to wait."""
+    """A form whose wrong answers are counted; after too many it answers 429."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return super().post(request, *args, **kwargs)
-        except TooManyLoginFailures as stop:
+        except TooManyLoginFailures as error:
             log_login_failure(self.get_throttled_name(), request.client_address, "throttled")
-            return too_many_requests(request, stop.retry_after)
+            return too_many_requests(request, error.retry_after)
 
-    def get_throttled_name(self):
-        """Whose account was meant, for the log."""
+    def get_throttled_name(self) -> str:
+        """Return the account that was meant, for the log."""
         return self.request.user.username
 
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
 class BaseLoginView(ThrottledFormMixin, FormView):
-    """A form of the sign-in, whose wrong answers are counted."""
+    """A step of the login."""
 
     roles = Role.ANYONE
 
-    def complete_login(self, attempt, person, backend, target):
-        """Sign this person in, and know their browser from now on."""
-        attempt.record_success(get_account_key(person))
-        login(self.request, person, backend=backend)
+    def complete_login(
+        self, attempt: LoginAttempt, principal: Principal, backend: str, target: str
+    ) -> HttpResponse:
+        """Sign in this principal, and remember their browser."""
+        attempt.record_success(get_account_key(principal))
+        login(self.request, principal, backend=backend)
         response = redirect(get_redirect_target(self.request, target))
-        attempt.remember_browser(response, get_account_key(person))
+        attempt.remember_browser(response, get_account_key(principal))
         return response
 
 
 class LoginView(BaseLoginView):
+    """Ask for address and password."""
+
     template_name = "login.html"
     form_class = LoginForm
 
@@ -83,72 +87,74 @@ class LoginView(BaseLoginView):
         target = self.request.POST.get("next", self.request.GET.get("next", ""))
         return super().get_context_data(next=target, **kwargs)
 
-    def form_valid(self, form) -> HttpResponse:
+    def form_valid(self, form: LoginForm) -> HttpResponse:
         request = self.request
         name, password = form.cleaned_data["username"], form.cleaned_data["password"]
         target = request.POST.get("next", "")
         attempt = start_login_attempt(request, name)
-        person = authenticate(request, username=name, password=password, attempt=attempt)
-        if person is None:
+        principal = authenticate(request, username=name, password=password, attempt=attempt)
+        if principal is None:
             return self.reject_login(form, attempt, name)
         request.session.flush()
-        rehash_password(request, person, password)
-        if person.totp_secret:
+        rehash_password(request, principal, password)
+        if principal.totp_secret:
             request.session[PENDING_LOGIN_KEY] = {
-                "backend": person.backend,
-                "key": person.pk,
-                "hash": person.get_session_auth_hash(),
+                "backend": principal.backend,
+                "key": principal.pk,
+                "hash": principal.get_session_auth_hash(),
                 "at": time.time(),
                 "next": target,
             }
-            return redirect("code")  # what was tried counts until the code is right too
-        return self.complete_login(attempt, person, person.backend, target)
+            return redirect("code")  # the attempt stays counted until the code is correct too
+        return self.complete_login(attempt, principal, principal.backend, target)
 
-    def reject_login(self, form, attempt, name: str):
+    def reject_login(self, form: LoginForm, attempt: LoginAttempt, name: str) -> HttpResponse:
         if attempt.has_throttled_account:
             raise attempt.build_throttle_error()
         log_login_failure(name, self.request.client_address, "password")
         form.add_refusal()
         return self.form_invalid(form)
 
-    def get_throttled_name(self):
+    def get_throttled_name(self) -> str:
         return self.request.POST.get("username", "")
 
 
 @method_decorator(login_not_required, name="dispatch")
 class LoginCodeView(BaseLoginView):
+    """Ask for the one-time code of a principal who has a second factor."""
+
     template_name = "login_code.html"
     form_class = CodeForm
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any):
-        self.person = get_pending_person(request)
-        if self.person is None:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.principal = get_pending_principal(request)
+        if self.principal is None:
             return redirect("login")
         return super().dispatch(request, *args, **kwargs)
 
-    def form_valid(self, form) -> HttpResponse:
+    def form_valid(self, form: CodeForm) -> HttpResponse:
         request = self.request
-        attempt = start_principal_attempt(request, self.person, "code")
-        if not verify_totp(self.person, form.cleaned_data["code"]):
-            log_login_failure(self.person.pk, request.client_address, "code")
+        attempt = start_principal_attempt(request, self.principal, "code")
+        if not verify_totp(self.principal, form.cleaned_data["code"]):
+            log_login_failure(self.principal.pk, request.client_address, "code")
             form.add_refusal()
             return self.form_invalid(form)
         pending = request.session.pop(PENDING_LOGIN_KEY)
-        return self.complete_login(attempt, self.person, pending["backend"], pending["next"])
+        return self.complete_login(attempt, self.principal, pending["backend"], pending["next"])
 
-    def get_throttled_name(self):
-        return self.person.pk
+    def get_throttled_name(self) -> str:
+        return self.principal.pk
 
 
-def get_pending_person(request: HttpRequest):
-    """Who has given the right password within the last minutes and still owes the code."""
+def get_pending_principal(request: HttpRequest) -> Principal | None:
+    """Return who gave the correct password within the last minutes and still owes the code."""
     pending = request.session.get(PENDING_LOGIN_KEY)
     if not pending or time.time() - pending["at"] > PENDING_LOGIN_SECONDS:
         return None
-    person = load_backend(pending["backend"]).get_user(pending["key"])
-    if person is None or person.get_session_auth_hash() != pending["hash"]:
+    principal = load_backend(pending["backend"]).get_user(pending["key"])
+    if principal is None or principal.get_session_auth_hash() != pending["hash"]:
         return None
-    return person
+    return principal
 
 
 class LogoutView(View):

@@ -220,14 +220,14 @@ def prepare_postfixadmin_upgrade(connection) -> None:
 
 
 def has_schema_version(connection) -> bool:
-    """Whether PostfixAdmin has noted how far its upgrade has come."""
+    """Return whether PostfixAdmin has noted how far its upgrade has come."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT 1 FROM {get_table_name('config')} WHERE name = 'version'")  # noqa: S608
         return bool(cursor.fetchone())
 
 
 def has_upgrade_constraint(connection) -> bool:
-    """Whether the name is taken: a database has each only once, whatever its table."""
+    """Return whether the name is taken: a database has each only once, whatever its table."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM information_schema.table_constraints"

@@ -1,4 +1,4 @@
-"""Whether the database can be used now: reachable, writable, migrated."""
+"""Return whether the database can be used now: reachable, writable, migrated."""
 
 import logging
 import secrets

@@ -82,7 +82,7 @@ def _hash_body(choice: SchemeChoice, password: str, username: str, rounds: int) 
 
 
 def verify(password: str, stored: str, username: str = "") -> bool:
-    """Whether this is the password. What cannot be read is a no and a line in the log."""
+    """Return whether this is the password. What cannot be read is a no and a line in the log."""
     return _verify_candidates(password, stored, username) is True
 
 
@@ -98,7 +98,7 @@ def verify_in_constant_time(password: str, stored: str, username: str = "") -> b
 
 
 def _has_configured_cost(stored: str) -> bool:
-    """Whether verifying this value takes as long as verifying a new one."""
+    """Return whether verifying this value takes as long as verifying a new one."""
     choice = get_configured_scheme()
     try:
         reading, body = next(iter_candidates(stored))
@@ -111,7 +111,7 @@ def _has_configured_cost(stored: str) -> bool:
 
 
 def _verify_candidates(password: str, stored: str, username: str) -> bool | None:
-    """Whether this is the password; None where nothing was computed to find that out."""
+    """Return whether this is the password; None where nothing was computed to find that out."""
     secret = _encode_password(password)
     if secret is None:
         return None
@@ -159,7 +159,7 @@ def find_unsupported_scheme(stored: str) -> str:
 
 
 def needs_rehash(stored: str) -> bool:
-    """Whether the configured scheme and prefix would store something of another kind."""
+    """Return whether the configured scheme and prefix would store something of another kind."""
     return not matches_configuration(stored)
 
 
@@ -183,5 +183,5 @@ def get_scheme_names() -> tuple[str, ...]:
 
 
 def is_known_scheme(name: str) -> bool:
-    """Whether MAILADMIN_PASSWORD_SCHEME may be this; PostfixAdmin's spellings count."""
+    """Return whether MAILADMIN_PASSWORD_SCHEME may be this; PostfixAdmin's spellings count."""
     return schemes.parse_scheme_setting(name) is not None

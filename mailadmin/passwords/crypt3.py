@@ -198,7 +198,7 @@ def _verify_with_passlib(form: CryptFormat, match: re.Match, password: bytes) ->
 
 
 def verify_crypt(password: bytes, stored: bytes, username: str = "") -> bool:
-    """Whether crypt(3) makes this hash of this password."""
+    """Return whether crypt(3) makes this hash of this password."""
     found = find_format(stored)
     if found is None:
         raise UnverifiableHash("no form of crypt(3)")

@@ -84,7 +84,7 @@ def _detect_scheme_name(stored: str) -> str:
 
 
 def _is_plausible(choice: SchemeChoice, stored: str) -> bool:
-    """Whether the configured scheme may have made this; its own check has the last word."""
+    """Return whether the configured scheme may have made this; its own check has the last word."""
     if choice.name in PLAIN_SCHEMES:
         return not HASH_LIKE_RE.fullmatch(stored)  # else a stolen hash would be the password
     if choice.name == "PLAIN-TRUNC":
@@ -124,7 +124,7 @@ def _is_recognized_without_prefix(choice: SchemeChoice, body: str) -> bool:
 
 
 def is_hash_like(text: str) -> bool:
-    """Whether this is crypt's form, or a known scheme's prefix with something behind it."""
+    """Return whether this is crypt's form, or a known scheme's prefix with something behind it."""
     prefixed = re.fullmatch(r"\{([^{}]*)\}.+", text, re.DOTALL)
     if prefixed:
         return schemes.find_scheme(prefixed[1]) is not None
@@ -137,7 +137,7 @@ def parse_cost(body: str) -> list[tuple[str, ...]]:
 
 
 def matches_configuration(stored: str) -> bool:
-    """Whether the configured scheme and prefix would store it so."""
+    """Return whether the configured scheme and prefix would store it so."""
     choice = get_configured_scheme()
     try:
         reading, body = next(iter_candidates(stored))

@@ -212,7 +212,7 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         return cleaned
 
     def validate_unique(self) -> None:
-        """Whether a key is free is asked by the service, under its lock."""
+        """Return whether a key is free is asked by the service, under its lock."""
 
     def service_call(self, services: "Services") -> tuple[Any, ...]:
         """Return the service that saves this form, with its arguments."""

@@ -142,7 +142,7 @@ class DoorTests(LoginWorld):
 
     def test_a_network_is_throttled_whatever_the_names(self):
         throttling.increment_failures(
-            {"network:198.51.100.0/24": MAX_FAILURES_PER_NETWORK}, first=""
+            {"network:198.51.100.0/24": MAX_FAILURES_PER_NETWORK}, gate_key=""
         )
         LoginFailure.objects.update(failures=MAX_FAILURES_PER_NETWORK)
         answer = self.log_in(self.bob.pk, REMOTE_ADDR="198.51.100.99")

@@ -188,7 +188,7 @@ def fetch_value(connection, sql: str):
 
 
 def is_galera_node(connection) -> bool:
-    """Whether this server is a node of Galera's; MySQL does not know the variable."""
+    """Return whether this server is a node of Galera's; MySQL does not know the variable."""
     return "MariaDB" in connection.get_server_info() and bool(
         fetch_value(connection, "SELECT @@wsrep_on")
     )

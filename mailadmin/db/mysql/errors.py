@@ -46,7 +46,7 @@ def get_error_code(error):
 
 
 def is_connection_lost(error) -> bool:
-    """Whether another connection would do; what was not committed has not happened."""
+    """Return whether another connection would do; what was not committed has not happened."""
     return (
         not isinstance(error, CommitOutcomeUnknown)
         and get_error_code(error) in CONNECTION_LOST_CODES
@@ -90,7 +90,7 @@ def classify_sqlite_outage(error) -> str | None:
 
 
 def is_disk_full(error) -> bool:
-    """Whether a file of the panel could not be written for want of space."""
+    """Return whether a file of the panel could not be written for want of space."""
     return isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS
 
 
