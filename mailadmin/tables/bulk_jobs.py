@@ -1,4 +1,4 @@
-"""The job that does something to very many rows."""
+"""The steps of a bulk action that runs as a job."""
 
 from mailadmin import registry
 from mailadmin.jobs.models import Job

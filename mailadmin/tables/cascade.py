@@ -1,4 +1,4 @@
-"""What a deletion takes along, counted before it happens."""
+"""What a deletion deletes besides, counted before it happens."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ def related_querysets(model: type[models.Model], keys: Sequence[Any]) -> list[Qu
 def count_by_table(
     get_querysets: Callable[[Sequence[Any]], list[QuerySet]], keys: Sequence[Any]
 ) -> list[tuple[str, int]]:
-    """Return (name of the table, rows); one query for five hundred keys."""
+    """Return (name of the table, rows) of what is deleted besides; one query for 500 keys."""
     counts: Counter[str] = Counter()
     for part in chunks(keys):
         querysets = get_querysets(part)
@@ -35,12 +35,12 @@ def count_by_table(
 
 
 def count_querysets(querysets: Sequence[QuerySet]) -> list[dict[str, Any]]:
-    """Return (number of the queryset, count) of all of them, in one query."""
+    """Return the number and the count of each queryset that has rows, in one query."""
     counts = [
         rows.order_by()
         .values(kind=Value(str(number), models.CharField()))
         .annotate(count=Count("*"))
         for number, rows in enumerate(querysets)
     ]
-    found = counts[0].union(*counts[1:], all=True) if counts else []
-    return [row for row in found if row["count"]]
+    union = counts[0].union(*counts[1:], all=True) if counts else []
+    return [row for row in union if row["count"]]

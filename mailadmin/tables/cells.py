@@ -1,7 +1,7 @@
-"""The rows of a list page as HTML.
+"""Render the rows of a list page as HTML.
 
-Drawn in Python: a page has four hundred cells, and a template for each took most of its time. What
-all rows have in common is made once; only cells that a table draws itself are templates.
+In Python, since a page has four hundred cells, and a template for each took most of its time. What
+all rows have in common is made once; only cells with a template of their own use one.
 """
 
 import functools
@@ -62,7 +62,7 @@ CellRenderer = Callable[["RowRenderer", Any, str, Any], str]
 
 
 class RowRenderer:
-    """Render rows of one table for one person."""
+    """Render rows of one table for the user of a request."""
 
     def __init__(
         self, request: HttpRequest, table: "Table", context: Context | None = None
@@ -86,16 +86,17 @@ class RowRenderer:
     @functools.cached_property
     def columns(self) -> list[tuple[str, str, str, CellRenderer]]:
         """Return (name, opening of a cell, opening of an empty cell, renderer) of each column."""
-        found = []
+        columns = []
         for number, column in enumerate(self.table.list_columns):
             label = escape(column.label)
             full = f'<td class="main" data-label="{label}">' if not number else None
             blank = full or f'<td class="blank" data-label="{label}">'
             render = get_cell_renderer(column)
-            found.append((column.name, full or f'<td data-label="{label}">', blank, render))
-        return found
+            columns.append((column.name, full or f'<td data-label="{label}">', blank, render))
+        return columns
 
     def render_rows(self, rows: list[Any]) -> SafeString:
+        """Return these rows as HTML."""
         return mark_safe("".join(map(self.render_row, rows)))  # noqa: S308 (each cell is escaped)
 
     def render_row(self, row: Any) -> str:
@@ -112,6 +113,7 @@ class RowRenderer:
         return "".join(parts)
 
     def iter_action_links(self, row: Any) -> Iterator[str]:
+        """Yield the links to the screens of a row."""
         for screen, look, title, label, picture in self.actions:
             yield format_html(
                 ROW_ACTION_HTML,
@@ -140,11 +142,12 @@ class RowRenderer:
 
 
 def stored_value(row: Any, name: str) -> Any:
-    """Return the value of a column; of a foreign key its text, which costs no query."""
+    """Return the value of a column; of a foreign key the key itself, which costs no query."""
     return getattr(row, f"{name}_id") if hasattr(row, f"{name}_id") else getattr(row, name, None)
 
 
 def get_cell_renderer(column: "Column") -> CellRenderer:
+    """Return the function that renders the cells of a column."""
     if callable(column.cell):
         return column.cell
     return CELL_RENDERERS.get(column.cell) or functools.partial(render_template_cell, column)

@@ -32,10 +32,10 @@ PASSWORD_FIELDS = ("password", "password_hash")
 
 
 class TableCommand(BaseCommand):
-    """A management command on the rows of one table."""
+    """A management command that lists, shows, adds, edits and deletes rows of one table."""
 
-    slug = ""  # of the table
-    requires_system_checks = []  # they import all pages: a second of a command that takes a half
+    slug = ""  # the table's
+    requires_system_checks = []  # they import all pages, which takes twice the command's time
 
     @property
     def table(self) -> Table:
@@ -80,7 +80,7 @@ class TableCommand(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def add_field_options(self, parser: CommandParser, screen: str) -> None:
-        """Add an option for each field of the form, except those that the key says."""
+        """Add an option for each field of the form, except those that the key gives."""
         identity = self.table.form_class.identity_fields("")
         for name, field in program_fields(self.table.form_class, screen).items():
             if name not in identity and name not in PASSWORD_FIELDS:
@@ -113,6 +113,7 @@ class TableCommand(BaseCommand):
         print_rows(self.stdout, names, self.iter_rows(), self.options["json"])
 
     def get_columns(self) -> list[str]:
+        """Return the columns to print: those asked for, or those that fit the output."""
         known = self.table.api_columns(self.principal.role)
         if not (text := self.options["columns"]):
             return self.table.terminal_columns() if self.is_terminal() else known
@@ -189,7 +190,7 @@ class TableCommand(BaseCommand):
         }
 
     def read_password(self, is_required: bool = False) -> dict[str, str]:
-        """Read a password from standard input or a prompt: everybody sees a command's arguments."""
+        """Read a password from standard input or a prompt: command arguments are public."""
         if self.options.get("password_stdin"):
             return {"password": read_first_line()}
         if self.options.get("password_hash_stdin"):
@@ -210,7 +211,7 @@ class TableCommand(BaseCommand):
         return row
 
     def report_saved(self, text: str, row: Any) -> None:
-        """Say what was done; print the row as it is now where the output is not a terminal."""
+        """Report what was done; print the saved row where the output is not a terminal."""
         for warning in self.table.warnings(self.principal, [row]).get(row.pk, []):
             self.stderr.write(make_printable(_("Warning: %(text)s") % {"text": warning}))
         if self.options["json"] or not self.stdout.isatty():
@@ -235,7 +236,7 @@ class TableCommand(BaseCommand):
         self.stdout.write(make_printable(done % {"row": name, "job": job.pk if job else ""}))
 
     def confirm_deletion(self, row: Any) -> None:
-        """Show what is deleted with the row, and ask."""
+        """Show what is deleted besides the row, and ask for confirmation."""
         if not sys.stdin.isatty():
             raise CommandError(_("Say --yes."), returncode=2)
         for label, count in self.table.cascade_counts([row.pk]):
@@ -245,31 +246,34 @@ class TableCommand(BaseCommand):
             raise CommandError(_("Nothing was deleted."))
 
 
-def option_strings(name: str):
-    """As options are written, and as the column is called."""
+def option_strings(name: str) -> list[str]:
+    """Return the option of a field with dashes, and as the column is named."""
     return list(dict.fromkeys([f"--{name.replace('_', '-')}", f"--{name}"]))
 
 
-def build_option_kwargs(field):
-    told = str(field.help_text or field.label or "").replace("%", "%%")
+def build_option_kwargs(field: forms.Field) -> dict[str, Any]:
+    help_text = str(field.help_text or field.label or "").replace("%", "%%")
     match field:
         case forms.BooleanField():
-            return {"action": argparse.BooleanOptionalAction, "default": None, "help": told}
+            return {"action": argparse.BooleanOptionalAction, "default": None, "help": help_text}
         case LineListField():
-            return {"type": parse_comma_list, "metavar": "A,B", "help": told}
-    return {"metavar": "TEXT" if isinstance(field.widget, forms.TextInput) else "N", "help": told}
+            return {"type": parse_comma_list, "metavar": "A,B", "help": help_text}
+    return {
+        "metavar": "TEXT" if isinstance(field.widget, forms.TextInput) else "N",
+        "help": help_text,
+    }
 
 
-def parse_comma_list(text: str):
+def parse_comma_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def read_first_line():
+def read_first_line() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
 def format_errors(errors: ErrorTexts) -> list[str]:
-    """Return every error as a line, with the field that it is about."""
+    """Return a line for each error, with the name of its field."""
     return [
         make_printable(f"{name}: {text}" if name else str(text))
         for name, texts in errors.items()

@@ -1,60 +1,69 @@
-"""Rows as commands print them: a table on a terminal, TSV for other programs, or JSON."""
+"""Print rows for commands: a table on a terminal, TSV for other programs, or JSON."""
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from django.core.management.base import OutputWrapper
 
 from mailadmin.console import make_printable
 from mailadmin.tables.csv_cells import format_cell
 
-MAX_COLUMN_WIDTH = 60  # letters of a column on a terminal
-WIDTH_SAMPLE_ROWS = 1000  # rows by which the width of columns is chosen
-CONTROL_CODES = [*range(0x20), *range(0x7F, 0xA0)]  # which drive a terminal
+MAX_COLUMN_WIDTH = 60  # characters, on a terminal
+WIDTH_SAMPLE_ROWS = 1000  # the rows that determine the width of columns
+CONTROL_CODES = [*range(0x20), *range(0x7F, 0xA0)]  # control a terminal
 TSV_ESCAPES = {number: f"\\x{number:02x}" for number in CONTROL_CODES}
 TSV_ESCAPES |= str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def print_rows(out, names, rows, as_json):
-    """Rows as they come: there may be a million."""
-    rows = ({name: row[name] for name in names} for row in rows)
+def print_rows(
+    out: OutputWrapper, names: Sequence[str], rows: Iterable[dict[str, Any]], as_json: bool
+) -> None:
+    """Print rows while they are read: there may be a million."""
+    selected = ({name: row[name] for name in names} for row in rows)
     if as_json:
-        return print_json_list(out, rows)
-    if out.isatty():
-        return print_table(out, names, rows)
+        print_json_list(out, selected)
+    elif out.isatty():
+        print_table(out, names, selected)
+    else:
+        print_tsv(out, names, selected)
+
+
+def print_tsv(out: OutputWrapper, names: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
     out.write("\t".join(names))
     for row in rows:
         out.write("\t".join(format_tsv_cell(value) for value in row.values()))
-    return None
 
 
-def print_json_list(out, rows) -> None:
-    """A JSON list, row by row."""
-    before = "["
+def print_json_list(out: OutputWrapper, rows: Iterable[dict[str, Any]]) -> None:
+    """Print a JSON list, row by row."""
+    separator = "["
     for row in rows:
-        out.write(before + json.dumps(row, ensure_ascii=False), ending="")
-        before = ",\n "
-    out.write("]" if before != "[" else "[]")
+        out.write(separator + json.dumps(row, ensure_ascii=False), ending="")
+        separator = ",\n "
+    out.write("]" if separator != "[" else "[]")
 
 
-def print_table(out, names, rows) -> None:
-    rows = ([make_printable(format_cell(value)) for value in row.values()] for row in rows)
-    measured = list(itertools.islice(rows, WIDTH_SAMPLE_ROWS))
+def print_table(out: OutputWrapper, names: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    """Print aligned columns, as wide as the first rows need."""
+    lines = ([make_printable(format_cell(value)) for value in row.values()] for row in rows)
+    measured = list(itertools.islice(lines, WIDTH_SAMPLE_ROWS))
     widths = [
         min(MAX_COLUMN_WIDTH, max(len(cell) for cell in column))
         for column in zip(names, *measured, strict=True)
     ]
-    for cells in itertools.chain([names], measured, rows):
+    for cells in itertools.chain([names], measured, lines):
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         out.write(line.rstrip())
 
 
-def format_tsv_cell(value: Any):
+def format_tsv_cell(value: Any) -> str:
     return format_cell(value).translate(TSV_ESCAPES)
 
 
-def print_row(out, values: Mapping[str, Any], as_json) -> None:
-    """One row: column by column."""
+def print_row(out: OutputWrapper, values: Mapping[str, Any], as_json: bool) -> None:
+    """Print one row, a column on each line."""
     if as_json:
         out.write(json.dumps(values, ensure_ascii=False, indent=2))
         return

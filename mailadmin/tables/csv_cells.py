@@ -1,17 +1,18 @@
-"""CSV as it leaves the panel: plain cells that no spreadsheet runs."""
+"""Cells of CSV files that no spreadsheet runs as formulas."""
 
 import re
 from typing import Any
 
 
 class EchoWriter:
-    """What csv writes to, where the line itself is wanted."""
+    """A file for the csv module whose `write` returns the line."""
 
-    def write(self, value: Any):
+    def write(self, value: str) -> str:
         return value
 
 
-def format_cell(value: Any):
+def format_cell(value: Any) -> str:
+    """Return a value as the text of a cell."""
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, (list, tuple)):
@@ -19,11 +20,11 @@ def format_cell(value: Any):
     return "" if value is None else str(value)
 
 
-# What a spreadsheet would run, and what looks as if it had been kept from that.
+# What a spreadsheet runs, and what looks as if it had been escaped already.
 FORMULA_RE = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@])")
 NUMBER_RE = re.compile(r"-*[\d.]*\d[\d.]*")
 
 
-def escape_formula(text: str):
-    """A cell that a spreadsheet would run as a formula begins with a quote more."""
+def escape_formula(text: str) -> str:
+    """Return the cell with a quote in front if a spreadsheet would run it as a formula."""
     return f"'{text}" if FORMULA_RE.match(text) and not NUMBER_RE.fullmatch(text) else text

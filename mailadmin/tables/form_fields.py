@@ -1,10 +1,12 @@
 """Form fields for domains, addresses, lists of targets and rows of other tables."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -18,53 +20,53 @@ from mailadmin.names import (
 
 
 class UntruncatedCharField(forms.CharField):
-    """A name that a browser must not cut: the rest would be another name."""
+    """A name that browsers must not truncate: the rest would be another name."""
 
-    def widget_attrs(self, widget):
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         attrs = super().widget_attrs(widget)
         attrs.pop("maxlength", None)
         return attrs
 
 
 class DomainFormField(UntruncatedCharField):
-    """A domain as people write it."""
+    """A domain name as users type it."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("max_length", 255)
         options.setdefault("validators", [validate_domain])
         super().__init__(**options)
 
-    def to_python(self, value: Any):
+    def to_python(self, value: Any) -> Any:
         value = super().to_python(value)
         return normalize_domain(value) if value else value
 
-    def prepare_value(self, value: Any):
+    def prepare_value(self, value: Any) -> Any:
         return domain_to_unicode(value) if isinstance(value, str) else value
 
 
 class AddressFormField(UntruncatedCharField):
-    """An address as people write it."""
+    """A mail address as users type it."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("max_length", 255)
         options.setdefault("validators", [validate_address])
         super().__init__(**options)
 
-    def to_python(self, value: Any):
+    def to_python(self, value: Any) -> Any:
         value = super().to_python(value)
         return normalize_address(value) if value else value
 
 
 class PickerInput(forms.TextInput):
-    """A text field with choices that begin with what is typed; without JavaScript a text field."""
+    """A text field that suggests values which start with what is typed, if JavaScript runs."""
 
     template_name = "tables/picker.html"
 
-    def __init__(self, url_name) -> None:
+    def __init__(self, url_name: str) -> None:
         super().__init__(attrs={"autocomplete": "off", "spellcheck": "false"})
         self.url_name = url_name
 
-    def get_context(self, name: str, value: Any, attrs):
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
         widget = context["widget"]
         widget["attrs"]["list"] = f"{widget['attrs'].get('id', name)}-choices"
@@ -72,41 +74,43 @@ class PickerInput(forms.TextInput):
 
 
 class ChoiceCache:
-    """Rows that forms of one request have asked for: a thousand forms ask once."""
+    """Rows that the forms of one request have looked up: a thousand forms ask once."""
 
     def __init__(self) -> None:
-        self.names, self.rows = {}, {}
+        self.names: dict[int, list[str]] = {}
+        self.rows: dict[str, Any] = {}
 
-    def get_names(self, rows, count):
+    def get_names(self, rows: QuerySet, count: int) -> list[str]:
+        """Return the first keys of these rows."""
         if count not in self.names:
             self.names[count] = list(rows.order_by("pk").values_list("pk", flat=True)[:count])
         return self.names[count]
 
-    def get_row(self, rows, name: str):
-        """The row of this name; one that is not there may be by the next time."""
+    def get_row(self, rows: QuerySet, name: str) -> Any:
+        """Return the row of this key; one that is missing is looked up again next time."""
         if name not in self.rows and (row := rows.filter(pk=name).first()):
             self.rows[name] = row
         return self.rows.get(name)
 
 
-def get_choice_cache(principal: Any, model: type[models.Model]):
-    """What forms for this principal have asked for; programs send many rows in one request."""
+def get_choice_cache(principal: Any, model: type[models.Model]) -> ChoiceCache:
+    """Return the cache of this principal's request, in which programs may send many rows."""
     if principal.form_choices is None:
         return ChoiceCache()
     return principal.form_choices.setdefault(model, ChoiceCache())
 
 
 class RowChoiceField(DomainFormField):
-    """One of the rows that the person may see, by name; a list to choose from if few."""
+    """One of the rows in the user's scope, by name; a select list if there are few."""
 
     max_select_choices = 50
 
-    def __init__(self, *, model: type[models.Model], url_name, **options: Any) -> None:
+    def __init__(self, *, model: type[models.Model], url_name: str, **options: Any) -> None:
         self.model, self.url_name = model, url_name
         super().__init__(widget=PickerInput(url_name), **options)
 
     def limit_to_principal(self, principal: Any) -> None:
-        """Limit the field to this person's rows."""
+        """Limit the field to the rows in the scope of this principal."""
         self.rows = self.model._default_manager.visible_to(principal)
         self.choice_cache = get_choice_cache(principal, self.model)
         names = self.choice_cache.get_names(self.rows, self.max_select_choices + 1)
@@ -116,33 +120,33 @@ class RowChoiceField(DomainFormField):
             self.widget = forms.Select(choices=empty + choices)
             self.widget.is_required = self.required
 
-    def clean(self, value: Any):
+    def clean(self, value: Any) -> Any:
         name = super().clean(value)
         row = self.choice_cache.get_row(self.rows, name) if name else None
         if name and row is None:
             raise ValidationError(_("You have no domain %(name)s.") % {"name": name})
         return row
 
-    def prepare_value(self, value: Any):
+    def prepare_value(self, value: Any) -> Any:
         value = getattr(value, "pk", value)
         return value if isinstance(self.widget, forms.Select) else super().prepare_value(value)
 
 
 class LineListField(forms.CharField):
-    """Addresses, one a line (commas will do)."""
+    """Addresses, one on each line; commas separate them as well."""
 
     widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocapitalize": "off"})
 
-    def to_python(self, value: Any):
+    def to_python(self, value: Any) -> list[str]:
         text = super().to_python(value).replace(",", "\n")
         return [line.strip() for line in text.splitlines() if line.strip()]
 
-    def prepare_value(self, value: Any):
+    def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, (list, tuple)) else value
 
-    def run_validators(self, value: Any) -> None:
+    def run_validators(self, value: Iterable[str]) -> None:
         for line in value:
             super().run_validators(line)
 
-    def has_changed(self, initial, data) -> bool:
+    def has_changed(self, initial: Any, data: Any) -> bool:
         return self.to_python(data or "") != (initial or [])

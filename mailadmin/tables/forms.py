@@ -1,4 +1,4 @@
-"""Forms of rows: shown values are compared again before they are saved."""
+"""Forms of rows; before they save, they compare the row with what they showed."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,58 +22,64 @@ from mailadmin.names import validate_single_line, validate_text
 from mailadmin.tables.form_fields import RowChoiceField
 
 if TYPE_CHECKING:
-    from mailadmin.tables.table import Services
+    from mailadmin.tables.table import Service, Services
 
-PASSWORD_HASH_FIELD = "password_hash"  # noqa: S105 (a name; forms of superadmins' programs have it)
+PASSWORD_HASH_FIELD = "password_hash"  # noqa: S105 (the name of a field)
 
 
 class ValidatedTextForm(forms.Form):
-    """A form whose texts are free of control characters."""
+    """A form that refuses control characters in its texts."""
+
+    actor: Actor
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             if isinstance(field, forms.CharField):
-                lines = isinstance(field.widget, forms.Textarea)
+                has_lines = isinstance(field.widget, forms.Textarea)
                 field.validators = [
                     *field.validators,
-                    validate_text if lines else validate_single_line,
+                    validate_text if has_lines else validate_single_line,
                 ]
             if isinstance(field, RowChoiceField):
                 field.limit_to_principal(self.actor.principal)
 
 
 class ConflictCheckedForm(ValidatedTextForm):
-    """A form that remembers what it showed of a row: what changed meanwhile is not overwritten."""
+    """A form that does not overwrite what others changed since it was shown."""
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
-    conflict = None
+    conflict: list[tuple[str, Any]] | None = (
+        None  # (label, stored value), if others changed the row
+    )
     shows_conflicts = True  # otherwise they are raised
-    watched_row = None
-    expected_version = None  # what a program saw of the row, where it is not what the form shows
+    watched_row: models.Model | None = None
+    expected_version: SeenVersion | None = None  # what a program saw, if not what the form shows
 
-    def watch_row(self, row: Any) -> None:
-        """The row that is edited; None where the form makes a new one."""
+    def watch_row(self, row: models.Model | None) -> None:
+        """Compare with this row before saving; None if the form creates one."""
         self.watched_row = row
         if row is None:
             del self.fields["seen"]
         else:
             self.initial["seen"] = digest_values(self.get_shown_values(row))
 
-    def get_shown_values(self, row: Any) -> None:
-        """The values of a row that this form shows and changes."""
+    def get_shown_values(self, row: Any) -> dict[str, Any]:
+        """Return the values of a row that this form shows and changes."""
         raise NotImplementedError
 
-    def get_display_values(self, row: Any):
-        """The same, as people read it."""
+    def get_display_values(self, row: Any) -> dict[str, Any]:
+        """Return the same values as users read them."""
         return self.get_shown_values(row)
 
-    def get_service_values(self):
-        """What the service is given."""
+    def get_service_values(self) -> dict[str, Any]:
+        """Return the values that the service takes."""
         return {name: value for name, value in self.cleaned_data.items() if name != "seen"}
 
-    def run_service(self, service, *arguments, after=None):
-        """Run the service; return None where it refused, with the reasons in the form's errors."""
+    def run_service(
+        self, service: "Service", *arguments: Any, after: AfterPerform | None = None
+    ) -> Any:
+        """Run the service; return None if it refused, with the reasons in the form's errors."""
         try:
             return perform(
                 self.actor, service, *arguments, seen=self.get_seen_version(), after=after
@@ -86,13 +92,13 @@ class ConflictCheckedForm(ValidatedTextForm):
             self._show_conflict(conflict.row)
         return None
 
-    def add_service_error(self, error) -> None:
-        """Show an error beside the field where the form has it, above the form otherwise."""
+    def add_service_error(self, error: ValidationError) -> None:
+        """Show an error beside its field if the form has it, otherwise above the form."""
         for name, messages in get_errors_by_field(error).items():
             self.add_error(name if name in self.fields else None, messages)
 
-    def validate_columns(self, model: type[models.Model], cleaned) -> None:
-        """What this database's columns cannot hold is said beside the field."""
+    def validate_columns(self, model: type[models.Model], cleaned: dict[str, Any]) -> None:
+        """Refuse values that the columns of this database cannot hold."""
         for name, value in list(cleaned.items()):
             if isinstance(value, (str, int)) and not isinstance(value, bool):
                 try:
@@ -102,21 +108,24 @@ class ConflictCheckedForm(ValidatedTextForm):
                 except ValidationError as error:
                     self.add_error(name, error)
 
-    def get_seen_version(self):
-        """What was seen of the row that is edited, so that no other change is overwritten."""
+    def get_seen_version(self) -> SeenVersion | None:
+        """Return the version of the edited row that the user or program saw."""
         if self.expected_version or self.watched_row is None:
             return self.expected_version
-        given = self.cleaned_data["seen"]
+        digest = self.cleaned_data["seen"]
         return SeenVersion(
-            type(self.watched_row), self.watched_row.pk, given, self.get_shown_values
+            type(self.watched_row), self.watched_row.pk, digest, self.get_shown_values
         )
 
-    def _show_conflict(self, row: Any) -> None:
-        """Both versions: what was typed stays in the fields, what is stored now stands beside."""
-        now = self.get_display_values(row)
+    def _show_conflict(self, row: models.Model) -> None:
+        """Keep the typed values in the fields, and show the stored ones beside them."""
+        current = self.get_display_values(row)
         self.conflict = [
-            (capfirst(self.fields[name].label), format_field_value(self.fields[name], now[name]))
-            for name in now
+            (
+                capfirst(self.fields[name].label),
+                format_field_value(self.fields[name], current[name]),
+            )
+            for name in current
             if name in self.fields
         ]
         self.data = self.data.copy()
@@ -130,8 +139,8 @@ class ConflictCheckedForm(ValidatedTextForm):
         )
 
 
-def format_field_value(field, value: Any):
-    """A stored value as the form would show it."""
+def format_field_value(field: forms.Field, value: Any) -> Any:
+    """Return a stored value as the form would show it."""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, (list, tuple)):
@@ -139,19 +148,19 @@ def format_field_value(field, value: Any):
     return dict(getattr(field, "choices", ())).get(value, value)
 
 
-def get_errors_by_field(error):
+def get_errors_by_field(error: ValidationError) -> dict[str, Any]:
     return error.error_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error}
 
 
 class TableForm(ConflictCheckedForm, forms.ModelForm):
     """A form on one row of a table. Pages fill it from a request, programs by `from_values`."""
 
-    create_only_fields: Sequence[str] = ()  # fields that a row which exists does not have
-    edit_only_fields: Sequence[str] = ()
+    create_only_fields: Sequence[str] = ()  # left out when a row is edited
+    edit_only_fields: Sequence[str] = ()  # left out when a row is created
     api_defaults: Mapping[str, Any] = {}  # values for fields that a program does not name
     unknown_fields: Sequence[str] = ()  # names that a program gave and the form does not have
 
-    def __init__(self, *args: Any, actor=None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, actor: Actor | None = None, **kwargs: Any) -> None:
         self.actor = actor
         super().__init__(*args, **kwargs)
         for name in self.create_only_fields if self.is_edit else self.edit_only_fields:
@@ -170,7 +179,7 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         """Return the form as a program fills it: fields that are not named keep their values.
 
         `current` are the values that the program has been shown. It may send them back unchanged,
-        also those that cannot be edited. `seen` is the version that it wants to change.
+        including those that cannot be edited. `seen` is the version that it wants to change.
         """
         initial = None if instance else dict(values)
         form = cls(initial=initial, instance=instance, actor=actor)
@@ -186,33 +195,33 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         return super().is_valid() and not self.unknown_fields
 
     @classmethod
-    def identity_fields(cls, key):
-        """What a new row of this key is called, field by field."""
+    def identity_fields(cls, key: str) -> dict[str, Any]:
+        """Return field → value of the fields that make up the key of a new row."""
         return {cls._meta.model._meta.pk.name: key}
 
-    def get_new_key(self):
-        """The key that a new row will have."""
+    def get_new_key(self) -> Any:
+        """Return the key that the new row will have."""
         key = self.cleaned_data[self._meta.model._meta.pk.name]
         return getattr(key, "pk", key)
 
     def adapt_for_api(self, values: Mapping[str, Any]) -> None:
-        """Leave out fields that only help a person who types."""
+        """Remove fields that only help people who type."""
 
     @property
     def is_edit(self) -> bool:
         return not self.instance._state.adding
 
-    def get_shown_values(self, row: Any):
+    def get_shown_values(self, row: Any) -> dict[str, Any]:
         names = [f.name for f in row._meta.concrete_fields if f.name in self._meta.fields]
         return {name: row._meta.get_field(name).value_from_object(row) for name in names}
 
-    def clean(self):
+    def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         self.validate_columns(self._meta.model, cleaned)
         return cleaned
 
     def validate_unique(self) -> None:
-        """Return whether a key is free is asked by the service, under its lock."""
+        """Leave it to the service, which checks under its lock whether a key is free."""
 
     def service_call(self, services: "Services") -> tuple[Any, ...]:
         """Return the service that saves this form, with its arguments."""
@@ -241,7 +250,7 @@ def program_fields(form_class: type[TableForm], screen: str) -> dict[str, forms.
 def drop_unchanged(
     form: TableForm, values: Mapping[str, Any], current: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the values without those that cannot be edited and are sent back as they are."""
+    """Return the values without read-only ones that are sent back as they are."""
     return {
         name: value
         for name, value in values.items()
@@ -250,7 +259,7 @@ def drop_unchanged(
 
 
 def merged_data(form: TableForm, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values over those that the row has or a new one would get, as form data."""
+    """Return the values as form data, completed by those of the row or the defaults."""
     merged = {name: form.get_initial_for_field(f, name) for name, f in form.fields.items()}
     merged |= {} if form.is_edit else form.api_defaults
     merged |= {name: value for name, value in values.items() if name in form.fields}

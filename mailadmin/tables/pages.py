@@ -12,7 +12,7 @@ from mailadmin.db.pagination import fetch_first_rows, rows_after
 
 
 class InvalidCursor(ValueError):
-    """The key of `after` or `before` is not one that the table could have."""
+    """The key of `after` or `before` cannot be a key of the table."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Page:
 
     @property
     def next_key(self) -> Any:
-        """Return the key after which the next page begins; None on the last one."""
+        """Return the key after which the next page starts; None on the last page."""
         return self.rows[-1].pk if self.has_next else None
 
 
@@ -37,17 +37,17 @@ def read_page(
     before: Any = None,
     ascending: bool = True,
 ) -> Page:
-    """Read one row more than the page shows, which tells whether there is another page."""
+    """Read one page; one row more than it shows tells whether there is another."""
     is_backward = before is not None
-    upwards = ascending != is_backward
-    edge = parse_cursor(model, before if is_backward else after)
-    if edge is not None:
-        parts = [rows_after(part, order, edge, upwards) for part in parts]
-    rows = fetch_first_rows(model, parts, order, size + 1, upwards)
+    is_ascending = ascending != is_backward
+    cursor_key = parse_cursor(model, before if is_backward else after)
+    if cursor_key is not None:
+        parts = [rows_after(part, order, cursor_key, is_ascending) for part in parts]
+    rows = fetch_first_rows(model, parts, order, size + 1, is_ascending)
     has_more, rows = len(rows) > size, rows[:size]
     if is_backward:
         return Page(rows[::-1], has_previous=has_more, has_next=True)
-    return Page(rows, has_previous=edge is not None, has_next=has_more)
+    return Page(rows, has_previous=cursor_key is not None, has_next=has_more)
 
 
 def parse_cursor(model: type[models.Model], value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Save many forms in one transaction; repeat an edit that others overtake."""
+"""Save many forms in one transaction; repeat an edit that collides with others."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +25,7 @@ ServiceCall = tuple[Any, ...]  # the service and its arguments
 
 
 class EditOvertaken(Exception):
-    """Others changed the row at each attempt."""
+    """Others changed the row during each attempt."""
 
 
 class RowsRefused(ValidationError):
@@ -37,7 +37,7 @@ class RowsRefused(ValidationError):
 
 
 def retry_on_conflict(edit: Callable[[], Result]) -> Result:
-    """Run an edit that reads the row itself; again where somebody else was faster."""
+    """Run an edit that reads the row itself; again if somebody else changed it meanwhile."""
     for _attempt in range(MAX_EDIT_ATTEMPTS):
         try:
             return edit()
@@ -59,7 +59,7 @@ def save_forms(
 
 
 def validate_forms(forms: Iterable[TableForm]) -> list[TableForm]:
-    """Return all forms, if none is refused; after some refusals the others are not checked."""
+    """Return all forms if every one is valid; after many refusals the rest is not checked."""
     valid: list[TableForm] = []
     refused: dict[int, ErrorTexts] = {}
     for number, form in enumerate(forms):
@@ -89,7 +89,7 @@ def refuse_existing_keys(table: Table, forms: Sequence[TableForm]) -> None:
 
 
 def run_service_calls(changes: Changes, calls: Sequence[ServiceCall]) -> list[Any]:
-    """Run all calls; where one is refused, say which."""
+    """Run all calls; if one is refused, report which."""
     if len(calls) > 1:
         check_transactional_tables()
     try:
@@ -100,7 +100,7 @@ def run_service_calls(changes: Changes, calls: Sequence[ServiceCall]) -> list[An
 
 
 def merge_creations(calls: Sequence[ServiceCall]) -> Sequence[ServiceCall]:
-    """Return new rows as one call: services take many."""
+    """Return calls that create rows as one call, since services take many."""
     service, *arguments = calls[0]
     if len(arguments) > 1:
         return calls
@@ -108,6 +108,7 @@ def merge_creations(calls: Sequence[ServiceCall]) -> Sequence[ServiceCall]:
 
 
 def run_all(changes: Changes, calls: Sequence[ServiceCall]) -> list[Any]:
+    """Run the calls in order and return all rows."""
     rows: list[Any] = []
     for service, *arguments in calls:
         result = service(changes, *arguments)
@@ -116,7 +117,7 @@ def run_all(changes: Changes, calls: Sequence[ServiceCall]) -> list[Any]:
 
 
 def find_refused(changes: Changes, calls: Sequence[ServiceCall]) -> dict[int, ErrorTexts]:
-    """Run the calls one by one to find those that are refused; nothing of it stays."""
+    """Run the calls one by one, and return the errors of those refused; nothing is saved."""
     refused: dict[int, ErrorTexts] = {}
     for number, call in enumerate(calls):
         try:

@@ -15,7 +15,7 @@ from mailadmin.db.fields import is_known_date
 from mailadmin.tables.forms import TableForm, get_errors_by_field
 from mailadmin.tables.table import Table
 
-ErrorTexts = dict[str, list[str]]  # field → texts; under the empty name what is about no field
+ErrorTexts = dict[str, list[str]]  # field → texts; "" is for errors of no field
 
 
 def serialize_rows(table: Table, rows: Iterable[Any], role: Role) -> list[dict[str, Any]]:
@@ -32,7 +32,7 @@ def serialize_row(table: Table, row: Any, role: Role) -> dict[str, Any]:
 
 
 def to_json_value(value: Any) -> Any:
-    """Return a value in the types of JSON; a date that is not known is None."""
+    """Return a value as a type of JSON; an unknown date is None."""
     match value:
         case datetime.datetime():
             return timezone.localtime(value).isoformat() if is_known_date(value) else None
@@ -44,7 +44,7 @@ def to_json_value(value: Any) -> Any:
 def add_warnings(
     table: Table, rows: Sequence[Any], values: list[dict[str, Any]], principal: Any
 ) -> list[dict[str, Any]]:
-    """Return the values of saved rows, each with its warnings if it has any."""
+    """Return the values of saved rows, with warnings where there are some."""
     warnings = table.warnings(principal, rows)
     return [
         value | ({"warnings": warnings[row.pk]} if row.pk in warnings else {})
@@ -56,7 +56,7 @@ def add_warnings(
 
 
 def etag_values(table: Table, row: Any, role: Role) -> dict[str, Any]:
-    """Return what an ETag names: what is shown of the row, and its secrets, which it hides."""
+    """Return what an ETag covers: the values shown of the row, and its hidden secrets."""
     secrets = [f for f in row._meta.concrete_fields if getattr(f, "secret", False)]
     hidden = {f"secret {field.column}": field.value_from_object(row) for field in secrets}
     return serialize_row(table, row, role) | hidden
@@ -67,7 +67,7 @@ def compute_etag(table: Table, row: Any, role: Role) -> str:
 
 
 def seen_by_etag(table: Table, row: Any, role: Role, etag: str) -> SeenVersion:
-    """Return the version of a row that a program has seen under this ETag."""
+    """Return the version of a row that a program saw under this ETag."""
     return SeenVersion(type(row), row.pk, etag, lambda now: etag_values(table, now, role))
 
 

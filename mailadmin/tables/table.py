@@ -1,4 +1,4 @@
-"""`Table`: what one table of the panel is. Pages, API, commands and imports hold such an object."""
+"""`Table`, the declaration of one table. Pages, API, commands and imports hold such an object."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import Page, read_page
 
 BULK_JOB_KIND = "bulk"
-MAX_IMMEDIATE_ROWS = 200  # a job changes more
-MAX_DOMAIN_QUERIES = 100  # domains whose rows a page reads one by one
+MAX_IMMEDIATE_ROWS = 200  # more are changed by a job
+MAX_DOMAIN_QUERIES = 100  # up to so many domains, a page reads the rows domain by domain
 
 Service = Callable[..., Any]
 Text = str | Promise
@@ -34,7 +34,7 @@ Text = str | Promise
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a list that is not simply a field: its heading and how its cells are drawn.
+    """A column of a list that is not simply a field: its heading and how to render its cells.
 
     `cell` is a name of `cells.CELL_RENDERERS`, a function like those, or a template.
     """
@@ -70,9 +70,9 @@ class Services:
 
 
 class Table:
-    """Declare a table by overriding attributes; methods answer what its users ask.
+    """Declare a table by overriding attributes; the methods answer pages, API and commands.
 
-    It knows no request, no response and no template.
+    A table knows no request, no response and no template.
     """
 
     model: type[models.Model]
@@ -81,7 +81,7 @@ class Table:
     slug = ""
     icon = "table"
     menu_position = 0
-    is_searched = True  # by the search of everything
+    is_searched = True  # by the global search
     columns: Sequence[str | Column] = ()
     search_fields: Sequence[str] = ()
     filter_names: Sequence[str] = ("domain", "active", "q")
@@ -90,18 +90,18 @@ class Table:
     toggles: Mapping[str, Text] = {"active": gettext_lazy("active")}
     actions: Sequence[Action] = (ACTIVATE, DEACTIVATE, DELETE)
     newest_first = False
-    order: tuple[str, ...] = ("pk",)  # an index has to have it
-    is_split_by_domain = False  # an admin's rows are better read domain by domain
+    order: tuple[str, ...] = ("pk",)  # needs an index
+    is_split_by_domain = False  # an admin's rows are read faster domain by domain
     empty_text: Text = gettext_lazy("There is nothing here yet.")
-    # Column → who has it in files and by the API; empty: all that are public.
+    # Column → who gets it in files and by the API; empty: all public columns.
     export_roles: Mapping[str, Role] = {}
-    extra_columns: Sequence[str] = ()  # in the API besides
+    extra_columns: Sequence[str] = ()  # only in the API
     example_values: Mapping[str, Any] = {}  # a new row, for the API document
 
     # Roles and scope
 
     def is_enabled(self) -> bool:
-        """Return whether the operator has this table in the panel."""
+        """Return whether the operator has enabled this table."""
         return True
 
     def roles_of(self, screen: str) -> Role:
@@ -109,15 +109,15 @@ class Table:
         return self.roles.get(screen, Role(0)) if self.is_enabled() else Role(0)
 
     def allows(self, screen: str, principal: Any) -> bool:
-        """Return whether this person may open a screen."""
+        """Return whether this principal may open a screen."""
         return principal.role in self.roles_of(screen)
 
     def allowed_screens(self, principal: Any) -> dict[str, bool]:
-        """Return each screen with whether this person may open it."""
+        """Return each screen with whether this principal may open it."""
         return {screen: self.allows(screen, principal) for screen in self.roles}
 
     def queryset(self, principal: Any) -> QuerySet:
-        """Return all rows in the scope of this person."""
+        """Return all rows in the scope of this principal."""
         return self.model._default_manager.visible_to(principal)
 
     def find(self, principal: Any, key: Any) -> models.Model | None:
@@ -134,7 +134,7 @@ class Table:
         return rows
 
     def filter_searchable(self, rows: QuerySet) -> QuerySet:
-        """Return the rows that the search of everything shows."""
+        """Return the rows that the global search shows."""
         return self.filter_listed(rows)
 
     def filter_by_domain(self, rows: QuerySet, name: str) -> QuerySet:
@@ -147,7 +147,7 @@ class Table:
         return {name: value for name, value in given.items() if value}
 
     def filter(self, rows: QuerySet, filters: Mapping[str, str]) -> QuerySet:
-        """Return the rows that match: domain, state, search."""
+        """Return the rows that match the filters: domain, active, search."""
         if domain := filters.get("domain"):
             rows = self.filter_by_domain(rows, try_normalize_domain(domain))
         if (active := filters.get("active")) in ("0", "1"):
@@ -163,11 +163,11 @@ class Table:
         return self.order
 
     def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
-        """Return the rows in parts that the database reads in order."""
+        """Return the rows in parts, each of which the database reads in order."""
         return [rows] if "domain" in filters else self.split_by_domain(rows, principal)
 
     def split_by_domain(self, rows: QuerySet, principal: Any) -> list[QuerySet]:
-        """Return the rows of each domain of an admin's: each part is in order in an index."""
+        """Return one part for each domain of an admin, which an index has in order."""
         if not (self.is_split_by_domain and principal.role is Role.ADMIN and can_union_slices()):
             return [rows]
         names = principal.managed_domains()
@@ -185,7 +185,7 @@ class Table:
         before: Any = None,
         ascending: bool | None = None,
     ) -> Page:
-        """Return one page of rows, by key: after one, before one, or the first."""
+        """Return one page of rows: after a key, before a key, or the first."""
         ascending = not self.newest_first if ascending is None else ascending
         parts = self.split(self.select(principal, filters), filters, principal)
         order = self.ordering(filters, principal)
@@ -194,7 +194,7 @@ class Table:
         )
 
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
-        """Add to the rows of a page what their cells show of other tables."""
+        """Add to the rows of a page what their cells show from other tables."""
         return rows
 
     # Columns
@@ -228,7 +228,7 @@ class Table:
         return list(dict.fromkeys([*self.export_columns(role), *self.extra_columns]))
 
     def terminal_columns(self) -> list[str]:
-        """Return the columns that a terminal has room for: those of the page."""
+        """Return the columns to print on a terminal: those of the list page."""
         names = [getattr(column, "name", column) for column in self.columns]
         shown = self.api_columns(Role.SUPERADMIN)
         return [name for name in names if name in shown]
@@ -242,21 +242,21 @@ class Table:
         return self.public_fields()[name].value_from_object(row)
 
     def prefetch_values(self, rows: Iterable[Any]) -> Iterable[Any]:
-        """Return the rows with what their values need of other tables, in one query."""
+        """Return the rows with what their values need from other tables, in one query."""
         return rows
 
     def parse_key(self, text: str) -> str:
-        """Return the key of a row as somebody types it."""
+        """Return the key that a user means by this text."""
         return try_normalize_address(text) if "@" in text else try_normalize_domain(text)
 
     # Saved rows
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
-        """Return key → what is doubtful about a row, though it may be saved."""
+        """Return key → warnings about rows that may be saved all the same."""
         return {}
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
-        """Return what a page says about a row besides that it was saved."""
+        """Return what a page says about a saved row besides that it was saved."""
         return []
 
     def url_after_save(self, row: Any) -> str:
@@ -285,12 +285,12 @@ class Table:
         return perform(actor, start_selection_job, selection, BULK_JOB_KIND, title, arguments)
 
     def describe_bulk_job(self, action: Action, count: int) -> tuple[str, dict[str, str]]:
-        """Return the title and the arguments of the job that does this to so many rows."""
+        """Return title and arguments of the job that does this to so many rows."""
         title = f"{action.label}: {count} × {self.label}"
         return title, {"table": self.slug, "action": action.name}
 
     def action_step(self, action: Action, keys: Sequence[Any]) -> tuple[Any, ...]:
-        """Return the service that does it, with its arguments."""
+        """Return the service of the action, with its arguments."""
         if action is DELETE:
             return self.services.delete, keys
         return self.services.set, keys, action.field, action.value
@@ -306,11 +306,11 @@ class Table:
         return cascade.count_by_table(self.cascade_querysets, keys)
 
     def delete_blockers(self, keys: Sequence[Any]) -> list[str]:
-        """Return why these rows cannot be deleted, if it is known beforehand."""
+        """Return why these rows cannot be deleted, as far as it is known beforehand."""
         return []
 
     def inbound_references(self, keys: Sequence[Any], principal: Any) -> Sequence[Any]:
-        """Return rows in the scope of this person that name what is deleted, and stay."""
+        """Return rows in scope that point to the deleted ones and are kept."""
         return []
 
     # Names

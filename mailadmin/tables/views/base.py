@@ -55,7 +55,7 @@ class TableView(RoleRequiredMixin):
 
 
 class FilteredView(TableView):
-    """A screen on the rows that the filters of the query string select."""
+    """A screen on the rows that match the filters of the query string."""
 
     @cached_property
     def filters(self) -> dict[str, str]:
@@ -88,7 +88,7 @@ class SaveFormMixin:
         raise NotImplementedError
 
     def get_warning_texts(self) -> Sequence[str]:
-        """Return what is doubtful about what was saved."""
+        """Return warnings about what was saved."""
         return []
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
@@ -96,5 +96,6 @@ class SaveFormMixin:
 
 
 def show_errors(request: HttpRequest, error: ValidationError) -> None:
+    """Show an error as messages of the next page."""
     for text in error.messages:
         messages.error(request, text)

@@ -1,4 +1,4 @@
-"""Many rows at once: selected, shown, confirmed and changed, by a job where they are very many."""
+"""Actions on selected rows: confirmed on a page, then run, as a job if the rows are many."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ MAX_REFERENCE_SEARCH = 2000  # keys for which references in other rows are searc
 
 
 class TableBulkView(FilteredView, View):
-    """Selected rows: one confirmation, one transaction, one message."""
+    """Confirm and run one action on many rows, in one transaction."""
 
     screen = "bulk"
     route = "bulk/"
@@ -61,7 +61,7 @@ class TableBulkView(FilteredView, View):
     def render_confirmation(
         self, action: Action, keys: list[Any], errors: Sequence[str] = (), status: int = 200
     ) -> HttpResponse:
-        """Show what will happen. Very many keys are stored, so that just these are confirmed."""
+        """Show what will happen. Many keys are stored, so that exactly these are confirmed."""
         is_delete, are_few = action is DELETE, len(keys) <= MAX_IMMEDIATE_ROWS
         is_searched = len(keys) <= MAX_REFERENCE_SEARCH
         references = self.table.inbound_references
@@ -98,7 +98,7 @@ class TableBulkView(FilteredView, View):
         return self.redirect_to_list()
 
     def run_selection(self, action: Action, number: str) -> HttpResponse:
-        """Start the job of a stored selection that is confirmed now."""
+        """Start the job of a stored selection after its confirmation."""
         selection = find_selection(self.request.user, self.table.slug, action.name, number)
         if selection is None:
             return self.redirect_nothing_selected()

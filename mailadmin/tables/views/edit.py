@@ -42,7 +42,7 @@ class TableCreateView(SaveRowMixin, TableView, CreateView):
     route = "create/"
 
     def get_initial(self) -> dict[str, Any]:
-        """Take the domain from the link, and nothing else."""
+        """Preselect the domain that the link names."""
         domain = self.request.GET.get("domain")
         return super().get_initial() | ({"domain": try_normalize_domain(domain)} if domain else {})
 
@@ -89,7 +89,7 @@ class TableDeleteView(TableView, DetailView):
 
 
 class TableToggleView(TableView, View):
-    """Set a yes/no column to the value wanted; a double click does not undo itself."""
+    """Set a boolean column to the value sent, so that a double click does not undo itself."""
 
     screen = "toggle"
     route = "<key:key>/toggle/"

@@ -24,7 +24,7 @@ MAX_PICKER_CHOICES = 20
 
 
 class TableListView(FilteredView, TemplateView):
-    """A page of rows, by key."""
+    """One page of rows, paged by key."""
 
     screen = "list"
     route = ""
@@ -67,7 +67,7 @@ class TableListView(FilteredView, TemplateView):
 
 
 class TableExportView(FilteredView, View):
-    """The selected rows as CSV, read while they are sent."""
+    """The matching rows as CSV, read while they are sent."""
 
     screen = "export"
     route = "export/"
@@ -88,7 +88,7 @@ class TableExportView(FilteredView, View):
 
 
 class TableImportView(TableView, View):
-    """Redirect to the page of imports, which is one for all tables."""
+    """Redirect to the import page, which all tables share."""
 
     screen = "import"
     route = "import/"
@@ -98,7 +98,7 @@ class TableImportView(TableView, View):
 
 
 class PickerView(RoleRequiredMixin, View):
-    """Suggest a few keys that start with what is typed: a field may have ten thousand choices."""
+    """Suggest a few keys that start with the typed text: there may be ten thousand choices."""
 
     roles = Role.ADMINS
     model: type[models.Model]
@@ -111,5 +111,5 @@ class PickerView(RoleRequiredMixin, View):
         return render(request, "tables/pick.html", {"names": names})
 
     def typed_text(self, params: QueryDict) -> str:
-        """Return what was typed; each form calls its field by another name."""
+        """Return the typed text; each form has another name for its field."""
         return next((params[name] for name in self.field_names if name in params), "")
