@@ -1,7 +1,8 @@
-"""Names of the mail world: as they are typed, as they are kept, as they are shown."""
+"""Domain names and mail addresses: normalized, validated, and for display."""
 
 import hashlib
 import re
+from typing import Any
 
 import idna
 from django.core.exceptions import ValidationError
@@ -14,8 +15,8 @@ LOCAL_PART_RE = re.compile(
 CONTROL_CHARACTER_RE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff]")
 
 
-def normalize_domain(text: str):
-    """A domain as it is stored: lower case, ASCII (xn--…)."""
+def normalize_domain(text: str) -> str:
+    """Return a domain as it is stored: lower case, ASCII (xn--…)."""
     text = text.strip().rstrip(".").lower()
     if text.isascii():
         return text
@@ -27,30 +28,30 @@ def normalize_domain(text: str):
         ) from error
 
 
-def try_normalize_domain(text: str):
-    """The domain that somebody may have meant; what is none stays as it is, and fits nothing."""
+def try_normalize_domain(text: str) -> str:
+    """Return a domain as it is stored; other text stays as it is, and matches nothing."""
     try:
         return normalize_domain(text)
     except ValidationError:
         return text
 
 
-def normalize_address(text: str):
-    """An address as it is stored: lower case, its domain in ASCII."""
+def normalize_address(text: str) -> str:
+    """Return an address as it is stored: lower case, the domain in ASCII."""
     local_part, at, domain = text.strip().lower().rpartition("@")
     return f"{local_part}@{normalize_domain(domain)}" if at else domain
 
 
-def try_normalize_address(text: str):
-    """The address or domain that somebody may have meant; what is none stays as it is."""
+def try_normalize_address(text: str) -> str:
+    """Return an address or domain as it is stored; other text stays as it is."""
     try:
         return normalize_address(text)
     except ValidationError:
         return text
 
 
-def domain_to_unicode(domain: str):
-    """The domain as people write it; what does not decode is shown as it is stored."""
+def domain_to_unicode(domain: str) -> str:
+    """Return a domain for display; what cannot be decoded is shown as it is stored."""
     if "xn--" not in domain:
         return domain
     try:
@@ -59,24 +60,24 @@ def domain_to_unicode(domain: str):
         return domain
 
 
-def address_to_unicode(address: str):
+def address_to_unicode(address: str) -> str:
     local_part, at, domain = address.rpartition("@")
     return local_part + at + domain_to_unicode(domain)
 
 
 def validate_domain(domain: str) -> None:
     labels = domain.split(".")
-    good = (
+    is_valid = (
         len(domain) <= 253
         and len(labels) > 1
         and all(DOMAIN_LABEL_RE.fullmatch(label) for label in labels)
         and not labels[-1].isdigit()
     )
-    if not good:
+    if not is_valid:
         raise ValidationError(_("“%(value)s” is not a domain name."), params={"value": domain})
 
 
-def validate_local_part(local_part) -> None:
+def validate_local_part(local_part: str) -> None:
     if len(local_part) > 64 or not LOCAL_PART_RE.fullmatch(local_part):
         raise ValidationError(
             _("“%(value)s” cannot stand before the @ of an address."), params={"value": local_part}
@@ -92,24 +93,24 @@ def validate_address(address: str) -> None:
 
 
 def validate_text(text: str) -> None:
-    """No control characters but line ends and tabs."""
+    """Refuse control characters other than line ends and tabs."""
     if CONTROL_CHARACTER_RE.search(text):
         raise ValidationError(_("This text holds control characters, which are not allowed here."))
 
 
 def validate_single_line(text: str) -> None:
-    """Text of one line: what goes into a mail's header must not begin another."""
+    """Refuse line ends, which would start another header in a mail."""
     validate_text(text)
     if "\n" in text or "\r" in text:
         raise ValidationError(_("This is one line: it cannot hold a line end."))
 
 
 def hash_account(label: str, name: str) -> str:
-    """The account of this name in the table of that label; a hash, as names are personal."""
+    """Return the key of an account; a hash, since names are personal data."""
     text = f"{label}:{name.strip().lower()}"
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
-def fold(key):
-    """MySQL compares addresses without regard to case."""
+def fold(key: Any) -> Any:
+    """Return the key in lower case, as MySQL compares addresses regardless of case."""
     return key.lower() if isinstance(key, str) else key

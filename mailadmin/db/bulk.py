@@ -1,25 +1,28 @@
-"""Statements on many rows, in parts that a server takes."""
+"""Statements on many rows, in parts that a server accepts."""
 
 import functools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from django.db import connections, models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 MAX_ROWS_PER_STATEMENT = 500
+MAX_CHARACTERS_PER_STATEMENT = 2**19  # the smallest packet limit of a server is 1 MB
 
 
-MAX_CHARACTERS_PER_STATEMENT = 2**19  # the smallest packet that a server takes is 1 MB
+Item = TypeVar("Item")
 
 
-def chunks(values: Mapping[str, Any], size=MAX_ROWS_PER_STATEMENT):
-    values = list(values)
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
+def chunks(values: Iterable[Item], size: int = MAX_ROWS_PER_STATEMENT) -> Iterator[list[Item]]:
+    """Yield the values in lists of this size."""
+    items = list(values)
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
-def insert_rows(rows) -> None:
-    """Multi-row INSERTs with every column named; bulk_create asks too much of each row."""
+def insert_rows(rows: Sequence[models.Model]) -> None:
+    """Insert rows of one model by multi-row INSERTs; bulk_create does more work for each row."""
     if not rows:
         return
     model = type(rows[0])
@@ -27,48 +30,50 @@ def insert_rows(rows) -> None:
     columns = [f for f in model._meta.concrete_fields if not _is_set_by_database(f, rows[0])]
     quote = connection.ops.quote_name
     names = ", ".join(quote(f.column) for f in columns)
-    one = "(" + ", ".join(["%s"] * len(columns)) + ")"
-    most = max(1, min(MAX_ROWS_PER_STATEMENT, 30_000 // max(1, len(columns))))
+    placeholders = "(" + ", ".join(["%s"] * len(columns)) + ")"
+    max_rows = max(1, min(MAX_ROWS_PER_STATEMENT, 30_000 // max(1, len(columns))))
     readers = [(f.attname, get_value_converter(f, connection)) for f in columns]
     lines = ([convert(getattr(row, name)) for name, convert in readers] for row in rows)
     with connection.cursor() as cursor:
-        for part in batch_values(lines, most):
-            values = ", ".join([one] * len(part))
+        for part in batch_values(lines, max_rows):
+            values = ", ".join([placeholders] * len(part))
             cursor.execute(
                 f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {values}",  # noqa: S608 (quoted names)
                 [value for line in part for value in line],
             )
 
 
-def batch_values(lines, most):
-    """Lines of values in lists that one statement can carry: not too many, and not too heavy."""
-    part, size = [], 0
+def batch_values(lines: Iterable[list[Any]], max_rows: int) -> Iterator[list[list[Any]]]:
+    """Yield the lines in batches that one statement can carry, by number and by length."""
+    batch, size = [], 0
     for line in lines:
         weight = sum(len(value) for value in line if isinstance(value, str))
-        if part and (len(part) == most or size + weight > MAX_CHARACTERS_PER_STATEMENT):
-            yield part
-            part, size = [], 0
-        part.append(line)
+        if batch and (len(batch) == max_rows or size + weight > MAX_CHARACTERS_PER_STATEMENT):
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
         size += weight
-    yield part
+    yield batch
 
 
 PLAIN_FIELDS = (models.CharField, models.TextField, models.IntegerField, models.ForeignKey)
 
 
-def get_value_converter(column, connection):
-    """What makes a value into the database's, as the column would.
+def get_value_converter(
+    field: models.Field, connection: BaseDatabaseWrapper
+) -> Callable[[Any], Any]:
+    """Return the function that converts values for the database, as the field would.
 
-    Texts and numbers are it already, and one moment is that of all rows: asking the column each
-    time took a third of an import's time.
+    Strings and numbers need no conversion, and all rows have the same time: to ask the field for
+    each value took a third of an import's time.
     """
-    prepare = functools.partial(column.get_db_prep_save, connection=connection)
-    if isinstance(column, models.DateTimeField):
+    prepare = functools.partial(field.get_db_prep_save, connection=connection)
+    if isinstance(field, models.DateTimeField):
         return functools.lru_cache(maxsize=64)(prepare)
-    if not isinstance(column, PLAIN_FIELDS):
+    if not isinstance(field, PLAIN_FIELDS):
         return prepare
     return lambda value: value if value and type(value) in (str, int) else prepare(value)
 
 
-def _is_set_by_database(column, row: Any) -> bool:
-    return isinstance(column, models.AutoField) and getattr(row, column.attname) is None
+def _is_set_by_database(field: models.Field, row: models.Model) -> bool:
+    return isinstance(field, models.AutoField) and getattr(row, field.attname) is None

@@ -1,4 +1,4 @@
-"""What the panel should know of its database before it promises anything."""
+"""Checks of the database: are its tables transactional?"""
 
 import functools
 import time
@@ -11,24 +11,24 @@ from django.utils.translation import gettext_lazy as _
 CACHE_SECONDS = 300
 
 
-def get_mapped_tables():
+def get_mapped_tables() -> set[str]:
     return {model._meta.db_table for model in apps.get_models()}
 
 
-def find_nontransactional_tables():
-    """Tables of this database in which a change may stay half done (MyISAM and the like)."""
+def find_nontransactional_tables() -> tuple[str, ...]:
+    """Return tables where an interrupted change stays half done (MyISAM and the like)."""
     return _find_nontransactional_tables(connection.vendor, int(time.monotonic() / CACHE_SECONDS))
 
 
 def check_transactional_tables() -> None:
-    """What promises all or nothing promises it only where the database can keep that."""
+    """Refuse a change that has to be all or nothing where some table is not transactional."""
     if names := find_nontransactional_tables():
         text = _("The tables %(names)s are not InnoDB: run “mailadmin convert-tables” first.")
         raise ValidationError(text, params={"names": ", ".join(names)})
 
 
 @functools.lru_cache(maxsize=2)
-def _find_nontransactional_tables(vendor, _period):
+def _find_nontransactional_tables(vendor: str, _period: int) -> tuple[str, ...]:
     if vendor != "mysql":
         return ()
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Names in tables of the panel are compared with PostfixAdmin's, so they share its collation."""
+"""Keep the collation of the panel's names the same as that of PostfixAdmin's, for comparisons."""
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
@@ -9,23 +9,23 @@ _fields: list[Field] = []
 
 
 def register_compared_fields(model: type[Model], *names: str) -> None:
-    """Have these fields of a model take the collation of PostfixAdmin's names."""
+    """Have these fields of a model follow the collation of PostfixAdmin's names."""
     _fields.extend(model._meta.get_field(name) for name in names)
 
 
 def follow_collation(connection: BaseDatabaseWrapper) -> None:
-    """Change the collation of the panel's names to PostfixAdmin's, whose upgrade may change it."""
+    """Give the panel's names the collation of PostfixAdmin's, which an upgrade may change."""
     if connection.vendor != "mysql":
         return
     adopted = get_adopted_collation(connection)
     for field in _fields:
-        present = get_column_collation(connection, field.model._meta.db_table, field.column)
-        if present not in (None, adopted):
+        current = get_column_collation(connection, field.model._meta.db_table, field.column)
+        if current not in (None, adopted):
             change_collation(connection, field)
 
 
 def change_collation(connection: BaseDatabaseWrapper, field: Field) -> None:
-    """Change a column to what its field says, with the adopted collation; its keys stay."""
+    """Change a column to the definition of its field, with the adopted collation; keys stay."""
     with connection.schema_editor() as schema_editor:
         kind, values = schema_editor.column_sql(field.model, field)
         kind = kind.removesuffix(" PRIMARY KEY").removesuffix(" UNIQUE")

@@ -1,8 +1,10 @@
-"""Columns as PostfixAdmin made them: latin1 names, dates of whole seconds, no constraints."""
+"""Fields for PostfixAdmin's columns: latin1 names, dates in whole seconds, no constraints."""
 
+import datetime
 import functools
 import re
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Self
 
 from django.conf import settings
 from django.core.exceptions import EmptyResultSet, ValidationError
@@ -10,6 +12,7 @@ from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import lookups
 from django.db.models.fields import related_lookups
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -26,14 +29,16 @@ CODECS = {"latin1": "cp1252", "ascii": "ascii"}
 
 
 class ColumnFacts(NamedTuple):
+    """What the database says about a column."""
+
     charset: str | None = None
-    kind: str = ""
+    column_type: str = ""
     collation: str | None = None
 
 
 @functools.cache
-def load_column_facts(alias: str):
-    """(table, column) → its facts as they are: adopted columns may be narrower than ours."""
+def load_column_facts(alias: str) -> dict[tuple[str, str], ColumnFacts]:
+    """Return (table, column) → its facts: adopted columns may be narrower than ours."""
     connection = connections[alias]
     if connection.vendor != "mysql":
         return {}
@@ -45,31 +50,31 @@ def load_column_facts(alias: str):
         return {(table, column): ColumnFacts(*facts) for table, column, *facts in cursor}
 
 
-def fits_column(field, value: Any, alias: str = "default") -> bool:
-    """Whether the column of this field takes the value, compares with it, and gives it back."""
+def fits_column(field: models.Field, value: Any, alias: str = "default") -> bool:
+    """Return whether the column of this field can store the value and be compared with it."""
     return find_column_error(field, value, alias) is None
 
 
-def validate_column(field, value: Any) -> None:
+def validate_column(field: models.Field, value: Any) -> None:
     if text := find_column_error(field, value):
         raise ValidationError(text)
 
 
-def find_column_error(field, value: Any, alias: str = "default"):
-    """Why the column of this field cannot hold the value; None if it can."""
-    place = field.model._meta.db_table, field.column
-    charset, kind, _collation = load_column_facts(alias).get(place, ColumnFacts())
+def find_column_error(field: models.Field, value: Any, alias: str = "default") -> Any:
+    """Return why the column of this field cannot hold the value; None if it can."""
+    column = field.model._meta.db_table, field.column
+    charset, column_type, _collation = load_column_facts(alias).get(column, ColumnFacts())
     if isinstance(value, int):
-        if kind.startswith("int") and not -(2**31) <= value < 2**31:
+        if column_type.startswith("int") and not -(2**31) <= value < 2**31:
             return _("This number is larger than this database's column can hold.")
     elif charset and not _can_encode(charset, value):
         return _("This database's column cannot hold some of these characters.")
-    elif charset and not _fits_length(charset, kind, value):
+    elif charset and not _fits_length(charset, column_type, value):
         return _("This is longer than this database's column can hold.")
     return None
 
 
-def _can_encode(charset, text: str) -> bool:
+def _can_encode(charset: str, text: str) -> bool:
     if charset == "utf8mb4":
         return True
     if charset in ("utf8", "utf8mb3"):
@@ -81,39 +86,39 @@ def _can_encode(charset, text: str) -> bool:
     return True
 
 
-def _fits_length(charset, kind: str, text: str) -> bool:
-    """`varchar` counts letters, `text` bytes."""
-    if sized := re.fullmatch(r"varchar\((\d+)\)", kind):
-        return len(text) <= int(sized[1])
+def _fits_length(charset: str, column_type: str, text: str) -> bool:
+    """Return whether the text is short enough: `varchar` counts characters, `text` bytes."""
+    if varchar := re.fullmatch(r"varchar\((\d+)\)", column_type):
+        return len(text) <= int(varchar[1])
     size = len(text.encode()) if charset.startswith("utf8") else len(text)
-    return kind != "text" or size < 2**16
+    return column_type != "text" or size < 2**16
 
 
 # Text
 
 
 class _CollatedMixin:
-    """Text whose collation is PostfixAdmin's on MySQL, and nothing special elsewhere."""
+    """Text with PostfixAdmin's collation on MySQL, and the default one elsewhere."""
 
     charset = "utf8mb4"
 
-    def __init__(self, *args: Any, secret=False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, secret: bool = False, **kwargs: Any) -> None:
         self.secret = secret
         super().__init__(*args, **kwargs)
 
-    def deconstruct(self):
+    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
         name, path, args, kwargs = super().deconstruct()
         if self.secret:
             kwargs["secret"] = True
         return name, path, args, kwargs
 
-    def db_parameters(self, connection):
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, Any]:
         parameters = super().db_parameters(connection)
         if connection.vendor == "mysql":
             parameters["collation"] = self._collation(connection)
         return parameters
 
-    def _collation(self, connection):
+    def _collation(self, connection: BaseDatabaseWrapper) -> str:
         return COLLATIONS[self.charset]
 
 
@@ -126,11 +131,11 @@ class TextField(_CollatedMixin, models.TextField):
 
 
 class _Latin1Mixin(_CollatedMixin):
-    """Text of mail names: it takes the collation that an adopted database gave its domains."""
+    """Mail names as text; they have the collation of domain names in an adopted database."""
 
     charset = "latin1"
 
-    def _collation(self, connection):
+    def _collation(self, connection: BaseDatabaseWrapper) -> str:
         return get_adopted_collation(connection) or COLLATIONS["latin1"]
 
 
@@ -139,7 +144,8 @@ def get_adopted_collation(connection: BaseDatabaseWrapper) -> str | None:
     return get_column_collation(connection, settings.MAILADMIN_TABLE_PREFIX + "domain", "domain")
 
 
-def get_column_collation(connection, table: str, column):
+def get_column_collation(connection: BaseDatabaseWrapper, table: str, column: str) -> str | None:
+    """Return the collation of a column; None if there is no such column."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT collation_name FROM information_schema.columns"
@@ -159,7 +165,7 @@ class Latin1TextField(_Latin1Mixin, models.TextField):
 
 
 class NameField(_Latin1Mixin, models.CharField):
-    """A name of the mail world, ASCII only: what is not ASCII is equal to none of its values."""
+    """A mail name, ASCII only: a comparison with other text finds nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 255)
@@ -177,11 +183,12 @@ class AddressField(NameField):
 class GotoField(Latin1TextField):
     """The targets of an alias, joined by commas."""
 
-    def difference(self, old, new):
-        old, new = split_goto(old), split_goto(new)
+    def difference(self, old: str, new: str) -> dict[str, list[str]]:
+        """Return which targets a change added and removed."""
+        before, after = split_goto(old), split_goto(new)
         return {
-            "added": [target for target in new if target not in old],
-            "removed": [target for target in old if target not in new],
+            "added": [target for target in after if target not in before],
+            "removed": [target for target in before if target not in after],
         }
 
 
@@ -190,7 +197,7 @@ def split_goto(goto: str | None) -> list[str]:
     return [target for target in parse_address_list(goto or "") if target]
 
 
-def join_goto(targets):
+def join_goto(targets: Iterable[str]) -> str:
     return ",".join(dict.fromkeys(targets))
 
 
@@ -198,17 +205,19 @@ def join_goto(targets):
 
 
 class _SQLLiteral(models.Value):
-    """A default that the database itself fills in, for those who write these tables without us."""
+    """A default that the database fills in, for other programs that write the table."""
 
     sql = ""
 
     def __init__(self) -> None:
         super().__init__(self.sql)
 
-    def as_sql(self, compiler, connection):
+    def as_sql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
+    ) -> tuple[str, list[Any]]:
         return self.sql, []
 
-    def resolve_expression(self, *args: Any, **kwargs: Any):
+    def resolve_expression(self, *args: Any, **kwargs: Any) -> Self:
         return self
 
 
@@ -225,14 +234,14 @@ class CurrentTime(_SQLLiteral):
 
 
 class DateTimeField(models.DateTimeField):
-    """Whole seconds in the server's time; PostfixAdmin's zero dates read as None."""
+    """Whole seconds in the server's time zone; PostfixAdmin's zero dates read as None."""
 
     mysql_type = "datetime"
 
-    def db_type(self, connection):
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
         return self.mysql_type if connection.vendor == "mysql" else super().db_type(connection)
 
-    def get_prep_value(self, value: Any):
+    def get_prep_value(self, value: Any) -> Any:
         value = super().get_prep_value(value)
         return value.replace(microsecond=0) if hasattr(value, "replace") else value
 
@@ -241,8 +250,8 @@ class TimestampField(DateTimeField):
     mysql_type = "timestamp"
 
 
-def is_known_date(moment) -> bool:
-    """False for both of PostfixAdmin's ways to say unknown: 0000-00-00 and 2000-01-01."""
+def is_known_date(moment: datetime.datetime | None) -> bool:
+    """Return False for PostfixAdmin's two unknown dates, 0000-00-00 and 2000-01-01."""
     return moment is not None and timezone.localtime(moment).year > 2000
 
 
@@ -252,8 +261,8 @@ def is_known_date(moment) -> bool:
 class _UnconstrainedMixin:
     """A key that Django follows and cascades, and the database does not enforce."""
 
-    def validate(self, value: Any, model_instance) -> None:
-        """Existence is one question for many rows, asked by the service."""
+    def validate(self, value: Any, model_instance: models.Model | None) -> None:
+        """Leave it to the services, which check for many rows at once whether the target exists."""
         models.Field.validate(self, value, model_instance)
 
 
@@ -265,31 +274,37 @@ class OneMailKey(_UnconstrainedMixin, models.OneToOneField):
     pass
 
 
-def mail_key(to, column, **options: Any):
-    """A key on a column of PostfixAdmin's: a relation for Django, no constraint in the database."""
+def mail_key(to: str | type[models.Model], column: str, **options: Any) -> models.ForeignKey:
+    """Return a key on a column of PostfixAdmin's: a relation for Django, without a constraint."""
     options = {"on_delete": models.CASCADE, "db_constraint": False, "db_column": column} | options
     return (OneMailKey if options.get("primary_key") else MailKey)(to, **options)
 
 
-# Lookups that MySQL would answer with error 1267
+# Lookups for which MySQL would raise error 1267
 
 
 class _AsciiLookupMixin:
-    def as_sql(self, compiler, connection):
+    """Find nothing by text that is not ASCII."""
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         if isinstance(self.rhs, str) and not self.rhs.isascii():
             raise EmptyResultSet
         return super().as_sql(compiler, connection)
 
 
 class _AsciiInLookupMixin:
-    def get_prep_lookup(self):
+    """Leave out values that are not ASCII."""
+
+    def get_prep_lookup(self) -> Any:
         prepared = super().get_prep_lookup()
         if hasattr(self.rhs, "resolve_expression"):
             return prepared
         return [value for value in prepared if not isinstance(value, str) or value.isascii()]
 
 
-def _register_ascii_lookups(field, mixin, *classes) -> None:
+def _register_ascii_lookups(
+    field: type[models.Field], mixin: type, *classes: type[models.Lookup]
+) -> None:
     for lookup in classes:
 
         class AsciiLookup(mixin, lookup):

@@ -13,13 +13,13 @@ from mailadmin.db.fields import DateTimeField, UnknownDate
 Row = TypeVar("Row", bound=models.Model)
 
 
-def get_table_name(name: str):
-    """The name of a table of PostfixAdmin's in this database."""
+def get_table_name(name: str) -> str:
+    """Return the name of one of PostfixAdmin's tables in this database."""
     return settings.MAILADMIN_TABLE_PREFIX + name
 
 
 class TimestampedModel(models.Model):
-    """A row that knows when it was made and changed, and whether it is in force."""
+    """A row with the dates of its creation and last change, active or not."""
 
     created = DateTimeField(
         _("created"), default=timezone.now, db_default=UnknownDate(), editable=False
@@ -34,7 +34,7 @@ class TimestampedModel(models.Model):
 
 
 def copy_with_values(row: Row, values: dict[str, object]) -> Row:
-    """Return a copy of the row with these values, to be checked before anything is written.
+    """Return a copy of the row with these values, to validate them before anything is written.
 
     MyISAM tables keep what was written before an error.
     """

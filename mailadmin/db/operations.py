@@ -1,89 +1,123 @@
 """Migration operations that look first: what a database already has is left as it is."""
 
 import logging
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.db import DatabaseError, OperationalError, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import operations
+from django.db.migrations.state import ProjectState
 
 from mailadmin.db.fields import get_adopted_collation, get_column_collation
 from mailadmin.db.models import get_table_name
 
 logger = logging.getLogger("mailadmin.operations")
 
-KEY_TOO_LONG_CODE = 1071  # of a key: MyISAM's thousand bytes are 333 letters of utf8
-# A table or column that no foreign key can name; MySQL 8 has a number for each reason.
+KEY_TOO_LONG_CODE = 1071  # a MyISAM key has 1000 bytes: 333 characters of utf8
+# No foreign key can reference this table or column; MySQL 8 has a number for each reason.
 UNREFERENCEABLE_CODES = (1005, 1215, 1824, 6125)
 
 
 class _MissingPartsMixin:
-    """Fills what is missing of a table: the table, columns, indexes."""
+    """Create what a table lacks: the table itself, columns, indexes."""
 
-    def complete(
-        self, schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model], fills
+    def create_missing_parts(
+        self,
+        schema_editor: BaseDatabaseSchemaEditor,
+        model: type[models.Model],
+        fills: Mapping[str, str],
     ) -> None:
         if model._meta.db_table not in get_table_names(schema_editor):
             with session_defaults(schema_editor):
                 schema_editor.create_model(model)
             return
         present = get_column_names(schema_editor, model)
-        for column in model._meta.local_concrete_fields:
-            if column.column.lower() not in present:
+        for field in model._meta.local_concrete_fields:
+            if field.column.lower() not in present:
                 with session_defaults(schema_editor):
-                    add_column(schema_editor, model, column, fills.get(column.name))
-        for columns_wanted, create in iter_expected_indexes(schema_editor, model):
-            if not has_index(schema_editor, model, columns_wanted):
-                schema_editor.execute(create)
+                    add_column(schema_editor, model, field, fills.get(field.name))
+        for names, sql in iter_expected_indexes(schema_editor, model):
+            if not has_index(schema_editor, model, names):
+                schema_editor.execute(sql)
 
 
 class CreateMissingTable(_MissingPartsMixin, operations.CreateModel):
-    """Create the table, or what it lacks. `fills` is the SQL that fills a column just added."""
+    """Create the table or what it lacks; `fills` has SQL that fills columns just added."""
 
     def __init__(
-        self, name: str, fields, options: Any = None, bases=None, managers=None, fills=None
+        self,
+        name: str,
+        fields: list[tuple[str, models.Field]],
+        options: dict[str, Any] | None = None,
+        bases: Any = None,
+        managers: Any = None,
+        fills: dict[str, str] | None = None,
     ) -> None:
         self.fills = fills or {}
         super().__init__(name, fields, options, bases, managers)
 
-    def deconstruct(self):
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         name, args, kwargs = super().deconstruct()
         if self.fills:
             kwargs["fills"] = self.fills
         return name, args, kwargs
 
     def database_forwards(
-        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
         model = to_state.apps.get_model(app_label, self.name)
         if self.allow_migrate_model(schema_editor.connection.alias, model):
-            self.complete(schema_editor, model, self.fills)
+            self.create_missing_parts(schema_editor, model, self.fills)
 
     def database_backwards(
-        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
-        """An adopted table is not ours to drop."""
+        """Do nothing: an adopted table is not ours to drop."""
 
 
 class AddMissingColumn(_MissingPartsMixin, operations.AddField):
+    """Add a column unless the table has it."""
+
     def database_forwards(
-        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
         model = to_state.apps.get_model(app_label, self.model_name)
         if self.allow_migrate_model(schema_editor.connection.alias, model):
-            self.complete(schema_editor, model, {})
+            self.create_missing_parts(schema_editor, model, {})
 
     def database_backwards(
-        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
-        """An adopted column is not ours to drop."""
+        """Do nothing: an adopted column is not ours to drop."""
 
 
 class RemoveOwnColumn(operations.RemoveField):
-    """Drop a column of a table that is the panel's alone, if it is there still."""
+    """Drop a column of a table that only the panel uses, if it still exists."""
 
     def database_forwards(
-        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
         model = from_state.apps.get_model(app_label, self.model_name)
         if not model._meta.db_table.startswith("mailadmin_"):
@@ -93,34 +127,44 @@ class RemoveOwnColumn(operations.RemoveField):
 
 
 class AddMissingIndex(_MissingPartsMixin, operations.AddIndex):
-    """An index that pages of much are read by; a table that cannot hold it goes without."""
+    """Add an index that speeds up pages; a table that cannot hold it goes without."""
 
     def database_forwards(
-        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
         model = to_state.apps.get_model(app_label, self.model_name)
         if not self.allow_migrate_model(schema_editor.connection.alias, model):
             return
         try:
-            self.complete(schema_editor, model, {})
+            self.create_missing_parts(schema_editor, model, {})
         except OperationalError as error:
             if error.args[0] != KEY_TOO_LONG_CODE:
                 raise
             logger.warning("no index %s: %s", self.index.name, error.args[1])
 
     def database_backwards(
-        self, app_label, schema_editor: BaseDatabaseSchemaEditor, from_state, to_state
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
-        """It may have been there before us."""
+        """Do nothing: the index may have existed before."""
 
 
-def get_table_names(schema_editor: BaseDatabaseSchemaEditor):
+def get_table_names(schema_editor: BaseDatabaseSchemaEditor) -> list[str]:
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         return connection.introspection.table_names(cursor)
 
 
-def get_column_names(schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]):
+def get_column_names(
+    schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]
+) -> set[str]:
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         description = connection.introspection.get_table_description(cursor, model._meta.db_table)
@@ -128,29 +172,36 @@ def get_column_names(schema_editor: BaseDatabaseSchemaEditor, model: type[models
 
 
 def add_column(
-    schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model], column, fill
+    schema_editor: BaseDatabaseSchemaEditor,
+    model: type[models.Model],
+    field: models.Field,
+    fill: str | None,
 ) -> None:
-    """A column that others do not write must have something to stand in the rows that exist."""
-    blank, column.blank = column.blank, True
+    """Add a column with a value for the rows that exist, then run the SQL that fills it."""
+    blank, field.blank = field.blank, True
     later = list(schema_editor.deferred_sql)
-    schema_editor.add_field(model, column)
-    schema_editor.deferred_sql = later  # its index is one of those looked for afterwards
-    column.blank = blank
+    schema_editor.add_field(model, field)
+    schema_editor.deferred_sql = later  # its index is created with the missing ones
+    field.blank = blank
     if fill:
         schema_editor.execute(fill, params=None)
 
 
-def iter_expected_indexes(schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]):
-    """The indexes of the model, each with the columns it begins with and the SQL that makes it."""
-    for column in model._meta.local_concrete_fields:
-        for sql in schema_editor._field_indexes_sql(model, column):
-            yield [column.column], sql
+def iter_expected_indexes(
+    schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]
+) -> Iterator[tuple[list[str], Any]]:
+    """Yield (first columns, SQL that creates it) of each index of the model."""
+    for field in model._meta.local_concrete_fields:
+        for sql in schema_editor._field_indexes_sql(model, field):
+            yield [field.column], sql
     for index in model._meta.indexes:
         names = [model._meta.get_field(name).column for name, _order in index.fields_orders]
         yield names, index.create_sql(model, schema_editor)
 
 
-def has_index(schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model], names) -> bool:
+def has_index(
+    schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model], names: list[str]
+) -> bool:
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         constraints = connection.introspection.get_constraints(cursor, model._meta.db_table)
@@ -161,7 +212,7 @@ def has_index(schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]
 
 
 class session_defaults:  # noqa: N801 (reads as a function)
-    """While we make tables: InnoDB, and PostfixAdmin's zero dates do not stop an ALTER TABLE."""
+    """Create tables as InnoDB, and let zero dates pass an ALTER TABLE, within a block."""
 
     def __init__(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
         self.connection = schema_editor.connection
@@ -184,15 +235,16 @@ class session_defaults:  # noqa: N801 (reads as a function)
                 )
 
 
-UPGRADE_CONSTRAINT = "vacation_notification_pkey"  # which PostfixAdmin's upgrade drops
+UPGRADE_CONSTRAINT = "vacation_notification_pkey"  # PostfixAdmin's upgrade drops it
 
 
-def prepare_postfixadmin_upgrade(connection) -> None:
-    """Let PostfixAdmin's upgrade run on a database that is older than its numbers.
+def prepare_postfixadmin_upgrade(connection: BaseDatabaseWrapper) -> None:
+    """Let PostfixAdmin's upgrade run on a database that has no schema version.
 
-    It makes `vacation_notification` only where that is missing, and later drops a constraint of it
-    by name. Ours bears the name and binds nothing, since the column is never filled. With the real
-    one, on `vacation`, an earlier step could not change that table; but one that is there stays.
+    The upgrade creates `vacation_notification` only if it is missing, and later drops a constraint
+    of it by name. The constraint added here has that name and constrains nothing, since its column
+    is never filled. The real one, on `vacation`, would stop an earlier step that changes that
+    table; if it exists, it stays.
     """
     if (
         connection.vendor != "mysql"
@@ -219,15 +271,15 @@ def prepare_postfixadmin_upgrade(connection) -> None:
         )
 
 
-def has_schema_version(connection) -> bool:
-    """Return whether PostfixAdmin has noted how far its upgrade has come."""
+def has_schema_version(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether PostfixAdmin has stored how far its upgrade has come."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT 1 FROM {get_table_name('config')} WHERE name = 'version'")  # noqa: S608
         return bool(cursor.fetchone())
 
 
-def has_upgrade_constraint(connection) -> bool:
-    """Return whether the name is taken: a database has each only once, whatever its table."""
+def has_upgrade_constraint(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the name is taken: in a database each exists once, for any table."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM information_schema.table_constraints"

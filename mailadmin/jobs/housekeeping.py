@@ -1,9 +1,10 @@
-"""What the worker cleans up."""
+"""Delete what has expired; the worker runs this."""
 
 import datetime
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch
@@ -14,18 +15,18 @@ from mailadmin.changes.perform import retry_on_deadlock
 from mailadmin.db.bulk import MAX_ROWS_PER_STATEMENT
 from mailadmin.jobs.models import Job, WorkerSign
 
-RESPONSE_TTL = datetime.timedelta(days=1)  # of requests with an Idempotency-Key
+RESPONSE_TTL = datetime.timedelta(days=1)  # for requests with an Idempotency-Key
 DRAFT_TTL = datetime.timedelta(days=1)
 KNOWN_NETWORK_TTL = datetime.timedelta(days=180)
-SESSION_EPOCH_TTL = datetime.timedelta(days=7)  # longer than any session lives
-WORKER_SIGN_TTL = datetime.timedelta(days=7)  # of a machine that is gone for good
+SESSION_EPOCH_TTL = datetime.timedelta(days=7)  # longer than any session lasts
+WORKER_SIGN_TTL = datetime.timedelta(days=7)  # of machines that no longer run a worker
 
 
 def purge_expired() -> None:
-    """Secrets of what was deleted long ago, old sessions and signs, failures that count no more."""
+    """Delete expired secrets, drafts, worker signs, counters, sessions and responses."""
     now = timezone.now()
-    kept = now - datetime.timedelta(days=settings.MAILADMIN_UNDO_DAYS)
-    delete_in_batches(ChangeSecret.objects.filter(at__lt=kept))
+    undo_start = now - datetime.timedelta(days=settings.MAILADMIN_UNDO_DAYS)
+    delete_in_batches(ChangeSecret.objects.filter(at__lt=undo_start))
     delete_in_batches(Job.objects.filter(state=Job.State.DRAFT, created__lt=now - DRAFT_TTL))
     delete_in_batches(WorkerSign.objects.filter(seen__lt=now - WORKER_SIGN_TTL))
     delete_in_batches(LoginFailure.objects.filter(since__lt=now - FAILURE_WINDOW))
@@ -36,11 +37,11 @@ def purge_expired() -> None:
     delete_in_batches(SessionEpoch.objects.filter(at__lt=now - SESSION_EPOCH_TTL))
 
 
-def delete_in_batches(rows) -> None:
-    """Some at a time: a cluster takes a transaction as a whole, and all its nodes wait for it.
+def delete_in_batches(rows: QuerySet) -> None:
+    """Delete rows in batches: a cluster replicates a transaction as a whole, while all nodes wait.
 
-    The workers of several machines do this at once, so one of them may have to try again.
+    Workers of several machines do this at once, so one of them may have to try again.
     """
     keys = rows.order_by().values_list("pk", flat=True)
-    while some := list(keys[:MAX_ROWS_PER_STATEMENT]):
-        retry_on_deadlock(rows.model._base_manager.filter(pk__in=some).delete)
+    while batch := list(keys[:MAX_ROWS_PER_STATEMENT]):
+        retry_on_deadlock(rows.model._base_manager.filter(pk__in=batch).delete)

@@ -8,7 +8,7 @@ from mailadmin.db.fields import CharField
 
 
 class Job(models.Model):
-    """Work that outlives a request: a chain of performs with its progress kept."""
+    """Work that outlives a request: a chain of transactions, with the progress stored."""
 
     class State(models.TextChoices):
         DRAFT = "draft", _("to be confirmed")
@@ -68,7 +68,7 @@ class JobKeys(models.Model):
 
 
 class WorkerSign(models.Model):
-    """When the worker of a machine was last seen at work, or waiting for it."""
+    """When the worker of a machine was last seen running."""
 
     machine = CharField(max_length=64, primary_key=True)
     seen = models.DateTimeField()

@@ -1,18 +1,18 @@
-"""Work that outlives a request: a chain of performs whose progress is written with each of them."""
+"""Start and run background jobs: chains of transactions that store their progress."""
 
 import datetime
 import logging
 import os
 import socket
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import InterfaceError, OperationalError, connection
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
@@ -25,39 +25,57 @@ from mailadmin.jobs.models import Job, JobKeys, WorkerSign
 logger = logging.getLogger("mailadmin.jobs")
 
 LEASE_DURATION = datetime.timedelta(seconds=60)
-MAX_STEP_ATTEMPTS = 5  # of a step; what stops a worker each time must not stop it for ever
+MAX_STEP_ATTEMPTS = 5  # a step that kills the worker each time must not do so forever
 ROWS_PER_STEP = 100
-CONFIRMATION_KIND = "confirm"  # not work, but keys that wait for a yes
-MAX_IN_MEMORY_JOBS = {
-    "plan": 3
-}  # kinds that a worker keeps half done, and how many of each it holds
-MAX_UNFINISHED_JOBS = 50  # of one person; superadmins on the command line have no limit
-MAX_PENDING_SELECTIONS = 3  # of one person that wait to be confirmed; an older one is dropped
+CONFIRMATION_KIND = "confirm"  # a selection that waits for confirmation
+MAX_IN_MEMORY_JOBS = {"plan": 3}  # kinds with state in memory → how many a worker holds
+MAX_UNFINISHED_JOBS = 50  # per principal; the command line has no limit
+MAX_PENDING_SELECTIONS = 3  # per principal; older ones are dropped
 
 
 class JobCanceled(ValidationError):
-    """Nobody wants the rest of the job any more: it ends, and has not failed."""
+    """The rest of the job is not wanted any more: it ends, and has not failed."""
 
 
 class LeaseLost(Exception):
-    """Another worker has taken the job over."""
+    """Another worker has taken over the job."""
 
 
-def start_job(actor, kind: str, title: str, arguments, total, keys=()):
-    """Write a job down; the worker finds it."""
+def start_job(
+    actor: Actor,
+    kind: str,
+    title: str,
+    arguments: dict[str, Any],
+    total: int,
+    keys: Sequence[Any] = (),
+) -> Job:
+    """Store a job, which the worker will find."""
     return perform(actor, add_job_within_limit, kind, title, arguments, total, keys)
 
 
-def add_job_within_limit(changes: Changes, kind: str, title: str, arguments, total, keys=()):
-    """Add a job that a person starts, within the number of jobs that one person may have."""
+def add_job_within_limit(
+    changes: Changes,
+    kind: str,
+    title: str,
+    arguments: dict[str, Any],
+    total: int,
+    keys: Sequence[Any] = (),
+) -> Job:
+    """Add a job that a user starts, unless they have too many unfinished ones."""
     check_job_limit(changes.actor)
     return add_job(changes, kind, title, arguments, total, keys=keys)
 
 
 def add_job(
-    changes: Changes, kind: str, title: str, arguments, total, state=Job.State.WAITING, keys=()
-):
-    """The same within a service, so that the job is there exactly if the rest of the change is."""
+    changes: Changes,
+    kind: str,
+    title: Any,
+    arguments: dict[str, Any],
+    total: int,
+    state: str = Job.State.WAITING,
+    keys: Sequence[Any] = (),
+) -> Job:
+    """Add a job within a service, so that it exists exactly if the service is committed."""
     principal = changes.actor.principal
     job = Job.objects.create(
         kind=kind,
@@ -67,7 +85,7 @@ def add_job(
         owner_model=principal.model_label,
         owner_key=principal.pk or "",
         token_id=getattr(principal, "token_id", None),
-        arguments=arguments | {"language": get_language()},  # what it says is stored
+        arguments=arguments | {"language": get_language()},  # its messages are stored
         total=total,
     )
     parts = enumerate(chunks(keys, ROWS_PER_STEP))
@@ -76,7 +94,7 @@ def add_job(
 
 
 def check_job_limit(actor: Actor) -> None:
-    """Refuse a job to a person who has many that are not finished."""
+    """Refuse another job to a principal who has many unfinished ones."""
     if not actor.principal.model_label:
         return
     unfinished = get_principal_jobs(actor.principal).filter(
@@ -89,19 +107,20 @@ def check_job_limit(actor: Actor) -> None:
         )
 
 
-def get_principal_jobs(principal: Any):
+def get_principal_jobs(principal: Any) -> QuerySet[Job]:
     return Job.objects.filter(owner_model=principal.model_label, owner_key=principal.pk)
 
 
-# Selections: the keys that somebody is asked about, so that they confirm these and no others
+# Selections: keys stored until the user confirms exactly these
 
 
-def store_selection(actor: Actor, table: str, action: str, keys: list) -> int:
-    """Keep a selection until the action is confirmed; the number by which it is asked for."""
+def store_selection(actor: Actor, table: str, action: str, keys: Sequence[Any]) -> int:
+    """Store a selection until the action is confirmed; return its number."""
     return perform(actor, add_selection, {"table": table, "action": action}, keys).pk
 
 
-def add_selection(changes: Changes, arguments: dict, keys: list) -> Job:
+def add_selection(changes: Changes, arguments: dict[str, Any], keys: Sequence[Any]) -> Job:
+    """Store a selection, and drop the oldest of those that were never confirmed."""
     drafts = get_principal_jobs(changes.principal).filter(
         kind=CONFIRMATION_KIND, state=Job.State.DRAFT
     )
@@ -111,24 +130,26 @@ def add_selection(changes: Changes, arguments: dict, keys: list) -> Job:
 
 
 def find_selection(principal: Any, table: str, action: str, number: str) -> Job | None:
-    """The selection of that number, if this person was asked about this and has not confirmed."""
+    """Return the unconfirmed selection of this number, if it is the principal's for this action."""
     if not number.isdecimal() or len(number) > 18:
         return None
     drafts = get_principal_jobs(principal).filter(
         kind=CONFIRMATION_KIND, state=Job.State.DRAFT, pk=number
     )
-    asked = {"table": table, "action": action}.items()
-    return next((draft for draft in drafts if asked <= draft.arguments.items()), None)
+    wanted = {"table": table, "action": action}.items()
+    return next((draft for draft in drafts if wanted <= draft.arguments.items()), None)
 
 
 def load_selected_keys(job: Job) -> list:
-    """All keys of a job's selection."""
+    """Return all keys of a job's selection."""
     parts = job.selection.order_by("position").values_list("keys", flat=True)
     return [key for part in parts.iterator() for key in part]
 
 
-def start_selection_job(changes: Changes, job, kind: str, title: str, arguments):
-    """Turn a confirmed selection into the job that works on it; a second time there is none."""
+def start_selection_job(
+    changes: Changes, job: Job, kind: str, title: Any, arguments: dict[str, Any]
+) -> Job:
+    """Turn a confirmed selection into the job that works on it; refuse a second time."""
     check_job_limit(changes.actor)
     started = Job.objects.filter(pk=job.pk, state=Job.State.DRAFT).update(
         kind=kind,
@@ -143,32 +164,32 @@ def start_selection_job(changes: Changes, job, kind: str, title: str, arguments)
     return job
 
 
-def delete_selection(changes: Changes, job) -> None:
-    """Forget a selection whose keys are being worked on otherwise."""
+def delete_selection(changes: Changes, job: Job) -> None:
+    """Delete a selection whose keys are processed otherwise."""
     if not Job.objects.filter(pk=job.pk, state=Job.State.DRAFT).delete()[0]:
         raise ValidationError(_("This selection was confirmed already."))
 
 
-def retry_job(changes: Changes, number) -> None:
-    """Begin again where a failed job stopped."""
-    Job.objects.filter(pk=number, state=Job.State.FAILED).update(
+def retry_job(changes: Changes, job_id: int) -> None:
+    """Continue a failed job where it stopped."""
+    Job.objects.filter(pk=job_id, state=Job.State.FAILED).update(
         state=Job.State.WAITING, message="", finished=None, tries=0
     )
 
 
-def dismiss_job(changes: Changes, number) -> None:
-    """Forget a job that is over."""
-    Job.objects.filter(pk=number, state__in=[Job.State.FAILED, Job.State.DONE]).delete()
+def dismiss_job(changes: Changes, job_id: int) -> None:
+    """Delete a finished job."""
+    Job.objects.filter(pk=job_id, state__in=[Job.State.FAILED, Job.State.DONE]).delete()
 
 
-def dismiss_failed_jobs(changes: Changes, numbers) -> None:
-    """Forget the failed ones of these jobs."""
-    for part in chunks(numbers):
+def dismiss_failed_jobs(changes: Changes, job_ids: Iterable[int]) -> None:
+    """Delete those of these jobs that failed."""
+    for part in chunks(job_ids):
         Job.objects.filter(pk__in=part, state=Job.State.FAILED).delete()
 
 
 def claim_job(holder: str, except_kinds: Collection[str] = ()) -> Job | None:
-    """The job that has waited longest for a step, or whose worker does not answer; or None."""
+    """Return the job that has waited longest for a step, or whose worker is silent; or None."""
     now = timezone.now()
     free = Q(state=Job.State.WAITING) | Q(state=Job.State.RUNNING, lease_until__lt=now)
     waiting = Job.objects.filter(free).exclude(kind__in=except_kinds)
@@ -184,16 +205,16 @@ def claim_job(holder: str, except_kinds: Collection[str] = ()) -> Job | None:
     return None
 
 
-def run_job(job, stop=lambda: False) -> None:
-    """Take steps until there are none left, or somebody asks to stop; what is done stays done."""
-    goes_on = True
-    while goes_on and not stop():
+def run_job(job: Job, should_stop: Callable[[], bool] = lambda: False) -> None:
+    """Run steps until there are no more or it should stop; finished steps stay done."""
+    has_more = True
+    while has_more and not should_stop():
         with hold_leases(job):
-            goes_on = advance_job(job)
+            has_more = advance_job(job)
 
 
 def count_attempt(job: Job) -> None:
-    """Count that this worker begins with the job: one that ends its worker is given up at last."""
+    """Count that this worker begins the job: one that kills its worker is given up at last."""
     if not hasattr(job, "is_attempt_counted"):
         job.is_attempt_counted, job.tries = True, job.tries + 1
         held = Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder)
@@ -201,7 +222,7 @@ def count_attempt(job: Job) -> None:
 
 
 def advance_job(job: Job) -> bool:
-    """Take one step of the job; whether there may be another."""
+    """Run one step of the job; return whether there may be another."""
     count_attempt(job)
     if job.tries > MAX_STEP_ATTEMPTS:
         text = _(
@@ -222,13 +243,14 @@ def advance_job(job: Job) -> bool:
         return False
     except (OperationalError, InterfaceError):
         raise
-    except Exception:  # a job that cannot be done must not stop all others for ever
+    except Exception:  # a job that cannot be done must not stop all others forever
         logger.exception("job %s: %s", job.pk, job.kind)
         text = _("It stopped with an error; the program's log says more.")
         return finish_job(job, Job.State.FAILED, text)
 
 
 def run_next_step(job: Job) -> bool:
+    """Run the next step in the language of the job's owner; return whether there was one."""
     with override(job.arguments.get("language") or get_language()):
         step = registry.job_steps[job.kind](job)
         if step is None:
@@ -240,29 +262,29 @@ def run_next_step(job: Job) -> bool:
 
 
 @contextmanager
-def hold_leases(*jobs):
-    """Keep the leases of these jobs meanwhile, however long that takes."""
-    over = threading.Event()
+def hold_leases(*jobs: Job) -> Iterator[None]:
+    """Keep renewing the leases of these jobs within a block."""
+    stop_event = threading.Event()
     leases = {job.pk: job.lease_holder for job in jobs}
-    thread = threading.Thread(target=renew_leases_until, args=(leases, over), daemon=True)
+    thread = threading.Thread(target=renew_leases_until, args=(leases, stop_event), daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        stop_event.set()
         thread.join()
 
 
-def renew_leases_until(leases, over) -> None:
-    while not over.wait(LEASE_DURATION.total_seconds() / 3):
+def renew_leases_until(leases: dict[int, str], stop_event: threading.Event) -> None:
+    while not stop_event.wait(LEASE_DURATION.total_seconds() / 3):
         renew_leases(leases)
 
 
-def renew_leases(leases) -> None:
-    """Keep these leases: in a thread and with a connection of its own."""
+def renew_leases(leases: dict[int, str]) -> None:
+    """Renew these leases; runs in a thread, with a connection of its own."""
     try:
-        for number, holder in leases.items():
-            held = Job.objects.filter(pk=number, lease_holder=holder, state=Job.State.RUNNING)
+        for job_id, holder in leases.items():
+            held = Job.objects.filter(pk=job_id, lease_holder=holder, state=Job.State.RUNNING)
             held.update(lease_until=timezone.now() + LEASE_DURATION)
     except (OperationalError, InterfaceError) as error:
         logger.warning("the leases of jobs %s could not be kept: %s", list(leases), error)
@@ -270,8 +292,8 @@ def renew_leases(leases) -> None:
         connection.close()
 
 
-def run_step(changes: Changes, job, step) -> None:
-    """One step and its progress, in one transaction."""
+def run_step(changes: Changes, job: Job, step: registry.JobStep) -> None:
+    """Run one step and store its progress in the same transaction."""
     service, arguments, count = step
     held = Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder)
     if not held.update(
@@ -281,43 +303,43 @@ def run_step(changes: Changes, job, step) -> None:
     service(changes, *arguments)
 
 
-def finish_job(job, state, message="") -> bool:
-    """Write down how the job ended; False, as there is no other step."""
+def finish_job(job: Job, state: str, message: str = "") -> bool:
+    """Store how the job ended; return False, as there are no more steps."""
     Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder).update(
         state=state, message=message, finished=timezone.now(), lease_until=None
     )
     return False
 
 
-def release_job(job) -> None:
-    """Leave the job to the next worker at once."""
+def release_job(job: Job) -> None:
+    """Let another worker continue the job at once."""
     Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, lease_holder=job.lease_holder).update(
         lease_until=timezone.now(), tries=0
     )
 
 
-def get_job_actor(job):
-    """Who asked for the work, with the rights he has now."""
+def get_job_actor(job: Job) -> Actor:
+    """Return who started the job, with their current rights."""
     if not job.owner_model:
         return Actor.console()
     model = apps.get_model(job.owner_model)
-    person = model._default_manager.filter(pk=job.owner_key, active=True).first()
-    if person is None:
+    principal = model._default_manager.filter(pk=job.owner_key, active=True).first()
+    if principal is None:
         raise PermissionDenied
     name, _sep, address = job.owner.rpartition(" (")
-    return Actor(person, name, address.rstrip(")"))
+    return Actor(principal, name, address.rstrip(")"))
 
 
 def send_heartbeat() -> None:
-    """Say that this machine's worker lives, so that its silence can be noticed."""
+    """Store that this machine's worker runs, so that its silence can be noticed."""
     sign = {"pk": socket.gethostname()[:64], "defaults": {"seen": timezone.now()}}
     retry_on_deadlock(lambda: WorkerSign.objects.update_or_create(**sign))
 
 
 def remove_heartbeat() -> None:
-    """A worker that was told to end is not missed."""
+    """Delete the sign of a worker that was stopped on purpose."""
     retry_on_deadlock(WorkerSign.objects.filter(pk=socket.gethostname()[:64]).delete)
 
 
-def get_lease_holder_name():
+def get_lease_holder_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"[:64]

@@ -1,7 +1,8 @@
-"""Work under way: how far a job is, and those of the person."""
+"""The pages of background jobs."""
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import DetailView, ListView
@@ -13,7 +14,8 @@ from mailadmin.jobs.models import Job
 from mailadmin.jobs.runner import dismiss_failed_jobs, dismiss_job, retry_job
 
 
-def visible_jobs(principal: Any):
+def visible_jobs(principal: Any) -> QuerySet[Job]:
+    """Return the jobs in the scope of this principal."""
     jobs = Job.objects.exclude(state=Job.State.DRAFT)
     if principal.role is Role.SUPERADMIN:
         return jobs
@@ -21,16 +23,16 @@ def visible_jobs(principal: Any):
 
 
 class JobDetailView(RoleRequiredMixin, DetailView):
-    """How far a job is; reloads itself until it is over."""
+    """The progress of a job; the page reloads itself until the job is finished."""
 
     roles = Role.ADMINS
     template_name = "job.html"
     context_object_name = "job"
 
-    def get_queryset(self):
+    def get_queryset(self) -> QuerySet[Job]:
         return visible_jobs(self.request.user)
 
-    def post(self, request: HttpRequest, pk) -> HttpResponse:
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = self.get_object()
         if request.POST.get("action") == "retry":
             perform(self.actor, retry_job, job.pk)
@@ -40,7 +42,7 @@ class JobDetailView(RoleRequiredMixin, DetailView):
 
 
 class JobListView(RoleRequiredMixin, ListView):
-    """The latest jobs of a person; all that failed can be dismissed at once."""
+    """The latest jobs of a principal; the failed ones can be dismissed at once."""
 
     roles = Role.ADMINS
     template_name = "jobs.html"
@@ -55,5 +57,5 @@ class JobListView(RoleRequiredMixin, ListView):
         perform(self.actor, dismiss_failed_jobs, list(failed.values_list("pk", flat=True)))
         return redirect("jobs")
 
-    def get_queryset(self):
+    def get_queryset(self) -> QuerySet[Job]:
         return visible_jobs(self.request.user).defer("arguments").order_by("-pk")[:50]

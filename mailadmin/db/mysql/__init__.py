@@ -1,1 +1,1 @@
-"""Django's MySQL backend for a database of several hosts, of which one may be gone."""
+"""Django's MySQL backend for several database hosts, one of which may be down."""
