@@ -1,4 +1,4 @@
-"""Register the tables of alias domains, transports and admins, and what others ask of domains."""
+"""Register the tables of this app, and what the platform asks of it."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""The cells of domains: what is in them, against their limits."""
+"""The cells of the domain list: counts and quotas against their limits."""
 
 import functools
 from typing import Any
@@ -16,14 +16,14 @@ from mailadmin.tables.cells import RowRenderer, render_meter
 COUNT_HTML = '<a class="text-reset" href="{}?{}">{}</a> <small>/ {}</small>'
 
 
-def render_count_cell(kind: str, renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    """How many mailboxes or aliases, with the way to them."""
+def render_count_cell(relation: str, renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    """Return the number of mailboxes or aliases and the limit, with a link to their list."""
     return format_html(
         COUNT_HTML,
-        reverse(f"{kind}-list"),
+        reverse(f"{relation}-list"),
         urlencode({"domain": row.pk}),
-        number_format(getattr(row.state, kind)),
-        format_limit(getattr(row, kind)),
+        number_format(getattr(row.state, relation)),
+        format_limit(getattr(row, relation)),
     )
 
 
@@ -33,11 +33,11 @@ BROKEN_TRANSPORT_HTML = (
 
 
 def render_transport_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    """Where mail goes, and that this cannot work."""
-    trouble = find_service_problem(value.partition(":")[0])
-    if not trouble:
+    """Return the transport, marked if its service does not exist."""
+    problem = find_service_problem(value.partition(":")[0])
+    if not problem:
         return format_html('<span class="textcell">{}</span>', value)
-    return format_html(BROKEN_TRANSPORT_HTML, value, trouble, _("cannot work"))
+    return format_html(BROKEN_TRANSPORT_HTML, value, problem, _("cannot work"))
 
 
 render_mailbox_count_cell = functools.partial(render_count_cell, "mailboxes")
@@ -45,11 +45,12 @@ render_alias_count_cell = functools.partial(render_count_cell, "aliases")
 
 
 def render_domain_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    """Return the assigned quota against the limit, with a bar."""
     limit = format_megabytes(row.quota) if row.quota > 0 else format_limit(row.quota)
-    given = row.state.quota_assigned
+    assigned = row.state.quota_assigned
     return format_html(
         "<div>{} <small>/ {}</small>{}</div>",
-        format_size(given),
+        format_size(assigned),
         limit,
-        render_meter(given, row.quota_size, _("Quota assigned")) if row.quota > 0 else "",
+        render_meter(assigned, row.quota_size, _("Quota assigned")) if row.quota > 0 else "",
     )

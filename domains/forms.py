@@ -1,10 +1,11 @@
-"""What is asked about domains, alias domains and admins."""
+"""The forms of domains, alias domains, admins and transports."""
 
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import MAX_QUOTA_MB, Admin, AliasDomain, Domain, Transport
@@ -24,7 +25,7 @@ LIMIT_HELP = _("0 is unlimited, -1 allows none.")
 
 
 class BaseDomainForm(TableForm):
-    """The columns of a domain; what is created in it is asked by the form of mailboxes."""
+    """The columns of a domain; mailboxes has fields for what is created with it."""
 
     create_only_fields = ("domain",)
 
@@ -57,26 +58,26 @@ class BaseDomainForm(TableForm):
         if not self.is_edit:
             self._set_defaults()
 
-    def clean_transport(self):
+    def clean_transport(self) -> str:
         value = self.cleaned_data["transport"]
         if value not in dict(self._get_transport_choices()):
             raise ValidationError(_("This is not one of the transports."))
         return value
 
-    def clean_password_expiry(self):
+    def clean_password_expiry(self) -> int:
         return self.cleaned_data["password_expiry"] or 0
 
     def _configure_limit(self, name: str) -> None:
         field = self.fields[name]
         field.help_text = LIMIT_HELP
-        lowest = min(-1, getattr(self.instance, name))  # PostfixAdmin has let lower ones in
+        lowest = min(-1, getattr(self.instance, name))  # PostfixAdmin accepted lower ones
         field.validators += [
             min_value_validator(lowest),
             max_value_validator(MAX_QUOTA_MB if "quota" in name else 2**31 - 1),
         ]
         field.widget.attrs |= {"min": -1}
 
-    def _get_transport_choices(self):
+    def _get_transport_choices(self) -> list[tuple[str, str]]:
         names = dict.fromkeys(
             [*settings.MAILADMIN_TRANSPORTS, self.instance.transport or "virtual"]
         )
@@ -91,15 +92,17 @@ class BaseDomainForm(TableForm):
         } | self.initial
 
 
-def min_value_validator(number):
-    return forms.fields.validators.MinValueValidator(number)
+def min_value_validator(minimum: int) -> MinValueValidator:
+    return MinValueValidator(minimum)
 
 
-def max_value_validator(number):
-    return forms.fields.validators.MaxValueValidator(number)
+def max_value_validator(maximum: int) -> MaxValueValidator:
+    return MaxValueValidator(maximum)
 
 
 class AliasDomainForm(TableForm):
+    """An alias domain and its target; the target is preset from the link."""
+
     create_only_fields = ("alias_domain",)
 
     alias_domain = RowChoiceField(
@@ -123,11 +126,13 @@ class AliasDomainForm(TableForm):
         else:
             self.initial.setdefault("target_domain", self.initial.get("domain"))
 
-    def get_shown_values(self, row: Any):
+    def get_shown_values(self, row: Any) -> dict[str, Any]:
         return super().get_shown_values(row) | {"target_domain": row.target_domain_id}
 
 
 class AdminForm(NewPasswordMixin, TableForm):
+    """An admin, their password and domains."""
+
     create_only_fields = ("username",)
 
     username = AddressFormField(
@@ -153,33 +158,35 @@ class AdminForm(NewPasswordMixin, TableForm):
         else:
             self.require_password()
 
-    def get_shown_values(self, row: Any):
+    def get_shown_values(self, row: Any) -> dict[str, Any]:
         return super().get_shown_values(row) | {"domains": row.get_assigned_domains()}
 
-    def clean_domains(self):
+    def clean_domains(self) -> list[str]:
         return list(dict.fromkeys(normalize_domain(name) for name in self.cleaned_data["domains"]))
 
-    def get_service_values(self):
+    def get_service_values(self) -> dict[str, Any]:
         values = super().get_service_values()
         username = self.instance.pk if self.is_edit else values["username"]
         return self.replace_password_with_hash(values, username)
 
 
 class PatternFormField(UntruncatedCharField):
-    """A pattern as people write it."""
+    """The pattern of a transport as users type it."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=255, validators=[validate_pattern], **options)
 
-    def to_python(self, value: Any):
+    def to_python(self, value: Any) -> Any:
         value = super().to_python(value)
         return normalize_pattern(value) if value else value
 
-    def prepare_value(self, value: Any):
+    def prepare_value(self, value: Any) -> Any:
         return address_to_unicode(value) if isinstance(value, str) else value
 
 
 class TransportForm(TableForm):
+    """A transport; a new one is preset for the domain of the link."""
+
     create_only_fields = ("pattern",)
 
     pattern = PatternFormField(

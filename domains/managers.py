@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 class AliasDomainQuerySet(ScopedQuerySet):
     def visible_to(self, principal: object) -> Self:
-        """Select alias domains of which both ends are domains of the principal."""
+        """Select alias domains whose ends are both domains of the principal."""
         if getattr(principal, "role", None) != Role.ADMIN:
             return super().visible_to(principal)
         own = principal.managed_domains()

@@ -1,4 +1,4 @@
-"""Domains, the domains that mirror them, and the admins who run them."""
+"""Domains, alias domains, admins, transports, and the tables that belong to them."""
 
 from collections.abc import Iterable
 
@@ -35,10 +35,10 @@ from mailadmin.db.fields import (
 from mailadmin.db.models import TimestampedModel, get_table_name
 from mailadmin.names import address_to_unicode, domain_to_unicode
 
-ALL_DOMAINS = "ALL"  # PostfixAdmin's name for "every domain": a mark, not a domain
+ALL_DOMAINS = "ALL"  # PostfixAdmin's name for "every domain"; not a domain
 NONE_ALLOWED, UNLIMITED = -1, 0
-MAX_QUOTA_MB = 2**30  # MB; sums of quotas stay far from the end of a BIGINT
-MAX_LITERAL_DOMAINS = 500  # up to so many domains a list of names is read faster than a subquery
+MAX_QUOTA_MB = 2**30  # sums of quotas stay far below the maximum of a BIGINT
+MAX_LITERAL_DOMAINS = 500  # beyond that a subquery is faster than a list of names
 
 
 class DomainQuerySet(ScopedQuerySet):
@@ -46,11 +46,15 @@ class DomainQuerySet(ScopedQuerySet):
 
 
 class DomainManager(models.Manager.from_queryset(DomainQuerySet)):
-    def get_queryset(self):
+    """Domains without PostfixAdmin's row `ALL`."""
+
+    def get_queryset(self) -> models.QuerySet:
         return super().get_queryset().exclude(domain=ALL_DOMAINS)
 
 
 class Domain(TimestampedModel):
+    """A mail domain with its limits."""
+
     domain = DomainField(_("domain"), primary_key=True)
     description = CharField(_("description"), max_length=255, blank=True, default="")
     aliases = models.IntegerField(_("aliases"), default=0, db_default=0)
@@ -74,16 +78,19 @@ class Domain(TimestampedModel):
         return domain_to_unicode(self.domain)
 
     @property
-    def quota_size(self):
+    def quota_size(self) -> int:
+        """Return the quota in bytes."""
         return self.quota * settings.MAILADMIN_QUOTA_MULTIPLIER
 
-    def has_capacity_for(self, kind: str, count, more=1) -> bool:
-        """Whether `more` mailboxes or aliases fit under the limit, `count` being there already."""
-        limit = getattr(self, kind)
-        return limit == UNLIMITED or (limit != NONE_ALLOWED and count + more <= limit)
+    def has_capacity_for(self, relation: str, current: int, added: int = 1) -> bool:
+        """Return whether so many mailboxes or aliases more fit under the limit."""
+        limit = getattr(self, relation)
+        return limit == UNLIMITED or (limit != NONE_ALLOWED and current + added <= limit)
 
 
 class AliasDomain(TimestampedModel):
+    """A domain whose mail goes to the same names in another domain."""
+
     alias_domain = mail_key(
         Domain,
         "alias_domain",
@@ -109,6 +116,8 @@ class AliasDomain(TimestampedModel):
 
 
 class Admin(Principal, TimestampedModel):
+    """An admin: a superadmin, or an admin of the assigned domains."""
+
     username = AddressField(_("admin"), primary_key=True)
     superadmin = models.BooleanField(_("superadmin"), default=False, db_default=False)
 
@@ -120,16 +129,16 @@ class Admin(Principal, TimestampedModel):
         verbose_name_plural = _("admins")
 
     @property
-    def role(self):
+    def role(self) -> Role:
         return Role.SUPERADMIN if self.superadmin else Role.ADMIN
 
-    def get_assigned_domains(self):
-        """The names of all domains assigned and in force, in order."""
+    def get_assigned_domains(self) -> list[str]:
+        """Return the names of all assigned domains, in order."""
         rows = self.assignments.filter(active=True).order_by("domain_id")
         return list(dict.fromkeys(rows.values_list("domain_id", flat=True)))
 
-    def managed_domains(self):
-        """The names of this admin's domains, asked once; beyond 500 a query in their stead."""
+    def managed_domains(self) -> list[str] | models.QuerySet:
+        """Return the names of this admin's domains, queried once; beyond 500 as a query."""
         if not hasattr(self, "_managed"):
             rows = self.assignments.filter(active=True).order_by("domain_id")
             rows = rows.values_list("domain_id", flat=True)
@@ -139,12 +148,14 @@ class Admin(Principal, TimestampedModel):
 
 
 class AssignmentManager(models.Manager.from_queryset(ScopedQuerySet)):
-    def get_queryset(self):
+    """Assignments without the rows for `ALL`."""
+
+    def get_queryset(self) -> models.QuerySet:
         return super().get_queryset().exclude(domain=ALL_DOMAINS)
 
 
 class DomainAdmin(models.Model):
-    """That an admin runs a domain; `ALL` marks a superadmin for PostfixAdmin."""
+    """The assignment of a domain to an admin; `ALL` marks a superadmin for PostfixAdmin."""
 
     id = models.AutoField(primary_key=True)
     admin = mail_key(Admin, "username", related_name="assignments", verbose_name=_("admin"))
@@ -166,14 +177,14 @@ class DomainAdmin(models.Model):
         return f"{self.admin_id} {self.domain_id}"
 
     @property
-    def log_key(self):
+    def log_key(self) -> str:
         return self.admin_id
 
 
 class DomainState(models.Model):
-    """The lock of a domain and its tallies; locking is writing to this row.
+    """The lock of a domain and its tallies; to lock a domain is to write to this row.
 
-    `at_domain` is what Postfix asks for a whole domain, where an index finds it.
+    `at_domain` is the key that Postfix looks up for a whole domain, in a column with an index.
     """
 
     domain = mail_key(Domain, "domain", primary_key=True, related_name="state")
@@ -197,7 +208,7 @@ class DomainState(models.Model):
 
 
 class Config(models.Model):
-    """PostfixAdmin's own settings; `version` is its schema's number, and not ours to change."""
+    """A setting of PostfixAdmin; `version` is that of its schema, and not ours to change."""
 
     id = models.AutoField(primary_key=True)
     name = NameField(max_length=20, default="", db_default="", unique=True)
@@ -211,7 +222,7 @@ class Config(models.Model):
 
 
 class AdminPreference(models.Model):
-    """What an admin chose in PostfixAdmin."""
+    """A setting that an admin chose in PostfixAdmin."""
 
     pk = models.CompositePrimaryKey("admin_id", "pref_key")
     admin = mail_key(Admin, "username", related_name="preferences", default="")
@@ -226,6 +237,8 @@ class AdminPreference(models.Model):
 
 
 class DkimKey(models.Model):
+    """A DKIM key of a domain."""
+
     id = models.AutoField(primary_key=True)
     domain_name = mail_key(Domain, "domain_name", related_name="dkim_keys")
     description = CharField(max_length=255, null=True, blank=True, default="", db_default="")  # noqa: DJ001 (as it is)
@@ -247,7 +260,7 @@ class DkimKey(models.Model):
 
 
 class DkimSigning(models.Model):
-    """Which key signs for an author: a domain or the address of a mailbox."""
+    """The key that signs for an author: a domain or the address of a mailbox."""
 
     id = models.AutoField(primary_key=True)
     author = NameField(default="", db_default="", db_index=True)
@@ -267,7 +280,7 @@ class DkimSigning(models.Model):
 
 
 class Transport(TimestampedModel):
-    """Where mail for an address, a domain, its sub-domains or everybody goes."""
+    """The transport of mail for an address, a domain, its sub-domains or everybody."""
 
     pattern = NameField(_("pattern"), primary_key=True, validators=[validate_pattern])
     transport = Latin1CharField(
@@ -287,7 +300,7 @@ class Transport(TimestampedModel):
 
 
 class TotpException(models.Model):
-    """An address from which a mailbox, a domain or everybody needs no second factor for mail."""
+    """An address from which a mailbox, a domain or everybody may skip the second factor."""
 
     id = models.AutoField(primary_key=True)
     ip = NameField(max_length=46)
@@ -310,6 +323,6 @@ class TotpException(models.Model):
         return f"{self.ip} {self.username}"
 
 
-def build_either_domain_filter(domains: Iterable[str]):
-    """Alias domains of which these domains are one end."""
+def build_either_domain_filter(domains: Iterable[str]) -> Q:
+    """Return the filter for alias domains with one end in these domains."""
     return Q(alias_domain__in=domains) | Q(target_domain__in=domains)

@@ -1,4 +1,4 @@
-"""The two columns of a transport table, by transport(5): a pattern, and where its mail goes."""
+"""Patterns and values of transport(5): which mail a row is about, and where it goes."""
 
 import ipaddress
 import re
@@ -19,9 +19,9 @@ from mailadmin.names import (
 
 WILDCARD_PATTERN = "*"
 DEFAULT_DELIVERY = ":"  # as if there were no row
-MAX_DOMAIN_LENGTH = 253  # letters of a domain
+MAX_DOMAIN_LENGTH = 253  # characters
 SERVICE_NAME_RE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # a name in master.cf
-# How other programs write it → how Postfix wants it written.
+# (syntax of other programs, how to write it for Postfix)
 FOREIGN_SYNTAXES = (
     (
         re.compile(r"\*?@(?P<name>.+)"),
@@ -34,21 +34,21 @@ FOREIGN_SYNTAXES = (
 )
 
 
-def get_parent_domains(domain: str):
+def get_parent_domains(domain: str) -> list[str]:
     labels = domain.split(".")
     return [".".join(labels[n:]) for n in range(1, len(labels))]
 
 
-def get_transport_lookup_keys(domain: str):
-    """What Postfix asks about a domain, in its order, when no address has answered."""
+def get_transport_lookup_keys(domain: str) -> list[str]:
+    """Return what Postfix looks up for a domain, in order, if no address has matched."""
     return [domain, *(f".{parent}" for parent in get_parent_domains(domain)), WILDCARD_PATTERN]
 
 
 # Patterns
 
 
-def normalize_pattern(text: str):
-    """As Postfix asks: lower case, domains in ASCII (xn--…)."""
+def normalize_pattern(text: str) -> str:
+    """Return a pattern as Postfix looks it up: lower case, domains in ASCII (xn--…)."""
     text = text.strip()
     if "@" in text:
         return normalize_address(text)
@@ -56,8 +56,8 @@ def normalize_pattern(text: str):
     return dot + normalize_domain(text.removeprefix("."))
 
 
-def validate_pattern(pattern) -> None:
-    """An address, a domain, a domain's sub-domains (`.example.org`), or everything (`*`)."""
+def validate_pattern(pattern: str) -> None:
+    """Accept an address, a domain, sub-domains (`.example.org`), or everything (`*`)."""
     if pattern == WILDCARD_PATTERN:
         return
     refuse_foreign_syntax(pattern)
@@ -69,14 +69,15 @@ def validate_pattern(pattern) -> None:
         validate_domain(pattern)
 
 
-def refuse_foreign_syntax(pattern) -> None:
-    for shape, text in FOREIGN_SYNTAXES:
-        if found := shape.fullmatch(pattern):
-            raise ValidationError(text, params={"value": pattern, "name": found["name"]})
+def refuse_foreign_syntax(pattern: str) -> None:
+    """Refuse the syntax of other programs, and say how Postfix wants it."""
+    for syntax, text in FOREIGN_SYNTAXES:
+        if match := syntax.fullmatch(pattern):
+            raise ValidationError(text, params={"value": pattern, "name": match["name"]})
 
 
-def validate_subdomains_pattern(pattern) -> None:
-    """Also of a name without dots: `.test` are all domains below it."""
+def validate_subdomains_pattern(pattern: str) -> None:
+    """Accept `.name`, also without further dots: `.test` means all domains below it."""
     labels = pattern.removeprefix(".").split(".")
     if len(pattern) > MAX_DOMAIN_LENGTH or not all(
         DOMAIN_LABEL_RE.fullmatch(label) for label in labels
@@ -88,7 +89,7 @@ def validate_subdomains_pattern(pattern) -> None:
 
 
 def validate_transport(value: Any) -> None:
-    """`service:nexthop`, either of which may be missing; what Postfix cannot use is refused."""
+    """Accept `service:nexthop`, of which either part may be empty."""
     validate_single_line(value)
     if not value.isascii():
         raise ValidationError(
@@ -103,22 +104,23 @@ def validate_transport(value: Any) -> None:
         )
 
 
-# The services of the written master.cf that deliver mail. Its virtual(8) lacks a user and limits.
+# The delivery services of the generated master.cf. Its virtual(8) has no user and no limits.
 GENERATED_SERVICES = ("smtp", "relay", "lmtp", "local", "error", "retry", "discard")
-VIRTUAL_AGENT = (
-    "virtual"  # Postfix's own delivery agent; as a domain's transport it means the usual way
-)
+VIRTUAL_AGENT = "virtual"  # Postfix's delivery agent; for domains it means the usual delivery
 
 
 def get_delivery_services() -> list[str]:
-    """Return the names that a transport may begin with: the written ones and the operator's own."""
+    """Return the services that a transport may name: generated and the operator's own."""
     offered = [value.partition(":")[0] for value in settings.MAILADMIN_TRANSPORTS]
-    own = [*settings.MAILADMIN_SERVICES, *(name for name in offered if name != VIRTUAL_AGENT)]
-    return list(dict.fromkeys([*GENERATED_SERVICES, *filter(None, own)]))
+    operator_services = [
+        *settings.MAILADMIN_SERVICES,
+        *(name for name in offered if name != VIRTUAL_AGENT),
+    ]
+    return list(dict.fromkeys([*GENERATED_SERVICES, *filter(None, operator_services)]))
 
 
 def find_service_problem(service: str) -> object:
-    """Return why mail given to this service stays in the queue; nothing if it is delivered."""
+    """Return why mail for this service would stay in the queue; empty if it is delivered."""
     if not service or service in get_delivery_services():
         return ""
     if service == VIRTUAL_AGENT:
@@ -131,28 +133,31 @@ def find_service_problem(service: str) -> object:
 
 
 def validate_service(value: str) -> None:
-    """Refuse a transport whose service is not there."""
-    if trouble := find_service_problem(value.partition(":")[0]):
-        raise ValidationError(trouble)
+    """Refuse a transport whose service does not exist."""
+    if problem := find_service_problem(value.partition(":")[0]):
+        raise ValidationError(problem)
 
 
 def is_default_transport(value: str | None) -> bool:
-    """Return whether a domain's transport means delivery to the mailboxes here."""
+    """Return whether a domain's transport means delivery to its mailboxes here."""
     return value in (None, "", VIRTUAL_AGENT)
 
 
 def validate_domain_transport(value: str | None) -> None:
+    """Validate the transport of a domain, for which `virtual` means the usual delivery."""
     if not is_default_transport(value):
         validate_transport(value)
         validate_service(value)
 
 
-def is_service_name(service, value: Any):
-    return SERVICE_NAME_RE.fullmatch(service) or (not service and value.startswith(":"))
+def is_service_name(service: str, value: Any) -> bool:
+    if not service:
+        return value.startswith(":")
+    return SERVICE_NAME_RE.fullmatch(service) is not None
 
 
-def refuse_bare_server(service, value: Any) -> None:
-    """`mx.example.org` alone would be taken for a service that does not exist."""
+def refuse_bare_server(service: str, value: Any) -> None:
+    """Refuse `mx.example.org` alone, which Postfix would take for a service."""
     if is_server_name(service):
         raise ValidationError(
             _("“%(server)s” is a server, and before it stands how to reach it: smtp:[%(server)s]"),
@@ -160,7 +165,7 @@ def refuse_bare_server(service, value: Any) -> None:
         )
 
 
-def is_server_name(name: str):
+def is_server_name(name: str) -> bool:
     bare = name.strip("[]")
     try:
         validate_domain(bare.lower())

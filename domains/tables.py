@@ -39,11 +39,11 @@ from mailadmin.tables.table import Column, Services, Table
 
 READ_ROLES = dict.fromkeys(["list", "export"], Role.ADMINS)
 WRITE_SCREENS = ["create", "edit", "toggle", "bulk", "delete", "import"]
-DATE_COLUMNS = ["created", "modified"]  # in files for those who read them; no import does
+DATE_COLUMNS = ["created", "modified"]  # exported, and ignored by imports
 
 
 class BaseDomainTable(Table):
-    """The columns of domains; mailboxes completes it by services that know what is in them."""
+    """The columns of domains; mailboxes adds the services, which know what is in them."""
 
     model = Domain
     form_class = BaseDomainForm
@@ -186,7 +186,7 @@ class AdminTable(Table):
         return row.assigned if name == "domains" else super().api_value(row, name)
 
     def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
-        """Their domains are counted row by row: of a list of names, planners may read them all."""
+        """Annotate the count of domains: for a list of names, planners may read them all."""
         assigned = DomainAdmin.objects.filter(admin=OuterRef("pk"), active=True)
         counts = assigned.values("admin").annotate(count=Count("domain_id", distinct=True))
         rows = rows.annotate(domain_count=Coalesce(counts.values("count"), 0))
@@ -224,7 +224,7 @@ class TransportTable(Table):
         return transports.filter_transports_by_domains(rows, [name])
 
     def domains_taken_by_wildcard(self) -> tuple[list[str], bool]:
-        """Return the domains whose mail `*` takes, and whether there are more than these."""
+        """Return domains whose mail `*` takes, and whether there are more."""
         return transports.get_first_domains_taken_by_wildcard()
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:

@@ -1,1 +1,1 @@
-"""How domains, alias domains, transports and admins change."""
+"""Services that change domains, alias domains, transports and admins."""

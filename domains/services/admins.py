@@ -1,4 +1,4 @@
-"""Create, edit and delete admins and what they are assigned; one superadmin always stays."""
+"""Create, edit and delete admins and their assignments; one superadmin always remains."""
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -38,17 +38,17 @@ def create_superuser(username: str, password: str) -> Admin:
 
 
 def edit_admin(changes: Changes, key: str, values: dict) -> Admin:
-    """Edit an admin. Nobody can demote themselves, nor anybody the last superadmin."""
+    """Edit an admin. Nobody can demote themselves, or the last superadmin."""
     lock_domains(changes, [ALL_DOMAINS, *values.get("domains", [])])
     admin = changes.find_one(Admin, key)
-    own = {name: value for name, value in values.items() if name != "domains"}
-    _refuse_demotion(changes, [admin], own)
-    changed = changes.update([admin], **own)
-    if changed and own.get("active") is False:
+    columns = {name: value for name, value in values.items() if name != "domains"}
+    _refuse_demotion(changes, [admin], columns)
+    changed = changes.update([admin], **columns)
+    if changed and columns.get("active") is False:
         revoke_access(changes, changed)
     assigned = "domains" in values and _set_domains(changes, admin, values["domains"])
     if assigned and not changed:
-        changes.update([admin], modified=changes.at)  # whoever looks at the date sees it
+        changes.update([admin], modified=changes.at)  # the date shows the new assignments
     if changed + _sync_all_assignment(changes, admin) or assigned:
         changes.log("edit_admin", "", key)
     return admin
@@ -68,7 +68,7 @@ def set_admins(changes: Changes, keys: list[str], field: str, value: bool) -> No
 
 
 def revoke_access(changes: Changes, admins: list[Admin]) -> None:
-    """End the sessions and tokens of admins: being made active again does not bring them back."""
+    """End the sessions and revoke the tokens of admins; activating them restores neither."""
     end_sessions(admins)
     delete_owner_tokens(changes, admins)
 
@@ -86,12 +86,12 @@ def delete_admins(changes: Changes, keys: list[str]) -> None:
 
 
 def _refuse_demotion(changes: Changes, admins: list[Admin], values: dict) -> None:
-    """Refuse to demote or deactivate whoever acts, or the last superadmin."""
-    losing = values.get("active") is False or values.get("superadmin") is False
-    if not losing:
+    """Refuse to demote or deactivate the acting admin, or the last superadmin."""
+    is_demotion = values.get("active") is False or values.get("superadmin") is False
+    if not is_demotion:
         return
-    loses_mark = [a for a in admins if a.superadmin or values.get("active") is False]
-    if changes.principal.pk in [admin.pk for admin in loses_mark]:
+    demoted = [a for a in admins if a.superadmin or values.get("active") is False]
+    if changes.principal.pk in [admin.pk for admin in demoted]:
         raise ValidationError(_("Nobody can delete, deactivate or demote himself."))
     if not any(admin.superadmin and admin.active for admin in admins):
         return
@@ -107,19 +107,19 @@ def _set_domains(changes: Changes, admin: Admin, names: list[str]) -> bool:
     wanted = {fold(name) for name in names} - {fold(ALL_DOMAINS)}
     rows = list(DomainAdmin.objects.filter(admin=admin))
     kept = {fold(row.domain_id) for row in rows if row.active} & wanted
-    found = {fold(d.pk): d for d in Domain.objects.filter(pk__in=wanted - kept)}
-    if unknown := sorted(wanted - kept - set(found)):
+    added = {fold(d.pk): d for d in Domain.objects.filter(pk__in=wanted - kept)}
+    if unknown := sorted(wanted - kept - set(added)):
         raise ValidationError(
             {"domains": _("The domain %(name)s does not exist.") % {"name": unknown[0]}}
         )
     surplus = _find_surplus_assignments(rows, wanted)
     changes.delete(surplus)
-    changes.create(DomainAdmin(admin=admin, domain=found[name]) for name in sorted(found))
-    return bool(surplus or found)
+    changes.create(DomainAdmin(admin=admin, domain=added[name]) for name in sorted(added))
+    return bool(surplus or added)
 
 
 def _find_surplus_assignments(rows: list[DomainAdmin], wanted: set[str]) -> list[DomainAdmin]:
-    """Return the assignments that are not wanted, inactive, or there twice."""
+    """Return the assignments that are unwanted, inactive or duplicate."""
     seen, surplus = set(), []
     for row in rows:
         name = fold(row.domain_id)
@@ -133,9 +133,9 @@ def _find_surplus_assignments(rows: list[DomainAdmin], wanted: set[str]) -> list
 def _sync_all_assignment(changes: Changes, admin: Admin) -> list[DomainAdmin]:
     """Assign `ALL` to superadmins, once and active, and to nobody else, as PostfixAdmin does."""
     rows = list(DomainAdmin._base_manager.filter(admin=admin, domain=ALL_DOMAINS))
-    good = [row for row in rows if row.active][:1] if admin.superadmin else []
-    wrong = [row for row in rows if row not in good]
-    new = [DomainAdmin(admin=admin, domain_id=ALL_DOMAINS)] if admin.superadmin and not good else []
-    changes.delete(wrong)
+    kept = [row for row in rows if row.active][:1] if admin.superadmin else []
+    surplus = [row for row in rows if row not in kept]
+    new = [DomainAdmin(admin=admin, domain_id=ALL_DOMAINS)] if admin.superadmin and not kept else []
+    changes.delete(surplus)
     changes.create(new)
-    return wrong + new
+    return surplus + new

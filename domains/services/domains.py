@@ -1,4 +1,4 @@
-"""Create, edit and delete domains: their own rows, and those of this app that belong to them."""
+"""Create, edit and delete domains, and the rows of this app that belong to them."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -13,7 +13,7 @@ from mailadmin.changes.perform import Changes
 
 
 def create_domains(changes: Changes, rows: list[dict]) -> list[Domain]:
-    """Create domains; nothing is left in them of former ones of the same names."""
+    """Create domains; nothing of former domains of these names is left in them."""
     names = [row["domain"] for row in rows]
     lock_domains(changes, names)
     refuse_taken_keys(Domain, names, "domain", _("The domain %(key)s exists already."))
@@ -53,7 +53,7 @@ def set_domains(changes: Changes, keys: list[str], field: str, value: bool) -> N
 
 
 def delete_domains(changes: Changes, keys: list[str]) -> None:
-    """Delete domains, the rows that point to them, and what names them by text. The log stays."""
+    """Delete domains, the rows that point to them and those that name them. The log stays."""
     lock_domains(changes, keys)
     domains = changes.find(Domain, keys)
     refuse_alias_domain_targets(keys)

@@ -1,4 +1,4 @@
-"""The lock of a domain, which all writes take first, and the numbers that it keeps."""
+"""The lock of a domain, which every write takes first, and the tallies stored with it."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,14 +32,13 @@ _contents_counters: list[ContentsCounter] = []
 
 
 def register_contents_counter(counter: ContentsCounter) -> None:
-    """Register what counts the contents of domains, whose rows this app does not know."""
+    """Register the function that counts the contents of domains, unknown to this app."""
     _contents_counters[:] = [counter]
 
 
 def lock_domains(changes: Changes, names: Iterable[object]) -> None:
     """Lock these domains until the transaction ends. The lock is a write, in order of name."""
-    names = sorted({str(name) for name in names})
-    for part in chunks(names):
+    for part in chunks(sorted({str(name) for name in names})):
         if _increment_versions(part) < len(part):
             present = set(
                 DomainState.objects.filter(pk__in=part).values_list("domain_id", flat=True)
@@ -55,14 +54,14 @@ def _increment_versions(names: list[str]) -> int:
 
 def build_domain_states(names: Iterable[str]) -> list[DomainState]:
     """Return states for domains that have none yet, with tallies of what is in them already."""
-    names = list(names)
     [count_contents] = _contents_counters
-    counted = count_contents(domain__in=names)
-    return [DomainState(domain_id=name, **counted[fold(name)]) for name in names]
+    domains = list(names)
+    tallies = count_contents(domain__in=domains)
+    return [DomainState(domain_id=name, **tallies[fold(name)]) for name in domains]
 
 
 def adjust_tallies(domain: str, **differences: int) -> None:
-    """Adjust the tallies of a domain: `tally("example.org", mailboxes=+1, aliases=-2)`."""
+    """Adjust the tallies of a domain: `adjust_tallies("example.org", mailboxes=+1)`."""
     changed = {name: F(name) + number for name, number in differences.items() if number}
     if changed:
         DomainState.objects.filter(pk=domain).update(**changed)
@@ -76,13 +75,13 @@ def check_not_being_deleted(domains: Collection[Domain]) -> None:
     unfinished = [Job.State.WAITING, Job.State.RUNNING]
     parts = JobKeys.objects.filter(job__kind=DELETION_JOB_KIND, job__state__in=unfinished)
     for part in parts.iterator():
-        if dying := [name for name in part.keys if fold(name) in names]:
+        if deleted := [name for name in part.keys if fold(name) in names]:
             text = _("%(domain)s is being deleted (job %(job)s).")
-            raise ValidationError(text, params={"domain": dying[0], "job": part.job_id})
+            raise ValidationError(text, params={"domain": deleted[0], "job": part.job_id})
 
 
 def lock_writable_domains(changes: Changes, names: Iterable[str]) -> dict[str, Domain]:
-    """Lock the domains of these names and return them; all must be visible to whoever acts."""
+    """Lock the domains of these names and return them; all must be in the actor's scope."""
     names = sorted(set(names))
     lock_domains(changes, names)
     rows = Domain.objects.visible_to(changes.principal).filter(pk__in=names)

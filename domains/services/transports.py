@@ -1,4 +1,4 @@
-"""Create, edit and delete transports, and find those in force. They belong to no one domain."""
+"""Create, edit and delete transports, and find those in force. No domain owns a transport."""
 
 import itertools
 import re
@@ -47,7 +47,7 @@ def create_transports(changes: Changes, rows: list[dict]) -> list[Transport]:
 
 
 def edit_transport(changes: Changes, key: str, values: dict) -> Transport:
-    """Edit the transport of a pattern; another pattern is another row."""
+    """Edit the transport of a pattern; the pattern cannot change."""
     lock_domains(changes, [ALL_DOMAINS])
     transport = changes.find_one(Transport, key)
     values = {
@@ -83,7 +83,7 @@ def delete_transports(changes: Changes, keys: list[str]) -> None:
 
 
 def _refuse_unknown_service(transport: str) -> None:
-    """Refuse a transport by which mail would never be delivered."""
+    """Refuse a transport that would never deliver mail."""
     try:
         validate_service(transport)
     except ValidationError as error:
@@ -91,7 +91,7 @@ def _refuse_unknown_service(transport: str) -> None:
 
 
 def _refuse_vacation_patterns(patterns: list[str]) -> None:
-    """Refuse patterns of the vacation domain, by which vacation replies would not be sent."""
+    """Refuse patterns of the vacation domain, which would stop vacation replies."""
     for pattern in patterns:
         if pattern.rpartition("@")[2] == settings.MAILADMIN_VACATION_DOMAIN:
             raise ValidationError({"pattern": _("This is the domain of the vacation responder.")})
@@ -118,15 +118,15 @@ def filter_transports_by_domains(
 
 
 def get_effective_transports(rows: models.QuerySet[Transport], domain: Domain) -> list[Transport]:
-    """Return which of these rows apply to a domain: its own, and those of a few addresses."""
+    """Return which of these rows apply to a domain: its own, and some for its addresses."""
     name = domain.pk.lower()
     keys = get_transport_lookup_keys(name)[: 1 if has_own_transport(domain) else None]
     is_key = Q(pattern__in=keys)
-    found = rows.filter(is_key | Q(pattern__endswith=f"@{name}"), active=True)
+    matching = rows.filter(is_key | Q(pattern__endswith=f"@{name}"), active=True)
     keys_first = ExpressionWrapper(is_key, output_field=BooleanField()).desc()
-    found = {row.pk: row for row in found.order_by(keys_first, "pk")[: len(keys) + MAX_SHOWN]}
-    first = [found[key] for key in keys if key in found][:1]
-    return [*first, *(row for key, row in found.items() if "@" in key)]
+    matching = {row.pk: row for row in matching.order_by(keys_first, "pk")[: len(keys) + MAX_SHOWN]}
+    first = [matching[key] for key in keys if key in matching][:1]
+    return [*first, *(row for key, row in matching.items() if "@" in key)]
 
 
 def annotate_transports(domains: models.QuerySet[Domain], name: str) -> models.QuerySet[Domain]:
@@ -157,7 +157,7 @@ def has_own_transport(domain: Domain) -> bool:
 
 
 def filter_undeliverable(rows: models.QuerySet) -> models.QuerySet:
-    """Select the transports and domains whose mail is never delivered: the service is missing."""
+    """Select transports and domains whose mail is never delivered for lack of the service."""
     known = "|".join(re.escape(name) for name in get_delivery_services())
     return rows.filter(active=True).exclude(transport__regex=rf"^({known})?:|^({known})$")
 
@@ -168,7 +168,7 @@ def filter_undeliverable_domains(rows: models.QuerySet) -> models.QuerySet:
 
 
 def iter_domains_taken_by_wildcard() -> Iterator[str]:
-    """Yield domains with mailboxes here whose mail an active `*` takes, for want of another row."""
+    """Yield local domains whose mail an active `*` takes, as no other row matches them."""
     rows = Transport.objects.filter(active=True)
     if not rows.filter(pk=WILDCARD_PATTERN).exclude(transport=DEFAULT_DELIVERY).exists():
         return

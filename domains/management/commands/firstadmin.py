@@ -1,4 +1,4 @@
-"""`firstadmin`: a superadmin where there is none."""
+"""`firstadmin`: create a superadmin if there is none."""
 
 import os
 from pathlib import Path
@@ -20,14 +20,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if Admin.objects.filter(superadmin=True).exists():
             return
-        if given := settings.MAILADMIN_ADMIN_PASSWORD:
-            create_first_admin(given)
+        if password := settings.MAILADMIN_ADMIN_PASSWORD:
+            create_first_admin(password)
             self.report("has the password that MAILADMIN_ADMIN_PASSWORD says.")
         elif self.stdout.isatty():
             create_first_admin(password := passwords.generate_password())
             self.report(f"has the password {password} (shown only now).")
         else:
-            # The file first: a password that cannot be told must not be anybody's.
+            # The file first: no account may have a password that nobody can read.
             path = write_password_file(password := passwords.generate_password())
             create_first_admin(password)
             self.report(f"has the password that stands in {path}; delete the file when it is read.")
@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
 
 def create_first_admin(password: str) -> None:
-    """The console may give any password that can be stored; rules are for those who use forms."""
+    """Create the superadmin; the rules for passwords apply only to forms, not to the console."""
     try:
         stored = passwords.make_hash(password, settings.MAILADMIN_ADMIN)
         row = {"username": settings.MAILADMIN_ADMIN, "password": stored, "superadmin": True}
@@ -46,8 +46,8 @@ def create_first_admin(password: str) -> None:
         raise CommandError(f"MAILADMIN_ADMIN: {' '.join(error.messages)}") from None
 
 
-def write_password_file(password: str):
-    """The password in a file for our eyes only, beside the SQLite database or the panel."""
+def write_password_file(password: str) -> Path:
+    """Write the password to a file for this user only, beside the SQLite database or the panel."""
     database = settings.DATABASES["default"]["NAME"]
     folder = database.parent if isinstance(database, Path) else settings.BASE_DIR
     path = folder / "first-admin-password"
