@@ -5,7 +5,7 @@ import sys
 
 __version__ = "0.1.0"
 
-# Started anew for every mail: these run without Django, which alone takes ten times as long.
+# One process for each mail: these run without Django, whose import takes ten times as long.
 STANDALONE_COMMANDS = {"autoreply": "mailboxes.mailserver.autoresponder"}
 
 
@@ -21,11 +21,11 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
         sys.stdout.flush()
-    except SystemExit:  # Django ends with 1 where it does not know the command
+    except SystemExit:  # Django exits with 1 for an unknown command
         name = next(iter(sys.argv[1:]), "-")
         if not name.startswith("-") and name not in (*get_commands(), "help", "version"):
             sys.exit(2)
         raise
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -1,9 +1,9 @@
-"""Lists of addresses as Postfix reads them in a virtual alias table.
+"""Parse lists of addresses as Postfix reads them in a virtual alias table.
 
 Commas, spaces, line ends and semicolons separate addresses; display names and comments are left
-out; quotes and backslashes keep a character from having a meaning. Every part of the panel that
-has to know where an alias points asks this module. tests/mailboxes/test_routing.py compares it
-with a real Postfix. It needs no Django.
+out; quotes and backslashes escape special characters. Every part of the panel that has to know
+where an alias points uses this module. tests/mailboxes/test_routing.py compares it with a real
+Postfix. It needs no Django.
 """
 
 import re
@@ -57,7 +57,7 @@ def rewrite_address(text: str, origin: str = "", domain: str = "") -> str:
 def tokenize(text: str) -> list[AddressToken]:
     """Return the tokens of a text without spaces and comments."""
     text = text.partition("\0")[0]
-    found, position = [], 0
+    tokens, position = [], 0
     while position < len(text):
         if text[position] in WHITESPACE:
             position += 1
@@ -65,19 +65,19 @@ def tokenize(text: str) -> list[AddressToken]:
             position = find_comment_end(text, position)
         else:
             match = TOKEN_RE.match(text, position)
-            found.append(build_token(match))
+            tokens.append(build_token(match))
             position = match.end()
-    return found
+    return tokens
 
 
 def find_comment_end(text: str, position: int) -> int:
-    """Return the position behind a comment, which may hold others."""
-    level = 0
+    """Return the position after a comment, which may contain other comments."""
+    depth = 0
     while position < len(text):
-        sign = text[position]
-        position += 2 if sign == "\\" else 1
-        level += {"(": 1, ")": -1}.get(sign, 0)
-        if level == 0:
+        character = text[position]
+        position += 2 if character == "\\" else 1
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth == 0:
             return position
     return len(text)
 
@@ -91,12 +91,12 @@ def build_token(match: re.Match) -> AddressToken:
         closing = '"' if kind == "quoted" else "]"
         if is_closed_by(text, closing):
             text = text[:-1]
-    text = QUOTED_PAIR_RE.sub(lambda escape: escape[1], text).translate(WHITESPACE_TO_SPACE)
+    text = QUOTED_PAIR_RE.sub(lambda pair: pair[1], text).translate(WHITESPACE_TO_SPACE)
     return AddressToken(kind, f"[{text}]" if kind == "literal" else text)
 
 
 def is_closed_by(text: str, closing: str) -> bool:
-    """Return whether the closing character is there and no backslash stands before it."""
+    """Return whether the text ends with this character, not escaped by a backslash."""
     body = text[:-1]
     return text.endswith(closing) and (len(body) - len(body.rstrip("\\"))) % 2 == 0
 
@@ -136,7 +136,7 @@ class AddressSplitter:
         return position - 1
 
     def read_route(self, position: int) -> int:
-        """Read `<address>` from its right end, and leave out the display name before it."""
+        """Read `<address>` from its right end, and drop the display name before it."""
         self.end_address()
         start = self.find_previous(position, "<")
         self.current = self.tokens[start + 1 : position][::-1]
@@ -173,7 +173,7 @@ def rewrite_tokens(tokens: list[AddressToken], origin: str, domain: str) -> str:
 
 
 def join_tokens(tokens: list[AddressToken]) -> str:
-    """Return the tokens as text; of words side by side, quotes leave a space between them."""
+    """Return the tokens as text, with a space between words of which one is quoted."""
     text, is_domain = "", False
     for before, token in zip([None, *tokens], tokens, strict=False):
         kinds = {token.kind, before.kind} if before else {token.kind}
@@ -184,12 +184,12 @@ def join_tokens(tokens: list[AddressToken]) -> str:
 
 
 def strip_domain_spaces(domain: str) -> str:
-    """Leave out spaces between the names of a domain, as quotes may have kept them."""
+    """Remove spaces around the labels of a domain, which quotes may have preserved."""
     return ".".join(part.strip(" ") for part in domain.split("."))
 
 
 def strip_source_route(tokens: list[AddressToken]) -> list[AddressToken]:
-    """Leave out `@relay,@relay:` before an address."""
+    """Drop `@relay,@relay:` before an address."""
     kinds = [token.kind for token in tokens]
     if kinds[0] == "@" and ":" in kinds[:-1]:
         return tokens[kinds.index(":") + 1 :]
@@ -197,7 +197,7 @@ def strip_source_route(tokens: list[AddressToken]) -> list[AddressToken]:
 
 
 def append_domain(tokens: list[AddressToken], origin: str) -> list[AddressToken]:
-    """Make an address of `host!user`, of `user%host` and of a name alone."""
+    """Turn `host!user`, `user%host` and a bare name into an address."""
     kinds, at = [token.kind for token in tokens], AddressToken("@", "@")
     if "@" in kinds:
         return tokens
@@ -211,7 +211,7 @@ def append_domain(tokens: list[AddressToken], origin: str) -> list[AddressToken]
 
 
 def is_single_label_domain(tokens: list[AddressToken]) -> bool:
-    """Return whether the domain is a single name."""
+    """Return whether the address has a domain without a dot."""
     kinds = [token.kind for token in tokens]
     if "@" not in kinds or kinds[-1] == "@":
         return False

@@ -1,4 +1,4 @@
-"""SMTP with servers that may do anything: a session is limited in time and in what is read."""
+"""SMTP sessions with a limit of time and of bytes, for servers that may do anything."""
 
 import contextlib
 import re
@@ -6,19 +6,20 @@ import smtplib
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 MAX_SESSION_BYTES = 1_000_000  # of all replies of a session
 CHUNK_SIZE = 4096
-MIN_TIMEOUT_SECONDS = 0.001  # seconds; none at all would mean not to wait for packets
+MIN_TIMEOUT_SECONDS = 0.001  # 0 would make the socket non-blocking
 REPLY_RE = re.compile(rb"(\d{3})([ -]?)(.*)", re.DOTALL)
 
 
 @contextlib.contextmanager
-def shutdown_after(connection: socket.socket, seconds: float):
-    """End a connection after this time: a handshake of TLS waits anew for each packet.
+def shutdown_after(connection: socket.socket, seconds: float) -> Iterator[None]:
+    """Shut down a connection after this time: a TLS handshake waits anew for each packet.
 
-    By a second handle of it, since the first is taken over by TLS meanwhile.
+    It is shut down by a duplicate of the socket, since TLS takes over the original meanwhile.
     """
     handle = connection.dup()
     watchdog = threading.Timer(seconds, shutdown_socket, [handle])
@@ -37,30 +38,30 @@ def shutdown_socket(handle: socket.socket) -> None:
 
 
 class BoundedSessionMixin:
-    """Ends a session at its deadline, whatever the server has said until then.
+    """A session that ends at its deadline, whatever the server sends.
 
     smtplib waits anew for each packet, and reads replies of any number of lines.
     """
 
     session_seconds = 30.0
-    deadline = None
-    unread = b""  # what has come of the next line
+    deadline: float | None = None
+    unread = b""  # received bytes of the next line
     received_bytes = 0
 
     def getreply(self) -> tuple[int, bytes]:
         texts = []
         while True:
             line = self._read_line()
-            found = REPLY_RE.match(line.rstrip(b"\r\n"))
-            if not found:
+            match = REPLY_RE.match(line.rstrip(b"\r\n"))
+            if not match:
                 self.close()
                 raise smtplib.SMTPException("the server does not answer by SMTP")
-            texts.append(found[3].strip())
-            if found[2] != b"-":
-                return int(found[1]), b"\n".join(texts)
+            texts.append(match[3].strip())
+            if match[2] != b"-":
+                return int(match[1]), b"\n".join(texts)
 
     def starttls(self, **options: Any) -> tuple[int, bytes]:
-        """Nothing that came in plain text may count as said in the encrypted session."""
+        """Start TLS; refuse bytes that arrived before it, as they are not authenticated."""
         with shutdown_after(self.sock, self.remaining_seconds()):
             reply = super().starttls(**options)
         if self.unread:
@@ -69,16 +70,16 @@ class BoundedSessionMixin:
         return reply
 
     def quit(self) -> None:
-        """Say goodbye; what is known by now is not lost if the server does not."""
+        """Send QUIT and close; a server that does not answer is no error any more."""
         with contextlib.suppress(OSError, smtplib.SMTPException):
             self.docmd("QUIT")
         self.close()
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: Any) -> None:
         self.quit()
 
     def remaining_seconds(self) -> float:
-        """Seconds until the session has to be over; it begins when this is first asked."""
+        """Return the seconds until the deadline, which the first call sets."""
         if self.deadline is None:
             self.deadline = time.monotonic() + self.session_seconds
         return max(self.deadline - time.monotonic(), MIN_TIMEOUT_SECONDS)
@@ -108,17 +109,17 @@ class BoundedSessionMixin:
 
 
 class BoundedSMTP(BoundedSessionMixin, smtplib.SMTP):
-    """In plain text, until STARTTLS."""
+    """A session in plain text, until STARTTLS."""
 
 
 class BoundedSMTPSSL(BoundedSessionMixin, smtplib.SMTP_SSL):  # noqa: N801 (smtplib's name)
-    """Encrypted from the first byte."""
+    """A session with TLS from the start."""
 
-    def _get_socket(self, host, port, timeout):
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         plain = smtplib.SMTP._get_socket(self, host, port, timeout)
         with shutdown_after(plain, self.remaining_seconds()):
             return self.context.wrap_socket(plain, server_hostname=self._host)
 
 
 class BoundedLMTP(BoundedSessionMixin, smtplib.LMTP):
-    """Local delivery."""
+    """A session with a local delivery server."""

@@ -1,5 +1,6 @@
-"""What commands share: words that any terminal takes, and a database that does not answer."""
+"""What commands share: printable text, and errors of the database in words."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.core.management.base import CommandError
@@ -8,8 +9,8 @@ from django.utils.translation import gettext as _
 
 
 @contextmanager
-def report_database_errors():
-    """A database that is away, or that nobody has migrated, is named instead of traced."""
+def report_database_errors() -> Iterator[None]:
+    """Turn errors of the database into CommandError with the name of the database."""
     try:
         yield
     except DatabaseError as error:
@@ -18,8 +19,8 @@ def report_database_errors():
         raise CommandError(text % {"name": name, "error": error}) from error
 
 
-def make_printable(text: str):
-    """Text that any terminal and any file takes, whatever bytes it was read from."""
+def make_printable(text: str) -> str:
+    """Return text that any terminal and any file takes, whatever bytes it was read from."""
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text

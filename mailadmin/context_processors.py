@@ -1,4 +1,6 @@
-"""What every page shows."""
+"""The template context of every page."""
+
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -8,13 +10,13 @@ from mailadmin.accounts.models import Role
 from mailadmin.db.checks import find_nontransactional_tables
 
 
-def panel_context(request: HttpRequest):
-    """What every page shows: the menu of this person's role, the version."""
-    person = getattr(request, "user", None)
-    role = getattr(person, "role", None)
+def panel_context(request: HttpRequest) -> dict[str, Any]:
+    """Return what every page shows: the menu for the user's role, the theme, the version."""
+    principal = getattr(request, "user", None)
+    role = getattr(principal, "role", None)
     menu = registry.menu() if role else []
     return {
-        "menu": [entry for entry in menu if entry.allows("list", person)],
+        "menu": [entry for entry in menu if entry.allows("list", principal)],
         "is_superadmin": role == Role.SUPERADMIN,
         "is_admin": bool(role) and role in Role.ADMINS,
         "myisam_tables": find_nontransactional_tables() if role == Role.SUPERADMIN else (),
@@ -25,6 +27,6 @@ def panel_context(request: HttpRequest):
     }
 
 
-def get_theme(request: HttpRequest):
+def get_theme(request: HttpRequest) -> str:
     theme = request.COOKIES.get("mailadmin_theme") if request else None
     return theme if theme in ("light", "dark") else ""

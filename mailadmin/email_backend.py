@@ -1,10 +1,12 @@
-"""Sending mail to a server that may never come to an end."""
+"""Send mail within a time limit, however slow the server is."""
+
+import smtplib
 
 from django.core.mail.backends import smtp
 
 from mailadmin import bounded_smtp
 
-SESSION_SECONDS = 60.0  # for all that is said about a mail, however slowly the server talks
+SESSION_SECONDS = 60.0  # for a whole session, however slowly the server answers
 
 
 class EmailSMTP(bounded_smtp.BoundedSMTP):
@@ -16,8 +18,8 @@ class EmailSMTPSSL(bounded_smtp.BoundedSMTPSSL):
 
 
 class EmailBackend(smtp.EmailBackend):
-    """Django's, by sessions that end."""
+    """Django's SMTP backend, with sessions of limited time."""
 
     @property
-    def connection_class(self):
+    def connection_class(self) -> type[smtplib.SMTP]:
         return EmailSMTPSSL if self.use_ssl else EmailSMTP

@@ -11,30 +11,30 @@ from mailadmin.outages import OUTAGES, RETRY_AFTER, get_outage_kind
 logger = logging.getLogger("mailadmin.views")
 
 
-def too_many_requests(request: HttpRequest, retry_after):
+def too_many_requests(request: HttpRequest, retry_after: int) -> HttpResponse:
     response = render(request, "429.html", {"retry_after": retry_after}, status=429)
     response["Retry-After"] = str(retry_after)
     return response
 
 
-def forbidden(request: HttpRequest, exception: BaseException | None = None):
+def forbidden(request: HttpRequest, exception: BaseException | None = None) -> HttpResponse:
     return render(request, "403.html", status=403)
 
 
-def not_found(request: HttpRequest, exception: BaseException | None = None):
+def not_found(request: HttpRequest, exception: BaseException | None = None) -> HttpResponse:
     return render(request, "404.html", status=404)
 
 
-def bad_request(request: HttpRequest, exception: BaseException | None = None):
+def bad_request(request: HttpRequest, exception: BaseException | None = None) -> HttpResponse:
     return HttpResponse(render(request, "400.html").content, status=400)
 
 
-def csrf_failure(request: HttpRequest, reason=""):
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "403_csrf.html", status=403)
 
 
-def server_error(request: HttpRequest):
-    """Plain pages that need neither database nor session; a missing database is named."""
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Render 500, or 503 in an outage of the database; neither page needs it or the session."""
     error = sys.exc_info()[1]
     if kind := get_outage_kind(error):
         logger.error("%s: %s", OUTAGES[kind].title, error)

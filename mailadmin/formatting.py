@@ -1,4 +1,4 @@
-"""Values as people read them: sizes, dates, addresses, limits, changes; icons and URLs of rows."""
+"""Format values for people: sizes, dates, addresses, limits, changes; icons and URLs of rows."""
 
 import contextlib
 import datetime
@@ -28,13 +28,13 @@ ICON_DIR = settings.BASE_DIR / "static/vendor/bootstrap-icons-1.13.2/icons"
 
 @functools.cache
 def icon(name: str) -> SafeString:
-    """Return an icon as inline SVG; screen readers pass over it."""
+    """Return an icon as inline SVG, hidden from screen readers."""
     svg = (ICON_DIR / f"{name}.svg").read_text()
     return mark_safe(svg.replace("<svg ", '<svg aria-hidden="true" ', 1))  # noqa: S308 (a file of ours)
 
 
 def key_url(name: str, key: Any) -> str:
-    """Return what `reverse` gives for a key: nothing else differs between the rows of a table."""
+    """Return the URL of a row: `reverse` is called once, as only the key differs."""
     before, after = _split_url(name, get_script_prefix())
     return before + quote(str(key), safe=RFC3986_SUBDELIMS + "/~:@") + after
 
@@ -49,14 +49,14 @@ def unicode_address(address: Any) -> str:
 
 
 def format_datetime(value: datetime.datetime | None) -> str:
-    """Return date and time, or a dash where PostfixAdmin did not know."""
+    """Return date and time, or a dash for an unknown date."""
     if not is_known_date(value):
         return "–"
     return formats.date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT")
 
 
 def format_size(size: float | str | None) -> str:
-    """Return bytes as the MB of the quota columns, larger ones as GB."""
+    """Return bytes in the MB of the quota columns, large ones in GB."""
     if size in (None, ""):
         return "–"
     return format_megabytes(size / settings.MAILADMIN_QUOTA_MULTIPLIER)
@@ -74,14 +74,14 @@ def quota_to_bytes(megabytes: int) -> int:
 
 
 def percent_of(part: float, whole: float) -> int:
-    """Return a whole number from 0 to 100; 0 where there is no whole."""
+    """Return a percentage from 0 to 100; 0 if there is no whole."""
     if not whole or whole <= 0:
         return 0
     return max(0, min(100, round(100 * part / whole)))
 
 
 def format_limit(limit: int) -> str:
-    """Return PostfixAdmin's -1 and 0 in words, other limits as numbers."""
+    """Return a limit as text; 0 is unlimited and -1 none, as in PostfixAdmin."""
     match limit:
         case -1:
             return _("none allowed")
@@ -110,14 +110,14 @@ def iter_change_values(change: "Change") -> Iterator[tuple[str, Any, Any]]:
 
 @functools.cache
 def column_label(table: str, column: str) -> str:
-    """Return what a column is called; a column that no longer exists keeps its name."""
+    """Return the name of a column for display; a column that no longer exists keeps its name."""
     models = [model for model in apps.get_models() if model._meta.model_name == table]
     fields = [field for model in models for field in model._meta.concrete_fields]
     return next((field.verbose_name for field in fields if field.column == column), column)
 
 
 def format_change_value(value: Any) -> Any:
-    """Return a value of a change record as people read it."""
+    """Return a value of a change record for display."""
     match value:
         case None:
             return ""

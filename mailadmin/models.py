@@ -1,4 +1,4 @@
-"""The models of the platform, which lie in its packages."""
+"""The models of the platform, imported from its packages."""
 
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, UsedCode
 from mailadmin.api.models import RequestCount, StoredResponse, Token

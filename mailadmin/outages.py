@@ -1,4 +1,4 @@
-"""Why the panel cannot work right now, in words for pages, the API and monitors."""
+"""Why the panel cannot work now, in words for pages, the API and monitors."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ RETRY_AFTER = "10"  # seconds
 
 @dataclass(frozen=True)
 class Outage:
-    """What is wrong, and what became of the change that was asked for."""
+    """What is wrong, and what happened to the requested change."""
 
     title: str
     text: str
@@ -38,6 +38,6 @@ OUTAGES = {
 }
 
 
-def get_outage_kind(error) -> str | None:
-    """The name of the outage that this error is the sign of, if it is one."""
+def get_outage_kind(error: BaseException | None) -> str | None:
+    """Return the kind of outage that this error means; None if it means none."""
     return "disk" if is_disk_full(error) else classify_outage(error)

@@ -1,6 +1,6 @@
-"""What each app adds to the panel: its tables, job steps, housekeeping tasks and completed options.
+"""What each app adds to the panel: tables, job steps, housekeeping tasks, completed options.
 
-`AppConfig.ready()` of each app registers its own. The platform asks here, and knows no app.
+Each app's `AppConfig.ready()` registers its own. The platform asks the registry and knows no app.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
-"""Django's settings, computed from the environment; the variables are declared in `env.table`."""
+"""Django's settings, computed from the environment; `conf.settings_table` has the variables."""
 
 import contextlib
+import logging
 import os
 import secrets
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.log import CallbackFilter
@@ -73,8 +75,8 @@ TEMPLATES = [
 # Database
 
 
-def build_database(entry):
-    """The entry of the URL with what every connection of its kind has."""
+def build_database(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the entry of the URL with the options that every connection of its kind has."""
     match entry["ENGINE"].rpartition(".")[2]:
         case "sqlite3":
             return configure_sqlite(entry)
@@ -82,13 +84,15 @@ def build_database(entry):
             return configure_mysql(entry)
 
 
-def configure_sqlite(entry):
+def configure_sqlite(entry: dict[str, Any]) -> dict[str, Any]:
     folder = entry["NAME"].parent
     if not os.access(folder, os.W_OK | os.X_OK):
         conf.exit_with_error(
             f"MAILADMIN_DATABASE_URL: the folder {folder} is missing or cannot be written"
         )
-    with contextlib.suppress(FileExistsError):  # made here, since SQLite would let others read it
+    with contextlib.suppress(
+        FileExistsError
+    ):  # created here, since SQLite would make it readable for others
         os.close(os.open(entry["NAME"], os.O_CREAT | os.O_EXCL, 0o600))
     return entry | {
         "CONN_MAX_AGE": 60,
@@ -100,7 +104,7 @@ def configure_sqlite(entry):
     }
 
 
-def configure_mysql(entry):
+def configure_mysql(entry: dict[str, Any]) -> dict[str, Any]:
     if not find_spec("MySQLdb"):
         conf.exit_with_error(
             "MAILADMIN_DATABASE_URL names MySQL, which needs the package mysqlclient: "
@@ -115,7 +119,7 @@ def configure_mysql(entry):
             # The client's defaults run "SELECT 1; DELETE …" and let a server ask for files.
             "multi_statements": False,
             "local_infile": 0,
-            "connect_timeout": 3,  # of each host
+            "connect_timeout": 3,  # for each host
             **timeouts.driver_options(timeouts.COMMAND_SECONDS),
             **entry["OPTIONS"],
         },
@@ -129,7 +133,7 @@ DATABASES = {
     | {"TIME_ZONE": ENV["MAILADMIN_TIME_ZONE"]}
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# It asks generated columns for a length that is their text's: 255.
+# This check wants a length for unique generated text columns, which have one: 255.
 SILENCED_SYSTEM_CHECKS = ["mysql.W003"]
 # How far browsers are bound to HTTPS is the operator's choice: MAILADMIN_HSTS.
 SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W005", "security.W021"]
@@ -138,14 +142,14 @@ SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W005", "security.W021"]
 # Secret key
 
 
-def load_secret_key():
-    if given := ENV["MAILADMIN_SECRET_KEY"]:
-        if len(given) < 50:
+def load_secret_key() -> str:
+    if key := ENV["MAILADMIN_SECRET_KEY"]:
+        if len(key) < 50:
             conf.print_warning(
                 "MAILADMIN_SECRET_KEY is shorter than 50 characters; "
                 "`openssl rand -hex 32` makes a better one"
             )
-        return given
+        return key
     if DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3":
         conf.exit_with_error(
             "MAILADMIN_SECRET_KEY is required with MySQL; `openssl rand -hex 32` makes one"
@@ -153,8 +157,8 @@ def load_secret_key():
     return read_secret_key_file(DATABASES["default"]["NAME"])
 
 
-def read_secret_key_file(name: str):
-    """The key kept in a file beside the SQLite database; two first starts agree on one."""
+def read_secret_key_file(name: Path) -> str:
+    """Return the key stored beside the SQLite database; two first starts agree on one."""
     path = Path(f"{name}.secret-key")
     if not path.exists():
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name) as new:
@@ -171,7 +175,7 @@ def read_secret_key_file(name: str):
 SECRET_KEY = load_secret_key()
 
 
-# People and their sessions
+# Users and their sessions
 
 AUTH_USER_MODEL = "domains.Admin"
 AUTHENTICATION_BACKENDS = [
@@ -202,7 +206,7 @@ SECURE_REDIRECT_EXEMPT = [
     r"^healthz$",
     r"^readyz$",
     r"^metrics$",
-]  # asked by monitors, without a proxy
+]  # for monitors, which connect without the proxy
 HSTS = ENV["MAILADMIN_HSTS"] if HTTPS else "no"
 SECURE_HSTS_SECONDS = 31536000 if HSTS != "no" else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HSTS in ("subdomains", "preload")
@@ -214,7 +218,7 @@ if ENV["MAILADMIN_TRUSTED_PROXIES"]:
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],  # Bootstrap's stylesheet draws its small icons so
+        "img-src": ["'self'", "data:"],  # Bootstrap's stylesheet has its small icons so
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
         "form-action": ["'self'"],
@@ -233,7 +237,7 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 
-def WHITENOISE_IMMUTABLE_FILE_TEST(path: str, url) -> bool:
+def WHITENOISE_IMMUTABLE_FILE_TEST(path: str, url: str) -> bool:
     return not DEBUG
 
 
@@ -258,8 +262,8 @@ EMAIL_BACKEND = "mailadmin.email_backend.EmailBackend"
 EMAIL_TIMEOUT = 20
 
 
-def drop_traceback(record) -> bool:
-    """Where in Django a request with a wrong host was refused helps nobody."""
+def drop_traceback(record: logging.LogRecord) -> bool:
+    """Drop the traceback of a request with a wrong host, which helps nobody."""
     record.exc_info = None
     return True
 

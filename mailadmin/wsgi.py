@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
@@ -13,10 +15,11 @@ django_application = get_wsgi_application()
 CHARSET_RE = re.compile(r";\s*charset\s*=[^;]*", re.IGNORECASE)
 
 
-def application(environ, start_response):
-    """Django decodes by whatever charset a request names, and some are no charsets of texts.
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Run Django, without the charset of the request's content type.
 
-    We have no use for any but UTF-8, in forms as in JSON.
+    Django decodes by whatever charset a request names, and some of them are no text encodings. The
+    panel uses UTF-8 only, in forms as in JSON.
     """
     environ["CONTENT_TYPE"] = CHARSET_RE.sub("", environ.get("CONTENT_TYPE", ""))
     return django_application(environ, start_response)

@@ -179,7 +179,9 @@ class AtTheSameMoment(TransactionTestCase):
         self.assertFalse(DomainAdmin.objects.filter(domain="example.com").exists())
 
     def test_many_knocks_at_the_same_moment_are_all_counted(self):
-        at_once([lambda: throttling.increment_failures(dict.fromkeys("abc", 100), first="a")] * 12)
+        at_once(
+            [lambda: throttling.increment_failures(dict.fromkeys("abc", 100), gate_key="a")] * 12
+        )
         counts = LoginFailure.objects.values_list("failures", flat=True)
         self.assertEqual(list(counts), [12, 12, 12])
 

@@ -1,17 +1,17 @@
-"""The environment, read into Django settings of the same names; `table` declares them.
+"""Read the environment into Django settings of the same names; `settings_table` declares them.
 
-Knows only Python's own library: deploy/run reads the settings before anything is installed.
+Uses only the standard library: deploy/run reads the settings before anything is installed.
 """
 
 import difflib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from mailadmin.conf.settings_table import SETTINGS, format_settings_table
+from mailadmin.conf.settings_table import SETTINGS, EnvironmentSetting, format_settings_table
 from mailadmin.conf.urls import BASE_DIR
 
 __all__ = [
@@ -25,26 +25,28 @@ __all__ = [
 DEFAULT_ENV_FILE = "/etc/mailadmin/mailadmin.conf"
 
 
-def exit_with_error(message) -> None:
-    """End the start with one line: nobody reads a traceback of a mistyped setting."""
+def exit_with_error(message: str) -> NoReturn:
+    """Exit with one line: nobody reads a traceback of a mistyped setting."""
     raise SystemExit(f"mailadmin: {message}")
 
 
-def print_warning(message) -> None:
+def print_warning(message: str) -> None:
     print(f"mailadmin: {message}", file=sys.stderr)
 
 
-def read_settings(environ=os.environ, report=print_warning):
-    """Every setting by its name, from the environment or else the file, or else its default."""
+def read_settings(
+    environ: Mapping[str, str] = os.environ, report_warning: Callable[[str], None] = print_warning
+) -> dict[str, Any]:
+    """Return every setting by name: from the environment, else from the file, else the default."""
     given = {name: value for name, value in environ.items() if name.startswith("MAILADMIN_")}
     path = given.pop("MAILADMIN_ENV_FILE", None)
     values = read_secret_files(read_env_file(path)) | read_secret_files(given)
     for line in iter_unknown_settings(values):
-        report(line)
+        report_warning(line)
     return {setting.name: parse_variable(setting, values) for setting in SETTINGS}
 
 
-def parse_variable(setting, values: Mapping[str, Any]):
+def parse_variable(setting: EnvironmentSetting, values: Mapping[str, str]) -> Any:
     value = values.get(setting.name, setting.default)
     try:
         return setting.parse(value.strip())
@@ -52,17 +54,17 @@ def parse_variable(setting, values: Mapping[str, Any]):
         exit_with_error(f"{setting.name} {'' if setting.secret else repr(value) + ' '}{error}")
 
 
-def read_env_file(path: str):
-    """The variables of the file named, or of the usual one where it exists."""
-    path, asked = path or DEFAULT_ENV_FILE, path is not None
+def read_env_file(path: str | None) -> dict[str, str]:
+    """Return the variables of this file, or of the default one if it exists."""
+    path, is_required = path or DEFAULT_ENV_FILE, path is not None
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines() if path else []
     except FileNotFoundError as error:
-        if not asked:
+        if not is_required:
             return {}
         exit_with_error(f"MAILADMIN_ENV_FILE {path}: {error.strerror}")
     except OSError as error:
-        if asked:
+        if is_required:
             exit_with_error(f"MAILADMIN_ENV_FILE {path}: {error.strerror}")
         print_warning(f"{path} is not read: {error.strerror}")
         return {}
@@ -71,7 +73,7 @@ def read_env_file(path: str):
     return dict(filter(None, (parse_env_line(path, *line) for line in enumerate(lines, 1))))
 
 
-def parse_env_line(path: str, number, line):
+def parse_env_line(path: str, number: int, line: str) -> tuple[str, str] | None:
     line = line.strip()
     if not line or line.startswith("#"):
         return None
@@ -84,8 +86,8 @@ def parse_env_line(path: str, number, line):
     return name, value
 
 
-def read_secret_files(values: Mapping[str, Any]):
-    """The same with every secret that a `…_FILE` names read from there."""
+def read_secret_files(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables; secrets with a `…_FILE` variable are read from that file."""
     values = dict(values)
     for name in [setting.name for setting in SETTINGS if setting.secret]:
         if (path := values.pop(f"{name}_FILE", None)) is None:
@@ -99,7 +101,8 @@ def read_secret_files(values: Mapping[str, Any]):
     return values
 
 
-def iter_unknown_settings(values: Mapping[str, Any]):
+def iter_unknown_settings(values: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning for each variable that is not a setting, with a likely name."""
     known = [setting.name for setting in SETTINGS]
     for name in sorted(values.keys() - set(known)):
         near = difflib.get_close_matches(name, known, 1)

@@ -1,4 +1,4 @@
-"""Print the README's table of settings: `python -m mailadmin.conf`."""
+"""Print the table of settings for the documentation: `python -m mailadmin.conf`."""
 
 from mailadmin.conf import format_settings_table
 

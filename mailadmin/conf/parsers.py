@@ -1,4 +1,4 @@
-"""How the text of a variable becomes a value: each raises ValueError with words that follow it."""
+"""Parse the text of variables; each parser raises ValueError with text that follows the name."""
 
 import contextlib
 import ipaddress
@@ -7,20 +7,23 @@ import os
 import re
 import string
 import zoneinfo
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+Parser = Callable[[str], Any]
 
 HOST_RE = re.compile(
     r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_-]{1,63})*", re.I
 )
 
 
-def parse_text(value: Any):
+def parse_text(value: str) -> str:
     return value
 
 
-def parse_boolean(value: Any) -> bool:
+def parse_boolean(value: str) -> bool:
     match value.lower():
         case "yes" | "true" | "on" | "1":
             return True
@@ -29,46 +32,47 @@ def parse_boolean(value: Any) -> bool:
     raise ValueError("is neither yes nor no")
 
 
-def integer_parser(at_least=0):
-    def parse(value: Any):
+def integer_parser(minimum: int = 0) -> Parser:
+    def parse(value: str) -> int:
         if not re.fullmatch(r"-?[0-9]{1,18}", value):
             raise ValueError("is not a whole number")
-        if int(value) < at_least:
-            raise ValueError(f"is less than {at_least}")
+        if int(value) < minimum:
+            raise ValueError(f"is less than {minimum}")
         return int(value)
 
     return parse
 
 
-def optional_parser(parse):
+def optional_parser(parse: Parser) -> Parser:
+    """Return a parser that gives None for an empty value."""
     return lambda value: parse(value) if value else None
 
 
-def choice_parser(*known, fold=str.lower):
-    def parse(value: Any):
-        if fold(value) not in known:
-            raise ValueError(f"is none of {', '.join(known)}")
+def choice_parser(*choices: str, fold: Callable[[str], str] = str.lower) -> Parser:
+    def parse(value: str) -> str:
+        if fold(value) not in choices:
+            raise ValueError(f"is none of {', '.join(choices)}")
         return fold(value)
 
     return parse
 
 
-def regex_parser(pattern, wanted):
-    def parse(value: Any):
+def regex_parser(pattern: str, description: str) -> Parser:
+    def parse(value: str) -> str:
         if not re.fullmatch(pattern, value):
-            raise ValueError(f"is not {wanted}")
+            raise ValueError(f"is not {description}")
         return value
 
     return parse
 
 
-def list_parser(parse=parse_text):
-    """A list separated by commas (or spaces), each part read by `parse`, as a tuple."""
+def list_parser(parse: Parser = parse_text) -> Parser:
+    """Return a parser of lists separated by commas or spaces, which gives a tuple."""
     return lambda value: tuple(parse(part) for part in re.split(r"[,\s]+", value) if part)
 
 
-def parse_host(value: Any):
-    """A host name, an address, or `*` and `.example.org` as Django reads them."""
+def parse_host(value: str) -> str:
+    """Accept a host name, an address, or `*` and `.example.org` as Django reads them."""
     bare = value.removeprefix("[").removesuffix("]")
     if value != "*" and not HOST_RE.fullmatch(value.removeprefix(".")):
         try:
@@ -78,40 +82,40 @@ def parse_host(value: Any):
     return value
 
 
-def parse_service_name(value: Any):
-    """A name in master.cf."""
+def parse_service_name(value: str) -> str:
+    """Accept the name of a service in master.cf."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", value):
         raise ValueError(f"holds {value!r}, which is no name of a service")
     return value
 
 
-def parse_domain(value: Any):
+def parse_domain(value: str) -> str:
     if not HOST_RE.fullmatch(value):
         raise ValueError("is not a domain name")
     return value.lower()
 
 
-def parse_address(value: Any):
+def parse_address(value: str) -> str:
     if not re.fullmatch(r"[^@\s,]+@[^@\s,]+", value):
         raise ValueError("is not a mail address")
     return value
 
 
-def parse_network(value: Any):
+def parse_network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         return ipaddress.ip_network(value, strict=False)
     except ValueError:
         raise ValueError(f"holds {value!r}, which is no address or network") from None
 
 
-def parse_port_number(value: Any):
+def parse_port_number(value: str) -> int:
     if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
         raise ValueError("has a port that is not a number from 1 to 65535")
     return int(value)
 
 
-def parse_bind(value: Any):
-    """`address:port`, `[address]:port` or `unix:/path`, as gunicorn reads them."""
+def parse_bind(value: str) -> str:
+    """Accept `address:port`, `[address]:port` or `unix:/path`, as gunicorn reads them."""
     if value.startswith("unix:/"):
         return value
     name, colon, number = value.rpartition(":")
@@ -121,24 +125,24 @@ def parse_bind(value: Any):
     return f"{parse_host(name or '0.0.0.0')}:{number}"  # noqa: S104 (what an empty address means)
 
 
-def parse_panel_url(value: Any):
-    """The panel's own address without a slash at the end, or None."""
+def parse_panel_url(value: str) -> str | None:
+    """Return the address of the panel without a slash at the end, or None."""
     if not value:
         return None
     try:
         parts = urlsplit(value)
-        valid = parts.scheme in ("http", "https") and HOST_RE.fullmatch(parts.hostname or "")
-        own = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
+        is_valid = parts.scheme in ("http", "https") and HOST_RE.fullmatch(parts.hostname or "")
+        is_bare = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
         _ = parts.port
     except ValueError:
-        valid = own = False
-    if not (valid and own):
+        is_valid = is_bare = False
+    if not (is_valid and is_bare):
         raise ValueError("is not an address such as https://panel.example.org")
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
-def parse_time_zone(value: Any):
-    """A zone that both Python and Django (which asks the system's files) know."""
+def parse_time_zone(value: str) -> str:
+    """Accept a zone that both Python and Django know; Django reads the system's files."""
     if not value:
         return get_system_time_zone()
     if not is_known_time_zone(value):
@@ -146,7 +150,7 @@ def parse_time_zone(value: Any):
     return value
 
 
-def is_known_time_zone(name: str):
+def is_known_time_zone(name: str) -> bool:
     root = Path("/usr/share/zoneinfo")
     try:
         zoneinfo.ZoneInfo(name)
@@ -156,25 +160,25 @@ def is_known_time_zone(name: str):
     return not root.exists() or root.joinpath(*name.split("/")).exists()
 
 
-def get_system_time_zone():
-    def told():
+def get_system_time_zone() -> str:
+    def iter_candidates() -> Iterator[str]:
         yield os.environ.get("TZ", "").removeprefix(":")
         with contextlib.suppress(OSError, ValueError):
             yield Path("/etc/timezone").read_text(encoding="utf-8").strip()
         yield os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
 
-    return next((name for name in told() if name and is_known_time_zone(name)), "UTC")
+    return next((name for name in iter_candidates() if name and is_known_time_zone(name)), "UTC")
 
 
-def parse_maildir_template(value: Any):
-    """A template below Dovecot's mail root; it must tell the mailboxes of a domain apart."""
+def parse_maildir_template(value: str) -> str:
+    """Accept a template below Dovecot's mail root that gives each mailbox its own folder."""
     try:
         fields = {field for _, field, _, _ in string.Formatter().parse(value) if field is not None}
     except ValueError as error:
         raise ValueError(f"is not a template: {error}") from None
-    if strange := fields - {"domain", "local_part", "username"}:
+    if unknown := fields - {"domain", "local_part", "username"}:
         raise ValueError(
-            f"names {{{strange.pop()}}}; it may name {{domain}}, {{local_part}} and {{username}}"
+            f"names {{{unknown.pop()}}}; it may name {{domain}}, {{local_part}} and {{username}}"
         )
     if not ("username" in fields or fields >= {"domain", "local_part"}):
         raise ValueError("gives two mailboxes one folder: name {username}, or both of its parts")
@@ -183,36 +187,36 @@ def parse_maildir_template(value: Any):
     return value
 
 
-def parse_recipient_delimiter(value: Any):
+def parse_recipient_delimiter(value: str) -> str:
     if re.search(r"[\w@,\s]", value):
         raise ValueError("is not one or more signs such as +")
     return value
 
 
-def parse_default_alias(value: Any):
+def parse_default_alias(value: str) -> tuple[str, str | None]:
     local_part, equals, target = value.partition("=")
     if not re.fullmatch(r"[^@\s=]+(=[^@\s=]+(@[^@\s=]+)?)?", value):
         raise ValueError(f"holds {value!r}, which is neither a name nor name=address")
     return local_part, target if equals else None
 
 
-def parse_password_scheme(value: Any):
-    """Any scheme that `mailadmin.passwords` can make."""
+def parse_password_scheme(value: str) -> str:
+    """Accept a scheme that `mailadmin.passwords` can write."""
     try:
         from mailadmin.passwords import is_known_scheme
-    except ImportError:  # not installed yet; the panel itself asks again
+    except ImportError:  # not installed yet; the panel checks again when it starts
         return value
     if not is_known_scheme(value):
         raise ValueError("is no password scheme that Dovecot has and that can be made here")
     return value
 
 
-def parse_log_format(value: Any):
-    """A format of Python's, or `json`, which says all by itself."""
+def parse_log_format(value: str) -> str:
+    """Accept a format of Python's logging, or `json`."""
     if value == "json":
         return value
     record = logging.LogRecord("mailadmin", logging.INFO, "", 0, "", (), None)
-    record.request_id = record.page = ""
+    record.__dict__.update(request_id="", page="")
     try:
         logging.Formatter(value).format(record)
     except (ValueError, KeyError, TypeError) as error:

@@ -1,6 +1,6 @@
-"""Every setting of the panel: its name, its default, how it is read and what it means."""
+"""Every setting of the panel: its name, its default, its parser and its help text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from mailadmin.conf.parsers import (
@@ -29,7 +29,7 @@ from mailadmin.conf.urls import parse_database_url, parse_smtp_url
 
 
 class EnvironmentSetting(NamedTuple):
-    """One variable; a secret one is also read from the file that `<name>_FILE` names."""
+    """One variable; the value of a secret may also be in the file that `<name>_FILE` names."""
 
     name: str
     default: str
@@ -325,8 +325,8 @@ SETTINGS = (
 )
 
 
-def format_settings_table():
-    """The README's table of settings."""
+def format_settings_table() -> Iterator[str]:
+    """Yield the rows of the table of settings for the documentation."""
     for setting in SETTINGS:
         secret = f", `…{setting.name.removeprefix('MAILADMIN')}_FILE`" if setting.secret else ""
         default = f"`{setting.default}`" if setting.default else ""

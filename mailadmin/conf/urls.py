@@ -1,6 +1,7 @@
-"""The addresses of the database and of the mail server, as Django's settings."""
+"""Parse the URLs of the database and of the mail server into Django's settings."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -10,10 +11,10 @@ from mailadmin.conf.parsers import parse_host, parse_port_number
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 
-def parse_database_url(value: Any):
-    """Django's DATABASES entry without what every connection has in common."""
-    scheme, found, rest = value.partition("://")
-    match scheme.lower() if found else "":
+def parse_database_url(value: str) -> dict[str, Any]:
+    """Return the entry of DATABASES, without the options that all connections share."""
+    scheme, separator, rest = value.partition("://")
+    match scheme.lower() if separator else "":
         case "sqlite":
             return parse_sqlite_url(rest)
         case "mysql" | "mariadb":
@@ -23,25 +24,25 @@ def parse_database_url(value: Any):
     raise ValueError("starts with neither sqlite:// nor mysql://")
 
 
-def parse_sqlite_url(rest):
-    path = "/" + unquote(rest).lstrip("/")
+def parse_sqlite_url(path_part: str) -> dict[str, Any]:
+    path = "/" + unquote(path_part).lstrip("/")
     if path == "/":
         raise ValueError("names no file")
     return {"ENGINE": "django.db.backends.sqlite3", "NAME": Path(path)}
 
 
-def parse_mysql_url(rest):
-    """`user:password@host[:port][,host…]/name[?option=…]`, user and password percent-encoded."""
-    rest, _, query = rest.partition("?")
-    authority, _, name = rest.partition("/")
+def parse_mysql_url(url_part: str) -> dict[str, Any]:
+    """Parse `user:password@host[:port][,host…]/name[?option=…]`, percent-encoded."""
+    url_part, _, query = url_part.partition("?")
+    authority, _, name = url_part.partition("/")
     userinfo, _, hosts = authority.rpartition("@")
     user, _, password = userinfo.partition(":")
     if not name or "/" in name:
         raise ValueError("names no database (in a password / is written %2F)")
     options = dict(parse_qsl(query, keep_blank_values=True))
     known = ("unix_socket", "ssl_ca", "ssl_cert", "ssl_key")
-    if strange := [option for option in options if option not in known]:
-        raise ValueError(f"has an option {strange[0]!r}; known are {', '.join(known)}")
+    if unknown := [option for option in options if option not in known]:
+        raise ValueError(f"has an option {unknown[0]!r}; known are {', '.join(known)}")
     hosts, number = parse_mysql_hosts(hosts)
     return {
         "ENGINE": "mailadmin.db.mysql",
@@ -54,11 +55,11 @@ def parse_mysql_url(rest):
     }
 
 
-def parse_mysql_hosts(hosts):
-    """(host, port); several hosts stay one word, whose parts `mailadmin.db.mysql` tries in turn."""
+def parse_mysql_hosts(hosts: str) -> tuple[str, int | str]:
+    """Return (host, port); several hosts stay one text, which `mailadmin.db.mysql` splits."""
     if "," in hosts:
-        for one in hosts.split(","):
-            parse_mysql_hosts(one)
+        for host in hosts.split(","):
+            parse_mysql_hosts(host)
         return hosts, ""
     name, colon, number = hosts.rpartition(":")
     if not colon or hosts.endswith("]"):
@@ -68,8 +69,8 @@ def parse_mysql_hosts(hosts):
     return name.removeprefix("[").removesuffix("]"), parse_port_number(number) if number else ""
 
 
-def build_mysql_tls_options(options: Any):
-    """With a CA the server has to prove who it is; without one it is not asked."""
+def build_mysql_tls_options(options: Mapping[str, str]) -> dict[str, Any]:
+    """Return the TLS options; the server's certificate is verified only if a CA is given."""
     tls = {option.removeprefix("ssl_"): file for option, file in options.items()}
     for file in tls.values():
         if not os.access(file, os.R_OK):
@@ -79,8 +80,8 @@ def build_mysql_tls_options(options: Any):
     return {"ssl": tls} | ({"ssl_mode": "VERIFY_IDENTITY"} if "ca" in tls else {})
 
 
-def parse_smtp_url(value: Any):
-    """Django's EMAIL_* settings, by their names."""
+def parse_smtp_url(value: str) -> dict[str, Any]:
+    """Return Django's EMAIL_* settings by name."""
     secure = {"smtp": (25, False, False), "smtp+starttls": (587, True, False)}
     secure["smtps"] = (465, False, True)
     try:

@@ -1,1 +1,1 @@
-"""What an operator sees of the panel at work: its log, its slow queries, its numbers."""
+"""Logs, slow queries, metrics and health checks for operators."""

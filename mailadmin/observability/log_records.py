@@ -1,6 +1,6 @@
-"""Lines of the log that know of which request they are; for programs as JSON, one object a line.
+"""Log records with the id and page of their request; as JSON, one object a line, for programs.
 
-Knows only Python's own library: the settings name it.
+Uses only the standard library, as the settings name it.
 """
 
 import datetime
@@ -8,15 +8,14 @@ import json
 import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
-
-from django.http import HttpRequest
+from typing import Any
 
 CSRF_LOGGER = "django.security.csrf"
 
 
 @dataclass
 class LogContext:
-    """What this thread is at, until it begins with the next."""
+    """What this thread works on, and what it cost so far."""
 
     page: str = ""
     request_id: str = ""
@@ -24,36 +23,36 @@ class LogContext:
     query_seconds: float = 0.0
 
 
-LOG_CONTEXT = ContextVar("mailadmin_watched", default=None)
+LOG_CONTEXT: ContextVar[LogContext | None] = ContextVar("mailadmin_log_context", default=None)
 
 
-def get_log_context():
+def get_log_context() -> LogContext:
     return LOG_CONTEXT.get() or LogContext()
 
 
-def start_log_context(page="", request_id=""):
-    """What is noted from here on is noted of this."""
-    LOG_CONTEXT.set(LogContext(page, request_id))
-    return LOG_CONTEXT.get()
+def start_log_context(page: str = "", request_id: str = "") -> LogContext:
+    """Start to count for this page and request."""
+    context = LogContext(page, request_id)
+    LOG_CONTEXT.set(context)
+    return context
 
 
-def get_request_method(request: HttpRequest) -> str:
+def get_request_method(request: Any) -> str:
     return getattr(request, "method", None) or "-"
 
 
 class PathRedactingFilter(logging.Filter):
-    """One line for a refused or missing page, and no path in any: it holds addresses."""
+    """Log a refused or missing page in one line, without paths: they contain addresses."""
 
-    def filter(self, record) -> bool:
-        if getattr(record, "is_brief", False):  # by another filter like this one
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "is_brief", False):  # filtered before, by another handler
             return True
         record.is_brief = True
         request, status = getattr(record, "request", None), getattr(record, "status_code", 0)
         match = getattr(request, "resolver_match", None)
         page = getattr(match, "view_name", None) or get_log_context().page or "-"
-        reason = (
-            f" ({record.args[0]})" if record.name == CSRF_LOGGER else ""
-        )  # not the path behind it
+        # The arguments of CSRF failures are the reason and the path.
+        reason = f" ({record.args[0]})" if record.name == CSRF_LOGGER else ""
         record.msg, record.args = "%s %s: %s%s", (get_request_method(request), page, status, reason)
         if status < 500:
             record.exc_info = None
@@ -61,17 +60,17 @@ class PathRedactingFilter(logging.Filter):
 
 
 class LogContextFilter(logging.Filter):
-    """Gives each line its request's id and page, empty where there is none."""
+    """Add the id and page of the request to each record, empty where there is none."""
 
-    def filter(self, record) -> bool:
+    def filter(self, record: logging.LogRecord) -> bool:
         record.request_id, record.page = get_log_context().request_id, get_log_context().page
         return True
 
 
 class JsonFormatter(logging.Formatter):
-    """`fields` of a line, where it has them, stand beside its message."""
+    """Format a record as JSON; its `fields`, if it has some, stand beside the message."""
 
-    def format(self, record):
+    def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(),
             "level": record.levelname,
@@ -83,5 +82,5 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        kept = {name: value for name, value in line.items() if value not in ("", None)}
-        return json.dumps(kept, ensure_ascii=False, default=str)
+        nonempty = {name: value for name, value in line.items() if value not in ("", None)}
+        return json.dumps(nonempty, ensure_ascii=False, default=str)

@@ -1,8 +1,7 @@
-"""The panel's numbers, as Prometheus reads them. None of them names a domain or a person."""
+"""Metrics for Prometheus. None of them names a domain or a person."""
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import Count, Min
@@ -13,6 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from mailadmin import __version__
 from mailadmin.jobs.models import Job, WorkerSign
+from mailadmin.observability.log_records import LogContext
 
 REGISTRY = CollectorRegistry()
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -40,17 +40,19 @@ LOGIN_FAILURES = Counter(
 )
 
 
-def observe_request(at, method, status, seconds: float, connections) -> None:
-    """One request that has been answered."""
-    view, method = at.page or "-", method if method in KNOWN_METHODS else "OTHER"
+def observe_request(
+    log_context: LogContext, method: str | None, status: int, seconds: float, connections: int
+) -> None:
+    """Count a request that has been answered."""
+    view, method = log_context.page or "-", method if method in KNOWN_METHODS else "OTHER"
     REQUEST_SECONDS.labels(view, method, f"{status // 100}xx").observe(seconds)
-    QUERY_COUNT.labels(view).inc(at.query_count)
-    QUERY_SECONDS.labels(view).inc(at.query_seconds)
+    QUERY_COUNT.labels(view).inc(log_context.query_count)
+    QUERY_SECONDS.labels(view).inc(log_context.query_seconds)
     CONNECTION_COUNT.inc(connections)
 
 
-def render_metrics():
-    """What all processes of the web server have counted, and what the database says."""
+def render_metrics() -> bytes:
+    """Return the counters of all processes of the web server, and the database's numbers."""
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         MultiProcessCollector(registry)
@@ -61,28 +63,30 @@ def render_metrics():
 
 
 class DatabaseCollector:
-    """What is the same for all processes and machines, asked when somebody wants to know."""
+    """Numbers that are the same for all processes, read from the database when collected."""
 
-    def collect(self):
+    def collect(self) -> Iterator[GaugeMetricFamily]:
         yield build_gauge("mailadmin_info", "The panel", "version", {__version__: 1})
-        found, up = [], 1
+        gauges, up = [], 1
         try:
-            found = [*collect_job_metrics(), collect_worker_metric()]
+            gauges = [*collect_job_metrics(), collect_worker_metric()]
         except (InterfaceError, OperationalError):
             up = 0
         yield GaugeMetricFamily("mailadmin_database_up", "Whether the database answers", up)
-        yield from found
+        yield from gauges
 
 
-def build_gauge(name: str, meaning, label, values: Mapping[str, Any]):
-    gauges = GaugeMetricFamily(name, meaning, labels=[label])
+def build_gauge(
+    name: str, documentation: str, label: str, values: Mapping[str, float]
+) -> GaugeMetricFamily:
+    gauges = GaugeMetricFamily(name, documentation, labels=[label])
     for value, number in values.items():
         gauges.add_metric([value], number)
     return gauges
 
 
-def collect_job_metrics():
-    """How many there are, and how long the oldest has waited; drafts are none."""
+def collect_job_metrics() -> Iterator[GaugeMetricFamily]:
+    """Yield the number of jobs by state, and how long the oldest has waited; no drafts."""
     counted = Job.objects.order_by().values_list("state").annotate(number=Count("pk"))
     states = dict.fromkeys(Job.State.values, 0) | dict(counted)
     del states[Job.State.DRAFT]
@@ -92,7 +96,7 @@ def collect_job_metrics():
     yield GaugeMetricFamily("mailadmin_job_waiting_seconds", "Of the oldest that waits", waited)
 
 
-def collect_worker_metric():
+def collect_worker_metric() -> GaugeMetricFamily:
     seen = {sign.machine: sign.seen.timestamp() for sign in WorkerSign.objects.all()}
     name = "mailadmin_worker_seen_timestamp_seconds"
     return build_gauge(name, "Last sign of life of each machine's worker", "machine", seen)

@@ -1,10 +1,13 @@
-"""Return whether the database can be used now: reachable, writable, migrated."""
+"""Check whether the database is reachable, writable and migrated."""
 
 import logging
 import secrets
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import DatabaseError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
@@ -15,7 +18,7 @@ from mailadmin.db.mysql.errors import NOT_IN_CLUSTER_CODES, classify_outage, get
 logger = logging.getLogger("mailadmin.checks")
 
 
-PROBE_SECONDS = 2  # a monitor waits for no answer as long as a person does
+PROBE_SECONDS = 2  # monitors do not wait as long as people
 
 
 OUTAGE_STATUSES = {
@@ -27,14 +30,14 @@ OUTAGE_STATUSES = {
 }
 
 
-def check_readiness():
-    """Why the panel cannot work with its database now, in a few words and numbers; or nothing."""
+def check_readiness() -> dict[str, Any] | None:
+    """Return why the panel cannot work with its database now; None if it can."""
     try:
-        with open_probe_connection() as own:
-            missing = check_read_only(own) or check_migrations(own)
-            if not missing:
-                write_probe(own)
-            return missing
+        with open_probe_connection() as probe_connection:
+            problem = check_read_only(probe_connection) or check_migrations(probe_connection)
+            if not problem:
+                write_probe(probe_connection)
+            return problem
     except DatabaseError as error:
         if (kind := classify_outage(error)) is None:
             raise
@@ -44,56 +47,56 @@ def check_readiness():
 
 
 @contextmanager
-def open_probe_connection():
-    """One of its own: as a new one, it shows that there is a way in."""
-    own = connection.copy()
-    if own.vendor == "mysql":
-        own.settings_dict["OPTIONS"] |= timeouts.driver_options(PROBE_SECONDS)
-        own.settings_dict["OPTIONS"] |= {"connect_timeout": PROBE_SECONDS}
+def open_probe_connection() -> Iterator[BaseDatabaseWrapper]:
+    """Open a new connection, which shows that the database accepts one."""
+    probe_connection = connection.copy()
+    if probe_connection.vendor == "mysql":
+        probe_connection.settings_dict["OPTIONS"] |= timeouts.driver_options(PROBE_SECONDS)
+        probe_connection.settings_dict["OPTIONS"] |= {"connect_timeout": PROBE_SECONDS}
     else:
-        own.settings_dict["OPTIONS"] |= {"timeout": PROBE_SECONDS}
+        probe_connection.settings_dict["OPTIONS"] |= {"timeout": PROBE_SECONDS}
     try:
-        yield own
+        yield probe_connection
     finally:
-        own.close()
+        probe_connection.close()
 
 
-def write_probe(own) -> None:
-    """Write a row and take it back: a full disk and a lock show only then."""
-    if own.vendor == "sqlite":
-        with own.cursor() as cursor:
+def write_probe(probe_connection: BaseDatabaseWrapper) -> None:
+    """Insert a row and roll back: only a write shows a full disk or a lock."""
+    if probe_connection.vendor == "sqlite":
+        with probe_connection.cursor() as cursor:
             cursor.execute("BEGIN IMMEDIATE")
     else:
-        own.set_autocommit(False)
+        probe_connection.set_autocommit(False)
     try:
-        with own.cursor() as cursor:
-            insert_probe(cursor, own)
+        with probe_connection.cursor() as cursor:
+            insert_probe(cursor, probe_connection)
     finally:
-        own.rollback()
+        probe_connection.rollback()
 
 
-def insert_probe(cursor, own) -> None:
-    """A row that no request and no other probe shares a lock with."""
-    table = own.ops.quote_name(LoginFailure._meta.db_table)
+def insert_probe(cursor: Any, probe_connection: BaseDatabaseWrapper) -> None:
+    """Insert a row that shares no lock with a request or another probe."""
+    table = probe_connection.ops.quote_name(LoginFailure._meta.db_table)
     values = [
         f"probe:{secrets.token_hex(16)}",
         0,
-        own.ops.adapt_datetimefield_value(timezone.now()),
+        probe_connection.ops.adapt_datetimefield_value(timezone.now()),
     ]
-    columns = f"{own.ops.quote_name('key')}, failures, since"
+    columns = f"{probe_connection.ops.quote_name('key')}, failures, since"
     cursor.execute(f"INSERT INTO {table} ({columns}) VALUES (%s, %s, %s)", values)  # noqa: S608
 
 
-def check_read_only(own):
-    """A replica answers every question and takes no change."""
-    if own.vendor != "mysql":
+def check_read_only(probe_connection: BaseDatabaseWrapper) -> dict[str, Any] | None:
+    """Return the problem if the server is a replica, which reads but does not write."""
+    if probe_connection.vendor != "mysql":
         return None
-    with own.cursor() as cursor:
+    with probe_connection.cursor() as cursor:
         cursor.execute("SELECT @@read_only")
         return {"status": "database is read only"} if cursor.fetchone()[0] else None
 
 
-def check_migrations(own):
-    executor = MigrationExecutor(own)
+def check_migrations(probe_connection: BaseDatabaseWrapper) -> dict[str, Any] | None:
+    executor = MigrationExecutor(probe_connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return {"status": "migrations missing", "count": len(plan)} if plan else None

@@ -1,4 +1,4 @@
-"""The numbers' page, for a monitor on this machine or one that has the token."""
+"""Metrics and health, for monitors on this machine or with the token."""
 
 import hmac
 
@@ -25,14 +25,14 @@ class MetricsView(View):
         )
 
 
-def has_metrics_token(header):
+def has_metrics_token(header: str) -> bool:
     token = settings.MAILADMIN_METRICS_TOKEN
-    kind, _space, given = header.partition(" ")
-    right = hmac.compare_digest(given.strip().encode(), token.encode())
-    return bool(token) and kind.lower() == "bearer" and right
+    scheme, _space, given = header.partition(" ")
+    is_equal = hmac.compare_digest(given.strip().encode(), token.encode())
+    return bool(token) and scheme.lower() == "bearer" and is_equal
 
 
-def build_denied_response():
+def build_denied_response() -> HttpResponse:
     if not settings.MAILADMIN_METRICS_TOKEN:
         return HttpResponse(status=403)
     return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
@@ -40,7 +40,7 @@ def build_denied_response():
 
 @method_decorator(login_not_required, name="dispatch")
 class HealthView(View):
-    """The process answers."""
+    """Answer that the process runs."""
 
     roles = None
 
@@ -50,10 +50,10 @@ class HealthView(View):
 
 @method_decorator(login_not_required, name="dispatch")
 class ReadinessView(View):
-    """The database answers, takes changes, and its schema is ours."""
+    """Answer whether the database is reachable, writable and migrated."""
 
     roles = None
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        missing = check_readiness()
-        return JsonResponse(missing or {"status": "ok"}, status=503 if missing else 200)
+        problem = check_readiness()
+        return JsonResponse(problem or {"status": "ok"}, status=503 if problem else 200)

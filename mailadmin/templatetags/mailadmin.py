@@ -1,4 +1,4 @@
-"""Template tags and filters: what `mailadmin.formatting` and tables answer, for templates."""
+"""Template tags and filters: wrappers of `mailadmin.formatting` and of tables."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def render_table_rows(context: Context, rows: list[Any]) -> str:
 
 @register.filter
 def row_summary(row: Any) -> str:
-    """Return what a row says of itself beside its name."""
+    """Return the description or name of a row, to show beside its key."""
     return getattr(row, "description", "") or getattr(row, "name", "")
 
 
@@ -57,16 +57,16 @@ def format_row_count(count: int) -> str:
 
 @register.simple_tag(takes_context=True)
 def is_current_page(context: Context, url: str) -> bool:
-    """Return whether a menu entry leads to the current page."""
+    """Return whether a menu entry points to the current page."""
     path = context["request"].path
     return path == url if url == "/" else path.startswith(url)
 
 
 @register.simple_tag
 def regroup_lookups(lookups: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Separate map lookups that some row has to do with from the others."""
+    """Separate map lookups that found a row, active or not, from the others."""
     groups: dict[str, list[dict[str, Any]]] = {"hits": [], "misses": []}
-    for each in lookups:
-        is_hit = each["answer"] is not None or each["inactive"]
-        groups["hits" if is_hit else "misses"].append(each)
+    for item in lookups:
+        is_hit = item["answer"] is not None or item["inactive"]
+        groups["hits" if is_hit else "misses"].append(item)
     return groups

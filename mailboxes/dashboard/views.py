@@ -161,7 +161,7 @@ def build_cached_context(
         "totals": totals,
         "days": build_activity_bars(sum_by_day(stats["day"])),
         "lines": fetch_first_rows(
-            Log, lines, ("timestamp", "pk"), DASHBOARD_ROW_LIMIT, upwards=False
+            Log, lines, ("timestamp", "pk"), DASHBOARD_ROW_LIMIT, ascending=False
         ),
         "attention": build_undeliverable_context(person, stats)
         | {

@@ -339,7 +339,7 @@ class FailureCountTests(World):
     def test_old_failures_are_forgotten(self):
         from mailadmin.jobs.housekeeping import purge_expired
 
-        throttling.increment_failures({"x": 1}, first="x")
+        throttling.increment_failures({"x": 1}, gate_key="x")
         long_ago = timezone.now() - datetime.timedelta(days=1)
         LoginFailure.objects.update(since=long_ago)
         purge_expired()

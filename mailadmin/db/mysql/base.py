@@ -86,6 +86,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return self._connect(last, params, require_writable=bool(hosts))
 
     def _connect(self, host: str, params: dict[str, Any], require_writable: bool) -> Any:
+        """Connect to a host; refuse one that is cut off from its cluster, or not writable."""
         connection = super().get_new_connection(host_params(host) | params)
         try:
             self.is_cluster_node = is_galera_node(connection)

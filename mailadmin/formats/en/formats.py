@@ -1,4 +1,4 @@
-"""English dates that readers on both sides of the ocean read the same way."""
+"""English date formats that are unambiguous on both sides of the Atlantic."""
 
 DATE_FORMAT = SHORT_DATE_FORMAT = "j M Y"
 TIME_FORMAT = "H:i"

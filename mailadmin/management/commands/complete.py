@@ -1,4 +1,4 @@
-"""`complete -- WORDS`: asked by shells for what may stand next."""
+"""`complete -- WORDS`: completions of a command line, for shells."""
 
 from typing import Any
 
@@ -15,6 +15,6 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("words", nargs="*")
 
-    def handle(self, *args: Any, words, **options: Any) -> None:
+    def handle(self, *args: Any, words: list[str], **options: Any) -> None:
         for name in find_completions(words):
             self.stdout.write(make_printable(name))

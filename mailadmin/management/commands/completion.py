@@ -1,4 +1,4 @@
-"""`completion SHELL`: what a shell has to be told once."""
+"""`completion SHELL`: the script that sets up completion in a shell."""
 
 from typing import Any
 
@@ -14,5 +14,5 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("shell", choices=SHELL_SCRIPTS)
 
-    def handle(self, *args: Any, shell, **options: Any) -> None:
+    def handle(self, *args: Any, shell: str, **options: Any) -> None:
         self.stdout.write(SHELL_SCRIPTS[shell])

@@ -1,4 +1,4 @@
-"""`convert-tables`: MyISAM tables become InnoDB, so that a change is all or nothing."""
+"""`convert-tables`: convert MyISAM tables to InnoDB, so that changes are atomic."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--plan", action="store_true", help="only say which tables")
 
-    def handle(self, *args: Any, plan=False, **options: Any) -> None:
+    def handle(self, *args: Any, plan: bool = False, **options: Any) -> None:
         tables = find_nontransactional_tables()
         if not tables:
             self.stdout.write("Every table is transactional already.")
@@ -26,7 +26,7 @@ class Command(BaseCommand):
                     self._convert_table(table)
 
     def _convert_table(self, table: str) -> None:
-        """Old rows may hold zero dates, which the conversion must let pass."""
+        """Convert a table; strict mode without NO_ZERO_DATE lets old zero dates pass."""
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION sql_mode = 'STRICT_TRANS_TABLES'")
             cursor.execute(f"ALTER TABLE {connection.ops.quote_name(table)} ENGINE=InnoDB")

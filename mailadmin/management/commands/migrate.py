@@ -1,4 +1,4 @@
-"""`migrate`, which also looks whether PostfixAdmin has changed its tables meanwhile."""
+"""`migrate`, which also adopts a collation that PostfixAdmin has changed."""
 
 from typing import Any
 

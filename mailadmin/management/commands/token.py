@@ -1,5 +1,6 @@
-"""`token list | show | add | delete`: tokens of admins, by whoever runs the machine."""
+"""`token list | show | add | delete`: API tokens of admins, for the operator."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -29,81 +30,89 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        everything = verbs.add_parser("list", help="print all, or those of an admin")
-        everything.add_argument("--owner", help="those of this admin")
-        new = verbs.add_parser("add", help="make one, and print it this once")
-        new.add_argument("owner", metavar="ADMIN", help="in whose place it will work")
-        new.add_argument("--name", required=True, help="which program will use it, and where")
-        new.add_argument("--tables", type=parse_comma_list, metavar="A,B", help="these tables only")
-        new.add_argument(
+        listed = verbs.add_parser("list", help="print all, or those of an admin")
+        listed.add_argument("--owner", help="those of this admin")
+        added = verbs.add_parser("add", help="make one, and print it this once")
+        added.add_argument("owner", metavar="ADMIN", help="in whose place it will work")
+        added.add_argument("--name", required=True, help="which program will use it, and where")
+        added.add_argument(
+            "--tables", type=parse_comma_list, metavar="A,B", help="these tables only"
+        )
+        added.add_argument(
             "--verbs", type=parse_comma_list, metavar="A,B", help=", ".join(TOKEN_VERBS)
         )
-        new.add_argument(
+        added.add_argument(
             "--domains", type=parse_comma_list, metavar="A,B", help="these domains only"
         )
-        new.add_argument(
+        added.add_argument(
             "--networks", type=parse_comma_list, metavar="A,B", help="from these addresses only"
         )
-        new.add_argument("--expires", metavar="YYYY-MM-DD", help="its last day")
+        added.add_argument("--expires", metavar="YYYY-MM-DD", help="its last day")
         shown = verbs.add_parser("show", help="print one; the token itself is kept nowhere")
-        gone = verbs.add_parser("delete", help="take one back")
-        for keyed in (shown, gone):
+        deleted = verbs.add_parser("delete", help="take one back")
+        listed.set_defaults(run=self.list_tokens)
+        added.set_defaults(run=self.add)
+        shown.set_defaults(run=self.show)
+        deleted.set_defaults(run=self.delete)
+        for keyed in (shown, deleted):
             keyed.add_argument("key", type=int, metavar="NUMBER")
-        for each in (everything, new, shown, gone):
+        for each in (listed, added, shown, deleted):
             each.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(self, *args: Any, verb, **options: Any) -> None:
+    def handle(self, *args: Any, run: Callable[[], None], **options: Any) -> None:
         self.options, self.actor = options, Actor.console()
         with report_database_errors():
-            getattr(self, f"do_{verb}")()
+            run()
 
-    def do_list(self) -> None:
+    def list_tokens(self) -> None:
         tokens = Token.objects.order_by("pk")
         if owner := self.options["owner"]:
             tokens = tokens.filter(owner=try_normalize_address(owner))
         print_rows(self.stdout, TOKEN_COLUMNS, map(token_values, tokens), self.options["json"])
 
-    def do_show(self) -> None:
+    def show(self) -> None:
         print_row(self.stdout, token_values(self.get_token()), self.options["json"])
 
-    def get_token(self):
+    def get_token(self) -> Token:
         token = Token.objects.filter(pk=self.options["key"]).first()
         if token is None:
             raise CommandError(_("There is no token %(number)s.") % {"number": self.options["key"]})
         return token
 
-    def do_add(self):
+    def add(self) -> None:
         form = self.build_form(self.get_owner())
         text = form.save() if form.is_valid() else None
         if text is None:
             raise CommandError("\n".join(format_errors(error_texts(form.errors.as_data()))))
         if self.options["json"]:
-            return print_row(self.stdout, {"token": text}, True)
-        return self.stdout.write(text)
+            print_row(self.stdout, {"token": text}, True)
+        else:
+            self.stdout.write(text)
 
-    def get_owner(self):
+    def get_owner(self) -> Any:
         name = try_normalize_address(self.options["owner"])
         owner = get_user_model().objects.filter(pk=name, active=True).first()
         if owner is None:
             raise CommandError(_("There is no active admin %(name)s.") % {"name": name})
         return owner
 
-    def build_form(self, owner):
-        given = {name: self.options[name] or [] for name in LIST_OPTIONS}
-        data = given | {name: self.options[name] or "" for name in ("name", "expires")}
-        data |= {name: "\n".join(given[name]) for name in ("domains", "networks")}
+    def build_form(self, owner: Any) -> TokenForm:
+        lists = {name: self.options[name] or [] for name in LIST_OPTIONS}
+        data = lists | {name: self.options[name] or "" for name in ("name", "expires")}
+        data |= {name: "\n".join(lists[name]) for name in ("domains", "networks")}
         return TokenForm(data, actor=self.actor, owner=owner)
 
-    def do_delete(self):
+    def delete(self) -> None:
         token = self.get_token()
         perform(self.actor, delete_token, token.pk)
         if self.options["json"]:
-            return print_row(self.stdout, token_values(token), True)
-        text = _("The token %(name)s opens nothing any more.") % {"name": token}
-        return self.stdout.write(text)
+            print_row(self.stdout, token_values(token), True)
+            return
+        text = _("The token %(name)s opens nothing any more.")
+        self.stdout.write(text % {"name": token})
 
 
-def token_values(token):
+def token_values(token: Token) -> dict[str, Any]:
     return {
         name: to_json_value(Token._meta.get_field(name).value_from_object(token))
         for name in TOKEN_COLUMNS

@@ -1,4 +1,4 @@
-"""`worker`: does the jobs, and keeps house."""
+"""`worker`: run background jobs and housekeeping."""
 
 import contextlib
 import functools
@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -15,6 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 from mailadmin import registry
 from mailadmin.db.mysql import timeouts
 from mailadmin.jobs import runner
+from mailadmin.jobs.models import Job
 from mailadmin.observability import log_records
 from mailadmin.observability.slow_queries import install_query_observer
 
@@ -23,7 +25,7 @@ logger = logging.getLogger("mailadmin.worker")
 IDLE_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 300
 HEARTBEAT_SECONDS = 15
-MAX_HELD_JOBS = 20  # that this worker takes steps of in turn
+MAX_HELD_JOBS = 20  # jobs that take turns in this worker
 
 
 class Command(BaseCommand):
@@ -32,17 +34,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="do what is waiting, then end")
 
-    def handle(self, *args: Any, once=False, **options: Any) -> None:
-        timeouts.activate(
-            timeouts.COMMAND_SECONDS
-        )  # where a page or an upgrade was this process before
+    def handle(self, *args: Any, once: bool = False, **options: Any) -> None:
+        timeouts.activate(timeouts.COMMAND_SECONDS)  # not those of a page or an upgrade
         install_query_observer()
         self.once, self.stopping = once, threading.Event()
         if threading.current_thread() is threading.main_thread():
             for name in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, lambda *_: self.stopping.set())
-        self.housekeeping_ran_at = self.heartbeat_sent_at = 0
-        self.held_jobs = []
+        self.housekeeping_ran_at = self.heartbeat_sent_at = 0.0
+        self.held_jobs: list[Job] = []
         self.run_loop()
         for job in self.held_jobs:
             self.run_unless_database_down(functools.partial(runner.release_job, job))
@@ -58,8 +58,8 @@ class Command(BaseCommand):
             if not busy:
                 self.stopping.wait(IDLE_SECONDS)
 
-    def run_unless_database_down(self, task):
-        """What it gives; a database that does not answer is asked again later."""
+    def run_unless_database_down(self, task: Callable[[], Any]) -> Any:
+        """Return the task's result; if the database does not answer, wait and return False."""
         try:
             return task()
         except get_database_errors() as error:
@@ -69,14 +69,14 @@ class Command(BaseCommand):
             return False
 
     def run_cycle(self) -> bool:
-        """Take a step of each job in turn, keep house if it is time; whether there were jobs."""
+        """Run a step of each job, and housekeeping if due; return whether there were jobs."""
         self.send_heartbeat()
         self.claim_jobs()
         held = list(self.held_jobs)
         with runner.hold_leases(*held):
             for job in held:
                 if not self.run_unless_database_down(functools.partial(self.run_job_step, job)):
-                    self.held_jobs.remove(job)  # over, or left until its lease ends
+                    self.held_jobs.remove(job)  # finished, or left until its lease ends
             if not (self.once and held):
                 self.run_housekeeping()
         return bool(held)
@@ -90,7 +90,7 @@ class Command(BaseCommand):
             self.heartbeat_sent_at = time.monotonic()
 
     def claim_jobs(self) -> None:
-        """Claim the jobs that wait; where more wait than can be held, they take turns."""
+        """Claim waiting jobs; where more wait than can be held, they take turns."""
         while len(self.held_jobs) < MAX_HELD_JOBS and (job := self.claim_next_job()):
             self.hold_job(job)
         resumable = next(
@@ -101,21 +101,21 @@ class Command(BaseCommand):
             self.held_jobs.remove(resumable)
             self.hold_job(job)
 
-    def claim_next_job(self):
-        """Another job, of a kind of which this worker may hold one more."""
+    def claim_next_job(self) -> Job | None:
+        """Claim another job, of a kind of which this worker may hold one more."""
         held = Counter(job.kind for job in self.held_jobs)
         full = [kind for kind, most in runner.MAX_IN_MEMORY_JOBS.items() if held[kind] >= most]
         return runner.claim_job(runner.get_lease_holder_name(), except_kinds=full)
 
-    def hold_job(self, job) -> None:
-        """Take steps of this job; one whose lease was lost meanwhile begins anew."""
+    def hold_job(self, job: Job) -> None:
+        """Run steps of this job; one whose lease was lost meanwhile starts again."""
         self.held_jobs = [held for held in self.held_jobs if held.pk != job.pk] + [job]
 
-    def run_job_step(self, job):
-        """Take one step; whether there may be another."""
+    def run_job_step(self, job: Job) -> bool:
+        """Run one step of a job; return whether there may be another."""
         if self.stopping.is_set():
             return True
-        self.send_heartbeat()  # before each, so that a worker with much to do is not taken for dead
+        self.send_heartbeat()  # before each step, so that a busy worker is not taken for dead
         log_records.start_log_context(job.kind, f"job-{job.pk}")
         return runner.advance_job(job)
 
@@ -127,19 +127,19 @@ class Command(BaseCommand):
             self.housekeeping_ran_at = time.monotonic()
 
 
-def run_housekeeping_task(task) -> None:
-    """Run one task of housekeeping; a fault in it is logged and stops no other task."""
+def run_housekeeping_task(task: Callable[[], None]) -> None:
+    """Run one housekeeping task; an error in it is logged and stops no other task."""
     log_records.start_log_context(f"housekeeping: {task.__name__}")
     try:
         task()
     except get_database_errors():
         raise
-    except Exception:  # whatever it is, the other tasks are not less urgent
+    except Exception:  # the other tasks are as urgent
         logger.exception("housekeeping: %s", task.__name__)
 
 
-def get_database_errors():
-    """What says that the database is away, also where the driver says so itself."""
+def get_database_errors() -> tuple[type[Exception], ...]:
+    """Return the errors that mean an outage, including those of the driver itself."""
     driver = connection.Database
     return OperationalError, InterfaceError, driver.OperationalError, driver.InterfaceError
 
