@@ -1,4 +1,4 @@
-"""The cells of mailboxes: how full they are, and where their mail goes."""
+"""Cells of the list of mailboxes: quota and forwarding."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from mailadmin.formatting import format_limit, format_size, key_url
 from mailadmin.tables.cells import RowRenderer, render_meter
+from mailboxes.models import Alias
 
 VACATION_BADGE_HTML = '<a class="badge text-bg-info text-decoration-none" href="{}">{}</a> '
 MISSING_ALIAS_HTML = (
@@ -46,8 +47,8 @@ def render_forwarding_cell(renderer: RowRenderer, row: Any, name: str, value: An
     return shown + format_html(UNDELIVERABLE_BADGE_HTML, " ".join(row.problems), _("undeliverable"))
 
 
-def format_targets(alias):
-    """The mailbox itself, others, or both."""
+def format_targets(alias: Alias) -> str:
+    """Return where mail goes: to the mailbox, to others, or both."""
     others = alias.others
     if alias.is_autoreply_only:
         return _("answered only")

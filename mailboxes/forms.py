@@ -1,7 +1,8 @@
-"""What is asked about mailboxes and aliases."""
+"""Forms of mailboxes and aliases."""
 
 import re
 from decimal import Decimal
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -24,12 +25,13 @@ from mailadmin.tables.forms import TableForm
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.services import limits
 
-DEFAULT_QUOTA_MB = 1024  # MB
-MAX_TARGETS = 10_000  # Postfix follows a thousand, unless it is told to follow more
+DEFAULT_QUOTA_MB = 1024
+MAX_TARGETS = 10_000  # Postfix expands a thousand, unless it is configured otherwise
+MAX_TARGETS_LENGTH = 2**16  # characters that PostfixAdmin's column holds; checked before parsing
 
 
 def validate_deliverable_local_part(local_part: str) -> None:
-    """Refuse new names to which Postfix takes no mail from other servers; imports may have some."""
+    """Refuse names for which Postfix takes no mail from other servers; imports may have some."""
     if local_part.startswith("-") or any(sign in local_part for sign in "%!"):
         raise ValidationError(
             _("Postfix refuses mail to a name that begins with “-” or has a percent or “!” sign.")
@@ -37,14 +39,14 @@ def validate_deliverable_local_part(local_part: str) -> None:
 
 
 class AddressFormMixin:
-    """A form on a row whose key is a name in a domain; they are asked for one by one."""
+    """A form on a row whose key is an address: local part and domain are asked separately."""
 
     @classmethod
-    def identity_fields(cls, key):
+    def identity_fields(cls, key: str) -> dict[str, str]:
         local_part, _at, domain = key.rpartition("@")
         return {"local_part": local_part, "domain": domain}
 
-    def get_new_key(self):
+    def get_new_key(self) -> str:
         local_part, domain = self.cleaned_data["local_part"], self.cleaned_data["domain"]
         return f"{local_part.removeprefix('*')}@{domain.pk}".lower()
 
@@ -85,7 +87,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         "welcome_mail",
     ]
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"].help_text = _("The person's name, for those who administer.")
         self.fields["smtp_active"].help_text = _("Off: may read mail, and send none.")
@@ -94,8 +96,8 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         else:
             self._prepare_create()
 
-    def _prepare_create(self):
-        """A password is needed; how much room there is follows the domain chosen."""
+    def _prepare_create(self) -> None:
+        """Require a password; suggest a quota that fits into the selected domain."""
         self.require_password()
         self.fields["domain"].widget.attrs |= {
             "hx-get": reverse("mailboxes-room"),
@@ -107,67 +109,66 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         if domain:
             self.fields["quota"].help_text = format_quota_help(domain)
 
-    def _selected_domain(self):
-        """The domain that was sent, or named by the link, or is the only one."""
+    def _selected_domain(self) -> Domain | None:
+        """Return the domain that was sent, or that the link names, or the only one."""
         field = self.fields["domain"]
         name = self.data.get("domain") or self.initial.get("domain") or ""
         if not name and isinstance(field.widget, forms.Select) and len(field.widget.choices) == 1:
             name = field.widget.choices[0][0]
         return field.rows.filter(pk=try_normalize_domain(name)).first()
 
-    def _prepare_edit(self):
+    def _prepare_edit(self) -> None:
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
         domain = Domain.objects.filter(pk=self.instance.domain_id).first()
         if domain:
             self.fields["quota"].help_text = format_quota_help(domain, self.instance)
 
-    def get_display_values(self, row):
+    def get_display_values(self, row: Mailbox) -> dict[str, Any]:
         return super().get_display_values(row) | {"quota": limits.bytes_to_megabytes(row.quota)}
 
-    def clean_quota(self):
-        """What was not touched stays to the byte."""
+    def clean_quota(self) -> Decimal | int:
         value = self.cleaned_data["quota"] or 0
         if -1 < value < 0:
             raise ValidationError(_("Between -1 and 0 there is nothing."))
         return value
 
-    def get_service_values(self):
+    def get_service_values(self) -> dict[str, Any]:
         values = super().get_service_values()
         if self.is_edit:
             username = self.instance.pk
-            if "quota" not in self.changed_data:
+            if "quota" not in self.changed_data:  # which keeps it exact to the byte
                 del values["quota"]
         else:
             username = f"{values['local_part'].lower()}@{values['domain'].pk}"
         return self.replace_password_with_hash(values, username)
 
 
-def quota_to_form_value(size):
-    """A quota of so many bytes as people would type it, in MB."""
+def quota_to_form_value(size: int) -> int | Decimal:
+    """Return a quota in MB, as the form shows it."""
     megabytes = limits.bytes_to_megabytes(size)
     return int(megabytes) if megabytes == int(megabytes) else Decimal(f"{megabytes:.2f}")
 
 
 def suggest_quota(domain: Domain | None) -> int:
-    """Return the quota of a new mailbox in MB: the usual one, or less where less is left."""
+    """Return the quota of a new mailbox in MB: the default, or less where less is left."""
     if domain is None:
         return DEFAULT_QUOTA_MB
     if NONE_ALLOWED in (domain.maxquota, domain.quota):
         return 0
-    rooms = [int(limits.bytes_to_megabytes(bound)) for bound in get_quota_limits(domain)]
-    return max(0, min([DEFAULT_QUOTA_MB, *rooms]))
+    left = [int(limits.bytes_to_megabytes(bound)) for bound in get_quota_limits(domain)]
+    return max(0, min([DEFAULT_QUOTA_MB, *left]))
 
 
-def get_quota_limits(domain, mailbox=None):
-    """What limits a mailbox here, in bytes."""
+def get_quota_limits(domain: Domain, mailbox: Mailbox | None = None) -> list[int]:
+    """Return the limits of a mailbox in this domain, in bytes."""
     bounds = [limits.megabytes_to_bytes(domain.maxquota)] if domain.maxquota > 0 else []
     if domain.quota > 0:
         bounds.append(limits.estimate_unassigned_quota(domain, mailbox))
     return bounds
 
 
-def format_quota_help(domain, mailbox=None):
-    """How large a mailbox may be here."""
+def format_quota_help(domain: Domain, mailbox: Mailbox | None = None) -> str:
+    """Return how large a mailbox may be in this domain."""
     if -1 in (domain.maxquota, domain.quota):
         return _("Quotas are switched off for this domain.")
     bounds = get_quota_limits(domain, mailbox)
@@ -178,15 +179,10 @@ def format_quota_help(domain, mailbox=None):
     return _("At most %(room)s MB.") % {"room": limits.format_whole_megabytes(min(bounds))}
 
 
-MAX_TARGETS_LENGTH = (
-    2**16
-)  # letters: what PostfixAdmin's column takes, looked at before they are read
-
-
 class GotoFormField(LineListField):
-    """Addresses as people paste them: one a line, with `,` or `;` between them, with names."""
+    """Addresses as people paste them: one per line, separated by `,` or `;`, with names."""
 
-    def to_python(self, value):
+    def to_python(self, value: Any) -> list[str]:
         text = forms.CharField.to_python(self, value)
         if len(text) > MAX_TARGETS_LENGTH:
             raise ValidationError(_("This is longer than this database's column can hold."))
@@ -194,7 +190,7 @@ class GotoFormField(LineListField):
 
 
 def parse_targets(line: str) -> list[str]:
-    """Return the plain addresses of a line; what is not clear stays as it is, to be refused."""
+    """Return the addresses of a line; what cannot be parsed stays as it is and is refused later."""
     if any(sign in line for sign in '<>"('):
         targets = [target for target in parse_address_list(line) if target]
         return targets if all("@" in target for target in targets) else [line.strip()]
@@ -203,27 +199,27 @@ def parse_targets(line: str) -> list[str]:
 
 
 def split_addresses(part: str) -> list[str]:
-    """Return the addresses between spaces, if all of them are addresses."""
+    """Return the addresses separated by spaces, if all of the words are addresses."""
     words = part.split()
     return words if all("@" in word for word in words) else [part]
 
 
 class GotoMixin(forms.Form):
-    """Targets, one a line."""
+    """The field for targets, one per line."""
 
     goto = GotoFormField(label=_("Goes to"), required=False, help_text=_("One address a line."))
 
-    def clean_goto(self):
+    def clean_goto(self) -> list[str]:
         if len(self.cleaned_data["goto"]) > MAX_TARGETS:
             raise ValidationError(_("At most %(most)s targets.") % {"most": MAX_TARGETS})
         return list(dict.fromkeys(self._clean_target(line) for line in self.cleaned_data["goto"]))
 
-    def _clean_target(self, line):
+    def _clean_target(self, line: str) -> str:
         return clean_alias_target(line)
 
 
-def clean_alias_target(line):
-    """A target as it is stored: an address, `@domain`, or a user of the server's own system."""
+def clean_alias_target(line: str) -> str:
+    """Return a target as it is stored: an address, `@domain`, or a user of the mail server."""
     if "@" not in line and line.isascii() and line.isalnum():
         return line.lower()
     target = normalize_address(line)
@@ -275,12 +271,12 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         "active",
     ]
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.is_edit:
             self._prepare_edit()
 
-    def _prepare_edit(self):
+    def _prepare_edit(self) -> None:
         if Mailbox.objects.filter(pk=self.instance.pk).exists():
             del self.fields["active"]
         else:
@@ -288,20 +284,20 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         self.initial |= get_goto_initial(self.instance)
 
     @classmethod
-    def identity_fields(cls, key):
-        named = super().identity_fields(key)
-        return named | {"local_part": named["local_part"] or "*"}
+    def identity_fields(cls, key: str) -> dict[str, str]:
+        fields = super().identity_fields(key)
+        return fields | {"local_part": fields["local_part"] or "*"}
 
-    def get_shown_values(self, row):
+    def get_shown_values(self, row: Alias) -> dict[str, Any]:
         return super().get_shown_values(row) | {"goto": row.goto}
 
-    def clean(self):
+    def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if not self.is_edit:
             self._clean_local_part(cleaned)
         return cleaned
 
-    def _clean_local_part(self, cleaned):
+    def _clean_local_part(self, cleaned: dict[str, Any]) -> None:
         typed = cleaned.get("local_part") or ""
         if cleaned.get("catch_all") or typed == "*":
             if typed not in ("", "*"):
@@ -314,11 +310,11 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
             except ValidationError as error:
                 self.add_error("local_part", error if typed else _("An alias needs a name."))
 
-    def get_service_values(self):
+    def get_service_values(self) -> dict[str, Any]:
         values = super().get_service_values()
         values.pop("catch_all", None)
         return values
 
 
-def get_goto_initial(alias):
+def get_goto_initial(alias: Alias) -> dict[str, Any]:
     return {"goto": alias.others, "goto_mailbox": alias.keeps_copy}

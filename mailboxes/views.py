@@ -1,8 +1,10 @@
 """Pages of one mailbox: forwarding, vacation; how large a mailbox may be."""
 
+from typing import Any
+
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from django.utils.html import escape
 from django.utils.translation import gettext as _
@@ -21,18 +23,18 @@ from mailboxes.services.target_checks import find_alias_problems
 
 
 class QuotaHintView(RoleRequiredMixin, View):
-    """How large a mailbox may be in a domain; the form shows it once the domain is chosen."""
+    """How large a mailbox may be, for the form once a domain is selected."""
 
     roles = Role.ADMINS
 
-    def get(self, request):
+    def get(self, request: HttpRequest) -> HttpResponse:
         name = try_normalize_domain(request.GET.get("domain", ""))
         domain = Domain.objects.visible_to(request.user).filter(pk=name).first()
         return HttpResponse(escape(format_quota_help(domain) if domain else _("0 is unlimited.")))
 
 
 class MailboxFormView(RoleRequiredMixin, SaveFormMixin, FormView):
-    """A page on one thing of one mailbox: its owner's, or an admin's on his behalf."""
+    """A form about one mailbox, for its owner or for an admin."""
 
     roles = Role.ADMINS
     template_name = "mailboxes/of_mailbox.html"
@@ -40,7 +42,7 @@ class MailboxFormView(RoleRequiredMixin, SaveFormMixin, FormView):
     saved_text = ""
 
     @cached_property
-    def mailbox(self):
+    def mailbox(self) -> Mailbox:
         mailbox = (
             Mailbox.objects.visible_to(self.request.user).filter(pk=self.kwargs["key"]).first()
         )
@@ -48,18 +50,18 @@ class MailboxFormView(RoleRequiredMixin, SaveFormMixin, FormView):
             raise Http404
         return mailbox
 
-    def get_form_kwargs(self):
+    def get_form_kwargs(self) -> dict[str, Any]:
         kwargs = super().get_form_kwargs()
         kwargs.pop("initial")
         return kwargs | {"mailbox": self.mailbox}
 
-    def get_context_data(self, **kwargs):
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(mailbox=self.mailbox, title=self.title, **kwargs)
 
     def get_success_text(self) -> str:
         return self.saved_text
 
-    def get_success_url(self):
+    def get_success_url(self) -> str:
         return self.request.path
 
 
@@ -79,7 +81,7 @@ class VacationView(MailboxFormView):
     title = gettext_lazy("Vacation")
     saved_text = gettext_lazy("The vacation was saved.")
 
-    def dispatch(self, request, *args, **kwargs):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.MAILADMIN_VACATION:
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)

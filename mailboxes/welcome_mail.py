@@ -1,4 +1,4 @@
-"""Mail that the panel itself sends."""
+"""The welcome mail to new mailboxes."""
 
 import smtplib
 
@@ -7,15 +7,20 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.utils.translation import gettext as _
 
+from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.runner import JobCanceled
 from mailadmin.names import fold
+from mailadmin.registry import JobStep
 from mailboxes.models import Mailbox
 
 
-def run_welcome_step(job):
-    """Send, then note that it was sent: no transaction waits for the mail server."""
+def run_welcome_step(job: Job) -> JobStep | None:
+    """Send the mail, then return the step that records it.
+
+    It is sent outside of the transaction, so that none waits for the mail server.
+    """
     if job.done:
         return None
     if not Mailbox.objects.filter(pk=job.arguments["to"]).exists():
@@ -24,8 +29,8 @@ def run_welcome_step(job):
     return record_progress, (), 1
 
 
-def purge_failed_welcome_jobs():
-    """Failed welcome mails to mailboxes that were deleted since: nobody can send them."""
+def purge_failed_welcome_jobs() -> None:
+    """Delete failed welcome mails to mailboxes that do not exist any more."""
     failed = Job.objects.filter(kind="welcome", state=Job.State.FAILED)
     wanted = {job.pk: job.arguments["to"] for job in failed.iterator()}
     for part in chunks(wanted):
@@ -35,12 +40,12 @@ def purge_failed_welcome_jobs():
         Job.objects.filter(pk__in=gone).delete()
 
 
-def record_progress(changes):
-    """Nothing to change but the progress."""
+def record_progress(changes: Changes) -> None:
+    """Change nothing: the progress is recorded with the step."""
 
 
-def send_welcome_mail(owner, address):
-    """The first mail in a mailbox, which also makes its maildir."""
+def send_welcome_mail(owner: str, address: str) -> None:
+    """Send the first mail to a mailbox, by which Dovecot creates its maildir."""
     sender = settings.MAILADMIN_ADMIN_EMAIL or owner
     sender = sender or f"postmaster@{address.rpartition('@')[2]}"
     subject = settings.MAILADMIN_WELCOME_SUBJECT or _("Welcome")

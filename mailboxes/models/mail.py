@@ -1,5 +1,7 @@
 """Mailboxes, aliases and vacation replies."""
 
+from collections.abc import Collection
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -57,34 +59,34 @@ class Mailbox(Principal, TimestampedModel):
             models.Index(fields=["domain", "active"], name="mailadmin_mailbox_domain_on"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return address_to_unicode(self.username)
 
-    def clean_fields(self, exclude=None):
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         if self._state.adding:
             self.set_derived_fields()
         super().clean_fields(exclude)
 
-    def set_derived_fields(self):
-        """Address and maildir of a new mailbox follow from its local part and domain."""
+    def set_derived_fields(self) -> None:
+        """Set address and maildir of a new mailbox from its local part and domain."""
         self.username = f"{self.local_part}@{self.domain_id}".lower()
         self.maildir = self.maildir or build_maildir(self.local_part.lower(), self.domain_id)
 
     @property
-    def quota_mb(self):
-        """MB as people say them; PostfixAdmin's MB are `quota_multiplier` bytes."""
+    def quota_mb(self) -> float:
+        """Return the quota in MB of MAILADMIN_QUOTA_MULTIPLIER bytes; 0 and -1 as they are."""
         return self.quota if self.quota <= 0 else self.quota / settings.MAILADMIN_QUOTA_MULTIPLIER
 
     def password_has_expired(self):
-        """A domain without an expiry lets no password expire, whatever date the row holds."""
+        """Return whether the password has expired; without an expiry in the domain none does."""
         if not is_known_date(self.password_expiry) or self.password_expiry > timezone.now():
             return False
         domain = Domain.objects.filter(pk=self.domain_id).first()
         return bool(domain and domain.password_expiry)
 
 
-def build_maildir(local_part, domain):
-    """Where Dovecot keeps the mail, by the pattern of MAILADMIN_MAILDIR."""
+def build_maildir(local_part: str, domain: str) -> str:
+    """Return the folder of a mailbox by the pattern of MAILADMIN_MAILDIR."""
     path = settings.MAILADMIN_MAILDIR.format(
         domain=domain, local_part=local_part, username=f"{local_part}@{domain}"
     )
@@ -94,8 +96,8 @@ def build_maildir(local_part, domain):
 class AliasQuerySet(ScopedQuerySet):
     owner_lookup = "pk"
 
-    def without_mailbox(self):
-        """Those that do not belong to a mailbox."""
+    def without_mailbox(self) -> "AliasQuerySet":
+        """Return aliases that do not belong to a mailbox."""
         return self.exclude(pk__in=Mailbox.objects.values("pk"))
 
 
@@ -116,68 +118,68 @@ class Alias(TimestampedModel):
             models.Index(fields=["domain", "active"], name="mailadmin_alias_domain_on"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return address_to_unicode(self.address)
 
     @property
-    def local_part(self):
+    def local_part(self) -> str:
         return self.address.rpartition("@")[0] or "*"
 
     @property
-    def is_catch_all(self):
+    def is_catch_all(self) -> bool:
         return self.address.startswith("@")
 
     @property
-    def targets(self):
-        """Where mail goes, without the vacation's own target."""
+    def targets(self) -> list[str]:
+        """Return where mail goes, without the target of the vacation reply."""
         return [target for target in split_goto(self.goto) if not is_vacation_target(target)]
 
     @property
-    def others(self):
-        """Targets besides the address itself."""
+    def others(self) -> list[str]:
+        """Return the targets besides the address itself."""
         return [target for target in self.targets if target.lower() != self.address.lower()]
 
     @property
-    def keeps_copy(self):
+    def keeps_copy(self) -> bool:
         return len(self.others) < len(self.targets)
 
     @property
     def is_autoreply_only(self) -> bool:
-        """Whether mail gets an auto-reply and is kept nowhere."""
+        """Return whether mail gets a vacation reply and is not stored anywhere."""
         return not self.targets and bool(split_goto(self.goto))
 
 
 class StandaloneAliasQuerySet(ScopedQuerySet):
-    def with_alias(self):
-        """Those whose alias is there; by their own key, so that MySQL begins with this table."""
+    def with_alias(self) -> "StandaloneAliasQuerySet":
+        """Return entries whose alias exists, in a way that lets MySQL begin with this table."""
         return self.filter(alias__active__isnull=False)
 
 
 class StandaloneAlias(models.Model):
-    """An alias that belongs to no mailbox: by this index it is found among many that do.
+    """Index table of the aliases that belong to no mailbox, in a large installation.
 
-    Services add new aliases to it, and the worker of a large installation all others.
+    Services add new aliases, the worker adds those that other programs created.
     """
 
     alias = mail_key(Alias, "address", primary_key=True, related_name="standalone_entry")
     domain = mail_key(Domain, "domain", related_name="standalone_aliases")
 
-    objects = models.Manager()  # it is nobody's row, and no change of it is told
+    objects = models.Manager()  # not scoped: changes of it are not recorded
     scoped = StandaloneAliasQuerySet.as_manager()
 
     class Meta:
         db_table = "mailadmin_lone_alias"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.alias_id
 
 
-def vacation_target(address):
-    """The target that hands a copy to the vacation responder: user#domain@autoreply…"""
+def vacation_target(address: str) -> str:
+    """Return the target that passes a copy to the autoresponder: user#domain@autoreply…"""
     return f"{address.replace('@', '#')}@{settings.MAILADMIN_VACATION_DOMAIN}"
 
 
-def is_vacation_target(target):
+def is_vacation_target(target: str) -> bool:
     return target.lower().endswith("@" + settings.MAILADMIN_VACATION_DOMAIN.lower())
 
 
@@ -206,12 +208,12 @@ class Vacation(models.Model):
         verbose_name_plural = _("vacations")
         indexes = [models.Index(fields=["domain"], name="mailadmin_vacation_domain")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.mailbox_id
 
 
 class VacationNotification(models.Model):
-    """That somebody was told."""
+    """A sender who has received the vacation reply, and when."""
 
     pk = models.CompositePrimaryKey("vacation_id", "notified")
     vacation = mail_key(Vacation, "on_vacation", related_name="notifications", db_index=False)
@@ -221,5 +223,5 @@ class VacationNotification(models.Model):
     class Meta:
         db_table = get_table_name("vacation_notification")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.vacation_id} {self.notified}"

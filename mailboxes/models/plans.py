@@ -1,6 +1,7 @@
-"""Plans: what an import would do, row by row, before it does it and while it does."""
+"""Plans of imports: what each row would change, and how far it has been applied."""
 
 import uuid
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
@@ -11,18 +12,18 @@ from mailadmin.db.fields import CharField, DateTimeField, NameField, TextField, 
 
 
 class PlanQuerySet(models.QuerySet):
-    def of(self, principal):
-        """A superadmin sees every plan, anybody else his own."""
+    def of(self, principal: Any) -> "PlanQuerySet":
+        """Return all plans for a superadmin, their own for anybody else."""
         if principal.role is Role.SUPERADMIN:
             return self.all()
         own = self.filter(owner_model=principal.model_label, owner_key=principal.pk)
-        own = own.filter(of_superadmin=False)  # who was one once has lost those
-        born = principal.created  # a namesake's may be older
-        return own.filter(created__gte=born) if is_known_date(born) else own
+        own = own.filter(of_superadmin=False)  # those made while they were a superadmin are not
+        created = principal.created  # older plans are of an earlier admin of this name
+        return own.filter(created__gte=created) if is_known_date(created) else own
 
 
 class Plan(models.Model):
-    """An import: read, reviewed, applied, perhaps taken back."""
+    """An import: read, reviewed, applied, perhaps undone."""
 
     class State(models.TextChoices):
         READING = "reading", _("being read")
@@ -47,8 +48,8 @@ class Plan(models.Model):
     batch = models.UUIDField(default=uuid.uuid4)
     losses = models.JSONField(default=list)
     trouble = TextField(blank=True, default="")
-    is_returning = models.BooleanField(default=False)  # begun to: there is no way forward then
-    job = models.BigIntegerField(null=True)  # the work that goes on with it, if any does
+    is_returning = models.BooleanField(default=False)  # undoing has begun: not applied again
+    job = models.BigIntegerField(null=True)  # the job that continues it, if any
 
     objects = PlanQuerySet.as_manager()
 
@@ -57,12 +58,12 @@ class Plan(models.Model):
         verbose_name = _("import")
         verbose_name_plural = _("imports")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.format} {self.source}"
 
 
 class PlanRow(models.Model):
-    """One row of the source, and what becomes of it."""
+    """One row of the source, and what is done with it."""
 
     class Verb(models.TextChoices):
         NEW = "new", _("new")
@@ -75,14 +76,14 @@ class PlanRow(models.Model):
     )
     stage = models.PositiveSmallIntegerField()  # domains come before what is in them
     kind = NameField(max_length=20)
-    key = CharField(max_length=255)  # folded, as the database compares it
+    key = CharField(max_length=255)  # case-folded, as the database compares it
     place = CharField(max_length=255)
     verb = NameField(max_length=8, choices=Verb.choices)
-    # As the services take them, secrets too. Once done: what the row had before, if it was there.
+    # As the services take them, secrets too; once applied, the previous values of the row.
     values = models.JSONField(default=dict)
-    differences = models.JSONField(default=list)  # (column, old, new), as people may see them
-    digest = NameField(max_length=32, blank=True, default="")  # of the row as it was
-    is_done = models.BooleanField(default=False)  # or was nothing to do
+    differences = models.JSONField(default=list)  # (column, old, new), without secrets
+    digest = NameField(max_length=32, blank=True, default="")  # of the row as it was read
+    is_done = models.BooleanField(default=False)  # or nothing was to do
     done = DateTimeField(null=True)
     reason = TextField(blank=True, default="")
 
@@ -94,12 +95,12 @@ class PlanRow(models.Model):
             models.Index(fields=["plan", "kind", "key"], name="mailadmin_plan_key"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.kind} {self.key}"
 
 
 class UploadPiece(models.Model):
-    """A piece of a file that waits to be read, sealed: it may hold passwords as they are typed."""
+    """A piece of an uploaded file, encrypted: it may hold passwords in plain text."""
 
     plan = models.ForeignKey(
         Plan, on_delete=models.CASCADE, db_constraint=False, related_name="pieces"
@@ -109,5 +110,5 @@ class UploadPiece(models.Model):
     class Meta:
         db_table = "mailadmin_upload_piece"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.plan_id}/{self.pk}"

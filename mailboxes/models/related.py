@@ -1,5 +1,7 @@
 """Rows that other programs keep beside mailboxes: usage, fetchmail, app passwords."""
 
+from typing import Any
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +23,7 @@ from mailboxes.models.mail import Mailbox
 
 
 class Usage(models.Model):
-    """What a mailbox holds, as Dovecot counts it."""
+    """The space used by a mailbox, as Dovecot counts it (quota2)."""
 
     mailbox = mail_key(Mailbox, "username", primary_key=True, related_name="usage")
     bytes = models.BigIntegerField(default=0, db_default=0)
@@ -30,12 +32,12 @@ class Usage(models.Model):
     class Meta:
         db_table = get_table_name("quota2")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.mailbox_id
 
 
 class OldUsage(models.Model):
-    """The same as Dovecot 1.1 kept it."""
+    """The same in the table of Dovecot 1.1 (quota)."""
 
     pk = models.CompositePrimaryKey("mailbox_id", "path")
     mailbox = mail_key(Mailbox, "username", related_name="old_usage", db_index=False)
@@ -45,19 +47,19 @@ class OldUsage(models.Model):
     class Meta:
         db_table = get_table_name("quota")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.mailbox_id} {self.path}"
 
 
-class MailboxScoped(ScopedQuerySet):
+class MailboxOwnedQuerySet(ScopedQuerySet):
     domain_lookup = "mailbox__domain"
     owner_lookup = "mailbox"
 
 
 class EnumField(NameField):
-    """One of the words that PostfixAdmin's enum column knows."""
+    """A value of one of PostfixAdmin's enum columns."""
 
-    def db_type(self, connection):
+    def db_type(self, connection: Any) -> str | None:
         if connection.vendor != "mysql":
             return super().db_type(connection)
         return "enum(" + ", ".join(f"'{word}'" for word, _label in self.choices) + ")"
@@ -111,39 +113,39 @@ class Fetchmail(models.Model):
     modified = TimestampField(default=timezone.now, db_default=CurrentTime())
     src_port = models.IntegerField(default=0, db_default=0)
 
-    objects = MailboxScoped.as_manager()
+    objects = MailboxOwnedQuerySet.as_manager()
 
     class Meta:
         db_table = get_table_name("fetchmail")
         verbose_name = _("fetchmail entry")
         verbose_name_plural = _("fetchmail entries")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.mailbox_id} {self.src_server}"
 
     @property
-    def log_key(self):
+    def log_key(self) -> str:
         return self.mailbox_id
 
 
 class AppPassword(models.Model):
-    """A password for one program; it opens the mail server, never the panel."""
+    """A password for one program: for the mail server, not for the panel."""
 
     id = models.AutoField(primary_key=True)
     mailbox = mail_key(Mailbox, "username", related_name="app_passwords", null=True, db_index=False)
     description = CharField(max_length=255, null=True)  # noqa: DJ001 (as it is)
     password_hash = CharField(max_length=255, null=True, secret=True)  # noqa: DJ001 (as it is)
 
-    objects = MailboxScoped.as_manager()
+    objects = MailboxOwnedQuerySet.as_manager()
 
     class Meta:
         db_table = get_table_name("mailbox_app_password")
         verbose_name = _("app password")
         verbose_name_plural = _("app passwords")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.mailbox_id} {self.description}"
 
     @property
-    def log_key(self):
+    def log_key(self) -> str:
         return self.mailbox_id

@@ -1,4 +1,4 @@
-"""Results of asking the mail server about rows of the panel."""
+"""Results of verifications of the mail server."""
 
 from django.db import models
 from django.utils import timezone
@@ -8,11 +8,11 @@ from mailadmin.db.fields import DateTimeField, NameField, TextField
 
 
 class Verification(models.Model):
-    """A comparison of the panel's rows with what the mail server answers."""
+    """A comparison of the rows of the panel with the answers of the mail server."""
 
-    MAX_STORED_DIFFERENCES = 1000  # differences; the command prints them all
+    MAX_STORED_DIFFERENCES = 1000  # the command prints all
 
-    domain = NameField(blank=True, default="")  # none: all of them
+    domain = NameField(blank=True, default="")  # empty: all domains
     checked = DateTimeField(default=timezone.now)
     rows = models.IntegerField(default=0)
     differences = models.JSONField(default=list)
@@ -24,5 +24,5 @@ class Verification(models.Model):
         verbose_name = _("verification")
         verbose_name_plural = _("verifications")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.domain or '*'} {self.checked}"

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
@@ -18,7 +18,7 @@ from domains.models import NONE_ALLOWED, UNLIMITED, Domain, DomainState
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.db.fields import validate_column
 from mailboxes.dashboard import cache
-from mailboxes.models import Mailbox
+from mailboxes.models import Alias, Mailbox
 
 SMALL_DOMAIN_LIMIT = 200  # mailboxes; up to so many are counted at each change
 TALLY_TRUST_RATIO = 0.9  # of a limit
@@ -175,9 +175,9 @@ def is_far_below_domain_quota(domain: Domain, more: int) -> bool:
     return is_far_below_limit(megabytes_to_bytes(domain.quota), state.quota_assigned + more)
 
 
-def validate_column_capacity(row: Model, field: str) -> None:
+def validate_column_capacity(row: Mailbox | Alias, field: str) -> None:
     """Refuse a value that the column cannot hold: old quotas end at 2 GB, target lists at 64 kB."""
     try:
-        validate_column(row._meta.get_field(field), getattr(row, field))
+        validate_column(type(row)._meta.get_field(field), getattr(row, field))
     except ValidationError as error:
         raise ValidationError({field: error}) from error
