@@ -178,6 +178,7 @@ def is_far_below_domain_quota(domain: Domain, more: int) -> bool:
 def validate_column_capacity(row: Mailbox | Alias, field: str) -> None:
     """Refuse a value that the column cannot hold: old quotas end at 2 GB, target lists at 64 kB."""
     try:
-        validate_column(type(row)._meta.get_field(field), getattr(row, field))
+        fields = {each.name: each for each in row._meta.concrete_fields}
+        validate_column(fields[field], getattr(row, field))
     except ValidationError as error:
         raise ValidationError({field: error}) from error
