@@ -115,10 +115,8 @@ def for_panel():
     sys.path.insert(0, str(ROOT))
     from mailadmin import conf
 
-    engine = conf.read_settings(report_warning=lambda line: None)["MAILADMIN_DATABASE_URL"][
-        "ENGINE"
-    ]
-    if engine.endswith("mysql"):
+    settings = conf.read_settings(report_warning=lambda line: None)
+    if settings["MAILADMIN_DATABASE_URL"]["ENGINE"].endswith("mysql"):
         debian_packages(missing_compiler())
         return virtual_environment(ROOT / ".venv", LOCK, MYSQL_LOCK)
     return virtual_environment(ROOT / ".venv", LOCK)

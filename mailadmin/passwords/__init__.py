@@ -1,4 +1,4 @@
-"""Passwords: the schemes of Dovecot 2.3 and PostfixAdmin, and rules for new passwords."""
+"""Passwords: the schemes of Dovecot 2.3 and PostfixAdmin, and the rules for new passwords."""
 
 import functools
 import logging
@@ -46,12 +46,12 @@ __all__ = [
 
 logger = logging.getLogger("mailadmin.passwords")
 
-MAX_STORED_LENGTH = 255  # of PostfixAdmin's password columns
+MAX_STORED_LENGTH = 255  # the length of PostfixAdmin's password columns
 DUMMY_USERNAME = "nobody@invalid"
 
 
 def make_hash(password: str, username: str = "", scheme: str | None = None) -> str:
-    """What to store for this password; ValidationError where the scheme cannot take it."""
+    """Return what to store for this password; ValidationError if the scheme cannot take it."""
     choice = get_configured_scheme() if scheme is None else _get_scheme(scheme)
     if problems := find_scheme_problems(password, choice):
         raise ValidationError(problems)
@@ -82,19 +82,19 @@ def _hash_body(choice: SchemeChoice, password: str, username: str, rounds: int) 
 
 
 def verify(password: str, stored: str, username: str = "") -> bool:
-    """Return whether this is the password. What cannot be read is a no and a line in the log."""
+    """Return whether this is the password; a hash that cannot be read is logged, and False."""
     return _verify_candidates(password, stored, username) is True
 
 
 def verify_in_constant_time(password: str, stored: str, username: str = "") -> bool:
-    """The same, with the cost of the configured scheme spent where the hash is of another.
+    """Verify a password, and spend the cost of the configured scheme if the hash is of another.
 
     The time that an attempt takes must not tell who has an account here.
     """
-    verdict = _verify_candidates(password, stored, username)
-    if verdict is None or not _has_configured_cost(stored):
+    is_correct = _verify_candidates(password, stored, username)
+    if is_correct is None or not _has_configured_cost(stored):
         simulate_verify(password)
-    return verdict is True
+    return is_correct is True
 
 
 def _has_configured_cost(stored: str) -> bool:
@@ -102,16 +102,16 @@ def _has_configured_cost(stored: str) -> bool:
     choice = get_configured_scheme()
     try:
         reading, body = next(iter_candidates(stored))
-        decoy = _dummy_hash(choice, get_configured_rounds(choice)).removeprefix(choice.prefix)
+        dummy = _dummy_hash(choice, get_configured_rounds(choice)).removeprefix(choice.prefix)
     except UnverifiableHash:
         return False
     return get_scheme_name(reading, body) == choice.canonical_name and parse_cost(
         body
-    ) == parse_cost(decoy)
+    ) == parse_cost(dummy)
 
 
 def _verify_candidates(password: str, stored: str, username: str) -> bool | None:
-    """Return whether this is the password; None where nothing was computed to find that out."""
+    """Return whether this is the password; None if nothing was computed to find out."""
     secret = _encode_password(password)
     if secret is None:
         return None
@@ -119,12 +119,12 @@ def _verify_candidates(password: str, stored: str, username: str) -> bool | None
         candidates = list(iter_candidates(stored or ""))
     except UnverifiableHash as error:
         return _log_unverifiable(error, username)
-    found = [_verify_candidate(*candidate, secret, username) for candidate in candidates]
-    return True in found or (None if None in found else False)
+    results = [_verify_candidate(*candidate, secret, username) for candidate in candidates]
+    return True in results or (None if None in results else False)
 
 
 def _encode_password(password: str) -> bytes | None:
-    """What Dovecot would get to see, or None where it cannot be sent."""
+    """Return the bytes that Dovecot would get, or None if it could not be sent to it."""
     try:
         secret = password.encode()
     except UnicodeEncodeError:
@@ -145,7 +145,7 @@ def _log_unverifiable(error: UnverifiableHash, username: str) -> None:
 
 
 def is_verifiable(stored: str) -> bool:
-    """Whether a stored value is of a scheme that is known, so that it may let somebody in."""
+    """Return whether the scheme of a stored value is known, so that it may permit a login."""
     try:
         return any(True for _reading in iter_candidates(stored))
     except UnverifiableHash:
@@ -153,18 +153,18 @@ def is_verifiable(stored: str) -> bool:
 
 
 def find_unsupported_scheme(stored: str) -> str:
-    """The scheme that a stored value names, if Dovecot and the panel have no such scheme."""
+    """Return the scheme that a stored value names, if Dovecot and the panel do not have it."""
     named = re.match(r"\{([^{}]+)\}", stored or "")
     return named[1].upper() if named and schemes.find_scheme(named[1]) is None else ""
 
 
 def needs_rehash(stored: str) -> bool:
-    """Return whether the configured scheme and prefix would store something of another kind."""
+    """Return whether the configured scheme and prefix would store something different."""
     return not matches_configuration(stored)
 
 
 def simulate_verify(password: str) -> None:
-    """Cost what verifying a hash of the configured scheme costs: for names that do not exist."""
+    """Take as long as verifying a hash of the configured scheme, for unknown names."""
     choice = get_configured_scheme()
     try:
         verify(password, _dummy_hash(choice, get_configured_rounds(choice)), DUMMY_USERNAME)
@@ -178,10 +178,10 @@ def _dummy_hash(choice: SchemeChoice, rounds: int) -> str:
 
 
 def get_scheme_names() -> tuple[str, ...]:
-    """The names MAILADMIN_PASSWORD_SCHEME may have, each also with .HEX or .B64 behind it."""
+    """Return the values of MAILADMIN_PASSWORD_SCHEME; each also exists with .HEX or .B64."""
     return tuple(sorted(schemes.SCHEMES))
 
 
 def is_known_scheme(name: str) -> bool:
-    """Return whether MAILADMIN_PASSWORD_SCHEME may be this; PostfixAdmin's spellings count."""
+    """Return whether MAILADMIN_PASSWORD_SCHEME may have this value or PostfixAdmin's for it."""
     return schemes.parse_scheme_setting(name) is not None

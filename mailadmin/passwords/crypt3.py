@@ -1,7 +1,8 @@
-"""crypt(3): every form today's C libraries write, each below a ceiling of work.
+"""crypt(3): every format that today's C libraries write, up to a limit of work.
 
-The C library does the work, as it does for Dovecot: its own salts, its own limits. Where it is
-missing, passlib does what it knows, and the rest is not verified. bcrypt is the `bcrypt` package's.
+The C library does the work, as it does for Dovecot, with its own salts and limits. Where it is
+missing, passlib verifies the formats it has, and the others cannot be verified. bcrypt hashes are
+verified by the package `bcrypt`.
 """
 
 import ctypes
@@ -9,7 +10,7 @@ import functools
 import hmac
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import bcrypt
 from passlib.hash import apr_md5_crypt, des_crypt, md5_crypt, sha256_crypt, sha512_crypt
@@ -30,8 +31,8 @@ ITOA64 = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def decode_itoa64(digits: bytes) -> int:
-    """crypt(3)'s numbers: six bits a character, the lowest first."""
-    return sum(ITOA64.index(digit) << (6 * place) for place, digit in enumerate(digits))
+    """Decode a number of crypt(3): six bits for each character, the lowest first."""
+    return sum(ITOA64.index(digit) << (6 * position) for position, digit in enumerate(digits))
 
 
 def _is_always_affordable(match: re.Match) -> bool:
@@ -62,7 +63,7 @@ def _is_scrypt_affordable(match: re.Match) -> bool:
 
 
 def _hash_with_bcrypt(password: bytes, setting: bytes) -> bytes:
-    """As crypt(3) does it: the first 72 bytes count. bcrypt 5 raises on more."""
+    """Hash as crypt(3) does, which uses the first 72 bytes; bcrypt 5 raises on more."""
     try:
         return bcrypt.hashpw(password[:MAX_BCRYPT_BYTES], setting)
     except ValueError as error:
@@ -70,7 +71,7 @@ def _hash_with_bcrypt(password: bytes, setting: bytes) -> bytes:
 
 
 class CryptFormat(NamedTuple):
-    """One kind of hash: its name, its shape, whether its price is fair, who else can compute it."""
+    """A hash format: its name, its pattern, a check of its cost, and passlib's implementation."""
 
     name: str
     pattern: re.Pattern[bytes]
@@ -78,11 +79,11 @@ class CryptFormat(NamedTuple):
     passlib_hasher: type | None = None
 
 
-def _build_format(name: str, shape: bytes, *rest) -> CryptFormat:
-    return CryptFormat(name, re.compile(shape.replace(b"#", b"[./0-9A-Za-z]"), re.DOTALL), *rest)
+def _build_format(name: str, pattern: bytes, *rest: Any) -> CryptFormat:
+    return CryptFormat(name, re.compile(pattern.replace(b"#", b"[./0-9A-Za-z]"), re.DOTALL), *rest)
 
 
-# yescrypt's further parameters (p, t, g, ROM) multiply the work and nobody writes them: no form.
+# yescrypt's other parameters (p, t, g, ROM) multiply the work, and nobody uses them: unsupported.
 CRYPT_FORMATS = (
     _build_format("BLF-CRYPT", rb"\$2[aby]\$(?P<cost>\d\d)\$#{53}", _is_bcrypt_affordable),
     _build_format("BLF-CRYPT-2X", rb"\$2x\$(?P<cost>\d\d)\$#{53}", _is_bcrypt_affordable),
@@ -132,7 +133,7 @@ CRYPT_FORMATS = (
 
 @functools.cache
 def load_libcrypt() -> ctypes.CDLL | None:
-    """libcrypt by its two sonames: ctypes.util.find_library would start processes."""
+    """Load libcrypt by its two sonames: ctypes.util.find_library would start processes."""
     for name in ("libcrypt.so.1", "libcrypt.so.2"):
         try:
             libcrypt = ctypes.CDLL(name)
@@ -145,7 +146,7 @@ def load_libcrypt() -> ctypes.CDLL | None:
 
 
 def crypt_r(password: bytes, setting: bytes) -> bytes | None:
-    """The hash, or None where the C library is missing or does not want to."""
+    """Return the hash, or None if the C library is missing or refuses."""
     libcrypt = load_libcrypt()
     if libcrypt is None or len(password) > MAX_CRYPT_BYTES:
         return None
@@ -154,7 +155,7 @@ def crypt_r(password: bytes, setting: bytes) -> bytes | None:
 
 
 def gensalt(prefix: bytes, count: int = 0) -> bytes | None:
-    """A new setting of that form at that cost (0: the library's own), or None."""
+    """Return a new setting with this prefix and cost (0: the library's default), or None."""
     try:
         crypt_gensalt = load_libcrypt().crypt_gensalt_rn
     except AttributeError:  # no library, or one older than libxcrypt
@@ -174,43 +175,45 @@ def gensalt(prefix: bytes, count: int = 0) -> bytes | None:
 
 
 def find_format(stored: bytes) -> tuple[CryptFormat, re.Match] | None:
-    for form in CRYPT_FORMATS:
-        if match := form.pattern.fullmatch(stored):
-            return form, match
+    for crypt_format in CRYPT_FORMATS:
+        if match := crypt_format.pattern.fullmatch(stored):
+            return crypt_format, match
     return None
 
 
 def detect_scheme_name(stored: bytes) -> str:
-    """The scheme this hash is of, or the empty string."""
-    found = find_format(stored)
-    return found[0].name if found else ""
+    """Return the name of this hash's scheme, or the empty string."""
+    match = find_format(stored)
+    return match[0].name if match else ""
 
 
-def _verify_with_passlib(form: CryptFormat, match: re.Match, password: bytes) -> bool:
-    if form.passlib_hasher is None:
-        raise UnverifiableHash(f"the C library cannot compute {form.name}")
+def _verify_with_passlib(crypt_format: CryptFormat, match: re.Match, password: bytes) -> bool:
+    if crypt_format.passlib_hasher is None:
+        raise UnverifiableHash(f"the C library cannot compute {crypt_format.name}")
     if len(password) > MAX_CRYPT_BYTES and match.groupdict().get("rounds"):
-        return False  # the price is rounds times length, and crypt(3) says no as well
+        return False  # the cost is rounds times length; crypt(3) refuses it too
     try:
-        return form.passlib_hasher.verify(password, match.groupdict().get("hash") or match[0])
+        return crypt_format.passlib_hasher.verify(
+            password, match.groupdict().get("hash") or match[0]
+        )
     except ValueError as error:
-        raise UnverifiableHash(f"broken {form.name} hash") from error
+        raise UnverifiableHash(f"broken {crypt_format.name} hash") from error
 
 
 def verify_crypt(password: bytes, stored: bytes, username: str = "") -> bool:
-    """Return whether crypt(3) makes this hash of this password."""
+    """Return whether crypt(3) computes this hash from this password."""
     found = find_format(stored)
     if found is None:
         raise UnverifiableHash("no form of crypt(3)")
-    form, match = found
-    if not form.is_affordable(match):
-        raise UnverifiableHash(f"{form.name} hash that asks for more work than allowed")
-    wanted = match.groupdict().get("hash") or stored
-    made = (
+    crypt_format, match = found
+    if not crypt_format.is_affordable(match):
+        raise UnverifiableHash(f"{crypt_format.name} hash that asks for more work than allowed")
+    expected = match.groupdict().get("hash") or stored
+    actual = (
         _hash_with_bcrypt(password, stored)
-        if form.name == "BLF-CRYPT"
-        else crypt_r(password, wanted)
+        if crypt_format.name == "BLF-CRYPT"
+        else crypt_r(password, expected)
     )
-    if made is None:
-        return _verify_with_passlib(form, match, password)
-    return hmac.compare_digest(made, wanted)
+    if actual is None:
+        return _verify_with_passlib(crypt_format, match, password)
+    return hmac.compare_digest(actual, expected)

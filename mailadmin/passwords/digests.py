@@ -1,4 +1,4 @@
-"""Digests of a password as it is: hashlib's, CRAM-MD5's, one-time passwords'."""
+"""Digests of the password itself: hashlib's, CRAM-MD5, one-time passwords."""
 
 import hashlib
 import hmac
@@ -46,8 +46,8 @@ def check_digest_md5(password: bytes, stored: bytes, username: str) -> bool:
     return hmac.compare_digest(make_digest_md5(password, username), stored)
 
 
-# CRAM-MD5 is HMAC-MD5 stopped after its keys. hashlib does not show that state, hence MD5's first
-# block here (RFC 1321).
+# CRAM-MD5 stores the state of HMAC-MD5 after its keys. hashlib does not expose that state, so MD5's
+# first block is computed here (RFC 1321).
 
 MD5_INITIAL_STATE = (0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476)
 MD5_SINES = [floor(abs(sin(i + 1)) * 2**32) for i in range(64)]
@@ -61,7 +61,7 @@ MD5_ROUNDS = [
 
 
 def md5_state(block: bytes) -> bytes:
-    """MD5's inner state after its first 64 bytes."""
+    """Return MD5's inner state after its first 64 bytes."""
     words = struct.unpack("<16I", block)
     a, b, c, d = MD5_INITIAL_STATE
     for i in range(64):
@@ -86,7 +86,7 @@ def _swap_words(data: bytes) -> bytes:
 
 
 def _fold_digest(digest: bytes) -> bytes:
-    """64 bits of a digest; RFC 2289 counts the bytes of SHA-1's words from the other end."""
+    """Fold a digest to 64 bits; RFC 2289 has the bytes of SHA-1's words in reverse order."""
     folded = bytes(a ^ b for a, b in zip(digest[:8], digest[8:16], strict=True))
     if len(digest) == 16:
         return folded

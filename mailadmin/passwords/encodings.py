@@ -1,4 +1,4 @@
-"""Hex and base64, as Dovecot reads them."""
+"""Hex and base64, as Dovecot decodes them."""
 
 import binascii
 from base64 import b64decode, b64encode
@@ -21,7 +21,7 @@ def from_hex(text: str) -> bytes:
     try:
         return binascii.unhexlify(text)
     except ValueError:
-        return from_base64(text)  # as Dovecot: some write base64 under a name that says hex
+        return from_base64(text)  # as Dovecot: some programs store base64 where the name says hex
 
 
 def from_text(text: str) -> bytes:

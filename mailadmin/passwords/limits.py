@@ -1,8 +1,8 @@
-"""What a stored hash may ask for, and what it is called when it cannot be had."""
+"""Limits of the work that a stored hash may demand, and the error for hashes beyond them."""
 
 import re
 
-# A few seconds of one processor at most: what asks for more is not computed.
+# At most a few seconds of one processor: hashes that demand more are not computed.
 MAX_BCRYPT_COST = 16
 MAX_ROUNDS = 2_000_000  # sha-crypt, sunmd5, BSDi, PBKDF2, SCRAM
 MAX_MEMORY = 256 * 1024 * 1024  # bytes: yescrypt, scrypt (times its lanes), argon2
@@ -17,17 +17,17 @@ MAX_CRYPT_BYTES = 511  # CRYPT_MAX_PASSPHRASE_SIZE of libxcrypt, less its NUL
 
 
 class UnverifiableHash(Exception):
-    """A stored value that is not verified; the text is for the log and quotes nothing of it."""
+    """A stored value that cannot be verified; the text is for the log and quotes none of it."""
 
 
-def match_hash(shape: str, stored: bytes) -> re.Match:
-    match = re.fullmatch(shape, stored.decode("latin-1"), re.DOTALL)
+def match_hash(pattern: str, stored: bytes) -> re.Match:
+    match = re.fullmatch(pattern, stored.decode("latin-1"), re.DOTALL)
     if not match:
         raise UnverifiableHash("broken hash")
     return match
 
 
-def check_rounds(rounds: str, most: int = MAX_ROUNDS) -> int:
-    if not 0 < int(rounds) <= most:
+def check_rounds(rounds: str, limit: int = MAX_ROUNDS) -> int:
+    if not 0 < int(rounds) <= limit:
         raise UnverifiableHash("a hash that asks for more work than allowed")
     return int(rounds)

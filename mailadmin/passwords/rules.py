@@ -1,7 +1,8 @@
-"""Rules for new passwords: what to tell before, what to refuse, what to suggest."""
+"""Rules for new passwords: describe them, check them, generate a password that follows them."""
 
 import re
 import secrets
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.utils.text import format_lazy
@@ -26,14 +27,14 @@ MAX_GENERATED_LENGTH = MAX_BCRYPT_BYTES
 
 
 def describe_rules() -> list[str]:
-    """The rules in words, to be shown before they are broken."""
-    longest = get_configured_scheme().scheme.max_bytes
-    limits = [_build_length_message(longest)] if longest < MAX_PASSWORD_BYTES else []
+    """Return the rules as texts, to show them beforehand."""
+    max_bytes = get_configured_scheme().scheme.max_bytes
+    limits = [_build_length_message(max_bytes)] if max_bytes < MAX_PASSWORD_BYTES else []
     return [str(message) for message in [*(text for _regex, text in _get_rules()), *limits]]
 
 
 def validate_password(password: str) -> None:
-    """ValidationError with every rule that a new password breaks."""
+    """Raise ValidationError with every rule that a new password breaks."""
     if problems := _find_broken_rules(password) + find_scheme_problems(
         password, get_configured_scheme()
     ):
@@ -49,23 +50,23 @@ def _find_broken_rules(password: str) -> list:
 
 
 def find_scheme_problems(password: str, choice: SchemeChoice) -> list:
-    """Why the scheme cannot take this password, as a list of messages."""
+    """Return why the scheme cannot take this password, as messages."""
     encoded = password.encode("utf-8", "replace")
-    complaints = (
+    checks = (
         ("\0" in password, _("A password cannot contain a NUL character.")),
         (re.search("[\ud800-\udfff]", password), _("The password is not valid text.")),
         (len(encoded) > choice.scheme.max_bytes, _build_length_message(choice.scheme.max_bytes)),
     )
-    return [message for is_unfit, message in complaints if is_unfit]
+    return [message for is_broken, message in checks if is_broken]
 
 
-def _build_length_message(longest: int):
+def _build_length_message(max_bytes: int) -> Any:
     text = _("At most {bytes} bytes: an accented letter takes two, an emoji four.")
-    return format_lazy(text, bytes=longest)
+    return format_lazy(text, bytes=max_bytes)
 
 
 def generate_password(length: int = 14) -> str:
-    """A new password without look-alikes, longer where the rules ask for it."""
+    """Return a new password without look-alike characters, longer if the rules require it."""
     for size in range(length, MAX_GENERATED_LENGTH + 1):
         for alphabet in (ALPHABET, ALPHABET + SPECIAL_CHARACTERS):
             if password := _try_to_generate(alphabet, size):

@@ -2,8 +2,8 @@
 
 {MD5} is Dovecot's: `$1$` when written, any of the three MD5 forms when read. PostfixAdmin's
 `encrypt = md5` is PLAIN-MD5 here, its `sha512.b64` is SHA512-CRYPT.B64. What Dovecot 2.3 does not
-have (LANMAN, NTLM, RPA, SKEY, MD5RAW) is not read here either: a password signs in to the panel
-where it opens the mailbox, and nowhere else.
+have (LANMAN, NTLM, RPA, SKEY, MD5RAW) is not supported here either: a password is valid for the
+panel exactly if it is valid for the mailbox.
 """
 
 import hmac
@@ -35,43 +35,43 @@ SALT_BYTES = 8
 
 @dataclass(frozen=True)
 class Scheme:
-    """How one scheme is read and written."""
+    """How to verify and to make the hashes of one scheme."""
 
     check: Callable[[bytes, bytes, str], bool]
     make: Callable[[bytes, str, int], bytes]
     encoding: str = ""
-    digest_size: int = (
-        0  # of the decoded value, where it is fixed: hex and base64 are then told apart
-    )
+    digest_size: int = 0  # if it is fixed, it tells hex from base64
     max_bytes: int = MAX_PASSWORD_BYTES
     rounds: tuple[int, int, int] = (0, 0, 0)  # default, least, most
-    prefix: str = ""  # Dovecot's name for it, where the table's is ours
+    prefix: str = ""  # Dovecot's name, if it is not the one in the table
     is_crypt: bool = False
 
-    def clamp_rounds(self, asked: int | None) -> int:
-        default, least, most = self.rounds
-        return default if asked is None else min(max(asked, least), most)
+    def clamp_rounds(self, rounds: int | None) -> int:
+        default, lowest, highest = self.rounds
+        return default if rounds is None else min(max(rounds, lowest), highest)
 
 
-def _digest_scheme(function: Callable[..., bytes], size: int, encoding: str = "B64") -> Scheme:
-    """A digest of the password alone."""
+def _digest_scheme(
+    function: Callable[..., bytes], digest_size: int, encoding: str = "B64"
+) -> Scheme:
+    """Return the scheme of an unsalted digest."""
     return Scheme(
         check=lambda password, stored, username: hmac.compare_digest(function(password), stored),
         make=lambda password, username, rounds: function(password),
         encoding=encoding,
-        digest_size=size,
+        digest_size=digest_size,
     )
 
 
 def _salted_scheme(function: Callable[[bytes], bytes], size: int) -> Scheme:
-    """A digest of password and salt, the salt behind it."""
+    """Return the scheme of a digest of password and salt, followed by the salt."""
 
-    def check(password: str, stored, username):
+    def check(password: bytes, stored: bytes, username: str) -> bool:
         if len(stored) <= size:
             raise UnverifiableHash("salted digest without salt")
         return hmac.compare_digest(function(password + stored[size:]), stored[:size])
 
-    def make(password: str, username, rounds):
+    def make(password: bytes, username: str, rounds: int) -> bytes:
         salt = os.urandom(SALT_BYTES)
         return function(password + salt) + salt
 
@@ -86,11 +86,11 @@ def _scram_scheme(algorithm: str) -> Scheme:
     )
 
 
-def _argon2_scheme(kind: str, kib: int, passes: int) -> Scheme:
+def _argon2_scheme(variant: str, memory_kib: int, passes: int) -> Scheme:
     return Scheme(
         stretched.check_argon2,
-        partial(stretched.make_argon2, kind, kib),
-        rounds=(passes, 1, MAX_ARGON2_WORK // kib),
+        partial(stretched.make_argon2, variant, memory_kib),
+        rounds=(passes, 1, MAX_ARGON2_WORK // memory_kib),
     )
 
 
@@ -98,31 +98,38 @@ def _argon2_scheme(kind: str, kib: int, passes: int) -> Scheme:
 
 
 def _make_bcrypt(password: bytes, username: str, rounds: int) -> bytes:
-    # 2y is 2b by the name that PHP and Dovecot write
+    # PHP and Dovecot write 2b as 2y
     return bcrypt.hashpw(password, b"$2y$" + bcrypt.gensalt(rounds)[4:])
 
 
-def _make_sha_crypt(handler) -> Callable[[bytes, str, int], bytes]:
+def _make_sha_crypt(handler: Any) -> Callable[[bytes, str, int], bytes]:
     return lambda password, username, rounds: handler.using(rounds=rounds).hash(password).encode()
 
 
-def _libcrypt_scheme(gensalt_prefix: bytes, **more: Any) -> Scheme:
-    """A form only the C library writes; Dovecot knows it as CRYPT."""
+def _libcrypt_scheme(gensalt_prefix: bytes, **options: Any) -> Scheme:
+    """Return a scheme that only the C library can write; Dovecot knows it as CRYPT."""
 
-    def make(password: str, username, rounds):
+    def make(password: bytes, username: str, rounds: int) -> bytes:
         setting = crypt3.gensalt(gensalt_prefix, rounds)
-        made = setting and crypt3.crypt_r(password, setting)
-        if not made:
+        hashed = setting and crypt3.crypt_r(password, setting)
+        if not hashed:
             raise UnverifiableHash("the C library of this machine does not write it")
-        return made
+        return hashed
 
     return Scheme(
-        crypt3.verify_crypt, make, max_bytes=MAX_CRYPT_BYTES, prefix="CRYPT", is_crypt=True, **more
+        crypt3.verify_crypt,
+        make,
+        max_bytes=MAX_CRYPT_BYTES,
+        prefix="CRYPT",
+        is_crypt=True,
+        **options,
     )
 
 
-def _crypt_scheme(make: Callable, longest: int = MAX_CRYPT_BYTES, **more: Any) -> Scheme:
-    return Scheme(crypt3.verify_crypt, make, max_bytes=longest, is_crypt=True, **more)
+def _crypt_scheme(
+    make: Callable[[bytes, str, int], bytes], max_bytes: int = MAX_CRYPT_BYTES, **options: Any
+) -> Scheme:
+    return Scheme(crypt3.verify_crypt, make, max_bytes=max_bytes, is_crypt=True, **options)
 
 
 # Plain text
@@ -135,7 +142,7 @@ def _check_plain(password: bytes, stored: bytes, username: str) -> bool:
 
 
 def _check_plain_trunc(password: bytes, stored: bytes, username: str) -> bool:
-    """`<length>-<text>`: text that was cut at that length. `doveadm pw` writes bare text."""
+    """Verify `<length>-<text>`, text truncated to that length; `doveadm pw` writes bare text."""
     length, dash, text = stored.partition(b"-")
     if not (dash and length.isdigit()):
         return _check_plain(password, stored, username)
@@ -144,7 +151,7 @@ def _check_plain_trunc(password: bytes, stored: bytes, username: str) -> bool:
 
 
 def _check_md5(password: bytes, stored: bytes, username: str) -> bool:
-    """{MD5} is whichever of MD5-CRYPT, PLAIN-MD5 and LDAP-MD5 it looks like."""
+    """Verify {MD5}, which is MD5-CRYPT, PLAIN-MD5 or LDAP-MD5, by its form."""
     if stored.startswith(b"$1$"):
         return crypt3.verify_crypt(password, stored)
     plain_md5 = SCHEMES["PLAIN-MD5"]
@@ -175,7 +182,7 @@ SCHEMES = {
     "SUNMD5": _libcrypt_scheme(b"$md5", rounds=(0, 0, MAX_ROUNDS // 2)),
     "ARGON2I": _argon2_scheme("i", 32 * 1024, 4),
     "ARGON2ID": ARGON2ID,
-    "ARGON2": replace(ARGON2ID, prefix="ARGON2ID"),  # as Dovecot 2.4 calls it too, and 2.3 does not
+    "ARGON2": replace(ARGON2ID, prefix="ARGON2ID"),  # Dovecot 2.4 has this name too, 2.3 does not
     "PBKDF2": Scheme(stretched.check_pbkdf2, stretched.make_pbkdf2, rounds=(5000, 1, MAX_ROUNDS)),
     "SCRAM-SHA-1": _scram_scheme("sha1"),
     "SCRAM-SHA-256": _scram_scheme("sha256"),
@@ -205,7 +212,7 @@ SCHEMES = {
     "OTP": Scheme(digests.check_otp, digests.make_otp, rounds=(1024, 1, MAX_OTP_ROUNDS)),
 }
 
-# PostfixAdmin's `encrypt`, where it says what Dovecot's name says
+# Values of PostfixAdmin's `encrypt`, and Dovecot's names for the same schemes
 POSTFIXADMIN_SCHEMES = {
     "PHP_CRYPT": "BLF-CRYPT",
     "PHP_CRYPT:BLOWFISH": "BLF-CRYPT",
@@ -223,7 +230,7 @@ ENCODINGS = {"HEX": "HEX", "B64": "B64", "BASE64": "B64"}
 
 @dataclass(frozen=True)
 class SchemeChoice:
-    """A scheme as somebody named it: with an encoding, with a cost."""
+    """A scheme as it was configured or stored: with an encoding, with a cost."""
 
     name: str
     encoding: str = ""
@@ -235,7 +242,7 @@ class SchemeChoice:
 
     @property
     def canonical_name(self) -> str:
-        """What it writes, by the name that a hash of it gives itself."""
+        """Return the name by which a hash of this scheme identifies itself."""
         usual = {"CRYPT": "BLF-CRYPT", "MD5": "MD5-CRYPT", "ARGON2": "ARGON2ID"}
         return usual.get(self.name, self.name)
 
@@ -246,7 +253,7 @@ class SchemeChoice:
 
 
 def find_scheme(label: str) -> SchemeChoice | None:
-    """The scheme of a `{label}`, or None."""
+    """Return the scheme of a `{label}`, or None."""
     name, dot, encoding = label.upper().partition(".")
     if name not in SCHEMES or (dot and encoding not in ENCODINGS):
         return None
@@ -254,7 +261,7 @@ def find_scheme(label: str) -> SchemeChoice | None:
 
 
 def parse_scheme_setting(spelling: str) -> SchemeChoice | None:
-    """The scheme a setting means, in Dovecot's or PostfixAdmin's words; None if it is not ours."""
+    """Return the scheme of a setting of Dovecot or PostfixAdmin; None if it is not supported."""
     spelling = spelling.strip().upper().removeprefix("DOVECOT:")
     spelled_rounds = re.fullmatch(r"(PHP_CRYPT:(?:BLOWFISH|SHA256|SHA512)):(\d{1,10})", spelling)
     if spelled_rounds:
@@ -269,13 +276,13 @@ def _choice_with_rounds(name: str, rounds: int) -> SchemeChoice | None:
 
 
 def decode_hash(scheme: Scheme, encoding: str, body: str) -> bytes:
-    """What Dovecot makes of the text behind the prefix."""
+    """Return the bytes that Dovecot decodes from the text after the prefix."""
     if scheme.digest_size:
         data = DECODERS["HEX" if len(body) == 2 * scheme.digest_size else "B64"](body)
         if len(data) != scheme.digest_size:
             raise UnverifiableHash("digest of a wrong length")
         return data
-    if encoding and "$" in body:  # as Dovecot: a prefix that says base64 before what is not
+    if encoding and "$" in body:  # as Dovecot: the prefix says base64, and the text is not
         return DECODERS[""](body)
     return DECODERS[encoding or scheme.encoding](body)
 

@@ -1,7 +1,8 @@
-"""Stored values: which scheme one is of, and which prefix a new one gets."""
+"""Stored values: detect the scheme, and choose the prefix of a new one."""
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -20,11 +21,11 @@ HASH_LIKE_RE = re.compile(
     r"|[0-9A-Za-z+/]{22,}={1,2}|(?:[0-9A-Za-z+/]{4}){8,}"
     r"|\d+,[^,]+,[^,]+=,[^,]+="  # SCRAM
     r"|(?:md4|md5|sha1) \d+ \w+ [0-9a-f]{16}"  # OTP
-    r"|\$[^$]+\$.{20,}"  # crypt(3), whether we know the form or not
+    r"|\$[^$]+\$.{20,}"  # crypt(3), whether the format is supported or not
 )
 
 
-def get_password_setting(name: str, default):
+def get_password_setting(name: str, default: Any) -> Any:
     return getattr(settings, f"MAILADMIN_PASSWORD_{name}", default)
 
 
@@ -40,12 +41,12 @@ def _find_configured_scheme() -> SchemeChoice | None:
 
 
 def get_configured_rounds(choice: SchemeChoice) -> int:
-    asked = get_password_setting("ROUNDS", None)
-    return choice.scheme.clamp_rounds(choice.rounds if asked is None else asked)
+    rounds = get_password_setting("ROUNDS", None)
+    return choice.scheme.clamp_rounds(choice.rounds if rounds is None else rounds)
 
 
 def iter_candidates(stored: str) -> Iterator[tuple[SchemeChoice, str]]:
-    """What a stored value may be: each time the scheme and the text behind the prefix."""
+    """Yield what a stored value may be: the scheme, and the text after the prefix."""
     prefixed = re.fullmatch(r"\{([^{}]*)\}(.*)", stored, re.DOTALL)
     if not prefixed:
         yield from _iter_unprefixed_candidates(stored)
@@ -73,10 +74,10 @@ def _iter_unprefixed_candidates(stored: str) -> Iterator[tuple[SchemeChoice, str
 
 
 def _detect_scheme_name(stored: str) -> str:
-    """The scheme that a value without prefix names itself."""
+    """Return the scheme that a value without prefix identifies itself."""
     if argon2 := re.match(r"\$argon2(id|i|d)\$", stored):
         return "ARGON2I" if argon2[1] == "i" else "ARGON2ID"
-    # whatever the configured scheme, Dovecot takes $1$ for MD5-CRYPT
+    # Dovecot takes $1$ for MD5-CRYPT, whatever scheme is configured
     is_crypt = stored.startswith("$1$") or crypt3.detect_scheme_name(
         stored.encode("utf-8", "replace")
     )
@@ -84,29 +85,29 @@ def _detect_scheme_name(stored: str) -> str:
 
 
 def _is_plausible(choice: SchemeChoice, stored: str) -> bool:
-    """Return whether the configured scheme may have made this; its own check has the last word."""
+    """Return whether the configured scheme may have made this; its check decides."""
     if choice.name in PLAIN_SCHEMES:
-        return not HASH_LIKE_RE.fullmatch(stored)  # else a stolen hash would be the password
+        return not HASH_LIKE_RE.fullmatch(stored)  # otherwise a stolen hash would be a password
     if choice.name == "PLAIN-TRUNC":
         return False
     return not MD5_HEX_RE.fullmatch(stored) or choice.scheme.digest_size == 16
 
 
 def get_scheme_name(choice: SchemeChoice, body: str) -> str:
-    """The scheme's name; a crypt(3) hash tells by itself, whatever its prefix says."""
+    """Return the name of the scheme; a crypt(3) hash identifies itself, whatever its prefix."""
     if not choice.scheme.is_crypt:
         return choice.name
     return crypt3.detect_scheme_name(schemes.decode_hash(choice.scheme, choice.encoding, body))
 
 
 def choose_prefix(choice: SchemeChoice, body: str) -> str:
-    """The prefix the setting asks for, and one in any case where bare text would be misread."""
-    wish = get_password_setting("PREFIX", "auto")
-    # argon2's $…$ gets one: neither PostfixAdmin 3.3 nor Dovecot's CRYPT would know it
+    """Return the configured prefix; never none where the bare text would be misread."""
+    mode = get_password_setting("PREFIX", "auto")
+    # argon2's $…$ gets a prefix: neither PostfixAdmin 3.3 nor Dovecot's CRYPT would know it
     is_bare = choice.scheme.is_crypt and body.startswith("$")
     if (
-        wish == "yes"
-        or (wish == "auto" and not is_bare)
+        mode == "yes"
+        or (mode == "auto" and not is_bare)
         or not _is_recognized_without_prefix(choice, body)
     ):
         return choice.prefix
@@ -124,7 +125,7 @@ def _is_recognized_without_prefix(choice: SchemeChoice, body: str) -> bool:
 
 
 def is_hash_like(text: str) -> bool:
-    """Return whether this is crypt's form, or a known scheme's prefix with something behind it."""
+    """Return whether this is a crypt(3) hash, or a known prefix with something after it."""
     prefixed = re.fullmatch(r"\{([^{}]*)\}.+", text, re.DOTALL)
     if prefixed:
         return schemes.find_scheme(prefixed[1]) is not None
@@ -132,12 +133,12 @@ def is_hash_like(text: str) -> bool:
 
 
 def parse_cost(body: str) -> list[tuple[str, ...]]:
-    """The parameters that say how much work a hash takes, as they stand in it."""
+    """Return the cost parameters in a hash."""
     return COST_RE.findall(body)
 
 
 def matches_configuration(stored: str) -> bool:
-    """Return whether the configured scheme and prefix would store it so."""
+    """Return whether the configured scheme and prefix would store it like this."""
     choice = get_configured_scheme()
     try:
         reading, body = next(iter_candidates(stored))

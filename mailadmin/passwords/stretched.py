@@ -1,4 +1,4 @@
-"""Hashes that are expensive on purpose, and that crypt(3) does not make: PBKDF2, SCRAM, Argon2."""
+"""Expensive hashes that crypt(3) does not make: PBKDF2, SCRAM, Argon2."""
 
 import hashlib
 import hmac
@@ -23,7 +23,7 @@ ARGON2_HASH_BYTES = 32
 ARGON2_TYPES = {"i": Type.I, "d": Type.D, "id": Type.ID}
 
 
-# PBKDF2, in the form that only Dovecot has
+# PBKDF2, in a format that only Dovecot has
 
 
 def _pbkdf2(password: bytes, salt: str, rounds: int) -> bytes:
@@ -33,8 +33,8 @@ def _pbkdf2(password: bytes, salt: str, rounds: int) -> bytes:
 
 def check_pbkdf2(password: bytes, stored: bytes, username: str) -> bool:
     match = match_hash(r"\$1\$([^$]+)\$(\d{1,10})\$([0-9a-f]{40})", stored)
-    made = _pbkdf2(password, match[1], check_rounds(match[2]))
-    return hmac.compare_digest(made, stored)
+    actual = _pbkdf2(password, match[1], check_rounds(match[2]))
+    return hmac.compare_digest(actual, stored)
 
 
 def make_pbkdf2(password: bytes, username: str, rounds: int) -> bytes:
@@ -84,6 +84,10 @@ def check_argon2(password: bytes, stored: bytes, username: str) -> bool:
         raise UnverifiableHash("broken argon2 hash") from error
 
 
-def make_argon2(kind: str, kib: int, password: bytes, username: str, rounds: int) -> bytes:
+def make_argon2(
+    variant: str, memory_kib: int, password: bytes, username: str, rounds: int
+) -> bytes:
     salt = os.urandom(SALT_BYTES)
-    return hash_secret(password, salt, rounds, kib, 1, ARGON2_HASH_BYTES, ARGON2_TYPES[kind])
+    return hash_secret(
+        password, salt, rounds, memory_kib, 1, ARGON2_HASH_BYTES, ARGON2_TYPES[variant]
+    )
