@@ -16,7 +16,8 @@ from mailadmin.accounts import throttling
 from mailadmin.accounts.models import LoginFailure
 from mailadmin.api.tokens import create_token, generate_token
 from mailadmin.changes.models import Change, Log
-from mailadmin.changes.perform import MAX_ATTEMPTS, Actor, perform
+from mailadmin.changes.perform import Actor, perform
+from mailadmin.db.retry import MAX_ATTEMPTS
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.domains import delete_domains

@@ -221,7 +221,7 @@ class RealOutages(TransactionTestCase):
             connection.close()
             options = connection.settings_dict["OPTIONS"]
             options["init_command"] += ", lock_wait_timeout=1, innodb_lock_wait_timeout=1"
-            with mock.patch("mailadmin.changes.perform.MAX_RETRY_SECONDS", 0):
+            with mock.patch("mailadmin.db.retry.MAX_RETRY_SECONDS", 0):
                 answer = self.create()
             cursor.execute("UNLOCK TABLES")
             self.assertContains(answer, "database is busy", status_code=503)

@@ -8,8 +8,8 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from mailadmin.accounts.models import Principal, SessionEpoch
-from mailadmin.changes.perform import retry_on_deadlock
 from mailadmin.db.bulk import chunks, insert_rows
+from mailadmin.db.retry import retry_on_deadlock
 
 
 class SessionStore(db.SessionStore):

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from mailadmin.accounts.models import KnownNetwork, LoginFailure
 from mailadmin.accounts.networks import get_client_network
-from mailadmin.changes.perform import retry_on_deadlock
+from mailadmin.db.retry import retry_on_deadlock
 
 logger = logging.getLogger("mailadmin.auth")
 

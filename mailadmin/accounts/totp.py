@@ -10,7 +10,7 @@ import time
 from django.db import IntegrityError, transaction
 
 from mailadmin.accounts.models import Principal, UsedCode
-from mailadmin.changes.perform import retry_on_deadlock
+from mailadmin.db.retry import retry_on_deadlock
 
 logger = logging.getLogger("mailadmin.auth")
 

@@ -11,7 +11,7 @@ from mailadmin.accounts.throttling import increment_window_counter
 from mailadmin.api.models import RequestCount
 from mailadmin.api.problems import ApiProblem
 from mailadmin.api.tokens import TokenPrincipal
-from mailadmin.changes.perform import retry_on_deadlock
+from mailadmin.db.retry import retry_on_deadlock
 
 RATE_WINDOW = datetime.timedelta(minutes=1)
 

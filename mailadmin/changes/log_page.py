@@ -139,7 +139,7 @@ class LogTable(Table):
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
         """Add to each line its changes, found by time, actor, key, domain and table."""
         time_key_pairs = {(row.timestamp, row.data) for row in rows if row.timestamp}
-        changes = {}
+        changes: dict[tuple[Any, ...], list[Change]] = {}
         for change in find_log_line_changes(time_key_pairs):
             changes.setdefault((change.at, change.actor, change.key), []).append(change)
         for row in rows:

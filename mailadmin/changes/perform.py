@@ -4,16 +4,14 @@ import contextlib
 import copy
 import datetime
 import json
-import random
-import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import OperationalError, connection, models, router, transaction
+from django.db import OperationalError, models, router, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -25,29 +23,22 @@ from mailadmin.changes.records import (
     changed_values,
     created_values,
     deleted_values,
+    fit_log_line,
     format_row_key,
     get_row_domain,
     has_field,
+    reload_full_rows,
     serialize_value,
     text_values,
 )
 from mailadmin.db.bulk import chunks, insert_rows
-from mailadmin.db.fields import fits_column
 from mailadmin.db.models import Row
-from mailadmin.db.mysql.errors import (
-    RETRYABLE_CODES,
-    CommitOutcomeUnknown,
-    get_error_code,
-    is_connection_lost,
-)
+from mailadmin.db.mysql.errors import CommitOutcomeUnknown
+from mailadmin.db.retry import retry_on_deadlock
 from mailadmin.names import fold
 
 BUFFER_NAMES = ("_lines", "_records", "_secrets", "_numbered")
-# On a cluster a transaction fails for each conflicting one that another node committed first. After
-# so many seconds no further attempt starts.
-MAX_ATTEMPTS, MAX_RETRY_SECONDS = 12, 20
 
-Result = TypeVar("Result")
 AfterPerform = Callable[["Changes", Any], None]
 
 
@@ -123,11 +114,11 @@ def perform(
     `seen` are the versions that the actor saw of the rows: a row that differs by now is not
     overwritten. `after(changes, result)` runs at the end of the same transaction.
     """
-    versions = seen if isinstance(seen, (list, tuple)) else [seen]
+    versions = [seen] if seen is None or isinstance(seen, SeenVersion) else seen
     seen_by_key = {(version.model, version.key): version for version in versions if version}
 
     def run_once() -> Any:
-        changes = None
+        changes: Changes | None = None
         try:
             with transaction.atomic(durable=True):
                 changes = Changes(actor, seen_by_key)
@@ -136,36 +127,11 @@ def perform(
                     after(changes, result)
                 changes.finish()
         except CommitOutcomeUnknown:
-            if not was_committed(changes):
+            if changes is None or not was_committed(changes):
                 raise
         return result
 
     return retry_on_deadlock(run_once)
-
-
-def retry_on_deadlock(function: Callable[[], Result]) -> Result:
-    """Call the function; again a few times if MySQL rolled back or the connection was lost."""
-    deadline = time.monotonic() + MAX_RETRY_SECONDS
-    for attempt in range(1, MAX_ATTEMPTS + 1):
-        try:
-            return function()
-        except OperationalError as error:
-            is_last = attempt == MAX_ATTEMPTS or time.monotonic() > deadline
-            if is_last or not is_retryable(error):
-                raise
-            time.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311 (jitter)
-    raise AssertionError("the last attempt returns or raises")
-
-
-def is_retryable(error: OperationalError) -> bool:
-    """Return whether nothing was committed and another attempt may succeed.
-
-    A lost connection is closed, so that the next attempt opens another one.
-    """
-    if is_connection_lost(error):
-        connection.close()
-        return True
-    return get_error_code(error) in RETRYABLE_CODES and not isinstance(error, CommitOutcomeUnknown)
 
 
 def was_committed(changes: "Changes") -> bool:
@@ -217,7 +183,7 @@ class Changes:
         Raise ValidationError if one of them does not exist or is out of the actor's scope.
         """
         keys_by_name = {fold(key): key for key in keys}
-        rows = {}
+        rows: dict[Any, Row] = {}
         for part in chunks(sorted(keys_by_name.values())):
             found = self._visible(model).select_for_update().filter(pk__in=part)
             rows |= {fold(row.pk): row for row in found}
@@ -304,7 +270,9 @@ class Changes:
             function(rows)
         if self.principal.role is not Role.SUPERADMIN:
             self._check_scope()
-        for rows in (self._fit_log_lines(self._lines), self._records, self._secrets):
+        for line in self._lines:
+            fit_log_line(line)
+        for rows in (self._lines, self._records, self._secrets):
             insert_rows(rows)
 
     def _check_scope(self) -> None:
@@ -371,16 +339,6 @@ class Changes:
             )
         )
 
-    def _fit_log_lines(self, lines: list[Log]) -> list[Log]:
-        """Shorten the lines to what an adopted log holds: 2.1 had 255 characters of latin1."""
-        data = Log._meta.get_field("data")
-        for line in lines:
-            if not fits_column(data, line.data):
-                line.data = line.data.encode("ascii", "backslashreplace").decode()
-            line.data = line.data[:255]
-            line.username = line.username.encode("ascii", "backslashreplace").decode()[:255]
-        return lines
-
 
 def reload_principal(principal: Any) -> Any:
     """Return the principal with their current rights: a page may have been open for long."""
@@ -388,11 +346,3 @@ def reload_principal(principal: Any) -> Any:
     if current is None:
         raise PermissionDenied
     return current
-
-
-def reload_full_rows(model: type[models.Model], instances: Iterable[Any]) -> Iterator[Any]:
-    """Yield the rows with all columns, which the record wants; Django collects only some."""
-    if not is_scoped_model(model):
-        return
-    for part in chunks(instances):
-        yield from model._base_manager.filter(pk__in=[row.pk for row in part])

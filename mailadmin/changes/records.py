@@ -2,11 +2,16 @@
 
 import datetime
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.db import models
 from django.utils import timezone
+
+from mailadmin.accounts.models import is_scoped_model
+from mailadmin.changes.models import Log
+from mailadmin.db.bulk import chunks
+from mailadmin.db.fields import fits_column
 
 
 def text_values(row: models.Model) -> dict[str, str]:
@@ -90,3 +95,19 @@ def get_row_domain(row: models.Model) -> str:
 
 def has_field(model: type[models.Model], name: str) -> bool:
     return any(f.name == name for f in model._meta.concrete_fields)
+
+
+def reload_full_rows(model: type[models.Model], instances: Iterable[Any]) -> Iterator[Any]:
+    """Yield the rows with all columns, which the record wants; Django collects only some."""
+    if not is_scoped_model(model):
+        return
+    for part in chunks(instances):
+        yield from model._base_manager.filter(pk__in=[row.pk for row in part])
+
+
+def fit_log_line(line: Log) -> None:
+    """Shorten a line to what an adopted log holds: 2.1 had 255 characters of latin1."""
+    if not fits_column(Log._meta.get_field("data"), line.data):
+        line.data = line.data.encode("ascii", "backslashreplace").decode()
+    line.data = line.data[:255]
+    line.username = line.username.encode("ascii", "backslashreplace").decode()[:255]

@@ -45,7 +45,8 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
 
 def batch_values(lines: Iterable[list[Any]], max_rows: int) -> Iterator[list[list[Any]]]:
     """Yield the lines in batches that one statement can carry, by number and by length."""
-    batch, size = [], 0
+    batch: list[list[Any]] = []
+    size = 0
     for line in lines:
         weight = sum(len(value) for value in line if isinstance(value, str))
         if batch and (len(batch) == max_rows or size + weight > MAX_CHARACTERS_PER_STATEMENT):

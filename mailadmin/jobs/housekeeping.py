@@ -11,8 +11,8 @@ from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch
 from mailadmin.accounts.throttling import FAILURE_WINDOW
 from mailadmin.api.models import RequestCount, StoredResponse
 from mailadmin.changes.models import ChangeSecret
-from mailadmin.changes.perform import retry_on_deadlock
 from mailadmin.db.bulk import MAX_ROWS_PER_STATEMENT
+from mailadmin.db.retry import retry_on_deadlock
 from mailadmin.jobs.models import Job, WorkerSign
 
 RESPONSE_TTL = datetime.timedelta(days=1)  # for requests with an Idempotency-Key

@@ -18,8 +18,9 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from mailadmin import registry
-from mailadmin.changes.perform import Actor, Changes, perform, retry_on_deadlock
+from mailadmin.changes.perform import Actor, Changes, perform
 from mailadmin.db.bulk import chunks, insert_rows
+from mailadmin.db.retry import retry_on_deadlock
 from mailadmin.jobs.models import Job, JobKeys, WorkerSign
 
 logger = logging.getLogger("mailadmin.jobs")

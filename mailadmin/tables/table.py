@@ -273,8 +273,8 @@ class Table:
     ) -> Job | None:
         """Run the action now, or return the job that does it where the rows are many."""
         if len(keys) <= MAX_IMMEDIATE_ROWS:
-            service, *arguments = self.action_step(action, keys)
-            perform(actor, service, *arguments, seen=seen)
+            service, *service_arguments = self.action_step(action, keys)
+            perform(actor, service, *service_arguments, seen=seen)
             return None
         title, arguments = self.describe_bulk_job(action, len(keys))
         return start_job(actor, BULK_JOB_KIND, title, arguments, len(keys), keys)
