@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from mailadmin.accounts.models import PrincipalManager, Role, ScopedQuerySet
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class AliasDomainQuerySet(ScopedQuerySet):
-    def visible_to(self, principal: object) -> Self:
+    def visible_to(self, principal: Any) -> Self:
         """Select alias domains whose ends are both domains of the principal."""
         if getattr(principal, "role", None) != Role.ADMIN:
             return super().visible_to(principal)
@@ -21,7 +21,7 @@ class AliasDomainQuerySet(ScopedQuerySet):
 
 
 class AdminQuerySet(ScopedQuerySet):
-    def visible_to(self, principal: object) -> Self:
+    def visible_to(self, principal: Any) -> Self:
         """Select all admins for superadmins, and for other admins themselves."""
         match getattr(principal, "role", None):
             case Role.SUPERADMIN:
@@ -56,7 +56,7 @@ class DkimSigningQuerySet(ScopedQuerySet):
 class SuperadminQuerySet(ScopedQuerySet):
     """Rows of no one domain, which only superadmins see."""
 
-    def visible_to(self, principal: object) -> Self:
+    def visible_to(self, principal: Any) -> Self:
         return self.all() if getattr(principal, "role", None) == Role.SUPERADMIN else self.none()
 
 

@@ -141,9 +141,9 @@ class Admin(Principal, TimestampedModel):
         """Return the names of this admin's domains, queried once; beyond 500 as a query."""
         if not hasattr(self, "_managed"):
             rows = self.assignments.filter(active=True).order_by("domain_id")
-            rows = rows.values_list("domain_id", flat=True)
-            names = list(dict.fromkeys(rows[: MAX_LITERAL_DOMAINS * 2 + 1]))
-            self._managed = names if len(names) <= MAX_LITERAL_DOMAINS else rows.order_by()
+            query = rows.values_list("domain_id", flat=True)
+            names = list(dict.fromkeys(query[: MAX_LITERAL_DOMAINS * 2 + 1]))
+            self._managed = names if len(names) <= MAX_LITERAL_DOMAINS else query.order_by()
         return self._managed
 
 

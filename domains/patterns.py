@@ -119,7 +119,7 @@ def get_delivery_services() -> list[str]:
     return list(dict.fromkeys([*GENERATED_SERVICES, *filter(None, operator_services)]))
 
 
-def find_service_problem(service: str) -> object:
+def find_service_problem(service: str) -> Any:
     """Return why mail for this service would stay in the queue; empty if it is delivered."""
     if not service or service in get_delivery_services():
         return ""

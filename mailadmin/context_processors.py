@@ -18,7 +18,7 @@ def panel_context(request: HttpRequest) -> dict[str, Any]:
     return {
         "menu": [entry for entry in menu if entry.allows("list", principal)],
         "is_superadmin": role == Role.SUPERADMIN,
-        "is_admin": bool(role) and role in Role.ADMINS,
+        "is_admin": isinstance(role, Role) and role in Role.ADMINS,
         "myisam_tables": find_nontransactional_tables() if role == Role.SUPERADMIN else (),
         "may_forward": settings.MAILADMIN_EDIT_ALIAS,
         "may_vacation": settings.MAILADMIN_VACATION,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.db.mysql.errors import classify_outage, is_disk_full
@@ -13,8 +14,8 @@ RETRY_AFTER = "10"  # seconds
 class Outage:
     """What is wrong, and what happened to the requested change."""
 
-    title: str
-    text: str
+    title: str | Promise
+    text: str | Promise
 
     @property
     def detail(self) -> str:

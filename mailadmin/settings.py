@@ -77,11 +77,9 @@ TEMPLATES = [
 
 def build_database(entry: dict[str, Any]) -> dict[str, Any]:
     """Return the entry of the URL with the options that every connection of its kind has."""
-    match entry["ENGINE"].rpartition(".")[2]:
-        case "sqlite3":
-            return configure_sqlite(entry)
-        case "mysql":
-            return configure_mysql(entry)
+    if entry["ENGINE"] == "django.db.backends.sqlite3":
+        return configure_sqlite(entry)
+    return configure_mysql(entry)
 
 
 def configure_sqlite(entry: dict[str, Any]) -> dict[str, Any]:
@@ -182,7 +180,7 @@ AUTHENTICATION_BACKENDS = [
     "mailadmin.accounts.backends.AdminBackend",
     "mailadmin.accounts.backends.MailboxBackend",
 ]
-AUTH_PASSWORD_VALIDATORS = []
+AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
@@ -271,7 +269,7 @@ def drop_traceback(record: logging.LogRecord) -> bool:
 LOG_FORMATTER = {"format": ENV["MAILADMIN_LOG_FORMAT"]}
 if ENV["MAILADMIN_LOG_FORMAT"] == "json":
     LOG_FORMATTER = {"()": "mailadmin.observability.log_records.JsonFormatter"}
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {

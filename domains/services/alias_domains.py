@@ -1,5 +1,7 @@
 """Create, edit and delete alias domains."""
 
+from collections.abc import Sequence
+
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
@@ -59,7 +61,7 @@ def delete_alias_domains(changes: Changes, keys: list[str]) -> None:
         )
 
 
-def refuse_alias_domain_targets(keys: list[str]) -> None:
+def refuse_alias_domain_targets(keys: Sequence[str]) -> None:
     """Refuse to delete the target of an alias domain that is not deleted too.
 
     PostfixAdmin refuses it as well.

@@ -122,9 +122,10 @@ def get_effective_transports(rows: models.QuerySet[Transport], domain: Domain) -
     name = domain.pk.lower()
     keys = get_transport_lookup_keys(name)[: 1 if has_own_transport(domain) else None]
     is_key = Q(pattern__in=keys)
-    matching = rows.filter(is_key | Q(pattern__endswith=f"@{name}"), active=True)
     keys_first = ExpressionWrapper(is_key, output_field=BooleanField()).desc()
-    matching = {row.pk: row for row in matching.order_by(keys_first, "pk")[: len(keys) + MAX_SHOWN]}
+    ordered = rows.filter(is_key | Q(pattern__endswith=f"@{name}"), active=True)
+    ordered = ordered.order_by(keys_first, "pk")[: len(keys) + MAX_SHOWN]
+    matching = {row.pk: row for row in ordered}
     first = [matching[key] for key in keys if key in matching][:1]
     return [*first, *(row for key, row in matching.items() if "@" in key)]
 
@@ -172,8 +173,8 @@ def iter_domains_taken_by_wildcard() -> Iterator[str]:
     rows = Transport.objects.filter(active=True)
     if not rows.filter(pk=WILDCARD_PATTERN).exclude(transport=DEFAULT_DELIVERY).exists():
         return
-    named = rows.exclude(pk=WILDCARD_PATTERN).exclude(pattern__contains="@")
-    named = set(named.values_list("pk", flat=True))
+    others = rows.exclude(pk=WILDCARD_PATTERN).exclude(pattern__contains="@")
+    named = set(others.values_list("pk", flat=True))
     for domain in _iter_default_transport_domains():
         if named.isdisjoint(get_transport_lookup_keys(domain.lower())):
             yield domain

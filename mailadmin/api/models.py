@@ -1,5 +1,7 @@
 """API tokens, their rate counters, and stored responses."""
 
+from typing import Any
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -9,7 +11,7 @@ from mailadmin.db.fields import CharField, mail_key
 
 
 class TokenQuerySet(ScopedQuerySet):
-    def visible_to(self, principal: object) -> models.QuerySet:
+    def visible_to(self, principal: Any) -> models.QuerySet:
         """Return the principal's own tokens; superadmins see all, to revoke them."""
         match getattr(principal, "role", None):
             case Role.SUPERADMIN:

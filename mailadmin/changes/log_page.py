@@ -192,7 +192,7 @@ def old_mail_notices(row: Any) -> list[str]:
     return [text % {"row": row}]
 
 
-def was_deleted_before(row: Any):
+def was_deleted_before(row: Any) -> bool:
     """Return whether the log shows that any row of this name was deleted."""
     domain = getattr(row, "domain_id", row.pk)
     return Log.objects.filter(domain=domain, action__in=DELETE_ACTIONS, data=row.pk).exists()

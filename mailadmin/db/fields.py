@@ -276,8 +276,9 @@ class OneMailKey(_UnconstrainedMixin, models.OneToOneField):
 
 def mail_key(to: str | type[models.Model], column: str, **options: Any) -> models.ForeignKey:
     """Return a key on a column of PostfixAdmin's: a relation for Django, without a constraint."""
-    options = {"on_delete": models.CASCADE, "db_constraint": False, "db_column": column} | options
-    return (OneMailKey if options.get("primary_key") else MailKey)(to, **options)
+    defaults: dict[str, Any] = {"on_delete": models.CASCADE, "db_constraint": False}
+    key = OneMailKey if options.get("primary_key") else MailKey
+    return key(to, **defaults | {"db_column": column} | options)
 
 
 # Lookups for which MySQL would raise error 1267
@@ -285,6 +286,8 @@ def mail_key(to: str | type[models.Model], column: str, **options: Any) -> model
 
 class _AsciiLookupMixin:
     """Find nothing by text that is not ASCII."""
+
+    rhs: Any
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         if isinstance(self.rhs, str) and not self.rhs.isascii():
@@ -294,6 +297,8 @@ class _AsciiLookupMixin:
 
 class _AsciiInLookupMixin:
     """Leave out values that are not ASCII."""
+
+    rhs: Any
 
     def get_prep_lookup(self) -> Any:
         prepared = super().get_prep_lookup()

@@ -35,6 +35,7 @@ class Job(models.Model):
     lease_until = models.DateTimeField(null=True)
     lease_holder = CharField(max_length=64, blank=True)
     tries = models.PositiveSmallIntegerField(default=0, db_default=0)  # since its last step
+    is_attempt_counted = False  # by the worker that holds this object
 
     class Meta:
         db_table = "mailadmin_job"

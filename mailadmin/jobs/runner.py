@@ -216,7 +216,7 @@ def run_job(job: Job, should_stop: Callable[[], bool] = lambda: False) -> None:
 
 def count_attempt(job: Job) -> None:
     """Count that this worker begins the job: one that kills its worker is given up at last."""
-    if not hasattr(job, "is_attempt_counted"):
+    if not job.is_attempt_counted:
         job.is_attempt_counted, job.tries = True, job.tries + 1
         held = Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder)
         held.update(tries=F("tries") + 1)
@@ -333,8 +333,10 @@ def get_job_actor(job: Job) -> Actor:
 
 def send_heartbeat() -> None:
     """Store that this machine's worker runs, so that its silence can be noticed."""
-    sign = {"pk": socket.gethostname()[:64], "defaults": {"seen": timezone.now()}}
-    retry_on_deadlock(lambda: WorkerSign.objects.update_or_create(**sign))
+    machine, now = socket.gethostname()[:64], timezone.now()
+    retry_on_deadlock(
+        lambda: WorkerSign.objects.update_or_create(pk=machine, defaults={"seen": now})
+    )
 
 
 def remove_heartbeat() -> None:

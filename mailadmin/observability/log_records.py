@@ -52,7 +52,8 @@ class PathRedactingFilter(logging.Filter):
         match = getattr(request, "resolver_match", None)
         page = getattr(match, "view_name", None) or get_log_context().page or "-"
         # The arguments of CSRF failures are the reason and the path.
-        reason = f" ({record.args[0]})" if record.name == CSRF_LOGGER else ""
+        args: Any = record.args
+        reason = f" ({args[0]})" if record.name == CSRF_LOGGER else ""
         record.msg, record.args = "%s %s: %s%s", (get_request_method(request), page, status, reason)
         if status < 500:
             record.exc_info = None

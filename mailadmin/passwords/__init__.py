@@ -118,7 +118,8 @@ def _verify_candidates(password: str, stored: str, username: str) -> bool | None
     try:
         candidates = list(iter_candidates(stored or ""))
     except UnverifiableHash as error:
-        return _log_unverifiable(error, username)
+        _log_unverifiable(error, username)
+        return None
     results = [_verify_candidate(*candidate, secret, username) for candidate in candidates]
     return True in results or (None if None in results else False)
 
@@ -137,7 +138,8 @@ def _verify_candidate(choice: SchemeChoice, body: str, secret: bytes, username: 
         data = schemes.decode_hash(choice.scheme, choice.encoding, body)
         return choice.scheme.check(secret, data, username)
     except UnverifiableHash as error:
-        return _log_unverifiable(error, username)
+        _log_unverifiable(error, username)
+        return None
 
 
 def _log_unverifiable(error: UnverifiableHash, username: str) -> None:

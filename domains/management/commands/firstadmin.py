@@ -32,7 +32,7 @@ class Command(BaseCommand):
             create_first_admin(password)
             self.report(f"has the password that stands in {path}; delete the file when it is read.")
 
-    def report(self, text) -> None:
+    def report(self, text: str) -> None:
         self.stdout.write(f"mailadmin: the superadmin {settings.MAILADMIN_ADMIN} {text}")
 
 

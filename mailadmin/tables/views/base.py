@@ -13,6 +13,7 @@ from django.utils.functional import cached_property
 
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.changes.perform import Actor
 from mailadmin.tables.table import Table
 
 
@@ -68,6 +69,9 @@ class FilteredView(TableView):
 
 class SaveFormMixin:
     """Save the form and redirect, or show the form with its errors."""
+
+    request: HttpRequest
+    actor: Actor
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"actor": self.actor}

@@ -15,12 +15,15 @@ from mailadmin.changes.perform import perform
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.cells import RowRenderer
 from mailadmin.tables.forms import TableForm
-from mailadmin.tables.table import DELETE
+from mailadmin.tables.table import DELETE, Table
 from mailadmin.tables.views.base import SaveFormMixin, TableView, show_errors
 
 
 class SaveRowMixin(SaveFormMixin):
     """Save a row of the table by its services."""
+
+    table: Table
+    screen: str
 
     def get_form_class(self) -> type[TableForm]:
         return self.table.form_class
