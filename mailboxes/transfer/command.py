@@ -1,26 +1,27 @@
-"""The command: a plan first; what it says is applied only if it is asked to."""
+"""The import command: shows a plan first, and applies it only on demand."""
 
 import itertools
 import os
 import sys
 from getpass import getpass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.console import make_printable, report_database_errors
+from mailadmin.console import make_printable
 from mailboxes.models import Plan
-from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.console import report_errors
 from mailboxes.transfer.plan import workflow
 from mailboxes.transfer.plan.output import iter_plan_json, redact_source, render_plan
 from mailboxes.transfer.plan.rejected_rows import get_refused_rows, rejects_filename, render_rejects
 from mailboxes.transfer.progress import ProgressBar
-from mailboxes.transfer.readers import NATIVE_FORMATS, READERS
+from mailboxes.transfer.readers import READERS
 from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
 
 DEFAULT_ROW_LIMIT = 20
@@ -30,7 +31,7 @@ State = Plan.State
 class Command(BaseCommand):
     help = "Bring in domains, mailboxes and aliases of another system: a plan first, then the rows."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--from", dest="format", choices=READERS, help="what the source is")
         parser.add_argument("--source", help="URL of a database, an SQL dump, a file or a folder")
         parser.add_argument(
@@ -58,44 +59,41 @@ class Command(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
-    def handle(self, *args, **options):
+    def handle(self, *args: Any, **options: Any) -> None:
         self.options, self.actor = options, Actor.console()
-        with report_database_errors():
-            try:
-                self.run()
-            except (SourceError, ValidationError) as error:
-                texts = getattr(error, "messages", [str(error)])
-                raise CommandError(make_printable(" ".join(texts))) from error
+        with report_errors():
+            self.run_import()
 
-    def run(self):
+    def run_import(self) -> None:
         options = self.options
         if options["take_back"]:
-            return self.run_operation(self.known(options["take_back"]), State.RETURNING)
+            return self.run_operation(self.get_plan(options["take_back"]), State.RETURNING)
         if options["apply"]:
-            return self.run_operation(self.known(options["apply"]), State.APPLYING)
+            return self.run_operation(self.get_plan(options["apply"]), State.APPLYING)
         if not options["format"] or not options["source"]:
             raise CommandError(_("Say --from and --source."), returncode=2)
-        plan = self.read()
+        plan = self.read_source()
         if options["apply"] is None:
             return self.print_preview(plan)
         return self.run_operation(plan, State.APPLYING)
 
-    def known(self, number):
-        plan = Plan.objects.of(self.actor.principal).filter(pk=number).first()
+    def get_plan(self, plan_id: int) -> Plan:
+        plan = Plan.objects.of(self.actor.principal).filter(pk=plan_id).first()
         if plan is None:
-            raise CommandError(_("There is no plan %(number)s.") % {"number": number})
+            raise CommandError(_("There is no plan %(number)s.") % {"number": plan_id})
         return plan
 
-    def read(self):
+    def read_source(self) -> Plan:
         options = self.options
-        names = ("table",) if options["format"] in NATIVE_FORMATS else ("scheme",)
-        given = {name: options[name] for name in ("table", "scheme") if options[name]}
-        if set(given) - set(names):
+        reader_options = {name: options[name] for name in ("table", "scheme") if options[name]}
+        if set(reader_options) - {READERS[options["format"]].option}:
             raise CommandError(
                 _("--table is for csv and json, --scheme for the others."), returncode=2
             )
-        shown = redact_source(options["source"])
-        plan = perform(self.actor, workflow.create_plan, options["format"], shown, given)
+        display_source = redact_source(options["source"])
+        plan = perform(
+            self.actor, workflow.create_plan, options["format"], display_source, reader_options
+        )
         try:
             with self.progress_bar(
                 _("read"), workflow.estimate_row_count(plan, options["source"])
@@ -109,8 +107,8 @@ class Command(BaseCommand):
         plan.refresh_from_db()
         return plan
 
-    def run_operation(self, plan, state):
-        total = workflow.OPERATIONS[state][1].pending_rows(plan).count()
+    def run_operation(self, plan: Plan, state: Plan.State) -> None:
+        total = workflow.OPERATIONS[state].pending_rows(plan).count()
         try:
             with self.progress_bar(State(state).label, total) as bar:
                 workflow.run_in_foreground(self.actor, plan.pk, state, bar.advance)
@@ -120,25 +118,25 @@ class Command(BaseCommand):
             option = "--apply" if state == State.APPLYING else "--take-back"
             raise CommandError(text % {"option": option, "number": plan.pk}) from error
         plan.refresh_from_db()
-        self.show(plan)
+        self.print_plan(plan)
         if state == State.APPLYING:
             self.write_refused_rows(plan)
 
-    def progress_bar(self, title, total=0):
+    def progress_bar(self, title: str | Promise, total: int = 0) -> ProgressBar:
         return ProgressBar(self.stderr, title, total)
 
-    # Telling
+    # Output
 
-    def print_preview(self, plan):
-        self.show(plan)
+    def print_preview(self, plan: Plan) -> None:
+        self.print_plan(plan)
         if not self.options["json"]:
             text = _(
                 "Nothing was changed. Apply this plan with: mailadmin import --apply %(number)s"
             )
             self.stdout.write("\n" + text % {"number": plan.pk})
 
-    def show(self, plan):
-        """The plan, row by row if that is asked for."""
+    def print_plan(self, plan: Plan) -> None:
+        """Print the plan, every row of it with --all or --json."""
         if self.options["json"]:
             for piece in iter_plan_json(plan):
                 self.stdout.write(piece, ending="")
@@ -146,14 +144,14 @@ class Command(BaseCommand):
         for line in render_plan(plan, None if self.options["all"] else DEFAULT_ROW_LIMIT):
             self.stdout.write(make_printable(line))
 
-    def write_refused_rows(self, plan):
-        """What was refused is told, kept in a file, and is no success."""
+    def write_refused_rows(self, plan: Plan) -> None:
+        """Write refused rows into a file, and fail with its name."""
         if not (count := get_refused_rows(plan).count()):
             return
         path = Path(self.options["rejects"] or find_free_path(rejects_filename(plan)))
         try:
             with open(path, "w", encoding="utf-8", opener=open_private, newline="") as file:
-                os.fchmod(file.fileno(), 0o600)  # it may have been there
+                os.fchmod(file.fileno(), 0o600)  # an existing file keeps its mode when opened
                 file.writelines(render_rejects(plan))
         except OSError as error:
             text = _("Rows were refused, and %(file)s cannot be written: %(error)s.")
@@ -167,27 +165,27 @@ class Command(BaseCommand):
         raise CommandError(text % {"count": count, "file": path})
 
 
-def add_database_password(text):
-    """A database's URL that names no password gets it from MYSQL_PWD, or by asking for it.
+def add_database_password(url: str) -> str:
+    """Add the password to a database URL without one, from MYSQL_PWD or by asking for it.
 
-    Everybody on the machine can read the words of a command while it runs.
+    Everybody on the machine can read the arguments of a command while it runs.
     """
-    parts = urlsplit(text)
+    parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     if parts.scheme not in ("mysql", "mariadb") or not at or ":" in user:
-        return text
+        return url
     password = os.environ.get("MYSQL_PWD", "")
     if not password and sys.stdin.isatty():
         password = getpass(_("Password of %(user)s: ") % {"user": user})
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
 
 
-def find_free_path(name):
-    """The name, or the first with a number that is free: the last one may be half mended."""
+def find_free_path(name: str) -> Path:
+    """Return the name, or the first free one with a number: the last file may be half corrected."""
     path = Path(name)
     names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
     return next(name for name in itertools.chain([path], names) if not name.exists())
 
 
-def open_private(path, flags):
+def open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)

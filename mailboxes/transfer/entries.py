@@ -1,26 +1,27 @@
-"""What a source holds, in the panel's words, and what of it has no place here."""
+"""The rows of a source in the panel's terms, and notes on what of it is not imported."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MAX_EXAMPLE_PLACES = 10
 
 
 class SourceEntry(NamedTuple):
-    """A row for the panel. Values are called as its columns are, and may all be texts.
+    """A row of a source. Values are named as the panel's columns, and may all be texts.
 
-    `trouble` says why the source itself cannot be right here; the row is refused with it.
+    `error` says what is wrong with the row in the source itself; the row is refused with it.
     """
 
-    kind: str  # a name in `kinds.KINDS`
-    values: dict
-    place: str  # where it stands: file and line, or table and key
-    trouble: str = ""
+    kind: str  # a key of `row_types.ROW_TYPES`
+    values: dict[str, Any]
+    place: str  # file and line, or table and key
+    error: str = ""
 
 
 @dataclass
 class LossNote:
-    """Something to know of a source: said once, with how often it is so and where."""
+    """A remark on a source, with how often it applies and some of the places."""
 
     text: str
     count: int = 0
@@ -28,23 +29,23 @@ class LossNote:
 
 
 class Losses:
-    """What a source holds that the panel cannot, and what was done about it."""
+    """What a source holds that is not imported, or not as it is, and what is done instead."""
 
-    def __init__(self):
-        self.notes = {}
+    def __init__(self) -> None:
+        self.notes: dict[str, LossNote] = {}
 
-    def add(self, text, place="", count=1):
+    def add(self, text: object, place: str = "", count: int = 1) -> None:
         note = self.notes.setdefault(str(text), LossNote(str(text)))
         note.count += count
         if place and len(note.places) < MAX_EXAMPLE_PLACES:
             note.places.append(place)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[LossNote]:
         return iter(self.notes.values())
 
 
 class SourceError(Exception):
-    """A source that cannot be read, with the place where it ends being what it should be."""
+    """A source that cannot be read, with the place where reading failed."""
 
-    def __init__(self, text, place=""):
+    def __init__(self, text: object, place: str = "") -> None:
         super().__init__(f"{place}: {text}" if place else str(text))

@@ -1,4 +1,4 @@
-"""The steps of import jobs. What reads files is loaded when a job needs it, not at each start."""
+"""The steps of import jobs. The modules that read files are loaded when a job needs them."""
 
 from mailadmin.jobs.models import Job
 from mailadmin.registry import JobStep

@@ -1,48 +1,52 @@
-"""A line on a terminal that says how far it is, and how long it will take."""
+"""A progress bar on a terminal, with the remaining time."""
 
 import time
+from typing import Self
+
+from django.core.management.base import OutputWrapper
+from django.utils.functional import Promise
 
 BAR_WIDTH = 30
 REDRAW_SECONDS = 0.2
 
 
 class ProgressBar:
-    """Drawn on a terminal only; elsewhere it is silent."""
+    """Drawn only if the stream is a terminal."""
 
-    def __init__(self, stream, title, total=0):
+    def __init__(self, stream: OutputWrapper, title: str | Promise, total: int = 0) -> None:
         self.stream, self.title, self.total = stream, title, total
         self.done, self.last_drawn_at = 0, 0.0
         self.started_at = time.monotonic()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         if self.last_drawn_at:
             self.draw()
             self.stream.write("\n", str, ending="")
 
-    def advance(self, rows):
+    def advance(self, rows: int) -> None:
         self.done += rows
         if self.stream.isatty() and time.monotonic() - self.last_drawn_at > REDRAW_SECONDS:
             self.draw()
 
-    def draw(self):
+    def draw(self) -> None:
         self.last_drawn_at = time.monotonic()
-        self.stream.write(f"\r{self.line()}", str, ending="")
+        self.stream.write(f"\r{self.format_line()}", str, ending="")
         self.stream.flush()
 
-    def line(self):
+    def format_line(self) -> str:
         if not self.total:
             return f"{self.title}: {self.done}"
         full = min(BAR_WIDTH, BAR_WIDTH * self.done // self.total)
         return (
             f"{self.title} [{'#' * full}{'.' * (BAR_WIDTH - full)}]"
-            f" {self.done}/{self.total} {self.left()}"
+            f" {self.done}/{self.total} {self.format_time_left()}"
         )
 
-    def left(self):
-        """The time that is left if it goes on as it has."""
+    def format_time_left(self) -> str:
+        """Return the time left at the average speed so far."""
         if not self.done:
             return ""
         seconds = (time.monotonic() - self.started_at) * (self.total - self.done) / self.done

@@ -1,6 +1,6 @@
-"""Files that wait to be read by the worker: in the database, sealed, and gone once they are read.
+"""Uploaded files that the worker will read: stored encrypted, and deleted once they are read.
 
-They may hold passwords as they are typed; who reads the database alone cannot open them.
+They may hold plain passwords; access to the database alone is not enough to read them.
 """
 
 import base64
@@ -10,43 +10,45 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 
-from mailboxes.models import UploadPiece
+from mailboxes.models import Plan, UploadPiece
 from mailboxes.transfer.entries import SourceError
 
 TEMP_FOLDER_PREFIX = "mailadmin-upload-"
-STALE_SECONDS = 3600  # seconds
+STALE_SECONDS = 3600
 TEMP_FOLDER_RE = re.compile(rf"{re.escape(tempfile.gettempdir())}/mailadmin-[^/\\s,:]*/?")
-MAX_NAME_LENGTH = 60  # letters, of four bytes at most
-CHUNK_SIZE = 2**19  # bytes; smaller than what any server takes in one packet
+MAX_NAME_LENGTH = 60  # characters of up to four bytes
+CHUNK_SIZE = 2**19  # bytes; fits into one packet of any MySQL server
 
 
-def get_cipher():
-    """Opened only by a panel with the same secret key."""
+def get_cipher() -> Fernet:
+    """Return the cipher of this panel's secret key."""
     key = hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"upload").digest()
     return Fernet(base64.urlsafe_b64encode(key))
 
 
-def store_upload(plan, file):
-    """Seal a file, piece by piece."""
-    seal = get_cipher()
+def store_upload(plan: Plan, file: UploadedFile) -> None:
+    """Store a file encrypted, in pieces."""
+    cipher = get_cipher()
     for piece in file.chunks(CHUNK_SIZE):
-        UploadPiece.objects.create(plan=plan, sealed=seal.encrypt(piece))
+        UploadPiece.objects.create(plan=plan, sealed=cipher.encrypt(piece))
 
 
-def delete_upload(number):
-    UploadPiece.objects.filter(plan=number).delete()
+def delete_upload(plan_id: int) -> None:
+    UploadPiece.objects.filter(plan=plan_id).delete()
 
 
 @contextmanager
-def decrypt_upload(plan):
-    """The path of the file as it was uploaded, while it is read."""
+def decrypt_upload(plan: Plan) -> Iterator[Path]:
+    """Write the file to a temporary folder, and yield its path."""
     remove_stale_folders()
     with tempfile.TemporaryDirectory(prefix=f"{TEMP_FOLDER_PREFIX}{os.getpid()}-") as folder:
         path = Path(folder) / (Path(plan.source).name[-MAX_NAME_LENGTH:] or "upload")
@@ -56,21 +58,21 @@ def decrypt_upload(plan):
         yield path
 
 
-def hide_temp_folder(text):
-    """What is told of an upload, without the folder in which it lies meanwhile."""
+def hide_temp_folder(text: str) -> str:
+    """Remove the temporary folder of an upload from a text."""
     return TEMP_FOLDER_RE.sub("", text)
 
 
-def remove_stale_folders():
-    """Take away what a worker that was killed has left on the disk."""
+def remove_stale_folders() -> None:
+    """Delete folders that killed workers have left in the temporary folder."""
     for folder in Path(tempfile.gettempdir()).glob(f"{TEMP_FOLDER_PREFIX}*-*"):
-        process = folder.name.removeprefix(TEMP_FOLDER_PREFIX).partition("-")[0]
-        old = time.time() - folder.stat().st_mtime > STALE_SECONDS
-        if process.isdigit() and old and not Path(f"/proc/{process}").exists():
+        process_id = folder.name.removeprefix(TEMP_FOLDER_PREFIX).partition("-")[0]
+        is_old = time.time() - folder.stat().st_mtime > STALE_SECONDS
+        if process_id.isdigit() and is_old and not Path(f"/proc/{process_id}").exists():
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def decrypt_piece(piece):
+def decrypt_piece(piece: UploadPiece) -> bytes:
     try:
         return get_cipher().decrypt(bytes(piece.sealed))
     except InvalidToken as error:

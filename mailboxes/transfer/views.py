@@ -1,15 +1,19 @@
-"""The pages of imports: a file comes in, its plan is looked at, applied, and perhaps taken back."""
+"""The pages of imports: upload, plan, apply, undo, and the files that go with them."""
 
 import csv
 import datetime
 import io
 import zipfile
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, StreamingHttpResponse
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
@@ -19,7 +23,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import DetailView, FormView, View
 
-from mailadmin.accounts.models import Role
+from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.changes.perform import perform
 from mailadmin.jobs.models import Job
@@ -27,13 +31,14 @@ from mailadmin.tables.forms import ValidatedTextForm
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.plan import output as plan_output
-from mailboxes.transfer.plan import rejected_rows, workflow
-from mailboxes.transfer.readers import NATIVE_FORMATS, unpacking
-from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
+from mailboxes.transfer.plan import rejected_rows, revert, workflow
+from mailboxes.transfer.plan.output import PlanCounts
+from mailboxes.transfer.readers import NATIVE_FORMATS, READERS, unpacking
+from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE, RowType
 
 MAX_SAMPLE_ROWS = 30
 MAX_LISTED_PLANS = 200
-WORKER_START_TIMEOUT = datetime.timedelta(seconds=15)  # for a worker to begin
+WORKER_START_TIMEOUT = datetime.timedelta(seconds=15)  # until a running worker takes a job
 State, Verb = Plan.State, PlanRow.Verb
 BYTES_PER_MB = 2**20
 SAMPLED_VERBS = (Verb.CHANGED, Verb.NEW, Verb.REFUSED)
@@ -64,18 +69,18 @@ class ImportUploadForm(ValidatedTextForm):
         help_text=_("default_pass_scheme of the old Dovecot, where hashes do not say theirs."),
     )
 
-    def __init__(self, *args, principal, **kwargs):
+    def __init__(self, *args: Any, principal: Principal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.is_superadmin = principal.role is Role.SUPERADMIN
         names = IMPORT_FORMATS if self.is_superadmin else NATIVE_FORMATS
         self.fields["format"].choices = [(name, IMPORT_FORMATS[name]) for name in names]
         tables = row_types_writable_by(principal)
-        told = [("", _("told by its columns"))]
-        self.fields["table"].choices = told + [(k.table, capfirst(k.title)) for k in tables]
+        empty_choice = [("", _("told by its columns"))]
+        self.fields["table"].choices = empty_choice + [(k.table, capfirst(k.title)) for k in tables]
         if not self.is_superadmin:
             del self.fields["scheme"]
 
-    def clean_file(self):
+    def clean_file(self) -> UploadedFile:
         file = self.cleaned_data["file"]
         if file.size > settings.MAILADMIN_UPLOAD_MB * BYTES_PER_MB:
             text = _("The file has %(size)s; at most %(most)s MB are taken here.")
@@ -86,15 +91,18 @@ class ImportUploadForm(ValidatedTextForm):
             raise ValidationError(text % {"most": settings.MAILADMIN_UPLOAD_MB})
         return file
 
-    def options(self):
-        """What the reader is told besides the source."""
-        name = "table" if self.cleaned_data["format"] in NATIVE_FORMATS else "scheme"
+    def options(self) -> dict[str, str]:
+        """Return the options of the reader."""
+        name = READERS[self.cleaned_data["format"]].option
         value = self.cleaned_data.get(name)
         return {name: value} if value else {}
 
 
-def unpacked_size(file) -> int:
-    """How large the files of a zip say they are, which is what they are read to; 0 for others."""
+def unpacked_size(file: UploadedFile) -> int:
+    """Return the size of a zip's files, 0 for other files.
+
+    It is what the zip states, and no more than that is read of each file.
+    """
     try:
         with unpacking.open_zip(file) as archive:
             return sum(info.file_size for info in archive.infolist())
@@ -106,37 +114,37 @@ def unpacked_size(file) -> int:
         file.seek(0)
 
 
-def row_types_writable_by(person):
-    """The kinds of rows that this person may write into a file of his own."""
-    is_superadmin = person.role is Role.SUPERADMIN
+def row_types_writable_by(principal: Principal) -> list[RowType]:
+    """Return the row types that the principal may import from their own files."""
+    is_superadmin = principal.role is Role.SUPERADMIN
     return [
-        kind
-        for kind in ROW_TYPES_BY_TABLE.values()
-        if kind.domain_admin_columns or (is_superadmin and kind.has_example)
+        row_type
+        for row_type in ROW_TYPES_BY_TABLE.values()
+        if row_type.domain_admin_columns or (is_superadmin and row_type.has_example)
     ]
 
 
 class ImportListView(RoleRequiredMixin, FormView):
-    """What was imported, and the door for more."""
+    """The upload form, and the previous imports."""
 
     roles = Role.ADMINS
     template_name = "transfer/imports.html"
     form_class = ImportUploadForm
 
-    def get_form_kwargs(self):
+    def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"principal": self.request.user}
 
-    def get_initial(self):
+    def get_initial(self) -> dict[str, str]:
         table = self.request.GET.get("table", "")
         return {"table": table if table in ROW_TYPES_BY_TABLE else "", "format": "csv"}
 
-    def get_context_data(self, **kwargs):
-        person = self.request.user
-        plans = Plan.objects.of(person).exclude(state=State.DISCARDED).order_by("-pk")
-        kinds = row_types_writable_by(person)
-        return super().get_context_data(plans=plans[:MAX_LISTED_PLANS], kinds=kinds, **kwargs)
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        principal = self.request.user
+        plans = Plan.objects.of(principal).exclude(state=State.DISCARDED).order_by("-pk")
+        row_types = row_types_writable_by(principal)
+        return super().get_context_data(plans=plans[:MAX_LISTED_PLANS], kinds=row_types, **kwargs)
 
-    def form_valid(self, form):
+    def form_valid(self, form: ImportUploadForm) -> HttpResponse:
         file, format_name = form.cleaned_data["file"], form.cleaned_data["format"]
         try:
             plan = perform(
@@ -147,163 +155,175 @@ class ImportListView(RoleRequiredMixin, FormView):
             return self.form_invalid(form)
         return redirect("import", plan.pk)
 
-    def form_invalid(self, form):
+    def form_invalid(self, form: ImportUploadForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
 
 class PlanMixin(RoleRequiredMixin):
-    """Something about one's own plan; a superadmin's are all."""
+    """A view of one plan: one of the user's own, for superadmins any."""
 
     roles = Role.ADMINS
 
     @cached_property
-    def plan(self):
+    def plan(self) -> Plan:
         plans = Plan.objects.of(self.request.user).exclude(state=State.DISCARDED)
         return get_object_or_404(plans, pk=self.kwargs["pk"])
 
 
 class PlanDetailView(PlanMixin, DetailView):
-    """The plan: numbers, first rows, what is lost; and what can be done with it."""
+    """A plan's numbers, first rows and losses, and the actions that it allows."""
 
     template_name = "transfer/plan.html"
     context_object_name = "plan"
 
-    def get_object(self, queryset=None):
+    def get_object(self, queryset: QuerySet[Plan] | None = None) -> Plan:
         return self.plan
 
-    def get_context_data(self, **kwargs):
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         plan = self.plan
         job = Job.objects.filter(pk=plan.job).first()
-        going = job if job and not job.is_finished else None
+        active_job = job if job and not job.is_finished else None
         counts = plan_output.count_by_verb(plan) if plan.state != State.READING else {}
         return super().get_context_data(
             job=job,
-            going=going,
-            is_waiting=has_no_worker(going),
+            going=active_job,
+            is_waiting=has_no_worker(active_job),
             verbs=list(Verb),
             counts=counts,
             totals={verb: sum(row[verb] for row in counts.values()) for verb in Verb},
-            samples=[] if going else [self.sample_rows(verb) for verb in SAMPLED_VERBS],
-            left=workflow.revert.left_behind(plan)[:MAX_SAMPLE_ROWS]
+            samples=[] if active_job else [self.sample_rows(verb) for verb in SAMPLED_VERBS],
+            left=revert.unreverted_rows(plan)[:MAX_SAMPLE_ROWS]
             if plan.state == State.RETURNED
             else [],
-            may=allowed_actions(plan, going, counts),
+            may=allowed_actions(plan, active_job, counts),
             **kwargs,
         )
 
-    def sample_rows(self, verb):
-        """The first rows of this verb, and how they are told."""
+    def sample_rows(self, verb: PlanRow.Verb) -> dict[str, Any]:
+        """Return the first rows of this verb with their details."""
         rows = list(plan_output.rows_with_verb(self.plan, verb, MAX_SAMPLE_ROWS + 1))
-        for row in rows:
-            row.details = plan_output.row_details(row)
-        return {"verb": verb, "rows": rows[:MAX_SAMPLE_ROWS], "more": len(rows) > MAX_SAMPLE_ROWS}
+        samples = [(row, plan_output.row_details(row)) for row in rows[:MAX_SAMPLE_ROWS]]
+        return {"verb": verb, "rows": samples, "more": len(rows) > MAX_SAMPLE_ROWS}
 
-    def post(self, request, pk):
-        action = PLAN_ACTIONS.get(request.POST.get("action"))
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        action = PLAN_ACTIONS.get(request.POST.get("action", ""))
         if action is None:
             raise Http404
-        if action == PLAN_ACTIONS["take-back"] and "confirmed" not in request.POST:
+        if action.needs_confirmation and "confirmed" not in request.POST:
             return self.render_confirmation()
         try:
-            perform(self.actor, action[0], self.plan.pk, *action[1:])
+            perform(self.actor, action.service, self.plan.pk, *action.states)
         except ValidationError as error:
             for text in error.messages:
                 messages.error(request, text)
             return redirect("import", pk)
-        if action[0] is workflow.discard_plan:
+        if action.removes_plan:
             messages.success(request, gettext("The import was discarded; nothing was changed."))
             return redirect("imports")
         return redirect("import", pk)
 
-    def render_confirmation(self):
-        """First what will go, then, by another POST, it goes."""
-        rows = workflow.revert.pending_rows(self.plan)
+    def render_confirmation(self) -> HttpResponse:
+        """Show what will be undone; a second POST confirms it."""
+        rows = revert.pending_rows(self.plan)
         counts = {verb: rows.filter(verb=verb).count() for verb in (Verb.NEW, Verb.CHANGED)}
         return render(self.request, "transfer/return.html", {"plan": self.plan, "counts": counts})
 
 
+class PlanAction(NamedTuple):
+    """A button of a plan's page: the service that it calls, with the state to enter, if any."""
+
+    service: Callable[..., Any]
+    states: tuple[Plan.State, ...] = ()
+    needs_confirmation: bool = False
+    removes_plan: bool = False
+
+
 PLAN_ACTIONS = {
-    "apply": (workflow.start_operation, State.APPLYING),
-    "take-back": (workflow.start_operation, State.RETURNING),
-    "stop": (workflow.stop_plan,),
-    "discard": (workflow.discard_plan,),
+    "apply": PlanAction(workflow.start_operation, (State.APPLYING,)),
+    "take-back": PlanAction(workflow.start_operation, (State.RETURNING,), needs_confirmation=True),
+    "stop": PlanAction(workflow.stop_plan),
+    "discard": PlanAction(workflow.discard_plan, removes_plan=True),
 }
 
 
-def has_no_worker(job):
-    """Whether no worker has begun with this, though there was time."""
+def has_no_worker(job: Job | None) -> bool:
+    """Tell whether no worker has started the job in the time that one needs."""
     return (
-        bool(job)
+        job is not None
         and job.state == Job.State.WAITING
         and timezone.now() - job.created > WORKER_START_TIMEOUT
     )
 
 
-def allowed_actions(plan, going, counts):
-    """The names of the actions that the plan's state has room for."""
-    if going:
+def allowed_actions(plan: Plan, active_job: Job | None, counts: PlanCounts) -> set[str]:
+    """Return the names of the actions that the plan's state allows."""
+    if active_job:
         return {"stop"} if plan.state in workflow.OPERATIONS else {"discard"}
-    found = {
-        action
-        for action, (_s, *state) in PLAN_ACTIONS.items()
-        if state and plan.state in workflow.ALLOWED_STATES_BEFORE[state[0]]
-    }
-    if plan.is_returning:
-        found -= {"apply"}
     if plan.state == State.READY:
-        found = {"discard"} | ({"apply"} if has_pending_changes(counts) else set())
+        return {"discard", "apply"} if has_pending_changes(counts) else {"discard"}
     if plan.state in (State.READING, State.FAILED):
-        found = {"discard"}
-    return found
+        return {"discard"}
+    names = {
+        name
+        for name, action in PLAN_ACTIONS.items()
+        for state in action.states
+        if plan.state in workflow.OPERATIONS[state].allowed_from
+    }
+    return names - {"apply"} if plan.is_returning else names
 
 
-def has_pending_changes(counts):
+def has_pending_changes(counts: PlanCounts) -> bool:
     return any(row[Verb.NEW] or row[Verb.CHANGED] for row in counts.values())
 
 
 class RefusedRowsView(PlanMixin, View):
-    """The rows that were refused, as a file to be mended."""
+    """The rejected rows, as a file to correct."""
 
-    def get(self, request, pk):
+    def get(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         name = rejected_rows.rejects_filename(self.plan)
-        kind = "text/csv" if name.endswith(".csv") else "application/json"
-        return file_response(rejected_rows.render_rejects(self.plan), name, kind)
+        content_type = "text/csv" if name.endswith(".csv") else "application/json"
+        return file_response(rejected_rows.render_rejects(self.plan), name, content_type)
 
 
 class PlanJSONView(PlanMixin, View):
-    """The plan row by row, for programs and for those who want to read it all."""
+    """The whole plan as JSON."""
 
-    def get(self, request, pk):
+    def get(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         return file_response(
             plan_output.iter_plan_json(self.plan), f"plan-{pk}.json", "application/json"
         )
 
 
 class ImportTemplateView(RoleRequiredMixin, View):
-    """An empty file with the columns of a table and a row as example."""
+    """A CSV file with the columns of a table and an example row."""
 
     roles = Role.ADMINS
 
-    def get(self, request, table):
-        kind = ROW_TYPES_BY_TABLE.get(table)
+    def get(self, request: HttpRequest, table: str) -> StreamingHttpResponse:
+        row_type = ROW_TYPES_BY_TABLE.get(table)
         is_superadmin = request.user.role is Role.SUPERADMIN
-        if kind not in row_types_writable_by(request.user):
+        if row_type not in row_types_writable_by(request.user):
             raise Http404
         text = io.StringIO()
         example = {
-            n: v for n, v in kind.example.items() if is_superadmin or n in kind.domain_admin_columns
+            n: v
+            for n, v in row_type.example.items()
+            if is_superadmin or n in row_type.domain_admin_columns
         }
         csv.writer(text).writerows([example.keys(), example.values()])
         return file_response([text.getvalue()], f"{table}.csv", "text/csv")
 
 
-def file_response(pieces, name, kind):
-    response = StreamingHttpResponse(pieces, content_type=f"{kind}; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{sanitize_filename(name)}"'
+def file_response(
+    pieces: Iterable[str | bytes], filename: str, content_type: str
+) -> StreamingHttpResponse:
+    """Return a download that is made while it is sent."""
+    response = StreamingHttpResponse(pieces, content_type=f"{content_type}; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{sanitize_filename(filename)}"'
     return response
 
 
-def sanitize_filename(name):
-    """A file's name that is nothing but a name in a header."""
-    kept = (letter if letter.isalnum() or letter in "-_. " else "_" for letter in name)
-    return "".join(kept).encode("ascii", "replace").decode().replace("?", "_")
+def sanitize_filename(filename: str) -> str:
+    """Replace what may not stand in a header; the result is ASCII."""
+    letters = (letter if letter.isalnum() or letter in "-_. " else "_" for letter in filename)
+    return "".join(letters).encode("ascii", "replace").decode().replace("?", "_")

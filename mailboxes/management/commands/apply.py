@@ -1,20 +1,25 @@
-"""`apply FILE`: makes a description of domains, mailboxes and aliases true."""
+"""`apply FILE`: bring domains, mailboxes and aliases to the state that a file describes."""
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.console import make_printable, report_database_errors
+from mailadmin.console import make_printable
 from mailadmin.tables.csv_cells import format_cell
-from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.console import report_errors
 from mailboxes.transfer.manifest.parse import parse_manifest
-from mailboxes.transfer.manifest.reconcile import DryRunRollback, hash_passwords, reconcile
+from mailboxes.transfer.manifest.reconcile import (
+    DryRunRollback,
+    ReconcileStep,
+    hash_passwords,
+    reconcile,
+)
 
 VERB_SIGNS = {"create": "+", "edit": "~", "delete": "-"}
 PLANNED_SUMMARY = gettext_lazy(
@@ -27,32 +32,28 @@ class Command(BaseCommand):
     help = "Make what is in the domains of a YAML file as the file describes it."
     requires_system_checks = []
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE", help="YAML or JSON; - is standard input")
         parser.add_argument("--plan", action="store_true", help="only say what would happen")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(self, *args, file, plan, **options):
-        with report_database_errors():
-            try:
-                steps = self.steps(file, plan)
-            except (SourceError, ValidationError) as error:
-                texts = getattr(error, "messages", [str(error)])
-                raise CommandError(make_printable(" ".join(texts))) from error
+    def handle(self, *args: Any, file: str, plan: bool, **options: Any) -> None:
+        with report_errors():
+            steps = self.reconcile_file(file, plan)
         if options["json"]:
             self.stdout.write(json.dumps([step._asdict() for step in steps], ensure_ascii=False))
         else:
-            self.tell(steps, plan)
+            self.print_steps(steps, plan)
 
-    def steps(self, file, plan):
-        description = parse_manifest(read_manifest_text(file), file)
-        hash_passwords(description)
+    def reconcile_file(self, file: str, dry_run: bool) -> list[ReconcileStep]:
+        manifest = parse_manifest(read_manifest_text(file), file)
+        hash_passwords(manifest)
         try:
-            return perform(Actor.console(), reconcile, description, plan)
-        except DryRunRollback as asked:
-            return asked.steps
+            return perform(Actor.console(), reconcile, manifest, dry_run)
+        except DryRunRollback as rollback:
+            return rollback.steps
 
-    def tell(self, steps, plan):
+    def print_steps(self, steps: list[ReconcileStep], dry_run: bool) -> None:
         for step in steps:
             self.stdout.write(make_printable(f"{VERB_SIGNS[step.verb]} {step.kind} {step.key}"))
             for name, old, new in step.differences:
@@ -63,10 +64,10 @@ class Command(BaseCommand):
         verbs = [step.verb for step in steps]
         numbers = {"new": "create", "changed": "edit", "gone": "delete"}
         counts = {name: verbs.count(verb) for name, verb in numbers.items()}
-        self.stdout.write(str((PLANNED_SUMMARY if plan else DONE_SUMMARY) % counts))
+        self.stdout.write(str((PLANNED_SUMMARY if dry_run else DONE_SUMMARY) % counts))
 
 
-def read_manifest_text(file):
+def read_manifest_text(file: str) -> str:
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode("utf-8-sig")

@@ -1,7 +1,7 @@
-"""Everything on its way out: as JSON, which is complete, as CSV, and as map files of Postfix's.
+"""Exports: JSON, which is complete, CSV, and map files for Postfix.
 
-A writer gives its files as (name, pieces of text), made while they are written; `disk` and
-`archive` put them somewhere.
+A writer yields its files as (name, pieces of text), made while they are written; `disk` and
+`archive` store them.
 """
 
 from mailboxes.transfer.export import csvfiles, hashfiles, jsonfiles

@@ -1,10 +1,12 @@
-"""What a map of the panel's answers, all of it: its own queries, asked for every key at once.
+"""All answers of a Postfix map: the panel's own queries, asked for every key at once.
 
-A query finds a row by a key that Postfix has. Here the row itself says its key, so that the
-query's conditions, and nobody else's, decide what stands in a file.
+A query finds a row by the key that Postfix looks up. Here that key is computed from the row
+itself, so that exactly the conditions of the query decide what a file holds.
 """
 
-from typing import NamedTuple
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -24,91 +26,97 @@ LOCAL_PART_SQL = {
 
 
 class MapAnswers(NamedTuple):
-    """A part of a map: what it answers by its rows' own keys, or by those of an alias domain."""
+    """A part of a map, with rows looked up by their own keys or by those of an alias domain."""
 
     part: LookupSelect
-    prefix: str = ""  # "@": the key is everybody in the domain of the row
-    mirror: str = ""  # an alias domain
-    target_domain: str = ""  # the domain that it mirrors
-    domain: str = ""  # of the rows that are wanted alone; none: all
-    base: str = ""  # the folder of all mail
+    prefix: str = ""  # "@": the map's key is @domain of the row
+    alias_domain: str = ""  # whose addresses are looked up in `target_domain`
+    target_domain: str = ""
+    domain: str = ""  # limits the rows to this domain
+    mail_directory: str = ""
 
-    def iter_pages(self):
-        """(key, answer), some at a time, in order of the rows."""
+    def iter_pages(self) -> Iterator[list[tuple[str, Any]]]:
+        """Yield lists of (key, answer) in order of the rows."""
         for rows in self.iter_raw_pages():
-            yield [(fold(self.key_of(row)), answer) for row, answer in rows if answer]
+            yield [(fold(self.map_key(row)), answer) for row, answer in rows if answer]
 
-    def iter_raw_pages(self):
-        """(key of the row, what is answered …), some at a time."""
-        last = ""
-        while rows := self.rows(f" > %s ORDER BY {self.column} LIMIT {PAGE_SIZE}", [last]):
-            last = rows[-1][0]
+    def iter_raw_pages(self) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield lists of (key of the row, columns of the answer …)."""
+        last_key = ""
+        while rows := self.fetch_rows(
+            f" > %s ORDER BY {self.key_column} LIMIT {PAGE_SIZE}", [last_key]
+        ):
+            last_key = rows[-1][0]
             yield rows
 
-    def find_answered_keys(self, keys):
-        """Those of these keys that it answers."""
-        wanted = [row for key in keys if (row := self.row_key(key))]
-        if not wanted:
+    def find_answered_keys(self, keys: list[str]) -> set[str]:
+        """Return those of the keys that have an answer."""
+        row_keys = [row_key for key in keys if (row_key := self.row_key(key))]
+        if not row_keys:
             return set()
-        rows = self.rows(f" IN ({', '.join(['%s'] * len(wanted))})", wanted)
-        return {fold(self.key_of(row)) for row, answer in rows if answer}
+        rows = self.fetch_rows(f" IN ({', '.join(['%s'] * len(row_keys))})", row_keys)
+        return {fold(self.map_key(row_key)) for row_key, answer in rows if answer}
 
     # Keys and rows
 
-    def key_of(self, row):
-        return f"{row.partition('@')[0]}@{self.mirror}" if self.mirror else self.prefix + row
+    def map_key(self, row_key: str) -> str:
+        return (
+            f"{row_key.partition('@')[0]}@{self.alias_domain}"
+            if self.alias_domain
+            else self.prefix + row_key
+        )
 
-    def row_key(self, key):
-        """The key of the row that might answer."""
-        if not self.mirror:
-            return key.removeprefix(self.prefix)
-        local_part, _at, domain = key.rpartition("@")
-        return f"{local_part}@{self.target_domain}" if domain == fold(self.mirror) else None
+    def row_key(self, map_key: str) -> str | None:
+        """Return the key of the row that might answer."""
+        if not self.alias_domain:
+            return map_key.removeprefix(self.prefix)
+        local_part, _at, domain = map_key.rpartition("@")
+        return f"{local_part}@{self.target_domain}" if domain == fold(self.alias_domain) else None
 
     # SQL
 
-    def rows(self, condition, values):
-        """(key of the row, answer) of the rows that meet this and all that the query asks."""
+    def fetch_rows(self, condition: str, values: list[str]) -> list[tuple[Any, ...]]:
+        """Return (key of the row, answer …) of rows that meet this and the query's conditions."""
         conditions = [*self.part.where, *(text for text, _reason in self.part.live)]
         sql, parameters = self.bind_placeholders(
-            f"SELECT {self.column}, {self.part.answer} FROM {self.part.source}"  # noqa: S608 (our own words)
+            f"SELECT {self.key_column}, {self.part.answer} FROM {self.part.source}"  # noqa: S608 (our own words)
             f" WHERE {' AND '.join(conditions)}"
         )
         if self.domain or self.target_domain:
             sql += f" AND {self.table}.domain = %s"
             parameters.append(self.domain or self.target_domain)
         with connection.cursor() as cursor:
-            cursor.execute(f"{sql} AND {self.column}{condition}", [*parameters, *values])
+            cursor.execute(f"{sql} AND {self.key_column}{condition}", [*parameters, *values])
             return cursor.fetchall()
 
     @property
-    def table(self):
+    def table(self) -> str:
         return self.part.model._meta.model_name
 
     @property
-    def column(self):
+    def key_column(self) -> str:
         return f"{self.table}.{self.part.model._meta.pk.column}"
 
-    def bind_placeholders(self, sql):
-        """The query with the row's own key in place of the words."""
-        words, parameters = self.words() | {"base": ("%s", [self.base])}, []
+    def bind_placeholders(self, sql: str) -> tuple[str, list[Any]]:
+        """Replace the placeholders of a query by SQL for the row's own key."""
+        placeholders, parameters = self.placeholders() | {"base": ("%s", [self.mail_directory])}, []
 
-        def spelled(word):
-            text, values = words[word[1]]
+        def bind(match: re.Match[str]) -> str:
+            text, values = placeholders[match[1]]
             parameters.extend(values)
             return text
 
-        return PLACEHOLDER_RE.sub(spelled, sql.replace("%", "%%")), parameters
+        return PLACEHOLDER_RE.sub(bind, sql.replace("%", "%%")), parameters
 
-    def words(self):
-        """Word → (SQL, its parameters)."""
-        own, vendor = self.column, connection.vendor
-        joined = get_dialect().joined
-        if self.mirror:
-            local_part = LOCAL_PART_SQL[vendor].format(own)
-            key = joined(local_part, "%s"), [f"@{self.mirror}"]
-            return {"key": (f"({key[0]})", key[1]), "domain": ("%s", [self.mirror])}
+    def placeholders(self) -> dict[str, tuple[str, list[str]]]:
+        """Return SQL and its parameters for each placeholder."""
+        key_column, vendor = self.key_column, connection.vendor
+        concat = get_dialect().joined
+        if self.alias_domain:
+            local_part = LOCAL_PART_SQL[vendor].format(key_column)
+            key = concat(local_part, "%s"), [f"@{self.alias_domain}"]
+            return {"key": (f"({key[0]})", key[1]), "domain": ("%s", [self.alias_domain])}
         if self.prefix:
-            key = joined("%s", own), [self.prefix]
-            return {"key": (f"({key[0]})", key[1]), "domain": (own, [])}
-        return {"key": (own, []), "domain": (DOMAIN_SQL[vendor].format(own), [])}
+            key = concat("%s", key_column), [self.prefix]
+            return {"key": (f"({key[0]})", key[1]), "domain": (key_column, [])}
+        return {"key": (key_column, []), "domain": (DOMAIN_SQL[vendor].format(key_column), [])}

@@ -1,16 +1,19 @@
-"""The command: where the files go, and what of the database they do not hold."""
+"""The export command."""
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from mailadmin.console import make_printable, report_database_errors
+from mailadmin.console import make_printable
 from mailadmin.names import try_normalize_domain
 from mailboxes.mailserver.generator.choices import (
     MailServerOptions,
     detect_dovecot_version,
     is_valid_option,
 )
+from mailboxes.transfer.console import report_errors
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export import FORMATS, csvfiles, disk, hashfiles, jsonfiles, passwdfile
 from mailboxes.transfer.export.rows import find_domain_name
@@ -21,7 +24,7 @@ from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
 class Command(BaseCommand):
     help = "Write everything into files: JSON, CSV, or maps for a Postfix without a database."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--to", dest="format", choices=FORMATS, required=True)
         parser.add_argument("--domain", help="this domain alone, and what is in it")
         parser.add_argument("--output", metavar="PATH", help="a file; for several files a folder")
@@ -40,54 +43,54 @@ class Command(BaseCommand):
             help="hashfiles: which Dovecot reads the passwd-file (default: that of this machine)",
         )
 
-    def handle(self, *args, **options):
+    def handle(self, *args: Any, **options: Any) -> None:
         self.options, self.losses = options, Losses()
         self.check_options()
-        with report_database_errors():
+        with report_errors():
             try:
-                self.write(self.domain())
-            except ValidationError as error:
-                raise CommandError(make_printable(" ".join(error.messages))) from error
+                self.write_export(self.get_domain())
             except OSError as error:
                 raise CommandError(f"{error.filename or ''}: {error.strerror}") from error
-        self.tell()
+        self.print_losses()
 
-    def check_options(self):
+    def check_options(self) -> None:
         options = self.options
-        name, kind = options["format"], ROW_TYPES_BY_TABLE.get(options["table"])
-        if name != "csv" and (kind or options["passwords"]):
-            self.refuse(_("--table and --passwords are for CSV."))
-        if name != "json" and not kind and not options["output"]:
-            self.refuse(_("Say --output with the folder for the files."))
-        if kind and not options["passwords"] and csvfiles.requires_secrets(kind):
-            self.refuse(_("This table is nothing without its secrets: say --passwords."))
+        format_name, row_type = options["format"], ROW_TYPES_BY_TABLE.get(options["table"])
+        if format_name != "csv" and (row_type or options["passwords"]):
+            self.fail_usage(_("--table and --passwords are for CSV."))
+        if format_name != "json" and not row_type and not options["output"]:
+            self.fail_usage(_("Say --output with the folder for the files."))
+        if row_type and not options["passwords"] and csvfiles.requires_secrets(row_type):
+            self.fail_usage(_("This table is nothing without its secrets: say --passwords."))
         if not is_valid_option("mail_directory", options["mail_directory"]):
-            self.refuse(_("--mail-directory has to be a path."))
+            self.fail_usage(_("--mail-directory has to be a path."))
 
-    def refuse(self, text):
+    def fail_usage(self, text: str) -> NoReturn:
         raise CommandError(text, returncode=2)
 
-    def domain(self):
-        if not (given := self.options["domain"]):
+    def get_domain(self) -> str:
+        if not (requested := self.options["domain"]):
             return ""
-        if found := find_domain_name(try_normalize_domain(given)):
-            return found
-        raise CommandError(make_printable(_("There is no domain %(name)s.") % {"name": given}))
+        if name := find_domain_name(try_normalize_domain(requested)):
+            return name
+        raise CommandError(make_printable(_("There is no domain %(name)s.") % {"name": requested}))
 
     # Writing
 
-    def write(self, domain):
+    def write_export(self, domain: str) -> None:
         options = self.options
         with snapshot():
             if options["format"] == "json":
                 self.write_single_file(jsonfiles.iter_json(self.losses, domain))
-            elif kind := ROW_TYPES_BY_TABLE.get(options["table"]):
-                secrets = options["passwords"]
-                self.write_single_file(csvfiles.iter_csv_lines(kind, self.losses, domain, secrets))
+            elif row_type := ROW_TYPES_BY_TABLE.get(options["table"]):
+                with_secrets = options["passwords"]
+                self.write_single_file(
+                    csvfiles.iter_csv_lines(row_type, self.losses, domain, with_secrets)
+                )
             else:
-                disk.write_folder(options["output"], self.files(domain))
+                disk.write_folder(options["output"], self.iter_files(domain))
 
-    def files(self, domain):
+    def iter_files(self, domain: str) -> Iterator[tuple[str, Iterable[str]]]:
         if self.options["format"] == "csv":
             return csvfiles.iter_csv_files(self.losses, domain, self.options["passwords"])
         version = self.options["dovecot_version"] or detect_dovecot_version()
@@ -95,15 +98,15 @@ class Command(BaseCommand):
             self.losses, domain, self.options["mail_directory"], version
         )
 
-    def write_single_file(self, pieces):
+    def write_single_file(self, pieces: Iterable[str]) -> None:
         if path := self.options["output"]:
-            return disk.write_file(path, pieces)
+            disk.write_file(path, pieces)
+            return
         for piece in pieces:
             self.stdout.write(piece, ending="")
-        return None
 
-    def tell(self):
-        """What stays behind is no secret; it goes where it does not get into the files."""
+    def print_losses(self) -> None:
+        """Print what is not in the files to standard error, so that it cannot end up in them."""
         for note in self.losses:
             places = ", ".join(note.places) + (" …" if note.count > len(note.places) else "")
             self.stderr.write(make_printable(f"{note.count} × {note.text} ({places})"))

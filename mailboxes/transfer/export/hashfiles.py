@@ -1,10 +1,12 @@
-"""Map files for a mail server without a database: what Postfix's `postmap` compiles, what uses it.
+"""Map files for a mail server without a database, and the configuration that uses them.
 
-A file answers what the panel's queries answer (`postfix.maps`): alias domains are written out
-address by address, and what is switched off is not there.
+A file holds what the panel's queries answer (`postfix.maps`), for `postmap` to compile: alias
+domains are written out address by address, and inactive rows are left out.
 """
 
 import re
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -15,12 +17,14 @@ from mailboxes.mailserver.config_parser.maps import INDEX_SUFFIXES
 from mailboxes.models import Mailbox
 from mailboxes.postfix import maps
 from mailboxes.postfix.dialects import get_dialect
+from mailboxes.postfix.maps import LookupSelect, PostfixMap
+from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export import passwdfile
 from mailboxes.transfer.export.answers import MapAnswers
 
-MAX_MAILBOX_FILES = 100  # of mailboxes: Postfix asks every one of them
+MAX_MAILBOX_FILES = 100  # Postfix looks up each address in all of them
 MAX_NAME_LENGTH = 200
-# File → the maps of the panel that it stands for, in the order in which Postfix asks them.
+# File → the panel's maps that it replaces, in the order in which Postfix asks them.
 MAP_FILES = {
     "virtual/mailbox/domains": ("virtual_mailbox_domains",),
     "virtual/alias": (
@@ -34,62 +38,72 @@ MAP_FILES = {
     "access/mirrored": ("refused_recipients_mirror",),
     "senders": ("sender_login",),
 }
-MAILBOX_MAP = "virtual_mailbox"  # a file for each domain
+MAILBOX_MAP = "virtual_mailbox"  # written to a file for each domain
 NO_SMTP_FILE = "access/logins"
 MAILBOX_FOLDER, ALL_MAILBOXES_NAME = "virtual/mailbox", "all"
-# Keys as postmap(1) reads them: what it would take for a comment, or keep the quotes of, is none.
+# Keys that postmap(1) reads as written: without blanks or quotes, and no comments.
 WRITABLE_KEY_RE = re.compile(r"[^\s\"#][^\s\"]*")
 
 
-def iter_map_files(losses, domain="", base="/var/vmail", dovecot_version="2.3"):
-    """(name, pieces) of everything."""
+def iter_map_files(
+    losses: Losses,
+    domain: str = "",
+    mail_directory: str = "/var/vmail",
+    dovecot_version: str = "2.3",
+) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield (name, lines) of all files."""
     mailboxes = build_mailbox_files(domain)
     names = [*MAP_FILES, NO_SMTP_FILE, *(name for name, _answers in mailboxes)]
     for name, queries in MAP_FILES.items():
         yield name, iter_map_lines(iter_answers(queries, domain), losses, domain)
     for name, answers in [(NO_SMTP_FILE, [build_no_smtp_answers(domain)]), *mailboxes]:
         yield name, iter_map_lines(answers, losses, domain)
-    yield "dovecot/users", passwdfile.iter_passwd_lines(losses, domain, base, dovecot_version)
+    yield (
+        "dovecot/users",
+        passwdfile.iter_passwd_lines(losses, domain, mail_directory, dovecot_version),
+    )
     yield "dovecot/dovecot.conf", [passwdfile.DOVECOT_CONF[dovecot_version]]
-    yield "main.cf", [render_main_cf([name for name, _answers in mailboxes], base)]
+    yield "main.cf", [render_main_cf([name for name, _answers in mailboxes], mail_directory)]
     yield (
         "postmap.sh",
         [POSTMAP_SCRIPT_TEMPLATE.format(maps=" ".join(f"hash:{name}" for name in names))],
     )
 
 
-# Who answers
+# Answers
 
 
-def maps_by_name():
+def maps_by_name() -> dict[str, PostfixMap]:
     return {query.name: query for query in maps.build_postfix_maps()}
 
 
-def iter_answers(names, domain):
-    """What these maps answer; of a key that several know, the first of them."""
+def iter_answers(names: Iterable[str], domain: str) -> Iterator[MapAnswers]:
+    """Yield the answers of these maps; the first answer for a key counts."""
     queries = maps_by_name()
     for name in names:
         for part in queries[name].parts:
             yield from iter_part_answers(part, domain)
 
 
-def iter_part_answers(part, domain):
-    """A part by its rows' own keys; one of alias domains by the keys of each of them."""
+def iter_part_answers(part: LookupSelect, domain: str) -> Iterator[MapAnswers]:
+    """Yield a part with its rows' own keys, or once per alias domain with the keys of that."""
     if part.source == maps.QueryBuilder(get_dialect()).dialect.table(part.model):
         prefix = "@" if has_domain_keys(part) else ""
         yield MapAnswers(part, prefix, domain=domain if part.model is not Transport else "")
         return
-    mirrors = AliasDomain.objects.filter(active=True)
-    for mirror in iter_rows(mirrors.filter(alias_domain=domain) if domain else mirrors):
-        yield MapAnswers(part, "", mirror.alias_domain_id, mirror.target_domain_id)
+    alias_domains = AliasDomain.objects.filter(active=True)
+    for alias_domain in iter_rows(
+        alias_domains.filter(alias_domain=domain) if domain else alias_domains
+    ):
+        yield MapAnswers(part, "", alias_domain.alias_domain_id, alias_domain.target_domain_id)
 
 
-def has_domain_keys(part):
+def has_domain_keys(part: LookupSelect) -> bool:
     return part.model is Domain and "SUBSTR(:key, 2)" in part.where[0]
 
 
-def build_mailbox_files(domain):
-    """(name, answers) of a file for each domain; of one for all where there are too many."""
+def build_mailbox_files(domain: str) -> list[tuple[str, list[MapAnswers]]]:
+    """Return (name, answers) of one file per domain, or of one for all if there are too many."""
     (part,) = maps_by_name()[MAILBOX_MAP].parts
     names = find_mailbox_domains(domain)
     if can_split_by_domain(names):
@@ -97,19 +111,22 @@ def build_mailbox_files(domain):
     return [(f"{MAILBOX_FOLDER}/{ALL_MAILBOXES_NAME}", [MapAnswers(part, domain=domain)])]
 
 
-def find_mailbox_domains(domain):
-    """Domains with mailboxes, a few more than get a file of their own."""
-    found = []
+def find_mailbox_domains(domain: str) -> list[str]:
+    """Return the domains with mailboxes; no more than needed to see that there are too many."""
+    names = []
     for answers in iter_answers(["virtual_mailbox_domains"], domain):
         for page in answers.iter_pages():
-            found += [key for key, _answer in page]
-            if len(found) > MAX_MAILBOX_FILES:
-                return found
-    return found
+            names += [key for key, _answer in page]
+            if len(names) > MAX_MAILBOX_FILES:
+                return names
+    return names
 
 
-def can_split_by_domain(names):
-    """Few enough, and none that leads elsewhere or is what postmap calls another's file."""
+def can_split_by_domain(names: list[str]) -> bool:
+    """Tell whether there are few domains, and none has a name unsafe for a file.
+
+    Unsafe is what leads to another folder, or what postmap calls a compiled file.
+    """
     compiled = tuple(INDEX_SUFFIXES.values())
     return len(names) <= MAX_MAILBOX_FILES and not any(
         name.endswith(compiled) or len(name) > MAX_NAME_LENGTH or not SAFE_DOMAIN_RE.fullmatch(name)
@@ -120,72 +137,76 @@ def can_split_by_domain(names):
 SAFE_DOMAIN_RE = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 
 
-def build_no_smtp_answers(domain):
-    """Logins that may read their mail and send none."""
-    asking = maps.QueryBuilder(get_dialect())
-    live = (asking.active("mailbox"), ("mailbox.smtp_active = 0", ""))
-    key = asking.key(Mailbox, "username")
-    part = maps.LookupSelect(Mailbox, "'REJECT'", asking.dialect.table(Mailbox), key, live)
+def build_no_smtp_answers(domain: str) -> MapAnswers:
+    """Return the logins that may read mail but not send any."""
+    builder = maps.QueryBuilder(get_dialect())
+    live = (builder.active("mailbox"), ("mailbox.smtp_active = 0", ""))
+    key = builder.key(Mailbox, "username")
+    part = maps.LookupSelect(Mailbox, "'REJECT'", builder.dialect.table(Mailbox), key, live)
     return MapAnswers(part, domain=domain)
 
 
-# A file
+# Map files
 
 
-def iter_map_lines(answers, losses, domain):
-    """The lines of a map file; every key once."""
+def iter_map_lines(answers: Iterable[MapAnswers], losses: Losses, domain: str) -> Iterator[str]:
+    """Yield the lines of a map file, each key once."""
     yield FILE_HEADER
-    asked = []
-    for each in answers:
-        for page in each.iter_pages():
-            taken = find_keys_answered_before(asked, each, [key for key, _answer in page])
-            for key, answer in iter_new_answers(page, taken, domain):
+    earlier: list[MapAnswers] = []
+    for current in answers:
+        for page in current.iter_pages():
+            answered = find_keys_answered_before(earlier, current, [key for key, _answer in page])
+            for key, answer in iter_new_answers(page, answered, domain):
                 yield from iter_map_line(key, answer, losses)
-        asked.append(each)
+        earlier.append(current)
 
 
 FILE_HEADER = "# Written by mailadmin.\n"
 
 
-def find_keys_answered_before(asked, answers, keys):
-    """Those of the keys that an earlier query of the file has answered."""
-    rivals = [each for each in asked if each.mirror in ("", answers.mirror)]
-    return set().union(*(each.find_answered_keys(keys) for each in rivals))
+def find_keys_answered_before(
+    earlier: list[MapAnswers], answers: MapAnswers, keys: list[str]
+) -> set[str]:
+    """Return those of the keys that an earlier query of the file has answered."""
+    competing = [each for each in earlier if each.alias_domain in ("", answers.alias_domain)]
+    return set().union(*(each.find_answered_keys(keys) for each in competing))
 
 
-def iter_new_answers(page, taken, domain):
-    """What is not answered yet; with a domain, what is about it."""
+def iter_new_answers(
+    page: list[tuple[str, Any]], answered: set[str], domain: str
+) -> Iterator[tuple[str, Any]]:
+    """Yield what is not answered yet, only for the domain if there is one."""
     for key, answer in page:
-        if key not in taken and (not domain or belongs_to_domain(key, domain)):
+        if key not in answered and (not domain or belongs_to_domain(key, domain)):
             yield key, answer
 
 
-def belongs_to_domain(key, domain):
+def belongs_to_domain(key: str, domain: str) -> bool:
     return key in (domain, f".{domain}") or key.endswith(f"@{domain}")
 
 
-def iter_map_line(key, answer, losses):
+def iter_map_line(key: str, answer: Any, losses: Losses) -> Iterator[str]:
     if not WRITABLE_KEY_RE.fullmatch(key):
         losses.add(_("A key that no map file can hold is left out."), key)
         return
     yield f"{key}\t{' '.join(str(answer).split())}\n"
 
 
-# What uses them
+# Configuration
 
 
-def render_main_cf(mailboxes, base):
+def render_main_cf(mailbox_names: list[str], mail_directory: str) -> str:
     names = {name: format_map_reference(name) for name in (*MAP_FILES, NO_SMTP_FILE)}
     return MAIN_CF_TEMPLATE.format(
-        base=base,
+        base=mail_directory,
         delimiter=settings.MAILADMIN_RECIPIENT_DELIMITER,
         vacation=f"{settings.MAILADMIN_VACATION_DOMAIN} = {maps.VACATION_SERVICE}:",
-        mailboxes=",\n    ".join(map(format_map_reference, mailboxes)),
+        mailboxes=",\n    ".join(map(format_map_reference, mailbox_names)),
         maps=names,
     )
 
 
-def format_map_reference(name):
+def format_map_reference(name: str) -> str:
     return f"hash:$config_directory/{name}"
 
 

@@ -1,7 +1,9 @@
-"""Dovecot's passwd-file: who logs in, with the panel's own hashes, and where their mail is."""
+"""Dovecot's passwd-file: logins with the panel's own hashes, and where their mail is."""
 
 import base64
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -9,10 +11,12 @@ from mailadmin.names import fold
 from mailboxes.models import Mailbox
 from mailboxes.postfix import maps
 from mailboxes.postfix.dialects import get_dialect
+from mailboxes.postfix.maps import LookupSelect
+from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export.answers import MapAnswers
 from mailboxes.transfer.row_types import UNUSABLE_PASSWORD_HASH
 
-SEPARATOR_RE = re.compile(r"[:\s]")  # what ends a field, a value or a line
+SEPARATOR_RE = re.compile(r"[:\s]")  # ends a field, a value or a line
 FIELD_END_RE = re.compile(r"[:\r\n]")
 WHITESPACE_RE = re.compile(r"\s")
 SCHEME_PREFIX_RE = re.compile(r"\{([\w-]+)\}(.*)", re.DOTALL)
@@ -51,37 +55,50 @@ userdb passwd-file {
 }
 
 
-ESCAPED_PERCENT = {"2.3": "%%", "2.4": "%"}  # 2.3 puts values in place of `%d` and the like
+ESCAPED_PERCENT = {"2.3": "%%", "2.4": "%"}  # 2.3 replaces variables such as `%d`
 
 
-def iter_passwd_lines(losses, domain, base, version):
-    """A line for every mailbox that is switched on, as this version of Dovecot reads it."""
+def iter_passwd_lines(
+    losses: Losses, domain: str, mail_directory: str, version: str
+) -> Iterator[str]:
+    """Yield a line for every active mailbox, in the format of this version of Dovecot."""
     fields = maps.USER_FIELD_BUILDERS[version](get_dialect())
-    rows = MapAnswers(build_users_part(fields), domain=domain, base=f"{base.rstrip('/')}/")
+    rows = MapAnswers(
+        build_users_part(fields), domain=domain, mail_directory=f"{mail_directory.rstrip('/')}/"
+    )
     for page in rows.iter_raw_pages():
         for user, password, *values in page:
-            said = dict(zip(fields, values, strict=True))
+            user_fields = dict(zip(fields, values, strict=True))
             yield from iter_passwd_line(
-                user, password, said.pop("home"), said, ESCAPED_PERCENT[version], losses
+                user,
+                password,
+                user_fields.pop("home"),
+                user_fields,
+                ESCAPED_PERCENT[version],
+                losses,
             )
 
 
-def build_users_part(fields):
-    """Who may log in with what, where their mail is and how much: as Dovecot asks the panel."""
-    asking = maps.QueryBuilder(get_dialect())
+def build_users_part(fields: dict[str, str]) -> LookupSelect:
+    """Return the query of logins: password, mail location and quota, as Dovecot asks the panel."""
+    builder = maps.QueryBuilder(get_dialect())
     password = (
-        f"CASE WHEN {maps.build_password_not_expired(asking)}"
-        f" THEN {maps.password_with_scheme(asking)} ELSE '{UNUSABLE_PASSWORD_HASH}' END"
+        f"CASE WHEN {maps.build_password_not_expired(builder)}"
+        f" THEN {maps.password_with_scheme(builder)} ELSE '{UNUSABLE_PASSWORD_HASH}' END"
     )
     answer = ", ".join([password, *fields.values()])
-    key, table = asking.key(Mailbox, "username"), asking.dialect.table(Mailbox)
-    return maps.LookupSelect(Mailbox, answer, table, key, (asking.active("mailbox"),))
+    key, table = builder.key(Mailbox, "username"), builder.dialect.table(Mailbox)
+    return maps.LookupSelect(Mailbox, answer, table, key, (builder.active("mailbox"),))
 
 
-def iter_passwd_line(user, password, home, said, percent, losses):
-    usual = {"mail": f"maildir:{home}", "mail_driver": "maildir", "mail_path": home}
-    kept = {name: text for name, text in said.items() if text not in (None, usual.get(name))}
-    extras = [f"userdb_{name}={text}" for name, text in kept.items()]
+def iter_passwd_line(
+    user: str, password: str, home: str, user_fields: dict[str, Any], percent: str, losses: Losses
+) -> Iterator[str]:
+    defaults = {"mail": f"maildir:{home}", "mail_driver": "maildir", "mail_path": home}
+    extra = {
+        name: text for name, text in user_fields.items() if text not in (None, defaults.get(name))
+    }
+    extras = [f"userdb_{name}={text}" for name, text in extra.items()]
     if (
         SEPARATOR_RE.search(user)
         or FIELD_END_RE.search(home)
@@ -89,15 +106,15 @@ def iter_passwd_line(user, password, home, said, percent, losses):
     ):
         losses.add(_("A name or a folder that a passwd-file cannot hold: no login."), user)
         return
-    words = " ".join(extras).replace("%", percent)
-    yield f"{fold(user)}:{encode_password(password)}::::{home}::{words}\n"
+    extra_fields = " ".join(extras).replace("%", percent)
+    yield f"{fold(user)}:{encode_password(password)}::::{home}::{extra_fields}\n"
 
 
-def encode_password(password):
-    """The stored password; one with a colon or a blank in base64, as Dovecot reads it too."""
+def encode_password(password: str) -> str:
+    """Return the stored password, in base64 if it holds a colon or a blank; Dovecot reads both."""
     if not SEPARATOR_RE.search(password):
         return password
-    found = SCHEME_PREFIX_RE.fullmatch(password)
-    if not found or "." in found[1]:
+    match = SCHEME_PREFIX_RE.fullmatch(password)
+    if not match or "." in match[1]:
         return UNUSABLE_PASSWORD_HASH
-    return f"{{{found[1]}.B64}}{base64.b64encode(found[2].encode()).decode()}"
+    return f"{{{match[1]}.B64}}{base64.b64encode(match[2].encode()).decode()}"

@@ -1,8 +1,10 @@
-"""Rows on their way out: each kind's, some at a time, as files hold them."""
+"""The rows of an export, as files hold them."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Model, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from domains.models import DkimKey, Domain, DomainAdmin
@@ -11,57 +13,60 @@ from mailadmin.db.aggregates import bounded_sum
 from mailadmin.db.pagination import iter_pages
 from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
+from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.plan.limits import DomainCapacity
+from mailboxes.transfer.row_types.base import RowType, RowValues
 
 
-def iter_export_rows(kind, losses, domain=""):
-    """All rows of a kind, or those of a domain, by which an import makes the same."""
-    rows = kind.model._default_manager.all()
+def iter_export_rows(row_type: RowType, losses: Losses, domain: str = "") -> Iterator[RowValues]:
+    """Yield all rows of a type, or those of a domain, as an import takes them."""
+    rows = row_type.model._default_manager.all()
     if domain:
-        rows = DOMAIN_FILTERS.get(kind.name, filter_by_domain)(rows, domain, losses)
-    if kind.name in QUERYSET_FILTERS:
-        rows = QUERYSET_FILTERS[kind.name](rows, losses)
-    choose = PAGE_FILTERS.get(kind.name, select_all)
+        rows = DOMAIN_FILTERS.get(row_type.name, filter_by_domain)(rows, domain, losses)
+    if row_type.name in QUERYSET_FILTERS:
+        rows = QUERYSET_FILTERS[row_type.name](rows, losses)
+    select = PAGE_FILTERS.get(row_type.name, select_all)
     for page in iter_pages(rows):
         yield from (
-            build_export_values(kind, row) for row in choose(kind.prefetch_rows(page), losses)
+            build_export_values(row_type, row)
+            for row in select(row_type.prefetch_rows(page), losses)
         )
 
 
-def build_export_values(kind, row):
-    """What stands in a file for a row; what it does not have is left out."""
-    values = kind.to_file_values(kind.words(row))
+def build_export_values(row_type: RowType, row: Model) -> RowValues:
+    """Return the values of a row for a file, without those that are NULL."""
+    values = row_type.to_file_values(row_type.values_from_row(row))
     return {name: value for name, value in values.items() if value is not None}
 
 
-# Of one domain
+# Rows of one domain
 
 
-def filter_by_domain(rows, domain, _losses):
+def filter_by_domain(rows: QuerySet, domain: str, _losses: Losses) -> QuerySet:
     return rows.filter(domain=domain)
 
 
-def build_address_filter(column):
-    """By the address: a join would leave out rows whose mailbox is gone."""
+def build_address_filter(column: str) -> Callable[[QuerySet, str, Losses], QuerySet]:
+    """Return a filter by the address: a join would leave out rows whose mailbox is gone."""
 
-    def chosen(rows, domain, _losses):
+    def filter_by_address(rows: QuerySet, domain: str, _losses: Losses) -> QuerySet:
         return rows.filter(**{f"{column}__endswith": f"@{domain}"})
 
-    return chosen
+    return filter_by_address
 
 
-def filter_admins(rows, domain, losses):
-    """Those who run this domain alone: of others a part would be missing."""
+def filter_admins(rows: QuerySet, domain: str, losses: Losses) -> QuerySet:
+    """Return admins of this domain only: of others a part would be missing."""
     assigned = DomainAdmin.objects.filter(active=True)
-    here = rows.filter(superadmin=False, pk__in=assigned.filter(domain=domain).values("admin_id"))
-    elsewhere = assigned.exclude(domain=domain).values("admin_id")
-    for name in here.filter(pk__in=elsewhere).values_list("pk", flat=True):
+    admins = rows.filter(superadmin=False, pk__in=assigned.filter(domain=domain).values("admin_id"))
+    admins_elsewhere = assigned.exclude(domain=domain).values("admin_id")
+    for name in admins.filter(pk__in=admins_elsewhere).values_list("pk", flat=True):
         losses.add(_("Admins who run other domains too are left out."), name)
-    return here.exclude(pk__in=elsewhere)
+    return admins.exclude(pk__in=admins_elsewhere)
 
 
-def filter_totp_exceptions(rows, domain, _losses):
-    """TOTP exceptions of a domain and of its mailboxes."""
+def filter_totp_exceptions(rows: QuerySet, domain: str, _losses: Losses) -> QuerySet:
+    """Return the TOTP exceptions of a domain and of its mailboxes."""
     return rows.filter(Q(username=domain) | Q(username__endswith=f"@{domain}"))
 
 
@@ -79,13 +84,13 @@ DOMAIN_FILTERS = {
 }
 
 
-# What is not written
+# Rows that are left out
 
 
-def exclude_keyless_signings(rows, losses):
-    """A signing is told by its key; one whose key is gone signs nothing."""
-    lost = rows.exclude(dkim__in=DkimKey.objects.values("pk"))
-    for signing in lost:
+def exclude_keyless_signings(rows: QuerySet, losses: Losses) -> QuerySet:
+    """Leave out DKIM signings whose key is gone: they are identified by it, and sign nothing."""
+    without_key = rows.exclude(dkim__in=DkimKey.objects.values("pk"))
+    for signing in without_key:
         losses.add(_("DKIM signings without a key are left out."), signing.author)
     return rows.select_related("dkim")
 
@@ -93,14 +98,14 @@ def exclude_keyless_signings(rows, losses):
 QUERYSET_FILTERS = {"dkim-signing": exclude_keyless_signings}
 
 
-def select_all(rows, _losses):
+def select_all(rows: Iterable[Model], _losses: Losses) -> Iterable[Model]:
     return rows
 
 
-def select_aliases(rows, losses):
-    """A mailbox comes with the alias that leads to it alone, so that one is not written."""
-    own = Mailbox.objects.filter(pk__in=[row.pk for row in rows])
-    is_active = {fold(key): active for key, active in own.values_list("pk", "active")}
+def select_aliases(rows: Iterable[Alias], losses: Losses) -> Iterator[Alias]:
+    """Leave out aliases that deliver to their mailbox alone: creating it creates them."""
+    mailboxes = Mailbox.objects.filter(pk__in=[row.pk for row in rows])
+    is_active = {fold(key): active for key, active in mailboxes.values_list("pk", "active")}
     for row in rows:
         key = fold(row.pk)
         if row.active != is_active.get(key, row.active):
@@ -110,13 +115,16 @@ def select_aliases(rows, losses):
             yield row
 
 
-def has_other_targets(alias):
-    """Whether mail for a mailbox goes elsewhere too; what is only answered its vacation says."""
+def has_other_targets(alias: Alias) -> bool:
+    """Tell whether a mailbox's mail goes elsewhere too.
+
+    If it is only answered, the vacation row tells so.
+    """
     return bool(alias.others) or not (alias.targets or alias.goto)
 
 
-def select_full_domains(rows, _losses):
-    """Domains that hold more than their limits allow."""
+def select_full_domains(rows: Iterable[Domain], _losses: Losses) -> list[Domain]:
+    """Return domains that hold more than their limits allow."""
     counted = count_domain_contents([row.pk for row in rows])
     return [
         row
@@ -125,12 +133,12 @@ def select_full_domains(rows, _losses):
     ]
 
 
-def count_domain_contents(names):
-    """Folded name → what is in a domain, as the plan of an import would count it."""
-    found = {fold(name): {"present": Counter()} for name in names}
+def count_domain_contents(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the arguments of `DomainCapacity` by folded name, counted as an import does."""
+    contents: dict[str, dict[str, Any]] = {fold(name): {"counts": Counter()} for name in names}
     aliases = Alias.objects.filter(domain__in=names).values("domain_id").annotate(n=Count("pk"))
     for row in aliases:
-        found[fold(row["domain_id"])]["present"]["aliases"] += row["n"]
+        contents[fold(row["domain_id"])]["counts"]["aliases"] += row["n"]
     mailboxes = Mailbox.objects.filter(domain__in=names).values("domain_id")
     for row in mailboxes.annotate(
         n=Count("pk"),
@@ -138,17 +146,20 @@ def count_domain_contents(names):
         largest=Max("quota"),
         unlimited=Count("pk", filter=Q(quota=0)),
     ):
-        own = found[fold(row["domain_id"])]
-        own["present"]["mailboxes"] += row["n"]
-        own["assigned"] = row["assigned"]
-        own["largest"] = max(0, row["largest"])
-        own["has_unlimited_quota"] = bool(row["unlimited"])
-    return found
+        content = contents[fold(row["domain_id"])]
+        content["counts"]["mailboxes"] += row["n"]
+        content["assigned_quota"] = row["assigned"]
+        content["largest_quota"] = max(0, row["largest"])
+        content["has_unlimited_quota"] = bool(row["unlimited"])
+    return contents
 
 
-PAGE_FILTERS = {"alias": select_aliases, "limit": select_full_domains}
+PAGE_FILTERS: dict[str, Callable[[Any, Losses], Iterable[Any]]] = {
+    "alias": select_aliases,
+    "limit": select_full_domains,
+}
 
 
-def find_domain_name(name):
-    """The domain by that name, as it is stored; None if there is none."""
+def find_domain_name(name: str) -> str | None:
+    """Return the name of a domain as it is stored, None if there is no such domain."""
     return Domain.objects.filter(pk=name).values_list("pk", flat=True).first()

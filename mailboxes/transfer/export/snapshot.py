@@ -1,13 +1,14 @@
-"""One state of the database, however long it takes to read it and whatever is written meanwhile."""
+"""One consistent state of the database, however long reading takes."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection, transaction
 
 
 @contextmanager
-def snapshot():
-    """Reads here see what was there when it began; nothing is written here."""
+def snapshot() -> Iterator[None]:
+    """Run reads in a consistent snapshot; nothing can be written in it."""
     if connection.in_atomic_block:
         yield
         return
@@ -16,8 +17,11 @@ def snapshot():
 
 
 @contextmanager
-def mysql_snapshot():
-    """In a transaction that Django knows of: what is lost in its middle is not asked elsewhere."""
+def mysql_snapshot() -> Iterator[None]:
+    """Open the snapshot in a transaction that Django knows of.
+
+    So if the connection is lost, the remaining queries fail instead of being sent on a new one.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         with transaction.atomic():
@@ -27,8 +31,8 @@ def mysql_snapshot():
 
 
 @contextmanager
-def sqlite_snapshot():
-    """Django's own transaction would keep all others from writing."""
+def sqlite_snapshot() -> Iterator[None]:
+    """Open a plain transaction: Django's own would keep all others from writing."""
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
         try:

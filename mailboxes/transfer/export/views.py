@@ -1,7 +1,11 @@
-"""The page of exports: everything, or a domain, as a file made while it is sent."""
+"""The export page."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import FormView
@@ -25,9 +29,15 @@ EXPORT_FORMATS = {
 }
 
 
-class ExportForm(ValidatedTextForm):
-    """What is wanted."""
+class Export(NamedTuple):
+    """A file to download."""
 
+    pieces: Iterator[str | bytes]
+    extension: str
+    content_type: str
+
+
+class ExportForm(ValidatedTextForm):
     format = forms.ChoiceField(label=gettext_lazy("As what"), choices=list(EXPORT_FORMATS.items()))
     domain = DomainFormField(
         label=gettext_lazy("Domain"),
@@ -46,7 +56,7 @@ class ExportForm(ValidatedTextForm):
         help_text=gettext_lazy("Map files only: the version of Dovecot that will read them."),
     )
 
-    def clean_domain(self):
+    def clean_domain(self) -> str:
         name = self.cleaned_data["domain"]
         if name and not (name := find_domain_name(name)):
             raise ValidationError(_("There is no such domain."))
@@ -54,46 +64,50 @@ class ExportForm(ValidatedTextForm):
 
 
 class ExportView(RoleRequiredMixin, FormView):
-    """Everything on its way out: a superadmin's matter."""
+    """Download everything, or one domain; for superadmins."""
 
     roles = Role.SUPERADMIN
     template_name = "transfer/export.html"
     form_class = ExportForm
 
-    def form_valid(self, form):
-        pieces, ending, kind = EXPORTERS[form.cleaned_data["format"]](form.cleaned_data, Losses())
+    def form_valid(self, form: ExportForm) -> StreamingHttpResponse:
+        export = EXPORTERS[form.cleaned_data["format"]](form.cleaned_data, Losses())
         name = form.cleaned_data["domain"] or "mailadmin"
-        return file_response(iter_in_snapshot(pieces), f"{name}.{ending}", kind)
+        return file_response(
+            iter_in_snapshot(export.pieces), f"{name}.{export.extension}", export.content_type
+        )
 
-    def form_invalid(self, form):
+    def form_invalid(self, form: ExportForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
 
-def iter_in_snapshot(pieces):
+def iter_in_snapshot(pieces: Iterable[str | bytes]) -> Iterator[str | bytes]:
     with snapshot():
         yield from pieces
 
 
-def export_json(given, losses):
-    return jsonfiles.iter_json(losses, given["domain"]), "json", "application/json"
+def export_json(options: dict[str, Any], losses: Losses) -> Export:
+    return Export(jsonfiles.iter_json(losses, options["domain"]), "json", "application/json")
 
 
-def export_csv(given, losses):
-    files = csvfiles.iter_csv_files(losses, given["domain"], given["passwords"])
-    return iter_zip(append_loss_notes(files, losses)), "zip", "application/zip"
+def export_csv(options: dict[str, Any], losses: Losses) -> Export:
+    files = csvfiles.iter_csv_files(losses, options["domain"], options["passwords"])
+    return Export(iter_zip(append_loss_notes(files, losses)), "zip", "application/zip")
 
 
-def export_hashfiles(given, losses):
-    version = given["dovecot_version"] or detect_dovecot_version()
-    files = hashfiles.iter_map_files(losses, given["domain"], dovecot_version=version)
-    return iter_zip(append_loss_notes(files, losses)), "zip", "application/zip"
+def export_hashfiles(options: dict[str, Any], losses: Losses) -> Export:
+    version = options["dovecot_version"] or detect_dovecot_version()
+    files = hashfiles.iter_map_files(losses, options["domain"], dovecot_version=version)
+    return Export(iter_zip(append_loss_notes(files, losses)), "zip", "application/zip")
 
 
 EXPORTERS = {"json": export_json, "csv": export_csv, "hashfiles": export_hashfiles}
 
 
-def append_loss_notes(files, losses):
-    """The files, and one more with what none of them holds."""
+def append_loss_notes(
+    files: Iterable[tuple[str, Iterable[str]]], losses: Losses
+) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield the files, and `notes.txt` with what none of them holds."""
     yield from files
     if lines := [f"{note.count} × {note.text} ({', '.join(note.places)})\n" for note in losses]:
         yield "notes.txt", lines

@@ -1,4 +1,4 @@
-"""A description of domains and what is in them, as people write it: YAML, which JSON is too."""
+"""Parse a manifest: domains and what is in them, written by people in YAML, or JSON, its subset."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from mailadmin.names import fold
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.row_types import ROW_TYPES
+from mailboxes.transfer.row_types.base import RowType, RowValues
 
 MANIFEST_ROW_TYPES = ("domain", "mailbox", "alias", "alias-domain")
 SECTIONS = {ROW_TYPES[name].table: ROW_TYPES[name] for name in MANIFEST_ROW_TYPES}
@@ -18,7 +19,7 @@ YAML_NULL_TAG = "tag:yaml.org,2002:null"
 
 
 class ManifestLoader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):
-    """All is text, as in other files: a person called `No` stays what he is, and so does 010."""
+    """Reads every scalar as text, as other files are read: `No` and `010` keep their spelling."""
 
 
 ManifestLoader.add_implicit_resolver(YAML_NULL_TAG, re.compile("~|null|Null|NULL"), ["~", "n", "N"])
@@ -27,52 +28,56 @@ ManifestLoader.add_constructor(YAML_NULL_TAG, lambda loader, node: None)
 
 @dataclass
 class ManifestRow:
-    """What one row has to be like, and in which line of the file that stands."""
+    """The values that one row shall have, and its line in the file."""
 
-    kind: object
-    values: dict
+    row_type: RowType
+    values: RowValues
     line: int
+    raw_password: str = ""  # plain text, to be hashed
 
     @property
-    def key(self):
-        return self.kind.folded_key(self.values)
+    def key(self) -> str:
+        return self.row_type.folded_key(self.values)
 
 
 @dataclass
 class Manifest:
-    """Rows by section. What a section does not name, it does not want in the domains named."""
+    """Rows by section. Existing rows that a given section does not list will be deleted."""
 
-    sections: dict = field(default_factory=dict)  # table → {folded key: row}
+    # table → folded key → row
+    sections: dict[str, dict[str, ManifestRow]] = field(default_factory=dict)
 
     @property
-    def domains(self):
+    def domains(self) -> list[str]:
         return list(self.sections["domains"])
 
-    def rows(self, table):
+    def rows(self, table: str) -> dict[str, ManifestRow]:
         return self.sections.get(table, {})
 
 
-def parse_manifest(text, name):
-    """The description in a text; all that is wrong with it is told at once, line by line."""
+def parse_manifest(text: str, filename: str) -> Manifest:
+    """Return the manifest in a text; raise SourceError with the line of the first error."""
     try:
         check_depth(text)
         loader = ManifestLoader(text)
         root = loader.get_single_node()
         sections = mapping_items(root, _("The file has to be a list of sections."))
-        description = Manifest()
+        manifest = Manifest()
         for key, node in sections:
             table = parse_section_name(key)
-            description.sections[table] = parse_section(loader, SECTIONS[table], node)
+            manifest.sections[table] = parse_section(loader, SECTIONS[table], node)
     except yaml.YAMLError as error:
-        raise SourceError(" ".join(str(error).split()), name) from error
-    if "domains" not in description.sections:
-        raise SourceError(_("There is no section “domains”, which says what is described."), name)
-    check_foreign_domains(description)
-    return description
+        raise SourceError(" ".join(str(error).split()), filename) from error
+    if "domains" not in manifest.sections:
+        raise SourceError(
+            _("There is no section “domains”, which says what is described."), filename
+        )
+    check_foreign_domains(manifest)
+    return manifest
 
 
-def check_depth(text):
-    """Sections, rows, columns and lists of names; what is deeper would only fill the stack."""
+def check_depth(text: str) -> None:
+    """Refuse deep nesting, which needs stack: sections, rows, columns and lists are enough."""
     depth = 0
     for event in yaml.parse(text, Loader=ManifestLoader):
         depth += isinstance(event, yaml.CollectionStartEvent)
@@ -81,8 +86,8 @@ def check_depth(text):
             raise error_at(event, _("This is nested too deeply."))
 
 
-def mapping_items(node, text):
-    """(key node, value node) of a mapping, no key of which stands there twice."""
+def mapping_items(node: yaml.Node | None, text: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
+    """Return the (key node, value node) pairs of a mapping; refuse duplicate keys."""
     if not isinstance(node, yaml.MappingNode):
         raise error_at(node, text) if node is not None else SourceError(text, "1")
     seen = set()
@@ -95,51 +100,53 @@ def mapping_items(node, text):
     return node.value
 
 
-def error_at(node, text):
+def error_at(node: yaml.Node | yaml.Event, text: str) -> SourceError:
     return SourceError(text, _("line %(line)s") % {"line": line_number(node)})
 
 
-def line_number(node):
+def line_number(node: yaml.Node | yaml.Event) -> int:
     return node.start_mark.line + 1
 
 
-def parse_section_name(key):
+def parse_section_name(key: yaml.ScalarNode) -> str:
     if key.value not in SECTIONS:
         text = _("There is no section “%(name)s”; there are %(names)s.")
         raise error_at(key, text % {"name": key.value, "names": ", ".join(SECTIONS)})
     return key.value
 
 
-def parse_section(loader, kind, node):
-    """The rows of a section by their keys."""
+def parse_section(
+    loader: ManifestLoader, row_type: RowType, node: yaml.Node
+) -> dict[str, ManifestRow]:
+    """Return the rows of a section by key."""
     if not isinstance(node, yaml.SequenceNode):
         raise error_at(node, _("A section is a list of rows."))
-    rows = {}
-    for each in node.value:
-        row = parse_row(loader, kind, each)
+    rows: dict[str, ManifestRow] = {}
+    for row_node in node.value:
+        row = parse_row(loader, row_type, row_node)
         if row.key in rows:
             text = _("This is there twice; the first is in line %(line)s.")
-            raise error_at(each, text % {"line": rows[row.key].line})
+            raise error_at(row_node, text % {"line": rows[row.key].line})
         rows[row.key] = row
     return rows
 
 
-def parse_row(loader, kind, node):
+def parse_row(loader: ManifestLoader, row_type: RowType, node: yaml.Node) -> ManifestRow:
     mapping_items(node, _("A row is a list of columns."))
     try:
-        values = kind.clean(loader.construct_document(node))
-        kind.check_key_columns(values)
+        values, raw_password = row_type.clean(loader.construct_document(node))
+        row_type.check_key_columns(values)
     except ValidationError as error:
         raise error_at(node, " ".join(error.messages)) from error
-    return ManifestRow(kind, values, line_number(node))
+    return ManifestRow(row_type, values, line_number(node), raw_password)
 
 
-def check_foreign_domains(description):
-    """Whatever is described lies in a domain that is."""
-    named = set(description.domains)
-    for rows in description.sections.values():
+def check_foreign_domains(manifest: Manifest) -> None:
+    """Refuse rows outside the domains of the manifest."""
+    described = set(manifest.domains)
+    for rows in manifest.sections.values():
         for row in rows.values():
-            if fold(row.kind.domain(row.values)) not in named:
+            if fold(row.row_type.get_domain(row.values)) not in described:
                 text = _("%(key)s is in a domain that this file does not describe.")
                 place = _("line %(line)s") % {"line": row.line}
                 raise SourceError(text % {"key": row.key}, place)

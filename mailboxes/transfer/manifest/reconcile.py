@@ -1,6 +1,8 @@
-"""Making a description true: one transaction, in which nothing happens or all of it."""
+"""Reconcile the database with a manifest, completely or not at all: in one transaction."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,37 +12,40 @@ from django.utils.translation import gettext as _
 from domains.models import AliasDomain
 from domains.services.locks import lock_domains
 from mailadmin import passwords
+from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.db.checks import check_transactional_tables
 from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
 from mailboxes.transfer.entries import SourceError
-from mailboxes.transfer.manifest.parse import SECTIONS
+from mailboxes.transfer.manifest.parse import SECTIONS, Manifest, ManifestRow
 from mailboxes.transfer.plan.build import build_row_key, find_changes
 from mailboxes.transfer.row_types import UNUSABLE_PASSWORD_HASH
+from mailboxes.transfer.row_types.aliases import OF_MAILBOX
+from mailboxes.transfer.row_types.base import Difference, ModelRow, RowType, RowValues
 
 
 class ReconcileStep(NamedTuple):
     """What is done to a row; the differences are (column, old, new)."""
 
     verb: str  # create, edit or delete
-    kind: str
+    kind: str  # a key of `row_types.ROW_TYPES`
     key: str
-    differences: list
+    differences: list[Difference]
 
 
 class DryRunRollback(Exception):
-    """Everything was tried, and nothing of it stays."""
+    """Carries the steps of a dry run out of the transaction, which is rolled back by it."""
 
-    def __init__(self, steps):
+    def __init__(self, steps: list[ReconcileStep]) -> None:
         super().__init__(steps)
         self.steps = steps
 
 
-# What is in the domains described, of each section
+# Existing rows of each section, in the domains of a manifest
 EXISTING_ROWS = {
     "mailboxes": lambda names: Mailbox.objects.filter(domain__in=names),
-    # The forwarding of a mailbox is its owner's, unless the file names it.
+    # The owner of a mailbox may set its forwarding; only a row in the file overrides it.
     "aliases": lambda names: Alias.objects.filter(domain__in=names).exclude(
         pk__in=Mailbox.objects.filter(domain__in=names).values("pk")
     ),
@@ -48,126 +53,135 @@ EXISTING_ROWS = {
 }
 
 
-def hash_passwords(description):
-    """Typed passwords become hashes, several at a time; one that is so already is left out."""
-    typed = [row for row in description.rows("mailboxes").values() if "typed" in row.values]
-    stored = {}
-    for part in chunks(row.key for row in typed):
-        people = Mailbox.objects.filter(pk__in=part).values_list("pk", "password")
-        stored |= {fold(key): password for key, password in people}
+def hash_passwords(manifest: Manifest) -> None:
+    """Hash plain passwords, several at a time; leave out those that the mailbox has already."""
+    rows = [row for row in manifest.rows("mailboxes").values() if row.raw_password]
+    hashes: dict[str, str] = {}
+    for keys in chunks(row.key for row in rows):
+        found = Mailbox.objects.filter(pk__in=keys).values_list("pk", "password")
+        hashes |= {fold(key): password for key, password in found}
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda row: hash_if_changed(row, stored.get(row.key)), typed))
+        list(pool.map(lambda row: hash_if_changed(row, hashes.get(row.key)), rows))
 
 
-def hash_if_changed(row, stored):
-    typed = row.values.pop("typed")
-    if not (stored and passwords.verify(typed, stored, row.key)):
-        row.values["password"] = passwords.make_hash(typed, row.key)
+def hash_if_changed(row: ManifestRow, stored: str | None) -> None:
+    if not (stored and passwords.verify(row.raw_password, stored, row.key)):
+        row.values["password"] = passwords.make_hash(row.raw_password, row.key)
 
 
-def reconcile(changes, description, only_ask=False):
-    """The steps taken; if it was only asked what they would be, none of them stays."""
+def reconcile(changes: Changes, manifest: Manifest, dry_run: bool = False) -> list[ReconcileStep]:
+    """Create, edit and delete rows as the manifest says, and return the steps.
+
+    A dry run raises DryRunRollback with them instead.
+    """
     check_transactional_tables()
-    lock_domains(changes, description.domains)
+    lock_domains(changes, manifest.domains)
     steps = [
-        *write_section(changes, description, "domains"),
-        *delete_unlisted_rows(changes, description),
-        *write_section(changes, description, "mailboxes"),
-        *write_section(changes, description, "aliases"),
-        *write_section(changes, description, "alias-domains"),
+        *write_section(changes, manifest, "domains"),
+        *delete_unlisted_rows(changes, manifest),
+        *write_section(changes, manifest, "mailboxes"),
+        *write_section(changes, manifest, "aliases"),
+        *write_section(changes, manifest, "alias-domains"),
     ]
-    if only_ask:
+    if dry_run:
         raise DryRunRollback(steps)
     return steps
 
 
-def delete_unlisted_rows(changes, description):
-    """What is there and is not described, last things first."""
+def delete_unlisted_rows(changes: Changes, manifest: Manifest) -> Iterator[ReconcileStep]:
+    """Delete existing rows that the manifest does not list, dependent ones first."""
     for table in ("alias-domains", "aliases", "mailboxes"):
-        if table not in description.sections:
+        if table not in manifest.sections:
             continue
-        kind = SECTIONS[table]
-        rows = EXISTING_ROWS[table](description.domains).order_by("pk")
-        wanted = description.rows(table)
-        keys = [key for key in rows.values_list("pk", flat=True) if fold(key) not in wanted]
-        for part in chunks(keys):
-            kind.delete(changes, part)
-        yield from (ReconcileStep("delete", kind.name, key, []) for key in keys)
+        row_type = SECTIONS[table]
+        rows = EXISTING_ROWS[table](manifest.domains).order_by("pk")
+        listed = manifest.rows(table)
+        keys = [key for key in rows.values_list("pk", flat=True) if fold(key) not in listed]
+        for batch in chunks(keys):
+            row_type.delete(changes, batch)
+        yield from (ReconcileStep("delete", row_type.name, key, []) for key in keys)
 
 
-def write_section(changes, description, table):
-    """Make what is missing, and change what differs."""
-    kind, rows = SECTIONS[table], list(description.rows(table).values())
-    for part in chunks(rows):
-        there = kind.present([row.key for row in part])
-        new = [row for row in part if row.key not in there]
-        yield from create_rows(changes, kind, complete_new_rows(kind, new))
-        for row in part:
-            if row.key in there:
-                yield from edit_row(changes, kind, row, there[row.key])
+def write_section(changes: Changes, manifest: Manifest, table: str) -> Iterator[ReconcileStep]:
+    """Create the rows that are missing, and edit those that differ."""
+    row_type, rows = SECTIONS[table], list(manifest.rows(table).values())
+    for batch in chunks(rows):
+        existing = row_type.find_existing_rows([row.key for row in batch])
+        missing = [row for row in batch if row.key not in existing]
+        yield from create_rows(changes, row_type, complete_new_rows(row_type, missing))
+        for row in batch:
+            if row.key in existing:
+                yield from edit_row(changes, row_type, row, existing[row.key])
 
 
-def complete_new_rows(kind, rows):
-    """New rows as services take them. The description stays as it is: it may be run again."""
-    match kind.name:
+def complete_new_rows(row_type: RowType, rows: list[ManifestRow]) -> list[ManifestRow]:
+    """Return new rows as services expect them. The manifest is not altered: it may be run again."""
+    match row_type.name:
         case "mailbox":
             return [
-                replace_values(row, password=row.values.get("password") or UNUSABLE_PASSWORD_HASH)
+                replace_values(
+                    row, {"password": row.values.get("password") or UNUSABLE_PASSWORD_HASH}
+                )
                 for row in rows
             ]
-        case "alias":  # that of a mailbox is there with it, before anybody has made it
+        case "alias":  # that of a mailbox was created with it
             keys = Mailbox.objects.filter(pk__in=[row.key for row in rows])
-            own = {fold(key) for key in keys.values_list("pk", flat=True)}
-            return [replace_values(row, of_mailbox=row.key in own) for row in rows]
+            mailbox_keys = {fold(key) for key in keys.values_list("pk", flat=True)}
+            return [replace_values(row, {OF_MAILBOX: row.key in mailbox_keys}) for row in rows]
     return rows
 
 
-def replace_values(row, **more):
-    return replace(row, values=row.values | more)
+def replace_values(row: ManifestRow, values: RowValues) -> ManifestRow:
+    return replace(row, values=row.values | values)
 
 
-def create_rows(changes, kind, rows):
+def create_rows(
+    changes: Changes, row_type: RowType, rows: list[ManifestRow]
+) -> list[ReconcileStep]:
     for row in rows:
-        add_line_to_errors(
-            row, lambda row=row: kind.check_required_columns(row.values, kind.needed)
-        )
+        with add_line_to_errors(row):
+            row_type.check_required_columns(row.values, row_type.required_columns)
     if rows:
-        locate_refused_row(
-            changes, rows, lambda some: kind.create(changes, [r.values for r in some])
-        )
-    return [ReconcileStep("create", kind.name, row.key, describe_new_row(row)) for row in rows]
+        create_or_locate_error(changes, row_type, rows)
+    return [ReconcileStep("create", row_type.name, row.key, describe_new_row(row)) for row in rows]
 
 
-def describe_new_row(row):
-    """What has to be known of a new row."""
+def describe_new_row(row: ManifestRow) -> list[Difference]:
+    """Return what has to be known of a new row: that it has no password."""
     if row.values.get("password") != UNUSABLE_PASSWORD_HASH:
         return []
     return [["password", "", str(_("none: nobody can sign in until one is set"))]]
 
 
-def edit_row(changes, kind, row, present):
-    differences, values = find_changes(kind, present, row.values)
+def edit_row(
+    changes: Changes, row_type: RowType, row: ManifestRow, existing: ModelRow
+) -> list[ReconcileStep]:
+    differences, values = find_changes(row_type, existing, row.values)
     if not differences:
         return []
-    key = build_row_key(kind, present)
-    add_line_to_errors(row, lambda: kind.edit(changes, key, values))
-    return [ReconcileStep("edit", kind.name, key, differences)]
+    key = build_row_key(row_type, existing)
+    with add_line_to_errors(row):
+        row_type.edit(changes, key, values)
+    return [ReconcileStep("edit", row_type.name, key, differences)]
 
 
-def locate_refused_row(changes, rows, make):
-    """Make all; or find the row for which it is refused, to tell where it stands."""
+def create_or_locate_error(changes: Changes, row_type: RowType, rows: list[ManifestRow]) -> None:
+    """Create the rows together; if that is refused, one by one, to find the line to blame."""
     try:
         with changes.savepoint():
-            make(rows)
+            row_type.create(changes, [row.values for row in rows])
     except ValidationError:
         for row in rows:
-            add_line_to_errors(row, lambda row=row: make([row]))
+            with add_line_to_errors(row):
+                row_type.create(changes, [row.values])
         raise
 
 
-def add_line_to_errors(row, do):
+@contextmanager
+def add_line_to_errors(row: ManifestRow) -> Iterator[None]:
+    """Raise a ValidationError as SourceError, with the row's key and line."""
     try:
-        do()
+        yield
     except ValidationError as error:
         place = _("line %(line)s") % {"line": row.line}
         raise SourceError(f"{row.key}: {' '.join(error.messages)}", place) from error

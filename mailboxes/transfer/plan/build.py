@@ -1,23 +1,26 @@
-"""The plan: every row of a source against what is there, written down before anything else is."""
+"""Build a plan: compare every row of a source with the database, and store what would be done."""
 
 import itertools
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from mailadmin import passwords
-from mailadmin.accounts.models import Role
-from mailadmin.db.bulk import chunks, insert_rows
-from mailadmin.jobs.runner import JobCanceled
+from mailadmin.accounts.models import Principal, Role
+from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.names import fold
 from mailboxes.models import Plan, PlanRow
-from mailboxes.transfer.entries import SourceError
-from mailboxes.transfer.plan.limits import DomainCapacities
+from mailboxes.transfer.entries import Losses, SourceEntry, SourceError
+from mailboxes.transfer.plan.limits import DomainCapacities, DomainLimits
 from mailboxes.transfer.row_types import ROW_TYPES, STAGES, UNUSABLE_PASSWORD_HASH
-from mailboxes.transfer.uploads import delete_upload, hide_temp_folder
+from mailboxes.transfer.row_types.aliases import OF_MAILBOX
+from mailboxes.transfer.row_types.base import Difference, ModelRow, RowType, RowValues
+from mailboxes.transfer.uploads import hide_temp_folder
 
 ROWS_PER_STEP = 500
 CHARACTERS_PER_STEP = 2**20
@@ -28,22 +31,32 @@ Verb = PlanRow.Verb
 
 @dataclass
 class PlanRowDraft:
-    """A row of the plan on its way, with what is still to be made of its password."""
+    """A row of the plan, and the plain password that still has to be hashed for it."""
 
     row: PlanRow
     username: str = ""
-    typed: str = ""
+    raw_password: str = ""
 
-    def hashed(self):
-        """Hash what was typed, without a look at the hash that is there.
+    def hash_password(self) -> str:
+        """Return a new hash of the plain password, without comparing it to the existing one.
 
-        A plan that said "same" would confirm guesses, and no throttle counts those of a file.
+        A plan that said "same" would confirm guesses, and no throttle counts those in a file.
         """
-        return passwords.make_hash(self.typed, self.username)
+        return passwords.make_hash(self.raw_password, self.username)
 
 
-def take_batch(entries):
-    """So many entries as one step takes: not too many, and not too heavy."""
+@dataclass
+class Candidate:
+    """An entry of the source with its cleaned values, or with the error that refuses it."""
+
+    entry: SourceEntry
+    values: RowValues = field(default_factory=dict)
+    raw_password: str = ""
+    error: str = ""
+
+
+def take_batch(entries: Iterable[SourceEntry]) -> Iterator[SourceEntry]:
+    """Yield the entries of one step: limited in number and in size."""
     size = 0
     for number, entry in enumerate(entries, 1):
         yield entry
@@ -52,160 +65,198 @@ def take_batch(entries):
             return
 
 
-class PlanBuilder:
-    """Takes a source's entries and makes rows of a plan of them, some hundred at a time."""
+def submit_hash(pool: ThreadPoolExecutor, draft: PlanRowDraft) -> Future[str] | None:
+    return pool.submit(draft.hash_password) if draft.raw_password else None
 
-    def __init__(self, plan, principal, entries, losses):
+
+class PlanBuilder:
+    """Builds the rows of a plan from a source's entries, some hundred at a time."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        principal: Principal | ConsolePrincipal,
+        entries: Iterable[SourceEntry],
+        losses: Losses,
+    ) -> None:
         self.plan, self.principal, self.losses = plan, principal, losses
         self.entries = entries
         self.capacities = DomainCapacities(principal)
         self.refused_count = 0
-        self.waiting = {}  # (kind, key) → place, of rows not yet in the database
+        self.unsaved_places: dict[tuple[str, str], str] = {}  # by (row type, key)
         self.stage = 0
 
-    def steps(self):
-        """Lists of rows to write, in order."""
+    def iter_row_batches(self) -> Iterator[list[PlanRow]]:
+        """Yield lists of rows to write, in order; passwords are hashed in threads meanwhile."""
         with ThreadPoolExecutor() as pool:
-            queue = deque()
-            for part in self.parts():
-                drafts = self.build_drafts(part)
-                self.waiting |= {(d.row.kind, d.row.key): d.row.place for d in drafts}
-                queue.append((drafts, [pool.submit(d.hashed) if d.typed else None for d in drafts]))
+            queue: deque[tuple[list[PlanRowDraft], list[Future[str] | None]]] = deque()
+            for batch in self.iter_entry_batches():
+                drafts = self.build_drafts(batch)
+                for draft in drafts:
+                    self.unsaved_places[draft.row.kind, draft.row.key] = draft.row.place
+                queue.append((drafts, [submit_hash(pool, draft) for draft in drafts]))
                 if len(queue) > HASHING_LOOKAHEAD:
-                    yield self.finished(*queue.popleft())
+                    yield self.finish_rows(*queue.popleft())
             while queue:
-                yield self.finished(*queue.popleft())
+                yield self.finish_rows(*queue.popleft())
 
-    def parts(self):
-        """Entries of one kind at a time; a kind never comes before those that it needs."""
-        for kind, entries in itertools.groupby(self.entries, key=lambda entry: entry.kind):
-            while part := list(take_batch(entries)):
-                if STAGES[kind] < self.stage:
+    def iter_entry_batches(self) -> Iterator[list[SourceEntry]]:
+        """Yield entries of one row type at a time; refuse one that comes before those it needs."""
+        for name, entries in itertools.groupby(self.entries, key=lambda entry: entry.kind):
+            while batch := list(take_batch(entries)):
+                if STAGES[name] < self.stage:
                     text = _("%(table)s have to stand before what follows from them.")
-                    raise SourceError(text % {"table": ROW_TYPES[kind].table}, part[0].place)
-                self.stage = STAGES[kind]
-                yield part
+                    raise SourceError(text % {"table": ROW_TYPES[name].table}, batch[0].place)
+                self.stage = STAGES[name]
+                yield batch
 
-    # One part
+    # One batch
 
-    def build_drafts(self, entries):
-        kind = ROW_TYPES[entries[0].kind]
-        cleaned = [self.clean_entry(kind, entry) for entry in entries]
-        keys = [kind.folded_key(values) for values, _trouble in cleaned if values is not None]
-        there, planned = kind.present(keys), self.find_planned_places(kind, keys)
-        cleaned = self.mark_mailbox_aliases(kind, cleaned, keys)
+    def build_drafts(self, entries: list[SourceEntry]) -> list[PlanRowDraft]:
+        row_type = ROW_TYPES[entries[0].kind]
+        candidates = [self.clean_entry(row_type, entry) for entry in entries]
+        keys = [row_type.folded_key(each.values) for each in candidates if not each.error]
+        existing = row_type.find_existing_rows(keys)
+        planned = self.find_planned_places(row_type, keys)
+        if row_type.name == "alias":
+            self.mark_mailbox_aliases(candidates, keys)
         drafts = []
-        for entry, (values, trouble) in zip(entries, cleaned, strict=True):
-            if values is None:
-                drafts.append(self.refused(kind, entry, trouble))
-                continue
-            key = kind.folded_key(values)
-            if key in planned:
-                text = _("This is there twice; the first is in %(place)s.")
-                drafts.append(self.refused(kind, entry, text % {"place": planned[key]}, key))
-                continue
-            draft = self.build_draft(kind, entry, values, there.get(key))
+        for candidate in candidates:
+            draft = self.build_draft(row_type, candidate, existing, planned)
             if draft.row.verb != Verb.REFUSED:
-                planned[key] = entry.place
+                planned[row_type.folded_key(candidate.values)] = candidate.entry.place
             drafts.append(draft)
         return drafts
 
-    def clean_entry(self, kind, entry):
-        """The values, or None and what is wrong with them."""
-        if entry.trouble:
-            return None, entry.trouble
+    def clean_entry(self, row_type: RowType, entry: SourceEntry) -> Candidate:
+        if entry.error:
+            return Candidate(entry, error=entry.error)
         try:
-            self.check_allowed_columns(kind, entry)
-            values = kind.clean(entry.values)
-            kind.check_key_columns(values)
-            return values, ""
+            self.check_allowed_columns(row_type, entry)
+            values, raw_password = row_type.clean(entry.values)
+            row_type.check_key_columns(values)
         except ValidationError as error:
-            return None, " ".join(error.messages)
+            return Candidate(entry, error=" ".join(error.messages))
+        return Candidate(entry, values, raw_password)
 
-    def check_allowed_columns(self, kind, entry):
+    def check_allowed_columns(self, row_type: RowType, entry: SourceEntry) -> None:
+        """Refuse columns that only superadmins may import."""
         if self.principal.role is Role.SUPERADMIN:
             return
-        if not kind.domain_admin_columns:
+        if not row_type.domain_admin_columns:
             text = _("Only a superadmin can import %(table)s.")
-            raise ValidationError(text % {"table": kind.title})
-        given = (name for name, value in entry.values.items() if value not in ("", None))
-        names = {kind.aliases.get(name, name) for name in given}
-        if foreign := sorted(names - set(kind.domain_admin_columns)):
+            raise ValidationError(text % {"table": row_type.title})
+        names_with_values = (
+            name for name, value in entry.values.items() if value not in ("", None)
+        )
+        names = {row_type.column_aliases.get(name, name) for name in names_with_values}
+        if forbidden := sorted(names - set(row_type.domain_admin_columns)):
             text = _("Only a superadmin can import the column %(names)s.")
-            raise ValidationError(text % {"names": ", ".join(foreign)})
+            raise ValidationError(text % {"names": ", ".join(forbidden)})
 
-    def mark_mailbox_aliases(self, kind, cleaned, keys):
-        """An alias at the address of a mailbox is that mailbox's, which has it already."""
-        if kind.name != "alias":
-            return cleaned
+    def mark_mailbox_aliases(self, candidates: list[Candidate], keys: list[str]) -> None:
+        """Mark aliases with the address of a mailbox: they are created with it."""
         mailbox = ROW_TYPES["mailbox"]
-        own = set(self.find_planned_places(mailbox, keys)) | set(mailbox.present(keys))
-        return [
-            (values and values | {"of_mailbox": values["address"] in own}, trouble)
-            for values, trouble in cleaned
-        ]
+        mailbox_keys = set(self.find_planned_places(mailbox, keys))
+        mailbox_keys |= set(mailbox.find_existing_rows(keys))
+        for candidate in candidates:
+            if not candidate.error:
+                address = candidate.values["address"]
+                candidate.values[OF_MAILBOX] = address in mailbox_keys
 
-    def find_planned_places(self, kind, keys):
-        """Key → place of those that this plan holds already."""
-        rows = PlanRow.objects.filter(plan=self.plan, kind=kind.name, key__in=keys)
+    def find_planned_places(self, row_type: RowType, keys: list[str]) -> dict[str, str]:
+        """Return the places of rows that this plan holds already, by key."""
+        rows = PlanRow.objects.filter(plan=self.plan, kind=row_type.name, key__in=keys)
         stored = rows.exclude(verb=Verb.REFUSED).values_list("key", "place")
-        waiting = ((k, self.waiting[kind.name, k]) for k in keys if (kind.name, k) in self.waiting)
-        return dict(itertools.chain(stored, waiting))
+        unsaved = {
+            key: self.unsaved_places[row_type.name, key]
+            for key in keys
+            if (row_type.name, key) in self.unsaved_places
+        }
+        return dict(stored) | unsaved
 
-    def build_draft(self, kind, entry, values, row):
+    def build_draft(
+        self,
+        row_type: RowType,
+        candidate: Candidate,
+        existing: dict[str, ModelRow],
+        planned: dict[str, str],
+    ) -> PlanRowDraft:
+        entry, values = candidate.entry, candidate.values
+        if candidate.error:
+            return self.build_refused(row_type, entry, candidate.error)
+        key = row_type.folded_key(values)
+        if key in planned:
+            text = _("This is there twice; the first is in %(place)s.")
+            return self.build_refused(row_type, entry, text % {"place": planned[key]}, key)
+        row = existing.get(key)
         try:
-            self.capacities.check(kind, values, row)
+            self.capacities.check_row(row_type, values, row)
             if row is None:
-                kind.check_required_columns(values, kind.needed)
+                row_type.check_required_columns(values, row_type.required_columns)
         except ValidationError as error:
-            return self.refused(kind, entry, " ".join(error.messages), kind.folded_key(values))
-        return self.changed(kind, entry, values, row) if row else self.new(kind, entry, values)
+            return self.build_refused(row_type, entry, " ".join(error.messages), key)
+        if row is None:
+            return self.build_new(row_type, candidate)
+        return self.build_changed(row_type, candidate, row)
 
-    def new(self, kind, entry, values):
-        if "password" in kind.columns and "typed" not in values:
-            self.check_password_hash(kind, entry, values)
-        typed = values.pop("typed", "")
-        verb = Verb.SAME if kind.is_created_implicitly(values) else Verb.NEW
-        made = self.row(kind, entry, kind.folded_key(values), verb, values)
-        return PlanRowDraft(made, kind.key(values), typed)
+    def build_new(self, row_type: RowType, candidate: Candidate) -> PlanRowDraft:
+        values = candidate.values
+        if "password" in row_type.columns and not candidate.raw_password:
+            self.check_password_hash(row_type, values)
+        verb = Verb.SAME if row_type.is_created_implicitly(values) else Verb.NEW
+        row = self.build_row(row_type, candidate.entry, row_type.folded_key(values), verb, values)
+        return PlanRowDraft(row, row_type.key(values), candidate.raw_password)
 
-    def check_password_hash(self, kind, entry, values):
-        """Without a password nobody comes in; and a hash that nobody can read is worth a word."""
+    def check_password_hash(self, row_type: RowType, values: RowValues) -> None:
+        """Give rows without a password an unusable hash, and note hashes that nobody can verify."""
         if not values.get("password"):
             values["password"] = UNUSABLE_PASSWORD_HASH
             text = _("Without a password: nobody can sign in until one is set.")
-            self.losses.add(f"{kind.title}: {text}", kind.key(values))
+            self.losses.add(f"{row_type.title}: {text}", row_type.key(values))
         elif not passwords.is_verifiable(values["password"]):
             text = _("Passwords of a scheme that is not known: nobody can sign in with them.")
-            self.losses.add(f"{kind.title}: {text}", kind.key(values))
+            self.losses.add(f"{row_type.title}: {text}", row_type.key(values))
 
-    def changed(self, kind, entry, values, row):
-        """A row that is there: what differs, if anything does."""
-        typed = values.pop("typed", "")
+    def build_changed(self, row_type: RowType, candidate: Candidate, row: ModelRow) -> PlanRowDraft:
+        """Build the plan row of an existing row, with the columns that differ."""
+        values = candidate.values
         if values.get("password") == "":
             del values["password"]
-        differences, values = find_changes(kind, row, values)
+        differences, values = find_changes(row_type, row, values)
         verb = Verb.CHANGED if differences else Verb.SAME
-        made = self.row(kind, entry, fold(build_row_key(kind, row)), verb, values, differences)
-        made.digest = kind.digest(row)
-        return PlanRowDraft(made, build_row_key(kind, row), typed)
+        key = build_row_key(row_type, row)
+        plan_row = self.build_row(row_type, candidate.entry, fold(key), verb, values, differences)
+        plan_row.digest = row_type.digest(row)
+        return PlanRowDraft(plan_row, key, candidate.raw_password)
 
-    def refused(self, kind, entry, trouble, key=""):
-        """Kept as it came, so that it can be mended; a typed password is kept by nobody."""
+    def build_refused(
+        self, row_type: RowType, entry: SourceEntry, reason: str, key: str = ""
+    ) -> PlanRowDraft:
+        """Keep the values as they came, to be corrected; plain passwords are not kept."""
         self.refused_count += 1
         if self.refused_count > MAX_REFUSED_ROWS:
             text = _("More than %(count)s rows would be refused. The last: %(trouble)s")
-            raise SourceError(text % {"count": MAX_REFUSED_ROWS, "trouble": trouble}, entry.place)
+            raise SourceError(text % {"count": MAX_REFUSED_ROWS, "trouble": reason}, entry.place)
         values = {n: to_json_value(v) for n, v in entry.values.items() if n.lower() != "password"}
-        made = self.row(kind, entry, key or guess_entry_key(kind, entry), Verb.REFUSED, values)
-        made.reason = str(trouble)
-        return PlanRowDraft(made)
+        key = key or guess_entry_key(row_type, entry)
+        row = self.build_row(row_type, entry, key, Verb.REFUSED, values)
+        row.reason = str(reason)
+        return PlanRowDraft(row)
 
-    def row(self, kind, entry, key, verb, values, differences=()):
+    def build_row(
+        self,
+        row_type: RowType,
+        entry: SourceEntry,
+        key: str,
+        verb: PlanRow.Verb,
+        values: RowValues,
+        differences: Iterable[Difference] = (),
+    ) -> PlanRow:
         return PlanRow(
             plan=self.plan,
-            stage=STAGES[kind.name],
-            kind=kind.name,
+            stage=STAGES[row_type.name],
+            kind=row_type.name,
             key=key[:255],
             place=hide_temp_folder(entry.place)[:255],
             verb=verb,
@@ -214,32 +265,34 @@ class PlanBuilder:
             is_done=verb in (Verb.SAME, Verb.REFUSED),
         )
 
-    def finished(self, drafts, futures):
-        """The rows with the hashes of their passwords."""
+    def finish_rows(
+        self, drafts: list[PlanRowDraft], futures: list[Future[str] | None]
+    ) -> list[PlanRow]:
+        """Return the rows with the hashes of their passwords."""
         for draft, future in zip(drafts, futures, strict=True):
             if future:
                 self.store_password_hash(draft, future)
-            self.waiting.pop((draft.row.kind, draft.row.key), None)
+            self.unsaved_places.pop((draft.row.kind, draft.row.key), None)
         return [draft.row for draft in drafts]
 
-    def store_password_hash(self, draft, future):
+    def store_password_hash(self, draft: PlanRowDraft, future: Future[str]) -> None:
         row = draft.row
         try:
-            stored = future.result()
+            password_hash = future.result()
         except ValidationError as error:
             row.verb, row.is_done = Verb.REFUSED, True
             row.reason = f"password: {' '.join(error.messages)}"
             row.values = ROW_TYPES[row.kind].to_file_values(row.values)
             return
-        row.values["password"] = stored
+        row.values["password"] = password_hash
         if row.verb != Verb.NEW:
             row.verb, row.is_done = Verb.CHANGED, False
             row.differences.append(["password", "", ""])
 
     # The end
 
-    def limits_to_widen(self):
-        """Domain → the limits that a new one needs for what comes with it."""
+    def limits_to_widen(self) -> dict[str, DomainLimits]:
+        """Return wider limits for domains that hold more than theirs allow, and note them."""
         widened = self.capacities.limits_to_widen()
         for name in widened:
             text = _("Domains that hold more than their limits allow: the limits are widened.")
@@ -247,76 +300,26 @@ class PlanBuilder:
         return widened
 
 
-def find_changes(kind, row, values):
-    """The differences, and of the values those that make them."""
-    differences = kind.differences(row, values)
+def find_changes(
+    row_type: RowType, row: ModelRow, values: RowValues
+) -> tuple[list[Difference], RowValues]:
+    """Return the differences, and only the values that cause them."""
+    differences = row_type.find_differences(row, values)
     names = {name for name, _old, _new in differences}
     return differences, {name: value for name, value in values.items() if name in names}
 
 
-def build_row_key(kind, row):
-    return kind.key(kind.words(row))
+def build_row_key(row_type: RowType, row: ModelRow) -> str:
+    return row_type.key(row_type.values_from_row(row))
 
 
-def guess_entry_key(kind, entry):
-    """What a row that cannot be read calls itself."""
-    names = (*kind.needed, "address", "local_part")
+def guess_entry_key(row_type: RowType, entry: SourceEntry) -> str:
+    """Return the key of a row that could not be read, as far as its values tell it."""
+    names = (*row_type.required_columns, "address", "local_part")
     return next((fold(str(entry.values[n])) for n in names if entry.values.get(n)), "")
 
 
-def to_json_value(value):
+def to_json_value(value: Any) -> Any:
     if isinstance(value, list):
         return [to_json_value(each) for each in value]
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
-
-
-# Services
-
-
-def begin_plan(changes, number):
-    """Forget what an earlier reading left: a plan is read from its beginning."""
-    PlanRow.objects.filter(plan=number).delete()
-
-
-def add_plan_rows(changes, number, rows):
-    if not Plan.objects.select_for_update().filter(pk=number, state=Plan.State.READING).exists():
-        raise JobCanceled(_("The import was discarded while it was read."))
-    insert_rows(rows)
-
-
-def finish_plan(changes, number, losses, widened):
-    """The plan is whole: it can be looked at, and agreed to."""
-    domains = PlanRow.objects.filter(plan=number, kind="domain", verb__in=[Verb.NEW, Verb.CHANGED])
-    for part in chunks(widened):
-        for row in domains.filter(key__in=part):
-            widen_domain_row(row, row.values | widened[row.key])
-    notes = [
-        {
-            "text": hide_temp_folder(n.text),
-            "count": n.count,
-            "places": [hide_temp_folder(place) for place in n.places],
-        }
-        for n in losses
-    ]
-    Plan.objects.filter(pk=number, state=Plan.State.READING).update(
-        state=Plan.State.READY, losses=notes
-    )
-    delete_upload(number)
-
-
-def widen_domain_row(row, values):
-    """Give a domain these limits; what it has already is no change."""
-    if row.verb == Verb.CHANGED:
-        kind = ROW_TYPES[row.kind]
-        present = kind.present([row.key])[row.key]
-        row.differences, values = find_changes(kind, present, values)
-        row.verb, row.is_done = (row.verb, False) if row.differences else (Verb.SAME, True)
-    told = {"verb": row.verb, "is_done": row.is_done, "differences": row.differences}
-    PlanRow.objects.filter(pk=row.pk).update(values=values, **told)
-
-
-def fail_plan(changes, number, trouble):
-    """What cannot be read whole is no plan."""
-    PlanRow.objects.filter(plan=number).delete()
-    Plan.objects.filter(pk=number).update(state=Plan.State.FAILED, trouble=trouble)
-    delete_upload(number)

@@ -1,9 +1,10 @@
-"""How much the domains of a plan have room for, as far as it can be said before it is applied."""
+"""The limits of a plan's domains, checked as far as possible before the plan is applied."""
 
 import copy
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -11,72 +12,75 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain
-from mailadmin.accounts.models import Role
+from mailadmin.accounts.models import Principal, Role
+from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.names import fold
 from mailboxes.models import Mailbox
 from mailboxes.services.contents import count_contents
 from mailboxes.services.limits import check_mailbox_quota, get_unassigned_quota
+from mailboxes.transfer.row_types.base import ModelRow, RowType, RowValues
 
 DOMAIN_LIMIT_COLUMNS = {"mailboxes", "aliases", "maxquota", "quota"}
+DomainLimits = dict[str, int]  # column of a domain → limit
 
 
 @dataclass
 class DomainCapacity:
-    """A domain, what is in it, and what the plan brings."""
+    """A domain's limits, and what counts against them: its contents and what the plan adds."""
 
     domain: Domain
     can_widen_limits: bool
-    present: Counter = field(default_factory=Counter)
+    counts: Counter = field(default_factory=Counter)
     quota_left: int | None = None
-    assigned: int = 0
-    largest: int = 0
+    assigned_quota: int = 0
+    largest_quota: int = 0
     has_unlimited_quota: bool = False
 
-    def take(self, kind, values):
+    def add_row(self, row_type: RowType, values: RowValues) -> None:
         if not self.can_widen_limits:
-            self.check(kind, values)
-        self.present[kind.limit_name] += 1
-        if kind.has_quota:
+            self.check_limits(row_type, values)
+        self.counts[row_type.limit_name] += 1
+        if row_type.has_quota:
             self.add_quota(values.get("quota", 0))
 
-    def check(self, kind, values):
-        if not self.domain.has_capacity_for(kind.limit_name, self.present[kind.limit_name]):
+    def check_limits(self, row_type: RowType, values: RowValues) -> None:
+        if not self.domain.has_capacity_for(row_type.limit_name, self.counts[row_type.limit_name]):
             text = _("The domain %(domain)s has reached its limit of %(table)s.")
-            raise ValidationError(text % {"domain": self.domain, "table": kind.title})
-        if not kind.has_quota:
+            raise ValidationError(text % {"domain": self.domain, "table": row_type.title})
+        if not row_type.has_quota:
             return
         quota = values.get("quota", 0)
         check_mailbox_quota(self.domain, Mailbox(quota=quota))
-        if self.domain.quota > 0 and self.assigned + max(0, quota) > self.quota_left:
+        if self.domain.quota > 0 and self.assigned_quota + max(0, quota) > self.quota_left:
             raise ValidationError(_("The domain has not enough quota left."))
 
-    def add_quota(self, quota):
-        self.assigned += max(0, quota)
-        self.largest = max(self.largest, quota)
+    def add_quota(self, quota: int) -> None:
+        self.assigned_quota += max(0, quota)
+        self.largest_quota = max(self.largest_quota, quota)
         self.has_unlimited_quota |= quota == UNLIMITED
 
-    def allow_widening(self):
-        """The plan says the limits anew: they are made wide enough for what is in, and comes."""
+    def allow_widening(self) -> Self:
+        """Count existing mailboxes as well: limits set by the plan have to allow all of them."""
         quotas = Mailbox.objects.filter(domain=self.domain)
         self.can_widen_limits = True
-        self.assigned = self.present["quota_assigned"]
-        self.largest = quotas.aggregate(largest=Max("quota", default=0))["largest"]
+        self.assigned_quota = self.counts["quota_assigned"]
+        self.largest_quota = quotas.aggregate(largest=Max("quota", default=0))["largest"]
         self.has_unlimited_quota = quotas.filter(quota=UNLIMITED).exists()
         return self
 
-    def find_limits_to_widen(self):
-        """The limits of a new domain that are too narrow for what comes with it."""
+    def find_limits_to_widen(self) -> DomainLimits:
+        """Return the limits that are too narrow for the contents, each as wide as needed."""
         domain, needed = self.domain, {}
         for name in ("mailboxes", "aliases"):
-            if self.present[name] and not domain.has_capacity_for(name, 0, self.present[name]):
-                needed[name] = self.present[name]
+            if self.counts[name] and not domain.has_capacity_for(name, 0, self.counts[name]):
+                needed[name] = self.counts[name]
         return needed | self.find_quotas_to_widen()
 
-    def find_quotas_to_widen(self):
+    def find_quotas_to_widen(self) -> DomainLimits:
         domain, needed = self.domain, {}
-        for name, size in (("maxquota", self.largest), ("quota", self.assigned)):
+        for name, size in (("maxquota", self.largest_quota), ("quota", self.assigned_quota)):
             limit = getattr(domain, name)
-            is_off = limit == NONE_ALLOWED and self.largest > 0
+            is_off = limit == NONE_ALLOWED and self.largest_quota > 0
             if is_off or (limit > 0 and self.has_unlimited_quota):
                 needed[name] = UNLIMITED
             elif limit > 0 and size > limit * settings.MAILADMIN_QUOTA_MULTIPLIER:
@@ -85,54 +89,56 @@ class DomainCapacity:
 
 
 class DomainCapacities:
-    """The domains that this person's rows may be in, those of the plan among them."""
+    """The capacities of the domains that a principal's rows may be in, planned ones included."""
 
-    def __init__(self, principal):
-        self.principal, self.capacities = principal, {}
+    def __init__(self, principal: Principal | ConsolePrincipal) -> None:
+        self.principal = principal
+        self.capacities: dict[str, DomainCapacity | None] = {}
 
-    def check(self, kind, values, row):
-        """Refuse what has no domain here, or no room in it."""
-        if kind.name == "domain":
+    def check_row(self, row_type: RowType, values: RowValues, row: ModelRow | None) -> None:
+        """Refuse a row whose domain does not exist for the principal, or is full."""
+        if row_type.name == "domain":
             self.capacities[fold(values["domain"])] = self.build_planned(values, row)
             return
         if row is not None and self.principal.role is not Role.SUPERADMIN:
-            self.get_capacity(row.domain_id)  # which may be another than its address says
-        for name in kind.referenced_domains(values):
-            room = self.get_capacity(name)
-            if row is None and kind.limit_name and not values.get("of_mailbox"):
-                room.take(kind, values)
+            self.get_capacity(row.domain_id)  # may differ from that of its address
+        for name in row_type.referenced_domains(values):
+            capacity = self.get_capacity(name)
+            if row is None and row_type.counts_against_limit(values):
+                capacity.add_row(row_type, values)
 
-    def get_capacity(self, name):
+    def get_capacity(self, name: str) -> DomainCapacity:
         key = fold(name)
         if key not in self.capacities:
-            self.capacities[key] = self.found(name)
-        if self.capacities[key] is None:
+            self.capacities[key] = self.load_capacity(name)
+        capacity = self.capacities[key]
+        if capacity is None:
             raise ValidationError(_("The domain %(name)s does not exist.") % {"name": name})
-        return self.capacities[key]
+        return capacity
 
-    def build_planned(self, values, row):
-        """A domain as the plan will have it."""
+    def build_planned(self, values: RowValues, row: ModelRow | None) -> DomainCapacity:
+        """Return the capacity of a domain as the plan creates or changes it."""
         if row is None:
             return DomainCapacity(Domain(**values), can_widen_limits=True)
         domain = copy.copy(row)
         vars(domain).update({name: values[name] for name in values if name != "domain"})
-        room = self.of(domain)
-        return room.allow_widening() if DOMAIN_LIMIT_COLUMNS & set(values) else room
+        capacity = self.build_capacity(domain)
+        return capacity.allow_widening() if DOMAIN_LIMIT_COLUMNS & set(values) else capacity
 
-    def found(self, name):
+    def load_capacity(self, name: str) -> DomainCapacity | None:
         domain = Domain.objects.visible_to(self.principal).filter(pk=name).first()
-        return domain and self.of(domain)
+        return domain and self.build_capacity(domain)
 
-    def of(self, domain):
-        there = count_contents(domain__in=[domain.pk])[fold(domain.pk)]
-        left = get_unassigned_quota(domain) if domain.quota > 0 else None
-        return DomainCapacity(domain, False, Counter(there), left)
+    def build_capacity(self, domain: Domain) -> DomainCapacity:
+        contents = count_contents(domain__in=[domain.pk])[fold(domain.pk)]
+        quota_left = get_unassigned_quota(domain) if domain.quota > 0 else None
+        return DomainCapacity(domain, False, Counter(contents), quota_left)
 
-    def limits_to_widen(self):
-        """Domain → limits, of the new ones that need wider ones."""
+    def limits_to_widen(self) -> dict[str, DomainLimits]:
+        """Return wider limits for planned domains that need them, by folded name."""
         needed = {
-            key: room.find_limits_to_widen()
-            for key, room in self.capacities.items()
-            if room and room.can_widen_limits
+            key: capacity.find_limits_to_widen()
+            for key, capacity in self.capacities.items()
+            if capacity and capacity.can_widen_limits
         }
         return {key: limits for key, limits in needed.items() if limits}

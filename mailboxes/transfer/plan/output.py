@@ -1,60 +1,68 @@
-"""What a plan says, in words and numbers: the same for the command and the pages."""
+"""A plan as text and as JSON, the same for the command and the pages."""
 
 import json
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from mailadmin.db.pagination import iter_rows
-from mailboxes.models import PlanRow
+from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.plan.revert import unreverted_rows
 from mailboxes.transfer.row_types import ROW_TYPES, STAGES
+from mailboxes.transfer.row_types.base import RowType
 
 Verb = PlanRow.Verb
 ROW_TYPE_NAMES = list(STAGES)
+PlanCounts = dict[RowType, dict[PlanRow.Verb, int]]
 
 
-def count_by_verb(plan):
-    """For each table that the plan has rows of: its title, and how many of each verb."""
-    found = {}
+def count_by_verb(plan: Plan) -> PlanCounts:
+    """Return how many rows of each verb the plan has, by row type in order of the stages."""
+    counts: PlanCounts = {}
     for row in plan.rows.values("stage", "verb").annotate(count=Count("*")).order_by("stage"):
-        kind = ROW_TYPES[ROW_TYPE_NAMES[row["stage"]]]
-        found.setdefault(kind, dict.fromkeys(Verb, 0))[Verb(row["verb"])] = row["count"]
-    return found
+        row_type = ROW_TYPES[ROW_TYPE_NAMES[row["stage"]]]
+        counts.setdefault(row_type, dict.fromkeys(Verb, 0))[Verb(row["verb"])] = row["count"]
+    return counts
 
 
-def rows_with_verb(plan, verb, number=None):
+def rows_with_verb(plan: Plan, verb: PlanRow.Verb, limit: int | None = None) -> Iterable[PlanRow]:
     rows = plan.rows.filter(verb=verb)
-    if number is None:
+    if limit is None:
         return iter_rows(rows)  # in the order of the source
-    return rows.order_by("stage", "pk")[:number]
+    return rows.order_by("stage", "pk")[:limit]
 
 
-def format_values(row):
-    """What a new row holds, as people may read it: no secret, and nothing said twice."""
-    kind = ROW_TYPES[row.kind]
-    values = kind.to_file_values(row.values)
+def format_values(row: PlanRow) -> list[tuple[str, str]]:
+    """Return the values of a new row for display: no secrets, no empty ones, and not its key."""
+    row_type = ROW_TYPES[row.kind]
+    values = row_type.to_file_values(row.values)
     key = row.key.lower()
     return [
         (name, format_value(value))
         for name, value in values.items()
-        if not kind.is_secret(name) and value not in ("", None, []) and str(value).lower() != key
+        if not row_type.is_secret(name)
+        and value not in ("", None, [])
+        and str(value).lower() != key
     ]
 
 
-def format_differences(row):
-    """(column, old → new) of a changed row; of a secret only that it changes."""
-    kind = ROW_TYPES[row.kind]
+def format_differences(row: PlanRow) -> list[tuple[str, str]]:
+    """Return (column, "old → new") of a changed row; of a secret only that it changes."""
+    row_type = ROW_TYPES[row.kind]
     return [
         (
             name,
-            _("another") if kind.is_secret(name) else f"{format_value(old)} → {format_value(new)}",
+            _("another")
+            if row_type.is_secret(name)
+            else f"{format_value(old)} → {format_value(new)}",
         )
         for name, old, new in row.differences
     ]
 
 
-def format_value(value):
+def format_value(value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, (list, tuple)):
@@ -62,20 +70,20 @@ def format_value(value):
     return "–" if value is None else str(value)
 
 
-def redact_source(text):
-    """A source as it may be shown: a URL without its password."""
-    scheme, sign, rest = text.partition("://")
-    user, at, place = rest.rpartition("@")
-    if not sign or not at:
+def redact_source(text: str) -> str:
+    """Remove the password from a source's URL."""
+    scheme, separator, rest = text.partition("://")
+    user, at, location = rest.rpartition("@")
+    if not separator or not at:
         return text
-    return f"{scheme}://{user.partition(':')[0]}@{place}"
+    return f"{scheme}://{user.partition(':')[0]}@{location}"
 
 
-# Lines for a terminal
+# Lines on a terminal
 
 
-def render_plan(plan, shown):
-    """The plan as lines; of each verb so many rows, or all."""
+def render_plan(plan: Plan, limit: int | None) -> Iterator[str]:
+    """Yield the lines of a plan; of each verb at most `limit` rows, all if it is None."""
     yield _("Plan %(number)s: %(source)s (%(format)s), %(state)s") % {
         "number": plan.pk,
         "source": plan.source,
@@ -84,31 +92,31 @@ def render_plan(plan, shown):
     }
     yield from render_counts(plan)
     for verb in (Verb.NEW, Verb.CHANGED, Verb.REFUSED):
-        yield from render_rows(plan, verb, shown)
+        yield from render_rows(plan, verb, limit)
     yield from render_losses(plan)
     yield from render_unreverted_rows(plan)
 
 
-def render_counts(plan):
+def render_counts(plan: Plan) -> Iterator[str]:
     titles = [str(verb.label) for verb in Verb]
     yield ""
     yield "".join([f"{'':>16}", *(f"{title:>12}" for title in titles)])
-    for kind, numbers in count_by_verb(plan).items():
-        yield "".join([f"{kind.table:>16}", *(f"{number:>12}" for number in numbers.values())])
+    for row_type, numbers in count_by_verb(plan).items():
+        yield "".join([f"{row_type.table:>16}", *(f"{number:>12}" for number in numbers.values())])
 
 
-def render_rows(plan, verb, shown):
-    rows = rows_with_verb(plan, verb, shown)
+def render_rows(plan: Plan, verb: PlanRow.Verb, limit: int | None) -> Iterator[str]:
+    rows = rows_with_verb(plan, verb, limit)
     for number, row in enumerate(rows):
         if not number:
             yield ""
         yield f"{verb.label:>10}  {row.kind} {row.key}  ({row.place})"
         yield from (f"{'':>12}{name}: {value}" for name, value in row_details(row))
-    if shown is not None and (rest := plan.rows.filter(verb=verb).count() - shown) > 0:
-        yield _("… and %(count)s more (--all shows every row)") % {"count": rest}
+    if limit is not None and (hidden_count := plan.rows.filter(verb=verb).count() - limit) > 0:
+        yield _("… and %(count)s more (--all shows every row)") % {"count": hidden_count}
 
 
-def row_details(row):
+def row_details(row: PlanRow) -> list[tuple[str, str]]:
     if row.verb == Verb.REFUSED:
         return [(_("why"), row.reason)]
     if row.verb == Verb.CHANGED:
@@ -116,7 +124,7 @@ def row_details(row):
     return format_values(row) if not row.done else []
 
 
-def render_losses(plan):
+def render_losses(plan: Plan) -> Iterator[str]:
     if plan.losses:
         yield ""
         yield _("What the source holds besides, and what becomes of it:")
@@ -125,7 +133,7 @@ def render_losses(plan):
         yield f"  {note['count']} × {note['text']}" + (f" ({places})" if places else "")
 
 
-def render_unreverted_rows(plan):
+def render_unreverted_rows(plan: Plan) -> Iterator[str]:
     for number, row in enumerate(iter_rows(unreverted_rows(plan))):
         if not number:
             yield ""
@@ -133,25 +141,25 @@ def render_unreverted_rows(plan):
         yield f"  {row.kind} {row.key}: {row.reason}"
 
 
-# For programs
+# JSON
 
 
-def summarize_plan(plan):
+def summarize_plan(plan: Plan) -> dict[str, Any]:
     return {
         "plan": plan.pk,
         "format": plan.format,
         "source": plan.source,
         "state": plan.state,
         "counts": {
-            kind.table: {verb.value: number for verb, number in numbers.items()}
-            for kind, numbers in count_by_verb(plan).items()
+            row_type.table: {verb.value: number for verb, number in numbers.items()}
+            for row_type, numbers in count_by_verb(plan).items()
         },
         "losses": plan.losses,
     }
 
 
-def iter_plan_json(plan):
-    """The whole plan, piece by piece."""
+def iter_plan_json(plan: Plan) -> Iterator[str]:
+    """Yield the whole plan as JSON, piece by piece."""
     yield json.dumps(summarize_plan(plan), ensure_ascii=False)[:-1] + ', "rows": ['
     separator = "\n"
     for row in iter_rows(plan.rows.all()):
@@ -160,12 +168,17 @@ def iter_plan_json(plan):
     yield "]}\n"
 
 
-def serialize_plan_row(row):
-    told_row = {"kind": row.kind, "key": row.key, "verb": row.verb, "place": row.place}
+def serialize_plan_row(row: PlanRow) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "kind": row.kind,
+        "key": row.key,
+        "verb": row.verb,
+        "place": row.place,
+    }
     if row.verb == Verb.CHANGED:
-        told_row["changes"] = {name: [old, new] for name, old, new in row.differences}
+        result["changes"] = {name: [old, new] for name, old, new in row.differences}
     if row.verb == Verb.NEW and not row.done:
-        kind = ROW_TYPES[row.kind]
-        values = kind.to_file_values(row.values)
-        told_row["values"] = {n: v for n, v in values.items() if not kind.is_secret(n)}
-    return told_row | ({"reason": row.reason} if row.reason else {})
+        row_type = ROW_TYPES[row.kind]
+        values = row_type.to_file_values(row.values)
+        result["values"] = {n: v for n, v in values.items() if not row_type.is_secret(n)}
+    return result | ({"reason": row.reason} if row.reason else {})

@@ -1,44 +1,47 @@
-"""The rows that were refused, as a file of their own: to be mended and given again."""
+"""The rejected rows of a plan as a file, to be corrected and imported again."""
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
+
+from django.db.models import QuerySet
 
 from mailadmin.db.pagination import iter_rows
 from mailadmin.tables.csv_cells import EchoWriter, escape_formula, format_cell
-from mailboxes.models import PlanRow
+from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.row_types import ROW_TYPES
 
 
-def get_refused_rows(plan):
+def get_refused_rows(plan: Plan) -> QuerySet[PlanRow]:
     return plan.rows.filter(verb=PlanRow.Verb.REFUSED)
 
 
-def iter_refused_rows(plan):
-    """The same in the order of the source, some at a time."""
+def iter_refused_rows(plan: Plan) -> Iterator[PlanRow]:
+    """Yield the refused rows in the order of the source, loaded some at a time."""
     return iter_rows(get_refused_rows(plan))
 
 
-def rejects_filename(plan):
+def rejects_filename(plan: Plan) -> str:
     stem = Path(plan.source.rstrip("/")).stem or "import"
     return f"{stem}.refused.{'csv' if is_single_csv_table(plan) else 'json'}"
 
 
-def is_single_csv_table(plan):
-    """One table of a CSV comes back as CSV; all else as the panel's own JSON."""
+def is_single_csv_table(plan: Plan) -> bool:
+    """Tell whether the source was CSV and all rows are of one table. Else the file is JSON."""
     if plan.format != "csv":
         return False
     return get_refused_rows(plan).values("kind").distinct().count() <= 1
 
 
-def render_rejects(plan):
-    """The file, piece by piece."""
+def render_rejects(plan: Plan) -> Iterator[str]:
+    """Yield the file, piece by piece."""
     return render_rejects_csv(plan) if is_single_csv_table(plan) else render_rejects_json(plan)
 
 
-def render_rejects_csv(plan):
-    """The columns that any of the rows has, and why each was refused."""
-    names = {}
+def render_rejects_csv(plan: Plan) -> Iterator[str]:
+    """Yield a CSV file with the columns that any row has, and the reason for each row."""
+    names: dict[str, None] = {}
     for row in iter_refused_rows(plan):
         names |= dict.fromkeys(row.values)
     if any(name in names for name in ("username", "local_part")):
@@ -50,13 +53,17 @@ def render_rejects_csv(plan):
         yield writer.writerow([escape_formula(cell) for cell in [*cells, row.reason]])
 
 
-def render_rejects_json(plan):
-    """The same as the panel's own export, with a reason in each row."""
+def render_rejects_json(plan: Plan) -> Iterator[str]:
+    """Yield the rows in the format of the panel's JSON export, with a reason in each."""
     yield '{"format": "mailadmin", "version": 1'
-    present = None
+    current_table = None
     for row in iter_refused_rows(plan):
         table = ROW_TYPES[row.kind].table
-        yield f'{"" if present is None else "]"}, "{table}": [\n' if table != present else ",\n"
-        present = table
+        yield (
+            f'{"" if current_table is None else "]"}, "{table}": [\n'
+            if table != current_table
+            else ",\n"
+        )
+        current_table = table
         yield json.dumps(row.values | {"error": row.reason}, ensure_ascii=False)
-    yield "]}\n" if present else "}\n"
+    yield "]}\n" if current_table else "}\n"

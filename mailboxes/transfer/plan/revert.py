@@ -1,99 +1,117 @@
-"""An import taken back: what it made is deleted, what it changed is as it was, by the services.
+"""Undo an import: delete what it created and restore what it changed, with the services.
 
-What was changed since, or has something else hanging on it, is left alone and listed.
+Rows that were changed since, or that others depend on by now, are left as they are and listed.
 """
 
+import datetime
+from uuid import UUID
+
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from mailadmin.changes.models import Change
+from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
-from mailboxes.models import PlanRow
+from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.plan.apply import check_plan_owner, lock_unprocessed_rows, write_or_bisect
 from mailboxes.transfer.row_types import ROW_TYPES
+from mailboxes.transfer.row_types.base import ModelRow, RowType
 
 ROWS_PER_STEP = 100
 Verb = PlanRow.Verb
+OwnWrites = dict[tuple[str, datetime.datetime | None], bool]  # by (folded key, date)
 
 
-def next_rows(plan):
-    """The last rows of one kind and verb that the import wrote and that are still to be undone."""
+def next_rows(plan: Plan) -> list[PlanRow]:
+    """Return the last rows of one type and verb that the import wrote and that are to be undone."""
     rows = list(pending_rows(plan).order_by("-stage", "-pk")[:ROWS_PER_STEP])
     return [row for row in rows if (row.stage, row.verb) == (rows[0].stage, rows[0].verb)]
 
 
-def pending_rows(plan):
+def pending_rows(plan: Plan) -> QuerySet[PlanRow]:
     return plan.rows.filter(is_done=True, done__isnull=False)
 
 
 # Services
 
 
-def revert_rows(changes, plan, rows):
-    """Undo what was done to these rows, each alone where not all can be."""
+def revert_rows(changes: Changes, plan: Plan, rows: list[PlanRow]) -> None:
+    """Undo the rows; if that is refused, find those that cannot be undone and leave them."""
     changes.batch = revert_batch_id(plan)
     check_plan_owner(changes, plan)
     rows = lock_unprocessed_rows(rows, pending_rows(plan))
     if not rows:
         return
-    kind = ROW_TYPES[rows[0].kind]
-    there = kind.present([row.key for row in rows])
-    kind.lock(changes, [kind.words(row) for row in there.values()])
-    left = find_revert_blockers(plan, kind, rows, kind.present([row.key for row in rows]))
+    row_type = ROW_TYPES[rows[0].kind]
+    existing = row_type.find_existing_rows([row.key for row in rows])
+    row_type.lock(changes, [row_type.values_from_row(row) for row in existing.values()])
+    blocked = find_revert_blockers(
+        plan, row_type, rows, row_type.find_existing_rows([row.key for row in rows])
+    )
     undo = delete_new_rows if rows[0].verb == Verb.NEW else restore_changed_rows
-    todo = [row for row in rows if row.pk not in left]
-    left |= write_or_bisect(changes, lambda part: undo(changes, kind, part), todo)
+    undoable = [row for row in rows if row.pk not in blocked]
+    blocked |= write_or_bisect(changes, row_type, undo, undoable)
     PlanRow.objects.filter(pk__in=[row.pk for row in rows]).update(done=None, values={})
-    for key, reason in left.items():
+    for key, reason in blocked.items():
         PlanRow.objects.filter(pk=key).update(reason=reason)
 
 
-def revert_batch_id(plan):
-    """The name of the undoing: following from the import's, it is the same in every step."""
-    return type(plan.batch)(int=plan.batch.int ^ 1)
+def revert_batch_id(plan: Plan) -> UUID:
+    """Return the batch id of the undoing: derived from the import's, so the same in every step."""
+    return UUID(int=plan.batch.int ^ 1)
 
 
-def find_revert_blockers(plan, kind, rows, there):
-    """Row → why it has to stay as it is."""
-    new = [row.key for row in rows if row.verb == Verb.NEW]
-    burdened = kind.keys_with_dependents(new) if new else set()
-    dates = {row.pk: getattr(there.get(fold(row.key)), "modified", row.done) for row in rows}
-    ours = find_last_writers(plan, kind, rows, set(dates.values()))
+def find_revert_blockers(
+    plan: Plan, row_type: RowType, rows: list[PlanRow], existing: dict[str, ModelRow]
+) -> dict[int, str]:
+    """Return the rows that have to stay, with the reason for each."""
+    new_keys = [row.key for row in rows if row.verb == Verb.NEW]
+    with_dependents = row_type.keys_with_dependents(new_keys) if new_keys else set()
+    dates = {row.pk: getattr(existing.get(fold(row.key)), "modified", row.done) for row in rows}
+    own_writes = find_last_writers(plan, row_type, rows, set(dates.values()))
     reasons = {}
     for row in rows:
-        if fold(row.key) not in there:
+        if fold(row.key) not in existing:
             reasons[row.pk] = _("It is not there any more.")
-        elif was_changed_since(row, dates[row.pk], ours):
+        elif was_changed_since(row, dates[row.pk], own_writes):
             reasons[row.pk] = _("It was changed after the import, and stays as it is.")
-        elif fold(row.key) in burdened:
+        elif fold(row.key) in with_dependents:
             reasons[row.pk] = _("Something else depends on it by now; it stays.")
     return reasons
 
 
-def was_changed_since(row, date, ours):
-    """Whether somebody else wrote the row last: by the panel, or without a record."""
-    return not ours.get((fold(row.key), date), date is None or date <= row.done)
+def was_changed_since(
+    row: PlanRow,
+    date: datetime.datetime | None,
+    own_writes: OwnWrites,
+) -> bool:
+    """Tell whether somebody else wrote the row last: with the panel, or without a change record."""
+    return not own_writes.get((fold(row.key), date), date is None or date <= row.done)
 
 
-def find_last_writers(plan, kind, rows, dates):
-    """(key, date) → whether what was written last at that date was the import or its undoing."""
-    found = Change.objects.filter(
-        at__in=dates, key__in=[row.key for row in rows], table=kind.model.__name__.lower()
+def find_last_writers(
+    plan: Plan, row_type: RowType, rows: list[PlanRow], dates: set[datetime.datetime | None]
+) -> OwnWrites:
+    """Tell for each (key, date) whether the last change then was the import's or its undoing's."""
+    records = Change.objects.filter(
+        at__in=dates, key__in=[row.key for row in rows], table=row_type.model.__name__.lower()
     ).order_by("pk")
-    own = (plan.batch, revert_batch_id(plan))
+    own_batches = (plan.batch, revert_batch_id(plan))
     return {
-        (fold(key), at): batch in own for key, at, batch in found.values_list("key", "at", "batch")
+        (fold(key), at): batch in own_batches
+        for key, at, batch in records.values_list("key", "at", "batch")
     }
 
 
-def delete_new_rows(changes, kind, rows):
-    kind.delete(changes, [row.key for row in rows])
+def delete_new_rows(changes: Changes, row_type: RowType, rows: list[PlanRow]) -> None:
+    row_type.delete(changes, [row.key for row in rows])
 
 
-def restore_changed_rows(changes, kind, rows):
+def restore_changed_rows(changes: Changes, row_type: RowType, rows: list[PlanRow]) -> None:
     for row in rows:
-        kind.edit(changes, row.key, row.values)
+        row_type.edit(changes, row.key, row.values)
 
 
-def unreverted_rows(plan):
-    """The rows that were not taken back, each with its reason."""
+def unreverted_rows(plan: Plan) -> QuerySet[PlanRow]:
+    """Return the rows that were not undone; each has its reason."""
     return plan.rows.exclude(verb=Verb.REFUSED).exclude(reason="")

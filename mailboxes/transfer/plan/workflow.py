@@ -1,28 +1,34 @@
-"""The way of a plan from a source to the database, as steps: for a command, or for the worker.
+"""The workflow of an import: reading, applying and undoing, as steps for a command or the worker.
 
-A step is (service, its arguments, how many rows it is), for one transaction.
+A step is (service, its arguments, number of rows), run in one transaction.
 """
 
 import datetime
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailadmin.accounts.models import Role
-from mailadmin.changes.perform import perform
+from mailadmin.accounts.models import Principal, Role
+from mailadmin.changes.perform import Actor, Changes, ConsolePrincipal, perform
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.runner import add_job_within_limit, get_job_actor
+from mailadmin.registry import JobStep
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer import uploads
 from mailboxes.transfer.entries import Losses, SourceError
 from mailboxes.transfer.plan import apply as plan_apply
-from mailboxes.transfer.plan import build as plan_build
-from mailboxes.transfer.plan import revert
+from mailboxes.transfer.plan import revert, store
+from mailboxes.transfer.plan.build import PlanBuilder
 from mailboxes.transfer.readers import NATIVE_FORMATS, READERS, open_source
 
 State = Plan.State
@@ -30,8 +36,8 @@ State = Plan.State
 # Reading
 
 
-def create_plan(changes, format_name, source, options):
-    """A plan that is still empty."""
+def create_plan(changes: Changes, format_name: str, source: str, options: dict[str, str]) -> Plan:
+    """Create a plan without rows."""
     return Plan.objects.create(
         format=format_name,
         source=source[-255:],
@@ -43,8 +49,10 @@ def create_plan(changes, format_name, source, options):
     )
 
 
-def create_plan_from_upload(changes, format_name, file, options):
-    """Keep an uploaded file, and let the worker read it."""
+def create_plan_from_upload(
+    changes: Changes, format_name: str, file: UploadedFile, options: dict[str, str]
+) -> Plan:
+    """Store an uploaded file and start a job that reads it into a new plan."""
     plan = create_plan(changes, format_name, file.name, options)
     uploads.store_upload(plan, file)
     title = _("Read %(source)s") % {"source": plan.source}
@@ -53,46 +61,53 @@ def create_plan_from_upload(changes, format_name, file, options):
     return plan
 
 
-def iter_reading_steps(plan, principal, path):
-    """Everything from the source's first row to a plan that can be looked at."""
+def iter_reading_steps(
+    plan: Plan, principal: Principal | ConsolePrincipal, path: str | Path
+) -> Iterator[JobStep]:
+    """Yield the steps that read a source into a plan ready to be reviewed."""
     losses = Losses()
-    yield plan_build.begin_plan, (plan.pk,), 0
-    with open_source(plan.format, path) as source:
+    yield store.begin_plan, (plan.pk,), 0
+    with open_source(plan.format, str(path)) as source:
         entries = READERS[plan.format].read(source, losses, **plan.options)
-        work = plan_build.PlanBuilder(plan, principal, entries, losses)
-        for rows in work.steps():
-            yield plan_build.add_plan_rows, (plan.pk, rows), len(rows)
-        yield plan_build.finish_plan, (plan.pk, losses, work.limits_to_widen()), 0
+        builder = PlanBuilder(plan, principal, entries, losses)
+        for rows in builder.iter_row_batches():
+            yield store.add_plan_rows, (plan.pk, rows), len(rows)
+        yield store.finish_plan, (plan.pk, losses, builder.limits_to_widen()), 0
 
 
-def estimate_row_count(plan, path):
-    """About how many rows there are, where that is quickly told; else none."""
+def estimate_row_count(plan: Plan, path: str | Path) -> int:
+    """Return about how many rows a text file has, 0 for sources that cannot be counted quickly."""
     path = Path(path)
     if plan.format not in NATIVE_FORMATS or not path.is_file() or zipfile.is_zipfile(path):
         return 0
     with path.open("rb") as file:
-        return sum(piece.count(b"\n") for piece in iter(lambda: file.read(2**20), b""))
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b""))
 
 
-def read_in_foreground(actor, plan, path, progress=lambda rows: None):
-    """Read it at once; what cannot be read leaves nothing but the reason."""
+def read_in_foreground(
+    actor: Actor,
+    plan: Plan,
+    path: str | Path,
+    progress: Callable[[int], object] = lambda rows: None,
+) -> None:
+    """Read the source at once; if it cannot be read, keep only the error and raise it."""
     try:
         for service, arguments, rows in iter_reading_steps(plan, actor.principal, path):
             perform(actor, service, *arguments)
             progress(rows)
     except SourceError as error:
-        perform(actor, plan_build.fail_plan, plan.pk, str(error))
+        perform(actor, store.fail_plan, plan.pk, str(error))
         raise
 
 
-def next_reading_step(job):
-    """The next step of reading an upload; a new worker begins anew."""
-    if not hasattr(job, "steps"):
+def next_reading_step(job: Job) -> JobStep | None:
+    """Return the next step of reading an upload. A new worker reads it from the beginning."""
+    if not hasattr(job, "steps"):  # kept on the job while this worker holds it
         job.steps = iter_upload_steps(job)
     return next(job.steps, None)
 
 
-def iter_upload_steps(job):
+def iter_upload_steps(job: Job) -> Iterator[JobStep]:
     plan = Plan.objects.filter(pk=job.arguments["plan"], state=State.READING).first()
     if plan is None:
         return
@@ -101,103 +116,132 @@ def iter_upload_steps(job):
             yield set_job_total, (job.pk, estimate_row_count(plan, path)), 0
             yield from iter_reading_steps(plan, get_job_actor(job).principal, path)
     except SourceError as error:
-        yield plan_build.fail_plan, (plan.pk, uploads.hide_temp_folder(str(error))), 0
+        yield store.fail_plan, (plan.pk, uploads.hide_temp_folder(str(error))), 0
 
 
-def set_job_total(changes, number, total):
-    Job.objects.filter(pk=number).update(total=total, done=0)
+def set_job_total(changes: Changes, job_id: int, total: int) -> None:
+    Job.objects.filter(pk=job_id).update(total=total, done=0)
 
 
-# Applying, and taking back
+# Applying and undoing
+
+
+class Operation(NamedTuple):
+    """What is done to the rows of a plan in one of its states, by a job or a command."""
+
+    job_kind: str
+    job_title: Promise
+    pending_rows: Callable[[Plan], QuerySet[PlanRow]]
+    next_rows: Callable[[Plan], list[PlanRow]]
+    service: Callable[[Changes, Plan, list[PlanRow]], None]
+    allowed_from: tuple[Plan.State, ...]
+    end_state: Plan.State
+
 
 OPERATIONS = {
-    State.APPLYING: ("import", plan_apply, plan_apply.apply_rows, State.APPLIED),
-    State.RETURNING: ("import-return", revert, revert.revert_rows, State.RETURNED),
-}
-ALLOWED_STATES_BEFORE = {
-    State.APPLYING: (State.READY, State.STOPPED, State.APPLYING),
-    State.RETURNING: (State.APPLIED, State.STOPPED, State.RETURNING),
+    State.APPLYING: Operation(
+        job_kind="import",
+        job_title=gettext_lazy("Import %(source)s"),
+        pending_rows=plan_apply.pending_rows,
+        next_rows=plan_apply.next_rows,
+        service=plan_apply.apply_rows,
+        allowed_from=(State.READY, State.STOPPED, State.APPLYING),
+        end_state=State.APPLIED,
+    ),
+    State.RETURNING: Operation(
+        job_kind="import-return",
+        job_title=gettext_lazy("Take back %(source)s"),
+        pending_rows=revert.pending_rows,
+        next_rows=revert.next_rows,
+        service=revert.revert_rows,
+        allowed_from=(State.APPLIED, State.STOPPED, State.RETURNING),
+        end_state=State.RETURNED,
+    ),
 }
 
 
-def start_operation(changes, number, state):
-    """Let the worker go on with a plan: apply it, or take it back."""
-    plan = enter_state(changes, number, state)
-    kind, module, _service, _end = OPERATIONS[state]
-    title = JOB_TITLES[state] % {"source": plan.source}
-    total = module.pending_rows(plan).count()
-    job = add_job_within_limit(changes, kind, title, {"plan": plan.pk}, total)
+def start_operation(changes: Changes, plan_id: int, state: Plan.State) -> Job:
+    """Start a job that applies or reverts the plan."""
+    plan = enter_state(changes, plan_id, state)
+    operation = OPERATIONS[state]
+    title = operation.job_title % {"source": plan.source}
+    total = operation.pending_rows(plan).count()
+    job = add_job_within_limit(changes, operation.job_kind, title, {"plan": plan.pk}, total)
     set_plan_state(changes, plan.pk, state, job.pk)
     return job
 
 
-JOB_TITLES = {
-    State.APPLYING: gettext_lazy("Import %(source)s"),
-    State.RETURNING: gettext_lazy("Take back %(source)s"),
-}
-
-
-def enter_state(changes, number, state):
-    """The plan, if it may go on so, and nobody is at work with it."""
-    plan = Plan.objects.select_for_update().of(changes.principal).filter(pk=number).first()
+def enter_state(changes: Changes, plan_id: int, state: Plan.State) -> Plan:
+    """Put a plan into a state and return it; refuse if its state or an active job forbids that."""
+    plan = Plan.objects.select_for_update().of(changes.principal).filter(pk=plan_id).first()
     if plan is None:
         raise ValidationError(_("There is no such import."))
-    working = Job.objects.filter(pk=plan.job, state__in=[Job.State.WAITING, Job.State.RUNNING])
+    active_jobs = Job.objects.filter(pk=plan.job, state__in=[Job.State.WAITING, Job.State.RUNNING])
     if state == State.APPLYING and plan.is_returning:
         raise ValidationError(_("Part of this import was taken back already: take back the rest."))
-    if plan.state not in ALLOWED_STATES_BEFORE[state] or working.exists():
+    if plan.state not in OPERATIONS[state].allowed_from or active_jobs.exists():
         raise ValidationError(
             _("This import is %(state)s."), params={"state": plan.get_state_display()}
         )
-    marks = {"is_returning": state == State.RETURNING}
-    Plan.objects.filter(pk=plan.pk).update(state=state, job=None, **marks)
+    flags = {"is_returning": state == State.RETURNING}
+    Plan.objects.filter(pk=plan.pk).update(state=state, job=None, **flags)
     return plan
 
 
-def set_plan_state(changes, number, state, job=None):
-    """Where a plan is on its way, and the job that goes on with it, if one does."""
-    Plan.objects.filter(pk=number).update(state=state, job=job)
+def set_plan_state(
+    changes: Changes, plan_id: int, state: Plan.State, job: int | None = None
+) -> None:
+    """Set a plan's state, and the job that works on it."""
+    Plan.objects.filter(pk=plan_id).update(state=state, job=job)
 
 
-def stop_plan(changes, number):
-    """Let the step at hand be the last for now."""
-    going = Plan.objects.of(changes.principal).filter(pk=number, state__in=OPERATIONS)
-    if not going.update(state=State.STOPPED):
+def stop_plan(changes: Changes, plan_id: int) -> None:
+    """Stop after the current step."""
+    active_plans = Plan.objects.of(changes.principal).filter(pk=plan_id, state__in=OPERATIONS)
+    if not active_plans.update(state=State.STOPPED):
         raise ValidationError(_("There is nothing to stop."))
 
 
-def discard_plan(changes, number):
-    """A plan that nobody wants applied."""
-    plans = Plan.objects.of(changes.principal).filter(pk=number)
-    idle = [State.READY, State.FAILED, State.READING]
-    if not plans.filter(state__in=idle).update(state=State.DISCARDED):
+def discard_plan(changes: Changes, plan_id: int) -> None:
+    """Discard a plan of which nothing was applied."""
+    plans = Plan.objects.of(changes.principal).filter(pk=plan_id)
+    discardable = [State.READY, State.FAILED, State.READING]
+    if not plans.filter(state__in=discardable).update(state=State.DISCARDED):
         raise ValidationError(_("This import has begun: it can be taken back, not discarded."))
-    uploads.delete_upload(number)
+    uploads.delete_upload(plan_id)
 
 
-def next_operation_step(plan_number, state):
-    """The next rows to write or to undo, then the end; nothing for a plan that was stopped."""
-    plan = Plan.objects.filter(pk=plan_number, state=state).first()
+def next_operation_step(plan_id: int, state: Plan.State) -> JobStep | None:
+    """Return the step that writes or reverts the next rows, then the one that ends the operation.
+
+    None if the plan is no longer in that state: it was stopped.
+    """
+    plan = Plan.objects.filter(pk=plan_id, state=state).first()
     if plan is None:
         return None
-    _kind, module, service, end = OPERATIONS[state]
-    if rows := module.next_rows(plan):
-        return service, (plan, rows), len(rows)
-    return set_plan_state, (plan.pk, end), 0
+    operation = OPERATIONS[state]
+    if rows := operation.next_rows(plan):
+        return operation.service, (plan, rows), len(rows)
+    return set_plan_state, (plan.pk, operation.end_state), 0
 
 
-def next_applying_step(job):
+def next_applying_step(job: Job) -> JobStep | None:
     return next_operation_step(job.arguments["plan"], State.APPLYING)
 
 
-def next_reverting_step(job):
+def next_reverting_step(job: Job) -> JobStep | None:
     return next_operation_step(job.arguments["plan"], State.RETURNING)
 
 
-def run_in_foreground(actor, number, state, progress=lambda rows: None):
-    """Apply a plan or take it back at once."""
-    perform(actor, enter_state, number, state)
-    while step := next_operation_step(number, state):
+def run_in_foreground(
+    actor: Actor,
+    plan_id: int,
+    state: Plan.State,
+    progress: Callable[[int], object] = lambda rows: None,
+) -> None:
+    """Apply or revert a plan at once."""
+    perform(actor, enter_state, plan_id, state)
+    while step := next_operation_step(plan_id, state):
         service, arguments, rows = step
         perform(actor, service, *arguments)
         progress(rows)
@@ -209,23 +253,23 @@ PURGE_BATCH_SIZE = 5000
 UNREVIEWED_PLAN_TTL = datetime.timedelta(days=3)
 
 
-def find_expired_plans():
+def find_expired_plans() -> list[Plan]:
     now = timezone.now()
-    undoable = now - datetime.timedelta(days=settings.MAILADMIN_UNDO_DAYS)
-    begun = [State.APPLYING, State.STOPPED, State.APPLIED, State.RETURNING, State.RETURNED]
+    undo_limit = now - datetime.timedelta(days=settings.MAILADMIN_UNDO_DAYS)
+    begun_states = [State.APPLYING, State.STOPPED, State.APPLIED, State.RETURNING, State.RETURNED]
     plans = Plan.objects
     return [
         *plans.filter(state=State.DISCARDED),
-        *plans.exclude(state__in=begun).filter(created__lt=now - UNREVIEWED_PLAN_TTL),
-        *plans.filter(state__in=begun, created__lt=undoable),
+        *plans.exclude(state__in=begun_states).filter(created__lt=now - UNREVIEWED_PLAN_TTL),
+        *plans.filter(state__in=begun_states, created__lt=undo_limit),
     ]
 
 
-def purge_plans():
-    """Plans that nobody agreed to, and those that are too old to be taken back."""
+def purge_plans() -> None:
+    """Delete plans that nobody applied, and those that are too old to be undone."""
     for plan in find_expired_plans():
         if not Plan.objects.filter(pk=plan.pk, state=plan.state).update(state=State.DISCARDED):
-            continue  # somebody has begun with it
+            continue  # somebody has started an operation on it
         while keys := list(plan.rows.values_list("pk", flat=True)[:PURGE_BATCH_SIZE]):
             PlanRow.objects.filter(pk__in=keys).delete()
         uploads.delete_upload(plan.pk)

@@ -1,68 +1,72 @@
-"""Text files read line by line, none of them longer than memory likes."""
+"""Text files read line by line, with a limit on the length of lines and rows."""
+
+from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, Self
 
 from django.utils.translation import gettext as _
 
 from mailboxes.transfer.entries import SourceError
 
-MAX_LINE_BYTES = 2**20  # bytes in a line
+MAX_LINE_BYTES = 2**20
 CHUNK_SIZE = 2**16
 
 
 @contextmanager
-def open_text_file(path):
-    """The lines of a UTF-8 file, with or without a byte order mark, each with its number."""
+def open_text_file(path: str | Path) -> Iterator[NumberedLines]:
+    """Open a UTF-8 file, with or without a byte order mark, and yield its numbered lines."""
     path = Path(path)
     try:
-        with path.open("rb") as raw:
-            yield NumberedLines(path.name, raw)
+        with path.open("rb") as file:
+            yield NumberedLines(path.name, file)
     except OSError as error:
         raise SourceError(error.strerror, str(path)) from error
 
 
 class NumberedLines:
-    """What csv and the JSON reader ask for their next line; it knows where it is."""
+    """The lines of a file for csv and the JSON reader, with the current position."""
 
-    def __init__(self, name, raw):
-        self.name, self.number, self.raw = name, 0, raw
-        self.taken = 0  # bytes since somebody set it back: of a row with many lines
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self.name, self.line_number, self.raw = name, 0, file
+        self.row_bytes = 0  # of a row of several lines; reset by the reader
         self.decoder = codecs.getincrementaldecoder("utf-8-sig")()
 
     @property
-    def place(self):
-        return self.place_of(self.number)
+    def place(self) -> str:
+        return self.format_place(self.line_number)
 
-    def place_of(self, number):
+    def format_place(self, number: int) -> str:
         return _("%(file)s, line %(number)s") % {"file": self.name, "number": number}
 
-    def __iter__(self):
+    def __iter__(self) -> Self:
         return self
 
-    def __next__(self):
-        self.number += 1
+    def __next__(self) -> str:
+        self.line_number += 1
         line = self.raw.readline(MAX_LINE_BYTES)
         if not line:
             raise StopIteration
         if len(line) >= MAX_LINE_BYTES and not line.endswith(b"\n"):
             raise SourceError(_("This line is longer than any such row can be."), self.place)
-        self.taken += len(line)
-        if self.taken > 2 * MAX_LINE_BYTES:
+        self.row_bytes += len(line)
+        if self.row_bytes > 2 * MAX_LINE_BYTES:
             raise SourceError(_("This row is longer than any can be."), self.place)
-        return self._text(line)
+        return self._decode(line)
 
-    def read_chunk(self):
-        """The next letters, whatever lines they are in; none at the end."""
-        piece = self.raw.readline(CHUNK_SIZE)
-        text = self._text(piece)
-        self.number += piece.endswith(b"\n")
+    def read_chunk(self) -> str:
+        """Return the next characters, at most up to the end of a line; empty at the file's end."""
+        chunk = self.raw.readline(CHUNK_SIZE)
+        text = self._decode(chunk)
+        self.line_number += chunk.endswith(b"\n")
         return text
 
-    def _text(self, piece):
+    def _decode(self, chunk: bytes) -> str:
         try:
-            text = self.decoder.decode(piece, final=not piece)
+            text = self.decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
             text = _("This is not UTF-8. Save the file in UTF-8 and try again.")
             raise SourceError(text, self.place) from error

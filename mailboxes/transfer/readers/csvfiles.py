@@ -1,24 +1,26 @@
-"""CSV: a file for a table, a folder or zip of such files; the columns are told by their names."""
+"""CSV: a file for one table, or a folder or zip of such files. Column names identify the table."""
 
 import csv
 import re
 import zipfile
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from mailboxes.transfer.entries import SourceEntry, SourceError
-from mailboxes.transfer.readers.bounded import MAX_LINE_BYTES, open_text_file
+from mailboxes.transfer.entries import Losses, SourceEntry, SourceError
+from mailboxes.transfer.readers.bounded import MAX_LINE_BYTES, NumberedLines, open_text_file
 from mailboxes.transfer.readers.unpacking import unpack_to_temporary_folder
 from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE, STAGES
+from mailboxes.transfer.row_types.base import RowType
 
 DELIMITERS = ";,\t"
 XLSX_MEMBER = "[Content_Types].xml"  # is in every .xlsx
 IGNORED_COLUMNS = {"error", "created", "modified"}
 ESCAPED_FORMULA_RE = re.compile(r"'(?='*(?:[\t\r\n]|\s*[=+\-@]))")
-# A column that only one table has says which table it is; the first of these that fits.
+# Columns that identify a table; the first entry whose columns are all there counts.
 IDENTIFYING_COLUMNS = (
     ("alias-domains", {"alias_domain"}),
     ("aliases", {"goto"}),
@@ -39,8 +41,8 @@ IDENTIFYING_COLUMNS = (
 
 
 @contextmanager
-def open_csv_files(text):
-    """The files of a path: (table or None, path), in the order in which rows need each other."""
+def open_csv_files(text: str) -> Iterator[Sequence[tuple[str | None, Path]]]:
+    """Yield (table or None, path) of the files at a path, in the order of their dependencies."""
     with ExitStack() as stack:
         path = Path(text)
         if not path.exists():
@@ -51,7 +53,7 @@ def open_csv_files(text):
         yield sort_table_files(path, name) if path.is_dir() else [(None, path)]
 
 
-def sort_table_files(folder, name):
+def sort_table_files(folder: Path, name: str) -> list[tuple[str, Path]]:
     files = [(path.stem, path) for path in sorted(folder.rglob("*.csv"))]
     unknown = [path.name for table, path in files if table not in ROW_TYPES_BY_TABLE]
     if (folder / XLSX_MEMBER).exists():
@@ -63,49 +65,52 @@ def sort_table_files(folder, name):
     return sorted(files, key=lambda file: STAGES[ROW_TYPES_BY_TABLE[file[0]].name])
 
 
-def read(files, losses, table=None):
-    for named, path in files:
+def read(
+    files: Iterable[tuple[str | None, Path]], losses: Losses, table: str | None = None
+) -> Iterator[SourceEntry]:
+    for file_table, path in files:
         with open_text_file(path) as lines:
-            yield from iter_file_entries(lines, table or named)
+            yield from iter_file_entries(lines, table or file_table)
 
 
-def iter_file_entries(lines, table):
-    """The entries of one file."""
+def iter_file_entries(lines: NumberedLines, table: str | None) -> Iterator[SourceEntry]:
+    """Yield the entries of one file."""
     header, delimiter = read_header(lines)
     table = table or detect_table(header, lines)
-    kind = ROW_TYPES_BY_TABLE[table]
-    names = parse_column_names(header, kind, lines)
+    row_type = ROW_TYPES_BY_TABLE[table]
+    names = parse_column_names(header, row_type, lines)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     csv.field_size_limit(MAX_LINE_BYTES)
     while True:
-        number, lines.taken = lines.number + 1, 0
+        number, lines.row_bytes = lines.line_number + 1, 0
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             text = _("This is no CSV: %(error)s.") % {"error": error}
-            raise SourceError(text, lines.place_of(number)) from error
+            raise SourceError(text, lines.format_place(number)) from error
         if any(cell.strip() for cell in cells):
-            yield build_entry(kind, names, cells, lines.place_of(number))
+            yield build_entry(row_type, names, cells, lines.format_place(number))
 
 
-def read_header(lines):
-    first = next(lines, "")
-    if not first.strip():
+def read_header(lines: NumberedLines) -> tuple[list[str], str]:
+    """Return the cells of the first line, and the delimiter."""
+    first_line = next(lines, "")
+    if not first_line.strip():
         raise SourceError(_("The file is empty: the first line names the columns."), lines.name)
-    delimiter = max(DELIMITERS, key=first.count)
+    delimiter = max(DELIMITERS, key=first_line.count)
     try:
-        return next(csv.reader([first], delimiter=delimiter)), delimiter
+        return next(csv.reader([first_line], delimiter=delimiter)), delimiter
     except csv.Error as error:
         text = _("This is no CSV: %(error)s.") % {"error": error}
         raise SourceError(text, lines.place) from error
 
 
-def detect_table(header, lines):
+def detect_table(header: Iterable[str], lines: NumberedLines) -> str:
     names = {normalize_column_name(cell) for cell in header}
-    for table, telling in IDENTIFYING_COLUMNS:
-        if telling <= names and table in ROW_TYPES_BY_TABLE:
+    for table, columns in IDENTIFYING_COLUMNS:
+        if columns <= names and table in ROW_TYPES_BY_TABLE:
             return table
     text = _("No column says which table this is. The first line names the columns: %(names)s …")
     raise SourceError(
@@ -114,43 +119,46 @@ def detect_table(header, lines):
     )
 
 
-def normalize_column_name(cell):
+def normalize_column_name(cell: str) -> str:
     return cell.strip().lower().replace("-", "_").replace(" ", "_")
 
 
-def parse_column_names(header, kind, lines):
-    """The names of the columns; one that the table does not have, or has twice, ends it."""
+def parse_column_names(header: list[str], row_type: RowType, lines: NumberedLines) -> list[str]:
+    """Return the names of the columns; refuse those that are unknown or there twice."""
     names = [normalize_column_name(cell) for cell in header]
-    known = {*kind.columns, *kind.aliases, *IGNORED_COLUMNS}
+    known = {*row_type.columns, *row_type.column_aliases, *IGNORED_COLUMNS}
     if unknown := [cell for cell, name in zip(header, names, strict=True) if name not in known]:
         text = _("%(table)s have no column “%(name)s”. They have: %(names)s.")
-        names = ", ".join(kind.columns)
-        values = {"table": kind.table, "name": unknown[0], "names": names}
+        values = {
+            "table": row_type.table,
+            "name": unknown[0],
+            "names": ", ".join(row_type.columns),
+        }
         raise SourceError(text % values, lines.place)
-    given = [kind.aliases.get(name, name) for name in names]
-    if twice := [name for name, count in Counter(given).items() if count > 1]:
+    columns = [row_type.column_aliases.get(name, name) for name in names]
+    if duplicates := [name for name, count in Counter(columns).items() if count > 1]:
         raise SourceError(
-            _("The column %(name)s is there twice.") % {"name": twice[0]}, lines.place
+            _("The column %(name)s is there twice.") % {"name": duplicates[0]}, lines.place
         )
     return names
 
 
-def build_entry(kind, names, cells, place):
+def build_entry(row_type: RowType, names: list[str], cells: list[str], place: str) -> SourceEntry:
     if len(cells) != len(names):
         text = _("%(found)s columns, where the first line names %(wanted)s.")
-        trouble = text % {"found": len(cells), "wanted": len(names)}
+        error = text % {"found": len(cells), "wanted": len(names)}
         pairs = zip(names, cells)  # noqa: B905
         return SourceEntry(
-            kind.name, {n: c for n, c in pairs if n not in IGNORED_COLUMNS}, place, trouble
+            row_type.name, {n: c for n, c in pairs if n not in IGNORED_COLUMNS}, place, error
         )
     values = {
         n: unescape_formula(c)
         for n, c in zip(names, cells, strict=True)
         if n not in IGNORED_COLUMNS
     }
-    return SourceEntry(kind.name, values, place)
+    return SourceEntry(row_type.name, values, place)
 
 
-def unescape_formula(cell):
-    """A cell without the quote that keeps spreadsheets from running it."""
+def unescape_formula(cell: str) -> str:
+    """Remove the quote that keeps spreadsheets from running a cell as a formula."""
     return cell[1:] if ESCAPED_FORMULA_RE.match(cell) else cell

@@ -1,19 +1,33 @@
-"""Tables of a database that is named by its URL, copied as they are at one moment."""
+"""Tables of a database that a URL names, copied from one consistent snapshot."""
 
 import contextlib
 import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from types import ModuleType
+from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
 
-from mailadmin.conf.urls import parse_database_url as settings_of
+from mailadmin.conf.urls import parse_database_url
 from mailboxes.transfer.entries import SourceError
-from mailboxes.transfer.readers.staging import quote_identifier
+from mailboxes.transfer.readers.staging import Staging, TablePredicate, quote_identifier
+
+
+class SQLSource(Protocol):
+    """A database whose tables can be listed, read and counted."""
+
+    def list_tables(self) -> list[str]: ...
+
+    def read_table(self, table: str) -> tuple[list[str], Iterator[Sequence[Any]]]: ...
+
+    def count_rows(self, table: str) -> int | None: ...
+
 
 URL_SCHEMES = ("mysql://", "mariadb://", "sqlite://")
-CONNECT_TIMEOUT_SECONDS = 10  # for a connection
-READ_TIMEOUT_SECONDS = 300  # seconds without a word from the server
+CONNECT_TIMEOUT_SECONDS = 10
+READ_TIMEOUT_SECONDS = 300  # without data from the server
 FETCH_SIZE = 1000  # rows fetched at once
-CLIENT_ERROR_CODES = range(2000, 3000)  # errors that are not the server's word: it is away
+CLIENT_ERROR_CODES = range(2000, 3000)  # raised by the client: the connection is lost
 SESSION_STATEMENTS = (
     "SET SESSION sql_mode = ''",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
@@ -21,41 +35,46 @@ SESSION_STATEMENTS = (
 )
 
 
-def is_database_url(text):
+def is_database_url(text: object) -> bool:
     return str(text).lower().startswith(URL_SCHEMES)
 
 
-def load_database(url, staging, is_wanted):
-    """Copy the wanted tables; nothing is written there, and no error says the password."""
+def load_database(url: str, staging: Staging, is_wanted: TablePredicate) -> None:
+    """Copy the wanted tables into the staging. Nothing is written to the database."""
     settings = parse_source_url(url)
-    kind = SQLiteSource if settings["ENGINE"].endswith("sqlite3") else MySQLSource
-    with contextlib.closing(kind(settings)) as database:
-        for table in database.tables():
+    source_class = SQLiteSource if settings["ENGINE"].endswith("sqlite3") else MySQLSource
+    with contextlib.closing(source_class(settings)) as database:
+        for table in database.list_tables():
             if is_wanted(table.lower()):
                 copy_table(database, table, staging)
             else:
-                staging.left_out[table] = database.count(table)
+                staging.skipped_tables[table] = database.count_rows(table)
 
 
-def parse_source_url(url):
-    """The settings of a URL; what stands in a wrong place may be a password, and is not told."""
+def parse_source_url(url: str) -> dict[str, Any]:
+    """Return the settings of a database URL.
+
+    The error names no part of the URL that may hold a password in a wrong place.
+    """
     try:
-        return settings_of(url)
+        return parse_database_url(url)
     except ValueError as error:
         authority = url.partition("://")[2].partition("/")[0]
         reason = f": {error}" if "@" in authority else ""
-    form = _("That is no address of a database (mysql://user:password@host/name)")
-    raise SourceError(f"{form}{reason}.")
+    message = _("That is no address of a database (mysql://user:password@host/name)")
+    raise SourceError(f"{message}{reason}.")
 
 
-def copy_table(database, table, staging):
-    """Bring a table over; a row with bytes that are no text is noted and left out."""
-    columns, rows = database.read(table)
-    staging.create(table, columns)
-    staging.insert(table, iter_text_rows(table, rows, staging), columns)
+def copy_table(database: SQLSource, table: str, staging: Staging) -> None:
+    """Copy a table; a row with bytes that are not text is noted and left out."""
+    columns, rows = database.read_table(table)
+    staging.create_table(table, columns)
+    staging.insert_rows(table, iter_text_rows(table, rows, staging), columns)
 
 
-def iter_text_rows(table, rows, staging):
+def iter_text_rows(
+    table: str, rows: Iterable[Sequence[Any]], staging: Staging
+) -> Iterator[list[str | None]]:
     for number, row in enumerate(rows, 1):
         try:
             yield [to_text(value) for value in row]
@@ -64,34 +83,34 @@ def iter_text_rows(table, rows, staging):
             staging.note_undecodable_row(place)
 
 
-def to_text(value):
+def to_text(value: Any) -> str | None:
     if value is None:
         return None
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
 class MySQLSource:
-    """A MySQL or MariaDB server, which is only ever asked."""
+    """A MySQL or MariaDB server, read in a read-only transaction."""
 
-    def __init__(self, settings):
+    def __init__(self, settings: dict[str, Any]) -> None:
         self.place = f"{settings['HOST']}/{settings['NAME']}"
-        with self.told():
+        with self.wrap_errors():
             self.connection = connect_mysql(settings)
             for sql in SESSION_STATEMENTS:
                 self.connection.query(sql)
 
     @contextlib.contextmanager
-    def told(self, table=""):
-        """What the server says, with its name and that of the table."""
-        MySQLdb = self.driver()
+    def wrap_errors(self, table: str = "") -> Iterator[None]:
+        """Raise errors of the server as SourceError, with the database and the table."""
+        MySQLdb = self.import_driver()
         try:
             yield
         except MySQLdb.Error as error:
             place = f"{self.place}, {table}" if table else self.place
             raise SourceError(str(error.args[-1]), place) from error
 
-    def driver(self):
-        """A panel on SQLite was installed without it."""
+    def import_driver(self) -> ModuleType:
+        """Return the MySQLdb module, which a panel on SQLite need not have."""
         try:
             import MySQLdb
         except ModuleNotFoundError as error:
@@ -102,29 +121,29 @@ class MySQLSource:
             raise SourceError(text, self.place) from error
         return MySQLdb
 
-    def tables(self):
-        with self.told():
+    def list_tables(self) -> list[str]:
+        with self.wrap_errors():
             return [name.decode() for (name,) in self._fetch_all("SHOW TABLES")]
 
-    def read(self, table):
-        """(columns, rows): the rows come while they are read."""
+    def read_table(self, table: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
+        """Return (columns, rows); rows are fetched while they are read."""
         from MySQLdb.cursors import SSCursor
 
         cursor = self.connection.cursor(SSCursor)
-        with self.told(table):
+        with self.wrap_errors(table):
             cursor.execute(f"SELECT * FROM {quote_mysql_identifier(table)}")  # noqa: S608
         return [column[0] for column in cursor.description], self._iter_rows(cursor, table)
 
-    def _iter_rows(self, cursor, table):
-        with self.told(table), contextlib.closing(cursor):
+    def _iter_rows(self, cursor: Any, table: str) -> Iterator[Sequence[Any]]:
+        with self.wrap_errors(table), contextlib.closing(cursor):
             while rows := cursor.fetchmany(FETCH_SIZE):
                 yield from rows
 
-    def count(self, table):
-        """How many rows there are; None where the server does not say, as of a broken view."""
+    def count_rows(self, table: str) -> int | None:
+        """Return the number of rows, None if the server cannot count them (a broken view)."""
         import MySQLdb
 
-        with self.told(table):
+        with self.wrap_errors(table):
             try:
                 query = f"SELECT COUNT(*) FROM {quote_mysql_identifier(table)}"  # noqa: S608
                 ((number,),) = self._fetch_all(query)
@@ -134,21 +153,21 @@ class MySQLSource:
                 return None
         return int(number)
 
-    def _fetch_all(self, sql):
+    def _fetch_all(self, sql: str) -> Sequence[Sequence[Any]]:
         cursor = self.connection.cursor()
         cursor.execute(sql)
         return cursor.fetchall()
 
-    def close(self):
+    def close(self) -> None:
         self.connection.close()
 
 
-def quote_mysql_identifier(name):
+def quote_mysql_identifier(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def connect_mysql(settings):
-    """A connection that takes no file from us, no second statement, and changes no value."""
+def connect_mysql(settings: dict[str, Any]) -> Any:
+    """Connect without local files, multiple statements or conversion of values."""
     try:
         import MySQLdb
     except ImportError as error:
@@ -174,43 +193,43 @@ def connect_mysql(settings):
 class SQLiteSource:
     """An SQLite file, opened for reading."""
 
-    def __init__(self, settings):
+    def __init__(self, settings: dict[str, Any]) -> None:
         self.path = settings["NAME"]
         if not self.path.is_file():
             raise SourceError(_("There is no such file."), str(self.path))
-        with self.told():
+        with self.wrap_errors():
             self.connection = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
             self.connection.text_factory = bytes
             self.connection.execute("PRAGMA query_only = 1")
             self.connection.execute("BEGIN")
 
     @contextlib.contextmanager
-    def told(self):
+    def wrap_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
             raise SourceError(str(error), str(self.path)) from error
 
-    def tables(self):
+    def list_tables(self) -> list[str]:
         sql = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY name"
-        with self.told():
-            found = [name.decode() for (name,) in self.connection.execute(sql)]
-        return [name for name in found if not name.startswith("sqlite_")]
+        with self.wrap_errors():
+            names = [name.decode() for (name,) in self.connection.execute(sql)]
+        return [name for name in names if not name.startswith("sqlite_")]
 
-    def read(self, table):
-        """(columns, rows): the rows come while they are read."""
-        with self.told():
+    def read_table(self, table: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
+        """Return (columns, rows); rows are fetched while they are read."""
+        with self.wrap_errors():
             cursor = self.connection.execute(f"SELECT * FROM {quote_identifier(table)}")  # noqa: S608
         return [column[0] for column in cursor.description], self._iter_rows(cursor)
 
-    def _iter_rows(self, cursor):
-        with self.told():
+    def _iter_rows(self, cursor: Any) -> Iterator[Sequence[Any]]:
+        with self.wrap_errors():
             yield from cursor
 
-    def count(self, table):
-        with self.told():
+    def count_rows(self, table: str) -> int:
+        with self.wrap_errors():
             query = f"SELECT COUNT(*) FROM {quote_identifier(table)}"  # noqa: S608
             return self.connection.execute(query).fetchone()[0]
 
-    def close(self):
+    def close(self) -> None:
         self.connection.close()

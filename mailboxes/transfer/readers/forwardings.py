@@ -1,15 +1,17 @@
-"""Databases of `domains`, `forwardings`, `users` and `transport`, as many guides made them."""
+"""Databases with `domains`, `forwardings`, `users` and `transport`, as many guides make them."""
 
 import itertools
+import sqlite3
+from collections.abc import Iterable, Iterator
 
-from mailboxes.transfer.entries import SourceEntry
+from mailboxes.transfer.entries import Losses, SourceEntry
 from mailboxes.transfer.readers.hashes import build_password_values, check_scheme
 from mailboxes.transfer.readers.routes import (
     ALIAS_COLUMNS,
     iter_alias_entries,
     map_domain_transports,
 )
-from mailboxes.transfer.readers.staging import check_schema, note_unknown_columns
+from mailboxes.transfer.readers.staging import Staging, check_schema, note_unknown_columns
 
 SYSTEM = "forwardings"
 KNOWN_COLUMNS = {
@@ -22,12 +24,12 @@ REQUIRED_COLUMNS = KNOWN_COLUMNS | {"users": ("email", "password")}
 OPTIONAL_TABLES = ("transport",)
 
 
-def is_wanted(table):
+def is_wanted(table: str) -> bool:
     return table in KNOWN_COLUMNS
 
 
-def read(staging, losses, scheme=""):
-    """Domains, mailboxes, aliases, alias domains and transports."""
+def read(staging: Staging, losses: Losses, scheme: str = "") -> Iterator[SourceEntry]:
+    """Yield domains, mailboxes, aliases, alias domains and transports."""
     check_scheme(scheme)
     tables = staging.tables()
     needed = {
@@ -46,7 +48,7 @@ def read(staging, losses, scheme=""):
     )
 
 
-def create_address_tables(staging):
+def create_address_tables(staging: Staging) -> None:
     staging.create_table_from_query(
         "_domains", ["name"], "SELECT COALESCE(domain, '') FROM domains"
     )
@@ -61,17 +63,17 @@ def create_address_tables(staging):
     )
 
 
-def iter_domain_entries(staging):
-    ways = map_domain_transports(tuple(row) for row in fetch_transport_rows(staging))
-    for row in staging.rows("SELECT domain FROM domains ORDER BY rowid"):
+def iter_domain_entries(staging: Staging) -> Iterator[SourceEntry]:
+    transports = map_domain_transports(tuple(row) for row in fetch_transport_rows(staging))
+    for row in staging.query("SELECT domain FROM domains ORDER BY rowid"):
         values = {"domain": row["domain"]}
-        if way := ways.get((row["domain"] or "").lower()):
-            values["transport"] = way
+        if transport := transports.get((row["domain"] or "").lower()):
+            values["transport"] = transport
         yield SourceEntry("domain", values, f"domains, {row['domain']}")
 
 
-def iter_mailbox_entries(staging, losses, scheme):
-    for row in staging.rows("SELECT * FROM users ORDER BY rowid"):
+def iter_mailbox_entries(staging: Staging, losses: Losses, scheme: str) -> Iterator[SourceEntry]:
+    for row in staging.query("SELECT * FROM users ORDER BY rowid"):
         address = row["email"] or ""
         place = f"users, {address}"
         values = {"username": address, "maildir": build_maildir_path(address)}
@@ -81,18 +83,18 @@ def iter_mailbox_entries(staging, losses, scheme):
         yield SourceEntry("mailbox", values, place)
 
 
-def build_maildir_path(address):
-    """What the guides' map answers, in the letters of the table."""
+def build_maildir_path(address: str) -> str:
+    """Return what the map of the guides answers, in the table's own case."""
     return f"{address.rpartition('@')[2]}/{address.partition('@')[0]}/"
 
 
-def fetch_transport_rows(staging):
-    if not staging.has("transport"):
+def fetch_transport_rows(staging: Staging) -> Iterable[sqlite3.Row]:
+    if not staging.has_table("transport"):
         return []
-    return staging.rows("SELECT domain, transport FROM transport ORDER BY rowid")
+    return staging.query("SELECT domain, transport FROM transport ORDER BY rowid")
 
 
-def iter_transport_entries(staging):
+def iter_transport_entries(staging: Staging) -> Iterator[SourceEntry]:
     for row in fetch_transport_rows(staging):
         values = {"pattern": row["domain"], "transport": row["transport"]}
         yield SourceEntry("transport", values, f"transport, {row['domain']}")

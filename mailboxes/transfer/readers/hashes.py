@@ -1,23 +1,26 @@
-"""Stored passwords of other systems, as the panel and its Dovecot read them."""
+"""Password hashes of other systems, as the panel and its Dovecot read them."""
 
 import re
+from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 
 from mailadmin.passwords import crypt3, schemes
-from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.entries import Losses, SourceError
 
-# A digest in hex says by its length what it is: to Dovecot only with a name before it.
+# The length of a hex digest identifies its scheme; Dovecot needs the name before it.
 HEX_SCHEMES = {32: "PLAIN-MD5", 40: "SHA1.HEX", 64: "SHA256.HEX", 128: "SHA512.HEX"}
-# PostfixAdmin writes digests with their names; what Dovecot made for it has none.
+# PostfixAdmin writes digests with their scheme; those that Dovecot made for it have none.
 DOVECOT_HEX_SCHEMES = HEX_SCHEMES | {64: "CRAM-MD5"}
-LOCKED_PREFIXES = ("!", "*")  # passwd(5)'s marks, which no password makes
+LOCKED_PREFIXES = ("!", "*")  # of locked accounts in passwd(5)
 
 
-def convert_password(text, scheme="", digests=HEX_SCHEMES):
-    """(what to store, or None where nobody can log in with it; what to know about it).
+def convert_password(
+    text: str | None, scheme: str = "", hex_schemes: Mapping[int, str] = HEX_SCHEMES
+) -> tuple[str | None, str]:
+    """Return (hash to store, remark); the hash is None if nobody can log in with it.
 
-    `scheme` is the default_pass_scheme of the source's Dovecot, if somebody has told it.
+    `scheme` is the default_pass_scheme of the source's Dovecot, if it is known.
     """
     if not text or text.startswith(LOCKED_PREFIXES):
         return None, ""
@@ -27,19 +30,22 @@ def convert_password(text, scheme="", digests=HEX_SCHEMES):
         return text, ""
     if scheme:
         return f"{{{scheme.upper()}}}{text}", ""
-    if name := detect_hex_scheme(text, digests):
+    if name := detect_hex_scheme(text, hex_schemes):
         return f"{{{name}}}{text}", describe_assumed_scheme(name)
     return None, _("A password of no kind that is known: say which scheme the old Dovecot took.")
 
 
-def check_scheme(scheme):
+def check_scheme(scheme: str) -> None:
     if scheme and not schemes.find_scheme(scheme):
         text = _("There is no password scheme %(scheme)s.")
         raise SourceError(text % {"scheme": scheme})
 
 
-def is_crypt_hash(text, scheme):
-    """Whether the value says itself what it is; 13 letters do only where crypt is meant."""
+def is_crypt_hash(text: str, scheme: str) -> bool:
+    """Tell whether the hash identifies its scheme.
+
+    A hash of 13 characters does so only where crypt is the default.
+    """
     if text.startswith("$argon2"):
         return True
     name = crypt3.detect_scheme_name(text.encode("utf-8", "replace"))
@@ -47,24 +53,30 @@ def is_crypt_hash(text, scheme):
     return bool(name) and (text.startswith("$") or not choice or choice.scheme.is_crypt)
 
 
-def detect_hex_scheme(text, digests):
-    return digests.get(len(text)) if re.fullmatch(r"[0-9a-fA-F]+", text) else None
+def detect_hex_scheme(text: str, hex_schemes: Mapping[int, str]) -> str | None:
+    return hex_schemes.get(len(text)) if re.fullmatch(r"[0-9a-fA-F]+", text) else None
 
 
-def describe_unknown_scheme(text):
+def describe_unknown_scheme(text: str) -> str:
     label = text[1:].partition("}")[0]
     if schemes.find_scheme(label):
         return ""
     return _("A password of a scheme that the panel cannot verify, kept as it is.")
 
 
-def describe_assumed_scheme(name):
+def describe_assumed_scheme(name: str) -> str:
     return _("Passwords in hex without a scheme are taken for %(scheme)s.") % {"scheme": name}
 
 
-def build_password_values(text, place, losses, scheme="", digests=HEX_SCHEMES):
-    """`password_hash` for an entry, or nothing where the source has none that could be kept."""
-    stored, remark = convert_password(text, scheme, digests)
+def build_password_values(
+    text: str | None,
+    place: str,
+    losses: Losses,
+    scheme: str = "",
+    hex_schemes: Mapping[int, str] = HEX_SCHEMES,
+) -> dict[str, str]:
+    """Return `password_hash` for an entry, or nothing if no hash can be kept; note remarks."""
+    password_hash, remark = convert_password(text, scheme, hex_schemes)
     if remark:
         losses.add(remark, place)
-    return {} if stored is None else {"password_hash": stored}
+    return {} if password_hash is None else {"password_hash": password_hash}

@@ -1,15 +1,19 @@
-"""The panel's own JSON: an object of tables, each a list of rows; read piece by piece."""
+"""The panel's own JSON: an object of tables, each a list of rows; parsed piece by piece."""
+
+from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, NoReturn
 
 from django.utils.translation import gettext as _
 
-from mailboxes.transfer.entries import SourceEntry, SourceError
-from mailboxes.transfer.readers.bounded import MAX_LINE_BYTES, open_text_file
+from mailboxes.transfer.entries import Losses, SourceEntry, SourceError
+from mailboxes.transfer.readers.bounded import MAX_LINE_BYTES, NumberedLines, open_text_file
 from mailboxes.transfer.readers.csvfiles import IGNORED_COLUMNS, detect_table
 from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
 
@@ -19,67 +23,70 @@ METADATA_KEYS = ("format", "version", "exported")
 
 
 @contextmanager
-def open_json_file(text):
+def open_json_file(text: str) -> Iterator[NumberedLines]:
     if not Path(text).is_file():
         raise SourceError(_("There is no such file."), text)
     with open_text_file(text) as lines:
         yield lines
 
 
-def read(lines, losses, table=None):
-    """The entries of a document: `{"mailboxes": [{…}, …], …}`, or a list of one table's rows."""
-    text = JSONStream(lines)
-    if text.peek() == "[":
-        yield from iter_table_entries(text, table)
+def read(lines: NumberedLines, losses: Losses, table: str | None = None) -> Iterator[SourceEntry]:
+    """Yield the entries of a document.
+
+    It is `{"mailboxes": [{…}, …], …}`, or a list of one table's rows.
+    """
+    stream = JSONStream(lines)
+    if stream.peek() == "[":
+        yield from iter_table_entries(stream, table)
     else:
-        yield from iter_tables(text)
-    if text.peek():
-        text.refuse(_("Something follows the end."))
+        yield from iter_tables(stream)
+    if stream.peek():
+        stream.fail(_("Something follows the end."))
 
 
-def iter_tables(text):
-    text.take("{")
-    while text.peek() != "}":
-        name = text.value()
+def iter_tables(stream: JSONStream) -> Iterator[SourceEntry]:
+    stream.expect("{")
+    while stream.peek() != "}":
+        name = stream.read_value()
         if not isinstance(name, str):
-            text.refuse(_("Here should be “%(sign)s”.") % {"sign": '"'})
-        text.take(":")
-        if text.peek() == "[":
+            stream.fail(_("Here should be “%(sign)s”.") % {"sign": '"'})
+        stream.expect(":")
+        if stream.peek() == "[":
             if name not in ROW_TYPES_BY_TABLE:
-                text.refuse(_("There is no table “%(name)s”.") % {"name": name})
-            yield from iter_table_entries(text, name)
+                stream.fail(_("There is no table “%(name)s”.") % {"name": name})
+            yield from iter_table_entries(stream, name)
         else:
-            check_metadata(text, name, text.value())
-        text.expect_comma_or("}")
-    text.take("}")
+            check_metadata(stream, name, stream.read_value())
+        stream.expect_comma_or("}")
+    stream.expect("}")
 
 
-def check_metadata(text, name, value):
+def check_metadata(stream: JSONStream, name: str, value: Any) -> None:
     if name not in METADATA_KEYS:
-        text.refuse(_("There is no table “%(name)s”.") % {"name": name})
+        stream.fail(_("There is no table “%(name)s”.") % {"name": name})
     if name == "format" and value != FORMAT_NAME:
-        text.refuse(_("This is not a file of the panel's."))
+        stream.fail(_("This is not a file of the panel's."))
     if name == "version" and value != 1:
-        text.refuse(_("This file is of a later version of the panel."))
+        stream.fail(_("This file is of a later version of the panel."))
 
 
-def iter_table_entries(text, table):
-    text.take("[")
-    while text.peek() != "]":
-        place = text.place
-        row = text.value()
+def iter_table_entries(stream: JSONStream, table: str | None) -> Iterator[SourceEntry]:
+    stream.expect("[")
+    while stream.peek() != "]":
+        place = stream.place
+        row = stream.read_value()
         if not isinstance(row, dict):
-            text.refuse(_("A row has to be an object: {…}."))
+            stream.fail(_("A row has to be an object: {…}."))
         if not is_encodable(row):
-            text.refuse(_("Half a letter (\\ud800 to \\udfff) is no text."))
-        kind = ROW_TYPES_BY_TABLE[table or detect_table(row, text.lines)]
+            stream.fail(_("Half a letter (\\ud800 to \\udfff) is no text."))
+        row_type = ROW_TYPES_BY_TABLE[table or detect_table(row, stream.lines)]
         values = {name: value for name, value in row.items() if name not in IGNORED_COLUMNS}
-        yield SourceEntry(kind.name, values, place)
-        text.expect_comma_or("]")
-    text.take("]")
+        yield SourceEntry(row_type.name, values, place)
+        stream.expect_comma_or("]")
+    stream.expect("]")
 
 
-def is_encodable(row):
+def is_encodable(row: dict[str, Any]) -> bool:
     try:
         json.dumps(row, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:
@@ -88,70 +95,72 @@ def is_encodable(row):
 
 
 class JSONStream:
-    """The text of a file as far as it is needed, and where that is."""
+    """The text of a file as far as it is read, and the position in it."""
 
-    def __init__(self, lines):
-        self.lines, self.text, self.at, self.number = lines, "", 0, 1
+    def __init__(self, lines: NumberedLines) -> None:
+        self.lines, self.text, self.position, self.line_number = lines, "", 0, 1
         self.decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=reject_constant)
 
     @property
-    def place(self):
-        return self.lines.place_of(self.number + self.text.count("\n", 0, self.at))
+    def place(self) -> str:
+        return self.lines.format_place(self.line_number + self.text.count("\n", 0, self.position))
 
-    def refuse(self, text):
+    def fail(self, text: str) -> NoReturn:
         raise SourceError(text, self.place)
 
-    def more(self, least=1):
-        """So many more letters, if there are so many; False at the end."""
-        if len(self.text) - self.at > MAX_LINE_BYTES:
-            self.refuse(_("This row is longer than any can be."))
-        pieces = []
-        while least > 0 and (piece := self.lines.read_chunk()):
-            pieces.append(piece)
-            least -= len(piece)
-        self.number += self.text.count("\n", 0, self.at)
-        self.text, self.at = self.text[self.at :] + "".join(pieces), 0
-        return bool(pieces)
+    def read_more(self, min_size: int = 1) -> bool:
+        """Read at least so many more characters if there are; return False at the end."""
+        if len(self.text) - self.position > MAX_LINE_BYTES:
+            self.fail(_("This row is longer than any can be."))
+        chunks = []
+        while min_size > 0 and (chunk := self.lines.read_chunk()):
+            chunks.append(chunk)
+            min_size -= len(chunk)
+        self.line_number += self.text.count("\n", 0, self.position)
+        self.text, self.position = self.text[self.position :] + "".join(chunks), 0
+        return bool(chunks)
 
-    def peek(self):
-        """What comes next, spaces apart; nothing at the end."""
+    def peek(self) -> str:
+        """Return the next character that is not whitespace, empty at the end."""
         while True:
-            self.at = WHITESPACE_RE.match(self.text, self.at).end()
-            if self.at < len(self.text):
-                return self.text[self.at]
-            if not self.more():
+            self.position = WHITESPACE_RE.match(self.text, self.position).end()
+            if self.position < len(self.text):
+                return self.text[self.position]
+            if not self.read_more():
                 return ""
 
-    def take(self, sign):
-        if self.peek() != sign:
-            self.refuse(_("Here should be “%(sign)s”.") % {"sign": sign})
-        self.at += 1
+    def expect(self, character: str) -> None:
+        if self.peek() != character:
+            self.fail(_("Here should be “%(sign)s”.") % {"sign": character})
+        self.position += 1
 
-    def expect_comma_or(self, end):
-        """The comma between two, or nothing before the end."""
+    def expect_comma_or(self, end: str) -> None:
+        """Skip the comma between two items; before `end` there is none."""
         if self.peek() == ",":
-            self.at += 1
+            self.position += 1
             if self.peek() == end:
-                self.refuse(_("Nothing follows the comma."))
+                self.fail(_("Nothing follows the comma."))
         elif self.peek() != end:
-            self.refuse(_("Here should be “%(sign)s”.") % {"sign": ","})
+            self.fail(_("Here should be “%(sign)s”.") % {"sign": ","})
 
-    def value(self):
-        """The next value whole, however many pieces it takes."""
+    def read_value(self) -> Any:
+        """Return the next complete value, reading as much as it needs."""
         self.peek()
         while True:
             try:
-                value, end = self.decoder.raw_decode(self.text, self.at)
+                value, end = self.decoder.raw_decode(self.text, self.position)
             except (ValueError, RecursionError) as error:
-                if self.more(len(self.text) - self.at):  # else each try would cost all before it
+                if self.read_more(
+                    len(self.text) - self.position
+                ):  # doubled, else parsing is quadratic
                     continue
                 text = _("This is no JSON: %(error)s.")
-                self.refuse(text % {"error": getattr(error, "msg", error)})
-            if end == len(self.text) and self.more():
-                continue  # a number may go on
-            self.at = end
+                self.fail(text % {"error": getattr(error, "msg", error)})
+            if end == len(self.text) and self.read_more():
+                continue  # it may be a number that is continued
+            self.position = end
             return value
 
 
-def reject_constant(text):
+def reject_constant(text: str) -> NoReturn:
     raise ValueError(text)

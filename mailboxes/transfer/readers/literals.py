@@ -1,16 +1,17 @@
-"""Values of SQL that stand there as they are, as texts."""
+"""Literal values of SQL, as texts."""
 
 import re
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from mailboxes.transfer.entries import SourceError
-from mailboxes.transfer.readers.sql_lexer import TOO_LONG_MESSAGE
+from mailboxes.transfer.readers.sql_lexer import TOO_LONG_MESSAGE, SQLScanner, SQLToken
 
 MAX_BITS = 64
 
-MAX_ROW_BYTES = 1 << 20  # bytes of all texts of a row that is kept
-# MySQL's charsets in which no letter has the byte of a backslash or a quote
+MAX_ROW_BYTES = 1 << 20  # all texts of a row together
+# MySQL's charsets in which no multi-byte character has the byte of a backslash or a quote
 CODECS = {
     "ascii": "ascii",
     "binary": "utf-8",
@@ -41,19 +42,19 @@ CODECS = {
 }
 ESCAPE_RE = re.compile(rb"\\(.)|(''|\"\")", re.DOTALL)
 ESCAPE_CHARACTERS = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a"}
-WILDCARD_ESCAPES = b"%_"  # the backslash before these stays
+WILDCARD_ESCAPES = b"%_"  # MySQL keeps the backslash before these
 KEYWORD_VALUES = {"NULL": None, "TRUE": "1", "FALSE": "0"}
 
 
 class _Undecodable:
-    """Stands for bytes of a binary column that are no text."""
+    """Stands for bytes of a binary column that are not text."""
 
 
 UNDECODABLE = _Undecodable()
 
 
-def unescape_string(raw, quote, escapes):
-    """What a string means."""
+def unescape_string(raw: bytes, quote: bytes, escapes: bool) -> bytes:
+    """Return the content of a string literal."""
     if not escapes:
         return raw.replace(quote * 2, quote)
     return (
@@ -63,11 +64,11 @@ def unescape_string(raw, quote, escapes):
     )
 
 
-def _is_escaped(raw, quote):
+def _is_escaped(raw: bytes, quote: bytes) -> bool:
     return b"\\" in raw or quote in raw
 
 
-def _replace_escape(match, quote):
+def _replace_escape(match: re.Match[bytes], quote: bytes) -> bytes:
     if match[2]:
         return quote if match[2] == quote * 2 else match[2]
     if match[1] in WILDCARD_ESCAPES:
@@ -75,14 +76,14 @@ def _replace_escape(match, quote):
     return ESCAPE_CHARACTERS.get(match[1], match[1])
 
 
-def parse_hex(token):
-    """The bytes of `0x41` and `x'41'`."""
+def parse_hex(token: bytes) -> bytes:
+    """Return the bytes of `0x41` and `x'41'`."""
     digits = token[2:].rstrip(b"'").decode()
     return bytes.fromhex("0" * (len(digits) % 2) + digits)
 
 
-def parse_bits(token):
-    """The number of `0b1` and `b'1'`."""
+def parse_bits(token: bytes) -> str:
+    """Return the number of `0b1` and `b'1'`."""
     digits = token[2:].rstrip(b"'")
     if len(digits) > MAX_BITS:
         raise SourceError(_("No number has more than %(most)s bits.") % {"most": MAX_BITS})
@@ -90,102 +91,106 @@ def parse_bits(token):
 
 
 class ValueParser:
-    """Reads the values of rows; `codec` is what the dump says it is written in."""
+    """Parses the values of rows; `codec` is the one that the dump declares."""
 
-    def __init__(self, scanner):
+    def __init__(self, scanner: SQLScanner) -> None:
         self.scanner = scanner
         self.codec = "utf-8"
-        self.is_kept = True  # or else values are only passed
-        self.size = 0  # bytes of the row's texts
+        self.keeps_values = True  # else they are skipped
+        self.row_bytes = 0  # of the row's texts
 
-    def row(self, limit):
-        """The values up to the closing bracket, as texts and None; at most so many."""
+    def parse_row(self, limit: int) -> list[Any]:
+        """Return the values up to the closing parenthesis, at most `limit`, as texts or None."""
         values, plain_value = [], self.scanner.match_plain_value
-        self.size = 0
+        self.row_bytes = 0
         while True:
             if plain := plain_value():
                 string, number, _null, after = plain
-                values.append(number.decode() if number else self._text(string))
+                values.append(number.decode() if number else self._decode_plain(string))
             else:
-                values.append(self.value())
+                values.append(self.parse_value())
                 after = self._expect_separator()
             if len(values) > limit:
-                raise self.scanner.refusal(_("There are more values than columns."))
+                raise self.scanner.error_here(_("There are more values than columns."))
             if after == b")":
                 return values
 
-    def _expect_separator(self):
-        token = self.scanner.token()
+    def _expect_separator(self) -> bytes:
+        token = self.scanner.next_token()
         if token.symbol in (b",", b")"):
             return token.symbol
         raise self.value_error(token)
 
-    def value_error(self, token):
+    def value_error(self, token: SQLToken) -> SourceError:
         text = _("“%(word)s” is no value that stands there: a dump is read and never executed.")
-        return self.scanner.refusal(text, word=describe_token(token))
+        return self.scanner.error_here(text, word=describe_token(token))
 
-    def value(self):
-        """A value that is not the plainest."""
-        token = self.scanner.token()
+    def parse_value(self) -> Any:
+        """Parse a value that `match_plain_value` does not match."""
+        token = self.scanner.next_token()
         if token.upper in KEYWORD_VALUES:
             return KEYWORD_VALUES[token.upper]
         if token.symbol in (b"-", b"+"):
-            return token.text.decode().strip("+") + self._parse_number(self.scanner.token())
+            return token.text.decode().strip("+") + self._parse_number(self.scanner.next_token())
         if token.kind == "word" and token.text[:1] in b"_Nn":
             return self._parse_introduced(token)
         return self._parse_literal(token, self.codec)
 
-    def _parse_number(self, token):
+    def _parse_number(self, token: SQLToken) -> str:
         if token.kind != "number":
             raise self.value_error(token)
         return token.text.decode()
 
-    def _parse_introduced(self, token):
-        """`_utf8'…'`, `_binary 0x…`, `N'…'`: a value that says what it is written in."""
+    def _parse_introduced(self, token: SQLToken) -> Any:
+        """Parse a value that names its charset: `_utf8'…'`, `_binary 0x…`, `N'…'`."""
         charset = token.text.lstrip(b"_").decode("latin-1").lower()
         charset = "utf8" if token.upper == "N" else charset
-        following = self.scanner.token()
+        following = self.scanner.next_token()
         if charset not in CODECS or following.kind not in ("string", "quoted", "hex"):
             raise self.value_error(token)
         return self._parse_literal(following, CODECS[charset], charset == "binary")
 
-    def _parse_literal(self, token, codec, is_binary=False):
+    def _parse_literal(self, token: SQLToken, codec: str, is_binary: bool = False) -> Any:
         match token.kind:
             case "string" | "quoted":
                 quote = b"'" if token.kind == "string" else b'"'
                 self._count_bytes(token.text)
-                raw = self.is_kept and unescape_string(token.text, quote, self.scanner.escapes)
+                if not self.keeps_values:
+                    return ""
+                raw = unescape_string(token.text, quote, self.scanner.backslash_escapes)
                 return self._decode_binary(raw) if is_binary else self._decode(raw, codec)
             case "hex":
                 self._count_bytes(token.text)
-                return self._decode_binary(self.is_kept and parse_hex(token.text), codec)
+                if not self.keeps_values:
+                    return ""
+                return self._decode_binary(parse_hex(token.text), codec)
             case "bits":
                 return parse_bits(token.text)
         return self._parse_number(token)
 
-    def _text(self, string):
+    def _decode_plain(self, string: bytes | None) -> str | None:
         if string is None:
             return None
         self._count_bytes(string)
         return self._decode(string, self.codec)
 
-    def _count_bytes(self, raw):
-        """Memory for texts has an end, even if there is no end to a row."""
-        self.size += len(raw)
-        if self.is_kept and self.size > MAX_ROW_BYTES:
-            raise self.scanner.refusal(TOO_LONG_MESSAGE)
+    def _count_bytes(self, raw: bytes) -> None:
+        """Limit the memory for the texts of a row."""
+        self.row_bytes += len(raw)
+        if self.keeps_values and self.row_bytes > MAX_ROW_BYTES:
+            raise self.scanner.error_here(TOO_LONG_MESSAGE)
 
-    def _decode(self, raw, codec):
-        if not self.is_kept:
+    def _decode(self, raw: bytes, codec: str) -> str:
+        if not self.keeps_values:
             return ""
         try:
             return raw.decode(codec)
         except UnicodeDecodeError as error:
             text = _("The bytes of a text are not %(codec)s, which the dump is said to be in.")
-            raise self.scanner.refusal(text, codec=codec) from error
+            raise self.scanner.error_here(text, codec=codec) from error
 
-    def _decode_binary(self, raw, codec="utf-8"):
-        if not self.is_kept:
+    def _decode_binary(self, raw: bytes, codec: str = "utf-8") -> str | _Undecodable:
+        if not self.keeps_values:
             return ""
         try:
             return raw.decode(codec)
@@ -193,8 +198,8 @@ class ValueParser:
             return UNDECODABLE
 
 
-def describe_token(token):
-    """A token for an error: no value, which could be a password."""
+def describe_token(token: SQLToken) -> str:
+    """Describe a token for an error, without values: they could be passwords."""
     if token.kind in ("word", "symbol", "name"):
         return token.text[:40].decode("utf-8", "replace")
     return {"end": _("the end of the file")}.get(token.kind, _("a value"))

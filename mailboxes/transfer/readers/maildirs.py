@@ -1,10 +1,12 @@
-"""Where other systems keep mail, and what of it the panel's own configuration cannot read."""
+"""Mail folders of other systems, and what of them the panel's own configuration cannot read."""
 
 from django.utils.translation import gettext as _
 
+from mailboxes.transfer.entries import Losses
 
-def note_mbox(path, place, losses):
-    """Postfix writes an mbox where a path has no slash at its end; Dovecot looks for a maildir."""
+
+def note_mbox(path: str | None, place: str, losses: Losses) -> None:
+    """Note a path without a slash at its end: Postfix writes an mbox, Dovecot expects a maildir."""
     if path and not path.endswith("/"):
         text = _("The mail is in one file (mbox): the path is kept, Dovecot has to be told.")
         losses.add(text, place)

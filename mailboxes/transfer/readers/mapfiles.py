@@ -1,58 +1,61 @@
-"""Files of Postfix's that list keys and values, in a folder that may be a copy."""
+"""Postfix's map files and lists in a folder, which may be a copy of another machine's."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.utils.translation import gettext as _
 
 from mailadmin.console import make_printable
 from mailboxes.mailserver.config_parser import maps
+from mailboxes.mailserver.config_parser.lines import Line
+from mailboxes.mailserver.config_parser.maps import MapReference
 from mailboxes.mailserver.config_parser.postfix import (
     POSTFIX_FOLDERS,
+    LogicalLine,
     PostfixFiles,
     read_logical_lines,
 )
-from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.entries import Losses, SourceError
 
-MAX_FILES = 10_000  # that are looked at in a folder
+MAX_FILES = 10_000  # in a folder
 
 
 class MapFiles:
-    """What main.cf names, and what the files say that are meant."""
+    """The maps that main.cf names, and the rows of their files."""
 
-    def __init__(self, folder, losses):
+    def __init__(self, folder: Path, losses: Losses) -> None:
         self.folder, self.losses = folder, losses
         self.postfix = PostfixFiles(folder)
         self.root = folder.parent if folder.name == "postfix" else folder  # of what was copied
 
-    def reaches(self, path):
-        """Whether a file is of the source: a copy's own, or any that a live configuration names.
+    def is_in_source(self, path: str | Path) -> bool:
+        """Tell whether a file belongs to the source: to the copy, or to a live configuration.
 
-        What a copy says of other places is meant for another machine, or was sent to find out
-        what this one has there.
+        Paths outside a copy are meant for another machine, or for finding out what exists here.
         """
         is_live = str(self.folder) in POSTFIX_FOLDERS
         return is_live or Path(path).resolve().is_relative_to(self.root.resolve())
 
     # Places
 
-    def place(self, path, number):
-        names = {"file": self.shown(path), "line": number}
-        return _("%(file)s, line %(line)s") % names if number else names["file"]
+    def format_place(self, path: str | Path, number: int) -> str:
+        name = self.display_path(path)
+        return _("%(file)s, line %(line)s") % {"file": name, "line": number} if number else name
 
-    def shown(self, path):
+    def display_path(self, path: str | Path) -> str:
         path = Path(path)
-        own = path.is_relative_to(self.folder)
-        return make_printable(str(path.relative_to(self.folder) if own else path))
+        is_below = path.is_relative_to(self.folder)
+        return make_printable(str(path.relative_to(self.folder) if is_below else path))
 
-    def place_of(self, line):
-        return self.place(line.file, line.number)
+    def place_of_line(self, line: Line) -> str:
+        return self.format_place(line.file, line.number)
 
-    def setting(self, name):
-        """Where main.cf sets this."""
-        return f"{name} ({self.place_of(self.postfix.where(name))})"
+    def format_setting(self, name: str) -> str:
+        """Return where main.cf sets a parameter."""
+        return f"{name} ({self.place_of_line(self.postfix.where(name))})"
 
-    def check_is_text(self, line, place):
-        """Whether a line is text; what is none was read with its bytes kept aside."""
+    def check_is_text(self, line: str, place: str) -> bool:
+        """Tell whether a line is text, and note it if not: other bytes were read as surrogates."""
         if not any("\ud800" <= letter <= "\udfff" for letter in line):
             return True
         self.losses.add(_("A line with bytes that are no text is left out."), place)
@@ -60,38 +63,42 @@ class MapFiles:
 
     # Lists and maps
 
-    def names(self, parameter):
-        """(name, place) of the domains that a list spells out, also by file or map."""
+    def iter_names(self, parameter: str) -> Iterator[tuple[str, str]]:
+        """Yield (name, place) of the domains in a list, and in files or maps that it names."""
         for word, line in self.postfix.iter_words_with_lines(parameter):
             if reference := maps.parse_map_reference(word, line):
                 yield from (
                     (key, place) for key, _v, place in self.iter_map_rows(reference, parameter)
                 )
             elif word.startswith("/"):
-                yield from self._names_of_file(word, parameter, line)
+                yield from self._iter_names_in_file(word, parameter, line)
             elif maps.is_hostname(word):
-                yield word, self.place_of(line)
+                yield word, self.place_of_line(line)
             else:
                 self._note_unread(word, parameter, line)
 
-    def _names_of_file(self, path, parameter, line):
-        for entry in self.read(
+    def _iter_names_in_file(
+        self, path: str, parameter: str, line: Line
+    ) -> Iterator[tuple[str, str]]:
+        for entry in self.read_lines(
             self.find_file(self.postfix.resolve_path(path), path, parameter, line)
         ):
-            place = self.place_of(entry.lines[0])
+            place = self.place_of_line(entry.lines[0])
             if self.check_is_text(entry.text, place):
                 yield from ((word, place) for word in maps.split_words(entry.text))
 
-    def pairs(self, parameter):
-        """(key, value, place) of all maps of a parameter, in the order in which they are asked."""
+    def iter_pairs(self, parameter: str) -> Iterator[tuple[str, str, str]]:
+        """Yield (key, value, place) of all maps of a parameter, in the order of lookups."""
         for word, line in self.postfix.iter_words_with_lines(parameter):
             if reference := maps.parse_map_reference(word, line):
                 yield from self.iter_map_rows(reference, parameter)
             else:
                 self._note_unread(word, parameter, line)
 
-    def iter_map_rows(self, reference, parameter):
-        """What a map lists; one that has no list is noted."""
+    def iter_map_rows(
+        self, reference: MapReference, parameter: str
+    ) -> Iterator[tuple[str, str, str]]:
+        """Yield the rows of a map; note one that is not a list of rows."""
         for part in reference.walk():
             if part.type in maps.COMPOSITE_TYPES:
                 continue
@@ -100,63 +107,63 @@ class MapFiles:
             else:
                 yield from self._iter_part_rows(part, parameter)
 
-    def _iter_part_rows(self, part, parameter):
+    def _iter_part_rows(self, part: MapReference, parameter: str) -> Iterator[tuple[str, str, str]]:
         if part.type == "inline":
-            place = self.place_of(part.where)
+            place = self.place_of_line(part.where)
             if self.check_is_text(part.name, place):
                 yield from ((key, value, place) for key, value in part.pairs)
         else:
             path = self.postfix.get_map_path(part)
-            yield from self.rows(self.find_file(path, part.name, parameter, part.where))
+            yield from self.iter_file_rows(self.find_file(path, part.name, parameter, part.where))
 
-    def rows(self, path):
-        """(key, value, place) of a file's lines."""
-        for entry in self.read(path):
+    def iter_file_rows(self, path: str | Path) -> Iterator[tuple[str, str, str]]:
+        """Yield (key, value, place) of a file's lines."""
+        for entry in self.read_lines(path):
             key, *value = entry.text.split(None, 1)
-            place = self.place_of(entry.lines[0])
+            place = self.place_of_line(entry.lines[0])
             if self.check_is_text(entry.text, place):
                 yield key, value[0].strip() if value else "", place
 
-    def _note_unread(self, word, parameter, line):
+    def _note_unread(self, word: str, parameter: str, line: Line) -> None:
         text = _("A map that is no list of keys and values is not read.")
-        self.losses.add(text, f"{parameter}: {make_printable(word)} ({self.place_of(line)})")
+        self.losses.add(text, f"{parameter}: {make_printable(word)} ({self.place_of_line(line)})")
 
     # Files
 
-    def read(self, path):
-        """The logical lines of a file; UnfitSource if it cannot be read."""
+    def read_lines(self, path: str | Path) -> list[LogicalLine]:
+        """Return the logical lines of a file; raise SourceError if it cannot be read."""
         entries, problems = read_logical_lines(path)
         if problems:
-            raise SourceError(problems[0].reason, self.shown(path))
+            raise SourceError(problems[0].reason, self.display_path(path))
         return entries
 
-    def find_file(self, path, written, parameter, line):
-        """The file that is meant: where main.cf says, or the only one of its name."""
+    def find_file(self, path: str | Path, written: str, parameter: str, line: Line) -> Path:
+        """Return the file that main.cf names, or the only one with that name in the folder."""
         path = Path(path)
-        if path.is_file() and self.reaches(path):
+        if path.is_file() and self.is_in_source(path):
             return path
         return self._find_file_by_name(path, written, parameter, line)
 
-    def _find_file_by_name(self, path, written, parameter, line):
-        found = [other for other in self.files() if other.name == path.name]
+    def _find_file_by_name(self, path: Path, written: str, parameter: str, line: Line) -> Path:
+        found = [other for other in self.list_files() if other.name == path.name]
         names = {"parameter": parameter, "file": make_printable(written)}
         if len(found) != 1:
             text = _("%(parameter)s names %(file)s, which is not there.")
             compiled = Path(f"{path}.db")
-            if self.reaches(compiled) and compiled.exists():
+            if self.is_in_source(compiled) and compiled.exists():
                 text = _("%(parameter)s names %(file)s: its .db is there, its text is not.")
-            raise SourceError(text % names, self.place_of(line))
-        names["found"] = self.shown(found[0])
+            raise SourceError(text % names, self.place_of_line(line))
+        names["found"] = self.display_path(found[0])
         text = _("%(parameter)s names %(file)s, which is not there: %(found)s is read.")
-        self.losses.add(text % names, self.place_of(line))
+        self.losses.add(text % names, self.place_of_line(line))
         return found[0]
 
-    def files(self):
-        """The ordinary files of the folder and those below."""
-        found = []
+    def list_files(self) -> list[Path]:
+        """Return the regular files of the folder and those below it."""
+        paths = []
         for number, path in enumerate(self.folder.rglob("*")):
             if number >= MAX_FILES:
                 raise SourceError(_("That folder holds too many files."), str(self.folder))
-            if path.is_file() and self.reaches(path):
-                found.append(path)
-        return sorted(found)
+            if path.is_file() and self.is_in_source(path):
+                paths.append(path)
+        return sorted(paths)

@@ -1,14 +1,16 @@
-"""Dovecot's passwd-files: who logs in with what, and how much his mail may be."""
+"""Dovecot's passwd-files: logins with their hashes and quotas."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.lines import read_text
-from mailboxes.transfer.entries import SourceError
+from mailboxes.transfer.entries import Losses, SourceError
+from mailboxes.transfer.readers.mapfiles import MapFiles
 
 LOGIN_COLUMNS = ["address", "password", "quota", "scheme", "place"]
 PASSWD_FILE_DRIVER = "passwd-file"  # noqa: S105
@@ -30,66 +32,72 @@ UNIT_BYTES = {"B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 class PasswdFile(NamedTuple):
-    """A file, what its passwords are without a prefix, and the domain that it is for, if one."""
+    """A passwd-file, the scheme of hashes without prefix, and its domain if it is for one only."""
 
     path: Path
     scheme: str = ""
     domain: str = ""
 
 
-def iter_configured_files(folders, reaches):
-    """The passwd-files that Dovecot's configuration in one of these folders names."""
+def iter_configured_files(
+    folders: Iterable[Path], is_in_source: Callable[[Path], bool]
+) -> Iterator[PasswdFile]:
+    """Yield the passwd-files that Dovecot's configuration in these folders names."""
     for folder in folders:
         if (folder / "dovecot.conf").is_file():
-            dovecot = DovecotFiles(folder, reaches)
+            dovecot = DovecotFiles(folder, is_in_source)
             for block in dovecot.blocks("passdb"):
                 if PASSWD_FILE_DRIVER in (block.value("driver"), block.name):
-                    yield from iter_passdb_files(dovecot, block, reaches)
+                    yield from iter_passdb_files(dovecot, block, is_in_source)
 
 
-def iter_passdb_files(dovecot, block, reaches):
-    """The files that a passdb means: one, or one for each domain."""
+def iter_passdb_files(
+    dovecot: DovecotFiles, block: Any, is_in_source: Callable[[Path], bool]
+) -> Iterator[PasswdFile]:
+    """Yield the files of a passdb: one, or one for each domain."""
     *options, path = (block.value("args") or block.value("passwd_file_path")).split() or [""]
     scheme = next((word[7:] for word in options if word.startswith("scheme=")), "")
     scheme = scheme or block.value("default_password_scheme")
     if not DOMAIN_VARIABLE_RE.search(path):
         yield PasswdFile(Path(dovecot.resolve_path(path)), scheme)
         return
-    start = Path(dovecot.resolve_path(DOMAIN_VARIABLE_RE.split(path)[0] or "/"))
+    folder = Path(dovecot.resolve_path(DOMAIN_VARIABLE_RE.split(path)[0] or "/"))
     pattern = "[^/]*".join(re.escape(part) for part in DOMAIN_VARIABLE_RE.split(path)[1:])
-    fitting = re.compile(rf"{re.escape(str(start))}/?(?P<domain>[^/]+){pattern}")
-    for found in sorted(start.rglob("*")) if start.is_dir() and reaches(start) else ():
-        if (match := fitting.fullmatch(str(found))) and found.is_file():
-            yield PasswdFile(found, scheme, match["domain"])
+    pattern_re = re.compile(rf"{re.escape(str(folder))}/?(?P<domain>[^/]+){pattern}")
+    for path_found in sorted(folder.rglob("*")) if folder.is_dir() and is_in_source(folder) else ():
+        if (match := pattern_re.fullmatch(str(path_found))) and path_found.is_file():
+            yield PasswdFile(path_found, scheme, match["domain"])
 
 
-def is_passwd_file(text):
-    """Whether this looks like one: every line is a user and a hash."""
+def is_passwd_file(text: str) -> bool:
+    """Tell whether a text looks like a passwd-file: every line is a user and a hash."""
     lines = [line for _number, line in iter_passwd_file_lines(text)]
     return bool(lines) and all(PASSWD_LINE_RE.fullmatch(line) for line in lines)
 
 
-def iter_passwd_file_lines(text):
-    """Numbers and lines that say something; here no line goes on in the next."""
+def iter_passwd_file_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (number, line), without comments and empty lines. Lines are never continued."""
     for number, line in enumerate(text.split("\n"), 1):
         line = line.rstrip("\r")
         if line.strip() and not line.startswith("#"):
             yield number, line
 
 
-def iter_login_rows(file, files):
-    """Rows of LOGINS."""
+def iter_login_rows(file: PasswdFile, files: MapFiles) -> Iterator[tuple[Any, ...]]:
+    """Yield rows of LOGIN_COLUMNS."""
     try:
         text = read_text(file.path)
     except OSError as error:
-        raise SourceError(error.strerror, files.shown(file.path)) from error
+        raise SourceError(error.strerror, files.display_path(file.path)) from error
     for number, line in iter_passwd_file_lines(text):
-        place = files.place(file.path, number)
+        place = files.format_place(file.path, number)
         if files.check_is_text(line, place):
             yield from parse_login(line, file, place, files.losses)
 
 
-def parse_login(line, file, place, losses):
+def parse_login(
+    line: str, file: PasswdFile, place: str, losses: Losses
+) -> Iterator[tuple[Any, ...]]:
     fields = dict(zip(FIELDS, line.split(":", len(FIELDS) - 1), strict=False))
     address = build_address(fields["user"], file.domain)
     if not address:
@@ -100,13 +108,13 @@ def parse_login(line, file, place, losses):
     yield address, fields.get("password", ""), quota, file.scheme, place
 
 
-def build_address(user, domain):
+def build_address(user: str, domain: str) -> str:
     if "@" in user:
         return user
     return f"{user}@{domain}" if domain else ""
 
 
-def note_unsupported_fields(fields, place, losses):
+def note_unsupported_fields(fields: dict[str, str], place: str, losses: Losses) -> None:
     for names in sorted(
         {UNSUPPORTED_FIELDS[name] for name in UNSUPPORTED_FIELDS if fields.get(name)}
     ):
@@ -118,11 +126,11 @@ def note_unsupported_fields(fields, place, losses):
             losses.add(text % {"names": word.partition("=")[0]}, place)
 
 
-def parse_quota(extra):
-    """The bytes of `quota_rule=*:storage=100M`; storage is in kB where it does not say."""
-    found = next(filter(None, map(QUOTA_RE.fullmatch, extra.split())), None)
-    if not found:
+def parse_quota(extra: str) -> str | None:
+    """Return the bytes of `quota_rule=*:storage=100M`; storage without a unit is in kB."""
+    match = next(filter(None, map(QUOTA_RE.fullmatch, extra.split())), None)
+    if not match:
         return None
-    kind, number, unit = found.groups()
+    kind, number, unit = match.groups()
     unit = unit.upper() or ("K" if kind and kind.lower() == "storage" else "B")
     return str(int(number) * UNIT_BYTES[unit])

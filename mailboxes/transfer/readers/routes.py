@@ -1,10 +1,12 @@
-"""Aliases as Postfix reads them, for the sources that say no more than where mail goes.
+"""Aliases as Postfix reads them, for sources that only say where mail goes.
 
 A reader fills three tables of the staging: `_domains` (name), `_mailboxes` (address) and
 `_aliases` (address, goto, place, number: the order among rows of one address).
 """
 
 import itertools
+import sqlite3
+from collections.abc import Iterable, Iterator
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -12,8 +14,8 @@ from django.utils.translation import gettext as _
 from domains.patterns import validate_transport
 from mailadmin.db.fields import split_goto
 from mailboxes.models import is_vacation_target
-from mailboxes.transfer.entries import SourceEntry
-from mailboxes.transfer.readers.staging import split_domain
+from mailboxes.transfer.entries import Losses, SourceEntry
+from mailboxes.transfer.readers.staging import Staging, split_domain
 
 ALIAS_COLUMNS = ["address", "goto", "place", "number"]
 SORTED_ALIASES_SQL = """
@@ -34,48 +36,48 @@ SINGLE_ALIAS_DOMAINS_SQL = """
 """
 
 
-def iter_alias_entries(staging):
-    """Aliases in order of their addresses, then the alias domains among them."""
-    staging.index("_aliases", "address", "number")
-    staging.index("_mailboxes", "address")
-    mirrors = find_alias_domains(staging)
+def iter_alias_entries(staging: Staging) -> Iterator[SourceEntry]:
+    """Yield aliases in order of their addresses, then the alias domains found among them."""
+    staging.create_index("_aliases", "address", "number")
+    staging.create_index("_mailboxes", "address")
+    alias_domains = find_alias_domains(staging)
     for address, rows in itertools.groupby(
-        staging.rows(SORTED_ALIASES_SQL), lambda row: fold_address(row)
+        staging.query(SORTED_ALIASES_SQL), lambda row: fold_address(row)
     ):
-        if not (address.startswith("@") and address[1:] in mirrors):
+        if not (address.startswith("@") and address[1:] in alias_domains):
             yield from merge_alias_rows(list(rows))
-    for mirror, (target, place) in mirrors.items():
-        values = {"alias_domain": mirror, "target_domain": target, "active": "1"}
+    for alias_domain, (target, place) in alias_domains.items():
+        values = {"alias_domain": alias_domain, "target_domain": target, "active": "1"}
         yield SourceEntry("alias-domain", values, place)
 
 
-def fold_address(row):
+def fold_address(row: sqlite3.Row) -> str:
     return row["address"].lower()
 
 
-def merge_alias_rows(rows):
-    """The one alias that all rows of an address are; none if it leads a mailbox to itself."""
+def merge_alias_rows(rows: list[sqlite3.Row]) -> Iterator[SourceEntry]:
+    """Yield one alias for all rows of an address; none if it only delivers to its own mailbox."""
     address, place = rows[0]["address"], rows[0]["place"]
-    named = unique_targets(target for row in rows for target in split_goto(row["goto"]))
-    targets = [target for target in named if not is_vacation_target(target)]
-    own = [target for target in targets if target.lower() == address.lower()]
-    if rows[0]["mailbox"] and targets == own:
+    all_targets = unique_targets(target for row in rows for target in split_goto(row["goto"]))
+    targets = [target for target in all_targets if not is_vacation_target(target)]
+    own_targets = [target for target in targets if target.lower() == address.lower()]
+    if rows[0]["mailbox"] and targets == own_targets:
         return
     yield SourceEntry(
         "alias", {"address": address, "goto": targets}, place, find_alias_error(address, targets)
     )
 
 
-def unique_targets(targets):
-    """Each target once, however it is written."""
-    first = {}
+def unique_targets(targets: Iterable[str]) -> list[str]:
+    """Return each target once, comparing without regard to case."""
+    first: dict[str, str] = {}
     for target in targets:
         first.setdefault(target.lower(), target)
     return list(first.values())
 
 
-def find_alias_error(address, targets):
-    """Why Postfix could not use this alias, or must not be given it."""
+def find_alias_error(address: str, targets: list[str]) -> str:
+    """Return why Postfix cannot use this alias, or an empty string."""
     if "@" not in address:
         return _("It is no address: Postfix would take the name for a domain without mailboxes.")
     return "" if targets else _("It leads nowhere.")
@@ -84,11 +86,11 @@ def find_alias_error(address, targets):
 # Transports
 
 
-def map_domain_transports(pairs):
-    """Domain → its transport, where that is more than the usual one.
+def map_domain_transports(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the transports of domains that are not the default one, by domain.
 
-    PostfixAdmin's maps ask the column of the domain alone: left as usual there, they would deliver
-    here what has been sent on.
+    PostfixAdmin's maps ask only the column of the domain: left at its default, they would deliver
+    here what was sent on before.
     """
     return {
         pattern.lower(): transport
@@ -97,25 +99,27 @@ def map_domain_transports(pairs):
     }
 
 
-def is_transport(text):
+def is_transport(text: str) -> bool:
     try:
         validate_transport(text)
     except ValidationError:
-        return False  # which its own entry tells
+        return False  # its own entry is refused with the reason
     return bool(text.strip(":"))
 
 
 # Catch-alls
 
 
-def note_catch_alls(staging, losses, mailboxes, column, aliases):
-    """Tell of mailboxes whose mail a catch-all has had, since no alias of theirs kept it."""
-    staging.index(aliases, "address")
+def note_catch_alls(
+    staging: Staging, losses: Losses, mailboxes: str, column: str, aliases: str
+) -> None:
+    """Note mailboxes whose mail a catch-all received, since they had no alias of their own."""
+    staging.create_index(aliases, "address")
     sql = f"""SELECT m.{column} AS address FROM {mailboxes} m
         JOIN {aliases} c ON c.address = '@' || domain_of(m.{column})
         LEFT JOIN {aliases} a ON a.address = m.{column}
         WHERE a.address IS NULL AND c.goto <> m.{column}"""  # noqa: S608
-    for row in staging.rows(sql):
+    for row in staging.query(sql):
         text = _("A catch-all took the mail of a mailbox: from now on the mailbox has it.")
         losses.add(text, row["address"])
 
@@ -123,16 +127,18 @@ def note_catch_alls(staging, losses, mailboxes, column, aliases):
 # Whole domains
 
 
-def find_alias_domains(staging):
-    """Domain → (target domain, place) where `@domain → @target` is all that is known of it."""
-    whole = list(staging.rows(DOMAIN_TO_DOMAIN_SQL))
-    if not whole:
+def find_alias_domains(staging: Staging) -> dict[str, tuple[str, str]]:
+    """Return (target domain, place) of each domain whose only alias is `@domain → @target`."""
+    rows = list(staging.query(DOMAIN_TO_DOMAIN_SQL))
+    if not rows:
         return {}
-    lonely = {row["domain"].lower() for row in staging.rows(SINGLE_ALIAS_DOMAINS_SQL)}
-    domains = {row["name"].lower() for row in staging.rows("SELECT name FROM _domains")}
-    found = {}
-    for row in whole:
+    single_alias_domains = {
+        row["domain"].lower() for row in staging.query(SINGLE_ALIAS_DOMAINS_SQL)
+    }
+    domains = {row["name"].lower() for row in staging.query("SELECT name FROM _domains")}
+    targets = {}
+    for row in rows:
         domain, target = split_domain(row["address"]).lower(), row["goto"].strip().lower()[1:]
-        if domain in lonely and target in domains:
-            found[domain] = target, row["place"]
-    return {name: way for name, way in found.items() if way[0] not in found}
+        if domain in single_alias_domains and target in domains:
+            targets[domain] = target, row["place"]
+    return {name: target for name, target in targets.items() if target[0] not in targets}

@@ -1,7 +1,8 @@
-"""SQL read in blocks: words, names, numbers and strings, whatever the length of a line."""
+"""A lexer for SQL, read in blocks: words, names, numbers and strings, however long lines are."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -9,11 +10,11 @@ from django.utils.translation import gettext_lazy
 from mailboxes.transfer.entries import SourceError
 
 BLOCK_SIZE = 1 << 20
-LOOKAHEAD_BYTES = 1 << 16  # bytes: no word and no number is longer
-MAX_STRING_BYTES = 16 << 20  # bytes of one string
+LOOKAHEAD_BYTES = 1 << 16  # no word and no number is longer
+MAX_STRING_BYTES = 16 << 20
 TOO_LONG_MESSAGE = gettext_lazy("A value is longer than any that a mail system keeps.")
 BACKSLASH = ord("\\")
-MAX_SERVER_VERSION = 999999  # a version that no server has: what is meant for it is a comment
+MAX_SERVER_VERSION = 999999  # comments for this version are executed by no server
 
 WHITESPACE_RE = re.compile(rb"[ \t\r\n\f\v]*+")
 LINE_COMMENT_RE = re.compile(rb"#|--(?=[ \t\r\n\f\v]|\Z)")
@@ -27,7 +28,7 @@ TOKEN_RE = re.compile(
     rb"|(?P<symbol>.)",
     re.DOTALL,
 )
-# The plain values of a row, each with what follows it: nearly all there are.
+# A plain value with the separator behind it, which covers nearly all values.
 PLAIN_VALUE_RE = re.compile(
     rb"[ \t\r\n]*+(?:'([^'\\]*+)'|(-?\d++(?:\.\d++)?+)|(NULL))[ \t\r\n]*+([,)])", re.IGNORECASE
 )
@@ -40,13 +41,13 @@ class SQLToken(NamedTuple):
     text: bytes
 
     @property
-    def upper(self):
-        """The word, if it is one."""
+    def upper(self) -> str:
+        """Return the word in upper case, empty if it is none."""
         return self.text.upper().decode("latin-1") if self.kind == "word" else ""
 
     @property
-    def symbol(self):
-        """The symbol, if it is one; `';'` is a string."""
+    def symbol(self) -> bytes:
+        """Return the symbol, empty if it is none; `';'` is a string."""
         return self.text if self.kind == "symbol" else b""
 
 
@@ -54,46 +55,46 @@ END_TOKEN = SQLToken("end", b"")
 
 
 class SQLScanner:
-    """Tokens of a stream of bytes, and on which line we are."""
+    """The tokens of a stream of bytes, and the current line."""
 
-    def __init__(self, read, place):
-        self._read, self._filename = read, place
-        self._data, self._position, self._lines = b"", 0, 1
+    def __init__(self, read: Callable[[int], bytes], filename: str) -> None:
+        self._read, self._filename = read, filename
+        self._data, self._position, self._first_line = b"", 0, 1
         self._at_eof = self._in_executable_comment = False
-        self._pushed_back = None
-        self.escapes = True  # whether \ means something in a string
+        self._pushed_back: SQLToken | None = None
+        self.backslash_escapes = True  # in strings
         self.first_comment = self.last_comment = b""
 
     @property
-    def line(self):
-        return self._lines + self._data.count(b"\n", 0, self._position)
+    def line(self) -> int:
+        return self._first_line + self._data.count(b"\n", 0, self._position)
 
     @property
-    def where(self):
+    def place(self) -> str:
         return _("%(file)s, line %(line)s") % {"file": self._filename, "line": self.line}
 
-    def refusal(self, text, **names):
-        """The error, with the line we are on."""
-        return SourceError(text % names if names else text, self.where)
+    def error_here(self, text: object, **names: Any) -> SourceError:
+        """Return an error with the current line."""
+        return SourceError(str(text) % names if names else text, self.place)
 
     # The buffer
 
-    def _fill(self, least=0):
-        """Have so many bytes ahead, or all that are left."""
-        least = max(least, LOOKAHEAD_BYTES)
-        if len(self._data) - self._position >= least or self._at_eof:
+    def _fill(self, min_bytes: int = 0) -> None:
+        """Buffer at least so many bytes, or all that are left."""
+        min_bytes = max(min_bytes, LOOKAHEAD_BYTES)
+        if len(self._data) - self._position >= min_bytes or self._at_eof:
             return
-        self._lines += self._data.count(b"\n", 0, self._position)
+        self._first_line += self._data.count(b"\n", 0, self._position)
         blocks = [self._data[self._position :]]
         size = len(blocks[0])
-        while size < least and not self._at_eof:
+        while size < min_bytes and not self._at_eof:
             blocks.append(self._read(BLOCK_SIZE))
             size += len(blocks[-1])
             self._at_eof = not blocks[-1]
         self._data, self._position = b"".join(blocks), 0
 
-    def _skip_past(self, end):
-        """Go behind the next such mark, whatever lies before it; False if there is none."""
+    def _skip_past(self, end: bytes) -> bool:
+        """Skip to behind the next occurrence; return False if there is none."""
         while (found := self._data.find(end, self._position)) < 0:
             self._position = max(self._position, len(self._data) - len(end) + 1)
             if self._at_eof:
@@ -105,11 +106,11 @@ class SQLScanner:
 
     # Tokens
 
-    def push(self, token):
-        """Give the same token once more."""
+    def push_back(self, token: SQLToken) -> None:
+        """Return the token again at the next call."""
         self._pushed_back = token
 
-    def token(self):
+    def next_token(self) -> SQLToken:
         if self._pushed_back:
             token, self._pushed_back = self._pushed_back, None
             return token
@@ -118,12 +119,12 @@ class SQLScanner:
             return END_TOKEN
         if (first := self._data[self._position : self._position + 1]) in b"'\"":
             return SQLToken("string" if first == b"'" else "quoted", self._read_string(first))
-        match = TOKEN_RE.match(self._data, self._position)
+        match = TOKEN_RE.match(self._data, self._position)  # always matches: "symbol" is any byte
         self._position = match.end()
         return SQLToken(match.lastgroup, match[0])
 
-    def match_plain_value(self):
-        """(string, number, null, what follows) in one go, or None where it is not that simple."""
+    def match_plain_value(self) -> tuple[bytes | None, ...] | None:
+        """Match (string, number, null, separator) at once; None for values that need the parser."""
         match = PLAIN_VALUE_RE.match(self._data, self._position)
         if not match:
             self._fill()
@@ -132,49 +133,49 @@ class SQLScanner:
             self._position = match.end()
         return match and match.groups()
 
-    def enter_next_row(self):
-        """Whether another row follows plainly; then we are in it."""
+    def enter_next_row(self) -> bool:
+        """Skip to the values of the next row, if it follows directly; tell whether it does."""
         match = NEXT_ROW_RE.match(self._data, self._position)
         if match:
             self._position = match.end()
         return bool(match)
 
-    def _read_string(self, quote):
-        """What stands between this quote and the one that ends it, as it stands there."""
+    def _read_string(self, quote: bytes) -> bytes:
+        """Return what is between this quote and the one that ends it, not unescaped."""
         while (end := self._find_string_end(quote, self._position + 1)) is None:
             if self._at_eof:
-                raise self.refusal(_("The file ends within a string."))
+                raise self.error_here(_("The file ends within a string."))
             if len(self._data) - self._position > MAX_STRING_BYTES:
-                raise self.refusal(TOO_LONG_MESSAGE)
+                raise self.error_here(TOO_LONG_MESSAGE)
             self._fill(2 * (len(self._data) - self._position))
         string, self._position = self._data[self._position + 1 : end], end + 1
         return string
 
-    def _find_string_end(self, quote, at):
-        """The place of the quote that ends a string, or None if more has to be read."""
+    def _find_string_end(self, quote: bytes, position: int) -> int | None:
+        """Return the position of the closing quote, or None if more has to be read."""
         data = self._data
-        while (found := data.find(quote, at)) >= 0:
-            if self.escapes and self._count_backslashes(at, found) % 2:
-                at = found + 1
+        while (found := data.find(quote, position)) >= 0:
+            if self.backslash_escapes and self._count_backslashes(position, found) % 2:
+                position = found + 1
             elif found + 1 == len(data) and not self._at_eof:
                 return None
             elif data.startswith(quote, found + 1):
-                at = found + 2
+                position = found + 2
             else:
                 return found
         return None
 
-    def _count_backslashes(self, start, end):
-        """How many there are just before a place."""
-        at = end
-        while at > start and self._data[at - 1] == BACKSLASH:
-            at -= 1
-        return end - at
+    def _count_backslashes(self, start: int, end: int) -> int:
+        """Return the number of backslashes directly before a position."""
+        position = end
+        while position > start and self._data[position - 1] == BACKSLASH:
+            position -= 1
+        return end - position
 
-    # What lies between tokens
+    # Whitespace and comments
 
-    def _skip_whitespace_and_comments(self):
-        """Go to the next token, past blanks and comments."""
+    def _skip_whitespace_and_comments(self) -> None:
+        """Skip blanks and comments before the next token."""
         while True:
             self._fill()
             start, self._position = (
@@ -186,7 +187,7 @@ class SQLScanner:
             if not (self._skip_line_comment() or self._skip_block_comment()):
                 return
 
-    def _skip_line_comment(self):
+    def _skip_line_comment(self) -> bool:
         if not LINE_COMMENT_RE.match(self._data, self._position):
             return False
         self._fill()
@@ -195,16 +196,16 @@ class SQLScanner:
         self._skip_past(b"\n")
         return True
 
-    def _skip_block_comment(self):
-        """A comment is passed; of one that servers obey only its marks are."""
+    def _skip_block_comment(self) -> bool:
+        """Skip a comment; of one that servers execute skip only its marks."""
         if self._in_executable_comment and self._data.startswith(b"*/", self._position):
             self._in_executable_comment, self._position = False, self._position + 2
             return True
         if not self._data.startswith(b"/*", self._position):
             return False
-        obeyed = EXECUTABLE_COMMENT_RE.match(self._data, self._position)
-        if obeyed and int(obeyed[1] or 0) < MAX_SERVER_VERSION:
-            self._in_executable_comment, self._position = True, obeyed.end()
+        executable = EXECUTABLE_COMMENT_RE.match(self._data, self._position)
+        if executable and int(executable[1] or 0) < MAX_SERVER_VERSION:
+            self._in_executable_comment, self._position = True, executable.end()
         elif not self._skip_past(b"*/"):
-            raise self.refusal(_("The file ends within a comment."))
+            raise self.error_here(_("The file ends within a comment."))
         return True

@@ -1,28 +1,31 @@
-"""A source's tables in a SQLite file of their own: read in any order, whatever their size."""
+"""The tables of a source in a temporary SQLite file: read in any order, whatever their size."""
 
 import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any, Self
 
 from django.utils.translation import gettext as _
 
 from mailboxes.transfer.entries import Losses, SourceError
 
-MAX_NAME_LENGTH = 64  # letters, as MySQL has it
+MAX_NAME_LENGTH = 64  # characters, the limit of MySQL
+TablePredicate = Callable[[str], bool]
 
 
 class Staging:
-    """Tables and columns by their names in lower case; text compares without regard to case.
+    """Tables of a source. Names are in lower case, and texts compare without regard to case.
 
     A value is a text or None.
     """
 
-    def __init__(self):
-        self.left_out = {}  # table → number of rows, None where they were not counted
-        self.losses = Losses()  # what was lost on the way here
-        self._columns = {}
+    def __init__(self) -> None:
+        self.skipped_tables: dict[str, int | None] = {}  # number of rows; None: not counted
+        self.losses = Losses()
+        self._columns: dict[str, list[str]] = {}
 
-    def __enter__(self):
-        # Without a name SQLite makes a file that nobody else can open and that is gone with us.
+    def __enter__(self) -> Self:
+        # Without a name SQLite uses a file that nobody else can open; it is deleted when closed.
         self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         for pragma in ("temp_store = FILE", "journal_mode = OFF", "cache_size = -8000"):
             self._connection.execute(f"PRAGMA {pragma}")
@@ -30,13 +33,13 @@ class Staging:
         self._connection.execute("BEGIN")
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._connection.close()
 
-    # Written
+    # Writing
 
-    def create(self, table, columns):
-        """A new table; UnfitSource if it is there, or has names that no table can have."""
+    def create_table(self, table: str, columns: Sequence[str]) -> None:
+        """Create a table; raise SourceError if it exists, or has names that no table can have."""
         table, columns = table.lower(), [column.lower() for column in columns]
         if table in self._columns:
             text = _("The table %(table)s is there twice: copy one database alone.")
@@ -46,44 +49,51 @@ class Staging:
         self._execute(f"CREATE TABLE {quote_identifier(table)} ({texts})")
         self._columns[table] = columns
 
-    def insert(self, table, rows, columns=None):
-        """Write rows as they come; values are those of the columns, or of all of them."""
+    def insert_rows(
+        self, table: str, rows: Iterable[Sequence[Any]], columns: Sequence[str] | None = None
+    ) -> None:
+        """Insert rows while they are read; they have values for `columns`, by default for all."""
         columns = columns or self._columns[table.lower()]
-        names, places = ", ".join(map(quote_identifier, columns)), ", ".join("?" * len(columns))
-        sql = f"INSERT INTO {quote_identifier(table.lower())} ({names}) VALUES ({places})"  # noqa: S608
+        names, placeholders = (
+            ", ".join(map(quote_identifier, columns)),
+            ", ".join("?" * len(columns)),
+        )
+        sql = f"INSERT INTO {quote_identifier(table.lower())} ({names}) VALUES ({placeholders})"  # noqa: S608
         with wrap_sqlite_errors():
-            self._connection.executemany(sql, rows)  # an error of the rows' passes through
+            self._connection.executemany(sql, rows)  # errors raised by the iterator pass through
 
-    def create_table_from_query(self, table, columns, sql, *params):
-        """A new table of what a query answers."""
-        self.create(table, columns)
-        self._execute(f"INSERT INTO {quote_identifier(table)} {sql}", params)  # noqa: S608 (our own words)
+    def create_table_from_query(
+        self, table: str, columns: Sequence[str], sql: str, *parameters: Any
+    ) -> None:
+        """Create a table with the result of a query."""
+        self.create_table(table, columns)
+        self._execute(f"INSERT INTO {quote_identifier(table)} {sql}", parameters)  # noqa: S608 (our own words)
 
-    def delete(self, table, where):
+    def delete_rows(self, table: str, where: str) -> None:
         self._execute(f"DELETE FROM {quote_identifier(table)} WHERE {where}")  # noqa: S608 (our own words)
 
-    def delete_duplicates(self, table, key):
-        """Of the rows that share a key keep the first; the places of the others."""
+    def delete_duplicates(self, table: str, key: str) -> Iterator[str]:
+        """Keep the first of the rows that share a key; yield the places of the others."""
         name, column = quote_identifier(table), quote_identifier(key)
-        later = f"rowid NOT IN (SELECT MIN(rowid) FROM {name} GROUP BY {column})"  # noqa: S608
-        for row in self.rows(f"SELECT place FROM {name} WHERE {later}"):  # noqa: S608
+        is_duplicate = f"rowid NOT IN (SELECT MIN(rowid) FROM {name} GROUP BY {column})"  # noqa: S608
+        for row in self.query(f"SELECT place FROM {name} WHERE {is_duplicate}"):  # noqa: S608
             yield row["place"]
-        self.delete(table, later)
+        self.delete_rows(table, is_duplicate)
 
-    def index(self, table, *columns):
-        """Let rows be found by these columns, those of them that there are."""
-        known = [column for column in columns if column in self._columns.get(table, ())]
-        if known:
-            name = quote_identifier(f"{table} by {' '.join(known)}")
-            keys = ", ".join(map(quote_identifier, known))
+    def create_index(self, table: str, *columns: str) -> None:
+        """Create an index on those of the columns that exist."""
+        existing = [column for column in columns if column in self._columns.get(table, ())]
+        if existing:
+            name = quote_identifier(f"{table} by {' '.join(existing)}")
+            keys = ", ".join(map(quote_identifier, existing))
             self._execute(
                 f"CREATE INDEX IF NOT EXISTS {name} ON {quote_identifier(table)} ({keys})"
             )
 
-    def keep(self, names):
-        """Call these tables (old name → new) so from now on; all others are left out."""
+    def keep_tables(self, names: Mapping[str, str]) -> None:
+        """Rename these tables (old name → new), and drop all others."""
         for table in [table for table in self._columns if table not in names]:
-            self.left_out[table] = self.count(table)
+            self.skipped_tables[table] = self.count_rows(table)
             self._execute(f"DROP TABLE {quote_identifier(table)}")
             del self._columns[table]
         for table in [table for table in self._columns if names[table] != table]:
@@ -92,38 +102,39 @@ class Staging:
             )
             self._columns[names[table]] = self._columns.pop(table)
 
-    def note_undecodable_row(self, place):
-        """A row is not here, since a value of it is bytes that are no text."""
+    def note_undecodable_row(self, place: str) -> None:
+        """Note a row that was left out, since a value of it has bytes that are not text."""
         self.losses.add(_("A row with bytes that are no text is left out."), place)
 
-    # Read
+    # Reading
 
-    def tables(self):
-        """Name → names of its columns."""
+    def tables(self) -> dict[str, list[str]]:
+        """Return the columns of each table."""
         return dict(self._columns)
 
-    def has(self, table, *columns):
+    def has_table(self, table: str, *columns: str) -> bool:
+        """Tell whether there is such a table, with all of these columns."""
         return table in self._columns and set(columns) <= set(self._columns[table])
 
-    def rows(self, sql, params=()):
-        """What a query answers, row by row; a value is found by its column's name."""
-        cursor = self._execute(sql, params)
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Return the result of a query; values of a row are found by the column's name."""
+        cursor = self._execute(sql, parameters)
         cursor.row_factory = sqlite3.Row
         return cursor
 
-    def count(self, table, where="1"):
+    def count_rows(self, table: str, where: str = "1") -> int:
         query = f"SELECT COUNT(*) FROM {quote_identifier(table)} WHERE {where}"  # noqa: S608
         (number,) = next(self._execute(query))
         return number
 
-    def _execute(self, sql, params=()):
+    def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         with wrap_sqlite_errors():
-            return self._connection.execute(sql, params)
+            return self._connection.execute(sql, parameters)
 
 
 @contextmanager
-def wrap_sqlite_errors():
-    """What SQLite cannot take, a full disk too, is a source that cannot be read."""
+def wrap_sqlite_errors() -> Iterator[None]:
+    """Raise errors of SQLite, such as a full disk, as SourceError."""
     try:
         yield
     except sqlite3.Error as error:
@@ -131,40 +142,42 @@ def wrap_sqlite_errors():
         raise SourceError(text % {"error": error}) from error
 
 
-def check_names(names):
+def check_names(names: Iterable[str]) -> None:
     for name in names:
         if not name.isprintable() or not 0 < len(name) <= MAX_NAME_LENGTH:
             raise SourceError(_("No table and no column is called “%(name)s”.") % {"name": name})
 
 
-def quote_identifier(name):
+def quote_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def split_domain(address):
-    """What follows the last @; an address without one has no domain."""
+def split_domain(address: object) -> str | None:
+    """Return what follows the last @, None without one."""
     if not isinstance(address, str) or "@" not in address:
         return None
     return address.rpartition("@")[2]
 
 
-# Is it what it should be?
+# Schema
 
 
-def check_schema(staging, system, wanted):
-    """UnfitSource unless these tables (name → columns that it must have) are there."""
-    for table, columns in wanted.items():
-        if not staging.has(table):
+def check_schema(staging: Staging, system: str, required: Mapping[str, Iterable[str]]) -> None:
+    """Raise SourceError unless these tables exist, each with these columns."""
+    for table, columns in required.items():
+        if not staging.has_table(table):
             text = _("This is no %(system)s database: it has no table %(table)s.")
             raise SourceError(text % {"system": system, "table": table})
         for column in columns:
-            if not staging.has(table, column):
+            if not staging.has_table(table, column):
                 text = _("This is no %(system)s database: %(table)s has no column %(column)s.")
                 raise SourceError(text % {"system": system, "table": table, "column": column})
 
 
-def note_unknown_columns(staging, known, losses):
-    """Tell of what was lost, and of what is not of the system (`known`: table → columns)."""
+def note_unknown_columns(
+    staging: Staging, known: Mapping[str, Collection[str]], losses: Losses
+) -> None:
+    """Note rows lost on the way here, and tables and columns that the system does not have."""
     for note in staging.losses:
         losses.add(note.text, count=note.count - len(note.places))
         for place in note.places:
@@ -174,14 +187,14 @@ def note_unknown_columns(staging, known, losses):
             if table in known and column not in known[table]:
                 text = _("A column that the system does not know is left out.")
                 losses.add(text, f"{table}.{column}")
-    for table, count in staging.left_out.items():
+    for table, count in staging.skipped_tables.items():
         losses.add(
             _("A table that the system does not know is left out."),
             format_table_count(table, count),
         )
 
 
-def format_table_count(table, count):
+def format_table_count(table: str, count: int | None) -> str:
     if count is None:
         return table
     return _("%(table)s (rows: %(count)s)") % {"table": table, "count": count}

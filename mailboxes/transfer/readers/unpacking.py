@@ -1,4 +1,4 @@
-"""Archives taken apart: into a folder of their own, nothing outside it, and not without end."""
+"""Archives unpacked into temporary folders and never outside, with limits on size and number."""
 
 import lzma
 import struct
@@ -6,34 +6,34 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailboxes.transfer.entries import SourceError
 
-MAX_UNPACKED_BYTES = 2**30  # bytes, unpacked
-RATIO_FREE_BYTES, MAX_COMPRESSION_RATIO = (
-    2**24,
-    50,
-)  # beyond these bytes, how much larger than its archive a file may be
-MAX_FILES = 20_000  # files
-MAX_DIRECTORY_BYTES = 3 * 2**20  # bytes of a zip's list of files
-END_RECORD_BYTES = 2**16 + 22  # bytes at the end in which a zip says where its list lies
+MAX_UNPACKED_BYTES = 2**30
+# The unpacked size may be this many times the archive's; up to these bytes it may be any.
+MAX_COMPRESSION_RATIO, RATIO_FREE_BYTES = 50, 2**24
+MAX_FILES = 20_000
+MAX_DIRECTORY_BYTES = 3 * 2**20  # of a zip's list of files
+END_RECORD_BYTES = 2**16 + 22  # at the end of a zip, with the position of its list of files
 MAX_DEPTH = 40  # folders within folders
 BLOCK_SIZE = 2**20
 TOO_LARGE_MESSAGE = gettext_lazy("Unpacked this is larger than any mail server's configuration.")
 ARCHIVE_ERRORS = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
-    *(EOFError, OSError, ValueError, RuntimeError),  # RuntimeError: it asks for a password
+    *(EOFError, OSError, ValueError, RuntimeError),  # RuntimeError: it needs a password
 )
 
 
 @contextmanager
-def unpack_to_temporary_folder(path):
-    """The files of a zip or tar in a temporary folder, gone afterwards."""
+def unpack_to_temporary_folder(path: str | Path) -> Iterator[Path]:
+    """Unpack a zip or tar into a temporary folder, which is deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="mailadmin-") as folder:
         try:
             unpack(Path(path), Path(folder))
@@ -44,19 +44,19 @@ def unpack_to_temporary_folder(path):
 
 
 @contextmanager
-def open_folder_or_archive(path, mark):
-    """The folder itself, or that of an archive: where the file `mark` lies least deep in it."""
+def open_folder_or_archive(path: str | Path, marker_name: str) -> Iterator[Path]:
+    """Yield the folder, or that of an archive: the topmost one that holds the marker file."""
     path = Path(path)
     if not path.is_file() or not (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
         yield path
         return
     with unpack_to_temporary_folder(path) as folder:
-        found = sorted(folder.rglob(mark), key=lambda file: len(file.parts))
-        yield found[0].parent if found else folder
+        markers = sorted(folder.rglob(marker_name), key=lambda file: len(file.parts))
+        yield markers[0].parent if markers else folder
 
 
-def unpack(path, folder):
-    size, most = (
+def unpack(path: Path, folder: Path) -> None:
+    size, max_size = (
         0,
         min(MAX_UNPACKED_BYTES, max(RATIO_FREE_BYTES, MAX_COMPRESSION_RATIO * path.stat().st_size)),
     )
@@ -65,15 +65,15 @@ def unpack(path, folder):
             raise SourceError(TOO_LARGE_MESSAGE, path.name)
         target = folder / build_member_path(name, path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with source, target.open("wb") as written:
+        with source, target.open("wb") as output:
             while block := source.read(BLOCK_SIZE):
                 size += len(block)
-                if size > most:
+                if size > max_size:
                     raise SourceError(TOO_LARGE_MESSAGE, path.name)
-                written.write(block)
+                output.write(block)
 
 
-def open_zip(file) -> zipfile.ZipFile:
+def open_zip(file: Any) -> zipfile.ZipFile:
     """Open a zip whose directory is not too large: all of it is read before the first file."""
     source = file.open("rb") if isinstance(file, Path) else file
     try:
@@ -84,7 +84,7 @@ def open_zip(file) -> zipfile.ZipFile:
     return zipfile.ZipFile(file)
 
 
-def check_zip_directory(file) -> None:
+def check_zip_directory(file: Any) -> None:
     """Refuse an archive by the last record in it, which says how long its directory is.
 
     A record before that one holds numbers that are larger than anybody needs here.
@@ -104,8 +104,8 @@ def check_zip_directory(file) -> None:
         raise SourceError(TOO_LARGE_MESSAGE, Path(getattr(file, "name", "") or "").name)
 
 
-def iter_members(path):
-    """(name, open file) of the plain files; links and devices are none."""
+def iter_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield (name, open file) of the regular files, without links and devices."""
     if zipfile.is_zipfile(path):
         with open_zip(path) as archive:
             for info in archive.infolist():
@@ -114,14 +114,14 @@ def iter_members(path):
         return
     with tarfile.open(path) as archive:
         for member in archive:
-            if member.isfile():
-                yield member.name, archive.extractfile(member)
+            if member.isfile() and (file := archive.extractfile(member)):
+                yield member.name, file
 
 
-def build_member_path(name, path):
-    """The member's place in the folder; one that leads out of it is no honest archive's."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    parts = [part for part in parts if part not in ("/", ".")]
+def build_member_path(name: str, path: Path) -> Path:
+    """Return the member's path within the folder; refuse one that leads out of it."""
+    path_parts = PurePosixPath(name.replace("\\", "/")).parts
+    parts = [part for part in path_parts if part not in ("/", ".")]
     if not parts or ".." in parts or "\0" in name or len(parts) > MAX_DEPTH:
         raise SourceError(_("“%(name)s” leads out of the archive.") % {"name": name}, path.name)
     return Path(*parts)

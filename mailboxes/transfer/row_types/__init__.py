@@ -1,7 +1,7 @@
-"""Every kind of row that can come in or go out, in the order in which they need each other."""
+"""Every type of row that can be imported or exported, in the order of their dependencies."""
 
 from mailboxes.transfer.row_types.aliases import AliasRowType
-from mailboxes.transfer.row_types.base import RowType, SecretField
+from mailboxes.transfer.row_types.base import RowType
 from mailboxes.transfer.row_types.domains import (
     AdminRowType,
     AliasDomainRowType,
@@ -9,6 +9,7 @@ from mailboxes.transfer.row_types.domains import (
     DomainRowType,
     TransportRowType,
 )
+from mailboxes.transfer.row_types.fields import SecretField
 from mailboxes.transfer.row_types.mailboxes import UNUSABLE_PASSWORD_HASH, MailboxRowType
 from mailboxes.transfer.row_types.related import (
     AppPasswordRowType,
@@ -29,8 +30,8 @@ __all__ = [
 ]
 
 ROW_TYPES = {
-    kind.name: kind
-    for kind in (
+    row_type.name: row_type
+    for row_type in (
         DomainRowType(),
         AdminRowType(),
         MailboxRowType(),
@@ -46,5 +47,5 @@ ROW_TYPES = {
         TotpExceptionRowType(),
     )
 }
-ROW_TYPES_BY_TABLE = {kind.table: kind for kind in ROW_TYPES.values()}
+ROW_TYPES_BY_TABLE = {row_type.table: row_type for row_type in ROW_TYPES.values()}
 STAGES = {name: number for number, name in enumerate(ROW_TYPES)}

@@ -1,26 +1,27 @@
-"""Rows whose address is a name in a domain."""
+"""The base of row types whose key is an address."""
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.names import fold, validate_domain, validate_local_part
-from mailboxes.transfer.row_types.base import RowType, omit_keys
+from mailboxes.transfer.row_types.base import ModelRow, RowType, RowValues, omit_keys
 
 
 class AddressRowType(RowType):
-    """A row whose address is a name in a domain, told whole or in its two parts."""
+    """A row keyed by an address, which files give whole or as local part and domain."""
 
-    address = ""
+    address_column = ""
 
-    def complete(self, values):
-        local_part, domain = self.parts(values)
+    def clean_row(self, values: RowValues) -> RowValues:
+        local_part, domain = self.split_address(values)
         if values.get("domain") not in (None, domain):
             raise ValidationError(_("The address is not in the domain beside it."))
         key = f"{'' if local_part == '*' else local_part}@{domain}"
-        return values | {self.address: key, "local_part": local_part, "domain": domain}
+        return values | {self.address_column: key, "local_part": local_part, "domain": domain}
 
-    def parts(self, values):
-        if address := values.get(self.address):
+    def split_address(self, values: RowValues) -> tuple[str, str]:
+        """Return local part and domain, validated."""
+        if address := values.get(self.address_column):
             local_part, at, domain = address.rpartition("@")
             if not at:
                 raise ValidationError(
@@ -32,20 +33,24 @@ class AddressRowType(RowType):
             if not local_part or not domain:
                 raise ValidationError(_("There is no address."))
         validate_domain(domain)
-        local_part = self.local_part(local_part)
+        local_part = self.clean_local_part(local_part)
         return local_part, domain
 
-    def local_part(self, text):
+    def clean_local_part(self, text: str) -> str:
         validate_local_part(text)
         return text
 
-    def words(self, row):
+    def values_from_row(self, row: ModelRow) -> RowValues:
         local_part, _at, domain = fold(row.pk).rpartition("@")
-        own = {self.address: fold(row.pk), "local_part": local_part or "*", "domain": domain}
-        return super().words(row) | own
+        address_values = {
+            self.address_column: fold(row.pk),
+            "local_part": local_part or "*",
+            "domain": domain,
+        }
+        return super().values_from_row(row) | address_values
 
-    def to_file_values(self, values):
-        """The address whole; its parts follow from it."""
-        if self.address in values:
-            values = omit_keys(values, "local_part", "domain", "of_mailbox")
+    def to_file_values(self, values: RowValues) -> RowValues:
+        """Leave out what follows from the address."""
+        if self.address_column in values:
+            values = omit_keys(values, "local_part", "domain")
         return super().to_file_values(values)

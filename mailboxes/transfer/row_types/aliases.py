@@ -1,31 +1,37 @@
 """Aliases, as sources give them."""
 
+from collections.abc import Iterable
+
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from mailadmin.changes.perform import digest_values
+from mailadmin.changes.perform import Changes, digest_values
 from mailadmin.names import fold
 from mailboxes.forms import clean_alias_target
-from mailboxes.models import Mailbox
+from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.tables import AliasTable
 from mailboxes.transfer.row_types.addresses import AddressRowType
-from mailboxes.transfer.row_types.base import DomainNameField, LineField, NameListField, omit_keys
+from mailboxes.transfer.row_types.base import Difference, RowValues, omit_keys
+from mailboxes.transfer.row_types.fields import DomainNameField, LineField, NameListField
+
+# Set in the values of aliases that exist with their mailbox; a flag, and not a column.
+OF_MAILBOX = "of_mailbox"
 
 
 class AliasRowType(AddressRowType):
     panel_table = AliasTable
     name = "alias"
     limit_name = "aliases"
-    address = "address"
+    address_column = "address"
     extra_columns = {
         "local_part": LineField(max_length=64),
         "domain": DomainNameField(),
         "goto": NameListField(),
     }
-    needed = ("address", "goto")
+    required_columns = ("address", "goto")
     import_only_columns = ("local_part", "domain")
     example = {
         "address": "info@example.org",
@@ -34,83 +40,92 @@ class AliasRowType(AddressRowType):
         "active": "1",
     }
 
-    def local_part(self, text):
-        return "*" if text in ("", "*") else super().local_part(text)
+    def clean_local_part(self, text: str) -> str:
+        return "*" if text in ("", "*") else super().clean_local_part(text)
 
-    def complete(self, values):
-        values = super().complete(values)
+    def clean_row(self, values: RowValues) -> RowValues:
+        values = super().clean_row(values)
         if "goto" in values:
             targets = [clean_alias_target(line) for line in values["goto"]]
             values["goto"] = in_order(targets, values["address"])
         return values
 
-    def words(self, row):
+    def values_from_row(self, row: Alias) -> RowValues:
         targets = [fold(target) for target in row.targets]
-        return super().words(row) | {"goto": in_order(targets, fold(row.pk))}
+        return super().values_from_row(row) | {"goto": in_order(targets, fold(row.pk))}
 
-    def digest(self, row):
-        """A mailbox's alias is switched with it, also by an earlier row of the same plan."""
-        return digest_values(omit_keys(self.words(row), "active"))
+    def digest(self, row: Alias) -> str:
+        """Leave out `active`: it follows the mailbox, also from an earlier row of the same plan."""
+        return digest_values(omit_keys(self.values_from_row(row), "active"))
 
-    def differences(self, row, values):
-        if values.get("of_mailbox"):
+    def find_differences(self, row: Alias, values: RowValues) -> list[Difference]:
+        if values.get(OF_MAILBOX):
             values = omit_keys(values, "active")
-        return super().differences(row, values)
+        return super().find_differences(row, values)
 
-    def to_file_values(self, values):
-        """Mail that is only answered leads nowhere; its vacation says so."""
-        return super().to_file_values(
-            values if values.get("goto", True) else omit_keys(values, "goto")
+    def to_file_values(self, values: RowValues) -> RowValues:
+        """Leave out an empty `goto`: the vacation row tells that mail is only answered."""
+        omitted = (OF_MAILBOX,) if values.get("goto", True) else (OF_MAILBOX, "goto")
+        return super().to_file_values(omit_keys(values, *omitted))
+
+    def check_required_columns(self, values: RowValues, columns: Iterable[str]) -> None:
+        """Do not require `goto` of a mailbox's alias, which exists already."""
+        implied = ("goto",) if values.get(OF_MAILBOX) else ()
+        super().check_required_columns(values, [name for name in columns if name not in implied])
+
+    def counts_against_limit(self, values: RowValues) -> bool:
+        return not values.get(OF_MAILBOX)
+
+    def is_created_implicitly(self, values: RowValues) -> bool:
+        """Tell whether the alias is the one that comes with its mailbox, unchanged."""
+        own_address = [values["address"]]
+        is_default = values.get("goto", own_address) == own_address and not values.get(
+            "description"
         )
+        return bool(values.get(OF_MAILBOX)) and is_default
 
-    def check_required_columns(self, values, names):
-        """A mailbox has its alias; what is said of that need not be where it leads."""
-        own = ("goto",) if values.get("of_mailbox") else ()
-        super().check_required_columns(values, [name for name in names if name not in own])
+    def create(self, changes: Changes, rows: list[RowValues]) -> None:
+        standalone = [row for row in rows if not row.get(OF_MAILBOX)]
+        if standalone:
+            standalone = [omit_keys(row, "address", OF_MAILBOX) for row in standalone]
+            domains = [{"domain": Domain(domain=row["domain"])} for row in standalone]
+            create_aliases(changes, [r | d for r, d in zip(standalone, domains, strict=True)])
+        self.set_forwardings(changes, [row for row in rows if row.get(OF_MAILBOX)])
 
-    def is_created_implicitly(self, values):
-        own = [values["address"]]
-        leads_home = values.get("goto", own) == own and not values.get("description")
-        return bool(values.get("of_mailbox")) and leads_home
-
-    def create(self, changes, rows):
-        new = [row for row in rows if not row.get("of_mailbox")]
-        if new:
-            new = [omit_keys(row, "address", "of_mailbox") for row in new]
-            domains = [{"domain": Domain(domain=row["domain"])} for row in new]
-            create_aliases(changes, [r | d for r, d in zip(new, domains, strict=True)])
-        self.set_forwardings(changes, [row for row in rows if row.get("of_mailbox")])
-
-    def set_forwardings(self, changes, rows):
-        """A mailbox has its alias already, and it leads to the mailbox alone."""
-        there = self.present([row["address"] for row in rows])
+    def set_forwardings(self, changes: Changes, rows: list[RowValues]) -> None:
+        """Set the targets of aliases that were created with their mailboxes."""
+        aliases = self.find_existing_rows([row["address"] for row in rows])
         for row in rows:
             key = row["address"]
-            alias = there.get(fold(key))
-            if alias and alias.goto != alias.pk and self.words(alias)["goto"] != row.get("goto"):
+            alias = aliases.get(fold(key))
+            if (
+                alias
+                and alias.goto != alias.pk
+                and self.values_from_row(alias)["goto"] != row.get("goto")
+            ):
                 raise ValidationError(_("%(key)s leads elsewhere by now."), params={"key": key})
             if "goto" in row:
                 set_forwarding(changes, key, row["goto"], key in row["goto"])
-            if described := row.get("description"):
-                edit_alias(changes, key, {"description": described})
+            if description := row.get("description"):
+                edit_alias(changes, key, {"description": description})
 
-    def edit(self, changes, key, values):
-        values = omit_keys(values, "address", "local_part", "domain", "of_mailbox")
+    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
+        values = omit_keys(values, "address", "local_part", "domain", OF_MAILBOX)
         if "goto" in values:
             values["goto_mailbox"] = key in values["goto"]
         edit_alias(changes, key, values)
 
-    def delete(self, changes, keys):
-        """What a mailbox forwarded goes to it alone again; its alias stays with it."""
-        of_mailboxes = {
+    def delete(self, changes: Changes, keys: list[str]) -> None:
+        """Reset the aliases of mailboxes to deliver to the mailbox alone; delete the others."""
+        mailbox_keys = {
             fold(key) for key in Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True)
         }
-        for key in of_mailboxes:
+        for key in mailbox_keys:
             edit_alias(changes, key, {"goto": [], "goto_mailbox": True, "description": ""})
-        if others := [key for key in keys if fold(key) not in of_mailboxes]:
-            delete_aliases(changes, others)
+        if standalone_keys := [key for key in keys if fold(key) not in mailbox_keys]:
+            delete_aliases(changes, standalone_keys)
 
 
-def in_order(targets, own):
-    """As the services keep them: each once, the copy for the mailbox itself at the end."""
-    return sorted(dict.fromkeys(targets), key=lambda target: target == own)
+def in_order(targets: Iterable[str], own_address: str) -> list[str]:
+    """Order targets as the services store them: no duplicates, the mailbox's own address last."""
+    return sorted(dict.fromkeys(targets), key=lambda target: target == own_address)

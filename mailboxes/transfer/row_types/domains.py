@@ -1,10 +1,12 @@
 """Domains, alias domains, admins and transports, as sources give them."""
 
+from typing import Any
+
 from django import forms
 from django.db.models import CASCADE
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import ALL_DOMAINS, Domain, DomainState
+from domains.models import ALL_DOMAINS, Admin, Domain, DomainState
 from domains.patterns import (
     normalize_pattern,
     validate_domain_transport,
@@ -20,32 +22,32 @@ from domains.services.alias_domains import (
 )
 from domains.services.locks import lock_domains
 from domains.tables import AdminTable, AliasDomainTable, TransportTable
+from mailadmin.changes.perform import Changes
 from mailadmin.names import fold, normalize_domain
 from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.tables import DomainTable
-from mailboxes.transfer.row_types.base import (
+from mailboxes.transfer.row_types.base import RowType, RowValues, omit_keys
+from mailboxes.transfer.row_types.fields import (
     BoundedIntegerField,
     DomainNameField,
     LineField,
     NameListField,
-    RowType,
     SecretField,
-    omit_keys,
 )
 
-MAX_QUOTA_MB = 2**40  # more is a slip of the finger
+MAX_QUOTA_MB = 2**40  # larger numbers are typing errors
 
 
 class DomainRowType(RowType):
     panel_table = DomainTable
     name = "domain"
     extra_columns = {
-        "maxquota": BoundedIntegerField(most=MAX_QUOTA_MB),
-        "quota": BoundedIntegerField(most=MAX_QUOTA_MB),
+        "maxquota": BoundedIntegerField(max_value=MAX_QUOTA_MB),
+        "quota": BoundedIntegerField(max_value=MAX_QUOTA_MB),
         "transport": LineField(validators=[validate_domain_transport]),
-        "password_expiry": BoundedIntegerField(least=0),
+        "password_expiry": BoundedIntegerField(min_value=0),
     }
-    needed = ("domain",)
+    required_columns = ("domain",)
     example = {
         "domain": "example.org",
         "description": "Example",
@@ -58,16 +60,16 @@ class DomainRowType(RowType):
         "active": "1",
     }
 
-    def create(self, changes, rows):
+    def create(self, changes: Changes, rows: list[RowValues]) -> None:
         create_domains(changes, [row | {"default_aliases": False} for row in rows])
 
-    def edit(self, changes, key, values):
+    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
         domains.edit_domain(changes, key, omit_keys(values, "domain"))
 
-    def delete(self, changes, keys):
+    def delete(self, changes: Changes, keys: list[str]) -> None:
         delete_domains(changes, keys)
 
-    def keys_with_dependents(self, keys):
+    def keys_with_dependents(self, keys: list[str]) -> set[str]:
         found = set()
         for relation in Domain._meta.related_objects:
             if relation.related_model is not DomainState and relation.on_delete is CASCADE:
@@ -78,7 +80,7 @@ class DomainRowType(RowType):
 
 
 class DomainLimitRowType(RowType):
-    """Limits of domains that hold more than these allow: they come when everything is in."""
+    """Limits of domains that hold more than these allow; written after the domain's contents."""
 
     name = "limit"
     table = "limits"
@@ -88,54 +90,54 @@ class DomainLimitRowType(RowType):
         "domain": DomainNameField(),
         "aliases": BoundedIntegerField(),
         "mailboxes": BoundedIntegerField(),
-        "maxquota": BoundedIntegerField(most=MAX_QUOTA_MB),
-        "quota": BoundedIntegerField(most=MAX_QUOTA_MB),
+        "maxquota": BoundedIntegerField(max_value=MAX_QUOTA_MB),
+        "quota": BoundedIntegerField(max_value=MAX_QUOTA_MB),
     }
-    needed = ("domain",)
+    required_columns = ("domain",)
 
-    def create(self, changes, rows):
+    def create(self, changes: Changes, rows: list[RowValues]) -> None:
         for row in rows:
             self.edit(changes, row["domain"], row)
 
-    def edit(self, changes, key, values):
+    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
         domains.edit_domain(changes, key, omit_keys(values, "domain"))
 
-    def delete(self, changes, keys):
-        """They go with their domains."""
+    def delete(self, changes: Changes, keys: list[str]) -> None:
+        """Do nothing: limits are deleted with their domains."""
 
 
 class AliasDomainRowType(RowType):
     panel_table = AliasDomainTable
     name = "alias-domain"
-    needed = ("alias_domain", "target_domain")
+    required_columns = ("alias_domain", "target_domain")
     required_key_columns = ("alias_domain",)
     example = {"alias_domain": "example.net", "target_domain": "example.org", "active": "1"}
 
-    def domain(self, values):
+    def get_domain(self, values: RowValues) -> str | None:
         return values.get("alias_domain")
 
-    def referenced_domains(self, values):
-        return [values[name] for name in self.needed if name in values]
+    def referenced_domains(self, values: RowValues) -> list[str]:
+        return [values[name] for name in self.required_columns if name in values]
 
-    def create(self, changes, rows):
+    def create(self, changes: Changes, rows: list[RowValues]) -> None:
         create_alias_domains(changes, [self.to_service_values(row) for row in rows])
 
-    def edit(self, changes, key, values):
+    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
         edit_alias_domain(changes, key, self.to_service_values(values))
 
-    def delete(self, changes, keys):
+    def delete(self, changes: Changes, keys: list[str]) -> None:
         delete_alias_domains(changes, keys)
 
-    def to_service_values(self, values):
-        ends = {name for name in ("alias_domain", "target_domain") if name in values}
-        return values | {name: Domain(domain=values[name]) for name in ends}
+    def to_service_values(self, values: RowValues) -> RowValues:
+        names = {name for name in ("alias_domain", "target_domain") if name in values}
+        return values | {name: Domain(domain=values[name]) for name in names}
 
 
 class TransportPatternField(forms.CharField):
     default_validators = [validate_pattern]
 
-    def to_python(self, value):
-        return normalize_pattern(super().to_python(value))
+    def to_python(self, value: Any) -> str:
+        return normalize_pattern(super().to_python(value) or "")
 
 
 class TransportRowType(RowType):
@@ -145,19 +147,19 @@ class TransportRowType(RowType):
         "pattern": TransportPatternField(max_length=255),
         "transport": LineField(validators=[validate_transport, validate_service]),
     }
-    needed = ("pattern", "transport")
+    required_columns = ("pattern", "transport")
     example = {"pattern": ".example.org", "transport": "smtp:[mx.example.org]:25", "active": "1"}
 
-    def lock(self, changes, rows):
+    def lock(self, changes: Changes, rows: list[RowValues]) -> None:
         lock_domains(changes, [ALL_DOMAINS])
 
-    def create(self, changes, rows):
+    def create(self, changes: Changes, rows: list[RowValues]) -> None:
         transports.create_transports(changes, rows)
 
-    def edit(self, changes, key, values):
+    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
         transports.edit_transport(changes, key, omit_keys(values, "pattern"))
 
-    def delete(self, changes, keys):
+    def delete(self, changes: Changes, keys: list[str]) -> None:
         transports.delete_transports(changes, keys)
 
 
@@ -170,7 +172,7 @@ class AdminRowType(RowType):
         "domains": NameListField(),
         "totp_secret": SecretField(),
     }
-    needed = ("username",)
+    required_columns = ("username",)
     import_only_columns = ("password",)
     example = {
         "username": "alice@example.org",
@@ -180,32 +182,32 @@ class AdminRowType(RowType):
         "active": "1",
     }
 
-    def complete(self, values):
+    def clean_row(self, values: RowValues) -> RowValues:
         if "domains" in values:
             names = {normalize_domain(name) for name in values["domains"] if name != ALL_DOMAINS}
             values["domains"] = sorted(names)
         return self.clean_password(values)
 
-    def domain(self, values):
+    def get_domain(self, values: RowValues) -> None:
         return None
 
-    def referenced_domains(self, values):
+    def referenced_domains(self, values: RowValues) -> list[str]:
         return values.get("domains", [])
 
-    def words(self, row):
+    def values_from_row(self, row: Admin) -> RowValues:
         names = {fold(name) for name in row.get_assigned_domains()}
-        return super().words(row) | {"domains": sorted(names)}
+        return super().values_from_row(row) | {"domains": sorted(names)}
 
-    def lock(self, changes, rows):
+    def lock(self, changes: Changes, rows: list[RowValues]) -> None:
         lock_domains(
             changes, [ALL_DOMAINS, *(name for row in rows for name in row.get("domains", []))]
         )
 
-    def create(self, changes, rows):
+    def create(self, changes: Changes, rows: list[RowValues]) -> None:
         admins.create_admins(changes, rows)
 
-    def edit(self, changes, key, values):
+    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
         admins.edit_admin(changes, key, omit_keys(values, "username"))
 
-    def delete(self, changes, keys):
+    def delete(self, changes: Changes, keys: list[str]) -> None:
         admins.delete_admins(changes, keys)

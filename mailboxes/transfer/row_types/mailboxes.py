@@ -1,6 +1,8 @@
 """Mailboxes, as sources give them."""
 
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -8,36 +10,37 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import MAX_QUOTA_MB, Domain
+from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
-from mailboxes.models import Alias, AppPassword, Fetchmail, Vacation
+from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation
 from mailboxes.quotas import QUOTA_DECIMALS, exact_megabytes, file_quota
 from mailboxes.services.limits import megabytes_to_bytes
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes, edit_mailbox
 from mailboxes.tables import MailboxTable
 from mailboxes.transfer.row_types.addresses import AddressRowType
-from mailboxes.transfer.row_types.base import (
+from mailboxes.transfer.row_types.base import Difference, RowValues, omit_keys
+from mailboxes.transfer.row_types.fields import (
     BoundedIntegerField,
     DomainNameField,
     LineField,
     SecretField,
     YesNoField,
     deserialize_datetimes,
-    omit_keys,
 )
 
-# No password has this hash; a bare `!` would be a password under PLAIN.
+# No password matches this hash; a bare `!` would be a password with the scheme PLAIN.
 UNUSABLE_PASSWORD_HASH = "{CRYPT}!"  # noqa: S105
 
 
 class QuotaMegabytesField(forms.DecimalField):
-    """A quota as people say it; the fraction of a MB may be a single byte."""
+    """A quota in MB, read into bytes; the fraction of a MB may be as small as one byte."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(
             min_value=-1, max_value=MAX_QUOTA_MB, decimal_places=QUOTA_DECIMALS, max_digits=40
         )
 
-    def clean(self, value):
+    def clean(self, value: Any) -> int:
         megabytes = super().clean(value)
         if -1 < megabytes < 0:
             raise ValidationError(_("Between -1 and 0 there is nothing."))
@@ -51,20 +54,20 @@ class MailboxRowType(AddressRowType):
     name = "mailbox"
     limit_name = "mailboxes"
     has_quota = True
-    address = "username"
+    address_column = "username"
     extra_columns = {
         "local_part": LineField(max_length=64),
         "domain": DomainNameField(),
         "password": SecretField(strip=False, max_length=1024),
         "password_hash": SecretField(),
         "quota": QuotaMegabytesField(),
-        "quota_bytes": BoundedIntegerField(most=2**62),
+        "quota_bytes": BoundedIntegerField(max_value=2**62),
         "maildir": LineField(),
         "totp_secret": SecretField(),
         "welcome_mail": YesNoField(),
     }
-    aliases = {"address": "username"}
-    needed = ("username",)
+    column_aliases = {"address": "username"}
+    required_columns = ("username",)
     import_only_columns = ("local_part", "domain", "password", "welcome_mail")
     example = {
         "username": "bob@example.org",
@@ -76,51 +79,51 @@ class MailboxRowType(AddressRowType):
         "welcome_mail": "0",
     }
 
-    def complete(self, values):
-        values = self.clean_password(super().complete(values))
+    def clean_row(self, values: RowValues) -> RowValues:
+        values = self.clean_password(super().clean_row(values))
         if "quota_bytes" in values:
             values["quota"] = values.pop("quota_bytes")
         if ".." in values.get("maildir", "").split("/"):
             raise ValidationError(_("A maildir cannot lead out of the mail's folder."))
         return values
 
-    def to_file_values(self, values):
+    def to_file_values(self, values: RowValues) -> RowValues:
         values = super().to_file_values(values)
         if "quota" in values:
             values = omit_keys(values, "quota") | build_quota_values(values["quota"])
         return values
 
-    def differences(self, row, values):
+    def find_differences(self, row: Mailbox, values: RowValues) -> list[Difference]:
         return [
             [name, file_quota(old), file_quota(new)] if name == "quota" else [name, old, new]
-            for name, old, new in super().differences(row, omit_keys(values, "welcome_mail"))
+            for name, old, new in super().find_differences(row, omit_keys(values, "welcome_mail"))
         ]
 
-    def previous_values(self, row, values):
-        """A new password has a new date on which it ends."""
-        dated = {"password_expiry"} if "password" in values else set()
-        return super().previous_values(row, values.keys() | dated)
+    def previous_values(self, row: Mailbox, columns: Iterable[str]) -> RowValues:
+        """Include the expiry date, which a new password changes."""
+        implied = {"password_expiry"} if "password" in columns else set()
+        return super().previous_values(row, {*columns, *implied})
 
-    def create(self, changes, rows):
+    def create(self, changes: Changes, rows: list[RowValues]) -> None:
         create_mailboxes(changes, [self.to_service_values(row) for row in rows])
 
-    def edit(self, changes, key, values):
+    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
         values = omit_keys(values, "username", "local_part", "domain", "welcome_mail")
         edit_mailbox(changes, key, self.to_service_values(values))
 
-    def delete(self, changes, keys):
+    def delete(self, changes: Changes, keys: list[str]) -> None:
         delete_mailboxes(changes, keys)
 
-    def keys_with_dependents(self, keys):
-        """An alias that leads elsewhere by now, a vacation, app passwords, fetched mail."""
+    def keys_with_dependents(self, keys: list[str]) -> set[str]:
+        """Return mailboxes with a changed alias, a vacation, app passwords or fetchmail entries."""
         aliases = Alias.objects.filter(pk__in=keys).exclude(goto=F("address"))
-        found = set(aliases.values_list("pk", flat=True))
+        dependent_keys = set(aliases.values_list("pk", flat=True))
         for model in (Vacation, AppPassword, Fetchmail):
             rows = model.objects.filter(mailbox__in=keys)
-            found |= set(rows.values_list("mailbox", flat=True))
-        return {fold(key) for key in found}
+            dependent_keys |= set(rows.values_list("mailbox", flat=True))
+        return {fold(key) for key in dependent_keys}
 
-    def to_service_values(self, values):
+    def to_service_values(self, values: RowValues) -> RowValues:
         values = deserialize_datetimes(values, "password_expiry")
         if "quota" in values:
             values["quota"] = exact_megabytes(values["quota"])
@@ -129,9 +132,9 @@ class MailboxRowType(AddressRowType):
         return omit_keys(values, "username")
 
 
-def build_quota_values(size):
-    """In MB, or in bytes where no number of MB that may be typed is just as much."""
-    shown = file_quota(size)
-    megabytes = Decimal(shown)
+def build_quota_values(size: int) -> RowValues:
+    """Return the quota in MB, or in bytes if no number of MB that may be typed equals it."""
+    file_value = file_quota(size)
+    megabytes = Decimal(file_value)
     is_exact = megabytes_to_bytes(megabytes) == size and megabytes <= MAX_QUOTA_MB
-    return {"quota": shown} if is_exact else {"quota_bytes": size}
+    return {"quota": file_value} if is_exact else {"quota_bytes": size}

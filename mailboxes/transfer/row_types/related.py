@@ -1,81 +1,83 @@
-"""Rows that PostfixAdmin keeps beside mailboxes and domains, and the panel has no screens for."""
+"""Rows that PostfixAdmin keeps beside mailboxes and domains; the panel has no pages for them."""
+
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import DkimKey, DkimSigning, TotpException
+from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
 from mailboxes.models import AppPassword, Fetchmail
 from mailboxes.transfer.row_types import related_services
-from mailboxes.transfer.row_types.base import (
+from mailboxes.transfer.row_types.base import ModelRow, RowType, RowValues, omit_keys
+from mailboxes.transfer.row_types.fields import (
     AddressKeyField,
     BoundedIntegerField,
     DomainNameField,
     LineField,
     MultilineField,
-    RowType,
     SecretField,
     SecretMultilineField,
     YesNoField,
-    omit_keys,
 )
 
 KEY_SEPARATOR = " / "
 
 
 class RelatedRowType(RowType):
-    """Rows known by several columns together, since their numbers differ everywhere."""
+    """Rows identified by several columns together, since their numeric keys differ everywhere."""
 
-    key_columns = ()
-    action = ""
+    key_columns: tuple[str, ...] = ()
+    log_action = ""
 
     @property
-    def required_key_columns(self):
+    def required_key_columns(self) -> tuple[str, ...]:
         return self.key_columns[:1]
 
-    def key(self, values):
+    def key(self, values: RowValues) -> str:
         return KEY_SEPARATOR.join(str(values.get(name, "") or "") for name in self.key_columns)
 
-    def values_from_key(self, key):
+    def values_from_key(self, key: str) -> RowValues:
         return dict(zip(self.key_columns, key.split(KEY_SEPARATOR), strict=False))
 
-    def present(self, keys):
-        """The rows that are known by these columns; of doubles the first."""
+    def find_existing_rows(self, keys: list[str]) -> dict[str, Any]:
+        """Return the rows with these keys; of duplicates the first."""
         first = {key.partition(KEY_SEPARATOR)[0] for key in keys}
         rows = self.model._default_manager.filter(**{f"{self.key_columns[0]}__in": first})
-        found = {}
+        found: dict[str, ModelRow] = {}
         for row in rows.order_by("pk"):
-            found.setdefault(fold(self.key(self.words(row))), row)
+            found.setdefault(fold(self.key(self.values_from_row(row))), row)
         return found
 
-    def create(self, changes, rows):
-        made = [self.model(**self.to_model_attributes(row)) for row in rows]
-        related_services.create_related_rows(changes, made, self.action)
+    def create(self, changes: Changes, rows: list[RowValues]) -> None:
+        instances = [self.model(**self.to_model_attributes(row)) for row in rows]
+        related_services.create_related_rows(changes, instances, self.log_action)
 
-    def edit(self, changes, key, values):
-        row = self.present([key]).get(fold(key))
+    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
+        row = self.find_existing_rows([key]).get(fold(key))
         if row is None:
             raise ValidationError(_("%(key)s does not exist any more."), params={"key": key})
-        own = self.to_model_attributes(omit_keys(values, *self.key_columns))
-        related_services.edit_related_row(changes, row, own, self.action)
+        attributes = self.to_model_attributes(omit_keys(values, *self.key_columns))
+        related_services.edit_related_row(changes, row, attributes, self.log_action)
 
-    def delete(self, changes, keys):
-        there = self.present(keys)
-        rows = [there[fold(key)] for key in keys if fold(key) in there]
-        related_services.delete_related_rows(changes, rows, self.action)
+    def delete(self, changes: Changes, keys: list[str]) -> None:
+        existing = self.find_existing_rows(keys)
+        rows = [existing[fold(key)] for key in keys if fold(key) in existing]
+        related_services.delete_related_rows(changes, rows, self.log_action)
 
-    def to_model_attributes(self, values):
-        """The values as the model's columns take them: keys by their column."""
+    def to_model_attributes(self, values: RowValues) -> dict[str, Any]:
+        """Return the values by the model's attribute names: foreign keys by their column."""
         fields = {f.name: f for f in self.model._meta.concrete_fields}
         return {fields[name].attname: value for name, value in values.items() if name in fields}
 
 
 class MailboxRelatedRowType(RelatedRowType):
-    def domain(self, values):
+    def get_domain(self, values: RowValues) -> str:
         return values.get("mailbox", "").rpartition("@")[2]
 
-    def words(self, row):
-        return super().words(row) | {"mailbox": row.mailbox_id}
+    def values_from_row(self, row: Any) -> RowValues:
+        return super().values_from_row(row) | {"mailbox": row.mailbox_id}
 
 
 class FetchmailRowType(MailboxRelatedRowType):
@@ -84,8 +86,8 @@ class FetchmailRowType(MailboxRelatedRowType):
     title = _("fetchmail entries")
     model = Fetchmail
     key_columns = ("mailbox", "src_server", "src_user", "src_folder")
-    needed = ("mailbox", "src_server", "src_user")
-    action = "fetchmail"
+    required_columns = ("mailbox", "src_server", "src_user")
+    log_action = "fetchmail"
     extra_columns = {
         "mailbox": AddressKeyField(),
         "domain": DomainNameField(),
@@ -94,8 +96,8 @@ class FetchmailRowType(MailboxRelatedRowType):
         "src_user": LineField(),
         "src_password": SecretField(strip=False),
         "src_folder": LineField(),
-        "src_port": BoundedIntegerField(least=0),
-        "poll_time": BoundedIntegerField(least=0),
+        "src_port": BoundedIntegerField(min_value=0),
+        "poll_time": BoundedIntegerField(min_value=0),
         "fetchall": YesNoField(),
         "keep": YesNoField(),
         "protocol": LineField(),
@@ -108,14 +110,14 @@ class FetchmailRowType(MailboxRelatedRowType):
         "active": YesNoField(),
     }
 
-    def complete(self, values):
+    def clean_row(self, values: RowValues) -> RowValues:
         if "mailbox" in values:
             values["domain"] = values["mailbox"].rpartition("@")[2]
         return values
 
-    def words(self, row):
-        """The domain is that of the mailbox, whatever an old row says."""
-        return super().words(row) | {"domain": fold(row.mailbox_id).rpartition("@")[2]}
+    def values_from_row(self, row: Any) -> RowValues:
+        """Derive the domain from the mailbox: old rows may hold another one."""
+        return super().values_from_row(row) | {"domain": fold(row.mailbox_id).rpartition("@")[2]}
 
 
 class AppPasswordRowType(MailboxRelatedRowType):
@@ -124,8 +126,8 @@ class AppPasswordRowType(MailboxRelatedRowType):
     title = _("app passwords")
     model = AppPassword
     key_columns = ("mailbox", "description")
-    needed = ("mailbox", "password_hash")
-    action = "app_password"
+    required_columns = ("mailbox", "password_hash")
+    log_action = "app_password"
     extra_columns = {
         "mailbox": AddressKeyField(),
         "description": LineField(),
@@ -139,8 +141,8 @@ class DkimKeyRowType(RelatedRowType):
     title = _("DKIM keys")
     model = DkimKey
     key_columns = ("domain_name", "selector")
-    needed = ("domain_name", "selector", "private_key")
-    action = "dkim_entry"
+    required_columns = ("domain_name", "selector", "private_key")
+    log_action = "dkim_entry"
     extra_columns = {
         "domain_name": DomainNameField(),
         "selector": LineField(max_length=63),
@@ -149,11 +151,11 @@ class DkimKeyRowType(RelatedRowType):
         "public_key": MultilineField(),
     }
 
-    def domain(self, values):
+    def get_domain(self, values: RowValues) -> str | None:
         return values.get("domain_name")
 
-    def words(self, row):
-        return super().words(row) | {"domain_name": row.domain_name_id}
+    def values_from_row(self, row: Any) -> RowValues:
+        return super().values_from_row(row) | {"domain_name": row.domain_name_id}
 
 
 class DkimSigningRowType(RelatedRowType):
@@ -162,36 +164,42 @@ class DkimSigningRowType(RelatedRowType):
     title = _("DKIM signings")
     model = DkimSigning
     key_columns = ("author", "domain_name", "selector")
-    needed = ("author", "domain_name", "selector")
-    action = "dkim_signing_entry"
+    required_columns = ("author", "domain_name", "selector")
+    log_action = "dkim_signing_entry"
     extra_columns = {
         "author": AddressKeyField(),
         "domain_name": DomainNameField(),
         "selector": LineField(max_length=63),
     }
 
-    def domain(self, values):
+    def get_domain(self, values: RowValues) -> str | None:
         return values.get("domain_name")
 
-    def words(self, row):
-        key = row.dkim
-        return {"author": row.author, "domain_name": key.domain_name_id, "selector": key.selector}
+    def values_from_row(self, row: Any) -> RowValues:
+        dkim_key = row.dkim
+        return {
+            "author": row.author,
+            "domain_name": dkim_key.domain_name_id,
+            "selector": dkim_key.selector,
+        }
 
-    def present(self, keys):
+    def find_existing_rows(self, keys: list[str]) -> dict[str, Any]:
         rows = self.model._default_manager.filter(
             author__in={key.partition(KEY_SEPARATOR)[0] for key in keys}
         )
-        return {fold(self.key(self.words(row))): row for row in rows.select_related("dkim")}
+        return {
+            fold(self.key(self.values_from_row(row))): row for row in rows.select_related("dkim")
+        }
 
-    def to_model_attributes(self, values):
-        key = DkimKey.objects.filter(
+    def to_model_attributes(self, values: RowValues) -> dict[str, Any]:
+        dkim_key = DkimKey.objects.filter(
             domain_name=values["domain_name"], selector=values["selector"]
         ).first()
-        if key is None:
+        if dkim_key is None:
             raise ValidationError(
                 _("There is no DKIM key %(selector)s of %(domain_name)s."), params=values
             )
-        return {"author": values["author"], "dkim_id": key.pk}
+        return {"author": values["author"], "dkim_id": dkim_key.pk}
 
 
 class TotpExceptionRowType(RelatedRowType):
@@ -200,17 +208,17 @@ class TotpExceptionRowType(RelatedRowType):
     title = _("TOTP exceptions")
     model = TotpException
     key_columns = ("ip", "username")
-    needed = ("ip",)
-    action = "totp_exception"
+    required_columns = ("ip",)
+    log_action = "totp_exception"
     extra_columns = {
         "ip": LineField(max_length=46),
         "username": LineField(),
         "description": LineField(),
     }
 
-    def complete(self, values):
-        """PostfixAdmin's “for everybody” is no name at all."""
+    def clean_row(self, values: RowValues) -> RowValues:
+        """Store NULL for PostfixAdmin's “for everybody”, which is an empty name."""
         return {name: value or None for name, value in values.items()}
 
-    def domain(self, values):
+    def get_domain(self, values: RowValues) -> None:
         return None

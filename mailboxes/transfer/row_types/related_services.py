@@ -1,11 +1,15 @@
-"""How the rows change that PostfixAdmin keeps beside mailboxes and domains: superadmins' matter."""
+"""Services for rows that PostfixAdmin keeps beside mailboxes and domains; for superadmins only."""
+
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 
 from mailadmin.accounts.models import Role
+from mailadmin.changes.perform import Changes
 from mailadmin.changes.records import format_row_key, get_row_domain
 
-# PostfixAdmin's words for what happened to them.
+# PostfixAdmin's names of the log actions: create, edit, delete
 LOG_ACTIONS = {
     "fetchmail": ("create_fetchmail", "edit_fetchmail", "delete_fetchmail"),
     "app_password": ("add_app_password", "edit_app_password", "delete_app_password"),
@@ -19,29 +23,29 @@ LOG_ACTIONS = {
 }
 
 
-def create_related_rows(changes, rows, action):
+def create_related_rows(changes: Changes, rows: list[Model], action: str) -> None:
     _require_superadmin(changes)
     changes.create(rows)
     _log_rows(changes, rows, LOG_ACTIONS[action][0])
 
 
-def edit_related_row(changes, row, values, action):
+def edit_related_row(changes: Changes, row: Model, values: dict[str, Any], action: str) -> None:
     _require_superadmin(changes)
     if changes.update([row], **values):
         _log_rows(changes, [row], LOG_ACTIONS[action][1])
 
 
-def delete_related_rows(changes, rows, action):
+def delete_related_rows(changes: Changes, rows: list[Model], action: str) -> None:
     _require_superadmin(changes)
     changes.delete(rows)
     _log_rows(changes, rows, LOG_ACTIONS[action][2])
 
 
-def _require_superadmin(changes):
+def _require_superadmin(changes: Changes) -> None:
     if changes.principal.role is not Role.SUPERADMIN:
         raise PermissionDenied
 
 
-def _log_rows(changes, rows, action):
+def _log_rows(changes: Changes, rows: list[Model], action: str) -> None:
     for row in rows:
         changes.log(action, get_row_domain(row), format_row_key(row))

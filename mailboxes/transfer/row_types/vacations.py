@@ -1,21 +1,23 @@
 """Vacation replies, as sources give them."""
 
+from collections.abc import Iterable
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.changes.perform import Changes
 from mailadmin.names import fold, validate_text
 from mailboxes.models import Alias, Vacation
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.vacations import delete_vacation, set_vacation
-from mailboxes.transfer.row_types.base import (
+from mailboxes.transfer.row_types.base import RowType, RowValues, omit_keys
+from mailboxes.transfer.row_types.fields import (
     AddressKeyField,
     BoundedIntegerField,
     LineField,
     PostfixAdminDateTimeField,
-    RowType,
     YesNoField,
     deserialize_datetimes,
-    omit_keys,
 )
 
 
@@ -31,53 +33,56 @@ class VacationRowType(RowType):
         "active": YesNoField(),
         "activefrom": PostfixAdminDateTimeField(),
         "activeuntil": PostfixAdminDateTimeField(),
-        "interval_time": BoundedIntegerField(least=0),
-        "only_answers": YesNoField(),  # the mail goes nowhere, not even into the mailbox
+        "interval_time": BoundedIntegerField(min_value=0),
+        "only_answers": YesNoField(),  # mail is not delivered, not even to the mailbox
     }
-    aliases = {"mailbox": "email", "username": "email"}
-    needed = ("email", "subject", "body")
+    column_aliases = {"mailbox": "email", "username": "email"}
+    required_columns = ("email", "subject", "body")
     required_key_columns = ("email",)
 
-    def key(self, values):
+    def key(self, values: RowValues) -> str:
         return values["email"]
 
-    def domain(self, values):
+    def get_domain(self, values: RowValues) -> str:
         return values.get("email", "").rpartition("@")[2]
 
-    def words(self, row):
+    def values_from_row(self, row: Vacation) -> RowValues:
         if not hasattr(row, "only_answers"):
             self.prefetch_rows([row])
-        return super().words(row) | {"email": fold(row.pk), "only_answers": row.only_answers}
+        return super().values_from_row(row) | {
+            "email": fold(row.pk),
+            "only_answers": row.only_answers,
+        }
 
-    def prefetch_rows(self, rows):
+    def prefetch_rows(self, rows: Iterable[Vacation]) -> list[Vacation]:
         rows = list(rows)
         aliases = Alias.objects.filter(pk__in=[row.pk for row in rows if row.active])
-        lonely = {fold(alias.pk) for alias in aliases if not alias.targets}
+        without_targets = {fold(alias.pk) for alias in aliases if not alias.targets}
         for row in rows:
-            row.only_answers = fold(row.pk) in lonely
+            row.only_answers = fold(row.pk) in without_targets
         return rows
 
-    def check_required_columns(self, values, names):
-        """One that is switched off may be empty."""
+    def check_required_columns(self, values: RowValues, columns: Iterable[str]) -> None:
+        """Allow an inactive vacation to be empty."""
         is_active = values.get("active", True)
-        super().check_required_columns(values, names if is_active else self.required_key_columns)
+        super().check_required_columns(values, columns if is_active else self.required_key_columns)
 
-    def create(self, changes, rows):
+    def create(self, changes: Changes, rows: list[RowValues]) -> None:
         for row in rows:
             row = row if row.get("only_answers") else omit_keys(row, "only_answers")
             self.edit(changes, row["email"], {"active": True} | row)
 
-    def edit(self, changes, key, values):
-        own = deserialize_datetimes(
+    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
+        attributes = deserialize_datetimes(
             omit_keys(values, "email", "only_answers"), "activefrom", "activeuntil"
         )
-        if there := self.present([key]).get(fold(key)):
-            own = {"active": there.active} | own
-        set_vacation(changes, key, own)
+        if vacation := self.find_existing_rows([key]).get(fold(key)):
+            attributes = {"active": vacation.active} | attributes
+        set_vacation(changes, key, attributes)
         if "only_answers" in values:
-            only, others = values["only_answers"], Alias.objects.get(pk=key).others
-            set_forwarding(changes, key, others, not only, only)
+            only_answers, others = values["only_answers"], Alias.objects.get(pk=key).others
+            set_forwarding(changes, key, others, not only_answers, only_answers)
 
-    def delete(self, changes, keys):
+    def delete(self, changes: Changes, keys: list[str]) -> None:
         for key in keys:
             delete_vacation(changes, key)

@@ -35,7 +35,7 @@ def is_users(table):
 
 def rows_of(url, is_wanted=is_users):
     with open_tables(url, is_wanted) as tables:
-        return [tuple(row) for row in tables.rows("SELECT * FROM users ORDER BY id")]
+        return [tuple(row) for row in tables.query("SELECT * FROM users ORDER BY id")]
 
 
 def refusal(url, is_wanted=is_users):
@@ -66,15 +66,15 @@ def test_values_come_as_the_texts_that_they_are(url):
 @pytest.mark.mariadb
 def test_other_tables_are_counted_and_views_can_be_read(url):
     with open_tables(url, lambda table: table == "seen") as tables:
-        assert tables.count("seen") == 2
-        assert tables.left_out == {"users": 2, "log": 2, "broken": None}
+        assert tables.count_rows("seen") == 2
+        assert tables.skipped_tables == {"users": 2, "log": 2, "broken": None}
 
 
 @pytest.mark.mariadb
 def test_a_row_with_binary_bytes_is_left_out_and_told(mariadb, url):
     mariadb.execute("UPDATE users SET raw = X'FF' WHERE id = 1", url.rpartition("/")[2])
     with open_tables(url, is_users) as tables:
-        assert [row["id"] for row in tables.rows("SELECT id FROM users")] == ["2"]
+        assert [row["id"] for row in tables.query("SELECT id FROM users")] == ["2"]
         (note,) = tables.losses
     assert (note.count, note.places) == (1, ["users, row 1"])
 
@@ -168,9 +168,9 @@ def test_nothing_is_written_and_a_second_statement_is_none(mariadb, url):
     database = MySQLSource(parse_source_url(url))
     try:
         for sql in ("DELETE FROM users", "CREATE TABLE x (a int)"):
-            with pytest.raises(SourceError, match="READ ONLY"), database.told():
+            with pytest.raises(SourceError, match="READ ONLY"), database.wrap_errors():
                 database.connection.query(sql)
-        with pytest.raises(SourceError, match="syntax"), database.told():
+        with pytest.raises(SourceError, match="syntax"), database.wrap_errors():
             database.connection.query("SELECT 1; DELETE FROM users")
     finally:
         database.close()
@@ -194,7 +194,7 @@ def file(tmp_path):
 def test_a_file_is_read_as_it_is(file):
     assert rows_of(f"sqlite://{file}") == [("1", "bób@example.org", "1.5"), ("2", None, None)]
     with open_tables(f"sqlite://{file}", is_users) as tables:
-        assert tables.left_out == {"log": 0}
+        assert tables.skipped_tables == {"log": 0}
         assert [note.places for note in tables.losses] == [["Users, row 3"]]
 
 

@@ -41,7 +41,7 @@ def dump(tmp_path):
 
 def rows_of(path, table, is_wanted=everything):
     with open_tables(path, is_wanted) as tables:
-        return [tuple(row) for row in tables.rows(f"SELECT * FROM {table} ORDER BY rowid")]
+        return [tuple(row) for row in tables.query(f"SELECT * FROM {table} ORDER BY rowid")]
 
 
 def refusal(path, is_wanted=everything):
@@ -113,7 +113,7 @@ def test_names_are_the_same_in_any_case(dump):
     path = dump("CREATE TABLE `Users` (`Email` text);INSERT INTO USERS VALUES ('Bob@Example.org');")
     with open_tables(path, lambda table: table == "users") as tables:
         assert tables.tables() == {"users": ["email"]}
-        assert tables.count("users", "email = 'bob@example.ORG'") == 1
+        assert tables.count_rows("users", "email = 'bob@example.ORG'") == 1
 
 
 def test_only_the_names_of_columns_matter_of_a_table(dump):
@@ -142,7 +142,7 @@ def test_tables_that_nobody_wants_are_counted_and_may_hold_any_bytes(dump):
         + b"INSERT INTO log VALUES (_binary '\xfe\\'');INSERT INTO users VALUES ('a','b',1);"
     )
     with open_tables(path, lambda table: table == "users") as tables:
-        assert tables.left_out == {"log": 3}
+        assert tables.skipped_tables == {"log": 3}
         assert tables.tables().keys() == {"users"}
 
 
@@ -276,7 +276,7 @@ def test_a_row_with_binary_bytes_is_left_out_and_told(dump):
         + b"INSERT INTO users VALUES ('a',_binary '\xff',1),('b',0xFF,1),('c',_binary 'c',1);"
     )
     with open_tables(path, everything) as tables:
-        assert [row["email"] for row in tables.rows("SELECT email FROM users")] == ["c"]
+        assert [row["email"] for row in tables.query("SELECT email FROM users")] == ["c"]
         (note,) = tables.losses
     assert (note.count, note.places) == (2, ["users, dump.sql, line 2"] * 2)
 
@@ -341,8 +341,8 @@ django.setup()
 from mailboxes.transfer.readers import open_tables
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with open_tables(sys.argv[1], lambda table: True) as tables:
-    assert tables.count("users") == int(sys.argv[2])
-    assert sum(1 for row in tables.rows("SELECT * FROM users ORDER BY quota")) == int(sys.argv[2])
+    assert tables.count_rows("users") == int(sys.argv[2])
+    assert sum(1 for row in tables.query("SELECT * FROM users ORDER BY quota")) == int(sys.argv[2])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
@@ -367,7 +367,7 @@ def test_escapes_without_end_take_no_memory(dump):
     assert len(rows_of(path, "users")[0][0]) == 500_000
     path = dump(USERS + "INSERT INTO users VALUES ('" + "\\'''" * 800_000 + "','b',1);")
     with open_tables(path, nothing) as tables:
-        assert tables.left_out == {"users": 1}
+        assert tables.skipped_tables == {"users": 1}
     assert refusal(path).startswith("dump.sql, line 2: A value is longer than any")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000
 
@@ -496,7 +496,7 @@ def test_what_mariadb_dump_writes_comes_back_as_it_was(things, tmp_path, rows, w
     )
     assert written.returncode == 0, written.stderr
     with open_tables(path, everything) as tables:
-        found = tables.rows("SELECT t, l, n, d FROM things ORDER BY CAST(id AS INTEGER)")
+        found = tables.query("SELECT t, l, n, d FROM things ORDER BY CAST(id AS INTEGER)")
         assert [tuple(row) for row in found] == [
             tuple(value if value is None else str(value) for value in row) for row in rows
         ]

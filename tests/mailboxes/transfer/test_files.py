@@ -102,7 +102,7 @@ def test_the_quote_that_stops_spreadsheets_is_taken_off(csv_of):
 def test_empty_lines_are_passed_over_and_short_ones_are_refused(csv_of):
     empty, short = "\n,,\n", "a,b\n"
     (entry,) = csv_of(f"username,name,quota\n{empty}{short}")
-    assert "2 columns" in entry.trouble
+    assert "2 columns" in entry.error
     assert entry.place == "rows.csv, line 4"
 
 

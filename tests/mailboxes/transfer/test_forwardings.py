@@ -29,7 +29,7 @@ FORWARDINGS = "`forwardings` (`source`, `destination`)"
 def test_kinds_come_in_the_order_in_which_they_need_each_other():
     read = Read("forwardings", SAMPLE)
     assert read.kinds == ["domain", "mailbox", "alias", "alias-domain", "transport"]
-    assert not any(entry.trouble for entry in read.entries)
+    assert not any(entry.error for entry in read.entries)
     assert read.of("mailbox")[0].place == "users, billing@anotherdomain.com"
 
 
@@ -150,7 +150,7 @@ def test_60_000_mailboxes_are_read_in_order_and_joined_with_their_forwardings(tm
         both = "('u{0}@example.org','u{0}@example.org'),('a{0}@example.org','u{0}@example.org')"
         file.write(",".join(both.format(n) for n in range(number)) + ";")
     with open_tables(path, lambda table: True) as tables:
-        assert tables.count("forwardings") == 2 * number
+        assert tables.count_rows("forwardings") == 2 * number
     read = Read("forwardings", path)
     assert len(read.of("mailbox")) == len(read.of("alias")) == number
 

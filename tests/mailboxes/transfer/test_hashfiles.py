@@ -58,7 +58,7 @@ def test_a_folder_or_its_main_cf_gives_every_kind_with_its_line(source):
     assert read.kinds == ["domain", "mailbox", "alias", "alias-domain", "transport"]
     assert read.of("mailbox")[0].place == "virtual/mailbox/alpha.example.org, line 2"
     assert read.of("alias")[0].place == "virtual/aliases/common, line 5"
-    assert not any(entry.trouble for entry in read.entries)
+    assert not any(entry.error for entry in read.entries)
 
 
 def test_every_mailbox_stays_where_it_is():
@@ -219,9 +219,9 @@ def test_a_domain_with_mailboxes_on_the_left_of_an_alias_is_refused(etc):
     path = etc / "postfix/virtual/aliases/common"
     path.write_text(path.read_text() + "alpha.example.org anything\n")
     read = Read("hashfiles", etc / "postfix")
-    (entry,) = [entry for entry in read.of("alias") if entry.trouble]
+    (entry,) = [entry for entry in read.of("alias") if entry.error]
     assert entry.values["address"] == "alpha.example.org"
-    assert "domain without mailboxes" in entry.trouble
+    assert "domain without mailboxes" in entry.error
 
 
 def test_domains_of_aliases_are_those_that_main_cf_lists(etc):
@@ -232,7 +232,7 @@ def test_domains_of_aliases_are_those_that_main_cf_lists(etc):
     read = Read("hashfiles", folder)
     assert "forwards.example" in read.values("domain", "domain")
     assert "delta.example" not in read.values("domain", "domain")
-    refused = {entry.values["address"] for entry in read.of("alias") if entry.trouble}
+    refused = {entry.values["address"] for entry in read.of("alias") if entry.error}
     assert refused == {"delta.example"}
 
 

@@ -174,7 +174,7 @@ def test_an_import_of_the_files_gives_the_same_rows(folder):
         alias.pk: split_goto(alias.goto) for alias in Alias.objects.all() if alias.goto != alias.pk
     }
     assert read.goto() == aliases
-    assert not any(entry.trouble for entry in read.entries)
+    assert not any(entry.error for entry in read.entries)
 
 
 def same_password(came_back, stored):

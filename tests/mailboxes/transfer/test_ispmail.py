@@ -52,7 +52,7 @@ def test_domains_mailboxes_and_quotas_come_with_their_places():
         "jeff@foo.org": "5000000",
     }
     assert read.of("mailbox")[-1].place == "virtual_users, id 7"
-    assert not any(entry.trouble for entry in read.entries)
+    assert not any(entry.error for entry in read.entries)
 
 
 def test_many_rows_of_one_address_are_one_alias_in_order_of_their_numbers():
@@ -106,15 +106,15 @@ def test_a_local_part_without_its_domain_is_refused_and_not_guessed(tmp_path):
         copied("ispmail-etch.sql", tmp_path), "('1', '1', 'bob', '", "('1', '9', 'bob', '"
     )
     (bob,) = Read("ispmail", path).of("mailbox")
-    assert (bob.values["username"], bob.trouble) == ("bob", "Its domain is not in the source.")
+    assert (bob.values["username"], bob.error) == ("bob", "Its domain is not in the source.")
 
 
 def test_an_alias_of_a_bare_name_is_refused(sample):
     """Postfix would take a domain on the left for one of another class."""
     with_row(sample, "virtual_aliases", "(11,9,'example.org','bob@example.org')")
-    (entry,) = [entry for entry in Read("ispmail", sample).of("alias") if entry.trouble]
+    (entry,) = [entry for entry in Read("ispmail", sample).of("alias") if entry.error]
     assert entry.place == "virtual_aliases, id 11"
-    assert "domain without mailboxes" in entry.trouble
+    assert "domain without mailboxes" in entry.error
 
 
 def test_a_whole_domain_that_leads_to_another_is_an_alias_domain(sample):
@@ -158,7 +158,7 @@ def test_empty_values_are_no_crash(sample):
     with_row(sample, "virtual_aliases", "(NULL,NULL,NULL,NULL)")
     with_row(sample, "virtual_domains", "(NULL,NULL)")
     read = Read("ispmail", sample)
-    assert any(entry.trouble for entry in read.of("mailbox"))
+    assert any(entry.error for entry in read.of("mailbox"))
 
 
 @pytest.mark.mariadb

@@ -58,7 +58,9 @@ class ReturningStories(TransferWorld):
         from mailboxes.transfer.row_types import ROW_TYPES
 
         return {
-            kind.name: [kind.words(row) for row in kind.model._default_manager.order_by("pk")]
+            kind.name: [
+                kind.values_from_row(row) for row in kind.model._default_manager.order_by("pk")
+            ]
             for kind in ROW_TYPES.values()
         }
 

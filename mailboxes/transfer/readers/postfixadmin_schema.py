@@ -1,0 +1,64 @@
+"""The tables and columns of PostfixAdmin, and which of them are imported."""
+
+from django.utils.translation import gettext_lazy
+
+TRANSPORT_TABLE = "mailadmin_transport"  # in a database that this panel has been used on
+# Columns that are imported as they are
+ACCOUNT_COLUMNS = ("username", "active", "phone", "email_other", "totp_secret")
+IMPORTED_COLUMNS = {
+    "domain": (
+        *("domain", "description", "aliases", "mailboxes", "maxquota", "quota", "transport"),
+        *("backupmx", "active", "password_expiry"),
+    ),
+    "alias_domain": ("alias_domain", "target_domain", "description", "active"),
+    "admin": ACCOUNT_COLUMNS,
+    "mailbox": (*ACCOUNT_COLUMNS, "name", "maildir", "smtp_active", "password_expiry"),
+    "alias": ("active", "description"),
+    "vacation": (
+        *("email", "subject", "body", "active", "activefrom", "activeuntil", "interval_time"),
+    ),
+    "fetchmail": (
+        *("mailbox", "src_server", "src_auth", "src_user", "src_password", "src_folder"),
+        *("src_port", "poll_time", "fetchall", "keep", "protocol", "usessl", "sslcertck"),
+        *("sslcertpath", "sslfingerprint", "extra_options", "mda", "active"),
+    ),
+    "mailbox_app_password": ("description",),
+    "dkim": ("domain_name", "selector", "description", "private_key", "public_key"),
+    "dkim_signing": ("author",),
+    "totp_exception_address": ("ip", "username", "description"),
+    "mailadmin_transport": ("pattern", "transport", "active", "description"),
+}
+TIMESTAMP_COLUMNS = ("created", "modified")
+# Columns that are imported otherwise, or not, without a note
+OTHER_COLUMNS = {
+    "admin": ("password", "superadmin", "token", "token_validity"),
+    "domain_admins": ("id", "username", "domain", "active"),
+    "mailbox": ("password", "quota", "local_part", "domain", "token", "token_validity"),
+    "alias": ("address", "goto", "domain"),
+    "vacation": ("cache", "domain"),
+    "fetchmail": ("id", "ssl", "domain", "date", "returned_text"),
+    "mailbox_app_password": ("id", "username", "password_hash"),
+    "dkim": ("id",),
+    "dkim_signing": ("id", "dkim_id"),
+    "totp_exception_address": ("id",),
+}
+KNOWN_COLUMNS = {
+    table: (*IMPORTED_COLUMNS.get(table, ()), *OTHER_COLUMNS.get(table, ()), *TIMESTAMP_COLUMNS)
+    for table in IMPORTED_COLUMNS | OTHER_COLUMNS
+}
+REQUIRED_COLUMNS = {
+    "domain": ("domain",),
+    "mailbox": ("username", "password", "maildir"),
+    "alias": ("address", "goto"),
+}
+# Tables that are not imported, and the note on each
+SKIPPED_TABLE_NOTES = {
+    "log": gettext_lazy("The log stays where it is."),
+    "vacation_notification": gettext_lazy(
+        "Who has had an answer is not carried over: everybody gets one anew."
+    ),
+    "quota": gettext_lazy("What mailboxes hold is not carried over: Dovecot counts anew."),
+    "quota2": gettext_lazy("What mailboxes hold is not carried over: Dovecot counts anew."),
+    "config": gettext_lazy("The settings of PostfixAdmin itself are not carried over."),
+    "admin_preferences": gettext_lazy("The settings of PostfixAdmin itself are not carried over."),
+}
