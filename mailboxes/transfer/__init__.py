@@ -1,6 +1,6 @@
-"""Mail systems brought in and out: one plan, one small reader per system, and the panel's services.
+"""Imports from other mail systems, and exports: one plan, one small reader per system.
 
-A reader (`sources/`) turns what a system holds into entries. The planner compares them with the
-database and writes a plan, which is read and agreed to before anything else is written. Applying
-it calls the same services as every form; so does taking it back.
+A reader (`readers/`) turns the contents of a system into entries. The plan (`plan/`) compares them
+with the database and is reviewed before anything else is written. Applying it calls the same
+services as every form; so does undoing it.
 """

@@ -1,8 +1,9 @@
-"""`autoreply`, so that it is listed and helped with; `mailadmin.main` runs it without Django."""
+"""`autoreply`, to list it and its help; `mailadmin.main` runs it without Django."""
 
 import argparse
+from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from mailboxes.mailserver import autoresponder
 
@@ -11,8 +12,8 @@ class Command(BaseCommand):
     help = "Answer the mail on standard input for those who are away. Postfix's pipe(8) runs it."
     requires_system_checks = []
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         autoresponder.add_arguments(parser)
 
-    def handle(self, *args, **options):
+    def handle(self, *args: Any, **options: Any) -> None:
         raise SystemExit(autoresponder.run_responder(argparse.Namespace(**options)))

@@ -1,14 +1,17 @@
-"""`compat-views`: an older system's map files go on working on the panel's tables."""
+"""`compat-views`: make an older system's map files work on the panel's tables."""
 
 import json
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from mailadmin.console import make_printable, report_database_errors
+from mailadmin.console import make_printable
+from mailboxes.transfer.console import report_errors
 from mailboxes.transfer.legacy_views import grants, work
 from mailboxes.transfer.legacy_views.folders import find_relocated_mailboxes
 from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS
@@ -26,7 +29,7 @@ OUTCOME_LABELS = {
 class Command(BaseCommand):
     help = "Make views with an older system's names, for the map files that it left."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("system", choices=LEGACY_SYSTEMS)
         parser.add_argument("--database", metavar="NAME", help="put them there (default: here)")
         parser.add_argument("--drop", action="store_true", help="remove them")
@@ -39,25 +42,25 @@ class Command(BaseCommand):
             )
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
-    def handle(self, *args, system, database, drop, **options):
+    def handle(
+        self, *args: Any, system: str, database: str | None, drop: bool, **options: Any
+    ) -> None:
         if database == "":
             raise CommandError(_("--database needs a name."), returncode=2)
-        accounts = self.accounts(options)
-        with report_database_errors():
-            try:
-                outcome = (work.drop_views if drop else work.create_views)(system, database)
-            except ValidationError as error:
-                raise CommandError(make_printable(" ".join(error.messages))) from error
-        told = {"database": database or connection.settings_dict["NAME"], "views": outcome}
+        accounts = self.parse_accounts(options)
+        with report_errors():
+            outcome = (work.drop_views if drop else work.create_views)(system, database)
+        database = database or connection.settings_dict["NAME"]
+        result: dict[str, Any] = {"database": database, "views": outcome}
         if not drop:
-            told |= find_manual_steps(system, told["database"], accounts)
+            result |= find_manual_steps(system, database, accounts)
         if options["json"]:
-            self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
+            self.stdout.write(json.dumps(result, indent=2, ensure_ascii=False))
             return
-        for line in iter_sql_lines(**told):
+        for line in iter_sql_lines(**result):
             self.stdout.write(line)
 
-    def accounts(self, options):
+    def parse_accounts(self, options: dict[str, Any]) -> list[str]:
         try:
             return [
                 grants.parse_account(options[f"{name}_account"]) for name in ("postfix", "dovecot")
@@ -66,18 +69,20 @@ class Command(BaseCommand):
             raise CommandError(make_printable(" ".join(error.messages)), returncode=2) from error
 
 
-def find_manual_steps(system, database, accounts):
-    """What is left to somebody else: the grants, and mail that lies in another folder."""
+def find_manual_steps(system: str, database: str, accounts: list[str]) -> dict[str, list[str]]:
+    """Return what is left to the operator: grants, and mailboxes with mail in another folder."""
     return {
         "grants": list(grants.iter_grants(system, database, *accounts)),
         "elsewhere": list(find_relocated_mailboxes(system).values_list("pk", flat=True)),
     }
 
 
-def iter_sql_lines(database, views, grants=(), elsewhere=()):
-    """As SQL, in which all but the grants is a comment."""
-    for name, verb in views.items():
-        yield format_sql_comment(f"{database}.{name}: {OUTCOME_LABELS[verb]}")
+def iter_sql_lines(
+    database: str, views: dict[str, str], grants: Sequence[str] = (), elsewhere: Sequence[str] = ()
+) -> Iterator[str]:
+    """Yield the result as SQL, in which everything except the grants is a comment."""
+    for name, outcome in views.items():
+        yield format_sql_comment(f"{database}.{name}: {OUTCOME_LABELS[outcome]}")
     if grants:
         yield format_sql_comment(_("For an account that may grant, such as root:"))
     yield from grants
@@ -90,11 +95,11 @@ def iter_sql_lines(database, views, grants=(), elsewhere=()):
         yield format_sql_comment(text % {"count": len(elsewhere), "names": format_some(elsewhere)})
 
 
-def format_sql_comment(text):
+def format_sql_comment(text: str) -> str:
     return make_printable(f"-- {text}")
 
 
-def format_some(names):
+def format_some(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_LISTED_MAILBOXES]) + (
         " …" if len(names) > MAX_LISTED_MAILBOXES else ""
     )

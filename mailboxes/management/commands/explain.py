@@ -1,9 +1,11 @@
-"""`explain ADDRESS`: what happens to its mail, and who may send as it."""
+"""`explain ADDRESS`: what happens to mail for an address, and who may send as it."""
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import Actor
@@ -16,7 +18,7 @@ from mailboxes.postfix.explain.messages import format_delivery
 class Command(BaseCommand):
     help = "Say what Postfix does with mail for an address, step by step."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("address")
         parser.add_argument("--sender", default="", help="may this login send as the address?")
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
@@ -26,43 +28,45 @@ class Command(BaseCommand):
             help="ask by the tables of this configuration, not by the panel's own",
         )
 
-    def handle(self, *args, address, sender, postfix, **options):
+    def handle(
+        self, *args: Any, address: str, sender: str, postfix: str | None, **options: Any
+    ) -> None:
         try:
             with report_database_errors():
-                setup = load_routing_config(postfix) if postfix else None
-                told = explain(Actor.console().principal, address, sender, setup)
+                routing_config = load_routing_config(postfix) if postfix else None
+                explanation = explain(Actor.console().principal, address, sender, routing_config)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         if options["json"]:
-            self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
+            self.stdout.write(json.dumps(explanation, indent=2, ensure_ascii=False))
         else:
-            self.stdout.write("\n".join(map(make_printable, render_explanation(told))))
-        if told["trouble"]:
-            raise CommandError(make_printable(told["trouble"]))
+            self.stdout.write("\n".join(map(make_printable, render_explanation(explanation))))
+        if explanation["trouble"]:
+            raise CommandError(make_printable(explanation["trouble"]))
 
 
-def render_explanation(told):
-    yield f"{told['address']}: {told['says']}"
-    if told["reply"]:
-        yield _("What the sender reads: %(reply)s") % told
-    for step in told["steps"]:
+def render_explanation(explanation: dict[str, Any]) -> Iterator[str]:
+    yield f"{explanation['address']}: {explanation['says']}"
+    if explanation["reply"]:
+        yield _("What the sender reads: %(reply)s") % explanation
+    for step in explanation["steps"]:
         yield ""
         yield _("Is it accepted?") if step["what"] == "recipient" else step["address"]
         yield from render_lookups(step["lookups"])
         if step["targets"]:
             yield f"  ⇒ {', '.join(step['targets'])}"
-    if told["more_steps"]:
-        yield _("More steps, not shown: %(number)d") % {"number": told["more_steps"]}
-    if told["deliveries"]:
+    if explanation["more_steps"]:
+        yield _("More steps, not shown: %(number)d") % {"number": explanation["more_steps"]}
+    if explanation["deliveries"]:
         yield ""
-    yield from (format_delivery(each) for each in told["deliveries"])
-    if told["left_out"]:
-        yield _("Not asked here: %(names)s") % {"names": ", ".join(told["left_out"])}
-    yield from render_senders(told)
+    yield from (format_delivery(each) for each in explanation["deliveries"])
+    if explanation["left_out"]:
+        yield _("Not asked here: %(names)s") % {"names": ", ".join(explanation["left_out"])}
+    yield from render_senders(explanation)
 
 
-def render_lookups(lookups):
-    """One line for a question; what no row answers says less."""
+def render_lookups(lookups: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line for each lookup, and the inactive rows that would have answered."""
     for lookup in lookups:
         answer = "–" if lookup["answer"] is None else lookup["said"]
         yield f"  {lookup['table']:<30} {lookup['key']} → {answer}"
@@ -70,12 +74,12 @@ def render_lookups(lookups):
             yield f"      {row['table']} {row['key']}: {row['reason']}"
 
 
-def render_senders(told):
+def render_senders(explanation: dict[str, Any]) -> Iterator[str]:
     yield ""
-    if told["sender_trouble"]:
-        yield told["sender_trouble"]
+    if explanation["sender_trouble"]:
+        yield explanation["sender_trouble"]
         return
-    who = ", ".join(told["senders"]) or _("nobody")
-    yield _("May send as %(address)s: %(who)s") % {"address": told["address"], "who": who}
-    if asked_for := told.get("sender"):
-        yield asked_for["reply"] or _("%(login)s may.") % asked_for
+    logins = ", ".join(explanation["senders"]) or _("nobody")
+    yield _("May send as %(address)s: %(who)s") % {"address": explanation["address"], "who": logins}
+    if sender := explanation.get("sender"):
+        yield sender["reply"] or _("%(login)s may.") % sender

@@ -1,4 +1,4 @@
-"""`export`: everything, or a domain, as JSON, CSV or map files."""
+"""`export`: everything or one domain as JSON, CSV or map files."""
 
 from mailboxes.transfer.export.command import Command
 

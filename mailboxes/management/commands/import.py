@@ -1,4 +1,4 @@
-"""`import`: another system's mailboxes, planned, looked at, applied, and taken back."""
+"""`import`: read another system's mailboxes into a plan, review it, apply it, undo it."""
 
 from mailboxes.transfer.command import Command
 

@@ -1,6 +1,8 @@
-"""`mailserver`: what there is to do with the configuration of Postfix and Dovecot."""
+"""`mailserver`: subcommands for the configuration of Postfix and Dovecot."""
 
-from django.core.management.base import BaseCommand
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
 
 from mailadmin.console import report_database_errors
 from mailboxes.mailserver.checks import command as check
@@ -20,11 +22,11 @@ SUBCOMMANDS = {
 class Command(BaseCommand):
     help = "Look after the configuration of Postfix and Dovecot."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         subcommands = parser.add_subparsers(dest="subcommand", required=True)
         for name, module in SUBCOMMANDS.items():
             module.add_arguments(subcommands.add_parser(name, help=module.help))
 
-    def handle(self, *args, subcommand, **options):
+    def handle(self, *args: Any, subcommand: str, **options: Any) -> None:
         with report_database_errors():
             SUBCOMMANDS[subcommand].run(self, options)

@@ -1,1 +1,1 @@
-"""Views with the names and columns of older systems, so that their map files go on working."""
+"""SQL views with the names and columns of older systems, so that their map files keep working."""

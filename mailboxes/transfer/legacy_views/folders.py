@@ -1,22 +1,22 @@
-"""Where older files look for mail, if they do not ask a table."""
+"""Mail folders of older systems that are computed from the address, not read from a table."""
 
-from django.db.models import CharField, Func, Value
+from django.db.models import CharField, Func, QuerySet, Value
 from django.db.models.functions import Concat
 
 from mailboxes.models import Mailbox
 
 
 class CastToBinary(Func):
-    """To the letter."""
+    """Cast to BINARY, so that comparison is exact."""
 
     template = "CAST(%(expressions)s AS BINARY)"
 
 
-def address_part(number):
+def address_part(number: int) -> Func:
     return Func("username", Value("@"), Value(number), function="SUBSTRING_INDEX")
 
 
-# A map of Postfix's that makes the folder of the address; Dovecot's files do so in any case.
+# The Postfix map of these systems computes the folder from the address, as their Dovecot does.
 FOLDER_EXPRESSIONS = {
     "forwardings": Concat(
         address_part(-1), Value("/"), address_part(1), Value("/"), output_field=CharField()
@@ -24,8 +24,8 @@ FOLDER_EXPRESSIONS = {
 }
 
 
-def find_relocated_mailboxes(system):
-    """Mailboxes whose mail older files put into another folder than the panel."""
+def find_relocated_mailboxes(system: str) -> QuerySet[Mailbox]:
+    """Return mailboxes whose mail older files deliver to another folder than the panel."""
     if system not in FOLDER_EXPRESSIONS:
         return Mailbox.objects.none()
     rows = Mailbox.objects.filter(active=True).annotate(

@@ -1,6 +1,7 @@
-"""Views made and removed: all of a system's, or none."""
+"""Creating and removing the views of a system: all of them or none."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection
@@ -10,7 +11,12 @@ from domains.models import Domain, DomainState
 from domains.services.locks import build_domain_states
 from mailadmin.db.bulk import chunks
 from mailboxes.mailserver.generator.accounts import quote_identifier
-from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS, find_marker, has_marker
+from mailboxes.transfer.legacy_views.views import (
+    LEGACY_SYSTEMS,
+    LegacyView,
+    find_marker,
+    has_marker,
+)
 
 CREATED, CHANGED, UNCHANGED, REMOVED, ABSENT = "made", "changed", "same", "removed", "absent"
 
@@ -18,36 +24,40 @@ CREATED, CHANGED, UNCHANGED, REMOVED, ABSENT = "made", "changed", "same", "remov
 SYSTEM_DATABASES = {"information_schema", "mysql", "performance_schema", "sys"}
 
 
-def create_views(system, database=""):
-    """View → what became of it; where one of them cannot be made, none is."""
-    place = TargetDatabase(system, database)
-    outcome = {view.name: place.verb(view) for view in place.views}
+def create_views(system: str, database: str | None = None) -> dict[str, str]:
+    """Create or replace the views, all or none, and return what was done for each."""
+    target = TargetDatabase(system, database)
+    outcome = {view.name: target.planned_outcome(view) for view in target.views}
     done = []
     try:
-        for view in place.views:
+        for view in target.views:
             if outcome[view.name] != UNCHANGED:
-                execute_sql(place.create_statement(view))
+                execute_sql(target.create_statement(view))
                 done.append(view)
     except DatabaseError as error:
         for made in done:
-            execute_sql(place.rollback_statement(made))
+            execute_sql(target.rollback_statement(made))
         text = _("The view %(name)s cannot be made: %(error)s. Nothing has been changed.")
-        raise ValidationError(text % {"name": place.told(view.name), "error": error}) from error
+        raise ValidationError(
+            text % {"name": target.display_name(view.name), "error": error}
+        ) from error
     create_missing_states()
     return outcome
 
 
-def drop_views(system, database=""):
-    """View → whether it was there."""
-    place = TargetDatabase(system, database)
-    outcome = {view.name: REMOVED if view.name in place.present else ABSENT for view in place.views}
-    if place.present:
-        execute_sql(f"DROP VIEW {', '.join(map(place.named, place.present))}")
+def drop_views(system: str, database: str | None = None) -> dict[str, str]:
+    """Drop the views, and tell for each whether it existed."""
+    target = TargetDatabase(system, database)
+    outcome = {
+        view.name: REMOVED if view.name in target.existing else ABSENT for view in target.views
+    }
+    if target.existing:
+        execute_sql(f"DROP VIEW {', '.join(map(target.qualified_name, target.existing))}")
     return outcome
 
 
 class ExistingTable(NamedTuple):
-    """What bears one of the names already."""
+    """A table or view that has one of the names already."""
 
     kind: str  # VIEW, BASE TABLE …
     definition: str | None
@@ -55,19 +65,19 @@ class ExistingTable(NamedTuple):
 
 
 class TargetDatabase:
-    """The database that a system's views are for; a name that somebody else has stops it all."""
+    """The database for a system's views; raises ValidationError if one of the names is taken."""
 
-    def __init__(self, system, database=""):
+    def __init__(self, system: str, database: str | None = None) -> None:
         self.views = LEGACY_SYSTEMS[system]
         self.database = database or str(connection.settings_dict["NAME"])
         if connection.vendor != "mysql":
             raise ValidationError(_("Views for older map files are for MySQL and MariaDB alone."))
-        DomainState.objects.values_list("at_domain").first()  # fails if nobody has migrated
+        DomainState.objects.values_list("at_domain").first()  # fails if migrations are missing
         self._check_database_exists()
-        self.present = self._find_existing()
+        self.existing = self._find_existing()
         self._check_names_free()
 
-    def _check_database_exists(self):
+    def _check_database_exists(self) -> None:
         if self.database.lower() in SYSTEM_DATABASES:
             text = _("%(name)s is a database of the server itself: choose another one.")
             raise ValidationError(text % {"name": self.database})
@@ -75,7 +85,7 @@ class TargetDatabase:
             text = _("There is no database %(name)s, or this account may not see it.")
             raise ValidationError(text % {"name": self.database})
 
-    def _find_existing(self):
+    def _find_existing(self) -> dict[str, ExistingTable]:
         rows = fetch_all(
             "SELECT t.table_name, t.table_type, v.view_definition, v.security_type"
             " FROM information_schema.tables AS t LEFT JOIN information_schema.views AS v"
@@ -86,55 +96,62 @@ class TargetDatabase:
         names = {view.name for view in self.views}
         return {name: ExistingTable(*rest) for name, *rest in rows if name in names}
 
-    def _check_names_free(self):
-        taken = [name for name, found in self.present.items() if not has_marker(found.definition)]
-        if taken:
+    def _check_names_free(self) -> None:
+        foreign = [
+            name for name, found in self.existing.items() if not has_marker(found.definition)
+        ]
+        if foreign:
             text = _("There already, and not made by this command: %(names)s. Nothing is changed.")
-            raise ValidationError(text % {"names": ", ".join(map(self.told, sorted(taken)))})
+            raise ValidationError(
+                text % {"names": ", ".join(map(self.display_name, sorted(foreign)))}
+            )
 
-    def verb(self, view):
-        if not (found := self.present.get(view.name)):
+    def planned_outcome(self, view: LegacyView) -> str:
+        if not (existing := self.existing.get(view.name)):
             return CREATED
-        is_same = find_marker(view.sql()) in found.definition and found.security == "DEFINER"
+        is_same = (
+            find_marker(view.build_sql()) in (existing.definition or "")
+            and existing.security == "DEFINER"
+        )
         return UNCHANGED if is_same else CHANGED
 
     # Statements
 
-    def create_statement(self, view):
-        """A view that is not there is never written over what may have come meanwhile."""
-        replacing = " OR REPLACE" if view.name in self.present else ""
-        return (
-            f"CREATE{replacing} SQL SECURITY DEFINER VIEW {self.named(view.name)} AS {view.sql()}"
-        )
+    def create_statement(self, view: LegacyView) -> str:
+        """Return a CREATE that replaces a view known to exist, but nothing created meanwhile."""
+        create = "CREATE OR REPLACE" if view.name in self.existing else "CREATE"
+        name = self.qualified_name(view.name)
+        return f"{create} SQL SECURITY DEFINER VIEW {name} AS {view.build_sql()}"
 
-    def rollback_statement(self, view):
-        name = self.named(view.name)
-        if not (found := self.present.get(view.name)):
+    def rollback_statement(self, view: LegacyView) -> str:
+        name = self.qualified_name(view.name)
+        if not (existing := self.existing.get(view.name)):
             return f"DROP VIEW {name}"
-        return f"CREATE OR REPLACE SQL SECURITY {found.security} VIEW {name} AS {found.definition}"
+        security, definition = existing.security, existing.definition
+        return f"CREATE OR REPLACE SQL SECURITY {security} VIEW {name} AS {definition}"
 
-    def named(self, name):
+    def qualified_name(self, name: str) -> str:
         return f"{quote_identifier(self.database)}.{quote_identifier(name)}"
 
-    def told(self, name):
+    def display_name(self, name: str) -> str:
         return f"{self.database}.{name}"
 
 
-def fetch_all(sql, parameters=()):
+def fetch_all(sql: str, parameters: Sequence[Any] = ()) -> Sequence[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall()
 
 
-def execute_sql(sql):
-    """A statement as it is: a `%` in it stands for itself."""
+def execute_sql(sql: str) -> None:
+    """Run a statement without parameters: a `%` in it stands for itself."""
     with connection.cursor() as cursor:
         cursor.execute(sql, None)
 
 
-def create_missing_states():
-    """An alias domain is found by the state of its domain, which other programs do not make."""
-    known = set(DomainState.objects.values_list("domain_id", flat=True))
-    missing = [name for name in Domain.objects.values_list("pk", flat=True) if name not in known]
-    for part in chunks(missing):
-        DomainState.objects.bulk_create(build_domain_states(part), ignore_conflicts=True)
+def create_missing_states() -> None:
+    """Create missing domain states, by which alias domains are found; other programs do not."""
+    existing = set(DomainState.objects.values_list("domain_id", flat=True))
+    missing = [name for name in Domain.objects.values_list("pk", flat=True) if name not in existing]
+    for batch in chunks(missing):
+        DomainState.objects.bulk_create(build_domain_states(batch), ignore_conflicts=True)
