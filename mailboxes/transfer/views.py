@@ -4,7 +4,7 @@ import csv
 import datetime
 import io
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django import forms
@@ -29,6 +29,7 @@ from mailadmin.changes.perform import perform
 from mailadmin.jobs.models import Job
 from mailadmin.tables.forms import ValidatedTextForm
 from mailboxes.models import Plan, PlanRow
+from mailboxes.transfer.downloads import file_response
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.plan import output as plan_output
 from mailboxes.transfer.plan import rejected_rows, revert, workflow
@@ -312,18 +313,3 @@ class ImportTemplateView(RoleRequiredMixin, View):
         }
         csv.writer(text).writerows([example.keys(), example.values()])
         return file_response([text.getvalue()], f"{table}.csv", "text/csv")
-
-
-def file_response(
-    pieces: Iterable[str | bytes], filename: str, content_type: str
-) -> StreamingHttpResponse:
-    """Return a download that is made while it is sent."""
-    response = StreamingHttpResponse(pieces, content_type=f"{content_type}; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{sanitize_filename(filename)}"'
-    return response
-
-
-def sanitize_filename(filename: str) -> str:
-    """Replace what may not stand in a header; the result is ASCII."""
-    letters = (letter if letter.isalnum() or letter in "-_. " else "_" for letter in filename)
-    return "".join(letters).encode("ascii", "replace").decode().replace("?", "_")
