@@ -107,7 +107,7 @@ def configuration(folder, *edits, postfix="clean", dovecot="clean", known=ROWS):
 
 
 def codes(found):
-    return {each.finding.code for each in found}
+    return {each.check.code for each in found}
 
 
 def clean(*edits, **options):
@@ -115,13 +115,13 @@ def clean(*edits, **options):
 
     def look(folder):
         found = run_checks(configuration(folder, *edits, **options))
-        return [(each.finding.code, str(each.fault.line), each.fault.about) for each in found]
+        return [(each.check.code, str(each.fault.line), each.fault.about) for each in found]
 
     return look
 
 
 def hashes(*kinds):
-    return replace(ROWS, hashes=frozenset(PasswordHashKind(*kind) for kind in kinds))
+    return replace(ROWS, hash_kinds=frozenset(PasswordHashKind(*kind) for kind in kinds))
 
 
 # Postfix delivers by itself, to the place where Dovecot looks.
@@ -234,7 +234,7 @@ BROKEN = [
         "postfix/main.cf",
         "virtual_alias_maps = $sql/aliases.cf,",
         "example.org",
-        replace(ROWS, bare_aliases=("example.org",)),
+        replace(ROWS, domain_only_aliases=("example.org",)),
         frozenset({"virtual-alias-domains-default"}),
     ),
     Broken(
@@ -329,7 +329,7 @@ BROKEN = [
         "postfix/main.cf",
         "virtual_alias_maps = $sql/aliases.cf,",
         "bob@example.org",
-        replace(ROWS, swallowed=("bob@example.org",)),
+        replace(ROWS, mailboxes_behind_catch_all=("bob@example.org",)),
     ),
     Broken(
         "sender-login-maps-not-united",
@@ -344,7 +344,7 @@ BROKEN = [
         "postfix/sql/aliases.cf",
         "query = SELECT goto FROM alias WHERE address = '%s' AND",
         "alias",
-        replace(ROWS, narrow=frozenset({"alias"})),
+        replace(ROWS, non_unicode_tables=frozenset({"alias"})),
     ),
     Broken(
         "reserved-word",
@@ -718,7 +718,7 @@ def broken_files(folder, broken):
 def test_a_fault_is_found_in_its_line_and_nothing_else_is(broken, tmp_path):
     found = run_checks(broken_files(tmp_path, broken))
     assert codes(found) == {broken.code, *broken.also}
-    faults = [each.fault for each in found if each.finding.code == broken.code]
+    faults = [each.fault for each in found if each.check.code == broken.code]
     assert faults[0].line.file == f"{tmp_path}/{broken.file}"
     assert faults[0].line.text.strip().startswith(broken.line)
     assert broken.about in faults[0].about
@@ -803,13 +803,13 @@ def test_every_finding_has_such_a_test():
 
 def test_every_finding_says_why_it_matters_and_how_it_is_mended():
     for finding in CONFIG_CHECKS:
-        assert finding.title and finding.why and finding.fix, finding.code
+        assert finding.title and finding.reason and finding.fix, finding.code
         assert finding.severity in ("error", "warning", "advice")
 
 
 @pytest.mark.parametrize("dovecot", ["clean", "modern", None])
 def test_a_clean_configuration_has_no_findings(dovecot, tmp_path):
-    assert clean(dovecot=dovecot, known=replace(ROWS, narrow=NARROW))(tmp_path) == []
+    assert clean(dovecot=dovecot, known=replace(ROWS, non_unicode_tables=NARROW))(tmp_path) == []
 
 
 def test_a_clean_configuration_is_clean_without_a_database_too(tmp_path):
@@ -852,7 +852,7 @@ GUIDES = {
         },
     ),
     "guide2007": (
-        replace(hashes(("DES-CRYPT", False)), swallowed=("ben@example.org",)),
+        replace(hashes(("DES-CRYPT", False)), mailboxes_behind_catch_all=("ben@example.org",)),
         {
             "virtual-alias-domains-default",
             "inactive-rows-answer",
@@ -905,9 +905,9 @@ def test_a_sound_configuration_has_no_errors(name, has_rows, tmp_path):
     known = replace(known, alias_domains=frozenset({"branch.example"})) if has_rows else None
     found = run_checks(configuration(tmp_path, postfix=name, dovecot=name, known=known))
     errors = [
-        (each.finding.code, str(each.fault.line), each.fault.about)
+        (each.check.code, str(each.fault.line), each.fault.about)
         for each in found
-        if each.finding.severity == "error" and each.finding.code not in expected
+        if each.check.severity == "error" and each.check.code not in expected
     ]
     assert errors == []
     assert expected <= codes(found)
@@ -1028,7 +1028,7 @@ def test_a_transport_may_be_written_in_the_query(tmp_path):
 
 
 def test_the_panels_own_star_is_found_where_its_table_is_asked(tmp_path):
-    known = replace(ROWS, taken_by_everything=("example.org",))
+    known = replace(ROWS, star_transport_domains=("example.org",))
     assert clean(known=known)(tmp_path / "unasked") == []
     file = "postfix/sql/transports.cf"
     database = (SAMPLES / "clean" / file).read_text().partition("query =")[0]
@@ -1042,7 +1042,7 @@ def test_the_panels_own_star_is_found_where_its_table_is_asked(tmp_path):
 
 
 def test_the_panels_own_star_is_found_where_an_older_systems_query_asks_its_view(tmp_path):
-    known = replace(ROWS, taken_by_everything=("example.org",))
+    known = replace(ROWS, star_transport_domains=("example.org",))
     file = "postfix/sql/transports.cf"
     database = (SAMPLES / "clean" / file).read_text().partition("query =")[0]
     query = "SELECT transport FROM transport WHERE domain = '%s'"
@@ -1086,7 +1086,7 @@ def test_one_alias_domain_without_a_row_is_enough(tmp_path):
     more = frozenset({"branch.example", "other.example"})
     known = replace(ROWS, alias_domains=more, catch_alls=frozenset({"branch.example"}))
     found = run_checks(configuration(tmp_path, *NO_MIRRORS, known=known))
-    [fault] = [each.fault for each in found if each.finding.code == "no-alias-domain-map"]
+    [fault] = [each.fault for each in found if each.check.code == "no-alias-domain-map"]
     assert fault.about == "other.example"
 
 
@@ -1167,7 +1167,7 @@ def test_a_pipe_that_nothing_uses_may_be_as_it_is(tmp_path):
 )
 def test_services_are_looked_for_wherever_a_transport_is_named(edit, about, tmp_path):
     found = run_checks(configuration(tmp_path, edit))
-    faults = [each.fault for each in found if each.finding.code == "unknown-transport-service"]
+    faults = [each.fault for each in found if each.check.code == "unknown-transport-service"]
     assert [fault.about for fault in faults] == [about]
 
 
@@ -1188,7 +1188,7 @@ def test_a_file_that_may_not_be_read_is_no_missing_one(tmp_path):
     looked_at = configuration(tmp_path, union)
     (tmp_path / "postfix/t").mkdir()  # which not even root can read as a text
     found = run_checks(looked_at)
-    assert [(each.finding.code, each.fault.about) for each in found] == [
+    assert [(each.check.code, each.fault.about) for each in found] == [
         ("unreadable-file", "Is a directory")
     ]
 
@@ -1270,7 +1270,7 @@ class DatabaseTests(World):
         AliasDomain.objects.create(alias_domain_id="branch.example", target_domain_id="example.org")
         Mailbox.objects.filter(pk="carol@example.com").update(password="ab" * 64)
         known = rows.load_database_facts()
-        self.assertEqual(known.virtual, {"example.org", "example.com", "branch.example"})
+        self.assertEqual(known.virtual_domains, {"example.org", "example.com", "branch.example"})
         self.assertEqual(known.alias_domains, {"branch.example"})
         self.assertEqual(known.catch_alls, {"example.org"})
         self.assertEqual(known.mailboxes_behind_catch_all, ("bob@example.org",))
@@ -1279,7 +1279,8 @@ class DatabaseTests(World):
         self.assertIn("relay:", known.transports)
         self.assertEqual(known.star_transport_domains, ())
         self.assertEqual(
-            known.hashes, {PasswordHashKind("BLF-CRYPT", False), PasswordHashKind("HEX:128", False)}
+            known.hash_kinds,
+            {PasswordHashKind("BLF-CRYPT", False), PasswordHashKind("HEX:128", False)},
         )
 
     def test_a_star_of_the_panel_takes_what_has_no_row_of_its_own(self):

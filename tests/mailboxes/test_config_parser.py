@@ -451,7 +451,7 @@ def test_sql_files_of_a_copy_are_found_and_keep_their_dollars():
 
 def test_dovecot_24_says_the_same_in_its_own_words():
     files = DovecotFiles(SAMPLES / "modern/dovecot")
-    assert files.is_modern
+    assert files.is_version_2_4
     assert files.problems == []
     [passdb], [userdb] = files.passdbs(), files.userdbs()
     assert passdb.value("default_pass_scheme") == "CRYPT"

@@ -459,7 +459,7 @@ def test_where_parents_match_a_domains_row_is_for_its_sub_domains(with_parents):
     rows += [Transport(pattern=f".{name}", transport="discard:")]
     replace_transports(rows, with_parents)
     assert load_routing_config(with_parents.config).transport_matches_parents
-    route = traced([bob], matches_transport_parents=True)[bob]
+    route = traced([bob], transport_matches_parents=True)[bob]
     assert send(with_parents, [bob])[bob] == foretold(route) == {(bob, "elsewhere", f"sub.{name}")}
 
 
