@@ -16,8 +16,8 @@ class AliasDomainQuerySet(ScopedQuerySet):
         """Select alias domains whose ends are both domains of the principal."""
         if getattr(principal, "role", None) != Role.ADMIN:
             return super().visible_to(principal)
-        own = principal.managed_domains()
-        return self.filter(alias_domain__in=own, target_domain__in=own)
+        managed = principal.managed_domains()
+        return self.filter(alias_domain__in=managed, target_domain__in=managed)
 
 
 class AdminQuerySet(ScopedQuerySet):

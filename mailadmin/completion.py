@@ -45,8 +45,8 @@ compdef _mailadmin mailadmin
 
 def find_completions(arguments: Sequence[str]) -> list[str]:
     """Return what the last argument may be completed to."""
-    *before, prefix = arguments or [""]
-    candidates = find_candidates(before, prefix)
+    *arguments_before, prefix = arguments or [""]
+    candidates = find_candidates(arguments_before, prefix)
     return sorted({name for name in candidates if name.startswith(prefix)})
 
 
@@ -66,12 +66,12 @@ def find_candidates(arguments: Sequence[str], prefix: str) -> Iterable[str]:
 
 
 def list_commands() -> list[str]:
-    own = [
+    commands = [
         name
         for name, app in get_commands().items()
         if app in OWN_APPS and name not in HIDDEN_COMMANDS
     ]
-    return [*own, *DJANGO_COMMANDS]
+    return [*commands, *DJANGO_COMMANDS]
 
 
 def find_parser(

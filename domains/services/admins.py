@@ -104,26 +104,26 @@ def _refuse_demotion(changes: Changes, admins: list[Admin], values: dict) -> Non
 
 def _set_domains(changes: Changes, admin: Admin, names: list[str]) -> bool:
     """Assign exactly these domains to an admin; return whether any assignment changed."""
-    wanted = {fold(name) for name in names} - {fold(ALL_DOMAINS)}
+    assigned = {fold(name) for name in names} - {fold(ALL_DOMAINS)}
     rows = list(DomainAdmin.objects.filter(admin=admin))
-    kept = {fold(row.domain_id) for row in rows if row.active} & wanted
-    added = {fold(d.pk): d for d in Domain.objects.filter(pk__in=wanted - kept)}
-    if unknown := sorted(wanted - kept - set(added)):
+    unchanged = {fold(row.domain_id) for row in rows if row.active} & assigned
+    added = {fold(d.pk): d for d in Domain.objects.filter(pk__in=assigned - unchanged)}
+    if unknown := sorted(assigned - unchanged - set(added)):
         raise ValidationError(
             {"domains": _("The domain %(name)s does not exist.") % {"name": unknown[0]}}
         )
-    surplus = _find_surplus_assignments(rows, wanted)
+    surplus = _find_surplus_assignments(rows, assigned)
     changes.delete(surplus)
     changes.create(DomainAdmin(admin=admin, domain=added[name]) for name in sorted(added))
     return bool(surplus or added)
 
 
-def _find_surplus_assignments(rows: list[DomainAdmin], wanted: set[str]) -> list[DomainAdmin]:
+def _find_surplus_assignments(rows: list[DomainAdmin], assigned: set[str]) -> list[DomainAdmin]:
     """Return the assignments that are unwanted, inactive or duplicate."""
     seen, surplus = set(), []
     for row in rows:
         name = fold(row.domain_id)
-        if name not in wanted or not row.active or name in seen:
+        if name not in assigned or not row.active or name in seen:
             surplus.append(row)
         else:
             seen.add(name)

@@ -85,13 +85,13 @@ def lock_writable_domains(changes: Changes, names: Iterable[str]) -> dict[str, D
     names = sorted(set(names))
     lock_domains(changes, names)
     rows = Domain.objects.visible_to(changes.principal).filter(pk__in=names)
-    found = {fold(domain.pk): domain for domain in rows}
-    if missing := [name for name in names if fold(name) not in found]:
+    domains = {fold(domain.pk): domain for domain in rows}
+    if missing := [name for name in names if fold(name) not in domains]:
         raise ValidationError(
             {"domain": _("The domain %(name)s does not exist.") % {"name": missing[0]}}
         )
-    check_not_being_deleted(found.values())
-    return {name: found[fold(name)] for name in names}
+    check_not_being_deleted(domains.values())
+    return {name: domains[fold(name)] for name in names}
 
 
 def refuse_taken_keys(

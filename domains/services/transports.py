@@ -159,13 +159,13 @@ def has_own_transport(domain: Domain) -> bool:
 
 def filter_undeliverable(rows: models.QuerySet) -> models.QuerySet:
     """Select transports and domains whose mail is never delivered for lack of the service."""
-    known = "|".join(re.escape(name) for name in get_delivery_services())
-    return rows.filter(active=True).exclude(transport__regex=rf"^({known})?:|^({known})$")
+    services = "|".join(re.escape(name) for name in get_delivery_services())
+    return rows.filter(active=True).exclude(transport__regex=rf"^({services})?:|^({services})$")
 
 
 def filter_undeliverable_domains(rows: models.QuerySet) -> models.QuerySet:
-    own = rows.exclude(transport__in=("", VIRTUAL_AGENT)).exclude(transport__isnull=True)
-    return filter_undeliverable(own)
+    explicit = rows.exclude(transport__in=("", VIRTUAL_AGENT)).exclude(transport__isnull=True)
+    return filter_undeliverable(explicit)
 
 
 def iter_domains_taken_by_wildcard() -> Iterator[str]:

@@ -117,8 +117,8 @@ class LoginAttempt:
         A guess at an earlier account stays counted: its password was tried, and was wrong.
         """
         earlier = self.accounts[: self.accounts.index(account)]
-        tried = [one for one in earlier if one in self.existing_accounts]
-        failed_keys = {self.client_key(one) for one in tried} | {f"account:{one}" for one in tried}
+        tried = [key for key in earlier if key in self.existing_accounts]
+        failed_keys = {self.client_key(key) for key in tried} | {f"account:{key}" for key in tried}
         decrement_failures(
             [key for key in self.counts if key not in failed_keys], self.client_key(account)
         )
@@ -127,7 +127,7 @@ class LoginAttempt:
     def remember_browser(self, response: HttpResponse, account: str) -> None:
         """Set a signed cookie by which this browser is known from now on."""
         devices = {account: self.devices.get(account) or secrets.token_urlsafe(16)}
-        devices |= {one: device for one, device in self.devices.items() if one != account}
+        devices |= {other: device for other, device in self.devices.items() if other != account}
         latest = dict(list(devices.items())[:MAX_ACCOUNTS_PER_BROWSER])
         response.set_cookie(
             DEVICE_COOKIE_NAME,

@@ -1,4 +1,4 @@
-"""The base of all API views: who asks, what they may do, and errors as JSON."""
+"""The base of all API views: authentication, permissions, and errors as JSON."""
 
 import functools
 

@@ -113,12 +113,12 @@ def find_row_errors(types: Mapping[str, FieldType], row: object) -> dict[str, li
     if not isinstance(row, dict):
         text = _("Invalid data. Expected a dictionary, but got %(datatype)s.")
         return {"": [text % {"datatype": type(row).__name__}]}
-    found = {
+    errors_by_name = {
         name: list(find_type_errors(field_type, row[name]))
         for name, field_type in types.items()
         if name in row
     }
-    return {name: errors for name, errors in found.items() if errors}
+    return {name: errors for name, errors in errors_by_name.items() if errors}
 
 
 def find_type_errors(field_type: FieldType, value: object) -> Iterator[str]:

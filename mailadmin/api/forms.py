@@ -67,10 +67,10 @@ class TokenForm(ValidatedTextForm):
         return names
 
     def clean_networks(self) -> list[str]:
-        given = self.cleaned_data["networks"]
-        if len(given) > MAX_TOKEN_NETWORKS:
+        networks = self.cleaned_data["networks"]
+        if len(networks) > MAX_TOKEN_NETWORKS:
             raise ValidationError(_("At most %(most)s addresses.") % {"most": MAX_TOKEN_NETWORKS})
-        return list(dict.fromkeys(normalize_network(text) for text in given))
+        return list(dict.fromkeys(normalize_network(text) for text in networks))
 
     def clean_expires(self) -> datetime.datetime | None:
         """Return the end of the day."""
@@ -106,5 +106,5 @@ def normalize_network(text: str) -> str:
 
 def get_table_choices(owner: object) -> list[tuple[str, str]]:
     """Return the choices of tables that a token of this owner may be limited to."""
-    own = [(t.slug, t.label) for t in registry.menu() if t.allows("list", owner)]
-    return [*own, ("explain", _("Explain"))]
+    allowed = [(t.slug, t.label) for t in registry.menu() if t.allows("list", owner)]
+    return [*allowed, ("explain", _("Explain"))]

@@ -52,8 +52,8 @@ def build_operation(
 # Parameters and headers
 
 
-def build_parameter(place: str, name: str, description: str, schema: dict, **options) -> dict:
-    parameter = {"in": place, "name": name, "schema": schema, "description": description}
+def build_parameter(location: str, name: str, description: str, schema: dict, **options) -> dict:
+    parameter = {"in": location, "name": name, "schema": schema, "description": description}
     return parameter | options
 
 

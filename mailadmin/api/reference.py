@@ -11,12 +11,12 @@ from mailadmin.api.document import OPENAPI_PATH
 def group_operations_by_tag() -> list[tuple[str, list[dict]]]:
     """Return [(table, its operations)] of the stored document."""
     document = json.loads(OPENAPI_PATH.read_text())
-    found: dict[str, list[dict]] = {}
+    groups: dict[str, list[dict]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             described = describe_operation(document, method.upper(), path, operation)
-            found.setdefault(operation["tags"][0], []).append(described)
-    return list(found.items())
+            groups.setdefault(operation["tags"][0], []).append(described)
+    return list(groups.items())
 
 
 def describe_operation(document: dict, method: str, path: str, operation: dict) -> dict:

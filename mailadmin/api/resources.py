@@ -139,7 +139,8 @@ class RowListResourceView(TableResourceView):
         try:
             return build_created_response(self.create_rows(sent, key))
         except (ReplayedRequest, ApiProblem):
-            if key and (stored := key.get_stored_response()):  # by the same request meanwhile
+            # The same request, sent twice, may have stored a response.
+            if key and (stored := key.get_stored_response()):
                 return build_created_response(stored, REPLAYED)
             raise
 
@@ -194,16 +195,16 @@ class RowListResourceView(TableResourceView):
     def save_edits(self, sent: list[dict]) -> None:
         rows = self.get_named_rows(sent)
         forms = (
-            self.build_edit_form(row, drop_key(self.table, given))
-            for row, given in zip(rows, sent, strict=True)
+            self.build_edit_form(row, drop_key(self.table, item))
+            for row, item in zip(rows, sent, strict=True)
         )
         save_or_refuse(self.table, forms)
 
     def get_named_rows(self, sent: list[dict]) -> list[Model]:
         """Return the rows that the items name, in their order; a key stands in one item only."""
         name = self.table.model._meta.pk.column
-        given = [item.get(name) for item in sent]
-        keys = [fold(key) if isinstance(key, str) else None for key in given]
+        values = [item.get(name) for item in sent]
+        keys = [fold(value) if isinstance(value, str) else None for value in values]
         found = self.table.queryset(self.principal).filter(pk__in=[key for key in keys if key])
         rows = {fold(row.pk): row for row in found}
         errors = {n: missing_row_errors(name) for n, key in enumerate(keys) if key not in rows}
@@ -220,9 +221,9 @@ def build_created_response(stored: dict, headers: dict[str, str] | None = None) 
     return json_response(stored["body"], 201, stored["headers"] | (headers or {}))
 
 
-def drop_key(table: Table, given: dict[str, object]) -> dict[str, object]:
+def drop_key(table: Table, values: dict[str, object]) -> dict[str, object]:
     """Return the values without the key, which names the row and does not change."""
-    return {name: value for name, value in given.items() if name != table.model._meta.pk.column}
+    return {name: value for name, value in values.items() if name != table.model._meta.pk.column}
 
 
 def missing_row_errors(name: str) -> dict[str, list[str]]:

@@ -132,24 +132,24 @@ def get_form_fields(table: Table) -> dict[str, forms.Field]:
 
 def build_new_schema(table: Table) -> dict[str, object]:
     """Return the schema of a new row."""
-    asked = program_fields(table.form_class, "create")
-    typed = {name: field for name, field in asked.items() if name != "password"}
+    form_fields = program_fields(table.form_class, "create")
+    typed = {name: field for name, field in form_fields.items() if name != "password"}
     fields = {name: get_field_type(field) for name, field in typed.items()}
-    fields |= {"password": NEW_PASSWORD} if "password" in asked else {}
+    fields |= {"password": NEW_PASSWORD} if "password" in form_fields else {}
     required = [name for name, field in typed.items() if is_required_on_create(field)]
     return build_field_object(add_password_hash(fields), required)
 
 
 def is_required_on_create(field: forms.Field) -> bool:
-    """Return whether a field has to be sent: it has no default, and is no box to tick."""
+    """Return whether a field has to be sent: it has no default and is no checkbox."""
     has_default = field.initial is not None or isinstance(field, forms.BooleanField)
     return field.required and not has_default
 
 
 def get_changes_types(table: Table) -> dict[str, FieldType]:
     """Return the types of what may be changed of a row."""
-    asked = program_fields(table.form_class, "edit")
-    return add_password_hash({name: get_field_type(field) for name, field in asked.items()})
+    form_fields = program_fields(table.form_class, "edit")
+    return add_password_hash({name: get_field_type(field) for name, field in form_fields.items()})
 
 
 def add_password_hash(fields: dict[str, FieldType]) -> dict[str, FieldType]:

@@ -37,16 +37,16 @@ EXAMPLE_VALUES = {"boolean": True, "array": [], "integer": 0, "number": 0, "stri
 
 def row_list_operations(table: Table) -> dict[str, dict]:
     """Return the operations of all rows: method → operation."""
-    found = {"get": list_operation(table)}
-    found |= {"post": create_operation(table)} if "create" in table.roles else {}
-    return found | ({"patch": bulk_edit_operation(table)} if "edit" in table.roles else {})
+    operations = {"get": list_operation(table)}
+    operations |= {"post": create_operation(table)} if "create" in table.roles else {}
+    return operations | ({"patch": bulk_edit_operation(table)} if "edit" in table.roles else {})
 
 
 def row_operations(table: Table) -> dict[str, dict]:
     """Return the operations of one row: method → operation."""
-    found = {"get": read_operation(table)}
-    found |= {"patch": edit_operation(table)} if "edit" in table.roles else {}
-    return found | ({"delete": delete_operation(table)} if "delete" in table.roles else {})
+    operations = {"get": read_operation(table)}
+    operations |= {"patch": edit_operation(table)} if "edit" in table.roles else {}
+    return operations | ({"delete": delete_operation(table)} if "delete" in table.roles else {})
 
 
 def build_operation_id(verb: str, table: Table, suffix: str = "") -> str:
@@ -84,7 +84,7 @@ def list_operation(table: Table) -> dict:
 def create_operation(table: Table) -> dict:
     name = get_component_name(table)
     sent = build_content(component_ref(f"New{name}OrList"), request_examples(table))
-    made = build_content(
+    created = build_content(
         component_ref(f"{name}OrList"), response_examples(table, build_example_row(table))
     )
     return build_operation(
@@ -98,7 +98,9 @@ def create_operation(table: Table) -> dict:
         parameters=[IDEMPOTENCY_KEY],
         body={"content": sent},
         responses={
-            "201": build_response(content=made, headers=ETAG_HEADER | LOCATION_HEADER | REPLAYED),
+            "201": build_response(
+                content=created, headers=ETAG_HEADER | LOCATION_HEADER | REPLAYED
+            ),
             **table_problems(400, 409, 413, 415, 422),
         },
     )

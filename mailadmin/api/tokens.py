@@ -140,8 +140,8 @@ def create_token(changes: Changes, owner: object, values: dict, text: str) -> To
 
 def check_token_domains(owner: object, names: Iterable[str]) -> None:
     """Refuse domains that the owner does not manage."""
-    own = {fold(name) for name in filter_visible_domains(owner, names)}
-    if foreign := [name for name in names if fold(name) not in own]:
+    managed = {fold(name) for name in filter_visible_domains(owner, names)}
+    if foreign := [name for name in names if fold(name) not in managed]:
         raise ValidationError({"domains": _("You have no domain %(name)s.") % {"name": foreign[0]}})
 
 

@@ -173,7 +173,7 @@ def find_log_line_changes(
     """Return the changes of these times and keys, pair by pair: so an index finds each."""
     if not time_key_pairs:
         return []
-    pairs = Q(*(Q(at=at, key=key) for at, key in time_key_pairs), _connector=Q.OR)
+    pairs = Q(*(Q(at=time, key=key) for time, key in time_key_pairs), _connector=Q.OR)
     return Change.objects.filter(pairs).order_by("pk")
 
 

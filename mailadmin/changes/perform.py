@@ -168,13 +168,13 @@ class Changes:
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo all that the block did if it is refused; the service may go on without it."""
-        before = {name: copy.copy(getattr(self, name)) for name in BUFFER_NAMES}
-        before["_touched"] = defaultdict(set, {m: set(keys) for m, keys in self._touched.items()})
+        buffers = {name: copy.copy(getattr(self, name)) for name in BUFFER_NAMES}
+        buffers["_touched"] = defaultdict(set, {m: set(keys) for m, keys in self._touched.items()})
         try:
             with transaction.atomic():
                 yield
         except (ValidationError, EditConflict):
-            vars(self).update(before)
+            vars(self).update(buffers)
             raise
 
     def find(self, model: type[Row], keys: Iterable[Any]) -> list[Row]:

@@ -38,9 +38,9 @@ def read_settings(
     environ: Mapping[str, str] = os.environ, report_warning: Callable[[str], None] = print_warning
 ) -> dict[str, Any]:
     """Return every setting by name: from the environment, else from the file, else the default."""
-    given = {name: value for name, value in environ.items() if name.startswith("MAILADMIN_")}
-    path = given.pop("MAILADMIN_ENV_FILE", None)
-    values = read_secret_files(read_env_file(path)) | read_secret_files(given)
+    variables = {name: value for name, value in environ.items() if name.startswith("MAILADMIN_")}
+    path = variables.pop("MAILADMIN_ENV_FILE", None)
+    values = read_secret_files(read_env_file(path)) | read_secret_files(variables)
     for line in iter_unknown_settings(values):
         report_warning(line)
     return {setting.name: parse_variable(setting, values) for setting in SETTINGS}
@@ -105,6 +105,6 @@ def iter_unknown_settings(values: Mapping[str, str]) -> Iterator[str]:
     """Yield a warning for each variable that is not a setting, with a likely name."""
     known = [setting.name for setting in SETTINGS]
     for name in sorted(values.keys() - set(known)):
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        matches = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {matches[0]}?" if matches else ""
         yield f"{name} is not a setting{hint}"

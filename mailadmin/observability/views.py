@@ -27,8 +27,8 @@ class MetricsView(View):
 
 def has_metrics_token(header: str) -> bool:
     token = settings.MAILADMIN_METRICS_TOKEN
-    scheme, _space, given = header.partition(" ")
-    is_equal = hmac.compare_digest(given.strip().encode(), token.encode())
+    scheme, _space, sent_token = header.partition(" ")
+    is_equal = hmac.compare_digest(sent_token.strip().encode(), token.encode())
     return bool(token) and scheme.lower() == "bearer" and is_equal
 
 

@@ -107,8 +107,8 @@ def _compute_otp(password: bytes, algorithm: str, rounds: int, seed: str) -> byt
 
 def check_otp(password: bytes, stored: bytes, username: str) -> bool:
     match = match_hash(r"(md4|md5|sha1) (\d{1,10}) ([0-9A-Za-z]{1,16}) [0-9a-f]{16}", stored)
-    made = _compute_otp(password, match[1], check_rounds(match[2], MAX_OTP_ROUNDS), match[3])
-    return hmac.compare_digest(made, stored)
+    actual = _compute_otp(password, match[1], check_rounds(match[2], MAX_OTP_ROUNDS), match[3])
+    return hmac.compare_digest(actual, stored)
 
 
 def make_otp(password: bytes, username: str, rounds: int) -> bytes:

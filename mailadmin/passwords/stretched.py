@@ -53,8 +53,8 @@ def _scram_keys(algorithm: str, password: bytes, salt: bytes, rounds: int) -> st
 
 def check_scram(algorithm: str, password: bytes, stored: bytes, username: str) -> bool:
     match = match_hash(r"(\d{1,10}),([^,]+),([^,]+,[^,]+)", stored)
-    made = _scram_keys(algorithm, password, from_base64(match[2]), check_rounds(match[1]))
-    return hmac.compare_digest(made.encode(), match[3].encode())
+    actual = _scram_keys(algorithm, password, from_base64(match[2]), check_rounds(match[1]))
+    return hmac.compare_digest(actual.encode(), match[3].encode())
 
 
 def make_scram(algorithm: str, password: bytes, username: str, rounds: int) -> bytes:

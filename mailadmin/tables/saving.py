@@ -80,11 +80,11 @@ def refuse_existing_keys(table: Table, forms: Sequence[TableForm]) -> None:
     for part in chunks(keys.values()):
         rows = table.model._default_manager.filter(pk__in=part)
         existing = {fold(key) for key in rows.values_list("pk", flat=True)}
-        if taken := [number for number, key in keys.items() if fold(key) in existing]:
+        if duplicates := [number for number, key in keys.items() if fold(key) in existing]:
             text = _("%(key)s exists already.")
             raise RowsRefused(
-                {n: {"": [text % {"key": keys[n]}]} for n in taken[:MAX_REFUSED_ROWS]},
-                is_complete=len(taken) <= MAX_REFUSED_ROWS,
+                {n: {"": [text % {"key": keys[n]}]} for n in duplicates[:MAX_REFUSED_ROWS]},
+                is_complete=len(duplicates) <= MAX_REFUSED_ROWS,
             )
 
 

@@ -143,8 +143,8 @@ class Table:
 
     def filters(self, params: Mapping[str, str]) -> dict[str, str]:
         """Return the filters of a query string that are not empty."""
-        given = {name: params.get(name, "").strip() for name in self.filter_names}
-        return {name: value for name, value in given.items() if value}
+        values = {name: params.get(name, "").strip() for name in self.filter_names}
+        return {name: value for name, value in values.items() if value}
 
     def filter(self, rows: QuerySet, filters: Mapping[str, str]) -> QuerySet:
         """Return the rows that match the filters: domain, active, search."""
@@ -220,8 +220,8 @@ class Table:
 
     def export_columns(self, role: Role) -> list[str]:
         """Return the columns of a file for this role."""
-        own = [name for name, roles in self.export_roles.items() if role in roles]
-        return own or list(self.public_fields())
+        names = [name for name, roles in self.export_roles.items() if role in roles]
+        return names or list(self.public_fields())
 
     def api_columns(self, role: Role) -> list[str]:
         """Return the columns that the API shows to this role."""

@@ -31,19 +31,19 @@ def driver_options(seconds: int) -> dict[str, Any]:
 def activate(seconds: int) -> int | None:
     """Set the limit for all threads of this process; return the previous one."""
     entry, connection = connections.settings["default"], connections["default"]
-    before = entry["OPTIONS"].get("read_timeout")
+    previous = entry["OPTIONS"].get("read_timeout")
     if entry["ENGINE"] == "mailadmin.db.mysql":
         entry["OPTIONS"] |= driver_options(seconds)
     if not connection.in_atomic_block:
         connection.close()  # the next connection has the new limit
-    return before
+    return previous
 
 
 @contextmanager
 def override(seconds: int) -> Iterator[None]:
     """Change the limit within a block."""
-    before = activate(seconds)
+    previous = activate(seconds)
     try:
         yield
     finally:
-        activate(before)
+        activate(previous)

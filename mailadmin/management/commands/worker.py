@@ -104,7 +104,9 @@ class Command(BaseCommand):
     def claim_next_job(self) -> Job | None:
         """Claim another job, of a kind of which this worker may hold one more."""
         held = Counter(job.kind for job in self.held_jobs)
-        full = [kind for kind, most in runner.MAX_IN_MEMORY_JOBS.items() if held[kind] >= most]
+        full = [
+            kind for kind, maximum in runner.MAX_IN_MEMORY_JOBS.items() if held[kind] >= maximum
+        ]
         return runner.claim_job(runner.get_lease_holder_name(), except_kinds=full)
 
     def hold_job(self, job: Job) -> None:

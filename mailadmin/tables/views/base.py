@@ -47,8 +47,8 @@ class TableView(RoleRequiredMixin):
 
     def get_template_names(self) -> list[str]:
         meta = self.table.model._meta
-        own = f"{meta.app_label}/{meta.model_name}_{self.screen}.html"
-        return [own, f"tables/{self.screen}.html"]
+        own_template = f"{meta.app_label}/{meta.model_name}_{self.screen}.html"
+        return [own_template, f"tables/{self.screen}.html"]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         may = self.table.allowed_screens(self.request.user)

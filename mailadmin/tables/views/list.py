@@ -62,8 +62,8 @@ class TableListView(FilteredView, TemplateView):
 
     def build_page_url(self, **change: Any) -> str:
         names = ("dir", *self.table.filter_names)
-        kept = {name: value for name, value in self.request.GET.items() if name in names}
-        return "?" + urlencode(kept | change)
+        current = {name: value for name, value in self.request.GET.items() if name in names}
+        return "?" + urlencode(current | change)
 
 
 class TableExportView(FilteredView, View):
