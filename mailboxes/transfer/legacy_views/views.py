@@ -159,7 +159,7 @@ class ViewSqlBuilder:
         value, facts = f"{ROW_ALIAS}.{column}", self.dialect.column_facts
         own = facts[model._meta.db_table, column]
         other = facts[other_model._meta.db_table, other_column]
-        if own == other._replace(kind=own.kind):
+        if (own.charset, own.collation) == (other.charset, other.collation):
             return value
         return self.dialect.cast_to_column(other_model, other_column, value)
 
