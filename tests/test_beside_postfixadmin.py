@@ -28,7 +28,7 @@ from tests.all_pages import PASSWORD
 def make(service, *arguments):
     return perform(Actor.console(), service, *arguments)
 
-stored = passwords.make(PASSWORD)
+stored = passwords.make_hash(PASSWORD)
 for name in ("ours.example", "mirror.example"):
     make(create_domains, [{"domain": name, "default_aliases": False, "description": "Größe"}])
 ours, mirror = Domain.objects.get(pk="ours.example"), Domain.objects.get(pk="mirror.example")

@@ -40,7 +40,7 @@ for name, values in (("example.org", {{}}), ("far.test", far)):
     perform(Actor.console(), create_domains, [row])
 domain = Domain.objects.get(pk="example.org")
 for name, scheme in (("bob", "BLF-CRYPT"), ("carol", "MD5-CRYPT"), ("dora", "SSHA")):
-    stored = passwords.make(PASSWORD, f"{{name}}@example.org", scheme)
+    stored = passwords.make_hash(PASSWORD, f"{{name}}@example.org", scheme)
     row = {{"local_part": name, "domain": domain, "password": stored, "quota": 10}}
     perform(Actor.console(), create_mailboxes, [row])
 """

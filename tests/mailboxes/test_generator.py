@@ -548,7 +548,7 @@ from mailadmin.changes.perform import Actor, perform
 from mailboxes.services.mailboxes import create_mailboxes
 perform(Actor.console(), create_domains, [{"domain": "example.org", "default_aliases": False}])
 row = {"local_part": "bob", "domain": Domain.objects.get(pk="example.org")}
-stored = passwords.make("correct-horse-42", "bob@example.org", "SHA512-CRYPT")
+stored = passwords.make_hash("correct-horse-42", "bob@example.org", "SHA512-CRYPT")
 perform(Actor.console(), create_mailboxes, [row | {"password": stored, "quota": 10}])
 """
 

@@ -77,7 +77,7 @@ def test_a_fault_of_our_own_lets_the_mail_wait(post, tmp_path):
     code = (
         "import sys, mailadmin\n"
         "from mailboxes.mailserver import autoresponder\n"
-        "autoresponder.read_letter = None\n"
+        "autoresponder.read_message = None\n"
         "mailadmin.main()\n"
     )
     _python, _manage, *arguments = post.command()
