@@ -45,7 +45,10 @@ class DomainQuerySet(ScopedQuerySet):
     domain_lookup = "domain"
 
 
-class DomainManager(models.Manager.from_queryset(DomainQuerySet)):
+ScopedDomainManager = models.Manager.from_queryset(DomainQuerySet)
+
+
+class DomainManager(ScopedDomainManager):
     """Domains without PostfixAdmin's row `ALL`."""
 
     def get_queryset(self) -> models.QuerySet:
@@ -147,7 +150,10 @@ class Admin(Principal, TimestampedModel):
         return self._managed
 
 
-class AssignmentManager(models.Manager.from_queryset(ScopedQuerySet)):
+ScopedManager = models.Manager.from_queryset(ScopedQuerySet)
+
+
+class AssignmentManager(ScopedManager):
     """Assignments without the rows for `ALL`."""
 
     def get_queryset(self) -> models.QuerySet:

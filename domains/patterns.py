@@ -145,7 +145,7 @@ def is_default_transport(value: str | None) -> bool:
 
 def validate_domain_transport(value: str | None) -> None:
     """Validate the transport of a domain, for which `virtual` means the usual delivery."""
-    if not is_default_transport(value):
+    if value is not None and not is_default_transport(value):
         validate_transport(value)
         validate_service(value)
 

@@ -11,7 +11,7 @@ STANDALONE_COMMANDS = {"autoreply": "mailboxes.mailserver.autoresponder"}
 
 def main() -> None:
     """Run a management command: `manage.py` and the console script `mailadmin`."""
-    if module := STANDALONE_COMMANDS.get(next(iter(sys.argv[1:]), None)):
+    if module := STANDALONE_COMMANDS.get(next(iter(sys.argv[1:]), "")):
         from importlib import import_module
 
         sys.exit(import_module(module).main(sys.argv[2:]))

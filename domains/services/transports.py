@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -50,8 +51,9 @@ def edit_transport(changes: Changes, key: str, values: dict) -> Transport:
     """Edit the transport of a pattern; the pattern cannot change."""
     lock_domains(changes, [ALL_DOMAINS])
     transport = changes.find_one(Transport, key)
+    get_field: Any = Transport._meta.get_field
     values = {
-        name: Transport._meta.get_field(name).clean(value, transport)
+        name: get_field(name).clean(value, transport)
         for name, value in values.items()
         if name != "pattern"
     }
@@ -146,7 +148,7 @@ def annotate_transports(domains: models.QuerySet[Domain], name: str) -> models.Q
     )
 
 
-def get_effective_transport(domain: Domain) -> str:
+def get_effective_transport(domain: Any) -> str:
     """Return the transport in force for a domain of `annotate_transports`; empty: the usual."""
     if domain.own_transport is not None:
         return domain.own_transport

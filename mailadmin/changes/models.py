@@ -4,7 +4,6 @@ import uuid
 from typing import Any, Self
 
 from django.db import models
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Func, Q
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
@@ -32,7 +31,7 @@ class UnindexedValue(Func):
 
     template = "%(expressions)s"
 
-    def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+    def as_mysql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, Any]:
         template = self.template if connection.mysql_is_mariadb else "COALESCE(%(expressions)s)"
         return self.as_sql(compiler, connection, template=template)
 

@@ -67,7 +67,9 @@ class Actor:
 
     @classmethod
     def from_request(cls, request: HttpRequest) -> Self:
-        return cls(request.user, request.user.username, request.client_address)
+        principal: Any = request.user
+        # ClientAddressMiddleware sets the address.
+        return cls(principal, principal.username, request.client_address)  # type: ignore[attr-defined]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
@@ -285,7 +287,8 @@ class Changes:
                 raise PermissionDenied
 
     def _visible(self, model: type[models.Model]) -> models.QuerySet:
-        return model._default_manager.visible_to(self.principal)
+        manager: Any = model._default_manager
+        return manager.visible_to(self.principal)
 
     def _check_seen(self, row: models.Model) -> None:
         if seen := self.seen.get((type(row), row.pk)):

@@ -25,7 +25,7 @@ def text_values(row: models.Model) -> dict[str, str]:
 
 def created_values(row: models.Model) -> dict[str, Any]:
     """Return the values of a new row that differ from the defaults."""
-    changed = {}
+    changed: dict[Any, Any] = {}
     for field, default in recorded_columns(type(row)):
         value = getattr(row, field.attname)
         if value != (default() if callable(default) else default):
@@ -42,16 +42,16 @@ def recorded_columns(model: type[models.Model]) -> list[tuple[models.Field, Any]
 
 def changed_values(row: models.Model, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return column → (old, new) of the values that a row does not have yet."""
-    changed = {}
+    changed: dict[Any, Any] = {}
     for name, value in values.items():
-        field = row._meta.get_field(name)
+        field: Any = row._meta.get_field(name)
         old, new = field.value_from_object(row), getattr(value, "pk", value)
         if old != new:
             changed[field.column] = redact_values(field, old, new)
     return changed
 
 
-def deleted_values(row: models.Model) -> dict[str, Any]:
+def deleted_values(row: models.Model) -> dict[Any, Any]:
     return {
         f.column: redact_values(f, f.value_from_object(row), None)
         for f in row._meta.concrete_fields

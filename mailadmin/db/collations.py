@@ -1,11 +1,13 @@
 """Keep the collation of the panel's names the same as that of PostfixAdmin's, for comparisons."""
 
+from typing import Any
+
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 
 from mailadmin.db.fields import get_adopted_collation, get_column_collation
 
-_fields: list[Field] = []
+_fields: list[Any] = []
 
 
 def register_compared_fields(model: type[Model], *names: str) -> None:

@@ -76,7 +76,7 @@ class CryptFormat(NamedTuple):
     name: str
     pattern: re.Pattern[bytes]
     is_affordable: Callable[[re.Match], bool] = _is_always_affordable
-    passlib_hasher: type | None = None
+    passlib_hasher: Any = None
 
 
 def _build_format(name: str, pattern: bytes, *rest: Any) -> CryptFormat:
@@ -156,9 +156,12 @@ def crypt_r(password: bytes, setting: bytes) -> bytes | None:
 
 def gensalt(prefix: bytes, count: int = 0) -> bytes | None:
     """Return a new setting with this prefix and cost (0: the library's default), or None."""
+    libcrypt = load_libcrypt()
+    if libcrypt is None:
+        return None
     try:
-        crypt_gensalt = load_libcrypt().crypt_gensalt_rn
-    except AttributeError:  # no library, or one older than libxcrypt
+        crypt_gensalt = libcrypt.crypt_gensalt_rn
+    except AttributeError:  # older than libxcrypt
         return None
     crypt_gensalt.restype = ctypes.c_char_p
     crypt_gensalt.argtypes = [

@@ -2,6 +2,7 @@
 
 import binascii
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 
 from mailadmin.passwords.limits import UnverifiableHash
 
@@ -32,4 +33,4 @@ def from_text(text: str) -> bytes:
 
 
 DECODERS = {"HEX": from_hex, "B64": from_base64, "": from_text}
-ENCODERS = {"HEX": bytes.hex, "B64": to_base64, "": bytes.decode}
+ENCODERS: dict[str, Callable[[bytes], str]] = {"HEX": bytes.hex, "B64": to_base64, "": bytes.decode}
