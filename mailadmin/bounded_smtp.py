@@ -37,7 +37,7 @@ def shutdown_socket(handle: socket.socket) -> None:
         handle.shutdown(socket.SHUT_RDWR)
 
 
-class BoundedSessionMixin:
+class BoundedSessionMixin(smtplib.SMTP):
     """A session that ends at its deadline, whatever the server sends.
 
     smtplib waits anew for each packet, and reads replies of any number of lines.
@@ -60,10 +60,10 @@ class BoundedSessionMixin:
             if match[2] != b"-":
                 return int(match[1]), b"\n".join(texts)
 
-    def starttls(self, **options: Any) -> tuple[int, bytes]:
+    def starttls(self, *args: Any, **options: Any) -> tuple[int, bytes]:
         """Start TLS; refuse bytes that arrived before it, as they are not authenticated."""
         with shutdown_after(self.sock, self.remaining_seconds()):
-            reply = super().starttls(**options)
+            reply = super().starttls(*args, **options)
         if self.unread:
             self.close()
             raise smtplib.SMTPException("the server speaks before the encryption begins")
@@ -108,7 +108,7 @@ class BoundedSessionMixin:
         return data
 
 
-class BoundedSMTP(BoundedSessionMixin, smtplib.SMTP):
+class BoundedSMTP(BoundedSessionMixin):
     """A session in plain text, until STARTTLS."""
 
 
