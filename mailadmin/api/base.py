@@ -1,6 +1,7 @@
 """The base of all API views: authentication, permissions, and errors as JSON."""
 
 import functools
+from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -29,7 +30,7 @@ class ApiView(View):
     principal: TokenPrincipal
     raw_body: bytes
 
-    def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer with the view's response, or with the problem that stands in its way."""
         try:
             self.check_request(request)
@@ -69,7 +70,9 @@ class ApiView(View):
         """Return what the OpenAPI document says of each method."""
         return self.operations
 
-    def http_method_not_allowed(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+    def http_method_not_allowed(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         """Refuse a method that this view does not have."""
         raise ApiProblem(405, _('Method "%(method)s" not allowed.') % {"method": request.method})
 

@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -54,7 +55,7 @@ class TokenForm(ValidatedTextForm):
         help_text=_("This day is the last one. Empty: until it is taken back."),
     )
 
-    def __init__(self, *args, actor: Actor, owner: object, **kwargs) -> None:
+    def __init__(self, *args: Any, actor: Actor, owner: object, **kwargs: Any) -> None:
         self.actor, self.owner = actor, owner
         super().__init__(*args, **kwargs)
         self.fields["tables"].choices = get_table_choices(owner)

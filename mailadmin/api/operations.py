@@ -1,6 +1,7 @@
 """The parts of an OpenAPI operation: parameters, bodies, responses, and those of every resource."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mailadmin.api.problems import PROBLEM_TYPE
 from mailadmin.api.query_params import DEFAULT_PAGE_SIZE, MAX_ROWS
@@ -52,12 +53,14 @@ def build_operation(
 # Parameters and headers
 
 
-def build_parameter(location: str, name: str, description: str, schema: dict, **options) -> dict:
+def build_parameter(
+    location: str, name: str, description: str, schema: dict, **options: Any
+) -> dict:
     parameter = {"in": location, "name": name, "schema": schema, "description": description}
     return parameter | options
 
 
-def query_parameter(name: str, description: str, schema: dict = TEXT, **options) -> dict:
+def query_parameter(name: str, description: str, schema: dict = TEXT, **options: Any) -> dict:
     return build_parameter("query", name, description, schema, **options)
 
 

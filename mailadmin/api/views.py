@@ -1,5 +1,7 @@
 """The pages about the API: one's own tokens, and the reference of what programs can do."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -30,7 +32,7 @@ class TokenListView(RoleRequiredMixin, FormView):
     def get_form_kwargs(self) -> dict:
         return super().get_form_kwargs() | {"actor": self.actor, "owner": self.request.user}
 
-    def get_context_data(self, **kwargs) -> dict:
+    def get_context_data(self, **kwargs: Any) -> dict:
         own = Token.objects.filter(owner=self.request.user.pk).order_by("-pk")
         return super().get_context_data(tokens=own, **kwargs)
 
@@ -64,7 +66,7 @@ class ApiReferenceView(RoleRequiredMixin, TemplateView):
     roles = Role.ADMINS
     template_name = "account/api.html"
 
-    def get_context_data(self, **kwargs) -> dict:
+    def get_context_data(self, **kwargs: Any) -> dict:
         return super().get_context_data(chapters=group_operations_by_tag(), **kwargs)
 
 
