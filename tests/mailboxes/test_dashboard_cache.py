@@ -224,7 +224,8 @@ import django; django.setup()
 from mailadmin.models import Log
 from mailboxes.dashboard import queries
 Log.objects.create(username="-", domain_id="", action="-", data="-")
-print([str(row["day"]) for row in queries.count_per_day(queries.recent_log_days(Log.objects.all()))])
+days = queries.recent_log_days(Log.objects.all())
+print([str(row["day"]) for row in queries.count_per_day(days)])
 """
 
 
