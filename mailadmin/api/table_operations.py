@@ -30,7 +30,6 @@ from mailadmin.api.schemas import (
 from mailadmin.tables.forms import program_fields
 from mailadmin.tables.table import Table
 
-USUAL_FILTERS = ("domain", "active", "q")
 EXAMPLE_MOMENT = "2026-01-31T12:00:00+01:00"
 EXAMPLE_VALUES = {"boolean": True, "array": [], "integer": 0, "number": 0, "string": ""}
 
@@ -62,8 +61,7 @@ def table_problems(*statuses: int) -> dict[str, dict]:
 
 
 def list_operation(table: Table) -> dict:
-    names = getattr(table, "filter_names", USUAL_FILTERS)
-    filters = [FILTER_PARAMETERS[name] for name in names if name in FILTER_PARAMETERS]
+    filters = [FILTER_PARAMETERS[name] for name in table.filter_names if name in FILTER_PARAMETERS]
     page = component_ref(f"{get_component_name(table)}Page")
     example = {"items": [build_example_row(table)], "next": None}
     return build_operation(

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.networks import parse_ip
+from mailadmin.accounts.networks import IPAddress, parse_ip
 from mailadmin.api.models import Token
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
@@ -100,7 +100,6 @@ class TokenPrincipal:
         )
 
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 

@@ -72,11 +72,6 @@ class Mailbox(Principal, TimestampedModel):
         self.username = f"{self.local_part}@{self.domain_id}".lower()
         self.maildir = self.maildir or build_maildir(self.local_part.lower(), self.domain_id)
 
-    @property
-    def quota_mb(self) -> float:
-        """Return the quota in MB of MAILADMIN_QUOTA_MULTIPLIER bytes; 0 and -1 as they are."""
-        return self.quota if self.quota <= 0 else self.quota / settings.MAILADMIN_QUOTA_MULTIPLIER
-
     def password_has_expired(self):
         """Return whether the password has expired; without an expiry in the domain none does."""
         if not is_known_date(self.password_expiry) or self.password_expiry > timezone.now():
