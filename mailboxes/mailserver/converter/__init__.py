@@ -1,16 +1,19 @@
-"""Files of Dovecot 2.3, written as Dovecot 2.4 wants them.
+"""Conversion of Dovecot 2.3 files to Dovecot 2.4.
 
-What the names of 2.3 become stands in tables. A new name goes into
+The new names of settings are in tables:
 
-- `reading/names.py`, which `check` reads too: `RENAMED` (the same value by another name), `FILES`
-  (a file's name instead of `<file`), `INVERTED` (yes becomes no), `REPLACED` (somebody has to
-  decide), `GONE`, `IN_BLOCKS` (in one kind of block), `PLUGIN` (another name than in plugin { });
-- `convert.py`: `SPECIAL` (a function writes the lines), `EXPANDED` (a value with variables),
-  `OWN_LETTERS` (variables that are its own), `PLACES` (options of mail_location), `PLUGINS` (words
-  of mail_plugins), `GONE_SERVICES`;
-- `plugin.py`: `KEPT` (the same name outside of plugin { }), `SCRIPTS`, `SPECIAL`;
-- `authentication.py`: `ARGUMENTS` (args of a driver), `KEPT`, `DRIVERS`, `GONE_DRIVERS`;
-- `database.py`: `WORDS` of connect; `queries.py`: `DIALECTS`; `variables.py`: `LETTERS`, `NAMES`.
+- `config_parser/names.py`, which the checks use too: `RENAMED_SETTINGS`, `FILE_SETTINGS` (a file
+  name instead of `<file`), `INVERTED_SETTINGS` (yes becomes no), `REPLACED_SETTINGS` (to be decided
+  by the administrator), `REMOVED_SETTINGS`, `BLOCK_SETTINGS` (of one kind of block),
+  `RENAMED_PLUGIN_SETTINGS`;
+- `convert.py`: `SETTING_CONVERTERS` (functions that write the lines), `SETTINGS_WITH_VARIABLES`,
+  `SETTINGS_WITH_OWN_VARIABLES`, `RENAMED_PLUGINS`, `REMOVED_SERVICES`;
+- `plugin.py`: `UNCHANGED_SETTINGS`, `SIEVE_SCRIPT_TYPES`, `PLUGIN_SETTING_CONVERTERS`;
+- `authentication.py`: `ARGUMENT_CONVERTERS`, `UNCHANGED_SETTINGS`, `RENAMED_DRIVERS`,
+  `REMOVED_DRIVERS`;
+- `locations.py`: `LOCATION_OPTIONS`; `database.py`: `CONNECT_KEYWORDS`; `queries.py`:
+  `LOCATION_SQL`; `variables.py`: `LETTER_VARIABLES`, `NAMED_VARIABLES`.
 
-What comes of a setting is `Made` or `Lost` (`result.py`), of which `render.py` makes text.
+A setting becomes a `ConvertedSetting` or an `UnconvertedSetting` (`result.py`), which `render.py`
+writes as text.
 """

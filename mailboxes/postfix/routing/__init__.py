@@ -1,8 +1,9 @@
 """What Postfix does with an address: keys, recursion, classes, transports.
 
-The mechanics alone, on whatever tables a setup names: the panel's own (`own_setup`) or those of
-an operator's files. Nothing here is guessed; `tests/mailboxes/test_routing.py` holds it against
-a real Postfix. After access(5), virtual(5), transport(5) and cleanup(8).
+The mechanics alone, on whatever tables a configuration names: the panel's own
+(`build_panel_config`) or those of an operator's files. Nothing here is guessed;
+`tests/mailboxes/test_routing.py` holds it against a real Postfix. After access(5), virtual(5),
+transport(5) and cleanup(8).
 """
 
 from mailboxes.postfix.routing.addresses import (
