@@ -697,6 +697,14 @@ BROKEN = [
         "quota_storage_size → quota_rule",
     ),
     Broken(
+        "several-mysql-blocks",
+        (add(NEW, "mysql 127.0.0.2 {\n}\n"),),
+        NEW,
+        "mysql 127.0.0.2 {",
+        "127.0.0.1, 127.0.0.2",
+        dovecot="modern",
+    ),
+    Broken(
         "weak-scheme-refused",
         (),
         NEW,

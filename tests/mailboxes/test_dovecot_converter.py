@@ -23,6 +23,7 @@ from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.names import NEW_SETTINGS, RENAMED_PLUGIN_SETTINGS
 from mailboxes.mailserver.config_parser.tree import is_yes
 from mailboxes.mailserver.converter.convert import Conversion
+from mailboxes.mailserver.converter.database import render_connection
 from mailboxes.mailserver.converter.plugin import UNCHANGED_SETTINGS
 from mailboxes.mailserver.converter.queries import convert_query
 from mailboxes.mailserver.converter.render import iter_converted_lines, render_sections
@@ -985,10 +986,21 @@ def test_different_connections_are_files_of_their_own(tmp_path):
     files = {f"{kind}.ext": connect.format(kind) for kind in ("passdb", "userdb")}
     upgrade(configuration(tmp_path, text, **files), f"--output={tmp_path}/new")
     first = (tmp_path / "new/dovecot-sql-connection.conf.ext").read_text()
-    assert first.count("user = passdb") == 2
-    assert lines_of(first)[:2] == ["mysql a {", "dbname = m"]
-    assert "port = 3307" in first
+    assert first.count("user = passdb") == 1
+    assert lines_of(first)[:3] == ["mysql database {", "host = a,b:3307", "dbname = m"]
     assert "user = userdb" in (tmp_path / "new/2-dovecot-sql-connection.conf.ext").read_text()
+
+
+@pytest.mark.parametrize(
+    ("driver", "connect", "expected"),
+    [
+        ("mysql", "port=3306 host=a host=b port=3307", "mysql database { host = a:3306,b:3307 }"),
+        ("mysql", "port=3306 host=a", "mysql a { port = 3306 }"),
+        ("pgsql", "host=a host=b port=3", "pgsql a { } pgsql b { port = 3 }"),
+    ],
+)
+def test_several_mysql_hosts_become_one_block(driver, connect, expected):
+    assert " ".join(" ".join(render_connection(driver, connect)).split()) == expected
 
 
 # What doveconf 2.3 says of it: None where it refuses it.

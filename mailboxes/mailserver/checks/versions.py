@@ -4,7 +4,7 @@ import re
 
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.mailserver.checks.finding import ERROR, ConfigCheck, Fault
+from mailboxes.mailserver.checks.finding import ERROR, WARNING, ConfigCheck, Fault
 from mailboxes.mailserver.checks.logins import get_stored_schemes, iter_sql_passdbs
 from mailboxes.mailserver.config_parser import sql
 from mailboxes.mailserver.config_parser.dovecot import is_package_file
@@ -251,6 +251,26 @@ class FieldOfAnotherDovecot(ConfigCheck):
                             yield name.removeprefix(prefix), setting.line
 
 
+class SeveralMySQLBlocks(OlderDovecotCheck):
+    code = "several-mysql-blocks"
+    severity = WARNING
+    title = _("Logins fail while one of several database hosts is unreachable")
+    reason = _(
+        "Dovecot 2.4 connects to each mysql { } block. The process that tries again to reach a "
+        "host that was unreachable crashes, and the login in progress fails."
+    )
+    fix = _(
+        "Use one block with a list that is tried in order: mysql database { host = "
+        "HOST:PORT,HOST:PORT }."
+    )
+
+    def find_faults_in(self, dovecot):
+        for block in (dovecot.root, *dovecot.root.walk_blocks()):
+            hosts = block.blocks("mysql")
+            if len(hosts) > 1:
+                yield Fault(hosts[1].line, ", ".join(host.name for host in hosts))
+
+
 class WeakSchemeRefused(ConfigCheck):
     code = "weak-scheme-refused"
     severity = ERROR
@@ -285,5 +305,6 @@ CONFIG_CHECKS = (
     VariableOfOlderDovecot(),
     ValueOfOlderDovecot(),
     FieldOfAnotherDovecot(),
+    SeveralMySQLBlocks(),
     WeakSchemeRefused(),
 )

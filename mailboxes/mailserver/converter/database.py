@@ -22,7 +22,6 @@ CONNECT_KEYWORDS = {
     "option_group": "option_group",
     "pass": "password",
     "password": "password",
-    "port": "port",
     "ssl_ca": "ssl_ca",
     "ssl_ca_path": "ssl_ca_path",
     "ssl_cert": "ssl_cert",
@@ -61,16 +60,23 @@ def render_connection(driver, connect):
     if driver == "sqlite":
         words = connect.split()
         return [format_assignment("sqlite_path", words[0])] if words else []
-    hosts, common = [], []
+    hosts, common, common_port = [], [], ""
     for name, value in parse_connect(connect):
         if name == "host":
-            hosts.append([value])
+            hosts.append([value, ""])
+        elif name == "port" and hosts:  # behind a host it is that host's
+            hosts[-1][1] = value
+        elif name == "port":
+            common_port = value
         elif name in CONNECT_KEYWORDS:
-            line = format_assignment(CONNECT_KEYWORDS[name], value)
-            # a port behind a host is its own, the rest is of all
-            (hosts[-1] if name == "port" and hosts else common).append(line)
+            common.append(format_assignment(CONNECT_KEYWORDS[name], value))
+    if driver == "mysql" and len(hosts) > 1:
+        # One list: with a block for each, 2.4 crashes on retrying a host that was unreachable.
+        places = ",".join(f"{host}:{port or common_port}".rstrip(":") for host, port in hosts)
+        return format_block(driver, "database", [format_assignment("host", places), *common])
     lines = []
-    for host, *own in hosts or [["localhost"]]:
+    for host, port in hosts or [["localhost", ""]]:
+        own = [format_assignment("port", port or common_port)] if port or common_port else []
         lines += format_block(driver, host, own + common)
     return lines
 
@@ -89,7 +95,7 @@ def find_unknown_words(driver, connect):
     return [
         name
         for name, _value in parse_connect(connect)
-        if name not in CONNECT_KEYWORDS and name != "host"
+        if name not in CONNECT_KEYWORDS and name not in ("host", "port")
     ]
 
 

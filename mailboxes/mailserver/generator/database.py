@@ -55,6 +55,25 @@ class DatabaseLocation:
             return f"unix:{self.socket}"
         return " ".join(f"inet:{host}:{port}".rstrip(":") for host, port in self.pairs)
 
+    @property
+    def host_list(self):
+        """Return `host:port,host:port`."""
+        return ",".join(f"{host}:{port}".rstrip(":") for host, port in self.pairs)
+
+    @property
+    def mysql_block(self):
+        """Return the name of Dovecot 2.4's block `mysql NAME { }` and what it says of the host.
+
+        Several hosts are one block, whose list MariaDB's client library tries in order. Where
+        each has a block, Dovecot's processes crash when they retry a host that was unreachable.
+        """
+        if len(self.hosts) > 1:
+            return "mailadmin", {"host": self.host_list}
+        if self.socket:
+            return self.socket, {}
+        [(host, port)] = self.pairs
+        return host, {"port": port} if port else {}
+
     def connect(self, password):
         """Dovecot 2.3's `connect`."""
         if self.is_sqlite:
@@ -67,7 +86,7 @@ class DatabaseLocation:
         """MAILADMIN_DATABASE_URL of the responder's account."""
         if self.is_sqlite:
             return f"sqlite://{quote(self.name)}"
-        hosts = ",".join(f"{host}:{port}".rstrip(":") for host, port in self.pairs)
+        hosts = self.host_list or "localhost"
         options = f"?unix_socket={quote(self.socket)}" if self.socket else ""
         name = quote(self.name, safe="")
-        return f"mysql://mailadmin_autoreply:{password}@{hosts or 'localhost'}/{name}{options}"
+        return f"mysql://mailadmin_autoreply:{password}@{hosts}/{name}{options}"
