@@ -1,6 +1,7 @@
 """Domains, alias domains, admins, transports, and the tables that belong to them."""
 
 from collections.abc import Iterable
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -18,7 +19,7 @@ from domains.managers import (
     TotpExceptionQuerySet,
 )
 from domains.patterns import validate_pattern, validate_transport
-from mailadmin.accounts.models import Principal, Role, ScopedQuerySet
+from mailadmin.accounts.models import Principal, Role, ScopedQuerySet, VisibleQuerySet
 from mailadmin.db.fields import (
     AddressField,
     CharField,
@@ -187,6 +188,12 @@ class DomainAdmin(models.Model):
         return self.admin_id
 
 
+class DomainStateQuerySet(VisibleQuerySet):
+    def visible_to(self, principal: Any) -> Self:
+        """Leave out the state of “all domains”, which only serves as a lock."""
+        return super().visible_to(principal).exclude(domain=ALL_DOMAINS)
+
+
 class DomainState(models.Model):
     """The lock of a domain and its tallies; to lock a domain is to write to this row.
 
@@ -205,6 +212,8 @@ class DomainState(models.Model):
     aliases = models.IntegerField(default=0)
     quota_assigned = models.BigIntegerField(default=0)
     quota_used = models.BigIntegerField(default=0)
+
+    objects = DomainStateQuerySet.as_manager()
 
     class Meta:
         db_table = "mailadmin_domain_state"

@@ -9,7 +9,7 @@ class MailadminConfig(AppConfig):
     def ready(self) -> None:
         from mailadmin import registry
         from mailadmin.changes.log_page import LogTable
-        from mailadmin.jobs.housekeeping import purge_expired
+        from mailadmin.housekeeping import purge_expired
         from mailadmin.tables.bulk_jobs import get_next_bulk_step
         from mailadmin.tables.table import BULK_JOB_KIND
 

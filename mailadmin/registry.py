@@ -19,6 +19,7 @@ JobStep = tuple[Callable[..., Any], tuple[Any, ...], int]
 
 tables: dict[str, Table] = {}
 job_steps: dict[str, Callable[[Job], JobStep | None]] = {}
+held_job_limits: dict[str, int] = {}
 housekeeping_tasks: list[Callable[[], None]] = []
 completed_options: dict[str, type[Model]] = {}
 
@@ -28,9 +29,17 @@ def register_table(table: Table) -> None:
     tables[table.slug] = table
 
 
-def register_job_step(kind: str, get_next_step: Callable[[Job], JobStep | None]) -> None:
-    """Name the function that returns the next step of a job of this kind."""
+def register_job_step(
+    kind: str, get_next_step: Callable[[Job], JobStep | None], max_held: int | None = None
+) -> None:
+    """Name the function that returns the next step of a job of this kind.
+
+    Between its steps a job that keeps something in memory stays with its worker; `max_held` says
+    how many of them a worker holds. All others may change workers after each step.
+    """
     job_steps[kind] = get_next_step
+    if max_held is not None:
+        held_job_limits[kind] = max_held
 
 
 def register_housekeeping(task: Callable[[], None]) -> None:

@@ -24,7 +24,7 @@ class MailboxesConfig(AppConfig):
         registry.register_job_step(DELETION_JOB_KIND, get_next_deletion_step)
         registry.register_job_step("import", job_steps.next_import_step)
         registry.register_job_step("import-return", job_steps.next_revert_step)
-        registry.register_job_step("plan", job_steps.next_plan_step)
+        registry.register_job_step("plan", job_steps.next_plan_step, max_held=3)
         registry.register_job_step("welcome", run_welcome_step)
         registry.register_housekeeping(purge_failed_welcome_jobs)
         registry.register_housekeeping(recount_tallies)

@@ -17,6 +17,8 @@ from mailadmin.accounts.models import Role
 from mailadmin.api.tokens import create_token, generate_token
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
+from mailadmin.jobs.leases import hold_leases
+from mailadmin.jobs.runner import advance_job
 from mailboxes.models import Mailbox
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.domains import create_domains
@@ -27,6 +29,14 @@ BACKENDS = {
     Admin: "mailadmin.accounts.backends.AdminBackend",
     Mailbox: "mailadmin.accounts.backends.MailboxBackend",
 }
+
+
+def run_job(job, should_stop=lambda: False):
+    """Run steps of a job until there are no more, or it should stop."""
+    has_more = True
+    while has_more and not should_stop():
+        with hold_leases(job):
+            has_more = advance_job(job)
 
 
 def build_world():

@@ -52,8 +52,8 @@ WORKER = """
 import datetime, django
 django.setup()
 from django.core.management import call_command
-from mailadmin.jobs import runner
-runner.LEASE_DURATION = datetime.timedelta(seconds=3)
+from mailadmin.jobs import leases
+leases.LEASE_DURATION = datetime.timedelta(seconds=3)
 call_command("worker")
 """
 

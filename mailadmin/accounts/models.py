@@ -23,7 +23,7 @@ class Role(enum.Flag):
     ANYONE = MAILBOX | ADMINS
 
 
-class ScopedQuerySet(models.QuerySet):
+class VisibleQuerySet(models.QuerySet):
     """Rows that know which principal may see them; an unknown principal sees none."""
 
     domain_lookup = "domain"
@@ -40,6 +40,21 @@ class ScopedQuerySet(models.QuerySet):
                 return self.filter(**{self.owner_lookup: principal.pk})
             case _:
                 return self.none()
+
+
+class ScopedQuerySet(VisibleQuerySet):
+    """Rows of users' tables: `perform` checks that they stay in scope and records their changes."""
+
+
+class OwnedQuerySet(models.QuerySet):
+    """Rows that belong to who made them, named by `owner_model` and `owner_key`."""
+
+    def visible_to(self, principal: Any) -> Self:
+        """Return all rows for a superadmin, their own for anybody else."""
+        return self.all() if principal.role is Role.SUPERADMIN else self.owned_by(principal)
+
+    def owned_by(self, principal: Any) -> Self:
+        return self.filter(owner_model=principal.model_label, owner_key=principal.pk)
 
 
 class PrincipalManager(BaseUserManager):

@@ -1,10 +1,19 @@
 """Background jobs, the keys they work on, and the workers."""
 
+from typing import Any, Self
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.accounts.models import OwnedQuerySet
 from mailadmin.db.fields import CharField
+
+
+class JobQuerySet(OwnedQuerySet):
+    def visible_to(self, principal: Any) -> Self:
+        """Leave out drafts: their page is that of the confirmation."""
+        return super().visible_to(principal).exclude(state=Job.State.DRAFT)
 
 
 class Job(models.Model):
@@ -36,6 +45,8 @@ class Job(models.Model):
     lease_holder = CharField(max_length=64, blank=True)
     tries = models.PositiveSmallIntegerField(default=0, db_default=0)  # since its last step
     is_attempt_counted = False  # by the worker that holds this object
+
+    objects = JobQuerySet.as_manager()
 
     class Meta:
         db_table = "mailadmin_job"

@@ -11,15 +11,7 @@ from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.changes.perform import perform
 from mailadmin.jobs.models import Job
-from mailadmin.jobs.runner import dismiss_failed_jobs, dismiss_job, retry_job
-
-
-def visible_jobs(principal: Any) -> QuerySet[Job]:
-    """Return the jobs in the scope of this principal."""
-    jobs = Job.objects.exclude(state=Job.State.DRAFT)
-    if principal.role is Role.SUPERADMIN:
-        return jobs
-    return jobs.filter(owner_model=principal.model_label, owner_key=principal.pk)
+from mailadmin.jobs.services import dismiss_failed_jobs, dismiss_job, retry_job
 
 
 class JobDetailView(RoleRequiredMixin, DetailView):
@@ -30,7 +22,7 @@ class JobDetailView(RoleRequiredMixin, DetailView):
     context_object_name = "job"
 
     def get_queryset(self) -> QuerySet[Job]:
-        return visible_jobs(self.request.user)
+        return Job.objects.visible_to(self.request.user)
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = self.get_object()
@@ -49,13 +41,13 @@ class JobListView(RoleRequiredMixin, ListView):
     context_object_name = "jobs"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        failed = visible_jobs(self.request.user).filter(state=Job.State.FAILED).count()
+        failed = Job.objects.visible_to(self.request.user).filter(state=Job.State.FAILED).count()
         return super().get_context_data(failed=failed, **kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        failed = visible_jobs(request.user).filter(state=Job.State.FAILED)
+        failed = Job.objects.visible_to(request.user).filter(state=Job.State.FAILED)
         perform(self.actor, dismiss_failed_jobs, list(failed.values_list("pk", flat=True)))
         return redirect("jobs")
 
     def get_queryset(self) -> QuerySet[Job]:
-        return visible_jobs(self.request.user).defer("arguments").order_by("-pk")[:50]
+        return Job.objects.visible_to(self.request.user).defer("arguments").order_by("-pk")[:50]

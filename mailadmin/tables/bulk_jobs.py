@@ -2,7 +2,7 @@
 
 from mailadmin import registry
 from mailadmin.jobs.models import Job
-from mailadmin.jobs.runner import ROWS_PER_STEP
+from mailadmin.jobs.services import ROWS_PER_STEP
 
 
 def get_next_bulk_step(job: Job) -> registry.JobStep | None:

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
+from domains.models import DomainState
 from mailadmin.changes.models import Log
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.db.bulk import chunks, insert_rows
 from mailboxes.dashboard import queries
 from mailboxes.dashboard.models import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
-from mailboxes.dashboard.queries import DASHBOARD_ROW_LIMIT, visible_domain_states
+from mailboxes.dashboard.queries import DASHBOARD_ROW_LIMIT
 from mailboxes.models import Alias
 from mailboxes.postfix.routing import split_address
 from mailboxes.services.standalone_aliases import (
@@ -33,7 +34,7 @@ StatValue = tuple[int, int]  # number, percent
 
 def refresh_stats() -> None:
     """Refresh all statistics; of a small installation only those of undeliverable mail."""
-    totals = queries.aggregate_totals(visible_domain_states(ConsolePrincipal()))
+    totals = queries.aggregate_totals(DomainState.objects.visible_to(ConsolePrincipal()))
     if totals["mailboxes"] <= LIVE_COUNT_LIMIT:
         store_stats(dict(iter_undeliverable_stats()))
         return
@@ -96,13 +97,13 @@ def limit_per_domain(
 
 
 def iter_domains_needing_attention() -> Iterator[tuple[str, str, str, StatValue]]:
-    states = queries.filter_needing_attention(visible_domain_states(ConsolePrincipal()))
+    states = queries.filter_needing_attention(DomainState.objects.visible_to(ConsolePrincipal()))
     for key, active in states.values_list("pk", "domain__active"):
         yield key, "full_domain" if active else "inactive_domain", key, (0, 0)
 
 
 def iter_full_mailboxes() -> Iterator[tuple[str, str, str, StatValue]]:
-    found = queries.nearly_full_mailboxes()
+    found = queries.nearly_full_mailboxes(ConsolePrincipal())
     for key, domain, size, quota in found.values_list(
         "pk", "mailbox__domain_id", "bytes", "mailbox__quota"
     ):

@@ -9,9 +9,8 @@ from django.db.models import BooleanField, Count, DateField, ExpressionWrapper, 
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from domains.models import ALL_DOMAINS, Domain, DomainState, Transport
+from domains.models import Domain, DomainState, Transport
 from domains.services import transports
-from mailadmin.accounts.models import Role
 from mailadmin.changes.models import Log
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.db.aggregates import bounded_sum
@@ -24,13 +23,6 @@ DASHBOARD_ROW_LIMIT = 10
 ACTIVITY_DAYS = 30
 ALIAS_CHUNK_SIZE = 2000
 TALLY_FIELDS = ("mailboxes", "aliases", "quota_assigned", "quota_used")
-
-
-def visible_domain_states(principal: Any) -> QuerySet[DomainState]:
-    states = DomainState.objects.exclude(domain=ALL_DOMAINS)
-    if principal.role is Role.SUPERADMIN:
-        return states
-    return states.filter(pk__in=principal.managed_domains())
 
 
 def aggregate_totals(states: QuerySet[DomainState], **more: Any) -> dict[str, int]:
@@ -65,9 +57,9 @@ def fetch_states_and_totals(
     return rows, {"domains": len(rows)} | sums
 
 
-def nearly_full_mailboxes() -> QuerySet[Usage]:
+def nearly_full_mailboxes(principal: Any) -> QuerySet[Usage]:
     """Return the usage of mailboxes that are nearly full, fullest first."""
-    full = Usage.objects.filter(
+    full = Usage.objects.visible_to(principal).filter(
         mailbox__quota__gt=0, bytes__gte=F("mailbox__quota") * NEAR_LIMIT_RATIO
     )
     return full.order_by("-bytes")

@@ -24,14 +24,12 @@ from mailadmin.changes.models import Log
 from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.formatting import percent_of
 from mailadmin.jobs.models import Job
-from mailadmin.jobs.views import visible_jobs
 from mailboxes.dashboard import cache, queries
 from mailboxes.dashboard.models import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
 from mailboxes.dashboard.queries import (
     ACTIVITY_DAYS,
     DASHBOARD_ROW_LIMIT,
     first_activity_day,
-    visible_domain_states,
 )
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.owner.views import render_owner_home
@@ -50,7 +48,7 @@ class DashboardView(RoleRequiredMixin, View):
         person = request.user
         if person.role is Role.MAILBOX:
             return render_owner_home(request)
-        failed = visible_jobs(person).filter(state=Job.State.FAILED).order_by("-pk")
+        failed = Job.objects.visible_to(person).filter(state=Job.State.FAILED).order_by("-pk")
         failed = list(failed.only("pk", "title")[:MAX_FAILED_JOBS_COUNTED])
         context = {
             "failed_jobs": failed[:MAX_FAILED_JOBS_SHOWN],
@@ -73,7 +71,7 @@ def build_superadmin_context(person: Admin) -> dict[str, Any]:
             person, stats, {name: stats[name][0].number for name in TOTAL_NAMES}
         )
     return build_live_context(
-        person, queries.aggregate_totals(visible_domain_states(person)), stats
+        person, queries.aggregate_totals(DomainState.objects.visible_to(person)), stats
     )
 
 
@@ -84,13 +82,13 @@ def build_admin_context(person: Admin) -> dict[str, Any]:
     stats = load_cached_stats(own | Q(domain="", name="counted"))
     if "counted" in stats:
         return build_cached_context(
-            person, stats, queries.aggregate_totals(visible_domain_states(person))
+            person, stats, queries.aggregate_totals(DomainState.objects.visible_to(person))
         )
     if not isinstance(names, list):
         return build_live_context(
-            person, queries.aggregate_totals(visible_domain_states(person)), stats
+            person, queries.aggregate_totals(DomainState.objects.visible_to(person)), stats
         )
-    states, totals = queries.fetch_states_and_totals(visible_domain_states(person))
+    states, totals = queries.fetch_states_and_totals(DomainState.objects.visible_to(person))
     return build_live_context(person, totals, stats, [s for s in states if s.needs_attention])
 
 
@@ -105,9 +103,9 @@ def build_live_context(
 ) -> dict[str, Any]:
     """Return what is counted for the page."""
     if states is None:
-        states = queries.filter_needing_attention(visible_domain_states(person)).select_related(
-            "domain"
-        )
+        states = queries.filter_needing_attention(
+            DomainState.objects.visible_to(person)
+        ).select_related("domain")
     domains = [state.domain for state in states[:DASHBOARD_ROW_LIMIT]]
     days = queries.count_per_day(queries.recent_log_days(Log.objects.visible_to(person)))
     return {
@@ -127,9 +125,7 @@ def build_live_context(
 
 
 def find_full_mailboxes(person: Admin) -> list[Usage]:
-    full = queries.nearly_full_mailboxes().select_related("mailbox")
-    if person.role is Role.ADMIN:
-        full = full.filter(mailbox__domain__in=person.managed_domains())
+    full = queries.nearly_full_mailboxes(person).select_related("mailbox")
     found = list(full[:DASHBOARD_ROW_LIMIT])
     for usage in found:
         usage.percent = percent_of(usage.bytes, usage.mailbox.quota)

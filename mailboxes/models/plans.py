@@ -1,24 +1,21 @@
 """Plans of imports: what each row would change, and how far it has been applied."""
 
 import uuid
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.accounts.models import Role
+from mailadmin.accounts.models import OwnedQuerySet
 from mailadmin.db.fields import CharField, DateTimeField, NameField, TextField, is_known_date
 
 
-class PlanQuerySet(models.QuerySet):
-    def of(self, principal: Any) -> "PlanQuerySet":
-        """Return all plans for a superadmin, their own for anybody else."""
-        if principal.role is Role.SUPERADMIN:
-            return self.all()
-        own = self.filter(owner_model=principal.model_label, owner_key=principal.pk)
-        own = own.filter(of_superadmin=False)  # those made while they were a superadmin are not
-        created = principal.created  # older plans are of an earlier admin of this name
+class PlanQuerySet(OwnedQuerySet):
+    def owned_by(self, principal: Any) -> Self:
+        """Leave out plans that they made as a superadmin, and those of an earlier namesake."""
+        own = super().owned_by(principal).filter(of_superadmin=False)
+        created = principal.created
         return own.filter(created__gte=created) if is_known_date(created) else own
 
 

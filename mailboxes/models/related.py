@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from mailadmin.accounts.models import ScopedQuerySet
+from mailadmin.accounts.models import ScopedQuerySet, VisibleQuerySet
 from mailadmin.db.fields import (
     CharField,
     CurrentTime,
@@ -22,12 +22,19 @@ from mailadmin.db.models import get_table_name
 from mailboxes.models.mail import Mailbox
 
 
+class UsageQuerySet(VisibleQuerySet):
+    domain_lookup = "mailbox__domain"
+    owner_lookup = "mailbox"
+
+
 class Usage(models.Model):
     """The space used by a mailbox, as Dovecot counts it (quota2)."""
 
     mailbox = mail_key(Mailbox, "username", primary_key=True, related_name="usage")
     bytes = models.BigIntegerField(default=0, db_default=0)
     messages = models.IntegerField(default=0, db_default=0)
+
+    objects = UsageQuerySet.as_manager()
 
     class Meta:
         db_table = get_table_name("quota2")

@@ -12,12 +12,8 @@ from domains.services.locks import DELETION_JOB_KIND, lock_domains
 from domains.services.text_references import delete_text_references
 from mailadmin.changes.perform import Changes
 from mailadmin.jobs.models import Job, JobKeys
-from mailadmin.jobs.runner import (
-    ROWS_PER_STEP,
-    add_job_within_limit,
-    delete_selection,
-    load_selected_keys,
-)
+from mailadmin.jobs.selections import delete_selection, load_selected_keys
+from mailadmin.jobs.services import ROWS_PER_STEP, add_job_within_limit
 from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.contents import CONTENT_MODELS, count_rows_in_domains

@@ -78,7 +78,7 @@ class Command(BaseCommand):
         return self.run_operation(plan, State.APPLYING)
 
     def get_plan(self, plan_id: int) -> Plan:
-        plan = Plan.objects.of(self.actor.principal).filter(pk=plan_id).first()
+        plan = Plan.objects.visible_to(self.actor.principal).filter(pk=plan_id).first()
         if plan is None:
             raise CommandError(_("There is no plan %(number)s.") % {"number": plan_id})
         return plan

@@ -141,7 +141,7 @@ class ImportListView(RoleRequiredMixin, FormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         principal = self.request.user
-        plans = Plan.objects.of(principal).exclude(state=State.DISCARDED).order_by("-pk")
+        plans = Plan.objects.visible_to(principal).exclude(state=State.DISCARDED).order_by("-pk")
         row_types = row_types_writable_by(principal)
         return super().get_context_data(plans=plans[:MAX_LISTED_PLANS], kinds=row_types, **kwargs)
 
@@ -167,7 +167,7 @@ class PlanMixin(RoleRequiredMixin):
 
     @cached_property
     def plan(self) -> Plan:
-        plans = Plan.objects.of(self.request.user).exclude(state=State.DISCARDED)
+        plans = Plan.objects.visible_to(self.request.user).exclude(state=State.DISCARDED)
         return get_object_or_404(plans, pk=self.kwargs["pk"])
 
 

@@ -27,7 +27,7 @@ from mailadmin.api.tokens import (
 )
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.jobs.housekeeping import RESPONSE_TTL, purge_expired
+from mailadmin.housekeeping import RESPONSE_TTL, purge_expired
 from mailadmin.jobs.models import Job
 from mailadmin.tables.forms import TableForm
 from mailadmin.wsgi import application

@@ -16,7 +16,7 @@ from domains.models import (
 )
 from domains.services.admins import set_admins
 from mailadmin.changes.models import Change, ChangeSecret
-from mailadmin.jobs import runner
+from mailadmin.jobs import leases
 from mailadmin.jobs.models import Job
 from mailboxes.models import Fetchmail, Mailbox
 from mailboxes.services.aliases import create_aliases
@@ -28,7 +28,7 @@ from mailboxes.services.domain_deletion import (
 from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 from mailboxes.services.references import find_aliases_pointing_to
-from tests.base import World
+from tests.base import World, run_job
 
 
 class DeletionTests(World):
@@ -45,9 +45,9 @@ class DeletionTests(World):
         second = Admin.objects.create(username="s@example.net", superadmin=True)
         self.perform(second, start_domain_deletion, ["example.com"])
         self.perform(self.root, set_admins, [second.pk], "superadmin", False)
-        job = runner.claim_job("worker")
+        job = leases.claim_job("worker")
         turns = iter(range(20))
-        runner.run_job(job, lambda: next(turns, 99) > 10)
+        run_job(job, lambda: next(turns, 99) > 10)
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
         self.assertTrue(Mailbox.objects.filter(pk=self.carol.pk).exists())
         self.assertTrue(TotpException.objects.exists())

@@ -6,11 +6,11 @@ from django.db import connection
 from django.test import override_settings
 
 from mailadmin.changes.perform import Actor
-from mailadmin.jobs import runner
+from mailadmin.jobs import leases, runner
 from mailadmin.jobs.models import Job
 from mailboxes.models import Vacation
 from mailboxes.services.domains import create_domains
-from tests.base import PASSWORD, World
+from tests.base import PASSWORD, World, run_job
 
 
 class InputTests(World):
@@ -66,7 +66,7 @@ class InputTests(World):
             "django.core.mail.EmailMessage.send",
             side_effect=lambda: seen.append(len(connection.savepoint_ids)),
         ):
-            runner.run_job(runner.claim_job("worker"))
+            run_job(leases.claim_job("worker"))
         self.assertEqual(seen, [depth])
         self.assertEqual(Job.objects.get().state, Job.State.DONE)
         self.assertIsInstance(runner.get_job_actor(Job.objects.get()), Actor)

@@ -14,8 +14,9 @@ from django.utils import timezone
 from domains.models import Domain
 from domains.services.admins import set_admins
 from domains.services.domains import set_domains
+from mailadmin import registry
 from mailadmin.changes.models import Log
-from mailadmin.jobs import runner
+from mailadmin.jobs import leases, runner, selections, services
 from mailadmin.jobs.models import Job, JobKeys
 from mailadmin.management.commands import worker
 from mailadmin.tables import table
@@ -24,7 +25,7 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.services.domain_deletion import start_domain_deletion
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
-from tests.base import PASSWORD, World
+from tests.base import PASSWORD, World, run_job
 
 
 class JobTests(World):
@@ -69,9 +70,9 @@ class JobTests(World):
     def test_a_job_whose_worker_died_goes_on_where_it_stopped(self):
         self.fill(250)
         self.tick_all("deactivate")
-        job = runner.claim_job("dead")
+        job = leases.claim_job("dead")
         steps = iter([False, True])
-        runner.run_job(job, lambda: next(steps))
+        run_job(job, lambda: next(steps))
         self.assertEqual(self.active(), 150)
         Job.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
         self.work()
@@ -82,25 +83,25 @@ class JobTests(World):
     def test_a_step_that_fails_leaves_neither_rows_nor_progress(self):
         self.fill(250)
         self.tick_all("deactivate")
-        job = runner.claim_job("worker")
+        job = leases.claim_job("worker")
         with (
             mock.patch.object(runner, "run_step", side_effect=KeyboardInterrupt),
             self.assertRaises(KeyboardInterrupt),
         ):
-            runner.run_job(job)
+            run_job(job)
         self.assertEqual((self.active(), Job.objects.get().done), (250, 0))
 
     def test_a_job_is_held_by_one_worker(self):
         self.fill(201)
         self.tick_all("deactivate")
-        first = runner.claim_job("first")
-        self.assertIsNone(runner.claim_job("second"))
+        first = leases.claim_job("first")
+        self.assertIsNone(leases.claim_job("second"))
         Job.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
-        second = runner.claim_job("second")
+        second = leases.claim_job("second")
         with self.assertLogs("mailadmin.jobs", "WARNING"):
-            runner.run_job(first)
+            run_job(first)
         self.assertEqual(self.active(), 201)
-        runner.run_job(second)
+        run_job(second)
         self.assertEqual(self.active(), 0)
 
     def test_rights_lost_meanwhile_stop_the_job(self):
@@ -129,9 +130,9 @@ class JobTests(World):
     def test_taking_apart_a_domain_locks_no_more_than_a_step(self):
         self.fill(250)
         self.perform(self.root, start_domain_deletion, ["example.org"])
-        job = runner.claim_job("worker")
+        job = leases.claim_job("worker")
         steps = iter([False, True])
-        runner.run_job(job, lambda: next(steps))
+        run_job(job, lambda: next(steps))
         self.assertEqual(Mailbox.objects.filter(domain="example.org").count(), 151)
         self.perform(self.root, create_domains, [{"domain": "other.example"}])
 
@@ -213,7 +214,7 @@ class WorkerStories(World):
     def test_what_stops_its_worker_each_time_is_given_up(self):
         job, past = self.job(), timezone.now() - datetime.timedelta(days=1)
         for number in range(runner.MAX_STEP_ATTEMPTS):
-            claimed = runner.claim_job(f"worker {number}")
+            claimed = leases.claim_job(f"worker {number}")
             self.assertEqual(claimed.pk, job.pk)
             runner.count_attempt(claimed)
             Job.objects.update(lease_until=past)  # and it was never heard of again
@@ -225,8 +226,8 @@ class WorkerStories(World):
     def test_a_worker_that_is_stopped_in_order_has_not_failed(self):
         job = self.job()
         for number in range(runner.MAX_STEP_ATTEMPTS * 2):
-            claimed = runner.claim_job(f"worker {number}")
-            runner.release_job(claimed)
+            claimed = leases.claim_job(f"worker {number}")
+            leases.release_job(claimed)
         call_command("worker", once=True)
         job.refresh_from_db()
         self.assertEqual(job.state, Job.State.DONE)
@@ -267,15 +268,15 @@ class WorkerStories(World):
         short = self.job()
         with mock.patch.dict("mailadmin.registry.job_steps", {"plan": reading}):
             call_command("worker", once=True)
-        self.assertEqual(max(held), runner.MAX_IN_MEMORY_JOBS["plan"])
+        self.assertEqual(max(held), registry.held_job_limits["plan"])
         short.refresh_from_db()
         self.assertEqual(short.state, Job.State.DONE)
 
     def test_a_lease_is_kept_while_a_step_is_prepared(self):
         with (
-            mock.patch.object(runner, "LEASE_DURATION", datetime.timedelta(seconds=0.3)),
-            mock.patch.object(runner, "renew_leases") as renewed,
-            runner.hold_leases(self.job(lease_holder="me")),
+            mock.patch.object(leases, "LEASE_DURATION", datetime.timedelta(seconds=0.3)),
+            mock.patch.object(leases, "renew_leases") as renewed,
+            leases.hold_leases(self.job(lease_holder="me")),
         ):
             time.sleep(0.35)
         self.assertGreaterEqual(renewed.call_count, 2)
@@ -411,7 +412,7 @@ class SelectionTests(World):
         self.fill(250)
         with (
             CaptureQueriesContext(connection) as queries,
-            mock.patch.object(runner, "ROWS_PER_STEP", 5),
+            mock.patch.object(services, "ROWS_PER_STEP", 5),
         ):
             answer = self.select_all(all="1")
             self.select_all(kept=answer.context["kept"], confirmed="1")
@@ -441,7 +442,7 @@ class SelectionTests(World):
 
     def test_imports_count_as_jobs(self):
         self.sign_in(self.alice)
-        with mock.patch.object(runner, "MAX_UNFINISHED_JOBS", 2):
+        with mock.patch.object(services, "MAX_UNFINISHED_JOBS", 2):
             for _time in range(3):
                 file = SimpleUploadedFile("rows.csv", b"username,name\nbob@example.org,Robert\n")
                 answer = self.client.post("/import/", {"format": "csv", "file": file})
@@ -451,11 +452,11 @@ class SelectionTests(World):
         names = ["a.example", "b.example"]
         self.perform(self.root, create_domains, [{"domain": name} for name in names])
         self.perform(self.root, start_domain_deletion, names)
-        job = runner.claim_job("worker")
+        job = leases.claim_job("worker")
         while Domain.objects.filter(pk="a.example").exists():
             runner.advance_job(job)
         self.perform(self.root, create_domains, [{"domain": "a.example"}])
-        runner.run_job(job)
+        run_job(job)
         self.assertTrue(Domain.objects.filter(pk="a.example").exists())
         self.assertFalse(Domain.objects.filter(pk="b.example").exists())
 
@@ -470,16 +471,16 @@ class SelectionTests(World):
 
     def test_a_person_keeps_few_selections(self):
         self.fill(3)
-        for _time in range(runner.MAX_PENDING_SELECTIONS + 2):
+        for _time in range(selections.MAX_PENDING_SELECTIONS + 2):
             self.select_all(all="1")
         self.assertEqual(
-            Job.objects.filter(state=Job.State.DRAFT).count(), runner.MAX_PENDING_SELECTIONS
+            Job.objects.filter(state=Job.State.DRAFT).count(), selections.MAX_PENDING_SELECTIONS
         )
-        self.assertEqual(JobKeys.objects.count(), runner.MAX_PENDING_SELECTIONS)
+        self.assertEqual(JobKeys.objects.count(), selections.MAX_PENDING_SELECTIONS)
 
     def test_a_person_has_so_many_unfinished_jobs(self):
         self.fill(3)
-        with mock.patch.object(runner, "MAX_UNFINISHED_JOBS", 2):
+        with mock.patch.object(services, "MAX_UNFINISHED_JOBS", 2):
             for _time in range(2):
                 self.select_all(all="1", confirmed="1")
             answer = self.select_all(all="1", confirmed="1")

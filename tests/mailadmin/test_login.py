@@ -337,7 +337,7 @@ class FailureCountTests(World):
         self.assertEqual(networks.get_client_network("2001:db8::1"), "2001:db8::/64")
 
     def test_old_failures_are_forgotten(self):
-        from mailadmin.jobs.housekeeping import purge_expired
+        from mailadmin.housekeeping import purge_expired
 
         throttling.increment_failures({"x": 1}, gate_key="x")
         long_ago = timezone.now() - datetime.timedelta(days=1)

@@ -23,9 +23,10 @@ from mailadmin.accounts.models import LoginFailure
 from mailadmin.accounts.throttling import FAILURE_WINDOW
 from mailadmin.changes.perform import Actor
 from mailadmin.conf import BASE_DIR
-from mailadmin.jobs import runner
-from mailadmin.jobs.housekeeping import purge_expired
+from mailadmin.housekeeping import purge_expired
+from mailadmin.jobs import leases
 from mailadmin.jobs.models import Job, WorkerSign
+from mailadmin.jobs.services import start_job
 from mailadmin.observability import log_records, metrics
 from mailadmin.observability.slow_queries import redact_statement
 from tests.base import World
@@ -91,13 +92,13 @@ class Numbers(World):
         self.assertEqual(self.numbers()[name], before + 1)
 
     def test_jobs_and_workers_are_shown(self):
-        job = runner.start_job(Actor.console(), "welcome", "", {}, 1)
-        Job.objects.filter(pk=job.pk).update(created=job.created - runner.LEASE_DURATION)
+        job = start_job(Actor.console(), "welcome", "", {}, 1)
+        Job.objects.filter(pk=job.pk).update(created=job.created - leases.LEASE_DURATION)
         call_command("worker", once=True)
         numbers = self.numbers()
         self.assertEqual(numbers['mailadmin_jobs{state="waiting"}'], 0)
-        runner.start_job(Actor.console(), "welcome", "", {}, 1)
-        runner.send_heartbeat()
+        start_job(Actor.console(), "welcome", "", {}, 1)
+        leases.send_heartbeat()
         numbers = self.numbers()
         self.assertEqual(numbers['mailadmin_jobs{state="waiting"}'], 1)
         self.assertGreaterEqual(numbers["mailadmin_job_waiting_seconds"], 0)
@@ -309,10 +310,10 @@ def test_a_statement_is_told_without_values(statement, told):
 
 class WorkersSign(TransactionTestCase):
     def test_a_worker_that_was_told_to_end_is_not_missed(self):
-        runner.send_heartbeat()
-        runner.send_heartbeat()
+        leases.send_heartbeat()
+        leases.send_heartbeat()
         self.assertEqual(WorkerSign.objects.count(), 1)
-        runner.remove_heartbeat()
+        leases.remove_heartbeat()
         self.assertFalse(WorkerSign.objects.exists())
 
     def test_only_one_that_stays_signs(self):
@@ -328,7 +329,7 @@ class Cleaning(World):
         LoginFailure.objects.create(key="new", since=now)
         statements = 'DELETE FROM "mailadmin_login_failure"'.replace('"', quote())
         with (
-            mock.patch("mailadmin.jobs.housekeeping.MAX_ROWS_PER_STATEMENT", 3),
+            mock.patch("mailadmin.housekeeping.MAX_ROWS_PER_STATEMENT", 3),
             CaptureQueriesContext(connections["default"]) as captured,
         ):
             purge_expired()

@@ -21,7 +21,7 @@ from mailadmin.accounts.throttling import (
 from mailadmin.accounts.totp import compute_totp
 from mailadmin.api.models import Token
 from mailadmin.changes.models import Change
-from mailadmin.jobs.housekeeping import purge_expired
+from mailadmin.housekeeping import purge_expired
 from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import (
     create_mailboxes,

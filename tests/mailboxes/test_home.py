@@ -3,10 +3,10 @@
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 
-from mailadmin.jobs import runner
+from mailadmin.jobs import leases, runner
 from mailadmin.jobs.models import Job
 from mailboxes.services.mailboxes import delete_mailboxes
-from tests.base import World
+from tests.base import World, run_job
 
 
 class FailedJobTests(World):
@@ -43,11 +43,11 @@ class FailedJobTests(World):
         self.sign_in(self.alice)
         file = SimpleUploadedFile("rows.csv", b"username,name\nbob@example.org,Robert\n")
         self.client.post("/import/", {"format": "csv", "file": file})
-        job = runner.claim_job("worker")
+        job = leases.claim_job("worker")
         runner.advance_job(job)  # the first step: how much there is
         number = job.arguments["plan"]
         self.client.post(f"/import/{number}/", {"action": "discard"})
-        runner.run_job(job)
+        run_job(job)
         job.refresh_from_db()
         self.assertEqual(job.state, Job.State.DONE)
         self.assertNotContains(self.client.get("/"), "This work failed")

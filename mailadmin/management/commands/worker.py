@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from mailadmin import registry
 from mailadmin.db.mysql import timeouts
-from mailadmin.jobs import runner
+from mailadmin.jobs import leases, runner
 from mailadmin.jobs.models import Job
 from mailadmin.observability import log_records
 from mailadmin.observability.slow_queries import install_query_observer
@@ -45,9 +45,9 @@ class Command(BaseCommand):
         self.held_jobs: list[Job] = []
         self.run_loop()
         for job in self.held_jobs:
-            self.run_unless_database_down(functools.partial(runner.release_job, job))
+            self.run_unless_database_down(functools.partial(leases.release_job, job))
         if not once:
-            self.run_unless_database_down(runner.remove_heartbeat)
+            self.run_unless_database_down(leases.remove_heartbeat)
 
     def run_loop(self) -> None:
         while not self.stopping.is_set():
@@ -73,7 +73,7 @@ class Command(BaseCommand):
         self.send_heartbeat()
         self.claim_jobs()
         held = list(self.held_jobs)
-        with runner.hold_leases(*held):
+        with leases.hold_leases(*held):
             for job in held:
                 if not self.run_unless_database_down(functools.partial(self.run_job_step, job)):
                     self.held_jobs.remove(job)  # finished, or left until its lease ends
@@ -86,7 +86,7 @@ class Command(BaseCommand):
             time.monotonic() - self.heartbeat_sent_at > HEARTBEAT_SECONDS
             or not self.heartbeat_sent_at
         ):
-            runner.send_heartbeat()
+            leases.send_heartbeat()
             self.heartbeat_sent_at = time.monotonic()
 
     def claim_jobs(self) -> None:
@@ -94,20 +94,18 @@ class Command(BaseCommand):
         while len(self.held_jobs) < MAX_HELD_JOBS and (job := self.claim_next_job()):
             self.hold_job(job)
         resumable = next(
-            (job for job in self.held_jobs if job.kind not in runner.MAX_IN_MEMORY_JOBS), None
+            (job for job in self.held_jobs if job.kind not in registry.held_job_limits), None
         )
         if len(self.held_jobs) == MAX_HELD_JOBS and resumable and (job := self.claim_next_job()):
-            runner.release_job(resumable)
+            leases.release_job(resumable)
             self.held_jobs.remove(resumable)
             self.hold_job(job)
 
     def claim_next_job(self) -> Job | None:
         """Claim another job, of a kind of which this worker may hold one more."""
         held = Counter(job.kind for job in self.held_jobs)
-        full = [
-            kind for kind, maximum in runner.MAX_IN_MEMORY_JOBS.items() if held[kind] >= maximum
-        ]
-        return runner.claim_job(runner.get_lease_holder_name(), except_kinds=full)
+        full = [kind for kind, limit in registry.held_job_limits.items() if held[kind] >= limit]
+        return leases.claim_job(leases.get_lease_holder_name(), except_kinds=full)
 
     def hold_job(self, job: Job) -> None:
         """Run steps of this job; one whose lease was lost meanwhile starts again."""

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.generic import View
 
-from mailadmin.jobs.runner import find_selection, load_selected_keys, store_selection
+from mailadmin.jobs.selections import find_selection, load_selected_keys, store_selection
 from mailadmin.tables.table import DELETE, MAX_IMMEDIATE_ROWS, Action
 from mailadmin.tables.views.base import FilteredView
 

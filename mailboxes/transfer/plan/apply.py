@@ -51,7 +51,7 @@ def apply_rows(changes: Changes, plan: Plan, rows: list[PlanRow]) -> None:
 
 def check_plan_owner(changes: Changes, plan: Plan) -> None:
     """Refuse a plan that the actor may not see: rights may have been lost since it was made."""
-    if not Plan.objects.of(changes.principal).filter(pk=plan.pk).exists():
+    if not Plan.objects.visible_to(changes.principal).filter(pk=plan.pk).exists():
         raise PermissionDenied
 
 

@@ -21,7 +21,8 @@ from django.utils.translation import gettext_lazy
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.changes.perform import Actor, Changes, ConsolePrincipal, perform
 from mailadmin.jobs.models import Job
-from mailadmin.jobs.runner import add_job_within_limit, get_job_actor
+from mailadmin.jobs.runner import get_job_actor
+from mailadmin.jobs.services import add_job_within_limit
 from mailadmin.registry import JobStep
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer import uploads
@@ -173,7 +174,7 @@ def start_operation(changes: Changes, plan_id: int, state: Plan.State) -> Job:
 
 def enter_state(changes: Changes, plan_id: int, state: Plan.State) -> Plan:
     """Put a plan into a state and return it; refuse if its state or an active job forbids that."""
-    plan = Plan.objects.select_for_update().of(changes.principal).filter(pk=plan_id).first()
+    plan = Plan.objects.select_for_update().visible_to(changes.principal).filter(pk=plan_id).first()
     if plan is None:
         raise ValidationError(_("There is no such import."))
     active_jobs = Job.objects.filter(pk=plan.job, state__in=[Job.State.WAITING, Job.State.RUNNING])
@@ -197,14 +198,16 @@ def set_plan_state(
 
 def stop_plan(changes: Changes, plan_id: int) -> None:
     """Stop after the current step."""
-    active_plans = Plan.objects.of(changes.principal).filter(pk=plan_id, state__in=OPERATIONS)
+    active_plans = Plan.objects.visible_to(changes.principal).filter(
+        pk=plan_id, state__in=OPERATIONS
+    )
     if not active_plans.update(state=State.STOPPED):
         raise ValidationError(_("There is nothing to stop."))
 
 
 def discard_plan(changes: Changes, plan_id: int) -> None:
     """Discard a plan of which nothing was applied."""
-    plans = Plan.objects.of(changes.principal).filter(pk=plan_id)
+    plans = Plan.objects.visible_to(changes.principal).filter(pk=plan_id)
     discardable = [State.READY, State.FAILED, State.READING]
     if not plans.filter(state__in=discardable).update(state=State.DISCARDED):
         raise ValidationError(_("This import has begun: it can be taken back, not discarded."))

@@ -7,7 +7,7 @@ from unittest import mock
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.test import override_settings
 
-from domains.models import Domain
+from domains.models import MAX_QUOTA_MB, Domain
 from mailadmin import passwords
 from mailadmin.changes.models import Change, Log
 from mailboxes.models import Alias, Mailbox, Plan
@@ -406,7 +406,7 @@ class ScopeStories(TransferWorld):
         )
         type(self.root).objects.filter(pk=self.root.pk).update(superadmin=False)
         former = type(self.root).objects.get(pk=self.root.pk)
-        self.assertFalse(Plan.objects.of(former).exists())
+        self.assertFalse(Plan.objects.visible_to(former).exists())
         rows = list(plan.rows.all())
         with self.assertRaises(PermissionDenied):
             self.perform(former, plan_apply.apply_rows, plan, rows)
@@ -424,6 +424,19 @@ class ScopeStories(TransferWorld):
 
 
 class OddValues(TransferWorld):
+    def test_the_largest_quota_of_a_domain_is_that_of_its_form(self):
+        plan = self.json_plan(
+            {
+                "domains": [
+                    {"domain": "large.example", "quota": MAX_QUOTA_MB, "maxquota": MAX_QUOTA_MB},
+                    {"domain": "huge.example", "quota": MAX_QUOTA_MB + 1},
+                    {"domain": "vast.example", "maxquota": MAX_QUOTA_MB + 1},
+                ]
+            }
+        )
+        verbs = {"large.example": "new", "huge.example": "refused", "vast.example": "refused"}
+        self.assertEqual(self.verbs(plan), verbs)
+
     def test_values_of_a_wrong_kind_are_refused_and_nothing_breaks(self):
         odd = [
             None,

@@ -10,6 +10,7 @@ from django.utils import timezone
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch
 from mailadmin.accounts.throttling import FAILURE_WINDOW
 from mailadmin.api.models import RequestCount, StoredResponse
+from mailadmin.api.throttling import RATE_WINDOW
 from mailadmin.changes.models import ChangeSecret
 from mailadmin.db.bulk import MAX_ROWS_PER_STATEMENT
 from mailadmin.db.retry import retry_on_deadlock
@@ -31,7 +32,7 @@ def purge_expired() -> None:
     delete_in_batches(WorkerSign.objects.filter(seen__lt=now - WORKER_SIGN_TTL))
     delete_in_batches(LoginFailure.objects.filter(since__lt=now - FAILURE_WINDOW))
     delete_in_batches(KnownNetwork.objects.filter(seen__lt=now - KNOWN_NETWORK_TTL))
-    delete_in_batches(RequestCount.objects.filter(window_start__lt=now - FAILURE_WINDOW))
+    delete_in_batches(RequestCount.objects.filter(window_start__lt=now - RATE_WINDOW))
     delete_in_batches(Session.objects.filter(expire_date__lt=now))
     delete_in_batches(StoredResponse.objects.filter(at__lt=now - RESPONSE_TTL))
     delete_in_batches(SessionEpoch.objects.filter(at__lt=now - SESSION_EPOCH_TTL))
