@@ -33,13 +33,28 @@ from domains.services.alias_domains import (
     set_alias_domains,
 )
 from mailadmin.accounts.models import Role
-from mailadmin.changes.log_page import old_mail_notices
+from mailadmin.changes.models import Log
 from mailadmin.names import fold
-from mailadmin.tables.table import Column, Services, Table
+from mailadmin.tables.table import (
+    DATE_COLUMNS,
+    READ_ROLES,
+    WRITE_SCREENS,
+    Column,
+    Services,
+    Table,
+)
 
-READ_ROLES = dict.fromkeys(["list", "export"], Role.ADMINS)
-WRITE_SCREENS = ["create", "edit", "toggle", "bulk", "delete", "import"]
-DATE_COLUMNS = ["created", "modified"]  # exported, and ignored by imports
+# Actions of rows whose name a mailbox or domain may have had before.
+DELETE_ACTIONS = ("delete_domain", "delete_alias_domain", "delete_mailbox", "delete_alias")
+
+
+def old_mail_notices(row: Any) -> list[str]:
+    """Return a warning if the log shows that a row of this name was deleted."""
+    domain = getattr(row, "domain_id", row.pk)
+    if not Log.objects.filter(domain=domain, action__in=DELETE_ACTIONS, data=row.pk).exists():
+        return []
+    text = gettext("%(row)s existed before: its old mail may still lie on the disk.")
+    return [text % {"row": row}]
 
 
 class BaseDomainTable(Table):

@@ -69,10 +69,6 @@ def format_megabytes(size: float) -> str:
     return _("%(size)s MB") % {"size": formats.number_format(round(size, digits), digits)}
 
 
-def quota_to_bytes(megabytes: int) -> int:
-    return megabytes * settings.MAILADMIN_QUOTA_MULTIPLIER
-
-
 def percent_of(part: float, whole: float) -> int:
     """Return a percentage from 0 to 100; 0 if there is no whole."""
     if not whole or whole <= 0:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import MAX_QUOTA_MB, NONE_ALLOWED, Domain
+from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.address_lists import parse_address_list
 from mailadmin.names import (
@@ -124,7 +125,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
             self.fields["quota"].help_text = format_quota_help(domain, self.instance)
 
     def get_display_values(self, row: Mailbox) -> dict[str, Any]:
-        return super().get_display_values(row) | {"quota": limits.bytes_to_megabytes(row.quota)}
+        return super().get_display_values(row) | {"quota": bytes_to_megabytes(row.quota)}
 
     def clean_quota(self) -> Decimal | int:
         value = self.cleaned_data["quota"] or 0
@@ -145,7 +146,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
 
 def quota_to_form_value(size: int) -> int | Decimal:
     """Return a quota in MB, as the form shows it."""
-    megabytes = limits.bytes_to_megabytes(size)
+    megabytes = bytes_to_megabytes(size)
     return int(megabytes) if megabytes == int(megabytes) else Decimal(f"{megabytes:.2f}")
 
 
@@ -155,13 +156,13 @@ def suggest_quota(domain: Domain | None) -> int:
         return DEFAULT_QUOTA_MB
     if NONE_ALLOWED in (domain.maxquota, domain.quota):
         return 0
-    left = [int(limits.bytes_to_megabytes(bound)) for bound in get_quota_limits(domain)]
+    left = [int(bytes_to_megabytes(bound)) for bound in get_quota_limits(domain)]
     return max(0, min([DEFAULT_QUOTA_MB, *left]))
 
 
 def get_quota_limits(domain: Domain, mailbox: Mailbox | None = None) -> list[int]:
     """Return the limits of a mailbox in this domain, in bytes."""
-    bounds = [limits.megabytes_to_bytes(domain.maxquota)] if domain.maxquota > 0 else []
+    bounds = [megabytes_to_bytes(domain.maxquota)] if domain.maxquota > 0 else []
     if domain.quota > 0:
         bounds.append(limits.estimate_unassigned_quota(domain, mailbox))
     return bounds

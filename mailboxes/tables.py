@@ -7,21 +7,29 @@ from typing import Any
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext, gettext_lazy
 
+from domains.quotas import file_quota
 from domains.services.domains import edit_domain, set_domains
 from domains.services.text_references import get_text_references
-from domains.tables import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, BaseDomainTable
+from domains.tables import BaseDomainTable, old_mail_notices
 from mailadmin.accounts.models import Role
-from mailadmin.changes.log_page import old_mail_notices
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.jobs.models import Job
 from mailadmin.names import try_normalize_domain
-from mailadmin.tables.table import DELETE, Action, Column, Services, Table
+from mailadmin.tables.table import (
+    DATE_COLUMNS,
+    DELETE,
+    READ_ROLES,
+    WRITE_SCREENS,
+    Action,
+    Column,
+    Services,
+    Table,
+)
 from mailboxes import cells
 from mailboxes.dashboard import cache
 from mailboxes.domain_forms import DomainForm
 from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value
 from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage, Vacation
-from mailboxes.quotas import file_quota
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
 from mailboxes.services.default_aliases import find_missing_targets
 from mailboxes.services.domain_deletion import (

@@ -9,7 +9,6 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.html import escape, format_html
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.models import Role
@@ -41,6 +40,8 @@ ACTION_LABELS = {
     "edit_password": _("password changed"),
     "edit_vacation": _("vacation changed"),
     "add_app_password": _("app password added"),
+    "edit_app_password": _("app password changed"),
+    "delete_app_password": _("app password deleted"),
     "create_fetchmail": _("fetchmail entry created"),
     "edit_fetchmail": _("fetchmail entry changed"),
     "delete_fetchmail": _("fetchmail entry deleted"),
@@ -51,6 +52,7 @@ ACTION_LABELS = {
     "edit_dkim_signing_entry": _("DKIM signing changed"),
     "delete_dkim_signing_entry": _("DKIM signing deleted"),
     "add_totp_exception": _("TOTP exception added"),
+    "edit_totp_exception": _("TOTP exception changed"),
     "delete_totp_exception": _("TOTP exception deleted"),
     # Not PostfixAdmin's, which has no such table.
     "create_transport": _("transport created"),
@@ -70,8 +72,6 @@ ACTION_TABLES = {
     "dkim": {"dkimkey", "dkimsigning"},
     "totp_exception": {"totpexception"},
 }
-DELETE_ACTIONS = [verb for verb in ACTION_LABELS if verb.startswith("delete_")]
-
 
 CHANGED_COLUMN = Column("data", _("What"), "mailadmin/cells/changed.html")
 
@@ -182,20 +182,6 @@ def find_usernames(prefix: str) -> list[str]:
     lines = Log.objects.filter(username__istartswith=prefix).order_by("username")
     names = list(lines.values_list("username", flat=True).distinct()[: MAX_DOMAIN_QUERIES + 1])
     return names if len(names) <= MAX_DOMAIN_QUERIES else []
-
-
-def old_mail_notices(row: Any) -> list[str]:
-    """Return a warning if the log shows that a row of this name was deleted."""
-    if not was_deleted_before(row):
-        return []
-    text = gettext("%(row)s existed before: its old mail may still lie on the disk.")
-    return [text % {"row": row}]
-
-
-def was_deleted_before(row: Any) -> bool:
-    """Return whether the log shows that any row of this name was deleted."""
-    domain = getattr(row, "domain_id", row.pk)
-    return Log.objects.filter(domain=domain, action__in=DELETE_ACTIONS, data=row.pk).exists()
 
 
 def parse_day_start(text: str | None) -> datetime.datetime | None:

@@ -17,7 +17,8 @@ from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.db.pagination import can_union_slices
 from mailadmin.formatting import key_url
 from mailadmin.jobs.models import Job
-from mailadmin.jobs.runner import start_job, start_selection_job
+from mailadmin.jobs.selections import start_selection_job
+from mailadmin.jobs.services import start_job
 from mailadmin.names import try_normalize_address, try_normalize_domain
 from mailadmin.tables import cascade
 from mailadmin.tables.filters import search_rows
@@ -26,6 +27,9 @@ from mailadmin.tables.pages import Page, read_page
 
 BULK_JOB_KIND = "bulk"
 MAX_IMMEDIATE_ROWS = 200  # more are changed by a job
+READ_ROLES = dict.fromkeys(("list", "export"), Role.ADMINS)
+WRITE_SCREENS = ("create", "edit", "toggle", "bulk", "delete", "import")
+DATE_COLUMNS = ("created", "modified")  # exported, and ignored by imports
 MAX_DOMAIN_QUERIES = 100  # up to so many domains, a page reads the rows domain by domain
 
 Service = Callable[..., Any]

@@ -14,12 +14,10 @@ from mailadmin.tables.table import Table
 register = template.Library()
 
 register.simple_tag(formatting.icon)
-register.simple_tag(formatting.key_url)
 register.filter(formatting.unicode_address)
 register.filter(formatting.format_datetime)
 register.filter(formatting.format_size)
 register.filter(formatting.format_megabytes)
-register.filter(formatting.quota_to_bytes)
 register.filter(formatting.percent_of)
 register.filter(formatting.format_limit)
 register.filter(formatting.usage_level)

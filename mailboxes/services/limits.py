@@ -5,16 +5,14 @@ used instead while it is far from the limit and the worker has refreshed it rece
 """
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
-from fractions import Fraction
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain, DomainState
+from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.db.fields import validate_column
 from mailboxes.dashboard import cache
@@ -22,16 +20,6 @@ from mailboxes.models import Alias, Mailbox
 
 SMALL_DOMAIN_LIMIT = 200  # mailboxes; up to so many are counted at each change
 TALLY_TRUST_RATIO = 0.9  # of a limit
-
-
-def megabytes_to_bytes(megabytes: float | Decimal | Fraction | None) -> int:
-    """Convert a quota; 0 (unlimited) and -1 (disabled) stay as they are."""
-    megabytes = megabytes or 0
-    return int(megabytes * settings.MAILADMIN_QUOTA_MULTIPLIER) if megabytes > 0 else int(megabytes)
-
-
-def bytes_to_megabytes(size: int) -> float:
-    return size / settings.MAILADMIN_QUOTA_MULTIPLIER if size > 0 else size
 
 
 def format_whole_megabytes(size: int) -> str:

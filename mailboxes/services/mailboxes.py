@@ -8,13 +8,14 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
+from domains.quotas import megabytes_to_bytes
 from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
 from domains.services.text_references import delete_text_references
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.changes.perform import Changes
 from mailadmin.db.models import copy_with_values
-from mailadmin.jobs.runner import add_job
+from mailadmin.jobs.services import add_job
 from mailadmin.names import fold
 from mailboxes.dashboard import cache
 from mailboxes.models import Alias, Mailbox
@@ -23,7 +24,6 @@ from mailboxes.services.limits import (
     check_quotas,
     check_row_limit,
     is_quota_increase,
-    megabytes_to_bytes,
     sum_assigned_quota,
 )
 

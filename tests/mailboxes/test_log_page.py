@@ -7,10 +7,11 @@ from django.utils import timezone
 
 from domains.services.admins import create_admins
 from mailadmin import passwords
-from mailadmin.changes.log_page import tables_for_action
+from mailadmin.changes.log_page import ACTION_LABELS, tables_for_action
 from mailadmin.changes.models import Change, Log
 from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import create_mailboxes
+from mailboxes.transfer.row_types.related_services import LOG_ACTIONS
 from tests.base import PASSWORD, World
 from tests.mailboxes.base import AliasWorld
 
@@ -40,6 +41,10 @@ class LogLineTests(World):
         self.assertNotContains(page, "example.com")
         self.sign_in(self.root)
         self.assertContains(self.client.get("/log/"), "superadmin")
+
+    def test_actions_on_related_rows_have_labels(self):
+        for actions in LOG_ACTIONS.values():
+            self.assertLessEqual(set(actions), set(ACTION_LABELS))
 
     def test_every_action_is_about_a_table(self):
         for action, tables in (

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Self
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain
+from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.names import fold
@@ -83,8 +83,8 @@ class DomainCapacity:
             is_off = limit == NONE_ALLOWED and self.largest_quota > 0
             if is_off or (limit > 0 and self.has_unlimited_quota):
                 needed[name] = UNLIMITED
-            elif limit > 0 and size > limit * settings.MAILADMIN_QUOTA_MULTIPLIER:
-                needed[name] = math.ceil(size / settings.MAILADMIN_QUOTA_MULTIPLIER)
+            elif limit > 0 and size > megabytes_to_bytes(limit):
+                needed[name] = math.ceil(bytes_to_megabytes(size))
         return needed
 
 

@@ -6,7 +6,7 @@ from django import forms
 from django.db.models import CASCADE
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import ALL_DOMAINS, Admin, Domain, DomainState
+from domains.models import ALL_DOMAINS, MAX_QUOTA_MB, Admin, Domain, DomainState
 from domains.patterns import (
     normalize_pattern,
     validate_domain_transport,
@@ -34,8 +34,6 @@ from mailboxes.transfer.row_types.fields import (
     NameListField,
     SecretField,
 )
-
-MAX_QUOTA_MB = 2**40  # larger numbers are typing errors
 
 
 class DomainRowType(RowType):

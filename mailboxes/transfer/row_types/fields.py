@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from domains.tables import DATE_COLUMNS
 from mailadmin.changes.records import serialize_value
 from mailadmin.db.fields import DomainField, is_known_date, split_goto
 from mailadmin.names import (
@@ -20,7 +19,7 @@ from mailadmin.names import (
     validate_single_line,
     validate_text,
 )
-from mailadmin.tables.table import Table
+from mailadmin.tables.table import DATE_COLUMNS, Table
 
 
 class LineField(forms.CharField):

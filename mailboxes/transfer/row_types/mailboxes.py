@@ -10,11 +10,10 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import MAX_QUOTA_MB, Domain
+from domains.quotas import QUOTA_DECIMALS, exact_megabytes, file_quota, megabytes_to_bytes
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
 from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation
-from mailboxes.quotas import QUOTA_DECIMALS, exact_megabytes, file_quota
-from mailboxes.services.limits import megabytes_to_bytes
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes, edit_mailbox
 from mailboxes.tables import MailboxTable
 from mailboxes.transfer.row_types.addresses import AddressRowType

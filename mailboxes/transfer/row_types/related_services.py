@@ -31,12 +31,16 @@ def create_related_rows(changes: Changes, rows: list[Model], action: str) -> Non
 
 def edit_related_row(changes: Changes, row: Model, values: dict[str, Any], action: str) -> None:
     _require_superadmin(changes)
+    row = changes.find_one(type(row), row.pk)
     if changes.update([row], **values):
         _log_rows(changes, [row], LOG_ACTIONS[action][1])
 
 
 def delete_related_rows(changes: Changes, rows: list[Model], action: str) -> None:
     _require_superadmin(changes)
+    if not rows:
+        return
+    rows = changes.find(type(rows[0]), [row.pk for row in rows])
     changes.delete(rows)
     _log_rows(changes, rows, LOG_ACTIONS[action][2])
 
