@@ -16,12 +16,21 @@ from mailadmin.tables.form_fields import (
     AddressFormField,
     DomainFormField,
     LineListField,
-    RowChoiceField,
+    RowChoiceMixin,
     UntruncatedCharField,
 )
 from mailadmin.tables.forms import TableForm
 
 LIMIT_HELP = _("0 is unlimited, -1 allows none.")
+
+
+class DomainChoiceField(RowChoiceMixin, DomainFormField):
+    """One of the domains in the user's scope."""
+
+    missing_text = _("You have no domain %(name)s.")
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(model=Domain, url_name="domains-pick", **options)
 
 
 class BaseDomainForm(TableForm):
@@ -105,13 +114,11 @@ class AliasDomainForm(TableForm):
 
     create_only_fields = ("alias_domain",)
 
-    alias_domain = RowChoiceField(
+    alias_domain = DomainChoiceField(
         label=_("Alias domain"),
-        model=Domain,
-        url_name="domains-pick",
         help_text=_("Mail to this domain goes to the same names in the other one."),
     )
-    target_domain = RowChoiceField(label=_("Target domain"), model=Domain, url_name="domains-pick")
+    target_domain = DomainChoiceField(label=_("Target domain"))
 
     class Meta:
         model = AliasDomain

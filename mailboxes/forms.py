@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from domains.forms import DomainChoiceField
 from domains.models import MAX_QUOTA_MB, NONE_ALLOWED, Domain
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.password_forms import NewPasswordMixin
@@ -21,7 +22,7 @@ from mailadmin.names import (
     validate_domain,
     validate_local_part,
 )
-from mailadmin.tables.form_fields import LineListField, RowChoiceField, UntruncatedCharField
+from mailadmin.tables.form_fields import LineListField, UntruncatedCharField
 from mailadmin.tables.forms import TableForm
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.services import limits
@@ -61,7 +62,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         max_length=64,
         validators=[validate_local_part, validate_deliverable_local_part],
     )
-    domain = RowChoiceField(label=_("Domain"), model=Domain, url_name="domains-pick")
+    domain = DomainChoiceField(label=_("Domain"))
     quota = forms.DecimalField(
         label=_("Quota (MB)"),
         required=False,
@@ -246,7 +247,7 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
     local_part = UntruncatedCharField(
         label=_("Name before the @"), max_length=64, required=False, validators=[]
     )
-    domain = RowChoiceField(label=_("Domain"), model=Domain, url_name="domains-pick")
+    domain = DomainChoiceField(label=_("Domain"))
     catch_all = forms.BooleanField(
         label=_("Catch-all"),
         required=False,

@@ -159,7 +159,7 @@ def add_password_hash(fields: dict[str, FieldType]) -> dict[str, FieldType]:
 
 def build_page_schema(table: Table) -> dict[str, object]:
     """Return the schema of a page of rows."""
-    key_type = "integer" if table.newest_first else "string"
+    key_type = "integer" if table.key_type is int else "string"
     properties = {
         "items": build_list(component_ref(get_component_name(table))),
         "next": build_schema(FieldType(key_type, NEXT_HELP, is_nullable=True)),

@@ -180,7 +180,7 @@ def delete_operation(table: Table) -> dict:
 
 
 def key_parameter(table: Table) -> dict:
-    key_type = "integer" if table.newest_first else "string"
+    key_type = "integer" if table.key_type is int else "string"
     return path_parameter("key", "Its key.", {"type": key_type})
 
 

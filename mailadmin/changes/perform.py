@@ -29,15 +29,14 @@ from mailadmin.changes.records import (
     has_field,
     reload_full_rows,
     serialize_value,
-    text_values,
 )
 from mailadmin.db.bulk import chunks, insert_rows
-from mailadmin.db.models import Row
+from mailadmin.db.models import Row, has_generated_key
 from mailadmin.db.mysql.errors import CommitOutcomeUnknown
 from mailadmin.db.retry import retry_on_deadlock
 from mailadmin.names import fold
 
-BUFFER_NAMES = ("_lines", "_records", "_secrets", "_numbered")
+BUFFER_NAMES = ("_lines", "_records", "_secrets")
 
 AfterPerform = Callable[["Changes", Any], None]
 
@@ -158,7 +157,6 @@ class Changes:
     _lines: list[Log] = field(default_factory=list)
     _records: list[Change] = field(default_factory=list)
     _secrets: list[ChangeSecret] = field(default_factory=list)
-    _numbered: list[models.Model] = field(default_factory=list)  # new, key set by the database
     _touched: dict[type[models.Model], set[Any]] = field(default_factory=lambda: defaultdict(set))
     _at_end: dict[Callable[[list[Any]], None], list[Any]] = field(
         default_factory=lambda: defaultdict(list)
@@ -201,12 +199,17 @@ class Changes:
         return self.find(model, [key])[0]
 
     def create(self, rows: Iterable[models.Model]) -> None:
-        """Insert these rows of one model."""
+        """Insert these rows of one model; where the database gives the keys, one by one."""
         rows = list(rows)
         for row in rows:
             self._set_timestamps(row)
+        if rows and has_generated_key(type(rows[0])):
+            for row in rows:
+                row.save(force_insert=True)
+        else:
+            insert_rows(rows)
+        for row in rows:
             self._record("create", row, created_values(row))
-        insert_rows(rows)
         self._mark_touched(rows)
 
     def update(self, rows: Iterable[Row], **values: Any) -> list[Row]:
@@ -282,9 +285,6 @@ class Changes:
             for part in chunks(sorted(keys)):
                 if self._visible(model).filter(pk__in=part).count() != len(part):
                     raise PermissionDenied
-        for row in self._numbered:
-            if not self._visible(type(row)).filter(**text_values(row)).exists():
-                raise PermissionDenied
 
     def _visible(self, model: type[models.Model]) -> models.QuerySet:
         manager: Any = model._default_manager
@@ -301,11 +301,7 @@ class Changes:
 
     def _mark_touched(self, rows: Iterable[models.Model]) -> None:
         for row in rows:
-            if not is_scoped_model(type(row)):
-                continue
-            if row.pk is None:
-                self._numbered.append(row)
-            else:
+            if is_scoped_model(type(row)):
                 self._touched[type(row)].add(row.pk)
 
     def _record(self, verb: str, row: models.Model, values: Mapping[str, Any]) -> None:

@@ -14,15 +14,6 @@ from mailadmin.db.bulk import chunks
 from mailadmin.db.fields import fits_column
 
 
-def text_values(row: models.Model) -> dict[str, str]:
-    """Return the text columns of a row, to find it again while its number is not known."""
-    return {
-        f.attname: value
-        for f in row._meta.concrete_fields
-        if isinstance(value := f.value_from_object(row), str)
-    }
-
-
 def created_values(row: models.Model) -> dict[str, Any]:
     """Return the values of a new row that differ from the defaults."""
     changed: dict[Any, Any] = {}
@@ -36,7 +27,11 @@ def created_values(row: models.Model) -> dict[str, Any]:
 @functools.cache
 def recorded_columns(model: type[models.Model]) -> list[tuple[models.Field, Any]]:
     """Return (field, default) of all columns except the dates that every row has."""
-    fields = [f for f in model._meta.concrete_fields if f.name not in ("created", "modified")]
+    fields = [
+        f
+        for f in model._meta.concrete_fields
+        if f.name not in ("created", "modified") and not isinstance(f, models.AutoField)
+    ]
     return [(field, get_field_default(field)) for field in fields]
 
 

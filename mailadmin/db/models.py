@@ -33,6 +33,11 @@ class TimestampedModel(models.Model):
         abstract = True
 
 
+def has_generated_key(model: type[models.Model]) -> bool:
+    """Return whether the database gives new rows their key, a number."""
+    return isinstance(model._meta.pk, models.AutoField)
+
+
 def copy_with_values(row: Row, values: dict[str, object]) -> Row:
     """Return a copy of the row with these values, to validate them before anything is written.
 

@@ -50,7 +50,11 @@ class TableCommand(BaseCommand):
         rows = verbs.add_parser("list", help="print all, or those that are asked for")
         self.add_list_arguments(rows)
         shown = self.add_key_argument(verbs.add_parser("show", help="print one"))
-        added = self.add_key_argument(verbs.add_parser("add", help="make one"))
+        added = verbs.add_parser("add", help="make one")
+        if self.table.key_type is int:
+            self.add_output_arguments(added)
+        else:
+            self.add_key_argument(added)
         self.add_field_options(added, "create")
         edited = self.add_key_argument(verbs.add_parser("edit", help="change one"))
         self.add_field_options(edited, "edit")

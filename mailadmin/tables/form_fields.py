@@ -100,31 +100,37 @@ def get_choice_cache(principal: Any, model: type[models.Model]) -> ChoiceCache:
     return principal.form_choices.setdefault(model, ChoiceCache())
 
 
-class RowChoiceField(DomainFormField):
-    """One of the rows in the user's scope, by name; a select list if there are few."""
+class RowChoiceMixin:
+    """Have a field of keys choose one of the rows in the user's scope: a list if they are few.
+
+    `url_name` names the view that suggests keys, if there is one.
+    """
 
     max_select_choices = 50
+    missing_text = _("“%(name)s” was not found.")
 
-    def __init__(self, *, model: type[models.Model], url_name: str, **options: Any) -> None:
-        self.model, self.url_name = model, url_name
-        super().__init__(widget=PickerInput(url_name), **options)
+    def __init__(self, *, model: type[models.Model], url_name: str = "", **options: Any) -> None:
+        self.model = model
+        if url_name:
+            options["widget"] = PickerInput(url_name)
+        super().__init__(**options)
 
     def limit_to_principal(self, principal: Any) -> None:
         """Limit the field to the rows in the scope of this principal."""
         self.rows = self.model._default_manager.visible_to(principal)
         self.choice_cache = get_choice_cache(principal, self.model)
-        names = self.choice_cache.get_names(self.rows, self.max_select_choices + 1)
-        if len(names) <= self.max_select_choices:
-            choices = [(name, domain_to_unicode(name)) for name in names]
-            empty = [("", _("Choose …"))] if len(names) != 1 else []
+        keys = self.choice_cache.get_names(self.rows, self.max_select_choices + 1)
+        if len(keys) <= self.max_select_choices:
+            choices = [(key, super(RowChoiceMixin, self).prepare_value(key)) for key in keys]
+            empty = [("", _("Choose …"))] if len(keys) != 1 else []
             self.widget = forms.Select(choices=empty + choices)
             self.widget.is_required = self.required
 
     def clean(self, value: Any) -> Any:
-        name = super().clean(value)
-        row = self.choice_cache.get_row(self.rows, name) if name else None
-        if name and row is None:
-            raise ValidationError(_("You have no domain %(name)s.") % {"name": name})
+        key = super().clean(value)
+        row = self.choice_cache.get_row(self.rows, key) if key else None
+        if key and row is None:
+            raise ValidationError(self.missing_text, params={"name": key})
         return row
 
     def prepare_value(self, value: Any) -> Any:

@@ -18,8 +18,9 @@ from mailadmin.changes.perform import (
     perform,
 )
 from mailadmin.db.fields import validate_column
+from mailadmin.db.models import has_generated_key
 from mailadmin.names import validate_single_line, validate_text
-from mailadmin.tables.form_fields import RowChoiceField
+from mailadmin.tables.form_fields import RowChoiceMixin
 
 if TYPE_CHECKING:
     from mailadmin.tables.table import Service, Services
@@ -41,7 +42,7 @@ class ValidatedTextForm(forms.Form):
                     *field.validators,
                     validate_text if has_lines else validate_single_line,
                 ]
-            if isinstance(field, RowChoiceField):
+            if isinstance(field, RowChoiceMixin):
                 field.limit_to_principal(self.actor.principal)
 
 
@@ -197,11 +198,12 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
     @classmethod
     def identity_fields(cls, key: str) -> dict[str, Any]:
         """Return field → value of the fields that make up the key of a new row."""
-        return {cls._meta.model._meta.pk.name: key}
+        model = cls._meta.model
+        return {} if has_generated_key(model) else {model._meta.pk.name: key}
 
     def get_new_key(self) -> Any:
-        """Return the key that the new row will have."""
-        key = self.cleaned_data[self._meta.model._meta.pk.name]
+        """Return the key that the new row will have; None if the database gives it."""
+        key = self.cleaned_data.get(self._meta.model._meta.pk.name)
         return getattr(key, "pk", key)
 
     def adapt_for_api(self, values: Mapping[str, Any]) -> None:

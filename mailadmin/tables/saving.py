@@ -76,7 +76,11 @@ def validate_forms(forms: Iterable[TableForm]) -> list[TableForm]:
 
 def refuse_existing_keys(table: Table, forms: Sequence[TableForm]) -> None:
     """Refuse new rows that exist already, before their passwords are hashed."""
-    keys = {n: form.get_new_key() for n, form in enumerate(forms) if not form.is_edit}
+    keys = {
+        number: key
+        for number, form in enumerate(forms)
+        if not form.is_edit and (key := form.get_new_key()) is not None
+    }
     for part in chunks(keys.values()):
         rows = table.model._default_manager.filter(pk__in=part)
         existing = {fold(key) for key in rows.values_list("pk", flat=True)}

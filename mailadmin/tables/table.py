@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy
 
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
+from mailadmin.db.fields import DomainField
+from mailadmin.db.models import has_generated_key
 from mailadmin.db.pagination import can_union_slices
 from mailadmin.formatting import key_url
 from mailadmin.jobs.models import Job
@@ -249,6 +251,11 @@ class Table:
         """Return the rows with what their values need from other tables, in one query."""
         return rows
 
+    @property
+    def key_type(self) -> type:
+        """Return the type of the keys: numbers are given by the database."""
+        return int if has_generated_key(self.model) else str
+
     def parse_key(self, text: str) -> str:
         """Return the key that a user means by this text."""
         return try_normalize_address(text) if "@" in text else try_normalize_domain(text)
@@ -343,7 +350,7 @@ def get_cell_kind(field: models.Field) -> str:
             return "boolean"
         case models.DateTimeField():
             return "datetime"
-        case models.ForeignKey():
+        case models.ForeignKey(target_field=DomainField()):
             return "domain"
         case models.IntegerField():
             return "number"

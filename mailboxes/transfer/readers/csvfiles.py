@@ -20,7 +20,8 @@ DELIMITERS = ";,\t"
 XLSX_MEMBER = "[Content_Types].xml"  # is in every .xlsx
 IGNORED_COLUMNS = {"error", "created", "modified"}
 ESCAPED_FORMULA_RE = re.compile(r"'(?='*(?:[\t\r\n]|\s*[=+\-@]))")
-# Columns that identify a table; the first entry whose columns are all there counts.
+# Columns that identify a table; the first entry whose columns are all there counts. Tables that
+# are not named are identified by their required columns.
 IDENTIFYING_COLUMNS = (
     ("alias-domains", {"alias_domain"}),
     ("aliases", {"goto"}),
@@ -109,7 +110,7 @@ def read_header(lines: NumberedLines) -> tuple[list[str], str]:
 
 def detect_table(header: Iterable[str], lines: NumberedLines) -> str:
     names = {normalize_column_name(cell) for cell in header}
-    for table, columns in IDENTIFYING_COLUMNS:
+    for table, columns in iter_identifying_columns():
         if columns <= names and table in ROW_TYPES_BY_TABLE:
             return table
     text = _("No column says which table this is. The first line names the columns: %(names)s …")
@@ -117,6 +118,14 @@ def detect_table(header: Iterable[str], lines: NumberedLines) -> str:
         text % {"names": ", ".join(ROW_TYPES_BY_TABLE["mailboxes"].domain_admin_columns)},
         lines.place,
     )
+
+
+def iter_identifying_columns() -> Iterator[tuple[str, set[str]]]:
+    yield from IDENTIFYING_COLUMNS
+    named = {table for table, _columns in IDENTIFYING_COLUMNS}
+    for table, row_type in ROW_TYPES_BY_TABLE.items():
+        if table not in named:
+            yield table, set(row_type.required_columns)
 
 
 def normalize_column_name(cell: str) -> str:

@@ -172,8 +172,8 @@ def column_field(field: models.Field) -> forms.Field:
             return PostfixAdminDateTimeField()
         case models.IntegerField():
             return BoundedIntegerField()
-        case DomainField() | models.ForeignKey():
+        case DomainField() | models.ForeignKey(target_field=DomainField()):
             return DomainNameField()
-        case _ if field.primary_key:
+        case _ if field.primary_key or field.is_relation:
             return AddressKeyField()
     return ClearableLineField(max_length=field.max_length)
