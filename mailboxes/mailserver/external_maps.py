@@ -269,7 +269,7 @@ class PostmapMap(ExternalMap):
         program = find_program("postmap")
         if not program:
             raise MapUnavailable(_("postmap is not installed here"))
-        said = self._run_postmap(program, key, self.postfix.place_of(self.reference))
+        said = self._run_postmap(program, key, self.postfix.postmap_name(self.reference))
         if said.returncode not in (0, 1) or said.stderr.strip():
             raise MapUnavailable(said.stderr.strip() or _("postmap failed"))
         if said.returncode:

@@ -54,7 +54,7 @@ class FilesForAnotherDovecot(ConfigCheck):
         dovecot, installed = configuration.dovecot, configuration.dovecot_version
         written_for = "2.4" if is_for_2_4(dovecot) else "2.3"
         if installed and installed != written_for:
-            yield Fault(dovecot.first or dovecot.root.line, f"{written_for} ≠ {installed}")
+            yield Fault(dovecot.first_line or dovecot.root.line, f"{written_for} ≠ {installed}")
 
 
 class DovecotVersionMissing(ConfigCheck):
@@ -88,8 +88,8 @@ class DovecotVersionNotFirst(ConfigCheck):
 
     def find_faults(self, configuration):
         dovecot = configuration.dovecot
-        if dovecot.is_version_2_4 and dovecot.first != dovecot.where(VERSION_SETTING):
-            yield Fault(dovecot.first)
+        if dovecot.is_version_2_4 and dovecot.first_line != dovecot.where(VERSION_SETTING):
+            yield Fault(dovecot.first_line)
 
 
 class DovecotVersionUnknown(ConfigCheck):

@@ -1,5 +1,5 @@
-"""Configurations of Postfix and Dovecot as they lie in a folder, each value with its line.
+"""Parse the configuration folders of Postfix and Dovecot, keeping the line of each value.
 
-Reads files and nothing else: neither program has to be installed, and a copy made on another
-machine reads like the original.
+Only reads files: neither program has to be installed, and the folder may be a copy from another
+machine.
 """

@@ -1,4 +1,4 @@
-"""Values that Postfix 3.x has for what main.cf does not say; all others that we ask are empty."""
+"""Default values of Postfix 3.x parameters; the default of all others that we read is empty."""
 
 POSTFIX_DEFAULTS = {
     "alias_database": "hash:/etc/aliases",
@@ -46,7 +46,7 @@ POSTFIX_DEFAULTS = {
     "virtual_minimum_uid": "100",
     "virtual_transport": "virtual",
 }
-# Limits of a transport that has none of its own: `dovecot_destination_recipient_limit`.
+# Per-transport limits that default to the general one: `dovecot_destination_recipient_limit`.
 RECIPIENT_LIMIT_SUFFIX = "_destination_recipient_limit"
 
 PROXY_READ_PARAMETERS = """
@@ -73,10 +73,10 @@ PROXY_READ_PARAMETERS = """
     header_checks lmtp_body_checks lmtp_header_checks lmtp_mime_header_checks
     lmtp_nested_header_checks milter_header_checks mime_header_checks nested_header_checks
     smtp_body_checks smtp_header_checks smtp_mime_header_checks smtp_nested_header_checks
-""".split()  # noqa: SIM905 (nobody wants to read a hundred quoted lines)
+""".split()  # noqa: SIM905 (more readable than a hundred quoted lines)
 POSTFIX_DEFAULTS["proxy_read_maps"] = " ".join(f"${name}" for name in PROXY_READ_PARAMETERS)
 
-# A parameter that follows another until it is set.
+# Parameters whose default is the value of another.
 INHERITED_DEFAULTS = {
     "address_verify_sender_dependent_default_transport_maps": (
         "sender_dependent_default_transport_maps"

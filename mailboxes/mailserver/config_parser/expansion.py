@@ -1,16 +1,19 @@
-"""Postfix's `$name`, `${name}`, `${name?{…}:{…}}` and `${{a} == {b} ? {…} : {…}}`."""
+"""Expand Postfix's `$name`, `${name}`, `${name?{…}:{…}}` and `${{a} == {b} ? {…} : {…}}`."""
 
 import operator
 import re
+from collections.abc import Callable
+from typing import Any
 
-MAX_DEPTH = 100  # levels of values that name values
+ParameterLookup = Callable[[str], str]  # name → raw value
+MAX_DEPTH = 100  # levels of nesting
 CLOSING_BRACKETS = {"{": "}", "(": ")"}
 NAME_RE = re.compile(r"\w+", re.ASCII)
 CONDITIONAL_RE = re.compile(r"\s*([\w.-]+)\s*(?:([?:])(.*))?", re.ASCII | re.DOTALL)
 NUMBER_RE = re.compile(r"-?[0-9]{1,18}")
 LEVEL_RE = re.compile(r"[0-9]{1,9}")
 OPERATOR_RE = re.compile(r"\s*(==|!=|<=|>=|<|>)(level)?\s*")
-OPERATORS = {
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -18,20 +21,19 @@ OPERATORS = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-
-
-MAX_VALUE_LENGTH = 1_000_000  # letters of a value
+MAX_VALUE_LENGTH = 1_000_000  # characters
 
 
 class MacroNestingError(ValueError):
-    """A value that names itself, straight or by way of others."""
+    """Raised if a value refers to itself, directly or through others, or grows too long."""
 
 
-def expand_macros(text, lookup, depth=0):
-    """The text with all names replaced; `lookup` gives the raw value of a name."""
+def expand_macros(text: str, lookup: ParameterLookup, depth: int = 0) -> str:
+    """Return the text with all macros replaced; `lookup` returns the raw value of a name."""
     if depth > MAX_DEPTH:
         raise MacroNestingError(text)
-    out, at, size = [], 0, 0
+    out: list[str] = []
+    at, size = 0, 0
     while (dollar := text.find("$", at)) >= 0:
         out.append(text[at:dollar])
         piece, at = _expand_macro(text, dollar + 1, lookup, depth)
@@ -42,8 +44,8 @@ def expand_macros(text, lookup, depth=0):
     return "".join([*out, text[at:]])
 
 
-def _expand_macro(text, at, lookup, depth):
-    """What stands for the macro that begins behind the dollar sign, and where it ends."""
+def _expand_macro(text: str, at: int, lookup: ParameterLookup, depth: int) -> tuple[str, int]:
+    """Expand the macro behind the dollar sign; return the text and the position behind it."""
     if text[at : at + 1] == "$":
         return "$", at + 1
     if text[at : at + 1] in CLOSING_BRACKETS:
@@ -54,20 +56,20 @@ def _expand_macro(text, at, lookup, depth):
     return "$", at
 
 
-def find_closing_bracket(text, at):
-    """The place behind the bracket that closes the one at this place."""
+def find_closing_bracket(text: str, at: int) -> int:
+    """Return the position behind the bracket that closes the one at `at`."""
     opening, level = text[at], 0
-    for place in range(at, len(text)):
-        if text[place] == opening:
+    for position in range(at, len(text)):
+        if text[position] == opening:
             level += 1
-        elif text[place] == CLOSING_BRACKETS[opening]:
+        elif text[position] == CLOSING_BRACKETS[opening]:
             level -= 1
             if level == 0:
-                return place + 1
+                return position + 1
     return len(text)
 
 
-def _expand_braced(text, lookup, depth):
+def _expand_braced(text: str, lookup: ParameterLookup, depth: int) -> str:
     if text.lstrip().startswith("{"):
         return _expand_comparison(text.lstrip(), lookup, depth)
     choice = CONDITIONAL_RE.fullmatch(text)
@@ -80,8 +82,8 @@ def _expand_braced(text, lookup, depth):
     return _expand_branch(bool(value), kind + rest, lookup, depth)
 
 
-def _expand_comparison(text, lookup, depth):
-    """`{a} == {b} ? {yes} : {no}`."""
+def _expand_comparison(text: str, lookup: ParameterLookup, depth: int) -> str:
+    """Expand `{a} == {b} ? {yes} : {no}`."""
     end = find_closing_bracket(text, 0)
     left = expand_macros(text[1 : end - 1], lookup, depth + 1)
     compared = OPERATOR_RE.match(text, end)
@@ -90,25 +92,26 @@ def _expand_comparison(text, lookup, depth):
     start = compared.end()
     end = find_closing_bracket(text, start)
     right = expand_macros(text[start + 1 : end - 1], lookup, depth + 1)
-    is_true = OPERATORS[compared[1]](*_to_operands(left, right, compared[2]))
+    is_true = _compare(left, right, compared[1], is_level=bool(compared[2]))
     return _expand_branch(is_true, text[end:].strip(), lookup, depth)
 
 
-def _to_operands(left, right, is_level):
+def _compare(left: str, right: str, sign: str, is_level: bool) -> bool:
+    compare = OPERATORS[sign]
     if is_level:
-        return parse_compatibility_level(left), parse_compatibility_level(right)
+        return compare(parse_compatibility_level(left), parse_compatibility_level(right))
     if NUMBER_RE.fullmatch(left) and NUMBER_RE.fullmatch(right):
-        return int(left), int(right)
-    return left, right
+        return compare(int(left), int(right))
+    return compare(left, right)
 
 
-def parse_compatibility_level(text):
-    """A compatibility_level as numbers."""
+def parse_compatibility_level(text: str) -> tuple[int, ...]:
+    """Return a compatibility_level as a comparable tuple."""
     return tuple(int(part) for part in LEVEL_RE.findall(text)) or (0,)
 
 
-def _expand_branch(is_true, branches, lookup, depth):
-    """What `?{yes}:{no}`, `?yes` or `:no` says."""
+def _expand_branch(is_true: bool, branches: str, lookup: ParameterLookup, depth: int) -> str:
+    """Expand the chosen branch of `?{yes}:{no}`, `?yes` or `:no`."""
     kind, rest = branches[:1], branches[1:].lstrip()
     if rest.startswith("{"):
         end = find_closing_bracket(rest, 0)

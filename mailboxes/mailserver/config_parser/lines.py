@@ -1,18 +1,19 @@
-"""Lines of files, and where a file lies in a folder that may be a copy."""
+"""Lines and settings with their position in a file; paths in a folder that may be a copy."""
 
 import errno
 import os
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mailadmin.console import make_printable
 
 PASSWORD_MASK = "********"  # noqa: S105
-MAX_FILE_BYTES = 100_000_000  # bytes of a file; a list of a million mailboxes is smaller
+MAX_FILE_BYTES = 100_000_000  # a list of a million mailboxes is smaller
 SECRET_PATTERNS = (
-    # a whole value: `password = …` of a map file, `bind_pw = …`, passwords for other servers
+    # a whole value: `password = …` of a map file, `bind_pw = …`, passwords for remote servers
     # (not `nopassword = y` or `pass = yes`), keys of Dovecot's HTTP interfaces
     re.compile(
         r"^(\s*(?!nopassword\b)(?:\w*(?:password|passwd|_pw|_pass|secret)|\w+_sasl_password_maps"
@@ -29,75 +30,86 @@ SECRET_PATTERNS = (
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a file, as it stands there."""
+    """A line of a file, with its number; number 0 stands for the file as a whole."""
 
     file: str
     number: int
     text: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.file}:{self.number}" if self.number else self.file
 
     @property
-    def shown(self):
-        """The line for other people's eyes: passwords masked, no byte that a terminal obeys."""
+    def shown(self) -> str:
+        """Return the line for display: passwords masked, no control characters."""
         return mask_secrets(self.text.strip())
 
 
-def mask_secrets(text):
-    for secret in SECRET_PATTERNS:
-        text = secret.sub(rf"\g<1>{PASSWORD_MASK}", text)
+def mask_secrets(text: str) -> str:
+    for pattern in SECRET_PATTERNS:
+        text = pattern.sub(rf"\g<1>{PASSWORD_MASK}", text)
     return make_printable(text)
 
 
-def contains_secret(text):
-    """Whether a part of the line is for few eyes."""
+def contains_secret(text: str) -> bool:
+    """Check for passwords in a part of a line."""
     return mask_secrets(text) != make_printable(text)
 
 
 @dataclass(frozen=True)
 class ConfigSetting:
-    """A value by its name, with the lines it was read from."""
+    """A setting with the lines it was read from."""
 
     name: str
     value: str
     lines: tuple[Line, ...]
 
     @property
-    def line(self):
+    def line(self) -> Line:
         return self.lines[0]
 
-    def find_line(self, word):
-        """The line on which this word of the value stands."""
+    def find_line(self, word: str) -> Line:
+        """Return the line that holds this word of the value."""
         return next((line for line in self.lines if word in line.text), self.line)
 
 
 @dataclass(frozen=True)
+class LogicalLine:
+    """A line of Postfix's files, with the indented lines that continue it."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(line.text for line in self.lines)
+
+
+@dataclass(frozen=True)
 class ConfigProblem:
-    """What could not be read, and why."""
+    """A part of a file that could not be read, and the reason."""
 
     code: str
     line: Line
     reason: str = ""
 
 
-def read_text(path):
-    """The text of a file, whatever its bytes are; OSError where there is none that can be one."""
+def read_text(path: str | Path) -> str:
+    """Return the text of a regular file, decoding any bytes; raise OSError for all else."""
     path = Path(path)
     if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
         raise OSError(errno.EINVAL, "no ordinary file", str(path))
     if path.stat().st_size > MAX_FILE_BYTES:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     text = path.read_bytes().decode("utf-8", "surrogateescape")
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # which no name of a file can hold
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # a file name cannot contain NUL
 
 
-def split_physical_lines(path, text):
+def split_physical_lines(path: str | Path, text: str) -> list[Line]:
     return [Line(str(path), number, line) for number, line in enumerate(text.split("\n"), 1)]
 
 
-def resolve_path(directory, path, homes):
-    """Where a file of the configuration lies: in the folder, should that be a copy of its home."""
+def resolve_path(directory: str | Path, path: str | Path, homes: Iterable[str]) -> Path:
+    """Return the path of a file, inside `directory` if that is a copy of one of `homes`."""
     path, directory = Path(path), Path(directory)
     if not path.is_absolute():
         return directory / path

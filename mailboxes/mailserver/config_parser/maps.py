@@ -1,10 +1,12 @@
-"""What stands in a list of Postfix's: plain words and `type:name` maps, one in another."""
+"""Parse the lists of Postfix: plain words and `type:name` maps, which may be nested."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mailboxes.mailserver.config_parser.lines import Line
 
+UNKNOWN_LINE = Line("", 0, "")
 LIST_SEPARATORS = ", \t\r\n"
 SQL_TYPES = frozenset({"mysql", "pgsql", "sqlite"})
 INDEX_SUFFIXES = {
@@ -15,9 +17,7 @@ INDEX_SUFFIXES = {
     "dbm": ".pag",
     "sdbm": ".pag",
 }
-TEXT_SOURCE_TYPES = frozenset(
-    {*INDEX_SUFFIXES, "texthash"}
-)  # their source is a text of keys and values
+TEXT_SOURCE_TYPES = frozenset({*INDEX_SUFFIXES, "texthash"})  # built from a text file
 PATTERN_TYPES = frozenset({"regexp", "pcre", "cidr"})
 FILE_TYPES = TEXT_SOURCE_TYPES | PATTERN_TYPES | SQL_TYPES | {"ldap", "memcache"}
 COMPOSITE_TYPES = frozenset({"pipemap", "unionmap", "randmap"})
@@ -29,63 +29,61 @@ MAP_TYPES = FILE_TYPES | COMPOSITE_TYPES | OTHER_TYPES | {"netinfo", "nis", "nis
 
 @dataclass(frozen=True)
 class MapReference:
-    """A map as a list names it."""
+    """A `type:name` map as it is written in a list."""
 
     type: str
     name: str
     text: str
-    where: Line | None
+    where: Line
     proxied: bool = False
     is_negated: bool = False
-    members: tuple = ()
+    members: tuple["MapReference", ...] = ()
 
     @property
-    def is_sql(self):
+    def is_sql(self) -> bool:
         return self.type in SQL_TYPES
 
     @property
-    def is_file(self):
+    def is_file(self) -> bool:
         return self.type in FILE_TYPES and self.name.startswith("/")
 
     @property
-    def pairs(self):
-        """Keys and values of an inline map."""
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the keys and values of an inline map."""
         if self.type != "inline":
             return []
         return [_parse_inline_entry(entry) for entry in split_words(strip_braces(self.name))]
 
-    def walk(self):
-        """The map and all that it is made of."""
+    def walk(self) -> Iterator["MapReference"]:
+        """Yield the map and, recursively, its members."""
         yield self
         for member in self.members:
             yield from member.walk()
 
 
-def _parse_inline_entry(entry):
+def _parse_inline_entry(entry: str) -> tuple[str, str]:
     key, _sign, value = strip_braces(entry).partition("=")
     return key.strip(), strip_braces(value.strip())
 
 
-def strip_braces(text):
+def strip_braces(text: str) -> str:
     text = text.strip()
     return text[1:-1].strip() if text.startswith("{") and text.endswith("}") else text
 
 
-def split_words(text):
-    """The words of a list; what stands in braces is one word."""
-    words, word, level = [], [], 0
-    for letter in text:
-        level += (letter == "{") - (letter == "}")
-        if letter in LIST_SEPARATORS and level <= 0:
-            words.append("".join(word))
-            word = []
-        else:
-            word.append(letter)
-    return [word for word in [*words, "".join(word)] if word]
+def split_words(text: str) -> list[str]:
+    """Split a list into words; text in braces is one word."""
+    words, start, level = [], 0, 0
+    for at, character in enumerate(text):
+        level += (character == "{") - (character == "}")
+        if character in LIST_SEPARATORS and level <= 0:
+            words.append(text[start:at])
+            start = at + 1
+    return [word for word in [*words, text[start:]] if word]
 
 
-def parse_map_reference(text, where=None):
-    """The map that a word names, or None where it is a plain word."""
+def parse_map_reference(text: str, where: Line = UNKNOWN_LINE) -> MapReference | None:
+    """Parse a word that names a map; return None for a plain word."""
     rest = text.lstrip("!")
     proxied = rest.startswith("proxy:")
     while rest.startswith("proxy:"):
@@ -106,8 +104,8 @@ def parse_map_reference(text, where=None):
     )
 
 
-def iter_map_references(text, where=None):
-    """All maps that a list names, also inside `{ … }` of a restriction."""
+def iter_map_references(text: str, where: Line = UNKNOWN_LINE) -> Iterator[MapReference]:
+    """Yield all maps that a list names, also those inside `{ … }` of a restriction."""
     for word in split_words(text):
         if (inside := strip_braces(word)) != word:
             yield from iter_map_references(inside, where)
@@ -115,6 +113,6 @@ def iter_map_references(text, where=None):
             yield found
 
 
-def is_hostname(text):
-    """Whether a word of a list is a host or domain, and no file, address or exception."""
+def is_hostname(text: str) -> bool:
+    """Check that a word of a list is a host or domain, not a file, address or exception."""
     return bool(re.fullmatch(r"[\w.-]+", text, re.ASCII))

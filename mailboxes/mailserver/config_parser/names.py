@@ -1,6 +1,7 @@
-"""What Dovecot 2.4 calls the settings of 2.3: each name that it no longer takes; newer names."""
+"""Names of Dovecot 2.3's settings that 2.4 has renamed or removed, and names new in 2.4."""
 
-from mailboxes.mailserver.config_parser.dovecot import is_package_file
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles, is_package_file
+from mailboxes.mailserver.config_parser.lines import Line
 from mailboxes.mailserver.config_parser.tree import FILTER_BLOCKS, LIST_SETTINGS, ConfigBlock
 
 # The same value by another name.
@@ -16,7 +17,7 @@ RENAMED_SETTINGS = {
     "ssl_require_crl": "ssl_server_require_crl",
     "ssl_verify_client_cert": "ssl_server_request_client_cert",
 }
-# A file's name instead of `<file`.
+# 2.4 takes a file name instead of `<file`.
 FILE_SETTINGS = {
     "ssl_alt_cert": "ssl_server_alt_cert_file",
     "ssl_alt_key": "ssl_server_alt_key_file",
@@ -28,7 +29,7 @@ FILE_SETTINGS = {
     "ssl_key": "ssl_server_key_file",
 }
 INVERTED_SETTINGS = {"disable_plaintext_auth": "auth_allow_cleartext"}
-# What takes its place is said in another way.
+# Replaced by a setting of another form.
 REPLACED_SETTINGS = {
     "auth_worker_max_count": "service auth-worker { process_limit }",
     "mail_attachment_fs": "mail_ext_attachment { fs … }",
@@ -46,7 +47,7 @@ REMOVED_SETTINGS = frozenset(
     | {"replicator_host", "replicator_port"}
 )
 REMOVED_PREFIXES = ("director_", "old_stats_", "replication_")
-# A file of SQL settings, and what 2.4 has in the block or beside it.
+# Settings of SQL files → settings of 2.4, in the block or next to it.
 SQL_FILE_SETTINGS = {
     "connect": "mysql HOST { … }, sqlite_path",
     "default_pass_scheme": "passdb sql { default_password_scheme }",
@@ -54,8 +55,8 @@ SQL_FILE_SETTINGS = {
     "password_query": "passdb sql { query }",
     "user_query": "userdb sql { query }",
 }
-# Kind of block → names in it.
-BLOCK_SETTINGS = {
+# Kind of block → settings in it.
+BLOCK_SETTINGS: dict[str, dict[str, str]] = {
     "inet_listener": {"address": "listen"},
     "mailbox": {"driver": ""},
     "namespace": {"location": "mail_driver, mail_path"},
@@ -76,7 +77,7 @@ BLOCK_SETTINGS = {
         "override_fields": "fields { … }",
     },
 }
-# plugin { … }: the same value by another name. What is in none of these tables keeps its name.
+# plugin { … }: the same value by another name. Settings in none of these tables keep their name.
 RENAMED_PLUGIN_SETTINGS = {
     "acl_anyone": "imap_acl_allow_anyone",
     "fts_index_timeout": "fts_search_timeout",
@@ -92,12 +93,12 @@ QUOTA_SETTINGS = {
     "quota_vsizes": "",
     "quota_warning": "quota_warning NAME { … }",
 }
-# Plugins that 2.4 does not have; nobody can log in where one is named.
+# Plugins that 2.4 does not have; naming one makes all logins fail.
 REMOVED_PLUGINS = frozenset({
     "antispam", "expire", "fts_lucene", "fts_squat", "imap_old_stats", "imap_stats",
     "listescape", "mail_filter", "mailbox_alias", "old_stats", "replication", "snarf", "stats",
 })  # fmt: skip
-# Settings and blocks that 2.3 does not have.
+# Settings and blocks unknown to 2.3.
 NEW_SETTINGS = frozenset(
     {"dovecot_storage_version", "auth_allow_weak_schemes", "mail_driver", "mail_inbox_path"}
     | {"mail_path", "sql_driver", "sqlite_path", "passdb_sql_query", "userdb_sql_query"}
@@ -106,8 +107,8 @@ NEW_SETTINGS = frozenset(
 NEW_BLOCKS = frozenset({"mysql", "pgsql", "quota", "dict_server", "quota_clone", "ssl_server"})
 
 
-def find_replacement(name, kind=""):
-    """What 2.4 has instead of a setting of 2.3's: "" if nothing, None if it has that one too."""
+def find_replacement(name: str, kind: str = "") -> str | None:
+    """Return the name in 2.4 of a setting of 2.3: "" if it was removed, None if it is unchanged."""
     if kind in BLOCK_SETTINGS and name in BLOCK_SETTINGS[kind]:
         return BLOCK_SETTINGS[kind][name]
     if name in REMOVED_SETTINGS or name.startswith(REMOVED_PREFIXES):
@@ -122,13 +123,13 @@ def find_replacement(name, kind=""):
     return None
 
 
-def is_for_2_4(dovecot):
-    """Whether it is meant for 2.4, whatever it lacks of what that wants."""
+def is_for_2_4(dovecot: DovecotFiles) -> bool:
+    """Check whether a configuration is written for 2.4, even if it lacks the version setting."""
     return dovecot.is_version_2_4 or find_2_4_line(dovecot) is not None
 
 
-def find_2_4_line(dovecot):
-    """The first line that only 2.4 takes."""
+def find_2_4_line(dovecot: DovecotFiles) -> Line | None:
+    """Return the first line that only 2.4 accepts."""
     for child in dovecot.root.children:
         if is_package_file(child.line.file):
             continue
@@ -141,8 +142,8 @@ def find_2_4_line(dovecot):
     return None
 
 
-def find_2_3_line(dovecot):
-    """The first line that 2.4 no longer takes."""
+def find_2_3_line(dovecot: DovecotFiles) -> Line | None:
+    """Return the first line that 2.4 no longer accepts."""
     for blocks, setting in dovecot.root.walk():
         kind = blocks[-1].kind
         is_older = kind == "plugin" or find_replacement(setting.name, kind) is not None

@@ -1,10 +1,12 @@
-"""A folder of Postfix's: main.cf, master.cf and the maps they name."""
+"""A configuration folder of Postfix: main.cf, master.cf and the maps they name."""
 
 import functools
 import re
 import socket
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from mailboxes.mailserver.config_parser import maps
 from mailboxes.mailserver.config_parser.defaults import POSTFIX_DEFAULTS, RECIPIENT_LIMIT_SUFFIX
@@ -13,11 +15,13 @@ from mailboxes.mailserver.config_parser.lines import (
     ConfigProblem,
     ConfigSetting,
     Line,
+    LogicalLine,
     read_text,
     resolve_path,
     split_physical_lines,
 )
-from mailboxes.mailserver.config_parser.services import parse_service
+from mailboxes.mailserver.config_parser.maps import MapReference
+from mailboxes.mailserver.config_parser.services import MasterService, parse_service
 from mailboxes.mailserver.config_parser.sqlmap import SqlMapFile
 
 DEFAULT_POSTFIX_FOLDER = "/etc/postfix"
@@ -28,22 +32,13 @@ POSTFIX_FOLDERS = (
     "/opt/local/etc/postfix",
 )
 WHITESPACE = " \t\r\v\f"
+LogicalLines = tuple[list[LogicalLine], tuple[ConfigProblem, ...]]
+SqlMaps = list[tuple[MapReference, SqlMapFile]]
 
 
-@dataclass(frozen=True)
-class LogicalLine:
-    """A logical line: what one physical line began and indented ones went on."""
-
-    lines: tuple[Line, ...]
-
-    @property
-    def text(self):
-        return "".join(line.text for line in self.lines)
-
-
-def split_logical_lines(path, text):
-    """The entries of a file; comments and empty lines also vanish from amidst one."""
-    entry = []
+def split_logical_lines(path: str | Path, text: str) -> Iterator[LogicalLine]:
+    """Yield the logical lines of a text, without comments and empty lines."""
+    entry: list[Line] = []
     for line in split_physical_lines(path, text):
         if not line.text.strip(WHITESPACE) or line.text.lstrip(WHITESPACE).startswith("#"):
             continue
@@ -55,8 +50,8 @@ def split_logical_lines(path, text):
         yield LogicalLine(tuple(entry))
 
 
-def parse_setting(entry):
-    """`name = value` of an entry, or None."""
+def parse_setting(entry: LogicalLine) -> ConfigSetting | None:
+    """Parse `name = value`; return None for anything else."""
     name, sign, value = entry.text.partition("=")
     name = name.strip(WHITESPACE)
     if not sign or not name or re.search(r"\s", name):
@@ -66,13 +61,13 @@ def parse_setting(entry):
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """The settings of a file in order, and what was wrong with it."""
+    """The settings of a file in order, and the problems with it."""
 
     settings: tuple[ConfigSetting, ...] = ()
     problems: tuple[ConfigProblem, ...] = ()
 
     @classmethod
-    def of(cls, path):
+    def of(cls, path: str | Path) -> Self:
         entries, problems = read_logical_lines(path)
         found = [(entry, parse_setting(entry)) for entry in entries]
         broken = [
@@ -80,22 +75,23 @@ class SettingsFile:
         ]
         return cls(tuple(s for _entry, s in found if s), (*problems, *broken))
 
-    def get_effective_settings(self):
-        """The last of each name is the one that counts."""
+    def get_effective_settings(self) -> dict[str, ConfigSetting]:
+        """Return name → setting; the last one of each name wins."""
         return {setting.name: setting for setting in self.settings}
 
 
-def read_logical_lines(path):
-    """The logical lines of a file, and the problem with it, if there is one."""
+def read_logical_lines(path: str | Path) -> LogicalLines:
+    """Return the logical lines of a file, and the problem if it cannot be read."""
     try:
         return list(split_logical_lines(path, read_text(path))), ()
     except OSError as error:
-        return [], (ConfigProblem("unreadable-file", Line(str(path), 0, ""), error.strerror),)
+        reason = error.strerror or ""
+        return [], (ConfigProblem("unreadable-file", Line(str(path), 0, ""), reason),)
 
 
 @dataclass(frozen=True)
 class PostfixFiles:
-    """A configuration folder of Postfix's, live or copied; `overrides` is what a service sets."""
+    """A configuration folder of Postfix, live or copied, with the overrides of one service."""
 
     directory: Path
     overrides: dict[str, ConfigSetting] = field(default_factory=dict)
@@ -103,34 +99,34 @@ class PostfixFiles:
     # main.cf
 
     @property
-    def main_cf_path(self):
+    def main_cf_path(self) -> Path:
         return Path(self.directory) / "main.cf"
 
     @functools.cached_property
-    def main_settings(self):
+    def main_settings(self) -> SettingsFile:
         return SettingsFile.of(self.main_cf_path)
 
     @functools.cached_property
-    def settings(self):
-        """Name → setting, as a service sees it."""
+    def settings(self) -> dict[str, ConfigSetting]:
+        """Return name → setting, including the overrides."""
         return self.main_settings.get_effective_settings() | self.overrides
 
-    def is_set(self, name):
+    def is_set(self, name: str) -> bool:
         return name in self.settings
 
-    def value(self, name):
-        """A parameter's value with all names in it replaced."""
+    def value(self, name: str) -> str:
+        """Return the value of a parameter with all macros expanded."""
         return self.expand(self.raw(name))
 
-    def expand(self, text):
-        """The text as Postfix understands it; what never ends is empty."""
+    def expand(self, text: str) -> str:
+        """Return the text with all macros expanded; empty if the nesting is endless."""
         try:
             return expand_macros(text, self.raw)
         except MacroNestingError:
             return ""
 
-    def raw(self, name):
-        """A parameter's value as it is written, or as Postfix has it by default."""
+    def raw(self, name: str) -> str:
+        """Return the value of a parameter as it is written, or Postfix's default."""
         if name in self.settings:
             return self.settings[name].value
         if name in COMPUTED_DEFAULTS:
@@ -139,25 +135,25 @@ class PostfixFiles:
             return f"$default{RECIPIENT_LIMIT_SUFFIX}"
         return POSTFIX_DEFAULTS.get(name, "")
 
-    def where(self, name, word=""):
-        """The line that sets a parameter (and holds the word); of the file, if none does."""
+    def where(self, name: str, word: str = "") -> Line:
+        """Return the line that sets a parameter (and holds the word), or main.cf as a whole."""
         setting = self.settings.get(name)
         return setting.find_line(word) if setting else Line(str(self.main_cf_path), 0, "")
 
-    def is_yes(self, name):
+    def is_yes(self, name: str) -> bool:
         return self.value(name).strip().lower() == "yes"
 
-    def iter_words_with_lines(self, name):
-        """The words of a list, each with the line that it, or the name it stands behind, is on."""
+    def iter_words_with_lines(self, name: str) -> Iterator[tuple[str, Line]]:
+        """Yield (word, line) for the expanded words of a list."""
         for written in maps.split_words(self.raw(name)):
             line = self.where(name, written)
             yield from ((word, line) for word in maps.split_words(self.expand(written)))
 
-    def words(self, name):
+    def words(self, name: str) -> list[str]:
         return [word for word, _line in self.iter_words_with_lines(name)]
 
-    def find_recursive_settings(self):
-        """Settings whose value never ends."""
+    def find_recursive_settings(self) -> Iterator[ConfigSetting]:
+        """Yield the settings whose macros refer to themselves."""
         for setting in self.settings.values():
             try:
                 expand_macros(setting.value, self.raw)
@@ -166,45 +162,43 @@ class PostfixFiles:
 
     # Maps
 
-    def maps(self, name):
-        """The maps that a parameter names, in order."""
+    def maps(self, name: str) -> list[MapReference]:
+        """Return the maps that a parameter names, in order."""
         words = self.iter_words_with_lines(name)
         return [found for word, line in words for found in maps.iter_map_references(word, line)]
 
-    def all_maps(self, name):
-        """The same, and those that combined ones are made of."""
+    def all_maps(self, name: str) -> list[MapReference]:
+        """Return the maps of a parameter, including the members of composite maps."""
         return [part for found in self.maps(name) for part in found.walk()]
 
-    def get_map_path(self, reference):
-        """The file of a map, in this folder if that is a copy."""
+    def get_map_path(self, reference: MapReference) -> Path:
+        """Return the path of a map's file, in this folder if it is a copy."""
         return self.resolve_path(reference.name)
 
-    def place_of(self, reference):
-        """How postmap is told the map, its file being in this folder if that is a copy."""
+    def postmap_name(self, reference: MapReference) -> str:
+        """Return `type:name` as postmap takes it, with the file in this folder if it is a copy."""
         name = self.get_map_path(reference) if reference.is_file else reference.name
         return f"{reference.type}:{name}"
 
-    def resolve_path(self, path):
+    def resolve_path(self, path: str | Path) -> Path:
         own = self.settings.get("config_directory")
         return resolve_path(
             self.directory, path, (*POSTFIX_FOLDERS, own.value) if own else POSTFIX_FOLDERS
         )
 
-    def sql_maps(self, name):
-        """The SQL maps of a parameter, as (reference, settings)."""
+    def sql_maps(self, name: str) -> SqlMaps:
+        """Return (reference, settings) of the SQL maps of a parameter."""
         return [(found, self.sql_map(found)) for found in self.all_maps(name) if found.is_sql]
 
-    def sql_map(self, reference):
-        """The settings of an SQL map: of its file, or of main.cf behind its name."""
+    def sql_map(self, reference: MapReference) -> SqlMapFile:
+        """Return the settings of an SQL map, from its file or from main.cf."""
         if not reference.name.startswith(("/", ".")):
             return self._sql_map_of_main_cf(reference)
         path = self.get_map_path(reference)
-        listing = SettingsFile.of(path)
-        return SqlMapFile(
-            reference.type, str(path), listing.get_effective_settings(), listing.problems
-        )
+        file = SettingsFile.of(path)
+        return SqlMapFile(reference.type, str(path), file.get_effective_settings(), file.problems)
 
-    def _sql_map_of_main_cf(self, reference):
+    def _sql_map_of_main_cf(self, reference: MapReference) -> SqlMapFile:
         prefix = f"{reference.name}_"
         settings = {
             name.removeprefix(prefix): replace(setting, value=self.value(name))
@@ -213,12 +207,12 @@ class PostfixFiles:
         }
         return SqlMapFile(reference.type, str(self.main_cf_path), settings)
 
-    def read(self, reference):
-        """The logical lines of a map's text, and the problem with it, if there is one."""
+    def read(self, reference: MapReference) -> LogicalLines:
+        """Return the logical lines of a map's source file, and the problem if it cannot be read."""
         return read_logical_lines(self.get_map_path(reference))
 
-    def entries(self, reference):
-        """Keys and values of a map that lists them (a text file, inline), each with its line."""
+    def entries(self, reference: MapReference) -> list[tuple[str, str, Line]]:
+        """Return (key, value, line) of a map that lists them (a text file, inline)."""
         if reference.type == "inline":
             return [(key, value, reference.where) for key, value in reference.pairs]
         if reference.type not in maps.TEXT_SOURCE_TYPES:
@@ -226,8 +220,8 @@ class PostfixFiles:
         entries, _problems = self.read(reference)
         return [(*_split_map_entry(entry.text), entry.lines[0]) for entry in entries]
 
-    def names(self, name):
-        """The domains that a list spells out, also by file or map, each with its line."""
+    def names(self, name: str) -> Iterator[tuple[str, Line]]:
+        """Yield (domain, line) of the domains that a list contains, also by file or map."""
         for word, where in self.iter_words_with_lines(name):
             if found := maps.parse_map_reference(word, where):
                 for part in found.walk():
@@ -237,7 +231,7 @@ class PostfixFiles:
             elif maps.is_hostname(word):
                 yield word.lower(), where
 
-    def _names_of_file(self, path):
+    def _names_of_file(self, path: str) -> Iterator[tuple[str, Line]]:
         entries, _problems = read_logical_lines(self.resolve_path(path))
         for entry in entries:
             yield from ((word.lower(), entry.lines[0]) for word in maps.split_words(entry.text))
@@ -245,67 +239,63 @@ class PostfixFiles:
     # master.cf
 
     @functools.cached_property
-    def _master_cf(self):
+    def _master_cf(self) -> LogicalLines:
         return read_logical_lines(Path(self.directory) / "master.cf")
 
     @functools.cached_property
-    def services(self):
+    def services(self) -> list[MasterService]:
         entries, _problems = self._master_cf
         return [service for entry in entries if (service := parse_service(entry))]
 
-    def service(self, name, kind=None):
-        """A service by its name (and type: `inet`, `unix`), or None."""
-        fitting = (s for s in self.services if s.name == name and kind in (None, s.type))
-        return next(fitting, None)
+    def service(self, name: str, kind: str | None = None) -> MasterService | None:
+        """Return the service of this name (and type: `inet`, `unix`)."""
+        matching = (s for s in self.services if s.name == name and kind in (None, s.type))
+        return next(matching, None)
 
-    def for_service(self, service):
-        """The configuration as this service sees it."""
+    def for_service(self, service: MasterService) -> "PostfixFiles":
+        """Return the configuration with the overrides of this service."""
         return PostfixFiles(self.directory, self.overrides | service.options)
 
-    # What was wrong
+    # Problems
 
     @functools.cached_property
-    def problems(self):
-        """What Postfix would not read either."""
+    def problems(self) -> list[ConfigProblem]:
+        """Return the parts that Postfix cannot read."""
         entries, unreadable = self._master_cf
         broken = [ConfigProblem("broken-line", e.lines[0]) for e in entries if not parse_service(e)]
         return [*self.main_settings.problems, *unreadable, *broken]
 
-    def find_duplicates(self):
-        """Settings that a later one of the same name undoes."""
+    def find_duplicates(self) -> list[ConfigSetting]:
+        """Return the settings that a later one of the same name overrides."""
         last = self.main_settings.get_effective_settings()
         return [
             setting for setting in self.main_settings.settings if setting is not last[setting.name]
         ]
 
 
-def _split_map_entry(text):
+def _split_map_entry(text: str) -> tuple[str, str]:
     key, *value = text.split(None, 1)
     return key, value[0].strip() if value else ""
 
 
-# What Postfix makes of the machine's name
+# Defaults that depend on the host name
 
 DEFAULT_DOMAIN = "localdomain"
 
 
-def _myhostname(postfix):
+def _myhostname(postfix: PostfixFiles) -> str:
     name = socket.gethostname()
     mydomain = postfix.settings.get("mydomain")
     return name if "." in name else f"{name}.{mydomain.value if mydomain else DEFAULT_DOMAIN}"
 
 
-def _mydomain(postfix):
+def _mydomain(postfix: PostfixFiles) -> str:
     name = postfix.value("myhostname")
     return name.partition(".")[2] or DEFAULT_DOMAIN
 
 
-COMPUTED_DEFAULTS = {
+COMPUTED_DEFAULTS: dict[str, Callable[[PostfixFiles], str]] = {
     "myhostname": _myhostname,
     "mydomain": _mydomain,
-    "config_directory": lambda postfix: (
-        DEFAULT_POSTFIX_FOLDER
-        if str(postfix.directory) == DEFAULT_POSTFIX_FOLDER
-        else str(postfix.directory)
-    ),
+    "config_directory": lambda postfix: str(postfix.directory),
 }

@@ -1,10 +1,11 @@
-"""The lines of master.cf."""
+"""Parse the entries of master.cf."""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mailboxes.mailserver.config_parser import maps
-from mailboxes.mailserver.config_parser.lines import ConfigSetting, Line
+from mailboxes.mailserver.config_parser.lines import ConfigSetting, Line, LogicalLine
 
 SERVICE_FIELD_COUNT = 8  # name type private unprivileged chroot wakeup maxproc command
 PIPE_ARGUMENT_RE = re.compile(r"(flags|user|argv|size|null_sender|directory|chroot)=")
@@ -12,7 +13,7 @@ PIPE_ARGUMENT_RE = re.compile(r"(flags|user|argv|size|null_sender|directory|chro
 
 @dataclass(frozen=True)
 class MasterService:
-    """A line of master.cf."""
+    """A service of master.cf."""
 
     name: str
     type: str
@@ -22,12 +23,12 @@ class MasterService:
     flags: dict[str, str] = field(default_factory=dict)  # pipe's: flags=, user=, argv=
 
     @property
-    def command(self):
+    def command(self) -> str:
         return self.fields[-1]
 
 
-def parse_service(entry):
-    """The service that an entry of master.cf describes, or None."""
+def parse_service(entry: LogicalLine) -> MasterService | None:
+    """Parse an entry of master.cf; return None if it is incomplete."""
     words = maps.split_words(re.sub(r",", "\N{SUBSTITUTE}", entry.text))
     words = [word.replace("\N{SUBSTITUTE}", ",") for word in words]
     if len(words) < SERVICE_FIELD_COUNT:
@@ -39,8 +40,8 @@ def parse_service(entry):
     return MasterService(words[0], words[1], fields, options, entry.lines[0], flags)
 
 
-def _iter_options(arguments, lines):
-    """`-o name=value` and `-o { name = value }`."""
+def _iter_options(arguments: Sequence[str], lines: Sequence[Line]) -> Iterator[ConfigSetting]:
+    """Yield the overrides `-o name=value` and `-o { name = value }`."""
     for number, word in enumerate(arguments):
         if not word.startswith("-o"):
             continue

@@ -1,6 +1,7 @@
-"""As much of a query as a reader of configurations wants: what, from where, if what."""
+"""Split the SELECTs of a query into columns, tables and condition, without validating it."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 IDENTIFIER_PATTERN = r"[\w$`\"]+(?:\.[\w$`\"]+)?"
@@ -10,25 +11,25 @@ TABLE_SOURCE_RE = re.compile(
     re.IGNORECASE,
 )
 CLAUSE_KEYWORDS = ("union", "from", "where", "group", "having", "order", "limit", "procedure")
-SELECT_PREFIX_RE = re.compile(r"\s*(?:(?:all|distinct)\b\s*(?=\(|select\b))?", re.IGNORECASE)
+UNION_MODE_RE = re.compile(r"\s*(?:(?:all|distinct)\b\s*(?=\(|select\b))?", re.IGNORECASE)
 SELECT_KEYWORD_RE = re.compile(r"\s*(?:select\s+(?:distinct\s+)?)?", re.IGNORECASE)
 TOKEN_RE = re.compile(r"'(?:[^'\\]|\\.|'')*'|[\w`\".$%{}@|:#]+|.", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class ParsedSelect:
-    """One SELECT of a query that may unite several."""
+    """A SELECT of a query, which may be a UNION of several."""
 
     columns: str
     source: str
     where_clause: str
     text: str
-    start: int  # where its columns are in the query
+    start: int  # of the columns in the query
     end: int
 
     @property
-    def tables(self):
-        """Name in the query (an alias, if it has one) → name of the table."""
+    def tables(self) -> dict[str, str]:
+        """Return alias (or name) → name of each table."""
         found = {}
         for name, alias in TABLE_SOURCE_RE.findall(
             remove_parentheses(blank_string_literals(self.source))
@@ -37,8 +38,8 @@ class ParsedSelect:
             found[unquote_identifier(alias) or name] = name
         return found
 
-    def mentions_column(self, column, name=None):
-        """Whether a column is asked: that of a table by its name in the query, if that is said."""
+    def mentions_column(self, column: str, name: str | None = None) -> bool:
+        """Check for a column in the tables or condition, qualified by the table alias if given."""
         text = f"{self.source} {self.where_clause}"
         plain = rf"(?<![\w.`\"]){build_column_pattern(column)}"
         owned = (
@@ -52,68 +53,73 @@ class ParsedSelect:
         )
 
 
-def remove_parentheses(text):
-    """The text without what stands in brackets."""
-    inner = None
-    while inner != text:
-        inner, text = text, re.sub(r"\([^()]*\)", "", text)
+def remove_parentheses(text: str) -> str:
+    """Remove everything in parentheses."""
+    while (shorter := re.sub(r"\([^()]*\)", "", text)) != text:
+        text = shorter
     return text
 
 
-def build_column_pattern(name):
+def build_column_pattern(name: str) -> str:
     return rf"[`\"]?{re.escape(name)}[`\"]?(?![\w`\"])"
 
 
-def unquote_identifier(name):
+def unquote_identifier(name: str) -> str:
     return name.replace("`", "").replace('"', "").lower()
 
 
-def blank_string_literals(text):
-    """The text without what its strings say."""
+def blank_string_literals(text: str) -> str:
+    """Return the text with all string literals empty."""
     return re.sub(r"'(?:[^'\\]|\\.|'')*'", "''", text)
 
 
-def parse_selects(query):
-    """Each SELECT that a query unites."""
+def parse_selects(query: str) -> list[ParsedSelect]:
+    """Return the SELECTs of a query, one for each part of a UNION."""
     return [
-        _parse_select(part, place)
-        for place, part in _split_at_keyword(query, "union")
+        _parse_select(part, position)
+        for position, part in _split_at_keyword(query, "union")
         if part.strip()
     ]
 
 
-def _parse_select(text, place_in_query):
-    before = SELECT_PREFIX_RE.match(text).end()
-    text, begin = text[before:].rstrip(), place_in_query + before
+def _parse_select(text: str, offset: int) -> ParsedSelect:
+    before = _match_end(UNION_MODE_RE, text)
+    text, begin = text[before:].rstrip(), offset + before
     if text.startswith("(") and text.endswith(")"):
         text, begin = text[1:-1], begin + 1
-    pieces = {"columns": "", "source": "", "condition": ""}
+    clauses = {"columns": "", "source": "", "condition": ""}
     names = {"from": "source", "where": "condition"}
-    at, place = "columns", 0
+    clause, position = "columns", 0
     for start, end, word in _iter_top_level_tokens(text):
         if word not in CLAUSE_KEYWORDS:
             continue
-        pieces[at] += text[place:start]
-        at, place = names.get(word, "condition"), end
-    pieces[at] += text[place:]
-    begin += SELECT_KEYWORD_RE.match(text).end()
-    columns = SELECT_KEYWORD_RE.sub("", pieces["columns"], count=1).strip()
-    source, condition = pieces["source"].strip(), pieces["condition"].strip()
+        clauses[clause] += text[position:start]
+        clause, position = names.get(word, "condition"), end
+    clauses[clause] += text[position:]
+    begin += _match_end(SELECT_KEYWORD_RE, text)
+    columns = SELECT_KEYWORD_RE.sub("", clauses["columns"], count=1).strip()
+    source, condition = clauses["source"].strip(), clauses["condition"].strip()
     return ParsedSelect(columns, source, condition, text, begin, begin + len(columns))
 
 
-def _split_at_keyword(text, separator):
-    """What a word parts, each part with its place."""
-    parts, place = [], 0
+def _match_end(pattern: re.Pattern[str], text: str) -> int:
+    found = pattern.match(text)
+    return found.end() if found else 0
+
+
+def _split_at_keyword(text: str, separator: str) -> list[tuple[int, str]]:
+    """Split at a top-level word; return each part with its position."""
+    parts: list[tuple[int, str]] = []
+    position = 0
     for start, end, word in _iter_top_level_tokens(text):
         if word == separator:
-            parts.append((place, text[place:start]))
-            place = end
-    return [*parts, (place, text[place:])]
+            parts.append((position, text[position:start]))
+            position = end
+    return [*parts, (position, text[position:])]
 
 
-def _iter_top_level_tokens(text):
-    """Words outside of strings and brackets, lower case, with their places."""
+def _iter_top_level_tokens(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield start, end and lower-case text of the tokens outside of strings and parentheses."""
     level = 0
     for token in TOKEN_RE.finditer(text):
         level += (token[0] == "(") - (token[0] == ")")
@@ -121,8 +127,8 @@ def _iter_top_level_tokens(text):
             yield token.start(), token.end(), token[0].lower()
 
 
-def parse_columns(columns):
-    """Each selected expression with the name it gets: `CONCAT(a, b) AS home` → (…, "home")."""
+def parse_columns(columns: str) -> list[tuple[str, str]]:
+    """Return (expression, name) of each column: `CONCAT(a, b) AS home` → (…, "home")."""
     found = []
     for part in split_columns(columns):
         named = re.fullmatch(r"(.*?[\s)'])(?:as\s+)?([\w`\"]+)", part, re.IGNORECASE | re.DOTALL)
@@ -134,11 +140,11 @@ def parse_columns(columns):
     return found
 
 
-def split_columns(columns):
-    """What commas part, outside of strings and brackets."""
-    parts, place = [], 0
+def split_columns(columns: str) -> list[str]:
+    """Split at commas outside of strings and parentheses."""
+    parts, position = [], 0
     for start, end, word in _iter_top_level_tokens(columns):
         if word == ",":
-            parts.append(columns[place:start].strip())
-            place = end
-    return [*parts, columns[place:].strip()]
+            parts.append(columns[position:start].strip())
+            position = end
+    return [*parts, columns[position:].strip()]

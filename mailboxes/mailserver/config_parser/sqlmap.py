@@ -1,4 +1,4 @@
-"""Postfix's SQL maps: a file of settings, or settings of main.cf that begin with a name."""
+"""SQL maps of Postfix, defined by a file or by main.cf parameters with the map's name as prefix."""
 
 from dataclasses import dataclass, field
 
@@ -10,54 +10,54 @@ SQL_MAP_DEFAULTS = {
     "expansion_limit": "0",
     "option_group": "client",
 }
-# The settings from which Postfix makes a query where none is given.
+# The settings from which Postfix builds a query if `query` is not set.
 LEGACY_SETTINGS = ("select_field", "table", "where_field", "additional_conditions")
 
 
 @dataclass(frozen=True)
 class SqlMapFile:
-    """The settings of one SQL map, each with its line."""
+    """The settings of an SQL map, each with its line."""
 
     type: str
     file: str
     settings: dict[str, ConfigSetting] = field(default_factory=dict)
     problems: tuple[ConfigProblem, ...] = ()
 
-    def value(self, name):
+    def value(self, name: str) -> str:
         setting = self.settings.get(name)
         return setting.value if setting else SQL_MAP_DEFAULTS.get(name, "")
 
-    def where(self, name):
-        """The line of a setting; of the file, where it does not say it."""
+    def where(self, name: str) -> Line:
+        """Return the line of a setting, or of the file if it is not set."""
         setting = self.settings.get(name)
         return setting.line if setting else Line(self.file, 0, "")
 
     @property
-    def is_legacy(self):
+    def is_legacy(self) -> bool:
         return not self.value("query") and any(
             name in self.settings for name in LEGACY_SETTINGS[:3]
         )
 
     @property
-    def query(self):
-        """The SQL that Postfix runs, `%s` and the like not yet replaced."""
+    def query(self) -> str:
+        """Return the SQL that Postfix runs, with `%s` and other placeholders."""
         if not self.is_legacy:
             return self.value("query")
         select, table, where, conditions = map(self.value, LEGACY_SETTINGS)
         return f"SELECT {select} FROM {table} WHERE {where} = '%s' {conditions}".strip()  # noqa: S608 (read, never run)
 
     @property
-    def query_line(self):
+    def query_line(self) -> Line:
         name = next(
             (name for name in ("query", *LEGACY_SETTINGS) if name in self.settings), "query"
         )
         return self.where(name)
 
     @property
-    def hosts(self):
+    def hosts(self) -> list[str]:
         return self.value("hosts").replace(",", " ").split()
 
     @property
-    def domains(self):
-        """The domains outside which the map is not asked; none means all are."""
+    def domains(self) -> list[str]:
+        """Return the only domains that Postfix looks up in the map; an empty list means all."""
         return self.value("domain").replace(",", " ").split()

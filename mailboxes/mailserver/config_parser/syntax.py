@@ -1,34 +1,40 @@
-"""The lines of Dovecot's files, taken apart as Dovecot 2.3 and 2.4 both do it."""
+"""Parse single lines of Dovecot's configuration files, versions 2.3 and 2.4."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+from mailboxes.mailserver.config_parser.lines import Line
 
 SETTING, BLOCK, END, INCLUDE, BROKEN = "setting", "block", "end", "include", "broken"
 WHITESPACE = " \t\r\n\v\f"
 QUOTES = "\"'"
-# A block that Dovecot refuses, and whose meaning is plain: `passdb {}`, `passdb{`.
+# Blocks that Dovecot refuses although their meaning is clear: `passdb {}`, `passdb{`.
 LENIENT_BLOCK_RE = re.compile(
     r"(?P<kind>[^\s={]+)(?:\s+(?P<name>[^={]*?))?\s*\{\s*(?P<rest>.*)", re.DOTALL
 )
 
 
 class ParsedLine(NamedTuple):
-    """One line: a setting's name and value, a block's kind and name, an include and its pattern."""
+    """A setting's name and value, a block's kind and name, or an include and its pattern."""
 
     kind: str
     name: str = ""
     value: str = ""
     is_quoted: bool = False
-    rest: str = ""  # behind the brace, where nothing may stand
+    rest: str = ""  # text behind the brace, where Dovecot allows none
 
 
-def join_continued_lines(lines, skips_comments=False):
-    """(text, lines): physical lines without comments; a backslash at the end makes two one.
+def join_continued_lines(
+    lines: Iterable[Line], skips_comments: bool = False
+) -> Iterator[tuple[str | None, tuple[Line, ...]]]:
+    """Yield (text, lines), joining lines that end with a backslash and removing comments.
 
-    Text that an empty line or a comment cuts off is lost: its lines come with None. A file of SQL
-    settings skips comments instead.
+    Dovecot drops text whose continuation is an empty line or a comment: the text is then None.
+    In files of SQL settings comments are skipped instead.
     """
-    held, texts = [], []
+    held: list[Line] = []
+    texts: list[str] = []
     for line in lines:
         text = strip_comment(line.text)
         if not text:
@@ -46,8 +52,8 @@ def join_continued_lines(lines, skips_comments=False):
         yield None, tuple(held)
 
 
-def strip_comment(text):
-    """The line without its comment; a `#` in quotes is none, even if nobody closes them."""
+def strip_comment(text: str) -> str:
+    """Remove the comment; a `#` in quotes begins none, even if the quotes are not closed."""
     text = text.strip(WHITESPACE)
     at = 0
     while at < len(text):
@@ -59,16 +65,16 @@ def strip_comment(text):
     return text
 
 
-def find_closing_quote(text, at):
-    """Where the quote that begins here ends."""
+def find_closing_quote(text: str, at: int) -> int:
+    """Return the position of the quote that closes the one at `at`, or the length of the text."""
     quote, at = text[at], at + 1
     while at < len(text) and text[at] != quote:
         at += 2 if text[at] == "\\" and at + 1 < len(text) else 1
     return at
 
 
-def parse_line(text):
-    """What a line says."""
+def parse_line(text: str) -> ParsedLine:
+    """Parse one joined line."""
     key, rest = _split_key(text)
     if key in ("!include", "!include_try"):
         return ParsedLine(INCLUDE, key, rest)
@@ -79,7 +85,7 @@ def parse_line(text):
     return _parse_block(key, rest) or _parse_lenient_block(text) or ParsedLine(BROKEN)
 
 
-def _split_key(text):
+def _split_key(text: str) -> tuple[str, str]:
     if text.startswith('"'):
         end = find_closing_quote(text, 0)
         return text[1:end], text[end + 1 :].strip(WHITESPACE)
@@ -87,7 +93,7 @@ def _split_key(text):
     return text[:end], text[end:].strip(WHITESPACE)
 
 
-def _parse_setting(name, value):
+def _parse_setting(name: str, value: str) -> ParsedLine:
     if not name:
         return ParsedLine(BROKEN)
     if value.startswith("<"):
@@ -97,15 +103,15 @@ def _parse_setting(name, value):
     return ParsedLine(SETTING, name, value)
 
 
-def is_quoted(value):
+def is_quoted(value: str) -> bool:
     return len(value) > 1 and value[0] == value[-1] and value[0] in QUOTES
 
 
-def unescape(text):
+def unescape(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text)
 
 
-def _parse_block(kind, rest):
+def _parse_block(kind: str, rest: str) -> ParsedLine | None:
     if not rest:
         return None
     name, rest = ("", rest) if rest.startswith("{") else _split_name(rest)
@@ -117,16 +123,16 @@ def _parse_block(kind, rest):
     return ParsedLine(BLOCK, kind, name, rest=rest[1:].strip(WHITESPACE))
 
 
-def _split_name(text):
-    """The word at the beginning, and what follows it."""
+def _split_name(text: str) -> tuple[str, str]:
+    """Split off the first word, which may be quoted."""
     if text.startswith('"'):
         end = text.find('"', 1) % (len(text) + 1)
         return unescape(text[1:end]), text[end + 1 :].strip(WHITESPACE)
-    word = re.match(r"[^ \t\r\n\v\f]*", text)[0]
+    word = re.split(r"[ \t\r\n\v\f]", text, maxsplit=1)[0]
     return word, text[len(word) :].strip(WHITESPACE)
 
 
-def _parse_lenient_block(text):
+def _parse_lenient_block(text: str) -> ParsedLine | None:
     found = LENIENT_BLOCK_RE.fullmatch(text)
     if not found or found["kind"].endswith(("$", "%")):
         return None

@@ -119,7 +119,7 @@ class LivePostfix:
         reader = (
             self.owner if reference.proxied or self._is_readable_by_postfix(reference) else None
         )
-        return self._run_postmap(reference, self.files.place_of(reference), keys, reader)
+        return self._run_postmap(reference, self.files.postmap_name(reference), keys, reader)
 
     def _is_readable_by_postfix(self, reference: MapReference) -> bool:
         """Whether Postfix's user can read the file; otherwise root has opened it for them."""
@@ -134,7 +134,7 @@ class LivePostfix:
         if not reference.proxied:
             return self._query_file(reference, keys)
         self._require_proxymap()
-        return self._run_postmap(reference, f"proxy:{self.files.place_of(reference)}", keys)
+        return self._run_postmap(reference, f"proxy:{self.files.postmap_name(reference)}", keys)
 
     def _require_proxymap(self) -> None:
         """postmap would wait for ever for one that is not there."""
