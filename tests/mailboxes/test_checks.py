@@ -92,18 +92,18 @@ def main_cf(text):
     return add("postfix/main.cf", text + "\n")
 
 
-def configuration(folder, *edits, postfix="clean", dovecot="clean", known=ROWS):
+def configuration(folder, *edits, postfix="clean", dovecot="clean", facts=ROWS):
     """A copy of a sample, readable by its owner alone, with these edits."""
     shutil.copytree(SAMPLES / postfix / "postfix", folder / "postfix")
-    parts = {"postfix": PostfixFiles(folder / "postfix")}
+    dovecot_files = None
     if dovecot and (SAMPLES / dovecot / "dovecot").exists():
         shutil.copytree(SAMPLES / dovecot / "dovecot", folder / "dovecot")
-        parts["dovecot"] = DovecotFiles(folder / "dovecot")
+        dovecot_files = DovecotFiles(folder / "dovecot")
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o640)
     for edit in edits:
         edit(folder)
-    return Configuration(**parts, rows=known)
+    return Configuration(PostfixFiles(folder / "postfix"), dovecot_files, facts)
 
 
 def codes(found):
@@ -145,7 +145,7 @@ class Broken(NamedTuple):
     file: str
     line: str  # as it begins
     about: str = ""
-    known: DatabaseFacts = ROWS
+    facts: DatabaseFacts = ROWS
     also: frozenset = frozenset()
     dovecot: str = "clean"
     version: str = ""  # of the Dovecot that is installed, if that is known
@@ -718,7 +718,7 @@ BROKEN = [
 
 def broken_files(folder, broken):
     edits = broken.edits
-    found = configuration(folder, *edits, dovecot=broken.dovecot, known=broken.known)
+    found = configuration(folder, *edits, dovecot=broken.dovecot, facts=broken.facts)
     return replace(found, dovecot_version=broken.version)
 
 
@@ -767,7 +767,7 @@ def test_2_4_does_not_take_a_name_that_is_called_old(kind, name, tmp_path):
         (tmp_path / "dovecot.conf").write_text(FIRST_LINES["2.4"] + text)
         said = doveconf(tmp_path / "dovecot.conf").stderr
         assert f"Unknown setting: {name}" in said or "named list filter" in said
-        found = run_checks(Configuration(dovecot=DovecotFiles(tmp_path)))
+        found = run_checks(Configuration(dovecot_files=DovecotFiles(tmp_path)))
         assert codes(found) == {"setting-of-older-dovecot"}
     elif name not in {
         *SQL_FILE_SETTINGS,
@@ -817,11 +817,11 @@ def test_every_finding_says_why_it_matters_and_how_it_is_mended():
 
 @pytest.mark.parametrize("dovecot", ["clean", "modern", None])
 def test_a_clean_configuration_has_no_findings(dovecot, tmp_path):
-    assert clean(dovecot=dovecot, known=replace(ROWS, non_unicode_tables=NARROW))(tmp_path) == []
+    assert clean(dovecot=dovecot, facts=replace(ROWS, non_unicode_tables=NARROW))(tmp_path) == []
 
 
 def test_a_clean_configuration_is_clean_without_a_database_too(tmp_path):
-    assert clean(known=None)(tmp_path) == []
+    assert clean(facts=rows.EMPTY_FACTS)(tmp_path) == []
 
 
 def test_postfix_may_deliver_by_itself(tmp_path):
@@ -889,8 +889,8 @@ GUIDES = {
 def test_what_guides_have_wrong_is_found(name, tmp_path):
     if (SAMPLES / name / "mailname").exists():
         shutil.copy(SAMPLES / name / "mailname", tmp_path)
-    known, expected = GUIDES[name]
-    found = run_checks(configuration(tmp_path, postfix=name, dovecot=name, known=known))
+    facts, expected = GUIDES[name]
+    found = run_checks(configuration(tmp_path, postfix=name, dovecot=name, facts=facts))
     assert codes(found) == expected
 
 
@@ -909,9 +909,13 @@ SOUND = {
 @pytest.mark.parametrize("has_rows", [True, False])
 @pytest.mark.parametrize("name", SOUND)
 def test_a_sound_configuration_has_no_errors(name, has_rows, tmp_path):
-    known, expected = SOUND[name]
-    known = replace(known, alias_domains=frozenset({"branch.example"})) if has_rows else None
-    found = run_checks(configuration(tmp_path, postfix=name, dovecot=name, known=known))
+    facts, expected = SOUND[name]
+    facts = (
+        replace(facts, alias_domains=frozenset({"branch.example"}))
+        if has_rows
+        else rows.EMPTY_FACTS
+    )
+    found = run_checks(configuration(tmp_path, postfix=name, dovecot=name, facts=facts))
     errors = [
         (each.check.code, str(each.fault.line), each.fault.about)
         for each in found
@@ -1002,7 +1006,7 @@ def test_variables_of_all_times_are_the_same(text, path):
 
 def test_a_column_is_not_compared_with_a_pattern_while_nobody_knows_what_it_holds(tmp_path):
     edit = change(SQL, "CONCAT('/var/vmail/', maildir) AS home", "'/var/vmail/%d/%u' AS home")
-    assert clean(*VIRTUAL, edit, known=None)(tmp_path / "unknown") == []
+    assert clean(*VIRTUAL, edit, facts=rows.EMPTY_FACTS)(tmp_path / "unknown") == []
     found = run_checks(configuration(tmp_path / "known", *VIRTUAL, edit))
     assert codes(found) == {"two-mail-stores"}
 
@@ -1036,13 +1040,13 @@ def test_a_transport_may_be_written_in_the_query(tmp_path):
 
 
 def test_the_panels_own_star_is_found_where_its_table_is_asked(tmp_path):
-    known = replace(ROWS, star_transport_domains=("example.org",))
-    assert clean(known=known)(tmp_path / "unasked") == []
+    facts = replace(ROWS, star_transport_domains=("example.org",))
+    assert clean(facts=facts)(tmp_path / "unasked") == []
     file = "postfix/sql/transports.cf"
     database = (SAMPLES / "clean" / file).read_text().partition("query =")[0]
     query = "SELECT transport FROM mailadmin_transport WHERE pattern = '%s' AND active = 1"
     ours = write(file, f"{database}query = {query}\n")
-    found = run_checks(configuration(tmp_path / "asked", ours, known=known))
+    found = run_checks(configuration(tmp_path / "asked", ours, facts=facts))
     assert codes(found) == {"star-transport-takes-all"}
     careless = change(file, " AND active = 1")
     found = run_checks(configuration(tmp_path / "careless", ours, careless))
@@ -1050,12 +1054,12 @@ def test_the_panels_own_star_is_found_where_its_table_is_asked(tmp_path):
 
 
 def test_the_panels_own_star_is_found_where_an_older_systems_query_asks_its_view(tmp_path):
-    known = replace(ROWS, star_transport_domains=("example.org",))
+    facts = replace(ROWS, star_transport_domains=("example.org",))
     file = "postfix/sql/transports.cf"
     database = (SAMPLES / "clean" / file).read_text().partition("query =")[0]
     query = "SELECT transport FROM transport WHERE domain = '%s'"
     found = run_checks(
-        configuration(tmp_path, write(file, f"{database}query = {query}\n"), known=known)
+        configuration(tmp_path, write(file, f"{database}query = {query}\n"), facts=facts)
     )
     assert codes(found) == {"star-transport-takes-all"}
     assert [each.fault.about for each in found] == ["example.org"]
@@ -1069,7 +1073,7 @@ MIRRORED = replace(ROWS, alias_domains=frozenset({"branch.example"}))
 
 
 @pytest.mark.parametrize(
-    "edits, known",
+    "edits, facts",
     [
         ((), replace(MIRRORED, catch_alls=frozenset({"branch.example"}))),
         (
@@ -1085,15 +1089,15 @@ MIRRORED = replace(ROWS, alias_domains=frozenset({"branch.example"}))
     ],
     ids=["row", "file", "view", "unknown map"],
 )
-def test_an_alias_domain_may_be_known_in_other_ways(edits, known, tmp_path):
-    found = run_checks(configuration(tmp_path, *NO_MIRRORS, *edits, known=known))
+def test_an_alias_domain_may_be_known_in_other_ways(edits, facts, tmp_path):
+    found = run_checks(configuration(tmp_path, *NO_MIRRORS, *edits, facts=facts))
     assert "no-alias-domain-map" not in codes(found)
 
 
 def test_one_alias_domain_without_a_row_is_enough(tmp_path):
     more = frozenset({"branch.example", "other.example"})
-    known = replace(ROWS, alias_domains=more, catch_alls=frozenset({"branch.example"}))
-    found = run_checks(configuration(tmp_path, *NO_MIRRORS, known=known))
+    facts = replace(ROWS, alias_domains=more, catch_alls=frozenset({"branch.example"}))
+    found = run_checks(configuration(tmp_path, *NO_MIRRORS, facts=facts))
     [fault] = [each.fault for each in found if each.check.code == "no-alias-domain-map"]
     assert fault.about == "other.example"
 
@@ -1161,7 +1165,7 @@ def test_a_pipe_that_nothing_uses_may_be_as_it_is(tmp_path):
     assert "maildrop" in (SAMPLES / "clean/postfix/master.cf").read_text()
     used = replace(ROWS, transports=frozenset({"virtual", "maildrop:"}))
     assert clean()(tmp_path) == []
-    found = run_checks(configuration(tmp_path / "used", known=used))
+    found = run_checks(configuration(tmp_path / "used", facts=used))
     assert codes(found) == {"pipe-needs-one-recipient"}
 
 
@@ -1277,26 +1281,26 @@ class DatabaseTests(World):
         Domain.objects.create(domain="branch.example")
         AliasDomain.objects.create(alias_domain_id="branch.example", target_domain_id="example.org")
         Mailbox.objects.filter(pk="carol@example.com").update(password="ab" * 64)
-        known = rows.load_database_facts()
-        self.assertEqual(known.virtual_domains, {"example.org", "example.com", "branch.example"})
-        self.assertEqual(known.alias_domains, {"branch.example"})
-        self.assertEqual(known.catch_alls, {"example.org"})
-        self.assertEqual(known.mailboxes_behind_catch_all, ("bob@example.org",))
-        self.assertEqual(known.domain_only_aliases, ("example.com",))
-        self.assertEqual(known.maildir_layouts, {"%d/%n"})
-        self.assertIn("relay:", known.transports)
-        self.assertEqual(known.star_transport_domains, ())
+        facts = rows.load_database_facts()
+        self.assertEqual(facts.virtual_domains, {"example.org", "example.com", "branch.example"})
+        self.assertEqual(facts.alias_domains, {"branch.example"})
+        self.assertEqual(facts.catch_alls, {"example.org"})
+        self.assertEqual(facts.mailboxes_behind_catch_all, ("bob@example.org",))
+        self.assertEqual(facts.domain_only_aliases, ("example.com",))
+        self.assertEqual(facts.maildir_layouts, {"%d/%n"})
+        self.assertIn("relay:", facts.transports)
+        self.assertEqual(facts.star_transport_domains, ())
         self.assertEqual(
-            known.hash_kinds,
+            facts.hash_kinds,
             {PasswordHashKind("BLF-CRYPT", False), PasswordHashKind("HEX:128", False)},
         )
 
     def test_a_star_of_the_panel_takes_what_has_no_row_of_its_own(self):
         Transport.objects.create(pattern="*", transport="smtp:[mx.hosting.example]")
         Transport.objects.create(pattern="example.com", transport=":")
-        known = rows.load_database_facts()
-        self.assertEqual(known.star_transport_domains, ("example.org",))
-        self.assertIn("smtp:[mx.hosting.example]", known.transports)
+        facts = rows.load_database_facts()
+        self.assertEqual(facts.star_transport_domains, ("example.org",))
+        self.assertIn("smtp:[mx.hosting.example]", facts.transports)
 
     def test_an_inactive_catch_all_swallows_nothing(self):
         Alias.objects.filter(pk="bob@example.org").delete()

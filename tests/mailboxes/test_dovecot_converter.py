@@ -117,7 +117,7 @@ def test_nothing_of_2_3_is_left_in_what_a_guide_has(sample, tmp_path):
     assert sum(each["is_lost"] for each in lines) == LEFT.get(name, 0)
     files = DovecotFiles(new)
     assert files.is_version_2_4 and files.problems == []
-    found = run_checks(Configuration(dovecot=files))
+    found = run_checks(Configuration(dovecot_files=files))
     codes = {each.check.code for each in found}
     assert not {code for code in codes if "dovecot" in code}
     before = DovecotFiles(folder)
@@ -172,7 +172,7 @@ def test_files_of_2_3_are_known_as_such_beside_the_package_of_2_4(tmp_path, monk
     folder = debian_12(tmp_path)
     path = folder / "dovecot.conf"
     path.write_text(path.read_text().replace("/usr/share/dovecot/protocols.d", str(package)))
-    found = run_checks(Configuration(dovecot=DovecotFiles(folder), dovecot_version="2.4"))
+    found = run_checks(Configuration(dovecot_files=DovecotFiles(folder), dovecot_version="2.4"))
     about = {each.check.code: each.fault.about for each in found}
     assert about["files-for-another-dovecot"] == "2.3 ≠ 2.4"
     lines = lines_of(upgrade(folder))

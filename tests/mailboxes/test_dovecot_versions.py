@@ -134,6 +134,6 @@ def test_2_4_knows_no_limit_that_is_said_as_for_2_3(old_files):
     said = old_files.tool("user", "bob@example.org").stdout
     assert "quota_rule" in said
     assert "quota_storage_size" not in said
-    found = run_checks(Configuration(dovecot=DovecotFiles(old_files.shared / "dovecot")))
+    found = run_checks(Configuration(dovecot_files=DovecotFiles(old_files.shared / "dovecot")))
     codes = {each.check.code for each in found if "dovecot" in each.check.code}
     assert codes == {"variable-of-older-dovecot", "field-of-another-dovecot"}

@@ -127,7 +127,7 @@ def test_a_script_that_begins_with_a_dot_would_be_a_folder(transactional_db, req
             client.ehlo()
             client.mail("")
             assert client.rcpt("bob@example.org")[0] == 451
-        found = run_checks(Configuration(dovecot=DovecotFiles(server.folder / "dovecot")))
+        found = run_checks(Configuration(dovecot_files=DovecotFiles(server.folder / "dovecot")))
         assert "sieve-script-is-a-folder" in {each.check.code for each in found}
 
 

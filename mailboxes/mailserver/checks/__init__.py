@@ -1,7 +1,7 @@
-"""What may be wrong with a configuration of Postfix and Dovecot: a table of findings.
+"""Checks for known faults in a configuration of Postfix and Dovecot.
 
-`check` runs them all. A finding looks at what was read and yields the lines at fault; it runs no
-program and changes nothing.
+A check looks at the parsed files and yields the lines at fault; it runs no program and changes
+nothing.
 """
 
 from mailboxes.mailserver.checks import (
@@ -15,11 +15,17 @@ from mailboxes.mailserver.checks import (
     sieve,
     versions,
 )
-from mailboxes.mailserver.checks.finding import ERROR, SEVERITIES, CheckResult, Configuration
+from mailboxes.mailserver.checks.finding import (
+    ERROR,
+    SEVERITIES,
+    CheckResult,
+    ConfigCheck,
+    Configuration,
+)
 
 __all__ = ["ERROR", "CONFIG_CHECKS", "Configuration", "CheckResult", "run_checks"]
 
-CONFIG_CHECKS = (
+CONFIG_CHECKS: tuple[ConfigCheck, ...] = (
     *files.CONFIG_CHECKS,
     *classes.CONFIG_CHECKS,
     *queries.CONFIG_CHECKS,
@@ -32,12 +38,12 @@ CONFIG_CHECKS = (
 )
 
 
-def run_checks(configuration):
-    """All that is wrong, the worst first."""
-    found = [
-        CheckResult(finding, fault)
-        for finding in CONFIG_CHECKS
-        if configuration.has(finding.requires)
-        for fault in dict.fromkeys(finding.find_faults(configuration))
+def run_checks(configuration: Configuration) -> list[CheckResult]:
+    """Return the faults that all checks find, the most severe first."""
+    results = [
+        CheckResult(check, fault)
+        for check in CONFIG_CHECKS
+        if configuration.parts.issuperset(check.requires)
+        for fault in dict.fromkeys(check.find_faults(configuration))
     ]
-    return sorted(found, key=lambda each: SEVERITIES.index(each.check.severity))
+    return sorted(results, key=lambda each: SEVERITIES.index(each.check.severity))

@@ -1,8 +1,19 @@
-"""Findings about who may send: submission, and the sender's address."""
+"""Checks of submission and of sender addresses."""
+
+from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.mailserver.checks.finding import ERROR, WARNING, ConfigCheck, Fault
+from mailboxes.mailserver.checks.finding import (
+    ERROR,
+    WARNING,
+    ConfigCheck,
+    Configuration,
+    Fault,
+    Faults,
+)
+from mailboxes.mailserver.config_parser.postfix import PostfixFiles
+from mailboxes.mailserver.config_parser.services import MasterService
 
 SUBMISSION_SERVICES = {"submission", "submissions", "smtps", "587", "465"}
 RESTRICTION_PARAMETERS = [
@@ -16,18 +27,20 @@ SENDER_LOGIN_RESTRICTIONS = {
 }
 
 
-def is_submission(service):
+def is_submission(service: MasterService) -> bool:
     return service.type == "inet" and service.name.rpartition(":")[2] in SUBMISSION_SERVICES
 
 
-def iter_smtpd_services(configuration):
-    """(service, the configuration as it sees it) of every SMTP server."""
+def iter_smtpd_services(
+    configuration: Configuration,
+) -> Iterator[tuple[MasterService, PostfixFiles]]:
+    """Yield each SMTP server with the configuration including its overrides."""
     for service in configuration.postfix.services:
         if service.command == "smtpd":
             yield service, configuration.postfix.for_service(service)
 
 
-def has_sender_restriction(view):
+def has_sender_restriction(view: PostfixFiles) -> bool:
     return any(SENDER_LOGIN_RESTRICTIONS & set(view.words(name)) for name in RESTRICTION_PARAMETERS)
 
 
@@ -38,7 +51,7 @@ class SubmissionWithoutLogin(ConfigCheck):
     reason = _("Nobody can sign in there, so nobody can send from outside.")
     fix = _("Add to the service: -o smtpd_sasl_auth_enable=yes")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for service, view in iter_smtpd_services(configuration):
             if is_submission(service) and not view.is_yes("smtpd_sasl_auth_enable"):
                 yield Fault(service.where, service.name)
@@ -57,7 +70,7 @@ class SenderNotChecked(ConfigCheck):
         "smtpd_sender_login_maps."
     )
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for service, view in iter_smtpd_services(configuration):
             if view.is_yes("smtpd_sasl_auth_enable") and not has_sender_restriction(view):
                 yield Fault(service.where, service.name)
@@ -73,7 +86,7 @@ class SenderLoginMapsNotSet(ConfigCheck):
     )
     fix = _("Set smtpd_sender_login_maps to a map that answers the logins of an address.")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for service, view in iter_smtpd_services(configuration):
             if has_sender_restriction(view) and not view.words("smtpd_sender_login_maps"):
                 yield Fault(service.where, service.name)

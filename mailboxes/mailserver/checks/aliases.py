@@ -1,15 +1,26 @@
-"""Findings about alias domains and catch-alls."""
+"""Checks of alias domains and catch-alls."""
 
 import re
+from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.mailserver.checks.finding import ERROR, WARNING, ConfigCheck, Fault
-from mailboxes.mailserver.checks.queries import iter_map_selects, resolve_tables
-from mailboxes.mailserver.config_parser.maps import COMPOSITE_TYPES, TEXT_SOURCE_TYPES
+from mailboxes.mailserver.checks.finding import (
+    ERROR,
+    WARNING,
+    ConfigCheck,
+    Configuration,
+    Fault,
+    Faults,
+    SqlMapUse,
+)
+from mailboxes.mailserver.checks.queries import MapSelect, iter_map_selects, resolve_tables
+from mailboxes.mailserver.config_parser.lines import Line
+from mailboxes.mailserver.config_parser.maps import COMPOSITE_TYPES, TEXT_SOURCE_TYPES, MapReference
+from mailboxes.mailserver.config_parser.sql import ParsedSelect
 
 ADDRESS_PARAMETERS = ("virtual_alias_maps", "virtual_mailbox_maps")
-# PostfixAdmin's tables that know nothing of alias domains; others, and views, may.
+# PostfixAdmin's tables without addresses of alias domains; other tables, and views, may have them.
 POSTFIXADMIN_TABLES = {"alias", "mailbox", "domain"}
 CATCH_ALL_RE = re.compile(r"concat\s*\(\s*'@'\s*,|=\s*'@'\s*\|\|", re.IGNORECASE)
 
@@ -20,17 +31,16 @@ class NoAliasDomainMap(ConfigCheck):
     title = _("No map knows the alias domains")
     reason = _("Mail for addresses of an alias domain is refused.")
     fix = _("Add a map that joins alias_domain and alias to virtual_alias_maps.")
-    requires = ("postfix", "rows")
 
-    def find_faults(self, configuration):
-        missed = sorted(self._find_unmapped_domains(configuration))
-        if missed and self._uses_known_tables(configuration):
-            where = configuration.postfix.where("virtual_alias_maps")
-            yield Fault(where, ", ".join(missed[:5]))
+    def find_faults(self, configuration: Configuration) -> Faults:
+        unmapped = sorted(self._find_unmapped_domains(configuration))
+        if unmapped and self._uses_known_tables(configuration):
+            line = configuration.postfix.where("virtual_alias_maps")
+            yield Fault(line, ", ".join(unmapped[:5]))
 
     @staticmethod
-    def _find_unmapped_domains(configuration):
-        """Alias domains without a catch-all row of their own, in the panel or in a file."""
+    def _find_unmapped_domains(configuration: Configuration) -> frozenset[str]:
+        """Return the alias domains without a catch-all of their own in the database or a file."""
         listed = {
             key.lower().removeprefix("@")
             for reference in configuration.postfix.all_maps("virtual_alias_maps")
@@ -40,8 +50,8 @@ class NoAliasDomainMap(ConfigCheck):
         return configuration.rows.alias_domains - configuration.rows.catch_alls - listed
 
     @staticmethod
-    def _uses_known_tables(configuration):
-        """Whether all maps ask PostfixAdmin's tables for aliases and mailboxes, and no others."""
+    def _uses_known_tables(configuration: Configuration) -> bool:
+        """Check that the maps of aliases and mailboxes query only PostfixAdmin's tables."""
         found = {
             table
             for _use, select in iter_map_selects(configuration, *ADDRESS_PARAMETERS)
@@ -53,15 +63,15 @@ class NoAliasDomainMap(ConfigCheck):
         )
 
 
-def is_opaque_map(reference):
-    """Whether nobody can tell from the files what a map answers."""
+def is_opaque_map(reference: MapReference) -> bool:
+    """Check that the answers of a map cannot be predicted from the files."""
     return not (
         reference.is_sql
         or reference.type in (*TEXT_SOURCE_TYPES, *COMPOSITE_TYPES, "inline", "static")
     )
 
 
-def iter_alias_domain_selects(configuration):
+def iter_alias_domain_selects(configuration: Configuration) -> Iterator[MapSelect]:
     for use, select in iter_map_selects(configuration, *ADDRESS_PARAMETERS):
         if "alias_domain" in resolve_tables(configuration, select).values():
             yield use, select
@@ -74,7 +84,7 @@ class NoAliasDomainCatchAll(ConfigCheck):
     reason = _("An unknown address is accepted in the domain and refused in its alias domain.")
     fix = _("Add a third map: alias.address = CONCAT('@', alias_domain.target_domain).")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         found = [
             pair
             for pair in iter_alias_domain_selects(configuration)
@@ -84,10 +94,10 @@ class NoAliasDomainCatchAll(ConfigCheck):
             yield Fault(found[0][0].sql.query_line)
 
 
-def answers_catch_all(select):
-    """Postfix does not ask `@domain` where %u stands; without, the key's own `@` may lead on."""
-    asks_key = "%s" in select.text and "%u" not in select.text
-    return bool(asks_key or CATCH_ALL_RE.search(select.text))
+def answers_catch_all(select: ParsedSelect) -> bool:
+    """Check for queries of the key `@domain`, which Postfix skips if they contain %u."""
+    uses_whole_key = "%s" in select.text and "%u" not in select.text
+    return bool(uses_whole_key or CATCH_ALL_RE.search(select.text))
 
 
 class CatchAllBeforeExtension(ConfigCheck):
@@ -103,7 +113,7 @@ class CatchAllBeforeExtension(ConfigCheck):
         "alias_domain.alias_domain)."
     )
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         if not configuration.postfix.value("recipient_delimiter"):
             return
         for use, select in iter_alias_domain_selects(configuration):
@@ -125,57 +135,55 @@ class CatchAllSwallowsMailboxes(ConfigCheck):
         "mailbox WHERE username = '%s'."
     )
 
-    def find_faults(self, configuration):
-        if list(self._find_self_maps(configuration)):
+    def find_faults(self, configuration: Configuration) -> Faults:
+        if any(self._find_self_maps(configuration)):
             return
         yield from self._find_database_faults(configuration)
         yield from self._find_file_faults(configuration)
         yield from self._find_foreign_table_faults(configuration)
 
     @staticmethod
-    def _find_self_maps(configuration):
-        """Maps of aliases that ask a table of mailboxes for the key itself."""
-        homes = set(_iter_tables(configuration, "virtual_mailbox_maps")) | {"mailbox"}
+    def _find_self_maps(configuration: Configuration) -> Iterator[SqlMapUse]:
+        """Yield the alias maps that map addresses of mailboxes to themselves."""
+        mailbox_tables = set(_iter_tables(configuration, "virtual_mailbox_maps")) | {"mailbox"}
         for use, select in iter_map_selects(configuration, "virtual_alias_maps"):
             found = set(resolve_tables(configuration, select).values())
-            if found and found <= homes:
+            if found and found <= mailbox_tables:
                 yield use
 
     @staticmethod
-    def _find_database_faults(configuration):
-        reads = "alias" in _iter_tables(configuration, "virtual_alias_maps")
-        for address in (
-            configuration.rows.mailboxes_behind_catch_all if configuration.rows and reads else ()
-        ):
-            yield Fault(configuration.postfix.where("virtual_alias_maps"), address)
+    def _find_database_faults(configuration: Configuration) -> Faults:
+        if "alias" in _iter_tables(configuration, "virtual_alias_maps"):
+            line = configuration.postfix.where("virtual_alias_maps")
+            for address in configuration.rows.mailboxes_behind_catch_all:
+                yield Fault(line, address)
 
     @staticmethod
-    def _find_file_faults(configuration):
-        postfix = configuration.postfix
-        aliases, boxes = (
-            {
-                key.lower(): line
-                for ref in postfix.all_maps(name)
-                for key, _v, line in postfix.entries(ref)
-            }
-            for name in ADDRESS_PARAMETERS
-        )
-        for address in boxes:
+    def _find_file_faults(configuration: Configuration) -> Faults:
+        aliases, mailboxes = (_get_key_lines(configuration, name) for name in ADDRESS_PARAMETERS)
+        for address in mailboxes:
             catch_all = "@" + address.rpartition("@")[2]
             if catch_all in aliases and address not in aliases and address != catch_all:
                 yield Fault(aliases[catch_all], address)
 
     @staticmethod
-    def _find_foreign_table_faults(configuration):
-        """Tables of others than PostfixAdmin keep no rows for mailboxes among the aliases."""
-        boxes = set(_iter_tables(configuration, "virtual_mailbox_maps"))
+    def _find_foreign_table_faults(configuration: Configuration) -> Faults:
+        """Check queries of tables other than PostfixAdmin's: they have no rows of mailboxes."""
+        mailbox_tables = set(_iter_tables(configuration, "virtual_mailbox_maps"))
         for use, select in iter_map_selects(configuration, "virtual_alias_maps"):
             found = set(resolve_tables(configuration, select).values())
-            if boxes and not found & {"alias", *boxes}:
+            if mailbox_tables and not found & {"alias", *mailbox_tables}:
                 yield Fault(use.sql.query_line, ", ".join(sorted(found)))
 
 
-def _iter_tables(configuration, parameter):
+def _get_key_lines(configuration: Configuration, parameter: str) -> dict[str, Line]:
+    """Return key → line of the maps that list their entries."""
+    references = configuration.postfix.all_maps(parameter)
+    entries = [entry for each in references for entry in configuration.postfix.entries(each)]
+    return {key.lower(): line for key, _value, line in entries}
+
+
+def _iter_tables(configuration: Configuration, parameter: str) -> Iterator[str]:
     for _use, select in iter_map_selects(configuration, parameter):
         yield from resolve_tables(configuration, select).values()
 

@@ -1,16 +1,25 @@
-"""Findings about address classes: which domains are local, virtual or relayed."""
+"""Checks of address classes: which domains are local, virtual or relayed."""
 
 import re
 
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.mailserver.checks.files import CACHE_PARAMETER_RE
-from mailboxes.mailserver.checks.finding import ERROR, WARNING, ConfigCheck, Fault
+from mailboxes.mailserver.checks.finding import (
+    ERROR,
+    WARNING,
+    ConfigCheck,
+    Configuration,
+    Fault,
+    Faults,
+    MapUse,
+)
 from mailboxes.mailserver.config_parser import sql
+from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 
-# The panel's table of transports, and that of older systems, whose rows it shows by a view.
+# The panel's table of transports, and the view that shows its rows to older systems.
 TRANSPORT_TABLES = {"mailadmin_transport", "transport"}
-# What tells a domain that is relayed from one that is delivered here.
+# Columns that distinguish relayed domains from local ones.
 RELAY_COLUMNS = ("backupmx", "transport")
 EQUALS_RE = re.compile(r"([A-Za-z_]\w*)`?\s*=\s*('[^']*'|\d+)")
 
@@ -25,7 +34,7 @@ class VirtualDomainInMydestination(ConfigCheck):
     )
     fix = _("Take the domain out of mydestination (also as $myhostname or $mydomain).")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for name, line in configuration.postfix.names("mydestination"):
             if name in configuration.virtual_domains:
                 yield Fault(line, name)
@@ -44,11 +53,11 @@ class SystemMailIntoVirtualDomain(ConfigCheck):
     )
     parameters = ("myhostname", "myorigin")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for parameter in self.parameters:
             for name, line in configuration.postfix.names(parameter):
-                follows = not configuration.postfix.is_set(parameter)
-                if name in configuration.virtual_domains and not follows:
+                is_set = configuration.postfix.is_set(parameter)
+                if name in configuration.virtual_domains and is_set:
                     yield Fault(line, f"{parameter}: {name}")
 
 
@@ -62,14 +71,14 @@ class RelayAndVirtual(ConfigCheck):
         "way)."
     )
 
-    def find_faults(self, configuration):
-        yield from self._listed(configuration)
+    def find_faults(self, configuration: Configuration) -> Faults:
+        yield from self._find_listed_domains(configuration)
         relays = configuration.get_sql_map_uses("relay_domains")
         for virtual in configuration.get_sql_map_uses("virtual_mailbox_domains"):
             if any(can_match_same_row(relay.sql.query, virtual.sql.query) for relay in relays):
                 yield Fault(virtual.sql.query_line, "relay_domains, virtual_mailbox_domains")
 
-    def _listed(self, configuration):
+    def _find_listed_domains(self, configuration: Configuration) -> Faults:
         postfix = configuration.postfix
         virtual = {name for name, _line in postfix.names("virtual_mailbox_domains")}
         for name, line in postfix.names("relay_domains"):
@@ -77,9 +86,8 @@ class RelayAndVirtual(ConfigCheck):
                 yield Fault(line, name)
 
 
-def can_match_same_row(relay, virtual):
-    """Whether one row can be an answer of both: they ask one table, and nothing that tells "
-    "apart."""
+def can_match_same_row(relay: str, virtual: str) -> bool:
+    """Check whether two queries can return the same row: same table, no exclusive conditions."""
     return any(
         set(one.tables.values()) & set(other.tables.values()) and not _are_exclusive(one, other)
         for one in sql.parse_selects(relay)
@@ -87,21 +95,21 @@ def can_match_same_row(relay, virtual):
     )
 
 
-def _are_exclusive(one, other):
-    by_mark = any(
-        one.mentions_column(mark)
-        and other.mentions_column(mark)
-        and find_comparison(one, mark) != find_comparison(other, mark)
-        for mark in RELAY_COLUMNS
+def _are_exclusive(one: sql.ParsedSelect, other: sql.ParsedSelect) -> bool:
+    by_relay_column = any(
+        one.mentions_column(column)
+        and other.mentions_column(column)
+        and find_comparison(one, column) != find_comparison(other, column)
+        for column in RELAY_COLUMNS
     )
-    return by_mark or any(
+    return by_relay_column or any(
         find_constant_conditions(other).get(column, value) != value
         for column, value in find_constant_conditions(one).items()
     )
 
 
-def find_constant_conditions(select):
-    """Column → what it must equal, where that is a constant: `type = 'relaydomain'`."""
+def find_constant_conditions(select: sql.ParsedSelect) -> dict[str, str]:
+    """Return column → constant of the conditions such as `type = 'relaydomain'`."""
     return {
         column.lower(): value
         for column, value in EQUALS_RE.findall(select.where_clause)
@@ -109,11 +117,13 @@ def find_constant_conditions(select):
     }
 
 
-def find_comparison(select, column):
-    """How a column is compared: `= '1'`, `not like 'smtp%'`."""
+def find_comparison(select: sql.ParsedSelect, column: str) -> tuple[str, str] | None:
+    """Return (negation, comparison) of a column: ("", "= '1'"), ("not", "like 'smtp%'")."""
     text = " ".join(select.where_clause.lower().replace("%%", "%").split())
     found = re.search(rf"(not\s*\(?\s*)?[\w`.]*{column}`?\s*(.*?)(?= and |$)", text)
-    return ((found[1] or "").replace("(", "").strip(), found[2].strip(" ()")) if found else None
+    if not found:
+        return None
+    return (found[1] or "").replace("(", "").strip(), found[2].strip(" ()")
 
 
 class VirtualAliasDomainsDefault(ConfigCheck):
@@ -126,7 +136,7 @@ class VirtualAliasDomainsDefault(ConfigCheck):
     )
     fix = _("Set it, empty where no such domain is meant: virtual_alias_domains =")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         postfix = configuration.postfix
         if postfix.is_set("virtual_alias_domains"):
             return
@@ -142,9 +152,8 @@ class AliasRowIsDomain(ConfigCheck):
         "With virtual_alias_domains at its default, this domain accepts no address any more."
     )
     fix = _("Write “@domain” for a catch-all, and set virtual_alias_domains to nothing.")
-    requires = ("postfix", "rows")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for fault in VirtualAliasDomainsDefault().find_faults(configuration):
             for address in configuration.rows.domain_only_aliases:
                 yield Fault(fault.line, address)
@@ -162,10 +171,10 @@ class RelayOfSubdomains(ConfigCheck):
         "parent_domain_matches_subdomains ="
     )
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         postfix = configuration.postfix
-        below = postfix.words("parent_domain_matches_subdomains")
-        if "relay_domains" in below and postfix.is_set("relay_domains"):
+        parameters = postfix.words("parent_domain_matches_subdomains")
+        if "relay_domains" in parameters and postfix.is_set("relay_domains"):
             for _word in postfix.words("relay_domains")[:1]:
                 yield Fault(postfix.where("relay_domains"))
 
@@ -179,20 +188,20 @@ class ParameterNotSet(ConfigCheck):
     needed = ("virtual_mailbox_domains", "virtual_mailbox_maps", "virtual_alias_maps")
     virtual_parameters = ("virtual_mailbox_base", "virtual_uid_maps", "virtual_gid_maps")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         postfix = configuration.postfix
         has_mailboxes = any(postfix.is_set(name) for name in self.needed)
         delivers = has_mailboxes and configuration.delivers_with_virtual
-        asks_delivery = not delivers and self.verifies_recipients(postfix)
+        is_map_optional = not delivers and self.verifies_recipients(postfix)
         for name in self.needed + (self.virtual_parameters if delivers else ()):
-            if asks_delivery and name == "virtual_mailbox_maps":
+            if is_map_optional and name == "virtual_mailbox_maps":
                 continue
             if not (postfix.is_set(name) and postfix.value(name)):
                 yield Fault(postfix.where(name), name)
 
     @staticmethod
-    def verifies_recipients(postfix):
-        """Whether who delivers is asked about each recipient, so that no map has to know them."""
+    def verifies_recipients(postfix: PostfixFiles) -> bool:
+        """Check whether Postfix probes each recipient, so that no map has to list them."""
         lists = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
         return any("reject_unverified_recipient" in postfix.words(name) for name in lists)
 
@@ -204,7 +213,7 @@ class StarTransportTakesAll(ConfigCheck):
     reason = _("“*” holds for each domain that has no row of its own in the transport map.")
     fix = _("Use relayhost or default_transport instead, or give each local domain a row “:”.")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         postfix = configuration.postfix
         entries = [e for r in postfix.all_maps("transport_maps") for e in postfix.entries(r)]
         rows = {key.lower() for key, _value, _line in entries}
@@ -214,15 +223,12 @@ class StarTransportTakesAll(ConfigCheck):
         yield from self._find_panel_faults(configuration)
 
     @staticmethod
-    def _find_panel_faults(configuration):
-        """The panel's own table, where a map asks it or its view."""
-        taken = configuration.rows.star_transport_domains if configuration.rows else ()
-        for use in configuration.get_sql_map_uses("transport_maps") if taken else ():
-            asked = {
-                table for each in sql.parse_selects(use.sql.query) for table in each.tables.values()
-            }
-            if asked & TRANSPORT_TABLES:
-                yield from (Fault(use.sql.query_line, domain) for domain in taken)
+    def _find_panel_faults(configuration: Configuration) -> Faults:
+        """Check the panel's own transports, if a map queries them."""
+        for use in configuration.get_sql_map_uses("transport_maps"):
+            if sql.parse_tables(use.sql.query) & TRANSPORT_TABLES:
+                for domain in configuration.rows.star_transport_domains:
+                    yield Fault(use.sql.query_line, domain)
 
 
 class UnsupportedParameter(ConfigCheck):
@@ -238,7 +244,7 @@ class UnsupportedParameter(ConfigCheck):
         r"|maildir_(limit_message\w*|extended|suffix|filter\w*)|overquota_bounce|trash_(count|name))"
     )
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for setting in configuration.postfix.settings.values():
             if self.names.fullmatch(setting.name):
                 yield Fault(setting.line, setting.name)
@@ -251,17 +257,17 @@ class MapNotInProxyReadMaps(ConfigCheck):
     reason = _("proxymap refuses: “request for unapproved table”, and mail is deferred.")
     fix = _("Add the parameter to proxy_read_maps: proxy_read_maps = … $PARAMETER")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         approved = {
             (part.type, part.name)
             for found in configuration.postfix.maps("proxy_read_maps")
             for part in found.walk()
         }
-        seen = {}
+        proxied: dict[tuple[str, str], MapUse] = {}
         for use in configuration.map_uses:
             if use.reference.proxied and not CACHE_PARAMETER_RE.fullmatch(use.parameter):
-                seen.setdefault((use.reference.type, use.reference.name), use)
-        for key, use in seen.items():
+                proxied.setdefault((use.reference.type, use.reference.name), use)
+        for key, use in proxied.items():
             if key not in approved:
                 yield Fault(use.reference.where, f"{use.parameter}: proxy:{':'.join(key)}")
 

@@ -1,19 +1,21 @@
-"""`mailadmin mailserver check`: what is wrong with a configuration, and how it is mended."""
+"""`mailadmin mailserver check`: report faults of a configuration and how to fix them."""
 
 import itertools
 import json
 import os
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailboxes.mailserver.checks import ERROR, Configuration, rows, run_checks
+from mailboxes.mailserver.checks import ERROR, CheckResult, Configuration, rows, run_checks
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.config_parser.tree import DOVECOT_FOLDERS
@@ -22,17 +24,19 @@ from mailboxes.mailserver.generator.choices import detect_options
 USAGE_ERROR_STATUS = 2
 ERRORS_FOUND_STATUS = 1
 LINE_WIDTH = 100
-# option, where it lies by default, the file without which it is no such folder, who reads it
+# option, default folder, required file
 CONFIG_FOLDERS = (
-    ("postfix", "/etc/postfix", "main.cf", PostfixFiles),
-    ("dovecot", "/etc/dovecot", "dovecot.conf", DovecotFiles),
+    ("postfix", "/etc/postfix", "main.cf"),
+    ("dovecot", "/etc/dovecot", "dovecot.conf"),
 )
+
+Options = dict[str, Any]
 
 help = "Look for known faults in the configuration of Postfix and Dovecot."
 
 
-def add_arguments(parser):
-    for name, default, _file, _reader in CONFIG_FOLDERS:
+def add_arguments(parser: CommandParser) -> None:
+    for name, default, _file in CONFIG_FOLDERS:
         text = f"folder of {name.title()} ({default}); if none is given, those of this machine"
         parser.add_argument(f"--{name}", metavar="DIR", help=text)
     parser.add_argument(
@@ -44,39 +48,42 @@ def add_arguments(parser):
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
-def run(command, options):
-    """Write what was found; exit status 1 if there is an error among it."""
-    parts = read_config_folders(options)
-    known = load_facts(command)
+def run(command: BaseCommand, options: Options) -> None:
+    """Write the results; exit with status 1 if there is an error among them."""
+    folders = find_config_folders(options)
+    postfix = PostfixFiles(folders["postfix"]) if "postfix" in folders else None
+    dovecot = DovecotFiles(folders["dovecot"]) if "dovecot" in folders else None
+    facts = load_facts(command)
     configuration = Configuration(
-        **parts,
-        rows=known,
+        postfix,
+        dovecot,
+        facts or rows.EMPTY_FACTS,
         prefix=settings.MAILADMIN_TABLE_PREFIX,
-        dovecot_version=options["dovecot_version"] or get_installed_version(parts.get("dovecot")),
+        dovecot_version=options["dovecot_version"] or get_installed_version(dovecot),
     )
-    found = run_checks(configuration)
-    write = render_json if options["json"] else render_text
-    command.stdout.write(write(found, known is not None))
-    if any(each.check.severity == ERROR for each in found):
+    results = run_checks(configuration)
+    text = render_json(results, facts is not None) if options["json"] else render_text(results)
+    command.stdout.write(text)
+    if any(each.check.severity == ERROR for each in results):
         sys.exit(ERRORS_FOUND_STATUS)
 
 
-def read_config_folders(options):
-    """The folders that are asked for, or both of this machine; CommandError if one is not there."""
-    asked = [folder for folder in CONFIG_FOLDERS if options[folder[0]]]
+def find_config_folders(options: Options) -> dict[str, Path]:
+    """Return option → folder, of both servers if none is given."""
+    given = [folder for folder in CONFIG_FOLDERS if options[folder[0]]]
     return {
-        name: reader(validate_config_folder(options[name] or default, file))
-        for name, default, file, reader in asked or CONFIG_FOLDERS
+        name: validate_config_folder(options[name] or default, file)
+        for name, default, file in given or CONFIG_FOLDERS
     }
 
 
-def get_installed_version(files):
-    """The version of the Dovecot that reads this machine's own folder; of a copy nobody knows."""
+def get_installed_version(files: DovecotFiles | None) -> str:
+    """Return the version of the installed Dovecot, or "" for files of another folder."""
     is_own = files is not None and str(files.directory) in DOVECOT_FOLDERS
     return detect_options().get("dovecot_version", "") if is_own else ""
 
 
-def validate_config_folder(directory, file):
+def validate_config_folder(directory: str, file: str) -> Path:
     path = Path(directory).absolute()
     if not path.is_dir():
         raise CommandError(
@@ -89,8 +96,8 @@ def validate_config_folder(directory, file):
     return path
 
 
-def load_facts(command):
-    """What the database knows, or None and a word about it."""
+def load_facts(command: BaseCommand) -> rows.DatabaseFacts | None:
+    """Return the facts of the database, or write a warning and return None."""
     try:
         return rows.load_database_facts()
     except Error as error:
@@ -99,40 +106,39 @@ def load_facts(command):
         return None
 
 
-def render_json(found, has_database):
-    answer = {"database": has_database, "findings": [each.as_dict() for each in found]}
+def render_json(results: list[CheckResult], has_database: bool) -> str:
+    answer = {"database": has_database, "findings": [each.as_dict() for each in results]}
     return json.dumps(answer, ensure_ascii=False, indent=2)
 
 
-def render_text(found, has_database):
-    """Each kind of fault once, with all its lines."""
-    if not found:
+def render_text(results: list[CheckResult]) -> str:
+    """Render each check once, with all its lines."""
+    if not results:
         return _("Nothing was found.")
-    groups = itertools.groupby((each.as_dict() for each in found), lambda each: each["code"])
+    groups = itertools.groupby((each.as_dict() for each in results), lambda each: each["code"])
     return "\n".join(format_check(list(group)) for _code, group in groups)
 
 
-def format_check(found):
-    first = found[0]
+def format_check(results: list[dict[str, Any]]) -> str:
+    first = results[0]
     lines = [f"{SEVERITY_LABELS[first['severity']]}: {first['title']} [{first['code']}]"]
-    for each in found:
+    for each in results:
         lines += iter_location_lines(each)
-    lines += wrap_labeled_text(_("Why:"), first["why"]) + wrap_labeled_text(
-        _("Mend:"), first["mend"]
-    )
+    lines += wrap_labeled_text(_("Why:"), first["why"])
+    lines += wrap_labeled_text(_("Mend:"), first["mend"])
     return "\n".join(lines) + "\n"
 
 
-def iter_location_lines(found):
-    """`file:number`, what it is about, and the line itself."""
-    where = f"{found['file']}:{found['line']}" if found["line"] else found["file"]
-    about = f"  ({found['about']})" if found["about"] else ""
-    yield f"  {where}{about}"
-    if found["text"]:
-        yield f"    | {found['text']}"
+def iter_location_lines(result: dict[str, Any]) -> Iterator[str]:
+    """Yield `file:number` with the name or value at fault, and the text of the line."""
+    location = f"{result['file']}:{result['line']}" if result["line"] else result["file"]
+    about = f"  ({result['about']})" if result["about"] else ""
+    yield f"  {location}{about}"
+    if result["text"]:
+        yield f"    | {result['text']}"
 
 
-def wrap_labeled_text(label, text):
+def wrap_labeled_text(label: str, text: str) -> list[str]:
     return textwrap.wrap(
         f"{label} {text}",
         LINE_WIDTH,

@@ -1,13 +1,25 @@
-"""Findings about delivery: who writes where, and as whom."""
+"""Checks of delivery: locations of mail, users, transports."""
 
 import re
+from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.mailserver.checks import paths
-from mailboxes.mailserver.checks.finding import ERROR, WARNING, ConfigCheck, Fault
+from mailboxes.mailserver.checks.finding import (
+    ERROR,
+    WARNING,
+    ConfigCheck,
+    Configuration,
+    Fault,
+    Faults,
+)
 from mailboxes.mailserver.config_parser import sql
 from mailboxes.mailserver.config_parser.defaults import RECIPIENT_LIMIT_SUFFIX
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles, SqlAuthDatabase
+from mailboxes.mailserver.config_parser.lines import Line
+from mailboxes.mailserver.config_parser.postfix import PostfixFiles
+from mailboxes.mailserver.config_parser.services import MasterService
 
 UID_FIELDS = {"uid", "userdb_uid"}
 TRANSPORT_PARAMETERS = [
@@ -31,31 +43,27 @@ class UidBelowMinimum(ConfigCheck):
     reason = _("Postfix defers the mail: “bad uid … in virtual_uid_maps”.")
     fix = _("Lower virtual_minimum_uid to that user, or delete the line.")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         postfix = configuration.postfix
         minimum = parse_number(postfix.value("virtual_minimum_uid"))
         if not configuration.delivers_with_virtual or minimum is None:
             return
+        setting = postfix.settings.get("virtual_minimum_uid")
         for uid, line in iter_virtual_uids(postfix):
             if uid < minimum:
-                yield Fault(
-                    postfix.where("virtual_minimum_uid")
-                    if postfix.is_set("virtual_minimum_uid")
-                    else line,
-                    str(uid),
-                )
+                yield Fault(setting.line if setting else line, str(uid))
 
 
-def parse_number(text):
+def parse_number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"\s*[0-9]{1,10}\s*", text) else None
 
 
-def iter_virtual_uids(postfix):
+def iter_virtual_uids(postfix: PostfixFiles) -> Iterator[tuple[int, Line]]:
     for reference in postfix.all_maps("virtual_uid_maps"):
         static = [("", reference.name, reference.where)] if reference.type == "static" else []
         for _key, value, line in [*static, *postfix.entries(reference)]:
-            if parse_number(value) is not None:
-                yield parse_number(value), line
+            if (uid := parse_number(value)) is not None:
+                yield uid, line
 
 
 class PipeNeedsOneRecipient(ConfigCheck):
@@ -68,7 +76,7 @@ class PipeNeedsOneRecipient(ConfigCheck):
     )
     fix = _("Add to main.cf: TRANSPORT_destination_recipient_limit = 1")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         used = set(iter_transport_services(configuration))
         for service in configuration.postfix.services:
             limit = f"{service.name}{RECIPIENT_LIMIT_SUFFIX}"
@@ -77,19 +85,18 @@ class PipeNeedsOneRecipient(ConfigCheck):
                 yield Fault(service.where, limit)
 
 
-def needs_single_recipient(service):
-    """Whether a pipe writes the one recipient into the message."""
+def needs_single_recipient(service: MasterService) -> bool:
+    """Check whether a pipe writes the recipient into the message."""
     return service.command == "pipe" and bool(set("DO") & set(service.flags.get("flags", "")))
 
 
-def iter_transport_services(configuration):
-    """The services that mail is given to, as far as files and the database tell."""
+def iter_transport_services(configuration: Configuration) -> Iterator[str]:
+    """Yield the services that deliver mail, by parameters, files and the database."""
     postfix = configuration.postfix
     named = [postfix.value(name) for name in TRANSPORT_PARAMETERS]
     for reference in postfix.all_maps("transport_maps"):
         named += [value for _key, value, _line in postfix.entries(reference)]
-    named += configuration.rows.transports if configuration.rows else ()
-    yield from (name.partition(":")[0].strip() for name in named)
+    yield from map(get_service_name, [*named, *configuration.rows.transports])
 
 
 class UnknownTransportService(ConfigCheck):
@@ -101,18 +108,18 @@ class UnknownTransportService(ConfigCheck):
     )
     fix = _("Add the service to master.cf, or correct the transport.")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         postfix = configuration.postfix
         known = {service.name for service in postfix.services if service.type == "unix"}
         if "cleanup" not in known:
-            return  # a part of a master.cf, which tells nothing of what else there is
+            return  # an incomplete master.cf
         for name, line in self._iter_named_services(configuration):
             if name and name not in known:
                 yield Fault(line, name)
 
     @staticmethod
-    def _iter_named_services(configuration):
-        """(service, line) of what is set, listed in files, or a row of the panel."""
+    def _iter_named_services(configuration: Configuration) -> Iterator[tuple[str, Line]]:
+        """Yield (service, line) of the transports in parameters, files and the database."""
         postfix = configuration.postfix
         for parameter in TRANSPORT_PARAMETERS:
             if postfix.is_set(parameter):
@@ -121,11 +128,11 @@ class UnknownTransportService(ConfigCheck):
             for _key, value, line in postfix.entries(reference):
                 yield get_service_name(value), line
         line = postfix.where("transport_maps")
-        for value in sorted(configuration.rows.transports) if configuration.rows else ():
+        for value in sorted(configuration.rows.transports):
             yield get_service_name(value), line
 
 
-def get_service_name(transport):
+def get_service_name(transport: str) -> str:
     return transport.partition(":")[0].strip()
 
 
@@ -137,12 +144,10 @@ class PercentBehindLetter(ConfigCheck):
     fix = _("Write %d, %n or %u (Dovecot 2.4: %{user | domain}, %{user | username}, %{user}).")
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for setting in configuration.dovecot.settings():
-            found = (
-                SWAPPED_PERCENT_RE.search(setting.value) if setting.name in PATH_SETTINGS else None
-            )
-            if found:
+            found = SWAPPED_PERCENT_RE.search(setting.value)
+            if found and setting.name in PATH_SETTINGS:
                 yield Fault(setting.find_line(f"{found[1]}%"), f"{setting.name}: {found[1]}%")
 
 
@@ -160,14 +165,14 @@ class TwoMailStores(ConfigCheck):
     )
     requires = ("postfix", "dovecot")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         if not configuration.delivers_with_virtual:
             return
-        layouts = configuration.rows.maildir_layouts if configuration.rows else ()
+        layouts = configuration.rows.maildir_layouts
         written = list(paths.iter_postfix_stores(configuration))
         read = paths.find_dovecot_stores(configuration.dovecot)
         if not layouts and len({"{" in store.path for store in [*written, *read]}) > 1:
-            return  # a column against a pattern, and nobody knows what the column holds
+            return  # a pattern cannot be compared with a column of unknown content
         places = {
             place for store in written for place in paths.fill_maildir_layouts(store.path, layouts)
         }
@@ -183,18 +188,18 @@ class TwoMaildirLayouts(ConfigCheck):
     reason = _("A mailbox that moves from one map to the other leaves its mail behind.")
     fix = _("Decide for one shape, such as DOMAIN/LOCAL/, and move the folders.")
 
-    def find_faults(self, configuration):
-        first = None
-        layouts = configuration.rows.maildir_layouts if configuration.rows else ()
-        for store in (
-            paths.iter_postfix_stores(configuration) if configuration.delivers_with_virtual else ()
-        ):
-            shapes = paths.fill_maildir_layouts(store.path, layouts)
-            if any("{" in shape for shape in shapes):
+    def find_faults(self, configuration: Configuration) -> Faults:
+        if not configuration.delivers_with_virtual:
+            return
+        first: set[str] = set()
+        for store in paths.iter_postfix_stores(configuration):
+            patterns = paths.fill_maildir_layouts(store.path, configuration.rows.maildir_layouts)
+            if any("{" in pattern for pattern in patterns):
                 continue
-            first = first or shapes
-            if shapes != first:
-                yield Fault(store.line, f"{', '.join(sorted(shapes))} ≠ {', '.join(sorted(first))}")
+            first = first or patterns
+            if patterns != first:
+                about = f"{', '.join(sorted(patterns))} ≠ {', '.join(sorted(first))}"
+                yield Fault(store.line, about)
 
 
 class MaildirColumnIgnored(ConfigCheck):
@@ -208,17 +213,16 @@ class MaildirColumnIgnored(ConfigCheck):
     fix = _(
         "Return the place from the column, or set MAILADMIN_MAILDIR to the pattern that is in use."
     )
-    requires = ("dovecot", "rows")
+    requires = ("dovecot",)
 
-    def find_faults(self, configuration):
-        if configuration.postfix and configuration.delivers_with_virtual:
-            return  # then mail is lost to the eye, and that has a finding of its own
+    def find_faults(self, configuration: Configuration) -> Faults:
+        if configuration.delivers_with_virtual:
+            return  # reported by TwoMailStores
         for store in paths.find_dovecot_stores(configuration.dovecot):
-            strange = [
-                layout for layout in configuration.rows.maildir_layouts if layout not in store.path
-            ]
-            if "{maildir}" not in store.path and strange:
-                yield Fault(store.line, f"{store.path} ≠ {', '.join(sorted(strange))}")
+            layouts = configuration.rows.maildir_layouts
+            other_layouts = sorted(layout for layout in layouts if layout not in store.path)
+            if "{maildir}" not in store.path and other_layouts:
+                yield Fault(store.line, f"{store.path} ≠ {', '.join(other_layouts)}")
 
 
 class UidBelowFirstValid(ConfigCheck):
@@ -229,7 +233,7 @@ class UidBelowFirstValid(ConfigCheck):
     fix = _("Set first_valid_uid to that user, or give the mailboxes to one from 500 on.")
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         dovecot = configuration.dovecot
         first = parse_number(dovecot.value("first_valid_uid")) or 0
         for uid, line in iter_dovecot_uids(dovecot):
@@ -237,23 +241,24 @@ class UidBelowFirstValid(ConfigCheck):
                 yield Fault(line, str(uid))
 
 
-def iter_dovecot_uids(dovecot):
-    """Users by number, as queries, static userdbs and mail_uid say them."""
+def iter_dovecot_uids(dovecot: DovecotFiles) -> Iterator[tuple[int, Line]]:
+    """Yield the numeric users of mail_uid, static userdbs and queries."""
     for setting in dovecot.settings():
-        if setting.name == "mail_uid" and parse_number(setting.value) is not None:
-            yield parse_number(setting.value), setting.line
-    for _around, block in dovecot.authentication("userdb"):
+        uid = parse_number(setting.value) if setting.name == "mail_uid" else None
+        if uid is not None:
+            yield uid, setting.line
+    for _parents, block in dovecot.authentication("userdb"):
         found = re.search(r"\buid=(\d+)", block.value("args"))
         if found:
             yield int(found[1]), block.where("args")
         for fields in block.blocks("fields"):
-            if parse_number(fields.value("uid")) is not None:
-                yield parse_number(fields.value("uid")), fields.where("uid")
+            if (uid := parse_number(fields.value("uid"))) is not None:
+                yield uid, fields.where("uid")
     for database in [*dovecot.userdbs(), *dovecot.passdbs()]:
         yield from _iter_query_uids(database)
 
 
-def _iter_query_uids(database):
+def _iter_query_uids(database: SqlAuthDatabase) -> Iterator[tuple[int, Line]]:
     for name in ("user_query", "password_query"):
         for select in sql.parse_selects(database.value(name)):
             for expression, field in sql.parse_columns(select.columns):

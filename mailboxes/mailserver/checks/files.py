@@ -1,67 +1,72 @@
-"""Findings about the files themselves: missing, broken, said twice, open to all."""
+"""Checks of the files themselves: missing, broken, world-readable, duplicate settings."""
 
 import os
 import re
 import stat
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.mailserver.checks.finding import ADVICE, ERROR, WARNING, ConfigCheck, Fault
+from mailboxes.mailserver.checks.finding import (
+    ADVICE,
+    ERROR,
+    WARNING,
+    ConfigCheck,
+    Configuration,
+    Fault,
+    Faults,
+    MapUse,
+)
 from mailboxes.mailserver.config_parser import maps
+from mailboxes.mailserver.config_parser.lines import ConfigProblem, Line
 from mailboxes.mailserver.config_parser.postfix import POSTFIX_FOLDERS
 
 PASSWORD_MAP_PARAMETERS = {"smtp_sasl_password_maps", "lmtp_sasl_password_maps"}
 PASSWORD_SETTINGS = {"password", "bind_pw"}
-SYSTEM_ALIASES_FILE = "/etc/aliases"  # of the machine's own users, beside Postfix's folder
-# Caches that Postfix makes itself when it needs them.
+SYSTEM_ALIASES_FILE = "/etc/aliases"  # outside of Postfix's folder
+# Caches that Postfix creates itself.
 CACHE_PARAMETER_RE = re.compile(
     r"\w+_session_cache_database|address_verify_map|postscreen_cache_map"
 )
 
 
-class UnreadableFile(ConfigCheck):
-    code = "unreadable-file"
+class ProblemCheck(ConfigCheck):
+    """Base of checks that report the problems of the parsers with the same code."""
+
     severity = ERROR
+    requires = ()
+
+    def find_faults(self, configuration: Configuration) -> Faults:
+        for problem in find_problems(configuration, self.code):
+            yield Fault(problem.line, problem.reason)
+
+
+class UnreadableFile(ProblemCheck):
+    code = "unreadable-file"
     title = _("A file cannot be read")
     reason = _("What it says counts for nothing here, and perhaps for the mail server as well.")
     fix = _("Create the file, or let the check run as somebody who may read it.")
-    requires = ()
-
-    def find_faults(self, configuration):
-        for problem in find_problems(configuration, self.code):
-            yield Fault(problem.line, problem.reason)
 
 
-class BrokenLine(ConfigCheck):
+class BrokenLine(ProblemCheck):
     code = "broken-line"
-    severity = ERROR
     title = _("A line is no setting")
     reason = _("Postfix and Dovecot refuse to start with it, or take it for something else.")
     fix = _("Write it as “name = value”; close what is opened; begin comments with #.")
-    requires = ()
-
-    def find_faults(self, configuration):
-        for problem in find_problems(configuration, self.code):
-            yield Fault(problem.line, problem.reason)
 
 
-def find_problems(configuration, code):
-    parts = [part for part in (configuration.postfix, configuration.dovecot) if part]
+def find_problems(configuration: Configuration, code: str) -> list[ConfigProblem]:
+    parts = [part for part in (configuration.postfix_files, configuration.dovecot_files) if part]
     found = [problem for part in parts for problem in part.problems]
-    if configuration.postfix:
-        found += [problem for use in configuration.sql_map_uses for problem in use.sql.problems]
-        found += [
-            problem for use in configuration.map_uses for problem in find_map_file_problems(use)
-        ]
-    wanted = [problem for problem in found if problem.code == code]
-    missing = find_missing_map_files(configuration) if configuration.postfix else set()
-    # a map that is missing has a finding of its own
-    return dict.fromkeys(p for p in wanted if p.line.file not in missing)
+    found += [problem for use in configuration.sql_map_uses for problem in use.sql.problems]
+    found += [problem for use in configuration.map_uses for problem in find_map_file_problems(use)]
+    missing = find_missing_map_files(configuration)  # reported by MissingMapFile
+    return [each for each in found if each.code == code and each.line.file not in missing]
 
 
-def find_map_file_problems(use):
-    """What keeps the text of a map from being read; where only the compiled map is, nothing."""
+def find_map_file_problems(use: MapUse) -> Collection[ConfigProblem]:
+    """Return the problems with the source of a map; none if only the compiled map exists."""
     reference = use.reference
     if reference.type not in maps.TEXT_SOURCE_TYPES or is_path_missing(
         use.postfix.get_map_path(reference)
@@ -80,7 +85,7 @@ class DefinedTwice(ConfigCheck):
     )
     fix = _("Delete the line that is not meant.")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for setting in configuration.postfix.find_duplicates():
             yield Fault(setting.line, setting.name)
 
@@ -92,14 +97,14 @@ class EndlessValue(ConfigCheck):
     reason = _("Postfix stops with “unreasonable macro call nesting”.")
     fix = _("Write out what is meant instead of the parameter's own name.")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for setting in configuration.postfix.find_recursive_settings():
             yield Fault(setting.line, setting.name)
 
 
-def find_missing_map_files(configuration):
-    """Path → use, of maps whose file is not there."""
-    found = {}
+def find_missing_map_files(configuration: Configuration) -> dict[str, MapUse]:
+    """Return path → use of the maps whose file does not exist."""
+    found: dict[str, MapUse] = {}
     for use in configuration.map_uses:
         path = use.postfix.get_map_path(use.reference) if is_map_file_required(use) else None
         compiled = maps.INDEX_SUFFIXES.get(use.reference.type, "")
@@ -108,16 +113,16 @@ def find_missing_map_files(configuration):
     return found
 
 
-def is_map_file_required(use):
-    """Whether a map's file has to be here: not a cache, nor the aliases beside a copied folder."""
+def is_map_file_required(use: MapUse) -> bool:
+    """Check that a map's file is no cache, nor the system aliases next to a copied folder."""
     if not use.reference.is_file or CACHE_PARAMETER_RE.fullmatch(use.parameter):
         return False
     is_copy = str(use.postfix.directory) not in POSTFIX_FOLDERS
     return not (is_copy and use.reference.name == SYSTEM_ALIASES_FILE)
 
 
-def is_path_missing(path):
-    """Whether there is nothing; what may not be looked at is not missing."""
+def is_path_missing(path: str | Path) -> bool:
+    """Check that a path does not exist; a path without permission to look counts as existing."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -137,7 +142,7 @@ class MissingMapFile(ConfigCheck):
     )
     fix = _("Create the file, or take the map out of the parameter.")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for path, use in find_missing_map_files(configuration).items():
             yield Fault(use.reference.where, f"{use.parameter}: {path}")
 
@@ -153,15 +158,15 @@ class ReadableSecret(ConfigCheck):
     fix = _("chmod o-rwx FILE, and give it the group of those who need it (postfix, dovecot).")
     requires = ()
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for line, folder in find_password_lines(configuration):
             if is_world_readable(Path(line.file), Path(folder)):
                 yield Fault(line)
 
 
-def find_password_lines(configuration):
-    """The first line of each file that holds a password, with its configuration's folder."""
-    found = {}
+def find_password_lines(configuration: Configuration) -> Collection[tuple[Line, Path]]:
+    """Return the first line with a password of each file, and the folder of its configuration."""
+    found: dict[str, tuple[Line, Path]] = {}
     for folder, line in [
         *_iter_postfix_passwords(configuration),
         *_iter_dovecot_passwords(configuration),
@@ -170,23 +175,19 @@ def find_password_lines(configuration):
     return found.values()
 
 
-def _iter_postfix_passwords(configuration):
-    postfix = configuration.postfix
-    if not postfix:
-        return
+def _iter_postfix_passwords(configuration: Configuration) -> Iterator[tuple[Path, Line]]:
     for use in configuration.map_uses:
         if use.reference.type in ("ldap", "memcache") or use.reference.is_sql:
-            settings = postfix.sql_map(use.reference).settings
-            yield from (
-                (postfix.directory, settings[n].line) for n in PASSWORD_SETTINGS & settings.keys()
-            )
+            settings = configuration.postfix.sql_map(use.reference).settings
+            for name in PASSWORD_SETTINGS & settings.keys():
+                yield use.postfix.directory, settings[name].line
         elif use.parameter in PASSWORD_MAP_PARAMETERS:
             entries = use.postfix.entries(use.reference)
-            yield from ((postfix.directory, line) for _key, _value, line in entries[:1])
+            yield from ((use.postfix.directory, line) for _key, _value, line in entries[:1])
 
 
-def _iter_dovecot_passwords(configuration):
-    dovecot = configuration.dovecot
+def _iter_dovecot_passwords(configuration: Configuration) -> Iterator[tuple[Path, Line]]:
+    dovecot = configuration.dovecot_files
     if not dovecot:
         return
     for setting in dovecot.settings():
@@ -195,11 +196,11 @@ def _iter_dovecot_passwords(configuration):
             yield dovecot.directory, setting.find_line("password")
 
 
-def is_world_readable(path, folder):
-    """Whether anybody can come to the file and read it, as far as the folder decides."""
+def is_world_readable(path: Path, folder: Path) -> bool:
+    """Check that others may read a file and pass through the directories up to the folder."""
     try:
-        way = [part for part in path.parents if part == folder or part.is_relative_to(folder)]
-        passable = all(part.stat().st_mode & stat.S_IXOTH for part in way)
+        directories = [each for each in path.parents if each.is_relative_to(folder)]
+        passable = all(each.stat().st_mode & stat.S_IXOTH for each in directories)
         return passable and bool(path.stat().st_mode & stat.S_IROTH)
     except OSError:
         return False
@@ -212,7 +213,7 @@ class LegacySqlSettings(ConfigCheck):
     reason = _("It works, but has no way to say what newer maps need: joins, %u and %d, UNION.")
     fix = _("Write it as one line: query = SELECT … FROM … WHERE … = '%s'.")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         found = {use.sql.file: use for use in configuration.sql_map_uses if use.sql.is_legacy}
         for use in found.values():
             yield Fault(use.sql.query_line, use.parameter)

@@ -1,12 +1,13 @@
-"""What a finding is, and what it looks at."""
+"""Base class of the checks, their results, and the configuration that they look at."""
 
 import functools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailadmin.console import make_printable
-from mailboxes.mailserver.checks.rows import DatabaseFacts
+from mailboxes.mailserver.checks.rows import EMPTY_FACTS, DatabaseFacts
 from mailboxes.mailserver.config_parser.defaults import POSTFIX_DEFAULTS
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.lines import Line
@@ -14,38 +15,46 @@ from mailboxes.mailserver.config_parser.maps import MapReference
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.config_parser.sqlmap import SqlMapFile
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 ERROR, WARNING, ADVICE = "error", "warning", "advice"
 SEVERITIES = (ERROR, WARNING, ADVICE)
 
 
 class Fault(NamedTuple):
-    """A line, and what about it: a name, a value."""
+    """A line at fault, and the name or value that is wrong."""
 
     line: Line
     about: str = ""
 
 
+Faults = Iterator[Fault]
+
+
 class ConfigCheck:
-    """One thing that may be wrong; a subclass says what, and where it is looked for."""
+    """A check for one known fault; subclasses set the texts and find the lines."""
 
     code = ""
     severity = WARNING
-    title = reason = fix = ""
-    requires = ("postfix",)  # parts of the configuration without which there is nothing to see
+    title: "StrOrPromise" = ""
+    reason: "StrOrPromise" = ""
+    fix: "StrOrPromise" = ""
+    requires: tuple[str, ...] = ("postfix",)  # the check is skipped without these parts
 
-    def find_faults(self, configuration):
-        """Each fault, once."""
+    def find_faults(self, configuration: "Configuration") -> Faults:
+        """Yield the faults."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """A fault, said with all that its finding knows."""
+    """A fault with the check that found it."""
 
     check: ConfigCheck
     fault: Fault
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
         line = self.fault.line
         return {
             "code": self.check.code,
@@ -69,14 +78,14 @@ class MapUse(NamedTuple):
 
 
 class SqlMapUse(NamedTuple):
-    """A query of Postfix's, with the parameter that asks it."""
+    """An SQL map that a parameter names."""
 
     parameter: str
     reference: MapReference
     sql: SqlMapFile
 
 
-MAP_LIST_PARAMETERS = {"proxy_read_maps", "proxy_write_maps"}  # they list maps, and look nothing up
+MAP_LIST_PARAMETERS = {"proxy_read_maps", "proxy_write_maps"}  # permissions, not lookups
 PARAMETER_REFERENCE_RE = re.compile(r"\$[{(]?(\w+)", re.ASCII)
 POSTFIX_PARAMETER_SUFFIXES = (
     "_maps",
@@ -91,20 +100,38 @@ POSTFIX_PARAMETER_SUFFIXES = (
 
 @dataclass(frozen=True)
 class Configuration:
-    """All that is looked at; a part that is not there is None."""
+    """The files and database facts to check; `*_files` is None for a server that is not given."""
 
-    postfix: PostfixFiles | None = None
-    dovecot: DovecotFiles | None = None
-    rows: DatabaseFacts | None = None
+    postfix_files: PostfixFiles | None = None
+    dovecot_files: DovecotFiles | None = None
+    rows: DatabaseFacts = EMPTY_FACTS
     prefix: str = ""  # of PostfixAdmin's tables
     dovecot_version: str = ""  # 2.3 or 2.4, of the Dovecot that reads these files, if known
 
-    def has(self, needs):
-        return all(getattr(self, part) is not None for part in needs)
+    @property
+    def parts(self) -> set[str]:
+        files = {"postfix": self.postfix_files, "dovecot": self.dovecot_files}
+        return {name for name, part in files.items() if part}
+
+    @property
+    def postfix(self) -> PostfixFiles:
+        """Return Postfix's files; for checks that require them."""
+        if self.postfix_files is None:
+            raise LookupError("no files of Postfix")
+        return self.postfix_files
+
+    @property
+    def dovecot(self) -> DovecotFiles:
+        """Return Dovecot's files; for checks that require them."""
+        if self.dovecot_files is None:
+            raise LookupError("no files of Dovecot")
+        return self.dovecot_files
 
     @functools.cached_property
-    def map_uses(self):
-        """Every map that anything names, also those inside of others."""
+    def map_uses(self) -> list[MapUse]:
+        """Return all maps that parameters of main.cf and of services name, members included."""
+        if self.postfix_files is None:
+            return []
         views = [(self.postfix, self.postfix.main_settings.get_effective_settings())]
         for service in self.postfix.services:
             views.append((self.postfix.for_service(service), service.options))
@@ -117,8 +144,8 @@ class Configuration:
         ]
 
     @functools.cached_property
-    def user_parameters(self):
-        """Parameters that the operator made up, to be used as `$name` in others."""
+    def user_parameters(self) -> set[str]:
+        """Return the names of parameters that the administrator invented to use as `$name`."""
         values = [setting.value for setting in self.postfix.settings.values()]
         for service in self.postfix.services:
             values += [setting.value for setting in service.options.values()]
@@ -130,8 +157,8 @@ class Configuration:
         }
 
     @functools.cached_property
-    def sql_map_uses(self):
-        found = {}
+    def sql_map_uses(self) -> list[SqlMapUse]:
+        found: dict[tuple[str, str, str], SqlMapUse] = {}
         for use in self.map_uses:
             if use.reference.is_sql:
                 key = use.parameter, use.reference.type, use.reference.name
@@ -139,26 +166,29 @@ class Configuration:
                 found.setdefault(key, SqlMapUse(use.parameter, use.reference, sql))
         return list(found.values())
 
-    def get_sql_map_uses(self, *parameters):
-        """The SQL maps of these parameters."""
+    def get_sql_map_uses(self, *parameters: str) -> list[SqlMapUse]:
+        """Return the SQL maps of these parameters."""
         return [use for use in self.sql_map_uses if use.parameter in parameters]
 
-    def table(self, name):
-        """A table's name as PostfixAdmin has it."""
+    def table(self, name: str) -> str:
+        """Return PostfixAdmin's name of a table, without the prefix."""
         return name.removeprefix(self.prefix) if self.prefix else name
 
     @functools.cached_property
-    def virtual_domains(self):
-        """Domains whose mail is for us and ours: of the panel, and as files list them."""
-        listed = set(self.rows.virtual_domains) if self.rows else set()
+    def virtual_domains(self) -> set[str]:
+        """Return the domains of local mailboxes and aliases, from the database and from files."""
+        listed = set(self.rows.virtual_domains)
+        postfix = self.postfix_files
         for parameter in ("virtual_mailbox_domains", "virtual_alias_domains"):
-            if self.postfix and self.postfix.is_set(parameter):
-                listed |= {name for name, _line in self.postfix.names(parameter)}
+            if postfix and postfix.is_set(parameter):
+                listed |= {name for name, _line in postfix.names(parameter)}
         return listed
 
     @property
-    def delivers_with_virtual(self):
-        """Whether Postfix itself writes the mailboxes, by virtual(8)."""
+    def delivers_with_virtual(self) -> bool:
+        """Check whether Postfix itself writes to the mailboxes, by virtual(8)."""
+        if self.postfix_files is None:
+            return False
         name = self.postfix.value("virtual_transport").partition(":")[0]
         service = self.postfix.service(name, "unix")
         return service.command == "virtual" if service else name == "virtual"

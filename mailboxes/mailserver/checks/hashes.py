@@ -1,6 +1,7 @@
-"""Which stored passwords Dovecot reads under which default scheme."""
+"""Formats of stored passwords, and the default schemes under which Dovecot reads them."""
 
 import re
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from mailadmin.passwords import crypt3, schemes
@@ -12,21 +13,21 @@ BASE64_RE = re.compile(r"[0-9A-Za-z+/]{20,}={0,2}")
 
 
 class PasswordHashKind(NamedTuple):
-    """A kind of stored password: the scheme it names, or the shape that it has without one."""
+    """A kind of stored password: the scheme of its prefix, or the format of an unprefixed hash."""
 
     name: str
     is_prefixed: bool
 
 
-def identify_hash(stored):
-    """The kind of a stored password, or None where nothing is stored."""
+def identify_hash(stored: str | None) -> PasswordHashKind | None:
+    """Return the kind of a stored password, or None if there is none."""
     prefixed = re.match(r"\{([^{}]+)\}", stored or "")
     if prefixed:
         return PasswordHashKind(prefixed[1].upper().partition(".")[0], True)
     return PasswordHashKind(_identify_unprefixed(stored), False) if stored else None
 
 
-def _identify_unprefixed(stored):
+def _identify_unprefixed(stored: str) -> str:
     if argon2 := re.match(r"\$(argon2id?)\$", stored):
         return argon2[1].upper()
     if name := crypt3.detect_scheme_name(stored.encode("utf-8", "replace")):
@@ -36,8 +37,8 @@ def _identify_unprefixed(stored):
     return "BASE64" if BASE64_RE.fullmatch(stored) else "TEXT"
 
 
-# Default scheme → shapes that are read under it (each tried with `doveadm pw -t {SCHEME}…`).
-READABLE_FORMATS = {
+# Default scheme → formats that it reads (each tested with `doveadm pw -t {SCHEME}…`).
+READABLE_FORMATS: dict[str, AbstractSet[str]] = {
     "CRYPT": CRYPT_SCHEMES,
     "DES-CRYPT": CRYPT_SCHEMES,
     "SHA256-CRYPT": CRYPT_SCHEMES,
@@ -67,13 +68,13 @@ READABLE_FORMATS = {
 }
 
 
-def is_readable_as(shape, scheme):
-    """Whether a password stored without prefix is understood; of schemes unknown here, yes."""
+def is_readable_as(hash_format: str, scheme: str) -> bool:
+    """Check whether Dovecot reads an unprefixed hash under a default scheme; True if unknown."""
     scheme = scheme.upper().partition(".")[0]
-    return scheme not in READABLE_FORMATS or shape in READABLE_FORMATS[scheme]
+    return scheme not in READABLE_FORMATS or hash_format in READABLE_FORMATS[scheme]
 
 
-def is_unknown_scheme(scheme):
-    """Whether today's Dovecot has no such scheme."""
+def is_unknown_scheme(scheme: str) -> bool:
+    """Check whether current versions of Dovecot lack a scheme."""
     found = schemes.find_scheme(scheme)
     return found is None or bool(found.scheme.prefix)

@@ -1,56 +1,67 @@
-"""Findings about passwords and logins in Dovecot."""
+"""Checks of Dovecot's passwords and logins."""
+
+from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.mailserver.checks import hashes
-from mailboxes.mailserver.checks.finding import ADVICE, ERROR, WARNING, ConfigCheck, Fault
+from mailboxes.mailserver.checks.finding import (
+    ADVICE,
+    ERROR,
+    WARNING,
+    ConfigCheck,
+    Configuration,
+    Fault,
+    Faults,
+)
 from mailboxes.mailserver.checks.queries import resolve_tables
 from mailboxes.mailserver.config_parser import sql
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles, SqlAuthDatabase
+from mailboxes.mailserver.config_parser.lines import Line
 
-DEFAULT_SCHEMES = {False: "MD5", True: "PLAIN"}  # the default scheme of Dovecot 2.3 and 2.4
+DEFAULT_SCHEMES = {False: "MD5", True: "PLAIN"}  # of Dovecot 2.3 and 2.4
 CHALLENGE_SCHEMES = ("CRAM-MD5",)
 PLAINTEXT_SCHEMES = {"PLAIN", "CLEAR", "CLEARTEXT"}
-# What begins with `$` has its scheme in front in the panel's views.
+# The panel's views add the scheme as prefix to the hashes that begin with `$`.
 SCHEMES_PREFIXED_BY_VIEWS = (hashes.CRYPT_SCHEMES - {"DES-CRYPT"}) | hashes.ARGON2_SCHEMES
 
 
-def get_default_scheme(dovecot, database):
-    """The scheme of passwords that name none."""
-    return (
-        database.value("default_pass_scheme") or DEFAULT_SCHEMES[dovecot.is_version_2_4]
-    ).upper()
+def get_default_scheme(dovecot: DovecotFiles, database: SqlAuthDatabase) -> str:
+    """Return the scheme of passwords without a prefix."""
+    default = DEFAULT_SCHEMES[dovecot.is_version_2_4]
+    return (database.value("default_pass_scheme") or default).upper()
 
 
-def iter_sql_passdbs(configuration):
-    """(database, line, scheme) of each passdb that asks SQL."""
+def iter_sql_passdbs(configuration: Configuration) -> Iterator[tuple[SqlAuthDatabase, Line, str]]:
+    """Yield (database, line, default scheme) of each SQL passdb."""
     dovecot = configuration.dovecot
     for database in dovecot.passdbs():
         name = "default_pass_scheme" if database.value("default_pass_scheme") else "password_query"
         yield database, database.where(name), get_default_scheme(dovecot, database)
 
 
-def iter_default_schemes(configuration):
-    """(line, scheme) of each passdb that asks SQL."""
+def iter_default_schemes(configuration: Configuration) -> Iterator[tuple[Line, str]]:
+    """Yield (line, default scheme) of each SQL passdb."""
     for _database, line, scheme in iter_sql_passdbs(configuration):
         yield line, scheme
 
 
-def queries_mailbox_table(configuration, database):
-    """Whether the panel's own table is asked, and not a view under an older system's name."""
+def queries_mailbox_table(configuration: Configuration, database: SqlAuthDatabase) -> bool:
+    """Check that the panel's own table is queried, not a view of an older system."""
     found = sql.parse_selects(database.value("password_query"))
     return any("mailbox" in resolve_tables(configuration, select).values() for select in found)
 
 
-def is_prefixed_by_query(configuration, shape):
-    """Whether the password query itself puts the scheme in front of such a password."""
+def is_prefixed_by_query(configuration: Configuration, hash_format: str) -> bool:
+    """Check whether the password query adds the scheme as prefix to hashes of this format."""
     queries = [database.value("password_query") for database in configuration.dovecot.passdbs()]
-    return any(f"{{{shape}}}" in query for query in queries)
+    return any(f"{{{hash_format}}}" in query for query in queries)
 
 
-def get_stored_schemes(configuration, prefixed):
-    """The names of what is stored, by schemes (prefixed) or by shapes."""
-    found = configuration.rows.hash_kinds if configuration.rows else ()
-    return sorted(each.name for each in found if each.is_prefixed is prefixed)
+def get_stored_schemes(configuration: Configuration, prefixed: bool) -> list[str]:
+    """Return the names of the schemes (prefixed) or formats (unprefixed) of stored passwords."""
+    kinds = configuration.rows.hash_kinds
+    return sorted(each.name for each in kinds if each.is_prefixed is prefixed)
 
 
 class SchemeDoesNotFit(ConfigCheck):
@@ -65,17 +76,17 @@ class SchemeDoesNotFit(ConfigCheck):
         "Set default_pass_scheme (Dovecot 2.4: default_password_scheme) to what is stored (CRYPT "
         "reads all of $…$), or put the scheme in front of the others: {SHA512.HEX}…, {ARGON2ID}…"
     )
-    requires = ("dovecot", "rows")
+    requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for database, line, scheme in iter_sql_passdbs(configuration):
-            for shape in get_stored_schemes(configuration, prefixed=False):
-                is_named = is_prefixed_by_query(configuration, shape) or (
-                    shape in SCHEMES_PREFIXED_BY_VIEWS
+            for hash_format in get_stored_schemes(configuration, prefixed=False):
+                is_prefixed = is_prefixed_by_query(configuration, hash_format) or (
+                    hash_format in SCHEMES_PREFIXED_BY_VIEWS
                     and not queries_mailbox_table(configuration, database)
                 )
-                if not is_named and not hashes.is_readable_as(shape, scheme):
-                    yield Fault(line, f"{shape} ≠ {scheme}")
+                if not is_prefixed and not hashes.is_readable_as(hash_format, scheme):
+                    yield Fault(line, f"{hash_format} ≠ {scheme}")
 
 
 class UnknownScheme(ConfigCheck):
@@ -89,7 +100,7 @@ class UnknownScheme(ConfigCheck):
     fix = _("Give these people new passwords; name a scheme that “doveadm pw -l” lists.")
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for line, scheme in iter_default_schemes(configuration):
             for name in {
                 scheme.partition(".")[0],
@@ -112,7 +123,7 @@ class CramMd5NotOffered(ConfigCheck):
     )
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         if "cram-md5" in get_auth_mechanisms(configuration):
             return
         for line, scheme in iter_default_schemes(configuration):
@@ -129,25 +140,20 @@ class CramMd5WithoutPasswords(ConfigCheck):
         "out."
     )
     fix = _("Take cram-md5 out of auth_mechanisms.")
-    requires = ("dovecot", "rows")
+    requires = ("dovecot",)
 
-    def find_faults(self, configuration):
-        if (
-            "cram-md5" not in get_auth_mechanisms(configuration)
-            or not configuration.rows.hash_kinds
-        ):
+    def find_faults(self, configuration: Configuration) -> Faults:
+        is_offered = "cram-md5" in get_auth_mechanisms(configuration)
+        if not is_offered or not configuration.rows.hash_kinds:
             return
-        serving = {*CHALLENGE_SCHEMES, *PLAINTEXT_SCHEMES}
-        defaults = {scheme for _line, scheme in iter_default_schemes(configuration)}
-        bare = get_stored_schemes(configuration, prefixed=False)
-        if not (
-            serving
-            & {*get_stored_schemes(configuration, prefixed=True), *(defaults if bare else ())}
-        ):
+        stored = set(get_stored_schemes(configuration, prefixed=True))
+        if get_stored_schemes(configuration, prefixed=False):
+            stored |= {scheme for _line, scheme in iter_default_schemes(configuration)}
+        if not stored & {*CHALLENGE_SCHEMES, *PLAINTEXT_SCHEMES}:
             yield Fault(configuration.dovecot.where("auth_mechanisms"))
 
 
-def get_auth_mechanisms(configuration):
+def get_auth_mechanisms(configuration: Configuration) -> list[str]:
     return configuration.dovecot.value("auth_mechanisms").lower().split()
 
 
@@ -162,7 +168,7 @@ class DesCrypt(ConfigCheck):
     )
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         names = {
             *get_stored_schemes(configuration, prefixed=True),
             *get_stored_schemes(configuration, prefixed=False),
@@ -184,17 +190,12 @@ class AliasDomainCannotSignIn(ConfigCheck):
         "Tell people their mailbox's own address, or let password_query and user_query join "
         "alias_domain."
     )
-    requires = ("dovecot", "rows")
+    requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for database in configuration.dovecot.passdbs() if configuration.rows.alias_domains else ():
-            query = database.value("password_query")
-            found = {
-                t
-                for s in sql.parse_selects(query)
-                for t in resolve_tables(configuration, s).values()
-            }
-            if "mailbox" in found and "alias_domain" not in query.lower():
+            joins_alias_domain = "alias_domain" in database.value("password_query").lower()
+            if queries_mailbox_table(configuration, database) and not joins_alias_domain:
                 yield Fault(database.where("password_query"))
 
 

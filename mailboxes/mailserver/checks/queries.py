@@ -1,14 +1,26 @@
-"""Findings about the SQL of maps: which rows answer, which column, in which letters."""
+"""Checks of the SQL of maps: conditions, columns, character sets, functions."""
 
 import re
+from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.mailserver.checks.finding import ADVICE, ERROR, WARNING, ConfigCheck, Fault
+from mailboxes.mailserver.checks.finding import (
+    ADVICE,
+    ERROR,
+    WARNING,
+    ConfigCheck,
+    Configuration,
+    Fault,
+    Faults,
+    SqlMapUse,
+)
 from mailboxes.mailserver.config_parser import sql
+from mailboxes.mailserver.config_parser.lines import Line
+from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 
-# Parameter → tables whose rows must be switched on to answer. A mailbox that is switched off may
-# stand among the aliases and senders: it keeps its mail from a catch-all, and cannot sign in.
+# Parameter → tables whose rows must be active. Inactive mailboxes may be among aliases and
+# senders: they keep their mail from a catch-all, and cannot sign in.
 TABLES_WITH_ACTIVE = {
     "virtual_alias_maps": ("alias", "alias_domain"),
     "virtual_mailbox_maps": ("mailbox", "alias_domain"),
@@ -21,7 +33,7 @@ TABLES_WITH_ACTIVE = {
     "password_query": ("mailbox",),
 }
 ACTIVE_COLUMNS = ("active", "smtp_active")
-# (parameter, table) → the column that answers
+# (parameter, table) → the result column
 RESULT_COLUMNS = {
     ("transport_maps", "domain"): "transport",
     ("transport_maps", "transport"): "transport",
@@ -33,15 +45,18 @@ RESULT_COLUMNS = {
 }
 
 
-def iter_map_selects(configuration, *parameters):
-    """(use, select) of every map of these parameters."""
+MapSelect = tuple[SqlMapUse, sql.ParsedSelect]
+
+
+def iter_map_selects(configuration: Configuration, *parameters: str) -> Iterator[MapSelect]:
+    """Yield (use, select) of every SQL map of these parameters."""
     for use in configuration.get_sql_map_uses(*parameters):
         for select in sql.parse_selects(use.sql.query):
             yield use, select
 
 
-def resolve_tables(configuration, select):
-    """Name in the query → PostfixAdmin's table."""
+def resolve_tables(configuration: Configuration, select: sql.ParsedSelect) -> dict[str, str]:
+    """Return alias in the query → PostfixAdmin's name of the table."""
     return {name: configuration.table(table) for name, table in select.tables.items()}
 
 
@@ -55,27 +70,27 @@ class WrongColumnSelected(ConfigCheck):
     )
     fix = _("Select the column that holds the answer: transport, goto, maildir, username.")
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for use, select in iter_map_selects(
             configuration, *{parameter for parameter, _table in RESULT_COLUMNS}
         ):
             if use.parameter == "virtual_mailbox_maps" and not configuration.delivers_with_virtual:
-                continue  # any answer says that the mailbox exists
+                continue  # any answer means that the mailbox exists
             found = resolve_tables(configuration, select).values()
-            wanted = {
+            expected = {
                 RESULT_COLUMNS[key]
                 for table in found
                 if (key := (use.parameter, table)) in RESULT_COLUMNS
             }
-            if wanted and not self._returns_column(use, select, wanted):
+            if expected and not self._returns_column(use, select, expected):
                 yield Fault(use.sql.query_line, f"{use.parameter}: {select.columns}")
 
     @staticmethod
-    def _returns_column(use, select, wanted):
+    def _returns_column(use: SqlMapUse, select: sql.ParsedSelect, expected: set[str]) -> bool:
         if use.parameter == "transport_maps" and re.search(r"'[^']*:[^']*'", select.columns):
             return True
         plain = sql.blank_string_literals(select.columns).lower()
-        return any(re.search(rf"\b{column}\b", plain) for column in wanted)
+        return any(re.search(rf"\b{column}\b", plain) for column in expected)
 
 
 class InactiveRowsAnswer(ConfigCheck):
@@ -86,26 +101,26 @@ class InactiveRowsAnswer(ConfigCheck):
     fix = _("Add the condition, for each table of the query: … AND alias.active = '1'.")
     requires = ()
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         for parameter, line, select in self._iter_queries(configuration):
             found = resolve_tables(configuration, select)
             for name, table in found.items():
                 is_context = table == "domain" and len(found) > 1
-                is_switched = table in TABLES_WITH_ACTIVE[parameter] and not is_context
-                if is_switched and not checks_active(select, name):
+                must_be_active = table in TABLES_WITH_ACTIVE[parameter] and not is_context
+                if must_be_active and not checks_active(select, name):
                     yield Fault(line, table)
 
     @staticmethod
-    def _iter_queries(configuration):
-        if configuration.postfix:
-            for use, select in iter_map_selects(configuration, *TABLES_WITH_ACTIVE):
-                yield use.parameter, use.sql.query_line, select
-        for database in configuration.dovecot.passdbs() if configuration.dovecot else ():
+    def _iter_queries(configuration: Configuration) -> Iterator[tuple[str, Line, sql.ParsedSelect]]:
+        for use, select in iter_map_selects(configuration, *TABLES_WITH_ACTIVE):
+            yield use.parameter, use.sql.query_line, select
+        dovecot = configuration.dovecot_files
+        for database in dovecot.passdbs() if dovecot else ():
             for select in sql.parse_selects(database.value("password_query")):
                 yield "password_query", database.where("password_query"), select
 
 
-def checks_active(select, name):
+def checks_active(select: sql.ParsedSelect, name: str) -> bool:
     return any(select.mentions_column(column, name) for column in ACTIVE_COLUMNS)
 
 
@@ -119,8 +134,8 @@ class SenderLoginMapsNotUnited(ConfigCheck):
     )
     fix = _("Join the queries by UNION in one map, or the maps in a unionmap:{…}.")
 
-    def find_faults(self, configuration):
-        seen = set()
+    def find_faults(self, configuration: Configuration) -> Faults:
+        reported: set[tuple[str, ...]] = set()
         for view in get_service_views(configuration):
             found = [
                 ref
@@ -128,13 +143,13 @@ class SenderLoginMapsNotUnited(ConfigCheck):
                 if any(p.is_sql for p in ref.walk())
             ]
             names = tuple(reference.text for reference in found)
-            if len(found) > 1 and names not in seen:
-                seen.add(names)
+            if len(found) > 1 and names not in reported:
+                reported.add(names)
                 yield Fault(found[1].where, found[1].text)
 
 
-def get_service_views(configuration):
-    """The configuration as main.cf says it, and as each smtpd sees it."""
+def get_service_views(configuration: Configuration) -> list[PostfixFiles]:
+    """Return main.cf, and the configuration of each smtpd including its overrides."""
     postfix = configuration.postfix
     smtpds = [service for service in postfix.services if service.command == "smtpd"]
     return [postfix, *(postfix.for_service(service) for service in smtpds)]
@@ -152,23 +167,22 @@ class CharsetMismatch(ConfigCheck):
         "Set charset = latin1 in the map (Postfix 3.9 and later), or compare with CONVERT('%s' "
         "USING latin1)."
     )
-    requires = ("postfix", "rows")
     conversion_re = re.compile(r"\b(convert|cast|collate|binary|_latin1|_ascii)\b", re.IGNORECASE)
 
-    def find_faults(self, configuration):
-        seen = set()
+    def find_faults(self, configuration: Configuration) -> Faults:
+        reported = set()
         for use in configuration.sql_map_uses:
             charset = use.sql.value("charset").lower()
             is_safe = use.sql.type != "mysql" or charset in ("latin1", "ascii", "binary")
-            if is_safe or use.sql.file in seen or self.conversion_re.search(use.sql.query):
+            if is_safe or use.sql.file in reported or self.conversion_re.search(use.sql.query):
                 continue
-            found = {table for s in sql.parse_selects(use.sql.query) for table in s.tables.values()}
+            found = sql.parse_tables(use.sql.query)
             if found & configuration.rows.non_unicode_tables:
-                seen.add(use.sql.file)
+                reported.add(use.sql.file)
                 yield Fault(use.sql.query_line, ", ".join(sorted(found)))
 
 
-# Reserved in MySQL 8 and not in MariaDB.
+# Reserved in MySQL 8, not in MariaDB.
 MYSQL_RESERVED_WORDS = (
     "virtual|stored|generated|lateral|rank|dense_rank|groups|system|empty|cube|function|of"
 )
@@ -177,12 +191,12 @@ RESERVED_ALIAS_RE = re.compile(rf"\bas\s+({MYSQL_RESERVED_WORDS})\b", re.IGNOREC
 REMOVED_FUNCTION_RE = re.compile(rf"\b({REMOVED_SQL_FUNCTIONS})\s*\(", re.IGNORECASE)
 
 
-def iter_all_queries(configuration):
-    """(query, line) of both servers, as far as MySQL or MariaDB gets to see them."""
-    for use in configuration.sql_map_uses if configuration.postfix else ():
+def iter_all_queries(configuration: Configuration) -> Iterator[tuple[str, Line]]:
+    """Yield (query, line) of all queries that MySQL or MariaDB runs, for both servers."""
+    for use in configuration.sql_map_uses:
         if use.sql.type == "mysql":
             yield use.sql.query, use.sql.query_line
-    dovecot = configuration.dovecot
+    dovecot = configuration.dovecot_files
     names = ("password_query", "user_query", "iterate_query")
     for database in [*dovecot.passdbs(), *dovecot.userdbs()] if dovecot else ():
         yield from ((database.value(name), database.where(name)) for name in names)
@@ -197,13 +211,10 @@ class ReservedWord(ConfigCheck):
     requires = ()
     words = RESERVED_ALIAS_RE
 
-    def find_faults(self, configuration):
-        seen = set()
+    def find_faults(self, configuration: Configuration) -> Faults:
         for query, line in iter_all_queries(configuration):
             for found in self.words.finditer(sql.blank_string_literals(query)):
-                if (line, found[1]) not in seen:
-                    seen.add((line, found[1]))
-                    yield Fault(line, found[1])
+                yield Fault(line, found[1])
 
 
 class UnknownSqlFunction(ReservedWord):

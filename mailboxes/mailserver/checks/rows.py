@@ -1,5 +1,6 @@
-"""What the panel's database has to say about a configuration, asked once."""
+"""Facts from the panel's database that the checks compare with the configuration."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domains.models import AliasDomain, Domain, Transport
@@ -8,9 +9,9 @@ from mailadmin.db.fields import load_column_facts
 from mailboxes.mailserver.checks.hashes import PasswordHashKind, identify_hash
 from mailboxes.models import Alias, Mailbox
 
-MAX_SHOWN_NAMES = 20  # mailboxes or aliases that are named
+MAX_SHOWN_NAMES = 20
 NON_UNICODE_CHARSETS = ("latin1", "ascii")
-# The columns by which Postfix asks.
+# The key columns of Postfix's queries.
 LOOKUP_COLUMNS = (
     (Domain, "domain"),
     (Alias, "address"),
@@ -22,22 +23,23 @@ LOOKUP_COLUMNS = (
 
 @dataclass(frozen=True)
 class DatabaseFacts:
-    virtual_domains: frozenset[str] = frozenset()  # active domains that are delivered here
-    alias_domains: frozenset[str] = frozenset()  # active ones
+    virtual_domains: frozenset[str] = frozenset()  # active, not backup MX
+    alias_domains: frozenset[str] = frozenset()  # active
     catch_alls: frozenset[str] = frozenset()  # domains with an active alias `@domain`
     transports: frozenset[str] = frozenset()
-    star_transport_domains: tuple[str, ...] = ()  # domains that the panel's own `*` takes
+    star_transport_domains: tuple[str, ...] = ()  # matched only by the panel's transport `*`
     hash_kinds: frozenset[PasswordHashKind] = frozenset()
-    maildir_layouts: frozenset[str] = frozenset()  # of maildir: `%d/%n`
-    mailboxes_behind_catch_all: tuple[
-        str, ...
-    ] = ()  # mailboxes without an alias row beside a catch-all
+    maildir_layouts: frozenset[str] = frozenset()  # of the column maildir: `%d/%n`
+    mailboxes_behind_catch_all: tuple[str, ...] = ()  # without an alias row
     domain_only_aliases: tuple[str, ...] = ()  # aliases whose address is a domain
-    non_unicode_tables: frozenset[str] = frozenset()  # tables whose key is not Unicode
+    non_unicode_tables: frozenset[str] = frozenset()  # by their key column
 
 
-def load_database_facts():
-    """What the database says now; django.db.Error where it says nothing."""
+EMPTY_FACTS = DatabaseFacts()  # if there is no database
+
+
+def load_database_facts() -> DatabaseFacts:
+    """Query the database for all facts; raise django.db.Error if it is unavailable."""
     mailboxes = Mailbox.objects.values_list("username", "local_part", "domain_id", "maildir")
     passwords = Mailbox.objects.values_list("password", flat=True)
     return DatabaseFacts(
@@ -62,22 +64,22 @@ def load_database_facts():
     )
 
 
-def _lowercase_set(names):
+def _lowercase_set(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.lower() for name in names)
 
 
-def _find_transports():
+def _find_transports() -> frozenset[str]:
     own = Transport.objects.filter(active=True).values_list("transport", flat=True)
     return frozenset([*Domain.objects.values_list("transport", flat=True), *own])
 
 
-def _find_catch_alls():
+def _find_catch_alls() -> Iterable[str]:
     rows = Alias.objects.filter(address__startswith="@", active=True)
     return rows.values_list("address", flat=True)
 
 
-def _find_mailboxes_behind_catch_all():
-    """Compared here: tables of an adopted database may not share a collation."""
+def _find_mailboxes_behind_catch_all() -> list[str]:
+    """Compare in Python, as tables of an adopted database may have different collations."""
     catch_alls = Alias.objects.filter(address__startswith="@", active=True)
     domains = list(catch_alls.values_list("domain_id", flat=True))
     mailboxes = Mailbox.objects.filter(active=True, domain__in=domains)
@@ -88,7 +90,7 @@ def _find_mailboxes_behind_catch_all():
     )
 
 
-def _find_domain_only_aliases():
+def _find_domain_only_aliases() -> list[str]:
     bare = Alias.objects.filter(active=True).exclude(address__contains="@")
     domains = Domain.objects.filter(active=True)
     return sorted(
@@ -97,7 +99,7 @@ def _find_domain_only_aliases():
     )
 
 
-def _find_non_unicode_tables():
+def _find_non_unicode_tables() -> frozenset[str]:
     facts = load_column_facts("default")
     charsets = {
         m._meta.db_table: facts.get((m._meta.db_table, c), ("",))[0] for m, c in LOOKUP_COLUMNS
@@ -107,8 +109,8 @@ def _find_non_unicode_tables():
     )
 
 
-def detect_maildir_layout(username, local_part, domain, maildir):
-    """The pattern of a path, in Dovecot's variables: `example.org/bob/` is `%d/%n`."""
+def detect_maildir_layout(username: str, local_part: str, domain: str, maildir: str) -> str:
+    """Return a maildir path in Dovecot's variables: `example.org/bob/` is `%d/%n`."""
     names = {username.lower(): "%u", domain.lower(): "%d", local_part.lower(): "%n"}
     parts = maildir.strip("/").split("/")
     return "/".join(names.get(part.lower(), part) for part in parts)

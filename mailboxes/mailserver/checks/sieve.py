@@ -1,15 +1,17 @@
-"""Findings about people's own filters."""
+"""Checks of Sieve scripts."""
 
 import re
 
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.mailserver.checks import paths
-from mailboxes.mailserver.checks.finding import WARNING, ConfigCheck, Fault
+from mailboxes.mailserver.checks.finding import WARNING, ConfigCheck, Configuration, Fault, Faults
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
+from mailboxes.mailserver.config_parser.lines import Line
 from mailboxes.mailserver.config_parser.tree import split_list_value
 
 HOME_PLACEHOLDERS = ("~", "%h", "%{home}")
-DEFAULT_ACTIVE_SCRIPT = "~/.dovecot.sieve"  # of the active script
+DEFAULT_ACTIVE_SCRIPT = "~/.dovecot.sieve"
 HIDDEN_FILE_RE = re.compile(rf"({'|'.join(map(re.escape, HOME_PLACEHOLDERS))})/\.[^/]*")
 ACTIVE_OPTION_RE = re.compile(r";active=([^;]*)")
 
@@ -28,25 +30,24 @@ class SieveScriptIsFolder(ConfigCheck):
     )
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
-        is_delivered_here = configuration.postfix and configuration.delivers_with_virtual
+    def find_faults(self, configuration: Configuration) -> Faults:
         dovecot = configuration.dovecot
-        if is_delivered_here or not uses_sieve(dovecot) or not is_home_maildir(dovecot):
+        if configuration.delivers_with_virtual or not uses_sieve(dovecot):
             return
         path, line = find_active_script(dovecot)
-        if HIDDEN_FILE_RE.fullmatch(path):
+        if is_home_maildir(dovecot) and HIDDEN_FILE_RE.fullmatch(path):
             yield Fault(line, path)
 
 
-def uses_sieve(dovecot):
+def uses_sieve(dovecot: DovecotFiles) -> bool:
     return any(
         "sieve" in split_list_value(block.value("mail_plugins"))
         for block in (dovecot.root, *dovecot.blocks("protocol"))
     )
 
 
-def find_active_script(dovecot):
-    """Where it is, and the line that says so."""
+def find_active_script(dovecot: DovecotFiles) -> tuple[str, Line]:
+    """Return the path of the active script, and the line that sets it."""
     for block in dovecot.blocks("plugin"):
         if setting := block.setting("sieve"):
             found = ACTIVE_OPTION_RE.search(setting.value)
@@ -57,22 +58,22 @@ def find_active_script(dovecot):
     return DEFAULT_ACTIVE_SCRIPT, dovecot.where("mail_plugins")
 
 
-def is_home_maildir(dovecot):
-    """Whether mail is kept in the home itself, for all or for those whom a query answers so."""
-    setting = dovecot.root.setting("mail_path") or dovecot.root.setting("mail_location")
-    general = paths.get_location_path(setting.value).rstrip("/") if setting else ""
+def is_home_maildir(dovecot: DovecotFiles) -> bool:
+    """Check whether mail is kept in the home itself, for all users or for those of a query."""
+    setting = paths.get_mail_setting(dovecot)
+    default = paths.get_location_path(setting.value).rstrip("/") if setting else ""
     is_maildir = "maildir" in (dovecot.value("mail_driver"), dovecot.value("mail_location")[:7])
-    said = [
-        paths.parse_path_fields(database.value("user_query")) for database in dovecot.userdbs()
-    ] or [{}]
-    return any(_is_mail_in_home(made, general if is_maildir else "") for made in said)
+    queries = [database.value("user_query") for database in dovecot.userdbs()] or [""]
+    return any(
+        _is_mail_in_home(paths.parse_path_fields(query), default if is_maildir else "")
+        for query in queries
+    )
 
 
-def _is_mail_in_home(made, general):
-    mail = next((made[field] for field in paths.MAIL_FIELDS if field in made), None)
-    home = next((made[field] for field in paths.HOME_FIELDS if field in made), None)
+def _is_mail_in_home(fields: paths.PathFields, default: str) -> bool:
+    mail, home = paths.get_mail_and_home(fields)
     if mail is None:
-        return general in HOME_PLACEHOLDERS
+        return default in HOME_PLACEHOLDERS
     return home is not None and paths.get_location_path(mail).rstrip("/") == home.rstrip("/")
 
 

@@ -1,13 +1,23 @@
-"""Findings about the version of Dovecot that its files are written for."""
+"""Checks of the Dovecot version that the files are written for."""
 
 import re
+from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
-from mailboxes.mailserver.checks.finding import ERROR, WARNING, ConfigCheck, Fault
+from mailboxes.mailserver.checks.finding import (
+    ERROR,
+    WARNING,
+    ConfigCheck,
+    Configuration,
+    Fault,
+    Faults,
+)
 from mailboxes.mailserver.checks.logins import get_stored_schemes, iter_sql_passdbs
+from mailboxes.mailserver.checks.rows import EMPTY_FACTS
 from mailboxes.mailserver.config_parser import sql
-from mailboxes.mailserver.config_parser.dovecot import is_package_file
+from mailboxes.mailserver.config_parser.dovecot import Blocks, DovecotFiles, is_package_file
+from mailboxes.mailserver.config_parser.lines import ConfigSetting, Line
 from mailboxes.mailserver.config_parser.names import (
     REMOVED_PLUGINS,
     find_2_4_line,
@@ -18,22 +28,24 @@ from mailboxes.mailserver.config_parser.tree import LIST_SETTINGS, VERSION_SETTI
 
 STORAGE_VERSION = "dovecot_storage_version"
 CONFIG_VERSION_RE = re.compile(r"2\.4\.\d+")
-PATH_SETTINGS = ("mail_path", "mail_home", "mail_inbox_path", "auth_username_format", "home")
-PATH_SETTINGS += ("mail_alt_path", "mail_control_path", "mail_index_path", "mail_volatile_path")
-PATH_SETTINGS += ("postmaster_address",)
-# Kind of block → settings with variables that elsewhere have none.
+PATH_SETTINGS = frozenset(
+    {"mail_path", "mail_home", "mail_inbox_path", "auth_username_format", "home"}
+    | {"mail_alt_path", "mail_control_path", "mail_index_path", "mail_volatile_path"}
+    | {"postmaster_address"}
+)
+# Kind of block → settings that contain variables only there.
 PATH_SETTINGS_BY_BLOCK = {"execute": ("args",), "sieve_script": ("path", "active_path")}
 EXTENSION_SETTINGS = ("sieve_extensions", "sieve_global_extensions")
 LETTER_VARIABLE_RE = re.compile(r"(?<![%\w])%[LUT]?[undhs](?!\w)")
-# In a query `%d` may be a date's day: only what is a whole string, or a part of a path or address.
+# In a query `%d` may be the day of a date: only a whole string, or a part of a path or address.
 LETTER_VARIABLE_IN_QUERY_RE = re.compile(r"(?<=['/@])%[LU]?[undh](?=['/@])")
 OLD_LIST_VARIABLE_RE = re.compile(r"\$(?!SET:|ENV:)\w+")
-# Fields of a userdb's answer that one version reads and the other does not.
+# Fields of a userdb that the other version ignores → its own.
 RENAMED_USERDB_FIELDS = {
     True: {"quota_rule": "quota_storage_size", "mail": "mail_path"},
     False: {"quota_storage_size": "quota_rule", "mail_path": "mail", "mail_driver": "mail"},
 }
-# Refused unless auth_allow_weak_schemes says otherwise (each tried by signing in).
+# Refused unless auth_allow_weak_schemes is set (each tested by signing in).
 WEAK_SCHEMES = frozenset(
     {"DES-CRYPT", "HMAC-MD5", "LDAP-MD5", "MD5", "MD5-CRYPT", "PLAIN-MD4", "PLAIN-MD5", "SMD5"}
 )
@@ -50,7 +62,7 @@ class FilesForAnotherDovecot(ConfigCheck):
     )
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         dovecot, installed = configuration.dovecot, configuration.dovecot_version
         written_for = "2.4" if is_for_2_4(dovecot) else "2.3"
         if installed and installed != written_for:
@@ -70,7 +82,7 @@ class DovecotVersionMissing(ConfigCheck):
     )
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         dovecot = configuration.dovecot
         if not dovecot.is_version_2_4 and (line := find_2_4_line(dovecot)):
             yield Fault(line, VERSION_SETTING)
@@ -86,10 +98,10 @@ class DovecotVersionNotFirst(ConfigCheck):
     fix = _("Make it the first line of dovecot.conf, before every !include.")
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         dovecot = configuration.dovecot
         if dovecot.is_version_2_4 and dovecot.first_line != dovecot.where(VERSION_SETTING):
-            yield Fault(dovecot.first_line)
+            yield Fault(dovecot.first_line or dovecot.root.line)
 
 
 class DovecotVersionUnknown(ConfigCheck):
@@ -100,23 +112,23 @@ class DovecotVersionUnknown(ConfigCheck):
     fix = _("Use a 2.4 version that is not newer than the installed one, such as 2.4.0.")
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         value = configuration.dovecot.value(VERSION_SETTING)
         if value and not CONFIG_VERSION_RE.fullmatch(value):
             yield Fault(configuration.dovecot.where(VERSION_SETTING), value)
 
 
 class OlderDovecotCheck(ConfigCheck):
-    """Something of Dovecot 2.3 in files that are meant for 2.4; a subclass says what."""
+    """Base of checks for syntax of Dovecot 2.3 in files that are written for 2.4."""
 
     severity = ERROR
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         if is_for_2_4(configuration.dovecot):
             yield from self.find_faults_in(configuration.dovecot)
 
-    def find_faults_in(self, dovecot):
+    def find_faults_in(self, dovecot: DovecotFiles) -> Faults:
         raise NotImplementedError
 
 
@@ -126,11 +138,11 @@ class SettingOfOlderDovecot(OlderDovecotCheck):
     reason = _("Dovecot 2.4 does not start: “Unknown setting”.")
     fix = _("Use the name after the arrow. If there is none, delete the line.")
 
-    def find_faults_in(self, dovecot):
+    def find_faults_in(self, dovecot: DovecotFiles) -> Faults:
         for path, setting in dovecot.root.walk():
-            instead = find_replacement(setting.name, path[-1].kind)
-            if instead is not None:
-                yield Fault(setting.line, f"{setting.name} → {instead}".removesuffix(" → "))
+            replacement = find_replacement(setting.name, path[-1].kind)
+            if replacement is not None:
+                yield Fault(setting.line, f"{setting.name} → {replacement}".removesuffix(" → "))
 
 
 class BlockOfOlderDovecot(OlderDovecotCheck):
@@ -144,7 +156,7 @@ class BlockOfOlderDovecot(OlderDovecotCheck):
         "Write what is in plugin { } without it; name the others by their driver: passdb sql { }."
     )
 
-    def find_faults_in(self, dovecot):
+    def find_faults_in(self, dovecot: DovecotFiles) -> Faults:
         for block in dovecot.root.walk_blocks():
             is_nameless = block.kind in ("passdb", "userdb", "dict") and not block.name
             if is_nameless or block.kind == "plugin":
@@ -163,15 +175,15 @@ class VariableOfOlderDovecot(OlderDovecotCheck):
         "mail_plugins = $mail_plugins quota: mail_plugins { quota = yes }."
     )
 
-    def find_faults_in(self, dovecot):
+    def find_faults_in(self, dovecot: DovecotFiles) -> Faults:
         for path, setting in dovecot.root.walk():
             if is_package_file(setting.line.file):
                 continue
-            for found in self._old(setting, path[-1].kind):
+            for found in self._find_old_variables(setting, path[-1].kind):
                 yield Fault(setting.find_line(found), f"{setting.name}: {found}")
 
     @staticmethod
-    def _old(setting, kind):
+    def _find_old_variables(setting: ConfigSetting, kind: str) -> list[str]:
         if setting.name.endswith("query"):
             return LETTER_VARIABLE_IN_QUERY_RE.findall(setting.value)
         words = OLD_LIST_VARIABLE_RE.findall(setting.value) if setting.name in LIST_SETTINGS else []
@@ -192,16 +204,16 @@ class ValueOfOlderDovecot(OlderDovecotCheck):
         "instead of +NAME."
     )
 
-    def find_faults_in(self, dovecot):
+    def find_faults_in(self, dovecot: DovecotFiles) -> Faults:
         for path, setting in dovecot.root.walk():
-            for found in self._old(path, setting):
+            for found in self._find_old_words(path, setting):
                 yield Fault(setting.line, f"{setting.name}: {found}")
-        clear = dovecot.root.setting("auth_allow_cleartext")
-        if clear and is_yes(clear.value) and dovecot.value("ssl") == "required":
-            yield Fault(clear.line, "auth_allow_cleartext")
+        cleartext = dovecot.root.setting("auth_allow_cleartext")
+        if cleartext and is_yes(cleartext.value) and dovecot.value("ssl") == "required":
+            yield Fault(cleartext.line, "auth_allow_cleartext")
 
     @staticmethod
-    def _old(path, setting):
+    def _find_old_words(path: Blocks, setting: ConfigSetting) -> list[str]:
         words = setting.value.split()
         if setting.name == "mail_plugins":
             return [word for word in words if word in REMOVED_PLUGINS]
@@ -222,16 +234,16 @@ class FieldOfAnotherDovecot(ConfigCheck):
     fix = _("Return the field named after the arrow instead.")
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         dovecot = configuration.dovecot
-        others = RENAMED_USERDB_FIELDS[is_for_2_4(dovecot)]
+        renamed = RENAMED_USERDB_FIELDS[is_for_2_4(dovecot)]
         for field, line in (*self._iter_query_fields(dovecot), *self._iter_static_fields(dovecot)):
-            if field in others:
-                yield Fault(line, f"{field} → {others[field]}")
+            if field in renamed:
+                yield Fault(line, f"{field} → {renamed[field]}")
 
     @staticmethod
-    def _iter_query_fields(dovecot):
-        """Fields of the userdb; a password query has them with a prefix."""
+    def _iter_query_fields(dovecot: DovecotFiles) -> Iterator[tuple[str, Line]]:
+        """Yield the userdb fields that queries return; in a password query they have a prefix."""
         for database in [*dovecot.userdbs(), *dovecot.passdbs()]:
             for name, prefix in (("user_query", ""), ("password_query", "userdb_")):
                 for select in sql.parse_selects(database.value(name)):
@@ -240,10 +252,10 @@ class FieldOfAnotherDovecot(ConfigCheck):
                             yield field.removeprefix(prefix), database.where(name)
 
     @staticmethod
-    def _iter_static_fields(dovecot):
-        """The same for all: fields { … } of 2.4."""
+    def _iter_static_fields(dovecot: DovecotFiles) -> Iterator[tuple[str, Line]]:
+        """Yield the userdb fields that are set for all users, by fields { … } of 2.4."""
         for kind, prefix in (("userdb", ""), ("passdb", "userdb_")):
-            for _around, block in dovecot.authentication(kind):
+            for _parents, block in dovecot.authentication(kind):
                 for fields in block.blocks("fields"):
                     for _path, setting in fields.walk():
                         name = setting.name.partition(":")[0]
@@ -282,14 +294,14 @@ class WeakSchemeRefused(ConfigCheck):
     )
     requires = ("dovecot",)
 
-    def find_faults(self, configuration):
+    def find_faults(self, configuration: Configuration) -> Faults:
         dovecot = configuration.dovecot
         if not dovecot.is_version_2_4 or is_yes(dovecot.value("auth_allow_weak_schemes")):
             return
         for _database, line, scheme in iter_sql_passdbs(configuration):
-            bare = get_stored_schemes(configuration, prefixed=False)
-            names = {*get_stored_schemes(configuration, prefixed=True), *bare}
-            if scheme in WEAK_SCHEMES and (bare or not configuration.rows):
+            unprefixed = get_stored_schemes(configuration, prefixed=False)
+            names = {*get_stored_schemes(configuration, prefixed=True), *unprefixed}
+            if unprefixed or configuration.rows is EMPTY_FACTS:
                 names.add(scheme)
             for name in sorted(names & WEAK_SCHEMES):
                 yield Fault(line, name)

@@ -82,6 +82,11 @@ def parse_selects(query: str) -> list[ParsedSelect]:
     ]
 
 
+def parse_tables(query: str) -> set[str]:
+    """Return the names of all tables of a query."""
+    return {table for select in parse_selects(query) for table in select.tables.values()}
+
+
 def _parse_select(text: str, offset: int) -> ParsedSelect:
     before = _match_end(UNION_MODE_RE, text)
     text, begin = text[before:].rstrip(), offset + before
