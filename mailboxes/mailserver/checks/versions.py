@@ -276,7 +276,7 @@ class SeveralMySQLBlocks(OlderDovecotCheck):
         "HOST:PORT,HOST:PORT }."
     )
 
-    def find_faults_in(self, dovecot):
+    def find_faults_in(self, dovecot: DovecotFiles) -> Faults:
         for block in (dovecot.root, *dovecot.root.walk_blocks()):
             hosts = block.blocks("mysql")
             if len(hosts) > 1:

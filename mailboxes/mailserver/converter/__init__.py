@@ -1,13 +1,13 @@
-"""Conversion of Dovecot 2.3 files to Dovecot 2.4.
+"""Convert Dovecot 2.3 files to Dovecot 2.4.
 
 The new names of settings are in tables:
 
-- `config_parser/names.py`, which the checks use too: `RENAMED_SETTINGS`, `FILE_SETTINGS` (a file
-  name instead of `<file`), `INVERTED_SETTINGS` (yes becomes no), `REPLACED_SETTINGS` (to be decided
-  by the administrator), `REMOVED_SETTINGS`, `BLOCK_SETTINGS` (of one kind of block),
+- `config_parser/names.py`, shared with the checks: `RENAMED_SETTINGS`, `FILE_SETTINGS` (a file
+  name instead of `<file`), `INVERTED_SETTINGS` (yes becomes no), `REPLACED_SETTINGS` (for the
+  administrator to decide), `REMOVED_SETTINGS`, `BLOCK_SETTINGS` (of one kind of block),
   `RENAMED_PLUGIN_SETTINGS`;
-- `convert.py`: `SETTING_CONVERTERS` (functions that write the lines), `SETTINGS_WITH_VARIABLES`,
-  `SETTINGS_WITH_OWN_VARIABLES`, `RENAMED_PLUGINS`, `REMOVED_SERVICES`;
+- `settings.py`: `SETTING_CONVERTERS` (functions that return the lines), `SETTINGS_WITH_VARIABLES`,
+  `SETTINGS_WITH_OWN_VARIABLES`, `RENAMED_PLUGINS`; `convert.py`: `REMOVED_SERVICES`;
 - `plugin.py`: `UNCHANGED_SETTINGS`, `SIEVE_SCRIPT_TYPES`, `PLUGIN_SETTING_CONVERTERS`;
 - `authentication.py`: `ARGUMENT_CONVERTERS`, `UNCHANGED_SETTINGS`, `RENAMED_DRIVERS`,
   `REMOVED_DRIVERS`;

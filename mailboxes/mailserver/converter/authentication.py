@@ -1,21 +1,26 @@
-"""passdb and userdb of 2.3, whose arguments are settings in 2.4, and whose SQL stands in them."""
+"""Convert passdbs and userdbs, their arguments and the SQL files that they name."""
 
-import functools
 import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 
-from mailboxes.mailserver.config_parser.dovecot import get_driver
-from mailboxes.mailserver.config_parser.lines import read_text
-from mailboxes.mailserver.config_parser.tree import is_yes
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles, get_driver
+from mailboxes.mailserver.config_parser.lines import ConfigSetting, read_text
+from mailboxes.mailserver.config_parser.tree import ConfigBlock, is_yes
+from mailboxes.mailserver.converter.database import ConnectionFiles
 from mailboxes.mailserver.converter.locations import convert_mail_field
 from mailboxes.mailserver.converter.plugin import QUOTA_RULE_RE, parse_quota_limits
 from mailboxes.mailserver.converter.queries import convert_query, find_undecided_columns
 from mailboxes.mailserver.converter.result import (
     ConvertedBlock,
     ConvertedSetting,
+    Results,
+    Section,
     UnconvertedSetting,
+    assign,
     format_assignment,
     format_block,
     format_header,
+    try_convert,
 )
 from mailboxes.mailserver.converter.variables import (
     AUTH_LETTER_VARIABLES,
@@ -23,171 +28,143 @@ from mailboxes.mailserver.converter.variables import (
     convert_variables,
 )
 
-# driver of 2.3 → of 2.4, where they are not the same
 RENAMED_DRIVERS = {"shadow": "pam"}
-REMOVED_DRIVERS = ("checkpassword", "dict", "vpopmail", "sia", "bsdauth")
-UNCHANGED_SETTINGS = ("deny", "master", "auth_verbose", "result_failure", "result_internalfail")
-UNCHANGED_SETTINGS += ("result_success", "skip", "username_filter")
+REMOVED_DRIVERS = ("checkpassword", "dict", "vpopmail", "sia", "bsdauth", "ldap")
+UNCHANGED_SETTINGS = frozenset(
+    {"deny", "master", "auth_verbose", "result_failure", "result_internalfail"}
+    | {"result_success", "skip", "username_filter"}
+)
 PASSWD_FILE_FIELDS_2_3 = ("userdb_mail", "userdb_quota_rule")  # of a passwd-file; 2.4 ignores them
-# Fields that keep people out, from some places or at all.
+# Fields that deny access, from some networks or at all.
 RESTRICTING_FIELD_RE = re.compile(r"\b(?:allow_nets|allow_real_nets|nologin)=")
-PAM_ARGUMENTS = {"session": "session", "setcred": "setcred", "failure_show_msg": "failure_show_msg"}
-PAM_ARGUMENTS |= {"max_requests": "max_requests"}
+PAM_ARGUMENTS = ("session", "setcred", "failure_show_msg", "max_requests")
 QUERY_SETTINGS = {"passdb": ("password_query",), "userdb": ("user_query", "iterate_query")}
-# The scheme of passwords that name none, where nothing is said.
+# The scheme of passwords without a prefix, if none is set.
 DEFAULT_SCHEMES = {"sql": "MD5", "passwd-file": "CRYPT"}
 
 
 class AuthenticationConverter:
-    """The passdbs and userdbs of a configuration: each gets a name that is its own."""
+    """Converts the passdbs and userdbs of a configuration, each with a unique name."""
 
-    def __init__(self, dovecot, connections, inherited):
+    def __init__(
+        self, dovecot: DovecotFiles, connections: ConnectionFiles, inherited: Collection[str]
+    ) -> None:
         self.dovecot, self.connections = dovecot, connections
         self.inherited_options = inherited  # options of mail_location
-        self.used = set()
-        self.unguarded = []  # passdbs that keep people out in 2.3, and no longer
+        self.used_names: set[tuple[str, str]] = set()
+        self.lost_restrictions: list[ConfigBlock] = []  # passdbs that deny access only in 2.3
 
-    def convert_block(self, source):
-        made = self._convert_block(source)
-        lost = [
-            each.source for each in flatten_results(made) if isinstance(each, UnconvertedSetting)
-        ]
-        if lost and (
-            is_access_guard(source) or any(RESTRICTING_FIELD_RE.search(each.value) for each in lost)
-        ):
-            self.unguarded.append(source)
-        return made
+    def convert_block(self, source: ConfigBlock) -> list[Section]:
+        sections = self._convert_block(source)
+        results = flatten_sections(sections)
+        lost = [each.source for each in results if isinstance(each, UnconvertedSetting)]
+        denies = restricts_access(source) or any(
+            RESTRICTING_FIELD_RE.search(each.value) for each in lost
+        )
+        if lost and denies:
+            self.lost_restrictions.append(source)
+        return sections
 
-    def _convert_block(self, source):
-        kind, old = source.kind, get_driver(source)
-        if old in REMOVED_DRIVERS or old == "ldap":
+    def _convert_block(self, source: ConfigBlock) -> list[Section]:
+        kind, old_driver = source.kind, get_driver(source)
+        if old_driver in REMOVED_DRIVERS:
             return [UnconvertedSetting(setting) for setting in source.settings()]
-        new = RENAMED_DRIVERS.get(old, old)
-        name = self._get_unique_name(kind, new)
-        found = ConvertedBlock(
-            format_header(kind, name), source.line, old_header=format_header(kind, source.name)
-        )
-        found.children += [] if name == new else [f"driver = {new}"]
-        found.children += [
-            each for part in BLOCK_CONVERTERS for each in part(self, source, new, name)
-        ]
-        return [found]
+        driver = RENAMED_DRIVERS.get(old_driver, old_driver)
+        name = self._get_unique_name(kind, driver)
+        children: list[Section] = [] if name == driver else [f"driver = {driver}"]
+        children += self._convert_arguments(source, driver, name)
+        children += self._convert_fields(source)
+        children += convert_simple_settings(source)
+        old_header = format_header(kind, source.name)
+        return [ConvertedBlock(format_header(kind, name), source.line, children, old_header)]
 
-    def _get_unique_name(self, kind, new):
-        name = next(
-            each
-            for each in (new, *(f"{new}{number}" for number in range(2, 1000)))
-            if (kind, each) not in self.used
-        )
-        self.used.add((kind, name))
+    def _get_unique_name(self, kind: str, driver: str) -> str:
+        names = (driver, *(f"{driver}{number}" for number in range(2, 1000)))
+        name = next(each for each in names if (kind, each) not in self.used_names)
+        self.used_names.add((kind, name))
         return name
 
-    def arguments(self, source, new, name):
-        """What stands in args: options of the driver, or the file with its SQL."""
+    def _convert_arguments(self, source: ConfigBlock, driver: str, name: str) -> Iterator[Section]:
+        """Convert args: options of the driver, or the name of its SQL file."""
         setting = source.setting("args")
-        if new == "sql":
+        if driver == "sql":
             yield from self._convert_sql(source, name)
-        elif setting and new in ARGUMENT_CONVERTERS:
-            prefix = "" if name == new else f"{new}_"
-            convert = functools.partial(
-                ARGUMENT_CONVERTERS[new], setting, source.kind, prefix, self.inherited_options
-            )
-            yield from try_convert(setting, convert)
+        elif setting and driver in ARGUMENT_CONVERTERS:
+            prefix = "" if name == driver else f"{driver}_"
+            convert = ARGUMENT_CONVERTERS[driver]
+            results = convert(setting, source.kind, prefix, self.inherited_options)
+            yield from try_convert(setting, results)
         elif setting and setting.value:
             yield UnconvertedSetting(setting)
 
-    def _convert_sql(self, source, name):
-        """The queries of the file that it names, beside the connection."""
+    def _convert_sql(self, source: ConfigBlock, name: str) -> Iterator[Section]:
+        """Convert the connection and the queries of an SQL file."""
         path = self.dovecot.resolve_path(source.value("args"))
         file = self.dovecot.sql_files.get(path)
         if file is None or not file.children:
-            yield from (
-                UnconvertedSetting(setting)
-                for setting in source.settings()
-                if setting.name == "args"
-            )
+            arguments = (setting for setting in source.settings() if setting.name == "args")
+            yield from map(UnconvertedSetting, arguments)
             return
         yield from self.connections.convert_connect(file)
-        prefix = "" if name == "sql" else "sql_"
         if source.kind == "passdb":
             scheme = file.setting("default_pass_scheme")
             text = format_assignment(
                 "default_password_scheme", scheme.value if scheme else DEFAULT_SCHEMES["sql"]
             )
             yield ConvertedSetting([text], scheme) if scheme else text
-        for old in QUERY_SETTINGS[source.kind]:
-            if setting := file.setting(old):
-                new = "iterate_query" if old == "iterate_query" else "query"
-                yield from self._convert_query(setting, f"{prefix}{new}", file, source.kind)
+        prefix = "" if name == "sql" else "sql_"
+        for old_name in QUERY_SETTINGS[source.kind]:
+            if setting := file.setting(old_name):
+                new_name = "iterate_query" if old_name == "iterate_query" else "query"
+                results = self._convert_query(setting, f"{prefix}{new_name}", file, source.kind)
+                yield from try_convert(setting, results)
 
-    def _convert_query(self, setting, new, file, kind):
-        prefix = "userdb_" if kind == "passdb" else ""
-        try:
-            if setting.name == "iterate_query":  # returns names only
-                made = convert_variables(setting.value, AUTH_LETTER_VARIABLES)
-            else:
-                made = convert_query(
-                    setting.value, file.value("driver"), prefix, self.inherited_options
-                )
-        except UnconvertibleValue as error:
-            yield UnconvertedSetting(setting, str(error))
+    def _convert_query(
+        self, setting: ConfigSetting, name: str, file: ConfigBlock, kind: str
+    ) -> Results:
+        if setting.name == "iterate_query":  # returns names only
+            yield assign(setting, name, convert_variables(setting.value, AUTH_LETTER_VARIABLES))
             return
-        yield ConvertedSetting([format_assignment(new, made)], setting)
+        prefix = "userdb_" if kind == "passdb" else ""
+        driver = file.value("driver")
+        query = convert_query(setting.value, driver, prefix, self.inherited_options)
+        yield assign(setting, name, query)
         if about := find_undecided_columns(setting.value, prefix):
             yield UnconvertedSetting(setting, about)
 
-    def fields(self, source, _new, _name):
-        """default_fields and override_fields, as fields { } of 2.4."""
+    def _convert_fields(self, source: ConfigBlock) -> Results:
+        """Convert default_fields and override_fields to the block fields { }."""
         for name, suffix in (("default_fields", ":default"), ("override_fields", "")):
             setting = source.setting(name)
             if setting and setting.value:
-                convert = functools.partial(
-                    convert_field_list, setting, suffix, self.inherited_options
-                )
-                yield from try_convert(setting, convert)
-
-    def others(self, source, _new, _name):
-        for setting in source.settings():
-            if setting.name in UNCHANGED_SETTINGS and setting.value not in ("default", ""):
-                yield ConvertedSetting([format_assignment(setting.name, setting.value)], setting)
-            elif setting.name == "mechanisms" and setting.value:
-                yield ConvertedSetting(
-                    [format_assignment("mechanisms_filter", setting.value)], setting
-                )
-            elif setting.name == "pass" and is_yes(setting.value):
-                yield ConvertedSetting(["result_success = continue"], setting)
+                results = convert_field_list(setting, suffix, self.inherited_options)
+                yield from try_convert(setting, results)
 
 
-def is_access_guard(source):
-    """Whether those whom it knows, or does not know, cannot log in by another passdb."""
-    fails = ("return-fail", "return")
-    is_strict = source.value("result_failure") in fails or (
+def convert_simple_settings(source: ConfigBlock) -> Results:
+    for setting in source.settings():
+        if setting.name in UNCHANGED_SETTINGS and setting.value not in ("default", ""):
+            yield assign(setting, setting.name, setting.value)
+        elif setting.name == "mechanisms" and setting.value:
+            yield assign(setting, "mechanisms_filter", setting.value)
+        elif setting.name == "pass" and is_yes(setting.value):
+            yield ConvertedSetting(["result_success = continue"], setting)
+
+
+def restricts_access(source: ConfigBlock) -> bool:
+    """Check whether a passdb can deny a login that a later passdb would accept."""
+    is_strict = source.value("result_failure") in ("return-fail", "return") or (
         source.value("result_success") == "return-fail"
     )
     return source.kind == "passdb" and (is_yes(source.value("deny")) or is_strict)
 
 
-def flatten_results(found):
-    for each in found:
-        yield from flatten_results(each.children) if isinstance(each, ConvertedBlock) else (each,)
+def flatten_sections(sections: Iterable[Section]) -> Iterator[Section]:
+    for each in sections:
+        yield from flatten_sections(each.children) if isinstance(each, ConvertedBlock) else (each,)
 
 
-BLOCK_CONVERTERS = (
-    AuthenticationConverter.arguments,
-    AuthenticationConverter.fields,
-    AuthenticationConverter.others,
-)
-
-
-def try_convert(setting, convert):
-    """What the conversion gives, or the setting as Lost where it has no word for a variable."""
-    try:
-        return list(convert())
-    except UnconvertibleValue as error:
-        return [UnconvertedSetting(setting, str(error))]
-
-
-def convert_field_list(setting, suffix, inherited):
+def convert_field_list(setting: ConfigSetting, suffix: str, inherited: Collection[str]) -> Results:
     lines = [
         format_assignment(f"{key}{suffix}", value)
         for key, value in iter_converted_fields(setting.value, inherited)
@@ -195,66 +172,67 @@ def convert_field_list(setting, suffix, inherited):
     yield ConvertedSetting(format_block("fields", "", lines), setting)
 
 
-def iter_converted_fields(text, inherited):
-    """Fields that are the same for all, those of 2.4 instead of mail and quota_rule."""
+def iter_converted_fields(text: str, inherited: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the static fields, with 2.4's fields in place of mail and quota_rule."""
     for word in text.split():
         name, sign, value = word.partition("=")
         prefix = "userdb_" if name.startswith("userdb_") else ""
         field = name.removeprefix("userdb_")
         if field == "mail":
-            found = convert_mail_field(value, inherited, AUTH_LETTER_VARIABLES)
+            fields = convert_mail_field(value, inherited, AUTH_LETTER_VARIABLES)
         elif field.startswith("quota_rule"):
-            found = convert_quota_field(field, value)
+            fields = convert_quota_field(field, value)
         else:
-            found = {field: convert_variables(value, AUTH_LETTER_VARIABLES) if sign else "yes"}
-        yield from ((f"{prefix}{key}", each) for key, each in found.items())
+            fields = {field: convert_variables(value, AUTH_LETTER_VARIABLES) if sign else "yes"}
+        yield from ((f"{prefix}{key}", each) for key, each in fields.items())
 
 
-def convert_quota_field(name, value):
+def convert_quota_field(name: str, value: str) -> dict[str, str]:
     found = QUOTA_RULE_RE.fullmatch(value) if name == "quota_rule" else None
     if not found or not (found[2] or found[3]):
         raise UnconvertibleValue(f"{name}={value}")
     return parse_quota_limits(found)
 
 
-def convert_pam_arguments(setting, _kind, prefix, _inherited):
-    lines, left = [], []
+def convert_pam_arguments(
+    setting: ConfigSetting, _kind: str, prefix: str, _inherited: Collection[str]
+) -> Results:
+    lines, unknown = [], []
     for word in setting.value.split():
         name, sign, value = word.partition("=")
         if name in PAM_ARGUMENTS:
-            lines.append(f"{prefix}{PAM_ARGUMENTS[name]} = {value if sign else 'yes'}")
-        elif not sign and word not in ("*", "%s"):
-            lines.append(f"{prefix}service_name = {word}")
+            lines.append(f"{prefix}{name} = {value if sign else 'yes'}")
         elif word in ("*", "%s"):
             lines.append(f"{prefix}service_name = %{{protocol}}")
+        elif not sign:
+            lines.append(f"{prefix}service_name = {word}")
         else:
-            left.append(word)
+            unknown.append(word)
     yield ConvertedSetting(lines, setting)
-    if left:
-        yield UnconvertedSetting(setting, " ".join(left))
+    if unknown:
+        yield UnconvertedSetting(setting, " ".join(unknown))
 
 
-def convert_passwd_file_arguments(setting, kind, _prefix, _inherited):
-    *options, path = setting.value.split() or [""]
-    known = dict(option.partition("=")[::2] for option in options)
+def convert_passwd_file_arguments(
+    setting: ConfigSetting, kind: str, _prefix: str, _inherited: Collection[str]
+) -> Results:
+    *words, path = setting.value.split() or [""]
+    options = dict(word.partition("=")[::2] for word in words)
     lines = [format_assignment("passwd_file_path", convert_variables(path, AUTH_LETTER_VARIABLES))]
-    scheme = known.get("scheme", DEFAULT_SCHEMES["passwd-file"])
+    scheme = options.get("scheme", DEFAULT_SCHEMES["passwd-file"])
     lines += [f"default_password_scheme = {scheme}"] if kind == "passdb" else []
-    if form := known.get("username_format"):
-        lines.append(
-            format_assignment(
-                "auth_username_format", convert_variables(form, AUTH_LETTER_VARIABLES)
-            )
-        )
+    if username_format := options.get("username_format"):
+        converted = convert_variables(username_format, AUTH_LETTER_VARIABLES)
+        lines.append(format_assignment("auth_username_format", converted))
     yield ConvertedSetting(lines, setting)
-    if found := find_old_passwd_file_fields(path, kind):
-        yield UnconvertedSetting(setting, f"{found}: {path}")
+    if fields := find_old_passwd_file_fields(path, kind):
+        yield UnconvertedSetting(setting, f"{fields}: {path}")
 
 
-def find_old_passwd_file_fields(path, kind):
-    """Fields of 2.3 in the file, in which each user may have their own.
+def find_old_passwd_file_fields(path: str, kind: str) -> str:
+    """Return the fields of 2.3 that users have in the file.
 
-    Of a userdb that cannot be read, what may be in it.
+    The file of a userdb is assumed to have all of them if it cannot be read.
     """
     try:
         text = "" if "%" in path else read_text(path)
@@ -267,7 +245,9 @@ def find_old_passwd_file_fields(path, kind):
     )
 
 
-def convert_static_arguments(setting, kind, prefix, inherited):
+def convert_static_arguments(
+    setting: ConfigSetting, kind: str, prefix: str, inherited: Collection[str]
+) -> Results:
     lines, fields = [], []
     for name, value in iter_converted_fields(setting.value, inherited):
         if kind == "userdb" and name == "allow_all_users":
@@ -279,13 +259,16 @@ def convert_static_arguments(setting, kind, prefix, inherited):
     yield ConvertedSetting(lines + (format_block("fields", "", fields) if fields else []), setting)
 
 
-def drop_arguments(setting, _kind, _prefix, _inherited):
-    """Arguments of passwd and prefetch, of which 2.4 has none."""
+def drop_arguments(
+    setting: ConfigSetting, _kind: str, _prefix: str, _inherited: Collection[str]
+) -> Results:
+    """Drop the arguments of passwd and prefetch, which have none in 2.4."""
     if setting.value:
         yield UnconvertedSetting(setting)
 
 
-ARGUMENT_CONVERTERS = {
+ArgumentConverter = Callable[[ConfigSetting, str, str, Collection[str]], Results]
+ARGUMENT_CONVERTERS: dict[str, ArgumentConverter] = {
     "pam": convert_pam_arguments,
     "passwd": drop_arguments,
     "passwd-file": convert_passwd_file_arguments,

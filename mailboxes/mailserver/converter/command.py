@@ -1,33 +1,37 @@
-"""`mailadmin mailserver upgrade`: Dovecot's files of 2.3, as Dovecot 2.4 wants them."""
+"""`mailadmin mailserver upgrade`: convert Dovecot 2.3 files to Dovecot 2.4."""
 
 import json
 import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from mailboxes.mailserver.checks.command import validate_config_folder
+from mailboxes.mailserver.checks.command import Options, validate_config_folder
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.lines import contains_secret, mask_secrets
 from mailboxes.mailserver.config_parser.names import find_2_3_line, find_2_4_line, is_for_2_4
+from mailboxes.mailserver.config_parser.tree import ConfigBlock
 from mailboxes.mailserver.converter.convert import Conversion
 from mailboxes.mailserver.converter.render import (
     HEADER_LINES,
+    ConvertedLine,
     format_location,
     is_changed,
     iter_converted_lines,
     render_sections,
 )
+from mailboxes.mailserver.converter.result import Section
 from mailboxes.mailserver.generator.disk import FileChange, write_change
 from mailboxes.mailserver.generator.files import PUBLIC_MODE, SECRET_MODE, GeneratedFile
 
-MAX_SHOWN_NAMES = 10  # names of files that are in the way
+MAX_SHOWN_NAMES = 10
 
 help = "Convert Dovecot 2.3 configuration files to Dovecot 2.4."
 
 
-def add_arguments(parser):
+def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--dovecot", metavar="DIR", default="/etc/dovecot", help="the folder of 2.3 (/etc/dovecot)"
     )
@@ -42,41 +46,37 @@ def add_arguments(parser):
     )
 
 
-def run(command, options):
+def run(command: BaseCommand, options: Options) -> None:
     dovecot = DovecotFiles(validate_config_folder(options["dovecot"], "dovecot.conf"))
     refuse_unconvertible(dovecot)
     conversion = Conversion(dovecot)
     sections = conversion.sections()
-    found = list(iter_converted_lines(sections))
-    if conversion.unguarded:
-        warn_about_unguarded(command, conversion.unguarded, options)
+    if conversion.lost_restrictions:
+        warn_about_lost_restrictions(command, conversion.lost_restrictions, options)
+    files = generate_converted_files(conversion, sections)
     if options["output"]:
-        folder = Path(options["output"]).absolute()
-        try:
-            validate_output_folder(folder, dovecot.directory)
-            write_converted_files(
-                folder, generate_converted_files(conversion, sections, dovecot.directory)
-            )
-        except OSError as error:
-            raise CommandError(f"{error.filename}: {error.strerror}") from error
+        write_converted_files(Path(options["output"]).absolute(), dovecot.directory, files)
+    changes = list(iter_converted_lines(sections))
     if options["json"]:
-        command.stdout.write(json.dumps([each._asdict() for each in found], ensure_ascii=False))
+        command.stdout.write(json.dumps([each._asdict() for each in changes], ensure_ascii=False))
     elif options["output"]:
-        for each in found:
+        for each in changes:
             if each.is_lost or is_changed(each):
                 command.stdout.write(format_change(each, dovecot.directory))
     else:
-        for file in generate_converted_files(conversion, sections, dovecot.directory):
+        for file in files:
             lines = "\n".join(mask_secrets(line) for line in file.text.splitlines())
             command.stdout.write(f"# {file.name}\n{lines}\n")
     command.stderr.write(
         _("%(total)s lines, %(lost)s of them not converted.")
-        % {"total": len(found), "lost": sum(each.is_lost for each in found)}
+        % {"total": len(changes), "lost": sum(each.is_lost for each in changes)}
     )
 
 
-def warn_about_unguarded(command, passdbs, options):
-    """People who are kept out in 2.3 could log in with the new files."""
+def warn_about_lost_restrictions(
+    command: BaseCommand, passdbs: list[ConfigBlock], options: Options
+) -> None:
+    """Warn, or refuse to write, if users who are denied in 2.3 could log in with the new files."""
     text = _(
         "These passdbs keep people out who could log in without them, and are not converted:"
         " %(lines)s"
@@ -87,8 +87,8 @@ def warn_about_unguarded(command, passdbs, options):
     command.stderr.write(text)
 
 
-def refuse_unconvertible(dovecot):
-    """What cannot be read cannot be converted either."""
+def refuse_unconvertible(dovecot: DovecotFiles) -> None:
+    """Raise CommandError for files that are not for 2.3, or cannot be parsed."""
     if is_for_2_4(dovecot):
         new, old = find_2_4_line(dovecot), find_2_3_line(dovecot)
         if old is None:
@@ -108,31 +108,34 @@ def refuse_unconvertible(dovecot):
         raise CommandError(_("Dovecot 2.3 cannot parse these lines:") + f"\n{listed}")
 
 
-def generate_converted_files(conversion, sections, folder):
-    """dovecot.conf, and the connections with their passwords beside it."""
-    lines = [*HEADER_LINES, *render_sections(sections, folder)]
+def generate_converted_files(
+    conversion: Conversion, sections: list[Section]
+) -> Iterator[GeneratedFile]:
+    """Yield dovecot.conf, and the files with the passwords of database connections."""
+    dovecot = conversion.dovecot
+    lines = [*HEADER_LINES, *render_sections(sections, dovecot.directory)]
     text = "\n".join([*lines, ""])
-    if any(map(contains_secret, lines)) or any(
-        map(is_not_world_readable, get_source_files(conversion.dovecot))
-    ):
+    is_restricted = any(map(is_not_world_readable, get_source_files(dovecot)))
+    if is_restricted or any(map(contains_secret, lines)):
         yield GeneratedFile("dovecot", "dovecot.conf", text, SECRET_MODE, "dovecot")
     else:
         yield GeneratedFile("dovecot", "dovecot.conf", text, PUBLIC_MODE)
-    for lines, name in conversion.connections.files.items():
-        yield GeneratedFile("dovecot", name, "\n".join([*lines, ""]), SECRET_MODE, "dovecot")
+    for connection, name in conversion.connections.files.items():
+        text = "\n".join([*connection, ""])
+        yield GeneratedFile("dovecot", name, text, SECRET_MODE, "dovecot")
 
 
-def get_source_files(dovecot):
-    """The files that settings stand in; a connection's has a file of its own again."""
+def get_source_files(dovecot: DovecotFiles) -> set[str]:
+    """Return the files with settings, except the SQL files."""
     return {line.file for _path, setting in dovecot.root.walk() for line in setting.lines}
 
 
-def is_not_world_readable(path):
+def is_not_world_readable(path: str) -> bool:
     return not Path(path).stat().st_mode & stat.S_IROTH
 
 
-def validate_output_folder(folder, source):
-    """Only into a folder of its own: what stands beside the new files would be read with them."""
+def validate_output_folder(folder: Path, source: Path) -> None:
+    """Raise CommandError unless the folder is new or empty: Dovecot would read its other files."""
     if folder.resolve() == source.resolve():
         raise CommandError(
             _("The new files need a folder of their own; %(folder)s has those of 2.3.")
@@ -145,15 +148,19 @@ def validate_output_folder(folder, source):
         )
 
 
-def write_converted_files(folder, files):
-    for file in files:
-        write_change(FileChange(folder / file.name, file, None))
+def write_converted_files(folder: Path, source: Path, files: Iterable[GeneratedFile]) -> None:
+    try:
+        validate_output_folder(folder, source)
+        for file in files:
+            write_change(FileChange(folder / file.name, file, None))
+    except OSError as error:
+        raise CommandError(f"{error.filename}: {error.strerror}") from error
 
 
-def format_change(change, folder):
-    """`file:number: old → new`."""
+def format_change(change: ConvertedLine, folder: Path) -> str:
+    """Format as `file:number: old → new`."""
     new = " ".join(line.strip() for line in change.lines) if change.lines else "–"
     if change.is_lost:
         new = _("not converted") + (f" ({change.about})" if change.about else "")
-    where = format_location(change.file, change.number, folder)
-    return f"{where}: {change.text} → {new}"
+    location = format_location(change.file, change.number, folder)
+    return f"{location}: {change.text} → {new}"

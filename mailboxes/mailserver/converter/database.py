@@ -1,18 +1,23 @@
-"""Connections of 2.3's SQL files, each in a file for those who may read it; dictionaries."""
+"""Convert the connections of SQL files, each to a file with restricted access, and dictionaries."""
 
 import shlex
+from collections.abc import Iterator
 
+from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
+from mailboxes.mailserver.config_parser.lines import ConfigSetting
 from mailboxes.mailserver.config_parser.tree import ConfigBlock
 from mailboxes.mailserver.converter.result import (
     ConvertedBlock,
     ConvertedSetting,
+    Section,
     UnconvertedSetting,
+    assign,
     format_assignment,
     format_block,
     format_header,
 )
 
-# Beside dovecot.conf, for those who read passwords; no file of 2.3 is called so.
+# Next to dovecot.conf; no file of 2.3 has this name.
 CONNECTION_FILE_NAME = "dovecot-sql-connection.conf.ext"
 # words of `connect` → settings of a host
 CONNECT_KEYWORDS = {
@@ -33,34 +38,35 @@ DICT_MAP_SETTINGS = {"table": "sql_table", "username_field": "username_field"}
 
 
 class ConnectionFiles:
-    """Each different connection once, in a file that few may read."""
+    """Files with the database connections, one for each different connection."""
 
-    def __init__(self):
-        self.files = {}  # the lines → the name of their file
+    def __init__(self) -> None:
+        self.files: dict[tuple[str, ...], str] = {}  # lines → name of their file
 
-    def include(self, driver, connect):
-        """The line that stands for a connection; the driver is said where everybody reads it."""
+    def include(self, driver: str, connect: str) -> list[str]:
+        """Add a connection; return the lines that include it, the driver in the readable file."""
         lines = tuple(render_connection(driver, connect))
-        name = (
-            f"{len(self.files) + 1}-{CONNECTION_FILE_NAME}" if self.files else CONNECTION_FILE_NAME
-        )
-        name = self.files.setdefault(lines, name)
+        number = f"{len(self.files) + 1}-" if self.files else ""
+        name = self.files.setdefault(lines, f"{number}{CONNECTION_FILE_NAME}")
         return [f"sql_driver = {driver}", f"!include_try {name}"]
 
-    def convert_connect(self, file):
+    def convert_connect(self, file: ConfigBlock) -> Iterator[Section]:
         setting = file.setting("connect")
         text = setting.value if setting else ""
         lines = self.include(file.value("driver"), text)
         yield ConvertedSetting(lines, setting) if setting else lines[0]
-        if left := find_unknown_words(file.value("driver"), text):
-            yield UnconvertedSetting(setting, " ".join(left))
+        unknown = find_unknown_words(file.value("driver"), text)
+        if setting and unknown:
+            yield UnconvertedSetting(setting, " ".join(unknown))
 
 
-def render_connection(driver, connect):
+def render_connection(driver: str, connect: str) -> list[str]:
     if driver == "sqlite":
         words = connect.split()
         return [format_assignment("sqlite_path", words[0])] if words else []
-    hosts, common, common_port = [], [], ""
+    hosts: list[list[str]] = []
+    common: list[str] = []
+    common_port = ""
     for name, value in parse_connect(connect):
         if name == "host":
             hosts.append([value, ""])
@@ -74,14 +80,14 @@ def render_connection(driver, connect):
         # One list: with a block for each, 2.4 crashes on retrying a host that was unreachable.
         places = ",".join(f"{host}:{port or common_port}".rstrip(":") for host, port in hosts)
         return format_block(driver, "database", [format_assignment("host", places), *common])
-    lines = []
+    lines: list[str] = []
     for host, port in hosts or [["localhost", ""]]:
         own = [format_assignment("port", port or common_port)] if port or common_port else []
         lines += format_block(driver, host, own + common)
     return lines
 
 
-def parse_connect(connect):
+def parse_connect(connect: str) -> list[tuple[str, str]]:
     try:
         words = shlex.split(connect)
     except ValueError:
@@ -89,7 +95,7 @@ def parse_connect(connect):
     return [word.partition("=")[::2] for word in words]
 
 
-def find_unknown_words(driver, connect):
+def find_unknown_words(driver: str, connect: str) -> list[str]:
     if driver == "sqlite":
         return connect.split()[1:]
     return [
@@ -99,40 +105,37 @@ def find_unknown_words(driver, connect):
     ]
 
 
-def convert_dictionary(setting, dovecot, connections):
-    """`name = mysql:/file` of dict { }, with the file's maps."""
+def convert_dictionary(
+    setting: ConfigSetting, dovecot: DovecotFiles, connections: ConnectionFiles
+) -> Section:
+    """Convert `name = mysql:/file` of dict { }, with the maps of the file."""
     kind, _colon, path = setting.value.partition(":")
     if kind not in ("mysql", "pgsql", "sqlite"):
-        return [UnconvertedSetting(setting)]
+        return UnconvertedSetting(setting)
     file = dovecot.read_sql_file(dovecot.resolve_path(path), setting.line)
-    found = ConvertedBlock(
-        format_header("dict", setting.name), setting.line, old_header=f"{setting.name} = …"
-    )
     connect = file.setting("connect")
-    found.children += ["driver = sql"]
     lines = connections.include(kind, connect.value if connect else "")
-    found.children += [ConvertedSetting(lines, connect)] if connect else lines
-    for each in (child for child in file.children if isinstance(child, ConfigBlock)):
-        found.children += _convert_map(each)
-    return [found]
+    children: list[Section] = ["driver = sql"]
+    children += [ConvertedSetting(lines, connect)] if connect else lines
+    for child in file.children:
+        if isinstance(child, ConfigBlock):
+            children += _convert_map(child)
+    header = format_header("dict", setting.name)
+    return ConvertedBlock(header, setting.line, children, f"{setting.name} = …")
 
 
-def _convert_map(source):
+def _convert_map(source: ConfigBlock) -> list[Section]:
     if source.kind != "map" or source.blocks("fields"):
         return [UnconvertedSetting(setting) for _path, setting in source.walk()]
-    lines = [
-        ConvertedSetting([format_assignment(DICT_MAP_SETTINGS[name], setting.value)], setting)
-        for name in DICT_MAP_SETTINGS
+    children: list[Section] = [
+        assign(setting, new_name, setting.value)
+        for name, new_name in DICT_MAP_SETTINGS.items()
         if (setting := source.setting(name))
     ]
     if values := source.setting("value_field"):
         for name in filter(None, (word.strip() for word in values.value.split(","))):
             kind = "uint" if source.value("value_type", "uint") == "uint" else "string"
-            lines.append(
-                ConvertedSetting(format_block("value_field", name, [f"type = {kind}"]), values)
-            )
-    return [
-        ConvertedBlock(
-            format_header("dict_map", source.value("pattern")), source.line, lines, "map"
-        )
-    ]
+            lines = format_block("value_field", name, [f"type = {kind}"])
+            children.append(ConvertedSetting(lines, values))
+    header = format_header("dict_map", source.value("pattern"))
+    return [ConvertedBlock(header, source.line, children, "map")]

@@ -1,12 +1,17 @@
-"""mail_location of 2.3, one value with options, as the settings of 2.4 that it becomes."""
+"""Convert mail_location of 2.3, one value with options, to the settings of 2.4."""
 
 import re
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from mailboxes.mailserver.config_parser.lines import ConfigSetting
+from mailboxes.mailserver.config_parser.tree import ConfigBlock
 from mailboxes.mailserver.converter.result import (
     ConvertedSetting,
+    Results,
     UnconvertedSetting,
     format_assignment,
+    mark_unconverted,
 )
 from mailboxes.mailserver.converter.variables import (
     LETTER_VARIABLES,
@@ -14,7 +19,6 @@ from mailboxes.mailserver.converter.variables import (
     convert_variables,
 )
 
-# Options of mail_location.
 LOCATION_OPTIONS = {
     "ALT": "mail_alt_path",
     "CONTROL": "mail_control_path",
@@ -27,26 +31,26 @@ LOCATION_OPTIONS = {
     "SUBSCRIPTIONS": "mailbox_subscriptions_filename",
     "VOLATILEDIR": "mail_volatile_path",
 }
-# Options that have no value where they are not set: those are beside the mail, or not used.
+# Options that are empty by default.
 EMPTY_OPTIONS = ("ALT", "CONTROL", "INDEX", "INDEXPVT", "VOLATILEDIR")
 OPTION_RE = re.compile(rf":({'|'.join(LOCATION_OPTIONS)}|UTF-8)(?:=|:|$|(?=['\"\s]))")
 MAILDIR_DRIVER = "maildir"
 
 
 class MailLocation(NamedTuple):
-    """`maildir:~/Maildir:INDEX=…` in its parts."""
+    """A parsed location, such as `maildir:~/Maildir:INDEX=…`."""
 
-    settings: dict  # of 2.4
-    unknown: list  # options that 2.4 has no setting for
+    settings: dict[str, str]  # of 2.4
+    unknown: list[str]  # options without a setting in 2.4
 
 
-def find_options(text):
-    """The options that a location sets."""
+def find_options(text: str) -> set[str]:
+    """Return the options that a location sets."""
     return set(OPTION_RE.findall(text))
 
 
-def find_inherited_options(root):
-    """Options that a place of its own would take over in 2.4; in 2.3 it replaces them all."""
+def find_inherited_options(root: ConfigBlock) -> set[str]:
+    """Return the options that a location of a user would inherit in 2.4; in 2.3 it replaces all."""
     found = (
         setting.value
         for _blocks, setting in root.walk()
@@ -55,38 +59,40 @@ def find_inherited_options(root):
     return {name for value in found for name in find_options(value)}
 
 
-def get_default_inbox(driver):
-    """Where INBOX is, if that is not set: with maildir the folder itself."""
+def get_default_inbox(driver: str) -> str:
+    """Return the default location of INBOX: with maildir the folder itself."""
     return "." if driver == MAILDIR_DRIVER else ""
 
 
-def get_default_layout(driver):
+def get_default_layout(driver: str) -> str:
     return "maildir++" if driver == MAILDIR_DRIVER else "fs"
 
 
-def parse_location(text, inherited=(), letters=LETTER_VARIABLES):
-    """The settings of a location, what it would inherit set back; None if it is not one."""
+def parse_location(
+    text: str, inherited: Collection[str] = (), letters: Mapping[str, str] = LETTER_VARIABLES
+) -> MailLocation | None:
+    """Return the settings of a location, with inherited ones reset; None for other text."""
     driver, colon, rest = text.partition(":")
     if not colon:
         return None
     path, *options = (convert_variables(part, letters) for part in rest.split(":"))
-    known = dict(option.partition("=")[::2] for option in options)
+    values = dict(option.partition("=")[::2] for option in options)
     if driver == MAILDIR_DRIVER or inherited:
-        known.setdefault("INBOX", get_default_inbox(driver))
-    for name in sorted(set(inherited) - known.keys()):
-        known[name] = get_default_option(name, driver)
+        values.setdefault("INBOX", get_default_inbox(driver))
+    for name in sorted(set(inherited) - values.keys()):
+        values[name] = get_default_option(name, driver)
     settings = {"mail_driver": driver, "mail_path": path}
     settings |= {
-        LOCATION_OPTIONS[name]: value for name, value in known.items() if name in LOCATION_OPTIONS
+        LOCATION_OPTIONS[name]: value for name, value in values.items() if name in LOCATION_OPTIONS
     }
-    if "UTF-8" in known:
-        settings["mailbox_list_utf8"] = known["UTF-8"] or "yes"
-    unknown = [name for name in known if name not in LOCATION_OPTIONS and name != "UTF-8"]
+    if "UTF-8" in values:
+        settings["mailbox_list_utf8"] = values["UTF-8"] or "yes"
+    unknown = [name for name in values if name not in LOCATION_OPTIONS and name != "UTF-8"]
     return MailLocation(settings, unknown)
 
 
-def get_default_option(name, driver):
-    """The value of an option where it is not set."""
+def get_default_option(name: str, driver: str) -> str:
+    """Return the default value of an option."""
     if name in EMPTY_OPTIONS:
         return ""
     if name == "LAYOUT":
@@ -96,21 +102,22 @@ def get_default_option(name, driver):
     raise UnconvertibleValue(f"{LOCATION_OPTIONS[name]} of mail_location")
 
 
-def convert_location(setting, inherited=()):
-    """mail_location, and location of a namespace."""
+def convert_location(setting: ConfigSetting, inherited: Collection[str] = ()) -> Results:
+    """Convert mail_location, or location of a namespace."""
     found = parse_location(setting.value, inherited)
     if not found:
-        return [UnconvertedSetting(setting)] if setting.value else [ConvertedSetting([], setting)]
+        yield mark_unconverted(setting)
+        return
     lines = [format_assignment(name, value) for name, value in found.settings.items()]
-    unknown = ":".join(found.unknown)
-    return [
-        ConvertedSetting(lines, setting),
-        *([UnconvertedSetting(setting, unknown)] if unknown else []),
-    ]
+    yield ConvertedSetting(lines, setting)
+    if found.unknown:
+        yield UnconvertedSetting(setting, ":".join(found.unknown))
 
 
-def convert_mail_field(value, inherited, letters):
-    """The fields instead of `mail` where passdb or userdb return the same for all."""
+def convert_mail_field(
+    value: str, inherited: Collection[str], letters: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the fields that replace a static `mail` of a passdb or userdb."""
     found = parse_location(value, {"INBOX", *inherited}, letters)
     if not found or found.unknown:
         raise UnconvertibleValue(f"mail={value}")

@@ -1,19 +1,25 @@
-"""What 2.3 has in plugin { }: quotas and Sieve get blocks of their own, the rest stays or goes."""
+"""Convert the settings of plugin { }, which become blocks or plain settings."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
+from mailboxes.mailserver.config_parser.lines import ConfigSetting
 from mailboxes.mailserver.config_parser.names import RENAMED_PLUGIN_SETTINGS
-from mailboxes.mailserver.config_parser.tree import is_yes
+from mailboxes.mailserver.config_parser.tree import ConfigBlock, is_yes
 from mailboxes.mailserver.converter.result import (
     ConvertedSetting,
+    Results,
     UnconvertedSetting,
+    assign,
+    drop,
     format_assignment,
     format_block,
 )
 from mailboxes.mailserver.converter.variables import convert_variables
 
-# Settings that have the same name outside of it.
+# Settings with the same name outside of plugin { }.
 UNCHANGED_SETTINGS = frozenset({
     "fts_autoindex", "fts_autoindex_max_recent_msgs", "fts_message_max_size",
     "last_login_precision", "lazy_expunge_only_last_instance", "mail_log_cached_only",
@@ -49,21 +55,22 @@ SIEVE_SCRIPT_TYPES |= {
     "sieve_global_dir": "global",
     "sieve_discard": "discard",
 }
+QUOTA_OPTIONS = ("", "hidden", "noenforcing")
 NUMBERED_SETTING_RE = re.compile(r"(sieve_(?:before|after)|quota_rule|quota_warning|quota)\d+")
 
 
 @dataclass
 class PluginContext:
-    """What a setting of plugin { } needs to know of the others."""
+    """Facts about other settings that the conversion of plugin { } depends on."""
 
-    inbox: str  # the name of the namespace with inbox = yes, as it will be
+    inbox: str  # the new name of the namespace with inbox = yes
     has_inbox: bool
     sieve_dir: str
     has_sieve: bool
-    warnings: set = field(default_factory=set)  # names that are taken
+    warning_names: set[str] = field(default_factory=set)  # already used
 
     @classmethod
-    def of(cls, root):
+    def of(cls, root: ConfigBlock) -> Self:
         values = {
             setting.name: setting.value
             for blocks, setting in root.walk()
@@ -75,12 +82,12 @@ class PluginContext:
         return cls(name or "inbox", inbox is not None, sieve_dir, "sieve" in values)
 
 
-def convert_plugin_setting(setting, around):
-    """A setting of plugin { }, as 2.4 has it; what it has not is Lost."""
+def convert_plugin_setting(setting: ConfigSetting, context: PluginContext) -> Results:
+    """Convert a setting of plugin { }."""
     numbered = NUMBERED_SETTING_RE.fullmatch(setting.name)
     name = numbered[1] if numbered else setting.name
     if name in CONTEXT_SETTING_CONVERTERS:
-        yield from CONTEXT_SETTING_CONVERTERS[name](setting, around)
+        yield from CONTEXT_SETTING_CONVERTERS[name](setting, context)
     elif name in PLUGIN_SETTING_CONVERTERS:
         yield from PLUGIN_SETTING_CONVERTERS[name](setting)
     elif name in SIEVE_SCRIPT_TYPES:
@@ -88,47 +95,44 @@ def convert_plugin_setting(setting, around):
             setting, SIEVE_SCRIPT_TYPES[name], setting.name.removeprefix("sieve_")
         )
     elif name in RENAMED_PLUGIN_SETTINGS:
-        yield ConvertedSetting(
-            [format_assignment(RENAMED_PLUGIN_SETTINGS[name], convert_variables(setting.value))],
-            setting,
-        )
+        yield assign(setting, RENAMED_PLUGIN_SETTINGS[name], convert_variables(setting.value))
     elif name in UNCHANGED_SETTINGS:
-        yield ConvertedSetting([format_assignment(name, convert_variables(setting.value))], setting)
+        yield assign(setting, name, convert_variables(setting.value))
     else:
         yield UnconvertedSetting(setting)
 
 
-def convert_quota(setting):
-    """`count:User quota:ns=…`; all but what the system counts is counted by Dovecot."""
+def convert_quota(setting: ConfigSetting) -> Results:
+    """Convert `count:User quota:ns=…`; Dovecot counts all but the quotas of the file system."""
     driver, _colon, rest = setting.value.partition(":")
     name, _colon, options = rest.partition(":")
     lines = [GRACE_COMMENT, "driver = fs" if driver == "fs" else "driver = count"]
     lines += ["hidden = yes"] if "hidden" in options.split(":") else []
     lines += ["enforce = no"] if "noenforcing" in options.split(":") else []
     yield ConvertedSetting(format_block("quota", name or "User quota", lines), setting)
-    if left := [word for word in options.split(":") if word not in ("", "hidden", "noenforcing")]:
-        yield UnconvertedSetting(setting, ":".join(left))
+    if unknown := [word for word in options.split(":") if word not in QUOTA_OPTIONS]:
+        yield UnconvertedSetting(setting, ":".join(unknown))
 
 
-def convert_quota_rule(setting, around):
+def convert_quota_rule(setting: ConfigSetting, context: PluginContext) -> Results:
     if folder := FOLDER_RULE_RE.fullmatch(setting.value):
         output = (
             "quota_ignore = yes" if folder[2] == "ignore" else f"quota_storage_extra = {folder[3]}"
         )
         inner = format_block("mailbox", folder[1], [output])
-        inner = inner if around.has_inbox else ["inbox = yes", *inner]
-        yield ConvertedSetting(format_block("namespace", around.inbox, inner), setting)
+        inner = inner if context.has_inbox else ["inbox = yes", *inner]
+        yield ConvertedSetting(format_block("namespace", context.inbox, inner), setting)
         return
     found = QUOTA_RULE_RE.fullmatch(setting.value)
     if not found or not (found[2] or found[3]):
         yield UnconvertedSetting(setting)
         return
     for name, value in parse_quota_limits(found).items():
-        yield ConvertedSetting([format_assignment(name, value)], setting)
+        yield assign(setting, name, value)
 
 
-def parse_quota_limits(rule):
-    """The limits of a rule for all folders."""
+def parse_quota_limits(rule: re.Match[str]) -> dict[str, str]:
+    """Return the limits of a rule for all folders."""
     found = {}
     if rule[2]:
         unit = "" if rule[2][-1].isalpha() else "B" if rule[1] == "bytes" else "k"
@@ -138,7 +142,7 @@ def parse_quota_limits(rule):
     return found
 
 
-def convert_quota_warning(setting, around):
+def convert_quota_warning(setting: ConfigSetting, context: PluginContext) -> Results:
     found = QUOTA_WARNING_RE.fullmatch(setting.value)
     if not found:
         yield UnconvertedSetting(setting)
@@ -153,13 +157,13 @@ def convert_quota_warning(setting, around):
     )
     plain = f"{'under' if under else 'over'}-{number}-{resource}"
     names = (plain, *(f"{plain}-{count}" for count in range(2, 1000)))
-    name = next(each for each in names if each not in around.warnings)
-    around.warnings.add(name)
+    name = next(each for each in names if each not in context.warning_names)
+    context.warning_names.add(name)
     yield ConvertedSetting(format_block("quota_warning", name, lines), setting)
 
 
-def convert_quota_clone(setting):
-    """`proxy::name` or another dictionary."""
+def convert_quota_clone(setting: ConfigSetting) -> Results:
+    """Convert `proxy::name`, or another dictionary."""
     driver, _colon, rest = setting.value.partition(":")
     name = rest.rpartition(":")[2]
     if driver != "proxy" or not name:
@@ -169,50 +173,50 @@ def convert_quota_clone(setting):
     yield ConvertedSetting(format_block("quota_clone", "", inner), setting)
 
 
-def convert_quota_grace(setting):
-    """A part of the limit is a size now."""
+def convert_quota_grace(setting: ConfigSetting) -> Results:
+    """Convert a size; a percentage no longer exists."""
     if "%" in setting.value:
         yield UnconvertedSetting(setting, "quota_storage_grace = SIZE")
     else:
-        yield ConvertedSetting([format_assignment("quota_storage_grace", setting.value)], setting)
+        yield assign(setting, "quota_storage_grace", setting.value)
 
 
-def convert_sieve_script(setting, kind, name):
-    """A script or a folder of them: `file:~/sieve;active=~/.dovecot.sieve`."""
-    place, *options = setting.value.split(";")
-    driver, colon, path = place.partition(":")
+def convert_sieve_script(setting: ConfigSetting, kind: str, name: str) -> Results:
+    """Convert a script or a folder of scripts: `file:~/sieve;active=~/.dovecot.sieve`."""
+    location, *words = setting.value.split(";")
+    driver, colon, path = location.partition(":")
     if not colon:
-        driver, path = "file", place
-    known = dict(option.partition("=")[::2] for option in options)
+        driver, path = "file", location
+    options = dict(word.partition("=")[::2] for word in words)
     lines = [] if kind == "personal" else [f"type = {kind}"]
     lines += [] if driver == "file" else [format_assignment("driver", driver)]
     lines += [format_assignment("path", convert_variables(path))]
-    if active := known.get("active"):
+    if active := options.get("active"):
         lines += [format_assignment("active_path", convert_variables(active))]
     yield ConvertedSetting(format_block("sieve_script", name, lines), setting)
-    if left := [option for option in options if option.partition("=")[0] not in ("", "active")]:
-        yield UnconvertedSetting(setting, ";".join(left))
+    if unknown := [word for word in words if word.partition("=")[0] not in ("", "active")]:
+        yield UnconvertedSetting(setting, ";".join(unknown))
 
 
-def convert_sieve(setting, around):
-    """With a folder of its own, sieve_dir, the file is the link to the active script."""
+def convert_sieve(setting: ConfigSetting, context: PluginContext) -> Results:
+    """Convert the personal script; with sieve_dir, the file is the link to the active script."""
     driver, colon, _rest = setting.value.partition(":")
-    if not around.sieve_dir or ";" in setting.value or (colon and driver != "file"):
+    if not context.sieve_dir or ";" in setting.value or (colon and driver != "file"):
         yield from convert_sieve_script(setting, "personal", "personal")
         return
     active = setting.value.removeprefix("file:")
-    yield build_personal_script(setting, around.sieve_dir, active)
+    yield build_personal_script(setting, context.sieve_dir, active)
 
 
-def convert_sieve_dir(setting, around):
-    """sieve_dir stands in the script of `sieve`, or of the usual one."""
-    if around.has_sieve:
-        yield ConvertedSetting([], setting)
+def convert_sieve_dir(setting: ConfigSetting, context: PluginContext) -> Results:
+    """Convert sieve_dir, which belongs to the script of `sieve` if that is set."""
+    if context.has_sieve:
+        yield drop(setting)
     else:
         yield build_personal_script(setting, setting.value, "~/.dovecot.sieve")
 
 
-def build_personal_script(setting, path, active):
+def build_personal_script(setting: ConfigSetting, path: str, active: str) -> ConvertedSetting:
     lines = [
         format_assignment("path", convert_variables(path)),
         format_assignment("active_path", convert_variables(active)),
@@ -220,36 +224,34 @@ def build_personal_script(setting, path, active):
     return ConvertedSetting(format_block("sieve_script", "personal", lines), setting)
 
 
-def convert_sieve_extensions(setting):
-    """`+x -y` changes the usual list, and so does a block; a list without signs is all."""
+def convert_sieve_extensions(setting: ConfigSetting) -> Results:
+    """Convert `+x -y`, changes of the default list, to a block; others replace it."""
     words = setting.value.split()
     if not any(word[0] in "+-" for word in words):
-        yield ConvertedSetting([format_assignment(setting.name, setting.value)], setting)
+        yield assign(setting, setting.name, setting.value)
         return
     lines = [f"{word.lstrip('+-')} = {'no' if word[0] == '-' else 'yes'}" for word in words]
     yield ConvertedSetting(format_block(setting.name, "", lines), setting)
 
 
-def convert_zlib_save(setting):
-    yield ConvertedSetting(
-        [format_assignment("mail_compress_write_method", setting.value)], setting
-    )
+def convert_zlib_save(setting: ConfigSetting) -> Results:
+    yield assign(setting, "mail_compress_write_method", setting.value)
 
 
-def convert_acl(setting):
-    """`vfile`, and a global file that is gone."""
+def convert_acl(setting: ConfigSetting) -> Results:
+    """Convert `vfile`, and a global file, which 2.4 does not have."""
     driver, _colon, rest = setting.value.partition(":")
-    yield ConvertedSetting([format_assignment("acl_driver", driver)], setting)
+    yield assign(setting, "acl_driver", driver)
     if rest:
         yield UnconvertedSetting(setting, rest)
 
 
-def drop_setting(setting):
-    """What 2.4 does by default."""
-    yield ConvertedSetting([], setting)
+def drop_setting(setting: ConfigSetting) -> Results:
+    """Drop a setting that is the default of 2.4."""
+    yield drop(setting)
 
 
-PLUGIN_SETTING_CONVERTERS = {
+PLUGIN_SETTING_CONVERTERS: dict[str, Callable[[ConfigSetting], Results]] = {
     "acl": convert_acl,
     "quota": convert_quota,
     "quota_clone_dict": convert_quota_clone,
@@ -259,7 +261,7 @@ PLUGIN_SETTING_CONVERTERS = {
     "sieve_global_extensions": convert_sieve_extensions,
     "zlib_save": convert_zlib_save,
 }
-CONTEXT_SETTING_CONVERTERS = {
+CONTEXT_SETTING_CONVERTERS: dict[str, Callable[[ConfigSetting, PluginContext], Results]] = {
     "quota_rule": convert_quota_rule,
     "quota_warning": convert_quota_warning,
     "sieve": convert_sieve,

@@ -1,6 +1,7 @@
-"""What a userdb's query returns, as Dovecot 2.4 reads it: quota_storage_size, mail_path."""
+"""Convert queries of passdbs and userdbs: variables, and the fields quota_rule and mail."""
 
 import re
+from collections.abc import Collection
 from typing import NamedTuple
 
 from mailboxes.mailserver.config_parser import sql
@@ -27,7 +28,7 @@ LOCATION_LITERAL_RE = re.compile(r"^(concat\s*\(\s*)?'(maildir|mbox|mdbox|sdbox)
 
 
 class LocationSQL(NamedTuple):
-    """How a database joins texts, and takes the parts of one."""
+    """SQL templates of a database that append text, and extract the parts of a location."""
 
     joined: str
     driver: str
@@ -62,47 +63,43 @@ LOCATION_SQL = {
 }
 
 
-def convert_query(text, driver, prefix="", inherited=()):
-    """The query with 2.4's variables, and with 2.4's fields where it returns those of 2.3.
-
-    Untranslatable says what cannot be.
-    """
-    made = convert_variables(text, AUTH_LETTER_VARIABLES)
+def convert_query(text: str, driver: str, prefix: str = "", inherited: Collection[str] = ()) -> str:
+    """Return the query with the variables and fields of 2.4, or raise UnconvertibleValue."""
+    query = convert_variables(text, AUTH_LETTER_VARIABLES)
     dialect = LOCATION_SQL.get(driver, LOCATION_SQL["mysql"])
-    if not SELECT_RE.match(made):
-        raise UnconvertibleValue(made.split()[0] if made.split() else text)
-    numbers = set()
-    for select in reversed(sql.parse_selects(made)):
+    if not SELECT_RE.match(query):
+        raise UnconvertibleValue(query.split()[0] if query.split() else text)
+    added_counts = set()
+    for select in reversed(sql.parse_selects(query)):
         old = sql.split_columns(select.columns)
         columns = [
             column for part in old for column in convert_column(part, dialect, prefix, inherited)
         ]
-        numbers.add(len(columns) - len(old))
-        made = made[: select.start] + ", ".join(columns) + made[select.end :]
-    if len(numbers) > 1:
-        raise UnconvertibleValue("UNION")  # of which one SELECT does not name its columns
-    return made
+        added_counts.add(len(columns) - len(old))
+        query = query[: select.start] + ", ".join(columns) + query[select.end :]
+    if len(added_counts) > 1:
+        raise UnconvertibleValue("UNION")  # one SELECT does not name its columns
+    return query
 
 
-def convert_column(column, dialect, prefix, inherited=()):
-    """One column of a SELECT, as one or more of 2.4's."""
+def convert_column(
+    column: str, dialect: LocationSQL, prefix: str, inherited: Collection[str] = ()
+) -> list[str]:
+    """Convert a column of a SELECT to one or more of 2.4."""
     [(expression, name)] = sql.parse_columns(column)
-    if (
-        name == "*"
-        or QUOTED_ALIAS_RE.search(column)
-        or re.fullmatch(rf"{prefix}quota_rule\d+", name)
-    ):
+    is_second_rule = re.fullmatch(rf"{prefix}quota_rule\d+", name)
+    if name == "*" or QUOTED_ALIAS_RE.search(column) or is_second_rule:
         raise UnconvertibleValue(column)
     if name == f"{prefix}quota_rule":
         return [f"{convert_quota_expression(expression, dialect)} AS {prefix}quota_storage_size"]
     if name == f"{prefix}mail":
-        made = convert_mail_expression(expression, dialect, inherited)
-        return [f"{value} AS {prefix}{field}" for field, value in made.items()]
+        fields = convert_mail_expression(expression, dialect, inherited)
+        return [f"{value} AS {prefix}{field}" for field, value in fields.items()]
     return [column]
 
 
-def convert_quota_expression(expression, dialect):
-    """`'*:bytes=' || quota` as a number with its unit."""
+def convert_quota_expression(expression: str, dialect: LocationSQL) -> str:
+    """Convert `'*:bytes=' || quota` to a number with its unit."""
     kinds = QUOTA_PREFIX_RE.findall(expression)
     if len(kinds) != 1 or ":messages=" in expression:
         raise UnconvertibleValue(f"quota_rule: {expression}")
@@ -112,29 +109,37 @@ def convert_quota_expression(expression, dialect):
     return dialect.joined.format(bare, "B" if kinds[0] == "bytes" else "k")
 
 
-def convert_mail_expression(expression, dialect, inherited):
-    """`'maildir:/path'` as driver and path; whatever else it is, the database takes it apart.
+def convert_mail_expression(
+    expression: str, dialect: LocationSQL, inherited: Collection[str]
+) -> dict[str, str]:
+    """Convert an expression for `mail` to fields of 2.4, resetting the inherited options.
 
-    Nothing of mail_location is inherited: in 2.3, `mail` takes the place of all of it.
+    In 2.3, `mail` replaces all of mail_location.
     """
     if options := sorted(find_options(expression) - {"INBOX"}):
         raise UnconvertibleValue(f"mail: {', '.join(options)}")
-    if "'" in expression and not LOCATION_DRIVER_RE.search(
-        expression
-    ):  # a path that Dovecot 2.3 looks into
-        raise UnconvertibleValue(f"mail: {expression}")
-    kind = LOCATION_LITERAL_RE.match(expression.strip())
-    if kind and ":" not in expression[kind.end() :]:
-        path = LOCATION_LITERAL_RE.sub(lambda found: f"{found[1] or ''}'", expression.strip())
-        driver = kind[2].lower()
-        fields = {"mail_driver": f"'{driver}'", "mail_path": path}
-        fields["mail_inbox_path"] = f"'{get_default_inbox(driver)}'"
-        return fields | {
-            LOCATION_OPTIONS[name]: f"'{get_default_option(name, driver)}'"
-            for name in get_options_to_reset(inherited)
-        }
+    if "'" in expression and not LOCATION_DRIVER_RE.search(expression):
+        raise UnconvertibleValue(f"mail: {expression}")  # Dovecot 2.3 detects the driver
+    literal = LOCATION_LITERAL_RE.match(expression.strip())
+    names = get_options_to_reset(inherited)
+    if literal and ":" not in expression[literal.end() :]:
+        return _convert_literal(expression.strip(), literal[2].lower(), names)
+    return _split_in_sql(expression, dialect, names)
+
+
+def _convert_literal(expression: str, driver: str, names: list[str]) -> dict[str, str]:
+    """Convert an expression that begins with a driver: `CONCAT('maildir:/path', …)`."""
+    path = LOCATION_LITERAL_RE.sub(lambda found: f"{found[1] or ''}'", expression)
+    fields = {"mail_driver": f"'{driver}'", "mail_path": path}
+    fields["mail_inbox_path"] = f"'{get_default_inbox(driver)}'"
+    options = {LOCATION_OPTIONS[name]: get_default_option(name, driver) for name in names}
+    return fields | {name: f"'{value}'" for name, value in options.items()}
+
+
+def _split_in_sql(expression: str, dialect: LocationSQL, names: list[str]) -> dict[str, str]:
+    """Let the database split a location of unknown content."""
     driver = dialect.driver.format(expression)
-    # no value at all leaves mail_location as it is, in 2.3 as well
+    # NULL leaves mail_location unchanged, in 2.3 as well
     by_driver = (
         f"CASE WHEN {driver} = '{MAILDIR_DRIVER}' THEN '{{}}'"
         f" WHEN {driver} <> '{MAILDIR_DRIVER}' THEN '{{}}' END"
@@ -145,23 +150,23 @@ def convert_mail_expression(expression, dialect, inherited):
         "mail_path": dialect.path.format(expression),
         "mail_inbox_path": f"COALESCE({dialect.inbox.format(expression)}, {unset_inbox})",
     }
-    for name in get_options_to_reset(inherited):
+    for name in names:
         fields[LOCATION_OPTIONS[name]] = by_driver(
             get_default_option(name, MAILDIR_DRIVER), get_default_option(name, "")
         )
     return fields
 
 
-def get_options_to_reset(inherited):
-    """Options to be set back beside INBOX, which always is."""
+def get_options_to_reset(inherited: Collection[str]) -> list[str]:
+    """Return the options to reset, without INBOX, which is always set."""
     names = sorted(set(inherited) - {"INBOX"})
     if "UTF-8" in names:
         raise UnconvertibleValue("mail: UTF-8 of mail_location")
     return names
 
 
-def find_undecided_columns(text, prefix):
-    """What a query returns that is not in it: options in a column that holds the whole place."""
+def find_undecided_columns(text: str, prefix: str) -> str:
+    """Return the options that a column with the whole location may contain."""
     for select in sql.parse_selects(text):
         for expression, name in sql.parse_columns(select.columns):
             if name == f"{prefix}mail" and not LOCATION_DRIVER_RE.search(expression):

@@ -1,6 +1,7 @@
-"""The variables of Dovecot 2.3, as 2.4 writes them."""
+"""Convert the variables of Dovecot 2.3."""
 
 import re
+from collections.abc import Mapping
 
 LETTER_VARIABLES = {
     "a": "local_port",
@@ -17,7 +18,7 @@ LETTER_VARIABLES = {
     "u": "user",
     "w": "password",
 }
-# Queries and settings of logins.
+# In queries and settings of authentication.
 AUTH_LETTER_VARIABLES = LETTER_VARIABLES | {"p": "client_pid", "s": "protocol"}
 NAMED_VARIABLES = {
     "auth_domain": "auth_user | domain",
@@ -41,11 +42,11 @@ NAMED_VARIABLES = {
     "uid": "process:uid",
     "username": "user | username",
 }
-# Names that both versions have. Any other ends a login or a delivery with an error.
+# Names of both versions; all others make a login or delivery fail.
 UNCHANGED_VARIABLES = ("auth_user", "home", "local_name", "service", "session", "user")
 UNCHANGED_AUTH_VARIABLES = ("cert", "master_user", "mechanism", "password", "secured")
 MODIFIER_FILTERS = {"L": " | lower", "U": " | upper"}
-# Letters of pop3_uidl_format, with the hexadecimal numbers that are usual there.
+# The letters of pop3_uidl_format.
 UIDL_VARIABLES = {
     "f": "filename",
     "g": "guid",
@@ -60,17 +61,17 @@ UIDL_VARIABLE_RE = re.compile(r"%(?P<hex>(?:0?8)?X)?(?P<letter>[fgmuv])")
 
 
 class UnconvertibleValue(ValueError):
-    """A variable that 2.4 has no word for, or that has to be thought about."""
+    """Raised for a value that 2.4 cannot express, or that the administrator has to decide."""
 
 
-def convert_variables(text, letters=LETTER_VARIABLES):
-    """The text with variables of 2.4's; Untranslatable names the first that cannot be said."""
+def convert_variables(text: str, letters: Mapping[str, str] = LETTER_VARIABLES) -> str:
+    """Return the text with variables of 2.4; raise UnconvertibleValue for the first unknown one."""
 
-    def replace(found):
+    def replace(found: re.Match[str]) -> str:
         if found[0] == "%%" and letters is AUTH_LETTER_VARIABLES:
             return "%"
         name = letters.get(found["letter"]) or convert_variable_name(found["name"], letters)
-        if found["bad"] or not name:  # also %%u, somebody else's name
+        if found["bad"] or not name:  # also %%u, another user's name
             raise UnconvertibleValue(found[0])
         filters = "".join(MODIFIER_FILTERS[each] for each in found["modifiers"])
         return f"%{{{name}{filters}}}"
@@ -78,25 +79,25 @@ def convert_variables(text, letters=LETTER_VARIABLES):
     return VARIABLE_RE.sub(replace, text)
 
 
-def convert_variable_name(name, letters):
-    """2.4's word for a variable that has more than a letter, or None."""
+def convert_variable_name(name: str, letters: Mapping[str, str]) -> str | None:
+    """Return 2.4's name of a variable with a long name, or None."""
     if letters is AUTH_LETTER_VARIABLES:
         own = {each: each for each in UNCHANGED_AUTH_VARIABLES} | {"service": "protocol"}
         own["pid"] = "client_pid"
     else:
         own = {}
-    known = {each: each for each in UNCHANGED_VARIABLES} | NAMED_VARIABLES | own
-    return known.get(name)
+    names = {each: each for each in UNCHANGED_VARIABLES} | NAMED_VARIABLES | own
+    return names.get(name)
 
 
-def convert_uidl_variables(text):
-    """pop3_uidl_format, whose letters mean something else."""
+def convert_uidl_variables(text: str) -> str:
+    """Convert pop3_uidl_format, whose letters have another meaning."""
 
-    def replace(found):
+    def replace(found: re.Match[str]) -> str:
         filters = " | hex(8)" if found["hex"] else ""
         return f"%{{{UIDL_VARIABLES[found['letter']]}{filters}}}"
 
-    made = UIDL_VARIABLE_RE.sub(replace, text)
-    if re.search(r"%[^{]", made):
+    converted = UIDL_VARIABLE_RE.sub(replace, text)
+    if re.search(r"%[^{]", converted):
         raise UnconvertibleValue(text)
-    return made
+    return converted
