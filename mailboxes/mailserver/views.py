@@ -282,7 +282,7 @@ def build_zip_response(files):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archived:
         for file in files:
-            entry = zipfile.ZipInfo(f"{file.place}/{file.name}")
+            entry = zipfile.ZipInfo(f"{file.server}/{file.name}")
             entry.external_attr = (0o100000 | file.mode) << 16
             archived.writestr(entry, file.text)
     return HttpResponse(

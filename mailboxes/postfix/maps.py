@@ -532,7 +532,7 @@ QUOTA_DICTIONARY = (
 
 # The least that each program must be allowed: table → statement → columns, none meaning the row
 
-POSTFIX_PRIVILEGES = {
+POSTFIX_PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
     "domain": {"SELECT": ("domain", "active", "backupmx", "transport")},
     "alias_domain": {"SELECT": ("alias_domain", "target_domain", "active")},
     "alias": {"SELECT": ("address", "goto", "active")},
@@ -540,7 +540,7 @@ POSTFIX_PRIVILEGES = {
     "mailadmin_transport": {"SELECT": ("pattern", "transport", "active")},
 }
 LOGIN_COLUMNS = ("username", "domain", "password", "active", "smtp_active", "password_expiry")
-DOVECOT_PRIVILEGES = {
+DOVECOT_PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
     "domain": {"SELECT": ("domain", "password_expiry")},
     "mailbox": {"SELECT": (*LOGIN_COLUMNS, "maildir", "quota")},
     "quota2": {"SELECT": (), "INSERT": (), "UPDATE": (), "DELETE": ()},

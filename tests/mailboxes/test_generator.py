@@ -85,7 +85,7 @@ def config(folders, *options, hostname=NAME):
 @pytest.mark.django_db
 def test_the_panel_knows_the_services_and_logins_of_what_it_writes(tmp_path):
     files = {
-        f"{file.place}/{file.name}": file.text
+        f"{file.server}/{file.name}": file.text
         for file in generate_files(MailServerOptions(passwords=PASSWORDS))
     }
     for name in ("main.cf", "master.cf"):

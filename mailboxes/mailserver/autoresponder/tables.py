@@ -7,7 +7,7 @@ collation in each, and MySQL compares such columns only with error 1267.
 import contextlib
 
 # What a database account of the responder's own must be allowed: columns, or () for the table.
-AUTOREPLY_PRIVILEGES = {
+AUTOREPLY_PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
     "vacation": {
         "SELECT": (
             "email",

@@ -1,1 +1,1 @@
-"""The configuration of Postfix and Dovecot, written from the table of queries."""
+"""Generate the configuration of Postfix and Dovecot from the queries of `postfix/maps.py`."""

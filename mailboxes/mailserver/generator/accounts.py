@@ -1,6 +1,7 @@
-"""The SQL that makes the database's accounts, each with the least it needs."""
+"""Generate the SQL for the database accounts, each with the least privileges it needs."""
 
 import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from django.conf import settings
 from django.db import connection
@@ -8,58 +9,59 @@ from django.db import connection
 from mailboxes.mailserver.autoresponder.tables import AUTOREPLY_PRIVILEGES
 from mailboxes.postfix import maps
 
-# The panel writes rows and cannot change a table; migrations run with an account that can.
+# Migrations need an account that can change tables as well.
 PANEL_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
+TablePrivileges = Mapping[str, Mapping[str, Collection[str]]]  # table → statement → columns
+Grant = tuple[str, str]  # privileges, object
 
-def iter_account_statements(passwords, clients=("localhost",)):
-    """CREATE USER and GRANT for each account, to be run again at will."""
-    for account, allowed in get_account_privileges().items():
+
+def iter_account_statements(
+    passwords: Mapping[str, str], clients: Iterable[str] = ("localhost",)
+) -> Iterator[str]:
+    """Yield CREATE USER and GRANT for each account; they can be run repeatedly."""
+    for account, grants in get_account_privileges().items():
         for client in clients:
-            person = f"'mailadmin_{account}'@'{client}'"
-            yield f"CREATE USER IF NOT EXISTS {person};"
-            yield f"ALTER USER {person} IDENTIFIED BY '{passwords[account]}';"
-            yield from (f"GRANT {what} ON {place} TO {person};" for what, place in allowed)
+            user = f"'mailadmin_{account}'@'{client}'"
+            yield f"CREATE USER IF NOT EXISTS {user};"
+            yield f"ALTER USER {user} IDENTIFIED BY '{passwords[account]}';"
+            yield from (f"GRANT {names} ON {target} TO {user};" for names, target in grants)
 
 
-def get_account_privileges():
-    """account → (what, on what)."""
+def get_account_privileges() -> dict[str, list[Grant]]:
+    """Return account → grants."""
+    database = quote_identifier(escape_grant_pattern(connection.settings_dict["NAME"]))
     return {
         "postfix": list(iter_grants(maps.POSTFIX_PRIVILEGES)),
         "dovecot": list(iter_grants(maps.DOVECOT_PRIVILEGES)),
         "autoreply": list(iter_grants(AUTOREPLY_PRIVILEGES)),
-        "panel": [
-            (
-                ", ".join(PANEL_PRIVILEGES),
-                f"{quote_identifier(escape_grant_pattern(connection.settings_dict['NAME']))}.*",
-            )
-        ],
+        "panel": [(", ".join(PANEL_PRIVILEGES), f"{database}.*")],
     }
 
 
-def iter_grants(needs):
+def iter_grants(privileges: TablePrivileges) -> Iterator[Grant]:
     database = quote_identifier(connection.settings_dict["NAME"])
-    for table, statements in needs.items():
-        what = ", ".join(
+    for table, statements in privileges.items():
+        names = ", ".join(
             f"{verb} {format_columns(columns)}".strip() for verb, columns in statements.items()
         )
-        yield what, f"{database}.{quote_identifier(get_prefixed_table(table))}"
+        yield names, f"{database}.{quote_identifier(get_prefixed_table(table))}"
 
 
-def get_prefixed_table(table):
-    """PostfixAdmin's tables may have a prefix; ours are called `mailadmin_…` in every database."""
-    is_ours = table.startswith("mailadmin_")
-    return table if is_ours else settings.MAILADMIN_TABLE_PREFIX + table
+def get_prefixed_table(table: str) -> str:
+    """Return the table with the prefix of PostfixAdmin's tables; `mailadmin_…` has none."""
+    is_own = table.startswith("mailadmin_")
+    return table if is_own else settings.MAILADMIN_TABLE_PREFIX + table
 
 
-def escape_grant_pattern(name):
-    """A database's name where GRANT takes a pattern: `_` would let in its neighbours."""
+def escape_grant_pattern(name: str) -> str:
+    """Escape the name of a database for GRANT, where `_` matches any character."""
     return re.sub(r"([_%\\])", r"\\\1", name)
 
 
-def format_columns(columns):
+def format_columns(columns: Collection[str]) -> str:
     return f"({', '.join(columns)})" if columns else ""
 
 
-def quote_identifier(name):
+def quote_identifier(name: str) -> str:
     return f"`{name.replace('`', '``')}`"

@@ -1,4 +1,4 @@
-"""What an operator chooses about his mail server, with what most choose."""
+"""Options of a generated configuration, their defaults and validation."""
 
 import functools
 import re
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
@@ -25,7 +26,7 @@ from mailboxes.postfix import maps
 
 PATH_PATTERN, WORD_PATTERN = r"/[\w./@+-]*", r"[A-Za-z0-9._-]+"
 TABLE_LIST_PATTERN = r"(\w+:[\w./@+-]+(,\s*)?)*"
-# What each choice may be: nothing that ends a line of a file, or means more than itself in it.
+# Valid values: nothing that ends a line of a file or has a special meaning in it.
 OPTION_PATTERNS = {
     "hostname": r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
     "mail_directory": PATH_PATTERN,
@@ -44,7 +45,7 @@ OPTION_PATTERNS = {
     "delivery": "lmtp|lda",
     "alias_maps": TABLE_LIST_PATTERN,
 }
-# What CRAM-MD5 can be answered with: its own hash (by two names), or the password itself.
+# Schemes that CRAM-MD5 works with: its own (by two names), or plain text.
 CRAM_MD5_SCHEMES = ("CRAM-MD5", "HMAC-MD5", "PLAIN", "CLEAR", "CLEARTEXT")
 NO_CRAM_MD5_MESSAGE = _(
     "CRAM-MD5 needs passwords that are stored as CRAM-MD5 or as plain text, and there are none: "
@@ -54,7 +55,7 @@ PANEL_DOMAIN_MESSAGE = _(
     "%(name)s is a domain of the panel; the mail server needs a name of its own."
 )
 DATABASE_ACCOUNTS = ("postfix", "dovecot", "autoreply", "panel")
-PROGRAM_TIMEOUT_SECONDS = 5  # seconds for a program to say its version
+PROGRAM_TIMEOUT_SECONDS = 5  # to print its version
 
 
 @dataclass
@@ -65,44 +66,43 @@ class MailServerOptions:
     queue_directory: str = "/var/spool/postfix"
     mail_directory: str = "/var/vmail"
     mail_user: str = "vmail"
-    mail_group: str = ""  # the user's own name
+    mail_group: str = ""  # default: the name of the user
     delivery: str = "lmtp"  # or lda
     proxied: bool = True  # through proxymap: few connections to the database
     postfix_version: str = "3.7"
     dovecot_version: str = "2.3"
     default_scheme: str = "CRYPT"
-    cram_md5: bool = False  # offered beside plain and login
-    sieve: bool = False  # users' own filters; Dovecot needs two packages more for them
+    cram_md5: bool = False  # in addition to plain and login
+    sieve: bool = False  # ManageSieve; needs two more packages of Dovecot
     certificate: str = ""
     key: str = ""
     command: str = "/usr/local/bin/mailadmin"
     autoreply_user: str = "mailadmin-autoreply"
     autoreply_group: str = "mailadmin-autoreply"
-    database_group: str = "mailadmin"  # of SQLite's file, which all of them open
+    database_group: str = "mailadmin"  # of SQLite's file, which all servers open
     alias_maps: str = "hash:/etc/aliases"
     lda: str = "/usr/lib/dovecot/dovecot-lda"
     passwords: dict[str, str] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.mail_group = self.mail_group or self.mail_user
         folder = f"/etc/letsencrypt/live/{self.hostname}"
         self.certificate = self.certificate or f"{folder}/fullchain.pem"
         self.key = self.key or f"{folder}/privkey.pem"
 
     @property
-    def map_type(self):
+    def map_type(self) -> str:
         return ("proxy:" if self.proxied else "") + DatabaseLocation.from_connection().driver
 
-    def context(self):
-        """What the templates are filled with."""
+    def context(self) -> dict[str, Any]:
+        """Return the variables of the templates."""
         database = DatabaseLocation.from_connection()
+        has_levels = is_version_at_least(self.postfix_version, "3.6")
         return vars(self) | {
             "database": database,
             "connect": database.connect(self.passwords["dovecot"]),
             "url": database.url(self.passwords["autoreply"]),
-            "compatibility_level": "3.6"
-            if is_version_at_least(self.postfix_version, "3.6")
-            else "2",
+            "compatibility_level": "3.6" if has_levels else "2",
             "table_prefix": settings.MAILADMIN_TABLE_PREFIX,
             "time_zone": settings.TIME_ZONE,
             "delimiter": settings.MAILADMIN_RECIPIENT_DELIMITER,
@@ -112,19 +112,19 @@ class MailServerOptions:
         }
 
 
-def is_valid_option(name, value):
+def is_valid_option(name: str, value: str) -> bool:
     if name == "default_scheme" and schemes.find_scheme(value) is None:
         return False
     return re.fullmatch(OPTION_PATTERNS[name], value) is not None
 
 
-def is_panel_domain(hostname):
-    """Mail for root and cron would be looked for among the mailboxes."""
+def is_panel_domain(hostname: str) -> bool:
+    """Check for a name whose mail for root and cron would be delivered to mailboxes."""
     return Domain.objects.filter(pk=hostname.lower()).exists()
 
 
 def can_offer_cram_md5() -> bool:
-    """Whether new passwords, or any that are stored, can answer a challenge."""
+    """Check whether new passwords, or any stored ones, work with CRAM-MD5."""
     choice = schemes.parse_scheme_setting(settings.MAILADMIN_PASSWORD_SCHEME)
     if choice and choice.name in CRAM_MD5_SCHEMES:
         return True
@@ -132,51 +132,51 @@ def can_offer_cram_md5() -> bool:
     return Mailbox.objects.filter(reduce(or_, prefixes), active=True).exists()
 
 
-def is_version_at_least(version, wanted):
-    def numbers(text):
+def is_version_at_least(version: str, minimum: str) -> bool:
+    def parse(text: str) -> list[int]:
         return [int(part) for part in text.split(".")[:2] if part.isdigit()]
 
-    return numbers(version) >= numbers(wanted)
+    return parse(version) >= parse(minimum)
 
 
 @functools.cache
-def detect_options():
-    """What this machine itself says; a machine without mail servers gets what is usual."""
-    found = {"hostname": socket.getfqdn()}
+def detect_options() -> dict[str, str]:
+    """Return the options that can be detected on this machine."""
+    options = {"hostname": socket.getfqdn()}
     if command := find_mailadmin_command():
-        found["command"] = command
+        options["command"] = command
     if version := get_program_version("postconf", "-d", "-h", "mail_version"):
-        found["postfix_version"] = version
+        options["postfix_version"] = version
     if version := get_program_version("dovecot", "--version"):
-        found["dovecot_version"] = "2.4" if is_version_at_least(version, "2.4") else "2.3"
-    return found
+        options["dovecot_version"] = "2.4" if is_version_at_least(version, "2.4") else "2.3"
+    return options
 
 
 def detect_dovecot_version() -> str:
-    """`2.3` or `2.4`: the version on this machine, or the usual one where there is none."""
+    """Return `2.3` or `2.4`: the installed version, or the default if there is none."""
     return detect_options().get("dovecot_version", MailServerOptions.dovecot_version)
 
 
-def find_mailadmin_command():
-    """Where `mailadmin` is: beside the Python that runs us, or on the path."""
-    beside = Path(sys.executable).with_name("mailadmin")
-    return str(beside) if beside.is_file() else shutil.which("mailadmin")
+def find_mailadmin_command() -> str | None:
+    """Return the path of `mailadmin`: next to the running Python, or from PATH."""
+    sibling = Path(sys.executable).with_name("mailadmin")
+    return str(sibling) if sibling.is_file() else shutil.which("mailadmin")
 
 
-def get_program_version(program, *arguments):
+def get_program_version(program: str, *arguments: str) -> str:
     path = find_program(program)
     if not path:
         return ""
     try:
-        said = subprocess.run(  # noqa: S603
+        result = subprocess.run(  # noqa: S603
             [path, *arguments], capture_output=True, text=True, timeout=PROGRAM_TIMEOUT_SECONDS
         )
     except subprocess.TimeoutExpired:
         return ""
-    words = said.stdout.split()
-    return words[0] if said.returncode == 0 and words else ""
+    words = result.stdout.split()
+    return words[0] if result.returncode == 0 and words else ""
 
 
-def generate_passwords():
-    """Letters and digits only: they are written into files of four different grammars."""
+def generate_passwords() -> dict[str, str]:
+    """Generate alphanumeric passwords: they are written to files of four different syntaxes."""
     return {account: secrets.token_hex(16) for account in DATABASE_ACCOUNTS}

@@ -1,10 +1,11 @@
-"""`mailadmin mailserver config`: the configuration, written into folders."""
+"""`mailadmin mailserver config`: write the configuration into folders."""
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -24,7 +25,7 @@ from mailboxes.mailserver.generator.files import PANEL_FOLDER, generate_files
 from mailboxes.mailserver.generator.steps import iter_next_steps
 
 help = "Write the configuration of Postfix and Dovecot."
-# option → what it says; each is a choice by the same name
+# option → help; each is a field of MailServerOptions
 OPTION_HELP = {
     "hostname": "the mail server's own name, which is none of the panel's domains",
     "mail-directory": "where the mail lies",
@@ -46,44 +47,39 @@ OPTION_HELP = {
 OPTION_CHOICES = {"delivery": ("lmtp", "lda"), "dovecot-version": ("2.3", "2.4")}
 
 
-def add_arguments(parser):
+FLAG_HELP = {
+    "direct": "let each process of Postfix connect to the database itself",
+    "cram-md5": "let Dovecot offer CRAM-MD5, for passwords stored as CRAM-MD5 or as plain text",
+    "sieve": "let users manage Sieve filters (ManageSieve); needs dovecot-sieve and"
+    " dovecot-managesieved",
+    "plan": "show what would change, write nothing",
+}
+# For files that exist and differ.
+CONFLICT_FLAG_HELP = {
+    "overwrite": "replace files that are there and differ",
+    "keep": "leave main.cf, master.cf and dovecot.conf as they are, and write the others",
+}
+
+Folders = dict[str, Path]  # postfix, dovecot → folder
+
+
+def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--postfix", metavar="DIR", help="the folder for Postfix's files")
     parser.add_argument("--dovecot", metavar="DIR", help="the folder for Dovecot's files")
     for name, text in OPTION_HELP.items():
         parser.add_argument(f"--{name}", help=text, choices=OPTION_CHOICES.get(name))
-    parser.add_argument(
-        "--direct",
-        action="store_true",
-        help="let each process of Postfix connect to the database itself",
-    )
-    parser.add_argument(
-        "--cram-md5",
-        action="store_true",
-        help="let Dovecot offer CRAM-MD5, for passwords stored as CRAM-MD5 or as plain text",
-    )
-    parser.add_argument(
-        "--sieve",
-        action="store_true",
-        help="let users manage Sieve filters (ManageSieve); needs dovecot-sieve and"
-        " dovecot-managesieved",
-    )
-    parser.add_argument("--plan", action="store_true", help="show what would change, write nothing")
-    differing = parser.add_mutually_exclusive_group()
-    differing.add_argument(
-        "--overwrite", action="store_true", help="replace files that are there and differ"
-    )
-    differing.add_argument(
-        "--keep",
-        action="store_true",
-        help="leave main.cf, master.cf and dovecot.conf as they are, and write the others",
-    )
+    for name, text in FLAG_HELP.items():
+        parser.add_argument(f"--{name}", action="store_true", help=text)
+    conflict_flags = parser.add_mutually_exclusive_group()
+    for name, text in CONFLICT_FLAG_HELP.items():
+        conflict_flags.add_argument(f"--{name}", action="store_true", help=text)
 
 
-def run(command, options):
-    folders = {name: options[name] for name in ("postfix", "dovecot") if options[name]}
-    if not folders:
+def run(command: BaseCommand, options: dict[str, Any]) -> None:
+    names = [name for name in ("postfix", "dovecot") if options[name]]
+    if not names:
         raise CommandError(_("Say where: --postfix DIR, --dovecot DIR, or both."), returncode=2)
-    folders = {name: Path(folder).absolute() for name, folder in folders.items()}
+    folders = {name: Path(options[name]).absolute() for name in names}
     if len(set(folders.values())) < len(folders):
         raise CommandError(_("Postfix and Dovecot need a folder each."), returncode=2)
     try:
@@ -92,37 +88,40 @@ def run(command, options):
         raise CommandError(f"{error.filename}: {error.strerror}") from error
 
 
-def write_configuration(command, options, folders):
+def write_configuration(command: BaseCommand, options: dict[str, Any], folders: Folders) -> None:
     choices = build_options(options, folders)
     validate_hostname(choices.hostname)
     if choices.cram_md5 and not can_offer_cram_md5():
         raise CommandError(NO_CRAM_MD5_MESSAGE % {"scheme": settings.MAILADMIN_PASSWORD_SCHEME})
     command.stdout.write(_("The mail server is called %(name)s.") % {"name": choices.hostname})
-    found = list(disk.iter_file_changes(generate_files(choices), folders))
-    print_changes(command, found)
+    changes = list(disk.iter_file_changes(generate_files(choices), folders))
+    print_changes(command, changes)
     if options["keep"]:
-        found = [change for change in found if not (change.is_different and change.is_user_edited)]
+        changes = [
+            change for change in changes if not (change.is_different and change.is_user_edited)
+        ]
     if not options["plan"]:
-        write_changes(command, found, options["overwrite"] or options["keep"])
+        write_changes(command, changes, options["overwrite"] or options["keep"])
     for line in iter_next_steps(choices, folders, options["keep"]):
         command.stdout.write(line)
 
 
-def build_options(options, folders):
-    """What was said, else what this machine says."""
+def build_options(options: dict[str, Any], folders: Folders) -> MailServerOptions:
+    """Build the options from the command line, else from this machine."""
     names = {field.name for field in fields(MailServerOptions)}
-    said = {name: value for name, value in options.items() if name in names and value is not None}
-    validate_options(said)
-    places = {f"{name}_directory": str(folder) for name, folder in folders.items()}
+    given = {name: value for name, value in options.items() if name in names and value is not None}
+    validate_options(given)
+    values: dict[str, Any] = detect_options() | given
+    values |= {f"{name}_directory": str(folder) for name, folder in folders.items()}
     return MailServerOptions(
-        **detect_options() | said | places,
+        **values,
         proxied=not options["direct"],
         passwords=load_passwords(folders),
     )
 
 
-def validate_options(said):
-    for name, value in said.items():
+def validate_options(given: dict[str, Any]) -> None:
+    for name, value in given.items():
         if isinstance(value, str) and not is_valid_option(name, value):
             option = "--" + name.replace("_", "-")
             raise CommandError(
@@ -131,12 +130,12 @@ def validate_options(said):
             )
 
 
-def load_passwords(folders):
-    """Those of an earlier run; new ones only where the file that gives them is written as well."""
-    place = folders.get("postfix", Path("/etc/postfix"))
-    known = disk.read_known_passwords(place)
+def load_passwords(folders: Folders) -> dict[str, str]:
+    """Return the passwords of an earlier run, or new ones if the file with them is written too."""
+    folder = folders.get("postfix", Path("/etc/postfix"))
+    known = disk.read_known_passwords(folder)
     if not known and "postfix" not in folders and not DatabaseLocation.from_connection().is_sqlite:
-        path = place / PANEL_FOLDER / "accounts.sql"
+        path = folder / PANEL_FOLDER / "accounts.sql"
         raise CommandError(
             _("There is no %(path)s with the accounts’ passwords; --postfix DIR writes it.")
             % {"path": path}
@@ -144,7 +143,7 @@ def load_passwords(folders):
     return generate_passwords() | known
 
 
-def validate_hostname(hostname):
+def validate_hostname(hostname: str) -> None:
     if not is_valid_option("hostname", hostname):
         raise CommandError(
             _("--hostname: a full name such as mail.example.net is needed, not “%(name)s”.")
@@ -155,8 +154,8 @@ def validate_hostname(hostname):
         raise CommandError(PANEL_DOMAIN_MESSAGE % {"name": hostname})
 
 
-def print_changes(command, found):
-    for change in found:
+def print_changes(command: BaseCommand, changes: list[disk.FileChange]) -> None:
+    for change in changes:
         if change.is_new:
             command.stdout.write(_("new: %(path)s") % {"path": change.path})
         elif change.is_different:
@@ -165,22 +164,24 @@ def print_changes(command, found):
             command.stdout.write(_("readable by others: %(path)s") % {"path": change.path})
 
 
-def write_changes(command, found, overwrite):
-    """Everything or nothing: half a configuration is worse than the old one."""
-    if not overwrite and (kept := [str(change.path) for change in found if change.is_different]):
+def write_changes(command: BaseCommand, changes: list[disk.FileChange], overwrite: bool) -> None:
+    """Write all files or none: half a configuration is worse than the old one."""
+    if not overwrite and (
+        differing := [str(change.path) for change in changes if change.is_different]
+    ):
         raise CommandError(
             _(
                 "Nothing was written, since these differ: %(paths)s. --overwrite replaces them; "
                 "--keep leaves yours and writes the others, mailadmin/postconf.sh among them."
             )
-            % {"paths": ", ".join(kept)}
+            % {"paths": ", ".join(differing)}
         )
-    wanted = [
+    needed = [
         change
-        for change in found
+        for change in changes
         if change.is_new or change.is_different or change.is_too_permissive
     ]
-    for change in wanted:
+    for change in needed:
         disk.write_change(change)
-    text = ngettext("%(number)d file written.", "%(number)d files written.", len(wanted))
-    command.stdout.write(text % {"number": len(wanted)})
+    text = ngettext("%(number)d file written.", "%(number)d files written.", len(needed))
+    command.stdout.write(text % {"number": len(needed)})

@@ -1,6 +1,8 @@
-"""Where the panel's database is, in the words of those who are to ask it."""
+"""The location of the panel's database, as Postfix, Dovecot and the autoresponder need it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import quote
 
 from django.db import connection
@@ -17,52 +19,52 @@ class DatabaseLocation:
     port: str = ""
 
     @classmethod
-    def from_connection(cls):
-        its = connection.settings_dict
-        host, port = str(its.get("HOST") or LOCALHOST), str(its.get("PORT") or "")
+    def from_connection(cls) -> Self:
+        config = connection.settings_dict
+        host, port = str(config.get("HOST") or LOCALHOST), str(config.get("PORT") or "")
         if host.startswith("/"):
-            return cls(connection.vendor, str(its["NAME"]), host)
-        return cls(connection.vendor, str(its["NAME"]), "", tuple(host.split(",")), port)
+            return cls(connection.vendor, str(config["NAME"]), host)
+        return cls(connection.vendor, str(config["NAME"]), "", tuple(host.split(",")), port)
 
     @property
-    def is_sqlite(self):
+    def is_sqlite(self) -> bool:
         return self.driver == "sqlite"
 
     @property
-    def is_encrypted(self):
-        """Whether the panel's own connections are; the files say nothing of it."""
+    def is_encrypted(self) -> bool:
+        """Check whether the panel uses TLS, which the generated files do not set."""
         return bool(connection.settings_dict.get("OPTIONS", {}).get("ssl"))
 
     @property
-    def client_hosts(self):
-        """From where the accounts may come; a server may know this machine by number only."""
+    def client_hosts(self) -> tuple[str, ...]:
+        """Return the hosts of the accounts; a server may know this machine by address only."""
         if self.socket:
             return ("localhost",)
         hosts = {host for host, _port in self.pairs}
         return ("localhost", LOCALHOST) if hosts <= {"localhost", LOCALHOST, "::1"} else ("%",)
 
     @property
-    def pairs(self):
-        """(host, port); a port of its own stands in the host's name where there are several."""
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Yield (host, port); with several hosts, each name may contain a port of its own."""
         for host in self.hosts:
             name, colon, port = host.rpartition(":")
             yield (name, port) if colon and ":" not in name else (host, self.port)
 
     @property
-    def postfix_hosts(self):
-        """Postfix's `hosts`: all are asked in turn."""
+    def postfix_hosts(self) -> str:
+        """Return Postfix's `hosts`, for templates."""
         if self.socket:
             return f"unix:{self.socket}"
         return " ".join(f"inet:{host}:{port}".rstrip(":") for host, port in self.pairs)
 
     @property
-    def host_list(self):
+    def host_list(self) -> str:
         """Return `host:port,host:port`."""
         return ",".join(f"{host}:{port}".rstrip(":") for host, port in self.pairs)
 
     @property
-    def mysql_block(self):
-        """Return the name of Dovecot 2.4's block `mysql NAME { }` and what it says of the host.
+    def mysql_block(self) -> tuple[str, dict[str, str]]:
+        """Return the name of Dovecot 2.4's block `mysql NAME { }` and its settings of the host.
 
         Several hosts are one block, whose list MariaDB's client library tries in order. Where
         each has a block, Dovecot's processes crash when they retry a host that was unreachable.
@@ -74,16 +76,16 @@ class DatabaseLocation:
         [(host, port)] = self.pairs
         return host, {"port": port} if port else {}
 
-    def connect(self, password):
-        """Dovecot 2.3's `connect`."""
+    def connect(self, password: str) -> str:
+        """Return Dovecot 2.3's `connect`."""
         if self.is_sqlite:
             return self.name
-        places = [f"host={host}" + (f" port={port}" if port else "") for host, port in self.pairs]
-        where = " ".join(places) or f"host={self.socket}"
-        return f"{where} dbname={self.name} user=mailadmin_dovecot password={password}"
+        hosts = [f"host={host}" + (f" port={port}" if port else "") for host, port in self.pairs]
+        server = " ".join(hosts) or f"host={self.socket}"
+        return f"{server} dbname={self.name} user=mailadmin_dovecot password={password}"
 
-    def url(self, password):
-        """MAILADMIN_DATABASE_URL of the responder's account."""
+    def url(self, password: str) -> str:
+        """Return MAILADMIN_DATABASE_URL for the autoresponder's account."""
         if self.is_sqlite:
             return f"sqlite://{quote(self.name)}"
         hosts = self.host_list or "localhost"

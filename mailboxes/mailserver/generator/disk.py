@@ -1,4 +1,4 @@
-"""Files on disk: what would change is shown, what is there stays unless asked."""
+"""Compare generated files with those on disk, and write them."""
 
 import contextlib
 import difflib
@@ -6,6 +6,7 @@ import grp
 import os
 import re
 import stat
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,37 +18,37 @@ IDENTIFIED_BY_RE = re.compile(r"ALTER USER 'mailadmin_(\w+)'@'[^']*' IDENTIFIED 
 
 @dataclass
 class FileChange:
-    """What is to be at a path, and what is there now."""
+    """A generated file, its path, and the current text of the file there."""
 
     path: Path
     file: GeneratedFile
-    present: str | None
+    current: str | None
 
     @property
-    def is_new(self):
-        return self.present is None
+    def is_new(self) -> bool:
+        return self.current is None
 
     @property
-    def is_different(self):
-        return not self.is_new and self.present != self.file.text
+    def is_different(self) -> bool:
+        return not self.is_new and self.current != self.file.text
 
     @property
-    def is_user_edited(self):
-        """A file that may hold an operator's own settings as well."""
+    def is_user_edited(self) -> bool:
+        """Check for files that may contain settings of the administrator."""
         return self.file.name in ("main.cf", "master.cf", "dovecot.conf")
 
     @property
-    def is_too_permissive(self):
-        """A secret that others may read, whatever else is right with it."""
+    def is_too_permissive(self) -> bool:
+        """Check whether others can read an existing file with secrets."""
         if self.is_new or self.file.mode & stat.S_IROTH:
             return False
         return bool(stat.S_IMODE(self.path.stat().st_mode) & stat.S_IRWXO)
 
-    def difference(self):
-        """A unified diff for other people's eyes: no password is in it."""
+    def difference(self) -> str:
+        """Return a unified diff with passwords masked."""
         return "\n".join(
             difflib.unified_diff(
-                mask_lines(self.present or ""),
+                mask_lines(self.current or ""),
                 mask_lines(self.file.text),
                 str(self.path),
                 str(self.path),
@@ -56,39 +57,38 @@ class FileChange:
         )
 
 
-def mask_lines(text):
+def mask_lines(text: str) -> list[str]:
     lines = (
         IDENTIFIED_BY_RE.sub(r"ALTER USER mailadmin_\1 …;", line) for line in text.splitlines()
     )
     return [mask_secrets(line) for line in lines]
 
 
-def iter_file_changes(files, folders):
-    """Each file beside what is at its place."""
+def iter_file_changes(
+    files: Iterable[GeneratedFile], folders: Mapping[str, Path]
+) -> Iterator[FileChange]:
+    """Yield the change for each file whose server has a folder."""
     for file in files:
-        if file.place in folders:
-            path = Path(folders[file.place], file.name)
+        if file.server in folders:
+            path = Path(folders[file.server], file.name)
             yield FileChange(path, file, read_current_text(path))
 
 
-def read_current_text(path):
+def read_current_text(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
         return None
 
 
-def read_known_passwords(folder):
-    """Passwords of an earlier run, so that a second one changes nothing."""
-    return dict(
-        IDENTIFIED_BY_RE.findall(
-            read_current_text(Path(folder, PANEL_FOLDER, "accounts.sql")) or ""
-        )
-    )
+def read_known_passwords(folder: Path) -> dict[str, str]:
+    """Return the passwords of an earlier run, so that a second one changes nothing."""
+    text = read_current_text(Path(folder, PANEL_FOLDER, "accounts.sql"))
+    return dict(IDENTIFIED_BY_RE.findall(text or ""))
 
 
-def write_change(change):
-    """Put the file there whole or not at all; a secret is never readable on the way."""
+def write_change(change: FileChange) -> None:
+    """Write the file atomically; secrets are never readable by others."""
     change.path.parent.mkdir(parents=True, exist_ok=True)
     new = change.path.with_name(f".{change.path.name}.new")
     with contextlib.suppress(FileNotFoundError):
@@ -100,8 +100,8 @@ def write_change(change):
     new.replace(change.path)
 
 
-def set_permissions(path, file):
-    """To root and the group that reads it; an ordinary user keeps what he writes to himself."""
+def set_permissions(path: Path, file: GeneratedFile) -> None:
+    """Set mode and group; only root can change the group."""
     if file.group and os.geteuid() == 0:
         with contextlib.suppress(KeyError):
             os.chown(path, 0, grp.getgrnam(file.group).gr_gid)

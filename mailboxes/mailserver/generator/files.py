@@ -1,73 +1,70 @@
-"""Every file of the configuration: where it goes, what it says, who may read it."""
+"""Generate the files of the configuration, with their permissions."""
 
 import shlex
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from django.template.loader import render_to_string
 
 from mailboxes.mailserver.config_parser.postfix import split_logical_lines
 from mailboxes.mailserver.generator import accounts
+from mailboxes.mailserver.generator.choices import MailServerOptions
 from mailboxes.mailserver.generator.database import DatabaseLocation
 from mailboxes.postfix import maps
 
-PANEL_FOLDER = "mailadmin"  # the folder of the maps beside main.cf
+PANEL_FOLDER = "mailadmin"  # the folder of the maps, next to main.cf
 PUBLIC_MODE, SECRET_MODE, ROOT_ONLY_MODE = 0o644, 0o640, 0o600
+
+Context = dict[str, Any]
 
 
 class GeneratedFile(NamedTuple):
-    place: str  # postfix or dovecot
+    server: str  # postfix or dovecot
     name: str
     text: str
     mode: int = PUBLIC_MODE
-    group: str = ""  # who may read it beside root
+    group: str = ""  # may read it
 
 
-def generate_files(choices):
-    """The whole configuration, for one mail server."""
+def generate_files(choices: MailServerOptions) -> Iterator[GeneratedFile]:
+    """Yield all files of the configuration of one mail server."""
     context = choices.context() | {
         "maps": get_tables_by_parameter(choices),
         "queries": render_dovecot_queries(choices),
     }
-    yield from generate_postfix_files(choices, context)
-    yield from generate_dovecot_files(choices, context)
+    yield from generate_postfix_files(context)
+    yield from generate_dovecot_files(choices.dovecot_version, context)
     is_sqlite = context["database"].is_sqlite
     if not is_sqlite:
-        yield GeneratedFile(
-            "postfix", f"{PANEL_FOLDER}/accounts.sql", render_accounts_sql(choices), ROOT_ONLY_MODE
-        )
+        statements = render_accounts_sql(choices)
+        yield GeneratedFile("postfix", f"{PANEL_FOLDER}/accounts.sql", statements, ROOT_ONLY_MODE)
     text = render_config_file("postfix/autoreply", context)
     group = choices.database_group if is_sqlite else choices.autoreply_group
     yield GeneratedFile("postfix", f"{PANEL_FOLDER}/autoreply.env", text, SECRET_MODE, group)
 
 
-def generate_postfix_files(choices, context):
-    main, master = (
-        render_config_file("postfix/main.cf", context),
-        render_config_file("postfix/master.cf", context),
-    )
+def generate_postfix_files(context: Context) -> Iterator[GeneratedFile]:
+    main = render_config_file("postfix/main.cf", context)
     yield GeneratedFile("postfix", "main.cf", main)
-    yield GeneratedFile("postfix", "master.cf", master)
-    services = render_config_file("postfix/services", context)
-    yield GeneratedFile(
-        "postfix", f"{PANEL_FOLDER}/postconf.sh", render_postconf_script(main, services)
-    )
+    yield GeneratedFile("postfix", "master.cf", render_config_file("postfix/master.cf", context))
+    script = render_postconf_script(main, render_config_file("postfix/services", context))
+    yield GeneratedFile("postfix", f"{PANEL_FOLDER}/postconf.sh", script)
     for query in maps.build_postfix_maps():
         if query.parameter:
-            text = render_config_file(
-                "postfix/map.cf", context | {"map": query, "query": render_map_query(query)}
-            )
-            yield GeneratedFile(
-                "postfix", f"{PANEL_FOLDER}/{query.name}.cf", text, SECRET_MODE, "postfix"
-            )
+            variables = context | {"map": query, "query": render_map_query(query)}
+            text = render_config_file("postfix/map.cf", variables)
+            name = f"{PANEL_FOLDER}/{query.name}.cf"
+            yield GeneratedFile("postfix", name, text, SECRET_MODE, "postfix")
 
 
-def generate_dovecot_files(choices, context):
-    for name, secret in DOVECOT_FILES[choices.dovecot_version]:
-        text = render_config_file(f"dovecot-{choices.dovecot_version}/{name}", context)
-        yield GeneratedFile("dovecot", name, text, *([SECRET_MODE, "dovecot"] if secret else []))
+def generate_dovecot_files(version: str, context: Context) -> Iterator[GeneratedFile]:
+    for name, is_secret in DOVECOT_FILES[version]:
+        text = render_config_file(f"dovecot-{version}/{name}", context)
+        mode, group = (SECRET_MODE, "dovecot") if is_secret else (PUBLIC_MODE, "")
+        yield GeneratedFile("dovecot", name, text, mode, group)
 
 
-# version → its files, and whether they hold a password
+# version → (file, whether it contains a password)
 DOVECOT_FILES = {
     "2.3": (
         ("dovecot.conf", False),
@@ -78,13 +75,13 @@ DOVECOT_FILES = {
 }
 
 
-def render_postconf_script(main, services):
-    """The same for a Postfix that has a configuration already, typed line by line."""
+def render_postconf_script(main: str, services: str) -> str:
+    """Render a script that makes the same changes to an existing configuration of Postfix."""
     entries = [entry.text.partition("=") for entry in split_logical_lines("main.cf", main)]
-    own = [(name.strip(), value.strip()) for name, _equals, value in entries]
-    own = [(name, value) for name, value in own if name not in HOST_PARAMETERS]
-    lines = [POSTCONF_SCRIPT.format(names=" ".join(name for name, _value in own))]
-    lines += [f"change -e {shlex.quote(f'{name} = {value}')}" for name, value in own]
+    parameters = {name.strip(): value.strip() for name, _equals, value in entries}
+    names = [name for name in parameters if name not in HOST_PARAMETERS]
+    lines = [POSTCONF_SCRIPT.format(names=" ".join(names))]
+    lines += [f"change -e {shlex.quote(f'{name} = {parameters[name]}')}" for name in names]
     for entry in split_logical_lines("master.cf", services):
         name, kind = entry.text.split()[:2]
         lines.append(f"change -M {shlex.quote(f'{name}/{kind} = {entry.text}')}")
@@ -103,7 +100,7 @@ change -n {names} 2>/dev/null
 """
 
 
-# What an existing configuration knows better.
+# Parameters that stay as they are in an existing configuration.
 HOST_PARAMETERS = {
     "compatibility_level",
     "myhostname",
@@ -121,27 +118,27 @@ HOST_PARAMETERS = {
 }
 
 
-def render_config_file(name, context):
+def render_config_file(name: str, context: Context) -> str:
     return render_to_string(f"mailserver/{name}", context).lstrip("\n")
 
 
-def get_tables_by_parameter(choices):
-    """parameter → its tables, as main.cf names them."""
-    found = {}
+def get_tables_by_parameter(choices: MailServerOptions) -> dict[str, list[str]]:
+    """Return parameter → tables, as they are written in main.cf."""
+    tables: dict[str, list[str]] = {}
     for query in maps.build_postfix_maps():
         if query.parameter:
             table = f"{choices.map_type}:$config_directory/{PANEL_FOLDER}/{query.name}.cf"
-            found.setdefault(query.parameter, []).append(table)
-    return found
+            tables.setdefault(query.parameter, []).append(table)
+    return tables
 
 
-def render_map_query(query):
-    """A value of several lines: those that go on begin with a space."""
+def render_map_query(query: maps.PostfixMap) -> str:
+    """Render a value of several lines, indented so that they continue the first."""
     return maps.render_for_postfix(query.sql()).replace("\n", "\n    ")
 
 
-def render_dovecot_queries(choices):
-    """Dovecot's queries in one line each: its files end a value with the line."""
+def render_dovecot_queries(choices: MailServerOptions) -> dict[str, str]:
+    """Render Dovecot's queries in one line each, as its files require."""
     version, base = choices.dovecot_version, choices.mail_directory
     return {
         query.name: " ".join(maps.render_for_dovecot(query.sql, version, base).split())
@@ -149,8 +146,7 @@ def render_dovecot_queries(choices):
     }
 
 
-def render_accounts_sql(choices):
+def render_accounts_sql(choices: MailServerOptions) -> str:
     clients = DatabaseLocation.from_connection().client_hosts
-    return "".join(
-        f"{line}\n" for line in accounts.iter_account_statements(choices.passwords, clients)
-    )
+    statements = accounts.iter_account_statements(choices.passwords, clients)
+    return "".join(f"{statement}\n" for statement in statements)

@@ -1,11 +1,13 @@
-"""What is left to do when the files are written."""
+"""The steps that remain for root after the files are written."""
 
 import stat
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailboxes.mailserver.generator.choices import MailServerOptions
 from mailboxes.mailserver.generator.database import DatabaseLocation
 from mailboxes.mailserver.generator.files import PANEL_FOLDER
 
@@ -17,21 +19,30 @@ SHARED_FOLDER_MESSAGE = gettext_lazy(
 )
 
 
-def iter_next_steps(choices, folders, keeps=False):
-    """What root does once, in the order in which it is done."""
-    database = DatabaseLocation.from_connection()
+def iter_next_steps(
+    choices: MailServerOptions, folders: Collection[str], keeps_files: bool = False
+) -> Iterator[str]:
+    """Yield the steps in the order in which they have to be done."""
     yield _("What is left to do, as root:")
-    yield (
-        f"  adduser --system --group --home {choices.mail_directory} --no-create-home"
-        f" {choices.mail_user}"
-    )
-    yield (
-        f"  install -d -o {choices.mail_user} -g {choices.mail_group} -m 2770"
-        f" {choices.mail_directory}"
-    )
+    yield from iter_user_steps(choices)
+    yield from iter_database_steps(choices)
+    if "postfix" in folders:
+        yield from iter_postfix_steps(choices.postfix_directory, keeps_files)
+    if "dovecot" in folders:
+        yield from iter_dovecot_steps(choices)
+
+
+def iter_user_steps(choices: MailServerOptions) -> Iterator[str]:
+    directory, user = choices.mail_directory, choices.mail_user
+    yield f"  adduser --system --group --home {directory} --no-create-home {user}"
+    yield f"  install -d -o {user} -g {choices.mail_group} -m 2770 {directory}"
     yield (
         f"  adduser --system --group --home /nonexistent --no-create-home {choices.autoreply_user}"
     )
+
+
+def iter_database_steps(choices: MailServerOptions) -> Iterator[str]:
+    database = DatabaseLocation.from_connection()
     if database.is_sqlite:
         yield from iter_sqlite_steps(Path(database.name), choices)
     else:
@@ -42,28 +53,27 @@ def iter_next_steps(choices, folders, keeps=False):
             "The panel’s connection to the database is encrypted, and these files do not say so:"
             " add tls_CAfile (Postfix), ssl_ca (Dovecot), ?ssl_ca=… (autoreply.env)."
         )
-    if "postfix" in folders:
-        where = choices.postfix_directory
-        if keeps:
-            yield f"  sh {where}/{PANEL_FOLDER}/postconf.sh"
-        yield f"  postfix -c {where} check && postfix -c {where} reload"
-    if "dovecot" in folders:
-        if choices.sieve:
-            yield "  apt-get install dovecot-sieve dovecot-managesieved"
-        yield (
-            f"  doveconf -c {choices.dovecot_directory}/dovecot.conf >/dev/null"
-            " && systemctl restart dovecot"
-        )
 
 
-def iter_sqlite_steps(path, choices):
-    """SQLite's file and its companions are written by whoever asks, hence the group."""
+def iter_postfix_steps(folder: str, keeps_files: bool) -> Iterator[str]:
+    if keeps_files:
+        yield f"  sh {folder}/{PANEL_FOLDER}/postconf.sh"
+    yield f"  postfix -c {folder} check && postfix -c {folder} reload"
+
+
+def iter_dovecot_steps(choices: MailServerOptions) -> Iterator[str]:
+    if choices.sieve:
+        yield "  apt-get install dovecot-sieve dovecot-managesieved"
+    file = f"{choices.dovecot_directory}/dovecot.conf"
+    yield f"  doveconf -c {file} >/dev/null && systemctl restart dovecot"
+
+
+def iter_sqlite_steps(path: Path, choices: MailServerOptions) -> Iterator[str]:
+    """Give SQLite's files to a group, as every reader writes to them too."""
     group, folder = choices.database_group, path.parent
-    if beside := find_other_files(path):
-        yield SHARED_FOLDER_MESSAGE % {
-            "folder": folder,
-            "files": ", ".join(beside[:MAX_SHOWN_FILES]),
-        }
+    if files := find_other_files(path):
+        shown = ", ".join(files[:MAX_SHOWN_FILES])
+        yield SHARED_FOLDER_MESSAGE % {"folder": folder, "files": shown}
         return
     yield f"  addgroup --system {group}"
     for user in ("postfix", choices.autoreply_user, get_file_owner(path)):
@@ -80,25 +90,25 @@ def iter_sqlite_steps(path, choices):
         }
 
 
-def iter_autoreply_steps(choices, group):
-    """The responder's settings, to those who run it."""
+def iter_autoreply_steps(choices: MailServerOptions, group: str) -> Iterator[str]:
+    """Let the autoresponder's group read its settings."""
     if (settings := Path(choices.postfix_directory, PANEL_FOLDER, "autoreply.env")).exists():
         yield f"  chgrp {group} {settings}"
 
 
-def find_other_files(path):
-    """What else lies in the folder: who shares it could replace that, the secret key first."""
+def find_other_files(path: Path) -> list[str]:
+    """Return the other files in the folder, which its new group could replace."""
     own = {path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"}
     return sorted(entry.name for entry in path.parent.iterdir() if entry.name not in own)
 
 
-def get_file_owner(path):
-    """Whose file it is: the panel's."""
+def get_file_owner(path: Path) -> str | int:
+    """Return the user name or number of a file's owner: the panel."""
     try:
         return path.owner()
     except KeyError:
         return path.stat().st_uid
 
 
-def find_closed_parents(folder):
+def find_closed_parents(folder: Path) -> list[Path]:
     return [parent for parent in folder.parents if not parent.stat().st_mode & stat.S_IXOTH]
