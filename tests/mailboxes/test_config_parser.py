@@ -121,9 +121,9 @@ def test_lines_go_on_below_comments_and_empty_lines(tmp_path):
         tmp_path, "# first\n\nmydestination = one,\n# amidst\n\n\ttwo\n  three\nmyorigin=x\n"
     )
     assert files.words("mydestination") == ["one", "two", "three"]
-    assert files.where("mydestination", "two") == Line(f"{tmp_path}/main.cf", 6, "\ttwo")
-    assert files.where("myorigin").number == 8
-    assert files.where("relayhost") == Line(f"{tmp_path}/main.cf", 0, "")
+    assert files.get_line("mydestination", "two") == Line(f"{tmp_path}/main.cf", 6, "\ttwo")
+    assert files.get_line("myorigin").number == 8
+    assert files.get_line("relayhost") == Line(f"{tmp_path}/main.cf", 0, "")
 
 
 def test_the_later_line_counts_and_the_earlier_is_reported(tmp_path):
@@ -152,9 +152,9 @@ def test_a_service_sees_its_own_values(tmp_path):
     view = files.for_service(submission)
     assert view.is_yes("smtpd_sasl_auth_enable")
     assert view.words("smtpd_sender_restrictions") == ["reject_sender_login_mismatch", "reject"]
-    assert view.where("smtpd_sender_restrictions").number == 3
+    assert view.get_line("smtpd_sender_restrictions").number == 3
     assert files.words("smtpd_sender_restrictions") == ["permit"]
-    assert submission.where.number == 2
+    assert submission.line.number == 2
     assert files.service("submission", "unix") is None
 
 
@@ -183,7 +183,7 @@ def test_any_bytes_are_read_and_none_is_sent_to_a_terminal(tmp_path):
     (tmp_path / "main.cf").write_bytes(b"myorigin = \xff\xfe\x1b[31m\n")
     files = PostfixFiles(tmp_path)
     assert files.value("myorigin") == "\udcff\udcfe\x1b[31m"
-    assert files.where("myorigin").shown == "myorigin = ���[31m"
+    assert files.get_line("myorigin").shown == "myorigin = ���[31m"
 
 
 # Maps
@@ -228,7 +228,7 @@ def test_maps_of_maps_are_taken_apart(tmp_path):
         ("sqlite", "/c.cf", True),
         ("static", "{a b}", False),
     ]
-    assert [reference.where.number for reference in outer] == [1, 2, 3]
+    assert [reference.line.number for reference in outer] == [1, 2, 3]
 
 
 def test_a_brace_that_nobody_closes_is_no_map_and_no_end(tmp_path):
@@ -312,8 +312,8 @@ def test_an_sql_map_tells_its_settings_and_lines(tmp_path):
     assert found.domains == ["example.org", "example.com"]
     assert found.query == "SELECT goto  FROM alias"
     assert (found.value("result_format"), found.is_legacy) == ("%s", False)
-    assert (found.query_line.number, found.where("password").number) == (6, 3)
-    assert found.where("password").shown == "password = ********"
+    assert (found.query_line.number, found.get_line("password").number) == (6, 3)
+    assert found.get_line("password").shown == "password = ********"
 
 
 def test_the_old_way_of_saying_a_query_is_made_one(tmp_path):
@@ -334,7 +334,7 @@ def test_an_sql_map_may_stand_in_main_cf(tmp_path):
     )
     found = files.sql_maps("virtual_alias_maps")[0][1]
     assert (found.value("dbname"), found.query) == ("mail", "SELECT goto FROM alias")
-    assert found.where("query").number == 4
+    assert found.get_line("query").number == 4
 
 
 def test_a_missing_sql_map_is_a_problem(tmp_path):
@@ -390,7 +390,7 @@ def test_included_files_are_read_where_they_are_included(tmp_path):
     (tmp_path / "conf.d/more.ext").write_text("c = 3\n")
     files = dovecot(tmp_path, dovecot="b = 0\n!include conf.d/*.conf\n!include_try no.conf\n")
     assert [files.value(name) for name in "abc"] == ["1", "2", "3"]
-    assert files.where("c") == Line(f"{tmp_path}/conf.d/more.ext", 1, "c = 3")
+    assert files.get_line("c") == Line(f"{tmp_path}/conf.d/more.ext", 1, "c = 3")
     assert files.problems == []
 
 
@@ -419,7 +419,7 @@ def test_comments_quotes_and_backslashes(tmp_path):
     )
     assert [files.value(name) for name in "abcd"] == ["x", "x", "x # y", "one two three"]
     assert files.value("e") == ""
-    assert files.where("d").number == 4
+    assert files.get_line("d").number == 4
 
 
 def test_blocks_on_one_line_are_read_though_dovecot_refuses_them(tmp_path):
@@ -445,8 +445,8 @@ def test_sql_files_of_a_copy_are_found_and_keep_their_dollars():
     assert passdb.value("password_query").endswith(
         "FROM mailbox WHERE username = '%u' AND active = '1'"
     )
-    assert userdb.where("user_query").number == 6
-    assert passdb.where("connect").shown.endswith("user=dovecot password=********")
+    assert userdb.get_line("user_query").number == 6
+    assert passdb.get_line("connect").shown.endswith("user=dovecot password=********")
 
 
 def test_dovecot_24_says_the_same_in_its_own_words():

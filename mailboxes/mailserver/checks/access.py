@@ -54,7 +54,7 @@ class SubmissionWithoutLogin(ConfigCheck):
     def find_faults(self, configuration: Configuration) -> Faults:
         for service, view in iter_smtpd_services(configuration):
             if is_submission(service) and not view.is_yes("smtpd_sasl_auth_enable"):
-                yield Fault(service.where, service.name)
+                yield Fault(service.line, service.name)
 
 
 class SenderNotChecked(ConfigCheck):
@@ -73,7 +73,7 @@ class SenderNotChecked(ConfigCheck):
     def find_faults(self, configuration: Configuration) -> Faults:
         for service, view in iter_smtpd_services(configuration):
             if view.is_yes("smtpd_sasl_auth_enable") and not has_sender_restriction(view):
-                yield Fault(service.where, service.name)
+                yield Fault(service.line, service.name)
 
 
 class SenderLoginMapsNotSet(ConfigCheck):
@@ -89,7 +89,7 @@ class SenderLoginMapsNotSet(ConfigCheck):
     def find_faults(self, configuration: Configuration) -> Faults:
         for service, view in iter_smtpd_services(configuration):
             if has_sender_restriction(view) and not view.words("smtpd_sender_login_maps"):
-                yield Fault(service.where, service.name)
+                yield Fault(service.line, service.name)
 
 
 CONFIG_CHECKS = (SubmissionWithoutLogin(), SenderNotChecked(), SenderLoginMapsNotSet())

@@ -35,7 +35,7 @@ class NoAliasDomainMap(ConfigCheck):
     def find_faults(self, configuration: Configuration) -> Faults:
         unmapped = sorted(self._find_unmapped_domains(configuration))
         if unmapped and self._uses_known_tables(configuration):
-            line = configuration.postfix.where("virtual_alias_maps")
+            line = configuration.postfix.get_line("virtual_alias_maps")
             yield Fault(line, ", ".join(unmapped[:5]))
 
     @staticmethod
@@ -64,7 +64,7 @@ class NoAliasDomainMap(ConfigCheck):
 
 
 def is_opaque_map(reference: MapReference) -> bool:
-    """Check that the answers of a map cannot be predicted from the files."""
+    """Check for maps whose answers neither the files nor the database show."""
     return not (
         reference.is_sql
         or reference.type in (*TEXT_SOURCE_TYPES, *COMPOSITE_TYPES, "inline", "static")
@@ -95,7 +95,7 @@ class NoAliasDomainCatchAll(ConfigCheck):
 
 
 def answers_catch_all(select: ParsedSelect) -> bool:
-    """Check for queries of the key `@domain`, which Postfix skips if they contain %u."""
+    """Check whether a query answers the key `@domain`; Postfix skips queries with %u for it."""
     uses_whole_key = "%s" in select.text and "%u" not in select.text
     return bool(uses_whole_key or CATCH_ALL_RE.search(select.text))
 
@@ -154,7 +154,7 @@ class CatchAllSwallowsMailboxes(ConfigCheck):
     @staticmethod
     def _find_database_faults(configuration: Configuration) -> Faults:
         if "alias" in _iter_tables(configuration, "virtual_alias_maps"):
-            line = configuration.postfix.where("virtual_alias_maps")
+            line = configuration.postfix.get_line("virtual_alias_maps")
             for address in configuration.rows.mailboxes_behind_catch_all:
                 yield Fault(line, address)
 

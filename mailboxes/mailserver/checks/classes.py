@@ -118,7 +118,7 @@ def find_constant_conditions(select: sql.ParsedSelect) -> dict[str, str]:
 
 
 def find_comparison(select: sql.ParsedSelect, column: str) -> tuple[str, str] | None:
-    """Return (negation, comparison) of a column: ("", "= '1'"), ("not", "like 'smtp%'")."""
+    """Return (negation before the column, comparison): ("", "not like 'smtp%'")."""
     text = " ".join(select.where_clause.lower().replace("%%", "%").split())
     found = re.search(rf"(not\s*\(?\s*)?[\w`.]*{column}`?\s*(.*?)(?= and |$)", text)
     if not found:
@@ -141,7 +141,7 @@ class VirtualAliasDomainsDefault(ConfigCheck):
         if postfix.is_set("virtual_alias_domains"):
             return
         for reference, _sql in postfix.sql_maps("virtual_alias_maps")[:1]:
-            yield Fault(reference.where)
+            yield Fault(reference.line)
 
 
 class AliasRowIsDomain(ConfigCheck):
@@ -176,7 +176,7 @@ class RelayOfSubdomains(ConfigCheck):
         parameters = postfix.words("parent_domain_matches_subdomains")
         if "relay_domains" in parameters and postfix.is_set("relay_domains"):
             for _word in postfix.words("relay_domains")[:1]:
-                yield Fault(postfix.where("relay_domains"))
+                yield Fault(postfix.get_line("relay_domains"))
 
 
 class ParameterNotSet(ConfigCheck):
@@ -197,7 +197,7 @@ class ParameterNotSet(ConfigCheck):
             if is_map_optional and name == "virtual_mailbox_maps":
                 continue
             if not (postfix.is_set(name) and postfix.value(name)):
-                yield Fault(postfix.where(name), name)
+                yield Fault(postfix.get_line(name), name)
 
     @staticmethod
     def verifies_recipients(postfix: PostfixFiles) -> bool:
@@ -269,7 +269,7 @@ class MapNotInProxyReadMaps(ConfigCheck):
                 proxied.setdefault((use.reference.type, use.reference.name), use)
         for key, use in proxied.items():
             if key not in approved:
-                yield Fault(use.reference.where, f"{use.parameter}: proxy:{':'.join(key)}")
+                yield Fault(use.reference.line, f"{use.parameter}: proxy:{':'.join(key)}")
 
 
 CONFIG_CHECKS = (

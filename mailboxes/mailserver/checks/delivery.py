@@ -60,7 +60,7 @@ def parse_number(text: str) -> int | None:
 
 def iter_virtual_uids(postfix: PostfixFiles) -> Iterator[tuple[int, Line]]:
     for reference in postfix.all_maps("virtual_uid_maps"):
-        static = [("", reference.name, reference.where)] if reference.type == "static" else []
+        static = [("", reference.name, reference.line)] if reference.type == "static" else []
         for _key, value, line in [*static, *postfix.entries(reference)]:
             if (uid := parse_number(value)) is not None:
                 yield uid, line
@@ -82,7 +82,7 @@ class PipeNeedsOneRecipient(ConfigCheck):
             limit = f"{service.name}{RECIPIENT_LIMIT_SUFFIX}"
             is_single = configuration.postfix.value(limit).strip() == "1"
             if service.name in used and needs_single_recipient(service) and not is_single:
-                yield Fault(service.where, limit)
+                yield Fault(service.line, limit)
 
 
 def needs_single_recipient(service: MasterService) -> bool:
@@ -123,11 +123,11 @@ class UnknownTransportService(ConfigCheck):
         postfix = configuration.postfix
         for parameter in TRANSPORT_PARAMETERS:
             if postfix.is_set(parameter):
-                yield get_service_name(postfix.value(parameter)), postfix.where(parameter)
+                yield get_service_name(postfix.value(parameter)), postfix.get_line(parameter)
         for reference in postfix.all_maps("transport_maps"):
             for _key, value, line in postfix.entries(reference):
                 yield get_service_name(value), line
-        line = postfix.where("transport_maps")
+        line = postfix.get_line("transport_maps")
         for value in sorted(configuration.rows.transports):
             yield get_service_name(value), line
 
@@ -250,10 +250,10 @@ def iter_dovecot_uids(dovecot: DovecotFiles) -> Iterator[tuple[int, Line]]:
     for _parents, block in dovecot.authentication("userdb"):
         found = re.search(r"\buid=(\d+)", block.value("args"))
         if found:
-            yield int(found[1]), block.where("args")
+            yield int(found[1]), block.get_line("args")
         for fields in block.blocks("fields"):
             if (uid := parse_number(fields.value("uid"))) is not None:
-                yield uid, fields.where("uid")
+                yield uid, fields.get_line("uid")
     for database in [*dovecot.userdbs(), *dovecot.passdbs()]:
         yield from _iter_query_uids(database)
 
@@ -264,7 +264,7 @@ def _iter_query_uids(database: SqlAuthDatabase) -> Iterator[tuple[int, Line]]:
             for expression, field in sql.parse_columns(select.columns):
                 uid = parse_number(expression.strip("'"))
                 if field in UID_FIELDS and uid is not None:
-                    yield uid, database.where(name)
+                    yield uid, database.get_line(name)
 
 
 CONFIG_CHECKS = (

@@ -144,7 +144,7 @@ class MissingMapFile(ConfigCheck):
 
     def find_faults(self, configuration: Configuration) -> Faults:
         for path, use in find_missing_map_files(configuration).items():
-            yield Fault(use.reference.where, f"{use.parameter}: {path}")
+            yield Fault(use.reference.line, f"{use.parameter}: {path}")
 
 
 class ReadableSecret(ConfigCheck):

@@ -37,7 +37,7 @@ def iter_sql_passdbs(configuration: Configuration) -> Iterator[tuple[SqlAuthData
     dovecot = configuration.dovecot
     for database in dovecot.passdbs():
         name = "default_pass_scheme" if database.value("default_pass_scheme") else "password_query"
-        yield database, database.where(name), get_default_scheme(dovecot, database)
+        yield database, database.get_line(name), get_default_scheme(dovecot, database)
 
 
 def iter_default_schemes(configuration: Configuration) -> Iterator[tuple[Line, str]]:
@@ -150,7 +150,7 @@ class CramMd5WithoutPasswords(ConfigCheck):
         if get_stored_schemes(configuration, prefixed=False):
             stored |= {scheme for _line, scheme in iter_default_schemes(configuration)}
         if not stored & {*CHALLENGE_SCHEMES, *PLAINTEXT_SCHEMES}:
-            yield Fault(configuration.dovecot.where("auth_mechanisms"))
+            yield Fault(configuration.dovecot.get_line("auth_mechanisms"))
 
 
 def get_auth_mechanisms(configuration: Configuration) -> list[str]:
@@ -196,7 +196,7 @@ class AliasDomainCannotSignIn(ConfigCheck):
         for database in configuration.dovecot.passdbs() if configuration.rows.alias_domains else ():
             joins_alias_domain = "alias_domain" in database.value("password_query").lower()
             if queries_mailbox_table(configuration, database) and not joins_alias_domain:
-                yield Fault(database.where("password_query"))
+                yield Fault(database.get_line("password_query"))
 
 
 CONFIG_CHECKS = (

@@ -104,7 +104,7 @@ def find_dovecot_stores(dovecot: DovecotFiles) -> list[MailStore]:
     queries += [(db, "password_query") for db in dovecot.passdbs() if uses_prefetch(dovecot)]
     for database, name in queries:
         mail, home = get_mail_and_home(parse_path_fields(database.value(name)))
-        line = database.where(name)
+        line = database.get_line(name)
         found.append(_build_store(get_location_path(mail) if mail else default, home, line))
     if not queries and setting:
         found.append(_build_store(default, dovecot.value("mail_home"), setting.line))

@@ -117,7 +117,7 @@ class InactiveRowsAnswer(ConfigCheck):
         dovecot = configuration.dovecot_files
         for database in dovecot.passdbs() if dovecot else ():
             for select in sql.parse_selects(database.value("password_query")):
-                yield "password_query", database.where("password_query"), select
+                yield "password_query", database.get_line("password_query"), select
 
 
 def checks_active(select: sql.ParsedSelect, name: str) -> bool:
@@ -145,7 +145,7 @@ class SenderLoginMapsNotUnited(ConfigCheck):
             names = tuple(reference.text for reference in found)
             if len(found) > 1 and names not in reported:
                 reported.add(names)
-                yield Fault(found[1].where, found[1].text)
+                yield Fault(found[1].line, found[1].text)
 
 
 def get_service_views(configuration: Configuration) -> list[PostfixFiles]:
@@ -199,7 +199,7 @@ def iter_all_queries(configuration: Configuration) -> Iterator[tuple[str, Line]]
     dovecot = configuration.dovecot_files
     names = ("password_query", "user_query", "iterate_query")
     for database in [*dovecot.passdbs(), *dovecot.userdbs()] if dovecot else ():
-        yield from ((database.value(name), database.where(name)) for name in names)
+        yield from ((database.value(name), database.get_line(name)) for name in names)
 
 
 class ReservedWord(ConfigCheck):

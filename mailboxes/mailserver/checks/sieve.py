@@ -55,7 +55,7 @@ def find_active_script(dovecot: DovecotFiles) -> tuple[str, Line]:
     for block in dovecot.blocks("sieve_script"):
         if setting := block.setting("active_path") or block.setting("sieve_script_active_path"):
             return setting.value, setting.line
-    return DEFAULT_ACTIVE_SCRIPT, dovecot.where("mail_plugins")
+    return DEFAULT_ACTIVE_SCRIPT, dovecot.get_line("mail_plugins")
 
 
 def is_home_maildir(dovecot: DovecotFiles) -> bool:

@@ -40,7 +40,7 @@ LETTER_VARIABLE_RE = re.compile(r"(?<![%\w])%[LUT]?[undhs](?!\w)")
 # In a query `%d` may be the day of a date: only a whole string, or a part of a path or address.
 LETTER_VARIABLE_IN_QUERY_RE = re.compile(r"(?<=['/@])%[LU]?[undh](?=['/@])")
 OLD_LIST_VARIABLE_RE = re.compile(r"\$(?!SET:|ENV:)\w+")
-# Fields of a userdb that the other version ignores → its own.
+# Whether the files are for 2.4 → fields of the other version, with their names in this one.
 RENAMED_USERDB_FIELDS = {
     True: {"quota_rule": "quota_storage_size", "mail": "mail_path"},
     False: {"quota_storage_size": "quota_rule", "mail_path": "mail", "mail_driver": "mail"},
@@ -87,7 +87,7 @@ class DovecotVersionMissing(ConfigCheck):
         if not dovecot.is_version_2_4 and (line := find_2_4_line(dovecot)):
             yield Fault(line, VERSION_SETTING)
         elif dovecot.is_version_2_4 and not dovecot.root.setting(STORAGE_VERSION):
-            yield Fault(dovecot.where(VERSION_SETTING), STORAGE_VERSION)
+            yield Fault(dovecot.get_line(VERSION_SETTING), STORAGE_VERSION)
 
 
 class DovecotVersionNotFirst(ConfigCheck):
@@ -100,7 +100,7 @@ class DovecotVersionNotFirst(ConfigCheck):
 
     def find_faults(self, configuration: Configuration) -> Faults:
         dovecot = configuration.dovecot
-        if dovecot.is_version_2_4 and dovecot.first_line != dovecot.where(VERSION_SETTING):
+        if dovecot.is_version_2_4 and dovecot.first_line != dovecot.get_line(VERSION_SETTING):
             yield Fault(dovecot.first_line or dovecot.root.line)
 
 
@@ -115,7 +115,7 @@ class DovecotVersionUnknown(ConfigCheck):
     def find_faults(self, configuration: Configuration) -> Faults:
         value = configuration.dovecot.value(VERSION_SETTING)
         if value and not CONFIG_VERSION_RE.fullmatch(value):
-            yield Fault(configuration.dovecot.where(VERSION_SETTING), value)
+            yield Fault(configuration.dovecot.get_line(VERSION_SETTING), value)
 
 
 class OlderDovecotCheck(ConfigCheck):
@@ -249,7 +249,7 @@ class FieldOfAnotherDovecot(ConfigCheck):
                 for select in sql.parse_selects(database.value(name)):
                     for _expression, field in sql.parse_columns(select.columns):
                         if field.startswith(prefix):
-                            yield field.removeprefix(prefix), database.where(name)
+                            yield field.removeprefix(prefix), database.get_line(name)
 
     @staticmethod
     def _iter_static_fields(dovecot: DovecotFiles) -> Iterator[tuple[str, Line]]:

@@ -34,7 +34,7 @@ class SqlAuthDatabase:
     def value(self, name: str) -> str:
         return self.settings[name].value if name in self.settings else ""
 
-    def where(self, name: str) -> Line:
+    def get_line(self, name: str) -> Line:
         return self.settings[name].line if name in self.settings else self.line
 
 
@@ -101,8 +101,8 @@ class DovecotFiles:
     def value(self, name: str) -> str:
         return self.root.value(name, DOVECOT_DEFAULTS.get(name, ""))
 
-    def where(self, name: str) -> Line:
-        return self.root.where(name)
+    def get_line(self, name: str) -> Line:
+        return self.root.get_line(name)
 
     def resolve_path(self, path: str | Path) -> Path:
         return resolve_path(self.directory, path, DOVECOT_FOLDERS)
@@ -126,7 +126,7 @@ class DovecotFiles:
                 path = self.resolve_path(block.value("args"))
                 if path not in found:
                     found[path] = ConfigBlock("file", str(path), Line(str(path), 0, ""))
-                    parser.file(path, found[path], included_at=block.where("args"))
+                    parser.file(path, found[path], included_at=block.get_line("args"))
         return found, parser.problems
 
     def read_sql_file(self, path: Path, included_at: Line) -> ConfigBlock:

@@ -118,9 +118,8 @@ def resolve_path(directory: str | Path, path: str | Path, homes: Iterable[str]) 
     for home in map(Path, homes):
         if path.is_relative_to(home):
             return directory / path.relative_to(home)
-        beside = (
-            directory.parent / path.relative_to("/etc") if path.is_relative_to("/etc") else None
-        )
-        if beside and directory.name == home.name and os.path.exists(beside):
-            return beside
+        if directory.name == home.name and path.is_relative_to("/etc"):
+            sibling = directory.parent / path.relative_to("/etc")
+            if os.path.exists(sibling):
+                return sibling
     return path

@@ -34,7 +34,7 @@ class MapReference:
     type: str
     name: str
     text: str
-    where: Line
+    line: Line
     proxied: bool = False
     is_negated: bool = False
     members: tuple["MapReference", ...] = ()
@@ -82,7 +82,7 @@ def split_words(text: str) -> list[str]:
     return [word for word in [*words, text[start:]] if word]
 
 
-def parse_map_reference(text: str, where: Line = UNKNOWN_LINE) -> MapReference | None:
+def parse_map_reference(text: str, line: Line = UNKNOWN_LINE) -> MapReference | None:
     """Parse a word that names a map; return None for a plain word."""
     rest = text.lstrip("!")
     proxied = rest.startswith("proxy:")
@@ -95,21 +95,21 @@ def parse_map_reference(text: str, where: Line = UNKNOWN_LINE) -> MapReference |
         type=kind,
         name=name,
         text=text,
-        where=where,
+        line=line,
         proxied=proxied,
         is_negated=text.startswith("!"),
-        members=tuple(iter_map_references(strip_braces(name), where))
+        members=tuple(iter_map_references(strip_braces(name), line))
         if kind in COMPOSITE_TYPES
         else (),
     )
 
 
-def iter_map_references(text: str, where: Line = UNKNOWN_LINE) -> Iterator[MapReference]:
+def iter_map_references(text: str, line: Line = UNKNOWN_LINE) -> Iterator[MapReference]:
     """Yield all maps that a list names, also those inside `{ … }` of a restriction."""
     for word in split_words(text):
         if (inside := strip_braces(word)) != word:
-            yield from iter_map_references(inside, where)
-        elif found := parse_map_reference(word, where):
+            yield from iter_map_references(inside, line)
+        elif found := parse_map_reference(word, line):
             yield found
 
 

@@ -135,7 +135,7 @@ class PostfixFiles:
             return f"$default{RECIPIENT_LIMIT_SUFFIX}"
         return POSTFIX_DEFAULTS.get(name, "")
 
-    def where(self, name: str, word: str = "") -> Line:
+    def get_line(self, name: str, word: str = "") -> Line:
         """Return the line that sets a parameter (and holds the word), or main.cf as a whole."""
         setting = self.settings.get(name)
         return setting.find_line(word) if setting else Line(str(self.main_cf_path), 0, "")
@@ -146,7 +146,7 @@ class PostfixFiles:
     def iter_words_with_lines(self, name: str) -> Iterator[tuple[str, Line]]:
         """Yield (word, line) for the expanded words of a list."""
         for written in maps.split_words(self.raw(name)):
-            line = self.where(name, written)
+            line = self.get_line(name, written)
             yield from ((word, line) for word in maps.split_words(self.expand(written)))
 
     def words(self, name: str) -> list[str]:
@@ -214,7 +214,7 @@ class PostfixFiles:
     def entries(self, reference: MapReference) -> list[tuple[str, str, Line]]:
         """Return (key, value, line) of a map that lists them (a text file, inline)."""
         if reference.type == "inline":
-            return [(key, value, reference.where) for key, value in reference.pairs]
+            return [(key, value, reference.line) for key, value in reference.pairs]
         if reference.type not in maps.TEXT_SOURCE_TYPES:
             return []
         entries, _problems = self.read(reference)
@@ -222,14 +222,14 @@ class PostfixFiles:
 
     def names(self, name: str) -> Iterator[tuple[str, Line]]:
         """Yield (domain, line) of the domains that a list contains, also by file or map."""
-        for word, where in self.iter_words_with_lines(name):
-            if found := maps.parse_map_reference(word, where):
-                for part in found.walk():
-                    yield from ((key.lower(), line) for key, _value, line in self.entries(part))
+        for word, line in self.iter_words_with_lines(name):
+            if found := maps.parse_map_reference(word, line):
+                entries = (entry for part in found.walk() for entry in self.entries(part))
+                yield from ((key.lower(), key_line) for key, _value, key_line in entries)
             elif word.startswith("/"):
                 yield from self._names_of_file(word)
             elif maps.is_hostname(word):
-                yield word.lower(), where
+                yield word.lower(), line
 
     def _names_of_file(self, path: str) -> Iterator[tuple[str, Line]]:
         entries, _problems = read_logical_lines(self.resolve_path(path))

@@ -19,7 +19,7 @@ class MasterService:
     type: str
     fields: tuple[str, ...]
     options: dict[str, ConfigSetting]
-    where: Line
+    line: Line
     flags: dict[str, str] = field(default_factory=dict)  # pipe's: flags=, user=, argv=
 
     @property
@@ -49,8 +49,5 @@ def _iter_options(arguments: Sequence[str], lines: Sequence[Line]) -> Iterator[C
         name, sign, value = maps.strip_braces(text).partition("=")
         if sign:
             name = name.strip()
-            at = next(
-                (line for line in lines if re.search(rf"{re.escape(name)}\s*=", line.text)),
-                lines[0],
-            )
-            yield ConfigSetting(name, value.strip(), (at,))
+            found = (line for line in lines if re.search(rf"{re.escape(name)}\s*=", line.text))
+            yield ConfigSetting(name, value.strip(), (next(found, lines[0]),))

@@ -27,7 +27,7 @@ class SqlMapFile:
         setting = self.settings.get(name)
         return setting.value if setting else SQL_MAP_DEFAULTS.get(name, "")
 
-    def where(self, name: str) -> Line:
+    def get_line(self, name: str) -> Line:
         """Return the line of a setting, or of the file if it is not set."""
         setting = self.settings.get(name)
         return setting.line if setting else Line(self.file, 0, "")
@@ -51,7 +51,7 @@ class SqlMapFile:
         name = next(
             (name for name in ("query", *LEGACY_SETTINGS) if name in self.settings), "query"
         )
-        return self.where(name)
+        return self.get_line(name)
 
     @property
     def hosts(self) -> list[str]:

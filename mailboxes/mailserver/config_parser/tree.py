@@ -82,7 +82,7 @@ class ConfigBlock:
         value = " ".join(word for word, is_listed in words.items() if is_listed)
         return ConfigSetting(name, value, lines) if lines else None
 
-    def where(self, name: str) -> Line:
+    def get_line(self, name: str) -> Line:
         setting = self.setting(name)
         return setting.line if setting else self.line
 
@@ -165,7 +165,7 @@ class DovecotParser:
             self.problems.append(ConfigProblem("broken-line", open_block.line, "{"))
 
     def apply_groups(self, block: ConfigBlock | None = None) -> None:
-        """Replace each `@group = name` by the children of `group @group name { … }`, put first."""
+        """Put the children of `group @group name { … }` first in blocks with `@group = name`."""
         block = block or self.root
         groups = {each.name: each for each in self.root.blocks("group")}
         used = [setting for setting in block.settings() if setting.name.startswith("@")]

@@ -151,5 +151,5 @@ class Conversion:
 
 
 def shows_other_users(namespace: ConfigBlock) -> bool:
-    """Check whether a namespace shows other users' folders: with %%u, which 2.4 has not."""
+    """Check whether a namespace shows other users' folders, by %%u, which 2.4 does not have."""
     return "%%" in namespace.value("prefix") + namespace.value("location")

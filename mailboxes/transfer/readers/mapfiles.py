@@ -52,7 +52,7 @@ class MapFiles:
 
     def format_setting(self, name: str) -> str:
         """Return where main.cf sets a parameter."""
-        return f"{name} ({self.place_of_line(self.postfix.where(name))})"
+        return f"{name} ({self.place_of_line(self.postfix.get_line(name))})"
 
     def check_is_text(self, line: str, place: str) -> bool:
         """Tell whether a line is text, and note it if not: other bytes were read as surrogates."""
@@ -103,18 +103,18 @@ class MapFiles:
             if part.type in maps.COMPOSITE_TYPES:
                 continue
             if part.is_negated or part.type not in {*maps.TEXT_SOURCE_TYPES, "inline"}:
-                self._note_unread(part.text, parameter, part.where)
+                self._note_unread(part.text, parameter, part.line)
             else:
                 yield from self._iter_part_rows(part, parameter)
 
     def _iter_part_rows(self, part: MapReference, parameter: str) -> Iterator[tuple[str, str, str]]:
         if part.type == "inline":
-            place = self.place_of_line(part.where)
+            place = self.place_of_line(part.line)
             if self.check_is_text(part.name, place):
                 yield from ((key, value, place) for key, value in part.pairs)
         else:
             path = self.postfix.get_map_path(part)
-            yield from self.iter_file_rows(self.find_file(path, part.name, parameter, part.where))
+            yield from self.iter_file_rows(self.find_file(path, part.name, parameter, part.line))
 
     def iter_file_rows(self, path: str | Path) -> Iterator[tuple[str, str, str]]:
         """Yield (key, value, place) of a file's lines."""
