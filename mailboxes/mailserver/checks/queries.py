@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
+from mailboxes.mailserver.checks.access import iter_smtpd_services
 from mailboxes.mailserver.checks.finding import (
     ADVICE,
     ERROR,
@@ -17,7 +18,6 @@ from mailboxes.mailserver.checks.finding import (
 )
 from mailboxes.mailserver.config_parser import sql
 from mailboxes.mailserver.config_parser.lines import Line
-from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 
 # Parameter → tables whose rows must be active. Inactive mailboxes may be among aliases and
 # senders: they keep their mail from a catch-all, and cannot sign in.
@@ -136,7 +136,8 @@ class SenderLoginMapsNotUnited(ConfigCheck):
 
     def find_faults(self, configuration: Configuration) -> Faults:
         reported: set[tuple[str, ...]] = set()
-        for view in get_service_views(configuration):
+        views = [view for _service, view in iter_smtpd_services(configuration)]
+        for view in [configuration.postfix, *views]:
             found = [
                 ref
                 for ref in view.maps("smtpd_sender_login_maps")
@@ -146,13 +147,6 @@ class SenderLoginMapsNotUnited(ConfigCheck):
             if len(found) > 1 and names not in reported:
                 reported.add(names)
                 yield Fault(found[1].line, found[1].text)
-
-
-def get_service_views(configuration: Configuration) -> list[PostfixFiles]:
-    """Return main.cf, and the configuration of each smtpd including its overrides."""
-    postfix = configuration.postfix
-    smtpds = [service for service in postfix.services if service.command == "smtpd"]
-    return [postfix, *(postfix.for_service(service) for service in smtpds)]
 
 
 class CharsetMismatch(ConfigCheck):
