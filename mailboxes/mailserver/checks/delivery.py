@@ -173,12 +173,12 @@ class TwoMailStores(ConfigCheck):
         read = paths.find_dovecot_stores(configuration.dovecot)
         if not layouts and len({"{" in store.path for store in [*written, *read]}) > 1:
             return  # a pattern cannot be compared with a column of unknown content
-        places = {
-            place for store in written for place in paths.fill_maildir_layouts(store.path, layouts)
+        targets = {
+            path for store in written for path in paths.fill_maildir_layouts(store.path, layouts)
         }
         for store in read:
-            if places and not paths.fill_maildir_layouts(store.path, layouts) <= places:
-                yield Fault(store.line, f"{store.path} ≠ {', '.join(sorted(places))}")
+            if targets and not paths.fill_maildir_layouts(store.path, layouts) <= targets:
+                yield Fault(store.line, f"{store.path} ≠ {', '.join(sorted(targets))}")
 
 
 class TwoMaildirLayouts(ConfigCheck):

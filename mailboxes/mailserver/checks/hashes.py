@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mailadmin.passwords import crypt3, schemes
 
 HEX_HASH_LENGTHS = (32, 40, 64, 128)
-CRYPT_SCHEMES = frozenset(form.name for form in crypt3.CRYPT_FORMATS)
+CRYPT_SCHEMES = frozenset(each.name for each in crypt3.CRYPT_FORMATS)
 ARGON2_SCHEMES = frozenset({"ARGON2I", "ARGON2ID"})
 BASE64_RE = re.compile(r"[0-9A-Za-z+/]{20,}={0,2}")
 

@@ -91,10 +91,10 @@ def _find_mailboxes_behind_catch_all() -> list[str]:
 
 
 def _find_domain_only_aliases() -> list[str]:
-    bare = Alias.objects.filter(active=True).exclude(address__contains="@")
+    aliases = Alias.objects.filter(active=True).exclude(address__contains="@")
     domains = Domain.objects.filter(active=True)
     return sorted(
-        _lowercase_set(bare.values_list("address", flat=True))
+        _lowercase_set(aliases.values_list("address", flat=True))
         & _lowercase_set(domains.values_list("domain", flat=True))
     )
 

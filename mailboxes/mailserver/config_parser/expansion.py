@@ -32,16 +32,16 @@ def expand_macros(text: str, lookup: ParameterLookup, depth: int = 0) -> str:
     """Return the text with all macros replaced; `lookup` returns the raw value of a name."""
     if depth > MAX_DEPTH:
         raise MacroNestingError(text)
-    out: list[str] = []
+    pieces: list[str] = []
     at, size = 0, 0
     while (dollar := text.find("$", at)) >= 0:
-        out.append(text[at:dollar])
+        pieces.append(text[at:dollar])
         piece, at = _expand_macro(text, dollar + 1, lookup, depth)
-        out.append(piece)
+        pieces.append(piece)
         size += len(piece)
         if size > MAX_VALUE_LENGTH:
             raise MacroNestingError(text)
-    return "".join([*out, text[at:]])
+    return "".join([*pieces, text[at:]])
 
 
 def _expand_macro(text: str, at: int, lookup: ParameterLookup, depth: int) -> tuple[str, int]:

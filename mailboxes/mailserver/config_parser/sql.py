@@ -42,10 +42,10 @@ class ParsedSelect:
         """Check for a column in the tables or condition, qualified by the table alias if given."""
         text = f"{self.source} {self.where_clause}"
         plain = rf"(?<![\w.`\"]){build_column_pattern(column)}"
-        owned = (
+        qualified = (
             rf"(?<![\w`\"]){build_column_pattern(name or '')}\s*\.\s*{build_column_pattern(column)}"
         )
-        patterns = [owned] if name else [plain, rf"\.\s*{build_column_pattern(column)}"]
+        patterns = [qualified] if name else [plain, rf"\.\s*{build_column_pattern(column)}"]
         if name and len(self.tables) == 1:
             patterns.append(plain)
         return any(

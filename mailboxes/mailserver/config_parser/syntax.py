@@ -33,23 +33,23 @@ def join_continued_lines(
     Dovecot drops text whose continuation is an empty line or a comment: the text is then None.
     In files of SQL settings comments are skipped instead.
     """
-    held: list[Line] = []
+    pending: list[Line] = []
     texts: list[str] = []
     for line in lines:
         text = strip_comment(line.text)
         if not text:
-            if held and not skips_comments:
-                yield None, tuple(held)
-                held, texts = [], []
+            if pending and not skips_comments:
+                yield None, tuple(pending)
+                pending, texts = [], []
             continue
-        held.append(line)
+        pending.append(line)
         if text.endswith("\\"):
             texts.append(text[:-1].rstrip(WHITESPACE))
             continue
-        yield " ".join([*filter(None, texts), text]), tuple(held)
-        held, texts = [], []
-    if held:
-        yield None, tuple(held)
+        yield " ".join([*filter(None, texts), text]), tuple(pending)
+        pending, texts = [], []
+    if pending:
+        yield None, tuple(pending)
 
 
 def strip_comment(text: str) -> str:
@@ -89,7 +89,9 @@ def _split_key(text: str) -> tuple[str, str]:
     if text.startswith('"'):
         end = find_closing_quote(text, 0)
         return text[1:end], text[end + 1 :].strip(WHITESPACE)
-    end = next((at for at, letter in enumerate(text) if letter in f"{WHITESPACE}="), len(text))
+    end = next(
+        (at for at, character in enumerate(text) if character in f"{WHITESPACE}="), len(text)
+    )
     return text[:end], text[end:].strip(WHITESPACE)
 
 

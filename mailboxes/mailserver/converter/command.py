@@ -141,10 +141,10 @@ def validate_output_folder(folder: Path, source: Path) -> None:
             _("The new files need a folder of their own; %(folder)s has those of 2.3.")
             % {"folder": folder}
         )
-    if folder.exists() and (present := sorted(path.name for path in folder.iterdir())):
+    if folder.exists() and (existing := sorted(path.name for path in folder.iterdir())):
         raise CommandError(
             _("%(folder)s is not empty: %(names)s")
-            % {"folder": folder, "names": ", ".join(present[:MAX_SHOWN_NAMES])}
+            % {"folder": folder, "names": ", ".join(existing[:MAX_SHOWN_NAMES])}
         )
 
 

@@ -147,16 +147,16 @@ def convert_quota_warning(setting: ConfigSetting, context: PluginContext) -> Res
     if not found:
         yield UnconvertedSetting(setting)
         return
-    under, kind, number, service, arguments = found.groups()
+    is_under, kind, number, service, arguments = found.groups()
     resource = "message" if kind.startswith("message") else "storage"
     lines = ["resource = message"] if resource == "message" else []
-    lines += ["threshold = under"] if under else []
+    lines += ["threshold = under"] if is_under else []
     lines += [f"quota_{resource}_percentage = {number}"]
     lines += format_block(
         "execute", service, [format_assignment("args", convert_variables(arguments))]
     )
-    plain = f"{'under' if under else 'over'}-{number}-{resource}"
-    names = (plain, *(f"{plain}-{count}" for count in range(2, 1000)))
+    base_name = f"{'under' if is_under else 'over'}-{number}-{resource}"
+    names = (base_name, *(f"{base_name}-{count}" for count in range(2, 1000)))
     name = next(each for each in names if each not in context.warning_names)
     context.warning_names.add(name)
     yield ConvertedSetting(format_block("quota_warning", name, lines), setting)

@@ -103,10 +103,10 @@ def convert_quota_expression(expression: str, dialect: LocationSQL) -> str:
     kinds = QUOTA_PREFIX_RE.findall(expression)
     if len(kinds) != 1 or ":messages=" in expression:
         raise UnconvertibleValue(f"quota_rule: {expression}")
-    bare = QUOTA_PREFIX_RE.sub("'", expression)
+    number = QUOTA_PREFIX_RE.sub("'", expression)
     if UNIT_SUFFIX_RE.search(expression):
-        return bare
-    return dialect.joined.format(bare, "B" if kinds[0] == "bytes" else "k")
+        return number
+    return dialect.joined.format(number, "B" if kinds[0] == "bytes" else "k")
 
 
 def convert_mail_expression(

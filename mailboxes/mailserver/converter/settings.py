@@ -104,11 +104,11 @@ def convert_ssl_protocols(setting: ConfigSetting) -> Results:
     words = setting.value.split()
     denied = [word[1:] for word in words if word.startswith("!")]
     allowed = [word for word in words if not word.startswith("!")]
-    left = [
+    remaining = [
         each for each in TLS_VERSIONS if each not in denied and (not allowed or each in allowed)
     ]
-    if left and {*denied, *allowed} <= {*TLS_VERSIONS, *REMOVED_TLS_VERSIONS}:
-        yield assign(setting, "ssl_min_protocol", left[0])
+    if remaining and {*denied, *allowed} <= {*TLS_VERSIONS, *REMOVED_TLS_VERSIONS}:
+        yield assign(setting, "ssl_min_protocol", remaining[0])
     else:
         yield UnconvertedSetting(setting, "ssl_min_protocol")
 
