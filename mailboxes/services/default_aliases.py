@@ -1,6 +1,5 @@
 """The default aliases of a domain (abuse, postmaster, …), and whether their targets exist."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from domains.services.locks import adjust_tallies
 from mailadmin.changes.perform import Changes
 from mailboxes.models import Alias
 from mailboxes.services.contents import CONTENT_MODELS
+from mailboxes.services.lookup_keys import iter_lookup_keys
 from mailboxes.services.standalone_aliases import index_standalone_aliases
 
 
@@ -52,12 +52,10 @@ def get_reachable_address(principal: Any) -> str:
 
 def is_missing_recipient(address: str) -> bool:
     """Return whether an address is in a domain here, and nobody has it."""
-    local_part, _at, domain = address.lower().rpartition("@")
-    if not _is_delivered_here(domain):
+    address = address.lower()
+    if not _is_delivered_here(address.rpartition("@")[2]):
         return False
-    signs = re.escape(settings.MAILADMIN_RECIPIENT_DELIMITER)
-    name = re.split(f"[{signs}]", local_part, maxsplit=1)[0] if signs else local_part
-    keys = [f"{part}@{domain}" for part in (local_part, name, "")]
+    keys = list(iter_lookup_keys(address))
     return not any(
         model.objects.filter(pk__in=keys, active=True).exists() for model in CONTENT_MODELS
     )

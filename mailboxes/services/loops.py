@@ -19,6 +19,7 @@ from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.postfix.routing import ALIAS_EXPANSION_LIMIT, split_address, split_extension
 from mailboxes.postfix.routing.addresses import add_extension
 from mailboxes.postfix.routing.loops import find_shortest_path
+from mailboxes.services.lookup_keys import iter_lookup_keys
 
 
 def refuse_loops(changes: Changes, aliases: Iterable[Alias]) -> None:
@@ -167,7 +168,7 @@ def _has_extension(address: str) -> bool:
 def _find_aliases(addresses: Iterable[str], new: Mapping[str, Alias]) -> dict[str, Alias]:
     """Return address → the active alias that Postfix finds for it, unless a mailbox comes first."""
     alias_domains = _find_alias_domain_targets(addresses)
-    keys = {address: list(_iter_lookup_keys(address, alias_domains)) for address in addresses}
+    keys = {address: list(iter_lookup_keys(address, alias_domains)) for address in addresses}
     wanted = {key for options in keys.values() for key in options}
     found: dict[str, Alias | None] = dict.fromkeys(_find_mailboxes(wanted))
     stored = Alias.objects.filter(pk__in=wanted, active=True)
@@ -190,13 +191,3 @@ def _find_mailboxes(keys: Iterable[str]) -> list[str]:
     """Return the mailboxes among these: they are their own targets, before any catch-all."""
     stored = Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True)
     return [username.lower() for username in stored]
-
-
-def _iter_lookup_keys(address: str, alias_domains: Mapping[str, str]) -> Iterator[str]:
-    """Yield what Postfix looks up, in its order, each key also in the target of an alias domain."""
-    local_part, domain = split_address(address)
-    name, extension = split_extension(local_part, settings.MAILADMIN_RECIPIENT_DELIMITER)
-    for part in [local_part, name, ""] if extension else [local_part, ""]:
-        yield f"{part}@{domain}"
-        if domain in alias_domains:
-            yield f"{part}@{alias_domains[domain]}"

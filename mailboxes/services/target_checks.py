@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.conf import settings
 from django.db.models import F, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
@@ -16,7 +15,8 @@ from domains.patterns import DEFAULT_DELIVERY, get_transport_lookup_keys, is_def
 from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
-from mailboxes.postfix.routing import split_address, split_extension
+from mailboxes.postfix.routing import split_address
+from mailboxes.services.lookup_keys import iter_lookup_keys
 
 MISSING, INACTIVE, NO_DOMAIN = "missing", "inactive", "bare"
 
@@ -88,21 +88,11 @@ def classify_target(target: str, context: TargetContext) -> str:
         return ""
     if not context.domains[domain]:
         return INACTIVE
-    found = [
-        context.states[key] for key in build_lookup_keys(target, context) if key in context.states
-    ]
+    keys = iter_lookup_keys(target, context.alias_domains)
+    found = [context.states[key] for key in keys if key in context.states]
     if any(found):
         return ""
     return INACTIVE if found else MISSING
-
-
-def build_lookup_keys(target: str, context: TargetContext) -> list[str]:
-    """Return what Postfix looks up for a target, in the target of an alias domain too."""
-    local_part, domain = split_address(target)
-    name = split_extension(local_part, settings.MAILADMIN_RECIPIENT_DELIMITER)[0]
-    domains = [each for each in (domain, context.alias_domains.get(domain)) if each]
-    parts = dict.fromkeys([local_part, name, ""])
-    return [f"{part}@{each}" for each in domains for part in parts]
 
 
 def load_target_context(principal: Any, targets: list[str]) -> TargetContext:
@@ -111,9 +101,8 @@ def load_target_context(principal: Any, targets: list[str]) -> TargetContext:
     addresses = [target for target in targets if "@" in target]
     load_domain_states(principal, context, sorted({split_address(each)[1] for each in addresses}))
     addresses = [each for each in addresses if split_address(each)[1] in context.domains]
-    load_address_states(
-        context, sorted({key for each in addresses for key in build_lookup_keys(each, context)})
-    )
+    keys = {key for each in addresses for key in iter_lookup_keys(each, context.alias_domains)}
+    load_address_states(context, sorted(keys))
     return context
 
 
