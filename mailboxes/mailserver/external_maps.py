@@ -246,9 +246,7 @@ class ExternalMap(LookupTable):
             return Lookup(self, key, self.answer(key))
         except MapUnavailable as error:
             trouble = _("%(map)s cannot be asked: %(reason)s")
-            return Lookup(
-                self, key, trouble=trouble % {"map": self.reference.text, "reason": error}
-            )
+            return Lookup(self, key, error=trouble % {"map": self.reference.text, "reason": error})
 
 
 class UnsupportedMap(LookupTable):
@@ -260,7 +258,7 @@ class UnsupportedMap(LookupTable):
         self.reason = reason
 
     def fetch(self, key):
-        return Lookup(self, key, trouble=f"{self.name}: {self.reason}")
+        return Lookup(self, key, error=f"{self.name}: {self.reason}")
 
 
 class PostmapMap(ExternalMap):

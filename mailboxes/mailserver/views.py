@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -59,13 +60,13 @@ class ExplainForm(ValidatedTextForm):
         help_text=_("May it send as the address?"),
     )
 
-    def told(self, principal):
-        """The route; what is wrong with the question is said beside its field."""
+    def explain(self, principal: Any) -> dict[str, Any] | None:
+        """Return the explained route, or None with errors in the form."""
         if not self.is_valid():
             return None
         try:
-            setup = build_panel_config(max_lookups=MAX_LOOKUPS)
-            return explain(principal, **self.cleaned_data, setup=setup)
+            config = build_panel_config(max_lookups=MAX_LOOKUPS)
+            return explain(principal, **self.cleaned_data, config=config)
         except ValidationError as error:
             self.add_error(None if not hasattr(error, "error_dict") else "address", error.messages)
         return None
@@ -80,10 +81,11 @@ class ExplainView(RoleRequiredMixin, TemplateView):
     def get_context_data(self, **kwargs):
         asked = self.request.GET if "address" in self.request.GET else None
         form = ExplainForm(asked)
-        told = form.told(self.request.user) if asked else None
-        if told:
-            kwargs["ends"] = [(format_delivery(each), each) for each in told["deliveries"]]
-        return super().get_context_data(form=form, told=told, **kwargs)
+        explanation = form.explain(self.request.user) if asked else None
+        if explanation:
+            deliveries = explanation["deliveries"]
+            kwargs["deliveries"] = [(format_delivery(each), each) for each in deliveries]
+        return super().get_context_data(form=form, explanation=explanation, **kwargs)
 
 
 EXPLAIN_OPERATION = build_operation(
@@ -112,8 +114,8 @@ class ExplainApiView(ApiView):
 
     def get(self, request: HttpRequest) -> JsonResponse:
         form = ExplainForm(request.GET)
-        if told := form.told(self.principal):
-            return JsonResponse(told)
+        if explanation := form.explain(self.principal):
+            return JsonResponse(explanation)
         raise build_validation_problem(error_texts(form.errors.as_data()))
 
 

@@ -1,77 +1,77 @@
-"""How MySQL and SQLite say what the mail server's queries need."""
+"""SQL expressions for MySQL and SQLite, as the mail server's queries need them."""
 
 from django.db import connections
+from django.db.models import Model
 
 from mailadmin.db.fields import load_column_facts
 
 
 class SQLDialect:
-    """How a database says what the queries need; values compare as the column would."""
-
-    def __init__(self, alias="default"):
-        self.column_facts = load_column_facts(alias)
-        self.vendor = connections[alias].vendor
-
-    def table(self, model, name=None):
-        """The table of a model, under the name that its columns are called by."""
-        return f"{model._meta.db_table} AS {name or model._meta.model_name}"
-
-    def holds(self, column, model, name, expression):
-        """Equality that uses the column's index and lets no other alphabet through as a “?”."""
-        return f"{column} = {self.cast_to_column(model, name, expression)}"
-
-    def cast_to_column(self, model, name, expression):
-        return expression
-
-    def ascii_conditions(self, word):
-        """A condition that the word must meet beside equality; none where equality is exact."""
-        return []
-
-    def joined(self, *expressions):
-        return " || ".join(expressions)
-
-    def key_at_domain(self, column):
-        """The key's local part at another domain; of `@here` it makes `@there`."""
-        return f"substr(:key, 1, instr(:key, '@')) || {column}"
-
-    def non_negative(self, column):
-        return f"max({column}, 0)"
-
-    def integer_divide(self, expression, number):
-        """The quotient, as a whole number."""
-        return f"{expression} / {number}"
+    """Render expressions for one database; values compare as the column would."""
 
     now = "datetime('now', 'localtime')"
 
+    def __init__(self, alias: str = "default") -> None:
+        self.column_facts = load_column_facts(alias)
+
+    def table(self, model: type[Model], name: str | None = None) -> str:
+        """Return the table of a model, under the name that its columns are called by."""
+        return f"{model._meta.db_table} AS {name or model._meta.model_name}"
+
+    def equals(self, column: str, model: type[Model], name: str, expression: str) -> str:
+        """Return an equality that uses the column's index; no other alphabet passes as a “?”."""
+        return f"{column} = {self.cast_to_column(model, name, expression)}"
+
+    def cast_to_column(self, model: type[Model], name: str, expression: str) -> str:
+        return expression
+
+    def ascii_conditions(self, expression: str) -> list[str]:
+        """Return what must hold beside an equality; nothing where equality is exact."""
+        return []
+
+    def concat(self, *expressions: str) -> str:
+        return " || ".join(expressions)
+
+    def key_at_domain(self, column: str) -> str:
+        """Return the key's local part at another domain; of `@here` it makes `@there`."""
+        return f"substr(:key, 1, instr(:key, '@')) || {column}"
+
+    def non_negative(self, column: str) -> str:
+        return f"max({column}, 0)"
+
+    def integer_divide(self, expression: str, number: int) -> str:
+        """Return the quotient, as a whole number."""
+        return f"{expression} / {number}"
+
 
 class MySQLDialect(SQLDialect):
-    def cast_to_column(self, model, name, expression):
+    now = "NOW()"
+
+    def cast_to_column(self, model: type[Model], name: str, expression: str) -> str:
         """Without the column's own charset and collation other alphabets are error 1267."""
         facts = self.column_facts.get((model._meta.db_table, name))
         if not facts or not facts.charset:
             return expression
         return f"CONVERT({expression} USING {facts.charset}) COLLATE {facts.collation}"
 
-    def ascii_conditions(self, word):
+    def ascii_conditions(self, expression: str) -> list[str]:
         """Else é would be equal to e in some collations, and ж to a question mark."""
-        return [f"CAST({word} AS BINARY) = CONVERT({word} USING ascii)"]
+        return [f"CAST({expression} AS BINARY) = CONVERT({expression} USING ascii)"]
 
-    def joined(self, *expressions):
+    def concat(self, *expressions: str) -> str:
         return f"CONCAT({', '.join(expressions)})"
 
-    def key_at_domain(self, column):
+    def key_at_domain(self, column: str) -> str:
         # The key may be a column as well, or come in the connection's charset.
-        here, there = "CONVERT(:key USING utf8mb4)", f"CONVERT({column} USING utf8mb4)"
-        return f"CONCAT(SUBSTRING_INDEX({here}, '@', 1), '@', {there})"
+        key, domain = "CONVERT(:key USING utf8mb4)", f"CONVERT({column} USING utf8mb4)"
+        return f"CONCAT(SUBSTRING_INDEX({key}, '@', 1), '@', {domain})"
 
-    def non_negative(self, column):
+    def non_negative(self, column: str) -> str:
         return f"GREATEST({column}, 0)"
 
-    def integer_divide(self, expression, number):
+    def integer_divide(self, expression: str, number: int) -> str:
         return f"{expression} DIV {number}"
 
-    now = "NOW()"
 
-
-def get_dialect(alias="default"):
+def get_dialect(alias: str = "default") -> SQLDialect:
     return {"mysql": MySQLDialect}.get(connections[alias].vendor, SQLDialect)(alias)

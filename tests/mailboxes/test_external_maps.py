@@ -119,8 +119,8 @@ def test_a_key_that_postmap_takes_for_its_standard_input_is_asked_like_any_other
     settle(folder)
     [table] = external_maps.load_routing_config(folder).virtual_alias_maps
     start = time.monotonic()
-    assert table.ask("-").value == "bob@example.org"
-    assert table.ask("--").value is None
+    assert table.look_up("-").value == "bob@example.org"
+    assert table.look_up("--").value is None
     assert time.monotonic() - start < external_maps.CONNECT_TIMEOUT_SECONDS / 2
 
 
@@ -390,7 +390,7 @@ def test_the_settings_of_a_map_work_as_in_postfix(account, settings):
     folder = account(query, READING, **settings)
     table = external_maps.load_routing_config(folder).virtual_alias_maps[0]
     for key in ("info@example.org", "@example.org", "who@example.org", "info"):
-        assert table.ask(key).value == by_postmap(folder, key), key
+        assert table.look_up(key).value == by_postmap(folder, key), key
 
 
 def by_postmap(folder, key):

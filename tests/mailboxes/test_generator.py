@@ -34,7 +34,7 @@ from mailboxes.mailserver.generator.choices import MailServerOptions, detect_opt
 from mailboxes.mailserver.generator.files import generate_files
 from mailboxes.mailserver.generator.steps import find_closed_parents
 from mailboxes.models import Mailbox, Usage
-from mailboxes.postfix.maps import LOGIN_CHARS
+from mailboxes.postfix.dovecot_queries import LOGIN_CHARS
 from mailboxes.postfix.routing import build_panel_config
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.mailboxes import create_mailboxes

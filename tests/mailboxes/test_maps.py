@@ -11,7 +11,8 @@ from mailboxes.mailserver.config_parser.maps import parse_map_reference
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.external_maps import expand_placeholders
 from mailboxes.models import Alias, Mailbox
-from mailboxes.postfix import maps
+from mailboxes.postfix.maps import build_postfix_maps
+from mailboxes.postfix.queries import bind_parameters
 from tests import collations
 from tests.legacy_databases import Database
 
@@ -152,9 +153,9 @@ def asked(link, query, key):
 @pytest.mark.django_db(transaction=True)  # ANALYZE commits
 def test_every_query_finds_its_rows_by_an_index():
     people(3000)
-    for query in maps.build_postfix_maps():
+    for query in build_postfix_maps():
         for key in ("user7@d1.example", "@d1.example", "d1.example", "user7@mirror.example", "*"):
-            sql, values = maps.bind_parameters(query.sql(), key)
+            sql, values = bind_parameters(query.sql(), key)
             with connection.cursor() as cursor:
                 cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {sql}", values)
                 names = [column[0] for column in cursor.description]
@@ -174,8 +175,8 @@ def test_every_query_finds_its_rows_by_an_index():
 @pytest.mark.django_db
 def test_every_query_finds_its_rows_by_an_index_in_sqlite():
     people(1000)
-    for query in maps.build_postfix_maps():
-        sql, values = maps.bind_parameters(query.sql(), "user7@d1.example")
+    for query in build_postfix_maps():
+        sql, values = bind_parameters(query.sql(), "user7@d1.example")
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}", values)
             plan = [row[3] for row in cursor.fetchall()]

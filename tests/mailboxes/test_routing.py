@@ -17,7 +17,9 @@ from domains.patterns import WILDCARD_PATTERN, validate_pattern, validate_transp
 from mailadmin.db.fields import split_goto
 from mailboxes.mailserver.external_maps import load_routing_config
 from mailboxes.models import Alias, Mailbox
-from mailboxes.postfix import maps, routing
+from mailboxes.postfix import routing
+from mailboxes.postfix.maps import build_postfix_maps
+from mailboxes.postfix.queries import render_for_postfix
 from mailboxes.services.loops import find_loop
 from tests import mailservers
 
@@ -184,11 +186,11 @@ def postfix(server, transactional_db):
     if not server.process:
         parameters = {}
         kind = {"mysql": "mysql", "sqlite": "sqlite"}[connection.vendor]
-        for query in maps.build_postfix_maps():
+        for query in build_postfix_maps():
             file = server.write(
                 f"{query.name}.cf",
                 mailservers.map_file(
-                    mailservers.sql_settings(connection), maps.render_for_postfix(query.sql())
+                    mailservers.sql_settings(connection), render_for_postfix(query.sql())
                 ),
             )
             parameters.setdefault(query.parameter, []).append(f"proxy:{kind}:{file}")

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.db import connection
 
 from mailboxes.mailserver.autoresponder.tables import AUTOREPLY_PRIVILEGES
-from mailboxes.postfix import maps
+from mailboxes.postfix.dovecot_queries import DOVECOT_PRIVILEGES
+from mailboxes.postfix.maps import POSTFIX_PRIVILEGES
 
 # Migrations need an account that can change tables as well.
 PANEL_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -32,8 +33,8 @@ def get_account_privileges() -> dict[str, list[Grant]]:
     """Return account → grants."""
     database = quote_identifier(escape_grant_pattern(connection.settings_dict["NAME"]))
     return {
-        "postfix": list(iter_grants(maps.POSTFIX_PRIVILEGES)),
-        "dovecot": list(iter_grants(maps.DOVECOT_PRIVILEGES)),
+        "postfix": list(iter_grants(POSTFIX_PRIVILEGES)),
+        "dovecot": list(iter_grants(DOVECOT_PRIVILEGES)),
         "autoreply": list(iter_grants(AUTOREPLY_PRIVILEGES)),
         "panel": [(", ".join(PANEL_PRIVILEGES), f"{database}.*")],
     }

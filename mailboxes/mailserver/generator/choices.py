@@ -22,7 +22,8 @@ from mailadmin.passwords import schemes
 from mailboxes.mailserver.generator.database import DatabaseLocation
 from mailboxes.mailserver.programs import find_program
 from mailboxes.models import Mailbox
-from mailboxes.postfix import maps
+from mailboxes.postfix.dovecot_queries import QUOTA_DICTIONARY
+from mailboxes.postfix.maps import VACATION_SERVICE
 
 PATH_PATTERN, WORD_PATTERN = r"/[\w./@+-]*", r"[A-Za-z0-9._-]+"
 TABLE_LIST_PATTERN = r"(\w+:[\w./@+-]+(,\s*)?)*"
@@ -107,8 +108,8 @@ class MailServerOptions:
             "time_zone": settings.TIME_ZONE,
             "delimiter": settings.MAILADMIN_RECIPIENT_DELIMITER,
             "vacation_domain": settings.MAILADMIN_VACATION_DOMAIN,
-            "vacation_service": maps.VACATION_SERVICE,
-            "quota": maps.QUOTA_DICTIONARY,
+            "vacation_service": VACATION_SERVICE,
+            "quota": QUOTA_DICTIONARY,
         }
 
 

@@ -10,7 +10,9 @@ from mailboxes.mailserver.config_parser.postfix import split_logical_lines
 from mailboxes.mailserver.generator import accounts
 from mailboxes.mailserver.generator.choices import MailServerOptions
 from mailboxes.mailserver.generator.database import DatabaseLocation
-from mailboxes.postfix import maps
+from mailboxes.postfix.dovecot_queries import build_dovecot_queries, render_for_dovecot
+from mailboxes.postfix.maps import build_postfix_maps
+from mailboxes.postfix.queries import PostfixMap, render_for_postfix
 
 PANEL_FOLDER = "mailadmin"  # the folder of the maps, next to main.cf
 PUBLIC_MODE, SECRET_MODE, ROOT_ONLY_MODE = 0o644, 0o640, 0o600
@@ -49,7 +51,7 @@ def generate_postfix_files(context: Context) -> Iterator[GeneratedFile]:
     yield GeneratedFile("postfix", "master.cf", render_config_file("postfix/master.cf", context))
     script = render_postconf_script(main, render_config_file("postfix/services", context))
     yield GeneratedFile("postfix", f"{PANEL_FOLDER}/postconf.sh", script)
-    for query in maps.build_postfix_maps():
+    for query in build_postfix_maps():
         if query.parameter:
             variables = context | {"map": query, "query": render_map_query(query)}
             text = render_config_file("postfix/map.cf", variables)
@@ -125,24 +127,24 @@ def render_config_file(name: str, context: Context) -> str:
 def get_tables_by_parameter(choices: MailServerOptions) -> dict[str, list[str]]:
     """Return parameter → tables, as they are written in main.cf."""
     tables: dict[str, list[str]] = {}
-    for query in maps.build_postfix_maps():
+    for query in build_postfix_maps():
         if query.parameter:
             table = f"{choices.map_type}:$config_directory/{PANEL_FOLDER}/{query.name}.cf"
             tables.setdefault(query.parameter, []).append(table)
     return tables
 
 
-def render_map_query(query: maps.PostfixMap) -> str:
+def render_map_query(query: PostfixMap) -> str:
     """Render a value of several lines, indented so that they continue the first."""
-    return maps.render_for_postfix(query.sql()).replace("\n", "\n    ")
+    return render_for_postfix(query.sql()).replace("\n", "\n    ")
 
 
 def render_dovecot_queries(choices: MailServerOptions) -> dict[str, str]:
     """Render Dovecot's queries in one line each, as its files require."""
     version, base = choices.dovecot_version, choices.mail_directory
     return {
-        query.name: " ".join(maps.render_for_dovecot(query.sql, version, base).split())
-        for query in maps.build_dovecot_queries(version)
+        query.name: " ".join(render_for_dovecot(query.sql, version, base).split())
+        for query in build_dovecot_queries(version)
     }
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from django.db import connection
 from django.db.models import Min
 from django.utils.translation import gettext_lazy as _
 
@@ -14,7 +13,8 @@ from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.generator.files import PANEL_FOLDER
 from mailboxes.mailserver.verifier.programs import LiveDovecot, LivePostfix
 from mailboxes.models import Alias, Mailbox
-from mailboxes.postfix import maps
+from mailboxes.postfix.maps import build_postfix_maps
+from mailboxes.postfix.queries import is_queried_for_key, run_query
 
 # parameter → kinds of keys that are put to it
 KEY_KINDS_BY_PARAMETER = {
@@ -180,21 +180,19 @@ def find_first_local_parts(model: type, domains: set[str], is_active: bool) -> d
 def get_panel_map_queries():
     """parameter → the SQL of the panel's lookups for it, in their order."""
     found = {}
-    for query in maps.build_postfix_maps():
+    for query in build_postfix_maps():
         found.setdefault(query.parameter, []).append(query.sql())
     return found
 
 
 def find_panel_answer(queries, key):
     """What the first of them says that says anything."""
-    said = (run_panel_query(sql, key) for sql in queries if maps.is_queried_for_key(sql, key))
+    said = (run_panel_query(sql, key) for sql in queries if is_queried_for_key(sql, key))
     return next(filter(None, said), "")
 
 
 def run_panel_query(sql, key):
-    with connection.cursor() as cursor:
-        cursor.execute(*maps.bind_parameters(sql, key))
-        return ",".join(str(value) for (value,) in cursor.fetchall() if value not in (None, ""))
+    return ",".join(str(value) for (value,) in run_query(sql, key) if value not in (None, ""))
 
 
 class DovecotComparison:

@@ -1,13 +1,15 @@
-"""What happens to mail for an address, step by step, as far as a person may know it.
+"""What happens to mail for an address, step by step, as far as a principal may see it.
 
-One structure for the page, the command and the API; its words are the interface's.
+One structure for the page, the command and the API, with texts of the interface.
 """
 
 import itertools
 from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.core.exceptions import ValidationError
-from django.db.models import Subquery
+from django.db.models import QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -23,14 +25,29 @@ from mailboxes.postfix.explain.redaction import VisibleScope, find_vacation_owne
 from mailboxes.postfix.routing import (
     DOVECOT_LMTP_TRANSPORT,
     TERMINAL_SERVICES,
+    AliasExpansion,
+    Delivery,
+    Lookup,
     LookupUnavailable,
+    MatchedRow,
     PostfixRouter,
+    Route,
+    RoutingConfig,
     build_panel_config,
     format_sender_reply,
     parse_typed_address,
     quote_address,
     split_address,
 )
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class AliasDomainColumns(TypedDict):
+        mirror_target: str | None
+        is_target_active: bool | None
+
+    AnnotatedDomain = WithAnnotations[Domain, AliasDomainColumns]
 
 ROW_URL_NAMES = {
     "alias": "aliases-edit",
@@ -39,33 +56,36 @@ ROW_URL_NAMES = {
     "domain": "domain",
     "transport": "transports-edit",
 }
+MAX_STEPS = 100  # an alias loop has a thousand
+
+Data = dict[str, Any]
 
 
-MAX_STEPS = 100
-
-
-def explain(principal, address, sender="", setup=None):
-    """The route of mail for the address, who may send as it, and whether the sender may."""
-    address, sight = clean_queried_address(address), VisibleScope(principal)
-    if not sight.can_see(address):
+def explain(
+    principal: Any, address: str, sender: str = "", config: RoutingConfig | None = None
+) -> Data:
+    """Return the route of mail for the address, who may send as it, and whether the sender may."""
+    address, scope = clean_queried_address(address), VisibleScope(principal)
+    if not scope.can_see(address):
         raise ValidationError({"address": _("This address is in none of your domains.")})
-    postfix = PostfixRouter(setup or build_panel_config())
-    told = {"address": address, "steps": [], "more_steps": 0, "deliveries": [], "trouble": ""}
-    told["left_out"] = postfix.setup.left_out
+    router = PostfixRouter(config or build_panel_config())
+    explanation: Data = {"address": address, "steps": [], "more_steps": 0, "deliveries": []}
+    explanation |= {"trouble": "", "left_out": router.config.left_out}
     try:
-        route = postfix.route(address)
-        told |= serialize_route(route, sight) | truncate_steps(serialize_steps(route, sight))
-        told["deliveries"] = [
-            serialize_delivery(each, sight) for each in find_visible_deliveries(route, sight)
+        route = router.route(address)
+        explanation |= serialize_route(route, scope) | serialize_steps(route, scope)
+        explanation["deliveries"] = [
+            serialize_delivery(each, scope) for each in find_visible_deliveries(route, scope)
         ]
     except LookupUnavailable as error:
-        told["trouble"] = str(error)
-    told |= serialize_senders(postfix, address, sender, sight)
-    return told | {"outcome": get_outcome(told), "says": format_headline(told)}
+        explanation["trouble"] = str(error)
+    explanation |= serialize_senders(router, address, sender, scope)
+    texts = {"outcome": get_outcome(explanation), "says": format_headline(explanation)}
+    return explanation | texts
 
 
-def clean_queried_address(text):
-    """An address as Postfix would be given it: its domain in ASCII."""
+def clean_queried_address(text: str) -> str:
+    """Return an address as Postfix receives it: its domain in ASCII."""
     try:
         local_part, domain = split_address(parse_typed_address(text))
         return f"{local_part}@{normalize_domain(domain)}"
@@ -73,172 +93,165 @@ def clean_queried_address(text):
         raise ValidationError({"address": error.messages}) from error
 
 
-# Parts of the answer
+# The route
 
 
-def serialize_route(route, sight):
+def serialize_route(route: Route, scope: VisibleScope) -> Data:
+    loop = (address if scope.can_see(address) else "…" for address in route.loop)
     return {
         "class": route.kind,
         "accepted": route.is_accepted,
         "reply": route.reply,
-        "loop": list(collapse_repeats(a if sight.can_see(a) else "…" for a in route.loop)),
+        "loop": list(collapse_repeats(loop)),
         "is_circle": route.is_circle,
     }
 
 
-def collapse_repeats(addresses):
-    """How many foreign addresses lie between is nobody's business."""
-    return (address for address, _same in itertools.groupby(addresses))
+def collapse_repeats(addresses: Iterable[str]) -> Iterator[str]:
+    """Yield equal neighbours once: the number of foreign addresses between is not shown."""
+    return (address for address, _group in itertools.groupby(addresses))
 
 
-def truncate_steps(found: list[dict]) -> dict:
-    """The first steps, and how many are left out: a way without end has a thousand."""
-    return {"steps": found[:MAX_STEPS], "more_steps": len(found[MAX_STEPS:])}
-
-
-def serialize_steps(route, sight):
-    """What is asked at the door, then each address that an alias leads to."""
-    door = {"what": "recipient", "address": route.address, "targets": []}
-    return [door | {"lookups": serialize_lookups(route.lookups, sight)}] + [
-        {
-            "what": "alias",
-            "address": hop.address,
-            "targets": hop.targets,
-            "lookups": serialize_lookups(hop.lookups, sight),
-        }
-        for hop in find_visible_expansions(route, sight)
+def serialize_steps(route: Route, scope: VisibleScope) -> Data:
+    """Return the lookups at RCPT TO, then the aliases, and the number of those left out."""
+    steps = [serialize_step("recipient", route.address, [], route.lookups, scope)]
+    steps += [
+        serialize_step("alias", each.address, each.targets, each.lookups, scope)
+        for each in find_visible_expansions(route, scope)
     ]
+    return {"steps": steps[:MAX_STEPS], "more_steps": len(steps[MAX_STEPS:])}
 
 
-def find_visible_expansions(route, sight):
-    """The hops that lead from own address to own address."""
-    hops = {hop.address: hop for hop in route.expansions}
-    waiting, seen = deque([route.address]), {}
-    while waiting:
-        address = waiting.popleft()
-        if address not in seen and address in hops and is_visible_expansion(hops[address], sight):
-            seen[address] = hops[address]
-            waiting += hops[address].targets
-    return list(seen.values())
+def serialize_step(
+    kind: str, address: str, targets: list[str], lookups: list[Lookup], scope: VisibleScope
+) -> Data:
+    step = {"what": kind, "address": address, "targets": targets}
+    return step | {"lookups": serialize_lookups(lookups, scope)}
 
 
-def is_visible_expansion(hop, sight):
-    return sight.can_see(hop.address) and all(sight.can_see_rows(lookup) for lookup in hop.lookups)
+def find_visible_expansions(route: Route, scope: VisibleScope) -> list[AliasExpansion]:
+    """Return the expansions that are reached by visible ones only."""
+    expansions = {each.address: each for each in route.expansions}
+    found: dict[str, AliasExpansion] = {}
+    queue = deque([route.address])
+    while queue:
+        expansion = expansions.get(address := queue.popleft())
+        if address not in found and expansion and is_visible_expansion(expansion, scope):
+            found[address] = expansion
+            queue += expansion.targets
+    return list(found.values())
 
 
-def find_visible_deliveries(route, sight):
-    """Deliveries that a person may follow to; the others leave his domains."""
-    if sight.can_see_all or not route.is_accepted:
+def is_visible_expansion(expansion: AliasExpansion, scope: VisibleScope) -> bool:
+    return scope.can_see(expansion.address) and all(map(scope.can_see_rows, expansion.lookups))
+
+
+def find_visible_deliveries(route: Route, scope: VisibleScope) -> list[Delivery]:
+    """Return the deliveries that are reached by visible expansions; the others are foreign."""
+    if scope.can_see_all or not route.is_accepted:
         return route.deliveries
-    own = find_visible_expansions(route, sight)
-    reached = {hop.address.lower() for hop in own}
-    named = {route.address.lower()} | {t.lower() for hop in own for t in hop.targets}
-    reached |= {a for a in named if is_vacation_target(a) and sight.can_see(a)}
+    expansions = find_visible_expansions(route, scope)
+    reached = {each.address.lower() for each in expansions}
+    named = {route.address.lower()} | {t.lower() for each in expansions for t in each.targets}
+    reached |= {a for a in named if is_vacation_target(a) and scope.can_see(a)}
     return [each for each in route.deliveries if each.address.lower() in reached] + [
-        ForeignDelivery(address) for address in sorted(named - reached)
+        Delivery(address, "foreign") for address in sorted(named - reached)
     ]
 
 
-class ForeignDelivery:
-    """Where a way leaves what a person may see."""
-
-    kind, transport, nexthop, row, reason, lookups = "foreign", "", "", "", "", ()
-
-    def __init__(self, address):
-        self.address = address
-
-
-def serialize_delivery(each, sight):
-    told = {
-        "address": quote_address(each.address),
-        "kind": each.kind,
-        "lookups": serialize_lookups(each.lookups, sight),
+def serialize_delivery(delivery: Delivery, scope: VisibleScope) -> Data:
+    data: Data = {
+        "address": quote_address(delivery.address),
+        "kind": delivery.kind,
+        "lookups": serialize_lookups(delivery.lookups, scope),
     }
-    if sight.can_see_all and each.kind != "mailbox":
-        told |= {"transport": each.transport, "nexthop": each.nexthop, "reason": each.reason}
-    told |= DELIVERY_DETAILS.get(each.kind, get_no_details)(each)
-    return told | {"verdict": get_verdict(told)}
+    if scope.can_see_all and delivery.kind != "mailbox":
+        names = ("transport", "nexthop", "reason")
+        data |= {name: getattr(delivery, name) for name in names}
+    if delivery.kind == "mailbox":
+        data |= get_mailbox_details(delivery)
+    if delivery.kind == "autoreply":
+        data |= get_vacation_details(delivery)
+    return data | {"verdict": get_verdict(data)}
 
 
-def get_no_details(_each):
-    return {}
-
-
-def get_mailbox_details(each):
-    """Where it lies, how much it holds and may hold."""
-    usage = Usage.objects.filter(pk=each.row).first()
-    quota, used = max(int(each.quota or 0), 0), usage.bytes if usage else 0
+def get_mailbox_details(delivery: Delivery) -> Data:
+    usage = Usage.objects.filter(pk=delivery.row).first()
+    quota, used = max(int(delivery.quota or 0), 0), usage.bytes if usage else 0
     return {
-        "mailbox": each.row,
-        "path": each.nexthop,
+        "mailbox": delivery.row,
+        "path": delivery.nexthop,
         "quota": quota,
         "used": used,
         "is_over": 0 < quota <= used,
     }
 
 
-def get_vacation_details(each):
-    """Whose answer, and whether it is given now."""
-    mailbox = find_vacation_owner(each.address)
+def get_vacation_details(delivery: Delivery) -> Data:
+    """Return whose auto-reply it is, and whether it is sent now."""
+    mailbox = find_vacation_owner(delivery.address)
     vacation = Vacation.objects.filter(pk=mailbox).first()
-    return {"mailbox": mailbox, "answers": bool(vacation) and is_vacation_active(vacation)}
+    return {"mailbox": mailbox, "answers": vacation is not None and is_vacation_active(vacation)}
 
 
-def is_vacation_active(vacation):
+def is_vacation_active(vacation: Vacation) -> bool:
     now = timezone.now()
-    begun = not is_known_date(vacation.activefrom) or vacation.activefrom <= now
-    over = is_known_date(vacation.activeuntil) and vacation.activeuntil < now
-    return vacation.active and begun and not over
+    has_begun = not is_known_date(vacation.activefrom) or vacation.activefrom <= now
+    is_over = is_known_date(vacation.activeuntil) and vacation.activeuntil < now
+    return vacation.active and has_begun and not is_over
 
 
-DELIVERY_DETAILS = {"mailbox": get_mailbox_details, "autoreply": get_vacation_details}
+# Senders
 
 
-def serialize_senders(postfix, address, sender, sight):
-    """Who may send as the address; and what a sender hears who may not."""
-    told, asked = {"senders": [], "sender_lookups": [], "sender_trouble": ""}, []
+def serialize_senders(
+    router: PostfixRouter, address: str, sender: str, scope: VisibleScope
+) -> Data:
+    """Return who may send as the address, and what is refused to a sender who may not."""
+    data: Data = {"senders": [], "sender_lookups": [], "sender_trouble": ""}
+    lookups: list[Lookup] = []
     try:
-        owners = postfix.find_sender_logins(address, asked)
+        owners = router.find_sender_logins(address, lookups)
     except LookupUnavailable as error:
-        return told | {"sender_trouble": str(error)}
-    if not all(sight.can_see_rows(lookup) for lookup in asked):
-        return told | {"sender_trouble": _("It leaves your domains.")}
-    told["senders"] = filter_visible_logins(owners, sight) if postfix.setup.is_own else owners
-    told["sender_lookups"] = serialize_lookups(asked, sight)
+        return data | {"sender_trouble": str(error)}
+    if not all(map(scope.can_see_rows, lookups)):
+        return data | {"sender_trouble": _("It leaves your domains.")}
+    data["senders"] = filter_visible_logins(owners, scope) if router.config.is_own else owners
+    data["sender_lookups"] = serialize_lookups(lookups, scope)
     if sender:
-        told["sender"] = check_sender(owners, sender.strip().lower(), address, sight)
-    return told
+        data["sender"] = check_sender(owners, sender.strip().lower(), address, scope)
+    return data
 
 
-def filter_visible_logins(owners, sight):
-    """Those who can sign in; an alias may lead to other people too."""
-    own = Mailbox.objects.visible_to(sight.principal).filter(active=True)
+def filter_visible_logins(owners: list[str], scope: VisibleScope) -> list[str]:
+    """Return those who can sign in; an alias may have foreign targets too."""
+    visible = Mailbox.objects.visible_to(scope.principal).filter(active=True)
     names = {owner.lower() for owner in owners}
-    return sorted(own.filter(pk__in=names).values_list("pk", flat=True))
+    return sorted(visible.filter(pk__in=names).values_list("pk", flat=True))
 
 
-def check_sender(owners, login, address, sight):
-    """Postfix's words, or what keeps the login from getting so far."""
+def check_sender(owners: list[str], login: str, address: str, scope: VisibleScope) -> Data:
+    """Return Postfix's refusal, or why the login cannot sign in to send."""
     reply = format_sender_reply(login, address, owners)
-    mailbox = Mailbox.objects.filter(pk=login).first() if sight.can_see(login) else None
+    mailbox = Mailbox.objects.filter(pk=login).first() if scope.can_see(login) else None
     if not reply and mailbox and not (mailbox.active and mailbox.smtp_active):
         reply = _("%(login)s cannot sign in to send.") % {"login": login}
     return {"login": login, "may": not reply, "reply": reply}
 
 
-# A whole domain
+# Domains
 
 
-def explain_domain(domain, transport: str) -> tuple[str, str]:
-    """What becomes of mail for a domain with this transport in force: (outcome, its words)."""
+def explain_domain(domain: "AnnotatedDomain", transport: str) -> tuple[str, str]:
+    """Return what becomes of mail for a domain with this transport: (outcome, its text)."""
     if domain.mirror_target and domain.active:
         return explain_alias_domain(domain)
-    found = get_domain_outcome(domain, transport)
-    return found, str(messages.DOMAIN_MESSAGES[found])
+    outcome = get_domain_outcome(domain, transport)
+    return outcome, str(messages.DOMAIN_MESSAGES[outcome])
 
 
-def annotate_alias_domain(domains, name: str):
-    """Domains, with the target of an active alias domain of this name and whether it is active."""
+def annotate_alias_domain(domains: QuerySet[Domain], name: str) -> "QuerySet[AnnotatedDomain]":
+    """Add the target of an active alias domain of this name, and whether the target is active."""
     mirror = AliasDomain._base_manager.filter(pk=name, active=True)
     return domains.annotate(
         mirror_target=Subquery(mirror.values("target_domain")[:1]),
@@ -246,8 +259,7 @@ def annotate_alias_domain(domains, name: str):
     )
 
 
-def explain_alias_domain(domain: Domain) -> tuple[str, str]:
-    """The same for an alias domain, whose mail is that of its target."""
+def explain_alias_domain(domain: "AnnotatedDomain") -> tuple[str, str]:
     if not domain.is_target_active:
         return messages.REJECTED, str(messages.DOMAIN_MESSAGES[messages.REJECTED])
     text = _("Mail is delivered as mail for %(target)s.")
@@ -269,12 +281,12 @@ def get_domain_outcome(domain: Domain, transport: str) -> str:
 # Lookups
 
 
-def serialize_lookups(asked, sight):
-    """Each question once, with its SQL and the rows that answered or would have."""
-    told = {}
-    for lookup in asked:
-        if sight.can_see_rows(lookup) and (lookup.table.name, lookup.key) not in told:
-            told[lookup.table.name, lookup.key] = {
+def serialize_lookups(lookups: Iterable[Lookup], scope: VisibleScope) -> list[Data]:
+    """Return each lookup once, with its SQL and the rows that answered or would have."""
+    found: dict[tuple[str, str], Data] = {}
+    for lookup in lookups:
+        if scope.can_see_rows(lookup) and (lookup.table.name, lookup.key) not in found:
+            found[lookup.table.name, lookup.key] = {
                 "table": lookup.table.name,
                 "title": str(lookup.table.title),
                 "key": lookup.key,
@@ -282,20 +294,17 @@ def serialize_lookups(asked, sight):
                 "answer": lookup.value,
                 "said": format_lookup_answer(lookup),
                 "rows": [serialize_row(row) for row in lookup.rows],
-                "inactive": [serialize_row(row) for row in lookup.asleep],
+                "inactive": [serialize_row(row) for row in lookup.inactive],
             }
-    return list(told.values())
+    return list(found.values())
 
 
-def format_lookup_answer(lookup):
-    """The answer as people say it: a table that lets pass has no objection."""
+def format_lookup_answer(lookup: Lookup) -> str:
+    """Return the answer for people: a restriction that permits says no."""
     return _("no") if lookup.value == "DUNNO" else lookup.value or lookup.key
 
 
-def serialize_row(row):
-    told = {
-        "table": row.model,
-        "key": row.key,
-        "url": reverse(ROW_URL_NAMES[row.model], args=[row.key]),
-    }
-    return told | ({"reason": str(row.reason)} if row.reason else {})
+def serialize_row(row: MatchedRow) -> Data:
+    url = reverse(ROW_URL_NAMES[row.model], args=[row.key])
+    reason = {"reason": str(row.reason)} if row.reason else {}
+    return {"table": row.model, "key": row.key, "url": url} | reason

@@ -1,4 +1,6 @@
-"""The route of an address in words that need no knowledge of Postfix."""
+"""An explained route in sentences that need no knowledge of Postfix."""
+
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -7,7 +9,9 @@ from mailadmin.formatting import format_size
 from mailboxes.postfix.maps import MAILBOX_INACTIVE_REPLY
 from mailboxes.postfix.routing import QUEUE_WRITE_ERROR_REPLY
 
-# What becomes of mail: one word for programs and colours.
+Data = dict[str, Any]  # of an explanation, or of one of its deliveries
+
+# What becomes of mail, for programs and colours
 DELIVERED, HANDED_OVER, ANSWERED = "delivered", "handed_over", "answered"
 BOUNCES, DEFERRED, DISCARDED = "bounces", "deferred", "discarded"
 REJECTED, PARTLY, UNKNOWN = "rejected", "partly", "unknown"
@@ -30,43 +34,43 @@ VERDICTS = {
 }
 
 
-def get_verdict(each: dict) -> str:
-    """What becomes of mail at one end."""
-    return BOUNCES if each.get("is_over") else VERDICTS[each["kind"]]
+def get_verdict(delivery: Data) -> str:
+    """Return what becomes of mail at one delivery."""
+    return BOUNCES if delivery.get("is_over") else VERDICTS[delivery["kind"]]
 
 
-def get_outcome(told: dict) -> str:
-    """What becomes of mail for the address."""
-    if told["trouble"]:
+def get_outcome(explanation: Data) -> str:
+    """Return what becomes of mail for the address."""
+    if explanation["trouble"]:
         return UNKNOWN
-    if told["reply"]:
-        return REJECTED if told["reply"].startswith("5") else DEFERRED
-    found = {get_verdict(each) for each in told["deliveries"]}
-    lost = [verdict for verdict in FAILURE_VERDICTS if verdict in found]
-    good = [verdict for verdict in SUCCESS_VERDICTS if verdict in found]
+    if explanation["reply"]:
+        return REJECTED if explanation["reply"].startswith("5") else DEFERRED
+    verdicts = {get_verdict(each) for each in explanation["deliveries"]}
+    lost = [verdict for verdict in FAILURE_VERDICTS if verdict in verdicts]
+    good = [verdict for verdict in SUCCESS_VERDICTS if verdict in verdicts]
     if good:
         return PARTLY if lost else good[0]
-    return (lost or [ANSWERED if found else UNKNOWN])[0]
+    return (lost or [ANSWERED if verdicts else UNKNOWN])[0]
 
 
-def format_headline(told: dict) -> str:
-    """What happens, in a line."""
-    if told["trouble"]:
-        return _("Cannot be determined: %(trouble)s") % {"trouble": told["trouble"]}
-    if not told["reply"]:
-        return HEADLINE_FORMATTERS[get_outcome(told)](told["deliveries"])
-    if get_outcome(told) == REJECTED:
-        return _("Rejected at RCPT: %(reason)s") % {"reason": format_refusal(told)}
-    return format_refusal(told)
+def format_headline(explanation: Data) -> str:
+    """Return what happens, in a line."""
+    if explanation["trouble"]:
+        return _("Cannot be determined: %(trouble)s") % {"trouble": explanation["trouble"]}
+    if not explanation["reply"]:
+        return HEADLINE_FORMATTERS[get_outcome(explanation)](explanation["deliveries"])
+    if get_outcome(explanation) == REJECTED:
+        return _("Rejected at RCPT: %(reason)s") % {"reason": format_refusal(explanation)}
+    return format_refusal(explanation)
 
 
 # One headline for each outcome of mail that is accepted
 
 
-def format_delivered(ends: list[dict]) -> str:
-    if HANDED_OVER in map(get_verdict, ends):
+def format_delivered(deliveries: list[Data]) -> str:
+    if HANDED_OVER in map(get_verdict, deliveries):
         return _("Delivered to a mailbox here, and handed to another server.")
-    number = [get_verdict(each) for each in ends].count(DELIVERED)
+    number = [get_verdict(each) for each in deliveries].count(DELIVERED)
     if number == 1:
         return _("Delivered to a mailbox here.")
     text = ngettext(
@@ -75,32 +79,32 @@ def format_delivered(ends: list[dict]) -> str:
     return text % {"number": number}
 
 
-def format_handed_over(ends: list[dict]) -> str:
+def format_handed_over(deliveries: list[Data]) -> str:
     return _("Handed to another server.")
 
 
-def format_answered(ends: list[dict]) -> str:
-    if any(each["answers"] for each in ends):
+def format_answered(deliveries: list[Data]) -> str:
+    if any(each["answers"] for each in deliveries):
         return _("Answered only, delivered nowhere.")
     return _("Delivered nowhere, and not answered now.")
 
 
-def format_bounces(ends: list[dict]) -> str:
+def format_bounces(deliveries: list[Data]) -> str:
     return _("Accepted, then bounces.")
 
 
-def format_deferred(ends: list[dict]) -> str:
-    if any(each["kind"] == "broken" for each in ends):
+def format_deferred(deliveries: list[Data]) -> str:
+    if any(each["kind"] == "broken" for each in deliveries):
         return _("Accepted, then deferred: this cannot work.")
     return _("Accepted, then deferred, and bounces after some days.")
 
 
-def format_discarded(ends: list[dict]) -> str:
+def format_discarded(deliveries: list[Data]) -> str:
     return _("Accepted, then silently discarded.")
 
 
-def format_partly(ends: list[dict]) -> str:
-    verdicts = [verdict for verdict in map(get_verdict, ends) if verdict != ANSWERED]
+def format_partly(deliveries: list[Data]) -> str:
+    verdicts = [verdict for verdict in map(get_verdict, deliveries) if verdict != ANSWERED]
     lost = [verdict for verdict in verdicts if verdict in FAILURE_VERDICTS]
     texts = {
         BOUNCES: _("Accepted, but bounces at %(lost)d of %(all)d places."),
@@ -112,8 +116,8 @@ def format_partly(ends: list[dict]) -> str:
     return text % {"lost": len(lost), "all": len(verdicts)}
 
 
-def format_undetermined(ends: list[dict]) -> str:
-    if any(each["kind"] == "local" for each in ends):
+def format_undetermined(deliveries: list[Data]) -> str:
+    if any(each["kind"] == "local" for each in deliveries):
         return _("Cannot be determined: it is handed to the mail server’s own system.")
     return _("Cannot be determined: it leaves your domains.")
 
@@ -130,7 +134,7 @@ HEADLINE_FORMATTERS = {
 }
 
 
-# Of a whole domain
+# Of all mail for a domain
 DOMAIN_MESSAGES = {
     DELIVERED: gettext_lazy("Mail is delivered to the mailboxes here."),
     HANDED_OVER: gettext_lazy("Mail is handed to another server."),
@@ -142,38 +146,39 @@ DOMAIN_MESSAGES = {
 }
 
 
-# Why it is refused
+# Refusals
 
 
-def format_refusal(told: dict) -> str:
-    """Why it is refused, as far as rows tell it."""
-    if told["loop"]:
-        return format_loop(told)
-    if told["reply"] == QUEUE_WRITE_ERROR_REPLY:
+def format_refusal(explanation: Data) -> str:
+    """Return why it is refused, as far as rows show it."""
+    if explanation["loop"]:
+        return format_loop(explanation)
+    if explanation["reply"] == QUEUE_WRITE_ERROR_REPLY:
         return _("Deferred: an alias on the way has no usable target.")
-    if MAILBOX_INACTIVE_REPLY.partition(" ")[2].partition(" ")[2] in told["reply"]:
+    if MAILBOX_INACTIVE_REPLY.partition(" ")[2].partition(" ")[2] in explanation["reply"]:
         return _("The mailbox is switched off.")
-    if asleep := [row for look in told["steps"][0]["lookups"] for row in look["inactive"]]:
-        return _("%(row)s: %(reason)s.") % {"row": asleep[0]["key"], "reason": asleep[0]["reason"]}
-    if told["class"] == "default":
+    lookups = explanation["steps"][0]["lookups"]
+    if inactive := next((row for lookup in lookups for row in lookup["inactive"]), None):
+        return _("%(row)s: %(reason)s.") % {"row": inactive["key"], "reason": inactive["reason"]}
+    if explanation["class"] == "default":
         return _("The domain is none of this server’s, unless it is one of its own names.")
     return _("There is no mailbox, alias or catch-all of this name.")
 
 
-def format_loop(told: dict) -> str:
-    way = " → ".join(told["loop"])
-    if told["is_circle"]:
-        return _("Alias loop: mail is never delivered. %(way)s") % {"way": way}
+def format_loop(explanation: Data) -> str:
+    path = " → ".join(explanation["loop"])
+    if explanation["is_circle"]:
+        return _("Alias loop: mail is never delivered. %(way)s") % {"way": path}
     text = _("Aliases without end, or with too many targets: mail is never delivered. %(way)s …")
-    return text % {"way": way}
+    return text % {"way": path}
 
 
-# Each end
+# Deliveries
 
 
-def format_delivery(each: dict) -> str:
-    """Where one way ends, in a line."""
-    words = {
+def format_delivery(delivery: Data) -> str:
+    """Return where one delivery goes, in a line."""
+    texts = {
         "mailbox": _("%(address)s: is delivered to the mailbox %(mailbox)s (%(path)s)"),
         "autoreply": _("%(mailbox)s is away: an answer is sent"),
         "relay": _("%(address)s: is relayed, as for a backup MX"),
@@ -188,21 +193,21 @@ def format_delivery(each: dict) -> str:
         "discarded": _("%(address)s: is silently discarded by its transport"),
         "foreign": _("%(address)s: leaves your domains"),
     }
-    text = words[each["kind"]] % each
-    if each["kind"] == "autoreply" and not each["answers"]:
-        text = _("%(mailbox)s is not away now: no answer is sent") % each
-    if reason := each.get("reason"):
+    text = texts[delivery["kind"]] % delivery
+    if delivery["kind"] == "autoreply" and not delivery["answers"]:
+        text = _("%(mailbox)s is not away now: no answer is sent") % delivery
+    if reason := delivery.get("reason"):
         text = f"{text}: {reason}"
-    return text + format_quota_usage(each)
+    return text + format_quota_usage(delivery)
 
 
-def format_quota_usage(each: dict) -> str:
-    """How much of the quota is used, where there is one."""
-    if not each.get("quota"):
+def format_quota_usage(delivery: Data) -> str:
+    """Return how much of the quota is used, if there is one."""
+    if not delivery.get("quota"):
         return ""
     text = _("%(used)s of %(quota)s used") % {
-        "used": format_size(each["used"]),
-        "quota": format_size(each["quota"]),
+        "used": format_size(delivery["used"]),
+        "quota": format_size(delivery["quota"]),
     }
-    over = ": " + _("it is full, so mail bounces") if each["is_over"] else ""
+    over = ": " + _("it is full, so mail bounces") if delivery["is_over"] else ""
     return f" – {text}{over}"

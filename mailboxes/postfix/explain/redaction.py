@@ -1,4 +1,6 @@
-"""How much of a route a person may see."""
+"""Which parts of a route a principal may see."""
+
+from typing import Any
 
 from django.conf import settings
 
@@ -6,45 +8,45 @@ from domains.models import Domain
 from mailadmin.accounts.models import Role
 from mailboxes.mailserver.autoresponder.addresses import find_possible_owners
 from mailboxes.models import Mailbox, is_vacation_target
-from mailboxes.postfix.routing import split_address
+from mailboxes.postfix.routing import Lookup, split_address
 
 TRANSPORT_MAPS = ("transport_pattern", "transport")
 
 
 class VisibleScope:
-    """What of a route a person may see: his own domains, and that mail leaves them."""
+    """Addresses in the principal's domains; of others, only that mail leaves these domains."""
 
-    def __init__(self, principal):
+    def __init__(self, principal: Any) -> None:
         self.principal = principal
         self.can_see_all = principal.role is Role.SUPERADMIN
-        self.known = {}
+        self.cache: dict[str, bool] = {}
 
-    def has(self, domain):
+    def has_domain(self, domain: str) -> bool:
         domain = domain.lower()
-        if domain not in self.known:
+        if domain not in self.cache:
             rows = Domain.objects.visible_to(self.principal)
-            self.known[domain] = self.can_see_all or rows.filter(pk=domain).exists()
-        return self.known[domain]
+            self.cache[domain] = self.can_see_all or rows.filter(pk=domain).exists()
+        return self.cache[domain]
 
-    def can_see(self, address):
-        """Whether the address, or the one whose vacation it asks, is in a domain of his."""
+    def can_see(self, address: str) -> bool:
+        """Check the domain of the address; of an auto-reply's address, that of its owner."""
         if is_vacation_target(address):
             address = find_vacation_owner(address)
-        return self.has(split_address(address)[1] or address)
+        return self.has_domain(split_address(address)[1] or address)
 
-    def can_see_rows(self, lookup):
-        """Where mail goes from here is the superadmins' affair, other people's rows are theirs."""
+    def can_see_rows(self, lookup: Lookup) -> bool:
+        """Show transports to superadmins only, and other rows with a visible address."""
         if lookup.table.name in TRANSPORT_MAPS:
             return self.can_see_all
-        return all(self.can_see(row.key) for row in [*lookup.rows, *lookup.asleep])
+        return all(self.can_see(row.key) for row in [*lookup.rows, *lookup.inactive])
 
 
-def find_vacation_owner(target):
-    """Whose vacation is asked, as the responder sees it; else what stands before the sign."""
-    known = {name: getattr(settings, name) for name in RESPONDER_SETTINGS}
-    meant = find_possible_owners(target, known)
-    found = Mailbox.objects.filter(pk__in=meant).values_list("pk", flat=True)
-    return max(found, key=len, default=(meant or [target])[-1])
+def find_vacation_owner(target: str) -> str:
+    """Return the mailbox whose auto-reply is sent; without one, the shortest that is possible."""
+    options = {name: getattr(settings, name) for name in RESPONDER_SETTINGS}
+    candidates = find_possible_owners(target, options)
+    found = Mailbox.objects.filter(pk__in=candidates).values_list("pk", flat=True)
+    return max(found, key=len, default=(candidates or [target])[-1])
 
 
 RESPONDER_SETTINGS = ("MAILADMIN_VACATION_DOMAIN", "MAILADMIN_RECIPIENT_DELIMITER")

@@ -1,9 +1,8 @@
-"""What Postfix does with an address: keys, recursion, classes, transports.
+"""What Postfix does with an address: lookup keys, alias expansion, address classes, transports.
 
-The mechanics alone, on whatever tables a configuration names: the panel's own
-(`build_panel_config`) or those of an operator's files. Nothing here is guessed;
-`tests/mailboxes/test_routing.py` holds it against a real Postfix. After access(5), virtual(5),
-transport(5) and cleanup(8).
+The tables are those of a configuration: the panel's own (`build_panel_config`) or an operator's
+files. After access(5), virtual(5), transport(5) and cleanup(8);
+`tests/mailboxes/test_routing.py` compares it with a real Postfix.
 """
 
 from mailboxes.postfix.routing.addresses import (
@@ -23,10 +22,12 @@ from mailboxes.postfix.routing.replies import (
     LookupUnavailable,
     format_sender_reply,
 )
+from mailboxes.postfix.routing.route import AliasExpansion, Delivery, Route
 from mailboxes.postfix.routing.tables import (
     DOVECOT_LMTP_TRANSPORT,
     Lookup,
     LookupTable,
+    MatchedRow,
     PanelTable,
     RoutingConfig,
     StaticTable,
@@ -34,22 +35,26 @@ from mailboxes.postfix.routing.tables import (
 )
 
 __all__ = [
-    "DOVECOT_LMTP_TRANSPORT",
-    "ALIAS_EXPANSION_LIMIT",
     "ALIAS_EXPANSION_ERROR_REPLY",
-    "TERMINAL_SERVICES",
-    "QUEUE_WRITE_ERROR_REPLY",
-    "LookupUnavailable",
-    "StaticTable",
+    "ALIAS_EXPANSION_LIMIT",
+    "AliasExpansion",
+    "DOVECOT_LMTP_TRANSPORT",
+    "Delivery",
     "Lookup",
+    "LookupTable",
+    "LookupUnavailable",
+    "MatchedRow",
     "PanelTable",
     "PostfixRouter",
+    "QUEUE_WRITE_ERROR_REPLY",
+    "Route",
     "RoutingConfig",
-    "LookupTable",
+    "StaticTable",
+    "TERMINAL_SERVICES",
     "build_panel_config",
-    "quote_address",
     "format_sender_reply",
+    "parse_typed_address",
+    "quote_address",
     "split_address",
     "split_extension",
-    "parse_typed_address",
 ]

@@ -1,34 +1,35 @@
-"""Addresses as Postfix takes them apart and puts them together."""
+"""Addresses as Postfix splits, quotes and checks them."""
 
 import ipaddress
 import re
+from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 
-def split_address(address):
+def split_address(address: str) -> tuple[str, str]:
     """Return (local part, domain); a name alone has no domain."""
     local_part, at, domain = address.rpartition("@")
     return (local_part, domain) if at else (address, "")
 
 
-def split_extension(local_part, delimiters):
-    """The part that owns the mail and the extension with its sign; `+x` alone is no extension."""
-    size = next((n for n, sign in enumerate(local_part) if sign in delimiters), 0)
+def split_extension(local_part: str, delimiters: str) -> tuple[str, str]:
+    """Return (owner, extension with its delimiter); `+x` alone is no extension."""
+    size = next((n for n, char in enumerate(local_part) if char in delimiters), 0)
     if not size or is_never_split(local_part, delimiters):
         return local_part, ""
     return local_part[:size], local_part[size:]
 
 
-def is_never_split(local_part, delimiters):
-    """Names that Postfix never splits, though there may be a sign in them."""
+def is_never_split(local_part: str, delimiters: str) -> bool:
+    """Check for names that Postfix never splits, though they may hold a delimiter."""
     name = local_part.lower()
-    of_a_list = name.startswith("owner-") or name.endswith("-request")
-    return name in ("mailer-daemon", "double-bounce") or ("-" in delimiters and of_a_list)
+    is_of_list = name.startswith("owner-") or name.endswith("-request")
+    return name in ("mailer-daemon", "double-bounce") or ("-" in delimiters and is_of_list)
 
 
-def add_extension(target, extension):
+def add_extension(target: str, extension: str) -> str:
     local_part, at, domain = target.rpartition("@")
     return f"{local_part}{extension}@{domain}" if at else f"{target}{extension}"
 
@@ -39,8 +40,8 @@ HOST_LABEL_RE = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 MAX_HOSTNAME_LENGTH = 255
 
 
-def quote_address(address):
-    """As it is written: what is no plain name stands in quotes."""
+def quote_address(address: str) -> str:
+    """Return the address as it is written: a local part that is no dot-string stands in quotes."""
     local_part, at, domain = address.rpartition("@")
     return f"{quote_local_part(local_part)}@{domain}" if at else quote_local_part(address)
 
@@ -53,7 +54,7 @@ def quote_local_part(local_part: str) -> str:
 
 
 def has_deliverable_syntax(address: str) -> bool:
-    """Whether Postfix looks for a way at all, or bounces: bad address syntax."""
+    """Return False if Postfix bounces mail for this address: bad address syntax."""
     local_part, domain = split_address(address)
     if local_part.startswith("-"):
         return False
@@ -69,7 +70,6 @@ def is_valid_host(domain: str) -> bool:
 
 
 def is_ip_literal(text: str) -> bool:
-    """Whether the text in brackets is an IP address."""
     try:
         ipaddress.ip_address(re.sub("^ipv6:", "", text, flags=re.IGNORECASE))
     except ValueError:
@@ -77,14 +77,15 @@ def is_ip_literal(text: str) -> bool:
     return True
 
 
-def remove_duplicates(addresses):
+def remove_duplicates(addresses: Sequence[str]) -> list[str]:
+    """Return each address once, whatever its case, in its first spelling."""
     return list({address.lower(): address for address in reversed(addresses)}.values())[::-1]
 
 
-def parse_typed_address(text):
-    """What somebody typed as an address to ask about."""
+def parse_typed_address(text: str) -> str:
+    """Return what a person typed as an address; raise ValidationError if it is none."""
     address = text.strip().removeprefix("<").removesuffix(">")
     local_part, domain = split_address(address)
-    if not local_part or not domain or any(sign.isspace() for sign in address):
+    if not local_part or not domain or any(char.isspace() for char in address):
         raise ValidationError(_("“%(value)s” is not an address."), params={"value": text})
     return address

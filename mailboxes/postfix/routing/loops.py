@@ -1,46 +1,51 @@
-"""The way that never ends, as far as it is worth a look."""
+"""The addresses of an alias loop, or the beginning of a chain that is too long."""
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 
-MAX_SHOWN_ADDRESSES = 5  # addresses shown of a way that never ends
+from mailboxes.postfix.routing.route import AliasExpansion
 
-
-def find_expansion_loop(hops):
-    """The addresses that lead back to the first, and that they do; or how the way begins."""
-    ways = {hop.address.lower(): [target.lower() for target in hop.targets] for hop in hops}
-    for start in ways:
-        if way := find_cycle(start, ways):
-            return way, True
-    return [
-        hop.address for hop in hops[:MAX_SHOWN_ADDRESSES]
-    ], False  # longer at every turn, or too many
+MAX_SHOWN_ADDRESSES = 5  # of a chain that never ends
+Targets = Mapping[str, Sequence[str]]  # of each address
 
 
-def find_cycle(start, ways):
-    """From an address by others to itself."""
-    for target in ways.get(start, []):
-        if target != start and (way := find_shortest_path(target, start, ways)):
-            return [start, *way]
+def find_expansion_loop(expansions: Sequence[AliasExpansion]) -> tuple[list[str], bool]:
+    """Return the addresses of a loop and True, or the first addresses and False."""
+    targets = {
+        each.address.lower(): [target.lower() for target in each.targets] for each in expansions
+    }
+    for start in targets:
+        if loop := find_cycle(start, targets):
+            return loop, True
+    return [each.address for each in expansions[:MAX_SHOWN_ADDRESSES]], False
+
+
+def find_cycle(start: str, targets: Targets) -> list[str]:
+    """Return a path from an address by others to itself."""
+    for target in targets.get(start, []):
+        if target != start and (path := find_shortest_path(target, start, targets)):
+            return [start, *path]
     return []
 
 
-def find_shortest_path(start, end, ways):
-    """The shortest way from one address to another, both included."""
-    before, waiting = {start: None}, deque([start])
-    while waiting:
-        address = waiting.popleft()
+def find_shortest_path(start: str, end: str, targets: Targets) -> list[str]:
+    """Return the shortest path from one address to another, both included."""
+    previous: dict[str, str | None] = {start: None}
+    queue = deque([start])
+    while queue:
+        address = queue.popleft()
         if address == end:
-            return reconstruct_path(address, before)
-        for target in ways.get(address, []):
-            if target not in before:
-                before[target] = address
-                waiting.append(target)
+            return reconstruct_path(address, previous)
+        for target in targets.get(address, []):
+            if target not in previous:
+                previous[target] = address
+                queue.append(target)
     return []
 
 
-def reconstruct_path(address, before):
-    way = []
+def reconstruct_path(end: str, previous: Mapping[str, str | None]) -> list[str]:
+    path, address = [end], previous[end]
     while address is not None:
-        way.insert(0, address)
-        address = before[address]
-    return way
+        path.insert(0, address)
+        address = previous[address]
+    return path

@@ -1,17 +1,28 @@
-"""What Postfix asks, and the parameters of main.cf that decide whom."""
+"""The lookup tables of Postfix, and the parameters of main.cf that name them."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import connection
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from domains.patterns import VIRTUAL_AGENT, find_service_problem, get_delivery_services
-from mailboxes.postfix import maps
+from mailboxes.postfix.dovecot_queries import LOGIN_CHARS
+from mailboxes.postfix.maps import VACATION_SERVICE, build_postfix_maps
+from mailboxes.postfix.queries import (
+    LookupSelect,
+    PostfixMap,
+    is_queried_for_key,
+    render_for_postfix,
+    run_query,
+)
 
-MAX_KEY_LENGTH = 255  # letters of every column that names a row
+MAX_KEY_LENGTH = 255  # characters of every column that names a row
+# To Dovecot, as in the generated main.cf.
+DOVECOT_LMTP_TRANSPORT = "lmtp:unix:private/dovecot-lmtp"
 
 
 class MatchedRow(NamedTuple):
@@ -19,101 +30,93 @@ class MatchedRow(NamedTuple):
 
     model: str
     key: str
-    reason: str = ""  # why it did not answer
-
-
-DOVECOT_LMTP_TRANSPORT = (
-    "lmtp:unix:private/dovecot-lmtp"  # to Dovecot, as the written main.cf has it
-)
+    reason: str | Promise = ""  # why it did not answer
 
 
 @dataclass
 class Lookup:
-    """A question to one table."""
+    """One key looked up in one table."""
 
     table: "LookupTable"
     key: str
     value: str | None = None
     rows: list[MatchedRow] = field(default_factory=list)
-    asleep: list[MatchedRow] = field(default_factory=list)
-    trouble: str = ""
+    inactive: list[MatchedRow] = field(default_factory=list)
+    error: str = ""
 
 
 class LookupTable:
-    """Something that Postfix asks by a key; the answers of one run are kept."""
+    """A table that Postfix looks up keys in; the answers of one run are cached."""
 
-    name = title = sql = ""
-    is_pattern = False  # asked with whole addresses only
+    name = sql = ""
+    title: str | Promise = ""
+    is_pattern = False  # looked up with whole addresses only
 
-    def __init__(self):
-        self.known = {}
+    def __init__(self) -> None:
+        self.cache: dict[str, Lookup] = {}
 
-    def accepts_key(self, key):
-        """Whether Postfix puts this key to the table at all."""
+    def accepts_key(self, key: str) -> bool:
+        """Return False if Postfix does not look up this key here."""
         return True
 
-    def ask(self, key):
+    def look_up(self, key: str) -> Lookup:
         key = key.lower()
-        if key not in self.known:
-            self.known[key] = self.fetch(key)
-        return self.known[key]
+        if key not in self.cache:
+            self.cache[key] = self.fetch(key)
+        return self.cache[key]
 
-    def fetch(self, key):
+    def fetch(self, key: str) -> Lookup:
         raise NotImplementedError
 
 
 class PanelTable(LookupTable):
-    """A query of the panel's own, asked with its conditions apart."""
+    """A map of the panel, whose query also returns the outcome of each condition."""
 
-    def __init__(self, query):
+    def __init__(self, query: PostfixMap) -> None:
         super().__init__()
         self.query, self.name, self.title = query, query.name, query.title
         self.panel_sql = query.sql()
-        self.sql = maps.render_for_postfix(self.panel_sql)
+        self.sql = render_for_postfix(self.panel_sql)
 
-    def accepts_key(self, key):
-        """Ask for what a column can hold: a name that grows at every turn soon is longer."""
-        return len(key.rpartition("@")[0]) <= MAX_KEY_LENGTH and maps.is_queried_for_key(
-            self.panel_sql, key
-        )
+    def accepts_key(self, key: str) -> bool:
+        """Refuse keys longer than any column: an address that grows at every turn soon is."""
+        is_short = len(key.rpartition("@")[0]) <= MAX_KEY_LENGTH
+        return is_short and is_queried_for_key(self.panel_sql, key)
 
-    def fetch(self, key):
-        found, answers = Lookup(self, key), []
+    def fetch(self, key: str) -> Lookup:
+        lookup, answers = Lookup(self, key), []
         for part in self.query.parts:
-            for answer, row, *outcomes in self._fetch_rows(part, key):
-                wrong = [reason for (_c, reason), met in zip(part.live, outcomes) if not met]  # noqa: B905
-                name = part.model._meta.model_name
-                if wrong:
-                    found.asleep += [
-                        MatchedRow(name, row, reason) for reason in wrong[:1] if reason
-                    ]
+            for answer, row_key, *outcomes in run_query(part.trace_sql(), key):
+                if not all(outcomes):
+                    lookup.inactive += find_inactive_row(part, row_key, outcomes)
                 elif answer not in (None, ""):
-                    found.rows.append(MatchedRow(name, row))
+                    lookup.rows.append(MatchedRow(part.model_name, row_key))
                     answers.append(str(answer))
-        found.value = ",".join(dict.fromkeys(answers)) or None
-        return found
+        lookup.value = ",".join(dict.fromkeys(answers)) or None
+        return lookup
 
-    def _fetch_rows(self, part, key):
-        with connection.cursor() as cursor:
-            cursor.execute(*maps.bind_parameters(part.trace_sql(), key))
-            return cursor.fetchall()
+
+def find_inactive_row(part: LookupSelect, key: str, outcomes: list[Any]) -> list[MatchedRow]:
+    """Return the row with the reason of the first condition that it does not meet, if any."""
+    reason = next(part.live[n][1] for n, is_met in enumerate(outcomes) if not is_met)
+    return [MatchedRow(part.model_name, key, reason)] if reason else []
 
 
 class StaticTable(LookupTable):
-    """Names written into the configuration itself."""
+    """Entries written in the configuration itself."""
 
-    def __init__(self, name, entries, title=""):
+    def __init__(self, name: str, entries: Mapping[str, str], title: str | Promise = "") -> None:
         super().__init__()
         self.name, self.entries = name, {key.lower(): value for key, value in entries.items()}
         self.title = title or name
 
-    def fetch(self, key):
+    def fetch(self, key: str) -> Lookup:
         return Lookup(self, key, self.entries.get(key))
 
 
 @dataclass
 class RoutingConfig:
-    """The parameters of main.cf that decide about a recipient, by their names."""
+    """The parameters of main.cf that decide about a recipient, by name."""
 
     virtual_mailbox_domains: list[LookupTable] = field(default_factory=list)
     virtual_alias_domains: list[LookupTable] = field(default_factory=list)
@@ -135,12 +138,12 @@ class RoutingConfig:
     access_matches_parents: bool = True  # and `smtpd_access_maps`
     transport_matches_parents: bool = False  # and `transport_maps`
     is_own: bool = False  # the panel's tables, not an operator's files
-    max_lookups: int | None = None  # after so many nobody waits for the answer
-    left_out: list[str] = field(default_factory=list)  # what else may refuse, and is not asked
-    # Service of master.cf that delivers → why it cannot, if so; None: they are not known
+    max_lookups: int | None = None  # LookupUnavailable after so many
+    left_out: list[str] = field(default_factory=list)  # restrictions that are not evaluated
+    # Delivering service of master.cf → why it cannot deliver, or ""; None: unknown
     delivery_agents: dict[str, str] | None = None
-    login_chars: frozenset[str] | None = None  # of a name that Dovecot looks up; None: not known
-    services: dict = field(
+    login_chars: frozenset[str] | None = None  # of a name that Dovecot looks up; None: unknown
+    services: dict[str, str] = field(
         default_factory=lambda: {
             "virtual": DOVECOT_LMTP_TRANSPORT,
             "relay": "relay",
@@ -157,32 +160,32 @@ class RoutingConfig:
         return str(self.delivery_agents.get(service, missing))
 
 
-def build_panel_config(**changes):
-    """Postfix as the panel's configuration sets it up."""
-    tables = {}
-    for query in maps.build_postfix_maps():
+def build_panel_config(**changes: Any) -> RoutingConfig:
+    """Return the configuration that the panel generates."""
+    tables: dict[str, Any] = {}
+    for query in build_postfix_maps():
         tables.setdefault(query.parameter or "mailbox_limits", []).append(PanelTable(query))
     tables["transport_maps"].insert(0, build_vacation_table())
-    own = RoutingConfig(
+    config = RoutingConfig(
         **tables,
         mydestination=[StaticTable("mydestination", {"localhost": "localhost"})],
         recipient_delimiter=settings.MAILADMIN_RECIPIENT_DELIMITER,
         is_own=True,
         delivery_agents=get_panel_delivery_agents(),
-        login_chars=frozenset(maps.LOGIN_CHARS),
+        login_chars=frozenset(LOGIN_CHARS),
     )
-    return dataclasses.replace(own, **changes)
+    return dataclasses.replace(config, **changes)
 
 
 def get_panel_delivery_agents() -> dict[str, str]:
-    """The delivery services of the written master.cf and the operator's own."""
-    names = [*get_delivery_services(), maps.VACATION_SERVICE]
+    """Return the delivery services of the generated master.cf and the operator's own."""
+    names = [*get_delivery_services(), VACATION_SERVICE]
     return dict.fromkeys(names, "") | {
-        name: str(trouble) for name in [VIRTUAL_AGENT] if (trouble := find_service_problem(name))
+        name: str(problem) for name in [VIRTUAL_AGENT] if (problem := find_service_problem(name))
     }
 
 
-def build_vacation_table():
-    """Where the copies go that are answered; not a row, but a line of main.cf."""
-    entries = {settings.MAILADMIN_VACATION_DOMAIN: f"{maps.VACATION_SERVICE}:"}
+def build_vacation_table() -> StaticTable:
+    """Return the transport of the autoresponder: not a row, but a line of main.cf."""
+    entries = {settings.MAILADMIN_VACATION_DOMAIN: f"{VACATION_SERVICE}:"}
     return StaticTable("autoreply", entries, _("Answers of people who are away"))

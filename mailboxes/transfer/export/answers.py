@@ -12,7 +12,7 @@ from django.db import connection
 
 from mailadmin.names import fold
 from mailboxes.postfix.dialects import get_dialect
-from mailboxes.postfix.maps import PLACEHOLDER_RE, LookupSelect
+from mailboxes.postfix.queries import PLACEHOLDER_RE, LookupSelect
 
 PAGE_SIZE = 2000
 DOMAIN_SQL = {
@@ -44,7 +44,7 @@ class MapAnswers(NamedTuple):
         """Yield lists of (key of the row, columns of the answer …)."""
         last_key = ""
         while rows := self.fetch_rows(
-            f" > %s ORDER BY {self.key_column} LIMIT {PAGE_SIZE}", [last_key]
+            f" > %s ORDER BY {self.part.key_column} LIMIT {PAGE_SIZE}", [last_key]
         ):
             last_key = rows[-1][0]
             yield rows
@@ -79,23 +79,15 @@ class MapAnswers(NamedTuple):
         """Return (key of the row, answer …) of rows that meet this and the query's conditions."""
         conditions = [*self.part.where, *(text for text, _reason in self.part.live)]
         sql, parameters = self.bind_placeholders(
-            f"SELECT {self.key_column}, {self.part.answer} FROM {self.part.source}"  # noqa: S608 (our own words)
+            f"SELECT {self.part.key_column}, {self.part.answer} FROM {self.part.source}"  # noqa: S608 (our own words)
             f" WHERE {' AND '.join(conditions)}"
         )
         if self.domain or self.target_domain:
-            sql += f" AND {self.table}.domain = %s"
+            sql += f" AND {self.part.model_name}.domain = %s"
             parameters.append(self.domain or self.target_domain)
         with connection.cursor() as cursor:
-            cursor.execute(f"{sql} AND {self.key_column}{condition}", [*parameters, *values])
+            cursor.execute(f"{sql} AND {self.part.key_column}{condition}", [*parameters, *values])
             return cursor.fetchall()
-
-    @property
-    def table(self) -> str:
-        return self.part.model._meta.model_name
-
-    @property
-    def key_column(self) -> str:
-        return f"{self.table}.{self.part.model._meta.pk.column}"
 
     def bind_placeholders(self, sql: str) -> tuple[str, list[Any]]:
         """Replace the placeholders of a query by SQL for the row's own key."""
@@ -110,8 +102,8 @@ class MapAnswers(NamedTuple):
 
     def placeholders(self) -> dict[str, tuple[str, list[str]]]:
         """Return SQL and its parameters for each placeholder."""
-        key_column, vendor = self.key_column, connection.vendor
-        concat = get_dialect().joined
+        key_column, vendor = self.part.key_column, connection.vendor
+        concat = get_dialect().concat
         if self.alias_domain:
             local_part = LOCAL_PART_SQL[vendor].format(key_column)
             key = concat(local_part, "%s"), [f"@{self.alias_domain}"]

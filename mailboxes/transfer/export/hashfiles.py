@@ -15,9 +15,9 @@ from domains.models import AliasDomain, Domain, Transport
 from mailadmin.db.pagination import iter_rows
 from mailboxes.mailserver.config_parser.maps import INDEX_SUFFIXES
 from mailboxes.models import Mailbox
-from mailboxes.postfix import maps
 from mailboxes.postfix.dialects import get_dialect
-from mailboxes.postfix.maps import LookupSelect, PostfixMap
+from mailboxes.postfix.maps import VACATION_SERVICE, build_postfix_maps
+from mailboxes.postfix.queries import LookupSelect, PostfixMap, QueryBuilder
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export import passwdfile
 from mailboxes.transfer.export.answers import MapAnswers
@@ -74,7 +74,7 @@ def iter_map_files(
 
 
 def maps_by_name() -> dict[str, PostfixMap]:
-    return {query.name: query for query in maps.build_postfix_maps()}
+    return {query.name: query for query in build_postfix_maps()}
 
 
 def iter_answers(names: Iterable[str], domain: str) -> Iterator[MapAnswers]:
@@ -87,7 +87,7 @@ def iter_answers(names: Iterable[str], domain: str) -> Iterator[MapAnswers]:
 
 def iter_part_answers(part: LookupSelect, domain: str) -> Iterator[MapAnswers]:
     """Yield a part with its rows' own keys, or once per alias domain with the keys of that."""
-    if part.source == maps.QueryBuilder(get_dialect()).dialect.table(part.model):
+    if part.source == get_dialect().table(part.model):
         prefix = "@" if has_domain_keys(part) else ""
         yield MapAnswers(part, prefix, domain=domain if part.model is not Transport else "")
         return
@@ -139,10 +139,10 @@ SAFE_DOMAIN_RE = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 
 def build_no_smtp_answers(domain: str) -> MapAnswers:
     """Return the logins that may read mail but not send any."""
-    builder = maps.QueryBuilder(get_dialect())
+    builder = QueryBuilder(get_dialect())
     live = (builder.active("mailbox"), ("mailbox.smtp_active = 0", ""))
-    key = builder.key(Mailbox, "username")
-    part = maps.LookupSelect(Mailbox, "'REJECT'", builder.dialect.table(Mailbox), key, live)
+    key = builder.key_conditions(Mailbox, "username")
+    part = LookupSelect(Mailbox, "'REJECT'", builder.dialect.table(Mailbox), key, live)
     return MapAnswers(part, domain=domain)
 
 
@@ -200,7 +200,7 @@ def render_main_cf(mailbox_names: list[str], mail_directory: str) -> str:
     return MAIN_CF_TEMPLATE.format(
         base=mail_directory,
         delimiter=settings.MAILADMIN_RECIPIENT_DELIMITER,
-        vacation=f"{settings.MAILADMIN_VACATION_DOMAIN} = {maps.VACATION_SERVICE}:",
+        vacation=f"{settings.MAILADMIN_VACATION_DOMAIN} = {VACATION_SERVICE}:",
         mailboxes=",\n    ".join(map(format_map_reference, mailbox_names)),
         maps=names,
     )

@@ -9,9 +9,13 @@ from django.utils.translation import gettext as _
 
 from mailadmin.names import fold
 from mailboxes.models import Mailbox
-from mailboxes.postfix import maps
 from mailboxes.postfix.dialects import get_dialect
-from mailboxes.postfix.maps import LookupSelect
+from mailboxes.postfix.dovecot_queries import (
+    USER_FIELD_BUILDERS,
+    build_password_not_expired,
+    build_password_with_scheme,
+)
+from mailboxes.postfix.queries import LookupSelect, QueryBuilder
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export.answers import MapAnswers
 from mailboxes.transfer.row_types import UNUSABLE_PASSWORD_HASH
@@ -62,7 +66,7 @@ def iter_passwd_lines(
     losses: Losses, domain: str, mail_directory: str, version: str
 ) -> Iterator[str]:
     """Yield a line for every active mailbox, in the format of this version of Dovecot."""
-    fields = maps.USER_FIELD_BUILDERS[version](get_dialect())
+    fields = USER_FIELD_BUILDERS[version](get_dialect())
     rows = MapAnswers(
         build_users_part(fields), domain=domain, mail_directory=f"{mail_directory.rstrip('/')}/"
     )
@@ -81,14 +85,14 @@ def iter_passwd_lines(
 
 def build_users_part(fields: dict[str, str]) -> LookupSelect:
     """Return the query of logins: password, mail location and quota, as Dovecot asks the panel."""
-    builder = maps.QueryBuilder(get_dialect())
+    builder = QueryBuilder(get_dialect())
     password = (
-        f"CASE WHEN {maps.build_password_not_expired(builder)}"
-        f" THEN {maps.password_with_scheme(builder)} ELSE '{UNUSABLE_PASSWORD_HASH}' END"
+        f"CASE WHEN {build_password_not_expired(builder)}"
+        f" THEN {build_password_with_scheme(builder.dialect)} ELSE '{UNUSABLE_PASSWORD_HASH}' END"
     )
     answer = ", ".join([password, *fields.values()])
-    key, table = builder.key(Mailbox, "username"), builder.dialect.table(Mailbox)
-    return maps.LookupSelect(Mailbox, answer, table, key, (builder.active("mailbox"),))
+    key, table = builder.key_conditions(Mailbox, "username"), builder.dialect.table(Mailbox)
+    return LookupSelect(Mailbox, answer, table, key, (builder.active("mailbox"),))
 
 
 def iter_passwd_line(

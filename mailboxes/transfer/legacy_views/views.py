@@ -139,7 +139,7 @@ class ViewSqlBuilder:
         self, model: type[Model], name: str, column: str, value: str, *conditions: str
     ) -> str:
         return " AND ".join(
-            [self.dialect.holds(f"{name}.{column}", model, column, value), *conditions]
+            [self.dialect.equals(f"{name}.{column}", model, column, value), *conditions]
         )
 
     def join_domain(self, column: str, *conditions: str) -> str:
@@ -248,7 +248,7 @@ def explicit_alias_branch(builder: ViewSqlBuilder) -> SelectBranch:
 
 def mailbox_target_branch(builder: ViewSqlBuilder) -> SelectBranch:
     """Select active mailboxes, and those whose mail a catch-all or an alias domain would take."""
-    at_place = builder.dialect.joined("'@'", "place.domain")
+    at_place = builder.dialect.concat("'@'", "place.domain")
     takers = (
         f"{ROW_ALIAS}.active = 1",
         builder.exists(Alias, "everybody", "address", at_place),
@@ -275,7 +275,7 @@ def alias_domain_branch(builder: ViewSqlBuilder) -> SelectBranch:
         AliasDomain, "mirror", "alias_domain", f"{ROW_ALIAS}.domain", "mirror.active = 1"
     )
     return SelectBranch(
-        alias_columns(address, builder.dialect.joined("'@'", "mirror.target_domain")),
+        alias_columns(address, builder.dialect.concat("'@'", "mirror.target_domain")),
         (
             builder.table(DomainState),
             mirror,

@@ -14,7 +14,7 @@ from mailadmin.db.fields import split_goto
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.generator.choices import detect_options
 from mailboxes.models import Alias, Mailbox, Vacation, vacation_target
-from mailboxes.postfix import maps
+from mailboxes.postfix.maps import build_postfix_maps
 from mailboxes.postfix.routing import build_panel_config
 from mailboxes.transfer.export import hashfiles
 from mailboxes.transfer.export.disk import INDEX_FILENAME
@@ -51,7 +51,7 @@ def tables_of(folder):
     """parameter → the maps of main.cf, in order; `check_recipient_access` has its own."""
     postfix = PostfixFiles(folder)
     found = {}
-    for parameter in {query.parameter for query in maps.build_postfix_maps()} - {""}:
+    for parameter in {query.parameter for query in build_postfix_maps()} - {""}:
         words = [word for word in postfix.words(parameter) if word.startswith(("hash:", "inline:"))]
         found[parameter] = [word for word in words if "access/logins" not in word]
     return found
@@ -95,11 +95,11 @@ def answers_of_files(folder, keys):
 
 def answers_of_panel(keys):
     found, setup = {}, build_panel_config()
-    for parameter in {query.parameter for query in maps.build_postfix_maps()} - {""}:
+    for parameter in {query.parameter for query in build_postfix_maps()} - {""}:
         for number, table in enumerate(getattr(setup, parameter)):
             place = (parameter, number) if parameter == ACCESS else (parameter, 0)
             for key in keys:
-                answer = table.ask(key).value if table.accepts_key(key) else None
+                answer = table.look_up(key).value if table.accepts_key(key) else None
                 if answer is not None:
                     found.setdefault((*place, key), split_goto(answer))
     return found
@@ -124,7 +124,7 @@ def test_postmap_answers_as_the_panels_own_queries(folder, seed):
     build_database(seed, mailboxes=5)
     ours = assert_same_answers(compiled(export(folder)))
     asked = {parameter for parameter, _number, _key in ours}
-    assert asked == {query.parameter for query in maps.build_postfix_maps()} - {""}
+    assert asked == {query.parameter for query in build_postfix_maps()} - {""}
 
 
 def test_rows_of_an_alias_domain_win_over_those_it_mirrors(folder):
