@@ -1,4 +1,4 @@
-"""The mail server's own programs: by PATH, and where a service's PATH may not look."""
+"""Find the mail server's own programs, also in folders that a service's PATH may lack."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import shutil
 EXTRA_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def find_program(name):
-    """The path of a program, or None where it is not installed."""
-    places = os.pathsep.join(filter(None, (os.environ.get("PATH"), EXTRA_PATH)))
-    return shutil.which(name, path=places)
+def find_program(name: str) -> str | None:
+    """Return the path of a program, or None if it is not installed."""
+    path = os.pathsep.join(filter(None, (os.environ.get("PATH"), EXTRA_PATH)))
+    return shutil.which(name, path=path)

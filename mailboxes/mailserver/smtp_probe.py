@@ -1,4 +1,4 @@
-"""Asking the mail server by SMTP whether it takes mail for an address; none is sent."""
+"""Ask the mail server by SMTP whether it accepts mail for an address; none is sent."""
 
 import smtplib
 import ssl
@@ -7,12 +7,12 @@ from django.conf import settings
 
 from mailadmin import bounded_smtp
 
-CONNECT_TIMEOUT_SECONDS = 5  # seconds for a connection
-SESSION_TIMEOUT_SECONDS = 10  # seconds for all of it: a page waits
+CONNECT_TIMEOUT_SECONDS = 5
+SESSION_TIMEOUT_SECONDS = 10  # a page waits for it
 
 
 class ProbeError(Exception):
-    """No mail server, or one that breaks off."""
+    """The mail server cannot be reached, or breaks off the session."""
 
 
 class ProbeSMTP(bounded_smtp.BoundedSMTP):
@@ -23,8 +23,8 @@ class ProbeSMTPSSL(bounded_smtp.BoundedSMTPSSL):  # noqa: N801 (smtplib's name)
     session_seconds = SESSION_TIMEOUT_SECONDS
 
 
-def probe_recipient(address):
-    """The reply to RCPT TO, as `250 2.1.5 Ok`."""
+def probe_recipient(address: str) -> str:
+    """Return the reply to RCPT TO, such as `250 2.1.5 Ok`."""
     try:
         with open_session() as client:
             client.ehlo_or_helo_if_needed()
@@ -36,9 +36,11 @@ def probe_recipient(address):
         raise ProbeError(f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}: {error}") from error
 
 
-def open_session():
-    """A session as the panel's own mails have it."""
-    server = ProbeSMTPSSL if settings.EMAIL_USE_SSL else ProbeSMTP
+def open_session() -> bounded_smtp.BoundedSessionMixin:
+    """Open a session with the settings of the panel's own mails."""
+    server: type[bounded_smtp.BoundedSessionMixin] = (
+        ProbeSMTPSSL if settings.EMAIL_USE_SSL else ProbeSMTP
+    )
     client = server(settings.EMAIL_HOST, settings.EMAIL_PORT, timeout=CONNECT_TIMEOUT_SECONDS)
     if settings.EMAIL_USE_TLS:
         client.starttls(context=ssl.create_default_context())

@@ -1,7 +1,8 @@
-"""The pages about the mail server: the route of an address, and its configuration."""
+"""Pages of the mail server: the route of an address, and the configuration."""
 
 import io
 import zipfile
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django import forms
@@ -38,18 +39,18 @@ from mailboxes.mailserver.generator.choices import (
     is_valid_option,
 )
 from mailboxes.mailserver.generator.database import DatabaseLocation
-from mailboxes.mailserver.generator.files import generate_files
+from mailboxes.mailserver.generator.files import GeneratedFile, generate_files
 from mailboxes.mailserver.smtp_probe import ProbeError, probe_recipient
 from mailboxes.models import Mailbox, Verification
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.messages import format_delivery
 from mailboxes.postfix.routing import PostfixRouter, build_panel_config
 
-MAX_LOOKUPS = 2000  # a second or two; the command has no limit
+MAX_LOOKUPS = 2000  # takes a second or two; the command has no limit
 
 
 class ExplainForm(ValidatedTextForm):
-    """An address to ask about, and perhaps who wants to send as it."""
+    """An address, and optionally a mailbox that wants to send as it."""
 
     saves_nothing = True
     address = forms.CharField(label=_("Address"), max_length=320)
@@ -78,10 +79,10 @@ class ExplainView(RoleRequiredMixin, TemplateView):
     roles = Role.ADMINS
     template_name = "mailserver/explain.html"
 
-    def get_context_data(self, **kwargs):
-        asked = self.request.GET if "address" in self.request.GET else None
-        form = ExplainForm(asked)
-        explanation = form.explain(self.request.user) if asked else None
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        data = self.request.GET if "address" in self.request.GET else None
+        form = ExplainForm(data)
+        explanation = form.explain(self.request.user) if data else None
         if explanation:
             deliveries = explanation["deliveries"]
             kwargs["deliveries"] = [(format_delivery(each), each) for each in deliveries]
@@ -120,17 +121,17 @@ class ExplainApiView(ApiView):
 
 
 class MailboxProbeView(RoleRequiredMixin, TemplateView):
-    """What the mail server itself says of a mailbox: at once by SMTP, else at the last check."""
+    """The mail server's view of a mailbox: now by SMTP, and at the last verification."""
 
     roles = Role.SUPERADMIN
     template_name = "mailserver/seen.html"
 
-    def get_template_names(self):
-        in_place = self.request.headers.get("HX-Request")
-        return ["mailserver/_seen.html" if in_place else self.template_name]
+    def get_template_names(self) -> list[str]:
+        is_fragment = self.request.headers.get("HX-Request")
+        return ["mailserver/_seen.html" if is_fragment else self.template_name]
 
-    def get_context_data(self, key, **kwargs):
-        mailbox = get_object_or_404(Mailbox, pk=key)
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        mailbox = get_object_or_404(Mailbox, pk=kwargs.pop("key"))
         route = PostfixRouter(build_panel_config()).route(mailbox.pk)
         return super().get_context_data(
             mailbox=mailbox,
@@ -140,18 +141,18 @@ class MailboxProbeView(RoleRequiredMixin, TemplateView):
         )
 
 
-def build_probe_context(address, expected):
-    """Postfix's reply beside the one that the panel's rows lead to."""
+def build_probe_context(address: str, expected: str) -> dict[str, Any]:
+    """Return Postfix's reply beside the one expected by the panel's rows."""
     try:
         reply = probe_recipient(address)
     except ProbeError as error:
         return {"no_server": str(error)}
-    takes, should = reply.startswith("2"), not expected
-    return {"reply": reply, "expected": expected, "agrees": takes == should}
+    agrees = reply.startswith("2") == (not expected)
+    return {"reply": reply, "expected": expected, "agrees": agrees}
 
 
-def build_verification_context(mailbox):
-    """The newest result of `mailserver verify` for this mailbox's domain, and what it is worth."""
+def build_verification_context(mailbox: Mailbox) -> dict[str, Any]:
+    """Return the last result of `mailserver verify` for this mailbox, and whether it is current."""
     covering = Q(domain="") | Q(domain=mailbox.domain_id)
     check = Verification.objects.filter(covering).order_by("-checked").first()
     if check is None:
@@ -164,8 +165,8 @@ def build_verification_context(mailbox):
     }
 
 
-def iter_mailbox_differences(check, mailbox):
-    """Differences of the mailbox, of its domain, and of the mail server as a whole."""
+def iter_mailbox_differences(check: Verification, mailbox: Mailbox) -> Iterator[dict[str, str]]:
+    """Yield differences of the mailbox, of its domain, and of the mail server as a whole."""
     domain = mailbox.domain_id.lower()
     for entry in check.differences:
         key = entry["key"]
@@ -175,8 +176,8 @@ def iter_mailbox_differences(check, mailbox):
             yield entry | {"asked": f"{key}, {entry['asked']}"}
 
 
-def is_server_wide(key):
-    """Parameters, services, and ways of storing passwords; no address or domain is called so."""
+def is_server_wide(key: str) -> bool:
+    """Recognize parameters, services and password schemes by their names."""
     return key.startswith(("main.cf", "master.cf")) or ("." not in key and "@" not in key)
 
 
@@ -188,7 +189,7 @@ FIELD_FORMAT_MESSAGES = {
 
 
 class MailServerConfigForm(ValidatedTextForm):
-    """What is asked before the configuration is written."""
+    """The options of a generated configuration."""
 
     saves_nothing = True
     hostname = forms.CharField(label=_("Name of the mail server"), max_length=253)
@@ -214,8 +215,9 @@ class MailServerConfigForm(ValidatedTextForm):
         help_text=_("Off: each process of Postfix connects itself."),
     )
 
-    def clean(self):
-        cleaned = super().clean()
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        cleaned = self.cleaned_data
         for name in ("hostname", "mail_directory", "mail_user"):
             if name in cleaned and not is_valid_option(name, cleaned[name]):
                 self.add_error(name, FIELD_FORMAT_MESSAGES[name])
@@ -226,69 +228,60 @@ class MailServerConfigForm(ValidatedTextForm):
             self.add_error("cram_md5", text)
         return cleaned
 
-    def choices(self):
-        """The operator's choices; passwords are his to fill in."""
+    def get_options(self) -> MailServerOptions:
+        """Return the options; operators fill in the passwords themselves."""
         passwords = {account: f"PASSWORD-OF-{account.upper()}" for account in DATABASE_ACCOUNTS}
-        known = {name: guess for name, guess in detect_options().items() if name == "command"}
-        return MailServerOptions(**known | self.cleaned_data, passwords=passwords)
+        detected = {name: value for name, value in detect_options().items() if name == "command"}
+        return MailServerOptions(**detected | self.cleaned_data, passwords=passwords)
 
 
 class MailServerConfigView(RoleRequiredMixin, TemplateView):
-    """The configuration of Postfix and Dovecot, to look at and to take along."""
+    """The generated configuration of Postfix and Dovecot, to read and to download."""
 
     roles = Role.SUPERADMIN
     template_name = "mailserver/mailserver.html"
 
-    def get(self, request, *args, **kwargs):
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         form = MailServerConfigForm(
             request.GET if "hostname" in request.GET else None, initial=get_initial_options()
         )
         if "download" in request.GET and form.is_valid():
-            return build_zip_response(generate_files(form.choices()))
+            return build_zip_response(generate_files(form.get_options()))
         return self.render_to_response(self.get_context_data(form=form))
 
-    def get_context_data(self, form, **kwargs):
-        files = list(generate_files(form.choices())) if form.is_bound and form.is_valid() else []
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        form = kwargs["form"]
+        is_complete = form.is_bound and form.is_valid()
         return super().get_context_data(
-            form=form,
-            files=files,
+            files=list(generate_files(form.get_options())) if is_complete else [],
             query=self.request.GET.urlencode(),
             is_sqlite=DatabaseLocation.from_connection().is_sqlite,
             **kwargs,
         )
 
 
-def get_initial_options():
-    """What the form opens with, so that the first click shows something."""
-    usual = MailServerOptions()
-    names = (
-        "hostname",
-        *("mail_directory", "mail_user", "delivery", "dovecot_version", "cram_md5"),
-        *("sieve", "proxied"),
-    )
-    found = {name: getattr(usual, name) for name in names}
-    guess = detect_options()
-    if is_acceptable_hostname(guess["hostname"]):
-        found["hostname"] = guess["hostname"]
-    elif not is_acceptable_hostname(usual.hostname):
-        found["hostname"] = ""
-    return found | {name: guess[name] for name in ("dovecot_version",) if name in guess}
+def get_initial_options() -> dict[str, Any]:
+    """Return valid initial values, so that the form can be submitted as it opens."""
+    defaults, detected = MailServerOptions(), detect_options()
+    options = {name: getattr(defaults, name) for name in MailServerConfigForm.base_fields}
+    hostnames = filter(is_acceptable_hostname, (detected["hostname"], defaults.hostname))
+    options["hostname"] = next(hostnames, "")
+    return options | {name: detected[name] for name in ("dovecot_version",) if name in detected}
 
 
-def is_acceptable_hostname(hostname):
+def is_acceptable_hostname(hostname: str) -> bool:
     return is_valid_option("hostname", hostname) and not is_panel_domain(hostname)
 
 
-def build_zip_response(files):
-    """One file to take along; nothing is written here."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archived:
+def build_zip_response(files: Iterable[GeneratedFile]) -> HttpResponse:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
             entry = zipfile.ZipInfo(f"{file.server}/{file.name}")
             entry.external_attr = (0o100000 | file.mode) << 16
-            archived.writestr(entry, file.text)
+            archive.writestr(entry, file.text)
     return HttpResponse(
-        packed.getvalue(),
+        buffer.getvalue(),
         content_type="application/zip",
         headers={"Content-Disposition": 'attachment; filename="mailserver.zip"'},
     )

@@ -15,6 +15,7 @@ from mailboxes.mailserver import external_maps
 from mailboxes.mailserver.generator import disk
 from mailboxes.mailserver.generator.choices import MailServerOptions
 from mailboxes.mailserver.generator.files import generate_files
+from mailboxes.mailserver.routing_config import load_routing_config
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix.routing import LookupUnavailable, PostfixRouter, build_panel_config
 from tests.mailservers import PASSWORDS, map_file
@@ -92,7 +93,7 @@ def test_virtual_works_where_its_settings_are_there(folder):
 
 
 def test_without_a_master_cf_no_service_is_said_to_be_missing(folder):
-    assert external_maps.load_routing_config(folder).delivery_agents is None
+    assert load_routing_config(folder).delivery_agents is None
 
 
 def settle(folder):
@@ -103,7 +104,7 @@ def settle(folder):
 
 def route(folder, address):
     settle(folder)
-    return PostfixRouter(external_maps.load_routing_config(folder)).route(address)
+    return PostfixRouter(load_routing_config(folder)).route(address)
 
 
 def ends(folder, address):
@@ -117,7 +118,7 @@ def test_a_key_that_postmap_takes_for_its_standard_input_is_asked_like_any_other
     (folder / "aliases").write_text(text)
     (folder / "main.cf").write_text(f"virtual_alias_maps = {type_}:{folder}/aliases\n")
     settle(folder)
-    [table] = external_maps.load_routing_config(folder).virtual_alias_maps
+    [table] = load_routing_config(folder).virtual_alias_maps
     start = time.monotonic()
     assert table.look_up("-").value == "bob@example.org"
     assert table.look_up("--").value is None
@@ -164,7 +165,7 @@ def test_access_tables_are_read_as_postfix_reads_them(folder, row, reply):
 
 
 def test_what_else_may_refuse_is_named(folder):
-    assert external_maps.load_routing_config(folder).left_out == ["reject_rbl_client", "rbl.test"]
+    assert load_routing_config(folder).left_out == ["reject_rbl_client", "rbl.test"]
 
 
 @pytest.mark.mailserver
@@ -189,12 +190,12 @@ def test_rewriting_before_the_tables_is_refused(folder):
     with (folder / "main.cf").open("a") as file:
         file.write("recipient_canonical_maps = static:x@y.test\n")
     with pytest.raises(ValidationError, match="recipient_canonical_maps"):
-        external_maps.load_routing_config(folder)
+        load_routing_config(folder)
 
 
 def test_a_folder_without_main_cf_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ValidationError, match="main.cf"):
-        external_maps.load_routing_config(tmp_path)
+        load_routing_config(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +259,7 @@ ADDRESSES = [
 def test_the_generated_files_tell_the_same_as_the_panel(written):
     world()
     files, own = (
-        PostfixRouter(external_maps.load_routing_config(written)),
+        PostfixRouter(load_routing_config(written)),
         PostfixRouter(build_panel_config()),
     )
     for address in ADDRESSES:
@@ -388,7 +389,7 @@ def test_a_server_that_is_away_is_named(account):
 def test_the_settings_of_a_map_work_as_in_postfix(account, settings):
     query = "SELECT goto, 'second@far.test' FROM alias WHERE address = '%s'"
     folder = account(query, READING, **settings)
-    table = external_maps.load_routing_config(folder).virtual_alias_maps[0]
+    table = load_routing_config(folder).virtual_alias_maps[0]
     for key in ("info@example.org", "@example.org", "who@example.org", "info"):
         assert table.look_up(key).value == by_postmap(folder, key), key
 

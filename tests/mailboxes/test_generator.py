@@ -27,12 +27,12 @@ from mailadmin.changes.perform import Actor, perform
 from mailadmin.conf import BASE_DIR
 from mailboxes.mailserver import views as mailserver_views
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
-from mailboxes.mailserver.external_maps import find_delivery_agents
 from mailboxes.mailserver.generator import files
 from mailboxes.mailserver.generator.accounts import get_account_privileges
 from mailboxes.mailserver.generator.choices import MailServerOptions, detect_options
 from mailboxes.mailserver.generator.files import generate_files
 from mailboxes.mailserver.generator.steps import find_closed_parents
+from mailboxes.mailserver.routing_config import find_delivery_agents
 from mailboxes.models import Mailbox, Usage
 from mailboxes.postfix.dovecot_queries import LOGIN_CHARS
 from mailboxes.postfix.routing import build_panel_config

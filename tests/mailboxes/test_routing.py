@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from domains.models import AliasDomain, Domain, Transport
 from domains.patterns import WILDCARD_PATTERN, validate_pattern, validate_transport
 from mailadmin.db.fields import split_goto
-from mailboxes.mailserver.external_maps import load_routing_config
+from mailboxes.mailserver.routing_config import load_routing_config
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix import routing
 from mailboxes.postfix.maps import build_postfix_maps

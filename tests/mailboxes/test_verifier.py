@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -219,12 +220,12 @@ def test_a_server_that_defers_everything_is_asked_a_few_times_only(tmp_path, mon
     monkeypatch.setattr(smtp, "iter_recipient_replies", replies)
     monkeypatch.setattr(smtp, "build_panel_config", lambda: None)
     route = SimpleNamespace(loop=False, reply="", kind="virtual")
-    monkeypatch.setattr(smtp.Router, "route", lambda self, address: route)
-    monkeypatch.setattr(smtp.Router, "__init__", lambda self, setup: None)
+    monkeypatch.setattr(smtp.PostfixRouter, "route", lambda self, address: route)
+    monkeypatch.setattr(smtp.PostfixRouter, "__init__", lambda self, config: None)
     probe = smtp.SmtpProbe(files(tmp_path))
-    assert len(list(probe.differences(None, {}))) == smtp.MAX_DEFERRED_REPLIES
+    assert len(list(probe.differences(None, Counter()))) == smtp.MAX_DEFERRED_REPLIES
     assert len(asked) == smtp.MAX_DEFERRED_REPLIES + 1
-    assert probe.unasked == ["more addresses, as Postfix defers all mail"]
+    assert probe.skipped == ["more addresses, as Postfix defers all mail"]
 
 
 def test_a_lmtp_server_that_breaks_off_refuses_each_mailbox(tmp_path):

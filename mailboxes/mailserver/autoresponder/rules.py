@@ -1,13 +1,18 @@
-"""Who gets no answer, and why: RFC 3834, and what PostfixAdmin's vacation.pl has learnt."""
+"""Reasons to send no reply: RFC 3834, and the experience of PostfixAdmin's vacation.pl."""
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from mailboxes.mailserver.autoresponder.addresses import is_answerable
 from mailboxes.mailserver.autoresponder.delivery_paths import reaches_owner
+from mailboxes.mailserver.autoresponder.incoming_message import IncomingMessage
+from mailboxes.mailserver.autoresponder.tables import AutoreplyDatabase
+from mailboxes.mailserver.autoresponder.vacation_rows import VacationRow
 
 X_LOOP_VALUE = "mailadmin autoreply"
 
-# Fields that a mail with nobody to answer carries, and how their values begin.
+# Header fields of automatic mail, and how their values begin.
 AUTOMATIC_MAIL_HEADERS = {
     "auto-submitted": r"(?!no\s*([;(]|$))",
     "content-type": r"multipart/report",
@@ -33,7 +38,7 @@ AUTOMATIC_MAIL_HEADERS = {
 }
 REQUIRED_HEADERS = ("from", "message-id")
 RECIPIENT_HEADERS = ("to", "cc", "bcc", "resent-to", "resent-cc", "apparently-to")
-# Local parts behind which nobody reads.
+# Local parts that nobody reads.
 NO_REPLY_LOCAL_PART_RE = re.compile(
     r"(no[-_.]?reply|do[-_.]?not[-_.]?reply|postmaster|mailer-daemon|listserv|majordomo).*"
     r"|(owner|request|bounces?)([-+].*)?|.*-(owner|request|bounces?|no-?reply)"
@@ -48,27 +53,27 @@ ENCODED_RECIPIENT_RE = re.compile(
 )
 
 
-def iter_no_reply_reasons(letter, known):
-    """Reasons that need no database: most mail of lists, and most spam, gets no further."""
-    if not known["MAILADMIN_VACATION"]:
+def iter_no_reply_reasons(message: IncomingMessage, settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield reasons that need no database: most mail of lists, and most spam, has one."""
+    if not settings["MAILADMIN_VACATION"]:
         yield "MAILADMIN_VACATION is no"
-    yield from iter_sender_reasons(letter.sender)
-    if not letter.is_header_complete:
+    yield from iter_sender_reasons(message.sender)
+    if not message.is_header_complete:
         yield "its header is too long to be read"
-    yield from (f"it has no {name}" for name in REQUIRED_HEADERS if not letter.first(name))
-    yield from (f"it has {name}" for name in letter.fields if name.startswith("list-"))
+    yield from (f"it has no {name}" for name in REQUIRED_HEADERS if not message.first(name))
+    yield from (f"it has {name}" for name in message.fields if name.startswith("list-"))
     yield from (
         f"its {name} says so"
         for name in AUTOMATIC_MAIL_HEADERS
-        if is_automatic_by_header(letter, name)
+        if is_automatic_by_header(message, name)
     )
-    if any(is_no_reply_address(address) for address in letter.addresses("from", "reply-to")):
+    if any(is_no_reply_address(address) for address in message.addresses("from", "reply-to")):
         yield "nobody reads at its From or Reply-To"
-    if letter.sender.lower() in letter.addresses(*RECIPIENT_HEADERS):
+    if message.sender.lower() in message.addresses(*RECIPIENT_HEADERS):
         yield "its sender is a recipient too"
 
 
-def iter_sender_reasons(sender):
+def iter_sender_reasons(sender: str) -> Iterator[str]:
     if not sender:
         yield "it is a bounce"
     if is_no_reply_address(sender):
@@ -77,24 +82,26 @@ def iter_sender_reasons(sender):
         yield "its sender is no address that can be answered and noted down"
 
 
-def is_automatic_by_header(letter, name):
+def is_automatic_by_header(message: IncomingMessage, name: str) -> bool:
     return any(
-        re.match(AUTOMATIC_MAIL_HEADERS[name], value, re.IGNORECASE) for value in letter.all(name)
+        re.match(AUTOMATIC_MAIL_HEADERS[name], value, re.IGNORECASE) for value in message.all(name)
     )
 
 
-def is_no_reply_address(address):
+def is_no_reply_address(address: str) -> bool:
     local_part, _at, domain = address.lower().rpartition("@")
     name = local_part or domain
     return bool(NO_REPLY_LOCAL_PART_RE.fullmatch(name) or ENCODED_RECIPIENT_RE.fullmatch(name))
 
 
-def iter_owner_reasons(vacation, letter, original, database):
-    """Reasons that concern one person."""
+def iter_owner_reasons(
+    vacation: VacationRow, message: IncomingMessage, original: str, database: AutoreplyDatabase
+) -> Iterator[str]:
+    """Yield reasons that concern one owner."""
     if is_no_reply_address(vacation.email):
         yield "nobody reads there"
-    if reaches_owner(database, [letter.sender.lower()], vacation.email):
+    if reaches_owner(database, [message.sender.lower()], vacation.email):
         yield "it is from the same person"
-    to = letter.addresses(*RECIPIENT_HEADERS)
+    to = message.addresses(*RECIPIENT_HEADERS)
     if original.lower() not in to and not reaches_owner(database, to, vacation.email):
         yield "no address of this person is in its To or Cc"

@@ -1,12 +1,14 @@
-"""The database as the responder knows it: MySQL or SQLite, statements that commit one by one.
+"""The responder's database connection: MySQL or SQLite, statements that commit one by one.
 
-Tables are asked one after the other and joined here, since an adopted database may have another
+Tables are queried one after the other and joined here, since an adopted database may have another
 collation in each, and MySQL compares such columns only with error 1267.
 """
 
 import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-# What a database account of the responder's own must be allowed: columns, or () for the table.
+# The least that the responder must be allowed: table → statement → columns, none meaning the row
 AUTOREPLY_PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
     "vacation": {
         "SELECT": (
@@ -30,24 +32,23 @@ AUTOREPLY_PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
         "DELETE": (),
     },
 }
-LOCK_TIMEOUT_SECONDS = 20  # seconds for which a locked SQLite file is waited for
+LOCK_TIMEOUT_SECONDS = 20  # for a locked SQLite file
 
 
 class DatabaseUnavailable(Exception):
-    """The database cannot be reached, is locked, or refuses; what was asked is not done."""
+    """The database cannot be reached, is locked, or refuses; the statement has not been run."""
 
 
 class AutoreplyDatabase:
-    """An open connection, and the settings that what is asked of it depends on."""
+    """An open connection, and the settings that its queries depend on."""
 
-    def __init__(self, driver, connection, known):
-        self.driver, self.connection, self.known = driver, connection, known
-        self.tables = {
-            name: known["MAILADMIN_TABLE_PREFIX"] + name for name in AUTOREPLY_PRIVILEGES
-        }
+    def __init__(self, driver: Any, connection: Any, settings: Mapping[str, Any]) -> None:
+        self.driver, self.connection, self.settings = driver, connection, settings
+        prefix = settings["MAILADMIN_TABLE_PREFIX"]
+        self.tables = {name: prefix + name for name in AUTOREPLY_PRIVILEGES}
 
-    def run(self, sql, *values, places=""):
-        """Run a statement in which {name} is a table and %s a value; its cursor."""
+    def run(self, sql: str, *values: Any, places: str = "") -> Any:
+        """Run a statement in which {name} is a table and %s a value, and return its cursor."""
         sql = sql.format(**self.tables, places=places)
         if self.driver.paramstyle == "qmark":
             sql = sql.replace("%s", "?")
@@ -56,30 +57,30 @@ class AutoreplyDatabase:
             cursor.execute(sql, values)
             return cursor
 
-    def rows(self, sql, *values):
-        return self.run(sql, *values).fetchall()
+    def rows(self, sql: str, *values: Any) -> list[Any]:
+        return list(self.run(sql, *values).fetchall())
 
-    def fetch_in(self, sql, values):
-        """Rows of `… IN ({places})`; other than ASCII is in no column, and MySQL error 1267."""
+    def fetch_in(self, sql: str, values: Iterable[str]) -> list[Any]:
+        """Return rows of `… IN ({places})`; only ASCII, since others are MySQL error 1267."""
         values = [value for value in values if value.isascii()]
         places = ", ".join(["%s"] * len(values))
-        return self.run(sql, *values, places=places).fetchall() if values else []
+        return list(self.run(sql, *values, places=places).fetchall()) if values else []
 
 
 @contextlib.contextmanager
-def open_database(known):
-    """The database that the settings name."""
-    entry = known["MAILADMIN_DATABASE_URL"]
+def open_database(settings: Mapping[str, Any]) -> Iterator[AutoreplyDatabase]:
+    """Connect to the database that the settings name."""
+    entry = settings["MAILADMIN_DATABASE_URL"]
     connect = {"mysql": connect_mysql, "sqlite3": connect_sqlite}[
         entry["ENGINE"].rpartition(".")[2]
     ]
     driver, connection = connect(entry)
     with contextlib.closing(connection):
-        yield AutoreplyDatabase(driver, connection, known)
+        yield AutoreplyDatabase(driver, connection, settings)
 
 
 @contextlib.contextmanager
-def translate_database_errors(driver):
+def translate_database_errors(driver: Any) -> Iterator[None]:
     try:
         yield
     except driver.IntegrityError:
@@ -88,8 +89,8 @@ def translate_database_errors(driver):
         raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
 
 
-def connect_sqlite(entry):
-    """The file, not made where it is missing: an empty one would say that nobody is away."""
+def connect_sqlite(entry: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Open an existing file only: an empty one would say that nobody is away."""
     import sqlite3
 
     uri = entry["NAME"].absolute().as_uri() + "?mode=rw"
@@ -99,7 +100,7 @@ def connect_sqlite(entry):
         )
 
 
-def connect_mysql(entry):
+def connect_mysql(entry: Mapping[str, Any]) -> tuple[Any, Any]:
     try:
         import MySQLdb
     except ImportError as error:
@@ -108,7 +109,7 @@ def connect_mysql(entry):
         return MySQLdb, MySQLdb.connect(**build_mysql_options(entry))
 
 
-def build_mysql_options(entry):
+def build_mysql_options(entry: Mapping[str, Any]) -> dict[str, Any]:
     host = "unix_socket" if entry["HOST"].startswith("/") else "host"
     place = {host: entry["HOST"], "port": entry["PORT"], "user": entry["USER"]}
     return {

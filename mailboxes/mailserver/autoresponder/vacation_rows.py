@@ -1,8 +1,11 @@
-"""Whose vacation it is, and whether it holds now."""
+"""The active vacation of a mailbox."""
 
 import datetime
 import zoneinfo
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from mailboxes.mailserver.autoresponder.tables import AutoreplyDatabase
 
 VACATION_SQL = """
 SELECT email, subject, body, activefrom, activeuntil, interval_time
@@ -13,7 +16,7 @@ DOMAIN_SQL = "SELECT domain FROM {domain} WHERE active = 1 AND domain = %s"
 
 
 class VacationRow(NamedTuple):
-    """The answer of somebody who is away. Moments are local time, None where unknown."""
+    """A vacation. Dates are local time, None where unknown."""
 
     email: str
     subject: str
@@ -23,13 +26,12 @@ class VacationRow(NamedTuple):
     interval_time: int
     name: str = ""
 
-    def holds(self, now):
-        """Whether this is a moment of it; an unknown end does not come."""
-        begun = self.activefrom is None or self.activefrom <= now
-        return begun and (self.activeuntil is None or now <= self.activeuntil)
+    def is_active_at(self, now: datetime.datetime) -> bool:
+        has_begun = self.activefrom is None or self.activefrom <= now
+        return has_begun and (self.activeuntil is None or now <= self.activeuntil)
 
-    def get_renotify_threshold(self, now):
-        """Who was told before this moment is told again; None: nobody is."""
+    def get_renotify_threshold(self, now: datetime.datetime) -> datetime.datetime | None:
+        """Return the time before which a notified sender is notified again; None for never."""
         limits = [self.activefrom] if self.activefrom else []
         if self.interval_time > 0:
             earlier = now.astimezone(datetime.UTC) - datetime.timedelta(seconds=self.interval_time)
@@ -37,17 +39,19 @@ class VacationRow(NamedTuple):
         return max(limits, default=None)
 
 
-def find_active_vacation(database, owners, now):
-    """The vacation of the first of these who has one, if it holds now; or None."""
+def find_active_vacation(
+    database: AutoreplyDatabase, owners: Sequence[str], now: datetime.datetime
+) -> VacationRow | None:
+    """Return the vacation of the first of these that has one, if it is active now."""
     rows = {row[0].lower(): row for row in database.fetch_in(VACATION_SQL, owners)}
     found = next((parse_vacation_row(rows[owner]) for owner in owners if owner in rows), None)
-    if found is None or not found.holds(to_local_naive(now)):
+    if found is None or not found.is_active_at(to_local_naive(now)):
         return None
     name = find_active_owner_name(database, found.email)
     return None if name is None else found._replace(name=name)
 
 
-def parse_vacation_row(row):
+def parse_vacation_row(row: Sequence[Any]) -> VacationRow:
     email, subject, body, start, end, seconds = row
     return VacationRow(
         email.lower(),
@@ -59,8 +63,8 @@ def parse_vacation_row(row):
     )
 
 
-def find_active_owner_name(database, email):
-    """What the owner of the mailbox is called; None if it or its domain is not in use."""
+def find_active_owner_name(database: AutoreplyDatabase, email: str) -> str | None:
+    """Return the name of the mailbox; None if it or its domain is inactive."""
     for name, domain in database.rows(MAILBOX_SQL, email):
         if database.rows(DOMAIN_SQL, domain):
             return name
@@ -70,17 +74,17 @@ def find_active_owner_name(database, email):
 # Time
 
 
-def get_local_now(zone):
+def get_local_now(zone: str) -> datetime.datetime:
     return datetime.datetime.now(zoneinfo.ZoneInfo(zone))
 
 
-def to_local_naive(now):
-    """The moment as PostfixAdmin stores it: whole seconds on the clock on the wall."""
+def to_local_naive(now: datetime.datetime) -> datetime.datetime:
+    """Return a time as PostfixAdmin stores it: local time in whole seconds."""
     return now.replace(tzinfo=None, microsecond=0)
 
 
-def parse_stored_datetime(stored):
-    """A stored date, or None: 0000-00-00 and 2000-01-01 both say that it is unknown."""
+def parse_stored_datetime(stored: str | datetime.datetime | None) -> datetime.datetime | None:
+    """Return a stored date, or None: 0000-00-00 and 2000-01-01 both mean unknown."""
     if isinstance(stored, str):
         try:
             stored = datetime.datetime.fromisoformat(stored).replace(tzinfo=None)

@@ -1,10 +1,12 @@
-"""`mailadmin mailserver verify`: does the mail server see what the panel wrote?"""
+"""`mailadmin mailserver verify`: compare the mail server's answers with the panel's rows."""
 
 import datetime
 import json
+from argparse import ArgumentParser
 from collections.abc import Iterator
+from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,10 +18,10 @@ help = "Ask the running mail server about rows of the panel, and report what it 
 RETENTION_DAYS = 30
 
 
-def add_arguments(parser):
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--all", action="store_true", help="every domain")
-    what.add_argument("--domain", metavar="D", help="one domain")
+def add_arguments(parser: ArgumentParser) -> None:
+    scope = parser.add_mutually_exclusive_group(required=True)
+    scope.add_argument("--all", action="store_true", help="every domain")
+    scope.add_argument("--domain", metavar="D", help="one domain")
     parser.add_argument("--postfix", metavar="DIR", default="/etc/postfix")
     parser.add_argument("--dovecot", metavar="DIR", default="/etc/dovecot")
     parser.add_argument(
@@ -35,7 +37,7 @@ def add_arguments(parser):
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
-def run(command, options):
+def run(command: BaseCommand, options: dict[str, Any]) -> None:
     domain = options["domain"]
     if domain and not Domain.objects.filter(pk=domain.lower()).exists():
         raise CommandError(_("There is no domain %(name)s.") % {"name": domain})
@@ -44,8 +46,8 @@ def run(command, options):
     report = verify_mail_servers(names, *places, makes_accounts=not options["no_accounts"])
     store_report(report, domain or "")
     print_report(command, report, options["json"])
-    if complaint := " ".join(iter_failures(report)):
-        raise CommandError(complaint, returncode=1)
+    if failures := " ".join(iter_failures(report)):
+        raise CommandError(failures, returncode=1)
 
 
 def iter_failures(report: VerificationReport) -> Iterator[str]:
@@ -56,7 +58,7 @@ def iter_failures(report: VerificationReport) -> Iterator[str]:
 
 
 def store_report(report: VerificationReport, domain: str) -> None:
-    """The panel's pages show the last result; they have no right to ask for it themselves."""
+    """Store the result for the panel's pages, which may not query the servers themselves."""
     entries = [difference._asdict() for difference in report.differences]
     Verification.objects.create(
         domain=domain.lower(),
@@ -72,17 +74,17 @@ def store_report(report: VerificationReport, domain: str) -> None:
     Verification.objects.filter(checked__lt=old).delete()
 
 
-def print_report(command, report: VerificationReport, as_json: bool) -> None:
+def print_report(command: BaseCommand, report: VerificationReport, as_json: bool) -> None:
     if as_json:
-        told = {
+        data = {
             "rows": report.rows,
-            "asked": report.asked,
+            "asked": report.counts,
             "differences": [difference._asdict() for difference in report.differences],
-            "not_asked": [*report.unavailable, *report.unasked],
+            "not_asked": [*report.unavailable, *report.skipped],
         }
-        command.stdout.write(json.dumps(told, indent=2, ensure_ascii=False, default=str))
+        command.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str))
         return
-    for missing in (*report.unavailable, *report.unasked):
+    for missing in (*report.unavailable, *report.skipped):
         command.stdout.write(_("Not asked: %(server)s") % {"server": missing})
     for key, asked, expected, found in report.differences:
         command.stdout.write(
@@ -90,8 +92,8 @@ def print_report(command, report: VerificationReport, as_json: bool) -> None:
             % {"key": key, "asked": asked, "expected": expected, "found": found}
         )
     command.stdout.write(_("%(number)d rows asked about.") % {"number": report.rows})
-    if report.asked:
-        asked = ", ".join(f"{name} ({number})" for name, number in report.asked.items())
-        command.stdout.write(_("Asked: %(asked)s.") % {"asked": asked})
+    if report.counts:
+        counts = ", ".join(f"{name} ({number})" for name, number in report.counts.items())
+        command.stdout.write(_("Asked: %(asked)s.") % {"asked": counts})
         number = len(report.differences)
         command.stdout.write(_("%(number)d differences in what was asked.") % {"number": number})

@@ -1,15 +1,17 @@
-"""Sign-ins that are tried: with wrong passwords, and with right ones of accounts made for it."""
+"""Try logins: with wrong passwords, and with right ones of temporary accounts."""
 
 import contextlib
 import datetime
+import itertools
 import secrets
 import smtplib
 import ssl
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -23,121 +25,123 @@ from mailadmin.passwords import schemes
 from mailboxes.mailserver.checks.hashes import PasswordHashKind, identify_hash
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.config_parser.services import MasterService
-from mailboxes.mailserver.verifier.comparing import Difference, format_yes_no
+from mailboxes.mailserver.verifier.comparing import Difference, compare_yes_no
 from mailboxes.mailserver.verifier.parameters import iter_smtpd_servers
 from mailboxes.mailserver.verifier.programs import LiveDovecot
-from mailboxes.mailserver.verifier.smtp import LOOPBACK, TIMEOUT_SECONDS, get_listen_address
+from mailboxes.mailserver.verifier.smtp import (
+    LOOPBACK,
+    TIMEOUT_SECONDS,
+    format_reply,
+    get_listen_address,
+)
 from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 
-MAX_SAMPLE_DOMAINS = 10  # domains of which one mailbox is tried with a wrong password
+MAX_SAMPLE_DOMAINS = 10  # one mailbox of each is tried with a wrong password
 MAX_PARALLEL_LOGINS = 8  # a refusal takes seconds
 ACCOUNT_PREFIX, ACCOUNT_NAME = "mailadminverify", "mailadmin mailserver verify"
 STALE_ACCOUNT_AGE = datetime.timedelta(hours=1)
-MAX_TRIES, RETRY_SECONDS = 3, 1  # a copy of the database may take a moment to learn of an account
+MAX_ATTEMPTS, RETRY_SECONDS = 3, 1  # a replica may take a moment to receive an account
 RIGHT_PASSWORD_LABEL = gettext_lazy("sign-in with the right password")
 WRONG_PASSWORD_LABEL = gettext_lazy("sign-in with a wrong password")
 AUTH_ACCEPTED, AUTH_REJECTED = 235, 535
 
 
 class ProbeAccount(NamedTuple):
-    """A mailbox made for a test, its password, and how that is stored."""
+    """A temporary mailbox, its password, and how that is stored."""
 
     username: str
     password: str
     kind: str
 
 
+PlannedAccount = tuple[ProbeAccount, PasswordHashKind]  # without a domain
+
+
 class LoginProbe:
-    """Shows that the stored hash decides, and nothing else."""
+    """Check that the stored hash alone decides about a login."""
 
     def __init__(
         self,
         dovecot: LiveDovecot,
         postfix: PostfixFiles | None = None,
         makes_accounts: bool = True,
-    ):
+    ) -> None:
         self.dovecot, self.postfix = dovecot, postfix
         self.makes_accounts = makes_accounts
-        self.unasked = []
+        self.skipped: list[str] = []
 
-    def differences(self, domains: list[str] | None, asked: dict) -> Iterator[Difference]:
+    def differences(self, domains: list[str] | None, counts: Counter[str]) -> Iterator[Difference]:
         delete_stale_accounts()
         found = sample_mailboxes(domains)
-        asked[str(WRONG_PASSWORD_LABEL)] = len(found)
+        counts[str(WRONG_PASSWORD_LABEL)] = len(found)
         yield from self._check_wrong_passwords(found)
         if not self.makes_accounts:
-            self.unasked.append(_("sign-in with a right password (--no-accounts)"))
+            self.skipped.append(_("sign-in with a right password (--no-accounts)"))
             return
         with self._temporary_accounts(domains) as accounts:
-            asked[str(RIGHT_PASSWORD_LABEL)] = len(accounts)
+            counts[str(RIGHT_PASSWORD_LABEL)] = len(accounts)
             for account in accounts:
                 yield from self._check_account(account)
             for account in accounts[:1]:
-                yield from self._check_smtp_auth(account, asked)
+                yield from self._check_smtp_auth(account, counts)
 
     def _check_wrong_passwords(self, users: list[str]) -> Iterator[Difference]:
         with ThreadPoolExecutor(MAX_PARALLEL_LOGINS) as pool:
             wrong = secrets.token_hex(16)
             accepted = pool.map(lambda user: self.dovecot.accepts(user, wrong), users)
-            for user, is_in in zip(users, accepted, strict=True):
-                if is_in:
-                    yield Difference(
-                        user, WRONG_PASSWORD_LABEL, format_yes_no(False), format_yes_no(True)
-                    )
+            for user, is_accepted in zip(users, accepted, strict=True):
+                yield from compare_yes_no(user, WRONG_PASSWORD_LABEL, False, is_accepted)
 
     def _check_account(self, account: ProbeAccount) -> Iterator[Difference]:
-        if not self._is_accepted(account):
-            yield Difference(
-                account.kind, RIGHT_PASSWORD_LABEL, format_yes_no(True), format_yes_no(False)
-            )
-        if self.dovecot.accepts(account.username, account.password[::-1]):
-            yield Difference(
-                account.kind, WRONG_PASSWORD_LABEL, format_yes_no(False), format_yes_no(True)
-            )
+        is_accepted = self._is_accepted(account)
+        yield from compare_yes_no(account.kind, RIGHT_PASSWORD_LABEL, True, is_accepted)
+        is_accepted = self.dovecot.accepts(account.username, account.password[::-1])
+        yield from compare_yes_no(account.kind, WRONG_PASSWORD_LABEL, False, is_accepted)
 
     def _is_accepted(self, account: ProbeAccount) -> bool:
-        for number in range(MAX_TRIES):
+        for number in range(MAX_ATTEMPTS):
             if self.dovecot.accepts(account.username, account.password):
                 return True
-            time.sleep(RETRY_SECONDS if number < MAX_TRIES - 1 else 0)
+            time.sleep(RETRY_SECONDS if number < MAX_ATTEMPTS - 1 else 0)
         return False
 
-    def _check_smtp_auth(self, account: ProbeAccount, asked: dict) -> Iterator[Difference]:
-        """Postfix lets people in where they bring mail."""
-        for name, view in iter_smtpd_servers(self.postfix) if self.postfix else ():
+    def _check_smtp_auth(self, account: ProbeAccount, counts: Counter[str]) -> Iterator[Difference]:
+        """Check that Postfix accepts the account where mail is submitted."""
+        if self.postfix is None:
+            return
+        for name, view in iter_smtpd_servers(self.postfix):
             service = find_listening_service(self.postfix, name)
             if service is None or not view.is_yes("smtpd_sasl_auth_enable"):
                 continue
-            asked["AUTH"] = asked.get("AUTH", 0) + 1
+            counts["AUTH"] += 1
             for password, expected in ((account.password, AUTH_ACCEPTED), ("wrong", AUTH_REJECTED)):
                 reply = probe_auth(self.postfix, service, view, account.username, password)
                 if not reply.startswith(str(expected)):
                     yield Difference(f"master.cf: {name}", "AUTH", str(expected), reply)
-                    break  # a server that is not there is not waited for twice
+                    break  # do not wait twice for an unreachable server
 
     @contextmanager
     def _temporary_accounts(self, domains: list[str] | None) -> Iterator[list[ProbeAccount]]:
-        """An account for each way in which passwords are stored; gone again afterwards."""
-        made = self._create_accounts(list(self._plan_accounts(domains)), domains)
+        """Create an account for each kind of password hash, and delete them afterwards."""
+        accounts = self._create_accounts(list(self._plan_accounts(domains)), domains)
         try:
-            yield made
+            yield accounts
         finally:
-            delete_accounts([account.username for account in made])
+            delete_accounts([account.username for account in accounts])
 
-    def _plan_accounts(
-        self, domains: list[str] | None
-    ) -> Iterator[tuple[ProbeAccount, PasswordHashKind]]:
-        """(account without a domain, the way in which its password is stored)."""
+    def _plan_accounts(self, domains: list[str] | None) -> Iterator[PlannedAccount]:
         for kind in sorted(find_hash_kinds(domains)):
             name, password = f"{ACCOUNT_PREFIX}{secrets.token_hex(6)}", secrets.token_hex(12)
             if hash_password_as(kind, password, ACCOUNT_PREFIX):
                 yield ProbeAccount(name, password, format_hash_kind(kind)), kind
             else:
-                self.unasked.append(_("sign-in by %(scheme)s") % {"scheme": format_hash_kind(kind)})
+                self.skipped.append(_("sign-in by %(scheme)s") % {"scheme": format_hash_kind(kind)})
 
-    def _create_accounts(self, planned: list, domains: list[str] | None) -> list[ProbeAccount]:
-        """The accounts, in the first domain that has room for them."""
+    def _create_accounts(
+        self, planned: list[PlannedAccount], domains: list[str] | None
+    ) -> list[ProbeAccount]:
+        """Create the accounts in the first domain whose limits allow it."""
         for domain in sample_domains(domains) if planned else ():
             rows = [build_mailbox_row(account, kind, domain) for account, kind in planned]
             try:
@@ -145,20 +149,22 @@ class LoginProbe:
             except ValidationError:
                 continue
             return [a._replace(username=f"{a.username}@{domain.pk}") for a, _kind in planned]
-        self.unasked.append(_("sign-in with a right password: no domain has room"))
+        self.skipped.append(_("sign-in with a right password: no domain has room"))
         return []
 
 
-def build_mailbox_row(account: ProbeAccount, kind: PasswordHashKind, domain: Domain) -> dict:
-    """The values of the mailbox; some hashes hold its whole name."""
+def build_mailbox_row(
+    account: ProbeAccount, kind: PasswordHashKind, domain: Domain
+) -> dict[str, Any]:
+    """Return the values of the mailbox; some hashes include its whole name."""
     stored = hash_password_as(kind, account.password, f"{account.username}@{domain.pk}")
     row = {"local_part": account.username, "domain": domain, "password": stored}
     return row | {"name": ACCOUNT_NAME, "quota": 1}
 
 
 def sample_mailboxes(domains: list[str] | None) -> list[str]:
-    """One mailbox that may sign in, of each of some domains."""
-    found = []
+    """Return one active mailbox of each of some domains."""
+    found: list[str] = []
     for domain in sample_domains(domains):
         rows = Mailbox.objects.filter(domain=domain, active=True).order_by("pk")
         found += rows.values_list("pk", flat=True)[:1]
@@ -172,12 +178,12 @@ def sample_domains(domains: list[str] | None) -> list[Domain]:
 
 
 def find_hash_kinds(domains: list[str] | None) -> set[PasswordHashKind]:
-    """The ways in which passwords are stored, and that for new ones."""
+    """Return the kinds of stored passwords, and that of new ones."""
     rows = Mailbox.objects.filter(active=True)
     rows = rows if domains is None else rows.filter(domain__in=domains)
     stored = rows.values_list("password", flat=True).iterator()
-    found = {kind for each in stored if (kind := identify_hash(each))}
-    return found | {identify_hash(passwords.make_hash(secrets.token_hex(12), ACCOUNT_PREFIX))}
+    new = passwords.make_hash(secrets.token_hex(12), ACCOUNT_PREFIX)
+    return {kind for each in itertools.chain(stored, [new]) if (kind := identify_hash(each))}
 
 
 def format_hash_kind(kind: PasswordHashKind) -> str:
@@ -185,15 +191,15 @@ def format_hash_kind(kind: PasswordHashKind) -> str:
 
 
 def hash_password_as(kind: PasswordHashKind, password: str, username: str) -> str:
-    """What is stored for this password in this way; empty where the panel cannot write it."""
+    """Return the hash of this kind; empty if the panel cannot write it."""
     name = "PLAIN" if kind == TEXT_HASH_KIND else kind.name
     if schemes.parse_scheme_setting(name) is None:
         return ""
     try:
-        made = passwords.make_hash(password, username, name)
+        stored = passwords.make_hash(password, username, name)
     except ValidationError:
         return ""
-    bare = made.partition("}")[2] if made.startswith("{") else made
+    bare = stored.partition("}")[2] if stored.startswith("{") else stored
     return f"{{{kind.name}}}{bare}" if kind.is_prefixed else bare
 
 
@@ -201,7 +207,7 @@ TEXT_HASH_KIND = PasswordHashKind("TEXT", False)
 
 
 def delete_stale_accounts() -> None:
-    """Remove what a run that was ended has left behind."""
+    """Delete the accounts of an interrupted run."""
     old = timezone.now() - STALE_ACCOUNT_AGE
     rows = Mailbox.objects.filter(
         local_part__startswith=ACCOUNT_PREFIX, name=ACCOUNT_NAME, created__lt=old
@@ -210,14 +216,14 @@ def delete_stale_accounts() -> None:
 
 
 def delete_accounts(keys: list[str]) -> None:
-    """Delete these accounts one by one: somebody may have deleted one of them meanwhile."""
+    """Delete these accounts one by one: one of them may have been deleted meanwhile."""
     for key in keys:
         with contextlib.suppress(ValidationError):
             perform(Actor.console(), delete_mailboxes, [key])
 
 
 def find_listening_service(files: PostfixFiles, name: str) -> MasterService | None:
-    """The service of this name at an address; others get their clients from postscreen(8)."""
+    """Return the service of this name with an address; others get clients from postscreen(8)."""
     found = (service for service in files.services if service.name == name)
     return next((service for service in found if service.type == "inet"), None)
 
@@ -225,24 +231,24 @@ def find_listening_service(files: PostfixFiles, name: str) -> MasterService | No
 def probe_auth(
     files: PostfixFiles, service: MasterService, view: PostfixFiles, username: str, password: str
 ) -> str:
-    """Postfix's reply to AUTH PLAIN."""
+    """Return Postfix's reply to AUTH PLAIN."""
     host, port = get_listen_address(files, service)
     try:
         with open_smtp_session(host, port, view.is_yes("smtpd_tls_wrappermode")) as client:
             client.user, client.password = username, password
-            code, text = client.auth("PLAIN", client.auth_plain)
+            return format_reply(*client.auth("PLAIN", client.auth_plain))
     except smtplib.SMTPAuthenticationError as error:
-        code, text = error.smtp_code, error.smtp_error
+        return format_reply(error.smtp_code, error.smtp_error)
     except (OSError, smtplib.SMTPException) as error:
         return f"{host}:{port}: {error}"
-    return f"{code} {text.decode(errors='replace')}"
 
 
-def open_smtp_session(host: str, port: int, is_wrapped: bool) -> smtplib.SMTP:
-    """A session that is encrypted where that is offered, whatever the certificate."""
+def open_smtp_session(host: str, port: int, is_wrapped: bool) -> bounded_smtp.BoundedSessionMixin:
+    """Open a session, encrypted if that is offered, with any certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     name = f"[{LOOPBACK}]"
+    client: bounded_smtp.BoundedSessionMixin
     if is_wrapped:
         client = bounded_smtp.BoundedSMTPSSL(
             host, port, name, timeout=TIMEOUT_SECONDS, context=context

@@ -1,13 +1,13 @@
-"""Postfix's parameters and services beside what the panel's rows need."""
+"""Compare Postfix's parameters and services with what the panel's rows need."""
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterator
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from domains.models import Domain, Transport
-from domains.services.transports import filter_transports_by_domains
+from domains.models import Domain
 from mailboxes.mailserver.checks.access import has_sender_restriction
 from mailboxes.mailserver.config_parser.maps import iter_map_references
 from mailboxes.mailserver.config_parser.postfix import (
@@ -15,10 +15,17 @@ from mailboxes.mailserver.config_parser.postfix import (
     parse_setting,
     split_logical_lines,
 )
-from mailboxes.mailserver.external_maps import find_virtual_agent_error
+from mailboxes.mailserver.config_parser.services import MasterService
 from mailboxes.mailserver.generator.choices import DATABASE_ACCOUNTS, MailServerOptions
 from mailboxes.mailserver.generator.files import PANEL_FOLDER, generate_files
-from mailboxes.mailserver.verifier.comparing import PANEL_MAP_RE, Difference, is_panel_config
+from mailboxes.mailserver.routing_config import find_virtual_agent_error
+from mailboxes.mailserver.verifier.comparing import (
+    PANEL_MAP_RE,
+    Difference,
+    filter_by_domains,
+    find_transports,
+    is_panel_config,
+)
 from mailboxes.mailserver.verifier.programs import LivePostfix
 from mailboxes.models import Vacation
 
@@ -34,15 +41,15 @@ REJECTING_RESTRICTIONS = {
     "defer",
 }
 PERMITTING_RESTRICTIONS = {"permit", "static:ok", "static:permit"}
-MIN_NETWORK_PREFIX = 8  # bits of a network that may relay; shorter ones are half the Internet
+MIN_NETWORK_PREFIX = 8  # bits of a network that may relay; shorter ones are too large to be own
 MESSAGE_LIMIT = "message_size_limit"
 VIRTUAL_NEEDS = ("virtual_mailbox_base", "virtual_uid_maps", "virtual_gid_maps")
 
 
 def find_parameter_differences(
-    live: LivePostfix, domains: list[str] | None, asked: dict[str, int]
+    live: LivePostfix, domains: list[str] | None, counts: Counter[str]
 ) -> Iterator[Difference]:
-    """What main.cf and master.cf have otherwise; also those of the services' overrides."""
+    """Yield the differences in main.cf and master.cf, overrides of services included."""
     files = live.files
     for name, found in (
         ("virtual_transport", check_virtual_transport(files)),
@@ -56,11 +63,11 @@ def find_parameter_differences(
         ("transport_maps", check_vacation_transport(live)),
     ):
         yield from found
-        asked[name] = asked.get(name, 0) + 1
+        counts[name] += 1
 
 
 def check_virtual_transport(files: PostfixFiles) -> Iterator[Difference]:
-    """Mail for mailboxes goes to a service that exists and is complete."""
+    """Check that mail for mailboxes goes to a service that exists and is complete."""
     value = files.value("virtual_transport")
     service = files.service(value.partition(":")[0], "unix")
     if service is None:
@@ -71,8 +78,8 @@ def check_virtual_transport(files: PostfixFiles) -> Iterator[Difference]:
         yield Difference(MAIN_CF, "virtual_transport", _("delivery by Dovecot"), value)
 
 
-def is_virtual_incomplete(files: PostfixFiles, service) -> bool:
-    """Whether virtual(8) does not know where mail lies, or whose it is, or how large it may be."""
+def is_virtual_incomplete(files: PostfixFiles, service: MasterService) -> bool:
+    """Check for virtual(8) without a mail folder, an owner, or a sufficient size limit."""
     own = files.for_service(service)
     return bool(find_virtual_agent_error(files, service)) or not own.value("virtual_mailbox_base")
 
@@ -80,12 +87,10 @@ def is_virtual_incomplete(files: PostfixFiles, service) -> bool:
 def check_transport_services(
     files: PostfixFiles, domains: list[str] | None
 ) -> Iterator[Difference]:
-    """Each service that a transport of the panel names is in master.cf."""
+    """Check that each service named by a transport of the panel is in master.cf."""
     known = {service.name for service in files.services if service.type in ("unix", "pass")}
-    own, rows = Transport.objects.filter(active=True), Domain.objects.filter(active=True)
-    if domains is not None:
-        own, rows = filter_transports_by_domains(own, domains), rows.filter(pk__in=domains)
-    pairs = [*own.values_list("pk", "transport")]
+    rows = filter_by_domains(Domain.objects.filter(active=True), "pk", domains)
+    pairs = [*find_transports(domains).filter(active=True).values_list("pk", "transport")]
     pairs += rows.exclude(transport__in=("", "virtual")).values_list("pk", "transport")
     for key, transport in pairs:
         name = transport.partition(":")[0]
@@ -94,14 +99,14 @@ def check_transport_services(
 
 
 def iter_smtpd_servers(files: PostfixFiles) -> Iterator[tuple[str, PostfixFiles]]:
-    """(name, the configuration as it sees it) of each SMTP server."""
+    """Yield the name of each SMTP server, and its own view of the configuration."""
     for service in files.services:
         if service.command == "smtpd" and service.type in ("inet", "pass"):
             yield service.name, files.for_service(service)
 
 
 def check_relaying(files: PostfixFiles) -> Iterator[Difference]:
-    """No server relays for strangers."""
+    """Check that no server relays for strangers."""
     for name, view in iter_smtpd_servers(files):
         lists = [view.words(RELAY_RESTRICTIONS), view.words(RECIPIENT_RESTRICTIONS)]
         if not any(is_closed_to_strangers(words) for words in lists):
@@ -112,72 +117,58 @@ def check_relaying(files: PostfixFiles) -> Iterator[Difference]:
 
 
 def is_closed_to_strangers(words: list[str]) -> bool:
-    """Whether a list refuses strangers before it permits everybody."""
-    return next(
-        (
-            word in REJECTING_RESTRICTIONS
-            for word in words
-            if word in REJECTING_RESTRICTIONS or permits_everybody(word)
-        ),
-        False,
-    )
+    """Check that a list refuses strangers before it permits everybody."""
+    for word in words:
+        if word in REJECTING_RESTRICTIONS:
+            return True
+        if permits_everybody(word):
+            return False
+    return False
 
 
 def permits_everybody(word: str) -> bool:
-    """Whether a word of a list permits everybody."""
     return word.lower() in PERMITTING_RESTRICTIONS
 
 
 def check_restrictions(files: PostfixFiles) -> Iterator[Difference]:
-    """The lists hold what the panel writes, in its order; more may stand between."""
+    """Check for the panel's restrictions in their order, with others between them."""
     if not is_panel_config(files):
         return
-    open_ones = [
+    public_servers = [
         pair for pair in iter_smtpd_servers(files) if not pair[1].is_yes("smtpd_sasl_auth_enable")
     ]
-    for name, wanted in get_panel_restrictions().items():
-        for place, view in open_ones:
+    for name, expected in get_panel_restrictions().items():
+        for service, view in public_servers:
             found = [normalize_map_name(word) for word in view.words(name)]
-            if not contains_restrictions(name, wanted, found):
-                key = f"{MASTER_CF}: {place}" if name in view.overrides else MAIN_CF
-                yield Difference(key, name, ", ".join(wanted), ", ".join(found))
+            if not contains_restrictions(name, expected, found):
+                key = f"{MASTER_CF}: {service}" if name in view.overrides else MAIN_CF
+                yield Difference(key, name, ", ".join(expected), ", ".join(found))
 
 
-def contains_restrictions(name: str, wanted: list[str], found: list[str]) -> bool:
-    """Whether a list says what is wanted, and lets nobody pass who is not in it."""
+def contains_restrictions(name: str, expected: list[str], found: list[str]) -> bool:
+    """Check that a list has the expected restrictions, and permits nobody besides."""
     rest = iter(found)
-    is_whole = all(word in rest for word in wanted)
-    extra = [word for word in found if word not in wanted]
+    is_whole = all(word in rest for word in expected)
+    extra = [word for word in found if word not in expected]
     is_wider = name == RELAY_RESTRICTIONS and any(word.startswith("permit") for word in extra)
     return is_whole and not is_wider and not any(map(permits_everybody, extra))
 
 
 def get_panel_restrictions() -> dict[str, list[str]]:
-    """The restriction lists of the panel's own main.cf."""
+    """Return the restriction lists of the panel's own main.cf."""
     choices = MailServerOptions(passwords=dict.fromkeys(DATABASE_ACCOUNTS, ""))
     text = next(file.text for file in generate_files(choices) if file.name == MAIN_CF)
-    found = [
-        setting for entry in split_logical_lines(MAIN_CF, text) if (setting := parse_setting(entry))
-    ]
-    lists = {
-        each.name: each.value
-        for each in found
-        if each.name in (RELAY_RESTRICTIONS, RECIPIENT_RESTRICTIONS)
-    }
     return {
-        name: [normalize_map_name(word) for word in split_restrictions(value)]
-        for name, value in lists.items()
+        setting.name: [normalize_map_name(word) for word in setting.value.replace(",", " ").split()]
+        for setting in map(parse_setting, split_logical_lines(MAIN_CF, text))
+        if setting and setting.name in (RELAY_RESTRICTIONS, RECIPIENT_RESTRICTIONS)
     }
-
-
-def split_restrictions(value: str) -> list[str]:
-    return value.replace(",", " ").split()
 
 
 def normalize_map_name(word: str) -> str:
-    """A map of the panel by its own name, wherever it lies."""
-    found = PANEL_MAP_RE.fullmatch(word)
-    return f"{PANEL_FOLDER}/{found[1]}.cf" if found else word
+    """Return a map of the panel without its path."""
+    match = PANEL_MAP_RE.fullmatch(word)
+    return f"{PANEL_FOLDER}/{match[1]}.cf" if match else word
 
 
 def check_mynetworks(files: PostfixFiles) -> Iterator[Difference]:
@@ -191,7 +182,7 @@ def check_mynetworks(files: PostfixFiles) -> Iterator[Difference]:
 
 
 def check_mydestination(files: PostfixFiles) -> Iterator[Difference]:
-    """A domain of the panel is in one class of domains only."""
+    """Check that no domain of the panel is a local domain too."""
     local = {name for name, _line in files.names("mydestination")}
     for name in Domain.objects.filter(pk__in=local, active=True).values_list("pk", flat=True):
         yield Difference(name, "mydestination", "", name)
@@ -204,7 +195,7 @@ def check_recipient_delimiter(files: PostfixFiles) -> Iterator[Difference]:
 
 
 def check_submission(files: PostfixFiles) -> Iterator[Difference]:
-    """Somewhere people can sign in, and there each sends as themselves."""
+    """Check that some server offers login, and lets users send only as themselves."""
     if not is_panel_config(files):
         return
     views = [
@@ -223,7 +214,7 @@ def check_submission(files: PostfixFiles) -> Iterator[Difference]:
 
 
 def check_vacation_transport(live: LivePostfix) -> Iterator[Difference]:
-    """Copies for the vacation domain go to a service that answers."""
+    """Check that mail for the vacation domain goes to a service of master.cf."""
     if not Vacation.objects.filter(active=True).exists():
         return
     domain = settings.MAILADMIN_VACATION_DOMAIN

@@ -1,8 +1,10 @@
-"""A verification: every server that is here is asked, and what was not asked is named."""
+"""Verify every mail server on this machine, and report what was skipped."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from django.utils.translation import gettext as _
 
@@ -21,18 +23,19 @@ from mailboxes.mailserver.verifier.programs import LiveDovecot, LivePostfix, Ser
 from mailboxes.mailserver.verifier.smtp import LmtpProbe, SmtpProbe
 
 MAX_SHOWN_SKIPPED = 5
+Server = TypeVar("Server", LivePostfix, LiveDovecot)
 
 
 @dataclass
 class VerificationReport:
-    """What was asked, what came of it, and what could not be asked."""
+    """The differences found, how much was compared, and what was not."""
 
     rows: int = 0
-    asked: dict[str, int] = field(default_factory=dict)  # what → how many
+    counts: Counter[str] = field(default_factory=Counter)  # of lookups, by parameter or kind
     differences: list[Difference] = field(default_factory=list)
-    unavailable: list[str] = field(default_factory=list)  # servers that were not asked, and why
-    failed: list[str] = field(default_factory=list)  # those of them that are here
-    unasked: list[str] = field(default_factory=list)  # of the others, what was left out
+    unavailable: list[str] = field(default_factory=list)  # servers, each with the reason
+    failed: list[str] = field(default_factory=list)  # those of them that are on this machine
+    skipped: list[str] = field(default_factory=list)  # by the other servers
 
     def fail(self, server: str, error: ServerUnavailable) -> None:
         if server not in self.failed:
@@ -40,40 +43,30 @@ class VerificationReport:
         self.unavailable.append(f"{server}: {error}")
 
 
-@dataclass
-class MailServers:
-    """The servers of this machine; what is not here is None."""
+class MailServers(NamedTuple):
+    """The servers of this machine."""
 
-    postfix: LivePostfix | None = None
-    dovecot: LiveDovecot | None = None
-    mail_directory: str = ""
-    makes_accounts: bool = True
-
-    def __post_init__(self):
-        if self.postfix and not self.mail_directory:
-            self.mail_directory = self.postfix.files.value("virtual_mailbox_base").rstrip("/")
-
-    @property
-    def files(self) -> PostfixFiles | None:
-        return self.postfix.files if self.postfix else None
+    postfix: LivePostfix | None
+    dovecot: LiveDovecot | None
 
 
 class ParameterProbe:
-    """What main.cf and master.cf say."""
+    """Compare main.cf and master.cf."""
 
-    def __init__(self, live: LivePostfix):
+    def __init__(self, live: LivePostfix) -> None:
         self.live = live
 
-    def differences(self, domains: list[str] | None, asked: dict) -> Iterator[Difference]:
-        yield from parameters.find_parameter_differences(self.live, domains, asked)
+    def differences(self, domains: list[str] | None, counts: Counter[str]) -> Iterator[Difference]:
+        yield from parameters.find_parameter_differences(self.live, domains, counts)
 
     @property
-    def unasked(self) -> list[str]:
+    def skipped(self) -> list[str]:
         if is_panel_config(self.live.files):
             return []
         return [_("restriction lists, as this main.cf is not the panel’s; only relaying was")]
 
 
+Comparison = PostfixComparison | DovecotComparison
 Probe = ParameterProbe | SmtpProbe | LmtpProbe | LoginProbe
 
 
@@ -84,17 +77,15 @@ def verify_mail_servers(
     mail_directory: str = "",
     makes_accounts: bool = True,
 ) -> VerificationReport:
-    """Ask each server that is here; without any, at least the panel's own SQL is tried."""
+    """Query each server on this machine; without any, only run the panel's own SQL."""
     report = VerificationReport()
     servers = detect_servers(report, postfix, dovecot)
-    servers.mail_directory = mail_directory.rstrip("/") or servers.mail_directory
-    servers.makes_accounts = makes_accounts
-    compared = [*build_comparisons(servers)]
-    compare_rows(report, compared, domains)
-    report.unasked += [text for each in compared for text in describe_skipped_rows(each)]
-    for name, probe in build_probes(servers):
+    comparisons = [*build_comparisons(servers, mail_directory.rstrip("/"))]
+    compare_rows(report, comparisons, domains)
+    report.skipped += [text for each in comparisons for text in describe_skipped_rows(each)]
+    for name, probe in build_probes(servers, makes_accounts):
         run_probe(report, name, probe, domains)
-    if not compared:
+    if not comparisons:
         check_panel_queries()
     report.differences = list(dict.fromkeys(report.differences))
     return report
@@ -103,87 +94,95 @@ def verify_mail_servers(
 def run_probe(
     report: VerificationReport, name: str, probe: Probe, domains: list[str] | None
 ) -> None:
-    """Ask what is asked with a sample, and note what that leaves out."""
+    """Add the differences that a probe finds, and what it skipped."""
     if report.failed and isinstance(probe, LoginProbe):
         probe.postfix = None  # a second wait for a server that does not answer
     try:
-        report.differences += probe.differences(domains, report.asked)
+        report.differences += probe.differences(domains, report.counts)
     except ServerUnavailable as error:
         report.fail(name, error)
-    report.unasked += [f"{name}: {text}" for text in format_skipped(probe)]
+    report.skipped += [f"{name}: {text}" for text in format_skipped(probe)]
 
 
-def compare_rows(report: VerificationReport, compared: list, domains: list[str] | None) -> None:
-    """Put every row to every server that answers."""
-    answering = list(compared)
+def compare_rows(
+    report: VerificationReport, comparisons: list[Comparison], domains: list[str] | None
+) -> None:
+    """Look up every row in every server, until it does not answer."""
+    answering = list(comparisons)
     for batch in iter_row_batches(domains) if answering else ():
         if answering and batch.kind != "everything":
             report.rows += len(batch.keys)
         for server in list(answering):
             try:
-                report.differences += server.differences(batch, report.asked)
+                report.differences += server.differences(batch, report.counts)
             except ServerUnavailable as error:
                 answering.remove(server)
                 report.fail(server.name, error)
 
 
 def detect_servers(report: VerificationReport, postfix: str, dovecot: str) -> MailServers:
-    """The servers whose configuration and tools are on this machine."""
-    found = {}
-    for name, folder, file, live in (
-        ("Postfix", postfix, "main.cf", open_postfix),
-        ("Dovecot", dovecot, "dovecot.conf", LiveDovecot),
-    ):
-        try:
-            if not Path(folder, file).is_file():
-                raise ServerUnavailable(_("there is no %(path)s") % {"path": Path(folder, file)})
-            found[name.lower()] = live(folder)
-        except ServerUnavailable as error:
-            report.unavailable.append(f"{name}: {error}")
-    return MailServers(**found)
+    """Return the servers whose configuration and tools are on this machine."""
+    return MailServers(
+        open_server(report, "Postfix", Path(postfix, "main.cf"), open_postfix),
+        open_server(report, "Dovecot", Path(dovecot, "dovecot.conf"), LiveDovecot),
+    )
+
+
+def open_server(
+    report: VerificationReport, name: str, file: Path, open_folder: Callable[[str], Server]
+) -> Server | None:
+    """Return the server with this configuration, or None and report why not."""
+    try:
+        if not file.is_file():
+            raise ServerUnavailable(_("there is no %(path)s") % {"path": file})
+        return open_folder(str(file.parent))
+    except ServerUnavailable as error:
+        report.unavailable.append(f"{name}: {error}")
+    return None
 
 
 def open_postfix(folder: str) -> LivePostfix:
     return LivePostfix(PostfixFiles(Path(folder)))
 
 
-def build_comparisons(servers: MailServers) -> Iterator[PostfixComparison | DovecotComparison]:
-    """What every row is put to."""
+def build_comparisons(servers: MailServers, mail_directory: str) -> Iterator[Comparison]:
+    """Yield the comparisons of every row."""
     if servers.postfix:
+        mail_directory = mail_directory or get_mail_directory(servers.postfix)
         yield PostfixComparison(servers.postfix)
     if servers.dovecot:
-        yield DovecotComparison(servers.dovecot, servers.mail_directory)
+        yield DovecotComparison(servers.dovecot, mail_directory)
 
 
-def build_probes(servers: MailServers) -> Iterator[tuple[str, Probe]]:
-    """What is asked once, with a sample of rows."""
-    if servers.postfix:
+def get_mail_directory(postfix: LivePostfix) -> str:
+    return postfix.files.value("virtual_mailbox_base").rstrip("/")
+
+
+def build_probes(servers: MailServers, makes_accounts: bool) -> Iterator[tuple[str, Probe]]:
+    """Yield the probes that run once, with a sample of rows."""
+    files = servers.postfix.files if servers.postfix else None
+    if servers.postfix and files:
         yield "Postfix", ParameterProbe(servers.postfix)
-        yield "SMTP", SmtpProbe(servers.files)
-        yield "LMTP", LmtpProbe(servers.files)
+        yield "SMTP", SmtpProbe(files)
+        yield "LMTP", LmtpProbe(files)
     if servers.dovecot:
-        yield "Dovecot", LoginProbe(servers.dovecot, servers.files, servers.makes_accounts)
+        yield "Dovecot", LoginProbe(servers.dovecot, files, makes_accounts)
 
 
-def describe_skipped_rows(server: PostfixComparison | DovecotComparison) -> Iterator[str]:
-    """What of the rows a server could not be asked."""
+def describe_skipped_rows(server: Comparison) -> Iterator[str]:
     if isinstance(server, PostfixComparison):
         if not server.live.owner:
             yield _("Postfix: the maps’ files, as its own user (only root may become that)")
         return
-    if server.unasked:
+    if server.skipped:
         text = _("Dovecot: home, mail and quota of %(number)d addresses with “*” or “?”")
-        yield text % {"number": server.unasked}
+        yield text % {"number": server.skipped}
     if not server.is_base_known:
         yield _("Dovecot: in which folder the mail lies (--mail-directory says it)")
 
 
 def format_skipped(probe: Probe) -> list[str]:
-    """What a probe left out; of many, the first few and their number."""
-    found = list(probe.unasked)
-    if len(found) <= MAX_SHOWN_SKIPPED:
-        return found
-    return [
-        *found[:MAX_SHOWN_SKIPPED],
-        _("… and %(number)d more") % {"number": len(found) - MAX_SHOWN_SKIPPED},
-    ]
+    """Return what a probe skipped; of many, the first few and the number of others."""
+    skipped = list(probe.skipped)
+    shown, more = skipped[:MAX_SHOWN_SKIPPED], len(skipped) - MAX_SHOWN_SKIPPED
+    return shown if more <= 0 else [*shown, _("… and %(number)d more") % {"number": more}]

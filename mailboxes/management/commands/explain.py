@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import Actor
 from mailadmin.console import make_printable, report_database_errors
-from mailboxes.mailserver.external_maps import load_routing_config
+from mailboxes.mailserver.routing_config import load_routing_config
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.messages import format_delivery
 

@@ -47,8 +47,8 @@ def letter(**fields):
 class Post:
     """A mail server's part in this: it brings mail to the responder and takes its answers."""
 
-    def __init__(self, folder, known):
-        self.folder, self.known = folder, known
+    def __init__(self, folder, settings):
+        self.folder, self.settings = folder, settings
         self.sendmail = folder / "sendmail"
         self.sendmail.write_text(SENDMAIL.format(folder=folder))
         self.sendmail.chmod(0o755)
@@ -65,7 +65,7 @@ class Post:
     def brings(self, mail=None, **envelope):
         """The status with which the responder ends for this mail."""
         stream = io.BytesIO(letter() if mail is None else mail)
-        return autoresponder.respond_to_message(self.options(**envelope), self.known, stream)
+        return autoresponder.respond_to_message(self.options(**envelope), self.settings, stream)
 
     def answers(self):
         """The mails that were handed over, as a mail program reads them."""

@@ -25,7 +25,9 @@ def test_people_in_an_adopted_database_are_answered_for(post, mariadb, shape, ch
     database.migrate()
     database.execute(DAVE.format(prefix=prefix))
     url = {"MAILADMIN_DATABASE_URL": mariadb.url(database.name)}
-    post.known = autoresponder.load_settings(environ=environ(**url, MAILADMIN_TABLE_PREFIX=prefix))
+    post.settings = autoresponder.load_settings(
+        environ=environ(**url, MAILADMIN_TABLE_PREFIX=prefix)
+    )
     dave = {"recipient": "dave#upper.example@autoreply.localhost", "sender": "new@example.net"}
     for to in ("info@example.org", "info@upper.example"):
         assert post.brings(letter(To=to), sender="new@example.net") == 0
@@ -72,7 +74,7 @@ def a_day(post, number=0):
 def test_the_account_needs_what_is_said_and_no_more(post, mariadb, account):
     user, name = account
     url = f"mysql://{user}:x@127.0.0.1:{mariadb.port}/{name}"
-    post.known = autoresponder.load_settings(environ=environ(MAILADMIN_DATABASE_URL=url))
+    post.settings = autoresponder.load_settings(environ=environ(MAILADMIN_DATABASE_URL=url))
     assert list(a_day(post)) == [75, 75, 0]
     assert [answer["Subject"] for answer in post.answers()] == ["Отпуск"]
     noted = "SELECT notified, notified_at FROM vacation_notification"

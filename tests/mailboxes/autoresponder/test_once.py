@@ -64,7 +64,7 @@ def test_bob_is_found_behind_extensions_and_capitals(post, recipient):
 
 
 def test_delimiters_may_be_several_and_occur_in_names(post):
-    post.known["MAILADMIN_RECIPIENT_DELIMITER"] = "+-"
+    post.settings["MAILADMIN_RECIPIENT_DELIMITER"] = "+-"
     domain = Domain.objects.create(domain="my-example.org", active=True)
     name, place = "d-d#a@my-example.org", {"local_part": "d-d#a", "domain": domain}
     Mailbox.objects.create(username=name, **place, password="x", maildir="x")
@@ -74,8 +74,8 @@ def test_delimiters_may_be_several_and_occur_in_names(post):
 
 
 def test_a_sign_in_a_domain_is_a_delimiter_only_if_nothing_else_fits(post):
-    post.known["MAILADMIN_RECIPIENT_DELIMITER"] = "-"
-    found = addresses.find_possible_owners("bob#my-example.org@autoreply.localhost", post.known)
+    post.settings["MAILADMIN_RECIPIENT_DELIMITER"] = "-"
+    found = addresses.find_possible_owners("bob#my-example.org@autoreply.localhost", post.settings)
     assert found == ["bob@my-example.org", "bob@my"]
 
 
@@ -103,7 +103,7 @@ def test_nothing_is_answered_beside_the_vacation(post, switch):
 
 
 def test_a_feature_that_is_off_answers_nobody(post):
-    post.known["MAILADMIN_VACATION"] = False
+    post.settings["MAILADMIN_VACATION"] = False
     post.brings()
     assert post.answers() == []
 
@@ -126,7 +126,7 @@ def test_the_dates_are_local_time(post):
     vacation(activefrom=at(minutes=-5), activeuntil=at(minutes=5))
     post.brings()
     assert len(post.answers()) == 1
-    post.known["MAILADMIN_TIME_ZONE"] = "UTC"
+    post.settings["MAILADMIN_TIME_ZONE"] = "UTC"
     post.brings(sender="other@example.net")
     assert len(post.answers()) == 1
 
@@ -241,7 +241,7 @@ def test_a_responder_killed_while_sending_never_sends_twice(post):
 
 def test_a_note_that_others_changed_meanwhile_is_not_taken_back(post):
     """The owner went away anew, and somebody else has told the friend."""
-    with tables.open_database(post.known) as database:
+    with tables.open_database(post.settings) as database:
         now = datetime.datetime.now(ZONE)
         away = autoresponder.find_active_vacation(database, ["bob@example.org"], now)
         note = autoresponder.record_notification(
@@ -260,7 +260,7 @@ def test_mail_waits_while_mariadb_is_away(post):
         client = server.client
         client.create("mailadmin", dump=SCHEMA)
         client.execute(ROWS, "mailadmin")
-        post.known = autoresponder.load_settings(
+        post.settings = autoresponder.load_settings(
             environ=environ(MAILADMIN_DATABASE_URL=client.url())
         )
         server.stop(keep=True)
@@ -273,7 +273,7 @@ def test_mail_waits_while_mariadb_is_away(post):
 
 @pytest.mark.mariadb
 def test_a_wrong_password_is_not_told(post):
-    post.known["MAILADMIN_DATABASE_URL"]["PASSWORD"] = "guessed-wrongly"
+    post.settings["MAILADMIN_DATABASE_URL"]["PASSWORD"] = "guessed-wrongly"
     assert post.brings() == 75
     assert "guessed" not in post.log.getvalue()
     assert "Access denied" in post.log.getvalue()
@@ -282,7 +282,7 @@ def test_a_wrong_password_is_not_told(post):
 @pytest.mark.sqlite
 def test_mail_waits_while_sqlite_is_locked_or_missing(post, monkeypatch, tmp_path):
     monkeypatch.setattr(tables, "LOCK_TIMEOUT_SECONDS", 0.1)
-    entry = post.known["MAILADMIN_DATABASE_URL"]
+    entry = post.settings["MAILADMIN_DATABASE_URL"]
     with contextlib.closing(sqlite3.connect(entry["NAME"], isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert post.brings() == 75
