@@ -1,5 +1,6 @@
 """The forms of domains, alias domains, admins and transports."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -36,7 +37,7 @@ class DomainChoiceField(RowChoiceMixin, DomainFormField):
 class BaseDomainForm(TableForm):
     """The columns of a domain; mailboxes has fields for what is created with it."""
 
-    create_only_fields = ("domain",)
+    create_only_fields: Sequence[str] = ("domain",)
 
     domain = DomainFormField(label=_("Domain"), help_text=_("For example example.org"))
 
@@ -61,7 +62,8 @@ class BaseDomainForm(TableForm):
             self._configure_limit(name)
         self.fields["transport"].widget = forms.Select(choices=self._get_transport_choices())
         self.fields["transport"].required = True
-        self.fields["password_expiry"].min_value = 0
+        password_expiry: Any = self.fields["password_expiry"]
+        password_expiry.min_value = 0
         self.fields["password_expiry"].validators.append(min_value_validator(0))
         self.fields["password_expiry"].help_text = _("0: passwords do not expire.")
         if not self.is_edit:
@@ -98,7 +100,8 @@ class BaseDomainForm(TableForm):
             "mailboxes": settings.MAILADMIN_DOMAIN_MAILBOXES,
             "maxquota": settings.MAILADMIN_DOMAIN_MAXQUOTA,
             "quota": settings.MAILADMIN_DOMAIN_QUOTA,
-        } | self.initial
+            **self.initial,
+        }
 
 
 def min_value_validator(minimum: int) -> MinValueValidator:
@@ -219,4 +222,4 @@ class TransportForm(TableForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.is_edit and (domain := self.initial.get("domain")):
-            self.initial = {"pattern": domain, "transport": DEFAULT_DELIVERY} | self.initial
+            self.initial = {"pattern": domain, "transport": DEFAULT_DELIVERY, **self.initial}

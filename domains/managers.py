@@ -32,7 +32,7 @@ class AdminQuerySet(ScopedQuerySet):
                 return self.none()
 
 
-class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):
+class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):  # type: ignore[misc]
     _superuser_service: ClassVar[Callable[[str, str], Admin]]
 
     @classmethod
@@ -42,7 +42,7 @@ class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):
 
     def create_superuser(self, username: str, password: str) -> Admin:
         """Create a superadmin, for Django's command `createsuperuser`."""
-        return self._superuser_service(username, password)
+        return type(self)._superuser_service(username, password)
 
 
 class DkimKeyQuerySet(ScopedQuerySet):

@@ -63,8 +63,7 @@ def tokenize(text: str) -> list[AddressToken]:
             position += 1
         elif text[position] == "(":
             position = find_comment_end(text, position)
-        else:
-            match = TOKEN_RE.match(text, position)
+        elif match := TOKEN_RE.match(text, position):  # which matches everything else
             tokens.append(build_token(match))
             position = match.end()
     return tokens
@@ -83,7 +82,7 @@ def find_comment_end(text: str, position: int) -> int:
 
 
 def build_token(match: re.Match) -> AddressToken:
-    kind, text = match.lastgroup, match[0]
+    kind, text = match.lastgroup or "", match[0]
     if kind == "operator":
         return AddressToken(text, text)
     if kind != "word":

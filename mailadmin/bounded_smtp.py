@@ -62,6 +62,8 @@ class BoundedSessionMixin(smtplib.SMTP):
 
     def starttls(self, *args: Any, **options: Any) -> tuple[int, bytes]:
         """Start TLS; refuse bytes that arrived before it, as they are not authenticated."""
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("the connection is closed")
         with shutdown_after(self.sock, self.remaining_seconds()):
             reply = super().starttls(*args, **options)
         if self.unread:
@@ -69,11 +71,13 @@ class BoundedSessionMixin(smtplib.SMTP):
             raise smtplib.SMTPException("the server speaks before the encryption begins")
         return reply
 
-    def quit(self) -> None:
+    def quit(self) -> tuple[int, bytes]:
         """Send QUIT and close; a server that does not answer is no error any more."""
+        reply = 221, b""
         with contextlib.suppress(OSError, smtplib.SMTPException):
-            self.docmd("QUIT")
+            reply = self.docmd("QUIT")
         self.close()
+        return reply
 
     def __exit__(self, *error: Any) -> None:
         self.quit()
@@ -116,9 +120,10 @@ class BoundedSMTPSSL(BoundedSessionMixin, smtplib.SMTP_SSL):  # noqa: N801 (smtp
     """A session with TLS from the start."""
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        plain = smtplib.SMTP._get_socket(self, host, port, timeout)
+        plain = smtplib.SMTP._get_socket(self, host, port, timeout)  # type: ignore[attr-defined]
         with shutdown_after(plain, self.remaining_seconds()):
-            return self.context.wrap_socket(plain, server_hostname=self._host)
+            name = self._host  # type: ignore[attr-defined]  # private, too
+            return self.context.wrap_socket(plain, server_hostname=name)
 
 
 class BoundedLMTP(BoundedSessionMixin, smtplib.LMTP):

@@ -12,6 +12,7 @@ from django.apps import apps
 from django.conf import settings
 from django.urls import get_script_prefix, reverse
 from django.utils import formats, timezone
+from django.utils.functional import Promise
 from django.utils.http import RFC3986_SUBDELIMS
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -91,7 +92,7 @@ def usage_level(percent: int) -> str:
     return "danger" if percent >= 90 else "warning" if percent >= 70 else "success"
 
 
-def iter_change_values(change: "Change") -> Iterator[tuple[str, Any, Any]]:
+def iter_change_values(change: "Change") -> Iterator[tuple[str | Promise, Any, Any]]:
     """Yield (column, old, new) of a change record."""
     for column, value in change.values.items():
         label = column_label(change.table, column)
@@ -105,7 +106,7 @@ def iter_change_values(change: "Change") -> Iterator[tuple[str, Any, Any]]:
 
 
 @functools.cache
-def column_label(table: str, column: str) -> str:
+def column_label(table: str, column: str) -> str | Promise:
     """Return the name of a column for display; a column that no longer exists keeps its name."""
     models = [model for model in apps.get_models() if model._meta.model_name == table]
     fields = [field for model in models for field in model._meta.concrete_fields]

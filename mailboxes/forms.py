@@ -40,7 +40,7 @@ def validate_deliverable_local_part(local_part: str) -> None:
         )
 
 
-class AddressFormMixin:
+class AddressFormMixin(forms.Form):
     """A form on a row whose key is an address: local part and domain are asked separately."""
 
     @classmethod
@@ -113,10 +113,11 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
 
     def _selected_domain(self) -> Domain | None:
         """Return the domain that was sent, or that the link names, or the only one."""
-        field = self.fields["domain"]
+        field: Any = self.fields["domain"]
+        widget: Any = field.widget
         name = self.data.get("domain") or self.initial.get("domain") or ""
-        if not name and isinstance(field.widget, forms.Select) and len(field.widget.choices) == 1:
-            name = field.widget.choices[0][0]
+        if not name and isinstance(field.widget, forms.Select) and len(widget.choices) == 1:
+            name = widget.choices[0][0]
         return field.rows.filter(pk=try_normalize_domain(name)).first()
 
     def _prepare_edit(self) -> None:
@@ -172,10 +173,10 @@ def get_quota_limits(domain: Domain, mailbox: Mailbox | None = None) -> list[int
 def format_quota_help(domain: Domain, mailbox: Mailbox | None = None) -> str:
     """Return how large a mailbox may be in this domain."""
     if -1 in (domain.maxquota, domain.quota):
-        return _("Quotas are switched off for this domain.")
+        return str(_("Quotas are switched off for this domain."))
     bounds = get_quota_limits(domain, mailbox)
     if not bounds:
-        return _("0 is unlimited.")
+        return str(_("0 is unlimited."))
     if min(bounds) <= 0:
         return limits.format_no_quota_left(domain)
     return _("At most %(room)s MB.") % {"room": limits.format_whole_megabytes(min(bounds))}
@@ -184,8 +185,8 @@ def format_quota_help(domain: Domain, mailbox: Mailbox | None = None) -> str:
 class GotoFormField(LineListField):
     """Addresses as people paste them: one per line, separated by `,` or `;`, with names."""
 
-    def to_python(self, value: Any) -> list[str]:
-        text = forms.CharField.to_python(self, value)
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # not a text
+        text = forms.CharField.to_python(self, value) or ""
         if len(text) > MAX_TARGETS_LENGTH:
             raise ValidationError(_("This is longer than this database's column can hold."))
         return [target for line in text.splitlines() for target in parse_targets(line)]
@@ -283,7 +284,7 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
             del self.fields["active"]
         else:
             del self.fields["goto_mailbox"]
-        self.initial |= get_goto_initial(self.instance)
+        self.initial = {**self.initial, **get_goto_initial(self.instance)}
 
     @classmethod
     def identity_fields(cls, key: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The tables of domains, mailboxes and aliases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -165,14 +165,14 @@ class MailboxTable(Table):
         return find_aliases_pointing_to(principal, keys)
 
 
-def with_usage(mailboxes):
-    """These mailboxes, each with the bytes it holds."""
-    mailboxes = list(mailboxes)
-    usage = Usage.objects.filter(mailbox__in=[mailbox.pk for mailbox in mailboxes])
-    used = {row.mailbox_id.lower(): row.bytes for row in usage}
-    for mailbox in mailboxes:
-        mailbox.used = used.get(mailbox.pk.lower(), 0)
-    return mailboxes
+def with_usage(mailboxes: Iterable[Mailbox]) -> list[Any]:
+    """Return these mailboxes with `used`, the bytes that they hold."""
+    rows: list[Any] = list(mailboxes)
+    usage = Usage.objects.filter(mailbox__in=[row.pk for row in rows])
+    used = {each.mailbox_id.lower(): each.bytes for each in usage}
+    for row in rows:
+        row.used = used.get(row.pk.lower(), 0)
+    return rows
 
 
 class AliasTable(Table):
@@ -213,7 +213,7 @@ class AliasTable(Table):
         """A catch-all is stored without the star by which people call it."""
         return super().parse_key(text.removeprefix("*") if text.startswith("*@") else text)
 
-    def filter_listed(self, rows: QuerySet) -> QuerySet:
+    def filter_listed(self, rows: Any) -> QuerySet:
         """The alias of a mailbox is edited like any other, and listed with its mailbox."""
         return rows.without_mailbox()
 
@@ -223,7 +223,7 @@ class AliasTable(Table):
         moment = cache.get_last_refresh() if "q" not in filters else None
         if not moment or (active == "0" and principal.role is Role.SUPERADMIN):
             return super().split(rows, filters, principal)
-        known = StandaloneAlias.scoped.visible_to(principal).with_alias()
+        known: QuerySet = StandaloneAlias.scoped.visible_to(principal).with_alias()
         if active in ("0", "1"):
             known = known.filter(alias__active=active == "1")
         if domain := filters.get("domain"):

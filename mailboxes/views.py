@@ -5,7 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils.functional import cached_property
+from django.http.response import HttpResponseBase
+from django.utils.functional import Promise, cached_property
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -33,13 +34,13 @@ class QuotaHintView(RoleRequiredMixin, View):
         return HttpResponse(escape(format_quota_help(domain) if domain else _("0 is unlimited.")))
 
 
-class MailboxFormView(RoleRequiredMixin, SaveFormMixin, FormView):
+class MailboxFormView(SaveFormMixin, FormView):
     """A form about one mailbox, for its owner or for an admin."""
 
     roles = Role.ADMINS
     template_name = "mailboxes/of_mailbox.html"
-    title = ""
-    saved_text = ""
+    title: str | Promise = ""
+    saved_text: str | Promise = ""
 
     @cached_property
     def mailbox(self) -> Mailbox:
@@ -59,7 +60,7 @@ class MailboxFormView(RoleRequiredMixin, SaveFormMixin, FormView):
         return super().get_context_data(mailbox=self.mailbox, title=self.title, **kwargs)
 
     def get_success_text(self) -> str:
-        return self.saved_text
+        return str(self.saved_text)
 
     def get_success_url(self) -> str:
         return self.request.path
@@ -81,7 +82,7 @@ class VacationView(MailboxFormView):
     title = gettext_lazy("Vacation")
     saved_text = gettext_lazy("The vacation was saved.")
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not settings.MAILADMIN_VACATION:
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)

@@ -1,5 +1,7 @@
 """Rows that name a domain or an address as text, where no key points to it."""
 
+from collections.abc import Sequence
+
 from django.db.models import Q, QuerySet
 
 from domains.models import DkimSigning, TotpException
@@ -12,7 +14,9 @@ def delete_text_references(changes: Changes, keys: list[str]) -> None:
         changes.delete(rows)
 
 
-def get_text_references(keys: list[str]) -> tuple[QuerySet[TotpException], QuerySet[DkimSigning]]:
+def get_text_references(
+    keys: Sequence[str],
+) -> tuple[QuerySet[TotpException], QuerySet[DkimSigning]]:
     """Return the TOTP exceptions and the DKIM authors that name these addresses or domains."""
     exceptions, signings = Q(username__in=keys), Q(author__in=keys)
     for key in keys:

@@ -23,7 +23,7 @@ class PrincipalBackend(BaseBackend):
         principals = model._default_manager.filter(active=True, pk=name)
         return principals.annotate(sessions_ended=Subquery(ended[:1]))
 
-    def authenticate(
+    def authenticate(  # type: ignore[override]  # Django passes keywords that fit
         self,
         request: HttpRequest | None,
         username: str | None = None,
@@ -34,9 +34,10 @@ class PrincipalBackend(BaseBackend):
 
         An unknown name takes as long as a known one, whatever the scheme of its hash.
         """
-        if attempt is not None and not attempt.can_try(hash_account(self.model_name, username)):
+        name = username or ""
+        if attempt is not None and not attempt.can_try(hash_account(self.model_name, name)):
             return None
-        principal = self.find_principal(username or "")
+        principal = self.find_principal(name)
         if attempt is not None and principal is not None:
             attempt.existing_accounts.add(get_account_key(principal))
         if principal is None or not password:
@@ -50,7 +51,7 @@ class PrincipalBackend(BaseBackend):
         principal = self.active_principals(name).first()
         return principal if principal is not None and fold(principal.pk) == name else None
 
-    def get_user(self, key: str) -> Principal | None:
+    def get_user(self, key: str) -> Principal | None:  # type: ignore[override]  # two models
         return self.active_principals(key).first()
 
 

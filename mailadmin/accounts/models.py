@@ -3,7 +3,7 @@
 import datetime
 import enum
 import functools
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -57,9 +57,12 @@ class OwnedQuerySet(models.QuerySet):
         return self.filter(owner_model=principal.model_label, owner_key=principal.pk)
 
 
-class PrincipalManager(BaseUserManager):
-    def get_by_natural_key(self, username: str) -> "Principal":
-        return self.get(username=username.strip().lower())
+P = TypeVar("P", bound="Principal")
+
+
+class PrincipalManager(BaseUserManager[P]):
+    def get_by_natural_key(self, username: str | None) -> P:
+        return self.get(username=(username or "").strip().lower())
 
 
 class Principal(AbstractBaseUser):
@@ -88,7 +91,11 @@ class Principal(AbstractBaseUser):
         return self.username
 
     @property
-    def is_active(self) -> bool:
+    def role(self) -> Role:
+        raise NotImplementedError
+
+    @property
+    def is_active(self) -> bool:  # type: ignore[override]  # read only: other code sets `active`
         return self.active
 
     @property
@@ -98,17 +105,22 @@ class Principal(AbstractBaseUser):
 
     def reload(self) -> Self | None:
         """Return the principal with their current rights; None if they have none any more."""
-        return self._meta.model._base_manager.filter(pk=self.pk, active=True).first()
+        return type(self)._base_manager.filter(pk=self.pk, active=True).first()
 
-    def check_password(self, raw_password: str) -> bool:
-        return passwords.verify(raw_password, self.password, self.username)
+    def check_password(self, raw_password: str | None) -> bool:
+        return raw_password is not None and passwords.verify(
+            raw_password, self.password, self.username
+        )
 
     def check_password_in_constant_time(self, raw_password: str) -> bool:
         """Check the password in the time that it takes for everybody."""
         return passwords.verify_in_constant_time(raw_password, self.password, self.username)
 
     def set_password(self, raw_password: str | None) -> None:
-        self.password = passwords.make_hash(raw_password, self.username)
+        if raw_password is None:
+            self.set_unusable_password()
+        else:
+            self.password = passwords.make_hash(raw_password, self.username)
 
     def password_has_expired(self) -> bool:
         return False
@@ -192,3 +204,9 @@ class UsedCode(models.Model):
 def is_scoped_model(model: type[models.Model]) -> bool:
     """Return whether rows of this table belong to users, not to the panel or the mail server."""
     return isinstance(model._default_manager.none(), ScopedQuerySet)
+
+
+def visible_rows(model: type[models.Model], principal: Any) -> models.QuerySet[Any]:
+    """Return the rows of a scoped model that this principal may see."""
+    manager: Any = model._default_manager
+    return manager.visible_to(principal)

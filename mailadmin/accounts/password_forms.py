@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin import passwords
 from mailadmin.accounts.models import Role
+from mailadmin.tables.forms import ConflictCheckedForm
 
 MIN_CRYPT_LENGTH = 26  # `$1$`, a salt and an MD5 digest
 
@@ -33,7 +34,7 @@ def validate_password_hash(stored: str) -> None:
         raise ValidationError(_("This is no password hash: {SCHEME}… or $…$… of a known scheme."))
 
 
-class NewPasswordMixin(forms.Form):
+class NewPasswordMixin(ConflictCheckedForm):
     """A password typed twice. Left empty on an edit, the old one stays."""
 
     password = forms.CharField(
@@ -86,7 +87,7 @@ class NewPasswordMixin(forms.Form):
             self.fields["password_hash"] = PasswordHashField()
             self.fields["password"].required &= not values.get("password_hash")
 
-    def clean(self) -> dict[str, Any] | None:
+    def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if not {"password", "password2"} & set(self.errors):
             first = cleaned.get("password", "")

@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
-from mailadmin.accounts.models import Role
+from mailadmin.accounts.models import Principal, Role
+from mailadmin.accounts.requests import as_panel_request
 from mailadmin.changes.perform import Actor
 
 
@@ -19,10 +21,14 @@ class RoleRequiredMixin:
         return self.roles
 
     @property
+    def principal(self) -> Principal:
+        return as_panel_request(self.request).user
+
+    @property
     def actor(self) -> Actor:
         return Actor.from_request(self.request)
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.user.role not in self.get_roles():
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if self.principal.role not in self.get_roles():
             raise PermissionDenied
-        return super().dispatch(request, *args, **kwargs)
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]  # of the view

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from mailadmin.accounts.models import KnownNetwork, LoginFailure
 from mailadmin.accounts.networks import get_client_network
+from mailadmin.accounts.requests import as_panel_request
 from mailadmin.db.retry import retry_on_deadlock
 
 logger = logging.getLogger("mailadmin.auth")
@@ -55,7 +56,7 @@ class LoginAttempt:
     existing_accounts: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.network = get_client_network(self.request.client_address)
+        self.network = get_client_network(as_panel_request(self.request).client_address)
         self.devices = load_known_devices(self.request)
         self.counts = increment_failures(dict(self.iter_limits()), f"network:{self.network}")
 

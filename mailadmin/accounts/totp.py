@@ -37,7 +37,7 @@ def compute_totp(secret: bytes, step: int) -> str:
 
 
 def _decode_totp_secret(principal: Principal) -> bytes:
-    text = principal.totp_secret.replace(" ", "").rstrip("=").upper()
+    text = (principal.totp_secret or "").replace(" ", "").rstrip("=").upper()
     try:
         return base64.b32decode(text + "=" * (-len(text) % 8))
     except (binascii.Error, ValueError):

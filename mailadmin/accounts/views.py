@@ -7,11 +7,13 @@ from django.conf import settings
 from django.contrib.auth import authenticate, load_backend, login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
+from django.views.generic.edit import ProcessFormView
 
 from mailadmin.accounts.backends import (
     get_account_key,
@@ -21,6 +23,7 @@ from mailadmin.accounts.backends import (
 from mailadmin.accounts.forms import CodeForm, LoginForm
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.rehash import rehash_password
+from mailadmin.accounts.requests import as_panel_request
 from mailadmin.accounts.throttling import LoginAttempt, TooManyLoginFailures, log_login_failure
 from mailadmin.accounts.totp import verify_totp
 from mailadmin.error_pages import too_many_requests
@@ -40,19 +43,22 @@ def get_redirect_target(request: HttpRequest, target: str) -> str:
     return settings.LOGIN_REDIRECT_URL
 
 
-class ThrottledFormMixin:
+class ThrottledFormMixin(ProcessFormView):
     """A form whose wrong answers are counted; after too many it answers 429."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return super().post(request, *args, **kwargs)
         except TooManyLoginFailures as error:
-            log_login_failure(self.get_throttled_name(), request.client_address, "throttled")
+            self.log_failure(self.get_throttled_name(), "throttled")
             return too_many_requests(request, error.retry_after)
 
     def get_throttled_name(self) -> str:
         """Return the account that was meant, for the log."""
-        return self.request.user.username
+        return as_panel_request(self.request).user.username
+
+    def log_failure(self, name: str, reason: str) -> None:
+        log_login_failure(name, as_panel_request(self.request).client_address, reason)
 
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
@@ -66,7 +72,7 @@ class BaseLoginView(ThrottledFormMixin, FormView):
     ) -> HttpResponse:
         """Sign in this principal, and remember their browser."""
         attempt.record_success(get_account_key(principal))
-        login(self.request, principal, backend=backend)
+        login(self.request, principal, backend=backend)  # type: ignore[arg-type]  # or a mailbox
         response = redirect(get_redirect_target(self.request, target))
         attempt.remember_browser(response, get_account_key(principal))
         return response
@@ -111,7 +117,7 @@ class LoginView(BaseLoginView):
     def reject_login(self, form: LoginForm, attempt: LoginAttempt, name: str) -> HttpResponse:
         if attempt.has_throttled_account:
             raise attempt.build_throttle_error()
-        log_login_failure(name, self.request.client_address, "password")
+        self.log_failure(name, "password")
         form.add_refusal()
         return self.form_invalid(form)
 
@@ -126,17 +132,20 @@ class LoginCodeView(BaseLoginView):
     template_name = "login_code.html"
     form_class = CodeForm
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        self.principal = get_pending_principal(request)
-        if self.principal is None:
+    principal: Principal
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        principal = get_pending_principal(request)
+        if principal is None:
             return redirect("login")
+        self.principal = principal
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
         request = self.request
         attempt = start_principal_attempt(request, self.principal, "code")
         if not verify_totp(self.principal, form.cleaned_data["code"]):
-            log_login_failure(self.principal.pk, request.client_address, "code")
+            self.log_failure(self.principal.pk, "code")
             form.add_refusal()
             return self.form_invalid(form)
         pending = request.session.pop(PENDING_LOGIN_KEY)

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from mailadmin.accounts.requests import as_panel_request
 from mailadmin.api.models import Token
 from mailadmin.api.problems import ApiProblem
 from mailadmin.api.throttling import RATE_WINDOW, check_throttle
@@ -22,12 +23,13 @@ def authenticate(request: HttpRequest) -> TokenPrincipal:
     if not credentials:
         raise ApiProblem(401, _("Authentication credentials were not provided."), headers=CHALLENGE)
     principal = find_token_principal(credentials.strip()) if scheme.lower() == "bearer" else None
-    if principal is None or not principal.allows_address(request.client_address):
-        log_refused_token(credentials, principal, request.client_address)
+    address = as_panel_request(request).client_address
+    if principal is None or not principal.allows_address(address):
+        log_refused_token(credentials, principal, address)
         title = _("This token is not valid, or not from this address.")
         raise ApiProblem(401, title, headers=CHALLENGE)
     check_throttle(principal)
-    record_token_use(principal.token, request.client_address)
+    record_token_use(principal.token, address)
     return principal
 
 

@@ -5,12 +5,14 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
 
 from mailadmin.accounts.models import Role
+from mailadmin.accounts.requests import as_panel_request
 from mailadmin.api.authentication import authenticate
 from mailadmin.api.permissions import Access, check_token_access, permission_denied
 from mailadmin.api.problems import HANDLED_ERRORS, ApiProblem, handle_exception
@@ -30,25 +32,29 @@ class ApiView(View):
     principal: TokenPrincipal
     raw_body: bytes
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer with the view's response, or with the problem that stands in its way."""
         try:
             self.check_request(request)
             response = super().dispatch(request, *args, **kwargs)
         except HANDLED_ERRORS as error:
-            response = handle_exception(error)
-            if response is None:
+            problem = handle_exception(error)
+            if problem is None:
                 raise
-        response.headers["Allow"] = ", ".join(self._allowed_methods())
+            response = problem
+        allowed = self._allowed_methods()  # type: ignore[attr-defined]  # private
+        response.headers["Allow"] = ", ".join(allowed)
         return response
 
     def check_request(self, request: HttpRequest) -> None:
         """Refuse an unknown method before anybody is authenticated, then what is not allowed."""
-        if request.method.lower() not in self.http_method_names:
+        if str(request.method).lower() not in self.http_method_names:
             self.http_method_not_allowed(request)
-        self.principal = request.user = authenticate(request)
+        self.principal = authenticate(request)
+        request.user = self.principal  # type: ignore[assignment]  # no row, but acts as one
         self.check_permissions()
-        request.access_log_user = f"{self.principal.username}, token {self.principal.token.pk}"
+        user = f"{self.principal.username}, token {self.principal.token.pk}"
+        as_panel_request(request).access_log_user = user
         self.raw_body = request.body  # which refuses what is too large
 
     def check_permissions(self) -> None:
@@ -79,5 +85,6 @@ class ApiView(View):
     @functools.cached_property
     def actor(self) -> Actor:
         """Return who is logged as the author of changes."""
-        address = f"{self.request.client_address}, token {self.principal.token.pk}"
+        address = as_panel_request(self.request).client_address
+        address = f"{address}, token {self.principal.token.pk}"
         return Actor(self.principal, self.principal.username, address)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django import forms
 from django.core.validators import ProhibitNullCharactersValidator
@@ -59,14 +60,14 @@ def get_field_type(field: forms.Field) -> FieldType:
             return FieldType("array", description)
         case forms.DecimalField() | forms.IntegerField():
             return get_number_type(field, description)
-    return FieldType("string", description, max_length=field.max_length or None)
+    return FieldType("string", description, max_length=getattr(field, "max_length", None) or None)
 
 
 def get_number_type(
     field: forms.DecimalField | forms.IntegerField, description: object
 ) -> FieldType:
     """Return the type of a number, which may have a fraction unless the field is of integers."""
-    bounds = {"minimum": field.min_value, "maximum": field.max_value}
+    bounds: dict[str, Any] = {"minimum": field.min_value, "maximum": field.max_value}
     if type(field) is forms.IntegerField:
         return FieldType("integer", description, **bounds)
     return FieldType("number", description, "double", **bounds)
@@ -121,7 +122,7 @@ def find_row_errors(types: Mapping[str, FieldType], row: object) -> dict[str, li
     return {name: errors for name, errors in errors_by_name.items() if errors}
 
 
-def find_type_errors(field_type: FieldType, value: object) -> Iterator[str]:
+def find_type_errors(field_type: FieldType, value: Any) -> Iterator[str]:
     """Yield what is wrong with the type and the bounds of one value."""
     if value is None:
         yield _("This field may not be null.")

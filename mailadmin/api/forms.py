@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import registry
@@ -55,10 +56,11 @@ class TokenForm(ValidatedTextForm):
         help_text=_("This day is the last one. Empty: until it is taken back."),
     )
 
-    def __init__(self, *args: Any, actor: Actor, owner: object, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, actor: Actor, owner: Any, **kwargs: Any) -> None:
         self.actor, self.owner = actor, owner
         super().__init__(*args, **kwargs)
-        self.fields["tables"].choices = get_table_choices(owner)
+        tables: Any = self.fields["tables"]
+        tables.choices = get_table_choices(owner)
         self.fields["domains"].widget.attrs |= {"data-picker": "domains"}
 
     def clean_domains(self) -> list[str]:
@@ -105,7 +107,7 @@ def normalize_network(text: str) -> str:
         ) from error
 
 
-def get_table_choices(owner: object) -> list[tuple[str, str]]:
+def get_table_choices(owner: Any) -> list[tuple[str, str | Promise]]:
     """Return the choices of tables that a token of this owner may be limited to."""
     allowed = [(t.slug, t.label) for t in registry.menu() if t.allows("list", owner)]
     return [*allowed, ("explain", _("Explain"))]

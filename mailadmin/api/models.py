@@ -1,6 +1,6 @@
 """API tokens, their rate counters, and stored responses."""
 
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
 from django.utils import timezone
@@ -11,7 +11,7 @@ from mailadmin.db.fields import CharField, mail_key
 
 
 class TokenQuerySet(ScopedQuerySet):
-    def visible_to(self, principal: Any) -> models.QuerySet:
+    def visible_to(self, principal: Any) -> Self:
         """Return the principal's own tokens; superadmins see all, to revoke them."""
         match getattr(principal, "role", None):
             case Role.SUPERADMIN:

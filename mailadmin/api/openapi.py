@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from django.urls import URLPattern, get_resolver
 from django.utils.translation import override
@@ -47,9 +48,10 @@ def build_openapi_document() -> dict[str, object]:
 def iter_api_views() -> Iterator[tuple[str, ApiView]]:
     """Yield the path and the view of each API URL."""
     for pattern in get_resolver().url_patterns:
-        view_class = getattr(getattr(pattern, "callback", None), "view_class", None)
-        if view_class is not None and issubclass(view_class, ApiView):
-            yield get_path(pattern), view_class(**pattern.callback.view_initkwargs)
+        callback: Any = getattr(pattern, "callback", None)
+        view_class = getattr(callback, "view_class", None)
+        if isinstance(pattern, URLPattern) and view_class and issubclass(view_class, ApiView):
+            yield get_path(pattern), view_class(**callback.view_initkwargs)
 
 
 def get_path(pattern: URLPattern) -> str:
@@ -61,10 +63,9 @@ def get_placeholder(match: re.Match[str]) -> str:
     return f"{{{PUBLIC_NAMES.get(match[1], match[1])}}}"
 
 
-def build_components(views: Iterable[ApiView]) -> dict[str, dict]:
+def build_components(views: Iterable[ApiView]) -> dict[str, object]:
     """Return the schemas of all tables and those that they share, by name."""
-    tables = [view.table for view in views if getattr(view, "table", None)]
-    schemas = dict(SHARED_SCHEMAS)
-    for table in tables:
-        schemas |= build_table_schemas(table)
+    schemas: dict[str, object] = dict(SHARED_SCHEMAS)
+    for table in (getattr(view, "table", None) for view in views):
+        schemas |= build_table_schemas(table) if table else {}
     return dict(sorted(schemas.items()))

@@ -2,7 +2,7 @@
 
 import codecs
 import json
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -13,7 +13,7 @@ from mailadmin.api.responses import JSON_TYPE
 NO_LENGTH = (None, "", "0")
 
 
-def parse_json_body(request: HttpRequest) -> object:
+def parse_json_body(request: HttpRequest) -> Any:
     """Return what was sent; without a body it is an empty object, whatever its type."""
     if not request.body and request.META.get("CONTENT_LENGTH") in NO_LENGTH:
         return {}  # but a body that was announced and did not arrive is broken JSON

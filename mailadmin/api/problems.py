@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.http import Http404, HttpResponse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -30,7 +31,7 @@ class ApiProblem(Exception):
     def __init__(
         self,
         status: int,
-        title: str,
+        title: str | Promise,
         errors: Errors | None = None,
         items: Sequence[Mapping[str, object]] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -115,5 +116,5 @@ def build_outage_problem(kind: str, error: Exception) -> ApiProblem:
 def build_problem_response(problem: ApiProblem) -> HttpResponse:
     """Build the response, which Django does not log: its line has the path, with addresses."""
     response = json_response(problem.body, problem.status, problem.headers, PROBLEM_TYPE)
-    response._has_been_logged = True
+    response._has_been_logged = True  # type: ignore[attr-defined]  # private
     return response

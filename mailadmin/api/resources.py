@@ -3,6 +3,7 @@
 import functools
 import operator
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model
@@ -50,12 +51,12 @@ class TableResourceView(ApiView):
     access_by_method: dict[str, tuple[str, str]] = {}  # method → (verb of tokens, screen)
 
     @property
-    def roles(self) -> Role:
+    def roles(self) -> Role:  # type: ignore[override]  # of the table
         """Return the roles that open some screen of the table."""
         return functools.reduce(operator.or_, self.table.roles.values())
 
     def get_required_access(self) -> Access:
-        verb, screen = self.access_by_method.get(self.request.method, ("read", "list"))
+        verb, screen = self.access_by_method.get(str(self.request.method), ("read", "list"))
         return Access(self.table.slug, verb, screen)
 
     def allows_screen(self, screen: str, principal: TokenPrincipal) -> bool:
@@ -92,7 +93,7 @@ class TableResourceView(ApiView):
         """Return the tag of the row's values, without quotes."""
         return compute_etag(self.table, row, self.role)
 
-    def read_body(self, screen: str, *types: type) -> dict | list:
+    def read_body(self, screen: str, *types: type[dict] | type[list]) -> Any:
         """Return what was sent, an object or a list of some, after a check of all types."""
         sent = parse_json_body(self.request)
         if not isinstance(sent, types):
@@ -156,15 +157,15 @@ class RowListResourceView(TableResourceView):
         build_response = self.response_builder(sent)
 
         def store_response(_changes: Changes, rows: list[Model]) -> None:
-            key.store(build_response(rows))
+            if key:
+                key.store(build_response(rows))
 
-        after = store_response if key else None
         form_class = self.table.form_class
         if isinstance(sent, list):
             forms = (form_class.from_values(values, self.actor) for values in sent)
-            return build_response(save_or_refuse(self.table, forms, after))
+            return build_response(save_or_refuse(self.table, forms, store_response))
         form = form_class.from_values(sent, self.actor)
-        return build_response([save_form(self.table, form, after)])
+        return build_response([save_form(self.table, form, store_response)])
 
     def response_builder(self, sent: dict | list) -> Callable[[list[Model]], dict]:
         """Return what builds the response to new rows, in the form in which they were sent."""
@@ -202,7 +203,7 @@ class RowListResourceView(TableResourceView):
 
     def get_named_rows(self, sent: list[dict]) -> list[Model]:
         """Return the rows that the items name, in their order; a key stands in one item only."""
-        name = self.table.model._meta.pk.column
+        name = self.table.key_column
         values = [item.get(name) for item in sent]
         keys = [fold(value) if type(value) is self.table.key_type else None for value in values]
         found = self.table.queryset(self.principal).filter(pk__in=[key for key in keys if key])

@@ -50,7 +50,7 @@ def get_integer_format(field: FieldType) -> str:
 
 
 def build_object(
-    properties: Mapping[str, dict], required: Iterable[str] = (), **options: object
+    properties: Mapping[str, object], required: Iterable[str] = (), **options: object
 ) -> dict[str, object]:
     """Return the schema of an object."""
     schema: dict[str, object] = {"type": "object", **options, "properties": dict(properties)}
@@ -64,7 +64,7 @@ def build_field_object(
     return build_object({name: build_schema(field) for name, field in fields.items()}, required)
 
 
-def build_list(items: dict[str, object]) -> dict[str, object]:
+def build_list(items: Mapping[str, object]) -> dict[str, object]:
     return {"type": "array", "items": items}
 
 
@@ -95,7 +95,7 @@ def build_table_schemas(table: Table) -> dict[str, dict]:
         schemas[f"{name}OrList"] = {"oneOf": [component_ref(name), component_ref(f"{name}List")]}
     if "edit" in table.roles:
         changes = get_changes_types(table)
-        key = table.model._meta.pk.column
+        key = table.key_column
         schemas[f"Patched{name}Changes"] = build_field_object(changes)
         schemas[f"{name}ChangesByKey"] = build_field_object({**changes, key: STRING}, [key])
     return schemas
@@ -117,16 +117,15 @@ def get_row_types(table: Table) -> dict[str, FieldType]:
 def get_shown_type(table: Table, name: str) -> FieldType:
     """Return the type of one column as it is shown."""
     column, field = table.public_fields().get(name), get_form_fields(table).get(name)
-    is_nullable = column is not None and column.null
-    if field is None or is_nullable:
+    if column is not None and (field is None or column.null):
         return get_column_type(column)
+    if field is None:
+        raise LookupError(f"{table.slug} has neither a column nor a field {name}")
     return without_bounds(get_field_type(field))
 
 
 def get_form_fields(table: Table) -> dict[str, forms.Field]:
     """Return all fields that programs may give, of new rows and of old ones."""
-    if table.form_class is None:
-        return {}
     return program_fields(table.form_class, "edit") | program_fields(table.form_class, "create")
 
 

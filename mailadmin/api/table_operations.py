@@ -210,7 +210,7 @@ def build_example_row(table: Table) -> dict[str, object]:
     row = {name: get_example_value(field) for name, field in get_row_types(table).items()}
     row |= {name: value for name, value in table.example_values.items() if name in row}
     if {"local_part", "domain"} <= set(row):
-        row[table.model._meta.pk.column] = f"{row['local_part']}@{row['domain']}"
+        row[table.key_column] = f"{row['local_part']}@{row['domain']}"
     return row
 
 

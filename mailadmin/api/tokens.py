@@ -5,10 +5,11 @@ import hashlib
 import ipaddress
 import secrets
 from collections.abc import Iterable
+from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -68,7 +69,7 @@ class TokenPrincipal:
         self.token, self.token_id, self.owner = token, token.pk, token.owner
         self.pk = self.username = self.owner.pk
         self.model_label = self.owner.model_label
-        self.form_choices = {}  # of the form fields of this request
+        self.form_choices: dict[type[Model], Any] = {}  # of the form fields of this request
 
     @property
     def role(self) -> Role:
@@ -113,7 +114,7 @@ def parse_networks(networks: tuple[str, ...]) -> list[IPNetwork]:
     return [ipaddress.ip_network(network) for network in networks]
 
 
-def filter_visible_domains(owner: object, names: Iterable[str]) -> list[str]:
+def filter_visible_domains(owner: Any, names: Iterable[str]) -> list[str]:
     """Return those names that are domains of the owner."""
     domains = apps.get_model("domains.Domain").objects.visible_to(owner).filter(pk__in=names)
     return list(domains.order_by("pk").values_list("pk", flat=True))
@@ -122,7 +123,7 @@ def filter_visible_domains(owner: object, names: Iterable[str]) -> list[str]:
 # Services
 
 
-def create_token(changes: Changes, owner: object, values: dict, text: str) -> Token:
+def create_token(changes: Changes, owner: Any, values: dict, text: str) -> Token:
     """Create a token within the rights of its owner; only the hash of its text is stored."""
     if isinstance(changes.principal, TokenPrincipal):
         raise PermissionDenied
@@ -137,7 +138,7 @@ def create_token(changes: Changes, owner: object, values: dict, text: str) -> To
     return token
 
 
-def check_token_domains(owner: object, names: Iterable[str]) -> None:
+def check_token_domains(owner: Any, names: Iterable[str]) -> None:
     """Refuse domains that the owner does not manage."""
     managed = {fold(name) for name in filter_visible_domains(owner, names)}
     if foreign := [name for name in names if fold(name) not in managed]:

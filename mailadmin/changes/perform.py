@@ -18,6 +18,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.models import Role, is_scoped_model
+from mailadmin.accounts.requests import as_panel_request
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.changes.records import (
     changed_values,
@@ -66,9 +67,9 @@ class Actor:
 
     @classmethod
     def from_request(cls, request: HttpRequest) -> Self:
-        principal: Any = request.user
-        # ClientAddressMiddleware sets the address.
-        return cls(principal, principal.username, request.client_address)  # type: ignore[attr-defined]
+        panel_request = as_panel_request(request)
+        principal = panel_request.user
+        return cls(principal, principal.username, panel_request.client_address)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"

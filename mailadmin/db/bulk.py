@@ -29,7 +29,7 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
     connection = connections[router.db_for_write(model)]
     columns = [f for f in model._meta.concrete_fields if not _is_set_by_database(f, rows[0])]
     quote = connection.ops.quote_name
-    names = ", ".join(quote(f.column) for f in columns)
+    names = ", ".join(quote(str(f.column)) for f in columns)
     placeholders = "(" + ", ".join(["%s"] * len(columns)) + ")"
     max_rows = max(1, min(MAX_ROWS_PER_STATEMENT, 30_000 // max(1, len(columns))))
     readers = [(f.attname, get_value_converter(f, connection)) for f in columns]

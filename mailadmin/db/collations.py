@@ -30,6 +30,6 @@ def change_collation(connection: BaseDatabaseWrapper, field: Field) -> None:
     """Change a column to the definition of its field, with the adopted collation; keys stay."""
     with connection.schema_editor() as schema_editor:
         kind, values = schema_editor.column_sql(field.model, field)
-        kind = kind.removesuffix(" PRIMARY KEY").removesuffix(" UNIQUE")
+        kind = str(kind).removesuffix(" PRIMARY KEY").removesuffix(" UNIQUE")
         table = field.model._meta.db_table
         schema_editor.execute(f"ALTER TABLE {table} MODIFY {field.column} {kind}", values)

@@ -3,11 +3,11 @@
 import datetime
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 from django.conf import settings
-from django.core.exceptions import EmptyResultSet, ValidationError
+from django.core.exceptions import EmptyResultSet, FieldDoesNotExist, ValidationError
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import lookups
@@ -60,9 +60,17 @@ def validate_column(field: models.Field, value: Any) -> None:
         raise ValidationError(text)
 
 
+def get_column_field(model: type[models.Model], name: str) -> models.Field:
+    """Return the field of this name; raise FieldDoesNotExist if it is none of the table itself."""
+    field = model._meta.get_field(name)
+    if not isinstance(field, models.Field):
+        raise FieldDoesNotExist(f"{name} is no column of {model.__name__}")
+    return field
+
+
 def find_column_error(field: models.Field, value: Any, alias: str = "default") -> Any:
     """Return why the column of this field cannot hold the value; None if it can."""
-    column = field.model._meta.db_table, field.column
+    column = field.model._meta.db_table, str(field.column)
     charset, column_type, _collation = load_column_facts(alias).get(column, ColumnFacts())
     if isinstance(value, int):
         if column_type.startswith("int") and not -(2**31) <= value < 2**31:
@@ -97,7 +105,7 @@ def _fits_length(charset: str, column_type: str, text: str) -> bool:
 # Text
 
 
-class _CollatedMixin:
+class _CollatedMixin(models.Field):
     """Text with PostfixAdmin's collation on MySQL, and the default one elsewhere."""
 
     charset = "utf8mb4"
@@ -106,7 +114,7 @@ class _CollatedMixin:
         self.secret = secret
         super().__init__(*args, **kwargs)
 
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         name, path, args, kwargs = super().deconstruct()
         if self.secret:
             kwargs["secret"] = True
@@ -214,8 +222,8 @@ class _SQLLiteral(models.Value):
 
     def as_sql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
-    ) -> tuple[str, list[Any]]:
-        return self.sql, []
+    ) -> tuple[str, tuple[Any, ...]]:
+        return self.sql, ()
 
     def resolve_expression(self, *args: Any, **kwargs: Any) -> Self:
         return self
@@ -258,7 +266,7 @@ def is_known_date(moment: datetime.datetime | None) -> bool:
 # Keys
 
 
-class _UnconstrainedMixin:
+class _UnconstrainedMixin(models.Field):
     """A key that Django follows and cascades, and the database does not enforce."""
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
@@ -284,7 +292,7 @@ def mail_key(to: str | type[models.Model], column: str, **options: Any) -> model
 # Lookups for which MySQL would raise error 1267
 
 
-class _AsciiLookupMixin:
+class _AsciiLookupMixin(models.Lookup):
     """Find nothing by text that is not ASCII."""
 
     rhs: Any
@@ -295,7 +303,7 @@ class _AsciiLookupMixin:
         return super().as_sql(compiler, connection)
 
 
-class _AsciiInLookupMixin:
+class _AsciiInLookupMixin(models.Lookup):
     """Leave out values that are not ASCII."""
 
     rhs: Any
@@ -312,7 +320,7 @@ def _register_ascii_lookups(
 ) -> None:
     for lookup in classes:
 
-        class AsciiLookup(mixin, lookup):
+        class AsciiLookup(mixin, lookup):  # type: ignore[misc, valid-type]  # one for each
             pass
 
         field.register_lookup(AsciiLookup)

@@ -1,7 +1,7 @@
 """Migration operations that look first: what a database already has is left as it is."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import DatabaseError, OperationalError, models
@@ -35,7 +35,7 @@ class _MissingPartsMixin:
             return
         present = get_column_names(schema_editor, model)
         for field in model._meta.local_concrete_fields:
-            if field.column.lower() not in present:
+            if str(field.column).lower() not in present:
                 with session_defaults(schema_editor):
                     add_column(schema_editor, model, field, fills.get(field.name))
         for names, sql in iter_expected_indexes(schema_editor, model):
@@ -58,7 +58,7 @@ class CreateMissingTable(_MissingPartsMixin, operations.CreateModel):
         self.fills = fills or {}
         super().__init__(name, fields, options, bases, managers)
 
-    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+    def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         name, args, kwargs = super().deconstruct()
         if self.fills:
             kwargs["fills"] = self.fills
@@ -192,10 +192,11 @@ def iter_expected_indexes(
 ) -> Iterator[tuple[list[str], Any]]:
     """Yield (first columns, SQL that creates it) of each index of the model."""
     for field in model._meta.local_concrete_fields:
-        for sql in schema_editor._field_indexes_sql(model, field):
-            yield [field.column], sql
+        for sql in schema_editor._field_indexes_sql(model, field):  # type: ignore[attr-defined]
+            yield [str(field.column)], sql
     for index in model._meta.indexes:
-        names = [model._meta.get_field(name).column for name, _order in index.fields_orders]
+        fields = (model._meta.get_field(name) for name, _order in index.fields_orders)
+        names = [str(field.column) for field in fields if isinstance(field, models.Field)]
         yield names, index.create_sql(model, schema_editor)
 
 

@@ -14,6 +14,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 from mailadmin.accounts.networks import is_trusted_proxy
+from mailadmin.accounts.requests import PanelRequest
 from mailadmin.observability import log_records, metrics
 from mailadmin.observability.log_records import LogContext
 from mailadmin.observability.slow_queries import install_query_observer
@@ -30,7 +31,7 @@ class ObservabilityMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: PanelRequest) -> HttpResponse:
         started, connections = time.perf_counter(), get_connection_count()
         log_context = log_records.start_log_context("-", get_request_id(request.META))
         request.is_local = is_local_request(request.META)
@@ -49,7 +50,8 @@ class ObservabilityMiddleware:
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: Any
     ) -> None:
         """Store the view's name, not the path, which contains addresses."""
-        log_records.get_log_context().page = request.resolver_match.view_name or "-"
+        view_name = getattr(request.resolver_match, "view_name", "")
+        log_records.get_log_context().page = view_name or "-"
 
 
 def get_connection_count() -> int:

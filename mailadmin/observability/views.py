@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views.generic import View
 
+from mailadmin.accounts.requests import PanelRequest
 from mailadmin.observability.readiness import check_readiness
 
 
@@ -15,7 +16,7 @@ from mailadmin.observability.readiness import check_readiness
 class MetricsView(View):
     roles = None
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: PanelRequest) -> HttpResponse:
         if not (request.is_local or has_metrics_token(request.headers.get("Authorization", ""))):
             return build_denied_response()
         from mailadmin.observability import metrics  # not needed by commands that load the URLs

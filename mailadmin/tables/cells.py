@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
-from django.template import Context
+from django.template import Context, Template
 from django.template.base import render_value_in_context
 from django.template.loader import get_template
 from django.utils.html import escape, format_html
@@ -67,7 +67,7 @@ class RowRenderer:
     def __init__(
         self, request: HttpRequest, table: "Table", context: Context | None = None
     ) -> None:
-        self.table, self.context = table, context
+        self.table, self.context = table, Context() if context is None else context
         self.allowed_screens = table.allowed_screens(request.user)
         self.csrf_token = get_token(request)
         self.return_query = "?" + request.GET.urlencode()
@@ -163,8 +163,15 @@ def render_template_cell(
     column: "Column", renderer: RowRenderer, row: Any, name: str, value: Any
 ) -> str:
     """Return a cell by the template that the column names."""
+    template = get_engine_template(str(column.cell))
     with renderer.context.push(row=row, value=value, name=name, label=column.label):
-        return get_template(column.cell).template.render(renderer.context)
+        return template.render(renderer.context)
+
+
+def get_engine_template(name: str) -> Template:
+    """Return the template of Django's own engine, which renders in a context that exists."""
+    template: Any = get_template(name)
+    return template.template
 
 
 def render_boolean_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:

@@ -42,7 +42,7 @@ class TableCommand(BaseCommand):
         return registry.tables[self.slug]
 
     @property
-    def help(self) -> str:
+    def help(self) -> str:  # type: ignore[override]  # of the table
         return f"List, show, add, edit and delete {self.slug.replace('-', ' ')}."
 
     def add_arguments(self, parser: CommandParser) -> None:

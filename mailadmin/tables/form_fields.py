@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.accounts.models import visible_rows
 from mailadmin.names import (
     domain_to_unicode,
     normalize_address,
@@ -117,13 +118,13 @@ class RowChoiceMixin:
 
     def limit_to_principal(self, principal: Any) -> None:
         """Limit the field to the rows in the scope of this principal."""
-        self.rows = self.model._default_manager.visible_to(principal)
+        self.rows = visible_rows(self.model, principal)
         self.choice_cache = get_choice_cache(principal, self.model)
         keys = self.choice_cache.get_names(self.rows, self.max_select_choices + 1)
         if len(keys) <= self.max_select_choices:
             choices = [(key, super(RowChoiceMixin, self).prepare_value(key)) for key in keys]
             empty = [("", _("Choose …"))] if len(keys) != 1 else []
-            self.widget = forms.Select(choices=empty + choices)
+            self.widget = forms.Select(choices=[*empty, *choices])
             self.widget.is_required = self.required
 
     def clean(self, value: Any) -> Any:
@@ -143,8 +144,8 @@ class LineListField(forms.CharField):
 
     widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocapitalize": "off"})
 
-    def to_python(self, value: Any) -> list[str]:
-        text = super().to_python(value).replace(",", "\n")
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # not a text
+        text = (super().to_python(value) or "").replace(",", "\n")
         return [line.strip() for line in text.splitlines() if line.strip()]
 
     def prepare_value(self, value: Any) -> Any:

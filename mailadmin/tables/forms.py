@@ -17,7 +17,7 @@ from mailadmin.changes.perform import (
     digest_values,
     perform,
 )
-from mailadmin.db.fields import validate_column
+from mailadmin.db.fields import get_column_field, validate_column
 from mailadmin.db.models import has_generated_key
 from mailadmin.names import validate_single_line, validate_text
 from mailadmin.tables.form_fields import RowChoiceMixin
@@ -45,6 +45,10 @@ class ValidatedTextForm(forms.Form):
             if isinstance(field, RowChoiceMixin):
                 field.limit_to_principal(self.actor.principal)
 
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        return self.cleaned_data
+
 
 class ConflictCheckedForm(ValidatedTextForm):
     """A form that does not overwrite what others changed since it was shown."""
@@ -56,6 +60,9 @@ class ConflictCheckedForm(ValidatedTextForm):
     shows_conflicts = True  # otherwise they are raised
     watched_row: models.Model | None = None
     expected_version: SeenVersion | None = None  # what a program saw, if not what the form shows
+
+    def adapt_for_api(self, values: Mapping[str, Any]) -> None:
+        """Remove fields that only help people who type."""
 
     def watch_row(self, row: models.Model | None) -> None:
         """Compare with this row before saving; None if the form creates one."""
@@ -103,7 +110,7 @@ class ConflictCheckedForm(ValidatedTextForm):
         for name, value in list(cleaned.items()):
             if isinstance(value, (str, int)) and not isinstance(value, bool):
                 try:
-                    validate_column(model._meta.get_field(name), value)
+                    validate_column(get_column_field(model, name), value)
                 except FieldDoesNotExist:
                     continue
                 except ValidationError as error:
@@ -123,14 +130,15 @@ class ConflictCheckedForm(ValidatedTextForm):
         current = self.get_display_values(row)
         self.conflict = [
             (
-                capfirst(self.fields[name].label),
+                capfirst(str(self.fields[name].label or "")),
                 format_field_value(self.fields[name], current[name]),
             )
             for name in current
             if name in self.fields
         ]
-        self.data = self.data.copy()
-        self.data[self.add_prefix("seen")] = digest_values(self.get_shown_values(row))
+        data: Any = self.data
+        self.data = data = data.copy()
+        data[self.add_prefix("seen")] = digest_values(self.get_shown_values(row))
         self.add_error(
             None,
             _(
@@ -162,7 +170,8 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
     unknown_fields: Sequence[str] = ()  # names that a program gave and the form does not have
 
     def __init__(self, *args: Any, actor: Actor | None = None, **kwargs: Any) -> None:
-        self.actor = actor
+        if actor is not None:
+            self.actor = actor
         super().__init__(*args, **kwargs)
         for name in self.create_only_fields if self.is_edit else self.edit_only_fields:
             del self.fields[name]
@@ -206,15 +215,13 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         key = self.cleaned_data.get(self._meta.model._meta.pk.name)
         return getattr(key, "pk", key)
 
-    def adapt_for_api(self, values: Mapping[str, Any]) -> None:
-        """Remove fields that only help people who type."""
-
     @property
     def is_edit(self) -> bool:
         return not self.instance._state.adding
 
     def get_shown_values(self, row: Any) -> dict[str, Any]:
-        names = [f.name for f in row._meta.concrete_fields if f.name in self._meta.fields]
+        own = self._meta.fields or ()
+        names = [f.name for f in row._meta.concrete_fields if f.name in own]
         return {name: row._meta.get_field(name).value_from_object(row) for name in names}
 
     def clean(self) -> dict[str, Any]:
@@ -231,7 +238,9 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
             return services.edit, self.instance.pk, self.get_service_values()
         return services.create, [self.get_service_values()]
 
-    def save(self, services: "Services", after: AfterPerform | None = None) -> Any:
+    def save(  # type: ignore[override]  # by a service, never by itself
+        self, services: "Services", after: AfterPerform | None = None
+    ) -> Any:
         """Save by the service; return the row, or None where it was refused."""
         saved = self.run_service(*self.service_call(services), after=after)
         return saved[0] if isinstance(saved, list) else saved

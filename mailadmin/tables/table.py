@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 from django.db import models
@@ -12,9 +12,9 @@ from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
-from mailadmin.accounts.models import Role
-from mailadmin.changes.perform import Actor, SeenVersion, perform
-from mailadmin.db.fields import DomainField
+from mailadmin.accounts.models import Role, visible_rows
+from mailadmin.changes.perform import Actor, Changes, SeenVersion, perform
+from mailadmin.db.fields import DomainField, get_column_field
 from mailadmin.db.models import has_generated_key
 from mailadmin.db.pagination import can_union_slices
 from mailadmin.formatting import key_url
@@ -65,14 +65,18 @@ DEACTIVATE = Action("deactivate", gettext_lazy("Deactivate"), "active", False)
 DELETE = Action("delete", gettext_lazy("Delete"))
 
 
+def missing_service(changes: Changes, *arguments: Any) -> NoReturn:
+    raise NotImplementedError("the table has no such service")
+
+
 @dataclass(frozen=True)
 class Services:
     """The functions that change rows; each takes `changes` first."""
 
-    create: Service | None = None  # (changes, [values, …])
-    edit: Service | None = None  # (changes, key, values)
-    set: Service | None = None  # (changes, keys, field, value)
-    delete: Service | None = None  # (changes, keys)
+    create: Service = missing_service  # (changes, [values, …])
+    edit: Service = missing_service  # (changes, key, values)
+    set: Service = missing_service  # (changes, keys, field, value)
+    delete: Service = missing_service  # (changes, keys)
 
 
 class Table:
@@ -82,7 +86,7 @@ class Table:
     """
 
     model: type[models.Model]
-    form_class: type[TableForm] | None = None
+    form_class: type[TableForm] = TableForm
     services = Services()
     slug = ""
     icon = "table"
@@ -124,7 +128,7 @@ class Table:
 
     def queryset(self, principal: Any) -> QuerySet:
         """Return all rows in the scope of this principal."""
-        return self.model._default_manager.visible_to(principal)
+        return visible_rows(self.model, principal)
 
     def find(self, principal: Any, key: Any) -> models.Model | None:
         """Return the row of this key; None if it does not exist or is out of scope."""
@@ -212,8 +216,12 @@ class Table:
     def column(self, name: str | Column) -> Column:
         if isinstance(name, Column):
             return name
-        field = self.model._meta.get_field(name)
+        field = get_column_field(self.model, name)
         return Column(name, capfirst(field.verbose_name), get_cell_kind(field))
+
+    @property
+    def key_column(self) -> str:
+        return str(self.model._meta.pk.column)
 
     @property
     def has_state(self) -> bool:
@@ -222,7 +230,7 @@ class Table:
     def public_fields(self) -> dict[str, models.Field]:
         """Return the columns of the table that hold no secret."""
         fields = self.model._meta.concrete_fields
-        return {field.column: field for field in fields if not getattr(field, "secret", False)}
+        return {str(field.column): field for field in fields if not getattr(field, "secret", False)}
 
     def export_columns(self, role: Role) -> list[str]:
         """Return the columns of a file for this role."""
@@ -327,12 +335,12 @@ class Table:
     # Names
 
     @property
-    def label(self) -> str:
-        return capfirst(self.model._meta.verbose_name_plural)
+    def label(self) -> Text:
+        return capfirst(self.model._meta.verbose_name_plural or self.slug)
 
     @property
     def model_name(self) -> Text:
-        return self.model._meta.verbose_name
+        return self.model._meta.verbose_name or self.slug
 
     def url(self, screen: str, key: Any = None) -> str:
         name = f"{self.slug}-{screen}"

@@ -49,7 +49,7 @@ def filter_needing_attention(states: QuerySet[DomainState]) -> QuerySet[DomainSt
 
 def fetch_states_and_totals(
     states: QuerySet[DomainState],
-) -> tuple[list[DomainState], dict[str, int]]:
+) -> tuple[list[Any], dict[str, int]]:
     """Return a few states, each with `needs_attention`, and their totals, in one query."""
     condition = ExpressionWrapper(needs_attention_q(), output_field=BooleanField())
     rows = list(states.select_related("domain").annotate(needs_attention=condition).order_by("pk"))

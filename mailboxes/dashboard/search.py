@@ -55,10 +55,10 @@ class SearchView(RoleRequiredMixin, TemplateView):
     def search_table(self, table: Table, text: str) -> dict[str, Any]:
         """Return the first rows that match, and whether there are more."""
         person = self.request.user
-        rows = search_rows(
+        matching = search_rows(
             table.filter_searchable(table.queryset(person)), table.search_fields, text
         )
-        parts = table.split_by_domain(rows, person)
+        parts = table.split_by_domain(matching, person)
         rows = fetch_first_rows(table.model, parts, ("pk",), PREVIEW_ROW_LIMIT + 1) if text else []
         return {
             "table": table,
@@ -76,17 +76,16 @@ class DomainDetailView(RoleRequiredMixin, DetailView):
     def get_object(self, queryset: Any = None) -> Domain:
         domains = Domain.objects.visible_to(self.request.user).select_related("state")
         domains = domains.annotate(counted=Subquery(cache.last_refresh_queryset().values("number")))
-        domains = annotate_alias_domain(
-            annotate_transports(domains, self.kwargs["key"]), self.kwargs["key"]
-        )
-        domain = domains.filter(pk=self.kwargs["key"]).first()
+        key = self.kwargs["key"]
+        rows = annotate_alias_domain(annotate_transports(domains, key), key)
+        domain = rows.filter(pk=key).first()
         if domain is None:
             raise Http404
         if not hasattr(domain, "state"):
             domain.state = DomainState(domain_id=domain.pk)
         return domain
 
-    def get_aliases(self, domain: Domain) -> Iterable[Alias]:
+    def get_aliases(self, domain: Any) -> Iterable[Alias]:
         """Return the first standalone aliases; in a large domain by their index table."""
         if not domain.counted or domain.state.mailboxes <= limits.SMALL_DOMAIN_LIMIT:
             return domain.alias_set.without_mailbox().order_by("pk")[:PREVIEW_ROW_LIMIT]

@@ -45,11 +45,11 @@ class DashboardView(RoleRequiredMixin, View):
     roles = Role.ANYONE
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        person = request.user
-        if person.role is Role.MAILBOX:
+        person = self.principal
+        if not isinstance(person, Admin):
             return render_owner_home(request)
-        failed = Job.objects.visible_to(person).filter(state=Job.State.FAILED).order_by("-pk")
-        failed = list(failed.only("pk", "title")[:MAX_FAILED_JOBS_COUNTED])
+        jobs = Job.objects.visible_to(person).filter(state=Job.State.FAILED).order_by("-pk")
+        failed = list(jobs.only("pk", "title")[:MAX_FAILED_JOBS_COUNTED])
         context = {
             "failed_jobs": failed[:MAX_FAILED_JOBS_SHOWN],
             "more_failed": len(failed) - MAX_FAILED_JOBS_SHOWN,

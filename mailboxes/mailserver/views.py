@@ -216,8 +216,7 @@ class MailServerConfigForm(ValidatedTextForm):
     )
 
     def clean(self) -> dict[str, Any]:
-        super().clean()
-        cleaned = self.cleaned_data
+        cleaned = super().clean()
         for name in ("hostname", "mail_directory", "mail_user"):
             if name in cleaned and not is_valid_option(name, cleaned[name]):
                 self.add_error(name, FIELD_FORMAT_MESSAGES[name])

@@ -72,7 +72,7 @@ class Mailbox(Principal, TimestampedModel):
         self.username = f"{self.local_part}@{self.domain_id}".lower()
         self.maildir = self.maildir or build_maildir(self.local_part.lower(), self.domain_id)
 
-    def password_has_expired(self):
+    def password_has_expired(self) -> bool:
         """Return whether the password has expired; without an expiry in the domain none does."""
         if not is_known_date(self.password_expiry) or self.password_expiry > timezone.now():
             return False

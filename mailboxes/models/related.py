@@ -33,6 +33,7 @@ class Usage(models.Model):
     mailbox = mail_key(Mailbox, "username", primary_key=True, related_name="usage")
     bytes = models.BigIntegerField(default=0, db_default=0)
     messages = models.IntegerField(default=0, db_default=0)
+    percent: int  # of the quota, on the dashboard
 
     objects = UsageQuerySet.as_manager()
 
@@ -69,7 +70,7 @@ class EnumField(NameField):
     def db_type(self, connection: Any) -> str | None:
         if connection.vendor != "mysql":
             return super().db_type(connection)
-        return "enum(" + ", ".join(f"'{word}'" for word, _label in self.choices) + ")"
+        return "enum(" + ", ".join(f"'{word}'" for word, _label in self.choices or ()) + ")"
 
 
 PROTOCOLS = ["POP3", "IMAP", "POP2", "ETRN", "AUTO"]
@@ -132,7 +133,7 @@ class Fetchmail(models.Model):
 
     @property
     def log_key(self) -> str:
-        return self.mailbox_id
+        return str(self.mailbox_id)
 
 
 class AppPassword(models.Model):
@@ -155,4 +156,4 @@ class AppPassword(models.Model):
 
     @property
     def log_key(self) -> str:
-        return self.mailbox_id
+        return str(self.mailbox_id)

@@ -94,7 +94,8 @@ class VacationForm(ConflictCheckedForm):
         interval = vacation.interval_time if vacation else 0
         if interval not in dict(REPLY_INTERVAL_CHOICES):
             label = _("every %(seconds)d seconds") % {"seconds": interval}
-            self.fields["interval_time"].choices = [*REPLY_INTERVAL_CHOICES, (interval, label)]
+            field: Any = self.fields["interval_time"]
+            field.choices = [*REPLY_INTERVAL_CHOICES, (interval, label)]
 
     def get_shown_values(self, row: Any) -> dict[str, Any]:
         return {f.name: f.value_from_object(row) for f in row._meta.fields if f.name in self.fields}

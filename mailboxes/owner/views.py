@@ -1,11 +1,12 @@
 """The pages of the signed-in person about themselves: no URL names a person."""
 
 import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -23,17 +24,22 @@ from mailboxes.owner.forms import PasswordChangeForm
 from mailboxes.views import ForwardingView, VacationView
 
 
+def get_signed_in_mailbox(request: HttpRequest) -> Mailbox:
+    """Return the mailbox whose owner is signed in: only they open these pages."""
+    return cast(Mailbox, request.user)
+
+
 class OwnForwardingView(ForwardingView):
     roles = Role.MAILBOX
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not settings.MAILADMIN_EDIT_ALIAS:
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
     @property
     def mailbox(self) -> Mailbox:
-        return self.request.user
+        return get_signed_in_mailbox(self.request)
 
 
 class OwnVacationView(VacationView):
@@ -41,10 +47,10 @@ class OwnVacationView(VacationView):
 
     @property
     def mailbox(self) -> Mailbox:
-        return self.request.user
+        return get_signed_in_mailbox(self.request)
 
 
-class OwnPasswordView(RoleRequiredMixin, ThrottledFormMixin, SaveFormMixin, FormView):
+class OwnPasswordView(ThrottledFormMixin, SaveFormMixin, FormView):
     roles = Role.ANYONE
     form_class = PasswordChangeForm
     template_name = "account/password.html"
@@ -75,14 +81,14 @@ def get_vacation_status(vacation: Vacation | None) -> str:
 
 def get_password_changed_at(mailbox: Mailbox) -> datetime.datetime | None:
     """Return when the password was last changed, as far as the log knows."""
-    line = Log.objects.filter(domain=mailbox.domain_id, action="edit_password", data=mailbox.pk)
-    line = line.order_by("-timestamp").first()
+    lines = Log.objects.filter(domain=mailbox.domain_id, action="edit_password", data=mailbox.pk)
+    line = lines.order_by("-timestamp").first()
     return line.timestamp if line else mailbox.created if is_known_date(mailbox.created) else None
 
 
 def render_owner_home(request: HttpRequest) -> HttpResponse:
     """Return the first page of a mailbox owner: space used, forwarding, vacation reply."""
-    mailbox = request.user
+    mailbox = get_signed_in_mailbox(request)
     usage = Usage.objects.filter(pk=mailbox.pk).first()
     alias = Alias.objects.filter(pk=mailbox.pk).first()
     vacation = Vacation.objects.filter(pk=mailbox.pk).first()

@@ -1,7 +1,7 @@
 """Count the mailboxes and aliases of domains."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import Count, Q
@@ -33,6 +33,6 @@ def count_contents(**which: Any) -> Mapping[str, dict[str, int]]:
     return counted
 
 
-def count_rows_in_domains(model: type[Mailbox | Alias], keys: list[str]) -> int:
+def count_rows_in_domains(model: type[Mailbox | Alias], keys: Sequence[str]) -> int:
     """Count the mailboxes or the aliases in all of these domains."""
     return sum(model.objects.filter(domain__in=part).count() for part in chunks(keys))

@@ -1,6 +1,6 @@
 """Delete large domains: disabled at once, emptied by the worker step by step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -22,7 +22,7 @@ from mailboxes.services.domains import delete_domains
 LARGE_DOMAIN_MAILBOXES = 500  # mailboxes that one transaction deletes in well under a second
 
 
-def is_large_deletion(keys: list[str]) -> bool:
+def is_large_deletion(keys: Sequence[str]) -> bool:
     """Return whether these domains hold more than what one transaction should delete."""
     limits = ((Mailbox, LARGE_DOMAIN_MAILBOXES), (Alias, 2 * LARGE_DOMAIN_MAILBOXES))
     return any(count_rows_in_domains(model, keys) > limit for model, limit in limits)

@@ -1,6 +1,6 @@
 """Create and delete domains together with what is in them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.db.models import Q, QuerySet
 
@@ -35,7 +35,7 @@ def delete_domains(changes: Changes, keys: list[str]) -> None:
     CachedStat.objects.filter(Q(domain__in=keys) | Q(domain="") & of_them).delete()
 
 
-def get_indirect_dependents(keys: list[str]) -> Iterator[QuerySet]:
+def get_indirect_dependents(keys: Sequence[str]) -> Iterator[QuerySet]:
     """Yield what depends on the mailboxes and keys of these domains, found without joins."""
     of_domains = Q(*(Q(mailbox__username__endswith=f"@{key}") for key in keys), _connector=Q.OR)
     yield AppPassword._base_manager.filter(of_domains)

@@ -1,6 +1,6 @@
 """Find aliases whose targets name an address or a domain."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from django.db.models import Q
 
@@ -12,7 +12,7 @@ NAMES_PER_QUERY = 50
 QUOTING_MARKERS = ('"', "\\", "(", "%", "!", " @", "@ ", " .", ". ", "\t", "\n@", "@\n")
 
 
-def find_aliases_pointing_to(principal: object, names: list[str]) -> list[Alias]:
+def find_aliases_pointing_to(principal: object, names: Sequence[str]) -> list[Alias]:
     """Return the aliases that point to these addresses or `@domain`s and are none of them.
 
     Only those that the principal may see.

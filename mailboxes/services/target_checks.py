@@ -3,7 +3,7 @@
 Where mail is passed on (another transport, a backup MX) the panel does not know the recipients.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +34,7 @@ MAX_CHECKED_TARGETS = 100  # of one alias that are looked at
 MAX_PROBLEM_TEXTS = 10
 
 
-def find_alias_problems(principal: Any, aliases: list[Alias]) -> dict[str, list[str]]:
+def find_alias_problems(principal: Any, aliases: Sequence[Alias]) -> dict[str, list[str]]:
     """Return alias → a text for each of its targets that receives no mail; only such aliases."""
     targets = {alias.pk: get_checked_targets(alias) for alias in aliases}
     wrong = find_target_problems(principal, {each for named in targets.values() for each in named})

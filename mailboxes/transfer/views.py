@@ -74,10 +74,11 @@ class ImportUploadForm(ValidatedTextForm):
         super().__init__(*args, **kwargs)
         self.is_superadmin = principal.role is Role.SUPERADMIN
         names = IMPORT_FORMATS if self.is_superadmin else NATIVE_FORMATS
-        self.fields["format"].choices = [(name, IMPORT_FORMATS[name]) for name in names]
+        fields: Any = self.fields
+        fields["format"].choices = [(name, IMPORT_FORMATS[name]) for name in names]
         tables = row_types_writable_by(principal)
-        empty_choice = [("", _("told by its columns"))]
-        self.fields["table"].choices = empty_choice + [(k.table, capfirst(k.title)) for k in tables]
+        choices = [(each.table, capfirst(str(each.title))) for each in tables]
+        fields["table"].choices = [("", _("told by its columns")), *choices]
         if not self.is_superadmin:
             del self.fields["scheme"]
 
@@ -140,7 +141,7 @@ class ImportListView(RoleRequiredMixin, FormView):
         return {"table": table if table in ROW_TYPES_BY_TABLE else "", "format": "csv"}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        principal = self.request.user
+        principal = self.principal
         plans = Plan.objects.visible_to(principal).exclude(state=State.DISCARDED).order_by("-pk")
         row_types = row_types_writable_by(principal)
         return super().get_context_data(plans=plans[:MAX_LISTED_PLANS], kinds=row_types, **kwargs)
@@ -164,6 +165,7 @@ class PlanMixin(RoleRequiredMixin):
     """A view of one plan: one of the user's own, for superadmins any."""
 
     roles = Role.ADMINS
+    kwargs: dict[str, Any]
 
     @cached_property
     def plan(self) -> Plan:
@@ -182,7 +184,7 @@ class PlanDetailView(PlanMixin, DetailView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         plan = self.plan
-        job = Job.objects.filter(pk=plan.job).first()
+        job = Job.objects.filter(pk=plan.job).first() if plan.job else None
         active_job = job if job and not job.is_finished else None
         counts = plan_output.count_by_verb(plan) if plan.state != State.READING else {}
         return super().get_context_data(
@@ -302,8 +304,8 @@ class ImportTemplateView(RoleRequiredMixin, View):
 
     def get(self, request: HttpRequest, table: str) -> StreamingHttpResponse:
         row_type = ROW_TYPES_BY_TABLE.get(table)
-        is_superadmin = request.user.role is Role.SUPERADMIN
-        if row_type not in row_types_writable_by(request.user):
+        is_superadmin = self.principal.role is Role.SUPERADMIN
+        if row_type not in row_types_writable_by(self.principal):
             raise Http404
         text = io.StringIO()
         example = {

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+import MySQLdb as Database
 from django.db import OperationalError
 from django.db.backends.mysql import base
-from django.db.backends.mysql.base import Database
 
 from mailadmin.conf.urls import parse_mysql_hosts
 from mailadmin.db.mysql.errors import (
@@ -136,7 +136,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _commit(self) -> None:
         """Commit; without an answer it may have happened, also where a node gives up."""
         try:
-            super()._commit()
+            super()._commit()  # type: ignore[misc]  # private
         except OperationalError as error:
             if get_error_code(error) in NOT_COMMITTED_CODES:
                 raise
@@ -146,14 +146,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _set_autocommit(self, autocommit: bool) -> None:
         """Switch autocommit; no transaction is open then, so a lost connection loses nothing."""
         try:
-            super()._set_autocommit(autocommit)
+            super()._set_autocommit(autocommit)  # type: ignore[misc]  # private
         except OperationalError as error:
             if not is_connection_lost(error):
                 raise
             self.close()
             if not autocommit:
                 self.ensure_connection()
-                super()._set_autocommit(autocommit)
+                super()._set_autocommit(autocommit)  # type: ignore[misc]  # private
 
     def set_autocommit(
         self, autocommit: bool, force_begin_transaction_with_broken_autocommit: bool = False

@@ -28,11 +28,11 @@ def driver_options(seconds: int) -> dict[str, Any]:
     }
 
 
-def activate(seconds: int) -> int | None:
+def activate(seconds: int | None) -> int | None:
     """Set the limit for all threads of this process; return the previous one."""
     entry, connection = connections.settings["default"], connections["default"]
     previous = entry["OPTIONS"].get("read_timeout")
-    if entry["ENGINE"] == "mailadmin.db.mysql":
+    if seconds is not None and entry["ENGINE"] == "mailadmin.db.mysql":
         entry["OPTIONS"] |= driver_options(seconds)
     if not connection.in_atomic_block:
         connection.close()  # the next connection has the new limit

@@ -12,6 +12,7 @@ from mailadmin.api.models import Token
 from mailadmin.api.tokens import TOKEN_VERBS, delete_token
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.console import report_database_errors
+from mailadmin.db.fields import get_column_field
 from mailadmin.names import try_normalize_address
 from mailadmin.tables.cli import format_errors, parse_comma_list
 from mailadmin.tables.cli_output import print_row, print_rows
@@ -114,6 +115,6 @@ class Command(BaseCommand):
 
 def token_values(token: Token) -> dict[str, Any]:
     return {
-        name: to_json_value(Token._meta.get_field(name).value_from_object(token))
+        name: to_json_value(get_column_field(Token, name).value_from_object(token))
         for name in TOKEN_COLUMNS
     }

@@ -140,10 +140,14 @@ def run_housekeeping_task(task: Callable[[], None]) -> None:
 
 def get_database_errors() -> tuple[type[Exception], ...]:
     """Return the errors that mean an outage, including those of the driver itself."""
-    driver = connection.Database
+    driver = get_driver()
     return OperationalError, InterfaceError, driver.OperationalError, driver.InterfaceError
 
 
+def get_driver() -> Any:
+    return connection.Database  # type: ignore[attr-defined]  # left out of the stubs
+
+
 def close_connection() -> None:
-    with contextlib.suppress(connection.Database.Error):
+    with contextlib.suppress(get_driver().Error):
         connection.close()

@@ -6,18 +6,18 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.functional import cached_property
+from django.views.generic.base import ContextMixin, TemplateResponseMixin
+from django.views.generic.edit import FormMixin
 
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
-from mailadmin.changes.perform import Actor
 from mailadmin.tables.table import Table
 
 
-class TableView(RoleRequiredMixin):
+class TableView(RoleRequiredMixin, ContextMixin):
     """One screen of a table."""
 
     table: Table = Table()
@@ -25,12 +25,8 @@ class TableView(RoleRequiredMixin):
     route = ""
     request: HttpRequest
     kwargs: dict[str, Any]
-    context_object_name = "record"
+    context_object_name: str | None = "record"
     pk_url_kwarg = "key"
-
-    @property
-    def model(self) -> Any:
-        return self.table.model
 
     def get_roles(self) -> Role:
         return self.table.roles_of(self.screen)
@@ -67,19 +63,16 @@ class FilteredView(TableView):
         return urlencode(self.filters)
 
 
-class SaveFormMixin:
+class SaveFormMixin(RoleRequiredMixin, TemplateResponseMixin, FormMixin):
     """Save the form and redirect, or show the form with its errors."""
-
-    request: HttpRequest
-    actor: Actor
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"actor": self.actor}
 
-    def save_form(self, form: BaseForm) -> Any:
+    def save_form(self, form: Any) -> Any:
         return form.save()
 
-    def form_valid(self, form: BaseForm) -> HttpResponse:
+    def form_valid(self, form: Any) -> HttpResponse:
         self.saved_object = self.save_form(form)
         if form.errors:
             return self.form_invalid(form)
@@ -95,7 +88,7 @@ class SaveFormMixin:
         """Return warnings about what was saved."""
         return []
 
-    def form_invalid(self, form: BaseForm) -> HttpResponse:
+    def form_invalid(self, form: Any) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
 

@@ -28,7 +28,7 @@ class SaveRowMixin(SaveFormMixin):
     def get_form_class(self) -> type[TableForm]:
         return self.table.form_class
 
-    def save_form(self, form: TableForm) -> Any:
+    def save_form(self, form: Any) -> Any:
         return form.save(self.table.services)
 
     def get_warning_texts(self) -> Sequence[str]:

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.generic import TemplateView, View
 
-from mailadmin.accounts.models import Role
+from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.db.pagination import iter_pages
 from mailadmin.names import try_normalize_domain
@@ -78,7 +78,7 @@ class TableExportView(FilteredView, View):
         return response
 
     def iter_lines(self) -> Iterator[str]:
-        names = self.table.export_columns(self.request.user.role)
+        names = self.table.export_columns(self.principal.role)
         writer = csv.writer(EchoWriter())
         yield writer.writerow(names)
         for page in iter_pages(self.table.select(self.request.user, self.filters)):
@@ -106,10 +106,10 @@ class PickerView(RoleRequiredMixin, View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         text = try_normalize_domain(self.typed_text(request.GET))
-        rows = self.model._default_manager.visible_to(request.user).filter(pk__istartswith=text)
+        rows = visible_rows(self.model, request.user).filter(pk__istartswith=text)
         names = rows.order_by("pk").values_list("pk", flat=True)[:MAX_PICKER_CHOICES]
         return render(request, "tables/pick.html", {"names": names})
 
     def typed_text(self, params: QueryDict) -> str:
         """Return the typed text; each form has another name for its field."""
-        return next((params[name] for name in self.field_names if name in params), "")
+        return next((str(params[name]) for name in self.field_names if name in params), "")

@@ -56,7 +56,8 @@ def has_marker(definition: str | None) -> bool:
 
 def find_marker(sql: str) -> str:
     """Return the marker that the definition of such a view contains."""
-    return MARKER_RE.search(sql)[0]
+    match = MARKER_RE.search(sql)
+    return match[0] if match else ""
 
 
 LEGACY_SYSTEMS = {

@@ -18,7 +18,7 @@ MAX_DEPTH = 10
 YAML_NULL_TAG = "tag:yaml.org,2002:null"
 
 
-class ManifestLoader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):
+class ManifestLoader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
     """Reads every scalar as text, as other files are read: `No` and `010` keep their spelling."""
 
 
@@ -105,7 +105,7 @@ def error_at(node: yaml.Node | yaml.Event, text: str) -> SourceError:
 
 
 def line_number(node: yaml.Node | yaml.Event) -> int:
-    return node.start_mark.line + 1
+    return node.start_mark.line + 1 if node.start_mark else 1
 
 
 def parse_section_name(key: yaml.ScalarNode) -> str:

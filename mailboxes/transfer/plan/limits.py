@@ -127,7 +127,7 @@ class DomainCapacities:
 
     def load_capacity(self, name: str) -> DomainCapacity | None:
         domain = Domain.objects.visible_to(self.principal).filter(pk=name).first()
-        return domain and self.build_capacity(domain)
+        return self.build_capacity(domain) if domain else None
 
     def build_capacity(self, domain: Domain) -> DomainCapacity:
         contents = count_contents(domain__in=[domain.pk])[fold(domain.pk)]

@@ -86,7 +86,8 @@ def was_changed_since(
     own_writes: OwnWrites,
 ) -> bool:
     """Tell whether somebody else wrote the row last: with the panel, or without a change record."""
-    return not own_writes.get((fold(row.key), date), date is None or date <= row.done)
+    is_older = date is None or row.done is None or date <= row.done
+    return not own_writes.get((fold(row.key), date), is_older)
 
 
 def find_last_writers(
@@ -94,7 +95,9 @@ def find_last_writers(
 ) -> OwnWrites:
     """Tell for each (key, date) whether the last change then was the import's or its undoing's."""
     records = Change.objects.filter(
-        at__in=dates, key__in=[row.key for row in rows], table=row_type.model.__name__.lower()
+        at__in=[date for date in dates if date],
+        key__in=[row.key for row in rows],
+        table=row_type.model.__name__.lower(),
     ).order_by("pk")
     own_batches = (plan.batch, revert_batch_id(plan))
     return {

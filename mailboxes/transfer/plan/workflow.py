@@ -54,7 +54,7 @@ def create_plan_from_upload(
     changes: Changes, format_name: str, file: UploadedFile, options: dict[str, str]
 ) -> Plan:
     """Store an uploaded file and start a job that reads it into a new plan."""
-    plan = create_plan(changes, format_name, file.name, options)
+    plan = create_plan(changes, format_name, file.name or "", options)
     uploads.store_upload(plan, file)
     title = _("Read %(source)s") % {"source": plan.source}
     job = add_job_within_limit(changes, "plan", title, {"plan": plan.pk}, 0)
@@ -103,9 +103,9 @@ def read_in_foreground(
 
 def next_reading_step(job: Job) -> JobStep | None:
     """Return the next step of reading an upload. A new worker reads it from the beginning."""
-    if not hasattr(job, "steps"):  # kept on the job while this worker holds it
-        job.steps = iter_upload_steps(job)
-    return next(job.steps, None)
+    if "steps" not in vars(job):  # kept on the job while this worker holds it
+        vars(job)["steps"] = iter_upload_steps(job)
+    return next(vars(job)["steps"], None)
 
 
 def iter_upload_steps(job: Job) -> Iterator[JobStep]:

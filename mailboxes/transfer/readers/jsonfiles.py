@@ -123,7 +123,8 @@ class JSONStream:
     def peek(self) -> str:
         """Return the next character that is not whitespace, empty at the end."""
         while True:
-            self.position = WHITESPACE_RE.match(self.text, self.position).end()
+            if match := WHITESPACE_RE.match(self.text, self.position):
+                self.position = match.end()
             if self.position < len(self.text):
                 return self.text[self.position]
             if not self.read_more():

@@ -47,8 +47,8 @@ class MapFiles:
         is_below = path.is_relative_to(self.folder)
         return make_printable(str(path.relative_to(self.folder) if is_below else path))
 
-    def place_of_line(self, line: Line) -> str:
-        return self.format_place(line.file, line.number)
+    def place_of_line(self, line: Line | None) -> str:
+        return self.format_place(line.file, line.number) if line else ""
 
     def format_setting(self, name: str) -> str:
         """Return where main.cf sets a parameter."""
@@ -137,14 +137,16 @@ class MapFiles:
             raise SourceError(problems[0].reason, self.display_path(path))
         return entries
 
-    def find_file(self, path: str | Path, written: str, parameter: str, line: Line) -> Path:
+    def find_file(self, path: str | Path, written: str, parameter: str, line: Line | None) -> Path:
         """Return the file that main.cf names, or the only one with that name in the folder."""
         path = Path(path)
         if path.is_file() and self.is_in_source(path):
             return path
         return self._find_file_by_name(path, written, parameter, line)
 
-    def _find_file_by_name(self, path: Path, written: str, parameter: str, line: Line) -> Path:
+    def _find_file_by_name(
+        self, path: Path, written: str, parameter: str, line: Line | None
+    ) -> Path:
         found = [other for other in self.list_files() if other.name == path.name]
         names = {"parameter": parameter, "file": make_printable(written)}
         if len(found) != 1:

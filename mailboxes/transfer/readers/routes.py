@@ -138,7 +138,8 @@ def find_alias_domains(staging: Staging) -> dict[str, tuple[str, str]]:
     domains = {row["name"].lower() for row in staging.query("SELECT name FROM _domains")}
     targets = {}
     for row in rows:
-        domain, target = split_domain(row["address"]).lower(), row["goto"].strip().lower()[1:]
+        domain = (split_domain(row["address"]) or "").lower()
+        target = row["goto"].strip().lower()[1:]
         if domain in single_alias_domains and target in domains:
             targets[domain] = target, row["place"]
     return {name: target for name, target in targets.items() if target[0] not in targets}

@@ -119,7 +119,9 @@ class SQLScanner:
             return END_TOKEN
         if (first := self._data[self._position : self._position + 1]) in b"'\"":
             return SQLToken("string" if first == b"'" else "quoted", self._read_string(first))
-        match = TOKEN_RE.match(self._data, self._position)  # always matches: "symbol" is any byte
+        match = TOKEN_RE.match(self._data, self._position)
+        if not match or not match.lastgroup:
+            raise AssertionError("no token")  # "symbol" is any byte
         self._position = match.end()
         return SQLToken(match.lastgroup, match[0])
 
@@ -178,11 +180,9 @@ class SQLScanner:
         """Skip blanks and comments before the next token."""
         while True:
             self._fill()
-            start, self._position = (
-                self._position,
-                WHITESPACE_RE.match(self._data, self._position).end(),
-            )
-            if start < self._position:
+            match = WHITESPACE_RE.match(self._data, self._position)
+            if match and match[0]:
+                self._position = match.end()
                 continue
             if not (self._skip_line_comment() or self._skip_block_comment()):
                 return

@@ -64,18 +64,23 @@ class RowType:
     has_quota = False
     example: ClassVar[Mapping[str, str]] = {}  # of a row; empty if nobody types such rows
 
+    def get_panel_table(self) -> type[Table]:
+        if self.panel_table is None:
+            raise NotImplementedError
+        return self.panel_table
+
     @property
     def model(self) -> type[Model]:
-        return self.panel_table.model
+        return self.get_panel_table().model
 
     @property
     def table(self) -> str:
         """Return the name that files and pages use for all rows of this type."""
-        return self.panel_table.slug
+        return self.get_panel_table().slug
 
     @property
     def title(self) -> str | Promise:
-        return self.model._meta.verbose_name_plural
+        return self.model._meta.verbose_name_plural or self.table
 
     @cached_property
     def columns(self) -> dict[str, forms.Field]:

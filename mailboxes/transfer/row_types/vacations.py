@@ -1,6 +1,7 @@
 """Vacation replies, as sources give them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -46,7 +47,7 @@ class VacationRowType(RowType):
     def get_domain(self, values: RowValues) -> str:
         return values.get("email", "").rpartition("@")[2]
 
-    def values_from_row(self, row: Vacation) -> RowValues:
+    def values_from_row(self, row: Any) -> RowValues:
         if not hasattr(row, "only_answers"):
             self.prefetch_rows([row])
         return super().values_from_row(row) | {
@@ -54,7 +55,7 @@ class VacationRowType(RowType):
             "only_answers": row.only_answers,
         }
 
-    def prefetch_rows(self, rows: Iterable[Vacation]) -> list[Vacation]:
+    def prefetch_rows(self, rows: Iterable[Any]) -> list[Any]:
         rows = list(rows)
         aliases = Alias.objects.filter(pk__in=[row.pk for row in rows if row.active])
         without_targets = {fold(alias.pk) for alias in aliases if not alias.targets}
