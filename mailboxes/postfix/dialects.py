@@ -48,14 +48,14 @@ class MySQLDialect(SQLDialect):
     now = "NOW()"
 
     def cast_to_column(self, model: type[Model], name: str, expression: str) -> str:
-        """Without the column's own charset and collation other alphabets are error 1267."""
+        """Convert to the column's charset and collation: other alphabets are error 1267 else."""
         facts = self.column_facts.get((model._meta.db_table, name))
         if not facts or not facts.charset:
             return expression
         return f"CONVERT({expression} USING {facts.charset}) COLLATE {facts.collation}"
 
     def ascii_conditions(self, expression: str) -> list[str]:
-        """Else é would be equal to e in some collations, and ж to a question mark."""
+        """Require ASCII: some collations take é for e, and ж for a question mark."""
         return [f"CAST({expression} AS BINARY) = CONVERT({expression} USING ascii)"]
 
     def concat(self, *expressions: str) -> str:

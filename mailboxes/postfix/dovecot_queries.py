@@ -85,7 +85,7 @@ def build_password_with_scheme(dialect: SQLDialect) -> str:
 
 
 def build_password_not_expired(builder: QueryBuilder) -> str:
-    """Dates before 2001 mean unknown; a domain without an expiry lets no password expire."""
+    """Require a password in date; dates before 2001 and domains without an expiry set no end."""
     domain = builder.dialect.equals("place.domain", Domain, "domain", "mailbox.domain")
     return (
         f"(mailbox.password_expiry > {builder.dialect.now}"

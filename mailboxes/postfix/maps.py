@@ -44,7 +44,7 @@ def build_postfix_maps(alias: str = "default") -> tuple[PostfixMap, ...]:
 
 
 def build_domain_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
-    """A domain is in one class only: backup MX decides which."""
+    """Yield the maps of domains, which are in one class only: backup MX decides which."""
     for name, title, backup_mx, reason in (
         ("virtual_mailbox_domains", _("Domains with mailboxes"), 0, _("the domain is a backup MX")),
         ("relay_domains", _("Backup MX domains"), 1, _("the domain is no backup MX")),
@@ -101,7 +101,7 @@ def build_relay_recipient_map(builder: QueryBuilder) -> PostfixMap:
 
 
 def select_backup_mx_wildcard(builder: QueryBuilder) -> LookupSelect:
-    """A backup MX domain without mailboxes takes mail for everybody: its users are unknown."""
+    """Return the catch-all of backup MX domains without mailboxes: their users are unknown."""
     domain = "SUBSTR(:key, 2)"
     where = builder.key_conditions(Domain, "domain", domain)
     live = (
@@ -116,7 +116,7 @@ def select_backup_mx_wildcard(builder: QueryBuilder) -> LookupSelect:
 
 
 def build_restriction_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
-    """Mail to an inactive mailbox is refused at once, unless an alias forwards it."""
+    """Yield the maps that refuse mail to inactive mailboxes, unless an alias forwards it."""
     titles = {
         "refused_recipients": _("Is the mailbox switched off?"),
         "refused_recipients_mirror": _("Is it switched off in the domain that is mirrored?"),
@@ -223,6 +223,6 @@ def build_sender_login_map(builder: QueryBuilder) -> PostfixMap:
 
 
 def build_quota_map(builder: QueryBuilder) -> PostfixMap:
-    """Not for main.cf, where only a patch knows it; the tracer and Dovecot's tools ask it."""
+    """Return the quotas: not for main.cf, but for the tracer and Dovecot's tools."""
     part = select_mailbox(builder, "mailbox.quota", (builder.active("mailbox"),))
     return PostfixMap("mailbox_limit", "", _("Quotas"), (part,))

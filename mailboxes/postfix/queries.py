@@ -147,7 +147,7 @@ class QueryBuilder:
     def _select_by_alias_domain(
         self, model: type[Model], column: str, answer: str, live: Conditions
     ) -> LookupSelect:
-        """The alias domain, its own domain row and its target must all be active."""
+        """Require that the alias domain, its own domain row and its target are active."""
         target = "aliasdomain.target_domain"
         join = self.equals(model, column, self.dialect.key_at_domain(target))
         source = f"{self.dialect.table(AliasDomain)} JOIN {self.dialect.table(model)} ON {join}"

@@ -239,7 +239,7 @@ class PostfixRouter(PostfixLookups):
         return False
 
     def get_mailbox_keys(self, delivery: Delivery) -> list[str]:
-        """virtual(8) looks up the extension first; Dovecot strips it and knows nobody by it."""
+        """Return the keys with the extension for virtual(8), and without it for Dovecot."""
         if delivery.transport == VIRTUAL_AGENT:
             return [each.key for each in self.iter_owner_keys(delivery.address)]
         local_part, domain = split_address(delivery.address)

@@ -79,7 +79,7 @@ class PanelTable(LookupTable):
         self.sql = render_for_postfix(self.panel_sql)
 
     def accepts_key(self, key: str) -> bool:
-        """Refuse keys longer than any column: an address that grows at every turn soon is."""
+        """Refuse keys longer than any column, such as addresses that grow in a loop."""
         is_short = len(key.rpartition("@")[0]) <= MAX_KEY_LENGTH
         return is_short and is_queried_for_key(self.panel_sql, key)
 
