@@ -101,7 +101,7 @@ def get_choice_cache(principal: Any, model: type[models.Model]) -> ChoiceCache:
     return principal.form_choices.setdefault(model, ChoiceCache())
 
 
-class RowChoiceMixin:
+class RowChoiceMixin(UntruncatedCharField):
     """Have a field of keys choose one of the rows in the user's scope: a list if they are few.
 
     `url_name` names the view that suggests keys, if there is one.
@@ -122,7 +122,8 @@ class RowChoiceMixin:
         self.choice_cache = get_choice_cache(principal, self.model)
         keys = self.choice_cache.get_names(self.rows, self.max_select_choices + 1)
         if len(keys) <= self.max_select_choices:
-            choices = [(key, super(RowChoiceMixin, self).prepare_value(key)) for key in keys]
+            get_label = super().prepare_value
+            choices = [(key, get_label(key)) for key in keys]
             empty = [("", _("Choose …"))] if len(keys) != 1 else []
             self.widget = forms.Select(choices=[*empty, *choices])
             self.widget.is_required = self.required

@@ -177,10 +177,11 @@ def enter_state(changes: Changes, plan_id: int, state: Plan.State) -> Plan:
     plan = Plan.objects.select_for_update().visible_to(changes.principal).filter(pk=plan_id).first()
     if plan is None:
         raise ValidationError(_("There is no such import."))
-    active_jobs = Job.objects.filter(pk=plan.job, state__in=[Job.State.WAITING, Job.State.RUNNING])
+    unfinished_jobs = Job.objects.filter(state__in=[Job.State.WAITING, Job.State.RUNNING])
+    has_job = plan.job is not None and unfinished_jobs.filter(pk=plan.job).exists()
     if state == State.APPLYING and plan.is_returning:
         raise ValidationError(_("Part of this import was taken back already: take back the rest."))
-    if plan.state not in OPERATIONS[state].allowed_from or active_jobs.exists():
+    if plan.state not in OPERATIONS[state].allowed_from or has_job:
         raise ValidationError(
             _("This import is %(state)s."), params={"state": plan.get_state_display()}
         )
