@@ -35,14 +35,8 @@ from domains.services.alias_domains import (
 from mailadmin.accounts.models import Role
 from mailadmin.changes.models import Log
 from mailadmin.names import fold
-from mailadmin.tables.table import (
-    DATE_COLUMNS,
-    READ_ROLES,
-    WRITE_SCREENS,
-    Column,
-    Services,
-    Table,
-)
+from mailadmin.tables.actions import Services
+from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Column, Table
 
 # Actions of rows whose name a mailbox or domain may have had before.
 DELETE_ACTIONS = ("delete_domain", "delete_alias_domain", "delete_mailbox", "delete_alias")

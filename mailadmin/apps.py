@@ -9,10 +9,12 @@ class MailadminConfig(AppConfig):
     def ready(self) -> None:
         from mailadmin import registry
         from mailadmin.changes.log_page import LogTable
+        from mailadmin.db.lookups import register_ascii_lookups
         from mailadmin.housekeeping import purge_expired
         from mailadmin.tables.bulk_jobs import get_next_bulk_step
         from mailadmin.tables.table import BULK_JOB_KIND
 
+        register_ascii_lookups()
         registry.register_table(LogTable())
         registry.register_job_step(BULK_JOB_KIND, get_next_bulk_step)
         registry.register_housekeeping(purge_expired)

@@ -15,16 +15,8 @@ from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.jobs.models import Job
 from mailadmin.names import try_normalize_domain
-from mailadmin.tables.table import (
-    DATE_COLUMNS,
-    DELETE,
-    READ_ROLES,
-    WRITE_SCREENS,
-    Action,
-    Column,
-    Services,
-    Table,
-)
+from mailadmin.tables.actions import DELETE, Action, Services
+from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Column, Table
 from mailboxes import cells
 from mailboxes.dashboard import cache
 from mailboxes.domain_forms import DomainForm

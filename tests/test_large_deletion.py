@@ -18,7 +18,7 @@ CONFIRM = f"""
 import django
 django.setup()
 from mailadmin import registry
-from mailadmin.tables.table import DELETE
+from mailadmin.tables.actions import DELETE
 from mailadmin.changes.perform import Actor
 assert registry.tables["domains"].run_action(Actor.console(), DELETE, [{DOMAIN!r}])
 """

@@ -118,3 +118,12 @@ def build_problem_response(problem: ApiProblem) -> HttpResponse:
     response = json_response(problem.body, problem.status, problem.headers, PROBLEM_TYPE)
     response._has_been_logged = True  # type: ignore[attr-defined]  # private
     return response
+
+
+def build_overtaken_problem() -> ApiProblem:
+    return ApiProblem(409, _("Others keep changing this row. Nothing was saved; try again."))
+
+
+def build_precondition_problem() -> ApiProblem:
+    text = _("Somebody else changed this in the meantime. Nothing was saved.")
+    return ApiProblem(412, text)

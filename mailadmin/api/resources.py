@@ -18,7 +18,13 @@ from mailadmin.api.field_types import check_types
 from mailadmin.api.idempotency import IdempotencyKey, ReplayedRequest
 from mailadmin.api.parsers import parse_json_body
 from mailadmin.api.permissions import Access
-from mailadmin.api.problems import ApiProblem, build_rows_problem, build_validation_problem
+from mailadmin.api.problems import (
+    ApiProblem,
+    build_overtaken_problem,
+    build_precondition_problem,
+    build_rows_problem,
+    build_validation_problem,
+)
 from mailadmin.api.query_params import MAX_ROWS, check_filters, parse_limit
 from mailadmin.api.responses import empty_response, json_response
 from mailadmin.api.table_operations import row_list_operations, row_operations
@@ -26,6 +32,7 @@ from mailadmin.api.throttling import charge_rows
 from mailadmin.api.tokens import TokenPrincipal
 from mailadmin.changes.perform import AfterPerform, Changes, EditConflict, SeenVersion
 from mailadmin.names import fold
+from mailadmin.tables.actions import DELETE
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import InvalidCursor
 from mailadmin.tables.saving import EditOvertaken, RowsRefused, retry_on_conflict, save_forms
@@ -39,7 +46,7 @@ from mailadmin.tables.serialization import (
     serialize_rows,
     validation_texts,
 )
-from mailadmin.tables.table import DELETE, Table
+from mailadmin.tables.table import Table
 
 REPLAYED = {"Idempotent-Replayed": "true"}
 
@@ -320,15 +327,6 @@ def etag_matches(header: str | None, tag: str) -> bool:
     """Return whether If-Match or If-None-Match names this quoted tag, or any by `*`."""
     tags = [part.strip().removeprefix("W/") for part in (header or "").split(",")]
     return "*" in tags or tag in tags
-
-
-def build_overtaken_problem() -> ApiProblem:
-    return ApiProblem(409, _("Others keep changing this row. Nothing was saved; try again."))
-
-
-def build_precondition_problem() -> ApiProblem:
-    text = _("Somebody else changed this in the meantime. Nothing was saved.")
-    return ApiProblem(412, text)
 
 
 def resource_urls(table: Table) -> list[URLPattern]:

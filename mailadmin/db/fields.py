@@ -7,11 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 from django.conf import settings
-from django.core.exceptions import EmptyResultSet, FieldDoesNotExist, ValidationError
+from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import lookups
-from django.db.models.fields import related_lookups
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -287,69 +285,3 @@ def mail_key(to: str | type[models.Model], column: str, **options: Any) -> model
     defaults: dict[str, Any] = {"on_delete": models.CASCADE, "db_constraint": False}
     key = OneMailKey if options.get("primary_key") else MailKey
     return key(to, **defaults | {"db_column": column} | options)
-
-
-# Lookups for which MySQL would raise error 1267
-
-
-class _AsciiLookupMixin(models.Lookup):
-    """Find nothing by text that is not ASCII."""
-
-    rhs: Any
-
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
-        if isinstance(self.rhs, str) and not self.rhs.isascii():
-            raise EmptyResultSet
-        return super().as_sql(compiler, connection)
-
-
-class _AsciiInLookupMixin(models.Lookup):
-    """Leave out values that are not ASCII."""
-
-    rhs: Any
-
-    def get_prep_lookup(self) -> Any:
-        prepared = super().get_prep_lookup()
-        if hasattr(self.rhs, "resolve_expression"):
-            return prepared
-        return [value for value in prepared if not isinstance(value, str) or value.isascii()]
-
-
-def _register_ascii_lookups(
-    field: type[models.Field], mixin: type, *classes: type[models.Lookup]
-) -> None:
-    for lookup in classes:
-
-        class AsciiLookup(mixin, lookup):  # type: ignore[misc, valid-type]  # one for each
-            pass
-
-        field.register_lookup(AsciiLookup)
-
-
-_COMPARISONS = (
-    lookups.Exact,
-    lookups.IExact,
-    lookups.GreaterThan,
-    lookups.GreaterThanOrEqual,
-    lookups.LessThan,
-    lookups.LessThanOrEqual,
-    lookups.Contains,
-    lookups.IContains,
-    lookups.StartsWith,
-    lookups.IStartsWith,
-    lookups.EndsWith,
-    lookups.IEndsWith,
-)
-_register_ascii_lookups(NameField, _AsciiLookupMixin, *_COMPARISONS)
-_register_ascii_lookups(NameField, _AsciiInLookupMixin, lookups.In)
-for _key in (MailKey, OneMailKey):
-    _register_ascii_lookups(
-        _key,
-        _AsciiLookupMixin,
-        related_lookups.RelatedExact,
-        related_lookups.RelatedGreaterThan,
-        related_lookups.RelatedGreaterThanOrEqual,
-        related_lookups.RelatedLessThan,
-        related_lookups.RelatedLessThanOrEqual,
-    )
-    _register_ascii_lookups(_key, _AsciiInLookupMixin, related_lookups.RelatedIn)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from mailadmin import registry
 from mailadmin.changes.perform import Actor
 from mailadmin.console import make_printable, report_database_errors
+from mailadmin.tables.actions import DELETE
 from mailadmin.tables.cli_output import print_row, print_rows
 from mailadmin.tables.form_fields import LineListField
 from mailadmin.tables.forms import TableForm, program_fields
@@ -25,7 +26,7 @@ from mailadmin.tables.serialization import (
     serialize_rows,
     validation_texts,
 )
-from mailadmin.tables.table import DELETE, Table
+from mailadmin.tables.table import Table
 
 PAGE_SIZE = 1000  # rows read at once
 PASSWORD_FIELDS = ("password", "password_hash")

@@ -23,7 +23,7 @@ from mailadmin.names import validate_single_line, validate_text
 from mailadmin.tables.form_fields import RowChoiceMixin
 
 if TYPE_CHECKING:
-    from mailadmin.tables.table import Service, Services
+    from mailadmin.tables.actions import Service, Services
 
 PASSWORD_HASH_FIELD = "password_hash"  # noqa: S105 (the name of a field)
 

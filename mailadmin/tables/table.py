@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db import models
 from django.db.models import QuerySet
 from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from mailadmin.accounts.models import Role, visible_rows
-from mailadmin.changes.perform import Actor, Changes, SeenVersion, perform
+from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.db.fields import DomainField, get_column_field
 from mailadmin.db.models import has_generated_key
 from mailadmin.db.pagination import can_union_slices
@@ -23,6 +22,7 @@ from mailadmin.jobs.selections import start_selection_job
 from mailadmin.jobs.services import start_job
 from mailadmin.names import try_normalize_address, try_normalize_domain
 from mailadmin.tables import cascade
+from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services, Text
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import Page, read_page
@@ -33,9 +33,6 @@ READ_ROLES = dict.fromkeys(("list", "export"), Role.ADMINS)
 WRITE_SCREENS = ("create", "edit", "toggle", "bulk", "delete", "import")
 DATE_COLUMNS = ("created", "modified")  # exported, and ignored by imports
 MAX_DOMAIN_QUERIES = 100  # up to so many domains, a page reads the rows domain by domain
-
-Service = Callable[..., Any]
-Text = str | Promise
 
 
 @dataclass(frozen=True)
@@ -48,35 +45,6 @@ class Column:
     name: str
     label: Text
     cell: str | Callable[..., str]
-
-
-@dataclass(frozen=True)
-class Action:
-    """Something to do with selected rows."""
-
-    name: str
-    label: Text
-    field: str = ""
-    value: bool = False
-
-
-ACTIVATE = Action("activate", gettext_lazy("Activate"), "active", True)
-DEACTIVATE = Action("deactivate", gettext_lazy("Deactivate"), "active", False)
-DELETE = Action("delete", gettext_lazy("Delete"))
-
-
-def missing_service(changes: Changes, *arguments: Any) -> NoReturn:
-    raise NotImplementedError("the table has no such service")
-
-
-@dataclass(frozen=True)
-class Services:
-    """The functions that change rows; each takes `changes` first."""
-
-    create: Service = missing_service  # (changes, [values, …])
-    edit: Service = missing_service  # (changes, key, values)
-    set: Service = missing_service  # (changes, keys, field, value)
-    delete: Service = missing_service  # (changes, keys)
 
 
 class Table:

@@ -12,10 +12,11 @@ from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.api.resources import resource_urls
 from mailadmin.changes.models import Change
+from mailadmin.tables.actions import Services
 from mailadmin.tables.cli import TableCommand
 from mailadmin.tables.form_fields import AddressFormField, RowChoiceMixin
 from mailadmin.tables.forms import TableForm
-from mailadmin.tables.table import READ_ROLES, WRITE_SCREENS, Services, Table
+from mailadmin.tables.table import READ_ROLES, WRITE_SCREENS, Table
 from mailadmin.tables.urls import table_urls
 from mailboxes.models import Fetchmail, Mailbox
 from tests.base import World

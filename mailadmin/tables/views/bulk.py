@@ -12,7 +12,8 @@ from django.utils.translation import ngettext
 from django.views.generic import View
 
 from mailadmin.jobs.selections import find_selection, load_selected_keys, store_selection
-from mailadmin.tables.table import DELETE, MAX_IMMEDIATE_ROWS, Action
+from mailadmin.tables.actions import DELETE, Action
+from mailadmin.tables.table import MAX_IMMEDIATE_ROWS
 from mailadmin.tables.views.base import FilteredView
 
 MAX_REFERENCE_SEARCH = 2000  # keys for which references in other rows are searched

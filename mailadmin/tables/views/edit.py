@@ -13,9 +13,10 @@ from django.views.generic import CreateView, DetailView, UpdateView, View
 
 from mailadmin.changes.perform import perform
 from mailadmin.names import try_normalize_domain
+from mailadmin.tables.actions import DELETE
 from mailadmin.tables.cells import RowRenderer
 from mailadmin.tables.forms import TableForm
-from mailadmin.tables.table import DELETE, Table
+from mailadmin.tables.table import Table
 from mailadmin.tables.views.base import SaveFormMixin, TableView, show_errors
 
 

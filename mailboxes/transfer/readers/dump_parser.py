@@ -6,11 +6,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from mailboxes.transfer.entries import SourceError
-from mailboxes.transfer.readers.literals import CODECS, UNDECODABLE, ValueParser, describe_token
+from mailboxes.transfer.readers.literals import UNDECODABLE, ValueParser, describe_token
+from mailboxes.transfer.readers.session_variables import MAX_SET_WORDS, SessionVariables
 from mailboxes.transfer.readers.sql_lexer import SQLScanner, SQLToken
 from mailboxes.transfer.readers.staging import Staging, TablePredicate
 
-MAX_SET_WORDS = 10_000  # in a SET statement
 MAX_COLUMNS = 4096  # of a table in MySQL
 NON_COLUMN_KEYWORDS = {
     "PRIMARY", "KEY", "INDEX", "UNIQUE", "FULLTEXT", "SPATIAL", "CONSTRAINT", "FOREIGN", "CHECK",
@@ -27,7 +27,6 @@ STATEMENTS_WITHOUT_ROWS = {
     "USE": None,
     "DROP": {"TABLE", "DATABASE", "SCHEMA"},
 }
-SESSION_KEYWORDS = {":", ".", "SESSION", "LOCAL", "@@SESSION", "@@LOCAL"}
 IGNORED_ALTERATIONS = {
     "ADD": NON_COLUMN_KEYWORDS,
     "MODIFY": None,
@@ -45,7 +44,7 @@ class DumpParser:
     def __init__(self, scanner: SQLScanner, staging: Staging, is_wanted: TablePredicate) -> None:
         self.scanner, self.staging, self.is_wanted = scanner, staging, is_wanted
         self.value_parser = ValueParser(scanner)
-        self.variables = {"character_set_client": "utf8mb4", "sql_mode": ""}
+        self.session = SessionVariables(scanner, self.value_parser)
         self.table_columns: dict[str, list[str]] = {}  # of the tables that are wanted
         self.in_transaction = False
 
@@ -116,7 +115,7 @@ class DumpParser:
             return token.text.decode(codec, "replace")
         if token.kind == "name":
             return token.text[1:-1].replace(b"``", b"`").decode(codec, "replace")
-        if token.kind == "quoted" and self.has_sql_mode("ANSI_QUOTES", "ANSI"):
+        if token.kind == "quoted" and self.session.has_sql_mode("ANSI_QUOTES", "ANSI"):
             return token.text.replace(b'""', b'"').decode(codec, "replace")
         return ""
 
@@ -302,11 +301,11 @@ class DumpParser:
         words = list(self.iter_set_words())
         match [word.upper() for word in words[:3]]:
             case ["NAMES", charset, *_rest] | ["CHARSET", charset, *_rest]:
-                self.set_variable("character_set_client", charset.lower())
+                self.session.set_variable("character_set_client", charset.lower())
             case ["CHARACTER", "SET", charset]:
-                self.set_variable("character_set_client", charset.lower())
+                self.session.set_variable("character_set_client", charset.lower())
             case _:
-                self.parse_assignments(words)
+                self.session.parse_assignments(words)
 
     def iter_set_words(self) -> Iterator[str]:
         for _word in range(MAX_SET_WORDS):
@@ -315,42 +314,3 @@ class DumpParser:
                 return
             yield token.text.decode("latin-1")
         raise self.scanner.error_here(_("The file sets more than a dump ever does."))
-
-    def parse_assignments(self, words: list[str]) -> None:
-        """Set the variable of each `a = b`; expressions such as `a = b(c)` do not matter."""
-        assignment = []
-        for word in [*words, ","]:
-            if word != ",":
-                assignment.append(word)
-                continue
-            parts = [each for each in assignment if each.upper() not in SESSION_KEYWORDS]
-            if len(parts) == 3 and parts[1] == "=":
-                self.set_variable(normalize_variable_name(parts[0]), self.resolve_value(parts[2]))
-            assignment = []
-
-    def resolve_value(self, word: str) -> str:
-        return (
-            self.variables.get(normalize_variable_name(word), "") if word.startswith("@") else word
-        )
-
-    def set_variable(self, name: str, value: str) -> None:
-        if len(self.variables) < MAX_SET_WORDS:
-            self.variables[name] = value
-        if name == "character_set_client":
-            self.set_charset(value.strip("`").lower())
-        elif name == "sql_mode":
-            self.scanner.backslash_escapes = "NO_BACKSLASH_ESCAPES" not in value.upper().split(",")
-
-    def set_charset(self, charset: str) -> None:
-        if charset not in CODECS:
-            text = _("The dump is written in %(charset)s, which is not read: take utf8mb4.")
-            raise self.scanner.error_here(text, charset=charset)
-        self.value_parser.codec = CODECS[charset]
-
-    def has_sql_mode(self, *modes: str) -> bool:
-        return not set(modes).isdisjoint(self.variables["sql_mode"].upper().split(","))
-
-
-def normalize_variable_name(name: str) -> str:
-    """Return the name of a session variable; a user variable keeps its @."""
-    return name.lower().removeprefix("@@")
