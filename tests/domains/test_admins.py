@@ -38,23 +38,23 @@ class AdminTests(TableTests, World):
             )
         )
 
-    def test_a_superadmin_has_postfixadmins_second_mark(self):
+    def test_a_superadmin_has_postfixadmins_all_row(self):
         self.assertEqual(self.marks("root@example.net"), [ALL_DOMAINS])
 
-    def test_losing_the_right_loses_the_second_mark(self):
+    def test_a_demoted_superadmin_loses_the_all_row(self):
         self.perform(
             self.root, create_admins, [{"username": "second@example.net", "superadmin": True}]
         )
         self.perform(self.root, set_admins, ["second@example.net"], "superadmin", False)
         self.assertEqual(self.marks("second@example.net"), [])
 
-    def test_an_unknown_domain_is_refused_beside_the_field(self):
+    def test_an_unknown_domain_is_a_field_error(self):
         self.sign_in(self.root)
         data = self.create_data | {"domains": "nowhere.example"}
         self.assert_refused(self.client.post(self.url("create"), data), "nowhere.example")
         self.assertFalse(Admin.objects.filter(pk=self.created_key).exists())
 
-    def test_domains_assigned_twice_harm_nobody(self):
+    def test_duplicate_domain_assignments_are_accepted(self):
         for _twice in range(3):
             DomainAdmin.objects.create(admin=self.alice, domain_id="example.org")
         self.sign_in(self.alice)
@@ -62,7 +62,7 @@ class AdminTests(TableTests, World):
         self.assertContains(response, "bob@example.org")
         self.assertNotContains(response, "carol@example.com")
 
-    def test_an_assignment_switched_off_gives_nothing(self):
+    def test_an_inactive_assignment_gives_no_access(self):
         DomainAdmin.objects.filter(admin=self.alice).update(active=False)
         self.sign_in(self.alice)
         self.assertNotContains(self.client.get("/mailboxes/"), "bob@example.org")
@@ -78,7 +78,7 @@ class AdminTests(TableTests, World):
         self.assertEqual(counts["a00@example.org"], 2)
         self.assertEqual(counts["none@example.org"], 0)
 
-    def test_nobody_deletes_demotes_or_deactivates_himself(self):
+    def test_nobody_deletes_demotes_or_deactivates_themselves(self):
         self.perform(
             self.root, create_admins, [{"username": "second@example.net", "superadmin": True}]
         )
@@ -100,6 +100,6 @@ class AdminTests(TableTests, World):
         with self.assertRaises(ValidationError):
             perform(Actor.console(), delete_admins, [self.root.pk])
 
-    def test_alice_opens_no_admin(self):
+    def test_alice_cannot_open_admins(self):
         self.sign_in(self.alice)
         self.assertEqual(self.client.get(self.url("edit", "root@example.net")).status_code, 403)

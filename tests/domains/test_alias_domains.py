@@ -53,7 +53,7 @@ class AliasDomainTests(TableTests, World):
         )
         self.perform(self.root, create_alias_domains, [row(name, "example.org") for name in names])
 
-    def test_alice_makes_no_mirror_of_a_foreign_domain(self):
+    def test_alice_cannot_create_an_alias_domain_of_a_foreign_domain(self):
         self.sign_in(self.alice)
         for data in (
             {"alias_domain": "new.example.org", "target_domain": "example.com"},
@@ -64,17 +64,17 @@ class AliasDomainTests(TableTests, World):
             )
         self.assertEqual(AliasDomain.objects.count(), 2)
 
-    def test_a_mirror_of_a_mirror_is_refused(self):
+    def test_an_alias_domain_of_an_alias_domain_is_refused(self):
         self.sign_in(self.root)
         data = {"alias_domain": "new.example.org", "target_domain": "mirror.example.org"}
         self.assert_refused(self.client.post(self.url("create"), data), "alias domain itself")
 
-    def test_a_domain_that_others_mirror_becomes_no_mirror(self):
+    def test_the_target_of_an_alias_domain_cannot_become_an_alias_domain(self):
         self.sign_in(self.root)
         data = {"alias_domain": "example.org", "target_domain": "new.example.org"}
         self.assert_refused(self.client.post(self.url("create"), data), "lead to this domain")
 
-    def test_a_domain_is_no_mirror_of_itself(self):
+    def test_a_domain_cannot_be_an_alias_domain_of_itself(self):
         self.sign_in(self.root)
         data = {"alias_domain": "new.example.org", "target_domain": "new.example.org"}
         self.assert_refused(self.client.post(self.url("create"), data), "alias of itself")

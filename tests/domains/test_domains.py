@@ -35,7 +35,7 @@ class DomainTests(TableTests, World):
         rows = [{"domain": f"d{n:02}.example", "default_aliases": False} for n in range(count)]
         self.perform(self.root, create_domains, rows)
 
-    def test_a_new_domain_has_no_limits_unless_settings_say_so(self):
+    def test_a_new_domain_has_no_limits_unless_settings_give_them(self):
         self.sign_in(self.root)
         limits = ("aliases", "mailboxes", "maxquota", "quota")
         initial = self.client.get(self.url("create")).context["form"].initial
@@ -50,19 +50,19 @@ class DomainTests(TableTests, World):
         rows = Alias.objects.filter(domain=self.created_key)
         return set(rows.values_list("goto", flat=True)), page
 
-    def test_default_aliases_go_where_the_form_says(self):
+    def test_default_aliases_point_to_the_form_value(self):
         page = self.client.get(self.url("create")) if self.sign_in(self.root) else None
         self.assertEqual(page.context["form"].initial["default_aliases_to"], self.root.pk)
         gotos, page = self.gotos(default_aliases_to="Bob@Example.org")
         self.assertEqual(gotos, {"bob@example.org"})
         self.assertNotContains(page, "does not exist")
 
-    def test_a_destination_that_does_not_exist_is_warned_of(self):
+    def test_a_nonexistent_destination_causes_a_warning(self):
         gotos, page = self.gotos(default_aliases_to="nobody@example.org")
         self.assertEqual(gotos, {"nobody@example.org"})
         self.assertContains(page, "The default aliases point to nobody@example.org, which does")
 
-    def test_an_admin_whose_own_address_does_not_exist_is_asked_for_another(self):
+    def test_an_admin_without_a_mailbox_must_enter_a_destination(self):
         Admin.objects.filter(pk=self.root.pk).update(username="root@example.org")
         self.sign_in(Admin.objects.get(pk="root@example.org"))
         form = self.client.get(self.url("create")).context["form"]
@@ -71,7 +71,7 @@ class DomainTests(TableTests, World):
         self.client.post(self.url("create"), self.create_data)
         self.assertFalse(Alias.objects.filter(domain=self.created_key).exists())
 
-    def test_a_transport_that_cannot_work_is_refused_however_it_comes(self):
+    def test_an_unusable_transport_is_refused_by_every_interface(self):
         for transport in ("nosuch:", "virtual:", "Smtp:", " smtp:[x]", "mx.far.test"):
             rows = [{"domain": "x.example", "transport": transport}]
             with self.subTest(transport=transport), self.assertRaises(ValidationError):
@@ -83,7 +83,7 @@ class DomainTests(TableTests, World):
         self.perform(self.root, edit_domain, "example.org", values)
         self.perform(self.root, edit_domain, "example.org", {"transport": "smtp:[mx.far.test]"})
 
-    def test_the_page_of_a_domain_says_what_becomes_of_its_mail(self):
+    def test_the_domain_page_shows_the_verdict_of_the_tracer(self):
         """As the tracer does of a mailbox there."""
         ways = [("virtual", "delivered"), ("", "delivered"), ("relay", "handed_over")]
         ways += [("nosuch:", "deferred"), ("virtual:", "deferred"), ("discard:", "discarded")]
@@ -109,13 +109,13 @@ class DomainTests(TableTests, World):
         page = self.client.get("/domains/example.org/")
         self.assertEqual(page.context["outcome"], "rejected")
 
-    def test_the_page_of_a_domain_says_how_many_targets_it_does_not_show(self):
+    def test_the_domain_page_counts_hidden_targets(self):
         goto = ",".join(f"user{n}@far.test" for n in range(40))
         Alias.objects.filter(pk="info@example.org").update(goto=goto)
         self.sign_in(self.alice)
         self.assertContains(self.client.get("/domains/example.org/"), "user2@far.test +37")
 
-    def test_a_domain_comes_with_its_default_aliases(self):
+    def test_a_domain_is_created_with_its_default_aliases(self):
         self.sign_in(self.root)
         self.client.post(self.url("create"), self.create_data)
         names = {
@@ -126,14 +126,14 @@ class DomainTests(TableTests, World):
         )
 
 
-class MailOfAnAliasDomain(World):
+class AliasDomainVerdictTests(World):
     """The page of a domain says the same as what an address in it is explained by."""
 
     def says(self, name="mirror.example"):
         self.sign_in(self.root)
         return self.client.get(f"/domains/{name}/").content.decode()
 
-    def test_mail_goes_as_mail_for_the_target(self):
+    def test_mail_is_routed_like_mail_for_the_target(self):
         self.perform(self.root, create_domains, [{"domain": "mirror.example"}])
         ends = {"alias_domain": "mirror.example", "target_domain": "example.org"}
         rows = {name: Domain.objects.get(pk=key) for name, key in ends.items()}
@@ -142,7 +142,7 @@ class MailOfAnAliasDomain(World):
         Domain.objects.filter(pk="example.org").update(active=False)
         self.assertIn("Mail is rejected at RCPT", self.says())
 
-    def test_a_transport_of_the_panels_own_is_no_fault(self):
+    def test_a_transport_of_the_panel_is_not_an_error(self):
         for transport, text in (
             ("lmtp:unix:private/dovecot-lmtp", "Mail is delivered to the mailboxes here."),
             ("mailadmin-autoreply:", "Answered only, delivered nowhere."),

@@ -61,7 +61,7 @@ class TransportTests(TableTests, TransportWorld):
 
     # Whose affair it is
 
-    def test_alice_opens_no_transport_and_changes_none(self):
+    def test_alice_can_neither_open_nor_change_transports(self):
         self.sign_in(self.alice)
         for screen in self.table.roles:
             for key in (self.own_key, self.foreign_key, "nothing.example"):
@@ -78,7 +78,7 @@ class TransportTests(TableTests, TransportWorld):
         self.assertEqual(set(Transport.objects.values_list("transport", flat=True)), {SECRET})
         self.assertEqual(Transport.objects.count(), 2)
 
-    def test_no_service_lets_alice_touch_a_row(self):
+    def test_no_service_lets_alice_change_a_transport(self):
         for service, *arguments in (
             (edit_transport, self.own_key, {"transport": "discard:"}),
             (set_transports, [self.own_key], "active", False),
@@ -92,7 +92,7 @@ class TransportTests(TableTests, TransportWorld):
         self.assertFalse(Transport.objects.filter(pk="x.example.org").exists())
         self.assertEqual(Log.objects.count(), 0)
 
-    def test_alice_reads_of_no_transport_anywhere(self):
+    def test_no_page_shows_alice_a_transport(self):
         self.make(("bob@example.org", SECRET), ("*", SECRET))
         self.perform(self.root, edit_transport, "example.org", {"description": SECRET})
         self.sign_in(self.alice)
@@ -115,7 +115,7 @@ class TransportTests(TableTests, TransportWorld):
 
     # What root sees
 
-    def test_the_log_page_tells_of_transports_and_what_changed(self):
+    def test_the_log_page_shows_changes_of_transports(self):
         self.perform(self.root, edit_transport, self.own_key, {"transport": "discard:"})
         self.sign_in(self.root)
         page = self.client.get("/log/")
@@ -123,7 +123,7 @@ class TransportTests(TableTests, TransportWorld):
         self.assertContains(page, "discard:")
         self.assertEqual(self.logged(), [("edit_transport", "", "example.org")])
 
-    def test_search_and_the_domains_page_lead_to_the_row(self):
+    def test_search_and_the_domain_page_link_to_the_row(self):
         self.make(("bob@example.org", "discard:"))
         self.sign_in(self.root)
         self.assertContains(self.client.get("/search/?q=2525"), "/transports/example.org/edit/")
@@ -132,7 +132,7 @@ class TransportTests(TableTests, TransportWorld):
         self.assertContains(page, "/transports/bob@example.org/edit/")
         self.assertNotContains(self.client.get("/domains/example.com/"), "/transports/.example")
 
-    def test_explain_leads_to_the_row_that_answered(self):
+    def test_explain_links_to_the_row_that_matched(self):
         told = explain(self.root, "bob@example.org")
         (end,) = told["deliveries"]
         self.assertEqual((end["transport"], end["nexthop"]), ("smtp", "[10.0.0.1]:2525"))
@@ -140,20 +140,20 @@ class TransportTests(TableTests, TransportWorld):
         row = {"table": "transport", "key": "example.org", "url": "/transports/example.org/edit/"}
         self.assertIn(row, rows)
 
-    def test_a_row_switched_off_is_told_and_not_followed(self):
+    def test_an_inactive_row_is_shown_but_not_followed(self):
         self.perform(self.root, set_transports, ["example.org"], "active", False)
         (end,) = explain(self.root, "bob@example.org")["deliveries"]
         self.assertEqual(end["kind"], "mailbox")
         asleep = [row for look in end["lookups"] for row in look["inactive"]]
         self.assertEqual(asleep[0]["reason"], "the transport is switched off")
 
-    def test_what_is_thrown_away_does_not_arrive(self):
+    def test_discarded_mail_is_not_delivered(self):
         self.make(("bob@example.org", "discard:"), ("x@far.test", "error:5.1.1 Gone"))
         told = explain(self.root, "bob@example.org")
         self.assertEqual((told["outcome"], told["deliveries"][0]["kind"]), ("discarded",) * 2)
         self.assertEqual(told["says"], "Accepted, then silently discarded.")
 
-    def test_what_its_transport_refuses_or_puts_off_does_not_arrive(self):
+    def test_mail_rejected_or_deferred_by_its_transport_is_not_delivered(self):
         alias = Alias.objects.filter(pk="info@example.org")
         for transport, kind, text in (
             ("error:5.1.1 Gone", "bounced", "its transport sends it back"),
@@ -177,14 +177,14 @@ class TransportTests(TableTests, TransportWorld):
         told = explain(self.root, "x@example.org")
         self.assertEqual(told["outcome"], "rejected")
 
-    def test_a_copy_thrown_away_is_told_beside_one_that_arrives(self):
+    def test_a_discarded_copy_is_shown_beside_a_delivered_one(self):
         self.make(("x@far.test", "discard:"), ("bob@example.org", ":"))
         Alias.objects.filter(pk="info@example.org").update(goto="bob@example.org,x@far.test")
         told = explain(self.root, "info@example.org")
         self.assertEqual(told["outcome"], "partly")
         self.assertEqual(told["says"], "Accepted, but silently discarded at 1 of 2 places.")
 
-    def test_the_domain_filter_finds_what_names_the_domain(self):
+    def test_the_domain_filter_finds_rows_of_the_domain(self):
         self.make(("joe@example.org", ":"), (".example.org", ":"), ("notexample.org", ":"))
         self.sign_in(self.root)
         rows = self.client.get("/transports/?domain=Example.ORG").context["rows"]
@@ -193,7 +193,7 @@ class TransportTests(TableTests, TransportWorld):
 
     # What is refused
 
-    def test_a_pattern_is_taken_once_however_it_is_written(self):
+    def test_a_pattern_is_unique_in_any_spelling(self):
         self.sign_in(self.root)
         for pattern in ("example.org", " EXAMPLE.org. "):
             data = self.create_data | {"pattern": pattern}
@@ -202,12 +202,12 @@ class TransportTests(TableTests, TransportWorld):
             self.make(("x.example", ":"), ("X.example", "discard:"))
         self.assertFalse(Transport.objects.filter(pk="x.example").exists())
 
-    def test_the_responders_domain_keeps_its_transport(self):
+    def test_the_autoresponder_domain_keeps_its_transport(self):
         for pattern in ("autoreply.localhost", "bob#example.org@autoreply.localhost"):
             with self.assertRaisesMessage(ValidationError, "vacation responder"):
                 self.make((pattern, "discard:"))
 
-    def test_a_service_that_is_not_there_is_refused_however_it_comes(self):
+    def test_a_missing_service_is_refused_by_every_interface(self):
         self.sign_in(self.root)
         for transport, text in (
             ("nosuch:", "is not a delivery service of master.cf"),
@@ -229,10 +229,10 @@ class TransportTests(TableTests, TransportWorld):
         self.assertEqual(Transport.objects.count(), 2)
 
     @override_settings(MAILADMIN_SERVICES=("virtual", "maildrop"), MAILADMIN_TRANSPORTS=("x:",))
-    def test_services_of_the_operators_own_are_taken(self):
+    def test_services_configured_by_the_operator_are_accepted(self):
         self.make(("a.example", "virtual:"), ("b.example", "maildrop:"), ("c.example", "x:y"))
 
-    def test_an_adopted_one_is_marked_and_edited_and_not_switched_on(self):
+    def test_an_adopted_unusable_transport_is_editable_but_cannot_be_activated(self):
         Transport.objects.create(pattern="x.example", transport="nosuch:", active=False)
         values = {"transport": "nosuch:", "description": "as it was"}
         self.perform(self.root, edit_transport, "x.example", values)
@@ -241,7 +241,7 @@ class TransportTests(TableTests, TransportWorld):
         with self.assertRaises(ValidationError):
             self.perform(self.root, set_transports, ["x.example"], "active", True)
 
-    def test_a_service_refuses_what_the_form_refuses(self):
+    def test_services_validate_like_the_form(self):
         for pattern, transport in (("x.example", "a b:c"), ("joe", ":"), ("x.example", "")):
             with self.subTest(pattern=pattern), self.assertRaises(ValidationError):
                 self.make((pattern, transport))
@@ -249,7 +249,7 @@ class TransportTests(TableTests, TransportWorld):
             self.perform(self.root, edit_transport, "example.org", {"transport": "x\ny:"})
         self.assertEqual(Transport.objects.get(pk="example.org").transport, SECRET)
 
-    def test_the_refusal_stands_beside_its_field(self):
+    def test_the_error_belongs_to_its_field(self):
         self.sign_in(self.root)
         for field, value, text in (
             ("pattern", "@example.net", "write example.net alone"),
@@ -263,13 +263,13 @@ class TransportTests(TableTests, TransportWorld):
                 self.assert_refused(answer, text)
                 self.assertEqual(list(answer.context["form"].errors), [field])
 
-    def test_an_edit_leaves_the_pattern(self):
+    def test_an_edit_keeps_the_pattern(self):
         self.sign_in(self.root)
         page = self.client.get(self.url("edit", self.own_key))
         self.assertNotIn("pattern", page.context["form"].fields)
 
 
-class EverythingTests(TransportWorld):
+class WildcardTests(TransportWorld):
     """What `*` does to this server's own mailboxes."""
 
     def setUp(self):
@@ -288,7 +288,7 @@ class EverythingTests(TransportWorld):
     def hint(self):
         return self.client.get("/transports/")
 
-    def test_root_is_warned_of_domains_whose_mail_it_takes(self):
+    def test_root_is_warned_about_domains_that_the_wildcard_matches(self):
         self.assertNotContains(self.hint(), "mailboxes too")
         answer = self.client.post(
             "/transports/create/",
@@ -304,7 +304,7 @@ class EverythingTests(TransportWorld):
         for name in ("example.org", "sub.example.com"):
             self.assertNotContains(page, f"?domain={name}")
 
-    def test_the_offer_makes_the_row_that_mends_it(self):
+    def test_the_offered_action_creates_the_missing_row(self):
         self.make(("*", SECRET))
         form = self.client.get("/transports/create/?domain=example.com").context["form"]
         data = {name: form[name].value() for name in ("pattern", "transport")}
@@ -314,7 +314,7 @@ class EverythingTests(TransportWorld):
         (end,) = explain(self.root, "carol@example.com")["deliveries"]
         self.assertEqual(end["kind"], "mailbox")
 
-    def test_a_star_that_is_off_or_says_nothing_takes_nothing(self):
+    def test_an_inactive_or_empty_wildcard_matches_nothing(self):
         self.make(("*", ":"))
         self.assertNotContains(self.hint(), "mailboxes too")
         self.perform(self.root, edit_transport, "*", {"transport": SECRET})
@@ -322,7 +322,7 @@ class EverythingTests(TransportWorld):
         self.perform(self.root, set_transports, ["*"], "active", False)
         self.assertNotContains(self.hint(), "mailboxes too")
 
-    def test_the_row_in_force_is_the_one_postfix_finds_first(self):
+    def test_the_effective_row_is_the_first_match_of_postfix(self):
         def found(name):
             return [
                 row.pk
@@ -340,7 +340,7 @@ class EverythingTests(TransportWorld):
 
 
 class PatternTests(SimpleTestCase):
-    def test_patterns_are_kept_as_postfix_asks_for_them(self):
+    def test_patterns_are_stored_as_postfix_looks_them_up(self):
         for typed, kept in {
             " Joe+X@Example.COM ": "joe+x@example.com",
             "Bücher.example.": "xn--bcher-kva.example",
@@ -352,7 +352,7 @@ class PatternTests(SimpleTestCase):
                 self.assertEqual(normalize_pattern(typed), kept)
                 validate_pattern(kept)
 
-    def test_what_postfix_never_asks_for_is_no_pattern(self):
+    def test_keys_that_postfix_never_looks_up_are_refused(self):
         for text in (
             *("joe", "", ".", "..x.example", "x..example", "@x.example", "*@x.example", "joe@"),
             *("*.x.example", ".x.example.", "a b.example", "x.example\n", "joe@@x.example", "**"),
@@ -361,7 +361,7 @@ class PatternTests(SimpleTestCase):
             with self.subTest(text=text), self.assertRaises(ValidationError):
                 validate_pattern(text)
 
-    def test_transports_that_postfix_can_use(self):
+    def test_usable_transports_are_accepted(self):
         for value in (
             *(":", "smtp:", "smtp", ":[mx.example.org]", "lmtp:unix:private/x", "discard:"),
             *("smtp:[1.2.3.4]:2025", "smtp:[a.example],[b.example]", "error:5.1.1 No such user"),
@@ -370,7 +370,7 @@ class PatternTests(SimpleTestCase):
             with self.subTest(value=value):
                 validate_transport(value)
 
-    def test_transports_that_postfix_cannot_use(self):
+    def test_unusable_transports_are_refused(self):
         for value in (
             *("", "a b:c", " smtp:", "smtp :x", "smtp:a\nb", "smtp:a\rb", "smtp:\x00", "x\x7f:"),
             *("mx.example.org", "mx.example.org:25", "[mx.example.org]", "[10.0.0.1]:25"),
@@ -379,6 +379,6 @@ class PatternTests(SimpleTestCase):
             with self.subTest(value=value), self.assertRaises(ValidationError):
                 validate_transport(value)
 
-    def test_a_domain_is_asked_for_by_itself_its_parents_and_everything(self):
+    def test_lookup_keys_are_the_domain_its_parents_and_the_wildcard(self):
         keys = ["a.b.example", ".b.example", ".example", "*"]
         self.assertEqual(get_transport_lookup_keys("a.b.example"), keys)
