@@ -32,18 +32,18 @@ LISTS = {
 
 
 @pytest.mark.parametrize("text", LISTS)
-def test_a_list_is_read_as_postfix_reads_it(text):
+def test_a_list_is_parsed_like_postfix(text):
     assert parse_address_list(text, "here.test") == LISTS[text]
 
 
-def test_a_domain_without_a_dot_is_completed_where_postfix_completes_it():
+def test_a_domain_without_a_dot_is_completed_like_postfix():
     assert parse_address_list("bob@host, ann@m.test", domain="here.test") == [
         "bob@host.here.test",
         "ann@m.test",
     ]
 
 
-def test_a_long_list_is_read_quickly():
+def test_a_long_list_is_parsed_quickly():
     text = ", ".join(f"someone.{number}@far.test" for number in range(50_000))
     assert len(parse_address_list(text)) == 50_000
     assert parse_address_list("(" * 50_000) == parse_address_list('"' + "\\" * 49_999)[1:] == []

@@ -40,8 +40,8 @@ from tests.base import PASSWORD, Program, World
 DAVE = {"local_part": "dave", "domain": "example.org", "password": PASSWORD, "quota": 100}
 
 
-class TokenStories(World):
-    def test_a_token_is_kept_as_a_hash_and_told_once(self):
+class TokenTests(World):
+    def test_a_token_is_stored_as_a_hash_and_shown_once(self):
         self.sign_in(self.alice)
         page = self.client.post("/account/tokens/", {"name": "backup", "verbs": ["read"]})
         text = page.context["new"]
@@ -57,7 +57,7 @@ class TokenStories(World):
         self.assertEqual(self.logged(), [("create_token", "", "alice@example.org backup")])
         self.assertEqual(Program(text).get("mailboxes").status_code, 200)
 
-    def test_no_token_is_above_its_owner(self):
+    def test_a_token_has_no_more_rights_than_its_owner(self):
         program = self.api(self.alice)
         self.assertEqual(program.get("admins").status_code, 403)
         self.assertEqual(program.post("domains", {"domain": "new.example"}).status_code, 403)
@@ -70,7 +70,7 @@ class TokenStories(World):
         self.assertEqual(page.status_code, 422)
         self.assertFalse(Token.objects.filter(name="x").exists())
 
-    def test_rights_follow_the_owner(self):
+    def test_token_rights_follow_the_owner(self):
         program = self.api(self.alice)
         self.perform(self.root, edit_admin, self.alice.pk, {"domains": ["example.com"]})
         self.assertEqual(program.get("mailboxes/bob@example.org").status_code, 404)
@@ -78,7 +78,7 @@ class TokenStories(World):
         self.perform(self.root, edit_admin, self.alice.pk, {"active": False})
         self.assertEqual(program.get("mailboxes").status_code, 401)
 
-    def test_a_superadmins_token_with_domains_is_no_superadmins(self):
+    def test_a_superadmins_token_with_domains_is_not_a_superadmin(self):
         program = self.api(self.root, domains=["example.org"])
         self.assertEqual(program.get("admins").status_code, 403)
         self.assertEqual(program.get("domains/example.com").status_code, 404)
@@ -89,13 +89,13 @@ class TokenStories(World):
         self.perform(self.root, edit_admin, self.root.pk, {"domains": ["example.com"]})
         self.assertEqual(program.get("domains/example.com").status_code, 404)
 
-    def test_a_token_loses_a_domain_that_its_owner_has_lost(self):
+    def test_a_token_loses_domains_that_its_owner_loses(self):
         program = self.api(self.alice, domains=["example.org"])
         self.assertEqual(program.get("mailboxes/bob@example.org").status_code, 200)
         self.perform(self.root, edit_admin, self.alice.pk, {"domains": ["example.com"]})
         self.assertEqual(program.get("mailboxes").json()["items"], [])
 
-    def test_tables_and_verbs_limit_it(self):
+    def test_a_token_is_limited_by_tables_and_verbs(self):
         program = self.api(self.root, tables=["mailboxes"], verbs=["read", "create"])
         self.assertEqual(program.get("mailboxes").status_code, 200)
         self.assertEqual(program.get("aliases").status_code, 403)
@@ -107,27 +107,27 @@ class TokenStories(World):
         self.assertEqual(program.patch("mailboxes", [{}]).status_code, 403)
         self.assertEqual(program.delete("mailboxes/dave@example.org").status_code, 403)
 
-    def test_addresses_limit_it(self):
+    def test_a_token_is_limited_by_networks(self):
         program = self.api(self.alice, networks=["192.0.2.0/24", "2001:db8::/32"])
         self.assertEqual(program.get("mailboxes").status_code, 401)
         for address in ("192.0.2.9", "2001:db8::1", "::ffff:192.0.2.9"):
             answer = program.client.get("/api/v1/mailboxes", REMOTE_ADDR=address)
             self.assertEqual(answer.status_code, 200, address)
 
-    def test_somebody_of_the_same_name_is_somebody_else(self):
+    def test_a_recreated_admin_does_not_inherit_tokens(self):
         """PostfixAdmin beside us deletes an admin, and later makes another of that name."""
         program = self.api(self.alice)
         later = timezone.now() + datetime.timedelta(seconds=2)
         Admin.objects.filter(pk=self.alice.pk).update(created=later)
         self.assertEqual(program.get("mailboxes").status_code, 401)
 
-    def test_nobody_piles_up_tokens(self):
+    def test_the_number_of_tokens_is_limited(self):
         with mock.patch("mailadmin.api.tokens.MAX_TOKENS", 1):
             self.token(self.alice)
             with self.assertRaises(ValidationError):
                 self.token(self.alice)
 
-    def test_what_is_over_meanwhile_writes_nothing(self):
+    def test_a_token_that_expires_during_a_request_writes_nothing(self):
         self.token(self.root)
         for change in ({"expires": timezone.now()}, {"expires": None}):
             holder = TokenPrincipal(Token.objects.get())
@@ -136,7 +136,7 @@ class TokenStories(World):
             with self.assertRaises(PermissionDenied):
                 perform(Actor(holder, holder.username, "-"), delete_mailboxes, ["bob@example.org"])
 
-    def test_its_last_day_is_its_last(self):
+    def test_a_token_is_valid_until_the_end_of_its_last_day(self):
         over = timezone.now() - datetime.timedelta(seconds=1)
         self.assertEqual(self.api(self.alice, expires=over).get("mailboxes").status_code, 401)
         self.sign_in(self.alice)
@@ -149,14 +149,14 @@ class TokenStories(World):
         page = self.client.post("/account/tokens/", {"name": "past", "expires": yesterday})
         self.assert_refused(page, "over already")
 
-    def test_what_is_taken_back_opens_nothing(self):
+    def test_a_revoked_token_is_rejected(self):
         text = self.token(self.alice)
         self.sign_in(self.alice)
         self.client.post(f"/account/tokens/{Token.objects.get().pk}/delete/")
         self.assertEqual(Program(text).get("mailboxes").status_code, 401)
         self.assertEqual(self.logged()[-1][0], "delete_token")
 
-    def test_what_was_taken_back_meanwhile_writes_nothing(self):
+    def test_a_token_revoked_during_a_request_writes_nothing(self):
         self.token(self.root)
         holder = TokenPrincipal(Token.objects.get())
         self.perform(self.root, delete_token, holder.token.pk)
@@ -164,7 +164,7 @@ class TokenStories(World):
             perform(Actor(holder, holder.username, "-"), delete_mailboxes, ["bob@example.org"])
         self.assertTrue(Mailbox.objects.filter(pk="bob@example.org").exists())
 
-    def test_tokens_of_others_are_not_alices(self):
+    def test_alice_cannot_see_tokens_of_others(self):
         self.token(self.root, name="of root alone")
         number = Token.objects.get().pk
         self.sign_in(self.alice)
@@ -175,7 +175,7 @@ class TokenStories(World):
         self.sign_in(self.bob)
         self.assertEqual(self.client.get("/account/tokens/").status_code, 403)
 
-    def test_no_token_makes_tokens(self):
+    def test_a_token_cannot_create_tokens(self):
         self.token(self.root)
         holder = TokenPrincipal(Token.objects.get())
         values = {"name": "another", "domains": []}
@@ -185,7 +185,7 @@ class TokenStories(World):
                 Actor(holder, actor.name, "-"), create_token, self.root, values, generate_token()
             )
 
-    def test_a_token_cannot_take_its_owners_rights(self):
+    def test_a_token_cannot_change_its_owners_rights(self):
         self.perform(self.root, edit_admin, self.alice.pk, {"superadmin": True})
         program = self.api(self.root)
         for answer in (
@@ -196,7 +196,7 @@ class TokenStories(World):
             self.assertEqual(answer.status_code, 422)
         self.assertTrue(Admin.objects.get(pk=self.root.pk).superadmin)
 
-    def test_garbage_is_no_token_and_none_is_logged(self):
+    def test_malformed_tokens_are_rejected_and_not_logged(self):
         text = self.token(self.alice)
         with self.assertLogs("mailadmin.api", logging.WARNING) as logged:
             for header in (
@@ -213,12 +213,12 @@ class TokenStories(World):
                 self.assertIn("Bearer", answer["WWW-Authenticate"])
         self.assertNotIn(text[12:], "".join(logged.output))
 
-    def test_a_session_is_no_token(self):
+    def test_a_session_does_not_authenticate_api_requests(self):
         self.sign_in(self.root)
         self.assertEqual(self.client.get("/api/v1/mailboxes").status_code, 401)
         self.assertEqual(self.client.delete("/api/v1/domains/example.org").status_code, 401)
 
-    def test_use_is_remembered_and_told(self):
+    def test_the_last_use_is_recorded_and_shown(self):
         self.api(self.alice).get("mailboxes")
         token = Token.objects.get()
         self.assertEqual(token.last_address, "127.0.0.1")
@@ -226,7 +226,7 @@ class TokenStories(World):
         self.assertContains(self.client.get("/account/tokens/"), "127.0.0.1")
 
     @override_settings(MAILADMIN_API_RATE=3)
-    def test_who_is_too_fast_waits(self):
+    def test_too_many_requests_are_throttled(self):
         program, other = self.api(self.alice), self.api(self.root)
         self.assertEqual([program.get("log").status_code for _ in range(4)], [200, 200, 200, 429])
         self.assertEqual(other.get("log").status_code, 200)
@@ -239,24 +239,24 @@ class TokenStories(World):
         self.assertEqual(program.get("log").status_code, 200)
 
     @override_settings(MAILADMIN_API_RATE=100)
-    def test_a_request_of_many_rows_counts_as_each_would(self):
+    def test_each_row_of_a_request_counts_towards_the_rate(self):
         program = self.api(self.alice)
         rows = [{"local_part": f"a{n}", "domain": "example.org", "goto": []} for n in range(150)]
         self.assertEqual(program.post("aliases", rows).status_code, 422)
         self.assertEqual(program.get("log").status_code, 429)
 
-    def test_the_log_says_which_token_it_was(self):
+    def test_the_log_names_the_token(self):
         self.api(self.alice).post("mailboxes", DAVE)
         number = Token.objects.get().pk
         line = Log.objects.get(action="create_mailbox")
         self.assertEqual(line.username, f"alice@example.org (127.0.0.1, token {number})")
 
 
-class RowStories(World):
+class RowTests(World):
     def setUp(self):
         self.program = self.api(self.alice)
 
-    def test_what_is_not_given_is_as_the_form_proposes(self):
+    def test_missing_fields_get_the_form_defaults(self):
         answer = self.program.post("mailboxes", DAVE)
         self.assertEqual(answer.status_code, 201, answer.content)
         told = answer.json()
@@ -264,7 +264,7 @@ class RowStories(World):
         self.assertFalse(Job.objects.filter(kind="welcome").exists())
         self.assertTrue(Mailbox.objects.get(pk="dave@example.org").check_password(PASSWORD))
 
-    def test_a_password_never_comes_out(self):
+    def test_passwords_are_never_returned(self):
         stored = Mailbox.objects.get(pk="bob@example.org").password
         root = self.api(self.root)
         for answer in (
@@ -279,7 +279,7 @@ class RowStories(World):
             self.assertNotContains(answer, stored, status_code=answer.status_code)
         self.assertNotIn("horse", json.dumps(list(StoredResponse.objects.values()), default=str))
 
-    def test_a_hash_is_taken_of_superadmins_alone(self):
+    def test_only_superadmins_may_set_a_password_hash(self):
         stored = Mailbox.objects.get(pk="bob@example.org").password
         row = {"local_part": "eve", "domain": "example.org", "password_hash": stored, "quota": 1}
         refused = self.program.post("mailboxes", row)
@@ -304,7 +304,7 @@ class RowStories(World):
         for row in (DAVE | {"password": ""}, {k: v for k, v in DAVE.items() if k != "password"}):
             self.assertEqual(self.program.post("mailboxes", row).status_code, 422)
 
-    def test_json_of_a_wrong_type_is_refused_first(self):
+    def test_wrong_json_types_are_refused_first(self):
         wrong = {"active": "yes", "name": 7, "quota": "many"}
         answer = self.program.patch("mailboxes/bob@example.org", wrong)
         self.assertEqual((answer.status_code, set(answer.json()["errors"])), (422, set(wrong)))
@@ -316,7 +316,7 @@ class RowStories(World):
             self.assertEqual(answer.status_code, 422, goto)
         self.assertEqual(Mailbox.objects.get(pk="bob@example.org").name, "Bob")
 
-    def test_what_is_no_object_is_no_row(self):
+    def test_a_row_must_be_an_object(self):
         for body in ("", "{", "7", "null", '"x"', "[7]", "[[]]", "[]", '{"a": NaN}', b"\xff"):
             answer = self.program.post("mailboxes", body)
             self.assertIn(answer.status_code, (400, 422), body)
@@ -340,14 +340,14 @@ class RowStories(World):
         bob = Mailbox.objects.get(pk="bob@example.org")
         self.assertEqual((bob.name, bob.quota), ("Robert", 1234567))
 
-    def test_somebody_else_at_the_same_moment_loses_nothing(self):
+    def test_a_concurrent_change_is_not_lost(self):
         """Another column is changed between this program's reading and its writing."""
         with overtaken_once():
             answer = self.program.patch("mailboxes/bob@example.org", {"quota": 5})
         self.assertEqual(answer.status_code, 200, answer.content)
         self.assertEqual((answer.json()["name"], answer.json()["quota"]), ("Changed meanwhile", 5))
 
-    def test_who_said_what_he_saw_is_told_that_it_is_no_more(self):
+    def test_an_outdated_if_match_fails_the_precondition(self):
         place = "mailboxes/bob@example.org"
         tag = {"If-Match": self.program.get(place)["ETag"]}
         with overtaken_once(password="x"):  # which no answer shows, but its date does
@@ -355,7 +355,7 @@ class RowStories(World):
         self.assertEqual(answer.status_code, 412, answer.content)
         self.assertEqual(Mailbox.objects.get(pk="bob@example.org").quota, self.bob.quota)
 
-    def test_what_a_deletion_saw_is_looked_at_under_the_lock(self):
+    def test_a_deletion_checks_if_match_under_the_lock(self):
         tag = {"If-Match": self.program.get("mailboxes/bob@example.org")["ETag"]}
         delete = mailboxes.delete_mailboxes
 
@@ -369,20 +369,20 @@ class RowStories(World):
         self.assertEqual(answer.status_code, 412, answer.content)
         self.assertTrue(Mailbox.objects.filter(pk="bob@example.org").exists())
 
-    def test_another_password_is_another_row_though_nobody_sees_it(self):
+    def test_a_password_change_changes_the_etag(self):
         place = "mailboxes/bob@example.org"
         tag = {"If-Match": self.program.get(place)["ETag"]}
         for password, status in (("new-horse-77", 200), ("other-horse-78", 412)):
             answer = self.program.patch(place, {"password": password}, headers=tag)
             self.assertEqual(answer.status_code, status)
 
-    def test_what_somebody_else_makes_at_the_same_moment_is_told(self):
+    def test_a_concurrently_created_row_is_a_conflict(self):
         error = IntegrityError(1062, "Duplicate entry")
         with mock.patch("mailboxes.services.aliases.refuse_loops", side_effect=error):
             row = {"local_part": "x", "domain": "example.org", "goto": ["x@y.test"]}
             self.assertEqual(self.program.post("aliases", row).status_code, 409)
 
-    def test_a_charset_that_is_none_of_texts_is_not_looked_for(self):
+    def test_a_charset_that_is_not_a_text_encoding_is_refused(self):
         """Django looks for it while it makes the request, before anybody could catch that."""
         with mock.patch("mailadmin.wsgi.django_application") as panel:
             for given in ("text/plain; charset=zlib", 'text/plain;x=1 ; CHARSET = "rot13"'):
@@ -391,7 +391,7 @@ class RowStories(World):
                 self.assertNotIn("charset", told.lower())
                 self.assertTrue(told.startswith("text/plain"))
 
-    def test_a_domain_that_is_being_deleted_takes_nothing_more(self):
+    def test_a_domain_being_deleted_accepts_no_new_rows(self):
         program = self.api(self.root)
         with mock.patch("mailboxes.services.domain_deletion.LARGE_DOMAIN_MAILBOXES", 0):
             number = program.delete("domains/example.org").json()["job"]
@@ -405,7 +405,7 @@ class RowStories(World):
             self.assertIn(f"is being deleted (job {number})", answer.json()["title"])
         self.assertEqual(Job.objects.count(), 1)
 
-    def test_an_address_may_be_written_as_people_do(self):
+    def test_addresses_are_normalized(self):
         program = self.api(self.root)
         program.post("domains", {"domain": "Bücher.example"})
         self.assertEqual(program.get("domains/bücher.example").status_code, 200)
@@ -413,14 +413,14 @@ class RowStories(World):
         program.post("aliases", row)
         self.assertEqual(program.get("aliases/*@example.org").status_code, 200)
 
-    def test_filters_that_there_are_not_are_refused(self):
+    def test_unknown_filters_are_refused(self):
         for query in ({"domian": "example.org"}, {"active": "true"}, {"active": ""}):
             answer = self.program.get("mailboxes", **query)
             self.assertEqual((answer.status_code, set(answer.json()["errors"])), (422, set(query)))
         for query in ({"from": "yesterday"}, {"until": "2026-13-01"}, {"active": "1"}):
             self.assertEqual(self.program.get("log", **query).status_code, 422)
 
-    def test_what_cannot_be_changed_is_told_and_not_passed_over(self):
+    def test_changes_to_read_only_fields_are_reported(self):
         program = self.program
         for place, change in (
             ("mailboxes/bob@example.org", {"username": "robert@example.org"}),
@@ -433,13 +433,13 @@ class RowStories(World):
             answer = program.patch(place, change)
             self.assertEqual((answer.status_code, set(answer.json()["errors"])), (422, set(change)))
 
-    def test_a_mailboxes_forwarding_is_its_alias(self):
+    def test_the_forwarding_of_a_mailbox_is_its_alias(self):
         change = {"goto": ["away@elsewhere.example"], "goto_mailbox": False}
         answer = self.program.patch("aliases/bob@example.org", change)
         self.assertEqual(answer.status_code, 200, answer.content)
         self.assertEqual(Alias.objects.get(pk="bob@example.org").goto, "away@elsewhere.example")
 
-    def test_a_tag_that_fits_lets_the_change_through(self):
+    def test_a_matching_etag_allows_the_change(self):
         place = "mailboxes/bob@example.org"
         first = self.program.get(place)
         again = self.program.get(place, headers={"If-None-Match": first["ETag"]})
@@ -453,7 +453,7 @@ class RowStories(World):
         answer = self.program.patch(place, {"name": "C"}, headers={"If-Match": "*"})
         self.assertEqual(answer.status_code, 200)
 
-    def test_lists_go_on_where_they_stopped(self):
+    def test_lists_are_paginated_by_cursor(self):
         for n in range(5):
             self.program.post(
                 "aliases", {"local_part": f"a{n}", "domain": "example.org", "goto": ["x@y.test"]}
@@ -480,7 +480,7 @@ class RowStories(World):
         self.assertTrue(all(item["id"] < min(numbers) for item in following))
         self.assertEqual(self.program.get("log", after="x").status_code, 404)
 
-    def test_an_address_that_is_none_is_told_as_a_problem(self):
+    def test_an_invalid_address_is_a_problem(self):
         for place in (
             "nothing",
             "mailboxes/",
@@ -493,7 +493,7 @@ class RowStories(World):
                 self.assertIn(answer.status_code, (404, 405), (method, place))
                 self.assertEqual(answer["Content-Type"], "application/problem+json")
 
-    def test_a_large_domain_is_deleted_by_a_job_that_the_token_can_follow(self):
+    def test_a_large_domain_is_deleted_by_a_job_that_the_token_can_read(self):
         program = self.api(self.root)
         with mock.patch("mailboxes.services.domain_deletion.LARGE_DOMAIN_MAILBOXES", 0):
             answer = program.delete("domains/example.org")
@@ -504,7 +504,7 @@ class RowStories(World):
         self.assertEqual(self.api(self.root).get(f"jobs/{job.json()['id']}").status_code, 404)
         self.assertEqual(self.program.get(f"jobs/{job.json()['id']}").status_code, 404)
 
-    def test_a_domain_that_others_lead_to_stays(self):
+    def test_a_domain_with_inbound_references_is_not_deleted(self):
         program = self.api(self.root)
         mirror = {"alias_domain": "example.com", "target_domain": "example.org"}
         self.assertEqual(program.post("alias-domains", mirror).status_code, 201)
@@ -513,7 +513,7 @@ class RowStories(World):
         self.assertIn("Delete that one first", answer.json()["title"])
 
     @override_settings(MAILADMIN_ALIAS_DOMAIN=False)
-    def test_a_table_that_is_not_offered_is_closed(self):
+    def test_a_table_outside_the_api_is_not_found(self):
         self.assertEqual(self.api(self.root).get("alias-domains").status_code, 403)
 
 
@@ -534,12 +534,12 @@ def overtaken_once(**values):
         yield
 
 
-class OnceStories(World):
+class IdempotencyTests(World):
     def setUp(self):
         self.program = self.api(self.alice)
         self.key = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
 
-    def test_what_is_sent_again_is_done_once(self):
+    def test_a_repeated_request_is_performed_once(self):
         first = self.program.post("mailboxes", DAVE, headers=self.key)
         again = self.program.post("mailboxes", DAVE, headers=self.key)
         self.assertEqual((first.status_code, again.status_code), (201, 201))
@@ -548,7 +548,7 @@ class OnceStories(World):
         self.assertEqual(again["Idempotent-Replayed"], "true")
         self.assertEqual(Log.objects.filter(action="create_mailbox").count(), 1)
 
-    def test_a_list_is_told_again_too(self):
+    def test_a_list_response_is_replayed_too(self):
         rows = [DAVE, DAVE | {"local_part": "erin"}]
         first = self.program.post("mailboxes", rows, headers=self.key)
         again = self.program.post("mailboxes", rows, headers=self.key)
@@ -561,25 +561,25 @@ class OnceStories(World):
         elsewhere = self.program.post("aliases", DAVE, headers=self.key)
         self.assertEqual(elsewhere.status_code, 422)
 
-    def test_what_was_refused_may_be_tried_again(self):
+    def test_a_refused_request_may_be_retried(self):
         bad = self.program.post("mailboxes", DAVE | {"password": "x"}, headers=self.key)
         self.assertEqual(bad.status_code, 422)
         self.assertFalse(StoredResponse.objects.exists())
         self.assertEqual(self.program.post("mailboxes", DAVE, headers=self.key).status_code, 201)
 
-    def test_keys_of_others_are_others(self):
+    def test_idempotency_keys_are_per_token(self):
         self.program.post("mailboxes", DAVE, headers=self.key)
         other = self.api(self.alice).post("mailboxes", DAVE, headers=self.key)
         self.assertEqual(other.status_code, 409)
         capitals = {"Idempotency-Key": self.key["Idempotency-Key"].upper()}
         self.assertEqual(self.program.post("mailboxes", DAVE, headers=capitals).status_code, 409)
 
-    def test_a_key_is_a_short_text(self):
+    def test_an_idempotency_key_has_a_maximum_length(self):
         for key in ("", "x" * 256, "\x01", "ж"):
             answer = self.program.post("mailboxes", DAVE, headers={"Idempotency-Key": key})
             self.assertEqual(answer.status_code, 400, key)
 
-    def test_answers_are_forgotten_after_a_day(self):
+    def test_stored_responses_are_purged_after_a_day(self):
         self.program.post("mailboxes", DAVE, headers=self.key)
         purge_expired()
         self.assertTrue(StoredResponse.objects.exists())
@@ -590,7 +590,7 @@ class OnceStories(World):
         self.assertFalse(StoredResponse.objects.exists())
 
 
-class ManyStories(World):
+class MultipleRowTests(World):
     def setUp(self):
         Domain.objects.update(mailboxes=0, aliases=0, quota=0, maxquota=0)
         self.program = self.api(self.alice)
@@ -601,14 +601,14 @@ class ManyStories(World):
             for n in range(count)
         ]
 
-    def test_a_thousand_rows_are_made_by_one_request(self):
+    def test_a_thousand_rows_are_created_by_one_request(self):
         answer = self.program.post("aliases", self.rows(1000))
         self.assertEqual(answer.status_code, 201)
         self.assertEqual([item["local_part"] for item in answer.json()["items"]][:2], ["m0", "m1"])
         self.assertEqual(Log.objects.filter(action="create_alias").count(), 1000)
         self.assertEqual(self.program.post("aliases", self.rows(1001)).status_code, 422)
 
-    def test_which_row_it_was_is_told_and_none_is_made(self):
+    def test_errors_name_their_row_and_nothing_is_created(self):
         rows = self.rows(5)
         rows[1]["goto"] = []
         rows[3]["goto"] = ["not an address"]
@@ -623,25 +623,25 @@ class ManyStories(World):
         self.assertFalse(Alias.objects.filter(pk="m0@example.org").exists())
         self.assertFalse(Log.objects.filter(action="create_alias").exists())
 
-    def test_a_limit_holds_for_all_of_them(self):
+    def test_a_limit_applies_to_all_rows_together(self):
         Domain.objects.filter(pk="example.org").update(aliases=3)
         answer = self.program.post("aliases", self.rows(5))
         self.assertEqual([item["index"] for item in answer.json()["items"]], [2, 3, 4])
         self.assertFalse(Alias.objects.filter(pk="m0@example.org").exists())
 
-    def test_nothing_is_spent_on_rows_that_are_there_already(self):
+    def test_no_password_is_hashed_for_existing_rows(self):
         rows = [DAVE | {"local_part": "bob"}, DAVE]
         with mock.patch("mailadmin.passwords.make_hash", side_effect=AssertionError):
             answer = self.program.post("mailboxes", rows)
         self.assertEqual([item["index"] for item in answer.json()["items"]], [0])
 
-    def test_wrong_types_are_told_by_number(self):
+    def test_wrong_types_are_reported_by_index(self):
         rows = self.rows(3)
         rows[2] = {"local_part": 7}
         answer = self.program.post("aliases", rows)
         self.assertEqual([item["index"] for item in answer.json()["items"]], [2])
 
-    def test_a_foreign_row_among_them_stops_all(self):
+    def test_one_foreign_row_refuses_the_whole_request(self):
         for rows in (
             [
                 {"username": "bob@example.org", "name": "B"},
@@ -656,7 +656,7 @@ class ManyStories(World):
             self.assertEqual([item["index"] for item in answer.json()["items"]], [1])
         self.assertEqual(Mailbox.objects.get(pk="bob@example.org").name, "Bob")
 
-    def test_several_are_changed_or_none(self):
+    def test_several_rows_are_changed_or_none(self):
         self.program.post("aliases", self.rows(3))
         changes = [{"address": f"m{n}@example.org", "description": f"d{n}"} for n in (2, 0)]
         answer = self.program.patch("aliases", changes)
@@ -668,18 +668,18 @@ class ManyStories(World):
         self.assertEqual([item["index"] for item in answer.json()["items"]], [1])
         self.assertEqual(Alias.objects.get(pk="m2@example.org").description, "d2")
 
-    def test_a_tag_of_one_row_is_no_tag_of_many(self):
+    def test_if_match_is_refused_for_many_rows(self):
         rows = self.program.get("mailboxes").json()["items"]
         answer = self.program.patch("mailboxes", rows, headers={"If-Match": '"x"'})
         self.assertEqual(answer.status_code, 400)
 
-    def test_somebody_else_at_the_same_moment_loses_nothing(self):
+    def test_a_concurrent_change_is_not_lost(self):
         with overtaken_once():
             answer = self.program.patch("mailboxes", [{"username": "bob@example.org", "quota": 5}])
         self.assertEqual(answer.status_code, 200, answer.content)
         self.assertEqual(answer.json()["items"][0]["name"], "Changed meanwhile")
 
-    def test_rows_may_be_sent_back_as_they_came(self):
+    def test_rows_may_be_sent_back_unchanged(self):
         items = self.program.get("mailboxes").json()["items"]
         items[0]["name"] = "Robert"
         answer = self.program.patch("mailboxes", items)
@@ -692,28 +692,28 @@ class ManyStories(World):
         self.assertEqual([item["index"] for item in answer.json()["items"]], [1])
 
 
-class DocumentStories(World):
-    def test_the_document_is_what_the_forms_say(self):
+class SchemaTests(World):
+    def test_the_schema_matches_the_forms(self):
         self.assertEqual(
             OPENAPI_PATH.read_text(),
             render_openapi_document(),
             "make it anew: manage.py api-document",
         )
 
-    def test_it_tells_nothing_of_this_installation_and_is_for_all(self):
+    def test_the_schema_is_public_and_reveals_nothing_of_the_installation(self):
         answer = self.client.get("/api/v1/openapi.json")
         document = json.loads(b"".join(answer.streaming_content))
         self.assertEqual(document["openapi"], "3.1.0")
         self.assertNotIn(settings.SECRET_KEY, OPENAPI_PATH.read_text())
 
-    def test_people_read_it_as_a_page(self):
+    def test_the_schema_is_rendered_as_a_page(self):
         self.sign_in(self.alice)
         page = self.client.get("/account/api/")
         for text in ("/api/v1/mailboxes/{key}", "Idempotency-Key", "password_hash", "If-Match"):
             self.assertContains(page, text)
         self.assertNotContains(page, "https://cdn")
 
-    def test_a_client_that_knows_fewer_columns_goes_on_working(self):
+    def test_a_client_that_knows_fewer_columns_keeps_working(self):
         """It reads what it knows, and sends no more than that."""
         program = self.api(self.alice)
         known = ("username", "name", "quota", "active")

@@ -21,7 +21,7 @@ def bad_rows(count):
 
 
 class ApiBoundTests(World):
-    def test_a_limit_of_a_list_is_read_as_it_is_written(self):
+    def test_the_limit_parameter_is_parsed_strictly(self):
         program = self.api(self.alice)
         for limit in (
             "00001000000",
@@ -48,16 +48,16 @@ class ApiBoundTests(World):
         self.assertEqual(RequestCount.objects.count(), 2)
 
     @override_settings(MAILADMIN_API_RATE=3)
-    def test_a_token_at_the_wrong_address_uses_up_nothing_of_its_owners_rate(self):
+    def test_a_token_from_a_wrong_network_does_not_count_towards_the_rate(self):
         lost = self.api(self.alice, networks=["192.0.2.0/24"], name="lost")
         self.assertEqual([lost.get("log").status_code for _time in range(5)], [401] * 5)
         self.assertEqual(self.api(self.alice).get("log").status_code, 200)
 
-    def test_exactly_as_many_refused_rows_as_are_looked_at_are_all_rows(self):
+    def test_as_many_refused_rows_as_the_bound_are_all_reported(self):
         answer = self.api(self.alice).post("aliases", bad_rows(MAX_REFUSED_ROWS))
         self.assertNotIn("not checked", answer.json()["title"])
 
-    def test_refused_rows_cost_no_more_than_the_first_of_them(self):
+    def test_validation_stops_after_the_bound_of_refused_rows(self):
         program = self.api(self.alice)
         with CaptureQueriesContext(connection) as few:
             program.post("aliases", bad_rows(MAX_REFUSED_ROWS))
@@ -68,14 +68,14 @@ class ApiBoundTests(World):
         self.assertIn("others not checked", answer.json()["title"])
         self.assertLessEqual(len(many), len(few) + 3)
 
-    def test_rows_that_a_service_refuses_are_bounded_too(self):
+    def test_rows_refused_by_a_service_are_bounded_too(self):
         row = {"domain": "example.org", "goto": ["bob@example.org"]}
         rows = [{"local_part": "info", **row} for _number in range(200)]
         answer = self.api(self.alice).post("aliases", rows)
         self.assertEqual(answer.status_code, 422)
         self.assertLessEqual(len(answer.json()["items"]), MAX_REFUSED_ROWS)
 
-    def test_many_rows_ask_for_their_domain_once(self):
+    def test_many_rows_query_their_domain_once(self):
         row = {"domain": "example.org", "goto": ["bob@example.org"]}
         queries = {}
         for count in (2, 40):
@@ -88,7 +88,7 @@ class ApiBoundTests(World):
             )
         self.assertEqual(queries[2], queries[40])
 
-    def test_a_token_has_few_networks_and_each_once(self):
+    def test_networks_of_a_token_are_limited_and_unique(self):
         self.sign_in(self.alice)
         many = "\n".join(f"10.0.{n // 256}.{n % 256}" for n in range(tokens.MAX_TOKEN_NETWORKS + 1))
         answer = self.client.post("/account/tokens/", {"name": "many", "networks": many})
@@ -97,7 +97,7 @@ class ApiBoundTests(World):
         self.client.post("/account/tokens/", {"name": "same", "networks": same})
         self.assertEqual(Token.objects.get(name="same").networks, ["192.0.2.1/32"])
 
-    def test_a_token_of_another_program_with_very_many_networks_is_quick(self):
+    def test_a_token_with_very_many_networks_is_checked_quickly(self):
         program = self.api(self.alice)
         many = [f"10.{n // 65536}.{n // 256 % 256}.{n % 256}/32" for n in range(100_000)]
         Token.objects.update(networks=[*many, "127.0.0.0/8"])
@@ -108,7 +108,7 @@ class ApiBoundTests(World):
             self.assertEqual(program.get("log").status_code, 401)
         self.assertLessEqual(parse.call_count, tokens.MAX_TOKEN_NETWORKS)
 
-    def test_a_token_sees_the_jobs_that_it_has_begun(self):
+    def test_a_token_sees_the_jobs_it_started(self):
         """Whatever its owner is called: addresses may be longer than what a job prints of them."""
         self.perform(self.root, create_domains, [{"domain": "d" * 60 + ".example"}])
         name = "a" * 60 + "@" + "d" * 60 + ".example"

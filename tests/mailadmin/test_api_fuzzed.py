@@ -42,6 +42,6 @@ def token(request, transactional_db, settings):
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-def test_every_answer_is_one_that_the_document_tells_of(case, token):
+def test_every_response_is_documented_in_the_schema(case, token):
     answer = case.call(headers={"Authorization": f"Bearer {token}"}, app=application)
     case.validate_response(answer, excluded_checks=NOT_ASKED)

@@ -23,13 +23,13 @@ class ProtocolTests(World):
         self.assertEqual(response["Content-Type"], PROBLEM)
         self.assertEqual(response.json(), {"status": status, "title": title})
 
-    def test_without_a_token(self):
+    def test_a_request_without_a_token_is_unauthorized(self):
         response = Client().get("/api/v1/mailboxes")
         self.assert_problem(response, 401, "Authentication credentials were not provided.")
         self.assertEqual(response["WWW-Authenticate"], 'Bearer realm="mailadmin"')
         self.assertEqual(response["Allow"], "GET, POST, PATCH, HEAD")
 
-    def test_an_unknown_method_is_refused_before_anybody_is_asked_for_a_token(self):
+    def test_an_unknown_method_is_refused_before_authentication(self):
         for method in ("put", "options", "trace"):
             response = getattr(Client(), method)("/api/v1/mailboxes")
             self.assert_problem(response, 405, f'Method "{method.upper()}" not allowed.')
@@ -45,19 +45,19 @@ class ProtocolTests(World):
         for name in ("ETag", "Content-Type", "Content-Length", "Allow"):
             self.assertEqual(head[name], got[name])
 
-    def test_what_a_role_does_not_open(self):
+    def test_a_table_closed_to_the_role_is_forbidden(self):
         title = "You do not have permission to perform this action."
         self.assert_problem(self.program.get("admins"), 403, title)
 
     @override_settings(MAILADMIN_API_RATE=1)
-    def test_too_many_requests(self):
+    def test_too_many_requests_have_a_retry_after_header(self):
         self.program.get("log")
         response = self.program.get("log")
         seconds = response["Retry-After"]
         title = f"Request was throttled. Expected available in {seconds} seconds."
         self.assert_problem(response, 429, title)
 
-    def test_another_type_than_json(self):
+    def test_a_content_type_other_than_json_is_refused(self):
         response = self.program.client.post("/api/v1/mailboxes", "x", content_type="text/plain")
         self.assert_problem(response, 415, 'Unsupported media type "text/plain" in request.')
 
@@ -87,7 +87,7 @@ class ParserTests(SimpleTestCase):
         self.assertEqual(self.parse('{"ж": [1, 2.5, null]}'.encode()), {"ж": [1, 2.5, None]})
         self.assertEqual(self.parse(b"[]", "Application/JSON ; charset=utf-8"), [])
 
-    def test_what_python_reads_and_json_does_not_have(self):
+    def test_json_extensions_of_python_are_refused(self):
         for body in (b"NaN", b'{"a": Infinity}', b"[-Infinity]"):
             with self.assertRaises(ApiProblem) as raised:
                 self.parse(body)
@@ -100,7 +100,7 @@ class ParserTests(SimpleTestCase):
                 self.parse(body)
             self.assertEqual(raised.exception.status, 400)
 
-    def test_a_body_that_was_announced_and_did_not_arrive(self):
+    def test_an_incomplete_body_is_refused(self):
         request = RequestFactory().post("/", b"", content_type="application/json")
         self.assertEqual(parse_json_body(request), {})
         request.META |= {"CONTENT_LENGTH": "10", "CONTENT_TYPE": "application/json"}
@@ -115,7 +115,7 @@ class ResponseTests(SimpleTestCase):
         self.assertEqual(response.content, '{"name":"Bücher \\u2028","n":[1,2]}'.encode())
         self.assertEqual(response["Content-Type"], "application/json")
 
-    def test_what_json_cannot_say_is_a_fault(self):
+    def test_values_that_json_cannot_represent_raise(self):
         for value in (float("nan"), object()):
             with self.assertRaises((ValueError, TypeError)):
                 json_response(value)
@@ -133,7 +133,7 @@ class ProblemTests(SimpleTestCase):
         ):
             self.assertEqual(handle_exception(error).status_code, status)
 
-    def test_faults_of_the_panel_stay_faults(self):
+    def test_internal_errors_are_not_turned_into_problems(self):
         for error in (ValueError("x"), OSError(5, "x"), DatabaseError("x")):
             self.assertIsNone(handle_exception(error))
 
@@ -180,7 +180,7 @@ class FieldTypeTests(SimpleTestCase):
         ):
             self.assertEqual(find_row_errors(TYPES, {name: value}), {name: [text]})
 
-    def test_what_is_no_row(self):
+    def test_values_that_are_not_rows_are_refused(self):
         text = "Invalid data. Expected a dictionary, but got int."
         self.assertEqual(find_row_errors(TYPES, 7), {"": [text]})
         self.assertEqual(find_row_errors(TYPES, None), {"": ["No data provided"]})

@@ -85,7 +85,7 @@ def asked(settings, monkeypatch):
         server.close()
 
 
-def test_a_server_that_behaves_is_understood(asked):
+def test_replies_of_a_correct_server_are_parsed(asked):
     assert asked(answers(rcpt=b"250-2.1.5 Ok\r\n250 really\r\n")) == "250 2.1.5 Ok\nreally"
     assert asked(answers(rcpt=b"550 5.1.1 nobody\r\n")) == "550 5.1.1 nobody"
     assert asked(answers(rcpt=b"451 4.3.0 later\r\n")) == "451 4.3.0 later"
@@ -110,7 +110,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_server_that_does_not_is_left_in_time(asked, name):
+def test_a_misbehaving_server_is_left_in_time(asked, name):
     talk, said = HOSTILE[name]
     assert said in asked(talk)
 
@@ -128,11 +128,11 @@ OFFER = b"250-mail.test\r\n250 STARTTLS\r\n"
     ],
     ids=["garbage", "injected", "refused", "silence"],
 )
-def test_encryption_that_fails_is_an_end(asked, reply, said):
+def test_a_failed_tls_handshake_is_an_error(asked, reply, said):
     assert said in asked(answers(ehlo=OFFER, star=reply), tls=True)
 
 
-def test_text_before_the_encryption_counts_for_nothing(asked, monkeypatch):
+def test_plain_text_before_tls_is_discarded(asked, monkeypatch):
     def wrapped(self, connection, **options):
         return connection
 

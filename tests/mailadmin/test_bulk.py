@@ -18,7 +18,7 @@ class BulkTests(World):
         ]
         self.perform(self.root, create_mailboxes, rows)
 
-    def test_what_was_shown_is_what_is_done(self):
+    def test_a_bulk_action_applies_to_the_confirmed_rows(self):
         self.fill("m", 230)
         self.sign_in(self.alice)
         data = {"action": "delete", "all": "1"}
@@ -34,7 +34,7 @@ class BulkTests(World):
         left = Mailbox.objects.filter(domain="example.org").values_list("pk", flat=True)
         self.assertEqual(list(left), ["late000@example.org"])
 
-    def test_keys_kept_for_another_are_not_taken(self):
+    def test_a_selection_of_another_user_is_refused(self):
         self.fill("m", 230)
         self.sign_in(self.root)
         page = self.client.post("/mailboxes/bulk/", {"action": "delete", "all": "1"})
@@ -45,7 +45,7 @@ class BulkTests(World):
         self.assertEqual(Mailbox.objects.count(), 232)
 
     @override_settings(MAILADMIN_PAGE_SIZE=500)
-    def test_more_than_two_hundred_ticks_are_confirmed_as_well(self):
+    def test_more_than_two_hundred_selected_rows_are_confirmed_as_well(self):
         self.fill("m", 230)
         keys = [f"m{n:03}@example.org" for n in range(230)]
         self.sign_in(self.alice)

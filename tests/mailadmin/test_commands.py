@@ -66,7 +66,7 @@ def run_json(*words, **options):
 
 
 class EveryTable(World):
-    def test_a_row_is_made_shown_changed_listed_and_deleted(self):
+    def test_a_row_is_created_shown_edited_listed_and_deleted(self):
         for name, (_own, key, new, change) in COMMANDS.items():
             with self.subTest(command=name):
                 made = run_json(name, "add", key, *new)
@@ -81,7 +81,7 @@ class EveryTable(World):
                     run(name, "show", key)
         self.assertEqual(set(Log.objects.values_list("username", flat=True)), {"CLI (console)"})
 
-    def test_what_is_not_said_is_as_on_the_page(self):
+    def test_omitted_options_get_the_form_defaults(self):
         Domain.objects.update(maxquota=10)
         made = run_json("mailbox", "add", "dave@example.org", "--password-stdin")
         self.assertEqual((made["active"], made["smtp_active"], made["quota"]), (True, True, 10))
@@ -104,13 +104,13 @@ class Printing(World):
         shown = run("mailbox", "show", "bob@example.org", out=Terminal())
         self.assertIn("name             Bob", shown)
 
-    def test_a_terminal_is_not_driven_by_what_a_row_holds(self):
+    def test_control_characters_in_rows_are_escaped(self):
         Mailbox.objects.filter(pk="bob@example.org").update(name="\x1b[2J")
         for words in (("list",), ("show", "bob@example.org")):
             self.assertNotIn("\x1b", "".join(run("mailbox", *words, out=Terminal())))
             self.assertIn("\\x1b[2J", "".join(run("mailbox", *words)))
 
-    def test_rows_are_asked_for_by_domain_words_state_and_columns(self):
+    def test_rows_are_filtered_by_domain_search_state_and_columns(self):
         def keys(*words):
             return [row["username"] for row in run_json("mailbox", "list", *words)]
 
@@ -135,7 +135,7 @@ class Printing(World):
 
 
 class Keys(World):
-    def test_keys_are_typed_as_people_write_them(self):
+    def test_keys_are_normalized(self):
         run("domain", "add", "Bücher.example")
         self.assertEqual(
             run_json("domain", "show", "BÜCHER.example")["domain"], "xn--bcher-kva.example"
@@ -145,7 +145,7 @@ class Keys(World):
         run("alias", "delete", "@example.org", "--yes")
         self.assertFalse(Alias.objects.filter(pk="@example.org").exists())
 
-    def test_what_is_no_address_is_refused(self):
+    def test_invalid_addresses_are_refused(self):
         for key in ("dave", "@example.org", "a b@example.org", "dave@", "dave@nowhere.example", ""):
             with self.assertRaises(CommandError):
                 run("mailbox", "add", key, "--password-stdin")
@@ -153,7 +153,7 @@ class Keys(World):
 
 
 class Refusing(World):
-    def test_each_reason_names_its_option_and_nothing_is_changed(self):
+    def test_each_error_names_its_option_and_nothing_is_changed(self):
         with self.assertRaises(CommandError) as refused:
             run("mailbox", "edit", "bob@example.org", "--quota", "many", "--name", "\x07")
         self.assertRegex(str(refused.exception), r"(?s)name: .*quota: |quota: .*name: ")
@@ -164,7 +164,7 @@ class Refusing(World):
             run("mailbox", "edit", "bob@example.org")
         self.assertEqual(refused.exception.returncode, 2)
 
-    def test_nothing_is_deleted_that_nobody_has_agreed_to(self):
+    def test_deletion_requires_confirmation(self):
         Vacation.objects.create(mailbox_id="bob@example.org", domain_id="example.org")
         with self.assertRaises(CommandError) as refused:
             run("mailbox", "delete", "bob@example.org")
@@ -177,7 +177,7 @@ class Refusing(World):
         self.assertIn("Vacations: 1", out.getvalue())
         self.assertTrue(Mailbox.objects.filter(pk="bob@example.org").exists())
 
-    def test_passwords_come_by_standard_input_alone(self):
+    def test_passwords_are_read_from_standard_input_only(self):
         run("mailbox", "edit", "bob@example.org", "--password-stdin", stdin="new-horse-77\n")
         self.assertTrue(Mailbox.objects.get(pk="bob@example.org").check_password("new-horse-77"))
         stored = Mailbox.objects.get(pk="carol@example.com").password
@@ -202,7 +202,7 @@ class Refusing(World):
         self.assertTrue(Admin.objects.filter(pk="root@example.net").exists())
 
     @override_settings(MAILADMIN_MAILDIR="{domain}/{username}/")
-    def test_services_rules_hold_here_too(self):
+    def test_rules_of_services_apply_to_commands(self):
         Domain.objects.update(maxquota=10)
         with self.assertRaisesMessage(CommandError, "quota: The largest mailbox"):
             run("mailbox", "add", "dave@example.org", "--quota", "11", "--password-stdin")
@@ -214,7 +214,7 @@ class Refusing(World):
 
 
 class Tokens(World):
-    def test_one_is_made_printed_once_listed_and_taken_back(self):
+    def test_a_token_is_created_printed_once_listed_and_revoked(self):
         words = ["--name", "backup", "--tables", "mailboxes", "--verbs", "read"]
         (text,) = run("token", "add", "alice@example.org", *words, "--domains", "example.org")
         program = Program(text)
@@ -227,7 +227,7 @@ class Tokens(World):
         run("token", "delete", str(told["id"]))
         self.assertEqual(program.get("mailboxes").status_code, 401)
 
-    def test_what_its_owner_has_not_it_cannot_be_given(self):
+    def test_a_token_cannot_get_rights_its_owner_lacks(self):
         for words in (
             ["--domains", "example.com"],
             ["--tables", "admins"],
@@ -243,7 +243,7 @@ class Tokens(World):
 
 
 class Completing(World):
-    def test_what_may_stand_next_is_said(self):
+    def test_possible_completions_are_printed(self):
         self.assertIn("mailbox", find_completions(["mail"]))
         self.assertNotIn("complete", find_completions([""]))
         self.assertEqual(find_completions(["mailbox", "e"]), ["edit"])
@@ -259,7 +259,7 @@ class Completing(World):
         for words in (["nothing", ""], ["mailbox", "nothing", ""], [], ["'", "\x00"]):
             find_completions(words)
 
-    def test_bash_takes_an_address_for_one_word(self):
+    def test_bash_completes_an_address_as_one_word(self):
         script = SHELL_SCRIPTS["bash"] + (
             "mailadmin() { printf '%s\\n' bob@example.org bob@example.net; }\n"
             'COMP_LINE="mailadmin mailbox show bob@ex"; COMP_POINT=${#COMP_LINE}; _mailadmin\n'
@@ -268,7 +268,7 @@ class Completing(World):
         printed = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
         self.assertEqual(printed.stdout.split(), ["example.org", "example.net"])
 
-    def test_bash_runs_nothing_that_a_key_may_say(self):
+    def test_bash_does_not_execute_text_from_a_key(self):
         script = SHELL_SCRIPTS["bash"] + (
             "mailadmin() { printf '%s\\n' 'zz&pwn&x' 'zz|pwn' 'zz`pwn`' 'zz$(pwn)' \"zz'x\"; }\n"
             'COMP_LINE="mailadmin alias show zz"; COMP_POINT=${#COMP_LINE}; _mailadmin\n'
@@ -280,7 +280,7 @@ class Completing(World):
         )
 
 
-def test_a_reader_that_leaves_early_is_no_error(tmp_path):
+def test_a_closed_pipe_is_not_an_error(tmp_path):
     env = os.environ | {"MAILADMIN_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}
     env |= {"DJANGO_SETTINGS_MODULE": "mailadmin.settings"}
     manage = [sys.executable, f"{settings.BASE_DIR}/manage.py"]
@@ -291,7 +291,7 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path):
     assert "BrokenPipe" not in done.stderr
 
 
-def test_a_command_that_there_is_not_is_wrong_usage():
+def test_an_unknown_command_is_wrong_usage():
     env = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
     manage = [sys.executable, f"{settings.BASE_DIR}/manage.py"]
     for words, status in ((["nosuch"], 2), (["mailbox"], 2), (["--help"], 0), (["--version"], 0)):
@@ -299,7 +299,7 @@ def test_a_command_that_there_is_not_is_wrong_usage():
         assert done.returncode == status, words
 
 
-def test_a_command_of_a_table_starts_without_pages_and_api(tmp_path):
+def test_a_table_command_imports_neither_views_nor_api(tmp_path):
     """What takes most of the time of a start is what it does not need."""
     env = os.environ | {"MAILADMIN_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}
     asked = "import sys, mailadmin; sys.argv = ['mailadmin', 'mailbox', 'show', 'x@y.test']\n"

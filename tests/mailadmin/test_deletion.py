@@ -32,7 +32,7 @@ from tests.base import World, run_job
 
 
 class DeletionTests(World):
-    def test_the_target_of_an_alias_domain_is_not_taken_apart(self):
+    def test_the_target_of_an_alias_domain_is_not_deleted(self):
         self.perform(self.root, create_domains, [{"domain": "mirror.test"}])
         AliasDomain.objects.create(alias_domain_id="mirror.test", target_domain_id="example.org")
         with self.assertRaises(ValidationError):
@@ -40,7 +40,7 @@ class DeletionTests(World):
         self.assertTrue(Domain.objects.get(pk="example.org").active)
         self.assertFalse(Job.objects.exists())
 
-    def test_a_deletion_whose_owner_lost_his_rights_ends_and_takes_nothing(self):
+    def test_a_deletion_job_stops_when_its_owner_loses_access(self):
         TotpException.objects.create(ip="192.0.2.1", username=self.carol.pk)
         second = Admin.objects.create(username="s@example.net", superadmin=True)
         self.perform(second, start_domain_deletion, ["example.com"])
@@ -64,10 +64,10 @@ class DeletionTests(World):
             self.perform(self.root, delete_mailboxes, keys)
         return len(captured)
 
-    def test_a_deletion_asks_no_more_for_many_rows(self):
+    def test_a_deletion_of_many_rows_runs_the_same_queries(self):
         self.assertEqual(self.queries_of_deletion(2), self.queries_of_deletion(90))
 
-    def test_a_domains_deletion_records_every_row_whole(self):
+    def test_a_domain_deletion_records_every_row_completely(self):
         with CaptureQueriesContext(connection) as captured:
             self.perform(self.root, delete_domains, ["example.com"])
         self.assertLess(len(captured), 60)
@@ -77,12 +77,12 @@ class DeletionTests(World):
             ChangeSecret.objects.get(table="mailbox").row["maildir"], "example.com/carol/"
         )
 
-    def test_a_new_customer_finds_no_admin_of_the_old_one(self):
+    def test_a_recreated_domain_has_no_admins_of_the_old_one(self):
         DomainAdmin.objects.create(admin=self.alice, domain_id="new.example")
         self.perform(self.root, create_domains, [{"domain": "new.example"}])
         self.assertEqual(self.alice.get_assigned_domains(), ["example.org"])
 
-    def test_a_domain_that_existed_is_warned_of(self):
+    def test_recreating_a_deleted_domain_causes_a_warning(self):
         self.perform(self.root, delete_domains, ["example.com"])
         self.sign_in(self.root)
         data = {"domain": "example.com", "aliases": 1, "mailboxes": 1, "maxquota": 1, "quota": 1}
@@ -90,7 +90,7 @@ class DeletionTests(World):
         page = self.client.post("/domains/create/", data, follow=True)
         self.assertContains(page, "old mail may still lie on the disk")
 
-    def test_who_is_told_to_lose_his_target_does(self):
+    def test_aliases_pointing_to_deleted_addresses_are_found(self):
         alias = {"domain": Domain.objects.get(pk="example.org")}
         rows = [
             alias | {"local_part": "webinfo", "goto": ["info@example.org"]},
@@ -111,24 +111,24 @@ class CascadeTests(World):
         other = DkimKey.objects.create(domain_name_id="example.com")
         return DkimSigning.objects.create(author=f"bob@{domain}", dkim=other)
 
-    def test_signatures_for_a_mailbox_go_with_it(self):
+    def test_signings_of_a_mailbox_are_deleted_with_it(self):
         signing = self.keys_of("example.org")
         self.perform(self.alice, delete_mailboxes, [self.bob.pk])
         self.assertFalse(DkimSigning._base_manager.filter(pk=signing.pk).exists())
 
-    def test_keys_and_signatures_of_a_domain_go_with_it(self):
+    def test_keys_and_signings_of_a_domain_are_deleted_with_it(self):
         self.keys_of("example.org")
         self.perform(self.root, delete_domains, ["example.org"])
         self.assertFalse(DkimKey._base_manager.filter(domain_name="example.org").exists())
         self.assertFalse(DkimSigning._base_manager.exists())
 
-    def test_preferences_of_an_admin_go_with_him(self):
+    def test_preferences_of_an_admin_are_deleted_with_the_admin(self):
         AdminPreference.objects.create(admin=self.alice, pref_key="alias_goto_default")
         self.sign_in(self.root)
         self.client.post("/admins/alice@example.org/delete/")
         self.assertFalse(AdminPreference.objects.exists())
 
-    def test_a_fetchmail_password_is_never_told(self):
+    def test_a_fetchmail_password_is_never_shown(self):
         Fetchmail.objects.create(
             mailbox=self.bob, src_server="s", src_user="u", src_password="geheim-77", src_folder=""
         )

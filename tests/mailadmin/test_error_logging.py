@@ -28,7 +28,7 @@ class RefusalTests(World):
             self.assertNotIn("carol", records[0].getMessage())
             self.assertIsNone(records[0].exc_info)
 
-    def test_a_fault_keeps_its_traceback_and_loses_the_path(self):
+    def test_an_error_is_logged_with_traceback_and_without_path(self):
         self.client.raise_request_exception = False
         self.sign_in(self.root)
         with mock.patch("mailadmin.tables.views.edit.TableEditView.get", side_effect=KeyError("x")):

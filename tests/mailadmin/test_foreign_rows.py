@@ -111,7 +111,7 @@ class ForeignRows(World):
         for page in ("/admins/", "/transports/", key_url("admins-edit", "a\nb/c;d@example.net")):
             self.assertEqual(self.client.get(page).status_code, 200)
 
-    def test_programs_read_and_delete_them(self):
+    def test_the_api_reads_and_deletes_them(self):
         program = self.api(self.root)
         for name in NAMES:
             with self.subTest(name=name):
@@ -121,7 +121,7 @@ class ForeignRows(World):
                 answer = program.client.get(reverse("api-mailboxes-row", args=[f"user@{name}"]))
                 self.assertEqual(answer.status_code, 200, answer.content)
 
-    def test_a_list_of_a_domain_names_no_page_that_is_missing(self):
+    def test_links_on_pages_about_such_rows_work(self):
         """Every link of the pages about such rows leads somewhere."""
         self.sign_in(self.root)
         text = self.client.get("/search/?q=example").content.decode()

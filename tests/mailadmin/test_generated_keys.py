@@ -130,12 +130,12 @@ class GeneratedKeyTests(World):
         self.assertFalse(Fetchmail.objects.filter(pk=new.pk).exists())
         self.assertTrue(Change.objects.filter(verb="delete", table="fetchmail"))
 
-    def test_another_mailbox_is_refused_in_words(self):
+    def test_a_foreign_mailbox_is_refused_with_a_message(self):
         self.sign_in(self.alice)
         row = {"mailbox": "carol@example.com", "src_server": "b.example", "src_user": "u"}
         self.assert_refused(self.client.post("/fetchmail/create/", row), "carol@example.com")
 
-    def test_foreign_and_impossible_keys(self):
+    def test_foreign_and_invalid_keys_are_not_found(self):
         self.sign_in(self.alice)
         for key in (self.foreign, 10**30, "nonsense", "1@example.org"):
             self.assertEqual(self.client.get(f"/fetchmail/{key}/edit/").status_code, 404)

@@ -21,14 +21,14 @@ class InputTests(World):
         self.assert_refused(self.client.post("/account/vacation/", data), "one line")
         self.assertFalse(Vacation.objects.exists())
 
-    def test_days_beyond_all_calendars_and_endless_searches_are_answered(self):
+    def test_invalid_dates_and_very_long_searches_do_not_fail(self):
         self.sign_in(self.root)
         for url in ("/log/?until=9999-12-31", "/log/?from=0001-01-01"):
             self.assertEqual(self.client.get(url).status_code, 200)
         for url in ("/search/", "/mailboxes/", "/log/"):
             self.assertEqual(self.client.get(url, {"q": "word " * 1200}).status_code, 200)
 
-    def test_domains_are_found_as_people_write_them(self):
+    def test_domains_are_found_by_unicode_name(self):
         self.perform(self.root, create_domains, [{"domain": "xn--mnchen-3ya.de"}])
         self.sign_in(self.root)
         for url in (
@@ -40,14 +40,14 @@ class InputTests(World):
         page = self.client.get("/mailboxes/create/?domain=münchen.de")
         self.assertContains(page, '<option value="xn--mnchen-3ya.de" selected>')
 
-    def test_a_conflict_is_shown_as_people_read_it(self):
+    def test_a_conflict_shows_formatted_values(self):
         self.sign_in(self.alice)
         data = {"name": "R", "quota": "5", "active": "on", "seen": "of another day"}
         page = self.client.post("/mailboxes/bob@example.org/edit/", data)
         self.assertIn(("Quota (MB)", 100), page.context["form"].conflict)
 
     @override_settings(MAILADMIN_VACATION=False)
-    def test_without_vacations_nobody_has_the_page(self):
+    def test_the_vacation_page_is_missing_when_vacations_are_disabled(self):
         for person, url in (
             (self.bob, "/account/vacation/"),
             (self.alice, "/mailboxes/bob@example.org/vacation/"),
@@ -55,7 +55,7 @@ class InputTests(World):
             self.sign_in(person)
             self.assertEqual(self.client.get(url).status_code, 403)
 
-    def test_the_mail_server_is_waited_for_outside_any_transaction(self):
+    def test_smtp_runs_outside_any_transaction(self):
         self.sign_in(self.alice)
         data = {"local_part": "dave", "domain": "example.org", "quota": "5", "active": "on"}
         data |= {"password": PASSWORD, "password2": PASSWORD, "welcome_mail": "on"}

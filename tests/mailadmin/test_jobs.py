@@ -61,13 +61,13 @@ class JobTests(World):
         self.assertEqual(Log.objects.filter(action="edit_mailbox").count(), 201)
         self.assertIn("alice@example.org (", Log.objects.filter(action="edit_mailbox")[0].username)
 
-    def test_two_hundred_rows_are_done_at_once(self):
+    def test_two_hundred_rows_are_changed_immediately(self):
         self.fill(200)
         self.tick_all("delete")
         self.assertFalse(Job.objects.exists())
         self.assertFalse(Mailbox.objects.filter(username__startswith="m0").exists())
 
-    def test_a_job_whose_worker_died_goes_on_where_it_stopped(self):
+    def test_a_job_whose_worker_died_resumes_where_it_stopped(self):
         self.fill(250)
         self.tick_all("deactivate")
         job = leases.claim_job("dead")
@@ -112,7 +112,7 @@ class JobTests(World):
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
         self.assertEqual(self.active(), 201)
 
-    def test_a_large_domain_is_closed_at_once_and_taken_apart(self):
+    def test_a_large_domain_is_closed_immediately_and_deleted_in_steps(self):
         with mock.patch("mailboxes.services.domain_deletion.LARGE_DOMAIN_MAILBOXES", 20):
             self.fill(30)
             self.sign_in(self.root)
@@ -127,7 +127,7 @@ class JobTests(World):
         self.assertEqual(Job.objects.get().state, Job.State.DONE)
         self.assertEqual(self.logged()[-1], ("delete_domain", "example.org", "example.org"))
 
-    def test_taking_apart_a_domain_locks_no_more_than_a_step(self):
+    def test_deleting_a_domain_locks_one_step_at_a_time(self):
         self.fill(250)
         self.perform(self.root, start_domain_deletion, ["example.org"])
         job = leases.claim_job("worker")
@@ -148,7 +148,7 @@ class JobTests(World):
             [Job.State.FAILED, Job.State.DONE],
         )
 
-    def test_jobs_are_seen_by_their_owner_and_superadmins(self):
+    def test_jobs_are_visible_to_their_owner_and_superadmins(self):
         self.fill(201)
         self.tick_all("deactivate", person=self.root)
         url = f"/jobs/{Job.objects.get().pk}/"
@@ -159,7 +159,7 @@ class JobTests(World):
         self.sign_in(self.bob)
         self.assertEqual(self.client.get(url).status_code, 403)
 
-    def test_all_rows_of_a_filter_are_all_rows_one_may_see(self):
+    def test_select_all_selects_visible_rows_only(self):
         self.fill(3)
         self.fill(3, "example.com")
         with mock.patch.object(table, "MAX_IMMEDIATE_ROWS", 1):
@@ -195,7 +195,7 @@ class JobTests(World):
         self.assertEqual(mail.outbox[0].subject, "Welcome")
         self.assertIn("dave@example.org is ready", mail.outbox[0].body)
 
-    def test_a_mail_that_cannot_be_sent_is_told_of(self):
+    def test_a_mail_that_cannot_be_sent_is_reported(self):
         self.create_with_welcome()
         with mock.patch("django.core.mail.EmailMessage.send", side_effect=OSError("refused")):
             self.work()
@@ -203,7 +203,7 @@ class JobTests(World):
         self.assertContains(self.client.get("/"), "This work failed")
 
 
-class WorkerStories(World):
+class WorkerTests(World):
     def job(self, **values):
         start = {"kind": "bulk", "state": Job.State.WAITING, "owner": "CLI (console)"}
         arguments = {"table": "mailboxes", "action": "deactivate"}
@@ -211,7 +211,7 @@ class WorkerStories(World):
         JobKeys.objects.create(job=job, position=0, keys=[self.bob.pk])
         return job
 
-    def test_what_stops_its_worker_each_time_is_given_up(self):
+    def test_a_job_that_stops_its_worker_repeatedly_is_given_up(self):
         job, past = self.job(), timezone.now() - datetime.timedelta(days=1)
         for number in range(runner.MAX_STEP_ATTEMPTS):
             claimed = leases.claim_job(f"worker {number}")
@@ -223,7 +223,7 @@ class WorkerStories(World):
         self.assertEqual(job.state, Job.State.FAILED)
         self.assertIn("5 times", job.message)
 
-    def test_a_worker_that_is_stopped_in_order_has_not_failed(self):
+    def test_an_orderly_stop_of_the_worker_is_not_a_failure(self):
         job = self.job()
         for number in range(runner.MAX_STEP_ATTEMPTS * 2):
             claimed = leases.claim_job(f"worker {number}")
@@ -232,7 +232,7 @@ class WorkerStories(World):
         job.refresh_from_db()
         self.assertEqual(job.state, Job.State.DONE)
 
-    def test_a_job_that_kills_its_worker_takes_no_other_with_it(self):
+    def test_a_job_that_kills_its_worker_fails_no_other_job(self):
         """A worker holds several: those that it has not begun with are not to blame."""
 
         class Killed(BaseException):
@@ -253,7 +253,7 @@ class WorkerStories(World):
         good.refresh_from_db()
         self.assertEqual((bad.state, good.state), (Job.State.FAILED, Job.State.DONE))
 
-    def test_few_jobs_are_held_that_are_half_done_in_memory(self):
+    def test_few_jobs_with_state_in_memory_are_held_at_once(self):
         """Readers of large uploads neither fill the memory nor every place of the worker."""
         held = []
 
@@ -321,7 +321,7 @@ class WorkerStories(World):
         self.assertEqual(set(order[:8]), set(made))
         self.assertEqual(Job.objects.filter(state=Job.State.DONE).count(), 4)
 
-    def test_a_task_of_housekeeping_that_fails_stops_no_other(self):
+    def test_a_failing_housekeeping_task_does_not_stop_others(self):
         done = []
 
         def broken():
@@ -338,7 +338,7 @@ class WorkerStories(World):
         self.assertEqual(done, ["good"])
         self.assertIn("broken", logs.output[0])
 
-    def test_a_step_that_loses_the_database_is_begun_anew(self):
+    def test_a_step_that_loses_the_database_is_restarted(self):
         """What a step had in memory may be half read: the next worker starts from the database."""
         found = []
 
@@ -362,7 +362,7 @@ class WorkerStories(World):
             call_command("worker", once=True)
         self.assertEqual(found, [False, False])
 
-    def test_errors_of_the_driver_itself_do_not_end_the_worker(self):
+    def test_driver_errors_do_not_end_the_worker(self):
         def gone():
             raise connection.Database.OperationalError(2006, "Server has gone away")
 
@@ -408,7 +408,7 @@ class SelectionTests(World):
         self.assertEqual(Mailbox.objects.filter(domain="example.org", active=True).count(), 0)
         self.assertEqual(Job.objects.get().done, 251)
 
-    def test_no_statement_carries_a_large_selection(self):
+    def test_no_statement_contains_a_large_selection(self):
         self.fill(250)
         with (
             CaptureQueriesContext(connection) as queries,
@@ -433,7 +433,7 @@ class SelectionTests(World):
         for garbage in ("", "x", "9" * 30, "-1", "²"):
             self.assertEqual(self.select_all(kept=garbage, confirmed="1").status_code, 302)
 
-    def test_a_selection_is_confirmed_for_what_was_shown(self):
+    def test_a_selection_is_confirmed_for_the_rows_shown(self):
         self.fill(3)
         number = self.select_all(all="1").context["kept"]
         self.select_all(kept=number, confirmed="1", action="delete")
@@ -448,7 +448,7 @@ class SelectionTests(World):
                 answer = self.client.post("/import/", {"format": "csv", "file": file})
         self.assert_refused(answer, "2 unfinished background jobs")
 
-    def test_a_domain_that_is_made_again_meanwhile_is_not_deleted(self):
+    def test_a_domain_recreated_meanwhile_is_not_deleted(self):
         names = ["a.example", "b.example"]
         self.perform(self.root, create_domains, [{"domain": name} for name in names])
         self.perform(self.root, start_domain_deletion, names)
@@ -469,7 +469,7 @@ class SelectionTests(World):
         call_command("worker", once=True)
         self.assertTrue(Domain.objects.filter(pk="a.example").exists())
 
-    def test_a_person_keeps_few_selections(self):
+    def test_selections_of_a_user_are_limited(self):
         self.fill(3)
         for _time in range(selections.MAX_PENDING_SELECTIONS + 2):
             self.select_all(all="1")
@@ -478,7 +478,7 @@ class SelectionTests(World):
         )
         self.assertEqual(JobKeys.objects.count(), selections.MAX_PENDING_SELECTIONS)
 
-    def test_a_person_has_so_many_unfinished_jobs(self):
+    def test_unfinished_jobs_of_a_user_are_limited(self):
         self.fill(3)
         with mock.patch.object(services, "MAX_UNFINISHED_JOBS", 2):
             for _time in range(2):

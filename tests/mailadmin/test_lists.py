@@ -10,7 +10,7 @@ from tests.base import World
 
 
 class PickerTests(World):
-    def test_choices_follow_the_field_that_asks(self):
+    def test_choices_depend_on_the_requesting_field(self):
         self.sign_in(self.root)
         for query, shown in (
             ("q=example.c", "example.com"),
@@ -39,14 +39,14 @@ class ListTests(World):
             self.client.get("/mailboxes/"), 'class="bar warning" max="100" value="75"'
         )
 
-    def test_sending_is_switched_by_itself(self):
+    def test_sending_is_toggled_separately(self):
         self.sign_in(self.alice)
         url = "/mailboxes/bob@example.org/toggle/"
         self.client.post(url, {"field": "smtp_active", "value": "0"})
         bob = Mailbox.objects.get(pk=self.bob.pk)
         self.assertEqual((bob.smtp_active, bob.active), (False, True))
 
-    def test_ticked_rows_are_activated(self):
+    def test_selected_rows_are_activated(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
         Alias.objects.filter(pk=self.bob.pk).update(active=False)
         self.sign_in(self.alice)
@@ -55,7 +55,7 @@ class ListTests(World):
         self.assertTrue(Mailbox.objects.get(pk=self.bob.pk).active)
         self.assertTrue(Alias.objects.get(pk=self.bob.pk).active)
 
-    def test_an_export_is_made_while_it_is_sent(self):
+    def test_an_export_is_streamed(self):
         self.sign_in(self.root)
         with CaptureQueriesContext(connection) as captured:
             answer = self.client.get("/mailboxes/export/")
@@ -76,7 +76,7 @@ class ListTests(World):
             rows = {group["table"].slug: [row.pk for row in group["rows"]] for group in found}
             self.assertIn(key, rows.get(slug, []))
 
-    def test_after_a_deletion_one_is_among_the_rows_of_the_domain(self):
+    def test_a_deletion_redirects_to_the_rows_of_the_domain(self):
         self.sign_in(self.alice)
         answer = self.client.post("/aliases/info@example.org/delete/")
         self.assertRedirects(answer, "/aliases/?domain=example.org")

@@ -19,7 +19,7 @@ class LogTests(TableTests, World):
         for number in range(count):
             line(f"m{number}@example.org")
 
-    def test_nobody_writes_the_log(self):
+    def test_the_log_is_read_only(self):
         self.assertEqual(set(LogTable.roles), {"list", "export"})
         self.sign_in(self.root)
         for path in ("/log/create/", "/log/1/edit/", "/log/1/delete/", "/log/bulk/"):

@@ -38,17 +38,17 @@ class LoginWorld(World):
         return compute_totp(secret, int(time.time()) // 30 + offset)
 
 
-class DoorTests(LoginWorld):
-    def test_admins_and_owners_come_in_by_the_same_door(self):
+class LoginTests(LoginWorld):
+    def test_admins_and_owners_sign_in_with_the_same_form(self):
         for person in (self.root, self.alice, self.bob):
             client = Client()
             self.assertRedirects(self.log_in(person.pk, client=client), "/")
             self.assertEqual(client.get("/").wsgi_request.user, person)
 
-    def test_names_are_taken_in_any_case_and_with_spaces(self):
+    def test_usernames_ignore_case_and_spaces(self):
         self.assertRedirects(self.log_in("  Bob@Example.ORG "), "/")
 
-    def test_where_an_address_is_both_the_password_decides(self):
+    def test_the_password_decides_between_admin_and_mailbox(self):
         stored = passwords.make_hash("another-77-password")
         self.perform(self.root, create_admins, [{"username": self.bob.pk, "password": stored}])
         for password, model in (("another-77-password", Admin), (PASSWORD, Mailbox)):
@@ -56,13 +56,13 @@ class DoorTests(LoginWorld):
             self.log_in(self.bob.pk, password, client=client)
             self.assertIsInstance(client.get("/").wsgi_request.user, model)
 
-    def test_a_wrong_password_and_an_unknown_name_get_the_same_words(self):
+    def test_a_wrong_password_and_an_unknown_user_get_the_same_error(self):
         answers = [self.log_in(self.bob.pk, "wrong"), self.log_in("nobody@example.org", "wrong")]
         for answer in answers:
             self.assertContains(answer, "do not fit together")
         self.assertFalse(self.is_logged_in())
 
-    def test_an_unknown_name_costs_as_many_verifications_as_a_known_one(self):
+    def test_an_unknown_user_costs_as_many_verifications_as_a_known_one(self):
         for name in ("nobody@example.org", self.bob.pk, self.alice.pk, "", "пример@example.org"):
             with (
                 self.subTest(name=name),
@@ -75,14 +75,14 @@ class DoorTests(LoginWorld):
                 MailboxBackend().authenticate(None, name, "x")
                 self.assertEqual(verify.call_count + spend.call_count, 2)
 
-    def test_a_switched_off_person_stays_out_and_his_session_ends(self):
+    def test_an_inactive_user_cannot_sign_in_and_their_session_ends(self):
         self.log_in(self.bob.pk)
         self.perform(self.root, set_mailboxes, [self.bob.pk], "active", False)
         self.assertEqual(self.client.get("/").status_code, 302)
         self.assertFalse(self.is_logged_in())
         self.assertContains(self.log_in(self.bob.pk), "do not fit together")
 
-    def test_a_revoked_admin_is_out_at_the_next_request(self):
+    def test_a_deactivated_admin_is_signed_out_at_the_next_request(self):
         self.log_in(self.alice.pk)
         self.perform(self.root, set_admins, [self.alice.pk], "active", False)
         self.assertFalse(self.is_logged_in())
@@ -99,7 +99,7 @@ class DoorTests(LoginWorld):
         self.assertTrue(self.is_logged_in())
         self.assertFalse(self.is_logged_in(other))
 
-    def test_the_door_leads_to_no_foreign_page(self):
+    def test_login_redirects_to_local_pages_only(self):
         for target in ("https://evil.example/", "//evil.example", "javascript:alert(1)"):
             data = {"username": self.bob.pk, "password": PASSWORD, "next": target}
             self.assertRedirects(Client().post("/login/", data), "/", fetch_redirect_response=False)
@@ -111,13 +111,13 @@ class DoorTests(LoginWorld):
         self.assertRedirects(self.client.post("/logout/"), "/login/")
         self.assertFalse(self.is_logged_in())
 
-    def test_an_app_password_never_opens_the_panel(self):
+    def test_an_app_password_is_not_accepted_by_the_panel(self):
         stored = passwords.make_hash("app-password-11")
         AppPassword.objects.create(mailbox=self.bob, description="phone", password_hash=stored)
         self.log_in(self.bob.pk, "app-password-11")
         self.assertFalse(self.is_logged_in())
 
-    def test_garbage_is_answered_with_the_form(self):
+    def test_garbage_shows_the_login_form_again(self):
         for name in ("x" * 255, "a\x00b", "💥@example.org", "' OR 1=1 --", "\ud800"):
             with self.subTest(name=ascii(name)):
                 answer = self.log_in(name.encode("utf-8", "replace").decode(), "p" * 1000)
@@ -125,7 +125,7 @@ class DoorTests(LoginWorld):
 
     # Throttle
 
-    def test_a_name_is_throttled_with_the_right_password_too(self):
+    def test_a_throttled_username_is_refused_with_the_right_password_too(self):
         for _try in range(MAX_FAILURES_PER_CLIENT):
             self.log_in(self.bob.pk, "wrong")
         answer = self.log_in(self.bob.pk)
@@ -140,7 +140,7 @@ class DoorTests(LoginWorld):
         with mock.patch.object(throttling.timezone, "now", return_value=later):
             self.assertRedirects(self.log_in(self.bob.pk), "/")
 
-    def test_a_network_is_throttled_whatever_the_names(self):
+    def test_a_network_is_throttled_whatever_the_usernames(self):
         throttling.increment_failures(
             {"network:198.51.100.0/24": MAX_FAILURES_PER_NETWORK}, gate_key=""
         )
@@ -149,7 +149,7 @@ class DoorTests(LoginWorld):
         self.assertEqual(answer.status_code, 429)
         self.assertRedirects(self.log_in(self.bob.pk, REMOTE_ADDR="203.0.113.5"), "/")
 
-    def test_a_good_login_counts_for_nothing(self):
+    def test_a_successful_login_does_not_count_as_a_failure(self):
         for _try in range(MAX_FAILURES_PER_CLIENT * 3):
             self.assertEqual(self.log_in(self.bob.pk, client=Client()).status_code, 302)
 
@@ -167,14 +167,14 @@ class DoorTests(LoginWorld):
     def with_secret(self, secret=SECRET):
         Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=secret)
 
-    def test_a_secret_set_elsewhere_asks_for_the_code(self):
+    def test_a_totp_secret_set_elsewhere_requires_a_code(self):
         self.with_secret()
         self.assertRedirects(self.log_in(self.bob.pk), "/login/code/")
         self.assertFalse(self.is_logged_in())
         self.assertRedirects(self.client.post("/login/code/", {"code": self.code()}), "/")
         self.assertTrue(self.is_logged_in())
 
-    def test_codes_of_the_steps_beside_are_taken_and_no_others(self):
+    def test_codes_of_adjacent_steps_are_accepted_and_no_others(self):
         for offset, good in ((-1, True), (1, True), (-3, False), (3, False)):
             self.with_secret()
             client = Client()
@@ -182,7 +182,7 @@ class DoorTests(LoginWorld):
             client.post("/login/code/", {"code": self.code(offset)})
             self.assertEqual(self.is_logged_in(client), good, offset)
 
-    def test_a_code_opens_once(self):
+    def test_a_code_is_accepted_once(self):
         self.with_secret()
         for good in (True, False):
             client = Client()
@@ -190,7 +190,7 @@ class DoorTests(LoginWorld):
             client.post("/login/code/", {"code": self.code()})
             self.assertEqual(self.is_logged_in(client), good)
 
-    def test_nobody_with_a_secret_gets_in_without_a_code(self):
+    def test_a_user_with_a_totp_secret_cannot_sign_in_without_a_code(self):
         self.with_secret()
         self.log_in(self.bob.pk)
         for code in ("", "000000", "abcdef", "１２３４５６"):
@@ -198,7 +198,7 @@ class DoorTests(LoginWorld):
         self.assertFalse(self.is_logged_in())
         self.assertEqual(Client().get("/login/code/").status_code, 302)
 
-    def test_a_broken_secret_lets_nobody_in(self):
+    def test_an_invalid_totp_secret_refuses_sign_in(self):
         self.with_secret("not base32 at all!")
         self.log_in(self.bob.pk)
         with self.assertLogs("mailadmin.auth", "ERROR"):
@@ -214,7 +214,7 @@ class DoorTests(LoginWorld):
         ]
         self.assertEqual(statuses[-1], 429)
 
-    def test_the_password_must_still_be_right_when_the_code_comes(self):
+    def test_the_password_is_checked_again_with_the_code(self):
         self.with_secret()
         self.log_in(self.bob.pk)
         Mailbox.objects.filter(pk=self.bob.pk).update(password=passwords.make_hash("changed-11"))
@@ -249,13 +249,13 @@ class DoorTests(LoginWorld):
     # Hashes
 
     @override_settings(MAILADMIN_PASSWORD_REHASH=True, MAILADMIN_PASSWORD_SCHEME="SHA512-CRYPT")
-    def test_where_asked_for_the_hash_is_renewed_at_login(self):
+    def test_the_hash_is_upgraded_at_login_if_enabled(self):
         self.log_in(self.bob.pk)
         self.assertTrue(Mailbox.objects.get(pk=self.bob.pk).password.startswith("$6$"))
         self.assertTrue(self.is_logged_in())
 
     @override_settings(MAILADMIN_PASSWORD_SCHEME="SHA512-CRYPT")
-    def test_unasked_no_hash_is_touched(self):
+    def test_no_hash_is_upgraded_unless_enabled(self):
         self.log_in(self.bob.pk)
         self.assertEqual(Mailbox.objects.get(pk=self.bob.pk).password, self.bob.password)
 
@@ -270,13 +270,13 @@ class DoorTests(LoginWorld):
     # Addresses
 
     @override_settings(MAILADMIN_TRUSTED_PROXIES=())
-    def test_a_forwarded_address_of_a_stranger_is_not_believed(self):
+    def test_x_forwarded_for_of_an_untrusted_client_is_ignored(self):
         address = networks.get_client_address(
             {"REMOTE_ADDR": "203.0.113.9", "HTTP_X_FORWARDED_FOR": "10.0.0.1"}
         )
         self.assertEqual(address, "203.0.113.9")
 
-    def test_a_trusted_proxy_names_the_visitor_but_the_visitor_names_nobody(self):
+    def test_the_client_address_is_the_last_entry_of_a_trusted_proxy(self):
         import ipaddress
 
         with override_settings(MAILADMIN_TRUSTED_PROXIES=(ipaddress.ip_network("127.0.0.1/32"),)):
@@ -291,11 +291,11 @@ class DoorTests(LoginWorld):
                 self.assertEqual(given, address, header)
 
     @override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"))
-    def test_a_stranger_does_not_make_a_request_secure(self):
+    def test_x_forwarded_proto_of_an_untrusted_client_is_ignored(self):
         answer = self.client.get("/login/", headers={"x-forwarded-proto": "https"})
         self.assertFalse(answer.wsgi_request.is_secure())
 
-    def test_the_log_tells_from_where(self):
+    def test_the_log_names_the_client_address(self):
         self.log_in(self.alice.pk)
         self.client.post(
             "/mailboxes/bob@example.org/toggle/",
@@ -306,7 +306,7 @@ class DoorTests(LoginWorld):
 
 
 class FailureCountTests(World):
-    def test_a_right_password_does_not_forgive_wrong_codes(self):
+    def test_a_right_password_does_not_reset_wrong_codes(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
         statuses = []
         for _round in range(4):
@@ -316,7 +316,7 @@ class FailureCountTests(World):
                 statuses.append(self.client.post("/login/code/", {"code": "000000"}).status_code)
         self.assertIn(429, statuses[: MAX_FAILURES_PER_CLIENT + 3])
 
-    def test_guesses_at_the_old_password_are_counted_and_told(self):
+    def test_wrong_old_passwords_are_counted_and_reported(self):
         self.sign_in(self.bob)
         data = {"old_password": "wrong", "password": "new-pass-99", "password2": "new-pass-99"}
         with self.assertLogs("mailadmin.auth", "WARNING") as logs:
@@ -327,16 +327,16 @@ class FailureCountTests(World):
         self.assertEqual(statuses, [422] * MAX_FAILURES_PER_CLIENT + [429])
         self.assertIn("old password", logs.output[0])
 
-    def test_a_new_password_is_a_new_one(self):
+    def test_a_new_password_must_differ_from_the_old(self):
         self.sign_in(self.bob)
         data = {"old_password": PASSWORD, "password": PASSWORD, "password2": PASSWORD}
         self.assert_refused(self.client.post("/account/password/", data), "have already")
 
-    def test_wrapped_addresses_are_the_addresses_they_wrap(self):
+    def test_mapped_ipv6_addresses_count_as_ipv4(self):
         self.assertEqual(networks.get_client_network("::ffff:198.51.100.7"), "198.51.100.0/24")
         self.assertEqual(networks.get_client_network("2001:db8::1"), "2001:db8::/64")
 
-    def test_old_failures_are_forgotten(self):
+    def test_old_failures_are_purged(self):
         from mailadmin.housekeeping import purge_expired
 
         throttling.increment_failures({"x": 1}, gate_key="x")
@@ -347,7 +347,7 @@ class FailureCountTests(World):
 
 
 class LoginDetailTests(LoginWorld):
-    def test_two_steps_beside_are_too_far(self):
+    def test_a_code_two_steps_away_is_refused(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
         for offset in (-2, 2):
             client = Client()
@@ -355,14 +355,14 @@ class LoginDetailTests(LoginWorld):
             client.post("/login/code/", {"code": self.code(offset)})
             self.assertFalse(self.is_logged_in(client), offset)
 
-    def test_admins_owe_their_code_as_well(self):
+    def test_admins_must_enter_their_code_too(self):
         type(self.alice).objects.filter(pk=self.alice.pk).update(totp_secret=SECRET)
         self.assertRedirects(self.log_in(self.alice.pk), "/login/code/")
         self.assertFalse(self.is_logged_in())
         self.client.post("/login/code/", {"code": self.code()})
         self.assertTrue(self.is_logged_in())
 
-    def test_an_expired_password_opens_no_page_of_any_address(self):
+    def test_an_expired_password_opens_no_page(self):
         past = timezone.now() - datetime.timedelta(days=1)
         Domain.objects.filter(pk="example.org").update(password_expiry=30)
         Mailbox.objects.filter(pk=self.bob.pk).update(password_expiry=past)
@@ -371,11 +371,11 @@ class LoginDetailTests(LoginWorld):
             answer = self.client.get(url)
             self.assertRedirects(answer, "/account/password/", fetch_redirect_response=False)
 
-    def test_what_was_sent_without_a_session_is_not_asked_for_by_a_link(self):
+    def test_login_does_not_redirect_to_a_page_that_takes_post_only(self):
         for url in ("/logout/", "/mailboxes/bulk/", "/mailboxes/bob@example.org/toggle/"):
             self.assertRedirects(self.client.post(url), "/login/")
 
-    def test_cookies_stay_on_this_site(self):
+    def test_cookies_are_same_site(self):
         self.assertEqual(settings.SESSION_COOKIE_SAMESITE, "Lax")
         self.assertEqual(settings.CSRF_COOKIE_SAMESITE, "Lax")
         self.assertTrue(settings.SESSION_COOKIE_HTTPONLY)

@@ -59,7 +59,7 @@ class Numbers(World):
         self.client.get("/nowhere/at/all")
         self.assertEqual(self.requests("home", status="4xx"), refused)
 
-    def test_what_a_page_asks_of_the_database_is_counted(self):
+    def test_queries_of_a_page_are_counted(self):
         self.sign_in(self.alice)
         name = 'mailadmin_queries_total{view="mailboxes-list"}'
         before = self.numbers().get(name, 0)
@@ -69,7 +69,7 @@ class Numbers(World):
             self.numbers()['mailadmin_query_seconds_total{view="mailboxes-list"}'], 0
         )
 
-    def test_a_method_that_somebody_makes_up_makes_no_new_number(self):
+    def test_an_unknown_method_creates_no_new_metric(self):
         self.client.generic("BREW", "/login/")
         self.assertNotIn(
             "BREW", self.client.get("/metrics", HTTP_HOST="localhost").content.decode()
@@ -106,13 +106,13 @@ class Numbers(World):
         seen = numbers[f'mailadmin_worker_seen_timestamp_seconds{{machine="{machine}"}}']
         self.assertLess(abs(seen - time.time()), 60)
 
-    def test_a_database_that_is_away_is_a_number_too(self):
+    def test_an_unreachable_database_is_a_metric_too(self):
         gone = OperationalError(2002, "away")
         with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):
             self.assertEqual(self.numbers()["mailadmin_database_up"], 0)
         self.assertEqual(self.numbers()["mailadmin_database_up"], 1)
 
-    def test_no_number_names_a_domain_or_a_person(self):
+    def test_no_metric_names_a_domain_or_a_user(self):
         self.sign_in(self.alice)
         self.client.get("/domains/example.org/")
         self.client.get("/mailboxes/bob@example.org/edit/")
@@ -121,17 +121,17 @@ class Numbers(World):
         )
 
 
-class WhoSeesThem(World):
+class MetricAccessTests(World):
     def status(self, **meta):
         return self.client.get("/metrics", **{"HTTP_HOST": "localhost"} | meta).status_code
 
-    def test_this_machine_and_no_other(self):
+    def test_metrics_are_visible_from_this_machine_only(self):
         self.assertEqual(self.status(REMOTE_ADDR="127.0.0.1"), 200)
         self.assertEqual(self.status(REMOTE_ADDR="::1"), 200)
         self.assertEqual(self.status(REMOTE_ADDR="192.0.2.7"), 403)
         self.assertEqual(self.status(REMOTE_ADDR=""), 403)  # a local socket: a proxy's
 
-    def test_who_comes_through_a_proxy_of_this_machine_is_not_of_it(self):
+    def test_a_client_of_a_local_proxy_is_not_local(self):
         for header in ("X_FORWARDED_FOR", "X_FORWARDED_PROTO", "X_REAL_IP", "FORWARDED", "VIA"):
             for address in ("127.0.0.1", "198.51.100.7"):
                 with self.subTest(header=header, address=address):
@@ -140,43 +140,43 @@ class WhoSeesThem(World):
             self.assertEqual(self.status(HTTP_HOST="panel.example.org"), 403)
 
     @override_settings(MAILADMIN_METRICS_TOKEN="correct-horse")
-    def test_another_machine_with_the_token(self):
+    def test_another_machine_may_use_the_token(self):
         far = {"REMOTE_ADDR": "192.0.2.7"}
         self.assertEqual(self.status(**far, HTTP_AUTHORIZATION="Bearer correct-horse"), 200)
         for wrong in ("Bearer correct", "Bearer ", "Basic correct-horse", "Bearer kørrect-horse"):
             self.assertEqual(self.status(**far, HTTP_AUTHORIZATION=wrong), 401)
 
-    def test_where_there_is_no_token_none_opens(self):
+    def test_without_a_configured_token_every_token_is_refused(self):
         self.assertEqual(self.status(REMOTE_ADDR="192.0.2.7", HTTP_AUTHORIZATION="Bearer "), 403)
 
-    def test_a_superadmin_of_another_machine_does_not_either(self):
+    def test_a_superadmin_of_another_machine_is_refused(self):
         self.sign_in(self.root)
         self.assertEqual(self.status(REMOTE_ADDR="192.0.2.7"), 403)
 
 
 class Health(World):
-    def test_that_the_process_lives_is_told_without_a_database_also_to_who_is_signed_in(self):
+    def test_liveness_needs_no_database_even_with_a_session(self):
         self.sign_in(self.root)
         gone = OperationalError(2002, "away")
         with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):
             self.assertEqual(self.client.get("/healthz").status_code, 200)
             self.assertEqual(self.client.get("/metrics", HTTP_HOST="localhost").status_code, 200)
 
-    def test_a_missing_migration_is_told(self):
+    def test_a_missing_migration_is_reported(self):
         with mock.patch("mailadmin.observability.readiness.MigrationExecutor") as executor:
             executor.return_value.migration_plan.return_value = ["one", "two"]
             response = self.client.get("/readyz")
         self.assertEqual(response.status_code, 503)
         self.assertEqual(response.json(), {"status": "migrations missing", "count": 2})
 
-    def test_a_node_without_its_cluster_is_told(self):
+    def test_a_node_outside_its_cluster_is_reported(self):
         gone = OperationalError(1047, "not prepared")
         with mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone):
             response = self.client.get("/readyz")
         self.assertEqual(response.status_code, 503)
         self.assertIn("cluster", response.json()["status"])
 
-    def test_what_the_database_says_of_itself_stays_in_the_log(self):
+    def test_database_errors_are_logged_and_not_shown(self):
         gone = OperationalError(1045, "Access denied for user 'mailadmin'@'db.internal'")
         with (
             mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone),
@@ -187,22 +187,22 @@ class Health(World):
         self.assertIn("db.internal", told.output[0])
 
 
-class RequestNames(World):
+class RequestIdTests(World):
     def given(self, name, **meta):
         return self.client.get("/login/", HTTP_X_REQUEST_ID=name, **meta)["X-Request-ID"]
 
-    def test_each_request_has_a_name_of_its_own(self):
+    def test_each_request_has_its_own_id(self):
         names = {self.client.get("/login/")["X-Request-ID"] for _request in range(3)}
         self.assertEqual(len(names), 3)
 
     @BEHIND_PROXY
-    def test_a_trusted_proxys_is_taken_if_it_is_one(self):
+    def test_a_valid_id_of_a_trusted_proxy_is_kept(self):
         self.assertEqual(self.given("4711-abcdef", **PROXY), "4711-abcdef")
         for bad in ("short", "x" * 65, "two\nlines-of-it", "with space in it", "é" * 10):
             self.assertNotEqual(self.given(bad, **PROXY), bad)
 
     @BEHIND_PROXY
-    def test_nobody_else_names_his_requests(self):
+    def test_an_id_of_an_untrusted_client_is_ignored(self):
         self.assertNotEqual(self.given("4711-abcdef", REMOTE_ADDR="198.51.100.7"), "4711-abcdef")
 
 
@@ -222,7 +222,7 @@ class Lines(World):
         return answer, [json.loads(line) for line in written]
 
     @override_settings(MAILADMIN_LOG_FORMAT="json")
-    def test_each_request_is_a_line_that_says_who_and_what_it_cost(self):
+    def test_each_request_is_logged_with_user_and_cost(self):
         self.sign_in(self.alice)
         answer, lines = self.lines(lambda: self.client.get("/mailboxes/?q=bob@example.org"))
         line = next(line for line in lines if line["logger"] == "mailadmin.access")
@@ -234,19 +234,19 @@ class Lines(World):
         self.assertGreater(line["ms"], line["query_ms"])
         self.assertNotIn("bob", json.dumps(line))
 
-    def test_otherwise_there_is_none(self):
+    def test_without_the_setting_no_request_is_logged(self):
         _answer, lines = self.lines(lambda: self.client.get("/login/"))
         self.assertEqual(lines, [])
 
     @override_settings(MAILADMIN_LOG_FORMAT="json")
-    def test_all_lines_of_a_request_have_its_name(self):
+    def test_all_log_lines_of_a_request_have_its_id(self):
         wrong = {"username": "bob@example.org", "password": "wrong"}
         answer, lines = self.lines(lambda: self.client.post("/login/", wrong))
         self.assertEqual([line["logger"] for line in lines], ["mailadmin.auth", "mailadmin.access"])
         self.assertEqual({line["request_id"] for line in lines}, {answer["X-Request-ID"]})
 
     @override_settings(MAILADMIN_SLOW_QUERY_MS=1)
-    def test_a_slow_statement_is_told_with_its_page_and_without_values(self):
+    def test_a_slow_statement_is_logged_with_its_page_and_without_values(self):
         real, slept = CursorWrapper._execute, []
 
         def slow(cursor, sql, params, *rest):
@@ -264,12 +264,12 @@ class Lines(World):
         self.assertNotIn("carol", json.dumps(line))
 
     @override_settings(MAILADMIN_SLOW_QUERY_MS=0)
-    def test_nothing_is_slow_where_nobody_wants_to_know(self):
+    def test_slow_statements_are_not_logged_when_disabled(self):
         self.sign_in(self.alice)
         _answer, lines = self.lines(lambda: self.client.get("/mailboxes/"))
         self.assertEqual(lines, [])
 
-    def test_an_error_is_told_with_its_trace(self):
+    def test_an_error_is_logged_with_its_traceback(self):
         def fail():
             try:
                 raise RuntimeError("out of cheese")
@@ -304,25 +304,25 @@ class Written(list):
         ("SELECT 0xDEADBEEF,\n   -1.5", "SELECT ?, -?"),
     ],
 )
-def test_a_statement_is_told_without_values(statement, told):
+def test_a_statement_is_logged_without_values(statement, told):
     assert redact_statement(statement) == told
 
 
-class WorkersSign(TransactionTestCase):
-    def test_a_worker_that_was_told_to_end_is_not_missed(self):
+class WorkerHeartbeatTests(TransactionTestCase):
+    def test_a_stopped_worker_is_not_reported_as_missing(self):
         leases.send_heartbeat()
         leases.send_heartbeat()
         self.assertEqual(WorkerSign.objects.count(), 1)
         leases.remove_heartbeat()
         self.assertFalse(WorkerSign.objects.exists())
 
-    def test_only_one_that_stays_signs(self):
+    def test_only_a_lasting_worker_has_a_heartbeat(self):
         call_command("worker", once=True)
         self.assertFalse(WorkerSign.objects.exists())
 
 
 class Cleaning(World):
-    def test_what_is_over_is_deleted_some_rows_at_a_time_and_nothing_else(self):
+    def test_expired_rows_are_purged_in_batches(self):
         now = timezone.now()
         for number in range(7):
             LoginFailure.objects.create(key=f"old{number}", since=now - FAILURE_WINDOW * 2)
@@ -373,7 +373,7 @@ class Panel(Server):
 
 
 @pytest.mark.sqlite
-def test_all_processes_of_the_web_server_are_counted_together():
+def test_metrics_are_summed_over_all_web_processes():
     with Panel() as panel:
         panel.run()
         before = asked_for(panel, "login")
@@ -394,7 +394,7 @@ def asked_for(panel, view):
 
 
 @pytest.mark.sqlite
-def test_a_log_for_programs_is_json_from_the_first_line_to_the_last():
+def test_the_json_log_is_json_from_the_first_line_to_the_last():
     with Panel(MAILADMIN_LOG_FORMAT="json") as panel:
         panel.run()
         panel.ask("/login/")
@@ -412,7 +412,7 @@ def children(pid):
         return file.read().split()
 
 
-def test_the_numbers_are_not_loaded_by_commands():
+def test_commands_do_not_import_metrics():
     code = (
         "import django, sys; django.setup(); import mailadmin.urls;"
         " sys.exit('prometheus_client' in sys.modules)"

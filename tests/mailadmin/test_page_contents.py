@@ -13,7 +13,7 @@ from tests.base import PASSWORD, World
 
 
 class PageContentTests(World):
-    def test_the_page_of_a_domain_shows_what_is_in_it(self):
+    def test_the_domain_page_shows_its_rows(self):
         self.perform(self.root, create_domains, [{"domain": "mirror.test"}])
         AliasDomain.objects.create(alias_domain_id="mirror.test", target_domain_id="example.org")
         self.sign_in(self.root)
@@ -25,7 +25,7 @@ class PageContentTests(World):
             self.assertContains(page, text)
         self.assertContains(page, "mailbox changed")
 
-    def test_an_owners_home_tells_how_things_are(self):
+    def test_an_owners_home_shows_their_mailbox(self):
         self.sign_in(self.bob)
         self.assertContains(self.client.get("/"), "Your mail stays in your mailbox")
         self.assertContains(self.client.get("/"), "No answer is sent")
@@ -44,7 +44,7 @@ class PageContentTests(World):
             Vacation.objects.filter(pk=vacation.pk).update(activefrom=start, activeuntil=end)
             self.assertContains(self.client.get("/"), text)
 
-    def test_the_rules_stand_there_before_they_are_broken(self):
+    def test_password_rules_are_shown_beforehand(self):
         self.sign_in(self.bob)
         self.assertContains(self.client.get("/account/password/"), "At least 5 characters")
 
@@ -55,7 +55,7 @@ class PageContentTests(World):
         self.client.post("/account/vacation/", data)
         self.assertEqual(Vacation.objects.get().interval_time, 604800)
 
-    def test_the_room_for_a_quota_follows_the_domain(self):
+    def test_the_quota_hint_depends_on_the_domain(self):
         Domain.objects.filter(pk="example.org").update(quota=150, maxquota=80)
         self.sign_in(self.alice)
         self.assertContains(self.client.get("/mailboxes/room/?domain=example.org"), "50 MB")
@@ -64,7 +64,7 @@ class PageContentTests(World):
         self.assertContains(page, "At most 50 MB")
         self.assertEqual(page.context["form"].initial["quota"], 50)
 
-    def test_a_fresh_domain_takes_its_first_mailbox(self):
+    def test_a_new_domain_accepts_its_first_mailbox(self):
         self.sign_in(self.root)
         page = self.client.get("/domains/create/")
         initial = {k: v for k, v in page.context["form"].initial.items() if v is not None}
@@ -76,7 +76,7 @@ class PageContentTests(World):
         data["quota"] = page.context["form"].initial["quota"]
         self.assertEqual(self.client.post("/mailboxes/create/", data).status_code, 302)
 
-    def test_failed_work_is_tried_again_or_dismissed(self):
+    def test_failed_jobs_are_retried_or_dismissed(self):
         job = Job.objects.create(
             kind="welcome",
             title="Welcome",
@@ -96,7 +96,7 @@ class PageContentTests(World):
         self.client.post(f"/jobs/{job.pk}/", {"action": "dismiss"})
         self.assertFalse(Job.objects.exists())
 
-    def test_a_picker_among_many_domains_asks_for_them(self):
+    def test_a_picker_for_many_domains_requests_them(self):
         rows = [{"domain": f"d{n:02}.example", "default_aliases": False} for n in range(60)]
         self.perform(self.root, create_domains, rows)
         self.sign_in(self.root)

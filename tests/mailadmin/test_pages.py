@@ -64,7 +64,7 @@ class CostTests(World):
                     urls.append(table.url(screen, key))
         return urls
 
-    def test_no_page_asks_more_than_ten_questions_however_much_there_is(self):
+    def test_no_page_runs_more_than_ten_queries_at_any_size(self):
         for person in (self.root, self.alice, self.bob):
             self.sign_in(person)
             self.client.get("/")  # warms what is asked once a process
@@ -95,19 +95,19 @@ class HomeTests(World):
         totals = self.client.get("/").context["totals"]
         self.assertEqual((totals["domains"], totals["mailboxes"], totals["aliases"]), (1, 1, 1))
 
-    def test_the_picture_counts_the_last_thirty_days(self):
+    def test_the_chart_counts_the_last_thirty_days(self):
         self.perform(self.root, set_mailboxes, [self.bob.pk], "active", False)
         self.sign_in(self.alice)
         days = self.client.get("/").context["days"]
         self.assertEqual(len(days), 30)
         self.assertEqual(days[-1]["count"], 1)
 
-    def test_bob_sees_his_space_his_forwarding_and_his_vacation(self):
+    def test_bob_sees_usage_forwarding_and_vacation(self):
         Usage.objects.create(mailbox=self.bob, bytes=95 * MB, messages=3)
         self.sign_in(self.bob)
         self.assertContains(self.client.get("/"), "95 MB of 100 MB")
 
-    def test_a_new_panel_says_what_to_do_first(self):
+    def test_a_new_panel_shows_the_first_steps(self):
         Domain.objects.all().delete()
         DomainState.objects.all().delete()
         self.sign_in(self.root)
@@ -116,7 +116,7 @@ class HomeTests(World):
 
 
 class SearchTests(World):
-    def test_one_box_finds_all_kinds(self):
+    def test_one_search_finds_all_kinds_of_rows(self):
         self.sign_in(self.root)
         page = self.client.get("/search/?q=example.org")
         slugs = [group["table"].slug for group in page.context["found"]]
@@ -128,7 +128,7 @@ class SearchTests(World):
             page = self.client.get("/mailboxes/", {"q": text})
             self.assertEqual("bob@example.org" in page.content.decode(), found)
 
-    def test_a_star_finds_what_begins_so(self):
+    def test_a_trailing_star_matches_a_prefix(self):
         self.sign_in(self.root)
         for text, found in (
             ("bo*", ["bob@example.org"]),
@@ -156,7 +156,7 @@ class ListTests(World):
         page = self.client.get(url)
         return [row.pk for row in page.context["rows"]], page.context
 
-    def test_pages_go_forth_and_back_by_key(self):
+    def test_pagination_by_key_goes_forward_and_back(self):
         self.fill()
         first, context = self.page("/domains/")
         self.assertEqual(len(first), 50)
@@ -169,7 +169,7 @@ class ListTests(World):
         self.assertEqual(self.page("/domains/" + last["before_url"])[0], second)
         self.assertEqual(self.page("/domains/" + context["before_url"])[0], first)
 
-    def test_the_order_can_be_turned_round(self):
+    def test_the_sort_order_can_be_reversed(self):
         self.fill()
         down, context = self.page("/domains/?dir=desc")
         self.assertEqual(down, sorted(down, reverse=True))
@@ -182,7 +182,7 @@ class ListTests(World):
         self.assertIn("q=example", context["after_url"])
         self.assertIn("active=1", context["after_url"])
 
-    def test_idn_domains_are_shown_as_people_write_them(self):
+    def test_idn_domains_are_shown_in_unicode(self):
         self.perform(self.root, create_domains, [{"domain": "xn--mnchen-3ya.example"}])
         self.sign_in(self.root)
         self.assertContains(self.client.get("/domains/"), "münchen.example")
@@ -190,7 +190,7 @@ class ListTests(World):
         self.assertEqual(rows, [])
         self.assertContains(self.client.get("/domains/xn--mnchen-3ya.example/"), "münchen.example")
 
-    def test_cells_that_spreadsheets_would_run_are_made_harmless(self):
+    def test_cells_that_spreadsheets_would_run_are_escaped(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(name="=HYPERLINK(1)")
         self.sign_in(self.alice)
         text = b"".join(self.client.get("/mailboxes/export/")).decode()
@@ -205,7 +205,7 @@ class ListTests(World):
         self.assertNotIn("bob@example.org", text)
 
     @override_settings(MAILADMIN_ALIAS_DOMAIN=False)
-    def test_the_operator_may_leave_alias_domains_out(self):
+    def test_alias_domains_can_be_disabled(self):
         self.sign_in(self.root)
         self.assertNotContains(self.client.get("/"), "/alias-domains/")
         self.assertEqual(self.client.get("/alias-domains/").status_code, 403)
@@ -213,7 +213,7 @@ class ListTests(World):
 
 
 class DatabaseTests(World):
-    def test_a_missing_database_is_said_to_be_missing(self):
+    def test_a_missing_database_is_reported(self):
         self.client.raise_request_exception = False
         gone = OperationalError(2002, "Can't connect to server")
         with mock.patch.object(connections["default"], "cursor", side_effect=gone):
@@ -227,7 +227,7 @@ class DatabaseTests(World):
         self.assertIn("Retry-After", answer)
         self.assertEqual(self.client.get("/domains/").status_code, 200)
 
-    def test_another_fault_is_no_missing_database(self):
+    def test_another_error_is_not_reported_as_a_missing_database(self):
         self.client.raise_request_exception = False
         self.sign_in(self.root)
         with mock.patch(
@@ -249,19 +249,19 @@ class DatabaseTests(World):
             self.assertEqual(self.client.get("/readyz").status_code, 503)
             self.assertEqual(self.client.get("/healthz").status_code, 200)
 
-    def test_the_footer_tells_the_version(self):
+    def test_the_footer_shows_the_version(self):
         self.sign_in(self.root)
         self.assertContains(self.client.get("/"), f"mailadmin {__version__}")
 
 
 class SuperadminTests(World):
-    def test_djangos_own_command_makes_one(self):
+    def test_createsuperuser_creates_a_superadmin(self):
         Admin.objects.create_superuser("Second@Example.net", "pass-word-12")
         second = Admin.objects.get(pk="second@example.net")
         self.assertTrue(second.superadmin)
         self.assertTrue(second.check_password("pass-word-12"))
 
-    def test_djangos_command_writes_the_log_like_everybody(self):
+    def test_createsuperuser_is_logged(self):
         with mock.patch.dict(os.environ, {"DJANGO_SUPERUSER_PASSWORD": "pass-word-12"}):
             call_command("createsuperuser", username="third@example.net", interactive=False)
         self.assertTrue(Admin.objects.get(pk="third@example.net").superadmin)

@@ -14,7 +14,7 @@ from tests.base import World
 
 
 class CurrentScopeTests(World):
-    def test_a_loop_names_nobody_elses_addresses(self):
+    def test_a_loop_shows_no_foreign_addresses(self):
         hidden = {"domain": Domain.objects.get(pk="example.com")}
         rows = [
             hidden | {"local_part": "hidden", "goto": ["topsecret@example.com"]},
@@ -28,7 +28,7 @@ class CurrentScopeTests(World):
         self.assert_refused(answer, "This is a loop")
         self.assertNotContains(answer, "topsecret", status_code=422)
 
-    def test_rights_taken_while_a_page_was_open_are_gone(self):
+    def test_rights_lost_while_a_page_was_open_are_gone(self):
         stale = Admin.objects.get(pk=self.alice.pk)
         stale.managed_domains()
         self.perform(self.root, edit_admin, self.alice.pk, {"domains": []})
@@ -43,7 +43,7 @@ class CurrentScopeTests(World):
         page = self.client.get("/admins/create/?superadmin=1&username=evil@x.example")
         self.assertEqual(set(page.context["form"].initial) & {"superadmin", "username"}, set())
 
-    def test_an_assignment_to_nothing_stops_no_switch(self):
+    def test_an_assignment_to_a_missing_domain_does_not_block_a_toggle(self):
         DomainAdmin.objects.create(admin=self.alice, domain_id="vanished.test")
         self.perform(self.root, set_admins, [self.alice.pk], "active", False)
         self.assertFalse(Admin.objects.get(pk=self.alice.pk).active)
@@ -57,7 +57,7 @@ class CurrentScopeTests(World):
         rows = self.client.get("/admins/?domain=example.org").context["rows"]
         self.assertEqual([row.pk for row in rows], [self.alice.pk])
 
-    def test_search_names_a_mailbox_once(self):
+    def test_search_shows_a_mailbox_once(self):
         self.sign_in(self.root)
         found = self.client.get("/search/?q=bob").context["found"]
         aliases = [row.pk for group in found for row in group["rows"] if type(row) is Alias]
@@ -71,7 +71,7 @@ class DomainScopeTests(World):
         for url in ("/domains/", "/domains/example.org/", "/mailboxes/"):
             self.assertContains(self.client.get(url), "example.org")
 
-    def test_an_alias_domain_with_one_foreign_end_is_nobodys_but_superadmins(self):
+    def test_an_alias_domain_with_a_foreign_end_is_visible_to_superadmins_only(self):
         self.perform(self.root, create_domains, [{"domain": "mirror.test"}])
         DomainAdmin.objects.create(admin=self.alice, domain_id="mirror.test")
         row = {

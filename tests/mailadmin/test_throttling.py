@@ -54,7 +54,7 @@ class SignIn(World):
 
 
 class LockoutTests(SignIn):
-    def test_strangers_do_not_lock_out_a_person_elsewhere(self):
+    def test_failures_in_one_network_do_not_lock_out_another(self):
         self.assertEqual(self.guess(self.root.pk)[-1], 429)
         self.assertEqual(self.sign_in_as(self.root.pk, address=STRANGE).status_code, 429)
         self.assertEqual(self.sign_in_as(self.root.pk).status_code, 302)
@@ -63,13 +63,13 @@ class LockoutTests(SignIn):
         self.guess_from_everywhere(self.root.pk)
         self.assertEqual(self.sign_in_as(self.root.pk, address="203.1.1.1").status_code, 429)
 
-    def test_a_network_from_which_the_account_was_used_before_is_spared(self):
+    def test_a_network_with_an_earlier_sign_in_is_not_throttled(self):
         self.sign_in_as(self.root.pk)
         self.guess_from_everywhere(self.root.pk)
         self.assertEqual(self.sign_in_as(self.root.pk).status_code, 302)
         self.assertEqual(self.sign_in_as(self.alice.pk).status_code, 302)
 
-    def test_a_browser_that_has_signed_in_before_is_spared_wherever_it_is(self):
+    def test_a_known_browser_is_not_throttled_in_any_network(self):
         browser = Client()
         self.sign_in_as(self.root.pk, client=browser)
         self.guess_from_everywhere(self.root.pk)
@@ -77,7 +77,7 @@ class LockoutTests(SignIn):
         answer = self.sign_in_as(self.root.pk, address="203.0.113.5", client=browser)
         self.assertEqual(answer.status_code, 302)
 
-    def test_a_known_browser_does_not_suffer_from_its_network(self):
+    def test_a_known_browser_is_not_affected_by_its_network(self):
         browser = Client()
         self.sign_in_as(self.root.pk, client=browser)
         network = LoginFailure.objects.filter(pk=f"network:{networks.get_client_network(HOME)}")
@@ -85,7 +85,7 @@ class LockoutTests(SignIn):
         self.assertEqual(self.sign_in_as(self.root.pk).status_code, 429)
         self.assertEqual(self.sign_in_as(self.root.pk, client=browser).status_code, 302)
 
-    def test_a_known_browser_has_a_bound_too(self):
+    def test_a_known_browser_is_throttled_too(self):
         browser = Client()
         self.sign_in_as(self.root.pk, client=browser)
         answers = [
@@ -94,14 +94,14 @@ class LockoutTests(SignIn):
         ]
         self.assertEqual(answers, [200] * MAX_FAILURES_PER_CLIENT + [429])
 
-    def test_a_browser_is_known_for_those_accounts_alone_that_it_has_signed_in_to(self):
+    def test_a_browser_is_known_per_account(self):
         browser = Client()
         self.sign_in_as(self.bob.pk, client=browser)
         self.guess_from_everywhere(self.root.pk)
         answer = self.sign_in_as(self.root.pk, address="203.1.1.1", client=browser)
         self.assertEqual(answer.status_code, 429)
 
-    def test_nobody_else_can_make_the_cookie_of_a_known_browser(self):
+    def test_the_known_browser_cookie_cannot_be_forged(self):
         browser = Client()
         self.sign_in_as(self.root.pk, client=browser)
         cookie = browser.cookies[DEVICE_COOKIE_NAME]
@@ -115,7 +115,7 @@ class LockoutTests(SignIn):
             answer = self.sign_in_as(self.root.pk, address="203.1.1.1", client=other)
             self.assertEqual(answer.status_code, 429, forged)
 
-    def test_a_customer_of_ipv6_is_one_network(self):
+    def test_an_ipv6_prefix_counts_as_one_network(self):
         for number in range(MAX_FAILURES_PER_CLIENT):
             self.sign_in_as(self.bob.pk, "wrong", f"2001:db8:1:2::{number:x}")
         answer = self.sign_in_as(self.bob.pk, address="2001:db8:1:2:ffff::1")
@@ -123,7 +123,7 @@ class LockoutTests(SignIn):
         answer = self.sign_in_as(self.bob.pk, address="2001:db8:1:3::1")
         self.assertEqual(answer.status_code, 302)
 
-    def test_what_is_known_is_kept_for_a_while_only(self):
+    def test_known_networks_and_browsers_expire(self):
         self.sign_in_as(self.root.pk)
         self.sign_in_as(self.root.pk)
         self.assertEqual(KnownNetwork.objects.count(), 1)
@@ -133,14 +133,14 @@ class LockoutTests(SignIn):
         purge_expired()
         self.assertEqual(KnownNetwork.objects.count(), 0)
 
-    def test_a_sign_in_costs_few_statements(self):
+    def test_a_sign_in_runs_few_queries(self):
         self.sign_in_as(self.bob.pk)
         with self.assertNumQueries(14):
             self.sign_in_as(self.bob.pk)
 
 
 class NameTests(SignIn):
-    def test_names_with_characters_that_a_collation_ignores_are_nobodys(self):
+    def test_usernames_with_characters_ignored_by_a_collation_are_unknown(self):
         for name in (
             "bob@example.org\x01",
             "\x02bob@example.org",
@@ -154,7 +154,7 @@ class NameTests(SignIn):
                 self.assertEqual(answer.status_code, 200)
                 self.assertFalse(answer.wsgi_request.user.is_authenticated)
 
-    def test_a_row_that_the_database_takes_for_the_name_is_not_enough(self):
+    def test_a_row_equal_only_by_collation_is_not_accepted(self):
         """What collations of MySQL 8 and MariaDB 11 do, done by hand."""
         from mailadmin.accounts.backends import MailboxBackend
 
@@ -166,7 +166,7 @@ class NameTests(SignIn):
             self.assertEqual(backend.authenticate(None, " BOB@Example.org ", PASSWORD), self.bob)
 
 
-class TwoAccountsOfOneName(SignIn):
+class SharedUsernameTests(SignIn):
     def setUp(self):
         """An admin whose address is a mailbox too; somebody else knows the mailbox's password."""
         row = {"username": self.bob.pk, "password": passwords.make_hash("another-77-password")}
@@ -182,7 +182,7 @@ class TwoAccountsOfOneName(SignIn):
         answer = self.sign_in_as(self.bob.pk, "another-77-password")
         self.assertEqual(answer.status_code, 302)
 
-    def test_one_time_codes_are_counted_for_whom_they_are(self):
+    def test_one_time_codes_are_counted_per_account(self):
         Admin.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
         tried = 0
         for _round in range(4):
@@ -204,7 +204,7 @@ class TwoAccountsOfOneName(SignIn):
                 self.assertIsInstance(browser.get("/").wsgi_request.user, model)
 
 
-class BehindThePassword(SignIn):
+class AfterPasswordTests(SignIn):
     """Codes, and the old password: whoever gets so far is no stranger."""
 
     def test_codes_are_counted_from_all_networks_together(self):
@@ -218,7 +218,7 @@ class BehindThePassword(SignIn):
                 tried += answer.status_code == 200
         self.assertEqual(tried, MAX_FAILURES_PER_CLIENT)
 
-    def test_the_old_password_is_too(self):
+    def test_old_passwords_are_counted_from_all_networks_together(self):
         data = {"old_password": "wrong", "password": "new-pass-99", "password2": "new-pass-99"}
         self.client.force_login(self.bob, backend=BACKENDS[Mailbox])
         statuses = [
@@ -228,8 +228,8 @@ class BehindThePassword(SignIn):
         self.assertEqual(statuses, [422] * MAX_FAILURES_PER_CLIENT + [429])
 
 
-class RowsOfFailures(SignIn):
-    def test_a_network_over_its_bound_writes_no_rows(self):
+class FailureRowTests(SignIn):
+    def test_a_throttled_network_writes_no_rows(self):
         self.sign_in_as("nobody@example.org", "wrong", STRANGE)
         network = LoginFailure.objects.filter(pk=f"network:{networks.get_client_network(STRANGE)}")
         network.update(failures=MAX_FAILURES_PER_NETWORK + 1)
@@ -239,7 +239,7 @@ class RowsOfFailures(SignIn):
             self.assertEqual(answer.status_code, 429)
         self.assertEqual(LoginFailure.objects.count(), before)
 
-    def test_many_good_sign_ins_leave_a_typo_a_typo(self):
+    def test_successful_sign_ins_do_not_count_towards_the_throttle(self):
         for _time in range(MAX_FAILURES_PER_CLIENT + 2):
             self.sign_in_as(self.bob.pk)
         self.assertEqual(self.sign_in_as(self.bob.pk, "typo").status_code, 200)
@@ -258,7 +258,7 @@ class TimeTests(SignIn):
             self.sign_in_as(name, "wrong")
         return len(done)
 
-    def test_the_cost_of_another_number_of_rounds_is_another_cost(self):
+    def test_a_hash_with_other_rounds_costs_the_configured_work_too(self):
         for scheme, rounds in (("SHA512-CRYPT", 20000), ("PBKDF2", 20000), ("SHA256-CRYPT", 9000)):
             with self.subTest(scheme), override_settings(MAILADMIN_PASSWORD_SCHEME=scheme):
                 with override_settings(MAILADMIN_PASSWORD_ROUNDS=5000):
@@ -288,7 +288,7 @@ class TimeTests(SignIn):
 
 @override_settings(MAILADMIN_PASSWORD_REHASH=True, MAILADMIN_PASSWORD_SCHEME="SHA512-CRYPT")
 class RehashTests(SignIn):
-    def test_a_hash_is_renewed_also_where_a_code_is_asked_for(self):
+    def test_a_hash_is_upgraded_also_when_a_code_is_required(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
         browser = Client()
         self.assertRedirects(self.sign_in_as(self.bob.pk, client=browser), "/login/code/")
@@ -304,7 +304,7 @@ class CodeTests(SignIn):
         browser.post("/login/code/", {"code": code(offset)}, REMOTE_ADDR=HOME)
         return browser.get("/").status_code == 200
 
-    def test_a_code_of_an_earlier_step_is_not_taken_after_a_newer_one(self):
+    def test_a_code_of_an_earlier_step_is_refused_after_a_newer_one(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
         with mock.patch("mailadmin.accounts.totp.time.time", return_value=time.time()):
             self.assertTrue(self.enter(0))
@@ -351,25 +351,25 @@ class DeactivationTests(World):
             self.assertFalse(self.is_in(client))
             self.bob = Mailbox.objects.get(pk=self.bob.pk)
 
-    def test_a_namesake_with_the_same_hash_has_no_session_of_the_one_before(self):
+    def test_a_recreated_account_with_the_same_hash_inherits_no_session(self):
         client, domain = self.signed_in(self.bob), self.bob.domain
         row = {"local_part": "bob", "domain": domain, "password": self.bob.password, "quota": 1}
         self.perform(self.alice, delete_mailboxes, [self.bob.pk])
         self.perform(self.alice, create_mailboxes, [row])
         self.assertFalse(self.is_in(client))
 
-    def test_nobody_elses_session_ends(self):
+    def test_other_sessions_do_not_end(self):
         client, token = self.signed_in(self.bob), self.token(self.root)
         self.perform(self.root, set_admins, [self.alice.pk], "active", False)
         self.assertTrue(self.is_in(client))
         self.assertEqual(Program(token).get("domains").status_code, 200)
 
-    def test_a_signed_in_request_asks_no_more_than_before(self):
+    def test_a_signed_in_request_runs_two_queries(self):
         client = self.signed_in(self.bob)
         with self.assertNumQueries(2):  # the session, and the person with the end of their sessions
             client.get("/account/")
 
-    def test_old_ends_are_forgotten(self):
+    def test_old_session_ends_are_purged(self):
         self.perform(self.root, set_mailboxes, [self.bob.pk], "active", False)
         purge_expired()
         self.assertTrue(SessionEpoch.objects.exists())
