@@ -45,7 +45,7 @@ def table_of(model):
     return list(model._base_manager.order_by("pk").values())
 
 
-class ApplyStories(World):
+class ApplyTests(World):
     def apply(self, text, *words):
         """What is printed, as it comes by standard input."""
         stdin, out = mock.Mock(buffer=io.BytesIO(text.encode())), io.StringIO()
@@ -66,7 +66,7 @@ class ApplyStories(World):
         after = [table_of(model) for model in (Domain, Mailbox, Alias, AliasDomain)]
         self.assertEqual(after, before)
 
-    def test_what_is_described_is_so_and_what_is_not_is_gone(self):
+    def test_described_rows_are_created_and_others_deleted(self):
         done = self.steps(WHOLE)
         self.assertEqual(
             done,
@@ -95,35 +95,35 @@ class ApplyStories(World):
         self.assertEqual(self.steps(WHOLE), [])
         self.assertEqual((Log.objects.count(), Change.objects.count()), count)
 
-    def test_a_plan_says_the_same_and_changes_nothing(self):
+    def test_a_plan_lists_the_steps_and_changes_nothing(self):
         before = [table_of(model) for model in (Domain, Mailbox, Alias, Log, Change)]
         planned = self.steps(WHOLE, "--plan")
         after = [table_of(model) for model in (Domain, Mailbox, Alias, Log, Change)]
         self.assertEqual(after, before)
         self.assertEqual(self.steps(WHOLE), planned)
 
-    def test_it_is_told_as_people_read_it(self):
+    def test_the_steps_are_printed_as_text(self):
         told = self.apply(WHOLE, "--plan")
         self.assertIn("~ mailbox bob@example.org\n    name: Bob → Robert\n", told)
         self.assertIn("- alias info@example.org\n", told)
         self.assertIn("Nothing was changed: 3 new, 2 changed, 1 to delete.", told)
 
-    def test_other_domains_are_left_alone(self):
+    def test_other_domains_are_not_changed(self):
         self.apply(ORG + "mailboxes: []\naliases: []\n")
         self.assertFalse(Mailbox.objects.filter(domain="example.org").exists())
         self.assertTrue(Mailbox.objects.filter(pk="carol@example.com").exists())
         self.assertTrue(Alias.objects.filter(pk="info@example.com").exists())
 
-    def test_a_section_that_is_not_there_says_nothing(self):
+    def test_a_missing_section_changes_nothing(self):
         self.assertEqual(self.steps(ORG), [])
         self.assertEqual(
             self.steps(ORG + "aliases: []\n"), [("delete", "alias", "info@example.org")]
         )
 
-    def test_a_column_that_is_not_there_says_nothing(self):
+    def test_a_missing_column_changes_nothing(self):
         self.assertEqual(self.steps(ORG + "mailboxes:\n- username: bob@example.org\n"), [])
 
-    def test_the_forwarding_of_a_mailbox_is_its_owners_unless_it_is_named(self):
+    def test_the_forwarding_of_a_mailbox_is_kept_unless_described(self):
         self.perform(self.bob, set_forwarding, "bob@example.org", ["x@elsewhere.example"], True)
         self.steps(ORG + "aliases: []\n")
         self.assertIn("x@elsewhere.example", Alias.objects.get(pk="bob@example.org").goto)
@@ -142,7 +142,7 @@ class ApplyStories(World):
             ],
         )
 
-    def test_a_domain_becomes_a_mirror_and_ceases_to_be_one(self):
+    def test_a_domain_becomes_an_alias_domain_and_back(self):
         both = "domains:\n- domain: example.org\n- domain: example.com\n"
         mirror = "alias-domains:\n- alias_domain: example.com\n  target_domain: example.org\n"
         self.assertEqual(self.steps(both + mirror), [("create", "alias-domain", "example.com")])
@@ -150,7 +150,7 @@ class ApplyStories(World):
         gone = [("delete", "alias-domain", "example.com")]
         self.assertEqual(self.steps(both + "alias-domains: []\n"), gone)
 
-    def test_a_password_that_is_so_already_is_no_change(self):
+    def test_an_equal_password_is_not_a_change(self):
         text = ORG + "mailboxes:\n- {username: bob@example.org, password: %s}\n"
         self.assertEqual(self.steps(text % PASSWORD), [])
         self.assertEqual(
@@ -161,7 +161,7 @@ class ApplyStories(World):
         self.assertNotIn("horse", told)
         self.assertNotIn("$2", told)
 
-    def test_one_refused_row_stops_all_and_is_named(self):
+    def test_one_refused_row_rolls_back_everything_and_is_named(self):
         alias = "- {address: %s@example.org, goto: [%s]}\n"
         for row, *words in (
             (alias % ("loop", "loop@example.org"), "line 4", "loop@example.org", "itself"),
@@ -175,12 +175,12 @@ class ApplyStories(World):
             text = f"domains:\n- {{domain: example.org}}\naliases:\n{row}"
             self.assert_refused_with(text, *words)
 
-    def test_a_limit_stops_all(self):
+    def test_an_exceeded_limit_rolls_back_everything(self):
         text = "domains:\n- {domain: example.org, mailboxes: 1}\nmailboxes:\n"
         rows = "".join(f"- username: m{n}@example.org\n" for n in range(3))
         self.assert_refused_with(text + rows, "line 5", "m1@example.org", "limit")
 
-    def test_what_is_no_description_is_refused(self):
+    def test_invalid_manifests_are_refused(self):
         for text in (
             "",
             "7",
@@ -211,7 +211,7 @@ class ApplyStories(World):
             with self.subTest(text=text):
                 self.assert_refused_with(text)
 
-    def test_a_second_try_takes_nobodys_password(self):
+    def test_a_retry_does_not_overwrite_a_concurrent_password(self):
         """The first has made the mailbox and was undone; meanwhile somebody else has made it."""
         description = parse_manifest(ORG + "mailboxes:\n- username: dave@example.org\n", "x")
         with self.assertRaises(DryRunRollback):
@@ -222,7 +222,7 @@ class ApplyStories(World):
         self.assertEqual([step.verb for step in steps], ["delete"])  # bob, who is not named
         self.assertEqual(Mailbox.objects.get(pk="dave@example.org").password, self.bob.password)
 
-    def test_where_nothing_can_be_undone_nothing_is_tried(self):
+    def test_apply_is_refused_without_transactions(self):
         tables = "mailadmin.db.checks.find_nontransactional_tables"
         with mock.patch(tables, lambda: ("alias", "mailbox")):
             for words in (["--plan"], []):
@@ -230,7 +230,7 @@ class ApplyStories(World):
                     self.apply(ORG + "mailboxes: []\naliases: []\n", *words)
         self.assertTrue(Mailbox.objects.filter(pk="bob@example.org").exists())
 
-    def test_words_are_words_whatever_yaml_would_make_of_them(self):
+    def test_yaml_values_are_read_as_strings(self):
         row = (
             "- {username: bob@example.org, name: No, quota: 010, active: yes, phone: 2026-01-01}\n"
         )
@@ -242,7 +242,7 @@ class ApplyStories(World):
             self.steps(ORG + "mailboxes:\n- {username: bob@example.org, name: ~}\n"), []
         )
 
-    def test_json_is_taken_too(self):
+    def test_json_is_accepted_too(self):
         text = json.dumps({"domains": [{"domain": "example.org", "description": "Bakery"}]})
         self.assertEqual(self.steps(text), [("edit", "domain", "example.org")])
 

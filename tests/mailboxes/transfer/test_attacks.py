@@ -57,7 +57,7 @@ class ApplyAttacks(World):
         models = (Domain, Mailbox, Alias, Admin)
         return [list(model._base_manager.order_by("pk").values()) for model in models]
 
-    def test_each_is_refused_in_words_and_changes_nothing(self):
+    def test_each_attack_is_refused_with_a_message_and_changes_nothing(self):
         before = self.rows()
         for name, text in FILES.items():
             for words in ((), ("--plan",)):
@@ -69,7 +69,7 @@ class ApplyAttacks(World):
                     self.assertLess(len(str(refused.exception)), 2000)
                     self.assertEqual(self.rows(), before)
 
-    def test_what_is_written_is_text_whatever_it_looks_like(self):
+    def test_values_are_stored_as_text(self):
         nasty = "$(touch /tmp/attacked) `id` {{ 7 * 7 }} %(x)s <script>"
         self.apply(f"domains:\n- domain: example.org\n  description: '{nasty}'\nmailboxes: []\n")
         self.assertEqual(Domain.objects.get(pk="example.org").description, nasty)
@@ -81,7 +81,7 @@ class ApplyAttacks(World):
 @pytest.mark.parametrize(
     "name", ["x`; DROP TABLE admin; -- ", "mysql", "no/such", "a" * 65, "information_schema", "`"]
 )
-def test_views_go_into_no_database_that_somebody_smuggles_in(system, name):
+def test_views_cannot_be_created_by_an_injected_name(system, name):
     """A name is quoted; what cannot be written there is refused, and nothing is left."""
     tables = connection.introspection.table_names()
     with pytest.raises(CommandError):

@@ -19,14 +19,14 @@ eve@nowhere.example,correct-horse-43,Eve
 """
 
 
-class CommandStories(TransferWorld):
+class CommandTests(TransferWorld):
     def run_import(self, *arguments):
         return self.command("import", *map(str, arguments))
 
     def source(self, text=TWO, name="rows.csv"):
         return ("--from", name.rpartition(".")[2], "--source", self.file(text, name))
 
-    def test_a_plan_is_what_one_gets_without_asking(self):
+    def test_import_makes_a_plan_by_default(self):
         for arguments in ((), ("--plan",)):
             said, trouble = self.run_import(*self.source(), *arguments)
             self.assertEqual(trouble, "")
@@ -34,7 +34,7 @@ class CommandStories(TransferWorld):
             self.assertIn("nowhere.example does not exist", said)
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
 
-    def test_rows_come_in_when_asked_and_refused_ones_are_kept_for_the_owner_alone(self):
+    def test_rows_are_imported_with_the_option_and_refused_ones_written_privately(self):
         rejects = self.folder / "rejects.csv"
         said, trouble = self.run_import(*self.source(), "--apply", "--rejects", rejects)
         self.assertIn("1 row was refused", trouble)
@@ -43,14 +43,14 @@ class CommandStories(TransferWorld):
         self.assertEqual(stat.S_IMODE(os.stat(rejects).st_mode), 0o600)
         self.assertNotIn("correct-horse", rejects.read_text())
 
-    def test_what_was_refused_can_be_mended_and_given_again(self):
+    def test_refused_rows_can_be_fixed_and_imported_again(self):
         rejects = self.folder / "rejects.csv"
         self.run_import(*self.source(), "--apply", "--rejects", rejects)
         mended = rejects.read_text().replace("nowhere.example,", "example.org,")
         self.run_import(*self.source(mended, "mended.csv"), "--apply")
         self.assertEqual(self.mailbox("eve@example.org").name, "Eve")
 
-    def test_rows_refused_while_applying_can_be_given_again_too(self):
+    def test_rows_refused_while_applying_can_be_imported_again(self):
         source = json.dumps(
             {
                 "mailboxes": [
@@ -73,7 +73,7 @@ class CommandStories(TransferWorld):
         mended = rejects.read_text().replace('["a@example.org"]', '["ann@example.org"]')
         self.assertEqual(self.run_import(*self.source(mended, "mended.json"), "--apply")[1], "")
 
-    def test_a_plan_is_applied_later_as_it_was_made(self):
+    def test_a_plan_can_be_applied_later(self):
         self.run_import(*self.source())
         plan = Plan.objects.get()
         self.file("username\nbad@example.org\n")
@@ -81,13 +81,13 @@ class CommandStories(TransferWorld):
         self.assertTrue(Mailbox.objects.filter(pk="ann@example.org").exists())
         self.assertFalse(Mailbox.objects.filter(pk="bad@example.org").exists())
 
-    def test_it_is_taken_back(self):
+    def test_an_import_is_reverted(self):
         self.run_import(*self.source(), "--apply", "--rejects", self.folder / "x.csv")
         said, trouble = self.run_import("--take-back", Plan.objects.get().pk)
         self.assertEqual(trouble, "")
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
 
-    def test_json_is_for_programs(self):
+    def test_json_output_is_machine_readable(self):
         said, _trouble = self.run_import(*self.source(), "--json")
         told = json.loads(said)
         self.assertEqual(told["counts"]["mailboxes"]["new"], 1)
@@ -95,13 +95,13 @@ class CommandStories(TransferWorld):
         self.assertNotIn("correct-horse", said)
         self.assertNotIn("$2", said)
 
-    def test_a_source_that_cannot_be_read_changes_nothing_and_says_why(self):
+    def test_an_unreadable_source_changes_nothing_and_shows_the_reason(self):
         said, trouble = self.run_import(*self.source("username,colour\n"), "--apply")
         self.assertIn("rows.csv, line 1", trouble)
         self.assertEqual(Plan.objects.get().state, Plan.State.FAILED)
         self.assertEqual(Plan.objects.get().rows.count(), 0)
 
-    def test_a_source_that_ends_in_the_middle_is_no_plan(self):
+    def test_a_truncated_source_makes_no_plan(self):
         good = "".join(f"u{n}@example.org,x\n" for n in range(3000))
         _said, trouble = self.run_import(
             *self.source(f"username,password_hash\n{good}".encode() + b"\xff\n"), "--apply"
@@ -110,7 +110,7 @@ class CommandStories(TransferWorld):
         self.assertEqual(Mailbox.objects.count(), 2)
         self.assertEqual(Plan.objects.get().rows.count(), 0)
 
-    def test_wrong_usage_is_told_as_such(self):
+    def test_wrong_usage_has_its_own_exit_status(self):
         for arguments in (
             ("--from", "csv"),
             ("--source", "x"),
@@ -122,7 +122,7 @@ class CommandStories(TransferWorld):
                 call_command("import", *arguments)
             self.assertEqual(caught.exception.returncode, 2)
 
-    def test_a_password_need_not_stand_in_the_url(self):
+    def test_a_password_may_be_given_outside_the_url(self):
         with mock.patch.dict(os.environ, {"MYSQL_PWD": "p@ss/w:rd"}):
             url = add_database_password("mysql://reader@db.example.net:3307/mail?ssl_ca=x")
         self.assertEqual(url, "mysql://reader:p%40ss%2Fw%3Ard@db.example.net:3307/mail?ssl_ca=x")
@@ -134,13 +134,13 @@ class CommandStories(TransferWorld):
         ):
             self.assertEqual(add_database_password(text), text)
 
-    def test_a_password_of_a_source_is_shown_nowhere(self):
+    def test_a_source_password_is_never_shown(self):
         url = "mysql://reader:very-secret@127.0.0.1:1/mail"
         said, trouble = self.run_import("--from", "ispmail", "--source", url)
         self.assertIn("127.0.0.1", trouble)
         self.assertNotIn("very-secret", said + trouble + str(Plan.objects.values_list()))
 
-    def test_a_plan_that_is_not_there_is_told(self):
+    def test_an_unknown_plan_is_reported(self):
         for option in ("--apply", "--take-back"):
             self.assertIn("no plan 4711", self.run_import(option, 4711)[1])
 

@@ -56,7 +56,7 @@ def url(mariadb, empty_database):
 
 
 @pytest.mark.mariadb
-def test_values_come_as_the_texts_that_they_are(url):
+def test_values_are_read_as_text(url):
     assert rows_of(url) == [
         ("1", "böb@example.org", "Bob 🐎", ZERO, "-9000000000", "\x01", "1.50", "x"),
         ("2", None, "", ZERO, None, "\x00", None, None),
@@ -71,7 +71,7 @@ def test_other_tables_are_counted_and_views_can_be_read(url):
 
 
 @pytest.mark.mariadb
-def test_a_row_with_binary_bytes_is_left_out_and_told(mariadb, url):
+def test_a_row_with_binary_bytes_is_skipped_and_reported(mariadb, url):
     mariadb.execute("UPDATE users SET raw = X'FF' WHERE id = 1", url.rpartition("/")[2])
     with open_tables(url, is_users) as tables:
         assert [row["id"] for row in tables.query("SELECT id FROM users")] == ["2"]
@@ -80,7 +80,7 @@ def test_a_row_with_binary_bytes_is_left_out_and_told(mariadb, url):
 
 
 @pytest.mark.mariadb
-def test_all_tables_are_of_one_moment(mariadb, url):
+def test_all_tables_are_read_in_one_snapshot(mariadb, url):
     """What is written while we read is of another day."""
     name = url.rpartition("/")[2]
     mariadb.execute("ALTER TABLE users ENGINE=InnoDB; ALTER TABLE log ENGINE=InnoDB", name)
@@ -94,7 +94,7 @@ def test_all_tables_are_of_one_moment(mariadb, url):
 
 
 @pytest.mark.mariadb
-def test_an_account_that_may_only_read_is_enough_and_may_not_see_all(mariadb, url):
+def test_a_read_only_account_is_sufficient(mariadb, url):
     name = url.rpartition("/")[2]
     mariadb.execute(
         f"CREATE USER reader IDENTIFIED BY 'hunter2'; GRANT SELECT ON `{name}`.users TO reader"
@@ -108,7 +108,7 @@ def test_an_account_that_may_only_read_is_enough_and_may_not_see_all(mariadb, ur
 
 
 @pytest.mark.mariadb
-def test_a_database_that_does_not_open_is_named_without_the_password(mariadb, url):
+def test_a_database_that_does_not_open_is_reported_without_the_password(mariadb, url):
     name = url.rpartition("/")[2]
     at = f"127.0.0.1:{mariadb.port}"
     assert refusal(f"mysql://eve:hunter2@{at}/{name}").startswith(f"127.0.0.1/{name}: Access den")
@@ -119,7 +119,7 @@ def test_a_database_that_does_not_open_is_named_without_the_password(mariadb, ur
 
 
 @pytest.mark.mariadb
-def test_a_server_that_goes_in_the_middle_is_named_with_the_table(mariadb, url):
+def test_a_lost_server_is_reported_with_the_table(mariadb, url):
     name = url.rpartition("/")[2]
 
     def is_wanted(table):
@@ -135,7 +135,7 @@ def test_a_server_that_goes_in_the_middle_is_named_with_the_table(mariadb, url):
 
 
 @pytest.mark.mariadb
-def test_a_server_that_goes_while_rows_come_leaves_an_error_and_no_half(mariadb, url):
+def test_a_server_lost_while_reading_leaves_no_partial_copy(mariadb, url):
     name = url.rpartition("/")[2]
     mariadb.execute(
         "INSERT INTO users SELECT seq + 10, 'x', REPEAT('x', 90), NULL, 1, 1, 1, 'x'"
@@ -161,7 +161,7 @@ def test_a_server_that_goes_while_rows_come_leaves_an_error_and_no_half(mariadb,
 
 
 @pytest.mark.mariadb
-def test_nothing_is_written_and_a_second_statement_is_none(mariadb, url):
+def test_the_source_is_read_only_and_takes_single_statements(mariadb, url):
     name = url.rpartition("/")[2]
     from mailboxes.transfer.readers.database import MySQLSource, parse_source_url
 
@@ -191,14 +191,14 @@ def file(tmp_path):
     return path
 
 
-def test_a_file_is_read_as_it_is(file):
+def test_a_sqlite_file_is_read_unchanged(file):
     assert rows_of(f"sqlite://{file}") == [("1", "bób@example.org", "1.5"), ("2", None, None)]
     with open_tables(f"sqlite://{file}", is_users) as tables:
         assert tables.skipped_tables == {"log": 0}
         assert [note.places for note in tables.losses] == [["Users, row 3"]]
 
 
-def test_a_file_that_is_none_is_refused_and_not_made(tmp_path):
+def test_a_missing_sqlite_file_is_refused_and_not_created(tmp_path):
     missing = tmp_path / "none.sqlite3"
     assert refusal(f"sqlite://{missing}") == f"{missing}: There is no such file."
     assert not missing.exists()
@@ -221,11 +221,11 @@ def test_a_file_that_is_none_is_refused_and_not_made(tmp_path):
         "sqlite:///",
     ],
 )
-def test_an_address_that_is_none_is_refused_without_its_parts(url):
+def test_an_invalid_url_is_refused_without_showing_its_parts(url):
     assert "That is no address of a database" in refusal(url)
 
 
-def test_what_is_wrong_with_an_address_is_told():
+def test_the_error_in_a_url_is_named():
     assert "'charset'" in refusal("mysql://root:hunter2@localhost/mail?charset=latin1")
     assert "names no database" in refusal("mysql://root:hunter2@localhost")
 
@@ -233,7 +233,7 @@ def test_what_is_wrong_with_an_address_is_told():
 # Where it is kept
 
 
-def test_the_copy_is_for_nobody_else_and_leaves_nothing(tmp_path):
+def test_the_copy_is_private_and_deleted(tmp_path):
     path = tmp_path / "dump.sql"
     rows = ",".join(f"('{number}@example.org','{'x' * 1000}')" for number in range(20_000))
     path.write_text(f"CREATE TABLE users (email text, name text);INSERT INTO users VALUES {rows};")

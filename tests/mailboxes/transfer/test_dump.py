@@ -92,12 +92,12 @@ USERS = "CREATE TABLE users (email varchar(255), password text, quota int);\n"
         ("/* said */ 'a' -- so\n", "a"),
     ],
 )
-def test_a_value_is_read_as_the_server_would(dump, literal, value):
+def test_a_value_is_parsed_like_the_server(dump, literal, value):
     path = dump(f"CREATE TABLE t (a text, b text);\nINSERT INTO t VALUES ({literal},'end');\n")
     assert rows_of(path, "t") == [(value, "end")]
 
 
-def test_rows_come_in_the_order_and_columns_in_which_they_stand(dump):
+def test_rows_keep_their_order_and_columns(dump):
     path = dump(
         USERS + "INSERT INTO users VALUES ('a@example.org','x',1),('b@example.org',NULL,2);"
         "INSERT INTO `mail`.`users` (`quota`, `email`) VALUES (3, 'c@example.org');"
@@ -116,7 +116,7 @@ def test_names_are_the_same_in_any_case(dump):
         assert tables.count_rows("users", "email = 'bob@example.ORG'") == 1
 
 
-def test_only_the_names_of_columns_matter_of_a_table(dump):
+def test_only_column_names_of_a_table_are_used(dump):
     path = dump(
         "CREATE TABLE IF NOT EXISTS `t` (`a b` enum('x,y',')') NOT NULL DEFAULT 'x,y' COMMENT ';',"
         " b decimal(10,2) DEFAULT '0.00', PRIMARY KEY (`a b`), KEY `b` (b),"
@@ -128,14 +128,14 @@ def test_only_the_names_of_columns_matter_of_a_table(dump):
         assert tables.tables() == {"t": ["a b", "b"]}
 
 
-def test_rows_without_their_table_are_read_if_they_name_their_columns(dump):
+def test_inserts_without_create_table_are_read_if_they_name_columns(dump):
     path = dump("INSERT INTO `users` (`email`) VALUES ('a@example.org');\n")
     assert rows_of(path, "users") == [("a@example.org",)]
     path = dump("\n\nINSERT INTO `users` VALUES ('a@example.org');\n")
     assert refusal(path).startswith("dump.sql, line 3: Nothing says which columns")
 
 
-def test_tables_that_nobody_wants_are_counted_and_may_hold_any_bytes(dump):
+def test_unwanted_tables_are_counted_and_may_contain_any_bytes(dump):
     path = dump(
         USERS.encode()
         + b"CREATE TABLE log (a text);INSERT INTO log VALUES ('\xff'),('b');\n"
@@ -159,12 +159,12 @@ def test_tables_that_nobody_wants_are_counted_and_may_hold_any_bytes(dump):
          b"SET sql_notes=0, character_set_client = @a;", b"\xfc", "ü"),
     ],
 )  # fmt: skip
-def test_a_dump_is_written_in_what_it_says(dump, setting, raw, text):
+def test_a_dump_is_decoded_with_its_own_charset(dump, setting, raw, text):
     path = dump(setting + b"CREATE TABLE t (a text);INSERT INTO t VALUES ('" + raw + b"');")
     assert rows_of(path, "t") == [(text,)]
 
 
-def test_backslashes_are_letters_where_the_mode_says_so(dump):
+def test_backslashes_are_literal_with_no_backslash_escapes(dump):
     path = dump(
         "SET sql_mode='NO_BACKSLASH_ESCAPES,ANSI_QUOTES';"
         r"""CREATE TABLE "t" ("a" text);INSERT INTO "t" VALUES ('C:\'),('it''s');"""
@@ -172,19 +172,19 @@ def test_backslashes_are_letters_where_the_mode_says_so(dump):
     assert rows_of(path, "t") == [("C:\\",), ("it's",)]
 
 
-def test_a_gzipped_dump_and_one_with_a_mark_at_its_start_are_read(dump):
+def test_gzip_and_a_byte_order_mark_are_accepted(dump):
     text = (USERS + "INSERT INTO users VALUES ('a','b',1);").encode()
     expected = [("a", "b", "1")]
     assert rows_of(dump(gzip.compress(text), "dump.sql.gz"), "users") == expected
     assert rows_of(dump(b"\xef\xbb\xbf" + text), "users") == expected
 
 
-def test_what_unpacks_without_end_is_refused(dump):
+def test_a_decompression_bomb_is_refused(dump):
     packed = gzip.compress(b" " * 2**26)
     assert "grows as no dump does" in refusal(dump(packed, "dump.sql.gz"))
 
 
-def test_what_frames_a_dump_is_passed(dump):
+def test_statements_around_a_dump_are_ignored(dump):
     path = dump(
         "/*M!999999\\- enable the sandbox mode */ \n-- phpMyAdmin SQL Dump\n# so\n"
         "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `mail` /*!40100 DEFAULT CHARACTER SET utf8 */;\n"
@@ -236,7 +236,7 @@ def test_what_frames_a_dump_is_passed(dump):
         "\\! rm -rf /",
     ],
 )
-def test_what_is_no_table_and_no_row_is_refused_with_its_line(dump, statement):
+def test_other_statements_are_refused_with_their_line(dump, statement):
     path = dump(f"{USERS}\nINSERT INTO users VALUES ('x','y',1);\n{statement};\n")
     assert refusal(path).startswith("dump.sql, line 4: “")
 
@@ -254,14 +254,14 @@ def test_a_row_of_another_width_is_refused(dump, rows, text):
     assert text in refusal(dump(f"{USERS}INSERT INTO users VALUES {rows};"))
 
 
-def test_columns_that_the_table_has_not_are_refused(dump):
+def test_unknown_columns_are_refused(dump):
     text = refusal(dump(USERS + "INSERT INTO users (email, pasword) VALUES ('a','b');"))
     assert text == "dump.sql, line 2: The table users has no column pasword."
     text = refusal(dump(USERS + "INSERT INTO users (email, email) VALUES ('a','b');"))
     assert "twice" in text
 
 
-def test_bytes_that_are_not_what_the_dump_says_are_refused_with_their_line(dump):
+def test_bytes_invalid_in_the_charset_are_refused_with_their_line(dump):
     path = dump(USERS.encode() + b"INSERT INTO users VALUES\n('a','b',1),\n('\xfc','b',1);")
     assert refusal(path).startswith("dump.sql, line 4: The bytes of a text are not utf-8")
     path = dump("SET NAMES gbk;\n" + USERS)
@@ -270,7 +270,7 @@ def test_bytes_that_are_not_what_the_dump_says_are_refused_with_their_line(dump)
     )
 
 
-def test_a_row_with_binary_bytes_is_left_out_and_told(dump):
+def test_a_row_with_binary_bytes_is_skipped_and_reported(dump):
     path = dump(
         USERS.encode()
         + b"INSERT INTO users VALUES ('a',_binary '\xff',1),('b',0xFF,1),('c',_binary 'c',1);"
@@ -295,7 +295,7 @@ def test_a_row_with_binary_bytes_is_left_out_and_told(dump):
         ("-- MariaDB dump 10.19\n" + USERS, "its end is missing"),
     ],
 )
-def test_a_dump_that_was_cut_off_is_refused(dump, text, error):
+def test_a_truncated_dump_is_refused(dump, text, error):
     assert error in refusal(dump(text))
 
 
@@ -310,7 +310,7 @@ def test_a_damaged_or_foreign_file_is_refused_with_a_reason(dump, tmp_path):
     assert refusal(dump(b"\x7fELF\0\0\0")).startswith("dump.sql, line 1: ")
 
 
-def test_a_table_that_is_there_twice_is_refused(dump):
+def test_a_duplicate_table_is_refused(dump):
     assert refusal(dump(USERS * 2)) == (
         "dump.sql, line 2: The table users is there twice: copy one database alone."
     )
@@ -347,7 +347,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-def test_a_statement_of_one_line_with_300_000_rows_takes_no_memory(tmp_path):
+def test_one_statement_with_300_000_rows_needs_little_memory(tmp_path):
     path, number = tmp_path / "dump.sql", 300_000
     with path.open("w") as file:
         file.write(USERS + "INSERT INTO users VALUES ")
@@ -361,7 +361,7 @@ def test_a_statement_of_one_line_with_300_000_rows_takes_no_memory(tmp_path):
     assert int(grown.stdout) < 40_000  # kB
 
 
-def test_escapes_without_end_take_no_memory(dump):
+def test_very_many_escapes_need_little_memory(dump):
     path = dump(USERS + "INSERT INTO users VALUES ('" + "\\'''" * 250_000 + "','b',1);")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert len(rows_of(path, "users")[0][0]) == 500_000
@@ -389,7 +389,7 @@ def read_or_refused(path):
 
 @settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_damage_is_refused_and_never_more(tmp_path, data):
+def test_damaged_dumps_are_refused_and_never_crash(tmp_path, data):
     start = data.draw(st.integers(0, len(SAMPLE)))
     noise = data.draw(st.binary(max_size=8) | st.sampled_from([b"'", b"\\", b"/*!", b"(", b";"]))
     gone = data.draw(st.integers(0, 60))
@@ -403,14 +403,14 @@ def test_damage_is_refused_and_never_more(tmp_path, data):
 @given(
     text=st.binary() | st.text(alphabet="(),;'\"`\\/*!-# 0x_INSERTVALUECAB\n=@.").map(str.encode)
 )
-def test_noise_is_refused_and_never_more(tmp_path, text):
+def test_random_input_is_refused_and_never_crashes(tmp_path, text):
     path = tmp_path / "dump.sql"
     for start in (b"", b"CREATE TABLE t (a text);INSERT INTO t VALUES ("):
         path.write_bytes(start + text)
         read_or_refused(path)
 
 
-def test_wherever_a_block_ends_the_rows_are_the_same(monkeypatch, dump):
+def test_block_boundaries_do_not_change_the_rows(monkeypatch, dump):
     values = ["'" * 150, "\\" * 150, "\\'" * 100, "x" * 300, ""]
     literals = [value.replace("\\", "\\\\").replace("'", "''") for value in values]
     rows = ",\n".join(
@@ -478,7 +478,7 @@ def things(mariadb):
 @pytest.mark.mariadb
 @settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 @given(rows=ROWS, way=st.sampled_from(WAYS))
-def test_what_mariadb_dump_writes_comes_back_as_it_was(things, tmp_path, rows, way):
+def test_a_dump_by_mariadb_dump_is_read_back_unchanged(things, tmp_path, rows, way):
     connection, client = things
     cursor = connection.cursor()
     cursor.execute("SET sql_mode = ''")

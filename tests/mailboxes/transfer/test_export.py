@@ -66,14 +66,14 @@ class RoundTrips(Exporting):
     def plan_reasons(self):
         return self.reasons(Plan.objects.latest("pk"))
 
-    def test_json_of_any_database_makes_an_equal_one(self):
+    def test_json_round_trip_of_any_database(self):
         for seed in SEEDS:
             with self.subTest(seed=seed):
                 forget_everything()
                 build_database(seed)
                 self.round_trip()
 
-    def test_in_the_same_database_it_changes_nothing(self):
+    def test_importing_into_the_same_database_changes_nothing(self):
         for seed in SEEDS:
             with self.subTest(seed=seed):
                 forget_everything()
@@ -86,16 +86,16 @@ class RoundTrips(Exporting):
                 self.assertEqual(len(plan["counts"]), len(ROW_TYPES_BY_TABLE))
 
     @override_settings(MAILADMIN_QUOTA_MULTIPLIER=3)
-    def test_quotas_come_back_to_the_byte_whatever_a_megabyte_is(self):
+    def test_quotas_round_trip_exactly_with_any_megabyte(self):
         build_database(1)
         self.round_trip()
 
     @override_settings(MAILADMIN_QUOTA_MULTIPLIER=2**20)
-    def test_quotas_in_binary_megabytes_come_back_to_the_byte(self):
+    def test_quotas_in_binary_megabytes_round_trip_exactly(self):
         build_database(1)
         self.round_trip()
 
-    def test_what_came_back_can_be_taken_back(self):
+    def test_a_reimported_export_can_be_reverted(self):
         build_database(3)
         path = self.folder / "all.json"
         self.export("--to", "json", "--output", path)
@@ -108,12 +108,12 @@ class RoundTrips(Exporting):
         self.assertEqual(self.reasons(plan), {})
         self.assertEqual(contents(), before)
 
-    def test_limits_smaller_than_what_is_there_come_back(self):
+    def test_limits_below_the_current_count_round_trip(self):
         self.limit(mailboxes=-1, aliases=-1, maxquota=-1, quota=-1)
         self.round_trip()
         self.assertEqual(self.domain().mailboxes, -1)
 
-    def test_mail_that_is_answered_and_kept_nowhere_stays_so(self):
+    def test_answer_only_mailboxes_round_trip(self):
         Vacation.objects.create(
             mailbox=self.bob, domain_id="example.org", subject="Away", body="Until May."
         )
@@ -122,35 +122,35 @@ class RoundTrips(Exporting):
         self.round_trip()
         self.assertEqual(Alias.objects.get(pk=self.bob.pk).goto, answer)
 
-    def test_targets_in_another_order_or_case_are_the_same(self):
+    def test_targets_in_another_order_or_case_are_equal(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{self.bob.pk},Friend@FAR.test")
         path = self.folder / "all.json"
         self.export("--to", "json", "--output", path)
         self.assertEqual(self.planned(path)["counts"]["aliases"]["changed"], 0)
 
 
-class JsonStories(Exporting):
-    def test_a_row_stands_on_a_line_of_its_own(self):
+class JsonTests(Exporting):
+    def test_each_row_is_on_its_own_line(self):
         said, _trouble = self.export("--to", "json")
         lines = [line for line in said.splitlines() if "bob@example.org" in line]
         self.assertTrue(all(json.loads(line.rstrip(",")) for line in lines))
         head = json.loads(said)
         self.assertEqual((head["format"], head["version"]), ("mailadmin", 1))
 
-    def test_the_alias_that_leads_to_its_mailbox_alone_is_not_written(self):
+    def test_an_alias_pointing_only_to_its_mailbox_is_not_exported(self):
         addresses = [row["address"] for row in self.exported()["aliases"]]
         self.assertEqual(addresses, ["info@example.com", "info@example.org"])
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"x@far.test,{self.bob.pk}")
         addresses = [row["address"] for row in self.exported()["aliases"]]
         self.assertIn(self.bob.pk, addresses)
 
-    def test_an_alias_that_does_not_follow_its_mailbox_is_told(self):
+    def test_an_alias_with_another_active_state_than_its_mailbox_is_reported(self):
         Alias.objects.filter(pk=self.bob.pk).update(active=False)
         out, err = io.StringIO(), io.StringIO()
         call_command("export", to="json", format="json", stdout=out, stderr=err)
         self.assertIn("bob@example.org", err.getvalue())
 
-    def test_a_signing_without_its_key_is_told_and_left_out(self):
+    def test_a_signing_without_its_key_is_skipped_and_reported(self):
         DkimSigning.objects.create(author="example.org", dkim_id=4711)
         losses = Losses()
         said = json.loads("".join(jsonfiles.iter_json(losses)))
@@ -167,7 +167,7 @@ class JsonStories(Exporting):
         self.assertEqual([row["username"] for row in said["admins"]], ["alice@example.org"])
         self.assertNotIn("example.com", json.dumps(said))
 
-    def test_a_generated_domain_alone_comes_back_equal(self):
+    def test_a_single_generated_domain_round_trips(self):
         forget_everything()
         name = build_database(7, mirrors=False)[0]
         path = self.folder / "one.json"
@@ -180,14 +180,14 @@ class JsonStories(Exporting):
         )
 
 
-class CommandStories(Exporting):
-    def test_an_unknown_domain_is_told(self):
+class CommandTests(Exporting):
+    def test_an_unknown_domain_is_reported(self):
         for arguments in (("json",), ("csv", "--table", "mailboxes")):
             said, trouble = self.export("--to", *arguments, "--domain", "nowhere.example")
             self.assertIn("nowhere.example", trouble)
             self.assertEqual(said, "")
 
-    def test_wrong_usage_is_told_as_such(self):
+    def test_wrong_usage_has_its_own_exit_status(self):
         for arguments in (
             ("csv",),
             ("hashfiles",),
@@ -200,13 +200,13 @@ class CommandStories(Exporting):
                 call_command("export", "--to", *arguments)
             self.assertEqual(caught.exception.returncode, 2)
 
-    def test_a_file_is_its_owners_alone(self):
+    def test_an_export_file_is_private(self):
         path = self.folder / "all.json"
         self.export("--to", "json", "--output", path)
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
         self.assertEqual(os.listdir(self.folder), ["all.json"])
 
-    def test_an_export_that_fails_leaves_what_was_there(self):
+    def test_a_failed_export_keeps_the_old_file(self):
         path = self.folder / "all.json"
         path.write_text("of yesterday")
         with (
@@ -226,18 +226,18 @@ class CommandStories(Exporting):
         self.assertTrue(link.is_symlink())
         self.assertEqual(target.read_text(), "mine")
 
-    def test_a_folder_that_is_not_there_is_told(self):
+    def test_a_missing_folder_is_reported(self):
         trouble = self.export("--to", "json", "--output", "/nowhere/all.json")[1]
         self.assertIn("No such file or directory", trouble)
 
 
-class CsvStories(Exporting):
+class CsvTests(Exporting):
     def folder_of_tables(self, *arguments):
         folder = self.folder / "tables"
         self.assertEqual(self.export("--to", "csv", "--output", folder, *arguments)[1], "")
         return folder
 
-    def test_with_passwords_the_files_make_an_equal_database(self):
+    def test_files_with_passwords_round_trip(self):
         for seed, size in zip(SEEDS[:3], (1024000, 2**20, 3), strict=True):
             with self.subTest(seed=seed), override_settings(MAILADMIN_QUOTA_MULTIPLIER=size):
                 forget_everything()
@@ -252,7 +252,7 @@ class CsvStories(Exporting):
                 self.maxDiff = None
                 self.assertEqual(contents(), before)
 
-    def test_without_them_no_secret_is_in_any_file(self):
+    def test_files_without_passwords_contain_no_secret(self):
         build_database(1)
         folder = self.folder_of_tables()
         text = "".join(path.read_text() for path in folder.glob("*.csv"))
@@ -266,7 +266,7 @@ class CsvStories(Exporting):
             self.assertNotIn(secret, text)
         self.assertIn("bob@example.org", text)
 
-    def test_without_them_too_nothing_changes_in_the_same_database(self):
+    def test_files_without_passwords_change_nothing_in_the_same_database(self):
         build_database(1)
         plan = self.planned(self.folder_of_tables(), "csv")
         self.assertEqual({row["verb"] for row in plan["rows"]}, {"same"})
@@ -279,21 +279,21 @@ class CsvStories(Exporting):
         self.assertEqual(len(lines), 2)
         self.assertIn(",100,", said)
 
-    def test_cells_are_harmless_and_come_back(self):
+    def test_cells_are_escaped_and_round_trip(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(name="=cmd()")
         said, _trouble = self.export("--to", "csv", "--table", "mailboxes")
         self.assertIn(",'=cmd(),", said)
         self.assertEqual(set(self.verbs(self.plan(said)).values()), {"same"})
 
 
-class ListFiles(TransferWorld):
+class ListExportTests(TransferWorld):
     """The file of a list is one that its reader may import."""
 
     def list_file(self, person, table):
         self.sign_in(person)
         return b"".join(self.client.get(f"/{table}/export/")).decode()
 
-    def test_an_admin_can_import_what_he_exported(self):
+    def test_an_admin_can_import_their_export(self):
         left = f"bob@example.org,{vacation_target('gone@example.org')}"  # by who is gone
         Alias.objects.filter(pk="info@example.org").update(goto=left)
         for table in ("mailboxes", "aliases"):
@@ -301,7 +301,7 @@ class ListFiles(TransferWorld):
             plan = self.plan(text, self.alice, table=table)
             self.assertEqual(set(self.verbs(plan).values()), {"same"}, self.reasons(plan))
 
-    def test_a_superadmin_can_import_each_of_his_lists(self):
+    def test_a_superadmin_can_import_the_export_of_each_list(self):
         build_database(2)
         for table in ("domains", "mailboxes", "aliases", "alias-domains", "admins", "transports"):
             plan = self.plan(self.list_file(self.root, table), self.root, table=table)
@@ -314,11 +314,11 @@ class ListFiles(TransferWorld):
         self.assertEqual(self.mailbox("bob@example.org").quota, 200 * 1024000)
 
 
-class PageStories(Exporting):
+class PageTests(Exporting):
     def ask(self, **data):
         return self.client.post("/export/", data)
 
-    def test_it_is_the_superadmins_door(self):
+    def test_exports_are_for_superadmins_only(self):
         for person, status in ((self.root, 200), (self.alice, 403), (self.bob, 403)):
             self.sign_in(person)
             self.assertEqual(self.client.get("/export/").status_code, status)
@@ -326,20 +326,20 @@ class PageStories(Exporting):
         self.client.logout()
         self.assertEqual(self.client.get("/export/").status_code, 302)
 
-    def test_the_page_of_imports_leads_there(self):
+    def test_the_import_page_links_to_the_export(self):
         self.sign_in(self.root)
         self.assertContains(self.client.get("/import/"), 'href="/export/"')
         self.sign_in(self.alice)
         self.assertNotContains(self.client.get("/import/"), 'href="/export/"')
 
-    def test_json_is_what_the_command_writes(self):
+    def test_json_equals_the_output_of_the_command(self):
         self.sign_in(self.root)
         answer = self.ask(format="json", domain="example.org")
         self.assertIn("example.org.json", answer["Content-Disposition"])
         said, whole = json.loads(b"".join(answer)), self.exported("--domain", "example.org")
         self.assertEqual(said | {"exported": ""}, whole | {"exported": ""})
 
-    def test_a_zip_of_tables_comes_in_again(self):
+    def test_a_zip_of_tables_can_be_imported(self):
         self.sign_in(self.root)
         path = self.folder / "all.zip"
         path.write_bytes(b"".join(self.ask(format="csv", passwords="on")))
@@ -351,7 +351,7 @@ class PageStories(Exporting):
         self.assertNotIn("app-passwords.csv", names)
         self.assertIn("notes.txt", names)
 
-    def test_a_zip_of_map_files_comes_in_again(self):
+    def test_a_zip_of_map_files_can_be_imported(self):
         self.sign_in(self.root)
         path = self.folder / "maps.zip"
         path.write_bytes(b"".join(self.ask(format="hashfiles")))
@@ -359,7 +359,7 @@ class PageStories(Exporting):
         verbs = {(row["kind"], row["verb"]) for row in plan["rows"]}
         self.assertEqual({verb for kind, verb in verbs if kind != "transport"}, {"same"})
 
-    def test_what_is_asked_wrongly_is_told(self):
+    def test_invalid_parameters_are_reported(self):
         self.sign_in(self.root)
         self.assert_refused(self.ask(format="json", domain="nowhere.example"), "no such domain")
         self.assert_refused(self.ask(format="exe"), "exe")
@@ -418,7 +418,7 @@ def peak(pieces):
 
 
 @pytest.mark.django_db
-def test_memory_stays_flat_however_many_rows_there_are():
+def test_memory_does_not_grow_with_the_number_of_rows():
     crowd(0, 1500)
     few = {name: peak(write()) for name, write in WRITERS.items()}
     crowd(1500, 6000)
@@ -429,7 +429,7 @@ def test_memory_stays_flat_however_many_rows_there_are():
 
 
 @pytest.mark.django_db
-def test_rows_are_asked_for_some_at_a_time(django_assert_max_num_queries):
+def test_rows_are_fetched_in_batches(django_assert_max_num_queries):
     crowd(0, 5000)
     with django_assert_max_num_queries(120):
         for _piece in jsonfiles.iter_json(Losses()):
@@ -437,7 +437,7 @@ def test_rows_are_asked_for_some_at_a_time(django_assert_max_num_queries):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_export_is_of_one_moment_and_hinders_nobody():
+def test_an_export_is_one_snapshot_and_blocks_no_writers():
     crowd(0, 10)
     with snapshot():
         pieces = jsonfiles.iter_json(Losses())
@@ -458,7 +458,7 @@ def written_meanwhile():
 
 
 @pytest.mark.django_db
-def test_a_key_that_is_not_ascii_does_not_end_the_export():
+def test_a_non_ascii_key_does_not_stop_the_export():
     domain = Domain.objects.create(domain="example.org")
     with mock.patch.object(pagination.iter_pages, "__defaults__", (1,)):
         for name in ("a", "é", "ü"):

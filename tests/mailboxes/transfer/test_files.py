@@ -54,7 +54,7 @@ def refused(read, text, words, **options):
 @pytest.mark.parametrize("sign", [",", ";", "\t"])
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_csv_of_any_program_is_read(csv_of, sign, mark, end):
+def test_csv_of_common_programs_is_read(csv_of, sign, mark, end):
     text = end.join(
         [sign.join(["Quota", "USERNAME", "name"]), sign.join(["5", ROW, "Ännchen"]), ""]
     )
@@ -77,29 +77,29 @@ def test_csv_of_any_program_is_read(csv_of, sign, mark, end):
         ("username,superadmin,domains", "admin"),
     ],
 )
-def test_the_columns_tell_the_table(csv_of, header, kind):
+def test_the_table_is_detected_by_its_columns(csv_of, header, kind):
     (entry,) = csv_of(f"{header}\n{',' * header.count(',')}x\n")
     assert entry.kind == kind
 
 
-def test_the_table_may_be_said(csv_of):
+def test_the_table_may_be_given(csv_of):
     (entry,) = csv_of("username,active\na,1\n", table="admins")
     assert entry.kind == "admin"
 
 
-def test_a_cell_with_line_ends_counts_its_lines(csv_of):
+def test_line_ends_in_cells_count_as_lines(csv_of):
     first, second = csv_of('username,name\na,"one\ntwo"\nb,x\n')
     assert (first.place, second.place) == ("rows.csv, line 2", "rows.csv, line 4")
     assert first.values["name"] == "one\ntwo"
 
 
-def test_the_quote_that_stops_spreadsheets_is_taken_off(csv_of):
+def test_the_escape_for_spreadsheets_is_removed(csv_of):
     (entry,) = csv_of("address,goto,description\n'@example.org,a@b.example,'=1+1\n")
     assert entry.values["address"] == "@example.org"
     assert entry.values["description"] == "=1+1"
 
 
-def test_empty_lines_are_passed_over_and_short_ones_are_refused(csv_of):
+def test_empty_lines_are_skipped_and_short_ones_refused(csv_of):
     empty, short = "\n,,\n", "a,b\n"
     (entry,) = csv_of(f"username,name,quota\n{empty}{short}")
     assert "2 columns" in entry.error
@@ -124,7 +124,7 @@ def test_empty_lines_are_passed_over_and_short_ones_are_refused(csv_of):
         ("username,name\n" + "é" * 3 + ",x\n" + "x,y\n", ""),
     ],
 )
-def test_what_is_no_csv_is_told_with_its_line(csv_of, text, words):
+def test_invalid_csv_is_reported_with_its_line(csv_of, text, words):
     if words:
         refused(csv_of, text, words)
     else:
@@ -132,11 +132,11 @@ def test_what_is_no_csv_is_told_with_its_line(csv_of, text, words):
 
 
 @pytest.mark.parametrize("codec", ["latin-1", "utf-16", "cp1251"])
-def test_other_encodings_are_named_as_such(csv_of, codec):
+def test_other_encodings_are_reported(csv_of, codec):
     refused(csv_of, "username,name\na,Ж\n".encode(codec, "replace") + b"\xff\xfe\xe9", "not UTF-8")
 
 
-def test_a_line_of_a_hundred_megabytes_is_refused_in_little_memory(tmp_path):
+def test_a_line_of_a_hundred_megabytes_is_refused_with_little_memory(tmp_path):
     path = tmp_path / "rows.csv"
     with path.open("w") as file:
         file.write("username,name\nann@example.org,")
@@ -157,13 +157,13 @@ def archive(folder, files):
     return path
 
 
-def test_a_zip_holds_several_tables_in_any_order(tmp_path):
+def test_a_zip_may_contain_several_tables_in_any_order(tmp_path):
     files = {"mailboxes.csv": f"username\n{ROW}\n", "domains.csv": "domain\nexample.org\n"}
     found = entries(archive(tmp_path, files), "csv")
     assert [entry.kind for entry in found] == ["domain", "mailbox"]
 
 
-def test_a_folder_does_too(tmp_path):
+def test_a_folder_may_contain_several_tables(tmp_path):
     (tmp_path / "aliases.csv").write_text("address,goto\na@example.org,b@example.org\n")
     (tmp_path / "admins.csv").write_text("username,active\na,1\n")
     assert [entry.kind for entry in entries(tmp_path, "csv")] == ["admin", "alias"]
@@ -178,7 +178,7 @@ def test_a_folder_does_too(tmp_path):
         ({"a/../../mailboxes.csv": "username\na\n"}, "leads out"),
     ],
 )
-def test_what_is_in_a_zip_stays_in_it(tmp_path, files, words):
+def test_paths_in_a_zip_cannot_escape(tmp_path, files, words):
     with pytest.raises(SourceError, match=words):
         entries(archive(tmp_path, files), "csv")
 
@@ -188,18 +188,18 @@ def test_a_zip_of_folders_within_folders_is_refused(tmp_path):
         entries(archive(tmp_path, {"a/" * 1900 + "mailboxes.csv": "username\na\n"}), "csv")
 
 
-def test_a_row_of_very_many_lines_is_read_in_time(json_of):
+def test_a_row_of_very_many_lines_is_read_quickly(json_of):
     row = ",\n".join(f'"{n}": 1' for n in range(30_000))
     assert len(json_of('{"mailboxes": [{' + row + "}]}")) == 1
 
 
-def test_a_zip_that_unpacks_without_end_is_stopped(tmp_path, monkeypatch):
+def test_a_zip_bomb_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(unpacking, "MAX_UNPACKED_BYTES", 2**22)
     with pytest.raises(SourceError, match="larger"):
         entries(archive(tmp_path, {"mailboxes.csv": "x" * 2**23}), "csv")
 
 
-def test_a_broken_zip_is_told(tmp_path):
+def test_a_broken_zip_is_reported(tmp_path):
     path = archive(tmp_path, {"mailboxes.csv": "username\na\n" * 1000})
     data = bytearray(path.read_bytes())
     data[60:80] = bytes(20)
@@ -209,7 +209,7 @@ def test_a_broken_zip_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("format_name", ["csv", "json"])
-def test_a_file_that_is_not_there_is_named(format_name):
+def test_a_missing_file_is_reported(format_name):
     with pytest.raises(SourceError, match="/nowhere/rows"):
         entries("/nowhere/rows", format_name)
 
@@ -220,7 +220,7 @@ DOCUMENT = {"format": "mailadmin", "version": 1, "mailboxes": [{"username": ROW,
 
 
 @pytest.mark.parametrize("indent", [None, 0, 4])
-def test_json_however_it_is_laid_out(json_of, indent):
+def test_json_of_any_layout_is_read(json_of, indent):
     (entry,) = json_of(json.dumps(DOCUMENT, indent=indent))
     assert entry.kind == "mailbox"
     assert {name: str(value) for name, value in entry.values.items()} == {
@@ -234,14 +234,14 @@ def test_a_list_of_rows_is_one_table(json_of):
     assert entry.kind == "mailbox"
 
 
-def test_a_row_knows_its_line(json_of):
+def test_json_rows_have_line_numbers(json_of):
     rows = ",\n".join(json.dumps({"username": f"u{n}@example.org"}) for n in range(5000))
     found = json_of('{"mailboxes": [\n' + rows + "\n]}")
     assert len(found) == 5000
     assert [found[n].place for n in (0, 4999)] == ["rows.json, line 2", "rows.json, line 5001"]
 
 
-def test_all_on_one_line_is_no_trouble(json_of):
+def test_json_on_one_line_is_read(json_of):
     rows = [{"username": f"u{n}@example.org", "name": "x" * 50} for n in range(30_000)]
     assert len(json_of(json.dumps({"mailboxes": rows}))) == 30_000
 
@@ -270,12 +270,12 @@ def test_all_on_one_line_is_no_trouble(json_of):
         ('{"mailboxes": []}\n\n\n]', "line 4"),
     ],
 )
-def test_what_is_no_json_is_told_with_its_line(json_of, text, words):
+def test_invalid_json_is_reported_with_its_line(json_of, text, words):
     refused(json_of, text, words)
 
 
 @given(st.binary(max_size=300))
-def test_garbage_is_refused_and_nothing_else(tmp_path_factory, data):
+def test_garbage_is_refused_and_never_crashes(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "garbage"
     path.write_bytes(data)
     for format_name in ("csv", "json"):
@@ -295,7 +295,7 @@ def test_pieces_of_good_files_are_refused_or_read(tmp_path):
             entries(path, "json")
 
 
-def test_reading_takes_little_memory_however_much_there_is(tmp_path):
+def test_reading_needs_little_memory_at_any_size(tmp_path):
     peaks = []
     for count in (2_000, 40_000):
         path = tmp_path / f"{count}.csv"

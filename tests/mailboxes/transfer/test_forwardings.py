@@ -26,21 +26,21 @@ def with_row(sample, start, row):
 FORWARDINGS = "`forwardings` (`source`, `destination`)"
 
 
-def test_kinds_come_in_the_order_in_which_they_need_each_other():
+def test_kinds_are_read_in_order_of_dependency():
     read = Read("forwardings", SAMPLE)
     assert read.kinds == ["domain", "mailbox", "alias", "alias-domain", "transport"]
     assert not any(entry.error for entry in read.entries)
     assert read.of("mailbox")[0].place == "users, billing@anotherdomain.com"
 
 
-def test_quotas_are_bytes_and_mail_stays_where_it_is():
+def test_quotas_are_bytes_and_maildirs_are_kept():
     mailboxes = Read("forwardings", SAMPLE).values("mailbox", "username")
     assert mailboxes["info@exemple.com"]["quota_bytes"] == "10485760"
     assert mailboxes["sales@example.com"]["quota_bytes"] == "0"
     assert mailboxes["sales@example.com"]["maildir"] == "example.com/sales/"
 
 
-def test_every_hash_still_verifies_and_who_has_none_gets_none():
+def test_every_hash_still_verifies_and_missing_ones_stay_missing():
     hashes = Read("forwardings", SAMPLE).column("mailbox", "username", "password_hash")
     without = {"joe@example.com", "thomas@example.com"}
     assert {address for address, stored in hashes.items() if stored is None} == without
@@ -80,7 +80,7 @@ def test_forwardings_are_aliases_and_a_whole_domain_is_an_alias_domain():
         "('@alone.example','@example.net')",  # its target is an alias domain
     ],
 )
-def test_what_is_not_exactly_an_alias_domain_is_kept_as_written(sample, row):
+def test_forwardings_that_are_not_an_alias_domain_are_kept(sample, row):
     with_row(sample, FORWARDINGS, row)
     changed(sample, "('example.com'),", "('example.com'),\n('alone.example'),")
     read = Read("forwardings", sample)
@@ -98,7 +98,7 @@ def test_alias_domains_are_the_same_in_any_case(sample):
     }
 
 
-def test_every_transport_comes_as_it_is():
+def test_every_transport_is_imported_unchanged():
     read = Read("forwardings", SAMPLE)
     assert read.column("transport", "pattern", "transport") == {
         "*": "smtp:mail.anotherdomain.com",
@@ -114,7 +114,7 @@ def test_every_transport_comes_as_it_is():
     }
 
 
-def test_a_domain_that_has_a_transport_of_its_own_keeps_it_for_postfixadmins_maps(sample):
+def test_a_domain_keeps_its_own_transport_for_postfixadmins_maps(sample):
     changed(
         sample,
         "('example.com', ':'),",
@@ -127,7 +127,7 @@ def test_a_domain_that_has_a_transport_of_its_own_keeps_it_for_postfixadmins_map
     assert read.column("transport", "pattern", "transport")["Example.COM"]
 
 
-def test_the_transport_table_is_optional_and_the_others_are_not(sample):
+def test_only_the_transport_table_is_optional(sample):
     text = sample.read_text()
     sample.write_text(
         text.replace("`transport` (", "`trans` (").replace("TABLE `transport`", "TABLE `trans`")
@@ -176,7 +176,7 @@ SECRET = b"secret"
         ("{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "CRAM-MD5", ""),
     ],
 )
-def test_a_hash_without_a_scheme_is_stored_with_the_one_it_is_of(text, scheme, stored):
+def test_a_hash_without_a_scheme_gets_its_prefix(text, scheme, stored):
     found, _remark = convert_password(text, scheme)
     assert found == stored + text
     assert passwords.verify("secret", found)
@@ -190,24 +190,24 @@ def test_64_digits_of_postfixadmin_are_dovecots_cram_md5():
     assert passwords.verify("secret", found)
 
 
-def test_thirteen_letters_are_a_password_where_passwords_are_plain():
+def test_thirteen_characters_are_a_plain_password_if_passwords_are_plain():
     assert convert_password("hunter2hunter", "PLAIN") == ("{PLAIN}hunter2hunter", "")
 
 
 @pytest.mark.parametrize("text", [None, "", "!", "*", "!!", "*LK*", "!$6$salt$locked"])
-def test_what_nobody_could_log_in_with_is_no_password(text):
+def test_unusable_values_are_not_imported_as_passwords(text):
     assert convert_password(text) == (None, "")
     assert convert_password(text, "PLAIN") == (None, "")
 
 
-def test_what_could_be_a_password_itself_is_neither_stored_nor_shown():
+def test_possible_plain_passwords_are_neither_stored_nor_shown():
     found, remark = convert_password("hunter2")
     assert found is None
     assert "which scheme" in remark
     assert "hunter2" not in remark
 
 
-def test_a_scheme_that_only_the_old_dovecot_knew_is_kept_and_told():
+def test_a_scheme_of_old_dovecot_only_is_kept_and_reported():
     found, remark = convert_password("{ROT13}frperg")
     assert found == "{ROT13}frperg"
     assert "cannot verify" in remark
@@ -215,7 +215,7 @@ def test_a_scheme_that_only_the_old_dovecot_knew_is_kept_and_told():
 
 @pytest.mark.mailserver
 @mailservers.needs_root
-def test_dovecot_lets_everybody_in_with_what_is_stored(transactional_db, request, subtests):
+def test_dovecot_accepts_all_stored_passwords(transactional_db, request, subtests):
     """Under the panel's own configuration, in which bare hashes are crypt(3)'s."""
     from tests.mailboxes.test_delivery import domain, mailbox, opens_imap
 

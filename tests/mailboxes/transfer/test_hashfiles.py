@@ -53,7 +53,7 @@ ALIASES = {
 
 
 @pytest.mark.parametrize("source", [SAMPLE, SAMPLE / "main.cf"])
-def test_a_folder_or_its_main_cf_gives_every_kind_with_its_line(source):
+def test_every_kind_is_read_with_its_line(source):
     read = Read("hashfiles", source)
     assert read.kinds == ["domain", "mailbox", "alias", "alias-domain", "transport"]
     assert read.of("mailbox")[0].place == "virtual/mailbox/alpha.example.org, line 2"
@@ -61,14 +61,14 @@ def test_a_folder_or_its_main_cf_gives_every_kind_with_its_line(source):
     assert not any(entry.error for entry in read.entries)
 
 
-def test_every_mailbox_stays_where_it_is():
+def test_every_mailbox_keeps_its_path():
     maildirs = Read("hashfiles", SAMPLE).column("mailbox", "username", "maildir")
     assert maildirs == {
         f"{name}@{domain}": f"{domain}/{name}/" for domain in PEOPLE for name in PEOPLE[domain]
     }
 
 
-def test_domains_are_of_their_class():
+def test_domains_keep_their_class():
     domains = Read("hashfiles", SAMPLE).values("domain", "domain")
     assert domains == {
         **{name: {} for name in PEOPLE},
@@ -78,7 +78,7 @@ def test_domains_are_of_their_class():
     }
 
 
-def test_aliases_comments_and_continued_lines_are_read_as_postfix_does():
+def test_aliases_comments_and_continued_lines_are_parsed_like_postfix():
     read = Read("hashfiles", SAMPLE)
     assert read.goto() == ALIASES
     assert read.column("alias-domain", "alias_domain", "target_domain") == {
@@ -92,7 +92,7 @@ def test_aliases_comments_and_continued_lines_are_read_as_postfix_does():
 
 
 @pytest.mark.mailserver
-def test_postmap_reads_the_same(etc):
+def test_postmap_finds_the_same_keys(etc):
     """Held against Postfix itself: every key that postmap keeps is one that we give."""
     read = Read("hashfiles", etc / "postfix")
     rows = read.column("mailbox", "username", "maildir")
@@ -110,7 +110,7 @@ def test_postmap_reads_the_same(etc):
     assert not rows
 
 
-def test_mail_that_a_catch_all_took_is_told(etc):
+def test_mailboxes_hidden_by_a_catch_all_are_reported(etc):
     """Postfix asks for a whole domain's alias before it asks for mailboxes."""
     path = etc / "postfix/virtual/aliases/common"
     changed(path, "alistair@gamma.example.org  alistair@gamma.example.org\n", "")
@@ -135,7 +135,7 @@ def test_passwords_and_quotas_come_from_dovecots_file():
     )
 
 
-def test_what_has_no_place_here_is_told():
+def test_unsupported_entries_are_reported():
     read = Read("hashfiles", SAMPLE)
     users = str(SAMPLES / "hash/dovecot/users")
     assert read.places("below /var/spool/postfix/vmail") == [
@@ -154,7 +154,7 @@ def test_what_has_no_place_here_is_told():
     assert read.places("login without a mailbox") == [f"{users}, line 6"]
 
 
-def test_without_passwords_there_are_mailboxes_all_the_same(etc):
+def test_mailboxes_are_read_without_passwords(etc):
     shutil.rmtree(etc / "dovecot")
     mailboxes = Read("hashfiles", etc / "postfix").values("mailbox", "username")
     assert len(mailboxes) == 9
@@ -169,14 +169,14 @@ def main_cf(etc, old, new):
     return etc / "postfix"
 
 
-def test_a_path_that_is_wrong_is_looked_for_and_told(etc):
+def test_a_wrong_path_is_searched_for_and_reported(etc):
     folder = main_cf(etc, "virtual/mailbox/domains", "virtual/domains")
     read = Read("hashfiles", folder)
     assert list(PEOPLE) == list(read.values("domain", "domain"))[:3]
     assert read.places("which is not there: virtual/mailbox/domains is read") == ["main.cf, line 8"]
 
 
-def test_a_file_that_is_nowhere_is_named_with_its_parameter(etc):
+def test_a_missing_file_is_reported_with_its_parameter(etc):
     folder = main_cf(etc, "virtual/mailbox/domains", "virtual/hosted")
     assert refusal(folder) == (
         "main.cf, line 8: virtual_mailbox_domains names /etc/postfix/virtual/hosted,"
@@ -186,13 +186,13 @@ def test_a_file_that_is_nowhere_is_named_with_its_parameter(etc):
     assert "its .db is there, its text is not" in refusal(folder)
 
 
-def test_of_two_files_of_that_name_none_is_guessed(etc):
+def test_an_ambiguous_file_name_is_not_guessed(etc):
     folder = main_cf(etc, "virtual/mailbox/domains", "virtual/domains")
     shutil.copy(folder / "virtual/mailbox/domains", folder / "virtual/aliases")
     assert "which is not there" in refusal(folder)
 
 
-def test_an_mbox_keeps_its_path_and_is_told(etc):
+def test_an_mbox_keeps_its_path_and_is_reported(etc):
     path = etc / "postfix/virtual/mailbox/alpha.example.org"
     changed(path, "alpha.example.org/bob/", "alpha.example.org/bob")
     read = Read("hashfiles", etc / "postfix")
@@ -202,12 +202,12 @@ def test_an_mbox_keeps_its_path_and_is_told(etc):
     assert read.places("in one file (mbox)") == ["virtual/mailbox/alpha.example.org, line 3"]
 
 
-def test_without_a_base_paths_begin_at_the_root(etc):
+def test_without_a_base_paths_are_absolute(etc):
     folder = main_cf(etc, "virtual_mailbox_base = /var/spool/postfix/vmail\n", "")
     assert Read("hashfiles", folder).has_lost("Mail lies below /:")
 
 
-def test_of_a_key_that_is_there_twice_the_first_counts(etc):
+def test_the_first_of_duplicate_keys_is_used(etc):
     path = etc / "postfix/virtual/aliases/common"
     path.write_text(path.read_text() + "INFO@forwards.example eve@example.net\n")
     read = Read("hashfiles", etc / "postfix")
@@ -224,7 +224,7 @@ def test_a_domain_with_mailboxes_on_the_left_of_an_alias_is_refused(etc):
     assert "domain without mailboxes" in entry.error
 
 
-def test_domains_of_aliases_are_those_that_main_cf_lists(etc):
+def test_virtual_alias_domains_are_read_from_main_cf(etc):
     folder = etc / "postfix"
     (folder / "main.cf").write_text(
         (folder / "main.cf").read_text() + "virtual_alias_domains = forwards.example\n"
@@ -236,7 +236,7 @@ def test_domains_of_aliases_are_those_that_main_cf_lists(etc):
     assert refused == {"delta.example"}
 
 
-def test_domains_in_words_in_files_of_names_and_in_inline_maps(etc):
+def test_domains_are_read_from_names_files_and_inline_maps(etc):
     folder = main_cf(
         etc,
         "virtual_mailbox_domains = hash:/etc/postfix/virtual/mailbox/domains",
@@ -247,7 +247,7 @@ def test_domains_in_words_in_files_of_names_and_in_inline_maps(etc):
     assert set(PEOPLE) <= set(Read("hashfiles", folder).values("domain", "domain"))
 
 
-def test_domains_may_stand_among_the_mailboxes(etc):
+def test_domains_may_be_listed_among_the_mailboxes(etc):
     """As Postfix has it where virtual_mailbox_domains is not set."""
     folder = main_cf(
         etc, "virtual_mailbox_domains = hash:/etc/postfix/virtual/mailbox/domains\n", ""
@@ -262,13 +262,13 @@ def test_domains_may_stand_among_the_mailboxes(etc):
     assert len(read.of("mailbox")) == 9
 
 
-def test_what_the_machine_takes_for_itself_is_no_domain_of_a_backup_mx(etc):
+def test_local_destinations_are_not_backup_mx_domains(etc):
     folder = main_cf(etc, "relay_domains = ", "relay_domains = $mydestination, ")
     domains = Read("hashfiles", folder).values("domain", "domain")
     assert [name for name, values in domains.items() if values] == ["backup.example.net"]
 
 
-def test_maps_that_list_nothing_are_told(etc):
+def test_maps_that_cannot_be_listed_are_reported(etc):
     folder = main_cf(
         etc,
         "virtual_alias_maps = ",
@@ -282,7 +282,7 @@ def test_maps_that_list_nothing_are_told(etc):
     ]
 
 
-def test_a_catch_all_mailbox_is_told(etc):
+def test_a_catch_all_mailbox_is_reported(etc):
     path = etc / "postfix/virtual/mailbox/beta.example.org"
     path.write_text(path.read_text() + "@beta.example.org beta.example.org/all/\n")
     read = Read("hashfiles", etc / "postfix")
@@ -290,7 +290,7 @@ def test_a_catch_all_mailbox_is_told(etc):
     assert read.places("make a catch-all of it") == ["virtual/mailbox/beta.example.org, line 5"]
 
 
-def test_a_line_of_bytes_is_left_out_and_told(etc):
+def test_a_line_of_binary_bytes_is_skipped_and_reported(etc):
     path = etc / "postfix/virtual/mailbox/beta.example.org"
     path.write_bytes(path.read_bytes() + b"m\xfcller@beta.example.org beta.example.org/m/\n")
     users = etc / "dovecot/users"
@@ -306,7 +306,7 @@ def test_a_line_of_bytes_is_left_out_and_told(etc):
     ]
 
 
-def test_bytes_in_main_cf_are_no_crash(etc):
+def test_binary_bytes_in_main_cf_do_not_crash(etc):
     path = etc / "postfix/main.cf"
     whole = path.read_bytes()
     for value in (b"inline:{ {m\xfc.example=OK} }", b"regexp:/etc/postfix/m\xfc", b"m\xfc.example"):
@@ -324,7 +324,7 @@ def test_a_main_cf_without_files_is_refused(tmp_path, text):
     assert "Nothing there names virtual domains" in refusal(tmp_path)
 
 
-def test_what_is_not_there_or_no_main_cf_is_refused(tmp_path, etc):
+def test_missing_paths_and_other_files_are_refused(tmp_path, etc):
     assert refusal(tmp_path / "none") == f"{tmp_path}/none: There is no such file or folder."
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -350,11 +350,11 @@ def test_quotas_are_bytes(extra, size):
     assert parse_quota(extra) == str(size)
 
 
-def test_a_quota_of_messages_is_none():
+def test_a_quota_of_messages_is_ignored():
     assert parse_quota("userdb_quota_rule=*:messages=100") is None
 
 
-def test_the_scheme_that_dovecot_is_told_counts(etc):
+def test_the_scheme_set_in_dovecot_is_used(etc):
     changed(etc / "dovecot/dovecot.conf", "scheme=CRYPT", "scheme=PLAIN")
     path = etc / "dovecot/users"
     path.write_text(path.read_text() + "ben@gamma.example.org:bensen word:::::\n")
@@ -363,7 +363,7 @@ def test_the_scheme_that_dovecot_is_told_counts(etc):
     assert "hash" not in str(stored["chou@beta.example.org"])
 
 
-def test_a_file_for_each_domain_holds_local_parts(etc):
+def test_passwd_files_per_domain_contain_local_parts(etc):
     changed(
         etc / "dovecot/dovecot.conf",
         "username_format=%u /etc/dovecot/users\n}\nu",
@@ -375,14 +375,14 @@ def test_a_file_for_each_domain_holds_local_parts(etc):
     assert mailboxes["chou@beta.example.org"]["password_hash"] == "{PLAIN}chou"
 
 
-def test_a_file_that_dovecot_names_and_has_not_is_told(etc):
+def test_a_missing_passwd_file_is_reported(etc):
     (etc / "dovecot/users").unlink()
     assert Read("hashfiles", etc / "postfix").places("that Dovecot names") == [
         str(etc / "dovecot/users")
     ]
 
 
-def test_dovecot_alone_knows_mailboxes_where_postfix_lists_none(etc):
+def test_mailboxes_are_read_from_dovecot_if_postfix_lists_none(etc):
     path = etc / "postfix/main.cf"
     lines = path.read_text().split("\n")
     path.write_text(
@@ -404,20 +404,20 @@ def test_dovecot_alone_knows_mailboxes_where_postfix_lists_none(etc):
         ("", False),
     ],
 )
-def test_a_passwd_file_is_known_by_its_lines(text, is_one):
+def test_a_passwd_file_is_detected_by_its_lines(text, is_one):
     assert is_passwd_file(text) == is_one
 
 
 # Without main.cf
 
 
-def test_files_tell_by_themselves_what_they_are(bare):
+def test_kinds_of_files_are_detected_by_content(bare):
     read, configured = Read("hashfiles", bare), Read("hashfiles", SAMPLE)
     assert sorted(map(repr, read.entries)) == sorted(map(repr, configured.entries))
     assert read.places("no list of domains") == ["senders"]
 
 
-def test_a_single_file_of_mailboxes_names_its_domain(bare):
+def test_a_single_file_of_mailboxes_gives_its_domain(bare):
     read = Read("hashfiles", bare / "virtual/mailbox/beta.example.org")
     assert list(read.values("domain", "domain")) == ["beta.example.org"]
     assert len(read.of("mailbox")) == 3
@@ -425,7 +425,7 @@ def test_a_single_file_of_mailboxes_names_its_domain(bare):
 
 
 @pytest.mark.mailserver
-def test_what_postmap_made_is_passed_by(bare):
+def test_compiled_maps_are_ignored(bare):
     subprocess.run([servers.command("postmap"), f"hash:{bare}/virtual/mailbox/domains"], check=True)
     read = Read("hashfiles", bare)
     assert len(read.of("domain")) == 6
@@ -434,7 +434,7 @@ def test_what_postmap_made_is_passed_by(bare):
 # What others send
 
 
-def test_an_archive_of_the_folder_says_what_the_folder_says(tmp_path):
+def test_an_archive_is_read_like_its_folder(tmp_path):
     for kind in ("zip", "gztar"):
         archive = shutil.make_archive(tmp_path / kind, kind, SAMPLES / "hash")
         sent = Read("hashfiles", archive).entries
@@ -450,7 +450,7 @@ def test_an_archive_of_the_folder_says_what_the_folder_says(tmp_path):
         "/etc/postfix/link",
     ],
 )
-def test_a_copy_shows_nothing_of_the_machine_it_is_read_on(etc, tmp_path_factory, path):
+def test_a_copy_reads_no_files_of_this_machine(etc, tmp_path_factory, path):
     secret = tmp_path_factory.mktemp("elsewhere") / "passwords"
     secret.write_text("root@secret.example:{PLAIN}hunter2:::::\n")
     (etc / "postfix/link").symlink_to(secret)
@@ -465,6 +465,6 @@ def test_a_copy_shows_nothing_of_the_machine_it_is_read_on(etc, tmp_path_factory
     assert "which is not there" in refusal(folder)
 
 
-def test_a_single_main_cf_that_was_sent_names_no_file_here(tmp_path):
+def test_an_uploaded_main_cf_reads_no_local_files(tmp_path):
     (tmp_path / "main.cf").write_text("virtual_alias_maps = hash:/etc/passwd\n")
     assert "which is not there" in refusal(tmp_path / "main.cf")

@@ -120,14 +120,14 @@ def assert_same_answers(folder):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_postmap_answers_as_the_panels_own_queries(folder, seed):
+def test_postmap_gives_the_same_answers_as_the_panels_queries(folder, seed):
     build_database(seed, mailboxes=5)
     ours = assert_same_answers(compiled(export(folder)))
     asked = {parameter for parameter, _number, _key in ours}
     assert asked == {query.parameter for query in build_postfix_maps()} - {""}
 
 
-def test_rows_of_an_alias_domain_win_over_those_it_mirrors(folder):
+def test_rows_of_an_alias_domain_override_those_of_its_target(folder):
     build_database(0)
     mirror = AliasDomain.objects.order_by("pk").first()
     Domain.objects.filter(pk__in=[mirror.pk, mirror.target_domain_id]).update(active=True)
@@ -160,7 +160,7 @@ def entries_of(source):
     return Read("hashfiles", source)
 
 
-def test_an_import_of_the_files_gives_the_same_rows(folder):
+def test_map_files_round_trip(folder):
     plain_world()
     read = entries_of(export(folder))
     assert set(read.values("domain", "domain")) == set(Domain.objects.values_list("pk", flat=True))
@@ -184,7 +184,7 @@ def same_password(came_back, stored):
     return came_back.endswith(stored)
 
 
-def test_what_was_moved_that_way_is_answered_alike(folder, tmp_path):
+def test_a_round_trip_gives_the_same_answers(folder, tmp_path):
     """From the database into files, from the files into another database."""
     plain_world()
     keys = keys_to_ask()
@@ -205,7 +205,7 @@ def names_in(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_each_domain_has_its_file_and_all_are_their_owners_alone(folder):
+def test_each_domain_has_its_file_and_all_files_are_private(folder):
     build_database(1, mirrors=False)
     export(folder)
     virtual = Domain.objects.filter(active=True, backupmx=False).values_list("pk", flat=True)
@@ -216,7 +216,7 @@ def test_each_domain_has_its_file_and_all_are_their_owners_alone(folder):
     }
 
 
-def test_above_a_hundred_domains_postfix_has_one_file_to_ask(folder):
+def test_above_a_hundred_domains_there_is_one_file(folder):
     domains = [Domain(domain=f"d{n}.example") for n in range(101)]
     Domain.objects.bulk_create(domains)
     for domain in domains[:3]:
@@ -237,7 +237,7 @@ def test_above_a_hundred_domains_postfix_has_one_file_to_ask(folder):
     assert "virtual/mailbox/d0.example" in names_in(folder)
 
 
-def test_a_domain_that_is_called_as_a_compiled_map_gets_no_file_of_its_own(folder):
+def test_a_domain_named_like_a_compiled_map_gets_no_separate_file(folder):
     Domain.objects.bulk_create([Domain(domain="a.example"), Domain(domain="a.example.db")])
     compiled(export(folder))
     assert "virtual/mailbox/all" in names_in(folder)
@@ -245,7 +245,7 @@ def test_a_domain_that_is_called_as_a_compiled_map_gets_no_file_of_its_own(folde
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/evil.example", "../x.example"])
-def test_no_name_of_a_domain_leads_out_of_the_folder(folder, name):
+def test_no_domain_name_escapes_the_folder(folder, name):
     Domain.objects.create(domain=name)
     for arguments in ((), ("--domain", name)):
         export(folder, *arguments)
@@ -253,7 +253,7 @@ def test_no_name_of_a_domain_leads_out_of_the_folder(folder, name):
         assert {path.name for path in folder.parent.iterdir()} == {"out"}
 
 
-def test_files_of_domains_that_are_gone_go_too_and_others_files_stay(folder):
+def test_files_of_deleted_domains_are_removed_and_other_files_kept(folder):
     build_database(1, mirrors=False)
     export(folder)
     (folder / "virtual/mailbox/notes").write_text("mine")
@@ -264,7 +264,7 @@ def test_files_of_domains_that_are_gone_go_too_and_others_files_stay(folder):
     assert (folder / "virtual/mailbox/notes").read_text() == "mine"
 
 
-def test_a_folder_of_anything_else_is_not_filled(folder):
+def test_an_unrelated_folder_is_not_written_to(folder):
     folder.mkdir()
     (folder / "main.cf").write_text("mine")
     with pytest.raises(CommandError, match="was not made by an export"):
@@ -287,7 +287,7 @@ def test_no_link_is_followed_out_of_the_folder(folder, tmp_path, name):
     assert before == (outside.read_text() if outside.is_file() else names_in(outside))
 
 
-def test_names_in_the_mark_lead_nowhere_else(folder, tmp_path):
+def test_names_in_the_marker_file_cannot_escape_the_folder(folder, tmp_path):
     export(folder)
     victim = tmp_path / "victim"
     victim.write_text("mine")
@@ -297,7 +297,7 @@ def test_names_in_the_mark_lead_nowhere_else(folder, tmp_path):
     assert victim.read_text() == "mine"
 
 
-def test_an_export_that_fails_leaves_the_last_one(folder, monkeypatch):
+def test_a_failed_export_keeps_the_previous_one(folder, monkeypatch):
     build_database(1, mirrors=False)
     export(folder)
     before = {name: (folder / name).read_text() for name in names_in(folder)}
@@ -311,7 +311,7 @@ def test_an_export_that_fails_leaves_the_last_one(folder, monkeypatch):
 # Odd rows
 
 
-def test_what_no_map_file_can_hold_is_told(folder, capsys):
+def test_rows_that_map_files_cannot_express_are_reported(folder, capsys):
     domain = Domain.objects.create(domain="example.org")
     for local_part in ("#bob", "a b", '"q"', "fine"):
         Alias.objects.create(
@@ -359,7 +359,7 @@ USER_FIELDS = {
 }
 
 
-def test_everybody_logs_in_by_the_passwd_file_with_the_password_he_had(folder):
+def test_all_users_log_in_by_the_passwd_file_with_their_passwords(folder):
     domain = Domain.objects.create(domain="example.org", password_expiry=30)
     stored = {
         "plain": "{PLAIN}a:b c",
@@ -391,7 +391,7 @@ def test_everybody_logs_in_by_the_passwd_file_with_the_password_he_had(folder):
             assert f"{name}\t{text}\n" in said + paths
 
 
-def test_a_password_that_has_expired_opens_nothing(folder):
+def test_an_expired_password_is_refused(folder):
     domain = Domain.objects.create(domain="example.org", password_expiry=30)
     Mailbox.objects.create(
         username="bob@example.org",
@@ -404,7 +404,7 @@ def test_a_password_that_has_expired_opens_nothing(folder):
     assert "secret-of-bob" not in (export(folder) / "dovecot/users").read_text()
 
 
-def test_who_may_not_send_is_refused_by_postfix(folder):
+def test_a_user_without_smtp_access_is_refused_by_postfix(folder):
     domain = Domain.objects.create(domain="example.org")
     for name, may in (("bob", True), ("carol", False)):
         Mailbox.objects.create(

@@ -28,7 +28,7 @@ def with_row(sample, table, row):
 
 
 @pytest.mark.parametrize("path", [SAMPLE, ETCH])
-def test_every_password_opens_what_it_opened(path):
+def test_every_password_still_verifies(path):
     hashes = Read("ispmail", path).column("mailbox", "username", "password_hash")
     assert hashes
     for address, stored in hashes.items():
@@ -36,7 +36,7 @@ def test_every_password_opens_what_it_opened(path):
         assert not passwords.verify("another word", stored, address)
 
 
-def test_domains_mailboxes_and_quotas_come_with_their_places():
+def test_domains_mailboxes_and_quotas_are_read_with_their_position():
     read = Read("ispmail", SAMPLE)
     assert read.kinds == ["domain", "mailbox", "alias"]
     assert read.values("domain", "domain") == {
@@ -62,7 +62,7 @@ def test_many_rows_of_one_address_are_one_alias_in_order_of_their_numbers():
     assert goto["@example.org"] == ["bob@example.org"]
 
 
-def test_numbers_order_as_numbers_and_targets_come_once(sample):
+def test_ids_sort_numerically_and_targets_are_unique(sample):
     with_row(sample, "virtual_aliases", "(11,4,'JOHN@doe.net','last@example.com')")
     with_row(sample, "virtual_aliases", "(10,4,'john@doe.net','b@example.com, Jack@example.com')")
     goto = Read("ispmail", sample).goto()
@@ -72,19 +72,19 @@ def test_numbers_order_as_numbers_and_targets_come_once(sample):
     ]
 
 
-def test_a_mailbox_that_leads_to_itself_is_no_alias_and_one_that_leads_on_keeps_its_copy():
+def test_a_mailbox_pointing_to_itself_keeps_a_copy():
     goto = Read("ispmail", SAMPLE).goto()
     assert "bob@example.org" not in goto
     assert goto["carol@example.org"] == ["carol@example.org", "carol@elsewhere.example"]
 
 
-def test_an_address_without_mailbox_that_leads_to_itself_is_kept(sample):
+def test_an_address_without_mailbox_pointing_to_itself_is_kept(sample):
     """It keeps the catch-all from taking the mail of somebody who is gone."""
     with_row(sample, "virtual_aliases", "(11,1,'gone@example.org','gone@example.org')")
     assert Read("ispmail", sample).goto()["gone@example.org"] == ["gone@example.org"]
 
 
-def test_a_mailbox_is_where_its_address_says(sample):
+def test_the_path_of_a_mailbox_is_derived_from_its_address(sample):
     with_row(sample, "virtual_users", "(11,2,'dave@example.org','x',0)")
     read = Read("ispmail", sample)
     assert read.places("mail was never accepted there") == ["virtual_users, id 1"]
@@ -92,7 +92,7 @@ def test_a_mailbox_is_where_its_address_says(sample):
     assert "dave@example.org" in read.values("mailbox", "username")
 
 
-def test_the_first_guides_keep_local_parts_beside_a_domain():
+def test_local_parts_of_the_first_guides_are_joined_with_their_domain():
     read = Read("ispmail", ETCH)
     assert list(read.values("mailbox", "username")) == ["bob@example.org"]
     assert read.goto() == {
@@ -101,7 +101,7 @@ def test_the_first_guides_keep_local_parts_beside_a_domain():
     }
 
 
-def test_a_local_part_without_its_domain_is_refused_and_not_guessed(tmp_path):
+def test_a_local_part_without_its_domain_is_refused(tmp_path):
     path = changed(
         copied("ispmail-etch.sql", tmp_path), "('1', '1', 'bob', '", "('1', '9', 'bob', '"
     )
@@ -117,7 +117,7 @@ def test_an_alias_of_a_bare_name_is_refused(sample):
     assert "domain without mailboxes" in entry.error
 
 
-def test_a_whole_domain_that_leads_to_another_is_an_alias_domain(sample):
+def test_a_whole_domain_pointing_to_another_is_an_alias_domain(sample):
     with_row(sample, "virtual_domains", "(5,'old.example')")
     with_row(sample, "virtual_aliases", "(11,5,'@old.example','@example.org')")
     read = Read("ispmail", sample)
@@ -127,7 +127,7 @@ def test_a_whole_domain_that_leads_to_another_is_an_alias_domain(sample):
     assert "@old.example" not in read.goto()
 
 
-def test_what_is_not_of_the_system_is_told(sample):
+def test_unknown_tables_are_reported(sample):
     changed(sample, "`quota` int(11) NOT NULL DEFAULT 0,", "`quota` int, `note` text,")
     sample.write_text(
         sample.read_text()
@@ -140,20 +140,20 @@ def test_what_is_not_of_the_system_is_told(sample):
 
 
 @pytest.mark.parametrize("table", ["virtual_domains", "virtual_users", "virtual_aliases"])
-def test_a_database_without_its_tables_is_another_systems(sample, table):
+def test_a_database_without_the_expected_tables_is_refused(sample, table):
     sample.write_text(sample.read_text().replace(table, "other"))
     with pytest.raises(SourceError) as refused:
         Read("ispmail", sample)
     assert str(refused.value) == f"This is no ISPmail database: it has no table {table}."
 
 
-def test_a_table_without_its_columns_is_another_systems(sample):
+def test_a_table_without_the_expected_columns_is_refused(sample):
     sample.write_text(sample.read_text().replace("`email`", "`mail`"))
     with pytest.raises(SourceError, match="virtual_users has no column email"):
         Read("ispmail", sample)
 
 
-def test_empty_values_are_no_crash(sample):
+def test_empty_values_do_not_crash(sample):
     with_row(sample, "virtual_users", "(NULL,NULL,NULL,NULL,NULL)")
     with_row(sample, "virtual_aliases", "(NULL,NULL,NULL,NULL)")
     with_row(sample, "virtual_domains", "(NULL,NULL)")
@@ -162,7 +162,7 @@ def test_empty_values_are_no_crash(sample):
 
 
 @pytest.mark.mariadb
-def test_a_live_database_says_what_its_dump_says(mariadb, empty_database):
+def test_a_live_database_is_read_like_its_dump(mariadb, empty_database):
     mariadb.execute(SAMPLE.read_text(), empty_database.rpartition("/")[2])
     assert Read("ispmail", empty_database).entries == Read("ispmail", SAMPLE).entries
 

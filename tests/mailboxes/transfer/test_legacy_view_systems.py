@@ -151,7 +151,7 @@ def differences(before, after):
 NOW_COMES_IN = ((False, False), (True, False))
 
 
-def test_ispmail_files_answer_the_same_after_the_move(moving):
+def test_ispmail_files_give_the_same_answers_after_the_move(moving):
     """All mail goes where it went. Who has no domain there had none, and is refused."""
     moving.load(legacy_systems.Ispmail)
     keys = moving.keys(
@@ -171,7 +171,7 @@ def test_ispmail_files_answer_the_same_after_the_move(moving):
     assert {key.lower() for _what, key in found} == {"email1@example.net", "b\xf6b@example.org"}
 
 
-def test_forwardings_files_answer_the_same_after_the_move(moving):
+def test_forwardings_files_give_the_same_answers_after_the_move(moving):
     """As they were found, with a query for transports that helps nobody, and with it mended."""
     moving.load(legacy_systems.Forwardings)
     keys = moving.keys(
@@ -198,7 +198,7 @@ def test_forwardings_files_answer_the_same_after_the_move(moving):
     }
 
 
-def test_files_of_2007_answer_the_same_after_the_move(moving):
+def test_files_of_2007_give_the_same_answers_after_the_move(moving):
     """But for mailboxes, which now are their own targets."""
     moving.load(legacy_systems.PostfixAdmin2007)
     keys = moving.keys(
@@ -216,7 +216,7 @@ def test_files_of_2007_answer_the_same_after_the_move(moving):
     }
 
 
-def test_files_for_cram_md5_answer_the_same_after_the_move(moving):
+def test_files_for_cram_md5_give_the_same_answers_after_the_move(moving):
     """But for a vacation that nobody was away for; as they were found, they deliver nothing."""
     moving.load(legacy_systems.PostfixAdminCram)
     keys = moving.keys(
@@ -253,7 +253,7 @@ def ispmail(moving):
         yield system.run()
 
 
-def test_mail_for_a_mailbox_that_is_switched_off_is_refused_and_not_the_catch_alls(ispmail):
+def test_mail_for_an_inactive_mailbox_is_rejected_despite_a_catch_all(ispmail):
     for name in ("example.org", "example.com"):
         domain(name)
         for who in ("bob", "eve"):
@@ -270,7 +270,7 @@ def test_mail_for_a_mailbox_that_is_switched_off_is_refused_and_not_the_catch_al
 BOBS = "example.org/bob/Maildir"
 
 
-def test_an_alias_domain_of_the_panel_is_one_to_older_files(ispmail):
+def test_an_alias_domain_of_the_panel_works_with_older_files(ispmail):
     domain()
     mailbox("bob@example.org")
     mirror("example.net")
@@ -279,7 +279,7 @@ def test_an_alias_domain_of_the_panel_is_one_to_older_files(ispmail):
         assert ispmail.fate(address).ends == {("bob@example.org", BOBS)}
 
 
-def test_a_mailbox_whose_alias_another_program_forgot_keeps_its_mail(moving, ispmail):
+def test_a_mailbox_without_its_alias_keeps_its_mail(moving, ispmail):
     """Also by files that do not ask for mailboxes among the aliases."""
     domain()
     mailbox("bob@example.org")
@@ -292,7 +292,7 @@ def test_a_mailbox_whose_alias_another_program_forgot_keeps_its_mail(moving, isp
     assert ispmail.fate("bob@example.org").ends == {("bob@example.org", BOBS)}
 
 
-def test_nobody_is_answered_by_older_files_and_mail_for_who_is_away_comes(ispmail):
+def test_older_files_send_no_vacation_replies_and_deliver_the_mail(ispmail):
     domain()
     mailbox("bob@example.org")
     row = Alias.objects.filter(pk="bob@example.org")
@@ -301,7 +301,7 @@ def test_nobody_is_answered_by_older_files_and_mail_for_who_is_away_comes(ispmai
 
 
 @pytest.mark.parametrize("scheme", ["PLAIN-MD5", "CRAM-MD5"])
-def test_new_passwords_open_whatever_the_older_dovecot_takes_for_granted(
+def test_new_passwords_verify_whatever_the_default_scheme_of_older_dovecot(
     moving, monkeypatch, scheme
 ):
     domain()
@@ -319,7 +319,7 @@ def test_new_passwords_open_whatever_the_older_dovecot_takes_for_granted(
 
 
 @pytest.mark.parametrize("system", [legacy_systems.Forwardings, legacy_systems.PostfixAdminCram])
-def test_without_its_mends_a_system_delivers_nothing(moving, system):
+def test_an_unfixed_system_delivers_nothing(moving, system):
     """Else nobody need compare it with them."""
     moving.load(system)
     address = {legacy_systems.Forwardings: "info@example.com"}.get(system, "admin@magazin.com")

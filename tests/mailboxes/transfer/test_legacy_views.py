@@ -93,7 +93,7 @@ def table_names(system):
 
 
 @pytest.mark.parametrize("system", LEGACY_SYSTEMS)
-def test_views_are_made_once_and_removed_again(old, system):
+def test_views_are_created_once_and_removed_again(old, system):
     there = dict.fromkeys(table_names(system), "made")
     assert verbs(run(system, "--database", old.name)) == there
     assert sorted(old.tables()) == sorted(there)
@@ -130,7 +130,7 @@ STRANGE = {
 
 @pytest.mark.parametrize("statement", STRANGE.values(), ids=STRANGE)
 @pytest.mark.parametrize("drop", [[], ["--drop"]], ids=["make", "drop"])
-def test_what_is_not_ours_is_named_and_left_alone(old, statement, drop):
+def test_foreign_objects_are_named_and_kept(old, statement, drop):
     old.execute(statement)
     before = old.structure(), definitions(old)
     said = refusal("forwardings", "--database", old.name, *drop)
@@ -138,7 +138,7 @@ def test_what_is_not_ours_is_named_and_left_alone(old, statement, drop):
     assert (old.structure(), definitions(old)) == before
 
 
-def test_a_view_that_somebody_put_in_the_place_of_ours_is_left_alone(old):
+def test_a_foreign_view_of_the_same_name_is_kept(old):
     run("ispmail", "--database", old.name)
     old.execute("CREATE OR REPLACE VIEW virtual_users AS SELECT 1 AS id")
     before = definitions(old)
@@ -149,7 +149,7 @@ def test_a_view_that_somebody_put_in_the_place_of_ours_is_left_alone(old):
     assert definitions(old) == before
 
 
-def test_a_view_of_another_wording_is_made_anew(old, settings):
+def test_a_view_with_another_definition_is_recreated(old, settings):
     run("ispmail", "--database", old.name)
     settings.MAILADMIN_VACATION_DOMAIN = "away.example"
     assert verbs(run("ispmail", "--database", old.name)) == {
@@ -159,7 +159,7 @@ def test_a_view_of_another_wording_is_made_anew(old, settings):
     }
 
 
-def test_a_view_that_asks_by_its_readers_rights_is_made_anew(old):
+def test_a_view_with_invoker_security_is_recreated(old):
     """They have none to the panel's tables."""
     run("forwardings", "--database", old.name)
     text = definition(old, "users")
@@ -169,7 +169,7 @@ def test_a_view_that_asks_by_its_readers_rights_is_made_anew(old):
 
 
 @pytest.mark.parametrize("name", ["nowhere", "a`b", "x; DROP TABLE alias", "'", "🐎", " "])
-def test_a_database_that_is_not_there_is_named(name):
+def test_a_missing_database_is_named(name):
     assert f"There is no database {name}," in refusal("ispmail", "--database", name)
 
 
@@ -196,20 +196,20 @@ def test_a_database_may_have_any_name(mariadb, accounts):
         ["courier"],
     ],
 )
-def test_wrong_usage_is_told_apart_from_a_refusal(panel, arguments):
+def test_wrong_usage_is_distinguished_from_a_refusal(panel, arguments):
     tables = panel.tables()
     status, error, said = run_alone(panel.server.url(panel.name), *arguments)
     assert (status, said, panel.tables()) == (2, "", tables)
     assert "Traceback" not in error
 
 
-def test_sqlite_has_no_use_for_them(tmp_path):
+def test_views_are_refused_on_sqlite(tmp_path):
     status, error, _said = run_alone(f"sqlite://{tmp_path}/panel.sqlite3", "ispmail")
     assert status == 1
     assert error == "CommandError: Views for older map files are for MySQL and MariaDB alone.\n"
 
 
-def test_a_database_that_nobody_has_migrated_is_told(mariadb, old):
+def test_an_unmigrated_database_is_reported(mariadb, old):
     status, error, _said = run_alone(mariadb.url(old.name), "ispmail")
     assert status == 1
     assert "mailadmin migrate" in error
@@ -217,7 +217,7 @@ def test_a_database_that_nobody_has_migrated_is_told(mariadb, old):
     assert old.tables() == []
 
 
-def test_mailboxes_whose_folder_older_files_do_not_know_are_told(old):
+def test_mailboxes_in_folders_unknown_to_older_files_are_reported(old):
     """Postfix's file makes it of the address."""
     domain()
     for name in ("bob", "eve", "joe"):
@@ -242,7 +242,7 @@ def clerk(mariadb, panel, old):
     mariadb.execute("DROP USER 'clerk'@'%'")
 
 
-def test_without_the_right_to_make_views_nothing_is_made(clerk, old):
+def test_without_the_right_to_create_views_nothing_is_created(clerk, old):
     status, error, said = run_alone(clerk, "ispmail", "--database", old.name)
     assert (status, said, old.tables()) == (1, "", [])
     assert f"{old.name}.virtual_domains" in error
@@ -250,7 +250,7 @@ def test_without_the_right_to_make_views_nothing_is_made(clerk, old):
     assert "Traceback" not in error
 
 
-def test_if_the_third_cannot_be_made_the_others_are_gone_again(mariadb, clerk, old):
+def test_if_the_third_view_fails_the_others_are_rolled_back(mariadb, clerk, old):
     """The second is there in an older wording, and is as it was afterwards."""
     run("ispmail", "--database", old.name)
     old.execute("DROP VIEW virtual_domains, virtual_aliases")
@@ -305,7 +305,7 @@ def dovecot_queries(system, key):
 
 
 @pytest.mark.parametrize("system", LEGACY_SYSTEMS)
-def test_each_account_reads_what_its_files_ask_and_postfixs_no_password(old, accounts, system):
+def test_each_account_can_run_its_queries_and_postfix_reads_no_password(old, accounts, system):
     domain()
     mailbox("bob@example.org")
     old.server.execute(run(system, "--database", old.name, *accounts))
@@ -361,13 +361,13 @@ def rows(old):
     return old
 
 
-def test_domains_are_those_that_take_mail_for_mailboxes(rows):
+def test_domains_are_those_with_mailboxes(rows):
     names = ["example.com", "example.net", "example.org", "off.test"]
     assert select(rows, "domain, domain", "domains") == [(name, name) for name in names]
     assert select(rows, "name, name", "virtual_domains") == [(name, name) for name in names]
 
 
-def test_users_are_those_who_may_come_in(rows):
+def test_users_are_those_who_may_log_in(rows):
     """Where their domain takes mail for mailboxes; quotas are bytes, and 0 is without an end."""
     for quota, told in ((3072000, "3072000"), (0, "0"), (-1, "0")):
         Mailbox.objects.update(quota=quota)
@@ -375,7 +375,7 @@ def test_users_are_those_who_may_come_in(rows):
             assert select(rows, "email, quota", table) == [("bob@example.org", told)]
 
 
-def test_addresses_lead_where_they_lead_in_the_panel(rows):
+def test_addresses_have_the_same_targets_as_in_the_panel(rows):
     """An alias domain leads to its target as a whole, unless it has a catch-all of its own."""
     found = select(rows, "source, destination", "forwardings")
     assert found == [
@@ -389,7 +389,7 @@ def test_addresses_lead_where_they_lead_in_the_panel(rows):
     assert select(rows, "source, destination", "virtual_aliases") == found
 
 
-def test_who_is_switched_off_is_listed_where_another_would_get_his_mail(rows):
+def test_an_inactive_mailbox_is_listed_if_another_would_get_its_mail(rows):
     """No mailbox is found for him, so that his mail is refused and not a catch-all's."""
     listed = "forwardings WHERE source LIKE 'eve@%'"
     mailbox("eve@example.net")
@@ -405,18 +405,18 @@ def test_who_is_switched_off_is_listed_where_another_would_get_his_mail(rows):
     assert select(rows, "source, destination", listed) == []
 
 
-def test_an_alias_without_targets_is_none(rows):
+def test_an_alias_without_targets_is_omitted(rows):
     Alias.objects.filter(pk__in=["info@example.org", "bob@example.org"]).update(goto="")
     listed = "forwardings WHERE source LIKE '%@example.org'"
     assert select(rows, "source, destination", listed) == [("bob@example.org", "bob@example.org")]
 
 
-def test_an_alias_domain_that_is_switched_off_leads_nowhere(rows):
+def test_an_inactive_alias_domain_has_no_targets(rows):
     AliasDomain.objects.update(active=False)
     assert select(rows, "source, destination", "forwardings WHERE source = '@example.net'") == []
 
 
-def test_an_alias_domain_that_another_program_has_made_is_found_as_well(rows):
+def test_an_alias_domain_created_by_another_program_is_found(rows):
     DomainState.objects.all().delete()
     run("ispmail", "--database", rows.name)
     where = "virtual_aliases WHERE source = '@example.net'"
@@ -473,7 +473,7 @@ def test_transports_are_those_of_the_table_and_of_domains(old):
     ]
 
 
-def test_passwords_say_how_they_are_meant(old):
+def test_passwords_have_a_scheme_prefix(old):
     """An older Dovecot may take another scheme for granted."""
     domain()
     hashes = {
@@ -495,7 +495,7 @@ def test_passwords_say_how_they_are_meant(old):
 # Numbers
 
 
-def test_users_and_aliases_are_joined_with_their_domains_by_number(rows):
+def test_users_and_aliases_are_joined_with_their_domains_by_id(rows):
     found = rows.rows(
         "SELECT email, name FROM virtual_users u JOIN virtual_domains d ON u.domain_id = d.id"
         " UNION SELECT source, name FROM virtual_aliases a"
@@ -506,7 +506,7 @@ def test_users_and_aliases_are_joined_with_their_domains_by_number(rows):
     assert all(address.rpartition("@")[2] == name for address, name in found)
 
 
-def test_numbers_stay_whatever_comes_and_goes(rows):
+def test_ids_are_stable(rows):
     """Also in another spelling, and where the views are made anew."""
     columns = "id, email FROM virtual_users UNION SELECT id, LOWER(name) FROM virtual_domains"
     columns += " UNION SELECT id, source"
@@ -520,7 +520,7 @@ def test_numbers_stay_whatever_comes_and_goes(rows):
     assert all(0 < int(key) < 2**60 for key in after)
 
 
-def test_of_200_000_addresses_no_two_have_one_number(mariadb):
+def test_200_000_addresses_have_unique_ids(mariadb):
     """Thirty-two bits would not be enough."""
     names = number_expression("CONCAT('user', seq, '@example', seq % 1000, '.org')")
     counts = f"COUNT(DISTINCT {names}), COUNT(DISTINCT {names} & 0xFFFFFFFF) < 200000"
@@ -566,7 +566,7 @@ def many_rows():
     )
 
 
-def test_no_old_query_reads_more_than_a_few_rows(old):
+def test_no_legacy_query_reads_more_than_a_few_rows(old):
     many_rows()
     keys = ["bob@d7.example", "eve@d7.example", "info@d7.example", "d7.example", "@d10007.example"]
     keys += ["@d7.example", "nobody@d7.example", "nowhere.example", "*"]
@@ -623,11 +623,11 @@ def answered(database, old):
     return select(old, "source, destination", where)
 
 
-def test_they_fit_every_database_that_was_postfixadmins(adopted, old):
+def test_views_work_on_every_adopted_database(adopted, old):
     assert answered(adopted, old) == [("bob@example.org", "bob@example.org")]
 
 
-def test_they_are_made_anew_after_postfixadmin_has_changed_collations(mariadb, old):
+def test_views_are_recreated_after_a_collation_change_by_postfixadmin(mariadb, old):
     """Its upgrade leaves them broken, until the panel's tables and they have followed it."""
     database = Database.of_shape(mariadb, "compat_adopted", "2.1")
     try:

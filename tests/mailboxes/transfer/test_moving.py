@@ -255,7 +255,7 @@ journeys = pytest.mark.parametrize(
 
 
 @journeys
-def test_every_address_goes_where_it_went_and_everyone_comes_in(both):
+def test_routes_and_logins_are_the_same_after_the_move(both):
     journey, old, new = both
     assert differences(journey, old, new) == {}
     for address, password in journey.passwords.items():

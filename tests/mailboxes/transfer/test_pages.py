@@ -18,7 +18,7 @@ from tests.mailboxes.transfer.base import TransferWorld
 ANN = "username,password,name\nann@example.org,correct-horse-43,Ann\n"
 
 
-class PageStories(TransferWorld):
+class PageTests(TransferWorld):
     def upload(self, text=ANN, name="rows.csv", **values):
         file = SimpleUploadedFile(name, text if isinstance(text, bytes) else text.encode())
         values = {"format": name.rpartition(".")[2], "file": file} | values
@@ -55,7 +55,7 @@ class PageStories(TransferWorld):
         self.assertEqual(plan.state, Plan.State.RETURNED)
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
 
-    def test_what_waits_to_be_read_is_sealed_and_gone_afterwards(self):
+    def test_an_upload_is_encrypted_until_read_and_deleted_afterwards(self):
         self.sign_in(self.alice)
         self.upload()
         sealed = b"".join(bytes(piece.sealed) for piece in UploadPiece.objects.all())
@@ -65,7 +65,7 @@ class PageStories(TransferWorld):
         self.work()
         self.assertFalse(UploadPiece.objects.exists())
 
-    def test_large_files_are_kept_in_pieces_and_read_whole(self):
+    def test_large_files_are_stored_in_chunks_and_read_whole(self):
         self.sign_in(self.root)
         self.limit(mailboxes=0)
         rows = "".join(f"user{n}@example.org,{'x' * 200}\n" for n in range(300))
@@ -79,12 +79,12 @@ class PageStories(TransferWorld):
             self.assert_refused(self.upload(), "at most 0 MB")
         self.assertFalse(Plan.objects.exists())
 
-    def test_empty_files_and_none_are_refused(self):
+    def test_empty_and_missing_files_are_refused(self):
         self.sign_in(self.alice)
         self.assert_refused(self.upload(""), "empty")
         self.assert_refused(self.client.post("/import/", {"format": "csv"}), "required")
 
-    def test_a_file_that_cannot_be_read_says_why_and_can_only_be_discarded(self):
+    def test_an_unreadable_file_shows_the_reason_and_can_only_be_discarded(self):
         self.sign_in(self.alice)
         plan = self.uploaded("username,colour\n")
         page = self.page(plan)
@@ -112,7 +112,7 @@ class PageStories(TransferWorld):
             self.client.post(f"/import/{plan.pk}/", {"action": "apply"})
         self.assertEqual(Job.objects.filter(kind="import").count(), 1)
 
-    def test_taking_back_is_asked_about_first(self):
+    def test_reverting_requires_confirmation(self):
         self.sign_in(self.root)
         plan = self.uploaded()
         self.do(plan, "apply")
@@ -121,7 +121,7 @@ class PageStories(TransferWorld):
         self.work()
         self.assertTrue(Mailbox.objects.filter(pk="ann@example.org").exists())
 
-    def test_there_is_no_way_forward_from_half_a_way_back(self):
+    def test_a_partly_reverted_import_cannot_be_applied(self):
         self.sign_in(self.root)
         plan = self.uploaded()
         self.do(plan, "apply")
@@ -133,14 +133,14 @@ class PageStories(TransferWorld):
         self.do(plan, "take-back")
         self.assertEqual(plan.state, Plan.State.RETURNED)
 
-    def test_a_plan_speaks_the_language_of_who_uploaded_the_file(self):
+    def test_a_plan_is_in_the_language_of_the_uploader(self):
         self.client.cookies["django_language"] = "de"
         self.sign_in(self.alice)
         plan = self.uploaded("username\neve@example.com\n")
         self.assertIn("Domain example.com", plan.rows.get().reason)
         self.assertNotIn("does not exist", plan.rows.get().reason)
 
-    def test_a_worker_that_is_not_there_is_missed(self):
+    def test_a_missing_worker_is_reported(self):
         self.sign_in(self.alice)
         self.upload()
         plan = Plan.objects.get()
@@ -149,7 +149,7 @@ class PageStories(TransferWorld):
         Job.objects.update(created=long_ago)
         self.assertIn("No worker has begun", self.page(plan))
 
-    def test_a_spreadsheet_is_told_as_such(self):
+    def test_a_spreadsheet_is_named_in_the_error(self):
         self.sign_in(self.alice)
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w") as made:
@@ -158,14 +158,14 @@ class PageStories(TransferWorld):
         self.assertEqual(plan.trouble.partition(":")[0], "people.xlsx")
         self.assertIn("spreadsheet", plan.trouble)
 
-    def test_a_discarded_plan_is_gone_with_its_hashes(self):
+    def test_a_discarded_plan_is_deleted_with_its_hashes(self):
         self.sign_in(self.root)
         plan = self.uploaded()
         self.do(plan, "discard")
         self.work()
         self.assertFalse(Plan.objects.exists() or PlanRow.objects.exists())
 
-    def test_refused_rows_are_a_file_to_mend(self):
+    def test_refused_rows_can_be_downloaded(self):
         self.sign_in(self.alice)
         plan = self.uploaded("username,password,name\neve@example.com,correct-horse-43,Eve\n")
         response = self.client.get(f"/import/{plan.pk}/refused/")
@@ -174,7 +174,7 @@ class PageStories(TransferWorld):
         self.assertIn("eve@example.com", text)
         self.assertNotIn("correct-horse", text)
 
-    def test_the_name_of_a_file_is_no_header_and_no_markup(self):
+    def test_a_file_name_injects_neither_headers_nor_markup(self):
         self.sign_in(self.alice)
         plan = self.uploaded(name='x";\r\nSet-Cookie: a=b <b>ж.csv')
         response = self.client.get(f"/import/{plan.pk}/refused/")
@@ -198,14 +198,14 @@ class PageStories(TransferWorld):
             self.work()
         self.assertIn("another secret key", Plan.objects.get().trouble)
 
-    def test_rows_as_wide_as_a_file_may_hold_are_read(self):
+    def test_rows_of_the_maximum_width_are_read(self):
         """Together they are more than a database takes in one statement."""
         self.sign_in(self.alice)
         row = f"eve@nowhere.example,{'x' * 900_000}\n"
         plan = self.uploaded("username,name\n" + row * 40)
         self.assertEqual(plan.rows.filter(verb="refused").count(), 40)
 
-    def test_a_file_of_nothing_but_refused_rows_is_given_up(self):
+    def test_a_file_of_refused_rows_only_is_given_up(self):
         self.sign_in(self.alice)
         plan = self.uploaded("username\n" + "eve@nowhere.example\n" * 10_001)
         self.assertEqual(plan.state, Plan.State.FAILED)
@@ -221,7 +221,7 @@ class PageStories(TransferWorld):
         self.do(plan, "discard")
         self.assertFalse(Plan.objects.exists() or UploadPiece.objects.exists())
 
-    def test_an_empty_file_to_begin_with_for_each_table(self):
+    def test_each_table_has_an_empty_template_file(self):
         for person, tables in (
             (
                 self.root,
@@ -240,16 +240,16 @@ class PageStories(TransferWorld):
         self.assertEqual(self.client.get("/import/domains.csv").status_code, 404)
         self.assertEqual(self.client.get("/import/nonsense.csv").status_code, 404)
 
-    def test_the_way_from_a_list_knows_its_table(self):
+    def test_the_import_link_of_a_list_preselects_its_table(self):
         self.sign_in(self.alice)
         response = self.client.get("/aliases/import/", follow=True)
         self.assertContains(response, '<option value="aliases" selected>')
 
 
-class ForeignStories(PageStories):
+class ForeignPlanTests(PageTests):
     """Plans of others do not exist; those who may not import have no door."""
 
-    def test_another_admins_plan_does_not_exist(self):
+    def test_another_admins_plan_is_not_found(self):
         self.sign_in(self.root)
         plan = self.uploaded()
         self.sign_in(self.alice)
@@ -267,26 +267,26 @@ class ForeignStories(PageStories):
         self.sign_in(self.root)
         self.assertIn("ann@example.org", self.page(plan))
 
-    def test_mailbox_owners_import_nothing(self):
+    def test_mailbox_owners_cannot_import(self):
         self.sign_in(self.bob)
         self.assertEqual(self.client.get("/import/").status_code, 403)
         self.assertEqual(self.upload().status_code, 403)
         self.assertEqual(self.client.get("/import/mailboxes.csv").status_code, 403)
 
-    def test_a_domain_admin_uploads_no_other_systems(self):
+    def test_a_domain_admin_cannot_import_other_systems(self):
         self.sign_in(self.alice)
         for name in ("postfixadmin", "ispmail", "forwardings", "hashfiles"):
             self.assert_refused(self.upload(format=name))
         self.assert_refused(self.upload(table="domains"))
 
-    def test_a_url_or_path_is_no_upload(self):
+    def test_a_url_or_path_is_not_accepted_as_an_upload(self):
         self.sign_in(self.root)
         for text in ("mysql://root@127.0.0.1/mysql", "/etc/passwd"):
             plan = self.uploaded(text, name="x.csv")
             self.assertEqual(plan.state, Plan.State.FAILED)
             self.assertNotIn("root:", plan.trouble)
 
-    def test_an_admin_who_lost_his_place_applies_nothing(self):
+    def test_an_admin_without_domains_cannot_apply(self):
         self.sign_in(self.alice)
         plan = self.uploaded()
         self.client.post(f"/import/{plan.pk}/", {"action": "apply"})
@@ -295,7 +295,7 @@ class ForeignStories(PageStories):
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
         self.assertEqual(Job.objects.get(kind="import").state, Job.State.FAILED)
 
-    def test_unknown_actions_are_no_page(self):
+    def test_unknown_actions_are_not_found(self):
         self.sign_in(self.root)
         plan = self.uploaded()
         self.assertEqual(self.do(plan, "explode").status_code, 404)

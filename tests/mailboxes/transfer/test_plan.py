@@ -26,8 +26,8 @@ eve@nowhere.example;correct-horse-43;Eve;1;1
 """
 
 
-class PlanStories(TransferWorld):
-    def test_it_says_row_by_row_what_would_happen(self):
+class PlanTests(TransferWorld):
+    def test_a_plan_lists_the_action_for_every_row(self):
         plan = self.plan(THREE)
         self.assertEqual(
             self.verbs(plan),
@@ -44,13 +44,13 @@ class PlanStories(TransferWorld):
         self.assertIn("nowhere.example does not exist", eve.reason)
         self.assertEqual(eve.place, "rows.csv, line 5")
 
-    def test_nothing_is_written_before_it_is_agreed_to(self):
+    def test_nothing_is_written_before_confirmation(self):
         self.plan(THREE)
         self.assertFalse(Mailbox.objects.filter(pk="dora@example.org").exists())
         self.assertEqual(self.mailbox("bob@example.org").name, "Bob")
         self.assertEqual((Log.objects.count(), Change.objects.count()), (0, 0))
 
-    def test_it_is_applied_as_it_was_shown(self):
+    def test_a_plan_is_applied_as_shown(self):
         plan = self.imported(THREE)
         self.assertEqual(plan.state, Plan.State.APPLIED)
         dora = self.mailbox("dora@example.org")
@@ -84,7 +84,7 @@ class PlanStories(TransferWorld):
         self.apply(plan)
         self.assertFalse(Change.objects.exists())
 
-    def test_a_row_that_moved_since_the_plan_is_not_overwritten(self):
+    def test_a_row_changed_since_the_plan_is_not_overwritten(self):
         plan = self.plan(THREE)
         self.perform(self.root, mailboxes.edit_mailbox, "bob@example.org", {"name": "Bobby"})
         self.apply(plan)
@@ -92,7 +92,7 @@ class PlanStories(TransferWorld):
         self.assertIn("changed after the plan", self.reasons(plan)["bob@example.org"])
         self.assertTrue(Mailbox.objects.filter(pk="dora@example.org").exists())
 
-    def test_a_row_made_by_somebody_else_since_the_plan_is_not_overwritten(self):
+    def test_a_row_created_since_the_plan_is_not_overwritten(self):
         plan = self.plan(THREE)
         row = {"local_part": "dora", "domain": self.domain(), "password": "x", "name": "Other"}
         self.perform(self.root, mailboxes.create_mailboxes, [row])
@@ -100,7 +100,7 @@ class PlanStories(TransferWorld):
         self.assertEqual(self.mailbox("dora@example.org").name, "Other")
         self.assertIn("exists already", self.reasons(plan)["dora@example.org"])
 
-    def test_one_row_that_is_refused_hinders_no_other(self):
+    def test_one_refused_row_does_not_stop_the_others(self):
         names = [f"user{number}@example.org" for number in range(20)]
         plan = self.plan("username,password_hash\n" + "".join(f"{n},x\n" for n in names))
         self.perform(
@@ -114,7 +114,7 @@ class PlanStories(TransferWorld):
         lines = Log.objects.filter(action="create_mailbox").count()
         self.assertEqual(lines, 19)
 
-    def test_what_is_refused_half_way_leaves_no_trace(self):
+    def test_a_row_refused_midway_is_rolled_back(self):
         def service(changes):
             with contextlib.suppress(ValidationError), changes.savepoint():
                 mailboxes.create_mailboxes(changes, [self.row("ann")])
@@ -129,7 +129,7 @@ class PlanStories(TransferWorld):
     def row(self, name):
         return {"local_part": name, "domain": self.domain(), "password": "x"}
 
-    def test_a_step_that_fails_leaves_nothing_of_itself(self):
+    def test_a_failed_step_is_rolled_back(self):
         plan = self.plan("username,password_hash\nann@example.org,x\nben@example.org,y\n")
         with (
             mock.patch.object(plan_apply, "mark_refused", side_effect=RuntimeError),
@@ -151,14 +151,14 @@ class PlanStories(TransferWorld):
         )
         self.assertIn("rows.csv, line 2", self.reasons(plan)["ann@example.org"])
 
-    def test_doubles_are_found_far_apart(self):
+    def test_duplicates_are_found_far_apart(self):
         lines = [f"user{number}@example.org,x\n" for number in range(plan_build.ROWS_PER_STEP * 6)]
         lines.append("USER3@example.org,y\n")
         self.limit(mailboxes=0)
         plan = self.plan("username,password_hash\n" + "".join(lines))
         self.assertEqual(plan.rows.filter(verb="refused").count(), 1)
 
-    def test_without_a_password_nobody_comes_in_and_the_report_says_so(self):
+    def test_mailboxes_without_a_password_cannot_log_in_and_are_reported(self):
         plan = self.imported("username,name\nann@example.org,Ann\n")
         stored = self.mailbox("ann@example.org").password
         for scheme in ("BLF-CRYPT", "PLAIN", "PLAIN-MD5"):
@@ -167,7 +167,7 @@ class PlanStories(TransferWorld):
                     self.assertFalse(passwords.verify(typed, stored, "ann@example.org"))
         self.assertEqual(plan.losses[0]["places"], ["ann@example.org"])
 
-    def test_limits_of_a_domain_that_is_there_hold(self):
+    def test_limits_of_an_existing_domain_apply(self):
         self.limit(mailboxes=2, aliases=1, quota=0, maxquota=50)
         plan = self.json_plan(
             {
@@ -190,7 +190,7 @@ class PlanStories(TransferWorld):
         self.apply(plan)
         self.assertEqual(Mailbox.objects.filter(domain="example.org").count(), 2)
 
-    def test_limits_of_a_new_domain_are_widened_to_what_comes_with_it(self):
+    def test_limits_of_a_new_domain_are_raised_to_fit_its_rows(self):
         plan = self.json_plan(
             {
                 "domains": [{"domain": "example.net", "mailboxes": 1, "maxquota": 10, "quota": 15}],
@@ -206,7 +206,7 @@ class PlanStories(TransferWorld):
         self.assertEqual((domain.mailboxes, domain.maxquota, domain.quota), (2, 20, 30))
         self.assertEqual(Mailbox.objects.filter(domain="example.net").count(), 2)
 
-    def test_limits_that_were_widened_are_the_same_the_second_time(self):
+    def test_raised_limits_are_unchanged_the_second_time(self):
         tables = {
             "domains": [{"domain": "example.net", "mailboxes": 1, "maxquota": 10, "quota": -1}],
             "mailboxes": [{"username": f"{n}@example.net", "quota": 20} for n in ("ann", "ben")],
@@ -214,7 +214,7 @@ class PlanStories(TransferWorld):
         self.apply(self.json_plan(tables))
         self.assertEqual(set(self.verbs(self.json_plan(tables)).values()), {"same"})
 
-    def test_a_mailbox_that_forwards_comes_with_its_forwarding(self):
+    def test_a_mailbox_is_imported_with_its_forwarding(self):
         self.imported(
             json.dumps(
                 {
@@ -236,7 +236,7 @@ class PlanStories(TransferWorld):
         self.assertEqual(goto["ben@example.org"], "x@example.net,y@example.net")
         self.assertEqual(goto["cid@example.org"], "cid@example.org")
 
-    def test_the_order_of_a_copy_for_the_mailbox_is_no_difference(self):
+    def test_the_position_of_the_own_copy_is_not_a_difference(self):
         text = json.dumps(
             {"aliases": [{"address": "bob@example.org", "goto": "bob@example.org,x@y.example"}]}
         )
@@ -244,18 +244,18 @@ class PlanStories(TransferWorld):
         again = self.plan(text, name="rows.json")
         self.assertEqual(self.verbs(again), {"bob@example.org": "same"})
 
-    def test_a_path_of_existing_mail_is_stored_as_it_was(self):
+    def test_the_path_of_existing_mail_is_kept(self):
         self.imported(
             "username,maildir\nann@example.org,old/place/ann/\nben@example.org,spool/ben\n"
         )
         self.assertEqual(self.mailbox("ann@example.org").maildir, "old/place/ann/")
         self.assertEqual(self.mailbox("ben@example.org").maildir, "spool/ben")
 
-    def test_a_path_cannot_lead_out_of_the_mails_folder(self):
+    def test_a_path_cannot_escape_the_mail_folder(self):
         plan = self.plan("username,maildir\nann@example.org,../../etc/\n")
         self.assertIn("lead out", self.reasons(plan)["ann@example.org"])
 
-    def test_an_empty_cell_leaves_what_is_there(self):
+    def test_an_empty_cell_keeps_the_current_value(self):
         before = self.mailbox("bob@example.org")
         plan = self.plan(
             "username,password,password_hash,quota,active,maildir\nbob@example.org,,,,,\n"
@@ -264,7 +264,7 @@ class PlanStories(TransferWorld):
         self.apply(plan)
         self.assertEqual(self.mailbox("bob@example.org").password, before.password)
 
-    def test_a_plan_does_not_tell_a_right_password_from_a_wrong_one(self):
+    def test_a_plan_does_not_reveal_whether_a_password_is_right(self):
         for guess in ("correct-horse-42", "wrong-horse-42"):
             plan = self.plan(f"username,password\nbob@example.org,{guess}\n")
             self.assertEqual(self.verbs(plan), {"bob@example.org": "changed"})
@@ -287,17 +287,17 @@ class PlanStories(TransferWorld):
             self.assertEqual(self.verbs(plan), {"bob@example.org": "changed"}, password)
 
 
-class SecretStories(TransferWorld):
+class SecretTests(TransferWorld):
     def test_a_typed_password_is_in_no_plan(self):
         plan = self.plan(THREE + "BOB@example.org;correct-horse-43;;;\nx;correct-horse-43;;;\n")
         for row in plan.rows.all():
             self.assertNotIn("correct-horse", json.dumps([row.values, row.differences, row.reason]))
 
-    def test_hashes_are_forgotten_once_they_are_applied(self):
+    def test_hashes_are_deleted_once_applied(self):
         plan = self.imported(THREE)
         self.assertEqual(plan.rows.get(key="dora@example.org").values, {})
 
-    def test_what_is_shown_of_a_plan_holds_no_hash(self):
+    def test_a_displayed_plan_contains_no_hash(self):
         self.sign_in(self.root)
         plan = self.json_plan(
             {
@@ -315,7 +315,7 @@ class SecretStories(TransferWorld):
             self.assertNotIn(self.bob.password, text)
 
 
-class ScopeStories(TransferWorld):
+class ScopeTests(TransferWorld):
     """A domain admin imports mailboxes and aliases into his domains, and nothing else."""
 
     def refused(self, tables):
@@ -324,14 +324,14 @@ class ScopeStories(TransferWorld):
         self.apply(plan, self.alice)
         return self.reasons(plan)
 
-    def test_his_own_rows_come_in(self):
+    def test_own_rows_are_imported(self):
         plan = self.imported(
             "username,password,name\ndora@example.org,correct-horse-43,Dora\n", self.alice
         )
         self.assertEqual(self.verbs(plan), {"dora@example.org": "new"})
         self.assertIn("alice@example.org", Change.objects.filter(table="mailbox").get().actor)
 
-    def test_a_foreign_domain_does_not_exist_for_him(self):
+    def test_a_foreign_domain_is_not_found(self):
         reasons = self.refused(
             {
                 "mailboxes": [
@@ -345,7 +345,7 @@ class ScopeStories(TransferWorld):
             self.assertIn("The domain example.com does not exist", text)
             self.assertNotIn("Carol", text)
 
-    def test_the_domain_is_that_of_the_address_whatever_stands_beside_it(self):
+    def test_the_domain_is_taken_from_the_address(self):
         self.refused({"mailboxes": [{"username": "eve@example.com", "domain": "example.org"}]})
         self.refused({"mailboxes": [{"username": "eve@example.org", "domain": "example.com"}]})
 
@@ -374,7 +374,7 @@ class ScopeStories(TransferWorld):
         )
         self.assertTrue(all("Only a superadmin" in text for text in reasons.values()), reasons)
 
-    def test_words_of_the_plan_itself_are_no_columns(self):
+    def test_internal_field_names_are_not_accepted_as_columns(self):
         for name in ("of_mailbox", "typed", "stage"):
             plan = self.json_plan(
                 {"aliases": [{"address": "x@example.org", "goto": "a@b.example", name: True}]}
@@ -387,7 +387,7 @@ class ScopeStories(TransferWorld):
         self.apply(plan, type(self.alice).objects.get(pk=self.alice.pk))
         self.assertFalse(Mailbox.objects.filter(pk="dora@example.org").exists())
 
-    def test_no_door_lets_him_say_where_mail_lies(self):
+    def test_a_domain_admin_cannot_set_the_maildir(self):
         row = {
             "local_part": "eve",
             "domain": self.domain(),
@@ -400,7 +400,7 @@ class ScopeStories(TransferWorld):
             values = {"maildir": "example.com/carol/"}
             self.perform(self.alice, mailboxes.edit_mailbox, "bob@example.org", values)
 
-    def test_who_is_no_superadmin_any_more_has_lost_his_plans(self):
+    def test_a_demoted_superadmin_cannot_use_their_plans(self):
         plan = self.json_plan(
             {"domains": [{"domain": "example.org", "description": "Mine"}]}, self.root
         )
@@ -411,7 +411,7 @@ class ScopeStories(TransferWorld):
         with self.assertRaises(PermissionDenied):
             self.perform(former, plan_apply.apply_rows, plan, rows)
 
-    def test_default_aliases_stay_the_superadmins(self):
+    def test_default_aliases_cannot_be_imported_by_a_domain_admin(self):
         self.refused_at_applying("abuse@example.org")
 
     def refused_at_applying(self, address):
@@ -423,8 +423,8 @@ class ScopeStories(TransferWorld):
         self.assertFalse(Alias.objects.filter(pk=address).exists())
 
 
-class OddValues(TransferWorld):
-    def test_the_largest_quota_of_a_domain_is_that_of_its_form(self):
+class OddValueTests(TransferWorld):
+    def test_the_maximum_quota_of_a_domain_is_that_of_its_form(self):
         plan = self.json_plan(
             {
                 "domains": [

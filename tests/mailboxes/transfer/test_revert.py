@@ -52,7 +52,7 @@ EVERYTHING = {
 }
 
 
-class ReturningStories(TransferWorld):
+class RevertTests(TransferWorld):
     def snapshot(self):
         """Every row that people own, but for dates."""
         from mailboxes.transfer.row_types import ROW_TYPES
@@ -64,7 +64,7 @@ class ReturningStories(TransferWorld):
             for kind in ROW_TYPES.values()
         }
 
-    def test_everything_is_as_it_was(self):
+    def test_a_reverted_import_restores_everything(self):
         before = self.snapshot()
         plan = self.apply(self.json_plan(EVERYTHING))
         self.assertEqual(self.reasons(plan), {})
@@ -74,7 +74,7 @@ class ReturningStories(TransferWorld):
         self.assertEqual(plan.state, Plan.State.RETURNED)
         self.assertEqual(self.snapshot(), before)
 
-    def test_what_the_import_itself_did_later_to_a_row_is_no_obstacle(self):
+    def test_later_steps_of_the_import_do_not_prevent_reverting(self):
         before = self.snapshot()
         plan = self.json_plan(EVERYTHING)
         perform(Actor.console(), workflow.enter_state, plan.pk, Plan.State.APPLYING)
@@ -92,19 +92,19 @@ class ReturningStories(TransferWorld):
             with mock.patch.object(timezone, "now", return_value=now):
                 perform(Actor.console(), step[0], *step[1])
 
-    def test_the_old_password_is_back(self):
+    def test_the_old_password_is_restored(self):
         plan = self.imported("username,password\nbob@example.org,another-horse-43\n")
         self.assertFalse(passwords.verify(PASSWORD, self.mailbox("bob@example.org").password))
         self.take_back(plan)
         self.assertTrue(passwords.verify(PASSWORD, self.mailbox("bob@example.org").password))
 
-    def test_old_hashes_are_forgotten_with_it(self):
+    def test_old_hashes_are_deleted_after_reverting(self):
         plan = self.take_back(
             self.imported("username,password\nbob@example.org,another-horse-43\n")
         )
         self.assertEqual([row.values for row in plan.rows.all()], [{}])
 
-    def test_what_was_changed_since_stays_and_is_listed(self):
+    def test_rows_changed_since_are_kept_and_listed(self):
         plan = self.imported(
             "username,name\nann@example.org,Ann\nben@example.org,Ben\nbob@example.org,Robert\n"
         )
@@ -124,7 +124,7 @@ class ReturningStories(TransferWorld):
         for model in (Mailbox, Alias, Domain):
             model._base_manager.update(modified=F("modified") - second)
 
-    def test_a_mailbox_that_somebody_uses_by_now_stays(self):
+    def test_a_mailbox_in_use_is_kept(self):
         plan = self.imported("username,name\nann@example.org,Ann\nben@example.org,Ben\n")
         self.perform(self.root, set_forwarding, "ann@example.org", ["x@example.net"], True)
         values = {"subject": "Away", "body": "Later.", "active": True}
@@ -135,7 +135,7 @@ class ReturningStories(TransferWorld):
         )
         self.assertEqual(set(self.reasons(plan)), {"ann@example.org", "ben@example.org"})
 
-    def test_a_domain_in_which_others_live_by_now_stays_with_them(self):
+    def test_a_domain_with_other_rows_is_kept(self):
         plan = self.json_plan({"domains": [{"domain": "example.net"}]})
         self.apply(plan)
         row = {"local_part": "eve", "domain": self.domain("example.net"), "password": "x"}
@@ -144,13 +144,13 @@ class ReturningStories(TransferWorld):
         self.assertTrue(Mailbox.objects.filter(pk="eve@example.net").exists())
         self.assertIn("depends", self.reasons(plan)["example.net"])
 
-    def test_what_is_gone_already_is_no_obstacle(self):
+    def test_rows_deleted_meanwhile_do_not_prevent_reverting(self):
         plan = self.imported("username\nann@example.org\nben@example.org\n")
         self.perform(self.root, mailboxes.delete_mailboxes, ["ann@example.org"])
         self.take_back(plan)
         self.assertFalse(Mailbox.objects.filter(pk="ben@example.org").exists())
 
-    def test_it_is_in_the_scope_of_who_does_it(self):
+    def test_reverting_respects_the_scope_of_its_user(self):
         plan = self.imported("username\nann@example.org\neve@example.com\n")
         Plan.objects.filter(pk=plan.pk).update(
             owner_model="domains.Admin", owner_key=self.alice.pk, of_superadmin=False
@@ -160,24 +160,24 @@ class ReturningStories(TransferWorld):
         self.assertTrue(Mailbox.objects.filter(pk="eve@example.com").exists())
         self.assertIn("eve@example.com", self.reasons(plan))
 
-    def test_it_is_logged_and_recorded_like_any_change(self):
+    def test_reverting_is_logged_and_recorded(self):
         plan = self.imported("username\nann@example.org\n")
         self.take_back(plan)
         self.assertIn(("delete_mailbox", "example.org", "ann@example.org"), self.logged())
         self.assertFalse(Change.objects.filter(batch=plan.batch, verb="delete").exists())
         self.assertTrue(Change.objects.filter(verb="delete", key="ann@example.org").exists())
 
-    def test_nobody_takes_back_anothers_import(self):
+    def test_another_users_import_cannot_be_reverted(self):
         plan = self.imported("username\nann@example.org\n")
         with self.assertRaisesMessage(ValidationError, "no such import"):
             perform(self.actor(self.alice), workflow.start_operation, plan.pk, Plan.State.RETURNING)
 
-    def test_it_is_taken_back_once(self):
+    def test_an_import_is_reverted_once(self):
         plan = self.take_back(self.imported("username\nann@example.org\n"))
         with self.assertRaisesMessage(ValidationError, "taken back"):
             self.take_back(plan)
 
-    def test_a_mirror_and_its_transport_go_too(self):
+    def test_an_alias_domain_and_its_transport_are_reverted(self):
         plan = self.json_plan(
             {
                 "domains": [{"domain": "example.net"}],
@@ -189,7 +189,7 @@ class ReturningStories(TransferWorld):
         self.assertFalse(AliasDomain.objects.exists() or Transport.objects.exists())
         self.assertFalse(Domain.objects.filter(pk="example.net").exists())
 
-    def test_a_vacation_of_before_is_back_with_its_words(self):
+    def test_an_earlier_vacation_is_restored_with_its_text(self):
         values = {"subject": "Old", "body": "Old words.", "active": True}
         self.perform(self.root, set_vacation, "bob@example.org", values)
         plan = self.json_plan(
@@ -200,8 +200,8 @@ class ReturningStories(TransferWorld):
         self.assertEqual((vacation.body, vacation.active), ("Old words.", True))
 
 
-class StoppingStories(TransferWorld):
-    def test_it_can_be_stopped_and_goes_on_where_it_was(self):
+class InterruptionTests(TransferWorld):
+    def test_an_import_can_be_stopped_and_resumed(self):
         self.limit(mailboxes=0)
         names = [f"user{n}@example.org" for n in range(1200)]
         plan = self.plan("username,password_hash\n" + "".join(f"{name},x\n" for name in names))
@@ -216,7 +216,7 @@ class StoppingStories(TransferWorld):
         self.assertEqual(Mailbox.objects.filter(pk__in=names).count(), 1200)
         self.assertEqual(Change.objects.filter(verb="create", table="mailbox").count(), 1200)
 
-    def test_two_at_work_with_one_plan_do_not_undo_each_other(self):
+    def test_two_workers_on_one_plan_do_not_conflict(self):
         plan = self.plan("username,password_hash\nann@example.org,x\nben@example.org,x\n")
         perform(self.actor(self.root), workflow.enter_state, plan.pk, Plan.State.APPLYING)
         steps = [workflow.next_operation_step(plan.pk, Plan.State.APPLYING) for _both in range(2)]

@@ -21,7 +21,7 @@ class UploadTests(World):
         return SimpleUploadedFile("rows.zip", file.getvalue())
 
     @override_settings(MAILADMIN_UPLOAD_MB=2)
-    def test_an_archive_counts_as_what_is_in_it(self):
+    def test_an_archive_counts_with_its_unpacked_size(self):
         self.sign_in(self.alice)
         answer = self.client.post(
             "/import/", {"format": "csv", "file": self.zipped(2**20, 2**20, 9)}
@@ -31,7 +31,7 @@ class UploadTests(World):
         answer = self.client.post("/import/", {"format": "csv", "file": self.zipped(2**20)})
         self.assertEqual(answer.status_code, 302)
 
-    def test_a_list_of_files_without_end_is_not_read(self):
+    def test_an_endless_file_list_is_not_read(self):
         entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", *([0] * 18)) + b""
         listed = entry * (4 * 2**20 // len(entry))
         count, size = len(listed) // len(entry), len(listed)
@@ -51,7 +51,7 @@ class UploadTests(World):
                 answer = self.client.post("/import/", {"format": "csv", "file": file})
             self.assert_refused(answer, "larger than any")
 
-    def test_no_archive_is_unpacked_to_very_much_more_than_it_is(self):
+    def test_an_archive_with_a_high_compression_ratio_is_refused(self):
         from pathlib import Path
         from tempfile import TemporaryDirectory
 
