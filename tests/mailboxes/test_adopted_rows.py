@@ -13,7 +13,7 @@ from tests.base import World
 class AdoptedRowTests(World):
     """Rows as PostfixAdmin and others left them."""
 
-    def test_a_mailbox_without_its_domain_can_be_mended_and_deleted(self):
+    def test_a_mailbox_without_its_domain_can_be_fixed_and_deleted(self):
         Domain.objects.filter(pk="example.org")._raw_delete("default")
         self.sign_in(self.root)
         for page in ("edit", "forwarding", "vacation"):
@@ -27,7 +27,7 @@ class AdoptedRowTests(World):
         self.assertEqual(self.client.post("/mailboxes/bob@example.org/delete/").status_code, 302)
         self.assertEqual(self.client.get("/").status_code, 200)
 
-    def test_an_alias_that_names_itself_goes_on_doing_so(self):
+    def test_an_alias_that_names_itself_keeps_doing_so(self):
         Alias.objects.filter(pk="info@example.org").update(goto="info@example.org,bob@example.org")
         self.perform(
             self.alice, edit_alias, "info@example.org", {"goto": ["x@y.example"], "active": True}
@@ -36,7 +36,7 @@ class AdoptedRowTests(World):
             Alias.objects.get(pk="info@example.org").goto, "x@y.example,info@example.org"
         )
 
-    def test_a_quota_that_was_not_touched_stays_to_the_byte(self):
+    def test_an_unchanged_quota_keeps_every_byte(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(quota=52428801)
         self.sign_in(self.alice)
         page = self.client.get("/mailboxes/bob@example.org/edit/")
@@ -45,7 +45,7 @@ class AdoptedRowTests(World):
         self.client.post("/mailboxes/bob@example.org/edit/", data)
         self.assertEqual(Mailbox.objects.get(pk=self.bob.pk).quota, 52428801)
 
-    def test_a_quota_shrinks_even_where_too_much_is_given(self):
+    def test_a_quota_can_be_reduced_in_an_overcommitted_domain(self):
         self.perform(self.root, edit_mailbox, self.bob.pk, {"quota": 1000})
         Domain.objects.filter(pk="example.org").update(quota=500)
         self.perform(self.alice, edit_mailbox, self.bob.pk, {"quota": 600})
@@ -58,12 +58,12 @@ class AdoptedRowTests(World):
         state = DomainState.objects.get(pk="example.org")
         self.assertEqual((state.mailboxes, state.aliases, state.quota_assigned), (0, 1, 0))
 
-    def test_tallies_of_domains_that_others_deleted_are_forgotten(self):
+    def test_tallies_of_domains_deleted_elsewhere_are_purged(self):
         Domain.objects.filter(pk="example.com")._raw_delete("default")
         recount_tallies()
         self.assertFalse(DomainState.objects.filter(pk="example.com").exists())
 
-    def test_limits_lower_than_minus_one_do_not_stop_an_edit(self):
+    def test_limits_below_minus_one_do_not_prevent_an_edit(self):
         Domain.objects.filter(pk="example.org").update(aliases=-5)
         self.sign_in(self.root)
         form = self.client.get("/domains/example.org/edit/").context["form"]

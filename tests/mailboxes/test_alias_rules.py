@@ -16,23 +16,23 @@ class AliasRuleTests(AliasWorld):
         given = {"local_part": "x", "domain": "example.org", "goto": "bob@example.org"}
         return self.client.post("/aliases/create/", given | data)
 
-    def test_a_catch_all_by_tick_or_by_star(self):
+    def test_a_catch_all_is_created_by_checkbox_or_star(self):
         self.create(local_part="", catch_all="on")
         self.assertEqual(self.goto("@example.org"), "bob@example.org")
         self.perform(self.alice, delete_aliases, ["@example.org"])
         self.create(local_part="*")
         self.assertTrue(Alias.objects.filter(pk="@example.org").exists())
 
-    def test_only_a_catch_all_leads_to_a_whole_domain(self):
+    def test_only_a_catch_all_may_point_to_a_whole_domain(self):
         self.assert_refused(self.create(goto="@elsewhere.example"), "Only a catch-all")
         self.create(local_part="*", goto="@elsewhere.example")
         self.assertEqual(self.goto("@example.org"), "@elsewhere.example")
 
-    def test_targets_are_normalised_and_named_once(self):
+    def test_targets_are_normalised_and_deduplicated(self):
         self.create(goto=" BOB@Example.ORG \n\nbob@example.org, x@München.example")
         self.assertEqual(self.goto("x@example.org"), "bob@example.org,x@xn--mnchen-3ya.example")
 
-    def test_users_of_the_servers_own_system_are_the_superadmins(self):
+    def test_only_superadmins_may_enter_system_users(self):
         self.assert_refused(self.create(goto="root"), "Only superadmins can forward to “root”")
         row = {"local_part": "x", "domain": "example.org", "goto": ["root"]}
         self.assertEqual(self.api(self.alice).post("aliases", row).status_code, 422)
@@ -47,7 +47,7 @@ class AliasRuleTests(AliasWorld):
             self.assertEqual(self.goto("x@example.org"), "root")
             self.refused(self.bob, set_forwarding, self.bob.pk, ["root"], True)
 
-    def test_targets_may_be_pasted_from_a_mail(self):
+    def test_targets_may_be_pasted_from_a_mail_header(self):
         for goto in (
             "bob@example.org; x@y.example",
             "bob@example.org;x@y.example;",
@@ -65,7 +65,7 @@ class AliasRuleTests(AliasWorld):
                 self.assertEqual(self.goto("x@example.org"), "bob@example.org,x@y.example")
                 self.perform(self.alice, delete_aliases, ["x@example.org"])
 
-    def test_what_is_no_target_is_refused(self):
+    def test_invalid_targets_are_refused(self):
         for goto, text in (
             ("", "at least one target"),
             ("x@example.org", "lead to itself"),
@@ -88,7 +88,7 @@ class AliasRuleTests(AliasWorld):
                 self.assert_refused(self.create(goto=goto), text)
         self.assertFalse(Alias.objects.filter(pk="x@example.org").exists())
 
-    def test_an_address_is_taken_once(self):
+    def test_an_address_is_unique(self):
         for name in ("bob", "info", "INFO"):
             self.assert_refused(self.create(local_part=name), "exists already")
 
@@ -127,20 +127,20 @@ class AliasRuleTests(AliasWorld):
                     ),
                 )
 
-    def test_a_circle_that_adds_an_extension_at_every_turn_is_refused(self):
+    def test_a_loop_that_keeps_adding_an_extension_is_refused(self):
         self.alias("a", "bob+x@example.org")
         values = {"goto": ["a@example.org"], "goto_mailbox": True}
         text = self.refused(self.alice, edit_alias, "bob@example.org", values)
         self.assertIn("a+…@example.org → bob+x+…@example.org", text)
 
-    def test_a_circle_that_only_an_extension_enters_is_refused(self):
+    def test_a_loop_entered_only_by_an_extension_is_refused(self):
         """bob has an alias for his shop, but bob+x would lead to bob+shop+x, +shop+shop+x …"""
         self.alias("sales+shop", "carol@example.com")
         row = {"local_part": "sales", "domain": Domain.objects.get(pk="example.org")}
         row["goto"] = ["sales+shop@example.org"]
         self.assertIn("sales+shop+…@example.org", self.refused(self.alice, create_aliases, [row]))
 
-    def test_nobodys_vacation_is_a_target_that_is_typed(self):
+    def test_a_vacation_target_cannot_be_entered(self):
         target = "carol#example.com@autoreply.localhost"
         row = {
             "local_part": "spy",
@@ -152,7 +152,7 @@ class AliasRuleTests(AliasWorld):
         values = {"goto": [target], "goto_mailbox": True}
         self.refused(self.alice, edit_alias, "bob@example.org", values)
 
-    def test_a_circle_in_which_an_address_names_itself_is_none(self):
+    def test_an_address_among_its_own_targets_is_not_a_loop(self):
         self.perform(
             self.alice,
             edit_alias,
@@ -187,7 +187,7 @@ class AliasRuleTests(AliasWorld):
         self.alias("*", "nobody@example.org")
         self.assertEqual(self.goto("@example.org"), "nobody@example.org")
 
-    def test_default_aliases_are_the_superadmins(self):
+    def test_only_superadmins_may_change_default_aliases(self):
         self.alias("postmaster", "bob@example.org", person=self.root)
         for service, *rest in ((edit_alias, {"goto": ["x@y.example"]}), (delete_aliases,)):
             key = "postmaster@example.org"
@@ -196,11 +196,11 @@ class AliasRuleTests(AliasWorld):
         with override_settings(MAILADMIN_SPECIAL_ALIAS_CONTROL=True):
             self.perform(self.alice, delete_aliases, ["postmaster@example.org"])
 
-    def test_the_alias_of_a_mailbox_goes_with_it_only(self):
+    def test_the_alias_of_a_mailbox_is_deleted_only_with_it(self):
         text = self.refused(self.root, delete_aliases, ["bob@example.org"])
         self.assertIn("belongs to a mailbox", text)
 
     @override_settings(MAILADMIN_ALIAS_CONTROL_ADMIN=False)
-    def test_forwarding_of_mailboxes_may_be_the_superadmins(self):
+    def test_forwarding_of_mailboxes_may_be_restricted_to_superadmins(self):
         text = self.refused(self.alice, edit_alias, "bob@example.org", {"goto": ["x@y.example"]})
         self.assertIn("superadmins", text)

@@ -31,7 +31,7 @@ class AliasTests(TableTests, World):
         ]
         self.perform(self.root, create_aliases, rows)
 
-    def test_a_whole_domain_is_the_only_target_and_only_of_a_catch_all(self):
+    def test_a_whole_domain_must_be_the_only_target_of_a_catch_all(self):
         """Postfix takes what stands beside it for a part of the address, and finds no end."""
         self.sign_in(self.root)
         create = {"domain": "example.org", "active": "on"}

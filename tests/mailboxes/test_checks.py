@@ -723,7 +723,7 @@ def broken_files(folder, broken):
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.code)
-def test_a_fault_is_found_in_its_line_and_nothing_else_is(broken, tmp_path):
+def test_exactly_the_planted_fault_is_found_with_its_line(broken, tmp_path):
     found = run_checks(broken_files(tmp_path, broken))
     assert codes(found) == {broken.code, *broken.also}
     faults = [each.fault for each in found if each.check.code == broken.code]
@@ -736,7 +736,7 @@ def test_a_fault_is_found_in_its_line_and_nothing_else_is(broken, tmp_path):
 @pytest.mark.parametrize(
     "broken", [each for each in BROKEN if each.refused], ids=lambda broken: broken.code
 )
-def test_dovecot_2_4_refuses_what_is_found(broken, tmp_path):
+def test_dovecot_2_4_refuses_the_found_faults(broken, tmp_path):
     only_with("2.4")
     broken_files(tmp_path, broken)
     said = doveconf(tmp_path / NEW)
@@ -761,7 +761,7 @@ AROUND = {kind: f"{kind} 127.0.0.1 {{\n%s\n}}\n" for kind in FILTER_BLOCKS} | {
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("kind, name", sorted(OLD), ids=lambda word: word)
-def test_2_4_does_not_take_a_name_that_is_called_old(kind, name, tmp_path):
+def test_2_4_does_not_accept_names_reported_as_old(kind, name, tmp_path):
     text = AROUND.get(kind, "%s\n") % f"{name} = x"
     if version_tested() == "2.4":
         (tmp_path / "dovecot.conf").write_text(FIRST_LINES["2.4"] + text)
@@ -778,7 +778,7 @@ def test_2_4_does_not_take_a_name_that_is_called_old(kind, name, tmp_path):
 
 
 @pytest.mark.django_db
-def test_the_command_is_told_which_dovecot_a_copy_is_for(tmp_path):
+def test_the_dovecot_version_of_a_copy_is_an_option(tmp_path):
     place = f"--dovecot={configuration(tmp_path).dovecot.directory}"
     for version, expected in (("2.4", {"files-for-another-dovecot"}), ("2.3", set())):
         found = run_check(place, f"--dovecot-version={version}")
@@ -794,7 +794,7 @@ def run_check(*options):
 
 
 @pytest.mark.mailserver
-def test_of_its_own_folder_the_machine_knows_the_dovecot(tmp_path):
+def test_the_local_dovecot_version_is_detected(tmp_path):
     assert get_installed_version(DovecotFiles(Path("/etc/dovecot"))) == version_tested()
     assert get_installed_version(DovecotFiles(tmp_path)) == ""
     assert get_installed_version(None) == ""
@@ -805,11 +805,11 @@ def doveconf(path):
     return subprocess.run(words, capture_output=True, text=True)
 
 
-def test_every_finding_has_such_a_test():
+def test_every_finding_has_a_fault():
     assert {finding.code for finding in CONFIG_CHECKS} == {broken.code for broken in BROKEN}
 
 
-def test_every_finding_says_why_it_matters_and_how_it_is_mended():
+def test_every_finding_explains_its_reason_and_fix():
     for finding in CONFIG_CHECKS:
         assert finding.title and finding.reason and finding.fix, finding.code
         assert finding.severity in ("error", "warning", "advice")
@@ -820,11 +820,11 @@ def test_a_clean_configuration_has_no_findings(dovecot, tmp_path):
     assert clean(dovecot=dovecot, facts=replace(ROWS, non_unicode_tables=NARROW))(tmp_path) == []
 
 
-def test_a_clean_configuration_is_clean_without_a_database_too(tmp_path):
+def test_a_clean_configuration_has_no_findings_without_a_database(tmp_path):
     assert clean(facts=rows.EMPTY_FACTS)(tmp_path) == []
 
 
-def test_postfix_may_deliver_by_itself(tmp_path):
+def test_local_delivery_by_postfix_is_accepted(tmp_path):
     assert clean(*VIRTUAL)(tmp_path) == []
 
 
@@ -886,7 +886,7 @@ GUIDES = {
 
 
 @pytest.mark.parametrize("name", GUIDES)
-def test_what_guides_have_wrong_is_found(name, tmp_path):
+def test_faults_of_published_guides_are_found(name, tmp_path):
     if (SAMPLES / name / "mailname").exists():
         shutil.copy(SAMPLES / name / "mailname", tmp_path)
     facts, expected = GUIDES[name]
@@ -949,7 +949,7 @@ def test_two_queries_clash_unless_one_condition_tells_domains_apart(
     assert codes(found) == ({"relay-and-virtual"} if clashes else set())
 
 
-def test_domains_that_files_list_clash_as_well(tmp_path):
+def test_domains_listed_in_files_clash_too(tmp_path):
     relays = change("postfix/main.cf", "$sql/relays.cf", "a.example, b.example")
     virtual = change("postfix/main.cf", "$sql/domains.cf", "inline:{b.example=x, c.example=x}")
     found = run_checks(configuration(tmp_path, relays, virtual))
@@ -957,19 +957,19 @@ def test_domains_that_files_list_clash_as_well(tmp_path):
     assert codes(found) == {"relay-and-virtual"}
 
 
-def test_a_map_inside_a_unionmap_is_approved_where_the_union_is(tmp_path):
+def test_a_map_inside_a_unionmap_is_approved_with_the_unionmap(tmp_path):
     union = "unionmap:{$sql/senders.cf, $sql/aliases.cf}"
     assert clean(change("postfix/main.cf", "$sql/senders.cf", union))(tmp_path) == []
 
 
-def test_a_service_of_its_own_port_is_submission_too(tmp_path):
+def test_a_service_with_its_own_port_is_submission_too(tmp_path):
     edit = change("postfix/master.cf", "submissions inet", "192.0.2.1:465 inet")
     disabled = change("postfix/master.cf", "yes -o smtpd_sasl_auth_enable=yes", "yes")
     found = run_checks(configuration(tmp_path, edit, disabled))
     assert codes(found) == {"submission-without-login"}
 
 
-def test_a_folder_that_is_closed_keeps_its_passwords(tmp_path):
+def test_passwords_in_a_protected_folder_are_accepted(tmp_path):
     looked_at = configuration(tmp_path)
     (tmp_path / "postfix/sql/aliases.cf").chmod(0o644)
     (tmp_path / "postfix/sql").chmod(0o700)
@@ -988,7 +988,7 @@ def test_a_folder_that_is_closed_keeps_its_passwords(tmp_path):
         ("LOWER(`username`)", "%u"),
     ],
 )
-def test_paths_are_made_of_what_sql_makes(text, path):
+def test_paths_are_expanded_from_sql_expressions(text, path):
     assert paths.parse_path_expression(text) == path
 
 
@@ -1000,11 +1000,11 @@ def test_paths_are_made_of_what_sql_makes(text, path):
         ("/v/%n@%d", "/v/%u"),
     ],
 )
-def test_variables_of_all_times_are_the_same(text, path):
+def test_variables_of_all_versions_are_equal(text, path):
     assert paths.normalize_path_pattern(text) == path
 
 
-def test_a_column_is_not_compared_with_a_pattern_while_nobody_knows_what_it_holds(tmp_path):
+def test_a_column_of_unknown_content_is_not_compared_with_a_pattern(tmp_path):
     edit = change(SQL, "CONCAT('/var/vmail/', maildir) AS home", "'/var/vmail/%d/%u' AS home")
     assert clean(*VIRTUAL, edit, facts=rows.EMPTY_FACTS)(tmp_path / "unknown") == []
     found = run_checks(configuration(tmp_path / "known", *VIRTUAL, edit))
@@ -1022,11 +1022,11 @@ def test_a_column_is_not_compared_with_a_pattern_while_nobody_knows_what_it_hold
         ),
     ],
 )
-def test_a_user_is_found_wherever_it_is_said(edit, tmp_path):
+def test_a_user_is_found_in_every_setting(edit, tmp_path):
     assert codes(run_checks(configuration(tmp_path, edit))) == {"uid-below-first-valid"}
 
 
-def test_a_user_that_has_a_name_is_taken_as_it_is(tmp_path):
+def test_a_user_given_by_name_is_accepted(tmp_path):
     assert clean(add("dovecot/conf.d/10-mail.conf", "mail_uid = vmail\n"))(tmp_path) == []
 
 
@@ -1039,7 +1039,7 @@ def test_a_transport_may_be_written_in_the_query(tmp_path):
     assert codes(found) == {"wrong-column-selected"}
 
 
-def test_the_panels_own_star_is_found_where_its_table_is_asked(tmp_path):
+def test_the_wildcard_of_the_panel_is_found_when_its_table_is_queried(tmp_path):
     facts = replace(ROWS, star_transport_domains=("example.org",))
     assert clean(facts=facts)(tmp_path / "unasked") == []
     file = "postfix/sql/transports.cf"
@@ -1053,7 +1053,7 @@ def test_the_panels_own_star_is_found_where_its_table_is_asked(tmp_path):
     assert codes(found) == {"inactive-rows-answer"}
 
 
-def test_the_panels_own_star_is_found_where_an_older_systems_query_asks_its_view(tmp_path):
+def test_the_wildcard_of_the_panel_is_found_when_a_legacy_view_is_queried(tmp_path):
     facts = replace(ROWS, star_transport_domains=("example.org",))
     file = "postfix/sql/transports.cf"
     database = (SAMPLES / "clean" / file).read_text().partition("query =")[0]
@@ -1089,7 +1089,7 @@ MIRRORED = replace(ROWS, alias_domains=frozenset({"branch.example"}))
     ],
     ids=["row", "file", "view", "unknown map"],
 )
-def test_an_alias_domain_may_be_known_in_other_ways(edits, facts, tmp_path):
+def test_an_alias_domain_may_be_listed_in_other_ways(edits, facts, tmp_path):
     found = run_checks(configuration(tmp_path, *NO_MIRRORS, *edits, facts=facts))
     assert "no-alias-domain-map" not in codes(found)
 
@@ -1111,11 +1111,11 @@ def test_one_alias_domain_without_a_row_is_enough(tmp_path):
         "postscreen_cache_map = btree:$data_directory/postscreen_cache",
     ],
 )
-def test_a_cache_that_postfix_makes_itself_is_not_missing(line, tmp_path):
+def test_a_cache_created_by_postfix_is_not_missing(line, tmp_path):
     assert clean(main_cf(line))(tmp_path) == []
 
 
-def test_the_aliases_of_a_machine_need_not_be_copied_with_the_folder(tmp_path, monkeypatch):
+def test_etc_aliases_is_not_required_in_a_copied_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "is_path_missing", lambda path: str(path).startswith("/etc/aliases"))
     line = main_cf("alias_database = hash:/etc/aliases")
     assert clean(line)(tmp_path / "copy") == []
@@ -1148,7 +1148,7 @@ def test_a_missing_table_of_mailboxes_matters_unless_recipients_are_verified(tmp
         ("CONCAT('%u', '@', alias_domain.target_domain) AND '%s' <> ''", True),
     ],
 )
-def test_one_query_may_answer_for_catch_alls_as_well(local_part, is_missed, tmp_path):
+def test_one_query_may_match_catch_alls_too(local_part, is_missed, tmp_path):
     edits = (
         change("postfix/main.cf", "    $sql/catch-alls.cf\n"),
         change(
@@ -1161,7 +1161,7 @@ def test_one_query_may_answer_for_catch_alls_as_well(local_part, is_missed, tmp_
     assert codes(found) == ({"no-alias-domain-catch-all"} if is_missed else set())
 
 
-def test_a_pipe_that_nothing_uses_may_be_as_it_is(tmp_path):
+def test_an_unused_pipe_is_not_checked(tmp_path):
     assert "maildrop" in (SAMPLES / "clean/postfix/master.cf").read_text()
     used = replace(ROWS, transports=frozenset({"virtual", "maildrop:"}))
     assert clean()(tmp_path) == []
@@ -1177,7 +1177,7 @@ def test_a_pipe_that_nothing_uses_may_be_as_it_is(tmp_path):
         (main_cf("default_transport = uucp:gate"), "uucp"),
     ],
 )
-def test_services_are_looked_for_wherever_a_transport_is_named(edit, about, tmp_path):
+def test_services_are_collected_from_all_transport_settings(edit, about, tmp_path):
     found = run_checks(configuration(tmp_path, edit))
     faults = [each.fault for each in found if each.check.code == "unknown-transport-service"]
     assert [fault.about for fault in faults] == [about]
@@ -1193,7 +1193,7 @@ def test_a_table_prefix_is_understood(tmp_path):
     assert codes(run_checks(looked_at)) == {"inactive-rows-answer"}
 
 
-def test_a_file_that_may_not_be_read_is_no_missing_one(tmp_path):
+def test_an_unreadable_file_is_not_reported_as_missing(tmp_path):
     union = change(
         "postfix/main.cf", "$sql/aliases.cf,", "$sql/aliases.cf, texthash:/etc/postfix/t"
     )
@@ -1221,7 +1221,7 @@ MUTILATED = ("dovecot/conf.d/10-mail.conf", SQL, *FILE_SETTINGS)
     st.text("${}?:=<>()[]%'\"!#*\\ \0\t\n,-o@/²٣aé", max_size=12),
 )
 @settings(max_examples=100, deadline=None)
-def test_whatever_stands_in_the_files_the_check_comes_to_an_end(file, where, cut, put):
+def test_the_check_terminates_on_any_input(file, where, cut, put):
     with tempfile.TemporaryDirectory() as folder:
         name, dovecot = file
         looked_at = configuration(Path(folder), dovecot=dovecot)
@@ -1243,7 +1243,7 @@ def bare(scheme):
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("default", ["CRYPT", "BLF-CRYPT", "MD5-CRYPT", "MD5", "SHA1", "SHA512"])
-def test_dovecot_reads_just_what_the_table_of_schemes_says(default):
+def test_the_scheme_table_matches_dovecot(default):
     crypts = ["BLF-CRYPT", "MD5-CRYPT", "SHA512-CRYPT", "DES-CRYPT", "ARGON2ID"]
     for scheme in [*crypts, "PLAIN-MD5.HEX", "SHA1.HEX", "SHA256.HEX", "SHA512.HEX"]:
         stored = bare(scheme)
@@ -1255,7 +1255,7 @@ def test_dovecot_reads_just_what_the_table_of_schemes_says(default):
         assert (verified.returncode == 0) is reads, f"{scheme} under {default}"
 
 
-def test_kinds_of_stored_passwords_are_told_apart():
+def test_kinds_of_stored_passwords_are_distinguished():
     assert identify_hash("{SHA512.HEX}ab") == PasswordHashKind("SHA512", True)
     assert identify_hash("$argon2id$v=19$m=65536,t=3,p=1$c2FsdA$aGFzaA") == PasswordHashKind(
         "ARGON2ID", False
@@ -1271,7 +1271,7 @@ def test_kinds_of_stored_passwords_are_told_apart():
 
 
 class DatabaseTests(World):
-    def test_the_database_says_what_concerns_the_mail_server(self):
+    def test_findings_of_the_database_are_reported(self):
         Alias.objects.filter(pk="bob@example.org").delete()
         org = Domain.objects.get(pk="example.org")
         Alias.objects.create(address="@example.org", goto="info@example.org", domain=org)
@@ -1295,14 +1295,14 @@ class DatabaseTests(World):
             {PasswordHashKind("BLF-CRYPT", False), PasswordHashKind("HEX:128", False)},
         )
 
-    def test_a_star_of_the_panel_takes_what_has_no_row_of_its_own(self):
+    def test_a_wildcard_of_the_panel_matches_domains_without_a_row(self):
         Transport.objects.create(pattern="*", transport="smtp:[mx.hosting.example]")
         Transport.objects.create(pattern="example.com", transport=":")
         facts = rows.load_database_facts()
         self.assertEqual(facts.star_transport_domains, ("example.org",))
         self.assertIn("smtp:[mx.hosting.example]", facts.transports)
 
-    def test_an_inactive_catch_all_swallows_nothing(self):
+    def test_an_inactive_catch_all_matches_nothing(self):
         Alias.objects.filter(pk="bob@example.org").delete()
         org = Domain.objects.get(pk="example.org")
         Alias.objects.create(address="@example.org", goto="x@y.example", domain=org, active=False)
@@ -1311,7 +1311,7 @@ class DatabaseTests(World):
 
 @pytest.mark.mariadb
 class CharsetTests(World):
-    def test_columns_that_are_not_unicode_are_known(self):
+    def test_columns_that_are_not_unicode_are_found(self):
         self.assertEqual(rows.load_database_facts().non_unicode_tables, NARROW)
 
 
@@ -1338,11 +1338,11 @@ class CommandTests(World):
         folders = [f"--{name}={self.folder / name}" for name in ("postfix", "dovecot")]
         return run(*folders, *options)
 
-    def test_nothing_found_is_said_and_ends_well(self):
+    def test_no_findings_are_reported_with_status_0(self):
         status, out, err = self.check()
         self.assertEqual((status, out, err), (0, "Nothing was found.\n", ""))
 
-    def test_a_finding_tells_code_place_line_reason_and_mend(self):
+    def test_a_finding_has_code_file_line_reason_and_fix(self):
         status, out, _err = self.check(main_cf("myorigin = example.org"))
         self.assertEqual(status, 0)  # a warning
         self.assertIn("WARNING: The machine's own name is a virtual domain", out)
@@ -1358,7 +1358,7 @@ class CommandTests(World):
         self.assertEqual(status, 1)
         self.assertIn("(example.com)", out)
 
-    def test_json_tells_the_same(self):
+    def test_json_output_has_the_same_findings(self):
         status, out, _err = self.check(main_cf("myorigin = example.org"), options=["--json"])
         answer = json.loads(out)
         self.assertIs(answer["database"], True)
@@ -1381,7 +1381,7 @@ class CommandTests(World):
             shutil.rmtree(self.folder / "postfix")
             shutil.rmtree(self.folder / "dovecot")
 
-    def test_one_folder_may_be_looked_at_alone(self):
+    def test_one_folder_may_be_checked_alone(self):
         configuration(self.folder)
         self.assertEqual(run(f"--dovecot={self.folder}/dovecot")[0], 0)
 
@@ -1392,12 +1392,12 @@ class CommandTests(World):
             run("--postfix=/nowhere/postfix")
         self.assertEqual(caught.exception.returncode, 2)
 
-    def test_a_folder_of_something_else_is_refused(self):
+    def test_an_unrelated_folder_is_refused(self):
         with self.assertRaisesMessage(CommandError, "There is no dovecot.conf in"):
             run(f"--dovecot={self.folder}")
 
 
-def test_files_are_checked_while_the_database_is_away(tmp_path):
+def test_files_are_checked_without_a_database(tmp_path):
     configuration(tmp_path, main_cf("this is no setting"))
     environment = os.environ | {"MAILADMIN_DATABASE_URL": f"sqlite://{tmp_path}/empty.sqlite3"}
     environment.pop("DJANGO_SETTINGS_MODULE", None)

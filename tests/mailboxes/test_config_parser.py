@@ -46,7 +46,7 @@ def squeezed(text):
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("name", POSTFIXES)
-def test_values_are_what_postconf_says(name):
+def test_values_match_postconf(name):
     folder = SAMPLES / name / "postfix"
     files = PostfixFiles(folder)
     names = sorted({*POSTFIX_DEFAULTS, *files.settings, "myhostname", "mydomain", "mynetworks"})
@@ -61,7 +61,7 @@ def test_values_are_what_postconf_says(name):
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("name", POSTFIXES)
-def test_services_are_what_postconf_says(name):
+def test_services_match_postconf(name):
     folder = SAMPLES / name / "postfix"
     files = PostfixFiles(folder)
     said = [line.split()[:8] for line in postconf(folder, "-M").splitlines()]
@@ -73,7 +73,7 @@ def test_services_are_what_postconf_says(name):
 
 
 @pytest.mark.mailserver
-def test_defaults_are_those_of_postfix():
+def test_defaults_match_postfix():
     said = dict(
         line.split(" = ", 1) for line in asked("postconf", "-d").splitlines() if " = " in line
     )
@@ -102,7 +102,7 @@ EXPANSIONS = {
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("name", EXPANSIONS)
-def test_names_in_values_are_replaced_as_postfix_does_it(name, tmp_path):
+def test_parameters_in_values_are_expanded_like_postfix(name, tmp_path):
     lines = ["compatibility_level = 3.9", "base = /mail", "empty ="]
     lines += ["chain = ${empty:$base/x}"]
     files = postfix(tmp_path, "\n".join([*lines, f"myorigin = {EXPANSIONS[name]}", ""]))
@@ -116,7 +116,7 @@ def test_a_value_that_names_itself_is_empty_and_known(tmp_path):
     assert [setting.name for setting in files.find_recursive_settings()] == ["a", "b"]
 
 
-def test_lines_go_on_below_comments_and_empty_lines(tmp_path):
+def test_lines_continue_after_comments_and_empty_lines(tmp_path):
     files = postfix(
         tmp_path, "# first\n\nmydestination = one,\n# amidst\n\n\ttwo\n  three\nmyorigin=x\n"
     )
@@ -126,13 +126,13 @@ def test_lines_go_on_below_comments_and_empty_lines(tmp_path):
     assert files.get_line("relayhost") == Line(f"{tmp_path}/main.cf", 0, "")
 
 
-def test_the_later_line_counts_and_the_earlier_is_reported(tmp_path):
+def test_the_last_line_wins_and_earlier_ones_are_reported(tmp_path):
     files = postfix(tmp_path, "myorigin = a\nmydomain = b\nmyorigin = c\n")
     assert files.value("myorigin") == "c"
     assert [setting.line.number for setting in files.find_duplicates()] == [1]
 
 
-def test_myhostname_gives_mydomain(tmp_path):
+def test_mydomain_is_derived_from_myhostname(tmp_path):
     files = postfix(tmp_path, "myhostname = mx1.hosting.example\n")
     assert files.value("mydomain") == "hosting.example"
     assert files.value("mydestination") == (
@@ -140,7 +140,7 @@ def test_myhostname_gives_mydomain(tmp_path):
     )
 
 
-def test_a_service_sees_its_own_values(tmp_path):
+def test_overrides_of_a_service_apply(tmp_path):
     files = postfix(
         tmp_path,
         "smtpd_sender_restrictions = permit\nmua = reject_sender_login_mismatch\n",
@@ -158,14 +158,14 @@ def test_a_service_sees_its_own_values(tmp_path):
     assert files.service("submission", "unix") is None
 
 
-def test_a_pipe_tells_its_flags(tmp_path):
+def test_flags_of_a_pipe_are_parsed(tmp_path):
     files = postfix(
         tmp_path, "", "lda unix - n n - - pipe flags=DRhu user=vmail\n argv=/bin/lda ${recipient}\n"
     )
     assert files.service("lda").flags == {"flags": "DRhu", "user": "vmail", "argv": "/bin/lda"}
 
 
-def test_missing_and_broken_files_are_problems_and_no_end(tmp_path):
+def test_missing_and_broken_files_are_reported_as_problems(tmp_path):
     files = PostfixFiles(tmp_path / "nowhere")
     assert files.value("virtual_transport") == "virtual"
     assert {problem.code for problem in files.problems} == {"unreadable-file"}
@@ -178,7 +178,7 @@ def test_missing_and_broken_files_are_problems_and_no_end(tmp_path):
     assert files.value("myorigin") == "x"
 
 
-def test_any_bytes_are_read_and_none_is_sent_to_a_terminal(tmp_path):
+def test_control_characters_are_read_and_escaped_in_output(tmp_path):
     postfix(tmp_path)
     (tmp_path / "main.cf").write_bytes(b"myorigin = \xff\xfe\x1b[31m\n")
     files = PostfixFiles(tmp_path)
@@ -193,7 +193,7 @@ def texts(found):
     return [(reference.type, reference.name, reference.proxied) for reference in found]
 
 
-def test_maps_are_told_from_names_restrictions_and_addresses(tmp_path):
+def test_maps_are_distinguished_from_names_restrictions_and_addresses(tmp_path):
     files = postfix(
         tmp_path,
         "smtpd_recipient_restrictions = check_recipient_access hash:/etc/postfix/access,\n"
@@ -210,7 +210,7 @@ def test_maps_are_told_from_names_restrictions_and_addresses(tmp_path):
     assert (nets.type, nets.is_negated) == ("cidr", True)
 
 
-def test_maps_of_maps_are_taken_apart(tmp_path):
+def test_nested_maps_are_parsed(tmp_path):
     files = postfix(
         tmp_path,
         "virtual_alias_maps = proxy:mysql:/a.cf,\n"
@@ -231,14 +231,14 @@ def test_maps_of_maps_are_taken_apart(tmp_path):
     assert [reference.line.number for reference in outer] == [1, 2, 3]
 
 
-def test_a_brace_that_nobody_closes_is_no_map_and_no_end(tmp_path):
+def test_an_unclosed_brace_is_not_a_map(tmp_path):
     files = postfix(tmp_path, "a = { hash:/x, hash:/y\nb = unionmap:{hash:/z\nc = {hash:/w}\n")
     assert files.all_maps("a") == []
     assert [reference.type for reference in files.all_maps("b")] == ["unionmap"]
     assert [reference.name for reference in files.all_maps("c")] == ["/w"]
 
 
-def test_inline_maps_are_read_as_postfix_reads_them(tmp_path):
+def test_inline_maps_are_parsed_like_postfix(tmp_path):
     files = postfix(tmp_path, "virtual_alias_maps = inline:{ a=b, {c@d = e f}, g = {h} }\n")
     [inline] = files.maps("virtual_alias_maps")
     assert inline.pairs[:2] == [("a", "b"), ("c@d", "e f")]
@@ -257,7 +257,7 @@ def test_entries_of_a_text_map_have_their_lines(tmp_path):
     ]
 
 
-def test_lists_of_domains_name_files_maps_and_words(tmp_path):
+def test_domain_lists_may_contain_files_maps_and_names(tmp_path):
     files = postfix(
         tmp_path,
         "mydestination = Localhost, $config_directory/more,\n"
@@ -277,7 +277,7 @@ def test_lists_of_domains_name_files_maps_and_words(tmp_path):
     ]
 
 
-def test_a_copied_folder_is_read_instead_of_this_machines(tmp_path):
+def test_a_copied_folder_is_read_instead_of_the_local_one(tmp_path):
     copy = tmp_path / "etc/postfix"
     (copy / "sql").mkdir(parents=True)
     (tmp_path / "etc/mailname").write_text("mail.example\n")
@@ -300,7 +300,7 @@ def sql_map(folder, text):
     return files.sql_maps("virtual_alias_maps")[0][1]
 
 
-def test_an_sql_map_tells_its_settings_and_lines(tmp_path):
+def test_settings_and_lines_of_an_sql_map_are_parsed(tmp_path):
     found = sql_map(
         tmp_path,
         "hosts = unix:/run/mysqld/mysqld.sock, db2\nuser = postfix\npassword = $x{y}\n"
@@ -316,7 +316,7 @@ def test_an_sql_map_tells_its_settings_and_lines(tmp_path):
     assert found.get_line("password").shown == "password = ********"
 
 
-def test_the_old_way_of_saying_a_query_is_made_one(tmp_path):
+def test_the_legacy_query_settings_are_combined(tmp_path):
     found = sql_map(
         tmp_path,
         "table = alias\nselect_field = goto\nwhere_field = address\n"
@@ -326,7 +326,7 @@ def test_the_old_way_of_saying_a_query_is_made_one(tmp_path):
     assert found.query == "SELECT goto FROM alias WHERE address = '%s' and active = '1'"
 
 
-def test_an_sql_map_may_stand_in_main_cf(tmp_path):
+def test_an_sql_map_may_be_defined_in_main_cf(tmp_path):
     files = postfix(
         tmp_path,
         "db = mail\nvirtual_alias_maps = mysql:aliases\naliases_dbname = $db\n"
@@ -347,7 +347,7 @@ def test_a_missing_sql_map_is_a_problem(tmp_path):
 # Queries
 
 
-def test_a_query_is_taken_apart():
+def test_a_query_is_parsed():
     [one, other] = sql.parse_selects(
         "(SELECT CONCAT(a.goto, ',', 'from where') AS goto FROM pa_alias a JOIN `alias_domain` ad"
         " ON ad.target_domain = a.domain WHERE a.active = '1' AND ad.alias_domain = '%d')"
@@ -383,7 +383,7 @@ def dovecot(folder, **files):
     return DovecotFiles(folder)
 
 
-def test_included_files_are_read_where_they_are_included(tmp_path):
+def test_included_files_are_read_at_their_position(tmp_path):
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d/20-b.conf").write_text("b = 2\n")
     (tmp_path / "conf.d/10-a.conf").write_text("a = 1\nb = 1\n!include more.ext\n")
@@ -394,7 +394,7 @@ def test_included_files_are_read_where_they_are_included(tmp_path):
     assert files.problems == []
 
 
-def test_what_dovecot_would_not_read_is_a_problem(tmp_path):
+def test_syntax_errors_of_dovecot_are_problems(tmp_path):
     text = "!include gone.conf\nnonsense\n}\nservice x {\n  a = 1\n{\n"
     files = dovecot(tmp_path, dovecot=text)
     assert [(problem.code, problem.line.number) for problem in files.problems] == [
@@ -406,7 +406,7 @@ def test_what_dovecot_would_not_read_is_a_problem(tmp_path):
     ]
 
 
-def test_files_that_include_each_other_come_to_an_end(tmp_path):
+def test_recursive_includes_terminate(tmp_path):
     files = dovecot(tmp_path, dovecot="!include dovecot.conf\n")
     assert {problem.code for problem in files.problems} == {"unreadable-file"}
 
@@ -422,7 +422,7 @@ def test_comments_quotes_and_backslashes(tmp_path):
     assert files.get_line("d").number == 4
 
 
-def test_blocks_on_one_line_are_read_though_dovecot_refuses_them(tmp_path):
+def test_blocks_on_one_line_are_read_although_dovecot_refuses_them(tmp_path):
     files = dovecot(
         tmp_path,
         dovecot="userdb prefetch { }\nouter { inner x { a = 1 } }\n"
@@ -437,7 +437,7 @@ def test_blocks_on_one_line_are_read_though_dovecot_refuses_them(tmp_path):
     assert files.value("b") == "{c}"
 
 
-def test_sql_files_of_a_copy_are_found_and_keep_their_dollars():
+def test_sql_files_of_a_copy_are_found_and_not_expanded():
     files = DovecotFiles(SAMPLES / "clean/dovecot")
     [passdb], [userdb] = files.passdbs(), files.userdbs()
     assert passdb.value("connect").endswith("password=pa$$word")
@@ -449,7 +449,7 @@ def test_sql_files_of_a_copy_are_found_and_keep_their_dollars():
     assert passdb.get_line("connect").shown.endswith("user=dovecot password=********")
 
 
-def test_dovecot_24_says_the_same_in_its_own_words():
+def test_dovecot_24_settings_give_the_same_result():
     files = DovecotFiles(SAMPLES / "modern/dovecot")
     assert files.is_version_2_4
     assert files.problems == []
@@ -504,7 +504,7 @@ def test_words_in_braces_are_one_word():
     assert maps.split_words("a, {b c}  d:{e, {f}},g") == ["a", "{b c}", "d:{e, {f}}", "g"]
 
 
-def test_it_reads_without_either_program_and_without_django():
+def test_parsing_needs_neither_postfix_dovecot_nor_django():
     source = Path(maps.__file__).parent
     for path in source.glob("*.py"):
         assert not re.search(r"\b(django|subprocess)\b", path.read_text()), path.name

@@ -145,7 +145,7 @@ def messages(database):
     )
 
 
-def test_an_upgraded_server_goes_on_where_it_was_and_can_go_back(old, database, sink):
+def test_an_upgraded_server_continues_and_can_be_downgraded(old, database, sink):
     use(old)
     before = seen_by_imap(old), seen_by_pop3(old)
     assert messages(database) == ["3"]

@@ -104,7 +104,7 @@ ODD_NAMES += ["-x", ".x", "x.", "a..b", "a\\b", 'a"b', "a!b", "a%b", "a|b", "a'b
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_an_adopted_name_is_explained_as_dovecot_answers_it(server, name):
+def test_the_explanation_of_an_adopted_name_matches_dovecot(server, name):
     domain("odd.test")
     address = f"{name}@odd.test"
     Mailbox.objects.create(username=address, domain_id="odd.test", maildir="odd.test/x/")
@@ -124,7 +124,7 @@ def test_an_adopted_name_is_explained_as_dovecot_answers_it(server, name):
 
 
 @pytest.mark.parametrize("transport", ["virtual:", "nosuch:", "Virtual:", " smtp:[x]"])
-def test_an_adopted_transport_that_cannot_work_is_explained_as_postfix_defers_it(server, transport):
+def test_the_explanation_of_an_unusable_adopted_transport_matches_postfix(server, transport):
     people("bob@broken.test")
     Transport.objects.create(pattern="bob@broken.test", transport=transport)
     told = explain(ConsolePrincipal(), "bob@broken.test")
@@ -244,7 +244,7 @@ def got(server, address):
 # Delivery
 
 
-def test_mail_for_a_mailbox_is_there_by_maildir_imap_and_pop3(server):
+def test_mail_for_a_mailbox_is_found_by_maildir_imap_and_pop3(server):
     people("bob@example.org")
     send(server, "bob@example.org")
     [mail] = server.mails("bob@example.org")
@@ -261,7 +261,7 @@ def test_mail_for_a_mailbox_is_there_by_maildir_imap_and_pop3(server):
     pop.quit()
 
 
-def test_a_mailbox_that_is_a_file_stays_one(server):
+def test_an_mbox_file_stays_a_file(server):
     """As other systems left it: no slash at the end of its path, an mbox."""
     people("bob@example.org")
     Mailbox.objects.filter(pk="bob@example.org").update(maildir="spool/bob")
@@ -289,7 +289,7 @@ def test_upper_case_in_an_address_changes_nothing(server):
         imap.login("Bob@EXAMPLE.org", PASSWORD)
 
 
-def test_a_sign_in_a_name_is_no_obstacle(server, subtests):
+def test_special_characters_in_a_name_are_delivered(server, subtests):
     domain()
     for sign in "!#$%&'*=?^_{|}~-.":
         address = f"a{sign}b@example.org"
@@ -302,7 +302,7 @@ def test_a_sign_in_a_name_is_no_obstacle(server, subtests):
             assert opens_imap(server, address)
 
 
-def test_an_alias_leads_to_its_targets_each_once(server, sink):
+def test_an_alias_delivers_to_each_target_once(server, sink):
     people("bob@example.org", "carol@example.com")
     domain("far.example", transport=f"smtp:[127.0.0.1]:{sink.port}")
     mailbox("dora@far.example")
@@ -317,7 +317,7 @@ def test_an_alias_leads_to_its_targets_each_once(server, sink):
 
 
 @pytest.mark.parametrize("keeps", [True, False])
-def test_forwarding_keeps_a_copy_only_if_asked_to(server, keeps):
+def test_forwarding_keeps_a_copy_only_if_requested(server, keeps):
     people("bob@example.org", "carol@example.com")
     make(set_forwarding, "bob@example.org", ["carol@example.com"], keeps)
     send(server, "bob@example.org")
@@ -325,7 +325,7 @@ def test_forwarding_keeps_a_copy_only_if_asked_to(server, keeps):
     assert got(server, "bob@example.org") == int(keeps)
 
 
-def test_a_catch_all_gets_what_nobody_else_has(server):
+def test_a_catch_all_gets_mail_for_unknown_addresses(server):
     people("bob@example.org", "carol@example.org")
     alias("*@example.org", "carol@example.org")
     alias("info@example.org", "bob@example.org")
@@ -334,7 +334,7 @@ def test_a_catch_all_gets_what_nobody_else_has(server):
     assert server.mails("carol@example.org")[0]["X-Original-To"] is None
 
 
-def test_an_alias_domain_is_its_target_domain_by_another_name(server):
+def test_an_alias_domain_delivers_to_its_target_domain(server):
     people("bob@example.org", "carol@example.org")
     mirror("example.net")
     alias("info@example.org", "carol@example.org")
@@ -343,7 +343,7 @@ def test_an_alias_domain_is_its_target_domain_by_another_name(server):
     assert reply(server, "nobody@example.net") == UNKNOWN.format("nobody@example.net")
 
 
-def test_a_catch_all_works_by_an_alias_domain_too_and_takes_nobodys_mail(server):
+def test_a_catch_all_works_through_an_alias_domain_without_taking_other_mail(server):
     people("bob@example.org", "carol@example.org")
     mirror("example.net")
     alias("*@example.org", "carol@example.org")
@@ -354,7 +354,7 @@ def test_a_catch_all_works_by_an_alias_domain_too_and_takes_nobodys_mail(server)
 @pytest.mark.parametrize(
     "address", ["bob+x@example.org", "bob+x@example.net", "info+x@example.net"]
 )
-def test_an_extension_reaches_its_owner_and_not_the_catch_all(server, address):
+def test_an_extension_is_delivered_to_its_mailbox_not_the_catch_all(server, address):
     people("bob@example.org", "carol@example.org")
     mirror("example.net")
     alias("*@example.org", "carol@example.org")
@@ -363,7 +363,7 @@ def test_an_extension_reaches_its_owner_and_not_the_catch_all(server, address):
     assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (1, 0)
 
 
-def test_a_mailbox_without_a_row_among_the_aliases_gets_its_mail(server):
+def test_a_mailbox_without_an_alias_row_gets_its_mail(server):
     """Other programs forget the row; the catch-all must not take the mail."""
     people("bob@example.org", "carol@example.org")
     mirror("example.net")
@@ -378,14 +378,14 @@ def test_a_mailbox_without_a_row_among_the_aliases_gets_its_mail(server):
 
 
 @pytest.mark.parametrize("transport", ["smtp", "relay"])
-def test_a_backup_mx_hands_on_what_it_gets(server, sink, transport):
+def test_a_backup_mx_relays_its_mail(server, sink, transport):
     domain("backup.test", backupmx=True, transport=f"{transport}:[127.0.0.1]:{sink.port}")
     send(server, "anybody@backup.test", "else@backup.test")
     assert sink.recipients() == ["anybody@backup.test", "else@backup.test"]
     assert reply(server, "x@sub.backup.test") == DENIED.format("x@sub.backup.test")
 
 
-def test_a_backup_mx_that_lists_its_mailboxes_takes_no_others(server, sink):
+def test_a_backup_mx_with_listed_mailboxes_refuses_others(server, sink):
     domain("backup.test", backupmx=True, transport=f"smtp:[127.0.0.1]:{sink.port}")
     mailbox("bob@backup.test")
     send(server, "bob@backup.test")
@@ -393,7 +393,7 @@ def test_a_backup_mx_that_lists_its_mailboxes_takes_no_others(server, sink):
     assert "User unknown in relay recipient table" in reply(server, "carol@backup.test")
 
 
-def test_a_domain_with_a_transport_of_its_own_is_delivered_there(server, sink):
+def test_a_domain_is_delivered_by_its_own_transport(server, sink):
     people("carol@example.com")
     # A name of its own: Postfix remembers for half a minute where it sent the last message.
     domain("branch.test", transport=f"smtp:[127.0.0.1]:{sink.port}")
@@ -404,7 +404,7 @@ def test_a_domain_with_a_transport_of_its_own_is_delivered_there(server, sink):
     assert reply(server, "x@branch.test") == UNKNOWN.format("x@branch.test")
 
 
-def test_an_address_goes_where_its_own_row_says_and_the_others_stay(server, sink):
+def test_a_transport_row_of_an_address_applies_to_it_alone(server, sink):
     people("bob@moved.test", "carol@moved.test")
     leads("bob@moved.test", f"smtp:[127.0.0.1]:{sink.port}")
     send(server, "bob+shop@moved.test", "carol@moved.test")
@@ -413,7 +413,7 @@ def test_an_address_goes_where_its_own_row_says_and_the_others_stay(server, sink
     assert reply(server, "dora@moved.test") == UNKNOWN.format("dora@moved.test")
 
 
-def test_a_row_counts_before_the_domains_own_transport(server, sink):
+def test_a_transport_row_overrides_the_transport_of_the_domain(server, sink):
     domain("branch2.test", transport="error:5.1.1 nobody reads this")
     mailbox("bob@branch2.test")
     leads("branch2.test", f"smtp:[127.0.0.1]:{sink.port}")
@@ -434,7 +434,7 @@ def star(server):
     reload(server)
 
 
-def test_everything_goes_to_the_gateway_but_domains_with_a_row_of_their_own(server, sink, star):
+def test_the_wildcard_applies_except_to_domains_with_their_own_row(server, sink, star):
     people("bob@home.test", "carol@taken.test", "dora@sub.house.test")
     alias("out@home.test", "x@far2.test")
     leads("home.test", ":")
@@ -450,13 +450,13 @@ def test_everything_goes_to_the_gateway_but_domains_with_a_row_of_their_own(serv
 # Refusals
 
 
-def test_strangers_cannot_relay(server):
+def test_unauthenticated_clients_cannot_relay(server):
     people("bob@example.org")
     said = replies(server, FAR, "x@sub.example.org", "bob@example.org@far.test")
     assert all(text.startswith("554 5.7.1") for text in said), said
 
 
-def test_mail_for_a_mailbox_that_is_switched_off_is_refused_at_once(server):
+def test_mail_for_an_inactive_mailbox_is_rejected(server):
     people("bob@example.org", "carol@example.org")
     mirror("example.net")
     for step in ("alone", "beside a catch-all"):
@@ -470,7 +470,7 @@ def test_mail_for_a_mailbox_that_is_switched_off_is_refused_at_once(server):
     assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (1, 0)
 
 
-def test_mail_that_an_alias_leads_to_a_mailbox_switched_off_comes_back(server):
+def test_mail_forwarded_to_an_inactive_mailbox_bounces(server):
     people("bob@example.org", "carol@example.org", "alice@example.com")
     alias("*@example.org", "carol@example.org")
     alias("info@example.org", "bob@example.org")
@@ -482,7 +482,7 @@ def test_mail_that_an_alias_leads_to_a_mailbox_switched_off_comes_back(server):
     assert "bob@example.org" in bounce.as_string()
 
 
-def test_a_domain_that_is_switched_off_is_no_domain(server):
+def test_a_disabled_domain_is_rejected(server):
     people("bob@example.org")
     mirror("example.net")
     alias("info@example.org", "bob@example.org")
@@ -492,7 +492,7 @@ def test_a_domain_that_is_switched_off_is_no_domain(server):
     assert reply(server, "bob@example.net") == UNKNOWN.format("bob@example.net")
 
 
-def test_an_alias_that_is_switched_off_leads_nowhere_or_to_the_catch_all(server):
+def test_mail_for_an_inactive_alias_is_rejected_or_caught_by_the_catch_all(server):
     people("bob@example.org", "carol@example.org")
     alias("info@example.org", "bob@example.org")
     make(set_aliases, ["info@example.org"], "active", False)
@@ -502,7 +502,7 @@ def test_an_alias_that_is_switched_off_leads_nowhere_or_to_the_catch_all(server)
     assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (0, 1)
 
 
-def test_what_does_not_fit_into_a_mailbox_comes_back(server):
+def test_mail_over_quota_bounces(server):
     people("alice@example.com")
     domain()
     mailbox("bob@example.org", quota=1)
@@ -519,7 +519,7 @@ def test_what_does_not_fit_into_a_mailbox_comes_back(server):
 # Quotas
 
 
-def test_the_list_of_mailboxes_shows_what_dovecot_counted(server, client):
+def test_the_mailbox_list_shows_the_usage_counted_by_dovecot(server, client):
     domain()
     mailbox("bob@example.org", quota=10)
     row = {"username": "root@example.net", "password": passwords.make_hash(PASSWORD)}
@@ -533,7 +533,7 @@ def test_the_list_of_mailboxes_shows_what_dovecot_counted(server, client):
     assert "<div>6.0 MB <small>/ 10 MB</small>" in page
 
 
-def test_what_is_deleted_by_imap_counts_no_longer(server):
+def test_mail_deleted_by_imap_is_not_counted(server):
     people("bob@example.org")
     send(server, "bob@example.org")
     with server.dovecot.imap() as imap:
@@ -550,7 +550,7 @@ def test_what_is_deleted_by_imap_counts_no_longer(server):
 
 
 @pytest.mark.usefixtures("responder")
-def test_who_is_away_answers_each_sender_once_and_gets_the_mail(server):
+def test_a_vacation_answers_each_sender_once_and_keeps_the_mail(server):
     people("bob@example.org", "alice@example.com")
     now, day = timezone.now(), datetime.timedelta(days=1)
     away = {"active": True, "subject": "Away", "body": "I am at the sea.", "interval_time": 0}
@@ -602,7 +602,7 @@ def opens_imap(server, login, password=PASSWORD):
 
 
 @pytest.mark.parametrize("via", ["submission", "smtps"])
-def test_who_signs_in_sends_as_himself_and_to_everybody(server, sink, via):
+def test_an_authenticated_user_sends_as_their_own_address_to_anyone(server, sink, via):
     people("bob@example.org", "carol@example.com")
     domain("far.example", transport=f"smtp:[127.0.0.1]:{sink.port}", backupmx=True)
     with entered(server, "bob@example.org", via=via) as client:
@@ -614,7 +614,7 @@ def test_who_signs_in_sends_as_himself_and_to_everybody(server, sink, via):
     assert sink.recipients() == ["x@far.example"]
 
 
-def test_nobody_sends_in_anothers_name(server):
+def test_nobody_sends_as_another_address(server):
     people("bob@example.org", "carol@example.org", "dora@example.com")
     mirror("example.net")
     alias("info@example.org", "bob@example.org", "dora@example.com")
@@ -647,7 +647,7 @@ def test_nobody_sends_in_anothers_name(server):
         "bob%example.org",
     ],
 )
-def test_the_sender_check_reads_targets_in_its_own_way(server, goto):
+def test_the_sender_check_parses_targets_as_a_login_list(server, goto):
     people("bob@example.org", "carol@example.org")
     Alias.objects.create(address="any@example.org", goto=goto, domain_id="example.org")
     told = explain(ConsolePrincipal(), "any@example.org", sender="bob@example.org")["sender"]
@@ -656,7 +656,7 @@ def test_the_sender_check_reads_targets_in_its_own_way(server, goto):
     assert told["reply"] == ("" if told["may"] else said)
 
 
-def test_a_login_is_offered_nowhere_without_encryption(server):
+def test_authentication_is_not_offered_without_tls(server):
     people("bob@example.org")
     with server.smtp(server.ports["submission"]) as client:
         client.ehlo()
@@ -675,7 +675,7 @@ def test_a_login_is_offered_nowhere_without_encryption(server):
         assert code == 554, text
 
 
-def test_who_may_not_send_reads_his_mail_nonetheless(server):
+def test_a_user_without_smtp_access_can_still_read_mail(server):
     people("bob@example.org")
     make(set_mailboxes, ["bob@example.org"], "smtp_active", False)
     assert refused(server, "bob@example.org")
@@ -684,7 +684,7 @@ def test_who_may_not_send_reads_his_mail_nonetheless(server):
     assert sending(server, "bob@example.org", "bob@example.org", FAR).startswith("250")
 
 
-def test_a_mailbox_that_is_switched_off_opens_nothing(server):
+def test_an_inactive_mailbox_cannot_log_in(server):
     people("bob@example.org")
     make(set_mailboxes, ["bob@example.org"], "active", False)
     assert refused(server, "bob@example.org")
@@ -695,7 +695,7 @@ def test_a_mailbox_that_is_switched_off_opens_nothing(server):
         pop.pass_(PASSWORD)
 
 
-def test_an_expired_password_opens_nothing_where_the_domain_lets_passwords_expire(server):
+def test_an_expired_password_is_refused_in_a_domain_with_password_expiry(server):
     people("bob@example.org")
     now, day = timezone.now(), datetime.timedelta(days=1)
     Mailbox.objects.filter(pk="bob@example.org").update(password_expiry=now - day)
@@ -723,7 +723,7 @@ def test_every_stored_password_opens_its_mailbox(server, subtests, settings):
 # A company
 
 
-def test_three_domains_and_nine_people_keep_their_mail_apart(server, settings):
+def test_mail_of_three_domains_and_nine_users_stays_separate(server, settings):
     settings.MAILADMIN_MAILDIR = "{domain}/{username}/"
     names = {
         "alpha.example.org": ("alfred", "bob", "charlie"),

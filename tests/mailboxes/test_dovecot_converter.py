@@ -110,7 +110,7 @@ def sample(request, tmp_path):
     return folder, request.param.rpartition("/")[2]
 
 
-def test_nothing_of_2_3_is_left_in_what_a_guide_has(sample, tmp_path):
+def test_converted_guides_contain_no_2_3_settings(sample, tmp_path):
     folder, name = sample
     new = tmp_path / "new"
     lines = json.loads(upgrade(folder, f"--output={new}", "--json"))
@@ -126,7 +126,7 @@ def test_nothing_of_2_3_is_left_in_what_a_guide_has(sample, tmp_path):
 
 
 @pytest.mark.mailserver
-def test_dovecot_2_4_takes_what_a_guide_has(sample, tmp_path):
+def test_dovecot_2_4_accepts_converted_guides(sample, tmp_path):
     only_with("2.4")
     upgrade(sample[0], f"--output={tmp_path}/new")
     assert_accepted(tmp_path / "new")
@@ -163,7 +163,7 @@ def test_debians_files_with_sql_are_converted(tmp_path):
     assert query in lines
 
 
-def test_files_of_2_3_are_known_as_such_beside_the_package_of_2_4(tmp_path, monkeypatch):
+def test_files_of_2_3_are_detected_with_2_4_installed(tmp_path, monkeypatch):
     """As after an upgrade of Debian that kept them."""
     package = tmp_path / "package"
     package.mkdir()
@@ -181,7 +181,7 @@ def test_files_of_2_3_are_known_as_such_beside_the_package_of_2_4(tmp_path, monk
 
 
 @pytest.mark.mailserver
-def test_dovecot_2_4_takes_debians_files_with_sql(tmp_path):
+def test_dovecot_2_4_accepts_debians_files_with_sql(tmp_path):
     only_with("2.4")
     upgrade(debian_12(tmp_path), f"--output={tmp_path}/new")
     assert_accepted(tmp_path / "new")
@@ -206,7 +206,7 @@ def debian_12(folder):
 
 
 @pytest.mark.mailserver
-def test_dovecot_2_4_takes_every_setting_of_2_3(tmp_path):
+def test_dovecot_2_4_accepts_every_converted_setting(tmp_path):
     all_of_them = (HERE / "doveconf-2.3.conf").read_text()
     folder = configuration(tmp_path, all_of_them)
     if version_tested() == "2.4":
@@ -221,7 +221,7 @@ def test_dovecot_2_4_takes_every_setting_of_2_3(tmp_path):
 
 
 @pytest.mark.mailserver
-def test_2_4_has_the_names_that_plugin_settings_keep_or_get(tmp_path):
+def test_converted_plugin_settings_exist_in_2_4(tmp_path):
     only_with("2.4")
 
     def is_unknown(name):
@@ -256,7 +256,7 @@ NOT_CONVERTED = {
 }
 
 
-def test_of_all_settings_of_2_3_these_are_not_converted(tmp_path):
+def test_settings_left_unconverted_are_listed(tmp_path):
     all_of_them = (HERE / "doveconf-2.3.conf").read_text()
     lines = json.loads(upgrade(configuration(tmp_path, all_of_them), "--json"))
     lost = [each["text"].split()[0] for each in lines if each["is_lost"]]
@@ -276,7 +276,7 @@ def test_of_all_settings_of_2_3_these_are_not_converted(tmp_path):
 @pytest.mark.mailserver
 @pytest.mark.parametrize("delivery", ["lmtp", "lda"])
 @pytest.mark.django_db
-def test_dovecot_2_4_takes_what_the_panel_wrote_for_2_3(delivery, tmp_path):
+def test_dovecot_2_4_accepts_the_converted_configuration_of_the_panel(delivery, tmp_path):
     only_with("2.4")
     folder = tmp_path / "dovecot"
     choices = MailServerOptions(
@@ -307,7 +307,7 @@ def upgraded(server):
 
 @pytest.mark.mailserver
 @mailservers.needs_root
-def test_mail_is_delivered_and_read_with_what_2_3_had(transactional_db, request):
+def test_mail_is_delivered_and_read_after_conversion(transactional_db, request):
     only_with("2.4")
     build_world()
     Mailbox.objects.filter(pk="carol@example.com").update(maildir="example.com/carol")  # a file
@@ -384,7 +384,7 @@ OWN_PLACES = {
 @pytest.mark.mailserver
 @mailservers.needs_root
 @pytest.mark.parametrize("mail", OWN_PLACES)
-def test_people_log_in_and_their_mail_is_where_2_3_had_it(mail):
+def test_logins_and_mail_locations_are_unchanged_after_conversion(mail):
     """The same files on both: 2.3 has them as they are, 2.4 what they have become."""
     ports = {name: free_port() for name in ("imaps", "pop3s")}
     with Shared() as shared, Dovecot(shared.folder, ports) as server:
@@ -626,13 +626,13 @@ def result(folder, text):
 
 
 @pytest.mark.parametrize("text, expected", CONVERTED, ids=lambda text: text.split()[0])
-def test_a_line_becomes_what_it_is_in_2_4(text, expected, tmp_path):
+def test_a_line_is_converted_to_2_4(text, expected, tmp_path):
     assert result(tmp_path, text) == expected
 
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("text", [text for text, _new in CONVERTED], ids=lambda text: text[:30])
-def test_the_line_is_one_that_each_version_takes(text, tmp_path):
+def test_each_version_accepts_its_line(text, tmp_path):
     (tmp_path / "old").mkdir()
     old = configuration(tmp_path / "old", f"protocols = imap\n{text}\n")
     upgrade(old, f"--output={tmp_path}/new")
@@ -662,7 +662,7 @@ JOINED = {
 
 
 @pytest.mark.django_db
-def test_the_database_takes_a_place_apart_that_nobody_else_can():
+def test_the_database_splits_locations_that_cannot_be_split_statically():
     vendor = connection.vendor
     source = "(SELECT 'a/' AS maildir, 5 AS quota UNION SELECT 'b', 6) AS mailbox"
     query = convert_query(MAIL.replace("'%/'", "'%%/'").format(*JOINED[vendor]), vendor)
@@ -699,7 +699,7 @@ def test_the_database_takes_a_place_apart_that_nobody_else_can():
         ("home", "home"),
     ],
 )  # fmt: skip
-def test_a_field_becomes_that_of_2_4(column, expected):
+def test_a_field_is_converted_to_2_4(column, expected):
     made = convert_query(f"SELECT {column} FROM mailbox WHERE username = '%Lu'", "mysql")
     assert made == f"SELECT {expected} FROM mailbox WHERE username = '%{{user | lower}}'"
 
@@ -721,14 +721,14 @@ INHERITED = [
 
 
 @pytest.mark.parametrize("value, expected", INHERITED)
-def test_a_user_with_a_place_of_their_own_inherits_nothing_of_mail_location(value, expected):
+def test_a_user_with_their_own_location_inherits_nothing_of_mail_location(value, expected):
     made = convert_query(f"SELECT {value} AS mail FROM m", "mysql", "", {"INDEX", "LAYOUT"})
     for column in expected.split(", "):
         assert column in made
 
 
 @pytest.mark.django_db
-def test_the_database_sets_back_what_mail_location_has():
+def test_the_database_resets_settings_of_mail_location():
     vendor = connection.vendor
     text = "SELECT mail AS mail, 1 AS uid FROM mailbox"
     source = "(SELECT 'maildir:/a' AS mail UNION SELECT 'mdbox:/b:INBOX=/c' UNION SELECT NULL)"
@@ -758,17 +758,17 @@ def test_the_database_sets_back_what_mail_location_has():
         "'maildir:~/M' AS mail FROM a UNION SELECT CONCAT('maildir:', m)",
     ],
 )
-def test_a_field_that_cannot_be_converted_is_said(column):
+def test_a_field_that_cannot_be_converted_is_reported(column):
     with pytest.raises(UnconvertibleValue):
         convert_query(f"SELECT {column} FROM m", "mysql")
 
 
-def test_a_value_that_is_not_known_is_said(tmp_path):
+def test_an_unknown_value_is_reported(tmp_path):
     text = "service imap-login {\n client_limit = $default_client_limit\n}"
     assert result(tmp_path, text) == "service imap-login {; !client_limit; }"
 
 
-def test_a_passwd_file_is_looked_at(tmp_path):
+def test_a_passwd_file_is_inspected(tmp_path):
     args = f"userdb {{\n driver = passwd-file\n args = {tmp_path}/users\n}}"
     (tmp_path / "users").write_text("a:x:::::::userdb_mail=maildir:/a\n")
     assert "!args" in result(tmp_path, args)
@@ -776,13 +776,13 @@ def test_a_passwd_file_is_looked_at(tmp_path):
     assert "!args" not in result(tmp_path, args)
 
 
-def test_a_procedure_is_said():
+def test_a_stored_procedure_is_reported():
     with pytest.raises(UnconvertibleValue):
         convert_query("CALL user('%u')", "mysql")
 
 
 @pytest.mark.parametrize("text", ["%1Mu", "%{login_user}", "%{if;a;eq;b;c;d}", "%q", "50 % of"])
-def test_a_variable_that_has_no_word_is_said(text):
+def test_a_variable_without_a_replacement_is_reported(text):
     with pytest.raises(UnconvertibleValue):
         convert_variables(text)
 
@@ -799,7 +799,7 @@ NOISE = "${}?:=<>()[]%'\"!#*\\ \0\t\n,-o@/²٣aé"
     st.text(NOISE, max_size=12),
 )
 @settings(max_examples=100, deadline=None)
-def test_whatever_stands_in_the_files_the_conversion_comes_to_an_end(file, where, cut, put):
+def test_the_conversion_terminates_on_any_input(file, where, cut, put):
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "dovecot"
         shutil.copytree(FOLDERS[file[0]], folder)
@@ -815,7 +815,7 @@ def test_whatever_stands_in_the_files_the_conversion_comes_to_an_end(file, where
 # The command
 
 
-def test_passwords_are_shown_to_nobody_and_written_for_few(tmp_path):
+def test_passwords_are_not_shown_and_written_with_restricted_permissions(tmp_path):
     folder = debian_12(tmp_path)
     new = tmp_path / "new"
     assert "for-dovecot" not in upgrade(folder)
@@ -845,7 +845,9 @@ def mode_of(path):
         ("passdb {\n driver = static\n args = nopassword=y\n}", "", 0o644),
     ],
 )
-def test_what_was_for_few_or_is_secret_is_written_for_few(text, closed, mode, tmp_path):
+def test_restricted_and_secret_files_are_written_with_restricted_permissions(
+    text, closed, mode, tmp_path
+):
     head = "protocols = imap\n!include more.conf\n"
     more = {"more.conf": "login_greeting = x\n"}
     folder = configuration(tmp_path, f"{head}{text}\n", **more)
@@ -902,7 +904,7 @@ GUARDS = [
 
 
 @pytest.mark.parametrize("text", GUARDS)
-def test_nothing_is_written_if_those_who_are_denied_could_log_in(text, tmp_path, capsys):
+def test_nothing_is_written_if_denied_users_could_log_in(text, tmp_path, capsys):
     (tmp_path / "none").write_text("driver = mysql\npassword_query = CALL denied('%u')\n")
     text = f"protocols = imap\npassdb {{\n  {text.format(tmp_path)}\n}}\n"
     folder, new = configuration(tmp_path, text), tmp_path / "new"
@@ -914,7 +916,7 @@ def test_nothing_is_written_if_those_who_are_denied_could_log_in(text, tmp_path,
     assert new.exists()
 
 
-def test_a_passdb_that_keeps_people_out_is_converted(tmp_path):
+def test_a_deny_passdb_is_converted(tmp_path):
     text = "passdb {\n driver = passwd-file\n args = /etc/denied\n deny = yes\n}\n"
     upgrade(configuration(tmp_path, text), f"--output={tmp_path}/new")
     assert "deny = yes" in (tmp_path / "new/dovecot.conf").read_text()
@@ -941,7 +943,7 @@ def test_each_line_is_named_with_its_file_and_number(tmp_path):
     ]
 
 
-def test_the_folder_of_2_3_is_no_place_for_the_files_of_2_4(tmp_path):
+def test_the_folder_of_2_3_is_refused_as_output(tmp_path):
     folder = configuration(tmp_path, "protocols = imap\n")
     (tmp_path / "link").symlink_to(tmp_path)
     for place in (tmp_path, tmp_path / "link"):
@@ -964,20 +966,20 @@ def test_a_folder_that_has_other_files_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["dovecot.conf", "dovecot.conf/new", "/proc/new"])
-def test_a_folder_that_cannot_be_written_is_said(place, tmp_path):
+def test_an_unwritable_folder_is_reported(place, tmp_path):
     folder = configuration(tmp_path, "protocols = imap\n")
     with pytest.raises(CommandError, match="(dovecot.conf|/proc/new).*: (Not a|No such)"):
         upgrade(folder, f"--output={tmp_path / place}")
 
 
-def test_files_of_2_4_are_refused_and_so_is_what_2_3_does_not_read(tmp_path):
+def test_files_of_2_4_and_invalid_files_of_2_3_are_refused(tmp_path):
     with pytest.raises(CommandError, match="2.4 already"):
         upgrade(HERE / "configurations/modern/dovecot")
     with pytest.raises(CommandError, match="dovecot.conf:2"):
         upgrade(configuration(tmp_path, "protocols = imap\nnonsense\n"))
 
 
-def test_different_connections_are_files_of_their_own(tmp_path):
+def test_different_connections_are_written_to_separate_files(tmp_path):
     text = "".join(
         f"{kind} {{\n  driver = sql\n  args = {tmp_path}/{kind}.ext\n}}\n"
         for kind in ("passdb", "userdb")
@@ -1009,7 +1011,7 @@ BOOLEANS = {"yes": "yes", "YES": "yes", "y": "yes", "1": "yes", "no": "no", "0":
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("value", BOOLEANS)
-def test_what_2_3_takes_for_yes_is_yes(value, tmp_path):
+def test_booleans_are_parsed_like_2_3(value, tmp_path):
     only_with("2.3")
     folder = configuration(tmp_path, f"protocols = imap\nssl_prefer_server_ciphers = {value}\n")
     words = [command("doveconf"), "-c", str(folder / "dovecot.conf"), "-h"]

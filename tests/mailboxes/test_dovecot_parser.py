@@ -182,7 +182,7 @@ def uncommented(text):
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_files_of_debian_are_read(version, tmp_path):
+def test_debian_configuration_is_parsed(version, tmp_path):
     only_with(version)
     stock(tmp_path, version)
     files = compare(tmp_path)
@@ -202,7 +202,7 @@ def test_the_files_of_debian_are_read(version, tmp_path):
 @pytest.mark.parametrize("delivery", ["lmtp", "lda"])
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.django_db
-def test_what_the_panel_writes_is_read(version, delivery, sieve, cram_md5, tmp_path):
+def test_the_configuration_of_the_panel_is_parsed(version, delivery, sieve, cram_md5, tmp_path):
     only_with(version)
     certificate = make_certificate(tmp_path)
     folder = tmp_path / "dovecot"
@@ -238,7 +238,7 @@ LEAVE_OUT = re.compile(r"^!include_try /usr/share/dovecot.*\n", re.M)
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("name", SAMPLE_NAMES)
-def test_the_configurations_of_guides_are_read(name, tmp_path):
+def test_configurations_of_guides_are_parsed(name, tmp_path):
     only_with(version_of(SAMPLES / name / "dovecot"))
     folder = tmp_path / "dovecot"
     shutil.copytree(SAMPLES / name / "dovecot", folder)
@@ -273,7 +273,7 @@ VARIANTS = dict(variants())
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_line_means_what_doveconf_takes_it_for(name, tmp_path):
+def test_a_line_is_parsed_like_doveconf(name, tmp_path):
     variant = VARIANTS[name]
     only_with(variant.version)
     head = FIRST_LINES[version_tested()]
@@ -290,7 +290,7 @@ base_dir = /last
 
 
 @pytest.mark.mailserver
-def test_files_are_read_where_they_are_included(tmp_path):
+def test_includes_are_read_at_their_position(tmp_path):
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d/20-b.conf").write_text("login_greeting = b\n")
     (tmp_path / "conf.d/10-a.conf").write_text("login_greeting = a\nbase_dir = /a\n")
@@ -318,7 +318,7 @@ def read(folder, name):
         ("an earlier setting, named", {"log_path": "x and more$SET:login_greeting"}),
     ],
 )
-def test_the_values_of_2_4_are_known_without_it(name, values, tmp_path):
+def test_values_of_2_4_are_parsed_without_dovecot_2_4(name, values, tmp_path):
     files = read(tmp_path, name)
     assert {name: files.value(name) for name in values} == values
 
@@ -334,19 +334,19 @@ def test_the_values_of_2_4_are_known_without_it(name, values, tmp_path):
         ("global queries", ["select 1"]),
     ],
 )
-def test_the_queries_of_2_4_are_found_wherever_they_are(name, expected, tmp_path):
+def test_queries_of_2_4_are_found_in_every_block(name, expected, tmp_path):
     passdbs = read(tmp_path, name).passdbs()
     assert [passdb.value("password_query") for passdb in passdbs] == expected
 
 
-def test_a_database_of_its_own_counts_before_the_global_one(tmp_path):
+def test_a_local_database_overrides_the_global_one(tmp_path):
     files = read(tmp_path, "a database of its own")
     assert [each.value("driver") for each in files.passdbs()] == ["sqlite"]
     assert [each.value("driver") for each in files.userdbs()] == ["mysql"]
 
 
 @pytest.mark.mailserver
-def test_a_group_stands_for_its_settings(tmp_path):
+def test_a_group_is_expanded_to_its_settings(tmp_path):
     only_with("2.4")
     text = "group @g one {\n  mail_home = /x\n  login_greeting = g\n}\n"
     (tmp_path / "dovecot.conf").write_text(
@@ -370,7 +370,7 @@ REFUSED = [
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("name, text, line", REFUSED, ids=lambda value: str(value)[:30])
-def test_what_doveconf_refuses_is_a_problem(name, text, line, tmp_path):
+def test_errors_of_doveconf_are_problems(name, text, line, tmp_path):
     head = FIRST_LINES[version_tested()]
     (tmp_path / "dovecot.conf").write_text(head + text)
     line += head.count("\n")

@@ -46,7 +46,7 @@ def lmtp(server):
     return client
 
 
-def test_the_usual_folders_are_there_with_their_use(imap):
+def test_the_usual_folders_exist_with_their_special_use(imap):
     """namespace inbox { mailbox … }"""
     listed = b" ".join(imap.list()[1]).decode()
     for name in ("Drafts", "Junk", "Sent", "Trash"):
@@ -64,7 +64,7 @@ def test_the_inbox_is_the_folder_itself(server, imap):
     assert len([*home.glob(".Sent/cur/*"), *home.glob(".Sent/new/*")]) == 1
 
 
-def test_the_limit_and_the_use_are_told_by_imap_and_kept_for_the_panel(server, imap):
+def test_quota_and_usage_are_reported_by_imap_and_stored_for_the_panel(server, imap):
     """imap_quota, quota_clone and the dictionary"""
     imap.append("INBOX", None, None, b"Subject: three\n\n" + b"x" * 2000 + b"\n")
     said = b" ".join(part for parts in imap.getquotaroot("INBOX")[1] for part in parts)
@@ -77,7 +77,7 @@ def test_the_limit_and_the_use_are_told_by_imap_and_kept_for_the_panel(server, i
     assert abs(usage.bytes / 1024 - int(used)) <= 1
 
 
-def test_what_is_full_refuses_mail_while_postfix_has_it(server, imap):
+def test_a_full_mailbox_is_refused_at_rcpt(server, imap):
     """lmtp_rcpt_check_quota"""
     full = b"Subject: full\n\n" + (b"x" * 998 + b"\n") * (MB // 1000 + 100)
     assert imap.append("Trash", None, None, full[: MB // 2])[0] == "OK"
@@ -93,14 +93,14 @@ def test_what_is_full_refuses_mail_while_postfix_has_it(server, imap):
         Mailbox.objects.filter(pk=BOB).update(quota=MB)
 
 
-def test_an_extension_is_nobody_elses_name(server):
+def test_an_extension_is_delivered_to_its_owner(server):
     """recipient_delimiter"""
     with lmtp(server) as client:
         assert client.rcpt("bob+shop@example.org")[0] == 250
         assert client.rcpt("nobody+shop@example.org")[0] == 550
 
 
-def test_everybody_is_listed(server):
+def test_all_users_are_listed(server):
     """iterate_query"""
     listed = server.dovecot.tool("user", "*").stdout.split()
     assert sorted(listed) == sorted(Mailbox.objects.values_list("username", flat=True))

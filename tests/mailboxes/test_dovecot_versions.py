@@ -125,12 +125,12 @@ def old_files():
         yield server.run()
 
 
-def test_2_4_starts_with_variables_of_2_3_and_takes_them_for_letters(old_files):
+def test_2_4_starts_with_variables_of_2_3_and_takes_them_literally(old_files):
     """Why these are errors to `check`."""
     assert old_files.tool("user", "-f", "home", "bob@example.org").stdout.strip() == "/mail/%d/%n"
 
 
-def test_2_4_knows_no_limit_that_is_said_as_for_2_3(old_files):
+def test_2_4_ignores_a_quota_in_the_format_of_2_3(old_files):
     said = old_files.tool("user", "bob@example.org").stdout
     assert "quota_rule" in said
     assert "quota_storage_size" not in said

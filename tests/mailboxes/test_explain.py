@@ -16,7 +16,7 @@ from mailboxes.postfix.explain.messages import format_delivery
 from tests.base import World
 
 
-class ExplainStories(World):
+class ExplainTests(World):
     """What root is told."""
 
     def told(self, address, person=None, **more):
@@ -26,7 +26,7 @@ class ExplainStories(World):
         told = self.told(address, person)
         return {(each["address"], each["kind"]) for each in told["deliveries"]}
 
-    def test_an_alias_leads_to_its_mailbox_with_path_and_quota(self):
+    def test_an_alias_is_followed_to_its_mailbox_with_path_and_quota(self):
         Usage.objects.create(mailbox=self.bob, bytes=40)
         (end,) = self.told("Info+x@Example.ORG")["deliveries"]
         self.assertEqual(
@@ -42,13 +42,13 @@ class ExplainStories(World):
         )
         self.assertFalse(end["is_over"])
 
-    def test_a_full_mailbox_is_said_to_be_full(self):
+    def test_a_full_mailbox_is_shown_as_full(self):
         Usage.objects.create(mailbox=self.bob, bytes=self.bob.quota)
         (end,) = self.told("bob@example.org")["deliveries"]
         self.assertTrue(end["is_over"])
         self.assertIn("full", format_delivery(end))
 
-    def test_every_table_asked_is_told_with_its_sql_and_the_row_that_answered(self):
+    def test_every_lookup_is_shown_with_its_sql_and_matching_row(self):
         step = self.told("info@example.org")["steps"][1]
         (lookup,) = step["lookups"]
         self.assertEqual((lookup["table"], lookup["answer"]), ("virtual_alias", "bob@example.org"))
@@ -61,7 +61,7 @@ class ExplainStories(World):
             ],
         )
 
-    def test_rows_that_are_switched_off_are_named_with_the_reason(self):
+    def test_inactive_rows_are_shown_with_the_reason(self):
         Alias.objects.filter(pk="info@example.org").update(active=False)
         told = self.told("info@example.org")
         self.assertEqual(
@@ -72,7 +72,7 @@ class ExplainStories(World):
         asleep = [row for look in told["steps"][0]["lookups"] for row in look["inactive"]]
         self.assertIn(("info@example.org", "the alias is switched off"), _pairs(asleep))
 
-    def test_a_mailbox_switched_off_is_refused_though_there_is_a_catch_all(self):
+    def test_an_inactive_mailbox_is_rejected_despite_a_catch_all(self):
         Alias.objects.create(address="@example.org", goto="x@far.test", domain_id="example.org")
         Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
         Alias.objects.filter(pk=self.bob.pk).update(active=False)
@@ -81,21 +81,21 @@ class ExplainStories(World):
             "550 5.2.1 <bob@example.org>: Recipient address rejected: Mailbox is switched off",
         )
 
-    def test_an_inactive_domain_is_not_ours_to_take(self):
+    def test_mail_for_an_inactive_domain_is_not_accepted(self):
         Domain.objects.filter(pk="example.org").update(active=False)
         told = self.told("bob@example.org")
         self.assertEqual(told["reply"], "554 5.7.1 <bob@example.org>: Relay access denied")
         asleep = [row for look in told["steps"][0]["lookups"] for row in look["inactive"]]
         self.assertEqual(set(_pairs(asleep)), {("example.org", "the domain is switched off")})
 
-    def test_an_extension_in_an_alias_domain_reaches_the_user_not_the_catch_all(self):
+    def test_an_extension_in_an_alias_domain_is_delivered_to_the_user_not_the_catch_all(self):
         Alias.objects.create(address="@example.org", goto="x@far.test", domain_id="example.org")
         Domain.objects.create(domain="mirror.example")
         AliasDomain.objects.create(alias_domain_id="mirror.example", target_domain_id="example.org")
         self.assertEqual(self.ends("bob+x@mirror.example"), {("bob+x@example.org", "mailbox")})
         self.assertEqual(self.ends("who@mirror.example"), {("x@far.test", "remote")})
 
-    def test_the_reason_is_told_in_plain_words(self):
+    def test_the_reason_is_explained(self):
         Domain.objects.create(domain="off.example", active=False)
         Alias.objects.create(
             address="off@example.org", goto="x@y.test", domain_id="example.org", active=False
@@ -116,7 +116,7 @@ class ExplainStories(World):
         }.items():
             self.assertIn(text, self.told(address)["says"], address)
 
-    def test_mail_that_comes_back_is_no_good_news(self):
+    def test_bounced_mail_is_not_shown_as_success(self):
         Usage.objects.create(mailbox=self.bob, bytes=self.bob.quota)
         Alias.objects.filter(pk="info@example.org").update(goto="bob@example.org,carol@example.com")
         told = self.told("info@example.org")
@@ -124,7 +124,7 @@ class ExplainStories(World):
         self.assertIn("bounces at 1 of 2 places", told["says"])
         self.assertEqual(self.told("bob@example.org")["outcome"], "bounces")
 
-    def test_an_extension_asks_the_same_vacation(self):
+    def test_an_extension_uses_the_same_vacation(self):
         target = "bob#example.org@autoreply.localhost"
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"bob@example.org,{target}")
         until = timezone.now() + datetime.timedelta(days=1)
@@ -134,7 +134,7 @@ class ExplainStories(World):
             (reply,) = [each for each in told if each["kind"] == "autoreply"]
             self.assertEqual((reply["mailbox"], reply["answers"]), ("bob@example.org", True))
 
-    def test_a_circle_is_shown(self):
+    def test_a_loop_is_shown(self):
         for one, other in (("a", "b"), ("b", "a")):
             Alias.objects.create(
                 address=f"{one}@example.org", goto=f"{other}@example.org", domain_id="example.org"
@@ -169,7 +169,7 @@ class ExplainStories(World):
         (end,) = self.told("carol@example.com")["deliveries"]
         self.assertEqual((end["transport"], end["nexthop"]), ("smtp", "[10.0.0.1]:25"))
 
-    def test_who_may_send_is_told_in_postfixs_words(self):
+    def test_sender_logins_match_postfix(self):
         told = self.told("info@example.org", sender="carol@example.com")
         self.assertEqual(told["senders"], ["bob@example.org"])
         self.assertEqual(
@@ -179,14 +179,14 @@ class ExplainStories(World):
         )
         self.assertTrue(self.told("info@example.org", sender="bob@example.org")["sender"]["may"])
 
-    def test_a_login_that_may_not_send_is_told_so(self):
+    def test_a_login_without_smtp_access_is_shown(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(smtp_active=False)
         told = self.told("bob@example.org", sender="bob@example.org")["sender"]
         self.assertEqual(
             (told["may"], told["reply"]), (False, "bob@example.org cannot sign in to send.")
         )
 
-    def test_a_catch_all_does_not_let_its_owner_send_as_somebody_else(self):
+    def test_a_catch_all_does_not_let_its_owner_send_as_another_address(self):
         Alias.objects.create(
             address="@example.org", goto="carol@example.com", domain_id="example.org"
         )
@@ -198,7 +198,7 @@ class ExplainStories(World):
         Domain.objects.create(domain="mirror.example")
         AliasDomain.objects.create(alias_domain_id="mirror.example", target_domain_id="example.org")
 
-    def test_what_an_alias_domain_has_of_its_own_is_not_refused(self):
+    def test_own_rows_of_an_alias_domain_are_accepted(self):
         self.mirror()
         Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
         Alias.objects.filter(pk=self.bob.pk).update(active=False)
@@ -210,12 +210,12 @@ class ExplainStories(World):
         Alias.objects.create(address="bob@mirror.example", **own)
         self.assertEqual(self.ends("bob@mirror.example"), {("carol@example.com", "mailbox")})
 
-    def test_an_alias_to_itself_sends_nothing_on(self):
+    def test_an_alias_to_itself_forwards_nothing(self):
         """Rows of other programs: the mailbox is off, and its own alias is not."""
         Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
         self.assertTrue(self.told("bob@example.org")["reply"].startswith("550 5.2.1"))
 
-    def test_an_auto_reply_sends_nothing_on(self):
+    def test_an_autoreply_forwards_nothing(self):
         """Otherwise mail that bounces would be answered."""
         self.mirror()
         Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
@@ -227,7 +227,7 @@ class ExplainStories(World):
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"x@far.test,{away}")
         self.assertTrue(self.told("bob@example.org")["accepted"])
 
-    def test_who_has_the_address_in_the_alias_domain_sends_as_it_and_nobody_else(self):
+    def test_only_the_owner_of_an_address_in_the_alias_domain_sends_as_it(self):
         self.mirror()
         told = self.told("bob@mirror.example", sender="bob@example.org")
         self.assertTrue(told["sender"]["may"])
@@ -238,7 +238,7 @@ class ExplainStories(World):
         self.assertFalse(told["sender"]["may"])
         self.assertEqual(told["senders"], ["carol@example.com"])
 
-    def test_targets_are_followed_as_postfix_reads_them(self):
+    def test_targets_are_parsed_like_postfix(self):
         for goto in (
             "bob@example.org carol@example.com",
             "bob@example.org\ncarol@example.com",
@@ -252,7 +252,7 @@ class ExplainStories(World):
                 goto,
             )
 
-    def test_lists_without_a_usable_address_end_in_words_and_not_in_an_error(self):
+    def test_lists_without_a_usable_address_are_explained(self):
         for goto, reply, ends in (
             ("@", "", {("info@", "malformed")}),
             ("@,root", "", {("info@", "malformed"), ("root", "local")}),
@@ -266,7 +266,7 @@ class ExplainStories(World):
             page = self.client.get("/explain/", {"address": "info@example.org"})
             self.assertEqual(page.status_code, 200, goto)
 
-    def test_who_may_send_is_read_as_the_sender_check_reads_it(self):
+    def test_sender_logins_are_parsed_like_the_sender_check(self):
         """There spaces and commas alone separate, and names and brackets are part of a login."""
         for goto, senders in (
             ("bob@example.org carol@example.com", ["bob@example.org", "carol@example.com"]),
@@ -276,14 +276,14 @@ class ExplainStories(World):
             Alias.objects.filter(pk="info@example.org").update(goto=goto)
             self.assertEqual(self.told("info@example.org")["senders"], senders, goto)
 
-    def test_too_many_are_no_circle(self):
+    def test_too_many_targets_are_not_a_loop(self):
         goto = ",".join(f"x{n}@far.test" for n in range(1001))
         Alias.objects.filter(pk="info@example.org").update(goto=goto)
         told = self.told("info@example.org")
         self.assertTrue(told["reply"].startswith("451"))
         self.assertIn("Aliases without end, or with too many targets", told["says"])
 
-    def test_a_mailbox_with_an_extension_in_its_name_is_out_of_dovecots_reach(self):
+    def test_a_mailbox_with_an_extension_in_its_name_is_unknown_to_dovecot(self):
         mailbox = {"local_part": "bob+shop", "domain_id": "example.org", "maildir": "x/"}
         Mailbox.objects.create(username="bob+shop@example.org", **mailbox)
         self.assertEqual(self.ends("bob+shop@example.org"), {("bob+shop@example.org", "mailbox")})
@@ -291,7 +291,7 @@ class ExplainStories(World):
         self.assertEqual(end["mailbox"], "bob@example.org")
 
     @override_settings(MAILADMIN_RECIPIENT_DELIMITER="")
-    def test_without_a_delimiter_nothing_is_an_extension(self):
+    def test_without_a_delimiter_there_are_no_extensions(self):
         self.assertEqual(self.ends("info@example.org"), {("bob@example.org", "mailbox")})
         self.assertFalse(self.told("info+x@example.org")["accepted"])
 
@@ -302,7 +302,7 @@ class ExplainStories(World):
         self.assertFalse(self.told("owner-bob@example.org")["accepted"])
 
 
-class VerdictStories(World):
+class VerdictTests(World):
     """One word and one line for what becomes of mail, the same on the page, by command and API."""
 
     def lead(self, goto="bob@example.org", transport=None, **more):
@@ -341,17 +341,17 @@ class VerdictStories(World):
         Vacation.objects.create(mailbox=self.bob, domain_id="example.org", activeuntil=until)
         self.assert_verdict("answered", "Answered only, delivered nowhere.")
 
-    def test_an_answer_beside_what_bounces_is_no_delivery(self):
+    def test_an_answer_beside_a_bounce_is_not_a_delivery(self):
         self.lead("bob#example.org@autoreply.localhost,nobody@example.org")
         self.assert_verdict("bounces", "Accepted, then bounces.")
 
-    def test_rejected_at_rcpt_with_its_words(self):
+    def test_rejected_at_rcpt_with_its_reply(self):
         says = "Rejected at RCPT: There is no mailbox, alias or catch-all of this name."
         self.assert_verdict("rejected", says, "nobody@example.org")
         page = self.client.get("/explain/", {"address": "nobody@example.org"})
         self.assertContains(page, "550 5.1.1 &lt;nobody@example.org&gt;: Recipient address")
 
-    def test_a_service_that_is_not_there_is_deferred_and_cannot_work(self):
+    def test_mail_for_a_missing_service_is_deferred(self):
         for transport in ("nosuch:", "Virtual:", " smtp:[mx.far.test]", "virtual:", "virtual"):
             self.lead(transport=transport)
             self.assert_verdict("deferred", "Accepted, then deferred: this cannot work.")
@@ -367,7 +367,7 @@ class VerdictStories(World):
         self.assert_verdict("deferred", "Accepted, then deferred: this cannot work.")
 
     @override_settings(MAILADMIN_SERVICES=("virtual", "maildrop"))
-    def test_services_of_the_operators_own_are_known(self):
+    def test_services_configured_by_the_operator_are_known(self):
         self.lead(transport="virtual:")
         self.assert_verdict("delivered", "Delivered to a mailbox here.")
         self.lead(transport="maildrop:")
@@ -398,19 +398,19 @@ class VerdictStories(World):
         self.assertLess(len(json.dumps(told)), 400_000)
 
 
-class ScopeStories(World):
+class ScopeTests(World):
     """What alice is told, whose domain is example.org."""
 
     def told(self, address, **more):
         return explain(self.alice, address, **more)
 
-    def test_a_foreign_address_is_in_none_of_her_domains(self):
+    def test_a_foreign_address_is_outside_the_scope(self):
         self.sign_in(self.alice)
         for address in ("carol@example.com", "who@example.com", "who@nowhere.test"):
             page = self.client.get("/explain/", {"address": address})
             self.assertContains(page, "This address is in none of your domains.")
 
-    def test_a_step_through_a_foreign_domain_says_only_that_it_leaves(self):
+    def test_a_step_into_a_foreign_domain_is_redacted(self):
         secret = "very-secret@far.test"
         Alias.objects.filter(pk="carol@example.com").update(goto=f"{secret},bob@example.org")
         Alias.objects.filter(pk="info@example.org").update(goto="carol@example.com")
@@ -420,7 +420,7 @@ class ScopeStories(World):
         self.assertEqual(format_delivery(end), "carol@example.com: leaves your domains")
         self.assertEqual(end["lookups"], [])
 
-    def test_an_alias_domain_with_a_foreign_target_tells_nothing_of_it(self):
+    def test_a_foreign_target_of_an_alias_domain_is_redacted(self):
         Alias.objects.filter(pk="info@example.com").update(goto="very-secret@far.test")
         AliasDomain.objects.create(alias_domain_id="example.org", target_domain_id="example.com")
         Alias.objects.filter(pk="info@example.org").delete()
@@ -429,7 +429,7 @@ class ScopeStories(World):
         self.assertNotIn("example.com", json.dumps(told))
         self.assertEqual([each["kind"] for each in told["deliveries"]], ["foreign"])
 
-    def test_foreign_hops_of_a_circle_are_dots(self):
+    def test_foreign_hops_of_a_loop_are_redacted(self):
         Alias.objects.filter(pk="info@example.org").update(goto="info@example.com")
         Alias.objects.filter(pk="info@example.com").update(goto="hidden@example.com")
         Alias.objects.create(
@@ -439,12 +439,12 @@ class ScopeStories(World):
         self.assertEqual(told["loop"], ["info@example.org", "…", "info@example.org"])
         self.assertNotIn("hidden", json.dumps(told))
 
-    def test_transports_are_the_superadmins(self):
+    def test_transports_are_visible_to_superadmins_only(self):
         Domain.objects.filter(pk="example.org").update(transport="smtp:[10.0.0.1]")
         for address in ("bob@example.org", "nobody@example.org"):
             self.assertNotIn("10.0.0.1", json.dumps(self.told(address)))
 
-    def test_the_sender_finds_out_nothing_about_foreign_aliases(self):
+    def test_the_sender_option_reveals_no_foreign_aliases(self):
         Alias.objects.filter(pk="info@example.com").update(goto="very-secret@far.test")
         Alias.objects.filter(pk="info@example.org").delete()
         AliasDomain.objects.create(alias_domain_id="example.org", target_domain_id="example.com")
@@ -454,23 +454,23 @@ class ScopeStories(World):
         ]
         self.assertEqual(told[0], told[1])
 
-    def test_foreign_mailboxes_are_not_told_among_senders(self):
+    def test_foreign_mailboxes_are_not_shown_among_senders(self):
         Alias.objects.filter(pk="info@example.org").update(
             goto="bob@example.org,carol@example.com,dave@example.com"
         )
         self.assertEqual(self.told("info@example.org")["senders"], ["bob@example.org"])
 
-    def test_foreign_vacations_are_not_told(self):
+    def test_foreign_vacations_are_not_shown(self):
         goto = "carol#example.com@autoreply.localhost"
         Alias.objects.filter(pk="info@example.org").update(goto=goto)
         Vacation.objects.create(mailbox=self.carol, domain_id="example.com")
         (end,) = self.told("info@example.org")["deliveries"]
         self.assertEqual((end["kind"], end["lookups"]), ("foreign", []))
 
-    def test_what_is_refused_ends_nowhere(self):
+    def test_rejected_mail_has_no_destinations(self):
         self.assertEqual(self.told("nobody@example.org")["deliveries"], [])
 
-    def test_links_lead_to_pages_she_may_open(self):
+    def test_links_point_to_permitted_pages(self):
         self.sign_in(self.alice)
         told = self.told("info+x@example.org")
         steps = [*told["steps"], *told["deliveries"]]
@@ -480,10 +480,10 @@ class ScopeStories(World):
             self.assertEqual(self.client.get(row["url"]).status_code, 200, row)
 
 
-class DoorStories(World):
+class InterfaceTests(World):
     """The page, the command, the API."""
 
-    def test_owners_and_strangers_stay_outside(self):
+    def test_owners_and_anonymous_visitors_have_no_access(self):
         self.assertRedirects(self.client.get("/explain/"), "/login/?next=/explain/")
         self.assertEqual(
             self.client.get("/api/v1/explain?address=bob@example.org").status_code, 401
@@ -496,14 +496,14 @@ class DoorStories(World):
         self.assertEqual(self.client.get("/mailserver/").status_code, 403)
         self.assertEqual(self.client.get("/mailboxes/bob@example.org/seen/").status_code, 403)
 
-    def test_the_page_shows_the_way(self):
+    def test_the_page_shows_the_route(self):
         self.sign_in(self.root)
         page = self.client.get("/explain/", {"address": "info@example.org", "sender": "x@y.test"})
         self.assertContains(page, "bob@example.org: is delivered to the mailbox bob@example.org")
         self.assertContains(page, 'href="/aliases/info@example.org/edit/"')
         self.assertContains(page, "not owned by user x@y.test")
 
-    def test_garbage_is_no_address_and_no_error_page(self):
+    def test_invalid_addresses_are_refused_without_an_error_page(self):
         self.sign_in(self.alice)
         token = {"Authorization": f"Bearer {self.token(self.alice)}"}
         for text in (
@@ -523,7 +523,7 @@ class DoorStories(World):
                 self.assertIn(answer.status_code, (200, 422), text)
                 self.assertNotIn(b"<script>@x", answer.content)
 
-    def test_an_alias_to_very_many_is_given_up_on_the_page(self):
+    def test_an_alias_with_very_many_targets_is_given_up_on_the_page(self):
         goto = ",".join(f"x{n}@far{n}.test" for n in range(900))
         Alias.objects.filter(pk="info@example.org").update(goto=goto)
         self.sign_in(self.alice)
@@ -533,7 +533,7 @@ class DoorStories(World):
         self.assertLess(len(page.content), 200_000)
         self.assertEqual(len(explain(self.root, "info@example.org")["deliveries"]), 900)
 
-    def test_the_api_says_the_same_and_its_errors_name_the_field(self):
+    def test_the_api_returns_the_same_and_its_errors_name_the_field(self):
         program = self.api(self.alice)
         told = program.get("explain", address="info@example.org").json()
         self.assertEqual(told, json.loads(json.dumps(explain(self.alice, "info@example.org"))))
@@ -544,7 +544,7 @@ class DoorStories(World):
             (422, {"address": ["This address is in none of your domains."]}),
         )
 
-    def test_the_command_prints_the_way(self):
+    def test_the_command_prints_the_route(self):
         printed = StringIO()
         call_command("explain", "info@example.org", "--sender", "x@y.test", stdout=printed)
         for text in (
@@ -556,7 +556,7 @@ class DoorStories(World):
         ):
             self.assertIn(text, printed.getvalue())
 
-    def test_a_folder_that_is_none_is_an_error(self):
+    def test_an_invalid_folder_is_an_error(self):
         with self.assertRaisesMessage(CommandError, "/nonexistent/main.cf"):
             call_command("explain", "bob@example.org", "--postfix", "/nonexistent")
 
@@ -581,8 +581,8 @@ def _pairs(rows):
     return [(row["key"], row["reason"]) for row in rows]
 
 
-class SystemUserStories(World):
-    def test_a_user_of_the_server_itself_is_no_other_server(self):
+class SystemUserTests(World):
+    def test_a_system_user_is_not_another_server(self):
         Alias.objects.filter(pk="info@example.org").update(goto="root@localhost")
         told = explain(self.root, "info@example.org")
         self.assertEqual(told["outcome"], "unknown", told["says"])

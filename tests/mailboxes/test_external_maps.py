@@ -74,14 +74,14 @@ def end_of(folder, transport, more=""):
     return end.kind, end.reason
 
 
-def test_services_are_those_of_the_master_cf_that_is_read(folder):
+def test_services_are_read_from_the_given_master_cf(folder):
     assert end_of(folder, "maildrop:") == ("remote", "")
     for service in ("nosuch", "cleanup", "Maildrop"):
         missing = f"master.cf has no delivery service “{service}”"
         assert end_of(folder, f"{service}:") == ("broken", missing)
 
 
-def test_virtual_works_where_its_settings_are_there(folder):
+def test_virtual_works_when_its_settings_exist(folder):
     assert end_of(folder, "virtual:") == ("broken", "virtual_uid_maps is not set")
     maps = "virtual_uid_maps = static:5000\nvirtual_gid_maps = static:5000\n"
     assert end_of(folder, "virtual:", maps) == ("unknown", "")
@@ -92,7 +92,7 @@ def test_virtual_works_where_its_settings_are_there(folder):
     assert end_of(folder, "virtual:", maps + large + unlimited) == ("unknown", "")
 
 
-def test_without_a_master_cf_no_service_is_said_to_be_missing(folder):
+def test_without_a_master_cf_no_service_is_reported_missing(folder):
     assert load_routing_config(folder).delivery_agents is None
 
 
@@ -113,7 +113,7 @@ def ends(folder, address):
 
 @pytest.mark.mailserver
 @pytest.mark.parametrize("type_", ["texthash", "pcre"])
-def test_a_key_that_postmap_takes_for_its_standard_input_is_asked_like_any_other(folder, type_):
+def test_a_key_of_a_single_dash_is_looked_up_like_any_other(folder, type_):
     text = {"texthash": "- bob@example.org\n", "pcre": "/^-$/ bob@example.org\n"}[type_]
     (folder / "aliases").write_text(text)
     (folder / "main.cf").write_text(f"virtual_alias_maps = {type_}:{folder}/aliases\n")
@@ -126,7 +126,7 @@ def test_a_key_that_postmap_takes_for_its_standard_input_is_asked_like_any_other
 
 
 @pytest.mark.mailserver
-def test_text_files_and_words_are_asked_as_postfix_asks_them(folder):
+def test_text_files_and_names_are_looked_up_like_postfix(folder):
     assert ends(folder, "info+x@example.org") == {
         ("bob+x@example.org", "mailbox"),
         ("root+x@mail.test", "local"),
@@ -141,7 +141,7 @@ def test_text_files_and_words_are_asked_as_postfix_asks_them(folder):
 
 
 @pytest.mark.mailserver
-def test_patterns_see_whole_addresses_only(folder):
+def test_patterns_match_whole_addresses_only(folder):
     assert ends(folder, "sales-x@example.org") == {("bob@example.org", "mailbox")}
     (folder / "patterns").write_text("/^@example.org$/ bob@example.org\n")
     assert not route(folder, "sales-x@example.org").is_accepted
@@ -158,13 +158,13 @@ def test_patterns_see_whole_addresses_only(folder):
         ("bob@example.org 450 4.7.1 later", "450 4.7.1 <bob@example.org>: Recipient address"),
     ],
 )
-def test_access_tables_are_read_as_postfix_reads_them(folder, row, reply):
+def test_access_tables_are_read_like_postfix(folder, row, reply):
     (folder / "access").write_text(f"{row}\n")
     found = route(folder, "bob@example.org").reply
     assert found.startswith(reply) and bool(found) == bool(reply)
 
 
-def test_what_else_may_refuse_is_named(folder):
+def test_other_restrictions_are_named(folder):
     assert load_routing_config(folder).left_out == ["reject_rbl_client", "rbl.test"]
 
 
@@ -180,13 +180,13 @@ def test_what_else_may_refuse_is_named(folder):
         ("example.org, {folder}/domains", "example.org, {folder}/none", "none"),
     ],
 )
-def test_what_cannot_be_asked_is_not_guessed(folder, old, new, reason):
+def test_unsupported_maps_are_reported_as_unknown(folder, old, new, reason):
     (folder / "main.cf").write_text(MAIN.replace(old, new).format(folder=folder))
     with pytest.raises((LookupUnavailable, ValidationError), match=reason):
         route(folder, "info@example.org")
 
 
-def test_rewriting_before_the_tables_is_refused(folder):
+def test_rewriting_settings_are_refused(folder):
     with (folder / "main.cf").open("a") as file:
         file.write("recipient_canonical_maps = static:x@y.test\n")
     with pytest.raises(ValidationError, match="recipient_canonical_maps"):
@@ -210,7 +210,7 @@ def test_a_folder_without_main_cf_is_an_error_that_names_it(tmp_path):
         ("100%% '%s'", "x", "100% 'x'"),
     ],
 )
-def test_a_query_is_filled_as_postfix_fills_it(text, key, sql):
+def test_a_query_is_expanded_like_postfix(text, key, sql):
     assert external_maps.expand_placeholders(text, key, str) == sql
 
 
@@ -256,7 +256,7 @@ ADDRESSES = [
 ]
 
 
-def test_the_generated_files_tell_the_same_as_the_panel(written):
+def test_the_generated_files_give_the_same_result_as_the_panel(written):
     world()
     files, own = (
         PostfixRouter(load_routing_config(written)),
@@ -271,7 +271,7 @@ def test_the_generated_files_tell_the_same_as_the_panel(written):
         assert files.find_sender_logins(address, []) == own.find_sender_logins(address, []), address
 
 
-def test_the_command_asks_by_the_files(written):
+def test_the_command_uses_the_files(written):
     world()
     printed = StringIO()
     call_command("explain", "info@mirror.test", "--postfix", str(written), stdout=printed)
@@ -329,7 +329,7 @@ READING = "SELECT ON alias"
 @pytest.mark.parametrize(
     "grant", ["INSERT ON *.*", "ALL ON *.*", "FILE ON *.*", "UPDATE (goto) ON alias"]
 )
-def test_an_account_that_may_write_is_refused(account, grant):
+def test_an_account_with_write_access_is_refused(account, grant):
     folder = account("SELECT goto FROM alias WHERE address = '%s'", READING, grant)
     with pytest.raises(LookupUnavailable, match="may do more than read") as error:
         route(folder, "bob@example.org")
@@ -361,14 +361,14 @@ def test_a_query_that_does_more_than_select_is_an_error_and_changes_nothing(
 
 @pytest.mark.mariadb
 @pytest.mark.parametrize("hosts", ["", "127.0.0.1:abc", "unix:/nowhere"])
-def test_a_host_that_is_none_is_an_error(account, hosts):
+def test_an_invalid_host_is_an_error(account, hosts):
     folder = account("SELECT goto FROM alias WHERE address = '%s'", hosts=hosts)
     with pytest.raises(LookupUnavailable, match="cannot be asked"):
         route(folder, "bob@example.org")
 
 
 @pytest.mark.mariadb
-def test_a_server_that_is_away_is_named(account):
+def test_an_unreachable_server_is_named(account):
     folder = account("SELECT goto FROM alias WHERE address = '%s'", hosts="127.0.0.1:1")
     with pytest.raises(LookupUnavailable, match="127.0.0.1:1"):
         route(folder, "bob@example.org")
@@ -386,7 +386,7 @@ def test_a_server_that_is_away_is_named(account):
         {"result_format": "%s, root@%D"},
     ],
 )
-def test_the_settings_of_a_map_work_as_in_postfix(account, settings):
+def test_the_settings_of_a_map_work_like_postfix(account, settings):
     query = "SELECT goto, 'second@far.test' FROM alias WHERE address = '%s'"
     folder = account(query, READING, **settings)
     table = load_routing_config(folder).virtual_alias_maps[0]

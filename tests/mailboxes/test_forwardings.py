@@ -24,10 +24,10 @@ class ForwardingTests(AliasWorld):
         self.assertEqual(self.goto(), "bob@example.org")
         self.assertEqual({action for action, _d, _k in self.logged()}, {"edit_alias"})
 
-    def test_mail_must_go_somewhere(self):
+    def test_forwarding_without_a_destination_is_refused(self):
         self.assert_refused(self.forward(keep=False), "somewhere else")
 
-    def test_an_auto_reply_keeps_no_mail(self):
+    def test_an_autoreply_does_not_count_as_a_destination(self):
         """Its target is no place where mail is kept, whatever is typed beside it."""
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{VACATION_TARGET},{self.bob.pk}")
         for goto in ("", "bob@example.org", "BOB@example.org"):
@@ -51,7 +51,7 @@ class ForwardingTests(AliasWorld):
             self.assertEqual(answer.status_code, 422, answer.content)
         self.assertEqual(self.goto(), f"{VACATION_TARGET},bob@example.org")
 
-    def test_mail_that_is_only_answered_has_to_be_asked_for(self):
+    def test_answering_without_keeping_mail_must_be_explicit(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{VACATION_TARGET},{self.bob.pk}")
         self.refused(self.bob, set_forwarding, self.bob.pk, [], False)
         self.perform(self.bob, set_forwarding, self.bob.pk, [], False, True)
@@ -59,7 +59,7 @@ class ForwardingTests(AliasWorld):
         self.perform(self.bob, edit_alias, self.bob.pk, {"description": "as it was", "goto": []})
         self.assertEqual(self.goto(), f"{VACATION_TARGET},bob@example.org")
 
-    def test_adopted_mail_that_is_only_answered_is_shown_and_stays_editable(self):
+    def test_adopted_answer_only_mailboxes_stay_editable(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto=VACATION_TARGET)
         self.sign_in(self.bob)
         self.assertContains(self.client.get("/"), "Your mail is kept nowhere")
@@ -76,7 +76,7 @@ class ForwardingTests(AliasWorld):
         self.assertEqual(self.goto(), f"x@elsewhere.example,{VACATION_TARGET},bob@example.org")
         self.assert_refused(self.forward(VACATION_TARGET), "vacation page")
 
-    def test_alice_does_it_for_bob_and_not_for_carol(self):
+    def test_alice_sets_forwarding_for_bob_but_not_for_carol(self):
         url = "/mailboxes/bob@example.org/forwarding/"
         self.forward("x@elsewhere.example", person=self.alice, url=url)
         self.assertEqual(self.goto(), "x@elsewhere.example,bob@example.org")
@@ -99,6 +99,6 @@ class ForwardingTests(AliasWorld):
         self.assertContains(answer, "x@elsewhere.example", status_code=422)
 
     @override_settings(MAILADMIN_EDIT_ALIAS=False)
-    def test_the_operator_may_keep_forwarding_from_owners(self):
+    def test_forwarding_by_owners_can_be_disabled(self):
         self.sign_in(self.bob)
         self.assertEqual(self.client.get("/account/forwarding/").status_code, 403)

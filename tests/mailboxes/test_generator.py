@@ -83,7 +83,7 @@ def config(folders, *options, hostname=NAME):
 
 
 @pytest.mark.django_db
-def test_the_panel_knows_the_services_and_logins_of_what_it_writes(tmp_path):
+def test_the_panel_knows_the_services_and_logins_of_its_files(tmp_path):
     files = {
         f"{file.server}/{file.name}": file.text
         for file in generate_files(MailServerOptions(passwords=PASSWORDS))
@@ -126,7 +126,7 @@ def secrets_in(folders):
 
 @pytest.mark.parametrize("version", ["2.3", "2.4"])
 @pytest.mark.django_db
-def test_all_files_are_written_and_nothing_beside_them(folders, version):
+def test_exactly_the_listed_files_are_written(folders, version):
     said = config(folders, f"--dovecot-version={version}")
     own = {f"{name}.cf" for name in MAPS} | {"postconf.sh", "autoreply.env"}
     own |= {"accounts.sql"} if IS_MYSQL else set()
@@ -141,7 +141,7 @@ def test_all_files_are_written_and_nothing_beside_them(folders, version):
 @mailservers.needs_root
 @pytest.mark.parametrize("version", ["2.3", "2.4"])
 @pytest.mark.django_db
-def test_secrets_are_readable_by_those_who_need_them_and_by_nobody_else(folders, version):
+def test_secrets_are_readable_only_by_their_users(folders, version):
     config(folders, f"--dovecot-version={version}", "--autoreply-group=nogroup")
     secrets = [secret.encode() for secret in secrets_in(folders)]
     assert len(secrets) == 4
@@ -169,7 +169,7 @@ def test_a_second_run_changes_nothing_and_keeps_the_passwords(folders):
 
 
 @pytest.mark.django_db
-def test_dovecot_alone_is_written_with_the_passwords_that_the_database_has(folders):
+def test_dovecot_alone_is_written_with_the_existing_passwords(folders):
     config(folders)
     before = texts(folders)
     shutil.rmtree(folders["dovecot"])
@@ -184,7 +184,7 @@ def test_dovecot_alone_is_written_with_the_passwords_that_the_database_has(folde
 
 @pytest.mark.parametrize("version", ["2.3", "2.4"])
 @pytest.mark.django_db
-def test_files_that_differ_are_shown_without_passwords_and_left_alone(folders, version):
+def test_files_that_differ_are_shown_without_passwords_and_kept(folders, version):
     config(folders, f"--dovecot-version={version}", "--autoreply-group=nogroup")
     secrets = secrets_in(folders) if IS_MYSQL else set()
     altered = {}
@@ -212,7 +212,7 @@ def test_files_that_differ_are_shown_without_passwords_and_left_alone(folders, v
 
 
 @pytest.mark.django_db
-def test_overwrite_replaces_what_differs(folders):
+def test_overwrite_replaces_files_that_differ(folders):
     config(folders)
     before = texts(folders)
     (folders["postfix"] / "main.cf").write_text("# mine\n")
@@ -235,7 +235,7 @@ def test_a_plan_shows_and_writes_nothing(folders):
 
 
 @pytest.mark.django_db
-def test_a_secret_that_others_may_read_is_closed_again(folders):
+def test_permissions_of_a_readable_secret_are_restricted(folders):
     config(folders)
     path = folders["postfix"] / "mailadmin/virtual_alias.cf"
     path.chmod(0o644)
@@ -244,7 +244,7 @@ def test_a_secret_that_others_may_read_is_closed_again(folders):
 
 
 @pytest.mark.django_db
-def test_the_mail_server_cannot_be_called_as_a_domain_of_the_panel(folders):
+def test_the_server_name_cannot_be_a_domain_of_the_panel(folders):
     Domain.objects.create(domain="example.org")
     with pytest.raises(CommandError, match="Example.org is a domain"):
         config(folders, hostname="Example.org")
@@ -253,7 +253,7 @@ def test_the_mail_server_cannot_be_called_as_a_domain_of_the_panel(folders):
 
 @pytest.mark.mariadb
 @pytest.mark.django_db
-def test_that_the_files_do_not_encrypt_as_the_panel_does_is_said(folders, monkeypatch):
+def test_missing_database_tls_in_the_files_is_reported(folders, monkeypatch):
     assert "tls_CAfile" not in config(folders)
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "ssl", {"ca": "/etc/ssl/ca.pem"})
     assert "tls_CAfile" in config(folders)
@@ -278,7 +278,7 @@ def test_without_a_folder_the_command_is_used_wrongly():
     ],
 )
 @pytest.mark.django_db
-def test_what_would_mean_more_in_a_file_is_refused(folders, option):
+def test_values_with_special_meaning_in_a_file_are_refused(folders, option):
     with pytest.raises(CommandError, match=option.partition("=")[0]) as error:
         config(folders, option)
     assert error.value.returncode == 2
@@ -299,7 +299,7 @@ def test_a_folder_that_cannot_be_written_is_named(folders):
 @pytest.mark.mailserver
 @pytest.mark.parametrize("options", [(), ("--delivery=lda",), ("--direct",)], ids=str)
 @pytest.mark.django_db
-def test_postfix_understands_all_of_it(folders, options):
+def test_postfix_accepts_the_configuration(folders, options):
     config(folders, *options)
     for what in ("-n", "-M", "-P"):
         said = postconf(folders["postfix"], what)
@@ -331,7 +331,7 @@ def value(folder, name):
 
 @pytest.mark.mailserver
 @pytest.mark.django_db
-def test_a_stock_configuration_is_kept_and_gets_the_same_by_the_script(folders, tmp_path):
+def test_the_script_applies_the_same_to_a_stock_configuration(folders, tmp_path):
     config(folders, "--delivery=lda")
     stock = tmp_path / "stock"
     stock.mkdir()
@@ -372,7 +372,7 @@ def squeezed(text):
 @pytest.mark.mailserver
 @pytest.mark.parametrize("options", [(), ("--delivery=lda",), ("--sieve",)], ids=str)
 @pytest.mark.django_db
-def test_dovecot_understands_all_of_it(folders, tmp_path, options):
+def test_dovecot_accepts_the_configuration(folders, tmp_path, options):
     certificate = tmp_path / "certificate.pem"
     certificate.write_text("nothing\n")
     config(folders, f"--certificate={certificate}", f"--key={certificate}", *options)
@@ -394,7 +394,7 @@ def test_dovecot_understands_all_of_it(folders, tmp_path, options):
 @pytest.mark.parametrize("options", [(), ("--delivery=lda",), ("--direct",), ("--sieve",)], ids=str)
 @pytest.mark.parametrize("version", ["2.3", "2.4"])
 @pytest.mark.django_db
-def test_the_check_has_nothing_to_say_about_it(folders, version, options):
+def test_the_check_finds_no_fault_in_the_configuration(folders, version, options):
     config(folders, f"--dovecot-version={version}", *options)
     out = io.StringIO()
     places = [f"--{name}={folder}" for name, folder in folders.items()]
@@ -480,7 +480,7 @@ MAY_NOT = {
 
 @pytest.mark.mariadb
 @pytest.mark.parametrize("account", MAY)
-def test_an_account_may_do_what_it_must_and_nothing_else(accounts, transactional_db, account):
+def test_an_account_has_exactly_the_required_rights(accounts, transactional_db, account):
     run = accounts[1][account]
     for sql in MAY[account]:
         assert run(sql).returncode == 0, (sql, run(sql).stderr)
@@ -502,7 +502,7 @@ def test_the_panels_own_table_has_no_prefix(settings):
 
 @pytest.mark.mariadb
 @pytest.mark.mailserver
-def test_postfixs_account_can_ask_every_map(accounts, transactional_db):
+def test_postfixs_account_can_query_every_map(accounts, transactional_db):
     folders, _accounts = accounts
     build_world()
     for key, active in (("bob@example.org", True), ("example.org", False)):
@@ -624,7 +624,7 @@ def finds(server, address, count):
 @pytest.mark.mailserver
 @mailservers.needs_root
 @pytest.mark.parametrize("place", ["a socket", "several hosts"])
-def test_the_database_is_found_where_the_panel_finds_it(mariadb, prefixed, place):
+def test_the_files_reach_the_database_of_the_panel(mariadb, prefixed, place):
     url = addresses(mariadb)[place]
     with MailServer(write=by_command(url, MAILADMIN_TABLE_PREFIX="pa_")) as server:
         mariadb.execute((server.config / "mailadmin/accounts.sql").read_text())
@@ -688,7 +688,7 @@ if {1}: os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.mark.mailserver
 @mailservers.needs_root
-def test_postfix_and_dovecot_ask_a_file_that_the_panel_has_left(shared_file):
+def test_postfix_and_dovecot_query_sqlite_after_the_panel_has_stopped(shared_file):
     url, path = shared_file
     said = []
     with MailServer(write=by_command(url, said=said), database_group="postfix") as server:
@@ -727,7 +727,7 @@ def accepts(server, address):
 
 @pytest.mark.mailserver
 @mailservers.needs_root
-def test_the_responder_may_open_the_file_as_the_user_it_runs_as(shared_file):
+def test_the_autoresponder_can_open_the_sqlite_file_as_its_user(shared_file):
     url, path = shared_file
     said = []
     with MailServer(write=by_command(url, said=said), database_group="postfix") as server:
@@ -744,7 +744,7 @@ def test_the_responder_may_open_the_file_as_the_user_it_runs_as(shared_file):
             subprocess.run(["cat", path], check=True, capture_output=True, **stranger)
 
 
-def test_a_folder_that_others_cannot_enter_is_found(tmp_path):
+def test_an_inaccessible_folder_is_reported(tmp_path):
     closed = tmp_path / "closed"
     (closed / "open/database").mkdir(parents=True)
     closed.chmod(0o700)
@@ -758,7 +758,7 @@ def test_a_folder_that_others_cannot_enter_is_found(tmp_path):
 
 @pytest.mark.mailserver
 @mailservers.needs_root
-def test_dovecots_delivery_program_takes_several_recipients_of_a_domain(transactional_db, request):
+def test_dovecot_lda_accepts_several_recipients_of_a_domain(transactional_db, request):
     build_world()
     with MailServer(delivery="lda", lda="/usr/lib/dovecot/dovecot-lda -c {dovecot}") as server:
         mailservers.open_database(server, request)
@@ -779,7 +779,7 @@ def test_dovecots_delivery_program_takes_several_recipients_of_a_domain(transact
 
 @pytest.mark.mailserver
 @mailservers.needs_root
-def test_dovecot_offers_cram_md5_and_signs_in_by_it(transactional_db, request):
+def test_dovecot_offers_cram_md5_and_accepts_it(transactional_db, request):
     build_world()
     with MailServer(cram_md5=True) as server:
         mailservers.open_database(server, request)
@@ -824,7 +824,7 @@ class PageTests(World):
         response = self.client.get("/mailserver/", self.asked | {"download": "1"})
         self.assertTrue(response["Location"].startswith("/login/"))
 
-    def test_it_shows_every_file_with_words_for_passwords(self):
+    def test_every_file_is_shown_with_placeholders_for_passwords(self):
         self.sign_in(self.root)
         page = self.client.get("/mailserver/", self.asked)
         for name in ("main.cf", "master.cf", "virtual_alias.cf", "mailadmin-sql.conf.ext"):
@@ -832,7 +832,7 @@ class PageTests(World):
         self.assertContains(page, "/srv/mail")
         self.assert_no_password(page.content.decode())
 
-    def test_it_can_be_taken_along_and_holds_no_password(self):
+    def test_the_download_contains_no_password(self):
         self.sign_in(self.root)
         response = self.client.get("/mailserver/", self.asked | {"download": "1"})
         self.assertEqual(response["Content-Type"], "application/zip")
@@ -851,7 +851,7 @@ class PageTests(World):
         if IS_MYSQL:
             self.assertNotRegex(text, r"(?i)\b(password|identified by)\b ?=? ?'?[0-9a-f]{32}")
 
-    def test_it_refuses_what_is_no_name(self):
+    def test_invalid_host_names_are_refused(self):
         self.sign_in(self.root)
         for name, value in (
             ("hostname", "mail.test\nmynetworks = 0.0.0.0/0"),
@@ -874,7 +874,7 @@ class PageTests(World):
             form = self.client.get("/mailserver/").context["form"]
         return form.initial
 
-    def test_it_opens_with_values_that_it_accepts(self):
+    def test_the_initial_values_are_valid(self):
         for hostname in ("localhost", "vm", "", "example.org", "mx.hosting.example"):
             initial = {name: value for name, value in self.opened_with(hostname).items() if value}
             page = self.client.get("/mailserver/", initial)
@@ -882,13 +882,13 @@ class PageTests(World):
             self.assertContains(page, "smtpd_relay_restrictions")
         self.assertEqual(initial["hostname"], "mx.hosting.example")
 
-    def test_a_mistake_is_not_said_to_have_kept_something_from_being_saved(self):
+    def test_an_error_message_does_not_mention_saving(self):
         self.sign_in(self.root)
         page = self.client.get("/mailserver/", self.asked | {"hostname": "localhost"})
         self.assertContains(page, "Correct the fields marked in red.")
         self.assertNotContains(page, "Nothing was saved")
 
-    def test_sieve_is_there_if_it_is_asked_for(self):
+    def test_sieve_is_written_if_selected(self):
         self.sign_in(self.root)
         for version in ("2.3", "2.4"):
             asked = self.asked | {"dovecot_version": version}
@@ -896,7 +896,7 @@ class PageTests(World):
             page = self.client.get("/mailserver/", asked | {"sieve": "on"})
             self.assertContains(page, "protocols = imap pop3 lmtp sieve")
 
-    def test_cram_md5_is_offered_where_passwords_allow_it(self):
+    def test_cram_md5_is_offered_if_the_scheme_allows_it(self):
         self.sign_in(self.root)
         asked = self.asked | {"cram_md5": "on"}
         for version in ("2.3", "2.4"):
@@ -911,7 +911,7 @@ class PageTests(World):
 
 
 @pytest.mark.django_db
-def test_the_command_offers_cram_md5_where_passwords_allow_it(tmp_path, settings):
+def test_the_command_offers_cram_md5_if_the_scheme_allows_it(tmp_path, settings):
     options = [f"--dovecot={tmp_path}/dovecot", f"--postfix={tmp_path}/postfix"]
     options += ["--hostname=mail.test", "--cram-md5", "--dovecot-version=2.3"]
     with pytest.raises(CommandError, match="MAILADMIN_PASSWORD_SCHEME is BLF-CRYPT"):

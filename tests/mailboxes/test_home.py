@@ -15,7 +15,7 @@ class FailedJobTests(World):
         start |= {"owner_key": self.alice.pk, "owner": "alice", "arguments": {"to": self.bob.pk}}
         return [Job.objects.create(title=f"mail {n}", **start | values) for n in range(count)]
 
-    def test_home_says_how_many_more_have_failed_and_all_are_dismissed_at_once(self):
+    def test_home_counts_more_failed_jobs_and_dismisses_all_at_once(self):
         self.failed(16)
         foreign = self.failed(1, owner_key=self.root.pk)[0]
         self.sign_in(self.alice)
@@ -24,7 +24,7 @@ class FailedJobTests(World):
         self.assertRedirects(self.client.post("/jobs/"), "/jobs/")
         self.assertEqual(list(Job.objects.all()), [foreign])
 
-    def test_a_failed_welcome_mail_goes_with_its_mailbox(self):
+    def test_a_failed_welcome_mail_is_deleted_with_its_mailbox(self):
         self.failed(1)
         kept = self.failed(1, arguments={"to": self.carol.pk})[0]
         self.perform(self.alice, delete_mailboxes, [self.bob.pk])
@@ -39,7 +39,7 @@ class FailedJobTests(World):
         call_command("worker", once=True)
         self.assertEqual((mail.outbox, Job.objects.get().state), ([], Job.State.DONE))
 
-    def test_a_discarded_import_is_no_failed_work(self):
+    def test_a_discarded_import_is_not_a_failed_job(self):
         self.sign_in(self.alice)
         file = SimpleUploadedFile("rows.csv", b"username,name\nbob@example.org,Robert\n")
         self.client.post("/import/", {"format": "csv", "file": file})

@@ -25,7 +25,7 @@ class HugeNumbers(World):
         """Give every mailbox of the domain a quota that the panel would not take."""
         Mailbox.objects.filter(domain="example.org").update(quota=size)
 
-    def test_tallies_are_counted_and_end_at_the_largest_sum(self):
+    def test_tallies_are_capped_at_the_largest_number(self):
         self.write_elsewhere()
         for key in Mailbox.objects.filter(domain="example.org").values_list("pk", flat=True):
             Usage.objects.create(pk=key, bytes=HUGE, messages=1)
@@ -34,7 +34,7 @@ class HugeNumbers(World):
         self.assertEqual((state.quota_assigned, state.quota_used), (MAX_SUM, MAX_SUM))
         self.assertEqual(DomainState.objects.get(pk="example.com").quota_assigned, 100 * 1024000)
 
-    def test_housekeeping_goes_through(self):
+    def test_housekeeping_succeeds(self):
         self.write_elsewhere()
         with self.assertNoLogs("mailadmin.worker", "ERROR"):
             call_command("worker", once=True)
@@ -62,7 +62,7 @@ class HugeNumbers(World):
                     with self.subTest(page=page, quota=quota, person=person.pk):
                         self.assertEqual(self.client.get(page).status_code, 200)
 
-    def test_programs_are_answered(self):
+    def test_the_api_works(self):
         self.write_elsewhere()
         Domain.objects.filter(pk="example.org").update(quota=5000)
         program = self.api(self.alice)
@@ -73,7 +73,7 @@ class HugeNumbers(World):
         self.assertEqual(answer.status_code, 422, answer.content)
         self.assertIn("quota", answer.json()["errors"])
 
-    def test_ten_mailboxes_of_the_largest_quota_are_taken(self):
+    def test_ten_mailboxes_of_the_largest_quota_are_accepted(self):
         Domain.objects.filter(pk="example.org").update(quota=0, maxquota=0)
         program = self.api(self.alice)
         for number in range(10):
@@ -83,7 +83,7 @@ class HugeNumbers(World):
         call_command("worker", once=True)
         self.assertEqual(program.get("mailboxes").status_code, 200)
 
-    def test_a_larger_quota_is_refused_with_its_bound(self):
+    def test_a_larger_quota_is_refused_with_the_maximum(self):
         program = self.api(self.root)
         for place, field in (
             ("mailboxes/bob@example.org", "quota"),

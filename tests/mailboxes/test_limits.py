@@ -40,7 +40,7 @@ class LimitTests(World):
             call(*arguments, **named)
         self.assertIn(text, " ".join(caught.exception.messages))
 
-    def test_a_limit_counts_what_is_there(self):
+    def test_a_limit_counts_existing_rows(self):
         self.limit(mailboxes=2)
         self.mailbox("one")
         self.assert_refuses("limit of mailboxes", self.mailbox, "two")
@@ -72,12 +72,12 @@ class LimitTests(World):
         self.assert_refuses("limit of mailboxes", self.perform, self.alice, create_mailboxes, rows)
         self.assertEqual(Mailbox.objects.filter(domain=domain).count(), 1)
 
-    def test_no_mailbox_is_larger_than_the_largest_allowed(self):
+    def test_a_mailbox_cannot_exceed_the_maximum_quota(self):
         self.limit(maxquota=100)
         self.assert_refuses("largest mailbox", self.mailbox, "one", quota=101)
         self.mailbox("one", quota=100)
 
-    def test_where_quotas_are_limited_none_is_unlimited(self):
+    def test_an_unlimited_quota_is_refused_when_quotas_are_limited(self):
         self.limit(maxquota=100)
         self.assert_refuses("without a quota", self.mailbox, "one", quota=0)
         self.limit(maxquota=0, quota=500)
@@ -91,7 +91,7 @@ class LimitTests(World):
         text = "not enough quota left: 0 MB of 150 MB"
         self.assert_refuses(text, self.mailbox, "two", quota=1)
 
-    def test_errors_say_the_numbers_and_the_cause(self):
+    def test_errors_name_the_numbers_and_the_cause(self):
         self.limit(quota=100, maxquota=0)
         text = "the domain's 100 MB are all assigned"
         self.assert_refuses(text, self.mailbox, "one", quota=0)
@@ -122,12 +122,12 @@ class LimitTests(World):
         self.assertContains(page, "2,048 MB are all assigned")
         self.assertEqual(self.proposal(quota=-1, maxquota=0), 0)
 
-    def test_programs_get_the_same(self):
+    def test_the_api_gets_the_same_default(self):
         self.limit(quota=0, maxquota=0)
         row = {"local_part": "one", "domain": "example.org", "password": "correct-horse-43"}
         self.assertEqual(self.api(self.alice).post("mailboxes", row).json()["quota"], 1024)
 
-    def test_where_quotas_are_switched_off_none_is_given(self):
+    def test_no_default_quota_when_quotas_are_disabled(self):
         self.limit(maxquota=-1)
         self.assert_refuses("switched off", self.mailbox, "one", quota=1)
         self.mailbox("one", quota=0)
@@ -145,7 +145,7 @@ class LimitTests(World):
             {"quota": 101},
         )
 
-    def test_a_limit_lowered_below_what_is_there_does_not_stop_other_edits(self):
+    def test_a_limit_below_the_current_count_does_not_prevent_other_edits(self):
         self.limit(quota=10, maxquota=10)
         self.perform(self.alice, edit_mailbox, "bob@example.org", {"name": "Robert"})
         self.assertEqual(Mailbox.objects.get(pk="bob@example.org").name, "Robert")
@@ -156,7 +156,7 @@ class LimitTests(World):
         state = DomainState.objects.get(pk="example.org")
         return state.mailboxes, state.aliases, state.quota_assigned
 
-    def test_the_tallies_follow_every_change(self):
+    def test_tallies_are_updated_by_every_change(self):
         self.assertEqual(self.tally(), (1, 1, 100 * MB))
         self.mailbox("one", quota=7)
         self.alias("two")
@@ -167,14 +167,14 @@ class LimitTests(World):
         self.perform(self.alice, delete_aliases, ["two@example.org"])
         self.assertEqual(self.tally(), (1, 1, 100 * MB))
 
-    def test_the_worker_mends_tallies_that_others_made_wrong(self):
+    def test_the_worker_corrects_wrong_tallies(self):
         DomainState.objects.filter(pk="example.org").update(mailboxes=77, aliases=-3)
         DomainState.objects.filter(pk="example.com").delete()
         recount_tallies()
         self.assertEqual(self.tally(), (1, 1, 100 * MB))
         self.assertEqual(DomainState.objects.get(pk="example.com").mailboxes, 1)
 
-    def test_what_is_written_while_the_worker_counts_is_not_overwritten(self):
+    def test_a_recount_does_not_overwrite_concurrent_changes(self):
 
         def count_and_write(**which):
             counted = count_contents(**which)

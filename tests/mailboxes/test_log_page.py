@@ -59,7 +59,7 @@ class LogLineTests(World):
 
 
 class LogPageTests(AliasWorld):
-    def test_each_line_opens_to_what_changed(self):
+    def test_each_line_expands_to_its_changes(self):
         self.sign_in(self.alice)
         page = self.client.get("/aliases/info@example.org/edit/")
         data = {
@@ -72,7 +72,7 @@ class LogPageTests(AliasWorld):
         self.assertContains(page, "<del>bob@example.org</del>", html=True)
         self.assertContains(page, "<ins>new@elsewhere.example</ins>", html=True)
 
-    def test_a_password_is_told_to_have_changed_and_no_more(self):
+    def test_a_changed_password_is_shown_without_its_value(self):
         self.sign_in(self.bob)
         self.client.post(
             "/account/password/",
@@ -85,7 +85,7 @@ class LogPageTests(AliasWorld):
             passwords.verify("new-pass-99", Mailbox.objects.get(pk=self.bob.pk).password)
         )
 
-    def test_the_log_of_a_domain_made_again_begins_anew(self):
+    def test_the_log_of_a_recreated_domain_starts_empty(self):
         old = timezone.now() - datetime.timedelta(days=400)
         Log.objects.create(
             domain_id="example.org",
@@ -126,7 +126,7 @@ class LogPageTests(AliasWorld):
                     ("m0@example.org" in text, "m1@example.org" in text), (first, second)
                 )
 
-    def test_a_new_domain_of_an_admin_is_told(self):
+    def test_an_assigned_domain_is_shown(self):
         self.sign_in(self.root)
         page = self.client.get("/admins/alice@example.org/edit/")
         data = {"domains": "example.com", "active": "on"}

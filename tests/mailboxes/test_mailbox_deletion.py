@@ -34,14 +34,14 @@ class MailboxDeletionTests(AliasWorld):
         models = (Usage, Vacation, VacationNotification, AppPassword, Fetchmail, TotpException)
         return [model.__name__ for model in models if model._base_manager.exists()]
 
-    def test_a_mailbox_takes_all_that_is_its_own(self):
+    def test_related_rows_of_a_mailbox_are_deleted(self):
         self.belongings()
         self.perform(self.alice, delete_mailboxes, [self.bob.pk])
         self.assertEqual(self.left(), [])
         self.assertFalse(Alias.objects.filter(pk=self.bob.pk).exists())
         self.assertEqual(self.logged(), [("delete_mailbox", "example.org", self.bob.pk)])
 
-    def test_a_domain_takes_all_that_is_in_it_and_leaves_the_log(self):
+    def test_all_rows_of_a_domain_are_deleted_except_the_log(self):
         self.belongings()
         Log.objects.create(
             domain_id="example.org", action="create_domain", data="example.org", username="x"
@@ -67,7 +67,7 @@ class MailboxDeletionTests(AliasWorld):
             ["info@example.org", *(f"n{number}@example.org" for number in range(len(written)))],
         )
 
-    def test_the_confirm_page_counts_what_will_go(self):
+    def test_the_confirmation_counts_related_rows(self):
         self.belongings()
         self.alias("friends", "bob@example.org", "x@y.example")
         self.alias("spy", "bob@example.org", person=self.root, domain="example.com")
@@ -95,14 +95,14 @@ class MailboxDeletionTests(AliasWorld):
         page = self.client.get(f"/mailboxes/{self.bob.pk}/delete/")
         self.assertNotIn("Aliases", dict(page.context["cascade_counts"]))
 
-    def test_secrets_are_kept_apart_from_what_is_told(self):
+    def test_secrets_are_stored_apart_from_change_records(self):
         self.perform(self.alice, delete_mailboxes, [self.bob.pk])
         told = str(list(Change.objects.values()))
         self.assertNotIn(self.bob.password, told)
         kept = ChangeSecret.objects.get(table="mailbox", key=self.bob.pk)
         self.assertEqual(kept.row["password"], self.bob.password)
 
-    def test_a_target_of_alias_domains_stays(self):
+    def test_a_target_of_alias_domains_cannot_be_deleted(self):
         self.perform(self.root, create_domains, [{"domain": "mirror.example.org"}])
         AliasDomain.objects.create(
             alias_domain_id="mirror.example.org", target_domain_id="example.org"
@@ -112,7 +112,7 @@ class MailboxDeletionTests(AliasWorld):
         self.perform(self.root, delete_domains, ["example.org", "mirror.example.org"])
         self.assertFalse(AliasDomain.objects.exists())
 
-    def test_what_existed_before_is_warned_of(self):
+    def test_recreating_a_deleted_address_causes_a_warning(self):
         self.perform(self.alice, delete_mailboxes, [self.bob.pk])
         self.sign_in(self.alice)
         data = {

@@ -12,7 +12,7 @@ from tests.base import World
 URL = "/mailboxes/bob@example.org/seen/"
 
 
-class SeenStories(World):
+class VerificationStatusTests(World):
     def setUp(self):
         self.sign_in(self.root)
         long_ago = timezone.now() - datetime.timedelta(days=1)
@@ -22,25 +22,25 @@ class SeenStories(World):
         with mock.patch.object(mailserver_views, "probe_recipient", return_value=reply):
             return self.client.get(URL)
 
-    def test_a_check_that_asked_everything_is_good_news(self):
+    def test_a_complete_check_is_shown_as_success(self):
         Verification.objects.create(rows=3)
         self.assertContains(self.seen(), "Nothing was different at the last check")
 
-    def test_a_check_that_could_not_ask_is_none(self):
+    def test_an_incomplete_check_is_ignored(self):
         for more in ({"trouble": "Postfix: there is no /etc/postfix/main.cf"}, {"total": 5000}):
             Verification.objects.all().delete()
             Verification.objects.create(**more)
             self.assertNotContains(self.seen(), "Nothing was different")
             self.assertContains(self.seen(), "could not ask everything")
 
-    def test_a_check_older_than_the_last_change_is_none(self):
+    def test_a_check_older_than_the_last_change_is_ignored(self):
         Verification.objects.create(rows=3)
         Mailbox.objects.filter(pk=self.bob.pk).update(
             modified=timezone.now() + datetime.timedelta(seconds=5)
         )
         self.assertContains(self.seen(), "older than the last change")
 
-    def test_a_check_of_another_domain_says_nothing(self):
+    def test_a_check_of_another_domain_is_ignored(self):
         Verification.objects.create(rows=3, domain="example.com")
         self.assertContains(self.seen(), "has not been run yet")
 
@@ -49,7 +49,7 @@ class SeenStories(World):
         Verification.objects.create(differences=[entry], total=1)
         self.assertContains(self.seen(), "virtual_mailbox_maps: expected x/, found –")
 
-    def test_differences_of_its_domain_and_of_the_server_concern_it_too(self):
+    def test_differences_of_its_domain_and_server_are_included(self):
         entry = {"asked": "x", "expected": "this", "found": "that"}
         mine = ("main.cf", "master.cf: smtp", "example.org", "@example.org", "*", "{PLAIN}")
         others = ("carol@example.com", "example.com", "info@example.org")
@@ -62,7 +62,7 @@ class SeenStories(World):
             self.assertNotContains(page, f"{key}, x")
         self.assertNotContains(page, "Nothing was different")
 
-    def test_the_door_agrees_or_not(self):
+    def test_the_reply_of_postfix_is_compared(self):
         self.assertContains(self.seen(), "Postfix takes mail for this mailbox")
         self.assertContains(self.seen("550 5.1.1 unknown"), "Postfix sees this mailbox otherwise")
         for model in (Mailbox, Alias):
@@ -70,11 +70,11 @@ class SeenStories(World):
         self.assertContains(self.seen("550 5.2.1 off"), "as it should")
         self.assertContains(self.seen(), "Postfix sees this mailbox otherwise")
 
-    def test_a_loop_is_refused_later_than_at_the_door(self):
+    def test_a_loop_is_refused_after_rcpt(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto="info@example.org")
         self.assertContains(self.seen(), "Postfix takes mail for this mailbox")
 
-    def test_nobody_there_is_no_error(self):
+    def test_an_unreachable_server_is_not_an_error(self):
         with mock.patch.object(
             mailserver_views,
             "probe_recipient",

@@ -36,7 +36,7 @@ class MailboxTests(TableTests, World):
         ]
         self.perform(self.root, create_mailboxes, rows)
 
-    def test_a_mailbox_has_its_own_alias_and_maildir(self):
+    def test_a_new_mailbox_has_an_alias_and_a_maildir(self):
         self.sign_in(self.alice)
         self.client.post(self.url("create"), self.create_data)
         mailbox = Mailbox.objects.get(pk=self.created_key)
@@ -45,7 +45,7 @@ class MailboxTests(TableTests, World):
         alias = Alias.objects.get(pk=self.created_key)
         self.assertEqual((alias.goto, alias.active), (self.created_key, True))
 
-    def test_the_alias_is_in_force_as_long_as_the_mailbox(self):
+    def test_the_alias_is_active_as_long_as_the_mailbox(self):
         self.sign_in(self.alice)
         for value in ("0", "1"):
             self.client.post(
@@ -53,7 +53,7 @@ class MailboxTests(TableTests, World):
             )
             self.assertEqual(Alias.objects.get(pk="bob@example.org").active, value == "1")
 
-    def test_alice_makes_no_mailbox_in_a_foreign_domain(self):
+    def test_alice_cannot_create_a_mailbox_in_a_foreign_domain(self):
         self.sign_in(self.alice)
         data = self.create_data | {"domain": "example.com"}
         self.assert_refused(self.client.post(self.url("create"), data), "You have no domain")
@@ -67,14 +67,14 @@ class MailboxTests(TableTests, World):
             self.assert_refused(answer, "What follows + is an extension")
 
     @override_settings(MAILADMIN_RECIPIENT_DELIMITER="-+")
-    def test_a_name_of_a_list_is_an_extension_for_dovecot(self):
+    def test_a_list_name_with_a_delimiter_is_an_extension_for_dovecot(self):
         self.sign_in(self.root)
         for name in ("owner-bob", "bob-request"):
             data = self.create_data | {"local_part": name}
             answer = self.client.post("/mailboxes/create/", data)
             self.assert_refused(answer, "What follows - is an extension")
 
-    def test_a_long_name_is_refused_and_not_cut(self):
+    def test_a_long_name_is_refused_and_not_truncated(self):
         self.sign_in(self.root)
         for url, names in {
             "mailboxes": ["local_part"],

@@ -78,14 +78,14 @@ VALUES ('bob@example.org', 'smtp:[mx.example]:25', 1), ('?@example.org', 'discar
 
 
 @pytest.mark.mariadb
-def test_no_key_is_an_error_and_only_ascii_is_found(adopted, tmp_path):
+def test_no_key_causes_an_error_and_only_ascii_matches(adopted, tmp_path):
     only_ascii_is_found(adopted, tmp_path)
 
 
 @pytest.mark.release
 @pytest.mark.mysql
 @pytest.mark.mariadb
-def test_no_collation_takes_one_address_for_another(converted, tmp_path):
+def test_no_collation_confuses_two_addresses(converted, tmp_path):
     only_ascii_is_found(converted, tmp_path)
 
 

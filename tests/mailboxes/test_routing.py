@@ -394,7 +394,7 @@ def traced(addresses, **more):
         {"a": [f"a+{'more' * 10}"]},
     ],
 )
-def test_a_way_without_end_is_refused_in_postfixs_words(postfix, rows):
+def test_an_endless_route_is_refused_with_postfixs_reply(postfix, rows):
     name = f"loop{next(number)}.test"
     Domain.objects.create(domain=name)
     for address, targets in rows.items():
@@ -424,7 +424,7 @@ STORIES = [
 
 
 @pytest.mark.parametrize("rows, end, refusal", STORIES, ids=lambda value: str(value))
-def test_a_row_leads_where_postfix_says_it_leads(postfix, rows, end, refusal):
+def test_a_transport_row_is_traced_like_postfix(postfix, rows, end, refusal):
     name = f"row{next(number)}.test"
     bob, who = f"bob@sub.{name}", f"who@sub.{name}"
     Domain.objects.create(domain=f"sub.{name}")
@@ -452,7 +452,7 @@ def with_parents(postfix):
             yield postfix
 
 
-def test_where_parents_match_a_domains_row_is_for_its_sub_domains(with_parents):
+def test_with_parent_matching_a_row_applies_to_subdomains(with_parents):
     name = f"parent{next(number)}.test"
     bob = f"bob@sub.{name}"
     Domain.objects.create(domain=f"sub.{name}")
@@ -538,7 +538,7 @@ def assert_delivered_as_foretold(postfix, routes):
         assert {a: seen.get(bare(a), set()) for a in ways} == {a: foretold(routes[a]) for a in ways}
 
 
-def test_targets_are_read_as_postfix_reads_them(postfix, request):
+def test_lists_of_targets_are_parsed_like_postfix(postfix, request):
     replace_transports([], postfix)
 
     @many_cases(request)
@@ -558,7 +558,7 @@ def test_targets_are_read_as_postfix_reads_them(postfix, request):
     compare()
 
 
-def test_the_tracer_says_what_postfix_does(postfix, request):
+def test_the_tracer_agrees_with_postfix(postfix, request):
     @many_cases(request)
     @hypothesis.given(worlds())
     def compare(world):

@@ -88,7 +88,7 @@ def keep_script(server):
         assert '"meals" ACTIVE' in client.say("LISTSCRIPTS")
 
 
-def test_a_script_that_is_kept_by_managesieve_files_the_mail(server):
+def test_a_script_stored_by_managesieve_files_the_mail(server):
     keep_script(server)
     receive(server, "bob@example.org")  # about lunch
     with server.dovecot.imap() as imap:
@@ -102,7 +102,7 @@ def test_a_script_that_is_kept_by_managesieve_files_the_mail(server):
     assert Usage.objects.get(pk="bob@example.org").messages == 1
 
 
-def test_without_a_script_mail_is_delivered_as_ever(server):
+def test_without_a_script_mail_is_delivered_to_the_inbox(server):
     receive(server, "bob@example.org")
     assert len(server.mails("bob@example.org")) == 1
 
@@ -113,7 +113,7 @@ def begin_with_a_dot(server):
     path.write_text(path.read_text().replace("~/active.sieve", "~/.dovecot.sieve"))
 
 
-def test_a_script_that_begins_with_a_dot_would_be_a_folder(transactional_db, request):
+def test_a_script_beginning_with_a_dot_is_listed_as_a_folder(transactional_db, request):
     """Why the active script does not, and `check` warns of it."""
     build_world()
     with MailServer(sieve=True, write=begin_with_a_dot) as server:
@@ -132,7 +132,7 @@ def test_a_script_that_begins_with_a_dot_would_be_a_folder(transactional_db, req
 
 
 @pytest.mark.parametrize("sieve", [False, True])
-def test_it_is_not_offered_unless_it_is_asked_for(sieve, transactional_db, request):
+def test_sieve_is_not_offered_unless_selected(sieve, transactional_db, request):
     build_world()
     with MailServer(sieve=sieve) as server:
         mailservers.open_database(server, request)
@@ -144,7 +144,7 @@ def test_it_is_not_offered_unless_it_is_asked_for(sieve, transactional_db, reque
 
 
 @pytest.mark.django_db
-def test_the_command_writes_it_and_names_the_packages(tmp_path, capsys):
+def test_the_command_writes_sieve_and_names_the_packages(tmp_path, capsys):
     options = [f"--dovecot={tmp_path}/d", f"--postfix={tmp_path}/p", "--hostname=mail.test"]
     call_command("mailserver", "config", *options, "--sieve")
     said = capsys.readouterr().out

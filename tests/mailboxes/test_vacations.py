@@ -28,7 +28,7 @@ class VacationTests(AliasWorld):
             "/account/vacation/", data | ({"active": "on"} if active else {}) | changed
         )
 
-    def test_bob_goes_and_comes_back(self):
+    def test_a_vacation_is_switched_on_and_off(self):
         self.assertRedirects(self.leave(), "/account/vacation/")
         self.assertEqual(self.goto(), f"{VACATION_TARGET},bob@example.org")
         vacation = Vacation.objects.get(pk=self.bob.pk)
@@ -43,7 +43,7 @@ class VacationTests(AliasWorld):
         self.leave()
         self.assertEqual(self.goto(), f"{VACATION_TARGET},bob@example.org")
 
-    def test_a_list_of_targets_that_leaves_no_room_for_the_answer_is_said_to_be_too_long(self):
+    def test_a_list_of_targets_too_long_for_the_vacation_target_is_refused(self):
         targets = ",".join(f"someone.{n:04}@far.test" for n in range(2990))
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{targets[:65500]},bob@example.org")
         narrow = {("alias", "goto"): ColumnFacts("latin1", "text", "latin1_general_ci")}
@@ -51,18 +51,18 @@ class VacationTests(AliasWorld):
             self.assert_refused(self.leave(), "longer than this database")
         self.assertFalse(Vacation.objects.exists())
 
-    def test_everybody_is_told_anew(self):
+    def test_a_new_vacation_notifies_every_sender_again(self):
         self.leave()
         VacationNotification.objects.create(vacation_id=self.bob.pk, notified="x@y.example")
         self.leave(subject="Away again")
         self.assertFalse(VacationNotification.objects.exists())
 
-    def test_other_targets_stay_in_postfixadmins_order(self):
+    def test_other_targets_keep_the_order_of_postfixadmin(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto="bob@example.org,x@y.example")
         self.leave()
         self.assertEqual(self.goto(), f"x@y.example,{VACATION_TARGET},bob@example.org")
 
-    def test_dates_that_make_no_sense_are_refused(self):
+    def test_invalid_dates_are_refused(self):
         for changed in (
             {"activeuntil": "2020-01-01T00:00"},
             {"activefrom": "2030-01-01T00:00", "activeuntil": "2029-01-01T00:00"},

@@ -38,7 +38,7 @@ def files(folder, main_cf="", master_cf="smtp inet n - n - - smtpd\n"):
         ("unlimited", None),
     ],
 )
-def test_quotas_are_read_as_dovecot_reads_them(text, size):
+def test_quotas_are_parsed_like_dovecot(text, size):
     assert parse_quota_bytes(text) == size
 
 
@@ -54,7 +54,7 @@ def test_quotas_are_read_as_dovecot_reads_them(text, size):
         ("", ""),
     ],
 )
-def test_the_folder_of_a_location(location, path):
+def test_the_folder_of_a_location_is_parsed(location, path):
     assert parse_location_path(location, "/home/bob/") == path
 
 
@@ -84,15 +84,13 @@ THEIRS = "virtual_mailbox_maps = mysql:/etc/postfix/sql/users.cf\n"
         (THEIRS, "virtual_alias_maps", "a@x.test,b@x.test", "b@x.test,a@x.test", True),
     ],
 )
-def test_answers_are_the_same_if_postfix_does_the_same_with_them(
-    tmp_path, main_cf, parameter, expected, found, is_same
-):
+def test_equivalent_answers_are_equal(tmp_path, main_cf, parameter, expected, found, is_same):
     compared = PostfixComparison(SimpleNamespace(files=files(tmp_path, main_cf)))
     assert compared._is_same(parameter, expected, found) is is_same
 
 
 @pytest.mark.mailserver
-def test_domains_may_be_written_into_the_list(tmp_path):
+def test_domains_may_be_listed_literally(tmp_path):
     (tmp_path / "more").write_text("example.net\n")
     main_cf = f"virtual_mailbox_domains = example.org, {tmp_path}/more, inline:{{ example.com=x }}"
     live = LivePostfix(files(tmp_path, main_cf))
@@ -112,7 +110,7 @@ def test_domains_may_be_written_into_the_list(tmp_path):
         ("", False),
     ],
 )
-def test_a_list_is_closed_by_what_stands_before_a_permit(words, is_closed):
+def test_a_restriction_before_a_permit_closes_a_list(words, is_closed):
     assert parameters.is_closed_to_strangers(words.split()) is is_closed
 
 
@@ -136,7 +134,7 @@ LIST = ["reject_non_fqdn_recipient", "check_recipient_access", "mailadmin/x.cf"]
         (parameters.RELAY_RESTRICTIONS, ["warn_if_reject", *LIST], True),
     ],
 )
-def test_a_list_may_hold_more_that_refuses(name, found, is_held):
+def test_a_list_may_contain_more_restrictions(name, found, is_held):
     assert parameters.contains_restrictions(name, LIST, found) is is_held
 
 
@@ -161,7 +159,7 @@ def test_a_service_that_overrides_a_list_is_named(tmp_path, db):
         ("mynetworks = 128.0.0.0/1", ["128.0.0.0/1"]),
     ],
 )
-def test_networks_that_hold_half_the_internet_are_named(tmp_path, main_cf, differences):
+def test_very_large_networks_are_reported(tmp_path, main_cf, differences):
     found = parameters.check_mynetworks(files(tmp_path, main_cf))
     assert [each.found for each in found] == differences
 
@@ -179,7 +177,7 @@ COMPLETE = "virtual_mailbox_base = /v\nvirtual_uid_maps = static:5\nvirtual_gid_
         (f"{COMPLETE}message_size_limit = 0", False),
     ],
 )
-def test_postfix_may_deliver_by_itself_if_it_is_set_up_for_it(tmp_path, main_cf, is_fine):
+def test_local_delivery_is_accepted_if_configured(tmp_path, main_cf, is_fine):
     master = "virtual unix - n n - - virtual\n"
     found = list(parameters.check_virtual_transport(files(tmp_path, main_cf, master)))
     assert (found == []) is is_fine
@@ -194,7 +192,7 @@ def test_postfix_may_deliver_by_itself_if_it_is_set_up_for_it(tmp_path, main_cf,
         ("", "[::1]:smtp inet n - n - 1 postscreen", ("::1", 25)),
     ],
 )
-def test_where_postfix_takes_mail_from_others(tmp_path, main_cf, line, place):
+def test_listening_addresses_of_postfix_are_found(tmp_path, main_cf, line, place):
     others = (
         "submission inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n"
         "10025 inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes\n"
@@ -206,7 +204,7 @@ def test_where_postfix_takes_mail_from_others(tmp_path, main_cf, line, place):
         smtp.find_smtp_listener(files(tmp_path, main_cf, others))
 
 
-def test_a_server_that_defers_everything_is_asked_a_few_times_only(tmp_path, monkeypatch):
+def test_a_server_that_defers_everything_gets_few_requests(tmp_path, monkeypatch):
     asked = []
 
     def replies(_files, addresses):
@@ -228,7 +226,7 @@ def test_a_server_that_defers_everything_is_asked_a_few_times_only(tmp_path, mon
     assert probe.skipped == ["more addresses, as Postfix defers all mail"]
 
 
-def test_a_lmtp_server_that_breaks_off_refuses_each_mailbox(tmp_path):
+def test_a_disconnecting_lmtp_server_is_reported_for_each_mailbox(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()

@@ -165,7 +165,7 @@ def differences(server, *options):
 # What is compared
 
 
-def test_a_server_that_sees_the_rows_has_no_differences(server):
+def test_a_correct_server_has_no_differences(server):
     varied_world()
     told, status = verify(server)
     rows = Domain.objects.count() + Mailbox.objects.count() + Alias.objects.count() + 1
@@ -213,7 +213,7 @@ OTHERWISE = (
 )
 
 
-def test_every_map_that_asks_otherwise_is_found(server, changed):
+def test_every_map_with_another_query_is_found(server, changed):
     varied_world()
     away = {"domain": "gone.test", "default_aliases": False, "transport": "smtp:[127.0.0.1]:9"}
     make(create_domains, [away])
@@ -242,7 +242,7 @@ def write_aged(path, text):
     os.utime(path, (0, 0))
 
 
-def test_a_map_that_main_cf_names_no_longer_is_found(server, changed):
+def test_a_map_removed_from_main_cf_is_found(server, changed):
     varied_world()
     line = f"    {server.choices.map_type}:$config_directory/mailadmin/virtual_alias_mirror.cf\n"
     changed("etc/main.cf", line, "")
@@ -251,7 +251,7 @@ def test_a_map_that_main_cf_names_no_longer_is_found(server, changed):
     assert asked <= {"virtual_alias_maps", "RCPT TO"}
 
 
-def test_a_transport_that_the_server_does_not_see_is_its_domains_difference(server, changed):
+def test_an_unseen_transport_is_a_difference_of_its_domain(server, changed):
     varied_world()
     changed("etc/mailadmin/transport_pattern.cf", "active = 1", "active = 0")
     asked = {key for key, parameter in differences(server) if parameter == "transport_maps"}
@@ -284,7 +284,7 @@ ANSWERS_OTHERWISE = (
 )
 
 
-def test_every_question_of_dovecots_that_asks_otherwise_is_found(server, forgetful, changed):
+def test_every_changed_dovecot_query_is_found(server, forgetful, changed):
     varied_world()
     for query, old, new, _key, _asked in ANSWERS_OTHERWISE:
         changed_query(server, changed, query, old, new)
@@ -326,7 +326,7 @@ def anew(server):
 # What is told
 
 
-def test_the_result_is_kept_and_shown_to_superadmins(server, changed, client, settings):
+def test_the_result_is_stored_and_shown_to_superadmins(server, changed, client, settings):
     settings.EMAIL_PORT = server.port
     root, alice = (Admin.objects.get(pk=f"{name}") for name in ("root@example.net", ALICE))
     client.force_login(root, backend="mailadmin.accounts.backends.AdminBackend")
@@ -354,14 +354,14 @@ def test_the_result_is_kept_and_shown_to_superadmins(server, changed, client, se
 ALICE = "alice@example.org"
 
 
-def test_old_results_are_cleared_away(server):
+def test_old_results_are_purged(server):
     old = timezone.now() - timezone.timedelta(days=31)
     Verification.objects.create(checked=old)
     verify(server)
     assert Verification.objects.count() == 1
 
 
-def test_a_domain_that_is_not_there_is_an_error(server):
+def test_an_unknown_domain_is_an_error(server):
     with pytest.raises(CommandError, match="example.net"):
         call_command("mailserver", "verify", "--domain=example.net")
     assert not Verification.objects.exists()
@@ -374,14 +374,14 @@ def made_accounts():
     return Mailbox.objects.filter(local_part__startswith=ACCOUNT_PREFIX)
 
 
-def test_accounts_that_are_made_for_sign_ins_are_gone_afterwards(server):
+def test_temporary_accounts_are_deleted_after_the_run(server):
     told, status = verify(server)
     assert status == 0 and "sign-in with the right password (1)" in told
     assert not made_accounts().exists()
     assert not Alias.objects.filter(pk__startswith=ACCOUNT_PREFIX).exists()
 
 
-def test_no_accounts_are_made_where_that_is_not_wanted(server):
+def test_no_accounts_are_created_with_the_option_to_skip_them(server):
     told, status = verify(server, "--no-accounts")
     assert status == 0
     assert "Not asked: Dovecot: sign-in with a right password (--no-accounts)" in told
@@ -389,7 +389,7 @@ def test_no_accounts_are_made_where_that_is_not_wanted(server):
     assert not Log.objects.filter(data__startswith=ACCOUNT_PREFIX).exists()
 
 
-def test_what_an_ended_run_has_left_behind_is_removed(server):
+def test_leftovers_of_an_aborted_run_are_removed(server):
     there = Domain.objects.get(pk="example.org")
     for local_part, name in (
         (f"{ACCOUNT_PREFIX}a", ACCOUNT_NAME),
@@ -408,7 +408,7 @@ def test_what_an_ended_run_has_left_behind_is_removed(server):
     }  # one may be in use, one is somebody's
 
 
-def test_a_domain_without_room_leaves_it_to_another(server):
+def test_a_full_domain_is_skipped_for_another(server):
     Domain.objects.filter(pk="example.com").update(mailboxes=1)
     told, _status = verify(server, "--domain=example.com")
     assert "Not asked: Dovecot: sign-in with a right password: no domain has room" in told
@@ -434,7 +434,7 @@ def test_each_kind_of_stored_password_is_tried(server):
 # Postfix's user
 
 
-def test_maps_that_daemons_open_themselves_may_be_roots(server):
+def test_maps_opened_by_daemons_may_belong_to_root(server):
     """Only proxymap opens them as Postfix's user: this shows that Postfix sees it so."""
     path = server.config / "main.cf"
     direct = path.read_text().replace("proxy:", "")
@@ -450,14 +450,14 @@ def test_maps_that_daemons_open_themselves_may_be_roots(server):
     assert (status, "0 differences" in told) == (0, True)
 
 
-def test_a_process_that_may_not_become_postfix_says_so(server, monkeypatch):
+def test_a_process_without_root_rights_reports_it(server, monkeypatch):
     monkeypatch.setattr(programs, "get_process_identity", mock.Mock(side_effect=PermissionError))
     told, status = verify(server)
     assert status == 0
     assert "Not asked: Postfix: the maps’ files, as its own user" in told
 
 
-def test_a_map_in_front_of_proxymaps_memory_is_not_taken_for_the_truth(server, changed):
+def test_a_stale_proxymap_cache_is_detected(server, changed):
     """The file is changed back, and the process that runs has read the other."""
     path = server.config / "mailadmin/virtual_mailbox.cf"
     with altered(path, "mailbox.maildir", "'elsewhere/'"):
@@ -476,7 +476,7 @@ def test_a_map_in_front_of_proxymaps_memory_is_not_taken_for_the_truth(server, c
 # Servers that are away
 
 
-def test_without_a_mail_server_the_panels_own_queries_are_tried(server, tmp_path):
+def test_without_a_mail_server_the_panels_queries_are_verified(server, tmp_path):
     out = io.StringIO()
     places = [f"--postfix={tmp_path}/none", f"--dovecot={tmp_path}/none"]
     call_command("mailserver", "verify", "--all", *places, stdout=out)
@@ -493,7 +493,7 @@ def test_a_query_that_cannot_run_is_an_error_without_a_mail_server(server, tmp_p
         call_command("mailserver", "verify", "--all", *places, stdout=io.StringIO())
 
 
-def test_a_database_that_postfix_cannot_ask_is_named(server, changed):
+def test_a_database_unreachable_for_postfix_is_reported(server, changed):
     if connection.vendor == "mysql":
         changed("etc/mailadmin/virtual_alias.cf", "password = testpostfix", "password = s3cret")
     else:
@@ -506,7 +506,7 @@ def test_a_database_that_postfix_cannot_ask_is_named(server, changed):
     assert "Not asked: Dovecot" not in told
 
 
-def test_a_postfix_that_does_not_run_is_named(server, tmp_path):
+def test_a_stopped_postfix_is_reported(server, tmp_path):
     copied = tmp_path / "postfix"
     shutil.copytree(server.config, copied)
     (tmp_path / "queue").mkdir()
@@ -521,7 +521,7 @@ def test_a_postfix_that_does_not_run_is_named(server, tmp_path):
     assert "Not asked: Dovecot: " not in out.getvalue()
 
 
-def test_a_dovecot_that_does_not_run_is_named(server, tmp_path):
+def test_a_stopped_dovecot_is_reported(server, tmp_path):
     copied = tmp_path / "dovecot"
     shutil.copytree(server.folder / "dovecot", copied)
     path = copied / "dovecot.conf"
@@ -538,7 +538,7 @@ def test_a_dovecot_that_does_not_run_is_named(server, tmp_path):
 # At the door
 
 
-def test_postfix_is_asked_at_its_door_and_no_mail_is_sent(server, settings):
+def test_postfix_is_probed_by_smtp_and_no_mail_is_sent(server, settings):
     settings.EMAIL_PORT = server.port
     assert probe_recipient("bob@example.org") == "250 2.1.5 Ok"
     make(set_mailboxes, ["bob@example.org"], "active", False)
@@ -549,7 +549,7 @@ def test_postfix_is_asked_at_its_door_and_no_mail_is_sent(server, settings):
         probe_recipient("bob@example.org")
 
 
-def test_the_page_tells_whether_postfix_agrees(server, settings, client):
+def test_the_page_shows_whether_postfix_agrees(server, settings, client):
     client.force_login(
         Admin.objects.get(pk="root@example.net"), backend="mailadmin.accounts.backends.AdminBackend"
     )

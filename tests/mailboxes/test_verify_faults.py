@@ -533,7 +533,7 @@ def checked(server):
     return json.loads(out.getvalue())["findings"]
 
 
-def test_nothing_is_said_of_what_is_whole(server):
+def test_an_intact_configuration_has_no_findings(server):
     told, status = verify(server, "--json")
     found = json.loads(told)
     assert (found["differences"], found["not_asked"], status) == ([], [WITH_WILDCARDS], 0)
@@ -542,7 +542,7 @@ def test_nothing_is_said_of_what_is_whole(server):
 
 
 @pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: broken.name)
-def test_each_break_is_named(server, apply, broken):
+def test_each_break_is_reported(server, apply, broken):
     apply(broken.edits)
     if broken.said or broken.failed:
         needs_accounts = {RIGHT, "AUTH"} & {asked for _key, asked in broken.said}
@@ -557,5 +557,5 @@ def test_each_break_is_named(server, apply, broken):
         assert broken.code in {each["code"] for each in checked(server)}
 
 
-def test_there_are_enough_of_them():
+def test_the_number_of_breaks():
     assert len(BREAKS) == len({broken.name for broken in BREAKS}) >= 38

@@ -76,7 +76,7 @@ class HostileServers(World):
         row = {"local_part": "dora", "domain": self.bob.domain, "password": "x", "quota": 1}
         self.perform(self.alice, create_mailboxes, [row | {"welcome_mail": True}])
 
-    def test_each_is_a_failed_job_with_its_reason_and_ends_in_time(self):
+    def test_each_hostile_server_ends_as_a_failed_job_in_time(self):
         self.create()
         for name, (script, then) in ENDS.items():
             with (
@@ -106,7 +106,7 @@ class HostileServers(World):
             call_command("worker", once=True)
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
 
-    def test_a_server_that_is_not_there_leaves_no_thread_behind(self):
+    def test_an_unreachable_server_leaves_no_thread_behind(self):
         self.create()
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
@@ -117,7 +117,7 @@ class HostileServers(World):
                 call_command("worker", once=True)
         self.assertEqual(threading.active_count(), before)
 
-    def test_the_deadline_outlives_the_change_to_tls(self):
+    def test_the_deadline_applies_after_starttls(self):
         """The server says go, and then nothing that is TLS: neither timeout nor error ends it."""
         self.create()
         script = (b"220 mail.test\r\n", b"250-mail.test\r\n250 STARTTLS\r\n", b"220 go\r\n")
@@ -132,7 +132,7 @@ class HostileServers(World):
             self.assertLess(time.monotonic() - began, 15)
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
 
-    def test_a_mail_that_was_taken_is_sent_once_whatever_comes_after(self):
+    def test_an_accepted_mail_is_sent_once_whatever_follows(self):
         self.create()
         script = (*HELLO, b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n")
         with (

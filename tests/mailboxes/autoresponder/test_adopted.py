@@ -20,7 +20,7 @@ VALUES ('Dave@Upper.Example', 'Weg', 'Bin weg.', '', 'Upper.Example')
     ("shape", "charset", "prefix"),
     [("2.1", "", "old_"), ("3.3.13", "", ""), ("1856", "latin1", "")],
 )
-def test_people_in_an_adopted_database_are_answered_for(post, mariadb, shape, charset, prefix):
+def test_vacations_of_an_adopted_database_are_answered(post, mariadb, shape, charset, prefix):
     database = Database.of_shape(mariadb, f"away_{os.getpid()}", shape, charset, prefix)
     database.migrate()
     database.execute(DAVE.format(prefix=prefix))
@@ -71,7 +71,7 @@ def a_day(post, number=0):
     yield post.brings(letter(To="info@example.org"), sender=new)
 
 
-def test_the_account_needs_what_is_said_and_no_more(post, mariadb, account):
+def test_the_documented_grants_are_sufficient_and_necessary(post, mariadb, account):
     user, name = account
     url = f"mysql://{user}:x@127.0.0.1:{mariadb.port}/{name}"
     post.settings = autoresponder.load_settings(environ=environ(MAILADMIN_DATABASE_URL=url))

@@ -23,7 +23,7 @@ from mailboxes.models import Mailbox
 from tests.mailboxes.autoresponder.post import FRIEND, ZONE, at, letter, notes, vacation
 
 
-def test_a_friend_is_answered_and_nothing_can_come_back(post):
+def test_an_answer_cannot_cause_an_answer(post):
     assert post.brings(letter(References="<0@example.net>")) == 0
     [answer] = post.answers()
     assert answer["From"] == "Bob <bob@example.org>"
@@ -40,7 +40,7 @@ def test_a_friend_is_answered_and_nothing_can_come_back(post):
     assert list(notes()) == [FRIEND]
 
 
-def test_an_answer_in_russian_arrives_as_it_was_written(post):
+def test_an_answer_in_russian_is_sent_unchanged(post):
     Mailbox.objects.filter(pk="bob@example.org").update(name="Борис «Боб» Иванов")
     text = "Я в отпуске.\r\nВернусь 5 мая 🌴.\r\n"
     vacation(subject="Нет на месте, вернусь не скоро, потому что я в долгом отпуске", body=text)
@@ -53,7 +53,7 @@ def test_an_answer_in_russian_arrives_as_it_was_written(post):
     assert answer.get_content_charset() == "utf-8"
 
 
-def test_places_for_subject_and_dates_are_filled_in(post):
+def test_placeholders_for_subject_and_dates_are_filled_in(post):
     start = datetime.datetime(2026, 5, 1, 12, tzinfo=ZONE)
     end = datetime.datetime(2036, 5, 14, 12, tzinfo=ZONE)
     body = "From <%From_Date> until <%Until_Date>."
@@ -67,7 +67,7 @@ def test_places_for_subject_and_dates_are_filled_in(post):
 @pytest.mark.parametrize(
     "name", ['Bob "the \\ builder" Brown', "=?utf-8?q?root?=", "carol@example.com, Bob"]
 )
-def test_a_strange_name_is_still_only_a_name(post, name):
+def test_a_name_with_special_characters_is_quoted(post, name):
     Mailbox.objects.filter(pk="bob@example.org").update(name=name)
     post.brings()
     [answer] = post.answers()
@@ -123,7 +123,7 @@ TEXTS = strategies.text(max_size=300) | strategies.text('\r\n :=?<>"\\a\u2028\x8
 
 
 @given(TEXTS, TEXTS, TEXTS, TEXTS, TEXTS)
-def test_no_text_of_anybody_begins_a_header_field(name, subject, body, original, references):
+def test_no_text_can_inject_a_header_field(name, subject, body, original, references):
     fields = {
         "subject": [original],
         "message-id": [f"<1@example.net>{references}"],
@@ -142,7 +142,7 @@ def test_no_text_of_anybody_begins_a_header_field(name, subject, body, original,
 
 
 @given(strategies.text('абв\t é=?_"', max_size=120), strategies.text(max_size=60))
-def test_a_text_of_one_line_arrives_as_it_is(subject, name):
+def test_a_text_of_one_line_is_sent_unchanged(subject, name):
     subject, name = answers.collapse_whitespace(subject), answers.collapse_whitespace(name)
     away = VacationRow("bob@example.org", subject, "", None, None, 0, name)
     data = answers.compose_reply(
@@ -183,7 +183,7 @@ def test_a_text_of_one_line_arrives_as_it_is(subject, name):
         max_size=60,
     ).map(b"".join)
 )
-def test_whatever_the_bytes_there_is_no_fault(garbage):
+def test_no_input_raises_an_exception(garbage):
     known = {"MAILADMIN_VACATION": True}
     letter = read_message(io.BytesIO(garbage), FRIEND)
     list(autoresponder.rules.iter_no_reply_reasons(letter, known))
@@ -202,7 +202,7 @@ def test_garbage_gets_no_answer_and_no_bounce(post, mail):
     assert post.answers() == []
 
 
-def test_a_header_in_broken_letters_is_answered_all_the_same(post):
+def test_a_header_with_invalid_bytes_is_answered(post):
     mail = letter().replace(b"Lunch?", b"caf\xe9 \xff\x00 =?utf-8?q?=FF?=")
     vacation(subject="Re: $SUBJECT")
     assert post.brings(mail) == 0
@@ -227,7 +227,7 @@ class Large(io.RawIOBase):
 
 
 @pytest.mark.parametrize("start", [letter(), b"Subject: Lunch?\nX: one long line"])
-def test_a_large_mail_is_read_to_its_end_and_not_kept(start):
+def test_a_large_mail_is_read_to_its_end_and_not_kept_in_memory(start):
     large = Large(start)
     tracemalloc.start()
     try:

@@ -56,7 +56,7 @@ def test_django_runs_the_same_command(post):
         (["--env-file=/nowhere"], {}),
     ],
 )
-def test_mail_waits_while_the_command_or_a_setting_is_wrong(post, more, environment):
+def test_mail_is_deferred_while_the_command_or_a_setting_is_wrong(post, more, environment):
     """Any other status would be a bounce, which tells a stranger what is wrong here."""
     result = post.runs(*more, environ=environ(**environment))
     assert result.returncode == 75
@@ -66,14 +66,14 @@ def test_mail_waits_while_the_command_or_a_setting_is_wrong(post, more, environm
 
 
 @pytest.mark.parametrize("form", ["--recipient=a --recipient=b", "--recipient a b"])
-def test_several_recipients_are_named_in_both_ways(form):
+def test_several_recipients_are_accepted_in_both_forms(form):
     assert autoresponder.build_parser().parse_args(["--sender=", *form.split()]).recipient == [
         "a",
         "b",
     ]
 
 
-def test_a_fault_of_our_own_lets_the_mail_wait(post, tmp_path):
+def test_an_internal_error_defers_the_mail(post, tmp_path):
     code = (
         "import sys, mailadmin\n"
         "from mailboxes.mailserver import autoresponder\n"
@@ -89,7 +89,7 @@ def test_a_fault_of_our_own_lets_the_mail_wait(post, tmp_path):
     assert b"a fault: TypeError in " in result.stderr and b"Traceback" not in result.stderr
 
 
-def test_a_file_of_its_own_says_which_database(post, tmp_path):
+def test_the_configuration_file_names_the_database(post, tmp_path):
     path = tmp_path / "autoreply.env"
     url = environ()["MAILADMIN_DATABASE_URL"]
     path.write_text(

@@ -34,7 +34,7 @@ def hasty(monkeypatch):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_no_answer_is_lost_unsaid_or_sent_twice(post, hasty, name):
+def test_no_answer_is_silently_lost_or_sent_twice(post, hasty, name):
     program, status, said, number = PROGRAMS[name]
     vacation(body="I am at the sea. " * 20)
     good = post.sendmail.read_text()
@@ -57,7 +57,7 @@ def test_a_long_answer_is_handed_over_whole(post):
     assert answer.get_content().count("sea") == 30_000
 
 
-def test_nothing_of_a_program_that_hangs_stays(post, hasty):
+def test_a_hanging_program_is_killed(post, hasty):
     post.sendmail.write_text("#!/bin/sh\nsleep 4242 &\nsleep 4242\n")
     assert post.brings() == 75
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout

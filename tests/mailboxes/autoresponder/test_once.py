@@ -44,7 +44,7 @@ bob#example.org@elsewhere.example bob #@ bob# bob@autoreply.localhost
 
 
 @pytest.mark.parametrize("recipient", ["", "#" * 900, *NOBODY_AWAY.split()])
-def test_a_recipient_who_is_not_away_makes_no_bounce(post, recipient):
+def test_a_recipient_who_is_not_away_causes_no_bounce(post, recipient):
     assert post.brings(recipient=recipient) == 0
     assert post.answers() == []
     assert "nobody is away there" in post.log.getvalue()
@@ -73,7 +73,7 @@ def test_delimiters_may_be_several_and_occur_in_names(post):
     assert [answer["From"] for answer in post.answers()] == [name]
 
 
-def test_a_sign_in_a_domain_is_a_delimiter_only_if_nothing_else_fits(post):
+def test_a_delimiter_in_a_domain_splits_only_as_a_last_resort(post):
     post.settings["MAILADMIN_RECIPIENT_DELIMITER"] = "-"
     found = addresses.find_possible_owners("bob#my-example.org@autoreply.localhost", post.settings)
     assert found == ["bob@my-example.org", "bob@my"]
@@ -96,13 +96,13 @@ def test_bob_and_carol_both_answer_a_mail_to_both(post):
         lambda: Domain.objects.filter(pk="example.org").update(active=False),
     ],
 )
-def test_nothing_is_answered_beside_the_vacation(post, switch):
+def test_inactive_vacations_are_not_answered(post, switch):
     switch()
     assert post.brings() == 0
     assert post.answers() == []
 
 
-def test_a_feature_that_is_off_answers_nobody(post):
+def test_a_disabled_feature_answers_nobody(post):
     post.settings["MAILADMIN_VACATION"] = False
     post.brings()
     assert post.answers() == []
@@ -131,7 +131,7 @@ def test_the_dates_are_local_time(post):
     assert len(post.answers()) == 1
 
 
-def test_what_bob_says_in_the_panel_is_what_is_answered(post):
+def test_the_vacation_saved_in_the_panel_is_answered(post):
     dates = {"activefrom": at(minutes=-1), "activeuntil": at(days=1)}
     values = {"subject": "At sea", "body": "Ahoy", "interval_time": 0, **dates}
     target = {"recipient": vacation_target("bob@example.org")}
@@ -146,7 +146,7 @@ def test_what_bob_says_in_the_panel_is_what_is_answered(post):
 # Once
 
 
-def test_a_friend_is_told_once(post):
+def test_a_sender_is_answered_once(post):
     for sender in (FRIEND, FRIEND, "Friend@Example.NET"):
         assert post.brings(sender=sender) == 0
     assert len(post.answers()) == 1
@@ -167,7 +167,7 @@ def test_a_friend_is_told_once(post):
         (1, {"seconds": -5}, 1),
     ],
 )
-def test_a_friend_is_told_again_after_the_interval_and_in_a_new_vacation(
+def test_a_sender_is_answered_again_after_the_interval_and_in_a_new_vacation(
     post, interval, ago, count
 ):
     vacation(interval_time=interval)
@@ -177,7 +177,7 @@ def test_a_friend_is_told_again_after_the_interval_and_in_a_new_vacation(
     assert len(post.answers()) == count
 
 
-def test_of_mails_that_arrive_at_once_one_is_answered(post):
+def test_only_one_of_several_concurrent_mails_is_answered(post):
     """As processes: each has read its settings, and waits for the end of its mail."""
     options = {"stdin": subprocess.PIPE, "stderr": subprocess.DEVNULL, "env": environ()}
     crowd = [subprocess.Popen(post.command(), **options) for _ in range(6)]
@@ -192,7 +192,7 @@ def test_of_mails_that_arrive_at_once_one_is_answered(post):
 
 
 @pytest.mark.parametrize("before", [None, {"days": -2}])
-def test_of_answers_noted_at_once_one_is_sent(post, before):
+def test_only_one_of_several_concurrent_notifications_is_sent(post, before):
     vacation(interval_time=86400)
     if before:
         told(**before)
@@ -212,7 +212,7 @@ def test_of_answers_noted_at_once_one_is_sent(post, before):
 
 
 @pytest.mark.parametrize("before", [None, {"days": -2}])
-def test_an_answer_that_cannot_be_sent_is_tried_again_and_sent_once(post, before):
+def test_a_failed_answer_is_retried_and_sent_once(post, before):
     vacation(interval_time=86400)
     if before:
         told(**before)
@@ -225,7 +225,7 @@ def test_an_answer_that_cannot_be_sent_is_tried_again_and_sent_once(post, before
     assert len(post.answers()) == 1
 
 
-def test_a_missing_sendmail_lets_the_mail_wait(post):
+def test_a_missing_sendmail_defers_the_mail(post):
     post.sendmail.unlink()
     assert post.brings() == 75
     assert notes() == {}
@@ -239,7 +239,7 @@ def test_a_responder_killed_while_sending_never_sends_twice(post):
     assert len(post.answers()) == 1
 
 
-def test_a_note_that_others_changed_meanwhile_is_not_taken_back(post):
+def test_a_notification_changed_meanwhile_is_not_reverted(post):
     """The owner went away anew, and somebody else has told the friend."""
     with tables.open_database(post.settings) as database:
         now = datetime.datetime.now(ZONE)
@@ -255,7 +255,7 @@ def test_a_note_that_others_changed_meanwhile_is_not_taken_back(post):
 
 
 @pytest.mark.mariadb
-def test_mail_waits_while_mariadb_is_away(post):
+def test_mail_is_deferred_while_mariadb_is_down(post):
     with servers.MariaDB() as server:
         client = server.client
         client.create("mailadmin", dump=SCHEMA)
@@ -272,7 +272,7 @@ def test_mail_waits_while_mariadb_is_away(post):
 
 
 @pytest.mark.mariadb
-def test_a_wrong_password_is_not_told(post):
+def test_the_database_password_is_not_logged(post):
     post.settings["MAILADMIN_DATABASE_URL"]["PASSWORD"] = "guessed-wrongly"
     assert post.brings() == 75
     assert "guessed" not in post.log.getvalue()
@@ -280,7 +280,7 @@ def test_a_wrong_password_is_not_told(post):
 
 
 @pytest.mark.sqlite
-def test_mail_waits_while_sqlite_is_locked_or_missing(post, monkeypatch, tmp_path):
+def test_mail_is_deferred_while_sqlite_is_locked_or_missing(post, monkeypatch, tmp_path):
     monkeypatch.setattr(tables, "LOCK_TIMEOUT_SECONDS", 0.1)
     entry = post.settings["MAILADMIN_DATABASE_URL"]
     with contextlib.closing(sqlite3.connect(entry["NAME"], isolation_level=None)) as other:

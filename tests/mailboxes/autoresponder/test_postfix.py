@@ -112,7 +112,7 @@ def test_postfix_runs_the_responder(postfix, post):
 
 @pytest.mark.mailserver
 @mailservers.needs_root
-def test_postfix_names_several_recipients_at_once(postfix, post):
+def test_postfix_passes_several_recipients_at_once(postfix, post):
     mail = letter(Cc="carol@example.com")
     identity = smtp(postfix, FRIEND, mail, ("bob@example.org", "carol@example.com"))
     assert fate(postfix, identity).count("status=sent") == 2
@@ -124,7 +124,7 @@ def test_postfix_names_several_recipients_at_once(postfix, post):
 
 @pytest.mark.mailserver
 @mailservers.needs_root
-def test_postfix_keeps_the_mail_until_it_can_be_answered(postfix, post):
+def test_postfix_queues_the_mail_until_it_can_be_answered(postfix, post):
     with post.being("busy"):
         identity = smtp(postfix, FRIEND)
         words = f"{identity}: to=<bob#example.org+news@autoreply.localhost>"
@@ -137,7 +137,7 @@ def test_postfix_keeps_the_mail_until_it_can_be_answered(postfix, post):
 
 @pytest.mark.mailserver
 @mailservers.needs_root
-def test_postfixs_sendmail_takes_the_answer_with_an_empty_sender(server, post):
+def test_postfixs_sendmail_accepts_an_empty_sender(server, post):
     post.sendmail = servers.command("sendmail")
     told = post.runs(environ=environ(MAIL_CONFIG=str(server.config)), sender="-x@example.net")
     assert told.returncode == 0, told.stderr

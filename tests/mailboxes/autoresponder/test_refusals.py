@@ -52,7 +52,7 @@ MACHINES = {
 
 
 @pytest.mark.parametrize("reason", MACHINES)
-def test_who_is_no_person_writing_to_bob_gets_no_answer(post, reason):
+def test_automatic_mail_is_not_answered(post, reason):
     assert post.brings(MACHINES[reason]) == 0
     assert post.answers() == [] and notes() == {}
     assert reason.strip() in post.log.getvalue()
@@ -75,7 +75,7 @@ def test_capitals_hide_no_recipient(post):
         letter(From='"noreply" <friend@example.net>', Reply_To="norbert@example.net"),
     ],
 )
-def test_fields_that_say_that_a_person_wrote_do_no_harm(post, mail):
+def test_fields_of_personal_mail_do_not_prevent_an_answer(post, mail):
     assert post.brings(mail) == 0
     assert len(post.answers()) == 1, post.log.getvalue()
 
@@ -111,7 +111,7 @@ a@[192.0.2.1] a@ @b a@b@c \udcff@example.net
     + VERP_SENDERS.split()
     + STRANGE_SENDERS.split(),
 )
-def test_a_sender_behind_whom_nobody_reads_gets_no_answer(post, sender):
+def test_a_sender_nobody_reads_is_not_answered(post, sender):
     assert post.brings(sender=sender) == 0
     assert post.answers() == [] and notes() == {}
     assert post.log.getvalue().count("\n") == 1 and post.log.getvalue().isascii()
@@ -120,14 +120,14 @@ def test_a_sender_behind_whom_nobody_reads_gets_no_answer(post, sender):
 @pytest.mark.parametrize(
     "sender", ["-oQ/tmp@example.net", "o'neill=x/y+z@example.net", "owner@a.b"]
 )
-def test_a_strange_sender_is_one_plain_argument(post, sender):
+def test_a_sender_with_special_characters_is_one_argument(post, sender):
     post.brings(sender=sender)
     expected = [] if sender.startswith("owner") else [["-i", "-f", "<>", "--", sender]]
     assert post.envelopes() == expected
 
 
 @pytest.mark.parametrize("sender", PEOPLE.split())
-def test_a_person_whose_address_looks_like_a_lists_is_answered(post, sender):
+def test_a_personal_address_that_resembles_a_list_is_answered(post, sender):
     assert post.brings(sender=sender) == 0
     assert len(post.answers()) == 1, post.log.getvalue()
 
@@ -161,7 +161,7 @@ def test_each_of_bobs_addresses_counts(post, to, field):
     assert len(post.answers()) == 1, post.log.getvalue()
 
 
-def test_a_catch_all_of_bobs_counts_for_names_that_nobody_has(post):
+def test_bobs_catch_all_counts_for_unknown_addresses(post):
     alias("@example.org", "bob@example.org")
     post.brings(letter(To="nobody-else@example.org"))
     assert len(post.answers()) == 1
@@ -171,7 +171,7 @@ def test_a_catch_all_of_bobs_counts_for_names_that_nobody_has(post):
 
 
 @pytest.mark.parametrize("to", ["info@example.org", "bob@alias.example", "loop@example.org"])
-def test_aliases_that_are_off_or_lead_nowhere_do_not_count(post, to):
+def test_inactive_and_empty_aliases_do_not_count(post, to):
     alias("info@example.org", "bob@example.org", active=False)
     alias("loop@example.org", "circle@example.org")
     alias("circle@example.org", "loop@example.org")
@@ -181,13 +181,13 @@ def test_aliases_that_are_off_or_lead_nowhere_do_not_count(post, to):
     assert post.answers() == []
 
 
-def test_an_extension_counts_where_bob_has_no_alias(post):
+def test_an_extension_counts_unless_it_has_an_alias(post):
     Alias.objects.all().delete()
     post.brings(letter(To="bob+news@example.org"))
     assert len(post.answers()) == 1
 
 
-def test_crowds_of_addresses_do_not_keep_the_mail_waiting(post):
+def test_very_many_addresses_do_not_delay_the_mail(post):
     """SQLite takes 250,000 values at once, or fewer; and aliases may lead to more."""
     alias("all@example.org", *(f"{number}@example.net" for number in range(130_000)))
     alias("every@example.org", "all@example.org")
@@ -197,7 +197,7 @@ def test_crowds_of_addresses_do_not_keep_the_mail_waiting(post):
     assert post.answers() == []
 
 
-def test_the_address_with_which_the_mail_came_counts(post):
+def test_the_envelope_recipient_counts(post):
     post.brings(letter(To="old-bob@example.net"), original="Old-Bob@example.net")
     assert len(post.answers()) == 1
 
@@ -211,7 +211,7 @@ def test_bob_does_not_answer_himself(post):
     assert "from the same person" in post.log.getvalue()
 
 
-def test_a_postmaster_who_is_away_answers_nobody(post):
+def test_a_postmaster_with_a_vacation_answers_nobody(post):
     Mailbox.objects.filter(pk="bob@example.org").update(username="postmaster@example.org")
     Row.objects.filter(pk="bob@example.org").update(mailbox_id="postmaster@example.org")
     post.brings(letter(To="postmaster@example.org"), recipient=BOB.replace("bob", "postmaster"))
