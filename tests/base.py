@@ -162,7 +162,7 @@ class TableTests:
 
     # Doors
 
-    def test_each_role_enters_its_screens_and_no_others(self):
+    def test_each_role_opens_its_screens_and_no_others(self):
         for role in (Role.SUPERADMIN, Role.ADMIN, Role.MAILBOX):
             self.sign_in(self.person_of(role))
             for screen, roles in self.table.roles.items():
@@ -173,14 +173,14 @@ class TableTests:
                     else:
                         self.assertEqual(status, 403)
 
-    def test_anonymous_visitors_are_sent_to_the_door(self):
+    def test_anonymous_visitors_are_redirected_to_login(self):
         for screen in self.table.roles:
             with self.subTest(screen=screen):
                 response = self.open(screen)
                 self.assertEqual(response.status_code, 302)
                 self.assertTrue(response["Location"].startswith("/login/"))
 
-    def test_who_was_refused_stays_signed_in(self):
+    def test_a_forbidden_page_does_not_sign_the_user_out(self):
         self.sign_in(self.bob)
         self.assertEqual(self.open("list").status_code, 403)
         self.assertEqual(self.client.get("/").status_code, 200)
@@ -197,7 +197,7 @@ class TableTests:
         exported = b"".join(self.client.get(self.url("export"))).decode()
         self.assertNotIn(self.foreign_key, exported)
 
-    def test_a_foreign_row_does_not_exist(self):
+    def test_a_foreign_row_is_not_found(self):
         for screen in ("edit", "delete", "toggle"):
             if Role.ADMIN not in self.table.roles.get(screen, Role.MAILBOX):
                 continue
@@ -207,7 +207,7 @@ class TableTests:
                 answer = self.client.post(self.url(screen, self.foreign_key), self.edit_data or {})
                 self.assertEqual(answer.status_code, 404)
 
-    def test_foreign_rows_cannot_be_ticked(self):
+    def test_foreign_rows_cannot_be_selected(self):
         if Role.ADMIN not in self.table.roles.get("bulk", Role.MAILBOX):
             self.skipTest("there is nothing to tick for domain admins")
         self.sign_in(self.alice)
@@ -243,7 +243,7 @@ class TableTests:
             Change.objects.filter(verb="edit", key=self.own_key, table=self.change_table)
         )
 
-    def test_an_edit_of_what_changed_meanwhile_is_refused(self):
+    def test_an_edit_of_a_row_changed_meanwhile_is_refused(self):
         if "edit" not in self.table.roles:
             self.skipTest("nobody edits rows here")
         self.sign_in(self.writer())
@@ -265,7 +265,7 @@ class TableTests:
         self.assertIn(self.delete_verb, [action for action, _domain, _data in self.logged()])
         self.assertTrue(Change.objects.filter(verb="delete", key=key, table=self.change_table))
 
-    def test_a_mark_is_set_by_post_only(self):
+    def test_a_flag_is_set_by_post_only(self):
         if "toggle" not in self.table.roles:
             self.skipTest("there is nothing to switch")
         self.sign_in(self.writer())
@@ -276,7 +276,7 @@ class TableTests:
             row = self.table.model._default_manager.get(pk=self.own_key)
             self.assertFalse(row.active)
 
-    def test_ticked_rows_are_deactivated_after_one_confirmation(self):
+    def test_selected_rows_are_deactivated_after_one_confirmation(self):
         if "bulk" not in self.table.roles:
             self.skipTest("there is nothing to tick")
         self.sign_in(self.writer())
@@ -300,7 +300,7 @@ class TableTests:
     def changed_row(self):
         return self.edited | self.api_edited
 
-    def test_a_program_lists_own_rows_only(self):
+    def test_the_api_lists_own_rows_only(self):
         if Role.ADMIN not in self.table.roles["list"]:
             self.assertEqual(self.api(self.alice).get(self.table.slug).status_code, 403)
             return
@@ -309,7 +309,7 @@ class TableTests:
         self.assertContains(answer, self.own_key)
         self.assertNotContains(answer, self.foreign_key)
 
-    def test_a_foreign_row_does_not_exist_for_a_program(self):
+    def test_a_foreign_row_is_not_found_by_the_api(self):
         program = self.api(self.alice)
         may = Role.ADMIN in self.table.roles["list"]
         for method, screen in (("get", "list"), ("patch", "edit"), ("delete", "delete")):
@@ -321,13 +321,13 @@ class TableTests:
                     self.assertEqual(answer.status_code, 404 if allowed else 403)
                     self.assertEqual(answer["Content-Type"], "application/problem+json")
 
-    def test_without_a_token_nothing_opens(self):
+    def test_requests_without_a_token_are_rejected(self):
         for method in ("get", "post", "patch", "delete", "put", "options"):
             for place in (self.table.slug, f"{self.table.slug}/{self.own_key}"):
                 answer = getattr(Client(), method)(f"/api/v1/{place}")
                 self.assertIn(answer.status_code, (401, 405), (method, place))
 
-    def test_a_program_makes_a_row_and_it_is_logged(self):
+    def test_the_api_creates_a_row_and_logs_it(self):
         if "create" not in self.table.roles:
             self.assertEqual(self.api(self.root).post(self.table.slug, {}).status_code, 405)
             return
@@ -343,7 +343,7 @@ class TableTests:
         again = program.post(self.table.slug, self.sent_row())
         self.assertEqual(again.status_code, 409, again.content)
 
-    def test_a_program_changes_what_it_names_and_nothing_else(self):
+    def test_a_patch_changes_the_given_columns_only(self):
         if "edit" not in self.table.roles:
             self.skipTest("nobody edits rows here")
         program, place = self.api(self.writer()), f"{self.table.slug}/{self.own_key}"
@@ -355,7 +355,7 @@ class TableTests:
         back = program.patch(place, answer.json())
         self.assertEqual((back.status_code, back.json()), (200, answer.json()))
 
-    def test_a_program_that_saw_another_row_changes_nothing(self):
+    def test_a_stale_etag_changes_nothing(self):
         if "edit" not in self.table.roles:
             self.skipTest("nobody edits rows here")
         program, place = self.api(self.writer()), f"{self.table.slug}/{self.own_key}"
@@ -367,7 +367,7 @@ class TableTests:
             self.assertEqual(answer.status_code, 412)
         self.assertEqual(Change.objects.count(), count)
 
-    def test_a_program_deletes_a_row(self):
+    def test_the_api_deletes_a_row(self):
         if "delete" not in self.table.roles:
             self.skipTest("nobody deletes rows here")
         key = self.delete_key or self.own_key
@@ -378,7 +378,7 @@ class TableTests:
         self.assertFalse(self.table.model._base_manager.filter(pk=key).exists())
         self.assertEqual(program.get(f"{self.table.slug}/{key}").status_code, 404)
 
-    def test_what_a_program_may_not_name_is_told(self):
+    def test_unknown_fields_are_reported(self):
         if "create" not in self.table.roles:
             self.skipTest("nobody makes rows here")
         program = self.api(self.writer())
@@ -387,7 +387,7 @@ class TableTests:
         self.assertEqual(set(answer.json()["errors"]), {"nonsense", "seen"})
         self.assertFalse(self.table.model._default_manager.filter(pk=self.created_key).exists())
 
-    def test_a_program_makes_all_rows_or_none(self):
+    def test_the_api_creates_all_rows_or_none(self):
         if "create" not in self.table.roles:
             self.skipTest("nobody makes rows here")
         program, row = self.api(self.writer()), self.sent_row()

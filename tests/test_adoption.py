@@ -110,13 +110,13 @@ def failures(seen):
 # Nothing is lost, what is missing is added
 
 
-def test_what_was_there_is_there_unchanged(adopted):
+def test_existing_rows_are_unchanged(adopted):
     after = adopted.database.structure()
     assert {fact: after.get(fact) for fact in adopted.structure} == adopted.structure
     assert adopted.database.content(adopted.columns) == adopted.content
 
 
-def test_no_index_is_made_where_one_serves_already(adopted):
+def test_no_index_is_created_if_an_existing_one_serves(adopted):
     indexes = {}
     for kind, table, *rest in (after := adopted.database.structure()):
         if kind == "index" and ("table", table) in adopted.structure:
@@ -129,7 +129,7 @@ def test_no_index_is_made_where_one_serves_already(adopted):
             assert columns not in [other[: len(columns)] for other in served], (table, name)
 
 
-def test_what_was_missing_is_added(adopted, fresh):
+def test_missing_columns_are_added(adopted, fresh):
     columns = adopted.database.columns()
     for table, wanted in fresh.columns().items():
         ours = table.startswith(("mailadmin_", "django_", "auth_"))
@@ -156,13 +156,13 @@ def test_superadmins_are_superadmins(adopted):
     assert rows == [("root@example.net",)]
 
 
-def test_mailboxes_know_their_local_part(adopted):
+def test_the_local_part_of_mailboxes_is_filled_in(adopted):
     rows = adopted.database.rows(f"SELECT username, local_part FROM {adopted.prefix}mailbox")
     assert rows
     assert all(username.rpartition("@")[0] == local_part for username, local_part in rows)
 
 
-def test_postfixadmins_number_is_left_alone(adopted):
+def test_the_version_number_of_postfixadmin_is_not_changed(adopted):
     numbers = {"2": [], "3": [("1847",)], "4": [("1851",)], "1": [("1856",)]}
     rows = adopted.database.rows(f"SELECT value FROM {adopted.prefix}config WHERE name = 'version'")
     assert rows == numbers[adopted.variant[0]]
@@ -179,7 +179,7 @@ def test_every_screen_opens_for_everybody(adopted):
         assert len(seen) > 50
 
 
-def test_rows_are_made_changed_and_deleted(adopted):
+def test_rows_are_created_changed_and_deleted(adopted):
     seen = adopted.database.errands()
     assert failures(seen) == {}
     refused = {what for what, status in seen.items() if status == 422}
@@ -195,7 +195,7 @@ def test_rows_are_made_changed_and_deleted(adopted):
 
 @pytest.mark.mysql
 @pytest.mark.release
-def test_a_fresh_database_is_one_of_postfixadmins_newest_schema(fresh, mariadb):
+def test_a_fresh_database_has_postfixadmins_newest_schema(fresh, mariadb):
     assert fresh.rows("SELECT name, value FROM config") == [("version", "1856")]
     mariadb.create("adoption_theirs")
     theirs = Database(mariadb, "adoption_theirs")
@@ -273,7 +273,7 @@ def of_notifications(database):
 @pytest.mark.mysql
 @pytest.mark.release
 @pytest.mark.parametrize("engine", ["MyISAM", "InnoDB"])  # without foreign keys, without an index
-def test_a_table_of_settings_that_no_constraint_can_name_stops_nothing(shaped, engine):
+def test_a_settings_table_unsuitable_for_a_constraint_does_not_stop_the_migration(shaped, engine):
     database = shaped("2.1")
     database.execute(
         "CREATE TABLE config (id int AUTO_INCREMENT PRIMARY KEY, name varchar(20) NOT NULL,"
@@ -286,7 +286,7 @@ def test_a_table_of_settings_that_no_constraint_can_name_stops_nothing(shaped, e
 # Halves, engines
 
 
-def test_each_later_column_is_brought_back_as_postfixadmin_makes_it(shaped):
+def test_each_missing_column_is_created_like_postfixadmin(shaped):
     database = shaped("1856")
     database.migrate()
     found = json.loads(database.panel("-m", "tests.partial_schemas"))
@@ -296,7 +296,7 @@ def test_each_later_column_is_brought_back_as_postfixadmin_makes_it(shaped):
     }
 
 
-def test_superadmins_hear_of_tables_without_transactions_until_they_are_converted(shaped):
+def test_superadmins_are_warned_about_tables_without_transactions(shaped):
     database = shaped("2.1")
     columns = database.columns()
     content = database.content(columns)

@@ -46,7 +46,7 @@ def deaths(request, tmp_path_factory):
         "delete a domain",
     ],
 )
-def test_a_change_that_dies_at_any_statement_has_not_happened(deaths, change):
+def test_a_change_killed_at_any_statement_is_rolled_back(deaths, change):
     assert len(deaths[change]) > 5
     assert set(deaths[change]) <= {"nothing", "all"}
     assert deaths[change][0] == "nothing"

@@ -82,7 +82,7 @@ def text_of(page):
 # They work on ours
 
 
-def test_our_admins_and_mailbox_owners_sign_in_there(theirs):
+def test_our_admins_and_mailbox_owners_sign_in_to_postfixadmin(theirs):
     assert "Logged in as boss@example.net" in theirs.sign_in("boss@example.net", PASSWORD)
     page = theirs.sign_in("adam@ours.example", PASSWORD)
     assert "Logged in as adam@ours.example" in page
@@ -92,7 +92,7 @@ def test_our_admins_and_mailbox_owners_sign_in_there(theirs):
     assert "Logged in" not in theirs.sign_in("boss@example.net", "wrong")
 
 
-def test_our_rows_are_listed_there(boss):
+def test_our_rows_are_listed_by_postfixadmin(boss):
     assert "ours.example Größe" in text_of(boss.get("list.php?table=domain"))
     assert "adam@ours.example" in text_of(boss.get("list.php?table=admin"))
     page = text_of(boss.get("list-virtual.php?domain=ours.example"))
@@ -102,7 +102,7 @@ def test_our_rows_are_listed_there(boss):
     assert "Back soon" in boss.get("vacation.php?username=ida@ours.example")
 
 
-def test_our_log_lines_are_shown_there(boss):
+def test_our_log_lines_are_shown_by_postfixadmin(boss):
     page = text_of(boss.post("viewlog.php", fDomain="ours.example"))
     for line in (
         "CLI (console) ours.example create domain ours.example",
@@ -112,14 +112,14 @@ def test_our_log_lines_are_shown_there(boss):
         assert line in page
 
 
-def test_a_domain_admin_of_ours_has_there_his_domains_only(theirs):
+def test_our_domain_admin_sees_only_their_domains_in_postfixadmin(theirs):
     theirs.sign_in("adam@ours.example", PASSWORD)
     page = text_of(theirs.get("list-virtual.php?domain=ours.example"))
     assert "hello@ours.example" in page
     assert "mirror.example" not in text_of(theirs.get("list.php?table=domain"))
 
 
-def test_our_rows_are_edited_there(boss, shared):
+def test_our_rows_are_edited_by_postfixadmin(boss, shared):
     edit = "edit.php?table={}&edit={}"
     boss.submit(edit.format("mailbox", "ida@ours.example"), **{"value[name]": "Ida N."})
     targets = "ida@ours.example\r\nida@example.net"
@@ -148,7 +148,7 @@ def test_our_rows_are_edited_there(boss, shared):
 # We work on theirs
 
 
-def test_what_is_made_there_is_ours_as_well(boss, shared):
+def test_rows_created_by_postfixadmin_are_ours_as_well(boss, shared):
     password = {"value[password]": "other-horse-42", "value[password2]": "other-horse-42"}
     boss.submit("edit.php?table=domain", **{"value[domain]": "theirs.example"})
     boss.submit(
@@ -191,7 +191,7 @@ def test_what_is_made_there_is_ours_as_well(boss, shared):
     assert seen["chief@theirs.example"]["GET /domains/ours.example/"] == 200
 
 
-def test_deletions_on_either_side_leave_nothing_to_the_other(boss, shared):
+def test_deletions_on_either_side_are_complete(boss, shared):
     boss.submit("edit.php?table=domain", **{"value[domain]": "short.example"})
     assert "short.example" in boss.get("list.php?table=domain")
     shared.panel("-c", DELETE)
@@ -226,7 +226,7 @@ perform(Actor.console(), delete_domains, ["short.example"])
 # Their upgrade
 
 
-def test_their_upgrade_has_nothing_to_do_on_a_database_of_ours(theirs, shared):
+def test_postfixadmins_upgrade_changes_nothing_on_our_database(theirs, shared):
     before = shared.structure()
     assert "Database is up to date" in theirs.upgrade()
     assert shared.structure() == before
@@ -239,7 +239,7 @@ def test_their_upgrade_has_nothing_to_do_on_a_database_of_ours(theirs, shared):
         pytest.param(True, id="converted"),
     ],
 )
-def test_their_upgrade_runs_on_an_adopted_2_1(mariadb, convert):
+def test_postfixadmins_upgrade_runs_on_an_adopted_2_1(mariadb, convert):
     database = Database.of_shape(mariadb, "upgraded", "2.1")
     database.migrate()
     if convert:

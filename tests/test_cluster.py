@@ -178,7 +178,7 @@ def test_every_acknowledged_change_is_on_all_nodes(cluster, storm):
 
 
 @pytest.mark.release
-def test_no_change_is_there_twice_or_in_part(cluster, storm):
+def test_no_change_is_duplicated_or_partial(cluster, storm):
     there = sorted(cluster.wait_until_equal(of_open("mailbox", "username")))
     assert sorted(cluster.wait_until_equal(of_open("alias", "address"))) == there
     lines = of_open("log", "data", "AND action = 'create_mailbox'")
@@ -192,7 +192,7 @@ def test_no_change_is_there_twice_or_in_part(cluster, storm):
 
 
 @pytest.mark.release
-def test_nobody_is_kept_from_work_for_more_than_seconds(storm):
+def test_interruptions_last_seconds_only(storm):
     gap = max(writer.longest_gap() for writer in storm)
     failed = [status for writer in storm for _moment, status in writer.failed]
     print(
@@ -221,7 +221,7 @@ def test_a_limit_is_kept_exactly_by_writers_on_all_nodes(cluster, panels, storm)
     assert cluster.wait_until_equal(count) == [str(LIMIT)]
 
 
-def test_a_session_is_known_at_the_next_panel_though_its_node_lags(cluster, storm):
+def test_a_session_is_valid_on_a_panel_whose_node_lags(cluster, storm):
     with Panel(cluster.url(0)) as here, Panel(cluster.url(1)) as there:
         me = Person(here.run())
         there.run()
@@ -262,7 +262,7 @@ def test_wrong_passwords_count_at_all_panels_together(cluster, panels, storm):
 
 
 @pytest.mark.release
-def test_a_node_that_is_only_to_be_read_is_left_for_another(cluster, storm):
+def test_a_read_only_node_is_left_for_another(cluster, storm):
     first = cluster.nodes[0]
     with Panel(cluster.url(0)) as alone, Panel(cluster.url(0, 1)) as choosing:
         alone.run()
@@ -276,7 +276,7 @@ def test_a_node_that_is_only_to_be_read_is_left_for_another(cluster, storm):
 
 
 @pytest.mark.release
-def test_without_a_majority_the_panels_say_so_in_seconds_and_come_back(cluster, panels, storm):
+def test_without_a_quorum_panels_report_it_in_seconds_and_recover(cluster, panels, storm):
     me = Person(panels[0])
     me.sign_in()
     for node in cluster.nodes:
@@ -313,7 +313,7 @@ def in_seconds(panel, path):
     return answer
 
 
-def test_a_job_goes_on_elsewhere_when_a_machine_dies_with_its_node(cluster, panels, storm):
+def test_a_job_continues_elsewhere_when_its_machine_and_node_die(cluster, panels, storm):
     cluster.nodes[0].client.execute(CROWD.format(LARGE), "mailadmin")
     root = Person(panels[1])
     root.sign_in()

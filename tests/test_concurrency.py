@@ -51,7 +51,7 @@ def refused(results):
     return [r for r in results if isinstance(r, (ValidationError, PermissionDenied))]
 
 
-class AtTheSameMoment(TransactionTestCase):
+class ConcurrencyTests(TransactionTestCase):
     def setUp(self):
         build_world()
         self.org = Domain.objects.get(pk="example.org")
@@ -85,7 +85,7 @@ class AtTheSameMoment(TransactionTestCase):
 
     # Limits
 
-    def test_no_mailbox_slips_through_the_limit(self):
+    def test_concurrent_mailboxes_respect_the_limit(self):
         self.limit(mailboxes=10)  # bob is one of them
         results = at_once([self.create_mailbox(f"m{n}") for n in range(CROWD)])
         self.assertEqual(len(refused(results)), CROWD - 9)
@@ -93,14 +93,14 @@ class AtTheSameMoment(TransactionTestCase):
         self.assertEqual(Alias.objects.filter(pk__startswith="m").count(), 9)
         self.assertEqual(DomainState.objects.get(pk="example.org").mailboxes, 10)
 
-    def test_no_alias_slips_through_the_limit(self):
+    def test_concurrent_aliases_respect_the_limit(self):
         self.limit(aliases=10)  # info is one of them
         results = at_once([self.create_alias(f"a{n}") for n in range(CROWD)])
         self.assertEqual(len(refused(results)), CROWD - 9)
         self.assertEqual(Alias.objects.filter(pk__startswith="a").count(), 9)
         self.assertEqual(DomainState.objects.get(pk="example.org").aliases, 10)
 
-    def test_no_quota_slips_through_the_sum(self):
+    def test_concurrent_quotas_respect_the_sum(self):
         self.limit(quota=1000)  # bob has 100 of them
         results = at_once([self.create_mailbox(f"m{n}", quota=100) for n in range(CROWD)])
         self.assertEqual(len(refused(results)), CROWD - 9)
@@ -108,21 +108,21 @@ class AtTheSameMoment(TransactionTestCase):
         self.assertEqual(sum(sizes), 1000 * 1024000)
         self.assertEqual(DomainState.objects.get(pk="example.org").quota_assigned, sum(sizes))
 
-    def test_of_many_who_want_one_address_one_gets_it(self):
+    def test_only_one_of_many_concurrent_creations_of_an_address_succeeds(self):
         calls = [self.create_mailbox("same"), self.create_alias("same")] * 5
         results = at_once(calls)
         self.assertEqual(len(refused(results)), len(calls) - 1)
         self.assertLessEqual(Mailbox.objects.filter(pk="same@example.org").count(), 1)
         self.assertEqual(Alias.objects.filter(pk="same@example.org").count(), 1)
 
-    def test_each_change_has_its_line_and_record_and_no_refusal_has_one(self):
+    def test_changes_are_logged_and_recorded_but_refusals_are_not(self):
         self.limit(mailboxes=3)
         lines, records = Log.objects.count(), Change.objects.count()
         at_once([self.create_mailbox(f"m{n}") for n in range(CROWD)])
         self.assertEqual(Log.objects.count(), lines + 2)
         self.assertEqual(Change.objects.count(), records + 4)  # a mailbox and its alias, each
 
-    def test_nothing_is_made_in_a_domain_that_goes(self):
+    def test_nothing_is_created_in_a_domain_being_deleted(self):
         calls = [self.create_mailbox(f"m{n}") for n in range(8)]
         at_once([*calls, lambda: perform(Actor.console(), delete_domains, ["example.org"])])
         self.assertFalse(Domain.objects.filter(pk="example.org").exists())
@@ -137,7 +137,7 @@ class AtTheSameMoment(TransactionTestCase):
         Admin.objects.exclude(pk__in=names).filter(superadmin=True).delete()
         return [Actor(admin, admin.pk, "192.0.2.7") for admin in Admin.objects.filter(pk__in=names)]
 
-    def test_of_two_superadmins_who_switch_each_other_off_one_stays(self):
+    def test_two_superadmins_cannot_deactivate_each_other(self):
         one, two = self.superadmins("one@example.net", "two@example.net")
         results = at_once(
             [
@@ -148,7 +148,7 @@ class AtTheSameMoment(TransactionTestCase):
         self.assertEqual(len(refused(results)), 1)
         self.assertEqual(Admin.objects.filter(superadmin=True, active=True).count(), 1)
 
-    def test_of_two_superadmins_who_demote_each_other_one_stays(self):
+    def test_two_superadmins_cannot_demote_each_other(self):
         one, two = self.superadmins("one@example.net", "two@example.net")
         at_once(
             [
@@ -158,7 +158,7 @@ class AtTheSameMoment(TransactionTestCase):
         )
         self.assertEqual(Admin.objects.filter(superadmin=True, active=True).count(), 1)
 
-    def test_of_an_assignment_and_a_deletion_no_right_to_nothing_remains(self):
+    def test_a_concurrent_assignment_and_deletion_leave_no_orphan(self):
         """Or the next customer of the domain would find the old one's admin in it."""
         console, checked = Actor.console(), threading.Event()
 
@@ -179,7 +179,7 @@ class AtTheSameMoment(TransactionTestCase):
             at_once([assign, delete])
         self.assertFalse(DomainAdmin.objects.filter(domain="example.com").exists())
 
-    def test_many_knocks_at_the_same_moment_are_all_counted(self):
+    def test_concurrent_failed_sign_ins_are_all_counted(self):
         at_once(
             [lambda: throttling.increment_failures(dict.fromkeys("abc", 100), gate_key="a")] * 12
         )
@@ -188,11 +188,11 @@ class AtTheSameMoment(TransactionTestCase):
 
 
 @pytest.mark.mariadb
-class Deadlocks(TransactionTestCase):
+class DeadlockTests(TransactionTestCase):
     def setUp(self):
         build_world()
 
-    def test_a_deadlock_is_run_again_and_nobody_hears_of_it(self):
+    def test_a_deadlock_is_retried_transparently(self):
         """Two take the same two rows, each the other's first; InnoDB throws one of them out."""
         met, attempts = threading.Barrier(2), []
 
@@ -229,7 +229,7 @@ class Deadlocks(TransactionTestCase):
 
         return service, attempts
 
-    def test_what_mysql_asks_to_try_again_is_tried_again(self):
+    def test_retryable_mysql_errors_are_retried(self):
         for code in (1213, 1205, 1020):
             lines = Log.objects.count()
             service, attempts = self.failing(OperationalError(code, "try again"), 2)
@@ -238,13 +238,13 @@ class Deadlocks(TransactionTestCase):
             self.assertEqual(len({changes.batch for changes in attempts}), 3)
             self.assertEqual(Log.objects.count(), lines + 1)
 
-    def test_it_is_given_up_at_last(self):
+    def test_retries_are_limited(self):
         service, attempts = self.failing(OperationalError(1213, "deadlock"), MAX_ATTEMPTS)
         with self.assertRaises(OperationalError):
             perform(Actor.console(), service)
         self.assertEqual(len(attempts), MAX_ATTEMPTS)
 
-    def test_other_errors_are_not_tried_again(self):
+    def test_other_errors_are_not_retried(self):
         for error in (OperationalError(1054, "no column"), IntegrityError(1062, "twice")):
             service, attempts = self.failing(error, 1)
             with self.assertRaises(type(error)):

@@ -41,7 +41,7 @@ def asked(costs, method="GET"):
 
 
 @pytest.mark.mysql
-def test_no_page_asks_more_than_ten_questions(costs):
+def test_no_page_runs_more_than_ten_queries(costs):
     many = {
         (person, page.name): queries
         for person, page, _small, (queries, _rows, _size) in asked(costs)
@@ -51,7 +51,7 @@ def test_no_page_asks_more_than_ten_questions(costs):
 
 
 @pytest.mark.mysql
-def test_a_page_reads_little_more_than_it_shows(costs):
+def test_a_page_reads_few_more_rows_than_it_shows(costs):
     read = {
         (person, page.name): rows
         for person, page, _small, (_queries, rows, _size) in asked(costs)
@@ -61,7 +61,7 @@ def test_a_page_reads_little_more_than_it_shows(costs):
 
 
 @pytest.mark.parametrize("method", ["GET", pytest.param("POST", marks=pytest.mark.mysql)])
-def test_what_is_read_does_not_grow_with_what_there_is(costs, method):
+def test_rows_read_do_not_grow_with_the_database(costs, method):
     """Where both show as much."""
     grown = {
         (person, page.name): (small[1], large[1])

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.mariadb
 
 
-def test_the_panel_says_that_the_database_is_gone_and_comes_back_by_itself():
+def test_the_panel_reports_a_lost_database_and_recovers():
     own = {k: v for k, v in os.environ.items() if not k.startswith("MAILADMIN_")}
     result = subprocess.run(
         [sys.executable, "-m", "tests.database_outage"],

@@ -156,7 +156,7 @@ def test_one_command_serves_the_panel_to_its_first_superadmin(panel):
     assert panel.sign_in("admin@localhost", "not this one") == f"{panel.url}/login/"
 
 
-def test_its_numbers_are_those_of_all_its_processes(panel):
+def test_metrics_include_all_processes(panel):
     panel.start()
     for _time in range(5):
         urllib.request.build_opener().open(f"{panel.url}/login/").read()
@@ -166,7 +166,7 @@ def test_its_numbers_are_those_of_all_its_processes(panel):
     assert float(told.partition(count)[2].split()[0]) >= 5
 
 
-def test_the_database_and_its_key_are_nobody_elses(installed):
+def test_the_database_and_its_key_are_private(installed):
     for name in ("mailadmin.sqlite3", "mailadmin.sqlite3.secret-key"):
         assert (installed.folder / name).stat().st_mode & 0o777 == 0o600
 
@@ -179,7 +179,7 @@ def test_a_second_start_changes_nothing(installed):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_stop_leaves_no_process(installed, number):
+def test_stopping_leaves_no_process(installed, number):
     installed.start()
     assert {"mailadmin-web", "mailadmin-worke"} <= set(installed.processes().values())
     installed.process.send_signal(number)
@@ -187,7 +187,7 @@ def test_a_stop_leaves_no_process(installed, number):
     assert installed.processes() == {}
 
 
-def test_a_kill_leaves_no_process_either(installed):
+def test_killing_leaves_no_process(installed):
     installed.start()
     assert "mailadmin-web" in installed.processes().values()
     installed.process.kill()
@@ -201,7 +201,7 @@ def test_a_kill_leaves_no_process_either(installed):
 @pytest.mark.parametrize(
     ("name", "words"), [("mailadmin-web", "the web server"), ("mailadmin-worke", "the worker")]
 )
-def test_a_part_that_dies_is_started_again(installed, name, words):
+def test_a_process_that_dies_is_restarted(installed, name, words):
     installed.start()
     # gunicorn's own workers are forks of the web server, which came first.
     part = installed.part(name)
@@ -214,7 +214,7 @@ def test_a_part_that_dies_is_started_again(installed, name, words):
     wait_for(lambda: installed.processes() == {})
 
 
-def test_a_part_that_keeps_ending_is_started_again_less_and_less_often(installed):
+def test_a_process_that_keeps_ending_is_restarted_with_backoff(installed):
     installed.start()
     for wait in (1, 2, 4):
         part = wait_for(lambda: installed.part("mailadmin-worke"))
@@ -223,13 +223,13 @@ def test_a_part_that_keeps_ending_is_started_again_less_and_less_often(installed
     assert status_of(f"{installed.url}/healthz") == 200
 
 
-def test_a_wrong_setting_is_named_before_anything_is_done(panel):
+def test_a_wrong_setting_is_reported_before_anything_is_done(panel):
     said = panel.start(MAILADMIN_QUOTA_MULTIPLIER="many")
     assert said == "mailadmin: MAILADMIN_QUOTA_MULTIPLIER 'many' is not a whole number\n"
     assert panel.process.wait() == 1
 
 
-def test_an_address_in_use_is_named(installed):
+def test_an_address_in_use_is_reported(installed):
     host, port = installed.bind.split(":")
     with socket.create_server((host, int(port))):
         said = installed.start()
@@ -237,14 +237,14 @@ def test_an_address_in_use_is_named(installed):
     assert installed.process.wait() == 1
 
 
-def test_a_database_that_is_away_is_named(installed):
+def test_an_unreachable_database_is_reported(installed):
     said = installed.start(MAILADMIN_DATABASE_URL="sqlite:///nowhere/mail")
     assert said.startswith("mailadmin: MAILADMIN_DATABASE_URL: the folder /nowhere is missing")
     assert said.count("\n") == 1
 
 
 @pytest.mark.mariadb
-def test_mysql_is_one_variable_and_a_key_more(panel, empty_database):
+def test_mysql_needs_one_variable_and_a_secret_key(panel, empty_database):
     given = {
         "MAILADMIN_DATABASE_URL": empty_database,
         "MAILADMIN_SECRET_KEY": "0123456789" * 6,

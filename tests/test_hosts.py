@@ -68,13 +68,13 @@ def lose():
 
 
 @pytest.mark.django_db
-def test_a_host_that_refuses_is_left_for_the_next():
+def test_a_refusing_host_is_skipped_for_the_next():
     with wrapper(f"127.0.0.1:{servers.free_port()}", live()) as own:
         assert one(own) == 1
 
 
 @pytest.mark.django_db
-def test_a_host_that_says_nothing_costs_seconds_once():
+def test_a_silent_host_costs_its_timeout_once():
     with silent_host() as silent, wrapper(silent, live()) as own:
         began = time.monotonic()
         assert one(own) == 1
@@ -86,14 +86,14 @@ def test_a_host_that_says_nothing_costs_seconds_once():
 
 
 @pytest.mark.django_db
-def test_when_no_host_answers_the_last_error_is_told():
+def test_when_no_host_answers_the_last_error_is_raised():
     dead = [f"127.0.0.1:{servers.free_port()}" for _host in range(2)]
     with wrapper(*dead) as own, pytest.raises(OperationalError) as error:
         one(own)
     assert error.value.args[0] in (2002, 2003)
 
 
-def test_hosts_may_be_numbers_of_ipv6():
+def test_hosts_may_be_ipv6_addresses():
     assert base.host_params("[::1]:3307") == {"host": "::1", "port": 3307}
     assert base.host_params("[::1]") == {"host": "::1"}
     assert base.host_params("db.example.org:3307") == {"host": "db.example.org", "port": 3307}
@@ -101,7 +101,7 @@ def test_hosts_may_be_numbers_of_ipv6():
 
 
 @pytest.mark.django_db
-def test_who_waits_for_a_lock_is_told_before_the_connection_is_given_up():
+def test_a_lock_wait_times_out_before_the_connection():
     for seconds in (timeouts.PAGE_SECONDS, timeouts.COMMAND_SECONDS, timeouts.UPGRADE_SECONDS):
         with wrapper(live()) as own:
             own.settings_dict["OPTIONS"] |= timeouts.driver_options(seconds)
@@ -110,7 +110,7 @@ def test_who_waits_for_a_lock_is_told_before_the_connection_is_given_up():
                 assert max(cursor.fetchone()) < seconds
 
 
-class LostConnections(TransactionTestCase):
+class LostConnectionTests(TransactionTestCase):
     def setUp(self):
         build_world()
 
@@ -129,7 +129,7 @@ class LostConnections(TransactionTestCase):
         self.assertEqual(Log.objects.count(), lines + 1)
         self.assertEqual(Mailbox.objects.get(pk="bob@example.org").name, "Robert")
 
-    def test_a_question_is_asked_again_on_another_connection(self):
+    def test_a_query_is_retried_on_another_connection(self):
         connection.ensure_connection()
         lose()
         self.assertEqual(Mailbox.objects.count(), 2)
@@ -142,7 +142,7 @@ class LostConnections(TransactionTestCase):
         connection.close()
         self.assertEqual(LoginFailure.objects.get().failures, 0)
 
-    def test_what_a_server_refuses_is_asked_elsewhere_whatever_it_is(self):
+    def test_a_statement_refused_by_a_server_is_retried_on_another(self):
         LoginFailure.objects.create(pk="x", since="2026-01-01T00:00:00Z")
         refusals = iter([base.Database.OperationalError(1047, "not prepared")])
         execute = base.base.CursorWrapper.execute
@@ -157,16 +157,16 @@ class LostConnections(TransactionTestCase):
         self.assertIsNone(next(refusals, None))
         self.assertEqual(LoginFailure.objects.get().failures, 1)
 
-    def test_a_change_whose_connection_is_lost_on_the_way_happens_once(self):
+    def test_a_change_with_a_lost_connection_happens_once(self):
         self.perform_rename(lose)
 
-    def test_a_change_goes_on_where_a_node_is_cut_off_on_the_way(self):
+    def test_a_change_continues_when_a_node_is_cut_off(self):
         def refused():
             raise OperationalError(1047, "not prepared")
 
         self.perform_rename(refused)
 
-    def test_a_commit_that_happened_without_an_answer_is_found(self):
+    def test_a_commit_without_an_answer_is_detected(self):
         def unanswered(wrapper):
             REAL_COMMIT(wrapper)
             raise OperationalError(2013, "lost")
@@ -174,7 +174,7 @@ class LostConnections(TransactionTestCase):
         with mock.patch.object(base.base.DatabaseWrapper, "_commit", unanswered):
             self.perform_rename()
 
-    def test_a_change_that_is_committed_is_told_so_though_its_connection_ends_then(self):
+    def test_a_committed_change_succeeds_although_its_connection_ends(self):
         def ended(wrapper):
             REAL_COMMIT(wrapper)
             kill(wrapper.connection.thread_id())
@@ -189,7 +189,7 @@ class LostConnections(TransactionTestCase):
 
         return mock.patch.object(base.base.DatabaseWrapper, "_commit", lost)
 
-    def test_a_commit_of_which_nobody_knows_is_not_repeated(self):
+    def test_a_commit_of_unknown_outcome_is_not_repeated(self):
         attempts, records = [], Change.objects.count()
 
         def service(changes):
@@ -202,7 +202,7 @@ class LostConnections(TransactionTestCase):
         self.assertEqual(len(attempts), 1)
         self.assertEqual(Change.objects.count(), records)
 
-    def test_that_nobody_knows_is_not_hidden_by_hosts_that_are_all_gone(self):
+    def test_an_unknown_outcome_is_not_hidden_by_unreachable_hosts(self):
         def gone(wrapper):
             wrapper.settings_dict["PORT"] = servers.free_port()
             raise OperationalError(2013, "lost")
@@ -217,7 +217,7 @@ class LostConnections(TransactionTestCase):
         finally:
             connection.settings_dict["PORT"] = port
 
-    def test_the_page_says_that_nobody_knows(self):
+    def test_the_page_reports_an_unknown_outcome(self):
         request = RequestFactory().post("/")
         for error, said in (
             (CommitOutcomeUnknown(2013, "lost"), "Check before you make it again"),
@@ -229,7 +229,7 @@ class LostConnections(TransactionTestCase):
                 response = server_error(request)
             self.assertContains(response, said, status_code=503)
 
-    def test_a_session_outlives_the_connection_on_which_it_is_saved(self):
+    def test_a_session_survives_a_connection_lost_while_saving(self):
         client, bob = Client(), Mailbox.objects.get(pk="bob@example.org")
         client.force_login(bob, backend=BACKENDS[Mailbox])
         session = client.session

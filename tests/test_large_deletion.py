@@ -62,7 +62,7 @@ def die_on_the_way(database):
     worker.wait()
 
 
-def test_a_killed_worker_leaves_a_deletion_that_the_next_one_ends(database):
+def test_a_deletion_of_a_killed_worker_is_finished_by_the_next(database):
     others = int(database.value(f"SELECT COUNT(*) FROM mailbox WHERE domain <> '{DOMAIN}'"))
     database.panel("-c", CONFIRM)
     assert database.value(f"SELECT active FROM domain WHERE domain = '{DOMAIN}'") == "0"

@@ -60,7 +60,7 @@ class OutageTests(World):
         ):
             yield
 
-    def test_a_page_says_what_is_wrong_and_when_to_try_again(self):
+    def test_a_page_shows_the_problem_and_when_to_retry(self):
         self.sign_in(self.root)
         for name, (error, words) in OUTAGES.items():
             with self.subTest(name), self.failing(error):
@@ -68,7 +68,7 @@ class OutageTests(World):
                 self.assertContains(answer, words, status_code=503)
                 self.assertGreater(int(answer["Retry-After"]), 0)
 
-    def test_the_api_says_the_same_as_a_problem(self):
+    def test_the_api_returns_an_outage_as_a_problem(self):
         program = self.api(self.root)
         for name, (error, words) in OUTAGES.items():
             with self.subTest(name), self.failing(error):
@@ -79,7 +79,7 @@ class OutageTests(World):
                 expected = "nobody knows whether" if "whether" in words else words
                 self.assertIn(expected, json.loads(answer.content)["title"])
 
-    def test_a_fault_of_a_statement_is_no_outage(self):
+    def test_a_statement_error_is_not_an_outage(self):
         self.sign_in(self.root)
         for error in (
             OperationalError(1064, "syntax"),
@@ -90,7 +90,7 @@ class OutageTests(World):
             with mock.patch("mailadmin.tables.views.list.TableListView.get", side_effect=error):
                 self.assertEqual(self.client.get("/domains/").status_code, 500, error)
 
-    def test_a_row_that_exists_is_a_conflict_and_any_other_refusal_a_fault(self):
+    def test_a_duplicate_is_a_conflict_and_other_integrity_errors_are_errors(self):
         """A column of ours that was left out must not look like the client's race."""
         for error, status in (
             (IntegrityError(1062, "Duplicate entry"), 409),
@@ -105,7 +105,7 @@ class OutageTests(World):
             with mock.patch("mailadmin.api.resources.parse_limit", side_effect=error):
                 self.assertEqual(program.get("domains").status_code, status, error)
 
-    def test_an_upload_that_does_not_fit_on_the_disk_is_refused_in_words(self):
+    def test_an_upload_that_does_not_fit_on_the_disk_is_refused_with_a_message(self):
         self.sign_in(self.root)
         file = SimpleUploadedFile("rows.csv", b"x" * 3_000_000)
         full = OSError(errno.ENOSPC, "No space left on device")
@@ -117,7 +117,7 @@ class OutageTests(World):
             answer = self.client.post("/import/", {"format": "csv", "file": file})
         self.assertContains(answer, "disk of the panel is full", status_code=503)
 
-    def test_a_monitor_is_told_why_the_panel_is_not_ready(self):
+    def test_readiness_reports_why_the_panel_is_not_ready(self):
         for error, status in (
             (OperationalError(2002, "away"), "no database"),
             (OperationalError(1040, "Too many connections"), "database is busy"),
@@ -132,7 +132,7 @@ class OutageTests(World):
             self.assertEqual((answer.status_code, answer.json()["status"]), (503, status))
 
 
-class RealOutages(TransactionTestCase):
+class RealOutageTests(TransactionTestCase):
     """The same on the database itself."""
 
     def setUp(self):
@@ -152,7 +152,7 @@ class RealOutages(TransactionTestCase):
         self.assertEqual(self.client.get("/domains/").status_code, 200)
 
     @pytest.mark.sqlite
-    def test_a_locked_sqlite_database(self):
+    def test_a_locked_sqlite_database_is_reported(self):
         connection.close()
         with (
             mock.patch.dict(connection.settings_dict["OPTIONS"], timeout=0.2),
@@ -166,7 +166,7 @@ class RealOutages(TransactionTestCase):
         self.assert_works_again()
 
     @pytest.mark.sqlite
-    def test_a_full_sqlite_database(self):
+    def test_a_full_sqlite_database_is_reported(self):
         with connection.cursor() as cursor:
             cursor.execute("VACUUM")
             cursor.execute("PRAGMA page_count")
@@ -179,7 +179,7 @@ class RealOutages(TransactionTestCase):
         self.assert_works_again()
 
     @pytest.mark.sqlite
-    def test_a_read_only_sqlite_database(self):
+    def test_a_read_only_sqlite_database_is_reported(self):
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA query_only = ON")
         with self.assertLogs("mailadmin", "ERROR"):
@@ -189,7 +189,7 @@ class RealOutages(TransactionTestCase):
         self.assert_works_again()
 
     @pytest.mark.mariadb
-    def test_a_connection_that_the_server_ends(self):
+    def test_a_connection_ended_by_the_server_is_reported(self):
         """A cursor that cannot be closed any more hides no error and ends nothing."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT CONNECTION_ID()")
@@ -202,7 +202,7 @@ class RealOutages(TransactionTestCase):
         self.assert_works_again()
 
     @pytest.mark.mariadb
-    def test_a_cursor_of_a_lost_connection_is_closed_in_silence(self):
+    def test_closing_a_cursor_of_a_lost_connection_does_not_raise(self):
         with connection.cursor() as cursor:
             gone = connection.Database.OperationalError(2006, "Server has gone away")
             with mock.patch.object(cursor.cursor, "cursor") as raw:
@@ -210,7 +210,7 @@ class RealOutages(TransactionTestCase):
                 cursor.cursor.close()
 
     @pytest.mark.mariadb
-    def test_a_locked_table(self):
+    def test_a_locked_table_is_reported(self):
         other = connection.copy()
         with (
             mock.patch.dict(connections.settings["default"]["OPTIONS"]),
@@ -229,7 +229,7 @@ class RealOutages(TransactionTestCase):
         connection.close()
         self.assert_works_again()
 
-    def test_a_program_gets_the_same_as_a_problem(self):
+    def test_the_api_returns_a_real_outage_as_a_problem(self):
         from mailadmin.api.tokens import create_token, generate_token
         from mailadmin.changes.perform import Actor, perform
         from mailboxes.services.domains import create_domains

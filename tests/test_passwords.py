@@ -216,7 +216,7 @@ def messages(error):
 
 
 @pytest.mark.parametrize("stored", STORED)
-def test_bob_gets_in_with_whatever_was_stored(stored):
+def test_bob_signs_in_with_every_stored_scheme(stored):
     assert passwords.verify(PASSWORD, stored, BOB)
     assert not passwords.verify("test124", stored, BOB)
     assert not passwords.verify("Test123", stored, BOB)
@@ -240,14 +240,14 @@ UNSUPPORTED = [
 
 
 @pytest.mark.parametrize(("password", "stored", "name"), UNSUPPORTED)
-def test_a_scheme_that_dovecot_does_not_have_signs_nobody_in(password, stored, name):
+def test_a_scheme_unknown_to_dovecot_is_refused(password, stored, name):
     assert not passwords.verify(password, stored, BOB)
     assert not passwords.is_verifiable(stored)
     assert passwords.find_unsupported_scheme(stored) == name
 
 
 @pytest.mark.parametrize("stored", ["", "{PLAIN}x", "{SHA512.HEX}ab", "$2y$05$x", "{CRYPT}!", "x"])
-def test_other_values_are_of_a_scheme_that_is_supported(stored):
+def test_other_values_have_a_supported_scheme(stored):
     assert passwords.find_unsupported_scheme(stored) == ""
 
 
@@ -258,7 +258,7 @@ def test_dovecot_has_every_scheme_of_the_table():
 
 
 @pytest.mark.mailserver
-def test_what_doveadm_writes_verifies_in_every_scheme_it_lists():
+def test_hashes_of_doveadm_verify_in_every_scheme():
     names = doveadm("-l").stdout.split()
     assert len(names) > 25
     for name in (name + encoding for name in names for encoding in ("", ".HEX", ".B64", ".BASE64")):
@@ -267,7 +267,7 @@ def test_what_doveadm_writes_verifies_in_every_scheme_it_lists():
         assert not passwords.verify(FOREIGN[1:], stored, BOB), name
 
 
-def test_digest_md5_is_for_one_user_name():
+def test_digest_md5_depends_on_the_username():
     stored = passwords.make_hash(PASSWORD, BOB, "DIGEST-MD5")
     assert not passwords.verify(PASSWORD, stored, "carol@example.com")
     assert not passwords.verify(PASSWORD, stored)
@@ -282,14 +282,14 @@ def test_a_truncated_plain_password_verifies_by_its_length():
 
 
 @pytest.mark.parametrize("stored", BROKEN)
-def test_a_broken_hash_is_a_no_and_a_line_in_the_log(stored, caplog):
+def test_a_broken_hash_does_not_verify_and_is_logged(stored, caplog):
     assert not passwords.verify(PASSWORD, stored, BOB)
     assert BOB in caplog.text
     assert caplog.record_tuples[0][:2] == ("mailadmin.passwords", logging.WARNING)
 
 
 @pytest.mark.parametrize("stored", [*BROKEN, *ABSURD, *STORED])
-def test_the_log_quotes_neither_hash_nor_password(stored, caplog):
+def test_the_log_contains_neither_hash_nor_password(stored, caplog):
     passwords.verify("s3cret-of-bob", stored)
     assert "s3cret" not in caplog.text
     for line in caplog.messages:
@@ -297,14 +297,14 @@ def test_the_log_quotes_neither_hash_nor_password(stored, caplog):
         assert not any(part in line for part in parts)
 
 
-def test_a_wrong_password_is_no_line_in_the_log(caplog):
+def test_a_wrong_password_is_not_logged(caplog):
     assert not passwords.verify("wrong123", passwords.make_hash(PASSWORD))
     assert not passwords.verify("wrong\0", passwords.make_hash(PASSWORD))
     assert not caplog.text
 
 
 @pytest.mark.parametrize("stored", ABSURD)
-def test_absurd_work_is_refused_at_once(stored, caplog):
+def test_absurd_cost_parameters_are_refused_immediately(stored, caplog):
     start = time.perf_counter()
     assert not passwords.verify(PASSWORD, stored, BOB)
     assert time.perf_counter() - start < 0.3
@@ -312,7 +312,7 @@ def test_absurd_work_is_refused_at_once(stored, caplog):
 
 
 @pytest.mark.parametrize("name", ["YESCRYPT", "GOST-YESCRYPT", "SCRYPT", "SHA1-CRYPT", "PBKDF2"])
-def test_the_dearest_hash_we_write_we_also_read(name, settings):
+def test_the_most_expensive_hash_we_write_verifies(name, settings):
     settings.MAILADMIN_PASSWORD_ROUNDS = 10**9
     assert passwords.verify(PASSWORD, passwords.make_hash(PASSWORD, BOB, name), BOB)
 
@@ -326,12 +326,12 @@ LABELS = st.sampled_from([f"{{{name}{end}}}" for name in schemes.SCHEMES for end
 @example("x", "{SSHA}\ud800", "\ud800")
 @example("x", "{x}", "")
 @hypothesis_settings(max_examples=500, deadline=None)
-def test_no_text_makes_it_raise(password, stored, username):
+def test_verifying_never_raises_for_any_text(password, stored, username):
     assert passwords.verify(password, stored, username) in (True, False)
     passwords.needs_rehash(stored)
 
 
-def test_no_damage_to_a_hash_makes_it_raise():
+def test_verifying_never_raises_for_damaged_hashes():
     chance = random.Random(1)  # noqa: S311 the same damage every time
     alphabet = string.printable + "äß€\udcff\0"
     labels = [f"{{{name}{end}}}" for name in schemes.SCHEMES for end in ("", ".HEX", ".B64")]
@@ -357,7 +357,7 @@ def test_bare_digests_are_of_the_configured_scheme(settings):
         assert not passwords.verify(PASSWORD, stored, BOB)
 
 
-def test_bare_hashes_that_name_themselves_verify_under_any_scheme(settings):
+def test_self_identifying_bare_hashes_verify_under_any_scheme(settings):
     for scheme in passwords.get_scheme_names():
         settings.MAILADMIN_PASSWORD_SCHEME = scheme
         for stored in ("wW/Vlr8TZ/TKI", "cc03e747a6afbbcbf8be7668acfebee5", STORED[48]):
@@ -372,7 +372,7 @@ def test_bare_text_is_a_password_only_where_plain_text_is_configured(settings):
         assert not passwords.verify("secret 13", "secret 12")
 
 
-def test_a_hash_is_never_a_password_of_its_own(settings):
+def test_a_hash_is_never_its_own_password(settings):
     for scheme in ("PLAIN", "CLEARTEXT", "PLAIN-TRUNC"):
         settings.MAILADMIN_PASSWORD_SCHEME = scheme
         for stored in [*STORED, *ABSURD]:
@@ -397,7 +397,7 @@ def test_dovecot_verifies_what_we_write(name, encoding, settings):
 
 
 @pytest.mark.mailserver
-def test_dovecot_knows_every_scheme_it_lists_as_ours_too():
+def test_every_scheme_listed_by_dovecot_is_known():
     assert set(doveadm("-l").stdout.split()) <= set(passwords.get_scheme_names())
 
 
@@ -426,7 +426,7 @@ def test_two_hashes_of_one_password_differ():
         ("PBKDF2", "{PBKDF2}$1$", "{PBKDF2}$1$", "{PBKDF2}$1$"),
     ],
 )
-def test_prefixes(scheme, auto, yes, no, settings):
+def test_stored_values_have_prefixes(scheme, auto, yes, no, settings):
     settings.MAILADMIN_PASSWORD_SCHEME = scheme
     for settings.MAILADMIN_PASSWORD_PREFIX, start in (("auto", auto), ("yes", yes), ("no", no)):
         stored = passwords.make_hash(PASSWORD, BOB)
@@ -471,13 +471,13 @@ def test_bare_values_of_another_scheme_get_a_prefix(settings):
         ("SHA1.hex", "{SHA1.HEX}"),
     ],
 )
-def test_postfixadmins_spellings(spelling, start, settings):
+def test_postfixadmins_scheme_names_are_accepted(spelling, start, settings):
     settings.MAILADMIN_PASSWORD_SCHEME = spelling
     assert passwords.is_known_scheme(spelling)
     assert passwords.make_hash(PASSWORD, BOB).startswith(start)
 
 
-def test_a_cost_in_postfixadmins_spelling(settings):
+def test_a_cost_in_postfixadmins_format_is_accepted(settings):
     settings.MAILADMIN_PASSWORD_ROUNDS = None
     assert passwords.make_hash(PASSWORD, scheme="php_crypt:BLOWFISH:5").startswith("$2y$05$")
     assert passwords.make_hash(PASSWORD, scheme="php_crypt:SHA512:7000").startswith(
@@ -490,7 +490,7 @@ def test_a_cost_in_postfixadmins_spelling(settings):
     "name",
     ["", "nonsense", "NTLM", "MD5RAW", "SSHA.BASE32", "php_crypt:BLOWFISH:31", "mysql_encrypt"],
 )
-def test_unknown_schemes(name, settings):
+def test_unknown_schemes_are_refused(name, settings):
     assert not passwords.is_known_scheme(name)
     with pytest.raises(ValidationError):
         passwords.make_hash(PASSWORD, scheme=name)
@@ -537,7 +537,7 @@ def test_no_scheme_stores_what_it_cannot_verify():
 
 
 @pytest.mark.parametrize("name", passwords.get_scheme_names())
-def test_nul_is_refused_and_verifies_nothing(name):
+def test_nul_is_refused_and_never_verifies(name):
     with pytest.raises(ValidationError) as error:
         passwords.make_hash("test\x00123", BOB, name)
     assert "NUL" in messages(error)
@@ -545,7 +545,7 @@ def test_nul_is_refused_and_verifies_nothing(name):
     assert not passwords.verify("test123\0x", "{PLAIN}test123\0x", BOB)
 
 
-def test_half_a_surrogate_pair_is_refused_and_verifies_nothing():
+def test_half_a_surrogate_pair_is_refused_and_never_verifies():
     assert not passwords.verify("test123\ud83d", passwords.make_hash(PASSWORD))
     with pytest.raises(ValidationError):
         passwords.make_hash("test123\ud83d")
@@ -554,7 +554,7 @@ def test_half_a_surrogate_pair_is_refused_and_verifies_nothing():
 # The C library
 
 
-def test_without_the_c_library_yescrypt_is_a_no_and_the_rest_goes_on(monkeypatch, caplog):
+def test_without_the_c_library_only_yescrypt_fails(monkeypatch, caplog):
     monkeypatch.setattr(crypt3, "load_libcrypt", lambda: None)
     needs_it = ("$y$", "$gy$", "$7$", "$md5", "$sha1", "$2x", "$3$", "_", "{CRYPT}$y$")
     # other salts than its own passlib does not take
@@ -565,7 +565,7 @@ def test_without_the_c_library_yescrypt_is_a_no_and_the_rest_goes_on(monkeypatch
         passwords.make_hash(PASSWORD, scheme="YESCRYPT")
 
 
-def test_non_ascii_bcrypt_of_all_ages_verifies():
+def test_non_ascii_bcrypt_of_all_versions_verifies():
     for version in (b"2a", b"2b", b"2x", b"2y"):
         setting = b"$%s$04$abcdefghijklmnopqrstuu" % version
         stored = crypt3.crypt_r(FOREIGN.encode(), setting).decode()
@@ -614,14 +614,14 @@ def test_a_broken_hash_needs_an_update(stored):
 
 
 @pytest.mark.parametrize("name", passwords.get_scheme_names())
-def test_what_was_just_made_needs_no_update(name, settings):
+def test_a_new_hash_needs_no_update(name, settings):
     settings.MAILADMIN_PASSWORD_SCHEME = name
     for settings.MAILADMIN_PASSWORD_PREFIX in ("auto", "yes", "no"):
         assert not passwords.needs_rehash(passwords.make_hash(PASSWORD, BOB))
 
 
 @pytest.mark.parametrize("scheme", ["BLF-CRYPT", "SHA512-CRYPT", "ARGON2ID", "PBKDF2"])
-def test_spending_verifies_a_hash_of_the_configured_scheme_and_cost(settings, scheme):
+def test_simulated_verification_uses_the_configured_scheme_and_cost(settings, scheme):
     settings.MAILADMIN_PASSWORD_PREFIX = "yes"
     settings.MAILADMIN_PASSWORD_SCHEME = scheme
     real = passwords.make_hash(PASSWORD)
@@ -638,7 +638,7 @@ def parameters(stored):
     return [part for part in stored.split("$")[:4] if len(part) < 16]
 
 
-def test_spending_is_silent_and_takes_any_password(caplog, settings):
+def test_simulated_verification_logs_nothing_and_accepts_any_password(caplog, settings):
     for name in passwords.get_scheme_names():
         settings.MAILADMIN_PASSWORD_SCHEME = name
         for password in ("", PASSWORD, "x" * 10_000, "\0", "\ud83d"):
@@ -649,7 +649,7 @@ def test_spending_is_silent_and_takes_any_password(caplog, settings):
 # Rules
 
 
-def test_all_broken_rules_are_told_at_once():
+def test_all_broken_rules_are_reported_together():
     with pytest.raises(ValidationError) as error:
         passwords.validate_password("ab")
     assert "5 characters" in messages(error)
@@ -658,7 +658,7 @@ def test_all_broken_rules_are_told_at_once():
     passwords.validate_password("abc12")
 
 
-def test_rules_are_told_before_they_are_broken(settings):
+def test_rules_are_described_beforehand(settings):
     assert len(passwords.describe_rules()) == 4
     assert all(type(rule) is str for rule in passwords.describe_rules())
     assert "72 bytes" in passwords.describe_rules()[-1]
@@ -666,7 +666,7 @@ def test_rules_are_told_before_they_are_broken(settings):
     assert len(passwords.describe_rules()) == 3
 
 
-def test_validation_knows_nul_and_bcrypts_length(settings):
+def test_validation_refuses_nul_and_too_long_passwords_for_bcrypt(settings):
     for password, text in (("abc123\0", "NUL"), ("abc123" * 13, "72 bytes")):
         with pytest.raises(ValidationError) as error:
             passwords.validate_password(password)
@@ -675,7 +675,7 @@ def test_validation_knows_nul_and_bcrypts_length(settings):
     passwords.validate_password("abc123" * 13)
 
 
-def test_rules_come_from_the_settings(settings):
+def test_rules_are_read_from_the_settings(settings):
     settings.MAILADMIN_PASSWORD_RULES = ((r"[-+=%]", gettext_lazy("A special character.")),)
     assert passwords.describe_rules()[0] == "A special character."
     with pytest.raises(ValidationError):
@@ -683,7 +683,7 @@ def test_rules_come_from_the_settings(settings):
     passwords.validate_password("-")
 
 
-def test_generated_passwords_follow_the_rules_and_have_no_look_alikes(settings):
+def test_generated_passwords_follow_the_rules_without_ambiguous_characters(settings):
     generated = {passwords.generate_password() for _n in range(300)}
     assert len(generated) == 300
     for password in generated:
@@ -695,7 +695,7 @@ def test_generated_passwords_follow_the_rules_and_have_no_look_alikes(settings):
     passwords.validate_password(passwords.generate_password(1))
 
 
-def test_rules_that_nothing_follows_are_named(settings):
+def test_rules_that_cannot_be_satisfied_are_reported(settings):
     settings.MAILADMIN_PASSWORD_RULES = (("(?!)", "impossible"),)
     with pytest.raises(ImproperlyConfigured, match="MAILADMIN_PASSWORD_RULES"):
         passwords.generate_password()
@@ -704,12 +704,12 @@ def test_rules_that_nothing_follows_are_named(settings):
 # The code
 
 
-def test_ceilings_are_as_documented():
+def test_maximum_costs_are_as_documented():
     assert limits.MAX_BCRYPT_COST == 16
     assert limits.MAX_MEMORY == 256 * 1024 * 1024
 
 
-def test_nothing_compares_secrets_with_equals():
+def test_secrets_are_compared_in_constant_time():
     source = Path(passwords.__file__).parent
     assert "compare_digest" in (source / "crypt3.py").read_text()
     for path in source.glob("*.py"):

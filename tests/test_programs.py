@@ -56,7 +56,7 @@ def test_the_search_finds_what_a_test_starts(tmp_path):
     assert list(named_programs(path)) == ["one", "two", "three"]
 
 
-def test_a_missing_program_is_named_before_the_first_test():
+def test_a_missing_program_is_reported_before_the_first_test():
     code = (
         "from tests import programs\n"
         "programs.PACKAGES['some-package'] = ('no-such-program',)\n"
@@ -68,7 +68,7 @@ def test_a_missing_program_is_named_before_the_first_test():
     assert "no-such-program (package some-package)" in stopped.stderr
 
 
-def test_what_is_missing_is_what_would_be_installed(monkeypatch):
+def test_missing_packages_are_those_to_be_installed(monkeypatch):
     gone = programs.POSTFIX / "postfix-pcre.so"
     there = programs.is_there
     monkeypatch.setattr(programs, "is_there", lambda program: program != gone and there(program))

@@ -17,7 +17,7 @@ OTHER = releases.wanted("other")
 pytestmark = pytest.mark.mailserver
 
 
-def test_a_release_is_named_by_its_number_or_as_the_other():
+def test_a_release_is_given_by_number_or_as_other():
     assert releases.wanted("") == releases.own()
     assert OTHER in programs.RELEASES and releases.own() != OTHER
     assert releases.wanted("12") == "12"

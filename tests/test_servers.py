@@ -43,7 +43,7 @@ time.sleep(1000)
     assert not Path(folder).exists()
 
 
-def test_a_server_that_does_not_start_says_why():
+def test_a_server_that_does_not_start_reports_its_log():
     with Server() as server:
         server.start("sh", "-c", "echo out of cheese; exit 1")
         with pytest.raises(RuntimeError, match="out of cheese"):

@@ -88,7 +88,7 @@ def value(name, given):
         ("MAILADMIN_VACATION_DOMAIN", "auto reply"),
     ],
 )
-def test_a_value_that_makes_no_sense_stops_the_start_naming_the_variable(name, nonsense):
+def test_an_invalid_value_stops_the_start_and_names_the_variable(name, nonsense):
     with pytest.raises(SystemExit) as stopped:
         value(name, nonsense)
     assert str(stopped.value).startswith(f"mailadmin: {name} ")
@@ -101,13 +101,13 @@ def test_a_stopped_start_is_one_line_and_status_1():
     assert stopped.stderr == "mailadmin: MAILADMIN_UNDO_DAYS 'soon' is not a whole number\n"
 
 
-def test_what_a_secret_was_is_not_said():
+def test_the_value_of_a_secret_is_not_shown():
     with pytest.raises(SystemExit) as stopped:
         value("MAILADMIN_DATABASE_URL", "mysql://mail:hunter2@localhost:x/mail")
     assert "hunter2" not in str(stopped.value)
 
 
-def test_a_misspelt_variable_is_named_with_the_one_it_resembles():
+def test_a_misspelt_variable_is_reported_with_a_suggestion():
     shown = panel("-c", SHOW.format("TIME_ZONE"), MAILADMIN_TIMEZONE="Europe/Berlin")
     assert shown.stderr == (
         "mailadmin: MAILADMIN_TIMEZONE is not a setting; did you mean MAILADMIN_TIME_ZONE?\n"
@@ -115,7 +115,7 @@ def test_a_misspelt_variable_is_named_with_the_one_it_resembles():
     assert shown.returncode == 0
 
 
-def test_nothing_set_is_a_panel_on_sqlite():
+def test_without_variables_the_panel_uses_sqlite():
     read = conf.read_settings({"MAILADMIN_ENV_FILE": "/dev/null"})
     assert read["MAILADMIN_DATABASE_URL"]["NAME"] == ROOT / "mailadmin.sqlite3"
     assert read["MAILADMIN_DEBUG"] is False
@@ -124,7 +124,7 @@ def test_nothing_set_is_a_panel_on_sqlite():
 # Where values come from
 
 
-def test_the_real_environment_wins_over_the_file(tmp_path):
+def test_the_environment_overrides_the_file(tmp_path):
     file = tmp_path / "mailadmin.conf"
     file.write_text(
         "# comment\n\n"
@@ -138,20 +138,20 @@ def test_the_real_environment_wins_over_the_file(tmp_path):
     assert read["MAILADMIN_WELCOME_TEXT"] == "Hello # you"
 
 
-def test_a_line_that_is_none_stops_the_start(tmp_path):
+def test_an_invalid_line_stops_the_start(tmp_path):
     file = tmp_path / "mailadmin.conf"
     file.write_text("\nMAILADMIN_PAGE_SIZE 20\n")
     with pytest.raises(SystemExit, match="line 2 is not NAME=value"):
         conf.read_settings({"MAILADMIN_ENV_FILE": str(file)})
 
 
-def test_a_file_asked_for_has_to_be_there(tmp_path):
+def test_a_configured_file_must_exist(tmp_path):
     with pytest.raises(SystemExit, match="MAILADMIN_ENV_FILE .*No such file"):
         conf.read_settings({"MAILADMIN_ENV_FILE": str(tmp_path / "none")})
 
 
 @pytest.mark.parametrize("secret", [setting for setting in conf.SETTINGS if setting.secret])
-def test_every_secret_may_stand_in_a_file(secret, tmp_path):
+def test_every_secret_may_be_read_from_a_file(secret, tmp_path):
     wanted = {
         "MAILADMIN_DATABASE_URL": "mysql://localhost/mail",
         "MAILADMIN_SMTP_URL": "smtps://mail.example.org",
@@ -168,7 +168,7 @@ def test_every_password_and_key_is_a_secret():
     assert named - {"MAILADMIN_URL"} == {s.name for s in conf.SETTINGS if s.secret}
 
 
-def test_a_secret_given_twice_or_in_no_file_stops_the_start(tmp_path):
+def test_a_secret_given_twice_or_in_a_missing_file_stops_the_start(tmp_path):
     twice = {"MAILADMIN_SECRET_KEY": "x", "MAILADMIN_SECRET_KEY_FILE": "/dev/null"}
     with pytest.raises(SystemExit, match="are both given"):
         conf.read_settings({"MAILADMIN_ENV_FILE": "/dev/null"} | twice)
@@ -179,7 +179,7 @@ def test_a_secret_given_twice_or_in_no_file_stops_the_start(tmp_path):
 # What becomes of them
 
 
-def test_lists_and_pairs():
+def test_lists_and_pairs_are_parsed():
     assert value("MAILADMIN_DEFAULT_ALIASES", "abuse, hostmaster=ops@example.org,info=abuse") == (
         ("abuse", None),
         ("hostmaster", "ops@example.org"),
@@ -204,7 +204,7 @@ def test_lists_and_pairs():
         ("mysql:///mail", "", ""),
     ],
 )
-def test_hosts_of_a_database_url(url, host, port):
+def test_hosts_of_a_database_url_are_parsed(url, host, port):
     entry = value("MAILADMIN_DATABASE_URL", url)
     assert (entry["HOST"], entry["PORT"], entry["NAME"]) == (host, port, "mail")
 
@@ -214,7 +214,7 @@ def test_user_and_password_are_percent_decoded():
     assert (entry["USER"], entry["PASSWORD"]) == ("m@il", "p/q:%@r")
 
 
-def test_a_server_with_a_ca_has_to_prove_who_it_is(tmp_path):
+def test_a_configured_ca_verifies_the_server(tmp_path):
     (tmp_path / "ca.pem").touch()
     entry = value("MAILADMIN_DATABASE_URL", f"mysql://db/mail?ssl_ca={tmp_path}/ca.pem")
     assert entry["OPTIONS"] == {
@@ -227,7 +227,7 @@ def test_a_server_with_a_ca_has_to_prove_who_it_is(tmp_path):
     ("url", "port", "starttls", "tls"),
     [("smtp", 25, False, False), ("smtp+starttls", 587, True, False), ("smtps", 465, False, True)],
 )
-def test_the_mail_server(url, port, starttls, tls):
+def test_the_mail_server_url_is_parsed(url, port, starttls, tls):
     email = value("MAILADMIN_SMTP_URL", f"{url}://p%40nel:s%2Fcret@mail.example.org")
     assert email == {
         "EMAIL_HOST": "mail.example.org",
@@ -239,7 +239,7 @@ def test_the_mail_server(url, port, starttls, tls):
     }
 
 
-def test_mysql_asks_for_a_secret_key():
+def test_mysql_requires_a_secret_key():
     stopped = panel(
         "manage.py",
         "check",
@@ -251,7 +251,7 @@ def test_mysql_asks_for_a_secret_key():
     assert stopped.stderr.count("\n") == 1
 
 
-def test_a_missing_driver_is_one_line_that_says_how_to_install_it():
+def test_a_missing_driver_is_reported_with_the_install_command():
     stopped = panel(
         "-c",
         "import sys; sys.modules['MySQLdb'] = None; import mailadmin.settings",
@@ -262,7 +262,7 @@ def test_a_missing_driver_is_one_line_that_says_how_to_install_it():
     assert stopped.stderr.count("\n") == 1
 
 
-def test_sqlite_and_its_secret_key_are_made_once_and_for_us_alone(tmp_path):
+def test_sqlite_and_its_secret_key_are_created_once_and_private(tmp_path):
     given = {"MAILADMIN_DATABASE_URL": f"sqlite://{tmp_path}/x", "MAILADMIN_SECRET_KEY": ""}
     first = panel("-c", SHOW.format("SECRET_KEY"), **given)
     second = panel("-c", SHOW.format("SECRET_KEY"), **given)
@@ -278,7 +278,7 @@ def test_many_first_starts_agree_on_one_secret_key(tmp_path):
     assert len(keys) == 1
 
 
-def test_a_folder_that_is_missing_is_named(tmp_path):
+def test_a_missing_directory_is_reported(tmp_path):
     stopped = panel("manage.py", "check", MAILADMIN_DATABASE_URL=f"sqlite://{tmp_path}/no/x")
     assert stopped.returncode == 1
     assert stopped.stderr.startswith("mailadmin: MAILADMIN_DATABASE_URL: the folder")
@@ -318,7 +318,7 @@ def test_an_https_address_makes_cookies_secure_and_is_a_host():
     ]
 
 
-def test_no_script_or_style_of_a_page_itself_is_run():
+def test_inline_scripts_and_styles_are_forbidden():
     policy = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
     assert policy["default-src"] == ["'self'"]
     assert not [s for sources in policy.values() for s in sources if "unsafe" in s]
@@ -336,7 +336,7 @@ class TestMariaDBConnection:
         with pytest.raises(ProgrammingError):
             self.ask("SELECT 1; SELECT 2")
 
-    def test_no_file_of_ours_is_sent_to_the_server(self):
+    def test_local_infile_is_disabled(self):
         with pytest.raises(OperationalError, match="disabled|not allowed"):
             self.ask("LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE django_session")
 
@@ -344,7 +344,7 @@ class TestMariaDBConnection:
         assert self.ask("SELECT @@sql_mode") == (("STRICT_TRANS_TABLES",),)
         assert self.ask("SELECT CAST('0000-00-00 00:00:00' AS DATETIME)") == ((None,),)
 
-    def test_what_others_committed_meanwhile_is_seen(self):
+    def test_concurrent_commits_are_visible(self):
         assert self.ask("SELECT @@tx_isolation") == (("READ-COMMITTED",),)
 
 
@@ -388,7 +388,7 @@ def test_the_readme_has_the_table_of_settings():
         ("no", None),
     ],
 )
-def test_browsers_are_bound_to_https_as_far_as_the_operator_says(choice, header):
+def test_hsts_is_sent_as_configured(choice, header):
     """Behind a proxy that speaks HTTPS, which it says in a header that only proxies may send."""
     environ = {"MAILADMIN_URL": HTTPS, "MAILADMIN_TRUSTED_PROXIES": "127.0.0.1"}
     found = answer_of(environ | ({"MAILADMIN_HSTS": choice} if choice else {}))
@@ -397,7 +397,7 @@ def test_browsers_are_bound_to_https_as_far_as_the_operator_says(choice, header)
     assert "Secure" in found["cookies"]
 
 
-def test_behind_a_proxy_plain_http_is_redirected_and_a_stranger_does_not_make_it_secure():
+def test_plain_http_is_redirected_and_only_a_trusted_proxy_makes_it_secure():
     found = answer_of({"MAILADMIN_URL": HTTPS, "MAILADMIN_TRUSTED_PROXIES": "192.0.2.1"})
     assert found["status"] == 301
     assert found["headers"]["Location"] == "https://panel.example.org/login/"
@@ -446,7 +446,7 @@ def answer_of(environ, page="/login/"):
 
 
 @pytest.mark.parametrize("name", ["MAILADMIN_VACATION", "MAILADMIN_DEBUG", "MAILADMIN_API_RATE"])
-def test_a_variable_that_is_set_to_nothing_is_no_yes_and_no_no(name):
+def test_an_empty_variable_is_neither_true_nor_false(name):
     """As compose files write what nobody has set: each kind of setting stops the start."""
     stopped = panel("-c", SHOW.format("BASE_DIR"), **{name: ""})
     assert stopped.returncode == 1

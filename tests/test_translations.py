@@ -74,7 +74,7 @@ def test_the_catalogues_hold_the_texts_of_the_sources_and_no_others(extracted):
 
 
 @each_language
-def test_every_text_is_translated_and_none_is_a_guess(language):
+def test_every_text_is_translated_and_none_is_fuzzy(language):
     assert "#, fuzzy" not in catalogue(language).read_text()
     assert "#~" not in catalogue(language).read_text()
     forms = {"de": 2, "ru": 4}[language]
@@ -98,7 +98,7 @@ def test_translations_have_the_placeholders_of_their_texts(language):
 
 
 @each_language
-def test_what_is_compiled_is_what_is_written(language, tmp_path):
+def test_compiled_catalogues_are_up_to_date(language, tmp_path):
     po, compiled = catalogue(language), tmp_path / "django.mo"
     subprocess.run(["msgfmt", "--check", "-o", compiled, po], check=True)
     assert messages(po.with_suffix(".mo")) == messages(compiled)
@@ -214,7 +214,7 @@ class LanguageTests(World):
             data = {"username": person.username, "password": PASSWORD}
             self.assertRedirects(self.client.post("/login/", data), "/")
 
-    def test_every_page_comes_in_the_readers_language(self):
+    def test_every_page_is_in_the_selected_language(self):
         for language in LANGUAGES:
             self.visit(language, self.root)
             for url in urls():
@@ -234,7 +234,7 @@ class LanguageTests(World):
                 with self.subTest(url=url):
                     self.assertEqual(english(self.client.get(url)), set())
 
-    def test_errors_speak_the_readers_language(self):
+    def test_errors_are_in_the_selected_language(self):
         self.visit("ru")
         self.assertContains(self.client.get("/login/"), "Войти")
         wrong = self.client.post("/login/", {"username": "bob@example.org", "password": "no"})
@@ -249,13 +249,13 @@ class LanguageTests(World):
         ticked = {"action": "delete", "keys": [self.bob.pk]}
         self.assertEqual(english(self.client.post("/mailboxes/bulk/", ticked)), set())
 
-    def test_the_plain_error_page_names_its_language(self):
+    def test_the_plain_error_page_has_a_lang_attribute(self):
         with translation.override("ru"):
             page = server_error(RequestFactory().get("/"))
         self.assertContains(page, '<html lang="ru">', status_code=500)
         self.assertEqual(english(page), set())
 
-    def test_a_chosen_language_stays(self):
+    def test_a_chosen_language_is_remembered(self):
         self.visit("de")
         self.client.post("/language/", {"language": "ru", "next": "/login/"})
         self.assertContains(self.client.get("/login/"), "Войти")
@@ -264,13 +264,13 @@ class LanguageTests(World):
         self.client.post("/language/", {"language": "en", "next": "/"})
         self.assertContains(self.client.get("/"), "What needs attention")
 
-    def test_russian_counts_in_its_own_way(self):
+    def test_russian_plural_forms(self):
         self.visit("ru", self.bob)
         for number, text in ((1, "1 письмо"), (3, "3 письма"), (11, "11 писем"), (21, "21 письмо")):
             Usage.objects.update_or_create(mailbox=self.bob, defaults={"messages": number})
             self.assertContains(self.client.get("/"), f"· {text}")
 
-    def test_numbers_and_dates_come_in_the_readers_form(self):
+    def test_numbers_and_dates_are_localized(self):
         Usage.objects.create(mailbox=self.bob, bytes=12_345_600_000, messages=1_234_567)
         made = timezone.localtime(self.bob.created).strftime("%d.%m.%Y %H:%M")
         for language, texts in {
@@ -283,14 +283,14 @@ class LanguageTests(World):
                 with self.subTest(language=language, text=text):
                     self.assertContains(self.client.get("/"), text)
 
-    def test_what_a_browser_calculates_with_has_no_readers_form(self):
+    def test_machine_readable_numbers_are_not_localized(self):
         job = Job.objects.create(kind="bulk", title="-", done=1234, total=12345)
         self.visit("de", self.root)
         page = self.client.get(f"/jobs/{job.pk}/")
         self.assertContains(page, "1.234 / 12.345")
         self.assertContains(page, 'max="12345" value="1234"')
 
-    def test_the_log_says_yes_and_no_and_when(self):
+    def test_booleans_and_dates_in_the_log_are_localized(self):
         self.visit("de", self.root)
         self.assertContains(self.client.get("/log/"), "<del>ja</del> → <ins>nein</ins>")
         with translation.override("de"):

@@ -26,8 +26,8 @@ def password(value=PASSWORD):
 def test_a_day_of_work(visitor):
     superadmin_sets_up_a_domain(visitor)
     domain_admin_works(visitor)
-    owner_sees_to_himself(visitor)
-    the_log_tells_it_all(visitor)
+    owner_changes_their_own_settings(visitor)
+    the_log_shows_all_changes(visitor)
     assert visitor.complaints == []
 
 
@@ -111,7 +111,7 @@ def domain_admin_works(visitor):
     visitor.sign_out()
 
 
-def owner_sees_to_himself(visitor):
+def owner_changes_their_own_settings(visitor):
     visitor.sign_in("eve@bakery.example")
     visitor.go("/account/password/")
     visitor.fill(old_password=PASSWORD, **password(NEW))
@@ -128,7 +128,7 @@ def owner_sees_to_himself(visitor):
     visitor.sign_out()
 
 
-def the_log_tells_it_all(visitor):
+def the_log_shows_all_changes(visitor):
     visitor.sign_in("root@example.net")
     visitor.go("/log/?domain=bakery.example")
     for text in (

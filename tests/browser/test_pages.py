@@ -119,7 +119,7 @@ def visits(visitor):
     indirect=True,
     ids=[f"{width}-{locale}" for width in WIDTHS for locale in ("en", "de", "ru")],
 )
-def test_nothing_is_cut_and_nothing_complains(visitor, long_names):
+def test_no_page_is_clipped_or_logs_an_error(visitor, long_names):
     cut = {path: found for path in visits(visitor) if (found := visitor.cut())}
     assert cut == {}
     complaints = [text for text in visitor.complaints if "404" not in text and "403" not in text]
@@ -132,7 +132,7 @@ def test_nothing_is_cut_and_nothing_complains(visitor, long_names):
     indirect=True,
     ids=[str(viewport["width"]) for viewport in BETWEEN],
 )
-def test_nothing_is_cut_between_the_phone_and_the_wide_screen(visitor, long_names):
+def test_no_page_is_clipped_at_any_width(visitor, long_names):
     lists = ["/", "/domains/", "/mailboxes/", "/aliases/", "/admins/", "/alias-domains/", "/log/"]
     visitor.sign_in("root@example.net")
     cut = {}
@@ -151,7 +151,7 @@ def test_nothing_is_cut_between_the_phone_and_the_wide_screen(visitor, long_name
     indirect=True,
     ids=["light", "dark"],
 )
-def test_axe_finds_nothing_serious(visitor, long_names):
+def test_axe_finds_no_serious_violation(visitor, long_names):
     found = {}
     visitor.go("/login/")
     found["/login/"] = serious(visitor.page)
@@ -170,7 +170,7 @@ def serious(page):
     ]
 
 
-def test_a_mailbox_is_made_with_the_keyboard_alone(visitor):
+def test_a_mailbox_is_created_with_the_keyboard_alone(visitor):
     page = visitor.page
     visitor.go("/login/")
     page.keyboard.type("alice@example.org")
@@ -205,7 +205,7 @@ def test_a_password_is_generated_and_shown_once(visitor):
     assert visitor.complaints == []
 
 
-def test_a_switch_that_is_refused_says_why(visitor):
+def test_a_refused_toggle_shows_the_reason(visitor):
     visitor.sign_in("root@example.net")
     visitor.go("/admins/?q=root")
     visitor.page.get_by_role("switch").first.click()
