@@ -84,7 +84,7 @@ class DomainTests(TableTests, World):
         self.perform(self.root, edit_domain, "example.org", {"transport": "smtp:[mx.far.test]"})
 
     def test_the_domain_page_shows_the_verdict_of_the_tracer(self):
-        """As the tracer does of a mailbox there."""
+        """The same verdict as the tracer gives for a mailbox in the domain."""
         ways = [("virtual", "delivered"), ("", "delivered"), ("relay", "handed_over")]
         ways += [("nosuch:", "deferred"), ("virtual:", "deferred"), ("discard:", "discarded")]
         ways += [("smtp:[mx.far.test]", "handed_over"), ("error:gone", "bounces")]
@@ -127,7 +127,7 @@ class DomainTests(TableTests, World):
 
 
 class AliasDomainVerdictTests(World):
-    """The page of a domain says the same as what an address in it is explained by."""
+    """The domain page shows the same verdict as the explanation of an address."""
 
     def says(self, name="mirror.example"):
         self.sign_in(self.root)

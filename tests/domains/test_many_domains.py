@@ -1,4 +1,4 @@
-"""An admin of more domains than fit into a list of names."""
+"""An admin of more domains than fit into a list of literals."""
 
 from domains.models import MAX_LITERAL_DOMAINS
 from domains.services.admins import edit_admin

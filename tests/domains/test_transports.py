@@ -59,7 +59,7 @@ class TransportTests(TableTests, TransportWorld):
     def more_rows(self, count):
         self.make(*((f"d{n:02}.example", "discard:") for n in range(count)))
 
-    # Whose affair it is
+    # Permissions
 
     def test_alice_can_neither_open_nor_change_transports(self):
         self.sign_in(self.alice)
@@ -113,7 +113,7 @@ class TransportTests(TableTests, TransportWorld):
                 self.assertNotContains(page, "/transports/")
                 self.assertNotContains(page, "mailadmin_transport")
 
-    # What root sees
+    # Pages of a superadmin
 
     def test_the_log_page_shows_changes_of_transports(self):
         self.perform(self.root, edit_transport, self.own_key, {"transport": "discard:"})
@@ -191,7 +191,7 @@ class TransportTests(TableTests, TransportWorld):
         expected = {"example.org", "joe@example.org", ".example.org"}
         self.assertEqual({row.pk for row in rows}, expected)
 
-    # What is refused
+    # Validation
 
     def test_a_pattern_is_unique_in_any_spelling(self):
         self.sign_in(self.root)
@@ -270,7 +270,7 @@ class TransportTests(TableTests, TransportWorld):
 
 
 class WildcardTests(TransportWorld):
-    """What `*` does to this server's own mailboxes."""
+    """The wildcard `*` and this server's own mailboxes."""
 
     def setUp(self):
         perform(
