@@ -1,4 +1,4 @@
-"""Lists of targets as Postfix reads them; test_routing compares the reader with Postfix itself."""
+"""Lists of targets, parsed like Postfix; test_routing compares the parser with Postfix."""
 
 import pytest
 

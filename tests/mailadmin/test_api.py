@@ -1,4 +1,4 @@
-"""What programs may do, and what they are told: tokens, keys, tags, many rows, the document."""
+"""The API: tokens, rows, idempotency, many rows, the schema."""
 
 import contextlib
 import dataclasses
@@ -115,7 +115,7 @@ class TokenTests(World):
             self.assertEqual(answer.status_code, 200, address)
 
     def test_a_recreated_admin_does_not_inherit_tokens(self):
-        """PostfixAdmin beside us deletes an admin, and later makes another of that name."""
+        """PostfixAdmin deletes an admin and later creates another of that name."""
         program = self.api(self.alice)
         later = timezone.now() + datetime.timedelta(seconds=2)
         Admin.objects.filter(pk=self.alice.pk).update(created=later)
@@ -232,7 +232,9 @@ class TokenTests(World):
         self.assertEqual(other.get("log").status_code, 200)
         answer = program.get("log")
         self.assertTrue(50 < int(answer["Retry-After"]) <= 61)
-        self.assertEqual(program.get("admins").status_code, 429)  # a closed door counts as well
+        self.assertEqual(
+            program.get("admins").status_code, 429
+        )  # a forbidden request counts as well
         self.assertEqual(answer["Content-Type"], "application/problem+json")
         own = RequestCount.objects.filter(owner=self.alice.pk)
         own.update(window_start=timezone.now() - datetime.timedelta(seconds=61))
@@ -341,7 +343,7 @@ class RowTests(World):
         self.assertEqual((bob.name, bob.quota), ("Robert", 1234567))
 
     def test_a_concurrent_change_is_not_lost(self):
-        """Another column is changed between this program's reading and its writing."""
+        """Another column is changed between the client's read and write."""
         with overtaken_once():
             answer = self.program.patch("mailboxes/bob@example.org", {"quota": 5})
         self.assertEqual(answer.status_code, 200, answer.content)
@@ -350,7 +352,7 @@ class RowTests(World):
     def test_an_outdated_if_match_fails_the_precondition(self):
         place = "mailboxes/bob@example.org"
         tag = {"If-Match": self.program.get(place)["ETag"]}
-        with overtaken_once(password="x"):  # which no answer shows, but its date does
+        with overtaken_once(password="x"):  # which no response shows, but its date does
             answer = self.program.patch(place, {"quota": 5}, headers=tag)
         self.assertEqual(answer.status_code, 412, answer.content)
         self.assertEqual(Mailbox.objects.get(pk="bob@example.org").quota, self.bob.quota)
@@ -383,7 +385,7 @@ class RowTests(World):
             self.assertEqual(self.program.post("aliases", row).status_code, 409)
 
     def test_a_charset_that_is_not_a_text_encoding_is_refused(self):
-        """Django looks for it while it makes the request, before anybody could catch that."""
+        """Django looks it up while it creates the request, before any error handling."""
         with mock.patch("mailadmin.wsgi.django_application") as panel:
             for given in ("text/plain; charset=zlib", 'text/plain;x=1 ; CHARSET = "rot13"'):
                 application({"CONTENT_TYPE": given}, None)
@@ -519,7 +521,7 @@ class RowTests(World):
 
 @contextlib.contextmanager
 def overtaken_once(**values):
-    """Somebody else changes bob after the program has read him, and before it writes."""
+    """Let another user change bob after the client has read the row and before it writes."""
     valid, done = TableForm.is_valid, []
 
     def overtaking(form):
@@ -714,7 +716,7 @@ class SchemaTests(World):
         self.assertNotContains(page, "https://cdn")
 
     def test_a_client_that_knows_fewer_columns_keeps_working(self):
-        """It reads what it knows, and sends no more than that."""
+        """It ignores unknown columns and does not send them."""
         program = self.api(self.alice)
         known = ("username", "name", "quota", "active")
         row = program.get("mailboxes/bob@example.org").json()

@@ -109,7 +109,7 @@ class ApiBoundTests(World):
         self.assertLessEqual(parse.call_count, tokens.MAX_TOKEN_NETWORKS)
 
     def test_a_token_sees_the_jobs_it_started(self):
-        """Whatever its owner is called: addresses may be longer than what a job prints of them."""
+        """Also of an owner whose address is longer than a job displays."""
         self.perform(self.root, create_domains, [{"domain": "d" * 60 + ".example"}])
         name = "a" * 60 + "@" + "d" * 60 + ".example"
         self.perform(self.root, create_admins, [{"username": name, "superadmin": True}])

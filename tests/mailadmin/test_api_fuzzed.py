@@ -1,4 +1,4 @@
-"""Requests made from the API's own document, sensible and not: each answer is one it tells of."""
+"""Valid and invalid requests generated from the API's schema: each response is documented."""
 
 import os
 
@@ -16,8 +16,8 @@ from mailadmin.wsgi import application
 from tests.base import build_world
 
 EXAMPLES = int(os.environ.get("MAILADMIN_TEST_FUZZ", "15"))  # of each operation
-# Rules across rows are more than a schema can say. The token goes with each call, so what is
-# answered without one others try.
+# A schema cannot express rules across rows. The token is sent with each call, so responses
+# without one are tested elsewhere.
 NOT_ASKED = [ignored_auth, positive_data_acceptance]
 schema = schemathesis.openapi.from_path(OPENAPI_PATH)
 schema.app = application
@@ -25,7 +25,7 @@ schema.app = application
 
 @pytest.fixture(params=["root@example.net", "alice@example.org"])
 def token(request, transactional_db, settings):
-    """One that opens all that root or alice may, in the world of the cast."""
+    """A token with all rights of root or alice."""
     settings.MAILADMIN_API_RATE = 0
     build_world()
     owner, text = Admin.objects.get(pk=request.param), generate_token()

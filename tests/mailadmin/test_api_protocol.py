@@ -1,4 +1,4 @@
-"""What every API view does alike: methods, headers, JSON in both directions, refusals, types."""
+"""Common behaviour of all API views: methods, headers, JSON, problems, types."""
 
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError

@@ -1,4 +1,4 @@
-"""Servers that the panel asks by SMTP and that do not play by the rules."""
+"""SMTP servers that violate the protocol."""
 
 import contextlib
 import socket
@@ -15,7 +15,7 @@ GREETING = b"220 mail.test ESMTP\r\n"
 
 
 class Server:
-    """Takes one connection after the other, and lets `talk` speak with each client."""
+    """A server that accepts one connection after the other and runs `talk` for each."""
 
     def __init__(self, talk):
         self.talk, self.listening = talk, socket.create_server(("127.0.0.1", 0))
@@ -36,7 +36,7 @@ class Server:
 
 
 def says(*parts, pause=0):
-    """Send these parts, the last for ever."""
+    """Send these parts, and repeat the last one forever."""
 
     def talk(connection, is_over):
         *first, last = parts
@@ -49,7 +49,7 @@ def says(*parts, pause=0):
 
 
 def answers(**replies):
-    """SMTP as it should be, but for the replies to these commands; None closes the connection."""
+    """Speak SMTP, except for the replies to these commands; None closes the connection."""
 
     def talk(connection, is_over):
         connection.sendall(replies.get("greeting", GREETING))
@@ -64,7 +64,7 @@ def answers(**replies):
 
 @pytest.fixture
 def asked(settings, monkeypatch):
-    """Ask such a server; the reply, or what went wrong."""
+    """Query such a server; return the reply or the error."""
     monkeypatch.setattr(smtp_probe.ProbeSMTP, "session_seconds", 1)
     servers = []
 

@@ -1,4 +1,4 @@
-"""Many rows at once."""
+"""Bulk actions."""
 
 from django.test import override_settings
 

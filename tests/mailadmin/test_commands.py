@@ -1,4 +1,4 @@
-"""The commands of tables: what they print, what they change, and how they end."""
+"""Commands of tables: output, changes and exit status."""
 
 import io
 import json
@@ -54,7 +54,7 @@ class Terminal(io.StringIO):
 
 
 def run(*words, stdin=f"{PASSWORD}\n", out=None):
-    """What a command prints, line by line."""
+    """Return the lines that a command prints."""
     out = out or io.StringIO()
     with mock.patch.object(sys, "stdin", io.StringIO(stdin)):
         call_command(*words, stdout=out)
@@ -300,7 +300,7 @@ def test_an_unknown_command_is_wrong_usage():
 
 
 def test_a_table_command_imports_neither_views_nor_api(tmp_path):
-    """What takes most of the time of a start is what it does not need."""
+    """Unneeded imports would take most of the start time."""
     env = os.environ | {"MAILADMIN_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}
     asked = "import sys, mailadmin; sys.argv = ['mailadmin', 'mailbox', 'show', 'x@y.test']\n"
     asked += "try:\n mailadmin.main()\nexcept SystemExit:\n print(*sys.modules)"

@@ -1,4 +1,4 @@
-"""What is deleted with a row, and what stays."""
+"""Deletion of rows and their dependents."""
 
 from django.core.exceptions import ValidationError
 from django.db import connection

@@ -1,4 +1,4 @@
-"""What is logged of refused and failed pages."""
+"""Logging of refused and failed requests."""
 
 import logging
 from unittest import mock

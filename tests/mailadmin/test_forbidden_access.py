@@ -1,4 +1,4 @@
-"""Reaching for what is not yours, and sending garbage."""
+"""Access to foreign rows, and garbage as input."""
 
 from django.test import Client
 from django.urls import get_resolver
@@ -33,7 +33,7 @@ GARBAGE = [
 
 
 class ForeignAccessTests(World):
-    """alice and bob try every address of the panel with carol's keys."""
+    """alice and bob try every URL of the panel with carol's keys."""
 
     def test_no_url_accepts_a_foreign_key(self):
         keys = ["example.com", "carol@example.com", "info@example.com", "root@example.net"]
@@ -155,7 +155,7 @@ class ForeignAccessTests(World):
 
 
 class GarbageTests(World):
-    """Whatever is sent, the answer is an answer, and nothing has changed."""
+    """Any input gets a valid response and changes nothing."""
 
     def setUp(self):
         self.sign_in(self.root)
@@ -200,7 +200,7 @@ class GarbageTests(World):
                 page = self.client.get("/mailboxes/bob@example.org/edit/")
                 data = good | {"seen": page.context["form"].initial["seen"], field: text}
                 if field == "quota" and text in ("-1", "\n\r\t"):
-                    continue  # a quota, and none
+                    continue  # a quota, and no value
                 with self.subTest(field=field, text=ascii(text[:20])):
                     answer = self.client.post("/mailboxes/bob@example.org/edit/", data)
                     self.assertEqual(answer.status_code, 422)

@@ -1,4 +1,4 @@
-"""Rows that other programs have written, with names that no form takes: every page opens."""
+"""Rows of other programs with names that no form accepts: every page opens."""
 
 import json
 
@@ -122,7 +122,7 @@ class ForeignRows(World):
                 self.assertEqual(answer.status_code, 200, answer.content)
 
     def test_links_on_pages_about_such_rows_work(self):
-        """Every link of the pages about such rows leads somewhere."""
+        """Every link on pages about such rows works."""
         self.sign_in(self.root)
         text = self.client.get("/search/?q=example").content.decode()
         self.assertNotIn('href=""', text)

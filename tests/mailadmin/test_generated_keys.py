@@ -1,4 +1,4 @@
-"""A table whose keys the database gives: written as docs/architecture.md says, on every door."""
+"""A table with generated keys, written as in docs/architecture.md, in every interface."""
 
 import io
 import json
@@ -21,7 +21,7 @@ from mailadmin.tables.urls import table_urls
 from mailboxes.models import Fetchmail, Mailbox
 from tests.base import World
 
-# What an app would have: services, form, table, command.
+# The parts of an app: services, form, table, command.
 
 
 def create_entries(changes, rows):

@@ -1,4 +1,4 @@
-"""Work that outlives a request."""
+"""Background jobs."""
 
 import datetime
 import json
@@ -217,7 +217,7 @@ class WorkerTests(World):
             claimed = leases.claim_job(f"worker {number}")
             self.assertEqual(claimed.pk, job.pk)
             runner.count_attempt(claimed)
-            Job.objects.update(lease_until=past)  # and it was never heard of again
+            Job.objects.update(lease_until=past)  # and it never reported again
         call_command("worker", once=True)
         job.refresh_from_db()
         self.assertEqual(job.state, Job.State.FAILED)
@@ -233,7 +233,7 @@ class WorkerTests(World):
         self.assertEqual(job.state, Job.State.DONE)
 
     def test_a_job_that_kills_its_worker_fails_no_other_job(self):
-        """A worker holds several: those that it has not begun with are not to blame."""
+        """A worker holds several: those not yet started are not at fault."""
 
         class Killed(BaseException):
             pass
@@ -254,7 +254,7 @@ class WorkerTests(World):
         self.assertEqual((bad.state, good.state), (Job.State.FAILED, Job.State.DONE))
 
     def test_few_jobs_with_state_in_memory_are_held_at_once(self):
-        """Readers of large uploads neither fill the memory nor every place of the worker."""
+        """Readers of large uploads fill neither the memory nor all slots of the worker."""
         held = []
 
         def reading(job):
@@ -282,7 +282,7 @@ class WorkerTests(World):
         self.assertGreaterEqual(renewed.call_count, 2)
 
     def test_jobs_take_turns(self):
-        """A long job keeps neither a short one nor housekeeping waiting for longer than a step."""
+        """A long job delays neither a short one nor housekeeping for longer than a step."""
         order = []
 
         def endless(job):
@@ -339,7 +339,7 @@ class WorkerTests(World):
         self.assertIn("broken", logs.output[0])
 
     def test_a_step_that_loses_the_database_is_restarted(self):
-        """What a step had in memory may be half read: the next worker starts from the database."""
+        """State in memory may be incomplete: the next worker starts from the database."""
         found = []
 
         def lost(job):
@@ -377,7 +377,7 @@ class WorkerTests(World):
 
 
 class SelectionTests(World):
-    """Many rows selected at once: kept as rows of a hundred keys, never as one value."""
+    """Selections of many rows: stored as rows of a hundred keys, never as one value."""
 
     def select_all(self, **data):
         self.sign_in(self.alice)

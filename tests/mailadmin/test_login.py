@@ -1,4 +1,4 @@
-"""The one login door: who comes in, who does not, and how often one may knock."""
+"""Login: credentials, throttling, one-time codes, expiry, client addresses."""
 
 import base64
 import datetime

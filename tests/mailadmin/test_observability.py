@@ -1,4 +1,4 @@
-"""What an operator sees of the panel: its health, its numbers, its log."""
+"""Health checks, metrics and logging."""
 
 import ipaddress
 import json
@@ -85,7 +85,7 @@ class Numbers(World):
         name = 'mailadmin_database_errors_total{code="1213"}'
         before = self.numbers().get(name, 0)
         deadlock = OperationalError(1213, "deadlock")
-        self.client.get("/login/")  # from now on this thread's statements are watched
+        self.client.get("/login/")  # from now on this thread's queries are counted
         failing = mock.patch(EXECUTE, side_effect=deadlock)
         with failing, self.assertRaises(OperationalError):
             Job.objects.count()
@@ -136,7 +136,7 @@ class MetricAccessTests(World):
             for address in ("127.0.0.1", "198.51.100.7"):
                 with self.subTest(header=header, address=address):
                     self.assertEqual(self.status(**{f"HTTP_{header}": address}), 403)
-        with override_settings(ALLOWED_HOSTS=["panel.example.org"]):  # one that adds nothing
+        with override_settings(ALLOWED_HOSTS=["panel.example.org"]):  # one that adds no header
             self.assertEqual(self.status(HTTP_HOST="panel.example.org"), 403)
 
     @override_settings(MAILADMIN_METRICS_TOKEN="correct-horse")
@@ -207,7 +207,7 @@ class RequestIdTests(World):
 
 
 class Lines(World):
-    """The log as programs read it."""
+    """The log in JSON."""
 
     def lines(self, action):
         stream = logging.StreamHandler(written := Written())
@@ -400,7 +400,7 @@ def test_the_json_log_is_json_from_the_first_line_to_the_last():
         panel.ask("/login/")
         panel.ask("/nowhere")
         worker = re.search(r"\d+", " ".join(children(panel.process.pid)))[0]
-        os.kill(int(worker), 9)  # gunicorn itself has something to say of that
+        os.kill(int(worker), 9)  # gunicorn itself logs something about that
         panel.wait_until(lambda: '"gunicorn.error"' in panel.log.read_text())
         lines = panel.log.read_text().splitlines()
     objects = [json.loads(line) for line in lines if not line.startswith("mailadmin: http")]

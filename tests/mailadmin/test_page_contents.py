@@ -1,4 +1,4 @@
-"""What single pages show."""
+"""Contents of single pages."""
 
 import datetime
 

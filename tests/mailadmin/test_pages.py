@@ -1,4 +1,4 @@
-"""Home, search, lists, one domain; what they cost; and when the database is gone."""
+"""Home, search, lists and the domain page; their cost; database errors."""
 
 import os
 from unittest import mock
@@ -67,7 +67,7 @@ class CostTests(World):
     def test_no_page_runs_more_than_ten_queries_at_any_size(self):
         for person in (self.root, self.alice, self.bob):
             self.sign_in(person)
-            self.client.get("/")  # warms what is asked once a process
+            self.client.get("/")  # warms caches of the process
             few = {url: self.cost(url) for url in self.urls(person)}
             self.assertEqual({u: n for u, n in few.items() if n > PAGES}, {})
         self.fill()

@@ -1,4 +1,4 @@
-"""Who sees and changes which rows."""
+"""Scope: visible and editable rows."""
 
 from django.core.exceptions import PermissionDenied, ValidationError
 
@@ -84,7 +84,7 @@ class DomainScopeTests(World):
         self.assertNotContains(self.client.get("/alias-domains/"), "mirror.test")
 
     def test_a_change_cannot_leave_the_admins_scope(self):
-        """Even where a service forgets to ask."""
+        """Even if a service does not check it."""
 
         def forgetful(changes):
             changes.create(

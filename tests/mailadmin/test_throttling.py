@@ -1,4 +1,4 @@
-"""Guessing is bounded, and no stranger can lock a person out."""
+"""Throttling of sign-in without lockout of users."""
 
 import base64
 import time
@@ -48,7 +48,7 @@ class SignIn(World):
         return [self.sign_in_as(name, f"wrong{n}", address).status_code for n in range(times)]
 
     def guess_from_everywhere(self, name):
-        """As a botnet does: from one network after the other, below the bound of each."""
+        """Guess like a botnet: from one network after the other, below the limit of each."""
         for number in range(MAX_FAILURES_PER_ACCOUNT // MAX_FAILURES_PER_CLIENT + 1):
             self.guess(name, MAX_FAILURES_PER_CLIENT, f"203.0.{number}.1")
 
@@ -155,7 +155,7 @@ class NameTests(SignIn):
                 self.assertFalse(answer.wsgi_request.user.is_authenticated)
 
     def test_a_row_equal_only_by_collation_is_not_accepted(self):
-        """What collations of MySQL 8 and MariaDB 11 do, done by hand."""
+        """The effect of collations of MySQL 8 and MariaDB 11, simulated."""
         from mailadmin.accounts.backends import MailboxBackend
 
         backend = MailboxBackend()
@@ -168,7 +168,7 @@ class NameTests(SignIn):
 
 class SharedUsernameTests(SignIn):
     def setUp(self):
-        """An admin whose address is a mailbox too; somebody else knows the mailbox's password."""
+        """An admin whose address is a mailbox too, with a password known to another user."""
         row = {"username": self.bob.pk, "password": passwords.make_hash("another-77-password")}
         self.perform(self.root, create_admins, [row | {"superadmin": True}])
 
@@ -205,7 +205,7 @@ class SharedUsernameTests(SignIn):
 
 
 class AfterPasswordTests(SignIn):
-    """Codes, and the old password: whoever gets so far is no stranger."""
+    """Throttling of codes and of the old password, after a correct password."""
 
     def test_codes_are_counted_from_all_networks_together(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
@@ -246,10 +246,10 @@ class FailureRowTests(SignIn):
 
 
 class TimeTests(SignIn):
-    """The work of a sign-in is the same whether there is an account, and whatever its hash is."""
+    """A sign-in costs the same whether the account exists, and whatever its hash is."""
 
     def work(self, name):
-        """How often a hash of the configured scheme is computed for an attempt."""
+        """Return how often a hash of the configured scheme is computed for an attempt."""
         done = []
         spend = passwords.simulate_verify
         with mock.patch.object(
@@ -271,7 +271,7 @@ class TimeTests(SignIn):
 
     def test_the_configured_cost_is_spent_for_every_other_hash(self):
         self.assertEqual(self.work("nobody@example.org"), 2)
-        self.assertEqual(self.work(self.bob.pk), 1)  # the other one is of their own hash
+        self.assertEqual(self.work(self.bob.pk), 1)  # the other one is of the stored hash
         for stored in (
             "$1$abcdefgh$" + "a" * 22,
             "{SHA512-CRYPT}$6$abcdefgh$" + "a" * 86,
@@ -314,7 +314,7 @@ class CodeTests(SignIn):
 
 
 class DeactivationTests(World):
-    """Somebody who was deactivated and is active again has to sign in again."""
+    """A user who was deactivated and reactivated has to sign in again."""
 
     def is_in(self, client):
         return client.get("/").status_code == 200
@@ -366,7 +366,7 @@ class DeactivationTests(World):
 
     def test_a_signed_in_request_runs_two_queries(self):
         client = self.signed_in(self.bob)
-        with self.assertNumQueries(2):  # the session, and the person with the end of their sessions
+        with self.assertNumQueries(2):  # the session, and the user with the epoch of their sessions
             client.get("/account/")
 
     def test_old_session_ends_are_purged(self):
