@@ -1,4 +1,4 @@
-"""What the tests of imports share: a file from a text, a plan from a file, and the worker."""
+"""Helpers for tests of imports."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from tests.base import World
 
 
 class TransferWorld(World):
-    """The cast, and files for them to import."""
+    """Base class with the four users and files to import."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -28,7 +28,7 @@ class TransferWorld(World):
         return path
 
     def plan(self, text, person=None, name="rows.csv", **options):
-        """A plan of what a file says, made by a person, or at the console."""
+        """Create a plan from a file, as a user or at the console."""
         actor = self.actor(person) if person else Actor.console()
         format_name = name.rpartition(".")[2]
         path = self.file(text, name)
@@ -56,7 +56,7 @@ class TransferWorld(World):
         return self.apply(self.plan(text, person, name), person)
 
     def verbs(self, plan):
-        """Key → verb of every row."""
+        """Return key → verb of every row."""
         return dict(plan.rows.values_list("key", "verb"))
 
     def reasons(self, plan):
@@ -73,7 +73,7 @@ class TransferWorld(World):
         Domain.objects.filter(pk=name).update(**limits)
 
     def command(self, *arguments):
-        """What the command prints, and what it says if it fails."""
+        """Run the command and return its output and error."""
         out = io.StringIO()
         try:
             call_command(*arguments, stdout=out, stderr=io.StringIO())

@@ -1,4 +1,4 @@
-"""Databases to be exported, as people and old programs leave them, and what is in one."""
+"""Databases to be exported, as users and old programs leave them, and their contents."""
 
 import datetime
 import random
@@ -23,7 +23,7 @@ MODELS = (
     *(Domain, DomainAdmin, Admin, Mailbox, Alias, AliasDomain, Vacation, Transport),
     *(Fetchmail, AppPassword, DkimKey, DkimSigning, TotpException),
 )
-# Dates that rows keep of themselves, numbers, what programs note, and who is being let in anew.
+# Automatic dates, ids, bookkeeping of programs, and password resets.
 NOT_COMPARED = {
     *("id", "created", "modified", "dkim_id", "cache", "returned_text", "date"),
     *("token", "token_validity"),
@@ -42,7 +42,7 @@ QUOTAS = [0, -1, 1, 999, 1024000, 1234567, 5 * 10**9 + 1, 2**49 + 1]
 
 
 class Chance:
-    """The same rows for the same number."""
+    """A seeded random generator."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)  # noqa: S311 (no secret)
@@ -61,7 +61,7 @@ class Chance:
 
 
 def build_database(seed, domains=6, mailboxes=6, mirrors=True):
-    """Domains with all that can be in them, and some more than their limits allow."""
+    """Create domains with all kinds of rows, some beyond their limits."""
     chance = Chance(seed)
     names = [f"d{n}-{seed}.example" for n in range(domains)]
     for number, name in enumerate(names):
@@ -119,7 +119,7 @@ def make_mailbox(chance, domain, local_part):
     copy = not others or chance.rarely()
     vacation = make_vacation(chance, key, domain)
     if vacation and not others and chance.rarely():
-        copy = False  # answered and kept nowhere
+        copy = False  # answered and not kept
     answer = [vacation_target(key)] if vacation else []
     Alias.objects.create(
         address=key,
@@ -131,7 +131,7 @@ def make_mailbox(chance, domain, local_part):
 
 
 def make_vacation(chance, key, domain):
-    """Whether mail is answered: some vacations are over and kept."""
+    """Create a vacation or not; return whether mail is answered. Some vacations are over."""
     if not chance.rarely():
         return False
     active = not chance.rarely()
@@ -232,11 +232,11 @@ def make_beside(chance, names):
     TotpException.objects.create(ip="192.0.2.2", username=bob.pk, description="Home")
 
 
-# What is there
+# Contents
 
 
 def contents():
-    """Table → its rows, but for what no export holds."""
+    """Return table → its rows, without columns that are not exported."""
     return {model.__name__: sorted(map(told, model._base_manager.all())) for model in MODELS}
 
 
@@ -244,7 +244,7 @@ def told(row):
     columns = {f.attname: f.value_from_object(row) for f in row._meta.concrete_fields}
     if isinstance(row, DkimSigning):
         columns["key"] = f"{row.dkim.domain_name_id} {row.dkim.selector}"
-    # PostfixAdmin takes what is missing and what is empty for the same.
+    # PostfixAdmin treats missing and empty values alike.
     kept = {k: "" if v is None else v for k, v in columns.items() if k not in NOT_COMPARED}
     return repr(sorted((name, str(value)) for name, value in kept.items()))
 

@@ -1,4 +1,4 @@
-"""The mail systems that people come from, run as their own files say.
+"""Older mail systems, run with their own files.
 
 `configurations/` has the files as the guides have them. Whoever runs them here only changes names,
 ports and folders, and where the database is; what would go to far hosts is dropped and told.
@@ -29,13 +29,13 @@ TABLE = re.compile(r"\b(?:mysql|hash|btree|texthash):[^\s,]+")
 LINE = re.compile(
     r"(?P<service>\S+?)\[\d+\]: \w+: to=<(?P<to>[^>]*)>,.* status=(?P<status>\w+) \((?P<text>.*)\)"
 )
-# Of what tests set elsewhere, these are the system's own matter.
+# Parameters set by the tests elsewhere that belong to the system.
 ITS_OWN = ("mydestination", "virtual_uid_maps", "virtual_gid_maps", "virtual_minimum_uid")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A database, and the account by which a mail server asks it."""
+    """A database and the account with which a mail server queries it."""
 
     server: MariaDBClient
     name: str
@@ -43,7 +43,7 @@ class Place:
     password: str = "reader"
 
     def with_account(self, user="", grants=None):
-        """The same with an account that may do no more than `grants` say: read it all, usually."""
+        """Return the same with an account that has these grants, by default to read all tables."""
         place = replace(self, user=user or self.user)
         person = f"'{place.user}'@'%'"
         usual = [f"GRANT SELECT ON `{self.name}`.* TO {person};"]
@@ -53,7 +53,7 @@ class Place:
 
 
 class Fate(NamedTuple):
-    """What becomes of a message: how it is refused, or who gets it where.
+    """The outcome of a message: its refusal, or its deliveries.
 
     An end is (final recipient, maildir within the mail folder), (…, `transport:next hop`), or
     (…, `bounced: …` or `deferred: …`).
@@ -64,19 +64,19 @@ class Fate(NamedTuple):
 
 
 def keep_here(server):
-    """Nothing goes out any more: the log says where it would have gone."""
+    """Send nothing outside: the log shows the intended destination."""
     path = server.config / "master.cf"
     way = r"\1discard -o syslog_name=to/\2"
     path.write_text(re.sub(r"^((smtp|relay) +unix .*)\bsmtp$", way, path.read_text(), flags=re.M))
 
 
 class Observed:
-    """A Postfix with its Dovecot of which one can see what becomes of mail and of logins."""
+    """A Postfix with its Dovecot, whose deliveries and logins can be observed."""
 
     inside = None  # a port for those who may send anywhere
 
     def fate(self, address, inside=False, sender=STRANGER):
-        """Send by SMTP, from outside or as a machine of the system's own, and see."""
+        """Send by SMTP, from outside or from the system's own network; return the outcome."""
         token = secrets.token_hex(8)
         with self.smtp(self.inside if inside else None) as client:
             client.ehlo()
@@ -90,7 +90,7 @@ class Observed:
         return Fate("", frozenset(self._end(hit, token) for hit in lines))
 
     def _settled(self, queue_id):
-        """The log's line for each recipient. What would be tried again is given up."""
+        """Return the log line for each recipient, without waiting for retries."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             lines = [line for line in self._lines() if f" {queue_id}: " in line]
@@ -113,7 +113,7 @@ class Observed:
         return hit["to"], self._maildir(hit["to"], token)
 
     def _maildir(self, recipient, token):
-        """The folder into which this came for this recipient."""
+        """Return the folder into which this was delivered for this recipient."""
         for path in (self.folder / "mail").rglob("*"):
             if path.parent.name in ("new", "cur") and path.is_file():
                 mail = mailservers.read_mail(path)
@@ -122,14 +122,14 @@ class Observed:
         raise AssertionError(f"{recipient} was sent something that is nowhere.")
 
     def signs_in(self, address, password, client="127.0.0.1"):
-        """Whether Dovecot lets somebody in with this password, coming from there."""
+        """Return whether Dovecot accepts this password from this address."""
         told = ("-x", "service=imap", "-x", f"rip={client}")
         return self.dovecot.tool("auth", "test", *told, address, password).returncode == 0
 
     def home_of(self, address):
-        """What Dovecot knows of a user: home, mail, uid, quota_rule …; nothing if nobody is that.
+        """Return Dovecot's fields of a user: home, mail, uid, quota_rule …; empty if unknown.
 
-        Paths are as the mail folder sees them.
+        Paths are relative to the mail folder.
         """
         said = self.dovecot.tool("user", address)
         lines = [line.split("\t") for line in said.stdout.splitlines()[1:]]
@@ -138,7 +138,7 @@ class Observed:
 
 
 class Mend(NamedTuple):
-    """What a system lacks to deliver anything at all; without an old text, a line is added."""
+    """A fix that a system needs to deliver at all; without an old text, a line is added."""
 
     file: str
     old: str
@@ -146,7 +146,7 @@ class Mend(NamedTuple):
 
 
 class OldSystem(Observed, mailservers.Postfix):
-    """A Postfix and its Dovecot, set up as somebody has set up his.
+    """A Postfix and its Dovecot with an operator's configuration.
 
     `mended` says which of the system's mends are made: all, none, or those of these names.
     Dovecot may ask by an account of its own: `dovecot_place`.
@@ -154,11 +154,11 @@ class OldSystem(Observed, mailservers.Postfix):
 
     release = OLD_RELEASE
     files = None  # a folder with `postfix` and `dovecot`
-    sample = ""  # what its database holds, or which folder of files it is
-    paths = {}  # a path in the files → the folder of ours that it becomes
-    words = {}  # other words of the files, for which this machine has others
+    sample = ""  # its SQL dump, or its folder of files
+    paths = {}  # a path in the files → its replacement in the test
+    words = {}  # other texts of the files that differ on this machine
     mends = {}
-    owner = mailservers.NOBODY  # whose the mail is
+    owner = mailservers.NOBODY  # owner of the mail
 
     def __init__(self, place=None, mended=True, dovecot_place=None):
         self.inside = free_port()
@@ -183,10 +183,10 @@ class OldSystem(Observed, mailservers.Postfix):
         (self.folder / "queue/private").mkdir(0o700)
         shutil.chown(self.folder / "queue/private", "postfix")
 
-    # Its files, and what is different here
+    # Its files and their adaptations
 
     def _add_files(self, name, folder):
-        """The system's own; where one is there already, the system's has the last word."""
+        """Copy the system's files; they override existing ones."""
         for path in (self.files / name).rglob("*"):
             if path.is_file():
                 there = folder / path.relative_to(self.files / name)
@@ -229,7 +229,7 @@ class OldSystem(Observed, mailservers.Postfix):
         return f"connect = {where} user={place.user} password={place.password}"
 
     def _words(self):
-        """Words first, since they hold paths; longer paths first, since some lie within others."""
+        """Return the replacements: texts first, since they contain paths; longer paths first."""
         ours = {"/etc/postfix": "etc", "/etc/dovecot": "dovecot", "/var/spool/postfix": "queue"}
         ours |= self.paths
         by_length = sorted(ours, key=len, reverse=True)
@@ -250,10 +250,10 @@ class OldSystem(Observed, mailservers.Postfix):
             self.dovecot.stop()
         super().stop(keep)
 
-    # What it answers
+    # Lookups
 
     def tables(self):
-        """Parameter → its tables, in order."""
+        """Return parameter → its tables, in order."""
         found = {}
         for line in self._main().splitlines():
             name, _equals, value = line.partition("=")
@@ -263,7 +263,7 @@ class OldSystem(Observed, mailservers.Postfix):
         return found
 
     def answers(self, keys):
-        """Parameter → key → what Postfix reads there: the first answer of its tables, or None."""
+        """Return parameter → key → the first result of its tables, or None."""
         return {
             name: self._first_answers(tables, list(dict.fromkeys(keys)))
             for name, tables in self.tables().items()
@@ -276,7 +276,7 @@ class OldSystem(Observed, mailservers.Postfix):
         return found
 
     def ask(self, table, keys):
-        """key → answer of one table; those without an answer are left out."""
+        """Return key → result of one table, without missing keys."""
         said = self.tool("postmap", "-q", "-", table, input="".join(f"{key}\n" for key in keys))
         assert not said.stderr.strip(), said.stderr
         some = "|".join(sorted(map(re.escape, keys), key=len, reverse=True))
@@ -287,14 +287,14 @@ class OldSystem(Observed, mailservers.Postfix):
 
 
 def without(text, other):
-    """A main.cf without what the other sets anew."""
+    """Return a main.cf without parameters that the other overrides."""
     lines = text.splitlines(keepends=True)
     anew = set(re.findall(r"^(\w+) *=", other, re.M))
     return "".join(line for line in lines if line.partition(" =")[0] not in anew)
 
 
 class OldDovecot(mailservers.Dovecot):
-    """Without encryption, as all of them began."""
+    """A Dovecot without encryption."""
 
     release = OLD_RELEASE
 
@@ -303,7 +303,7 @@ class OldDovecot(mailservers.Dovecot):
 
     def adapt(self):
         (self.folder / "dovecot.log").touch()
-        (self.folder / "dovecot.log").chmod(0o666)  # the delivery program is nobody special
+        (self.folder / "dovecot.log").chmod(0o666)  # the delivery program runs unprivileged
         with (self.shared / "dovecot/dovecot.conf").open("a") as file:
             file.write(
                 f"base_dir = {self.folder}/run\nstate_dir = {self.folder}/state\n"
@@ -332,7 +332,7 @@ class Forwardings(OldSystem):
     sample = "forwardings.sql"
     paths = {"/home/vmail": "mail"}
     mends = {
-        # Asked for a domain with a row, it answers the domain's name, which is no transport.
+        # For a domain with a row, it returns the domain's name, which is not a transport.
         "transport": Mend(
             "etc/mysql-virtual_transport.cf", "SELECT domain FROM", "SELECT transport FROM"
         ),
@@ -367,7 +367,7 @@ class PostfixAdminCram(OldSystem):
 
 
 class HashFiles(OldSystem):
-    """The files themselves are the data: `files` may be a copy that a test has changed."""
+    """A system whose files are its data; `files` may be a changed copy."""
 
     files = SAMPLES / "hash"
     sample = "hash"
@@ -379,9 +379,9 @@ class HashFiles(OldSystem):
         super().__init__(mended=mended)
 
 
-# What their databases hold
+# Their databases
 
-IN_OUR_TIME = (  # statements of then that no server takes today, or that are about another database
+IN_OUR_TIME = (  # statements that current servers refuse, or about another database
     (r"\bTYPE=", "ENGINE="),
     (r"^(CREATE DATABASE|USE) .*;$", ""),
     (r"NAMES latin1", "NAMES utf8mb4"),
@@ -390,7 +390,7 @@ IN_OUR_TIME = (  # statements of then that no server takes today, or that are ab
 
 
 def load(mariadb, system, name):
-    """A database with what the system's sample holds; its place."""
+    """Create a database from the system's sample."""
     raw = (SAMPLES / system.sample).read_bytes()
     text = raw.decode("latin1" if b"NAMES latin1" in raw else "utf-8")
     for old, new in IN_OUR_TIME:

@@ -1,4 +1,4 @@
-"""What the tests of readers share."""
+"""Helpers for tests of readers."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ SAMPLES = Path(__file__).parent / "samples"
 
 
 class Read:
-    """Everything that a source holds: entries by kind, and what is lost."""
+    """Contents of a source: entries by kind, and losses."""
 
     def __init__(self, format_name, source, **options):
         losses = Losses()
@@ -26,7 +26,7 @@ class Read:
         return [entry for entry in self.entries if entry.kind == kind]
 
     def values(self, kind, key):
-        """Key → all else that an entry gives."""
+        """Return key → other values of an entry."""
         found = {}
         for entry in self.of(kind):
             values = dict(entry.values)
@@ -40,7 +40,7 @@ class Read:
         return self.column("alias", "address", "goto")
 
     def places(self, text):
-        """Where something that is lost stands; its text may be told in part."""
+        """Return the positions of losses that contain this text."""
         (note,) = [note for whole, note in self.losses.items() if text in whole]
         return note.places
 

@@ -1,4 +1,4 @@
-"""A file says what is in a domain, and the panel makes it so: all of it, or nothing."""
+"""`apply`: a manifest describes domains, and all changes are made or none."""
 
 import io
 import json
@@ -47,7 +47,7 @@ def table_of(model):
 
 class ApplyTests(World):
     def apply(self, text, *words):
-        """What is printed, as it comes by standard input."""
+        """Run the command with this standard input and return its output."""
         stdin, out = mock.Mock(buffer=io.BytesIO(text.encode())), io.StringIO()
         with mock.patch.object(sys, "stdin", stdin):
             call_command("apply", "-", *words, stdout=out)
@@ -212,14 +212,16 @@ class ApplyTests(World):
                 self.assert_refused_with(text)
 
     def test_a_retry_does_not_overwrite_a_concurrent_password(self):
-        """The first has made the mailbox and was undone; meanwhile somebody else has made it."""
+        """The first attempt was rolled back; meanwhile the mailbox was created by another user."""
         description = parse_manifest(ORG + "mailboxes:\n- username: dave@example.org\n", "x")
         with self.assertRaises(DryRunRollback):
             perform(Actor.console(), reconcile, description, True)
         row = {"local_part": "dave", "domain": self.bob.domain, "password": self.bob.password}
         self.perform(self.root, create_mailboxes, [row])
         steps = perform(Actor.console(), reconcile, description)
-        self.assertEqual([step.verb for step in steps], ["delete"])  # bob, who is not named
+        self.assertEqual(
+            [step.verb for step in steps], ["delete"]
+        )  # bob, who is not in the manifest
         self.assertEqual(Mailbox.objects.get(pk="dave@example.org").password, self.bob.password)
 
     def test_apply_is_refused_without_transactions(self):

@@ -1,4 +1,4 @@
-"""`apply` and `compat-views` with files, names and rows that mean no good."""
+"""`apply` and `compat-views` with malicious files, names and rows."""
 
 import io
 import sys
@@ -82,7 +82,7 @@ class ApplyAttacks(World):
     "name", ["x`; DROP TABLE admin; -- ", "mysql", "no/such", "a" * 65, "information_schema", "`"]
 )
 def test_views_cannot_be_created_by_an_injected_name(system, name):
-    """A name is quoted; what cannot be written there is refused, and nothing is left."""
+    """A name is quoted or refused, and nothing is left behind."""
     tables = connection.introspection.table_names()
     with pytest.raises(CommandError):
         call_command("compat-views", system, "--database", name, stdout=io.StringIO())

@@ -1,4 +1,4 @@
-"""`mailadmin import`: a plan by default, rows only when asked, and what is refused in a file."""
+"""`mailadmin import`: plans, applying them, and refused rows."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Tables of a live database: copied as they are, without a trace, and never with the password."""
+"""Reading a live database."""
 
 import os
 import sqlite3
@@ -39,7 +39,7 @@ def rows_of(url, is_wanted=is_users):
 
 
 def refusal(url, is_wanted=is_users):
-    """What the error says, and that it says no password however it is shown."""
+    """Return the error, and assert that it contains no password."""
     with pytest.raises(SourceError) as refused, open_tables(url, is_wanted):
         pass
     everything = "".join(traceback.format_exception(refused.value))
@@ -81,7 +81,7 @@ def test_a_row_with_binary_bytes_is_skipped_and_reported(mariadb, url):
 
 @pytest.mark.mariadb
 def test_all_tables_are_read_in_one_snapshot(mariadb, url):
-    """What is written while we read is of another day."""
+    """Changes while reading are not visible."""
     name = url.rpartition("/")[2]
     mariadb.execute("ALTER TABLE users ENGINE=InnoDB; ALTER TABLE log ENGINE=InnoDB", name)
 
@@ -230,7 +230,7 @@ def test_the_error_in_a_url_is_named():
     assert "names no database" in refusal("mysql://root:hunter2@localhost")
 
 
-# Where it is kept
+# Storage
 
 
 def test_the_copy_is_private_and_deleted(tmp_path):
@@ -246,7 +246,7 @@ def test_the_copy_is_private_and_deleted(tmp_path):
 
 
 def open_files():
-    """Number → path, as the kernel knows them."""
+    """Return file descriptor → path, from the kernel."""
     found = {}
     for number in os.listdir("/proc/self/fd"):
         try:

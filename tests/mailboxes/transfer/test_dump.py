@@ -1,4 +1,4 @@
-"""SQL dumps: what mysqldump, mariadb-dump and phpMyAdmin write comes back; nothing is executed."""
+"""Reading SQL dumps of mysqldump, mariadb-dump and phpMyAdmin; nothing is executed."""
 
 import gzip
 import itertools
@@ -29,7 +29,7 @@ def nothing(table):
 
 @pytest.fixture
 def dump(tmp_path):
-    """Write a dump; its path."""
+    """Write a dump and return its path."""
 
     def write(text, name="dump.sql"):
         path = tmp_path / name
@@ -52,7 +52,7 @@ def refusal(path, is_wanted=everything):
 
 USERS = "CREATE TABLE users (email varchar(255), password text, quota int);\n"
 
-# What is read
+# Parsing
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_statements_around_a_dump_are_ignored(dump):
     assert rows_of(path, "users") == [("a", "b", "1")]
 
 
-# What is refused
+# Refusals
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_no_error_shows_a_value(dump):
     assert "hunter2" not in text
 
 
-# However large
+# Size
 
 
 def test_a_value_of_a_hundred_megabytes_is_refused(dump, tmp_path):
@@ -372,7 +372,7 @@ def test_very_many_escapes_need_little_memory(dump):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000
 
 
-# Whatever comes
+# Arbitrary input
 
 SAMPLE = b"".join(
     (SAMPLES / name).read_bytes() for name in ("forwardings.sql", "postfixadmin-cram.sql")
@@ -444,7 +444,7 @@ WAYS = [
     ["--skip-extended-insert"],
     ["--complete-insert"],
     ["--hex-blob", "--single-transaction"],
-    ["--compatible=ansi", "--default-character-set=utf8mb4"],  # says no charset itself
+    ["--compatible=ansi", "--default-character-set=utf8mb4"],  # does not state its charset
     ["--skip-opt", "--add-drop-database", "--databases"],
     ["--default-character-set=utf8mb4", "--no-create-db", "--insert-ignore"],
 ]
@@ -452,7 +452,7 @@ WAYS = [
 
 @pytest.fixture(scope="module")
 def things(mariadb):
-    """The connection to a table of all kinds of columns, and the server's client."""
+    """A connection to a table with all kinds of columns, and the server's client."""
     import MySQLdb
 
     mariadb.create("things")

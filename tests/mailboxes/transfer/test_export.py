@@ -1,4 +1,4 @@
-"""What goes out comes back: JSON whole, CSV as far as its columns reach."""
+"""Exports and their round trips: JSON completely, CSV within its columns."""
 
 import io
 import json
@@ -33,19 +33,19 @@ class Exporting(TransferWorld):
         return self.command("export", *map(str, arguments))
 
     def exported(self, *arguments):
-        """The JSON that the command prints."""
+        """Return the JSON that the command prints."""
         said, trouble = self.export("--to", "json", *arguments)
         self.assertEqual(trouble, "")
         return json.loads(said)
 
     def back(self, source, format_name="json"):
-        """Import it, and expect that nothing is refused."""
+        """Import it and assert that nothing is refused."""
         rejects = ("--rejects", str(self.folder / "rejects"))
         arguments = ("--from", format_name, "--source", str(source), "--apply", *rejects)
         self.assertEqual(self.command("import", *arguments)[1], "")
 
     def planned(self, source, format_name="json"):
-        """table → verb → how many rows."""
+        """Return table → verb → number of rows."""
         arguments = ("import", "--from", format_name, "--source", str(source), "--json")
         return json.loads(self.command(*arguments)[0])
 
@@ -100,7 +100,9 @@ class RoundTrips(Exporting):
         path = self.folder / "all.json"
         self.export("--to", "json", "--output", path)
         forget_everything()
-        Admin.objects.create(username="root@far.test", superadmin=True)  # one has to stay
+        Admin.objects.create(
+            username="root@far.test", superadmin=True
+        )  # one superadmin has to stay
         before = contents()
         self.back(path)
         plan = Plan.objects.latest("pk")
@@ -287,14 +289,14 @@ class CsvTests(Exporting):
 
 
 class ListExportTests(TransferWorld):
-    """The file of a list is one that its reader may import."""
+    """The export of a list can be imported by its user."""
 
     def list_file(self, person, table):
         self.sign_in(person)
         return b"".join(self.client.get(f"/{table}/export/")).decode()
 
     def test_an_admin_can_import_their_export(self):
-        left = f"bob@example.org,{vacation_target('gone@example.org')}"  # by who is gone
+        left = f"bob@example.org,{vacation_target('gone@example.org')}"  # by a deleted admin
         Alias.objects.filter(pk="info@example.org").update(goto=left)
         for table in ("mailboxes", "aliases"):
             text = self.list_file(self.alice, table)
@@ -365,11 +367,11 @@ class PageTests(Exporting):
         self.assert_refused(self.ask(format="exe"), "exe")
 
 
-# How it is read
+# Reading
 
 
 def crowd(first, last):
-    """So many mailboxes with their aliases, of which every other leads on."""
+    """Create this many mailboxes with their aliases, every other one with a forwarding."""
     domain, _made = Domain.objects.get_or_create(domain="crowd.example")
     names = [f"u{number:07}" for number in range(first, last)]
     Mailbox.objects.bulk_create(
@@ -409,7 +411,7 @@ WRITERS = {
 
 
 def peak(pieces):
-    """Bytes held at once while all of it is made, and how many pieces there were."""
+    """Return the peak memory of an export and its number of chunks."""
     tracemalloc.start()
     number = sum(1 for _piece in pieces)
     held = tracemalloc.get_traced_memory()[1]
@@ -425,7 +427,9 @@ def test_memory_does_not_grow_with_the_number_of_rows():
     for name, write in WRITERS.items():
         held, number = peak(write())
         assert number > 3 * few[name][1] or name == "zip"
-        assert held < few[name][0] * 1.3 + 2_000_000, name  # a page or two; all rows are more
+        assert held < few[name][0] * 1.3 + 2_000_000, (
+            name
+        )  # a page or two; all rows would need more
 
 
 @pytest.mark.django_db

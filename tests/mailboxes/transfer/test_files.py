@@ -1,4 +1,4 @@
-"""CSV and JSON: what they may look like, and what is said of one that is not what it should be."""
+"""Reading CSV and JSON: accepted variants and errors."""
 
 import codecs
 import contextlib

@@ -1,4 +1,4 @@
-"""Databases of domains, forwardings, users and transport; and passwords of all systems."""
+"""Reading databases of domains, forwardings, users and transport; passwords of all systems."""
 
 import hashlib
 
@@ -73,8 +73,8 @@ def test_forwardings_are_aliases_and_a_whole_domain_is_an_alias_domain():
         "('@example.org','@anotherdomain.com')",  # it has another alias
         "('@exemple.com','@anotherdomain.com')",  # it has mailboxes
         "('@anotherdomain.com','@example.com')",  # it is itself a target
-        "('@unknown.example','@anotherdomain.com')",  # it is no domain
-        "('@alone.example','@unknown.example')",  # its target is none
+        "('@unknown.example','@anotherdomain.com')",  # it is not a domain
+        "('@alone.example','@unknown.example')",  # its target is not a domain
         "('@alone.example','@anotherdomain.com, @example.com')",  # it has two targets
         "('@alone.example','@alone.example')",  # it is its own
         "('@alone.example','@example.net')",  # its target is an alias domain
@@ -139,7 +139,7 @@ def test_only_the_transport_table_is_optional(sample):
 
 
 def test_60_000_mailboxes_are_read_in_order_and_joined_with_their_forwardings(tmp_path):
-    """A join without an index would take for ever."""
+    """A join without an index would take forever."""
     number, path = 60_000, tmp_path / "dump.sql"
     with path.open("w") as file:
         file.write("CREATE TABLE domains (domain text);INSERT INTO domains VALUES ('example.org');")
@@ -216,7 +216,7 @@ def test_a_scheme_of_old_dovecot_only_is_kept_and_reported():
 @pytest.mark.mailserver
 @mailservers.needs_root
 def test_dovecot_accepts_all_stored_passwords(transactional_db, request, subtests):
-    """Under the panel's own configuration, in which bare hashes are crypt(3)'s."""
+    """With the panel's configuration, in which bare hashes are those of crypt(3)."""
     from tests.mailboxes.test_delivery import domain, mailbox, opens_imap
 
     hashes = Read("forwardings", SAMPLE).column("mailbox", "username", "password_hash")

@@ -1,4 +1,4 @@
-"""Postfix's maps as files, and Dovecot's passwd-files beside them."""
+"""Reading map files of Postfix and passwd-files of Dovecot."""
 
 import shutil
 import subprocess
@@ -49,7 +49,7 @@ ALIASES = {
     "info@forwards.example": ["auntie@beta.example.org"],
 }
 
-# What is read
+# Parsing
 
 
 @pytest.mark.parametrize("source", [SAMPLE, SAMPLE / "main.cf"])
@@ -93,7 +93,7 @@ def test_aliases_comments_and_continued_lines_are_parsed_like_postfix():
 
 @pytest.mark.mailserver
 def test_postmap_finds_the_same_keys(etc):
-    """Held against Postfix itself: every key that postmap keeps is one that we give."""
+    """Compared with Postfix: every key of postmap is one of the reader."""
     read = Read("hashfiles", etc / "postfix")
     rows = read.column("mailbox", "username", "maildir")
     for path in (etc / "postfix/virtual/mailbox").glob("*.example.org"):
@@ -111,7 +111,7 @@ def test_postmap_finds_the_same_keys(etc):
 
 
 def test_mailboxes_hidden_by_a_catch_all_are_reported(etc):
-    """Postfix asks for a whole domain's alias before it asks for mailboxes."""
+    """Postfix looks up the alias of a whole domain before mailboxes."""
     path = etc / "postfix/virtual/aliases/common"
     changed(path, "alistair@gamma.example.org  alistair@gamma.example.org\n", "")
     assert Read("hashfiles", etc / "postfix").places("took the mail of a mailbox") == [
@@ -161,7 +161,7 @@ def test_mailboxes_are_read_without_passwords(etc):
     assert not any("password_hash" in values for values in mailboxes.values())
 
 
-# One thing otherwise
+# Variations
 
 
 def main_cf(etc, old, new):
@@ -248,7 +248,7 @@ def test_domains_are_read_from_names_files_and_inline_maps(etc):
 
 
 def test_domains_may_be_listed_among_the_mailboxes(etc):
-    """As Postfix has it where virtual_mailbox_domains is not set."""
+    """The default of Postfix if virtual_mailbox_domains is not set."""
     folder = main_cf(
         etc, "virtual_mailbox_domains = hash:/etc/postfix/virtual/mailbox/domains\n", ""
     )
@@ -431,7 +431,7 @@ def test_compiled_maps_are_ignored(bare):
     assert len(read.of("domain")) == 6
 
 
-# What others send
+# Uploads
 
 
 def test_an_archive_is_read_like_its_folder(tmp_path):

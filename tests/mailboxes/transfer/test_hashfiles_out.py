@@ -1,4 +1,4 @@
-"""Map files that the panel writes: real postmap reads them and answers as its own queries do."""
+"""Exported map files: postmap gives the same results as the panel's queries."""
 
 import datetime
 import shutil
@@ -37,14 +37,14 @@ def export(folder, *arguments):
 
 
 def compiled(folder):
-    """Every map made by postmap, which has nothing to say about it: no key is there twice."""
+    """Compile every map with postmap and assert that it warns about nothing."""
     script, environ = ["sh", folder / "postmap.sh"], {"PATH": programs.path()}
     said = subprocess.run(script, check=True, env=environ, capture_output=True, text=True)
     assert said.stderr == ""
     return folder
 
 
-# What is asked
+# Lookups
 
 
 def tables_of(folder):
@@ -58,7 +58,7 @@ def tables_of(folder):
 
 
 def keys_to_ask():
-    """Every key of any row, by every domain, and some that nobody has."""
+    """Return every key of any row, in every domain, and some unknown ones."""
     domains = list(Domain.objects.values_list("pk", flat=True))
     addresses = [
         *Mailbox.objects.values_list("pk", flat=True),
@@ -71,7 +71,7 @@ def keys_to_ask():
 
 
 def asked_of_postmap(folder, table, keys):
-    """key → answer, by one call of `postmap -q -`."""
+    """Return key → result, by one call of `postmap -q -`."""
     said = subprocess.run(
         [servers.command("postmap"), "-c", folder, "-q", "-", table],
         input="".join(f"{key}\n" for key in keys),
@@ -139,11 +139,11 @@ def test_rows_of_an_alias_domain_override_those_of_its_target(folder):
     assert len(split_goto(said[f"list@{mirror.pk}"])) == 300
 
 
-# The other way
+# Round trips
 
 
 def plain_world():
-    """What map files can hold: everything switched on, nothing mirrored, nobody away."""
+    """Rows that map files can express: all active, no alias domains, no vacations."""
     build_database(3, mirrors=False)
     for model in (Domain, Mailbox, Alias):
         model.objects.update(active=True)
@@ -178,14 +178,14 @@ def test_map_files_round_trip(folder):
 
 
 def same_password(came_back, stored):
-    """As it was, or with its scheme said."""
+    """Return whether the password is unchanged, or only got its scheme prefix."""
     if stored.startswith("{PLAIN}"):
         return passwords.verify(stored.removeprefix("{PLAIN}"), came_back)
     return came_back.endswith(stored)
 
 
 def test_a_round_trip_gives_the_same_answers(folder, tmp_path):
-    """From the database into files, from the files into another database."""
+    """Export a database to files, import them into another database."""
     plain_world()
     keys = keys_to_ask()
     before = answers_of_panel(keys)
@@ -421,7 +421,7 @@ def test_a_user_without_smtp_access_is_refused_by_postfix(folder):
 
 
 class Dovecot(servers.Server):
-    """Dovecot with the lines that an export has written, and nothing but its logins."""
+    """A Dovecot for logins only, with the exported lines."""
 
     def __init__(self, lines):
         super().__init__()

@@ -1,4 +1,4 @@
-"""ISPmail's databases: their rows as the panel has them."""
+"""Reading ISPmail's databases."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def sample(tmp_path):
 
 
 def with_row(sample, table, row):
-    """One more row at the end of a table."""
+    """Return the dump with one more row at the end of a table."""
     start, marked, rest = sample.read_text().partition(f"INSERT INTO `{table}` VALUES\n")
     assert marked
     sample.write_text(f"{start}{marked}{row},\n{rest}")
@@ -79,7 +79,7 @@ def test_a_mailbox_pointing_to_itself_keeps_a_copy():
 
 
 def test_an_address_without_mailbox_pointing_to_itself_is_kept(sample):
-    """It keeps the catch-all from taking the mail of somebody who is gone."""
+    """It excludes a former user's address from the catch-all."""
     with_row(sample, "virtual_aliases", "(11,1,'gone@example.org','gone@example.org')")
     assert Read("ispmail", sample).goto()["gone@example.org"] == ["gone@example.org"]
 
@@ -110,7 +110,7 @@ def test_a_local_part_without_its_domain_is_refused(tmp_path):
 
 
 def test_an_alias_of_a_bare_name_is_refused(sample):
-    """Postfix would take a domain on the left for one of another class."""
+    """Postfix would treat a domain on the left as another class."""
     with_row(sample, "virtual_aliases", "(11,9,'example.org','bob@example.org')")
     (entry,) = [entry for entry in Read("ispmail", sample).of("alias") if entry.error]
     assert entry.place == "virtual_aliases, id 11"

@@ -1,6 +1,6 @@
-"""Older systems run by their own files, on their own database and, moved, on the panel's.
+"""Older systems run by their own files, on their own database and, after a move, on the panel's.
 
-What Postfix reads there, what becomes of mail, and who comes in: all is asked before and after.
+Lookups, deliveries and logins are compared before and after the move.
 """
 
 import io
@@ -18,7 +18,7 @@ from tests.mailboxes.test_delivery import alias, domain, mailbox, make, mirror
 from tests.mailboxes.transfer import legacy_systems
 from tests.mailboxes.transfer.legacy_systems import READER, Fate, Place
 
-LETTERS, DOORS = "pens", "gates"  # what Postfix and Dovecot ask by, here alone
+LETTERS, DOORS = "pens", "gates"  # accounts of Postfix and Dovecot, for these tests only
 pytestmark = [
     pytest.mark.mariadb,
     pytest.mark.mailserver,
@@ -29,20 +29,20 @@ pytestmark = [
 
 @pytest.fixture
 def moving(mariadb, empty_database, tmp_path):
-    """From one database into the panel's, with views in a third."""
+    """A move from one database into the panel's, with views in a third."""
     move = Move(mariadb, empty_database.rpartition("/")[2], tmp_path / "rejects.json")
     yield move
     move.clean()
 
 
 class Move:
-    """A system's database and what of it comes into the panel's."""
+    """A system's database and its import into the panel's."""
 
     def __init__(self, mariadb, name, rejects):
         self.mariadb, self.name, self.rejects = mariadb, name, rejects
 
     def load(self, kind):
-        """The system on its own database, which one account may read."""
+        """Return the system on its own database, readable by one account."""
         self.kind = kind
         self.old = legacy_systems.load(self.mariadb, kind, f"{self.name}_old").with_account()
         self.sources = {"place": self.old}
@@ -52,7 +52,7 @@ class Move:
         return self.mariadb.execute(sql, self.old.name)
 
     def keys(self, domains, others):
-        """All that the tables name, whole domains, what nobody has, and other spellings."""
+        """Return all keys of the tables, whole domains, unknown keys and other spellings."""
         names, others = self.column(domains), self.column(others)
         keys = [f"{who}@{name}" for name in names for who in ("", "nobody")]
         keys += [*names, *others, f"nobody@sub.{names[0]}", "who@elsewhere.example", "*", "@"]
@@ -61,7 +61,7 @@ class Move:
         return list(dict.fromkeys([*keys, *FOREIGN]))
 
     def into_the_panel(self, source, *options):
-        """What the command says of rows that it refuses."""
+        """Import the database; return the errors of refused rows."""
         url = self.mariadb.url(self.old.name)
         arguments = ["--from", source, "--source", url, "--apply", "--rejects", self.rejects]
         try:
@@ -73,7 +73,7 @@ class Move:
         return ""
 
     def onto_views(self, system):
-        """Let the system's files ask the views, by accounts with the rights that are printed."""
+        """Let the system's files query the views, by accounts with the printed grants."""
         out = io.StringIO()
         accounts = ["--postfix-account", f"{LETTERS}@%", "--dovecot-account", f"{DOORS}@%"]
         call_command("compat-views", system, "--database", self.name, *accounts, stdout=out)
@@ -87,7 +87,7 @@ class Move:
         self.sources = {"place": letters, "dovecot_place": doors}
 
     def onto_tables(self):
-        """Let the system's files ask the panel's tables as they are."""
+        """Let the system's files query the panel's tables directly."""
         panel = connection.settings_dict["NAME"]
         self.sources = {"place": Place(self.mariadb, panel).with_account()}
 
@@ -97,15 +97,15 @@ class Move:
             f"DROP USER IF EXISTS '{READER}'@'%', '{LETTERS}'@'%', '{DOORS}'@'%'"
         )
 
-    # Looking
+    # Observations
 
     def answers(self, keys, mended=False):
-        """Parameter → key → answer, by files as they were found."""
+        """Return parameter → key → result, with unchanged files."""
         with self.kind(mended=mended, **self.sources) as system:
             return {name: read(found) for name, found in system.answers(keys).items()}
 
     def seen(self, keys, words):
-        """All answers, mail to the keys that are addresses, from both sides, and logins."""
+        """Return all lookups, the outcome of mail to addresses from both sides, and logins."""
         with self.kind(**self.sources) as system:
             system.run()
             addresses = [key for key in keys if key.isascii() and "@" in key[1:]]
@@ -123,22 +123,22 @@ FOREIGN = ["böb@example.org", "bücher.example"]
 
 
 def read(answers):
-    """Lists as Postfix reads them, whatever is between the targets and in whatever order."""
+    """Return the targets of a list, in any order and with any separators."""
     return {key: text and sorted(text.replace(",", " ").split()) for key, text in answers.items()}
 
 
 def lowered(fate):
-    """An alias gives the address as it is stored; without one it stays as the sender wrote it."""
+    """Lower-case the address: an alias returns the stored one, otherwise the sender's is kept."""
     return Fate(fate.refusal, frozenset((who.lower(), where.lower()) for who, where in fate.ends))
 
 
 def comes_in(system, address, word):
-    """With his password, and with a wrong one."""
+    """Return whether the user can log in with their password and with a wrong one."""
     return system.signs_in(address, word), system.signs_in(address, "no word of theirs")
 
 
 def differences(before, after):
-    """(what, key) → (before, after), of all that differs."""
+    """Return (subject, key) → (before, after) of all differences."""
     return {
         (what, key): (old, after[what][key])
         for what, found in before.items()
@@ -147,12 +147,12 @@ def differences(before, after):
     }
 
 
-# What one could not do before, and can now; nobody is locked out.
+# Logins that failed before and succeed now; no user is locked out.
 NOW_COMES_IN = ((False, False), (True, False))
 
 
 def test_ispmail_files_give_the_same_answers_after_the_move(moving):
-    """All mail goes where it went. Who has no domain there had none, and is refused."""
+    """All mail is delivered as before. Addresses without a domain are refused."""
     moving.load(legacy_systems.Ispmail)
     keys = moving.keys(
         "SELECT name FROM virtual_domains",
@@ -167,12 +167,12 @@ def test_ispmail_files_give_the_same_answers_after_the_move(moving):
     found = differences(before, moving.seen(keys, words))
     assert found.pop(("login", "jack@doe.org")) == NOW_COMES_IN
     assert not {what for what, _key in found if what.startswith("mail")}
-    # To their collation ö was o, and bob had böb's mail: to mail from today's world, that is a bug.
+    # Their collation treated ö as o, so that bob got böb's mail: a bug today.
     assert {key.lower() for _what, key in found} == {"email1@example.net", "b\xf6b@example.org"}
 
 
 def test_forwardings_files_give_the_same_answers_after_the_move(moving):
-    """As they were found, with a query for transports that helps nobody, and with it mended."""
+    """With the original, useless query for transports, and with the fixed one."""
     moving.load(legacy_systems.Forwardings)
     keys = moving.keys(
         "SELECT domain FROM domains",
@@ -186,7 +186,7 @@ def test_forwardings_files_give_the_same_answers_after_the_move(moving):
     assert moving.into_the_panel("forwardings") == ""
     moving.onto_views("forwardings")
     assert differences(as_found, moving.answers(keys)) == {}
-    # Digests in hex are no crypt hashes; now they say what they are.
+    # Digests in hex are no crypt hashes; now they have a scheme prefix.
     assert differences(before, moving.seen(keys, words)) == {
         ("login", f"{name}.com"): NOW_COMES_IN
         for name in (
@@ -199,7 +199,7 @@ def test_forwardings_files_give_the_same_answers_after_the_move(moving):
 
 
 def test_files_of_2007_give_the_same_answers_after_the_move(moving):
-    """But for mailboxes, which now are their own targets."""
+    """Except for mailboxes, which are now their own targets."""
     moving.load(legacy_systems.PostfixAdmin2007)
     keys = moving.keys(
         "SELECT domain FROM domain",
@@ -217,7 +217,7 @@ def test_files_of_2007_give_the_same_answers_after_the_move(moving):
 
 
 def test_files_for_cram_md5_give_the_same_answers_after_the_move(moving):
-    """But for a vacation that nobody was away for; as they were found, they deliver nothing."""
+    """Except for an unused vacation; the original files deliver nothing."""
     moving.load(legacy_systems.PostfixAdminCram)
     keys = moving.keys(
         "SELECT domain FROM domain WHERE domain <> 'ALL'",
@@ -237,16 +237,16 @@ def test_files_for_cram_md5_give_the_same_answers_after_the_move(moving):
 
 
 def targets_of(seen):
-    """The addresses of an answer, or those who got mail."""
+    """Return the addresses of a result, or of deliveries."""
     return [who for who, _where in seen.ends] if isinstance(seen, Fate) else seen
 
 
-# The panel's rows, asked by older files
+# The panel's rows, queried by older files
 
 
 @pytest.fixture
 def ispmail(moving):
-    """Its files on the panel's rows."""
+    """ISPmail's files on the panel's rows."""
     moving.load(legacy_systems.Ispmail)
     moving.onto_views("ispmail")
     with legacy_systems.Ispmail(**moving.sources) as system:
@@ -280,7 +280,7 @@ def test_an_alias_domain_of_the_panel_works_with_older_files(ispmail):
 
 
 def test_a_mailbox_without_its_alias_keeps_its_mail(moving, ispmail):
-    """Also by files that do not ask for mailboxes among the aliases."""
+    """Also with files that do not look up mailboxes among the aliases."""
     domain()
     mailbox("bob@example.org")
     mailbox("carol@example.org")
@@ -320,7 +320,7 @@ def test_new_passwords_verify_whatever_the_default_scheme_of_older_dovecot(
 
 @pytest.mark.parametrize("system", [legacy_systems.Forwardings, legacy_systems.PostfixAdminCram])
 def test_an_unfixed_system_delivers_nothing(moving, system):
-    """Else nobody need compare it with them."""
+    """Otherwise the comparison with fixes would be pointless."""
     moving.load(system)
     address = {legacy_systems.Forwardings: "info@example.com"}.get(system, "admin@magazin.com")
     with system(mended=False, **moving.sources) as running:

@@ -1,4 +1,4 @@
-"""Older systems' map files: what they answered before the move, they answer after it."""
+"""Views for the map files of older systems."""
 
 import io
 import json
@@ -38,14 +38,14 @@ def old(mariadb, empty_database):
 
 @pytest.fixture
 def panel(mariadb):
-    """The panel's own database, in which no view stays."""
+    """The panel's own database, whose views are dropped afterwards."""
     yield Database(mariadb, connection.settings_dict["NAME"])
     for system in LEGACY_SYSTEMS:
         run(system, "--drop")
 
 
 def run(*arguments):
-    """What the command says."""
+    """Run the command and return its output."""
     out = io.StringIO()
     call_command("compat-views", *arguments, stdout=out)
     return out.getvalue()
@@ -58,7 +58,7 @@ def refusal(*arguments):
 
 
 def run_alone(url, *arguments):
-    """The command on another database or by another account: exit status, error, output."""
+    """Run the command on another database or as another account: exit status, error, output."""
     program = [sys.executable, "manage.py", "compat-views", *arguments]
     settings = environment(MAILADMIN_DATABASE_URL=url)
     done = subprocess.run(program, env=settings, cwd=BASE_DIR, capture_output=True, text=True)
@@ -66,7 +66,7 @@ def run_alone(url, *arguments):
 
 
 def verbs(said):
-    """View → what became of it."""
+    """Return view → action."""
     return dict(re.findall(r"^-- .+\.(\w+): (.+)$", said, re.M))
 
 
@@ -160,7 +160,7 @@ def test_a_view_with_another_definition_is_recreated(old, settings):
 
 
 def test_a_view_with_invoker_security_is_recreated(old):
-    """They have none to the panel's tables."""
+    """Readers have no rights on the panel's tables."""
     run("forwardings", "--database", old.name)
     text = definition(old, "users")
     old.execute(f"ALTER SQL SECURITY INVOKER VIEW users AS {text}")
@@ -174,7 +174,7 @@ def test_a_missing_database_is_named(name):
 
 
 def test_a_database_may_have_any_name(mariadb, accounts):
-    """What the command prints can be given to the server as it is."""
+    """The printed statements can be run unchanged."""
     name = "it's `quoted`; 100% -- so"
     quoted = name.replace("`", "``")
     mariadb.execute(f"CREATE DATABASE `{quoted}`")
@@ -218,7 +218,7 @@ def test_an_unmigrated_database_is_reported(mariadb, old):
 
 
 def test_mailboxes_in_folders_unknown_to_older_files_are_reported(old):
-    """Postfix's file makes it of the address."""
+    """Postfix's file derives it from the address."""
     domain()
     for name in ("bob", "eve", "joe"):
         mailbox(f"{name}@example.org")
@@ -230,12 +230,12 @@ def test_mailboxes_in_folders_unknown_to_older_files_are_reported(old):
     assert "mailboxes" not in run("ispmail", "--database", old.name)
 
 
-# Rights
+# Grants
 
 
 @pytest.fixture
 def clerk(mariadb, panel, old):
-    """An account that reads the panel's tables; `grant` lets it do more. Its URL."""
+    """Create an account that reads the panel's tables, with more grants; return its URL."""
     place = Place(mariadb, panel.name, "clerk", "clerk").with_account()
     mariadb.execute(f"GRANT SHOW VIEW ON `{old.name}`.* TO 'clerk'@'%'")
     yield f"mysql://clerk:clerk@127.0.0.1:{mariadb.port}/{place.name}"
@@ -251,7 +251,7 @@ def test_without_the_right_to_create_views_nothing_is_created(clerk, old):
 
 
 def test_if_the_third_view_fails_the_others_are_rolled_back(mariadb, clerk, old):
-    """The second is there in an older wording, and is as it was afterwards."""
+    """The second exists with an older definition and is restored."""
     run("ispmail", "--database", old.name)
     old.execute("DROP VIEW virtual_domains, virtual_aliases")
     wording = definition(old, "virtual_users")
@@ -269,7 +269,7 @@ def test_if_the_third_view_fails_the_others_are_rolled_back(mariadb, clerk, old)
 
 @pytest.fixture
 def accounts(mariadb):
-    """An account for Postfix and one for Dovecot, as the command is told them."""
+    """An account for Postfix and one for Dovecot, as options of the command."""
     for user in ("letters", "doors"):
         mariadb.execute(f"CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY 'reader'")
     yield ["--postfix-account", "letters@%", "--dovecot-account", "doors@%"]
@@ -277,13 +277,13 @@ def accounts(mariadb):
 
 
 def asked(user, sql, database):
-    """What the server says to an account."""
+    """Return the server's reply to an account."""
     client = replace(database.server, user=user, password="reader")
     return client.run(sql, database.name)
 
 
 def settings_in(system, folder, pattern):
-    """What a system's files say, without their line ends."""
+    """Return the settings of a system's files on one line each."""
     files = sorted((CONFIGURATIONS / system / folder).rglob("*.*"))
     text = "\n".join(path.read_text() for path in files).replace("\\\n", "")
     return re.findall(pattern, text, re.M)
@@ -295,7 +295,7 @@ def postfix_queries(system, key):
 
 
 def dovecot_queries(system, key):
-    """Those that ask for one user."""
+    """Return the queries for a single user."""
     queries = settings_in(system, "dovecot", r"^(?:user|password)_query = (.*)")
     local_part, _at, name = key.partition("@")
     words = {"%u": key, "%n": local_part, "%d": name}
@@ -322,7 +322,7 @@ def test_each_account_can_run_its_queries_and_postfix_reads_no_password(old, acc
         assert "denied" in asked(user, f"SHOW CREATE VIEW {users}", old).stderr
 
 
-# What they answer
+# Results
 
 
 def select(database, columns, table):
@@ -336,7 +336,7 @@ def switch_off(service, key):
 
 @pytest.fixture
 def rows(old):
-    """Of each kind of row one that is in force, and others that are not."""
+    """Create one active row of each kind, and inactive ones."""
     domain()
     domain("off.example")
     domain("backup.example", backupmx=True)
@@ -368,7 +368,7 @@ def test_domains_are_those_with_mailboxes(rows):
 
 
 def test_users_are_those_who_may_log_in(rows):
-    """Where their domain takes mail for mailboxes; quotas are bytes, and 0 is without an end."""
+    """In domains with mailboxes; quotas are bytes, and 0 is unlimited."""
     for quota, told in ((3072000, "3072000"), (0, "0"), (-1, "0")):
         Mailbox.objects.update(quota=quota)
         for table in ("users", "virtual_users"):
@@ -376,7 +376,7 @@ def test_users_are_those_who_may_log_in(rows):
 
 
 def test_addresses_have_the_same_targets_as_in_the_panel(rows):
-    """An alias domain leads to its target as a whole, unless it has a catch-all of its own."""
+    """An alias domain points to its target as a whole, unless it has its own catch-all."""
     found = select(rows, "source, destination", "forwardings")
     assert found == [
         ("@example.com", "bob@example.org"),
@@ -390,7 +390,7 @@ def test_addresses_have_the_same_targets_as_in_the_panel(rows):
 
 
 def test_an_inactive_mailbox_is_listed_if_another_would_get_its_mail(rows):
-    """No mailbox is found for him, so that his mail is refused and not a catch-all's."""
+    """No mailbox is found for it, so that its mail is refused and not caught by a catch-all."""
     listed = "forwardings WHERE source LIKE 'eve@%'"
     mailbox("eve@example.net")
     switch_off(set_mailboxes, "eve@example.net")
@@ -426,7 +426,7 @@ def test_an_alias_domain_created_by_another_program_is_found(rows):
 
 
 def test_no_address_is_listed_twice(rows):
-    """Postfix would join the answers."""
+    """Postfix would join the results."""
     listed = [row[0] for row in select(rows, "source, destination", "virtual_aliases")]
     assert len(listed) == len(set(listed))
 
@@ -474,7 +474,7 @@ def test_transports_are_those_of_the_table_and_of_domains(old):
 
 
 def test_passwords_have_a_scheme_prefix(old):
-    """An older Dovecot may take another scheme for granted."""
+    """An older Dovecot may have another default scheme."""
     domain()
     hashes = {
         "$2y$05$abc": "{CRYPT}$2y$05$abc",
@@ -492,7 +492,7 @@ def test_passwords_have_a_scheme_prefix(old):
     assert [password for _email, password in found] == list(hashes.values())
 
 
-# Numbers
+# IDs
 
 
 def test_users_and_aliases_are_joined_with_their_domains_by_id(rows):
@@ -507,7 +507,7 @@ def test_users_and_aliases_are_joined_with_their_domains_by_id(rows):
 
 
 def test_ids_are_stable(rows):
-    """Also in another spelling, and where the views are made anew."""
+    """Also in another spelling, and after the views are recreated."""
     columns = "id, email FROM virtual_users UNION SELECT id, LOWER(name) FROM virtual_domains"
     columns += " UNION SELECT id, source"
     before = dict(select(rows, columns, "virtual_aliases"))
@@ -527,7 +527,7 @@ def test_200_000_addresses_have_unique_ids(mariadb):
     assert mariadb.execute(f"SELECT {counts} FROM mysql.seq_1_to_200000") == ["200000\t1"]
 
 
-# How fast
+# Performance
 
 MANY = 20_000
 BY_KEY = {"const", "eq_ref", "ref", "unique_subquery"}  # the last is eq_ref within EXISTS
@@ -579,7 +579,7 @@ def test_no_legacy_query_reads_more_than_a_few_rows(old):
 
 
 def ways(database, query):
-    """How each table is read; what a UNION has found is no table."""
+    """Return the access type of each table, without results of UNION."""
     plan = database.rows(f"EXPLAIN {query}")
     tables = [row for row in plan if not row[2].startswith(("<", "NULL"))]
     assert all(row[2].startswith("<") for row in plan if row[3] == "ALL"), plan
@@ -603,7 +603,7 @@ ADOPTED = {
 
 @pytest.fixture(params=ADOPTED.values(), ids=ADOPTED)
 def adopted(request, mariadb):
-    """A database that was PostfixAdmin's."""
+    """An adopted database of PostfixAdmin."""
     shape, charset, prefix = request.param
     database = Database.of_shape(mariadb, "compat_adopted", shape, charset, prefix)
     database.migrate()
@@ -612,7 +612,7 @@ def adopted(request, mariadb):
 
 
 def answered(database, old):
-    """Every old query runs by keys on these tables; what is answered for bob."""
+    """Assert that every old query uses keys on these tables; return the results for bob."""
     for system in LEGACY_SYSTEMS:
         database.panel("manage.py", "compat-views", system, "--database", old.name)
         for key in ("bob@example.org", "@example.org", "example.org"):
@@ -628,7 +628,7 @@ def test_views_work_on_every_adopted_database(adopted, old):
 
 
 def test_views_are_recreated_after_a_collation_change_by_postfixadmin(mariadb, old):
-    """Its upgrade leaves them broken, until the panel's tables and they have followed it."""
+    """Its upgrade breaks them until the panel's tables are converted and they are recreated."""
     database = Database.of_shape(mariadb, "compat_adopted", "2.1")
     try:
         database.migrate()

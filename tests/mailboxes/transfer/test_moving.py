@@ -1,4 +1,4 @@
-"""Whole systems moved: every address goes where it went, everyone comes in with his password.
+"""Moves of whole systems: routes and logins are the same before and after.
 
 Each system runs on its own data by its own files; then its data is imported, and the same is asked
 of Postfix and Dovecot as the panel sets them up. What is different is named, and why.
@@ -38,13 +38,13 @@ INSIDE = """
 
 
 class Moved(mailservers.MailServer):
-    """The panel's configuration; what goes far away is dropped and told, as in the old system."""
+    """The panel's configuration; outbound mail is logged and dropped, as in the old system."""
 
     fate, _settled, _end = OldSystem.fate, OldSystem._settled, OldSystem._end
     signs_in = OldSystem.signs_in
 
     def _maildir(self, recipient, token):
-        """Where Dovecot has put it; it names the recipient only where there is but one."""
+        """Return where Dovecot has delivered it; it names a recipient only if there is one."""
         local_part, _at, domain = recipient.partition("@")
         mailbox = Mailbox.objects.get(pk=f"{local_part.partition('+')[0]}@{domain}")
         mails = self.mails(mailbox.pk, mailbox.maildir)
@@ -66,23 +66,23 @@ class Moved(mailservers.MailServer):
 
 @dataclass(frozen=True)
 class Journey:
-    """A system, what is asked about it, and where the answers differ on purpose."""
+    """A system, its probes, and the intended differences."""
 
     system: type
     format: str
-    outside: tuple  # addresses that strangers write to
-    inside: tuple = ()  # addresses that the system's own machines write to
+    outside: tuple  # addresses that receive mail from outside
+    inside: tuple = ()  # addresses that receive mail from the system's own network
     passwords: dict = field(default_factory=dict)
-    unread: frozenset = frozenset()  # hashes that the old Dovecot as it was set up could not read
+    unread: frozenset = frozenset()  # hashes that the old Dovecot could not read with its settings
     maildir: str = "{domain}/{local_part}/"
-    refused: frozenset = frozenset()  # rows that cannot come along
-    different: dict = field(default_factory=dict)  # address → what the panel's refusal or end is
+    refused: frozenset = frozenset()  # rows that cannot be imported
+    different: dict = field(default_factory=dict)  # address → the panel's refusal or delivery
 
     def __str__(self):
         return self.system.__name__
 
     def origin(self, mariadb, name):
-        """Where the old system finds its data, and how the import is told of it."""
+        """Return the data of the old system and the options of the import."""
         if self.system is HashFiles:
             return None, SAMPLES / "hash/postfix"
         place = legacy_systems.load(mariadb, self.system, name)
@@ -105,7 +105,7 @@ def both(request, transactional_db, mariadb, settings, tmp_path):
 
 
 def unknown(address):
-    """Refused at once, where the old system took it and sent it back."""
+    """Return a refusal, where the old system accepted and bounced the mail."""
     text = (
         f"550 5.1.1 <{address}>: Recipient address rejected: User unknown in virtual mailbox table"
     )
@@ -155,7 +155,7 @@ ISPMAIL = Journey(
     maildir="{domain}/{local_part}/Maildir/",
     refused=frozenset({"email1@example.net"}),  # mail was never accepted there
     different=dict(
-        [  # an extension was for the catch-all, whose owner happened to be the same
+        [  # an extension was delivered to the catch-all, whose owner is the same
             reaches("bob+shop@example.org", ("bob+shop@example.org", "example.org/bob/Maildir"))
         ]
     ),
@@ -222,11 +222,11 @@ CRAM = Journey(
     unread=frozenset({"old@magazin.com"}),  # $1$, where all were to be CRAM-MD5
     different=dict(
         [
-            # The catch-all of the domain that is mirrored was never asked.
+            # The catch-all of the target domain was never looked up.
             reaches(f"{UNKNOWN}@book.com", ("admin@magazin.com", "magazin.com/admin")),
-            # A copy went to a responder that was not there.
+            # A copy was sent to a missing autoresponder.
             reaches("old@magazin.com", ("old@magazin.com", "magazin.com/old")),
-            # It relayed for whatever lies below a backup MX domain.
+            # It relayed for subdomains of a backup MX domain.
             denied("x@sub.backup.example.net"),
         ]
     ),
@@ -269,7 +269,7 @@ def test_routes_and_logins_are_the_same_after_the_move(both):
 
 
 def differences(journey, old, new):
-    """Address → the two fates, where they are not the same or as they are meant to be."""
+    """Return address → both outcomes, where they are neither equal nor as intended."""
     found = {}
     asked = [(a, False) for a in journey.outside] + [(a, True) for a in journey.inside]
     for address, inside in asked:
@@ -280,7 +280,7 @@ def differences(journey, old, new):
 
 
 def told(fate):
-    """A domain of aliases alone is one like any other with the panel."""
+    """With the panel, a domain of aliases only is an ordinary domain."""
     return fate._replace(
         refusal=fate.refusal.replace("virtual alias table", "virtual mailbox table")
     )

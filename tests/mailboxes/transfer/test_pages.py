@@ -1,4 +1,4 @@
-"""Imports in the browser: upload, review, apply, stop, take back; and whose they are."""
+"""Imports in the browser: upload, review, apply, stop, revert; permissions."""
 
 import datetime
 import io
@@ -199,7 +199,7 @@ class PageTests(TransferWorld):
         self.assertIn("another secret key", Plan.objects.get().trouble)
 
     def test_rows_of_the_maximum_width_are_read(self):
-        """Together they are more than a database takes in one statement."""
+        """Together they exceed the maximum of one statement."""
         self.sign_in(self.alice)
         row = f"eve@nowhere.example,{'x' * 900_000}\n"
         plan = self.uploaded("username,name\n" + row * 40)
@@ -247,7 +247,7 @@ class PageTests(TransferWorld):
 
 
 class ForeignPlanTests(PageTests):
-    """Plans of others do not exist; those who may not import have no door."""
+    """Plans of other users are not found; users who may not import have no access."""
 
     def test_another_admins_plan_is_not_found(self):
         self.sign_in(self.root)

@@ -1,4 +1,4 @@
-"""A plan: what it says, that nothing happens before it is agreed to, and whose it is."""
+"""Plans: contents, confirmation and ownership."""
 
 import contextlib
 import json
@@ -316,7 +316,7 @@ class SecretTests(TransferWorld):
 
 
 class ScopeTests(TransferWorld):
-    """A domain admin imports mailboxes and aliases into his domains, and nothing else."""
+    """A domain admin imports mailboxes and aliases into their domains, and nothing else."""
 
     def refused(self, tables):
         plan = self.json_plan(tables, self.alice)

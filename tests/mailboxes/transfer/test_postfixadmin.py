@@ -1,4 +1,4 @@
-"""PostfixAdmin's databases of every version, and parts of one."""
+"""Reading PostfixAdmin's databases of every version."""
 
 import os
 import sqlite3
@@ -85,7 +85,7 @@ def test_maildirs_of_2007_are_kept_and_unset_values_stay_unset():
 
 
 def test_mailboxes_hidden_by_a_catch_all_are_reported(tmp_path):
-    """The guides made no aliases for mailboxes."""
+    """The guides created no aliases for mailboxes."""
     path = copied("postfixadmin-2007.sql", tmp_path)
     assert not Read("postfixadmin", path).has_lost("took the mail of a mailbox")
     path.write_text(
@@ -338,7 +338,7 @@ def test_rows_without_values_do_not_crash(tmp_path):
     assert read.entries
 
 
-# Another panel's
+# Databases of another panel
 
 
 @pytest.mark.django_db(transaction=True)

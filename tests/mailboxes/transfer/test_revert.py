@@ -1,4 +1,4 @@
-"""An import taken back: whole, but for what was changed since."""
+"""Reverting an import, except for rows changed since."""
 
 import datetime
 from unittest import mock
@@ -54,7 +54,7 @@ EVERYTHING = {
 
 class RevertTests(TransferWorld):
     def snapshot(self):
-        """Every row that people own, but for dates."""
+        """Return every row except dates."""
         from mailboxes.transfer.row_types import ROW_TYPES
 
         return {
@@ -85,7 +85,7 @@ class RevertTests(TransferWorld):
         self.assertEqual(self.snapshot(), before)
 
     def steps(self, plan, state):
-        """As slowly as it may be: a second goes by between any two steps."""
+        """Run the steps with a second between any two."""
         now = timezone.now()
         while step := workflow.next_operation_step(plan.pk, state):
             now += datetime.timedelta(seconds=1)
@@ -118,7 +118,7 @@ class RevertTests(TransferWorld):
         self.assertEqual(set(self.reasons(plan)), {"ann@example.org", "bob@example.org"})
 
     def age(self, plan):
-        """A second has gone by since it was applied: the database's dates are no finer."""
+        """Let a second pass after applying: dates have a precision of one second."""
         second = datetime.timedelta(seconds=1)
         plan.rows.filter(done__isnull=False).update(done=F("done") - second)
         for model in (Mailbox, Alias, Domain):

@@ -39,7 +39,7 @@ class UploadTests(World):
         hidden = struct.pack(
             "<4s4s2H2LH", b"PK\5\6", b"PK\5\6", count % 65536, count % 65536, size, 0, 0
         )
-        large = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1)  # numbers of 64 bits follow
+        large = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1)  # 64-bit numbers follow
         self.sign_in(self.alice)
         for body in (
             listed + end,
