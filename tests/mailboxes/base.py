@@ -1,4 +1,4 @@
-"""What tests of mailboxes and aliases share."""
+"""Helpers for tests of mailboxes and aliases."""
 
 from django.core.exceptions import ValidationError
 

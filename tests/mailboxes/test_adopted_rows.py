@@ -1,4 +1,4 @@
-"""Rows that other programs left behind."""
+"""Rows of other programs."""
 
 from django.core.exceptions import ValidationError
 
@@ -11,7 +11,7 @@ from tests.base import World
 
 
 class AdoptedRowTests(World):
-    """Rows as PostfixAdmin and others left them."""
+    """Rows written by PostfixAdmin and other programs."""
 
     def test_a_mailbox_without_its_domain_can_be_fixed_and_deleted(self):
         Domain.objects.filter(pk="example.org")._raw_delete("default")

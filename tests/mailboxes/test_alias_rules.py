@@ -1,4 +1,4 @@
-"""What an alias may be and where it may point."""
+"""Rules of aliases and their targets."""
 
 from django.test import override_settings
 
@@ -134,7 +134,7 @@ class AliasRuleTests(AliasWorld):
         self.assertIn("a+…@example.org → bob+x+…@example.org", text)
 
     def test_a_loop_entered_only_by_an_extension_is_refused(self):
-        """bob has an alias for his shop, but bob+x would lead to bob+shop+x, +shop+shop+x …"""
+        """bob+shop has an alias, but bob+x would point to bob+shop+x, +shop+shop+x …"""
         self.alias("sales+shop", "carol@example.com")
         row = {"local_part": "sales", "domain": Domain.objects.get(pk="example.org")}
         row["goto"] = ["sales+shop@example.org"]

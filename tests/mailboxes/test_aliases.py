@@ -32,7 +32,7 @@ class AliasTests(TableTests, World):
         self.perform(self.root, create_aliases, rows)
 
     def test_a_whole_domain_must_be_the_only_target_of_a_catch_all(self):
-        """Postfix takes what stands beside it for a part of the address, and finds no end."""
+        """Postfix takes other targets for a part of the address, which causes a loop."""
         self.sign_in(self.root)
         create = {"domain": "example.org", "active": "on"}
         for more, goto, text in (

@@ -1,4 +1,4 @@
-"""`mailserver check`: each known fault is found where it is, and a clean configuration has none."""
+"""`mailserver check`: each known fault is found, and a clean configuration has no findings."""
 
 import contextlib
 import json
@@ -67,7 +67,7 @@ OLD_NAMES = (
 NARROW = frozenset({"alias", "domain", "mailbox", "alias_domain", "mailadmin_transport"})
 
 
-# Making one fault
+# Edits that cause one fault
 
 
 def change(file, old, new=""):
@@ -93,7 +93,7 @@ def main_cf(text):
 
 
 def configuration(folder, *edits, postfix="clean", dovecot="clean", facts=ROWS):
-    """A copy of a sample, readable by its owner alone, with these edits."""
+    """Return a private copy of a sample with these edits."""
     shutil.copytree(SAMPLES / postfix / "postfix", folder / "postfix")
     dovecot_files = None
     if dovecot and (SAMPLES / dovecot / "dovecot").exists():
@@ -111,7 +111,7 @@ def codes(found):
 
 
 def clean(*edits, **options):
-    """What a test asserts to be nothing, in words that can be read when it is not."""
+    """Return a function that lists the findings readably, for asserting that there are none."""
 
     def look(folder):
         found = run_checks(configuration(folder, *edits, **options))
@@ -124,7 +124,7 @@ def hashes(*kinds):
     return replace(ROWS, hash_kinds=frozenset(PasswordHashKind(*kind) for kind in kinds))
 
 
-# Postfix delivers by itself, to the place where Dovecot looks.
+# Postfix delivers itself, to the location that Dovecot reads.
 VIRTUAL = (
     change("postfix/main.cf", "lmtp:unix:private/dovecot-lmtp", "virtual"),
     main_cf(
@@ -138,18 +138,18 @@ NEW = "dovecot/dovecot.conf"  # of Dovecot 2.4
 
 
 class Broken(NamedTuple):
-    """A fault, and what the check has to say: its code, the line, what about it."""
+    """A fault and its expected finding: code, line, subject."""
 
     code: str
     edits: tuple
     file: str
-    line: str  # as it begins
+    line: str  # start of the line
     about: str = ""
     facts: DatabaseFacts = ROWS
     also: frozenset = frozenset()
     dovecot: str = "clean"
-    version: str = ""  # of the Dovecot that is installed, if that is known
-    refused: str = ""  # how Dovecot 2.4 itself puts it; without, it starts and goes wrong
+    version: str = ""  # version of the installed Dovecot, if known
+    refused: str = ""  # message of Dovecot 2.4; without one it starts and fails later
 
 
 BROKEN = [
@@ -828,7 +828,7 @@ def test_local_delivery_by_postfix_is_accepted(tmp_path):
     assert clean(*VIRTUAL)(tmp_path) == []
 
 
-# Configurations as guides of many years have them
+# Configurations of published guides
 
 GUIDES = {
     "ispmail": (
@@ -894,7 +894,7 @@ def test_faults_of_published_guides_are_found(name, tmp_path):
     assert codes(found) == expected
 
 
-# What has no fault: stock files of Debian, and what today's guides say
+# Correct configurations: stock files of Debian, and current guides
 
 SOUND = {
     "debian12": (ROWS, {"parameter-not-set"}),  # no mailboxes yet
@@ -925,7 +925,7 @@ def test_a_sound_configuration_has_no_errors(name, has_rows, tmp_path):
     assert expected <= codes(found)
 
 
-# One finding more closely
+# Single findings in detail
 
 
 @pytest.mark.parametrize(
@@ -1198,7 +1198,7 @@ def test_an_unreadable_file_is_not_reported_as_missing(tmp_path):
         "postfix/main.cf", "$sql/aliases.cf,", "$sql/aliases.cf, texthash:/etc/postfix/t"
     )
     looked_at = configuration(tmp_path, union)
-    (tmp_path / "postfix/t").mkdir()  # which not even root can read as a text
+    (tmp_path / "postfix/t").mkdir()  # which is a directory, unreadable even for root
     found = run_checks(looked_at)
     assert [(each.check.code, each.fault.about) for each in found] == [
         ("unreadable-file", "Is a directory")
@@ -1236,7 +1236,7 @@ def test_the_check_terminates_on_any_input(file, where, cut, put):
 
 
 def bare(scheme):
-    """A password stored in a scheme, without the prefix that names it."""
+    """Return a password stored in a scheme, without its prefix."""
     stored = passwords.make_hash("correct", "bob@example.org", scheme)
     return stored.partition("}")[2] if stored.startswith("{") else stored
 

@@ -1,4 +1,4 @@
-"""Reading what Postfix and Dovecot read: as they do, with the line of each value."""
+"""Parsing of Postfix and Dovecot configurations, with the line of each value."""
 
 import os
 import re
@@ -37,11 +37,11 @@ def postconf(folder, *arguments):
 
 
 def squeezed(text):
-    """postconf and we may fold white space differently, which means nothing to Postfix."""
+    """Normalize white space, which postconf folds differently."""
     return " ".join(text.split())
 
 
-# As Postfix
+# Postfix
 
 
 @pytest.mark.mailserver
@@ -52,7 +52,7 @@ def test_values_match_postconf(name):
     names = sorted({*POSTFIX_DEFAULTS, *files.settings, "myhostname", "mydomain", "mynetworks"})
     lines = postconf(folder, "-x", *names).splitlines()
     said = {name: squeezed(value) for name, _is, value in (line.partition(" =") for line in lines)}
-    if not files.is_set("mynetworks"):  # the machine's own, which no folder tells
+    if not files.is_set("mynetworks"):  # of the machine, not of the folder
         networks = said.pop("mynetworks")
         said["proxy_read_maps"] = squeezed(said["proxy_read_maps"].replace(networks, ""))
     assert {name: squeezed(files.value(name)) for name in said} == said
@@ -374,7 +374,7 @@ def test_selected_columns_have_names():
     ]
 
 
-# As Dovecot
+# Dovecot
 
 
 def dovecot(folder, **files):

@@ -1,4 +1,4 @@
-"""A large installation: the worker keeps what pages would take too long to count."""
+"""Large installations: statistics are cached by the worker."""
 
 import datetime
 import os
@@ -26,7 +26,7 @@ MB = 1024000
 
 
 class LargeWorld(World):
-    """Two mailboxes are many here."""
+    """Two mailboxes count as a large installation here."""
 
     def setUp(self):
         for place, name in ((cache, "LIVE_COUNT_LIMIT"), (limits, "SMALL_DOMAIN_LIMIT")):
@@ -183,7 +183,7 @@ class StandaloneAliasTests(LargeWorld):
 
 
 class LimitTests(LargeWorld):
-    """The tally of a large domain stands for its rows while it is far from the limit."""
+    """The tally of a large domain is used instead of a count while far from the limit."""
 
     def limit(self, **values):
         Domain.objects.filter(pk="example.org").update(**values)
@@ -192,7 +192,9 @@ class LimitTests(LargeWorld):
         self.limit(mailboxes=2, quota=0, maxquota=0)
         recount_tallies()
         Mailbox.objects.filter(pk=self.bob.pk).update(local_part="bob")
-        DomainState.objects.filter(pk="example.org").update(mailboxes=2)  # wrong: there is one
+        DomainState.objects.filter(pk="example.org").update(
+            mailboxes=2
+        )  # wrong: there is one mailbox
         self.mailbox("one")
         with self.assertRaises(ValidationError):
             self.mailbox("two")

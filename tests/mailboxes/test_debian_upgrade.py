@@ -1,4 +1,4 @@
-"""A mail server upgraded in place from Debian 12 to 13: nobody's mail, flags or password is lost.
+"""Upgrade of a mail server from Debian 12 to 13: no mail, flags or passwords are lost.
 
 Postfix, Dovecot and MariaDB of both releases work one after the other on the same folders: the
 database, the mail, the queue and the configuration.
@@ -70,7 +70,7 @@ def database():
 
 @pytest.fixture(scope="module")
 def old(database, sink):
-    """Everything as Debian 12 has it, with mail that people have read and sorted."""
+    """A mail server of Debian 12, with mail that has been read and sorted."""
     url = database.client.url()
     panel(url, "manage.py", "migrate")
     panel(url, "-c", MAKE.format(password=PASSWORD, far=f"smtp:[127.0.0.1]:{sink.port}"))
@@ -82,7 +82,7 @@ def old(database, sink):
 
 
 def use(server):
-    """Two messages, of which one is read, and a folder with a copy, subscribed to."""
+    """Deliver two messages, read one, and create a subscribed folder with a copy."""
     for _time in range(2):
         receive(server, "bob@example.org")
     with server.dovecot.imap() as imap:
@@ -95,7 +95,7 @@ def use(server):
 
 
 def seen_by_imap(server):
-    """All that a mail program has stored about bob's mail: folders, numbers, flags."""
+    """Return all that IMAP stores about bob's mail: folders, UIDs, flags."""
     found = {}
     with server.dovecot.imap() as imap:
         imap.login("bob@example.org", PASSWORD)
@@ -105,7 +105,7 @@ def seen_by_imap(server):
             status, (count,) = imap.select(name, readonly=True)
             if status == "OK" and int(count):
                 fetched = imap.fetch("1:*", "(UID FLAGS RFC822.SIZE)")[1]
-                # Recent is what no other session has seen, and no flag that is kept.
+                # \Recent depends on the session and is not stored.
                 fetched = [re.sub(rb"\\Recent ?", b"", line) for line in fetched]
                 found[name] = imap.response("UIDVALIDITY")[1], fetched
     return found
@@ -121,7 +121,7 @@ def seen_by_pop3(server):
 
 
 def send_far(server):
-    """A message that stays in the queue."""
+    """Send a message that stays in the queue."""
     with server.smtp() as client:
         client.ehlo()
         client.mail("")

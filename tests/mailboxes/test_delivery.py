@@ -1,4 +1,4 @@
-"""Mail really delivered and fetched, by the configuration that the panel writes."""
+"""Delivery and retrieval of mail with the generated configuration."""
 
 import datetime
 import imaplib
@@ -60,7 +60,7 @@ def server(running, transactional_db):
 
 @pytest.fixture(scope="module")
 def elsewhere():
-    """Somebody else's mail server."""
+    """An external mail server."""
     with mailservers.Sink() as sink:
         yield sink.run()
 
@@ -73,7 +73,7 @@ def sink(elsewhere):
 
 @pytest.fixture
 def responder(server):
-    """The program that Postfix's pipe(8) finds in place of the panel's command, while it works."""
+    """A program that replaces the panel's command for Postfix's pipe(8)."""
     bridge = mailservers.Bridge(server.folder)
     master = server.config / "master.cf"
     text = master.read_text()
@@ -85,7 +85,7 @@ def responder(server):
 
 
 def autoreply(server, arguments, mail):
-    """As Postfix asked for it, with the settings that the panel wrote for it and no others."""
+    """Run the autoresponder with Postfix's arguments and only the generated settings."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("MAILADMIN_")}
     if connection.vendor == "sqlite":
         own["MAILADMIN_DATABASE_URL"] = f"sqlite://{connection.settings_dict['NAME']}"
@@ -98,7 +98,7 @@ def autoreply(server, arguments, mail):
     )
 
 
-# Names as other programs leave them, and as the panel refuses them
+# Names that other programs leave and the panel refuses
 ODD_NAMES = ["bob", "+lead", "+", "++x", "a+b", "a/b", "a b", "a`b", "a:b", "a,b", "a;b", "a<b"]
 ODD_NAMES += ["-x", ".x", "x.", "a..b", "a\\b", 'a"b', "a!b", "a%b", "a|b", "a'b", "a{b", "a=b"]
 
@@ -139,7 +139,7 @@ def test_the_explanation_of_an_unusable_adopted_transport_matches_postfix(server
 
 
 def stays_in_the_queue(server, queue_id):
-    """Whether a message was deferred, or waits for a service that does not start."""
+    """Return whether a message was deferred or waits for a service that does not start."""
     lines = server.lines_of(queue_id)
     assert "status=sent" not in "\n".join(lines)
     log = server.maillog.read_text()
@@ -149,7 +149,7 @@ def stays_in_the_queue(server, queue_id):
     )
 
 
-# Rows, made as the panel makes them
+# Rows, created by the panel's services
 
 
 def make(service, *arguments):
@@ -168,7 +168,7 @@ def mailbox(address, **values):
 
 
 def leads(pattern, transport):
-    """A row of the transport table."""
+    """Create a row of the transport table."""
     make(create_transports, [{"pattern": pattern, "transport": transport}])
 
 
@@ -179,14 +179,14 @@ def alias(address, *targets):
 
 
 def mirror(name, target="example.org"):
-    """An alias domain; its name is a domain as well."""
+    """Create an alias domain; its name is a domain as well."""
     domain(name)
     ends = (Domain.objects.get(pk=each) for each in (name, target))
     make(create_alias_domains, [dict(zip(("alias_domain", "target_domain"), ends, strict=True))])
 
 
 def people(*addresses):
-    """These mailboxes with their domains."""
+    """Create these mailboxes with their domains."""
     for name in sorted({address.partition("@")[2] for address in addresses}):
         domain(name)
     for address in addresses:
@@ -201,7 +201,7 @@ def letter(subject="Lunch?", body="Are you there?", sender=FAR, to="bob@example.
 
 
 def replies(server, *recipients):
-    """What Postfix says to each recipient; nothing is sent."""
+    """Return Postfix's reply to each recipient; nothing is sent."""
     with server.smtp() as client:
         client.ehlo()
         client.mail("")
@@ -213,7 +213,7 @@ def reply(server, recipient):
 
 
 def send(server, *recipients, sender="", text=None):
-    """One message to all of them. What the log says of it, once nothing of it is left."""
+    """Send one message to all recipients; return its log lines once it has left the queue."""
     with server.smtp() as client:
         client.ehlo()
         client.mail(sender)
@@ -224,7 +224,7 @@ def send(server, *recipients, sender="", text=None):
 
 
 def fate(server, queue_id):
-    """The log of a message and of the bounces and answers that it brought about."""
+    """Return the log of a message and of the bounces and answers that it caused."""
     lines = server.log_of(queue_id)
     for line in list(lines):
         if hit := re.search(r"sender non-delivery notification: (\w+)", line):
@@ -237,7 +237,7 @@ def subjects(server, address):
 
 
 def got(server, address):
-    """How many messages are there."""
+    """Return the number of messages."""
     return len(server.mails(address))
 
 
@@ -262,7 +262,7 @@ def test_mail_for_a_mailbox_is_found_by_maildir_imap_and_pop3(server):
 
 
 def test_an_mbox_file_stays_a_file(server):
-    """As other systems left it: no slash at the end of its path, an mbox."""
+    """From other systems: no slash at the end of its path means an mbox."""
     people("bob@example.org")
     Mailbox.objects.filter(pk="bob@example.org").update(maildir="spool/bob")
     folder = server.folder / "mail/spool"
@@ -295,7 +295,7 @@ def test_special_characters_in_a_name_are_delivered(server, subtests):
         address = f"a{sign}b@example.org"
         mailbox(address)
         with subtests.test(sign):
-            # By these Postfix knows addresses that ask for another way.
+            # Postfix treats these as source routes.
             if sign not in "!%":
                 send(server, address)
                 assert got(server, address) == 1
@@ -364,7 +364,7 @@ def test_an_extension_is_delivered_to_its_mailbox_not_the_catch_all(server, addr
 
 
 def test_a_mailbox_without_an_alias_row_gets_its_mail(server):
-    """Other programs forget the row; the catch-all must not take the mail."""
+    """Other programs omit the row; the catch-all must not get the mail."""
     people("bob@example.org", "carol@example.org")
     mirror("example.net")
     alias("*@example.org", "carol@example.org")
@@ -395,7 +395,7 @@ def test_a_backup_mx_with_listed_mailboxes_refuses_others(server, sink):
 
 def test_a_domain_is_delivered_by_its_own_transport(server, sink):
     people("carol@example.com")
-    # A name of its own: Postfix remembers for half a minute where it sent the last message.
+    # A unique name: Postfix caches the last transport lookup for half a minute.
     domain("branch.test", transport=f"smtp:[127.0.0.1]:{sink.port}")
     mailbox("bob@branch.test")
     send(server, "bob@branch.test", "carol@example.com")
@@ -423,7 +423,7 @@ def test_a_transport_row_overrides_the_transport_of_the_domain(server, sink):
 
 @pytest.fixture
 def star(server):
-    """Postfix keeps what it was told of `*` for half a minute, unless it begins anew."""
+    """Set the wildcard row; Postfix caches `*` for half a minute unless restarted."""
 
     def set_star(transport):
         leads("*", transport)
@@ -578,7 +578,7 @@ def entered(server, login, password=PASSWORD, via="submission"):
 
 
 def sending(server, login, sender, recipient):
-    """What Postfix says when this login sends as that sender."""
+    """Return Postfix's reply when this login sends as that sender."""
     with entered(server, login) as client:
         client.mail(sender)
         code, text = client.rcpt(recipient)
@@ -586,7 +586,7 @@ def sending(server, login, sender, recipient):
 
 
 def refused(server, login, password=PASSWORD):
-    """Whether submission lets him not in, in the words for a wrong password."""
+    """Return whether submission refuses the login like a wrong password."""
     with server.submission() as client, pytest.raises(smtplib.SMTPAuthenticationError) as error:
         client.login(login, password)
     return error.value.smtp_code == 535
@@ -622,7 +622,7 @@ def test_nobody_sends_as_another_address(server):
     make(set_forwarding, "dora@example.com", ["bob@example.org"], True)
     own = ["bob@example.org", "bob+x@example.org", "bob@example.net", "info@example.org"]
     foreign = ["carol@example.org", "dora@example.com", "carol@example.net", "any@example.org"]
-    # The empty sender is that of receipts, and of nobody.
+    # The empty sender is used for receipts and belongs to nobody.
     for sender in (*own, "info@example.net", ""):
         assert sending(server, "bob@example.org", sender, FAR).startswith("250"), sender
     for sender in (*foreign, "somebody@far.test"):

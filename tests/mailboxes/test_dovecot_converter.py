@@ -1,4 +1,4 @@
-"""`mailserver upgrade`: files of Dovecot 2.3 become files that 2.4 takes, and that do the same."""
+"""`mailserver upgrade`: conversion of Dovecot 2.3 files to equivalent files of 2.4."""
 
 import grp
 import json
@@ -62,12 +62,12 @@ def texts_of(folder):
     return sorted(path for path in folder.rglob("*.conf*") if path.is_file())
 
 
-# What the guides have wrong: no version of Dovecot makes sense of d%.
+# An error of the guides: no version of Dovecot understands d%.
 LEFT = {"postfixadmin": 1, "postfixadmin-cram": 1}
 
 
 def upgrade(folder, *options):
-    """What the command prints."""
+    """Return the output of the command."""
     out = StringIO()
     call_command(
         "mailserver", "upgrade", f"--dovecot={folder}", *options, stdout=out, stderr=StringIO()
@@ -92,7 +92,7 @@ def assert_accepted(folder):
 
 
 def lines_of(text):
-    """The configuration without its comments, each line with single spaces."""
+    """Return the configuration without comments, each line with single spaces."""
     bare = (" ".join(line.split()) for line in text.splitlines())
     return [line for line in bare if line and not line.startswith("#")]
 
@@ -102,7 +102,7 @@ def lines_of(text):
 
 @pytest.fixture(params=FOLDERS)
 def sample(request, tmp_path):
-    """A folder of a guide's, where it is looked for."""
+    """A copy of a guide's folder at the default location."""
     folder = tmp_path / "dovecot"
     shutil.copytree(FOLDERS[request.param], folder)
     for path in folder.rglob("*.conf*"):
@@ -164,7 +164,7 @@ def test_debians_files_with_sql_are_converted(tmp_path):
 
 
 def test_files_of_2_3_are_detected_with_2_4_installed(tmp_path, monkeypatch):
-    """As after an upgrade of Debian that kept them."""
+    """As after an upgrade of Debian that kept the files."""
     package = tmp_path / "package"
     package.mkdir()
     monkeypatch.setattr(dovecot, "PACKAGE_FOLDER", f"{package}/")
@@ -202,7 +202,7 @@ def debian_12(folder):
     return folder
 
 
-# Every setting there is
+# Every setting
 
 
 @pytest.mark.mailserver
@@ -236,7 +236,7 @@ def test_converted_plugin_settings_exist_in_2_4(tmp_path):
     ] == []
 
 
-# What is left to be decided although it has its default.
+# Settings left to the operator although they have their default.
 NOT_CONVERTED = {
     "part of 2.4 no more": "auth_stats config_cache_size director_max_parallel_kicks"
     " director_max_parallel_moves director_output_buffer_size director_ping_idle_timeout"
@@ -270,7 +270,7 @@ def test_settings_left_unconverted_are_listed(tmp_path):
         assert about[name]
 
 
-# What the panel itself has written
+# Files written by the panel
 
 
 @pytest.mark.mailserver
@@ -296,7 +296,7 @@ def test_dovecot_2_4_accepts_the_converted_configuration_of_the_panel(delivery, 
 
 
 def upgraded(server):
-    """The files for 2.3, and then those that they become in their place."""
+    """The files for 2.3 and the converted files in their place."""
     server._write()
     old, new = server.folder / "old", server.folder / "dovecot"
     new.rename(old)
@@ -385,7 +385,7 @@ OWN_PLACES = {
 @mailservers.needs_root
 @pytest.mark.parametrize("mail", OWN_PLACES)
 def test_logins_and_mail_locations_are_unchanged_after_conversion(mail):
-    """The same files on both: 2.3 has them as they are, 2.4 what they have become."""
+    """The same files on both: 2.3 has the originals, 2.4 the converted ones."""
     ports = {name: free_port() for name in ("imaps", "pop3s")}
     with Shared() as shared, Dovecot(shared.folder, ports) as server:
         home = shared.folder / "mail"
@@ -405,7 +405,7 @@ def test_logins_and_mail_locations_are_unchanged_after_conversion(mail):
         with server.imap() as imap:
             imap.login("bob@example.org", "x")
             assert imap.append("INBOX", None, None, b"Subject: x\r\n\r\nx\r\n")[0] == "OK"
-            assert imap.append("Trash", None, None, b"")[0] == "NO"  # is not there
+            assert imap.append("Trash", None, None, b"")[0] == "NO"  # does not exist
             assert imap.create("Trash")[0] == "OK"
         index = home / "bob" / OWN_PLACES[mail] / "dovecot.index.log"
         assert index.exists(), sorted(home.rglob("dovecot.index.log"))
@@ -616,7 +616,7 @@ CONVERTED = [
 
 
 def result(folder, text):
-    """The lines behind those that are always there; `!name` for what is left to be decided."""
+    """Return the lines after the fixed ones; `!name` for a setting left to the operator."""
     output = upgrade(configuration(folder, f"protocols = imap\n{text}\n"))
     kept = (
         line if not line.strip().startswith("# NOT CONVERTED") else f"!{line.split()[4]}"
@@ -787,7 +787,7 @@ def test_a_variable_without_a_replacement_is_reported(text):
         convert_variables(text)
 
 
-# Whatever there is
+# Arbitrary input
 
 NOISE = "${}?:=<>()[]%'\"!#*\\ \0\t\n,-o@/²٣aé"
 
@@ -1005,7 +1005,7 @@ def test_several_mysql_hosts_become_one_block(driver, connect, expected):
     assert " ".join(" ".join(render_connection(driver, connect)).split()) == expected
 
 
-# What doveconf 2.3 says of it: None where it refuses it.
+# Result of doveconf 2.3; None if it refuses the value.
 BOOLEANS = {"yes": "yes", "YES": "yes", "y": "yes", "1": "yes", "no": "no", "0": None, "on": None}
 
 

@@ -1,4 +1,4 @@
-"""Dovecot's files are read as the Dovecot that is tested reads them, be it 2.3 or 2.4."""
+"""Parsing of Dovecot's files, compared with the installed Dovecot, 2.3 or 2.4."""
 
 import re
 import shutil
@@ -32,7 +32,7 @@ def run(program, *arguments):
     return subprocess.run([command(program), *arguments], capture_output=True, text=True)
 
 
-# What doveconf says
+# Output of doveconf
 
 
 @dataclass
@@ -65,21 +65,21 @@ def doveconf(folder, *options):
 
 
 def printed(value):
-    """A value without the quotes that doveconf puts around some."""
+    """Return a value without the quotes that doveconf adds to some."""
     if len(value) > 1 and value[0] == value[-1] == '"':
         return re.sub(r"\\(.)", r"\1", value[1:-1])
     return value
 
 
 def flat(block, path=(), prefix=""):
-    """(blocks around, full name) → value; what a block's name says already is left out of names."""
+    """Return (blocks around, full name) → value; block names are omitted from names."""
     is_modern, counted = version_tested() == "2.4", {}
     for child in block.children:
         if isinstance(child, ConfigSetting | tuple):
             name, value = (child.name, child.value) if isinstance(child, ConfigSetting) else child
             yield (*path, short(prefix + name, path)), value
         elif child.kind in LIST_SETTINGS:
-            yield from ()  # the reader's lists are asked for by name
+            yield from ()  # lists of the parser are read by name
         elif child.name or child.kind in ("passdb", "userdb"):
             kind = short(f"{prefix}{child.kind}", path)
             number = counted[kind] = counted.get(kind, 0) + 1
@@ -125,7 +125,7 @@ def words_of(block, name):
 
 
 def compare(folder, *options):
-    """Every value that the reader gives is the one that doveconf gives."""
+    """Assert that every parsed value is the one that doveconf prints."""
     files, said = DovecotFiles(folder), doveconf(folder, *options)
     assert files.problems == []
     ours = {key: value for key, value in flat(files.root) if key[-1] not in LIST_SETTINGS}
@@ -173,7 +173,7 @@ UNCOMMENTED = re.compile(
 
 
 def uncommented(text):
-    """The stock file's own examples, switched on."""
+    """Return the examples of the stock file, uncommented."""
     text = text.partition("#passdb static {")[0] + "#userdb prefetch {\n#}\n"
     text = re.sub(r"^#mysql localhost \{\n.*?^#\}\n", "", text, flags=re.M | re.S)
     text = re.sub(r"^#  userdb_ldap \{\n.*?^#  \}\n", "", text, flags=re.M | re.S)
@@ -232,7 +232,7 @@ def version_of(folder):
 
 
 SAMPLE_NAMES = sorted(path.parent.name for path in SAMPLES.glob("*/dovecot"))
-# These name what is not there: another machine's files, or a program that Debian does not have.
+# These name missing things: another machine's files, or a program that Debian does not have.
 LEAVE_OUT = re.compile(r"^!include_try /usr/share/dovecot.*\n", re.M)
 
 
@@ -252,10 +252,10 @@ def test_configurations_of_guides_are_parsed(name, tmp_path):
 
 
 class Variant(NamedTuple):
-    """A way to say something."""
+    """A spelling of a setting."""
 
     text: str
-    version: str = ""  # "" where both versions take it
+    version: str = ""  # "" if both versions accept it
     options: tuple = ()
 
 

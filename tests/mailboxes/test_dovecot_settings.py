@@ -1,4 +1,4 @@
-"""What the written configuration has Dovecot do, the same with 2.3 and 2.4, line by line."""
+"""Effects of the generated Dovecot configuration, the same with 2.3 and 2.4."""
 
 import re
 import smtplib

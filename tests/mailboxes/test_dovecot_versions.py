@@ -1,4 +1,4 @@
-"""How Dovecot 2.3 and 2.4 differ: weak schemes, variables of the other version."""
+"""Differences of Dovecot 2.3 and 2.4: weak schemes, variables of the other version."""
 
 import re
 import subprocess
@@ -56,7 +56,7 @@ ssl_server_key_file = %(certificate)s
 
 
 def schemes():
-    """All that Dovecot lists, but one by another name and one that doveadm writes in part."""
+    """Return all schemes of Dovecot except an alias and one that doveadm writes incompletely."""
     said = subprocess.run([command("doveadm"), "pw", "-l"], capture_output=True, text=True)
     return sorted({*said.stdout.split()} - {"ARGON2", "PLAIN-TRUNC"})
 

@@ -1,4 +1,4 @@
-"""The route of an address on the page, the command and as JSON, and what each may see of it."""
+"""Explanation of routes on the page, by the command and as JSON, redacted by scope."""
 
 import datetime
 import json
@@ -17,7 +17,7 @@ from tests.base import World
 
 
 class ExplainTests(World):
-    """What root is told."""
+    """Explanations for root."""
 
     def told(self, address, person=None, **more):
         return explain(person or self.root, address, **more)
@@ -211,12 +211,12 @@ class ExplainTests(World):
         self.assertEqual(self.ends("bob@mirror.example"), {("carol@example.com", "mailbox")})
 
     def test_an_alias_to_itself_forwards_nothing(self):
-        """Rows of other programs: the mailbox is off, and its own alias is not."""
+        """Rows of other programs: the mailbox is inactive, but its own alias is active."""
         Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
         self.assertTrue(self.told("bob@example.org")["reply"].startswith("550 5.2.1"))
 
     def test_an_autoreply_forwards_nothing(self):
-        """Otherwise mail that bounces would be answered."""
+        """Otherwise bounced mail would be answered."""
         self.mirror()
         Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
         away = "bob#example.org@autoreply.localhost"
@@ -267,7 +267,7 @@ class ExplainTests(World):
             self.assertEqual(page.status_code, 200, goto)
 
     def test_sender_logins_are_parsed_like_the_sender_check(self):
-        """There spaces and commas alone separate, and names and brackets are part of a login."""
+        """Only spaces and commas separate logins; names and brackets are part of them."""
         for goto, senders in (
             ("bob@example.org carol@example.com", ["bob@example.org", "carol@example.com"]),
             ("bob@example.org;carol@example.com", []),
@@ -303,7 +303,7 @@ class ExplainTests(World):
 
 
 class VerdictTests(World):
-    """One word and one line for what becomes of mail, the same on the page, by command and API."""
+    """The verdict of a route, the same on the page, by command and API."""
 
     def lead(self, goto="bob@example.org", transport=None, **more):
         Alias.objects.filter(pk="info@example.org").update(goto=goto, **more)
@@ -399,7 +399,7 @@ class VerdictTests(World):
 
 
 class ScopeTests(World):
-    """What alice is told, whose domain is example.org."""
+    """Explanations for alice, who administers example.org."""
 
     def told(self, address, **more):
         return explain(self.alice, address, **more)

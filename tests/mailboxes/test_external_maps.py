@@ -1,4 +1,4 @@
-"""The route by an operator's own files: asked with care, and never guessed."""
+"""Routes by an operator's own files: queried safely, never guessed."""
 
 import os
 import subprocess
@@ -64,7 +64,7 @@ maildrop unix - n n - - pipe flags=DRhu user=vmail argv=/usr/bin/maildrop
 
 
 def end_of(folder, transport, more=""):
-    """What becomes of mail for somebody elsewhere, by a master.cf."""
+    """Return the outcome of mail for an external address, with a master.cf."""
     (folder / "main.cf").write_text(
         MAIN.format(folder=folder).replace("smtp:[10.0.0.1]", transport) + more
     )
@@ -97,7 +97,7 @@ def test_without_a_master_cf_no_service_is_reported_missing(folder):
 
 
 def settle(folder):
-    """Postfix waits two seconds for a file that may still be written."""
+    """Wait: Postfix ignores files that are younger than two seconds."""
     for path in folder.rglob("*"):
         os.utime(path, (1e9, 1e9))
 
@@ -214,12 +214,12 @@ def test_a_query_is_expanded_like_postfix(text, key, sql):
     assert external_maps.expand_placeholders(text, key, str) == sql
 
 
-# The panel's own configuration, asked as files
+# The panel's own configuration, read from files
 
 
 @pytest.fixture
 def written(transactional_db, tmp_path, request):
-    """The generated configuration, and the accounts it names."""
+    """The generated configuration, and the accounts it uses."""
     choices = MailServerOptions(passwords=PASSWORDS, postfix_directory=str(tmp_path))
     for change in disk.iter_file_changes(generate_files(choices), {"postfix": tmp_path}):
         disk.write_change(change)
@@ -278,12 +278,12 @@ def test_the_command_uses_the_files(written):
     assert "bob@example.org: is delivered to the mailbox bob@example.org" in printed.getvalue()
 
 
-# The database is asked with care
+# Safe database queries
 
 
 @pytest.fixture(scope="module")
 def alias_table(mariadb):
-    """A database of somebody's own: one table, which nobody may change."""
+    """An external database: one table, which must not be changed."""
     name = f"asking_{os.getpid()}"
     mariadb.create(name)
     mariadb.execute(

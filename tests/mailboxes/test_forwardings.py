@@ -28,7 +28,7 @@ class ForwardingTests(AliasWorld):
         self.assert_refused(self.forward(keep=False), "somewhere else")
 
     def test_an_autoreply_does_not_count_as_a_destination(self):
-        """Its target is no place where mail is kept, whatever is typed beside it."""
+        """Its target keeps no mail, whatever other targets are entered."""
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{VACATION_TARGET},{self.bob.pk}")
         for goto in ("", "bob@example.org", "BOB@example.org"):
             for person, url in (

@@ -1,4 +1,4 @@
-"""The configuration of Postfix and Dovecot: written, and understood by those it is written for."""
+"""The generated configuration of Postfix and Dovecot."""
 
 import contextlib
 import dataclasses
@@ -75,7 +75,7 @@ def folders(tmp_path):
 
 
 def config(folders, *options, hostname=NAME):
-    """Run the command; what it printed."""
+    """Run the command and return its output."""
     out = io.StringIO()
     places = [word for name, folder in folders.items() for word in (f"--{name}", str(folder))]
     call_command("mailserver", "config", f"--hostname={hostname}", *places, *options, stdout=out)
@@ -106,7 +106,7 @@ def test_the_panel_knows_the_services_and_logins_of_its_files(tmp_path):
 
 
 def written(folders):
-    """Every file below the folders, by its name there."""
+    """Return every file below the folders, by its relative name."""
     found = (path for folder in folders.values() for path in folder.rglob("*") if path.is_file())
     return {"/".join(path.parts[len(folders["postfix"].parent.parts) :]): path for path in found}
 
@@ -116,7 +116,7 @@ def texts(folders):
 
 
 def secrets_in(folders):
-    """The passwords that the files say, and nothing else of them."""
+    """Return the passwords in the files."""
     text = (folders["postfix"] / "mailadmin/accounts.sql").read_text()
     return set(re.findall(r"IDENTIFIED BY '(\w+)'", text))
 
@@ -293,7 +293,7 @@ def test_a_folder_that_cannot_be_written_is_named(folders):
     assert not folders["dovecot"].exists()
 
 
-# As Postfix and Dovecot read it
+# Parsing by Postfix and Dovecot
 
 
 @pytest.mark.mailserver
@@ -317,7 +317,7 @@ def test_postfix_accepts_the_configuration(folders, options):
 
 
 def postconf(folder, *arguments):
-    """What it says of files that have not changed just now: these it reads in several goes."""
+    """Return the output of postconf, once the files are old enough to be read in one go."""
     for name in ("main.cf", "master.cf"):
         os.utime(folder / name, (0, 0))
     return subprocess.run(
@@ -402,12 +402,12 @@ def test_the_check_finds_no_fault_in_the_configuration(folders, version, options
     assert out.getvalue().strip() == "Nothing was found."
 
 
-# The accounts
+# Database accounts
 
 
 @pytest.fixture(scope="module")
 def accounts(mariadb, django_db_setup, django_db_blocker, tmp_path_factory):
-    """The files with the accounts made as they say: account → what it may run."""
+    """Write the files and create their accounts: account → allowed statements."""
     place = tmp_path_factory.mktemp("accounts")
     folders = {"postfix": place / "postfix", "dovecot": place / "dovecot"}
     with django_db_blocker.unblock():
@@ -415,7 +415,7 @@ def accounts(mariadb, django_db_setup, django_db_blocker, tmp_path_factory):
         config(folders, "--overwrite")
         name = connection.settings_dict["NAME"]
     sql = (folders["postfix"] / "mailadmin/accounts.sql").read_text()
-    mariadb.execute(sql * 2)  # which can be run again
+    mariadb.execute(sql * 2)  # which can be repeated
     found = dict(re.findall(r"'mailadmin_(\w+)'@'localhost' IDENTIFIED BY '(\w+)'", sql))
     for account, password in found.items():
         client = dataclasses.replace(mariadb, user=f"mailadmin_{account}", password=password)
@@ -527,7 +527,7 @@ def test_postfixs_account_can_query_every_map(accounts, transactional_db):
 
 
 def postmap(folder, name, keys, kind="mysql"):
-    """What a map answers to each key; a table that cannot be asked fails."""
+    """Return a map's result for each key; a table that cannot be queried fails."""
     said = subprocess.run(
         [command("postmap"), "-c", folder, "-q", "-", f"{kind}:{folder}/mailadmin/{name}.cf"],
         input=keys,
@@ -538,7 +538,7 @@ def postmap(folder, name, keys, kind="mysql"):
     return dict(line.split("\t") for line in said.stdout.splitlines())
 
 
-# Other places of the database
+# Other locations of the database
 
 MAKE = """
 import django; django.setup()
@@ -567,7 +567,7 @@ def prefixed(mariadb):
 
 
 def addresses(client):
-    """How the panel may be told where the same database is."""
+    """Ways to configure the location of the same database."""
     here = f"127.0.0.1:{client.port}"
     usual = client.url("prefixed")
     return {
@@ -578,7 +578,7 @@ def addresses(client):
 
 
 def panel(url, *arguments, **environ):
-    """Run the panel's Python on the database at this place; what it printed."""
+    """Run the panel's Python on the database at this URL and return its output."""
     told = environment(MAILADMIN_DATABASE_URL=url, **environ)
     result = subprocess.run(
         [sys.executable, *arguments], env=told, cwd=BASE_DIR, capture_output=True, text=True
@@ -588,7 +588,7 @@ def panel(url, *arguments, **environ):
 
 
 def by_command(url, said=None, **environ):
-    """The files as `mailadmin mailserver config` writes them for a database that is not ours."""
+    """Write the files with `mailadmin mailserver config` for another database."""
 
     def write(server):
         mailservers.keep_passwords(server.config)
@@ -600,7 +600,7 @@ def by_command(url, said=None, **environ):
     return write
 
 
-# After so many seconds Dovecot tries again to reach a host that was unreachable.
+# Seconds after which Dovecot retries an unreachable host.
 RETRY_SECONDS = 1.5
 
 
@@ -614,7 +614,7 @@ def receive(server, address):
 
 
 def finds(server, address, count):
-    """Somebody signs in and has so many messages."""
+    """Return whether a user signs in and has this many messages."""
     with server.dovecot.imap() as imap:
         imap.login(address, PASSWORD)
         return imap.select() == ("OK", [str(count).encode()])
@@ -640,7 +640,7 @@ def test_the_files_reach_the_database_of_the_panel(mariadb, prefixed, place):
 
 
 def responder_says(server):
-    """What the vacation responder logs for a mail to bob; it knows its own settings only."""
+    """Return the autoresponder's log for a mail to bob, with its own settings only."""
     said = subprocess.run(
         [sys.executable, BASE_DIR / "manage.py", "autoreply", "--log-to-stderr"]
         + [f"--env-file={server.config}/mailadmin/autoreply.env", "--sender=alice@far.test"]
@@ -659,7 +659,7 @@ def responder_says(server):
 
 @pytest.fixture
 def shared_file():
-    """A database file where others can get to, with bob in it."""
+    """A database file accessible to other users, with bob in it."""
     folder = Path(tempfile.mkdtemp(prefix="mailadmin-shared-"))
     url = f"sqlite://{folder}/here/mailadmin.sqlite3"
     folder.chmod(0o755)
@@ -671,7 +671,7 @@ def shared_file():
 
 
 def share(said):
-    """What root is told to do, but for users and groups of the machine, which stay as they are."""
+    """Run the documented root commands, except for users and groups of the machine."""
     for line in said.splitlines():
         if re.match(r"  (chgrp|chmod) ", line):
             subprocess.run(["sh", "-c", line], check=True)
@@ -866,7 +866,7 @@ class PageTests(World):
             self.assertNotContains(page, "smtpd_relay_restrictions")
 
     def opened_with(self, hostname):
-        """What the form proposes on a machine that calls itself so."""
+        """Return the form's initial values on a machine with this host name."""
         self.sign_in(self.root)
         with mock.patch.object(
             mailserver_views, "detect_options", return_value={"hostname": hostname}

@@ -1,4 +1,4 @@
-"""Jobs on the first page."""
+"""Failed jobs on the home page."""
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command

@@ -1,4 +1,4 @@
-"""Numbers that other programs have written and that no sum can hold: the panel goes on."""
+"""Numbers of other programs that overflow sums."""
 
 from django.core.management import call_command
 
@@ -22,7 +22,7 @@ class HugeNumbers(World):
         self.perform(self.root, create_mailboxes, rows)
 
     def write_elsewhere(self, size=HUGE):
-        """Give every mailbox of the domain a quota that the panel would not take."""
+        """Give every mailbox of the domain a quota that the panel would refuse."""
         Mailbox.objects.filter(domain="example.org").update(quota=size)
 
     def test_tallies_are_capped_at_the_largest_number(self):
@@ -40,7 +40,7 @@ class HugeNumbers(World):
             call_command("worker", once=True)
 
     def test_every_page_of_the_domain_opens(self):
-        """Limits are asked about a domain with a quota, so it has one that is as large."""
+        """Limits are computed for a domain with a quota, so its quota is as large."""
         self.write_elsewhere()
         for quota in (0, 5000, 2**43):
             Domain.objects.filter(pk="example.org").update(quota=quota, maxquota=0)

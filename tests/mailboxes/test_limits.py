@@ -1,4 +1,4 @@
-"""Limits as PostfixAdmin means them: -1 none allowed, 0 unlimited; they hold for everyone."""
+"""Limits of domains, as in PostfixAdmin: -1 means none allowed, 0 unlimited."""
 
 from unittest import mock
 
@@ -181,7 +181,7 @@ class LimitTests(World):
             self.mailbox("meanwhile", quota=7)
             return counted
 
-        DomainState.objects.filter(pk="example.org").update(quota_used=99)  # wrong: to be set
+        DomainState.objects.filter(pk="example.org").update(quota_used=99)  # wrong: to be corrected
         with mock.patch.object(tallies, "count_contents", count_and_write):
             recount_tallies()
         self.assertEqual(self.tally(), (2, 1, 107 * MB))

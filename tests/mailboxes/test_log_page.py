@@ -1,4 +1,4 @@
-"""The log as people read it."""
+"""The log page."""
 
 import datetime
 from unittest import mock
@@ -18,7 +18,7 @@ from tests.mailboxes.base import AliasWorld
 
 class LogLineTests(World):
     def test_a_line_shows_the_changes_of_its_own_row_alone(self):
-        """In one second a superadmin makes an admin and a mailbox of one name."""
+        """A superadmin creates an admin and a mailbox of one name in the same second."""
         now = timezone.now().replace(microsecond=0)
         domain = self.bob.domain
         with mock.patch("mailadmin.changes.perform.timezone.now", return_value=now):

@@ -1,4 +1,4 @@
-"""What is deleted with mailboxes and domains."""
+"""Deletion of mailboxes and domains."""
 
 from domains.models import AliasDomain, TotpException
 from mailadmin.changes.models import Change, ChangeSecret, Log
@@ -20,7 +20,7 @@ from tests.mailboxes.base import AliasWorld
 
 class MailboxDeletionTests(AliasWorld):
     def belongings(self):
-        """All that hangs on bob."""
+        """Create all kinds of rows related to bob."""
         Usage.objects.create(mailbox=self.bob, bytes=5)
         Vacation.objects.create(mailbox=self.bob, domain_id="example.org", subject="s", body="b")
         VacationNotification.objects.create(vacation_id=self.bob.pk, notified="x@y.example")
@@ -86,7 +86,7 @@ class MailboxDeletionTests(AliasWorld):
         self.assertNotContains(page, "spy@example.com")
 
     def test_aliases_are_counted_alike_everywhere(self):
-        """Those of mailboxes are a part of them."""
+        """Including those of mailboxes."""
         self.sign_in(self.root)
         page = self.client.get("/domains/example.org/")
         self.assertEqual(page.context["object"].state.aliases, 1)

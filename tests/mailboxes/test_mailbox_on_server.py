@@ -1,4 +1,4 @@
-"""What a mailbox's page says of the mail server, and what it does not claim."""
+"""Status of the mail server on the mailbox page."""
 
 import datetime
 from unittest import mock

@@ -1,4 +1,4 @@
-"""The queries themselves: cheap, and safe for every key on every database that we adopt."""
+"""Queries of maps: efficient, and safe for every key on every adopted database."""
 
 import os
 
@@ -16,7 +16,7 @@ from mailboxes.postfix.queries import bind_parameters
 from tests import collations
 from tests.legacy_databases import Database
 
-CHARSETS = ("utf8mb4", "latin1")  # what Postfix from 3.9 asks for, and what older ones get
+CHARSETS = ("utf8mb4", "latin1")  # collation of Postfix 3.9 and later, and of older versions
 SHAPES = {
     "new": None,
     "2.1": ("2.1", "", ""),
@@ -27,14 +27,14 @@ SHAPES = {
     "1856 in another collation": ("1856", "utf8mb4 COLLATE utf8mb4_unicode_ci", ""),
 }
 FOREIGN = ["ж@example.org", "bób@example.org", "bob@exämple.org", "😀@example.org", "@жж.рф"]
-# Letters that newer collations take for others, or for nothing.
+# Characters that newer collations treat as equal to others, or ignore.
 FOREIGN += ["ｂob@example.org", "b\u200bob@example.org", "bob@example.org\u00ad"]
 ODD = ["o'neil@example.org", "a\\@example.org", 'a"b@example.org', "%s@example.org", "@", "x", "a@"]
 
 
 @pytest.fixture(params=SHAPES)
 def adopted(mariadb, request):
-    """A database of PostfixAdmin's, adopted, with bob in it; and a new one."""
+    """An adopted database of PostfixAdmin's with bob in it, and a new one."""
     name = f"maps_{os.getpid()}"
     database = (
         Database.of_shape(mariadb, name, *SHAPES[request.param])
@@ -57,7 +57,9 @@ def with_bob(database):
     prefix = database.environ.get("MAILADMIN_TABLE_PREFIX", "")
     for table in ("domain", "mailbox", "alias", "alias_domain"):
         database.execute(f"DELETE FROM `{prefix}{table}`")
-    database.execute(f"SET sql_mode = '';{ROWS.replace('#', prefix)}")  # as other programs may
+    database.execute(
+        f"SET sql_mode = '';{ROWS.replace('#', prefix)}"
+    )  # as other programs may create it
     yield database
     database.drop()
 
@@ -115,7 +117,7 @@ FOUND = {
 
 
 def answers(database, postfix, charset):
-    """map → key → what its query answers in a connection of this charset."""
+    """Return map → key → result of its query in a connection of this charset."""
     client = database.server
     link = MySQLdb.connect(
         unix_socket=client.socket,
@@ -134,7 +136,7 @@ def answers(database, postfix, charset):
 
 
 def asked(link, query, key):
-    """Postfix sends the address's bytes, whatever the connection takes them for."""
+    """Run the query with the address's bytes, as Postfix does."""
 
     def quoted(text):
         return link.escape_string(text.encode()).decode("latin1")
@@ -160,11 +162,11 @@ def test_every_query_finds_its_rows_by_an_index():
                 cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {sql}", values)
                 names = [column[0] for column in cursor.description]
                 plan = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-            # What a UNION keeps to drop doubles is no table.
+            # The temporary result of a UNION is not a table.
             plan = [step for step in plan if step["table"] and step["table"][0] != "<"]
             read = [(step["table"], step["type"]) for step in plan]
             assert not [step for step in read if step[1] in ("ALL", "index")], (query.name, key)
-            # `other` is asked whether it has any row: the first one ends the search.
+            # `other` is only checked for any row: the first one ends the search.
             few = [
                 int(step["rows"] or 0) < 5 for step in plan if step["table"] not in ("other", None)
             ]

@@ -1,4 +1,4 @@
-"""The tracer against a real Postfix: what it says is what happens."""
+"""The tracer compared with a real Postfix."""
 
 import itertools
 import json
@@ -40,7 +40,7 @@ TRANSPORTS = ["virtual", "", "relay:[relay.test]:2525", "elsewhere", "elsewhere:
 TRANSPORTS += ["error:5.1.2 gone", "error:moved away"]
 AGENTS = ["smtp", "relay", "lmtp", "local", "virtual", "error", "retry", "discard", "elsewhere"]
 AGENTS += ["mailadmin-autoreply"]
-# What a row of a transport table may lead to; and those for which nobody's own domain is named.
+# Transports of a row, and those without a local domain.
 WAYS = [":", ":[gate.test]", "relay:[relay.test]:2525", "elsewhere", "elsewhere:unix:private/x"]
 WAYS += [
     "discard:",
@@ -51,7 +51,7 @@ WAYS += [
     "virtual:",
 ]
 WAYS += ["smtp:", "smtp:[1.2.3.4]:2025", "elsewhere:[a.test],[b.test]"]
-# As other programs leave them: no such services, and none of a main.cf.
+# As other programs leave them: services that do not exist.
 BROKEN = ["nosuch:", "Virtual:", " smtp:[1.2.3.4]", "nosuch", "cleanup:", "Discard:"]
 SHARED = [WILDCARD_PATTERN, ".test"]
 number = itertools.count(1)
@@ -59,7 +59,7 @@ number = itertools.count(1)
 
 @st.composite
 def worlds(draw):
-    """A few domains with rows as people and old programs leave them, and addresses to ask."""
+    """A few domains with rows as users and old programs leave them, and addresses to trace."""
     names = [f"{letter}{next(number)}.test" for letter in "abc"[: draw(st.integers(1, 3))]]
     names += draw(st.sampled_from([[], [], [f"sub.{names[0]}"]]))
     yes = st.sampled_from([True, True, True, False])
@@ -130,7 +130,7 @@ def targets(draw, names, address):
 
 
 def far(names):
-    """Somebody else's domain; Postfix remembers where mail for another one went."""
+    """An external domain, unique because Postfix caches destinations."""
     return f"far.{names[0]}"
 
 
@@ -140,7 +140,7 @@ def ways():
 
 @st.composite
 def transports(draw, names):
-    """Rows of every shape, for this world's names and for everybody."""
+    """Transport rows of every shape, for these domains and the wildcard."""
     hosts = [*names, far(names)]
     local_parts = [*LOCAL_PARTS, *SPACED, "bob+ext"]
     keys = [f"{local_part}@{host}" for local_part in local_parts for host in hosts]
@@ -166,7 +166,7 @@ def mirrors(draw, names):
 
 
 def probes(world):
-    """Every row's address, with and without extension, and some that nobody has."""
+    """Every row's address, with and without extension, and some unknown ones."""
     names, _domains, mailboxes, aliases, _mirrors, _transports = world
     rows = {row.pk for row in [*mailboxes, *aliases] if not row.pk.startswith("@")}
     locals_ = {address.rpartition("@")[0].strip('"') for address in rows} | {"unknown"}
@@ -207,7 +207,7 @@ def postfix(server, transactional_db):
             "parent_domain_matches_subdomains": "smtpd_access_maps",
             "local_transport": "elsewhere:local",
             "local_recipient_maps": "",
-            "service_throttle_time": "1",  # for parts that a reload meets while they begin
+            "service_throttle_time": "1",  # for processes that are starting during a reload
             "proxy_read_maps": " ".join(f"${name}" for name in parameters)
             + " "
             + " ".join(t.rpartition(" ")[2] for t in parameters["smtpd_recipient_restrictions"]),
@@ -228,7 +228,7 @@ def store(world, postfix):
 
 
 def replace_transports(rows, postfix):
-    """Postfix keeps the answer to `*` for half a minute, unless it is told to read all anew."""
+    """Replace the rows and reload Postfix, which caches `*` for half a minute."""
     for row in rows:
         if not any(sign in row.pattern for sign in "/ "):
             validate_pattern(row.pattern)
@@ -242,14 +242,14 @@ def replace_transports(rows, postfix):
 
 
 def reload(postfix):
-    """Let all of its parts begin anew, and wait until the old ones are gone."""
+    """Reload Postfix and wait until the old processes have ended."""
     old = parts(postfix)
     postfix.tool("postfix", "reload", check=True)
     postfix.wait_until(lambda: not old & parts(postfix))
 
 
 def parts(postfix):
-    """The processes that keep answers."""
+    """Return the processes that cache lookups."""
     master = str(postfix._master())
     command = ["ps", "-o", "pid=,comm=", "--ppid", master]
     said = subprocess.run(command, capture_output=True, text=True)
@@ -272,7 +272,7 @@ def told(world):
 
 
 def answers(postfix, addresses):
-    """What Postfix replies to each recipient."""
+    """Return Postfix's reply to each recipient."""
     with postfix.smtp() as client:
         client.ehlo()
         client.mail("")
@@ -284,7 +284,7 @@ def answers(postfix, addresses):
 
 
 def send(postfix, addresses):
-    """Send one message; where each recipient ended, or the words that refused it all."""
+    """Send one message; return the outcome for each recipient, or the reply that refused it."""
     with postfix.smtp() as client:
         client.ehlo()
         client.mail("")
@@ -301,7 +301,7 @@ def send(postfix, addresses):
 
 
 def lines_of(postfix, queue_id):
-    """The log of a message; one that is deferred is not waited for, and deleted."""
+    """Return the log of a message; a deferred one is deleted without waiting."""
     deadline = time.monotonic() + mailservers.PATIENCE
     while time.monotonic() < deadline:
         lines = postfix.lines_of(queue_id)
@@ -315,7 +315,7 @@ def lines_of(postfix, queue_id):
 
 
 def is_deferred(postfix, queue_id):
-    """Whether each of its recipients has been tried."""
+    """Return whether delivery to each recipient has been attempted."""
     queue = [json.loads(line) for line in postfix.tool("postqueue", "-j").stdout.splitlines()]
     return any(m["queue_id"] == queue_id and m["queue_name"] == "deferred" for m in queue)
 
@@ -327,7 +327,7 @@ LINE = re.compile(
 
 
 def ends(lines):
-    """Original recipient → what was delivered where."""
+    """Return original recipient → deliveries."""
     found = {}
     for line in lines:
         if hit := LINE.search(line):
@@ -343,12 +343,12 @@ def ends(lines):
 
 
 def bare(address):
-    """An address without quotes and spaces: in what is none, Postfix puts some of its own."""
+    """Return an address without quotes and spaces, which Postfix adds to invalid ones."""
     return re.sub(r'[\s"\\]', "", address.lower())
 
 
 def foretold(route):
-    """The tracer's deliveries in the words of the log; what is no address is not spelled there."""
+    """Return the tracer's deliveries in the format of the log, without invalid addresses."""
     found = set()
     for delivery in route.deliveries:
         service, text = delivery.transport, delivery.nexthop.lower()
@@ -364,7 +364,7 @@ def foretold(route):
 
 
 def refused_by_the_panel(world):
-    """Whether the panel's own rules refuse an alias of this world, or a mirror of a mirror."""
+    """Return whether the panel would refuse an alias, or an alias domain of an alias domain."""
     aliases = [alias for alias in world[3] if alias.active]
     lists = [split_goto(alias.goto) for alias in aliases]
     mixed = [goto for goto in lists if len(goto) > 1 and any(t.startswith("@") for t in goto)]
@@ -405,7 +405,7 @@ def test_an_endless_route_is_refused_with_postfixs_reply(postfix, rows):
     assert traced([address])[address].reply == routing.ALIAS_EXPANSION_ERROR_REPLY
 
 
-# Rows, and what becomes of mail for bob@sub.#, who has a mailbox, and for who@sub.#, who has none
+# Rows, and the outcome for bob@sub.#, a mailbox, and for who@sub.#, which does not exist
 UNKNOWN = "550 5.1.1 User unknown in virtual mailbox table"
 STORIES = [
     ({"#": "discard:"}, ("virtual", "sent"), UNKNOWN),
@@ -443,7 +443,7 @@ def test_a_transport_row_is_traced_like_postfix(postfix, rows, end, refusal):
 
 @pytest.fixture
 def with_parents(postfix):
-    """As an operator may have set it: a domain's row is for its sub-domains as well."""
+    """A configuration in which a domain's row applies to its subdomains as well."""
     usual = "smtpd_access_maps"
     for value in (f"{usual} transport_maps", usual):
         postfix.set({"parent_domain_matches_subdomains": value})
@@ -465,7 +465,7 @@ def test_with_parent_matching_a_row_applies_to_subdomains(with_parents):
     assert send(with_parents, [bob])[bob] == foretold(route) == {(bob, "elsewhere", f"sub.{name}")}
 
 
-# What lists of targets are put together from; # stands for a domain of this server's own.
+# Parts of lists of targets; # stands for a local domain.
 PIECES = ["bob", "bob@#", "info@#", "ann@far.test", "root", "x y", "Bob", "a.b", ".", "..", "+x"]
 PIECES += ["@", "@#", ",", ", ", ";", "; ", ":", " ", "\n", "\t", "<", ">", "<bob@#>", "<>"]
 PIECES += [
@@ -498,7 +498,7 @@ SEPARATORS = [",", ", ", " ", "\n", "\r\n", ";", "; ", ",,", "\t"]
 
 
 def lists_of_targets():
-    """As people and programs write them, and as nobody should."""
+    """Lists of targets, valid and invalid."""
     garbage = st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join)
     garbage = garbage.filter(lambda text: not re.search('"@.*:', text, re.DOTALL))  # a quoted route
     lists = st.lists(st.sampled_from(TARGETS), min_size=1, max_size=4)
@@ -506,16 +506,16 @@ def lists_of_targets():
     return garbage | lists
 
 
-CASES = 200  # as many as are tried where nothing else is said; the same in each run
+CASES = 200  # default number of examples; the same in each run
 
 
 def is_late(reply):
-    """Whether the refusal comes after the message, for all of its recipients."""
+    """Return whether the refusal comes after DATA, for all recipients."""
     return reply in (routing.ALIAS_EXPANSION_ERROR_REPLY, routing.QUEUE_WRITE_ERROR_REPLY)
 
 
 def many_cases(request):
-    """The suite tries the same cases each time; with `--cases` and a larger number, others."""
+    """Run the same cases each time; with `--cases` and a larger number, others."""
     cases = request.config.getoption("--cases")
     return hypothesis.settings(
         max_examples=cases,
@@ -523,12 +523,12 @@ def many_cases(request):
         database=None,
         derandomize=cases <= CASES,
         suppress_health_check=list(hypothesis.HealthCheck),
-        phases=[hypothesis.Phase.generate],  # to shrink takes Postfix minutes
+        phases=[hypothesis.Phase.generate],  # shrinking takes minutes with Postfix
     )
 
 
 def assert_delivered_as_foretold(postfix, routes):
-    """Send mail to all of these; what fails as a whole is sent for itself."""
+    """Send mail to all recipients and compare; a rejected one is sent again for each."""
     for address, route in routes.items():
         if is_late(route.reply):
             assert send(postfix, [address]) == route.reply

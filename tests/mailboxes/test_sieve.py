@@ -1,4 +1,4 @@
-"""People's own filters: kept by ManageSieve, and obeyed by whoever delivers."""
+"""Sieve filters: stored by ManageSieve and applied at delivery."""
 
 import base64
 import smtplib
@@ -25,7 +25,7 @@ if header :contains "subject" "Lunch" {
 
 
 class ManageSieve:
-    """As much of RFC 5804 as a mail program needs to keep a script."""
+    """The part of RFC 5804 needed to store a script."""
 
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port))
@@ -40,7 +40,7 @@ class ManageSieve:
         self.socket.close()
 
     def answer(self):
-        """The lines up to the one that says OK, NO or BYE."""
+        """Return the lines up to OK, NO or BYE."""
         lines = []
         while not lines or not lines[-1].startswith(("OK", "NO", "BYE")):
             lines.append(self.file.readline().decode().rstrip("\r\n"))
@@ -75,7 +75,7 @@ def server(request, transactional_db):
 
 
 def keep_script(server):
-    """Bob signs in and makes the filter his active one."""
+    """Store the script as bob and activate it."""
     with ManageSieve(server.ports["sieve"]) as client:
         said = client.start_tls()
         assert any("fileinto" in line for line in said)
@@ -114,7 +114,7 @@ def begin_with_a_dot(server):
 
 
 def test_a_script_beginning_with_a_dot_is_listed_as_a_folder(transactional_db, request):
-    """Why the active script does not, and `check` warns of it."""
+    """Why the active script does not, and `check` warns about it."""
     build_world()
     with MailServer(sieve=True, write=begin_with_a_dot) as server:
         mailservers.open_database(server, request)

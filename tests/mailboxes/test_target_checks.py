@@ -1,4 +1,4 @@
-"""Aliases whose mail is lost: a warning on saving, a mark in the list, an item on Home."""
+"""Aliases with undeliverable targets: warnings on saving, in the list and on the home page."""
 
 from io import StringIO
 from unittest import mock
@@ -219,7 +219,7 @@ class HomeTests(World):
 
 
 class Bounds(World):
-    """What one list of targets can make the panel do, by hand or by a program."""
+    """Bounds for checking one list of targets, in forms and the API."""
 
     def test_only_the_first_targets_of_a_very_long_list_are_checked(self):
         targets = ",".join(f"nobody{number}@example.org" for number in range(3000))
@@ -249,7 +249,7 @@ class Bounds(World):
         self.assertEqual(noted.call_count, 0)
 
     def test_very_many_spaces_are_parsed_in_linear_time(self):
-        """What takes the square of the time would not end here."""
+        """Quadratic time would not end here."""
         self.sign_in(self.bob)
         for target in ('a@"x' + " " * 200_000 + 'y"', "a@x" + ". " * 100_000, "x" * 10**6):
             answer = self.client.post("/account/forwarding/", {"goto": target})

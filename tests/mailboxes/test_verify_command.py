@@ -1,4 +1,4 @@
-"""The running mail server beside the panel's rows, and what is told of it."""
+"""Comparison of the running mail server with the panel's rows."""
 
 import contextlib
 import io
@@ -51,7 +51,7 @@ def server(running, transactional_db):
 
 @pytest.fixture
 def changed(server):
-    """Change some of its files for one test; afterwards Postfix reads them anew."""
+    """Change some of its files for one test; afterwards reload Postfix."""
     with contextlib.ExitStack() as until_the_end:
 
         def change(name, old, new):
@@ -62,7 +62,7 @@ def changed(server):
 
 
 def reload_postfix(server):
-    """Wait until it answers again; a configuration that is broken may keep it from that."""
+    """Reload and wait until it responds; with a broken configuration it may not."""
     server.tool("postfix", "reload")
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
@@ -86,7 +86,7 @@ WAYS = {
 
 
 def varied_world():
-    """Rows of every kind, in every state."""
+    """Create rows of every kind, in every state."""
     names = ("off.test", "backup.test", "listed.test", "mirror.test", "away.test", "old.test")
     rows = {name: {"domain": name, "default_aliases": False} for name in names}
     rows["away.test"]["transport"] = "smtp:[127.0.0.1]:9"
@@ -117,7 +117,7 @@ def varied_world():
     for local_part, goto in aliases:
         row = {"local_part": local_part, "domain": there["example.org"]}
         make(create_aliases, [row | {"goto": goto}])
-    # Postfix refuses what begins like an option, so this one is not in use.
+    # Postfix refuses names that look like an option, so this one is unused.
     make(set_mailboxes, ["off@example.org", "-a*b?c@example.org"], "active", False)
     make(set_aliases, ["off-too@example.org"], "active", False)
     make(set_domains, ["off.test"], "active", False)
@@ -127,7 +127,7 @@ def varied_world():
 
 
 def adopt(address, local_part):
-    """A mailbox that the panel would refuse to make."""
+    """Create a mailbox that the panel would refuse."""
     Mailbox.objects.create(
         username=address,
         local_part=local_part,
@@ -139,7 +139,7 @@ def adopt(address, local_part):
 
 
 def verify(server, *options):
-    """(what was printed, the exit status)."""
+    """Run the command and return (output, exit status)."""
     out = io.StringIO()
     places = [f"--postfix={server.config}", f"--dovecot={server.folder}/dovecot"]
     if not {"--all", "--domain"} & {word.partition("=")[0] for word in options}:
@@ -162,7 +162,7 @@ def differences(server, *options):
     return [(each["key"], each["asked"]) for each in found["differences"]]
 
 
-# What is compared
+# Comparison
 
 
 def test_a_correct_server_has_no_differences(server):
@@ -188,7 +188,7 @@ def test_a_correct_server_has_no_differences(server):
     assert "4 rows asked about." in told.splitlines()
 
 
-# name, what its file says, what it is made to say, whose difference that makes
+# name, text of its file, its replacement, domain of the expected difference
 OTHERWISE = (
     ("virtual_mailbox", "active = 1", "active = 0", "bob@example.org", "virtual_mailbox_maps"),
     ("virtual_alias", "alias.goto", "'x@x.test'", "info@example.org", "virtual_alias_maps"),
@@ -226,7 +226,7 @@ def test_every_map_with_another_query_is_found(server, changed):
 
 @contextlib.contextmanager
 def altered(path, old, new):
-    """The file says something else for a while; the servers have read theirs already."""
+    """Change the file temporarily; the servers have read it already."""
     before = path.read_text()
     assert old in before, path
     write_aged(path, before.replace(old, new))
@@ -237,7 +237,7 @@ def altered(path, old, new):
 
 
 def write_aged(path, text):
-    """As if written long ago: each process of Postfix waits before it reads a new file."""
+    """Write a file with an old date: Postfix waits before it reads a new one."""
     path.write_text(text)
     os.utime(path, (0, 0))
 
@@ -275,7 +275,7 @@ def test_a_map_of_another_database_is_found(server, changed, mariadb):
     mariadb.execute("DROP DATABASE former")
 
 
-# the query, what it says, what it is made to say, whose difference that makes
+# the query, its text, its replacement, domain of the expected difference
 ANSWERS_OTHERWISE = (
     ("user", "mailbox.maildir", "mailbox.username", "bob@example.org", "Dovecot"),
     ("user", "mailbox.active = 1", "mailbox.active >= 0", "off@example.org", "Dovecot"),
@@ -299,7 +299,7 @@ def test_every_changed_dovecot_query_is_found(server, forgetful, changed):
 
 @pytest.fixture
 def forgetful(server):
-    """Dovecot reads its files again once they are as they were."""
+    """Let Dovecot read its files again after they are restored."""
     yield
     anew(server)
 
@@ -316,14 +316,14 @@ SQLITE_NOW = "datetime('now', 'localtime')"
 
 
 def anew(server):
-    """Dovecot reads its configuration again; who asks it meanwhile is told by the old one."""
+    """Reload Dovecot and wait; requests meanwhile may get the old configuration."""
     said = len((server.dovecot.folder / "dovecot.log").read_text())
     server.dovecot.tool("reload")
     log = server.dovecot.folder / "dovecot.log"
     server.dovecot.wait_until(lambda: "SIGHUP received" in log.read_text()[said:])
 
 
-# What is told
+# Results
 
 
 def test_the_result_is_stored_and_shown_to_superadmins(server, changed, client, settings):
@@ -426,7 +426,7 @@ def test_each_kind_of_stored_password_is_tried(server):
     assert "sign-in with the right password (4)" in told  # with that for new passwords
     assert "Not asked: Dovecot: sign-in by {NTLM}" in told
     assert "Not asked: Dovecot: sign-in by HEX:32" in told
-    # One password that Dovecot cannot read keeps nobody else from being asked about.
+    # One password that Dovecot cannot read does not prevent other lookups.
     assert "k3@example.org, sign-in: expected “yes”, found “no”" in told
     assert (status, "1 differences" in told) == (1, True)
 
@@ -435,7 +435,7 @@ def test_each_kind_of_stored_password_is_tried(server):
 
 
 def test_maps_opened_by_daemons_may_belong_to_root(server):
-    """Only proxymap opens them as Postfix's user: this shows that Postfix sees it so."""
+    """Only proxymap opens them as Postfix's user: this shows that Postfix does so."""
     path = server.config / "main.cf"
     direct = path.read_text().replace("proxy:", "")
     with contextlib.ExitStack() as stack:
@@ -458,7 +458,7 @@ def test_a_process_without_root_rights_reports_it(server, monkeypatch):
 
 
 def test_a_stale_proxymap_cache_is_detected(server, changed):
-    """The file is changed back, and the process that runs has read the other."""
+    """The file is restored, but the running process has read the changed one."""
     path = server.config / "mailadmin/virtual_mailbox.cf"
     with altered(path, "mailbox.maildir", "'elsewhere/'"):
         reload_postfix(server)
@@ -473,7 +473,7 @@ def test_a_stale_proxymap_cache_is_detected(server, changed):
     assert ("bob@example.org", "virtual_mailbox_maps (proxymap)") in found
 
 
-# Servers that are away
+# Unreachable servers
 
 
 def test_without_a_mail_server_the_panels_queries_are_verified(server, tmp_path):
@@ -535,7 +535,7 @@ def test_a_stopped_dovecot_is_reported(server, tmp_path):
     assert "Not asked: Postfix: " not in out.getvalue()
 
 
-# At the door
+# SMTP probe
 
 
 def test_postfix_is_probed_by_smtp_and_no_mail_is_sent(server, settings):
@@ -586,7 +586,7 @@ def test_thousands_of_mailboxes_are_compared_in_a_few_calls(server):
     make(create_mailboxes, rows)
     start = time.monotonic()
     assert differences(server, "--domain=large.test") == []
-    assert time.monotonic() - start < 30  # by one call a mailbox it took longer
+    assert time.monotonic() - start < 30  # one call per mailbox took longer
 
 
 MANY = 700

@@ -1,4 +1,4 @@
-"""Configurations that are broken in one way each: verify, check or both name the fault."""
+"""Configurations with one fault each, which verify, check or both report."""
 
 import contextlib
 import io
@@ -69,7 +69,7 @@ def own_map(name, old, new):
 
 
 def unlisted(*names):
-    """main.cf no longer names these maps."""
+    """Remove these maps from main.cf."""
 
     @contextlib.contextmanager
     def broken(server):
@@ -107,7 +107,7 @@ def dovecot(text):
 
 
 def in_front(parameter, entry):
-    """A list of main.cf begins with something else."""
+    """Insert an entry at the start of a list in main.cf."""
 
     @contextlib.contextmanager
     def broken(server):
@@ -123,7 +123,7 @@ def in_front(parameter, entry):
 
 
 def query(name, old, new):
-    """A query of Dovecot's asks otherwise."""
+    """Change a query of Dovecot."""
 
     @contextlib.contextmanager
     def broken(server):
@@ -142,13 +142,13 @@ def queries_edited(old, new):
 
 
 def by_version(older, newer):
-    """The edit for Dovecot 2.3, or that for 2.4, as the server's files are."""
+    """Apply the edit for Dovecot 2.3 or that for 2.4, by the server's version."""
     return lambda server: (newer if server.dovecot.is_modern else older)(server)
 
 
 @contextlib.contextmanager
 def of_root_alone(server):
-    """As an administrator makes a file with a password who does not think of proxymap."""
+    """Make a file readable by root alone, which ignores proxymap."""
     path = server.config / "mailadmin/virtual_alias.cf"
     before = path.stat()
     os.chown(path, 0, 0)
@@ -169,7 +169,7 @@ def wrong_account(server):
 
 @contextlib.contextmanager
 def another_database(server):
-    """The tables are there as well, and empty."""
+    """Use another database, with empty tables."""
     path = server.config / "mailadmin/virtual_mailbox.cf"
     name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite":
@@ -194,7 +194,7 @@ def another_database(server):
 
 @contextlib.contextmanager
 def unknown_service(server):
-    """A row that another program has written."""
+    """Add a row of another program."""
     Transport.objects.create(pattern="strange.test", transport="nosuch:")
     yield
     Transport.objects.filter(pk="strange.test").delete()
@@ -202,22 +202,22 @@ def unknown_service(server):
 
 @contextlib.contextmanager
 def bare_domain(server):
-    """With virtual_alias_domains at its default this row makes the domain one of aliases."""
+    """Add a row that makes the domain one of aliases if virtual_alias_domains has its default."""
     Alias.objects.create(address="example.com", goto="bob@example.org", domain_id="example.org")
     with altered(server.config / "main.cf", "virtual_alias_domains =\n", "\n"):
         yield
     Alias.objects.filter(pk="example.com").delete()
 
 
-# What must be said
+# Expected findings
 
 
 class Break(NamedTuple):
     name: str
     edits: tuple
-    said: tuple = ()  # (key, what was asked) of a difference of verify
+    said: tuple = ()  # (key, lookup) of a difference of verify
     failed: str = ""  # a server that verify names as one that could not be asked
-    code: str = ""  # of a finding of check
+    code: str = ""  # code of a finding of check
 
 
 NOPASSWORD = "passdb {\n  driver = static\n  args = nopassword=y\n}"
@@ -315,7 +315,7 @@ BREAKS = (
         (("main.cf", "virtual_transport"),),
         code="parameter-not-set",
     ),
-    # More of them
+    # More breaks
     Break(
         "virtual domains are relayed too",
         (own_map("relay_domains", "domain.backupmx = 1", "domain.backupmx < 2"),),
@@ -508,7 +508,7 @@ BREAKS = (
 
 @pytest.fixture
 def apply(server):
-    """Break the configuration for one test; both servers read it before and afterwards."""
+    """Break the configuration for one test; both servers reload before and afterwards."""
     with contextlib.ExitStack() as stack:
 
         def broken(edits):

@@ -1,4 +1,4 @@
-"""Welcome mails against mail servers that do not behave: bounded, told, and sent once."""
+"""Welcome mails with misbehaving mail servers: bounded, reported, sent once."""
 
 import socket
 import threading
@@ -15,7 +15,7 @@ from tests.base import World
 
 
 class HostileServer(threading.Thread):
-    """Talks to each client as `script` says: reply by reply, the client's lines in between."""
+    """A server that runs `script` with each client, replies alternating with the client's lines."""
 
     def __init__(self, *script, then=b"", first=b""):
         super().__init__(daemon=True)
@@ -118,7 +118,7 @@ class HostileServers(World):
         self.assertEqual(threading.active_count(), before)
 
     def test_the_deadline_applies_after_starttls(self):
-        """The server says go, and then nothing that is TLS: neither timeout nor error ends it."""
+        """The server accepts STARTTLS and then sends invalid data, slower than any timeout."""
         self.create()
         script = (b"220 mail.test\r\n", b"250-mail.test\r\n250 STARTTLS\r\n", b"220 go\r\n")
         hello = b"\x16\x03\x03\x40\x00"  # a record of 16 kB, a byte at a time
@@ -147,7 +147,7 @@ class HostileServers(World):
 
 
 class TakingServer(HostileServer):
-    """Takes the mail, and then hangs up instead of saying good-bye."""
+    """A server that accepts the mail and disconnects without replying to QUIT."""
 
     def serve(self, client):
         with client, client.makefile("rb") as lines:

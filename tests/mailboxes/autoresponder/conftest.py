@@ -1,4 +1,4 @@
-"""People who are away."""
+"""Fixtures: users with vacations."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.mailboxes.autoresponder.post import Post, at, environ
 
 @pytest.fixture
 def post(transactional_db, tmp_path, monkeypatch):
-    """bob and carol are away, alice is not."""
+    """A mail server; bob and carol have vacations, alice does not."""
     for name in ("example.org", "example.com", "alias.example"):
         Domain.objects.create(domain=name, active=True)
     for name in ("alice@example.org", "bob@example.org", "carol@example.com"):

@@ -1,4 +1,4 @@
-"""A mail server's part: what comes to the responder, and a `sendmail` that keeps the answers."""
+"""A simulated mail server: it runs the autoresponder, and its `sendmail` keeps the answers."""
 
 import argparse
 import contextlib
@@ -33,7 +33,7 @@ mv "{folder}/$$.part" "{folder}/$$.mail"
 
 
 def letter(**fields):
-    """A mail from friend to bob with these fields besides, `None` for one that is missing."""
+    """Return a mail from friend to bob with additional fields; `None` omits a field."""
     usual = {"From": f"Friend <{FRIEND}>", "To": "bob@example.org", "Subject": "Lunch?"}
     usual["Message_ID"] = "<1@example.net>"
     lines = [
@@ -45,7 +45,7 @@ def letter(**fields):
 
 
 class Post:
-    """A mail server's part in this: it brings mail to the responder and takes its answers."""
+    """A simulated mail server: it passes mail to the autoresponder and accepts its answers."""
 
     def __init__(self, folder, settings):
         self.folder, self.settings = folder, settings
@@ -63,12 +63,12 @@ class Post:
         )
 
     def brings(self, mail=None, **envelope):
-        """The status with which the responder ends for this mail."""
+        """Return the exit status of the autoresponder for this mail."""
         stream = io.BytesIO(letter() if mail is None else mail)
         return autoresponder.respond_to_message(self.options(**envelope), self.settings, stream)
 
     def answers(self):
-        """The mails that were handed over, as a mail program reads them."""
+        """Return the mails passed to sendmail, parsed."""
         found = sorted(self.folder.glob("*.mail"), key=lambda path: path.stat().st_mtime_ns)
         return [
             email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
@@ -80,7 +80,7 @@ class Post:
 
     @contextlib.contextmanager
     def being(self, state):
-        """`busy`: sendmail refuses; `killer`: it takes the mail and kills the responder."""
+        """Use another sendmail: `busy` refuses; `killer` accepts and kills the autoresponder."""
         (self.folder / state).touch()
         yield
         (self.folder / state).unlink()
@@ -94,7 +94,7 @@ class Post:
         return [*self.program(), *envelope, *place, *more]
 
     def runs(self, *more, mail=None, environ=None, **envelope):
-        """The same as a process of its own."""
+        """Run the command in its own process."""
         return subprocess.run(
             self.command(*more, **envelope),
             input=letter() if mail is None else mail,
@@ -126,7 +126,7 @@ def vacation(**values):
 
 
 def notes():
-    """Who has been told, and when, as it is stored."""
+    """Return the stored notifications: sender → date."""
     table, key = VacationNotification._meta.db_table, "bob@example.org"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT notified, notified_at FROM {table} WHERE on_vacation = %s", [key])

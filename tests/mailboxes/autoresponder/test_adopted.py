@@ -1,4 +1,4 @@
-"""The responder on databases as PostfixAdmin left them, with an account that may do little."""
+"""The autoresponder on adopted databases, with a restricted account."""
 
 import os
 
@@ -42,7 +42,7 @@ def test_vacations_of_an_adopted_database_are_answered(post, mariadb, shape, cha
 
 @pytest.fixture
 def account(mariadb, empty_database):
-    """A database of PostfixAdmin's and a user who has exactly what the responder says it needs."""
+    """A database of PostfixAdmin's and an account with exactly the documented grants."""
     name = empty_database.rpartition("/")[2]
     mariadb.create(name, dump=SCHEMA)
     mariadb.execute(ROWS, name)
@@ -63,7 +63,7 @@ def rights():
 
 
 def a_day(post, number=0):
-    """Mail to an alias, to one who was told before, and two that cannot be sent: the statuses."""
+    """Run mail to an alias, to a known sender, and two that cannot be sent; return the statuses."""
     new = f"friend{number}@example.net"
     with post.being("busy"):
         yield post.brings(letter(To="info@example.org"), sender=new)

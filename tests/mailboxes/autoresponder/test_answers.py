@@ -1,4 +1,4 @@
-"""What the answer looks like, whatever the mail and the owner's texts hold."""
+"""Contents of the answer, for any mail and any text of the owner."""
 
 import base64
 import datetime
@@ -157,7 +157,7 @@ def test_a_text_of_one_line_is_sent_unchanged(subject, name):
     )
 
 
-# Mail that is none
+# Invalid mail
 
 
 @given(
@@ -210,7 +210,7 @@ def test_a_header_with_invalid_bytes_is_answered(post):
 
 
 class Large(io.RawIOBase):
-    """A mail of 50 MB, of which nothing is kept here."""
+    """A mail of 50 MB that is generated while it is read."""
 
     def __init__(self, start):
         self.left, self.start = 50 * 2**20, start

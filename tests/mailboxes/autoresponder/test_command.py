@@ -1,4 +1,4 @@
-"""The command as Postfix runs it, and what it needs of a database account."""
+"""The autoresponder command as Postfix runs it."""
 
 import os
 import subprocess
@@ -57,7 +57,7 @@ def test_django_runs_the_same_command(post):
     ],
 )
 def test_mail_is_deferred_while_the_command_or_a_setting_is_wrong(post, more, environment):
-    """Any other status would be a bounce, which tells a stranger what is wrong here."""
+    """Any other status would cause a bounce that reveals the error to the sender."""
     result = post.runs(*more, environ=environ(**environment))
     assert result.returncode == 75
     assert b"4.3.0 the vacation responder is not available" in result.stderr

@@ -1,4 +1,4 @@
-"""Programs and servers that do not play by the rules: time and size are bounded."""
+"""Misbehaving programs and servers: time and size are bounded."""
 
 import subprocess
 import time
@@ -9,7 +9,7 @@ from mailboxes.mailserver.autoresponder import answers
 from tests.mailboxes.autoresponder.post import FRIEND, notes, vacation
 
 TAKE = 'cat > "{folder}/$$.part"; mv "{folder}/$$.part" "{folder}/$$.mail"\n'
-# program → (status, what the log says, answers that were handed over, whether it is noted down)
+# program → (status, log message, answers passed to sendmail, whether it is recorded)
 PROGRAMS = {
     "takes it and says much": (TAKE + "head -c 9000000 /dev/zero >&2\n", 0, "answered", 1),
     "says much and refuses": ("head -c 9000000 /dev/zero >&2; exit 75\n", 75, "ended with 75", 0),

@@ -1,4 +1,4 @@
-"""While bob is away everybody is told once, whatever goes wrong."""
+"""Each sender is answered once, also after failures."""
 
 import concurrent.futures
 import contextlib
@@ -33,7 +33,7 @@ from tests.mailboxes.autoresponder.post import (
     vacation,
 )
 
-# Who is away
+# Vacations
 
 
 NOBODY_AWAY = """
@@ -115,14 +115,14 @@ def test_unknown_dates_are_no_limits(post, unknown):
         if connection.vendor == "mysql":
             cursor.execute("SET sql_mode = ''")
         cursor.execute(f"UPDATE {table} SET activefrom = %s, activeuntil = %s", [unknown] * 2)
-    connection.close()  # and with it the mode
+    connection.close()  # and with it the sql_mode
     post.brings()
     post.brings()
     assert len(post.answers()) == 1
 
 
 def test_the_dates_are_local_time(post):
-    """An hour matters: Berlin's clocks are ahead of UTC."""
+    """Berlin is ahead of UTC."""
     vacation(activefrom=at(minutes=-5), activeuntil=at(minutes=5))
     post.brings()
     assert len(post.answers()) == 1
@@ -162,7 +162,7 @@ def test_a_sender_is_answered_once(post):
         (0, {"days": -8}, 1),  # in an earlier vacation
         (86400, {"hours": -25}, 1),
         (86400, {"hours": -23}, 0),
-        (30 * 86400, {"days": -8}, 1),  # an earlier vacation, though not so long ago
+        (30 * 86400, {"days": -8}, 1),  # an earlier vacation, but not long ago
         (-1, {"days": -6}, 0),
         (1, {"seconds": -5}, 1),
     ],
@@ -178,7 +178,7 @@ def test_a_sender_is_answered_again_after_the_interval_and_in_a_new_vacation(
 
 
 def test_only_one_of_several_concurrent_mails_is_answered(post):
-    """As processes: each has read its settings, and waits for the end of its mail."""
+    """As processes: each has read its settings and waits for the end of its mail."""
     options = {"stdin": subprocess.PIPE, "stderr": subprocess.DEVNULL, "env": environ()}
     crowd = [subprocess.Popen(post.command(), **options) for _ in range(6)]
     for process in crowd:
@@ -208,7 +208,7 @@ def test_only_one_of_several_concurrent_notifications_is_sent(post, before):
     assert post.log.getvalue().count("told already") == 11
 
 
-# What goes wrong
+# Failures
 
 
 @pytest.mark.parametrize("before", [None, {"days": -2}])
@@ -240,7 +240,7 @@ def test_a_responder_killed_while_sending_never_sends_twice(post):
 
 
 def test_a_notification_changed_meanwhile_is_not_reverted(post):
-    """The owner went away anew, and somebody else has told the friend."""
+    """The owner has started a new vacation, and another process has notified the sender."""
     with tables.open_database(post.settings) as database:
         now = datetime.datetime.now(ZONE)
         away = autoresponder.find_active_vacation(database, ["bob@example.org"], now)

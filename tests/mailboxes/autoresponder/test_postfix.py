@@ -1,4 +1,4 @@
-"""The responder as a real Postfix runs it."""
+"""The autoresponder run by a real Postfix."""
 
 import concurrent.futures
 import os
@@ -16,7 +16,7 @@ mailadmin-autoreply unix - n n - - pipe flags=Rq user=nobody null_sender=
   argv={folder}/bridge/run --sender=${{sender}} --recipient=${{recipient}}
   --original-recipient=${{original_recipient}}
 """
-# Postfix runs it as somebody who may not be able to read this Python: it lets us run the responder.
+# Postfix runs it as a user who may be unable to read this Python: the tests run the responder.
 BRIDGE = """#!/bin/sh
 mkdir "$0.$$" && cd "$0.$$" || exit 99
 printf '%s\\n' "$@" > arguments
@@ -37,7 +37,7 @@ MAPS = {
 
 @pytest.fixture(scope="module")
 def server():
-    """A Postfix with the responder in its master.cf."""
+    """A Postfix with the autoresponder in its master.cf."""
     with mailservers.Postfix(MAPS) as postfix:
         with (postfix.config / "master.cf").open("a") as file:
             file.write(PIPE.format(folder=postfix.folder))
@@ -51,7 +51,7 @@ def server():
 
 @pytest.fixture
 def postfix(server, post):
-    """It has people of ours: what its pipe(8) is told to run does run."""
+    """A Postfix with the tests' users, whose pipe(8) runs its command."""
     over, environment = threading.Event(), environ()
 
     def serve():
@@ -68,7 +68,7 @@ def postfix(server, post):
 
 
 def cross(folder, post, environment):
-    """Run the responder as Postfix asked for it."""
+    """Run the autoresponder with Postfix's arguments."""
     arguments = (folder / "arguments").read_text().splitlines()
     result = subprocess.run(
         [*post.program(), f"--sendmail={post.sendmail}", *arguments],
@@ -82,7 +82,7 @@ def cross(folder, post, environment):
 
 
 def smtp(postfix, sender, mail=None, recipients=("bob+news@example.org",)):
-    """Send it; how Postfix calls it."""
+    """Send it and return its queue ID."""
     with postfix.smtp() as client:
         client.ehlo()
         client.mail(sender)
@@ -93,7 +93,7 @@ def smtp(postfix, sender, mail=None, recipients=("bob+news@example.org",)):
 
 
 def fate(postfix, identity):
-    """What Postfix wrote about it until nothing was left."""
+    """Return the log lines about it until it leaves the queue."""
     return "\n".join(postfix.log_of(identity))
 
 
@@ -129,7 +129,7 @@ def test_postfix_queues_the_mail_until_it_can_be_answered(postfix, post):
         identity = smtp(postfix, FRIEND)
         words = f"{identity}: to=<bob#example.org+news@autoreply.localhost>"
         assert "(the vacation responder is not available" in wait_for(postfix, words)
-    time.sleep(0.3)  # or Postfix finds it still in hand, and puts it aside for minutes
+    time.sleep(0.3)  # or Postfix finds it still active, and defers it for minutes
     postfix.tool("postqueue", "-f")
     assert "status=sent" in fate(postfix, identity)
     assert len(post.answers()) == 1

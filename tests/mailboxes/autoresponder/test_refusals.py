@@ -1,4 +1,4 @@
-"""Who gets no answer, since nobody reads it or it was not written to bob."""
+"""Mail that gets no answer."""
 
 import pytest
 
@@ -132,7 +132,7 @@ def test_a_personal_address_that_resembles_a_list_is_answered(post, sender):
     assert len(post.answers()) == 1, post.log.getvalue()
 
 
-# Whether it was written to bob
+# Recipients
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_an_extension_counts_unless_it_has_an_alias(post):
 
 
 def test_very_many_addresses_do_not_delay_the_mail(post):
-    """SQLite takes 250,000 values at once, or fewer; and aliases may lead to more."""
+    """SQLite accepts at most 250,000 values at once; aliases may have more targets."""
     alias("all@example.org", *(f"{number}@example.net" for number in range(130_000)))
     alias("every@example.org", "all@example.org")
     crowd = ", ".join(f"p{number}@b.cc" for number in range(15000))
