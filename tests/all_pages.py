@@ -1,6 +1,6 @@
-"""Everybody signs in and opens every screen; run as `python -m tests.all_pages` on any database.
+"""Open every screen as every role; run as `python -m tests.all_pages` on any database.
 
-Prints {person: {what was asked: status}}; a page that failed has its traceback for a status.
+Prints {user: {request: status}}; a page that failed has its traceback for a status.
 """
 
 import json
@@ -34,7 +34,7 @@ def main():
 
 
 class Visitor:
-    """Somebody with a browser, who keeps note of what he did and what came back."""
+    """A browser that records its requests and their status."""
 
     def __init__(self, person):
         from django.core.signals import got_request_exception
@@ -88,7 +88,7 @@ class Look(Visitor):
 
 
 class Tour(Visitor):
-    """Every screen, with every row there is and with words and keys that no column can hold."""
+    """Every screen, with every existing row and with terms and keys that no column can hold."""
 
     def take(self):
         for name in KEYS:
@@ -147,7 +147,7 @@ class Tour(Visitor):
 
 
 class Errands(Visitor):
-    """Rows are made, changed and deleted, with texts and numbers that old columns cannot hold."""
+    """Create, change and delete rows, with texts and numbers that old columns cannot hold."""
 
     def take(self):
         self.sign_in()
@@ -249,7 +249,7 @@ class Errands(Visitor):
 
 
 def shown(field):
-    """What a browser would send of a field that nobody touches."""
+    """Return the data that a browser sends for an unchanged field."""
     value = field.value()
     if hasattr(value, "strftime"):
         return value.strftime("%Y-%m-%dT%H:%M")

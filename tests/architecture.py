@@ -26,7 +26,7 @@ MODELS_BY_NAME = {
     "mailadmin/changes/models.py",
 }
 WRITES = {"save", "delete", "create", "update", "bulk_create", "bulk_update", "get_or_create"}
-# Names of the first edition that nobody would search for.
+# Names of the first edition, which are not technical terms.
 OLD_NAMES = re.compile(
     r"(?:Crud|Asked|Rows|view_of|Screen|Draft|told_losses|Door|DoorMiddleware|admit|forgive|knock"
     r"|Claim|Repeated|Answer|Console|at_present|has_happened|CommitUnknown|is_undone|choosy|Kept"

@@ -1,4 +1,4 @@
-"""The cast, and the tests that every table inherits.
+"""Users and rows shared by the tests, and the tests that every table inherits.
 
 root rules everything. alice administers example.org. bob has a mailbox there. carol has one at
 example.com, which alice must never see.
@@ -40,7 +40,7 @@ def run_job(job, should_stop=lambda: False):
 
 
 def build_world():
-    """The four of the cast, their domains and an alias in each."""
+    """Create the four users, their domains and an alias in each."""
     console, stored = Actor.console(), passwords.make_hash(PASSWORD)
     for name in ("example.org", "example.com"):
         perform(console, create_domains, [{"domain": name, "default_aliases": False}])
@@ -58,7 +58,7 @@ def build_world():
 
 
 class Program:
-    """Speaks to the API as programs do."""
+    """Client of the API with a bearer token."""
 
     def __init__(self, token):
         self.client = Client(headers={"Authorization": f"Bearer {token}"})
@@ -76,7 +76,7 @@ class Program:
 
 
 class World(TestCase):
-    """A test that knows the cast."""
+    """Base class of tests with the four users."""
 
     @classmethod
     def setUpTestData(cls):
@@ -96,14 +96,14 @@ class World(TestCase):
         return Actor(person, person.username, "192.0.2.7")
 
     def token(self, person, **limits):
-        """The text of a new token of this person's, which opens all that he may unless limited."""
+        """Create a token with all rights of this user unless limited, and return its text."""
         text = generate_token()
         limits = {"name": "script", "domains": []} | limits
         self.perform(person, create_token, person, limits, text)
         return text
 
     def api(self, person, **limits):
-        """Somebody's program: `self.api(self.alice).get("mailboxes")`."""
+        """Return an API client of this user: `self.api(self.alice).get("mailboxes")`."""
         return Program(self.token(person, **limits))
 
     def perform(self, person, service, *arguments):
@@ -116,13 +116,13 @@ class World(TestCase):
         return list(Log.objects.order_by("pk").values_list("action", "domain_id", "data"))
 
     def assert_refused(self, response, text=""):
-        """The form came back, with this text."""
+        """Assert that the form is shown again, with this text."""
         self.assertEqual(response.status_code, 422, response)
         self.assertContains(response, text, status_code=422)
 
 
 class TableTests:
-    """What holds for every table; it names its slug, a row of alice's and a foreign one."""
+    """Tests of every table; a subclass gives its slug, a row of alice's and a foreign one."""
 
     slug = ""
     own_key = None
@@ -140,14 +140,14 @@ class TableTests:
 
     @property
     def change_table(self):
-        """The name of the table in change records."""
+        """Return the name of the table in change records."""
         return self.table.model._meta.model_name
 
     def url(self, screen, key=None):
         return self.table.url(screen, key if screen in ("edit", "delete", "toggle") else None)
 
     def open(self, screen, key=None):
-        """Ask for a screen in the way it is asked for."""
+        """Request a screen with its method and data."""
         url = self.url(screen, key or self.own_key)
         if screen == "toggle":
             return self.client.post(url, {"field": "active", "value": "1"})
@@ -156,11 +156,11 @@ class TableTests:
         return self.client.get(url)
 
     def writer(self):
-        """Somebody who may write this table."""
+        """Return a user who may write this table."""
         roles = self.table.roles.get("create", self.table.roles["list"])
         return self.alice if Role.ADMIN in roles else self.root
 
-    # Doors
+    # Roles
 
     def test_each_role_opens_its_screens_and_no_others(self):
         for role in (Role.SUPERADMIN, Role.ADMIN, Role.MAILBOX):
@@ -290,7 +290,7 @@ class TableTests:
 
     # The API
 
-    api_data = {}  # of a new row what is not as the page is sent it
+    api_data = {}  # values of a new row that differ from those of the form
     api_edited = {}
 
     def sent_row(self):
@@ -401,12 +401,12 @@ class TableTests:
     # Cost
 
     def more_rows(self, count):
-        """Make so many rows more, of alice's."""
+        """Create this many more rows in alice's domain."""
         raise NotImplementedError
 
     def test_a_list_costs_the_same_for_one_row_and_for_fifty(self):
         person = self.sign_in(self.writer())
-        self.open("list")  # warms what is asked once a process
+        self.open("list")  # warms caches of the process
         few = self.queries_of_list()
         self.more_rows(49)
         self.sign_in(type(person).objects.get(pk=person.pk))

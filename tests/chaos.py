@@ -1,4 +1,4 @@
-"""Two minutes of outages under load: the panel says so, comes back by itself and loses nothing.
+"""Two minutes of outages under load: the panel reports them, recovers and loses no data.
 
 `deploy/serve.py` runs as `deploy/run` runs it. People create mailboxes, a program creates aliases
 and a job deactivates rows while the database is killed, stopped, locked, made read-only, out of
@@ -54,7 +54,7 @@ perform(console, create_mailboxes, [one | {{"local_part": f"b{{n}}"}} for n in r
 root = Admin.objects.get(pk="root@example.net")
 perform(console, create_token, root, {{"name": "chaos", "domains": []}}, {TOKEN!r})
 """
-# What is there in the end: rows that must agree with one another.
+# Rows that must be consistent with one another in the end.
 REPORT = """
 import json, django
 django.setup()
@@ -126,7 +126,7 @@ def children(pid):
     return []
 
 
-# Outages: each is there for some seconds, and is over when its block ends
+# Outages: each lasts some seconds and ends with its block
 
 
 class Outages:
@@ -181,7 +181,7 @@ class MariaDBOutages(Outages):
 
     @contextmanager
     def during(self, begin, end, database=""):
-        """Between two statements of one connection: another may get none meanwhile."""
+        """Hold a lock of one connection, so that other connections wait."""
         sql = f"{begin}; DO SLEEP(3); {end}"
         holder = threading.Thread(target=self.server.client.execute, args=(sql, database))
         holder.start()
@@ -230,7 +230,7 @@ class SQLiteOutages(Outages):
 
 
 class Program(threading.Thread):
-    """Creates aliases by the API, each sent again under its key until it is acknowledged."""
+    """Create aliases by the API, each repeated with its idempotency key until acknowledged."""
 
     def __init__(self, panel, over):
         super().__init__(daemon=True)
@@ -266,7 +266,7 @@ class Program(threading.Thread):
 
 
 class Filler(threading.Thread):
-    """Creates mailboxes in the domain that has a limit, and asks for its pages."""
+    """Create mailboxes in the domain that has a limit, and open its pages."""
 
     def __init__(self, panel, over):
         super().__init__(daemon=True)
@@ -294,7 +294,7 @@ def start_bulk_job(panel):
 
 
 def storm(panels, outages, seconds):
-    """People and programs at work while one outage follows another; what they were told."""
+    """Run users and API clients while one outage follows another; return their responses."""
     over = threading.Event()
     writers = [Writer(number, panels, over) for number in range(WRITERS)]
     threads = [threading.Thread(target=writer.work, daemon=True) for writer in writers]
@@ -319,7 +319,7 @@ def storm(panels, outages, seconds):
 
 
 def recover(panel):
-    """Wait until the panel works as if nothing had happened, jobs included."""
+    """Wait until the panel works normally again, jobs included."""
     end = time.monotonic() + RECOVERY
     while panel.status("/readyz") != 200 or jobs_unfinished(panel):
         assert panel.process.poll() is None, panel.log.read_text()[-5000:]

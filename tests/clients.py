@@ -1,4 +1,4 @@
-"""People with browsers who work at panels that may fail under their hands."""
+"""Browsers that create rows on panels which may fail meanwhile."""
 
 import http.client
 import http.cookiejar
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from tests.base import PASSWORD
 
-PATIENCE = 30  # seconds of a client, as a browser or a script has it
+PATIENCE = 30  # timeout of a client in seconds
 
 
 @dataclass
@@ -28,7 +28,7 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class Person:
-    """Somebody with a browser, who may go from panel to panel."""
+    """A user with a browser, who may switch between panels."""
 
     def __init__(self, panel):
         self.panel, self.cookies = panel, http.cookiejar.CookieJar()
@@ -65,13 +65,13 @@ class Person:
 
 @dataclass
 class Writer:
-    """Creates mailboxes one after the other, each until somebody says that it is there."""
+    """Create mailboxes one after the other, each until its creation is confirmed."""
 
     number: int
     panels: list
     over: threading.Event
     done: list = field(default_factory=list)  # (moment, address)
-    failed: list = field(default_factory=list)  # (moment, what was answered)
+    failed: list = field(default_factory=list)  # (moment, status)
 
     def work(self):
         me = Person(self.panels[self.number % len(self.panels)])
@@ -84,7 +84,7 @@ class Writer:
             count += 1
 
     def create(self, me, name):
-        """After a failure at the next panel, under the same name."""
+        """Create a mailbox; after a failure retry it on the next panel."""
         tries = 0
         while (answer := self.attempt(me, name)).status != 302:
             there = answer.status == 422 and "exists already" in answer.text

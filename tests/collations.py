@@ -1,4 +1,4 @@
-"""Collations of databases: what was the rule, and what the newest servers make by themselves."""
+"""Collations of databases: the usual ones, and the defaults of the newest servers."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Which tests a database takes, and the servers they ask for."""
+"""Selection of tests by database, and fixtures for servers."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from django.utils import translation
 from mailboxes.mailserver.verifier import programs as verifying_programs
 from tests import releases, servers
 
-# No example fails for the time that it takes: other work may run on the machine.
+# No example fails for its duration: the machine may be busy.
 hypothesis.settings.register_profile(
     "default", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -41,26 +41,26 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def in_english():
-    """A page that a test has asked for in another language leaves that behind."""
+    """Reset the language, which a request in another language may have changed."""
     translation.activate("en")
 
 
 @pytest.fixture(autouse=True)
 def users_of_another_release(monkeypatch):
-    """Only root enters the folder of another release; the user is changed there."""
+    """Change users within the folder of another release, which only root may enter."""
     if releases.tested() != releases.own():
         monkeypatch.setattr(verifying_programs, "get_process_identity", releases.as_user)
 
 
 @pytest.fixture(scope="session")
 def mariadb():
-    """The run's MariaDB server; mark tests that ask for it `mariadb`."""
+    """The run's MariaDB server; tests that use it are marked `mariadb`."""
     return servers.MariaDBClient(**json.loads(os.environ["TEST_MARIADB"]))
 
 
 @pytest.fixture
 def empty_database(mariadb, request):
-    """The URL of an empty MariaDB database that is gone after the test."""
+    """The URL of an empty MariaDB database, dropped after the test."""
     name = f"empty_{os.getpid()}_{abs(hash(request.node.nodeid))}"
     yield mariadb.create(name)
     mariadb.execute(f"DROP DATABASE `{name}`")
@@ -68,11 +68,11 @@ def empty_database(mariadb, request):
 
 @pytest.fixture
 def seconds(request):
-    """How long outages follow one another."""
+    """Duration of the outages."""
     return request.config.getoption("--chaos-seconds")
 
 
 @pytest.fixture
 def seed(request):
-    """Which outages these are."""
+    """Seed for the choice of outages."""
     return request.config.getoption("--chaos-seed") or random.SystemRandom().randrange(10**6)

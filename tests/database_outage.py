@@ -1,4 +1,4 @@
-"""Print what the panel answers while MariaDB goes and comes back.
+"""Print the panel's responses while MariaDB stops and starts again.
 
 Run as `python -m tests.database_outage`.
 """
@@ -39,7 +39,7 @@ def panel():
 
 
 def ask(application):
-    """A visitor with a session cookie: the page must ask the database who that is."""
+    """Request a page with a session cookie, which requires a query."""
     environ = {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": "/domains/",

@@ -1,4 +1,4 @@
-"""A real Galera cluster of three nodes on loopback, each to be killed, cut off and brought back.
+"""A real Galera cluster of three nodes on loopback, each to be killed, isolated and restarted.
 
 The nodes begin as copies of one folder; what a node has missed is sent to it by Galera itself. So
 the script that Debian ships with the server's service, for whole copies, is not needed.
@@ -29,7 +29,7 @@ OPTIONS = {
     "repl.causal_read_timeout": "PT5S",
     "gcache.size": "64M",
 }
-# How a node that joins is told where the others are: it is up to date, or Galera sends the rest.
+# How a joining node finds the others: it is up to date, or Galera sends the rest.
 # MariaDB 11 writes an account for the transfer to the donor's script, which has to read it.
 TRANSFER = """#!/bin/sh
 while [ $# -gt 0 ]; do
@@ -60,7 +60,7 @@ fi
 
 
 class Node(MariaDB):
-    """One of the cluster's servers."""
+    """A node of the cluster."""
 
     def __init__(self, cluster, number, password):
         super(MariaDB, self).__init__()
@@ -107,9 +107,9 @@ class Node(MariaDB):
             f"--wsrep-node-name={self.name}",
             "--wsrep-node-address=127.0.0.1",
             "--wsrep-sst-method=tests",
-            # MariaDB 11 has a variable for each option, but none for that which cuts a node off.
+            # MariaDB 11 has a variable for each option except the one that isolates a node.
             "--loose-plugin-wsrep-provider=OFF",
-            "--wsrep-dirty-reads=ON",  # as for mail servers; the panel must leave the node even so
+            "--wsrep-dirty-reads=ON",  # as for mail servers; the panel must still leave the node
             "--wsrep-provider-options=" + ";".join(f"{k}={v}" for k, v in options.items()),
         ]
 
@@ -130,12 +130,12 @@ class Node(MariaDB):
         self.client.execute(f"SET GLOBAL wsrep_provider_options='{option}'")
 
     def kill(self):
-        """As a power cut does."""
+        """Kill the server, like a power cut."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def come_back(self):
-        """From where it was when it was killed, as Debian's service does it."""
+        """Restart from the state when it was killed, as Debian's service does."""
         recovery = subprocess.run(
             [command("mariadbd"), *self.arguments()[1:], "--wsrep-recover"],
             capture_output=True,
@@ -192,7 +192,7 @@ class Galera:
         return self.nodes[0].client.url().replace(self.nodes[0].place, self.hosts(*order))
 
     def wait_until_equal(self, sql, seconds=30):
-        """The answer of all nodes, once it is one."""
+        """Return the result of all nodes once it is equal."""
         deadline = time.monotonic() + seconds
         while True:
             answers = [node.client.run(sql, "mailadmin").stdout for node in self.nodes]

@@ -67,14 +67,14 @@ def posted(url, data):
         client = Client(SERVER_NAME="localhost")
         root = Admin.objects.get(pk="root@example.net")
         client.force_login(root, backend="mailadmin.accounts.backends.AdminBackend")
-        # Refused, where it died with its work done and only the answer to give.
+        # Refused if it died with its work done, before the response.
         assert client.post(url, data).status_code in (302, 422)
 
     return post
 
 
 def deaths(change):
-    """Let it die at each of its statements, and at last live."""
+    """Run it killed at each of its statements, and finally to the end."""
     before, number, found = content(), 0, []
     while status := in_child(change, number):
         assert status == DEAD
@@ -95,7 +95,7 @@ def in_child(change, number):
 
 
 def live(change, number):
-    """Do it in this process, which dies before the statement of that number or the commit."""
+    """Run it in this process, which dies before that statement or the commit."""
     left = iter(range(number))
 
     def step():
@@ -121,7 +121,7 @@ def live(change, number):
 
 
 def content():
-    """Every row that is not of a session."""
+    """Return every row except sessions."""
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
         found = {}

@@ -1,4 +1,4 @@
-"""Databases as PostfixAdmin's versions left them, what is in them, and the panel run on them."""
+"""Databases of PostfixAdmin's versions, their contents, and the panel run on them."""
 
 import json
 import os
@@ -16,7 +16,7 @@ SHAPES = {
     "4.0.5": ("utf8mb4", ["rows-3", "rows-4"]),
     "1856": ("utf8mb4", ["rows-3", "rows-4", "rows-1856"]),
 }
-# What MySQL has where nobody says otherwise; MariaDB is more forgiving.
+# The default of MySQL; MariaDB's is less strict.
 MYSQL_MODE = (
     "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
     "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
@@ -25,7 +25,7 @@ SCHEMA_OF_KEYS = "constraint_schema"
 
 
 def environment(**environ):
-    """What the panel's own settings are told, on any database."""
+    """Return the environment of the panel for a database."""
     ours = ("MAILADMIN_", "DJANGO_")
     bare = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
     return bare | {
@@ -40,7 +40,7 @@ def environment(**environ):
 
 @dataclass
 class Database:
-    """One database of the run's server, and the panel's commands run on it."""
+    """A database of the run's server, and the panel's commands run on it."""
 
     server: object
     name: str
@@ -48,7 +48,7 @@ class Database:
 
     @classmethod
     def of_shape(cls, server, name, shape, charset="", prefix=""):
-        """A database of this version of PostfixAdmin's with rows in it."""
+        """Create a database of this version of PostfixAdmin with rows."""
         usual, more = SHAPES[shape]
         server.create(name, charset or usual)
         database = cls(server, name)
@@ -64,9 +64,9 @@ class Database:
         self.execute(f"SET foreign_key_checks = 0;\n{sql}")
 
     def convert(self, collation):
-        """Give all columns one collation, as people do who want their database to have one.
+        """Give all columns one collation, as operators do.
 
-        Whatever moments the rows have; and constraints that hold columns have to go before.
+        Whatever dates the rows have; constraints on the columns are dropped first.
         """
         keys = self._facts("table_name, constraint_name", "referential_constraints", SCHEMA_OF_KEYS)
         to = f"CONVERT TO CHARACTER SET utf8mb4 COLLATE {collation}"
@@ -90,7 +90,7 @@ class Database:
     # The panel
 
     def panel(self, *arguments, **environ):
-        """Run the panel's Python on this database; what it printed. It has to succeed."""
+        """Run the panel's Python on this database and return its output. It has to succeed."""
         result = subprocess.run(
             [sys.executable, *arguments],
             env=environment(
@@ -107,28 +107,28 @@ class Database:
         return self.panel("manage.py", "migrate", "--no-color")
 
     def tour(self, *people, **environ):
-        """Every screen for these people: person → what was asked → status."""
+        """Open every screen for these users: user → request → status."""
         return json.loads(self.panel("-m", "tests.all_pages", "tour", *people, **environ))
 
     def errands(self):
-        """Rows made, changed and deleted by the superadmin: what → status."""
+        """Create, change and delete rows as the superadmin: request → status."""
         seen = json.loads(self.panel("-m", "tests.all_pages", "errands", "root@example.net"))
         return seen["root@example.net"]
 
     def look(self, person, *urls):
-        """The texts of these pages, as somebody sees them."""
+        """Return the texts of these pages for a user."""
         return json.loads(self.panel("-m", "tests.all_pages", "look", person, *urls))
 
     def home(self, person):
         return self.look(person, "/")["/"]
 
-    # What is there
+    # Contents
 
     def tables(self):
         return [name for (name,) in self.rows("SHOW TABLES")]
 
     def structure(self):
-        """What information_schema says, as facts, each named by what it is about."""
+        """Return the facts of information_schema, by subject."""
         facts = {}
         for table, *rest in self._facts(
             "table_name, engine, table_collation, table_comment", "tables"
@@ -159,7 +159,7 @@ class Database:
         )
 
     def content(self, columns):
-        """Every row of these columns (table → names), to the byte."""
+        """Return every row of these columns (table → names), as bytes."""
         queries = []
         for table, names in columns.items():
             values = (f"COALESCE(HEX(CAST(`{name}` AS BINARY)), 'NULL')" for name in names)

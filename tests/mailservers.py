@@ -1,4 +1,4 @@
-"""Postfix and Dovecot for tests, beside and apart from those of the machine."""
+"""Postfix and Dovecot for tests, separate from those of the machine."""
 
 import concurrent.futures
 import contextlib
@@ -32,16 +32,16 @@ from mailboxes.mailserver.generator.files import generate_files
 from tests.servers import PATIENCE, Server, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-LATELY = 200_000  # bytes of a log in which a message just sent is
+LATELY = 200_000  # bytes at the end of a log that contain a message just sent
 
 
 def version_tested():
-    """The version of the Dovecot under test: 2.3 or 2.4."""
+    """Return the version of the Dovecot under test: 2.3 or 2.4."""
     return detect_options()["dovecot_version"]
 
 
 def only_with(version):
-    """Skip where the Dovecot under test is another; with "" none is."""
+    """Skip if the Dovecot under test has another version; "" matches any."""
     if version and version != version_tested():
         pytest.skip(
             f"the Dovecot under test is {version_tested()}, and these are files for {version}"
@@ -81,11 +81,11 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Postfix(Server):
-    """A Postfix of its own: folders, ports, log. What is set overrides what a test needs."""
+    """A separate Postfix: folders, ports, log. Parameters override the defaults of tests."""
 
     def __init__(self, parameters=(), master=MASTER, **services):
         super().__init__()
-        self.folder.chmod(0o755)  # its parts run as other users
+        self.folder.chmod(0o755)  # its processes run as other users
         self.port = free_port()
         self.config, self.maillog = self.folder / "etc", self.folder / "maillog"
         self._make_folders()
@@ -128,7 +128,7 @@ class Postfix(Server):
         }
 
     def set(self, parameters):
-        """Change main.cf; what it said of these before is gone."""
+        """Change parameters of main.cf, replacing earlier values."""
         path = self.config / "main.cf"
         text = path.read_text()
         for name in parameters:
@@ -151,7 +151,7 @@ class Postfix(Server):
         return self
 
     def _master(self):
-        """The process group of all its parts, which is not that of the script that starts them."""
+        """Return the process group of master, which is not that of its start script."""
         return int((self.folder / "queue/pid/master.pid").read_text())
 
     def _answers(self):
@@ -165,7 +165,7 @@ class Postfix(Server):
         return smtplib.SMTP("127.0.0.1", port or self.port, local_hostname="client.test")
 
     def tool(self, name, *arguments, **options):
-        """What `postmap -q`, `postconf` and their like say with this configuration."""
+        """Return the output of `postmap -q`, `postconf` etc. with this configuration."""
         return subprocess.run(
             [self.command(name), "-c", self.config, *arguments],
             capture_output=True,
@@ -174,7 +174,7 @@ class Postfix(Server):
         )
 
     def log_of(self, queue_id):
-        """What became of a message, once nothing of it is left in the queue."""
+        """Return the log lines of a message once it has left the queue."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             lines = self.lines_of(queue_id)
@@ -184,11 +184,11 @@ class Postfix(Server):
         raise RuntimeError(f"{queue_id} stays in the queue:\n" + "\n".join(self._lines()[-40:]))
 
     def lines_of(self, queue_id):
-        """What the log says of a message so far."""
+        """Return the log lines of a message so far."""
         return [line for line in self._lines(LATELY) if f" {queue_id}: " in line]
 
     def _lines(self, size=None):
-        """The log's lines, or those of its last bytes."""
+        """Return the log's lines, or those of its last bytes."""
         if not self.maillog.exists():
             return []
         with self.maillog.open("rb") as log:
@@ -214,7 +214,7 @@ def queue_id(reply):
 
 
 def sql_settings(connection):
-    """How a map file reaches the test's database."""
+    """Return the settings by which a map file reaches the test's database."""
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
         open_to_all(Path(settings["NAME"]))
@@ -228,7 +228,7 @@ def sql_settings(connection):
 
 
 def open_to_all(database):
-    """Postfix's user is to open SQLite's file, whose companions whoever comes first makes."""
+    """Let all users open SQLite's file, whose WAL files are created by the first user."""
     database.parent.chmod(0o777)
     for path in database.parent.glob(f"{database.name}*"):
         path.chmod(0o666)
@@ -241,7 +241,7 @@ def map_file(settings, query):
     )
 
 
-# The panel's own configuration, run
+# The generated configuration, running
 
 
 # One for all: tests beside these use the same accounts of the same server.
@@ -249,17 +249,17 @@ PASSWORDS = {name: f"test{name}" for name in DATABASE_ACCOUNTS}
 
 
 def keep_passwords(folder):
-    """An earlier run of `mailserver config` has left these here."""
+    """Write the passwords as left by an earlier run of `mailserver config`."""
     path = folder / "mailadmin/accounts.sql"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(accounts.iter_account_statements(PASSWORDS)))
 
 
 class MailServer(Postfix):
-    """Postfix and Dovecot as `mailserver config` sets them up, but for names, ports and folders."""
+    """Postfix and Dovecot set up by `mailserver config`, except for names, ports and folders."""
 
     def __init__(self, write=None, release=None, **choices):
-        """`write(server)` puts the files there, unless it is to be done here."""
+        """Configure the server; `write(server)` may replace the writing of files."""
         self.release = release
         super().__init__()
         self.ports = {name: free_port() for name in ("submission", "smtps", "imaps", "pop3s")}
@@ -295,13 +295,13 @@ class MailServer(Postfix):
         self.configure(write or type(self)._write)
 
     def configure(self, write):
-        """Let the files be written, and change what two servers on one machine need."""
+        """Write the files, and adapt them for two servers on one machine."""
         write(self)
         self._adapt_postfix()
         self.dovecot.adapt()
 
     def upgrade(self, release, write, **choices):
-        """Stop, and go on with the programs of another release and the files for them."""
+        """Stop, and continue with the programs and files of another release."""
         self.stop(keep=True)
         self.release = self.dovecot.release = release
         self.choices = replace(self.choices, **choices)
@@ -309,7 +309,7 @@ class MailServer(Postfix):
         return self.run()
 
     def options(self):
-        """The choices as the command is told them."""
+        """Return the options of the command."""
         names = {"postfix_directory": "postfix", "dovecot_directory": "dovecot"}
         told = {names.get(name, name): value for name, value in vars(self.choices).items()}
         unnamed = ("proxied", "lda", "passwords", "cram_md5", "sieve")
@@ -331,12 +331,12 @@ class MailServer(Postfix):
         (self.config / "master.cf").write_text(master)
 
     def quick(self):
-        """Nothing waits for a stranger's mistakes or an hour's retry, nothing is remembered."""
+        """Return parameters without delays, retries and caches."""
         waits = {"smtpd_error_sleep_time": "0", "minimal_backoff_time": "1", "queue_run_delay": "1"}
         return waits | {"max_use": "1", "service_throttle_time": "1"}
 
     def mails(self, address, maildir=None):
-        """What lies in somebody's maildir, as a mail program reads it."""
+        """Return the parsed mails of a maildir."""
         name, _at, domain = address.partition("@")
         folder = self.folder / "mail" / (maildir or f"{domain}/{name}")
         found = [path for part in ("new", "cur") for path in folder.glob(f"{part}/*")]
@@ -344,16 +344,16 @@ class MailServer(Postfix):
         return [read_mail(path) for path in found]
 
     def forget_mails(self):
-        """Empty all mailboxes; the folder itself stays as it is."""
+        """Empty all mailboxes; the folder itself is kept."""
         for path in (self.folder / "mail").iterdir():
             shutil.rmtree(path)
 
     def settle(self):
-        """Wait until nothing is under way any more."""
+        """Wait until all mail has been delivered."""
         self.wait_until(lambda: not self.tool("postqueue", "-j").stdout)
 
     def submission(self):
-        """A session as a mail program begins it: encrypted, not yet signed in."""
+        """Return a submission session: encrypted, not yet authenticated."""
         client = self.smtp(self.ports["submission"])
         client.starttls(context=unverified())
         return client
@@ -385,7 +385,7 @@ def make_certificate(folder):
 
 
 class Dovecot(Server):
-    """Dovecot in a folder that Postfix has as well."""
+    """Dovecot in a folder shared with Postfix."""
 
     def __init__(self, shared, ports, release=None):
         self.release = release or self.release
@@ -394,9 +394,9 @@ class Dovecot(Server):
         self.shared, self.ports = shared, ports
 
     def adapt(self):
-        """Ports above 1024, nothing outside the folder; the rest stays as it was written."""
+        """Use ports above 1024 and nothing outside the folder; keep the rest unchanged."""
         (self.folder / "dovecot.log").touch()
-        (self.folder / "dovecot.log").chmod(0o666)  # the delivery program is nobody special
+        (self.folder / "dovecot.log").chmod(0o666)  # the delivery program runs unprivileged
         with (self.shared / "dovecot/dovecot.conf").open("a") as file:
             file.write(
                 f"base_dir = {self.folder}/run\nstate_dir = {self.folder}/state\n"
@@ -417,12 +417,12 @@ class Dovecot(Server):
 
     @property
     def queries_file(self):
-        """The file in which the panel wrote what Dovecot asks."""
+        """Return the file with Dovecot's queries."""
         names = ("dovecot-sql.conf.ext", "mailadmin-sql.conf.ext")  # of 2.3, and of 2.4
         return next(filter(Path.exists, (self.shared / "dovecot" / name for name in names)))
 
     def query_lines(self):
-        """The name of each query → the line of the file that says it."""
+        """Return the name of each query → its line in the file."""
         lines = self.queries_file.read_text().splitlines()
         found = [line for line in lines if re.match(r" *(\w+_)?query = ", line)]
         return dict(zip(("password", "user", "iterate"), found, strict=True))
@@ -469,7 +469,7 @@ class Shared(Server):
 
 
 def open_database(server, request):
-    """Let both servers ask the tests' database, as the panel's command says."""
+    """Let both servers query the tests' database, with the commands that the panel prints."""
     if connection.vendor == "mysql":
         sql = (server.config / "mailadmin/accounts.sql").read_text()
         request.getfixturevalue("mariadb").execute(sql)
@@ -480,12 +480,12 @@ def open_database(server, request):
         file.chmod(0o666)
 
 
-# What every configuration of a version begins with.
+# First settings of every configuration of a version.
 FIRST_LINES = {
     "2.3": "",
     "2.4": "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n",
 }
-# Wrong logins wait for nothing.
+# No delay after failed logins.
 NO_PENALTY = """\
 auth_failure_delay = 0
 service anvil {
@@ -501,7 +501,7 @@ def read_mail(path):
 
 
 class Sink(Server):
-    """Somebody else's mail server: it takes everything and keeps it."""
+    """An external mail server that accepts and stores everything."""
 
     def __init__(self):
         super().__init__()
@@ -522,7 +522,7 @@ class Sink(Server):
         return True
 
     def mails(self):
-        """What came, with `X-Rcpt-Args` for each recipient."""
+        """Return the received mails, with `X-Rcpt-Args` for each recipient."""
         return [read_mail(path) for path in sorted(self.folder.glob("mail.*"))]
 
     def recipients(self):
@@ -534,7 +534,7 @@ class Sink(Server):
             path.unlink()
 
 
-# Postfix runs it as somebody who may not be able to read this Python: it lets us run the command.
+# Postfix runs it as a user who may be unable to read this Python: the tests run the command.
 BRIDGE = """#!/bin/sh
 mkdir "$0.$$" && cd "$0.$$" || exit 99
 printf '%s\\n' "$@" > arguments
@@ -547,7 +547,7 @@ exit "$(cat status)"
 
 
 class Bridge:
-    """A program for pipe(8), whose work is done here, by whom `run(arguments, mail)` asks."""
+    """A program for pipe(8), whose work is done in this process by `run(arguments, mail)`."""
 
     def __init__(self, folder):
         self.folder = folder / "bridge"
@@ -559,7 +559,7 @@ class Bridge:
 
     @contextlib.contextmanager
     def crossed(self, run):
-        """While this lasts, what Postfix wants is done."""
+        """Serve requests of the program in this block."""
         over = threading.Event()
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             served = pool.submit(self._serve, over, run)

@@ -27,7 +27,7 @@ SPARING = (
 
 
 def unpacked():
-    """The folder with the server, made by the first run that asks for it and kept for the next."""
+    """Return the folder with the server, created by the first run and kept for the next."""
     releases.CACHE.mkdir(parents=True, exist_ok=True)
     folder = releases.CACHE / "mysql"
     with releases.locked(releases.CACHE / "lock"):
@@ -39,7 +39,7 @@ def unpacked():
 
 
 class MySQL(Server):
-    """A MySQL server as it comes, without regard for power cuts."""
+    """A MySQL server with its defaults, without durability."""
 
     def __init__(self):
         super().__init__()
@@ -53,7 +53,7 @@ class MySQL(Server):
         self._run()
 
     def program(self):
-        """The server, begun by its own loader with its own libraries."""
+        """Return the command of the server, run by its own loader with its own libraries."""
         libraries = next(self.root.glob("usr/lib/*-linux-gnu*"))
         loader = next(libraries.glob("ld-linux*.so.*"))
         return [loader, "--library-path", libraries, self.root / "usr/sbin/mysqld"]
@@ -77,7 +77,7 @@ class MySQL(Server):
             raise RuntimeError(f"mysqld --initialize-insecure failed:\n{installed.stderr}")
 
     def people(self):
-        """What a new server is told first."""
+        """Return the first statements for a new server."""
         user, password = self.client.user, self.client.password
         people = self.folder / "people.sql"
         people.write_text(
@@ -108,7 +108,7 @@ NOT_THERE = 3  # exit status
 
 
 def main():
-    """Say what is tested, or that the unstable suite lacks it at present."""
+    """Print the tested version, or that the unstable suite lacks it at present."""
     try:
         unpacked()
     except releases.Unavailable as error:

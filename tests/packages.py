@@ -10,7 +10,7 @@ from tests import releases
 from tests.programs import command
 
 SOURCE = "deb [signed-by={keys}] {mirror} {suite} main\n"
-# What the machine's own apt knows is neither asked nor changed; how it reaches the network is.
+# The machine's own package lists are neither read nor changed; its network settings are used.
 INDEX = {
     "Dir::State": "state",
     "Dir::State::status": "status",

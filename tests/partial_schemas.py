@@ -1,4 +1,4 @@
-"""Columns that later versions of PostfixAdmin added are taken away and brought back by `migrate`.
+"""Remove columns that later versions of PostfixAdmin added and let `migrate` restore them.
 
 One of each table at a time. Run as `python -m tests.partial_schemas` on a database of schema 1856.
 Prints {table.column: [before, after]}, each what information_schema says of the column.

@@ -14,7 +14,7 @@ from tests import packages, releases
 from tests.programs import NEWEST, RELEASES
 from tests.servers import Server, free_port
 
-# What else it depends on is a web server, and PHP has one itself.
+# Its other dependency is a web server, and PHP has one itself.
 CONFIG = """<?php
 $CONF['configured'] = true;
 $CONF['database_type'] = 'mysqli';
@@ -100,7 +100,7 @@ class PostfixAdmin(Server):
         return self.post(path, **fields | values)
 
     def sign_in(self, username, password, page="login.php"):
-        """The page that one comes to."""
+        """Sign in and return the next page."""
         self.forget()
         token = Fields(self.get(page)).sent["token"]
         return self.post(page, fUsername=username, fPassword=password, token=token, lang="en")
@@ -110,7 +110,7 @@ class PostfixAdmin(Server):
         return self.post("delete.php", table=table, delete=key, token=token)
 
     def upgrade(self):
-        """PostfixAdmin's own upgrade of its tables: what it said."""
+        """Run PostfixAdmin's upgrade of its tables and return its output."""
         try:
             return self.get("upgrade.php")
         except urllib.error.HTTPError as error:
@@ -118,7 +118,7 @@ class PostfixAdmin(Server):
 
 
 class Fields(HTMLParser):
-    """What a browser would send of a page's forms."""
+    """The data that a browser would send for a page's forms."""
 
     def __init__(self, page):
         super().__init__()

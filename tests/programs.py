@@ -25,7 +25,7 @@ RELEASES = {
     "13": Release("trixie", "3.10", "2.4", "php-fpm8.4", ("postfixadmin", "smarty4")),
 }
 NEWEST = RELEASES["13"]
-# Where another Debian release is unpacked, if its servers are those to be tested.
+# Where another Debian release is unpacked, if its servers are tested.
 ROOT_VARIABLE = "TEST_DEBIAN_ROOT"
 POSTFIX, DOVECOT = Path("/usr/lib/postfix"), Path("/usr/lib/dovecot")
 INSTALLED = Path("/var/lib/dpkg/info")
@@ -91,23 +91,23 @@ PACKAGE_OF = {
 
 
 def path(given=None):
-    """PATH, or what is given for it, with the folders in which Debian keeps servers."""
+    """Return PATH, or the given value, with Debian's folders for servers."""
     given = os.environ.get("PATH", "") if given is None else given
     return f"{given}{os.pathsep}/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def installed(file):
-    """Where a file of a Debian package is, in the release that is tested."""
+    """Return the path of a packaged file in the tested release."""
     return Path(os.environ.get(ROOT_VARIABLE, "/"), str(file).lstrip("/"))
 
 
 def names_of(packages):
-    """The programs of these packages that tests call by name."""
+    """Return the programs of these packages that tests call by name."""
     return [name for some in packages.values() for name in some if isinstance(name, str)]
 
 
 def is_there(program):
-    """Whether a program can be started, or a file of a package is there."""
+    """Return whether a program can be started or a packaged file exists."""
     if isinstance(program, Path):
         return program.exists()
     return shutil.which(program, path=path()) is not None
@@ -118,13 +118,13 @@ def missing_packages():
 
 
 def missing_programs():
-    """What is missing, each by its name and its package."""
+    """Return the missing programs, each with its package."""
     needed = ((program, package) for package, some in PACKAGES.items() for program in some)
     return [f"{program} (package {name})" for program, name in needed if not is_there(program)]
 
 
 def command(name):
-    """The path of a program that is named here; a path stays what it is."""
+    """Return the path of a listed program; a path is returned unchanged."""
     if os.path.isabs(name):
         return name
     package = PACKAGE_OF[name]

@@ -1,4 +1,4 @@
-"""What every page asks of a database and how many rows are read for it.
+"""Queries and rows read for every page of a database.
 
 Run as `python -m tests.query_costs` on a database that `tests.bench.filling` has filled. Prints
 {person: {page: [queries, rows read, bytes]}}. Thresholds are lower here, so that little counts as
@@ -18,7 +18,7 @@ def main():
     from mailboxes.services import domain_deletion, limits, tallies
 
     cache.LIVE_COUNT_LIMIT = limits.SMALL_DOMAIN_LIMIT = 100
-    domain_deletion.LARGE_DOMAIN_MAILBOXES = 10_000  # one that is deleted is deleted at once
+    domain_deletion.LARGE_DOMAIN_MAILBOXES = 10_000  # a deletion is immediate
     tallies.recount_tallies()
     Here().rows("ANALYZE TABLE mailadmin_lone_alias, mailadmin_kept")
     print(json.dumps(costs()))
@@ -32,7 +32,7 @@ def costs():
     found = {}
     for page in PAGES:
         for person in page.people:
-            for number in (1, 2):  # the first warms what is asked once a process
+            for number in (1, 2):  # the first warms caches of the process
                 answer = visits.ask(page, person, number)
             queries, rows = int(answer.told("X-Queries")), int(answer.told("X-Rows"))
             found.setdefault(person, {})[page.name] = [queries, rows, len(answer.body)]
@@ -40,7 +40,7 @@ def costs():
 
 
 class Here:
-    """This database, as `places` asks it."""
+    """This database, for `places`."""
 
     def rows(self, sql):
         from django.db import connection
@@ -54,7 +54,7 @@ class Here:
 
 
 class Local:
-    """A browser without a server between."""
+    """A browser without a server in between."""
 
     token = ""
 

@@ -1,4 +1,4 @@
-"""The Debian release whose servers the tests start: this machine's own, or another in a folder.
+"""The Debian release whose servers are tested: this machine's own, or another in a folder.
 
 `MAILADMIN_TEST_DEBIAN` names it: `12`, `13`, or `other` for the one that this machine is not.
 The other release is unpacked once, into the cache. Its programs come first in PATH as scripts
@@ -47,18 +47,18 @@ exec chroot ${TEST_AS:+$TEST_AS} "$root" /usr/bin/env -C "$PWD" "$@"
 
 
 class Unavailable(Exception):
-    """The other release cannot be had here; the message says why."""
+    """The other release is unavailable; the message gives the reason."""
 
 
 def own():
-    """This machine's release, such as `12`."""
+    """Return this machine's release, such as `12`."""
     lines = Path("/etc/os-release").read_text().splitlines()
     said = dict(line.split("=", 1) for line in lines if "=" in line)
     return said.get("VERSION_ID", "").strip('"')
 
 
 def wanted(name):
-    """The release that is asked for by number, or as `other` than this machine's own."""
+    """Return the requested release, given by number or as `other`."""
     if not name:
         return own()
     found = next(each for each in RELEASES if each != own()) if name == "other" else name
@@ -68,7 +68,7 @@ def wanted(name):
 
 
 def activate(name):
-    """Let the programs of this release be those that are found; other processes inherit it."""
+    """Use the programs of this release; other processes inherit it."""
     release = os.environ["TEST_DEBIAN"] = wanted(name)
     if release != own():
         os.environ[ROOT_VARIABLE] = str(unpacked(release))
@@ -76,12 +76,12 @@ def activate(name):
 
 
 def tested():
-    """The release whose servers this run tests."""
+    """Return the release whose servers this run tests."""
     return os.environ.get("TEST_DEBIAN") or own()
 
 
 def command(name, release=None):
-    """The path of a program: of the release that is tested, unless another is named."""
+    """Return the path of a program of the tested release, or of another."""
     if release in (None, tested()):
         return programs.command(name)
     if release != own():
@@ -139,7 +139,7 @@ def unshare_options():
 
 
 def write(path, text, mode=0o755):
-    """Leave a file that says this already alone: another run may be reading it."""
+    """Write a file unless it has this content: another run may be reading it."""
     if not path.exists() or path.read_text() != text:
         part = path.with_name(f".{path.name}")
         part.write_text(text)
@@ -148,7 +148,7 @@ def write(path, text, mode=0o755):
 
 
 def as_user(name):
-    """What a script is started with to run its program as this user."""
+    """Return the arguments with which a script runs its program as this user."""
     person = pwd.getpwnam(name)
     groups = ",".join(map(str, os.getgrouplist(name, person.pw_gid)))
     asked = f"--userspec={person.pw_uid}:{person.pw_gid} --groups={groups}"
@@ -156,7 +156,7 @@ def as_user(name):
 
 
 def unpacked(release):
-    """The release's folder, made by the first run that asks for it and kept for the next."""
+    """Return the release's folder, created by the first run and kept for the next."""
     if os.geteuid() != 0:
         raise Unavailable("only root can change into another Debian")
     unshare_options()
@@ -171,14 +171,14 @@ def unpacked(release):
 
 @contextmanager
 def locked(path):
-    """Runs at the same time wait, instead of making it twice."""
+    """Let concurrent runs wait instead of creating it twice."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def make(folder, release):
-    """Unpack the release; it gets its name once it is whole."""
+    """Unpack the release; it gets its name once complete."""
     with part_of_cache() as part:
         asked = [programs.command("debootstrap"), "--variant=minbase", f"--keyring={KEYS}"]
         asked += [f"--include={','.join(SERVERS)}", RELEASES[release].suite, part, mirror()]
@@ -192,9 +192,9 @@ def make(folder, release):
 
 @contextmanager
 def part_of_cache():
-    """A folder that is filled and then renamed; what an earlier run left of its own is removed.
+    """Fill a folder and then rename it; remove leftovers of earlier runs.
 
-    Who asks for it holds the lock, so nobody else is filling one.
+    The caller holds the lock, so no other run is filling one.
     """
     remove(*CACHE.glob("part-*"))
     part = Path(tempfile.mkdtemp(prefix="part-", dir=CACHE))
@@ -210,7 +210,7 @@ def remove(*folders):
 
 
 def mirror():
-    """Where this machine gets its own packages from, or Debian's own server."""
+    """Return the mirror of this machine's packages, or Debian's own server."""
     asked = [programs.command("apt-get"), "indextargets", "--format", "$(REPO_URI)"]
     said = subprocess.run([*asked, "Created-By: Packages"], **CAPTURED)
     places = (line.rstrip("/") for line in said.stdout.splitlines())
@@ -219,7 +219,7 @@ def mirror():
 
 
 def versions(release):
-    """What the servers of a release call themselves."""
+    """Return the versions of a release's servers."""
     said = {name: first_line(release, *words) for name, words in ASKED.items()}
     found = (f"{name} {re.search(VERSION, line)[0]}" for name, line in said.items())
     return f"Debian {release}: {', '.join(found)}"
@@ -232,7 +232,7 @@ def first_line(release, name, *arguments):
     return done.stdout.partition("\n")[0]
 
 
-# How each says its version.
+# How each prints its version.
 ASKED = {
     "Postfix": ("postconf", "-h", "mail_version"),
     "Dovecot": ("dovecot", "--version"),

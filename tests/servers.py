@@ -1,4 +1,4 @@
-"""Real servers for tests: each in a temporary folder, on loopback, gone when the tests are.
+"""Real servers for tests: each in a temporary folder, on loopback, stopped with the tests.
 
 Also when pytest is killed: a guard beside each waits for the end of a pipe that only we hold.
 """
@@ -18,13 +18,13 @@ from urllib.parse import quote
 from tests.programs import NEWEST, RELEASES
 from tests.releases import command, tested
 
-# A shell, given the folder and the server's process group, that reads until we are gone.
+# A shell, given the folder and the server's process group, that reads until the tests end.
 GUARD = """
 read -r _
 [ -z "$1" ] || kill -s KILL -- "-$1"
 rm -rf -- "$0" || { sleep 1; rm -rf -- "$0"; }
 """
-PATIENCE = 60  # seconds until a server that does not answer is given up
+PATIENCE = 60  # timeout in seconds of a server that does not respond
 
 
 def free_port():
@@ -36,7 +36,7 @@ class Server:
     """A temporary folder and, once started, a process working in it."""
 
     process = guard = None
-    release = None  # the Debian release whose programs it runs, if not the one that is tested
+    release = None  # the Debian release whose programs it runs, if not the tested one
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix=f"mailadmin-{type(self).__name__.lower()}-"))
@@ -49,7 +49,7 @@ class Server:
         self.stop()
 
     def _set_guard(self, pid=""):
-        """A shell that outlives us kills and cleans up, should we have no time to."""
+        """Start a shell that kills the server and cleans up if the tests are killed."""
         self._dismiss_guard()
         self.guard = subprocess.Popen(
             ["/bin/sh", "-c", GUARD, self.folder, str(pid)],
@@ -66,7 +66,7 @@ class Server:
             self.guard.stdin.close()
 
     def start(self, *arguments, **options):
-        """Run the server in the foreground; what it says goes to `log` in the folder."""
+        """Run the server in the foreground; its output goes to `log` in the folder."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [self.command(arguments[0]), *map(str, arguments[1:])],
@@ -86,7 +86,7 @@ class Server:
         return self.folder / "log"
 
     def wait_until(self, ready):
-        """Wait for what `ready` asks; a server that ends or says nothing fails with its log."""
+        """Wait until `ready` is true; a server that ends or times out fails with its log."""
         deadline = time.monotonic() + PATIENCE
         while not ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -114,7 +114,7 @@ class Server:
 
 @dataclass(frozen=True)
 class MariaDBClient:
-    """What a test does with a server that runs, be it another process that has started it."""
+    """Client of a running server, which another process may have started."""
 
     socket: str
     port: int
@@ -151,7 +151,7 @@ class MariaDBClient:
         return result.stdout.splitlines()
 
     def create(self, name, charset="utf8mb4", dump=None):
-        """A new database, with what the file `dump` says in it. Its URL."""
+        """Create a database from the file `dump` and return its URL."""
         self.execute(
             f"DROP DATABASE IF EXISTS `{name}`; CREATE DATABASE `{name}` CHARSET {charset}"
         )
@@ -161,7 +161,7 @@ class MariaDBClient:
 
 
 def collation_options(release=None):
-    """What Debian's own configuration says of character sets: since release 13 nothing."""
+    """Return the character set options of Debian's configuration: since release 13 none."""
     known = RELEASES.get(release or tested(), NEWEST)
     if not known.collation:
         return ()
@@ -169,9 +169,9 @@ def collation_options(release=None):
 
 
 class MariaDB(Server):
-    """A MariaDB server as Debian sets it up, without regard for power cuts."""
+    """A MariaDB server as Debian sets it up, without durability."""
 
-    flush_at_commit = 0  # 1: what was committed outlives a server that is killed
+    flush_at_commit = 0  # 1: commits survive a killed server
 
     def __init__(self, release=None):
         self.release = release
@@ -203,13 +203,13 @@ class MariaDB(Server):
             raise RuntimeError(f"mariadb-install-db failed:\n{installed.stdout}{installed.stderr}")
 
     def temporary(self):
-        """A server that starts empties the folder that it shares with others."""
+        """Return a separate folder for temporary files, which a starting server empties."""
         folder = self.folder / "temporary"
         folder.mkdir(exist_ok=True)
         return folder
 
     def people(self):
-        """What a new server is told first."""
+        """Return the first statements for a new server."""
         user, password = self.client.user, self.client.password
         people = self.folder / "people.sql"
         people.write_text(
@@ -222,7 +222,7 @@ class MariaDB(Server):
         return people
 
     def upgrade(self, release):
-        """Go on with the program of another release, as an upgraded machine does."""
+        """Continue with the program of another release, like an upgraded machine."""
         self.process.terminate()
         self.process.wait(PATIENCE)
         self.release = release

@@ -1,4 +1,4 @@
-"""The panel's settings in tests; what the machine's own environment says counts for nothing."""
+"""The panel's settings in tests; the machine's own environment is ignored."""
 
 import atexit
 import json
@@ -17,7 +17,7 @@ SERVERS = {"sqlite": servers.Server, "mariadb": servers.MariaDB, "mysql": MySQL}
 
 
 def database():
-    """The URL of the run's database, made by the process that begins it; others inherit it."""
+    """Return the URL of the run's database, created by the first process; others inherit it."""
     if "TEST_DATABASE_URL" not in os.environ:
         server = SERVERS[DATABASE]()
         atexit.register(server.stop)
@@ -47,17 +47,17 @@ os.environ |= {
     "MAILADMIN_SECRET_KEY": "for tests and for nothing else but tests, so long as it is",
     "MAILADMIN_TIME_ZONE": "Europe/Berlin",
     "MAILADMIN_PASSWORD_ROUNDS": "4",
-    # Playwright's event loop lives in the thread that also asks the database.
+    # Playwright's event loop runs in the thread that also queries the database.
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
 }
 
 from mailadmin.settings import *  # noqa: E402, F403
 
-WHITENOISE_AUTOREFRESH = True  # or every client of every test looks for all static files first
+WHITENOISE_AUTOREFRESH = True  # or every client of every test searches all static files first
 if "TEST_COLLATION" in os.environ:  # the default of other servers: MySQL 8, MariaDB 11
     DATABASES["default"]["TEST"]["COLLATION"] = os.environ["TEST_COLLATION"]  # noqa: F405
 if DATABASE == "sqlite":
-    # A file as in production: a database in memory knows no second connection.
+    # A file as in production: a database in memory allows no second connection.
     DATABASES["default"]["TEST"] = {  # noqa: F405
         "NAME": str(DATABASES["default"]["NAME"].with_name("test.sqlite3"))  # noqa: F405
     }

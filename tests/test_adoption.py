@@ -1,4 +1,4 @@
-"""`migrate` on nothing and on what PostfixAdmin left: nothing is lost, and all screens work."""
+"""`migrate` on new and adopted databases: nothing is lost, and all screens work."""
 
 import json
 import os
@@ -26,7 +26,7 @@ VARIANTS = {shape: (shape, "", "") for shape in SHAPES} | OTHERS
 MARKS = {"2.1": [pytest.mark.mysql, pytest.mark.release], "1856": [pytest.mark.mysql]}
 PARAMETERS = [pytest.param(name, marks=MARKS.get(name, ())) for name in VARIANTS]
 PEOPLE = ("root@example.net", "alice@example.org", "bob@example.org")
-# What an old column has no room or no letters for, and the first shape whose column has.
+# Values too long for an old column or outside its charset, and the first shape that fits.
 NARROW = {
     "a domain in Cyrillic": ["2.1"],
     "a domain with an emoji": ["2.1", "2.1 in utf8", "3.3.13", "3.3.13 with a prefix"],
@@ -47,7 +47,7 @@ NARROW = {
 
 @dataclass
 class Adopted:
-    """A database that was PostfixAdmin's, and what was in it before it was ours as well."""
+    """A database of PostfixAdmin, and its contents before adoption."""
 
     variant: str
     database: Database
@@ -91,7 +91,7 @@ def adopted(request, mariadb):
 
 @pytest.fixture
 def shaped(mariadb):
-    """Makes a database of a shape, of which the test is the only user."""
+    """Create a database of a shape for this test only."""
     made = []
 
     def make(shape, charset=""):
@@ -107,7 +107,7 @@ def failures(seen):
     return {what: status for what, status in seen.items() if status not in range(200, 500)}
 
 
-# Nothing is lost, what is missing is added
+# Rows are kept, missing columns are added
 
 
 def test_existing_rows_are_unchanged(adopted):
@@ -137,7 +137,7 @@ def test_missing_columns_are_added(adopted, fresh):
 
 
 def test_a_second_run_changes_nothing(adopted):
-    """Neither one that knows of the first nor one that has forgotten it."""
+    """Neither with the recorded migrations nor without them."""
     database = adopted.database
     structure, columns = database.structure(), database.columns()
     del columns["django_migrations"]
@@ -168,7 +168,7 @@ def test_the_version_number_of_postfixadmin_is_not_changed(adopted):
     assert rows == numbers[adopted.variant[0]]
 
 
-# Every screen works
+# Screens
 
 
 def test_every_screen_opens_for_everybody(adopted):
@@ -190,7 +190,7 @@ def test_rows_are_created_changed_and_deleted(adopted):
     assert adopted.database.rows(f"SELECT domain FROM {adopted.prefix}domain") == [("ALL",)]
 
 
-# From nothing
+# Fresh databases
 
 
 @pytest.mark.mysql
@@ -252,7 +252,7 @@ def test_a_fresh_sqlite_database_comes_up_and_works(tmp_path):
         assert failures(seen) == {}, person
 
 
-# A version number that is missing
+# Missing version number
 
 
 @pytest.mark.parametrize("shape", ["3.3.13", "4.0.5", "1856"])
@@ -283,7 +283,7 @@ def test_a_settings_table_unsuitable_for_a_constraint_does_not_stop_the_migratio
     assert "No migrations to apply" in database.migrate()
 
 
-# Halves, engines
+# Partial schemas, engines
 
 
 def test_each_missing_column_is_created_like_postfixadmin(shaped):

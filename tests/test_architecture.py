@@ -1,4 +1,4 @@
-"""The rules of the architecture, and for each of them a fault that the check has to find."""
+"""The rules of the architecture, and for each a fault that the check has to find."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""A process that dies in the middle of a change leaves all of it or nothing, on both databases."""
+"""Atomicity: a process killed during a change leaves all of it or nothing."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.legacy_databases import environment
 
 @pytest.fixture(scope="module")
 def deaths(request, tmp_path_factory):
-    """change → what was there after the process had died at its first statement, its second …"""
+    """Return change → contents after the process was killed at its first statement, its second …"""
     if os.environ["TEST_DATABASE"] == "sqlite":
         url = f"sqlite://{tmp_path_factory.mktemp('killed')}/mailadmin.sqlite3"
     else:

@@ -1,4 +1,4 @@
-"""PostfixAdmin 3.3 beside the panel on one database: each works on what the other has made."""
+"""PostfixAdmin 3.3 and the panel on one database: each works on rows of the other."""
 
 import html
 import re
@@ -79,7 +79,7 @@ def text_of(page):
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
-# They work on ours
+# PostfixAdmin on our rows
 
 
 def test_our_admins_and_mailbox_owners_sign_in_to_postfixadmin(theirs):
@@ -145,7 +145,7 @@ def test_our_rows_are_edited_by_postfixadmin(boss, shared):
     assert "boss@example.net (127.0.0.1)" in pages["/log/"]
 
 
-# We work on theirs
+# The panel on PostfixAdmin's rows
 
 
 def test_rows_created_by_postfixadmin_are_ours_as_well(boss, shared):
@@ -223,7 +223,7 @@ perform(Actor.console(), delete_domains, ["short.example"])
 """
 
 
-# Their upgrade
+# PostfixAdmin's upgrade
 
 
 def test_postfixadmins_upgrade_changes_nothing_on_our_database(theirs, shared):

@@ -1,4 +1,4 @@
-"""Two panels on one MariaDB, through two minutes of outages."""
+"""Outages of two panels on one MariaDB."""
 
 import pytest
 
@@ -16,7 +16,7 @@ class OperatedMariaDB(MariaDB):
     def people(self):
         people = super().people()
         with people.open("a") as file:
-            # An account is not made where rights of its name are left from an earlier start.
+            # An account is not created if grants of its name are left from an earlier start.
             file.write("DELETE FROM mysql.db WHERE User = 'panel';\nFLUSH PRIVILEGES;\n")
             file.write("CREATE USER 'panel'@'%' IDENTIFIED BY 'secret';\n")
             file.write("GRANT ALL ON mailadmin.* TO 'panel'@'%';\n")

@@ -1,4 +1,4 @@
-"""A panel on SQLite, on a disk of its own, through two minutes of outages."""
+"""Outages of a panel on SQLite, on its own disk."""
 
 import subprocess
 from contextlib import contextmanager
@@ -20,13 +20,13 @@ def test_on_sqlite(seconds, seed, tmp_path):
             run_chaos(panels, outages, seconds, seed)
 
 
-# A shell that unmounts the folder it is given when we end it, or end ourselves, however we do.
+# A shell that unmounts the given folder when it or the test process ends.
 GUARD = 'read -r _; umount -l -- "$0"'
 
 
 @contextmanager
 def disk_of_its_own(folder):
-    """A small file system, where the machine lets us make one; without it no disk gets full."""
+    """Return a small file system if the machine allows one; otherwise no disk can get full."""
     asked = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
     if subprocess.run(asked, capture_output=True).returncode:
         yield False

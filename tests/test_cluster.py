@@ -1,4 +1,4 @@
-"""Three nodes of Galera, a panel beside each, people at work: a node dies, another is cut off.
+"""Three nodes of Galera with a panel each under load: a node dies, another is isolated.
 
 Each panel names the nodes in another order. Run with `-s` to see what was measured.
 """
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.mariadb]
 WRITERS = 4
 FEW_SECONDS = 15
 LIMIT, LARGE = 20, 1500
-# The domains of the stories: open, with a limit, and with very many mailboxes.
+# Domains: open, with a limit, and with very many mailboxes.
 PREPARE = f"""
 import django
 django.setup()
@@ -47,7 +47,7 @@ INSERT INTO alias (address, goto, domain)
 SELECT username, username, domain FROM mailbox WHERE domain = 'large.example';
 UPDATE mailadmin_domain_state SET mailboxes = {0} WHERE domain = 'large.example';
 """
-# A worker whose silence is noticed sooner than after a minute.
+# A worker whose failure is noticed sooner than after a minute.
 WORKER = """
 import datetime, django
 django.setup()
@@ -125,7 +125,7 @@ def panels(cluster):
 
 @pytest.fixture(scope="module")
 def storm(cluster, panels):
-    """The writers after a node was killed and came back, and another was cut off and came back."""
+    """Return the writers after one node was killed and another isolated, and both returned."""
     over = threading.Event()
     writers = [Writer(number, panels[:2], over) for number in range(WRITERS)]
     first, second, _third = cluster.nodes
@@ -150,7 +150,7 @@ def storm(cluster, panels):
 
 
 def go_on(writers, working, more=10):
-    """Until each has had so many more mailboxes made."""
+    """Wait until each writer has created this many more mailboxes."""
     before = [len(writer.done) for writer in writers]
     deadline = time.monotonic() + 2 * PATIENCE
     while any(len(w.done) < n + more for w, n in zip(writers, before, strict=True)):
@@ -233,7 +233,7 @@ def test_a_session_is_valid_on_a_panel_whose_node_lags(cluster, storm):
 
 @contextmanager
 def lagging(node, seconds):
-    """This node applies nothing for so long."""
+    """Let this node apply no writes in this block."""
     sql = f"FLUSH TABLES WITH READ LOCK; SELECT 'held'; DO SLEEP({seconds});"
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(node.client.execute, sql)
@@ -297,7 +297,7 @@ def test_without_a_quorum_panels_report_it_in_seconds_and_recover(cluster, panel
 
 
 def until(panels, path, status):
-    """Seconds until the last of them answers so; each answer comes within seconds too."""
+    """Return the seconds until all respond with this; each response takes seconds too."""
     began = time.monotonic()
     for panel in panels:
         while (answer := in_seconds(panel, path)).status != status:
@@ -339,7 +339,7 @@ def wait_for_job(node, told):
     deadline = time.monotonic() + PATIENCE
     sql = "SELECT state, done FROM mailadmin_job WHERE kind = 'delete-domains'"
     while True:
-        # Before the first answer the row is on its way from another node.
+        # Before the first response the row is being replicated.
         found = node.client.execute(sql, "mailadmin") or ["waiting\t0"]
         state, done = found[0].split("\t")
         if told(state, int(done)):

@@ -1,4 +1,4 @@
-"""The panel on databases whose collation is that of newer servers.
+"""The panel on databases with collations of newer servers.
 
 MariaDB 11.5 makes databases with uca1400, MySQL 8 with 0900: both ignore characters that nobody
 sees, and take letters for equal that differ in their accents. MariaDB 10.11 has the first of them,
@@ -42,7 +42,7 @@ def test_the_panel_does_not_depend_on_the_collation(collation):
     assert done.returncode == 0, done.stdout[-5000:]
 
 
-# An adopted database that was given one collation, beside tables that have the server's own
+# An adopted database with one collation, and tables with the server's default
 
 
 @pytest.fixture(scope="module", params=collations.NAMES)
@@ -60,12 +60,12 @@ def test_a_second_run_has_nothing_to_do(converted):
     assert "No migrations to apply" in converted.migrate()
 
 
-# Equal to bob's or to his domain's for one collation or the other.
+# Equal to bob's address or domain in one collation or the other.
 ALIKE = [
     *("b\u00f3b@example.org", "\uff42ob@example.org", "bob@ex\u00e4mple.org"),
     *("b\u200bob@example.org", "bob@example.org\u00ad", "bob @example.org"),
 ]
-# Rows of others may have such names, and are found; but nobody signs in by them.
+# Rows of other programs may have such names and are found; but nobody signs in with them.
 UNSEEN = ["bob@example.org\x01", "b\x02ob@example.org"]
 ASK = """
 import json, sys

@@ -1,4 +1,4 @@
-"""At the same moment: limits hold, somebody stays in charge, deadlocks are run again."""
+"""Concurrency: limits, the last superadmin, deadlocks."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ CROWD = 20
 
 
 def at_once(calls):
-    """Run these at the same moment, each on its own connection: what each gave or was refused."""
+    """Run these concurrently, each on its own connection; return each result or error."""
     start = threading.Barrier(len(calls))
 
     def run(call):
@@ -67,7 +67,7 @@ class ConcurrencyTests(TransactionTestCase):
         row = {"local_part": name, "domain": self.org, "goto": ["bob@example.org"]}
         return lambda: perform(Actor.console(), create_aliases, [row])
 
-    # Programs
+    # The API
 
     def test_a_request_sent_twice_at_the_same_moment_is_done_once(self):
         root, text = Admin.objects.get(pk="root@example.net"), generate_token()
@@ -76,7 +76,7 @@ class ConcurrencyTests(TransactionTestCase):
         key = {"Idempotency-Key": "sales"}
         results = at_once([lambda: Program(text).post("aliases", row, headers=key)] * 6)
         self.assertEqual([answer.status_code for answer in results], [201] * 6)
-        # The same values; MySQL stores the keys of JSON in an order of its own.
+        # The same values; MySQL stores the keys of JSON in its own order.
         first, *others = (answer.json() for answer in results)
         self.assertEqual(others, [first] * 5)
         self.assertEqual(
@@ -129,7 +129,7 @@ class ConcurrencyTests(TransactionTestCase):
         self.assertFalse(Mailbox.objects.filter(domain_id="example.org").exists())
         self.assertFalse(Alias.objects.filter(domain_id="example.org").exists())
 
-    # Who is in charge
+    # Superadmins
 
     def superadmins(self, *names):
         rows = [{"username": name, "password": "x", "superadmin": True} for name in names]
@@ -159,7 +159,7 @@ class ConcurrencyTests(TransactionTestCase):
         self.assertEqual(Admin.objects.filter(superadmin=True, active=True).count(), 1)
 
     def test_a_concurrent_assignment_and_deletion_leave_no_orphan(self):
-        """Or the next customer of the domain would find the old one's admin in it."""
+        """Otherwise an admin of the old domain would administer its successor."""
         console, checked = Actor.console(), threading.Event()
 
         def assign():
@@ -170,7 +170,7 @@ class ConcurrencyTests(TransactionTestCase):
             perform(console, delete_domains, ["example.com"])
 
         def linger(*arguments):
-            """Between the question whether the domain is there and the assignment."""
+            """Wait between the check of the domain and the assignment."""
             checked.set()
             time.sleep(0.5)
             return []
@@ -193,7 +193,7 @@ class DeadlockTests(TransactionTestCase):
         build_world()
 
     def test_a_deadlock_is_retried_transparently(self):
-        """Two take the same two rows, each the other's first; InnoDB throws one of them out."""
+        """Two transactions lock the same two rows in opposite order; InnoDB aborts one."""
         met, attempts = threading.Barrier(2), []
 
         def rename(changes, *keys):
@@ -217,7 +217,7 @@ class DeadlockTests(TransactionTestCase):
         self.assertEqual(len(set(Mailbox.objects.values_list("name", flat=True))), 1)
 
     def failing(self, error, times):
-        """A service that the database stops so many times."""
+        """Return a service that fails this many times with a database error."""
         attempts = []
 
         def service(changes):

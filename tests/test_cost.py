@@ -1,4 +1,4 @@
-"""No page asks much of the database, and none asks more where there is more."""
+"""Query costs of pages, independent of the size of the database."""
 
 import json
 
@@ -11,8 +11,8 @@ pytestmark = [pytest.mark.mariadb, pytest.mark.release]
 
 QUERIES = 10
 SHOWN = 50
-# Rows read for each row that a page shows: itself, what hangs on it, and the indexes to find them.
-# An admin's rows are read from each of his ten domains, and sorted.
+# Rows read for each row shown: itself, related rows, and index entries.
+# An admin's rows are read from each of their ten domains, and sorted.
 A_ROW = {filling.ROOT: 12, filling.TEN: 50, filling.OWNER: 1}
 # The larger one has 1,200 mailboxes and 3,000 log lines more in its largest domain alone.
 GROWTH, SLACK = 1.3, 400
@@ -20,7 +20,7 @@ GROWTH, SLACK = 1.3, 400
 
 @pytest.fixture(scope="module")
 def costs(mariadb):
-    """Of a small database, and of one four times as large."""
+    """Return the costs in a small database and in one four times as large."""
     found = []
     for name in ("XS", "XS4"):
         database = Database(mariadb, f"cost_{name}")
@@ -33,7 +33,7 @@ def costs(mariadb):
 
 
 def asked(costs, method="GET"):
-    """(person, page, what it cost in the small one and in the large one)"""
+    """Return (user, page, cost in the small and in the large database)."""
     small, large = costs
     for page in pages.PAGES:
         for person in page.people if page.method == method else ():
@@ -62,7 +62,7 @@ def test_a_page_reads_few_more_rows_than_it_shows(costs):
 
 @pytest.mark.parametrize("method", ["GET", pytest.param("POST", marks=pytest.mark.mysql)])
 def test_rows_read_do_not_grow_with_the_database(costs, method):
-    """Where both show as much."""
+    """If both show the same number of rows."""
     grown = {
         (person, page.name): (small[1], large[1])
         for person, page, small, large in asked(costs, method)

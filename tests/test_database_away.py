@@ -1,4 +1,4 @@
-"""A MariaDB that is stopped and started again under a panel that runs."""
+"""MariaDB stopped and restarted under a running panel."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The panel from a fresh copy: what the one command does on a machine that has never seen it."""
+"""First start of the panel from a fresh copy with `deploy/run`."""
 
 import http.cookiejar
 import os
@@ -27,7 +27,7 @@ NOT_SHIPPED = (
 
 
 class Panel:
-    """A copy of the panel, which can be run."""
+    """A runnable copy of the panel."""
 
     process = None
 
@@ -44,7 +44,7 @@ class Panel:
             self.stop()
 
     def start(self, **environ):
-        """Run deploy/run until it says where it is, or has ended; its words so far."""
+        """Run deploy/run until it prints its URL or ends; return its output so far."""
         ours = ("MAILADMIN_", "DJANGO_", "TEST_")
         bare = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
         bare |= {
@@ -75,7 +75,7 @@ class Panel:
         return self.process.wait(60)
 
     def processes(self):
-        """The names of everything that runs on our behalf, by its process id."""
+        """Return the commands of all its processes, by process ID."""
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -86,12 +86,12 @@ class Panel:
         return found
 
     def part(self, name):
-        """The process id of the web server or the worker, None while there is none."""
+        """Return the process ID of the web server or the worker, or None."""
         found = [pid for pid, comm in self.processes().items() if comm == name]
         return min(found, default=None)
 
     def sign_in(self, username, password):
-        """The address one gets to with this password."""
+        """Sign in with this password and return the next URL."""
         cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         browser = urllib.request.build_opener(cookies)
         page = browser.open(f"{self.url}/login/").read().decode()
@@ -104,7 +104,7 @@ class Panel:
 
 
 def wait_for(condition, seconds=60):
-    """What the condition gives as soon as it holds."""
+    """Return the value of the condition as soon as it is true."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -113,7 +113,7 @@ def wait_for(condition, seconds=60):
 
 
 def status_of(url):
-    """The status of a page; 0 where nothing answers."""
+    """Return the status of a page; 0 without a response."""
     try:
         return urllib.request.build_opener().open(url, timeout=30).status
     except urllib.error.HTTPError as error:
@@ -203,7 +203,7 @@ def test_killing_leaves_no_process(installed):
 )
 def test_a_process_that_dies_is_restarted(installed, name, words):
     installed.start()
-    # gunicorn's own workers are forks of the web server, which came first.
+    # gunicorn's workers are forks of the web server, which is the oldest.
     part = installed.part(name)
     os.kill(part, signal.SIGKILL)
     wait_for(lambda: f"mailadmin: {words} has ended (signal 9)" in installed.said())

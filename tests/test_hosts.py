@@ -1,4 +1,4 @@
-"""Several hosts of one database, and connections that end at the worst moment."""
+"""Several hosts of one database, and lost connections."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ def live():
 
 @contextlib.contextmanager
 def wrapper(*hosts):
-    """A connection of its own, to the first of these that will have it."""
+    """Return a separate connection to the first available host."""
     own = connection.copy()
     own.settings_dict |= {"HOST": ",".join(hosts), "PORT": ""}
     base.HOST_FAILURE_TIMES.clear()
@@ -47,7 +47,7 @@ def wrapper(*hosts):
 
 @contextlib.contextmanager
 def silent_host():
-    """It takes connections, as the kernel of a machine that hangs does, and says nothing."""
+    """A host that accepts connections and never responds, like a hanging machine."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
@@ -63,7 +63,7 @@ def kill(number):
 
 
 def lose():
-    """Somebody ends this thread's connection, and it does not know yet."""
+    """Kill this thread's connection on the server without its knowledge."""
     kill(connection.connection.thread_id())
 
 
@@ -115,7 +115,7 @@ class LostConnectionTests(TransactionTestCase):
         build_world()
 
     def rename(self, changes, *steps):
-        """A change; each step is taken once, in the middle of it."""
+        """Return a service that runs each step once, in the middle of a change."""
         bob = changes.find_one(Mailbox, "bob@example.org")
         for step in self.steps:
             self.steps.remove(step)

@@ -1,4 +1,4 @@
-"""A large domain goes step by step, whatever happens to the worker that takes it apart."""
+"""Deletion of a large domain in steps, with killed workers."""
 
 import signal
 import subprocess
@@ -49,7 +49,7 @@ def progress(database):
 
 
 def die_on_the_way(database):
-    """A worker that is killed when it has taken some of the domain away."""
+    """Kill a worker after it has deleted a part of the domain."""
     worker = subprocess.Popen(
         [sys.executable, "manage.py", "worker"],
         cwd=BASE_DIR,
@@ -71,7 +71,7 @@ def test_a_deletion_of_a_killed_worker_is_finished_by_the_next(database):
     assert state == "running"
     assert 300 <= done < total
     left = int(database.value(f"SELECT COUNT(*) FROM mailbox WHERE domain = '{DOMAIN}'"))
-    assert left == 1600 - done  # what is told is what was done
+    assert left == 1600 - done  # the reported numbers are correct
     database.execute("UPDATE mailadmin_job SET lease_until = NOW() - INTERVAL 1 DAY")
     database.panel("manage.py", "worker", "--once")
     assert progress(database) == ("done", total, total)

@@ -1,4 +1,4 @@
-"""A database that cannot work now: the pages, the API and the monitors say so, and why."""
+"""Outages of the database on pages, in the API and in health checks."""
 
 import errno
 import json
@@ -91,7 +91,7 @@ class OutageTests(World):
                 self.assertEqual(self.client.get("/domains/").status_code, 500, error)
 
     def test_a_duplicate_is_a_conflict_and_other_integrity_errors_are_errors(self):
-        """A column of ours that was left out must not look like the client's race."""
+        """A missing column of the panel must not look like a client's conflict."""
         for error, status in (
             (IntegrityError(1062, "Duplicate entry"), 409),
             (IntegrityError("UNIQUE constraint failed: alias.address"), 409),
@@ -133,7 +133,7 @@ class OutageTests(World):
 
 
 class RealOutageTests(TransactionTestCase):
-    """The same on the database itself."""
+    """The same with the real database."""
 
     def setUp(self):
         build_world()
@@ -142,7 +142,7 @@ class RealOutageTests(TransactionTestCase):
         self.client.force_login(root, backend="mailadmin.accounts.backends.AdminBackend")
 
     def create(self, name="sales"):
-        """Make an alias, whose form gives its targets a long line to fill a disk with."""
+        """Create an alias with many targets, to fill a disk."""
         targets = "\n".join(f"{name}{number}@example.net" for number in range(200))
         data = {"local_part": name, "domain": "example.org", "goto": targets, "active": "on"}
         return self.client.post("/aliases/create/", data)
@@ -190,7 +190,7 @@ class RealOutageTests(TransactionTestCase):
 
     @pytest.mark.mariadb
     def test_a_connection_ended_by_the_server_is_reported(self):
-        """A cursor that cannot be closed any more hides no error and ends nothing."""
+        """A cursor that cannot be closed neither hides the error nor raises another."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT CONNECTION_ID()")
             number = cursor.fetchone()[0]
@@ -244,7 +244,7 @@ class RealOutageTests(TransactionTestCase):
         ):
             answer = Program(text).post("domains", {"domain": "new.example"})
         self.assertEqual(answer.status_code, 503, answer.content)
-        perform(Actor.console(), create_domains, [{"domain": "new.example"}])  # nothing was left
+        perform(Actor.console(), create_domains, [{"domain": "new.example"}])  # nothing was stored
 
 
 @contextmanager

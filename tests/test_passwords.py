@@ -1,4 +1,4 @@
-"""What was stored anywhere verifies here, what is stored here verifies in Dovecot."""
+"""Password hashes: verification of stored ones, and compatibility with Dovecot."""
 
 import base64
 import logging
@@ -105,7 +105,7 @@ $3$$c5a237b7e9d8e708d8436b6148a25fa1
 _J9..i1ngx7Fc5O6M.l2
 """.strip().splitlines()
 
-# published elsewhere, of other passwords
+# published hashes of other passwords
 PUBLISHED = [
     ("This is a test.", "{OTP}md5 99 TeSt 50fe1962c4965880"),
     ("This is a test.", "{OTP}sha1 99 TeSt 87fec7768b73ccf9"),
@@ -204,7 +204,7 @@ def dovecot_accepts(password, stored, username=BOB):
 
 
 def prefixed(stored, name):
-    """As doveadm wants it: it has no default scheme."""
+    """Add the prefix of the scheme for doveadm, which has no default scheme."""
     return stored if stored.startswith("{") else schemes.find_scheme(name).prefix + stored
 
 
@@ -229,7 +229,7 @@ def test_published_hashes_verify(password, stored):
     assert not passwords.verify(password + "!"[: 14 - len(password)] + "x", stored)
 
 
-# of "password" and "This is a test.": right, and of no use, as Dovecot does not read them
+# of "password" and "This is a test.": correct, but unsupported by Dovecot
 UNSUPPORTED = [
     ("password", "{LANMAN}e52cac67419a9a224a3b108f3fa6cb6d", "LANMAN"),
     ("password", "{NTLM}8846F7EAEE8FB117AD06BDD830B7586C", "NTLM"),

@@ -1,4 +1,4 @@
-"""The table of programs that tests start: whole, and asked before the first test."""
+"""The table of programs that tests start is complete and checked before the first test."""
 
 import ast
 import os
@@ -18,7 +18,7 @@ RUNNERS = {"run", "Popen", "check_output"}  # theirs is a list that begins with 
 
 
 def named_programs(path):
-    """The programs that a module of the tests names where it starts them."""
+    """Return the programs that a test module starts by name."""
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.Call) or not node.args:
             continue
@@ -102,7 +102,7 @@ def test_the_packages_bring_these_programs():
 
 
 def is_in_release(program):
-    """From outside, a link within the release leads nowhere."""
+    """Return whether a file exists in the release, where links are broken from outside."""
     named = isinstance(program, str)
     places = [Path(folder, program) for folder in ("/usr/bin", "/usr/sbin")] if named else [program]
     return any(os.path.lexists(programs.installed(place)) for place in places)

@@ -1,4 +1,4 @@
-"""The servers of another Debian release are started as those of this machine are."""
+"""Servers of another Debian release."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""That the servers of the tests go with the tests, however these end."""
+"""The servers of the tests are stopped with the tests, however these end."""
 
 import os
 import signal
@@ -52,7 +52,7 @@ def test_a_server_that_does_not_start_reports_its_log():
 
 
 def is_alive(pid):
-    """Dead ones may stay listed until somebody asks for them."""
+    """Return whether a process runs; zombies count as dead."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

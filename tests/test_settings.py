@@ -1,4 +1,4 @@
-"""What the environment says, and what the panel makes of it."""
+"""Settings from the environment."""
 
 import ipaddress
 import json
@@ -24,7 +24,7 @@ SHOW = "from mailadmin import settings; print(settings.{})"
 
 
 def panel(*arguments, **environ):
-    """Python with nothing of the panel's environment but a database, a key and what is given."""
+    """Run Python with only a database, a key and the given variables for the panel."""
     ours = ("MAILADMIN_", "DJANGO_")
     bare = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     bare |= {
@@ -121,7 +121,7 @@ def test_without_variables_the_panel_uses_sqlite():
     assert read["MAILADMIN_DEBUG"] is False
 
 
-# Where values come from
+# Sources of values
 
 
 def test_the_environment_overrides_the_file(tmp_path):
@@ -176,7 +176,7 @@ def test_a_secret_given_twice_or_in_a_missing_file_stops_the_start(tmp_path):
         conf.read_settings({"MAILADMIN_SECRET_KEY_FILE": str(tmp_path / "none")})
 
 
-# What becomes of them
+# Parsing
 
 
 def test_lists_and_pairs_are_parsed():
@@ -389,7 +389,7 @@ def test_the_readme_has_the_table_of_settings():
     ],
 )
 def test_hsts_is_sent_as_configured(choice, header):
-    """Behind a proxy that speaks HTTPS, which it says in a header that only proxies may send."""
+    """Behind an HTTPS proxy, which is detected by a header of trusted proxies."""
     environ = {"MAILADMIN_URL": HTTPS, "MAILADMIN_TRUSTED_PROXIES": "127.0.0.1"}
     found = answer_of(environ | ({"MAILADMIN_HSTS": choice} if choice else {}))
     assert found["status"] == 200
@@ -404,7 +404,7 @@ def test_plain_http_is_redirected_and_only_a_trusted_proxy_makes_it_secure():
 
 
 def test_no_page_shows_details_in_production():
-    """Neither a fault nor a missing page tells of settings, paths or the lines of a program."""
+    """Neither an error nor a missing page shows settings, paths or source code."""
     for page, status in (("/nothing/", 404), ("/healthz?%00", 200), ("/login/%ff", 404)):
         found = answer_of({}, page)
         assert found["status"] == status
@@ -429,7 +429,7 @@ print(json.dumps({
 
 
 def answer_of(environ, page="/login/"):
-    """What a panel with these variables answers to a browser."""
+    """Return the response of a panel with these variables."""
     host = "panel.example.org" if "MAILADMIN_URL" in environ else "localhost"
     with tempfile.TemporaryDirectory() as folder:
         own = environment(MAILADMIN_DATABASE_URL=f"sqlite://{folder}/test.sqlite3", **environ)
@@ -447,7 +447,7 @@ def answer_of(environ, page="/login/"):
 
 @pytest.mark.parametrize("name", ["MAILADMIN_VACATION", "MAILADMIN_DEBUG", "MAILADMIN_API_RATE"])
 def test_an_empty_variable_is_neither_true_nor_false(name):
-    """As compose files write what nobody has set: each kind of setting stops the start."""
+    """As compose files pass unset variables: each kind of setting stops the start."""
     stopped = panel("-c", SHOW.format("BASE_DIR"), **{name: ""})
     assert stopped.returncode == 1
     assert name in stopped.stderr

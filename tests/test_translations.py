@@ -1,4 +1,4 @@
-"""German and Russian: the catalogues are complete, and no page speaks two languages."""
+"""German and Russian translations: complete catalogues, no untranslated text on pages."""
 
 import ast
 import gettext
@@ -113,7 +113,7 @@ def messages(path):
 
 
 class Visible(HTMLParser):
-    """What somebody reads or hears of a page."""
+    """Parser for the visible and accessible text of a page."""
 
     SPOKEN = ("title", "placeholder", "aria-label", "data-generate", "data-search", "data-remove")
 
@@ -134,17 +134,17 @@ class Visible(HTMLParser):
             self.texts.append(data)
 
 
-# Names, and words of the mail world that are the same in Russian.
+# Names and mail terms that are the same in Russian.
 FOREIGN = {"mailadmin", "admin", "catch-all", "Catch-all", "backup", "Backup", "maildir"}
 FOREIGN |= {"CSV", "CLI", "console", "DKIM", "TOTP", "fetchmail", "Fetchmail", "cookie"}
 FOREIGN |= {"virtual", "local", "relay", "abuse", "hostmaster", "postmaster", "webmaster"}
 FOREIGN |= {"ZIP", "TAR", "domains", "forwardings", "transport", "users"}  # formats, tables
 FOREIGN |= {"Postfix", "Dovecot", "PostfixAdmin", "ISPmail", "JSON", "UTF-8", "discard"}
-FOREIGN |= {"Bob", "Carol", "bob", "zzz"}  # names, and what is typed
+FOREIGN |= {"Bob", "Carol", "bob", "zzz"}  # names and input
 
 
 def english(page):
-    """Words in Latin letters that are neither names nor addresses."""
+    """Return words in Latin letters that are neither names nor addresses."""
     words = " ".join(Visible(page).texts).split()
     words = [word.strip("()[],:;…«»\"'*?!") for word in words if "@" not in word]
     words = [word.rstrip(".") for word in words if "." not in word.rstrip(".")]
@@ -208,7 +208,7 @@ class LanguageTests(World):
         Vacation.objects.create(mailbox=self.bob, domain_id="example.org", subject="-", body="-")
 
     def visit(self, language, person=None):
-        """Come in by the door with a browser of this language."""
+        """Sign in with a browser of this language."""
         self.client = self.client_class(headers={"accept-language": language})
         if person:
             data = {"username": person.username, "password": PASSWORD}

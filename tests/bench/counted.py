@@ -1,4 +1,4 @@
-"""The panel, telling in headers what a request cost it: for benchmarks and tests, nowhere else."""
+"""The panel with the cost of each request in headers, for benchmarks and tests only."""
 
 import time
 from contextlib import contextmanager, nullcontext
@@ -9,7 +9,7 @@ READS = "SHOW SESSION STATUS LIKE 'Handler_read%'"
 
 
 class Cost:
-    """What was asked of the database while it was watched."""
+    """Queries of a database while they are counted."""
 
     queries = rows = None
 
@@ -19,7 +19,7 @@ class Cost:
 
 
 def reads():
-    """Rows that this connection has read so far; asking is reading too."""
+    """Return the rows read by this connection so far, including by this query."""
     with connection.cursor() as cursor:
         cursor.execute(READS)
         return sum(int(number) for _name, number in cursor)
@@ -27,7 +27,7 @@ def reads():
 
 @contextmanager
 def counting():
-    """The queries and rows read within."""
+    """Count the queries and rows read in this block."""
     cost = Cost()
     connection.close_if_unusable_or_obsolete()  # as the request would, and begin counting anew
     first, before = reads(), reads()
@@ -37,7 +37,7 @@ def counting():
 
 
 def application(environ, start_response):
-    """The panel's answer with its CPU time; with `X-Count` also with queries and rows read."""
+    """Respond with the CPU time in a header; with `X-Count` also with queries and rows read."""
     answer = []
     with counting() if "HTTP_X_COUNT" in environ else nullcontext(Cost()) as cost:
         begun = time.thread_time()

@@ -1,4 +1,4 @@
-"""Databases of known sizes, the same each time: domains, people, mail addresses, a log of years."""
+"""Reproducible databases of known sizes: domains, admins, mailboxes, aliases, a log of years."""
 
 import datetime
 import re
@@ -8,10 +8,10 @@ from tests import legacy_databases
 
 PASSWORD = "correct-horse-42"
 ROOT, TEN, MANY = "root@example.net", "ten@example.net", "many@example.net"
-TOKEN = "mailadmin_of_"  # and the name of an admin: opens all that is his
+TOKEN = "mailadmin_of_"  # and the name of an admin: a token with all their rights
 LARGEST, FEW = "campus.example", "tiny.example"
 OWNER = f"few@{FEW}"  # a mailbox whose owner signs in
-# The tables lie in memory, as on a server that has been asked for a day.
+# The tables are in memory, as on a server that has been running for a day.
 
 
 def words(text):
@@ -79,7 +79,7 @@ class Size:
 
     @property
     def mirrors(self):
-        """Alias domains: a page full of them, or more."""
+        """Number of alias domains: a full page, or more."""
         return max(self.domains // 50, min(60, self.domains * 6 // 10))
 
     @property
@@ -216,7 +216,7 @@ ANALYZE TABLE domain, mailbox, alias, alias_domain, quota2, vacation, log, domai
 
 
 def database(client, name, size):
-    """A new database of this size on the server, migrated and filled."""
+    """Create, migrate and fill a database of this size on the server."""
     client.create(name)
     database = legacy_databases.Database(client, name)
     database.migrate()
@@ -233,7 +233,7 @@ def fill(database, size, stored=None):
 
 
 def with_tables(sql):
-    """As MySQL takes it: tables of numbers are made, and temporary ones cannot be read twice."""
+    """Create tables of numbers for MySQL, which cannot read a temporary table twice."""
     made = re.findall(r"CREATE TEMPORARY TABLE (\w+)", sql)
     steps = ["SET cte_max_recursion_depth = 1000000000"]
     for last in sorted(set(re.findall(r"seq_0_to_(\d+)", sql))):
@@ -253,7 +253,7 @@ def hashed():
 
 
 def rows(size, stored):
-    """The statements that write all rows."""
+    """Return the statements that write all rows."""
     few = size.domains - size.mirrors - 1
     days = 730
     return ROWS.format(
@@ -301,7 +301,7 @@ def tune(client, megabytes=MEMORY):
 
 
 def about(client, database):
-    """What the tables take, and what memory the server has for them."""
+    """Return the size of the tables and the memory of the server for them."""
     taken = database.value(
         "SELECT ROUND(SUM(data_length + index_length) / 1024 / 1024)"
         " FROM information_schema.tables WHERE table_schema = DATABASE()"

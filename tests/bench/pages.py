@@ -1,4 +1,4 @@
-"""What is measured, as data. `{n}` counts up; the other names are places of a database."""
+"""Pages to measure. `{n}` counts up; the other placeholders are values of a database."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ ADMINS = (ROOT, TEN)
 
 @dataclass(frozen=True)
 class Page:
-    """Something asked of the panel, and by whom."""
+    """A request to the panel, and its user."""
 
     name: str
     path: str
@@ -19,8 +19,8 @@ class Page:
     form: bool = False  # the other fields are those of the page's form, fetched beforehand
     status: int = 200
     busy: bool = False  # measured with four clients as well
-    queries: int = 0  # that it may ask, where ten are too few
-    exempt: str = ""  # why it may cost more where there is more
+    queries: int = 0  # allowed queries, if more than ten
+    exempt: str = ""  # why it may cost more in a larger database
     headers: dict = field(default_factory=dict)
 
 
@@ -33,7 +33,7 @@ def post(name, path, people=ADMINS, /, **body):
 
 
 def api(name, path, people=ADMINS, /, method="GET", body=None, status=200, **more):
-    """The same by a program, with a token."""
+    """The same by the API, with a token."""
     return Page(
         f"API: {name}", f"/api/v1/{path}", people, method, body or {}, status=status, **more
     )
@@ -162,7 +162,7 @@ PAGES = [
 
 
 def places(database):
-    """The names by which paths speak of what is in a database."""
+    """Return the values of placeholders in paths, from a database."""
     mirror, mirrored = database.rows(
         "SELECT alias_domain, target_domain FROM alias_domain ORDER BY alias_domain LIMIT 1"
     )[0]

@@ -90,7 +90,7 @@ class Served(PostfixAdmin):
 
 
 class Visitor(Browser):
-    """Somebody who is signed in to PostfixAdmin."""
+    """A user who is signed in to PostfixAdmin."""
 
     def sign_in(self, name):
         page = "/users/login.php" if name == OWNER else "/login.php"
@@ -104,7 +104,7 @@ class Visitor(Browser):
 
 @dataclass(frozen=True)
 class Both:
-    """The same thing asked of both."""
+    """The same request to both panels."""
 
     name: str  # of ours among `pages.PAGES`
     theirs: str
@@ -148,7 +148,7 @@ PAIRS = [
 
 
 def ask(browser, pair, places, number):
-    """Their answer; of what is posted that to the post."""
+    """Return PostfixAdmin's response; for a form, that to the POST."""
     places = places | {"n": number}
     path = pair.theirs.format_map(places)
     if not pair.body:

@@ -1,4 +1,4 @@
-"""A panel that runs as it does for real, and browsers that ask it."""
+"""A panel under gunicorn as in production, and browsers that send requests to it."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ from tests import legacy_databases, servers
 from tests.bench.filling import PASSWORD, TOKEN
 from tests.postfixadmin import Fields
 
-IDLE = 1  # seconds; soon after, gunicorn gives up a connection that says nothing
+IDLE = 1  # seconds; soon after, gunicorn closes an idle connection
 
 
 class Gunicorn(servers.Server):
@@ -40,12 +40,12 @@ class Gunicorn(servers.Server):
             return False
 
     def workers(self):
-        """The processes that answer."""
+        """Return the processes that handle requests."""
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as file:
             return [int(pid) for pid in file.read().split()]
 
     def memory(self):
-        """MB of each worker: its share of what they have in common included."""
+        """Return the memory of each worker in MB, including its share of common memory."""
         found = []
         for pid in self.workers():
             with open(f"/proc/{pid}/smaps_rollup") as file:
@@ -65,14 +65,14 @@ class Answer:
 
 
 class Browser:
-    """One connection that is kept, and cookies."""
+    """A persistent connection with cookies."""
 
     def __init__(self, port):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
         self.cookies, self.last = {}, 0
 
     def ask(self, method, path, body=None, **headers):
-        """The answer, and how long it took to the last byte."""
+        """Return the response and the time until its last byte."""
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
         if isinstance(body, dict):
@@ -95,7 +95,7 @@ class Browser:
         return Answer(response.status, dict(response.headers), content, seconds)
 
     def fields(self, path):
-        """What the forms of a page would send."""
+        """Return the data that the forms of a page would send."""
         answer = self.ask("GET", path)
         if answer.status != 200:
             raise RuntimeError(f"{path}: {answer.status}")
@@ -112,7 +112,7 @@ class Browser:
 
 
 def in_json(body, places):
-    """What a program sends; nothing, where it sends none."""
+    """Return the body of an API request, or nothing if there is none."""
     if not body:
         return None
     known = {f"{{{name}}}": str(place) for name, place in places.items()}
@@ -120,7 +120,7 @@ def in_json(body, places):
 
 
 class Visits:
-    """Pages asked for by several people, each with a browser of his own."""
+    """Requests of several users, each with their own browser."""
 
     def __init__(self, places, sign_in):
         self.places, self.sign_in, self.browsers = places, sign_in, {}
@@ -131,7 +131,7 @@ class Visits:
         return self.browsers[person]
 
     def ask(self, page, person, number, **headers):
-        """Ask for the page as this person; the answer has to be the one that is meant."""
+        """Request the page as this user and assert the expected response."""
         places = self.places | {"n": f"{person[0]}{number}"}
         browser = self.browser(person)
         path, body = page.path.format_map(places), None

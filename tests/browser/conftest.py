@@ -1,4 +1,4 @@
-"""Chromium on the panel, and a watch over what it loads and complains of."""
+"""Chromium on the panel, which records its requests and errors."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ def chromium():
 
 @dataclass
 class Visitor:
-    """Somebody with a browser."""
+    """A user with a browser."""
 
     page: object
     base: str
@@ -59,7 +59,7 @@ class Visitor:
         self.page.wait_for_load_state()
 
     def fill(self, **values):
-        """Fill the form's fields; True and False are ticks."""
+        """Fill in the form's fields; True and False are checkboxes."""
         for name, value in values.items():
             place = self.page.locator(f"main [name={name}]").first
             if isinstance(value, bool):
@@ -74,7 +74,7 @@ class Visitor:
         return self.page.inner_text("body")
 
     def cut(self):
-        """What is wider than the place it has, the page itself included."""
+        """Return the elements that overflow, including the page itself."""
         return self.page.evaluate(
             """() => [document.documentElement, ...document.querySelectorAll("main *")]
                 .filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1)

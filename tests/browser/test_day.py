@@ -1,4 +1,4 @@
-"""A day's work with a browser, by somebody who knows PostfixAdmin."""
+"""A day's work in the browser: superadmin, domain admin and mailbox owner."""
 
 import os
 
@@ -81,7 +81,7 @@ def add_admin(visitor):
 
 
 def take_picture(visitor):
-    """The README's picture, where somebody asks for it."""
+    """Take the README's screenshot if requested."""
     if target := os.environ.get("TAKE_SCREENSHOT"):
         visitor.go("/domains/bakery.example/")
         visitor.page.screenshot(path=target)

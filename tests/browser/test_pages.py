@@ -1,4 +1,4 @@
-"""Every page: nothing cut, nothing wrong for axe, usable by keyboard, in three languages."""
+"""Every page in three languages: no overflow, no violation for axe, usable by keyboard."""
 
 from pathlib import Path
 
