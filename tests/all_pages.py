@@ -13,7 +13,7 @@ from urllib.parse import quote
 import django
 from django.test.utils import setup_test_environment
 
-PASSWORD = os.environ.get("TOUR_PASSWORD", "correct-horse-42")
+PASSWORD = os.environ.get("ALL_PAGES_PASSWORD", "correct-horse-42")
 WORDS = ["bob", "zürich", "Боб ok", "🐎", "%_", "o'hara\\", "\x00"]
 MANY = [f"somebody-{number}@example.net" for number in range(3000)]
 LONG = ".".join(["d" * 60] * 4)
@@ -24,12 +24,12 @@ def main():
     django.setup()
     setup_test_environment()
     logging.disable(logging.CRITICAL)
-    what, *arguments = sys.argv[1:]
-    if what == "look":
-        found = Look(arguments[0]).take(*arguments[1:])
+    command, *arguments = sys.argv[1:]
+    if command == "texts":
+        found = TextVisitor(arguments[0]).run(*arguments[1:])
     else:
-        kind = {"tour": Tour, "errands": Errands}[what]
-        found = {person: kind(person).take() for person in arguments}
+        kind = {"screens": ScreenVisitor, "rows": RowVisitor}[command]
+        found = {person: kind(person).run() for person in arguments}
     print(json.dumps(found))
 
 
@@ -70,27 +70,27 @@ class Visitor:
     def sign_in(self, name=None):
         return self.post("/login/", username=name or self.person, password=PASSWORD)
 
-    def cruds(self):
+    def tables(self):
         from mailadmin import registry
 
         return registry.menu()
 
-    def keys_of(self, crud):
-        return [str(key) for key in crud.model._default_manager.values_list("pk", flat=True)]
+    def keys_of(self, table):
+        return [str(key) for key in table.model._default_manager.values_list("pk", flat=True)]
 
 
-class Look(Visitor):
+class TextVisitor(Visitor):
     """The texts of some pages."""
 
-    def take(self, *urls):
+    def run(self, *urls):
         self.sign_in()
         return {url: self.get(url).content.decode() for url in urls}
 
 
-class Tour(Visitor):
+class ScreenVisitor(Visitor):
     """Every screen, with every existing row and with terms and keys that no column can hold."""
 
-    def take(self):
+    def run(self):
         for name in KEYS:
             self.sign_in(name)
         self.sign_in()
@@ -98,9 +98,9 @@ class Tour(Visitor):
             self.get(url)
         for word in WORDS:
             self.get(f"/search/?q={quote(word)}")
-        for crud in self.cruds():
-            if self.client.get(crud.url("list")).status_code == 200:
-                self.screens(crud)
+        for table in self.tables():
+            if self.client.get(table.url("list")).status_code == 200:
+                self.screens(table)
         return self.seen
 
     def pages(self):
@@ -111,9 +111,9 @@ class Tour(Visitor):
             if "<" not in route and not hasattr(pattern, "url_patterns"):
                 yield f"/{route}"
         domains, mailboxes = (
-            [*self.keys_of(crud), *KEYS]
-            for crud in self.cruds()
-            if crud.slug in ("domains", "mailboxes")
+            [*self.keys_of(table), *KEYS]
+            for table in self.tables()
+            if table.slug in ("domains", "mailboxes")
         )
         for key in domains:
             yield f"/domains/{quote(key, safe='')}/"
@@ -121,21 +121,21 @@ class Tour(Visitor):
             yield f"/mailboxes/{quote(key)}/vacation/"
             yield f"/mailboxes/{quote(key)}/forwarding/"
 
-    def screens(self, crud):
-        keys = self.keys_of(crud)
-        self.lists(crud.url("list"), [*keys[:1], *KEYS])
-        self.get(f"{crud.url('export')}?q={quote(WORDS[2])}&domain={quote(KEYS[0])}")
-        self.get(crud.url("export"))
-        if "create" in crud.roles:
-            self.get(crud.url("create"))
+    def screens(self, table):
+        keys = self.keys_of(table)
+        self.lists(table.url("list"), [*keys[:1], *KEYS])
+        self.get(f"{table.url('export')}?q={quote(WORDS[2])}&domain={quote(KEYS[0])}")
+        self.get(table.url("export"))
+        if "create" in table.roles:
+            self.get(table.url("create"))
         for key in [*keys, *KEYS]:
-            for screen in {"edit", "delete"} & set(crud.roles):
-                self.get(crud.url(screen, key))
-            if "toggle" in crud.roles:
-                self.post(crud.url("toggle", key), field="active", value="x")
-        if "bulk" in crud.roles:
+            for screen in {"edit", "delete"} & set(table.roles):
+                self.get(table.url(screen, key))
+            if "toggle" in table.roles:
+                self.post(table.url("toggle", key), field="active", value="x")
+        if "bulk" in table.roles:
             for action in ("activate", "delete"):
-                self.post(crud.url("bulk"), action=action, keys=[*keys, *KEYS])
+                self.post(table.url("bulk"), action=action, keys=[*keys, *KEYS])
 
     def lists(self, url, keys):
         self.get(url)
@@ -146,10 +146,10 @@ class Tour(Visitor):
             self.get(f"{url}?before={quote(key)}&dir=desc")
 
 
-class Errands(Visitor):
+class RowVisitor(Visitor):
     """Create, change and delete rows, with texts and numbers that old columns cannot hold."""
 
-    def take(self):
+    def run(self):
         self.sign_in()
         self.make()
         self.change()
@@ -243,9 +243,9 @@ class Errands(Visitor):
         ):
             self.post(f"/{table}/{quote(key)}/delete/", f"delete {key}")
         for slug in ("alias-domains", "domains"):
-            crud = next(crud for crud in self.cruds() if crud.slug == slug)
-            for key in self.keys_of(crud):
-                self.post(crud.url("delete", key), f"delete {slug} {key}")
+            table = next(table for table in self.tables() if table.slug == slug)
+            for key in self.keys_of(table):
+                self.post(table.url("delete", key), f"delete {slug} {key}")
 
 
 def shown(field):

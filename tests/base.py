@@ -57,22 +57,22 @@ def build_world():
     perform(console, create_admins, admins)
 
 
-class Program:
+class ApiClient:
     """Client of the API with a bearer token."""
 
     def __init__(self, token):
         self.client = Client(headers={"Authorization": f"Bearer {token}"})
 
-    def ask(self, method, place, body=None, headers=None, **query):
+    def request(self, method, place, body=None, headers=None, **query):
         url = f"/api/v1/{quote(place)}" + (f"?{urlencode(query)}" if query else "")
         sent = body if isinstance(body, (str, bytes)) else json.dumps(body)
-        ask = getattr(self.client, method)
+        request = getattr(self.client, method)
         if method in ("get", "head") or body is None:
-            return ask(url, headers=headers)
-        return ask(url, sent, content_type="application/json", headers=headers)
+            return request(url, headers=headers)
+        return request(url, sent, content_type="application/json", headers=headers)
 
     def __getattr__(self, method):
-        return functools.partial(self.ask, method)
+        return functools.partial(self.request, method)
 
 
 class World(TestCase):
@@ -104,12 +104,12 @@ class World(TestCase):
 
     def api(self, person, **limits):
         """Return an API client of this user: `self.api(self.alice).get("mailboxes")`."""
-        return Program(self.token(person, **limits))
+        return ApiClient(self.token(person, **limits))
 
     def perform(self, person, service, *arguments):
         return perform(self.actor(type(person).objects.get(pk=person.pk)), service, *arguments)
 
-    def person_of(self, role):
+    def get_user_of_role(self, role):
         return {Role.SUPERADMIN: self.root, Role.ADMIN: self.alice, Role.MAILBOX: self.bob}[role]
 
     def logged(self):
@@ -164,7 +164,7 @@ class TableTests:
 
     def test_each_role_opens_its_screens_and_no_others(self):
         for role in (Role.SUPERADMIN, Role.ADMIN, Role.MAILBOX):
-            self.sign_in(self.person_of(role))
+            self.sign_in(self.get_user_of_role(role))
             for screen, roles in self.table.roles.items():
                 with self.subTest(role=role, screen=screen):
                     status = self.open(screen).status_code
@@ -209,7 +209,7 @@ class TableTests:
 
     def test_foreign_rows_cannot_be_selected(self):
         if Role.ADMIN not in self.table.roles.get("bulk", Role.MAILBOX):
-            self.skipTest("there is nothing to tick for domain admins")
+            self.skipTest("no bulk actions for domain admins")
         self.sign_in(self.alice)
         data = {"action": "delete", "keys": [self.foreign_key], "confirmed": "1"}
         self.client.post(self.url("bulk"), data)
@@ -219,7 +219,7 @@ class TableTests:
 
     def test_a_row_is_created_and_logged(self):
         if "create" not in self.table.roles:
-            self.skipTest("nobody makes rows here")
+            self.skipTest("rows cannot be created")
         self.sign_in(self.writer())
         response = self.client.post(self.url("create"), self.create_data)
         self.assertEqual(response.status_code, 302, getattr(response, "content", b"")[-3000:])
@@ -230,7 +230,7 @@ class TableTests:
 
     def test_a_row_is_edited_and_logged(self):
         if "edit" not in self.table.roles:
-            self.skipTest("nobody edits rows here")
+            self.skipTest("rows cannot be edited")
         self.sign_in(self.writer())
         page = self.client.get(self.url("edit", self.own_key))
         seen = page.context["form"].initial["seen"]
@@ -245,7 +245,7 @@ class TableTests:
 
     def test_an_edit_of_a_row_changed_meanwhile_is_refused(self):
         if "edit" not in self.table.roles:
-            self.skipTest("nobody edits rows here")
+            self.skipTest("rows cannot be edited")
         self.sign_in(self.writer())
         response = self.client.post(
             self.url("edit", self.own_key), self.edit_data | {"seen": "of another day"}
@@ -255,7 +255,7 @@ class TableTests:
 
     def test_a_row_is_deleted_and_logged(self):
         if "delete" not in self.table.roles:
-            self.skipTest("nobody deletes rows here")
+            self.skipTest("rows cannot be deleted")
         key = self.delete_key or self.own_key
         self.sign_in(self.writer())
         self.assertContains(self.client.get(self.url("delete", key)), "Delete")
@@ -267,7 +267,7 @@ class TableTests:
 
     def test_a_flag_is_set_by_post_only(self):
         if "toggle" not in self.table.roles:
-            self.skipTest("there is nothing to switch")
+            self.skipTest("no toggles")
         self.sign_in(self.writer())
         url = self.url("toggle", self.own_key)
         self.assertEqual(self.client.get(url).status_code, 405)
@@ -278,7 +278,7 @@ class TableTests:
 
     def test_selected_rows_are_deactivated_after_one_confirmation(self):
         if "bulk" not in self.table.roles:
-            self.skipTest("there is nothing to tick")
+            self.skipTest("no bulk actions")
         self.sign_in(self.writer())
         data = {"action": "deactivate", "keys": [self.own_key]}
         self.assertEqual(self.client.post(self.url("bulk"), data).status_code, 200)
@@ -316,7 +316,7 @@ class TableTests:
             if screen in self.table.roles:
                 with self.subTest(method=method):
                     body = {} if method == "patch" else None
-                    answer = program.ask(method, f"{self.table.slug}/{self.foreign_key}", body)
+                    answer = program.request(method, f"{self.table.slug}/{self.foreign_key}", body)
                     allowed = may and Role.ADMIN in self.table.roles[screen]
                     self.assertEqual(answer.status_code, 404 if allowed else 403)
                     self.assertEqual(answer["Content-Type"], "application/problem+json")
@@ -345,7 +345,7 @@ class TableTests:
 
     def test_a_patch_changes_the_given_columns_only(self):
         if "edit" not in self.table.roles:
-            self.skipTest("nobody edits rows here")
+            self.skipTest("rows cannot be edited")
         program, place = self.api(self.writer()), f"{self.table.slug}/{self.own_key}"
         before = program.get(place).json()
         answer = program.patch(place, self.changed_row())
@@ -357,19 +357,19 @@ class TableTests:
 
     def test_a_stale_etag_changes_nothing(self):
         if "edit" not in self.table.roles:
-            self.skipTest("nobody edits rows here")
+            self.skipTest("rows cannot be edited")
         program, place = self.api(self.writer()), f"{self.table.slug}/{self.own_key}"
         tag = program.get(place)["ETag"]
         program.patch(place, self.changed_row())
         count = Change.objects.count()
         for method, body in (("patch", self.changed_row()), ("delete", None)):
-            answer = program.ask(method, place, body, headers={"If-Match": tag})
+            answer = program.request(method, place, body, headers={"If-Match": tag})
             self.assertEqual(answer.status_code, 412)
         self.assertEqual(Change.objects.count(), count)
 
     def test_the_api_deletes_a_row(self):
         if "delete" not in self.table.roles:
-            self.skipTest("nobody deletes rows here")
+            self.skipTest("rows cannot be deleted")
         key = self.delete_key or self.own_key
         program = self.api(self.writer())
         tag = program.get(f"{self.table.slug}/{key}")["ETag"]
@@ -380,7 +380,7 @@ class TableTests:
 
     def test_unknown_fields_are_reported(self):
         if "create" not in self.table.roles:
-            self.skipTest("nobody makes rows here")
+            self.skipTest("rows cannot be created")
         program = self.api(self.writer())
         answer = program.post(self.table.slug, self.sent_row() | {"nonsense": 1, "seen": "x"})
         self.assertEqual(answer.status_code, 422)
@@ -389,7 +389,7 @@ class TableTests:
 
     def test_the_api_creates_all_rows_or_none(self):
         if "create" not in self.table.roles:
-            self.skipTest("nobody makes rows here")
+            self.skipTest("rows cannot be created")
         program, row = self.api(self.writer()), self.sent_row()
         answer = program.post(self.table.slug, [row, row])
         self.assertEqual(answer.status_code, 422, answer.content)

@@ -95,8 +95,10 @@ class Served(Server):
         )
 
     def python(self, code):
-        asked = [sys.executable, "-c", code]
-        done = subprocess.run(asked, cwd=BASE_DIR, env=self.environ, capture_output=True, text=True)
+        command_line = [sys.executable, "-c", code]
+        done = subprocess.run(
+            command_line, cwd=BASE_DIR, env=self.environ, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -360,7 +362,7 @@ def run_chaos(panels, outages, seconds, seed):
     failed = sum(len(writer.failed) for writer in writers)
     print(
         f"\nseed {seed}, {seconds} s: {outages.counts}; {len(there['mailboxes'])} mailboxes and "
-        f"{len(there['aliases'])} aliases, {failed} requests of people failed"
+        f"{len(there['aliases'])} aliases, {failed} requests of users failed"
     )
     for panel in panels:
         assert panel.status("/readyz") == 200

@@ -36,14 +36,14 @@ class Person:
         self.opener = urllib.request.build_opener(cookies, NoRedirect)
 
     def get(self, path):
-        return self._ask(path, None)
+        return self._request(path, None)
 
     def post(self, path, **data):
         token = next((c.value for c in self.cookies if c.name == "csrftoken"), "")
         data |= {"csrfmiddlewaretoken": token}
-        return self._ask(path, urllib.parse.urlencode(data).encode())
+        return self._request(path, urllib.parse.urlencode(data).encode())
 
-    def _ask(self, path, data):
+    def _request(self, path, data):
         url, began = f"http://127.0.0.1:{self.panel.port}{path}", time.monotonic()
         try:
             with self.opener.open(url, data, timeout=PATIENCE) as response:
@@ -85,14 +85,14 @@ class Writer:
 
     def create(self, me, name):
         """Create a mailbox; after a failure retry it on the next panel."""
-        tries = 0
+        attempts = 0
         while (answer := self.attempt(me, name)).status != 302:
-            there = answer.status == 422 and "exists already" in answer.text
-            if there and tries:
+            exists = answer.status == 422 and "exists already" in answer.text
+            if exists and attempts:
                 return
             assert answer.status in (502, 503), f"{answer}\n{me.panel.log.read_text()[-9000:]}"
             self.failed.append((time.monotonic(), answer.status))
-            tries += 1
+            attempts += 1
             me.panel = self.panels[(self.panels.index(me.panel) + 1) % len(self.panels)]
             time.sleep(0.2)
 

@@ -23,13 +23,9 @@ OTHER = "mariadb" if os.environ["TEST_DATABASE"] == "sqlite" else "sqlite"
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--cases", type=int, default=200, help="how many databases the tracer is tried on"
-    )
-    parser.addoption(
-        "--chaos-seconds", type=int, default=120, help="how long outages follow one another"
-    )
-    parser.addoption("--chaos-seed", type=int, default=0, help="which outages; 0 is any")
+    parser.addoption("--cases", type=int, default=200, help="number of databases for the tracer")
+    parser.addoption("--chaos-seconds", type=int, default=120, help="duration of the outages")
+    parser.addoption("--chaos-seed", type=int, default=0, help="seed of the outages; 0 is random")
 
 
 def pytest_collection_modifyitems(config, items):

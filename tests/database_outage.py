@@ -19,11 +19,11 @@ def main():
             "DJANGO_SETTINGS_MODULE": "mailadmin.settings",
         }
         application = panel()
-        answers = [ask(application)]
+        answers = [get_page(application)]
         server.stop(keep=True)
-        answers += [ask(application), ask(application)]
+        answers += [get_page(application), get_page(application)]
         server._run()
-        answers += [ask(application), ask(application)]
+        answers += [get_page(application), get_page(application)]
         print(json.dumps(answers))
 
 
@@ -38,7 +38,7 @@ def panel():
     return get_wsgi_application()
 
 
-def ask(application):
+def get_page(application):
     """Request a page with a session cookie, which requires a query."""
     environ = {
         "REQUEST_METHOD": "GET",

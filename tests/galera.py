@@ -121,10 +121,10 @@ class Node(MariaDB):
         return self
 
     def is_ready(self):
-        said = self.client.run(
+        result = self.client.run(
             "SHOW STATUS WHERE variable_name IN ('wsrep_local_state_comment', 'wsrep_ready')"
         ).stdout
-        return "Synced" in said and "ON" in said
+        return "Synced" in result and "ON" in result
 
     def provider(self, option):
         self.client.execute(f"SET GLOBAL wsrep_provider_options='{option}'")
@@ -134,7 +134,7 @@ class Node(MariaDB):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def come_back(self):
+    def restart(self):
         """Restart from the state when it was killed, as Debian's service does."""
         recovery = subprocess.run(
             [command("mariadbd"), *self.arguments()[1:], "--wsrep-recover"],
@@ -170,7 +170,7 @@ class Galera:
         script.write_text(TRANSFER)
         script.chmod(0o755)
         first._install(first.data)
-        first.run("--wsrep-new-cluster", f"--init-file={first.people()}")
+        first.run("--wsrep-new-cluster", f"--init-file={first.initial_statements()}")
         first.process.terminate()
         first.process.wait()
         for other in others:

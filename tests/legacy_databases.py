@@ -106,21 +106,21 @@ class Database:
     def migrate(self):
         return self.panel("manage.py", "migrate", "--no-color")
 
-    def tour(self, *people, **environ):
+    def open_screens(self, *people, **environ):
         """Open every screen for these users: user → request → status."""
-        return json.loads(self.panel("-m", "tests.all_pages", "tour", *people, **environ))
+        return json.loads(self.panel("-m", "tests.all_pages", "screens", *people, **environ))
 
-    def errands(self):
+    def change_rows(self):
         """Create, change and delete rows as the superadmin: request → status."""
-        seen = json.loads(self.panel("-m", "tests.all_pages", "errands", "root@example.net"))
+        seen = json.loads(self.panel("-m", "tests.all_pages", "rows", "root@example.net"))
         return seen["root@example.net"]
 
-    def look(self, person, *urls):
+    def page_texts(self, person, *urls):
         """Return the texts of these pages for a user."""
-        return json.loads(self.panel("-m", "tests.all_pages", "look", person, *urls))
+        return json.loads(self.panel("-m", "tests.all_pages", "texts", person, *urls))
 
     def home(self, person):
-        return self.look(person, "/")["/"]
+        return self.page_texts(person, "/")["/"]
 
     # Contents
 

@@ -135,9 +135,9 @@ class Postfix(Server):
             text = re.sub(rf"^{name} *=.*\n", "", text, flags=re.M)
         path.write_text(text + main_cf(parameters))
 
-    def _last_words(self):
+    def _log_tail(self):
         words = "\n".join(self._lines()[-20:])
-        return super()._last_words() + words
+        return super()._log_tail() + words
 
     def write(self, name, text):
         path = self.config / name
@@ -248,7 +248,7 @@ def map_file(settings, query):
 PASSWORDS = {name: f"test{name}" for name in DATABASE_ACCOUNTS}
 
 
-def keep_passwords(folder):
+def store_passwords(folder):
     """Write the passwords as left by an earlier run of `mailserver config`."""
     path = folder / "mailadmin/accounts.sql"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -311,9 +311,9 @@ class MailServer(Postfix):
     def options(self):
         """Return the options of the command."""
         names = {"postfix_directory": "postfix", "dovecot_directory": "dovecot"}
-        told = {names.get(name, name): value for name, value in vars(self.choices).items()}
+        arguments = {names.get(name, name): value for name, value in vars(self.choices).items()}
         unnamed = ("proxied", "lda", "passwords", "cram_md5", "sieve")
-        return {n.replace("_", "-"): value for n, value in told.items() if n not in unnamed}
+        return {n.replace("_", "-"): value for n, value in arguments.items() if n not in unnamed}
 
     def _write(self):
         folders = {"postfix": self.config, "dovecot": self.folder / "dovecot"}
@@ -343,7 +343,7 @@ class MailServer(Postfix):
         found.sort(key=lambda path: path.stat().st_mtime_ns)
         return [read_mail(path) for path in found]
 
-    def forget_mails(self):
+    def delete_mails(self):
         """Empty all mailboxes; the folder itself is kept."""
         for path in (self.folder / "mail").iterdir():
             shutil.rmtree(path)
@@ -529,7 +529,7 @@ class Sink(Server):
         found = [mail.get_all("X-Rcpt-Args", []) for mail in self.mails()]
         return sorted(text.partition(">")[0].strip("<") for texts in found for text in texts)
 
-    def forget_mails(self):
+    def delete_mails(self):
         for path in self.folder.glob("mail.*"):
             path.unlink()
 

@@ -76,17 +76,17 @@ class MySQL(Server):
             self.stop()
             raise RuntimeError(f"mysqld --initialize-insecure failed:\n{installed.stderr}")
 
-    def people(self):
+    def initial_statements(self):
         """Return the first statements for a new server."""
         user, password = self.client.user, self.client.password
-        people = self.folder / "people.sql"
-        people.write_text(
+        initial_statements = self.folder / "people.sql"
+        initial_statements.write_text(
             f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}';\n"
             f"GRANT ALL ON *.* TO '{user}'@'%' WITH GRANT OPTION;\n"
             "ALTER USER root@localhost ACCOUNT LOCK;\n"
             "CREATE DATABASE mailadmin;\n"
         )
-        return people
+        return initial_statements
 
     def _run(self):
         loader, *rest = self.program()
@@ -98,7 +98,7 @@ class MySQL(Server):
             f"--pid-file={self.folder / 'pid'}",
             "--bind-address=127.0.0.1",
             f"--port={self.client.port}",
-            f"--init-file={self.people()}",
+            f"--init-file={self.initial_statements()}",
             *SPARING,
         )
         self.wait_until(lambda: self.client.run("SELECT 1").returncode == 0)

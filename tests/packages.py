@@ -42,8 +42,8 @@ def unpack_whole(name, folder, suite):
 
 
 def apt(*arguments, check=True, **options):
-    asked = [command("apt-get"), "-q", "-o", "APT::Sandbox::User=root", *arguments]
-    done = subprocess.run(asked, capture_output=True, text=True, **options)
+    command_line = [command("apt-get"), "-q", "-o", "APT::Sandbox::User=root", *arguments]
+    done = subprocess.run(command_line, capture_output=True, text=True, **options)
     if check and done.returncode:
         raise releases.Unavailable(f"apt-get: {done.stderr.strip()}")
     return done

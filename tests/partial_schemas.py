@@ -31,13 +31,13 @@ def main():
     rounds = zip_longest(*([(table, name) for name in LATER[table].split()] for table in LATER))
     for columns in ([column for column in columns if column] for columns in rounds):
         before = [facts(*column) for column in columns]
-        bring_back(columns)
+        restore_column(columns)
         for (table, name), fact in zip(columns, before, strict=True):
             found[f"{table}.{name}"] = [fact, facts(table, name)]
     print(json.dumps(found))
 
 
-def bring_back(columns):
+def restore_column(columns):
     for table, name in columns:
         run(f"ALTER TABLE {table} DROP COLUMN {name}")
     run("DELETE FROM django_migrations WHERE app IN ('mailadmin', 'domains', 'mailboxes')")

@@ -65,7 +65,7 @@ class PostfixAdmin(Server):
         self.url = f"http://127.0.0.1:{self.port}"
         self.serve()
         self.wait_until(self._answers)
-        self.forget()
+        self.clear_cookies()
 
     def serve(self):
         self.start(
@@ -80,7 +80,7 @@ class PostfixAdmin(Server):
 
     # A browser
 
-    def forget(self):
+    def clear_cookies(self):
         """A browser without cookies."""
         jar = http.cookiejar.CookieJar()
         self.browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
@@ -101,7 +101,7 @@ class PostfixAdmin(Server):
 
     def sign_in(self, username, password, page="login.php"):
         """Sign in and return the next page."""
-        self.forget()
+        self.clear_cookies()
         token = Fields(self.get(page)).sent["token"]
         return self.post(page, fUsername=username, fPassword=password, token=token, lang="en")
 

@@ -106,7 +106,7 @@ def names_of(packages):
     return [name for some in packages.values() for name in some if isinstance(name, str)]
 
 
-def is_there(program):
+def is_available(program):
     """Return whether a program can be started or a packaged file exists."""
     if isinstance(program, Path):
         return program.exists()
@@ -114,13 +114,13 @@ def is_there(program):
 
 
 def missing_packages():
-    return [name for name, needed in PACKAGES.items() if not all(map(is_there, needed))]
+    return [name for name, needed in PACKAGES.items() if not all(map(is_available, needed))]
 
 
 def missing_programs():
     """Return the missing programs, each with its package."""
     needed = ((program, package) for package, some in PACKAGES.items() for program in some)
-    return [f"{program} (package {name})" for program, name in needed if not is_there(program)]
+    return [f"{program} (package {name})" for program, name in needed if not is_available(program)]
 
 
 def command(name):

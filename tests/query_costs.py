@@ -33,8 +33,8 @@ def costs():
     for page in PAGES:
         for person in page.people:
             for number in (1, 2):  # the first warms caches of the process
-                answer = visits.ask(page, person, number)
-            queries, rows = int(answer.told("X-Queries")), int(answer.told("X-Rows"))
+                answer = visits.request(page, person, number)
+            queries, rows = int(answer.header("X-Queries")), int(answer.header("X-Rows"))
             found.setdefault(person, {})[page.name] = [queries, rows, len(answer.body)]
     return found
 
@@ -69,7 +69,7 @@ class Local:
         self.client = Client()
         self.client.force_login(model.objects.get(pk=person), backend=backend)
 
-    def ask(self, method, path, body=None, **headers):
+    def request(self, method, path, body=None, **headers):
         from tests.bench.counted import counting
         from tests.bench.visiting import Answer
 
@@ -80,13 +80,13 @@ class Local:
             given |= {"data": body}
         with counting() as cost:
             response = getattr(self.client, method.lower())(path, **given)
-        told = {"X-Queries": cost.queries or 0, "X-Rows": cost.rows}
-        return Answer(response.status_code, told, response.content, 0)
+        cost_headers = {"X-Queries": cost.queries or 0, "X-Rows": cost.rows}
+        return Answer(response.status_code, cost_headers, response.content, 0)
 
     def fields(self, path):
         from tests.postfixadmin import Fields
 
-        return Fields(self.ask("GET", path).body.decode()).sent
+        return Fields(self.request("GET", path).body.decode()).sent
 
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ class Unavailable(Exception):
 def own():
     """Return this machine's release, such as `12`."""
     lines = Path("/etc/os-release").read_text().splitlines()
-    said = dict(line.split("=", 1) for line in lines if "=" in line)
-    return said.get("VERSION_ID", "").strip('"')
+    values = dict(line.split("=", 1) for line in lines if "=" in line)
+    return values.get("VERSION_ID", "").strip('"')
 
 
 def wanted(name):
@@ -212,16 +212,16 @@ def remove(*folders):
 def mirror():
     """Return the mirror of this machine's packages, or Debian's own server."""
     asked = [programs.command("apt-get"), "indextargets", "--format", "$(REPO_URI)"]
-    said = subprocess.run([*asked, "Created-By: Packages"], **CAPTURED)
-    places = (line.rstrip("/") for line in said.stdout.splitlines())
+    values = subprocess.run([*asked, "Created-By: Packages"], **CAPTURED)
+    places = (line.rstrip("/") for line in values.stdout.splitlines())
     is_usable = re.compile(r"https?:.*/debian")
     return next(filter(is_usable.fullmatch, places), DEFAULT_MIRROR)
 
 
 def versions(release):
     """Return the versions of a release's servers."""
-    said = {name: first_line(release, *words) for name, words in ASKED.items()}
-    found = (f"{name} {re.search(VERSION, line)[0]}" for name, line in said.items())
+    values = {name: first_line(release, *words) for name, words in ASKED.items()}
+    found = (f"{name} {re.search(VERSION, line)[0]}" for name, line in values.items())
     return f"Debian {release}: {', '.join(found)}"
 
 

@@ -91,10 +91,10 @@ class Server:
         while not ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop(keep=True)
-                raise RuntimeError(f"{self.process.args[0]} did not start:\n{self._last_words()}")
+                raise RuntimeError(f"{self.process.args[0]} did not start:\n{self._log_tail()}")
             time.sleep(0.02)
 
-    def _last_words(self):
+    def _log_tail(self):
         words = self.log.read_text(errors="replace")[-4000:]
         shutil.rmtree(self.folder, ignore_errors=True)
         return words
@@ -182,7 +182,7 @@ class MariaDB(Server):
             password=secrets.token_hex(8) + "@/:%",  # has to survive in a URL
         )
         self._install()
-        self._run(f"--init-file={self.people()}")
+        self._run(f"--init-file={self.initial_statements()}")
 
     def _install(self, data=None):
         installed = subprocess.run(
@@ -208,18 +208,18 @@ class MariaDB(Server):
         folder.mkdir(exist_ok=True)
         return folder
 
-    def people(self):
+    def initial_statements(self):
         """Return the first statements for a new server."""
         user, password = self.client.user, self.client.password
-        people = self.folder / "people.sql"
-        people.write_text(
+        initial_statements = self.folder / "people.sql"
+        initial_statements.write_text(
             "DELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys';\n"
             "FLUSH PRIVILEGES;\n"
             f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}';\n"
             f"GRANT ALL ON *.* TO '{user}'@'%' WITH GRANT OPTION;\n"
             "CREATE DATABASE IF NOT EXISTS mailadmin;\n"
         )
-        return people
+        return initial_statements
 
     def upgrade(self, release):
         """Continue with the program of another release, like an upgraded machine."""

@@ -173,14 +173,14 @@ def test_the_version_number_of_postfixadmin_is_not_changed(adopted):
 
 def test_every_screen_opens_for_everybody(adopted):
     people = PEOPLE if adopted.variant in SHAPES else PEOPLE[:1]
-    for person, seen in adopted.database.tour(*people).items():
+    for person, seen in adopted.database.open_screens(*people).items():
         assert failures(seen) == {}, person
         assert seen["GET /"] == 200, person
         assert len(seen) > 50
 
 
 def test_rows_are_created_changed_and_deleted(adopted):
-    seen = adopted.database.errands()
+    seen = adopted.database.change_rows()
     assert failures(seen) == {}
     refused = {what for what, status in seen.items() if status == 422}
     assert refused == {what for what, variants in NARROW.items() if adopted.variant in variants}
@@ -219,7 +219,7 @@ def test_a_second_run_on_a_fresh_database_changes_nothing(fresh):
 @pytest.mark.release
 def test_every_screen_works_on_a_fresh_database(fresh):
     fresh.panel("-c", BUILD)
-    for person, seen in fresh.tour(*PEOPLE).items():
+    for person, seen in fresh.open_screens(*PEOPLE).items():
         assert failures(seen) == {}, person
 
 
@@ -248,7 +248,7 @@ def test_a_fresh_sqlite_database_comes_up_and_works(tmp_path):
     assert "No migrations to apply" in panel("manage.py", "migrate")
     assert schema() == before
     panel("-c", BUILD)
-    for person, seen in json.loads(panel("-m", "tests.all_pages", "tour", *PEOPLE)).items():
+    for person, seen in json.loads(panel("-m", "tests.all_pages", "screens", *PEOPLE)).items():
         assert failures(seen) == {}, person
 
 

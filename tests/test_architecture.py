@@ -86,7 +86,7 @@ def missing_roles(pattern):
         return ""
     view, initkwargs = pattern.callback.view_class, pattern.callback.view_initkwargs
     if not issubclass(view, (RoleRequiredMixin, BaseLoginView, ApiView)):
-        return "its view asks for no role"
+        return "its view requires no role"
     if issubclass(view, AccessMixin):
         return "its view has Django's permissions besides"
     table = initkwargs.get("table")
@@ -107,7 +107,7 @@ def test_a_view_without_roles_is_found():
     class Forgotten(RoleRequiredMixin, View):
         pass
 
-    assert missing_roles(path("x/", View.as_view())) == "its view asks for no role"
+    assert missing_roles(path("x/", View.as_view())) == "its view requires no role"
     assert missing_roles(path("x/", Forgotten.as_view())) == "its view names no roles"
 
 
@@ -115,7 +115,7 @@ def test_a_view_without_roles_is_found():
 def test_every_page_but_the_login_requires_one(pattern):
     is_required = getattr(pattern.callback, "login_required", True)
     if str(pattern.pattern).lstrip("^").startswith("api/"):
-        assert is_required is False, "the API asks for a token, not for a session"
+        assert is_required is False, "the API requires a token, not a session"
     else:
         assert is_required is (pattern.name not in WITHOUT_LOGIN)
 

@@ -70,7 +70,7 @@ def theirs(shared):
 
 
 @pytest.fixture
-def boss(theirs):
+def superadmin(theirs):
     theirs.sign_in("boss@example.net", PASSWORD)
     return theirs
 
@@ -92,18 +92,18 @@ def test_our_admins_and_mailbox_owners_sign_in_to_postfixadmin(theirs):
     assert "Logged in" not in theirs.sign_in("boss@example.net", "wrong")
 
 
-def test_our_rows_are_listed_by_postfixadmin(boss):
-    assert "ours.example Größe" in text_of(boss.get("list.php?table=domain"))
-    assert "adam@ours.example" in text_of(boss.get("list.php?table=admin"))
-    page = text_of(boss.get("list-virtual.php?domain=ours.example"))
+def test_our_rows_are_listed_by_postfixadmin(superadmin):
+    assert "ours.example Größe" in text_of(superadmin.get("list.php?table=domain"))
+    assert "adam@ours.example" in text_of(superadmin.get("list.php?table=admin"))
+    page = text_of(superadmin.get("list-virtual.php?domain=ours.example"))
     assert "mirror.example" in page
     assert "hello@ours.example ida@ours.example" in page
     assert re.search(r"ida@ours.example .* Ida Ö", page)
-    assert "Back soon" in boss.get("vacation.php?username=ida@ours.example")
+    assert "Back soon" in superadmin.get("vacation.php?username=ida@ours.example")
 
 
-def test_our_log_lines_are_shown_by_postfixadmin(boss):
-    page = text_of(boss.post("viewlog.php", fDomain="ours.example"))
+def test_our_log_lines_are_shown_by_postfixadmin(superadmin):
+    page = text_of(superadmin.post("viewlog.php", fDomain="ours.example"))
     for line in (
         "CLI (console) ours.example create domain ours.example",
         "CLI (console) ours.example create mailbox ida@ours.example",
@@ -119,19 +119,19 @@ def test_our_domain_admin_sees_only_their_domains_in_postfixadmin(theirs):
     assert "mirror.example" not in text_of(theirs.get("list.php?table=domain"))
 
 
-def test_our_rows_are_edited_by_postfixadmin(boss, shared):
+def test_our_rows_are_edited_by_postfixadmin(superadmin, shared):
     edit = "edit.php?table={}&edit={}"
-    boss.submit(edit.format("mailbox", "ida@ours.example"), **{"value[name]": "Ida N."})
+    superadmin.submit(edit.format("mailbox", "ida@ours.example"), **{"value[name]": "Ida N."})
     targets = "ida@ours.example\r\nida@example.net"
-    boss.submit(edit.format("alias", "hello@ours.example"), **{"value[goto]": targets})
-    boss.submit(edit.format("domain", "ours.example"), **{"value[description]": "Theirs too"})
+    superadmin.submit(edit.format("alias", "hello@ours.example"), **{"value[goto]": targets})
+    superadmin.submit(edit.format("domain", "ours.example"), **{"value[description]": "Theirs too"})
     assert shared.rows("SELECT name FROM mailbox WHERE username = 'ida@ours.example'") == [
         ("Ida N.",)
     ]
     assert shared.value("SELECT goto FROM alias WHERE address = 'hello@ours.example'") == (
         "ida@ours.example,ida@example.net"
     )
-    pages = shared.look(
+    pages = shared.page_texts(
         "boss@example.net",
         "/mailboxes/",
         "/aliases/",
@@ -148,21 +148,21 @@ def test_our_rows_are_edited_by_postfixadmin(boss, shared):
 # The panel on PostfixAdmin's rows
 
 
-def test_rows_created_by_postfixadmin_are_ours_as_well(boss, shared):
+def test_rows_created_by_postfixadmin_are_ours_as_well(superadmin, shared):
     password = {"value[password]": "other-horse-42", "value[password2]": "other-horse-42"}
-    boss.submit("edit.php?table=domain", **{"value[domain]": "theirs.example"})
-    boss.submit(
+    superadmin.submit("edit.php?table=domain", **{"value[domain]": "theirs.example"})
+    superadmin.submit(
         "edit.php?table=mailbox&domain=theirs.example",
         **password,
         **{"value[local_part]": "theo", "value[domain]": "theirs.example", "value[name]": "Théo"},
         **{"value[welcome_mail]": "0"},
     )
-    boss.submit(
+    superadmin.submit(
         "edit.php?table=admin",
         **password,
         **{"value[username]": "eva@theirs.example", "value[domains][]": "theirs.example"},
     )
-    boss.submit(
+    superadmin.submit(
         "edit.php?table=admin",
         **password,
         **{"value[username]": "chief@theirs.example", "value[superadmin]": "1"},
@@ -174,14 +174,14 @@ def test_rows_created_by_postfixadmin_are_ours_as_well(boss, shared):
         "/log/",
         "/mailboxes/theo@theirs.example/edit/",
     ]
-    pages = shared.look("boss@example.net", *urls)
+    pages = shared.page_texts("boss@example.net", *urls)
     for url in urls[1:]:
         assert "theo@theirs.example" in pages[url], url
-    seen = shared.tour(
+    seen = shared.open_screens(
         "theo@theirs.example",
         "eva@theirs.example",
         "chief@theirs.example",
-        TOUR_PASSWORD="other-horse-42",
+        ALL_PAGES_PASSWORD="other-horse-42",
     )
     for person, pages in seen.items():
         assert [what for what, status in pages.items() if status not in range(200, 500)] == []
@@ -191,16 +191,16 @@ def test_rows_created_by_postfixadmin_are_ours_as_well(boss, shared):
     assert seen["chief@theirs.example"]["GET /domains/ours.example/"] == 200
 
 
-def test_deletions_on_either_side_are_complete(boss, shared):
-    boss.submit("edit.php?table=domain", **{"value[domain]": "short.example"})
-    assert "short.example" in boss.get("list.php?table=domain")
+def test_deletions_on_either_side_are_complete(superadmin, shared):
+    superadmin.submit("edit.php?table=domain", **{"value[domain]": "short.example"})
+    assert "short.example" in superadmin.get("list.php?table=domain")
     shared.panel("-c", DELETE)
-    assert "short.example" not in boss.get("list.php?table=domain")
-    boss.delete("aliasdomain", "mirror.example")
-    boss.delete("alias", "hello@ours.example")
-    boss.delete("mailbox", "ida@ours.example")
-    boss.delete("domain", "ours.example")
-    boss.delete("admin", "adam@ours.example")
+    assert "short.example" not in superadmin.get("list.php?table=domain")
+    superadmin.delete("aliasdomain", "mirror.example")
+    superadmin.delete("alias", "hello@ours.example")
+    superadmin.delete("mailbox", "ida@ours.example")
+    superadmin.delete("domain", "ours.example")
+    superadmin.delete("admin", "adam@ours.example")
     for table, column in (
         ("domain", "domain"),
         ("alias", "domain"),
@@ -211,7 +211,7 @@ def test_deletions_on_either_side_are_complete(boss, shared):
     ):
         names = {name for (name,) in shared.rows(f"SELECT {column} FROM {table}")}
         assert not names & {"ours.example", "short.example"}, table
-    seen = shared.tour("boss@example.net")["boss@example.net"]
+    seen = shared.open_screens("boss@example.net")["boss@example.net"]
     assert [what for what, status in seen.items() if status not in range(200, 500)] == []
 
 
@@ -245,16 +245,16 @@ def test_postfixadmins_upgrade_runs_on_an_adopted_2_1(mariadb, convert):
     if convert:
         database.panel("manage.py", "convert-tables")
     with PostfixAdmin(mariadb, database.name) as theirs:
-        said = theirs.upgrade()
-        assert database.value("SELECT value FROM config WHERE name = 'version'") == "1847", said
+        output = theirs.upgrade()
+        assert database.value("SELECT value FROM config WHERE name = 'version'") == "1847", output
         database.migrate()
         assert "Logged in as root@example.net" in theirs.sign_in("root@example.net", PASSWORD)
         assert "bob@example.org" in theirs.get("list-virtual.php?domain=example.org")
-    for person, seen in database.tour("root@example.net", "alice@example.org").items():
+    for person, seen in database.open_screens("root@example.net", "alice@example.org").items():
         assert [what for what, status in seen.items() if status not in range(200, 500)] == []
         assert seen["GET /"] == 200, person
     failed = {
-        what: status for what, status in database.errands().items() if status not in range(500)
+        what: status for what, status in database.change_rows().items() if status not in range(500)
     }
     assert failed == {}
     database.drop()

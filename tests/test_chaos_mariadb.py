@@ -13,14 +13,14 @@ class OperatedMariaDB(MariaDB):
 
     flush_at_commit = 1
 
-    def people(self):
-        people = super().people()
-        with people.open("a") as file:
+    def initial_statements(self):
+        initial_statements = super().initial_statements()
+        with initial_statements.open("a") as file:
             # An account is not created if grants of its name are left from an earlier start.
             file.write("DELETE FROM mysql.db WHERE User = 'panel';\nFLUSH PRIVILEGES;\n")
             file.write("CREATE USER 'panel'@'%' IDENTIFIED BY 'secret';\n")
             file.write("GRANT ALL ON mailadmin.* TO 'panel'@'%';\n")
-        return people
+        return initial_statements
 
 
 def test_on_mariadb_with_two_panels(seconds, seed, tmp_path):

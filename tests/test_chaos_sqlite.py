@@ -27,8 +27,8 @@ GUARD = 'read -r _; umount -l -- "$0"'
 @contextmanager
 def disk_of_its_own(folder):
     """Return a small file system if the machine allows one; otherwise no disk can get full."""
-    asked = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
-    if subprocess.run(asked, capture_output=True).returncode:
+    command_line = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+    if subprocess.run(command_line, capture_output=True).returncode:
         yield False
         return
     guard = ["/bin/sh", "-c", GUARD, str(folder)]

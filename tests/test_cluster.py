@@ -132,16 +132,16 @@ def storm(cluster, panels):
     with ThreadPoolExecutor(WRITERS) as pool:
         working = [pool.submit(writer.work) for writer in writers]
         try:
-            go_on(writers, working)
+            wait_for_progress(writers, working)
             first.kill()
-            go_on(writers, working)
-            first.come_back()
-            go_on(writers, working)
+            wait_for_progress(writers, working)
+            first.restart()
+            wait_for_progress(writers, working)
             second.provider("gmcast.isolate=1")
-            go_on(writers, working)
+            wait_for_progress(writers, working)
             second.provider("gmcast.isolate=0")
             second.wait_until(second.is_ready)
-            go_on(writers, working)
+            wait_for_progress(writers, working)
         finally:
             over.set()
         for one in working:
@@ -149,7 +149,7 @@ def storm(cluster, panels):
     return writers
 
 
-def go_on(writers, working, more=10):
+def wait_for_progress(writers, working, more=10):
     """Wait until each writer has created this many more mailboxes."""
     before = [len(writer.done) for writer in writers]
     deadline = time.monotonic() + 2 * PATIENCE
@@ -158,7 +158,7 @@ def go_on(writers, working, more=10):
             if one.done():
                 one.result()
                 pytest.fail("a writer has ended")
-        assert time.monotonic() < deadline, "the panels take no changes any more"
+        assert time.monotonic() < deadline, "the panels accept no changes any more"
         time.sleep(0.1)
 
 
@@ -256,7 +256,7 @@ def test_wrong_passwords_count_at_all_panels_together(cluster, panels, storm):
     answers = []
     for number in range(MAX_FAILURES_PER_CLIENT + 1):
         person = Person(panels[number % len(panels)])
-        answers.append(person.sign_in("bob@example.org", "not his password").status)
+        answers.append(person.sign_in("bob@example.org", "a wrong password").status)
     assert answers[:-1] == [200] * MAX_FAILURES_PER_CLIENT
     assert answers[-1] == 429
 
@@ -268,11 +268,11 @@ def test_a_read_only_node_is_left_for_another(cluster, storm):
         alone.run()
         first.client.execute("SET GLOBAL read_only = 1")
         try:
-            said = Person(alone).get("/readyz")
+            response = Person(alone).get("/readyz")
             choosing.run()
         finally:
             first.client.execute("SET GLOBAL read_only = 0")
-    assert (said.status, "read only" in said.text) == (503, True)
+    assert (response.status, "read only" in response.text) == (503, True)
 
 
 @pytest.mark.release
@@ -291,7 +291,7 @@ def test_without_a_quorum_panels_report_it_in_seconds_and_recover(cluster, panel
     back = until(panels, "/readyz", 200)
     for node in cluster.nodes:
         node.wait_until(node.is_ready)
-    print(f"\nno majority: told after {took:.1f} s, back after {back:.1f} s")
+    print(f"\nno majority: reported after {took:.1f} s, back after {back:.1f} s")
     assert took < FEW_SECONDS
     assert me.get("/domains/").status == 200
 
@@ -307,9 +307,9 @@ def until(panels, path, status):
 
 
 def in_seconds(panel, path):
-    asked = time.monotonic()
+    began = time.monotonic()
     answer = Person(panel).get(path)
-    assert time.monotonic() - asked < FEW_SECONDS
+    assert time.monotonic() - began < FEW_SECONDS
     return answer
 
 
@@ -325,7 +325,7 @@ def test_a_job_continues_elsewhere_when_its_machine_and_node_die(cluster, panels
         cluster.nodes[0].kill()
         other.run()
         wait_for_job(cluster.nodes[1], lambda state, done: state == "done")
-    cluster.nodes[0].come_back()
+    cluster.nodes[0].restart()
     deleted = "AND `table` = 'mailbox' AND verb = 'delete'"
     count = "SELECT COUNT(*), COUNT(DISTINCT `key`) FROM mailadmin_change"
     found = cluster.wait_until_equal(f"{count} WHERE domain = 'large.example' {deleted}")
@@ -335,14 +335,14 @@ def test_a_job_continues_elsewhere_when_its_machine_and_node_die(cluster, panels
     ) == ["0"]
 
 
-def wait_for_job(node, told):
+def wait_for_job(node, is_done):
     deadline = time.monotonic() + PATIENCE
     sql = "SELECT state, done FROM mailadmin_job WHERE kind = 'delete-domains'"
     while True:
         # Before the first response the row is being replicated.
         found = node.client.execute(sql, "mailadmin") or ["waiting\t0"]
         state, done = found[0].split("\t")
-        if told(state, int(done)):
+        if is_done(state, int(done)):
             return
         assert time.monotonic() < deadline, (state, done)
         time.sleep(0.02)

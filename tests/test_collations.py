@@ -31,9 +31,9 @@ SUBJECTS = (
 def test_the_panel_does_not_depend_on_the_collation(collation):
     ours = ("PYTEST_", "TEST_DATABASE", "TEST_MARIADB", "MAILADMIN_")  # it starts its own server
     environ = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
-    asked = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUBJECTS]
+    command_line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUBJECTS]
     done = subprocess.run(
-        asked,
+        command_line,
         cwd=BASE_DIR,
         env=environ | {"TEST_COLLATION": collation},
         capture_output=True,
@@ -111,9 +111,9 @@ def test_only_an_address_itself_opens_its_mailbox(converted):
 @pytest.mark.release
 @pytest.mark.mysql
 def test_all_pages_open_and_all_rows_are_made_changed_and_deleted(converted):
-    seen = converted.tour("root@example.net", "alice@example.org", "bob@example.org")
+    seen = converted.open_screens("root@example.net", "alice@example.org", "bob@example.org")
     for person, answers in seen.items():
         assert {what: s for what, s in answers.items() if s not in range(200, 500)} == {}, person
         assert answers["GET /"] == 200
-    errands = converted.errands()
-    assert {what: s for what, s in errands.items() if s not in range(500)} == {}
+    change_rows = converted.change_rows()
+    assert {what: s for what, s in change_rows.items() if s not in range(500)} == {}

@@ -22,7 +22,7 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.domains import delete_domains
 from mailboxes.services.mailboxes import create_mailboxes
-from tests.base import Program, build_world
+from tests.base import ApiClient, build_world
 
 pytestmark = pytest.mark.mysql
 
@@ -74,7 +74,7 @@ class ConcurrencyTests(TransactionTestCase):
         perform(Actor.console(), create_token, root, {"name": "twice", "domains": []}, text)
         row = {"local_part": "sales", "domain": "example.org", "goto": ["bob@example.org"]}
         key = {"Idempotency-Key": "sales"}
-        results = at_once([lambda: Program(text).post("aliases", row, headers=key)] * 6)
+        results = at_once([lambda: ApiClient(text).post("aliases", row, headers=key)] * 6)
         self.assertEqual([answer.status_code for answer in results], [201] * 6)
         # The same values; MySQL stores the keys of JSON in its own order.
         first, *others = (answer.json() for answer in results)

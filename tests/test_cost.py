@@ -32,7 +32,7 @@ def costs(mariadb):
     return found
 
 
-def asked(costs, method="GET"):
+def costs_by_page(costs, method="GET"):
     """Return (user, page, cost in the small and in the large database)."""
     small, large = costs
     for page in pages.PAGES:
@@ -44,7 +44,7 @@ def asked(costs, method="GET"):
 def test_no_page_runs_more_than_ten_queries(costs):
     many = {
         (person, page.name): queries
-        for person, page, _small, (queries, _rows, _size) in asked(costs)
+        for person, page, _small, (queries, _rows, _size) in costs_by_page(costs)
         if queries > (page.queries or QUERIES)
     }
     assert many == {}
@@ -54,7 +54,7 @@ def test_no_page_runs_more_than_ten_queries(costs):
 def test_a_page_reads_few_more_rows_than_it_shows(costs):
     read = {
         (person, page.name): rows
-        for person, page, _small, (_queries, rows, _size) in asked(costs)
+        for person, page, _small, (_queries, rows, _size) in costs_by_page(costs)
         if not page.exempt and rows > A_ROW[person] * SHOWN
     }
     assert read == {}
@@ -65,7 +65,7 @@ def test_rows_read_do_not_grow_with_the_database(costs, method):
     """If both show the same number of rows."""
     grown = {
         (person, page.name): (small[1], large[1])
-        for person, page, small, large in asked(costs, method)
+        for person, page, small, large in costs_by_page(costs, method)
         if not page.exempt and large[2] < small[2] * 1.1 and large[1] > small[1] * GROWTH + SLACK
     }
     assert grown == {}

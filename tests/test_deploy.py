@@ -52,22 +52,22 @@ class Panel:
             "MAILADMIN_BIND": self.bind,
             "TEST_MARK": self.mark[10:],
         }
-        with (self.folder / "said").open("w") as said:
+        with (self.folder / "said").open("w") as output:
             self.process = subprocess.Popen(
                 [self.folder / "deploy/run"],
                 env=bare | environ,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
-                stdout=said,
+                stdout=output,
                 stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + PATIENCE
-        while self.process.poll() is None and self.url not in self.said():
-            assert time.monotonic() < deadline, self.said()
+        while self.process.poll() is None and self.url not in self.output():
+            assert time.monotonic() < deadline, self.output()
             time.sleep(0.05)
-        return self.said()
+        return self.output()
 
-    def said(self):
+    def output(self):
         return (self.folder / "said").read_text()
 
     def stop(self):
@@ -147,11 +147,11 @@ def installed(panel):
 
 
 def test_one_command_serves_the_panel_to_its_first_superadmin(panel):
-    said = panel.start()
+    output = panel.start()
     password = panel.folder / "first-admin-password"
-    assert str(password) in said
+    assert str(password) in output
     assert password.stat().st_mode & 0o777 == 0o600
-    assert password.read_text().strip() not in said
+    assert password.read_text().strip() not in output
     assert panel.sign_in("admin@localhost", password.read_text().strip()) == f"{panel.url}/"
     assert panel.sign_in("admin@localhost", "not this one") == f"{panel.url}/login/"
 
@@ -160,10 +160,10 @@ def test_metrics_include_all_processes(panel):
     panel.start()
     for _time in range(5):
         urllib.request.build_opener().open(f"{panel.url}/login/").read()
-    told = urllib.request.build_opener().open(f"{panel.url}/metrics").read().decode()
+    metrics = urllib.request.build_opener().open(f"{panel.url}/metrics").read().decode()
     count = 'mailadmin_request_seconds_count{method="GET",status="2xx",view="login"}'
-    assert f"{count} " in told, told
-    assert float(told.partition(count)[2].split()[0]) >= 5
+    assert f"{count} " in metrics, metrics
+    assert float(metrics.partition(count)[2].split()[0]) >= 5
 
 
 def test_the_database_and_its_key_are_private(installed):
@@ -173,8 +173,8 @@ def test_the_database_and_its_key_are_private(installed):
 
 def test_a_second_start_changes_nothing(installed):
     password = (installed.folder / "first-admin-password").read_text()
-    said = installed.start()
-    assert said.splitlines() == [f"mailadmin: {installed.url}/"]
+    output = installed.start()
+    assert output.splitlines() == [f"mailadmin: {installed.url}/"]
     assert (installed.folder / "first-admin-password").read_text() == password
 
 
@@ -183,7 +183,7 @@ def test_stopping_leaves_no_process(installed, number):
     installed.start()
     assert {"mailadmin-web", "mailadmin-worke"} <= set(installed.processes().values())
     installed.process.send_signal(number)
-    assert installed.process.wait(60) == 0, installed.said()
+    assert installed.process.wait(60) == 0, installed.output()
     assert installed.processes() == {}
 
 
@@ -206,7 +206,7 @@ def test_a_process_that_dies_is_restarted(installed, name, words):
     # gunicorn's workers are forks of the web server, which is the oldest.
     part = installed.part(name)
     os.kill(part, signal.SIGKILL)
-    wait_for(lambda: f"mailadmin: {words} has ended (signal 9)" in installed.said())
+    wait_for(lambda: f"mailadmin: {words} has ended (signal 9)" in installed.output())
     wait_for(lambda: installed.part(name) not in (None, part))
     assert installed.process.poll() is None
     wait_for(lambda: status_of(f"{installed.url}/readyz") == 200)
@@ -219,28 +219,28 @@ def test_a_process_that_keeps_ending_is_restarted_with_backoff(installed):
     for wait in (1, 2, 4):
         part = wait_for(lambda: installed.part("mailadmin-worke"))
         os.kill(part, signal.SIGKILL)
-        wait_for(lambda wait=wait: f"starting it again in {wait} s" in installed.said())
+        wait_for(lambda wait=wait: f"starting it again in {wait} s" in installed.output())
     assert status_of(f"{installed.url}/healthz") == 200
 
 
 def test_a_wrong_setting_is_reported_before_anything_is_done(panel):
-    said = panel.start(MAILADMIN_QUOTA_MULTIPLIER="many")
-    assert said == "mailadmin: MAILADMIN_QUOTA_MULTIPLIER 'many' is not a whole number\n"
+    output = panel.start(MAILADMIN_QUOTA_MULTIPLIER="many")
+    assert output == "mailadmin: MAILADMIN_QUOTA_MULTIPLIER 'many' is not a whole number\n"
     assert panel.process.wait() == 1
 
 
 def test_an_address_in_use_is_reported(installed):
     host, port = installed.bind.split(":")
     with socket.create_server((host, int(port))):
-        said = installed.start()
-    assert said == f"mailadmin: MAILADMIN_BIND {installed.bind}: Address already in use\n"
+        output = installed.start()
+    assert output == f"mailadmin: MAILADMIN_BIND {installed.bind}: Address already in use\n"
     assert installed.process.wait() == 1
 
 
 def test_an_unreachable_database_is_reported(installed):
-    said = installed.start(MAILADMIN_DATABASE_URL="sqlite:///nowhere/mail")
-    assert said.startswith("mailadmin: MAILADMIN_DATABASE_URL: the folder /nowhere is missing")
-    assert said.count("\n") == 1
+    output = installed.start(MAILADMIN_DATABASE_URL="sqlite:///nowhere/mail")
+    assert output.startswith("mailadmin: MAILADMIN_DATABASE_URL: the folder /nowhere is missing")
+    assert output.count("\n") == 1
 
 
 @pytest.mark.mariadb
@@ -251,9 +251,9 @@ def test_mysql_needs_one_variable_and_a_secret_key(panel, empty_database):
         "MAILADMIN_ADMIN": "root@example.net",
         "MAILADMIN_ADMIN_PASSWORD": "correct horse 42",
     }
-    said = panel.start(**given)
-    assert panel.url in said
-    assert "correct horse" not in said
+    output = panel.start(**given)
+    assert panel.url in output
+    assert "correct horse" not in output
     assert panel.sign_in("root@example.net", "correct horse 42") == f"{panel.url}/"
     panel.stop()
     assert panel.start(**given).splitlines() == [f"mailadmin: {panel.url}/"]

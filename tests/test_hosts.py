@@ -219,7 +219,7 @@ class LostConnectionTests(TransactionTestCase):
 
     def test_the_page_reports_an_unknown_outcome(self):
         request = RequestFactory().post("/")
-        for error, said in (
+        for error, message in (
             (CommitOutcomeUnknown(2013, "lost"), "Check before you make it again"),
             (OperationalError(1047, "not prepared"), "Nothing was changed"),
         ):
@@ -227,7 +227,7 @@ class LostConnectionTests(TransactionTestCase):
                 raise error
             except OperationalError:
                 response = server_error(request)
-            self.assertContains(response, said, status_code=503)
+            self.assertContains(response, message, status_code=503)
 
     def test_a_session_survives_a_connection_lost_while_saving(self):
         client, bob = Client(), Mailbox.objects.get(pk="bob@example.org")

@@ -48,7 +48,7 @@ def progress(database):
     return state, int(done), int(total)
 
 
-def die_on_the_way(database):
+def kill_midway(database):
     """Kill a worker after it has deleted a part of the domain."""
     worker = subprocess.Popen(
         [sys.executable, "manage.py", "worker"],
@@ -66,7 +66,7 @@ def test_a_deletion_of_a_killed_worker_is_finished_by_the_next(database):
     others = int(database.value(f"SELECT COUNT(*) FROM mailbox WHERE domain <> '{DOMAIN}'"))
     database.panel("-c", CONFIRM)
     assert database.value(f"SELECT active FROM domain WHERE domain = '{DOMAIN}'") == "0"
-    die_on_the_way(database)
+    kill_midway(database)
     state, done, total = progress(database)
     assert state == "running"
     assert 300 <= done < total

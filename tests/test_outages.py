@@ -21,7 +21,7 @@ from django.test import Client, TransactionTestCase
 from domains.models import Admin
 from mailadmin.db.mysql.errors import CommitOutcomeUnknown
 from mailadmin.observability import readiness
-from tests.base import Program, World, build_world
+from tests.base import ApiClient, World, build_world
 
 OUTAGES = {
     "gone": (OperationalError(2006, "Server has gone away"), "does not answer"),
@@ -242,7 +242,7 @@ class RealOutageTests(TransactionTestCase):
             mock.patch("mailadmin.changes.perform.insert_rows", side_effect=full),
             self.assertLogs("mailadmin.api", "ERROR"),
         ):
-            answer = Program(text).post("domains", {"domain": "new.example"})
+            answer = ApiClient(text).post("domains", {"domain": "new.example"})
         self.assertEqual(answer.status_code, 503, answer.content)
         perform(Actor.console(), create_domains, [{"domain": "new.example"}])  # nothing was stored
 

@@ -62,16 +62,18 @@ def test_a_missing_program_is_reported_before_the_first_test():
         "programs.PACKAGES['some-package'] = ('no-such-program',)\n"
         "import tests.settings\n"
     )
-    asked = [sys.executable, "-c", code]
-    stopped = subprocess.run(asked, cwd=BASE_DIR, capture_output=True, text=True)
+    command_line = [sys.executable, "-c", code]
+    stopped = subprocess.run(command_line, cwd=BASE_DIR, capture_output=True, text=True)
     assert stopped.returncode == 1
     assert "no-such-program (package some-package)" in stopped.stderr
 
 
 def test_missing_packages_are_those_to_be_installed(monkeypatch):
     gone = programs.POSTFIX / "postfix-pcre.so"
-    there = programs.is_there
-    monkeypatch.setattr(programs, "is_there", lambda program: program != gone and there(program))
+    there = programs.is_available
+    monkeypatch.setattr(
+        programs, "is_available", lambda program: program != gone and there(program)
+    )
     assert programs.missing_packages() == ["postfix-pcre"]
     assert programs.missing_programs() == [f"{gone} (package postfix-pcre)"]
 
@@ -114,9 +116,9 @@ def test_the_packages_have_these_names(tmp_path):
     places = {"State::lists": root / "var/lib/apt/lists", "Etc": root / "etc/apt"}
     options = [f"-oDir::{name}={place}" for name, place in (places | {"Cache": tmp_path}).items()]
     (tmp_path / "archives/partial").mkdir(parents=True)
-    asked = [programs.command("apt-cache"), *options, "dumpavail"]
-    told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-    known = set(re.findall(r"^Package: (.+)$", told, re.MULTILINE))
+    command_line = [programs.command("apt-cache"), *options, "dumpavail"]
+    output = subprocess.run(command_line, capture_output=True, text=True, check=True).stdout
+    known = set(re.findall(r"^Package: (.+)$", output, re.MULTILINE))
     if "apt" not in known:
         pytest.skip("apt has no index here")
     needed = programs.PACKAGES.keys() | programs.ESSENTIAL.keys() | install.COMPILER.keys()

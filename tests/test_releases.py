@@ -39,8 +39,10 @@ def test_an_unknown_release_stops_the_run_with_a_reason():
 @needs_root
 @pytest.mark.parametrize("release", programs.RELEASES)
 def test_each_release_runs_its_own_programs(release):
-    said = subprocess.run([releases.command("dovecot", release), "--version"], capture_output=True)
-    assert said.stdout.decode().startswith(f"{programs.RELEASES[release].dovecot}.")
+    result = subprocess.run(
+        [releases.command("dovecot", release), "--version"], capture_output=True
+    )
+    assert result.stdout.decode().startswith(f"{programs.RELEASES[release].dovecot}.")
 
 
 @needs_root

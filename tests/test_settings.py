@@ -327,25 +327,25 @@ def test_inline_scripts_and_styles_are_forbidden():
 @pytest.mark.mariadb
 @pytest.mark.django_db
 class TestMariaDBConnection:
-    def ask(self, sql):
+    def run_query(self, sql):
         with connection.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchall()
 
     def test_a_second_statement_is_refused(self):
         with pytest.raises(ProgrammingError):
-            self.ask("SELECT 1; SELECT 2")
+            self.run_query("SELECT 1; SELECT 2")
 
     def test_local_infile_is_disabled(self):
         with pytest.raises(OperationalError, match="disabled|not allowed"):
-            self.ask("LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE django_session")
+            self.run_query("LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE django_session")
 
     def test_writing_is_strict_and_zero_dates_are_read(self):
-        assert self.ask("SELECT @@sql_mode") == (("STRICT_TRANS_TABLES",),)
-        assert self.ask("SELECT CAST('0000-00-00 00:00:00' AS DATETIME)") == ((None,),)
+        assert self.run_query("SELECT @@sql_mode") == (("STRICT_TRANS_TABLES",),)
+        assert self.run_query("SELECT CAST('0000-00-00 00:00:00' AS DATETIME)") == ((None,),)
 
     def test_concurrent_commits_are_visible(self):
-        assert self.ask("SELECT @@tx_isolation") == (("READ-COMMITTED",),)
+        assert self.run_query("SELECT @@tx_isolation") == (("READ-COMMITTED",),)
 
 
 @pytest.mark.mariadb

@@ -246,8 +246,8 @@ class LanguageTests(World):
         self.assert_refused(refused, "Обязательное поле.")
         self.assertEqual(english(refused), set())
         self.assertEqual(english(self.client.get("/nothing/")), set())
-        ticked = {"action": "delete", "keys": [self.bob.pk]}
-        self.assertEqual(english(self.client.post("/mailboxes/bulk/", ticked)), set())
+        selection = {"action": "delete", "keys": [self.bob.pk]}
+        self.assertEqual(english(self.client.post("/mailboxes/bulk/", selection)), set())
 
     def test_the_plain_error_page_has_a_lang_attribute(self):
         with translation.override("ru"):

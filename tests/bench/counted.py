@@ -29,7 +29,7 @@ def reads():
 def counting():
     """Count the queries and rows read in this block."""
     cost = Cost()
-    connection.close_if_unusable_or_obsolete()  # as the request would, and begin counting anew
+    connection.close_if_unusable_or_obsolete()  # as the request would, and restart the count
     first, before = reads(), reads()
     with connection.execute_wrapper(cost.count):
         yield cost
@@ -43,9 +43,11 @@ def application(environ, start_response):
         begun = time.thread_time()
         body = panel()(environ, lambda *arguments: answer.append(arguments))
         seconds = time.thread_time() - begun
-    told = {"X-Cpu": seconds, "X-Queries": cost.queries or 0, "X-Rows": cost.rows or 0}
+    cost_headers = {"X-Cpu": seconds, "X-Queries": cost.queries or 0, "X-Rows": cost.rows or 0}
     status, headers, *rest = answer[0]
-    start_response(status, [*headers, *((name, str(told[name])) for name in told)], *rest)
+    start_response(
+        status, [*headers, *((name, str(cost_headers[name])) for name in cost_headers)], *rest
+    )
     return body
 
 

@@ -94,9 +94,9 @@ class Visitor(Browser):
 
     def sign_in(self, name):
         page = "/users/login.php" if name == OWNER else "/login.php"
-        known = Fields(self.ask("GET", page).body.decode()).sent
+        known = Fields(self.request("GET", page).body.decode()).sent
         body = {"fUsername": name, "fPassword": PASSWORD, "token": known["token"], "lang": "en"}
-        answer = self.ask("POST", page, body)
+        answer = self.request("POST", page, body)
         if answer.status != 302:
             raise RuntimeError(f"PostfixAdmin did not let {name} in: {answer.status}")
         return self
@@ -147,15 +147,15 @@ PAIRS = [
 ]
 
 
-def ask(browser, pair, places, number):
+def request(browser, pair, places, number):
     """Return PostfixAdmin's response; for a form, that to the POST."""
     places = places | {"n": number}
     path = pair.theirs.format_map(places)
     if not pair.body:
-        return good(browser.ask("GET", path), path)
-    known = Fields(good(browser.ask("GET", path), path).body.decode()).sent
+        return good(browser.request("GET", path), path)
+    known = Fields(good(browser.request("GET", path), path).body.decode()).sent
     body = known | {name: text.format_map(places) for name, text in pair.body.items()}
-    answer = browser.ask("POST", path, body)
+    answer = browser.request("POST", path, body)
     if answer.status != 302:
         raise RuntimeError(f"{path}: {answer.status} {answer.body.decode()[-3000:]}")
     return answer

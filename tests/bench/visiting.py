@@ -35,7 +35,7 @@ class Gunicorn(servers.Server):
 
     def _answers(self):
         try:
-            return Browser(self.port).ask("GET", "/healthz").status == 200
+            return Browser(self.port).request("GET", "/healthz").status == 200
         except OSError:
             return False
 
@@ -60,7 +60,7 @@ class Answer:
     body: bytes
     seconds: float
 
-    def told(self, name):
+    def header(self, name):
         return float(self.headers.get(name, 0))
 
 
@@ -71,7 +71,7 @@ class Browser:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
         self.cookies, self.last = {}, 0
 
-    def ask(self, method, path, body=None, **headers):
+    def request(self, method, path, body=None, **headers):
         """Return the response and the time until its last byte."""
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
@@ -96,7 +96,7 @@ class Browser:
 
     def fields(self, path):
         """Return the data that the forms of a page would send."""
-        answer = self.ask("GET", path)
+        answer = self.request("GET", path)
         if answer.status != 200:
             raise RuntimeError(f"{path}: {answer.status}")
         return Fields(answer.body.decode()).sent
@@ -104,7 +104,7 @@ class Browser:
     def sign_in(self, name, password=PASSWORD):
         known = self.fields("/login/")
         body = known | {"username": name, "password": password}
-        answer = self.ask("POST", "/login/", body)
+        answer = self.request("POST", "/login/", body)
         if answer.status != 302:
             raise RuntimeError(f"{name} was not let in: {answer.status}")
         self.token = self.fields("/account/").get("csrfmiddlewaretoken", "")
@@ -130,7 +130,7 @@ class Visits:
             self.browsers[person] = self.sign_in(person)
         return self.browsers[person]
 
-    def ask(self, page, person, number, **headers):
+    def request(self, page, person, number, **headers):
         """Request the page as this user and assert the expected response."""
         places = self.places | {"n": f"{person[0]}{number}"}
         browser = self.browser(person)
@@ -142,7 +142,7 @@ class Visits:
             given = {name: value.format_map(places) for name, value in page.body.items()}
             known = browser.fields(path) if page.form else {"csrfmiddlewaretoken": browser.token}
             body = known | given
-        answer = browser.ask(page.method, path, body, **page.headers, **headers)
+        answer = browser.request(page.method, path, body, **page.headers, **headers)
         if answer.status != page.status:
             text = re.sub(r"<[^>]*>|\s+", " ", answer.body.decode(errors="replace"))
             raise RuntimeError(f"{person}: {path}: {answer.status} {text[-1500:]}")

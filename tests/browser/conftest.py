@@ -37,7 +37,7 @@ class Visitor:
     page: object
     base: str
     complaints: list = field(default_factory=list)
-    strangers: list = field(default_factory=list)
+    foreign_requests: list = field(default_factory=list)
 
     def go(self, path):
         self.page.goto(self.base + path)
@@ -102,8 +102,10 @@ def visitor(request, chromium, live_server, world):
     page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
     page.on(
         "request",
-        lambda r: r.url.startswith((live_server.url, "data:")) or visitor.strangers.append(r.url),
+        lambda r: (
+            r.url.startswith((live_server.url, "data:")) or visitor.foreign_requests.append(r.url)
+        ),
     )
     yield visitor
     context.close()
-    assert visitor.strangers == [], "a page asked somebody else for something"
+    assert visitor.foreign_requests == [], "a page sent a request to another host"

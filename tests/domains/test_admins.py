@@ -31,7 +31,7 @@ class AdminTests(TableTests, World):
         ]
         self.perform(self.root, create_admins, rows)
 
-    def marks(self, key):
+    def assigned_domains(self, key):
         return sorted(
             DomainAdmin._base_manager.filter(admin=key, active=True).values_list(
                 "domain_id", flat=True
@@ -39,14 +39,14 @@ class AdminTests(TableTests, World):
         )
 
     def test_a_superadmin_has_postfixadmins_all_row(self):
-        self.assertEqual(self.marks("root@example.net"), [ALL_DOMAINS])
+        self.assertEqual(self.assigned_domains("root@example.net"), [ALL_DOMAINS])
 
     def test_a_demoted_superadmin_loses_the_all_row(self):
         self.perform(
             self.root, create_admins, [{"username": "second@example.net", "superadmin": True}]
         )
         self.perform(self.root, set_admins, ["second@example.net"], "superadmin", False)
-        self.assertEqual(self.marks("second@example.net"), [])
+        self.assertEqual(self.assigned_domains("second@example.net"), [])
 
     def test_an_unknown_domain_is_a_field_error(self):
         self.sign_in(self.root)

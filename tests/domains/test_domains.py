@@ -129,7 +129,7 @@ class DomainTests(TableTests, World):
 class AliasDomainVerdictTests(World):
     """The domain page shows the same verdict as the explanation of an address."""
 
-    def says(self, name="mirror.example"):
+    def verdict_text(self, name="mirror.example"):
         self.sign_in(self.root)
         return self.client.get(f"/domains/{name}/").content.decode()
 
@@ -138,9 +138,9 @@ class AliasDomainVerdictTests(World):
         ends = {"alias_domain": "mirror.example", "target_domain": "example.org"}
         rows = {name: Domain.objects.get(pk=key) for name, key in ends.items()}
         self.perform(self.root, create_alias_domains, [rows])
-        self.assertIn("Mail is delivered as mail for example.org.", self.says())
+        self.assertIn("Mail is delivered as mail for example.org.", self.verdict_text())
         Domain.objects.filter(pk="example.org").update(active=False)
-        self.assertIn("Mail is rejected at RCPT", self.says())
+        self.assertIn("Mail is rejected at RCPT", self.verdict_text())
 
     def test_a_transport_of_the_panel_is_not_an_error(self):
         for transport, text in (
@@ -148,4 +148,4 @@ class AliasDomainVerdictTests(World):
             ("mailadmin-autoreply:", "Answered only, delivered nowhere."),
         ):
             Domain.objects.filter(pk="example.org").update(transport=transport)
-            self.assertIn(text, self.says("example.org"))
+            self.assertIn(text, self.verdict_text("example.org"))

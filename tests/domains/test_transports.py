@@ -48,7 +48,7 @@ class TransportTests(TableTests, TransportWorld):
     create_data = {
         "pattern": " Joe@Bücher.example",
         "transport": "smtp:[mx.example.net]:25",
-        "description": "Until he has moved",
+        "description": "Until the move",
         "active": "on",
     }
     created_key = "joe@xn--bcher-kva.example"
@@ -133,8 +133,8 @@ class TransportTests(TableTests, TransportWorld):
         self.assertNotContains(self.client.get("/domains/example.com/"), "/transports/.example")
 
     def test_explain_links_to_the_row_that_matched(self):
-        told = explain(self.root, "bob@example.org")
-        (end,) = told["deliveries"]
+        explanation = explain(self.root, "bob@example.org")
+        (end,) = explanation["deliveries"]
         self.assertEqual((end["transport"], end["nexthop"]), ("smtp", "[10.0.0.1]:2525"))
         rows = [row for look in end["lookups"] for row in look["rows"]]
         row = {"table": "transport", "key": "example.org", "url": "/transports/example.org/edit/"}
@@ -149,9 +149,11 @@ class TransportTests(TableTests, TransportWorld):
 
     def test_discarded_mail_is_not_delivered(self):
         self.make(("bob@example.org", "discard:"), ("x@far.test", "error:5.1.1 Gone"))
-        told = explain(self.root, "bob@example.org")
-        self.assertEqual((told["outcome"], told["deliveries"][0]["kind"]), ("discarded",) * 2)
-        self.assertEqual(told["says"], "Accepted, then silently discarded.")
+        explanation = explain(self.root, "bob@example.org")
+        self.assertEqual(
+            (explanation["outcome"], explanation["deliveries"][0]["kind"]), ("discarded",) * 2
+        )
+        self.assertEqual(explanation["says"], "Accepted, then silently discarded.")
 
     def test_mail_rejected_or_deferred_by_its_transport_is_not_delivered(self):
         alias = Alias.objects.filter(pk="info@example.org")
@@ -163,26 +165,26 @@ class TransportTests(TableTests, TransportWorld):
             Transport.objects.filter(pk="x@far.test").delete()
             self.make(("x@far.test", transport))
             alias.update(goto="bob@example.org,x@far.test")
-            told = explain(self.root, "info@example.org")
-            self.assertEqual(told["outcome"], "partly")
+            explanation = explain(self.root, "info@example.org")
+            self.assertEqual(explanation["outcome"], "partly")
             self.assertEqual(
-                told["says"],
+                explanation["says"],
                 "Accepted, but bounces at 1 of 2 places."
                 if kind == "bounced"
                 else "Accepted, but deferred at 1 of 2 places.",
             )
-            (end,) = [each for each in told["deliveries"] if each["address"] == "x@far.test"]
+            (end,) = [each for each in explanation["deliveries"] if each["address"] == "x@far.test"]
             self.assertEqual(end["kind"], kind)
             self.assertIn(text, format_delivery(end))
-        told = explain(self.root, "x@example.org")
-        self.assertEqual(told["outcome"], "rejected")
+        explanation = explain(self.root, "x@example.org")
+        self.assertEqual(explanation["outcome"], "rejected")
 
     def test_a_discarded_copy_is_shown_beside_a_delivered_one(self):
         self.make(("x@far.test", "discard:"), ("bob@example.org", ":"))
         Alias.objects.filter(pk="info@example.org").update(goto="bob@example.org,x@far.test")
-        told = explain(self.root, "info@example.org")
-        self.assertEqual(told["outcome"], "partly")
-        self.assertEqual(told["says"], "Accepted, but silently discarded at 1 of 2 places.")
+        explanation = explain(self.root, "info@example.org")
+        self.assertEqual(explanation["outcome"], "partly")
+        self.assertEqual(explanation["says"], "Accepted, but silently discarded at 1 of 2 places.")
 
     def test_the_domain_filter_finds_rows_of_the_domain(self):
         self.make(("joe@example.org", ":"), (".example.org", ":"), ("notexample.org", ":"))

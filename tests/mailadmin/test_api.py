@@ -35,7 +35,7 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.services import mailboxes
 from mailboxes.services.mailboxes import delete_mailboxes
 from mailboxes.tables import MailboxTable
-from tests.base import PASSWORD, Program, World
+from tests.base import PASSWORD, ApiClient, World
 
 DAVE = {"local_part": "dave", "domain": "example.org", "password": PASSWORD, "quota": 100}
 
@@ -55,7 +55,7 @@ class TokenTests(World):
         self.assertNotIn(text, json.dumps(list(Change.objects.values()), default=str))
         self.assertNotIn(token.digest, json.dumps(list(Change.objects.values()), default=str))
         self.assertEqual(self.logged(), [("create_token", "", "alice@example.org backup")])
-        self.assertEqual(Program(text).get("mailboxes").status_code, 200)
+        self.assertEqual(ApiClient(text).get("mailboxes").status_code, 200)
 
     def test_a_token_has_no_more_rights_than_its_owner(self):
         program = self.api(self.alice)
@@ -142,7 +142,7 @@ class TokenTests(World):
         self.sign_in(self.alice)
         today = timezone.localdate()
         page = self.client.post("/account/tokens/", {"name": "today", "expires": today.isoformat()})
-        self.assertEqual(Program(page.context["new"]).get("mailboxes").status_code, 200)
+        self.assertEqual(ApiClient(page.context["new"]).get("mailboxes").status_code, 200)
         midnight = datetime.datetime.combine(today + datetime.timedelta(days=1), datetime.time())
         self.assertEqual(Token.objects.get(name="today").expires, timezone.make_aware(midnight))
         yesterday = (today - datetime.timedelta(days=1)).isoformat()
@@ -153,7 +153,7 @@ class TokenTests(World):
         text = self.token(self.alice)
         self.sign_in(self.alice)
         self.client.post(f"/account/tokens/{Token.objects.get().pk}/delete/")
-        self.assertEqual(Program(text).get("mailboxes").status_code, 401)
+        self.assertEqual(ApiClient(text).get("mailboxes").status_code, 401)
         self.assertEqual(self.logged()[-1][0], "delete_token")
 
     def test_a_token_revoked_during_a_request_writes_nothing(self):
@@ -332,7 +332,7 @@ class RowTests(World):
         self.assertEqual(self.program.post("mailboxes", deep).status_code, 400)
         large = json.dumps([DAVE | {"name": "x" * 11_000_000}])
         for method, place in (("post", "mailboxes"), ("patch", "mailboxes/bob@example.org")):
-            answer = self.program.ask(method, place, large)
+            answer = self.program.request(method, place, large)
             self.assertEqual(answer.status_code, 413)
             self.assertEqual(answer["Content-Type"], "application/problem+json")
 
@@ -491,7 +491,7 @@ class RowTests(World):
             "mailboxes/a/b",
         ):
             for method in ("get", "post", "patch", "delete", "put"):
-                answer = self.program.ask(method, place)
+                answer = self.program.request(method, place)
                 self.assertIn(answer.status_code, (404, 405), (method, place))
                 self.assertEqual(answer["Content-Type"], "application/problem+json")
 
@@ -500,7 +500,7 @@ class RowTests(World):
         with mock.patch("mailboxes.services.domain_deletion.LARGE_DOMAIN_MAILBOXES", 0):
             answer = program.delete("domains/example.org")
         self.assertEqual(answer.status_code, 202)
-        job = Program.ask(program, "get", f"jobs/{answer.json()['job']}")
+        job = ApiClient.request(program, "get", f"jobs/{answer.json()['job']}")
         self.assertEqual((job.status_code, job.json()["state"]), (200, "waiting"))
         self.assertEqual(answer["Location"], f"/api/v1/jobs/{job.json()['id']}")
         self.assertEqual(self.api(self.root).get(f"jobs/{job.json()['id']}").status_code, 404)
@@ -699,7 +699,7 @@ class SchemaTests(World):
         self.assertEqual(
             OPENAPI_PATH.read_text(),
             render_openapi_document(),
-            "make it anew: manage.py api-document",
+            "regenerate it: manage.py api-document",
         )
 
     def test_the_schema_is_public_and_reveals_nothing_of_the_installation(self):

@@ -34,13 +34,13 @@ class ProtocolTests(World):
             response = getattr(Client(), method)("/api/v1/mailboxes")
             self.assert_problem(response, 405, f'Method "{method.upper()}" not allowed.')
             self.assertEqual(response["Allow"], "GET, POST, PATCH, HEAD")
-        response = self.program.ask("post", "log", {})
+        response = self.program.request("post", "log", {})
         self.assert_problem(response, 405, 'Method "POST" not allowed.')
         self.assertEqual(response["Allow"], "GET, HEAD")
 
     def test_head_is_get_without_a_body(self):
         got = self.program.get("mailboxes/bob@example.org")
-        head = self.program.ask("head", "mailboxes/bob@example.org")
+        head = self.program.request("head", "mailboxes/bob@example.org")
         self.assertEqual((head.status_code, head.content), (200, b""))
         for name in ("ETag", "Content-Type", "Content-Length", "Allow"):
             self.assertEqual(head[name], got[name])

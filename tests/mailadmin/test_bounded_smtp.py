@@ -35,7 +35,7 @@ class Server:
         self.listening.close()
 
 
-def says(*parts, pause=0):
+def send_parts(*parts, pause=0):
     """Send these parts, and repeat the last one forever."""
 
     def talk(connection, is_over):
@@ -63,12 +63,12 @@ def answers(**replies):
 
 
 @pytest.fixture
-def asked(settings, monkeypatch):
+def query_server(settings, monkeypatch):
     """Query such a server; return the reply or the error."""
     monkeypatch.setattr(smtp_probe.ProbeSMTP, "session_seconds", 1)
     servers = []
 
-    def ask(talk, tls=False):
+    def query(talk, tls=False):
         servers.append(Server(talk))
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", servers[-1].port
         settings.EMAIL_USE_TLS, settings.EMAIL_HOST_USER = tls, ""
@@ -80,46 +80,46 @@ def asked(settings, monkeypatch):
         finally:
             assert time.monotonic() - start < 10
 
-    yield ask
+    yield query
     for server in servers:
         server.close()
 
 
-def test_replies_of_a_correct_server_are_parsed(asked):
-    assert asked(answers(rcpt=b"250-2.1.5 Ok\r\n250 really\r\n")) == "250 2.1.5 Ok\nreally"
-    assert asked(answers(rcpt=b"550 5.1.1 nobody\r\n")) == "550 5.1.1 nobody"
-    assert asked(answers(rcpt=b"451 4.3.0 later\r\n")) == "451 4.3.0 later"
-    assert asked(answers(mail=b"530 5.7.0 no\r\n")) == "530 5.7.0 no"
-    assert asked(answers(rcpt=b"250 2.1.5 Ok\r\n", quit=b"500 what?\r\n")) == "250 2.1.5 Ok"
-    assert asked(answers(rcpt=b"250 2.1.5 Ok\r\n", quit=None)) == "250 2.1.5 Ok"
+def test_replies_of_a_correct_server_are_parsed(query_server):
+    assert query_server(answers(rcpt=b"250-2.1.5 Ok\r\n250 really\r\n")) == "250 2.1.5 Ok\nreally"
+    assert query_server(answers(rcpt=b"550 5.1.1 nobody\r\n")) == "550 5.1.1 nobody"
+    assert query_server(answers(rcpt=b"451 4.3.0 later\r\n")) == "451 4.3.0 later"
+    assert query_server(answers(mail=b"530 5.7.0 no\r\n")) == "530 5.7.0 no"
+    assert query_server(answers(rcpt=b"250 2.1.5 Ok\r\n", quit=b"500 what?\r\n")) == "250 2.1.5 Ok"
+    assert query_server(answers(rcpt=b"250 2.1.5 Ok\r\n", quit=None)) == "250 2.1.5 Ok"
 
 
 HOSTILE = {
-    "endless lines": (says(GREETING, b"250-more\r\n" * 1000), "too long a reply"),
-    "one endless line": (says(b"220 " + b"x" * 9000), "too long a reply"),
-    "drip": (says(GREETING, b"2", pause=0.1), "takes longer than 1 s"),
-    "lines that drip": (says(b"220-x\r\n", pause=0.1), "takes longer than 1 s"),
+    "endless lines": (send_parts(GREETING, b"250-more\r\n" * 1000), "too long a reply"),
+    "one endless line": (send_parts(b"220 " + b"x" * 9000), "too long a reply"),
+    "drip": (send_parts(GREETING, b"2", pause=0.1), "takes longer than 1 s"),
+    "lines that drip": (send_parts(b"220-x\r\n", pause=0.1), "takes longer than 1 s"),
     "silence": (lambda connection, is_over: is_over.wait(30), "takes longer than 1 s"),
     "drop": (lambda connection, is_over: None, "closed"),
     "drop after the greeting": (answers(ehlo=None, helo=None), "closed"),
     "drop at the recipient": (answers(rcpt=None), "closed"),
-    "another protocol": (says(b"HTTP/1.1 400 Bad Request\r\n"), "does not answer by SMTP"),
+    "another protocol": (send_parts(b"HTTP/1.1 400 Bad Request\r\n"), "does not answer by SMTP"),
     "refused greeting": (answers(greeting=b"554 5.7.1 go away\r\n"), "go away"),
-    "bytes": (says(bytes(range(256)) * 10), "127.0.0.1"),
+    "bytes": (send_parts(bytes(range(256)) * 10), "127.0.0.1"),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_misbehaving_server_is_left_in_time(asked, name):
-    talk, said = HOSTILE[name]
-    assert said in asked(talk)
+def test_a_misbehaving_server_is_left_in_time(query_server, name):
+    talk, expected = HOSTILE[name]
+    assert expected in query_server(talk)
 
 
 OFFER = b"250-mail.test\r\n250 STARTTLS\r\n"
 
 
 @pytest.mark.parametrize(
-    "reply, said",
+    "reply, expected",
     [
         (b"220 go\r\n" + b"garbage" * 100, "127.0.0.1"),
         (b"220 go\r\n250 injected\r\n", "127.0.0.1"),
@@ -128,14 +128,14 @@ OFFER = b"250-mail.test\r\n250 STARTTLS\r\n"
     ],
     ids=["garbage", "injected", "refused", "silence"],
 )
-def test_a_failed_tls_handshake_is_an_error(asked, reply, said):
-    assert said in asked(answers(ehlo=OFFER, star=reply), tls=True)
+def test_a_failed_tls_handshake_is_an_error(query_server, reply, expected):
+    assert expected in query_server(answers(ehlo=OFFER, star=reply), tls=True)
 
 
-def test_plain_text_before_tls_is_discarded(asked, monkeypatch):
+def test_plain_text_before_tls_is_discarded(query_server, monkeypatch):
     def wrapped(self, connection, **options):
         return connection
 
     monkeypatch.setattr(ssl.SSLContext, "wrap_socket", wrapped)
-    said = asked(answers(ehlo=OFFER, star=b"220 go\r\n250 injected\r\n"), tls=True)
-    assert "before the encryption" in said
+    outcome = query_server(answers(ehlo=OFFER, star=b"220 go\r\n250 injected\r\n"), tls=True)
+    assert "before the encryption" in outcome

@@ -16,7 +16,7 @@ from mailadmin.api.models import Token
 from mailadmin.changes.models import Log
 from mailadmin.completion import SHELL_SCRIPTS, find_completions
 from mailboxes.models import Alias, Mailbox, Vacation
-from tests.base import PASSWORD, Program, World
+from tests.base import PASSWORD, ApiClient, World
 
 COMMANDS = {
     "domain": ("example.org", "new.example", ["--description", "Bakery"], ["--mailboxes", "7"]),
@@ -217,14 +217,14 @@ class Tokens(World):
     def test_a_token_is_created_printed_once_listed_and_revoked(self):
         words = ["--name", "backup", "--tables", "mailboxes", "--verbs", "read"]
         (text,) = run("token", "add", "alice@example.org", *words, "--domains", "example.org")
-        program = Program(text)
+        program = ApiClient(text)
         self.assertEqual(program.get("mailboxes").status_code, 200)
         self.assertEqual(program.get("aliases").status_code, 403)
-        (told,) = run_json("token", "list", "--owner", "alice@example.org")
-        self.assertEqual((told["owner"], told["verbs"]), ("alice@example.org", ["read"]))
-        self.assertNotIn("digest", told)
-        self.assertNotIn(text, str(told))
-        run("token", "delete", str(told["id"]))
+        (token,) = run_json("token", "list", "--owner", "alice@example.org")
+        self.assertEqual((token["owner"], token["verbs"]), ("alice@example.org", ["read"]))
+        self.assertNotIn("digest", token)
+        self.assertNotIn(text, str(token))
+        run("token", "delete", str(token["id"]))
         self.assertEqual(program.get("mailboxes").status_code, 401)
 
     def test_a_token_cannot_get_rights_its_owner_lacks(self):
@@ -302,10 +302,10 @@ def test_an_unknown_command_is_wrong_usage():
 def test_a_table_command_imports_neither_views_nor_api(tmp_path):
     """Unneeded imports would take most of the start time."""
     env = os.environ | {"MAILADMIN_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}
-    asked = "import sys, mailadmin; sys.argv = ['mailadmin', 'mailbox', 'show', 'x@y.test']\n"
-    asked += "try:\n mailadmin.main()\nexcept SystemExit:\n print(*sys.modules)"
+    code = "import sys, mailadmin; sys.argv = ['mailadmin', 'mailbox', 'show', 'x@y.test']\n"
+    code += "try:\n mailadmin.main()\nexcept SystemExit:\n print(*sys.modules)"
     env |= {"DJANGO_SETTINGS_MODULE": "mailadmin.settings"}
-    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, env=env)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     loaded = set(done.stdout.split())
     assert "mailboxes.services.mailboxes" in loaded, done.stderr
     heavy = {"mailadmin.urls", "mailadmin.api.base", "mailadmin.api.openapi", "requests"}

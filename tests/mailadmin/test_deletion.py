@@ -71,8 +71,8 @@ class DeletionTests(World):
         with CaptureQueriesContext(connection) as captured:
             self.perform(self.root, delete_domains, ["example.com"])
         self.assertLess(len(captured), 60)
-        told = Change.objects.get(verb="delete", table="mailbox")
-        self.assertEqual(told.values["name"], ["Carol", None])
+        change = Change.objects.get(verb="delete", table="mailbox")
+        self.assertEqual(change.values["name"], ["Carol", None])
         self.assertEqual(
             ChangeSecret.objects.get(table="mailbox").row["maildir"], "example.com/carol/"
         )

@@ -125,8 +125,8 @@ class GeneratedKeyTests(World):
         self.assertEqual(self.newest().src_server, "c.example")
         self.client.post(f"/fetchmail/{new.pk}/toggle/", {"field": "active", "value": "1"})
         self.assertTrue(self.newest().active)
-        ticked = {"action": "delete", "keys": [new.pk], "confirmed": "1"}
-        self.client.post(TABLE.url("bulk"), ticked)
+        selection = {"action": "delete", "keys": [new.pk], "confirmed": "1"}
+        self.client.post(TABLE.url("bulk"), selection)
         self.assertFalse(Fetchmail.objects.filter(pk=new.pk).exists())
         self.assertTrue(Change.objects.filter(verb="delete", table="fetchmail"))
 

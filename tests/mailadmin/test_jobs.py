@@ -38,7 +38,7 @@ class JobTests(World):
         self.perform(self.root, create_mailboxes, rows)
         return [f"m{n:04}@{domain.pk}" for n in range(count)]
 
-    def tick_all(self, action, person=None):
+    def select_all(self, action, person=None):
         self.sign_in(person or self.alice)
         data = {"action": action, "all": "1", "confirmed": "1"}
         return self.client.post("/mailboxes/bulk/?q=m0", data)
@@ -51,7 +51,7 @@ class JobTests(World):
 
     def test_more_than_two_hundred_rows_are_a_job(self):
         self.fill(201)
-        answer = self.tick_all("deactivate")
+        answer = self.select_all("deactivate")
         job = Job.objects.get()
         self.assertRedirects(answer, f"/jobs/{job.pk}/")
         self.assertEqual(self.active(), 201)
@@ -63,13 +63,13 @@ class JobTests(World):
 
     def test_two_hundred_rows_are_changed_immediately(self):
         self.fill(200)
-        self.tick_all("delete")
+        self.select_all("delete")
         self.assertFalse(Job.objects.exists())
         self.assertFalse(Mailbox.objects.filter(username__startswith="m0").exists())
 
     def test_a_job_whose_worker_died_resumes_where_it_stopped(self):
         self.fill(250)
-        self.tick_all("deactivate")
+        self.select_all("deactivate")
         job = leases.claim_job("dead")
         steps = iter([False, True])
         run_job(job, lambda: next(steps))
@@ -82,7 +82,7 @@ class JobTests(World):
 
     def test_a_step_that_fails_leaves_neither_rows_nor_progress(self):
         self.fill(250)
-        self.tick_all("deactivate")
+        self.select_all("deactivate")
         job = leases.claim_job("worker")
         with (
             mock.patch.object(runner, "run_step", side_effect=KeyboardInterrupt),
@@ -93,7 +93,7 @@ class JobTests(World):
 
     def test_a_job_is_held_by_one_worker(self):
         self.fill(201)
-        self.tick_all("deactivate")
+        self.select_all("deactivate")
         first = leases.claim_job("first")
         self.assertIsNone(leases.claim_job("second"))
         Job.objects.update(lease_until=timezone.now() - datetime.timedelta(seconds=1))
@@ -106,7 +106,7 @@ class JobTests(World):
 
     def test_rights_lost_meanwhile_stop_the_job(self):
         self.fill(201)
-        self.tick_all("deactivate")
+        self.select_all("deactivate")
         self.perform(self.root, set_admins, [self.alice.pk], "active", False)
         self.work()
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
@@ -138,8 +138,8 @@ class JobTests(World):
 
     def test_a_job_with_a_fault_stops_and_the_next_one_runs(self):
         self.fill(201)
-        self.tick_all("deactivate")
-        self.tick_all("deactivate")
+        self.select_all("deactivate")
+        self.select_all("deactivate")
         Job.objects.filter(pk=Job.objects.first().pk).update(kind="nobody knows it")
         with self.assertLogs("mailadmin.jobs", "ERROR"):
             self.work()
@@ -150,7 +150,7 @@ class JobTests(World):
 
     def test_jobs_are_visible_to_their_owner_and_superadmins(self):
         self.fill(201)
-        self.tick_all("deactivate", person=self.root)
+        self.select_all("deactivate", person=self.root)
         url = f"/jobs/{Job.objects.get().pk}/"
         self.assertContains(self.client.get("/jobs/"), url)
         self.sign_in(self.alice)
@@ -163,7 +163,7 @@ class JobTests(World):
         self.fill(3)
         self.fill(3, "example.com")
         with mock.patch.object(table, "MAX_IMMEDIATE_ROWS", 1):
-            self.tick_all("deactivate")
+            self.select_all("deactivate")
         self.work()
         inactive = Mailbox.objects.filter(active=False).values_list("domain_id", flat=True)
         self.assertEqual(set(inactive), {"example.org"})

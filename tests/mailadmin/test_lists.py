@@ -59,8 +59,8 @@ class ListTests(World):
         self.sign_in(self.root)
         with CaptureQueriesContext(connection) as captured:
             answer = self.client.get("/mailboxes/export/")
-        asked = [query["sql"] for query in captured if "maildir" in query["sql"]]
-        self.assertEqual(asked, [])
+        statements = [query["sql"] for query in captured if "maildir" in query["sql"]]
+        self.assertEqual(statements, [])
         self.assertIn(b"bob@example.org", b"".join(answer))
 
     def test_search_finds_alias_domains_and_forwardings(self):

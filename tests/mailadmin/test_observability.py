@@ -180,11 +180,11 @@ class Health(World):
         gone = OperationalError(1045, "Access denied for user 'mailadmin'@'db.internal'")
         with (
             mock.patch.object(type(connections["default"]), "_cursor", side_effect=gone),
-            self.assertLogs("mailadmin.checks") as told,
+            self.assertLogs("mailadmin.checks") as logs,
         ):
             response = self.client.get("/readyz")
         self.assertNotContains(response, "internal", status_code=503)
-        self.assertIn("db.internal", told.output[0])
+        self.assertIn("db.internal", logs.output[0])
 
 
 class RequestIdTests(World):
@@ -290,7 +290,7 @@ class Written(list):
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "expected"),
     [
         (
             "SELECT a FROM t WHERE b = 'it''s \\' secret' AND c = 12",
@@ -304,8 +304,8 @@ class Written(list):
         ("SELECT 0xDEADBEEF,\n   -1.5", "SELECT ?, -?"),
     ],
 )
-def test_a_statement_is_logged_without_values(statement, told):
-    assert redact_statement(statement) == told
+def test_a_statement_is_logged_without_values(statement, expected):
+    assert redact_statement(statement) == expected
 
 
 class WorkerHeartbeatTests(TransactionTestCase):
@@ -334,8 +334,8 @@ class Cleaning(World):
         ):
             purge_expired()
         self.assertEqual(LoginFailure.objects.get().key, "new")
-        asked = [query["sql"] for query in captured]
-        self.assertEqual(len([sql for sql in asked if sql.startswith(statements)]), 3)
+        queries = [query["sql"] for query in captured]
+        self.assertEqual(len([sql for sql in queries if sql.startswith(statements)]), 3)
 
 
 def quote():
@@ -361,10 +361,10 @@ class Panel(Server):
         config = BASE_DIR / "deploy/gunicorn.conf.py"
         arguments = ("-m", "gunicorn", "--config", config)
         self.start(sys.executable, *arguments, cwd=BASE_DIR, env=self.environ)
-        self.wait_until(lambda: self.ask("/healthz"))
+        self.wait_until(lambda: self.get("/healthz"))
         return self
 
-    def ask(self, path):
+    def get(self, path):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}") as response:
                 return response.read().decode()
@@ -376,10 +376,10 @@ class Panel(Server):
 def test_metrics_are_summed_over_all_web_processes():
     with Panel() as panel:
         panel.run()
-        before = asked_for(panel, "login")
+        before = scraped(panel, "login")
         for _request in range(40):
-            panel.ask("/login/")
-        assert {asked_for(panel, "login") for _any in range(10)} == {before + 40}
+            panel.get("/login/")
+        assert {scraped(panel, "login") for _any in range(10)} == {before + 40}
         folders = [f.name for f in panel.folder.glob("mailadmin-metrics-*")]
         assert len(folders) == 1
         panel.process.terminate()
@@ -387,9 +387,9 @@ def test_metrics_are_summed_over_all_web_processes():
         assert not (panel.folder / folders[0]).exists()
 
 
-def asked_for(panel, view):
+def scraped(panel, view):
     name = rf'mailadmin_request_seconds_count{{.*view="{view}".*}} (\d+)'
-    found = re.search(name, panel.ask("/metrics"))
+    found = re.search(name, panel.get("/metrics"))
     return int(found[1]) if found else 0
 
 
@@ -397,8 +397,8 @@ def asked_for(panel, view):
 def test_the_json_log_is_json_from_the_first_line_to_the_last():
     with Panel(MAILADMIN_LOG_FORMAT="json") as panel:
         panel.run()
-        panel.ask("/login/")
-        panel.ask("/nowhere")
+        panel.get("/login/")
+        panel.get("/nowhere")
         worker = re.search(r"\d+", " ".join(children(panel.process.pid)))[0]
         os.kill(int(worker), 9)  # gunicorn itself logs something about that
         panel.wait_until(lambda: '"gunicorn.error"' in panel.log.read_text())

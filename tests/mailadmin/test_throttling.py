@@ -29,7 +29,7 @@ from mailboxes.services.mailboxes import (
     edit_mailbox,
     set_mailboxes,
 )
-from tests.base import BACKENDS, PASSWORD, Program, World
+from tests.base import BACKENDS, PASSWORD, ApiClient, World
 
 SECRET = base64.b32encode(b"twenty bytes of test").decode()
 HOME, STRANGE = "192.0.2.7", "198.51.100.9"
@@ -334,7 +334,7 @@ class DeactivationTests(World):
             self.perform(self.root, service, *arguments)
             self.perform(self.root, set_admins, [self.alice.pk], "active", True)
             self.assertFalse(self.is_in(client))
-            self.assertEqual(Program(token).get("domains").status_code, 401)
+            self.assertEqual(ApiClient(token).get("domains").status_code, 401)
             self.assertFalse(Token.objects.filter(owner=self.alice).exists())
             self.alice = Admin.objects.get(pk=self.alice.pk)
             self.assertTrue(self.is_in(self.signed_in(self.alice)))
@@ -362,7 +362,7 @@ class DeactivationTests(World):
         client, token = self.signed_in(self.bob), self.token(self.root)
         self.perform(self.root, set_admins, [self.alice.pk], "active", False)
         self.assertTrue(self.is_in(client))
-        self.assertEqual(Program(token).get("domains").status_code, 200)
+        self.assertEqual(ApiClient(token).get("domains").status_code, 200)
 
     def test_a_signed_in_request_runs_two_queries(self):
         client = self.signed_in(self.bob)

@@ -26,14 +26,14 @@ def postfix(folder, main_cf="", master_cf=""):
     return PostfixFiles(folder)
 
 
-def asked(program, *arguments):
+def output_of(program, *arguments):
     ended = subprocess.run([command(program), *arguments], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
 
 def postconf(folder, *arguments):
-    return asked("postconf", "-c", str(folder), *arguments)
+    return output_of("postconf", "-c", str(folder), *arguments)
 
 
 def squeezed(text):
@@ -51,12 +51,14 @@ def test_values_match_postconf(name):
     files = PostfixFiles(folder)
     names = sorted({*POSTFIX_DEFAULTS, *files.settings, "myhostname", "mydomain", "mynetworks"})
     lines = postconf(folder, "-x", *names).splitlines()
-    said = {name: squeezed(value) for name, _is, value in (line.partition(" =") for line in lines)}
+    expected = {
+        name: squeezed(value) for name, _is, value in (line.partition(" =") for line in lines)
+    }
     if not files.is_set("mynetworks"):  # of the machine, not of the folder
-        networks = said.pop("mynetworks")
-        said["proxy_read_maps"] = squeezed(said["proxy_read_maps"].replace(networks, ""))
-    assert {name: squeezed(files.value(name)) for name in said} == said
-    assert len(said) > len(POSTFIX_DEFAULTS)
+        networks = expected.pop("mynetworks")
+        expected["proxy_read_maps"] = squeezed(expected["proxy_read_maps"].replace(networks, ""))
+    assert {name: squeezed(files.value(name)) for name in expected} == expected
+    assert len(expected) > len(POSTFIX_DEFAULTS)
 
 
 @pytest.mark.mailserver
@@ -64,8 +66,8 @@ def test_values_match_postconf(name):
 def test_services_match_postconf(name):
     folder = SAMPLES / name / "postfix"
     files = PostfixFiles(folder)
-    said = [line.split()[:8] for line in postconf(folder, "-M").splitlines()]
-    assert [list(service.fields) for service in files.services] == said
+    expected = [line.split()[:8] for line in postconf(folder, "-M").splitlines()]
+    assert [list(service.fields) for service in files.services] == expected
     for service in files.services:
         for option, setting in service.options.items():
             line = postconf(folder, "-P", f"{service.name}/{service.type}/{option}")
@@ -74,10 +76,10 @@ def test_services_match_postconf(name):
 
 @pytest.mark.mailserver
 def test_defaults_match_postfix():
-    said = dict(
-        line.split(" = ", 1) for line in asked("postconf", "-d").splitlines() if " = " in line
+    expected = dict(
+        line.split(" = ", 1) for line in output_of("postconf", "-d").splitlines() if " = " in line
     )
-    assert {name: said[name] for name in POSTFIX_DEFAULTS} == POSTFIX_DEFAULTS
+    assert {name: expected[name] for name in POSTFIX_DEFAULTS} == POSTFIX_DEFAULTS
 
 
 EXPANSIONS = {
@@ -106,8 +108,8 @@ def test_parameters_in_values_are_expanded_like_postfix(name, tmp_path):
     lines = ["compatibility_level = 3.9", "base = /mail", "empty ="]
     lines += ["chain = ${empty:$base/x}"]
     files = postfix(tmp_path, "\n".join([*lines, f"myorigin = {EXPANSIONS[name]}", ""]))
-    said = postconf(tmp_path, "-x", "-h", "myorigin")
-    assert files.value("myorigin") == said.rstrip("\n")
+    expected = postconf(tmp_path, "-x", "-h", "myorigin")
+    assert files.value("myorigin") == expected.rstrip("\n")
 
 
 def test_a_value_that_names_itself_is_empty_and_known(tmp_path):

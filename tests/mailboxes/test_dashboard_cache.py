@@ -68,7 +68,7 @@ class HomeTests(LargeWorld):
             with self.subTest(person=person):
                 self.assertNotIn("as_of", counted)
                 self.assertIn("as_of", kept)
-                self.assertEqual(told(kept), told(counted))
+                self.assertEqual(summary(kept), summary(counted))
 
     def test_the_time_of_counting_is_shown(self):
         recount_tallies()
@@ -99,7 +99,7 @@ class HomeTests(LargeWorld):
         self.assertFalse(CachedStat.objects.filter(domain="example.com").exists())
 
 
-def told(context):
+def summary(context):
     attention = context["attention"]
     return {
         "totals": {name: context["totals"][name] for name in ("domains", "mailboxes", "aliases")},

@@ -120,18 +120,18 @@ def seen_by_pop3(server):
     return found
 
 
-def send_far(server):
+def send_external(server):
     """Send a message that stays in the queue."""
     with server.smtp() as client:
         client.ehlo()
         client.mail("")
         client.rcpt("friend@far.test")
-        _code, said = client.data("Subject: Later\n\nLater.\n")
-    queue_id = mailservers.queue_id(said)
+        _code, reply = client.data("Subject: Later\n\nLater.\n")
+    queue_id = mailservers.queue_id(reply)
     server.wait_until(lambda: "status=deferred" in "\n".join(server.lines_of(queue_id)))
 
 
-def opens(server, address):
+def can_log_in(server, address):
     with server.submission() as client:
         try:
             return client.login(address, PASSWORD)[0] == 235
@@ -149,7 +149,7 @@ def test_an_upgraded_server_continues_and_can_be_downgraded(old, database, sink)
     use(old)
     before = seen_by_imap(old), seen_by_pop3(old)
     assert messages(database) == ["3"]
-    send_far(old)
+    send_external(old)
 
     database.upgrade(NEW)
     url = database.client.url()
@@ -157,7 +157,7 @@ def test_an_upgraded_server_continues_and_can_be_downgraded(old, database, sink)
     new = old.upgrade(NEW, by_command(url), **versions(NEW))
 
     assert (seen_by_imap(new), seen_by_pop3(new)) == before
-    assert all(opens(new, address) for address in PEOPLE)
+    assert all(can_log_in(new, address) for address in PEOPLE)
     receive(new, "bob@example.org")
     assert messages(database) == ["4"]
     sink.run()

@@ -54,21 +54,21 @@ def running(django_db_setup, django_db_blocker, request):
 
 @pytest.fixture
 def server(running, transactional_db):
-    running.forget_mails()
+    running.delete_mails()
     return running
 
 
 @pytest.fixture(scope="module")
-def elsewhere():
+def external_server():
     """An external mail server."""
     with mailservers.Sink() as sink:
         yield sink.run()
 
 
 @pytest.fixture
-def sink(elsewhere):
-    elsewhere.forget_mails()
-    return elsewhere
+def sink(external_server):
+    external_server.delete_mails()
+    return external_server
 
 
 @pytest.fixture
@@ -119,16 +119,16 @@ def test_the_explanation_of_an_adopted_name_matches_dovecot(server, name):
             _code, reply = client.data("Subject: x\n\nx\n")
             log = "\n".join(server.log_of(mailservers.queue_id(reply)))
             (end,) = route.deliveries
-            is_kept = "status=sent" in log
-            assert (end.kind == "mailbox") == is_kept, log
+            is_delivered = "status=sent" in log
+            assert (end.kind == "mailbox") == is_delivered, log
 
 
 @pytest.mark.parametrize("transport", ["virtual:", "nosuch:", "Virtual:", " smtp:[x]"])
 def test_the_explanation_of_an_unusable_adopted_transport_matches_postfix(server, transport):
-    people("bob@broken.test")
+    create_mailboxes_of("bob@broken.test")
     Transport.objects.create(pattern="bob@broken.test", transport=transport)
-    told = explain(ConsolePrincipal(), "bob@broken.test")
-    assert told["says"] == "Accepted, then deferred: this cannot work."
+    explanation = explain(ConsolePrincipal(), "bob@broken.test")
+    assert explanation["says"] == "Accepted, then deferred: this cannot work."
     with server.smtp() as client:
         client.ehlo()
         client.mail("")
@@ -152,40 +152,42 @@ def stays_in_the_queue(server, queue_id):
 # Rows, created by the panel's services
 
 
-def make(service, *arguments):
+def perform_service(service, *arguments):
     return perform(Actor.console(), service, *arguments)
 
 
 def domain(name="example.org", **values):
-    make(create_domains, [{"domain": name, "default_aliases": False} | values])
+    perform_service(create_domains, [{"domain": name, "default_aliases": False} | values])
 
 
 def mailbox(address, **values):
     local_part, _at, name = address.partition("@")
     row = {"local_part": local_part, "domain": Domain.objects.get(pk=name)}
     row |= {"password": passwords.make_hash(PASSWORD, address, "SHA512-CRYPT")}
-    make(create_mailboxes, [row | values])
+    perform_service(create_mailboxes, [row | values])
 
 
-def leads(pattern, transport):
+def add_transport(pattern, transport):
     """Create a row of the transport table."""
-    make(create_transports, [{"pattern": pattern, "transport": transport}])
+    perform_service(create_transports, [{"pattern": pattern, "transport": transport}])
 
 
 def alias(address, *targets):
     local_part, _at, name = address.partition("@")
     row = {"local_part": local_part, "domain": Domain.objects.get(pk=name)}
-    make(create_aliases, [row | {"goto": list(targets)}])
+    perform_service(create_aliases, [row | {"goto": list(targets)}])
 
 
-def mirror(name, target="example.org"):
+def add_alias_domain(name, target="example.org"):
     """Create an alias domain; its name is a domain as well."""
     domain(name)
     ends = (Domain.objects.get(pk=each) for each in (name, target))
-    make(create_alias_domains, [dict(zip(("alias_domain", "target_domain"), ends, strict=True))])
+    perform_service(
+        create_alias_domains, [dict(zip(("alias_domain", "target_domain"), ends, strict=True))]
+    )
 
 
-def people(*addresses):
+def create_mailboxes_of(*addresses):
     """Create these mailboxes with their domains."""
     for name in sorted({address.partition("@")[2] for address in addresses}):
         domain(name)
@@ -196,7 +198,7 @@ def people(*addresses):
 # Mail
 
 
-def letter(subject="Lunch?", body="Are you there?", sender=FAR, to="bob@example.org"):
+def build_mail(subject="Lunch?", body="Are you there?", sender=FAR, to="bob@example.org"):
     return f"From: {sender}\nTo: {to}\nSubject: {subject}\n\n{body}\n"
 
 
@@ -219,16 +221,16 @@ def send(server, *recipients, sender="", text=None):
         client.mail(sender)
         for code, text_ in map(client.rcpt, recipients):
             assert code == 250, text_
-        _code, said = client.data(text or letter(sender=sender or FAR, to=recipients[0]))
-    return fate(server, mailservers.queue_id(said))
+        _code, response = client.data(text or build_mail(sender=sender or FAR, to=recipients[0]))
+    return log_with_bounces(server, mailservers.queue_id(response))
 
 
-def fate(server, queue_id):
+def log_with_bounces(server, queue_id):
     """Return the log of a message and of the bounces and answers that it caused."""
     lines = server.log_of(queue_id)
     for line in list(lines):
         if hit := re.search(r"sender non-delivery notification: (\w+)", line):
-            lines += fate(server, hit[1])
+            lines += log_with_bounces(server, hit[1])
     return lines
 
 
@@ -236,7 +238,7 @@ def subjects(server, address):
     return [mail["Subject"] for mail in server.mails(address)]
 
 
-def got(server, address):
+def count_mails(server, address):
     """Return the number of messages."""
     return len(server.mails(address))
 
@@ -245,7 +247,7 @@ def got(server, address):
 
 
 def test_mail_for_a_mailbox_is_found_by_maildir_imap_and_pop3(server):
-    people("bob@example.org")
+    create_mailboxes_of("bob@example.org")
     send(server, "bob@example.org")
     [mail] = server.mails("bob@example.org")
     assert mail["Delivered-To"] == "bob@example.org"
@@ -263,11 +265,11 @@ def test_mail_for_a_mailbox_is_found_by_maildir_imap_and_pop3(server):
 
 def test_an_mbox_file_stays_a_file(server):
     """From other systems: no slash at the end of its path means an mbox."""
-    people("bob@example.org")
+    create_mailboxes_of("bob@example.org")
     Mailbox.objects.filter(pk="bob@example.org").update(maildir="spool/bob")
     folder = server.folder / "mail/spool"
     folder.mkdir(exist_ok=True)
-    (folder / "bob").write_text(f"From {FAR} Fri Nov 20 10:00:00 2026\n{letter('Old mail')}\n")
+    (folder / "bob").write_text(f"From {FAR} Fri Nov 20 10:00:00 2026\n{build_mail('Old mail')}\n")
     for path in (folder, folder / "bob"):
         os.chown(path, *mailservers.NOBODY)
     send(server, "bob@example.org")
@@ -282,9 +284,9 @@ def test_an_mbox_file_stays_a_file(server):
 
 
 def test_upper_case_in_an_address_changes_nothing(server):
-    people("bob@example.org")
+    create_mailboxes_of("bob@example.org")
     send(server, "BOB@Example.ORG")
-    assert got(server, "bob@example.org") == 1
+    assert count_mails(server, "bob@example.org") == 1
     with server.dovecot.imap() as imap:
         imap.login("Bob@EXAMPLE.org", PASSWORD)
 
@@ -298,80 +300,95 @@ def test_special_characters_in_a_name_are_delivered(server, subtests):
             # Postfix treats these as source routes.
             if sign not in "!%":
                 send(server, address)
-                assert got(server, address) == 1
+                assert count_mails(server, address) == 1
             assert opens_imap(server, address)
 
 
 def test_an_alias_delivers_to_each_target_once(server, sink):
-    people("bob@example.org", "carol@example.com")
+    create_mailboxes_of("bob@example.org", "carol@example.com")
     domain("far.example", transport=f"smtp:[127.0.0.1]:{sink.port}")
     mailbox("dora@far.example")
     alias("info@example.org", "bob@example.org")
     alias("all@example.org", "bob@example.org", "carol@example.com", "dora@far.example")
     alias("again@example.org", "all@example.org", "info@example.org")
     send(server, "info@example.org")
-    assert got(server, "bob@example.org") == 1
+    assert count_mails(server, "bob@example.org") == 1
     send(server, "again@example.org")
-    assert (got(server, "bob@example.org"), got(server, "carol@example.com")) == (2, 1)
+    assert (count_mails(server, "bob@example.org"), count_mails(server, "carol@example.com")) == (
+        2,
+        1,
+    )
     assert sink.recipients() == ["dora@far.example"]
 
 
 @pytest.mark.parametrize("keeps", [True, False])
 def test_forwarding_keeps_a_copy_only_if_requested(server, keeps):
-    people("bob@example.org", "carol@example.com")
-    make(set_forwarding, "bob@example.org", ["carol@example.com"], keeps)
+    create_mailboxes_of("bob@example.org", "carol@example.com")
+    perform_service(set_forwarding, "bob@example.org", ["carol@example.com"], keeps)
     send(server, "bob@example.org")
-    assert got(server, "carol@example.com") == 1
-    assert got(server, "bob@example.org") == int(keeps)
+    assert count_mails(server, "carol@example.com") == 1
+    assert count_mails(server, "bob@example.org") == int(keeps)
 
 
 def test_a_catch_all_gets_mail_for_unknown_addresses(server):
-    people("bob@example.org", "carol@example.org")
+    create_mailboxes_of("bob@example.org", "carol@example.org")
     alias("*@example.org", "carol@example.org")
     alias("info@example.org", "bob@example.org")
     send(server, "bob@example.org", "info@example.org", "nobody@example.org")
-    assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (1, 1)
+    assert (count_mails(server, "bob@example.org"), count_mails(server, "carol@example.org")) == (
+        1,
+        1,
+    )
     assert server.mails("carol@example.org")[0]["X-Original-To"] is None
 
 
 def test_an_alias_domain_delivers_to_its_target_domain(server):
-    people("bob@example.org", "carol@example.org")
-    mirror("example.net")
+    create_mailboxes_of("bob@example.org", "carol@example.org")
+    add_alias_domain("example.net")
     alias("info@example.org", "carol@example.org")
     send(server, "bob@example.net", "info@example.net")
-    assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (1, 1)
+    assert (count_mails(server, "bob@example.org"), count_mails(server, "carol@example.org")) == (
+        1,
+        1,
+    )
     assert reply(server, "nobody@example.net") == UNKNOWN.format("nobody@example.net")
 
 
 def test_a_catch_all_works_through_an_alias_domain_without_taking_other_mail(server):
-    people("bob@example.org", "carol@example.org")
-    mirror("example.net")
+    create_mailboxes_of("bob@example.org", "carol@example.org")
+    add_alias_domain("example.net")
     alias("*@example.org", "carol@example.org")
     send(server, "nobody@example.net", "bob@example.net")
-    assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (1, 1)
+    assert (count_mails(server, "bob@example.org"), count_mails(server, "carol@example.org")) == (
+        1,
+        1,
+    )
 
 
 @pytest.mark.parametrize(
     "address", ["bob+x@example.org", "bob+x@example.net", "info+x@example.net"]
 )
 def test_an_extension_is_delivered_to_its_mailbox_not_the_catch_all(server, address):
-    people("bob@example.org", "carol@example.org")
-    mirror("example.net")
+    create_mailboxes_of("bob@example.org", "carol@example.org")
+    add_alias_domain("example.net")
     alias("*@example.org", "carol@example.org")
     alias("info@example.org", "bob@example.org")
     send(server, address)
-    assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (1, 0)
+    assert (count_mails(server, "bob@example.org"), count_mails(server, "carol@example.org")) == (
+        1,
+        0,
+    )
 
 
 def test_a_mailbox_without_an_alias_row_gets_its_mail(server):
     """Other programs omit the row; the catch-all must not get the mail."""
-    people("bob@example.org", "carol@example.org")
-    mirror("example.net")
+    create_mailboxes_of("bob@example.org", "carol@example.org")
+    add_alias_domain("example.net")
     alias("*@example.org", "carol@example.org")
     Alias.objects.filter(pk="bob@example.org").delete()
     send(server, "bob@example.org", "bob+x@example.org", "bob@example.net")
-    assert got(server, "carol@example.org") == 0
-    assert got(server, "bob@example.org") == 2  # one for each final address
+    assert count_mails(server, "carol@example.org") == 0
+    assert count_mails(server, "bob@example.org") == 2  # one for each final address
 
 
 # Transports
@@ -394,29 +411,29 @@ def test_a_backup_mx_with_listed_mailboxes_refuses_others(server, sink):
 
 
 def test_a_domain_is_delivered_by_its_own_transport(server, sink):
-    people("carol@example.com")
+    create_mailboxes_of("carol@example.com")
     # A unique name: Postfix caches the last transport lookup for half a minute.
     domain("branch.test", transport=f"smtp:[127.0.0.1]:{sink.port}")
     mailbox("bob@branch.test")
     send(server, "bob@branch.test", "carol@example.com")
     assert sink.recipients() == ["bob@branch.test"]
-    assert got(server, "carol@example.com") == 1
+    assert count_mails(server, "carol@example.com") == 1
     assert reply(server, "x@branch.test") == UNKNOWN.format("x@branch.test")
 
 
 def test_a_transport_row_of_an_address_applies_to_it_alone(server, sink):
-    people("bob@moved.test", "carol@moved.test")
-    leads("bob@moved.test", f"smtp:[127.0.0.1]:{sink.port}")
+    create_mailboxes_of("bob@moved.test", "carol@moved.test")
+    add_transport("bob@moved.test", f"smtp:[127.0.0.1]:{sink.port}")
     send(server, "bob+shop@moved.test", "carol@moved.test")
     assert sink.recipients() == ["bob+shop@moved.test"]
-    assert got(server, "carol@moved.test") == 1
+    assert count_mails(server, "carol@moved.test") == 1
     assert reply(server, "dora@moved.test") == UNKNOWN.format("dora@moved.test")
 
 
 def test_a_transport_row_overrides_the_transport_of_the_domain(server, sink):
     domain("branch2.test", transport="error:5.1.1 nobody reads this")
     mailbox("bob@branch2.test")
-    leads("branch2.test", f"smtp:[127.0.0.1]:{sink.port}")
+    add_transport("branch2.test", f"smtp:[127.0.0.1]:{sink.port}")
     send(server, "bob@branch2.test")
     assert sink.recipients() == ["bob@branch2.test"]
 
@@ -426,7 +443,7 @@ def star(server):
     """Set the wildcard row; Postfix caches `*` for half a minute unless restarted."""
 
     def set_star(transport):
-        leads("*", transport)
+        add_transport("*", transport)
         reload(server)
 
     yield set_star
@@ -435,83 +452,95 @@ def star(server):
 
 
 def test_the_wildcard_applies_except_to_domains_with_their_own_row(server, sink, star):
-    people("bob@home.test", "carol@taken.test", "dora@sub.house.test")
+    create_mailboxes_of("bob@home.test", "carol@taken.test", "dora@sub.house.test")
     alias("out@home.test", "x@far2.test")
-    leads("home.test", ":")
-    leads(".house.test", ":")
+    add_transport("home.test", ":")
+    add_transport(".house.test", ":")
     star(f"smtp:[127.0.0.1]:{sink.port}")
     everybody = ["bob@home.test", "out@home.test", "carol@taken.test", "dora@sub.house.test"]
     send(server, *everybody)
     assert sink.recipients() == ["carol@taken.test", "x@far2.test"]
-    assert (got(server, "bob@home.test"), got(server, "dora@sub.house.test")) == (1, 1)
-    assert got(server, "carol@taken.test") == 0
+    assert (count_mails(server, "bob@home.test"), count_mails(server, "dora@sub.house.test")) == (
+        1,
+        1,
+    )
+    assert count_mails(server, "carol@taken.test") == 0
 
 
 # Refusals
 
 
 def test_unauthenticated_clients_cannot_relay(server):
-    people("bob@example.org")
-    said = replies(server, FAR, "x@sub.example.org", "bob@example.org@far.test")
-    assert all(text.startswith("554 5.7.1") for text in said), said
+    create_mailboxes_of("bob@example.org")
+    response = replies(server, FAR, "x@sub.example.org", "bob@example.org@far.test")
+    assert all(text.startswith("554 5.7.1") for text in response), response
 
 
 def test_mail_for_an_inactive_mailbox_is_rejected(server):
-    people("bob@example.org", "carol@example.org")
-    mirror("example.net")
+    create_mailboxes_of("bob@example.org", "carol@example.org")
+    add_alias_domain("example.net")
     for step in ("alone", "beside a catch-all"):
-        make(set_mailboxes, ["bob@example.org"], "active", False)
+        perform_service(set_mailboxes, ["bob@example.org"], "active", False)
         for address in ("bob@example.org", "bob+x@example.org", "bob@example.net"):
             assert reply(server, address) == OFF.format(address), step
         if step == "alone":
             alias("*@example.org", "carol@example.org")
-    make(set_mailboxes, ["bob@example.org"], "active", True)
+    perform_service(set_mailboxes, ["bob@example.org"], "active", True)
     send(server, "bob@example.org")
-    assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (1, 0)
+    assert (count_mails(server, "bob@example.org"), count_mails(server, "carol@example.org")) == (
+        1,
+        0,
+    )
 
 
 def test_mail_forwarded_to_an_inactive_mailbox_bounces(server):
-    people("bob@example.org", "carol@example.org", "alice@example.com")
+    create_mailboxes_of("bob@example.org", "carol@example.org", "alice@example.com")
     alias("*@example.org", "carol@example.org")
     alias("info@example.org", "bob@example.org")
-    make(set_mailboxes, ["bob@example.org"], "active", False)
+    perform_service(set_mailboxes, ["bob@example.org"], "active", False)
     send(server, "info@example.org", sender="alice@example.com")
-    assert got(server, "carol@example.org") == got(server, "bob@example.org") == 0
+    assert count_mails(server, "carol@example.org") == count_mails(server, "bob@example.org") == 0
     [bounce] = server.mails("alice@example.com")
     assert bounce["Return-Path"] == "<>"
     assert "bob@example.org" in bounce.as_string()
 
 
 def test_a_disabled_domain_is_rejected(server):
-    people("bob@example.org")
-    mirror("example.net")
+    create_mailboxes_of("bob@example.org")
+    add_alias_domain("example.net")
     alias("info@example.org", "bob@example.org")
-    make(set_domains, ["example.org"], "active", False)
+    perform_service(set_domains, ["example.org"], "active", False)
     for address in ("bob@example.org", "info@example.org"):
         assert reply(server, address) == DENIED.format(address)
     assert reply(server, "bob@example.net") == UNKNOWN.format("bob@example.net")
 
 
 def test_mail_for_an_inactive_alias_is_rejected_or_caught_by_the_catch_all(server):
-    people("bob@example.org", "carol@example.org")
+    create_mailboxes_of("bob@example.org", "carol@example.org")
     alias("info@example.org", "bob@example.org")
-    make(set_aliases, ["info@example.org"], "active", False)
+    perform_service(set_aliases, ["info@example.org"], "active", False)
     assert reply(server, "info@example.org") == UNKNOWN.format("info@example.org")
     alias("*@example.org", "carol@example.org")
     send(server, "info@example.org")
-    assert (got(server, "bob@example.org"), got(server, "carol@example.org")) == (0, 1)
+    assert (count_mails(server, "bob@example.org"), count_mails(server, "carol@example.org")) == (
+        0,
+        1,
+    )
 
 
 def test_mail_over_quota_bounces(server):
-    people("alice@example.com")
+    create_mailboxes_of("alice@example.com")
     domain()
     mailbox("bob@example.org", quota=1)
-    large = letter(body="x" * 60 + "\n" + ("y" * 70 + "\n") * 9000)  # 640 kB
+    large = build_mail(body="x" * 60 + "\n" + ("y" * 70 + "\n") * 9000)  # 640 kB
     send(server, "bob@example.org", sender="alice@example.com", text=large)
-    assert got(server, "alice@example.com") == 0
+    assert count_mails(server, "alice@example.com") == 0
     log = send(server, "bob@example.org", sender="alice@example.com", text=large)
     assert any("552 5.2.2" in line and "status=bounced" in line for line in log)
-    assert (got(server, "bob@example.org"), got(server, "alice@example.com")) == (1, 1)
+    assert (count_mails(server, "bob@example.org"), count_mails(server, "alice@example.com")) == (
+        1,
+        1,
+    )
     [bounce] = server.mails("alice@example.com")
     assert "Quota exceeded" in bounce.as_string()
 
@@ -523,18 +552,18 @@ def test_the_mailbox_list_shows_the_usage_counted_by_dovecot(server, client):
     domain()
     mailbox("bob@example.org", quota=10)
     row = {"username": "root@example.net", "password": passwords.make_hash(PASSWORD)}
-    (root,) = make(create_admins, [row | {"superadmin": True}])
-    text = letter(body=("y" * 70 + "\n") * 43000)  # 3 MB, and twice
+    (root,) = perform_service(create_admins, [row | {"superadmin": True}])
+    text = build_mail(body=("y" * 70 + "\n") * 43000)  # 3 MB, and twice
     send(server, "bob@example.org", "bob+again@example.org", text=text)
     usage = Usage.objects.get(pk="bob@example.org")
-    assert usage.messages == got(server, "bob@example.org") == 2
+    assert usage.messages == count_mails(server, "bob@example.org") == 2
     client.force_login(root, backend="mailadmin.accounts.backends.AdminBackend")
     page = client.get("/mailboxes/").content.decode()
     assert "<div>6.0 MB <small>/ 10 MB</small>" in page
 
 
 def test_mail_deleted_by_imap_is_not_counted(server):
-    people("bob@example.org")
+    create_mailboxes_of("bob@example.org")
     send(server, "bob@example.org")
     with server.dovecot.imap() as imap:
         imap.login("bob@example.org", PASSWORD)
@@ -551,15 +580,15 @@ def test_mail_deleted_by_imap_is_not_counted(server):
 
 @pytest.mark.usefixtures("responder")
 def test_a_vacation_answers_each_sender_once_and_keeps_the_mail(server):
-    people("bob@example.org", "alice@example.com")
+    create_mailboxes_of("bob@example.org", "alice@example.com")
     now, day = timezone.now(), datetime.timedelta(days=1)
     away = {"active": True, "subject": "Away", "body": "I am at the sea.", "interval_time": 0}
     away |= {"activefrom": now - day, "activeuntil": now + day}
-    make(set_vacation, "bob@example.org", away)
+    perform_service(set_vacation, "bob@example.org", away)
     for _time in range(2):
         log = send(server, "bob@example.org", sender="alice@example.com")
         assert all("status=sent" in line for line in log if "status=" in line), log
-    assert got(server, "bob@example.org") == 2
+    assert count_mails(server, "bob@example.org") == 2
     server.settle()
     [answer] = server.mails("alice@example.com")
     assert answer["Return-Path"] == "<>"
@@ -603,32 +632,32 @@ def opens_imap(server, login, password=PASSWORD):
 
 @pytest.mark.parametrize("via", ["submission", "smtps"])
 def test_an_authenticated_user_sends_as_their_own_address_to_anyone(server, sink, via):
-    people("bob@example.org", "carol@example.com")
+    create_mailboxes_of("bob@example.org", "carol@example.com")
     domain("far.example", transport=f"smtp:[127.0.0.1]:{sink.port}", backupmx=True)
     with entered(server, "bob@example.org", via=via) as client:
         client.mail("bob@example.org")
         assert client.rcpt("carol@example.com")[0] == client.rcpt("x@far.example")[0] == 250
-        _code, said = client.data(letter(sender="bob@example.org"))
-    fate(server, mailservers.queue_id(said))
-    assert got(server, "carol@example.com") == 1
+        _code, response = client.data(build_mail(sender="bob@example.org"))
+    log_with_bounces(server, mailservers.queue_id(response))
+    assert count_mails(server, "carol@example.com") == 1
     assert sink.recipients() == ["x@far.example"]
 
 
 def test_nobody_sends_as_another_address(server):
-    people("bob@example.org", "carol@example.org", "dora@example.com")
-    mirror("example.net")
+    create_mailboxes_of("bob@example.org", "carol@example.org", "dora@example.com")
+    add_alias_domain("example.net")
     alias("info@example.org", "bob@example.org", "dora@example.com")
     alias("*@example.org", "carol@example.org")
-    make(set_forwarding, "dora@example.com", ["bob@example.org"], True)
+    perform_service(set_forwarding, "dora@example.com", ["bob@example.org"], True)
     own = ["bob@example.org", "bob+x@example.org", "bob@example.net", "info@example.org"]
     foreign = ["carol@example.org", "dora@example.com", "carol@example.net", "any@example.org"]
     # The empty sender is used for receipts and belongs to nobody.
     for sender in (*own, "info@example.net", ""):
         assert sending(server, "bob@example.org", sender, FAR).startswith("250"), sender
     for sender in (*foreign, "somebody@far.test"):
-        said = sending(server, "bob@example.org", sender, "carol@example.org")
+        response = sending(server, "bob@example.org", sender, "carol@example.org")
         words = f"553 5.7.1 <{sender}>: Sender address rejected: not owned by user"
-        assert said == f"{words} bob@example.org"
+        assert response == f"{words} bob@example.org"
     assert sending(server, "carol@example.org", "any@example.org", FAR).startswith("250")
 
 
@@ -648,16 +677,16 @@ def test_nobody_sends_as_another_address(server):
     ],
 )
 def test_the_sender_check_parses_targets_as_a_login_list(server, goto):
-    people("bob@example.org", "carol@example.org")
+    create_mailboxes_of("bob@example.org", "carol@example.org")
     Alias.objects.create(address="any@example.org", goto=goto, domain_id="example.org")
-    told = explain(ConsolePrincipal(), "any@example.org", sender="bob@example.org")["sender"]
-    said = sending(server, "bob@example.org", "any@example.org", "carol@example.org")
-    assert told["may"] == said.startswith("250"), said
-    assert told["reply"] == ("" if told["may"] else said)
+    explanation = explain(ConsolePrincipal(), "any@example.org", sender="bob@example.org")["sender"]
+    response = sending(server, "bob@example.org", "any@example.org", "carol@example.org")
+    assert explanation["may"] == response.startswith("250"), response
+    assert explanation["reply"] == ("" if explanation["may"] else response)
 
 
 def test_authentication_is_not_offered_without_tls(server):
-    people("bob@example.org")
+    create_mailboxes_of("bob@example.org")
     with server.smtp(server.ports["submission"]) as client:
         client.ehlo()
         assert not client.has_extn("auth")
@@ -676,17 +705,17 @@ def test_authentication_is_not_offered_without_tls(server):
 
 
 def test_a_user_without_smtp_access_can_still_read_mail(server):
-    people("bob@example.org")
-    make(set_mailboxes, ["bob@example.org"], "smtp_active", False)
+    create_mailboxes_of("bob@example.org")
+    perform_service(set_mailboxes, ["bob@example.org"], "smtp_active", False)
     assert refused(server, "bob@example.org")
     assert opens_imap(server, "bob@example.org")
-    make(set_mailboxes, ["bob@example.org"], "smtp_active", True)
+    perform_service(set_mailboxes, ["bob@example.org"], "smtp_active", True)
     assert sending(server, "bob@example.org", "bob@example.org", FAR).startswith("250")
 
 
 def test_an_inactive_mailbox_cannot_log_in(server):
-    people("bob@example.org")
-    make(set_mailboxes, ["bob@example.org"], "active", False)
+    create_mailboxes_of("bob@example.org")
+    perform_service(set_mailboxes, ["bob@example.org"], "active", False)
     assert refused(server, "bob@example.org")
     assert not opens_imap(server, "bob@example.org")
     pop = server.dovecot.pop()
@@ -696,11 +725,11 @@ def test_an_inactive_mailbox_cannot_log_in(server):
 
 
 def test_an_expired_password_is_refused_in_a_domain_with_password_expiry(server):
-    people("bob@example.org")
+    create_mailboxes_of("bob@example.org")
     now, day = timezone.now(), datetime.timedelta(days=1)
     Mailbox.objects.filter(pk="bob@example.org").update(password_expiry=now - day)
     assert opens_imap(server, "bob@example.org")
-    make(edit_domain, "example.org", {"password_expiry": 30})
+    perform_service(edit_domain, "example.org", {"password_expiry": 30})
     assert refused(server, "bob@example.org")
     assert not opens_imap(server, "bob@example.org")
     Mailbox.objects.filter(pk="bob@example.org").update(password_expiry=now + day)
@@ -731,7 +760,7 @@ def test_mail_of_three_domains_and_nine_users_stays_separate(server, settings):
         "gamma.example.org": ("alistair", "ben", "cinder"),
     }
     everybody = [f"{person}@{name}" for name, persons in names.items() for person in persons]
-    people(*everybody)
+    create_mailboxes_of(*everybody)
     meant = ["charlie@alpha.example.org", "chou@beta.example.org", "cinder@gamma.example.org"]
     send(server, *meant, sender="samt@example.org")
     for address in everybody:

@@ -34,7 +34,7 @@ from mailboxes.mailserver.generator.files import generate_files
 from mailboxes.models import Mailbox, Usage
 from tests import mailservers
 from tests.base import PASSWORD, build_world
-from tests.mailboxes.test_generator import finds, receive
+from tests.mailboxes.test_generator import has_messages, receive
 from tests.mailservers import (
     FIRST_LINES,
     PASSWORDS,
@@ -262,9 +262,9 @@ def test_settings_left_unconverted_are_listed(tmp_path):
     lost = [each["text"].split()[0] for each in lines if each["is_lost"]]
     assert sorted(lost) == sorted(" ".join(NOT_CONVERTED.values()).split())
     assert set(re.findall(r"\w+(?= =)", all_of_them)) & NEW_SETTINGS == set()
-    told = {each["number"] for each in lines}
+    numbers = {each["number"] for each in lines}
     for number, line in enumerate(all_of_them.splitlines(), 1):
-        assert number in told or not re.match(r"\w+ =", line), line
+        assert number in numbers or not re.match(r"\w+ =", line), line
     about = {each["text"].split()[0]: each["about"] for each in lines if each["is_lost"]}
     for name in NOT_CONVERTED["said in another way"].split():
         assert about[name]
@@ -316,7 +316,7 @@ def test_mail_is_delivered_and_read_after_conversion(transactional_db, request):
         server.run()
         for address in ("bob@example.org", "carol@example.com"):
             receive(server, address)
-            assert finds(server, address, 1)
+            assert has_messages(server, address, 1)
             assert Usage.objects.get(pk=address).messages == 1
         assert len(server.mails("bob@example.org")) == 1
         assert (server.folder / "mail/example.com/carol").is_file()

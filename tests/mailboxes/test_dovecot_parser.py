@@ -45,11 +45,11 @@ class Printed:
 
 
 def doveconf(folder, *options):
-    said = run("doveconf", "-c", str(folder / "dovecot.conf"), "-a", "-P", *options)
-    assert said.returncode == 0, said.stderr
+    output = run("doveconf", "-c", str(folder / "dovecot.conf"), "-a", "-P", *options)
+    assert output.returncode == 0, output.stderr
     root = Printed("", "", [])
     stack = [root]
-    for line in said.stdout.splitlines():
+    for line in output.stdout.splitlines():
         text = line.strip()
         if not text or line.startswith("# "):
             continue
@@ -126,18 +126,18 @@ def words_of(block, name):
 
 def compare(folder, *options):
     """Assert that every parsed value is the one that doveconf prints."""
-    files, said = DovecotFiles(folder), doveconf(folder, *options)
+    files, output = DovecotFiles(folder), doveconf(folder, *options)
     assert files.problems == []
     ours = {key: value for key, value in flat(files.root) if key[-1] not in LIST_SETTINGS}
-    theirs = dict(flat(said))
+    theirs = dict(flat(output))
     different = {key: (value, theirs.get(key)) for key, value in ours.items()}
     assert [pair for pair in different.items() if pair[1][0] != pair[1][1]] == []
-    ours, theirs = dict(lists(files.root)), dict(lists(said))
+    ours, theirs = dict(lists(files.root)), dict(lists(output))
     different = {key: (sorted(value), sorted(theirs[key])) for key, value in ours.items()}
     assert [pair for pair in different.items() if pair[1][0] != pair[1][1]] == []
     queries = [database.value("password_query") for database in files.passdbs()]
     if files.is_version_2_4:
-        assert set(queries) <= {v for key, v in flat(said) if "query" in key[-1]}
+        assert set(queries) <= {v for key, v in flat(output) if "query" in key[-1]}
     return files
 
 
@@ -354,8 +354,8 @@ def test_a_group_is_expanded_to_its_settings(tmp_path):
     )
     files = DovecotFiles(tmp_path)
     assert (files.value("mail_home"), files.value("login_greeting")) == ("/x", "own")
-    said = run("doveconf", "-c", str(tmp_path / "dovecot.conf"), "-n").stdout
-    assert "group @g one {" in said and "@g = one" in said
+    output = run("doveconf", "-c", str(tmp_path / "dovecot.conf"), "-n").stdout
+    assert "group @g one {" in output and "@g = one" in output
 
 
 REFUSED = [
@@ -374,7 +374,7 @@ def test_errors_of_doveconf_are_problems(name, text, line, tmp_path):
     head = FIRST_LINES[version_tested()]
     (tmp_path / "dovecot.conf").write_text(head + text)
     line += head.count("\n")
-    said = run("doveconf", "-c", str(tmp_path / "dovecot.conf"), "-n")
-    assert said.returncode != 0
-    assert f"line {line}: " in said.stderr
+    output = run("doveconf", "-c", str(tmp_path / "dovecot.conf"), "-n")
+    assert output.returncode != 0
+    assert f"line {line}: " in output.stderr
     assert line in [problem.line.number for problem in DovecotFiles(tmp_path).problems]

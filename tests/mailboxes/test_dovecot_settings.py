@@ -67,8 +67,8 @@ def test_the_inbox_is_the_folder_itself(server, imap):
 def test_quota_and_usage_are_reported_by_imap_and_stored_for_the_panel(server, imap):
     """imap_quota, quota_clone and the dictionary"""
     imap.append("INBOX", None, None, b"Subject: three\n\n" + b"x" * 2000 + b"\n")
-    said = b" ".join(part for parts in imap.getquotaroot("INBOX")[1] for part in parts)
-    used, limit = re.search(rb"STORAGE (\d+) (\d+)", said).groups()
+    reply = b" ".join(part for parts in imap.getquotaroot("INBOX")[1] for part in parts)
+    used, limit = re.search(rb"STORAGE (\d+) (\d+)", reply).groups()
     assert int(limit) == MB // 1024
     messages = int(imap.status("INBOX", "(MESSAGES)")[1][0].split()[-1].strip(b")"))
     messages += int(imap.status("Sent", "(MESSAGES)")[1][0].split()[-1].strip(b")"))
@@ -83,8 +83,8 @@ def test_a_full_mailbox_is_refused_at_rcpt(server, imap):
     assert imap.append("Trash", None, None, full[: MB // 2])[0] == "OK"
     with lmtp(server) as client:
         assert client.rcpt(BOB)[0] == 250
-    said = imap.append("Trash", None, None, full)
-    assert said[0] == "NO" and b"OVERQUOTA" in said[1][0]
+    reply = imap.append("Trash", None, None, full)
+    assert reply[0] == "NO" and b"OVERQUOTA" in reply[1][0]
     Mailbox.objects.filter(pk=BOB).update(quota=1000)
     try:
         with lmtp(server) as client:

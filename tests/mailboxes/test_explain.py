@@ -19,16 +19,16 @@ from tests.base import World
 class ExplainTests(World):
     """Explanations for root."""
 
-    def told(self, address, person=None, **more):
+    def explanation(self, address, person=None, **more):
         return explain(person or self.root, address, **more)
 
     def ends(self, address, person=None):
-        told = self.told(address, person)
-        return {(each["address"], each["kind"]) for each in told["deliveries"]}
+        explanation = self.explanation(address, person)
+        return {(each["address"], each["kind"]) for each in explanation["deliveries"]}
 
     def test_an_alias_is_followed_to_its_mailbox_with_path_and_quota(self):
         Usage.objects.create(mailbox=self.bob, bytes=40)
-        (end,) = self.told("Info+x@Example.ORG")["deliveries"]
+        (end,) = self.explanation("Info+x@Example.ORG")["deliveries"]
         self.assertEqual(
             {name: end[name] for name in ("address", "kind", "mailbox", "path", "quota", "used")},
             {
@@ -44,12 +44,12 @@ class ExplainTests(World):
 
     def test_a_full_mailbox_is_shown_as_full(self):
         Usage.objects.create(mailbox=self.bob, bytes=self.bob.quota)
-        (end,) = self.told("bob@example.org")["deliveries"]
+        (end,) = self.explanation("bob@example.org")["deliveries"]
         self.assertTrue(end["is_over"])
         self.assertIn("full", format_delivery(end))
 
     def test_every_lookup_is_shown_with_its_sql_and_matching_row(self):
-        step = self.told("info@example.org")["steps"][1]
+        step = self.explanation("info@example.org")["steps"][1]
         (lookup,) = step["lookups"]
         self.assertEqual((lookup["table"], lookup["answer"]), ("virtual_alias", "bob@example.org"))
         self.assertIn("SELECT alias.goto", lookup["sql"])
@@ -63,13 +63,13 @@ class ExplainTests(World):
 
     def test_inactive_rows_are_shown_with_the_reason(self):
         Alias.objects.filter(pk="info@example.org").update(active=False)
-        told = self.told("info@example.org")
+        explanation = self.explanation("info@example.org")
         self.assertEqual(
-            told["reply"],
+            explanation["reply"],
             "550 5.1.1 <info@example.org>: Recipient address rejected: "
             "User unknown in virtual mailbox table",
         )
-        asleep = [row for look in told["steps"][0]["lookups"] for row in look["inactive"]]
+        asleep = [row for look in explanation["steps"][0]["lookups"] for row in look["inactive"]]
         self.assertIn(("info@example.org", "the alias is switched off"), _pairs(asleep))
 
     def test_an_inactive_mailbox_is_rejected_despite_a_catch_all(self):
@@ -77,15 +77,15 @@ class ExplainTests(World):
         Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
         Alias.objects.filter(pk=self.bob.pk).update(active=False)
         self.assertEqual(
-            self.told("bob@example.org")["reply"],
+            self.explanation("bob@example.org")["reply"],
             "550 5.2.1 <bob@example.org>: Recipient address rejected: Mailbox is switched off",
         )
 
     def test_mail_for_an_inactive_domain_is_not_accepted(self):
         Domain.objects.filter(pk="example.org").update(active=False)
-        told = self.told("bob@example.org")
-        self.assertEqual(told["reply"], "554 5.7.1 <bob@example.org>: Relay access denied")
-        asleep = [row for look in told["steps"][0]["lookups"] for row in look["inactive"]]
+        explanation = self.explanation("bob@example.org")
+        self.assertEqual(explanation["reply"], "554 5.7.1 <bob@example.org>: Relay access denied")
+        asleep = [row for look in explanation["steps"][0]["lookups"] for row in look["inactive"]]
         self.assertEqual(set(_pairs(asleep)), {("example.org", "the domain is switched off")})
 
     def test_an_extension_in_an_alias_domain_is_delivered_to_the_user_not_the_catch_all(self):
@@ -114,15 +114,15 @@ class ExplainTests(World):
             "bob@example.org": "Delivered to a mailbox here.",
             "info@example.com": "Accepted, then bounces.",
         }.items():
-            self.assertIn(text, self.told(address)["says"], address)
+            self.assertIn(text, self.explanation(address)["says"], address)
 
     def test_bounced_mail_is_not_shown_as_success(self):
         Usage.objects.create(mailbox=self.bob, bytes=self.bob.quota)
         Alias.objects.filter(pk="info@example.org").update(goto="bob@example.org,carol@example.com")
-        told = self.told("info@example.org")
-        self.assertEqual(told["outcome"], "partly")
-        self.assertIn("bounces at 1 of 2 places", told["says"])
-        self.assertEqual(self.told("bob@example.org")["outcome"], "bounces")
+        explanation = self.explanation("info@example.org")
+        self.assertEqual(explanation["outcome"], "partly")
+        self.assertIn("bounces at 1 of 2 places", explanation["says"])
+        self.assertEqual(self.explanation("bob@example.org")["outcome"], "bounces")
 
     def test_an_extension_uses_the_same_vacation(self):
         target = "bob#example.org@autoreply.localhost"
@@ -130,8 +130,8 @@ class ExplainTests(World):
         until = timezone.now() + datetime.timedelta(days=1)
         Vacation.objects.create(mailbox=self.bob, domain_id="example.org", activeuntil=until)
         for person in (self.root, self.alice):
-            told = self.told("bob+x@example.org", person)["deliveries"]
-            (reply,) = [each for each in told if each["kind"] == "autoreply"]
+            explanation = self.explanation("bob+x@example.org", person)["deliveries"]
+            (reply,) = [each for each in explanation if each["kind"] == "autoreply"]
             self.assertEqual((reply["mailbox"], reply["answers"]), ("bob@example.org", True))
 
     def test_a_loop_is_shown(self):
@@ -139,10 +139,10 @@ class ExplainTests(World):
             Alias.objects.create(
                 address=f"{one}@example.org", goto=f"{other}@example.org", domain_id="example.org"
             )
-        told = self.told("a@example.org")
-        self.assertTrue(told["reply"].startswith("451 "))
-        self.assertEqual(told["loop"], ["a@example.org", "b@example.org", "a@example.org"])
-        self.assertIn("a@example.org → b@example.org → a@example.org", told["says"])
+        explanation = self.explanation("a@example.org")
+        self.assertTrue(explanation["reply"].startswith("451 "))
+        self.assertEqual(explanation["loop"], ["a@example.org", "b@example.org", "a@example.org"])
+        self.assertIn("a@example.org → b@example.org → a@example.org", explanation["says"])
 
     def test_a_vacation_answers_between_from_and_until(self):
         target = "bob#example.org@autoreply.localhost"
@@ -156,8 +156,8 @@ class ExplainTests(World):
         )
         for until, answers in ((now + day, True), (now - day / 2, False)):
             Vacation.objects.filter(pk=vacation.pk).update(activeuntil=until)
-            told = self.told("bob@example.org")["deliveries"]
-            (reply,) = [each for each in told if each["kind"] == "autoreply"]
+            explanation = self.explanation("bob@example.org")["deliveries"]
+            (reply,) = [each for each in explanation if each["kind"] == "autoreply"]
             self.assertEqual(
                 (reply["mailbox"], reply["answers"]), ("bob@example.org", answers), until
             )
@@ -166,24 +166,27 @@ class ExplainTests(World):
         Domain.objects.create(domain="backup.example", backupmx=True)
         self.assertEqual(self.ends("who@backup.example"), {("who@backup.example", "relay")})
         Domain.objects.filter(pk="example.com").update(transport="smtp:[10.0.0.1]:25")
-        (end,) = self.told("carol@example.com")["deliveries"]
+        (end,) = self.explanation("carol@example.com")["deliveries"]
         self.assertEqual((end["transport"], end["nexthop"]), ("smtp", "[10.0.0.1]:25"))
 
     def test_sender_logins_match_postfix(self):
-        told = self.told("info@example.org", sender="carol@example.com")
-        self.assertEqual(told["senders"], ["bob@example.org"])
+        explanation = self.explanation("info@example.org", sender="carol@example.com")
+        self.assertEqual(explanation["senders"], ["bob@example.org"])
         self.assertEqual(
-            told["sender"]["reply"],
+            explanation["sender"]["reply"],
             "553 5.7.1 <info@example.org>: Sender address rejected: "
             "not owned by user carol@example.com",
         )
-        self.assertTrue(self.told("info@example.org", sender="bob@example.org")["sender"]["may"])
+        self.assertTrue(
+            self.explanation("info@example.org", sender="bob@example.org")["sender"]["may"]
+        )
 
     def test_a_login_without_smtp_access_is_shown(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(smtp_active=False)
-        told = self.told("bob@example.org", sender="bob@example.org")["sender"]
+        explanation = self.explanation("bob@example.org", sender="bob@example.org")["sender"]
         self.assertEqual(
-            (told["may"], told["reply"]), (False, "bob@example.org cannot sign in to send.")
+            (explanation["may"], explanation["reply"]),
+            (False, "bob@example.org cannot sign in to send."),
         )
 
     def test_a_catch_all_does_not_let_its_owner_send_as_another_address(self):
@@ -191,8 +194,12 @@ class ExplainTests(World):
             address="@example.org", goto="carol@example.com", domain_id="example.org"
         )
         Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
-        self.assertFalse(self.told("bob@example.org", sender="carol@example.com")["sender"]["may"])
-        self.assertTrue(self.told("who@example.org", sender="carol@example.com")["sender"]["may"])
+        self.assertFalse(
+            self.explanation("bob@example.org", sender="carol@example.com")["sender"]["may"]
+        )
+        self.assertTrue(
+            self.explanation("who@example.org", sender="carol@example.com")["sender"]["may"]
+        )
 
     def mirror(self):
         Domain.objects.create(domain="mirror.example")
@@ -202,18 +209,18 @@ class ExplainTests(World):
         self.mirror()
         Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
         Alias.objects.filter(pk=self.bob.pk).update(active=False)
-        self.assertTrue(self.told("bob@mirror.example")["reply"].startswith("550 5.2.1"))
+        self.assertTrue(self.explanation("bob@mirror.example")["reply"].startswith("550 5.2.1"))
         own = {"goto": "carol@example.com", "domain_id": "mirror.example"}
         Alias.objects.create(address="bob+shop@mirror.example", **own)
-        self.assertTrue(self.told("bob+shop@mirror.example")["accepted"])
-        self.assertTrue(self.told("bob@mirror.example")["reply"].startswith("550 5.2.1"))
+        self.assertTrue(self.explanation("bob+shop@mirror.example")["accepted"])
+        self.assertTrue(self.explanation("bob@mirror.example")["reply"].startswith("550 5.2.1"))
         Alias.objects.create(address="bob@mirror.example", **own)
         self.assertEqual(self.ends("bob@mirror.example"), {("carol@example.com", "mailbox")})
 
     def test_an_alias_to_itself_forwards_nothing(self):
         """Rows of other programs: the mailbox is inactive, but its own alias is active."""
         Mailbox.objects.filter(pk=self.bob.pk).update(active=False)
-        self.assertTrue(self.told("bob@example.org")["reply"].startswith("550 5.2.1"))
+        self.assertTrue(self.explanation("bob@example.org")["reply"].startswith("550 5.2.1"))
 
     def test_an_autoreply_forwards_nothing(self):
         """Otherwise bounced mail would be answered."""
@@ -223,20 +230,20 @@ class ExplainTests(World):
         for goto in (away, f"{away},bob@example.org", f"bob@example.org, {away.upper()}"):
             Alias.objects.filter(pk=self.bob.pk).update(goto=goto)
             for address in ("bob@example.org", "bob+x@example.org", "bob@mirror.example"):
-                self.assertTrue(self.told(address)["reply"].startswith("550 5.2.1"), address)
+                self.assertTrue(self.explanation(address)["reply"].startswith("550 5.2.1"), address)
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"x@far.test,{away}")
-        self.assertTrue(self.told("bob@example.org")["accepted"])
+        self.assertTrue(self.explanation("bob@example.org")["accepted"])
 
     def test_only_the_owner_of_an_address_in_the_alias_domain_sends_as_it(self):
         self.mirror()
-        told = self.told("bob@mirror.example", sender="bob@example.org")
-        self.assertTrue(told["sender"]["may"])
+        explanation = self.explanation("bob@mirror.example", sender="bob@example.org")
+        self.assertTrue(explanation["sender"]["may"])
         Alias.objects.create(
             address="bob@mirror.example", goto="carol@example.com", domain_id="mirror.example"
         )
-        told = self.told("bob@mirror.example", sender="bob@example.org")
-        self.assertFalse(told["sender"]["may"])
-        self.assertEqual(told["senders"], ["carol@example.com"])
+        explanation = self.explanation("bob@mirror.example", sender="bob@example.org")
+        self.assertFalse(explanation["sender"]["may"])
+        self.assertEqual(explanation["senders"], ["carol@example.com"])
 
     def test_targets_are_parsed_like_postfix(self):
         for goto in (
@@ -260,7 +267,7 @@ class ExplainTests(World):
             ("bob@example..org", "", {("bob@example..org", "malformed")}),
         ):
             Alias.objects.filter(pk="info@example.org").update(goto=goto)
-            self.assertEqual(self.told("info@example.org")["reply"], reply, goto)
+            self.assertEqual(self.explanation("info@example.org")["reply"], reply, goto)
             self.assertEqual(self.ends("info@example.org"), ends, goto)
             self.sign_in(self.alice)
             page = self.client.get("/explain/", {"address": "info@example.org"})
@@ -274,38 +281,38 @@ class ExplainTests(World):
             ("Bob <bob@example.org>", []),
         ):
             Alias.objects.filter(pk="info@example.org").update(goto=goto)
-            self.assertEqual(self.told("info@example.org")["senders"], senders, goto)
+            self.assertEqual(self.explanation("info@example.org")["senders"], senders, goto)
 
     def test_too_many_targets_are_not_a_loop(self):
         goto = ",".join(f"x{n}@far.test" for n in range(1001))
         Alias.objects.filter(pk="info@example.org").update(goto=goto)
-        told = self.told("info@example.org")
-        self.assertTrue(told["reply"].startswith("451"))
-        self.assertIn("Aliases without end, or with too many targets", told["says"])
+        explanation = self.explanation("info@example.org")
+        self.assertTrue(explanation["reply"].startswith("451"))
+        self.assertIn("Aliases without end, or with too many targets", explanation["says"])
 
     def test_a_mailbox_with_an_extension_in_its_name_is_unknown_to_dovecot(self):
         mailbox = {"local_part": "bob+shop", "domain_id": "example.org", "maildir": "x/"}
         Mailbox.objects.create(username="bob+shop@example.org", **mailbox)
         self.assertEqual(self.ends("bob+shop@example.org"), {("bob+shop@example.org", "mailbox")})
-        (end,) = self.told("bob+shop@example.org")["deliveries"]
+        (end,) = self.explanation("bob+shop@example.org")["deliveries"]
         self.assertEqual(end["mailbox"], "bob@example.org")
 
     @override_settings(MAILADMIN_RECIPIENT_DELIMITER="")
     def test_without_a_delimiter_there_are_no_extensions(self):
         self.assertEqual(self.ends("info@example.org"), {("bob@example.org", "mailbox")})
-        self.assertFalse(self.told("info+x@example.org")["accepted"])
+        self.assertFalse(self.explanation("info+x@example.org")["accepted"])
 
     @override_settings(MAILADMIN_RECIPIENT_DELIMITER="-")
     def test_an_owner_of_a_list_has_no_extension(self):
-        self.assertFalse(self.told("bob-request@example.org")["accepted"])
-        self.assertTrue(self.told("bob-shop@example.org")["accepted"])
-        self.assertFalse(self.told("owner-bob@example.org")["accepted"])
+        self.assertFalse(self.explanation("bob-request@example.org")["accepted"])
+        self.assertTrue(self.explanation("bob-shop@example.org")["accepted"])
+        self.assertFalse(self.explanation("owner-bob@example.org")["accepted"])
 
 
 class VerdictTests(World):
     """The verdict of a route, the same on the page, by command and API."""
 
-    def lead(self, goto="bob@example.org", transport=None, **more):
+    def set_targets(self, goto="bob@example.org", transport=None, **more):
         Alias.objects.filter(pk="info@example.org").update(goto=goto, **more)
         if transport is not None:
             Transport.objects.update_or_create(
@@ -313,8 +320,8 @@ class VerdictTests(World):
             )
 
     def assert_verdict(self, outcome, says, address="info@example.org"):
-        told = explain(self.root, address)
-        self.assertEqual((told["outcome"], told["says"]), (outcome, says))
+        explanation = explain(self.root, address)
+        self.assertEqual((explanation["outcome"], explanation["says"]), (outcome, says))
         self.assertEqual(self.api(self.root).get("explain", address=address).json()["says"], says)
         printed = StringIO()
         call_command("explain", address, stdout=printed)
@@ -324,25 +331,25 @@ class VerdictTests(World):
 
     def test_delivered_to_a_mailbox_here(self):
         self.assert_verdict("delivered", "Delivered to a mailbox here.")
-        self.lead("bob@example.org,carol@example.com")
+        self.set_targets("bob@example.org,carol@example.com")
         self.assert_verdict("delivered", "Delivered to 2 mailboxes here.")
 
     def test_handed_to_another_server(self):
-        self.lead("fred@far.test")
+        self.set_targets("fred@far.test")
         self.assert_verdict("handed_over", "Handed to another server.")
-        self.lead("fred@far.test,bob@example.org")
+        self.set_targets("fred@far.test,bob@example.org")
         says = "Delivered to a mailbox here, and handed to another server."
         self.assert_verdict("delivered", says)
 
     def test_answered_only(self):
-        self.lead("bob#example.org@autoreply.localhost")
+        self.set_targets("bob#example.org@autoreply.localhost")
         self.assert_verdict("answered", "Delivered nowhere, and not answered now.")
         until = timezone.now() + datetime.timedelta(days=1)
         Vacation.objects.create(mailbox=self.bob, domain_id="example.org", activeuntil=until)
         self.assert_verdict("answered", "Answered only, delivered nowhere.")
 
     def test_an_answer_beside_a_bounce_is_not_a_delivery(self):
-        self.lead("bob#example.org@autoreply.localhost,nobody@example.org")
+        self.set_targets("bob#example.org@autoreply.localhost,nobody@example.org")
         self.assert_verdict("bounces", "Accepted, then bounces.")
 
     def test_rejected_at_rcpt_with_its_reply(self):
@@ -353,7 +360,7 @@ class VerdictTests(World):
 
     def test_mail_for_a_missing_service_is_deferred(self):
         for transport in ("nosuch:", "Virtual:", " smtp:[mx.far.test]", "virtual:", "virtual"):
-            self.lead(transport=transport)
+            self.set_targets(transport=transport)
             self.assert_verdict("deferred", "Accepted, then deferred: this cannot work.")
             (end,) = explain(self.root, "info@example.org")["deliveries"]
             self.assertIn(transport.partition(":")[0], format_delivery(end))
@@ -368,40 +375,40 @@ class VerdictTests(World):
 
     @override_settings(MAILADMIN_SERVICES=("virtual", "maildrop"))
     def test_services_configured_by_the_operator_are_known(self):
-        self.lead(transport="virtual:")
+        self.set_targets(transport="virtual:")
         self.assert_verdict("delivered", "Delivered to a mailbox here.")
-        self.lead(transport="maildrop:")
+        self.set_targets(transport="maildrop:")
         self.assert_verdict("handed_over", "Handed to another server.")
 
     def test_bounces_and_discarded(self):
-        self.lead(transport="error:5.1.1 Gone")
+        self.set_targets(transport="error:5.1.1 Gone")
         self.assert_verdict("bounces", "Accepted, then bounces.")
-        self.lead(transport="discard:")
+        self.set_targets(transport="discard:")
         self.assert_verdict("discarded", "Accepted, then silently discarded.")
-        self.lead("bob@example.org,nobody@example.org,carol@example.com")
+        self.set_targets("bob@example.org,nobody@example.org,carol@example.com")
         self.assert_verdict("partly", "Accepted, but lost at 2 of 3 places.")
 
     def test_a_name_without_a_domain_cannot_be_determined(self):
-        self.lead("root")
+        self.set_targets("root")
         says = "Cannot be determined: it is handed to the mail server’s own system."
         self.assert_verdict("unknown", says)
         (end,) = explain(self.root, "info@example.org")["deliveries"]
         self.assertEqual(format_delivery(end), "root: goes to a user of the mail server itself")
 
     def test_a_loop_is_deferred_and_never_ends(self):
-        self.lead("info+more@example.org")
+        self.set_targets("info+more@example.org")
         begun = time.monotonic()
-        told = explain(self.root, "info@example.org")
+        explanation = explain(self.root, "info@example.org")
         self.assertLess(time.monotonic() - begun, 3)
-        self.assertEqual(told["outcome"], "deferred")
-        self.assertEqual((len(told["steps"]), told["more_steps"]), (100, 98))
-        self.assertLess(len(json.dumps(told)), 400_000)
+        self.assertEqual(explanation["outcome"], "deferred")
+        self.assertEqual((len(explanation["steps"]), explanation["more_steps"]), (100, 98))
+        self.assertLess(len(json.dumps(explanation)), 400_000)
 
 
 class ScopeTests(World):
     """Explanations for alice, who administers example.org."""
 
-    def told(self, address, **more):
+    def explanation(self, address, **more):
         return explain(self.alice, address, **more)
 
     def test_a_foreign_address_is_outside_the_scope(self):
@@ -414,9 +421,9 @@ class ScopeTests(World):
         secret = "very-secret@far.test"
         Alias.objects.filter(pk="carol@example.com").update(goto=f"{secret},bob@example.org")
         Alias.objects.filter(pk="info@example.org").update(goto="carol@example.com")
-        text = json.dumps(self.told("info@example.org"))
+        text = json.dumps(self.explanation("info@example.org"))
         self.assertNotIn("very-secret", text)
-        (end,) = self.told("info@example.org")["deliveries"]
+        (end,) = self.explanation("info@example.org")["deliveries"]
         self.assertEqual(format_delivery(end), "carol@example.com: leaves your domains")
         self.assertEqual(end["lookups"], [])
 
@@ -424,10 +431,10 @@ class ScopeTests(World):
         Alias.objects.filter(pk="info@example.com").update(goto="very-secret@far.test")
         AliasDomain.objects.create(alias_domain_id="example.org", target_domain_id="example.com")
         Alias.objects.filter(pk="info@example.org").delete()
-        told = self.told("info@example.org", sender="alice@example.org")
-        self.assertNotIn("very-secret", json.dumps(told))
-        self.assertNotIn("example.com", json.dumps(told))
-        self.assertEqual([each["kind"] for each in told["deliveries"]], ["foreign"])
+        explanation = self.explanation("info@example.org", sender="alice@example.org")
+        self.assertNotIn("very-secret", json.dumps(explanation))
+        self.assertNotIn("example.com", json.dumps(explanation))
+        self.assertEqual([each["kind"] for each in explanation["deliveries"]], ["foreign"])
 
     def test_foreign_hops_of_a_loop_are_redacted(self):
         Alias.objects.filter(pk="info@example.org").update(goto="info@example.com")
@@ -435,45 +442,45 @@ class ScopeTests(World):
         Alias.objects.create(
             address="hidden@example.com", goto="info@example.org", domain_id="example.com"
         )
-        told = self.told("info@example.org")
-        self.assertEqual(told["loop"], ["info@example.org", "…", "info@example.org"])
-        self.assertNotIn("hidden", json.dumps(told))
+        explanation = self.explanation("info@example.org")
+        self.assertEqual(explanation["loop"], ["info@example.org", "…", "info@example.org"])
+        self.assertNotIn("hidden", json.dumps(explanation))
 
     def test_transports_are_visible_to_superadmins_only(self):
         Domain.objects.filter(pk="example.org").update(transport="smtp:[10.0.0.1]")
         for address in ("bob@example.org", "nobody@example.org"):
-            self.assertNotIn("10.0.0.1", json.dumps(self.told(address)))
+            self.assertNotIn("10.0.0.1", json.dumps(self.explanation(address)))
 
     def test_the_sender_option_reveals_no_foreign_aliases(self):
         Alias.objects.filter(pk="info@example.com").update(goto="very-secret@far.test")
         Alias.objects.filter(pk="info@example.org").delete()
         AliasDomain.objects.create(alias_domain_id="example.org", target_domain_id="example.com")
-        told = [
-            self.told("info@example.org", sender=sender)
+        explanation = [
+            self.explanation("info@example.org", sender=sender)
             for sender in ("very-secret@far.test", "who@far.test")
         ]
-        self.assertEqual(told[0], told[1])
+        self.assertEqual(explanation[0], explanation[1])
 
     def test_foreign_mailboxes_are_not_shown_among_senders(self):
         Alias.objects.filter(pk="info@example.org").update(
             goto="bob@example.org,carol@example.com,dave@example.com"
         )
-        self.assertEqual(self.told("info@example.org")["senders"], ["bob@example.org"])
+        self.assertEqual(self.explanation("info@example.org")["senders"], ["bob@example.org"])
 
     def test_foreign_vacations_are_not_shown(self):
         goto = "carol#example.com@autoreply.localhost"
         Alias.objects.filter(pk="info@example.org").update(goto=goto)
         Vacation.objects.create(mailbox=self.carol, domain_id="example.com")
-        (end,) = self.told("info@example.org")["deliveries"]
+        (end,) = self.explanation("info@example.org")["deliveries"]
         self.assertEqual((end["kind"], end["lookups"]), ("foreign", []))
 
     def test_rejected_mail_has_no_destinations(self):
-        self.assertEqual(self.told("nobody@example.org")["deliveries"], [])
+        self.assertEqual(self.explanation("nobody@example.org")["deliveries"], [])
 
     def test_links_point_to_permitted_pages(self):
         self.sign_in(self.alice)
-        told = self.told("info+x@example.org")
-        steps = [*told["steps"], *told["deliveries"]]
+        explanation = self.explanation("info+x@example.org")
+        steps = [*explanation["steps"], *explanation["deliveries"]]
         rows = [r for step in steps for lookup in step["lookups"] for r in lookup["rows"]]
         self.assertTrue(rows)
         for row in rows:
@@ -535,8 +542,10 @@ class InterfaceTests(World):
 
     def test_the_api_returns_the_same_and_its_errors_name_the_field(self):
         program = self.api(self.alice)
-        told = program.get("explain", address="info@example.org").json()
-        self.assertEqual(told, json.loads(json.dumps(explain(self.alice, "info@example.org"))))
+        explanation = program.get("explain", address="info@example.org").json()
+        self.assertEqual(
+            explanation, json.loads(json.dumps(explain(self.alice, "info@example.org")))
+        )
         refused = program.get("explain", address="carol@example.com")
         self.assertEqual(refused["Content-Type"], "application/problem+json")
         self.assertEqual(
@@ -584,6 +593,6 @@ def _pairs(rows):
 class SystemUserTests(World):
     def test_a_system_user_is_not_another_server(self):
         Alias.objects.filter(pk="info@example.org").update(goto="root@localhost")
-        told = explain(self.root, "info@example.org")
-        self.assertEqual(told["outcome"], "unknown", told["says"])
-        self.assertIn("Cannot be determined", told["says"])
+        explanation = explain(self.root, "info@example.org")
+        self.assertEqual(explanation["outcome"], "unknown", explanation["says"])
+        self.assertIn("Cannot be determined", explanation["says"])

@@ -398,9 +398,9 @@ def by_postmap(folder, key):
     (folder / "etc").mkdir(exist_ok=True)
     (folder / "etc/main.cf").write_text("compatibility_level = 3.6\nmyhostname = mail.test\n")
     settle(folder)
-    said = subprocess.run(
+    result = subprocess.run(
         [command("postmap"), "-c", folder / "etc", "-q", key, f"mysql:{folder}/alias.cf"],
         capture_output=True,
         text=True,
     )
-    return said.stdout.rstrip("\n") if said.returncode == 0 else None
+    return result.stdout.rstrip("\n") if result.returncode == 0 else None

@@ -381,9 +381,9 @@ def test_dovecot_accepts_the_configuration(folders, tmp_path, options):
         .read_text()
         .startswith(f"# Dovecot {detect_options()['dovecot_version']} ")
     )
-    for asked, expected in (("-n", "quota_clone"), ("auth_username_chars", "*+=?^_{|}~.@-")):
+    for form_data, expected in (("-n", "quota_clone"), ("auth_username_chars", "*+=?^_{|}~.@-")):
         said = subprocess.run(
-            [command("doveconf"), "-c", folders["dovecot"] / "dovecot.conf", asked],
+            [command("doveconf"), "-c", folders["dovecot"] / "dovecot.conf", form_data],
             capture_output=True,
             text=True,
         )
@@ -411,7 +411,7 @@ def accounts(mariadb, django_db_setup, django_db_blocker, tmp_path_factory):
     place = tmp_path_factory.mktemp("accounts")
     folders = {"postfix": place / "postfix", "dovecot": place / "dovecot"}
     with django_db_blocker.unblock():
-        mailservers.keep_passwords(folders["postfix"])
+        mailservers.store_passwords(folders["postfix"])
         config(folders, "--overwrite")
         name = connection.settings_dict["NAME"]
     sql = (folders["postfix"] / "mailadmin/accounts.sql").read_text()
@@ -579,9 +579,9 @@ def addresses(client):
 
 def panel(url, *arguments, **environ):
     """Run the panel's Python on the database at this URL and return its output."""
-    told = environment(MAILADMIN_DATABASE_URL=url, **environ)
+    environ_ = environment(MAILADMIN_DATABASE_URL=url, **environ)
     result = subprocess.run(
-        [sys.executable, *arguments], env=told, cwd=BASE_DIR, capture_output=True, text=True
+        [sys.executable, *arguments], env=environ_, cwd=BASE_DIR, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
     return result.stdout
@@ -591,7 +591,7 @@ def by_command(url, said=None, **environ):
     """Write the files with `mailadmin mailserver config` for another database."""
 
     def write(server):
-        mailservers.keep_passwords(server.config)
+        mailservers.store_passwords(server.config)
         options = [f"--{name}={text}" for name, text in server.options().items()]
         text = panel(url, "manage.py", "mailserver", "config", "--overwrite", *options, **environ)
         if said is not None:
@@ -613,7 +613,7 @@ def receive(server, address):
     return server.log_of(mailservers.queue_id(said))
 
 
-def finds(server, address, count):
+def has_messages(server, address, count):
     """Return whether a user signs in and has this many messages."""
     with server.dovecot.imap() as imap:
         imap.login(address, PASSWORD)
@@ -630,16 +630,16 @@ def test_the_files_reach_the_database_of_the_panel(mariadb, prefixed, place):
         mariadb.execute((server.config / "mailadmin/accounts.sql").read_text())
         server.run()
         receive(server, "bob@example.org")
-        assert finds(server, "bob@example.org", 1)
+        assert has_messages(server, "bob@example.org", 1)
         assert prefixed.value("SELECT messages FROM pa_quota2") == "1"
         if place == "several hosts":
             time.sleep(RETRY_SECONDS)
-            assert finds(server, "bob@example.org", 1)
+            assert has_messages(server, "bob@example.org", 1)
         prefixed.execute("DELETE FROM pa_quota2")
-        assert "nobody is away there" in responder_says(server)
+        assert "nobody is away there" in log_of_autoresponder(server)
 
 
-def responder_says(server):
+def log_of_autoresponder(server):
     """Return the autoresponder's log for a mail to bob, with its own settings only."""
     said = subprocess.run(
         [sys.executable, BASE_DIR / "manage.py", "autoreply", "--log-to-stderr"]
@@ -695,7 +695,7 @@ def test_postfix_and_dovecot_query_sqlite_after_the_panel_has_stopped(shared_fil
         share(said[0])
         server.run()
         receive(server, "bob@example.org")
-        assert finds(server, "bob@example.org", 1)
+        assert has_messages(server, "bob@example.org", 1)
         assert row(path, "SELECT messages FROM quota2") == (1,)
         panel(url, "-c", LEAVES.format("carol", False))
         assert accepts(server, "carol@example.org")
@@ -704,7 +704,7 @@ def test_postfix_and_dovecot_query_sqlite_after_the_panel_has_stopped(shared_fil
         assert path.with_name(f"{path.name}-wal").exists()
         assert accepts(server, "dora@example.org")
         receive(server, "bob@example.org")
-        assert finds(server, "bob@example.org", 2)
+        assert has_messages(server, "bob@example.org", 2)
         assert row(path, "SELECT messages FROM quota2") == (2,)
         for file in path.parent.iterdir():
             assert stat.S_IMODE(file.stat().st_mode) == 0o660, file
@@ -740,8 +740,8 @@ def test_the_autoresponder_can_open_the_sqlite_file_as_its_user(shared_file):
             subprocess.run(["cat", file], check=True, capture_output=True, **person)
         assert f"MAILADMIN_DATABASE_URL={url}\n" in env.read_text()
         with pytest.raises(subprocess.CalledProcessError):
-            stranger = person | {"group": "nogroup"}
-            subprocess.run(["cat", path], check=True, capture_output=True, **stranger)
+            other_user = person | {"group": "nogroup"}
+            subprocess.run(["cat", path], check=True, capture_output=True, **other_user)
 
 
 def test_an_inaccessible_folder_is_reported(tmp_path):
@@ -807,7 +807,7 @@ def answers_challenge(dovecot):
 
 
 class PageTests(World):
-    asked = {
+    form_data = {
         "hostname": NAME,
         "mail_directory": "/srv/mail",
         "mail_user": "vmail",
@@ -819,14 +819,14 @@ class PageTests(World):
     def test_only_superadmins_see_it(self):
         for person, status in ((self.root, 200), (self.alice, 403), (self.bob, 403)):
             self.sign_in(person)
-            self.assertEqual(self.client.get("/mailserver/", self.asked).status_code, status)
+            self.assertEqual(self.client.get("/mailserver/", self.form_data).status_code, status)
         self.client.logout()
-        response = self.client.get("/mailserver/", self.asked | {"download": "1"})
+        response = self.client.get("/mailserver/", self.form_data | {"download": "1"})
         self.assertTrue(response["Location"].startswith("/login/"))
 
     def test_every_file_is_shown_with_placeholders_for_passwords(self):
         self.sign_in(self.root)
-        page = self.client.get("/mailserver/", self.asked)
+        page = self.client.get("/mailserver/", self.form_data)
         for name in ("main.cf", "master.cf", "virtual_alias.cf", "mailadmin-sql.conf.ext"):
             self.assertContains(page, name)
         self.assertContains(page, "/srv/mail")
@@ -834,7 +834,7 @@ class PageTests(World):
 
     def test_the_download_contains_no_password(self):
         self.sign_in(self.root)
-        response = self.client.get("/mailserver/", self.asked | {"download": "1"})
+        response = self.client.get("/mailserver/", self.form_data | {"download": "1"})
         self.assertEqual(response["Content-Type"], "application/zip")
         archive = zipfile.ZipFile(io.BytesIO(response.content))
         names = set(archive.namelist())
@@ -861,7 +861,7 @@ class PageTests(World):
             ("delivery", "pigeon"),
             ("dovecot_version", "3"),
         ):
-            page = self.client.get("/mailserver/", self.asked | {name: value, "download": "1"})
+            page = self.client.get("/mailserver/", self.form_data | {name: value, "download": "1"})
             self.assertContains(page, "invalid-feedback")
             self.assertNotContains(page, "smtpd_relay_restrictions")
 
@@ -884,30 +884,30 @@ class PageTests(World):
 
     def test_an_error_message_does_not_mention_saving(self):
         self.sign_in(self.root)
-        page = self.client.get("/mailserver/", self.asked | {"hostname": "localhost"})
+        page = self.client.get("/mailserver/", self.form_data | {"hostname": "localhost"})
         self.assertContains(page, "Correct the fields marked in red.")
         self.assertNotContains(page, "Nothing was saved")
 
     def test_sieve_is_written_if_selected(self):
         self.sign_in(self.root)
         for version in ("2.3", "2.4"):
-            asked = self.asked | {"dovecot_version": version}
-            self.assertNotContains(self.client.get("/mailserver/", asked), "lmtp sieve")
-            page = self.client.get("/mailserver/", asked | {"sieve": "on"})
+            form_data = self.form_data | {"dovecot_version": version}
+            self.assertNotContains(self.client.get("/mailserver/", form_data), "lmtp sieve")
+            page = self.client.get("/mailserver/", form_data | {"sieve": "on"})
             self.assertContains(page, "protocols = imap pop3 lmtp sieve")
 
     def test_cram_md5_is_offered_if_the_scheme_allows_it(self):
         self.sign_in(self.root)
-        asked = self.asked | {"cram_md5": "on"}
+        form_data = self.form_data | {"cram_md5": "on"}
         for version in ("2.3", "2.4"):
-            page = self.client.get("/mailserver/", asked | {"dovecot_version": version})
+            page = self.client.get("/mailserver/", form_data | {"dovecot_version": version})
             self.assertContains(page, "CRAM-MD5 needs passwords that are stored as CRAM-MD5")
             with self.settings(MAILADMIN_PASSWORD_SCHEME="CRAM-MD5"):
-                page = self.client.get("/mailserver/", asked | {"dovecot_version": version})
+                page = self.client.get("/mailserver/", form_data | {"dovecot_version": version})
                 self.assertContains(page, "auth_mechanisms = plain login cram-md5")
         Mailbox.objects.filter(pk="bob@example.org").update(password="{CRAM-MD5}" + "ab" * 32)
-        self.assertContains(self.client.get("/mailserver/", asked), "plain login cram-md5")
-        self.assertNotContains(self.client.get("/mailserver/", self.asked), "cram-md5\n")
+        self.assertContains(self.client.get("/mailserver/", form_data), "plain login cram-md5")
+        self.assertNotContains(self.client.get("/mailserver/", self.form_data), "cram-md5\n")
 
 
 @pytest.mark.django_db

@@ -97,8 +97,8 @@ class MailboxDeletionTests(AliasWorld):
 
     def test_secrets_are_stored_apart_from_change_records(self):
         self.perform(self.alice, delete_mailboxes, [self.bob.pk])
-        told = str(list(Change.objects.values()))
-        self.assertNotIn(self.bob.password, told)
+        records = str(list(Change.objects.values()))
+        self.assertNotIn(self.bob.password, records)
         kept = ChangeSecret.objects.get(table="mailbox", key=self.bob.pk)
         self.assertEqual(kept.row["password"], self.bob.password)
 

@@ -130,12 +130,12 @@ def answers(database, postfix, charset):
     found = {}
     for file in sorted(postfix.directory.glob("mailadmin/*.cf")):
         query = postfix.sql_map(parse_map_reference(f"mysql:{file}")).query
-        found[file.stem] = {key: asked(link, query, key) for key in keys}
+        found[file.stem] = {key: look_up(link, query, key) for key in keys}
     link.close()
     return found
 
 
-def asked(link, query, key):
+def look_up(link, query, key):
     """Run the query with the address's bytes, as Postfix does."""
 
     def quoted(text):

@@ -60,7 +60,7 @@ number = itertools.count(1)
 @st.composite
 def worlds(draw):
     """A few domains with rows as users and old programs leave them, and addresses to trace."""
-    names = [f"{letter}{next(number)}.test" for letter in "abc"[: draw(st.integers(1, 3))]]
+    names = [f"{build_mail}{next(number)}.test" for build_mail in "abc"[: draw(st.integers(1, 3))]]
     names += draw(st.sampled_from([[], [], [f"sub.{names[0]}"]]))
     yes = st.sampled_from([True, True, True, False])
     rarely = st.sampled_from([False, False, False, True])
@@ -262,7 +262,7 @@ def shared_rows():
     return set(rows.values_list("pattern", "transport"))
 
 
-def told(world):
+def explanation(world):
     _names, domains, mailboxes, aliases, mirrors, transports = world
     rows = [f"domain {d.pk} {d.active=} {d.backupmx=} {d.transport=}" for d in domains]
     rows += [f"mailbox {m.pk} {m.active=}" for m in mailboxes]
@@ -562,7 +562,7 @@ def test_the_tracer_agrees_with_postfix(postfix, request):
     @many_cases(request)
     @hypothesis.given(worlds())
     def compare(world):
-        hypothesis.note(told(world))
+        hypothesis.note(explanation(world))
         store(world, postfix)
         addresses = probes(world)
         routes = traced(addresses)

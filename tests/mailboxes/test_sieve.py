@@ -47,22 +47,22 @@ class ManageSieve:
             assert lines[-1] or len(lines) < 100
         return lines
 
-    def say(self, text):
+    def send_command(self, text):
         self.socket.sendall(f"{text}\r\n".encode())
         return self.answer()
 
     def start_tls(self):
-        assert self.say("STARTTLS")[-1].startswith("OK")
+        assert self.send_command("STARTTLS")[-1].startswith("OK")
         self.socket = mailservers.unverified().wrap_socket(self.socket)
         self.file = self.socket.makefile("rb")
         return self.answer()
 
     def sign_in(self, name, password):
-        told = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
-        return self.say(f'AUTHENTICATE "PLAIN" "{told}"')[-1]
+        credentials = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
+        return self.send_command(f'AUTHENTICATE "PLAIN" "{credentials}"')[-1]
 
     def put(self, name, script):
-        return self.say(f'PUTSCRIPT "{name}" {{{len(script)}+}}\r\n{script}')[-1]
+        return self.send_command(f'PUTSCRIPT "{name}" {{{len(script)}+}}\r\n{script}')[-1]
 
 
 @pytest.fixture(params=["lmtp", "lda"])
@@ -82,10 +82,10 @@ def keep_script(server):
         assert client.sign_in("bob@example.org", "wrong").startswith("NO")
         assert client.sign_in("bob@example.org", PASSWORD).startswith("OK")
         assert client.put("broken", "fileinto nowhere").startswith("NO")
-        assert "QUOTA" in client.say('HAVESPACE "meals" 2000000')[-1]
+        assert "QUOTA" in client.send_command('HAVESPACE "meals" 2000000')[-1]
         assert client.put("meals", FILTER).startswith("OK")
-        assert client.say('SETACTIVE "meals"')[-1].startswith("OK")
-        assert '"meals" ACTIVE' in client.say("LISTSCRIPTS")
+        assert client.send_command('SETACTIVE "meals"')[-1].startswith("OK")
+        assert '"meals" ACTIVE' in client.send_command("LISTSCRIPTS")
 
 
 def test_a_script_stored_by_managesieve_files_the_mail(server):

@@ -129,10 +129,10 @@ class WarningTests(World):
         self.assertEqual([each.get("warnings") for each in made], [[MISSING], None])
 
     def test_the_command_warns_on_standard_error(self):
-        said, error = StringIO(), StringIO()
+        output, error = StringIO(), StringIO()
         call_command(
             *("alias", "add", "x@example.org", "--goto", "nobody@example.org"),
-            stdout=said,
+            stdout=output,
             stderr=error,
         )
         self.assertEqual(error.getvalue(), f"Warning: {MISSING}\n")

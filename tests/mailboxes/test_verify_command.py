@@ -155,8 +155,8 @@ WITH_WILDCARDS = "Dovecot: home, mail and quota of 1 addresses with “*” or �
 
 
 def differences(server, *options):
-    told, status = verify(server, "--json", *options)
-    found = json.loads(told)
+    output, status = verify(server, "--json", *options)
+    found = json.loads(output)
     assert set(found["not_asked"]) <= {WITH_WILDCARDS}, found
     assert status == (1 if found["differences"] else 0)
     return [(each["key"], each["asked"]) for each in found["differences"]]
@@ -167,10 +167,10 @@ def differences(server, *options):
 
 def test_a_correct_server_has_no_differences(server):
     varied_world()
-    told, status = verify(server)
+    output, status = verify(server)
     rows = Domain.objects.count() + Mailbox.objects.count() + Alias.objects.count() + 1
     rows += len(WAYS)
-    wildcards, number, asked, found = told.splitlines()
+    wildcards, number, asked, found = output.splitlines()
     assert wildcards == f"Not asked: {WITH_WILDCARDS}"
     assert number == f"{rows} rows asked about."
     for name in (
@@ -184,8 +184,8 @@ def test_a_correct_server_has_no_differences(server):
     assert found == "0 differences in what was asked."
     assert status == 0
     assert differences(server, "--domain=Example.ORG") == []
-    told, _status = verify(server, "--domain=example.com")
-    assert "4 rows asked about." in told.splitlines()
+    output, _status = verify(server, "--domain=example.com")
+    assert "4 rows asked about." in output.splitlines()
 
 
 # name, text of its file, its replacement, domain of the expected difference
@@ -288,12 +288,12 @@ def test_every_changed_dovecot_query_is_found(server, forgetful, changed):
     varied_world()
     for query, old, new, _key, _asked in ANSWERS_OTHERWISE:
         changed_query(server, changed, query, old, new)
-    anew(server)
+    reload_dovecot(server)
     found = differences(server)
     for *_change, key, asked in ANSWERS_OTHERWISE:
         assert (key, asked) in found
     changed_query(server, changed, "password", "WHERE ", "WHERE 1 = 0 AND ")
-    anew(server)
+    reload_dovecot(server)
     assert ("bob@example.org", "sign-in") in differences(server)
 
 
@@ -301,7 +301,7 @@ def test_every_changed_dovecot_query_is_found(server, forgetful, changed):
 def forgetful(server):
     """Let Dovecot read its files again after they are restored."""
     yield
-    anew(server)
+    reload_dovecot(server)
 
 
 def changed_query(server, changed, query, old, new):
@@ -315,7 +315,7 @@ def changed_query(server, changed, query, old, new):
 SQLITE_NOW = "datetime('now', 'localtime')"
 
 
-def anew(server):
+def reload_dovecot(server):
     """Reload Dovecot and wait; requests meanwhile may get the old configuration."""
     said = len((server.dovecot.folder / "dovecot.log").read_text())
     server.dovecot.tool("reload")
@@ -337,9 +337,9 @@ def test_the_result_is_stored_and_shown_to_superadmins(server, changed, client, 
     assert "Nothing was different" in shown
     assert "Postfix takes mail for this mailbox" in shown
     changed("etc/mailadmin/virtual_mailbox.cf", "mailbox.maildir", "'<elsewhere>'")
-    told, status = verify(server, "--domain=example.org")
+    output, status = verify(server, "--domain=example.org")
     assert status == 1
-    assert "bob@example.org, virtual_mailbox_maps: expected “example.org/bob/”" in told
+    assert "bob@example.org, virtual_mailbox_maps: expected “example.org/bob/”" in output
     shown = client.get(page).content.decode()
     assert "found &lt;elsewhere&gt;" in shown
     kept = Verification.objects.latest("checked")
@@ -375,17 +375,17 @@ def made_accounts():
 
 
 def test_temporary_accounts_are_deleted_after_the_run(server):
-    told, status = verify(server)
-    assert status == 0 and "sign-in with the right password (1)" in told
+    output, status = verify(server)
+    assert status == 0 and "sign-in with the right password (1)" in output
     assert not made_accounts().exists()
     assert not Alias.objects.filter(pk__startswith=ACCOUNT_PREFIX).exists()
 
 
 def test_no_accounts_are_created_with_the_option_to_skip_them(server):
-    told, status = verify(server, "--no-accounts")
+    output, status = verify(server, "--no-accounts")
     assert status == 0
-    assert "Not asked: Dovecot: sign-in with a right password (--no-accounts)" in told
-    assert "with the right password" not in told and "with a wrong password (2)" in told
+    assert "Not asked: Dovecot: sign-in with a right password (--no-accounts)" in output
+    assert "with the right password" not in output and "with a wrong password (2)" in output
     assert not Log.objects.filter(data__startswith=ACCOUNT_PREFIX).exists()
 
 
@@ -410,10 +410,10 @@ def test_leftovers_of_an_aborted_run_are_removed(server):
 
 def test_a_full_domain_is_skipped_for_another(server):
     Domain.objects.filter(pk="example.com").update(mailboxes=1)
-    told, _status = verify(server, "--domain=example.com")
-    assert "Not asked: Dovecot: sign-in with a right password: no domain has room" in told
-    told, _status = verify(server)
-    assert "no domain has room" not in told
+    output, _status = verify(server, "--domain=example.com")
+    assert "Not asked: Dovecot: sign-in with a right password: no domain has room" in output
+    output, _status = verify(server)
+    assert "no domain has room" not in output
 
 
 def test_each_kind_of_stored_password_is_tried(server):
@@ -422,13 +422,13 @@ def test_each_kind_of_stored_password_is_tried(server):
     for number, stored in enumerate(kinds):
         row = {"local_part": f"k{number}", "domain": org, "password": stored, "quota": 1}
         make(create_mailboxes, [row])
-    told, status = verify(server)
-    assert "sign-in with the right password (4)" in told  # with that for new passwords
-    assert "Not asked: Dovecot: sign-in by {NTLM}" in told
-    assert "Not asked: Dovecot: sign-in by HEX:32" in told
+    output, status = verify(server)
+    assert "sign-in with the right password (4)" in output  # with that for new passwords
+    assert "Not asked: Dovecot: sign-in by {NTLM}" in output
+    assert "Not asked: Dovecot: sign-in by HEX:32" in output
     # One password that Dovecot cannot read does not prevent other lookups.
-    assert "k3@example.org, sign-in: expected “yes”, found “no”" in told
-    assert (status, "1 differences" in told) == (1, True)
+    assert "k3@example.org, sign-in: expected “yes”, found “no”" in output
+    assert (status, "1 differences" in output) == (1, True)
 
 
 # Postfix's user
@@ -445,16 +445,16 @@ def test_maps_opened_by_daemons_may_belong_to_root(server):
             stack.callback(os.chown, file, before.st_uid, before.st_gid)
             os.chown(file, 0, 0)
         reload_postfix(server)
-        told, status = verify(server)
+        output, status = verify(server)
     reload_postfix(server)
-    assert (status, "0 differences" in told) == (0, True)
+    assert (status, "0 differences" in output) == (0, True)
 
 
 def test_a_process_without_root_rights_reports_it(server, monkeypatch):
     monkeypatch.setattr(programs, "get_process_identity", mock.Mock(side_effect=PermissionError))
-    told, status = verify(server)
+    output, status = verify(server)
     assert status == 0
-    assert "Not asked: Postfix: the maps’ files, as its own user" in told
+    assert "Not asked: Postfix: the maps’ files, as its own user" in output
 
 
 def test_a_stale_proxymap_cache_is_detected(server, changed):
@@ -480,9 +480,9 @@ def test_without_a_mail_server_the_panels_queries_are_verified(server, tmp_path)
     out = io.StringIO()
     places = [f"--postfix={tmp_path}/none", f"--dovecot={tmp_path}/none"]
     call_command("mailserver", "verify", "--all", *places, stdout=out)
-    told = out.getvalue().splitlines()
-    assert told[0] == f"Not asked: Postfix: there is no {tmp_path}/none/main.cf"
-    assert told[1] == f"Not asked: Dovecot: there is no {tmp_path}/none/dovecot.conf"
+    output = out.getvalue().splitlines()
+    assert output[0] == f"Not asked: Postfix: there is no {tmp_path}/none/main.cf"
+    assert output[1] == f"Not asked: Dovecot: there is no {tmp_path}/none/dovecot.conf"
     assert "Dovecot" in Verification.objects.get().trouble
 
 
@@ -498,12 +498,12 @@ def test_a_database_unreachable_for_postfix_is_reported(server, changed):
         changed("etc/mailadmin/virtual_alias.cf", "password = testpostfix", "password = s3cret")
     else:
         changed("etc/mailadmin/virtual_alias.cf", "dbpath = ", "dbpath = /nowhere")
-    told, status = verify(server)
+    output, status = verify(server)
     assert status == 1
-    [line] = [line for line in told.splitlines() if line.startswith("Not asked: Postfix: ")]
-    assert "virtual_alias.cf" in told
-    assert "s3cret" not in told
-    assert "Not asked: Dovecot" not in told
+    [line] = [line for line in output.splitlines() if line.startswith("Not asked: Postfix: ")]
+    assert "virtual_alias.cf" in output
+    assert "s3cret" not in output
+    assert "Not asked: Dovecot" not in output
 
 
 def test_a_stopped_postfix_is_reported(server, tmp_path):

@@ -22,8 +22,8 @@ from tests.mailboxes.test_verify_command import (
     SQLITE_NOW,
     WITH_WILDCARDS,
     altered,
-    anew,
     make,
+    reload_dovecot,
     reload_postfix,
     varied_world,
     verify,
@@ -514,14 +514,14 @@ def apply(server):
         def broken(edits):
             for edit in edits:
                 stack.enter_context(edit(server))
-            read_anew(server)
+            reload_servers(server)
 
         yield broken
-    read_anew(server)
+    reload_servers(server)
 
 
-def read_anew(server):
-    anew(server)
+def reload_servers(server):
+    reload_dovecot(server)
     reload_postfix(server)
 
 
@@ -534,8 +534,8 @@ def checked(server):
 
 
 def test_an_intact_configuration_has_no_findings(server):
-    told, status = verify(server, "--json")
-    found = json.loads(told)
+    output, status = verify(server, "--json")
+    found = json.loads(output)
     assert (found["differences"], found["not_asked"], status) == ([], [WITH_WILDCARDS], 0)
     assert {each["code"] for each in checked(server) if each["severity"] == "error"} == set()
     assert not Mailbox.objects.filter(pk__startswith="mailadminverify").exists()
@@ -546,8 +546,8 @@ def test_each_break_is_reported(server, apply, broken):
     apply(broken.edits)
     if broken.said or broken.failed:
         needs_accounts = {RIGHT, "AUTH"} & {asked for _key, asked in broken.said}
-        told, status = verify(server, "--json", *(() if needs_accounts else ("--no-accounts",)))
-        found = json.loads(told)
+        output, status = verify(server, "--json", *(() if needs_accounts else ("--no-accounts",)))
+        found = json.loads(output)
         assert status == 1
         pairs = [(each["key"], each["asked"]) for each in found["differences"]]
         for key, asked in broken.said:

@@ -32,7 +32,7 @@ mv "{folder}/$$.part" "{folder}/$$.mail"
 """
 
 
-def letter(**fields):
+def build_mail(**fields):
     """Return a mail from friend to bob with additional fields; `None` omits a field."""
     usual = {"From": f"Friend <{FRIEND}>", "To": "bob@example.org", "Subject": "Lunch?"}
     usual["Message_ID"] = "<1@example.net>"
@@ -62,10 +62,10 @@ class Post:
             sendmail=str(self.sendmail),
         )
 
-    def brings(self, mail=None, **envelope):
+    def deliver(self, mail=None, **envelope):
         """Return the exit status of the autoresponder for this mail."""
-        stream = io.BytesIO(letter() if mail is None else mail)
-        return autoresponder.respond_to_message(self.options(**envelope), self.settings, stream)
+        stream = io.BytesIO(build_mail() if mail is None else mail)
+        return autoresponder.respond_to_message(self.options(**envelope), self.known, stream)
 
     def answers(self):
         """Return the mails passed to sendmail, parsed."""
@@ -79,7 +79,7 @@ class Post:
         return [path.read_text().splitlines() for path in self.folder.glob("*.arguments")]
 
     @contextlib.contextmanager
-    def being(self, state):
+    def with_sendmail(self, state):
         """Use another sendmail: `busy` refuses; `killer` accepts and kills the autoresponder."""
         (self.folder / state).touch()
         yield
@@ -93,11 +93,11 @@ class Post:
         place = (f"--sendmail={self.sendmail}", "--log-to-stderr")
         return [*self.program(), *envelope, *place, *more]
 
-    def runs(self, *more, mail=None, environ=None, **envelope):
+    def run_command(self, *more, mail=None, environ=None, **envelope):
         """Run the command in its own process."""
         return subprocess.run(
             self.command(*more, **envelope),
-            input=letter() if mail is None else mail,
+            input=build_mail() if mail is None else mail,
             capture_output=True,
             env=environ or os.environ | {"MAILADMIN_DATABASE_URL": database_url()},
             cwd="/",
@@ -133,7 +133,7 @@ def notes():
         return {sender: str(moment) for sender, moment in cursor.fetchall()}
 
 
-def told(sender=FRIEND, **ago):
+def store_notification(sender=FRIEND, **ago):
     VacationNotification.objects.create(
         vacation_id="bob@example.org", notified=sender, notified_at=at(**ago)
     )

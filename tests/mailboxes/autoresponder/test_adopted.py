@@ -7,7 +7,7 @@ import pytest
 from mailboxes.mailserver import autoresponder
 from mailboxes.mailserver.autoresponder import tables
 from tests.legacy_databases import Database
-from tests.mailboxes.autoresponder.post import ROWS, SCHEMA, environ, letter
+from tests.mailboxes.autoresponder.post import ROWS, SCHEMA, build_mail, environ
 
 pytestmark = pytest.mark.mariadb
 DAVE = """
@@ -30,12 +30,12 @@ def test_vacations_of_an_adopted_database_are_answered(post, mariadb, shape, cha
     )
     dave = {"recipient": "dave#upper.example@autoreply.localhost", "sender": "new@example.net"}
     for to in ("info@example.org", "info@upper.example"):
-        assert post.brings(letter(To=to), sender="new@example.net") == 0
-        assert post.brings(letter(To=to), **dave) == 0
+        assert post.deliver(build_mail(To=to), sender="new@example.net") == 0
+        assert post.deliver(build_mail(To=to), **dave) == 0
     bobs, daves = post.answers()
     assert bobs["Subject"] == "Au revoir" and bobs.get_content() == "à bientôt\r\n"
     assert daves["From"] == "Dave <dave@upper.example>"
-    assert post.brings(letter(To="dave@upper.example"), **dave) == 0
+    assert post.deliver(build_mail(To="dave@upper.example"), **dave) == 0
     assert len(post.answers()) == 2
     database.drop()
 
@@ -65,10 +65,10 @@ def rights():
 def a_day(post, number=0):
     """Run mail to an alias, to a known sender, and two that cannot be sent; return the statuses."""
     new = f"friend{number}@example.net"
-    with post.being("busy"):
-        yield post.brings(letter(To="info@example.org"), sender=new)
-        yield post.brings(sender="old@example.net")
-    yield post.brings(letter(To="info@example.org"), sender=new)
+    with post.with_sendmail("busy"):
+        yield post.deliver(build_mail(To="info@example.org"), sender=new)
+        yield post.deliver(sender="old@example.net")
+    yield post.deliver(build_mail(To="info@example.org"), sender=new)
 
 
 def test_the_documented_grants_are_sufficient_and_necessary(post, mariadb, account):

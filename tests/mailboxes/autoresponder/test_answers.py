@@ -20,11 +20,11 @@ from mailboxes.mailserver.autoresponder.incoming_message import (
 )
 from mailboxes.mailserver.autoresponder.vacation_rows import VacationRow
 from mailboxes.models import Mailbox
-from tests.mailboxes.autoresponder.post import FRIEND, ZONE, at, letter, notes, vacation
+from tests.mailboxes.autoresponder.post import FRIEND, ZONE, at, build_mail, notes, vacation
 
 
 def test_an_answer_cannot_cause_an_answer(post):
-    assert post.brings(letter(References="<0@example.net>")) == 0
+    assert post.deliver(build_mail(References="<0@example.net>")) == 0
     [answer] = post.answers()
     assert answer["From"] == "Bob <bob@example.org>"
     assert answer["To"] == FRIEND
@@ -44,7 +44,7 @@ def test_an_answer_in_russian_is_sent_unchanged(post):
     Mailbox.objects.filter(pk="bob@example.org").update(name="Борис «Боб» Иванов")
     text = "Я в отпуске.\r\nВернусь 5 мая 🌴.\r\n"
     vacation(subject="Нет на месте, вернусь не скоро, потому что я в долгом отпуске", body=text)
-    post.brings()
+    post.deliver()
     [answer] = post.answers()
     [sender] = answer["From"].addresses
     assert (sender.display_name, sender.addr_spec) == ("Борис «Боб» Иванов", "bob@example.org")
@@ -58,7 +58,7 @@ def test_placeholders_for_subject_and_dates_are_filled_in(post):
     end = datetime.datetime(2036, 5, 14, 12, tzinfo=ZONE)
     body = "From <%From_Date> until <%Until_Date>."
     vacation(subject="Re: $SUBJECT", body=body, activefrom=start, activeuntil=end)
-    post.brings(letter(Subject="=?utf-8?b?0J7QsdC10LQ=?= =?iso-8859-1?q?=E0_deux?="))
+    post.deliver(build_mail(Subject="=?utf-8?b?0J7QsdC10LQ=?= =?iso-8859-1?q?=E0_deux?="))
     [answer] = post.answers()
     assert answer["Subject"] == "Re: Обедà deux"
     assert answer.get_content() == "From 2026-05-01 until 2036-05-14.\n"
@@ -69,7 +69,7 @@ def test_placeholders_for_subject_and_dates_are_filled_in(post):
 )
 def test_a_name_with_special_characters_is_quoted(post, name):
     Mailbox.objects.filter(pk="bob@example.org").update(name=name)
-    post.brings()
+    post.deliver()
     [answer] = post.answers()
     [sender] = answer["From"].addresses
     assert (sender.display_name, sender.addr_spec) == (name, "bob@example.org")
@@ -78,17 +78,17 @@ def test_a_name_with_special_characters_is_quoted(post, name):
 @pytest.mark.parametrize("name", ["B" * 255, "Боб Борисович " * 18])
 def test_a_long_name_is_folded(post, name):
     Mailbox.objects.filter(pk="bob@example.org").update(name=name)
-    post.brings()
+    post.deliver()
     [answer] = post.answers()
     raw = email.message_from_bytes(answer.as_bytes())["From"]
-    told = str(email.header.make_header(email.header.decode_header(raw)))
-    assert " ".join(told.split()) == f"{name.strip()} <bob@example.org>"
+    store_notification = str(email.header.make_header(email.header.decode_header(raw)))
+    assert " ".join(store_notification.split()) == f"{name.strip()} <bob@example.org>"
 
 
 def test_no_line_is_longer_than_smtp_allows(post):
     vacation(subject="y" * 255, body="x" * 5000)
     names = {"References": f"<{'0' * 3000}@example.net>", "Message_ID": f"<{'1' * 3000}@b>"}
-    post.brings(letter(**names))
+    post.deliver(build_mail(**names))
     [answer] = post.answers()
     assert max(map(len, answer.as_bytes().split(b"\n"))) < 998
     assert answer.get_content().strip() == "x" * 5000
@@ -105,7 +105,7 @@ HOSTILE += f" =?undefined?q?abc?= =?utf-8?q?a=0AX-Evil:_1=0D=0A=0D=0Ab?= =?utf-1
 )
 def test_a_hostile_subject_stays_in_the_subject(post, subject):
     vacation(subject="Re: $SUBJECT")
-    assert post.brings(letter(Subject=subject)) == 0
+    assert post.deliver(build_mail(Subject=subject)) == 0
     [answer] = post.answers()
     assert answer["Subject"].startswith("Re: ")
     assert len(answer["Subject"]) <= 500
@@ -185,27 +185,27 @@ def test_a_text_of_one_line_is_sent_unchanged(subject, name):
 )
 def test_no_input_raises_an_exception(garbage):
     known = {"MAILADMIN_VACATION": True}
-    letter = read_message(io.BytesIO(garbage), FRIEND)
-    list(autoresponder.rules.iter_no_reply_reasons(letter, known))
+    build_mail = read_message(io.BytesIO(garbage), FRIEND)
+    list(autoresponder.rules.iter_no_reply_reasons(build_mail, known))
     away = VacationRow("bob@example.org", "Re: $SUBJECT", "x", None, None, 0)
-    answers.compose_reply(away, letter, datetime.datetime.now(ZONE))
+    answers.compose_reply(away, build_mail, datetime.datetime.now(ZONE))
 
 
 @pytest.mark.parametrize(
     "mail",
     [b"", b"\n", b"\0" * 100, b"\xff\xfe\n\n", b"no header at all", b"From friend Fri Nov 20\n\nx"]
     + [b": x\n\n", b"From: " + b"(" * 100000 + b"\n\n", b"To: " + b"a@b," * 60000 + b"\n\n"]
-    + [b"A" * 2 * MAX_HEADER_BYTES, letter(X=b"y" * MAX_HEADER_BYTES)],
+    + [b"A" * 2 * MAX_HEADER_BYTES, build_mail(X=b"y" * MAX_HEADER_BYTES)],
 )
 def test_garbage_gets_no_answer_and_no_bounce(post, mail):
-    assert post.brings(mail) == 0
+    assert post.deliver(mail) == 0
     assert post.answers() == []
 
 
 def test_a_header_with_invalid_bytes_is_answered(post):
-    mail = letter().replace(b"Lunch?", b"caf\xe9 \xff\x00 =?utf-8?q?=FF?=")
+    mail = build_mail().replace(b"Lunch?", b"caf\xe9 \xff\x00 =?utf-8?q?=FF?=")
     vacation(subject="Re: $SUBJECT")
-    assert post.brings(mail) == 0
+    assert post.deliver(mail) == 0
     assert len(post.answers()) == 1
 
 
@@ -226,15 +226,15 @@ class Large(io.RawIOBase):
         return len(data)
 
 
-@pytest.mark.parametrize("start", [letter(), b"Subject: Lunch?\nX: one long line"])
+@pytest.mark.parametrize("start", [build_mail(), b"Subject: Lunch?\nX: one long line"])
 def test_a_large_mail_is_read_to_its_end_and_not_kept_in_memory(start):
     large = Large(start)
     tracemalloc.start()
     try:
-        letter = read_message(io.BufferedReader(large), FRIEND)
+        build_mail = read_message(io.BufferedReader(large), FRIEND)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert large.left == 0
-    assert letter.first("subject") == "Lunch?"
+    assert build_mail.first("subject") == "Lunch?"
     assert peak < 2 * 2**20

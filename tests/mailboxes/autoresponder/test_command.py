@@ -8,7 +8,7 @@ import pytest
 
 from mailadmin.conf import BASE_DIR
 from mailboxes.mailserver import autoresponder
-from tests.mailboxes.autoresponder.post import environ, letter
+from tests.mailboxes.autoresponder.post import build_mail, environ
 
 
 def test_the_command_answers_without_django(post):
@@ -21,7 +21,7 @@ def test_the_command_answers_without_django(post):
     _python, _manage, *arguments = post.command()
     result = subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        input=letter(),
+        input=build_mail(),
         capture_output=True,
         env=environ(),
         cwd=BASE_DIR,
@@ -34,7 +34,7 @@ def test_django_runs_the_same_command(post):
     code = "import sys; from django.core.management import execute_from_command_line as run;"
     result = subprocess.run(
         [sys.executable, "-c", f"{code} run(sys.argv)", *post.command()[2:]],
-        input=letter(),
+        input=build_mail(),
         capture_output=True,
         env=environ(
             DJANGO_SETTINGS_MODULE="mailadmin.settings", MAILADMIN_SECRET_KEY="for tests" * 9
@@ -49,7 +49,7 @@ def test_django_runs_the_same_command(post):
     ("more", "environment"),
     [
         (["--sender"], {}),
-        (["--strange=1"], {}),
+        (["--unknown=1"], {}),
         ([], {"MAILADMIN_TIME_ZONE": "Nowhere/Land"}),
         ([], {"MAILADMIN_DATABASE_URL": "mysql://bob:hidden-word@127.0.0.1:1/x"}),
         ([], {"MAILADMIN_DATABASE_URL": "bob:hidden-word"}),
@@ -58,7 +58,7 @@ def test_django_runs_the_same_command(post):
 )
 def test_mail_is_deferred_while_the_command_or_a_setting_is_wrong(post, more, environment):
     """Any other status would cause a bounce that reveals the error to the sender."""
-    result = post.runs(*more, environ=environ(**environment))
+    result = post.run_command(*more, environ=environ(**environment))
     assert result.returncode == 75
     assert b"4.3.0 the vacation responder is not available" in result.stderr
     assert b"hidden-word" not in result.stderr and b"Traceback" not in result.stderr
@@ -83,7 +83,7 @@ def test_an_internal_error_defers_the_mail(post, tmp_path):
     _python, _manage, *arguments = post.command()
     command = [sys.executable, "-c", code, *arguments]
     result = subprocess.run(
-        command, input=letter(), capture_output=True, env=environ(), cwd=BASE_DIR
+        command, input=build_mail(), capture_output=True, env=environ(), cwd=BASE_DIR
     )
     assert result.returncode == 75
     assert b"a fault: TypeError in " in result.stderr and b"Traceback" not in result.stderr
@@ -97,7 +97,7 @@ def test_the_configuration_file_names_the_database(post, tmp_path):
         "MAILADMIN_SECRET_KEY_FILE=/nowhere/that/is/readable\n"
     )
     bare = {name: os.environ[name] for name in ("PATH",)}
-    assert post.runs(f"--env-file={path}", environ=bare).returncode == 0
+    assert post.run_command(f"--env-file={path}", environ=bare).returncode == 0
     assert len(post.answers()) == 1
 
 
@@ -106,5 +106,5 @@ def test_it_is_among_the_commands_that_help_lists(post):
         [sys.executable, str(BASE_DIR / "manage.py"), "help"], capture_output=True, env=environ()
     )
     assert b"autoreply" in result.stdout.split()
-    result = post.runs("--help", environ=environ())
+    result = post.run_command("--help", environ=environ())
     assert result.returncode == 0 and b"--original-recipient" in result.stdout

@@ -40,25 +40,25 @@ def test_no_answer_is_silently_lost_or_sent_twice(post, hasty, name):
     good = post.sendmail.read_text()
     post.sendmail.write_text("#!/bin/sh\n" + program.format(folder=post.folder))
     start = time.monotonic()
-    assert post.brings() == status
+    assert post.deliver() == status
     assert time.monotonic() - start < 20
     assert said in post.log.getvalue() and len(post.log.getvalue()) < 2000
     assert len(post.answers()) == number
     assert list(notes()) == ([FRIEND] if number else [])
     post.sendmail.write_text(good)
-    assert post.brings() == 0
+    assert post.deliver() == 0
     assert len(post.answers()) == 1
 
 
 def test_a_long_answer_is_handed_over_whole(post):
     vacation(body="I am at the sea.\n" * 30_000)
-    assert post.brings() == 0
+    assert post.deliver() == 0
     [answer] = post.answers()
     assert answer.get_content().count("sea") == 30_000
 
 
 def test_a_hanging_program_is_killed(post, hasty):
     post.sendmail.write_text("#!/bin/sh\nsleep 4242 &\nsleep 4242\n")
-    assert post.brings() == 75
+    assert post.deliver() == 75
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert "sleep 4242" not in listed.splitlines()

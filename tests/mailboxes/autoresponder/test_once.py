@@ -26,10 +26,10 @@ from tests.mailboxes.autoresponder.post import (
     SCHEMA,
     ZONE,
     at,
+    build_mail,
     environ,
-    letter,
     notes,
-    told,
+    store_notification,
     vacation,
 )
 
@@ -45,7 +45,7 @@ bob#example.org@elsewhere.example bob #@ bob# bob@autoreply.localhost
 
 @pytest.mark.parametrize("recipient", ["", "#" * 900, *NOBODY_AWAY.split()])
 def test_a_recipient_who_is_not_away_causes_no_bounce(post, recipient):
-    assert post.brings(recipient=recipient) == 0
+    assert post.deliver(recipient=recipient) == 0
     assert post.answers() == []
     assert "nobody is away there" in post.log.getvalue()
 
@@ -59,7 +59,7 @@ def test_a_recipient_who_is_not_away_causes_no_bounce(post, recipient):
     ],
 )
 def test_bob_is_found_behind_extensions_and_capitals(post, recipient):
-    post.brings(recipient=recipient)
+    post.deliver(recipient=recipient)
     assert len(post.answers()) == 1
 
 
@@ -69,7 +69,7 @@ def test_delimiters_may_be_several_and_occur_in_names(post):
     name, place = "d-d#a@my-example.org", {"local_part": "d-d#a", "domain": domain}
     Mailbox.objects.create(username=name, **place, password="x", maildir="x")
     Row.objects.create(mailbox_id=name, domain=domain, activeuntil=at(days=1))
-    post.brings(letter(To=name), recipient="d-d#a#my-example.org-x@autoreply.localhost")
+    post.deliver(build_mail(To=name), recipient="d-d#a#my-example.org-x@autoreply.localhost")
     assert [answer["From"] for answer in post.answers()] == [name]
 
 
@@ -81,7 +81,7 @@ def test_a_delimiter_in_a_domain_splits_only_as_a_last_resort(post):
 
 def test_bob_and_carol_both_answer_a_mail_to_both(post):
     carol = "carol#example.com@autoreply.localhost"
-    post.brings(letter(Cc="carol@example.com"), recipient=[BOB, carol], original=["x", "y"])
+    post.deliver(build_mail(Cc="carol@example.com"), recipient=[BOB, carol], original=["x", "y"])
     assert {answer["From"].addresses[0].username for answer in post.answers()} == {"bob", "carol"}
 
 
@@ -98,13 +98,13 @@ def test_bob_and_carol_both_answer_a_mail_to_both(post):
 )
 def test_inactive_vacations_are_not_answered(post, switch):
     switch()
-    assert post.brings() == 0
+    assert post.deliver() == 0
     assert post.answers() == []
 
 
 def test_a_disabled_feature_answers_nobody(post):
     post.settings["MAILADMIN_VACATION"] = False
-    post.brings()
+    post.deliver()
     assert post.answers() == []
 
 
@@ -116,18 +116,18 @@ def test_unknown_dates_are_no_limits(post, unknown):
             cursor.execute("SET sql_mode = ''")
         cursor.execute(f"UPDATE {table} SET activefrom = %s, activeuntil = %s", [unknown] * 2)
     connection.close()  # and with it the sql_mode
-    post.brings()
-    post.brings()
+    post.deliver()
+    post.deliver()
     assert len(post.answers()) == 1
 
 
 def test_the_dates_are_local_time(post):
     """Berlin is ahead of UTC."""
     vacation(activefrom=at(minutes=-5), activeuntil=at(minutes=5))
-    post.brings()
+    post.deliver()
     assert len(post.answers()) == 1
     post.settings["MAILADMIN_TIME_ZONE"] = "UTC"
-    post.brings(sender="other@example.net")
+    post.deliver(sender="other@example.net")
     assert len(post.answers()) == 1
 
 
@@ -137,8 +137,8 @@ def test_the_vacation_saved_in_the_panel_is_answered(post):
     target = {"recipient": vacation_target("bob@example.org")}
     for active, count in ((True, 1), (True, 2), (False, 2)):
         perform(Actor.console(), set_vacation, "bob@example.org", values | {"active": active})
-        post.brings(**target)
-        post.brings(**target)
+        post.deliver(**target)
+        post.deliver(**target)
         assert len(post.answers()) == count
     assert {answer["Subject"] for answer in post.answers()} == {"At sea"}
 
@@ -148,10 +148,10 @@ def test_the_vacation_saved_in_the_panel_is_answered(post):
 
 def test_a_sender_is_answered_once(post):
     for sender in (FRIEND, FRIEND, "Friend@Example.NET"):
-        assert post.brings(sender=sender) == 0
+        assert post.deliver(sender=sender) == 0
     assert len(post.answers()) == 1
     assert post.log.getvalue().count("told already") == 2
-    post.brings(sender="other@example.net")
+    post.deliver(sender="other@example.net")
     assert len(post.answers()) == 2
 
 
@@ -171,23 +171,23 @@ def test_a_sender_is_answered_again_after_the_interval_and_in_a_new_vacation(
     post, interval, ago, count
 ):
     vacation(interval_time=interval)
-    told(**ago)
-    post.brings()
-    post.brings()
+    store_notification(**ago)
+    post.deliver()
+    post.deliver()
     assert len(post.answers()) == count
 
 
 def test_only_one_of_several_concurrent_mails_is_answered(post):
     """As processes: each has read its settings and waits for the end of its mail."""
     options = {"stdin": subprocess.PIPE, "stderr": subprocess.DEVNULL, "env": environ()}
-    crowd = [subprocess.Popen(post.command(), **options) for _ in range(6)]
-    for process in crowd:
-        process.stdin.write(letter())
+    many = [subprocess.Popen(post.command(), **options) for _ in range(6)]
+    for process in many:
+        process.stdin.write(build_mail())
         process.stdin.flush()
     time.sleep(0.5)
-    for process in crowd:
+    for process in many:
         process.stdin.close()
-    assert [process.wait() for process in crowd] == [0] * 6
+    assert [process.wait() for process in many] == [0] * 6
     assert len(post.answers()) == 1
 
 
@@ -195,12 +195,12 @@ def test_only_one_of_several_concurrent_mails_is_answered(post):
 def test_only_one_of_several_concurrent_notifications_is_sent(post, before):
     vacation(interval_time=86400)
     if before:
-        told(**before)
+        store_notification(**before)
     start = threading.Barrier(12)
 
     def arrive(_):
         start.wait()
-        return post.brings()
+        return post.deliver()
 
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         assert list(pool.map(arrive, range(12))) == [0] * 12
@@ -215,27 +215,27 @@ def test_only_one_of_several_concurrent_notifications_is_sent(post, before):
 def test_a_failed_answer_is_retried_and_sent_once(post, before):
     vacation(interval_time=86400)
     if before:
-        told(**before)
+        store_notification(**before)
     stored = notes()
-    with post.being("busy"):
-        assert post.brings() == 75
+    with post.with_sendmail("busy"):
+        assert post.deliver() == 75
     assert notes() == stored and post.answers() == []
     assert "the queue is full" in post.log.getvalue()
-    assert [post.brings(), post.brings()] == [0, 0]
+    assert [post.deliver(), post.deliver()] == [0, 0]
     assert len(post.answers()) == 1
 
 
 def test_a_missing_sendmail_defers_the_mail(post):
     post.sendmail.unlink()
-    assert post.brings() == 75
+    assert post.deliver() == 75
     assert notes() == {}
 
 
 def test_a_responder_killed_while_sending_never_sends_twice(post):
-    with post.being("killer"):
-        assert post.runs(environ=environ()).returncode == -9
+    with post.with_sendmail("killer"):
+        assert post.run_command(environ=environ()).returncode == -9
     assert list(notes()) == [FRIEND]
-    assert post.runs(environ=environ()).returncode == 0
+    assert post.run_command(environ=environ()).returncode == 0
     assert len(post.answers()) == 1
 
 
@@ -248,7 +248,7 @@ def test_a_notification_changed_meanwhile_is_not_reverted(post):
             database, away, FRIEND, now - datetime.timedelta(hours=1)
         )
         VacationNotification.objects.all().delete()
-        told(seconds=0)
+        store_notification(seconds=0)
         stored = notes()
         note.revert()
     assert notes() == stored
@@ -264,17 +264,17 @@ def test_mail_is_deferred_while_mariadb_is_down(post):
             environ=environ(MAILADMIN_DATABASE_URL=client.url())
         )
         server.stop(keep=True)
-        assert post.brings() == 75
+        assert post.deliver() == 75
         assert client.password not in post.log.getvalue()
         server._run()
-        assert post.brings() == 0
+        assert post.deliver() == 0
     assert len(post.answers()) == 1
 
 
 @pytest.mark.mariadb
 def test_the_database_password_is_not_logged(post):
     post.settings["MAILADMIN_DATABASE_URL"]["PASSWORD"] = "guessed-wrongly"
-    assert post.brings() == 75
+    assert post.deliver() == 75
     assert "guessed" not in post.log.getvalue()
     assert "Access denied" in post.log.getvalue()
 
@@ -285,10 +285,10 @@ def test_mail_is_deferred_while_sqlite_is_locked_or_missing(post, monkeypatch, t
     entry = post.settings["MAILADMIN_DATABASE_URL"]
     with contextlib.closing(sqlite3.connect(entry["NAME"], isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        assert post.brings() == 75
+        assert post.deliver() == 75
         other.execute("ROLLBACK")
-    assert post.brings() == 0
+    assert post.deliver() == 0
     assert len(post.answers()) == 1
     entry["NAME"] = tmp_path / "missing.sqlite3"
-    assert post.brings() == 75
+    assert post.deliver() == 75
     assert not entry["NAME"].exists()

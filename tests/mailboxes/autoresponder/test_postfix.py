@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests import mailservers, servers
-from tests.mailboxes.autoresponder.post import FRIEND, environ, letter
+from tests.mailboxes.autoresponder.post import FRIEND, build_mail, environ
 
 PIPE = """\
 mailadmin-autoreply unix - n n - - pipe flags=Rq user=nobody null_sender=
@@ -88,11 +88,11 @@ def smtp(postfix, sender, mail=None, recipients=("bob+news@example.org",)):
         client.mail(sender)
         for recipient in recipients:
             client.rcpt(recipient)
-        _code, reply = client.data(letter() if mail is None else mail)
+        _code, reply = client.data(build_mail() if mail is None else mail)
     return mailservers.queue_id(reply)
 
 
-def fate(postfix, identity):
+def wait_for_log(postfix, identity):
     """Return the log lines about it until it leaves the queue."""
     return "\n".join(postfix.log_of(identity))
 
@@ -100,22 +100,22 @@ def fate(postfix, identity):
 @pytest.mark.mailserver
 @mailservers.needs_root
 def test_postfix_runs_the_responder(postfix, post):
-    assert "relay=mailadmin-autoreply" in fate(postfix, smtp(postfix, FRIEND))
+    assert "relay=mailadmin-autoreply" in wait_for_log(postfix, smtp(postfix, FRIEND))
     assert post.envelopes() == [["-i", "-f", "<>", "--", FRIEND]]
     [answer] = post.answers()
     assert answer["In-Reply-To"] == "<1@example.net>"
-    renamed = letter(To="bob+news@example.org", Return_Path="<x@example.net>")
+    renamed = build_mail(To="bob+news@example.org", Return_Path="<x@example.net>")
     for sender in ("", "noreply@example.net", '"a,b"@example.net', FRIEND):
-        assert "status=sent" in fate(postfix, smtp(postfix, sender, renamed))
+        assert "status=sent" in wait_for_log(postfix, smtp(postfix, sender, renamed))
     assert len(post.answers()) == 1
 
 
 @pytest.mark.mailserver
 @mailservers.needs_root
 def test_postfix_passes_several_recipients_at_once(postfix, post):
-    mail = letter(Cc="carol@example.com")
+    mail = build_mail(Cc="carol@example.com")
     identity = smtp(postfix, FRIEND, mail, ("bob@example.org", "carol@example.com"))
-    assert fate(postfix, identity).count("status=sent") == 2
+    assert wait_for_log(postfix, identity).count("status=sent") == 2
     assert {answer["From"] for answer in post.answers()} == {
         "Bob <bob@example.org>",
         "Carol <carol@example.com>",
@@ -125,13 +125,13 @@ def test_postfix_passes_several_recipients_at_once(postfix, post):
 @pytest.mark.mailserver
 @mailservers.needs_root
 def test_postfix_queues_the_mail_until_it_can_be_answered(postfix, post):
-    with post.being("busy"):
+    with post.with_sendmail("busy"):
         identity = smtp(postfix, FRIEND)
         words = f"{identity}: to=<bob#example.org+news@autoreply.localhost>"
         assert "(the vacation responder is not available" in wait_for(postfix, words)
     time.sleep(0.3)  # or Postfix finds it still active, and defers it for minutes
     postfix.tool("postqueue", "-f")
-    assert "status=sent" in fate(postfix, identity)
+    assert "status=sent" in wait_for_log(postfix, identity)
     assert len(post.answers()) == 1
 
 
@@ -139,8 +139,10 @@ def test_postfix_queues_the_mail_until_it_can_be_answered(postfix, post):
 @mailservers.needs_root
 def test_postfixs_sendmail_accepts_an_empty_sender(server, post):
     post.sendmail = servers.command("sendmail")
-    told = post.runs(environ=environ(MAIL_CONFIG=str(server.config)), sender="-x@example.net")
-    assert told.returncode == 0, told.stderr
+    store_notification = post.run_command(
+        environ=environ(MAIL_CONFIG=str(server.config)), sender="-x@example.net"
+    )
+    assert store_notification.returncode == 0, store_notification.stderr
     identity = wait_for(server, "uid=0 from=<>").split(": ")[1]
     assert "to=<-x@example.net>" in "\n".join(server.log_of(identity))
 

@@ -41,12 +41,12 @@ class TransferWorld(World):
         return self.plan(json.dumps(tables), person, "rows.json")
 
     def apply(self, plan, person=None):
-        return self.go(plan, Plan.State.APPLYING, person)
+        return self.run_plan(plan, Plan.State.APPLYING, person)
 
-    def take_back(self, plan, person=None):
-        return self.go(plan, Plan.State.RETURNING, person)
+    def revert_plan(self, plan, person=None):
+        return self.run_plan(plan, Plan.State.RETURNING, person)
 
-    def go(self, plan, state, person):
+    def run_plan(self, plan, state, person):
         actor = self.actor(person) if person else Actor.console()
         workflow.run_in_foreground(actor, plan.pk, state)
         plan.refresh_from_db()

@@ -70,10 +70,10 @@ def build_database(seed, domains=6, mailboxes=6, mirrors=True):
             make_mailbox(chance, name, LOCAL_PARTS[person % len(LOCAL_PARTS)] + str(person))
         make_aliases(chance, name)
     if mirrors:
-        make_mirrors(chance, names)
+        make_alias_domains(chance, names)
     make_admins(chance, names)
     make_transports(chance, names)
-    make_beside(chance, names)
+    make_related_rows(chance, names)
     return names
 
 
@@ -164,7 +164,7 @@ def make_aliases(chance, domain):
         )
 
 
-def make_mirrors(chance, names):
+def make_alias_domains(chance, names):
     for number, target in enumerate(names[:3]):
         name = f"mirror{number}.{target}"
         make_domain(chance, name, kind=False)
@@ -201,7 +201,7 @@ def make_transports(chance, names):
         )
 
 
-def make_beside(chance, names):
+def make_related_rows(chance, names):
     bob = Mailbox.objects.filter(domain=names[0]).order_by("pk").first()
     Fetchmail.objects.create(
         mailbox=bob,
@@ -237,10 +237,12 @@ def make_beside(chance, names):
 
 def contents():
     """Return table → its rows, without columns that are not exported."""
-    return {model.__name__: sorted(map(told, model._base_manager.all())) for model in MODELS}
+    return {
+        model.__name__: sorted(map(exported_row, model._base_manager.all())) for model in MODELS
+    }
 
 
-def told(row):
+def exported_row(row):
     columns = {f.attname: f.value_from_object(row) for f in row._meta.concrete_fields}
     if isinstance(row, DkimSigning):
         columns["key"] = f"{row.dkim.domain_name_id} {row.dkim.selector}"
@@ -249,6 +251,6 @@ def told(row):
     return repr(sorted((name, str(value)) for name, value in kept.items()))
 
 
-def forget_everything():
+def delete_everything():
     for model in (*reversed(MODELS), DomainState):
         model._base_manager.all().delete()

@@ -1,7 +1,7 @@
 """Older mail systems, run with their own files.
 
 `configurations/` has the files as the guides have them. Whoever runs them here only changes names,
-ports and folders, and where the database is; what would go to far hosts is dropped and told.
+ports and folders, and where the database is; mail to external hosts is logged and dropped.
 """
 
 import imaplib
@@ -23,7 +23,7 @@ CONFIGURATIONS = Path(__file__).parent / "configurations"
 # A second port is for the machines of the system's own.
 MASTER = mailservers.MASTER + "127.0.0.1:{inside} inet n - n - - smtpd -o mynetworks=127.0.0.0/8\n"
 READER = f"reader{os.getpid()}"  # tests beside these use the same server
-STRANGER = "stranger@far.test"
+SENDER = "sender@far.test"
 INDEXED = re.compile(r"\b(?:hash|btree):[^\s,]+")
 TABLE = re.compile(r"\b(?:mysql|hash|btree|texthash):[^\s,]+")
 LINE = re.compile(
@@ -52,7 +52,7 @@ class Place:
         return place
 
 
-class Fate(NamedTuple):
+class Outcome(NamedTuple):
     """The outcome of a message: its refusal, or its deliveries.
 
     An end is (final recipient, maildir within the mail folder), (…, `transport:next hop`), or
@@ -75,7 +75,7 @@ class Observed:
 
     inside = None  # a port for those who may send anywhere
 
-    def fate(self, address, inside=False, sender=STRANGER):
+    def outcome_of(self, address, inside=False, sender=SENDER):
         """Send by SMTP, from outside or from the system's own network; return the outcome."""
         token = secrets.token_hex(8)
         with self.smtp(self.inside if inside else None) as client:
@@ -83,11 +83,11 @@ class Observed:
             client.mail(sender)
             code, text = client.rcpt(address)
             if code != 250:
-                return Fate(f"{code} {text.decode()}")
+                return Outcome(f"{code} {text.decode()}")
             code, reply = client.data(f"From: {sender}\nSubject: {token}\n\n{token}\n")
         assert code == 250, reply
         lines = self._settled(mailservers.queue_id(reply))
-        return Fate("", frozenset(self._end(hit, token) for hit in lines))
+        return Outcome("", frozenset(self._end(hit, token) for hit in lines))
 
     def _settled(self, queue_id):
         """Return the log line for each recipient, without waiting for retries."""
@@ -123,8 +123,8 @@ class Observed:
 
     def signs_in(self, address, password, client="127.0.0.1"):
         """Return whether Dovecot accepts this password from this address."""
-        told = ("-x", "service=imap", "-x", f"rip={client}")
-        return self.dovecot.tool("auth", "test", *told, address, password).returncode == 0
+        options = ("-x", "service=imap", "-x", f"rip={client}")
+        return self.dovecot.tool("auth", "test", *options, address, password).returncode == 0
 
     def home_of(self, address):
         """Return Dovecot's fields of a user: home, mail, uid, quota_rule …; empty if unknown.
@@ -137,7 +137,7 @@ class Observed:
         return {line[0]: line[-1].replace(mail, "") for line in lines}
 
 
-class Mend(NamedTuple):
+class Fix(NamedTuple):
     """A fix that a system needs to deliver at all; without an old text, a line is added."""
 
     file: str
@@ -148,7 +148,7 @@ class Mend(NamedTuple):
 class OldSystem(Observed, mailservers.Postfix):
     """A Postfix and its Dovecot with an operator's configuration.
 
-    `mended` says which of the system's mends are made: all, none, or those of these names.
+    `fixed` chooses the fixes to apply: all, none, or those of these names.
     Dovecot may ask by an account of its own: `dovecot_place`.
     """
 
@@ -157,17 +157,17 @@ class OldSystem(Observed, mailservers.Postfix):
     sample = ""  # its SQL dump, or its folder of files
     paths = {}  # a path in the files → its replacement in the test
     words = {}  # other texts of the files that differ on this machine
-    mends = {}
+    fixes = {}
     owner = mailservers.NOBODY  # owner of the mail
 
-    def __init__(self, place=None, mended=True, dovecot_place=None):
+    def __init__(self, place=None, fixed=True, dovecot_place=None):
         self.inside = free_port()
         super().__init__(master=MASTER, inside=self.inside)
         self.place, self.dovecot_place = place, dovecot_place or place
         self._own_folders()
         self._add_files("postfix", self.config)
         self._add_files("dovecot", self.folder / "dovecot")
-        self._mend(self.mends if mended is True else mended or ())
+        self._apply_fixes(self.fixes if fixed is True else fixed or ())
         self._adapt()
         keep_here(self)
         self.dovecot = OldDovecot(self.folder)
@@ -194,13 +194,13 @@ class OldSystem(Observed, mailservers.Postfix):
                 before = there.read_text() if there.exists() else ""
                 there.write_text(without(before, path.read_text()) + path.read_text())
 
-    def _mend(self, names):
+    def _apply_fixes(self, names):
         for name in names:
-            mend = self.mends[name]
-            path = self.folder / mend.file
+            fix = self.fixes[name]
+            path = self.folder / fix.file
             text = path.read_text()
-            assert mend.old in text, mend
-            path.write_text(text.replace(mend.old, mend.new) if mend.old else text + mend.new)
+            assert fix.old in text, fix
+            path.write_text(text.replace(fix.old, fix.new) if fix.old else text + fix.new)
 
     def _adapt(self):
         for folder in (self.config, self.folder / "dovecot"):
@@ -272,10 +272,10 @@ class OldSystem(Observed, mailservers.Postfix):
     def _first_answers(self, tables, keys):
         found = dict.fromkeys(keys)
         for table in reversed(tables):
-            found |= self.ask(table, keys)
+            found |= self.look_up(table, keys)
         return found
 
-    def ask(self, table, keys):
+    def look_up(self, table, keys):
         """Return key → result of one table, without missing keys."""
         said = self.tool("postmap", "-q", "-", table, input="".join(f"{key}\n" for key in keys))
         assert not said.stderr.strip(), said.stderr
@@ -289,8 +289,8 @@ class OldSystem(Observed, mailservers.Postfix):
 def without(text, other):
     """Return a main.cf without parameters that the other overrides."""
     lines = text.splitlines(keepends=True)
-    anew = set(re.findall(r"^(\w+) *=", other, re.M))
-    return "".join(line for line in lines if line.partition(" =")[0] not in anew)
+    overridden = set(re.findall(r"^(\w+) *=", other, re.M))
+    return "".join(line for line in lines if line.partition(" =")[0] not in overridden)
 
 
 class OldDovecot(mailservers.Dovecot):
@@ -331,9 +331,9 @@ class Forwardings(OldSystem):
     files = CONFIGURATIONS / "forwardings"
     sample = "forwardings.sql"
     paths = {"/home/vmail": "mail"}
-    mends = {
+    fixes = {
         # For a domain with a row, it returns the domain's name, which is not a transport.
-        "transport": Mend(
+        "transport": Fix(
             "etc/mysql-virtual_transport.cf", "SELECT domain FROM", "SELECT transport FROM"
         ),
     }
@@ -358,11 +358,11 @@ class PostfixAdminCram(OldSystem):
             "/usr/lib/dovecot/dovecot-lda -c /etc/dovecot/dovecot.conf"
         ),
     }
-    mends = {
+    fixes = {
         # pipe's flag D takes one recipient at a time.
-        "recipients": Mend("etc/main.cf", "", "dovecot_destination_recipient_limit = 1\n"),
+        "recipients": Fix("etc/main.cf", "", "dovecot_destination_recipient_limit = 1\n"),
         # `%/` is no variable, and the delivery program ends.
-        "location": Mend("dovecot/dovecot.conf", "/d%/", "/%d/"),
+        "location": Fix("dovecot/dovecot.conf", "/d%/", "/%d/"),
     }
 
 
@@ -374,9 +374,9 @@ class HashFiles(OldSystem):
     paths = {"/var/spool/postfix/vmail": "mail"}
     owner = (901, 901)
 
-    def __init__(self, files=None, mended=True):
+    def __init__(self, files=None, fixed=True):
         self.files = files or self.files
-        super().__init__(mended=mended)
+        super().__init__(fixed=fixed)
 
 
 # Their databases

@@ -103,10 +103,10 @@ class ApplyTests(World):
         self.assertEqual(self.steps(WHOLE), planned)
 
     def test_the_steps_are_printed_as_text(self):
-        told = self.apply(WHOLE, "--plan")
-        self.assertIn("~ mailbox bob@example.org\n    name: Bob → Robert\n", told)
-        self.assertIn("- alias info@example.org\n", told)
-        self.assertIn("Nothing was changed: 3 new, 2 changed, 1 to delete.", told)
+        output = self.apply(WHOLE, "--plan")
+        self.assertIn("~ mailbox bob@example.org\n    name: Bob → Robert\n", output)
+        self.assertIn("- alias info@example.org\n", output)
+        self.assertIn("Nothing was changed: 3 new, 2 changed, 1 to delete.", output)
 
     def test_other_domains_are_not_changed(self):
         self.apply(ORG + "mailboxes: []\naliases: []\n")
@@ -157,9 +157,9 @@ class ApplyTests(World):
             self.steps(text % "new-horse-77"), [("edit", "mailbox", "bob@example.org")]
         )
         self.assertTrue(Mailbox.objects.get(pk="bob@example.org").check_password("new-horse-77"))
-        told = self.apply(text % "other-horse-78", "--plan")
-        self.assertNotIn("horse", told)
-        self.assertNotIn("$2", told)
+        output = self.apply(text % "other-horse-78", "--plan")
+        self.assertNotIn("horse", output)
+        self.assertNotIn("$2", output)
 
     def test_one_refused_row_rolls_back_everything_and_is_named(self):
         alias = "- {address: %s@example.org, goto: [%s]}\n"

@@ -28,15 +28,15 @@ class CommandTests(TransferWorld):
 
     def test_import_makes_a_plan_by_default(self):
         for arguments in ((), ("--plan",)):
-            said, trouble = self.run_import(*self.source(), *arguments)
+            output, trouble = self.run_import(*self.source(), *arguments)
             self.assertEqual(trouble, "")
-            self.assertIn("ann@example.org", said)
-            self.assertIn("nowhere.example does not exist", said)
+            self.assertIn("ann@example.org", output)
+            self.assertIn("nowhere.example does not exist", output)
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
 
     def test_rows_are_imported_with_the_option_and_refused_ones_written_privately(self):
         rejects = self.folder / "rejects.csv"
-        said, trouble = self.run_import(*self.source(), "--apply", "--rejects", rejects)
+        output, trouble = self.run_import(*self.source(), "--apply", "--rejects", rejects)
         self.assertIn("1 row was refused", trouble)
         self.assertIn(str(rejects), trouble)
         self.assertTrue(Mailbox.objects.filter(pk="ann@example.org").exists())
@@ -46,8 +46,8 @@ class CommandTests(TransferWorld):
     def test_refused_rows_can_be_fixed_and_imported_again(self):
         rejects = self.folder / "rejects.csv"
         self.run_import(*self.source(), "--apply", "--rejects", rejects)
-        mended = rejects.read_text().replace("nowhere.example,", "example.org,")
-        self.run_import(*self.source(mended, "mended.csv"), "--apply")
+        fixed = rejects.read_text().replace("nowhere.example,", "example.org,")
+        self.run_import(*self.source(fixed, "fixed.csv"), "--apply")
         self.assertEqual(self.mailbox("eve@example.org").name, "Eve")
 
     def test_rows_refused_while_applying_can_be_imported_again(self):
@@ -70,8 +70,8 @@ class CommandTests(TransferWorld):
             ("b@example.org", ["a@example.org"], "Round"),
         )
         self.assertIn("loop", row["error"])
-        mended = rejects.read_text().replace('["a@example.org"]', '["ann@example.org"]')
-        self.assertEqual(self.run_import(*self.source(mended, "mended.json"), "--apply")[1], "")
+        fixed = rejects.read_text().replace('["a@example.org"]', '["ann@example.org"]')
+        self.assertEqual(self.run_import(*self.source(fixed, "fixed.json"), "--apply")[1], "")
 
     def test_a_plan_can_be_applied_later(self):
         self.run_import(*self.source())
@@ -83,27 +83,27 @@ class CommandTests(TransferWorld):
 
     def test_an_import_is_reverted(self):
         self.run_import(*self.source(), "--apply", "--rejects", self.folder / "x.csv")
-        said, trouble = self.run_import("--take-back", Plan.objects.get().pk)
+        output, trouble = self.run_import("--take-back", Plan.objects.get().pk)
         self.assertEqual(trouble, "")
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
 
     def test_json_output_is_machine_readable(self):
-        said, _trouble = self.run_import(*self.source(), "--json")
-        told = json.loads(said)
-        self.assertEqual(told["counts"]["mailboxes"]["new"], 1)
-        self.assertEqual([row["verb"] for row in told["rows"]], ["new", "refused"])
-        self.assertNotIn("correct-horse", said)
-        self.assertNotIn("$2", said)
+        output, _trouble = self.run_import(*self.source(), "--json")
+        plan_data = json.loads(output)
+        self.assertEqual(plan_data["counts"]["mailboxes"]["new"], 1)
+        self.assertEqual([row["verb"] for row in plan_data["rows"]], ["new", "refused"])
+        self.assertNotIn("correct-horse", output)
+        self.assertNotIn("$2", output)
 
     def test_an_unreadable_source_changes_nothing_and_shows_the_reason(self):
-        said, trouble = self.run_import(*self.source("username,colour\n"), "--apply")
+        output, trouble = self.run_import(*self.source("username,colour\n"), "--apply")
         self.assertIn("rows.csv, line 1", trouble)
         self.assertEqual(Plan.objects.get().state, Plan.State.FAILED)
         self.assertEqual(Plan.objects.get().rows.count(), 0)
 
     def test_a_truncated_source_makes_no_plan(self):
         good = "".join(f"u{n}@example.org,x\n" for n in range(3000))
-        _said, trouble = self.run_import(
+        _output, trouble = self.run_import(
             *self.source(f"username,password_hash\n{good}".encode() + b"\xff\n"), "--apply"
         )
         self.assertIn("line 3002", trouble)
@@ -136,14 +136,16 @@ class CommandTests(TransferWorld):
 
     def test_a_source_password_is_never_shown(self):
         url = "mysql://reader:very-secret@127.0.0.1:1/mail"
-        said, trouble = self.run_import("--from", "ispmail", "--source", url)
+        output, trouble = self.run_import("--from", "ispmail", "--source", url)
         self.assertIn("127.0.0.1", trouble)
-        self.assertNotIn("very-secret", said + trouble + str(Plan.objects.values_list()))
+        self.assertNotIn("very-secret", output + trouble + str(Plan.objects.values_list()))
 
     def test_an_unknown_plan_is_reported(self):
         for option in ("--apply", "--take-back"):
             self.assertIn("no plan 4711", self.run_import(option, 4711)[1])
 
     def test_control_characters_of_a_file_do_not_reach_the_terminal(self):
-        said, _trouble = self.run_import(*self.source("username,name\n\x1b[31mann@example.org,x\n"))
-        self.assertNotIn("\x1b", said)
+        output, _trouble = self.run_import(
+            *self.source("username,name\n\x1b[31mann@example.org,x\n")
+        )
+        self.assertNotIn("\x1b", output)

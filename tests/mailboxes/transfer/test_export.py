@@ -23,7 +23,7 @@ from mailboxes.transfer.export.archive import iter_zip
 from mailboxes.transfer.export.snapshot import snapshot
 from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
 from tests.mailboxes.transfer.base import TransferWorld
-from tests.mailboxes.transfer.exported import build_database, contents, forget_everything
+from tests.mailboxes.transfer.exported import build_database, contents, delete_everything
 
 SEEDS = range(6)
 
@@ -55,7 +55,7 @@ class RoundTrips(Exporting):
         path = self.folder / "all.json"
         self.assertEqual(self.export("--to", "json", "--output", path), ("", ""))
         before = contents()
-        forget_everything()
+        delete_everything()
         self.back(path)
         self.assertEqual(self.plan_reasons(), {})
         self.maxDiff = None
@@ -69,14 +69,14 @@ class RoundTrips(Exporting):
     def test_json_round_trip_of_any_database(self):
         for seed in SEEDS:
             with self.subTest(seed=seed):
-                forget_everything()
+                delete_everything()
                 build_database(seed)
                 self.round_trip()
 
     def test_importing_into_the_same_database_changes_nothing(self):
         for seed in SEEDS:
             with self.subTest(seed=seed):
-                forget_everything()
+                delete_everything()
                 build_database(seed)
                 path = self.folder / "all.json"
                 self.export("--to", "json", "--output", path)
@@ -99,14 +99,14 @@ class RoundTrips(Exporting):
         build_database(3)
         path = self.folder / "all.json"
         self.export("--to", "json", "--output", path)
-        forget_everything()
+        delete_everything()
         Admin.objects.create(
             username="root@far.test", superadmin=True
         )  # one superadmin has to stay
         before = contents()
         self.back(path)
         plan = Plan.objects.latest("pk")
-        self.take_back(plan)
+        self.revert_plan(plan)
         self.assertEqual(self.reasons(plan), {})
         self.assertEqual(contents(), before)
 
@@ -170,7 +170,7 @@ class JsonTests(Exporting):
         self.assertNotIn("example.com", json.dumps(said))
 
     def test_a_single_generated_domain_round_trips(self):
-        forget_everything()
+        delete_everything()
         name = build_database(7, mirrors=False)[0]
         path = self.folder / "one.json"
         self.export("--to", "json", "--domain", name, "--output", path)
@@ -242,14 +242,14 @@ class CsvTests(Exporting):
     def test_files_with_passwords_round_trip(self):
         for seed, size in zip(SEEDS[:3], (1024000, 2**20, 3), strict=True):
             with self.subTest(seed=seed), override_settings(MAILADMIN_QUOTA_MULTIPLIER=size):
-                forget_everything()
+                delete_everything()
                 build_database(seed)
                 before = contents()
                 folder = self.folder_of_tables("--passwords")
                 self.assertEqual(
                     {path.stem for path in folder.glob("*.csv")}, set(ROW_TYPES_BY_TABLE)
                 )
-                forget_everything()
+                delete_everything()
                 self.back(folder, "csv")
                 self.maxDiff = None
                 self.assertEqual(contents(), before)
@@ -317,14 +317,14 @@ class ListExportTests(TransferWorld):
 
 
 class PageTests(Exporting):
-    def ask(self, **data):
+    def get_export(self, **data):
         return self.client.post("/export/", data)
 
     def test_exports_are_for_superadmins_only(self):
         for person, status in ((self.root, 200), (self.alice, 403), (self.bob, 403)):
             self.sign_in(person)
             self.assertEqual(self.client.get("/export/").status_code, status)
-            self.assertEqual(self.ask(format="json").status_code, status)
+            self.assertEqual(self.get_export(format="json").status_code, status)
         self.client.logout()
         self.assertEqual(self.client.get("/export/").status_code, 302)
 
@@ -336,7 +336,7 @@ class PageTests(Exporting):
 
     def test_json_equals_the_output_of_the_command(self):
         self.sign_in(self.root)
-        answer = self.ask(format="json", domain="example.org")
+        answer = self.get_export(format="json", domain="example.org")
         self.assertIn("example.org.json", answer["Content-Disposition"])
         said, whole = json.loads(b"".join(answer)), self.exported("--domain", "example.org")
         self.assertEqual(said | {"exported": ""}, whole | {"exported": ""})
@@ -344,10 +344,10 @@ class PageTests(Exporting):
     def test_a_zip_of_tables_can_be_imported(self):
         self.sign_in(self.root)
         path = self.folder / "all.zip"
-        path.write_bytes(b"".join(self.ask(format="csv", passwords="on")))
+        path.write_bytes(b"".join(self.get_export(format="csv", passwords="on")))
         plan = self.planned(path, "csv")
         self.assertEqual({row["verb"] for row in plan["rows"]}, {"same"})
-        without = b"".join(self.ask(format="csv"))
+        without = b"".join(self.get_export(format="csv"))
         names = zipfile.ZipFile(io.BytesIO(without)).namelist()
         self.assertIn("mailboxes.csv", names)
         self.assertNotIn("app-passwords.csv", names)
@@ -356,21 +356,23 @@ class PageTests(Exporting):
     def test_a_zip_of_map_files_can_be_imported(self):
         self.sign_in(self.root)
         path = self.folder / "maps.zip"
-        path.write_bytes(b"".join(self.ask(format="hashfiles")))
+        path.write_bytes(b"".join(self.get_export(format="hashfiles")))
         plan = self.planned(path, "hashfiles")
         verbs = {(row["kind"], row["verb"]) for row in plan["rows"]}
         self.assertEqual({verb for kind, verb in verbs if kind != "transport"}, {"same"})
 
     def test_invalid_parameters_are_reported(self):
         self.sign_in(self.root)
-        self.assert_refused(self.ask(format="json", domain="nowhere.example"), "no such domain")
-        self.assert_refused(self.ask(format="exe"), "exe")
+        self.assert_refused(
+            self.get_export(format="json", domain="nowhere.example"), "no such domain"
+        )
+        self.assert_refused(self.get_export(format="exe"), "exe")
 
 
 # Reading
 
 
-def crowd(first, last):
+def create_many(first, last):
     """Create this many mailboxes with their aliases, every other one with a forwarding."""
     domain, _made = Domain.objects.get_or_create(domain="crowd.example")
     names = [f"u{number:07}" for number in range(first, last)]
@@ -421,9 +423,9 @@ def peak(pieces):
 
 @pytest.mark.django_db
 def test_memory_does_not_grow_with_the_number_of_rows():
-    crowd(0, 1500)
+    create_many(0, 1500)
     few = {name: peak(write()) for name, write in WRITERS.items()}
-    crowd(1500, 6000)
+    create_many(1500, 6000)
     for name, write in WRITERS.items():
         held, number = peak(write())
         assert number > 3 * few[name][1] or name == "zip"
@@ -434,7 +436,7 @@ def test_memory_does_not_grow_with_the_number_of_rows():
 
 @pytest.mark.django_db
 def test_rows_are_fetched_in_batches(django_assert_max_num_queries):
-    crowd(0, 5000)
+    create_many(0, 5000)
     with django_assert_max_num_queries(120):
         for _piece in jsonfiles.iter_json(Losses()):
             pass
@@ -442,7 +444,7 @@ def test_rows_are_fetched_in_batches(django_assert_max_num_queries):
 
 @pytest.mark.django_db(transaction=True)
 def test_an_export_is_one_snapshot_and_blocks_no_writers():
-    crowd(0, 10)
+    create_many(0, 10)
     with snapshot():
         pieces = jsonfiles.iter_json(Losses())
         said = [next(pieces), next(pieces)]
@@ -457,7 +459,7 @@ def test_an_export_is_one_snapshot_and_blocks_no_writers():
 
 
 def written_meanwhile():
-    crowd(10, 11)
+    create_many(10, 11)
     connection.close()
 
 

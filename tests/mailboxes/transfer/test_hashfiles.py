@@ -98,13 +98,13 @@ def test_postmap_finds_the_same_keys(etc):
     rows = read.column("mailbox", "username", "maildir")
     for path in (etc / "postfix/virtual/mailbox").glob("*.example.org"):
         subprocess.run([servers.command("postmap"), f"hash:{path}"], check=True, cwd=etc)
-        said = subprocess.run(
+        result = subprocess.run(
             [servers.command("postmap"), "-s", f"hash:{path}"],
             capture_output=True,
             text=True,
             check=True,
         ).stdout
-        for line in said.splitlines():
+        for line in result.splitlines():
             address, maildir = line.split("\t")
             assert rows.pop(address) == maildir
     assert not rows

@@ -19,7 +19,7 @@ from mailboxes.postfix.routing import build_panel_config
 from mailboxes.transfer.export import hashfiles
 from mailboxes.transfer.export.disk import INDEX_FILENAME
 from tests import mailservers, programs, servers
-from tests.mailboxes.transfer.exported import build_database, forget_everything
+from tests.mailboxes.transfer.exported import build_database, delete_everything
 from tests.mailboxes.transfer.reading import Read
 
 pytestmark = [pytest.mark.mailserver, pytest.mark.django_db]
@@ -57,7 +57,7 @@ def tables_of(folder):
     return found
 
 
-def keys_to_ask():
+def lookup_keys():
     """Return every key of any row, in every domain, and some unknown ones."""
     domains = list(Domain.objects.values_list("pk", flat=True))
     addresses = [
@@ -70,7 +70,7 @@ def keys_to_ask():
     return [*keys, "*", "far.test", "sub.far.test", "autoreply.localhost", "x@far.test"]
 
 
-def asked_of_postmap(folder, table, keys):
+def look_up_with_postmap(folder, table, keys):
     """Return key → result, by one call of `postmap -q -`."""
     said = subprocess.run(
         [servers.command("postmap"), "-c", folder, "-q", "-", table],
@@ -88,7 +88,7 @@ def answers_of_files(folder, keys):
     for parameter, tables in tables_of(folder).items():
         for number, table in enumerate(tables):
             place = (parameter, number) if parameter == ACCESS else (parameter, 0)
-            for key, answer in asked_of_postmap(folder, table, keys).items():
+            for key, answer in look_up_with_postmap(folder, table, keys).items():
                 found.setdefault((*place, key), split_goto(answer))
     return found
 
@@ -107,7 +107,7 @@ def answers_of_panel(keys):
 
 def assert_same_answers(folder):
     (folder / "main.cf").touch()
-    keys = keys_to_ask()
+    keys = lookup_keys()
     theirs, ours = answers_of_files(folder, keys), answers_of_panel(keys)
     assert ours
     different = {
@@ -132,7 +132,7 @@ def test_rows_of_an_alias_domain_override_those_of_its_target(folder):
     mirror = AliasDomain.objects.order_by("pk").first()
     Domain.objects.filter(pk__in=[mirror.pk, mirror.target_domain_id]).update(active=True)
     compiled(export(folder))
-    said = asked_of_postmap(
+    said = look_up_with_postmap(
         folder, f"hash:{folder}/virtual/alias", [f"info@{mirror.pk}", f"list@{mirror.pk}"]
     )
     assert said[f"info@{mirror.pk}"] == "own@far.test"
@@ -177,20 +177,20 @@ def test_map_files_round_trip(folder):
     assert not any(entry.error for entry in read.entries)
 
 
-def same_password(came_back, stored):
+def same_password(round_tripped, stored):
     """Return whether the password is unchanged, or only got its scheme prefix."""
     if stored.startswith("{PLAIN}"):
-        return passwords.verify(stored.removeprefix("{PLAIN}"), came_back)
-    return came_back.endswith(stored)
+        return passwords.verify(stored.removeprefix("{PLAIN}"), round_tripped)
+    return round_tripped.endswith(stored)
 
 
 def test_a_round_trip_gives_the_same_answers(folder, tmp_path):
     """Export a database to files, import them into another database."""
     plain_world()
-    keys = keys_to_ask()
+    keys = lookup_keys()
     before = answers_of_panel(keys)
     export(folder)
-    forget_everything()
+    delete_everything()
     arguments = ("--source", str(folder), "--apply", "--rejects", str(tmp_path / "rejects"))
     call_command("import", "--from", "hashfiles", *arguments)
     after = answers_of_panel(keys)
@@ -318,10 +318,10 @@ def test_rows_that_map_files_cannot_express_are_reported(folder, capsys):
             address=f"{local_part}@example.org", goto="x@far.test\n, y@far.test", domain=domain
         )
     compiled(export(folder))
-    told = capsys.readouterr().err
-    assert "#bob@example.org" in told
-    assert "fine" not in told
-    said = asked_of_postmap(folder, f"hash:{folder}/virtual/alias", ["fine@example.org"])
+    errors = capsys.readouterr().err
+    assert "#bob@example.org" in errors
+    assert "fine" not in errors
+    said = look_up_with_postmap(folder, f"hash:{folder}/virtual/alias", ["fine@example.org"])
     assert split_goto(said["fine@example.org"]) == ["x@far.test", "y@far.test"]
 
 
@@ -381,11 +381,14 @@ def test_all_users_log_in_by_the_passwd_file_with_their_passwords(folder):
         )
     export(folder)
     with Dovecot(folder / "dovecot") as dovecot:
-        assert dovecot.lets_in("plain@example.org", "a:b c")
-        assert not dovecot.lets_in("plain@example.org", "a")
-        assert dovecot.lets_in("crypt@example.org", "correct-horse-42")
-        assert not dovecot.lets_in("off@example.org", "correct-horse-42")
-        said, paths = dovecot.says_of("crypt@example.org"), dovecot.says_of("file@example.org")
+        assert dovecot.accepts("plain@example.org", "a:b c")
+        assert not dovecot.accepts("plain@example.org", "a")
+        assert dovecot.accepts("crypt@example.org", "correct-horse-42")
+        assert not dovecot.accepts("off@example.org", "correct-horse-42")
+        said, paths = (
+            dovecot.get_fields("crypt@example.org"),
+            dovecot.get_fields("file@example.org"),
+        )
         assert "/var/vmail/old mail/100%/" in said
         for name, text in USER_FIELDS[detect_options()["dovecot_version"]].items():
             assert f"{name}\t{text}\n" in said + paths
@@ -417,7 +420,7 @@ def test_a_user_without_smtp_access_is_refused_by_postfix(folder):
     compiled(export(folder))
     table = f"hash:{folder}/access/logins"
     keys = ["bob@example.org", "carol@example.org"]
-    assert asked_of_postmap(folder, table, keys) == {"carol@example.org": "REJECT"}
+    assert look_up_with_postmap(folder, table, keys) == {"carol@example.org": "REJECT"}
 
 
 class Dovecot(servers.Server):
@@ -444,8 +447,8 @@ class Dovecot(servers.Server):
             text=True,
         )
 
-    def lets_in(self, user, password):
+    def accepts(self, user, password):
         return self.tool("auth", "test", user, password).returncode == 0
 
-    def says_of(self, user):
+    def get_fields(self, user):
         return self.tool("user", user).stdout

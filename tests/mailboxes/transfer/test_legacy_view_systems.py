@@ -14,9 +14,9 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.services.mailboxes import set_mailboxes
 from tests import mailservers
 from tests.base import PASSWORD
-from tests.mailboxes.test_delivery import alias, domain, mailbox, make, mirror
+from tests.mailboxes.test_delivery import add_alias_domain, alias, domain, mailbox, perform_service
 from tests.mailboxes.transfer import legacy_systems
-from tests.mailboxes.transfer.legacy_systems import READER, Fate, Place
+from tests.mailboxes.transfer.legacy_systems import READER, Outcome, Place
 
 LETTERS, DOORS = "pens", "gates"  # accounts of Postfix and Dovecot, for these tests only
 pytestmark = [
@@ -78,13 +78,13 @@ class Move:
         accounts = ["--postfix-account", f"{LETTERS}@%", "--dovecot-account", f"{DOORS}@%"]
         call_command("compat-views", system, "--database", self.name, *accounts, stdout=out)
         grants = [line for line in out.getvalue().splitlines() if line.startswith("GRANT")]
-        letters, doors = (
+        postfix_place, dovecot_place = (
             Place(self.mariadb, self.name, user).with_account(
                 grants=[line for line in grants if f"'{user}'" in line]
             )
             for user in (LETTERS, DOORS)
         )
-        self.sources = {"place": letters, "dovecot_place": doors}
+        self.sources = {"place": postfix_place, "dovecot_place": dovecot_place}
 
     def onto_tables(self):
         """Let the system's files query the panel's tables directly."""
@@ -99,9 +99,9 @@ class Move:
 
     # Observations
 
-    def answers(self, keys, mended=False):
+    def answers(self, keys, fixed=False):
         """Return parameter → key → result, with unchanged files."""
-        with self.kind(mended=mended, **self.sources) as system:
+        with self.kind(fixed=fixed, **self.sources) as system:
             return {name: read(found) for name, found in system.answers(keys).items()}
 
     def seen(self, keys, words):
@@ -110,12 +110,12 @@ class Move:
             system.run()
             addresses = [key for key in keys if key.isascii() and "@" in key[1:]]
             return {name: read(found) for name, found in system.answers(keys).items()} | {
-                "mail": {key: lowered(system.fate(key)) for key in addresses},
+                "mail": {key: lowered(system.outcome_of(key)) for key in addresses},
                 "mail from inside": {
-                    key: lowered(system.fate(key, inside=True)) for key in addresses
+                    key: lowered(system.outcome_of(key, inside=True)) for key in addresses
                 },
                 "home": {key: system.home_of(key) for key in addresses},
-                "login": {key: comes_in(system, key, word) for key, word in words.items()},
+                "login": {key: can_log_in(system, key, word) for key, word in words.items()},
             }
 
 
@@ -127,12 +127,14 @@ def read(answers):
     return {key: text and sorted(text.replace(",", " ").split()) for key, text in answers.items()}
 
 
-def lowered(fate):
+def lowered(outcome):
     """Lower-case the address: an alias returns the stored one, otherwise the sender's is kept."""
-    return Fate(fate.refusal, frozenset((who.lower(), where.lower()) for who, where in fate.ends))
+    return Outcome(
+        outcome.refusal, frozenset((who.lower(), where.lower()) for who, where in outcome.ends)
+    )
 
 
-def comes_in(system, address, word):
+def can_log_in(system, address, word):
     """Return whether the user can log in with their password and with a wrong one."""
     return system.signs_in(address, word), system.signs_in(address, "no word of theirs")
 
@@ -238,7 +240,7 @@ def test_files_for_cram_md5_give_the_same_answers_after_the_move(moving):
 
 def targets_of(seen):
     """Return the addresses of a result, or of deliveries."""
-    return [who for who, _where in seen.ends] if isinstance(seen, Fate) else seen
+    return [who for who, _where in seen.ends] if isinstance(seen, Outcome) else seen
 
 
 # The panel's rows, queried by older files
@@ -259,11 +261,11 @@ def test_mail_for_an_inactive_mailbox_is_rejected_despite_a_catch_all(ispmail):
         for who in ("bob", "eve"):
             mailbox(f"{who}@{name}")
     alias("*@example.org", "bob@example.org")
-    make(set_mailboxes, ["eve@example.org", "eve@example.com"], "active", False)
-    ((address, end),) = ispmail.fate("eve@example.org").ends
+    perform_service(set_mailboxes, ["eve@example.org", "eve@example.com"], "active", False)
+    ((address, end),) = ispmail.outcome_of("eve@example.org").ends
     assert (address, end.partition(":")[0]) == ("eve@example.org", "bounced")
-    assert ispmail.fate("nobody@example.org").ends == {("bob@example.org", BOBS)}
-    assert "550 5.1.1 <eve@example.com>" in ispmail.fate("eve@example.com").refusal
+    assert ispmail.outcome_of("nobody@example.org").ends == {("bob@example.org", BOBS)}
+    assert "550 5.1.1 <eve@example.com>" in ispmail.outcome_of("eve@example.com").refusal
     assert not ispmail.signs_in("eve@example.org", PASSWORD)
 
 
@@ -273,10 +275,10 @@ BOBS = "example.org/bob/Maildir"
 def test_an_alias_domain_of_the_panel_works_with_older_files(ispmail):
     domain()
     mailbox("bob@example.org")
-    mirror("example.net")
+    add_alias_domain("example.net")
     alias("info@example.org", "bob@example.org")
     for address in ("bob@example.net", "info@example.net", "INFO@Example.NET"):
-        assert ispmail.fate(address).ends == {("bob@example.org", BOBS)}
+        assert ispmail.outcome_of(address).ends == {("bob@example.org", BOBS)}
 
 
 def test_a_mailbox_without_its_alias_keeps_its_mail(moving, ispmail):
@@ -289,7 +291,7 @@ def test_a_mailbox_without_its_alias_keeps_its_mail(moving, ispmail):
     (table, _by_mailbox) = ispmail.tables()["virtual_alias_maps"]
     ispmail.set({"virtual_alias_maps": table})
     ispmail.tool("postfix", "reload", check=True)
-    assert ispmail.fate("bob@example.org").ends == {("bob@example.org", BOBS)}
+    assert ispmail.outcome_of("bob@example.org").ends == {("bob@example.org", BOBS)}
 
 
 def test_older_files_send_no_vacation_replies_and_deliver_the_mail(ispmail):
@@ -297,7 +299,7 @@ def test_older_files_send_no_vacation_replies_and_deliver_the_mail(ispmail):
     mailbox("bob@example.org")
     row = Alias.objects.filter(pk="bob@example.org")
     row.update(goto="bob@example.org,bob#example.org@autoreply.localhost")
-    assert ispmail.fate("bob@example.org").ends == {("bob@example.org", BOBS)}
+    assert ispmail.outcome_of("bob@example.org").ends == {("bob@example.org", BOBS)}
 
 
 @pytest.mark.parametrize("scheme", ["PLAIN-MD5", "CRAM-MD5"])
@@ -315,7 +317,7 @@ def test_new_passwords_verify_whatever_the_default_scheme_of_older_dovecot(
         for made_as in ("BLF-CRYPT", "SHA512-CRYPT", "ARGON2ID", "SSHA512", scheme):
             stored = passwords.make_hash(PASSWORD, "bob@example.org", made_as)
             Mailbox.objects.filter(pk="bob@example.org").update(password=stored)
-            assert comes_in(system, "bob@example.org", PASSWORD) == (True, False), stored
+            assert can_log_in(system, "bob@example.org", PASSWORD) == (True, False), stored
 
 
 @pytest.mark.parametrize("system", [legacy_systems.Forwardings, legacy_systems.PostfixAdminCram])
@@ -323,6 +325,8 @@ def test_an_unfixed_system_delivers_nothing(moving, system):
     """Otherwise the comparison with fixes would be pointless."""
     moving.load(system)
     address = {legacy_systems.Forwardings: "info@example.com"}.get(system, "admin@magazin.com")
-    with system(mended=False, **moving.sources) as running:
+    with system(fixed=False, **moving.sources) as running:
         running.run()
-        assert {end.partition(":")[0] for _who, end in running.fate(address).ends} == {"deferred"}
+        assert {end.partition(":")[0] for _who, end in running.outcome_of(address).ends} == {
+            "deferred"
+        }

@@ -19,7 +19,14 @@ from mailboxes.services.aliases import set_aliases
 from mailboxes.services.mailboxes import set_mailboxes
 from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS, number_expression
 from tests.legacy_databases import Database, environment
-from tests.mailboxes.test_delivery import alias, domain, leads, mailbox, make, mirror
+from tests.mailboxes.test_delivery import (
+    add_alias_domain,
+    add_transport,
+    alias,
+    domain,
+    mailbox,
+    perform_service,
+)
 from tests.mailboxes.transfer.legacy_systems import CONFIGURATIONS, Place
 
 pytestmark = [pytest.mark.mariadb, pytest.mark.django_db(transaction=True)]
@@ -108,11 +115,11 @@ def test_views_are_created_once_and_removed_again(old, system):
 
 def test_without_a_name_they_are_in_the_panels_own_database(panel):
     tables = set(panel.tables())
-    told = json.loads(run("ispmail", "--json"))
-    assert told["database"] == panel.name
-    assert told["views"] == dict.fromkeys(table_names("ispmail"), "made")
-    assert set(panel.tables()) - tables == set(told["views"])
-    assert [line for line in told["grants"] if "`password`" in line] == []
+    expected = json.loads(run("ispmail", "--json"))
+    assert expected["database"] == panel.name
+    assert expected["views"] == dict.fromkeys(table_names("ispmail"), "made")
+    assert set(panel.tables()) - tables == set(expected["views"])
+    assert [line for line in expected["grants"] if "`password`" in line] == []
 
 
 def test_both_systems_fit_into_one_database(old):
@@ -234,7 +241,7 @@ def test_mailboxes_in_folders_unknown_to_older_files_are_reported(old):
 
 
 @pytest.fixture
-def clerk(mariadb, panel, old):
+def restricted_account(mariadb, panel, old):
     """Create an account that reads the panel's tables, with more grants; return its URL."""
     place = Place(mariadb, panel.name, "clerk", "clerk").with_account()
     mariadb.execute(f"GRANT SHOW VIEW ON `{old.name}`.* TO 'clerk'@'%'")
@@ -242,15 +249,15 @@ def clerk(mariadb, panel, old):
     mariadb.execute("DROP USER 'clerk'@'%'")
 
 
-def test_without_the_right_to_create_views_nothing_is_created(clerk, old):
-    status, error, said = run_alone(clerk, "ispmail", "--database", old.name)
+def test_without_the_right_to_create_views_nothing_is_created(restricted_account, old):
+    status, error, said = run_alone(restricted_account, "ispmail", "--database", old.name)
     assert (status, said, old.tables()) == (1, "", [])
     assert f"{old.name}.virtual_domains" in error
     assert "CREATE VIEW command denied" in error
     assert "Traceback" not in error
 
 
-def test_if_the_third_view_fails_the_others_are_rolled_back(mariadb, clerk, old):
+def test_if_the_third_view_fails_the_others_are_rolled_back(mariadb, restricted_account, old):
     """The second exists with an older definition and is restored."""
     run("ispmail", "--database", old.name)
     old.execute("DROP VIEW virtual_domains, virtual_aliases")
@@ -261,7 +268,7 @@ def test_if_the_third_view_fails_the_others_are_rolled_back(mariadb, clerk, old)
         rights = "SELECT, CREATE, DROP, SHOW VIEW, CREATE VIEW"
         mariadb.execute(f"GRANT {rights} ON `{old.name}`.{name} TO 'clerk'@'%'")
     before = old.structure(), definitions(old)
-    status, error, _said = run_alone(clerk, "ispmail", "--database", old.name)
+    status, error, _said = run_alone(restricted_account, "ispmail", "--database", old.name)
     assert status == 1
     assert f"{old.name}.virtual_aliases" in error
     assert (old.structure(), definitions(old)) == before
@@ -270,13 +277,13 @@ def test_if_the_third_view_fails_the_others_are_rolled_back(mariadb, clerk, old)
 @pytest.fixture
 def accounts(mariadb):
     """An account for Postfix and one for Dovecot, as options of the command."""
-    for user in ("letters", "doors"):
+    for user in ("postfix_views", "dovecot_views"):
         mariadb.execute(f"CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY 'reader'")
-    yield ["--postfix-account", "letters@%", "--dovecot-account", "doors@%"]
-    mariadb.execute("DROP USER 'letters'@'%', 'doors'@'%'")
+    yield ["--postfix-account", "postfix_views@%", "--dovecot-account", "dovecot_views@%"]
+    mariadb.execute("DROP USER 'postfix_views'@'%', 'dovecot_views'@'%'")
 
 
-def asked(user, sql, database):
+def run_as(user, sql, database):
     """Return the server's reply to an account."""
     client = replace(database.server, user=user, password="reader")
     return client.run(sql, database.name)
@@ -311,15 +318,17 @@ def test_each_account_can_run_its_queries_and_postfix_reads_no_password(old, acc
     old.server.execute(run(system, "--database", old.name, *accounts))
     users = "virtual_users" if system == "ispmail" else "users"
     for query in postfix_queries(system, "bob@example.org"):
-        assert asked("letters", query, old).returncode == 0
+        assert run_as("postfix_views", query, old).returncode == 0
     for column in ("password", "*"):
-        assert "denied" in asked("letters", f"SELECT {column} FROM {users}", old).stderr
-    assert "denied" in asked("doors", f"SELECT 1 FROM {table_names(system)[0]}", old).stderr
+        assert "denied" in run_as("postfix_views", f"SELECT {column} FROM {users}", old).stderr
+    assert (
+        "denied" in run_as("dovecot_views", f"SELECT 1 FROM {table_names(system)[0]}", old).stderr
+    )
     for query in dovecot_queries(system, "bob@example.org"):
-        assert asked("doors", query, old).stdout.count("\n") == 1
-    for user in ("letters", "doors"):
-        assert "denied" in asked(user, "SELECT 1 FROM test_mailadmin.alias", old).stderr
-        assert "denied" in asked(user, f"SHOW CREATE VIEW {users}", old).stderr
+        assert run_as("dovecot_views", query, old).stdout.count("\n") == 1
+    for user in ("postfix_views", "dovecot_views"):
+        assert "denied" in run_as(user, "SELECT 1 FROM test_mailadmin.alias", old).stderr
+        assert "denied" in run_as(user, f"SHOW CREATE VIEW {users}", old).stderr
 
 
 # Results
@@ -331,7 +340,7 @@ def select(database, columns, table):
 
 
 def switch_off(service, key):
-    make(service, [key], "active", False)
+    perform_service(service, [key], "active", False)
 
 
 @pytest.fixture
@@ -348,9 +357,9 @@ def rows(old):
     alias("info@example.org", "bob@example.org", "carol@elsewhere.example")
     alias("gone@example.org", "bob@example.org")
     alias("old@off.example", "bob@example.org")
-    mirror("example.net")
-    mirror("example.com")
-    mirror("off.test", target="off.example")
+    add_alias_domain("example.net")
+    add_alias_domain("example.com")
+    add_alias_domain("off.test", target="off.example")
     alias("boss@example.net", "bob@example.org")
     alias("*@example.com", "bob@example.org")
     switch_off(set_mailboxes, "eve@example.org")
@@ -369,10 +378,10 @@ def test_domains_are_those_with_mailboxes(rows):
 
 def test_users_are_those_who_may_log_in(rows):
     """In domains with mailboxes; quotas are bytes, and 0 is unlimited."""
-    for quota, told in ((3072000, "3072000"), (0, "0"), (-1, "0")):
+    for quota, expected in ((3072000, "3072000"), (0, "0"), (-1, "0")):
         Mailbox.objects.update(quota=quota)
         for table in ("users", "virtual_users"):
-            assert select(rows, "email, quota", table) == [("bob@example.org", told)]
+            assert select(rows, "email, quota", table) == [("bob@example.org", expected)]
 
 
 def test_addresses_have_the_same_targets_as_in_the_panel(rows):
@@ -445,12 +454,12 @@ GOTO = {
 }
 
 
-@pytest.mark.parametrize("goto, told", GOTO.items(), ids=lambda text: text)
-def test_the_targets_of_vacations_are_left_out(old, goto, told):
+@pytest.mark.parametrize("goto, expected", GOTO.items(), ids=lambda text: text)
+def test_the_targets_of_vacations_are_left_out(old, goto, expected):
     domain()
     Alias.objects.create(address="bob@example.org", goto=goto, domain_id="example.org")
     run("forwardings", "--database", old.name)
-    assert select(old, "source, destination", "forwardings") == [("bob@example.org", told)]
+    assert select(old, "source, destination", "forwardings") == [("bob@example.org", expected)]
 
 
 def test_transports_are_those_of_the_table_and_of_domains(old):
@@ -458,10 +467,10 @@ def test_transports_are_those_of_the_table_and_of_domains(old):
     domain("example.com", transport="relay:[mx.example.com]")
     domain("example.net", transport="virtual")
     domain("off.example", transport="relay:")
-    leads("example.com", "smtp:[gate.example.com]")
-    leads("*", "smtp:[gate.example]")
-    leads("joe@example.org", ":")
-    leads("example.org", ":")
+    add_transport("example.com", "smtp:[gate.example.com]")
+    add_transport("*", "smtp:[gate.example]")
+    add_transport("joe@example.org", ":")
+    add_transport("example.org", ":")
     Transport.objects.filter(pk="example.org").update(active=False)
     switch_off(set_domains, "off.example")
     run("forwardings", "--database", old.name)

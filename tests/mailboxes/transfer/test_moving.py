@@ -16,11 +16,11 @@ from mailboxes.models import Mailbox, PlanRow
 from tests import mailservers
 from tests.mailboxes.transfer import legacy_systems
 from tests.mailboxes.transfer.legacy_systems import (
-    Fate,
     Forwardings,
     HashFiles,
     Ispmail,
     OldSystem,
+    Outcome,
     PostfixAdmin2007,
     PostfixAdminCram,
 )
@@ -40,7 +40,7 @@ INSIDE = """
 class Moved(mailservers.MailServer):
     """The panel's configuration; outbound mail is logged and dropped, as in the old system."""
 
-    fate, _settled, _end = OldSystem.fate, OldSystem._settled, OldSystem._end
+    outcome_of, _settled, _end = OldSystem.outcome_of, OldSystem._settled, OldSystem._end
     signs_in = OldSystem.signs_in
 
     def _maildir(self, recipient, token):
@@ -109,15 +109,15 @@ def unknown(address):
     text = (
         f"550 5.1.1 <{address}>: Recipient address rejected: User unknown in virtual mailbox table"
     )
-    return address, Fate(text)
+    return address, Outcome(text)
 
 
 def denied(address):
-    return address, Fate(f"554 5.7.1 <{address}>: Relay access denied")
+    return address, Outcome(f"554 5.7.1 <{address}>: Relay access denied")
 
 
 def reaches(address, *ends):
-    return address, Fate("", frozenset(ends))
+    return address, Outcome("", frozenset(ends))
 
 
 def brought_in(journey, source, rejects):
@@ -198,12 +198,12 @@ NAMES = {
     "gamma.example.org": ("alistair", "ben", "cinder"),
 }
 NINE = {f"{name}@{domain}": name for domain, names in NAMES.items() for name in names}
-STRANGERS = tuple(f"{UNKNOWN}@{domain}" for domain in NAMES)
+UNKNOWN_ADDRESSES = tuple(f"{UNKNOWN}@{domain}" for domain in NAMES)
 SHOP = "bob+shop@alpha.example.org"  # that system knew no extensions
 POSTFIXADMIN_2007 = Journey(
     PostfixAdmin2007,
     "postfixadmin",
-    outside=(*NINE, *STRANGERS, SHOP, "friend@far.test"),
+    outside=(*NINE, *UNKNOWN_ADDRESSES, SHOP, "friend@far.test"),
     passwords=NINE,
     different=dict([reaches(SHOP, (SHOP, "alpha.example.org/bob@alpha.example.org"))]),
 )
@@ -235,7 +235,7 @@ HASH = Journey(
     HashFiles,
     "hashfiles",
     outside=(
-        *(*NINE, *STRANGERS, SHOP, "info@alpha.example.org", "info@forwards.example"),
+        *(*NINE, *UNKNOWN_ADDRESSES, SHOP, "info@alpha.example.org", "info@forwards.example"),
         *(f"{UNKNOWN}@forwards.example", "bob@delta.example", "info@delta.example"),
         *(f"{UNKNOWN}@delta.example", "x@backup.example.net", "x@sub.example.net"),
         "friend@far.test",
@@ -271,16 +271,16 @@ def test_routes_and_logins_are_the_same_after_the_move(both):
 def differences(journey, old, new):
     """Return address → both outcomes, where they are neither equal nor as intended."""
     found = {}
-    asked = [(a, False) for a in journey.outside] + [(a, True) for a in journey.inside]
-    for address, inside in asked:
-        before, after = told(old.fate(address, inside)), new.fate(address, inside)
+    probes = [(a, False) for a in journey.outside] + [(a, True) for a in journey.inside]
+    for address, inside in probes:
+        before, after = normalized(old.outcome_of(address, inside)), new.outcome_of(address, inside)
         if after != journey.different.get(address, before):
             found[address, inside] = before, after
     return found
 
 
-def told(fate):
+def normalized(outcome):
     """With the panel, a domain of aliases only is an ordinary domain."""
-    return fate._replace(
-        refusal=fate.refusal.replace("virtual alias table", "virtual mailbox table")
+    return outcome._replace(
+        refusal=outcome.refusal.replace("virtual alias table", "virtual mailbox table")
     )

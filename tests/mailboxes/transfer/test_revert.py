@@ -69,7 +69,7 @@ class RevertTests(TransferWorld):
         plan = self.apply(self.json_plan(EVERYTHING))
         self.assertEqual(self.reasons(plan), {})
         self.assertNotEqual(self.snapshot(), before)
-        self.take_back(plan)
+        self.revert_plan(plan)
         self.assertEqual(self.reasons(plan), {})
         self.assertEqual(plan.state, Plan.State.RETURNED)
         self.assertEqual(self.snapshot(), before)
@@ -95,11 +95,11 @@ class RevertTests(TransferWorld):
     def test_the_old_password_is_restored(self):
         plan = self.imported("username,password\nbob@example.org,another-horse-43\n")
         self.assertFalse(passwords.verify(PASSWORD, self.mailbox("bob@example.org").password))
-        self.take_back(plan)
+        self.revert_plan(plan)
         self.assertTrue(passwords.verify(PASSWORD, self.mailbox("bob@example.org").password))
 
     def test_old_hashes_are_deleted_after_reverting(self):
-        plan = self.take_back(
+        plan = self.revert_plan(
             self.imported("username,password\nbob@example.org,another-horse-43\n")
         )
         self.assertEqual([row.values for row in plan.rows.all()], [{}])
@@ -111,7 +111,7 @@ class RevertTests(TransferWorld):
         self.age(plan)
         self.perform(self.root, mailboxes.edit_mailbox, "ann@example.org", {"name": "Anna"})
         self.perform(self.root, mailboxes.edit_mailbox, "bob@example.org", {"name": "Bobby"})
-        self.take_back(plan)
+        self.revert_plan(plan)
         self.assertEqual(self.mailbox("ann@example.org").name, "Anna")
         self.assertEqual(self.mailbox("bob@example.org").name, "Bobby")
         self.assertFalse(Mailbox.objects.filter(pk="ben@example.org").exists())
@@ -129,7 +129,7 @@ class RevertTests(TransferWorld):
         self.perform(self.root, set_forwarding, "ann@example.org", ["x@example.net"], True)
         values = {"subject": "Away", "body": "Later.", "active": True}
         self.perform(self.root, set_vacation, "ben@example.org", values)
-        self.take_back(plan)
+        self.revert_plan(plan)
         self.assertEqual(
             Mailbox.objects.filter(pk__in=["ann@example.org", "ben@example.org"]).count(), 2
         )
@@ -140,14 +140,14 @@ class RevertTests(TransferWorld):
         self.apply(plan)
         row = {"local_part": "eve", "domain": self.domain("example.net"), "password": "x"}
         self.perform(self.root, mailboxes.create_mailboxes, [row])
-        self.take_back(plan)
+        self.revert_plan(plan)
         self.assertTrue(Mailbox.objects.filter(pk="eve@example.net").exists())
         self.assertIn("depends", self.reasons(plan)["example.net"])
 
     def test_rows_deleted_meanwhile_do_not_prevent_reverting(self):
         plan = self.imported("username\nann@example.org\nben@example.org\n")
         self.perform(self.root, mailboxes.delete_mailboxes, ["ann@example.org"])
-        self.take_back(plan)
+        self.revert_plan(plan)
         self.assertFalse(Mailbox.objects.filter(pk="ben@example.org").exists())
 
     def test_reverting_respects_the_scope_of_its_user(self):
@@ -155,14 +155,14 @@ class RevertTests(TransferWorld):
         Plan.objects.filter(pk=plan.pk).update(
             owner_model="domains.Admin", owner_key=self.alice.pk, of_superadmin=False
         )
-        self.take_back(plan, self.alice)
+        self.revert_plan(plan, self.alice)
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
         self.assertTrue(Mailbox.objects.filter(pk="eve@example.com").exists())
         self.assertIn("eve@example.com", self.reasons(plan))
 
     def test_reverting_is_logged_and_recorded(self):
         plan = self.imported("username\nann@example.org\n")
-        self.take_back(plan)
+        self.revert_plan(plan)
         self.assertIn(("delete_mailbox", "example.org", "ann@example.org"), self.logged())
         self.assertFalse(Change.objects.filter(batch=plan.batch, verb="delete").exists())
         self.assertTrue(Change.objects.filter(verb="delete", key="ann@example.org").exists())
@@ -173,9 +173,9 @@ class RevertTests(TransferWorld):
             perform(self.actor(self.alice), workflow.start_operation, plan.pk, Plan.State.RETURNING)
 
     def test_an_import_is_reverted_once(self):
-        plan = self.take_back(self.imported("username\nann@example.org\n"))
+        plan = self.revert_plan(self.imported("username\nann@example.org\n"))
         with self.assertRaisesMessage(ValidationError, "taken back"):
-            self.take_back(plan)
+            self.revert_plan(plan)
 
     def test_an_alias_domain_and_its_transport_are_reverted(self):
         plan = self.json_plan(
@@ -185,7 +185,7 @@ class RevertTests(TransferWorld):
                 "transports": [{"pattern": "example.net", "transport": ":"}],
             }
         )
-        self.take_back(self.apply(plan))
+        self.revert_plan(self.apply(plan))
         self.assertFalse(AliasDomain.objects.exists() or Transport.objects.exists())
         self.assertFalse(Domain.objects.filter(pk="example.net").exists())
 
@@ -195,7 +195,7 @@ class RevertTests(TransferWorld):
         plan = self.json_plan(
             {"vacations": [{"email": "bob@example.org", "body": "New words.", "active": False}]}
         )
-        self.take_back(self.apply(plan))
+        self.revert_plan(self.apply(plan))
         vacation = Vacation.objects.get(pk="bob@example.org")
         self.assertEqual((vacation.body, vacation.active), ("Old words.", True))
 
@@ -233,5 +233,5 @@ class InterruptionTests(TransferWorld):
         service, arguments, _rows = workflow.next_operation_step(plan.pk, Plan.State.APPLYING)
         perform(self.actor(self.root), service, *arguments)
         perform(self.actor(self.root), workflow.stop_plan, plan.pk)
-        self.take_back(plan)
+        self.revert_plan(plan)
         self.assertFalse(Mailbox.objects.filter(pk__in=names).exists())
