@@ -2,7 +2,8 @@
 
 Runs before anything is installed and so knows only Python's own library. As a script it makes
 the panel's environment, does nothing where it stands already, and runs its arguments in it;
-with `--tests` it makes the one that tests/run uses, and installs the servers that tests start.
+with `--tests` it makes the one that tests/run uses, and installs the servers that tests start;
+with `--tests FOLDER` it makes one in another folder, for the Python that runs this.
 """
 
 import hashlib
@@ -122,19 +123,19 @@ def for_panel():
     return virtual_environment(ROOT / ".venv", LOCK)
 
 
-def for_tests():
+def for_tests(folder=".venv-tests"):
     sys.path.insert(0, str(ROOT))
     from tests.programs import missing_packages
 
     debian_packages(missing_compiler() + missing_packages())
-    virtual_environment(ROOT / ".venv-tests", LOCK, TESTS_LOCK)
+    virtual_environment(ROOT / folder, LOCK, TESTS_LOCK)
 
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        if sys.argv[1:] == ["--tests"]:
-            return for_tests()
+        if sys.argv[1:2] == ["--tests"]:
+            return for_tests(*sys.argv[2:])
         python = for_panel()
         os.execv(python, [python, *sys.argv[1:]])  # noqa: S606 (no shell is wanted)
     except OSError as error:

@@ -221,9 +221,9 @@ def test_a_server_that_defers_everything_gets_few_requests(tmp_path, monkeypatch
     monkeypatch.setattr(smtp.PostfixRouter, "route", lambda self, address: route)
     monkeypatch.setattr(smtp.PostfixRouter, "__init__", lambda self, config: None)
     probe = smtp.SmtpProbe(files(tmp_path))
-    assert len(list(probe.differences(None, {}))) == smtp.MAX_DEFERRED_REPLIES
+    assert len(list(probe.differences(None, Counter()))) == smtp.MAX_DEFERRED_REPLIES
     assert len(requests) == smtp.MAX_DEFERRED_REPLIES + 1
-    assert probe.unasked == ["more addresses, as Postfix defers all mail"]
+    assert probe.skipped == ["more addresses, as Postfix defers all mail"]
 
 
 def test_a_disconnecting_lmtp_server_is_reported_for_each_mailbox(tmp_path):

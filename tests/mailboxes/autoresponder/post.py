@@ -65,7 +65,7 @@ class Post:
     def deliver(self, mail=None, **envelope):
         """Return the exit status of the autoresponder for this mail."""
         stream = io.BytesIO(build_mail() if mail is None else mail)
-        return autoresponder.respond_to_message(self.options(**envelope), self.known, stream)
+        return autoresponder.respond_to_message(self.options(**envelope), self.settings, stream)
 
     def answers(self):
         """Return the mails passed to sendmail, parsed."""
