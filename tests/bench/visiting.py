@@ -15,15 +15,20 @@ IDLE = 1  # seconds; soon after, gunicorn closes an idle connection
 
 
 class Gunicorn(servers.Server):
-    """The panel under gunicorn with deploy's settings, on one database."""
+    """The panel under gunicorn with deploy's settings, on one database.
 
-    def __init__(self, url, **environ):
+    The program is this one, or that of another checkout with a `.venv-tests` of its own.
+    """
+
+    def __init__(self, url, checkout=None, **environ):
         super().__init__()
         self.port = servers.free_port()
+        folder = checkout or legacy_databases.BASE_DIR
         self.start(
-            *("gunicorn", "--config", str(legacy_databases.BASE_DIR / "deploy/gunicorn.conf.py")),
+            str(folder / ".venv-tests/bin/gunicorn") if checkout else "gunicorn",
+            *("--config", str(folder / "deploy/gunicorn.conf.py")),
             *("--bind", f"127.0.0.1:{self.port}", "tests.bench.counted:application"),
-            cwd=legacy_databases.BASE_DIR,
+            cwd=folder,
             env=legacy_databases.environment(
                 MAILADMIN_DATABASE_URL=url,
                 MAILADMIN_LOG_LEVEL="ERROR",
