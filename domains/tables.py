@@ -179,7 +179,7 @@ class AdminTable(Table):
         return rows.filter(pk__in=list(assigned.values_list("admin_id", flat=True)))
 
     def export_value(self, row: Any, name: str) -> Any:
-        return row.get_assigned_domains() if name == "domains" else super().export_value(row, name)
+        return row.assigned if name == "domains" else super().export_value(row, name)
 
     def prefetch_values(self, rows: Iterable[Any]) -> list[Any]:
         rows = list(rows)

@@ -25,7 +25,7 @@ completed_options: dict[str, type[Model]] = {}
 
 
 def register_table(table: Table) -> None:
-    """Give a table its pages, API resource, menu entry, search and command."""
+    """Give a table its pages, API resource, menu entry and search."""
     tables[table.slug] = table
 
 

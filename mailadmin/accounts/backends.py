@@ -19,7 +19,7 @@ class PrincipalBackend(BaseBackend):
     def active_principals(self, name: str) -> QuerySet:
         """Select the active principal of this name, with the time when their sessions ended."""
         model = apps.get_model(self.model_name)
-        ended = SessionEpoch.get_ended_at(hash_account(self.model_name, name))
+        ended = SessionEpoch.ended_at_queryset(hash_account(self.model_name, name))
         principals = model._default_manager.filter(active=True, pk=name)
         return principals.annotate(sessions_ended=Subquery(ended[:1]))
 

@@ -11,7 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import passwords
-from mailadmin.db.fields import CharField, DateTimeField, Latin1CharField, UnknownDate
+from mailadmin.db.fields import (
+    CharField,
+    DateTimeField,
+    Latin1CharField,
+    UnknownDate,
+    is_known_date,
+)
 from mailadmin.names import hash_account
 
 
@@ -54,7 +60,10 @@ class OwnedQuerySet(models.QuerySet):
         return self.all() if principal.role is Role.SUPERADMIN else self.owned_by(principal)
 
     def owned_by(self, principal: Any) -> Self:
-        return self.filter(owner_model=principal.model_label, owner_key=principal.pk)
+        """Leave out older rows: they belong to an earlier person of the same name."""
+        own = self.filter(owner_model=principal.model_label, owner_key=principal.pk)
+        created = principal.created
+        return own.filter(created__gte=created) if is_known_date(created) else own
 
 
 P = TypeVar("P", bound="Principal")
@@ -134,7 +143,7 @@ class Principal(AbstractBaseUser):
         """Return when all sessions of this principal were ended; None if they never were."""
         if "sessions_ended" not in vars(self):
             key = SessionEpoch.key_of(self)
-            self.sessions_ended = SessionEpoch.get_ended_at(key).first()
+            self.sessions_ended = SessionEpoch.ended_at_queryset(key).first()
         return self.sessions_ended
 
 
@@ -182,7 +191,7 @@ class SessionEpoch(models.Model):
         return hash_account(principal.model_label, principal.pk)
 
     @classmethod
-    def get_ended_at(cls, key: str) -> models.QuerySet:
+    def ended_at_queryset(cls, key: str) -> models.QuerySet:
         return cls.objects.filter(pk=key).values_list("at", flat=True)
 
 

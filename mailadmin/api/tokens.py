@@ -68,7 +68,7 @@ class TokenPrincipal:
     def __init__(self, token: Token) -> None:
         self.token, self.token_id, self.owner = token, token.pk, token.owner
         self.pk = self.username = self.owner.pk
-        self.model_label = self.owner.model_label
+        self.model_label, self.created = self.owner.model_label, self.owner.created
         self.form_choices: dict[type[Model], Any] = {}  # of the form fields of this request
 
     @property

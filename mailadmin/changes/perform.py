@@ -88,7 +88,7 @@ class SeenVersion:
     """The version of a row that somebody saw before editing it."""
 
     model: type[models.Model]
-    key: str
+    key: Any
     digest: str
     get_values: Callable[[Any], Any]
 
@@ -171,6 +171,7 @@ class Changes:
         """Undo all that the block did if it is refused; the service may go on without it."""
         buffers = {name: copy.copy(getattr(self, name)) for name in BUFFER_NAMES}
         buffers["_touched"] = defaultdict(set, {m: set(keys) for m, keys in self._touched.items()})
+        buffers["_at_end"] = defaultdict(list, {f: list(rows) for f, rows in self._at_end.items()})
         try:
             with transaction.atomic():
                 yield

@@ -34,7 +34,7 @@ class JobDetailView(RoleRequiredMixin, DetailView):
 
 
 class JobListView(RoleRequiredMixin, ListView):
-    """The latest jobs of a principal; the failed ones can be dismissed at once."""
+    """The latest jobs in scope; the failed ones can be dismissed at once."""
 
     roles = Role.ADMINS
     template_name = "jobs.html"

@@ -55,7 +55,8 @@ def save_forms(
     with ThreadPoolExecutor(HASHING_THREADS) as pool:
         calls = list(pool.map(lambda form: form.service_call(table.services), valid))
     seen = [form.get_seen_version() for form in valid]
-    return perform(valid[0].actor, run_service_calls, calls, seen=seen, after=after)
+    is_creation = not valid[0].is_edit
+    return perform(valid[0].actor, run_service_calls, calls, is_creation, seen=seen, after=after)
 
 
 def validate_forms(forms: Iterable[TableForm]) -> list[TableForm]:
@@ -92,22 +93,22 @@ def refuse_existing_keys(table: Table, forms: Sequence[TableForm]) -> None:
             )
 
 
-def run_service_calls(changes: Changes, calls: Sequence[ServiceCall]) -> list[Any]:
-    """Run all calls; if one is refused, report which."""
+def run_service_calls(
+    changes: Changes, calls: Sequence[ServiceCall], is_creation: bool
+) -> list[Any]:
+    """Run all calls, those that create rows at once; if one is refused, report which."""
     if len(calls) > 1:
         check_transactional_tables()
     try:
         with changes.savepoint():
-            return run_all(changes, merge_creations(calls))
+            return run_all(changes, merge_creations(calls) if is_creation else calls)
     except ValidationError as error:
         raise RowsRefused(find_refused(changes, calls) or {0: validation_texts(error)}) from error
 
 
 def merge_creations(calls: Sequence[ServiceCall]) -> Sequence[ServiceCall]:
-    """Return calls that create rows as one call, since services take many."""
-    service, *arguments = calls[0]
-    if len(arguments) > 1:
-        return calls
+    """Return one call for all new rows, since services take many."""
+    service = calls[0][0]
     return [(service, [row for _service, rows in calls for row in rows])]
 
 

@@ -8,15 +8,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.models import OwnedQuerySet
-from mailadmin.db.fields import CharField, DateTimeField, NameField, TextField, is_known_date
+from mailadmin.db.fields import CharField, DateTimeField, NameField, TextField
 
 
 class PlanQuerySet(OwnedQuerySet):
     def owned_by(self, principal: Any) -> Self:
-        """Leave out plans that they made as a superadmin, and those of an earlier namesake."""
-        own = super().owned_by(principal).filter(of_superadmin=False)
-        created = principal.created
-        return own.filter(created__gte=created) if is_known_date(created) else own
+        """Leave out plans that they made as a superadmin."""
+        return super().owned_by(principal).filter(of_superadmin=False)
 
 
 class Plan(models.Model):

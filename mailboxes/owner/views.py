@@ -76,7 +76,8 @@ def get_vacation_status(vacation: Vacation | None) -> str:
         return ""
     if is_known_date(vacation.activefrom) and vacation.activefrom > timezone.now():
         return "later"
-    return "over" if vacation.activeuntil and vacation.activeuntil < timezone.now() else "now"
+    until = vacation.activeuntil
+    return "over" if is_known_date(until) and until < timezone.now() else "now"
 
 
 def get_password_changed_at(mailbox: Mailbox) -> datetime.datetime | None:

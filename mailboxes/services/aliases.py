@@ -34,8 +34,8 @@ def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
     refuse_taken_addresses([alias.pk for alias in aliases])
     for domain, new in group_by_domain(aliases, domains):
         check_row_limit(domain, "aliases", get_standalone_aliases(domain), len(new))
+    _refuse_protected_aliases(changes, aliases)
     for alias in aliases:
-        _refuse_protected_aliases(changes, [alias])
         _refuse_system_users(changes, alias)
         _validate_targets(alias)
     refuse_loops(changes, aliases)
@@ -130,9 +130,7 @@ def delete_aliases(changes: Changes, keys: list[str]) -> None:
 
 def _refuse_protected_aliases(changes: Changes, aliases: Iterable[Alias]) -> None:
     """Refuse domain admins the default aliases, unless a setting allows them."""
-    if changes.principal.role == Role.SUPERADMIN or settings.MAILADMIN_SPECIAL_ALIAS_CONTROL:
-        return
-    if changes.principal.role == Role.MAILBOX:
+    if changes.principal.role != Role.ADMIN or settings.MAILADMIN_SPECIAL_ALIAS_CONTROL:
         return
     for alias in aliases:
         if is_default_alias(alias.local_part):

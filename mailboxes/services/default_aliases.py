@@ -5,14 +5,12 @@ from typing import Any
 
 from django.conf import settings
 
-from domains.models import AliasDomain, Domain
-from domains.patterns import is_default_transport
+from domains.models import Domain
 from domains.services.locks import adjust_tallies
-from mailadmin.changes.perform import Changes
+from mailadmin.changes.perform import Changes, ConsolePrincipal
 from mailboxes.models import Alias
-from mailboxes.services.contents import CONTENT_MODELS
-from mailboxes.services.lookup_keys import iter_lookup_keys
 from mailboxes.services.standalone_aliases import index_standalone_aliases
+from mailboxes.services.target_checks import MISSING, find_target_problems
 
 
 def create_default_aliases(changes: Changes, domain: Domain, destination: str = "") -> None:
@@ -47,27 +45,7 @@ def has_reachable_domain(principal: Any) -> bool:
 def get_reachable_address(principal: Any) -> str:
     """Return the address of whoever acts, if mail can reach it."""
     own = principal.username if has_reachable_domain(principal) else ""
-    return "" if own and is_missing_recipient(own) else own
-
-
-def is_missing_recipient(address: str) -> bool:
-    """Return whether an address is in a domain here, and nobody has it."""
-    address = address.lower()
-    if not _is_delivered_here(address.rpartition("@")[2]):
-        return False
-    keys = list(iter_lookup_keys(address))
-    return not any(
-        model.objects.filter(pk__in=keys, active=True).exists() for model in CONTENT_MODELS
-    )
-
-
-def _is_delivered_here(domain: str) -> bool:
-    """Return whether mail for a domain is delivered to its own mailboxes and aliases."""
-    local = Domain.objects.filter(pk=domain, active=True, backupmx=False)
-    transport = local.values_list("transport", flat=True).first()
-    if transport is None or not is_default_transport(transport):
-        return False
-    return not AliasDomain._base_manager.filter(pk=domain, active=True).exists()
+    return "" if own and find_target_problems(ConsolePrincipal(), {own.lower()}) else own
 
 
 def find_missing_targets(domain: Domain) -> list[str]:
@@ -75,7 +53,9 @@ def find_missing_targets(domain: Domain) -> list[str]:
     names = dict(settings.MAILADMIN_DEFAULT_ALIASES)
     keys = [f"{name}@{domain.pk}" for name in names]
     gotos = {target for alias in domain.alias_set.filter(pk__in=keys) for target in alias.targets}
-    return [target for target in sorted(gotos) if "@" in target and is_missing_recipient(target)]
+    addresses = {target.lower() for target in gotos if "@" in target}
+    problems = find_target_problems(ConsolePrincipal(), addresses)
+    return sorted(target for target, kind in problems.items() if kind == MISSING)
 
 
 def is_default_alias(local_part: str) -> bool:

@@ -10,6 +10,7 @@ from domains.services.alias_domains import refuse_alias_domain_targets
 from domains.services.domains import set_domains
 from domains.services.locks import DELETION_JOB_KIND, lock_domains
 from domains.services.text_references import delete_text_references
+from mailadmin.accounts.sessions import end_sessions
 from mailadmin.changes.perform import Changes
 from mailadmin.jobs.models import Job, JobKeys
 from mailadmin.jobs.selections import delete_selection, load_selected_keys
@@ -94,5 +95,6 @@ def delete_domain_contents(
     """Delete these mailboxes or aliases of a domain that is being deleted."""
     lock_inactive_domain(changes, key)
     rows = changes.find(model, keys)
+    end_sessions(row for row in rows if isinstance(row, Mailbox))
     delete_text_references(changes, keys)
     changes.delete(rows)

@@ -6,9 +6,10 @@ from django.db.models import Q, QuerySet
 
 from domains.models import DkimSigning, Domain
 from domains.services import domains
+from mailadmin.accounts.sessions import end_sessions
 from mailadmin.changes.perform import Changes
 from mailboxes.dashboard.models import CachedStat
-from mailboxes.models import AppPassword
+from mailboxes.models import AppPassword, Mailbox
 from mailboxes.services.default_aliases import create_default_aliases
 
 DEFAULT_ALIAS_OPTIONS = ("default_aliases", "default_aliases_to")
@@ -30,6 +31,7 @@ def create_domains(changes: Changes, rows: list[dict]) -> list[Domain]:
 
 def delete_domains(changes: Changes, keys: list[str]) -> None:
     """Delete domains with all that is in them, and the cached statistics about them."""
+    end_sessions(Mailbox.objects.filter(domain__in=keys).only("pk"))
     domains.delete_domains(changes, keys)
     of_them = Q(*(Q(key__endswith=f"@{key}") for key in keys), key__in=keys, _connector=Q.OR)
     CachedStat.objects.filter(Q(domain__in=keys) | Q(domain="") & of_them).delete()

@@ -104,7 +104,7 @@ def check_mailbox_quota(domain: Domain, mailbox: Mailbox) -> None:
             {"quota": _("Quotas are switched off for this domain: 0 or -1 only.")}
         )
     if mailbox.quota == 0 and (limit > 0 or domain.quota > 0):
-        raise ValidationError({"quota": format_unlimited_refused(domain)})
+        raise ValidationError({"quota": format_unlimited_refused(domain, mailbox)})
     if limit > 0 and mailbox.quota > megabytes_to_bytes(limit):
         raise ValidationError(
             {
@@ -114,11 +114,11 @@ def check_mailbox_quota(domain: Domain, mailbox: Mailbox) -> None:
         )
 
 
-def format_unlimited_refused(domain: Domain) -> str:
-    """Return why a mailbox cannot be unlimited here, and how large it can be."""
+def format_unlimited_refused(domain: Domain, mailbox: Mailbox) -> str:
+    """Return why this mailbox cannot be unlimited, and how large it can be."""
     bounds = [megabytes_to_bytes(domain.maxquota)] if domain.maxquota > 0 else []
     if domain.quota > 0:
-        bounds.append(get_unassigned_quota(domain))
+        bounds.append(get_unassigned_quota(domain, without=[mailbox.pk]))
     if min(bounds) <= 0:
         return format_no_quota_left(domain)
     text = _("This domain allows no mailbox without a quota: enter 1 to %(room)s MB.")
@@ -146,7 +146,7 @@ def sum_quota(mailboxes: QuerySet[Mailbox]) -> int:
 
 
 def estimate_unassigned_quota(domain: Domain, mailbox: Mailbox | None = None) -> int:
-    """Return the same for pages; of a large domain by its tally."""
+    """Return the unassigned bytes for pages, which use the tally of a large domain."""
     if state := get_trusted_tallies(domain):
         return (
             megabytes_to_bytes(domain.quota)

@@ -18,7 +18,8 @@ def set_vacation(changes: Changes, key: str, values: dict) -> Vacation:
         vacation = Vacation(mailbox=mailbox, domain_id=mailbox.domain_id, **values)
         changes.create([vacation])
     else:
-        changes.update(changes.find(Vacation, [key]), **values)
+        vacation = changes.find_one(Vacation, key)
+        changes.update([vacation], **values)
     VacationNotification.objects.filter(vacation=key).delete()
     _sync_vacation_target(changes, mailbox, values["active"])
     changes.log("edit_vacation", mailbox.domain_id, mailbox.pk)

@@ -1,5 +1,7 @@
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from domains.models import ALL_DOMAINS, Admin, DomainAdmin
 from domains.services.admins import create_admins, delete_admins, set_admins
@@ -10,6 +12,17 @@ pytestmark = pytest.mark.mysql
 
 
 class AdminTests(TableTests, World):
+    def test_an_export_asks_for_the_domains_of_all_admins_at_once(self):
+        def queries():
+            self.sign_in(Admin.objects.get(pk=self.root.pk))
+            with CaptureQueriesContext(connection) as captured:
+                b"".join(self.client.get("/admins/export/"))
+            return len(captured)
+
+        few = queries()
+        self.more_rows(20)
+        self.assertEqual(queries(), few)
+
     slug = "admins"
     own_key, foreign_key = "alice@example.org", "root@example.net"
     create_data = {

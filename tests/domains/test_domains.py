@@ -57,6 +57,11 @@ class DomainTests(TableTests, World):
         self.assertEqual(gotos, {"bob@example.org"})
         self.assertNotContains(page, "does not exist")
 
+    def test_no_warning_if_a_transport_takes_the_mail_elsewhere(self):
+        Transport.objects.create(pattern="example.org", transport="smtp:[helpdesk.example]")
+        _gotos, page = self.gotos(default_aliases_to="nobody@example.org")
+        self.assertNotContains(page, "does not exist")
+
     def test_a_nonexistent_destination_causes_a_warning(self):
         gotos, page = self.gotos(default_aliases_to="nobody@example.org")
         self.assertEqual(gotos, {"nobody@example.org"})

@@ -11,7 +11,7 @@ from django.db import DataError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from domains.models import Domain
+from domains.models import Admin, Domain
 from domains.services.admins import set_admins
 from domains.services.domains import set_domains
 from mailadmin import registry
@@ -447,6 +447,19 @@ class SelectionTests(World):
                 file = SimpleUploadedFile("rows.csv", b"username,name\nbob@example.org,Robert\n")
                 answer = self.client.post("/import/", {"format": "csv", "file": file})
         self.assert_refused(answer, "2 unfinished background jobs")
+
+    def test_jobs_of_an_earlier_admin_of_the_same_name(self):
+        """Their successor neither sees them, nor do they run with the successor's rights."""
+        second = Admin.objects.create(username="s@example.net", superadmin=True)
+        self.perform(second, start_domain_deletion, ["example.com"])
+        Admin.objects.filter(pk=second.pk).delete()
+        later = timezone.now() + datetime.timedelta(minutes=1)
+        successor = Admin.objects.create(username=second.pk, superadmin=True, created=later)
+        run_job(leases.claim_job("worker"))
+        self.assertEqual(Job.objects.get().state, Job.State.FAILED)
+        self.assertTrue(Domain.objects.filter(pk="example.com").exists())
+        successor.superadmin = False
+        self.assertFalse(Job.objects.visible_to(successor).exists())
 
     def test_a_domain_recreated_meanwhile_is_not_deleted(self):
         names = ["a.example", "b.example"]

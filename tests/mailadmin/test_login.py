@@ -33,9 +33,16 @@ class LoginWorld(World):
     def is_logged_in(self, client=None):
         return (client or self.client).get("/").status_code == 200
 
+    def setUp(self):
+        """Stop the clock of one-time codes, or a step may pass within a test."""
+        self.now = time.time()
+        clock = mock.patch("mailadmin.accounts.totp.time", mock.Mock(time=lambda: self.now))
+        clock.start()
+        self.addCleanup(clock.stop)
+
     def code(self, offset=0):
         secret = base64.b32decode(SECRET)
-        return compute_totp(secret, int(time.time()) // 30 + offset)
+        return compute_totp(secret, int(self.now) // 30 + offset)
 
 
 class LoginTests(LoginWorld):

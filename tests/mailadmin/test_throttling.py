@@ -7,7 +7,7 @@ from unittest import mock
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from domains.models import Admin
+from domains.models import Admin, Domain
 from domains.services.admins import create_admins, edit_admin, set_admins
 from mailadmin import passwords
 from mailadmin.accounts import networks
@@ -22,14 +22,17 @@ from mailadmin.accounts.totp import compute_totp
 from mailadmin.api.models import Token
 from mailadmin.changes.models import Change
 from mailadmin.housekeeping import purge_expired
+from mailadmin.jobs import leases
 from mailboxes.models import Mailbox
+from mailboxes.services.domain_deletion import start_domain_deletion
+from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.mailboxes import (
     create_mailboxes,
     delete_mailboxes,
     edit_mailbox,
     set_mailboxes,
 )
-from tests.base import BACKENDS, PASSWORD, ApiClient, World
+from tests.base import BACKENDS, PASSWORD, ApiClient, World, run_job
 
 SECRET = base64.b32encode(b"twenty bytes of test").decode()
 HOME, STRANGE = "192.0.2.7", "198.51.100.9"
@@ -357,6 +360,24 @@ class DeactivationTests(World):
         self.perform(self.alice, delete_mailboxes, [self.bob.pk])
         self.perform(self.alice, create_mailboxes, [row])
         self.assertFalse(self.is_in(client))
+
+    def test_a_recreated_domain_inherits_no_session(self):
+        def delete_by_a_job(domain):
+            self.perform(self.root, start_domain_deletion, [domain])
+            run_job(leases.claim_job("worker"))
+
+        def delete_at_once(domain):
+            self.perform(self.root, delete_domains, [domain])
+
+        for delete in (delete_at_once, delete_by_a_job):
+            client = self.signed_in(self.bob)
+            delete("example.org")
+            self.perform(self.root, create_domains, [{"domain": "example.org"}])
+            row = {"local_part": "bob", "domain": Domain.objects.get(pk="example.org")}
+            row |= {"password": self.bob.password, "quota": 1}
+            self.perform(self.root, create_mailboxes, [row])
+            self.assertFalse(self.is_in(client), delete)
+            self.bob = Mailbox.objects.get(pk=self.bob.pk)
 
     def test_other_sessions_do_not_end(self):
         client, token = self.signed_in(self.bob), self.token(self.root)

@@ -104,6 +104,13 @@ class LimitTests(World):
         self.limit(mailboxes=-1)
         self.assert_refuses("allows none", self.mailbox, "one")
 
+    def test_the_largest_quota_of_an_edited_mailbox_includes_its_own(self):
+        self.limit(quota=1000)
+        self.mailbox("one", quota=900)
+        with self.assertRaises(ValidationError) as caught:
+            self.perform(self.alice, edit_mailbox, "one@example.org", {"quota": 0})
+        self.assertIn("enter 1 to 900 MB", " ".join(caught.exception.messages))
+
     def proposal(self, **limits):
         self.limit(**limits)
         self.sign_in(self.alice)

@@ -7,10 +7,18 @@ from django.utils import timezone
 
 from mailadmin.db.fields import ColumnFacts
 from mailboxes.models import Alias, Vacation, VacationNotification
+from mailboxes.owner.views import get_vacation_status
 from tests.mailboxes.base import VACATION_TARGET, AliasWorld
 
 
 class VacationTests(AliasWorld):
+    def test_an_unknown_end_is_not_over(self):
+        """PostfixAdmin writes 2000-01-01 for "unknown"."""
+        unknown = timezone.make_aware(datetime.datetime(2000, 1, 1))
+        row = {"subject": "Away", "body": "Later.", "activefrom": unknown, "activeuntil": unknown}
+        vacation = Vacation(mailbox=self.bob, active=True, **row)
+        self.assertEqual(get_vacation_status(vacation), "now")
+
     def leave(self, active=True, **changed):
         self.sign_in(self.bob)
         page = self.client.get("/account/vacation/")

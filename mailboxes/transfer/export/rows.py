@@ -15,6 +15,7 @@ from mailadmin.names import fold
 from mailboxes.models import Alias, Mailbox
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.plan.limits import DomainCapacity
+from mailboxes.transfer.row_types.aliases import AliasRowType
 from mailboxes.transfer.row_types.base import RowType, RowValues
 
 
@@ -111,8 +112,15 @@ def select_aliases(rows: Iterable[Alias], losses: Losses) -> Iterator[Alias]:
         if row.active != is_active.get(key, row.active):
             text = _("An alias that is on where its mailbox is off, or off where it is on.")
             losses.add(text, row.pk)
-        if key not in is_active or row.description or has_other_targets(row):
+        if key not in is_active or has_texts(row) or has_other_targets(row):
             yield row
+
+
+ALIAS_ROWS = AliasRowType()
+
+
+def has_texts(alias: Alias) -> bool:
+    return any(getattr(alias, name) for name in ALIAS_ROWS.text_columns)
 
 
 def has_other_targets(alias: Alias) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
@@ -39,6 +40,12 @@ class AliasRowType(AddressRowType):
         "description": "",
         "active": "1",
     }
+
+    @cached_property
+    def text_columns(self) -> tuple[str, ...]:
+        """Return the columns that the alias of a mailbox has of its own, besides its targets."""
+        derived = ("address", "active", *self.extra_columns)
+        return tuple(name for name in self.columns if name not in derived)
 
     def clean_local_part(self, text: str) -> str:
         return "*" if text in ("", "*") else super().clean_local_part(text)
@@ -79,10 +86,9 @@ class AliasRowType(AddressRowType):
     def is_created_implicitly(self, values: RowValues) -> bool:
         """Tell whether the alias is the one that comes with its mailbox, unchanged."""
         own_address = [values["address"]]
-        is_default = values.get("goto", own_address) == own_address and not values.get(
-            "description"
-        )
-        return bool(values.get(OF_MAILBOX)) and is_default
+        is_default = values.get("goto", own_address) == own_address
+        has_texts = any(values.get(name) for name in self.text_columns)
+        return bool(values.get(OF_MAILBOX)) and is_default and not has_texts
 
     def create(self, changes: Changes, rows: list[RowValues]) -> None:
         standalone = [row for row in rows if not row.get(OF_MAILBOX)]
@@ -106,8 +112,8 @@ class AliasRowType(AddressRowType):
                 raise ValidationError(_("%(key)s leads elsewhere by now."), params={"key": key})
             if "goto" in row:
                 set_forwarding(changes, key, row["goto"], key in row["goto"])
-            if description := row.get("description"):
-                edit_alias(changes, key, {"description": description})
+            if texts := {name: row[name] for name in self.text_columns if row.get(name)}:
+                edit_alias(changes, key, texts)
 
     def edit(self, changes: Changes, key: str, values: RowValues) -> None:
         values = omit_keys(values, "address", "local_part", "domain", OF_MAILBOX)
@@ -121,7 +127,8 @@ class AliasRowType(AddressRowType):
             fold(key) for key in Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True)
         }
         for key in mailbox_keys:
-            edit_alias(changes, key, {"goto": [], "goto_mailbox": True, "description": ""})
+            empty = dict.fromkeys(self.text_columns, "")
+            edit_alias(changes, key, empty | {"goto": [], "goto_mailbox": True})
         if standalone_keys := [key for key in keys if fold(key) not in mailbox_keys]:
             delete_aliases(changes, standalone_keys)
 
