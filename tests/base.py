@@ -1,6 +1,6 @@
 """Users and rows shared by the tests, and the tests that every table inherits.
 
-root rules everything. alice administers example.org. bob has a mailbox there. carol has one at
+root is a superadmin. alice administers example.org. bob has a mailbox there. carol has one at
 example.com, which alice must never see.
 """
 

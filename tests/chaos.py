@@ -1,9 +1,9 @@
 """Two minutes of outages under load: the panel reports them, recovers and loses no data.
 
-`deploy/serve.py` runs as `deploy/run` runs it. People create mailboxes, a program creates aliases
-and a job deactivates rows while the database is killed, stopped, locked, made read-only, out of
-connections or out of disk, and processes of the panel are killed at random. The seed is printed;
-`--chaos-seconds` makes it longer.
+`deploy/serve.py` runs as `deploy/run` runs it. Users create mailboxes, an API client creates
+aliases and a job deactivates rows while the database is killed, stopped, locked, made read-only,
+out of connections or out of disk, and processes of the panel are killed at random. The seed is
+printed; `--chaos-seconds` makes it longer.
 """
 
 import http.client
@@ -113,7 +113,7 @@ class Served(Server):
         return 0
 
     def processes(self):
-        """Everything below `deploy/serve.py`: gunicorn, its workers, the worker."""
+        """Return all child processes of `deploy/serve.py`: gunicorn, its workers, the worker."""
         found, level = [], [self.process.pid]
         while level:
             level = [child for pid in level for child in children(pid)]

@@ -1,7 +1,7 @@
 """A real Galera cluster of three nodes on loopback, each to be killed, isolated and restarted.
 
-The nodes begin as copies of one folder; what a node has missed is sent to it by Galera itself. So
-the script that Debian ships with the server's service, for whole copies, is not needed.
+The nodes begin as copies of one folder; Galera sends a node the changes that it has missed, so
+Debian's script for complete copies is not needed.
 """
 
 import getpass

@@ -1,8 +1,8 @@
 """Changes whose process dies before its first statement, its second, and so on to the commit.
 
 Run as `python -m tests.kill_at_statement` on an empty database that `migrate` has seen. Prints
-{change: [what was there after each death, what the change left once it lived]}: "nothing",
-"something" or "all".
+{change: [contents after each kill, contents after the complete run]}: "nothing", "something"
+or "all".
 """
 
 import json
@@ -90,11 +90,11 @@ def deaths(change):
 def in_child(change, number):
     connection.close()
     if not (child := os.fork()):
-        os._exit(live(change, number))
+        os._exit(run_in_process(change, number))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def live(change, number):
+def run_in_process(change, number):
     """Run it in this process, which dies before that statement or the commit."""
     left = iter(range(number))
 

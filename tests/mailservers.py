@@ -244,7 +244,7 @@ def map_file(settings, query):
 # The generated configuration, running
 
 
-# One for all: tests beside these use the same accounts of the same server.
+# Common to all: concurrent tests use the same accounts of the same server.
 PASSWORDS = {name: f"test{name}" for name in DATABASE_ACCOUNTS}
 
 
@@ -411,7 +411,7 @@ class Dovecot(Server):
 
     @property
     def is_modern(self):
-        """Whether its files are those of Dovecot 2.4."""
+        """Return whether its files are those of Dovecot 2.4."""
         text = (self.shared / "dovecot/dovecot.conf").read_text()
         return "\ndovecot_config_version = " in text
 

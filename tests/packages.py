@@ -1,4 +1,4 @@
-"""Packages of Debian that are unpacked and not installed, of this machine's release or of another.
+"""Debian packages, unpacked without installing, of this machine's release or of another.
 
 Another release's are chosen by its own index, from where this machine gets its own packages.
 """

@@ -1,7 +1,7 @@
 """Remove columns that later versions of PostfixAdmin added and let `migrate` restore them.
 
 One of each table at a time. Run as `python -m tests.partial_schemas` on a database of schema 1856.
-Prints {table.column: [before, after]}, each what information_schema says of the column.
+Prints {table.column: [before, after]}, each the entry of the column in information_schema.
 """
 
 import json

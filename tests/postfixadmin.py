@@ -78,7 +78,7 @@ class PostfixAdmin(Server):
         with socket.socket() as client:
             return client.connect_ex(("127.0.0.1", self.port)) == 0
 
-    # A browser
+    # The browser
 
     def clear_cookies(self):
         """A browser without cookies."""

@@ -1,6 +1,6 @@
 """Every program that tests start, with the Debian package that brings it.
 
-Knows only Python's own library: `deploy/install.py --tests` installs what is missing.
+Imports only the standard library: `deploy/install.py --tests` installs what is missing.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Release(NamedTuple):
-    """What differs between the releases of Debian."""
+    """Differences between the releases of Debian."""
 
     suite: str
     postfix: str
@@ -31,7 +31,7 @@ POSTFIX, DOVECOT = Path("/usr/lib/postfix"), Path("/usr/lib/dovecot")
 INSTALLED = Path("/var/lib/dpkg/info")
 
 # The servers that the panel works with, of each Debian release alike: package → programs that
-# tests call by name, or files that show that it is there. The core packages of MariaDB bring a
+# tests call by name, or files that show that it is installed. The core packages of MariaDB bring a
 # server without a service.
 SERVERS = {
     "mariadb-server-core": ("mariadbd", "mariadb-install-db", "mariadb-upgrade"),
@@ -53,12 +53,12 @@ SERVERS = {
     "dovecot-sieve": (DOVECOT / "modules/lib90_sieve_plugin.so",),
     "dovecot-mysql": (DOVECOT / "modules/libdriver_mysql.so",),
     "dovecot-sqlite": (DOVECOT / "modules/libdriver_sqlite.so",),
-    # PostfixAdmin itself is PHP.
+    # PostfixAdmin is written in PHP.
     "php-cli": ("php",),
     "php-mbstring": (INSTALLED / "php-mbstring.list",),
     "php-mysql": (INSTALLED / "php-mysql.list",),
 }
-# What else `tests/run` installs.
+# Further packages that `tests/run` installs.
 TOOLS = {
     "openssl": ("openssl",),
     "debootstrap": ("debootstrap",),
@@ -69,7 +69,7 @@ TOOLS = {
     "procps": ("ps",),
 }
 PACKAGES = SERVERS | TOOLS
-# What every Debian has.
+# Packages of every Debian.
 ESSENTIAL = {
     "apt": ("apt-cache", "apt-get"),
     "bash": ("bash",),
@@ -79,7 +79,7 @@ ESSENTIAL = {
     "mount": ("mount", "umount"),
     "util-linux": ("unshare",),
 }
-# What only the benchmark against PostfixAdmin starts; it says what is missing.
+# Programs of the benchmark against PostfixAdmin, which reports missing ones.
 BENCHMARK = {"nginx": ("nginx",), "php8.2-fpm": ("php-fpm8.2",), "php8.4-fpm": ("php-fpm8.4",)}
 
 PACKAGE_OF = {

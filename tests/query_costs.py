@@ -1,8 +1,8 @@
 """Queries and rows read for every page of a database.
 
 Run as `python -m tests.query_costs` on a database that `tests.bench.filling` has filled. Prints
-{person: {page: [queries, rows read, bytes]}}. Thresholds are lower here, so that little counts as
-much.
+{person: {page: [queries, rows read, bytes]}}. Thresholds are lower here, so that a small database
+counts as a large one.
 """
 
 import json

@@ -151,8 +151,8 @@ def as_user(name):
     """Return the arguments with which a script runs its program as this user."""
     person = pwd.getpwnam(name)
     groups = ",".join(map(str, os.getgrouplist(name, person.pw_gid)))
-    asked = f"--userspec={person.pw_uid}:{person.pw_gid} --groups={groups}"
-    return {"env": os.environ | {"TEST_AS": asked}}
+    arguments = f"--userspec={person.pw_uid}:{person.pw_gid} --groups={groups}"
+    return {"env": os.environ | {"TEST_AS": arguments}}
 
 
 def unpacked(release):
@@ -180,9 +180,9 @@ def locked(path):
 def make(folder, release):
     """Unpack the release; it gets its name once complete."""
     with part_of_cache() as part:
-        asked = [programs.command("debootstrap"), "--variant=minbase", f"--keyring={KEYS}"]
-        asked += [f"--include={','.join(SERVERS)}", RELEASES[release].suite, part, mirror()]
-        done = subprocess.run(asked, **CAPTURED)
+        arguments = [programs.command("debootstrap"), "--variant=minbase", f"--keyring={KEYS}"]
+        arguments += [f"--include={','.join(SERVERS)}", RELEASES[release].suite, part, mirror()]
+        done = subprocess.run(arguments, **CAPTURED)
         if done.returncode:
             raise Unavailable(f"Debian {release}: {done.stdout[-500:]}{done.stderr}")
         part.chmod(0o755)
@@ -211,8 +211,8 @@ def remove(*folders):
 
 def mirror():
     """Return the mirror of this machine's packages, or Debian's own server."""
-    asked = [programs.command("apt-get"), "indextargets", "--format", "$(REPO_URI)"]
-    values = subprocess.run([*asked, "Created-By: Packages"], **CAPTURED)
+    arguments = [programs.command("apt-get"), "indextargets", "--format", "$(REPO_URI)"]
+    values = subprocess.run([*arguments, "Created-By: Packages"], **CAPTURED)
     places = (line.rstrip("/") for line in values.stdout.splitlines())
     is_usable = re.compile(r"https?:.*/debian")
     return next(filter(is_usable.fullmatch, places), DEFAULT_MIRROR)

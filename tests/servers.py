@@ -1,6 +1,6 @@
 """Real servers for tests: each in a temporary folder, on loopback, stopped with the tests.
 
-Also when pytest is killed: a guard beside each waits for the end of a pipe that only we hold.
+Also when pytest is killed: a guard process of each waits for the end of a pipe from pytest.
 """
 
 import getpass

@@ -22,7 +22,7 @@ OTHERS = {
     "1856 in another collation": ("1856", "utf8mb4 COLLATE utf8mb4_unicode_ci", ""),
 }
 VARIANTS = {shape: (shape, "", "") for shape in SHAPES} | OTHERS
-# A fresh database is of the newest schema: with the servers of both releases, the oldest is enough.
+# A fresh database has the newest schema: the oldest is enough for the servers of both releases.
 MARKS = {"2.1": [pytest.mark.mysql, pytest.mark.release], "1856": [pytest.mark.mysql]}
 PARAMETERS = [pytest.param(name, marks=MARKS.get(name, ())) for name in VARIANTS]
 PEOPLE = ("root@example.net", "alice@example.org", "bob@example.org")
@@ -171,7 +171,7 @@ def test_the_version_number_of_postfixadmin_is_not_changed(adopted):
 # Screens
 
 
-def test_every_screen_opens_for_everybody(adopted):
+def test_every_screen_opens_for_every_role(adopted):
     people = PEOPLE if adopted.variant in SHAPES else PEOPLE[:1]
     for person, seen in adopted.database.open_screens(*people).items():
         assert failures(seen) == {}, person
@@ -226,7 +226,7 @@ def test_every_screen_works_on_a_fresh_database(fresh):
 BUILD = "import django; django.setup(); from tests.base import build_world; build_world()"
 
 
-def test_a_fresh_sqlite_database_comes_up_and_works(tmp_path):
+def test_a_fresh_sqlite_database_is_created_and_works(tmp_path):
     def panel(*arguments):
         url = f"sqlite://{tmp_path}/mailadmin.sqlite3"
         result = subprocess.run(

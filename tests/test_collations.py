@@ -1,8 +1,8 @@
 """The panel on databases with collations of newer servers.
 
-MariaDB 11.5 makes databases with uca1400, MySQL 8 with 0900: both ignore characters that nobody
-sees, and take letters for equal that differ in their accents. MariaDB 10.11 has the first of them,
-and `unicode_520`, which is nearest to the second.
+MariaDB 11.5 makes databases with uca1400, MySQL 8 with 0900: both ignore invisible characters
+and treat letters with different accents as equal. MariaDB 10.11 has the first of them, and
+`unicode_520`, which is nearest to the second.
 """
 
 import json
@@ -110,10 +110,10 @@ def test_only_an_address_itself_opens_its_mailbox(converted):
 
 @pytest.mark.release
 @pytest.mark.mysql
-def test_all_pages_open_and_all_rows_are_made_changed_and_deleted(converted):
+def test_all_pages_open_and_all_rows_are_created_changed_and_deleted(converted):
     seen = converted.open_screens("root@example.net", "alice@example.org", "bob@example.org")
     for person, answers in seen.items():
         assert {what: s for what, s in answers.items() if s not in range(200, 500)} == {}, person
         assert answers["GET /"] == 200
-    change_rows = converted.change_rows()
-    assert {what: s for what, s in change_rows.items() if s not in range(500)} == {}
+    changes = converted.change_rows()
+    assert {what: s for what, s in changes.items() if s not in range(500)} == {}

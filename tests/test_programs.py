@@ -50,7 +50,7 @@ def test_every_program_that_tests_start_is_in_the_table():
     assert not found, f"name these with their package in tests/programs.py: {found}"
 
 
-def test_the_search_finds_what_a_test_starts(tmp_path):
+def test_the_search_finds_programs_that_a_test_starts(tmp_path):
     path = tmp_path / "x.py"
     path.write_text('subprocess.run(["one", "-x"])\ncommand("two")\nself.start("three", 1)\n')
     assert list(named_programs(path)) == ["one", "two", "three"]

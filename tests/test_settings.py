@@ -300,7 +300,7 @@ def test_check_deploy_is_clean_with_an_https_address():
     assert "no issues" in checked.stdout
 
 
-def test_an_https_address_makes_cookies_secure_and_is_a_host():
+def test_an_https_address_makes_cookies_secure_and_is_an_allowed_host():
     names = (
         "SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE SECURE_SSL_REDIRECT SECURE_HSTS_SECONDS "
         "ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS"
@@ -397,7 +397,7 @@ def test_hsts_is_sent_as_configured(choice, header):
     assert "Secure" in found["cookies"]
 
 
-def test_plain_http_is_redirected_and_only_a_trusted_proxy_makes_it_secure():
+def test_plain_http_is_redirected_unless_a_trusted_proxy_marks_it_secure():
     found = answer_of({"MAILADMIN_URL": HTTPS, "MAILADMIN_TRUSTED_PROXIES": "192.0.2.1"})
     assert found["status"] == 301
     assert found["headers"]["Location"] == "https://panel.example.org/login/"

@@ -221,7 +221,7 @@ def database(client, name, size):
     database = legacy_databases.Database(client, name)
     database.migrate()
     fill(database, size)
-    database.panel("manage.py", "worker", "--once")  # keeps what pages of large ones ask for
+    database.panel("manage.py", "worker", "--once")  # fills the caches of large databases
     return database
 
 

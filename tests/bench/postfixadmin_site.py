@@ -109,7 +109,7 @@ class Both:
     name: str  # of ours among `pages.PAGES`
     theirs: str
     person: str = ROOT
-    body: dict = field(default_factory=dict)  # what is posted
+    body: dict = field(default_factory=dict)  # data of the POST
     ours: pages.Page | None = None  # where it is none of those
 
 

@@ -472,7 +472,7 @@ class RowTests(World):
         for limit in ("0", "1001", "x", "-1", "٣", "9" * 30):
             self.assertEqual(self.program.get("aliases", limit=limit).status_code, 422, limit)
 
-    def test_the_newest_lines_of_the_log_come_first(self):
+    def test_the_newest_lines_of_the_log_are_first(self):
         for n in range(3):
             self.program.patch("mailboxes/bob@example.org", {"name": f"B{n}"})
         page = self.program.get("log", limit=2).json()

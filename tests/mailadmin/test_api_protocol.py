@@ -61,7 +61,7 @@ class ProtocolTests(World):
         response = self.program.client.post("/api/v1/mailboxes", "x", content_type="text/plain")
         self.assert_problem(response, 415, 'Unsupported media type "text/plain" in request.')
 
-    def test_no_body_is_an_empty_object_whatever_its_type(self):
+    def test_an_empty_body_is_an_empty_object_for_any_type(self):
         response = self.program.client.post("/api/v1/mailboxes", "", content_type="text/plain")
         self.assertEqual(response.status_code, 422)
         self.assertIn("local_part", response.json()["errors"])

@@ -65,7 +65,7 @@ def run_json(*words, **options):
     return json.loads("\n".join(run(*words, "--json", **options)))
 
 
-class EveryTable(World):
+class TableCommandTests(World):
     def test_a_row_is_created_shown_edited_listed_and_deleted(self):
         for name, (_own, key, new, change) in COMMANDS.items():
             with self.subTest(command=name):
@@ -89,7 +89,7 @@ class EveryTable(World):
         self.assertFalse(Alias.objects.filter(domain="new.example").exists())
 
 
-class Printing(World):
+class OutputTests(World):
     def test_tsv_has_a_line_of_names_and_one_for_each_row(self):
         Mailbox.objects.filter(pk="bob@example.org").update(name="Bob\tthe\nBuilder\\")
         lines = run("mailbox", "list")
@@ -121,7 +121,7 @@ class Printing(World):
         with self.assertRaisesMessage(CommandError, "no column password"):
             run("mailbox", "list", "--columns", "password")
 
-    def test_very_many_rows_come_page_by_page(self):
+    def test_very_many_rows_are_read_in_pages(self):
         with mock.patch("mailadmin.tables.cli.PAGE_SIZE", 1):
             self.assertEqual(len(run_json("mailbox", "list")), 2)
         self.assertEqual(run_json("transport", "list"), [])
@@ -134,7 +134,7 @@ class Printing(World):
                 self.assertNotIn(stored, str(run_json(name, "list")))
 
 
-class Keys(World):
+class KeyTests(World):
     def test_keys_are_normalized(self):
         run("domain", "add", "Bücher.example")
         self.assertEqual(
@@ -152,7 +152,7 @@ class Keys(World):
         self.assertEqual(Mailbox.objects.count(), 2)
 
 
-class Refusing(World):
+class ValidationTests(World):
     def test_each_error_names_its_option_and_nothing_is_changed(self):
         with self.assertRaises(CommandError) as refused:
             run("mailbox", "edit", "bob@example.org", "--quota", "many", "--name", "\x07")
@@ -213,7 +213,7 @@ class Refusing(World):
         self.assertFalse(Transport.objects.exists())
 
 
-class Tokens(World):
+class TokenCommandTests(World):
     def test_a_token_is_created_printed_once_listed_and_revoked(self):
         words = ["--name", "backup", "--tables", "mailboxes", "--verbs", "read"]
         (text,) = run("token", "add", "alice@example.org", *words, "--domains", "example.org")
@@ -242,7 +242,7 @@ class Tokens(World):
         self.assertFalse(Token.objects.exists())
 
 
-class Completing(World):
+class CompletionTests(World):
     def test_possible_completions_are_printed(self):
         self.assertIn("mailbox", find_completions(["mail"]))
         self.assertNotIn("complete", find_completions([""]))

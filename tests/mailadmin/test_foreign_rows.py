@@ -46,7 +46,7 @@ NAMES = [
 ]
 
 
-class ForeignRows(World):
+class ForeignRowTests(World):
     @classmethod
     def setUpTestData(cls):
         super().setUpTestData()

@@ -25,7 +25,7 @@ class LogTests(TableTests, World):
         for path in ("/log/create/", "/log/1/edit/", "/log/1/delete/", "/log/bulk/"):
             self.assertEqual(self.client.post(path).status_code, 404)
 
-    def test_the_newest_line_comes_first(self):
+    def test_the_newest_line_is_first(self):
         line("newest@example.org")
         self.sign_in(self.alice)
         rows = self.client.get("/log/").context["rows"]

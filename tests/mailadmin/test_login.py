@@ -147,7 +147,7 @@ class LoginTests(LoginWorld):
         with mock.patch.object(throttling.timezone, "now", return_value=later):
             self.assertRedirects(self.log_in(self.bob.pk), "/")
 
-    def test_a_network_is_throttled_whatever_the_usernames(self):
+    def test_a_network_is_throttled_for_all_usernames(self):
         throttling.increment_failures(
             {"network:198.51.100.0/24": MAX_FAILURES_PER_NETWORK}, gate_key=""
         )
@@ -378,7 +378,7 @@ class LoginDetailTests(LoginWorld):
             answer = self.client.get(url)
             self.assertRedirects(answer, "/account/password/", fetch_redirect_response=False)
 
-    def test_login_does_not_redirect_to_a_page_that_takes_post_only(self):
+    def test_login_does_not_redirect_to_a_page_that_accepts_post_only(self):
         for url in ("/logout/", "/mailboxes/bulk/", "/mailboxes/bob@example.org/toggle/"):
             self.assertRedirects(self.client.post(url), "/login/")
 

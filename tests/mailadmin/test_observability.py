@@ -38,7 +38,7 @@ PROXY = {"REMOTE_ADDR": "192.0.2.80"}
 BEHIND_PROXY = override_settings(MAILADMIN_TRUSTED_PROXIES=(ipaddress.ip_network("192.0.2.80"),))
 
 
-class Numbers(World):
+class MetricTests(World):
     def numbers(self, **headers):
         """name{labels} → value"""
         response = self.client.get("/metrics", **{"HTTP_HOST": "localhost"} | headers)
@@ -154,7 +154,7 @@ class MetricAccessTests(World):
         self.assertEqual(self.status(REMOTE_ADDR="192.0.2.7"), 403)
 
 
-class Health(World):
+class HealthTests(World):
     def test_liveness_needs_no_database_even_with_a_session(self):
         self.sign_in(self.root)
         gone = OperationalError(2002, "away")
@@ -206,11 +206,11 @@ class RequestIdTests(World):
         self.assertNotEqual(self.given("4711-abcdef", REMOTE_ADDR="198.51.100.7"), "4711-abcdef")
 
 
-class Lines(World):
+class JsonLogTests(World):
     """The log in JSON."""
 
     def lines(self, action):
-        stream = logging.StreamHandler(written := Written())
+        stream = logging.StreamHandler(written := LineCollector())
         stream.setFormatter(log_records.JsonFormatter())
         stream.addFilter(log_records.LogContextFilter())
         logger = logging.getLogger("mailadmin")
@@ -281,7 +281,7 @@ class Lines(World):
         self.assertEqual(line["level"], "ERROR")
 
 
-class Written(list):
+class LineCollector(list):
     def write(self, text):
         self.extend(line for line in text.splitlines() if line)
 
@@ -321,7 +321,7 @@ class WorkerHeartbeatTests(TransactionTestCase):
         self.assertFalse(WorkerSign.objects.exists())
 
 
-class Cleaning(World):
+class PurgeTests(World):
     def test_expired_rows_are_purged_in_batches(self):
         now = timezone.now()
         for number in range(7):

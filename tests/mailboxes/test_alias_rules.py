@@ -183,7 +183,7 @@ class AliasRuleTests(AliasWorld):
                     "loop", self.refused(self.alice, create_aliases, [row | {"goto": [target]}])
                 )
 
-    def test_a_catch_all_to_a_name_it_catches_itself_is_no_loop(self):
+    def test_a_catch_all_pointing_to_an_address_it_catches_is_not_a_loop(self):
         self.alias("*", "nobody@example.org")
         self.assertEqual(self.goto("@example.org"), "nobody@example.org")
 

@@ -938,9 +938,7 @@ def test_a_sound_configuration_has_no_errors(name, has_rows, tmp_path):
         ("transport LIKE 'smtp%%'", "active = '1'", True),
     ],
 )
-def test_two_queries_clash_unless_one_condition_tells_domains_apart(
-    relay, virtual, clashes, tmp_path
-):
+def test_two_queries_clash_unless_a_condition_separates_domains(relay, virtual, clashes, tmp_path):
     edits = (
         change("postfix/sql/relays.cf", "backupmx = '1'", relay),
         change("postfix/sql/domains.cf", "backupmx = '0'", virtual),
@@ -1125,7 +1123,7 @@ def test_etc_aliases_is_not_required_in_a_copied_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind, clashes", [("relaydomain", False), ("domain", True)])
-def test_constants_of_any_column_tell_domains_apart(kind, clashes, tmp_path):
+def test_constants_of_any_column_separate_domains(kind, clashes, tmp_path):
     edits = (
         change("postfix/sql/relays.cf", "backupmx = '1'", f"type = '{kind}'"),
         change("postfix/sql/domains.cf", "backupmx = '0'", "type = 'domain'"),

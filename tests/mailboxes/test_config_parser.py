@@ -502,7 +502,7 @@ def test_passwords_are_not_shown(text, shown):
     assert Line("main.cf", 1, text).shown == shown
 
 
-def test_words_in_braces_are_one_word():
+def test_text_in_braces_is_one_token():
     assert maps.split_words("a, {b c}  d:{e, {f}},g") == ["a", "{b c}", "d:{e, {f}}", "g"]
 
 

@@ -402,7 +402,7 @@ def test_a_backup_mx_relays_its_mail(server, sink, transport):
     assert reply(server, "x@sub.backup.test") == DENIED.format("x@sub.backup.test")
 
 
-def test_a_backup_mx_with_listed_mailboxes_refuses_others(server, sink):
+def test_a_backup_mx_with_listed_mailboxes_refuses_other_addresses(server, sink):
     domain("backup.test", backupmx=True, transport=f"smtp:[127.0.0.1]:{sink.port}")
     mailbox("bob@backup.test")
     send(server, "bob@backup.test")

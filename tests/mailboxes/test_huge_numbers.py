@@ -12,7 +12,7 @@ from tests.base import World
 HUGE = 2**62
 
 
-class HugeNumbers(World):
+class HugeNumberTests(World):
     def setUp(self):
         domain = Domain.objects.get(pk="example.org")
         rows = [

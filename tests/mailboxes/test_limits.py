@@ -117,7 +117,7 @@ class LimitTests(World):
         page = self.client.get("/mailboxes/create/?domain=example.org")
         return page.context["form"].initial["quota"]
 
-    def test_a_new_mailbox_gets_a_gigabyte_or_what_is_left(self):
+    def test_a_new_mailbox_gets_a_gigabyte_or_the_remaining_quota(self):
         self.assertEqual(self.proposal(quota=0, maxquota=0), 1024)
         self.assertEqual(self.proposal(quota=0, maxquota=500), 500)
         self.assertEqual(self.proposal(quota=2048, maxquota=0), 1024)

@@ -54,7 +54,7 @@ class MailboxDeletionTests(AliasWorld):
         self.assertEqual(self.alice.get_assigned_domains(), [])
         self.assertTrue(Mailbox.objects.filter(pk=self.carol.pk).exists())
 
-    def test_aliases_that_point_here_are_found_however_they_are_written(self):
+    def test_inbound_aliases_are_found_in_any_spelling(self):
         written = ['"Bob B." <bob@example.org>', "x@y.test bob@example.org", "bob @ example.org"]
         written += ["x@y.test; bob@example.org.", "bob%example.org", '"bob"@example.org']
         for number, goto in enumerate([*written, "bobby@example.org", '"not bob@example.org"@x.y']):

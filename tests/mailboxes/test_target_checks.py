@@ -208,7 +208,7 @@ class HomeTests(World):
         self.assertEqual(self.client.get("/").context["attention"]["broken_transports"], [])
         self.assertTrue(CachedStat.objects.filter(name="broken_domain").exists())
 
-    def test_a_domain_is_gone_from_home_once_its_transport_is_fixed(self):
+    def test_a_fixed_domain_is_removed_from_home(self):
         Domain.objects.filter(pk__in=["example.org", "example.com"]).update(transport="nosuch:")
         recount_tallies()
         self.perform(self.root, edit_domain, "example.org", {"transport": "virtual"})
@@ -218,7 +218,7 @@ class HomeTests(World):
             self.assertEqual([domain.pk for domain in found], names)
 
 
-class Bounds(World):
+class BoundTests(World):
     """Bounds for checking one list of targets, in forms and the API."""
 
     def test_only_the_first_targets_of_a_very_long_list_are_checked(self):

@@ -405,7 +405,7 @@ def test_leftovers_of_an_aborted_run_are_removed(server):
     assert left == {
         f"{ACCOUNT_PREFIX}b",
         f"{ACCOUNT_PREFIX}c",
-    }  # one may be in use, one is somebody's
+    }  # one may be in use, one belongs to a user
 
 
 def test_a_full_domain_is_skipped_for_another(server):

@@ -81,8 +81,8 @@ def test_a_long_name_is_folded(post, name):
     post.deliver()
     [answer] = post.answers()
     raw = email.message_from_bytes(answer.as_bytes())["From"]
-    store_notification = str(email.header.make_header(email.header.decode_header(raw)))
-    assert " ".join(store_notification.split()) == f"{name.strip()} <bob@example.org>"
+    decoded = str(email.header.make_header(email.header.decode_header(raw)))
+    assert " ".join(decoded.split()) == f"{name.strip()} <bob@example.org>"
 
 
 def test_no_line_is_longer_than_smtp_allows(post):

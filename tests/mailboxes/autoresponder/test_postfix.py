@@ -139,10 +139,10 @@ def test_postfix_queues_the_mail_until_it_can_be_answered(postfix, post):
 @mailservers.needs_root
 def test_postfixs_sendmail_accepts_an_empty_sender(server, post):
     post.sendmail = servers.command("sendmail")
-    store_notification = post.run_command(
+    result = post.run_command(
         environ=environ(MAIL_CONFIG=str(server.config)), sender="-x@example.net"
     )
-    assert store_notification.returncode == 0, store_notification.stderr
+    assert result.returncode == 0, result.stderr
     identity = wait_for(server, "uid=0 from=<>").split(": ")[1]
     assert "to=<-x@example.net>" in "\n".join(server.log_of(identity))
 

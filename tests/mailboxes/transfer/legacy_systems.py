@@ -1,7 +1,7 @@
 """Older mail systems, run with their own files.
 
-`configurations/` has the files as the guides have them. Whoever runs them here only changes names,
-ports and folders, and where the database is; mail to external hosts is logged and dropped.
+`configurations/` has the files as the guides have them. The tests change only names, ports,
+folders and the location of the database; mail to external hosts is logged and dropped.
 """
 
 import imaplib
@@ -20,7 +20,7 @@ from tests.servers import PATIENCE, MariaDBClient, free_port
 
 OLD_RELEASE = "12"  # the last with Dovecot 2.3, for which these files were written
 CONFIGURATIONS = Path(__file__).parent / "configurations"
-# A second port is for the machines of the system's own.
+# A second port is for the system's own network.
 MASTER = mailservers.MASTER + "127.0.0.1:{inside} inet n - n - - smtpd -o mynetworks=127.0.0.0/8\n"
 READER = f"reader{os.getpid()}"  # tests beside these use the same server
 SENDER = "sender@far.test"
@@ -73,7 +73,7 @@ def keep_here(server):
 class Observed:
     """A Postfix with its Dovecot, whose deliveries and logins can be observed."""
 
-    inside = None  # a port for those who may send anywhere
+    inside = None  # a port for clients that may relay
 
     def outcome_of(self, address, inside=False, sender=SENDER):
         """Send by SMTP, from outside or from the system's own network; return the outcome."""
@@ -149,7 +149,7 @@ class OldSystem(Observed, mailservers.Postfix):
     """A Postfix and its Dovecot with an operator's configuration.
 
     `fixed` chooses the fixes to apply: all, none, or those of these names.
-    Dovecot may ask by an account of its own: `dovecot_place`.
+    Dovecot may query with its own account: `dovecot_place`.
     """
 
     release = OLD_RELEASE

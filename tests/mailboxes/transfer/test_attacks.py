@@ -46,7 +46,7 @@ FILES = {
 }
 
 
-class ApplyAttacks(World):
+class ApplyAttackTests(World):
     def apply(self, text, *words):
         stdin, out = mock.Mock(buffer=io.BytesIO(text.encode())), io.StringIO()
         with mock.patch.object(sys, "stdin", stdin):

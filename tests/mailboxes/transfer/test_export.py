@@ -50,7 +50,7 @@ class Exporting(TransferWorld):
         return json.loads(self.command(*arguments)[0])
 
 
-class RoundTrips(Exporting):
+class RoundTripTests(Exporting):
     def round_trip(self):
         path = self.folder / "all.json"
         self.assertEqual(self.export("--to", "json", "--output", path), ("", ""))

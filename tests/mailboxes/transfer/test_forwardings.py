@@ -155,7 +155,7 @@ def test_60_000_mailboxes_are_read_in_order_and_joined_with_their_forwardings(tm
     assert len(read.of("mailbox")) == len(read.of("alias")) == number
 
 
-# Passwords, whatever the system
+# Passwords of all systems
 
 SECRET = b"secret"
 

@@ -343,7 +343,7 @@ def test_one_domain_alone(folder):
 # Dovecot
 
 
-# version → what Dovecot says of the quota of 5000 bytes, and of mail that is one file
+# version → fields of Dovecot for a quota of 5000 bytes, and for an mbox
 USER_FIELDS = {
     "2.3": {
         "quota_rule": "*:bytes=5000",

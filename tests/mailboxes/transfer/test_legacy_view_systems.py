@@ -303,9 +303,7 @@ def test_older_files_send_no_vacation_replies_and_deliver_the_mail(ispmail):
 
 
 @pytest.mark.parametrize("scheme", ["PLAIN-MD5", "CRAM-MD5"])
-def test_new_passwords_verify_whatever_the_default_scheme_of_older_dovecot(
-    moving, monkeypatch, scheme
-):
+def test_new_passwords_verify_with_any_default_scheme_of_older_dovecot(moving, monkeypatch, scheme):
     domain()
     mailbox("bob@example.org")
     moving.load(legacy_systems.Ispmail)

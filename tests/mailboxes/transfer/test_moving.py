@@ -1,7 +1,7 @@
 """Moves of whole systems: routes and logins are the same before and after.
 
-Each system runs on its own data by its own files; then its data is imported, and the same is asked
-of Postfix and Dovecot as the panel sets them up. What is different is named, and why.
+Each system runs on its own data by its own files; then its data is imported, and the results are
+compared with Postfix and Dovecot as set up by the panel. Differences are listed with reasons.
 """
 
 import io

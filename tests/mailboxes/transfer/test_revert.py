@@ -225,7 +225,7 @@ class InterruptionTests(TransferWorld):
         self.assertEqual(self.verbs(plan), {"ann@example.org": "new", "ben@example.org": "new"})
         self.assertEqual(Change.objects.filter(verb="create", table="mailbox").count(), 2)
 
-    def test_a_stopped_import_can_be_taken_back(self):
+    def test_a_stopped_import_can_be_reverted(self):
         self.limit(mailboxes=0)
         names = [f"user{n}@example.org" for n in range(700)]
         plan = self.plan("username,password_hash\n" + "".join(f"{name},x\n" for name in names))
