@@ -579,9 +579,9 @@ def addresses(client):
 
 def panel(url, *arguments, **environ):
     """Run the panel's Python on the database at this URL and return its output."""
-    environ_ = environment(MAILADMIN_DATABASE_URL=url, **environ)
+    env = environment(MAILADMIN_DATABASE_URL=url, **environ)
     result = subprocess.run(
-        [sys.executable, *arguments], env=environ_, cwd=BASE_DIR, capture_output=True, text=True
+        [sys.executable, *arguments], env=env, cwd=BASE_DIR, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
     return result.stdout

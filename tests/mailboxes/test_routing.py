@@ -60,7 +60,7 @@ number = itertools.count(1)
 @st.composite
 def worlds(draw):
     """A few domains with rows as users and old programs leave them, and addresses to trace."""
-    names = [f"{build_mail}{next(number)}.test" for build_mail in "abc"[: draw(st.integers(1, 3))]]
+    names = [f"{letter}{next(number)}.test" for letter in "abc"[: draw(st.integers(1, 3))]]
     names += draw(st.sampled_from([[], [], [f"sub.{names[0]}"]]))
     yes = st.sampled_from([True, True, True, False])
     rarely = st.sampled_from([False, False, False, True])

@@ -185,10 +185,10 @@ def test_a_text_of_one_line_is_sent_unchanged(subject, name):
 )
 def test_no_input_raises_an_exception(garbage):
     known = {"MAILADMIN_VACATION": True}
-    build_mail = read_message(io.BytesIO(garbage), FRIEND)
-    list(autoresponder.rules.iter_no_reply_reasons(build_mail, known))
+    message = read_message(io.BytesIO(garbage), FRIEND)
+    list(autoresponder.rules.iter_no_reply_reasons(message, known))
     away = VacationRow("bob@example.org", "Re: $SUBJECT", "x", None, None, 0)
-    answers.compose_reply(away, build_mail, datetime.datetime.now(ZONE))
+    answers.compose_reply(away, message, datetime.datetime.now(ZONE))
 
 
 @pytest.mark.parametrize(
@@ -231,10 +231,10 @@ def test_a_large_mail_is_read_to_its_end_and_not_kept_in_memory(start):
     large = Large(start)
     tracemalloc.start()
     try:
-        build_mail = read_message(io.BufferedReader(large), FRIEND)
+        message = read_message(io.BufferedReader(large), FRIEND)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert large.left == 0
-    assert build_mail.first("subject") == "Lunch?"
+    assert message.first("subject") == "Lunch?"
     assert peak < 2 * 2**20
