@@ -18,10 +18,10 @@ from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import DELETE, Action, Services
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Column, Table
 from mailboxes import cells
-from mailboxes.dashboard import cache
 from mailboxes.domain_forms import DomainForm
 from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value
 from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage, Vacation
+from mailboxes.services import cached_stats
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
 from mailboxes.services.default_aliases import find_missing_targets
 from mailboxes.services.domain_deletion import (
@@ -212,7 +212,7 @@ class AliasTable(Table):
     def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
         """Among very many they are looked up, and those that others have just made added."""
         active = filters.get("active")
-        moment = cache.get_last_refresh() if "q" not in filters else None
+        moment = cached_stats.get_last_refresh() if "q" not in filters else None
         if not moment or (active == "0" and principal.role is Role.SUPERADMIN):
             return super().split(rows, filters, principal)
         known: QuerySet = StandaloneAlias.scoped.visible_to(principal).with_alias()
@@ -220,7 +220,7 @@ class AliasTable(Table):
             known = known.filter(alias__active=active == "1")
         if domain := filters.get("domain"):
             known = self.filter_by_domain(known, try_normalize_domain(domain))
-        new = cache.find_aliases_created_since(moment)
+        new = cached_stats.find_aliases_created_since(moment)
         return super().split(known, filters, principal) + ([rows.filter(pk__in=new)] if new else [])
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:

@@ -28,10 +28,9 @@ from mailadmin.changes.models import Log
 from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.table import Table
-from mailboxes.dashboard import cache
 from mailboxes.models import Alias, StandaloneAlias
 from mailboxes.postfix.explain import annotate_alias_domain, explain_domain
-from mailboxes.services import limits
+from mailboxes.services import cached_stats, limits
 from mailboxes.tables import with_usage
 
 PREVIEW_ROW_LIMIT = 10
@@ -75,7 +74,9 @@ class DomainDetailView(RoleRequiredMixin, DetailView):
 
     def get_object(self, queryset: Any = None) -> Domain:
         domains = Domain.objects.visible_to(self.request.user).select_related("state")
-        domains = domains.annotate(counted=Subquery(cache.last_refresh_queryset().values("number")))
+        domains = domains.annotate(
+            counted=Subquery(cached_stats.last_refresh_queryset().values("number"))
+        )
         key = self.kwargs["key"]
         rows = annotate_alias_domain(annotate_transports(domains, key), key)
         domain = rows.filter(pk=key).first()

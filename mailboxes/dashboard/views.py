@@ -24,15 +24,15 @@ from mailadmin.changes.models import Log
 from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.formatting import percent_of
 from mailadmin.jobs.models import Job
-from mailboxes.dashboard import cache, queries
-from mailboxes.dashboard.models import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
-from mailboxes.dashboard.queries import (
+from mailboxes.models import Alias, Mailbox, Usage
+from mailboxes.models.cached_stats import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
+from mailboxes.owner.views import render_owner_home
+from mailboxes.services import cached_stats, statistics
+from mailboxes.services.statistics import (
     ACTIVITY_DAYS,
     DASHBOARD_ROW_LIMIT,
     first_activity_day,
 )
-from mailboxes.models import Alias, Mailbox, Usage
-from mailboxes.owner.views import render_owner_home
 from mailboxes.services.target_checks import find_alias_problems
 
 CachedStats = dict[str, list[CachedStat]]
@@ -71,7 +71,7 @@ def build_superadmin_context(person: Admin) -> dict[str, Any]:
             person, stats, {name: stats[name][0].number for name in TOTAL_NAMES}
         )
     return build_live_context(
-        person, queries.aggregate_totals(DomainState.objects.visible_to(person)), stats
+        person, statistics.aggregate_totals(DomainState.objects.visible_to(person)), stats
     )
 
 
@@ -82,17 +82,21 @@ def build_admin_context(person: Admin) -> dict[str, Any]:
     stats = load_cached_stats(own | Q(domain="", name="counted"))
     if "counted" in stats:
         return build_cached_context(
-            person, stats, queries.aggregate_totals(DomainState.objects.visible_to(person))
+            person,
+            stats,
+            statistics.aggregate_totals(DomainState.objects.visible_to(person)),
         )
     if not isinstance(names, list):
         return build_live_context(
-            person, queries.aggregate_totals(DomainState.objects.visible_to(person)), stats
+            person,
+            statistics.aggregate_totals(DomainState.objects.visible_to(person)),
+            stats,
         )
-    states, totals = queries.fetch_states_and_totals(DomainState.objects.visible_to(person))
+    states, totals = statistics.fetch_states_and_totals(DomainState.objects.visible_to(person))
     return build_live_context(person, totals, stats, [s for s in states if s.needs_attention])
 
 
-TOTAL_NAMES = ("domains", *queries.TALLY_FIELDS)
+TOTAL_NAMES = ("domains", *statistics.TALLY_FIELDS)
 
 
 def build_live_context(
@@ -103,11 +107,11 @@ def build_live_context(
 ) -> dict[str, Any]:
     """Return what is counted for the page."""
     if states is None:
-        states = queries.filter_needing_attention(
+        states = statistics.filter_needing_attention(
             DomainState.objects.visible_to(person)
         ).select_related("domain")
     domains = [state.domain for state in states[:DASHBOARD_ROW_LIMIT]]
-    days = queries.count_per_day(queries.recent_log_days(Log.objects.visible_to(person)))
+    days = statistics.count_per_day(statistics.recent_log_days(Log.objects.visible_to(person)))
     return {
         "totals": totals,
         "days": build_activity_bars({row["day"]: row["count"] for row in days}),
@@ -125,7 +129,7 @@ def build_live_context(
 
 
 def find_full_mailboxes(person: Admin) -> list[Usage]:
-    full = queries.nearly_full_mailboxes(person).select_related("mailbox")
+    full = statistics.nearly_full_mailboxes(person).select_related("mailbox")
     found = list(full[:DASHBOARD_ROW_LIMIT])
     for usage in found:
         usage.percent = percent_of(usage.bytes, usage.mailbox.quota)
@@ -175,7 +179,8 @@ def build_undeliverable_context(person: Admin, stats: CachedStats) -> dict[str, 
         "broken_transports": still_broken_transports(stats[BROKEN_TRANSPORT_STAT]),
         "broken_domains": still_broken_domains(stats[BROKEN_DOMAIN_STAT]),
         "lost_aliases": filter_visible_undeliverable(
-            person, [row.key for row in stats[cache.UNDELIVERABLE_ALIAS][:DASHBOARD_ROW_LIMIT]]
+            person,
+            [row.key for row in stats[cached_stats.UNDELIVERABLE_ALIAS][:DASHBOARD_ROW_LIMIT]],
         ),
     }
 

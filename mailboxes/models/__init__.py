@@ -1,6 +1,6 @@
 """Mailboxes and aliases, what other programs keep about them, verifications and imports."""
 
-from mailboxes.dashboard.models import CachedStat
+from mailboxes.models.cached_stats import CachedStat
 from mailboxes.models.mail import (
     Alias,
     Mailbox,

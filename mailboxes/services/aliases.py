@@ -14,9 +14,9 @@ from mailadmin.changes.perform import Changes
 from mailadmin.db.fields import join_goto, split_goto
 from mailadmin.db.models import copy_with_values
 from mailadmin.names import fold
-from mailboxes.dashboard import cache
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.models.mail import AliasQuerySet
+from mailboxes.services import cached_stats
 from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses
 from mailboxes.services.default_aliases import is_default_alias
 from mailboxes.services.limits import check_row_limit, validate_column_capacity
@@ -43,7 +43,7 @@ def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
     index_standalone_aliases(aliases)
     for domain, new in group_by_domain(aliases, domains):
         adjust_tallies(domain.pk, aliases=len(new))
-    cache.refresh_undeliverable(aliases)
+    cached_stats.refresh_undeliverable(aliases)
     for alias in aliases:
         changes.log("create_alias", alias.domain_id, alias.pk)
     return aliases
@@ -91,7 +91,7 @@ def edit_alias(changes: Changes, key: str, values: dict) -> Alias:
     if changes.update([alias], **own):
         changes.log("edit_alias", alias.domain_id, alias.pk)
     if leads_elsewhere:
-        changes.run_at_end(cache.refresh_undeliverable, [alias])
+        changes.run_at_end(cached_stats.refresh_undeliverable, [alias])
     return alias
 
 
@@ -111,7 +111,7 @@ def set_aliases(changes: Changes, keys: list[str], field: str, value: bool) -> N
     refuse_loops(changes, [copy_with_values(alias, {field: value}) for alias in aliases])
     for alias in changes.update(aliases, **{field: value}):
         changes.log("edit_alias", alias.domain_id, alias.pk)
-    cache.refresh_undeliverable(aliases)
+    cached_stats.refresh_undeliverable(aliases)
 
 
 def delete_aliases(changes: Changes, keys: list[str]) -> None:
@@ -121,7 +121,7 @@ def delete_aliases(changes: Changes, keys: list[str]) -> None:
     _refuse_protected_aliases(changes, aliases)
     _refuse_keys_of_mailboxes(keys, _("%(key)s belongs to a mailbox and goes with it."))
     changes.delete(aliases)
-    cache.refresh_undeliverable(aliases)
+    cached_stats.refresh_undeliverable(aliases)
     for domain, gone in group_by_domain(aliases):
         adjust_tallies(domain, aliases=-len(gone))
     for alias in aliases:

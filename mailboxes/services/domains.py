@@ -8,8 +8,8 @@ from domains.models import DkimSigning, Domain
 from domains.services import domains
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.changes.perform import Changes
-from mailboxes.dashboard.models import CachedStat
 from mailboxes.models import AppPassword, Mailbox
+from mailboxes.models.cached_stats import CachedStat
 from mailboxes.services.default_aliases import create_default_aliases
 
 DEFAULT_ALIAS_OPTIONS = ("default_aliases", "default_aliases_to")

@@ -15,8 +15,8 @@ from domains.models import NONE_ALLOWED, UNLIMITED, Domain, DomainState
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.db.fields import validate_column
-from mailboxes.dashboard import cache
 from mailboxes.models import Alias, Mailbox
+from mailboxes.services import cached_stats
 
 SMALL_DOMAIN_LIMIT = 200  # mailboxes; up to so many are counted at each change
 TALLY_TRUST_RATIO = 0.9  # of a limit
@@ -39,7 +39,11 @@ def is_quota_increase(mailbox: Mailbox, edited: Mailbox) -> bool:
 def get_trusted_tallies(domain: Domain) -> DomainState | None:
     """Return the tallies of a large domain, if they may be used instead of counting."""
     state = DomainState.objects.filter(pk=domain.pk).first()
-    return state if state and state.mailboxes > SMALL_DOMAIN_LIMIT and cache.is_fresh() else None
+    return (
+        state
+        if state and state.mailboxes > SMALL_DOMAIN_LIMIT and cached_stats.is_fresh()
+        else None
+    )
 
 
 def is_far_below_limit(limit: int, count: int) -> bool:

@@ -17,8 +17,8 @@ from mailadmin.changes.perform import Changes
 from mailadmin.db.models import copy_with_values
 from mailadmin.jobs.services import add_job
 from mailadmin.names import fold
-from mailboxes.dashboard import cache
 from mailboxes.models import Alias, Mailbox
+from mailboxes.services import cached_stats
 from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses
 from mailboxes.services.limits import (
     check_quotas,
@@ -53,7 +53,7 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
         if row.get("welcome_mail"):
             title = _("Welcome mail to %(row)s") % {"row": mailbox}
             add_job(changes, "welcome", title, {"to": mailbox.pk}, 1)
-    cache.refresh_undeliverable([], {mailbox.domain_id for mailbox in mailboxes})
+    cached_stats.refresh_undeliverable([], {mailbox.domain_id for mailbox in mailboxes})
     return mailboxes
 
 
@@ -100,7 +100,7 @@ def edit_mailbox(changes: Changes, key: str, values: dict) -> Mailbox:
         end_sessions(changed)
     if _sync_alias_active(changes, [mailbox]) or changed:
         changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
-        cache.refresh_undeliverable([], [mailbox.domain_id])
+        cached_stats.refresh_undeliverable([], [mailbox.domain_id])
     return mailbox
 
 
@@ -111,7 +111,7 @@ def set_mailboxes(changes: Changes, keys: list[str], field: str, value: bool) ->
     changed = changes.update(mailboxes, **{field: value})
     if field == "active":
         _sync_alias_active(changes, mailboxes)
-        cache.refresh_undeliverable([], {mailbox.domain_id for mailbox in changed})
+        cached_stats.refresh_undeliverable([], {mailbox.domain_id for mailbox in changed})
     if field == "active" and not value:
         end_sessions(changed)
     for mailbox in changed:
@@ -128,7 +128,7 @@ def delete_mailboxes(changes: Changes, keys: list[str]) -> None:
     changes.delete(mailboxes)
     for domain, gone in group_by_domain(mailboxes):
         adjust_tallies(domain, mailboxes=-len(gone), quota_assigned=-sum_assigned_quota(gone))
-    cache.refresh_undeliverable([], {mailbox.domain_id for mailbox in mailboxes})
+    cached_stats.refresh_undeliverable([], {mailbox.domain_id for mailbox in mailboxes})
     for mailbox in mailboxes:
         changes.log("delete_mailbox", mailbox.domain_id, mailbox.pk)
 

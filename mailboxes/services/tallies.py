@@ -7,8 +7,8 @@ from django.db.models.functions import StrIndex, Substr
 from domains.models import ALL_DOMAINS, Domain, DomainState
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.names import fold
-from mailboxes.dashboard.cache import refresh_stats
 from mailboxes.models import Usage
+from mailboxes.services.cached_stats import refresh_stats
 from mailboxes.services.contents import count_contents
 
 

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from domains.models import AliasDomain, Domain, Transport
 from domains.services.domains import edit_domain
 from mailadmin.address_lists import parse_address_list
-from mailboxes.dashboard import cache
-from mailboxes.dashboard.models import CachedStat
 from mailboxes.models import Alias, Mailbox
+from mailboxes.models.cached_stats import CachedStat
+from mailboxes.services import cached_stats
 from mailboxes.services.aliases import create_aliases, delete_aliases
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
 from mailboxes.services.tallies import recount_tallies
@@ -176,7 +176,7 @@ class HomeTests(World):
         Alias.objects.create(address="x@example.org", goto="@", domain_id="example.org")
         Mailbox.objects.filter(pk="bob@example.org").update(active=False)
         for counted in (5000, 0):
-            with mock.patch.object(cache, "LIVE_COUNT_LIMIT", counted):
+            with mock.patch.object(cached_stats, "LIVE_COUNT_LIMIT", counted):
                 recount_tallies()
             self.assert_on_home("info@example.org", "x@example.org")
         self.perform(self.root, set_mailboxes, ["bob@example.org"], "active", True)
@@ -189,7 +189,7 @@ class HomeTests(World):
         Transport.objects.create(pattern="off.example", transport="nosuch:", active=False)
         Domain.objects.filter(pk="example.org").update(transport="Smtp:[x]")
         for counted in (5000, 0):
-            with mock.patch.object(cache, "LIVE_COUNT_LIMIT", counted):
+            with mock.patch.object(cached_stats, "LIVE_COUNT_LIMIT", counted):
                 recount_tallies()
             self.sign_in(self.root)
             page = self.client.get("/")
@@ -239,12 +239,12 @@ class BoundTests(World):
             for number in range(20)
         ]
         with mock.patch.object(
-            cache, "refresh_undeliverable", wraps=cache.refresh_undeliverable
+            cached_stats, "refresh_undeliverable", wraps=cached_stats.refresh_undeliverable
         ) as noted:
             self.assertEqual(program.patch("aliases", changed).status_code, 200)
         self.assertEqual(noted.call_count, 1)
         described = [{"address": row["address"], "description": "x"} for row in changed]
-        with mock.patch.object(cache, "refresh_undeliverable") as noted:
+        with mock.patch.object(cached_stats, "refresh_undeliverable") as noted:
             self.assertEqual(program.patch("aliases", described).status_code, 200)
         self.assertEqual(noted.call_count, 0)
 

@@ -1,4 +1,4 @@
-"""The queries of the dashboard: totals, what is near a limit, what was done each day."""
+"""Totals of domains, what is near a limit, what was done each day: the queries."""
 
 import datetime
 from collections.abc import Iterator

@@ -11,10 +11,9 @@ from django.utils import timezone
 
 from domains.models import Domain, DomainState
 from mailadmin.changes.models import Log
-from mailboxes.dashboard import cache
-from mailboxes.dashboard.models import CachedStat
 from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage
-from mailboxes.services import limits
+from mailboxes.models.cached_stats import CachedStat
+from mailboxes.services import cached_stats, limits
 from mailboxes.services.aliases import create_aliases, delete_aliases
 from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
@@ -29,7 +28,7 @@ class LargeWorld(World):
     """Two mailboxes count as a large installation here."""
 
     def setUp(self):
-        for place, name in ((cache, "LIVE_COUNT_LIMIT"), (limits, "SMALL_DOMAIN_LIMIT")):
+        for place, name in ((cached_stats, "LIVE_COUNT_LIMIT"), (limits, "SMALL_DOMAIN_LIMIT")):
             patch = mock.patch.object(place, name, 0)
             patch.start()
             self.addCleanup(patch.stop)
@@ -77,7 +76,7 @@ class HomeTests(LargeWorld):
 
     def test_a_small_installation_is_counted_for_each_page(self):
         recount_tallies()
-        with mock.patch.object(cache, "LIVE_COUNT_LIMIT", 5000):
+        with mock.patch.object(cached_stats, "LIVE_COUNT_LIMIT", 5000):
             recount_tallies()
         self.assertFalse(CachedStat.objects.exists())
         self.assertNotIn("as_of", self.home(self.root))
@@ -224,10 +223,10 @@ class LimitTests(LargeWorld):
 DAYS_OF_THE_LOG = """
 import django; django.setup()
 from mailadmin.models import Log
-from mailboxes.dashboard import queries
+from mailboxes.services import statistics
 Log.objects.create(username="-", domain_id="", action="-", data="-")
-days = queries.recent_log_days(Log.objects.all())
-print([str(row["day"]) for row in queries.count_per_day(days)])
+days = statistics.recent_log_days(Log.objects.all())
+print([str(row["day"]) for row in statistics.count_per_day(days)])
 """
 
 

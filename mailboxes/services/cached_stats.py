@@ -13,14 +13,14 @@ from domains.models import DomainState
 from mailadmin.changes.models import Log
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.db.bulk import chunks, insert_rows
-from mailboxes.dashboard import queries
-from mailboxes.dashboard.models import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
-from mailboxes.dashboard.queries import DASHBOARD_ROW_LIMIT
 from mailboxes.models import Alias
+from mailboxes.models.cached_stats import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
 from mailboxes.postfix.routing import split_address
+from mailboxes.services import statistics
 from mailboxes.services.standalone_aliases import (
     reindex_standalone_aliases,
 )
+from mailboxes.services.statistics import DASHBOARD_ROW_LIMIT
 
 LIVE_COUNT_LIMIT = 5000  # mailboxes; up to so many are counted for each page
 CACHE_TTL_SECONDS = 3600  # during which cached numbers may be used instead of counting
@@ -34,7 +34,7 @@ StatValue = tuple[int, int]  # number, percent
 
 def refresh_stats() -> None:
     """Refresh all statistics; of a small installation only those of undeliverable mail."""
-    totals = queries.aggregate_totals(DomainState.objects.visible_to(ConsolePrincipal()))
+    totals = statistics.aggregate_totals(DomainState.objects.visible_to(ConsolePrincipal()))
     if totals["mailboxes"] <= LIVE_COUNT_LIMIT:
         store_stats(dict(iter_undeliverable_stats()))
         return
@@ -97,13 +97,13 @@ def limit_per_domain(
 
 
 def iter_domains_needing_attention() -> Iterator[tuple[str, str, str, StatValue]]:
-    states = queries.filter_needing_attention(DomainState.objects.visible_to(ConsolePrincipal()))
+    states = statistics.filter_needing_attention(DomainState.objects.visible_to(ConsolePrincipal()))
     for key, active in states.values_list("pk", "domain__active"):
         yield key, "full_domain" if active else "inactive_domain", key, (0, 0)
 
 
 def iter_full_mailboxes() -> Iterator[tuple[str, str, str, StatValue]]:
-    found = queries.nearly_full_mailboxes(ConsolePrincipal())
+    found = statistics.nearly_full_mailboxes(ConsolePrincipal())
     for key, domain, size, quota in found.values_list(
         "pk", "mailbox__domain_id", "bytes", "mailbox__quota"
     ):
@@ -116,14 +116,14 @@ def iter_undeliverable_stats() -> Iterator[tuple[StatKey, StatValue]]:
     It is cached for small installations too: a page must not check all aliases.
     """
     yield from limit_per_domain(iter_undeliverable_by_domain())
-    for transport in queries.find_broken_transports(ConsolePrincipal())[:DASHBOARD_ROW_LIMIT]:
+    for transport in statistics.find_broken_transports(ConsolePrincipal())[:DASHBOARD_ROW_LIMIT]:
         yield ("", BROKEN_TRANSPORT_STAT, transport.pk), (0, 0)
 
 
 def iter_undeliverable_by_domain() -> Iterator[tuple[str, str, str, StatValue]]:
-    for domain in queries.find_domains_with_broken_transport(ConsolePrincipal()):
+    for domain in statistics.find_domains_with_broken_transport(ConsolePrincipal()):
         yield domain.pk, BROKEN_DOMAIN_STAT, domain.pk, (0, 0)
-    for alias in queries.iter_undeliverable_aliases(Alias.objects.all()):
+    for alias in statistics.iter_undeliverable_aliases(Alias.objects.all()):
         yield alias.domain_id, UNDELIVERABLE_ALIAS, alias.pk, (0, 0)
 
 
@@ -143,7 +143,8 @@ def refresh_undeliverable(aliases: Sequence[Alias], domains: Iterable[str] = ())
     names |= {split_address(key)[1] for key in keys}
     CachedStat.objects.filter(domain__in=names, name=UNDELIVERABLE_ALIAS, key__in=keys).delete()
     found = itertools.islice(
-        queries.iter_undeliverable_aliases(Alias.objects.filter(pk__in=keys)), DASHBOARD_ROW_LIMIT
+        statistics.iter_undeliverable_aliases(Alias.objects.filter(pk__in=keys)),
+        DASHBOARD_ROW_LIMIT,
     )
     stats = [
         build_stat(scope, UNDELIVERABLE_ALIAS, a.pk, 0, 0)
@@ -159,13 +160,13 @@ def iter_daily_activity() -> Iterator[tuple[StatKey, StatValue]]:
     Lines older than a domain belong to one of the same name that was deleted.
     """
     lines = Log.objects.all()
-    for row in queries.count_per_day(queries.recent_log_days(lines)):
+    for row in statistics.count_per_day(statistics.recent_log_days(lines)):
         yield ("", "day", str(row["day"])), (row["count"], 0)
     of_current_domain = Q(domain__created__isnull=True) | Q(domain__created__lte=F("timestamp"))
-    by_domain = queries.recent_log_days(lines.filter(of_current_domain)).values(
+    by_domain = statistics.recent_log_days(lines.filter(of_current_domain)).values(
         "domain__domain", "day"
     )
-    for row in queries.count_per_day(by_domain):
+    for row in statistics.count_per_day(by_domain):
         if name := row["domain__domain"]:
             yield (name, "day", str(row["day"])), (row["count"], 0)
 
