@@ -1,5 +1,6 @@
 """`mailserver upgrade`: conversion of Dovecot 2.3 files to equivalent files of 2.4."""
 
+import errno
 import grp
 import json
 import os
@@ -827,6 +828,30 @@ def test_passwords_are_not_shown_and_written_with_restricted_permissions(tmp_pat
     assert mode_of(new / "dovecot.conf") == 0o644
     names_of_2_3 = {path.name for path in texts_of(folder)}
     assert {path.name for path in new.iterdir()} & names_of_2_3 == {"dovecot.conf"}
+
+
+def test_bytes_that_are_not_utf_8_are_converted_unchanged(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    (old / "dovecot.conf").write_bytes(b"protocols = imap\nlogin_greeting = Gr\xfc\xdfe\n")
+    upgrade(old, f"--output={new}")
+    assert b"login_greeting = Gr\xfc\xdfe\n" in (new / "dovecot.conf").read_bytes()
+
+
+@pytest.mark.parametrize("failing", ["set_permissions", "Path.replace"])
+def test_a_failed_write_leaves_no_temporary_file(failing, tmp_path, monkeypatch):
+    def fail(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", "dovecot.conf")
+
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    folder = configuration(old, "protocols = imap\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{disk.__name__}.{failing}", fail)
+        with pytest.raises(CommandError, match="No space left"):
+            upgrade(folder, f"--output={new}")
+    assert list(new.iterdir()) == []
+    upgrade(folder, f"--output={new}")
 
 
 def mode_of(path):

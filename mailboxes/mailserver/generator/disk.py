@@ -88,16 +88,18 @@ def read_known_passwords(folder: Path) -> dict[str, str]:
 
 
 def write_change(change: FileChange) -> None:
-    """Write the file atomically; secrets are never readable by others."""
+    """Write the file atomically, with the bytes it was read with; others never read secrets."""
     change.path.parent.mkdir(parents=True, exist_ok=True)
     new = change.path.with_name(f".{change.path.name}.new")
-    with contextlib.suppress(FileNotFoundError):
-        new.unlink()
+    new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(change.file.text)
-    set_permissions(new, change.file)
-    new.replace(change.path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(change.file.text)
+        set_permissions(new, change.file)
+        new.replace(change.path)
+    finally:
+        new.unlink(missing_ok=True)  # if it is still there, an error has occurred
 
 
 def set_permissions(path: Path, file: GeneratedFile) -> None:
