@@ -613,6 +613,7 @@ CONVERTED = [
         "stats_http_rawlog_dir = /x\nold_stats_carbon_name = x",
         "!stats_http_rawlog_dir; !old_stats_carbon_name",
     ),
+    ("dict {\n quota = mysql:/missing\n}", "dict_server {; !quota; }"),
 ]  # fmt: skip
 
 
@@ -641,6 +642,34 @@ def test_each_version_accepts_its_line(text, tmp_path):
     if output.returncode and "Unknown setting: dovecot_config_version" in output.stderr:
         output = doveconf(old)  # the Dovecot under test is 2.3
     assert output.returncode == 0, output.stderr
+
+
+QUOTA_DICTIONARY = """\
+connect = host=localhost dbname=mail
+map {
+  pattern = priv/quota/storage
+  table = quota
+  username_field = username
+  value_field = bytes
+}
+"""
+
+
+def test_a_dictionary_is_converted_with_the_maps_of_its_file(tmp_path):
+    (tmp_path / "dict.conf").write_text(QUOTA_DICTIONARY)
+    assert result(tmp_path, f"dict {{\n quota = mysql:{tmp_path}/dict.conf\n}}") == (
+        "dict_server {; dict quota {; driver = sql; sql_driver = mysql;"
+        " !include_try dovecot-sql-connection.conf.ext; dict_map priv/quota/storage {;"
+        " sql_table = quota; username_field = username; value_field bytes {; type = uint; };"
+        " }; }; }; mysql localhost {; dbname = mail; }"
+    )
+
+
+@pytest.mark.parametrize("content", ["", "# comment\n", f"{QUOTA_DICTIONARY}map {{\n"])
+def test_a_dictionary_with_an_empty_or_broken_file_is_not_converted(content, tmp_path):
+    (tmp_path / "dict.conf").write_text(content)
+    text = f"dict {{\n quota = mysql:{tmp_path}/dict.conf\n}}"
+    assert result(tmp_path, text) == "dict_server {; !quota; }"
 
 
 # Queries

@@ -129,12 +129,14 @@ class DovecotFiles:
                     parser.file(path, found[path], included_at=block.get_line("args"))
         return found, parser.problems
 
-    def read_sql_file(self, path: Path, included_at: Line) -> ConfigBlock:
+    def read_sql_file(
+        self, path: Path, included_at: Line
+    ) -> tuple[ConfigBlock, list[ConfigProblem]]:
         """Parse another file of 2.3's SQL settings; `included_at` is the line that names it."""
         block = ConfigBlock("file", str(path), Line(str(path), 0, ""))
         parser = DovecotParser(Path(self.directory), expands_variables=False)
         parser.file(path, block, included_at=included_at)
-        return block
+        return block, parser.problems
 
     @property
     def sql_files(self) -> dict[Path, ConfigBlock]:

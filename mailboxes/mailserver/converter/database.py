@@ -108,11 +108,13 @@ def find_unknown_words(driver: str, connect: str) -> list[str]:
 def convert_dictionary(
     setting: ConfigSetting, dovecot: DovecotFiles, connections: ConnectionFiles
 ) -> Section:
-    """Convert `name = mysql:/file` of dict { }, with the maps of the file."""
+    """Convert `name = mysql:/file` of dict { }, with the maps of the file if it is complete."""
     kind, _colon, path = setting.value.partition(":")
     if kind not in ("mysql", "pgsql", "sqlite"):
         return UnconvertedSetting(setting)
-    file = dovecot.read_sql_file(dovecot.resolve_path(path), setting.line)
+    file, problems = dovecot.read_sql_file(dovecot.resolve_path(path), setting.line)
+    if problems or not file.children:
+        return UnconvertedSetting(setting)
     connect = file.setting("connect")
     lines = connections.include(kind, connect.value if connect else "")
     children: list[Section] = ["driver = sql"]
