@@ -234,3 +234,26 @@ def test_a_disconnecting_lmtp_server_is_reported_for_each_mailbox(tmp_path):
         probe = smtp.LmtpProbe(files(tmp_path, main_cf, "lmtp unix - - n - - lmtp\n"))
         [(address, reply)] = probe.get_replies(["bob@example.org"])
     assert address == "bob@example.org" and f"127.0.0.1:{port}" in reply
+
+
+@pytest.mark.parametrize(
+    ("transport", "place"),
+    [
+        ("lmtp:inet:127.0.0.1", ("127.0.0.1", 24)),
+        ("lmtp:[::1]", ("::1", 24)),
+        ("lmtp:mail.test", ("mail.test", 24)),
+        ("lmtp:inet:mail.test:lmtp", ("mail.test", 24)),
+        ("lmtp:inet:[::1]:2424", ("::1", 2424)),
+        ("lmtp:unix:private/lmtp", ("/var/spool/postfix/private/lmtp", 0)),
+    ],
+)
+def test_an_lmtp_server_without_a_port_has_that_of_postfix(tmp_path, transport, place):
+    master_cf = "lmtp unix - - n - - lmtp\n"
+    probe = smtp.LmtpProbe(files(tmp_path, f"virtual_transport = {transport}", master_cf))
+    assert probe.get_address() == place
+
+
+def test_the_default_port_of_lmtp_is_a_parameter(tmp_path):
+    main_cf = "virtual_transport = lmtp:inet:127.0.0.1\nlmtp_tcp_port = 2424"
+    probe = smtp.LmtpProbe(files(tmp_path, main_cf, "lmtp unix - - n - - lmtp\n"))
+    assert probe.get_address() == ("127.0.0.1", 2424)

@@ -11,6 +11,7 @@ POSTFIX_DEFAULTS = {
     "default_database_type": "hash",
     "default_destination_recipient_limit": "50",
     "default_transport": "smtp",
+    "lmtp_tcp_port": "24",
     "local_login_sender_maps": "static:*",
     "local_recipient_maps": "proxy:unix:passwd.byname $alias_maps",
     "mail_name": "Postfix",

@@ -34,7 +34,7 @@ MAX_DEFERRED_REPLIES = 3  # of 4xx: each takes long, and the others would be the
 MAX_SESSION_RECIPIENTS = 8  # after more refusals in one session Postfix delays its replies
 LOOPBACK = "127.0.0.1"
 WILDCARD_INTERFACES = {"", "all", "loopback-only", "localhost"}
-SERVICE_PORTS = {"smtp": 25, "smtps": 465, "submissions": 465, "submission": 587}
+SERVICE_PORTS = {"lmtp": 24, "smtp": 25, "smtps": 465, "submissions": 465, "submission": 587}
 PROBE_ADDRESS_RE = re.compile(r"[\w!#$%&'*+/=?^`{|}~.-]+@[\w.-]+", re.ASCII)
 MAILBOX_FULL_CODES = ("5.2.2", "4.2.2")  # the mailbox is there, and full
 CLIENT_SERVICE_OPTIONS = ("smtpd_sasl_auth_enable", "smtpd_tls_wrappermode")
@@ -186,8 +186,12 @@ class LmtpProbe:
             return [(address, f"{self.place}: {error}") for address in addresses]
 
     def get_address(self) -> tuple[str, int]:
+        """Return the host and port, by default that of Postfix; a socket has port 0."""
         kind, _colon, rest = self.place.partition(":")
         if kind == "unix":
             return str(Path(self.files.value("queue_directory"), rest)), 0
-        host, _colon, port = self.place.removeprefix("inet:").rpartition(":")
+        place = self.place.removeprefix("inet:")
+        if place.endswith("]") or ":" not in place:
+            place = f"{place}:{self.files.value('lmtp_tcp_port')}"
+        host, _colon, port = place.rpartition(":")
         return host.strip("[]"), parse_port(port)
