@@ -219,7 +219,16 @@ class ExternalMySQLMap(ExternalSQLMap):
         except MySQLdb.Error as error:
             raise MapUnavailable(str(error.args[-1])) from error
         finally:
-            self.connection.rollback()  # or a metadata lock on the table stays
+            self._end_transaction()
+
+    def _end_transaction(self) -> None:
+        """Release the metadata lock on the table; drop a connection that was lost."""
+        import MySQLdb
+
+        try:
+            self.connection.rollback()
+        except MySQLdb.Error:
+            self.connection = None
 
 
 def get_host_options(host: str) -> dict[str, Any]:

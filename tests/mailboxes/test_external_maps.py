@@ -375,6 +375,16 @@ def test_an_unreachable_server_is_named(account):
 
 
 @pytest.mark.mariadb
+def test_a_lost_connection_is_an_error_and_the_next_lookup_connects_again(account, mariadb):
+    folder = account("SELECT goto FROM alias WHERE address = '%s'", READING)
+    [table] = load_routing_config(folder).virtual_alias_maps
+    assert table.look_up("info@example.org").value == "bob@example.org"
+    mariadb.execute(f"KILL {table.connection.thread_id()}")
+    assert "cannot be asked" in table.look_up("who@example.org").error
+    assert table.look_up("@example.org").value == "x@far.test"
+
+
+@pytest.mark.mariadb
 @pytest.mark.mailserver
 @pytest.mark.parametrize(
     "settings",
