@@ -42,8 +42,6 @@ REJECTING_RESTRICTIONS = {
 }
 PERMITTING_RESTRICTIONS = {"permit", "static:ok", "static:permit"}
 MIN_NETWORK_PREFIX = 8  # bits of a network that may relay; shorter ones are too large to be own
-MESSAGE_LIMIT = "message_size_limit"
-VIRTUAL_NEEDS = ("virtual_mailbox_base", "virtual_uid_maps", "virtual_gid_maps")
 
 
 def find_parameter_differences(
