@@ -107,6 +107,7 @@ def validate_transport(value: Any) -> None:
 # The delivery services of the generated master.cf. Its virtual(8) has no user and no limits.
 GENERATED_SERVICES = ("smtp", "relay", "lmtp", "local", "error", "retry", "discard")
 VIRTUAL_AGENT = "virtual"  # Postfix's delivery agent; for domains it means the usual delivery
+DEFAULT_TRANSPORTS = ("", VIRTUAL_AGENT)  # of a domain; NULL means the same
 
 
 def get_delivery_services() -> list[str]:
@@ -140,7 +141,7 @@ def validate_service(value: str) -> None:
 
 def is_default_transport(value: str | None) -> bool:
     """Return whether a domain's transport means delivery to its mailboxes here."""
-    return value in (None, "", VIRTUAL_AGENT)
+    return value is None or value in DEFAULT_TRANSPORTS
 
 
 def validate_domain_transport(value: str | None) -> None:

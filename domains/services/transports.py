@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import ALL_DOMAINS, Domain, Transport
 from domains.patterns import (
     DEFAULT_DELIVERY,
-    VIRTUAL_AGENT,
+    DEFAULT_TRANSPORTS,
     WILDCARD_PATTERN,
     get_delivery_services,
     get_transport_lookup_keys,
@@ -166,7 +166,7 @@ def filter_undeliverable(rows: models.QuerySet) -> models.QuerySet:
 
 
 def filter_undeliverable_domains(rows: models.QuerySet) -> models.QuerySet:
-    explicit = rows.exclude(transport__in=("", VIRTUAL_AGENT)).exclude(transport__isnull=True)
+    explicit = rows.exclude(transport__in=DEFAULT_TRANSPORTS).exclude(transport__isnull=True)
     return filter_undeliverable(explicit)
 
 
@@ -183,7 +183,7 @@ def iter_domains_taken_by_wildcard() -> Iterator[str]:
 
 
 def _iter_default_transport_domains() -> Iterable[str]:
-    usual = Q(transport__in=("", "virtual")) | Q(transport__isnull=True)
+    usual = Q(transport__in=DEFAULT_TRANSPORTS) | Q(transport__isnull=True)
     domains = Domain.objects.filter(usual, active=True, backupmx=False).order_by("pk")
     return domains.values_list("pk", flat=True).iterator()
 

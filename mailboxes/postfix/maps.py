@@ -12,7 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import Domain, Transport
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix.dialects import get_dialect
-from mailboxes.postfix.queries import Conditions, LookupSelect, PostfixMap, QueryBuilder
+from mailboxes.postfix.queries import (
+    Conditions,
+    LookupSelect,
+    PostfixMap,
+    QueryBuilder,
+    build_own_transport_condition,
+)
 
 MAILBOX_INACTIVE_REPLY = "550 5.2.1 Mailbox is switched off"
 VACATION_SERVICE = "mailadmin-autoreply"  # in master.cf
@@ -195,7 +201,7 @@ def build_transport_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
     )
     title = _("Transports of addresses, domains, and “*”")
     yield PostfixMap("transport_pattern", "transport_maps", title, (pattern,))
-    not_default = ("domain.transport NOT IN ('', 'virtual')", "")
+    not_default = (build_own_transport_condition("domain.transport"), "")
     part = select_domain(builder, "domain.transport", (builder.active("domain"), not_default))
     yield PostfixMap("transport", "transport_maps", _("Transports"), (part,))
 

@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain, Domain
+from domains.patterns import DEFAULT_TRANSPORTS
 from mailboxes.postfix.dialects import SQLDialect
 
 PLACEHOLDER_RE = re.compile(r":(key|domain|service|base)\b")
@@ -92,6 +93,12 @@ def run_query(sql: str, key: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(*bind_parameters(sql, key))
         return cursor.fetchall()
+
+
+def build_own_transport_condition(column: str) -> str:
+    """Return the condition that a domain has a transport other than the usual delivery."""
+    names = ", ".join(f"'{name}'" for name in DEFAULT_TRANSPORTS)
+    return f"{column} NOT IN ({names})"
 
 
 class QueryBuilder:

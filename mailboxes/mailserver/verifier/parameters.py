@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from domains.models import Domain
+from domains.patterns import DEFAULT_TRANSPORTS
 from mailboxes.mailserver.checks.access import has_sender_restriction
 from mailboxes.mailserver.config_parser.maps import iter_map_references
 from mailboxes.mailserver.config_parser.postfix import (
@@ -89,7 +90,7 @@ def check_transport_services(
     known = {service.name for service in files.services if service.type in ("unix", "pass")}
     rows = filter_by_domains(Domain.objects.filter(active=True), "pk", domains)
     pairs = [*find_transports(domains).filter(active=True).values_list("pk", "transport")]
-    pairs += rows.exclude(transport__in=("", "virtual")).values_list("pk", "transport")
+    pairs += rows.exclude(transport__in=DEFAULT_TRANSPORTS).values_list("pk", "transport")
     for key, transport in pairs:
         name = transport.partition(":")[0]
         if name and name not in known:

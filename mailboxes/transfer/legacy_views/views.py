@@ -25,6 +25,7 @@ from domains.models import AliasDomain, Domain, DomainState, Transport
 from mailboxes.mailserver.generator.accounts import quote_identifier
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix.dialects import get_dialect
+from mailboxes.postfix.queries import build_own_transport_condition
 
 # The alias of each view's row, with a hash of the query: the marker of views made here.
 ROW_ALIAS = "mailadmin_compat"
@@ -329,7 +330,7 @@ def transport_branches(builder: ViewSqlBuilder) -> Iterator[SelectBranch]:
         ),
         (
             *active_domain_conditions(ROW_ALIAS),
-            f"{ROW_ALIAS}.transport NOT IN ('', 'virtual')",
+            build_own_transport_condition(f"{ROW_ALIAS}.transport"),
             "own.pattern IS NULL",
         ),
     )
