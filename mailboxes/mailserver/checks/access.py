@@ -31,13 +31,11 @@ def is_submission(service: MasterService) -> bool:
     return service.type == "inet" and service.name.rpartition(":")[2] in SUBMISSION_SERVICES
 
 
-def iter_smtpd_services(
-    configuration: Configuration,
-) -> Iterator[tuple[MasterService, PostfixFiles]]:
+def iter_smtpd_services(files: PostfixFiles) -> Iterator[tuple[MasterService, PostfixFiles]]:
     """Yield each SMTP server with the configuration including its overrides."""
-    for service in configuration.postfix.services:
+    for service in files.services:
         if service.command == "smtpd":
-            yield service, configuration.postfix.for_service(service)
+            yield service, files.for_service(service)
 
 
 def has_sender_restriction(view: PostfixFiles) -> bool:
@@ -52,7 +50,7 @@ class SubmissionWithoutLogin(ConfigCheck):
     fix = _("Add to the service: -o smtpd_sasl_auth_enable=yes")
 
     def find_faults(self, configuration: Configuration) -> Faults:
-        for service, view in iter_smtpd_services(configuration):
+        for service, view in iter_smtpd_services(configuration.postfix):
             if is_submission(service) and not view.is_yes("smtpd_sasl_auth_enable"):
                 yield Fault(service.line, service.name)
 
@@ -71,7 +69,7 @@ class SenderNotChecked(ConfigCheck):
     )
 
     def find_faults(self, configuration: Configuration) -> Faults:
-        for service, view in iter_smtpd_services(configuration):
+        for service, view in iter_smtpd_services(configuration.postfix):
             if view.is_yes("smtpd_sasl_auth_enable") and not has_sender_restriction(view):
                 yield Fault(service.line, service.name)
 
@@ -87,7 +85,7 @@ class SenderLoginMapsNotSet(ConfigCheck):
     fix = _("Set smtpd_sender_login_maps to a map that answers the logins of an address.")
 
     def find_faults(self, configuration: Configuration) -> Faults:
-        for service, view in iter_smtpd_services(configuration):
+        for service, view in iter_smtpd_services(configuration.postfix):
             if has_sender_restriction(view) and not view.words("smtpd_sender_login_maps"):
                 yield Fault(service.line, service.name)
 

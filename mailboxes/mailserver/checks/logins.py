@@ -16,10 +16,10 @@ from mailboxes.mailserver.checks.finding import (
 )
 from mailboxes.mailserver.checks.queries import resolve_tables
 from mailboxes.mailserver.config_parser import sql
+from mailboxes.mailserver.config_parser.defaults import DEFAULT_SCHEME_2_4, DEFAULT_SCHEMES_2_3
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles, SqlAuthDatabase
 from mailboxes.mailserver.config_parser.lines import Line
 
-DEFAULT_SCHEMES = {False: "MD5", True: "PLAIN"}  # of Dovecot 2.3 and 2.4
 CHALLENGE_SCHEMES = ("CRAM-MD5",)
 PLAINTEXT_SCHEMES = {"PLAIN", "CLEAR", "CLEARTEXT"}
 # The panel's views add the scheme as prefix to the hashes that begin with `$`.
@@ -28,7 +28,7 @@ SCHEMES_PREFIXED_BY_VIEWS = (hashes.CRYPT_SCHEMES - {"DES-CRYPT"}) | hashes.ARGO
 
 def get_default_scheme(dovecot: DovecotFiles, database: SqlAuthDatabase) -> str:
     """Return the scheme of passwords without a prefix."""
-    default = DEFAULT_SCHEMES[dovecot.is_version_2_4]
+    default = DEFAULT_SCHEME_2_4 if dovecot.is_version_2_4 else DEFAULT_SCHEMES_2_3["sql"]
     return (database.value("default_pass_scheme") or default).upper()
 
 

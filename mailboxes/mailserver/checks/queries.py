@@ -136,7 +136,7 @@ class SenderLoginMapsNotUnited(ConfigCheck):
 
     def find_faults(self, configuration: Configuration) -> Faults:
         reported: set[tuple[str, ...]] = set()
-        views = [view for _service, view in iter_smtpd_services(configuration)]
+        views = [view for _service, view in iter_smtpd_services(configuration.postfix)]
         for view in [configuration.postfix, *views]:
             found = [
                 ref

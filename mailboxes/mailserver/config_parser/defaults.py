@@ -1,4 +1,4 @@
-"""Default values of Postfix 3.x parameters; the default of all others that we read is empty."""
+"""Default values of Postfix 3.x parameters, the others being empty, and of Dovecot's schemes."""
 
 POSTFIX_DEFAULTS = {
     "alias_database": "hash:/etc/aliases",
@@ -93,3 +93,7 @@ INHERITED_DEFAULTS = {
     "virtual_delivery_status_filter": "default_delivery_status_filter",
 }
 POSTFIX_DEFAULTS |= {name: f"${other}" for name, other in INHERITED_DEFAULTS.items()}
+
+# The schemes of passwords without a prefix, if none is set: by driver in Dovecot 2.3, one in 2.4.
+DEFAULT_SCHEMES_2_3 = {"sql": "MD5", "passwd-file": "CRYPT"}
+DEFAULT_SCHEME_2_4 = "PLAIN"

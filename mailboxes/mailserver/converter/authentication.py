@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from mailboxes.mailserver.config_parser.defaults import DEFAULT_SCHEMES_2_3
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles, get_driver
 from mailboxes.mailserver.config_parser.lines import ConfigSetting, read_text
 from mailboxes.mailserver.config_parser.tree import ConfigBlock, is_yes
@@ -39,8 +40,6 @@ PASSWD_FILE_FIELDS_2_3 = ("userdb_mail", "userdb_quota_rule")  # of a passwd-fil
 RESTRICTING_FIELD_RE = re.compile(r"\b(?:allow_nets|allow_real_nets|nologin)=")
 PAM_ARGUMENTS = ("session", "setcred", "failure_show_msg", "max_requests")
 QUERY_SETTINGS = {"passdb": ("password_query",), "userdb": ("user_query", "iterate_query")}
-# The scheme of passwords without a prefix, if none is set.
-DEFAULT_SCHEMES = {"sql": "MD5", "passwd-file": "CRYPT"}
 
 
 class AuthenticationConverter:
@@ -109,7 +108,7 @@ class AuthenticationConverter:
         if source.kind == "passdb":
             scheme = file.setting("default_pass_scheme")
             text = format_assignment(
-                "default_password_scheme", scheme.value if scheme else DEFAULT_SCHEMES["sql"]
+                "default_password_scheme", scheme.value if scheme else DEFAULT_SCHEMES_2_3["sql"]
             )
             yield ConvertedSetting([text], scheme) if scheme else text
         prefix = "" if name == "sql" else "sql_"
@@ -219,7 +218,7 @@ def convert_passwd_file_arguments(
     *words, path = setting.value.split() or [""]
     options = dict(word.partition("=")[::2] for word in words)
     lines = [format_assignment("passwd_file_path", convert_variables(path, AUTH_LETTER_VARIABLES))]
-    scheme = options.get("scheme", DEFAULT_SCHEMES["passwd-file"])
+    scheme = options.get("scheme", DEFAULT_SCHEMES_2_3["passwd-file"])
     lines += [f"default_password_scheme = {scheme}"] if kind == "passdb" else []
     if username_format := options.get("username_format"):
         converted = convert_variables(username_format, AUTH_LETTER_VARIABLES)

@@ -47,7 +47,7 @@ def iter_database_steps(choices: MailServerOptions) -> Iterator[str]:
         yield from iter_sqlite_steps(Path(database.name), choices)
     else:
         yield from iter_autoreply_steps(choices, choices.autoreply_group)
-        yield f"  mariadb < {choices.postfix_directory}/mailadmin/accounts.sql"
+        yield f"  mariadb < {choices.postfix_directory}/{PANEL_FOLDER}/accounts.sql"
     if database.is_encrypted:
         yield _(
             "The panel’s connection to the database is encrypted, and these files do not say so:"

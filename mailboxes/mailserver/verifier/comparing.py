@@ -10,7 +10,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain, Domain, Transport
+from domains.patterns import WILDCARD_PATTERN
 from domains.services.transports import filter_transports_by_domains
+from mailboxes.mailserver.checks.paths import get_location_path
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.generator.files import PANEL_FOLDER
 from mailboxes.mailserver.verifier.programs import LiveDovecot, LivePostfix
@@ -35,7 +37,6 @@ MEMBERSHIP_PARAMETERS = {"virtual_mailbox_domains", "relay_domains", "relay_reci
 PANEL_ONLY_PARAMETERS = {"smtpd_recipient_restrictions"}
 PANEL_MAP_RE = re.compile(rf"\S*/{PANEL_FOLDER}/(\w+)\.cf")
 DOVECOT_LABEL = "Dovecot"
-EVERYTHING = "*"  # the pattern of a transport for all mail
 WILDCARD_CHARS = set("*?")  # by which doveadm names several users
 QUOTA_RE = re.compile(r"(?:\*:)?(?:(bytes|storage)=)?(\d+)\s*([BKMGT]?)(?:i?B)?$", re.IGNORECASE)
 SIZE_UNITS = {unit: 1024**power for power, unit in enumerate("BKMGT")}
@@ -69,7 +70,7 @@ def iter_row_batches(domains: list[str] | None = None, size: int = 500) -> Itera
         if keys:
             yield RowBatch(kind, keys)
     if domains is None:
-        yield RowBatch("everything", [EVERYTHING])  # even if the panel has no row for it
+        yield RowBatch("everything", [WILDCARD_PATTERN])  # even if the panel has no row for it
 
 
 def iter_row_kinds(domains: list[str] | None) -> Iterator[tuple[str, QuerySet[Any]]]:
@@ -264,8 +265,7 @@ class DovecotComparison:
 
 def parse_location_path(location: str, home: str) -> str:
     """Return the folder of `maildir:/path:INDEX=…`; empty if the location names none."""
-    kind, colon, rest = location.partition(":")
-    path = (rest if colon and kind.isalpha() else location).partition(":")[0]
+    path = get_location_path(location)
     for variable in ("~", "%h"):
         if path == variable or path.startswith(f"{variable}/"):
             path = home.rstrip("/") + path.removeprefix(variable)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from domains.models import Domain
 from domains.patterns import DEFAULT_TRANSPORTS
-from mailboxes.mailserver.checks.access import has_sender_restriction
+from mailboxes.mailserver.checks.access import has_sender_restriction, iter_smtpd_services
 from mailboxes.mailserver.config_parser.maps import iter_map_references
 from mailboxes.mailserver.config_parser.postfix import (
     PostfixFiles,
@@ -98,10 +98,10 @@ def check_transport_services(
 
 
 def iter_smtpd_servers(files: PostfixFiles) -> Iterator[tuple[str, PostfixFiles]]:
-    """Yield the name of each SMTP server, and its own view of the configuration."""
-    for service in files.services:
-        if service.command == "smtpd" and service.type in ("inet", "pass"):
-            yield service.name, files.for_service(service)
+    """Yield the name of each SMTP server in the network, and its view of the configuration."""
+    for service, view in iter_smtpd_services(files):
+        if service.type in ("inet", "pass"):
+            yield service.name, view
 
 
 def check_relaying(files: PostfixFiles) -> Iterator[Difference]:
