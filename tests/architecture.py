@@ -11,6 +11,7 @@ from django.views.generic import View
 
 ROOT = Path(settings.BASE_DIR)
 APPS = ["mailadmin", "domains", "mailboxes"]  # each may import those before it
+HIGHER_PACKAGES = {"mailboxes/postfix": "mailboxes.mailserver"}
 ENTRY_POINTS = {
     "mailadmin/__init__.py",
     "mailadmin/urls.py",
@@ -70,6 +71,15 @@ def upward_imports(files: Iterable[Source]) -> Iterator[str]:
         for node in ast.walk(tree):
             names = imported_names(node)
             if any(name.split(".")[0] in higher_apps(path) for name in names) or is_dynamic(node):
+                yield f"{path}:{node.lineno} {ast.unparse(node)}"
+
+
+def upward_packages(files: Iterable[Source]) -> Iterator[str]:
+    """Yield imports of a package that builds on the importing one."""
+    for path, tree in files:
+        higher = HIGHER_PACKAGES.get("/".join(path.split("/")[:2]), "none")
+        for node in ast.walk(tree):
+            if any(f"{name}.".startswith(f"{higher}.") for name in imported_names(node)):
                 yield f"{path}:{node.lineno} {ast.unparse(node)}"
 
 

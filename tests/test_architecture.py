@@ -22,6 +22,7 @@ FAULTS = [
     (architecture.upward_imports, "domains/services/x.py", "import mailboxes.models"),
     (architecture.upward_imports, "mailadmin/x.py", "def f():\n    import mailboxes.tables"),
     (architecture.upward_imports, "mailadmin/x.py", 'import_string(f"{settings.ROOT_URLCONF}.X")'),
+    (architecture.upward_packages, "mailboxes/postfix/x.py", "import mailboxes.mailserver.views"),
     (architecture.upward_models, "domains/x.py", 'apps.get_model("mailboxes.Alias")'),
     (architecture.upward_models, "domains/x.py", '_meta.get_field("alias_set").related_model'),
     (architecture.classes_made_at_run_time, "mailadmin/x.py", 'type("X", (A, B), {})'),

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, NoReturn
 
 from mailadmin import conf
-from mailboxes.mailserver.autoresponder import addresses, log, rules
+from mailboxes.mailserver.autoresponder import log, rules
 from mailboxes.mailserver.autoresponder.incoming_message import IncomingMessage, read_message
 from mailboxes.mailserver.autoresponder.notifications import (
     RecordedNotification,
@@ -35,6 +35,7 @@ from mailboxes.mailserver.autoresponder.vacation_rows import (
     find_active_vacation,
     get_local_now,
 )
+from mailboxes.postfix.vacation_addresses import find_possible_owners
 
 EX_OK, EX_TEMPFAIL = 0, 75  # of sysexits.h
 DEFAULT_SENDMAIL = "/usr/sbin/sendmail"
@@ -178,7 +179,7 @@ def reply_for_recipient(
 ) -> str:
     """Send the reply of one recipient, unless there is a reason not to; return what was done."""
     now = get_local_now(database.settings["MAILADMIN_TIME_ZONE"])
-    owners = addresses.find_possible_owners(recipient, database.settings)
+    owners = find_possible_owners(recipient, database.settings)
     vacation = find_active_vacation(database, owners, now)
     if vacation is None:
         return "no answer: nobody is away there"

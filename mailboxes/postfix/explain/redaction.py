@@ -6,9 +6,9 @@ from django.conf import settings
 
 from domains.models import Domain
 from mailadmin.accounts.models import Role
-from mailboxes.mailserver.autoresponder.addresses import find_possible_owners
 from mailboxes.models import Mailbox, is_vacation_target
 from mailboxes.postfix.routing import Lookup, split_address
+from mailboxes.postfix.vacation_addresses import find_possible_owners
 
 TRANSPORT_MAPS = ("transport_pattern", "transport")
 

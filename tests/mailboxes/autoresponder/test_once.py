@@ -14,9 +14,10 @@ from django.db import connection
 from domains.models import Domain
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.mailserver import autoresponder
-from mailboxes.mailserver.autoresponder import addresses, tables
+from mailboxes.mailserver.autoresponder import tables
 from mailboxes.models import Mailbox, VacationNotification, vacation_target
 from mailboxes.models import Vacation as Row
+from mailboxes.postfix.vacation_addresses import find_possible_owners
 from mailboxes.services.vacations import set_vacation
 from tests import servers
 from tests.mailboxes.autoresponder.post import (
@@ -75,7 +76,7 @@ def test_delimiters_may_be_several_and_occur_in_names(post):
 
 def test_a_delimiter_in_a_domain_splits_only_as_a_last_resort(post):
     post.settings["MAILADMIN_RECIPIENT_DELIMITER"] = "-"
-    found = addresses.find_possible_owners("bob#my-example.org@autoreply.localhost", post.settings)
+    found = find_possible_owners("bob#my-example.org@autoreply.localhost", post.settings)
     assert found == ["bob@my-example.org", "bob@my"]
 
 
