@@ -74,7 +74,7 @@ class ExplainForm(ValidatedTextForm):
 
 
 class ExplainView(RoleRequiredMixin, TemplateView):
-    """What happens to mail for an address, step by step."""
+    """Show the route of mail for an address, step by step."""
 
     roles = Role.ADMINS
     template_name = "mailserver/explain.html"

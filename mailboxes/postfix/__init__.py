@@ -1,1 +1,1 @@
-"""What Postfix does: the query of every map, the route of an address, and its explanation."""
+"""Reproduce Postfix: the query of every map, the route of an address, and its explanation."""

@@ -15,25 +15,25 @@ class SQLDialect:
         self.column_facts = load_column_facts(alias)
 
     def table(self, model: type[Model], name: str | None = None) -> str:
-        """Return the table of a model, under the name that its columns are called by."""
+        """Return the table of a model with the alias that qualifies its columns."""
         return f"{model._meta.db_table} AS {name or model._meta.model_name}"
 
     def equals(self, column: str, model: type[Model], name: str, expression: str) -> str:
-        """Return an equality that uses the column's index; no other alphabet passes as a “?”."""
+        """Return an equality that uses the column's index; the expression is cast to the column."""
         return f"{column} = {self.cast_to_column(model, name, expression)}"
 
     def cast_to_column(self, model: type[Model], name: str, expression: str) -> str:
         return expression
 
     def ascii_conditions(self, expression: str) -> list[str]:
-        """Return what must hold beside an equality; nothing where equality is exact."""
+        """Return the conditions that make an equality exact; none are needed for SQLite."""
         return []
 
     def concat(self, *expressions: str) -> str:
         return " || ".join(expressions)
 
     def key_at_domain(self, column: str) -> str:
-        """Return the key's local part at another domain; of `@here` it makes `@there`."""
+        """Return the key's local part at another domain; `@domain` for a catch-all's key."""
         return f"substr(:key, 1, instr(:key, '@')) || {column}"
 
     def non_negative(self, column: str) -> str:
@@ -48,14 +48,14 @@ class MySQLDialect(SQLDialect):
     now = "NOW()"
 
     def cast_to_column(self, model: type[Model], name: str, expression: str) -> str:
-        """Convert to the column's charset and collation: other alphabets are error 1267 else."""
+        """Convert to the column's charset and collation, or a mix of collations is error 1267."""
         facts = self.column_facts.get((model._meta.db_table, name))
         if not facts or not facts.charset:
             return expression
         return f"CONVERT({expression} USING {facts.charset}) COLLATE {facts.collation}"
 
     def ascii_conditions(self, expression: str) -> list[str]:
-        """Require ASCII: some collations take é for e, and ж for a question mark."""
+        """Require ASCII: collations may equate é and e, and a conversion turns ж into “?”."""
         return [f"CAST({expression} AS BINARY) = CONVERT({expression} USING ascii)"]
 
     def concat(self, *expressions: str) -> str:

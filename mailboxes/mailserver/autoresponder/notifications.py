@@ -30,7 +30,7 @@ WHERE on_vacation = %s AND notified = %s AND notified_at = %s
 
 
 class RecordedNotification(NamedTuple):
-    """When a sender is notified, and when they were before."""
+    """The times at which a sender is notified, now and before."""
 
     database: AutoreplyDatabase
     key: tuple[str, str]  # owner of the vacation, sender

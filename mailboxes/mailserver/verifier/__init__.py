@@ -1,1 +1,1 @@
-"""Whether Postfix and Dovecot see what the panel wrote."""
+"""Verify that a running Postfix and Dovecot answer as the panel's rows say."""

@@ -182,7 +182,7 @@ class LiveDovecot:
         self.service_field = "protocol" if self.files.is_version_2_4 else "service"
 
     def find_login_users(self, users: Iterable[str], service: str = "") -> set[str]:
-        """Return the users whom the password query finds, for a service such as `smtp` if given."""
+        """Return the users that the password query finds, for a service such as `smtp` if given."""
         options = ("-x", f"{self.service_field}={service}") if service else ()
         lines = self._run_doveadm("auth", "lookup", *options, "-f", "user", "--", *users)
         return {line.lower() for line in lines}

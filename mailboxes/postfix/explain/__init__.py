@@ -1,4 +1,4 @@
-"""What happens to mail for an address, step by step, as far as a principal may see it.
+"""Explain the route of mail for an address, step by step, as far as a principal may see it.
 
 One structure for the page, the command and the API, with texts of the interface.
 """

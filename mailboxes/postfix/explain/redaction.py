@@ -1,4 +1,4 @@
-"""Which parts of a route a principal may see."""
+"""Hide the parts of a route that a principal may not see."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What Postfix does with an address: lookup keys, alias expansion, address classes, transports.
+"""Route an address as Postfix does: lookup keys, alias expansion, address classes, transports.
 
 The tables are those of a configuration: the panel's own (`build_panel_config`) or an operator's
 files. After access(5), virtual(5), transport(5) and cleanup(8);

@@ -1,4 +1,4 @@
-"""What Postfix does with mail for an address: refusal, alias expansion, delivery."""
+"""Route mail for an address as Postfix does: refusal, alias expansion, delivery."""
 
 import itertools
 import re
