@@ -1,4 +1,4 @@
-"""Limit failed logins, so that passwords cannot be guessed and strangers lock nobody out.
+"""Limit failed logins, so that passwords cannot be guessed, and nobody can lock out others.
 
 An attempt counts for each account that it may mean: the admin and the mailbox of that name. It is
 counted by account and network; a browser that has signed in to the account before has a counter of
@@ -47,7 +47,7 @@ class LoginAttempt:
     """An attempt to sign in, counted before it is made: simultaneous attempts count too.
 
     `throttle_scope` names what was verified before, such as a password. Behind a password no
-    stranger can lock anybody out, so failures there are counted from all networks together.
+    attacker can lock anybody out, so failures there are counted from all networks together.
     """
 
     request: HttpRequest

@@ -40,8 +40,8 @@ TOGGLE_HTML = (
     ' aria-label="{row}: {label}"><i></i></button></form>'
 )
 SELECT_CELL_HTML = (
-    '<td class="tick"><input form="bulk" type="checkbox" class="form-check-input" name="keys"'
-    ' value="{key}" aria-label="{label}"></td>'
+    '<td class="select-cell"><input form="bulk" type="checkbox" class="form-check-input"'
+    ' name="keys" value="{key}" aria-label="{label}"></td>'
 )
 METER_HTML = '<progress class="bar {}" max="100" value="{}" aria-label="{}">{}%</progress>'
 ROW_ACTION_HTML = (

@@ -23,15 +23,15 @@ on("[data-submit]", "change", (select) => { if (byPointer) select.form.requestSu
 on("[data-submit]", "keydown", (select, event) => { if (event.key === "Enter") { event.preventDefault(); select.form.requestSubmit(); } });
 
 // Tick all rows of the page
-on("[data-tick-all]", "change", (box) => {
-  document.querySelectorAll("input[name=keys]").forEach((tick) => { tick.checked = box.checked; });
+on("[data-select-all]", "change", (box) => {
+  document.querySelectorAll("input[name=keys]").forEach((input) => { input.checked = box.checked; });
   countTicks();
 });
 on("input[name=keys]", "change", countTicks);
 
 function countTicks() {
   const count = document.querySelectorAll("input[name=keys]:checked").length;
-  document.querySelectorAll("[data-tick-count]").forEach((place) => { place.textContent = count ? `(${count})` : ""; });
+  document.querySelectorAll("[data-selected-count]").forEach((place) => { place.textContent = count ? `(${count})` : ""; });
 }
 
 // A new password: how strong, and one made here
@@ -83,7 +83,7 @@ document.querySelectorAll("input[data-password=new]").forEach((input) => {
   });
 });
 
-// Domains of an admin: ticked off one by one instead of typed
+// Domains of an admin: checked one by one instead of typed
 document.querySelectorAll("textarea[data-picker]").forEach((area) => {
   const texts = document.getElementById("picker-texts").dataset;
   const box = document.createElement("div");

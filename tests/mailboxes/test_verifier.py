@@ -111,7 +111,7 @@ def test_domains_may_be_listed_literally(tmp_path):
     ],
 )
 def test_a_restriction_before_a_permit_closes_a_list(words, is_closed):
-    assert parameters.is_closed_to_strangers(words.split()) is is_closed
+    assert parameters.is_closed_relay(words.split()) is is_closed
 
 
 LIST = ["reject_non_fqdn_recipient", "check_recipient_access", "mailadmin/x.cf"]

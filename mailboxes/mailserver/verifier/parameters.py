@@ -105,18 +105,18 @@ def iter_smtpd_servers(files: PostfixFiles) -> Iterator[tuple[str, PostfixFiles]
 
 
 def check_relaying(files: PostfixFiles) -> Iterator[Difference]:
-    """Check that no server relays for strangers."""
+    """Check that no server relays for clients that are not authorized."""
     for name, view in iter_smtpd_servers(files):
         lists = [view.words(RELAY_RESTRICTIONS), view.words(RECIPIENT_RESTRICTIONS)]
-        if not any(is_closed_to_strangers(words) for words in lists):
+        if not any(is_closed_relay(words) for words in lists):
             expected = "reject_unauth_destination"
             yield Difference(
                 f"{MASTER_CF}: {name}", RELAY_RESTRICTIONS, expected, ", ".join(lists[0])
             )
 
 
-def is_closed_to_strangers(words: list[str]) -> bool:
-    """Check that a list refuses strangers before it permits everybody."""
+def is_closed_relay(words: list[str]) -> bool:
+    """Check that a list refuses unauthorized clients before it permits everybody."""
     for word in words:
         if word in REJECTING_RESTRICTIONS:
             return True
