@@ -584,9 +584,9 @@ def test_thousands_of_mailboxes_are_compared_in_a_few_calls(server):
     row = {"domain": there, "password": "{PLAIN}x", "quota": 0}
     rows = [row | {"local_part": f"m{number}"} for number in range(MANY)]
     make(create_mailboxes, rows)
-    start = time.monotonic()
-    assert differences(server, "--domain=large.test") == []
-    assert time.monotonic() - start < 30  # one call per mailbox took longer
+    with mock.patch.object(programs, "run_program", wraps=programs.run_program) as run_program:
+        assert differences(server, "--domain=large.test") == []
+    assert 0 < run_program.call_count < MANY / 10
 
 
 MANY = 700

@@ -67,7 +67,7 @@ class PostfixRouter(PostfixLookups):
         return route
 
     def get_refusal(self, route: Route, local_part: str) -> str:
-        """Return Postfix's reply to other clients if it refuses this recipient, else an empty one."""
+        """Return Postfix's reply if it refuses this recipient, else an empty one."""
         if local_part.startswith("-"):
             return BAD_RECIPIENT_REPLY
         if route.kind == "default" or has_routing_operator(local_part):
