@@ -3,9 +3,11 @@
 import http.client
 import json
 import re
+import sys
 import time
 import urllib.parse
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests import legacy_databases, servers
 from tests.bench.filling import PASSWORD, TOKEN
@@ -24,8 +26,9 @@ class Gunicorn(servers.Server):
         super().__init__()
         self.port = servers.free_port()
         folder = checkout or legacy_databases.BASE_DIR
+        own = Path(sys.executable).with_name("gunicorn")
         self.start(
-            str(folder / ".venv-tests/bin/gunicorn") if checkout else "gunicorn",
+            str(checkout / ".venv-tests/bin/gunicorn" if checkout else own),
             *("--config", str(folder / "deploy/gunicorn.conf.py")),
             *("--bind", f"127.0.0.1:{self.port}", "tests.bench.counted:application"),
             cwd=folder,
