@@ -212,7 +212,7 @@ class RowListResourceView(TableResourceView):
         """Return the rows that the items name, in their order; a key stands in one item only."""
         name = self.table.key_column
         values = [item.get(name) for item in sent]
-        keys = [fold(value) if type(value) is self.table.key_type else None for value in values]
+        keys = [fold(value) if self.table.is_possible_key(value) else None for value in values]
         found = self.table.queryset(self.principal).filter(pk__in=[key for key in keys if key])
         rows = {fold(row.pk): row for row in found}
         errors = {n: missing_row_errors(name) for n, key in enumerate(keys) if key not in rows}

@@ -232,6 +232,12 @@ class Table:
         """Return the type of the keys: numbers are given by the database."""
         return int if has_generated_key(self.model) else str
 
+    def is_possible_key(self, value: Any) -> bool:
+        """Return whether a value has the type of the keys, and a size that a column holds."""
+        if self.key_type is str:
+            return isinstance(value, str)
+        return type(value) is int and 0 < value < 2**63
+
     def parse_key(self, text: str) -> str:
         """Return the key that a user means by this text."""
         return try_normalize_address(text) if "@" in text else try_normalize_domain(text)

@@ -155,7 +155,13 @@ class GeneratedKeyTests(World):
         changes = [{"id": key, "active": True}, {"id": self.own, "active": True}]
         answer = program.patch("fetchmail", changes)
         self.assertEqual([item["active"] for item in answer.json()["items"]], [True, True])
-        for refused in ([{"id": self.foreign}], [{"id": True}], [{"id": "1"}], [changes[0]] * 2):
+        for refused in (
+            [{"id": self.foreign}],
+            [{"id": 10**30}],
+            [{"id": True}],
+            [{"id": "1"}],
+            [changes[0]] * 2,
+        ):
             self.assertEqual(program.patch("fetchmail", refused).status_code, 422, refused)
         self.assertEqual(program.delete(f"fetchmail/{key}").status_code, 204)
 
