@@ -215,6 +215,11 @@ def is_scoped_model(model: type[models.Model]) -> bool:
     return isinstance(model._default_manager.none(), ScopedQuerySet)
 
 
+def is_later_namesake(principal: Any, made: datetime.datetime) -> bool:
+    """Return whether what was made then belongs to an earlier person of this name."""
+    return is_known_date(principal.created) and principal.created > made
+
+
 def visible_rows(model: type[models.Model], principal: Any) -> models.QuerySet[Any]:
     """Return the rows of a scoped model that this principal may see."""
     manager: Any = model._default_manager

@@ -13,12 +13,11 @@ from django.db.models import Model, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from mailadmin.accounts.models import Role
+from mailadmin.accounts.models import Role, is_later_namesake
 from mailadmin.accounts.networks import IPAddress, parse_ip
 from mailadmin.api.models import Token
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
-from mailadmin.db.fields import is_known_date
 from mailadmin.names import fold
 
 TOKEN_PREFIX = "mailadmin_"  # noqa: S105 (leaked tokens are recognized by it)
@@ -56,7 +55,7 @@ def get_usable_principal(tokens: QuerySet[Token]) -> "TokenPrincipal | None":
     token = tokens.select_related("owner").first()
     if token is None or token.is_expired or not token.owner.active:
         return None
-    is_of_another = is_known_date(token.owner.created) and token.owner.created > token.created
+    is_of_another = is_later_namesake(token.owner, token.created)
     return None if is_of_another else TokenPrincipal(token)
 
 

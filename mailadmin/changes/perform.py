@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.accounts.models import Role, is_scoped_model
+from mailadmin.accounts.models import Role, is_scoped_model, visible_rows
 from mailadmin.accounts.requests import as_panel_request
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.changes.records import (
@@ -289,8 +289,7 @@ class Changes:
                     raise PermissionDenied
 
     def _visible(self, model: type[models.Model]) -> models.QuerySet:
-        manager: Any = model._default_manager
-        return manager.visible_to(self.principal)
+        return visible_rows(model, self.principal)
 
     def _check_seen(self, row: models.Model) -> None:
         if seen := self.seen.get((type(row), row.pk)):

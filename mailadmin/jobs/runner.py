@@ -11,8 +11,8 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from mailadmin import registry
+from mailadmin.accounts.models import is_later_namesake
 from mailadmin.changes.perform import Actor, Changes, perform
-from mailadmin.db.fields import is_known_date
 from mailadmin.jobs import leases
 from mailadmin.jobs.leases import LeaseLost
 from mailadmin.jobs.models import Job
@@ -99,7 +99,7 @@ def get_job_actor(job: Job) -> Actor:
         return Actor.console()
     model = apps.get_model(job.owner_model)
     principal = model._default_manager.filter(pk=job.owner_key, active=True).first()
-    if principal is None or is_known_date(principal.created) and principal.created > job.created:
+    if principal is None or is_later_namesake(principal, job.created):
         raise PermissionDenied
     name, _sep, address = job.owner.rpartition(" (")
     return Actor(principal, name, address.rstrip(")"))
