@@ -7,6 +7,7 @@ class DomainsConfig(AppConfig):
     name = "domains"
 
     def ready(self) -> None:
+        from domains import log_actions
         from domains.managers import AdminManager
         from domains.models import Domain, DomainState, Transport
         from domains.services.admins import create_superuser
@@ -17,6 +18,7 @@ class DomainsConfig(AppConfig):
         registry.register_table(AliasDomainTable())
         registry.register_table(TransportTable())
         registry.register_table(AdminTable())
+        registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)
         registry.register_completed_options(Domain, "domain", "field_domain", "field_target_domain")
         register_compared_fields(DomainState, "domain", "at_domain")
         register_compared_fields(Transport, "pattern")

@@ -8,7 +8,7 @@ class MailadminConfig(AppConfig):
 
     def ready(self) -> None:
         from mailadmin import registry
-        from mailadmin.changes.log_page import LogTable
+        from mailadmin.changes.log_page import TOKEN_ACTION_LABELS, LogTable
         from mailadmin.db.lookups import register_ascii_lookups
         from mailadmin.housekeeping import purge_expired
         from mailadmin.tables.bulk_jobs import get_next_bulk_step
@@ -16,5 +16,6 @@ class MailadminConfig(AppConfig):
 
         register_ascii_lookups()
         registry.register_table(LogTable())
+        registry.register_log_actions(TOKEN_ACTION_LABELS)
         registry.register_job_step(BULK_JOB_KIND, get_next_bulk_step)
         registry.register_housekeeping(purge_expired)

@@ -14,13 +14,13 @@ from mailadmin.api.throttling import RATE_WINDOW
 from mailadmin.changes.models import ChangeSecret
 from mailadmin.db.bulk import MAX_ROWS_PER_STATEMENT
 from mailadmin.db.retry import retry_on_deadlock
-from mailadmin.jobs.models import Job, WorkerSign
+from mailadmin.jobs.models import Job, WorkerHeartbeat
 
 RESPONSE_TTL = datetime.timedelta(days=1)  # for requests with an Idempotency-Key
 DRAFT_TTL = datetime.timedelta(days=1)
 KNOWN_NETWORK_TTL = datetime.timedelta(days=180)
 SESSION_EPOCH_TTL = datetime.timedelta(days=7)  # longer than any session lasts
-WORKER_SIGN_TTL = datetime.timedelta(days=7)  # of machines that no longer run a worker
+WORKER_HEARTBEAT_TTL = datetime.timedelta(days=7)  # of machines that no longer run a worker
 
 
 def purge_expired() -> None:
@@ -29,7 +29,7 @@ def purge_expired() -> None:
     undo_start = now - datetime.timedelta(days=settings.MAILADMIN_UNDO_DAYS)
     delete_in_batches(ChangeSecret.objects.filter(at__lt=undo_start))
     delete_in_batches(Job.objects.filter(state=Job.State.DRAFT, created__lt=now - DRAFT_TTL))
-    delete_in_batches(WorkerSign.objects.filter(seen__lt=now - WORKER_SIGN_TTL))
+    delete_in_batches(WorkerHeartbeat.objects.filter(seen__lt=now - WORKER_HEARTBEAT_TTL))
     delete_in_batches(LoginFailure.objects.filter(since__lt=now - FAILURE_WINDOW))
     delete_in_batches(KnownNetwork.objects.filter(seen__lt=now - KNOWN_NETWORK_TTL))
     delete_in_batches(RequestCount.objects.filter(window_start__lt=now - RATE_WINDOW))

@@ -3,7 +3,7 @@
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, UsedCode
 from mailadmin.api.models import RequestCount, StoredResponse, Token
 from mailadmin.changes.models import Change, ChangeSecret, Log
-from mailadmin.jobs.models import Job, JobKeys, WorkerSign
+from mailadmin.jobs.models import Job, JobKeys, WorkerHeartbeat
 
 __all__ = [
     "Change",
@@ -18,5 +18,5 @@ __all__ = [
     "StoredResponse",
     "Token",
     "UsedCode",
-    "WorkerSign",
+    "WorkerHeartbeat",
 ]

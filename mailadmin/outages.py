@@ -12,7 +12,7 @@ RETRY_AFTER = "10"  # seconds
 
 @dataclass(frozen=True)
 class Outage:
-    """What is wrong, and what happened to the requested change."""
+    """The reason of an outage, and the outcome of the requested change."""
 
     title: str | Promise
     text: str | Promise

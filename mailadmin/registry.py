@@ -1,17 +1,18 @@
-"""What each app adds to the panel: tables, job steps, housekeeping tasks, completed options.
+"""What each app adds to the panel: tables, job steps, housekeeping tasks, names of log actions.
 
 Each app's `AppConfig.ready()` registers its own. The platform asks the registry and knows no app.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from django.db.models import Model
 
     from mailadmin.jobs.models import Job
+    from mailadmin.tables.actions import Text
     from mailadmin.tables.table import Table
 
 # (service, its arguments, rows done by it); None: the job has no further step.
@@ -22,6 +23,8 @@ job_steps: dict[str, Callable[[Job], JobStep | None]] = {}
 held_job_limits: dict[str, int] = {}
 housekeeping_tasks: list[Callable[[], None]] = []
 completed_options: dict[str, type[Model]] = {}
+action_labels: dict[str, Text] = {}
+action_tables: dict[str, set[str]] = {}
 
 
 def register_table(table: Table) -> None:
@@ -45,6 +48,17 @@ def register_job_step(
 def register_housekeeping(task: Callable[[], None]) -> None:
     """Add a task that the worker runs every few minutes."""
     housekeeping_tasks.append(task)
+
+
+def register_log_actions(
+    labels: Mapping[str, Text], tables: Mapping[str, set[str]] | None = None
+) -> None:
+    """Give the actions of log lines their labels, in the order of the log page's filter.
+
+    `tables` has, by the noun of an action, the tables whose changes such a line is about.
+    """
+    action_labels.update(labels)
+    action_tables.update(tables or {})
 
 
 def register_completed_options(model: type[Model], *names: str) -> None:

@@ -10,6 +10,7 @@ class MailboxesConfig(AppConfig):
         from domains.services.locks import DELETION_JOB_KIND, register_contents_counter
         from mailadmin import registry
         from mailadmin.db.collations import register_compared_fields
+        from mailboxes import log_actions
         from mailboxes.models import CachedStat, StandaloneAlias
         from mailboxes.services.contents import count_contents
         from mailboxes.services.domain_deletion import get_next_deletion_step
@@ -21,6 +22,7 @@ class MailboxesConfig(AppConfig):
         registry.register_table(DomainTable())
         registry.register_table(MailboxTable())
         registry.register_table(AliasTable())
+        registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)
         registry.register_job_step(DELETION_JOB_KIND, get_next_deletion_step)
         registry.register_job_step("import", job_steps.next_import_step)
         registry.register_job_step("import-return", job_steps.next_revert_step)

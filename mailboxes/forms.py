@@ -102,7 +102,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         """Require a password; suggest a quota that fits into the selected domain."""
         self.require_password()
         self.fields["domain"].widget.attrs |= {
-            "hx-get": reverse("mailboxes-room"),
+            "hx-get": reverse("quota-hint"),
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }

@@ -13,7 +13,7 @@ from mailadmin.accounts.views import BaseLoginView
 from mailadmin.api.base import ApiView
 from tests import architecture
 
-PUBLIC = {"healthz", "readyz", "metrics", "set_language", "logout", "api-document", "api-nowhere"}
+PUBLIC = {"healthz", "readyz", "metrics", "set_language", "logout", "api-document", "api-not-found"}
 WITHOUT_LOGIN = {"login", "code", "healthz", "readyz", "metrics", "set_language"}
 
 # (check, path of a planted file, its text)

@@ -10,7 +10,7 @@ from mailadmin.api.tokens import TokenPrincipal
 
 @dataclass(frozen=True)
 class Access:
-    """What a request needs: a table and a verb of the token, and a screen of the table."""
+    """The rights that a request needs: table and verb of the token, and a screen of the table."""
 
     table: str | None  # None: any token may ask
     verb: str = "read"

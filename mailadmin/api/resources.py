@@ -52,7 +52,7 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 class TableResourceView(ApiView):
-    """What the addresses of a table share."""
+    """The base class of a table's views in the API."""
 
     table: Table = Table()
     access_by_method: dict[str, tuple[str, str]] = {}  # method → (verb of tokens, screen)

@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_date
 from django.utils.html import escape, format_html
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.changes.models import Change, Log
 from mailadmin.formatting import unicode_address
@@ -18,66 +19,16 @@ from mailadmin.names import fold
 from mailadmin.tables.cells import RowRenderer, render_template_cell
 from mailadmin.tables.table import MAX_DOMAIN_QUERIES, Column, Table
 
-ACTION_LABELS = {
-    "create_domain": _("domain created"),
-    "edit_domain": _("domain changed"),
-    "delete_domain": _("domain deleted"),
-    "create_mailbox": _("mailbox created"),
-    "edit_mailbox": _("mailbox changed"),
-    "delete_mailbox": _("mailbox deleted"),
-    "edit_mailbox_state": _("mailbox switched"),
-    "create_alias": _("alias created"),
-    "edit_alias": _("alias changed"),
-    "delete_alias": _("alias deleted"),
-    "edit_alias_state": _("alias switched"),
-    "create_alias_domain": _("alias domain created"),
-    "edit_alias_domain": _("alias domain changed"),
-    "delete_alias_domain": _("alias domain deleted"),
-    "edit_alias_domain_state": _("alias domain switched"),
-    "create_admin": _("admin created"),
-    "edit_admin": _("admin changed"),
-    "delete_admin": _("admin deleted"),
-    "edit_password": _("password changed"),
-    "edit_vacation": _("vacation changed"),
-    "add_app_password": _("app password added"),
-    "edit_app_password": _("app password changed"),
-    "delete_app_password": _("app password deleted"),
-    "create_fetchmail": _("fetchmail entry created"),
-    "edit_fetchmail": _("fetchmail entry changed"),
-    "delete_fetchmail": _("fetchmail entry deleted"),
-    "create_dkim_entry": _("DKIM key created"),
-    "edit_dkim_entry": _("DKIM key changed"),
-    "delete_dkim_entry": _("DKIM key deleted"),
-    "create_dkim_signing_entry": _("DKIM signing created"),
-    "edit_dkim_signing_entry": _("DKIM signing changed"),
-    "delete_dkim_signing_entry": _("DKIM signing deleted"),
-    "add_totp_exception": _("TOTP exception added"),
-    "edit_totp_exception": _("TOTP exception changed"),
-    "delete_totp_exception": _("TOTP exception deleted"),
-    # Not PostfixAdmin's, which has no such table.
-    "create_transport": _("transport created"),
-    "edit_transport": _("transport changed"),
-    "delete_transport": _("transport deleted"),
+TOKEN_ACTION_LABELS = {
     "create_token": _("token made"),
     "delete_token": _("token taken back"),
-}
-
-
-# Tables whose changes a line is about, where they are not just the table that its verb names.
-ACTION_TABLES = {
-    "admin": {"admin", "domainadmin"},
-    "mailbox": {"mailbox", "alias", "vacation"},
-    "vacation": {"vacation", "alias"},
-    "password": {"mailbox", "admin"},
-    "dkim": {"dkimkey", "dkimsigning"},
-    "totp_exception": {"totpexception"},
 }
 
 CHANGED_COLUMN = Column("data", _("What"), "mailadmin/cells/changed.html")
 
 
 def render_action_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    return escape(str(ACTION_LABELS.get(value, value)))
+    return escape(str(registry.action_labels.get(value, value)))
 
 
 def render_subject_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
@@ -108,7 +59,7 @@ class LogTable(Table):
     is_split_by_domain = True
     empty_text = _("Nothing has happened yet. Every change will be told here.")
     filter_names = ("domain", "admin", "action", "from", "until", "q")
-    action_labels = ACTION_LABELS
+    action_labels = registry.action_labels
 
     def ordering(self, filters: Mapping[str, str], principal: Any) -> tuple[str, ...]:
         """Return the columns of the log's indexes; a search of all lines reads them by key."""
@@ -157,7 +108,7 @@ def tables_for_action(action: str) -> set[str]:
     """
     _verb, _underscore, noun = action.partition("_")
     noun = noun.removesuffix("_state").removesuffix("_entry").removesuffix("_signing")
-    return ACTION_TABLES.get(noun, {noun.replace("_", "")})
+    return registry.action_tables.get(noun, {noun.replace("_", "")})
 
 
 def belongs_to_log_line(line: Log, change: Change) -> bool:

@@ -146,7 +146,7 @@ def was_committed(changes: "Changes") -> bool:
 
 @dataclass
 class Changes:
-    """What a service does to the rows of users' tables, with log lines and change records.
+    """Collect the changes of a service to users' tables, with log lines and change records.
 
     Rows that the panel keeps for itself (jobs, plans, counters) are written directly.
     """

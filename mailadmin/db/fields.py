@@ -27,7 +27,7 @@ CODECS = {"latin1": "cp1252", "ascii": "ascii"}
 
 
 class ColumnFacts(NamedTuple):
-    """What the database says about a column."""
+    """A column as the database describes it."""
 
     charset: str | None = None
     column_type: str = ""

@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from mailadmin.db.retry import retry_on_deadlock
-from mailadmin.jobs.models import Job, WorkerSign
+from mailadmin.jobs.models import Job, WorkerHeartbeat
 
 logger = logging.getLogger("mailadmin.jobs")
 
@@ -44,7 +44,7 @@ def claim_job(holder: str, except_kinds: Collection[str] = ()) -> Job | None:
 def release_job(job: Job) -> None:
     """Let another worker continue the job at once."""
     Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, lease_holder=job.lease_holder).update(
-        lease_until=timezone.now(), tries=0
+        lease_until=timezone.now(), attempts=0
     )
 
 
@@ -87,10 +87,10 @@ def send_heartbeat() -> None:
     """Store that this machine's worker runs, so that its silence can be noticed."""
     machine, now = socket.gethostname()[:64], timezone.now()
     retry_on_deadlock(
-        lambda: WorkerSign.objects.update_or_create(pk=machine, defaults={"seen": now})
+        lambda: WorkerHeartbeat.objects.update_or_create(pk=machine, defaults={"seen": now})
     )
 
 
 def remove_heartbeat() -> None:
-    """Delete the sign of a worker that was stopped on purpose."""
-    retry_on_deadlock(WorkerSign.objects.filter(pk=socket.gethostname()[:64]).delete)
+    """Delete the heartbeat of a worker that was stopped on purpose."""
+    retry_on_deadlock(WorkerHeartbeat.objects.filter(pk=socket.gethostname()[:64]).delete)

@@ -43,7 +43,8 @@ class Job(models.Model):
     message = models.TextField(blank=True)
     lease_until = models.DateTimeField(null=True)
     lease_holder = CharField(max_length=64, blank=True)
-    tries = models.PositiveSmallIntegerField(default=0, db_default=0)  # since its last step
+    # Since its last step.
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0, db_column="tries")
     is_attempt_counted = False  # by the worker that holds this object
 
     objects = JobQuerySet.as_manager()
@@ -79,7 +80,7 @@ class JobKeys(models.Model):
         return f"{self.job_id}/{self.position}"
 
 
-class WorkerSign(models.Model):
+class WorkerHeartbeat(models.Model):
     """When the worker of a machine was last seen running."""
 
     machine = CharField(max_length=64, primary_key=True)

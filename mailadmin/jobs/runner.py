@@ -29,7 +29,7 @@ class JobCanceled(ValidationError):
 def advance_job(job: Job) -> bool:
     """Run one step of the job; return whether there may be another."""
     count_attempt(job)
-    if job.tries > MAX_STEP_ATTEMPTS:
+    if job.attempts > MAX_STEP_ATTEMPTS:
         text = _(
             "It was begun %(count)s times, and each time its worker ended or lost the database."
         )
@@ -57,9 +57,9 @@ def advance_job(job: Job) -> bool:
 def count_attempt(job: Job) -> None:
     """Count that this worker begins the job: one that kills its worker is given up at last."""
     if not job.is_attempt_counted:
-        job.is_attempt_counted, job.tries = True, job.tries + 1
+        job.is_attempt_counted, job.attempts = True, job.attempts + 1
         held = Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder)
-        held.update(tries=F("tries") + 1)
+        held.update(attempts=F("attempts") + 1)
 
 
 def run_next_step(job: Job) -> bool:
@@ -70,7 +70,7 @@ def run_next_step(job: Job) -> bool:
             return finish_job(job, Job.State.DONE)
         perform(get_job_actor(job), run_step, job, step)
     job.refresh_from_db(fields=["done"])
-    job.tries = 1
+    job.attempts = 1
     return True
 
 
@@ -79,7 +79,7 @@ def run_step(changes: Changes, job: Job, step: registry.JobStep) -> None:
     service, arguments, count = step
     held = Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder)
     if not held.update(
-        done=F("done") + count, tries=1, lease_until=timezone.now() + leases.LEASE_DURATION
+        done=F("done") + count, attempts=1, lease_until=timezone.now() + leases.LEASE_DURATION
     ):
         raise LeaseLost
     service(changes, *arguments)

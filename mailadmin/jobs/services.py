@@ -84,7 +84,7 @@ def check_job_limit(actor: Actor) -> None:
 def retry_job(changes: Changes, job_id: int) -> None:
     """Continue a failed job where it stopped."""
     Job.objects.filter(pk=job_id, state=Job.State.FAILED).update(
-        state=Job.State.WAITING, message="", finished=None, tries=0
+        state=Job.State.WAITING, message="", finished=None, attempts=0
     )
 
 

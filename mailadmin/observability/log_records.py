@@ -15,7 +15,7 @@ CSRF_LOGGER = "django.security.csrf"
 
 @dataclass
 class LogContext:
-    """What this thread works on, and what it cost so far."""
+    """The work of this thread, and its cost so far."""
 
     page: str = ""
     request_id: str = ""

@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from mailadmin import __version__
-from mailadmin.jobs.models import Job, WorkerSign
+from mailadmin.jobs.models import Job, WorkerHeartbeat
 from mailadmin.observability.log_records import LogContext
 
 REGISTRY = CollectorRegistry()
@@ -97,6 +97,6 @@ def collect_job_metrics() -> Iterator[GaugeMetricFamily]:
 
 
 def collect_worker_metric() -> GaugeMetricFamily:
-    seen = {sign.machine: sign.seen.timestamp() for sign in WorkerSign.objects.all()}
+    seen = {each.machine: each.seen.timestamp() for each in WorkerHeartbeat.objects.all()}
     name = "mailadmin_worker_seen_timestamp_seconds"
     return build_gauge(name, "Last sign of life of each machine's worker", "machine", seen)

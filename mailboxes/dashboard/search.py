@@ -23,7 +23,6 @@ from domains.services.transports import (
 from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
-from mailadmin.changes.log_page import ACTION_LABELS
 from mailadmin.changes.models import Log
 from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.tables.filters import search_rows
@@ -110,7 +109,7 @@ class DomainDetailView(RoleRequiredMixin, DetailView):
             lines=Log.objects.visible_to(person)
             .filter(domain=domain.pk)
             .order_by("-timestamp", "-pk")[:PREVIEW_ROW_LIMIT],
-            verbs=ACTION_LABELS,
+            verbs=registry.action_labels,
             transports=get_effective_transports(Transport.objects.visible_to(person), domain),
             **kwargs,
         )

@@ -19,7 +19,6 @@ from domains.services import transports
 from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
-from mailadmin.changes.log_page import ACTION_LABELS
 from mailadmin.changes.models import Log
 from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.formatting import percent_of
@@ -53,7 +52,7 @@ class DashboardView(RoleRequiredMixin, View):
         context = {
             "failed_jobs": failed[:MAX_FAILED_JOBS_SHOWN],
             "more_failed": len(failed) - MAX_FAILED_JOBS_SHOWN,
-            "verbs": ACTION_LABELS,
+            "verbs": registry.action_labels,
         }
         return render(request, "home.html", context | build_dashboard_context(person))
 

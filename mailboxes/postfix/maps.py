@@ -55,13 +55,13 @@ def build_domain_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
         ("virtual_mailbox_domains", _("Domains with mailboxes"), 0, _("the domain is a backup MX")),
         ("relay_domains", _("Backup MX domains"), 1, _("the domain is no backup MX")),
     ):
-        live = (builder.active("domain"), (f"domain.backupmx = {backup_mx}", reason))
-        yield PostfixMap(name, name, title, (select_domain(builder, "domain.domain", live),))
+        active_if = (builder.active("domain"), (f"domain.backupmx = {backup_mx}", reason))
+        yield PostfixMap(name, name, title, (select_domain(builder, "domain.domain", active_if),))
 
 
-def select_domain(builder: QueryBuilder, answer: str, live: Conditions) -> LookupSelect:
+def select_domain(builder: QueryBuilder, answer: str, active_if: Conditions) -> LookupSelect:
     where = (*builder.key_conditions(Domain, "domain"), NOT_ALL_ROW_CONDITION)
-    return LookupSelect(Domain, answer, builder.dialect.table(Domain), where, live)
+    return LookupSelect(Domain, answer, builder.dialect.table(Domain), where, active_if)
 
 
 def build_alias_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
@@ -75,12 +75,12 @@ def build_alias_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
         "virtual_alias_mirror": _("Aliases by an alias domain"),
         "virtual_alias_mirror_mailbox": _("Mailboxes by an alias domain"),
     }
-    live = (builder.active("alias"), HAS_TARGETS_CONDITION)
+    active_if = (builder.active("alias"), HAS_TARGETS_CONDITION)
     parts = [
         part
         for by_alias_domain in (False, True)
         for part in (
-            builder.select(Alias, "address", "alias.goto", live, by_alias_domain),
+            builder.select(Alias, "address", "alias.goto", active_if, by_alias_domain),
             builder.select(Mailbox, "username", "mailbox.username", (), by_alias_domain),
         )
     ]
@@ -89,19 +89,22 @@ def build_alias_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
 
 
 def build_mailbox_map(builder: QueryBuilder) -> PostfixMap:
-    live = (builder.active("mailbox"), builder.active_domain(backup_mx=False))
-    part = select_mailbox(builder, "mailbox.maildir", live)
+    active_if = (builder.active("mailbox"), builder.active_domain(backup_mx=False))
+    part = select_mailbox(builder, "mailbox.maildir", active_if)
     return PostfixMap("virtual_mailbox", "virtual_mailbox_maps", _("Mailboxes"), (part,))
 
 
-def select_mailbox(builder: QueryBuilder, answer: str, live: Conditions) -> LookupSelect:
+def select_mailbox(builder: QueryBuilder, answer: str, active_if: Conditions) -> LookupSelect:
     source, where = builder.dialect.table(Mailbox), builder.key_conditions(Mailbox, "username")
-    return LookupSelect(Mailbox, answer, source, where, live)
+    return LookupSelect(Mailbox, answer, source, where, active_if)
 
 
 def build_relay_recipient_map(builder: QueryBuilder) -> PostfixMap:
-    live = (builder.active("mailbox"), builder.active_domain(backup_mx=True))
-    parts = select_mailbox(builder, "mailbox.username", live), select_backup_mx_wildcard(builder)
+    active_if = (builder.active("mailbox"), builder.active_domain(backup_mx=True))
+    parts = (
+        select_mailbox(builder, "mailbox.username", active_if),
+        select_backup_mx_wildcard(builder),
+    )
     title = _("Recipients of backup MX domains")
     return PostfixMap("relay_recipients", "relay_recipient_maps", title, parts)
 
@@ -110,7 +113,7 @@ def select_backup_mx_wildcard(builder: QueryBuilder) -> LookupSelect:
     """Return the catch-all of backup MX domains without mailboxes: their users are unknown."""
     domain = "SUBSTR(:key, 2)"
     where = builder.key_conditions(Domain, "domain", domain)
-    live = (
+    active_if = (
         builder.active("domain"),
         ("domain.backupmx = 1", _("the domain is no backup MX")),
         (
@@ -118,7 +121,7 @@ def select_backup_mx_wildcard(builder: QueryBuilder) -> LookupSelect:
             _("the domain lists its mailboxes, and this is none of them"),
         ),
     )
-    return LookupSelect(Domain, "domain.domain", builder.dialect.table(Domain), where, live)
+    return LookupSelect(Domain, "domain.domain", builder.dialect.table(Domain), where, active_if)
 
 
 def build_restriction_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
@@ -138,9 +141,9 @@ def iter_restriction_selects(builder: QueryBuilder) -> Iterator[tuple[LookupSele
     for address, unclaimed in iter_key_expressions(builder):
         forwards = build_forwards_condition(builder, "other")
         not_forwarded = builder.not_exists(Alias, "address", address, forwards)
-        live = (("mailbox.active = 0", ""), (not_forwarded, ""), *unclaimed)
+        active_if = (("mailbox.active = 0", ""), (not_forwarded, ""), *unclaimed)
         reply, by_alias_domain = f"'{MAILBOX_INACTIVE_REPLY}'", bool(unclaimed)
-        refused = builder.select(Mailbox, "username", reply, live, by_alias_domain)
+        refused = builder.select(Mailbox, "username", reply, active_if, by_alias_domain)
         mirrored = iter_permitting_selects(builder, unclaimed) if unclaimed else ()
         yield (*direct, *mirrored, refused)
 
@@ -154,8 +157,8 @@ def iter_permitting_selects(
         (Alias, "address", forwards),
         (Mailbox, "username", active),
     ):
-        live = ((condition, ""), *unclaimed)
-        yield builder.select(model, column, "'DUNNO'", live, bool(unclaimed))
+        active_if = ((condition, ""), *unclaimed)
+        yield builder.select(model, column, "'DUNNO'", active_if, bool(unclaimed))
 
 
 def build_forwards_condition(builder: QueryBuilder, name: str) -> str:
@@ -218,11 +221,11 @@ def build_sender_login_map(builder: QueryBuilder) -> PostfixMap:
             builder.not_exists(Mailbox, "username", address),
             _("it is a mailbox, whose forwarding lets nobody send in its name"),
         )
-        live = (builder.active("alias"), HAS_TARGETS_CONDITION, no_mailbox, *unclaimed)
+        active_if = (builder.active("alias"), HAS_TARGETS_CONDITION, no_mailbox, *unclaimed)
         by_alias_domain = bool(unclaimed)
         parts += (
             builder.select(Mailbox, "username", "mailbox.username", unclaimed, by_alias_domain),
-            builder.select(Alias, "address", "alias.goto", live, by_alias_domain),
+            builder.select(Alias, "address", "alias.goto", active_if, by_alias_domain),
         )
     title = _("Who may send as whom")
     return PostfixMap("sender_login", "smtpd_sender_login_maps", title, tuple(parts))

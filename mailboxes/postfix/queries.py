@@ -32,7 +32,7 @@ class LookupSelect(NamedTuple):
     answer: str
     source: str  # tables
     where: tuple[str, ...]  # finds the row
-    live: Conditions  # must be met by an active row
+    active_if: Conditions  # must be met by an active row
 
     @property
     def model_name(self) -> str:
@@ -44,11 +44,11 @@ class LookupSelect(NamedTuple):
         return f"{self.model_name}.{self.model._meta.pk.column}"
 
     def sql(self) -> str:
-        return self._select([self.answer], (*self.where, *(sql for sql, _reason in self.live)))
+        return self._select([self.answer], (*self.where, *(sql for sql, _reason in self.active_if)))
 
     def trace_sql(self) -> str:
         """Return a query of inactive rows too, with the outcome of each condition."""
-        columns = [self.answer, self.key_column, *(sql for sql, _reason in self.live)]
+        columns = [self.answer, self.key_column, *(sql for sql, _reason in self.active_if)]
         return self._select(columns, self.where)
 
     def _select(self, columns: list[str], conditions: tuple[str, ...]) -> str:
@@ -142,17 +142,17 @@ class QueryBuilder:
         model: type[Model],
         column: str,
         answer: str,
-        live: Conditions,
+        active_if: Conditions,
         by_alias_domain: bool = False,
     ) -> LookupSelect:
         """Return the part that finds a row by its address, or by that in an alias domain."""
         if by_alias_domain:
-            return self._select_by_alias_domain(model, column, answer, live)
+            return self._select_by_alias_domain(model, column, answer, active_if)
         source, where = self.dialect.table(model), self.key_conditions(model, column)
-        return LookupSelect(model, answer, source, where, (*live, self.active_domain()))
+        return LookupSelect(model, answer, source, where, (*active_if, self.active_domain()))
 
     def _select_by_alias_domain(
-        self, model: type[Model], column: str, answer: str, live: Conditions
+        self, model: type[Model], column: str, answer: str, active_if: Conditions
     ) -> LookupSelect:
         """Require that the alias domain, its own domain row and its target are active."""
         target = "aliasdomain.target_domain"
@@ -160,8 +160,8 @@ class QueryBuilder:
         source = f"{self.dialect.table(AliasDomain)} JOIN {self.dialect.table(model)} ON {join}"
         where = self.key_conditions(AliasDomain, "alias_domain", ":domain")
         own, other = self.active_domain(), self.active_domain(target, "target")
-        live = (*live, self.active("aliasdomain"), own, other)
-        return LookupSelect(model, answer, source, where, live)
+        active_if = (*active_if, self.active("aliasdomain"), own, other)
+        return LookupSelect(model, answer, source, where, active_if)
 
 
 INACTIVE_REASONS = {

@@ -29,7 +29,7 @@ class LossNote:
 
 
 class Losses:
-    """What a source holds that is not imported, or not as it is, and what is done instead."""
+    """Something in a source that is not imported, or not unchanged, and what is done instead."""
 
     def __init__(self) -> None:
         self.notes: dict[str, LossNote] = {}

@@ -25,7 +25,7 @@ from mailadmin.changes.perform import Actor
 from mailadmin.conf import BASE_DIR
 from mailadmin.housekeeping import purge_expired
 from mailadmin.jobs import leases
-from mailadmin.jobs.models import Job, WorkerSign
+from mailadmin.jobs.models import Job, WorkerHeartbeat
 from mailadmin.jobs.services import start_job
 from mailadmin.observability import log_records, metrics
 from mailadmin.observability.slow_queries import redact_statement
@@ -102,7 +102,7 @@ class MetricTests(World):
         numbers = self.numbers()
         self.assertEqual(numbers['mailadmin_jobs{state="waiting"}'], 1)
         self.assertGreaterEqual(numbers["mailadmin_job_waiting_seconds"], 0)
-        machine = WorkerSign.objects.get().machine
+        machine = WorkerHeartbeat.objects.get().machine
         seen = numbers[f'mailadmin_worker_seen_timestamp_seconds{{machine="{machine}"}}']
         self.assertLess(abs(seen - time.time()), 60)
 
@@ -312,13 +312,13 @@ class WorkerHeartbeatTests(TransactionTestCase):
     def test_a_stopped_worker_is_not_reported_as_missing(self):
         leases.send_heartbeat()
         leases.send_heartbeat()
-        self.assertEqual(WorkerSign.objects.count(), 1)
+        self.assertEqual(WorkerHeartbeat.objects.count(), 1)
         leases.remove_heartbeat()
-        self.assertFalse(WorkerSign.objects.exists())
+        self.assertFalse(WorkerHeartbeat.objects.exists())
 
     def test_only_a_lasting_worker_has_a_heartbeat(self):
         call_command("worker", once=True)
-        self.assertFalse(WorkerSign.objects.exists())
+        self.assertFalse(WorkerHeartbeat.objects.exists())
 
 
 class PurgeTests(World):

@@ -85,7 +85,9 @@ class HostileServerTests(World):
                 override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
                 mock.patch.object(email_backend.EmailSMTP, "session_seconds", 3),
             ):
-                Job.objects.update(state=Job.State.WAITING, tries=0, message="", lease_until=None)
+                Job.objects.update(
+                    state=Job.State.WAITING, attempts=0, message="", lease_until=None
+                )
                 began = time.monotonic()
                 call_command("worker", once=True)
                 self.assertLess(time.monotonic() - began, 30)
@@ -113,7 +115,7 @@ class HostileServerTests(World):
         before = threading.active_count()
         with override_settings(EMAIL_PORT=port, EMAIL_TIMEOUT=2):
             for _time in range(5):
-                Job.objects.update(state=Job.State.WAITING, tries=0, lease_until=None)
+                Job.objects.update(state=Job.State.WAITING, attempts=0, lease_until=None)
                 call_command("worker", once=True)
         self.assertEqual(threading.active_count(), before)
 

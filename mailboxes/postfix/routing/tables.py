@@ -98,7 +98,7 @@ class PanelTable(LookupTable):
 
 def find_inactive_row(part: LookupSelect, key: str, outcomes: list[Any]) -> list[MatchedRow]:
     """Return the row with the reason of the first condition that it does not meet, if any."""
-    reason = next(part.live[n][1] for n, is_met in enumerate(outcomes) if not is_met)
+    reason = next(part.active_if[n][1] for n, is_met in enumerate(outcomes) if not is_met)
     return [MatchedRow(part.model_name, key, reason)] if reason else []
 
 

@@ -77,7 +77,7 @@ class MapAnswers(NamedTuple):
 
     def fetch_rows(self, condition: str, values: list[str]) -> list[tuple[Any, ...]]:
         """Return (key of the row, answer …) of rows that meet this and the query's conditions."""
-        conditions = [*self.part.where, *(text for text, _reason in self.part.live)]
+        conditions = [*self.part.where, *(text for text, _reason in self.part.active_if)]
         sql, parameters = self.bind_placeholders(
             f"SELECT {self.part.key_column}, {self.part.answer} FROM {self.part.source}"  # noqa: S608 (our own words)
             f" WHERE {' AND '.join(conditions)}"

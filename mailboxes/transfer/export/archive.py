@@ -8,7 +8,7 @@ FLUSH_BYTES = 2**16  # bytes
 
 
 class ZipBuffer:
-    """What zipfile writes to: keeps the bytes until they are sent."""
+    """The file that zipfile writes to: it keeps the bytes until they are sent."""
 
     def __init__(self) -> None:
         self.chunks: list[bytes] = []

@@ -26,7 +26,7 @@ from mailboxes.transfer.row_types.base import Difference, ModelRow, RowType, Row
 
 
 class ReconcileStep(NamedTuple):
-    """What is done to a row; the differences are (column, old, new)."""
+    """One change of a row; the differences are (column, old, new)."""
 
     verb: str  # create, edit or delete
     kind: str  # a key of `row_types.ROW_TYPES`

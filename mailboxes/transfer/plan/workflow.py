@@ -128,7 +128,7 @@ def set_job_total(changes: Changes, job_id: int, total: int) -> None:
 
 
 class Operation(NamedTuple):
-    """What is done to the rows of a plan in one of its states, by a job or a command."""
+    """The step for the rows of a plan in one of its states, run by a job or a command."""
 
     job_kind: str
     job_title: Promise
