@@ -183,11 +183,21 @@ def old_names(files: Iterable[Source]) -> Iterator[str]:
 
 
 def plain_operations(files: Iterable[Source]) -> Iterator[str]:
-    """Yield operations of migrations that cannot adopt a table or column that exists."""
+    """Yield operations of migrations that cannot adopt a table or column that exists.
+
+    Those that change only Django's state touch neither.
+    """
     plain = ("CreateModel", "AddField", "AlterField", "RemoveField", "DeleteModel")
+    plain += ("RenameModel", "RenameField")
     for path, tree in files:
+        of_state = {
+            id(node)
+            for keyword in ast.walk(tree)
+            if isinstance(keyword, ast.keyword) and keyword.arg == "state_operations"
+            for node in ast.walk(keyword)
+        }
         for node in ast.walk(tree):
-            if is_call(node, *plain):
+            if is_call(node, *plain) and id(node) not in of_state:
                 yield f"{path}:{node.lineno} {ast.unparse(node.func)}"
 
 

@@ -1,4 +1,4 @@
-"""Two minutes of outages under load: the panel reports them, recovers and loses no data.
+"""A minute of outages under load: the panel reports them, recovers and loses no data.
 
 `deploy/serve.py` runs as `deploy/run` runs it. Users create mailboxes, an API client creates
 aliases and a job deactivates rows while the database is killed, stopped, locked, made read-only,

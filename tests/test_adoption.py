@@ -13,7 +13,7 @@ from mailadmin.conf import BASE_DIR
 from tests.legacy_databases import MYSQL_MODE, SHAPES, Database, environment
 from tests.settings import SERVERS
 
-pytestmark = pytest.mark.mariadb
+pytestmark = [pytest.mark.slow, pytest.mark.mariadb]
 
 OTHERS = {
     "2.1 in utf8": ("2.1", "utf8", ""),

@@ -36,6 +36,7 @@ FAULTS = [
     (architecture.old_names, "mailadmin/x.py", "class Crud: pass"),
     (architecture.old_names, "mailboxes/transfer/kinds/base.py", ""),
     (architecture.plain_operations, "domains/migrations/0009.py", "migrations.AddField('x')"),
+    (architecture.plain_operations, "domains/migrations/0009.py", "migrations.RenameField('x')"),
     (
         architecture.signals_and_overridden_writes,
         "mailboxes/models/mail.py",

@@ -9,7 +9,7 @@ from tests.all_pages import PASSWORD
 from tests.legacy_databases import Database
 from tests.postfixadmin import PostfixAdmin
 
-pytestmark = pytest.mark.mariadb
+pytestmark = [pytest.mark.slow, pytest.mark.mariadb]
 
 MAKE = """
 import django; django.setup()

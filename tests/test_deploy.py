@@ -19,7 +19,7 @@ import pytest
 from mailadmin.conf import BASE_DIR
 from tests.servers import free_port
 
-pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
+pytestmark = [pytest.mark.slow, pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
 PATIENCE = 300  # seconds for a first start, most of which is pip
 NOT_SHIPPED = (
     ".git .venv* *.sqlite3* __pycache__ .*_cache .hypothesis first-admin-password *.egg-info"

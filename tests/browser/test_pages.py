@@ -15,7 +15,7 @@ from mailboxes.services.mailboxes import create_mailboxes
 from mailboxes.transfer.plan import workflow
 from tests.base import PASSWORD
 
-pytestmark = [pytest.mark.browser, pytest.mark.mariadb]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.mariadb]
 AXE = next(Path(__file__).parent.parent.glob("vendor/axe-core-*/axe.min.js"))
 LONG_DOMAIN = "a-very-long-name-that-somebody-registered-in-haste-and-kept.example.org"
 LONG_NAME = "thelongestlocalpartwithoutanybreakthatanybodyhaseverseen"

@@ -23,7 +23,7 @@ from mailboxes.postfix.queries import render_for_postfix
 from mailboxes.services.loops import find_loop
 from tests import mailservers
 
-pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
+pytestmark = [pytest.mark.slow, pytest.mark.mailserver, mailservers.needs_root]
 
 MASTER = mailservers.MASTER.replace(
     "- - discard\n", "- - discard -o syslog_name=to/discard\n"

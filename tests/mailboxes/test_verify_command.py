@@ -32,7 +32,7 @@ from tests import mailservers
 from tests.base import PASSWORD, build_world
 from tests.servers import free_port
 
-pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
+pytestmark = [pytest.mark.slow, pytest.mark.mailserver, mailservers.needs_root]
 
 
 @pytest.fixture(scope="module")

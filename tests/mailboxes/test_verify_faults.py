@@ -30,7 +30,7 @@ from tests.mailboxes.test_verify_command import (
     write_aged,
 )
 
-pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
+pytestmark = [pytest.mark.slow, pytest.mark.mailserver, mailservers.needs_root]
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from tests.mailboxes.transfer.legacy_systems import READER, Outcome, Place
 
 LETTERS, DOORS = "pens", "gates"  # accounts of Postfix and Dovecot, for these tests only
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.mariadb,
     pytest.mark.mailserver,
     pytest.mark.django_db(transaction=True),

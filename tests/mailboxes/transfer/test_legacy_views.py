@@ -29,7 +29,11 @@ from tests.mailboxes.test_delivery import (
 )
 from tests.mailboxes.transfer.legacy_systems import CONFIGURATIONS, Place
 
-pytestmark = [pytest.mark.mariadb, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.mariadb,
+    pytest.mark.django_db(transaction=True),
+]
 UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown in virtual mailbox table"
 DENIED = "554 5.7.1 <{}>: Relay access denied"
 

@@ -27,7 +27,7 @@ from tests.mailboxes.transfer.legacy_systems import (
 from tests.mailboxes.transfer.reading import SAMPLES
 from tests.servers import free_port
 
-pytestmark = [pytest.mark.mariadb, pytest.mark.mailserver, mailservers.needs_root]
+pytestmark = [pytest.mark.slow, pytest.mark.mariadb, pytest.mark.mailserver, mailservers.needs_root]
 
 UNKNOWN = "nobody.at.all"
 INSIDE = """
