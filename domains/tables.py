@@ -36,7 +36,8 @@ from mailadmin.accounts.models import Role
 from mailadmin.changes.models import Log
 from mailadmin.names import fold
 from mailadmin.tables.actions import Services
-from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Column, Table
+from mailadmin.tables.columns import Column
+from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 
 # Actions of rows whose name a mailbox or domain may have had before.
 DELETE_ACTIONS = ("delete_domain", "delete_alias_domain", "delete_mailbox", "delete_alias")
@@ -112,7 +113,7 @@ class AliasDomainTable(Table):
     form_class = AliasDomainForm
     slug = "alias-domains"
     icon = "signpost-split"
-    menu_position = 20
+    menu_position = 45
     columns = [
         Column("alias_domain", _("Alias domain"), "key"),
         "target_domain",
@@ -146,6 +147,7 @@ class AdminTable(Table):
     form_class = AdminForm
     slug = "admins"
     icon = "person-badge"
+    menu_group = "access"
     menu_position = 60
     columns = [
         "username",

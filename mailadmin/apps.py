@@ -11,11 +11,13 @@ class MailadminConfig(AppConfig):
         from mailadmin.changes.log_page import TOKEN_ACTION_LABELS, LogTable
         from mailadmin.db.lookups import register_ascii_lookups
         from mailadmin.housekeeping import purge_expired
+        from mailadmin.menu import PLATFORM_ENTRIES
         from mailadmin.tables.bulk_jobs import get_next_bulk_step
         from mailadmin.tables.table import BULK_JOB_KIND
 
         register_ascii_lookups()
         registry.register_table(LogTable())
+        registry.register_menu_entries(*PLATFORM_ENTRIES)
         registry.register_log_actions(TOKEN_ACTION_LABELS)
         registry.register_job_step(BULK_JOB_KIND, get_next_bulk_step)
         registry.register_housekeeping(purge_expired)

@@ -5,18 +5,18 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from mailadmin import __version__, registry
+from mailadmin import __version__
 from mailadmin.accounts.models import Role
 from mailadmin.db.checks import find_nontransactional_tables
+from mailadmin.menu import build_menu
 
 
 def panel_context(request: HttpRequest) -> dict[str, Any]:
     """Return what every page shows: the menu for the user's role, the theme, the version."""
     principal = getattr(request, "user", None)
     role = getattr(principal, "role", None)
-    menu = registry.menu() if role else []
     return {
-        "menu": [entry for entry in menu if entry.allows("list", principal)],
+        "menu": build_menu(principal, request.path) if role else [],
         "is_superadmin": role == Role.SUPERADMIN,
         "is_admin": isinstance(role, Role) and role in Role.ADMINS,
         "myisam_tables": find_nontransactional_tables() if role == Role.SUPERADMIN else (),

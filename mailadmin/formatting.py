@@ -56,6 +56,15 @@ def format_datetime(value: datetime.datetime | None) -> str:
     return formats.date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT")
 
 
+def format_moment(value: datetime.datetime | None) -> str:
+    """Return the time of a moment today, the date of any other."""
+    if not is_known_date(value):
+        return "–"
+    local = timezone.localtime(value)
+    is_today = local.date() == timezone.localdate()
+    return formats.date_format(local, "TIME_FORMAT" if is_today else "SHORT_DATE_FORMAT")
+
+
 def format_size(size: float | str | None) -> str:
     """Return bytes in the MB of the quota columns, large ones in GB."""
     if size in (None, ""):

@@ -1,4 +1,4 @@
-"""What each app adds to the panel: tables, job steps, housekeeping tasks, names of log actions.
+"""The parts that each app adds to the panel: tables, menu entries, job steps, log actions, ….
 
 Each app's `AppConfig.ready()` registers its own. The platform asks the registry and knows no app.
 """
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
     from mailadmin.jobs.models import Job
+    from mailadmin.menu import MenuEntry
     from mailadmin.tables.actions import Text
     from mailadmin.tables.table import Table
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 JobStep = tuple[Callable[..., Any], tuple[Any, ...], int]
 
 tables: dict[str, Table] = {}
+menu_entries: list[MenuEntry] = []
 job_steps: dict[str, Callable[[Job], JobStep | None]] = {}
 held_job_limits: dict[str, int] = {}
 housekeeping_tasks: list[Callable[[], None]] = []
@@ -30,6 +32,11 @@ action_tables: dict[str, set[str]] = {}
 def register_table(table: Table) -> None:
     """Give a table its pages, API resource, menu entry and search."""
     tables[table.slug] = table
+
+
+def register_menu_entries(*entries: MenuEntry) -> None:
+    """Add pages to the menu besides the lists of tables."""
+    menu_entries.extend(entries)
 
 
 def register_job_step(

@@ -11,6 +11,7 @@ class MailboxesConfig(AppConfig):
         from mailadmin import registry
         from mailadmin.db.collations import register_compared_fields
         from mailboxes import log_actions
+        from mailboxes.menu import MENU_ENTRIES
         from mailboxes.models import CachedStat, StandaloneAlias
         from mailboxes.services.contents import count_contents
         from mailboxes.services.domain_deletion import get_next_deletion_step
@@ -19,6 +20,7 @@ class MailboxesConfig(AppConfig):
         from mailboxes.transfer import job_steps
         from mailboxes.welcome_mail import purge_failed_welcome_jobs, run_welcome_step
 
+        registry.register_menu_entries(*MENU_ENTRIES)
         registry.register_table(DomainTable())
         registry.register_table(MailboxTable())
         registry.register_table(AliasTable())

@@ -16,7 +16,8 @@ from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.jobs.models import Job
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import DELETE, Action, Services
-from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Column, Table
+from mailadmin.tables.columns import Column
+from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailboxes import cells
 from mailboxes.domain_forms import DomainForm
 from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value

@@ -17,7 +17,8 @@ from mailadmin.changes.models import Change, Log
 from mailadmin.formatting import unicode_address
 from mailadmin.names import fold
 from mailadmin.tables.cells import RowRenderer, render_template_cell
-from mailadmin.tables.table import MAX_DOMAIN_QUERIES, Column, Table
+from mailadmin.tables.columns import Column
+from mailadmin.tables.table import MAX_DOMAIN_QUERIES, Table
 
 TOKEN_ACTION_LABELS = {
     "create_token": _("token made"),
@@ -42,6 +43,7 @@ class LogTable(Table):
     model = Log
     slug = "log"
     icon = "clock-history"
+    menu_group = "system"
     menu_position = 70
     is_searched = False
     columns = [

@@ -5,22 +5,20 @@ all rows have in common is made once; only cells with a template of their own us
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
-from django.middleware.csrf import get_token
 from django.template import Context, Template
 from django.template.base import render_value_in_context
 from django.template.loader import get_template
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from mailadmin.formatting import (
     format_datetime,
-    icon,
+    format_moment,
     key_url,
     percent_of,
     unicode_address,
@@ -28,35 +26,18 @@ from mailadmin.formatting import (
 )
 
 if TYPE_CHECKING:
-    from mailadmin.tables.table import Column, Table
+    from mailadmin.tables.columns import Column
+from mailadmin.tables.table import Table
 
-TOGGLE_HTML = (
-    '<form method="post" action="{url}" hx-post="{url}" hx-swap="outerHTML">'
-    '<input type="hidden" name="csrfmiddlewaretoken" value="{token}">'
-    '<input type="hidden" name="field" value="{name}">'
-    '<input type="hidden" name="value" value="{other}">'
-    '<input type="hidden" name="back" value="{back}">'
-    '<button id="switch-{name}-{key}" class="switch{on}" role="switch" aria-checked="{checked}"'
-    ' aria-label="{row}: {label}"><i></i></button></form>'
-)
 SELECT_CELL_HTML = (
     '<td class="select-cell"><input form="bulk" type="checkbox" class="form-check-input"'
     ' name="keys" value="{key}" aria-label="{label}"></td>'
 )
 METER_HTML = '<progress class="bar {}" max="100" value="{}" aria-label="{}">{}%</progress>'
-ROW_ACTION_HTML = (
-    '<a class="btn btn-sm {look}" href="{url}" title="{title}" aria-label="{label}">{icon}</a>'
-)
-ROW_ACTIONS = (
-    ("edit", "btn-outline-secondary", gettext_noop("Edit"), gettext_noop("Edit %(row)s"), "pencil"),
-    (
-        "delete",
-        "btn-outline-danger",
-        gettext_noop("Delete"),
-        gettext_noop("Delete %(row)s"),
-        "trash3",
-    ),
-)
+# A link to the row's page, where all its actions are; with JavaScript it opens a menu of them.
+ROW_MENU_HTML = '<td class="rowmenu"><a href="{url}"{off} aria-label="{label}">⋯</a></td>'
+MOMENT_HTML = '<span class="moment" title="{}">{}</span>'
+DOT_HTML = '<i class="dot{look}" role="img" aria-label="{label}"></i>'
 
 CellRenderer = Callable[["RowRenderer", Any, str, Any], str]
 
@@ -65,79 +46,75 @@ class RowRenderer:
     """Render rows of one table for the user of a request."""
 
     def __init__(
-        self, request: HttpRequest, table: "Table", context: Context | None = None
+        self,
+        request: HttpRequest,
+        table: "Table",
+        context: Context | None = None,
+        columns: "Sequence[Column] | None" = None,
     ) -> None:
         self.table, self.context = table, Context() if context is None else context
+        self.shown_columns = table.list_columns if columns is None else columns
         self.allowed_screens = table.allowed_screens(request.user)
-        self.csrf_token = get_token(request)
-        self.return_query = "?" + request.GET.urlencode()
-        self.select_label = _("Tick %(row)s")
-        self.boolean_badges = {
-            True: format_html('<span class="badge text-bg-success">{}</span>', _("yes")),
-            False: format_html('<span class="badge text-bg-secondary">{}</span>', _("no")),
+        self.select_label = _("Select %(row)s")
+        self.menu_label = _("Actions for %(row)s")
+        self.boolean_texts = {True: _("yes"), False: _("no")}
+        self.dots = {
+            True: format_html(DOT_HTML, look=" on", label=_("active")),
+            False: format_html(DOT_HTML, look="", label=_("inactive")),
         }
-        self.toggles = table.toggles if self.allowed_screens.get("toggle") else {}
-        self.actions = [
-            (screen, look, _(title), _(label), icon(picture))
-            for screen, look, title, label, picture in ROW_ACTIONS
-            if self.allowed_screens.get(screen)
+        self.has_menu = bool(
+            {"edit", "delete"} & {s for s, may in self.allowed_screens.items() if may}
+        )
+
+    @functools.cached_property
+    def columns(self) -> list[tuple[str, str, CellRenderer]]:
+        """Return (name, opening tag of a cell, renderer) of each column but the first."""
+        return [
+            (
+                column.name,
+                "<td>" if column.name in self.table.card_columns else '<td class="minor">',
+                get_cell_renderer(column),
+            )
+            for column in self.shown_columns[1:]
         ]
 
     @functools.cached_property
-    def columns(self) -> list[tuple[str, str, str, CellRenderer]]:
-        """Return (name, opening of a cell, opening of an empty cell, renderer) of each column."""
-        columns = []
-        for number, column in enumerate(self.table.list_columns):
-            label = escape(column.label)
-            full = f'<td class="main" data-label="{label}">' if not number else None
-            blank = full or f'<td class="blank" data-label="{label}">'
-            render = get_cell_renderer(column)
-            columns.append((column.name, full or f'<td data-label="{label}">', blank, render))
-        return columns
+    def main_column(self) -> tuple[str, CellRenderer]:
+        column = self.shown_columns[0]
+        return column.name, get_cell_renderer(column)
 
     def render_rows(self, rows: list[Any]) -> SafeString:
         """Return these rows as HTML."""
         return mark_safe("".join(map(self.render_row, rows)))  # noqa: S308 (each cell is escaped)
 
     def render_row(self, row: Any) -> str:
-        parts = ["<tr>"]
-        if self.allowed_screens.get("bulk"):
+        is_selectable = self.allowed_screens.get("bulk")
+        parts = ["<tr>" if is_selectable else '<tr class="no-select">']
+        if is_selectable:
             label = self.select_label % {"row": row}
             parts.append(format_html(SELECT_CELL_HTML, key=row.pk, label=label))
-        for name, full, blank, render in self.columns:
-            value = stored_value(row, name)
-            parts += (blank if value == "" else full, render(self, row, name, value), "</td>")
-        if self.actions:
-            parts += ('<td class="rowactions">', *self.iter_action_links(row), "</td>")
+        name, render = self.main_column
+        parts += ('<td class="main">', self.render_state(row))
+        parts += (render(self, row, name, stored_value(row, name)), "</td>")
+        for name, opening, render in self.columns:
+            parts += (opening, render(self, row, name, stored_value(row, name)), "</td>")
+        if self.has_menu:
+            parts.append(self.render_menu_link(row))
         parts.append("</tr>\n")
         return "".join(parts)
 
-    def iter_action_links(self, row: Any) -> Iterator[str]:
-        """Yield the links to the screens of a row."""
-        for screen, look, title, label, picture in self.actions:
-            yield format_html(
-                ROW_ACTION_HTML,
-                look=look,
-                url=self.table.url(screen, row.pk),
-                title=title,
-                label=label % {"row": row},
-                icon=picture,
-            )
+    def render_state(self, row: Any) -> str:
+        """Return the dot that says whether a row is active."""
+        return self.dots[bool(row.active)] if self.table.has_state else ""
 
-    def render_toggle(self, row: Any, name: str, value: Any) -> SafeString:
-        """Return the switch of one column of a row."""
+    def render_menu_link(self, row: Any) -> str:
+        """Return the link to the row's actions, with the switches of the row that are off."""
+        off = " ".join(name for name in self.table.toggles if not getattr(row, name))
         return format_html(
-            TOGGLE_HTML,
-            url=self.table.url("toggle", row.pk),
-            token=self.csrf_token,
-            name=name,
-            other="0" if value else "1",
-            back=self.return_query,
-            key=row.pk,
-            on=" on" if value else "",
-            checked="true" if value else "false",
-            row=row,
-            label=self.table.toggles.get(name, name),
+            ROW_MENU_HTML,
+            url=self.table.row_url(row.pk),
+            off=format_html(' data-off="{}"', off) if off else "",
+            label=self.menu_label % {"row": row},
         )
 
 
@@ -175,13 +152,11 @@ def get_engine_template(name: str) -> Template:
 
 
 def render_boolean_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    if name in renderer.toggles:
-        return renderer.render_toggle(row, name, value)
-    return renderer.boolean_badges[bool(value)]
+    return renderer.boolean_texts[bool(value)]
 
 
 def render_text_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    return format_html('<span class="textcell">{}</span>', value) if value else ""
+    return escape(value) if value else ""
 
 
 def render_number_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
@@ -189,24 +164,19 @@ def render_number_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -
 
 
 def render_datetime_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    return format_html('<small class="moment">{}</small>', format_datetime(value))
+    return format_html(MOMENT_HTML, format_datetime(value), format_moment(value))
 
 
 def render_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    if renderer.allowed_screens.get("edit"):
-        return format_html('<a href="{}">{}</a>', renderer.table.url("edit", row.pk), row)
-    return format_html("<span>{}</span>", row)
+    if url := renderer.table.row_url(row.pk):
+        return format_html('<a href="{}">{}</a>', url, row)
+    return escape(row)
 
 
 def render_domain_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     if not value or "." not in value:
         return escape(value or "")
-    link = '<a class="textcell" href="{}">{}</a>'
-    return format_html(link, key_url("domain", value), unicode_address(value))
-
-
-def render_domain_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    return format_html('<a href="{}">{}</a>', key_url("domain", row.pk), row)
+    return format_html('<a href="{}">{}</a>', key_url("domain", value), unicode_address(value))
 
 
 CELL_RENDERERS: dict[str, CellRenderer] = {
@@ -216,5 +186,4 @@ CELL_RENDERERS: dict[str, CellRenderer] = {
     "datetime": render_datetime_cell,
     "key": render_key_cell,
     "domain": render_domain_cell,
-    "domain_key": render_domain_key_cell,
 }

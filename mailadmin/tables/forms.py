@@ -21,6 +21,7 @@ from mailadmin.db.fields import get_column_field, validate_column
 from mailadmin.db.models import has_generated_key
 from mailadmin.names import validate_single_line, validate_text
 from mailadmin.tables.form_fields import RowChoiceMixin
+from mailadmin.tables.form_sections import Section
 
 if TYPE_CHECKING:
     from mailadmin.tables.actions import Service, Services
@@ -32,6 +33,7 @@ class ValidatedTextForm(forms.Form):
     """A form that refuses control characters in its texts."""
 
     actor: Actor
+    sections: Sequence[Section] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -48,6 +50,11 @@ class ValidatedTextForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         super().clean()
         return self.cleaned_data
+
+    @property
+    def visible_field_errors(self) -> list[forms.BoundField]:
+        """Return the fields with errors, for the summary above the form."""
+        return [field for field in self.visible_fields() if field.errors]
 
 
 class ConflictCheckedForm(ValidatedTextForm):

@@ -1,7 +1,6 @@
 """`Table`, the declaration of one table. Pages, API, commands and imports hold such an object."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +12,6 @@ from django.utils.translation import gettext_lazy
 
 from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.changes.perform import Actor, SeenVersion, perform
-from mailadmin.db.fields import DomainField, get_column_field
 from mailadmin.db.models import has_generated_key
 from mailadmin.db.pagination import can_union_slices
 from mailadmin.formatting import key_url
@@ -23,6 +21,7 @@ from mailadmin.jobs.services import start_job
 from mailadmin.names import try_normalize_address, try_normalize_domain
 from mailadmin.tables import cascade
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services, Text
+from mailadmin.tables.columns import Column, build_column
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import Page, read_page
@@ -33,18 +32,6 @@ READ_ROLES = dict.fromkeys(("list", "export"), Role.ADMINS)
 WRITE_SCREENS = ("create", "edit", "toggle", "bulk", "delete", "import")
 DATE_COLUMNS = ("created", "modified")  # exported, and ignored by imports
 MAX_DOMAIN_QUERIES = 100  # up to so many domains, a page reads the rows domain by domain
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a list that is not simply a field: its heading and how to render its cells.
-
-    `cell` is a name of `cells.CELL_RENDERERS`, a function like those, or a template.
-    """
-
-    name: str
-    label: Text
-    cell: str | Callable[..., str]
 
 
 class Table:
@@ -58,9 +45,13 @@ class Table:
     services = Services()
     slug = ""
     icon = "table"
+    menu_group = "mail"
     menu_position = 0
     is_searched = True  # by the global search
     columns: Sequence[str | Column] = ()
+    hidden_columns: Sequence[str] = ()  # of `columns`, shown where a reader chooses them
+    card_columns: Sequence[str] = ()  # shown besides the first on a narrow screen
+    detail_url_name = ""  # of the page of one row; without one a row opens in its form
     search_fields: Sequence[str] = ()
     filter_names: Sequence[str] = ("domain", "active", "q")
     domain_lookup = "domain"
@@ -175,17 +166,15 @@ class Table:
         """Add to the rows of a page what their cells show from other tables."""
         return rows
 
+    def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
+        """Return how many rows match, where that is known without counting them."""
+        return None
+
     # Columns
 
     @property
     def list_columns(self) -> list[Column]:
-        return [self.column(name) for name in self.columns]
-
-    def column(self, name: str | Column) -> Column:
-        if isinstance(name, Column):
-            return name
-        field = get_column_field(self.model, name)
-        return Column(name, capfirst(field.verbose_name), get_cell_kind(field))
+        return [build_column(self.model, name) for name in self.columns]
 
     @property
     def key_column(self) -> str:
@@ -253,7 +242,7 @@ class Table:
         return []
 
     def url_after_save(self, row: Any) -> str:
-        return self.list_url(row)
+        return self.row_url(row.pk)
 
     # Many rows
 
@@ -320,20 +309,13 @@ class Table:
         name = f"{self.slug}-{screen}"
         return reverse(name) if key is None else key_url(name, key)
 
+    def row_url(self, key: Any) -> str:
+        """Return the page of a row, else its form; empty if there is neither."""
+        if self.detail_url_name:
+            return key_url(self.detail_url_name, key)
+        return self.url("edit", key) if "edit" in self.roles else ""
+
     def list_url(self, row: Any) -> str:
         """Return the list, filtered by the domain of this row."""
         domain = getattr(row, "domain_id", None)
         return self.url("list") + (f"?{urlencode({'domain': domain})}" if domain else "")
-
-
-def get_cell_kind(field: models.Field) -> str:
-    match field:
-        case models.BooleanField():
-            return "boolean"
-        case models.DateTimeField():
-            return "datetime"
-        case models.ForeignKey(target_field=DomainField()):
-            return "domain"
-        case models.IntegerField():
-            return "number"
-    return "key" if field.primary_key else "text"

@@ -3,15 +3,24 @@
 from typing import Any
 
 from django import template
+from django.forms import BoundField
 from django.template import Context
 from django.utils import formats
+from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
 from mailadmin import formatting, passwords
 from mailadmin.tables.cells import RowRenderer
+from mailadmin.tables.columns import Column
+from mailadmin.tables.form_sections import build_sections
 from mailadmin.tables.table import Table
 
 register = template.Library()
+WIDGET_CLASSES = {
+    "select": "form-select",
+    "checkbox": "form-check-input",
+    "checkboxselectmultiple": "",
+}
 
 register.simple_tag(formatting.icon)
 register.filter(formatting.unicode_address)
@@ -22,7 +31,9 @@ register.filter(formatting.percent_of)
 register.filter(formatting.format_limit)
 register.filter(formatting.usage_level)
 register.filter(formatting.iter_change_values)
+register.filter(formatting.format_moment)
 register.filter(passwords.find_unsupported_scheme)
+register.filter("form_sections", build_sections)
 
 
 @register.simple_tag
@@ -31,9 +42,18 @@ def table_url(table: Table, screen: str, key: Any = None) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def render_table_rows(context: Context, rows: list[Any]) -> str:
+def render_table_rows(context: Context, rows: list[Any], columns: list[Column]) -> str:
     """Return the rows of a list page as HTML."""
-    return RowRenderer(context["request"], context["table"], context).render_rows(rows)
+    return RowRenderer(context["request"], context["table"], context, columns).render_rows(rows)
+
+
+@register.filter
+def bootstrap_widget(field: BoundField) -> SafeString:
+    """Return the widget of a field with Bootstrap's classes, marked where the field has errors."""
+    classes = WIDGET_CLASSES.get(field.widget_type, "form-control")
+    own = field.field.widget.attrs.get("class", "")
+    names = " ".join(filter(None, (classes, own, "is-invalid" if field.errors else "")))
+    return field.as_widget(attrs={"class": names})
 
 
 @register.filter
@@ -51,13 +71,6 @@ def lookup(mapping: dict[Any, Any], key: Any) -> Any:
 def format_row_count(count: int) -> str:
     text = ngettext("%(count)s row", "%(count)s rows", count)
     return text % {"count": formats.number_format(count)}
-
-
-@register.simple_tag(takes_context=True)
-def is_current_page(context: Context, url: str) -> bool:
-    """Return whether a menu entry points to the current page."""
-    path = context["request"].path
-    return path == url if url == "/" else path.startswith(url)
 
 
 @register.simple_tag

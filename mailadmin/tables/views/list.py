@@ -16,11 +16,15 @@ from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.db.pagination import iter_pages
 from mailadmin.names import try_normalize_domain
+from mailadmin.tables.actions import Action
+from mailadmin.tables.columns import Column
 from mailadmin.tables.csv_cells import EchoWriter, escape_formula, format_cell
 from mailadmin.tables.pages import InvalidCursor, Page
 from mailadmin.tables.views.base import FilteredView, TableView
 
 MAX_PICKER_CHOICES = 20
+COLUMNS_COOKIE = "mailadmin_columns"
+YEAR = 365 * 24 * 60 * 60
 
 
 class TableListView(FilteredView, TemplateView):
@@ -29,11 +33,37 @@ class TableListView(FilteredView, TemplateView):
     screen = "list"
     route = ""
 
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if "choose_columns" in request.GET:
+            return self.store_columns(request.GET.getlist("column"))
+        return super().get(request, *args, **kwargs)
+
+    def store_columns(self, names: list[str]) -> HttpResponse:
+        """Remember the chosen columns in a cookie of this table."""
+        chosen = [column.name for column in self.table.list_columns if column.name in names]
+        response = redirect(self.build_page_url() if self.filters else self.table.url("list"))
+        path = self.table.url("list")
+        response.set_cookie(
+            COLUMNS_COOKIE, ".".join(chosen) or "-", path=path, max_age=YEAR, samesite="Lax"
+        )
+        return response
+
+    def get_columns(self) -> list[Column]:
+        """Return the chosen columns, else those that are not hidden; the first one always."""
+        chosen = self.request.COOKIES.get(COLUMNS_COOKIE, "").split(".")
+        first, *others = self.table.list_columns
+        if chosen == [""]:
+            return [first, *(c for c in others if c.name not in self.table.hidden_columns)]
+        return [first, *(column for column in others if column.name in chosen)]
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         page = self.get_page()
         rows, is_reversed = page.rows, self.request.GET.get("dir") == "desc"
         return super().get_context_data(
             rows=self.table.prefetch_cells(rows, self.request.user),
+            columns=self.get_columns(),
+            count=self.get_count(page),
+            menu_actions=self.get_menu_actions(),
             filters=self.filters,
             filter_query=self.filter_query,
             is_ascending=self.is_ascending,
@@ -42,6 +72,17 @@ class TableListView(FilteredView, TemplateView):
             reversed_url=self.build_page_url(dir="asc" if is_reversed else "desc"),
             **kwargs,
         )
+
+    def get_count(self, page: Page) -> int | None:
+        """Return how many rows match: all of them are on this page, or the table knows it."""
+        if not (page.has_previous or page.has_next):
+            return len(page.rows)
+        return self.table.count(self.request.user, self.filters)
+
+    def get_menu_actions(self) -> list[Action]:
+        """Return the switches that the menu of a row offers."""
+        may = self.table.allows("toggle", self.request.user)
+        return [action for action in self.table.actions if action.field] if may else []
 
     def get_page(self) -> Page:
         cursors = {name: self.request.GET.get(name) or None for name in ("after", "before")}

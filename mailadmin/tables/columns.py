@@ -1,0 +1,43 @@
+"""The columns of lists: their headings and how to render their cells."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import models
+from django.utils.text import capfirst
+
+from mailadmin.db.fields import DomainField, get_column_field
+from mailadmin.tables.actions import Text
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list that is not simply a field.
+
+    `cell` is a name of `cells.CELL_RENDERERS`, a function like those, or a template.
+    """
+
+    name: str
+    label: Text
+    cell: str | Callable[..., str]
+
+
+def build_column(model: type[models.Model], name: str | Column) -> Column:
+    """Return the column that shows a field of the model, or the given one."""
+    if isinstance(name, Column):
+        return name
+    field = get_column_field(model, name)
+    return Column(name, capfirst(field.verbose_name), get_cell_kind(field))
+
+
+def get_cell_kind(field: models.Field) -> str:
+    match field:
+        case models.BooleanField():
+            return "boolean"
+        case models.DateTimeField():
+            return "datetime"
+        case models.ForeignKey(target_field=DomainField()):
+            return "domain"
+        case models.IntegerField():
+            return "number"
+    return "key" if field.primary_key else "text"

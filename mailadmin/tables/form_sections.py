@@ -1,0 +1,64 @@
+"""The sections of a form page: headings with the fields below them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.forms import BoundField
+
+from mailadmin.tables.actions import Text
+
+if TYPE_CHECKING:
+    from mailadmin.tables.forms import ValidatedTextForm
+
+ADDRESS_FIELDS = ("local_part", "domain")  # shown as one control
+
+
+@dataclass(frozen=True)
+class Section:
+    """Fields that belong together; advanced ones are folded until somebody opens them."""
+
+    title: Text
+    fields: Sequence[str]
+    help: Text = ""
+    is_advanced: bool = False
+
+
+@dataclass(frozen=True)
+class BoundSection:
+    """A section with the fields that one form has of it."""
+
+    section: Section
+    fields: Sequence[Any]  # bound fields; a list of them is one control
+
+    @property
+    def has_errors(self) -> bool:
+        return any(field.errors for field in iter_bound_fields(self.fields))
+
+
+def iter_bound_fields(fields: Sequence[Any]) -> Iterator[BoundField]:
+    for field in fields:
+        yield from field if isinstance(field, list) else [field]
+
+
+def build_sections(form: "ValidatedTextForm") -> list[BoundSection]:
+    """Return the sections of a form that have fields; fields of no section are in the first."""
+    names = [name for name, field in form.fields.items() if not field.widget.is_hidden]
+    listed = {name for section in form.sections for name in section.fields}
+    first, *others = form.sections or (Section("", ()),)
+    rest = [name for name in names if name not in listed]
+    found = [
+        BoundSection(section, bind_fields(form, [name for name in chosen if name in names]))
+        for section, chosen in (
+            (first, [*first.fields, *rest]),
+            *((section, section.fields) for section in others),
+        )
+    ]
+    return [section for section in found if section.fields]
+
+
+def bind_fields(form: "ValidatedTextForm", names: Sequence[str]) -> list[Any]:
+    """Return the bound fields of these names, local part and domain as one."""
+    if tuple(names[:2]) == ADDRESS_FIELDS:
+        return [[form[name] for name in ADDRESS_FIELDS], *(form[name] for name in names[2:])]
+    return [form[name] for name in names]

@@ -1,0 +1,31 @@
+"""The pages of this app in the main menu."""
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.accounts.models import Role
+from mailadmin.menu import MenuEntry
+
+MENU_ENTRIES = (
+    MenuEntry(
+        _("Forwarding"),
+        "forward",
+        "own-forwarding",
+        Role.MAILBOX,
+        position=10,
+        is_enabled=lambda: settings.MAILADMIN_EDIT_ALIAS,
+    ),
+    MenuEntry(
+        _("Vacation reply"),
+        "umbrella",
+        "own-vacation",
+        Role.MAILBOX,
+        position=20,
+        is_enabled=lambda: settings.MAILADMIN_VACATION,
+    ),
+    MenuEntry(_("Password"), "key", "own-password", Role.MAILBOX, position=30),
+    MenuEntry(_("Explain"), "compass", "explain", Role.ADMINS, "tools", 10),
+    MenuEntry(_("Import"), "box-arrow-in-down", "imports", Role.ADMINS, "tools", 20),
+    MenuEntry(_("Export"), "box-arrow-up", "export", Role.SUPERADMIN, "tools", 30),
+    MenuEntry(_("Mail server"), "hdd-network", "mailserver", Role.SUPERADMIN, "system", 10),
+)
