@@ -71,7 +71,7 @@ class RowRenderer:
         self.allowed_screens = table.allowed_screens(request.user)
         self.csrf_token = get_token(request)
         self.return_query = "?" + request.GET.urlencode()
-        self.select_label = _("Tick %(row)s")
+        self.select_label = _("Select %(row)s")
         self.boolean_badges = {
             True: format_html('<span class="badge text-bg-success">{}</span>', _("yes")),
             False: format_html('<span class="badge text-bg-secondary">{}</span>', _("no")),
