@@ -278,7 +278,7 @@ SETTINGS = (
         "MAILADMIN_WELCOME_TEXT",
         "",
         parse_text,
-        "text of the mail to a new mailbox (`\\n` is a new line); without it the panel's own words",
+        "text of the welcome email (`\\n` is a line break); default: the built-in text",
     ),
     EnvironmentSetting(
         "MAILADMIN_UNDO_DAYS",

@@ -168,11 +168,13 @@ def check_schema(staging: Staging, system: str, required: Mapping[str, Iterable[
     """Raise SourceError unless these tables exist, each with these columns."""
     for table, columns in required.items():
         if not staging.has_table(table):
-            text = _("This is not a %(system)s database: it has no table %(table)s.")
+            text = _("This is not a valid %(system)s database: the table %(table)s is missing.")
             raise SourceError(text % {"system": system, "table": table})
         for column in columns:
             if not staging.has_table(table, column):
-                text = _("This is not a %(system)s database: %(table)s has no column %(column)s.")
+                text = _(
+                    "This is not a valid %(system)s database: %(table)s has no column %(column)s."
+                )
                 raise SourceError(text % {"system": system, "table": table, "column": column})
 
 
