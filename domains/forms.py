@@ -28,7 +28,7 @@ LIMIT_HELP = _("0 is unlimited, -1 allows none.")
 class DomainChoiceField(RowChoiceMixin, DomainFormField):
     """One of the domains in the user's scope."""
 
-    missing_text = _("You have no domain %(name)s.")
+    missing_text = _("You do not manage the domain %(name)s.")
 
     def __init__(self, **options: Any) -> None:
         super().__init__(model=Domain, url_name="domains-pick", **options)
@@ -65,14 +65,14 @@ class BaseDomainForm(TableForm):
         password_expiry: Any = self.fields["password_expiry"]
         password_expiry.min_value = 0
         self.fields["password_expiry"].validators.append(min_value_validator(0))
-        self.fields["password_expiry"].help_text = _("0: passwords do not expire.")
+        self.fields["password_expiry"].help_text = _("0 means passwords do not expire.")
         if not self.is_edit:
             self._set_defaults()
 
     def clean_transport(self) -> str:
         value = self.cleaned_data["transport"]
         if value not in dict(self._get_transport_choices()):
-            raise ValidationError(_("This is not one of the transports."))
+            raise ValidationError(_("Select one of the available transports."))
         return value
 
     def clean_password_expiry(self) -> int:
@@ -119,7 +119,9 @@ class AliasDomainForm(TableForm):
 
     alias_domain = DomainChoiceField(
         label=_("Alias domain"),
-        help_text=_("Mail to this domain goes to the same names in the other one."),
+        help_text=_(
+            "Mail to this domain is delivered to the same local parts in the target domain."
+        ),
     )
     target_domain = DomainChoiceField(label=_("Target domain"))
 
@@ -145,13 +147,11 @@ class AdminForm(NewPasswordMixin, TableForm):
 
     create_only_fields = ("username",)
 
-    username = AddressFormField(
-        label=_("Address"), help_text=_("The admin signs in with this address.")
-    )
+    username = AddressFormField(label=_("Address"), help_text=_("Used to sign in."))
     domains = LineListField(
         label=_("Domains"),
         required=False,
-        help_text=_("One domain a line. A superadmin needs none."),
+        help_text=_("One domain per line. Superadmins manage all domains and need none."),
     )
 
     class Meta:
@@ -200,11 +200,11 @@ class TransportForm(TableForm):
     create_only_fields = ("pattern",)
 
     pattern = PatternFormField(
-        label=_("Mail for"),
+        label=_("Recipients"),
         help_text=_(
-            "joe@example.org, example.org, .example.org (its sub-domains) or * (everything else). "
-            "* takes the mail of this server’s own mailboxes and of the machine itself too, but "
-            "for domains that have a row of their own with the transport “:”."
+            "joe@example.org, example.org, .example.org (its subdomains) or * (everything"
+            " else). “*” also reroutes your own domains and the mail server itself,"
+            " except domains that have their own row with the transport “:”."
         ),
     )
 
@@ -213,9 +213,9 @@ class TransportForm(TableForm):
         fields = ["pattern", "transport", "active", "description"]
         help_texts = {
             "transport": _(
-                "A service of master.cf and where it leads: smtp:[mx.example.org]:25, "
-                "lmtp:unix:private/name, error:5.1.1 text, discard: – or “:” for the way "
-                "that mail would go without this row."
+                "A service of master.cf and its next hop: smtp:[mx.example.org]:25,"
+                " lmtp:unix:private/name, error:5.1.1 text, discard: – or “:” for default"
+                " delivery."
             )
         }
 

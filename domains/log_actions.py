@@ -9,7 +9,7 @@ ACTION_LABELS = {
     "create_alias_domain": _("alias domain created"),
     "edit_alias_domain": _("alias domain changed"),
     "delete_alias_domain": _("alias domain deleted"),
-    "edit_alias_domain_state": _("alias domain switched"),
+    "edit_alias_domain_state": _("alias domain status changed"),
     "create_admin": _("admin created"),
     "edit_admin": _("admin changed"),
     "delete_admin": _("admin deleted"),

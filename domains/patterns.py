@@ -25,11 +25,11 @@ SERVICE_NAME_RE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # a name in maste
 FOREIGN_SYNTAXES = (
     (
         re.compile(r"\*?@(?P<name>.+)"),
-        _("“%(value)s” is never asked for. For everybody at a domain write %(name)s alone."),
+        _("“%(value)s” never matches. Use %(name)s for all addresses in the domain."),
     ),
     (
         re.compile(r"\*\.(?P<name>.+)"),
-        _("“%(value)s” is never asked for. For all sub-domains write .%(name)s with a dot."),
+        _("“%(value)s” never matches. Use .%(name)s (with a dot) for all subdomains."),
     ),
 )
 
@@ -92,14 +92,15 @@ def validate_transport(value: Any) -> None:
     """Accept `service:nexthop`, of which either part may be empty."""
     validate_single_line(value)
     if not value.isascii():
-        raise ValidationError(
-            _("Postfix reads letters, digits and signs of ASCII here, no others.")
-        )
+        raise ValidationError(_("Use ASCII characters only: Postfix does not accept others here."))
     service = value.partition(":")[0]
     refuse_bare_server(service, value)
     if not is_service_name(service, value):
         raise ValidationError(
-            _("“%(service)s” is no service of master.cf, such as smtp in smtp:[mx.example.org]."),
+            _(
+                "“%(service)s” is not a service of master.cf, such as smtp in"
+                " smtp:[mx.example.org]."
+            ),
             params={"service": service},
         )
 
@@ -126,8 +127,8 @@ def find_service_problem(service: str) -> Any:
         return ""
     if service == VIRTUAL_AGENT:
         return _(
-            "“virtual” delivers past Dovecot, and the written main.cf has no settings for it: mail "
-            "would wait in the queue and then bounce. For the usual delivery write “:”."
+            "“virtual” bypasses Dovecot, and the generated main.cf has no settings for"
+            " it: mail would be deferred and then bounce. Use “:” for default delivery."
         )
     text = _("“%(service)s” is not a delivery service of master.cf. Known: %(known)s.")
     return text % {"service": service, "known": ", ".join(get_delivery_services())}
@@ -161,7 +162,7 @@ def refuse_bare_server(service: str, value: Any) -> None:
     """Refuse `mx.example.org` alone, which Postfix would take for a service."""
     if is_server_name(service):
         raise ValidationError(
-            _("“%(server)s” is a server, and before it stands how to reach it: smtp:[%(server)s]"),
+            _("“%(server)s” is a server name. Put the transport before it: smtp:[%(server)s]"),
             params={"server": service.strip("[]")},
         )
 

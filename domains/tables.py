@@ -48,7 +48,7 @@ def old_mail_notices(row: Any) -> list[str]:
     domain = getattr(row, "domain_id", row.pk)
     if not Log.objects.filter(domain=domain, action__in=DELETE_ACTIONS, data=row.pk).exists():
         return []
-    text = gettext("%(row)s existed before: its old mail may still lie on the disk.")
+    text = gettext("%(row)s existed before: its old mail may still be on disk.")
     return [text % {"row": row}]
 
 
@@ -86,7 +86,7 @@ class BaseDomainTable(Table):
         "mailboxes": 50,
         "aliases": 100,
     }
-    empty_text = _("There are no domains yet. The first one is where everything begins.")
+    empty_text = _("No domains yet. Start by adding your first domain.")
 
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
         states = DomainState.objects.in_bulk([row.pk for row in rows])
@@ -127,7 +127,7 @@ class AliasDomainTable(Table):
         ["alias_domain", "target_domain", "description", "active", *DATE_COLUMNS], Role.ADMINS
     )
     example_values = {"alias_domain": "example.com", "target_domain": "example.org"}
-    empty_text = _("There are no alias domains. One makes a domain a mirror of another.")
+    empty_text = _("No alias domains yet. An alias domain mirrors the addresses of another domain.")
     services = Services(
         create=create_alias_domains,
         edit=edit_alias_domain,
@@ -168,7 +168,7 @@ class AdminTable(Table):
         "password": "correct-horse-42",
         "domains": ["example.org"],
     }
-    empty_text = _("There are no admins.")
+    empty_text = _("No admins yet.")
     services = Services(
         create=admins.create_admins,
         edit=admins.edit_admin,
@@ -223,7 +223,7 @@ class TransportTable(Table):
         ["pattern", "transport", "description", "active", *DATE_COLUMNS], Role.SUPERADMIN
     )
     example_values = {"pattern": ".example.net", "transport": "smtp:[mx.example.net]:25"}
-    empty_text = _("There are no transports. Mail goes the usual way, or that of its domain.")
+    empty_text = _("No transports. Mail uses the default or the domain's transport.")
     services = Services(
         create=transports.create_transports,
         edit=transports.edit_transport,
@@ -242,5 +242,8 @@ class TransportTable(Table):
         if row.pk != WILDCARD_PATTERN:
             return []
         names, _more = self.domains_taken_by_wildcard()
-        text = gettext("“*” takes the mail of this server’s own mailboxes too: %(domains)s")
+        text = gettext(
+            "“*” also reroutes your own domains: %(domains)s. Add a “:” (default"
+            " delivery) row for each."
+        )
         return [text % {"domains": ", ".join(names)}] if names else []

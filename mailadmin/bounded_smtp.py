@@ -55,7 +55,7 @@ class BoundedSessionMixin(smtplib.SMTP):
             match = REPLY_RE.match(line.rstrip(b"\r\n"))
             if not match:
                 self.close()
-                raise smtplib.SMTPException("the server does not answer by SMTP")
+                raise smtplib.SMTPException("the server does not speak SMTP")
             texts.append(match[3].strip())
             if match[2] != b"-":
                 return int(match[1]), b"\n".join(texts)
@@ -63,12 +63,12 @@ class BoundedSessionMixin(smtplib.SMTP):
     def starttls(self, *args: Any, **options: Any) -> tuple[int, bytes]:
         """Start TLS; refuse bytes that arrived before it, as they are not authenticated."""
         if self.sock is None:
-            raise smtplib.SMTPServerDisconnected("the connection is closed")
+            raise smtplib.SMTPServerDisconnected("the connection was closed")
         with shutdown_after(self.sock, self.remaining_seconds()):
             reply = super().starttls(*args, **options)
         if self.unread:
             self.close()
-            raise smtplib.SMTPException("the server speaks before the encryption begins")
+            raise smtplib.SMTPException("the server sent data before TLS started")
         return reply
 
     def quit(self) -> tuple[int, bytes]:
@@ -96,7 +96,7 @@ class BoundedSessionMixin(smtplib.SMTP):
 
     def _receive(self) -> bytes:
         if not self.sock:
-            raise smtplib.SMTPServerDisconnected("the connection is closed")
+            raise smtplib.SMTPServerDisconnected("the connection was closed")
         try:
             self.sock.settimeout(self.remaining_seconds())
             data = self.sock.recv(CHUNK_SIZE)
@@ -107,7 +107,7 @@ class BoundedSessionMixin(smtplib.SMTP):
         self.received_bytes += len(data)
         if not data or self.received_bytes > MAX_SESSION_BYTES:
             self.close()
-            reason = "too long a reply" if data else "connection unexpectedly closed"
+            reason = "reply too long" if data else "connection unexpectedly closed"
             raise smtplib.SMTPServerDisconnected(reason)
         return data
 

@@ -15,7 +15,7 @@ def report_database_errors() -> Iterator[None]:
         yield
     except DatabaseError as error:
         name = connection.settings_dict["NAME"]
-        text = _("The database %(name)s: %(error)s (has “mailadmin migrate” been run?)")
+        text = _("Database %(name)s: %(error)s (have you run “mailadmin migrate”?)")
         raise CommandError(text % {"name": name, "error": error}) from error
 
 

@@ -80,14 +80,17 @@ def validate_domain(domain: str) -> None:
 def validate_local_part(local_part: str) -> None:
     if len(local_part) > 64 or not LOCAL_PART_RE.fullmatch(local_part):
         raise ValidationError(
-            _("“%(value)s” cannot stand before the @ of an address."), params={"value": local_part}
+            _("“%(value)s” is not a valid local part. Use a–z, 0–9, dots, hyphens or underscores."),
+            params={"value": local_part},
         )
 
 
 def validate_address(address: str) -> None:
     local_part, at, domain = address.rpartition("@")
     if not at:
-        raise ValidationError(_("“%(value)s” is not an address."), params={"value": address})
+        raise ValidationError(
+            _("“%(value)s” is not a valid email address."), params={"value": address}
+        )
     validate_local_part(local_part)
     validate_domain(domain)
 
@@ -95,14 +98,16 @@ def validate_address(address: str) -> None:
 def validate_text(text: str) -> None:
     """Refuse control characters other than line ends and tabs."""
     if CONTROL_CHARACTER_RE.search(text):
-        raise ValidationError(_("This text holds control characters, which are not allowed here."))
+        raise ValidationError(
+            _("This text contains control characters, which are not allowed here.")
+        )
 
 
 def validate_single_line(text: str) -> None:
     """Refuse line ends, which would start another header in a mail."""
     validate_text(text)
     if "\n" in text or "\r" in text:
-        raise ValidationError(_("This is one line: it cannot hold a line end."))
+        raise ValidationError(_("Line breaks are not allowed here."))
 
 
 def hash_account(label: str, name: str) -> str:

@@ -32,8 +32,8 @@ OUTAGES = {
     "unknown": Outage(
         _("The database does not answer"),
         _(
-            "The connection was lost while this was saved, so the panel does not know whether the "
-            "change was made. Check before you make it again."
+            "The connection was lost while saving, so it is not known whether the change"
+            " was made. Check before you try again."
         ),
     ),
 }

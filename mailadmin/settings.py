@@ -86,7 +86,7 @@ def configure_sqlite(entry: dict[str, Any]) -> dict[str, Any]:
     folder = entry["NAME"].parent
     if not os.access(folder, os.W_OK | os.X_OK):
         conf.exit_with_error(
-            f"MAILADMIN_DATABASE_URL: the folder {folder} is missing or cannot be written"
+            f"MAILADMIN_DATABASE_URL: the folder {folder} is missing or not writable"
         )
     with contextlib.suppress(
         FileExistsError
@@ -105,8 +105,9 @@ def configure_sqlite(entry: dict[str, Any]) -> dict[str, Any]:
 def configure_mysql(entry: dict[str, Any]) -> dict[str, Any]:
     if not find_spec("MySQLdb"):
         conf.exit_with_error(
-            "MAILADMIN_DATABASE_URL names MySQL, which needs the package mysqlclient: "
-            "apt install gcc pkg-config python3-dev libmariadb-dev && pip install mysqlclient"
+            "MAILADMIN_DATABASE_URL is a MySQL URL, which needs the package mysqlclient:"
+            " apt install gcc pkg-config python3-dev libmariadb-dev && pip install"
+            " mysqlclient"
         )
     return entry | {
         "CONN_MAX_AGE": 60,
@@ -144,13 +145,13 @@ def load_secret_key() -> str:
     if key := ENV["MAILADMIN_SECRET_KEY"]:
         if len(key) < 50:
             conf.print_warning(
-                "MAILADMIN_SECRET_KEY is shorter than 50 characters; "
-                "`openssl rand -hex 32` makes a better one"
+                "MAILADMIN_SECRET_KEY is shorter than 50 characters; generate one with"
+                " `openssl rand -hex 32`"
             )
         return key
     if DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3":
         conf.exit_with_error(
-            "MAILADMIN_SECRET_KEY is required with MySQL; `openssl rand -hex 32` makes one"
+            "MAILADMIN_SECRET_KEY is required with MySQL; generate one with `openssl rand -hex 32`"
         )
     return read_secret_key_file(DATABASES["default"]["NAME"])
 
@@ -167,7 +168,7 @@ def read_secret_key_file(name: Path) -> str:
     try:
         return path.read_text(encoding="ascii")
     except OSError as error:
-        conf.exit_with_error(f"MAILADMIN_SECRET_KEY is not given, and {path}: {error.strerror}")
+        conf.exit_with_error(f"MAILADMIN_SECRET_KEY is not set, and {path}: {error.strerror}")
 
 
 SECRET_KEY = load_secret_key()

@@ -24,7 +24,7 @@ def render_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) ->
         "<div>{} <small>/ {}</small>{}</div>",
         format_size(row.used),
         limit,
-        render_meter(row.used, row.quota, _("Used by %(row)s") % {"row": row})
+        render_meter(row.used, row.quota, _("Quota used by %(row)s") % {"row": row})
         if row.quota > 0
         else "",
     )
@@ -32,12 +32,12 @@ def render_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) ->
 
 def render_forwarding_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     away = (
-        format_html(VACATION_BADGE_HTML, key_url("mailbox-vacation", row.pk), _("away"))
+        format_html(VACATION_BADGE_HTML, key_url("mailbox-vacation", row.pk), _("vacation reply"))
         if row.is_away
         else ""
     )
     if not row.alias:
-        title = _("Without its alias a catch-all takes its mail.")
+        title = _("The mailbox has no alias row, so a catch-all takes its mail.")
         return format_html(MISSING_ALIAS_HTML, away, title, _("no alias"))
     shown = format_html(
         FORWARDING_LINK_HTML, away, key_url("mailbox-forwarding", row.pk), format_targets(row.alias)

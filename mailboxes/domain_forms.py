@@ -17,9 +17,9 @@ class DomainForm(BaseDomainForm):
     create_only_fields = ("domain", "default_aliases", "default_aliases_to")
 
     default_aliases = forms.BooleanField(
-        label=_("Make the default aliases"), required=False, initial=True
+        label=_("Create standard aliases"), required=False, initial=True
     )
-    default_aliases_to = AddressFormField(label=_("Deliver default aliases to"), required=False)
+    default_aliases_to = AddressFormField(label=_("Deliver standard aliases to"), required=False)
 
     field_order = [
         *BaseDomainForm.Meta.fields[:-2],
@@ -40,7 +40,7 @@ class DomainForm(BaseDomainForm):
         own = get_reachable_address(self.actor.principal)
         self.initial.setdefault("default_aliases_to", own)
         self.fields["default_aliases_to"].help_text = (
-            _("An address that somebody reads.")
+            _("An address whose mail is read.")
             if own
-            else _("An address that somebody reads; without one these aliases are not made.")
+            else _("An address whose mail is read. If left blank, these aliases are not created.")
         )

@@ -36,7 +36,7 @@ def validate_deliverable_local_part(local_part: str) -> None:
     """Refuse names for which Postfix takes no mail from other servers; imports may have some."""
     if local_part.startswith("-") or any(sign in local_part for sign in "%!"):
         raise ValidationError(
-            _("Postfix refuses mail to a name that begins with “-” or has a percent or “!” sign.")
+            _("Postfix rejects mail to local parts that start with “-” or contain “%” or “!”.")
         )
 
 
@@ -58,7 +58,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
     api_defaults = {"welcome_mail": False}
 
     local_part = UntruncatedCharField(
-        label=_("Name before the @"),
+        label=_("Local part (before the @)"),
         max_length=64,
         validators=[validate_local_part, validate_deliverable_local_part],
     )
@@ -71,7 +71,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         decimal_places=2,
         help_text=_("0 is unlimited."),
     )
-    welcome_mail = forms.BooleanField(label=_("Send a welcome mail"), required=False, initial=True)
+    welcome_mail = forms.BooleanField(label=_("Send welcome email"), required=False, initial=True)
 
     class Meta:
         model = Mailbox
@@ -91,8 +91,10 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["name"].help_text = _("The person's name, for those who administer.")
-        self.fields["smtp_active"].help_text = _("Off: may read mail, and send none.")
+        self.fields["name"].help_text = _("Shown to administrators only.")
+        self.fields["smtp_active"].help_text = _(
+            "If not selected, the mailbox can receive mail but not send it."
+        )
         if self.is_edit:
             self._prepare_edit()
         else:
@@ -132,7 +134,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
     def clean_quota(self) -> Decimal | int:
         value = self.cleaned_data["quota"] or 0
         if -1 < value < 0:
-            raise ValidationError(_("Between -1 and 0 there is nothing."))
+            raise ValidationError(_("Enter -1, 0 or a positive number."))
         return value
 
     def get_service_values(self) -> dict[str, Any]:
@@ -173,13 +175,13 @@ def get_quota_limits(domain: Domain, mailbox: Mailbox | None = None) -> list[int
 def format_quota_help(domain: Domain, mailbox: Mailbox | None = None) -> str:
     """Return how large a mailbox may be in this domain."""
     if -1 in (domain.maxquota, domain.quota):
-        return str(_("Quotas are switched off for this domain."))
+        return str(_("Quotas are disabled for this domain."))
     bounds = get_quota_limits(domain, mailbox)
     if not bounds:
         return str(_("0 is unlimited."))
     if min(bounds) <= 0:
         return limits.format_no_quota_left(domain)
-    return _("At most %(room)s MB.") % {"room": limits.format_whole_megabytes(min(bounds))}
+    return _("Enter at most %(room)s MB.") % {"room": limits.format_whole_megabytes(min(bounds))}
 
 
 class GotoFormField(LineListField):
@@ -188,7 +190,7 @@ class GotoFormField(LineListField):
     def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # not a text
         text = forms.CharField.to_python(self, value) or ""
         if len(text) > MAX_TARGETS_LENGTH:
-            raise ValidationError(_("This is longer than this database's column can hold."))
+            raise ValidationError(_("This text is too long for the database column."))
         return [target for line in text.splitlines() for target in parse_targets(line)]
 
 
@@ -210,11 +212,13 @@ def split_addresses(part: str) -> list[str]:
 class GotoMixin(forms.Form):
     """The field for targets, one per line."""
 
-    goto = GotoFormField(label=_("Goes to"), required=False, help_text=_("One address a line."))
+    goto = GotoFormField(
+        label=_("Forward to"), required=False, help_text=_("One address per line.")
+    )
 
     def clean_goto(self) -> list[str]:
         if len(self.cleaned_data["goto"]) > MAX_TARGETS:
-            raise ValidationError(_("At most %(most)s targets.") % {"most": MAX_TARGETS})
+            raise ValidationError(_("Enter at most %(most)s targets.") % {"most": MAX_TARGETS})
         return list(dict.fromkeys(self._clean_target(line) for line in self.cleaned_data["goto"]))
 
     def _clean_target(self, line: str) -> str:
@@ -228,11 +232,16 @@ def clean_alias_target(line: str) -> str:
     target = normalize_address(line)
     local_part, at, domain = target.rpartition("@")
     if not at:
-        raise ValidationError(_("“%(value)s” is not an address."), params={"value": line})
+        raise ValidationError(
+            _("“%(value)s” is not a valid email address."), params={"value": line}
+        )
     if is_vacation_target(target):
-        raise ValidationError(_("%(value)s is set on the vacation page.") % {"value": line})
+        raise ValidationError(
+            _("%(value)s belongs to the vacation reply: use the vacation reply page instead.")
+            % {"value": line}
+        )
     if local_part.startswith("-"):
-        text = _("“%(value)s” begins with “-”: Postfix delivers no mail to it.")
+        text = _("“%(value)s” starts with “-”: Postfix does not deliver mail to it.")
         raise ValidationError(text, params={"value": line})
     if local_part:
         validate_address(target)
@@ -246,18 +255,20 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
     edit_only_fields = ("goto_mailbox",)
 
     local_part = UntruncatedCharField(
-        label=_("Name before the @"), max_length=64, required=False, validators=[]
+        label=_("Local part (before the @)"), max_length=64, required=False, validators=[]
     )
     domain = DomainChoiceField(label=_("Domain"))
     catch_all = forms.BooleanField(
         label=_("Catch-all"),
         required=False,
-        help_text=_("Takes all mail to names in this domain that do not exist, much of it spam."),
+        help_text=_(
+            "Receives all mail to addresses in this domain that do not exist. Attracts spam."
+        ),
     )
     goto_mailbox = forms.BooleanField(
         label=_("Keep a copy in the mailbox"),
         required=False,
-        help_text=_("Off: mail is forwarded only."),
+        help_text=_("If not selected, mail is only forwarded."),
     )
 
     class Meta:
@@ -304,14 +315,14 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         typed = cleaned.get("local_part") or ""
         if cleaned.get("catch_all") or typed == "*":
             if typed not in ("", "*"):
-                self.add_error("local_part", _("A catch-all has no name before the @."))
+                self.add_error("local_part", _("A catch-all has no local part: leave it blank."))
             cleaned["local_part"] = "*"
         elif "local_part" not in self.errors:
             try:
                 validate_local_part(typed)
                 validate_deliverable_local_part(typed)
             except ValidationError as error:
-                self.add_error("local_part", error if typed else _("An alias needs a name."))
+                self.add_error("local_part", error if typed else _("Enter a local part."))
 
     def get_service_values(self) -> dict[str, Any]:
         values = super().get_service_values()

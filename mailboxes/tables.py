@@ -64,7 +64,7 @@ class DomainTable(BaseDomainTable):
         """Return the default aliases that point to nobody; of a few domains, as they are saved."""
         if len(rows) > MAX_CHECKED_DOMAINS:
             return {}
-        text = gettext("The default aliases point to %(target)s, which does not exist.")
+        text = gettext("The standard aliases point to %(target)s, which does not exist.")
         found = {row.pk: find_missing_targets(row) for row in rows}
         return {
             key: [text % {"target": each} for each in names]
@@ -97,7 +97,7 @@ class MailboxTable(Table):
         "username",
         "name",
         Column("quota", gettext_lazy("Quota"), cells.render_quota_cell),
-        Column("goto", gettext_lazy("Mail goes to"), cells.render_forwarding_cell),
+        Column("goto", gettext_lazy("Forwarding"), cells.render_forwarding_cell),
         "active",
         "smtp_active",
         "modified",
@@ -105,7 +105,7 @@ class MailboxTable(Table):
     search_fields = ["username", "name"]
     is_split_by_domain = True
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS)
-    toggles = {"active": gettext_lazy("active"), "smtp_active": gettext_lazy("may send")}
+    toggles = {"active": gettext_lazy("active"), "smtp_active": gettext_lazy("sending allowed")}
     export_roles = (
         dict.fromkeys(["username", "name", "quota", "active", "smtp_active"], Role.ADMINS)
         | dict.fromkeys(["maildir", "phone", "email_other", "password_expiry"], Role.SUPERADMIN)
@@ -119,7 +119,7 @@ class MailboxTable(Table):
         "name": "Bob Builder",
         "quota": 1024,
     }
-    empty_text = gettext_lazy("There are no mailboxes here yet.")
+    empty_text = gettext_lazy("No mailboxes yet.")
     services = Services(
         create=create_mailboxes,
         edit=edit_mailbox,
@@ -176,7 +176,7 @@ class AliasTable(Table):
     menu_position = 40
     columns = [
         Column("address", gettext_lazy("Alias"), "mailboxes/cells/address.html"),
-        Column("goto", gettext_lazy("Goes to"), "mailboxes/cells/goto.html"),
+        Column("goto", gettext_lazy("Forwards to"), "mailboxes/cells/goto.html"),
         "description",
         "active",
         "modified",
@@ -194,7 +194,7 @@ class AliasTable(Table):
         "goto_mailbox": attrgetter("keeps_copy"),
     }
     example_values = {"local_part": "info", "domain": "example.org", "goto": ["bob@example.org"]}
-    empty_text = gettext_lazy("There are no aliases here yet.")
+    empty_text = gettext_lazy("No aliases yet.")
     services = Services(
         create=create_aliases,
         edit=edit_alias,

@@ -79,8 +79,8 @@ class ForwardingView(MailboxFormView):
 
 class VacationView(MailboxFormView):
     form_class = VacationForm
-    title = gettext_lazy("Vacation")
-    saved_text = gettext_lazy("The vacation was saved.")
+    title = gettext_lazy("Vacation reply")
+    saved_text = gettext_lazy("The vacation reply was saved.")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not settings.MAILADMIN_VACATION:

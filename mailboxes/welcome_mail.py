@@ -24,7 +24,7 @@ def run_welcome_step(job: Job) -> JobStep | None:
     if job.done:
         return None
     if not Mailbox.objects.filter(pk=job.arguments["to"]).exists():
-        raise JobCanceled(_("The mailbox does not exist any more."))
+        raise JobCanceled(_("The mailbox no longer exists."))
     send_welcome_mail(job.owner_key, job.arguments["to"])
     return record_progress, (), 1
 
@@ -55,5 +55,5 @@ def send_welcome_mail(owner: str, address: str) -> None:
         mail.send()
     except (OSError, smtplib.SMTPException) as error:
         raise ValidationError(
-            _("The mail server did not take the mail: %(error)s"), params={"error": error}
+            _("The SMTP server did not accept the message: %(error)s"), params={"error": error}
         ) from error

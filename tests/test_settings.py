@@ -110,7 +110,7 @@ def test_the_value_of_a_secret_is_not_shown():
 def test_a_misspelt_variable_is_reported_with_a_suggestion():
     shown = panel("-c", SHOW.format("TIME_ZONE"), MAILADMIN_TIMEZONE="Europe/Berlin")
     assert shown.stderr == (
-        "mailadmin: MAILADMIN_TIMEZONE is not a setting; did you mean MAILADMIN_TIME_ZONE?\n"
+        "mailadmin: unknown setting MAILADMIN_TIMEZONE; did you mean MAILADMIN_TIME_ZONE?\n"
     )
     assert shown.returncode == 0
 

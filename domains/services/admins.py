@@ -19,7 +19,7 @@ def create_admins(changes: Changes, rows: list[dict]) -> list[Admin]:
         Admin(**{name: value for name, value in row.items() if name != "domains"}) for row in rows
     ]
     refuse_taken_keys(
-        Admin, [a.pk for a in admins], "username", _("There is an admin %(key)s already.")
+        Admin, [a.pk for a in admins], "username", _("The admin %(key)s already exists.")
     )
     changes.create(admins)
     for admin, row in zip(admins, rows, strict=True):
@@ -92,14 +92,14 @@ def _refuse_demotion(changes: Changes, admins: list[Admin], values: dict) -> Non
         return
     demoted = [a for a in admins if a.superadmin or values.get("active") is False]
     if changes.principal.pk in [admin.pk for admin in demoted]:
-        raise ValidationError(_("Nobody can delete, deactivate or demote himself."))
+        raise ValidationError(_("You cannot delete, deactivate or demote yourself."))
     if not any(admin.superadmin and admin.active for admin in admins):
         return
     others = Admin.objects.filter(superadmin=True, active=True).exclude(
         pk__in=[a.pk for a in admins]
     )
     if not others.exists():
-        raise ValidationError(_("The last active superadmin stays."))
+        raise ValidationError(_("The last active superadmin cannot be removed."))
 
 
 def _set_domains(changes: Changes, admin: Admin, names: list[str]) -> bool:

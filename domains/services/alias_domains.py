@@ -21,7 +21,7 @@ def create_alias_domains(changes: Changes, rows: list[dict]) -> list[AliasDomain
         AliasDomain,
         [alias_domain.pk for alias_domain in alias_domains],
         "alias_domain",
-        _("%(key)s is an alias domain already."),
+        _("%(key)s is already an alias domain."),
     )
     _refuse_alias_domain_chains(alias_domains)
     changes.create(alias_domains)
@@ -75,7 +75,10 @@ def refuse_alias_domain_targets(keys: Sequence[str]) -> None:
 
 def _build_target_error(alias_domain: AliasDomain) -> ValidationError:
     return ValidationError(
-        _("%(target)s is the target of the alias domain %(mirror)s. Delete that one first."),
+        _(
+            "%(target)s is the target of the alias domain %(mirror)s. Delete that alias"
+            " domain first."
+        ),
         params={"target": alias_domain.target_domain_id, "mirror": alias_domain.pk},
     )
 
@@ -89,6 +92,6 @@ def _refuse_alias_domain_chains(alias_domains: list[AliasDomain]) -> None:
     targets = [alias_domain.target_domain_id for alias_domain in alias_domains]
     all_alias_domains = AliasDomain._base_manager
     if all_alias_domains.filter(alias_domain__in=targets).exists() or set(targets) & set(sources):
-        raise ValidationError({"target_domain": _("The target is an alias domain itself.")})
+        raise ValidationError({"target_domain": _("The target is itself an alias domain.")})
     if all_alias_domains.filter(target_domain__in=sources).exists():
-        raise ValidationError({"alias_domain": _("Other alias domains lead to this domain.")})
+        raise ValidationError({"alias_domain": _("Other alias domains point to this domain.")})

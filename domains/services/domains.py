@@ -16,7 +16,7 @@ def create_domains(changes: Changes, rows: list[dict]) -> list[Domain]:
     """Create domains; nothing of former domains of these names is left in them."""
     names = [row["domain"] for row in rows]
     lock_domains(changes, names)
-    refuse_taken_keys(Domain, names, "domain", _("The domain %(key)s exists already."))
+    refuse_taken_keys(Domain, names, "domain", _("The domain %(key)s already exists."))
     domains = [Domain(**row) for row in rows]
     _refuse_vacation_domain(domains)
     for domain in domains:
@@ -65,7 +65,7 @@ def delete_domains(changes: Changes, keys: list[str]) -> None:
 
 def _refuse_vacation_domain(domains: list[Domain]) -> None:
     if any(domain.pk == settings.MAILADMIN_VACATION_DOMAIN for domain in domains):
-        raise ValidationError({"domain": _("This is the domain of the vacation responder.")})
+        raise ValidationError({"domain": _("This domain is reserved for the vacation responder.")})
 
 
 def _refuse_broken_transport(transport: str) -> None:

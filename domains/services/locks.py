@@ -99,7 +99,7 @@ def refuse_taken_keys(
 ) -> None:
     """Refuse keys that rows of the model have already, and the same key twice."""
     if len({fold(key) for key in keys}) < len(keys):
-        raise ValidationError({field: _("The same name stands there twice.")})
+        raise ValidationError({field: _("Duplicate name.")})
     for part in chunks(keys):
         if taken := model._default_manager.filter(pk__in=part).values_list("pk", flat=True).first():
             raise ValidationError({field: ValidationError(text % {"key": taken}, code="taken")})

@@ -26,7 +26,7 @@ from domains.services.locks import lock_domains, refuse_taken_keys
 from mailadmin.changes.perform import Changes
 
 MAX_SHOWN = 10
-TAKEN_MESSAGE = _("There is a transport for %(key)s already.")
+TAKEN_MESSAGE = _("A transport for %(key)s already exists.")
 
 
 def create_transports(changes: Changes, rows: list[dict]) -> list[Transport]:
@@ -96,7 +96,9 @@ def _refuse_vacation_patterns(patterns: list[str]) -> None:
     """Refuse patterns of the vacation domain, which would stop vacation replies."""
     for pattern in patterns:
         if pattern.rpartition("@")[2] == settings.MAILADMIN_VACATION_DOMAIN:
-            raise ValidationError({"pattern": _("This is the domain of the vacation responder.")})
+            raise ValidationError(
+                {"pattern": _("This domain is reserved for the vacation responder.")}
+            )
 
 
 def _refuse_duplicates(patterns: list[str]) -> None:

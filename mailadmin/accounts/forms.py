@@ -23,7 +23,7 @@ class LoginForm(forms.Form):
         widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username"}),
     )
     password = forms.CharField(
-        label=_("Password"),
+        label=_("Incorrect address or password."),
         max_length=1024,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
@@ -48,4 +48,4 @@ class CodeForm(forms.Form):
         return self.cleaned_data["code"].replace(" ", "")
 
     def add_refusal(self) -> None:
-        self.add_error("code", _("This code is not right, or it was used before."))
+        self.add_error("code", _("This code is incorrect or has already been used."))

@@ -19,7 +19,7 @@ class PasswordHashField(forms.CharField):
 
     def __init__(self) -> None:
         super().__init__(
-            label=_("Password, hashed"),
+            label=_("Password hash"),
             required=False,
             max_length=255,
             validators=[validate_password_hash],
@@ -31,7 +31,7 @@ def validate_password_hash(stored: str) -> None:
     body = stored.rpartition("}")[2]
     is_whole = stored.isascii() and not (body.startswith("$") and len(body) < MIN_CRYPT_LENGTH)
     if not (stored.startswith(("{", "$")) and is_whole and passwords.is_verifiable(stored)):
-        raise ValidationError(_("This is no password hash: {SCHEME}… or $…$… of a known scheme."))
+        raise ValidationError(_("Enter a password hash: {SCHEME}… or $…$… with a known scheme."))
 
 
 class NewPasswordMixin(ConflictCheckedForm):
@@ -39,14 +39,14 @@ class NewPasswordMixin(ConflictCheckedForm):
 
     password = forms.CharField(
         label=_("Password"),
-        help_text=_("Empty keeps the present password."),
+        help_text=_("Leave blank to keep the current password."),
         required=False,
         strip=False,
         max_length=1024,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "data-password": "new"}),
     )
     password2 = forms.CharField(
-        label=_("Password again"),
+        label=_("Confirm password"),
         required=False,
         strip=False,
         max_length=1024,
@@ -97,9 +97,9 @@ class NewPasswordMixin(ConflictCheckedForm):
     def _check_passwords(self, first: str, second: str) -> None:
         """Refuse two different passwords, and one that breaks the rules."""
         if first != second:
-            self.add_error("password2", _("The two passwords differ."))
+            self.add_error("password2", _("The passwords do not match."))
         elif first and self.cleaned_data.get("password_hash"):
-            self.add_error("password", _("Either a password or its hash, not both."))
+            self.add_error("password", _("Enter a password or a password hash, not both."))
         elif first:
             try:
                 passwords.validate_password(first)

@@ -42,7 +42,7 @@ def _decode_totp_secret(principal: Principal) -> bytes:
         return base64.b32decode(text + "=" * (-len(text) % 8))
     except (binascii.Error, ValueError):
         logger.error(
-            "the one-time secret of %s is not base32: nobody can sign in with it", principal.pk
+            "the TOTP secret of %s is not valid base32: the account cannot sign in", principal.pk
         )
         return b""
 

@@ -26,7 +26,7 @@ def authenticate(request: HttpRequest) -> TokenPrincipal:
     address = as_panel_request(request).client_address
     if principal is None or not principal.allows_address(address):
         log_refused_token(credentials, principal, address)
-        title = _("This token is not valid, or not from this address.")
+        title = _("This token is invalid, or may not be used from this address.")
         raise ApiProblem(401, title, headers=CHALLENGE)
     check_throttle(principal)
     record_token_use(principal.token, address)

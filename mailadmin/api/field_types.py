@@ -38,11 +38,11 @@ PYTHON_TYPES = {
     "array": (list,),
 }
 TYPE_MESSAGES = {
-    "string": gettext_lazy("This has to be a string."),
-    "boolean": gettext_lazy("This has to be true or false."),
-    "integer": gettext_lazy("This has to be a whole number."),
-    "number": gettext_lazy("This has to be a number."),
-    "array": gettext_lazy("This has to be a list of strings."),
+    "string": gettext_lazy("This must be a string."),
+    "boolean": gettext_lazy("This must be true or false."),
+    "integer": gettext_lazy("This must be a whole number."),
+    "number": gettext_lazy("This must be a number."),
+    "array": gettext_lazy("This must be a list of strings."),
 }
 STRING = FieldType("string")
 

@@ -24,36 +24,36 @@ class TokenForm(ValidatedTextForm):
     """The limits of a new token; it is created for the owner by the actor."""
 
     name = forms.CharField(
-        label=_("Name"), max_length=100, help_text=_("Which program will use it, and where.")
+        label=_("Name"), max_length=100, help_text=_("The program that will use the token.")
     )
     tables = forms.MultipleChoiceField(
         label=_("Tables"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("None ticked: all that you may open."),
+        help_text=_("Select none to allow every table you can access."),
     )
     verbs = forms.MultipleChoiceField(
-        label=_("Rights"),
+        label=_("Permissions"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
         choices=list(TOKEN_VERBS.items()),
-        help_text=_("None ticked: all that you have."),
+        help_text=_("Select none to allow everything you can do."),
     )
     domains = LineListField(
         label=_("Domains"),
         required=False,
-        help_text=_("One domain a line. None: all of yours."),
+        help_text=_("One domain per line. Leave blank for all your domains."),
     )
     networks = LineListField(
-        label=_("Addresses"),
+        label=_("Allowed IP addresses"),
         required=False,
-        help_text=_("From where it may be used: one address or network a line. None: anywhere."),
+        help_text=_("One address or network per line. Leave blank to allow any."),
     )
     expires = forms.DateField(
         label=_("Valid until"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text=_("This day is the last one. Empty: until it is taken back."),
+        help_text=_("The last day on which the token works. Leave blank for no expiry date."),
     )
 
     def __init__(self, *args: Any, actor: Actor, owner: Any, **kwargs: Any) -> None:
@@ -66,13 +66,17 @@ class TokenForm(ValidatedTextForm):
     def clean_domains(self) -> list[str]:
         names = list(dict.fromkeys(normalize_domain(name) for name in self.cleaned_data["domains"]))
         if len(names) > MAX_TOKEN_DOMAINS:
-            raise ValidationError(_("At most %(most)s domains.") % {"most": MAX_TOKEN_DOMAINS})
+            raise ValidationError(
+                _("Enter at most %(most)s domains.") % {"most": MAX_TOKEN_DOMAINS}
+            )
         return names
 
     def clean_networks(self) -> list[str]:
         networks = self.cleaned_data["networks"]
         if len(networks) > MAX_TOKEN_NETWORKS:
-            raise ValidationError(_("At most %(most)s addresses.") % {"most": MAX_TOKEN_NETWORKS})
+            raise ValidationError(
+                _("Enter at most %(most)s addresses.") % {"most": MAX_TOKEN_NETWORKS}
+            )
         return list(dict.fromkeys(normalize_network(text) for text in networks))
 
     def clean_expires(self) -> datetime.datetime | None:
@@ -81,7 +85,7 @@ class TokenForm(ValidatedTextForm):
         if day is None:
             return None
         if not timezone.localdate() <= day <= datetime.date(2999, 1, 1):
-            raise ValidationError(_("This day is over already, or too far away."))
+            raise ValidationError(_("This date is in the past or too far in the future."))
         after = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time())
         return timezone.make_aware(after)
 
@@ -103,7 +107,7 @@ def normalize_network(text: str) -> str:
         return str(ipaddress.ip_network(text.strip(), strict=False))
     except ValueError as error:
         raise ValidationError(
-            _("“%(value)s” is no address and no network.") % {"value": text}
+            _("“%(value)s” is not an IP address or network.") % {"value": text}
         ) from error
 
 

@@ -22,7 +22,7 @@ class IdempotencyKey:
 
     def __init__(self, token: Token, key: str, body: bytes) -> None:
         if not (0 < len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
-            text = _("An Idempotency-Key is 1 to 255 printable ASCII characters.")
+            text = _("An Idempotency-Key must be 1 to 255 printable ASCII characters.")
             raise ApiProblem(400, text)
         self.token, self.key = token, hashlib.sha256(key.encode()).hexdigest()
         # Bodies may hold passwords, so only a digest is stored to compare them.
@@ -34,7 +34,7 @@ class IdempotencyKey:
         if stored is None:
             return None
         if not hmac.compare_digest(stored.digest, self.digest):
-            text = _("This Idempotency-Key was used for another request.")
+            text = _("This Idempotency-Key was already used for a different request.")
             raise ApiProblem(422, text, errors={})
         return stored.body
 

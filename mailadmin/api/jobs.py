@@ -19,8 +19,8 @@ from mailadmin.tables.serialization import to_json_value
 JOB_OPERATION = build_operation(
     "read_job",
     tag="jobs",
-    summary="How far work is that this token has begun",
-    description="How far work is that this token has begun.",
+    summary="Progress of a job",
+    description="Progress of a job that this token started.",
     parameters=[{"in": "path", "name": "id", "schema": WHOLE, "required": True}],
     responses={
         "200": build_response(content=build_content(component_ref("JobState"))),

@@ -30,10 +30,10 @@ class Token(models.Model):
 
     owner = mail_key("domains.Admin", "owner", related_name="tokens", verbose_name=_("owner"))
     name = CharField(_("name"), max_length=100)
-    hint = CharField(_("begins with"), max_length=24)
+    hint = CharField(_("prefix"), max_length=24)
     digest = CharField(max_length=64, unique=True, secret=True)
     tables = models.JSONField(_("tables"), default=list)
-    verbs = models.JSONField(_("rights"), default=list)
+    verbs = models.JSONField(_("permissions"), default=list)
     domains = models.JSONField(_("domains"), default=list)
     networks = models.JSONField(_("networks"), default=list)
     created = models.DateTimeField(_("created"), default=timezone.now)

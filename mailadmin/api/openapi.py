@@ -16,12 +16,12 @@ PUBLIC_NAMES = {"pk": "id"}  # of arguments, where Django has a word of its own
 INFO = {
     "title": "mailadmin",
     "version": "1",
-    "description": "Domains, mailboxes and aliases of a mail server.",
+    "description": "Manage the domains, mailboxes and aliases of a mail server.",
 }
 BEARER_TOKEN = {
     "type": "http",
     "scheme": "bearer",
-    "description": "A token of one's own, made on the page /account/tokens/.",
+    "description": "A personal token, created on the page /account/tokens/.",
 }
 
 

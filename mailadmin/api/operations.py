@@ -9,20 +9,20 @@ from mailadmin.api.responses import JSON_TYPE
 from mailadmin.api.schemas import TEXT, WHOLE, component_ref
 
 PROBLEM_DESCRIPTIONS = {
-    400: "This is not JSON, or not a JSON object.",
-    401: "No token, or one that is not valid here.",
-    403: "The token, or whom it stands for, may not do this.",
-    404: "It does not exist, or it is not yours.",
-    409: "It exists already, or others keep changing it.",
-    412: "The row is no longer as `If-Match` says.",
-    413: "The body is too large.",
-    415: "The body is not `application/json`.",
-    422: "Refused by a rule; `errors` tells which column.",
-    429: "Too fast: `Retry-After` tells how many seconds to wait.",
-    503: "The database does not answer, or it did not say whether it has saved.",
+    400: "The body is not valid JSON, or not a JSON object.",
+    401: "The token is missing or invalid.",
+    403: "The token or its owner lacks the permission.",
+    404: "Not found.",
+    409: "The row already exists, or concurrent changes conflict.",
+    412: "The row does not match `If-Match` any more.",
+    413: "The request body is too large.",
+    415: "The request body is not `application/json`.",
+    422: "Validation failed; `errors` names the columns.",
+    429: "Too many requests; `Retry-After` gives the number of seconds to wait.",
+    503: "The database is unavailable, or did not confirm that the change was saved.",
 }
 USUAL_PROBLEMS = {401, 403, 429, 503}
-EXAMPLE_ERRORS = {"quota": ["The largest mailbox in this domain has 1,024 MB."]}
+EXAMPLE_ERRORS = {"quota": ["The maximum quota per mailbox in this domain is 1,024 MB."]}
 DATE = {"type": "string", "format": "date"}
 
 
@@ -77,42 +77,47 @@ def build_header(description: str, schema: dict = TEXT) -> dict:
 
 
 FILTER_PARAMETERS = {
-    "domain": query_parameter("domain", "Rows of this domain."),
-    "active": query_parameter("active", "In force or not.", TEXT | {"enum": ["0", "1"]}),
-    "q": query_parameter(
-        "q", "Rows that contain all of these words; `bob*` is the beginning of an address."
+    "domain": query_parameter("domain", "Only rows of this domain."),
+    "active": query_parameter(
+        "active", "Only active (`1`) or inactive (`0`) rows.", TEXT | {"enum": ["0", "1"]}
     ),
-    "admin": query_parameter("admin", "Lines of this admin."),
-    "action": query_parameter("action", "Lines of this action, such as `create_mailbox`."),
-    "from": query_parameter("from", "Lines since this day.", DATE),
-    "until": query_parameter("until", "Lines up to this day.", DATE),
+    "q": query_parameter(
+        "q",
+        "Only rows that contain all of these words; `bob*` matches addresses that"
+        ' start with "bob".',
+    ),
+    "admin": query_parameter("admin", "Only entries by this admin."),
+    "action": query_parameter("action", "Only entries with this action, such as `create_mailbox`."),
+    "from": query_parameter("from", "Only entries from this day on.", DATE),
+    "until": query_parameter("until", "Only entries up to and including this day.", DATE),
 }
 PAGE_PARAMETERS = [
-    query_parameter("after", "The `next` of the page before."),
+    query_parameter("after", "The `next` of the previous page."),
     query_parameter(
         "limit",
-        "Rows on a page.",
+        "Number of rows per page.",
         WHOLE | {"minimum": 1, "maximum": MAX_ROWS, "default": DEFAULT_PAGE_SIZE},
     ),
 ]
 IF_NONE_MATCH_HEADER = header_parameter(
-    "If-None-Match", "The row's `ETag`: answered 304 while it is still so."
+    "If-None-Match", "The `ETag` of the row; the response is 304 if the row has not changed."
 )
 IF_MATCH_HEADER = header_parameter(
-    "If-Match", "The row's `ETag`: it is changed only if it is still so."
+    "If-Match", "The `ETag` of the row; the request fails with 412 if the row has changed."
 )
 IDEMPOTENCY_KEY = header_parameter(
     "Idempotency-Key",
-    "A text of your own. The same request, sent again with it within a day, is done once.",
+    "A text of your choice. A request repeated with the same key within a day is"
+    " performed only once.",
 )
-ETAG_HEADER = {"ETag": build_header("Names these values.")}
-LOCATION_HEADER = {"Location": build_header("Where it is.")}
+ETAG_HEADER = {"ETag": build_header("Identifies this version of the row.")}
+LOCATION_HEADER = {"Location": build_header("URL of the new row or job.")}
 REPLAYED = {
     "Idempotent-Replayed": build_header(
-        "`true` where this is the answer to an earlier request of the same key."
+        "`true` if this is the stored response to an earlier request with the same key."
     )
 }
-RETRY_AFTER = {"Retry-After": build_header("Seconds to wait.", WHOLE)}
+RETRY_AFTER = {"Retry-After": build_header("Seconds to wait before the next request.", WHOLE)}
 
 
 # Bodies and responses

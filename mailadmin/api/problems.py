@@ -18,8 +18,8 @@ logger = logging.getLogger("mailadmin.api")
 
 PROBLEM_TYPE = "application/problem+json"
 COMMIT_OUTCOME_UNKNOWN = gettext_lazy(
-    "The database was lost while this was saved, so nobody knows whether it was. "
-    "Send it again with the same Idempotency-Key, or look first."
+    "The connection to the database was lost while saving, so the outcome is unknown."
+    " Repeat the request with the same Idempotency-Key, or check the row first."
 )
 
 Errors = Mapping[str, Sequence[str]]  # field → texts
@@ -63,7 +63,7 @@ HANDLED_ERRORS = (
 def build_validation_problem(errors: Errors, status: int = 422) -> ApiProblem:
     """Build the refusal of a form or a service; errors of no single field become the title."""
     by_field = {name: texts for name, texts in errors.items() if name}
-    general = errors.get("") or [_("Some values were refused.")]
+    general = errors.get("") or [_("Some values are not valid.")]
     return ApiProblem(status, " ".join(map(str, general)), errors=by_field)
 
 
@@ -75,9 +75,11 @@ def build_rows_problem(
         {"index": index, "errors": {name or "detail": texts for name, texts in errors.items()}}
         for index, errors in sorted(errors_by_index.items())
     ]
-    title = _("Some rows were refused, so nothing was changed.")
+    title = _("Some rows were rejected, so nothing was changed.")
     if not is_complete:
-        text = _("Nothing was changed: %(count)s rows were refused and the others not checked.")
+        text = _(
+            "Nothing was changed: %(count)s rows were rejected and the others were not checked."
+        )
         title = text % {"count": len(items)}
     return ApiProblem(422, title, errors={}, items=items)
 
@@ -94,14 +96,14 @@ def find_problem(error: Exception) -> ApiProblem | None:
         case ApiProblem():
             return error
         case Http404():
-            return ApiProblem(404, _("It does not exist, or it is not yours."))
+            return ApiProblem(404, _("Not found."))
         case RequestDataTooBig():
-            return ApiProblem(413, _("The body is too large."))
+            return ApiProblem(413, _("The request body is too large."))
         case PermissionDenied():
-            return ApiProblem(403, _("You may not do this."))
+            return ApiProblem(403, _("You do not have permission to do this."))
         case IntegrityError() if is_duplicate_key(error):
-            logger.warning("the database refused a row that exists already")
-            return ApiProblem(409, _("Somebody else has made this meanwhile."))
+            logger.warning("the database rejected a row that already exists")
+            return ApiProblem(409, _("This was created by someone else in the meantime."))
     kind = get_outage_kind(error)
     return build_outage_problem(kind, error) if kind else None
 
@@ -121,9 +123,11 @@ def build_problem_response(problem: ApiProblem) -> HttpResponse:
 
 
 def build_overtaken_problem() -> ApiProblem:
-    return ApiProblem(409, _("Others keep changing this row. Nothing was saved; try again."))
+    return ApiProblem(
+        409, _("Other changes to this row keep conflicting. Nothing was saved; try again.")
+    )
 
 
 def build_precondition_problem() -> ApiProblem:
-    text = _("Somebody else changed this in the meantime. Nothing was saved.")
+    text = _("Someone else changed this in the meantime. Nothing was saved.")
     return ApiProblem(412, text)

@@ -18,10 +18,10 @@ PAGE_PARAMS = ("after", "limit")
 def check_filters(params: Mapping[str, str], filter_names: Collection[str]) -> None:
     """Refuse unknown filters: a misspelled one would show more rows than were asked for."""
     known = {*filter_names, *PAGE_PARAMS}
-    errors = {name: [_("There is no such filter.")] for name in params if name not in known}
+    errors = {name: [_("Unknown filter.")] for name in params if name not in known}
     for name, is_valid in FILTER_VALIDATORS.items():
         if name in params and not is_valid(params[name]):
-            errors[name] = [_("This is no value for this filter.")]
+            errors[name] = [_("This value is not valid for this filter.")]
     if errors:
         raise build_validation_problem(errors)
 
@@ -45,6 +45,6 @@ def parse_limit(params: Mapping[str, str]) -> int:
     """Return how many rows a page should have."""
     text = params.get("limit", str(DEFAULT_PAGE_SIZE))
     if not LIMIT_RE.fullmatch(text) or not 0 < int(text) <= MAX_ROWS:
-        error = _("This is a number from 1 to %(most)s.") % {"most": MAX_ROWS}
+        error = _("Enter a number from 1 to %(most)s.") % {"most": MAX_ROWS}
         raise build_validation_problem({"limit": [error]})
     return int(text)

@@ -104,10 +104,10 @@ class TableResourceView(ApiView):
         """Return what was sent, an object or a list of some, after a check of all types."""
         sent = parse_json_body(self.request)
         if not isinstance(sent, types):
-            raise ApiProblem(400, _("The body has to be a JSON object, or a list of them."))
+            raise ApiProblem(400, _("The body must be a JSON object or a list of objects."))
         count = len(sent) if isinstance(sent, list) else 1
         if not 0 < count <= MAX_ROWS:
-            text = _("A list has 1 to %(most)s rows.") % {"most": MAX_ROWS}
+            text = _("A list must have 1 to %(most)s rows.") % {"most": MAX_ROWS}
             raise ApiProblem(422, text, errors={})
         check_types(self.table, screen, sent)
         if count > 1:
@@ -191,7 +191,7 @@ class RowListResourceView(TableResourceView):
 
     def patch(self, request: HttpRequest) -> HttpResponse:
         if "If-Match" in request.headers:
-            raise ApiProblem(400, _("If-Match is for one row."))
+            raise ApiProblem(400, _("If-Match can only be used with a single row."))
         sent = self.read_body("edit", list)
         try:
             retry_on_conflict(lambda: self.save_edits(sent))
@@ -235,11 +235,11 @@ def drop_key(table: Table, values: dict[str, object]) -> dict[str, object]:
 
 
 def missing_row_errors(name: str) -> dict[str, list[str]]:
-    return {name: [_("It does not exist, or it is not yours.")]}
+    return {name: [_("Not found.")]}
 
 
 def duplicate_row_errors(name: str) -> dict[str, list[str]]:
-    return {name: [_("The same row stands there twice.")]}
+    return {name: [_("Duplicate row.")]}
 
 
 def save_form(table: Table, form: TableForm, after: AfterPerform | None = None) -> Model:

@@ -17,13 +17,13 @@ from mailadmin.tables.table import Table
 
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
 INT32 = range(-(2**31), 2**31)
-PLAIN_HELP = "In plain words; needed unless `password_hash` is given. It is stored as a hash."
-HASH_HELP = "The password as it is stored, in a Dovecot scheme. Superadmins only."
+PLAIN_HELP = "Plain text; required unless `password_hash` is given. Only a hash is stored."
+HASH_HELP = "The password hash as stored, in a scheme that Dovecot knows. Superadmins only."
 NEW_PASSWORD = FieldType("string", PLAIN_HELP, max_length=1024)
 PASSWORD_HASH = FieldType("string", HASH_HELP, max_length=255)
-WARNINGS_HELP = "What is doubtful about a row that was just saved, if anything is."
+WARNINGS_HELP = "Warnings about the saved row, if any."
 WARNINGS_FIELD = FieldType("array", WARNINGS_HELP)
-NEXT_HELP = "`after` of the next page, if there is one."
+NEXT_HELP = "Value of `after` for the next page; null on the last one."
 
 
 # Of values
@@ -183,22 +183,22 @@ SHARED_SCHEMAS = {
     "Problem": build_object(
         {
             "status": WHOLE,
-            "title": TEXT | {"description": "What is wrong, in the language asked for."},
-            "errors": ERRORS | {"description": "Column → texts."},
+            "title": TEXT | {"description": "What is wrong, in the requested language."},
+            "errors": ERRORS | {"description": "Messages by column."},
             "items": build_list(component_ref("ErrorsOfRow")),
         },
         ["status", "title"],
-        description="RFC 9457.",
+        description="Problem details (RFC 9457).",
     ),
     "ErrorsOfRow": build_object(
         {
-            "index": WHOLE | {"description": "Which of the rows sent, from 0."},
+            "index": WHOLE | {"description": "Index of the row in the request, from 0."},
             "errors": ERRORS,
         },
         ["errors", "index"],
     ),
     "JobBegun": build_object(
-        {"job": WHOLE | {"description": "Its progress: /api/v1/jobs/{job}"}}, ["job"]
+        {"job": WHOLE | {"description": "URL of the job's progress: /api/v1/jobs/{job}"}}, ["job"]
     ),
     "JobState": build_object(JOB_STATE, JOB_STATE),
     "StateEnum": {"enum": ["draft", "waiting", "running", "done", "failed"], "type": "string"},

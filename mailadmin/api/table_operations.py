@@ -67,9 +67,9 @@ def list_operation(table: Table) -> dict:
     return build_operation(
         build_operation_id("list", table),
         tag=table.slug,
-        summary=f"A page of {table.slug}",
+        summary=f"List {table.slug}",
         description=(
-            "Ordered by key. `next` is the `after` of the page that follows, null on the last one."
+            "Ordered by key. `next` is the `after` of the next page; null on the last one."
         ),
         parameters=[*filters, *PAGE_PARAMETERS],
         responses={
@@ -88,10 +88,10 @@ def create_operation(table: Table) -> dict:
     return build_operation(
         build_operation_id("create", table),
         tag=table.slug,
-        summary=f"Make one of {table.slug}, or up to {MAX_ROWS}: all of them or none",
+        summary=f"Create one or up to {MAX_ROWS:,} {table.slug} (all or nothing)",
         description=(
-            "An object makes one row, a list of objects several. What is not given is as "
-            "the panel's form proposes it."
+            "Send an object to create one row, or a list of objects to create several."
+            " Omitted values take the defaults of the panel's form."
         ),
         parameters=[IDEMPOTENCY_KEY],
         body={"content": sent},
@@ -110,8 +110,8 @@ def bulk_edit_operation(table: Table) -> dict:
     return build_operation(
         build_operation_id("edit", table, "_list"),
         tag=table.slug,
-        summary=f"Change up to {MAX_ROWS} of {table.slug}: all of them or none",
-        description="Each object names its row by its key, and what of it is to change.",
+        summary=f"Change up to {MAX_ROWS:,} {table.slug} (all or nothing)",
+        description="Each object has the key of its row and the values to change.",
         body={"content": build_content(changes), "required": True},
         responses={
             "200": build_response(content=build_content(component_ref(f"{name}List"))),
@@ -127,15 +127,15 @@ def read_operation(table: Table) -> dict:
     return build_operation(
         build_operation_id("read", table, "_row"),
         tag=table.slug,
-        summary=f"One of {table.slug}",
+        summary=f"Read one row of {table.slug}",
         description=(
-            "The `ETag` names these values; with it in `If-None-Match` the answer is 304 "
-            "while they are so."
+            "The `ETag` identifies this version of the row; sent in `If-None-Match`, it"
+            " is answered with 304 until the row changes."
         ),
         parameters=[key_parameter(table), IF_NONE_MATCH_HEADER],
         responses={
             "200": row_response(table),
-            "304": build_response("The row is still as `If-None-Match` says."),
+            "304": build_response("The row has not changed since `If-None-Match`."),
             **table_problems(404),
         },
     )
@@ -147,10 +147,10 @@ def edit_operation(table: Table) -> dict:
     return build_operation(
         build_operation_id("edit", table, "_row"),
         tag=table.slug,
-        summary=f"Change one of {table.slug}",
+        summary=f"Change one row of {table.slug}",
         description=(
-            "What is not named stays. A row may be sent back as it came: what cannot be "
-            "changed may stand in it as it is."
+            "Omitted values stay as they are. A whole row may be sent back: columns that"
+            " cannot be changed are accepted if their values are the current ones."
         ),
         parameters=[key_parameter(table), IF_MATCH_HEADER],
         body={"content": build_content(changes, examples)},
@@ -166,13 +166,13 @@ def delete_operation(table: Table) -> dict:
     return build_operation(
         build_operation_id("delete", table, "_row"),
         tag=table.slug,
-        summary=f"Delete one of {table.slug} with all that hangs on it",
-        description="What would take long is taken out of force at once and deleted by a job.",
+        summary=f"Delete one row of {table.slug} and everything that depends on it",
+        description="A large deletion is done by a background job; until then the row is inactive.",
         parameters=[key_parameter(table), IF_MATCH_HEADER],
         responses={
-            "204": build_response("No response body"),
+            "204": build_response("Deleted; no response body."),
             "202": build_response(
-                "Much is deleted by a job, which has begun.", started, LOCATION_HEADER
+                "A background job that deletes the row was started.", started, LOCATION_HEADER
             ),
             **table_problems(404, 412, 422),
         },
@@ -181,7 +181,7 @@ def delete_operation(table: Table) -> dict:
 
 def key_parameter(table: Table) -> dict:
     key_type = "integer" if table.key_type is int else "string"
-    return path_parameter("key", "Its key.", {"type": key_type})
+    return path_parameter("key", "The key of the row.", {"type": key_type})
 
 
 def row_response(table: Table) -> dict:
@@ -197,12 +197,12 @@ def request_examples(table: Table, names: Iterable[str] | None = None) -> dict[s
     """Return an example of a new row, or of changes to a row's fields of these names."""
     value = {n: v for n, v in table.example_values.items() if names is None or n in names}
     name = get_component_name(table)
-    return build_examples(f"Sent:{name}", f"sent: {name}", value)
+    return build_examples(f"Sent:{name}", f"request: {name}", value)
 
 
 def response_examples(table: Table, value: object) -> dict[str, dict]:
     name = get_component_name(table)
-    return build_examples(f"Answer:{name}", f"answer: {name}", value)
+    return build_examples(f"Answer:{name}", f"response: {name}", value)
 
 
 def build_example_row(table: Table) -> dict[str, object]:

@@ -127,7 +127,7 @@ def create_token(changes: Changes, owner: Any, values: dict, text: str) -> Token
     if isinstance(changes.principal, TokenPrincipal):
         raise PermissionDenied
     if Token.objects.filter(owner=owner).count() >= MAX_TOKENS:
-        raise ValidationError(_("These are too many tokens: take some back first."))
+        raise ValidationError(_("You have too many tokens. Revoke one before you create another."))
     check_token_domains(owner, values["domains"])
     token = Token(
         owner=owner, hint=text[:HINT_LENGTH], digest=hash_token(text), created=changes.at, **values
@@ -141,7 +141,9 @@ def check_token_domains(owner: Any, names: Iterable[str]) -> None:
     """Refuse domains that the owner does not manage."""
     managed = {fold(name) for name in filter_visible_domains(owner, names)}
     if foreign := [name for name in names if fold(name) not in managed]:
-        raise ValidationError({"domains": _("You have no domain %(name)s.") % {"name": foreign[0]}})
+        raise ValidationError(
+            {"domains": _("You do not manage the domain %(name)s.") % {"name": foreign[0]}}
+        )
 
 
 def delete_token(changes: Changes, number: int) -> None:

@@ -56,7 +56,7 @@ class TokenDeleteView(RoleRequiredMixin, View):
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         token = get_object_or_404(Token.objects.visible_to(request.user), pk=pk)
         perform(self.actor, delete_token, token.pk)
-        messages.success(request, _("The token %(name)s opens nothing any more.") % {"name": token})
+        messages.success(request, _("The token %(name)s was revoked.") % {"name": token})
         return redirect("tokens")
 
 
@@ -74,5 +74,5 @@ class ApiReferenceView(RoleRequiredMixin, TemplateView):
 @csrf_exempt
 def api_not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """Answer for an address below /api/ that does not exist."""
-    body = {"status": 404, "title": _("There is no such address.")}
+    body = {"status": 404, "title": _("There is no such URL.")}
     return JsonResponse(body, status=404, content_type=PROBLEM_TYPE)

@@ -21,11 +21,11 @@ from mailadmin.tables.columns import Column
 from mailadmin.tables.table import MAX_DOMAIN_QUERIES, Table
 
 TOKEN_ACTION_LABELS = {
-    "create_token": _("token made"),
-    "delete_token": _("token taken back"),
+    "create_token": _("token created"),
+    "delete_token": _("token revoked"),
 }
 
-CHANGED_COLUMN = Column("data", _("What"), "mailadmin/cells/changed.html")
+CHANGED_COLUMN = Column("data", _("Object"), "mailadmin/cells/changed.html")
 
 
 def render_action_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
@@ -51,7 +51,7 @@ class LogTable(Table):
         Column("username", _("By"), "text"),
         Column("action", _("Action"), render_action_cell),
         Column("domain", _("Domain"), "domain"),
-        Column("data", _("What"), render_subject_cell),
+        Column("data", _("Object"), render_subject_cell),
     ]
     search_fields = ["data", "username"]
     roles = {"list": Role.ADMINS, "export": Role.ADMINS}
@@ -59,7 +59,7 @@ class LogTable(Table):
     toggles = {}
     newest_first = True
     is_split_by_domain = True
-    empty_text = _("Nothing has happened yet. Every change will be told here.")
+    empty_text = _("No changes yet. Every change is listed here.")
     filter_names = ("domain", "admin", "action", "from", "until", "q")
     action_labels = registry.action_labels
 

@@ -65,13 +65,13 @@ class Log(models.Model):
         verbose_name=_("domain"),
     )
     action = NameField(_("action"))
-    data = Latin1TextField(_("what"))
+    data = Latin1TextField(_("object"))
 
     objects = LogQuerySet.as_manager()
 
     class Meta:
         db_table = get_table_name("log")
-        verbose_name = _("log line")
+        verbose_name = _("log entry")
         verbose_name_plural = _("log")
         indexes = [
             models.Index(fields=["timestamp"], name="mailadmin_log_time"),

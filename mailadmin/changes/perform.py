@@ -191,7 +191,7 @@ class Changes:
             rows |= {fold(row.pk): row for row in found}
         if missing := [key for name, key in keys_by_name.items() if name not in rows]:
             raise ValidationError(
-                _("%(key)s does not exist any more."), params={"key": missing[0]}, code="missing"
+                _("%(key)s no longer exists."), params={"key": missing[0]}, code="missing"
             )
         for row in rows.values():
             self._check_seen(row)

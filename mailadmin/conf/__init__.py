@@ -66,7 +66,7 @@ def read_env_file(path: str | None) -> dict[str, str]:
     except OSError as error:
         if is_required:
             exit_with_error(f"MAILADMIN_ENV_FILE {path}: {error.strerror}")
-        print_warning(f"{path} is not read: {error.strerror}")
+        print_warning(f"cannot read {path}: {error.strerror}")
         return {}
     except ValueError:
         exit_with_error(f"MAILADMIN_ENV_FILE {path} is not UTF-8 text")
@@ -80,7 +80,7 @@ def parse_env_line(path: str, number: int, line: str) -> tuple[str, str] | None:
     name, equals, value = line.removeprefix("export ").partition("=")
     name, value = name.strip(), value.strip()
     if not equals or not re.fullmatch(r"\w+", name):
-        exit_with_error(f"MAILADMIN_ENV_FILE {path}, line {number} is not NAME=value")
+        exit_with_error(f"MAILADMIN_ENV_FILE {path}, line {number}: expected NAME=value")
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1]
     return name, value
@@ -93,7 +93,7 @@ def read_secret_files(values: Mapping[str, str]) -> dict[str, str]:
         if (path := values.pop(f"{name}_FILE", None)) is None:
             continue
         if name in values:
-            exit_with_error(f"{name}_FILE and {name} are both given")
+            exit_with_error(f"{name}_FILE and {name} are both set; remove one")
         try:
             values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, ValueError) as error:
@@ -107,4 +107,4 @@ def iter_unknown_settings(values: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(values.keys() - set(known)):
         matches = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {matches[0]}?" if matches else ""
-        yield f"{name} is not a setting{hint}"
+        yield f"unknown setting {name}{hint}"

@@ -29,7 +29,7 @@ def parse_boolean(value: str) -> bool:
             return True
         case "no" | "false" | "off" | "0":
             return False
-    raise ValueError("is neither yes nor no")
+    raise ValueError("must be yes or no")
 
 
 def integer_parser(minimum: int = 0) -> Parser:
@@ -37,7 +37,7 @@ def integer_parser(minimum: int = 0) -> Parser:
         if not re.fullmatch(r"-?[0-9]{1,18}", value):
             raise ValueError("is not a whole number")
         if int(value) < minimum:
-            raise ValueError(f"is less than {minimum}")
+            raise ValueError(f"must be at least {minimum}")
         return int(value)
 
     return parse
@@ -51,7 +51,7 @@ def optional_parser(parse: Parser) -> Parser:
 def choice_parser(*choices: str, fold: Callable[[str], str] = str.lower) -> Parser:
     def parse(value: str) -> str:
         if fold(value) not in choices:
-            raise ValueError(f"is none of {', '.join(choices)}")
+            raise ValueError(f"must be one of {', '.join(choices)}")
         return fold(value)
 
     return parse
@@ -78,14 +78,14 @@ def parse_host(value: str) -> str:
         try:
             ipaddress.ip_address(bare)
         except ValueError:
-            raise ValueError(f"holds {value!r}, which is no host name") from None
+            raise ValueError(f"contains {value!r}, which is not a host name") from None
     return value
 
 
 def parse_service_name(value: str) -> str:
     """Accept the name of a service in master.cf."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", value):
-        raise ValueError(f"holds {value!r}, which is no name of a service")
+        raise ValueError(f"contains {value!r}, which is not a service name")
     return value
 
 
@@ -97,7 +97,7 @@ def parse_domain(value: str) -> str:
 
 def parse_address(value: str) -> str:
     if not re.fullmatch(r"[^@\s,]+@[^@\s,]+", value):
-        raise ValueError("is not a mail address")
+        raise ValueError("is not an email address")
     return value
 
 
@@ -105,7 +105,7 @@ def parse_network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         return ipaddress.ip_network(value, strict=False)
     except ValueError:
-        raise ValueError(f"holds {value!r}, which is no address or network") from None
+        raise ValueError(f"contains {value!r}, which is not an IP address or network") from None
 
 
 def parse_port_number(value: str) -> int:
@@ -137,7 +137,7 @@ def parse_panel_url(value: str) -> str | None:
     except ValueError:
         is_valid = is_bare = False
     if not (is_valid and is_bare):
-        raise ValueError("is not an address such as https://panel.example.org")
+        raise ValueError("is not a URL such as https://panel.example.org")
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
@@ -175,28 +175,30 @@ def parse_maildir_template(value: str) -> str:
     try:
         fields = {field for _, field, _, _ in string.Formatter().parse(value) if field is not None}
     except ValueError as error:
-        raise ValueError(f"is not a template: {error}") from None
+        raise ValueError(f"is not a valid template: {error}") from None
     if unknown := fields - {"domain", "local_part", "username"}:
         raise ValueError(
-            f"names {{{unknown.pop()}}}; it may name {{domain}}, {{local_part}} and {{username}}"
+            f"contains {{{unknown.pop()}}}; allowed are {{domain}}, {{local_part}} and {{username}}"
         )
     if not ("username" in fields or fields >= {"domain", "local_part"}):
-        raise ValueError("gives two mailboxes one folder: name {username}, or both of its parts")
+        raise ValueError(
+            "gives two mailboxes the same folder: use {username}, or both {domain} and {local_part}"
+        )
     if value.startswith("/") or ".." in value.split("/"):
-        raise ValueError("leaves the mail folder")
+        raise ValueError("leads out of the mail folder")
     return value
 
 
 def parse_recipient_delimiter(value: str) -> str:
     if re.search(r"[\w@,\s]", value):
-        raise ValueError("is not one or more signs such as +")
+        raise ValueError("must be one or more delimiter characters such as +")
     return value
 
 
 def parse_default_alias(value: str) -> tuple[str, str | None]:
     local_part, equals, target = value.partition("=")
     if not re.fullmatch(r"[^@\s=]+(=[^@\s=]+(@[^@\s=]+)?)?", value):
-        raise ValueError(f"holds {value!r}, which is neither a name nor name=address")
+        raise ValueError(f"contains {value!r}, which is neither a name nor name=address")
     return local_part, target if equals else None
 
 
@@ -207,7 +209,7 @@ def parse_password_scheme(value: str) -> str:
     except ImportError:  # not installed yet; the panel checks again when it starts
         return value
     if not is_known_scheme(value):
-        raise ValueError("is no password scheme that Dovecot has and that can be made here")
+        raise ValueError("is not a password scheme that Dovecot supports and mailadmin can write")
     return value
 
 
@@ -220,5 +222,5 @@ def parse_log_format(value: str) -> str:
     try:
         logging.Formatter(value).format(record)
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"is not a format of Python's logging: {error}") from None
+        raise ValueError(f"is not a valid format of Python's logging: {error}") from None
     return value

@@ -43,9 +43,9 @@ SETTINGS = (
         "MAILADMIN_DATABASE_URL",
         "",
         parse_database_url,
-        "`mysql://user:password@host[:port][,host[:port]…]/name[?unix_socket=…&ssl_ca=…]` "
-        "(user and password percent-encoded) or `sqlite:///path`; without it the file "
-        "`mailadmin.sqlite3` beside `manage.py`",
+        "`mysql://user:password@host[:port][,host[:port]…]/name[?unix_socket=…&ssl_ca=…]`"
+        " (user and password percent-encoded) or `sqlite:///path`; default: the file"
+        " `mailadmin.sqlite3` next to `manage.py`",
         secret=True,
     ),
     EnvironmentSetting(
@@ -58,268 +58,275 @@ SETTINGS = (
         "MAILADMIN_SECRET_KEY",
         "",
         parse_text,
-        "signs sessions and links, 50 characters or more; required with MySQL, with SQLite made "
-        "at the first start in a file beside the database",
+        "signs sessions and links, at least 50 characters; required with MySQL; with"
+        " SQLite, generated at the first start in a file next to the database",
         secret=True,
     ),
     EnvironmentSetting(
         "MAILADMIN_URL",
         "",
         parse_panel_url,
-        "the panel's own address, `https://…`: links in mails, Secure cookies, HSTS, the origin "
-        "of forms",
+        "public URL of the panel, `https://…`: for links in mail, Secure cookies, HSTS"
+        " and the origin check of forms",
     ),
     EnvironmentSetting(
         "MAILADMIN_HSTS",
         "host",
         choice_parser("host", "subdomains", "preload", "no"),
-        "with an `https://` address, what browsers open by HTTPS alone for a year: this `host`, "
-        "its `subdomains` too, both and in browsers' own lists (`preload`), or nothing (`no`)",
+        "with an `https://` URL, what browsers open by HTTPS only for a year: this"
+        " `host`, also its `subdomains`, both and in browsers' preload lists (`preload`),"
+        " or nothing (`no`)",
     ),
     EnvironmentSetting(
         "MAILADMIN_ALLOWED_HOSTS",
         "localhost,127.0.0.1",
         list_parser(parse_host),
-        "names the panel answers to, beside the host of `MAILADMIN_URL`",
+        "host names the panel answers to, in addition to that of `MAILADMIN_URL`",
     ),
     EnvironmentSetting(
         "MAILADMIN_BIND",
         "127.0.0.1:8000",
         parse_bind,
-        "where `deploy/run` listens: `address:port` or `unix:/path`",
+        "address `deploy/run` listens on: `address:port` or `unix:/path`",
     ),
     EnvironmentSetting(
-        "MAILADMIN_DEBUG", "no", parse_boolean, "`yes`: error pages with details; never in public"
+        "MAILADMIN_DEBUG",
+        "no",
+        parse_boolean,
+        "`yes`: error pages with details; never use in production",
     ),
     EnvironmentSetting(
         "MAILADMIN_TRUSTED_PROXIES",
         "",
         list_parser(parse_network),
-        "addresses or networks of reverse proxies whose `X-Forwarded-For` and "
-        "`X-Forwarded-Proto` are believed",
+        "addresses or networks of reverse proxies whose `X-Forwarded-For` and"
+        " `X-Forwarded-Proto` are trusted",
     ),
     EnvironmentSetting(
         "MAILADMIN_TIME_ZONE",
         "",
         parse_time_zone,
-        "the time zone PostfixAdmin's dates are in; without it the machine's",
+        "time zone of the dates in PostfixAdmin's database; default: that of the machine",
     ),
     EnvironmentSetting(
         "MAILADMIN_LANGUAGE",
         "en",
         choice_parser("en", "de", "ru"),
-        "language of those whose browser asks for none of `en`, `de`, `ru`",
+        "language for browsers that request none of `en`, `de`, `ru`",
     ),
     EnvironmentSetting(
         "MAILADMIN_ADMIN",
         "admin@localhost",
         parse_address,
-        "the first superadmin, made by `deploy/run` where there is none",
+        "first superadmin, created by `deploy/run` if there is none",
     ),
     EnvironmentSetting(
         "MAILADMIN_ADMIN_PASSWORD",
         "",
         parse_text,
-        "the first superadmin's password; without it one is made and shown once",
+        "password of the first superadmin; default: generated and shown once",
         secret=True,
     ),
     EnvironmentSetting(
         "MAILADMIN_PASSWORD_SCHEME",
         "BLF-CRYPT",
         parse_password_scheme,
-        "what new passwords are stored as: a Dovecot scheme",
+        "Dovecot scheme in which new passwords are stored",
     ),
     EnvironmentSetting(
         "MAILADMIN_PASSWORD_PREFIX",
         "auto",
         choice_parser("yes", "no", "auto"),
-        "the `{SCHEME}` prefix before a stored password: `yes`, `no`, or `auto`: none before "
-        "`$…$` hashes, one before all others",
+        "`{SCHEME}` prefix of stored passwords: `yes`, `no`, or `auto` (no prefix for"
+        " `$…$` hashes, a prefix for all others)",
     ),
     EnvironmentSetting(
         "MAILADMIN_PASSWORD_ROUNDS",
         "",
         optional_parser(integer_parser(1)),
-        "cost of new hashes, in the scheme's own unit; without it the scheme's default",
+        "cost of new hashes, in the unit of the scheme; default: that of the scheme",
     ),
     EnvironmentSetting(
         "MAILADMIN_PASSWORD_REHASH",
         "no",
         parse_boolean,
-        "`yes`: store the configured scheme at the next correct login",
+        "`yes`: rehash a password in the configured scheme at the next successful sign-in",
     ),
     EnvironmentSetting(
         "MAILADMIN_MAILDIR",
         "{domain}/{local_part}/",
         parse_maildir_template,
-        "folder of a new mailbox, of `{domain}`, `{local_part}` and `{username}`",
+        "folder of a new mailbox, made of `{domain}`, `{local_part}` and `{username}`",
     ),
     EnvironmentSetting(
         "MAILADMIN_QUOTA_MULTIPLIER",
         "1024000",
         integer_parser(1),
-        "bytes per MB of quota, as PostfixAdmin counts",
+        "bytes per MB of quota, as in PostfixAdmin",
     ),
     EnvironmentSetting(
         "MAILADMIN_DOMAIN_ALIASES",
         "0",
         integer_parser(-1),
-        "aliases a new domain may have; 0 is unlimited, -1 none",
+        "maximum number of aliases in a new domain; 0 is unlimited, -1 allows none",
     ),
     EnvironmentSetting(
         "MAILADMIN_DOMAIN_MAILBOXES",
         "0",
         integer_parser(-1),
-        "mailboxes a new domain may have; 0 is unlimited, -1 none",
+        "maximum number of mailboxes in a new domain; 0 is unlimited, -1 allows none",
     ),
     EnvironmentSetting(
         "MAILADMIN_DOMAIN_MAXQUOTA",
         "0",
         integer_parser(-1),
-        "largest quota of one mailbox of a new domain in MB; 0 is unlimited, -1 none",
+        "maximum quota per mailbox in a new domain, in MB; 0 is unlimited, -1 disables quotas",
     ),
     EnvironmentSetting(
         "MAILADMIN_DOMAIN_QUOTA",
         "0",
         integer_parser(-1),
-        "quota of a whole new domain in MB; 0 is unlimited, -1 none",
+        "quota of a new domain, in MB; 0 is unlimited, -1 disables the limit",
     ),
     EnvironmentSetting(
         "MAILADMIN_DEFAULT_ALIASES",
         "abuse,hostmaster,postmaster,webmaster",
         list_parser(parse_default_alias),
-        "aliases made with a domain: `name` goes where the form says, else to the acting admin, "
-        "`name=address` to that address (without `@`: in the same domain)",
+        "aliases created with a domain: `name` points to the address entered in the form,"
+        " else to the acting admin, `name=address` to that address (without `@`: in the"
+        " same domain)",
     ),
     EnvironmentSetting(
         "MAILADMIN_TRANSPORTS",
         "virtual,local,relay",
         list_parser(),
-        "transports offered for a domain",
+        "transports that a domain can be set to",
     ),
     EnvironmentSetting(
         "MAILADMIN_SERVICES",
         "",
         list_parser(parse_service_name),
-        "delivery services of your own `master.cf` that transports may name besides those of the "
-        "written one, such as `maildrop` or `virtual`",
+        "delivery services of your own `master.cf` that transports may use besides those"
+        " of the generated one, such as `maildrop` or `virtual`",
     ),
     EnvironmentSetting(
         "MAILADMIN_SYSTEM_USERS",
         "superadmins",
         choice_parser("superadmins", "admins"),
-        "who may let an alias point to a user of the mail server's own system, such as `root`",
+        "who may point an alias to a system user of the mail server, such as `root`",
     ),
     EnvironmentSetting(
         "MAILADMIN_ALIAS_DOMAIN",
         "yes",
         parse_boolean,
-        "`no`: no alias domains",
+        "`no`: disable alias domains",
     ),
     EnvironmentSetting(
         "MAILADMIN_EDIT_ALIAS",
         "yes",
         parse_boolean,
-        "`no`: mailbox owners may not change their forwarding",
+        "`no`: mailbox owners cannot change their forwarding",
     ),
     EnvironmentSetting(
         "MAILADMIN_ALIAS_CONTROL_ADMIN",
         "yes",
         parse_boolean,
-        "`no`: admins may not change the targets of a mailbox's own alias",
+        "`no`: domain admins cannot change the forwarding of mailboxes",
     ),
     EnvironmentSetting(
         "MAILADMIN_SPECIAL_ALIAS_CONTROL",
         "no",
         parse_boolean,
-        "`yes`: admins, not only superadmins, may change the default aliases",
+        "`yes`: domain admins, not only superadmins, can change the default aliases",
     ),
-    EnvironmentSetting("MAILADMIN_VACATION", "yes", parse_boolean, "`no`: no vacation messages"),
+    EnvironmentSetting(
+        "MAILADMIN_VACATION", "yes", parse_boolean, "`no`: disable vacation replies"
+    ),
     EnvironmentSetting(
         "MAILADMIN_VACATION_DOMAIN",
         "autoreply.localhost",
         parse_domain,
-        "the domain that Postfix hands to the vacation responder",
+        "domain whose mail Postfix hands to the vacation responder",
     ),
     EnvironmentSetting(
         "MAILADMIN_RECIPIENT_DELIMITER",
         "+",
         parse_recipient_delimiter,
-        "as Postfix has it; empty where it has none",
+        "as in Postfix's `main.cf`; empty if it has none",
     ),
     EnvironmentSetting(
         "MAILADMIN_SMTP_URL",
         "smtp://127.0.0.1:25",
         parse_smtp_url,
-        "the server for welcome mails: `smtp://`, `smtp+starttls://` or `smtps://` "
-        "`[user:password@]host[:port]`",
+        "SMTP server for welcome email: `smtp://`, `smtp+starttls://` or `smtps://`"
+        " `[user:password@]host[:port]`",
         secret=True,
     ),
     EnvironmentSetting(
         "MAILADMIN_ADMIN_EMAIL",
         "",
         optional_parser(parse_address),
-        "sender of the panel's mails; without it the acting admin",
+        "sender address of the panel's mail; default: the acting admin",
     ),
     EnvironmentSetting(
         "MAILADMIN_WELCOME_SUBJECT",
         "",
         parse_text,
-        "subject of the mail to a new mailbox; without it the panel's own words",
+        "subject of the welcome email; default: the built-in text",
     ),
     EnvironmentSetting(
         "MAILADMIN_WELCOME_TEXT",
         "",
         parse_text,
-        "text of the mail to a new mailbox (`\\n` is a new line); without it the panel's own words",
+        "text of the welcome email (`\\n` is a line break); default: the built-in text",
     ),
     EnvironmentSetting(
         "MAILADMIN_UNDO_DAYS",
         "30",
         integer_parser(),
-        "days for which what was deleted is kept in the database, shown nowhere",
+        "number of days for which deleted rows are kept in the database (not shown in the panel)",
     ),
     EnvironmentSetting(
         "MAILADMIN_UPLOAD_MB",
         "100",
         integer_parser(1),
-        "largest file that a page takes to import; the command has no limit",
+        "maximum size of a file uploaded for import; the command has no limit",
     ),
     EnvironmentSetting(
         "MAILADMIN_API_RATE",
         "1200",
         integer_parser(),
-        "requests a minute that the API takes from one person, by all their tokens; 0 is unlimited",
+        "maximum number of API requests per minute and person, over all their tokens; 0"
+        " is unlimited",
     ),
-    EnvironmentSetting(
-        "MAILADMIN_PAGE_SIZE", "50", integer_parser(1), "rows on one page of a list"
-    ),
+    EnvironmentSetting("MAILADMIN_PAGE_SIZE", "50", integer_parser(1), "rows per page in lists"),
     EnvironmentSetting(
         "MAILADMIN_LOG_LEVEL",
         "INFO",
         choice_parser("DEBUG", "INFO", "WARNING", "ERROR", fold=str.upper),
-        "the least that is written to standard error: `DEBUG`, `INFO`, `WARNING` or `ERROR`",
+        "minimum level of messages written to standard error: `DEBUG`, `INFO`, `WARNING`"
+        " or `ERROR`",
     ),
     EnvironmentSetting(
         "MAILADMIN_LOG_FORMAT",
         "%(levelname)s %(name)s: %(message)s",
         parse_log_format,
-        "form of those lines, as Python's `logging` has it, also with `%(request_id)s` and "
-        "`%(page)s`; `json`: an object each, and one for each request",
+        "format of log messages, as in Python's `logging`, plus `%(request_id)s` and"
+        " `%(page)s`; `json`: one object per message, and one per request",
     ),
     EnvironmentSetting(
         "MAILADMIN_SLOW_QUERY_MS",
         "500",
         integer_parser(),
-        "statements that take so many milliseconds are logged with their page, without values; "
-        "0: none",
+        "log statements that take at least this many milliseconds, with their page but"
+        " without values; 0 disables this",
     ),
     EnvironmentSetting(
         "MAILADMIN_METRICS_TOKEN",
         "",
         parse_text,
-        "opens `/metrics` to other machines (`Authorization: Bearer …`); without it, it is open "
-        "to this one",
+        "token for access to `/metrics` from other machines (`Authorization: Bearer …`);"
+        " default: local access only",
         secret=True,
     ),
 )

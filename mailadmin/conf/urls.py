@@ -27,7 +27,7 @@ def parse_database_url(value: str) -> dict[str, Any]:
 def parse_sqlite_url(path_part: str) -> dict[str, Any]:
     path = "/" + unquote(path_part).lstrip("/")
     if path == "/":
-        raise ValueError("names no file")
+        raise ValueError("has no file name")
     return {"ENGINE": "django.db.backends.sqlite3", "NAME": Path(path)}
 
 
@@ -38,11 +38,11 @@ def parse_mysql_url(url_part: str) -> dict[str, Any]:
     userinfo, _, hosts = authority.rpartition("@")
     user, _, password = userinfo.partition(":")
     if not name or "/" in name:
-        raise ValueError("names no database (in a password / is written %2F)")
+        raise ValueError("has no database name (in a password, write / as %2F)")
     options = dict(parse_qsl(query, keep_blank_values=True))
     known = ("unix_socket", "ssl_ca", "ssl_cert", "ssl_key")
     if unknown := [option for option in options if option not in known]:
-        raise ValueError(f"has an option {unknown[0]!r}; known are {', '.join(known)}")
+        raise ValueError(f"has the unknown option {unknown[0]!r}; known are {', '.join(known)}")
     hosts, number = parse_mysql_hosts(hosts)
     return {
         "ENGINE": "mailadmin.db.mysql",
@@ -98,4 +98,4 @@ def parse_smtp_url(value: str) -> dict[str, Any]:
             "EMAIL_USE_SSL": tls,
         }
     except (KeyError, ValueError):
-        raise ValueError("is not smtp://, smtp+starttls:// or smtps:// and a host") from None
+        raise ValueError("is not smtp://, smtp+starttls:// or smtps:// with a host") from None

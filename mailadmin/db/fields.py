@@ -62,7 +62,7 @@ def get_column_field(model: type[models.Model], name: str) -> models.Field:
     """Return the field of this name; raise FieldDoesNotExist if it is none of the table itself."""
     field = model._meta.get_field(name)
     if not isinstance(field, models.Field):
-        raise FieldDoesNotExist(f"{name} is no column of {model.__name__}")
+        raise FieldDoesNotExist(f"{model.__name__} has no column {name}")
     return field
 
 
@@ -72,11 +72,11 @@ def find_column_error(field: models.Field, value: Any, alias: str = "default") -
     charset, column_type, _collation = load_column_facts(alias).get(column, ColumnFacts())
     if isinstance(value, int):
         if column_type.startswith("int") and not -(2**31) <= value < 2**31:
-            return _("This number is larger than this database's column can hold.")
+            return _("This number is too large for the database column.")
     elif charset and not _can_encode(charset, value):
-        return _("This database's column cannot hold some of these characters.")
+        return _("The database column cannot store some of these characters.")
     elif charset and not _fits_length(charset, column_type, value):
-        return _("This is longer than this database's column can hold.")
+        return _("This text is too long for the database column.")
     return None
 
 

@@ -121,7 +121,9 @@ class RemoveOwnColumn(operations.RemoveField):
     ) -> None:
         model = from_state.apps.get_model(app_label, self.model_name)
         if not model._meta.db_table.startswith("mailadmin_"):
-            raise ValueError(f"{model._meta.db_table} is not the panel's to change")
+            raise ValueError(
+                f"{model._meta.db_table} does not belong to the panel and cannot be changed"
+            )
         if model._meta.get_field(self.name).column in get_column_names(schema_editor, model):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
 
@@ -144,7 +146,7 @@ class AddMissingIndex(_MissingPartsMixin, operations.AddIndex):
         except OperationalError as error:
             if error.args[0] != KEY_TOO_LONG_CODE:
                 raise
-            logger.warning("no index %s: %s", self.index.name, error.args[1])
+            logger.warning("cannot create index %s: %s", self.index.name, error.args[1])
 
     def database_backwards(
         self,

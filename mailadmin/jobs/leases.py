@@ -74,7 +74,7 @@ def renew_leases(leases: dict[int, str]) -> None:
             held = Job.objects.filter(pk=job_id, lease_holder=holder, state=Job.State.RUNNING)
             held.update(lease_until=timezone.now() + LEASE_DURATION)
     except (OperationalError, InterfaceError) as error:
-        logger.warning("the leases of jobs %s could not be kept: %s", list(leases), error)
+        logger.warning("cannot renew the leases of jobs %s: %s", list(leases), error)
     finally:
         connection.close()
 

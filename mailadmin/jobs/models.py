@@ -20,7 +20,7 @@ class Job(models.Model):
     """Work that outlives a request: a chain of transactions, with the progress stored."""
 
     class State(models.TextChoices):
-        DRAFT = "draft", _("to be confirmed")
+        DRAFT = "draft", _("awaiting confirmation")
         WAITING = "waiting", _("waiting")
         RUNNING = "running", _("running")
         DONE = "done", _("done")

@@ -31,7 +31,8 @@ def advance_job(job: Job) -> bool:
     count_attempt(job)
     if job.attempts > MAX_STEP_ATTEMPTS:
         text = _(
-            "It was begun %(count)s times, and each time its worker ended or lost the database."
+            "The job was started %(count)s times, and each time its worker ended or lost"
+            " the database."
         )
         return finish_job(job, Job.State.FAILED, text % {"count": MAX_STEP_ATTEMPTS})
     try:
@@ -41,16 +42,16 @@ def advance_job(job: Job) -> bool:
     except ValidationError as error:
         return finish_job(job, Job.State.FAILED, " ".join(error.messages))
     except PermissionDenied:
-        text = _("%(owner)s may not do this any more.") % {"owner": job.owner}
+        text = _("%(owner)s no longer has permission to do this.") % {"owner": job.owner}
         return finish_job(job, Job.State.FAILED, text)
     except LeaseLost:
-        logger.warning("job %s goes on in another worker", job.pk)
+        logger.warning("job %s continues in another worker", job.pk)
         return False
     except (OperationalError, InterfaceError):
         raise
     except Exception:  # a job that cannot be done must not stop all others forever
         logger.exception("job %s: %s", job.pk, job.kind)
-        text = _("It stopped with an error; the program's log says more.")
+        text = _("The job stopped with an error. See the server log for details.")
         return finish_job(job, Job.State.FAILED, text)
 
 

@@ -61,11 +61,11 @@ def start_selection_job(
         created=changes.at,
     )
     if not started:
-        raise ValidationError(_("This selection was confirmed already."))
+        raise ValidationError(_("This selection has already been confirmed."))
     return job
 
 
 def delete_selection(changes: Changes, job: Job) -> None:
     """Delete a selection whose keys are processed otherwise."""
     if not Job.objects.filter(pk=job.pk, state=Job.State.DRAFT).delete()[0]:
-        raise ValidationError(_("This selection was confirmed already."))
+        raise ValidationError(_("This selection has already been confirmed."))

@@ -20,24 +20,25 @@ KNOWN_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 REQUEST_SECONDS = Histogram(
     "mailadmin_request_seconds",
-    "Requests and how long they took",
+    "Duration of requests",
     ["view", "method", "status"],
     buckets=DURATION_BUCKETS,
     registry=REGISTRY,
 )
-QUERY_COUNT = Counter(
-    "mailadmin_queries", "Statements to the database", ["view"], registry=REGISTRY
+QUERY_COUNT = Counter("mailadmin_queries", "Database statements", ["view"], registry=REGISTRY)
+QUERY_SECONDS = Counter(
+    "mailadmin_query_seconds", "Time spent in database statements", ["view"], registry=REGISTRY
 )
-QUERY_SECONDS = Counter("mailadmin_query_seconds", "Time in them", ["view"], registry=REGISTRY)
 CONNECTION_COUNT = Counter(
-    "mailadmin_database_connections", "Connections opened", registry=REGISTRY
+    "mailadmin_database_connections", "Database connections opened", registry=REGISTRY
 )
 DATABASE_ERRORS = Counter(
-    "mailadmin_database_errors", "Statements that the database ended", ["code"], registry=REGISTRY
+    "mailadmin_database_errors",
+    "Database statements that were aborted",
+    ["code"],
+    registry=REGISTRY,
 )
-LOGIN_FAILURES = Counter(
-    "mailadmin_login_failures", "Logins that were refused", ["reason"], registry=REGISTRY
-)
+LOGIN_FAILURES = Counter("mailadmin_login_failures", "Failed logins", ["reason"], registry=REGISTRY)
 
 
 def observe_request(
@@ -66,7 +67,7 @@ class DatabaseCollector:
     """Numbers that are the same for all processes, read from the database when collected."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        yield build_gauge("mailadmin_info", "The panel", "version", {__version__: 1})
+        yield build_gauge("mailadmin_info", "Version of the panel", "version", {__version__: 1})
         gauges, up = [], 1
         try:
             gauges = [*collect_job_metrics(), collect_worker_metric()]
@@ -93,10 +94,12 @@ def collect_job_metrics() -> Iterator[GaugeMetricFamily]:
     yield build_gauge("mailadmin_jobs", "Jobs by state", "state", states)
     since = Job.objects.filter(state=Job.State.WAITING).aggregate(at=Min("created"))["at"]
     waited = (timezone.now() - since).total_seconds() if since else 0
-    yield GaugeMetricFamily("mailadmin_job_waiting_seconds", "Of the oldest that waits", waited)
+    yield GaugeMetricFamily(
+        "mailadmin_job_waiting_seconds", "Age of the oldest waiting job", waited
+    )
 
 
 def collect_worker_metric() -> GaugeMetricFamily:
     seen = {each.machine: each.seen.timestamp() for each in WorkerHeartbeat.objects.all()}
     name = "mailadmin_worker_seen_timestamp_seconds"
-    return build_gauge(name, "Last sign of life of each machine's worker", "machine", seen)
+    return build_gauge(name, "Last heartbeat of each machine's worker", "machine", seen)

@@ -60,19 +60,22 @@ def make_hash(password: str, username: str = "", scheme: str | None = None) -> s
     except UnverifiableHash as error:
         logger.error("The password scheme %s cannot be used: %s.", choice.name, error)
         raise ValidationError(
-            _("The password scheme %(scheme)s cannot be used here; the program's log says why."),
+            _(
+                "The password scheme %(scheme)s is not available on this server. See the"
+                " server log for details."
+            ),
             params={"scheme": choice.name},
         ) from error
     stored = choose_prefix(choice, body) + body
     if len(stored) > MAX_STORED_LENGTH:
-        raise ValidationError(_("The password is too long to be stored in this scheme."))
+        raise ValidationError(_("The password is too long for this password scheme."))
     return stored
 
 
 def _get_scheme(scheme: str) -> SchemeChoice:
     choice = schemes.parse_scheme_setting(scheme)
     if choice is None:
-        raise ValidationError(_("There is no such password scheme."))
+        raise ValidationError(_("Unknown password scheme."))
     return choice
 
 

@@ -67,7 +67,7 @@ def _hash_with_bcrypt(password: bytes, setting: bytes) -> bytes:
     try:
         return bcrypt.hashpw(password[:MAX_BCRYPT_BYTES], setting)
     except ValueError as error:
-        raise UnverifiableHash("broken bcrypt hash") from error
+        raise UnverifiableHash("malformed bcrypt hash") from error
 
 
 class CryptFormat(NamedTuple):
@@ -192,7 +192,7 @@ def detect_scheme_name(stored: bytes) -> str:
 
 def _verify_with_passlib(crypt_format: CryptFormat, match: re.Match, password: bytes) -> bool:
     if crypt_format.passlib_hasher is None:
-        raise UnverifiableHash(f"the C library cannot compute {crypt_format.name}")
+        raise UnverifiableHash(f"the C library does not support {crypt_format.name}")
     if len(password) > MAX_CRYPT_BYTES and match.groupdict().get("rounds"):
         return False  # the cost is rounds times length; crypt(3) refuses it too
     try:
@@ -200,17 +200,17 @@ def _verify_with_passlib(crypt_format: CryptFormat, match: re.Match, password: b
             password, match.groupdict().get("hash") or match[0]
         )
     except ValueError as error:
-        raise UnverifiableHash(f"broken {crypt_format.name} hash") from error
+        raise UnverifiableHash(f"malformed {crypt_format.name} hash") from error
 
 
 def verify_crypt(password: bytes, stored: bytes, username: str = "") -> bool:
     """Return whether crypt(3) computes this hash from this password."""
     found = find_format(stored)
     if found is None:
-        raise UnverifiableHash("no form of crypt(3)")
+        raise UnverifiableHash("not a crypt(3) hash")
     crypt_format, match = found
     if not crypt_format.is_affordable(match):
-        raise UnverifiableHash(f"{crypt_format.name} hash that asks for more work than allowed")
+        raise UnverifiableHash(f"{crypt_format.name} hash with a cost above the limit")
     expected = match.groupdict().get("hash") or stored
     actual = (
         _hash_with_bcrypt(password, stored)

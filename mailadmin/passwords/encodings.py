@@ -15,7 +15,7 @@ def from_base64(text: str) -> bytes:
     try:
         return b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError as error:
-        raise UnverifiableHash("broken base64") from error
+        raise UnverifiableHash("malformed base64") from error
 
 
 def from_hex(text: str) -> bytes:

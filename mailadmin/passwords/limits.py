@@ -23,11 +23,11 @@ class UnverifiableHash(Exception):
 def match_hash(pattern: str, stored: bytes) -> re.Match:
     match = re.fullmatch(pattern, stored.decode("latin-1"), re.DOTALL)
     if not match:
-        raise UnverifiableHash("broken hash")
+        raise UnverifiableHash("malformed hash")
     return match
 
 
 def check_rounds(rounds: str, limit: int = MAX_ROUNDS) -> int:
     if not 0 < int(rounds) <= limit:
-        raise UnverifiableHash("a hash that asks for more work than allowed")
+        raise UnverifiableHash("hash with a cost above the limit")
     return int(rounds)

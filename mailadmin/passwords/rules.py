@@ -14,9 +14,9 @@ from mailadmin.passwords.stored import get_configured_scheme, get_password_setti
 
 # PostfixAdmin's `password_validation`
 DEFAULT_RULES = (
-    (r".{5}", _("At least 5 characters.")),
-    (r"([a-zA-Z].*){3}", _("At least 3 letters from a to z.")),
-    (r"([0-9].*){2}", _("At least 2 digits.")),
+    (r".{5}", _("Use at least 5 characters.")),
+    (r"([a-zA-Z].*){3}", _("Use at least 3 letters from a to z.")),
+    (r"([0-9].*){2}", _("Use at least 2 digits.")),
 )
 
 # no 0 O o, no 1 l I
@@ -53,15 +53,15 @@ def find_scheme_problems(password: str, choice: SchemeChoice) -> list:
     """Return why the scheme cannot take this password, as messages."""
     encoded = password.encode("utf-8", "replace")
     checks = (
-        ("\0" in password, _("A password cannot contain a NUL character.")),
-        (re.search("[\ud800-\udfff]", password), _("The password is not valid text.")),
+        ("\0" in password, _("Passwords cannot contain NUL characters.")),
+        (re.search("[\ud800-\udfff]", password), _("The password is not valid Unicode text.")),
         (len(encoded) > choice.scheme.max_bytes, _build_length_message(choice.scheme.max_bytes)),
     )
     return [message for is_broken, message in checks if is_broken]
 
 
 def _build_length_message(max_bytes: int) -> Any:
-    text = _("At most {bytes} bytes: an accented letter takes two, an emoji four.")
+    text = _("Use at most {bytes} bytes. Accented letters take two bytes, emoji four.")
     return format_lazy(text, bytes=max_bytes)
 
 
@@ -71,7 +71,7 @@ def generate_password(length: int = 14) -> str:
         for alphabet in (ALPHABET, ALPHABET + SPECIAL_CHARACTERS):
             if password := _try_to_generate(alphabet, size):
                 return password
-    raise ImproperlyConfigured("MAILADMIN_PASSWORD_RULES: no generated password follows them")
+    raise ImproperlyConfigured("MAILADMIN_PASSWORD_RULES: no generated password meets these rules")
 
 
 def _try_to_generate(alphabet: str, size: int) -> str | None:

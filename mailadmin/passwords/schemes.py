@@ -113,7 +113,7 @@ def _libcrypt_scheme(gensalt_prefix: bytes, **options: Any) -> Scheme:
         setting = crypt3.gensalt(gensalt_prefix, rounds)
         hashed = setting and crypt3.crypt_r(password, setting)
         if not hashed:
-            raise UnverifiableHash("the C library of this machine does not write it")
+            raise UnverifiableHash("not supported by the C library of this machine")
         return hashed
 
     return Scheme(
@@ -137,7 +137,7 @@ def _crypt_scheme(
 
 def _check_plain(password: bytes, stored: bytes, username: str) -> bool:
     if not stored:
-        raise UnverifiableHash("nothing stored")
+        raise UnverifiableHash("no password stored")
     return hmac.compare_digest(password, stored)
 
 
@@ -280,7 +280,7 @@ def decode_hash(scheme: Scheme, encoding: str, body: str) -> bytes:
     if scheme.digest_size:
         data = DECODERS["HEX" if len(body) == 2 * scheme.digest_size else "B64"](body)
         if len(data) != scheme.digest_size:
-            raise UnverifiableHash("digest of a wrong length")
+            raise UnverifiableHash("digest of the wrong length")
         return data
     if encoding and "$" in body:  # as Dovecot: the prefix says base64, and the text is not
         return DECODERS[""](body)

@@ -32,7 +32,7 @@ def get_password_setting(name: str, default: Any) -> Any:
 def get_configured_scheme() -> SchemeChoice:
     choice = _find_configured_scheme()
     if choice is None:
-        raise ImproperlyConfigured("MAILADMIN_PASSWORD_SCHEME names no scheme that can be written")
+        raise ImproperlyConfigured("MAILADMIN_PASSWORD_SCHEME is not a scheme that can be written")
     return choice
 
 
@@ -59,7 +59,7 @@ def iter_candidates(stored: str) -> Iterator[tuple[SchemeChoice, str]]:
 
 def _iter_unprefixed_candidates(stored: str) -> Iterator[tuple[SchemeChoice, str]]:
     if not stored:
-        raise UnverifiableHash("nothing stored")
+        raise UnverifiableHash("no password stored")
     if name := _detect_scheme_name(stored):
         yield SchemeChoice(name), stored
         return
@@ -68,7 +68,7 @@ def _iter_unprefixed_candidates(stored: str) -> Iterator[tuple[SchemeChoice, str
     if choice and _is_plausible(choice, stored):
         yield choice, stored
     elif not is_md5:
-        raise UnverifiableHash("no prefix, and not of the configured scheme")
+        raise UnverifiableHash("no prefix, and does not match the configured scheme")
     if is_md5:
         yield SchemeChoice("PLAIN-MD5"), stored
 

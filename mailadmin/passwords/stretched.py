@@ -75,13 +75,13 @@ def check_argon2(password: bytes, stored: bytes, username: str) -> bool:
     match = match_hash(ARGON2_PATTERN, stored)
     memory, passes, lanes = (int(match[i]) for i in (2, 3, 4))
     if memory > MAX_ARGON2_KIB or memory * passes > MAX_ARGON2_WORK or lanes > MAX_ARGON2_LANES:
-        raise UnverifiableHash("an argon2 hash that asks for more work than allowed")
+        raise UnverifiableHash("argon2 hash with a cost above the limit")
     try:
         return verify_secret(stored, password, ARGON2_TYPES[match[1]])
     except VerifyMismatchError:
         return False
     except (VerificationError, InvalidHashError) as error:
-        raise UnverifiableHash("broken argon2 hash") from error
+        raise UnverifiableHash("malformed argon2 hash") from error
 
 
 def make_argon2(

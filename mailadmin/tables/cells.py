@@ -27,7 +27,7 @@ from mailadmin.formatting import (
 
 if TYPE_CHECKING:
     from mailadmin.tables.columns import Column
-from mailadmin.tables.table import Table
+    from mailadmin.tables.table import Table
 
 SELECT_CELL_HTML = (
     '<td class="select-cell"><input form="bulk" type="checkbox" class="form-check-input"'

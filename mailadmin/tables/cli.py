@@ -48,20 +48,20 @@ class TableCommand(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        rows = verbs.add_parser("list", help="print all, or those that are asked for")
+        rows = verbs.add_parser("list", help="list all rows, or those that match")
         self.add_list_arguments(rows)
-        shown = self.add_key_argument(verbs.add_parser("show", help="print one"))
-        added = verbs.add_parser("add", help="make one")
+        shown = self.add_key_argument(verbs.add_parser("show", help="show one row"))
+        added = verbs.add_parser("add", help="create a row")
         if self.table.key_type is int:
             self.add_output_arguments(added)
         else:
             self.add_key_argument(added)
         self.add_field_options(added, "create")
-        edited = self.add_key_argument(verbs.add_parser("edit", help="change one"))
+        edited = self.add_key_argument(verbs.add_parser("edit", help="change a row"))
         self.add_field_options(edited, "edit")
-        deleted = verbs.add_parser("delete", help="delete one with all that is its")
+        deleted = verbs.add_parser("delete", help="delete a row and everything that depends on it")
         self.add_key_argument(deleted).add_argument(
-            "--yes", action="store_true", help="ask nothing"
+            "--yes", action="store_true", help="do not ask for confirmation"
         )
         rows.set_defaults(run=self.print_list)
         shown.set_defaults(run=self.show)
@@ -70,10 +70,16 @@ class TableCommand(BaseCommand):
         deleted.set_defaults(run=self.delete)
 
     def add_list_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--domain", help="those of this domain")
-        parser.add_argument("--search", dest="q", metavar="TEXT", help="those that contain it")
-        parser.add_argument("--active", action=argparse.BooleanOptionalAction, help="in force")
-        parser.add_argument("--columns", metavar="A,B", help="print these columns")
+        parser.add_argument("--domain", help="only rows of this domain")
+        parser.add_argument(
+            "--search", dest="q", metavar="TEXT", help=("only rows that contain this text")
+        )
+        parser.add_argument(
+            "--active",
+            action=argparse.BooleanOptionalAction,
+            help=("only active rows (--no-active: only inactive ones)"),
+        )
+        parser.add_argument("--columns", metavar="A,B", help="columns to print")
         self.add_output_arguments(parser)
 
     def add_key_argument(self, parser: CommandParser) -> CommandParser:
@@ -97,12 +103,16 @@ class TableCommand(BaseCommand):
 
     def add_password_options(self, parser: CommandParser) -> None:
         group = parser.add_mutually_exclusive_group()
-        group.add_argument("--password", action="store_true", help="ask for a new password")
+        group.add_argument("--password", action="store_true", help="prompt for a new password")
         group.add_argument(
-            "--password-stdin", action="store_true", help="its first line is the password"
+            "--password-stdin",
+            action="store_true",
+            help=("read the password from the first line of standard input"),
         )
         group.add_argument(
-            "--password-hash-stdin", action="store_true", help="its first line is a stored hash"
+            "--password-hash-stdin",
+            action="store_true",
+            help=("read a password hash from the first line of standard input"),
         )
 
     def handle(self, *args: Any, run: Any, **options: Any) -> None:
@@ -124,7 +134,7 @@ class TableCommand(BaseCommand):
             return self.table.terminal_columns() if self.is_terminal() else known
         names = [name.strip() for name in text.split(",")]
         if unknown := [name for name in names if name not in known]:
-            text = _("There is no column %(name)s; there are %(names)s.")
+            text = _("Unknown column %(name)s. Columns: %(names)s.")
             values = {"name": unknown[0], "names": ", ".join(known)}
             raise CommandError(text % values, returncode=2)
         return names
@@ -148,7 +158,7 @@ class TableCommand(BaseCommand):
     def get_row(self, key: str) -> Any:
         row = self.table.find(self.principal, self.table.parse_key(key))
         if row is None:
-            raise CommandError(make_printable(_("There is no %(key)s.") % {"key": key}))
+            raise CommandError(make_printable(_("%(key)s does not exist.") % {"key": key}))
         return row
 
     def get_values(self, row: Any) -> dict[str, Any]:
@@ -173,11 +183,11 @@ class TableCommand(BaseCommand):
     def edit(self, key: str) -> None:
         values = self.given_values() | self.read_password()
         if not values:
-            raise CommandError(_("Say what to change."), returncode=2)
+            raise CommandError(_("Name at least one option to change."), returncode=2)
         try:
             row = retry_on_conflict(lambda: self.save_edit(key, values))
         except EditOvertaken as error:
-            text = _("Others keep changing this row. Nothing was saved; try again.")
+            text = _("Other changes to this row keep conflicting. Nothing was saved; try again.")
             raise CommandError(text) from error
         self.report_saved(_("%(row)s was saved."), row)
 
@@ -203,10 +213,12 @@ class TableCommand(BaseCommand):
         if not (is_required or self.options.get("password")):
             return {}
         if not sys.stdin.isatty():
-            raise CommandError(_("Say --password-stdin."), returncode=2)
+            raise CommandError(
+                _("The terminal is not interactive: use --password-stdin."), returncode=2
+            )
         typed = getpass.getpass(_("Password: "))
-        if typed != getpass.getpass(_("Password again: ")):
-            raise CommandError(_("The two passwords differ."))
+        if typed != getpass.getpass(_("Confirm password: ")):
+            raise CommandError(_("The passwords do not match."))
         return {"password": typed}
 
     def save(self, form: TableForm) -> Any:
@@ -236,14 +248,16 @@ class TableCommand(BaseCommand):
         if self.options["json"]:
             print_row(self.stdout, values | ({"job": job.pk} if job else {}), True)
             return
-        text = _("%(row)s is out of force; the worker deletes it (job %(job)s).")
+        text = _("%(row)s is inactive now; a background job deletes it (job %(job)s).")
         done = text if job else _("%(row)s was deleted.")
         self.stdout.write(make_printable(done % {"row": name, "job": job.pk if job else ""}))
 
     def confirm_deletion(self, row: Any) -> None:
         """Show what is deleted besides the row, and ask for confirmation."""
         if not sys.stdin.isatty():
-            raise CommandError(_("Say --yes."), returncode=2)
+            raise CommandError(
+                _("The terminal is not interactive: confirm with --yes."), returncode=2
+            )
         for label, count in self.table.cascade_counts([row.pk]):
             self.stdout.write(f"{label}: {count}")
         answer = input(make_printable(_("Delete %(row)s? [y/N] ") % {"row": row}))

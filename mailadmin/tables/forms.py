@@ -149,8 +149,8 @@ class ConflictCheckedForm(ValidatedTextForm):
         self.add_error(
             None,
             _(
-                "Somebody else changed this in the meantime. Nothing was saved. "
-                "Look at both versions; saving again overwrites the other one."
+                "Someone else changed this in the meantime. Nothing was saved. Compare"
+                " both versions; if you save again, you overwrite theirs."
             ),
         )
 

@@ -32,7 +32,7 @@ class RowsRefused(ValidationError):
     """Some of many rows were refused: number of the row → its errors."""
 
     def __init__(self, errors: dict[int, ErrorTexts], is_complete: bool = True) -> None:
-        super().__init__(_("Some rows were refused, so nothing was changed."))
+        super().__init__(_("Some rows were rejected, so nothing was changed."))
         self.errors_by_number, self.is_complete = errors, is_complete
 
 
@@ -86,7 +86,7 @@ def refuse_existing_keys(table: Table, forms: Sequence[TableForm]) -> None:
         rows = table.model._default_manager.filter(pk__in=part)
         existing = {fold(key) for key in rows.values_list("pk", flat=True)}
         if duplicates := [number for number, key in keys.items() if fold(key) in existing]:
-            text = _("%(key)s exists already.")
+            text = _("%(key)s already exists.")
             raise RowsRefused(
                 {n: {"": [text % {"key": keys[n]}]} for n in duplicates[:MAX_REFUSED_ROWS]},
                 is_complete=len(duplicates) <= MAX_REFUSED_ROWS,

@@ -61,7 +61,7 @@ class Table:
     newest_first = False
     order: tuple[str, ...] = ("pk",)  # needs an index
     is_split_by_domain = False  # an admin's rows are read faster domain by domain
-    empty_text: Text = gettext_lazy("There is nothing here yet.")
+    empty_text: Text = gettext_lazy("Nothing here yet.")
     # Column → who gets it in files and by the API; empty: all public columns.
     export_roles: Mapping[str, Role] = {}
     extra_columns: Sequence[str] = ()  # only in the API

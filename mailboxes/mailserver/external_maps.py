@@ -67,7 +67,7 @@ class ExternalMap(LookupTable):
         try:
             return Lookup(self, key, self.fetch_value(key))
         except MapUnavailable as error:
-            text = _("%(map)s cannot be asked: %(reason)s")
+            text = _("%(map)s cannot be queried: %(reason)s")
             return Lookup(self, key, error=text % {"map": self.name, "reason": error})
 
     def fetch_value(self, key: str) -> str | None:
@@ -79,7 +79,7 @@ class PostmapMap(ExternalMap):
         """Return what `postmap -q` prints; it writes errors to stderr."""
         program = find_program("postmap")
         if not program:
-            raise MapUnavailable(_("postmap is not installed here"))
+            raise MapUnavailable(_("postmap is not installed"))
         result = self._run_postmap(program, key, self.postfix.postmap_name(self.reference))
         if result.returncode not in (0, 1) or result.stderr.strip():
             raise MapUnavailable(result.stderr.strip() or _("postmap failed"))
@@ -120,7 +120,7 @@ class ExternalSQLMap(ExternalMap):
             raise MapUnavailable(format_config_problem(self.map_config.problems[0]))
         query = self.sql.strip().rstrip(";").strip()
         if not query.lower().startswith("select"):
-            raise MapUnavailable(_("it runs no SELECT"))
+            raise MapUnavailable(_("it does not run a SELECT"))
         if not self.accepts_key(key):
             return None
         self.connection = self.connection or self.connect()
@@ -179,7 +179,7 @@ class ExternalMySQLMap(ExternalSQLMap):
         try:
             import MySQLdb
         except ImportError as error:
-            raise MapUnavailable(_("mysqlclient is not installed here")) from error
+            raise MapUnavailable(_("mysqlclient is not installed")) from error
         if self.map_config.value("option_file"):
             raise MapUnavailable(_("its account is in an option_file"))
         errors = []
@@ -249,7 +249,7 @@ def refuse_write_privileges(connection: Any, user: str) -> None:
         privileges = re.sub(r"\([^)]*\)", "", match[1]).split(",") if match else [_("a role")]
         if excess := {name.strip().upper() for name in privileges} - READ_PRIVILEGES:
             connection.close()
-            text = _("its account %(user)s may do more than read (%(more)s)")
+            text = _("its account %(user)s has more than read access (%(more)s)")
             raise MapUnavailable(text % {"user": user, "more": ", ".join(sorted(excess))})
 
 
@@ -270,7 +270,7 @@ class ExternalSQLiteMap(ExternalSQLMap):
     def connect(self) -> sqlite3.Connection:
         path = Path(self.map_config.value("dbpath"))
         if not path.is_file():
-            raise MapUnavailable(_("there is no file %(path)s") % {"path": path})
+            raise MapUnavailable(_("the file %(path)s does not exist") % {"path": path})
         try:
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
             connection.execute("PRAGMA query_only = 1")

@@ -66,7 +66,7 @@ def load_routing_config(directory: str | Path) -> RoutingConfig:
     raise_config_problems(postfix.main_settings.problems)
     if rewriting := [name for name in CANONICAL_PARAMETERS if postfix.maps(name)]:
         raise ValidationError(
-            _("%(name)s rewrites addresses before anything is asked; that is not followed here.")
+            _("%(name)s rewrites addresses before lookups. Explain does not follow this.")
             % {"name": ", ".join(rewriting)}
         )
     matching_parents = get_lowercase_words(postfix, "parent_domain_matches_subdomains")
@@ -195,13 +195,13 @@ def read_names_file(postfix: PostfixFiles, path: str) -> list[str]:
 def build_map_table(postfix: PostfixFiles, word: str) -> LookupTable:
     reference = lists.parse_map_reference(word)
     if word.startswith("!"):
-        return UnsupportedMap(word, _("exceptions are not followed here"))
+        return UnsupportedMap(word, _("exclusions are not supported here"))
     if not reference:
-        return UnsupportedMap(word, _("this is no table that is known here"))
+        return UnsupportedMap(word, _("unsupported table type"))
     nested = [part for part in reference.walk() if part is not reference]
     # Postmap would query nested SQL maps without the limits of ExternalSQLMap.
     if reference.type == "pgsql" or any(part.is_sql for part in nested):
-        return UnsupportedMap(word, _("SQL is asked here by mysql: and sqlite: alone"))
+        return UnsupportedMap(word, _("SQL is supported for mysql: and sqlite: only"))
     if reference.type == "inline":
         return StaticTable(reference.text, dict(reference.pairs))
     if reference.type == "mysql":

@@ -53,12 +53,12 @@ class ExplainForm(ValidatedTextForm):
     """An address, and optionally a mailbox that wants to send as it."""
 
     saves_nothing = True
-    address = forms.CharField(label=_("Address"), max_length=320)
+    address = forms.CharField(label=_("Recipient"), max_length=320)
     sender = forms.CharField(
-        label=_("Mailbox that sends (optional)"),
+        label=_("Sender login (optional)"),
         required=False,
         max_length=320,
-        help_text=_("May it send as the address?"),
+        help_text=_("Checks whether this login may send as the recipient's address."),
     )
 
     def explain(self, principal: Any) -> dict[str, Any] | None:
@@ -92,11 +92,13 @@ class ExplainView(RoleRequiredMixin, TemplateView):
 EXPLAIN_OPERATION = build_operation(
     "explain",
     tag="explain",
-    summary="What happens to mail for an address, step by step",
-    description="The same as JSON.",
+    summary="Trace mail for an address step by step",
+    description="The same data that the page Explain shows.",
     parameters=[
-        query_parameter("address", "The address.", TEXT | {"minLength": 1}, required=True),
-        query_parameter("sender", "A mailbox that wants to send as the address."),
+        query_parameter(
+            "address", "The recipient address.", TEXT | {"minLength": 1}, required=True
+        ),
+        query_parameter("sender", "A login; checks whether it may send as the address."),
     ],
     responses={
         "200": build_response(
@@ -182,9 +184,9 @@ def is_server_wide(key: str) -> bool:
 
 
 FIELD_FORMAT_MESSAGES = {
-    "hostname": _("A full name, such as mail.example.net."),
-    "mail_directory": _("An absolute path, such as /var/vmail."),
-    "mail_user": _("A user of the system, such as vmail; not root."),
+    "hostname": _("Enter a fully qualified host name, such as mail.example.net."),
+    "mail_directory": _("Enter an absolute path, such as /var/vmail."),
+    "mail_user": _("Enter a system user, such as vmail; not root."),
 }
 
 
@@ -192,27 +194,27 @@ class MailServerConfigForm(ValidatedTextForm):
     """The options of a generated configuration."""
 
     saves_nothing = True
-    hostname = forms.CharField(label=_("Name of the mail server"), max_length=253)
-    mail_directory = forms.CharField(label=_("Where the mail lies"), max_length=200)
-    mail_user = forms.CharField(label=_("System user who owns it"), max_length=32)
+    hostname = forms.CharField(label=_("Host name of the mail server"), max_length=253)
+    mail_directory = forms.CharField(label=_("Mail directory"), max_length=200)
+    mail_user = forms.CharField(label=_("System user who owns the mail"), max_length=32)
     delivery = forms.ChoiceField(
-        label=_("Dovecot gets mail by"), choices=[("lmtp", "LMTP"), ("lda", "LDA")]
+        label=_("Delivery to Dovecot"), choices=[("lmtp", "LMTP"), ("lda", "LDA")]
     )
     dovecot_version = forms.ChoiceField(label="Dovecot", choices=[("2.3", "2.3"), ("2.4", "2.4")])
     cram_md5 = forms.BooleanField(
         label=_("Offer CRAM-MD5"),
         required=False,
-        help_text=_("For passwords that are stored as CRAM-MD5 or as plain text."),
+        help_text=_("Works only with passwords stored as CRAM-MD5 or as plain text."),
     )
     sieve = forms.BooleanField(
         label=_("Sieve filters (ManageSieve)"),
         required=False,
-        help_text=_("Needs the packages dovecot-sieve and dovecot-managesieved."),
+        help_text=_("Requires the packages dovecot-sieve and dovecot-managesieved."),
     )
     proxied = forms.BooleanField(
         label=_("Share database connections (proxymap)"),
         required=False,
-        help_text=_("Off: each process of Postfix connects itself."),
+        help_text=_("If not selected, each Postfix process opens its own connections."),
     )
 
     def clean(self) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Mailbox(Principal, TimestampedModel):
     password_expiry = DateTimeField(
         _("password expires"), default=timezone.now, db_default=UnknownDate(), editable=False
     )
-    smtp_active = models.BooleanField(_("may send"), default=True, db_default=True)
+    smtp_active = models.BooleanField(_("sending allowed"), default=True, db_default=True)
 
     objects = PrincipalManager.from_queryset(MailboxQuerySet)()
 
@@ -98,7 +98,7 @@ class AliasQuerySet(ScopedQuerySet):
 
 class Alias(TimestampedModel):
     address = NameField(_("alias"), primary_key=True)
-    goto = GotoField(_("goes to"))
+    goto = GotoField(_("forwards to"))
     domain = mail_key(Domain, "domain", related_name="alias_set", verbose_name=_("domain"))
     description = CharField(_("description"), max_length=255, blank=True, default="", db_default="")
 
@@ -193,14 +193,14 @@ class Vacation(models.Model):
     active = models.BooleanField(_("active"), default=True, db_default=True)
     activefrom = TimestampField(_("from"), default=timezone.now, db_default=UnknownDate())
     activeuntil = TimestampField(_("until"), default=timezone.now, db_default=FarFutureDate())
-    interval_time = models.IntegerField(_("answer each sender"), default=0, db_default=0)
+    interval_time = models.IntegerField(_("reply to each sender"), default=0, db_default=0)
 
     objects = VacationQuerySet.as_manager()
 
     class Meta:
         db_table = get_table_name("vacation")
-        verbose_name = _("vacation")
-        verbose_name_plural = _("vacations")
+        verbose_name = _("vacation reply")
+        verbose_name_plural = _("vacation replies")
         indexes = [models.Index(fields=["domain"], name="mailadmin_vacation_domain")]
 
     def __str__(self) -> str:

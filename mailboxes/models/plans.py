@@ -21,14 +21,14 @@ class Plan(models.Model):
     """An import: read, reviewed, applied, perhaps undone."""
 
     class State(models.TextChoices):
-        READING = "reading", _("being read")
-        READY = "ready", _("to be reviewed")
-        APPLYING = "applying", _("being applied")
+        READING = "reading", _("reading")
+        READY = "ready", _("ready for review")
+        APPLYING = "applying", _("applying")
         STOPPED = "stopped", _("stopped")
         APPLIED = "applied", _("applied")
-        RETURNING = "returning", _("being taken back")
-        RETURNED = "returned", _("taken back")
-        FAILED = "failed", _("could not be read")
+        RETURNING = "returning", _("undoing")
+        RETURNED = "returned", _("undone")
+        FAILED = "failed", _("reading failed")
         DISCARDED = "discarded", _("discarded")
 
     created = DateTimeField(default=timezone.now)
@@ -63,8 +63,8 @@ class PlanRow(models.Model):
     class Verb(models.TextChoices):
         NEW = "new", _("new")
         CHANGED = "changed", _("changed")
-        SAME = "same", _("same")
-        REFUSED = "refused", _("refused")
+        SAME = "same", _("unchanged")
+        REFUSED = "refused", _("rejected")
 
     plan = models.ForeignKey(
         Plan, on_delete=models.CASCADE, db_constraint=False, related_name="rows", db_index=False

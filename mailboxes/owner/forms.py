@@ -35,7 +35,7 @@ class ForwardingForm(GotoMixin, ConflictCheckedForm):
     goto_mailbox = forms.BooleanField(
         label=_("Keep a copy in the mailbox"),
         required=False,
-        help_text=_("Off: mail is forwarded only."),
+        help_text=_("If not selected, mail is only forwarded."),
     )
     field_order = ["goto", "goto_mailbox"]
 
@@ -72,7 +72,7 @@ class DateTimeLocalInput(forms.DateTimeInput):
 class VacationForm(ConflictCheckedForm):
     """The vacation reply."""
 
-    active = forms.BooleanField(label=_("I am away"), required=False)
+    active = forms.BooleanField(label=_("Send vacation replies"), required=False)
     activefrom = forms.DateTimeField(label=_("From"), widget=DateTimeLocalInput)
     activeuntil = forms.DateTimeField(label=_("Until"), widget=DateTimeLocalInput)
     subject = forms.CharField(label=_("Subject"), max_length=255)
@@ -80,7 +80,7 @@ class VacationForm(ConflictCheckedForm):
         label=_("Text"), widget=forms.Textarea(attrs={"rows": 7}), max_length=60000
     )
     interval_time = forms.TypedChoiceField(
-        label=_("Answer each sender"), coerce=int, choices=REPLY_INTERVAL_CHOICES
+        label=_("Reply to each sender"), coerce=int, choices=REPLY_INTERVAL_CHOICES
     )
 
     def __init__(self, *args: Any, actor: Actor, mailbox: Mailbox, **kwargs: Any) -> None:
@@ -125,14 +125,17 @@ class VacationForm(ConflictCheckedForm):
         self.validate_columns(Vacation, cleaned)
         start, end = cleaned.get("activefrom"), cleaned.get("activeuntil")
         if start and end and end <= start:
-            self.add_error("activeuntil", _("The end is before the beginning."))
+            self.add_error("activeuntil", _("The end must not be before the start."))
         elif cleaned.get("active") and end and end < timezone.now():
-            self.add_error("activeuntil", _("This is over already."))
+            self.add_error("activeuntil", _("The end is in the past."))
         for name in ("activefrom", "activeuntil"):
             if (
                 moment := cleaned.get(name)
             ) and not MIN_TIMESTAMP_DATE <= moment.date() <= MAX_TIMESTAMP_DATE:
-                self.add_error(name, _("The database keeps dates up to the year 2037."))
+                self.add_error(
+                    name,
+                    _("Enter a date up to the year 2037. The database cannot store later ones."),
+                )
         return cleaned
 
     def save(self) -> Any:
@@ -143,7 +146,7 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
     """The current password, and the new one twice."""
 
     old_password = forms.CharField(
-        label=_("Present password"),
+        label=_("Current password"),
         strip=False,
         max_length=1024,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
@@ -155,7 +158,7 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
         super().__init__(*args, **kwargs)
         self.watch_row(None)
         self.fields["password"].label = _("New password")
-        self.fields["password2"].label = _("New password again")
+        self.fields["password2"].label = _("Confirm new password")
         self.require_password()
 
     def clean_old_password(self) -> str:
@@ -164,14 +167,14 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
         attempt = start_principal_attempt(self.request, person, "session")
         if not person.check_password(typed):
             log_login_failure(person.username, self.actor.address, "old password")
-            raise ValidationError(_("This is not your present password."))
+            raise ValidationError(_("The current password is incorrect."))
         attempt.record_success(get_account_key(person))
         return typed
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if cleaned.get("password") and cleaned["password"] == cleaned.get("old_password"):
-            self.add_error("password", _("This is the password you have already."))
+            self.add_error("password", _("The new password is the same as the current one."))
         return cleaned
 
     def save(self) -> Any:

@@ -59,9 +59,9 @@ def build_dovecot_queries(version: str = "2.3", alias: str = "default") -> tuple
     return tuple(
         DovecotQuery(name, title, build_mailbox_select(builder.dialect, fields, conditions))
         for name, title, fields, conditions in (
-            ("password", _("Login"), password, login),
-            ("user", _("Where the mail is, and how much it may be"), user_fields, found),
-            ("iterate", _("Every mailbox"), user, (active,)),
+            ("password", _("Sign-in"), password, login),
+            ("user", _("Mail location and quota"), user_fields, found),
+            ("iterate", _("All mailboxes"), user, (active,)),
         )
     )
 

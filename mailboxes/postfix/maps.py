@@ -20,7 +20,7 @@ from mailboxes.postfix.queries import (
     build_own_transport_condition,
 )
 
-MAILBOX_INACTIVE_REPLY = "550 5.2.1 Mailbox is switched off"
+MAILBOX_INACTIVE_REPLY = "550 5.2.1 Mailbox is inactive"
 VACATION_SERVICE = "mailadmin-autoreply"  # in master.cf
 HAS_TARGETS_CONDITION = ("alias.goto <> ''", _("the alias has no targets"))
 NOT_ALL_ROW_CONDITION = "domain.domain <> 'ALL'"
@@ -53,7 +53,7 @@ def build_domain_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
     """Yield the maps of domains, which are in one class only: backup MX decides which."""
     for name, title, backup_mx, reason in (
         ("virtual_mailbox_domains", _("Domains with mailboxes"), 0, _("the domain is a backup MX")),
-        ("relay_domains", _("Backup MX domains"), 1, _("the domain is no backup MX")),
+        ("relay_domains", _("Backup MX domains"), 1, _("the domain is not a backup MX")),
     ):
         active_if = (builder.active("domain"), (f"domain.backupmx = {backup_mx}", reason))
         yield PostfixMap(name, name, title, (select_domain(builder, "domain.domain", active_if),))
@@ -71,9 +71,9 @@ def build_alias_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
     """
     titles = {
         "virtual_alias": _("Aliases"),
-        "virtual_alias_mailbox": _("Mailboxes, so that no catch-all takes their mail"),
-        "virtual_alias_mirror": _("Aliases by an alias domain"),
-        "virtual_alias_mirror_mailbox": _("Mailboxes by an alias domain"),
+        "virtual_alias_mailbox": _("Mailboxes (so that no catch-all takes their mail)"),
+        "virtual_alias_mirror": _("Aliases in alias domains"),
+        "virtual_alias_mirror_mailbox": _("Mailboxes in alias domains"),
     }
     active_if = (builder.active("alias"), HAS_TARGETS_CONDITION)
     parts = [
@@ -105,7 +105,7 @@ def build_relay_recipient_map(builder: QueryBuilder) -> PostfixMap:
         select_mailbox(builder, "mailbox.username", active_if),
         select_backup_mx_wildcard(builder),
     )
-    title = _("Recipients of backup MX domains")
+    title = _("Recipients in backup MX domains")
     return PostfixMap("relay_recipients", "relay_recipient_maps", title, parts)
 
 
@@ -115,10 +115,10 @@ def select_backup_mx_wildcard(builder: QueryBuilder) -> LookupSelect:
     where = builder.key_conditions(Domain, "domain", domain)
     active_if = (
         builder.active("domain"),
-        ("domain.backupmx = 1", _("the domain is no backup MX")),
+        ("domain.backupmx = 1", _("the domain is not a backup MX")),
         (
             builder.not_exists(Mailbox, "domain", domain),
-            _("the domain lists its mailboxes, and this is none of them"),
+            _("the domain has a list of mailboxes, and this is not one of them"),
         ),
     )
     return LookupSelect(Domain, "domain.domain", builder.dialect.table(Domain), where, active_if)
@@ -127,8 +127,8 @@ def select_backup_mx_wildcard(builder: QueryBuilder) -> LookupSelect:
 def build_restriction_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
     """Yield the maps that refuse mail to inactive mailboxes, unless an alias forwards it."""
     titles = {
-        "refused_recipients": _("Is the mailbox switched off?"),
-        "refused_recipients_mirror": _("Is it switched off in the domain that is mirrored?"),
+        "refused_recipients": _("Inactive mailboxes"),
+        "refused_recipients_mirror": _("Inactive mailboxes in alias domains"),
     }
     for name, parts in zip(titles, iter_restriction_selects(builder), strict=True):
         # A duplicate (“DUNNO,DUNNO”) would be no action of access(5).
@@ -202,7 +202,7 @@ def build_transport_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
         builder.key_conditions(Transport, "pattern"),
         (builder.active("transport"),),
     )
-    title = _("Transports of addresses, domains, and “*”")
+    title = _("Transports for addresses, domains and “*”")
     yield PostfixMap("transport_pattern", "transport_maps", title, (pattern,))
     not_default = (build_own_transport_condition("domain.transport"), "")
     part = select_domain(builder, "domain.transport", (builder.active("domain"), not_default))
@@ -219,7 +219,7 @@ def build_sender_login_map(builder: QueryBuilder) -> PostfixMap:
     for address, unclaimed in iter_key_expressions(builder):
         no_mailbox = (
             builder.not_exists(Mailbox, "username", address),
-            _("it is a mailbox, whose forwarding lets nobody send in its name"),
+            _("the address is a mailbox: forwarding targets may not send as this mailbox"),
         )
         active_if = (builder.active("alias"), HAS_TARGETS_CONDITION, no_mailbox, *unclaimed)
         by_alias_domain = bool(unclaimed)
@@ -227,7 +227,7 @@ def build_sender_login_map(builder: QueryBuilder) -> PostfixMap:
             builder.select(Mailbox, "username", "mailbox.username", unclaimed, by_alias_domain),
             builder.select(Alias, "address", "alias.goto", active_if, by_alias_domain),
         )
-    title = _("Who may send as whom")
+    title = _("Sender logins")
     return PostfixMap("sender_login", "smtpd_sender_login_maps", title, tuple(parts))
 
 

@@ -129,7 +129,7 @@ class QueryBuilder:
             f" WHERE {self.dialect.equals(f'{name}.domain', Domain, 'domain', domain)}"
             f" AND {name}.active = 1{kind})"
         )
-        return condition, _("the domain is switched off, missing, or of another kind")
+        return condition, _("the domain is inactive, missing or of another kind")
 
     def not_exists(self, model: type[Model], column: str, expression: str, *conditions: str) -> str:
         table = self.dialect.table(model, "other")
@@ -165,9 +165,9 @@ class QueryBuilder:
 
 
 INACTIVE_REASONS = {
-    "alias": _("the alias is switched off"),
-    "mailbox": _("the mailbox is switched off"),
-    "domain": _("the domain is switched off"),
-    "aliasdomain": _("the alias domain is switched off"),
-    "transport": _("the transport is switched off"),
+    "alias": _("the alias is inactive"),
+    "mailbox": _("the mailbox is inactive"),
+    "domain": _("the domain is inactive"),
+    "aliasdomain": _("the alias domain is inactive"),
+    "transport": _("the transport is inactive"),
 }

@@ -33,9 +33,9 @@ def group_by_domain(rows: Iterable, domains: dict[str, Domain] | None = None) ->
 def refuse_taken_addresses(keys: list[str]) -> None:
     """Refuse addresses that a mailbox or an alias has already, and the same address twice."""
     if len(set(keys)) < len(keys):
-        raise ValidationError({"local_part": _("The same address stands there twice.")})
+        raise ValidationError({"local_part": _("Duplicate address.")})
     for part in chunks(keys):
         for model in (Mailbox, Alias):
             if taken := model.objects.filter(pk__in=part).values_list("pk", flat=True).first():
-                text = _("The address %(key)s exists already.") % {"key": taken}
+                text = _("The address %(key)s already exists.") % {"key": taken}
                 raise ValidationError({"local_part": ValidationError(text, code="taken")})

@@ -107,7 +107,9 @@ def set_aliases(changes: Changes, keys: list[str], field: str, value: bool) -> N
     lock_domains(changes, find_domain_names(Alias, keys))
     aliases = changes.find(Alias, keys)
     _refuse_protected_aliases(changes, aliases)
-    _refuse_keys_of_mailboxes(keys, _("%(key)s belongs to a mailbox: switch the mailbox."))
+    _refuse_keys_of_mailboxes(
+        keys, _("%(key)s belongs to a mailbox: activate or deactivate the mailbox instead.")
+    )
     refuse_loops(changes, [copy_with_values(alias, {field: value}) for alias in aliases])
     for alias in changes.update(aliases, **{field: value}):
         changes.log("edit_alias", alias.domain_id, alias.pk)
@@ -119,7 +121,7 @@ def delete_aliases(changes: Changes, keys: list[str]) -> None:
     lock_domains(changes, find_domain_names(Alias, keys))
     aliases = changes.find(Alias, keys)
     _refuse_protected_aliases(changes, aliases)
-    _refuse_keys_of_mailboxes(keys, _("%(key)s belongs to a mailbox and goes with it."))
+    _refuse_keys_of_mailboxes(keys, _("%(key)s belongs to a mailbox and is deleted with it."))
     changes.delete(aliases)
     cached_stats.refresh_undeliverable(aliases)
     for domain, gone in group_by_domain(aliases):
@@ -135,7 +137,7 @@ def _refuse_protected_aliases(changes: Changes, aliases: Iterable[Alias]) -> Non
     for alias in aliases:
         if is_default_alias(alias.local_part):
             raise ValidationError(
-                _("%(key)s is protected: only a superadmin can change it."),
+                _("%(key)s is protected: only superadmins can change it."),
                 params={"key": alias.pk},
             )
 
@@ -144,7 +146,7 @@ def _refuse_mailbox_forwarding(changes: Changes, has_mailbox: bool) -> None:
     """Refuse domain admins the aliases of mailboxes, where a setting forbids them."""
     closed = not settings.MAILADMIN_ALIAS_CONTROL_ADMIN
     if has_mailbox and closed and changes.principal.role == Role.ADMIN:
-        raise ValidationError(_("The forwarding of mailboxes is the superadmins' matter here."))
+        raise ValidationError(_("Only superadmins can change the forwarding of mailboxes."))
 
 
 def _refuse_keys_of_mailboxes(keys: list[str], text: "StrOrPromise") -> None:
@@ -156,7 +158,7 @@ def _refuse_keys_of_mailboxes(keys: list[str], text: "StrOrPromise") -> None:
 def _refuse_vacation_targets(targets: Iterable[str]) -> None:
     """Refuse targets of vacation replies, which are set on their own page alone."""
     for target in filter(is_vacation_target, targets):
-        text = _("%(value)s is set on the vacation page.")
+        text = _("%(value)s belongs to the vacation reply: use the vacation reply page instead.")
         raise ValidationError({"goto": text % {"value": target}})
 
 
@@ -176,7 +178,9 @@ def _refuse_system_users(changes: Changes, alias: Alias, before: Alias | None = 
     known = before.targets if before else []
     for target in alias.targets:
         if is_system_user(target) and target not in known:
-            text = _("Only superadmins can forward to “%(value)s”, a user of the mail server.")
+            text = _(
+                "Only superadmins can forward to “%(value)s”, a system user of the mail server."
+            )
             raise ValidationError({"goto": text % {"value": target}})
 
 
@@ -189,20 +193,20 @@ def _validate_targets(
     if not targets and not (may_only_answer and alias.is_autoreply_only):
         _refuse_no_targets(has_mailbox)
     if not has_mailbox and fold(alias.pk) in [target.lower() for target in targets]:
-        raise ValidationError({"goto": _("An alias cannot lead to itself.")})
+        raise ValidationError({"goto": _("An alias cannot point to itself.")})
     if not alias.is_catch_all and any(target.startswith("@") for target in targets):
-        raise ValidationError({"goto": _("Only a catch-all can lead to a whole domain.")})
+        raise ValidationError({"goto": _("Only a catch-all can forward to a whole domain.")})
     if len(targets) > 1 and any(target.startswith("@") for target in targets):
         # Postfix takes what stands beside it for a part of the address.
-        raise ValidationError({"goto": _("A whole domain has to be the only target.")})
+        raise ValidationError({"goto": _("A whole domain must be the only target.")})
 
 
 def _refuse_no_targets(has_mailbox: bool) -> None:
     """Refuse an alias whose mail would be kept nowhere; an auto-reply keeps none."""
     if has_mailbox:
-        text = _("Without a copy in the mailbox, mail must go somewhere else.")
+        text = _("Enter an address to forward to, or keep a copy in the mailbox.")
     else:
-        text = _("An alias needs at least one target.")
+        text = _("Enter at least one address to forward to.")
     raise ValidationError({"goto": text})
 
 

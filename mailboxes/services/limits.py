@@ -72,12 +72,12 @@ def check_row_limit(domain: Domain, kind: str, rows: QuerySet, more: int) -> Non
 
 
 LIMIT_REACHED_MESSAGES = {
-    "mailboxes": _("The domain %(domain)s has reached its limit of mailboxes (%(limit)s)."),
-    "aliases": _("The domain %(domain)s has reached its limit of aliases (%(limit)s)."),
+    "mailboxes": _("%(domain)s has reached its mailbox limit (%(limit)s)."),
+    "aliases": _("%(domain)s has reached its alias limit (%(limit)s)."),
 }
 NONE_ALLOWED_MESSAGES = {
-    "mailboxes": _("The domain %(domain)s allows none: its limit of mailboxes is %(limit)s."),
-    "aliases": _("The domain %(domain)s allows none: its limit of aliases is %(limit)s."),
+    "mailboxes": _("%(domain)s allows no mailboxes: its limit is %(limit)s."),
+    "aliases": _("%(domain)s allows no aliases: its limit is %(limit)s."),
 }
 
 
@@ -91,8 +91,8 @@ def check_quotas(domain: Domain, mailboxes: Sequence[Mailbox]) -> None:
             raise ValidationError(
                 {
                     "quota": _(
-                        "The domain has not enough quota left: %(room)s MB of %(quota)s MB. "
-                        "Choose a smaller mailbox, or enlarge the domain's quota."
+                        "Not enough domain quota: %(room)s of %(quota)s MB are left."
+                        " Enter a smaller quota, or raise the domain quota."
                     )
                     % {"room": format_whole_megabytes(left), "quota": number_format(domain.quota)}
                 }
@@ -104,15 +104,13 @@ def check_mailbox_quota(domain: Domain, mailbox: Mailbox) -> None:
     validate_column_capacity(mailbox, "quota")
     limit = domain.maxquota
     if NONE_ALLOWED in (domain.quota, limit) and mailbox.quota > 0:
-        raise ValidationError(
-            {"quota": _("Quotas are switched off for this domain: 0 or -1 only.")}
-        )
+        raise ValidationError({"quota": _("Quotas are disabled for this domain: enter 0 or -1.")})
     if mailbox.quota == 0 and (limit > 0 or domain.quota > 0):
         raise ValidationError({"quota": format_unlimited_refused(domain, mailbox)})
     if limit > 0 and mailbox.quota > megabytes_to_bytes(limit):
         raise ValidationError(
             {
-                "quota": _("The largest mailbox in this domain has %(limit)s MB.")
+                "quota": _("The maximum quota per mailbox in this domain is %(limit)s MB.")
                 % {"limit": number_format(limit)}
             }
         )
@@ -125,14 +123,14 @@ def format_unlimited_refused(domain: Domain, mailbox: Mailbox) -> str:
         bounds.append(get_unassigned_quota(domain, without=[mailbox.pk]))
     if min(bounds) <= 0:
         return format_no_quota_left(domain)
-    text = _("This domain allows no mailbox without a quota: enter 1 to %(room)s MB.")
+    text = _("Mailboxes in this domain cannot be unlimited: enter 1 to %(room)s MB.")
     return text % {"room": format_whole_megabytes(min(bounds))}
 
 
 def format_no_quota_left(domain: Domain) -> str:
     text = _(
-        "No quota is left: the domain's %(quota)s MB are all assigned. Lower another mailbox's "
-        "quota, or enlarge the domain's."
+        "All %(quota)s MB of the domain quota are assigned. Lower the quota of another"
+        " mailbox, or raise the domain quota."
     )
     return text % {"quota": number_format(domain.quota)}
 

@@ -28,7 +28,7 @@ def refuse_loops(changes: Changes, aliases: Iterable[Alias]) -> None:
     for alias in new.values():
         if loop := find_loop(alias, new):
             text = " → ".join(redact_loop(changes, alias, loop))
-            raise ValidationError({"goto": _("This is a loop: %(loop)s") % {"loop": text}})
+            raise ValidationError({"goto": _("Alias loop: %(loop)s") % {"loop": text}})
 
 
 def redact_loop(changes: Changes, alias: Alias, loop: Sequence[str]) -> Iterator[str]:

@@ -51,7 +51,7 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     for mailbox, row in zip(mailboxes, rows, strict=True):
         changes.log("create_mailbox", mailbox.domain_id, mailbox.pk)
         if row.get("welcome_mail"):
-            title = _("Welcome mail to %(row)s") % {"row": mailbox}
+            title = _("Welcome email to %(row)s") % {"row": mailbox}
             add_job(changes, "welcome", title, {"to": mailbox.pk}, 1)
     cached_stats.refresh_undeliverable([], {mailbox.domain_id for mailbox in mailboxes})
     return mailboxes
@@ -70,7 +70,7 @@ def _refuse_maildir(changes: Changes, rows: Iterable[dict]) -> None:
     if changes.principal.role is Role.SUPERADMIN:
         return
     if any("maildir" in row for row in rows):
-        raise ValidationError(_("Only a superadmin can say where the mail lies."))
+        raise ValidationError(_("Only superadmins can set the maildir."))
 
 
 def _refuse_delimiter_in_local_part(mailboxes: list[Mailbox]) -> None:
@@ -78,7 +78,10 @@ def _refuse_delimiter_in_local_part(mailboxes: list[Mailbox]) -> None:
     delimiters = settings.MAILADMIN_RECIPIENT_DELIMITER
     for mailbox in mailboxes:
         if signs := [sign for sign in mailbox.local_part if sign in delimiters]:
-            text = _("What follows %(sign)s is an extension: no mail would reach this mailbox.")
+            text = _(
+                "Mail to this address would not arrive: Postfix treats everything after"
+                " %(sign)s as an address extension."
+            )
             raise ValidationError({"local_part": text % {"sign": signs[0]}})
 
 

@@ -44,7 +44,7 @@ def find_alias_problems(principal: Any, aliases: Sequence[Alias]) -> dict[str, l
             format_target_problem(each, wrong[each]) for each in targets[alias.pk] if each in wrong
         ]
         if not alias.targets and alias.goto:
-            texts.append(_("It has no target at which mail is kept."))
+            texts.append(_("Mail is not delivered to any mailbox."))
         if texts:
             found[alias.pk] = truncate_texts(texts)
     return found
@@ -65,7 +65,7 @@ def format_target_problem(target: str, kind: str) -> str:
     texts = {
         MISSING: _("%(target)s does not exist."),
         INACTIVE: _("%(target)s is inactive."),
-        NO_DOMAIN: _("%(target)s has no domain: it is a user of the mail server’s own system."),
+        NO_DOMAIN: _("%(target)s has no domain: mail goes to a system user of the mail server."),
     }
     return texts[kind] % {"target": target}
 

@@ -29,20 +29,23 @@ State = Plan.State
 
 
 class Command(BaseCommand):
-    help = "Bring in domains, mailboxes and aliases of another system: a plan first, then the rows."
+    help = "Import domains, mailboxes and aliases from another system: preview first, then apply."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--from", dest="format", choices=READERS, help="what the source is")
-        parser.add_argument("--source", help="URL of a database, an SQL dump, a file or a folder")
+        parser.add_argument("--from", dest="format", choices=READERS, help="type of the source")
+        parser.add_argument("--source", help="database URL, SQL dump, file or folder")
         parser.add_argument(
-            "--table", choices=ROW_TYPES_BY_TABLE, help="what a CSV or JSON file is a list of"
+            "--table", choices=ROW_TYPES_BY_TABLE, help="type of rows in a CSV or JSON file"
         )
         parser.add_argument(
-            "--scheme", help="default_pass_scheme of the source's Dovecot, for hashes that lack one"
+            "--scheme",
+            help=(
+                "default_pass_scheme of the source's Dovecot, for hashes without a {SCHEME} prefix"
+            ),
         )
         what = parser.add_mutually_exclusive_group()
         what.add_argument(
-            "--plan", action="store_true", help="only say what would happen (default)"
+            "--plan", action="store_true", help="only show an import preview (default)"
         )
         what.add_argument(
             "--apply",
@@ -50,12 +53,12 @@ class Command(BaseCommand):
             type=int,
             const=0,
             metavar="PLAN",
-            help="do it: what the source says now, or a plan that was made before",
+            help="apply the source as it is now, or the import preview with this number",
         )
         what.add_argument("--take-back", type=int, metavar="PLAN", help="undo an import")
-        parser.add_argument("--rejects", metavar="FILE", help="where to write the rows refused")
+        parser.add_argument("--rejects", metavar="FILE", help="file to write the rejected rows to")
         parser.add_argument(
-            "--all", action="store_true", help="print every row, not the first ones"
+            "--all", action="store_true", help="print all rows, not only the first ones"
         )
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
@@ -71,7 +74,7 @@ class Command(BaseCommand):
         if options["apply"]:
             return self.run_operation(self.get_plan(options["apply"]), State.APPLYING)
         if not options["format"] or not options["source"]:
-            raise CommandError(_("Say --from and --source."), returncode=2)
+            raise CommandError(_("Give --from and --source."), returncode=2)
         plan = self.read_source()
         if options["apply"] is None:
             return self.print_preview(plan)
@@ -80,7 +83,7 @@ class Command(BaseCommand):
     def get_plan(self, plan_id: int) -> Plan:
         plan = Plan.objects.visible_to(self.actor.principal).filter(pk=plan_id).first()
         if plan is None:
-            raise CommandError(_("There is no plan %(number)s.") % {"number": plan_id})
+            raise CommandError(_("There is no import %(number)s.") % {"number": plan_id})
         return plan
 
     def read_source(self) -> Plan:
@@ -88,7 +91,8 @@ class Command(BaseCommand):
         reader_options = {name: options[name] for name in ("table", "scheme") if options[name]}
         if set(reader_options) - {READERS[options["format"]].option}:
             raise CommandError(
-                _("--table is for csv and json, --scheme for the others."), returncode=2
+                _("--table works only with csv and json, --scheme only with the other sources."),
+                returncode=2,
             )
         display_source = redact_source(options["source"])
         plan = perform(
@@ -96,7 +100,7 @@ class Command(BaseCommand):
         )
         try:
             with self.progress_bar(
-                _("read"), workflow.estimate_row_count(plan, options["source"])
+                _("reading"), workflow.estimate_row_count(plan, options["source"])
             ) as bar:
                 workflow.read_in_foreground(
                     self.actor, plan, add_database_password(options["source"]), bar.advance
@@ -114,7 +118,7 @@ class Command(BaseCommand):
                 workflow.run_in_foreground(self.actor, plan.pk, state, bar.advance)
         except KeyboardInterrupt as error:
             perform(self.actor, workflow.stop_plan, plan.pk)
-            text = _("Stopped; what is done is done. It goes on with %(option)s %(number)s.")
+            text = _("Stopped; the rows done so far are kept. Continue with %(option)s %(number)s.")
             option = "--apply" if state == State.APPLYING else "--take-back"
             raise CommandError(text % {"option": option, "number": plan.pk}) from error
         plan.refresh_from_db()
@@ -131,7 +135,7 @@ class Command(BaseCommand):
         self.print_plan(plan)
         if not self.options["json"]:
             text = _(
-                "Nothing was changed. Apply this plan with: mailadmin import --apply %(number)s"
+                "Nothing was changed. Apply this import with: mailadmin import --apply %(number)s"
             )
             self.stdout.write("\n" + text % {"number": plan.pk})
 
@@ -154,12 +158,14 @@ class Command(BaseCommand):
                 os.fchmod(file.fileno(), 0o600)  # an existing file keeps its mode when opened
                 file.writelines(render_rejects(plan))
         except OSError as error:
-            text = _("Rows were refused, and %(file)s cannot be written: %(error)s.")
+            text = _("Some rows were rejected, but %(file)s cannot be written: %(error)s.")
             values = {"file": path, "error": error.strerror}
             raise CommandError(text % values) from error
         text = ngettext(
-            "%(count)s row was refused. It stands in %(file)s: mend it and import that.",
-            "%(count)s rows were refused. They stand in %(file)s: mend them and import that.",
+            "%(count)s row was rejected and written to %(file)s. Fix it there and import"
+            " that file.",
+            "%(count)s rows were rejected and written to %(file)s. Fix them there and"
+            " import that file.",
             count,
         )
         raise CommandError(text % {"count": count, "file": path})

@@ -76,5 +76,5 @@ def decrypt_piece(piece: UploadPiece) -> bytes:
     try:
         return get_cipher().decrypt(bytes(piece.sealed))
     except InvalidToken as error:
-        text = _("The file was uploaded under another secret key: upload it once more.")
+        text = _("The file was uploaded with a different secret key. Upload it again.")
         raise SourceError(text) from error

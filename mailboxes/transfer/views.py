@@ -45,29 +45,31 @@ BYTES_PER_MB = 2**20
 SAMPLED_VERBS = (Verb.CHANGED, Verb.NEW, Verb.REFUSED)
 IMPORT_FORMATS = {
     "csv": _("CSV: one table, or a zip of several"),
-    "json": _("JSON, as the panel exports it"),
+    "json": _("JSON exported by this panel"),
     "postfixadmin": _("PostfixAdmin: a dump of its database (.sql, .sql.gz)"),
     "ispmail": _("ISPmail: a dump with virtual_domains, virtual_users, virtual_aliases"),
     "forwardings": _("A dump with domains, forwardings, users, transport"),
-    "hashfiles": _("Postfix's own map files: a zip or tar of its folder"),
+    "hashfiles": _("Postfix map files: a zip or tar of the folder"),
 }
 
 
 class ImportUploadForm(ValidatedTextForm):
     """A file of another system, or of this panel."""
 
-    format = forms.ChoiceField(label=_("What it is"))
+    format = forms.ChoiceField(label=_("File format"))
     file = forms.FileField(label=_("File"), allow_empty_file=False)
     table = forms.ChoiceField(
-        label=_("What the rows are"),
+        label=_("Contents"),
         required=False,
-        help_text=_("For CSV and JSON. The names of the columns usually tell."),
+        help_text=_("For CSV and JSON. Usually detected from the columns."),
     )
     scheme = forms.CharField(
-        label=_("Scheme of the passwords (optional)"),
+        label=_("Default password scheme (optional)"),
         required=False,
         max_length=40,
-        help_text=_("default_pass_scheme of the old Dovecot, where hashes do not say theirs."),
+        help_text=_(
+            "Used for hashes without a {SCHEME} prefix (default_pass_scheme of the old Dovecot)."
+        ),
     )
 
     def __init__(self, *args: Any, principal: Principal, **kwargs: Any) -> None:
@@ -78,18 +80,18 @@ class ImportUploadForm(ValidatedTextForm):
         fields["format"].choices = [(name, IMPORT_FORMATS[name]) for name in names]
         tables = row_types_writable_by(principal)
         choices = [(each.table, capfirst(str(each.title))) for each in tables]
-        fields["table"].choices = [("", _("told by its columns")), *choices]
+        fields["table"].choices = [("", _("Detect from columns")), *choices]
         if not self.is_superadmin:
             del self.fields["scheme"]
 
     def clean_file(self) -> UploadedFile:
         file = self.cleaned_data["file"]
         if file.size > settings.MAILADMIN_UPLOAD_MB * BYTES_PER_MB:
-            text = _("The file has %(size)s; at most %(most)s MB are taken here.")
+            text = _("The file has %(size)s. The maximum is %(most)s MB.")
             size = filesizeformat(file.size)
             raise ValidationError(text % {"size": size, "most": settings.MAILADMIN_UPLOAD_MB})
         if unpacked_size(file) > settings.MAILADMIN_UPLOAD_MB * BYTES_PER_MB:
-            text = _("Unpacked, the file is larger than the %(most)s MB that are taken here.")
+            text = _("The unpacked file is larger than the maximum of %(most)s MB.")
             raise ValidationError(text % {"most": settings.MAILADMIN_UPLOAD_MB})
         return file
 
@@ -221,7 +223,7 @@ class PlanDetailView(PlanMixin, DetailView):
                 messages.error(request, text)
             return redirect("import", pk)
         if action.removes_plan:
-            messages.success(request, gettext("The import was discarded; nothing was changed."))
+            messages.success(request, gettext("The import was discarded. Nothing was changed."))
             return redirect("imports")
         return redirect("import", pk)
 

@@ -135,7 +135,7 @@ def the_log_shows_all_changes(visitor):
         "domain created",
         "mailbox created",
         "mailbox deleted",
-        "vacation changed",
+        "vacation reply changed",
         "password changed",
     ):
         assert text in visitor.text

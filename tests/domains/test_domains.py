@@ -143,7 +143,7 @@ class AliasDomainVerdictTests(World):
         ends = {"alias_domain": "mirror.example", "target_domain": "example.org"}
         rows = {name: Domain.objects.get(pk=key) for name, key in ends.items()}
         self.perform(self.root, create_alias_domains, [rows])
-        self.assertIn("Mail is delivered as mail for example.org.", self.verdict_text())
+        self.assertIn("Mail is delivered as mail to example.org.", self.verdict_text())
         Domain.objects.filter(pk="example.org").update(active=False)
         self.assertIn("Mail is rejected at RCPT", self.verdict_text())
 

@@ -145,7 +145,7 @@ class TransportTests(TableTests, TransportWorld):
         (end,) = explain(self.root, "bob@example.org")["deliveries"]
         self.assertEqual(end["kind"], "mailbox")
         asleep = [row for look in end["lookups"] for row in look["inactive"]]
-        self.assertEqual(asleep[0]["reason"], "the transport is switched off")
+        self.assertEqual(asleep[0]["reason"], "the transport is inactive")
 
     def test_discarded_mail_is_not_delivered(self):
         self.make(("bob@example.org", "discard:"), ("x@far.test", "error:5.1.1 Gone"))
@@ -169,9 +169,9 @@ class TransportTests(TableTests, TransportWorld):
             self.assertEqual(explanation["outcome"], "partly")
             self.assertEqual(
                 explanation["says"],
-                "Accepted, but bounces at 1 of 2 places."
+                "Accepted, but bounces for 1 of 2 deliveries."
                 if kind == "bounced"
-                else "Accepted, but deferred at 1 of 2 places.",
+                else "Accepted, but deferred for 1 of 2 deliveries.",
             )
             (end,) = [each for each in explanation["deliveries"] if each["address"] == "x@far.test"]
             self.assertEqual(end["kind"], kind)
@@ -184,7 +184,9 @@ class TransportTests(TableTests, TransportWorld):
         Alias.objects.filter(pk="info@example.org").update(goto="bob@example.org,x@far.test")
         explanation = explain(self.root, "info@example.org")
         self.assertEqual(explanation["outcome"], "partly")
-        self.assertEqual(explanation["says"], "Accepted, but silently discarded at 1 of 2 places.")
+        self.assertEqual(
+            explanation["says"], "Accepted, but silently discarded for 1 of 2 deliveries."
+        )
 
     def test_the_domain_filter_finds_rows_of_the_domain(self):
         self.make(("joe@example.org", ":"), (".example.org", ":"), ("notexample.org", ":"))

@@ -65,7 +65,7 @@ class TokenTests(World):
             self.token(self.alice, domains=["example.com"])
         self.sign_in(self.alice)
         page = self.client.post("/account/tokens/", {"name": "x", "domains": "example.com"})
-        self.assert_refused(page, "You have no domain example.com")
+        self.assert_refused(page, "You do not manage the domain example.com")
         page = self.client.post("/account/tokens/", {"name": "x", "tables": ["admins"]})
         self.assertEqual(page.status_code, 422)
         self.assertFalse(Token.objects.filter(name="x").exists())

@@ -95,8 +95,8 @@ def test_replies_of_a_correct_server_are_parsed(query_server):
 
 
 HOSTILE = {
-    "endless lines": (send_parts(GREETING, b"250-more\r\n" * 1000), "too long a reply"),
-    "one endless line": (send_parts(b"220 " + b"x" * 9000), "too long a reply"),
+    "endless lines": (send_parts(GREETING, b"250-more\r\n" * 1000), "reply too long"),
+    "one endless line": (send_parts(b"220 " + b"x" * 9000), "reply too long"),
     "drip": (send_parts(GREETING, b"2", pause=0.1), "takes longer than 1 s"),
     "lines that drip": (send_parts(b"220-x\r\n", pause=0.1), "takes longer than 1 s"),
     "silence": (lambda connection, is_over: is_over.wait(30), "takes longer than 1 s"),

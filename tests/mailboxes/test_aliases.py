@@ -36,7 +36,11 @@ class AliasTests(TableTests, World):
         self.sign_in(self.root)
         create = {"domain": "example.org", "active": "on"}
         for more, goto, text in (
-            ({"local_part": "sales"}, "@far.test", "Only a catch-all can lead to a whole domain."),
+            (
+                {"local_part": "sales"},
+                "@far.test",
+                ("Only a catch-all can forward to a whole domain."),
+            ),
             ({"catch_all": "on"}, "@far.test\nx@far.test", "A whole domain has to be the only"),
         ):
             answer = self.client.post("/aliases/create/", create | more | {"goto": goto})

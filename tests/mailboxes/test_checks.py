@@ -1338,12 +1338,12 @@ class CommandTests(World):
 
     def test_no_findings_are_reported_with_status_0(self):
         status, out, err = self.check()
-        self.assertEqual((status, out, err), (0, "Nothing was found.\n", ""))
+        self.assertEqual((status, out, err), (0, "No problems found.\n", ""))
 
     def test_a_finding_has_code_file_line_reason_and_fix(self):
         status, out, _err = self.check(main_cf("myorigin = example.org"))
         self.assertEqual(status, 0)  # a warning
-        self.assertIn("WARNING: The machine's own name is a virtual domain", out)
+        self.assertIn("WARNING: The host's own name is a virtual domain", out)
         self.assertIn("[system-mail-into-virtual-domain]", out)
         self.assertIn(f"{self.folder}/postfix/main.cf:28  (myorigin: example.org)", out)
         self.assertIn("| myorigin = example.org", out)
@@ -1391,7 +1391,7 @@ class CommandTests(World):
         self.assertEqual(caught.exception.returncode, 2)
 
     def test_an_unrelated_folder_is_refused(self):
-        with self.assertRaisesMessage(CommandError, "There is no dovecot.conf in"):
+        with self.assertRaisesMessage(CommandError, "Cannot read dovecot.conf in"):
             run(f"--dovecot={self.folder}")
 
 

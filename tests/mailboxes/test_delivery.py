@@ -128,7 +128,7 @@ def test_the_explanation_of_an_unusable_adopted_transport_matches_postfix(server
     create_mailboxes_of("bob@broken.test")
     Transport.objects.create(pattern="bob@broken.test", transport=transport)
     explanation = explain(ConsolePrincipal(), "bob@broken.test")
-    assert explanation["says"] == "Accepted, then deferred: this cannot work."
+    assert explanation["says"] == "Accepted, then deferred: the delivery cannot work."
     with server.smtp() as client:
         client.ehlo()
         client.mail("")

@@ -70,7 +70,7 @@ class ExplainTests(World):
             "User unknown in virtual mailbox table",
         )
         asleep = [row for look in explanation["steps"][0]["lookups"] for row in look["inactive"]]
-        self.assertIn(("info@example.org", "the alias is switched off"), _pairs(asleep))
+        self.assertIn(("info@example.org", "the alias is inactive"), _pairs(asleep))
 
     def test_an_inactive_mailbox_is_rejected_despite_a_catch_all(self):
         Alias.objects.create(address="@example.org", goto="x@far.test", domain_id="example.org")
@@ -86,7 +86,7 @@ class ExplainTests(World):
         explanation = self.explanation("bob@example.org")
         self.assertEqual(explanation["reply"], "554 5.7.1 <bob@example.org>: Relay access denied")
         asleep = [row for look in explanation["steps"][0]["lookups"] for row in look["inactive"]]
-        self.assertEqual(set(_pairs(asleep)), {("example.org", "the domain is switched off")})
+        self.assertEqual(set(_pairs(asleep)), {("example.org", "the domain is inactive")})
 
     def test_an_extension_in_an_alias_domain_is_delivered_to_the_user_not_the_catch_all(self):
         Alias.objects.create(address="@example.org", goto="x@far.test", domain_id="example.org")
@@ -105,12 +105,12 @@ class ExplainTests(World):
         carol.update(active=False)
         Alias.objects.filter(pk="carol@example.com").update(active=False)
         for address, text in {
-            "off@example.org": "off@example.org: the alias is switched off.",
+            "off@example.org": "off@example.org: the alias is inactive.",
             "empty@example.org": "empty@example.org: the alias has no targets.",
-            "who@off.example": "off.example: the domain is switched off.",
-            "carol@example.com": "The mailbox is switched off.",
-            "who@example.org": "There is no mailbox, alias or catch-all of this name.",
-            "who@far.test": "The domain is none of this server’s",
+            "who@off.example": "off.example: the domain is inactive.",
+            "carol@example.com": "The mailbox is inactive.",
+            "who@example.org": "No mailbox, alias or catch-all matches this address.",
+            "who@far.test": "This server does not handle the domain",
             "bob@example.org": "Delivered to a mailbox here.",
             "info@example.com": "Accepted, then bounces.",
         }.items():
@@ -186,7 +186,7 @@ class ExplainTests(World):
         explanation = self.explanation("bob@example.org", sender="bob@example.org")["sender"]
         self.assertEqual(
             (explanation["may"], explanation["reply"]),
-            (False, "bob@example.org cannot sign in to send."),
+            (False, "bob@example.org may not sign in to send mail."),
         )
 
     def test_a_catch_all_does_not_let_its_owner_send_as_another_address(self):
@@ -343,7 +343,9 @@ class VerdictTests(World):
 
     def test_answered_only(self):
         self.set_targets("bob#example.org@autoreply.localhost")
-        self.assert_verdict("answered", "Delivered nowhere, and not answered now.")
+        self.assert_verdict(
+            "answered", "Delivered nowhere; no vacation reply is sent at this time."
+        )
         until = timezone.now() + datetime.timedelta(days=1)
         Vacation.objects.create(mailbox=self.bob, domain_id="example.org", activeuntil=until)
         self.assert_verdict("answered", "Answered only, delivered nowhere.")
@@ -353,7 +355,7 @@ class VerdictTests(World):
         self.assert_verdict("bounces", "Accepted, then bounces.")
 
     def test_rejected_at_rcpt_with_its_reply(self):
-        says = "Rejected at RCPT: There is no mailbox, alias or catch-all of this name."
+        says = "Rejected at RCPT: No mailbox, alias or catch-all matches this address."
         self.assert_verdict("rejected", says, "nobody@example.org")
         page = self.client.get("/explain/", {"address": "nobody@example.org"})
         self.assertContains(page, "550 5.1.1 &lt;nobody@example.org&gt;: Recipient address")
@@ -361,17 +363,17 @@ class VerdictTests(World):
     def test_mail_for_a_missing_service_is_deferred(self):
         for transport in ("nosuch:", "Virtual:", " smtp:[mx.far.test]", "virtual:", "virtual"):
             self.set_targets(transport=transport)
-            self.assert_verdict("deferred", "Accepted, then deferred: this cannot work.")
+            self.assert_verdict("deferred", "Accepted, then deferred: the delivery cannot work.")
             (end,) = explain(self.root, "info@example.org")["deliveries"]
             self.assertIn(transport.partition(":")[0], format_delivery(end))
             (end,) = explain(self.alice, "info@example.org")["deliveries"]
             self.assertEqual(
-                format_delivery(end), "bob@example.org: is deferred, since this cannot work"
+                format_delivery(end), "bob@example.org: deferred, because the delivery cannot work"
             )
 
     def test_a_domain_with_such_a_transport_cannot_work_either(self):
         Domain.objects.filter(pk="example.org").update(transport="virtual:")
-        self.assert_verdict("deferred", "Accepted, then deferred: this cannot work.")
+        self.assert_verdict("deferred", "Accepted, then deferred: the delivery cannot work.")
 
     @override_settings(MAILADMIN_SERVICES=("virtual", "maildrop"))
     def test_services_configured_by_the_operator_are_known(self):
@@ -386,14 +388,14 @@ class VerdictTests(World):
         self.set_targets(transport="discard:")
         self.assert_verdict("discarded", "Accepted, then silently discarded.")
         self.set_targets("bob@example.org,nobody@example.org,carol@example.com")
-        self.assert_verdict("partly", "Accepted, but lost at 2 of 3 places.")
+        self.assert_verdict("partly", "Accepted, but lost for 2 of 3 deliveries.")
 
     def test_a_name_without_a_domain_cannot_be_determined(self):
         self.set_targets("root")
-        says = "Cannot be determined: it is handed to the mail server’s own system."
+        says = "Cannot be determined: it is handed to a system user of the mail server."
         self.assert_verdict("unknown", says)
         (end,) = explain(self.root, "info@example.org")["deliveries"]
-        self.assertEqual(format_delivery(end), "root: goes to a user of the mail server itself")
+        self.assertEqual(format_delivery(end), "root: handed to a system user of the mail server")
 
     def test_a_loop_is_deferred_and_never_ends(self):
         self.set_targets("info+more@example.org")
@@ -415,7 +417,7 @@ class ScopeTests(World):
         self.sign_in(self.alice)
         for address in ("carol@example.com", "who@example.com", "who@nowhere.test"):
             page = self.client.get("/explain/", {"address": address})
-            self.assertContains(page, "This address is in none of your domains.")
+            self.assertContains(page, "This address is not in one of your domains.")
 
     def test_a_step_into_a_foreign_domain_is_redacted(self):
         secret = "very-secret@far.test"
@@ -424,7 +426,7 @@ class ScopeTests(World):
         text = json.dumps(self.explanation("info@example.org"))
         self.assertNotIn("very-secret", text)
         (end,) = self.explanation("info@example.org")["deliveries"]
-        self.assertEqual(format_delivery(end), "carol@example.com: leaves your domains")
+        self.assertEqual(format_delivery(end), "carol@example.com: forwarded outside your domains")
         self.assertEqual(end["lookups"], [])
 
     def test_a_foreign_target_of_an_alias_domain_is_redacted(self):
@@ -550,7 +552,7 @@ class InterfaceTests(World):
         self.assertEqual(refused["Content-Type"], "application/problem+json")
         self.assertEqual(
             (refused.status_code, refused.json()["errors"]),
-            (422, {"address": ["This address is in none of your domains."]}),
+            (422, {"address": ["This address is not in one of your domains."]}),
         )
 
     def test_the_command_prints_the_route(self):
@@ -559,7 +561,7 @@ class InterfaceTests(World):
         for text in (
             "info@example.org: Delivered to a mailbox here.",
             "virtual_alias                  info@example.org → bob@example.org",
-            "bob@example.org: is delivered to the mailbox bob@example.org (example.org/bob/)",
+            "bob@example.org: delivered to the mailbox bob@example.org (example.org/bob/)",
             "May send as info@example.org: bob@example.org",
             "not owned by user x@y.test",
         ):
@@ -573,7 +575,7 @@ class InterfaceTests(World):
         printed = StringIO()
         call_command("explain", "info@example.org", "--json", stdout=printed)
         self.assertTrue(json.loads(printed.getvalue())["accepted"])
-        with self.assertRaisesMessage(CommandError, "“garbage” is not an address."):
+        with self.assertRaisesMessage(CommandError, "“garbage” is not a valid email address."):
             call_command("explain", "garbage")
 
 

@@ -134,7 +134,7 @@ def test_exactly_the_listed_files_are_written(folders, version):
     expected |= {f"dovecot/{name}" for name in DOVECOT[version]}
     assert set(written(folders)) == expected
     assert f"{len(expected)} files written." in said
-    assert "What is left to do, as root:" in said
+    assert "Next steps, as root:" in said
 
 
 @pytest.mark.mariadb
@@ -399,7 +399,7 @@ def test_the_check_finds_no_fault_in_the_configuration(folders, version, options
     out = io.StringIO()
     places = [f"--{name}={folder}" for name, folder in folders.items()]
     call_command("mailserver", "check", *places, stdout=out)
-    assert out.getvalue().strip() == "Nothing was found."
+    assert out.getvalue().strip() == "No problems found."
 
 
 # Database accounts

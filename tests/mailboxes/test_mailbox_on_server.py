@@ -27,7 +27,7 @@ class VerificationStatusTests(World):
         self.assertContains(self.seen(), "Nothing was different at the last check")
 
     def test_an_incomplete_check_is_ignored(self):
-        for more in ({"trouble": "Postfix: there is no /etc/postfix/main.cf"}, {"total": 5000}):
+        for more in ({"trouble": "Postfix: /etc/postfix/main.cf does not exist"}, {"total": 5000}):
             Verification.objects.all().delete()
             Verification.objects.create(**more)
             self.assertNotContains(self.seen(), "Nothing was different")

@@ -60,7 +60,7 @@ class ProblemTests(World):
         self.assertIn("has no domain", self.problems("root")[0])
         away = "bob#example.org@autoreply.localhost"
         for goto in ("@", ",", away):
-            text = "It has no target at which mail is kept."
+            text = "Mail is not delivered to any mailbox."
             self.assertEqual(self.problems(goto), [text], goto)
 
     def test_targets_accepted_by_a_catch_all_an_alias_domain_or_a_transport_are_not_problems(self):

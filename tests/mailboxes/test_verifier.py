@@ -223,7 +223,7 @@ def test_a_server_that_defers_everything_gets_few_requests(tmp_path, monkeypatch
     probe = smtp.SmtpProbe(files(tmp_path))
     assert len(list(probe.differences(None, Counter()))) == smtp.MAX_DEFERRED_REPLIES
     assert len(requests) == smtp.MAX_DEFERRED_REPLIES + 1
-    assert probe.skipped == ["more addresses, as Postfix defers all mail"]
+    assert probe.skipped == ["more addresses, because Postfix defers all mail"]
 
 
 def test_a_disconnecting_lmtp_server_is_reported_for_each_mailbox(tmp_path):

@@ -171,8 +171,8 @@ def test_a_correct_server_has_no_differences(server):
     rows = Domain.objects.count() + Mailbox.objects.count() + Alias.objects.count() + 1
     rows += len(WAYS)
     wildcards, number, asked, found = output.splitlines()
-    assert wildcards == f"Not asked: {WITH_WILDCARDS}"
-    assert number == f"{rows} rows asked about."
+    assert wildcards == f"Not checked: {WITH_WILDCARDS}"
+    assert number == f"Rows checked: {rows}"
     for name in (
         "virtual_alias_maps (",
         "RCPT TO (",
@@ -185,7 +185,7 @@ def test_a_correct_server_has_no_differences(server):
     assert status == 0
     assert differences(server, "--domain=Example.ORG") == []
     output, _status = verify(server, "--domain=example.com")
-    assert "4 rows asked about." in output.splitlines()
+    assert "Rows checked: 4" in output.splitlines()
 
 
 # name, text of its file, its replacement, domain of the expected difference
@@ -376,7 +376,7 @@ def made_accounts():
 
 def test_temporary_accounts_are_deleted_after_the_run(server):
     output, status = verify(server)
-    assert status == 0 and "sign-in with the right password (1)" in output
+    assert status == 0 and "sign-in with the correct password (1)" in output
     assert not made_accounts().exists()
     assert not Alias.objects.filter(pk__startswith=ACCOUNT_PREFIX).exists()
 
@@ -384,7 +384,7 @@ def test_temporary_accounts_are_deleted_after_the_run(server):
 def test_no_accounts_are_created_with_the_option_to_skip_them(server):
     output, status = verify(server, "--no-accounts")
     assert status == 0
-    assert "Not asked: Dovecot: sign-in with a right password (--no-accounts)" in output
+    assert "Not checked: Dovecot: sign-in with a correct password (--no-accounts)" in output
     assert "with the right password" not in output and "with a wrong password (2)" in output
     assert not Log.objects.filter(data__startswith=ACCOUNT_PREFIX).exists()
 
@@ -411,7 +411,10 @@ def test_leftovers_of_an_aborted_run_are_removed(server):
 def test_a_full_domain_is_skipped_for_another(server):
     Domain.objects.filter(pk="example.com").update(mailboxes=1)
     output, _status = verify(server, "--domain=example.com")
-    assert "Not asked: Dovecot: sign-in with a right password: no domain has room" in output
+    assert (
+        "Not checked: Dovecot: sign-in with a correct password: all domains have reached"
+        " their limits"
+    ) in output
     output, _status = verify(server)
     assert "no domain has room" not in output
 
@@ -423,9 +426,9 @@ def test_each_kind_of_stored_password_is_tried(server):
         row = {"local_part": f"k{number}", "domain": org, "password": stored, "quota": 1}
         make(create_mailboxes, [row])
     output, status = verify(server)
-    assert "sign-in with the right password (4)" in output  # with that for new passwords
-    assert "Not asked: Dovecot: sign-in by {NTLM}" in output
-    assert "Not asked: Dovecot: sign-in by HEX:32" in output
+    assert "sign-in with the correct password (4)" in output  # with that for new passwords
+    assert "Not checked: Dovecot: sign-in with {NTLM}" in output
+    assert "Not checked: Dovecot: sign-in with HEX:32" in output
     # One password that Dovecot cannot read does not prevent other lookups.
     assert "k3@example.org, sign-in: expected “yes”, found “no”" in output
     assert (status, "1 differences" in output) == (1, True)
@@ -454,7 +457,7 @@ def test_a_process_without_root_rights_reports_it(server, monkeypatch):
     monkeypatch.setattr(programs, "get_process_identity", mock.Mock(side_effect=PermissionError))
     output, status = verify(server)
     assert status == 0
-    assert "Not asked: Postfix: the maps’ files, as its own user" in output
+    assert "Not checked: Postfix: the maps’ files, as its own user" in output
 
 
 def test_a_stale_proxymap_cache_is_detected(server, changed):
@@ -481,8 +484,8 @@ def test_without_a_mail_server_the_panels_queries_are_verified(server, tmp_path)
     places = [f"--postfix={tmp_path}/none", f"--dovecot={tmp_path}/none"]
     call_command("mailserver", "verify", "--all", *places, stdout=out)
     output = out.getvalue().splitlines()
-    assert output[0] == f"Not asked: Postfix: there is no {tmp_path}/none/main.cf"
-    assert output[1] == f"Not asked: Dovecot: there is no {tmp_path}/none/dovecot.conf"
+    assert output[0] == f"Not checked: Postfix: {tmp_path}/none/main.cf does not exist"
+    assert output[1] == f"Not checked: Dovecot: {tmp_path}/none/dovecot.conf does not exist"
     assert "Dovecot" in Verification.objects.get().trouble
 
 
@@ -500,10 +503,10 @@ def test_a_database_unreachable_for_postfix_is_reported(server, changed):
         changed("etc/mailadmin/virtual_alias.cf", "dbpath = ", "dbpath = /nowhere")
     output, status = verify(server)
     assert status == 1
-    [line] = [line for line in output.splitlines() if line.startswith("Not asked: Postfix: ")]
+    [line] = [line for line in output.splitlines() if line.startswith("Not checked: Postfix: ")]
     assert "virtual_alias.cf" in output
     assert "s3cret" not in output
-    assert "Not asked: Dovecot" not in output
+    assert "Not checked: Dovecot" not in output
 
 
 def test_a_stopped_postfix_is_reported(server, tmp_path):
@@ -517,8 +520,8 @@ def test_a_stopped_postfix_is_reported(server, tmp_path):
     with pytest.raises(CommandError, match="Postfix") as error:
         call_command("mailserver", "verify", "--all", *places, stdout=out)
     assert error.value.returncode == 1
-    assert "Not asked: Postfix: " in out.getvalue()
-    assert "Not asked: Dovecot: " not in out.getvalue()
+    assert "Not checked: Postfix: " in out.getvalue()
+    assert "Not checked: Dovecot: " not in out.getvalue()
 
 
 def test_a_stopped_dovecot_is_reported(server, tmp_path):
@@ -531,8 +534,8 @@ def test_a_stopped_dovecot_is_reported(server, tmp_path):
     with pytest.raises(CommandError, match="Dovecot") as error:
         call_command("mailserver", "verify", "--all", *places, stdout=out)
     assert error.value.returncode == 1
-    assert "Not asked: Dovecot: " in out.getvalue()
-    assert "Not asked: Postfix: " not in out.getvalue()
+    assert "Not checked: Dovecot: " in out.getvalue()
+    assert "Not checked: Postfix: " not in out.getvalue()
 
 
 # SMTP probe

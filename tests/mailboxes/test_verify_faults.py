@@ -222,7 +222,7 @@ class Break(NamedTuple):
 
 NOPASSWORD = "passdb {\n  driver = static\n  args = nopassword=y\n}"
 NEW_NOPASSWORD = "passdb static {\n  fields {\n    nopassword = yes\n  }\n}"
-RIGHT, WRONG = "sign-in with the right password", "sign-in with a wrong password"
+RIGHT, WRONG = "sign-in with the correct password", "sign-in with a wrong password"
 SENDERS = "smtpd_sender_login_maps"
 BREAKS = (
     Break(

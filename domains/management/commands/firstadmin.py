@@ -15,22 +15,22 @@ from mailadmin.changes.perform import Actor, perform
 
 
 class Command(BaseCommand):
-    help = "Make the superadmin MAILADMIN_ADMIN, unless there is a superadmin already."
+    help = "Create the superadmin MAILADMIN_ADMIN, unless a superadmin exists."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if Admin.objects.filter(superadmin=True).exists():
             return
         if password := settings.MAILADMIN_ADMIN_PASSWORD:
             create_first_admin(password)
-            self.report("has the password that MAILADMIN_ADMIN_PASSWORD says.")
+            self.report("has the password set in MAILADMIN_ADMIN_PASSWORD.")
         elif self.stdout.isatty():
             create_first_admin(password := passwords.generate_password())
-            self.report(f"has the password {password} (shown only now).")
+            self.report(f"has the password {password} (shown only once).")
         else:
             # The file first: no account may have a password that nobody can read.
             path = write_password_file(password := passwords.generate_password())
             create_first_admin(password)
-            self.report(f"has the password that stands in {path}; delete the file when it is read.")
+            self.report(f"has the password in {path}; delete the file after reading it.")
 
     def report(self, text: str) -> None:
         self.stdout.write(f"mailadmin: the superadmin {settings.MAILADMIN_ADMIN} {text}")

@@ -82,7 +82,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 return self._connect(host, params, require_writable=True)
             except Database.OperationalError as error:
                 HOST_FAILURE_TIMES[host] = time.monotonic()
-                logger.warning("the database host %s is left aside: %s", host, error)
+                logger.warning("skipping the database host %s: %s", host, error)
         return self._connect(last, params, require_writable=bool(hosts))
 
     def _connect(self, host: str, params: dict[str, Any], require_writable: bool) -> Any:
@@ -201,7 +201,7 @@ def wait_for_sync(connection: Any) -> None:
     except Database.OperationalError as error:
         if get_error_code(error) != 1205:
             raise
-        raise Database.OperationalError(1047, "the node is not in its cluster") from error
+        raise Database.OperationalError(1047, "the node has left its cluster") from error
 
 
 def disable_dirty_reads(connection: Any) -> None:
@@ -212,4 +212,4 @@ def disable_dirty_reads(connection: Any) -> None:
 
 def check_writable(connection: Any) -> None:
     if fetch_value(connection, "SELECT @@read_only"):
-        raise Database.OperationalError(1290, "the server is read only")
+        raise Database.OperationalError(1290, "the server is read-only")

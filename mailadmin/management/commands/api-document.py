@@ -9,7 +9,7 @@ from mailadmin.api.openapi import render_openapi_document
 
 
 class Command(BaseCommand):
-    help = "Write the API's OpenAPI document anew from the forms and columns as they are."
+    help = "Write the OpenAPI document of the API."
 
     def handle(self, *args: Any, **options: Any) -> None:
         OPENAPI_PATH.write_text(render_openapi_document(), encoding="utf-8")

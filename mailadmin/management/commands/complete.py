@@ -9,7 +9,7 @@ from mailadmin.console import make_printable
 
 
 class Command(BaseCommand):
-    help = "Say what the last of these words may become (asked by shells)."
+    help = "Print completions for the last of these words (called by shells)."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -8,7 +8,7 @@ from mailadmin.completion import SHELL_SCRIPTS
 
 
 class Command(BaseCommand):
-    help = 'Print what makes a shell complete: eval "$(mailadmin completion bash)"'
+    help = 'Print a shell completion script. Use: eval "$(mailadmin completion bash)"'
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:

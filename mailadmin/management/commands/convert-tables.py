@@ -10,15 +10,15 @@ from mailadmin.db.mysql import timeouts
 
 
 class Command(BaseCommand):
-    help = "Convert MyISAM tables to InnoDB. Nobody can write a table while it converts."
+    help = "Convert MyISAM tables to InnoDB. A table cannot be written while it is converted."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--plan", action="store_true", help="only say which tables")
+        parser.add_argument("--plan", action="store_true", help="only list the tables")
 
     def handle(self, *args: Any, plan: bool = False, **options: Any) -> None:
         tables = find_nontransactional_tables()
         if not tables:
-            self.stdout.write("Every table is transactional already.")
+            self.stdout.write("All tables are transactional already.")
         for table in tables:
             self.stdout.write(table)
             if not plan:

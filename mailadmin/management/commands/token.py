@@ -26,31 +26,38 @@ LIST_OPTIONS = ("tables", "verbs", "domains", "networks")
 
 
 class Command(BaseCommand):
-    help = "List, show, make and take back the tokens by which programs use the API."
+    help = "List, show, create and revoke API tokens."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        listed = verbs.add_parser("list", help="print all, or those of an admin")
-        listed.add_argument("--owner", help="those of this admin")
-        added = verbs.add_parser("add", help="make one, and print it this once")
-        added.add_argument("owner", metavar="ADMIN", help="in whose place it will work")
-        added.add_argument("--name", required=True, help="which program will use it, and where")
+        listed = verbs.add_parser("list", help="list all tokens, or those of an admin")
+        listed.add_argument("--owner", help="only tokens of this admin")
+        added = verbs.add_parser("add", help="create a token and print it (it is shown only once)")
+        added.add_argument("owner", metavar="ADMIN", help="the admin who owns the token")
+        added.add_argument("--name", required=True, help="program that will use the token")
         added.add_argument(
-            "--tables", type=parse_comma_list, metavar="A,B", help="these tables only"
+            "--tables", type=parse_comma_list, metavar="A,B", help="allow only these tables"
         )
         added.add_argument(
             "--verbs", type=parse_comma_list, metavar="A,B", help=", ".join(TOKEN_VERBS)
         )
         added.add_argument(
-            "--domains", type=parse_comma_list, metavar="A,B", help="these domains only"
+            "--domains", type=parse_comma_list, metavar="A,B", help="allow only these domains"
         )
         added.add_argument(
-            "--networks", type=parse_comma_list, metavar="A,B", help="from these addresses only"
+            "--networks",
+            type=parse_comma_list,
+            metavar="A,B",
+            help=("allow use only from these addresses or networks"),
         )
-        added.add_argument("--expires", metavar="YYYY-MM-DD", help="its last day")
-        shown = verbs.add_parser("show", help="print one; the token itself is kept nowhere")
-        deleted = verbs.add_parser("delete", help="take one back")
+        added.add_argument(
+            "--expires", metavar="YYYY-MM-DD", help=("last day on which the token works")
+        )
+        shown = verbs.add_parser(
+            "show", help=("show a token's details (the token itself is not stored)")
+        )
+        deleted = verbs.add_parser("delete", help="revoke a token")
         listed.set_defaults(run=self.list_tokens)
         added.set_defaults(run=self.add)
         shown.set_defaults(run=self.show)
@@ -109,7 +116,7 @@ class Command(BaseCommand):
         if self.options["json"]:
             print_row(self.stdout, token_values(token), True)
             return
-        text = _("The token %(name)s opens nothing any more.")
+        text = _("The token %(name)s was revoked.")
         self.stdout.write(text % {"name": token})
 
 

@@ -29,10 +29,10 @@ MAX_HELD_JOBS = 20  # jobs that take turns in this worker
 
 
 class Command(BaseCommand):
-    help = "Do the panel's long work and keep house. Ends at SIGTERM, after the step at hand."
+    help = "Run background jobs and housekeeping. On SIGTERM, finish the current step and exit."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--once", action="store_true", help="do what is waiting, then end")
+        parser.add_argument("--once", action="store_true", help="run the waiting jobs, then exit")
 
     def handle(self, *args: Any, once: bool = False, **options: Any) -> None:
         timeouts.activate(timeouts.COMMAND_SECONDS)  # not those of a page or an upgrade

@@ -30,7 +30,7 @@ class TableBulkView(FilteredView, View):
         name = request.POST.get("action")
         action = next((each for each in self.table.actions if each.name == name), None)
         if action is None:
-            messages.error(request, _("Choose what to do with the ticked rows."))
+            messages.error(request, _("Select an action for the selected rows."))
             return self.redirect_to_list()
         if "kept" in request.POST:
             return self.run_selection(action, request.POST["kept"])

@@ -85,7 +85,7 @@ def handle_unexpected_error(
     while traceback:
         place = f" in {traceback.tb_frame.f_code.co_filename}, line {traceback.tb_lineno}"
         traceback = traceback.tb_next
-    os._exit(defer_message(f"a fault: {kind.__name__}{place}"))
+    os._exit(defer_message(f"unexpected error: {kind.__name__}{place}"))
 
 
 class AutoreplyArgumentParser(argparse.ArgumentParser):
@@ -107,17 +107,21 @@ def build_parser() -> AutoreplyArgumentParser:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     several: dict[str, Any] = {"action": "extend", "nargs": "+", "metavar": "ADDRESS"}
-    add("--sender", required=True, metavar="ADDRESS", help="of the envelope")
+    add("--sender", required=True, metavar="ADDRESS", help="envelope sender")
     add("--recipient", required=True, **several, help="user#example.org@autoreply.localhost")
-    add("--original-recipient", default=[], **several, help="as it was before all aliases")
-    add("--env-file", metavar="FILE", help="settings, instead of MAILADMIN_ENV_FILE")
+    add("--original-recipient", default=[], **several, help="recipient before alias expansion")
+    add("--env-file", metavar="FILE", help="settings file (instead of MAILADMIN_ENV_FILE)")
     add(
         "--sendmail",
         default=DEFAULT_SENDMAIL,
         metavar="PROGRAM",
-        help=f"instead of {DEFAULT_SENDMAIL}",
+        help=f"sendmail program (default: {DEFAULT_SENDMAIL})",
     )
-    add("--log-to-stderr", action="store_true", help="instead of the mail log")
+    add(
+        "--log-to-stderr",
+        action="store_true",
+        help=("log to standard error instead of the mail log"),
+    )
 
 
 def load_settings(
@@ -148,7 +152,7 @@ def respond_to_message(
     """Reply for every recipient who is away, and return the exit status."""
     message = read_message(stream, options.sender)
     if reason := next(rules.iter_no_reply_reasons(message, settings), None):
-        log.write_line(f"no answer to {message.sender}: {reason}")
+        log.write_line(f"no reply to {message.sender}: {reason}")
         return EX_OK
     try:
         with open_database(settings) as database:
@@ -158,7 +162,7 @@ def respond_to_message(
                 )
                 log.write_line(f"{recipient}, mail from {message.sender}: {decision}")
     except (DatabaseUnavailable, ReplyNotSent) as error:
-        return defer_message(f"the answer to {message.sender} has to wait: {error}")
+        return defer_message(f"the reply to {message.sender} is deferred: {error}")
     return EX_OK
 
 
@@ -182,11 +186,11 @@ def reply_for_recipient(
     owners = find_possible_owners(recipient, database.settings)
     vacation = find_active_vacation(database, owners, now)
     if vacation is None:
-        return "no answer: nobody is away there"
+        return "no reply: the vacation reply is not active"
     if reason := next(rules.iter_owner_reasons(vacation, message, original, database), None):
-        return f"no answer: {reason}"
+        return f"no reply: {reason}"
     if not (notification := record_notification(database, vacation, message.sender, now)):
-        return "no answer: told already"
+        return "no reply: already notified"
     return send_reply(notification, vacation, message, now, sendmail)
 
 
@@ -207,5 +211,5 @@ def send_reply(
         notification.revert()
         raise ReplyNotSent(f"{sendmail}: {error}") from error
     except answers.DeliveryUnconfirmed as error:
-        return f"cannot determine whether the answer was sent, {sendmail}: {error}"
+        return f"cannot determine whether the reply was sent, {sendmail}: {error}"
     return "answered"

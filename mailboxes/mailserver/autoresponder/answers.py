@@ -159,7 +159,7 @@ def run_sendmail(message: bytes, sender: str, sendmail: str) -> None:
     finally:
         os.close(read_end)
     if process.returncode:
-        raise OSError(f"ended with {process.returncode} {decode_first_line(output)}".rstrip())
+        raise OSError(f"exited with {process.returncode} {decode_first_line(output)}".rstrip())
 
 
 def write_message(write_end: int, message: bytes) -> None:
@@ -176,7 +176,7 @@ def has_unread_bytes(read_end: int) -> bool:
 def abandon_sendmail(process: "subprocess.Popen[bytes]", was_not_read: bool) -> NoReturn:
     """End sendmail; a message that it has not read has not been sent, and may be sent again."""
     terminate_process_group(process)
-    text = f"no end after {SENDMAIL_TIMEOUT_SECONDS} s"
+    text = f"timed out after {SENDMAIL_TIMEOUT_SECONDS} s"
     raise OSError(text) if was_not_read else DeliveryUnconfirmed(text)
 
 

@@ -59,27 +59,27 @@ def iter_no_reply_reasons(message: IncomingMessage, settings: Mapping[str, Any])
         yield "MAILADMIN_VACATION is no"
     yield from iter_sender_reasons(message.sender)
     if not message.is_header_complete:
-        yield "its header is too long to be read"
-    yield from (f"it has no {name}" for name in REQUIRED_HEADERS if not message.first(name))
-    yield from (f"it has {name}" for name in message.fields if name.startswith("list-"))
+        yield "the header is too long"
+    yield from (f"it has no {name} header" for name in REQUIRED_HEADERS if not message.first(name))
+    yield from (f"it has the header {name}" for name in message.fields if name.startswith("list-"))
     yield from (
-        f"its {name} says so"
+        f"the header {name} marks it as automatic"
         for name in AUTOMATIC_MAIL_HEADERS
         if is_automatic_by_header(message, name)
     )
     if any(is_no_reply_address(address) for address in message.addresses("from", "reply-to")):
-        yield "nobody reads at its From or Reply-To"
+        yield "From or Reply-To is a no-reply address"
     if message.sender.lower() in message.addresses(*RECIPIENT_HEADERS):
-        yield "its sender is a recipient too"
+        yield "the sender is also a recipient"
 
 
 def iter_sender_reasons(sender: str) -> Iterator[str]:
     if not sender:
         yield "it is a bounce"
     if is_no_reply_address(sender):
-        yield "nobody reads at its sender"
+        yield "the sender is a no-reply address"
     if not is_answerable(sender):
-        yield "its sender is no address that can be answered and noted down"
+        yield "the sender address cannot be replied to or stored"
 
 
 def is_automatic_by_header(message: IncomingMessage, name: str) -> bool:
@@ -99,9 +99,9 @@ def iter_owner_reasons(
 ) -> Iterator[str]:
     """Yield reasons that concern one owner."""
     if is_no_reply_address(vacation.email):
-        yield "nobody reads there"
+        yield "the recipient is a no-reply address"
     if reaches_owner(database, [message.sender.lower()], vacation.email):
-        yield "it is from the same person"
+        yield "the sender and the recipient are the same person"
     to = message.addresses(*RECIPIENT_HEADERS)
     if original.lower() not in to and not reaches_owner(database, to, vacation.email):
-        yield "no address of this person is in its To or Cc"
+        yield "none of the recipient's addresses is in To or Cc"

@@ -45,8 +45,8 @@ def has_sender_restriction(view: PostfixFiles) -> bool:
 class SubmissionWithoutLogin(ConfigCheck):
     code = "submission-without-login"
     severity = ERROR
-    title = _("A submission service has no login")
-    reason = _("Nobody can sign in there, so nobody can send from outside.")
+    title = _("A submission service has no authentication")
+    reason = _("Nobody can sign in, so nobody can send mail from outside.")
     fix = _("Add to the service: -o smtpd_sasl_auth_enable=yes")
 
     def find_faults(self, configuration: Configuration) -> Faults:
@@ -58,10 +58,10 @@ class SubmissionWithoutLogin(ConfigCheck):
 class SenderNotChecked(ConfigCheck):
     code = "sender-not-checked"
     severity = WARNING
-    title = _("Whoever signs in may send as anybody")
+    title = _("Signed-in users can send as anyone")
     reason = _(
-        "No restriction compares the sender with the login: each customer can write in the name "
-        "of any other."
+        "No restriction compares the sender address with the login: every customer can"
+        " send in the name of any other."
     )
     fix = _(
         "Add reject_sender_login_mismatch to smtpd_sender_restrictions of the service, and set "
@@ -77,12 +77,12 @@ class SenderNotChecked(ConfigCheck):
 class SenderLoginMapsNotSet(ConfigCheck):
     code = "sender-login-maps-not-set"
     severity = ERROR
-    title = _("The sender is compared with nothing")
+    title = _("The sender address has nothing to be compared with")
     reason = _(
-        "Without smtpd_sender_login_maps an address has no owner: everybody may send as anybody, "
-        "or nobody as himself."
+        "Without smtpd_sender_login_maps, addresses have no owner: everyone can send as"
+        " anyone, or nobody can send as themselves."
     )
-    fix = _("Set smtpd_sender_login_maps to a map that answers the logins of an address.")
+    fix = _("Set smtpd_sender_login_maps to a map that returns the logins that own an address.")
 
     def find_faults(self, configuration: Configuration) -> Faults:
         for service, view in iter_smtpd_services(configuration.postfix):

@@ -28,8 +28,8 @@ CATCH_ALL_RE = re.compile(r"concat\s*\(\s*'@'\s*,|=\s*'@'\s*\|\|", re.IGNORECASE
 class NoAliasDomainMap(ConfigCheck):
     code = "no-alias-domain-map"
     severity = ERROR
-    title = _("No map knows the alias domains")
-    reason = _("Mail for addresses of an alias domain is refused.")
+    title = _("No map resolves alias domains")
+    reason = _("Mail to addresses of an alias domain is rejected.")
     fix = _("Add a map that joins alias_domain and alias to virtual_alias_maps.")
 
     def find_faults(self, configuration: Configuration) -> Faults:
@@ -80,8 +80,10 @@ def iter_alias_domain_selects(configuration: Configuration) -> Iterator[MapSelec
 class NoAliasDomainCatchAll(ConfigCheck):
     code = "no-alias-domain-catch-all"
     severity = WARNING
-    title = _("The catch-all of a domain does not hold for its alias domains")
-    reason = _("An unknown address is accepted in the domain and refused in its alias domain.")
+    title = _("The catch-all of a domain does not apply to its alias domains")
+    reason = _(
+        "Mail to an unknown address is accepted in the domain but rejected in its alias domain."
+    )
     fix = _("Add a third map: alias.address = CONCAT('@', alias_domain.target_domain).")
 
     def find_faults(self, configuration: Configuration) -> Faults:
@@ -105,12 +107,13 @@ class CatchAllBeforeExtension(ConfigCheck):
     severity = WARNING
     title = _("The catch-all of alias domains takes addresses with an extension")
     reason = _(
-        "user+ext@alias.example is asked first in every map, and a query by %d alone answers at "
-        "once: the mail goes to the catch-all instead of to user."
+        "Postfix looks up user+ext@alias.example in every map first, and a query that"
+        " only uses %d matches at once: the mail goes to the catch-all instead of to"
+        " user."
     )
     fix = _(
-        "Let it answer for the key of a catch-all only: … AND '%s' = CONCAT('@', "
-        "alias_domain.alias_domain)."
+        "Let the query match only the key of a catch-all: … AND '%s' = CONCAT('@',"
+        " alias_domain.alias_domain)."
     )
 
     def find_faults(self, configuration: Configuration) -> Faults:
@@ -127,12 +130,12 @@ class CatchAllSwallowsMailboxes(ConfigCheck):
     severity = ERROR
     title = _("A catch-all takes the mail of mailboxes")
     reason = _(
-        "Postfix asks the alias maps first, and there a mailbox without a row of its own is an "
-        "unknown address."
+        "Postfix queries the alias maps first. A mailbox without an alias row is an"
+        " unknown address there."
     )
     fix = _(
-        "Add an alias row for each mailbox that leads to itself, or a map: SELECT username FROM "
-        "mailbox WHERE username = '%s'."
+        "Add an alias row that points to itself for each mailbox, or add a map: SELECT"
+        " username FROM mailbox WHERE username = '%s'."
     )
 
     def find_faults(self, configuration: Configuration) -> Faults:

@@ -29,10 +29,10 @@ class VirtualDomainInMydestination(ConfigCheck):
     severity = ERROR
     title = _("A virtual domain is also in mydestination")
     reason = _(
-        "Postfix takes it for its own: mailboxes of the database are “unknown in local recipient "
-        "table”."
+        "Postfix treats the domain as local: mailboxes of the database are “unknown in"
+        " local recipient table”."
     )
-    fix = _("Take the domain out of mydestination (also as $myhostname or $mydomain).")
+    fix = _("Remove the domain from mydestination (also as $myhostname or $mydomain).")
 
     def find_faults(self, configuration: Configuration) -> Faults:
         for name, line in configuration.postfix.names("mydestination"):
@@ -43,13 +43,14 @@ class VirtualDomainInMydestination(ConfigCheck):
 class SystemMailIntoVirtualDomain(ConfigCheck):
     code = "system-mail-into-virtual-domain"
     severity = WARNING
-    title = _("The machine's own name is a virtual domain")
+    title = _("The host's own name is a virtual domain")
     reason = _(
-        "Mail for root and from cron gets this domain: it is refused, or lands in a mailbox of "
-        "the same name."
+        "Mail to root and from cron gets this domain: it is rejected, or delivered to a"
+        " mailbox of the same name."
     )
     fix = _(
-        "Give myhostname and myorigin a name that is no virtual domain, such as the host's own."
+        "Set myhostname and myorigin to a name that is not a virtual domain, such as the"
+        " full name of the host."
     )
     parameters = ("myhostname", "myorigin")
 
@@ -64,11 +65,11 @@ class SystemMailIntoVirtualDomain(ConfigCheck):
 class RelayAndVirtual(ConfigCheck):
     code = "relay-and-virtual"
     severity = ERROR
-    title = _("The same domain can be relayed and virtual at once")
-    reason = _("All mail for such a domain is refused: “User unknown in virtual mailbox table”.")
+    title = _("A domain can be a relay domain and a virtual domain at once")
+    reason = _("All mail to such a domain is rejected: “User unknown in virtual mailbox table”.")
     fix = _(
-        "Let one query ask backupmx = '1' and the other backupmx = '0' (or transport, in the same "
-        "way)."
+        "Use backupmx = '1' in one query and backupmx = '0' in the other (or do the same"
+        " with transport)."
     )
 
     def find_faults(self, configuration: Configuration) -> Faults:
@@ -129,12 +130,13 @@ def find_comparison(select: sql.ParsedSelect, column: str) -> tuple[str, str] | 
 class VirtualAliasDomainsDefault(ConfigCheck):
     code = "virtual-alias-domains-default"
     severity = WARNING
-    title = _("virtual_alias_domains is left at its default, the alias maps")
+    title = _("virtual_alias_domains is not set and defaults to the alias maps")
     reason = _(
-        "Postfix asks the alias maps for each domain. A row whose address is a domain makes it "
-        "one of aliases only: “User unknown in virtual alias table” for everybody."
+        "Postfix looks up each domain in the alias maps. A row whose address is a domain"
+        " turns it into a virtual alias domain: “User unknown in virtual alias table” for"
+        " all addresses."
     )
-    fix = _("Set it, empty where no such domain is meant: virtual_alias_domains =")
+    fix = _("Set it, empty if there are no such domains: virtual_alias_domains =")
 
     def find_faults(self, configuration: Configuration) -> Faults:
         postfix = configuration.postfix
@@ -147,11 +149,9 @@ class VirtualAliasDomainsDefault(ConfigCheck):
 class AliasRowIsDomain(ConfigCheck):
     code = "alias-row-is-a-domain"
     severity = ERROR
-    title = _("The address of an alias is a whole domain")
-    reason = _(
-        "With virtual_alias_domains at its default, this domain accepts no address any more."
-    )
-    fix = _("Write “@domain” for a catch-all, and set virtual_alias_domains to nothing.")
+    title = _("The address of an alias is a domain")
+    reason = _("As virtual_alias_domains is not set, all addresses in this domain are rejected.")
+    fix = _("Use “@domain” for a catch-all, and set virtual_alias_domains to an empty value.")
 
     def find_faults(self, configuration: Configuration) -> Faults:
         for fault in VirtualAliasDomainsDefault().find_faults(configuration):
@@ -162,9 +162,9 @@ class AliasRowIsDomain(ConfigCheck):
 class RelayOfSubdomains(ConfigCheck):
     code = "relay-of-subdomains"
     severity = WARNING
-    title = _("All subdomains of relayed domains are relayed")
+    title = _("All subdomains of relay domains are relayed")
     reason = _(
-        "Mail to any invented name below a backup domain is accepted, and comes back as a bounce."
+        "Mail to any nonexistent subdomain of a backup MX domain is accepted, and bounces later."
     )
     fix = _(
         "Set parent_domain_matches_subdomains without relay_domains: "
@@ -182,9 +182,9 @@ class RelayOfSubdomains(ConfigCheck):
 class ParameterNotSet(ConfigCheck):
     code = "parameter-not-set"
     severity = ERROR
-    title = _("A parameter is missing that virtual mailboxes need")
-    reason = _("Without it Postfix knows no domain, no mailbox, or no place to put the mail.")
-    fix = _("Set the parameter, to a map of the database where there is one.")
+    title = _("A parameter required for virtual mailboxes is missing")
+    reason = _("Without it, Postfix knows no domains, no mailboxes or no place to store mail.")
+    fix = _("Set the parameter, to a map of the database if there is one.")
     needed = ("virtual_mailbox_domains", "virtual_mailbox_maps", "virtual_alias_maps")
     virtual_parameters = ("virtual_mailbox_base", "virtual_uid_maps", "virtual_gid_maps")
 
@@ -209,9 +209,12 @@ class ParameterNotSet(ConfigCheck):
 class StarTransportTakesAll(ConfigCheck):
     code = "star-transport-takes-all"
     severity = WARNING
-    title = _("A transport for everything takes mail of the server's own mailboxes")
-    reason = _("“*” holds for each domain that has no row of its own in the transport map.")
-    fix = _("Use relayhost or default_transport instead, or give each local domain a row “:”.")
+    title = _("A transport for everything reroutes the server's own mailboxes")
+    reason = _("“*” applies to each domain that has no row of its own in the transport map.")
+    fix = _(
+        "Use relayhost or default_transport instead, or add a row with the transport “:”"
+        " for each local domain."
+    )
 
     def find_faults(self, configuration: Configuration) -> Faults:
         postfix = configuration.postfix
@@ -234,11 +237,12 @@ class StarTransportTakesAll(ConfigCheck):
 class UnsupportedParameter(ConfigCheck):
     code = "unsupported-parameter"
     severity = ERROR
-    title = _("Postfix does not know this parameter")
+    title = _("Unknown Postfix parameter")
     reason = _(
-        "It belongs to the VDA patch of old days: no limit of a mailbox holds, and nothing says so."
+        "It belongs to the discontinued VDA patch. Postfix ignores it, so mailbox quotas"
+        " are not enforced."
     )
-    fix = _("Let Dovecot deliver (LMTP) and keep the quota, and delete the line.")
+    fix = _("Let Dovecot deliver (LMTP) and enforce the quota, and delete the line.")
     names = re.compile(
         r"virtual_(mailbox_limit_(maps|inbox|override)|mailbox_extended|create_maildirsize"
         r"|maildir_(limit_message\w*|extended|suffix|filter\w*)|overquota_bounce|trash_(count|name))"
@@ -253,8 +257,10 @@ class UnsupportedParameter(ConfigCheck):
 class MapNotInProxyReadMaps(ConfigCheck):
     code = "map-not-in-proxy-read-maps"
     severity = ERROR
-    title = _("A map is asked through proxy: and proxy_read_maps does not list it")
-    reason = _("proxymap refuses: “request for unapproved table”, and mail is deferred.")
+    title = _("A map is queried through proxy:, but is not listed in proxy_read_maps")
+    reason = _(
+        "proxymap rejects the query with “request for unapproved table”, and mail is deferred."
+    )
     fix = _("Add the parameter to proxy_read_maps: proxy_read_maps = … $PARAMETER")
 
     def find_faults(self, configuration: Configuration) -> Faults:

@@ -32,20 +32,23 @@ CONFIG_FOLDERS = (
 
 Options = dict[str, Any]
 
-help = "Look for known faults in the configuration of Postfix and Dovecot."
+help = "Check the configuration of Postfix and Dovecot for known problems."
 
 
 def add_arguments(parser: CommandParser) -> None:
     for name, default, _file in CONFIG_FOLDERS:
-        text = f"folder of {name.title()} ({default}); if none is given, those of this machine"
+        text = (
+            f"folder of {name.title()} ({default}); if neither is given, the folders of"
+            " this machine"
+        )
         parser.add_argument(f"--{name}", metavar="DIR", help=text)
     parser.add_argument(
         "--dovecot-version",
         choices=("2.3", "2.4"),
-        help="Dovecot version the files are meant for"
-        " (default for /etc/dovecot: the installed one)",
+        help="Dovecot version the files are meant for (default for /etc/dovecot: the installed"
+        " version)",
     )
-    parser.add_argument("--json", action="store_true", help="write JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(command: BaseCommand, options: Options) -> None:
@@ -90,7 +93,7 @@ def validate_config_folder(directory: str, file: str) -> Path:
             _("There is no folder %(path)s.") % {"path": path}, returncode=USAGE_ERROR_STATUS
         )
     if not os.access(path / file, os.R_OK):
-        text = _("There is no %(file)s in %(path)s that can be read.")
+        text = _("Cannot read %(file)s in %(path)s.")
         text %= {"file": file, "path": path}
         raise CommandError(text, returncode=USAGE_ERROR_STATUS)
     return path
@@ -101,7 +104,7 @@ def load_facts(command: BaseCommand) -> rows.DatabaseFacts | None:
     try:
         return rows.load_database_facts()
     except Error as error:
-        text = _("The database does not answer; only the files are checked. (%(error)s)")
+        text = _("The database does not answer, so only the files were checked. (%(error)s)")
         command.stderr.write(text % {"error": type(error).__name__})
         return None
 
@@ -114,7 +117,7 @@ def render_json(results: list[CheckResult], has_database: bool) -> str:
 def render_text(results: list[CheckResult]) -> str:
     """Render each check once, with all its lines."""
     if not results:
-        return _("Nothing was found.")
+        return _("No problems found.")
     groups = itertools.groupby((each.as_dict() for each in results), lambda each: each["code"])
     return "\n".join(format_check(list(group)) for _code, group in groups)
 
@@ -125,7 +128,7 @@ def format_check(results: list[dict[str, Any]]) -> str:
     for each in results:
         lines += iter_location_lines(each)
     lines += wrap_labeled_text(_("Why:"), first["why"])
-    lines += wrap_labeled_text(_("Mend:"), first["mend"])
+    lines += wrap_labeled_text(_("Fix:"), first["mend"])
     return "\n".join(lines) + "\n"
 
 

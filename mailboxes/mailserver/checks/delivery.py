@@ -39,9 +39,9 @@ PATH_SETTINGS = {
 class UidBelowMinimum(ConfigCheck):
     code = "uid-below-minimum"
     severity = ERROR
-    title = _("virtual_minimum_uid is above a user in virtual_uid_maps")
+    title = _("virtual_minimum_uid is above a user ID in virtual_uid_maps")
     reason = _("Postfix defers the mail: “bad uid … in virtual_uid_maps”.")
-    fix = _("Lower virtual_minimum_uid to that user, or delete the line.")
+    fix = _("Lower virtual_minimum_uid to that user ID, or delete the line.")
 
     def find_faults(self, configuration: Configuration) -> Faults:
         postfix = configuration.postfix
@@ -69,10 +69,10 @@ def iter_virtual_uids(postfix: PostfixFiles) -> Iterator[tuple[int, Line]]:
 class PipeNeedsOneRecipient(ConfigCheck):
     code = "pipe-needs-one-recipient"
     severity = ERROR
-    title = _("A pipe with flags D or O gets several recipients at once")
+    title = _("A pipe service with the flag D or O receives several recipients at once")
     reason = _(
-        "Postfix defers each message that has two recipients in one domain: “mail system "
-        "configuration error”."
+        "Postfix defers each message with two recipients in the same domain: “mail system"
+        " configuration error”."
     )
     fix = _("Add to main.cf: TRANSPORT_destination_recipient_limit = 1")
 
@@ -102,11 +102,11 @@ def iter_transport_services(configuration: Configuration) -> Iterator[str]:
 class UnknownTransportService(ConfigCheck):
     code = "unknown-transport-service"
     severity = ERROR
-    title = _("A transport names a service that is not in master.cf")
+    title = _("A transport uses a service that is not in master.cf")
     reason = _(
-        "The mail waits in the queue: “mail transport unavailable”, and comes back after days."
+        "Mail stays in the queue (“mail transport unavailable”) and bounces after some days."
     )
-    fix = _("Add the service to master.cf, or correct the transport.")
+    fix = _("Add the service to master.cf, or change the transport.")
 
     def find_faults(self, configuration: Configuration) -> Faults:
         postfix = configuration.postfix
@@ -139,9 +139,11 @@ def get_service_name(transport: str) -> str:
 class PercentBehindLetter(ConfigCheck):
     code = "percent-behind-letter"
     severity = ERROR
-    title = _("The percent sign of a variable stands behind its letter")
-    reason = _("Dovecot's delivery stops with “Failed to expand settings”, and no mail arrives.")
-    fix = _("Write %d, %n or %u (Dovecot 2.4: %{user | domain}, %{user | username}, %{user}).")
+    title = _("The percent sign of a variable is after its letter")
+    reason = _(
+        "Dovecot's delivery fails with “Failed to expand settings”, and no mail is delivered."
+    )
+    fix = _("Use %d, %n or %u (Dovecot 2.4: %{user | domain}, %{user | username}, %{user}).")
     requires = ("dovecot",)
 
     def find_faults(self, configuration: Configuration) -> Faults:
@@ -154,14 +156,15 @@ class PercentBehindLetter(ConfigCheck):
 class TwoMailStores(ConfigCheck):
     code = "two-mail-stores"
     severity = ERROR
-    title = _("Mail is written to one place and read from another")
+    title = _("Mail is written to one location and read from another")
     reason = _(
-        "Postfix delivers below virtual_mailbox_base; whoever looks elsewhere sees an empty "
-        "mailbox."
+        "Postfix delivers below virtual_mailbox_base; mail programs read another location"
+        " and show an empty mailbox."
     )
     fix = _(
-        "Let Dovecot return the place from the column: CONCAT('maildir:BASE/', maildir) AS mail "
-        "(Dovecot 2.4: CONCAT('BASE/', maildir) AS mail_path); or let Dovecot deliver (LMTP)."
+        "Let Dovecot return the location from the column: CONCAT('maildir:BASE/',"
+        " maildir) AS mail (Dovecot 2.4: CONCAT('BASE/', maildir) AS mail_path), or let"
+        " Dovecot deliver (LMTP)."
     )
     requires = ("postfix", "dovecot")
 
@@ -184,9 +187,9 @@ class TwoMailStores(ConfigCheck):
 class TwoMaildirLayouts(ConfigCheck):
     code = "two-maildir-layouts"
     severity = WARNING
-    title = _("Maps of mailboxes name folders of different shapes")
-    reason = _("A mailbox that moves from one map to the other leaves its mail behind.")
-    fix = _("Decide for one shape, such as DOMAIN/LOCAL/, and move the folders.")
+    title = _("Mailbox maps return folders in different layouts")
+    reason = _("If a mailbox moves from one map to the other, its old mail is left behind.")
+    fix = _("Choose one layout, such as DOMAIN/LOCAL/, and move the folders.")
 
     def find_faults(self, configuration: Configuration) -> Faults:
         if not configuration.delivers_with_virtual:
@@ -205,14 +208,12 @@ class TwoMaildirLayouts(ConfigCheck):
 class MaildirColumnIgnored(ConfigCheck):
     code = "maildir-column-ignored"
     severity = WARNING
-    title = _("Dovecot's paths do not follow the column maildir")
+    title = _("Dovecot's paths differ from the column maildir")
     reason = _(
-        "The database names another folder for the mailbox than the one its mail is in: scripts "
-        "that archive or delete mailboxes look there."
+        "The folder in the database is not the one that contains the mail. Scripts that"
+        " archive or delete mailboxes use the wrong folder."
     )
-    fix = _(
-        "Return the place from the column, or set MAILADMIN_MAILDIR to the pattern that is in use."
-    )
+    fix = _("Return the location from the column, or set MAILADMIN_MAILDIR to the layout in use.")
     requires = ("dovecot",)
 
     def find_faults(self, configuration: Configuration) -> Faults:
@@ -228,9 +229,12 @@ class MaildirColumnIgnored(ConfigCheck):
 class UidBelowFirstValid(ConfigCheck):
     code = "uid-below-first-valid"
     severity = ERROR
-    title = _("The user of the mailboxes is below first_valid_uid")
+    title = _("The owner of the mailboxes is below first_valid_uid")
     reason = _("Dovecot opens no mailbox: “Mail access for users with UID … not permitted”.")
-    fix = _("Set first_valid_uid to that user, or give the mailboxes to one from 500 on.")
+    fix = _(
+        "Set first_valid_uid to the owner's user ID, or give the mailboxes to a user with"
+        " an ID of 500 or above."
+    )
     requires = ("dovecot",)
 
     def find_faults(self, configuration: Configuration) -> Faults:

@@ -45,15 +45,17 @@ class ProblemCheck(ConfigCheck):
 class UnreadableFile(ProblemCheck):
     code = "unreadable-file"
     title = _("A file cannot be read")
-    reason = _("What it says counts for nothing here, and perhaps for the mail server as well.")
-    fix = _("Create the file, or let the check run as somebody who may read it.")
+    reason = _(
+        "Its settings are not checked, and the mail server may not be able to read it either."
+    )
+    fix = _("Create the file, or run the check as a user who can read it.")
 
 
 class BrokenLine(ProblemCheck):
     code = "broken-line"
-    title = _("A line is no setting")
-    reason = _("Postfix and Dovecot refuse to start with it, or take it for something else.")
-    fix = _("Write it as “name = value”; close what is opened; begin comments with #.")
+    title = _("Invalid line")
+    reason = _("Postfix or Dovecot does not start, or misinterprets the line.")
+    fix = _("Write it as “name = value”, close all brackets and quotes, and start comments with #.")
 
 
 def find_problems(configuration: Configuration, code: str) -> list[ConfigProblem]:
@@ -80,10 +82,8 @@ class DefinedTwice(ConfigCheck):
     code = "defined-twice"
     severity = WARNING
     title = _("A parameter is set twice")
-    reason = _(
-        "The later line counts, and this one does nothing: whoever changes it sees no effect."
-    )
-    fix = _("Delete the line that is not meant.")
+    reason = _("Only the last line counts. Changes to this one have no effect.")
+    fix = _("Delete one of the lines.")
 
     def find_faults(self, configuration: Configuration) -> Faults:
         for setting in configuration.postfix.find_duplicates():
@@ -93,9 +93,9 @@ class DefinedTwice(ConfigCheck):
 class EndlessValue(ConfigCheck):
     code = "endless-value"
     severity = ERROR
-    title = _("A value names itself")
+    title = _("A parameter refers to itself")
     reason = _("Postfix stops with “unreasonable macro call nesting”.")
-    fix = _("Write out what is meant instead of the parameter's own name.")
+    fix = _("Replace the reference with the intended value.")
 
     def find_faults(self, configuration: Configuration) -> Faults:
         for setting in configuration.postfix.find_recursive_settings():
@@ -135,12 +135,12 @@ def is_path_missing(path: str | Path) -> bool:
 class MissingMapFile(ConfigCheck):
     code = "missing-map-file"
     severity = ERROR
-    title = _("A map's file does not exist")
+    title = _("The file of a map does not exist")
     reason = _(
         "Postfix defers all mail that needs the map: “unsupported dictionary” or “table lookup "
         "problem”."
     )
-    fix = _("Create the file, or take the map out of the parameter.")
+    fix = _("Create the file, or remove the map from the parameter.")
 
     def find_faults(self, configuration: Configuration) -> Faults:
         for path, use in find_missing_map_files(configuration).items():
@@ -150,12 +150,15 @@ class MissingMapFile(ConfigCheck):
 class ReadableSecret(ConfigCheck):
     code = "readable-secret"
     severity = ERROR
-    title = _("Everybody on this machine can read a password")
+    title = _("A password is readable by every user of this machine")
     reason = _(
-        "Whoever has any account here, a web site's as well, can read all mailboxes' passwords "
-        "with it."
+        "Anyone with an account on this machine, including a web site, can use it to read"
+        " the password hashes of all mailboxes."
     )
-    fix = _("chmod o-rwx FILE, and give it the group of those who need it (postfix, dovecot).")
+    fix = _(
+        "Run chmod o-rwx FILE, and set its group to that of the program that needs it"
+        " (postfix, dovecot)."
+    )
     requires = ()
 
     def find_faults(self, configuration: Configuration) -> Faults:
@@ -209,8 +212,8 @@ def is_world_readable(path: Path, folder: Path) -> bool:
 class LegacySqlSettings(ConfigCheck):
     code = "legacy-sql-settings"
     severity = ADVICE
-    title = _("A map is written in the old way: table, select_field, where_field")
-    reason = _("It works, but has no way to say what newer maps need: joins, %u and %d, UNION.")
+    title = _("A map uses the old syntax: table, select_field, where_field")
+    reason = _("It works, but cannot express what newer maps need: joins, %u and %d, UNION.")
     fix = _("Write it as one line: query = SELECT … FROM … WHERE … = '%s'.")
 
     def find_faults(self, configuration: Configuration) -> Faults:

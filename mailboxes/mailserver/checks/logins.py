@@ -67,14 +67,15 @@ def get_stored_schemes(configuration: Configuration, prefixed: bool) -> list[str
 class SchemeDoesNotFit(ConfigCheck):
     code = "scheme-does-not-fit"
     severity = ERROR
-    title = _("Stored passwords are not of the default scheme")
+    title = _("Stored passwords do not match the default scheme")
     reason = _(
-        "A password without a {SCHEME} in front is read as the default says: these people cannot "
-        "sign in."
+        "Passwords without a {SCHEME} prefix are read in the default scheme: their owners"
+        " cannot sign in."
     )
     fix = _(
-        "Set default_pass_scheme (Dovecot 2.4: default_password_scheme) to what is stored (CRYPT "
-        "reads all of $…$), or put the scheme in front of the others: {SHA512.HEX}…, {ARGON2ID}…"
+        "Set default_pass_scheme (Dovecot 2.4: default_password_scheme) to the stored"
+        " scheme (CRYPT reads all $…$ hashes), or add the prefix to the others:"
+        " {SHA512.HEX}…, {ARGON2ID}…"
     )
     requires = ("dovecot",)
 
@@ -92,12 +93,13 @@ class SchemeDoesNotFit(ConfigCheck):
 class UnknownScheme(ConfigCheck):
     code = "unknown-scheme"
     severity = ERROR
-    title = _("Dovecot has no such password scheme")
+    title = _("Unknown password scheme")
     reason = _(
-        "LANMAN, NTLM and the like are gone, and a brace at the beginning of a password is taken "
-        "for a scheme: nobody signs in with these."
+        "Dovecot no longer supports LANMAN, NTLM and similar schemes, and reads a brace"
+        " at the start of a password as a scheme: the owners of these passwords cannot"
+        " sign in."
     )
-    fix = _("Give these people new passwords; name a scheme that “doveadm pw -l” lists.")
+    fix = _("Set new passwords, in a scheme that “doveadm pw -l” lists.")
     requires = ("dovecot",)
 
     def find_faults(self, configuration: Configuration) -> Faults:
@@ -113,13 +115,12 @@ class UnknownScheme(ConfigCheck):
 class CramMd5NotOffered(ConfigCheck):
     code = "cram-md5-not-offered"
     severity = WARNING
-    title = _("Passwords are kept for CRAM-MD5, and CRAM-MD5 is not offered")
+    title = _("Passwords are stored for CRAM-MD5, but CRAM-MD5 is not offered")
     reason = _(
-        "Programs that are set to CRAM-MD5 are refused: “Unsupported authentication mechanism”."
+        "Mail programs set to CRAM-MD5 cannot sign in: “Unsupported authentication mechanism”."
     )
     fix = _(
-        "Add it: auth_mechanisms = plain login cram-md5; or store a better scheme, if nobody "
-        "needs it."
+        "Add it: auth_mechanisms = plain login cram-md5. If nobody needs it, store a better scheme."
     )
     requires = ("dovecot",)
 
@@ -134,12 +135,12 @@ class CramMd5NotOffered(ConfigCheck):
 class CramMd5WithoutPasswords(ConfigCheck):
     code = "cram-md5-without-passwords"
     severity = WARNING
-    title = _("CRAM-MD5 is offered, and no password is kept for it")
+    title = _("CRAM-MD5 is offered, but no password is stored for it")
     reason = _(
-        "It needs a CRAM-MD5 or plain password: programs that choose it by themselves are locked "
-        "out."
+        "It needs passwords stored as CRAM-MD5 or plain text. Mail programs that choose"
+        " it automatically cannot sign in."
     )
-    fix = _("Take cram-md5 out of auth_mechanisms.")
+    fix = _("Remove cram-md5 from auth_mechanisms.")
     requires = ("dovecot",)
 
     def find_faults(self, configuration: Configuration) -> Faults:
@@ -160,11 +161,11 @@ def get_auth_mechanisms(configuration: Configuration) -> list[str]:
 class DesCrypt(ConfigCheck):
     code = "des-crypt"
     severity = WARNING
-    title = _("Passwords are kept by DES crypt")
-    reason = _("It looks at eight characters: whoever knows the beginning of a password is in.")
+    title = _("Passwords are stored as DES crypt")
+    reason = _("DES crypt uses only the first eight characters of a password.")
     fix = _(
-        "Choose BLF-CRYPT or ARGON2ID (MAILADMIN_PASSWORD_SCHEME); a password is stored anew when "
-        "it is set anew."
+        "Set MAILADMIN_PASSWORD_SCHEME to BLF-CRYPT or ARGON2ID. Existing passwords are"
+        " stored in the new scheme when they are changed."
     )
     requires = ("dovecot",)
 
@@ -181,14 +182,13 @@ class DesCrypt(ConfigCheck):
 class AliasDomainCannotSignIn(ConfigCheck):
     code = "alias-domain-cannot-sign-in"
     severity = ADVICE
-    title = _("Nobody signs in by an address of an alias domain")
+    title = _("Sign-in with an address of an alias domain is not possible")
     reason = _(
-        "The query looks for mailboxes only, so bob@alias.example is refused where bob@example is "
-        "let in."
+        "The query finds mailboxes only: bob@alias.example is rejected, bob@example is accepted."
     )
     fix = _(
-        "Tell people their mailbox's own address, or let password_query and user_query join "
-        "alias_domain."
+        "Let users sign in with the address of their mailbox, or join alias_domain in"
+        " password_query and user_query."
     )
     requires = ("dovecot",)
 

@@ -65,10 +65,10 @@ class WrongColumnSelected(ConfigCheck):
     severity = ERROR
     title = _("A map selects the wrong column")
     reason = _(
-        "Postfix uses what the map answers: a transport map that answers the domain names a "
-        "service that does not exist, and the mail waits."
+        "Postfix uses whatever the map returns: if a transport map returns the domain, it"
+        " names a service that does not exist, and mail stays in the queue."
     )
-    fix = _("Select the column that holds the answer: transport, goto, maildir, username.")
+    fix = _("Select the column with the result: transport, goto, maildir, username.")
 
     def find_faults(self, configuration: Configuration) -> Faults:
         for use, select in iter_map_selects(
@@ -96,9 +96,12 @@ class WrongColumnSelected(ConfigCheck):
 class InactiveRowsAnswer(ConfigCheck):
     code = "inactive-rows-answer"
     severity = WARNING
-    title = _("A query does not ask whether a row is active")
-    reason = _("What is switched off in the panel still gets mail, sends, or signs in.")
-    fix = _("Add the condition, for each table of the query: … AND alias.active = '1'.")
+    title = _("A query does not check whether a row is active")
+    reason = _(
+        "Inactive domains, mailboxes and aliases still receive mail, and their owners can"
+        " still send or sign in."
+    )
+    fix = _("Add the condition for each table in the query: … AND alias.active = '1'.")
     requires = ()
 
     def find_faults(self, configuration: Configuration) -> Faults:
@@ -127,12 +130,12 @@ def checks_active(select: sql.ParsedSelect, name: str) -> bool:
 class SenderLoginMapsNotUnited(ConfigCheck):
     code = "sender-login-maps-not-united"
     severity = WARNING
-    title = _("Who may send as whom is asked in several maps")
+    title = _("Sender logins are looked up in several maps")
     reason = _(
-        "Postfix takes the answer of the first map that has one: an alias that is also listed "
-        "elsewhere has only half of its senders."
+        "Postfix uses the first map that returns a result: an alias that is also in"
+        " another map has only some of its senders."
     )
-    fix = _("Join the queries by UNION in one map, or the maps in a unionmap:{…}.")
+    fix = _("Combine the queries with UNION in one map, or the maps in unionmap:{…}.")
 
     def find_faults(self, configuration: Configuration) -> Faults:
         reported: set[tuple[str, ...]] = set()
@@ -152,10 +155,10 @@ class SenderLoginMapsNotUnited(ConfigCheck):
 class CharsetMismatch(ConfigCheck):
     code = "charset-mismatch"
     severity = ADVICE
-    title = _("A column that is not Unicode is compared with Unicode")
+    title = _("A non-Unicode column is compared with Unicode")
     reason = _(
-        "An address with letters beyond latin1 makes the query fail (error 1267), and the mail is "
-        "deferred instead of refused."
+        "For addresses with characters outside latin1, the query fails (error 1267) and"
+        " mail is deferred instead of rejected."
     )
     fix = _(
         "Set charset = latin1 in the map (Postfix 3.9 and later), or compare with CONVERT('%s' "
@@ -199,9 +202,9 @@ def iter_all_queries(configuration: Configuration) -> Iterator[tuple[str, Line]]
 class ReservedWord(ConfigCheck):
     code = "reserved-word"
     severity = ADVICE
-    title = _("A query uses a word that MySQL reserves")
-    reason = _("It works on MariaDB and is an error on MySQL 8.")
-    fix = _("Use another name behind AS, or none.")
+    title = _("A query uses a reserved word of MySQL")
+    reason = _("It works in MariaDB but is a syntax error in MySQL 8.")
+    fix = _("Use a different name after AS, or none.")
     requires = ()
     words = RESERVED_ALIAS_RE
 
@@ -214,12 +217,12 @@ class ReservedWord(ConfigCheck):
 class UnknownSqlFunction(ReservedWord):
     code = "unknown-sql-function"
     severity = WARNING
-    title = _("A query calls a function that databases do not have")
+    title = _("A query calls a function that the database does not have")
     reason = _(
-        "ENCRYPT, PASSWORD and OLD_PASSWORD are gone from MySQL 8; SHA256 and SHA512 never were: "
-        "it is SHA2(…, 512)."
+        "ENCRYPT, PASSWORD and OLD_PASSWORD were removed in MySQL 8. SHA256 and SHA512"
+        " never existed: use SHA2(…, 512)."
     )
-    fix = _("Let Dovecot verify passwords, by the scheme they are stored in.")
+    fix = _("Let Dovecot verify passwords by their stored scheme.")
     words = REMOVED_FUNCTION_RE
 
 

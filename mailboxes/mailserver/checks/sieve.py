@@ -19,14 +19,16 @@ ACTIVE_OPTION_RE = re.compile(r";active=([^;]*)")
 class SieveScriptIsFolder(ConfigCheck):
     code = "sieve-script-is-a-folder"
     severity = WARNING
-    title = _("The active Sieve script lies in the maildir, where its name is that of a folder")
+    title = _("The active Sieve script is in the maildir, where its name is that of a folder")
     reason = _(
-        "Home and maildir are one, and what begins with a dot there is a folder of mail: people "
-        "see “dovecot.sieve”, and where quotas are counted LMTP defers all their mail."
+        "Home and maildir are the same folder, where names that start with a dot are mail"
+        " folders: users see a folder “dovecot.sieve”, and where quotas are counted, LMTP"
+        " defers all their mail."
     )
     fix = _(
-        "Let it begin with a letter: sieve = file:~/sieve;active=~/active.sieve (Dovecot 2.4: "
-        "sieve_script personal { active_path = ~/active.sieve }), and move what is there."
+        "Use names that start with a letter: sieve = file:~/sieve;active=~/active.sieve"
+        " (Dovecot 2.4: sieve_script personal { active_path = ~/active.sieve }), and move"
+        " the existing files."
     )
     requires = ("dovecot",)
 

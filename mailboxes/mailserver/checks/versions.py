@@ -54,11 +54,13 @@ WEAK_SCHEMES = frozenset(
 class FilesForAnotherDovecot(ConfigCheck):
     code = "files-for-another-dovecot"
     severity = ERROR
-    title = _("Dovecot’s files are for another version than the Dovecot that is installed")
-    reason = _("Dovecot 2.4 does not start with files of 2.3, nor 2.3 with those of 2.4.")
+    title = _("The files are for a different Dovecot version than the installed one")
+    reason = _(
+        "Dovecot 2.4 does not start with files for 2.3, and 2.3 does not start with files for 2.4."
+    )
     fix = _(
-        "Run “mailadmin mailserver upgrade --dovecot DIR” to convert 2.3 files to 2.4, or "
-        "“mailadmin mailserver config” to write new ones."
+        "Run “mailadmin mailserver upgrade --dovecot DIR” to convert 2.3 files to 2.4, or"
+        " “mailadmin mailserver config” to generate new ones."
     )
     requires = ("dovecot",)
 
@@ -72,13 +74,13 @@ class FilesForAnotherDovecot(ConfigCheck):
 class DovecotVersionMissing(ConfigCheck):
     code = "dovecot-version-missing"
     severity = ERROR
-    title = _("Dovecot’s files do not say which version they are for")
+    title = _("The Dovecot files do not name their version")
     reason = _(
         "Dovecot 2.4 does not start without dovecot_config_version and dovecot_storage_version."
     )
     fix = _(
-        "Begin dovecot.conf with: dovecot_config_version = 2.4.0, and below it "
-        "dovecot_storage_version = 2.4.0"
+        "Start dovecot.conf with dovecot_config_version = 2.4.0, followed by"
+        " dovecot_storage_version = 2.4.0"
     )
     requires = ("dovecot",)
 
@@ -107,7 +109,7 @@ class DovecotVersionNotFirst(ConfigCheck):
 class DovecotVersionUnknown(ConfigCheck):
     code = "dovecot-version-unknown"
     severity = ERROR
-    title = _("dovecot_config_version names a version that Dovecot does not accept")
+    title = _("dovecot_config_version is set to a version that Dovecot does not accept")
     reason = _("Dovecot 2.4 does not start: “Invalid dovecot_config_version”.")
     fix = _("Use a 2.4 version that is not newer than the installed one, such as 2.4.0.")
     requires = ("dovecot",)
@@ -153,7 +155,8 @@ class BlockOfOlderDovecot(OlderDovecotCheck):
         "name."
     )
     fix = _(
-        "Write what is in plugin { } without it; name the others by their driver: passdb sql { }."
+        "Move the settings out of plugin { }. Name the other blocks after their driver:"
+        " passdb sql { }."
     )
 
     def find_faults_in(self, dovecot: DovecotFiles) -> Faults:
@@ -167,12 +170,12 @@ class VariableOfOlderDovecot(OlderDovecotCheck):
     code = "variable-of-older-dovecot"
     title = _("Dovecot 2.3 variable in a Dovecot 2.4 configuration")
     reason = _(
-        "Dovecot 2.4 does not expand it: mail goes to a folder literally named %d, no user is "
-        "found, and no plugin is loaded."
+        "Dovecot 2.4 does not expand it: mail goes to a folder literally named %d, users"
+        " are not found and plugins are not loaded."
     )
     fix = _(
-        "Write %{user}, %{user | username}, %{user | domain}, %{user | lower}, %{home}; instead of "
-        "mail_plugins = $mail_plugins quota: mail_plugins { quota = yes }."
+        "Use %{user}, %{user | username}, %{user | domain}, %{user | lower}, %{home}."
+        " Replace mail_plugins = $mail_plugins quota with mail_plugins { quota = yes }."
     )
 
     def find_faults_in(self, dovecot: DovecotFiles) -> Faults:
@@ -195,13 +198,13 @@ class ValueOfOlderDovecot(OlderDovecotCheck):
     code = "value-of-older-dovecot"
     title = _("Dovecot 2.3 value in a Dovecot 2.4 configuration")
     reason = _(
-        "Dovecot 2.4 has no such plugin, and nobody can log in; it takes +extension for a whole "
-        "list of Sieve extensions; it does not start with auth_allow_cleartext = yes where "
-        "ssl = required."
+        "Dovecot 2.4 has no such plugin, so sign-ins fail; it reads +extension as the"
+        " whole list of Sieve extensions; and it does not start with auth_allow_cleartext"
+        " = yes if ssl = required."
     )
     fix = _(
-        "Delete the plugin, and auth_allow_cleartext; write sieve_extensions { NAME = yes } "
-        "instead of +NAME."
+        "Delete the plugin and auth_allow_cleartext. Use sieve_extensions { NAME = yes }"
+        " instead of +NAME."
     )
 
     def find_faults_in(self, dovecot: DovecotFiles) -> Faults:
@@ -226,12 +229,13 @@ class ValueOfOlderDovecot(OlderDovecotCheck):
 class FieldOfAnotherDovecot(ConfigCheck):
     code = "field-of-another-dovecot"
     severity = ERROR
-    title = _("user_query returns a field that this version of Dovecot does not read")
+    title = _("user_query returns a field that this version of Dovecot ignores")
     reason = _(
-        "Quotas: quota_rule is for 2.3, quota_storage_size for 2.4; the place of the mail: mail is "
-        "for 2.3, mail_path for 2.4. The other version ignores it: no limit, another folder."
+        "Quotas: quota_rule is for 2.3, quota_storage_size for 2.4. Mail location: mail"
+        " is for 2.3, mail_path for 2.4. The other version ignores the field, so there is"
+        " no quota or another folder is used."
     )
-    fix = _("Return the field named after the arrow instead.")
+    fix = _("Return the field after the arrow instead.")
     requires = ("dovecot",)
 
     def find_faults(self, configuration: Configuration) -> Faults:
@@ -266,14 +270,14 @@ class FieldOfAnotherDovecot(ConfigCheck):
 class SeveralMySQLBlocks(OlderDovecotCheck):
     code = "several-mysql-blocks"
     severity = WARNING
-    title = _("Logins fail while one of several database hosts is unreachable")
+    title = _("Sign-ins fail while one of several database hosts is unreachable")
     reason = _(
-        "Dovecot 2.4 connects to each mysql { } block. The process that tries again to reach a "
-        "host that was unreachable crashes, and the login in progress fails."
+        "Dovecot 2.4 connects to each mysql { } block. The process that retries an"
+        " unreachable host crashes, and the sign-in in progress fails."
     )
     fix = _(
-        "Use one block with a list that is tried in order: mysql database { host = "
-        "HOST:PORT,HOST:PORT }."
+        "Use one block with a list of hosts, which are tried in order: mysql database"
+        " { host = HOST:PORT,HOST:PORT }."
     )
 
     def find_faults_in(self, dovecot: DovecotFiles) -> Faults:
@@ -286,11 +290,11 @@ class SeveralMySQLBlocks(OlderDovecotCheck):
 class WeakSchemeRefused(ConfigCheck):
     code = "weak-scheme-refused"
     severity = ERROR
-    title = _("Passwords are stored in a scheme that Dovecot 2.4 refuses")
-    reason = _("These people cannot sign in: “Weak password scheme used and refused”.")
+    title = _("Passwords are stored in a scheme that Dovecot 2.4 rejects")
+    reason = _("Their owners cannot sign in: “Weak password scheme used and refused”.")
     fix = _(
-        "Set auth_allow_weak_schemes = yes until they have new passwords "
-        "(MAILADMIN_PASSWORD_SCHEME, MAILADMIN_PASSWORD_REHASH)."
+        "Set auth_allow_weak_schemes = yes until these passwords are changed"
+        " (MAILADMIN_PASSWORD_SCHEME, MAILADMIN_PASSWORD_REHASH)."
     )
     requires = ("dovecot",)
 

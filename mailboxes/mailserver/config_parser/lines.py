@@ -97,7 +97,7 @@ def read_text(path: str | Path) -> str:
     """Return the text of a regular file, decoding any bytes; raise OSError for all else."""
     path = Path(path)
     if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
-        raise OSError(errno.EINVAL, "no ordinary file", str(path))
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     if path.stat().st_size > MAX_FILE_BYTES:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     text = path.read_bytes().decode("utf-8", "surrogateescape")

@@ -33,16 +33,21 @@ help = "Convert Dovecot 2.3 configuration files to Dovecot 2.4."
 
 def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
-        "--dovecot", metavar="DIR", default="/etc/dovecot", help="the folder of 2.3 (/etc/dovecot)"
+        "--dovecot",
+        metavar="DIR",
+        default="/etc/dovecot",
+        help=("folder of the 2.3 files (default: /etc/dovecot)"),
     )
     parser.add_argument(
-        "--output", metavar="DIR", help="write the files there, passwords included; a new folder"
+        "--output", metavar="DIR", help="write the files, passwords included, to this new folder"
     )
     parser.add_argument(
-        "--force", action="store_true", help="write them even if people who are denied could log in"
+        "--force",
+        action="store_true",
+        help=("write the files even if users who are denied access could then sign in"),
     )
     parser.add_argument(
-        "--json", action="store_true", help="write what became of each line as JSON"
+        "--json", action="store_true", help="print the result for each line as JSON"
     )
 
 
@@ -78,11 +83,11 @@ def warn_about_lost_restrictions(
 ) -> None:
     """Warn, or refuse to write, if users who are denied in 2.3 could log in with the new files."""
     text = _(
-        "These passdbs keep people out who could log in without them, and are not converted:"
-        " %(lines)s"
+        "These passdbs deny access to users who could sign in without them, and are not"
+        " converted: %(lines)s"
     ) % {"lines": ", ".join(str(each.line) for each in passdbs)}
     if options["output"] and not options["force"]:
-        refusal = _("Nothing was written. --force writes the files.")
+        refusal = _("Nothing was written. Use --force to write the files.")
         raise CommandError(f"{text}\n{refusal}")
     command.stderr.write(text)
 
@@ -92,11 +97,11 @@ def refuse_unconvertible(dovecot: DovecotFiles) -> None:
     if is_for_2_4(dovecot):
         new, old = find_2_4_line(dovecot), find_2_3_line(dovecot)
         if old is None:
-            raise CommandError(_("These files are for Dovecot 2.4 already."))
+            raise CommandError(_("These files are already for Dovecot 2.4."))
         raise CommandError(
             _(
-                "Some of these lines are for Dovecot 2.4 already (%(new)s), others for 2.3"
-                " (%(old)s). Use the backup from before the upgrade."
+                "Some of these lines are already for Dovecot 2.4 (%(new)s), others for"
+                " 2.3 (%(old)s). Use the backup from before the upgrade."
             )
             % {"new": new or "dovecot_config_version", "old": old}
         )
@@ -138,7 +143,7 @@ def validate_output_folder(folder: Path, source: Path) -> None:
     """Raise CommandError unless the folder is new or empty: Dovecot would read its other files."""
     if folder.resolve() == source.resolve():
         raise CommandError(
-            _("The new files need a folder of their own; %(folder)s has those of 2.3.")
+            _("Use a new folder for the new files; %(folder)s contains the 2.3 files.")
             % {"folder": folder}
         )
     if folder.exists() and (existing := sorted(path.name for path in folder.iterdir())):

@@ -31,7 +31,7 @@ from mailboxes.mailserver.converter.variables import convert_variables
 VERSION_LINES = ["dovecot_config_version = 2.4.0", "dovecot_storage_version = 2.4.0"]
 DEFAULT_PROTOCOLS = "imap pop3 lmtp"  # the default of 2.3; 2.4 has none
 WEAK_SCHEME_LINES = [
-    "# Passwords that 2.3 takes, and 2.4 calls weak.",
+    "# Allow password schemes that 2.3 accepts and 2.4 considers weak.",
     "auth_allow_weak_schemes = yes",
 ]
 REMOVED_SERVICES = ("director", "ipc", "old-stats", "replicator", "aggregator", "auth-vlogin")

@@ -16,7 +16,7 @@ from mailboxes.mailserver.converter.result import (
 
 NOT_CONVERTED_MARK = "NOT CONVERTED"
 HEADER_LINES = [
-    "# Dovecot's files of 2.3, written for 2.4. Comments (#) show the original line.",
+    "# Dovecot 2.3 files converted to 2.4. Comments (#) show the original line.",
     f"# Lines marked {NOT_CONVERTED_MARK} need your decision.",
 ]
 

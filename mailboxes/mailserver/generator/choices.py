@@ -49,11 +49,11 @@ OPTION_PATTERNS = {
 # Schemes that CRAM-MD5 works with: its own (by two names), or plain text.
 CRAM_MD5_SCHEMES = ("CRAM-MD5", "HMAC-MD5", "PLAIN", "CLEAR", "CLEARTEXT")
 NO_CRAM_MD5_MESSAGE = _(
-    "CRAM-MD5 needs passwords that are stored as CRAM-MD5 or as plain text, and there are none: "
-    "MAILADMIN_PASSWORD_SCHEME is %(scheme)s."
+    "CRAM-MD5 needs passwords stored as CRAM-MD5 or as plain text, but"
+    " MAILADMIN_PASSWORD_SCHEME is %(scheme)s."
 )
 PANEL_DOMAIN_MESSAGE = _(
-    "%(name)s is a domain of the panel; the mail server needs a name of its own."
+    "%(name)s is a domain of the panel. Choose a host name for the mail server that is not."
 )
 DATABASE_ACCOUNTS = ("postfix", "dovecot", "autoreply", "panel")
 PROGRAM_TIMEOUT_SECONDS = 5  # to print its version

@@ -24,48 +24,48 @@ from mailboxes.mailserver.generator.database import DatabaseLocation
 from mailboxes.mailserver.generator.files import PANEL_FOLDER, generate_files
 from mailboxes.mailserver.generator.steps import iter_next_steps
 
-help = "Write the configuration of Postfix and Dovecot."
+help = "Generate the configuration of Postfix and Dovecot."
 # option → help; each is a field of MailServerOptions
 OPTION_HELP = {
-    "hostname": "the mail server's own name, which is none of the panel's domains",
-    "mail-directory": "where the mail lies",
-    "mail-user": "the system user who owns the mail",
-    "mail-group": "his group",
-    "queue-directory": "Postfix's queue",
-    "delivery": "how Dovecot gets mail: lmtp or lda",
-    "dovecot-version": "2.3 or 2.4",
-    "postfix-version": "3.5 or newer",
-    "default-scheme": "for stored passwords that do not say theirs",
-    "certificate": "the TLS certificate with its chain",
-    "key": "the certificate's key",
-    "command": "where `mailadmin` is",
-    "autoreply-user": "the system user who answers for people who are away",
-    "autoreply-group": "the group of that user",
-    "database-group": "the group that shares an SQLite database, none of Postfix's own",
-    "alias-maps": "aliases of the machine's own users",
+    "hostname": "host name of the mail server, not a domain of the panel",
+    "mail-directory": "folder of all mail",
+    "mail-user": "system user who owns the mail",
+    "mail-group": "group of that user",
+    "queue-directory": "queue directory of Postfix",
+    "delivery": "how Postfix delivers to Dovecot: lmtp or lda",
+    "dovecot-version": "Dovecot version: 2.3 or 2.4",
+    "postfix-version": "Postfix version: 3.5 or newer",
+    "default-scheme": "scheme of stored passwords without a {SCHEME} prefix",
+    "certificate": "TLS certificate with its chain",
+    "key": "private key of the certificate",
+    "command": "path of the `mailadmin` command",
+    "autoreply-user": "system user that sends vacation replies",
+    "autoreply-group": "group of that user",
+    "database-group": "group that shares an SQLite database, not one of Postfix's own",
+    "alias-maps": "alias file of local system users",
 }
 OPTION_CHOICES = {"delivery": ("lmtp", "lda"), "dovecot-version": ("2.3", "2.4")}
 
 
 FLAG_HELP = {
-    "direct": "let each process of Postfix connect to the database itself",
+    "direct": "let each Postfix process connect to the database itself",
     "cram-md5": "let Dovecot offer CRAM-MD5, for passwords stored as CRAM-MD5 or as plain text",
     "sieve": "let users manage Sieve filters (ManageSieve); needs dovecot-sieve and"
     " dovecot-managesieved",
-    "plan": "show what would change, write nothing",
+    "plan": "show what would change without writing anything",
 }
 # For files that exist and differ.
 CONFLICT_FLAG_HELP = {
-    "overwrite": "replace files that are there and differ",
-    "keep": "leave main.cf, master.cf and dovecot.conf as they are, and write the others",
+    "overwrite": "replace existing files that differ",
+    "keep": "keep existing main.cf, master.cf and dovecot.conf, and write the other files",
 }
 
 Folders = dict[str, Path]  # postfix, dovecot → folder
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument("--postfix", metavar="DIR", help="the folder for Postfix's files")
-    parser.add_argument("--dovecot", metavar="DIR", help="the folder for Dovecot's files")
+    parser.add_argument("--postfix", metavar="DIR", help="folder for Postfix's files")
+    parser.add_argument("--dovecot", metavar="DIR", help="folder for Dovecot's files")
     for name, text in OPTION_HELP.items():
         parser.add_argument(f"--{name}", help=text, choices=OPTION_CHOICES.get(name))
     for name, text in FLAG_HELP.items():
@@ -78,10 +78,10 @@ def add_arguments(parser: CommandParser) -> None:
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
     names = [name for name in ("postfix", "dovecot") if options[name]]
     if not names:
-        raise CommandError(_("Say where: --postfix DIR, --dovecot DIR, or both."), returncode=2)
+        raise CommandError(_("Give --postfix DIR, --dovecot DIR, or both."), returncode=2)
     folders = {name: Path(options[name]).absolute() for name in names}
     if len(set(folders.values())) < len(folders):
-        raise CommandError(_("Postfix and Dovecot need a folder each."), returncode=2)
+        raise CommandError(_("Postfix and Dovecot need separate folders."), returncode=2)
     try:
         write_configuration(command, options, folders)
     except OSError as error:
@@ -93,7 +93,7 @@ def write_configuration(command: BaseCommand, options: dict[str, Any], folders: 
     validate_hostname(choices.hostname)
     if choices.cram_md5 and not can_offer_cram_md5():
         raise CommandError(NO_CRAM_MD5_MESSAGE % {"scheme": settings.MAILADMIN_PASSWORD_SCHEME})
-    command.stdout.write(_("The mail server is called %(name)s.") % {"name": choices.hostname})
+    command.stdout.write(_("Host name of the mail server: %(name)s") % {"name": choices.hostname})
     changes = list(disk.iter_file_changes(generate_files(choices), folders))
     print_changes(command, changes)
     if options["keep"]:
@@ -125,7 +125,8 @@ def validate_options(given: dict[str, Any]) -> None:
         if isinstance(value, str) and not is_valid_option(name, value):
             option = "--" + name.replace("_", "-")
             raise CommandError(
-                _("%(option)s cannot be “%(value)s”.") % {"option": option, "value": value},
+                _("“%(value)s” is not a valid value for %(option)s.")
+                % {"option": option, "value": value},
                 returncode=2,
             )
 
@@ -137,7 +138,10 @@ def load_passwords(folders: Folders) -> dict[str, str]:
     if not known and "postfix" not in folders and not DatabaseLocation.from_connection().is_sqlite:
         path = folder / PANEL_FOLDER / "accounts.sql"
         raise CommandError(
-            _("There is no %(path)s with the accounts’ passwords; --postfix DIR writes it.")
+            _(
+                "%(path)s, which has the passwords of the database accounts, does not"
+                " exist. Generate it with --postfix DIR."
+            )
             % {"path": path}
         )
     return generate_passwords() | known
@@ -146,7 +150,7 @@ def load_passwords(folders: Folders) -> dict[str, str]:
 def validate_hostname(hostname: str) -> None:
     if not is_valid_option("hostname", hostname):
         raise CommandError(
-            _("--hostname: a full name such as mail.example.net is needed, not “%(name)s”.")
+            _("--hostname must be a fully qualified name such as mail.example.net, not “%(name)s”.")
             % {"name": hostname},
             returncode=2,
         )
@@ -171,8 +175,9 @@ def write_changes(command: BaseCommand, changes: list[disk.FileChange], overwrit
     ):
         raise CommandError(
             _(
-                "Nothing was written, since these differ: %(paths)s. --overwrite replaces them; "
-                "--keep leaves yours and writes the others, mailadmin/postconf.sh among them."
+                "Nothing was written, because these files differ: %(paths)s. Use"
+                " --overwrite to replace them, or --keep to keep yours and write the"
+                " others, including mailadmin/postconf.sh."
             )
             % {"paths": ", ".join(differing)}
         )

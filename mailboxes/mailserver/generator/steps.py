@@ -13,9 +13,9 @@ from mailboxes.mailserver.generator.files import PANEL_FOLDER
 
 MAX_SHOWN_FILES = 5
 SHARED_FOLDER_MESSAGE = gettext_lazy(
-    "Postfix and Dovecot have to share the folder of the database, and %(folder)s holds more "
-    "(%(files)s): move the database into a folder of its own, and the secret key elsewhere "
-    "(MAILADMIN_SECRET_KEY_FILE)."
+    "Postfix and Dovecot must share the folder of the database, but %(folder)s contains"
+    " other files (%(files)s). Move the database into a folder of its own, and the secret"
+    " key elsewhere (MAILADMIN_SECRET_KEY_FILE)."
 )
 
 
@@ -23,7 +23,7 @@ def iter_next_steps(
     choices: MailServerOptions, folders: Collection[str], keeps_files: bool = False
 ) -> Iterator[str]:
     """Yield the steps in the order in which they have to be done."""
-    yield _("What is left to do, as root:")
+    yield _("Next steps, as root:")
     yield from iter_user_steps(choices)
     yield from iter_database_steps(choices)
     if "postfix" in folders:
@@ -50,8 +50,9 @@ def iter_database_steps(choices: MailServerOptions) -> Iterator[str]:
         yield f"  mariadb < {choices.postfix_directory}/{PANEL_FOLDER}/accounts.sql"
     if database.is_encrypted:
         yield _(
-            "The panel’s connection to the database is encrypted, and these files do not say so:"
-            " add tls_CAfile (Postfix), ssl_ca (Dovecot), ?ssl_ca=… (autoreply.env)."
+            "The panel’s database connection is encrypted, but these files do not set"
+            " that up: add tls_CAfile (Postfix), ssl_ca (Dovecot) and ?ssl_ca=…"
+            " (autoreply.env)."
         )
 
 
@@ -82,10 +83,10 @@ def iter_sqlite_steps(path: Path, choices: MailServerOptions) -> Iterator[str]:
     yield f"  chgrp {group} {folder} {path}*"
     yield f"  chmod 2770 {folder}"
     if folder.is_relative_to("/var/lib"):
-        yield _("  (as a service of systemd’s the panel needs StateDirectoryMode=2770 as well)")
+        yield _("  (if the panel runs as a systemd service, also set StateDirectoryMode=2770)")
     yield f"  chmod 0660 {path}*"
     for closed in find_closed_parents(folder):
-        yield _("Others cannot enter %(folder)s; the database has to lie somewhere else.") % {
+        yield _("Other users cannot access %(folder)s. Move the database to another folder.") % {
             "folder": closed
         }
 

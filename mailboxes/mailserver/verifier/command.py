@@ -9,30 +9,33 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from domains.models import Domain
 from mailboxes.mailserver.verifier.report import VerificationReport, verify_mail_servers
 from mailboxes.models import Verification
 
-help = "Ask the running mail server about rows of the panel, and report what it sees otherwise."
+help = (
+    "Compare the answers of the running mail server with the panel's rows, and report differences."
+)
 RETENTION_DAYS = 30
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     scope = parser.add_mutually_exclusive_group(required=True)
-    scope.add_argument("--all", action="store_true", help="every domain")
-    scope.add_argument("--domain", metavar="D", help="one domain")
+    scope.add_argument("--all", action="store_true", help="check all domains")
+    scope.add_argument("--domain", metavar="D", help="check one domain")
     parser.add_argument("--postfix", metavar="DIR", default="/etc/postfix")
     parser.add_argument("--dovecot", metavar="DIR", default="/etc/dovecot")
     parser.add_argument(
         "--mail-directory",
         metavar="DIR",
-        help="where the mail lies; if it is not given, virtual_mailbox_base of main.cf says it",
+        help="mail directory (default: virtual_mailbox_base in main.cf)",
     )
     parser.add_argument(
         "--no-accounts",
         action="store_true",
-        help="write nothing: make no mailboxes to sign in to with a right password",
+        help="write nothing: do not create mailboxes to test sign-in with a correct password",
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
@@ -52,9 +55,9 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
 
 def iter_failures(report: VerificationReport) -> Iterator[str]:
     if report.differences:
-        yield _("%(number)d differences.") % {"number": len(report.differences)}
+        yield format_difference_count(len(report.differences))
     if report.failed:
-        yield _("%(servers)s could not be asked.") % {"servers": ", ".join(report.failed)}
+        yield _("Could not query: %(servers)s.") % {"servers": ", ".join(report.failed)}
 
 
 def store_report(report: VerificationReport, domain: str) -> None:
@@ -85,15 +88,19 @@ def print_report(command: BaseCommand, report: VerificationReport, as_json: bool
         command.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str))
         return
     for missing in (*report.unavailable, *report.skipped):
-        command.stdout.write(_("Not asked: %(server)s") % {"server": missing})
+        command.stdout.write(_("Not checked: %(server)s") % {"server": missing})
     for key, asked, expected, found in report.differences:
         command.stdout.write(
             _("%(key)s, %(asked)s: expected “%(expected)s”, found “%(found)s”")
             % {"key": key, "asked": asked, "expected": expected, "found": found}
         )
-    command.stdout.write(_("%(number)d rows asked about.") % {"number": report.rows})
+    command.stdout.write(_("Rows checked: %(number)d") % {"number": report.rows})
     if report.counts:
         counts = ", ".join(f"{name} ({number})" for name, number in report.counts.items())
-        command.stdout.write(_("Asked: %(asked)s.") % {"asked": counts})
-        number = len(report.differences)
-        command.stdout.write(_("%(number)d differences in what was asked.") % {"number": number})
+        command.stdout.write(_("Checks: %(asked)s.") % {"asked": counts})
+        command.stdout.write(format_difference_count(len(report.differences)))
+
+
+def format_difference_count(number: int) -> str:
+    text = ngettext("%(number)d difference found.", "%(number)d differences found.", number)
+    return text % {"number": number}

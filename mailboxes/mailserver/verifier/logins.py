@@ -42,7 +42,7 @@ MAX_PARALLEL_LOGINS = 8  # a refusal takes seconds
 ACCOUNT_PREFIX, ACCOUNT_NAME = "mailadminverify", "mailadmin mailserver verify"
 STALE_ACCOUNT_AGE = datetime.timedelta(hours=1)
 MAX_ATTEMPTS, RETRY_SECONDS = 3, 1  # a replica may take a moment to receive an account
-RIGHT_PASSWORD_LABEL = gettext_lazy("sign-in with the right password")
+RIGHT_PASSWORD_LABEL = gettext_lazy("sign-in with the correct password")
 WRONG_PASSWORD_LABEL = gettext_lazy("sign-in with a wrong password")
 AUTH_ACCEPTED, AUTH_REJECTED = 235, 535
 
@@ -77,7 +77,7 @@ class LoginProbe:
         counts[str(WRONG_PASSWORD_LABEL)] = len(found)
         yield from self._check_wrong_passwords(found)
         if not self.makes_accounts:
-            self.skipped.append(_("sign-in with a right password (--no-accounts)"))
+            self.skipped.append(_("sign-in with a correct password (--no-accounts)"))
             return
         with self._temporary_accounts(domains) as accounts:
             counts[str(RIGHT_PASSWORD_LABEL)] = len(accounts)
@@ -136,7 +136,9 @@ class LoginProbe:
             if hash_password_as(kind, password, ACCOUNT_PREFIX):
                 yield ProbeAccount(name, password, format_hash_kind(kind)), kind
             else:
-                self.skipped.append(_("sign-in by %(scheme)s") % {"scheme": format_hash_kind(kind)})
+                self.skipped.append(
+                    _("sign-in with %(scheme)s") % {"scheme": format_hash_kind(kind)}
+                )
 
     def _create_accounts(
         self, planned: list[PlannedAccount], domains: list[str] | None
@@ -149,7 +151,9 @@ class LoginProbe:
             except ValidationError:
                 continue
             return [a._replace(username=f"{a.username}@{domain.pk}") for a, _kind in planned]
-        self.skipped.append(_("sign-in with a right password: no domain has room"))
+        self.skipped.append(
+            _("sign-in with a correct password: all domains have reached their limits")
+        )
         return []
 
 

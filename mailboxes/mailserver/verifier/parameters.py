@@ -177,7 +177,7 @@ def check_mynetworks(files: PostfixFiles) -> Iterator[Difference]:
         except ValueError:
             continue
         if network.prefixlen < MIN_NETWORK_PREFIX:
-            yield Difference(MAIN_CF, "mynetworks", _("your own networks"), word)
+            yield Difference(MAIN_CF, "mynetworks", _("only your own networks"), word)
 
 
 def check_mydestination(files: PostfixFiles) -> Iterator[Difference]:

@@ -146,7 +146,7 @@ class LivePostfix:
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(path))
         except OSError as error:
-            text = _("Postfix does not run (%(path)s: %(reason)s)")
+            text = _("Postfix is not running (%(path)s: %(reason)s)")
             raise ServerUnavailable(text % {"path": path, "reason": error.strerror}) from error
 
     def _run_postmap(

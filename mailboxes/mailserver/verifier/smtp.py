@@ -53,7 +53,7 @@ def parse_port(name: str) -> int:
         return int(name)
     with contextlib.suppress(OSError):
         return SERVICE_PORTS.get(name) or socket.getservbyname(name, "tcp")
-    raise ServerUnavailable(_("%(name)s is no port") % {"name": name})
+    raise ServerUnavailable(_("%(name)s is not a port") % {"name": name})
 
 
 def find_smtp_listener(files: PostfixFiles) -> MasterService:
@@ -65,7 +65,7 @@ def find_smtp_listener(files: PostfixFiles) -> MasterService:
         )
         if is_smtp and not is_for_clients:
             return service
-    raise ServerUnavailable(_("master.cf has no SMTP server for mail from others"))
+    raise ServerUnavailable(_("master.cf has no SMTP service for incoming mail"))
 
 
 def iter_recipient_replies(files: PostfixFiles, addresses: list[str]) -> Iterator[tuple[str, str]]:
@@ -137,12 +137,14 @@ class SmtpProbe:
         for address, reply in iter_recipient_replies(self.files, addresses):
             deferred += reply.startswith("4")
             if deferred > MAX_DEFERRED_REPLIES:
-                self.skipped.append(_("more addresses, as Postfix defers all mail"))
+                self.skipped.append(_("more addresses, because Postfix defers all mail"))
                 return
             route = router.route(address)
             expected = "" if route.loop else route.reply
             if route.kind == "default" and reply.startswith("2"):
-                self.skipped.append(_("%(address)s: this machine may relay") % {"address": address})
+                self.skipped.append(
+                    _("%(address)s: this machine is allowed to relay") % {"address": address}
+                )
                 continue
             counts["RCPT TO"] += 1
             if reply[0] != (expected[:1] or "2"):

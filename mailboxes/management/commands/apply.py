@@ -25,16 +25,16 @@ VERB_SIGNS = {"create": "+", "edit": "~", "delete": "-"}
 PLANNED_SUMMARY = gettext_lazy(
     "Nothing was changed: %(new)s new, %(changed)s changed, %(gone)s to delete."
 )
-DONE_SUMMARY = gettext_lazy("%(new)s made, %(changed)s changed, %(gone)s deleted.")
+DONE_SUMMARY = gettext_lazy("%(new)s created, %(changed)s changed, %(gone)s deleted.")
 
 
 class Command(BaseCommand):
-    help = "Make what is in the domains of a YAML file as the file describes it."
+    help = "Apply a YAML file: make the domains in it and their rows match the file."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", metavar="FILE", help="YAML or JSON; - is standard input")
-        parser.add_argument("--plan", action="store_true", help="only say what would happen")
+        parser.add_argument("file", metavar="FILE", help="YAML or JSON file; - for standard input")
+        parser.add_argument("--plan", action="store_true", help="only show what would change")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, file: str, plan: bool, **options: Any) -> None:
@@ -72,7 +72,7 @@ def read_manifest_text(file: str) -> str:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode("utf-8-sig")
     except OSError as error:
-        text = _("%(file)s cannot be read: %(error)s.")
+        text = _("Cannot read %(file)s: %(error)s.")
         raise CommandError(text % {"file": file, "error": error.strerror}) from error
     except UnicodeDecodeError as error:
         raise CommandError(_("%(file)s is not UTF-8.") % {"file": file}) from error

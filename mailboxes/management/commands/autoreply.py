@@ -9,7 +9,7 @@ from mailboxes.mailserver import autoresponder
 
 
 class Command(BaseCommand):
-    help = "Answer the mail on standard input for those who are away. Postfix's pipe(8) runs it."
+    help = "Send vacation replies to the message on standard input. Called by Postfix's pipe(8)."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -18,27 +18,31 @@ from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS
 
 MAX_LISTED_MAILBOXES = 5
 OUTCOME_LABELS = {
-    work.CREATED: gettext_lazy("made"),
-    work.CHANGED: gettext_lazy("made anew"),
-    work.UNCHANGED: gettext_lazy("as it was"),
+    work.CREATED: gettext_lazy("created"),
+    work.CHANGED: gettext_lazy("created again"),
+    work.UNCHANGED: gettext_lazy("unchanged"),
     work.REMOVED: gettext_lazy("removed"),
-    work.ABSENT: gettext_lazy("was not there"),
+    work.ABSENT: gettext_lazy("did not exist"),
 }
 
 
 class Command(BaseCommand):
-    help = "Make views with an older system's names, for the map files that it left."
+    help = (
+        "Create views with the table names of an older system, so that its map files keep working."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("system", choices=LEGACY_SYSTEMS)
-        parser.add_argument("--database", metavar="NAME", help="put them there (default: here)")
-        parser.add_argument("--drop", action="store_true", help="remove them")
+        parser.add_argument(
+            "--database", metavar="NAME", help=("database for the views (default: the panel's own)")
+        )
+        parser.add_argument("--drop", action="store_true", help="remove the views")
         for name in ("postfix", "dovecot"):
             parser.add_argument(
                 f"--{name}-account",
                 metavar="USER@HOST",
                 default=f"{name}@localhost",
-                help=f"the database account in {name.title()}'s files (default: %(default)s)",
+                help=f"database account in {name.title()}'s files (default: %(default)s)",
             )
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
@@ -46,7 +50,7 @@ class Command(BaseCommand):
         self, *args: Any, system: str, database: str | None, drop: bool, **options: Any
     ) -> None:
         if database == "":
-            raise CommandError(_("--database needs a name."), returncode=2)
+            raise CommandError(_("--database requires a name."), returncode=2)
         accounts = self.parse_accounts(options)
         with report_errors():
             outcome = (work.drop_views if drop else work.create_views)(system, database)
@@ -84,12 +88,14 @@ def iter_sql_lines(
     for name, outcome in views.items():
         yield format_sql_comment(f"{database}.{name}: {OUTCOME_LABELS[outcome]}")
     if grants:
-        yield format_sql_comment(_("For an account that may grant, such as root:"))
+        yield format_sql_comment(_("Run as an account that may grant privileges, such as root:"))
     yield from grants
     if elsewhere:
         text = ngettext(
-            "%(count)s mailbox has another folder in the panel than in older files: %(names)s",
-            "%(count)s mailboxes have other folders in the panel than in older files: %(names)s",
+            "%(count)s mailbox has a different folder in the panel than in the older"
+            " files: %(names)s",
+            "%(count)s mailboxes have different folders in the panel than in the older"
+            " files: %(names)s",
             len(elsewhere),
         )
         yield format_sql_comment(text % {"count": len(elsewhere), "names": format_some(elsewhere)})

@@ -16,16 +16,18 @@ from mailboxes.postfix.explain.messages import format_delivery
 
 
 class Command(BaseCommand):
-    help = "Say what Postfix does with mail for an address, step by step."
+    help = "Trace mail for an address step by step."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("address")
-        parser.add_argument("--sender", default="", help="may this login send as the address?")
+        parser.add_argument(
+            "--sender", default="", help=("check whether this login may send as the address")
+        )
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
         parser.add_argument(
             "--postfix",
             metavar="DIR",
-            help="ask by the tables of this configuration, not by the panel's own",
+            help="use the tables of this Postfix configuration instead of the panel's own",
         )
 
     def handle(
@@ -48,20 +50,20 @@ class Command(BaseCommand):
 def render_explanation(explanation: dict[str, Any]) -> Iterator[str]:
     yield f"{explanation['address']}: {explanation['says']}"
     if explanation["reply"]:
-        yield _("What the sender reads: %(reply)s") % explanation
+        yield _("Reply to the sender: %(reply)s") % explanation
     for step in explanation["steps"]:
         yield ""
-        yield _("Is it accepted?") if step["what"] == "recipient" else step["address"]
+        yield _("Recipient check") if step["what"] == "recipient" else step["address"]
         yield from render_lookups(step["lookups"])
         if step["targets"]:
             yield f"  ⇒ {', '.join(step['targets'])}"
     if explanation["more_steps"]:
-        yield _("More steps, not shown: %(number)d") % {"number": explanation["more_steps"]}
+        yield _("More steps (not shown): %(number)d") % {"number": explanation["more_steps"]}
     if explanation["deliveries"]:
         yield ""
     yield from (format_delivery(each) for each in explanation["deliveries"])
     if explanation["left_out"]:
-        yield _("Not asked here: %(names)s") % {"names": ", ".join(explanation["left_out"])}
+        yield _("Not checked here: %(names)s") % {"names": ", ".join(explanation["left_out"])}
     yield from render_senders(explanation)
 
 
@@ -82,4 +84,4 @@ def render_senders(explanation: dict[str, Any]) -> Iterator[str]:
     logins = ", ".join(explanation["senders"]) or _("nobody")
     yield _("May send as %(address)s: %(who)s") % {"address": explanation["address"], "who": logins}
     if sender := explanation.get("sender"):
-        yield sender["reply"] or _("%(login)s may.") % sender
+        yield sender["reply"] or _("%(login)s may send as this address.") % sender

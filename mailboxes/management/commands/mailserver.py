@@ -20,7 +20,7 @@ SUBCOMMANDS = {
 
 
 class Command(BaseCommand):
-    help = "Look after the configuration of Postfix and Dovecot."
+    help = "Generate, check, verify or upgrade the configuration of Postfix and Dovecot."
 
     def add_arguments(self, parser: CommandParser) -> None:
         subcommands = parser.add_subparsers(dest="subcommand", required=True)

@@ -67,7 +67,7 @@ def explain(
     """Return the route of mail for the address, who may send as it, and whether the sender may."""
     address, scope = clean_queried_address(address), VisibleScope(principal)
     if not scope.can_see(address):
-        raise ValidationError({"address": _("This address is in none of your domains.")})
+        raise ValidationError({"address": _("This address is not in one of your domains.")})
     router = PostfixRouter(config or build_panel_config())
     explanation: Data = {"address": address, "steps": [], "more_steps": 0, "deliveries": []}
     explanation |= {"trouble": "", "left_out": router.config.left_out}
@@ -215,7 +215,9 @@ def serialize_senders(
     except LookupUnavailable as error:
         return data | {"sender_trouble": str(error)}
     if not all(map(scope.can_see_rows, lookups)):
-        return data | {"sender_trouble": _("It leaves your domains.")}
+        return data | {
+            "sender_trouble": _("Cannot be determined: the address is outside your domains.")
+        }
     data["senders"] = filter_visible_logins(owners, scope) if router.config.is_own else owners
     data["sender_lookups"] = serialize_lookups(lookups, scope)
     if sender:
@@ -235,7 +237,7 @@ def check_sender(owners: list[str], login: str, address: str, scope: VisibleScop
     reply = format_sender_reply(login, address, owners)
     mailbox = Mailbox.objects.filter(pk=login).first() if scope.can_see(login) else None
     if not reply and mailbox and not (mailbox.active and mailbox.smtp_active):
-        reply = _("%(login)s cannot sign in to send.") % {"login": login}
+        reply = _("%(login)s may not sign in to send mail.") % {"login": login}
     return {"login": login, "may": not reply, "reply": reply}
 
 
@@ -262,7 +264,7 @@ def annotate_alias_domain(domains: QuerySet[Domain], name: str) -> "QuerySet[Ann
 def explain_alias_domain(domain: "AnnotatedDomain") -> tuple[str, str]:
     if not domain.is_target_active:
         return messages.REJECTED, str(messages.DOMAIN_MESSAGES[messages.REJECTED])
-    text = _("Mail is delivered as mail for %(target)s.")
+    text = _("Mail is delivered as mail to %(target)s.")
     return messages.DELIVERED, text % {"target": domain.mirror_target}
 
 

@@ -86,7 +86,7 @@ def format_handed_over(deliveries: list[Data]) -> str:
 def format_answered(deliveries: list[Data]) -> str:
     if any(each["answers"] for each in deliveries):
         return _("Answered only, delivered nowhere.")
-    return _("Delivered nowhere, and not answered now.")
+    return _("Delivered nowhere; no vacation reply is sent at this time.")
 
 
 def format_bounces(deliveries: list[Data]) -> str:
@@ -95,8 +95,8 @@ def format_bounces(deliveries: list[Data]) -> str:
 
 def format_deferred(deliveries: list[Data]) -> str:
     if any(each["kind"] == "broken" for each in deliveries):
-        return _("Accepted, then deferred: this cannot work.")
-    return _("Accepted, then deferred, and bounces after some days.")
+        return _("Accepted, then deferred: the delivery cannot work.")
+    return _("Accepted, then deferred; bounces after some days.")
 
 
 def format_discarded(deliveries: list[Data]) -> str:
@@ -107,19 +107,19 @@ def format_partly(deliveries: list[Data]) -> str:
     verdicts = [verdict for verdict in map(get_verdict, deliveries) if verdict != ANSWERED]
     lost = [verdict for verdict in verdicts if verdict in FAILURE_VERDICTS]
     texts = {
-        BOUNCES: _("Accepted, but bounces at %(lost)d of %(all)d places."),
-        DEFERRED: _("Accepted, but deferred at %(lost)d of %(all)d places."),
-        DISCARDED: _("Accepted, but silently discarded at %(lost)d of %(all)d places."),
+        BOUNCES: _("Accepted, but bounces for %(lost)d of %(all)d deliveries."),
+        DEFERRED: _("Accepted, but deferred for %(lost)d of %(all)d deliveries."),
+        DISCARDED: _("Accepted, but silently discarded for %(lost)d of %(all)d deliveries."),
     }
-    several = _("Accepted, but lost at %(lost)d of %(all)d places.")
+    several = _("Accepted, but lost for %(lost)d of %(all)d deliveries.")
     text = texts[lost[0]] if len(set(lost)) == 1 else several
     return text % {"lost": len(lost), "all": len(verdicts)}
 
 
 def format_undetermined(deliveries: list[Data]) -> str:
     if any(each["kind"] == "local" for each in deliveries):
-        return _("Cannot be determined: it is handed to the mail server’s own system.")
-    return _("Cannot be determined: it leaves your domains.")
+        return _("Cannot be determined: it is handed to a system user of the mail server.")
+    return _("Cannot be determined: it is forwarded outside your domains.")
 
 
 HEADLINE_FORMATTERS = {
@@ -139,7 +139,7 @@ DOMAIN_MESSAGES = {
     DELIVERED: gettext_lazy("Mail is delivered to the mailboxes here."),
     HANDED_OVER: gettext_lazy("Mail is handed to another server."),
     BOUNCES: gettext_lazy("Mail is accepted, then bounces."),
-    DEFERRED: gettext_lazy("Mail is accepted, then deferred: this cannot work."),
+    DEFERRED: gettext_lazy("Mail is accepted, then deferred: the delivery cannot work."),
     DISCARDED: gettext_lazy("Mail is accepted, then silently discarded."),
     REJECTED: gettext_lazy("Mail is rejected at RCPT: the domain is inactive."),
     ANSWERED: gettext_lazy("Answered only, delivered nowhere."),
@@ -156,20 +156,22 @@ def format_refusal(explanation: Data) -> str:
     if explanation["reply"] == QUEUE_WRITE_ERROR_REPLY:
         return _("Deferred: an alias on the way has no usable target.")
     if MAILBOX_INACTIVE_REPLY.partition(" ")[2].partition(" ")[2] in explanation["reply"]:
-        return _("The mailbox is switched off.")
+        return _("The mailbox is inactive.")
     lookups = explanation["steps"][0]["lookups"]
     if inactive := next((row for lookup in lookups for row in lookup["inactive"]), None):
         return _("%(row)s: %(reason)s.") % {"row": inactive["key"], "reason": inactive["reason"]}
     if explanation["class"] == "default":
-        return _("The domain is none of this server’s, unless it is one of its own names.")
-    return _("There is no mailbox, alias or catch-all of this name.")
+        return _(
+            "This server does not handle the domain, unless it is one of the server's own names."
+        )
+    return _("No mailbox, alias or catch-all matches this address.")
 
 
 def format_loop(explanation: Data) -> str:
     path = " → ".join(explanation["loop"])
     if explanation["is_circle"]:
         return _("Alias loop: mail is never delivered. %(way)s") % {"way": path}
-    text = _("Aliases without end, or with too many targets: mail is never delivered. %(way)s …")
+    text = _("Alias chain too long or too many targets: mail is never delivered. %(way)s …")
     return text % {"way": path}
 
 
@@ -179,23 +181,23 @@ def format_loop(explanation: Data) -> str:
 def format_delivery(delivery: Data) -> str:
     """Return where one delivery goes, in a line."""
     texts = {
-        "mailbox": _("%(address)s: is delivered to the mailbox %(mailbox)s (%(path)s)"),
-        "autoreply": _("%(mailbox)s is away: an answer is sent"),
-        "relay": _("%(address)s: is relayed, as for a backup MX"),
-        "remote": _("%(address)s: is handed to another server"),
-        "local": _("%(address)s: goes to a user of the mail server itself"),
-        "unknown": _("%(address)s: bounces, since no active mailbox has this name"),
-        "virtual": _("%(address)s: is handed to another transport than the usual one"),
-        "malformed": _("%(address)s: bounces, since this is not a valid address"),
-        "bounced": _("%(address)s: bounces, since its transport sends it back"),
-        "deferred": _("%(address)s: is deferred by its transport, and bounces after days"),
-        "broken": _("%(address)s: is deferred, since this cannot work"),
-        "discarded": _("%(address)s: is silently discarded by its transport"),
-        "foreign": _("%(address)s: leaves your domains"),
+        "mailbox": _("%(address)s: delivered to the mailbox %(mailbox)s (%(path)s)"),
+        "autoreply": _("%(mailbox)s: a vacation reply is sent"),
+        "relay": _("%(address)s: relayed, as this server is a backup MX"),
+        "remote": _("%(address)s: handed to another server"),
+        "local": _("%(address)s: handed to a system user of the mail server"),
+        "unknown": _("%(address)s: bounces, because no active mailbox has this address"),
+        "virtual": _("%(address)s: handed to a transport other than the default"),
+        "malformed": _("%(address)s: bounces, because the address is not valid"),
+        "bounced": _("%(address)s: bounces, because its transport returns it"),
+        "deferred": _("%(address)s: deferred by its transport; bounces after some days"),
+        "broken": _("%(address)s: deferred, because the delivery cannot work"),
+        "discarded": _("%(address)s: silently discarded by its transport"),
+        "foreign": _("%(address)s: forwarded outside your domains"),
     }
     text = texts[delivery["kind"]] % delivery
     if delivery["kind"] == "autoreply" and not delivery["answers"]:
-        text = _("%(mailbox)s is not away now: no answer is sent") % delivery
+        text = _("%(mailbox)s: the vacation reply is not active now, so none is sent") % delivery
     if reason := delivery.get("reason"):
         text = f"{text}: {reason}"
     return text + format_quota_usage(delivery)
@@ -209,5 +211,5 @@ def format_quota_usage(delivery: Data) -> str:
         "used": format_size(delivery["used"]),
         "quota": format_size(delivery["quota"]),
     }
-    over = ": " + _("it is full, so mail bounces") if delivery["is_over"] else ""
+    over = ": " + _("the mailbox is full, so mail bounces") if delivery["is_over"] else ""
     return f" – {text}{over}"

@@ -87,5 +87,7 @@ def parse_typed_address(text: str) -> str:
     address = text.strip().removeprefix("<").removesuffix(">")
     local_part, domain = split_address(address)
     if not local_part or not domain or any(char.isspace() for char in address):
-        raise ValidationError(_("“%(value)s” is not an address."), params={"value": text})
+        raise ValidationError(
+            _("“%(value)s” is not a valid email address."), params={"value": text}
+        )
     return address

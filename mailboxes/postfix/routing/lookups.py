@@ -58,7 +58,7 @@ class PostfixLookups:
         limit = self.config.max_lookups
         if limit is not None and self.lookup_count > limit:
             raise LookupUnavailable(
-                _("it leads to so many addresses that more than %(number)d questions were needed")
+                _("it has so many targets that more than %(number)d lookups would be needed")
                 % {"number": limit}
             )
 

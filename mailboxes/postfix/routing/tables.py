@@ -188,4 +188,4 @@ def get_panel_delivery_agents() -> dict[str, str]:
 def build_vacation_table() -> StaticTable:
     """Return the transport of the autoresponder: not a row, but a line of main.cf."""
     entries = {settings.MAILADMIN_VACATION_DOMAIN: f"{VACATION_SERVICE}:"}
-    return StaticTable("autoreply", entries, _("Answers of people who are away"))
+    return StaticTable("autoreply", entries, _("Vacation replies"))

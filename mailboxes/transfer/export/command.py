@@ -22,25 +22,29 @@ from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
 
 
 class Command(BaseCommand):
-    help = "Write everything into files: JSON, CSV, or maps for a Postfix without a database."
+    help = "Export everything to files: JSON, CSV, or maps for a Postfix without a database."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--to", dest="format", choices=FORMATS, required=True)
-        parser.add_argument("--domain", help="this domain alone, and what is in it")
-        parser.add_argument("--output", metavar="PATH", help="a file; for several files a folder")
-        parser.add_argument("--table", choices=ROW_TYPES_BY_TABLE, help="CSV: this table alone")
+        parser.add_argument("--domain", help="only this domain and its rows")
         parser.add_argument(
-            "--passwords", action="store_true", help="CSV: with hashes, keys and other secrets"
+            "--output", metavar="PATH", help=("file to write; if there are several files, a folder")
+        )
+        parser.add_argument("--table", choices=ROW_TYPES_BY_TABLE, help="CSV: only this table")
+        parser.add_argument(
+            "--passwords",
+            action="store_true",
+            help=("CSV: include password hashes, keys and other secrets"),
         )
         parser.add_argument(
             "--mail-directory",
             default=MailServerOptions.mail_directory,
-            help="hashfiles: where the mail lies (default: %(default)s)",
+            help="hashfiles: mail directory (default: %(default)s)",
         )
         parser.add_argument(
             "--dovecot-version",
             choices=passwdfile.DOVECOT_CONF,
-            help="hashfiles: which Dovecot reads the passwd-file (default: that of this machine)",
+            help="hashfiles: Dovecot version for the passwd-file (default: the installed version)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -57,13 +61,13 @@ class Command(BaseCommand):
         options = self.options
         format_name, row_type = options["format"], ROW_TYPES_BY_TABLE.get(options["table"])
         if format_name != "csv" and (row_type or options["passwords"]):
-            self.fail_usage(_("--table and --passwords are for CSV."))
+            self.fail_usage(_("--table and --passwords work only with CSV."))
         if format_name != "json" and not row_type and not options["output"]:
-            self.fail_usage(_("Say --output with the folder for the files."))
+            self.fail_usage(_("Several files are written: give --output with a folder."))
         if row_type and not options["passwords"] and csvfiles.requires_secrets(row_type):
-            self.fail_usage(_("This table is nothing without its secrets: say --passwords."))
+            self.fail_usage(_("This table is useless without its secrets: add --passwords."))
         if not is_valid_option("mail_directory", options["mail_directory"]):
-            self.fail_usage(_("--mail-directory has to be a path."))
+            self.fail_usage(_("--mail-directory must be a path."))
 
     def fail_usage(self, text: str) -> NoReturn:
         raise CommandError(text, returncode=2)

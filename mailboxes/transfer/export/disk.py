@@ -64,7 +64,7 @@ def delete_files(paths: Iterable[Path]) -> None:
 def check_regular_file(path: Path) -> None:
     """Refuse to replace a device, a link or a folder."""
     if path.is_symlink() or (path.exists() and not stat.S_ISREG(path.stat().st_mode)):
-        raise ValidationError(_("%(path)s is there and is no file."), params={"path": path})
+        raise ValidationError(_("%(path)s exists and is not a file."), params={"path": path})
 
 
 # Folders
@@ -79,7 +79,7 @@ def read_index(folder: Path) -> set[str]:
         return set()
     index = folder / INDEX_FILENAME
     if not folder.is_dir() or index.is_symlink() or not index.is_file():
-        text = _("%(path)s is there and was not made by an export: name a new folder.")
+        text = _("%(path)s exists and was not created by an export. Use a new folder.")
         raise ValidationError(text, params={"path": folder})
     names = index.read_text(encoding="utf-8").splitlines()
     return {name for name in names if is_safe_name(name)}
@@ -98,7 +98,7 @@ def prepare_path(folder: Path, name: str) -> Path:
     for part in PurePosixPath(name).parts[:-1]:
         parent = parent / part
         if parent.is_symlink():
-            text = _("%(path)s is a link; an export follows none.")
+            text = _("%(path)s is a symbolic link. Exports do not follow links.")
             raise ValidationError(text, params={"path": parent})
         parent.mkdir(mode=0o700, exist_ok=True)
     check_regular_file(folder / name)

@@ -187,7 +187,7 @@ def belongs_to_domain(key: str, domain: str) -> bool:
 
 def iter_map_line(key: str, answer: Any, losses: Losses) -> Iterator[str]:
     if not WRITABLE_KEY_RE.fullmatch(key):
-        losses.add(_("A key that no map file can hold is left out."), key)
+        losses.add(_("Key that cannot be stored in a map file: skipped."), key)
         return
     yield f"{key}\t{' '.join(str(answer).split())}\n"
 

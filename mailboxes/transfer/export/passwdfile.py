@@ -108,7 +108,7 @@ def iter_passwd_line(
         or FIELD_END_RE.search(home)
         or any(map(WHITESPACE_RE.search, extras))
     ):
-        losses.add(_("A name or a folder that a passwd-file cannot hold: no login."), user)
+        losses.add(_("Name or folder that cannot be stored in a passwd-file: no sign-in."), user)
         return
     extra_fields = " ".join(extras).replace("%", percent)
     yield f"{fold(user)}:{encode_password(password)}::::{home}::{extra_fields}\n"

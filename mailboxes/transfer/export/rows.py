@@ -62,7 +62,7 @@ def filter_admins(rows: QuerySet, domain: str, losses: Losses) -> QuerySet:
     admins = rows.filter(superadmin=False, pk__in=assigned.filter(domain=domain).values("admin_id"))
     admins_elsewhere = assigned.exclude(domain=domain).values("admin_id")
     for name in admins.filter(pk__in=admins_elsewhere).values_list("pk", flat=True):
-        losses.add(_("Admins who run other domains too are left out."), name)
+        losses.add(_("Admins who also manage other domains: skipped."), name)
     return admins.exclude(pk__in=admins_elsewhere)
 
 
@@ -92,7 +92,7 @@ def exclude_keyless_signings(rows: QuerySet, losses: Losses) -> QuerySet:
     """Leave out DKIM signings whose key is gone: they are identified by it, and sign nothing."""
     without_key = rows.exclude(dkim__in=DkimKey.objects.values("pk"))
     for signing in without_key:
-        losses.add(_("DKIM signings without a key are left out."), signing.author)
+        losses.add(_("DKIM signing without a key: skipped."), signing.author)
     return rows.select_related("dkim")
 
 
@@ -110,7 +110,7 @@ def select_aliases(rows: Iterable[Alias], losses: Losses) -> Iterator[Alias]:
     for row in rows:
         key = fold(row.pk)
         if row.active != is_active.get(key, row.active):
-            text = _("An alias that is on where its mailbox is off, or off where it is on.")
+            text = _("Alias and mailbox with the same address, one of them inactive.")
             losses.add(text, row.pk)
         if key not in is_active or has_texts(row) or has_other_targets(row):
             yield row

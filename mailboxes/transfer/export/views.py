@@ -23,8 +23,8 @@ from mailboxes.transfer.export.rows import find_domain_name
 from mailboxes.transfer.export.snapshot import snapshot
 
 EXPORT_FORMATS = {
-    "json": gettext_lazy("JSON: complete, with hashes and keys, to be imported again"),
-    "csv": gettext_lazy("CSV: a zip with a file for each table"),
+    "json": gettext_lazy("JSON: complete, with hashes and keys; can be imported again"),
+    "csv": gettext_lazy("CSV: a zip with one file per table"),
     "hashfiles": gettext_lazy("Map files for a Postfix without a database: a zip"),
 }
 
@@ -38,22 +38,22 @@ class Export(NamedTuple):
 
 
 class ExportForm(ValidatedTextForm):
-    format = forms.ChoiceField(label=gettext_lazy("As what"), choices=list(EXPORT_FORMATS.items()))
+    format = forms.ChoiceField(label=gettext_lazy("Format"), choices=list(EXPORT_FORMATS.items()))
     domain = DomainFormField(
         label=gettext_lazy("Domain"),
         required=False,
         widget=PickerInput("domains-pick"),
-        help_text=gettext_lazy("Empty means everything."),
+        help_text=gettext_lazy("Leave blank for all domains."),
     )
     passwords = forms.BooleanField(
-        label=gettext_lazy("CSV with hashes, keys and other secrets"), required=False
+        label=gettext_lazy("Include password hashes, keys and other secrets in CSV"), required=False
     )
     dovecot_version = forms.ChoiceField(
         label=gettext_lazy("Dovecot version"),
         choices=[(version, version) for version in passwdfile.DOVECOT_CONF],
         initial=detect_dovecot_version,
         required=False,
-        help_text=gettext_lazy("Map files only: the version of Dovecot that will read them."),
+        help_text=gettext_lazy("Map files only: the version that will read them."),
     )
 
     def clean_domain(self) -> str:

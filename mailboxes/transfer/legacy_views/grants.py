@@ -16,7 +16,7 @@ SECRET_COLUMNS = {"password"}
 def parse_account(account: str) -> str:
     """Return `user@host` quoted for SQL; refuse names that would need more care."""
     if not (match := ACCOUNT_RE.fullmatch(account)):
-        text = _("%(account)s is no account of a database, as postfix@localhost is.")
+        text = _("%(account)s is not a database account such as postfix@localhost.")
         raise ValidationError(text % {"account": account})
     return f"'{match['user']}'@'{match['host']}'"
 

@@ -37,7 +37,7 @@ def create_views(system: str, database: str | None = None) -> dict[str, str]:
     except DatabaseError as error:
         for made in done:
             execute_sql(target.rollback_statement(made))
-        text = _("The view %(name)s cannot be made: %(error)s. Nothing has been changed.")
+        text = _("Cannot create the view %(name)s: %(error)s. Nothing was changed.")
         raise ValidationError(
             text % {"name": target.display_name(view.name), "error": error}
         ) from error
@@ -71,7 +71,9 @@ class TargetDatabase:
         self.views = LEGACY_SYSTEMS[system]
         self.database = database or str(connection.settings_dict["NAME"])
         if connection.vendor != "mysql":
-            raise ValidationError(_("Views for older map files are for MySQL and MariaDB alone."))
+            raise ValidationError(
+                _("Compatibility views are available for MySQL and MariaDB only.")
+            )
         DomainState.objects.values_list("at_domain").first()  # fails if migrations are missing
         self._check_database_exists()
         self.existing = self._find_existing()
@@ -79,10 +81,10 @@ class TargetDatabase:
 
     def _check_database_exists(self) -> None:
         if self.database.lower() in SYSTEM_DATABASES:
-            text = _("%(name)s is a database of the server itself: choose another one.")
+            text = _("%(name)s is a system database. Choose another one.")
             raise ValidationError(text % {"name": self.database})
         if (self.database,) not in fetch_all("SELECT schema_name FROM information_schema.schemata"):
-            text = _("There is no database %(name)s, or this account may not see it.")
+            text = _("The database %(name)s does not exist, or this account cannot access it.")
             raise ValidationError(text % {"name": self.database})
 
     def _find_existing(self) -> dict[str, ExistingTable]:
@@ -101,7 +103,10 @@ class TargetDatabase:
             name for name, found in self.existing.items() if not has_marker(found.definition)
         ]
         if foreign:
-            text = _("There already, and not made by this command: %(names)s. Nothing is changed.")
+            text = _(
+                "Already exists and was not created by this command: %(names)s. Nothing"
+                " was changed."
+            )
             raise ValidationError(
                 text % {"names": ", ".join(map(self.display_name, sorted(foreign)))}
             )

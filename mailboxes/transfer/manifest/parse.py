@@ -61,7 +61,7 @@ def parse_manifest(text: str, filename: str) -> Manifest:
         check_depth(text)
         loader = ManifestLoader(text)
         root = loader.get_single_node()
-        sections = mapping_items(root, _("The file has to be a list of sections."))
+        sections = mapping_items(root, _("The file must be a mapping of sections."))
         manifest = Manifest()
         for key, node in sections:
             table = parse_section_name(key)
@@ -70,7 +70,7 @@ def parse_manifest(text: str, filename: str) -> Manifest:
         raise SourceError(" ".join(str(error).split()), filename) from error
     if "domains" not in manifest.sections:
         raise SourceError(
-            _("There is no section “domains”, which says what is described."), filename
+            _("The section “domains” is missing. It lists the domains to manage."), filename
         )
     check_foreign_domains(manifest)
     return manifest
@@ -83,7 +83,7 @@ def check_depth(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise error_at(event, _("This is nested too deeply."))
+            raise error_at(event, _("The file is nested too deeply."))
 
 
 def mapping_items(node: yaml.Node | None, text: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
@@ -93,9 +93,9 @@ def mapping_items(node: yaml.Node | None, text: str) -> list[tuple[yaml.ScalarNo
     seen = set()
     for key, _value in node.value:
         if not isinstance(key, yaml.ScalarNode):
-            raise error_at(key, _("A name has to stand here."))
+            raise error_at(key, _("A name is missing here."))
         if key.value in seen:
-            raise error_at(key, _("“%(name)s” stands there twice.") % {"name": key.value})
+            raise error_at(key, _("Duplicate name “%(name)s”.") % {"name": key.value})
         seen.add(key.value)
     return node.value
 
@@ -110,7 +110,7 @@ def line_number(node: yaml.Node | yaml.Event) -> int:
 
 def parse_section_name(key: yaml.ScalarNode) -> str:
     if key.value not in SECTIONS:
-        text = _("There is no section “%(name)s”; there are %(names)s.")
+        text = _("Unknown section “%(name)s”. Sections: %(names)s.")
         raise error_at(key, text % {"name": key.value, "names": ", ".join(SECTIONS)})
     return key.value
 
@@ -120,19 +120,19 @@ def parse_section(
 ) -> dict[str, ManifestRow]:
     """Return the rows of a section by key."""
     if not isinstance(node, yaml.SequenceNode):
-        raise error_at(node, _("A section is a list of rows."))
+        raise error_at(node, _("A section must be a list of rows."))
     rows: dict[str, ManifestRow] = {}
     for row_node in node.value:
         row = parse_row(loader, row_type, row_node)
         if row.key in rows:
-            text = _("This is there twice; the first is in line %(line)s.")
+            text = _("Duplicate; the first is in line %(line)s.")
             raise error_at(row_node, text % {"line": rows[row.key].line})
         rows[row.key] = row
     return rows
 
 
 def parse_row(loader: ManifestLoader, row_type: RowType, node: yaml.Node) -> ManifestRow:
-    mapping_items(node, _("A row is a list of columns."))
+    mapping_items(node, _("A row must be a mapping of columns."))
     try:
         values, raw_password = row_type.clean(loader.construct_document(node))
         row_type.check_key_columns(values)
@@ -147,6 +147,6 @@ def check_foreign_domains(manifest: Manifest) -> None:
     for rows in manifest.sections.values():
         for row in rows.values():
             if fold(row.row_type.get_domain(row.values)) not in described:
-                text = _("%(key)s is in a domain that this file does not describe.")
+                text = _("%(key)s is in a domain that this file does not list.")
                 place = _("line %(line)s") % {"line": row.line}
                 raise SourceError(text % {"key": row.key}, place)

@@ -150,7 +150,7 @@ def describe_new_row(row: ManifestRow) -> list[Difference]:
     """Return what has to be known of a new row: that it has no password."""
     if row.values.get("password") != UNUSABLE_PASSWORD_HASH:
         return []
-    return [["password", "", str(_("none: nobody can sign in until one is set"))]]
+    return [["password", "", str(_("none: sign-in is not possible until one is set"))]]
 
 
 def edit_row(

@@ -85,7 +85,7 @@ def apply_changed(changes: Changes, row_type: RowType, rows: list[PlanRow]) -> d
     for row in rows:
         current = existing.get(fold(row.key))
         if current is None or row_type.digest(current) != row.digest:
-            refused[row.pk] = _("This changed after the plan was made.")
+            refused[row.pk] = _("This was changed after the preview was made.")
         else:
             previous = row_type.previous_values(current, row.values)
             refused |= write_or_bisect(changes, row_type, edit_rows, [row])

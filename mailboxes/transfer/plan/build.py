@@ -105,7 +105,7 @@ class PlanBuilder:
         for name, entries in itertools.groupby(self.entries, key=lambda entry: entry.kind):
             while batch := list(take_batch(entries)):
                 if STAGES[name] < self.stage:
-                    text = _("%(table)s have to stand before what follows from them.")
+                    text = _("%(table)s must come before the rows that depend on them.")
                     raise SourceError(text % {"table": ROW_TYPES[name].table}, batch[0].place)
                 self.stage = STAGES[name]
                 yield batch
@@ -144,14 +144,14 @@ class PlanBuilder:
         if self.principal.role is Role.SUPERADMIN:
             return
         if not row_type.domain_admin_columns:
-            text = _("Only a superadmin can import %(table)s.")
+            text = _("Only superadmins can import %(table)s.")
             raise ValidationError(text % {"table": row_type.title})
         names_with_values = (
             name for name, value in entry.values.items() if value not in ("", None)
         )
         names = {row_type.column_aliases.get(name, name) for name in names_with_values}
         if forbidden := sorted(names - set(row_type.domain_admin_columns)):
-            text = _("Only a superadmin can import the column %(names)s.")
+            text = _("Only superadmins can import the column %(names)s.")
             raise ValidationError(text % {"names": ", ".join(forbidden)})
 
     def mark_mailbox_aliases(self, candidates: list[Candidate], keys: list[str]) -> None:
@@ -187,7 +187,7 @@ class PlanBuilder:
             return self.build_refused(row_type, entry, candidate.error)
         key = row_type.folded_key(values)
         if key in planned:
-            text = _("This is there twice; the first is in %(place)s.")
+            text = _("Duplicate; the first is in %(place)s.")
             return self.build_refused(row_type, entry, text % {"place": planned[key]}, key)
         row = existing.get(key)
         try:
@@ -212,10 +212,10 @@ class PlanBuilder:
         """Give rows without a password an unusable hash, and note hashes that nobody can verify."""
         if not values.get("password"):
             values["password"] = UNUSABLE_PASSWORD_HASH
-            text = _("Without a password: nobody can sign in until one is set.")
+            text = _("No password: sign-in is not possible until one is set.")
             self.losses.add(f"{row_type.title}: {text}", row_type.key(values))
         elif not passwords.is_verifiable(values["password"]):
-            text = _("Passwords of a scheme that is not known: nobody can sign in with them.")
+            text = _("Unknown password scheme: sign-in is not possible with this password.")
             self.losses.add(f"{row_type.title}: {text}", row_type.key(values))
 
     def build_changed(self, row_type: RowType, candidate: Candidate, row: ModelRow) -> PlanRowDraft:
@@ -236,7 +236,7 @@ class PlanBuilder:
         """Keep the values as they came, to be corrected; plain passwords are not kept."""
         self.refused_count += 1
         if self.refused_count > MAX_REFUSED_ROWS:
-            text = _("More than %(count)s rows would be refused. The last: %(trouble)s")
+            text = _("More than %(count)s rows would be rejected. The last error: %(trouble)s")
             raise SourceError(text % {"count": MAX_REFUSED_ROWS, "trouble": reason}, entry.place)
         values = {n: to_json_value(v) for n, v in entry.values.items() if n.lower() != "password"}
         key = key or guess_entry_key(row_type, entry)
@@ -295,7 +295,7 @@ class PlanBuilder:
         """Return wider limits for domains that hold more than theirs allow, and note them."""
         widened = self.capacities.limits_to_widen()
         for name in widened:
-            text = _("Domains that hold more than their limits allow: the limits are widened.")
+            text = _("Domains that exceed their limits: the limits are raised.")
             self.losses.add(text, name)
         return widened
 

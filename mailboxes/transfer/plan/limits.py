@@ -45,14 +45,14 @@ class DomainCapacity:
 
     def check_limits(self, row_type: RowType, values: RowValues) -> None:
         if not self.domain.has_capacity_for(row_type.limit_name, self.counts[row_type.limit_name]):
-            text = _("The domain %(domain)s has reached its limit of %(table)s.")
+            text = _("%(domain)s has reached its limit of %(table)s.")
             raise ValidationError(text % {"domain": self.domain, "table": row_type.title})
         if not row_type.has_quota:
             return
         quota = values.get("quota", 0)
         check_mailbox_quota(self.domain, Mailbox(quota=quota))
         if self.domain.quota > 0 and self.assigned_quota + max(0, quota) > self.quota_left:
-            raise ValidationError(_("The domain has not enough quota left."))
+            raise ValidationError(_("Not enough domain quota is left."))
 
     def add_quota(self, quota: int) -> None:
         self.assigned_quota += max(0, quota)

@@ -84,7 +84,7 @@ def redact_source(text: str) -> str:
 
 def render_plan(plan: Plan, limit: int | None) -> Iterator[str]:
     """Yield the lines of a plan; of each verb at most `limit` rows, all if it is None."""
-    yield _("Plan %(number)s: %(source)s (%(format)s), %(state)s") % {
+    yield _("Import %(number)s: %(source)s (%(format)s), %(state)s") % {
         "number": plan.pk,
         "source": plan.source,
         "format": plan.format,
@@ -113,12 +113,12 @@ def render_rows(plan: Plan, verb: PlanRow.Verb, limit: int | None) -> Iterator[s
         yield f"{verb.label:>10}  {row.kind} {row.key}  ({row.place})"
         yield from (f"{'':>12}{name}: {value}" for name, value in row_details(row))
     if limit is not None and (hidden_count := plan.rows.filter(verb=verb).count() - limit) > 0:
-        yield _("… and %(count)s more (--all shows every row)") % {"count": hidden_count}
+        yield _("… and %(count)s more (--all shows all rows)") % {"count": hidden_count}
 
 
 def row_details(row: PlanRow) -> list[tuple[str, str]]:
     if row.verb == Verb.REFUSED:
-        return [(_("why"), row.reason)]
+        return [(_("reason"), row.reason)]
     if row.verb == Verb.CHANGED:
         return format_differences(row)
     return format_values(row) if not row.done else []
@@ -127,7 +127,7 @@ def row_details(row: PlanRow) -> list[tuple[str, str]]:
 def render_losses(plan: Plan) -> Iterator[str]:
     if plan.losses:
         yield ""
-        yield _("What the source holds besides, and what becomes of it:")
+        yield _("Other data in the source:")
     for note in plan.losses:
         places = "; ".join(note["places"]) + (" …" if note["count"] > len(note["places"]) else "")
         yield f"  {note['count']} × {note['text']}" + (f" ({places})" if places else "")
@@ -137,7 +137,7 @@ def render_unreverted_rows(plan: Plan) -> Iterator[str]:
     for number, row in enumerate(iter_rows(unreverted_rows(plan))):
         if not number:
             yield ""
-            yield _("Not taken back:")
+            yield _("Not undone:")
         yield f"  {row.kind} {row.key}: {row.reason}"
 
 

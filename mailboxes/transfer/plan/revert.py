@@ -72,11 +72,11 @@ def find_revert_blockers(
     reasons = {}
     for row in rows:
         if fold(row.key) not in existing:
-            reasons[row.pk] = _("It is not there any more.")
+            reasons[row.pk] = _("No longer exists.")
         elif was_changed_since(row, dates[row.pk], own_writes):
-            reasons[row.pk] = _("It was changed after the import, and stays as it is.")
+            reasons[row.pk] = _("Changed after the import; kept.")
         elif fold(row.key) in with_dependents:
-            reasons[row.pk] = _("Something else depends on it by now; it stays.")
+            reasons[row.pk] = _("Other rows depend on it now; kept.")
     return reasons
 
 

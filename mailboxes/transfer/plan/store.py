@@ -23,7 +23,7 @@ def begin_plan(changes: Changes, plan_id: int) -> None:
 
 def add_plan_rows(changes: Changes, plan_id: int, rows: list[PlanRow]) -> None:
     if not Plan.objects.select_for_update().filter(pk=plan_id, state=Plan.State.READING).exists():
-        raise JobCanceled(_("The import was discarded while it was read."))
+        raise JobCanceled(_("The import was discarded while the file was being read."))
     insert_rows(rows)
 
 

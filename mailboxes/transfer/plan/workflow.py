@@ -151,7 +151,7 @@ OPERATIONS = {
     ),
     State.RETURNING: Operation(
         job_kind="import-return",
-        job_title=gettext_lazy("Take back %(source)s"),
+        job_title=gettext_lazy("Undo import of %(source)s"),
         pending_rows=revert.pending_rows,
         next_rows=revert.next_rows,
         service=revert.revert_rows,
@@ -180,10 +180,11 @@ def enter_state(changes: Changes, plan_id: int, state: Plan.State) -> Plan:
     unfinished_jobs = Job.objects.filter(state__in=[Job.State.WAITING, Job.State.RUNNING])
     has_job = plan.job is not None and unfinished_jobs.filter(pk=plan.job).exists()
     if state == State.APPLYING and plan.is_returning:
-        raise ValidationError(_("Part of this import was taken back already: take back the rest."))
+        raise ValidationError(_("Part of this import was already undone: undo the rest."))
     if plan.state not in OPERATIONS[state].allowed_from or has_job:
         raise ValidationError(
-            _("This import is %(state)s."), params={"state": plan.get_state_display()}
+            _("This is not possible: the import is in the state “%(state)s”."),
+            params={"state": plan.get_state_display()},
         )
     flags = {"is_returning": state == State.RETURNING}
     Plan.objects.filter(pk=plan.pk).update(state=state, job=None, **flags)
@@ -211,7 +212,9 @@ def discard_plan(changes: Changes, plan_id: int) -> None:
     plans = Plan.objects.visible_to(changes.principal).filter(pk=plan_id)
     discardable = [State.READY, State.FAILED, State.READING]
     if not plans.filter(state__in=discardable).update(state=State.DISCARDED):
-        raise ValidationError(_("This import has begun: it can be taken back, not discarded."))
+        raise ValidationError(
+            _("This import has already started: undo it instead of discarding it.")
+        )
     uploads.delete_upload(plan_id)
 
 

@@ -51,10 +51,10 @@ class NumberedLines:
         if not line:
             raise StopIteration
         if len(line) >= MAX_LINE_BYTES and not line.endswith(b"\n"):
-            raise SourceError(_("This line is longer than any such row can be."), self.place)
+            raise SourceError(_("This line is too long."), self.place)
         self.row_bytes += len(line)
         if self.row_bytes > 2 * MAX_LINE_BYTES:
-            raise SourceError(_("This row is longer than any can be."), self.place)
+            raise SourceError(_("This row is too long."), self.place)
         return self._decode(line)
 
     def read_chunk(self) -> str:
@@ -68,8 +68,8 @@ class NumberedLines:
         try:
             text = self.decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
-            text = _("This is not UTF-8. Save the file in UTF-8 and try again.")
+            text = _("The file is not UTF-8. Save it as UTF-8 and try again.")
             raise SourceError(text, self.place) from error
         if "\0" in text:
-            raise SourceError(_("This is no text file: it holds NUL."), self.place)
+            raise SourceError(_("This is not a text file: it contains NUL characters."), self.place)
         return text

@@ -47,7 +47,7 @@ def open_csv_files(text: str) -> Iterator[Sequence[tuple[str | None, Path]]]:
     with ExitStack() as stack:
         path = Path(text)
         if not path.exists():
-            raise SourceError(_("There is no such file or folder."), str(path))
+            raise SourceError(_("No such file or folder."), str(path))
         name = path.name
         if zipfile.is_zipfile(path):
             path = stack.enter_context(unpack_to_temporary_folder(path))
@@ -58,9 +58,11 @@ def sort_table_files(folder: Path, name: str) -> list[tuple[str, Path]]:
     files = [(path.stem, path) for path in sorted(folder.rglob("*.csv"))]
     unknown = [path.name for table, path in files if table not in ROW_TYPES_BY_TABLE]
     if (folder / XLSX_MEMBER).exists():
-        raise SourceError(_("This is a spreadsheet: save it as CSV (UTF-8) and import that."), name)
+        raise SourceError(
+            _("This is a spreadsheet. Save it as CSV (UTF-8) and import that file."), name
+        )
     if unknown or not files:
-        text = _("Files of a folder are called after their table: %(tables)s.")
+        text = _("Files in a folder must be named after their table: %(tables)s.")
         names = ", ".join(f"{table}.csv" for table in ROW_TYPES_BY_TABLE)
         raise SourceError(text % {"tables": names}, unknown[0] if unknown else name)
     return sorted(files, key=lambda file: STAGES[ROW_TYPES_BY_TABLE[file[0]].name])
@@ -89,7 +91,7 @@ def iter_file_entries(lines: NumberedLines, table: str | None) -> Iterator[Sourc
         except StopIteration:
             return
         except csv.Error as error:
-            text = _("This is no CSV: %(error)s.") % {"error": error}
+            text = _("The file is not valid CSV: %(error)s.") % {"error": error}
             raise SourceError(text, lines.format_place(number)) from error
         if any(cell.strip() for cell in cells):
             yield build_entry(row_type, names, cells, lines.format_place(number))
@@ -99,12 +101,14 @@ def read_header(lines: NumberedLines) -> tuple[list[str], str]:
     """Return the cells of the first line, and the delimiter."""
     first_line = next(lines, "")
     if not first_line.strip():
-        raise SourceError(_("The file is empty: the first line names the columns."), lines.name)
+        raise SourceError(
+            _("The file is empty. The first line must contain the column names."), lines.name
+        )
     delimiter = max(DELIMITERS, key=first_line.count)
     try:
         return next(csv.reader([first_line], delimiter=delimiter)), delimiter
     except csv.Error as error:
-        text = _("This is no CSV: %(error)s.") % {"error": error}
+        text = _("The file is not valid CSV: %(error)s.") % {"error": error}
         raise SourceError(text, lines.place) from error
 
 
@@ -113,7 +117,10 @@ def detect_table(header: Iterable[str], lines: NumberedLines) -> str:
     for table, columns in iter_identifying_columns():
         if columns <= names and table in ROW_TYPES_BY_TABLE:
             return table
-    text = _("No column says which table this is. The first line names the columns: %(names)s …")
+    text = _(
+        "The table cannot be detected from the columns. The first line must contain the"
+        " column names: %(names)s …"
+    )
     raise SourceError(
         text % {"names": ", ".join(ROW_TYPES_BY_TABLE["mailboxes"].domain_admin_columns)},
         lines.place,
@@ -137,7 +144,7 @@ def parse_column_names(header: list[str], row_type: RowType, lines: NumberedLine
     names = [normalize_column_name(cell) for cell in header]
     known = {*row_type.columns, *row_type.column_aliases, *IGNORED_COLUMNS}
     if unknown := [cell for cell, name in zip(header, names, strict=True) if name not in known]:
-        text = _("%(table)s have no column “%(name)s”. They have: %(names)s.")
+        text = _("%(table)s have no column “%(name)s”. Columns: %(names)s.")
         values = {
             "table": row_type.table,
             "name": unknown[0],
@@ -146,15 +153,13 @@ def parse_column_names(header: list[str], row_type: RowType, lines: NumberedLine
         raise SourceError(text % values, lines.place)
     columns = [row_type.column_aliases.get(name, name) for name in names]
     if duplicates := [name for name, count in Counter(columns).items() if count > 1]:
-        raise SourceError(
-            _("The column %(name)s is there twice.") % {"name": duplicates[0]}, lines.place
-        )
+        raise SourceError(_("Duplicate column %(name)s.") % {"name": duplicates[0]}, lines.place)
     return names
 
 
 def build_entry(row_type: RowType, names: list[str], cells: list[str], place: str) -> SourceEntry:
     if len(cells) != len(names):
-        text = _("%(found)s columns, where the first line names %(wanted)s.")
+        text = _("%(found)s columns, but the first line has %(wanted)s.")
         error = text % {"found": len(cells), "wanted": len(names)}
         pairs = zip(names, cells)  # noqa: B905
         return SourceEntry(

@@ -61,7 +61,7 @@ def parse_source_url(url: str) -> dict[str, Any]:
     except ValueError as error:
         authority = url.partition("://")[2].partition("/")[0]
         reason = f": {error}" if "@" in authority else ""
-    message = _("That is no address of a database (mysql://user:password@host/name)")
+    message = _("This is not a database URL (mysql://user:password@host/name)")
     raise SourceError(f"{message}{reason}.")
 
 
@@ -115,8 +115,8 @@ class MySQLSource:
             import MySQLdb
         except ModuleNotFoundError as error:
             text = _(
-                "To ask a MySQL server the panel needs mysqlclient (pip install mysqlclient);"
-                " a dump of the database does without."
+                "Reading from a MySQL server requires mysqlclient (pip install"
+                " mysqlclient). An SQL dump of the database works without it."
             )
             raise SourceError(text, self.place) from error
         return MySQLdb
@@ -171,7 +171,7 @@ def connect_mysql(settings: dict[str, Any]) -> Any:
     try:
         import MySQLdb
     except ImportError as error:
-        raise SourceError(_("mysqlclient is not installed here.")) from error
+        raise SourceError(_("mysqlclient is not installed.")) from error
     host = settings["HOST"]
     return MySQLdb.connect(
         **({"unix_socket": host} if host.startswith("/") else {"host": host or "localhost"}),
@@ -196,7 +196,7 @@ class SQLiteSource:
     def __init__(self, settings: dict[str, Any]) -> None:
         self.path = settings["NAME"]
         if not self.path.is_file():
-            raise SourceError(_("There is no such file."), str(self.path))
+            raise SourceError(_("No such file."), str(self.path))
         with self.wrap_errors():
             self.connection = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
             self.connection.text_factory = bytes

@@ -30,7 +30,7 @@ def load_by_content(files: MapFiles, paths: Iterable[Path], staging: Staging) ->
         if map_type:
             LOADERS[map_type](files, path, staging)
         else:
-            text = _("A file that is no list of domains, mailboxes or aliases is not read.")
+            text = _("File that does not list domains, mailboxes or aliases: skipped.")
             files.losses.add(text, files.display_path(path))
     add_implied_domains(staging, files.losses)
 
@@ -136,7 +136,7 @@ def add_implied_domains(staging: Staging, losses: Losses) -> None:
     domains = [tuple(row) for row in staging.query(sql)]
     staging.insert_rows("_domains", domains)
     for name, _class, place in domains:
-        text = _("No file lists domains: those of the mailboxes are taken.")
+        text = _("No file lists domains: the domains of the mailboxes are used.")
         losses.add(text, f"{name} ({place})")
 
 

@@ -14,10 +14,8 @@ from mailboxes.transfer.readers.dump_parser import DumpParser
 from mailboxes.transfer.readers.sql_lexer import SQLScanner
 from mailboxes.transfer.readers.staging import Staging, TablePredicate
 
-UTF16_MESSAGE = gettext_lazy(
-    "It is written in UTF-16: make it anew with --result-file instead of >."
-)
-COMPRESSION_MESSAGE = gettext_lazy("It is compressed in a way that is not read here; gzip is.")
+UTF16_MESSAGE = gettext_lazy("The file is UTF-16. Create it again with --result-file instead of >.")
+COMPRESSION_MESSAGE = gettext_lazy("Unsupported compression. Use gzip.")
 UNSUPPORTED_SIGNATURES = {
     b"\xff\xfe": UTF16_MESSAGE,
     b"\xfe\xff": UTF16_MESSAGE,
@@ -41,9 +39,9 @@ def load_dump(path: str | Path, staging: Staging, is_wanted: TablePredicate) -> 
         with path.open("rb") as file:
             DumpParser(SQLScanner(get_read_function(file), path.name), staging, is_wanted).parse()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SourceError(_("The compressed file is damaged or cut off."), path.name) from error
+        raise SourceError(_("The compressed file is damaged or truncated."), path.name) from error
     except OSError as error:
-        raise SourceError(error.strerror or _("It cannot be read."), str(path)) from error
+        raise SourceError(error.strerror or _("The file cannot be read."), str(path)) from error
 
 
 def get_read_function(file: BinaryIO) -> ReadFunction:
@@ -65,7 +63,7 @@ def build_gzip_read(file: BinaryIO) -> ReadFunction:
         block = archive.read(size)
         unpacked_size += len(block)
         if unpacked_size > MAX_COMPRESSION_RATIO * file.tell() + RATIO_FREE_BYTES:
-            text = _("Unpacked it grows as no dump does.")
+            text = _("The uncompressed file is too large for a dump.")
             raise SourceError(text, Path(file.name).name)
         return block
 

@@ -59,7 +59,7 @@ class DumpParser:
         first, last = self.scanner.first_comment, self.scanner.last_comment
         programs = b"-- MySQL dump", b"-- MariaDB dump"
         if self.in_transaction or (first.startswith(programs) and b"Dump completed" not in last):
-            raise self.scanner.error_here(_("The dump is not complete: its end is missing."))
+            raise self.scanner.error_here(_("The dump is incomplete: its end is missing."))
 
     def parse_statement(self, first: SQLToken) -> None:
         match first.upper:
@@ -79,8 +79,8 @@ class DumpParser:
     def syntax_error(self, *tokens: SQLToken) -> SourceError:
         words = " ".join(map(describe_token, tokens))
         text = _(
-            "“%(words)s” is neither a table nor rows. Dump the tables alone, without triggers,"
-            " views and routines: mysqldump --skip-triggers DATABASE TABLE…"
+            "“%(words)s” is neither a table nor rows. Dump only the tables, without"
+            " triggers, views and routines: mysqldump --skip-triggers DATABASE TABLE…"
         )
         return self.scanner.error_here(text, words=words)
 
@@ -187,7 +187,7 @@ class DumpParser:
             if end != b",":
                 break
         if end != b")":
-            raise self.scanner.error_here(_("The columns of a table do not end."))
+            raise self.scanner.error_here(_("The column list of a table has no end."))
 
     def check_no_select(self) -> None:
         """Refuse a query behind the columns."""
@@ -254,7 +254,7 @@ class DumpParser:
     def stage_rows(self, table: str, columns: list[str] | None) -> None:
         columns = columns or self.table_columns.get(table)
         if not columns:
-            text = _("Nothing says which columns the table %(table)s has.")
+            text = _("The columns of the table %(table)s are unknown.")
             raise self.scanner.error_here(text, table=table)
         if table not in self.table_columns:
             self.create_table(table, columns)
@@ -267,14 +267,14 @@ class DumpParser:
                 text = _("The table %(table)s has no column %(column)s.")
                 raise self.scanner.error_here(text, table=table, column=column)
         if len(set(columns)) < len(columns):
-            raise self.scanner.error_here(_("A column is named twice."))
+            raise self.scanner.error_here(_("Duplicate column."))
 
     def iter_text_rows(self, table: str, width: int) -> Iterator[list[str | None]]:
         """Yield the rows of an INSERT; note and leave out those with bytes that are not text."""
         for row in self.iter_rows(width):
             if len(row) != width:
                 raise self.scanner.error_here(
-                    _("There are %(found)s values for %(columns)s columns."),
+                    _("%(found)s values for %(columns)s columns."),
                     found=len(row),
                     columns=width,
                 )
@@ -313,4 +313,4 @@ class DumpParser:
             if token.symbol == b";":
                 return
             yield token.text.decode("latin-1")
-        raise self.scanner.error_here(_("The file sets more than a dump ever does."))
+        raise self.scanner.error_here(_("The file sets too many variables for a dump."))

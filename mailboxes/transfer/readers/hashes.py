@@ -32,12 +32,12 @@ def convert_password(
         return f"{{{scheme.upper()}}}{text}", ""
     if name := detect_hex_scheme(text, hex_schemes):
         return f"{{{name}}}{text}", describe_assumed_scheme(name)
-    return None, _("A password of no kind that is known: say which scheme the old Dovecot took.")
+    return None, _("Unknown type of password hash: select the default scheme of the old Dovecot.")
 
 
 def check_scheme(scheme: str) -> None:
     if scheme and not schemes.find_scheme(scheme):
-        text = _("There is no password scheme %(scheme)s.")
+        text = _("Unknown password scheme %(scheme)s.")
         raise SourceError(text % {"scheme": scheme})
 
 
@@ -61,11 +61,11 @@ def describe_unknown_scheme(text: str) -> str:
     label = text[1:].partition("}")[0]
     if schemes.find_scheme(label):
         return ""
-    return _("A password of a scheme that the panel cannot verify, kept as it is.")
+    return _("Password in a scheme that the panel cannot verify: imported unchanged.")
 
 
 def describe_assumed_scheme(name: str) -> str:
-    return _("Passwords in hex without a scheme are taken for %(scheme)s.") % {"scheme": name}
+    return _("Hexadecimal password hash without a scheme: read as %(scheme)s.") % {"scheme": name}
 
 
 def build_password_values(

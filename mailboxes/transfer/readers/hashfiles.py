@@ -45,7 +45,7 @@ def open_map_folder(text: str) -> Iterator[MapFolderSource]:
     """Open the folder named by its path, by its main.cf or by an archive of it."""
     path = Path(text).absolute()
     if not path.exists():
-        raise SourceError(_("There is no such file or folder."), str(text))
+        raise SourceError(_("No such file or folder."), str(text))
     if path.name == MAIN_CF and path.is_file():
         path = path.parent
     with open_folder_or_archive(path, MAIN_CF) as folder, Staging() as staging:
@@ -78,7 +78,7 @@ def load_source(source: MapFolderSource, losses: Losses) -> None:
         paths = files.list_files() if source.path.is_dir() else [source.path]
         detect.load_by_content(files, paths, source.staging)
     if not any(map(source.staging.count_rows, ("_domains", "_mailboxes", "_aliases", "_logins"))):
-        text = _("Nothing there names virtual domains, mailboxes or aliases in files.")
+        text = _("No files with virtual domains, mailboxes or aliases found.")
         raise SourceError(text, str(source.path))
 
 
@@ -98,13 +98,13 @@ def load_from_main_cf(files: MapFiles, staging: Staging) -> None:
     note_mail_directory(files)
     for name in UNSUPPORTED_PARAMETERS:
         if files.postfix.is_set(name):
-            text = _("What main.cf sets here is not carried over.")
+            text = _("Other parameters of main.cf: not imported.")
             files.losses.add(text, files.format_setting(name))
 
 
 def check_main_cf(files: MapFiles) -> None:
     if problems := files.postfix.main_settings.problems:
-        text = problems[0].reason or _("This is no line of a main.cf.")
+        text = problems[0].reason or _("This line is not valid in main.cf.")
         raise SourceError(text, files.place_of_line(problems[0].line))
 
 
@@ -120,7 +120,7 @@ def iter_domain_rows(
 def iter_mailbox_rows(files: MapFiles) -> Iterator[tuple[str, str, str]]:
     for address, path, place in files.iter_pairs("virtual_mailbox_maps"):
         if address.startswith("@"):
-            text = _("A mailbox for everybody in a domain is left out: make a catch-all of it.")
+            text = _("Mailbox for a whole domain: skipped. Create a catch-all instead.")
             files.losses.add(text, place)
         elif "@" in address:
             yield address, path, place
@@ -158,7 +158,10 @@ def note_mail_directory(files: MapFiles) -> None:
     if not files.postfix.is_set("virtual_mailbox_maps"):
         return
     base = files.postfix.value("virtual_mailbox_base").rstrip("/") or "/"
-    text = _("Mail lies below %(folder)s: write the panel's configuration with that folder.")
+    text = _(
+        "The mail is stored in %(folder)s: generate the mail server configuration with"
+        " this mail directory."
+    )
     files.losses.add(text % {"folder": base}, files.format_setting("virtual_mailbox_base"))
 
 
@@ -171,7 +174,7 @@ def load_passwd_files(files: MapFiles, staging: Staging) -> None:
         if file.path.is_file() and files.is_in_source(file.path):
             staging.insert_rows("_logins", passwdfiles.iter_login_rows(file, files))
         else:
-            text = _("A passwd-file that Dovecot names is not there.")
+            text = _("A passwd-file named in Dovecot's configuration does not exist.")
             files.losses.add(text, files.display_path(file.path))
 
 
@@ -183,7 +186,7 @@ def delete_duplicate_keys(staging: Staging, losses: Losses) -> None:
     staging.delete_rows("_aliases", DOMAIN_DECLARATIONS_SQL)
     for table, key in KEY_COLUMNS.items():
         for place in staging.delete_duplicates(table, key):
-            losses.add(_("A key that is there again: only the first of them counts."), place)
+            losses.add(_("Duplicate key: only the first one is used."), place)
 
 
 KEY_COLUMNS = {
@@ -206,9 +209,7 @@ def iter_map_entries(staging: Staging, losses: Losses, scheme: str) -> Iterator[
     yield from iter_alias_entries(staging)
     for row in staging.query("SELECT * FROM _transports ORDER BY rowid"):
         if row["pattern"] == settings.MAILADMIN_VACATION_DOMAIN:
-            losses.add(
-                _("The answers of people who are away are not in these files."), row["place"]
-            )
+            losses.add(_("Vacation replies are not stored in these files."), row["place"])
             continue
         values = {"pattern": row["pattern"], "transport": row["transport"]}
         yield SourceEntry("transport", values, row["place"])
@@ -254,4 +255,4 @@ def add_mailboxes_of_logins(staging: Staging, losses: Losses) -> None:
     staging.create_index("_mailboxes", "address")
     sql = "SELECT place FROM _logins WHERE address NOT IN (SELECT address FROM _mailboxes)"
     for row in staging.query(sql):
-        losses.add(_("A login without a mailbox is left out."), row["place"])
+        losses.add(_("Login without a mailbox: skipped."), row["place"])

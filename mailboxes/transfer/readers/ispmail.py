@@ -109,10 +109,12 @@ def iter_mailbox_entries(staging: Staging, losses: Losses, scheme: str) -> Itera
 def note_domain_mismatch(row: sqlite3.Row, place: str, losses: Losses) -> None:
     """Note mailboxes whose row names another domain than their address, which counts."""
     if not row["own_domain"]:
-        text = _("The domain of the address is not in the source: mail was never accepted there.")
+        text = _(
+            "The domain of this address is not in the source, so mail to it was never accepted."
+        )
         losses.add(text, place)
     elif (row["domain"] or "").lower() != (split_domain(row["address"]) or "").lower():
-        text = _("The row names another domain than the address, and the address counts.")
+        text = _("The row names another domain than its address. The address is used.")
         losses.add(text, place)
 
 

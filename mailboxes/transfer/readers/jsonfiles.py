@@ -25,7 +25,7 @@ METADATA_KEYS = ("format", "version", "exported")
 @contextmanager
 def open_json_file(text: str) -> Iterator[NumberedLines]:
     if not Path(text).is_file():
-        raise SourceError(_("There is no such file."), text)
+        raise SourceError(_("No such file."), text)
     with open_text_file(text) as lines:
         yield lines
 
@@ -41,7 +41,7 @@ def read(lines: NumberedLines, losses: Losses, table: str | None = None) -> Iter
     else:
         yield from iter_tables(stream)
     if stream.peek():
-        stream.fail(_("Something follows the end."))
+        stream.fail(_("Unexpected data after the end."))
 
 
 def iter_tables(stream: JSONStream) -> Iterator[SourceEntry]:
@@ -49,11 +49,11 @@ def iter_tables(stream: JSONStream) -> Iterator[SourceEntry]:
     while stream.peek() != "}":
         name = stream.read_value()
         if not isinstance(name, str):
-            stream.fail(_("Here should be “%(sign)s”.") % {"sign": '"'})
+            stream.fail(_("Expected “%(sign)s” here.") % {"sign": '"'})
         stream.expect(":")
         if stream.peek() == "[":
             if name not in ROW_TYPES_BY_TABLE:
-                stream.fail(_("There is no table “%(name)s”.") % {"name": name})
+                stream.fail(_("Unknown table “%(name)s”.") % {"name": name})
             yield from iter_table_entries(stream, name)
         else:
             check_metadata(stream, name, stream.read_value())
@@ -63,11 +63,11 @@ def iter_tables(stream: JSONStream) -> Iterator[SourceEntry]:
 
 def check_metadata(stream: JSONStream, name: str, value: Any) -> None:
     if name not in METADATA_KEYS:
-        stream.fail(_("There is no table “%(name)s”.") % {"name": name})
+        stream.fail(_("Unknown table “%(name)s”.") % {"name": name})
     if name == "format" and value != FORMAT_NAME:
-        stream.fail(_("This is not a file of the panel's."))
+        stream.fail(_("This file was not exported by the panel."))
     if name == "version" and value != 1:
-        stream.fail(_("This file is of a later version of the panel."))
+        stream.fail(_("This file was exported by a later version of the panel."))
 
 
 def iter_table_entries(stream: JSONStream, table: str | None) -> Iterator[SourceEntry]:
@@ -76,9 +76,9 @@ def iter_table_entries(stream: JSONStream, table: str | None) -> Iterator[Source
         place = stream.place
         row = stream.read_value()
         if not isinstance(row, dict):
-            stream.fail(_("A row has to be an object: {…}."))
+            stream.fail(_("A row must be an object: {…}."))
         if not is_encodable(row):
-            stream.fail(_("Half a letter (\\ud800 to \\udfff) is no text."))
+            stream.fail(_("Unpaired surrogates (\\ud800 to \\udfff) are not valid text."))
         row_type = ROW_TYPES_BY_TABLE[table or detect_table(row, stream.lines)]
         values = {name: value for name, value in row.items() if name not in IGNORED_COLUMNS}
         yield SourceEntry(row_type.name, values, place)
@@ -111,7 +111,7 @@ class JSONStream:
     def read_more(self, min_size: int = 1) -> bool:
         """Read at least so many more characters if there are; return False at the end."""
         if len(self.text) - self.position > MAX_LINE_BYTES:
-            self.fail(_("This row is longer than any can be."))
+            self.fail(_("This row is too long."))
         chunks = []
         while min_size > 0 and (chunk := self.lines.read_chunk()):
             chunks.append(chunk)
@@ -132,7 +132,7 @@ class JSONStream:
 
     def expect(self, character: str) -> None:
         if self.peek() != character:
-            self.fail(_("Here should be “%(sign)s”.") % {"sign": character})
+            self.fail(_("Expected “%(sign)s” here.") % {"sign": character})
         self.position += 1
 
     def expect_comma_or(self, end: str) -> None:
@@ -140,9 +140,9 @@ class JSONStream:
         if self.peek() == ",":
             self.position += 1
             if self.peek() == end:
-                self.fail(_("Nothing follows the comma."))
+                self.fail(_("Expected another value after the comma."))
         elif self.peek() != end:
-            self.fail(_("Here should be “%(sign)s”.") % {"sign": ","})
+            self.fail(_("Expected “%(sign)s” here.") % {"sign": ","})
 
     def read_value(self) -> Any:
         """Return the next complete value, reading as much as it needs."""
@@ -155,7 +155,7 @@ class JSONStream:
                     len(self.text) - self.position
                 ):  # doubled, else parsing is quadratic
                     continue
-                text = _("This is no JSON: %(error)s.")
+                text = _("The file is not valid JSON: %(error)s.")
                 self.fail(text % {"error": getattr(error, "msg", error)})
             if end == len(self.text) and self.read_more():
                 continue  # it may be a number that is continued

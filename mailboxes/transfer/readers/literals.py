@@ -86,7 +86,7 @@ def parse_bits(token: bytes) -> str:
     """Return the number of `0b1` and `b'1'`."""
     digits = token[2:].rstrip(b"'")
     if len(digits) > MAX_BITS:
-        raise SourceError(_("No number has more than %(most)s bits.") % {"most": MAX_BITS})
+        raise SourceError(_("Numbers can have at most %(most)s bits.") % {"most": MAX_BITS})
     return str(int(digits or b"0", 2))
 
 
@@ -122,7 +122,7 @@ class ValueParser:
         raise self.value_error(token)
 
     def value_error(self, token: SQLToken) -> SourceError:
-        text = _("“%(word)s” is no value that stands there: a dump is read and never executed.")
+        text = _("“%(word)s” is not a literal value. Dumps are read, never executed.")
         return self.scanner.error_here(text, word=describe_token(token))
 
     def parse_value(self) -> Any:
@@ -186,7 +186,7 @@ class ValueParser:
         try:
             return raw.decode(codec)
         except UnicodeDecodeError as error:
-            text = _("The bytes of a text are not %(codec)s, which the dump is said to be in.")
+            text = _("The text is not valid %(codec)s, the character set of the dump.")
             raise self.scanner.error_here(text, codec=codec) from error
 
     def _decode_binary(self, raw: bytes, codec: str = "utf-8") -> str | _Undecodable:

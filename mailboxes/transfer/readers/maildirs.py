@@ -8,5 +8,5 @@ from mailboxes.transfer.entries import Losses
 def note_mbox(path: str | None, place: str, losses: Losses) -> None:
     """Note a path without a slash at its end: Postfix writes an mbox, Dovecot expects a maildir."""
     if path and not path.endswith("/"):
-        text = _("The mail is in one file (mbox): the path is kept, Dovecot has to be told.")
+        text = _("Mail stored in one file (mbox): the path is kept; configure Dovecot for it.")
         losses.add(text, place)

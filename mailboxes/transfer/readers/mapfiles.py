@@ -58,7 +58,7 @@ class MapFiles:
         """Tell whether a line is text, and note it if not: other bytes were read as surrogates."""
         if not any("\ud800" <= letter <= "\udfff" for letter in line):
             return True
-        self.losses.add(_("A line with bytes that are no text is left out."), place)
+        self.losses.add(_("Line that is not valid text: skipped."), place)
         return False
 
     # Lists and maps
@@ -125,7 +125,7 @@ class MapFiles:
                 yield key, value[0].strip() if value else "", place
 
     def _note_unread(self, word: str, parameter: str, line: Line) -> None:
-        text = _("A map that is no list of keys and values is not read.")
+        text = _("Map that is not a list of keys and values: skipped.")
         self.losses.add(text, f"{parameter}: {make_printable(word)} ({self.place_of_line(line)})")
 
     # Files
@@ -150,13 +150,16 @@ class MapFiles:
         found = [other for other in self.list_files() if other.name == path.name]
         names = {"parameter": parameter, "file": make_printable(written)}
         if len(found) != 1:
-            text = _("%(parameter)s names %(file)s, which is not there.")
+            text = _("%(parameter)s names %(file)s, which does not exist.")
             compiled = Path(f"{path}.db")
             if self.is_in_source(compiled) and compiled.exists():
-                text = _("%(parameter)s names %(file)s: its .db is there, its text is not.")
+                text = _(
+                    "%(parameter)s names %(file)s, of which only the .db file exists. The"
+                    " text file is needed."
+                )
             raise SourceError(text % names, self.place_of_line(line))
         names["found"] = self.display_path(found[0])
-        text = _("%(parameter)s names %(file)s, which is not there: %(found)s is read.")
+        text = _("%(parameter)s names %(file)s, which does not exist: %(found)s is read instead.")
         self.losses.add(text % names, self.place_of_line(line))
         return found[0]
 
@@ -165,7 +168,7 @@ class MapFiles:
         paths = []
         for number, path in enumerate(self.folder.rglob("*")):
             if number >= MAX_FILES:
-                raise SourceError(_("That folder holds too many files."), str(self.folder))
+                raise SourceError(_("The folder contains too many files."), str(self.folder))
             if path.is_file() and self.is_in_source(path):
                 paths.append(path)
         return sorted(paths)

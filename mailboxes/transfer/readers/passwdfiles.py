@@ -101,7 +101,7 @@ def parse_login(
     fields = dict(zip(FIELDS, line.split(":", len(FIELDS) - 1), strict=False))
     address = build_address(fields["user"], file.domain)
     if not address:
-        losses.add(_("A login that is no address is left out."), place)
+        losses.add(_("Login that is not an email address: skipped."), place)
         return
     note_unsupported_fields(fields, place, losses)
     quota = parse_quota(fields.get("extra", ""))
@@ -118,11 +118,11 @@ def note_unsupported_fields(fields: dict[str, str], place: str, losses: Losses) 
     for names in sorted(
         {UNSUPPORTED_FIELDS[name] for name in UNSUPPORTED_FIELDS if fields.get(name)}
     ):
-        text = _("What a passwd-file says of one user is not carried over: %(names)s.")
+        text = _("Settings of individual users in the passwd-file: not imported (%(names)s).")
         losses.add(text % {"names": names}, place)
     for word in fields.get("extra", "").split():
         if not QUOTA_RE.fullmatch(word):
-            text = _("What a passwd-file says of one user is not carried over: %(names)s.")
+            text = _("Settings of individual users in the passwd-file: not imported (%(names)s).")
             losses.add(text % {"names": word.partition("=")[0]}, place)
 
 

@@ -71,7 +71,10 @@ def strip_table_prefix(staging: Staging) -> None:
         {name.removesuffix("domain") for name in tables if is_complete_installation(name, tables)}
     )
     if len(prefixes) > 1:
-        text = _("It holds several PostfixAdmins, their prefixes being %(prefixes)s: copy one.")
+        text = _(
+            "The source contains several PostfixAdmin installations, with the prefixes"
+            " %(prefixes)s. Dump only one of them."
+        )
         raise SourceError(text % {"prefixes": ", ".join(f"“{name}”" for name in prefixes)})
     prefix = prefixes[0] if prefixes else ""
     names = {prefix + table: table for table in KNOWN_COLUMNS if table != TRANSPORT_TABLE}
@@ -96,7 +99,7 @@ def note_skipped_tables(staging: Staging, losses: Losses) -> None:
 
 def describe_skipped_table(table: str) -> object:
     if table.startswith(PANEL_TABLE_PREFIXES):
-        return _("What another panel noted for itself is not carried over.")
+        return _("Internal data of another panel: not imported.")
     return SKIPPED_TABLE_NOTES.get(table)
 
 
@@ -129,7 +132,7 @@ class PostfixAdminSource(NamedTuple):
         if name in DATE_COLUMNS and value.startswith(ZERO_DATE):
             return None
         if name in SINGLE_LINE_COLUMNS and re.search(r"[\r\n\t]", value):
-            self.losses.add(_("A text with line ends is made one line."), place)
+            self.losses.add(_("Line breaks in a text: replaced by spaces."), place)
             return " ".join(value.split())
         return value
 
@@ -159,13 +162,13 @@ def note_unsupported_values(source: PostfixAdminSource) -> None:
     staging, losses = source.staging, source.losses
     for table in ("domain", "mailbox", "alias"):
         if staging.has_table(table, *TIMESTAMP_COLUMNS) and (count := staging.count_rows(table)):
-            text = _("When rows were made and changed is not carried over.")
+            text = _("Creation and modification dates: not imported.")
             losses.add(text, format_table_count(table, count), count)
     for table in ("admin", "mailbox"):
         if staging.has_table(table, "token") and (
             count := staging.count_rows(table, "token <> ''")
         ):
-            text = _("Codes for a new password that were sent out are void.")
+            text = _("Password reset codes that were sent become invalid.")
             losses.add(text, format_table_count(table, count), count)
 
 
@@ -206,9 +209,9 @@ def iter_assigned_domains(source: PostfixAdminSource, username: str) -> Iterator
     for row in source.staging.query(sql, [username]):
         place = f"domain_admins, {username}, {row['domain']}"
         if row["active"] == "0":
-            source.losses.add(_("An admin's domain that is switched off is left out."), place)
+            source.losses.add(_("Inactive domain assignment of an admin: skipped."), place)
         elif not (row["known"] or row["domain"] == ALL_DOMAINS):
-            source.losses.add(_("An admin's domain that does not exist is left out."), place)
+            source.losses.add(_("Assignment of a domain that does not exist: skipped."), place)
         elif row["domain"].lower() not in seen:
             seen.add(row["domain"].lower())
             yield row["domain"]
@@ -220,7 +223,7 @@ def note_orphaned_assignments(source: PostfixAdminSource) -> None:
     sql = """SELECT username, domain FROM domain_admins
         WHERE username NOT IN (SELECT username FROM admin WHERE username IS NOT NULL)"""
     for row in source.staging.query(sql):
-        text = _("A domain of an admin who does not exist is left out.")
+        text = _("Domain assignment of an admin who does not exist: skipped.")
         source.losses.add(text, f"domain_admins, {row['username']}, {row['domain']}")
 
 
@@ -247,7 +250,9 @@ def iter_alias_entries(source: PostfixAdminSource) -> Iterator[SourceEntry]:
             target for target in targets if not is_own_vacation_target(address, target)
         ]
         if row["mailbox"] and not other_targets and targets:
-            source.losses.add(_("Mail was answered and not kept: it is kept from now on."), place)
+            source.losses.add(
+                _("Mail was answered but not kept: a copy is now kept in the mailbox."), place
+            )
         if row["mailbox"] and [target.lower() for target in other_targets] in (
             [],
             [address.lower()],
@@ -276,7 +281,7 @@ def iter_vacation_entries(source: PostfixAdminSource) -> Iterator[SourceEntry]:
             is_own_vacation_target(row["email"] or "", goto) for goto in split_goto(row["goto"])
         )
         if values.get("active") != "0" and not is_used:
-            text = _("A vacation that got no mail to answer is switched off.")
+            text = _("Vacation reply that received no mail: imported as inactive.")
             source.losses.add(text, place)
             values["active"] = "0"
         yield SourceEntry("vacation", values, place)
@@ -301,7 +306,7 @@ def iter_app_password_entries(source: PostfixAdminSource) -> Iterator[SourceEntr
     for row in source.rows("mailbox_app_password"):
         place = f"mailbox_app_password, id {row['id']}"
         if row["username"] is None:
-            source.losses.add(_("A password of no mailbox is left out."), place)
+            source.losses.add(_("App password without a mailbox: skipped."), place)
             continue
         values = {"mailbox": row["username"]} | source.imported_values(
             "mailbox_app_password", row, place

@@ -53,12 +53,12 @@ REQUIRED_COLUMNS = {
 }
 # Tables that are not imported, and the note on each
 SKIPPED_TABLE_NOTES = {
-    "log": gettext_lazy("The log stays where it is."),
+    "log": gettext_lazy("The log: not imported."),
     "vacation_notification": gettext_lazy(
-        "Who has had an answer is not carried over: everybody gets one anew."
+        "Record of senders who got a vacation reply: not imported; each sender gets a new reply."
     ),
-    "quota": gettext_lazy("What mailboxes hold is not carried over: Dovecot counts anew."),
-    "quota2": gettext_lazy("What mailboxes hold is not carried over: Dovecot counts anew."),
-    "config": gettext_lazy("The settings of PostfixAdmin itself are not carried over."),
-    "admin_preferences": gettext_lazy("The settings of PostfixAdmin itself are not carried over."),
+    "quota": gettext_lazy("Quota usage: not imported; Dovecot counts it again."),
+    "quota2": gettext_lazy("Quota usage: not imported; Dovecot counts it again."),
+    "config": gettext_lazy("Settings of PostfixAdmin itself: not imported."),
+    "admin_preferences": gettext_lazy("Settings of PostfixAdmin itself: not imported."),
 }

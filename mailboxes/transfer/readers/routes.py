@@ -79,8 +79,10 @@ def unique_targets(targets: Iterable[str]) -> list[str]:
 def find_alias_error(address: str, targets: list[str]) -> str:
     """Return why Postfix cannot use this alias, or an empty string."""
     if "@" not in address:
-        return _("It is no address: Postfix would take the name for a domain without mailboxes.")
-    return "" if targets else _("It leads nowhere.")
+        return _(
+            "This is not an email address: Postfix would treat it as a domain without mailboxes."
+        )
+    return "" if targets else _("It has no target.")
 
 
 # Transports
@@ -120,7 +122,7 @@ def note_catch_alls(
         LEFT JOIN {aliases} a ON a.address = m.{column}
         WHERE a.address IS NULL AND c.goto <> m.{column}"""  # noqa: S608
     for row in staging.query(sql):
-        text = _("A catch-all took the mail of a mailbox: from now on the mailbox has it.")
+        text = _("A catch-all took the mail of a mailbox. From now on, the mailbox receives it.")
         losses.add(text, row["address"])
 
 

@@ -43,7 +43,7 @@ class SessionVariables:
 
     def set_charset(self, charset: str) -> None:
         if charset not in CODECS:
-            text = _("The dump is written in %(charset)s, which is not read: take utf8mb4.")
+            text = _("The character set %(charset)s of the dump is not supported. Use utf8mb4.")
             raise self.scanner.error_here(text, charset=charset)
         self.value_parser.codec = CODECS[charset]
 

@@ -12,7 +12,7 @@ from mailboxes.transfer.entries import SourceError
 BLOCK_SIZE = 1 << 20
 LOOKAHEAD_BYTES = 1 << 16  # no word and no number is longer
 MAX_STRING_BYTES = 16 << 20
-TOO_LONG_MESSAGE = gettext_lazy("A value is longer than any that a mail system keeps.")
+TOO_LONG_MESSAGE = gettext_lazy("This value is too long.")
 BACKSLASH = ord("\\")
 MAX_SERVER_VERSION = 999999  # comments for this version are executed by no server
 

@@ -42,7 +42,7 @@ class Staging:
         """Create a table; raise SourceError if it exists, or has names that no table can have."""
         table, columns = table.lower(), [column.lower() for column in columns]
         if table in self._columns:
-            text = _("The table %(table)s is there twice: copy one database alone.")
+            text = _("The table %(table)s exists twice. Dump only one database.")
             raise SourceError(text % {"table": table})
         check_names([table, *columns])
         texts = ", ".join(f"{quote_identifier(column)} TEXT COLLATE NOCASE" for column in columns)
@@ -104,7 +104,7 @@ class Staging:
 
     def note_undecodable_row(self, place: str) -> None:
         """Note a row that was left out, since a value of it has bytes that are not text."""
-        self.losses.add(_("A row with bytes that are no text is left out."), place)
+        self.losses.add(_("Row that is not valid text: skipped."), place)
 
     # Reading
 
@@ -145,7 +145,9 @@ def wrap_sqlite_errors() -> Iterator[None]:
 def check_names(names: Iterable[str]) -> None:
     for name in names:
         if not name.isprintable() or not 0 < len(name) <= MAX_NAME_LENGTH:
-            raise SourceError(_("No table and no column is called “%(name)s”.") % {"name": name})
+            raise SourceError(
+                _("“%(name)s” cannot be the name of a table or column.") % {"name": name}
+            )
 
 
 def quote_identifier(name: str) -> str:
@@ -166,11 +168,13 @@ def check_schema(staging: Staging, system: str, required: Mapping[str, Iterable[
     """Raise SourceError unless these tables exist, each with these columns."""
     for table, columns in required.items():
         if not staging.has_table(table):
-            text = _("This is no %(system)s database: it has no table %(table)s.")
+            text = _("This is not a valid %(system)s database: the table %(table)s is missing.")
             raise SourceError(text % {"system": system, "table": table})
         for column in columns:
             if not staging.has_table(table, column):
-                text = _("This is no %(system)s database: %(table)s has no column %(column)s.")
+                text = _(
+                    "This is not a valid %(system)s database: %(table)s has no column %(column)s."
+                )
                 raise SourceError(text % {"system": system, "table": table, "column": column})
 
 
@@ -185,11 +189,11 @@ def note_unknown_columns(
     for table, columns in staging.tables().items():
         for column in columns:
             if table in known and column not in known[table]:
-                text = _("A column that the system does not know is left out.")
+                text = _("Unknown column: skipped.")
                 losses.add(text, f"{table}.{column}")
     for table, count in staging.skipped_tables.items():
         losses.add(
-            _("A table that the system does not know is left out."),
+            _("Unknown table: skipped."),
             format_table_count(table, count),
         )
 

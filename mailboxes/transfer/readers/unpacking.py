@@ -24,7 +24,9 @@ MAX_DIRECTORY_BYTES = 3 * 2**20  # of a zip's list of files
 END_RECORD_BYTES = 2**16 + 22  # at the end of a zip, with the position of its list of files
 MAX_DEPTH = 40  # folders within folders
 BLOCK_SIZE = 2**20
-TOO_LARGE_MESSAGE = gettext_lazy("Unpacked this is larger than any mail server's configuration.")
+TOO_LARGE_MESSAGE = gettext_lazy(
+    "The unpacked archive is too large for a mail server configuration."
+)
 ARCHIVE_ERRORS = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
     *(EOFError, OSError, ValueError, RuntimeError),  # RuntimeError: it needs a password
@@ -38,7 +40,7 @@ def unpack_to_temporary_folder(path: str | Path) -> Iterator[Path]:
         try:
             unpack(Path(path), Path(folder))
         except ARCHIVE_ERRORS as error:
-            text = _("This archive cannot be read: %(error)s.")
+            text = _("The archive cannot be read: %(error)s.")
             raise SourceError(text % {"error": error}, Path(path).name) from error
         yield Path(folder)
 
@@ -123,5 +125,5 @@ def build_member_path(name: str, path: Path) -> Path:
     path_parts = PurePosixPath(name.replace("\\", "/")).parts
     parts = [part for part in path_parts if part not in ("/", ".")]
     if not parts or ".." in parts or "\0" in name or len(parts) > MAX_DEPTH:
-        raise SourceError(_("“%(name)s” leads out of the archive.") % {"name": name}, path.name)
+        raise SourceError(_("“%(name)s” points outside the archive.") % {"name": name}, path.name)
     return Path(*parts)

@@ -15,7 +15,7 @@ class AddressRowType(RowType):
     def clean_row(self, values: RowValues) -> RowValues:
         local_part, domain = self.split_address(values)
         if values.get("domain") not in (None, domain):
-            raise ValidationError(_("The address is not in the domain beside it."))
+            raise ValidationError(_("The address does not match the domain next to it."))
         key = f"{'' if local_part == '*' else local_part}@{domain}"
         return values | {self.address_column: key, "local_part": local_part, "domain": domain}
 
@@ -25,13 +25,13 @@ class AddressRowType(RowType):
             local_part, at, domain = address.rpartition("@")
             if not at:
                 raise ValidationError(
-                    _("“%(value)s” is not an address."), params={"value": address}
+                    _("“%(value)s” is not a valid email address."), params={"value": address}
                 )
         else:
             local_part = values.get("local_part", "").lower()
             domain = values.get("domain", "")
             if not local_part or not domain:
-                raise ValidationError(_("There is no address."))
+                raise ValidationError(_("The address is missing."))
         validate_domain(domain)
         local_part = self.clean_local_part(local_part)
         return local_part, domain

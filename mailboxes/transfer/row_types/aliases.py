@@ -109,7 +109,7 @@ class AliasRowType(AddressRowType):
                 and alias.goto != alias.pk
                 and self.values_from_row(alias)["goto"] != row.get("goto")
             ):
-                raise ValidationError(_("%(key)s leads elsewhere by now."), params={"key": key})
+                raise ValidationError(_("%(key)s has other targets now."), params={"key": key})
             if "goto" in row:
                 set_forwarding(changes, key, row["goto"], key in row["goto"])
             if texts := {name: row[name] for name in self.text_columns if row.get(name)}:

@@ -128,14 +128,14 @@ class RowType:
 
     def has_value(self, name: str, value: Any) -> bool:
         if name not in self.columns:
-            raise ValidationError(_("There is no such column."))
+            raise ValidationError(_("Unknown column."))
         return value is not None and (
             value != "" or isinstance(self.columns[name], ClearableLineField)
         )
 
     def clean_value(self, name: str, value: Any) -> Any:
         if isinstance(value, (list, dict)) and not isinstance(self.columns[name], NameListField):
-            raise ValidationError(_("This has to be one value."))
+            raise ValidationError(_("This must be a single value."))
         value = self.columns[name].clean(value)
         model_field = self.get_model_field(name)
         error = model_field and isinstance(value, str) and find_column_error(model_field, value)
@@ -163,12 +163,12 @@ class RowType:
         if "password_hash" in values:
             values["password"] = values.pop("password_hash")
         if len({"raw_password", "password"} & set(values)) == 2:
-            raise ValidationError(_("Either a password or its hash, not both."))
+            raise ValidationError(_("Enter a password or a password hash, not both."))
         return values
 
     def validate_password(self, password: str) -> None:
         if passwords.is_hash_like(password):
-            text = _("password: This is a hash. Hashes belong in the column password_hash.")
+            text = _("password: This is a password hash. Use the column password_hash for hashes.")
             raise ValidationError(text)
         try:
             passwords.validate_password(password)
@@ -178,7 +178,7 @@ class RowType:
     def check_required_columns(self, values: RowValues, columns: Iterable[str]) -> None:
         """Raise ValidationError if one of the columns has no value."""
         if missing := [name for name in columns if values.get(name) in (None, "")]:
-            text = _("These columns are missing: %(names)s.")
+            text = _("Missing columns: %(names)s.")
             raise ValidationError(text, params={"names": ", ".join(missing)})
 
     def check_key_columns(self, values: RowValues) -> None:

@@ -75,7 +75,7 @@ class YesNoField(forms.Field):
             return BOOLEAN_VALUES[str(value).strip().lower()]
         except KeyError as error:
             raise ValidationError(
-                _("“%(value)s” is neither 1 nor 0."), params={"value": value}
+                _("“%(value)s” must be 1 or 0."), params={"value": value}
             ) from error
 
 
@@ -105,7 +105,7 @@ class NameListField(forms.Field):
         if isinstance(value, str):
             value = split_goto(value.replace("\n", ",").replace("\r", ","))
         if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-            raise ValidationError(_("This has to be a list of names."))
+            raise ValidationError(_("This must be a list of names."))
         return [name.strip() for name in value]
 
     def validate(self, value: Any) -> None:
@@ -130,7 +130,7 @@ class PostfixAdminDateTimeField(forms.Field):
                 parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
             )
         except (ValueError, OverflowError) as error:
-            message = _("“%(value)s” is no date and time.")
+            message = _("“%(value)s” is not a date and time.")
             raise ValidationError(message, params={"value": text}) from error
 
 

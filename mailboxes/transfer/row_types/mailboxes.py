@@ -42,9 +42,9 @@ class QuotaMegabytesField(forms.DecimalField):
     def clean(self, value: Any) -> int:
         megabytes = super().clean(value)
         if -1 < megabytes < 0:
-            raise ValidationError(_("Between -1 and 0 there is nothing."))
+            raise ValidationError(_("Enter -1, 0 or a positive number."))
         if megabytes and not megabytes_to_bytes(megabytes):
-            raise ValidationError(_("This is less than a byte, and 0 would be unlimited."))
+            raise ValidationError(_("This is less than one byte, and 0 would mean unlimited."))
         return megabytes_to_bytes(megabytes)
 
 
@@ -83,7 +83,7 @@ class MailboxRowType(AddressRowType):
         if "quota_bytes" in values:
             values["quota"] = values.pop("quota_bytes")
         if ".." in values.get("maildir", "").split("/"):
-            raise ValidationError(_("A maildir cannot lead out of the mail's folder."))
+            raise ValidationError(_("A maildir must be inside the mail directory."))
         return values
 
     def to_file_values(self, values: RowValues) -> RowValues:

@@ -57,7 +57,7 @@ class RelatedRowType(RowType):
     def edit(self, changes: Changes, key: str, values: RowValues) -> None:
         row = self.find_existing_rows([key]).get(fold(key))
         if row is None:
-            raise ValidationError(_("%(key)s does not exist any more."), params={"key": key})
+            raise ValidationError(_("%(key)s no longer exists."), params={"key": key})
         attributes = self.to_model_attributes(omit_keys(values, *self.key_columns))
         related_services.edit_related_row(changes, row, attributes, self.log_action)
 
@@ -197,7 +197,7 @@ class DkimSigningRowType(RelatedRowType):
         ).first()
         if dkim_key is None:
             raise ValidationError(
-                _("There is no DKIM key %(selector)s of %(domain_name)s."), params=values
+                _("The DKIM key %(selector)s of %(domain_name)s does not exist."), params=values
             )
         return {"author": values["author"], "dkim_id": dkim_key.pk}
 

@@ -25,7 +25,7 @@ from mailboxes.transfer.row_types.fields import (
 class VacationRowType(RowType):
     name = "vacation"
     table = "vacations"
-    title = _("vacations")
+    title = _("vacation replies")
     model = Vacation
     extra_columns = {
         "email": AddressKeyField(),

@@ -200,7 +200,7 @@ def test_a_sqlite_file_is_read_unchanged(file):
 
 def test_a_missing_sqlite_file_is_refused_and_not_created(tmp_path):
     missing = tmp_path / "none.sqlite3"
-    assert refusal(f"sqlite://{missing}") == f"{missing}: There is no such file."
+    assert refusal(f"sqlite://{missing}") == f"{missing}: No such file."
     assert not missing.exists()
     missing.write_text("no database, but long enough to be taken for one" * 30)
     assert "not a database" in refusal(f"sqlite://{missing}")

@@ -266,7 +266,7 @@ def test_bytes_invalid_in_the_charset_are_refused_with_their_line(dump):
     assert refusal(path).startswith("dump.sql, line 4: The bytes of a text are not utf-8")
     path = dump("SET NAMES gbk;\n" + USERS)
     assert refusal(path) == (
-        "dump.sql, line 1: The dump is written in gbk, which is not read: take utf8mb4."
+        "dump.sql, line 1: The character set gbk of the dump is not supported. Use utf8mb4."
     )
 
 
@@ -312,7 +312,7 @@ def test_a_damaged_or_foreign_file_is_refused_with_a_reason(dump, tmp_path):
 
 def test_a_duplicate_table_is_refused(dump):
     assert refusal(dump(USERS * 2)) == (
-        "dump.sql, line 2: The table users is there twice: copy one database alone."
+        "dump.sql, line 2: The table users exists twice. Dump only one database."
     )
 
 

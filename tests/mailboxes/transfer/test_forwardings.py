@@ -134,7 +134,7 @@ def test_only_the_transport_table_is_optional(sample):
     )
     assert "transport" not in Read("forwardings", sample).kinds
     sample.write_text(text.replace("`forwardings`", "`others`"))
-    with pytest.raises(SourceError, match="it has no table forwardings"):
+    with pytest.raises(SourceError, match="the table forwardings is missing"):
         Read("forwardings", sample)
 
 

@@ -180,7 +180,7 @@ def test_a_missing_file_is_reported_with_its_parameter(etc):
     folder = main_cf(etc, "virtual/mailbox/domains", "virtual/hosted")
     assert refusal(folder) == (
         "main.cf, line 8: virtual_mailbox_domains names /etc/postfix/virtual/hosted,"
-        " which is not there."
+        " which does not exist."
     )
     (folder / "virtual/hosted.db").touch()
     assert "its .db is there, its text is not" in refusal(folder)
@@ -325,7 +325,7 @@ def test_a_main_cf_without_files_is_refused(tmp_path, text):
 
 
 def test_missing_paths_and_other_files_are_refused(tmp_path, etc):
-    assert refusal(tmp_path / "none") == f"{tmp_path}/none: There is no such file or folder."
+    assert refusal(tmp_path / "none") == f"{tmp_path}/none: No such file or folder."
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "Nothing there" in refusal(empty)

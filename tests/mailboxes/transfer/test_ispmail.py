@@ -144,7 +144,9 @@ def test_a_database_without_the_expected_tables_is_refused(sample, table):
     sample.write_text(sample.read_text().replace(table, "other"))
     with pytest.raises(SourceError) as refused:
         Read("ispmail", sample)
-    assert str(refused.value) == f"This is no ISPmail database: it has no table {table}."
+    assert (
+        str(refused.value) == f"This is not a valid ISPmail database: the table {table} is missing."
+    )
 
 
 def test_a_table_without_the_expected_columns_is_refused(sample):

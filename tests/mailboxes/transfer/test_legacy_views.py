@@ -110,11 +110,11 @@ def test_views_are_created_once_and_removed_again(old, system):
     assert sorted(old.tables()) == sorted(there)
     made = old.rows("SHOW GLOBAL STATUS LIKE 'Com_create_view'")
     said = run(system, "--database", old.name)
-    assert set(verbs(said).values()) == {"as it was"}
+    assert set(verbs(said).values()) == {"unchanged"}
     assert old.rows("SHOW GLOBAL STATUS LIKE 'Com_create_view'") == made
     assert set(verbs(run(system, "--database", old.name, "--drop")).values()) == {"removed"}
     assert old.tables() == []
-    assert set(verbs(run(system, "--database", old.name, "--drop")).values()) == {"was not there"}
+    assert set(verbs(run(system, "--database", old.name, "--drop")).values()) == {"did not exist"}
 
 
 def test_without_a_name_they_are_in_the_panels_own_database(panel):
@@ -164,9 +164,9 @@ def test_a_view_with_another_definition_is_recreated(old, settings):
     run("ispmail", "--database", old.name)
     settings.MAILADMIN_VACATION_DOMAIN = "away.example"
     assert verbs(run("ispmail", "--database", old.name)) == {
-        "virtual_domains": "as it was",
-        "virtual_users": "as it was",
-        "virtual_aliases": "made anew",
+        "virtual_domains": "unchanged",
+        "virtual_users": "unchanged",
+        "virtual_aliases": "created again",
     }
 
 
@@ -175,8 +175,8 @@ def test_a_view_with_invoker_security_is_recreated(old):
     run("forwardings", "--database", old.name)
     text = definition(old, "users")
     old.execute(f"ALTER SQL SECURITY INVOKER VIEW users AS {text}")
-    assert verbs(run("forwardings", "--database", old.name))["users"] == "made anew"
-    assert verbs(run("forwardings", "--database", old.name))["users"] == "as it was"
+    assert verbs(run("forwardings", "--database", old.name))["users"] == "created again"
+    assert verbs(run("forwardings", "--database", old.name))["users"] == "unchanged"
 
 
 @pytest.mark.parametrize("name", ["nowhere", "a`b", "x; DROP TABLE alias", "'", "🐎", " "])
@@ -191,7 +191,7 @@ def test_a_database_may_have_any_name(mariadb, accounts):
     mariadb.execute(f"CREATE DATABASE `{quoted}`")
     try:
         mariadb.execute(run("forwardings", "--database", name, *accounts))
-        assert set(verbs(run("forwardings", "--database", name)).values()) == {"as it was"}
+        assert set(verbs(run("forwardings", "--database", name)).values()) == {"unchanged"}
         run("forwardings", "--database", name, "--drop")
     finally:
         mariadb.execute(f"DROP DATABASE `{quoted}`")
@@ -217,7 +217,7 @@ def test_wrong_usage_is_distinguished_from_a_refusal(panel, arguments):
 def test_views_are_refused_on_sqlite(tmp_path):
     status, error, _said = run_alone(f"sqlite://{tmp_path}/panel.sqlite3", "ispmail")
     assert status == 1
-    assert error == "CommandError: Views for older map files are for MySQL and MariaDB alone.\n"
+    assert error == "CommandError: Compatibility views are available for MySQL and MariaDB only.\n"
 
 
 def test_an_unmigrated_database_is_reported(mariadb, old):

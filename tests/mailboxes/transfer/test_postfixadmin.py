@@ -178,7 +178,9 @@ def test_a_database_without_the_expected_tables_is_refused(tmp_path, table):
     path.write_text(text)
     with pytest.raises(SourceError) as refused:
         Read("postfixadmin", path)
-    assert str(refused.value) == f"This is no PostfixAdmin database: it has no table {table}."
+    assert str(refused.value) == (
+        f"This is not a valid PostfixAdmin database: the table {table} is missing."
+    )
 
 
 # Every version

@@ -174,7 +174,7 @@ class RevertTests(TransferWorld):
 
     def test_an_import_is_reverted_once(self):
         plan = self.revert_plan(self.imported("username\nann@example.org\n"))
-        with self.assertRaisesMessage(ValidationError, "taken back"):
+        with self.assertRaisesMessage(ValidationError, "undone"):
             self.revert_plan(plan)
 
     def test_an_alias_domain_and_its_transport_are_reverted(self):
