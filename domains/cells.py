@@ -6,14 +6,15 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.formats import number_format
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.translation import gettext as _
 
 from domains.patterns import find_service_problem
 from mailadmin.formatting import format_limit, format_megabytes, format_size
-from mailadmin.tables.cells import RowRenderer, render_meter
+from mailadmin.tables.cells import RowRenderer, render_key_cell, render_meter
 
-COUNT_HTML = '<a class="text-reset" href="{}?{}">{}</a> <small>/ {}</small>'
+BADGE_HTML = ' <span class="badge">{}</span>'
+COUNT_HTML = '<a href="{}?{}">{}</a> <small>/ {}</small>'
 
 
 def render_count_cell(relation: str, renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
@@ -27,16 +28,14 @@ def render_count_cell(relation: str, renderer: RowRenderer, row: Any, name: str,
     )
 
 
-BROKEN_TRANSPORT_HTML = (
-    '<span class="textcell">{}</span> <span class="badge text-bg-danger" title="{}">{}</span>'
-)
+BROKEN_TRANSPORT_HTML = '{} <span class="badge fail" title="{}">{}</span>'
 
 
 def render_transport_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """Return the transport, marked if its service does not exist."""
     problem = find_service_problem(value.partition(":")[0])
     if not problem:
-        return format_html('<span class="textcell">{}</span>', value)
+        return escape(value)
     return format_html(BROKEN_TRANSPORT_HTML, value, problem, _("cannot work"))
 
 
@@ -49,8 +48,21 @@ def render_domain_quota_cell(renderer: RowRenderer, row: Any, name: str, value: 
     limit = format_megabytes(row.quota) if row.quota > 0 else format_limit(row.quota)
     assigned = row.state.quota_assigned
     return format_html(
-        "<div>{} <small>/ {}</small>{}</div>",
+        '<span class="usage">{}{} <small>/ {}</small></span>',
+        render_meter(assigned, row.quota_size, _("Quota assigned")) if row.quota > 0 else "",
         format_size(assigned),
         limit,
-        render_meter(assigned, row.quota_size, _("Quota assigned")) if row.quota > 0 else "",
     )
+
+
+def render_domain_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    """Return the link to a domain, marked if this server is its backup MX."""
+    link = render_key_cell(renderer, row, name, value)
+    return link + format_html(BADGE_HTML, _("backup MX")) if row.backupmx else link
+
+
+def render_assigned_domains_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    """Return how many domains an admin has."""
+    if row.superadmin:
+        return format_html(BADGE_HTML, _("superadmin"))
+    return number_format(row.domain_count)

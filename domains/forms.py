@@ -20,6 +20,7 @@ from mailadmin.tables.form_fields import (
     RowChoiceMixin,
     UntruncatedCharField,
 )
+from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
 
 LIMIT_HELP = _("0 is unlimited, -1 allows none.")
@@ -36,6 +37,12 @@ class DomainChoiceField(RowChoiceMixin, DomainFormField):
 
 class BaseDomainForm(TableForm):
     """The columns of a domain; mailboxes has fields for what is created with it."""
+
+    sections: Sequence[Section] = (
+        Section(_("Domain"), ("domain", "description", "active")),
+        Section(_("Limits"), ("mailboxes", "aliases", "maxquota", "quota"), LIMIT_HELP),
+        Section(_("Advanced"), ("transport", "backupmx", "password_expiry"), is_advanced=True),
+    )
 
     create_only_fields: Sequence[str] = ("domain",)
 
@@ -80,13 +87,12 @@ class BaseDomainForm(TableForm):
 
     def _configure_limit(self, name: str) -> None:
         field = self.fields[name]
-        field.help_text = LIMIT_HELP
         lowest = min(-1, getattr(self.instance, name))  # PostfixAdmin accepted lower ones
         field.validators += [
             min_value_validator(lowest),
             max_value_validator(MAX_QUOTA_MB if "quota" in name else 2**31 - 1),
         ]
-        field.widget.attrs |= {"min": -1}
+        field.widget.attrs |= {"min": -1, "data-unit": "MB" if "quota" in name else ""}
 
     def _get_transport_choices(self) -> list[tuple[str, str]]:
         names = dict.fromkeys(
@@ -144,6 +150,12 @@ class AliasDomainForm(TableForm):
 
 class AdminForm(NewPasswordMixin, TableForm):
     """An admin, their password and domains."""
+
+    sections = (
+        Section(_("Identity"), ("username", "active")),
+        Section(_("Password"), ("password", "password2")),
+        Section(_("Permissions"), ("superadmin", "domains")),
+    )
 
     create_only_fields = ("username",)
 

@@ -63,8 +63,8 @@ class Domain(TimestampedModel):
     description = CharField(_("description"), max_length=255, blank=True, default="")
     aliases = models.IntegerField(_("aliases"), default=0, db_default=0)
     mailboxes = models.IntegerField(_("mailboxes"), default=0, db_default=0)
-    maxquota = models.BigIntegerField(_("maximum quota per mailbox (MB)"), default=0, db_default=0)
-    quota = models.BigIntegerField(_("domain quota (MB)"), default=0, db_default=0)
+    maxquota = models.BigIntegerField(_("maximum quota per mailbox"), default=0, db_default=0)
+    quota = models.BigIntegerField(_("domain quota"), default=0, db_default=0)
     transport = Latin1CharField(_("transport"), max_length=255, blank=True, default="virtual")
     backupmx = models.BooleanField(_("backup MX"), default=False, db_default=False)
     password_expiry = models.IntegerField(

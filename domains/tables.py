@@ -8,7 +8,6 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Count, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
-from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -61,15 +60,16 @@ class BaseDomainTable(Table):
     icon = "globe2"
     menu_position = 10
     columns = [
-        Column("domain", _("Domain"), "domain_key"),
+        Column("domain", _("Domain"), cells.render_domain_key_cell),
         "description",
         Column("mailboxes", _("Mailboxes"), cells.render_mailbox_count_cell),
         Column("aliases", _("Aliases"), cells.render_alias_count_cell),
         Column("quota", _("Quota assigned"), cells.render_domain_quota_cell),
-        "backupmx",
-        "active",
         "modified",
     ]
+    card_columns = ("mailboxes", "aliases")
+    detail_url_name = "domain"
+    new_label = _("New domain")
     search_fields = ["domain", "description"]
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.SUPERADMIN)
     toggles = {"active": _("active"), "backupmx": _("backup MX")}
@@ -101,9 +101,6 @@ class BaseDomainTable(Table):
             return error.messages
         return []
 
-    def url_after_save(self, row: Any) -> str:
-        return reverse("domain", args=[row.pk])
-
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
         return old_mail_notices(row) if is_new else []
 
@@ -118,9 +115,10 @@ class AliasDomainTable(Table):
         Column("alias_domain", _("Alias domain"), "key"),
         "target_domain",
         "description",
-        "active",
         "modified",
     ]
+    card_columns = ("target_domain",)
+    new_label = _("New alias domain")
     search_fields = ["alias_domain__domain", "target_domain__domain", "description"]
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS) | {"import": Role.SUPERADMIN}
     export_roles = dict.fromkeys(
@@ -151,11 +149,12 @@ class AdminTable(Table):
     menu_position = 60
     columns = [
         "username",
-        Column("domains", _("Domains"), "domains/cells/assigned.html"),
-        "superadmin",
-        "active",
+        Column("domains", _("Domains"), cells.render_assigned_domains_cell),
         "modified",
     ]
+    card_columns = ("domains",)
+    detail_url_name = "admin"
+    new_label = _("New admin")
     search_fields = ["username"]
     roles = dict.fromkeys(["list", "export", *WRITE_SCREENS], Role.SUPERADMIN)
     toggles = {"active": _("active")}
@@ -214,9 +213,10 @@ class TransportTable(Table):
         "pattern",
         Column("transport", _("Transport"), cells.render_transport_cell),
         "description",
-        "active",
         "modified",
     ]
+    card_columns = ("transport",)
+    new_label = _("New transport")
     search_fields = ["pattern", "transport", "description"]
     roles = dict.fromkeys(["list", "export", *WRITE_SCREENS], Role.SUPERADMIN)
     export_roles = dict.fromkeys(

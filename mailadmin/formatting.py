@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import functools
+import itertools
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mailadmin.changes.models import Change
 
 DATETIME_RE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+MAX_SUMMARY_VALUES = 2
 ICON_DIR = settings.BASE_DIR / "static/vendor/bootstrap-icons-1.13.2/icons"
 
 
@@ -112,6 +114,19 @@ def iter_change_values(change: "Change") -> Iterator[tuple[str | Promise, Any, A
                 yield label, format_change_value(old), format_change_value(new)
             case _:
                 yield label, _("(secret)"), _("(secret)")
+
+
+def change_verb(verb: str) -> str:
+    """Return what happened to a row, for display; other verbs as they are stored."""
+    return {"create": _("Created"), "edit": _("Changed"), "delete": _("Deleted")}.get(verb, verb)
+
+
+def summarize_change(change: "Change") -> str:
+    """Return the first values that an edit changed, in a line."""
+    if change.verb != "edit":
+        return ""
+    values = itertools.islice(iter_change_values(change), MAX_SUMMARY_VALUES)
+    return "; ".join(f"{label} {old or '–'} → {new or '–'}"[:80] for label, old, new in values)
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, 
 from mailadmin.api.models import RequestCount, StoredResponse, Token
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.jobs.models import Job, JobKeys, WorkerHeartbeat
+from mailadmin.tables.models import SavedFilter
 
 __all__ = [
     "Change",
@@ -14,6 +15,7 @@ __all__ = [
     "Log",
     "LoginFailure",
     "RequestCount",
+    "SavedFilter",
     "SessionEpoch",
     "StoredResponse",
     "Token",

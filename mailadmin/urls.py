@@ -5,19 +5,28 @@ from django.urls import path, re_path
 from django.views.i18n import set_language
 
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
-from domains.views import DomainPickerView
+from domains.views import AdminDetailView, DomainAdminsView, DomainPickerView
 from mailadmin import registry
+from mailadmin.accounts.view_as import ViewAsStopView, ViewAsView
 from mailadmin.accounts.views import LoginCodeView, LoginView, LogoutView
 from mailadmin.api.document import OpenApiDocumentView
 from mailadmin.api.jobs import TokenJobView
 from mailadmin.api.resources import resource_urls
 from mailadmin.api.views import ApiReferenceView, TokenDeleteView, TokenListView, api_not_found
+from mailadmin.design import DesignView
 from mailadmin.error_pages import bad_request, forbidden, not_found, server_error
 from mailadmin.jobs import views as jobs
 from mailadmin.observability.views import HealthView, MetricsView, ReadinessView
 from mailadmin.tables.urls import table_urls
+from mailadmin.tables.views.saved_filters import SavedFilterCreateView, SavedFilterDeleteView
 from mailboxes.dashboard import search
 from mailboxes.dashboard.views import DashboardView
+from mailboxes.detail import (
+    AddressRouteView,
+    AliasDetailView,
+    MailboxDetailView,
+    MailboxReadyView,
+)
 from mailboxes.mailserver.views import (
     ExplainApiView,
     ExplainView,
@@ -38,6 +47,11 @@ urlpatterns = [
     path("readyz", ReadinessView.as_view(), name="readyz"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("language/", login_not_required(set_language), name="set_language"),
+    path("view-as/", ViewAsView.as_view(), name="view-as"),
+    path("view-as/stop/", ViewAsStopView.as_view(), name="view-as-stop"),
+    path("design/", DesignView.as_view(), name="design"),
+    path("filters/", SavedFilterCreateView.as_view(), name="saved-filters"),
+    path("filters/<int:pk>/delete/", SavedFilterDeleteView.as_view(), name="saved-filter-delete"),
     path("search/", search.SearchView.as_view(), name="search"),
     path("explain/", ExplainView.as_view(), name="explain"),
     path("api/v1/openapi.json", OpenApiDocumentView.as_view(), name="api-document"),
@@ -63,11 +77,17 @@ urlpatterns = [
     path("mailboxes/room/", QuotaHintView.as_view(), name="quota-hint"),
     path("mailboxes/<key:key>/forwarding/", ForwardingView.as_view(), name="mailbox-forwarding"),
     path("mailboxes/<key:key>/vacation/", VacationView.as_view(), name="mailbox-vacation"),
+    path("mailboxes/<key:key>/ready/", MailboxReadyView.as_view(), name="mailbox-ready"),
+    path("addresses/<key:key>/route/", AddressRouteView.as_view(), name="address-route"),
     path("mailboxes/<key:key>/seen/", MailboxProbeView.as_view(), name="mailbox-seen"),
     *(url for table in registry.menu() for url in resource_urls(table)),
     re_path("^api/", api_not_found, name="api-not-found"),
     *(url for table in registry.menu() for url in table_urls(table)),
+    path("domains/<key:key>/admins/", DomainAdminsView.as_view(), name="domain-admins"),
     path("domains/<key:key>/", search.DomainDetailView.as_view(), name="domain"),
+    path("mailboxes/<key:key>/", MailboxDetailView.as_view(), name="mailbox"),
+    path("aliases/<key:key>/", AliasDetailView.as_view(), name="alias"),
+    path("admins/<key:key>/", AdminDetailView.as_view(), name="admin"),
 ]
 
 handler400 = bad_request

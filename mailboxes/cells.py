@@ -1,59 +1,77 @@
-"""Cells of the list of mailboxes: quota and forwarding."""
+"""Cells of the lists of mailboxes and aliases."""
 
 from typing import Any
 
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.translation import gettext as _
 
-from mailadmin.formatting import format_limit, format_size, key_url
-from mailadmin.tables.cells import RowRenderer, render_meter
+from mailadmin.formatting import format_limit, format_size, key_url, unicode_address
+from mailadmin.tables.cells import RowRenderer, render_key_cell, render_meter
 from mailboxes.models import Alias
 
-VACATION_BADGE_HTML = '<a class="badge text-bg-info text-decoration-none" href="{}">{}</a> '
-MISSING_ALIAS_HTML = (
-    '<div class="goto">{}<span class="badge text-bg-warning" title="{}">{}</span></div>'
-)
-UNDELIVERABLE_BADGE_HTML = '<span class="badge text-bg-warning" title="{}">{}</span>'
-FORWARDING_LINK_HTML = '<div class="goto">{}<a class="link-secondary" href="{}">{}</a></div>'
+BADGE_HTML = ' <span class="badge">{}</span>'
+WARNING_HTML = ' <span class="badge warn" title="{}">{}</span>'
+FORWARDING_LINK_HTML = '<a href="{}">{}</a>'
 MAX_SHOWN_TARGETS = 2
 
 
+def render_mailbox_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    """Return the link to a mailbox, marked if it may not send."""
+    link = render_key_cell(renderer, row, name, value)
+    return link if row.smtp_active else link + format_html(BADGE_HTML, _("sending blocked"))
+
+
 def render_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    limit = format_size(row.quota) if row.quota > 0 else format_limit(row.quota)
+    if row.quota <= 0:
+        return format_html("{} <small>/ {}</small>", format_size(row.used), format_limit(row.quota))
     return format_html(
-        "<div>{} <small>/ {}</small>{}</div>",
+        '<span class="usage">{}{} <small>/ {}</small></span>',
+        render_meter(row.used, row.quota, _("Quota used")),
         format_size(row.used),
-        limit,
-        render_meter(row.used, row.quota, _("Quota used by %(row)s") % {"row": row})
-        if row.quota > 0
-        else "",
+        format_size(row.quota),
     )
 
 
 def render_forwarding_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    away = (
-        format_html(VACATION_BADGE_HTML, key_url("mailbox-vacation", row.pk), _("vacation reply"))
-        if row.is_away
-        else ""
-    )
+    away = format_html(BADGE_HTML, _("vacation reply")) if row.is_away else ""
     if not row.alias:
         title = _("The mailbox has no alias row, so a catch-all takes its mail.")
-        return format_html(MISSING_ALIAS_HTML, away, title, _("no alias"))
+        return format_html(WARNING_HTML, title, _("no alias")) + away
     shown = format_html(
-        FORWARDING_LINK_HTML, away, key_url("mailbox-forwarding", row.pk), format_targets(row.alias)
+        FORWARDING_LINK_HTML, key_url("mailbox-forwarding", row.pk), format_targets(row.alias)
     )
+    return shown + away + render_problems(row)
+
+
+def render_problems(row: Any) -> str:
+    """Return a warning if mail to some target of the row is undeliverable."""
     if not row.problems:
-        return shown
-    return shown + format_html(UNDELIVERABLE_BADGE_HTML, " ".join(row.problems), _("undeliverable"))
+        return ""
+    return format_html(WARNING_HTML, " ".join(row.problems), _("undeliverable"))
 
 
 def format_targets(alias: Alias) -> str:
     """Return where mail goes: to the mailbox, to others, or both."""
     others = alias.others
     if alias.is_autoreply_only:
-        return _("answered only")
+        return _("vacation reply only")
     if not others:
         return _("mailbox")
     own = _("mailbox") + " + " if alias.keeps_copy else ""
-    more = f" +{len(others) - MAX_SHOWN_TARGETS}" if len(others) > MAX_SHOWN_TARGETS else ""
-    return own + ", ".join(others[:MAX_SHOWN_TARGETS]) + more
+    return own + format_first(others)
+
+
+def format_first(targets: list[str]) -> str:
+    """Return the first targets, and how many more there are."""
+    more = len(targets) - MAX_SHOWN_TARGETS
+    shown = ", ".join(map(unicode_address, targets[:MAX_SHOWN_TARGETS]))
+    return f"{shown} +{more}" if more > 0 else shown
+
+
+def render_alias_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    link = render_key_cell(renderer, row, name, value)
+    return link + format_html(BADGE_HTML, _("catch-all")) if row.is_catch_all else link
+
+
+def render_targets_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    return escape(format_first(row.targets)) + render_problems(row)

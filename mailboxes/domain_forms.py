@@ -8,12 +8,18 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.forms import BaseDomainForm
 from mailadmin.tables.form_fields import AddressFormField
+from mailadmin.tables.form_sections import Section
 from mailboxes.services.default_aliases import get_reachable_address
 
 
 class DomainForm(BaseDomainForm):
     """A new domain with its default aliases, or one to edit."""
 
+    sections = (
+        BaseDomainForm.sections[0],
+        Section(_("Standard aliases"), ("default_aliases", "default_aliases_to")),
+        *BaseDomainForm.sections[1:],
+    )
     create_only_fields = ("domain", "default_aliases", "default_aliases_to")
 
     default_aliases = forms.BooleanField(

@@ -23,6 +23,7 @@ from mailadmin.names import (
     validate_local_part,
 )
 from mailadmin.tables.form_fields import LineListField, UntruncatedCharField
+from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.services import limits
@@ -43,6 +44,11 @@ def validate_deliverable_local_part(local_part: str) -> None:
 class AddressFormMixin(forms.Form):
     """A form on a row whose key is an address: local part and domain are asked separately."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.data and "domain" in self.fields:
+            self.data = split_pasted_address(self.data)
+
     @classmethod
     def identity_fields(cls, key: str) -> dict[str, str]:
         local_part, _at, domain = key.rpartition("@")
@@ -54,6 +60,12 @@ class AddressFormMixin(forms.Form):
 
 
 class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
+    sections = (
+        Section(_("Identity"), ("local_part", "domain", "name")),
+        Section(_("Password"), ("password", "password2", "welcome_mail")),
+        Section(_("Limits"), ("quota",)),
+        Section(_("Access"), ("active", "smtp_active")),
+    )
     create_only_fields = ("local_part", "domain", "welcome_mail")
     api_defaults = {"welcome_mail": False}
 
@@ -64,12 +76,13 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
     )
     domain = DomainChoiceField(label=_("Domain"))
     quota = forms.DecimalField(
-        label=_("Quota (MB)"),
+        label=_("Quota"),
         required=False,
         min_value=-1,
         max_value=MAX_QUOTA_MB,
         decimal_places=2,
         help_text=_("0 is unlimited."),
+        widget=forms.NumberInput(attrs={"data-unit": "MB"}),
     )
     welcome_mail = forms.BooleanField(label=_("Send welcome email"), required=False, initial=True)
 
@@ -146,6 +159,20 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         else:
             username = f"{values['local_part'].lower()}@{values['domain'].pk}"
         return self.replace_password_with_hash(values, username)
+
+
+def split_pasted_address(data: Any) -> Any:
+    """Return the data of a form with a whole address in place of the local part taken apart.
+
+    Only where it is an address of the chosen domain, or where none was chosen.
+    """
+    local_part, at, domain = str(data.get("local_part", "")).strip().rpartition("@")
+    chosen = str(data.get("domain") or "")
+    if not at or (chosen and try_normalize_domain(chosen) != try_normalize_domain(domain)):
+        return data
+    data = data.copy()
+    data["local_part"], data["domain"] = local_part, domain
+    return data
 
 
 def quota_to_form_value(size: int) -> int | Decimal:
@@ -251,6 +278,11 @@ def clean_alias_target(line: str) -> str:
 
 
 class AliasForm(AddressFormMixin, GotoMixin, TableForm):
+    sections = (
+        Section(_("Address"), ("local_part", "domain", "catch_all")),
+        Section(_("Delivery"), ("goto", "goto_mailbox")),
+        Section(_("Details"), ("description", "active")),
+    )
     create_only_fields = ("local_part", "domain", "catch_all")
     edit_only_fields = ("goto_mailbox",)
 

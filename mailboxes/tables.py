@@ -13,9 +13,10 @@ from domains.services.text_references import get_text_references
 from domains.tables import BaseDomainTable, old_mail_notices
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
+from mailadmin.formatting import key_url
 from mailadmin.jobs.models import Job
 from mailadmin.names import try_normalize_domain
-from mailadmin.tables.actions import DELETE, Action, Services
+from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
 from mailadmin.tables.columns import Column
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailboxes import cells
@@ -31,6 +32,7 @@ from mailboxes.services.domain_deletion import (
     start_selected_deletion,
 )
 from mailboxes.services.domains import create_domains, delete_domains, get_indirect_dependents
+from mailboxes.services.known_counts import get_known_count
 from mailboxes.services.mailboxes import (
     create_mailboxes,
     delete_mailboxes,
@@ -40,6 +42,8 @@ from mailboxes.services.mailboxes import (
 from mailboxes.services.references import find_aliases_pointing_to
 from mailboxes.services.target_checks import find_alias_problems
 
+ALLOW_SENDING = Action("allow_sending", gettext_lazy("Allow sending"), "smtp_active", True)
+BLOCK_SENDING = Action("block_sending", gettext_lazy("Block sending"), "smtp_active", False)
 MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
 
 
@@ -48,6 +52,9 @@ class DomainTable(BaseDomainTable):
     services = Services(
         create=create_domains, edit=edit_domain, set=set_domains, delete=delete_domains
     )
+
+    def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
+        return get_known_count("domains", principal, filters)
 
     def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
         """Count the alias of a mailbox as a part of it, here as in all other numbers."""
@@ -94,14 +101,18 @@ class MailboxTable(Table):
     icon = "inbox"
     menu_position = 30
     columns = [
-        "username",
+        Column("username", gettext_lazy("Address"), cells.render_mailbox_key_cell),
         "name",
-        Column("quota", gettext_lazy("Quota"), cells.render_quota_cell),
+        Column("quota", gettext_lazy("Usage"), cells.render_quota_cell),
         Column("goto", gettext_lazy("Forwarding"), cells.render_forwarding_cell),
-        "active",
-        "smtp_active",
         "modified",
+        "created",
     ]
+    hidden_columns = ("created",)
+    card_columns = ("name", "quota")
+    detail_url_name = "mailbox"
+    new_label = gettext_lazy("New mailbox")
+    actions = (ACTIVATE, DEACTIVATE, ALLOW_SENDING, BLOCK_SENDING, DELETE)
     search_fields = ["username", "name"]
     is_split_by_domain = True
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS)
@@ -157,6 +168,13 @@ class MailboxTable(Table):
     def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
         return find_aliases_pointing_to(principal, keys)
 
+    def url_after_save(self, row: Any, is_new: bool) -> str:
+        """Show what to hand over to the owner of a new mailbox."""
+        return key_url("mailbox-ready", row.pk) if is_new else super().url_after_save(row, is_new)
+
+    def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
+        return get_known_count("mailboxes", principal, filters)
+
 
 def with_usage(mailboxes: Iterable[Mailbox]) -> list[Any]:
     """Return these mailboxes with `used`, the bytes that they hold."""
@@ -175,12 +193,16 @@ class AliasTable(Table):
     icon = "arrow-left-right"
     menu_position = 40
     columns = [
-        Column("address", gettext_lazy("Alias"), "mailboxes/cells/address.html"),
-        Column("goto", gettext_lazy("Forwards to"), "mailboxes/cells/goto.html"),
+        Column("address", gettext_lazy("Alias"), cells.render_alias_key_cell),
+        Column("goto", gettext_lazy("Forwards to"), cells.render_targets_cell),
         "description",
-        "active",
         "modified",
+        "created",
     ]
+    hidden_columns = ("created",)
+    card_columns = ("goto",)
+    detail_url_name = "alias"
+    new_label = gettext_lazy("New alias")
     search_fields = ["address", "goto", "description"]
     is_split_by_domain = True
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS)
@@ -223,6 +245,9 @@ class AliasTable(Table):
             known = self.filter_by_domain(known, try_normalize_domain(domain))
         new = cached_stats.find_aliases_created_since(moment)
         return super().split(known, filters, principal) + ([rows.filter(pk__in=new)] if new else [])
+
+    def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
+        return get_known_count("aliases", principal, filters)
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
         return find_alias_problems(principal, rows)

@@ -40,6 +40,7 @@ class MailboxFormView(SaveFormMixin, FormView):
     roles = Role.ADMINS
     template_name = "mailboxes/of_mailbox.html"
     title: str | Promise = ""
+    tab = ""
     saved_text: str | Promise = ""
 
     @cached_property
@@ -57,7 +58,9 @@ class MailboxFormView(SaveFormMixin, FormView):
         return kwargs | {"mailbox": self.mailbox}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(mailbox=self.mailbox, title=self.title, **kwargs)
+        return super().get_context_data(
+            mailbox=self.mailbox, title=self.title, tab=self.tab, **kwargs
+        )
 
     def get_success_text(self) -> str:
         return str(self.saved_text)
@@ -68,6 +71,7 @@ class MailboxFormView(SaveFormMixin, FormView):
 
 class ForwardingView(MailboxFormView):
     form_class = ForwardingForm
+    tab = "forwarding"
 
     def get_warning_texts(self) -> list[str]:
         alias = self.saved_object
@@ -79,6 +83,7 @@ class ForwardingView(MailboxFormView):
 
 class VacationView(MailboxFormView):
     form_class = VacationForm
+    tab = "vacation"
     title = gettext_lazy("Vacation reply")
     saved_text = gettext_lazy("The vacation reply was saved.")
 

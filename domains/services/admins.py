@@ -54,6 +54,19 @@ def edit_admin(changes: Changes, key: str, values: dict) -> Admin:
     return admin
 
 
+def assign_domain(changes: Changes, key: str, domain: str) -> Admin:
+    """Add one domain to those of an admin."""
+    admin = changes.find_one(Admin, key)
+    return edit_admin(changes, key, {"domains": [*admin.get_assigned_domains(), domain]})
+
+
+def unassign_domain(changes: Changes, key: str, domain: str) -> Admin:
+    """Take one domain from an admin."""
+    admin = changes.find_one(Admin, key)
+    names = [name for name in admin.get_assigned_domains() if fold(name) != fold(domain)]
+    return edit_admin(changes, key, {"domains": names})
+
+
 def set_admins(changes: Changes, keys: list[str], field: str, value: bool) -> None:
     """Set a boolean column of admins."""
     lock_domains(changes, [ALL_DOMAINS])

@@ -3,6 +3,7 @@
 from typing import cast
 
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from mailadmin.accounts.models import Principal
 
@@ -14,8 +15,18 @@ class PanelRequest(HttpRequest):
     client_address: str
     is_local: bool
     access_log_user: str  # of requests with a token
+    view_as: bool  # a superadmin sees the pages as `user`
 
 
 def as_panel_request(request: HttpRequest) -> PanelRequest:
     """Return the same request, with the types of what middleware has added."""
     return cast(PanelRequest, request)
+
+
+def get_redirect_target(request: HttpRequest, target: str, default: str) -> str:
+    """Return where to go next: a page of this site that the browser names, or the default."""
+    if url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
+        return target
+    return default

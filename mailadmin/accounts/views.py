@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 from django.views.generic.edit import ProcessFormView
@@ -23,7 +22,7 @@ from mailadmin.accounts.backends import (
 from mailadmin.accounts.forms import CodeForm, LoginForm
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.rehash import rehash_password
-from mailadmin.accounts.requests import as_panel_request
+from mailadmin.accounts.requests import as_panel_request, get_redirect_target
 from mailadmin.accounts.throttling import LoginAttempt, TooManyLoginFailures, log_login_failure
 from mailadmin.accounts.totp import verify_totp
 from mailadmin.error_pages import too_many_requests
@@ -32,15 +31,6 @@ PENDING_LOGIN_KEY = "mailadmin_pending"
 
 
 PENDING_LOGIN_SECONDS = 300
-
-
-def get_redirect_target(request: HttpRequest, target: str) -> str:
-    """Return where to go after the login: a page of this site, or the start page."""
-    if url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    ):
-        return target
-    return settings.LOGIN_REDIRECT_URL
 
 
 class ThrottledFormMixin(ProcessFormView):
@@ -73,7 +63,7 @@ class BaseLoginView(ThrottledFormMixin, FormView):
         """Sign in this principal, and remember their browser."""
         attempt.record_success(get_account_key(principal))
         login(self.request, principal, backend=backend)  # type: ignore[arg-type]  # or a mailbox
-        response = redirect(get_redirect_target(self.request, target))
+        response = redirect(get_redirect_target(self.request, target, settings.LOGIN_REDIRECT_URL))
         attempt.remember_browser(response, get_account_key(principal))
         return response
 

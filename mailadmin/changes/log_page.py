@@ -8,13 +8,13 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date
-from django.utils.html import escape, format_html
+from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.changes.models import Change, Log
-from mailadmin.formatting import unicode_address
+from mailadmin.formatting import summarize_change, unicode_address
 from mailadmin.names import fold
 from mailadmin.tables.cells import RowRenderer, render_template_cell
 from mailadmin.tables.columns import Column
@@ -36,7 +36,7 @@ def render_subject_cell(renderer: RowRenderer, row: Any, name: str, value: Any) 
     """Return the name that the line is about, to be opened if there are changes."""
     if row.changes:
         return render_template_cell(CHANGED_COLUMN, renderer, row, name, value)
-    return format_html('<span class="textcell">{}</span>', unicode_address(row.data))
+    return escape(unicode_address(row.data))
 
 
 class LogTable(Table):
@@ -48,11 +48,12 @@ class LogTable(Table):
     is_searched = False
     columns = [
         "timestamp",
-        Column("username", _("By"), "text"),
         Column("action", _("Action"), render_action_cell),
-        Column("domain", _("Domain"), "domain"),
         Column("data", _("Object"), render_subject_cell),
+        Column("domain", _("Domain"), "domain"),
+        Column("username", _("By"), "text"),
     ]
+    card_columns = ("action", "data")
     search_fields = ["data", "username"]
     roles = {"list": Role.ADMINS, "export": Role.ADMINS}
     actions = ()
@@ -100,6 +101,7 @@ class LogTable(Table):
             row.changes = [
                 change for change in changes.get(key, []) if belongs_to_log_line(row, change)
             ]
+            row.summary = next(filter(None, map(summarize_change, row.changes)), "")
         return rows
 
 

@@ -61,6 +61,7 @@ class Table:
     newest_first = False
     order: tuple[str, ...] = ("pk",)  # needs an index
     is_split_by_domain = False  # an admin's rows are read faster domain by domain
+    new_label: Text = gettext_lazy("New")
     empty_text: Text = gettext_lazy("Nothing here yet.")
     # Column → who gets it in files and by the API; empty: all public columns.
     export_roles: Mapping[str, Role] = {}
@@ -241,8 +242,9 @@ class Table:
         """Return what a page says about a saved row besides that it was saved."""
         return []
 
-    def url_after_save(self, row: Any) -> str:
-        return self.row_url(row.pk)
+    def url_after_save(self, row: Any, is_new: bool) -> str:
+        """Return the page that follows a saved form: that of the row, or else its list."""
+        return self.row_url(row.pk) if self.detail_url_name else self.list_url(row)
 
     # Many rows
 

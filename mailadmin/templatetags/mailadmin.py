@@ -32,6 +32,7 @@ register.filter(formatting.format_limit)
 register.filter(formatting.usage_level)
 register.filter(formatting.iter_change_values)
 register.filter(formatting.format_moment)
+register.filter(formatting.change_verb)
 register.filter(passwords.find_unsupported_scheme)
 register.filter("form_sections", build_sections)
 
@@ -39,6 +40,11 @@ register.filter("form_sections", build_sections)
 @register.simple_tag
 def table_url(table: Table, screen: str, key: Any = None) -> str:
     return table.url(screen, key)
+
+
+@register.simple_tag
+def row_url(table: Table, key: Any) -> str:
+    return table.row_url(key)
 
 
 @register.simple_tag(takes_context=True)
@@ -60,6 +66,12 @@ def bootstrap_widget(field: BoundField) -> SafeString:
 def row_summary(row: Any) -> str:
     """Return the description or name of a row, to show beside its key."""
     return getattr(row, "description", "") or getattr(row, "name", "")
+
+
+@register.filter
+def field_unit(field: BoundField) -> str:
+    """Return the unit of a number field; empty if it has none."""
+    return field.field.widget.attrs.get("data-unit", "")
 
 
 @register.filter

@@ -27,12 +27,16 @@ from mailadmin.changes.models import Log
 from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.table import Table
+from mailadmin.tables.views.detail import build_switches
+from mailboxes.dashboard.activity import RECENT_LINES, group_lines
+from mailboxes.dashboard.commands import find_commands
 from mailboxes.models import Alias, StandaloneAlias
 from mailboxes.postfix.explain import annotate_alias_domain, explain_domain
 from mailboxes.services import cached_stats, limits
 from mailboxes.tables import with_usage
 
 PREVIEW_ROW_LIMIT = 10
+PALETTE_ROW_LIMIT = 5
 
 
 class SearchView(RoleRequiredMixin, TemplateView):
@@ -46,9 +50,21 @@ class SearchView(RoleRequiredMixin, TemplateView):
         person = self.request.user
         tables = [t for t in registry.menu() if t.is_searched and t.allows("list", person)]
         found = [self.search_table(table, text) for table in tables]
+        commands = find_commands(person, self.request.path, text) if self.is_palette else []
         return super().get_context_data(
-            q=text, found=[group for group in found if group["rows"]], **kwargs
+            q=text,
+            found=[group for group in found if group["rows"]],
+            commands=commands,
+            **kwargs,
         )
+
+    @property
+    def is_palette(self) -> bool:
+        """Return whether the command palette asks, which shows a part of the page."""
+        return "HX-Request" in self.request.headers
+
+    def get_template_names(self) -> list[str]:
+        return ["search_palette.html" if self.is_palette else "search.html"]
 
     def search_table(self, table: Table, text: str) -> dict[str, Any]:
         """Return the first rows that match, and whether there are more."""
@@ -57,11 +73,12 @@ class SearchView(RoleRequiredMixin, TemplateView):
             table.filter_searchable(table.queryset(person)), table.search_fields, text
         )
         parts = table.split_by_domain(matching, person)
-        rows = fetch_first_rows(table.model, parts, ("pk",), PREVIEW_ROW_LIMIT + 1) if text else []
+        most = PALETTE_ROW_LIMIT if self.is_palette else PREVIEW_ROW_LIMIT
+        rows = fetch_first_rows(table.model, parts, ("pk",), most + 1) if text else []
         return {
             "table": table,
-            "rows": rows[:PREVIEW_ROW_LIMIT],
-            "more": len(rows) > PREVIEW_ROW_LIMIT,
+            "rows": rows[:most],
+            "more": len(rows) > most,
         }
 
 
@@ -106,9 +123,14 @@ class DomainDetailView(RoleRequiredMixin, DetailView):
                 build_either_domain_filter([domain.pk])
             ),
             admins=dict.fromkeys(admins.values_list("admin_id", flat=True)),
-            lines=Log.objects.visible_to(person)
-            .filter(domain=domain.pk)
-            .order_by("-timestamp", "-pk")[:PREVIEW_ROW_LIMIT],
+            groups=group_lines(
+                Log.objects.visible_to(person)
+                .filter(domain=domain.pk)
+                .order_by("-timestamp", "-pk")[:RECENT_LINES]
+            ),
+            table=registry.tables["domains"],
+            may=registry.tables["domains"].allowed_screens(person),
+            switches=build_switches(registry.tables["domains"], domain, person),
             verbs=registry.action_labels,
             transports=get_effective_transports(Transport.objects.visible_to(person), domain),
             **kwargs,

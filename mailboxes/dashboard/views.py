@@ -23,6 +23,8 @@ from mailadmin.changes.models import Log
 from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.formatting import percent_of
 from mailadmin.jobs.models import Job
+from mailboxes.dashboard.activity import RECENT_LINES, group_lines
+from mailboxes.dashboard.first_steps import build_first_steps
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.models.cached_stats import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
 from mailboxes.owner.views import render_owner_home
@@ -49,12 +51,17 @@ class DashboardView(RoleRequiredMixin, View):
             return render_owner_home(request)
         jobs = Job.objects.visible_to(person).filter(state=Job.State.FAILED).order_by("-pk")
         failed = list(jobs.only("pk", "title")[:MAX_FAILED_JOBS_COUNTED])
-        context = {
+        context = build_dashboard_context(person)
+        found = sum(map(len, context["attention"].values()))
+        context |= {
             "failed_jobs": failed[:MAX_FAILED_JOBS_SHOWN],
             "more_failed": len(failed) - MAX_FAILED_JOBS_SHOWN,
+            "attention_count": found + len(failed),
+            "groups": group_lines(context.pop("lines")),
+            "first_steps": build_first_steps(person, context["totals"]),
             "verbs": registry.action_labels,
         }
-        return render(request, "home.html", context | build_dashboard_context(person))
+        return render(request, "home.html", context)
 
 
 def build_dashboard_context(person: Admin) -> dict[str, Any]:
@@ -114,7 +121,7 @@ def build_live_context(
     return {
         "totals": totals,
         "days": build_activity_bars({row["day"]: row["count"] for row in days}),
-        "lines": Log.objects.visible_to(person).order_by("-timestamp", "-pk")[:DASHBOARD_ROW_LIMIT],
+        "lines": Log.objects.visible_to(person).order_by("-timestamp", "-pk")[:RECENT_LINES],
         "attention": build_undeliverable_context(person, stats)
         | {
             "full_domains": [domain for domain in domains if domain.active],
@@ -159,9 +166,7 @@ def build_cached_context(
         "as_of": datetime.datetime.fromtimestamp(stats["counted"][0].number, datetime.UTC),
         "totals": totals,
         "days": build_activity_bars(sum_by_day(stats["day"])),
-        "lines": fetch_first_rows(
-            Log, lines, ("timestamp", "pk"), DASHBOARD_ROW_LIMIT, ascending=False
-        ),
+        "lines": fetch_first_rows(Log, lines, ("timestamp", "pk"), RECENT_LINES, ascending=False),
         "attention": build_undeliverable_context(person, stats)
         | {
             "full_domains": stats_to_domains(stats["full_domain"]),

@@ -1,23 +1,31 @@
 """The pages that change one row: create, edit, delete, toggle."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.generic import CreateView, DetailView, UpdateView, View
 
+from mailadmin.accounts.requests import get_redirect_target
 from mailadmin.changes.perform import perform
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import DELETE
-from mailadmin.tables.cells import RowRenderer
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.table import Table
 from mailadmin.tables.views.base import SaveFormMixin, TableView, show_errors
+
+MAX_UNTYPED_ROWS = 10  # that a deletion takes along before its name has to be typed
+UNDO_HTML = (
+    '{} <button type="button" class="linklike js-only" data-post="{}" data-field="{}"'
+    ' data-value="{}">{}</button>'
+)
 
 
 class SaveRowMixin(SaveFormMixin):
@@ -38,7 +46,15 @@ class SaveRowMixin(SaveFormMixin):
         return [*notices, *self.table.warnings(self.request.user, [row]).get(row.pk, [])]
 
     def get_success_url(self) -> str:
-        return self.table.url_after_save(self.saved_object)
+        if "another" in self.request.POST:
+            return self.get_another_url(self.saved_object)
+        return self.table.url_after_save(self.saved_object, self.screen == "create")
+
+    def get_another_url(self, row: Any) -> str:
+        """Return the form for another row, in the domain of the one just created."""
+        domain = getattr(row, "domain_id", None)
+        query = f"?{urlencode({'domain': domain})}" if domain else ""
+        return self.table.url("create") + query
 
 
 class TableCreateView(SaveRowMixin, TableView, CreateView):
@@ -51,7 +67,8 @@ class TableCreateView(SaveRowMixin, TableView, CreateView):
         return super().get_initial() | ({"domain": try_normalize_domain(domain)} if domain else {})
 
     def get_success_text(self) -> str:
-        return _("%(row)s was created.") % {"row": self.saved_object}
+        url = self.table.row_url(self.saved_object.pk)
+        return format_row_message(_("%(row)s was created."), self.saved_object, url)
 
 
 class TableEditView(SaveRowMixin, TableView, UpdateView):
@@ -60,6 +77,12 @@ class TableEditView(SaveRowMixin, TableView, UpdateView):
 
     def get_success_text(self) -> str:
         return _("%(row)s was saved.") % {"row": self.object}
+
+
+def format_row_message(text: str, row: Any, url: str) -> SafeString:
+    """Return a message with the row as a link to its page."""
+    link = format_html('<a href="{}">{}</a>', url, row)
+    return mark_safe(escape(text) % {"row": link})  # noqa: S308 (both parts are escaped)
 
 
 class TableDeleteView(TableView, DetailView):
@@ -72,8 +95,11 @@ class TableDeleteView(TableView, DetailView):
         keys = [self.object.pk]
         blockers = self.table.delete_blockers(keys)
         kwargs = {"errors": blockers, "delete_blockers": blockers} | kwargs
+        cascade_counts = self.table.cascade_counts(keys)
+        is_large = sum(count for _kind, count in cascade_counts) > MAX_UNTYPED_ROWS
         return super().get_context_data(
-            cascade_counts=self.table.cascade_counts(keys),
+            cascade_counts=cascade_counts,
+            name_to_type=str(self.object) if is_large else "",
             inbound_references=self.table.inbound_references(keys, self.request.user),
             **kwargs,
         )
@@ -81,15 +107,21 @@ class TableDeleteView(TableView, DetailView):
     def post(self, request: HttpRequest, key: str) -> HttpResponse:
         self.object = self.get_object()
         text = str(self.object)
+        if request.POST.get("confirm", text).strip() not in (text, self.object.pk):
+            errors = [_("The name does not match. Type it as it is shown to confirm.")]
+            return self.render_refusal(errors)
         try:
             job = self.table.run_action(self.actor, DELETE, [self.object.pk])
         except ValidationError as error:
-            context = self.get_context_data(object=self.object, errors=error.messages)
-            return render(request, self.get_template_names(), context, status=422)
+            return self.render_refusal(error.messages)
         if job:
             return redirect("job", job.pk)
         messages.success(request, _("%(row)s was deleted.") % {"row": text})
         return redirect(self.table.list_url(self.object))
+
+    def render_refusal(self, errors: Sequence[str]) -> HttpResponse:
+        context = self.get_context_data(object=self.object, errors=errors)
+        return render(self.request, self.get_template_names(), context, status=422)
 
 
 class TableToggleView(TableView, View):
@@ -107,22 +139,14 @@ class TableToggleView(TableView, View):
         try:
             perform(self.actor, self.table.services.set, [row.pk], field, value == "1")
         except ValidationError as error:
-            return self.build_refusal_response(error)
-        if "HX-Request" in request.headers:
-            row = self.get_object()
-            renderer = RowRenderer(request, self.table)
-            return HttpResponse(renderer.render_toggle(row, field, getattr(row, field)))
-        messages.success(request, _("%(row)s was saved.") % {"row": row})
-        return redirect(self.return_url())
+            show_errors(request, error)
+        else:
+            messages.success(request, self.build_message(row, field, value))
+        target = request.POST.get("next", "")
+        return redirect(get_redirect_target(request, target, self.table.url("list")))
 
-    def build_refusal_response(self, error: ValidationError) -> HttpResponse:
-        if "HX-Request" in self.request.headers:
-            response = HttpResponse(status=422)
-            response["HX-Trigger"] = json.dumps({"refused": error.messages})
-            return response
-        show_errors(self.request, error)
-        return redirect(self.return_url())
-
-    def return_url(self) -> str:
-        query = self.request.POST.get("back", "")
-        return self.table.url("list") + (query if query.startswith("?") else "")
+    def build_message(self, row: Any, field: str, value: str) -> SafeString:
+        """Return what was set, with a button that sets it back."""
+        text = format_row_message(_("%(row)s was updated."), row, self.table.row_url(row.pk))
+        url, other = self.table.url("toggle", row.pk), "0" if value == "1" else "1"
+        return format_html(UNDO_HTML, text, url, field, other, _("Undo"))

@@ -20,6 +20,7 @@ from mailadmin.tables.actions import Action
 from mailadmin.tables.columns import Column
 from mailadmin.tables.csv_cells import EchoWriter, escape_formula, format_cell
 from mailadmin.tables.pages import InvalidCursor, Page
+from mailadmin.tables.saved_filters import get_saved_filters
 from mailadmin.tables.views.base import FilteredView, TableView
 
 MAX_PICKER_CHOICES = 20
@@ -64,6 +65,7 @@ class TableListView(FilteredView, TemplateView):
             columns=self.get_columns(),
             count=self.get_count(page),
             menu_actions=self.get_menu_actions(),
+            saved_filters=get_saved_filters(self.request.user, self.table),
             filters=self.filters,
             filter_query=self.filter_query,
             is_ascending=self.is_ascending,

@@ -1,0 +1,90 @@
+"""See the panel as another person: for superadmins, and without changing anything."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.apps import apps
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.generic import View
+
+from mailadmin.accounts.models import Principal, Role
+from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.accounts.requests import PanelRequest
+
+SESSION_KEY = "view_as"
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+ALLOWED_POSTS = ("view-as-stop", "logout", "set_language")
+CLOSED_PAGES = ("tokens", "export")  # secrets and bulk data of the person
+
+
+class ViewAsMiddleware:
+    """Answer requests of a superadmin as the person whom they chose to see the panel as."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: PanelRequest) -> HttpResponse:
+        request.view_as = False
+        # Without a cookie there is no session to read, for /healthz no database.
+        if request.COOKIES and SESSION_KEY in request.session:
+            self.replace_user(request)
+        return self.get_response(request)
+
+    def replace_user(self, request: PanelRequest) -> None:
+        """Replace the user, or end the view if either person has lost their access."""
+        person = find_person(*request.session[SESSION_KEY])
+        if person is None or getattr(request.user, "role", None) is not Role.SUPERADMIN:
+            del request.session[SESSION_KEY]
+            return
+        request.user, request.view_as = person, True
+        if request.method not in SAFE_METHODS and not is_allowed_post(request.path):
+            raise PermissionDenied(_("Nothing can be changed while you view the panel as another."))
+        if any(request.path.startswith(reverse(name)) for name in CLOSED_PAGES):
+            raise PermissionDenied
+
+
+def is_allowed_post(path: str) -> bool:
+    return path in [reverse(name) for name in ALLOWED_POSTS]
+
+
+def find_person(label: str, key: str) -> Principal | None:
+    """Return an active person with fewer rights than a superadmin."""
+    try:
+        model: Any = apps.get_model(label)
+    except (LookupError, ValueError):
+        return None
+    if not issubclass(model, Principal):
+        return None
+    person = model._default_manager.filter(pk=key, active=True).first()
+    return person if person and person.role is not Role.SUPERADMIN else None
+
+
+class ViewAsView(RoleRequiredMixin, View):
+    """Begin to see the panel as a domain admin or mailbox owner."""
+
+    roles = Role.SUPERADMIN
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        label, key = request.POST.get("model", ""), request.POST.get("key", "")
+        if find_person(label, key) is None:
+            raise Http404
+        request.session[SESSION_KEY] = [label, key]
+        return redirect("home")
+
+
+class ViewAsStopView(RoleRequiredMixin, View):
+    """Return to the superadmin's own view."""
+
+    roles = Role.ANYONE
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if request.session.pop(SESSION_KEY, None):
+            messages.success(request, _("You are viewing the panel as yourself again."))
+        return redirect("home")

@@ -1,0 +1,48 @@
+"""The page of one row: what it is, its last changes, and its actions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.views.generic import DetailView
+
+from mailadmin.changes.recent import find_recent_changes
+from mailadmin.tables.actions import Text
+from mailadmin.tables.table import Table
+from mailadmin.tables.views.base import TableView
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A boolean column of a row that its page can set."""
+
+    field: str
+    label: Text  # of the action that sets it to the other value
+    value: str  # that the action sends
+
+
+class TableDetailView(TableView, DetailView):
+    """The page of one row, for whoever may list the table."""
+
+    screen = "list"
+
+    def get_template_names(self) -> list[str]:
+        meta = self.table.model._meta
+        return [f"{meta.app_label}/{meta.model_name}_detail.html", "tables/detail.html"]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            switches=build_switches(self.table, self.object, self.request.user),
+            changes=find_recent_changes(self.request.user, self.object),
+            **kwargs,
+        )
+
+
+def build_switches(table: Table, row: Any, principal: Any) -> list[Switch]:
+    """Return the actions that set a boolean column of this row to its other value."""
+    if not table.allows("toggle", principal):
+        return []
+    return [
+        Switch(action.field, action.label, "1" if action.value else "0")
+        for action in table.actions
+        if action.field and getattr(row, action.field) != action.value
+    ]

@@ -1,0 +1,29 @@
+"""The latest log lines, with equal neighbours as one."""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mailadmin.changes.models import Log
+
+RECENT_LINES = 40  # that are read
+MAX_GROUPS = 8  # that are shown
+
+
+@dataclass(frozen=True)
+class LineGroup:
+    """Lines of one person who did the same in one domain, one after the other."""
+
+    line: Log  # the latest of them
+    more: int
+
+
+def group_lines(lines: Iterable[Log]) -> list[LineGroup]:
+    """Return the latest lines in groups, newest first."""
+    groups = [
+        list(group)
+        for _key, group in itertools.groupby(
+            lines, lambda line: (line.username, line.action, line.domain_id)
+        )
+    ]
+    return [LineGroup(group[0], len(group) - 1) for group in groups[:MAX_GROUPS]]
