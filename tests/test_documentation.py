@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import yaml
 
 import mailadmin
 from mailadmin import conf, passwords
@@ -248,7 +249,7 @@ def test_programs_of_the_repository_exist_and_are_executable():
 
 @pytest.mark.mariadb
 def test_the_account_of_the_readme_can_migrate_a_database(mariadb, empty_database):
-    """The statements of README and docs are the same; the account has these rights and no others."""
+    """README and docs have the same statements; the account gets no other rights."""
     (readme, adopting) = (
         [each.text for each in documentation.find_commands("sql") if each.page == page]
         for page in ("README.md", "docs/adopting-postfixadmin.md")
@@ -348,3 +349,29 @@ def test_the_site_builds_strictly_and_loads_nothing_from_elsewhere(tmp_path):
         assert [each for each in parser.loaded if re.match(r"(\w+:)?//", each)] == [], page.name
     for sheet in tmp_path.rglob("*.css"):
         assert not re.search(r"url\([\"']?(https?:)?//|@import", sheet.read_text("utf-8")), sheet
+
+
+# Contributors
+
+
+def test_hooks_have_the_versions_of_the_lock_file():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    lock = dict(re.findall(r"^(\S+)==(\S+)", (ROOT / "tests/requirements.lock").read_text(), re.M))
+    found = {each["repo"].rpartition("/")[2].split("-")[0]: each for each in hooks}
+    for name in ("ruff", "djade"):
+        assert found[name]["rev"].removeprefix("v") == lock[name]
+
+
+def test_yaml_files_are_valid_and_the_matrix_has_both_databases():
+    files = [*(ROOT / ".github").rglob("*.yml"), ROOT / "mkdocs.yml"]
+    parsed = {path.name: yaml.safe_load(path.read_text()) for path in files}
+    job = parsed["tests.yml"]["jobs"]["tests"]
+    assert job["strategy"]["matrix"]["database"] == ["sqlite", "mariadb"]
+    assert any(step.get("run", "").startswith("tests/run ") for step in job["steps"])
+
+
+def test_the_makefile_has_the_documented_targets():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = {each.text.split()[1] for each in COMMANDS if each.text.startswith("make ")}
+    assert named <= targets
+    assert {"run", "test", "lint", "messages", "docs", "lock"} <= targets
