@@ -1,26 +1,11 @@
-"""Print the table of settings, or write it into a page: `python -m mailadmin.conf [PAGE]`."""
+"""Print the settings for the documentation, or write them into its page: see settings_page."""
 
 import sys
 from pathlib import Path
 
-from mailadmin.conf import format_settings_table
+from mailadmin.conf.settings_page import format_settings, generate_settings
 
-ROW_START = "| `MAILADMIN_"
-
-
-def replace_settings_table(page: str) -> str:
-    """Return the page with the rows of its table of settings written anew."""
-    lines = [line for line in page.splitlines() if not line.startswith(ROW_START)]
-    position = lines.index("|---|---|---|") + 1
-    return "\n".join([*lines[:position], *format_settings_table(), *lines[position:]]) + "\n"
-
-
-def main(arguments: list[str]) -> None:
-    for path in map(Path, arguments):
-        path.write_text(replace_settings_table(path.read_text("utf-8")), "utf-8")
-    if not arguments:
-        print("\n".join(format_settings_table()))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+for path in map(Path, sys.argv[1:]):
+    path.write_text(generate_settings(path.read_text("utf-8")), "utf-8")
+if not sys.argv[1:]:
+    print(format_settings())
