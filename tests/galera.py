@@ -19,7 +19,7 @@ import pytest
 from tests.servers import MariaDB, MariaDBClient, collation_options, command, free_port
 
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
-# As deploy/cluster.md recommends them.
+# As docs/cluster.md recommends them.
 OPTIONS = {
     "evs.keepalive_period": "PT0.5S",
     "evs.inactive_check_period": "PT0.5S",

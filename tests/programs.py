@@ -60,6 +60,7 @@ SERVERS = {
 }
 # Further packages that `tests/run` installs.
 TOOLS = {
+    "curl": ("curl",),
     "openssl": ("openssl",),
     "debootstrap": ("debootstrap",),
     "debian-archive-keyring": (Path("/usr/share/keyrings/debian-archive-keyring.gpg"),),

@@ -372,12 +372,6 @@ def test_every_setting_of_the_code_is_declared():
     assert used - declared == set()
 
 
-def test_the_readme_has_the_table_of_settings():
-    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if "MAILADMIN_" in line]
-    rows = [line for line in rows if line.startswith("| `MAILADMIN_")]
-    assert rows == list(conf.format_settings_table())
-
-
 @pytest.mark.parametrize(
     ("choice", "header"),
     [

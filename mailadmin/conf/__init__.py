@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mailadmin.conf.settings_table import SETTINGS, EnvironmentSetting, format_settings_table
+from mailadmin.conf.settings_table import SETTINGS, EnvironmentSetting
 from mailadmin.conf.urls import BASE_DIR
 
 __all__ = [
     "BASE_DIR",
     "SETTINGS",
     "read_settings",
-    "format_settings_table",
     "exit_with_error",
     "print_warning",
 ]

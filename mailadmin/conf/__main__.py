@@ -1,5 +1,11 @@
-"""Print the table of settings for the documentation: `python -m mailadmin.conf`."""
+"""Print the settings for the documentation, or write them into its page: see settings_page."""
 
-from mailadmin.conf import format_settings_table
+import sys
+from pathlib import Path
 
-print("\n".join(format_settings_table()))
+from mailadmin.conf.settings_page import format_settings, generate_settings
+
+for path in map(Path, sys.argv[1:]):
+    path.write_text(generate_settings(path.read_text("utf-8")), "utf-8")
+if not sys.argv[1:]:
+    print(format_settings())

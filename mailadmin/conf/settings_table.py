@@ -1,6 +1,6 @@
 """Every setting of the panel: its name, its default, its parser and its help text."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from mailadmin.conf.parsers import (
@@ -330,11 +330,3 @@ SETTINGS = (
         secret=True,
     ),
 )
-
-
-def format_settings_table() -> Iterator[str]:
-    """Yield the rows of the table of settings for the documentation."""
-    for setting in SETTINGS:
-        secret = f", `…{setting.name.removeprefix('MAILADMIN')}_FILE`" if setting.secret else ""
-        default = f"`{setting.default}`" if setting.default else ""
-        yield f"| `{setting.name}`{secret} | {default} | {setting.help_text} |"
