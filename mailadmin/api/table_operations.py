@@ -68,9 +68,7 @@ def list_operation(table: Table) -> dict:
         build_operation_id("list", table),
         tag=table.slug,
         summary=f"List {table.slug}",
-        description=(
-            "Ordered by key. `next` is the `after` of the next page; null on the last one."
-        ),
+        description="Ordered by key. `next` is the `after` of the next page; null on the last one.",
         parameters=[*filters, *PAGE_PARAMETERS],
         responses={
             "200": build_response(content=build_content(page, response_examples(table, example))),
