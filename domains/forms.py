@@ -23,6 +23,7 @@ from mailadmin.tables.form_fields import (
 from mailadmin.tables.forms import TableForm
 
 LIMIT_HELP = _("0 is unlimited, -1 allows none.")
+QUOTA_HELP = _("0 is unlimited, -1 disables quotas.")
 
 
 class DomainChoiceField(RowChoiceMixin, DomainFormField):
@@ -80,7 +81,7 @@ class BaseDomainForm(TableForm):
 
     def _configure_limit(self, name: str) -> None:
         field = self.fields[name]
-        field.help_text = LIMIT_HELP
+        field.help_text = QUOTA_HELP if "quota" in name else LIMIT_HELP
         lowest = min(-1, getattr(self.instance, name))  # PostfixAdmin accepted lower ones
         field.validators += [
             min_value_validator(lowest),
