@@ -40,7 +40,7 @@ class BaseDomainForm(TableForm):
 
     create_only_fields: Sequence[str] = ("domain",)
 
-    domain = DomainFormField(label=_("Domain"), help_text=_("For example example.org"))
+    domain = DomainFormField(label=_("Domain"), help_text=_("For example, example.org"))
 
     class Meta:
         model = Domain
