@@ -24,6 +24,7 @@ from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
 
 LIMIT_HELP = _("0 is unlimited, -1 allows none.")
+QUOTA_HELP = _("0 is unlimited, -1 disables quotas.")
 
 
 class DomainChoiceField(RowChoiceMixin, DomainFormField):
@@ -46,7 +47,7 @@ class BaseDomainForm(TableForm):
 
     create_only_fields: Sequence[str] = ("domain",)
 
-    domain = DomainFormField(label=_("Domain"), help_text=_("For example example.org"))
+    domain = DomainFormField(label=_("Domain"), help_text=_("For example, example.org"))
 
     class Meta:
         model = Domain

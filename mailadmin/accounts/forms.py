@@ -23,14 +23,14 @@ class LoginForm(forms.Form):
         widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username"}),
     )
     password = forms.CharField(
-        label=_("Incorrect address or password."),
+        label=_("Password"),
         max_length=1024,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
     def add_refusal(self) -> None:
-        self.add_error(None, _("This address and password do not fit together."))
+        self.add_error(None, _("Incorrect address or password."))
 
 
 class CodeForm(forms.Form):

@@ -52,6 +52,10 @@ def build_operation_id(verb: str, table: Table, suffix: str = "") -> str:
     return f"{verb}_{table.slug.replace('-', '_')}{suffix}"
 
 
+def build_title(table: Table) -> str:
+    return table.slug.replace("-", " ")
+
+
 def table_problems(*statuses: int) -> dict[str, dict]:
     """Return the refusals of a table's operation."""
     return problem_responses(*statuses, headers=RETRY_AFTER)
@@ -67,10 +71,8 @@ def list_operation(table: Table) -> dict:
     return build_operation(
         build_operation_id("list", table),
         tag=table.slug,
-        summary=f"List {table.slug}",
-        description=(
-            "Ordered by key. `next` is the `after` of the next page; null on the last one."
-        ),
+        summary=f"List {build_title(table)}",
+        description="Ordered by key. `next` is the `after` of the next page; null on the last one.",
         parameters=[*filters, *PAGE_PARAMETERS],
         responses={
             "200": build_response(content=build_content(page, response_examples(table, example))),
@@ -88,7 +90,7 @@ def create_operation(table: Table) -> dict:
     return build_operation(
         build_operation_id("create", table),
         tag=table.slug,
-        summary=f"Create one or up to {MAX_ROWS:,} {table.slug} (all or nothing)",
+        summary=f"Create one or up to {MAX_ROWS:,} {build_title(table)} (all or nothing)",
         description=(
             "Send an object to create one row, or a list of objects to create several."
             " Omitted values take the defaults of the panel's form."
@@ -110,7 +112,7 @@ def bulk_edit_operation(table: Table) -> dict:
     return build_operation(
         build_operation_id("edit", table, "_list"),
         tag=table.slug,
-        summary=f"Change up to {MAX_ROWS:,} {table.slug} (all or nothing)",
+        summary=f"Change up to {MAX_ROWS:,} {build_title(table)} (all or nothing)",
         description="Each object has the key of its row and the values to change.",
         body={"content": build_content(changes), "required": True},
         responses={
@@ -127,7 +129,7 @@ def read_operation(table: Table) -> dict:
     return build_operation(
         build_operation_id("read", table, "_row"),
         tag=table.slug,
-        summary=f"Read one row of {table.slug}",
+        summary=f"Read one row of {build_title(table)}",
         description=(
             "The `ETag` identifies this version of the row; sent in `If-None-Match`, it"
             " is answered with 304 until the row changes."
@@ -147,7 +149,7 @@ def edit_operation(table: Table) -> dict:
     return build_operation(
         build_operation_id("edit", table, "_row"),
         tag=table.slug,
-        summary=f"Change one row of {table.slug}",
+        summary=f"Change one row of {build_title(table)}",
         description=(
             "Omitted values stay as they are. A whole row may be sent back: columns that"
             " cannot be changed are accepted if their values are the current ones."
@@ -166,7 +168,7 @@ def delete_operation(table: Table) -> dict:
     return build_operation(
         build_operation_id("delete", table, "_row"),
         tag=table.slug,
-        summary=f"Delete one row of {table.slug} and everything that depends on it",
+        summary=f"Delete one row of {build_title(table)} and everything that depends on it",
         description="A large deletion is done by a background job; until then the row is inactive.",
         parameters=[key_parameter(table), IF_MATCH_HEADER],
         responses={

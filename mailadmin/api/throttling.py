@@ -28,8 +28,8 @@ def check_throttle(principal: TokenPrincipal) -> None:
 def throttled(seconds: int) -> ApiProblem:
     """Build the refusal that says how long to wait."""
     text = ngettext(
-        "Request was throttled. Expected available in %(seconds)d second.",
-        "Request was throttled. Expected available in %(seconds)d seconds.",
+        "Too many requests. Try again in %(seconds)d second.",
+        "Too many requests. Try again in %(seconds)d seconds.",
         seconds,
     )
     return ApiProblem(429, text % {"seconds": seconds}, headers={"Retry-After": str(seconds)})

@@ -186,7 +186,7 @@ SETTINGS = (
         "MAILADMIN_DOMAIN_QUOTA",
         "0",
         integer_parser(-1),
-        "quota of a new domain, in MB; 0 is unlimited, -1 disables the limit",
+        "quota of a new domain, in MB; 0 is unlimited, -1 disables quotas",
     ),
     EnvironmentSetting(
         "MAILADMIN_DEFAULT_ALIASES",
@@ -237,7 +237,7 @@ SETTINGS = (
         "MAILADMIN_SPECIAL_ALIAS_CONTROL",
         "no",
         parse_boolean,
-        "`yes`: domain admins, not only superadmins, can change the default aliases",
+        "`yes`: domain admins, not only superadmins, can change the standard aliases",
     ),
     EnvironmentSetting(
         "MAILADMIN_VACATION", "yes", parse_boolean, "`no`: disable vacation replies"

@@ -72,12 +72,12 @@ class TableCommand(BaseCommand):
     def add_list_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--domain", help="only rows of this domain")
         parser.add_argument(
-            "--search", dest="q", metavar="TEXT", help=("only rows that contain this text")
+            "--search", dest="q", metavar="TEXT", help="only rows that contain this text"
         )
         parser.add_argument(
             "--active",
             action=argparse.BooleanOptionalAction,
-            help=("only active rows (--no-active: only inactive ones)"),
+            help="only active rows (--no-active: only inactive ones)",
         )
         parser.add_argument("--columns", metavar="A,B", help="columns to print")
         self.add_output_arguments(parser)
@@ -107,12 +107,12 @@ class TableCommand(BaseCommand):
         group.add_argument(
             "--password-stdin",
             action="store_true",
-            help=("read the password from the first line of standard input"),
+            help="read the password from the first line of standard input",
         )
         group.add_argument(
             "--password-hash-stdin",
             action="store_true",
-            help=("read a password hash from the first line of standard input"),
+            help="read a password hash from the first line of standard input",
         )
 
     def handle(self, *args: Any, run: Any, **options: Any) -> None:

@@ -117,7 +117,7 @@ class VacationForm(ConflictCheckedForm):
             "activefrom": timezone.now(),
             "activeuntil": tomorrow.replace(hour=23, minute=59, second=0),
             "subject": _("Out of office"),
-            "body": _("I am away and will read your mail when I am back."),
+            "body": _("I am out of the office and will reply when I am back."),
         }
 
     def clean(self) -> dict[str, Any]:

@@ -39,9 +39,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--scheme",
-            help=(
-                "default_pass_scheme of the source's Dovecot, for hashes without a {SCHEME} prefix"
-            ),
+            help="default_pass_scheme of the source's Dovecot, for hashes without {SCHEME} prefix",
         )
         what = parser.add_mutually_exclusive_group()
         what.add_argument(

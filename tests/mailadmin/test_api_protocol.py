@@ -54,7 +54,7 @@ class ProtocolTests(World):
         self.program.get("log")
         response = self.program.get("log")
         seconds = response["Retry-After"]
-        title = f"Request was throttled. Expected available in {seconds} seconds."
+        title = f"Too many requests. Try again in {seconds} seconds."
         self.assert_problem(response, 429, title)
 
     def test_a_content_type_other_than_json_is_refused(self):

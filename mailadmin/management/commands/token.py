@@ -49,13 +49,13 @@ class Command(BaseCommand):
             "--networks",
             type=parse_comma_list,
             metavar="A,B",
-            help=("allow use only from these addresses or networks"),
+            help="allow use only from these addresses or networks",
         )
         added.add_argument(
-            "--expires", metavar="YYYY-MM-DD", help=("last day on which the token works")
+            "--expires", metavar="YYYY-MM-DD", help="last day on which the token works"
         )
         shown = verbs.add_parser(
-            "show", help=("show a token's details (the token itself is not stored)")
+            "show", help="show a token's details (the token itself is not stored)"
         )
         deleted = verbs.add_parser("delete", help="revoke a token")
         listed.set_defaults(run=self.list_tokens)

@@ -135,7 +135,7 @@ class TableToggleView(TableView, View):
         row = self.get_object()
         field, value = request.POST.get("field", "active"), request.POST.get("value")
         if field not in self.table.toggles or value not in ("0", "1"):
-            return HttpResponseBadRequest(_("This cannot be switched on or off."))
+            return HttpResponseBadRequest(_("This value cannot be changed here."))
         try:
             perform(self.actor, self.table.services.set, [row.pk], field, value == "1")
         except ValidationError as error:

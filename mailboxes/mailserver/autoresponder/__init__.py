@@ -120,7 +120,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--log-to-stderr",
         action="store_true",
-        help=("log to standard error instead of the mail log"),
+        help="log to standard error instead of the mail log",
     )
 
 

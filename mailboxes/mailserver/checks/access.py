@@ -60,8 +60,8 @@ class SenderNotChecked(ConfigCheck):
     severity = WARNING
     title = _("Signed-in users can send as anyone")
     reason = _(
-        "No restriction compares the sender address with the login: every customer can"
-        " send in the name of any other."
+        "No restriction compares the sender address with the login: every user can"
+        " send as any other."
     )
     fix = _(
         "Add reject_sender_login_mismatch to smtpd_sender_restrictions of the service, and set "

@@ -36,7 +36,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--dovecot",
         metavar="DIR",
         default="/etc/dovecot",
-        help=("folder of the 2.3 files (default: /etc/dovecot)"),
+        help="folder of the 2.3 files (default: /etc/dovecot)",
     )
     parser.add_argument(
         "--output", metavar="DIR", help="write the files, passwords included, to this new folder"
@@ -44,7 +44,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help=("write the files even if users who are denied access could then sign in"),
+        help="write the files even if users who are denied access could then sign in",
     )
     parser.add_argument(
         "--json", action="store_true", help="print the result for each line as JSON"

@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("system", choices=LEGACY_SYSTEMS)
         parser.add_argument(
-            "--database", metavar="NAME", help=("database for the views (default: the panel's own)")
+            "--database", metavar="NAME", help="database for the views (default: the panel's own)"
         )
         parser.add_argument("--drop", action="store_true", help="remove the views")
         for name in ("postfix", "dovecot"):

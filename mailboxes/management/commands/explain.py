@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("address")
         parser.add_argument(
-            "--sender", default="", help=("check whether this login may send as the address")
+            "--sender", default="", help="check whether this login may send as the address"
         )
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
         parser.add_argument(

@@ -28,13 +28,13 @@ class Command(BaseCommand):
         parser.add_argument("--to", dest="format", choices=FORMATS, required=True)
         parser.add_argument("--domain", help="only this domain and its rows")
         parser.add_argument(
-            "--output", metavar="PATH", help=("file to write; if there are several files, a folder")
+            "--output", metavar="PATH", help="file to write; if there are several files, a folder"
         )
         parser.add_argument("--table", choices=ROW_TYPES_BY_TABLE, help="CSV: only this table")
         parser.add_argument(
             "--passwords",
             action="store_true",
-            help=("CSV: include password hashes, keys and other secrets"),
+            help="CSV: include password hashes, keys and other secrets",
         )
         parser.add_argument(
             "--mail-directory",

@@ -82,7 +82,7 @@ class DomainLimitRowType(RowType):
 
     name = "limit"
     table = "limits"
-    title = _("limits of full domains")
+    title = _("raised domain limits")
     model = Domain
     extra_columns = {
         "domain": DomainNameField(),
