@@ -26,6 +26,7 @@ from mailadmin.api.operations import (
     query_parameter,
 )
 from mailadmin.api.problems import build_validation_problem
+from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import ValidatedTextForm
 from mailadmin.tables.serialization import error_texts
 from mailboxes.mailserver.generator.choices import (
@@ -194,6 +195,11 @@ class MailServerConfigForm(ValidatedTextForm):
     """The options of a generated configuration."""
 
     saves_nothing = True
+    sections = (
+        Section(_("Mail storage"), ("hostname", "mail_directory", "mail_user")),
+        Section("Dovecot", ("dovecot_version", "delivery", "sieve", "cram_md5")),
+        Section("Postfix", ("proxied",)),
+    )
     hostname = forms.CharField(label=_("Host name of the mail server"), max_length=253)
     mail_directory = forms.CharField(label=_("Mail directory"), max_length=200)
     mail_user = forms.CharField(label=_("System user who owns the mail"), max_length=32)

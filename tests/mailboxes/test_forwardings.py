@@ -62,7 +62,7 @@ class ForwardingTests(AliasWorld):
     def test_adopted_answer_only_mailboxes_stay_editable(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto=VACATION_TARGET)
         self.sign_in(self.bob)
-        self.assertContains(self.client.get("/"), "Your mail is kept nowhere")
+        self.assertContains(self.client.get("/"), "Your mail is not kept")
         self.assertNotContains(self.client.get("/"), "Your mail stays in your mailbox.")
         self.sign_in(self.alice)
         self.assertContains(self.client.get("/mailboxes/"), "answered only")

@@ -50,7 +50,7 @@ class PageTests(TransferWorld):
         self.do(plan, "apply")
         self.assertEqual(plan.state, Plan.State.APPLIED)
         self.assertEqual(self.mailbox("ann@example.org").name, "Ann")
-        self.assertIn("Take it back", self.page(plan))
+        self.assertIn("Undo import", self.page(plan))
         self.do(plan, "take-back")
         self.assertEqual(plan.state, Plan.State.RETURNED)
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
