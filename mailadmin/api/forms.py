@@ -29,7 +29,7 @@ class TokenForm(ValidatedTextForm):
         Section(
             _("Access"),
             ("tables", "verbs", "domains", "networks"),
-            help=_("Without a choice the token has all of your own access."),
+            help=_("Access is not limited by what you leave blank."),
         ),
     )
 
@@ -40,24 +40,24 @@ class TokenForm(ValidatedTextForm):
         label=_("Tables"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("None selected: all tables that you can access."),
+        help_text=_("Select none for all tables that you can access."),
     )
     verbs = forms.MultipleChoiceField(
         label=_("Permissions"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
         choices=list(TOKEN_VERBS.items()),
-        help_text=_("None selected: all permissions that you have."),
+        help_text=_("Select none for all permissions that you have."),
     )
     domains = LineListField(
         label=_("Domains"),
         required=False,
-        help_text=_("One domain per line. None: all domains that you manage."),
+        help_text=_("One domain per line. Leave blank for all domains that you manage."),
     )
     networks = LineListField(
         label=_("Allowed IP addresses"),
         required=False,
-        help_text=_("One address or network per line. None: any IP address."),
+        help_text=_("One address or network per line. Leave blank to allow any IP address."),
     )
     expires = forms.DateField(
         label=_("Valid until"),

@@ -196,7 +196,7 @@ class MailServerConfigForm(ValidatedTextForm):
 
     saves_nothing = True
     sections = (
-        Section(_("Mail storage"), ("hostname", "mail_directory", "mail_user")),
+        Section(_("Server"), ("hostname", "mail_directory", "mail_user")),
         Section("Dovecot", ("dovecot_version", "delivery", "sieve", "cram_md5")),
         Section("Postfix", ("proxied",)),
     )
@@ -206,7 +206,9 @@ class MailServerConfigForm(ValidatedTextForm):
     delivery = forms.ChoiceField(
         label=_("Delivery to Dovecot"), choices=[("lmtp", "LMTP"), ("lda", "LDA")]
     )
-    dovecot_version = forms.ChoiceField(label="Dovecot", choices=[("2.3", "2.3"), ("2.4", "2.4")])
+    dovecot_version = forms.ChoiceField(
+        label=_("Dovecot version"), choices=[("2.3", "2.3"), ("2.4", "2.4")]
+    )
     cram_md5 = forms.BooleanField(
         label=_("Offer CRAM-MD5"),
         required=False,

@@ -147,7 +147,7 @@ class TokenTests(World):
         self.assertEqual(Token.objects.get(name="today").expires, timezone.make_aware(midnight))
         yesterday = (today - datetime.timedelta(days=1)).isoformat()
         page = self.client.post("/account/tokens/", {"name": "past", "expires": yesterday})
-        self.assert_refused(page, "over already")
+        self.assert_refused(page, "in the past or too far in the future")
 
     def test_a_revoked_token_is_rejected(self):
         text = self.token(self.alice)

@@ -28,7 +28,7 @@ class PageContentTests(World):
     def test_an_owners_home_shows_their_mailbox(self):
         self.sign_in(self.bob)
         self.assertContains(self.client.get("/"), "Your mail stays in your mailbox")
-        self.assertContains(self.client.get("/"), "No answer is sent")
+        self.assertContains(self.client.get("/"), "not sending a vacation reply")
         self.assertContains(self.client.get("/"), "Last changed")
         Alias.objects.filter(pk=self.bob.pk).update(goto="x@y.example")
         self.assertContains(self.client.get("/"), "No copy stays here")

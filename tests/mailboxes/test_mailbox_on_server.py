@@ -67,7 +67,7 @@ class VerificationStatusTests(World):
         self.assertContains(self.seen("550 5.1.1 unknown"), "Postfix disagrees with the panel")
         for model in (Mailbox, Alias):
             model.objects.filter(pk=self.bob.pk).update(active=False)
-        self.assertContains(self.seen("550 5.2.1 off"), "as it should")
+        self.assertContains(self.seen("550 5.2.1 off"), "as expected")
         self.assertContains(self.seen(), "Postfix disagrees with the panel")
 
     def test_a_loop_is_refused_after_rcpt(self):
