@@ -65,7 +65,7 @@ class ApiBoundTests(World):
             answer = program.post("aliases", bad_rows(1000))
         self.assertEqual(answer.status_code, 422)
         self.assertEqual(len(answer.json()["items"]), MAX_REFUSED_ROWS)
-        self.assertIn("others not checked", answer.json()["title"])
+        self.assertIn("others were not checked", answer.json()["title"])
         self.assertLessEqual(len(many), len(few) + 3)
 
     def test_rows_refused_by_a_service_are_bounded_too(self):
@@ -92,7 +92,7 @@ class ApiBoundTests(World):
         self.sign_in(self.alice)
         many = "\n".join(f"10.0.{n // 256}.{n % 256}" for n in range(tokens.MAX_TOKEN_NETWORKS + 1))
         answer = self.client.post("/account/tokens/", {"name": "many", "networks": many})
-        self.assert_refused(answer, "At most 100")
+        self.assert_refused(answer, "Enter at most 100 addresses")
         same = "\n".join(["192.0.2.1"] * tokens.MAX_TOKEN_NETWORKS)
         self.client.post("/account/tokens/", {"name": "same", "networks": same})
         self.assertEqual(Token.objects.get(name="same").networks, ["192.0.2.1/32"])

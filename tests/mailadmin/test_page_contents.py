@@ -29,7 +29,7 @@ class PageContentTests(World):
         self.sign_in(self.bob)
         self.assertContains(self.client.get("/"), "Your mail stays in your mailbox")
         self.assertContains(self.client.get("/"), "not sending a vacation reply")
-        self.assertContains(self.client.get("/"), "Last changed")
+        self.assertContains(self.client.get("/"), "You last changed your password")
         Alias.objects.filter(pk=self.bob.pk).update(goto="x@y.example")
         self.assertContains(self.client.get("/"), "No copy stays here")
         now, days = timezone.now(), datetime.timedelta(days=3)
@@ -38,8 +38,8 @@ class PageContentTests(World):
         )
         for end, start, text in (
             (now + days, now - days, "You are away"),
-            (now + days * 2, now + days, "You will be away"),
-            (now - days, now - days * 2, "You were away"),
+            (now + days * 2, now + days, "Your reply will be sent from"),
+            (now - days, now - days * 2, "Your reply ended on"),
         ):
             Vacation.objects.filter(pk=vacation.pk).update(activefrom=start, activeuntil=end)
             self.assertContains(self.client.get("/"), text)
@@ -109,7 +109,7 @@ class PageContentTests(World):
         answer = self.client.post(
             "/account/forwarding/", {"goto": "nonsense", "goto_mailbox": "on"}
         )
-        self.assert_refused(answer, "is not an address")
+        self.assert_refused(answer, "is not a valid email address")
 
     def test_many_mailboxes_of_many_domains(self):
         domains = [Domain.objects.get(pk=name) for name in ("example.org", "example.com")]
