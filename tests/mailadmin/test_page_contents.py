@@ -23,7 +23,7 @@ class PageContentTests(World):
         page = self.client.get("/domains/example.org/")
         for text in ("bob@example.org", "info@example.org", "mirror.test", "alice@example.org"):
             self.assertContains(page, text)
-        self.assertContains(page, "mailbox changed")
+        self.assertContains(page, "Mailbox changed")
 
     def test_an_owners_home_shows_their_mailbox(self):
         self.sign_in(self.bob)
@@ -31,7 +31,7 @@ class PageContentTests(World):
         self.assertContains(self.client.get("/"), "not sending a vacation reply")
         self.assertContains(self.client.get("/"), "You last changed your password")
         Alias.objects.filter(pk=self.bob.pk).update(goto="x@y.example")
-        self.assertContains(self.client.get("/"), "No copy stays here")
+        self.assertContains(self.client.get("/"), "No copy is kept in your mailbox")
         now, days = timezone.now(), datetime.timedelta(days=3)
         vacation = Vacation.objects.create(
             mailbox=self.bob, domain_id="example.org", subject="s", body="b", activefrom=now - days
@@ -46,7 +46,7 @@ class PageContentTests(World):
 
     def test_password_rules_are_shown_beforehand(self):
         self.sign_in(self.bob)
-        self.assertContains(self.client.get("/account/password/"), "At least 5 characters")
+        self.assertContains(self.client.get("/account/password/"), "at least 5 characters")
 
     def test_an_interval_is_changed(self):
         self.sign_in(self.bob)
@@ -61,7 +61,7 @@ class PageContentTests(World):
         self.assertContains(self.client.get("/mailboxes/room/?domain=example.org"), "50 MB")
         self.assertNotContains(self.client.get("/mailboxes/room/?domain=example.com"), "At most")
         page = self.client.get("/mailboxes/create/")
-        self.assertContains(page, "At most 50 MB")
+        self.assertContains(page, "Enter at most 50 MB")
         self.assertEqual(page.context["form"].initial["quota"], 50)
 
     def test_a_new_domain_accepts_its_first_mailbox(self):
