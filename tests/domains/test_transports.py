@@ -158,8 +158,8 @@ class TransportTests(TableTests, TransportWorld):
     def test_mail_rejected_or_deferred_by_its_transport_is_not_delivered(self):
         alias = Alias.objects.filter(pk="info@example.org")
         for transport, kind, text in (
-            ("error:5.1.1 Gone", "bounced", "its transport sends it back"),
-            ("retry:", "deferred", "is deferred by its transport"),
+            ("error:5.1.1 Gone", "bounced", "its transport returns it"),
+            ("retry:", "deferred", "deferred by its transport"),
         ):
             self.perform(self.root, edit_transport, "example.org", {"transport": ":"})
             Transport.objects.filter(pk="x@far.test").delete()
@@ -217,8 +217,8 @@ class TransportTests(TableTests, TransportWorld):
             ("nosuch:", "is not a delivery service of master.cf"),
             ("Virtual:", "is not a delivery service of master.cf"),
             ("cleanup:", "is not a delivery service of master.cf"),
-            ("virtual", "the written main.cf has no settings for it"),
-            ("virtual:", "the written main.cf has no settings for it"),
+            ("virtual", "the generated main.cf has no settings for it"),
+            ("virtual:", "the generated main.cf has no settings for it"),
         ):
             with self.subTest(transport=transport):
                 data = self.create_data | {"transport": transport}
@@ -293,7 +293,7 @@ class WildcardTests(TransportWorld):
         return self.client.get("/transports/")
 
     def test_root_is_warned_about_domains_that_the_wildcard_matches(self):
-        self.assertNotContains(self.hint(), "mailboxes too")
+        self.assertNotContains(self.hint(), "also reroutes your own domains")
         answer = self.client.post(
             "/transports/create/",
             {"pattern": "*", "transport": SECRET, "active": "on"},
@@ -314,17 +314,17 @@ class WildcardTests(TransportWorld):
         data = {name: form[name].value() for name in ("pattern", "transport")}
         self.assertEqual(data, {"pattern": "example.com", "transport": ":"})
         self.client.post("/transports/create/", data | {"active": "on"})
-        self.assertNotContains(self.hint(), "mailboxes too")
+        self.assertNotContains(self.hint(), "also reroutes your own domains")
         (end,) = explain(self.root, "carol@example.com")["deliveries"]
         self.assertEqual(end["kind"], "mailbox")
 
     def test_an_inactive_or_empty_wildcard_matches_nothing(self):
         self.make(("*", ":"))
-        self.assertNotContains(self.hint(), "mailboxes too")
+        self.assertNotContains(self.hint(), "also reroutes your own domains")
         self.perform(self.root, edit_transport, "*", {"transport": SECRET})
-        self.assertContains(self.hint(), "mailboxes too")
+        self.assertContains(self.hint(), "also reroutes your own domains")
         self.perform(self.root, set_transports, ["*"], "active", False)
-        self.assertNotContains(self.hint(), "mailboxes too")
+        self.assertNotContains(self.hint(), "also reroutes your own domains")
 
     def test_the_effective_row_is_the_first_match_of_postfix(self):
         def found(name):

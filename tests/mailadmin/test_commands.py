@@ -197,7 +197,7 @@ class ValidationTests(World):
         self.assertFalse(Domain.objects.get(pk="example.org").active)
 
     def test_the_last_superadmin_stays(self):
-        with self.assertRaisesMessage(CommandError, "The last active superadmin stays"):
+        with self.assertRaisesMessage(CommandError, "The last active superadmin cannot be removed"):
             run("admin", "delete", "root@example.net", "--yes")
         self.assertTrue(Admin.objects.filter(pk="root@example.net").exists())
 

@@ -1407,5 +1407,5 @@ def test_files_are_checked_without_a_database(tmp_path):
         text=True,
     )
     assert "[broken-line]" in ended.stdout
-    assert "The database does not answer; only the files are checked." in ended.stderr
+    assert "The database does not answer, so only the files were checked." in ended.stderr
     assert ended.returncode == 1

@@ -288,7 +288,7 @@ class ExplainTests(World):
         Alias.objects.filter(pk="info@example.org").update(goto=goto)
         explanation = self.explanation("info@example.org")
         self.assertTrue(explanation["reply"].startswith("451"))
-        self.assertIn("Aliases without end, or with too many targets", explanation["says"])
+        self.assertIn("Alias chain too long or too many targets", explanation["says"])
 
     def test_a_mailbox_with_an_extension_in_its_name_is_unknown_to_dovecot(self):
         mailbox = {"local_part": "bob+shop", "domain_id": "example.org", "maildir": "x/"}

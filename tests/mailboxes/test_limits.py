@@ -43,16 +43,16 @@ class LimitTests(World):
     def test_a_limit_counts_existing_rows(self):
         self.limit(mailboxes=2)
         self.mailbox("one")
-        self.assert_refuses("limit of mailboxes", self.mailbox, "two")
+        self.assert_refuses("mailbox limit", self.mailbox, "two")
 
     def test_a_limit_holds_for_superadmins_too(self):
         self.limit(mailboxes=1)
-        self.assert_refuses("limit of mailboxes", self.mailbox, "one", person=self.root)
+        self.assert_refuses("mailbox limit", self.mailbox, "one", person=self.root)
 
     def test_minus_one_allows_none_and_zero_any(self):
         self.limit(mailboxes=-1, aliases=-1)
-        self.assert_refuses("limit of mailboxes", self.mailbox, "one")
-        self.assert_refuses("limit of aliases", self.alias, "one")
+        self.assert_refuses("mailbox limit", self.mailbox, "one")
+        self.assert_refuses("alias limit", self.alias, "one")
         self.limit(mailboxes=0, aliases=0)
         self.mailbox("one")
         self.alias("two")
@@ -61,7 +61,7 @@ class LimitTests(World):
         self.limit(aliases=2, mailboxes=0)
         self.mailbox("one")
         self.alias("two")
-        self.assert_refuses("limit of aliases", self.alias, "three")
+        self.assert_refuses("alias limit", self.alias, "three")
 
     def test_many_at_once_count_together(self):
         self.limit(mailboxes=3)
@@ -69,19 +69,19 @@ class LimitTests(World):
         rows = [
             {"local_part": f"m{n}", "domain": domain, "password": "x", "quota": 1} for n in range(3)
         ]
-        self.assert_refuses("limit of mailboxes", self.perform, self.alice, create_mailboxes, rows)
+        self.assert_refuses("mailbox limit", self.perform, self.alice, create_mailboxes, rows)
         self.assertEqual(Mailbox.objects.filter(domain=domain).count(), 1)
 
     def test_a_mailbox_cannot_exceed_the_maximum_quota(self):
         self.limit(maxquota=100)
-        self.assert_refuses("largest mailbox", self.mailbox, "one", quota=101)
+        self.assert_refuses("maximum quota per mailbox", self.mailbox, "one", quota=101)
         self.mailbox("one", quota=100)
 
     def test_an_unlimited_quota_is_refused_when_quotas_are_limited(self):
         self.limit(maxquota=100)
-        self.assert_refuses("without a quota", self.mailbox, "one", quota=0)
+        self.assert_refuses("cannot be unlimited", self.mailbox, "one", quota=0)
         self.limit(maxquota=0, quota=500)
-        self.assert_refuses("without a quota", self.mailbox, "one", quota=0)
+        self.assert_refuses("cannot be unlimited", self.mailbox, "one", quota=0)
 
     def test_the_domains_quota_is_shared(self):
         self.limit(quota=150)
@@ -144,7 +144,7 @@ class LimitTests(World):
         self.perform(self.alice, edit_mailbox, "bob@example.org", {"quota": 90})
         self.perform(self.alice, edit_mailbox, "bob@example.org", {"quota": 100})
         self.assert_refuses(
-            "not enough quota",
+            "Not enough domain quota",
             self.perform,
             self.alice,
             edit_mailbox,

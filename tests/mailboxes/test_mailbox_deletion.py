@@ -124,4 +124,4 @@ class MailboxDeletionTests(AliasWorld):
             "active": "on",
         }
         answer = self.client.post("/mailboxes/create/", data, follow=True)
-        self.assertContains(answer, "old mail may still lie on the disk")
+        self.assertContains(answer, "old mail may still be on disk")

@@ -166,7 +166,7 @@ class ApplyTests(World):
         for row, *words in (
             (alias % ("loop", "loop@example.org"), "line 4", "loop@example.org", "itself"),
             (alias % ("a", ""), "line 4", "a@example.org", "target"),
-            ("- {address: a@example.net, goto: [x@y.test]}\n", "line 4", "does not describe"),
+            ("- {address: a@example.net, goto: [x@y.test]}\n", "line 4", "does not list"),
             ("- {address: nonsense, goto: [x@y.test]}\n", "line 4"),
             ("- {address: b@example.org, colour: red}\n", "line 4", "colour"),
             ("- {address: b@example.org, address: c@example.org}\n", "line 4", "twice"),

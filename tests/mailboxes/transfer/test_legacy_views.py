@@ -181,7 +181,7 @@ def test_a_view_with_invoker_security_is_recreated(old):
 
 @pytest.mark.parametrize("name", ["nowhere", "a`b", "x; DROP TABLE alias", "'", "🐎", " "])
 def test_a_missing_database_is_named(name):
-    assert f"There is no database {name}," in refusal("ispmail", "--database", name)
+    assert f"The database {name} does not exist," in refusal("ispmail", "--database", name)
 
 
 def test_a_database_may_have_any_name(mariadb, accounts):

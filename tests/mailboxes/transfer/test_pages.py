@@ -196,7 +196,7 @@ class PageTests(TransferWorld):
         self.upload()
         with override_settings(SECRET_KEY="another key that is long enough to be one"):
             self.work()
-        self.assertIn("another secret key", Plan.objects.get().trouble)
+        self.assertIn("a different secret key", Plan.objects.get().trouble)
 
     def test_rows_of_the_maximum_width_are_read(self):
         """Together they exceed the maximum of one statement."""

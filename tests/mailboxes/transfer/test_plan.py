@@ -89,7 +89,7 @@ class PlanTests(TransferWorld):
         self.perform(self.root, mailboxes.edit_mailbox, "bob@example.org", {"name": "Bobby"})
         self.apply(plan)
         self.assertEqual(self.mailbox("bob@example.org").name, "Bobby")
-        self.assertIn("changed after the plan", self.reasons(plan)["bob@example.org"])
+        self.assertIn("changed after the preview", self.reasons(plan)["bob@example.org"])
         self.assertTrue(Mailbox.objects.filter(pk="dora@example.org").exists())
 
     def test_a_row_created_since_the_plan_is_not_overwritten(self):
@@ -372,7 +372,7 @@ class ScopeTests(TransferWorld):
                 "transports": [{"pattern": "*", "transport": "smtp:evil.example"}],
             }
         )
-        self.assertTrue(all("Only a superadmin" in text for text in reasons.values()), reasons)
+        self.assertTrue(all("Only superadmins" in text for text in reasons.values()), reasons)
 
     def test_internal_field_names_are_not_accepted_as_columns(self):
         for name in ("of_mailbox", "typed", "stage"):
