@@ -72,7 +72,7 @@ class DomainTests(TableTests, World):
         self.sign_in(Admin.objects.get(pk="root@example.org"))
         form = self.client.get(self.url("create")).context["form"]
         self.assertEqual(form.initial["default_aliases_to"], "")
-        self.assertIn("without one", form.fields["default_aliases_to"].help_text)
+        self.assertIn("If left blank", form.fields["default_aliases_to"].help_text)
         self.client.post(self.url("create"), self.create_data)
         self.assertFalse(Alias.objects.filter(domain=self.created_key).exists())
 

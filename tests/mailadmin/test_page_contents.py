@@ -61,7 +61,7 @@ class PageContentTests(World):
         self.assertContains(self.client.get("/mailboxes/room/?domain=example.org"), "50 MB")
         self.assertNotContains(self.client.get("/mailboxes/room/?domain=example.com"), "At most")
         page = self.client.get("/mailboxes/create/")
-        self.assertContains(page, "At most 50 MB")
+        self.assertContains(page, "Enter at most 50 MB")
         self.assertEqual(page.context["form"].initial["quota"], 50)
 
     def test_a_new_domain_accepts_its_first_mailbox(self):

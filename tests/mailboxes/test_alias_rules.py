@@ -90,7 +90,7 @@ class AliasRuleTests(AliasWorld):
 
     def test_an_address_is_unique(self):
         for name in ("bob", "info", "INFO"):
-            self.assert_refused(self.create(local_part=name), "exists already")
+            self.assert_refused(self.create(local_part=name), "already exists")
 
     def test_bad_names_are_refused(self):
         for name in ("", "a..b", ".a", "a b", "a/b", "a@b", "ü", "x" * 65, 'a"b', "a,b"):

@@ -1347,8 +1347,8 @@ class CommandTests(World):
         self.assertIn("[system-mail-into-virtual-domain]", out)
         self.assertIn(f"{self.folder}/postfix/main.cf:28  (myorigin: example.org)", out)
         self.assertIn("| myorigin = example.org", out)
-        self.assertIn("Why: Mail for root", out)
-        self.assertIn("Mend: Give myhostname", out)
+        self.assertIn("Why: Mail to root", out)
+        self.assertIn("Fix: Set myhostname", out)
 
     def test_an_error_ends_with_1(self):
         edit = change("postfix/main.cf", "= localhost", "= localhost $myhostname example.com")

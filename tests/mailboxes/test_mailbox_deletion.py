@@ -76,7 +76,7 @@ class MailboxDeletionTests(AliasWorld):
         self.assertEqual(
             dict(page.context["cascade_counts"]),
             {
-                "Vacations": 1,
+                "Vacation replies": 1,
                 "Fetchmail entries": 1,
                 "App passwords": 1,
                 "TOTP exceptions": 1,

@@ -66,7 +66,7 @@ class MailboxTests(TableTests, World):
         for name in ("a+b", "+lead", "+", "a+"):
             data = self.create_data | {"local_part": name}
             answer = self.client.post("/mailboxes/create/", data)
-            self.assert_refused(answer, "What follows + is an extension")
+            self.assert_refused(answer, "treats everything after + as an address extension")
 
     @override_settings(MAILADMIN_RECIPIENT_DELIMITER="-+")
     def test_a_list_name_with_a_delimiter_is_an_extension_for_dovecot(self):
@@ -74,7 +74,7 @@ class MailboxTests(TableTests, World):
         for name in ("owner-bob", "bob-request"):
             data = self.create_data | {"local_part": name}
             answer = self.client.post("/mailboxes/create/", data)
-            self.assert_refused(answer, "What follows - is an extension")
+            self.assert_refused(answer, "treats everything after - as an address extension")
 
     def test_a_long_name_is_refused_and_not_truncated(self):
         self.sign_in(self.root)

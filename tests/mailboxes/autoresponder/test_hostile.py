@@ -20,10 +20,10 @@ PROGRAMS = {
     "one endless line": ("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1\n", 75, "xxx", 0),
     "leaves somebody behind": (TAKE + "sleep 30 &\n", 0, "answered", 1),
     "never reads": ("exec sleep 30\n", 75, "timed out after 1 s", 0),
-    "reads slowly": ("while :; do sleep 0.4; head -c 1 >/dev/null; done\n", 75, "no end", 0),
+    "reads slowly": ("while :; do sleep 0.4; head -c 1 >/dev/null; done\n", 75, "timed out", 0),
     "talks for ever": ("exec yes >&2\n", 75, "timed out after 1 s", 0),
     "takes it and never ends": (TAKE + "sleep 30\n", 0, "cannot determine whether", 1),
-    "does not want to end": ("trap '' TERM; while :; do sleep 0.2; done\n", 75, "no end", 0),
+    "does not want to end": ("trap '' TERM; while :; do sleep 0.2; done\n", 75, "timed out", 0),
 }
 
 
