@@ -174,7 +174,7 @@ class ValidationTests(World):
             out = io.StringIO()
             with mock.patch("builtins.input", return_value="n"):
                 call_command("mailbox", "delete", "bob@example.org", stdout=out)
-        self.assertIn("Vacations: 1", out.getvalue())
+        self.assertIn("Vacation replies: 1", out.getvalue())
         self.assertTrue(Mailbox.objects.filter(pk="bob@example.org").exists())
 
     def test_passwords_are_read_from_standard_input_only(self):
