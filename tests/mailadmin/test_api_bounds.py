@@ -65,7 +65,7 @@ class ApiBoundTests(World):
             answer = program.post("aliases", bad_rows(1000))
         self.assertEqual(answer.status_code, 422)
         self.assertEqual(len(answer.json()["items"]), MAX_REFUSED_ROWS)
-        self.assertIn("others not checked", answer.json()["title"])
+        self.assertIn("others were not checked", answer.json()["title"])
         self.assertLessEqual(len(many), len(few) + 3)
 
     def test_rows_refused_by_a_service_are_bounded_too(self):

@@ -46,7 +46,7 @@ class PageContentTests(World):
 
     def test_password_rules_are_shown_beforehand(self):
         self.sign_in(self.bob)
-        self.assertContains(self.client.get("/account/password/"), "At least 5 characters")
+        self.assertContains(self.client.get("/account/password/"), "Use at least 5 characters")
 
     def test_an_interval_is_changed(self):
         self.sign_in(self.bob)
@@ -61,7 +61,7 @@ class PageContentTests(World):
         self.assertContains(self.client.get("/mailboxes/room/?domain=example.org"), "50 MB")
         self.assertNotContains(self.client.get("/mailboxes/room/?domain=example.com"), "At most")
         page = self.client.get("/mailboxes/create/")
-        self.assertContains(page, "At most 50 MB")
+        self.assertContains(page, "Enter at most 50 MB")
         self.assertEqual(page.context["form"].initial["quota"], 50)
 
     def test_a_new_domain_accepts_its_first_mailbox(self):
@@ -109,7 +109,7 @@ class PageContentTests(World):
         answer = self.client.post(
             "/account/forwarding/", {"goto": "nonsense", "goto_mailbox": "on"}
         )
-        self.assert_refused(answer, "is not an address")
+        self.assert_refused(answer, "is not a valid email address")
 
     def test_many_mailboxes_of_many_domains(self):
         domains = [Domain.objects.get(pk=name) for name in ("example.org", "example.com")]

@@ -25,7 +25,7 @@ class ForwardingTests(AliasWorld):
         self.assertEqual({action for action, _d, _k in self.logged()}, {"edit_alias"})
 
     def test_forwarding_without_a_destination_is_refused(self):
-        self.assert_refused(self.forward(keep=False), "somewhere else")
+        self.assert_refused(self.forward(keep=False), "Enter an address to forward to")
 
     def test_an_autoreply_does_not_count_as_a_destination(self):
         """Its target keeps no mail, whatever other targets are entered."""
@@ -37,13 +37,14 @@ class ForwardingTests(AliasWorld):
             ):
                 with self.subTest(goto=goto, url=url):
                     self.assert_refused(
-                        self.forward(goto, keep=False, person=person, url=url), "somewhere else"
+                        self.forward(goto, keep=False, person=person, url=url),
+                        "Enter an address to forward to",
                     )
         self.sign_in(self.alice)
         url = "/aliases/bob@example.org/edit/"
         seen = self.client.get(url).context["form"].initial["seen"]
         answer = self.client.post(url, {"goto": "bob@example.org", "seen": seen})
-        self.assert_refused(answer, "somewhere else")
+        self.assert_refused(answer, "Enter an address to forward to")
         for goto in ([], ["bob@example.org"]):
             answer = self.api(self.alice).patch(
                 "aliases/bob@example.org", {"goto": goto, "goto_mailbox": False}
@@ -74,7 +75,7 @@ class ForwardingTests(AliasWorld):
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{VACATION_TARGET},{self.bob.pk}")
         self.forward("x@elsewhere.example")
         self.assertEqual(self.goto(), f"x@elsewhere.example,{VACATION_TARGET},bob@example.org")
-        self.assert_refused(self.forward(VACATION_TARGET), "vacation page")
+        self.assert_refused(self.forward(VACATION_TARGET), "vacation reply page")
 
     def test_alice_sets_forwarding_for_bob_but_not_for_carol(self):
         url = "/mailboxes/bob@example.org/forwarding/"

@@ -76,7 +76,7 @@ class PageTests(TransferWorld):
     def test_a_file_that_is_too_large_is_refused(self):
         self.sign_in(self.alice)
         with override_settings(MAILADMIN_UPLOAD_MB=0):
-            self.assert_refused(self.upload(), "at most 0 MB")
+            self.assert_refused(self.upload(), "The maximum is 0 MB")
         self.assertFalse(Plan.objects.exists())
 
     def test_empty_and_missing_files_are_refused(self):
@@ -196,7 +196,7 @@ class PageTests(TransferWorld):
         self.upload()
         with override_settings(SECRET_KEY="another key that is long enough to be one"):
             self.work()
-        self.assertIn("another secret key", Plan.objects.get().trouble)
+        self.assertIn("a different secret key", Plan.objects.get().trouble)
 
     def test_rows_of_the_maximum_width_are_read(self):
         """Together they exceed the maximum of one statement."""
@@ -209,7 +209,7 @@ class PageTests(TransferWorld):
         self.sign_in(self.alice)
         plan = self.uploaded("username\n" + "eve@nowhere.example\n" * 10_001)
         self.assertEqual(plan.state, Plan.State.FAILED)
-        self.assertIn("10000 rows would be refused", plan.trouble)
+        self.assertIn("10000 rows would be rejected", plan.trouble)
 
     def test_a_plan_that_cannot_be_finished_can_be_discarded(self):
         self.sign_in(self.alice)
